@@ -1,0 +1,1 @@
+//! AMD SEV-SNP: the report, its certificates, its revocation lists.

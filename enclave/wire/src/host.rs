@@ -1,0 +1,101 @@
+//! What the enclave asks of the host, and what the host may answer. The enclave opens every connection; one carries
+//! requests and answers in turn. Nothing here is trusted: what matters is measured, signed or refused.
+
+use serde::{Deserialize, Serialize};
+
+/// The host's context id on every vsock.
+pub const HOST_CID: u32 = 2;
+/// The vsock port on which the host answers [`ToHost`].
+pub const HOST_PORT: u32 = 1024;
+/// The vsock port on which the enclave ends TLS.
+pub const TLS_PORT: u32 = 443;
+/// The most bytes a configuration may have.
+pub const MAX_CONFIGURATION: usize = 64 * 1024;
+/// The most bytes a [`Status::Failed`] message may have.
+pub const MAX_FAILURE: usize = 2048;
+
+/// A request of the enclave. At most [`crate::frame::MAX_FRAME`] bytes; each may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ToHost {
+    /// Give me the configuration; I hold it against HOST_DATA.
+    Configuration,
+    /// Give me what vendors have signed about this platform.
+    Endorsements,
+    /// Have the simulated security processor sign a report. On hardware the enclave asks its own device instead.
+    SimulatedReport {
+        /// 64 bytes for the report's REPORT_DATA.
+        #[serde(with = "serde_bytes_64")]
+        report_data: [u8; 64],
+    },
+    /// How far I am: a hint for people, never a decision.
+    Status(Status),
+    /// Answer when the provider wants the machine to stop.
+    AwaitShutdown,
+}
+
+/// The host's answer. At most [`crate::frame::MAX_FRAME`] bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum FromHost {
+    /// The configuration's bytes, at most [`MAX_CONFIGURATION`].
+    Configuration(Vec<u8>),
+    /// DER certificates and CRLs, each signed by its vendor.
+    Endorsements {
+        /// X.509 certificates, DER, in any order.
+        certificates: Vec<Vec<u8>>,
+        /// X.509 revocation lists, DER.
+        crls: Vec<Vec<u8>>,
+    },
+    /// A report of the simulated processor: 1184 bytes.
+    SimulatedReport(Vec<u8>),
+    /// A status was noted.
+    Noted,
+    /// Stop serving and power off.
+    Shutdown,
+    /// The host will not, and says why.
+    Refused(String),
+}
+
+/// How far the enclave is. Holds no content of any prompt or answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Status {
+    /// A stage of the boot was passed.
+    Passed {
+        /// The stage's name, such as `weights opened`.
+        stage: String,
+        /// Milliseconds since the kernel (or the process) started.
+        at_ms: u64,
+    },
+    /// The enclave listens.
+    Serving {
+        /// Milliseconds since the kernel (or the process) started.
+        at_ms: u64,
+    },
+    /// The enclave gives up; it powers off next.
+    Failed {
+        /// A stable code, such as `weights_corrupt`.
+        code: String,
+        /// What happened and what to do, at most [`MAX_FAILURE`] bytes.
+        message: String,
+    },
+}
+
+mod serde_bytes_64 {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 64], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 64], D::Error> {
+        let bytes = serde_cbor::Value::deserialize(from)?;
+        match bytes {
+            serde_cbor::Value::Bytes(bytes) => {
+                bytes.try_into().map_err(|_| D::Error::custom("report_data is not 64 bytes"))
+            }
+            _ => Err(D::Error::custom("report_data is not a byte string")),
+        }
+    }
+}
