@@ -1,1 +1,6 @@
-//! stub
+//! What the tests share: a provider's machine, a lying one, and where the built things are.
+
+#![forbid(unsafe_code)]
+
+pub mod machine;
+pub mod paths;
