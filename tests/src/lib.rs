@@ -2,5 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod lies;
 pub mod machine;
 pub mod paths;
+pub mod proxy;
+pub mod relay;

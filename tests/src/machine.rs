@@ -45,7 +45,10 @@ impl Plan {
 
     /// The same enclave as a plain process: seconds sooner, nothing isolated.
     pub fn process() -> Self {
-        Self { without_vm: true, ..Self::vm() }
+        Self {
+            without_vm: true,
+            ..Self::vm()
+        }
     }
 
     /// With one more argument and its value.
@@ -118,7 +121,9 @@ impl Machine {
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log);
         if plan.without_vm {
-            command.arg("--without-vm").arg(paths::measured("chrysalis-enclave"));
+            command
+                .arg("--without-vm")
+                .arg(paths::measured("chrysalis-enclave"));
         }
         let mut host = spawn_kept(command);
         let deadline = Instant::now() + BOOT_LIMIT;
@@ -134,7 +139,10 @@ impl Machine {
             if Instant::now() > deadline {
                 host.kill().ok();
                 let status = host.wait().expect("a killed host ends");
-                return Err((status, format!("no answer in time\n{}", log_of(state.path()))));
+                return Err((
+                    status,
+                    format!("no answer in time\n{}", log_of(state.path())),
+                ));
             }
             thread::sleep(Duration::from_millis(50));
         }
@@ -147,17 +155,23 @@ impl Machine {
 
     /// Where clients connect: `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
-        self.ready["listen"].as_str().expect("the ready file has `listen`")
+        self.ready["listen"]
+            .as_str()
+            .expect("the ready file has `listen`")
     }
 
     /// Where the metrics are: `127.0.0.1:PORT`.
     pub fn metrics(&self) -> &str {
-        self.ready["metrics"].as_str().expect("the ready file has `metrics`")
+        self.ready["metrics"]
+            .as_str()
+            .expect("the ready file has `metrics`")
     }
 
     /// The launch digest that the host computed.
     pub fn launch_digest(&self) -> &str {
-        self.ready["launch_digest"].as_str().expect("the ready file has `launch_digest`")
+        self.ready["launch_digest"]
+            .as_str()
+            .expect("the ready file has `launch_digest`")
     }
 
     /// Everything the host keeps: sockets, console, logs, keys of the simulation.
@@ -222,14 +236,17 @@ pub fn honest_policy() -> String {
 
 /// The keys of the simulated vendor that all tests share: making them takes seconds.
 pub fn vendor() -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("simulated-amd");
+    let path = paths::vendor();
     chrysalis_simulate::Amd::open_or_create(&path).expect("simulated keys");
     path
 }
 
 /// Runs the relying party's command line.
 pub fn chrysalis(arguments: &[&str]) -> Output {
-    Command::new(paths::tool("chrysalis")).args(arguments).output().expect("chrysalis starts")
+    Command::new(paths::tool("chrysalis"))
+        .args(arguments)
+        .output()
+        .expect("chrysalis starts")
 }
 
 /// Runs a program and gives its standard output.
@@ -237,7 +254,10 @@ pub fn chrysalis(arguments: &[&str]) -> Output {
 /// # Panics
 /// When it fails; what it printed is in the message.
 pub fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().expect(program);
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect(program);
     assert!(
         output.status.success(),
         "{program} {arguments:?}: {}\n{}{}",
@@ -276,7 +296,9 @@ pub fn spawn_kept(command: Command) -> Child {
         let (orders, taken) = mpsc::channel::<Order>();
         thread::spawn(move || {
             for (mut command, reply) in taken {
-                reply.send(command.spawn().expect("the program starts")).ok();
+                reply
+                    .send(command.spawn().expect("the program starts"))
+                    .ok();
             }
         });
         orders

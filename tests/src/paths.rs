@@ -14,7 +14,10 @@ pub fn weights() -> PathBuf {
 
 /// The configuration that goes with the weights.
 pub fn configuration() -> PathBuf {
-    of("CHRYSALIS_CONFIGURATION", "build/smollm2/configuration.toml")
+    of(
+        "CHRYSALIS_CONFIGURATION",
+        "build/smollm2/configuration.toml",
+    )
 }
 
 /// A program that people run, such as `chrysalis`.
@@ -24,12 +27,21 @@ pub fn tool(name: &str) -> PathBuf {
 
 /// A program that is measured, such as `chrysalis-enclave`.
 pub fn measured(name: &str) -> PathBuf {
-    of("CHRYSALIS_BINARIES", "target/image/x86_64-unknown-linux-gnu/release").join(name)
+    of(
+        "CHRYSALIS_BINARIES",
+        "target/image/x86_64-unknown-linux-gnu/release",
+    )
+    .join(name)
 }
 
 /// A Python with the packages of tests/requirements.txt.
 pub fn python() -> PathBuf {
     of("CHRYSALIS_PYTHON", "build/python/bin/python")
+}
+
+/// The keys of the simulated vendor that all tests share.
+pub fn vendor() -> PathBuf {
+    of("CHRYSALIS_TEST_VENDOR", "build/tests/simulated-amd")
 }
 
 fn of(variable: &str, default: &str) -> PathBuf {
