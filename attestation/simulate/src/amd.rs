@@ -1,11 +1,10 @@
 //! The simulated AMD: a root, an intermediate and one Genoa chip.
 
 use crate::{
-    CrlProfile, Launch, SimulateError, VcekProfile,
-    certificate::{self, after},
-    revocation,
+    Authority, CrlProfile, Launch, SimulateError, VcekProfile, certificate, revocation,
     signing::Keys,
     store::{self, Kept},
+    x509::after,
 };
 use chrysalis_attestation::{
     Time,
@@ -187,6 +186,11 @@ impl Amd {
         certificate::vcek(&self.kept.keys, profile)
     }
 
+    /// Issues an intermediate's certificate for the ASK's key. DER.
+    pub fn issue_ask(&self, now: Time, authority: Authority) -> Result<Vec<u8>, SimulateError> {
+        certificate::ask(&self.kept.keys, earlier(now), authority)
+    }
+
     /// Issues a revocation list, whatever it says. DER.
     pub fn issue_crl(&self, profile: &CrlProfile) -> Result<Vec<u8>, SimulateError> {
         revocation::crl(&self.kept.keys, profile)
@@ -201,7 +205,7 @@ fn make(
     let keys = Keys::generate(random, progress)?;
     Ok(Kept {
         ark: certificate::ark(&keys, earlier(now))?,
-        ask: certificate::ask(&keys, earlier(now))?,
+        ask: certificate::ask(&keys, earlier(now), Authority::Declared)?,
         keys,
     })
 }

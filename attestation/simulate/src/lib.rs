@@ -13,9 +13,10 @@ mod launch;
 mod revocation;
 mod signing;
 mod store;
+mod x509;
 
 pub use amd::{Amd, TCB};
-pub use certificate::{ASK_SERIAL, ORGANISATION, VcekProfile};
+pub use certificate::{ASK_SERIAL, Authority, ORGANISATION, VcekProfile};
 pub use error::SimulateError;
 pub use launch::Launch;
 pub use revocation::CrlProfile;

@@ -2,8 +2,9 @@
 
 use crate::{
     SimulateError,
-    certificate::{after, ark_name, authority_key_identifier, extension, time},
+    certificate::ark_name,
     signing::{Keys, signature_algorithm},
+    x509::{after, authority_key_identifier, extension, time},
 };
 use chrysalis_attestation::Time;
 use der::{Encode, asn1::Uint};
@@ -23,8 +24,8 @@ const CRL_VALIDITY: i64 = 45 * DAY;
 pub struct CrlProfile {
     /// When it was made.
     pub this_update: Time,
-    /// When it must have been replaced.
-    pub next_update: Time,
+    /// When it must have been replaced; a list that does not say holds for ever, and no verifier should take it.
+    pub next_update: Option<Time>,
     /// Serial numbers of revoked certificates.
     pub revoked: Vec<u32>,
 }
@@ -34,7 +35,7 @@ impl CrlProfile {
     pub fn empty(this_update: Time) -> Self {
         Self {
             this_update,
-            next_update: after(this_update, CRL_VALIDITY),
+            next_update: Some(after(this_update, CRL_VALIDITY)),
             revoked: Vec::new(),
         }
     }
@@ -68,7 +69,7 @@ pub(crate) fn crl(keys: &Keys, profile: &CrlProfile) -> Result<Vec<u8>, Simulate
         signature: signature_algorithm()?,
         issuer: ark_name()?,
         this_update,
-        next_update: Some(time(profile.next_update)?),
+        next_update: profile.next_update.map(time).transpose()?,
         revoked_certificates: (!revoked.is_empty()).then_some(revoked),
         crl_extensions: Some(vec![
             extension(false, &authority_key_identifier(&keys.ark)?)?,
