@@ -1,5 +1,10 @@
-//! What the tests of the whole house share. Trusts nothing and is used by nothing else.
+//! What the tests share: a provider's machine, a lying one, evidence that lies, and where the built things are.
 
 #![forbid(unsafe_code)]
 
+pub mod lies;
+pub mod machine;
+pub mod paths;
+pub mod proxy;
+pub mod relay;
 pub mod scene;
