@@ -18,7 +18,7 @@ use tokio::{
 use tokio_vsock::{VMADDR_CID_ANY, VsockAddr, VsockListener, VsockStream};
 
 /// How long a peer may leave a write untaken before its connection is given up.
-const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+const WRITE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection, whatever carries it.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -54,7 +54,7 @@ impl Listener {
     /// Listens on a Unix socket; one left by an earlier process is replaced.
     pub(crate) fn unix(path: &Path) -> io::Result<Self> {
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => UnixListener::bind(path).map(Self::Unix),
         }
     }
@@ -143,7 +143,7 @@ mod tests {
     async fn no_write_is_longer_than_a_vsock_carries() {
         let (near, mut far) = duplex(1 << 20);
         let mut near = Paced::new(near);
-        let written = near.write(&[7; 100_000]).await.unwrap();
+        let written = near.write(&vec![7; 100_000]).await.unwrap();
         assert_eq!(written, MAX_VSOCK_WRITE);
         drop(near);
         let mut taken = Vec::new();

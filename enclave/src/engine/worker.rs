@@ -35,7 +35,7 @@ use crate::{configuration::Measured, failure::Failure, machine};
 /// The user and group without any right.
 const NOBODY: u32 = 65534;
 /// How long the engine may be silent: loading, or reading a long prompt on a slow machine.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(600);
+const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
 /// How long a client may leave pieces untaken. While it does, everybody behind it waits.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
 /// Pieces on their way from engine to client.

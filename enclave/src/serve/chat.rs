@@ -80,54 +80,36 @@ fn check_model(request: &Object, served: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Each key that changes the answer, with the values that change nothing.
 fn refuse_unsupported(request: &Object) -> Result<(), ApiError> {
-    let is_empty = |value: &Value| match value {
-        Value::Array(items) => items.is_empty(),
-        Value::Object(entries) => entries.is_empty(),
-        _ => false,
-    };
-    let is_zero = |value: &Value| value.as_f64() == Some(0.0);
-    let is_one = |value: &Value| value.as_f64() == Some(1.0);
-    let is_false = |value: &Value| value == &Value::Bool(false);
-    let is_text = |value: &Value| value.get("type").and_then(Value::as_str) == Some("text");
-    let is_none = |value: &Value| matches!(value.as_str(), Some("none" | "auto"));
-    let only_text = |value: &Value| {
-        value
-            .as_array()
-            .is_some_and(|kinds| kinds.iter().all(|kind| kind == "text"))
-    };
-    let never = |_: &Value| false;
-    let harmless: [(&str, &dyn Fn(&Value) -> bool); 22] = [
-        ("n", &is_one),
-        ("best_of", &is_one),
-        ("tools", &is_empty),
-        ("tool_choice", &is_none),
-        ("functions", &is_empty),
-        ("function_call", &is_none),
-        ("response_format", &is_text),
-        ("logprobs", &is_false),
-        ("top_logprobs", &is_zero),
-        ("logit_bias", &is_empty),
-        ("frequency_penalty", &is_zero),
-        ("presence_penalty", &is_zero),
-        ("repetition_penalty", &is_one),
-        ("top_k", &never),
-        ("min_p", &is_zero),
-        ("modalities", &only_text),
-        ("audio", &never),
-        ("prediction", &never),
-        ("web_search_options", &never),
-        ("guided_json", &never),
-        ("grammar", &never),
-        ("store", &is_false),
-    ];
-    for (key, changes_nothing) in harmless {
-        if given(request, key).is_some_and(|value| !changes_nothing(value)) {
-            return Err(ApiError::unsupported(key));
-        }
+    match request
+        .iter()
+        .find(|(key, value)| !value.is_null() && !changes_nothing(key, value))
+    {
+        Some((key, _)) => Err(ApiError::unsupported(key)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Of the keys that this server does not do: whether the value is the one that asks for nothing.
+fn changes_nothing(key: &str, value: &Value) -> bool {
+    match key {
+        "n" | "best_of" | "repetition_penalty" => value.as_f64() == Some(1.0),
+        "frequency_penalty" | "presence_penalty" | "min_p" | "top_logprobs" => {
+            value.as_f64() == Some(0.0)
+        }
+        "logprobs" | "store" => value == &Value::Bool(false),
+        "tools" | "functions" => value.as_array().is_some_and(Vec::is_empty),
+        "logit_bias" => value.as_object().is_some_and(Map::is_empty),
+        "tool_choice" | "function_call" => matches!(value.as_str(), Some("none" | "auto")),
+        "response_format" => value.get("type").is_some_and(|kind| kind == "text"),
+        "modalities" => value
+            .as_array()
+            .is_some_and(|kinds| kinds.iter().all(|kind| kind == "text")),
+        "top_k" | "audio" | "prediction" | "web_search_options" | "guided_json" | "grammar" => {
+            false
+        }
+        _ => true,
+    }
 }
 
 fn messages(request: &Object) -> Result<Vec<Message>, ApiError> {
@@ -269,20 +251,12 @@ fn request_seed(request: &Object) -> Result<Option<u32>, ApiError> {
     let Some(value) = given(request, "seed") else {
         return Ok(None);
     };
-    let bits = match (value.as_u64(), value.as_i64()) {
-        (Some(seed), _) => seed.to_le_bytes(),
-        (None, Some(seed)) => seed.to_le_bytes(),
-        (None, None) => {
-            return Err(ApiError::invalid(
-                "seed",
-                "seed is not a whole number of 64 bits",
-            ));
-        }
-    };
-    let [a, b, c, d, e, f, g, h] = bits;
-    Ok(Some(
-        u32::from_le_bytes([a, b, c, d]) ^ u32::from_le_bytes([e, f, g, h]),
-    ))
+    let seed = value
+        .as_u64()
+        .or_else(|| value.as_i64().map(i64::cast_unsigned))
+        .ok_or_else(|| ApiError::invalid("seed", "seed is not a whole number of 64 bits"))?;
+    let folded = (seed ^ (seed >> 32)) & u64::from(u32::MAX);
+    Ok(u32::try_from(folded).ok())
 }
 
 fn stop(request: &Object) -> Result<Vec<String>, ApiError> {

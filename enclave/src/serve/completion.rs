@@ -91,7 +91,7 @@ pub(super) async fn whole(
                 });
                 return Ok(answer::json(StatusCode::OK, &completion));
             }
-            Some(Event::Refused(error)) => return Err(refused(error)),
+            Some(Event::Refused(error)) => return Err(refused(&error)),
             None => return Err(ApiError::broken()),
         }
     }
@@ -105,7 +105,7 @@ pub(super) async fn stream(
 ) -> Result<Response<Body>, ApiError> {
     let first = match events.recv().await {
         None => return Err(ApiError::broken()),
-        Some(Event::Refused(error)) => return Err(refused(error)),
+        Some(Event::Refused(error)) => return Err(refused(&error)),
         Some(event) => event,
     };
     let role = envelope.delta(
@@ -190,7 +190,7 @@ fn follow(envelope: &Envelope, event: Event, with_usage: bool) -> Step {
         Event::Piece { text, .. } => {
             Step::More(data(&envelope.delta(&json!({"content": text}), None)))
         }
-        Event::Refused(error) => Step::Last(data(&refused(error).to_json())),
+        Event::Refused(error) => Step::Last(data(&refused(&error).to_json())),
         Event::Finished {
             reason,
             prompt_tokens,
@@ -232,12 +232,12 @@ fn usage(prompt_tokens: u32, completion_tokens: u32) -> Value {
 }
 
 /// The engine's own words stay inside: they may quote the prompt, and the client knows that already.
-fn refused(error: GenerateError) -> ApiError {
+fn refused(error: &GenerateError) -> ApiError {
     match error {
         GenerateError::ContextExceeded {
             prompt_tokens,
             context,
-        } => ApiError::context_exceeded(prompt_tokens, context),
+        } => ApiError::context_exceeded(*prompt_tokens, *context),
         GenerateError::Template(_) => ApiError::invalid(
             "messages",
             "the model's chat template does not take these messages in this order",
