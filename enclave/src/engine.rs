@@ -64,6 +64,15 @@ impl Opened {
         self.start_program(program).await
     }
 
+    /// The same with a function that plays the engine.
+    #[cfg(test)]
+    pub(crate) async fn start_fake_engine(
+        self,
+        play: fn(std::os::unix::net::UnixStream),
+    ) -> Result<Loaded, Failure> {
+        self.start_program(Program::Fake(play)).await
+    }
+
     async fn start_program(self, program: Program) -> Result<Loaded, Failure> {
         let recipe = Recipe {
             program,

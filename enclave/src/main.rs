@@ -19,6 +19,8 @@ mod keys;
 mod machine;
 mod platform;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod weights;
 

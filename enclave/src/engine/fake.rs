@@ -17,16 +17,20 @@ use crate::configuration::Measured;
 /// Tokens of context that the fake engine has.
 pub(crate) const CONTEXT: u32 = 64;
 
-/// A measured configuration whose known answer is the echo's.
-pub(crate) fn measured() -> Measured {
+/// A configuration whose known answer is the echo's.
+pub(crate) fn configuration() -> String {
     let digest = "ab".repeat(32);
-    let text = format!(
+    format!(
         "version = 1\n[model]\nname = \"tiny\"\nsize = 1\nsha256 = \"{digest}\"\nverity_root = \"{digest}\"\n\
          verity_salt = \"{digest}\"\n[engine]\ncontext = {CONTEXT}\nthreads = 1\n\
          [known_answer]\nquestion = \"well known\"\ntokens = [1, 2]\n[serving]\nqueue = 2\ndefault_max_tokens = 16\n"
-    );
+    )
+}
+
+/// The same, measured.
+pub(crate) fn measured() -> Measured {
     Measured {
-        configuration: Configuration::parse(text.as_bytes()).unwrap(),
+        configuration: Configuration::parse(configuration().as_bytes()).unwrap(),
         digest: [3; 32],
     }
 }
