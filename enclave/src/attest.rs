@@ -8,7 +8,7 @@ use std::{
 
 use chrysalis_attestation::{
     binding::{Anchor, Session},
-    bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE},
+    bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, NO_GPUS},
     claims::{Claims, PROFILE},
 };
 use rustls::sign::CertifiedKey;
@@ -22,8 +22,6 @@ use crate::{
     keys::Keyed,
 };
 
-/// Deterministic CBOR of no GPU: the empty array.
-const NO_GPUS: [u8; 1] = [0x80];
 /// The most bytes of evidence in a certificate: TLS lets a certificate have 2^24, but common peers stop at 2^16.
 const MAX_IN_CERTIFICATE: usize = 48 * 1024;
 
@@ -46,11 +44,9 @@ impl Keyed {
             public_key: self.keys.public(),
             last_endorsements: Mutex::default(),
         };
-        let bundle = attester.evidence(&Session::Boot).await?;
-        if bundle.len() > MAX_IN_CERTIFICATE {
-            return Err(Failure::EvidenceTooLong(bundle.len()));
-        }
-        let certified = self.keys.certify(&bundle)?;
+        let evidence = attester.evidence(&Session::Boot).await?;
+        require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
+        let certified = self.keys.certify(&evidence)?;
         self.ground.progress.passed("attested").await;
         Ok(Attested {
             ground: self.ground,
@@ -96,10 +92,17 @@ pub(crate) struct Attester {
 }
 
 impl Attester {
-    /// A bundle about `session`, this key and these claims.
-    pub(crate) async fn evidence(&self, session: &Session) -> Result<Vec<u8>, Failure> {
+    /// A bundle about `session`.
+    pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, Failure> {
+        let bundle = self.evidence(session).await?.encode();
+        require_length(&bundle, MAX_BUNDLE)?;
+        Ok(bundle)
+    }
+
+    /// Evidence about `session`, this key and these claims.
+    async fn evidence(&self, session: &Session) -> Result<Evidence, Failure> {
         let anchor = Anchor::new(session, &self.public_key, &self.claims);
-        let report = self
+        let signed = self
             .ground
             .platform
             .report(anchor.report_data(&NO_GPUS))
@@ -107,19 +110,14 @@ impl Attester {
         let mut endorsements = self.endorsements().await;
         endorsements
             .certificates
-            .extend(report.endorsements.certificates);
-        endorsements.crls.extend(report.endorsements.crls);
-        let evidence = Evidence {
-            cpu: CpuReport::Snp(report.bytes),
+            .extend(signed.endorsements.certificates);
+        endorsements.crls.extend(signed.endorsements.crls);
+        Ok(Evidence {
+            cpu: CpuReport::Snp(signed.report),
             claims: self.claims.clone(),
             gpus: NO_GPUS.to_vec(),
             endorsements,
-        };
-        let bundle = evidence.encode();
-        match bundle.len() {
-            0..=MAX_BUNDLE => Ok(bundle),
-            long => Err(Failure::EvidenceTooLong(long)),
-        }
+        })
     }
 
     /// What the host has now, or else had last: revocation lists age, but an old one is for the verifier to refuse.
@@ -131,5 +129,12 @@ impl Attester {
             Err(error) => tracing::warn!(code = error.code(), "no endorsements from the host"),
         }
         last.clone()
+    }
+}
+
+fn require_length(bundle: &[u8], limit: usize) -> Result<(), Failure> {
+    match bundle.len() {
+        length if length <= limit => Ok(()),
+        length => Err(Failure::EvidenceTooLong(length)),
     }
 }

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use chrysalis_attestation::binding::host_data;
+use chrysalis_attestation::{binding::host_data, snp::report::Report};
 use chrysalis_wire::configuration::Configuration;
 
 use crate::{
     boot::{Booted, Ground},
     failure::Failure,
-    platform::Report,
+    platform::PlatformError,
 };
-
-/// Where HOST_DATA lies in an SNP report, AMD 56860 §7.3.
-const HOST_DATA: std::ops::Range<usize> = 0xC0..0xE0;
 
 /// An enclave that knows what it was launched to serve.
 pub(crate) struct Configured {
@@ -35,8 +32,8 @@ impl Booted {
         let ground = self.ground;
         let bytes = ground.host.configuration().await?;
         let digest = host_data(&bytes);
-        let report = ground.platform.report([0; 64]).await?;
-        require_measured(&digest, &report)?;
+        let signed = ground.platform.report([0; 64]).await?;
+        require_measured(&digest, &signed.report)?;
         // Parsed last: no byte of it means anything before its digest is known to be the measured one.
         let configuration = Configuration::parse(&bytes)?;
         ground.progress.passed("configuration accepted").await;
@@ -50,39 +47,31 @@ impl Booted {
     }
 }
 
-fn require_measured(digest: &[u8; 32], report: &Report) -> Result<(), Failure> {
-    let measured = report.bytes.get(HOST_DATA).unwrap_or_default();
-    if measured == digest {
+fn require_measured(digest: &[u8; 32], report: &[u8]) -> Result<(), Failure> {
+    let report =
+        Report::parse(report).map_err(|rejection| PlatformError::Report(rejection.to_string()))?;
+    if report.host_data == *digest {
         return Ok(());
     }
     Err(Failure::ConfigurationRefused {
         given: hex::encode(digest),
-        measured: hex::encode(measured),
+        measured: hex::encode(report.host_data),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrysalis_attestation::bundle::Endorsements;
-
-    fn report(host_data: [u8; 32]) -> Report {
-        let mut bytes = vec![0; crate::platform::REPORT_SIZE];
-        bytes[HOST_DATA].copy_from_slice(&host_data);
-        Report {
-            bytes,
-            endorsements: Endorsements::default(),
-        }
-    }
+    use crate::tests::report;
 
     #[test]
     fn takes_the_measured_configuration() {
-        require_measured(&[7; 32], &report([7; 32])).unwrap();
+        require_measured(&[7; 32], &report([0; 64], [7; 32])).unwrap();
     }
 
     #[test]
     fn refuses_another_configuration_and_names_both() {
-        let refused = require_measured(&[7; 32], &report([8; 32])).unwrap_err();
+        let refused = require_measured(&[7; 32], &report([0; 64], [8; 32])).unwrap_err();
         assert_eq!(refused.code(), "configuration_refused");
         let text = refused.to_string();
         assert!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrysalis_attestation::bundle::ID_PE_CMW;
+use chrysalis_attestation::bundle::{Evidence, ID_PE_CMW};
 use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair, PublicKeyData};
 use rustls::{crypto::ring::sign::any_ecdsa_type, sign::CertifiedKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -14,9 +14,6 @@ use crate::{
     engine::{Description, Loaded, Scheduler},
     failure::Failure,
 };
-
-/// The DER tag of an OCTET STRING.
-const OCTET_STRING: u8 = 0x04;
 
 /// An enclave with a key that nobody else has.
 pub(crate) struct Keyed {
@@ -53,10 +50,10 @@ impl Keys {
         self.0.subject_public_key_info()
     }
 
-    /// A certificate that carries `bundle`, ready for TLS.
+    /// A certificate that carries `evidence`, ready for TLS.
     ///
-    /// It is signed by its own key and valid at any time: what it is worth is in the bundle.
-    pub(crate) fn certify(self, bundle: &[u8]) -> Result<Arc<CertifiedKey>, Failure> {
+    /// It is signed by its own key and valid at any time: what it is worth is in the evidence.
+    pub(crate) fn certify(self, evidence: &Evidence) -> Result<Arc<CertifiedKey>, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::Keys(error.to_string());
         let mut parameters = CertificateParams::new(vec!["enclave.invalid".to_owned()])
             .map_err(|error| failed(&error))?;
@@ -67,7 +64,7 @@ impl Keys {
             .custom_extensions
             .push(CustomExtension::from_oid_content(
                 &ID_PE_CMW,
-                octet_string(bundle),
+                evidence.certificate_extension(),
             ));
         let certificate = parameters
             .self_signed(&self.0)
@@ -85,50 +82,26 @@ impl Keys {
     }
 }
 
-/// `CMW ::= CHOICE { json UTF8String, cbor OCTET STRING }`, RFC 9999 §4.
-fn octet_string(content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let significant = length
-        .iter()
-        .position(|byte| *byte != 0)
-        .and_then(|first| length.get(first..))
-        .unwrap_or(&[0]);
-    let mut der = vec![OCTET_STRING];
-    match significant {
-        [short] if *short < 0x80 => der.push(*short),
-        long => {
-            der.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
-            der.extend_from_slice(long);
-        }
-    }
-    der.extend_from_slice(content);
-    der
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrysalis_attestation::bundle::{CpuReport, Endorsements, NO_GPUS};
 
     #[test]
-    fn an_octet_string_is_der() {
-        assert_eq!(octet_string(&[]), [4, 0]);
-        assert_eq!(octet_string(&[9; 127])[..3], [4, 127, 9]);
-        assert_eq!(octet_string(&[9; 128])[..4], [4, 0x81, 128, 9]);
-        assert_eq!(octet_string(&[9; 300])[..5], [4, 0x82, 1, 44, 9]);
-    }
-
-    #[test]
-    fn the_certificate_is_about_the_key() {
+    fn the_certificate_carries_the_evidence_and_is_about_the_key() {
+        let evidence = Evidence {
+            cpu: CpuReport::Snp(vec![7; 1184]),
+            claims: vec![0xa0],
+            gpus: NO_GPUS.to_vec(),
+            endorsements: Endorsements::default(),
+        };
         let keys = Keys::make().unwrap();
         let public = keys.public();
-        let certified = keys.certify(b"bundle").unwrap();
-        let certificate = certified.cert[0].as_ref();
-        assert!(certificate.windows(public.len()).any(|part| part == public));
-        assert!(
-            certificate
-                .windows(8)
-                .any(|part| part == octet_string(b"bundle"))
-        );
+        let certified = keys.certify(&evidence).unwrap();
         certified.keys_match().unwrap();
+        assert_eq!(
+            Evidence::from_certificate(&certified.cert[0]).unwrap(),
+            (evidence, public)
+        );
     }
 }

@@ -3,7 +3,6 @@
 //! Which of the two is decided by the measured words and then by the devices that are there, never by the host's word.
 //! A simulated report is worth nothing to a relying party whose policy does not name the simulated root.
 
-mod certificate_table;
 mod tsm;
 
 use std::{
@@ -11,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrysalis_attestation::bundle::Endorsements;
+use chrysalis_attestation::{bundle::Endorsements, snp::report::REPORT_SIZE};
 use rustix::mount::{MountFlags, mount};
 use sev::firmware::guest::Firmware;
 
@@ -26,8 +25,6 @@ const SEV_GUEST: &str = "/dev/sev-guest";
 const TSM: &str = "/sys/kernel/config/tsm/report";
 /// Where TSM appears once configfs is mounted.
 const CONFIGFS: &str = "/sys/kernel/config";
-/// Bytes of an SNP report, AMD 56860 §7.3.
-pub(crate) const REPORT_SIZE: usize = 1184;
 
 /// Who signs this machine's reports.
 #[derive(Clone)]
@@ -40,11 +37,11 @@ pub(crate) enum Platform {
     Tsm(Arc<Mutex<PathBuf>>),
 }
 
-/// A signed report.
+/// A signed report, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// The report, [`REPORT_SIZE`] bytes.
-    pub(crate) bytes: Vec<u8>,
+pub(crate) struct Signed {
+    /// The report, of the length that reports have.
+    pub(crate) report: Vec<u8>,
     /// What came with it: certificates that the host had put beside the report.
     pub(crate) endorsements: Endorsements,
 }
@@ -114,10 +111,10 @@ impl Platform {
     }
 
     /// Has `report_data` signed. Slow on hardware, so it never runs on the thread that serves.
-    pub(crate) async fn report(&self, report_data: [u8; 64]) -> Result<Report, PlatformError> {
-        let report = match self {
-            Self::Simulated(host) => Report {
-                bytes: host.simulated_report(report_data).await?,
+    pub(crate) async fn report(&self, report_data: [u8; 64]) -> Result<Signed, PlatformError> {
+        let signed = match self {
+            Self::Simulated(host) => Signed {
+                report: host.simulated_report(report_data).await?,
                 endorsements: Endorsements::default(),
             },
             Self::SevGuest(firmware) => {
@@ -133,8 +130,8 @@ impl Platform {
                 .await?
             }
         };
-        match report.bytes.len() {
-            REPORT_SIZE => Ok(report),
+        match signed.report.len() {
+            REPORT_SIZE => Ok(signed),
             other => Err(PlatformError::Report(format!(
                 "it has {other} bytes instead of {REPORT_SIZE}"
             ))),
@@ -147,20 +144,20 @@ impl Platform {
 fn ask_sev_guest(
     firmware: &Mutex<Firmware>,
     report_data: [u8; 64],
-) -> Result<Report, PlatformError> {
+) -> Result<Signed, PlatformError> {
     let mut firmware = firmware.lock().unwrap_or_else(PoisonError::into_inner);
-    let bytes = firmware
+    let report = firmware
         .get_report(None, Some(report_data), None)
         .map_err(|error| PlatformError::Report(error.to_string()))?;
-    Ok(Report {
-        bytes,
+    Ok(Signed {
+        report,
         endorsements: Endorsements::default(),
     })
 }
 
 async fn aside(
-    ask: impl FnOnce() -> Result<Report, PlatformError> + Send + 'static,
-) -> Result<Report, PlatformError> {
+    ask: impl FnOnce() -> Result<Signed, PlatformError> + Send + 'static,
+) -> Result<Signed, PlatformError> {
     tokio::task::spawn_blocking(ask)
         .await
         .unwrap_or_else(|_| Err(PlatformError::Report("asking it broke off".to_owned())))

@@ -12,6 +12,7 @@ use chrysalis_attestation::{
     binding::{Anchor, Session, TLS_EXPORTER_LABEL, host_data},
     bundle::{CpuReport, Evidence, NO_GPUS},
     claims::Claims,
+    snp::report::REPORT_SIZE,
 };
 use chrysalis_wire::{
     frame,
@@ -61,7 +62,8 @@ impl FakeHost {
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, configuration) = (told.clone(), stop.clone(), configuration.clone());
+                let (told, stop, configuration) =
+                    (told.clone(), stop.clone(), configuration.clone());
                 tokio::spawn(async move {
                     let answer = match frame::read_async(&mut stream).await.unwrap() {
                         ToHost::Configuration => FromHost::Configuration(configuration),
@@ -122,8 +124,8 @@ fn configuration() -> Vec<u8> {
 }
 
 /// A report of the real layout (version 3, Genoa, VCEK), unsigned.
-fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
-    let mut report = vec![0; crate::platform::REPORT_SIZE];
+pub(crate) fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
+    let mut report = vec![0; REPORT_SIZE];
     report[0x000] = 3;
     report[0x00A] = 3; // policy: bits 16 and 17
     report[0x034] = 1;
@@ -247,7 +249,10 @@ async fn ask(stream: &mut TlsStream<UnixStream>, start: &str, body: &[u8]) -> An
     stream.flush().await.unwrap();
     let mut whole = Vec::new();
     stream.read_to_end(&mut whole).await.unwrap();
-    let split = whole.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
+    let split = whole
+        .windows(4)
+        .position(|part| part == b"\r\n\r\n")
+        .unwrap();
     let head = String::from_utf8(whole[..split].to_vec()).unwrap();
     Answer {
         status: head[9..12].parse().unwrap(),
@@ -257,8 +262,17 @@ async fn ask(stream: &mut TlsStream<UnixStream>, start: &str, body: &[u8]) -> An
 }
 
 async fn request(host: &FakeHost, start: &str, body: &Value) -> Answer {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    ask(&mut connect(host.folder.path()).await, start, body.as_bytes()).await
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    ask(
+        &mut connect(host.folder.path()).await,
+        start,
+        body.as_bytes(),
+    )
+    .await
 }
 
 fn chat(text: &str) -> Value {
@@ -282,7 +296,11 @@ async fn the_story_is_told_in_order_and_ends_when_the_provider_wants() {
     );
     host.stop.notify_waiters();
     story.await.unwrap().unwrap();
-    assert!(UnixStream::connect(host.folder.path().join("tls.sock")).await.is_err());
+    assert!(
+        UnixStream::connect(host.folder.path().join("tls.sock"))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -299,7 +317,10 @@ async fn one_other_byte_of_the_weights_stops_the_boot() {
     let digest = host_data(&configuration);
     let host = FakeHost::start(configuration, digest);
     std::fs::write(host.folder.path().join("weights"), b"Weights").unwrap();
-    assert_eq!(tell(host.words()).await.unwrap_err().code(), "weights_corrupt");
+    assert_eq!(
+        tell(host.words()).await.unwrap_err().code(),
+        "weights_corrupt"
+    );
 }
 
 #[tokio::test]
@@ -314,10 +335,17 @@ async fn evidence_is_about_the_nonce_the_connection_and_the_key() {
     let start = format!("GET /v1/attestation?nonce={}", "5a".repeat(32));
     let answer = ask(&mut stream, &start, b"").await;
     assert_eq!(answer.status, 200, "{}", answer.head);
-    assert!(answer.head.contains("content-type: application/cmw+cbor"), "{}", answer.head);
+    assert!(
+        answer.head.contains("content-type: application/cmw+cbor"),
+        "{}",
+        answer.head
+    );
 
     let (in_certificate, public_key) = Evidence::from_certificate(&certificate).unwrap();
-    let asked = Session::Asked { nonce: [0x5a; 32], exporter };
+    let asked = Session::Asked {
+        nonce: [0x5a; 32],
+        exporter,
+    };
     for (evidence, session) in [
         (Evidence::decode(&answer.body).unwrap(), asked),
         (in_certificate, Session::Boot),
@@ -329,7 +357,10 @@ async fn evidence_is_about_the_nonce_the_connection_and_the_key() {
         assert_eq!(report[0x50..0x90], anchor.report_data(&NO_GPUS));
         let claims = Claims::decode(&evidence.claims).unwrap();
         assert_eq!(claims.configuration, host_data(&host.configuration));
-        assert_eq!((claims.model.as_str(), claims.engine.as_str()), ("tiny", "fake 1"));
+        assert_eq!(
+            (claims.model.as_str(), claims.engine.as_str()),
+            ("tiny", "fake 1")
+        );
         assert_eq!(evidence.endorsements.certificates, [[0x30]]);
     }
 }
@@ -346,8 +377,16 @@ async fn answers_whole_and_in_pieces() {
     let mut streaming = chat("one two");
     streaming["stream"] = json!(true);
     let answer = request(&host, CHAT, &streaming).await;
-    assert!(answer.head.contains("content-type: text/event-stream"), "{}", answer.head);
-    assert!(answer.text().contains("data: [DONE]\n\n"), "{}", answer.text());
+    assert!(
+        answer.head.contains("content-type: text/event-stream"),
+        "{}",
+        answer.head
+    );
+    assert!(
+        answer.text().contains("data: [DONE]\n\n"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[tokio::test]
@@ -360,26 +399,55 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
         (CHAT, chat("long"), 400, "context_length_exceeded"),
         (CHAT, chat("crash"), 500, "answer_incomplete"),
         (CHAT, chat(&"x".repeat(1 << 20)), 413, "body_too_large"),
-        ("GET /v1/chat/completions", Value::Null, 405, "method_not_allowed"),
+        (
+            "GET /v1/chat/completions",
+            Value::Null,
+            405,
+            "method_not_allowed",
+        ),
         ("POST /v1/embeddings", Value::Null, 404, "unknown_url"),
         ("GET /v1/models/other", Value::Null, 404, "model_not_found"),
-        ("GET /v1/attestation?nonce=00", Value::Null, 400, "invalid_value"),
-        ("GET /v1/attestation", Value::Null, 400, "missing_required_parameter"),
+        (
+            "GET /v1/attestation?nonce=00",
+            Value::Null,
+            400,
+            "invalid_value",
+        ),
+        (
+            "GET /v1/attestation",
+            Value::Null,
+            400,
+            "missing_required_parameter",
+        ),
     ] {
         let answer = request(&host, start, &body).await;
         assert_eq!(answer.status, status, "{start} {}", answer.text());
         assert_eq!(answer.json()["error"]["code"], code, "{start}");
     }
     let answer = request(&host, "GET /v1/models/tiny", &Value::Null).await;
-    assert_eq!((answer.status, answer.json()["id"].clone()), (200, json!("tiny")));
-    assert_eq!(request(&host, "GET /health", &Value::Null).await.status, 200);
+    assert_eq!(
+        (answer.status, answer.json()["id"].clone()),
+        (200, json!("tiny"))
+    );
+    assert_eq!(
+        request(&host, "GET /health", &Value::Null).await.status,
+        200
+    );
 }
 
 #[tokio::test]
 async fn a_sender_of_a_huge_body_reads_why_it_is_refused() {
     let (host, _story) = enclave().await;
-    let answer = ask(&mut connect(host.folder.path()).await, CHAT, &vec![b' '; 8 << 20]).await;
-    assert_eq!((answer.status, answer.json()["error"]["code"].clone()), (413, json!("body_too_large")));
+    let answer = ask(
+        &mut connect(host.folder.path()).await,
+        CHAT,
+        &vec![b' '; 8 << 20],
+    )
+    .await;
+    assert_eq!(
+        (answer.status, answer.json()["error"]["code"].clone()),
+        (413, json!("body_too_large"))
+    );
 }
 
 #[tokio::test]
@@ -429,19 +497,31 @@ async fn no_more_connections_than_the_limit() {
     let (host, _story) = enclave().await;
     let mut held = Vec::new();
     for _ in 0..256 {
-        held.push(UnixStream::connect(host.folder.path().join("tls.sock")).await.unwrap());
+        held.push(
+            UnixStream::connect(host.folder.path().join("tls.sock"))
+                .await
+                .unwrap(),
+        );
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let mut over = UnixStream::connect(host.folder.path().join("tls.sock")).await.unwrap();
+    let mut over = UnixStream::connect(host.folder.path().join("tls.sock"))
+        .await
+        .unwrap();
     assert_eq!(over.read(&mut [0; 1]).await.unwrap(), 0);
     drop(held);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(request(&host, "GET /health", &Value::Null).await.status, 200);
+    assert_eq!(
+        request(&host, "GET /health", &Value::Null).await.status,
+        200
+    );
 }
 
 async fn send(stream: &mut TlsStream<UnixStream>, body: &Value) {
     let body = body.to_string();
-    let head = format!("{CHAT} HTTP/1.1\r\nhost: enclave\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "{CHAT} HTTP/1.1\r\nhost: enclave\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body.as_bytes()).await.unwrap();
     stream.flush().await.unwrap();

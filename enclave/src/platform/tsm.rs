@@ -3,7 +3,9 @@
 
 use std::{fs, io, path::Path};
 
-use super::{PlatformError, Report, certificate_table};
+use chrysalis_attestation::snp::table;
+
+use super::{PlatformError, Signed};
 
 /// Our entry. Reports are asked one at a time, by one process.
 const ENTRY: &str = "chrysalis";
@@ -11,7 +13,7 @@ const ENTRY: &str = "chrysalis";
 const PROVIDER: &str = "sev_guest";
 
 /// Asks for a report below `root`, which is a directory of the kernel's, or of a test.
-pub(super) fn report(root: &Path, report_data: &[u8; 64]) -> Result<Report, PlatformError> {
+pub(super) fn report(root: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
     let entry = root.join(ENTRY);
     match fs::create_dir(&entry) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -25,7 +27,7 @@ pub(super) fn report(root: &Path, report_data: &[u8; 64]) -> Result<Report, Plat
     asked
 }
 
-fn ask(entry: &Path, report_data: &[u8; 64]) -> Result<Report, PlatformError> {
+fn ask(entry: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
     let provider = read(entry, "provider")?;
     if provider.trim_ascii() != PROVIDER.as_bytes() {
         return Err(PlatformError::Report(format!(
@@ -36,7 +38,7 @@ fn ask(entry: &Path, report_data: &[u8; 64]) -> Result<Report, PlatformError> {
     fs::write(entry.join("inblob"), report_data).map_err(failed("write inblob of", entry))?;
     // The kernel counts questions: a count that moves between question and answer means the answer is another's.
     let generation = read(entry, "generation")?;
-    let bytes = read(entry, "outblob")?;
+    let report = read(entry, "outblob")?;
     let certificates = match fs::read(entry.join("auxblob")) {
         Ok(table) => table,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -47,9 +49,10 @@ fn ask(entry: &Path, report_data: &[u8; 64]) -> Result<Report, PlatformError> {
             "somebody else asked at the same time".to_owned(),
         ));
     }
-    Ok(Report {
-        bytes,
-        endorsements: certificate_table::parse(&certificates),
+    Ok(Signed {
+        report,
+        // The host wrote the table. A broken one costs its certificates, not the report.
+        endorsements: table::certificates(&certificates).unwrap_or_default(),
     })
 }
 
@@ -65,6 +68,7 @@ fn failed<'a>(what: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> Platfo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrysalis_attestation::snp::report::REPORT_SIZE;
 
     /// A plain directory with the attributes that the kernel would make.
     fn tree(provider: &str, auxblob: Option<&[u8]>) -> tempfile::TempDir {
@@ -73,7 +77,7 @@ mod tests {
         fs::create_dir(&entry).unwrap();
         fs::write(entry.join("provider"), provider).unwrap();
         fs::write(entry.join("generation"), "1\n").unwrap();
-        fs::write(entry.join("outblob"), [9; super::super::REPORT_SIZE]).unwrap();
+        fs::write(entry.join("outblob"), [9; REPORT_SIZE]).unwrap();
         if let Some(table) = auxblob {
             fs::write(entry.join("auxblob"), table).unwrap();
         }
@@ -83,8 +87,8 @@ mod tests {
     #[test]
     fn writes_the_question_and_reads_the_report() {
         let root = tree("sev_guest\n", None);
-        let report = report(root.path(), &[5; 64]).unwrap();
-        assert_eq!(report.bytes, [9; super::super::REPORT_SIZE]);
+        let signed = report(root.path(), &[5; 64]).unwrap();
+        assert_eq!(signed.report, [9; REPORT_SIZE]);
         assert_eq!(
             fs::read(root.path().join("chrysalis/inblob")).unwrap(),
             [5; 64]
@@ -92,12 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_certificates_beside_the_report() {
-        let table =
-            certificate_table::tests::table(&[(certificate_table::tests::VCEK, &[0x30, 1])]);
-        let root = tree("sev_guest\n", Some(&table));
-        let report = report(root.path(), &[5; 64]).unwrap();
-        assert_eq!(report.endorsements.certificates, [[0x30, 1]]);
+    fn a_broken_table_costs_no_report() {
+        let root = tree("sev_guest\n", Some(&[0xff; 30]));
+        let signed = report(root.path(), &[5; 64]).unwrap();
+        assert_eq!(signed.report, [9; REPORT_SIZE]);
+        assert_eq!(signed.endorsements.certificates, Vec::<Vec<u8>>::new());
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Service {
         let nonce = nonce(query)?;
         match self
             .attester
-            .evidence(&Session::Asked { nonce, exporter })
+            .bundle(&Session::Asked { nonce, exporter })
             .await
         {
             Ok(bundle) => Ok(answer::whole(StatusCode::OK, CMW_CBOR, bundle)),
