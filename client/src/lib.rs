@@ -26,6 +26,7 @@ mod connection;
 mod deadlines;
 mod error;
 pub mod events;
+pub mod genuine;
 pub mod proxy;
 mod relying_party;
 mod saved;
