@@ -17,11 +17,14 @@ pub mod bundle;
 pub mod claims;
 pub mod digest;
 pub mod policy;
+mod read;
 pub mod rejection;
 pub mod roots;
 pub mod snp;
 mod stages;
+mod utc;
 pub mod verdict;
 
 pub use rejection::Rejection;
-pub use stages::{Authentic, Bound, Collateral, Time, Trusted, Unverified};
+pub use stages::{Authentic, Bound, Collateral, Trusted, Unverified};
+pub use utc::Time;

@@ -7,12 +7,9 @@ use crate::{
     claims::Claims,
     policy::Policy,
     roots::Roots,
+    utc::Time,
     verdict::Transcript,
 };
-
-/// Unix seconds, UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time(pub i64);
 
 /// What a verifier brings besides what the evidence carries: the same vendor-signed objects.
 pub type Collateral = Endorsements;
