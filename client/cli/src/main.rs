@@ -11,6 +11,7 @@ mod collateral;
 mod judge;
 mod measure;
 mod policy;
+mod printable;
 mod progress;
 mod proxy;
 mod show;
