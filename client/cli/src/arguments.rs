@@ -144,9 +144,7 @@ pub(crate) struct ProxyArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  chrysalis measure build/cpu --platform snp --vcpus 2"
-)]
+#[command(after_help = "Example:\n  chrysalis measure build/cpu --platform snp --vcpus 2")]
 pub(crate) struct MeasureArguments {
     /// An image folder, as `chrysalis-image build` makes it
     #[arg(value_name = "DIR")]
@@ -241,8 +239,15 @@ mod tests {
         while let Some(command) = open.pop() {
             let verbs: Vec<_> = command.get_subcommands().cloned().collect();
             if verbs.is_empty() {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(help.contains("Example:\n  chrysalis "), "{}", command.get_name());
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(
+                    help.contains("Example:\n  chrysalis "),
+                    "{}",
+                    command.get_name()
+                );
             }
             open.extend(verbs);
         }

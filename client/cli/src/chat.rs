@@ -12,7 +12,7 @@ use hyper::{
 };
 use serde_json::{Value, json};
 
-use crate::{Outcome, arguments::ChatArguments, judge, progress, verdict};
+use crate::{Outcome, arguments::ChatArguments, judge, printable::printable, progress, verdict};
 
 /// The most bytes of a question on stdin; the enclave's context is shorter.
 const MAX_QUESTION: u64 = 1024 * 1024;
@@ -28,11 +28,18 @@ pub(crate) async fn run(arguments: ChatArguments) -> anyhow::Result<Outcome> {
         Err(error) => return verdict::refuse(error),
     };
     eprintln!("{}", verdict::one_line(enclave.trusted()));
-    let model = arguments.model.as_deref().unwrap_or(&enclave.trusted().claims().model);
+    let model = arguments
+        .model
+        .as_deref()
+        .unwrap_or(&enclave.trusted().claims().model);
     let request = request(&arguments, model, &message)?;
     let answer = progress::during("waiting for the answer", enclave.send(request)).await?;
     if answer.status() != StatusCode::OK {
-        bail!("the enclave answers {}: {}", answer.status(), failure(answer).await);
+        bail!(
+            "the enclave answers {}: {}",
+            answer.status(),
+            failure(answer).await
+        );
     }
     if !is_stream(&answer) {
         return Err(Error::Protocol("asked for a stream, it answers something else".into()).into());
@@ -45,12 +52,22 @@ fn question(message: &str) -> anyhow::Result<String> {
         return Ok(message.to_owned());
     }
     let mut text = String::new();
-    std::io::stdin().take(MAX_QUESTION).read_to_string(&mut text).context("cannot read stdin")?;
+    std::io::stdin()
+        .take(MAX_QUESTION)
+        .read_to_string(&mut text)
+        .context("cannot read stdin")?;
     Ok(text)
 }
 
-fn request(arguments: &ChatArguments, model: &str, message: &str) -> anyhow::Result<Request<Bytes>> {
-    let system = arguments.system.iter().map(|text| json!({ "role": "system", "content": text }));
+fn request(
+    arguments: &ChatArguments,
+    model: &str,
+    message: &str,
+) -> anyhow::Result<Request<Bytes>> {
+    let system = arguments
+        .system
+        .iter()
+        .map(|text| json!({ "role": "system", "content": text }));
     let user = json!({ "role": "user", "content": message });
     let mut body = json!({
         "model": model,
@@ -82,7 +99,9 @@ async fn print(mut answer: Answer) -> anyhow::Result<Outcome> {
     let mut whole = events::WholeEvents::default();
     let mut done = false;
     while let Some(frame) = progress::during("waiting for more", answer.frame()).await {
-        let Ok(piece) = frame.inspect_err(|_| println!())?.into_data() else { continue };
+        let Ok(piece) = frame.inspect_err(|_| println!())?.into_data() else {
+            continue;
+        };
         for data in events::data(&whole.push(&piece)) {
             match data {
                 b"[DONE]" => done = true,
@@ -106,8 +125,10 @@ fn print_piece(json: &[u8]) -> anyhow::Result<()> {
     }
     let choice = &chunk["choices"][0];
     if let Some(text) = choice["delta"]["content"].as_str() {
-        print!("{text}");
-        std::io::stdout().flush().context("cannot write the answer")?;
+        print!("{}", printable(text));
+        std::io::stdout()
+            .flush()
+            .context("cannot write the answer")?;
     }
     if choice["finish_reason"] == "length" {
         eprint!("\n(cut at the most tokens allowed; --max-tokens N allows more)");
@@ -120,7 +141,10 @@ async fn failure(answer: Response<Answer>) -> String {
         return "and breaks off".into();
     };
     match serde_json::from_slice::<Value>(&body.to_bytes()) {
-        Ok(body) => body["error"]["message"].as_str().unwrap_or("it does not say why").to_owned(),
+        Ok(body) => body["error"]["message"]
+            .as_str()
+            .unwrap_or("it does not say why")
+            .to_owned(),
         Err(_) => "it does not say why".into(),
     }
 }

@@ -12,19 +12,29 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// Reads every file of a known ending, in the order of their names.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<Collateral> {
     let mut paths = fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     paths.sort();
     let mut collateral = Collateral::default();
     for path in paths {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
         if matches!(ending, "pem" | "der" | "crt" | "cer" | "crl") {
             add(&mut collateral, &path, ending == "crl")
                 .with_context(|| format!("cannot use {}", path.display()))?;
         }
     }
     if collateral.certificates.is_empty() && collateral.crls.is_empty() {
-        bail!("{} holds no .pem, .der, .crt, .cer or .crl file", folder.display());
+        bail!(
+            "{} holds no .pem, .der, .crt, .cer or .crl file",
+            folder.display()
+        );
     }
     Ok(collateral)
 }
@@ -35,7 +45,11 @@ fn add(collateral: &mut Collateral, path: &Path, is_list: bool) -> anyhow::Resul
     }
     let bytes = fs::read(path)?;
     if !bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
-        let kind = if is_list { &mut collateral.crls } else { &mut collateral.certificates };
+        let kind = if is_list {
+            &mut collateral.crls
+        } else {
+            &mut collateral.certificates
+        };
         kind.push(bytes);
         return Ok(());
     }

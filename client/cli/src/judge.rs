@@ -50,9 +50,9 @@ impl Judge {
     pub(crate) fn session(&self, saved: &SavedSession) -> Result<Found, Error> {
         match self {
             Self::Policy(party) => party.verify_session(saved).map(trusted),
-            Self::Vendor { collateral, now } => {
-                genuine::session(saved, collateral, *now).map(Box::new).map(Found::Genuine)
-            }
+            Self::Vendor { collateral, now } => genuine::session(saved, collateral, *now)
+                .map(Box::new)
+                .map(Found::Genuine),
         }
     }
 
@@ -60,9 +60,9 @@ impl Judge {
     pub(crate) fn certificate(&self, der: &[u8]) -> Result<Found, Error> {
         match self {
             Self::Policy(party) => party.verify_certificate(der).map(trusted),
-            Self::Vendor { collateral, now } => {
-                genuine::certificate(der, collateral, *now).map(Box::new).map(Found::Genuine)
-            }
+            Self::Vendor { collateral, now } => genuine::certificate(der, collateral, *now)
+                .map(Box::new)
+                .map(Found::Genuine),
         }
     }
 }
@@ -86,7 +86,10 @@ pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<Re
 }
 
 fn read_collateral(judging: &Judging) -> anyhow::Result<Collateral> {
-    judging.collateral.as_deref().map_or_else(|| Ok(Collateral::default()), collateral::read)
+    judging
+        .collateral
+        .as_deref()
+        .map_or_else(|| Ok(Collateral::default()), collateral::read)
 }
 
 fn trusted(trusted: Trusted) -> Found {

@@ -36,7 +36,10 @@ enum Outcome {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return no_verdict(&error.into()),
     };
@@ -60,7 +63,10 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
 
 fn no_verdict(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
-    if let Some(hint) = error.downcast_ref::<chrysalis_client::Error>().map(chrysalis_client::Error::hint) {
+    if let Some(hint) = error
+        .downcast_ref::<chrysalis_client::Error>()
+        .map(chrysalis_client::Error::hint)
+    {
         eprintln!("hint: {hint}");
     }
     ExitCode::from(2)

@@ -10,8 +10,15 @@ use crate::{
 pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<Outcome> {
     let Platform::Snp = arguments.platform;
     let image = Image::open(&arguments.image)?;
-    let which = if arguments.simulated { CommandLine::Simulated } else { CommandLine::Hardware };
-    println!("{}", hex::encode(launch_digest(&image, which, &arguments.machine)?));
+    let which = if arguments.simulated {
+        CommandLine::Simulated
+    } else {
+        CommandLine::Hardware
+    };
+    println!(
+        "{}",
+        hex::encode(launch_digest(&image, which, &arguments.machine)?)
+    );
     if arguments.simulated {
         eprintln!("simulated: no SNP hardware ever reports this digest");
     }
@@ -24,6 +31,9 @@ pub(crate) fn launch_digest(
     which: CommandLine,
     machine: &Machine,
 ) -> Result<[u8; 48], MeasureError> {
-    let shape = Shape { cpu_type: machine.cpu, ..Shape::new(machine.vcpus) };
+    let shape = Shape {
+        cpu_type: machine.cpu,
+        ..Shape::new(machine.vcpus)
+    };
     snp_launch_digest(image, which, shape)
 }

@@ -6,12 +6,7 @@ use anyhow::Context;
 use chrysalis_attestation::digest::sha256;
 use chrysalis_measure::{CommandLine, Image};
 
-use crate::{
-    Outcome,
-    arguments::PolicyInitArguments,
-    measure,
-    subject::{self, Artifact},
-};
+use crate::{Outcome, arguments::PolicyInitArguments, measure, subject::Artifact};
 
 pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
     let image = Image::open(&arguments.image)?;
@@ -50,7 +45,7 @@ fn certificate(path: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes = fs::read(path).with_context(|| {
         format!("cannot read {}; `chrysalis-host run` writes the simulated root as ark.pem in its state folder", path.display())
     })?;
-    match subject::Artifact::recognise(&bytes) {
+    match Artifact::recognise(&bytes) {
         Ok(Artifact::Certificate(der)) => Ok(der),
         _ => anyhow::bail!("{} is no certificate", path.display()),
     }

@@ -18,6 +18,9 @@ mod tests {
 
     #[test]
     fn no_escape_sequence_survives() {
-        assert_eq!(printable("a\x1b[2Jb\u{9b}c\n\té"), "a\u{fffd}[2Jb\u{fffd}c\n\té");
+        assert_eq!(
+            printable("a\x1b[2Jb\u{9b}c\n\té"),
+            "a\u{fffd}[2Jb\u{fffd}c\n\té"
+        );
     }
 }

@@ -1,11 +1,13 @@
 //! What a command looks at: an enclave over the network, or bytes from a file, told apart by what they are.
 
-use std::{io::Read, path::PathBuf, str::FromStr};
+use std::{fs::File, io::Read, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{bundle::Evidence, snp::report::REPORT_SIZE};
-use chrysalis_client::{MAX_SAVED, SavedSession, Target};
+use chrysalis_client::{Deadlines, MAX_SAVED, SavedSession, Target};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+use crate::progress;
 
 /// An enclave or a file.
 #[derive(Debug, Clone)]
@@ -33,26 +35,41 @@ impl FromStr for Subject {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "-" => Ok(Self::Stdin),
-            _ if text.contains("://") => {
-                text.parse().map(Self::Enclave).map_err(|error: chrysalis_client::TargetError| error.to_string())
-            }
+            _ if text.contains("://") => text
+                .parse()
+                .map(Self::Enclave)
+                .map_err(|error: chrysalis_client::TargetError| error.to_string()),
             _ => Ok(Self::File(text.into())),
         }
     }
 }
 
-/// Reads a file or stdin, no further than anything this program reads can be long.
-pub(crate) fn read(subject: &Subject) -> anyhow::Result<Vec<u8>> {
+/// Asks an enclave for evidence, or reads a file, no further than anything this program reads can be long.
+pub(crate) async fn load(subject: &Subject) -> anyhow::Result<Artifact> {
     let mut bytes = Vec::new();
     let limit = MAX_SAVED as u64 + 1;
     match subject {
-        Subject::File(path) => std::fs::File::open(path)
+        Subject::Enclave(target) => {
+            let deadlines = Deadlines::default();
+            let fetching = chrysalis_client::fetch_evidence(target, &deadlines);
+            return Ok(Artifact::Session(
+                progress::during("asking for evidence", fetching).await?,
+            ));
+        }
+        Subject::File(path) => File::open(path)
             .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-            .with_context(|| format!("cannot read {}; an enclave is named as https://HOST:PORT", path.display()))?,
-        Subject::Stdin => std::io::stdin().take(limit).read_to_end(&mut bytes).context("cannot read stdin")?,
-        Subject::Enclave(target) => bail!("{target} is no file"),
+            .with_context(|| {
+                format!(
+                    "cannot read {}; an enclave is named as https://HOST:PORT",
+                    path.display()
+                )
+            })?,
+        Subject::Stdin => std::io::stdin()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .context("cannot read stdin")?,
     };
-    Ok(bytes)
+    Artifact::recognise(&bytes)
 }
 
 impl Artifact {
@@ -95,6 +112,11 @@ mod tests {
         assert!(matches!("https://a:1".parse(), Ok(Subject::Enclave(_))));
         assert!(matches!("evidence.cbor".parse(), Ok(Subject::File(_))));
         assert!(matches!("-".parse(), Ok(Subject::Stdin)));
-        assert!("http://a".parse::<Subject>().unwrap_err().contains("not https"));
+        assert!(
+            "http://a"
+                .parse::<Subject>()
+                .unwrap_err()
+                .contains("not https")
+        );
     }
 }

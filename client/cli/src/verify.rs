@@ -3,23 +3,19 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
-use chrysalis_client::{Deadlines, Error, SavedSession, Target};
+use chrysalis_client::Error;
 
 use crate::{
     Outcome,
     arguments::{Format, VerifyArguments},
     judge::Judge,
-    progress,
-    subject::{self, Artifact, Subject},
+    subject::{self, Artifact},
     verdict,
 };
 
 pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
     let judge = Judge::new(arguments.policy.as_deref(), &arguments.judging)?;
-    let artifact = match &arguments.subject {
-        Subject::Enclave(target) => Artifact::Session(fetch(target).await?),
-        file => Artifact::recognise(&subject::read(file)?)?,
-    };
+    let artifact = subject::load(&arguments.subject).await?;
     if let Some(path) = &arguments.save {
         save(path, &artifact)?;
     }
@@ -42,11 +38,6 @@ pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
         Format::Json => println!("{}", verdict::json(&found)),
     }
     Ok(outcome)
-}
-
-async fn fetch(target: &Target) -> Result<SavedSession, Error> {
-    let fetching = chrysalis_client::fetch_evidence(target, &Deadlines::default());
-    progress::during("asking for evidence", fetching).await
 }
 
 fn save(path: &Path, artifact: &Artifact) -> anyhow::Result<()> {

@@ -7,30 +7,22 @@ mod report;
 use std::fmt::Write;
 
 use chrysalis_attestation::{
+    binding::Session,
     bundle::{CpuReport, Evidence},
     digest::sha256,
 };
-use chrysalis_client::{Deadlines, SavedSession, fetch_evidence};
+use chrysalis_client::SavedSession;
 
 use crate::{
     Outcome,
     arguments::ShowArguments,
     printable::printable,
-    progress,
-    subject::{self, Artifact, Subject},
+    subject::{self, Artifact},
 };
 
 pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
     let mut page = Page::default();
-    let artifact = match &arguments.subject {
-        Subject::Enclave(target) => {
-            let deadlines = Deadlines::default();
-            let fetching = fetch_evidence(target, &deadlines);
-            Artifact::Session(progress::during("asking for evidence", fetching).await?)
-        }
-        file => Artifact::recognise(&subject::read(file)?)?,
-    };
-    match artifact {
+    match subject::load(&arguments.subject).await? {
         Artifact::Session(saved) => session(&mut page, &saved)?,
         Artifact::Certificate(der) => certificate(&mut page, &der),
         Artifact::Bundle(bundle) => evidence(&mut page, &bundle),
@@ -43,14 +35,34 @@ pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
 
 fn session(page: &mut Page, saved: &SavedSession) -> anyhow::Result<()> {
     page.heading("session", "one conversation, and the evidence about it");
-    page.row("key", &hex::encode(sha256(&[saved.spki()])), "SHA-256 of the public key that ended TLS");
-    if let chrysalis_attestation::binding::Session::Asked { nonce, exporter } = saved.session() {
-        page.row("nonce", &hex::encode(nonce), "chosen by the relying party: the evidence is no older");
-        page.row("exporter", &hex::encode(exporter), "RFC 9266: names this TLS connection and no other");
+    page.row(
+        "key",
+        &hex::encode(sha256(&[saved.spki()])),
+        "SHA-256 of the public key that ended TLS",
+    );
+    if let Session::Asked { nonce, exporter } = saved.session() {
+        page.row(
+            "nonce",
+            &hex::encode(nonce),
+            "chosen by the relying party: the evidence is no older",
+        );
+        page.row(
+            "exporter",
+            &hex::encode(exporter),
+            "RFC 9266: names this TLS connection and no other",
+        );
     }
-    page.row("bundle", &format!("{} bytes", saved.bundle().len()), "CMW collection (RFC 9999)");
-    let bundle = Evidence::decode(saved.bundle())
-        .map_err(|refused| anyhow::anyhow!("the evidence cannot be read: {}", printable(&refused.to_string())))?;
+    page.row(
+        "bundle",
+        &format!("{} bytes", saved.bundle().len()),
+        "CMW collection (RFC 9999)",
+    );
+    let bundle = Evidence::decode(saved.bundle()).map_err(|refused| {
+        anyhow::anyhow!(
+            "the evidence cannot be read: {}",
+            printable(&refused.to_string())
+        )
+    })?;
     evidence(page, &bundle);
     Ok(())
 }
@@ -60,7 +72,11 @@ fn certificate(page: &mut Page, der: &[u8]) {
     certificates::certificate(page, der);
     match Evidence::from_certificate(der) {
         Ok((bundle, spki)) => {
-            page.row("key", &hex::encode(sha256(&[&spki])), "SHA-256 of its public key");
+            page.row(
+                "key",
+                &hex::encode(sha256(&[&spki])),
+                "SHA-256 of its public key",
+            );
             evidence(page, &bundle);
         }
         Err(refused) => page.row("evidence", "none", &refused.to_string()),
@@ -79,11 +95,17 @@ fn evidence(page: &mut Page, evidence: &Evidence) {
     }
     let endorsements = &evidence.endorsements;
     for (number, der) in endorsements.certificates.iter().enumerate() {
-        page.heading(&format!("certificate {}", number + 1), "brought by the host, signed by the vendor");
+        page.heading(
+            &format!("certificate {}", number + 1),
+            "brought by the host, signed by the vendor",
+        );
         certificates::certificate(page, der);
     }
     for (number, der) in endorsements.crls.iter().enumerate() {
-        page.heading(&format!("revocation list {}", number + 1), "brought by the host, signed by the vendor");
+        page.heading(
+            &format!("revocation list {}", number + 1),
+            "brought by the host, signed by the vendor",
+        );
         certificates::revocation_list(page, der);
     }
 }
@@ -105,7 +127,10 @@ impl Page {
 
     pub(crate) fn row(&mut self, name: &str, value: &str, meaning: &str) {
         if value.chars().count() <= Self::SHORT {
-            self.line(&format!("  {name:<20} {value:<width$} {meaning}", width = Self::SHORT));
+            self.line(&format!(
+                "  {name:<20} {value:<width$} {meaning}",
+                width = Self::SHORT
+            ));
         } else {
             self.line(&format!("  {name:<20} {value}"));
             self.line(&format!("  {:<20} {meaning}", ""));
