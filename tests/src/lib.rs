@@ -1,1 +1,9 @@
-//! stub
+//! What the tests share: a provider's machine, a lying one, and where the built things are.
+
+#![forbid(unsafe_code)]
+
+pub mod lies;
+pub mod machine;
+pub mod paths;
+pub mod proxy;
+pub mod relay;

@@ -1,0 +1,19 @@
+# Every command a person types, one line each.
+.PHONY: demo run test image lock lint setup doctor
+
+demo: setup image  ## boot a measured VM, verify it, and ask it something
+	@scripts/demo
+run: setup image   ## boot it and keep it running until Ctrl-C
+	@scripts/run
+test: setup image  ## every test, with the real VM and real clients
+	@scripts/test
+image: setup       ## build/cpu and build/smollm2
+	@scripts/image
+lock: setup        ## refresh the pins of images/lock.toml
+	@cargo run -q -p chrysalis-image -- lock
+lint: setup        ## fmt, clippy, rustdoc, cargo-deny, the arrows, the enclave's dependency list
+	@scripts/lint
+doctor: setup      ## what this machine has and lacks
+	@cargo run -q -p chrysalis-host -- doctor
+setup:
+	@scripts/setup

@@ -1,0 +1,52 @@
+# Shared by the scripts: where things are kept, and how long steps show themselves.
+# Source it; do not run it.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${CHRYSALIS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chrysalis}
+tools=$cache/tools/bin
+export CHRYSALIS_CACHE=$cache
+export CHRYSALIS_VHOST_DEVICE_VSOCK=${CHRYSALIS_VHOST_DEVICE_VSOCK:-$tools/vhost-device-vsock}
+# Builds outlive a clone: the next one starts warm.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+debug=$CARGO_TARGET_DIR/debug
+mkdir -p "$cache/logs"
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    say "error: $1"
+    shift
+    for hint in "$@"; do say "hint: $hint"; done
+    exit 1
+}
+
+# step WHAT COMMAND...: runs the command with its output in a log; after two seconds says what takes so long, then the
+# newest line of the log now and then. On failure prints the log's end.
+step() {
+    local what=$1 log started last='' line pid status=0
+    shift
+    log=$cache/logs/$(printf '%s' "$what" | tr -c 'A-Za-z0-9' '-').log
+    started=$SECONDS
+    "$@" >"$log" 2>&1 &
+    pid=$!
+    local ticks=0
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.2
+        ticks=$((ticks + 1))
+        [ "$ticks" -eq 10 ] && say "  $what ..."
+        if [ "$ticks" -gt 10 ] && [ $((ticks % 50)) -eq 0 ]; then
+            line=$(tr '\r' '\n' <"$log" | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-100 || true)
+            [ "$line" != "$last" ] && say "    $((SECONDS - started)) s: $line"
+            last=$line
+        fi
+    done
+    wait "$pid" || status=$?
+    if [ "$status" -ne 0 ]; then
+        tail -n 30 "$log" >&2
+        die "$what failed (exit $status)" "the whole log is $log"
+    fi
+    [ "$ticks" -ge 10 ] && say "  $what: done in $((SECONDS - started)) s"
+    return 0
+}
