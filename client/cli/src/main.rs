@@ -23,7 +23,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command, PolicyCommand};
+use crate::{
+    arguments::{Arguments, Command, PolicyCommand},
+    printable::printable,
+};
 
 /// How a command came out, where nothing kept it from coming out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +65,16 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
 }
 
 fn no_verdict(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    if let Some(hint) = error
-        .downcast_ref::<chrysalis_client::Error>()
-        .map(chrysalis_client::Error::hint)
-    {
-        eprintln!("hint: {hint}");
+    match error.downcast_ref::<chrysalis_client::Error>() {
+        Some(known) => {
+            eprintln!(
+                "error: {} ({})",
+                printable(&format!("{error:#}")),
+                known.code()
+            );
+            eprintln!("hint: {}", known.hint());
+        }
+        None => eprintln!("error: {}", printable(&format!("{error:#}"))),
     }
     ExitCode::from(2)
 }

@@ -1,10 +1,25 @@
-//! Verdicts as people and programs read them.
+//! Verdicts as people and programs read them. The words are chrysalis-attestation's; this adds what it has no verdict on.
 
-use chrysalis_attestation::Trusted;
+use std::fmt::Write;
+
+use chrysalis_attestation::{
+    Trusted, Verdict,
+    verdict::{Check, Outcome as CheckOutcome},
+};
 use chrysalis_client::Error;
+use serde_json::{Value, json};
 
-use crate::{Outcome, judge::Found};
+use crate::{Outcome, judge::Found, printable::printable};
 
+/// The code of evidence that is real, and that nobody said they want.
+const NO_POLICY: &str = "policy_missing";
+const NO_POLICY_TEXT: &str = "\
+genuine, not trusted: no policy says what is wanted
+the evidence is signed by AMD hardware and is about this conversation
+hint: `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints a policy; give it with --policy
+";
+
+/// Ends a command whose peer was refused; errors that are no verdict go on as errors.
 pub(crate) fn refuse(error: Error) -> anyhow::Result<Outcome> {
     if !error.is_verdict() {
         return Err(error.into());
@@ -13,18 +28,84 @@ pub(crate) fn refuse(error: Error) -> anyhow::Result<Outcome> {
     Ok(Outcome::No)
 }
 
-pub(crate) fn one_line(_trusted: &Trusted) -> String {
-    String::new()
+/// The verdict on a trusted peer in one line.
+pub(crate) fn one_line(trusted: &Trusted) -> String {
+    let simulated = if trusted.simulated() {
+        " (simulated)"
+    } else {
+        ""
+    };
+    let image = hex::encode(trusted.report().launch_digest);
+    let image = image.get(..12).unwrap_or_default();
+    format!(
+        "trusted{simulated} until {}: AMD SEV-SNP, {}, image {image}…, this TLS session",
+        trusted.until(),
+        trusted.product(),
+    )
 }
 
-pub(crate) fn text(_trusted: &Trusted) -> String {
-    String::new()
+/// The verdict on a trusted peer in full.
+pub(crate) fn text(trusted: &Trusted) -> String {
+    format!("{}\n", Verdict::trusted(trusted))
 }
 
-pub(crate) fn describe(_found: &Result<Found, Error>, _verbose: bool) -> String {
-    String::new()
+/// What was found, for people; with every check if `verbose`.
+pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
+    let mut text = String::new();
+    if verbose {
+        for check in checks(found) {
+            let mark = match check.outcome {
+                CheckOutcome::Passed => "passed",
+                CheckOutcome::Failed => "FAILED",
+                CheckOutcome::NotChecked => "not checked",
+            };
+            let Check {
+                step, name, detail, ..
+            } = check;
+            writeln!(text, "{step:<9} {mark:<11} {name}: {detail}").expect("a string takes all");
+        }
+    }
+    text += &match found {
+        Ok(Found::Trusted(trusted)) => self::text(trusted),
+        Ok(Found::Genuine(_)) => NO_POLICY_TEXT.to_owned(),
+        Err(Error::Refused(refusal)) => format!("{}\n", Verdict::refused(refusal)),
+        Err(error) => format!(
+            "not trusted: {}\n{error}\nhint: {}\n",
+            error.code(),
+            error.hint()
+        ),
+    };
+    printable(&text)
 }
 
-pub(crate) fn json(_found: &Result<Found, Error>) -> String {
-    String::new()
+/// What was found, for programs: one object.
+pub(crate) fn json(found: &Result<Found, Error>) -> anyhow::Result<Value> {
+    Ok(match found {
+        Ok(Found::Trusted(trusted)) => {
+            let mut verdict = serde_json::to_value(Verdict::trusted(trusted))?;
+            verdict["claims"]["measurement"] = hex::encode(trusted.report().launch_digest).into();
+            verdict
+        }
+        Ok(Found::Genuine(_)) => {
+            rejected(NO_POLICY, "no policy says what is wanted", checks(found))
+        }
+        Err(Error::Refused(refusal)) => serde_json::to_value(Verdict::refused(refusal))?,
+        Err(error) => rejected(error.code(), &error.to_string(), checks(found)),
+    })
+}
+
+fn rejected(code: &str, detail: &str, checks: &[Check]) -> Value {
+    json!({
+        "verdict": "rejected", "code": code, "detail": detail, "simulated": false,
+        "checks": checks, "claims": null,
+    })
+}
+
+fn checks(found: &Result<Found, Error>) -> &[Check] {
+    match found {
+        Ok(Found::Trusted(trusted)) => trusted.transcript().checks(),
+        Ok(Found::Genuine(bound)) => bound.transcript().checks(),
+        Err(Error::Refused(refusal)) => refusal.transcript.checks(),
+        Err(_) => &[],
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
     match arguments.format {
         _ if arguments.quiet => {}
         Format::Text => print!("{}", verdict::describe(&found, arguments.verbose)),
-        Format::Json => println!("{}", verdict::json(&found)),
+        Format::Json => println!("{}", verdict::json(&found)?),
     }
     Ok(outcome)
 }

@@ -2,11 +2,11 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Limited};
 use hyper::{
     HeaderMap, Request, Response,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{
         ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT,
         HOST, HeaderName, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
@@ -76,17 +76,14 @@ pub(super) async fn answer(
 
 async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, BadRequest> {
     let (mut head, body) = request.into_parts();
-    let body = within(
-        BODY_DEADLINE,
-        "request",
-        Limited::new(body, MAX_REQUEST).collect(),
-    )
-    .await;
-    let body = match body {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Err(BadRequest::TooLong { limit: MAX_REQUEST });
-        }
+    let too_long = BadRequest::TooLong { limit: MAX_REQUEST };
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > MAX_REQUEST && head.headers.contains_key(EXPECT) {
+        return Err(too_long);
+    }
+    let body = match within(BODY_DEADLINE, "request", read_body(body)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => return Err(too_long),
         Ok(Err(_)) | Err(_) => return Err(BadRequest::Unfinished),
     };
     strip(&mut head.headers);
@@ -94,6 +91,22 @@ async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, BadRequest> 
         head.headers.remove(name);
     }
     Ok(Request::from_parts(head, body))
+}
+
+/// The whole body, or `None` where it is too long. What is too long is still read, and forgotten: a program that is cut
+/// off while it sends would not read why.
+async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    let mut whole = Some(BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else {
+            continue;
+        };
+        whole = whole.filter(|so_far| so_far.len().saturating_add(piece.len()) <= MAX_REQUEST);
+        if let Some(so_far) = &mut whole {
+            so_far.extend_from_slice(&piece);
+        }
+    }
+    Ok(whole.map(BytesMut::freeze))
 }
 
 async fn forward(gate: Arc<Gate>, request: Request<Bytes>) -> Result<Response<Body>, Error> {
