@@ -92,8 +92,11 @@ fn faults(file: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// GUID and data of each entry, from the last in the file to the first.
-fn entries(file: &[u8]) -> Result<Vec<([u8; 16], &[u8])>, &'static str> {
+/// A GUID and the data under it.
+type Entry<'a> = ([u8; 16], &'a [u8]);
+
+/// Each entry, from the last in the file to the first.
+fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, &'static str> {
     let end = file.len().checked_sub(AFTER_TABLE).ok_or(NOT_FIRMWARE)?;
     let (guid, table) = last_entry(file.get(..end).ok_or(NOT_FIRMWARE)?).ok_or(NOT_FIRMWARE)?;
     if guid != TABLE {
@@ -110,7 +113,7 @@ fn entries(file: &[u8]) -> Result<Vec<([u8; 16], &[u8])>, &'static str> {
 }
 
 /// The entry that these bytes end with.
-fn last_entry(bytes: &[u8]) -> Option<([u8; 16], &[u8])> {
+fn last_entry(bytes: &[u8]) -> Option<Entry<'_>> {
     let tail = bytes.len().checked_sub(ENTRY_TAIL)?;
     let length = u16::from_le_bytes(bytes.get(tail..tail + 2)?.try_into().ok()?);
     let guid = bytes.get(tail + 2..)?.try_into().ok()?;

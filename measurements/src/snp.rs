@@ -19,7 +19,7 @@ pub struct Shape {
     pub vcpus: u32,
     /// Of which type.
     pub cpu_type: CpuType,
-    /// SEV_FEATURES of their save areas.
+    /// `SEV_FEATURES` of their save areas.
     pub guest_features: u64,
 }
 

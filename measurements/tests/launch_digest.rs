@@ -3,7 +3,12 @@
 //! Needs an image folder (`CHRYSALIS_IMAGE`, by default build/cpu) for a firmware that SNP can measure, and Python's
 //! pip to fetch the other implementation; says which one it misses and passes.
 
-use chrysalis_measure::{CommandLine, CpuType, Image, MeasureError, Shape, snp_launch_digest};
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside any #[test] function"
+)]
+
+use chrysalis_measure::{CommandLine, Image, MeasureError, Shape, snp_launch_digest};
 use std::{
     fs,
     path::{Path, PathBuf},
