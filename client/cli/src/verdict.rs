@@ -65,16 +65,20 @@ pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
             writeln!(text, "{step:<9} {mark:<11} {name}: {detail}").expect("a string takes all");
         }
     }
-    text += &match found {
-        Ok(Found::Trusted(trusted)) => self::text(trusted),
-        Ok(Found::Genuine(_)) => NO_POLICY_TEXT.to_owned(),
-        Err(Error::Refused(refusal)) => format!("{}\n", Verdict::refused(refusal)),
-        Err(error) => format!(
-            "not trusted: {}\n{error}\nhint: {}\n",
-            error.code(),
-            error.hint()
-        ),
+    let written = match found {
+        Ok(Found::Trusted(trusted)) => writeln!(text, "{}", Verdict::trusted(trusted)),
+        Ok(Found::Genuine(_)) => text.write_str(NO_POLICY_TEXT),
+        Err(Error::Refused(refusal)) => writeln!(text, "{}", Verdict::refused(refusal)),
+        Err(error) => {
+            writeln!(
+                text,
+                "not trusted: {}\n{error}\nhint: {}",
+                error.code(),
+                error.hint()
+            )
+        }
     };
+    written.expect("a string takes all");
     printable(&text)
 }
 
