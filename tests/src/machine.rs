@@ -6,9 +6,11 @@ use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{OnceLock, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
+use chrysalis_attestation::Time;
+use chrysalis_simulate::Amd;
 use tempfile::TempDir;
 
 use crate::paths;
@@ -237,7 +239,10 @@ pub fn honest_policy() -> String {
 /// The keys of the simulated vendor that all tests share: making them takes seconds.
 pub fn vendor() -> PathBuf {
     let path = paths::vendor();
-    chrysalis_simulate::Amd::open_or_create(&path).expect("simulated keys");
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since_1970.expect("a clock after 1970").as_secs();
+    let now = Time(i64::try_from(seconds).expect("a clock of this age"));
+    Amd::open_or_create(&path, now, &mut |step| println!("{step}")).expect("simulated keys");
     path
 }
 
