@@ -110,6 +110,16 @@ impl Authentic {
         }
     }
 
+    /// The CPU's report.
+    pub fn report(&self) -> &Report {
+        &self.genuine.report
+    }
+
+    /// The CPU's product line.
+    pub fn product(&self) -> Product {
+        self.genuine.product
+    }
+
     /// What was checked so far.
     pub fn transcript(&self) -> &Transcript {
         &self.transcript

@@ -18,7 +18,7 @@ const RSA: &str = "1.2.840.113549.1.1.1";
 /// Reads one DER certificate and nothing behind it.
 pub(crate) fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, Rejection> {
     match X509Certificate::from_der(der) {
-        Ok(([], certificate)) => Ok(certificate),
+        Ok(([], certificate)) if has_strict_envelope(der) => Ok(certificate),
         _ => Err(Rejection::CertificateMalformed {
             which: "a certificate",
         }),
@@ -28,11 +28,64 @@ pub(crate) fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, Rejection> 
 /// Reads one DER revocation list and nothing behind it.
 pub(crate) fn revocation_list(der: &[u8]) -> Result<CertificateRevocationList<'_>, Rejection> {
     match CertificateRevocationList::from_der(der) {
-        Ok(([], list)) => Ok(list),
+        Ok(([], list)) if has_strict_envelope(der) => Ok(list),
         _ => Err(Rejection::CertificateMalformed {
             which: "a revocation list",
         }),
     }
+}
+
+const SEQUENCE: u8 = 0x30;
+const BIT_STRING: u8 = 0x03;
+
+/// Whether what the signature does not cover has its one encoding: the parser lets some tags there be any other.
+///
+/// The algorithm outside must be, byte by byte, the one inside, which is the first sequence of the signed part.
+fn has_strict_envelope(der: &[u8]) -> bool {
+    let strict = || {
+        let (SEQUENCE, mut whole, []) = element(der)? else {
+            return None;
+        };
+        let mut parts = [(0, &[][..]); 3];
+        for part in &mut parts {
+            let (tag, content, rest) = element(whole)?;
+            *part = (tag, content);
+            whole = rest;
+        }
+        let [
+            (SEQUENCE, mut signed),
+            (SEQUENCE, outside),
+            (BIT_STRING, [0, ..]),
+        ] = parts
+        else {
+            return None;
+        };
+        let inside = loop {
+            let (tag, content, rest) = element(signed)?;
+            if tag == SEQUENCE {
+                break content;
+            }
+            signed = rest;
+        };
+        (whole.is_empty() && inside == outside).then_some(())
+    };
+    strict().is_some()
+}
+
+/// The tag and the content of the first DER element, and what follows it.
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (length, rest) = match bytes.get(1..)? {
+        [short @ ..=0x7F, rest @ ..] => (usize::from(*short), rest),
+        [0x81, a @ 0x80..=0xFF, rest @ ..] => (usize::from(*a), rest),
+        [0x82, a @ 1..=0xFF, b, rest @ ..] => (usize::from(u16::from_be_bytes([*a, *b])), rest),
+        [0x83, a @ 1..=0xFF, b, c, rest @ ..] => (
+            usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).ok()?,
+            rest,
+        ),
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((*bytes.first()?, content, rest))
 }
 
 /// The distinguished name of AMD's certificates, apart from what they all share.

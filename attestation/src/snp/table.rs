@@ -124,7 +124,7 @@ mod tests {
         let endless = Some(Rejection::CertificateTable {
             what: "it does not end",
         });
-        assert_eq!(refusal(&[1; 50]), endless);
+        assert_eq!(refusal(&[1; 47]), endless);
     }
 
     #[test]
