@@ -7,3 +7,4 @@ pub mod machine;
 pub mod paths;
 pub mod proxy;
 pub mod relay;
+pub mod worker;
