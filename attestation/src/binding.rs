@@ -18,6 +18,16 @@ pub enum Session {
     Boot,
 }
 
+/// As a verdict says what evidence is bound to.
+impl std::fmt::Display for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Asked { .. } => "this TLS session, your nonce",
+            Self::Boot => "this TLS key, at boot",
+        })
+    }
+}
+
 /// The label of RFC 9266; the context is empty and the length 32.
 pub const TLS_EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
@@ -36,7 +46,12 @@ impl Anchor {
             }
             Session::Boot => sha384(&[&label("chrysalis/boot/v1"), spki]),
         };
-        Self(sha384(&[&label("chrysalis/anchor/v1"), &session, &sha384(&[spki]), &sha384(&[claims])]))
+        Self(sha384(&[
+            &label("chrysalis/anchor/v1"),
+            &session,
+            &sha384(&[spki]),
+            &sha384(&[claims]),
+        ]))
     }
 
     /// What each GPU signs: `SHA-256("chrysalis/gpu/v1" ‖ anchor)`
@@ -48,7 +63,11 @@ impl Anchor {
     ///
     /// `gpu_evidence` is the deterministic CBOR array of every GPU's evidence; without GPUs, that of the empty array.
     pub fn report_data(&self, gpu_evidence: &[u8]) -> [u8; 64] {
-        sha512(&[&label("chrysalis/report/v1"), &self.0, &sha384(&[gpu_evidence])])
+        sha512(&[
+            &label("chrysalis/report/v1"),
+            &self.0,
+            &sha384(&[gpu_evidence]),
+        ])
     }
 
     /// The anchor's bytes.
@@ -75,7 +94,10 @@ mod tests {
     /// Any change of the formulas changes these bytes; docs/spec/binding.md states the same vector.
     #[test]
     fn the_formulas_are_those_of_the_specification() {
-        let session = Session::Asked { nonce: [1; 32], exporter: [2; 32] };
+        let session = Session::Asked {
+            nonce: [1; 32],
+            exporter: [2; 32],
+        };
         let anchor = Anchor::new(&session, b"spki", b"claims");
         let vector = [
             hex::encode(anchor.as_bytes()),
@@ -94,7 +116,13 @@ mod tests {
 
     #[test]
     fn a_boot_session_is_never_an_asked_one() {
-        let asked = Session::Asked { nonce: [0; 32], exporter: [0; 32] };
-        assert_ne!(Anchor::new(&asked, b"k", b"c"), Anchor::new(&Session::Boot, b"k", b"c"));
+        let asked = Session::Asked {
+            nonce: [0; 32],
+            exporter: [0; 32],
+        };
+        assert_ne!(
+            Anchor::new(&asked, b"k", b"c"),
+            Anchor::new(&Session::Boot, b"k", b"c")
+        );
     }
 }

@@ -1,1 +1,22 @@
-//! stub
+//! Simulated vendors: fake roots that sign real structures, for the simulated platform and for the tests.
+//!
+//! Trusts nothing and is trusted by nobody unless a policy names its root. The keys lie in plain files: whoever reads
+//! them can sign any report, so evidence that rests on them proves that the protocol works and nothing about hardware.
+//! Every certificate says [`ORGANISATION`], and every verdict that rests on one says `simulated`.
+
+#![forbid(unsafe_code)]
+
+mod amd;
+mod certificate;
+mod error;
+mod launch;
+mod revocation;
+mod signing;
+mod store;
+mod x509;
+
+pub use amd::{Amd, TCB};
+pub use certificate::{ASK_SERIAL, Authority, ORGANISATION, VcekProfile};
+pub use error::SimulateError;
+pub use launch::Launch;
+pub use revocation::CrlProfile;

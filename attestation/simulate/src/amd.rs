@@ -1,0 +1,221 @@
+//! The simulated AMD: a root, an intermediate and one Genoa chip.
+
+use crate::{
+    Authority, CrlProfile, Launch, SimulateError, VcekProfile, certificate, revocation,
+    signing::Keys,
+    store::{self, Kept},
+    x509::after,
+};
+use chrysalis_attestation::{
+    Time,
+    bundle::Endorsements,
+    digest::{sha256, sha512},
+    snp::{
+        product::Cpuid,
+        report::{KeyInfo, Mitigations, REPORT_SIZE, Report, SIGNED_SIZE, Signature, SigningKey},
+        tcb::Tcb,
+    },
+};
+use p384::ecdsa::{self, signature::Signer};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use rsa::rand_core::OsRng;
+use std::path::Path;
+
+/// The firmware levels of the simulated chip: those of a Genoa machine that was up to date in 2026.
+pub const TCB: Tcb = Tcb {
+    fmc: None,
+    bootloader: 10,
+    tee: 0,
+    snp: 27,
+    microcode: 84,
+};
+
+/// Genoa, revision B1.
+const CPUID: Cpuid = Cpuid {
+    family: 0x19,
+    model: 0x11,
+    stepping: 1,
+};
+/// The layout that current firmware writes.
+const REPORT_VERSION: u32 = 5;
+/// The mitigations of current firmware, as Siena reports them.
+const MITIGATIONS: Mitigations = Mitigations {
+    launch: 0x0B,
+    current: 0x0B,
+};
+/// Before signing.
+const UNSIGNED: Signature = Signature {
+    r: [0; 48],
+    s: [0; 48],
+};
+/// What is signed counts from a little earlier than now: a verifier's clock may be behind ours.
+const CLOCK_SLACK: i64 = 3600;
+
+/// A simulated vendor with one chip. It signs whatever it is told to, where a real one looks first.
+pub struct Amd {
+    kept: Kept,
+    hwid: [u8; 64],
+    /// DER. Issued anew at each start, as AMD's key service does at each request.
+    vcek: Vec<u8>,
+    /// DER.
+    crl: Vec<u8>,
+    crl_profile: CrlProfile,
+}
+
+impl Amd {
+    /// Opens the vendor that `folder` keeps, or makes one there on first use, which takes seconds: `progress` hears
+    /// of each slow step. Processes that race end with the same keys.
+    pub fn open_or_create(
+        folder: &Path,
+        now: Time,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, SimulateError> {
+        let kept = store::open_or_create(folder, || {
+            let mut random = ChaCha20Rng::from_rng(OsRng).map_err(SimulateError::Randomness)?;
+            make(&mut random, now, progress)
+        })?;
+        Self::new(kept, now)
+    }
+
+    /// A vendor whose keys follow from the seed and are written nowhere. For tests that compare bytes: whoever knows
+    /// the seed holds the keys. Takes as long as a first start.
+    pub fn seeded(seed: [u8; 32], now: Time) -> Result<Self, SimulateError> {
+        Self::new(
+            make(&mut ChaCha20Rng::from_seed(seed), now, &mut |_| ())?,
+            now,
+        )
+    }
+
+    fn new(kept: Kept, now: Time) -> Result<Self, SimulateError> {
+        let hwid = hwid(&kept.keys);
+        let crl_profile = CrlProfile::empty(earlier(now));
+        Ok(Self {
+            vcek: certificate::vcek(&kept.keys, &VcekProfile::honest(hwid, earlier(now)))?,
+            crl: revocation::crl(&kept.keys, &crl_profile)?,
+            crl_profile,
+            hwid,
+            kept,
+        })
+    }
+
+    /// Makes the revocation list anew if it is older than a day. A host that runs for weeks calls this now and then.
+    pub fn renew(&mut self, now: Time) -> Result<(), SimulateError> {
+        if self.crl_profile.is_stale(now) {
+            self.crl_profile = CrlProfile::empty(earlier(now));
+            self.crl = self.issue_crl(&self.crl_profile)?;
+        }
+        Ok(())
+    }
+
+    /// What a relying party needs to check this chip's reports: VCEK, ASK, ARK and the revocation list.
+    pub fn endorsements(&self) -> Endorsements {
+        Endorsements {
+            certificates: vec![
+                self.vcek.clone(),
+                self.kept.ask.clone(),
+                self.kept.ark.clone(),
+            ],
+            crls: vec![self.crl.clone()],
+        }
+    }
+
+    /// SHA-256 of the root's DER: what a policy names to accept this vendor.
+    pub fn root_sha256(&self) -> [u8; 32] {
+        sha256(&[&self.kept.ark])
+    }
+
+    /// The signed report of a guest that asks with `report_data`.
+    pub fn sign_report(&self, launch: &Launch, report_data: [u8; 64]) -> [u8; REPORT_SIZE] {
+        self.sign(&self.report(launch, report_data))
+    }
+
+    /// The report before it is signed, for tests that alter it first.
+    pub fn report(&self, launch: &Launch, report_data: [u8; 64]) -> Report {
+        Report {
+            version: REPORT_VERSION,
+            guest_svn: launch.guest_svn,
+            policy: launch.policy,
+            family_id: [0; 16],
+            image_id: [0; 16],
+            vmpl: launch.vmpl,
+            current_tcb: TCB.encode(),
+            platform_info: launch.platform_info,
+            key_info: KeyInfo {
+                author_key_enabled: false,
+                chip_key_masked: false,
+                signing_key: SigningKey::Vcek,
+            },
+            report_data,
+            launch_digest: launch.launch_digest,
+            host_data: launch.host_data,
+            id_key_digest: [0; 48],
+            author_key_digest: [0; 48],
+            report_id: launch.report_id,
+            report_id_ma: [0xFF; 32],
+            reported_tcb: TCB.encode(),
+            cpuid: Some(CPUID),
+            chip_id: self.hwid,
+            committed_tcb: TCB.encode(),
+            current_firmware: launch.firmware,
+            committed_firmware: launch.firmware,
+            launch_tcb: TCB.encode(),
+            mitigations: Some(MITIGATIONS),
+            signature: UNSIGNED,
+        }
+    }
+
+    /// Signs a report, whatever it says.
+    pub fn sign(&self, report: &Report) -> [u8; REPORT_SIZE] {
+        let mut report = report.clone();
+        let signature: ecdsa::Signature = self.kept.keys.vcek.sign(&report.encode()[..SIGNED_SIZE]);
+        let (r, s) = signature.split_bytes();
+        report.signature = Signature {
+            r: r.into(),
+            s: s.into(),
+        };
+        report.encode()
+    }
+
+    /// What the honest VCEK says, to be altered and issued.
+    pub fn vcek_profile(&self, now: Time) -> VcekProfile {
+        VcekProfile::honest(self.hwid, earlier(now))
+    }
+
+    /// Issues a certificate for the chip's key, whatever it says. DER.
+    pub fn issue_vcek(&self, profile: &VcekProfile) -> Result<Vec<u8>, SimulateError> {
+        certificate::vcek(&self.kept.keys, profile)
+    }
+
+    /// Issues an intermediate's certificate for the ASK's key. DER.
+    pub fn issue_ask(&self, now: Time, authority: Authority) -> Result<Vec<u8>, SimulateError> {
+        certificate::ask(&self.kept.keys, earlier(now), authority)
+    }
+
+    /// Issues a revocation list, whatever it says. DER.
+    pub fn issue_crl(&self, profile: &CrlProfile) -> Result<Vec<u8>, SimulateError> {
+        revocation::crl(&self.kept.keys, profile)
+    }
+}
+
+fn make(
+    random: &mut ChaCha20Rng,
+    now: Time,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Kept, SimulateError> {
+    let keys = Keys::generate(random, progress)?;
+    Ok(Kept {
+        ark: certificate::ark(&keys, earlier(now))?,
+        ask: certificate::ask(&keys, earlier(now), Authority::Declared)?,
+        keys,
+    })
+}
+
+/// The chip's identity follows from its key, so that nothing else needs keeping.
+fn hwid(keys: &Keys) -> [u8; 64] {
+    let public = keys.vcek.verifying_key().to_encoded_point(false);
+    sha512(&[b"simulated chip", public.as_bytes()])
+}
+
+fn earlier(now: Time) -> Time {
+    after(now, -CLOCK_SLACK)
+}

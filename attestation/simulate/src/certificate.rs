@@ -1,0 +1,213 @@
+//! Certificates in AMD's profile for Genoa, field by field as AMD writes them, under another organisation's name.
+
+use crate::{
+    SimulateError, TCB,
+    signing::{Keys, public_key},
+    x509::{
+        Draft, after, authority_key_identifier, extension, name, oid, raw_extension,
+        subject_key_identifier,
+    },
+};
+use chrysalis_attestation::{Time, snp::tcb::Tcb};
+use der::{
+    Encode,
+    asn1::{Ia5String, Ia5StringRef},
+};
+use x509_cert::{
+    ext::{
+        Extension,
+        pkix::{
+            BasicConstraints, CrlDistributionPoints, KeyUsage, KeyUsages,
+            crl::dp::DistributionPoint,
+            name::{DistributionPointName, GeneralName},
+        },
+    },
+    name::Name,
+};
+
+/// The organisation (O) in every simulated name, where AMD's certificates have "Advanced Micro Devices".
+pub const ORGANISATION: &str = "Chrysalis Simulated";
+
+/// AMD's number for the Genoa ASK, for a revocation list that names it.
+pub const ASK_SERIAL: u32 = 0x20002;
+/// AMD's number for the Genoa ARK.
+const ARK_SERIAL: u32 = 0x20000;
+
+/// Names, product extension, and the family and model in reports agree on it.
+const PRODUCT: &str = "Genoa";
+/// Where AMD's list would be; nobody fetches a simulated one.
+const CRL_URL: &str = "https://simulated.invalid/vcek/v1/Genoa/crl";
+
+const YEAR: i64 = 365 * 24 * 3600;
+const AUTHORITY_VALIDITY: i64 = 25 * YEAR;
+const VCEK_VALIDITY: i64 = 7 * YEAR;
+
+/// What a VCEK certificate says, for tests that need one which is wrong in one thing;
+/// [`crate::Amd::vcek_profile`] is the honest one.
+#[derive(Debug, Clone)]
+pub struct VcekProfile {
+    /// The organisation (O) of the subject.
+    pub organisation: String,
+    /// The organisation (O) of the issuer.
+    pub issuer_organisation: String,
+    /// The product extension.
+    pub product: String,
+    /// The chip.
+    pub hwid: [u8; 64],
+    /// The firmware levels that the key is derived from.
+    pub tcb: Tcb,
+    /// The first second of validity.
+    pub not_before: Time,
+    /// The last second of validity.
+    pub not_after: Time,
+}
+
+impl VcekProfile {
+    /// The certificate of a chip with this identity and the levels of [`TCB`], from this second on.
+    pub(crate) fn honest(hwid: [u8; 64], not_before: Time) -> Self {
+        Self {
+            organisation: ORGANISATION.to_owned(),
+            issuer_organisation: ORGANISATION.to_owned(),
+            product: PRODUCT.to_owned(),
+            hwid,
+            tcb: TCB,
+            not_before,
+            not_after: after(not_before, VCEK_VALIDITY),
+        }
+    }
+}
+
+/// Whether a certificate may issue others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// It says so, as an ASK must.
+    Declared,
+    /// It does not: a lie for tests.
+    Denied,
+}
+
+/// The self-signed root.
+pub(crate) fn ark(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateError> {
+    let key = keys.ark.public()?;
+    let draft = Draft {
+        what: "ARK",
+        serial: ARK_SERIAL,
+        issuer: ark_name()?,
+        subject: ark_name()?,
+        extensions: vec![
+            extension(true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))?,
+            extension(false, &subject_key_identifier(&key)?)?,
+            extension(
+                true,
+                &BasicConstraints {
+                    ca: true,
+                    path_len_constraint: None,
+                },
+            )?,
+            extension(false, &crl_distribution_point()?)?,
+        ],
+        key,
+        not_before,
+        not_after: after(not_before, AUTHORITY_VALIDITY),
+    };
+    draft.sign(&keys.ark)
+}
+
+/// The intermediate that signs VCEKs.
+pub(crate) fn ask(
+    keys: &Keys,
+    not_before: Time,
+    authority: Authority,
+) -> Result<Vec<u8>, SimulateError> {
+    let key = keys.ask.public()?;
+    let constraints = match authority {
+        Authority::Declared => BasicConstraints {
+            ca: true,
+            path_len_constraint: Some(0),
+        },
+        Authority::Denied => BasicConstraints {
+            ca: false,
+            path_len_constraint: None,
+        },
+    };
+    let draft = Draft {
+        what: "ASK",
+        serial: ASK_SERIAL,
+        issuer: ark_name()?,
+        subject: ask_name(ORGANISATION)?,
+        extensions: vec![
+            extension(false, &subject_key_identifier(&key)?)?,
+            extension(false, &authority_key_identifier(&keys.ark)?)?,
+            extension(true, &constraints)?,
+            extension(true, &KeyUsage(KeyUsages::KeyCertSign.into()))?,
+            extension(false, &crl_distribution_point()?)?,
+        ],
+        key,
+        not_before,
+        not_after: after(not_before, AUTHORITY_VALIDITY),
+    };
+    draft.sign(&keys.ark)
+}
+
+/// The chip's certificate: serial number 0, and no extensions but AMD's own.
+pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, SimulateError> {
+    let draft = Draft {
+        what: "VCEK",
+        serial: 0,
+        issuer: ask_name(&profile.issuer_organisation)?,
+        subject: name(&profile.organisation, "SEV-VCEK")?,
+        extensions: amd_extensions(profile)?,
+        key: public_key(keys.vcek.verifying_key())?,
+        not_before: profile.not_before,
+        not_after: profile.not_after,
+    };
+    draft.sign(&keys.ask)
+}
+
+/// The root's name, which issues the ASK and the revocation list.
+pub(crate) fn ark_name() -> Result<Name, SimulateError> {
+    name(ORGANISATION, &format!("ARK-{PRODUCT}"))
+}
+
+fn ask_name(organisation: &str) -> Result<Name, SimulateError> {
+    name(organisation, &format!("SEV-{PRODUCT}"))
+}
+
+/// AMD 57230: structVersion, productName1, the firmware levels and HWID, in the order of AMD's certificates.
+fn amd_extensions(profile: &VcekProfile) -> Result<Vec<Extension>, SimulateError> {
+    let product = Ia5StringRef::new(&profile.product);
+    let product = product.and_then(|product| product.to_der());
+    let product = product.map_err(SimulateError::encoding("product name"))?;
+    let number = |id, value: u8| {
+        let value = value
+            .to_der()
+            .map_err(SimulateError::encoding("firmware level"))?;
+        raw_extension(id, value)
+    };
+    let tcb = &profile.tcb;
+    Ok(vec![
+        number(oid("1.3.6.1.4.1.3704.1.1"), 0)?,
+        raw_extension(oid("1.3.6.1.4.1.3704.1.2"), product)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.1"), tcb.bootloader)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.2"), tcb.tee)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.4"), 0)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.5"), 0)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.6"), 0)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.7"), 0)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.3"), tcb.snp)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.8"), tcb.microcode)?,
+        // Raw bytes, not DER: AMD's own departure from X.509.
+        raw_extension(oid("1.3.6.1.4.1.3704.1.4"), profile.hwid.to_vec())?,
+    ])
+}
+
+fn crl_distribution_point() -> Result<CrlDistributionPoints, SimulateError> {
+    let url = Ia5String::new(CRL_URL).map_err(SimulateError::encoding("address"))?;
+    Ok(CrlDistributionPoints(vec![DistributionPoint {
+        distribution_point: Some(DistributionPointName::FullName(vec![
+            GeneralName::UniformResourceIdentifier(url),
+        ])),
+        reasons: None,
+        crl_issuer: None,
+    }]))
+}

@@ -1,0 +1,88 @@
+//! Revocation lists: X.509 version 2, signed by the simulated ARK, as AMD publishes them.
+
+use crate::{
+    SimulateError,
+    certificate::ark_name,
+    signing::{Keys, signature_algorithm},
+    x509::{after, authority_key_identifier, extension, time},
+};
+use chrysalis_attestation::Time;
+use der::{Encode, asn1::Uint};
+use x509_cert::{
+    Version,
+    crl::{CertificateList, RevokedCert, TbsCertList},
+    ext::pkix::CrlNumber,
+    serial_number::SerialNumber,
+};
+
+const DAY: i64 = 24 * 3600;
+/// AMD's lists hold for about this long.
+const CRL_VALIDITY: i64 = 45 * DAY;
+
+/// What a revocation list says, for tests that need a particular one.
+#[derive(Debug, Clone)]
+pub struct CrlProfile {
+    /// When it was made.
+    pub this_update: Time,
+    /// When it must have been replaced; a list that does not say holds for ever, and no verifier should take it.
+    pub next_update: Option<Time>,
+    /// Serial numbers of revoked certificates.
+    pub revoked: Vec<u32>,
+}
+
+impl CrlProfile {
+    /// A list that revokes nothing, made now.
+    pub fn empty(this_update: Time) -> Self {
+        Self {
+            this_update,
+            next_update: Some(after(this_update, CRL_VALIDITY)),
+            revoked: Vec::new(),
+        }
+    }
+
+    /// Whether a new list is due: once a day, and whenever the clock was set back.
+    pub(crate) fn is_stale(&self, now: Time) -> bool {
+        now < self.this_update || now > after(self.this_update, DAY)
+    }
+}
+
+/// Makes and signs a list.
+pub(crate) fn crl(keys: &Keys, profile: &CrlProfile) -> Result<Vec<u8>, SimulateError> {
+    let encoding = "revocation list";
+    let this_update = time(profile.this_update)?;
+    // Lists are numbered upwards; the time does that without remembering the last number.
+    let number = CrlNumber(
+        Uint::new(&profile.this_update.0.to_be_bytes())
+            .map_err(SimulateError::encoding(encoding))?,
+    );
+    let revoked: Vec<_> = profile
+        .revoked
+        .iter()
+        .map(|serial| RevokedCert {
+            serial_number: SerialNumber::from(*serial),
+            revocation_date: this_update,
+            crl_entry_extensions: None,
+        })
+        .collect();
+    let tbs_cert_list = TbsCertList {
+        version: Version::V2,
+        signature: signature_algorithm()?,
+        issuer: ark_name()?,
+        this_update,
+        next_update: profile.next_update.map(time).transpose()?,
+        revoked_certificates: (!revoked.is_empty()).then_some(revoked),
+        crl_extensions: Some(vec![
+            extension(false, &authority_key_identifier(&keys.ark)?)?,
+            extension(false, &number)?,
+        ]),
+    };
+    let message = tbs_cert_list
+        .to_der()
+        .map_err(SimulateError::encoding(encoding))?;
+    let list = CertificateList {
+        signature: keys.ark.sign(&message)?,
+        signature_algorithm: tbs_cert_list.signature.clone(),
+        tbs_cert_list,
+    };
+    list.to_der().map_err(SimulateError::encoding(encoding))
+}

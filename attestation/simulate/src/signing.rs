@@ -1,0 +1,112 @@
+//! The three private keys of a simulated vendor, and how they sign.
+//!
+//! The ARK and the ASK sign as AMD's do: RSA-4096, RSASSA-PSS, SHA-384, MGF1-SHA-384, salt of 48 bytes. The VCEK signs
+//! reports with ECDSA P-384.
+
+use crate::SimulateError;
+use der::{Decode, asn1::BitString, pem::LineEnding};
+use p384::ecdsa;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use rsa::{
+    Pss, RsaPrivateKey,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey},
+};
+use sha2::{Digest, Sha256, Sha384};
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+
+/// AMD's key size.
+const RSA_BITS: usize = 4096;
+/// As long as the digest.
+const SALT_LENGTH: usize = 48;
+
+/// The keys of one vendor and of its one chip.
+pub(crate) struct Keys {
+    pub(crate) ark: CertificateKey,
+    pub(crate) ask: CertificateKey,
+    pub(crate) vcek: ecdsa::SigningKey,
+}
+
+impl Keys {
+    /// Makes all three, telling `progress` before each slow step.
+    pub(crate) fn generate(
+        random: &mut ChaCha20Rng,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, SimulateError> {
+        progress("making the RSA-4096 key of the simulated AMD root (ARK), a few seconds");
+        let ark = CertificateKey::generate("ARK", random)?;
+        progress("making the RSA-4096 key of the simulated AMD signer (ASK), a few seconds");
+        let ask = CertificateKey::generate("ASK", random)?;
+        Ok(Self {
+            ark,
+            ask,
+            vcek: ecdsa::SigningKey::random(random),
+        })
+    }
+}
+
+/// An RSA key that signs certificates and revocation lists.
+pub(crate) struct CertificateKey {
+    who: &'static str,
+    key: RsaPrivateKey,
+}
+
+impl CertificateKey {
+    fn generate(who: &'static str, random: &mut ChaCha20Rng) -> Result<Self, SimulateError> {
+        let key = RsaPrivateKey::new(random, RSA_BITS)
+            .map_err(|source| SimulateError::Rsa { who, source })?;
+        Ok(Self { who, key })
+    }
+
+    /// Reads PKCS#8 PEM.
+    pub(crate) fn from_pem(who: &'static str, pem: &str) -> Option<Self> {
+        Some(Self {
+            who,
+            key: RsaPrivateKey::from_pkcs8_pem(pem).ok()?,
+        })
+    }
+
+    /// PKCS#8 PEM.
+    pub(crate) fn to_pem(&self) -> Result<String, SimulateError> {
+        let pem = self.key.to_pkcs8_pem(LineEnding::LF);
+        Ok(pem
+            .map_err(SimulateError::encoding("private key"))?
+            .to_string())
+    }
+
+    /// The public key as certificates carry it.
+    pub(crate) fn public(&self) -> Result<SubjectPublicKeyInfoOwned, SimulateError> {
+        public_key(&self.key.to_public_key())
+    }
+
+    /// Signs DER. The salt is drawn from the message: the same bytes get the same signature, which keeps
+    /// [`crate::Amd::seeded`] reproducible, and RSASSA-PSS does not need its salt to be secret.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<BitString, SimulateError> {
+        let mut salt = ChaCha20Rng::from_seed(Sha256::digest(message).into());
+        let padding = Pss::new_with_salt::<Sha384>(SALT_LENGTH);
+        let signature = self
+            .key
+            .sign_with_rng(&mut salt, padding, &Sha384::digest(message))
+            .map_err(|source| SimulateError::Rsa {
+                who: self.who,
+                source,
+            })?;
+        BitString::from_bytes(&signature).map_err(SimulateError::encoding("signature"))
+    }
+}
+
+/// How [`CertificateKey::sign`] signs, as certificates and revocation lists name it.
+pub(crate) fn signature_algorithm() -> Result<AlgorithmIdentifierOwned, SimulateError> {
+    rsa::pss::get_default_pss_signature_algo_id::<Sha384>()
+        .map_err(SimulateError::encoding("signature algorithm"))
+}
+
+/// A `SubjectPublicKeyInfo` by way of its DER, which every key of these libraries can write.
+pub(crate) fn public_key(
+    key: &impl EncodePublicKey,
+) -> Result<SubjectPublicKeyInfoOwned, SimulateError> {
+    let document = key
+        .to_public_key_der()
+        .map_err(SimulateError::encoding("public key"))?;
+    SubjectPublicKeyInfoOwned::from_der(document.as_bytes())
+        .map_err(SimulateError::encoding("public key"))
+}

@@ -1,0 +1,157 @@
+//! The folder that keeps a simulated vendor between runs: three private keys and the two certificates that stay.
+//!
+//! Whole or absent: it is made beside its place under a lock and renamed into it, so a run that was cut off leaves
+//! nothing that counts, and of two that start together the second waits and finds the first one's keys.
+
+use crate::{
+    SimulateError,
+    signing::{CertificateKey, Keys},
+};
+use der::pem::{self, LineEnding};
+use p384::{
+    ecdsa,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey},
+};
+use std::{
+    ffi::OsString,
+    fs::{DirBuilder, File, OpenOptions},
+    io::{ErrorKind, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+const ARK_KEY: &str = "ark.key.pem";
+const ASK_KEY: &str = "ask.key.pem";
+const VCEK_KEY: &str = "vcek.key.pem";
+const ARK: &str = "ark.pem";
+const ASK: &str = "ask.pem";
+const README: &str = "README";
+
+const README_TEXT: &str = "\
+Keys and certificates of a SIMULATED processor vendor. They are not AMD's and prove nothing about hardware.
+Whoever reads the keys can sign any report. A policy accepts them only if it names the SHA-256 of ark.pem's DER.
+Remove this folder to have a new vendor made on the next start.
+";
+
+/// What stays the same from run to run.
+pub(crate) struct Kept {
+    pub(crate) keys: Keys,
+    /// DER.
+    pub(crate) ark: Vec<u8>,
+    /// DER.
+    pub(crate) ask: Vec<u8>,
+}
+
+/// Reads the folder, or has `make` fill a new one.
+pub(crate) fn open_or_create(
+    folder: &Path,
+    make: impl FnOnce() -> Result<Kept, SimulateError>,
+) -> Result<Kept, SimulateError> {
+    if let Some(parent) = folder.parent() {
+        std::fs::create_dir_all(parent)
+            .map_err(SimulateError::disk("making the folder", parent))?;
+    }
+    let lock_path = beside(folder, ".lock");
+    let lock = open_private(
+        &lock_path,
+        OpenOptions::new().write(true).create(true).truncate(false),
+    )
+    .map_err(SimulateError::disk("opening", &lock_path))?;
+    // Held until this function returns; the kernel lets go of it if the process dies.
+    lock.lock()
+        .map_err(SimulateError::disk("locking", &lock_path))?;
+    if !folder.join(ARK).exists() {
+        create(folder, &make()?)?;
+    }
+    open(folder)
+}
+
+fn create(folder: &Path, kept: &Kept) -> Result<(), SimulateError> {
+    let draft = beside(folder, ".new");
+    match std::fs::remove_dir_all(&draft) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            return Err(SimulateError::disk("removing the unfinished", &draft)(
+                source,
+            ));
+        }
+        _ => {}
+    }
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&draft)
+        .map_err(SimulateError::disk("making the folder", &draft))?;
+    let vcek_key = kept
+        .keys
+        .vcek
+        .to_pkcs8_pem(LineEnding::LF)
+        .map_err(SimulateError::encoding("private key"))?;
+    let files = [
+        (ARK_KEY, kept.keys.ark.to_pem()?),
+        (ASK_KEY, kept.keys.ask.to_pem()?),
+        (VCEK_KEY, vcek_key.to_string()),
+        (ARK, certificate_pem(&kept.ark)?),
+        (ASK, certificate_pem(&kept.ask)?),
+        (README, README_TEXT.to_owned()),
+    ];
+    for (name, text) in files {
+        let path = draft.join(name);
+        open_private(&path, OpenOptions::new().write(true).create_new(true))
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            })
+            .map_err(SimulateError::disk("writing", &path))?;
+    }
+    std::fs::rename(&draft, folder).map_err(SimulateError::disk("moving the new keys to", folder))
+}
+
+fn open(folder: &Path) -> Result<Kept, SimulateError> {
+    let authority = |who, name| {
+        parse(folder, name, "private key", |text| {
+            CertificateKey::from_pem(who, text)
+        })
+    };
+    Ok(Kept {
+        keys: Keys {
+            ark: authority("ARK", ARK_KEY)?,
+            ask: authority("ASK", ASK_KEY)?,
+            vcek: parse(folder, VCEK_KEY, "private key", |text| {
+                ecdsa::SigningKey::from_pkcs8_pem(text).ok()
+            })?,
+        },
+        ark: parse(folder, ARK, "certificate", certificate_der)?,
+        ask: parse(folder, ASK, "certificate", certificate_der)?,
+    })
+}
+
+fn parse<T>(
+    folder: &Path,
+    name: &str,
+    what: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, SimulateError> {
+    let path = folder.join(name);
+    let text = std::fs::read_to_string(&path).map_err(SimulateError::disk("reading", &path))?;
+    parse(&text).ok_or(SimulateError::Damaged { path, what })
+}
+
+fn certificate_pem(der: &[u8]) -> Result<String, SimulateError> {
+    pem::encode_string("CERTIFICATE", LineEnding::LF, der)
+        .map_err(|error| SimulateError::encoding("certificate")(der::Error::from(error)))
+}
+
+fn certificate_der(text: &str) -> Option<Vec<u8>> {
+    let (label, der) = pem::decode_vec(text.as_bytes()).ok()?;
+    (label == "CERTIFICATE").then_some(der)
+}
+
+fn open_private(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
+    options.mode(0o600).open(path)
+}
+
+/// The folder's path with something after its last name; a trailing slash is not a name.
+fn beside(folder: &Path, suffix: &str) -> PathBuf {
+    let mut path = OsString::from(folder.components().collect::<PathBuf>());
+    path.push(suffix);
+    path.into()
+}

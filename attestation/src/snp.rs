@@ -1,1 +1,0 @@
-//! AMD SEV-SNP: the report, its certificates, its revocation lists.

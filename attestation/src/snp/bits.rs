@@ -1,0 +1,93 @@
+//! The two bit fields of a report: what the guest's owner allows the host, and how the platform is set up.
+
+use crate::Rejection;
+
+/// POLICY (0x008). Bits that widen what the host may do are named `…_allowed`, bits that narrow it `…_required`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuestPolicy(pub u64);
+
+/// PLATFORM_INFO (0x040).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlatformInfo(pub u64);
+
+macro_rules! bits {
+    ($($(#[$doc:meta])+ $name:ident = $bit:literal;)+) => {
+        $($(#[$doc])+ pub fn $name(self) -> bool { self.0 & (1 << $bit) != 0 })+
+    };
+}
+
+impl GuestPolicy {
+    /// SMT allowed and the reserved bit that must be one: the policy of a guest that asks for nothing else.
+    pub const STRICT: Self = Self(1 << 16 | Self::ALWAYS_ONE);
+
+    const ALWAYS_ONE: u64 = 1 << 17;
+    const KNOWN: u64 = (1 << 26) - 1;
+
+    /// Refuses bits without a known meaning.
+    pub fn parse(word: u64) -> Result<Self, Rejection> {
+        if word & !Self::KNOWN != 0 || word & Self::ALWAYS_ONE == 0 {
+            return Err(Rejection::ReportReserved { field: "POLICY" });
+        }
+        Ok(Self(word))
+    }
+
+    /// The least firmware ABI that may run the guest: major, minor.
+    pub fn minimum_abi(self) -> (u8, u8) {
+        let [minor, major, ..] = self.0.to_le_bytes();
+        (major, minor)
+    }
+
+    bits! {
+        /// The host may run it on sibling threads.
+        smt_allowed = 16;
+        /// A migration agent may be associated.
+        migration_allowed = 18;
+        /// The host may read and change the guest's memory.
+        debug_allowed = 19;
+        /// It runs on one socket only.
+        single_socket_required = 20;
+        /// Memory may sit behind CXL.
+        cxl_allowed = 21;
+        /// Memory encryption must be AES-256-XTS.
+        aes_256_xts_required = 22;
+        /// Power readings must be off.
+        rapl_off_required = 23;
+        /// Ciphertext must be hidden from the host.
+        ciphertext_hiding_required = 24;
+        /// The host may not swap pages out.
+        page_swap_disabled = 25;
+    }
+}
+
+impl PlatformInfo {
+    const KNOWN: u64 = (1 << 8) - 1;
+
+    /// Refuses bits without a known meaning.
+    pub fn parse(word: u64) -> Result<Self, Rejection> {
+        if word & !Self::KNOWN != 0 {
+            return Err(Rejection::ReportReserved {
+                field: "PLATFORM_INFO",
+            });
+        }
+        Ok(Self(word))
+    }
+
+    bits! {
+        /// SMT is on.
+        smt = 0;
+        /// Transparent memory encryption is on.
+        tsme = 1;
+        /// Memory has error correction.
+        ecc = 2;
+        /// Power readings are off.
+        rapl_off = 3;
+        /// Ciphertext is hidden from the host.
+        ciphertext_hiding = 4;
+        /// Memory was searched for aliases since the last reset (BadRAM).
+        alias_check = 5;
+        /// The IOMMU's writes are safe. Turin sets it; older documents call it reserved, so nothing rests on it.
+        iommu_write_safe = 6;
+        /// Trusted I/O is on.
+        trusted_io = 7;
+    }
+}

@@ -1,0 +1,55 @@
+//! Time as an argument: this library has no clock.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+
+/// Unix seconds, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub i64);
+
+/// `2026-12-01 12:00 UTC`: verdicts need no seconds.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match OffsetDateTime::from_unix_timestamp(self.0) {
+            Ok(date) => {
+                let (year, month, day) = date.to_calendar_date();
+                let (hour, minute, _) = date.to_hms();
+                write!(
+                    f,
+                    "{year:04}-{:02}-{day:02} {hour:02}:{minute:02} UTC",
+                    u8::from(month)
+                )
+            }
+            Err(_) => write!(f, "{} s after 1970", self.0),
+        }
+    }
+}
+
+/// RFC 3339, for programs.
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = OffsetDateTime::from_unix_timestamp(self.0)
+            .ok()
+            .and_then(|date| {
+                date.format(&time::format_description::well_known::Rfc3339)
+                    .ok()
+            });
+        text.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_says_minutes_and_utc() {
+        assert_eq!(Time(1_796_126_400).to_string(), "2026-12-01 12:00 UTC");
+        assert_eq!(
+            Time(i64::MAX).to_string(),
+            "9223372036854775807 s after 1970"
+        );
+    }
+}
