@@ -18,6 +18,16 @@ pub enum Session {
     Boot,
 }
 
+/// As a verdict says what evidence is bound to.
+impl std::fmt::Display for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Asked { .. } => "this TLS session, your nonce",
+            Self::Boot => "this TLS key, at boot",
+        })
+    }
+}
+
 /// The label of RFC 9266; the context is empty and the length 32.
 pub const TLS_EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 

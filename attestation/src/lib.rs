@@ -8,14 +8,20 @@
 //! ```
 //!
 //! Roots, collateral, the time and the policy are arguments. Every check lands in the [`verdict::Transcript`] as
-//! passed, failed or not checked; what was not checked rejects unless the policy gives a reason.
+//! passed, failed or not checked. Revocation, freshness and the chip's identity reject when they were not checked, unless the
+//! policy gives a reason; a pin that the policy leaves open is listed as such.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+mod appraise;
 pub mod binding;
 pub mod bundle;
+mod cbor;
 pub mod claims;
+mod crypto;
 pub mod digest;
+pub mod pem;
 pub mod policy;
 mod read;
 pub mod rejection;
@@ -24,7 +30,9 @@ pub mod snp;
 mod stages;
 mod utc;
 pub mod verdict;
+mod x509;
 
 pub use rejection::Rejection;
 pub use stages::{Authentic, Bound, Collateral, Trusted, Unverified};
 pub use utc::Time;
+pub use verdict::{Refusal, Verdict};

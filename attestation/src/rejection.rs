@@ -87,6 +87,9 @@ rejections! {
     /// A certificate or revocation list is not what X.509 allows.
     CertificateMalformed { which: &'static str } = "certificate_malformed", "bundle-3",
         "{which} cannot be read as X.509", hint: "fetch it again from its vendor";
+    /// The certificate table beside the report cannot be read.
+    CertificateTable { what: &'static str } = "certificate_table", "bundle-3",
+        "the certificate table is malformed: {what}", hint: "the host writes it: the provider loads it anew";
 
     // SNP: is it genuine
     /// The report is not exactly 1184 bytes long.
@@ -117,11 +120,14 @@ rejections! {
     ProductMismatch { report: Product, certificate: Product } = "product_mismatch", "snp-3",
         "the report is of {report}, its certificate of {certificate}", hint: "bring the certificates of the machine that made the report";
     /// The evidence ends in a simulated root that the policy does not name.
-    SimulatedRootRefused { root: Hex<32> } = "simulated_root_refused", "snp-3",
+    SimulatedRootRefused { root: String } = "simulated_root_refused", "snp-3",
         "simulated root {root} is not in the policy", hint: "this is no AMD hardware; to test with it, name the root under [simulation] in the policy";
     /// The evidence ends in a root that nobody named.
     RootUnknown { root: String } = "root_unknown", "snp-3",
         "root {root} is none of the pinned ones", hint: "the evidence is not AMD's: do not trust this peer";
+    /// A simulated root must travel with the evidence, and does not.
+    RootMissing { name: String } = "root_missing", "snp-3",
+        "the simulated root {name} is not in the evidence", hint: "the enclave staples it: ask again, or bring ark.pem yourself";
     /// The certificate of the report's key is not of the form that AMD gives it.
     LeafProfile { what: &'static str } = "leaf_profile", "snp-4",
         "the report key's certificate: {what}", hint: "bring the VCEK or VLEK certificate as AMD's key service gives it";
@@ -220,7 +226,7 @@ rejections! {
     GuestPolicyTooWide { bit: &'static str } = "guest_policy_too_wide", "policy-4",
         "the guest's policy allows {bit}", hint: "the provider launches with a narrower policy, or yours allows it";
     /// The guest's policy does not require something that yours does.
-    GuestPolicyTooNarrow { bit: &'static str } = "guest_policy_lacks", "policy-4",
+    GuestPolicyLacks { bit: &'static str } = "guest_policy_lacks", "policy-4",
         "the guest's policy does not require {bit}", hint: "the provider launches with that bit, or your policy does not ask for it";
     /// The guest accepts an older firmware interface than the policy wants.
     AbiBelowFloor { found: String, floor: String } = "abi_below_floor", "policy-4",

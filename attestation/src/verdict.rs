@@ -1,5 +1,211 @@
-//! Every check that was made, in order, and how it came out.
+//! Every check that was made, in order, and how it came out; and the verdict that people and programs read.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{Rejection, Time, Trusted, claims::Claims};
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It holds.
+    Passed,
+    /// It does not hold. It is the last one: nothing after it was looked at.
+    Failed,
+    /// It was not made; the check's detail says why not. Never counts as passed.
+    NotChecked,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// The step of docs/spec/verification.md.
+    pub step: &'static str,
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What was found, what is wrong, or why it was not checked.
+    pub detail: String,
+}
 
 /// Every check so far.
-#[derive(Debug, Clone, Default)]
-pub struct Transcript(());
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transcript {
+    checks: Vec<Check>,
+    simulated: bool,
+}
+
+/// Why a check was not made that the policy could ask for and does not.
+pub(crate) const LEFT_OPEN: &str = "the policy leaves it open";
+
+impl Transcript {
+    /// Every check, in order.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// Whether the evidence rests on a simulated root. Every output must then say so.
+    pub fn simulated(&self) -> bool {
+        self.simulated
+    }
+
+    /// Says from here on that the hardware is simulated.
+    pub(crate) fn mark_simulated(&mut self) {
+        self.simulated = true;
+    }
+
+    /// Records how a check came out, and passes its result on.
+    pub(crate) fn record<T>(
+        &mut self,
+        step: &'static str,
+        name: &'static str,
+        result: Result<T, Rejection>,
+        found: impl FnOnce(&T) -> String,
+    ) -> Result<T, Rejection> {
+        let (outcome, detail) = match &result {
+            Ok(value) => (Outcome::Passed, found(value)),
+            Err(rejection) => (Outcome::Failed, rejection.to_string()),
+        };
+        self.checks.push(Check {
+            step,
+            name,
+            outcome,
+            detail,
+        });
+        result
+    }
+
+    /// Records that a check was not made.
+    pub(crate) fn not_checked(&mut self, step: &'static str, name: &'static str, why: &str) {
+        let outcome = Outcome::NotChecked;
+        self.checks.push(Check {
+            step,
+            name,
+            outcome,
+            detail: why.to_owned(),
+        });
+    }
+}
+
+/// Evidence that was refused: why, and everything that was checked before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub rejection: Rejection,
+    /// Every check up to the failed one, which is the last.
+    pub transcript: Transcript,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rejection.code(), self.rejection)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Evidence that could not even be read.
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        let mut transcript = Transcript::default();
+        let step = rejection.step();
+        match transcript.record::<()>(step, "evidence can be read", Err(rejection), |()| {
+            String::new()
+        }) {
+            Ok(()) => unreachable!("an error was recorded"),
+            Err(rejection) => Self {
+                rejection,
+                transcript,
+            },
+        }
+    }
+}
+
+/// What a person or a program is told. As text by `Display`, as JSON by `Serialize`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict<'a> {
+    verdict: &'static str,
+    code: Option<&'static str>,
+    detail: Option<String>,
+    hint: Option<&'static str>,
+    simulated: bool,
+    until: Option<Time>,
+    checks: &'a [Check],
+    claims: Option<&'a Claims>,
+    #[serde(skip)]
+    lines: Vec<[String; 3]>,
+}
+
+impl<'a> Verdict<'a> {
+    /// Of a walk that ended.
+    pub fn of(result: &'a Result<Trusted, Refusal>) -> Self {
+        match result {
+            Ok(trusted) => Self::trusted(trusted),
+            Err(refusal) => Self::refused(refusal),
+        }
+    }
+
+    /// Of a peer that is trusted.
+    pub fn trusted(trusted: &'a Trusted) -> Self {
+        Self {
+            verdict: "trusted",
+            code: None,
+            detail: None,
+            hint: None,
+            simulated: trusted.simulated(),
+            until: Some(trusted.until()),
+            checks: trusted.transcript().checks(),
+            claims: Some(trusted.claims()),
+            lines: trusted.summary(),
+        }
+    }
+
+    /// Of evidence that was refused.
+    pub fn refused(refusal: &'a Refusal) -> Self {
+        Self {
+            verdict: "rejected",
+            code: Some(refusal.rejection.code()),
+            detail: Some(refusal.rejection.to_string()),
+            hint: Some(refusal.rejection.hint()),
+            simulated: refusal.transcript.simulated(),
+            until: None,
+            checks: refusal.transcript.checks(),
+            claims: None,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Whether the peer is trusted.
+    pub fn is_trusted(&self) -> bool {
+        self.code.is_none()
+    }
+}
+
+impl fmt::Display for Verdict<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(code), Some(detail), Some(hint)) = (self.code, &self.detail, self.hint) {
+            let simulated = if self.simulated {
+                " (simulated hardware)"
+            } else {
+                ""
+            };
+            return write!(f, "not trusted: {code}{simulated}\n{detail}\nhint: {hint}");
+        }
+        for [name, what, how] in &self.lines {
+            writeln!(f, "{name:<7} {what:<24} {how}")?;
+        }
+        for check in self.checks {
+            if check.outcome == Outcome::NotChecked && check.detail != LEFT_OPEN {
+                writeln!(f, "{:<7} {:<24} {}", "not", check.name, check.detail)?;
+            }
+        }
+        let simulated = if self.simulated { " (simulated)" } else { "" };
+        match self.until {
+            Some(until) => write!(f, "trusted{simulated} until {until}"),
+            None => write!(f, "trusted{simulated}"),
+        }
+    }
+}

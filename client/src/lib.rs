@@ -1,1 +1,48 @@
-//! stub
+//! What a relying party embeds: TLS to an enclave that has to prove itself before it is sent anything.
+//!
+//! ```no_run
+//! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
+//! use chrysalis_attestation::policy::Policy;
+//! use chrysalis_client::{AttestedConnection, RelyingParty, Target};
+//!
+//! let policy = Policy::parse(&std::fs::read_to_string("policy.toml")?)?;
+//! let target: Target = "https://llm.example".parse()?;
+//! let mut enclave = AttestedConnection::connect(&target, &RelyingParty::new(policy)).await?;
+//! let request = hyper::Request::post("/v1/chat/completions").body("{…}".into())?;
+//! let answer = enclave.send(request).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Verifies nothing by itself: chrysalis-attestation does. What this crate adds is the order of things. TCP, TLS 1.3,
+//! evidence about this very connection, the walk to trust; only at its end is there a value with a `send`. Trusts the
+//! policy and the clock that it is given, and nothing that comes over the network.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod channel;
+mod connection;
+mod deadlines;
+mod error;
+pub mod events;
+pub mod genuine;
+pub mod proxy;
+mod relying_party;
+mod saved;
+mod target;
+mod tls;
+
+pub use answer::Answer;
+pub use connection::AttestedConnection;
+pub use deadlines::Deadlines;
+pub use error::Error;
+pub use relying_party::{Clock, RelyingParty, system_time};
+pub use saved::{MAX_SAVED, SavedError, SavedSession};
+pub use target::{Target, TargetError};
+
+/// Fetches evidence without judging it, to be shown or saved. Nothing else is ever sent over that connection.
+pub async fn fetch_evidence(target: &Target, deadlines: &Deadlines) -> Result<SavedSession, Error> {
+    let mut channel = channel::Channel::open(target, deadlines).await?;
+    channel.ask_for_evidence(deadlines.evidence).await
+}

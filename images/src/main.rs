@@ -1,2 +1,224 @@
-//! stub
-fn main() {}
+//! `chrysalis-image`: makes images, weights and pins. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use chrysalis_image::{
+    apt::Archives,
+    binaries::{Binaries, Workspace},
+    fetch::{self, Fetcher},
+    image,
+    lock::Lock,
+    recipe::{Binary, ImageRecipe},
+    refresh::{self, Wheels},
+    weights,
+};
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "chrysalis-image",
+    version,
+    about = "Recipe and lock in, the same image out, everywhere"
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build an image: kernel, initrd, firmware, command line, and image.json with the origin of every byte
+    #[command(after_help = "Example:\n  chrysalis-image build images/cpu.toml --out build/cpu")]
+    Build {
+        /// The recipe; its lock.toml lies beside it
+        recipe: PathBuf,
+        /// The folder to make or to replace
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Take the programs from this folder instead of compiling them
+        #[arg(long, value_name = "DIR")]
+        binaries: Option<PathBuf>,
+        #[command(flatten)]
+        fetch: FetchOptions,
+    },
+    /// Make a model's disk (weights.img) and the configuration that binds it (configuration.toml)
+    #[command(
+        after_help = "Example:\n  chrysalis-image weights images/smollm2.toml --out build/smollm2"
+    )]
+    Weights {
+        /// The recipe; its lock.toml lies beside it
+        recipe: PathBuf,
+        /// The folder to make or to replace
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        fetch: FetchOptions,
+    },
+    /// Move the pins of lock.toml to the newest versions in the suites they name
+    #[command(after_help = "Example:\n  chrysalis-image lock images/lock.toml --upgrade")]
+    Lock {
+        /// The lock to rewrite
+        #[arg(default_value = "images/lock.toml")]
+        lock: PathBuf,
+        /// Move Python packages to newer versions, too
+        #[arg(long)]
+        upgrade: bool,
+        #[command(flatten)]
+        fetch: FetchOptions,
+    },
+    /// Compile the programs of a recipe as they are measured, and print where they are
+    #[command(after_help = "Example:\n  chrysalis-image binaries images/cpu.toml")]
+    Binaries {
+        /// The recipe that names them
+        recipe: PathBuf,
+    },
+    /// Run cargo with the environment and flags of measured programs, such as to check or test them as they are built
+    #[command(
+        after_help = "Example:\n  chrysalis-image cargo clippy --release -p chrysalis-enclave"
+    )]
+    Cargo {
+        /// What follows `cargo`
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Args)]
+struct FetchOptions {
+    /// Where inputs are kept by digest [default: `$CHRYSALIS_CACHE`, or chrysalis in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Base of one more Debian archive, an address or a folder; tried before those that apt knows
+    #[arg(long = "mirror", value_name = "URL")]
+    mirrors: Vec<String>,
+}
+
+impl FetchOptions {
+    fn fetcher(self) -> Result<Fetcher> {
+        let cache = self.cache.or_else(fetch::default_cache);
+        Ok(Fetcher {
+            cache: cache
+                .context("no HOME to keep a cache in\nhint: name a folder with --cache DIR")?,
+            mirrors: self.mirrors,
+            archives: Archives::read(Path::new("/etc/apt")),
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    match run(CommandLine::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Build {
+            recipe,
+            out,
+            binaries,
+            fetch,
+        } => {
+            let manifest = image::build(&recipe, &out, &fetch.fetcher()?, |wanted| {
+                if let Some(folder) = binaries {
+                    return Binaries::given(&folder);
+                }
+                compile(&recipe, wanted)
+            })?;
+            for file in &manifest.files {
+                println!("{}  {}", file.sha256, out.join(&file.path).display());
+            }
+        }
+        Command::Weights { recipe, out, fetch } => {
+            let made = weights::build(&recipe, &out, &fetch.fetcher()?)?;
+            println!(
+                "{}  {}",
+                made.configuration,
+                out.join(weights::CONFIGURATION).display()
+            );
+            eprintln!(
+                "{} has {} bytes, verity root {}",
+                weights::DISK,
+                made.disk_size,
+                made.verity_root
+            );
+        }
+        Command::Lock {
+            lock,
+            upgrade,
+            fetch,
+        } => {
+            let wheels = if upgrade {
+                Wheels::Upgrade
+            } else {
+                Wheels::Keep
+            };
+            rewrite(&lock, &fetch.fetcher()?, wheels)?;
+        }
+        Command::Binaries { recipe } => {
+            let built = compile(&recipe, &ImageRecipe::read(&recipe)?.binary)?;
+            println!("{}", built.folder().display());
+        }
+        Command::Cargo { arguments } => {
+            let mut cargo = Workspace::around(Path::new("."))?.cargo()?;
+            let status = cargo
+                .args(arguments)
+                .status()
+                .context("cargo does not start")?;
+            return Ok(if status.success() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(2)
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Compiles a recipe's programs in the workspace around it.
+fn compile(recipe: &Path, programs: &[Binary]) -> Result<Binaries, chrysalis_image::Error> {
+    let packages: Vec<&str> = programs
+        .iter()
+        .map(|program| program.package.as_str())
+        .collect();
+    Workspace::around(recipe)?.build(&packages)
+}
+
+/// Puts fresh pins in a lock's place, and says what changed.
+fn rewrite(path: &Path, fetcher: &Fetcher, wheels: Wheels) -> Result<()> {
+    let old = Lock::read(path)?;
+    let new = refresh::refresh(&old, fetcher, wheels)?;
+    for (before, after) in old.input.iter().zip(&new.input) {
+        let suite = after.suite.as_deref().unwrap_or("unchanged by suites");
+        if before == after {
+            eprintln!("  {} stays at {}", after.package, after.version);
+        } else {
+            eprintln!(
+                "  {} {} -> {} {} ({suite})",
+                before.package, before.version, after.package, after.version
+            );
+        }
+    }
+    // Beside it, then renamed: never half a lock.
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
+    std::io::Write::write_all(&mut file, new.render().as_bytes())?;
+    fs::set_permissions(file.path(), fs::metadata(path)?.permissions())?;
+    file.persist(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
+}

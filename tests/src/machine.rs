@@ -237,7 +237,8 @@ pub fn honest_policy() -> String {
 /// The keys of the simulated vendor that all tests share: making them takes seconds.
 pub fn vendor() -> PathBuf {
     let path = paths::vendor();
-    chrysalis_simulate::Amd::open_or_create(&path).expect("simulated keys");
+    chrysalis_simulate::Amd::open_or_create(&path, chrysalis_client::system_time(), &mut |_| ())
+        .expect("simulated keys");
     path
 }
 

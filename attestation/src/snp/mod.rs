@@ -2,9 +2,12 @@
 //!
 //! Trusts nothing but the roots it is given. Sources: AMD 56860 (SNP firmware ABI) and AMD 57230 (VCEK certificates).
 
-#![deny(clippy::indexing_slicing)]
-
 pub mod bits;
+pub(crate) mod certificate;
+pub(crate) mod chain;
+mod crl;
 pub mod product;
 pub mod report;
+pub mod table;
 pub mod tcb;
+pub(crate) mod verify;

@@ -27,6 +27,12 @@ pub struct Cpuid {
     pub stepping: u8,
 }
 
+impl fmt::Display for Cpuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "family {:#x}, model {:#x}", self.family, self.model)
+    }
+}
+
 impl Product {
     /// All lines, oldest first.
     pub const ALL: [Self; 3] = [Self::Milan, Self::Genoa, Self::Turin];

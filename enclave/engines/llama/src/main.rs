@@ -1,2 +1,70 @@
-//! stub
-fn main() {}
+//! The worker: llama.cpp in a room without a window. It speaks [`chrysalis_wire::engine`] over the socket that it was
+//! given as its standard input, and has nothing else: no network, no file but the weights, no words on stderr.
+//!
+//! Trusts the enclave on the other end of the socket to ask only what the messages allow; is trusted by it with the
+//! prompts and nothing more. Exits 0 when the enclave closes the socket or the weights do not load, 1 when a message
+//! breaks the protocol, and dies of SIGSYS when it calls what the sandbox forbids.
+
+mod engine;
+mod generate;
+mod inbox;
+mod memory;
+mod prompt;
+mod sandbox;
+
+use std::{io, os::fd::AsFd, os::unix::net::UnixStream, process::ExitCode};
+
+use anyhow::{Context, bail};
+use chrysalis_wire::{
+    engine::{FromEngine, ToEngine},
+    frame,
+};
+
+use crate::{engine::Engine, inbox::Inbox};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Heard only before the sandbox is shut, when no prompt was read yet.
+            eprintln!("chrysalis-engine-llama: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    memory::scrub_what_is_freed()?;
+    sandbox::shut()?;
+
+    let mut enclave = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let ToEngine::Load {
+        path,
+        context,
+        threads,
+    } = frame::read(&mut enclave)?
+    else {
+        bail!("the first message is not Load");
+    };
+    let engine = match load(&path, context, threads) {
+        Ok(engine) => engine,
+        Err(error) => {
+            let why = format!("{error:#}");
+            return Ok(frame::write(&mut enclave, &FromEngine::LoadFailed { why })?);
+        }
+    };
+    sandbox::forbid_files()?;
+    frame::write(&mut enclave, &engine.description())?;
+
+    let mut inbox = Inbox::open(enclave.try_clone()?);
+    while let Some(request) = inbox.next()? {
+        generate::answer(&engine, request, &mut inbox, &mut enclave)?;
+    }
+    Ok(())
+}
+
+fn load(path: &str, context: u32, threads: u32) -> anyhow::Result<Engine> {
+    sandbox::allow_to_read_only(path)
+        .with_context(|| format!("cannot open the weights at {path}"))?;
+    Engine::load(path, context, threads)
+}

@@ -1,0 +1,194 @@
+//! What a relying party wants, in TOML. Unset means strict; an unknown key is an error with the nearest name.
+//!
+//! ```
+//! let policy = chrysalis_attestation::policy::Policy::parse(r#"
+//!     version = 1
+//!     [snp]
+//!     launch_digest = ["000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"]
+//!     minimum_tcb = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }
+//!     products = ["genoa"]
+//!     [configuration]
+//!     sha256 = { unchecked = "any model will do" }
+//! "#);
+//! assert!(policy.is_ok());
+//! ```
+
+mod error;
+mod parse;
+mod section;
+mod template;
+
+use std::collections::BTreeMap;
+
+pub use error::{PolicyError, Problem};
+pub use template::Template;
+
+use crate::{
+    roots::Roots,
+    snp::{product::Product, report::Firmware, tcb::Tcb},
+};
+
+/// What a policy expects of one field. Nothing is unchecked by silence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expect<T> {
+    /// One of these, at least one.
+    AnyOf(Vec<T>),
+    /// Not checked, for this reason, which the verdict repeats.
+    Unchecked {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A relying party's policy.
+///
+/// It has no default: whoever makes one in code, not from TOML, decides each field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// `[snp]`: the CPU, its firmware, and the guest that it launched.
+    pub snp: SnpPolicy,
+    /// `configuration.sha256`, required: SHA-256 of the measured configuration, which is HOST_DATA.
+    pub configuration: Expect<[u8; 32]>,
+    /// `session.freshness = { unchecked = "why" }`: accepts evidence made at boot, as in a saved certificate. Default: no.
+    pub freshness_unchecked: Option<String>,
+    /// `simulation.roots`: SHA-256 of the DER of each simulated root that is accepted. Default: none.
+    pub simulation: Vec<[u8; 32]>,
+}
+
+/// What a policy wants of an SEV-SNP report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one bit of the report, by its name"
+)]
+pub struct SnpPolicy {
+    /// `launch_digest`, required: MEASUREMENT, 48 bytes.
+    pub launch_digest: Expect<[u8; 48]>,
+    /// `minimum_tcb`, required: the floor for REPORTED_TCB, component by component; one for all product lines, or one each
+    /// (`minimum_tcb.genoa = { … }`).
+    pub minimum_tcb: Floor,
+    /// `minimum_launch_tcb`: the floor for LAUNCH_TCB. Default: open.
+    pub minimum_launch_tcb: Option<Floor>,
+    /// `minimum_firmware = "1.55.40"`: the least SEV firmware that may run. Default: open.
+    pub minimum_firmware: Option<Firmware>,
+    /// `provisional_firmware`: whether firmware may run that can still be rolled back. Default: true, since honest hosts do so
+    /// between an update and its commit; the floors count what is reported, not what runs.
+    pub provisional_firmware: bool,
+    /// `products`. Default: milan, genoa and turin; with a floor for each line, the lines that have one.
+    pub products: Expect<Product>,
+    /// `versions` of the report's layout. Default: 3, 4 and 5. Version 2 does not say which CPU it is.
+    pub versions: Expect<u32>,
+    /// `vmpl`: who may ask for the report. Default: 0, the most privileged level of the guest.
+    pub vmpl: Expect<u32>,
+    /// `debug`: whether the host may read the guest's memory. Default: false.
+    pub debug: bool,
+    /// `migration`: whether a migration agent is allowed. Default: false.
+    pub migration: bool,
+    /// `smt`: whether the guest may run on sibling threads. Default: true.
+    pub smt: bool,
+    /// `cxl`: whether memory may sit behind CXL. Default: false.
+    pub cxl: bool,
+    /// `single_socket`: whether the guest must ask for one socket. Default: false.
+    pub single_socket: bool,
+    /// `aes_256_xts`: whether the guest must ask for AES-256-XTS. Default: false.
+    pub aes_256_xts: bool,
+    /// `rapl_off`: whether the guest must ask for power readings to be off. Default: false.
+    pub rapl_off: bool,
+    /// `ciphertext_hiding`: whether the guest must ask for ciphertext to be hidden. Default: false.
+    pub ciphertext_hiding: bool,
+    /// `page_swap_off`: whether the guest must forbid the host to swap its pages. Default: false.
+    pub page_swap_off: bool,
+    /// `minimum_abi = "1.55"`: the least firmware interface that the guest must ask for. Default: open.
+    pub minimum_abi: Option<(u8, u8)>,
+    /// `[snp.platform]`.
+    pub platform: PlatformPolicy,
+    /// `minimum_guest_svn`: the floor for GUEST_SVN. Default: 0.
+    pub minimum_guest_svn: u32,
+    /// `mitigations = "0x3"`: bits that both mitigation vectors must have; then versions below 5 fail. Default: open.
+    pub mitigations: u64,
+    /// `id_keys`: SHA-384 of ID keys; one of these, or one of `author_keys`, must have signed the ID block. Default: open.
+    pub id_keys: Vec<[u8; 48]>,
+    /// `author_keys`: SHA-384 of author keys; see `id_keys`. Default: open.
+    pub author_keys: Vec<[u8; 48]>,
+    /// `chips`: CHIP_ID as hex, 64 bytes, or 8 on Turin. Default: open.
+    pub chips: Option<Expect<[u8; 64]>>,
+    /// `masked_chip = { unchecked = "why" }`: accepts a report whose chip cannot be compared with the certificate, because the
+    /// host masks it or a provider's key (VLEK) signed. Default: no.
+    pub masked_chip: Option<String>,
+    /// `revocation = { unchecked = "why" }`: accepts evidence without a revocation list. Default: no.
+    pub revocation_unchecked: Option<String>,
+    /// `family_id`, 16 bytes. Default: open.
+    pub family_id: Option<Expect<[u8; 16]>>,
+    /// `image_id`, 16 bytes. Default: open.
+    pub image_id: Option<Expect<[u8; 16]>>,
+    /// `report_id`, 32 bytes. Default: open.
+    pub report_id: Option<Expect<[u8; 32]>>,
+    /// `report_id_ma`, 32 bytes. Default: open.
+    pub report_id_ma: Option<Expect<[u8; 32]>>,
+}
+
+/// `[snp.platform]`: how the machine must be set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one bit of the report, by its name"
+)]
+pub struct PlatformPolicy {
+    /// `smt`: whether it may be on. Default: true.
+    pub smt: bool,
+    /// `tsme`: whether it may be on. Default: true.
+    pub tsme: bool,
+    /// `trusted_io`: whether it may be on. Default: false.
+    pub trusted_io: bool,
+    /// `ecc`: whether it must be on. Default: false.
+    pub ecc: bool,
+    /// `rapl_off`: whether power readings must be off. Default: false.
+    pub rapl_off: bool,
+    /// `ciphertext_hiding`: whether it must be on. Default: false.
+    pub ciphertext_hiding: bool,
+    /// `alias_check`: whether memory must have been searched for aliases (BadRAM). Default: true.
+    pub alias_check: bool,
+}
+
+/// The lowest firmware levels that are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Floor {
+    /// The same for every product line.
+    All(Tcb),
+    /// One for each product line; a line without one is refused.
+    Each(BTreeMap<Product, Tcb>),
+    /// Not checked, for this reason, which the verdict repeats.
+    Unchecked {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Floor {
+    /// How a verdict tells of it.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::All(_) | Self::Each(_) => "firmware at the floor".to_owned(),
+            Self::Unchecked { why } => format!("firmware not checked: {why}"),
+        }
+    }
+}
+
+impl Policy {
+    /// Parses TOML.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        parse::policy(text)
+    }
+
+    /// A commented policy for exactly one image and configuration, to be read by people and by [`Policy::parse`].
+    pub fn template(template: &Template<'_>) -> String {
+        template.to_toml()
+    }
+
+    /// The roots that this policy accepts: AMD's, and the simulated ones that it names.
+    pub fn roots(&self) -> Roots {
+        self.simulation
+            .iter()
+            .fold(Roots::amd(), |roots, sha256| roots.and_simulated(*sha256))
+    }
+}

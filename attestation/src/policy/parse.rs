@@ -1,0 +1,282 @@
+//! From TOML to a policy: each key, its form and its default.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeTable;
+
+use super::{
+    Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy,
+    section::{Field, Section, line},
+};
+use crate::snp::{product::Product, report::Firmware, tcb::Tcb};
+
+const ROOT: [&str; 6] = [
+    "version",
+    "snp",
+    "configuration",
+    "session",
+    "simulation",
+    "gpu",
+];
+const SNP: [&str; 30] = [
+    "launch_digest",
+    "minimum_tcb",
+    "minimum_launch_tcb",
+    "minimum_firmware",
+    "provisional_firmware",
+    "products",
+    "versions",
+    "vmpl",
+    "debug",
+    "migration",
+    "smt",
+    "cxl",
+    "single_socket",
+    "aes_256_xts",
+    "rapl_off",
+    "ciphertext_hiding",
+    "page_swap_off",
+    "minimum_abi",
+    "platform",
+    "minimum_guest_svn",
+    "mitigations",
+    "id_keys",
+    "author_keys",
+    "chips",
+    "masked_chip",
+    "revocation",
+    "family_id",
+    "image_id",
+    "report_id",
+    "report_id_ma",
+];
+const PLATFORM: [&str; 7] = [
+    "smt",
+    "tsme",
+    "trusted_io",
+    "ecc",
+    "rapl_off",
+    "ciphertext_hiding",
+    "alias_check",
+];
+const COMPONENTS: [&str; 5] = ["fmc", "bootloader", "tee", "snp", "microcode"];
+const PRODUCTS: [(&str, Product); 3] = [
+    ("milan", Product::Milan),
+    ("genoa", Product::Genoa),
+    ("turin", Product::Turin),
+];
+
+/// Reads a whole policy.
+pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
+    let table = DeTable::parse(text).map_err(|error| PolicyError {
+        line: error.span().map(|span| line(text, span.start)),
+        key: String::new(),
+        problem: Problem::Syntax(error.message().to_owned()),
+    })?;
+    let root = Section::root(text, table.get_ref(), &ROOT)?;
+    let version = root.require("version", "write `version = 1` at the top")?;
+    if version.number::<u32>("1")? != 1 {
+        return Err(version.wrong("1: this verifier knows no other version"));
+    }
+    let snp = snp(&root.section("snp", &SNP)?)?;
+    let configuration = root.section("configuration", &["sha256"])?.require(
+        "sha256",
+        "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
+    )?;
+    let gpu = root.section("gpu", &["count"])?;
+    if let Some(count) = gpu.get("count")
+        && count.number::<u32>("0")? != 0
+    {
+        return Err(count.wrong("0: this verifier cannot check GPUs yet"));
+    }
+    Ok(Policy {
+        snp,
+        configuration: configuration.expect(sha256)?,
+        freshness_unchecked: root
+            .section("session", &["freshness"])?
+            .read("freshness", Field::unchecked)?,
+        simulation: root
+            .section("simulation", &["roots"])?
+            .read("roots", |roots| roots.list(sha256))?
+            .unwrap_or_default(),
+    })
+}
+
+fn snp(section: &Section<'_>) -> Result<SnpPolicy, PolicyError> {
+    let launch_digest = section.require(
+        "launch_digest",
+        "`chrysalis measure DIR --platform snp --vcpus N` computes it from an image",
+    )?;
+    let minimum_tcb = section.require(
+        "minimum_tcb",
+        "take the levels of AMD's current firmware, or those `chrysalis show` prints for a machine you trust",
+    )?;
+    let minimum_tcb = floor(&minimum_tcb)?;
+    let all_products = match &minimum_tcb {
+        Floor::Each(floors) => floors.keys().copied().collect(),
+        Floor::All(_) | Floor::Unchecked { .. } => Product::ALL.to_vec(),
+    };
+    Ok(SnpPolicy {
+        launch_digest: launch_digest.expect(|digest| digest.hex("48 bytes in hex"))?,
+        minimum_tcb,
+        minimum_launch_tcb: section.read("minimum_launch_tcb", floor)?,
+        minimum_firmware: section.read("minimum_firmware", firmware)?,
+        provisional_firmware: section.bool("provisional_firmware", true)?,
+        products: section
+            .read("products", |products| products.expect(product))?
+            .unwrap_or(Expect::AnyOf(all_products)),
+        versions: section
+            .read("versions", |versions| {
+                versions.expect(|version| version.number("a number"))
+            })?
+            .unwrap_or(Expect::AnyOf(vec![3, 4, 5])),
+        vmpl: section
+            .read("vmpl", |levels| {
+                levels.expect(|level| level.number("a number from 0 to 3"))
+            })?
+            .unwrap_or(Expect::AnyOf(vec![0])),
+        debug: section.bool("debug", false)?,
+        migration: section.bool("migration", false)?,
+        smt: section.bool("smt", true)?,
+        cxl: section.bool("cxl", false)?,
+        single_socket: section.bool("single_socket", false)?,
+        aes_256_xts: section.bool("aes_256_xts", false)?,
+        rapl_off: section.bool("rapl_off", false)?,
+        ciphertext_hiding: section.bool("ciphertext_hiding", false)?,
+        page_swap_off: section.bool("page_swap_off", false)?,
+        minimum_abi: section.read("minimum_abi", abi)?,
+        platform: platform(&section.section("platform", &PLATFORM)?)?,
+        minimum_guest_svn: section
+            .read("minimum_guest_svn", |svn| svn.number("a number"))?
+            .unwrap_or(0),
+        mitigations: section.read("mitigations", mitigations)?.unwrap_or(0),
+        id_keys: section
+            .read("id_keys", |keys| keys.list(sha384))?
+            .unwrap_or_default(),
+        author_keys: section
+            .read("author_keys", |keys| keys.list(sha384))?
+            .unwrap_or_default(),
+        chips: section.read("chips", |chips| chips.expect(chip))?,
+        masked_chip: section.read("masked_chip", Field::unchecked)?,
+        revocation_unchecked: section.read("revocation", Field::unchecked)?,
+        family_id: section.read("family_id", pin)?,
+        image_id: section.read("image_id", pin)?,
+        report_id: section.read("report_id", pin)?,
+        report_id_ma: section.read("report_id_ma", pin)?,
+    })
+}
+
+fn platform(section: &Section<'_>) -> Result<PlatformPolicy, PolicyError> {
+    Ok(PlatformPolicy {
+        smt: section.bool("smt", true)?,
+        tsme: section.bool("tsme", true)?,
+        trusted_io: section.bool("trusted_io", false)?,
+        ecc: section.bool("ecc", false)?,
+        rapl_off: section.bool("rapl_off", false)?,
+        ciphertext_hiding: section.bool("ciphertext_hiding", false)?,
+        alias_check: section.bool("alias_check", true)?,
+    })
+}
+
+/// One for all lines, one for each, or unchecked.
+fn floor(field: &Field<'_>) -> Result<Floor, PolicyError> {
+    if field.has("unchecked") {
+        return Ok(Floor::Unchecked {
+            why: field.unchecked()?,
+        });
+    }
+    let names = PRODUCTS.map(|(name, _)| name);
+    if !names.iter().any(|name| field.has(name)) {
+        return tcb(field).map(Floor::All);
+    }
+    let section = field.section(&names)?;
+    let mut floors = BTreeMap::new();
+    for (name, product) in PRODUCTS {
+        if let Some(levels) = section.read(name, tcb)? {
+            floors.insert(product, levels);
+        }
+    }
+    Ok(Floor::Each(floors))
+}
+
+/// All components but Turin's FMC must be named: a forgotten one would be a floor of zero.
+fn tcb(field: &Field<'_>) -> Result<Tcb, PolicyError> {
+    let section = field.section(&COMPONENTS)?;
+    let level = |name| section.read(name, |level| level.number("a level from 0 to 255"));
+    let how = "name all of bootloader, tee, snp and microcode, 0 where any level will do";
+    let required = |name| section.require(name, how)?.number("a level from 0 to 255");
+    Ok(Tcb {
+        fmc: level("fmc")?,
+        bootloader: required("bootloader")?,
+        tee: required("tee")?,
+        snp: required("snp")?,
+        microcode: required("microcode")?,
+    })
+}
+
+fn product(field: &Field<'_>) -> Result<Product, PolicyError> {
+    const EXPECTED: &str = "milan, genoa or turin";
+    let text = field.text(EXPECTED)?;
+    let found = PRODUCTS.iter().find(|(name, _)| *name == text);
+    found
+        .map(|(_, product)| *product)
+        .ok_or_else(|| field.wrong(EXPECTED))
+}
+
+fn firmware(field: &Field<'_>) -> Result<Firmware, PolicyError> {
+    const EXPECTED: &str = "a version such as \"1.55.40\"";
+    match numbers(field.text(EXPECTED)?).as_deref() {
+        Some([major, minor, build]) => Ok(Firmware {
+            major: *major,
+            minor: *minor,
+            build: *build,
+        }),
+        _ => Err(field.wrong(EXPECTED)),
+    }
+}
+
+fn abi(field: &Field<'_>) -> Result<(u8, u8), PolicyError> {
+    const EXPECTED: &str = "a version such as \"1.55\"";
+    match numbers(field.text(EXPECTED)?).as_deref() {
+        Some([major, minor]) => Ok((*major, *minor)),
+        _ => Err(field.wrong(EXPECTED)),
+    }
+}
+
+fn numbers(text: &str) -> Option<Vec<u8>> {
+    text.split('.').map(|number| number.parse().ok()).collect()
+}
+
+fn mitigations(field: &Field<'_>) -> Result<u64, PolicyError> {
+    const EXPECTED: &str = "bits in hex such as \"0x3\"";
+    let digits = field.text(EXPECTED)?.strip_prefix("0x");
+    digits
+        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+        .ok_or_else(|| field.wrong(EXPECTED))
+}
+
+/// 64 bytes; or the 8 of Turin, whose reports fill up with zeros.
+fn chip(field: &Field<'_>) -> Result<[u8; 64], PolicyError> {
+    const EXPECTED: &str = "64 bytes in hex, or 8 on Turin";
+    let mut chip = [0; 64];
+    let text = field.text(EXPECTED)?;
+    if let Ok(short) = field.hex::<8>(EXPECTED) {
+        let (head, _) = chip.split_at_mut(short.len());
+        head.copy_from_slice(&short);
+        return Ok(chip);
+    }
+    hex::decode_to_slice(text, &mut chip).map_err(|_| field.wrong(EXPECTED))?;
+    Ok(chip)
+}
+
+fn sha256(field: &Field<'_>) -> Result<[u8; 32], PolicyError> {
+    field.hex("a SHA-256 in hex")
+}
+
+fn sha384(field: &Field<'_>) -> Result<[u8; 48], PolicyError> {
+    field.hex("a SHA-384 in hex")
+}
+
+fn pin<const N: usize>(field: &Field<'_>) -> Result<Expect<[u8; N]>, PolicyError> {
+    field.expect(|value| value.hex("hex of the field's length"))
+}

@@ -1,0 +1,250 @@
+//! The certificate of the key that signs reports: VCEK (one chip) or VLEK (one cloud provider).
+//!
+//! AMD 57230 gives it a fixed form, and only that form is read: serial 0, no extensions but AMD's own.
+
+use std::collections::BTreeMap;
+
+use x509_parser::prelude::{X509Certificate, X509Version};
+
+use super::{product::Product, report::SigningKey, tcb::Tcb};
+use crate::{Rejection, x509::Name};
+
+/// The arc of AMD's extensions.
+const AMD: &str = "1.3.6.1.4.1.3704.1.";
+const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
+const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
+const P384: &str = "1.3.132.0.34";
+
+/// Below [`AMD`].
+mod extension {
+    pub(super) const STRUCT_VERSION: &str = "1";
+    pub(super) const PRODUCT_NAME: &str = "2";
+    pub(super) const BOOTLOADER: &str = "3.1";
+    pub(super) const TEE: &str = "3.2";
+    pub(super) const SNP: &str = "3.3";
+    /// Levels without a meaning: zero.
+    pub(super) const RESERVED: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
+    pub(super) const MICROCODE: &str = "3.8";
+    pub(super) const FMC: &str = "3.9";
+    pub(super) const HARDWARE_ID: &str = "4";
+    pub(super) const CSP_ID: &str = "5";
+
+    pub(super) fn is_known(name: &str) -> bool {
+        [
+            STRUCT_VERSION,
+            PRODUCT_NAME,
+            BOOTLOADER,
+            TEE,
+            SNP,
+            MICROCODE,
+            FMC,
+            HARDWARE_ID,
+            CSP_ID,
+        ]
+        .iter()
+        .chain(&RESERVED)
+        .any(|known| *known == name)
+    }
+}
+
+/// What the certificate says. Nobody vouches for it until its chain is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    pub(crate) product: Product,
+    /// Who issued it.
+    pub(crate) issuer: Name,
+    /// The firmware level that the key is derived from.
+    pub(crate) tcb: Tcb,
+    /// Chip or cloud provider.
+    pub(crate) owner: Owner,
+    /// The uncompressed point on P-384.
+    pub(crate) key: Vec<u8>,
+}
+
+/// Whose key it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// VCEK: the chip with this hardware identity.
+    Chip(Vec<u8>),
+    /// VLEK: the cloud provider of this name.
+    Provider(String),
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Chip(id) => write!(f, "VCEK of chip {}", hex::encode(id)),
+            Self::Provider(name) => write!(f, "VLEK of provider {name}"),
+        }
+    }
+}
+
+/// As in a report's SIGNING_KEY: how a person calls the certificate, and its common name.
+pub(crate) fn kind(signing_key: SigningKey) -> Result<(&'static str, &'static str), Rejection> {
+    match signing_key {
+        SigningKey::Vcek => Ok(("VCEK", "SEV-VCEK")),
+        SigningKey::Vlek => Ok(("VLEK", "SEV-VLEK")),
+        SigningKey::None => Err(Rejection::ReportUnsigned),
+    }
+}
+
+impl Leaf {
+    /// Reads a certificate of AMD's form.
+    pub(crate) fn parse(certificate: &X509Certificate<'_>) -> Result<Self, Rejection> {
+        Self::read(certificate).map_err(|what| Rejection::LeafProfile { what })
+    }
+
+    fn read(certificate: &X509Certificate<'_>) -> Result<Self, &'static str> {
+        let tbs = &certificate.tbs_certificate;
+        if tbs.version != X509Version::V3 {
+            return Err("it is not X.509 version 3");
+        }
+        let subject = Name::parse(&tbs.subject).ok_or("its subject is not of AMD's form")?;
+        let issuer = Name::parse(&tbs.issuer).ok_or("its issuer is not of AMD's form")?;
+        if subject.organisation != issuer.organisation {
+            return Err("its subject and its issuer are two organisations");
+        }
+        let extensions = Extensions::collect(certificate)?;
+        let product = extensions.product()?;
+        Ok(Self {
+            product,
+            issuer,
+            tcb: extensions.tcb(product)?,
+            owner: extensions.owner(&subject.common_name, product)?,
+            key: key(certificate)?,
+        })
+    }
+}
+
+/// The point, if the key is one on P-384.
+fn key(certificate: &X509Certificate<'_>) -> Result<Vec<u8>, &'static str> {
+    let info = &certificate.tbs_certificate.subject_pki;
+    let curve = info
+        .algorithm
+        .parameters
+        .as_ref()
+        .and_then(|any| any.as_oid().ok());
+    let p384 = info.algorithm.algorithm.to_id_string() == EC_PUBLIC_KEY
+        && curve.is_some_and(|oid| oid.to_id_string() == P384)
+        && info.subject_public_key.unused_bits == 0;
+    match p384 {
+        true => Ok(info.subject_public_key.data.to_vec()),
+        false => Err("its key is not on P-384"),
+    }
+}
+
+/// AMD's extensions by what follows their arc.
+struct Extensions<'a>(BTreeMap<String, &'a [u8]>);
+
+impl<'a> Extensions<'a> {
+    fn collect(certificate: &'a X509Certificate<'_>) -> Result<Self, &'static str> {
+        let mut extensions = BTreeMap::new();
+        for extension in certificate.extensions() {
+            let oid = extension.oid.to_id_string();
+            if oid == AUTHORITY_KEY_IDENTIFIER {
+                continue;
+            }
+            let name = oid
+                .strip_prefix(AMD)
+                .filter(|name| extension::is_known(name));
+            let name = name.ok_or("it has an extension that AMD's certificates have not")?;
+            if extensions
+                .insert(name.to_owned(), extension.value)
+                .is_some()
+            {
+                return Err("it has an extension twice");
+            }
+        }
+        Ok(Self(extensions))
+    }
+
+    fn product(&self) -> Result<Product, &'static str> {
+        // "Milan-B0", "Genoa", "Turin"; a VLEK says "Milan".
+        let name = self
+            .text(extension::PRODUCT_NAME)
+            .ok_or("it names no product")?;
+        let line = name.split_once('-').map_or(name, |(line, _)| line);
+        Product::from_name(line).ok_or("it names an unknown product")
+    }
+
+    fn tcb(&self, product: Product) -> Result<Tcb, &'static str> {
+        let missing = "a firmware level is missing, or not a number up to 255";
+        let version = self
+            .number(extension::STRUCT_VERSION)
+            .ok_or("it has no structVersion")?;
+        let fmc = self.number(extension::FMC);
+        if (version, fmc.is_some())
+            != (
+                u8::from(product == Product::Turin),
+                product == Product::Turin,
+            )
+        {
+            return Err("its structVersion and FMC level do not fit its product");
+        }
+        let reserved = extension::RESERVED
+            .iter()
+            .any(|name| self.0.contains_key(*name) && self.number(name) != Some(0));
+        if reserved {
+            return Err("a reserved firmware level is not zero");
+        }
+        Ok(Tcb {
+            fmc,
+            bootloader: self.number(extension::BOOTLOADER).ok_or(missing)?,
+            tee: self.number(extension::TEE).ok_or(missing)?,
+            snp: self.number(extension::SNP).ok_or(missing)?,
+            microcode: self.number(extension::MICROCODE).ok_or(missing)?,
+        })
+    }
+
+    fn owner(&self, common_name: &str, product: Product) -> Result<Owner, &'static str> {
+        let hardware_id = self.0.get(extension::HARDWARE_ID);
+        let provider = self.0.get(extension::CSP_ID);
+        match (common_name, hardware_id, provider) {
+            ("SEV-VCEK", Some(id), None) => unwrap_hardware_id(id, product)
+                .map(|id| Owner::Chip(id.to_vec()))
+                .ok_or("its hardware identity has a wrong length"),
+            ("SEV-VLEK", None, Some(_)) => self
+                .text(extension::CSP_ID)
+                .map(|name| Owner::Provider(name.to_owned()))
+                .ok_or("its provider's name is malformed"),
+            ("SEV-VCEK" | "SEV-VLEK", ..) => {
+                Err("a VCEK names a chip and no provider, a VLEK a provider and no chip")
+            }
+            _ => Err("it is neither SEV-VCEK nor SEV-VLEK"),
+        }
+    }
+
+    /// A DER INTEGER from 0 to 255.
+    fn number(&self, name: &str) -> Option<u8> {
+        match *self.0.get(name)? {
+            [0x02, 0x01, value @ 0..=0x7F] | [0x02, 0x02, 0x00, value @ 0x80..=0xFF] => {
+                Some(*value)
+            }
+            _ => None,
+        }
+    }
+
+    /// A DER IA5String of less than 128 characters.
+    fn text(&self, name: &str) -> Option<&'a str> {
+        match *self.0.get(name)? {
+            [0x16, length @ 0..=0x7F, text @ ..] if text.len() == usize::from(*length) => {
+                std::str::from_utf8(text)
+                    .ok()
+                    .filter(|text| text.is_ascii())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Older certificates hold the identity raw, newer ones wrap it in a DER OCTET STRING.
+fn unwrap_hardware_id(value: &[u8], product: Product) -> Option<&[u8]> {
+    let size = product.hardware_id_size();
+    match value {
+        raw if raw.len() == size => Some(raw),
+        [0x04, length, wrapped @ ..] if wrapped.len() == size && usize::from(*length) == size => {
+            Some(wrapped)
+        }
+        _ => None,
+    }
+}

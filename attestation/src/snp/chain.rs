@@ -1,0 +1,262 @@
+//! From a pinned root (ARK) over the intermediate (ASK, ASVK) to the key that signed the report.
+//!
+//! Certificates that travel with the evidence are only candidates: one becomes a link when the pinned root's signature says so.
+
+use x509_parser::prelude::{X509Certificate, X509Version};
+
+use super::{certificate::Leaf, crl, product::Product, report::SigningKey};
+use crate::{
+    Rejection, Time,
+    bundle::Endorsements,
+    digest::{Hex, sha256},
+    roots::{self, Anchor, Roots},
+    x509::{self, Name, Signed},
+};
+
+const ARK: &str = "ARK";
+const LEAF: &str = "report key's";
+
+/// Certificates and lists that are candidates, from wherever.
+pub(crate) struct Candidates<'a> {
+    pub(crate) certificates: Vec<&'a [u8]>,
+    pub(crate) lists: Vec<&'a [u8]>,
+}
+
+impl<'a> Candidates<'a> {
+    /// All that these hold, a verifier's own first.
+    pub(crate) fn of(sources: &[&'a Endorsements]) -> Self {
+        let all = |of: fn(&Endorsements) -> &Vec<Vec<u8>>| {
+            sources
+                .iter()
+                .flat_map(|source| of(source))
+                .map(Vec::as_slice)
+                .collect()
+        };
+        Self {
+            certificates: all(|source| &source.certificates),
+            lists: all(|source| &source.crls),
+        }
+    }
+}
+
+/// A root that was chosen, its whole DER in hand.
+pub(crate) struct Root<'a> {
+    pub(crate) anchor: &'a Anchor,
+    pub(crate) ark: &'a [u8],
+    pub(crate) fingerprint: Hex<32>,
+}
+
+/// How long a chain holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validity {
+    /// When its first certificate ends.
+    pub(crate) until: Time,
+    /// When its revocation list ends; `None`: there was none, so revocation is unchecked.
+    pub(crate) revocation_until: Option<Time>,
+}
+
+/// The one certificate among the candidates whose subject has this common name.
+pub(crate) fn find_leaf<'a>(
+    candidates: &Candidates<'a>,
+    (kind, common_name): (&'static str, &str),
+) -> Result<X509Certificate<'a>, Rejection> {
+    let mut found: Option<X509Certificate<'a>> = None;
+    for der in &candidates.certificates {
+        let certificate = x509::certificate(der)?;
+        if !has_common_name(&certificate, common_name) {
+            continue;
+        }
+        match &found {
+            Some(first) if first.as_raw() != certificate.as_raw() => {
+                return Err(Rejection::LeafAmbiguous { kind });
+            }
+            _ => found = Some(certificate),
+        }
+    }
+    found.ok_or(Rejection::LeafMissing { kind })
+}
+
+/// The accepted root of the product line and of the leaf's organisation. A root that travels along must be an accepted one.
+pub(crate) fn find_root<'a>(
+    candidates: &Candidates<'a>,
+    roots: &'a Roots,
+    product: Product,
+    organisation: &str,
+) -> Result<Root<'a>, Rejection> {
+    let name = Name {
+        organisation: organisation.to_owned(),
+        common_name: format!("ARK-{product}"),
+    };
+    let mut unknown = None;
+    for der in candidates.certificates.iter().copied() {
+        if Name::parse(x509::certificate(der)?.subject()).as_ref() != Some(&name) {
+            continue;
+        }
+        let fingerprint = Hex(sha256(&[der]));
+        match roots
+            .accept(der)
+            .filter(|anchor| anchor.organisation() == organisation)
+        {
+            Some(anchor) => {
+                return Ok(Root {
+                    anchor,
+                    ark: der,
+                    fingerprint,
+                });
+            }
+            None => unknown = Some(fingerprint),
+        }
+    }
+    if let (None, Some((anchor, ark))) = (unknown, roots.pinned(product, organisation)) {
+        return Ok(Root {
+            anchor,
+            ark,
+            fingerprint: Hex(sha256(&[ark])),
+        });
+    }
+    let root = unknown.map_or(
+        format!("{} of {organisation:?}", name.common_name),
+        |root| root.to_string(),
+    );
+    Err(match (organisation == roots::SIMULATED, unknown) {
+        (false, _) => Rejection::RootUnknown { root },
+        (true, None) if roots.name_a_simulation() => Rejection::RootMissing {
+            name: name.common_name,
+        },
+        (true, _) => Rejection::SimulatedRootRefused { root },
+    })
+}
+
+/// Verifies root, intermediate and leaf: form, signatures, validity at `now`, revocation.
+pub(crate) fn verify(
+    candidates: &Candidates<'_>,
+    root: &Root<'_>,
+    (leaf_certificate, leaf): (&X509Certificate<'_>, &Leaf),
+    signing_key: SigningKey,
+    now: Time,
+) -> Result<Validity, Rejection> {
+    let organisation = root.anchor.organisation();
+    let product = leaf.product;
+    let (which, common_name) = match signing_key {
+        SigningKey::Vlek => ("ASVK", format!("SEV-VLEK-{product}")),
+        _ => ("ASK", format!("SEV-{product}")),
+    };
+
+    let ark = x509::certificate(root.ark)?;
+    check_authority(ARK, &ark, &ark, (organisation, &format!("ARK-{product}")))?;
+    let ask_name = (organisation, common_name.as_str());
+    let ask = find_intermediate(candidates, root, leaf_certificate, ask_name)?;
+    check_authority(which, &ask, &ark, ask_name)?;
+    if leaf_certificate.issuer().as_raw() != ask.subject().as_raw()
+        || !Signed::certificate(leaf_certificate).is_by(ask.public_key())
+    {
+        return Err(Rejection::ChainSignature { which: LEAF });
+    }
+
+    let chain = [(ARK, &ark), (which, &ask), (LEAF, leaf_certificate)];
+    let mut until = Time(i64::MAX);
+    for (which, certificate) in chain {
+        until = until.min(check_validity(which, certificate, now)?);
+    }
+    let [authorities @ .., _] = &chain;
+    let revocation_until = crl::check(&candidates.lists, &ark, authorities, now)?;
+    Ok(Validity {
+        until,
+        revocation_until,
+    })
+}
+
+/// The candidate of this name that signed the leaf; or, where none did, any, whose fault is then told.
+fn find_intermediate<'a>(
+    candidates: &Candidates<'a>,
+    root: &Root<'a>,
+    leaf: &X509Certificate<'_>,
+    (organisation, common_name): (&str, &str),
+) -> Result<X509Certificate<'a>, Rejection> {
+    let mut any = None;
+    for der in root
+        .anchor
+        .intermediates()
+        .chain(candidates.certificates.iter().copied())
+    {
+        let certificate = x509::certificate(der)?;
+        let named = Name::parse(certificate.subject()).is_some_and(|name| {
+            name.organisation == organisation && name.common_name == common_name
+        });
+        if !named {
+            continue;
+        }
+        if Signed::certificate(leaf).is_by(certificate.public_key()) {
+            return Ok(certificate);
+        }
+        any = any.or(Some(certificate));
+    }
+    any.ok_or_else(|| Rejection::IntermediateMissing {
+        name: common_name.to_owned(),
+    })
+}
+
+/// A certificate authority of this name, issued by `issuer`.
+fn check_authority(
+    which: &'static str,
+    certificate: &X509Certificate<'_>,
+    issuer: &X509Certificate<'_>,
+    (organisation, common_name): (&str, &str),
+) -> Result<(), Rejection> {
+    let wrong = |what| Err(Rejection::ChainProfile { which, what });
+    let expected = Name {
+        organisation: organisation.to_owned(),
+        common_name: common_name.to_owned(),
+    };
+    if certificate.version() != X509Version::V3 {
+        return wrong("it is not X.509 version 3");
+    }
+    if Name::parse(certificate.subject()) != Some(expected) {
+        return wrong("its subject is not the expected one");
+    }
+    if certificate.issuer().as_raw() != issuer.subject().as_raw() {
+        return wrong("its issuer is not the root");
+    }
+    if !matches!(certificate.basic_constraints(), Ok(Some(constraints)) if constraints.value.ca) {
+        return wrong("it is not a certificate authority");
+    }
+    if !matches!(certificate.key_usage(), Ok(Some(usage)) if usage.value.key_cert_sign()) {
+        return wrong("its key may not sign certificates");
+    }
+    let unknown_critical = certificate.extensions().iter().any(|extension| {
+        extension.critical && !KNOWN_CRITICAL.contains(&extension.oid.to_id_string().as_str())
+    });
+    if unknown_critical {
+        return wrong("it has a critical extension that is not known");
+    }
+    if !Signed::certificate(certificate).is_by(issuer.public_key()) {
+        return Err(Rejection::ChainSignature { which });
+    }
+    Ok(())
+}
+
+/// Basic constraints and key usage. No path length: the chain below a root is always one authority and one leaf.
+const KNOWN_CRITICAL: [&str; 2] = ["2.5.29.19", "2.5.29.15"];
+
+fn check_validity(
+    which: &'static str,
+    certificate: &X509Certificate<'_>,
+    now: Time,
+) -> Result<Time, Rejection> {
+    let from = Time(certificate.validity().not_before.timestamp());
+    let until = Time(certificate.validity().not_after.timestamp());
+    if now < from {
+        return Err(Rejection::CertificateNotYetValid { which, from });
+    }
+    if now > until {
+        return Err(Rejection::CertificateExpired { which, until });
+    }
+    Ok(until)
+}
+
+fn has_common_name(certificate: &X509Certificate<'_>, expected: &str) -> bool {
+    certificate
+        .subject()
+        .iter_common_name()
+        .any(|attribute| attribute.as_str() == Ok(expected))
+}

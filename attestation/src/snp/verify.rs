@@ -1,0 +1,205 @@
+//! The steps from a report's bytes to evidence that is genuine, in the order of docs/spec/verification.md.
+//!
+//! Nothing from the report decides anything, besides which pinned root to try, before step 5 has succeeded.
+
+use super::{
+    certificate::{self, Leaf, Owner},
+    chain::{self, Candidates, Validity},
+    product::Product,
+    report::{Report, SIGNED_SIZE},
+    tcb::Tcb,
+};
+use crate::{Rejection, Time, crypto, digest::Hex, roots::Roots, verdict::Transcript};
+
+/// A report that genuine (or named simulated) hardware signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Genuine {
+    pub(crate) report: Report,
+    pub(crate) product: Product,
+    pub(crate) levels: Levels,
+    /// SHA-256 of the root.
+    pub(crate) root: Hex<32>,
+    pub(crate) simulated: bool,
+    pub(crate) validity: Validity,
+    /// Whether the report's chip was compared with the certificate's.
+    pub(crate) chip_compared: bool,
+}
+
+/// The report's firmware levels, by the layout of its product line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Levels {
+    pub(crate) reported: Tcb,
+    pub(crate) current: Tcb,
+    pub(crate) committed: Tcb,
+    pub(crate) launch: Tcb,
+}
+
+/// Verifies a report. Each numbered comment is a step of the specification.
+pub(crate) fn verify(
+    bytes: &[u8],
+    candidates: &Candidates<'_>,
+    roots: &Roots,
+    now: Time,
+    transcript: &mut Transcript,
+) -> Result<Genuine, Rejection> {
+    // 1. Length, version, algorithm, reserved bits.
+    let report = Report::parse(bytes);
+    let report = transcript.record("snp-1", "report structure", report, |report| {
+        format!("version {}", report.version)
+    })?;
+
+    // 2. The certificate of the kind of key that signed.
+    let leaf = certificate::kind(report.key_info.signing_key)
+        .and_then(|kind| chain::find_leaf(candidates, kind))
+        .and_then(|certificate| Leaf::parse(&certificate).map(|leaf| (certificate, leaf)));
+    let (leaf_certificate, leaf) =
+        transcript.record("snp-2", "report key", leaf, |(_, leaf)| {
+            leaf.owner.to_string()
+        })?;
+
+    // 3. Product line, and the one root for it.
+    let root = product(&report, &leaf).and_then(|product| {
+        chain::find_root(candidates, roots, product, &leaf.issuer.organisation)
+    });
+    if leaf.issuer.organisation == crate::roots::SIMULATED {
+        transcript.mark_simulated();
+    }
+    let product = leaf.product;
+    let root = transcript.record("snp-3", "product and root", root, |root| {
+        format!("{product}, root {}", root.fingerprint)
+    })?;
+    let simulated = root.anchor.simulated();
+
+    // 4. Form, signatures, validity and revocation of the chain.
+    let leaf_of_chain = (&leaf_certificate, &leaf);
+    let validity = chain::verify(
+        candidates,
+        &root,
+        leaf_of_chain,
+        report.key_info.signing_key,
+        now,
+    );
+    let validity = transcript.record("snp-4", "certificates", validity, |validity| {
+        format!("valid until {}", validity.until)
+    })?;
+    if let Some(until) = validity.revocation_until {
+        transcript.record("snp-4", "revocation", Ok(()), |()| {
+            format!("none revoked, as of the list until {until}")
+        })?;
+    }
+
+    // 5. The report's signature.
+    let signature = verify_signature(bytes, &report, &leaf);
+    transcript.record("snp-5", "report signature", signature, |()| {
+        "ECDSA P-384".to_owned()
+    })?;
+
+    // 6. The reported level is the one the key is derived from.
+    let levels = levels(&report, product).and_then(|levels| match levels.reported == leaf.tcb {
+        true => Ok(levels),
+        false => Err(Rejection::TcbCertificateMismatch {
+            report: levels.reported,
+            certificate: leaf.tcb,
+        }),
+    });
+    let levels = transcript.record("snp-6", "reported TCB", levels, |levels| {
+        levels.reported.to_string()
+    })?;
+
+    // 7. The chip is the one the key belongs to.
+    let chip_compared = match &leaf.owner {
+        Owner::Chip(id) if report.chip_id != [0; 64] => {
+            let same = same_chip(&report.chip_id, id);
+            transcript.record("snp-7", "chip identity", same, |()| hex::encode(id))?;
+            true
+        }
+        _ => false,
+    };
+
+    // 8. The levels do not contradict each other.
+    let consistent = check_levels(&report, &levels);
+    transcript.record("snp-8", "firmware levels", consistent, |()| {
+        format!(
+            "committed firmware {}, running {}",
+            report.committed_firmware, report.current_firmware
+        )
+    })?;
+
+    let root = root.fingerprint;
+    Ok(Genuine {
+        report,
+        product,
+        levels,
+        root,
+        simulated,
+        validity,
+        chip_compared,
+    })
+}
+
+/// By the CPU's family and model where the report has them, else by the certificate; the two must agree.
+///
+/// The root and the intermediate are then looked up by this line, so all of them agree.
+fn product(report: &Report, leaf: &Leaf) -> Result<Product, Rejection> {
+    let Some(cpuid) = report.cpuid else {
+        return Ok(leaf.product);
+    };
+    match Product::of(cpuid) {
+        None => Err(Rejection::ProductUnknown {
+            found: cpuid.to_string(),
+        }),
+        Some(product) if product != leaf.product => Err(Rejection::ProductMismatch {
+            report: product,
+            certificate: leaf.product,
+        }),
+        Some(product) => Ok(product),
+    }
+}
+
+fn verify_signature(bytes: &[u8], report: &Report, leaf: &Leaf) -> Result<(), Rejection> {
+    let signed = bytes
+        .get(..SIGNED_SIZE)
+        .ok_or(Rejection::ReportLength { found: bytes.len() })?;
+    let mut signature = [0; 96];
+    let (r, s) = signature.split_at_mut(48);
+    r.copy_from_slice(&report.signature.r);
+    s.copy_from_slice(&report.signature.s);
+    crypto::verify_ecdsa_p384(&leaf.key, signed, &signature).map_err(|_| Rejection::ReportSignature)
+}
+
+fn levels(report: &Report, product: Product) -> Result<Levels, Rejection> {
+    Ok(Levels {
+        reported: report.reported_tcb.components(product)?,
+        current: report.current_tcb.components(product)?,
+        committed: report.committed_tcb.components(product)?,
+        launch: report.launch_tcb.components(product)?,
+    })
+}
+
+/// On Turin the identity fills the first 8 bytes and the rest is zero.
+fn same_chip(chip_id: &[u8; 64], certified: &[u8]) -> Result<(), Rejection> {
+    let same = chip_id
+        .strip_prefix(certified)
+        .is_some_and(|rest| rest.iter().all(|byte| *byte == 0));
+    match same {
+        true => Ok(()),
+        false => Err(Rejection::ChipMismatch {
+            found: Hex(*chip_id),
+        }),
+    }
+}
+
+/// Honest hosts run uncommitted firmware for a while, so committed may be lower than current; never higher.
+fn check_levels(report: &Report, levels: &Levels) -> Result<(), Rejection> {
+    let wrong = |what| Err(Rejection::TcbInconsistent { what });
+    if levels.current.below(&levels.reported).is_some() {
+        return wrong("reported is above current");
+    }
+    if levels.current.below(&levels.committed).is_some() {
+        return wrong("committed is above current");
+    }
+    if report.committed_firmware > report.current_firmware {
+        return wrong("the committed firmware is newer than the running one");
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! One question to a verified enclave. The verdict goes to stderr, the answer to stdout as it comes.
+
+use std::io::{Read, Write};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use chrysalis_client::{Answer, AttestedConnection, Error, events};
+use http_body_util::{BodyExt, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use serde_json::{Value, json};
+
+use crate::{Outcome, arguments::ChatArguments, judge, printable::printable, progress, verdict};
+
+/// The most bytes of a question on stdin; the enclave's context is shorter.
+const MAX_QUESTION: u64 = 1024 * 1024;
+/// The most bytes of an error's body.
+const MAX_ERROR: usize = 64 * 1024;
+
+pub(crate) async fn run(arguments: ChatArguments) -> anyhow::Result<Outcome> {
+    let relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
+    let message = question(&arguments.message)?;
+    let connecting = AttestedConnection::connect(&arguments.target, &relying_party);
+    let mut enclave = match progress::during("verifying the enclave", connecting).await {
+        Ok(enclave) => enclave,
+        Err(error) => return verdict::refuse(error),
+    };
+    eprintln!("{}", verdict::one_line(enclave.trusted()));
+    let model = arguments
+        .model
+        .as_deref()
+        .unwrap_or(&enclave.trusted().claims().model);
+    let request = request(&arguments, model, &message)?;
+    let answer = progress::during("waiting for the answer", enclave.send(request)).await?;
+    if answer.status() != StatusCode::OK {
+        bail!(
+            "the enclave answers {}: {}",
+            answer.status(),
+            failure(answer).await
+        );
+    }
+    if !is_stream(&answer) {
+        return Err(Error::Protocol("asked for a stream, it answers something else".into()).into());
+    }
+    print(answer.into_body()).await
+}
+
+fn question(message: &str) -> anyhow::Result<String> {
+    if message != "-" {
+        return Ok(message.to_owned());
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MAX_QUESTION)
+        .read_to_string(&mut text)
+        .context("cannot read stdin")?;
+    Ok(text)
+}
+
+fn request(
+    arguments: &ChatArguments,
+    model: &str,
+    message: &str,
+) -> anyhow::Result<Request<Bytes>> {
+    let system = arguments
+        .system
+        .iter()
+        .map(|text| json!({ "role": "system", "content": text }));
+    let user = json!({ "role": "user", "content": message });
+    let mut body = json!({
+        "model": model,
+        "messages": system.chain([user]).collect::<Vec<_>>(),
+        "stream": true,
+    });
+    let options = [
+        ("max_tokens", arguments.max_tokens.map(Value::from)),
+        ("temperature", arguments.temperature.map(Value::from)),
+        ("seed", arguments.seed.map(Value::from)),
+    ];
+    for (name, value) in options {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    }
+    Ok(Request::post("/v1/chat/completions")
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .body(body.to_string().into())?)
+}
+
+fn is_stream(answer: &Response<Answer>) -> bool {
+    let kind = answer.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// Prints the pieces as they come. An answer without its `[DONE]` is not an answer.
+async fn print(mut answer: Answer) -> anyhow::Result<Outcome> {
+    let mut whole = events::WholeEvents::default();
+    let mut done = false;
+    while let Some(frame) = progress::during("waiting for more", answer.frame()).await {
+        let Ok(piece) = frame.inspect_err(|_| println!())?.into_data() else {
+            continue;
+        };
+        for data in events::data(&whole.push(&piece)) {
+            match data {
+                b"[DONE]" => done = true,
+                json => print_piece(json)?,
+            }
+        }
+    }
+    println!();
+    if !done {
+        return Err(Error::Incomplete { what: "answer" }.into());
+    }
+    Ok(Outcome::Yes)
+}
+
+fn print_piece(json: &[u8]) -> anyhow::Result<()> {
+    let chunk: Value = serde_json::from_slice(json)
+        .map_err(|_| Error::Protocol("an event of its answer is not JSON".into()))?;
+    if let Some(message) = chunk["error"]["message"].as_str() {
+        println!();
+        bail!("the answer is incomplete: {message}");
+    }
+    let choice = &chunk["choices"][0];
+    if let Some(text) = choice["delta"]["content"].as_str() {
+        print!("{}", printable(text));
+        std::io::stdout()
+            .flush()
+            .context("cannot write the answer")?;
+    }
+    if choice["finish_reason"] == "length" {
+        eprint!("\n(cut at the most tokens allowed; --max-tokens N allows more)");
+    }
+    Ok(())
+}
+
+async fn failure(answer: Response<Answer>) -> String {
+    let Ok(body) = Limited::new(answer.into_body(), MAX_ERROR).collect().await else {
+        return "and breaks off".into();
+    };
+    match serde_json::from_slice::<Value>(&body.to_bytes()) {
+        Ok(body) => body["error"]["message"]
+            .as_str()
+            .unwrap_or("it does not say why")
+            .to_owned(),
+        Err(_) => "it does not say why".into(),
+    }
+}

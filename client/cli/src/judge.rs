@@ -1,0 +1,97 @@
+//! Who judges: a relying party with a policy, or, without one, the vendor's signatures alone.
+
+use std::{fs, path::Path, sync::Arc};
+
+use anyhow::{Context, anyhow};
+use chrysalis_attestation::{Bound, Collateral, Time, Trusted, policy::Policy};
+use chrysalis_client::{Error, RelyingParty, SavedSession, genuine, system_time};
+
+use crate::{Outcome, arguments::Judging, collateral};
+
+/// What evidence is held against.
+pub(crate) enum Judge {
+    /// A policy.
+    Policy(Box<RelyingParty>),
+    /// AMD's roots only: nobody said what is wanted.
+    Vendor { collateral: Collateral, now: Time },
+}
+
+/// What was found, where nothing was refused.
+pub(crate) enum Found {
+    /// It is what the policy wants.
+    Trusted(Box<Trusted>),
+    /// It is real, and nobody said whether it is wanted.
+    Genuine(Box<Bound>),
+}
+
+impl Found {
+    /// Genuine is not yet trusted.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Trusted(_) => Outcome::Yes,
+            Self::Genuine(_) => Outcome::No,
+        }
+    }
+}
+
+impl Judge {
+    /// Reads the policy, if there is one, and the collateral.
+    pub(crate) fn new(policy: Option<&Path>, judging: &Judging) -> anyhow::Result<Self> {
+        match policy {
+            Some(path) => relying_party(path, judging).map(|party| Self::Policy(Box::new(party))),
+            None => Ok(Self::Vendor {
+                collateral: read_collateral(judging)?,
+                now: judging.at.unwrap_or_else(system_time),
+            }),
+        }
+    }
+
+    /// Judges a conversation.
+    pub(crate) fn session(&self, saved: &SavedSession) -> Result<Found, Error> {
+        match self {
+            Self::Policy(party) => party.verify_session(saved).map(trusted),
+            Self::Vendor { collateral, now } => genuine::session(saved, collateral, *now)
+                .map(Box::new)
+                .map(Found::Genuine),
+        }
+    }
+
+    /// Judges a certificate with evidence in it.
+    pub(crate) fn certificate(&self, der: &[u8]) -> Result<Found, Error> {
+        match self {
+            Self::Policy(party) => party.verify_certificate(der).map(trusted),
+            Self::Vendor { collateral, now } => genuine::certificate(der, collateral, *now)
+                .map(Box::new)
+                .map(Found::Genuine),
+        }
+    }
+}
+
+/// A relying party with the policy in `path`.
+pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<RelyingParty> {
+    let text = fs::read_to_string(path).with_context(|| {
+        format!(
+            "cannot read the policy {}; `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints one",
+            path.display()
+        )
+    })?;
+    let policy = Policy::parse(&text)
+        .map_err(|error| anyhow!("{error}"))
+        .with_context(|| format!("the policy {} cannot be used", path.display()))?;
+    let party = RelyingParty::new(policy).with_collateral(read_collateral(judging)?);
+    Ok(match judging.at {
+        Some(moment) => party.with_clock(Arc::new(move || moment)),
+        None => party,
+    })
+}
+
+fn read_collateral(judging: &Judging) -> anyhow::Result<Collateral> {
+    judging
+        .collateral
+        .as_deref()
+        .map_or_else(|| Ok(Collateral::default()), collateral::read)
+}
+
+fn trusted(trusted: Trusted) -> Found {
+    Found::Trusted(Box::new(trusted))
+}

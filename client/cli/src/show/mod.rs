@@ -1,0 +1,143 @@
+//! `show`: what evidence says, field by field, and what each field means. Shows; never judges.
+
+mod certificates;
+mod claims;
+mod report;
+
+use std::fmt::Write;
+
+use chrysalis_attestation::{
+    binding::Session,
+    bundle::{CpuReport, Evidence},
+    digest::sha256,
+};
+use chrysalis_client::SavedSession;
+
+use crate::{
+    Outcome,
+    arguments::ShowArguments,
+    printable::printable,
+    subject::{self, Artifact},
+};
+
+pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
+    let mut page = Page::default();
+    match subject::load(&arguments.subject).await? {
+        Artifact::Session(saved) => session(&mut page, &saved)?,
+        Artifact::Certificate(der) => certificate(&mut page, &der),
+        Artifact::Bundle(bundle) => evidence(&mut page, &bundle),
+        Artifact::Report(bytes) => report::show(&mut page, &bytes),
+    }
+    print!("{}", printable(&page.text));
+    eprintln!("shown, not judged: `chrysalis verify` judges");
+    Ok(Outcome::Yes)
+}
+
+fn session(page: &mut Page, saved: &SavedSession) -> anyhow::Result<()> {
+    page.heading("session", "one conversation, and the evidence about it");
+    page.row(
+        "key",
+        &hex::encode(sha256(&[saved.spki()])),
+        "SHA-256 of the public key that ended TLS",
+    );
+    if let Session::Asked { nonce, exporter } = saved.session() {
+        page.row(
+            "nonce",
+            &hex::encode(nonce),
+            "chosen by the relying party: the evidence is no older",
+        );
+        page.row(
+            "exporter",
+            &hex::encode(exporter),
+            "RFC 9266: names this TLS connection and no other",
+        );
+    }
+    page.row(
+        "bundle",
+        &format!("{} bytes", saved.bundle().len()),
+        "CMW collection (RFC 9999)",
+    );
+    let bundle = Evidence::decode(saved.bundle()).map_err(|refused| {
+        anyhow::anyhow!(
+            "the evidence cannot be read: {}",
+            printable(&refused.to_string())
+        )
+    })?;
+    evidence(page, &bundle);
+    Ok(())
+}
+
+fn certificate(page: &mut Page, der: &[u8]) {
+    page.heading("certificate", "as the peer shows it in the TLS handshake");
+    certificates::certificate(page, der);
+    match Evidence::from_certificate(der) {
+        Ok((bundle, spki)) => {
+            page.row(
+                "key",
+                &hex::encode(sha256(&[&spki])),
+                "SHA-256 of its public key",
+            );
+            evidence(page, &bundle);
+        }
+        Err(refused) => page.row("evidence", "none", &refused.to_string()),
+    }
+}
+
+fn evidence(page: &mut Page, evidence: &Evidence) {
+    match &evidence.cpu {
+        CpuReport::Snp(bytes) => report::show(page, bytes),
+        _ => page.heading("cpu report", "of a kind that this version does not know"),
+    }
+    claims::show(page, &evidence.claims);
+    match evidence.gpus.as_slice() {
+        [0x80] => page.heading("gpu evidence", "none"),
+        bytes => page.heading("gpu evidence", &format!("{} bytes", bytes.len())),
+    }
+    let endorsements = &evidence.endorsements;
+    for (number, der) in endorsements.certificates.iter().enumerate() {
+        page.heading(
+            &format!("certificate {}", number + 1),
+            "brought by the host, signed by the vendor",
+        );
+        certificates::certificate(page, der);
+    }
+    for (number, der) in endorsements.crls.iter().enumerate() {
+        page.heading(
+            &format!("revocation list {}", number + 1),
+            "brought by the host, signed by the vendor",
+        );
+        certificates::revocation_list(page, der);
+    }
+}
+
+/// What is printed: headings, and rows of name, value and meaning.
+#[derive(Default)]
+pub(crate) struct Page {
+    text: String,
+}
+
+impl Page {
+    /// The widest value that leaves room for its meaning on the same line.
+    const SHORT: usize = 28;
+
+    pub(crate) fn heading(&mut self, name: &str, about: &str) {
+        let gap = if self.text.is_empty() { "" } else { "\n" };
+        self.line(&format!("{gap}{name}: {about}"));
+    }
+
+    pub(crate) fn row(&mut self, name: &str, value: &str, meaning: &str) {
+        if value.chars().count() <= Self::SHORT {
+            self.line(&format!(
+                "  {name:<20} {value:<width$} {meaning}",
+                width = Self::SHORT
+            ));
+        } else {
+            self.line(&format!("  {name:<20} {value}"));
+            self.line(&format!("  {:<20} {meaning}", ""));
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        writeln!(self.text, "{}", line.trim_end()).expect("writing to a string does not fail");
+    }
+}

@@ -1,0 +1,122 @@
+//! What a command looks at: an enclave over the network, or bytes from a file, told apart by what they are.
+
+use std::{fs::File, io::Read, path::PathBuf, str::FromStr};
+
+use anyhow::{Context, bail};
+use chrysalis_attestation::{bundle::Evidence, snp::report::REPORT_SIZE};
+use chrysalis_client::{Deadlines, MAX_SAVED, SavedSession, Target};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+use crate::progress;
+
+/// An enclave or a file.
+#[derive(Debug, Clone)]
+pub(crate) enum Subject {
+    Enclave(Target),
+    File(PathBuf),
+    Stdin,
+}
+
+/// What bytes turned out to be.
+pub(crate) enum Artifact {
+    /// What `verify --save` writes.
+    Session(SavedSession),
+    /// DER of a certificate; it may carry evidence.
+    Certificate(Vec<u8>),
+    /// Evidence without the conversation it is about.
+    Bundle(Evidence),
+    /// A CPU report alone.
+    Report(Vec<u8>),
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "-" => Ok(Self::Stdin),
+            _ if text.contains("://") => text
+                .parse()
+                .map(Self::Enclave)
+                .map_err(|error: chrysalis_client::TargetError| error.to_string()),
+            _ => Ok(Self::File(text.into())),
+        }
+    }
+}
+
+/// Asks an enclave for evidence, or reads a file, no further than anything this program reads can be long.
+pub(crate) async fn load(subject: &Subject) -> anyhow::Result<Artifact> {
+    let mut bytes = Vec::new();
+    let limit = MAX_SAVED as u64 + 1;
+    match subject {
+        Subject::Enclave(target) => {
+            let deadlines = Deadlines::default();
+            let fetching = chrysalis_client::fetch_evidence(target, &deadlines);
+            return Ok(Artifact::Session(
+                progress::during("asking for evidence", fetching).await?,
+            ));
+        }
+        Subject::File(path) => File::open(path)
+            .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+            .with_context(|| {
+                format!(
+                    "cannot read {}; an enclave is named as https://HOST:PORT",
+                    path.display()
+                )
+            })?,
+        Subject::Stdin => std::io::stdin()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .context("cannot read stdin")?,
+    };
+    Artifact::recognise(&bytes)
+}
+
+impl Artifact {
+    /// Tells what `bytes` are.
+    pub(crate) fn recognise(bytes: &[u8]) -> anyhow::Result<Self> {
+        if bytes.len() > MAX_SAVED {
+            bail!("the file has more than {MAX_SAVED} bytes: evidence is shorter");
+        }
+        if bytes.len() == REPORT_SIZE {
+            return Ok(Self::Report(bytes.to_vec()));
+        }
+        if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+            let certificate = CertificateDer::from_pem_slice(bytes)
+                .map_err(|error| anyhow::anyhow!("the PEM file holds no certificate: {error}"))?;
+            return Ok(Self::Certificate(certificate.to_vec()));
+        }
+        // A DER certificate is a SEQUENCE; no CBOR map begins so.
+        if bytes.first() == Some(&0x30) {
+            return Ok(Self::Certificate(bytes.to_vec()));
+        }
+        if let Ok(saved) = SavedSession::decode(bytes) {
+            return Ok(Self::Session(saved));
+        }
+        match Evidence::decode(bytes) {
+            Ok(evidence) => Ok(Self::Bundle(evidence)),
+            Err(_) => bail!(
+                "this is no evidence: neither a saved session, a bundle, a certificate nor a 1184-byte report; \
+                 `chrysalis verify URL --save FILE` saves a session"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_enclaves_from_files() {
+        assert!(matches!("https://a:1".parse(), Ok(Subject::Enclave(_))));
+        assert!(matches!("evidence.cbor".parse(), Ok(Subject::File(_))));
+        assert!(matches!("-".parse(), Ok(Subject::Stdin)));
+        assert!(
+            "http://a"
+                .parse::<Subject>()
+                .unwrap_err()
+                .contains("not https")
+        );
+    }
+}

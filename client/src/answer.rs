@@ -1,0 +1,69 @@
+//! An answer's body as it streams in: whole, or an error that says it is not.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::{Error, error::from_hyper};
+
+/// The body of an answer. Ends in [`Error::Incomplete`] when the connection is cut, and in [`Error::Stalled`] when the
+/// peer falls silent; a clean end means that the enclave itself ended the answer, inside TLS.
+pub struct Answer {
+    body: Incoming,
+    idle: Duration,
+    timer: Pin<Box<Sleep>>,
+    over: bool,
+}
+
+impl Answer {
+    pub(crate) fn new(body: Incoming, idle: Duration) -> Self {
+        Self {
+            body,
+            idle,
+            timer: Box::pin(sleep(idle)),
+            over: false,
+        }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            let next = Instant::now() + self.idle;
+            self.timer.as_mut().reset(next);
+            self.over = !matches!(frame, Some(Ok(_)));
+            return Poll::Ready(
+                frame.map(|frame| frame.map_err(|error| from_hyper(&error, "answer"))),
+            );
+        }
+        ready!(self.timer.as_mut().poll(context));
+        self.over = true;
+        Poll::Ready(Some(Err(Error::Stalled {
+            what: "next piece of the answer",
+            after: self.idle,
+        })))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

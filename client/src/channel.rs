@@ -1,0 +1,171 @@
+//! A TLS connection to a peer that has not proved itself. It can ask for evidence, and has no way to send anything else.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrysalis_attestation::{binding::TLS_EXPORTER_LABEL, bundle::MAX_BUNDLE};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    client::conn::http1,
+    header::{CONTENT_TYPE, HOST},
+};
+use hyper_util::rt::TokioIo;
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::{net::TcpStream, task::AbortHandle};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::{Deadlines, Error, SavedSession, Target, deadlines::within, error::from_hyper, tls};
+
+/// The media type of evidence.
+const EVIDENCE_TYPE: &str = "application/cmw+cbor";
+/// The most bytes that the head of an answer may have.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// What both an unproved channel and a trusted connection write to.
+pub(crate) type Sender = http1::SendRequest<Full<Bytes>>;
+
+/// A connection before trust.
+pub(crate) struct Channel {
+    pub(crate) sender: Sender,
+    pub(crate) driver: Driver,
+    pub(crate) authority: String,
+    spki: Vec<u8>,
+    exporter: [u8; 32],
+}
+
+/// The task that moves a connection's bytes. Dropped, it closes the connection: an enclave then stops generating.
+pub(crate) struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Channel {
+    /// TCP, then TLS 1.3 with whoever answers.
+    pub(crate) async fn open(target: &Target, deadlines: &Deadlines) -> Result<Self, Error> {
+        let tls = connect(target, deadlines).await?;
+        let (_, session) = tls.get_ref();
+        let certificate = session
+            .peer_certificates()
+            .and_then(<[_]>::first)
+            .ok_or_else(|| Error::Protocol("it shows no certificate".into()))?;
+        let spki =
+            tls::public_key(certificate).map_err(|error| Error::Protocol(error.to_string()))?;
+        let exporter = session
+            .export_keying_material([0; 32], TLS_EXPORTER_LABEL, Some(&[]))
+            .map_err(|error| Error::Local(error.to_string()))?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .handshake(TokioIo::new(tls))
+            .await
+            .map_err(|error| from_hyper(&error, "connection"))?;
+        let driver = tokio::spawn(async move {
+            // Whatever ends the connection reaches the one who waits for an answer on it.
+            let _ = connection.await;
+        });
+        Ok(Self {
+            sender,
+            driver: Driver(driver.abort_handle()),
+            authority: target.authority(),
+            spki,
+            exporter,
+        })
+    }
+
+    /// Asks for evidence about this very conversation, with a nonce never used before.
+    pub(crate) async fn ask_for_evidence(
+        &mut self,
+        limit: Duration,
+    ) -> Result<SavedSession, Error> {
+        let nonce = fresh_nonce()?;
+        let bundle = within(limit, "evidence", self.fetch(&nonce)).await??;
+        Ok(SavedSession::new(
+            self.spki.clone(),
+            nonce,
+            self.exporter,
+            bundle,
+        ))
+    }
+
+    async fn fetch(&mut self, nonce: &[u8; 32]) -> Result<Vec<u8>, Error> {
+        let request = Request::get(format!("/v1/attestation?nonce={}", hex::encode(nonce)))
+            .header(HOST, &self.authority)
+            .body(Full::default())
+            .map_err(|error| Error::Local(error.to_string()))?;
+        let answer = self
+            .sender
+            .send_request(request)
+            .await
+            .map_err(|error| from_hyper(&error, "evidence"))?;
+        if answer.status() != StatusCode::OK {
+            return Err(Error::Protocol(format!(
+                "asked for evidence, it answers {}",
+                answer.status()
+            )));
+        }
+        if answer
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_none_or(|found| found != EVIDENCE_TYPE)
+        {
+            return Err(Error::Protocol(format!(
+                "asked for evidence, it answers something else than {EVIDENCE_TYPE}"
+            )));
+        }
+        read_bundle(answer).await
+    }
+}
+
+async fn connect(target: &Target, deadlines: &Deadlines) -> Result<TlsStream<TcpStream>, Error> {
+    let unreachable = |why: std::io::Error| Error::Unreachable {
+        address: target.to_string(),
+        why: why.to_string(),
+    };
+    let name = target
+        .server_name()
+        .ok_or_else(|| Error::Local(format!("{target} has no host name that TLS can carry")))?;
+    let configuration =
+        tls::dangerous_configuration().map_err(|error| Error::Local(error.to_string()))?;
+    let tcp = TcpStream::connect((target.host(), target.port()));
+    let tcp = within(deadlines.connect, "TCP connection", tcp)
+        .await?
+        .map_err(unreachable)?;
+    tcp.set_nodelay(true).map_err(unreachable)?;
+    let handshake = TlsConnector::from(configuration).connect(name, tcp);
+    within(deadlines.handshake, "TLS handshake", handshake)
+        .await?
+        .map_err(|error| {
+            match error
+                .get_ref()
+                .and_then(|inside| inside.downcast_ref::<rustls::Error>())
+            {
+                Some(tls) => Error::Protocol(format!("the TLS handshake failed: {tls}")),
+                None => unreachable(error),
+            }
+        })
+}
+
+async fn read_bundle(answer: Response<Incoming>) -> Result<Vec<u8>, Error> {
+    match Limited::new(answer.into_body(), MAX_BUNDLE).collect().await {
+        Ok(body) => Ok(body.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::Protocol(format!(
+            "its evidence has more than {MAX_BUNDLE} bytes"
+        ))),
+        Err(error) => Err(match error.downcast_ref::<hyper::Error>() {
+            Some(error) => from_hyper(error, "evidence"),
+            None => Error::Incomplete { what: "evidence" },
+        }),
+    }
+}
+
+fn fresh_nonce() -> Result<[u8; 32], Error> {
+    let mut nonce = [0; 32];
+    match SystemRandom::new().fill(&mut nonce) {
+        Ok(()) => Ok(nonce),
+        Err(_) => Err(Error::Local("no random numbers".into())),
+    }
+}

@@ -1,0 +1,43 @@
+//! How long a peer may keep the client waiting. Every wait has an end: a host that stalls is named, never endured.
+
+use std::{future::Future, time::Duration};
+
+use crate::Error;
+
+/// The longest that each wait may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Finding the host and opening TCP.
+    pub connect: Duration,
+    /// The TLS handshake.
+    pub handshake: Duration,
+    /// Asking for evidence, to its last byte. An enclave under emulation takes many seconds to sign.
+    pub evidence: Duration,
+    /// From the last byte of a request to the head of its answer; a plain answer begins when the model has ended it.
+    pub first_byte: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            handshake: Duration::from_secs(20),
+            evidence: Duration::from_mins(1),
+            first_byte: Duration::from_mins(10),
+            idle: Duration::from_mins(2),
+        }
+    }
+}
+
+/// Waits for `work`, at most `limit`; `what` names the wait in [`Error::Stalled`].
+pub(crate) async fn within<T>(
+    limit: Duration,
+    what: &'static str,
+    work: impl Future<Output = T>,
+) -> Result<T, Error> {
+    tokio::time::timeout(limit, work)
+        .await
+        .map_err(|_| Error::Stalled { what, after: limit })
+}

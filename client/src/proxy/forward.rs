@@ -1,0 +1,195 @@
+//! One request's way: read whole, cleaned, sent over a verified connection, its answer handed on.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Limited};
+use hyper::{
+    HeaderMap, Request, Response,
+    body::{Body as _, Incoming},
+    header::{
+        ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT,
+        HOST, HeaderName, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
+    },
+};
+
+use super::{
+    gate::{Gate, Lease},
+    reply::{self, BadRequest, Body},
+    stream,
+};
+use crate::{Answer, Error, deadlines::within};
+
+/// The most bytes of a request's body.
+const MAX_REQUEST: usize = 2 * 1024 * 1024;
+/// The most bytes of an answer that is not a stream of events.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// How long a local program may take to send the body of a request.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Meant for one hop (RFC 9110 §7.6.1), and never for the next.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    CONTENT_LENGTH,
+];
+/// The local program's own: its secrets are for this machine, and an encoded answer could not be cut at its events.
+const KEPT_HERE: [HeaderName; 6] = [
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    COOKIE,
+    HOST,
+    EXPECT,
+    ACCEPT_ENCODING,
+];
+
+/// Answers one local request.
+pub(super) async fn answer(
+    gate: Arc<Gate>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if request.headers().contains_key(ORIGIN) {
+        return Ok(reply::bad_request(BadRequest::WebPage));
+    }
+    if request.uri().path() == "/health" {
+        return Ok(reply::health(gate.target(), &gate.standing()));
+    }
+    let request = match read(request).await {
+        Ok(request) => request,
+        Err(why) => return Ok(reply::bad_request(why)),
+    };
+    Ok(match forward(gate, request).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::warn!(event = "no_answer", code = error.code());
+            reply::no_answer(&error)
+        }
+    })
+}
+
+async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, BadRequest> {
+    let (mut head, body) = request.into_parts();
+    let too_long = BadRequest::TooLong { limit: MAX_REQUEST };
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > MAX_REQUEST && head.headers.contains_key(EXPECT) {
+        return Err(too_long);
+    }
+    let body = match within(BODY_DEADLINE, "request", read_body(body)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => return Err(too_long),
+        Ok(Err(_)) | Err(_) => return Err(BadRequest::Unfinished),
+    };
+    strip(&mut head.headers);
+    for name in KEPT_HERE {
+        head.headers.remove(name);
+    }
+    Ok(Request::from_parts(head, body))
+}
+
+/// The whole body, or `None` where it is too long. What is too long is still read, and forgotten: a program that is cut
+/// off while it sends would not read why.
+async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    let mut whole = Some(BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else {
+            continue;
+        };
+        whole = whole.filter(|so_far| so_far.len().saturating_add(piece.len()) <= MAX_REQUEST);
+        if let Some(so_far) = &mut whole {
+            so_far.extend_from_slice(&piece);
+        }
+    }
+    Ok(whole.map(BytesMut::freeze))
+}
+
+async fn forward(gate: Arc<Gate>, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    let (lease, answer) = send(&gate, request).await?;
+    let simulated = lease.connection.trusted().simulated();
+    let (mut head, body) = answer.into_parts();
+    strip(&mut head.headers);
+    head.headers
+        .insert(reply::VERDICT, reply::verdict(simulated));
+    let events = head
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let body = if events {
+        stream::body(gate, lease, body)
+    } else {
+        reply::whole(collect(&gate, lease, body).await?)
+    };
+    Ok(Response::from_parts(head, body))
+}
+
+/// Sends over lent connections until one takes the request: an idle one may have closed just before.
+async fn send(gate: &Gate, request: Request<Bytes>) -> Result<(Lease, Response<Answer>), Error> {
+    loop {
+        let mut lease = gate.lend().await?;
+        let ended = lease.end_of_trust();
+        tokio::select! {
+            answer = lease.connection.send(request.clone()) => match answer {
+                Ok(answer) => return Ok((lease, answer)),
+                Err(Error::Closed) => {}
+                Err(error) => return Err(error),
+            },
+            error = ended => return Err(error),
+        }
+    }
+}
+
+/// Reads a plain answer whole, so that one that breaks off is an error and never a shorter answer.
+async fn collect(gate: &Gate, lease: Lease, body: Answer) -> Result<Bytes, Error> {
+    let ended = lease.end_of_trust();
+    let body = tokio::select! {
+        body = Limited::new(body, MAX_ANSWER).collect() => body,
+        error = ended => return Err(error),
+    };
+    match body {
+        Ok(body) => {
+            gate.give_back(lease);
+            Ok(body.to_bytes())
+        }
+        Err(error) => Err(match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(_) => Error::Protocol(format!("its answer has more than {MAX_ANSWER} bytes")),
+        }),
+    }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.into_iter().chain(HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_what_the_connection_header_names() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONNECTION, "close, X-Hop".parse().unwrap());
+        headers.insert("x-hop", "1".parse().unwrap());
+        headers.insert("x-end", "2".parse().unwrap());
+        strip(&mut headers);
+        assert_eq!(
+            headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["x-end"]
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! What the proxy itself says, in the error shape of the API, so that programs report it as they report any other error.
+
+use bytes::Bytes;
+use chrysalis_attestation::Time;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper::{
+    Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderName, HeaderValue},
+};
+use serde_json::{Value, json};
+
+use super::gate::Standing;
+use crate::{Error, Target};
+
+/// Says on which kind of trust an answer rests: `trusted` or `trusted-simulated`.
+pub(super) const VERDICT: HeaderName = HeaderName::from_static("x-chrysalis-verdict");
+/// The usual clients try again after every 5xx unless this says not to.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// A body that may end in an error, which cuts the local connection.
+pub(super) type Body = UnsyncBoxBody<Bytes, Error>;
+
+/// A request that the proxy itself refuses.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum BadRequest {
+    /// The body is too long.
+    TooLong { limit: usize },
+    /// The body broke off or came too slowly.
+    Unfinished,
+    /// A web page asks.
+    WebPage,
+}
+
+/// The body of `bytes`.
+pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// The value of [`VERDICT`].
+pub(super) fn verdict(simulated: bool) -> HeaderValue {
+    HeaderValue::from_static(if simulated {
+        "trusted-simulated"
+    } else {
+        "trusted"
+    })
+}
+
+/// No trusted answer: the error, and no part of what the enclave said.
+pub(super) fn no_answer(error: &Error) -> Response<Body> {
+    let status = match error {
+        Error::Unreachable { .. } | Error::Stalled { .. } | Error::Closed => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    let message = format!("{error}. hint: {}", error.hint());
+    let mut reply = json_reply(status, &shape(&message, kind(error), error.code()));
+    if matches!(error, Error::Refused(_)) {
+        reply
+            .headers_mut()
+            .insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    reply
+}
+
+/// The event that ends a stream that cannot be completed.
+pub(super) fn broken_stream(error: &Error) -> Bytes {
+    let message = format!("the answer is incomplete: {error}. hint: {}", error.hint());
+    format!("data: {}\n\n", shape(&message, kind(error), error.code())).into()
+}
+
+/// A request refused before it went anywhere.
+pub(super) fn bad_request(why: BadRequest) -> Response<Body> {
+    let (status, code, message) = match why {
+        BadRequest::TooLong { limit } => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "request_too_large",
+            format!("the request has more than {limit} bytes; send a shorter conversation"),
+        ),
+        BadRequest::Unfinished => (
+            StatusCode::REQUEST_TIMEOUT,
+            "request_unfinished",
+            "the request broke off or came too slowly; send it again".to_owned(),
+        ),
+        BadRequest::WebPage => (
+            StatusCode::FORBIDDEN,
+            "web_page_refused",
+            "this proxy serves local programs, not web pages; requests with an Origin are refused"
+                .to_owned(),
+        ),
+    };
+    json_reply(status, &shape(&message, "invalid_request_error", code))
+}
+
+/// The proxy's own health: whether the next request would find trust.
+pub(super) fn health(
+    target: &Target,
+    standing: &Result<Standing, Option<Error>>,
+) -> Response<Body> {
+    let (status, body) = match standing {
+        Ok(standing) => (
+            StatusCode::OK,
+            json!({
+                "status": "ok",
+                "verdict": if standing.simulated { "trusted-simulated" } else { "trusted" },
+                "upstream": target.to_string(),
+                "verified_at": seconds(standing.verified),
+                "trusted_until": seconds(standing.until),
+            }),
+        ),
+        Err(error) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({
+                "status": "not_trusted",
+                "verdict": null,
+                "upstream": target.to_string(),
+                "code": error.as_ref().map(Error::code),
+            }),
+        ),
+    };
+    json_reply(status, &body)
+}
+
+fn seconds(time: Time) -> i64 {
+    time.0
+}
+
+fn kind(error: &Error) -> &'static str {
+    if error.is_verdict() {
+        "attestation_error"
+    } else {
+        "upstream_error"
+    }
+}
+
+fn shape(message: &str, kind: &str, code: &str) -> Value {
+    json!({ "error": { "message": message, "type": kind, "param": null, "code": code } })
+}
+
+fn json_reply(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut reply = Response::new(whole(body.to_string()));
+    *reply.status_mut() = status;
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}

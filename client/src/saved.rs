@@ -1,0 +1,181 @@
+//! A conversation's evidence with what it was bound to, in one file: whoever holds it can repeat every check offline.
+
+use chrysalis_attestation::{binding::Session, bundle::MAX_BUNDLE};
+use serde_cbor::Value;
+
+/// The most bytes a saved session may have: a bundle, and little beside it.
+pub const MAX_SAVED: usize = MAX_BUNDLE + 4096;
+/// The most bytes of a public key; that of RSA-8192 is shorter.
+const MAX_SPKI: usize = 2048;
+
+/// Evidence as it came, and the conversation it answered. Nothing in it is secret, and nothing is trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedSession {
+    spki: Vec<u8>,
+    nonce: [u8; 32],
+    exporter: [u8; 32],
+    bundle: Vec<u8>,
+}
+
+/// A file that is no saved session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SavedError {
+    /// Over [`MAX_SAVED`].
+    #[error("a saved session has at most {MAX_SAVED} bytes, this has {0}")]
+    TooLong(usize),
+    /// Not the map that `verify --save` writes.
+    #[error("this is no saved session; `chrysalis verify URL --save FILE` writes one")]
+    Malformed,
+}
+
+impl SavedSession {
+    /// Takes what a connection saw.
+    pub fn new(spki: Vec<u8>, nonce: [u8; 32], exporter: [u8; 32], bundle: Vec<u8>) -> Self {
+        Self {
+            spki,
+            nonce,
+            exporter,
+            bundle,
+        }
+    }
+
+    /// DER `SubjectPublicKeyInfo` of the peer's TLS key.
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The evidence, encoded.
+    pub fn bundle(&self) -> &[u8] {
+        &self.bundle
+    }
+
+    /// The conversation that the evidence has to be about.
+    pub fn session(&self) -> Session {
+        Session::Asked {
+            nonce: self.nonce,
+            exporter: self.exporter,
+        }
+    }
+
+    /// Deterministic CBOR (RFC 8949 §4.2.1) of `{spki, nonce, bundle, exporter}`.
+    pub fn encode(&self) -> Vec<u8> {
+        let entry = |key: &str, bytes: &[u8]| (Value::Text(key.into()), Value::Bytes(bytes.into()));
+        let map = Value::Map(
+            [
+                entry("spki", &self.spki),
+                entry("nonce", &self.nonce),
+                entry("bundle", &self.bundle),
+                entry("exporter", &self.exporter),
+            ]
+            .into(),
+        );
+        serde_cbor::to_vec(&map).expect("a map of four byte strings is always encodable")
+    }
+
+    /// Decodes the one deterministic encoding.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SavedError> {
+        if bytes.len() > MAX_SAVED {
+            return Err(SavedError::TooLong(bytes.len()));
+        }
+        let saved = Self::fields(bytes).ok_or(SavedError::Malformed)?;
+        // Two encodings of one session would be two files that one digest cannot name.
+        if saved.encode() == bytes {
+            Ok(saved)
+        } else {
+            Err(SavedError::Malformed)
+        }
+    }
+
+    fn fields(bytes: &[u8]) -> Option<Self> {
+        let Ok(Value::Map(mut map)) = serde_cbor::from_slice(bytes) else {
+            return None;
+        };
+        let mut take = |key: &str| match map.remove(&Value::Text(key.into())) {
+            Some(Value::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        };
+        let saved = Self {
+            spki: take("spki").filter(|spki| spki.len() <= MAX_SPKI)?,
+            nonce: take("nonce")?.try_into().ok()?,
+            exporter: take("exporter")?.try_into().ok()?,
+            bundle: take("bundle").filter(|bundle| bundle.len() <= MAX_BUNDLE)?,
+        };
+        map.is_empty().then_some(saved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> SavedSession {
+        SavedSession::new(vec![1; 91], [2; 32], [3; 32], vec![4; 300])
+    }
+
+    #[test]
+    fn survives_the_trip() {
+        assert_eq!(SavedSession::decode(&sample().encode()), Ok(sample()));
+    }
+
+    #[test]
+    fn keys_are_in_deterministic_order() {
+        let encoded = sample().encode();
+        let at = |key: &str| {
+            encoded
+                .windows(key.len())
+                .position(|part| part == key.as_bytes())
+        };
+        assert!(
+            at("spki") < at("nonce") && at("nonce") < at("bundle") && at("bundle") < at("exporter")
+        );
+    }
+
+    #[test]
+    fn refuses_every_truncation_and_a_trailing_byte() {
+        let encoded = sample().encode();
+        for length in 0..encoded.len() {
+            assert_eq!(
+                SavedSession::decode(&encoded[..length]),
+                Err(SavedError::Malformed)
+            );
+        }
+        let longer = [encoded.as_slice(), &[0]].concat();
+        assert_eq!(SavedSession::decode(&longer), Err(SavedError::Malformed));
+    }
+
+    #[test]
+    fn refuses_another_key_and_a_short_nonce() {
+        let encode = |key: &str, nonce: usize| {
+            let entry = |key: &str, bytes: Vec<u8>| (Value::Text(key.into()), Value::Bytes(bytes));
+            let map = Value::Map(
+                [
+                    entry("spki", vec![1]),
+                    entry("nonce", vec![2; nonce]),
+                    entry("bundle", vec![4]),
+                    entry(key, vec![3; 32]),
+                ]
+                .into(),
+            );
+            serde_cbor::to_vec(&map).unwrap()
+        };
+        assert!(SavedSession::decode(&encode("exporter", 32)).is_ok());
+        assert_eq!(
+            SavedSession::decode(&encode("exporter", 31)),
+            Err(SavedError::Malformed)
+        );
+        assert_eq!(
+            SavedSession::decode(&encode("exported", 32)),
+            Err(SavedError::Malformed)
+        );
+    }
+
+    #[test]
+    fn refuses_a_file_over_the_limit_before_reading_it() {
+        let bytes = vec![0; MAX_SAVED + 1];
+        assert_eq!(
+            SavedSession::decode(&bytes),
+            Err(SavedError::TooLong(MAX_SAVED + 1))
+        );
+    }
+}

@@ -1,0 +1,85 @@
+//! TLS to a peer that no certificate authority vouches for. This is the one dangerous module of the client.
+//!
+//! A name in a certificate says nothing of what runs behind it, so this client asks none. The handshake proves one
+//! thing: that the peer holds the private key of the certificate it shows. Whose key that is, the evidence says, and
+//! until it does the connection is a [`crate::channel::Channel`], which can ask for evidence and nothing else.
+
+use std::sync::Arc;
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{WebPkiSupportedAlgorithms, ring, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    server::ParsedCertificate,
+};
+
+/// TLS 1.3 only, no resumption: each connection is a new handshake with its own exporter to bind evidence to.
+pub(crate) fn dangerous_configuration() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = ring::default_provider();
+    let verifier = HandshakeOnly {
+        algorithms: provider.signature_verification_algorithms,
+    };
+    let mut configuration = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
+    configuration.resumption = Resumption::disabled();
+    Ok(Arc::new(configuration))
+}
+
+/// DER `SubjectPublicKeyInfo` of a certificate's key.
+pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, rustls::Error> {
+    Ok(ParsedCertificate::try_from(certificate)?
+        .subject_public_key_info()
+        .to_vec())
+}
+
+/// Checks possession of the certificate's key, and deliberately nothing else.
+#[derive(Debug)]
+struct HandshakeOnly {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for HandshakeOnly {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // Not trust: only that it is a certificate with a key in it. Trust is the evidence's to give.
+        ParsedCertificate::try_from(end_entity)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        // Never offered; were it ever reached, it must not pass.
+        Err(CertificateError::ApplicationVerificationFailure.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

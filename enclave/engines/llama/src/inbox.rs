@@ -1,0 +1,83 @@
+//! What the enclave says while the engine computes: a thread reads it, so that a cancellation is seen at the next step.
+
+use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use anyhow::bail;
+use chrysalis_wire::{
+    engine::{Message, Sampling, ToEngine},
+    frame::{self, FrameError},
+};
+
+/// A generation that the enclave asks for.
+pub(crate) struct Request {
+    pub(crate) id: u64,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) sampling: Sampling,
+}
+
+/// Messages of the enclave, oldest first.
+pub(crate) struct Inbox {
+    arriving: Receiver<Result<ToEngine, FrameError>>,
+    waiting: VecDeque<Result<ToEngine, FrameError>>,
+}
+
+impl Inbox {
+    /// Starts the thread that reads.
+    pub(crate) fn open(mut enclave: UnixStream) -> Self {
+        let (sender, arriving) = mpsc::channel();
+        thread::spawn(move || {
+            loop {
+                let message = frame::read(&mut enclave);
+                let last = message.is_err();
+                if sender.send(message).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Self {
+            arriving,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// The next generation asked for, or nothing when the enclave has closed the socket.
+    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Request>> {
+        loop {
+            let message = match self.waiting.pop_front() {
+                Some(message) => message,
+                None => self.arriving.recv()?,
+            };
+            match message {
+                Ok(ToEngine::Generate {
+                    id,
+                    messages,
+                    sampling,
+                }) => {
+                    return Ok(Some(Request {
+                        id,
+                        messages,
+                        sampling,
+                    }));
+                }
+                // That generation is over.
+                Ok(ToEngine::Cancel { .. }) => {}
+                Ok(_) => bail!("a message that is neither Generate nor Cancel"),
+                Err(FrameError::Closed) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Whether generation `id` is to stop: cancelled, or nobody is left to hear it. Does not wait.
+    pub(crate) fn cancelled(&mut self, id: u64) -> bool {
+        self.waiting.extend(self.arriving.try_iter());
+        self.waiting.iter().any(|message| match message {
+            Ok(ToEngine::Cancel { id: cancelled }) => *cancelled == id,
+            Ok(_) => false,
+            Err(_) => true,
+        })
+    }
+}

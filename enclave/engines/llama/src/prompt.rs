@@ -1,0 +1,36 @@
+//! From a conversation to the tokens of a prompt.
+
+use chrysalis_engine_llama::template::{Piece, TemplateError};
+use chrysalis_wire::engine::Message;
+use llama_cpp_2::token::LlamaToken;
+
+use crate::engine::Engine;
+
+/// The tokens of a conversation up to where the assistant speaks next. Special tokens are recognised in the template's
+/// own text and nowhere else; so the template and the messages are tokenised one by one.
+pub(crate) fn tokens(
+    engine: &Engine,
+    messages: &[Message],
+) -> Result<Vec<LlamaToken>, TemplateError> {
+    let roles: Vec<&str> = messages
+        .iter()
+        .map(|message| message.role.as_str())
+        .collect();
+    let vocabulary = engine.model.vocab();
+    let mut tokens = Vec::new();
+    for piece in engine.template.lay_out(&roles)? {
+        let (text, parse_special) = match &piece {
+            Piece::Control(text) => (text.as_str(), true),
+            Piece::Content(index) => (
+                messages.get(*index).map_or("", |message| &message.content),
+                false,
+            ),
+        };
+        tokens.extend(vocabulary.tokenize(text.as_bytes(), false, parse_special));
+    }
+    // Most templates write this token themselves.
+    if vocabulary.should_add_bos() && tokens.first() != Some(&vocabulary.bos()) {
+        tokens.insert(0, vocabulary.bos());
+    }
+    Ok(tokens)
+}

@@ -1,0 +1,273 @@
+//! All that can go wrong, by name. What a person reads ends with what to do next.
+
+use std::{fmt::Write, io, path::PathBuf};
+
+use crate::digest::Sha256;
+
+/// Why there is no image, no weights, or no new lock.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {reason}", path.display())]
+    Io {
+        /// A verb, such as `read`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Its reason.
+        reason: io::Error,
+    },
+
+    /// A recipe or a lock that is not the TOML expected; an unknown key is among the reasons.
+    #[error("{} does not parse: {problem}hint: docs/guide/image.md lists every key", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says, with the line; ends in a line break.
+        problem: Box<toml::de::Error>,
+    },
+
+    /// A value in a recipe or a lock that cannot be meant.
+    #[error("{}: {key} {problem}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What is wrong with its value, and what it must be.
+        problem: String,
+    },
+
+    /// The recipe names an input that the lock has no pin for.
+    #[error(
+        "the recipe wants the input {input}, and {} has no pin for it\n\
+         hint: add an [[input]] of that name to the lock, then `make lock`",
+        lock.display()
+    )]
+    NotLocked {
+        /// The input's name in the recipe.
+        input: String,
+        /// The lock that was searched.
+        lock: PathBuf,
+    },
+
+    /// The recipe takes as a package of one kind what the lock pins as another.
+    #[error(
+        "the recipe reads the input {input} as a {wanted}, and the lock pins a {locked}\n\
+         hint: correct `kind` in the lock, or the input's name in the recipe"
+    )]
+    WrongKind {
+        /// The input's name.
+        input: String,
+        /// The kind that the recipe can use.
+        wanted: &'static str,
+        /// The kind in the lock.
+        locked: &'static str,
+    },
+
+    /// Bytes other than the pinned ones.
+    #[error(
+        "{what} is not what is pinned\nexpected SHA-256 {expected}\n     got SHA-256 {got}\n\
+         hint: another mirror may be honest (--mirror URL); if the pin itself is old, `make lock`"
+    )]
+    WrongHash {
+        /// Which file, from where.
+        what: String,
+        /// The pin.
+        expected: Sha256,
+        /// What the bytes hash to.
+        got: Sha256,
+    },
+
+    /// A file of another length than the pinned one: nearly always a transfer that broke off.
+    #[error(
+        "{what} has {got} bytes, and {expected} are pinned: a truncated download\n\
+         hint: run it again; nothing of it was kept"
+    )]
+    Truncated {
+        /// Which file, from where.
+        what: String,
+        /// The pin.
+        expected: u64,
+        /// What came.
+        got: u64,
+    },
+
+    /// No mirror has the input any more, or none answered.
+    #[error("no mirror has {name} {version} ({file}){}\nhint: {hint}", list(tried))]
+    Missing {
+        /// The input's package.
+        name: String,
+        /// The pinned version.
+        version: String,
+        /// The pinned file.
+        file: String,
+        /// Where it was looked for, each with the answer.
+        tried: Vec<String>,
+        /// What helps for inputs of its kind.
+        hint: &'static str,
+    },
+
+    /// The input has no such file, or several.
+    #[error(
+        "{input} has {found} files that match {pattern}; the recipe needs exactly one\n\
+         hint: `dpkg-deb -c` or `unzip -l` on the cached input lists what is in it"
+    )]
+    NotOneFile {
+        /// The input's name.
+        input: String,
+        /// What the recipe asks for.
+        pattern: String,
+        /// How many there are.
+        found: usize,
+    },
+
+    /// A package that does not unpack.
+    #[error(
+        "{input} does not unpack: {problem}\nhint: its bytes are the pinned ones, so the pin itself is wrong; `make lock`"
+    )]
+    BadPackage {
+        /// The input's name.
+        input: String,
+        /// What the reader says.
+        problem: String,
+    },
+
+    /// A module that this kernel neither has nor has built in.
+    #[error(
+        "the kernel has no module {module}{}\nhint: correct `modules` in the recipe; `modinfo` and the kernel package's \
+         modules.order know the names",
+        needed_by.as_ref().map(|by| format!(", which {by} needs")).unwrap_or_default()
+    )]
+    UnknownModule {
+        /// The name that was looked for.
+        module: String,
+        /// The module that depends on it; none when the recipe itself names it.
+        needed_by: Option<String>,
+    },
+
+    /// A module file that is no module.
+    #[error(
+        "the module {module} is {problem}\nhint: the kernel package is damaged or of an unknown format; `make lock`"
+    )]
+    BadModule {
+        /// Its name.
+        module: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+
+    /// The kernel is not one that QEMU and the firmware can start directly.
+    #[error(
+        "{path} of {input} is no bzImage (x86 boot protocol)\n\
+         hint: correct [kernel] path in the recipe: the compressed kernel, usually boot/vmlinuz-*"
+    )]
+    NotBzImage {
+        /// The input's name.
+        input: String,
+        /// The file in it.
+        path: String,
+    },
+
+    /// With this firmware a launch digest would count no kernel, no initrd and no command line.
+    #[error(
+        "{path} of {input} has no table for kernel hashes: the host could start any kernel under the same launch digest\n\
+         hint: use OVMF.amdsev.fd of the package ovmf-amdsev"
+    )]
+    NoKernelHashes {
+        /// The input's name.
+        input: String,
+        /// The file in it.
+        path: String,
+    },
+
+    /// The archive format has no room for it.
+    #[error(
+        "{path} does not fit into the initrd: {problem}\nhint: shorten its path, or take it out of the recipe"
+    )]
+    Unarchivable {
+        /// The path in the initrd.
+        path: String,
+        /// The limit that it breaks.
+        problem: &'static str,
+    },
+
+    /// The folder of programs lacks one that the recipe names.
+    #[error(
+        "there is no program {package} in {}\nhint: `chrysalis-image binaries RECIPE` compiles a recipe's programs and \
+         prints their folder",
+        folder.display()
+    )]
+    NoProgram {
+        /// The program, and its cargo package.
+        package: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// The output folder holds something that this program did not make.
+    #[error(
+        "{} exists and has no {marker}: it is not this program's to replace\nhint: choose another --out, or remove it",
+        folder.display()
+    )]
+    Occupied {
+        /// The folder.
+        folder: PathBuf,
+        /// The file by which this program knows its own.
+        marker: &'static str,
+    },
+
+    /// A program that this one relies on failed or is not there.
+    #[error("{program} {problem}\nhint: {hint}")]
+    Tool {
+        /// Its name.
+        program: String,
+        /// What it did, with the end of what it printed.
+        problem: String,
+        /// What usually helps.
+        hint: &'static str,
+    },
+
+    /// Another compiler than the pinned one would give other bytes.
+    #[error(
+        "rustc is {found}, and rust-toolchain.toml pins {wanted}: other bytes would come out\n\
+         hint: `rustup toolchain install {wanted}`"
+    )]
+    Toolchain {
+        /// The pinned release.
+        wanted: String,
+        /// The one that would run.
+        found: String,
+    },
+}
+
+impl Error {
+    /// For `map_err` on the file system.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |reason| Self::Io {
+            action,
+            path,
+            reason,
+        }
+    }
+}
+
+/// For [`Error::Missing`] debs.
+pub(crate) const HINT_DEB: &str = "`make lock` moves the pins to what the mirrors have today; to rebuild exactly this \
+    image, name an archive of old versions with --mirror URL";
+/// For [`Error::Missing`] wheels.
+pub(crate) const HINT_WHEEL: &str = "pip's own configuration says where it looks; \
+    `chrysalis-image lock --upgrade` moves the pin to the newest version";
+
+fn list(tried: &[String]) -> String {
+    tried.iter().fold(String::new(), |mut text, line| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  tried {line}");
+        text
+    })
+}

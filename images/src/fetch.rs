@@ -1,0 +1,276 @@
+//! Pinned inputs from a cache, and into it from wherever this machine gets its packages: Debian's through apt's own
+//! downloader or curl, Python's through pip. Trusts none of them: a file enters the cache under its digest, and only
+//! after its bytes were counted and hashed. A broken transfer leaves nothing behind.
+
+use std::{
+    env,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    Error,
+    apt::Archives,
+    digest::Sha256,
+    error::{HINT_DEB, HINT_WHEEL},
+    lock::{Input, Kind},
+    progress,
+};
+
+const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
+
+/// Fetches inputs into a cache.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    /// Where this project caches; inputs lie in a folder of their own in it.
+    pub cache: PathBuf,
+    /// Bases of archives to try before the machine's own: addresses, or folders.
+    pub mirrors: Vec<String>,
+    /// The machine's own.
+    pub archives: Archives,
+}
+
+/// `$CHRYSALIS_CACHE`, or `chrysalis` where the user's caches are.
+pub fn default_cache() -> Option<PathBuf> {
+    let named = |variable| {
+        env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    named("CHRYSALIS_CACHE")
+        .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("chrysalis")))
+        .or_else(|| named("HOME").map(|folder| folder.join(".cache/chrysalis")))
+}
+
+impl Fetcher {
+    /// The input's file, from the cache or from afar, its bytes the pinned ones.
+    pub fn fetch(&self, input: &Input) -> Result<PathBuf, Error> {
+        let folder = self.inputs()?;
+        let cached = folder.join(input.sha256.to_string());
+        if cached.exists() {
+            match check(&cached, input, "the cache") {
+                Ok(()) => return Ok(cached),
+                Err(problem) => eprintln!("  fetching {} again: {problem}", input.package),
+            }
+        }
+        match input.kind {
+            Kind::Deb => self.fetch_deb(input, &folder, &cached)?,
+            Kind::Wheel => {
+                let temporary = temporary_folder(&folder)?;
+                let file = pip_download(&input.package, Some(&input.version), temporary.path())?;
+                check(&file, input, "pip's index")?;
+                keep(&file, &cached)?;
+            }
+        }
+        Ok(cached)
+    }
+
+    /// Takes a wheel's newest version, or the named one, into the cache, and pins it.
+    pub fn pin_wheel(&self, input: &Input, version: Option<&str>) -> Result<Input, Error> {
+        let folder = self.inputs()?;
+        let temporary = temporary_folder(&folder)?;
+        let file = pip_download(&input.package, version, temporary.path())?;
+        let (size, sha256) = Sha256::of_file(&file).map_err(Error::io("read", &file))?;
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        // name-version-tags.whl: a version has no dash (PEP 427).
+        let version = name.split('-').nth(1).unwrap_or_default().to_owned();
+        keep(&file, &folder.join(sha256.to_string()))?;
+        Ok(Input {
+            version,
+            path: name,
+            size,
+            sha256,
+            ..input.clone()
+        })
+    }
+
+    fn inputs(&self) -> Result<PathBuf, Error> {
+        let folder = self.cache.join("inputs");
+        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        Ok(folder)
+    }
+
+    fn fetch_deb(&self, input: &Input, folder: &Path, cached: &Path) -> Result<(), Error> {
+        let suite = input.suite.as_deref().unwrap_or_default();
+        let mut tried = Vec::new();
+        let mut refused = None;
+        for base in self
+            .mirrors
+            .iter()
+            .cloned()
+            .chain(self.archives.bases(suite))
+        {
+            let address = format!("{}/{}", base.trim_end_matches('/'), input.path);
+            let temporary = temporary_folder(folder)?;
+            let file = temporary.path().join("input");
+            let what = format!("fetching {} {}", input.package, input.version);
+            let status = || progress::of_file(&file, input.size);
+            match progress::during(&what, status, || download(&address, &file)) {
+                Err(problem) => tried.push(format!("{address}: {problem}")),
+                Ok(()) => match check(&file, input, &address) {
+                    Ok(()) => return keep(&file, cached),
+                    Err(problem) => refused = Some(problem),
+                },
+            }
+        }
+        if tried.is_empty() {
+            tried.push("nothing: this machine's apt names no Debian archive".into());
+        }
+        Err(refused.unwrap_or_else(|| Error::Missing {
+            name: input.package.clone(),
+            version: input.version.clone(),
+            file: input.path.clone(),
+            tried,
+            hint: HINT_DEB,
+        }))
+    }
+}
+
+fn check(file: &Path, input: &Input, from: &str) -> Result<(), Error> {
+    let (size, sha256) = Sha256::of_file(file).map_err(Error::io("read", file))?;
+    let what = format!("{} {} from {from}", input.package, input.version);
+    if size != input.size {
+        return Err(Error::Truncated {
+            what,
+            expected: input.size,
+            got: size,
+        });
+    }
+    if sha256 != input.sha256 {
+        return Err(Error::WrongHash {
+            what,
+            expected: input.sha256,
+            got: sha256,
+        });
+    }
+    Ok(())
+}
+
+/// Beside its destination, so that a rename is enough; gone with its contents when dropped.
+fn temporary_folder(folder: &Path) -> Result<tempfile::TempDir, Error> {
+    tempfile::Builder::new()
+        .prefix(".partial-")
+        .tempdir_in(folder)
+        .map_err(Error::io("write to", folder))
+}
+
+fn keep(file: &Path, cached: &Path) -> Result<(), Error> {
+    fs::set_permissions(file, Permissions::from_mode(0o644))
+        .map_err(Error::io("write to", file))?;
+    fs::rename(file, cached).map_err(Error::io("write", cached))
+}
+
+/// One file from an address, by apt's downloader (it knows the machine's proxies) or curl; or from a folder.
+fn download(address: &str, to: &Path) -> Result<(), String> {
+    if let Some(path) = local(address) {
+        return fs::copy(path, to)
+            .map(drop)
+            .map_err(|error| error.to_string());
+    }
+    let (program, mut command) = if Path::new(APT_HELPER).exists() {
+        let mut command = Command::new(APT_HELPER);
+        command.arg("download-file").arg(address).arg(to);
+        ("apt-helper", command)
+    } else {
+        let mut command = Command::new("curl");
+        command.args([
+            "--fail",
+            "--silent",
+            "--show-error",
+            "--location",
+            "--output",
+        ]);
+        command.arg(to).arg(address);
+        ("curl", command)
+    };
+    let output = command
+        .env("LC_ALL", "C")
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let reason = said
+        .lines()
+        .find(|line| line.starts_with("E: ") || line.starts_with("curl: "));
+    let reason = reason
+        .unwrap_or("failed")
+        .trim_start_matches("E: Failed to fetch ");
+    // apt repeats the address in a spelling of its own.
+    let words = reason
+        .split_whitespace()
+        .filter(|word| !word.contains("://"));
+    Err(words.collect::<Vec<_>>().join(" "))
+}
+
+fn local(address: &str) -> Option<&str> {
+    match address.strip_prefix("file:") {
+        Some(path) => Some(path.strip_prefix("//").unwrap_or(path)),
+        None => (!address.contains("://")).then_some(address),
+    }
+}
+
+/// A wheel by pip, from wherever pip is configured to look. Installs and runs nothing of it.
+fn pip_download(package: &str, version: Option<&str>, folder: &Path) -> Result<PathBuf, Error> {
+    let wanted = version.map_or(package.to_owned(), |version| {
+        format!("{package}=={version}")
+    });
+    let mut command = Command::new("python3");
+    command
+        .args([
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-cache-dir",
+            "download",
+            "--quiet",
+        ])
+        .args([
+            "--no-deps",
+            "--only-binary=:all:",
+            "--progress-bar=off",
+            "--dest",
+        ])
+        .arg(folder)
+        .arg(&wanted);
+    let what = format!("fetching {wanted} by pip");
+    let output = progress::during(&what, String::new, || command.output());
+    let tool = |problem: String| Error::Tool {
+        program: "python3 -m pip".into(),
+        problem,
+        hint: "it is in Debian's package python3-pip",
+    };
+    let output = output.map_err(|error| tool(format!("does not start: {error}")))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        if said.contains("No module named pip") {
+            return Err(tool("is not there".into()));
+        }
+        let reason = said
+            .lines()
+            .rfind(|line| line.starts_with("ERROR"))
+            .unwrap_or("it failed");
+        return Err(Error::Missing {
+            name: package.into(),
+            version: version.unwrap_or("(any version)").into(),
+            file: "a wheel".into(),
+            tried: vec![format!("pip: {reason}")],
+            hint: HINT_WHEEL,
+        });
+    }
+    let files = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let files = files.map_err(Error::io("read", folder))?;
+    let wheel = files
+        .iter()
+        .map(fs::DirEntry::path)
+        .find(|path| path.extension().is_some_and(|end| end == "whl"));
+    wheel.ok_or_else(|| tool("left no wheel".into()))
+}

@@ -1,0 +1,172 @@
+//! The build of an image, from start to end: recipe and lock in, one folder out.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Error,
+    binaries::Binaries,
+    cpio::Archive,
+    fetch::Fetcher,
+    folder::Folder,
+    lock::{Kind, Lock},
+    manifest::{self, File, Manifest, Origin},
+    modules::Modules,
+    package::Deb,
+    progress,
+    recipe::{Binary, ImageRecipe, Source},
+};
+
+/// The file by which a finished image folder is known.
+pub const MANIFEST: &str = "image.json";
+/// What the simulated platform's command line says after `--`.
+const SIMULATED: &str = " platform=simulated";
+/// The GUID under which AMD's firmware announces its table of kernel hashes (QEMU, docs/system/i386/amd-memory-encryption).
+const HASHES_TABLE: [u8; 16] = [
+    0x1f, 0x37, 0x55, 0x72, 0x3b, 0x3a, 0x04, 0x4b, 0x92, 0x7b, 0x1d, 0xa6, 0xef, 0xa8, 0xd4, 0x54,
+];
+
+/// Builds the image of a recipe into a folder.
+///
+/// `binaries` brings the programs: built when asked for, so that a wrong recipe or a missing input is told before minutes
+/// of compiling.
+pub fn build(
+    recipe_path: &Path,
+    out: &Path,
+    fetcher: &Fetcher,
+    binaries: impl FnOnce(&[Binary]) -> Result<Binaries, Error>,
+) -> Result<Manifest, Error> {
+    let folder = Folder::start(out, MANIFEST)?;
+    let recipe = ImageRecipe::read(recipe_path)?;
+    let lock_path = lock_beside(recipe_path);
+    let lock = Lock::read(&lock_path)?;
+
+    let mut inputs = BTreeMap::new();
+    for source in [&recipe.kernel, &recipe.firmware] {
+        let pin = lock.input(&source.input, Kind::Deb, &lock_path)?;
+        if !inputs.contains_key(&source.input) {
+            let path = fetcher.fetch(pin)?;
+            let what = format!("unpacking {} {}", pin.package, pin.version);
+            let deb = progress::during(&what, String::new, || Deb::read(&source.input, &path))?;
+            inputs.insert(source.input.clone(), (pin.clone(), deb));
+        }
+    }
+    let deb = |source: &Source| &inputs[&source.input].1;
+
+    let (kernel_path, kernel) = deb(&recipe.kernel).only(&recipe.kernel.path)?;
+    check_kernel(&recipe.kernel.input, kernel_path, kernel)?;
+    let (firmware_path, firmware) = deb(&recipe.firmware).only(&recipe.firmware.path)?;
+    check_firmware(&recipe.firmware.input, firmware_path, firmware)?;
+    let modules = Modules::of(deb(&recipe.kernel)).resolve(&recipe.modules)?;
+    let binaries = binaries(&recipe.binary)?;
+
+    let mut archive = Archive::default();
+    let mut origins = BTreeMap::new();
+    for directory in &recipe.directories {
+        archive.directory(directory)?;
+    }
+    for binary in &recipe.binary {
+        let (bytes, origin) = binaries.read(&binary.package)?;
+        origins.insert(binary.path.clone(), origin);
+        archive.file(&binary.path, 0o755, bytes)?;
+    }
+    for (number, module) in modules.into_iter().enumerate() {
+        let path = format!("modules/{number:02}-{}.ko", module.name);
+        origins.insert(path.clone(), from_input(&recipe.kernel, &module.path));
+        archive.file(&path, 0o644, module.bytes)?;
+    }
+    let initrd = archive.encode()?;
+
+    let simulated = format!("{}{SIMULATED}", recipe.commandline);
+    let line = || Origin::Recipe {
+        key: "commandline".into(),
+    };
+    let outputs: [(&str, &[u8], Origin); 5] = [
+        ("kernel", kernel, from_input(&recipe.kernel, kernel_path)),
+        ("initrd", &initrd, Origin::Contents),
+        (
+            "firmware.fd",
+            firmware,
+            from_input(&recipe.firmware, firmware_path),
+        ),
+        ("cmdline", recipe.commandline.as_bytes(), line()),
+        ("cmdline-simulated", simulated.as_bytes(), line()),
+    ];
+    let mut files = Vec::new();
+    for (name, bytes, origin) in outputs {
+        folder.write(name, bytes)?;
+        let mut file = File::of(name, bytes, origin);
+        if file.origin == Origin::Contents {
+            file.contents = contents(&archive, &origins);
+        }
+        files.push(file);
+    }
+    let manifest = Manifest {
+        format: manifest::FORMAT,
+        name: recipe.name,
+        version: env!("CARGO_PKG_VERSION").into(),
+        inputs: inputs.into_values().map(|(pin, _)| pin).collect(),
+        toolchain: binaries.toolchain(),
+        files,
+    };
+    folder.write(MANIFEST, manifest.render().as_bytes())?;
+    folder.finish()?;
+    Ok(manifest)
+}
+
+/// lock.toml beside a recipe.
+pub fn lock_beside(recipe: &Path) -> PathBuf {
+    recipe.with_file_name("lock.toml")
+}
+
+fn from_input(source: &Source, path: &str) -> Origin {
+    Origin::Input {
+        name: source.input.clone(),
+        path: path.into(),
+    }
+}
+
+fn contents(archive: &Archive, origins: &BTreeMap<String, Origin>) -> Vec<File> {
+    let describe = |(path, permissions, bytes): (&str, u32, &[u8])| {
+        let mut file = File::of(path, bytes, origins[path].clone());
+        file.mode = Some(format!("{permissions:04o}"));
+        file
+    };
+    archive.files().map(describe).collect()
+}
+
+/// Documentation/arch/x86/boot.rst of Linux: 0xAA55 at 0x1FE, `HdrS` at 0x202.
+fn check_kernel(input: &str, path: &str, bytes: &[u8]) -> Result<(), Error> {
+    if bytes.get(0x1fe..0x200) == Some(&[0x55, 0xaa]) && bytes.get(0x202..0x206) == Some(b"HdrS") {
+        return Ok(());
+    }
+    Err(Error::NotBzImage {
+        input: input.into(),
+        path: path.into(),
+    })
+}
+
+/// Without the table, SNP measures the firmware alone, and the host picks the kernel.
+fn check_firmware(input: &str, path: &str, bytes: &[u8]) -> Result<(), Error> {
+    // An entry ends in its GUID; before that stand base, size (32 bits each) and its own length (16 bits). Firmware built
+    // without the table has the entry, too, with a size of 0.
+    let announces = |end: usize| {
+        let size = end
+            .checked_sub(6)
+            .and_then(|start| bytes.get(start..start + 4));
+        size.is_some_and(|size| size != [0; 4])
+    };
+    let guids = bytes
+        .windows(HASHES_TABLE.len())
+        .enumerate()
+        .filter(|(_, window)| *window == HASHES_TABLE);
+    if guids.map(|(position, _)| position).any(announces) {
+        return Ok(());
+    }
+    Err(Error::NoKernelHashes {
+        input: input.into(),
+        path: path.into(),
+    })
+}

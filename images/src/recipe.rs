@@ -1,0 +1,177 @@
+//! Recipes: what a person writes to say what an image or a weights disk is made of. Strict: an unknown key is an error.
+
+use std::{fs, path::Path};
+
+use serde::Deserialize;
+
+use crate::{Error, digest::Sha256};
+
+/// x86's `COMMAND_LINE_SIZE` less its final zero and the longest word that a host adds after `--`.
+const MAX_COMMANDLINE: usize = 1900;
+
+/// The recipe of an image, such as images/cpu.toml.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageRecipe {
+    /// What the image is called.
+    pub name: String,
+    /// The kernel's command line. Ends in `--`: what follows is the enclave's own arguments.
+    pub commandline: String,
+    /// Kernel modules, by name; what they depend on comes along.
+    pub modules: Vec<String>,
+    /// Empty directories of the initrd, to mount on.
+    pub directories: Vec<String>,
+    /// The kernel.
+    pub kernel: Source,
+    /// The firmware that runs in front of it on SNP hardware.
+    pub firmware: Source,
+    /// Programs of this workspace.
+    pub binary: Vec<Binary>,
+}
+
+/// One file of a pinned input.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The input's name in the lock.
+    pub input: String,
+    /// The file in it. One `*` stands for a part that changes with the version.
+    pub path: String,
+}
+
+/// A program of this workspace and its place in the initrd.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binary {
+    /// The cargo package, which has one program of the same name.
+    pub package: String,
+    /// Its path in the initrd, from the root.
+    pub path: String,
+}
+
+/// The recipe of a weights disk, such as images/smollm2.toml.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsRecipe {
+    /// The model's name in the API.
+    pub name: String,
+    /// The file of weights.
+    pub weights: Weights,
+    /// Copied into the configuration as it stands; the enclave holds it against its own types.
+    pub configuration: toml::Table,
+}
+
+/// A file of weights in a pinned input.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// The input's name in the lock.
+    pub input: String,
+    /// The file in it.
+    pub path: String,
+    /// Its length: bounds what is unpacked.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Sha256,
+    /// The salt of its dm-verity tree. Public, and fixed, so that the tree is the same everywhere.
+    pub verity_salt: Sha256,
+}
+
+impl ImageRecipe {
+    /// Reads and checks a recipe.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let recipe: Self = parse(path)?;
+        match recipe.problem() {
+            Some((key, problem)) => Err(Error::Value {
+                path: path.to_owned(),
+                key: key.into(),
+                problem: problem.into(),
+            }),
+            None => Ok(recipe),
+        }
+    }
+
+    fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let line = &self.commandline;
+        let inside = |path: &str| {
+            !path.is_empty()
+                && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+                && printable(path)
+        };
+        let rules = [
+            (
+                !self.name.is_empty() && printable(&self.name),
+                "name",
+                "must be a printable word",
+            ),
+            (
+                line.ends_with(" --"),
+                "commandline",
+                "must end in ` --`: the enclave's arguments follow",
+            ),
+            (
+                printable(line) && line.len() <= MAX_COMMANDLINE,
+                "commandline",
+                "must be at most 1900 printable characters",
+            ),
+            (
+                !line.contains("platform="),
+                "commandline",
+                "must not name a platform: the build adds that word",
+            ),
+            (
+                self.directories.iter().all(|path| inside(path)),
+                "directories",
+                "must be paths without `.`, `..` or a leading `/`",
+            ),
+            (
+                self.binary.iter().all(|binary| inside(&binary.path)),
+                "binary.path",
+                "must be a path without `.`, `..` or a leading `/`",
+            ),
+            (
+                self.binary.iter().any(|binary| binary.path == "init"),
+                "binary",
+                "must have one with path = \"init\": the kernel starts it",
+            ),
+        ];
+        rules
+            .into_iter()
+            .find(|(holds, ..)| !holds)
+            .map(|(_, key, problem)| (key, problem))
+    }
+}
+
+impl WeightsRecipe {
+    /// Reads and checks a recipe.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let recipe: Self = parse(path)?;
+        let clash = ["version", "model"]
+            .into_iter()
+            .find(|key| recipe.configuration.contains_key(*key));
+        let problem = |key: String, problem: &str| Error::Value {
+            path: path.to_owned(),
+            key,
+            problem: problem.into(),
+        };
+        if let Some(key) = clash {
+            return Err(problem(
+                format!("configuration.{key}"),
+                "must not be written by hand: the build fills it in",
+            ));
+        }
+        if recipe.weights.size == 0 {
+            return Err(problem("weights.size".into(), "must not be 0"));
+        }
+        Ok(recipe)
+    }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Error> {
+    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    toml::from_str(&text).map_err(|problem| Error::Malformed {
+        path: path.to_owned(),
+        problem: Box::new(problem),
+    })
+}

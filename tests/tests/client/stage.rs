@@ -1,0 +1,440 @@
+//! A stage for the client: an enclave that is honest by default and lies on command, behind a real TLS server.
+//! It writes down every byte that reaches it in the clear, so that a test can say what a client gave away.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chrysalis_attestation::{
+    binding::{Anchor, Session, TLS_EXPORTER_LABEL},
+    bundle::{CpuReport, Evidence},
+    claims::{Claims, PROFILE},
+    policy::Policy,
+};
+use chrysalis_client::{Deadlines, RelyingParty, Target, system_time};
+use chrysalis_simulate::{Amd, Launch};
+use chrysalis_tests::paths;
+use futures_util::stream;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response, body::Frame, body::Incoming, server::conn::http1, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+
+/// The launch digest that the test policy trusts.
+pub const IMAGE: [u8; 48] = [0x11; 48];
+/// The configuration that the test policy trusts.
+pub const CONFIGURATION: [u8; 32] = [0x22; 32];
+
+/// The simulated vendor that all enclaves here share.
+pub fn vendor() -> &'static Amd {
+    static VENDOR: OnceLock<Amd> = OnceLock::new();
+    VENDOR
+        .get_or_init(|| Amd::open_or_create(&paths::vendor(), system_time(), &mut |_| ()).unwrap())
+}
+
+/// A policy for the honest enclave, with or without its simulated root.
+pub fn policy(simulation: bool) -> Policy {
+    let root = hex::encode(vendor().root_sha256());
+    let roots = if simulation {
+        format!("[simulation]\nroots = [\"{root}\"]\n")
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "version = 1\n[snp]\nlaunch_digest = [\"{}\"]\n\
+         minimum_tcb = {{ bootloader = 0, tee = 0, snp = 0, microcode = 0 }}\n\
+         [configuration]\nsha256 = [\"{}\"]\n{roots}",
+        hex::encode(IMAGE),
+        hex::encode(CONFIGURATION),
+    );
+    Policy::parse(&text).unwrap()
+}
+
+/// A relying party that trusts the honest enclave, and is patient for a second.
+pub fn relying_party() -> RelyingParty {
+    RelyingParty::new(policy(true)).with_deadlines(short_deadlines())
+}
+
+/// Long enough for a busy machine, short enough for a test.
+pub fn short_deadlines() -> Deadlines {
+    let wait = Duration::from_secs(2);
+    Deadlines {
+        connect: wait,
+        handshake: wait,
+        evidence: wait,
+        first_byte: wait,
+        idle: wait,
+    }
+}
+
+/// An enclave: a TLS key and what the hardware says of it.
+pub struct Enclave {
+    key: rcgen::KeyPair,
+    certificate: CertificateDer<'static>,
+    launch: Launch,
+    claims: Claims,
+}
+
+impl Enclave {
+    /// One that runs `image`.
+    pub fn running(image: [u8; 48]) -> Arc<Self> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["enclave".into()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        Arc::new(Self {
+            certificate: certificate.der().clone(),
+            key,
+            launch: Launch::new(image, CONFIGURATION, [3; 32]),
+            claims: Claims {
+                profile: PROFILE.into(),
+                release: "0.1.0".into(),
+                configuration: CONFIGURATION,
+                model: "smollm2".into(),
+                weights: [4; 32],
+                template: [5; 32],
+                engine: "none".into(),
+                known_answer: true,
+                epoch: 0,
+                epoch_began: 0,
+            },
+        })
+    }
+
+    /// The one that the test policy trusts.
+    pub fn honest() -> Arc<Self> {
+        Self::running(IMAGE)
+    }
+
+    fn spki(&self) -> Vec<u8> {
+        use rcgen::PublicKeyData;
+        self.key.subject_public_key_info()
+    }
+
+    fn evidence(&self, nonce: [u8; 32], exporter: [u8; 32]) -> Vec<u8> {
+        let claims = self.claims.encode();
+        let anchor = Anchor::new(&Session::Asked { nonce, exporter }, &self.spki(), &claims);
+        let report = vendor().sign_report(&self.launch, anchor.report_data(&[0x80]));
+        let endorsements = vendor().endorsements();
+        Evidence {
+            cpu: CpuReport::Snp(report.to_vec()),
+            claims,
+            gpus: vec![0x80],
+            endorsements,
+        }
+        .encode()
+    }
+
+    fn tls(&self) -> TlsAcceptor {
+        let key = PrivatePkcs8KeyDer::from(self.key.serialize_der()).into();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let configuration = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.clone()], key)
+            .unwrap();
+        Arc::new(configuration).into()
+    }
+}
+
+/// What the host answers when it is asked for evidence.
+#[derive(Clone)]
+pub enum Proof {
+    /// The truth.
+    Honest,
+    /// Evidence for a nonce of long ago.
+    Replayed,
+    /// Evidence of another enclave, asked with the client's own nonce.
+    Of(Arc<Enclave>),
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// An error.
+    Refused,
+    /// Nothing, for ever.
+    Silence,
+}
+
+/// How the host answers a chat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// Whole.
+    Whole,
+    /// Cut after the first piece.
+    Cut,
+    /// Silent before the head.
+    Silence,
+    /// Silent after the first piece.
+    SilenceInside,
+    /// A piece every few milliseconds, for ever.
+    Endless,
+}
+
+/// A host with one enclave behind it.
+pub struct Host {
+    address: SocketAddr,
+    inside: Arc<Inside>,
+}
+
+struct Inside {
+    enclave: Mutex<Arc<Enclave>>,
+    proof: Mutex<Proof>,
+    reply: Mutex<Reply>,
+    seen: Mutex<Vec<u8>>,
+    generations: AtomicUsize,
+    connections: AtomicUsize,
+}
+
+impl Host {
+    /// Serves `enclave`, honestly until told otherwise.
+    pub async fn serving(enclave: Arc<Enclave>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let inside = Arc::new(Inside {
+            enclave: Mutex::new(enclave),
+            proof: Mutex::new(Proof::Honest),
+            reply: Mutex::new(Reply::Whole),
+            seen: Mutex::default(),
+            generations: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+        });
+        let shared = Arc::clone(&inside);
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                tokio::spawn(connection(Arc::clone(&shared), tcp));
+            }
+        });
+        Self { address, inside }
+    }
+
+    pub fn target(&self) -> Target {
+        format!("https://{}", self.address).parse().unwrap()
+    }
+
+    /// From now on, evidence is this.
+    pub fn prove(&self, proof: Proof) {
+        *self.inside.proof.lock().unwrap() = proof;
+    }
+
+    /// From now on, chats are answered so.
+    pub fn reply(&self, reply: Reply) {
+        *self.inside.reply.lock().unwrap() = reply;
+    }
+
+    /// The enclave is started anew, with new keys.
+    pub fn restart(&self) {
+        *self.inside.enclave.lock().unwrap() = Enclave::honest();
+    }
+
+    /// All that clients sent, as the enclave read it.
+    pub fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.inside.seen.lock().unwrap()).into_owned()
+    }
+
+    /// Connections that were ever made.
+    pub fn connections(&self) -> usize {
+        self.inside.connections.load(Ordering::SeqCst)
+    }
+
+    /// Streams that are being made now.
+    pub fn generations(&self) -> usize {
+        self.inside.generations.load(Ordering::SeqCst)
+    }
+}
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+async fn connection(inside: Arc<Inside>, tcp: TcpStream) {
+    inside.connections.fetch_add(1, Ordering::SeqCst);
+    let enclave = inside.enclave.lock().unwrap().clone();
+    let Ok(tls) = enclave.tls().accept(tcp).await else {
+        return;
+    };
+    let exporter = tls
+        .get_ref()
+        .1
+        .export_keying_material([0; 32], TLS_EXPORTER_LABEL, Some(&[]))
+        .unwrap();
+    let recorded = Recorded {
+        tls,
+        inside: Arc::clone(&inside),
+    };
+    let answer =
+        service_fn(|request| answer(Arc::clone(&inside), Arc::clone(&enclave), exporter, request));
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(recorded), answer)
+        .await;
+}
+
+async fn answer(
+    inside: Arc<Inside>,
+    enclave: Arc<Enclave>,
+    exporter: [u8; 32],
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if request.uri().path() == "/v1/attestation" {
+        let nonce = request
+            .uri()
+            .query()
+            .and_then(|query| query.strip_prefix("nonce="))
+            .unwrap();
+        let nonce = hex::decode(nonce).unwrap().try_into().unwrap();
+        return Ok(prove(&inside, &enclave, nonce, exporter).await);
+    }
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let reply = *inside.reply.lock().unwrap();
+    if reply == Reply::Silence {
+        std::future::pending::<()>().await;
+    }
+    if !body.windows(13).any(|part| part == b"\"stream\":true") {
+        return Ok(Response::builder()
+            .header("content-type", "application/json")
+            .header("connection", "x-hop")
+            .header("x-hop", "1")
+            .body(plain(reply))
+            .unwrap());
+    }
+    let stream = Response::builder().header("content-type", "text/event-stream");
+    Ok(stream.body(events(&inside, reply)).unwrap())
+}
+
+async fn prove(
+    inside: &Inside,
+    enclave: &Enclave,
+    nonce: [u8; 32],
+    exporter: [u8; 32],
+) -> Response<Body> {
+    let proof = inside.proof.lock().unwrap().clone();
+    let bytes = match proof {
+        Proof::Honest => enclave.evidence(nonce, exporter),
+        Proof::Replayed => enclave.evidence([9; 32], exporter),
+        Proof::Of(other) => other.evidence(nonce, [8; 32]),
+        Proof::Bytes(bytes) => bytes,
+        Proof::Silence => std::future::pending().await,
+        Proof::Refused => return Response::builder().status(503).body(whole("{}")).unwrap(),
+    };
+    Response::builder()
+        .header("content-type", "application/cmw+cbor")
+        .body(whole(bytes))
+        .unwrap()
+}
+
+fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+fn plain(reply: Reply) -> Body {
+    match reply {
+        Reply::Cut => pieces(vec![Some(Ok("{\"choices\":")), Some(Err(()))]),
+        _ => whole("{\"choices\":[{\"message\":{\"content\":\"Hello\"}}]}"),
+    }
+}
+
+fn events(inside: &Arc<Inside>, reply: Reply) -> Body {
+    const FIRST: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n";
+    const REST: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\ndata: [DONE]\n\n";
+    match reply {
+        Reply::Cut => pieces(vec![
+            Some(Ok(FIRST)),
+            Some(Ok("data: {\"half")),
+            Some(Err(())),
+        ]),
+        Reply::SilenceInside => pieces(vec![Some(Ok(FIRST)), None]),
+        Reply::Endless => endless(inside, FIRST),
+        _ => pieces(vec![Some(Ok(FIRST)), Some(Ok(REST))]),
+    }
+}
+
+/// Pieces one after the other: a text, an error that cuts the connection, or `None` for silence.
+fn pieces(pieces: Vec<Option<Result<&'static str, ()>>>) -> Body {
+    let stream = stream::unfold(pieces.into_iter(), |mut pieces| async {
+        // A pause lets each piece travel by itself.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let piece = match pieces.next()? {
+            Some(Ok(text)) => Ok(Frame::data(Bytes::from(text))),
+            Some(Err(())) => Err(io::Error::other("cut")),
+            None => std::future::pending().await,
+        };
+        Some((piece, pieces))
+    });
+    StreamBody::new(stream).boxed_unsync()
+}
+
+fn endless(inside: &Arc<Inside>, piece: &'static str) -> Body {
+    struct Generation(Arc<Inside>);
+    impl Drop for Generation {
+        fn drop(&mut self) {
+            self.0.generations.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    inside.generations.fetch_add(1, Ordering::SeqCst);
+    let stream = stream::unfold(
+        Generation(Arc::clone(inside)),
+        move |generation| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Some((Ok(Frame::data(Bytes::from(piece))), generation))
+        },
+    );
+    StreamBody::new(stream).boxed_unsync()
+}
+
+/// Writes down what is read.
+struct Recorded {
+    tls: tokio_rustls::server::TlsStream<TcpStream>,
+    inside: Arc<Inside>,
+}
+
+impl AsyncRead for Recorded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.tls).poll_read(context, buffer);
+        self.inside
+            .seen
+            .lock()
+            .unwrap()
+            .extend_from_slice(&buffer.filled()[before..]);
+        read
+    }
+}
+
+impl AsyncWrite for Recorded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tls).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_shutdown(context)
+    }
+}
