@@ -200,6 +200,7 @@ async fn show_explains_each_field_without_a_verdict() {
         "host_data            2222",
         "ARK-Genoa",
         "smollm2",
+        "simulated: ",
         "revoked",
     ] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
