@@ -1,2 +1,69 @@
-//! stub
-fn main() {}
+//! What runs inside the confidential VM: one program, PID 1, without flags or subcommands.
+//!
+//! It trusts the processor that measured it, the words it was measured with, and the configuration whose digest the
+//! hardware signed. It does not trust the host, which brings everything else, nor the engine, which sees prompts and
+//! nothing more.
+//!
+//! Each step of the story takes the proof that the step before left, so nothing is served before everything is
+//! checked. Whatever goes wrong ends the machine with a [`Failure`] that has a stable code.
+
+mod attest;
+mod boot;
+mod configuration;
+mod console;
+mod device_mapper;
+mod engine;
+mod failure;
+mod host;
+mod keys;
+mod machine;
+mod platform;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod weights;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+};
+
+use boot::Booted;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    console::open();
+    let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(Failure::Panicked));
+    if let Err(failure) = &outcome {
+        console::report_failure(failure);
+    }
+    machine::end(&outcome)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run() -> Result<(), Failure> {
+    let booted = Booted::from_measured_words(std::env::args().skip(1))?;
+    let progress = booted.progress();
+    let told = tell_story(booted).await;
+    if let Err(failure) = &told {
+        progress.failed(failure).await;
+    }
+    told
+}
+
+/// From the first instruction to the last client.
+async fn tell_story(booted: Booted) -> Result<(), Failure> {
+    booted
+        .accept_configuration()
+        .await?
+        .open_weights()
+        .await?
+        .start_engine()
+        .await?
+        .make_keys()?
+        .attest()
+        .await?
+        .serve()
+        .await
+}

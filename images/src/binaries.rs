@@ -100,7 +100,10 @@ impl Binaries {
     /// A program's bytes and origin.
     pub fn read(&self, package: &str) -> Result<(Vec<u8>, Origin), Error> {
         let path = self.folder.join(package);
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let bytes = fs::read(&path).map_err(|_| Error::NoProgram {
+            package: package.into(),
+            folder: self.folder.clone(),
+        })?;
         let digest = Sha256::of(&bytes);
         let facts = self.facts.iter().flat_map(|facts| &facts.binaries);
         let fact = facts

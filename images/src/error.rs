@@ -9,14 +9,14 @@ use crate::digest::Sha256;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {reason}", path.display())]
     Io {
         /// A verb, such as `read`.
         action: &'static str,
         /// On what.
         path: PathBuf,
         /// Its reason.
-        source: io::Error,
+        reason: io::Error,
     },
 
     /// A recipe or a lock that is not the TOML expected; an unknown key is among the reasons.
@@ -95,11 +95,7 @@ pub enum Error {
     },
 
     /// No mirror has the input any more, or none answered.
-    #[error(
-        "no mirror has {name} {version} ({file}){}\nhint: `make lock` moves the pins to what the mirrors have today; \
-         to rebuild exactly this image, name an archive of old versions with --mirror URL",
-        list(tried)
-    )]
+    #[error("no mirror has {name} {version} ({file}){}\nhint: {hint}", list(tried))]
     Missing {
         /// The input's package.
         name: String,
@@ -109,6 +105,8 @@ pub enum Error {
         file: String,
         /// Where it was looked for, each with the answer.
         tried: Vec<String>,
+        /// What helps for inputs of its kind.
+        hint: &'static str,
     },
 
     /// The input has no such file, or several.
@@ -195,6 +193,19 @@ pub enum Error {
         problem: &'static str,
     },
 
+    /// The folder of programs lacks one that the recipe names.
+    #[error(
+        "there is no program {package} in {}\nhint: `chrysalis-image binaries RECIPE` compiles a recipe's programs and \
+         prints their folder",
+        folder.display()
+    )]
+    NoProgram {
+        /// The program, and its cargo package.
+        package: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+
     /// The output folder holds something that this program did not make.
     #[error(
         "{} exists and has no {marker}: it is not this program's to replace\nhint: choose another --out, or remove it",
@@ -238,13 +249,20 @@ impl Error {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io {
+        move |reason| Self::Io {
             action,
             path,
-            source,
+            reason,
         }
     }
 }
+
+/// For [`Error::Missing`] debs.
+pub(crate) const HINT_DEB: &str = "`make lock` moves the pins to what the mirrors have today; to rebuild exactly this \
+    image, name an archive of old versions with --mirror URL";
+/// For [`Error::Missing`] wheels.
+pub(crate) const HINT_WHEEL: &str = "pip's own configuration says where it looks; \
+    `chrysalis-image lock --upgrade` moves the pin to the newest version";
 
 fn list(tried: &[String]) -> String {
     tried.iter().fold(String::new(), |mut text, line| {

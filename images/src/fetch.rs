@@ -15,6 +15,7 @@ use crate::{
     Error,
     apt::Archives,
     digest::Sha256,
+    error::{HINT_DEB, HINT_WHEEL},
     lock::{Input, Kind},
     progress,
 };
@@ -109,7 +110,7 @@ impl Fetcher {
             let address = format!("{}/{}", base.trim_end_matches('/'), input.path);
             let temporary = temporary_folder(folder)?;
             let file = temporary.path().join("input");
-            let what = format!("fetching {} {}:", input.package, input.version);
+            let what = format!("fetching {} {}", input.package, input.version);
             let status = || progress::of_file(&file, input.size);
             match progress::during(&what, status, || download(&address, &file)) {
                 Err(problem) => tried.push(format!("{address}: {problem}")),
@@ -127,6 +128,7 @@ impl Fetcher {
             version: input.version.clone(),
             file: input.path.clone(),
             tried,
+            hint: HINT_DEB,
         }))
     }
 }
@@ -202,7 +204,11 @@ fn download(address: &str, to: &Path) -> Result<(), String> {
     let reason = reason
         .unwrap_or("failed")
         .trim_start_matches("E: Failed to fetch ");
-    Err(reason.trim_start_matches(address).trim().to_owned())
+    // apt repeats the address in a spelling of its own.
+    let words = reason
+        .split_whitespace()
+        .filter(|word| !word.contains("://"));
+    Err(words.collect::<Vec<_>>().join(" "))
 }
 
 fn local(address: &str) -> Option<&str> {
@@ -235,11 +241,8 @@ fn pip_download(package: &str, version: Option<&str>, folder: &Path) -> Result<P
         ])
         .arg(folder)
         .arg(&wanted);
-    let started = std::time::Instant::now();
-    let status = || format!("{} s", started.elapsed().as_secs());
-    let output = progress::during(&format!("fetching {wanted} by pip:"), status, || {
-        command.output()
-    });
+    let what = format!("fetching {wanted} by pip");
+    let output = progress::during(&what, String::new, || command.output());
     let tool = |problem: String| Error::Tool {
         program: "python3 -m pip".into(),
         problem,
@@ -260,6 +263,7 @@ fn pip_download(package: &str, version: Option<&str>, folder: &Path) -> Result<P
             version: version.unwrap_or("(any version)").into(),
             file: "a wheel".into(),
             tried: vec![format!("pip: {reason}")],
+            hint: HINT_WHEEL,
         });
     }
     let files = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);

@@ -20,6 +20,9 @@ use crate::{
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+const HINT_INDEX: &str =
+    "correct package, follows or suite in the lock, or name an archive with --mirror URL";
+
 /// Whether Python packages move to newer versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wheels {
@@ -65,6 +68,7 @@ fn refresh_deb(input: &Input, fetcher: &Fetcher) -> Result<Input, Error> {
             .iter()
             .map(|suite| format!("the index of {suite}"))
             .collect(),
+        hint: HINT_INDEX,
     };
     let package = match &input.follows {
         None => input.package.clone(),
@@ -148,6 +152,7 @@ impl Index {
                 version: String::new(),
                 file: format!("dists/{suite}"),
                 tried: vec!["nothing: this machine's apt names no Debian archive".into()],
+                hint: HINT_INDEX,
             })?;
             // Writing to a String cannot fail.
             let _ = writeln!(

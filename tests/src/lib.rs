@@ -1,4 +1,4 @@
-//! What the tests share: a provider's machine, a lying one, and where the built things are.
+//! What the tests share: a provider's machine, a lying one, evidence that lies, and where the built things are.
 
 #![forbid(unsafe_code)]
 
@@ -7,3 +7,4 @@ pub mod machine;
 pub mod paths;
 pub mod proxy;
 pub mod relay;
+pub mod scene;

@@ -1,0 +1,140 @@
+//! The sixth step: evidence. At boot once, for the certificate; then for whoever asks, about their nonce and their
+//! connection. docs/spec/binding.md says what is hashed into what.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use chrysalis_attestation::{
+    binding::{Anchor, Session},
+    bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, NO_GPUS},
+    claims::{Claims, PROFILE},
+};
+use rustls::sign::CertifiedKey;
+use tokio::sync::Mutex;
+
+use crate::{
+    boot::Ground,
+    configuration::Measured,
+    engine::{Description, Scheduler},
+    failure::Failure,
+    keys::Keyed,
+};
+
+/// The most bytes of evidence in a certificate: TLS lets a certificate have 2^24, but common peers stop at 2^16.
+const MAX_IN_CERTIFICATE: usize = 48 * 1024;
+
+/// An enclave that can prove what it is.
+pub(crate) struct Attested {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) measured: Arc<Measured>,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) attester: Attester,
+    pub(crate) certified: Arc<CertifiedKey>,
+}
+
+impl Keyed {
+    /// Gets the first evidence, and the certificate that carries it.
+    pub(crate) async fn attest(self) -> Result<Attested, Failure> {
+        let claims = claims(&self.measured, &self.engine)?;
+        let attester = Attester {
+            ground: self.ground.clone(),
+            claims: claims.encode(),
+            public_key: self.keys.public(),
+            last_endorsements: Mutex::default(),
+        };
+        let evidence = attester.evidence(&Session::Boot).await?;
+        require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
+        let certified = self.keys.certify(&evidence)?;
+        self.ground.progress.passed("attested").await;
+        Ok(Attested {
+            ground: self.ground,
+            measured: self.measured,
+            scheduler: self.scheduler,
+            attester,
+            certified,
+        })
+    }
+}
+
+/// What the enclave says about itself. The known answer was given, or there would be no engine to describe.
+fn claims(measured: &Measured, engine: &Description) -> Result<Claims, Failure> {
+    let model = &measured.configuration.model;
+    let weights = hex::decode(&model.verity_root)
+        .ok()
+        .and_then(|root| root.try_into().ok())
+        .ok_or_else(|| Failure::Keys("the verity root is not 32 bytes".to_owned()))?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Ok(Claims {
+        profile: PROFILE.to_owned(),
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        configuration: measured.digest,
+        model: model.name.clone(),
+        weights,
+        template: engine.template,
+        engine: engine.engine.clone(),
+        known_answer: true,
+        epoch: 0,
+        epoch_began: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+    })
+}
+
+/// Makes evidence about a session.
+pub(crate) struct Attester {
+    ground: Arc<Ground>,
+    claims: Vec<u8>,
+    public_key: Vec<u8>,
+    /// A relying party may have its own; a host that brings none does not stop evidence.
+    last_endorsements: Mutex<Endorsements>,
+}
+
+impl Attester {
+    /// A bundle about `session`.
+    pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, Failure> {
+        let bundle = self.evidence(session).await?.encode();
+        require_length(&bundle, MAX_BUNDLE)?;
+        Ok(bundle)
+    }
+
+    /// Evidence about `session`, this key and these claims.
+    async fn evidence(&self, session: &Session) -> Result<Evidence, Failure> {
+        let anchor = Anchor::new(session, &self.public_key, &self.claims);
+        let signed = self
+            .ground
+            .platform
+            .report(anchor.report_data(&NO_GPUS))
+            .await?;
+        let mut endorsements = self.endorsements().await;
+        endorsements
+            .certificates
+            .extend(signed.endorsements.certificates);
+        endorsements.crls.extend(signed.endorsements.crls);
+        Ok(Evidence {
+            cpu: CpuReport::Snp(signed.report),
+            claims: self.claims.clone(),
+            gpus: NO_GPUS.to_vec(),
+            endorsements,
+        })
+    }
+
+    /// What the host has now, or else had last: revocation lists age, but an old one is for the verifier to refuse.
+    async fn endorsements(&self) -> Endorsements {
+        let brought = self.ground.host.endorsements().await;
+        let mut last = self.last_endorsements.lock().await;
+        match brought {
+            Ok(endorsements) => *last = endorsements,
+            Err(error) => tracing::warn!(code = error.code(), "no endorsements from the host"),
+        }
+        last.clone()
+    }
+}
+
+fn require_length(bundle: &[u8], limit: usize) -> Result<(), Failure> {
+    match bundle.len() {
+        length if length <= limit => Ok(()),
+        length => Err(Failure::EvidenceTooLong(length)),
+    }
+}

@@ -1,0 +1,131 @@
+//! The first step: the measured words, and on the machine itself the file systems and kernel modules.
+//!
+//! The kernel hands everything after `--` on its command line to PID 1 as arguments, and the command line is part of
+//! the launch digest. These words are therefore measured; nothing else decides where the enclave runs.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    console::Progress,
+    failure::Failure,
+    host::{Address, Host},
+    machine::Machine,
+    platform::Platform,
+};
+
+/// The measured words, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// Whether the security processor is a simulated one, which the host plays.
+    pub(crate) simulated: bool,
+    /// Where the host answers.
+    pub(crate) host: Address,
+    /// The weights file of an enclave that is an ordinary process; the machine has a disk instead.
+    pub(crate) weights: Option<PathBuf>,
+}
+
+impl Words {
+    /// Refuses whatever it does not know: a misspelt word would otherwise mean its default.
+    pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, Failure> {
+        let mut parsed = Self {
+            simulated: false,
+            host: Address::Vsock,
+            weights: None,
+        };
+        for word in words {
+            match word.split_once('=') {
+                Some(("platform", "simulated")) => parsed.simulated = true,
+                Some(("host", "vsock")) => parsed.host = Address::Vsock,
+                Some(("host", place)) if place.starts_with("unix:") => {
+                    parsed.host = Address::Unix(PathBuf::from(&place["unix:".len()..]));
+                }
+                Some(("weights", file)) => parsed.weights = Some(PathBuf::from(file)),
+                _ => return Err(Failure::UnknownWord(word)),
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+/// An enclave that knows where it runs.
+pub(crate) struct Booted {
+    pub(crate) ground: Arc<Ground>,
+}
+
+/// What every later step stands on.
+pub(crate) struct Ground {
+    pub(crate) words: Words,
+    pub(crate) machine: Machine,
+    pub(crate) platform: Platform,
+    pub(crate) host: Arc<Host>,
+    pub(crate) progress: Progress,
+}
+
+impl Booted {
+    /// Makes the machine usable, as far as it is ours, and finds out what vouches for it.
+    pub(crate) fn from_measured_words(
+        words: impl IntoIterator<Item = String>,
+    ) -> Result<Self, Failure> {
+        let words = Words::parse(words)?;
+        let machine = Machine::take()?;
+        let host = Arc::new(Host::new(words.host.clone()));
+        let platform = Platform::find(&words, &host)?;
+        tracing::info!(platform = platform.name(), "booted");
+        let ground = Ground {
+            progress: Progress::new(host.clone()),
+            words,
+            machine,
+            platform,
+            host,
+        };
+        Ok(Self {
+            ground: Arc::new(ground),
+        })
+    }
+
+    /// Where to say how far the enclave is.
+    pub(crate) fn progress(&self) -> Progress {
+        self.ground.progress.clone()
+    }
+}
+
+/// How long a device may take to appear after its module was loaded.
+pub(crate) const DEVICE_PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Words, Failure> {
+        Words::parse(words.iter().map(ToString::to_string))
+    }
+
+    #[test]
+    fn no_word_means_hardware_and_vsock() {
+        let words = parse(&[]).unwrap();
+        assert!(!words.simulated);
+        assert_eq!(words.host, Address::Vsock);
+    }
+
+    #[test]
+    fn reads_the_words_of_a_process() {
+        let words = parse(&["platform=simulated", "host=unix:/run/x", "weights=/w"]).unwrap();
+        assert!(words.simulated);
+        assert_eq!(words.host, Address::Unix("/run/x".into()));
+        assert_eq!(words.weights, Some("/w".into()));
+    }
+
+    #[test]
+    fn refuses_a_word_it_does_not_know() {
+        for word in [
+            "platform=simulatd",
+            "single",
+            "host=tcp:1",
+            "hots=vsock",
+            "",
+        ] {
+            let refused = parse(&[word]).unwrap_err();
+            assert_eq!(refused.code(), "unknown_word", "{word}");
+        }
+    }
+}

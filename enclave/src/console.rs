@@ -1,0 +1,104 @@
+//! What the enclave says about itself: one line an event on the console, and how far it is to the host.
+//!
+//! The host reads both, so neither ever holds a prompt, an answer or anything derived from one. A panic's message may
+//! quote the string it tripped over: only its place in the source is told. Lines of other crates are dropped for the
+//! same reason.
+
+use std::{fmt, panic, sync::Arc, time::Duration};
+
+use chrysalis_wire::host::{MAX_FAILURE, Status};
+use rustix::time::{ClockId, clock_gettime};
+use tracing::Level;
+use tracing_subscriber::{
+    filter::Targets,
+    fmt::{format::Writer, time::FormatTime},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use crate::{failure::Failure, host::Host};
+
+/// How long a boot waits for the host to note a status: it is a courtesy, so not long.
+const STATUS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Opens the log and sees to it that panics say where, never what.
+pub(crate) fn open() {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_target(false)
+        .with_timer(SinceBoot);
+    let ours = Targets::new().with_target("chrysalis_enclave", Level::INFO);
+    tracing_subscriber::registry().with(lines).with(ours).init();
+    panic::set_hook(Box::new(|panicked| {
+        let place = panicked
+            .location()
+            .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
+}
+
+/// The last words before the end.
+pub(crate) fn report_failure(failure: &Failure) {
+    tracing::error!(code = failure.code(), hint = failure.hint(), "{failure}");
+}
+
+/// Milliseconds since the kernel started.
+pub(crate) fn since_boot_ms() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let milliseconds = u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0);
+    seconds.saturating_mul(1000).saturating_add(milliseconds)
+}
+
+/// Stamps lines with the time since boot: the wall clock is the host's to set.
+struct SinceBoot;
+
+impl FormatTime for SinceBoot {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        let now = since_boot_ms();
+        write!(line, "{:>6}.{:03}", now / 1000, now % 1000)
+    }
+}
+
+/// Says how far the enclave is, on the console and to the host.
+#[derive(Clone)]
+pub(crate) struct Progress {
+    host: Arc<Host>,
+}
+
+impl Progress {
+    pub(crate) fn new(host: Arc<Host>) -> Self {
+        Self { host }
+    }
+
+    /// A stage of the boot was passed.
+    pub(crate) async fn passed(&self, stage: &str) {
+        let at_ms = since_boot_ms();
+        tracing::info!("{stage}");
+        let stage = stage.to_owned();
+        self.tell(Status::Passed { stage, at_ms }).await;
+    }
+
+    /// Clients may come.
+    pub(crate) async fn serving(&self) {
+        let at_ms = since_boot_ms();
+        tracing::info!("serving");
+        self.tell(Status::Serving { at_ms }).await;
+    }
+
+    /// The enclave ends.
+    pub(crate) async fn failed(&self, failure: &Failure) {
+        let mut message = format!("{failure}\nhint: {}", failure.hint());
+        let end = (0..=MAX_FAILURE.min(message.len()))
+            .rev()
+            .find(|end| message.is_char_boundary(*end));
+        message.truncate(end.unwrap_or(0));
+        let code = failure.code().to_owned();
+        self.tell(Status::Failed { code, message }).await;
+    }
+
+    /// A host that does not listen changes nothing: a status is for people.
+    async fn tell(&self, status: Status) {
+        let _ = tokio::time::timeout(STATUS_PATIENCE, self.host.tell(status)).await;
+    }
+}

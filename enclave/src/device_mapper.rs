@@ -1,0 +1,234 @@
+//! A dm-verity device by the kernel's device-mapper ioctls (linux/dm-ioctl.h): three calls, so no library.
+//!
+//! The device is read-only, and a block that does not hash up to the root reads as an I/O error.
+#![allow(unsafe_code)]
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use chrysalis_wire::configuration::Model;
+use rustix::{
+    fs::{CWD, Dev, FileType, Mode, makedev, mknodat},
+    ioctl::{Opcode, Updater, ioctl, opcode},
+};
+
+use crate::boot::DEVICE_PATIENCE;
+
+/// The device-mapper's control device, a misc device with a number of its own.
+const CONTROL: &str = "/dev/mapper/control";
+/// Its number.
+const CONTROL_NUMBER: (u32, u32) = (10, 236);
+/// Bytes of a sector.
+const SECTOR: u64 = 512;
+/// Room for one target and its parameters.
+const PAYLOAD: usize = 1024;
+
+const DEV_CREATE: Opcode = opcode::read_write::<Header>(0xFD, 3);
+const DEV_SUSPEND: Opcode = opcode::read_write::<Header>(0xFD, 6);
+const TABLE_LOAD: Opcode = opcode::read_write::<Header>(0xFD, 9);
+
+/// `DM_READONLY_FLAG`
+const READ_ONLY: u32 = 1;
+
+/// `struct dm_ioctl`
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Header {
+    version: [u32; 3],
+    data_size: u32,
+    data_start: u32,
+    target_count: u32,
+    open_count: i32,
+    flags: u32,
+    event_number: u32,
+    padding: u32,
+    device: u64,
+    name: [u8; 128],
+    uuid: [u8; 129],
+    data: [u8; 7],
+}
+
+/// `struct dm_target_spec`
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Target {
+    first_sector: u64,
+    sectors: u64,
+    status: i32,
+    next: u32,
+    kind: [u8; 16],
+    parameters: [u8; PAYLOAD],
+}
+
+/// What the kernel reads and writes: header, then target, without a gap.
+#[repr(C)]
+struct Request {
+    header: Header,
+    target: Target,
+}
+
+const _: () = assert!(size_of::<Header>() == 312 && size_of::<Target>() == 40 + PAYLOAD);
+
+/// A disk that holds data and, right after it, its hash tree without a superblock.
+pub(crate) struct VerityTable<'a> {
+    /// The disk.
+    pub(crate) device: &'a str,
+    /// Blocks of data, of [`Model::BLOCK`] bytes each.
+    pub(crate) data_blocks: u64,
+    /// Hexadecimal root.
+    pub(crate) root: &'a str,
+    /// Hexadecimal salt.
+    pub(crate) salt: &'a str,
+}
+
+impl VerityTable<'_> {
+    /// Parameters as in Documentation/admin-guide/device-mapper/verity.rst: format 1, and the tree starts at the
+    /// block after the data.
+    fn parameters(&self) -> String {
+        let Self {
+            device,
+            data_blocks,
+            root,
+            salt,
+        } = self;
+        let block = Model::BLOCK;
+        format!(
+            "1 {device} {device} {block} {block} {data_blocks} {data_blocks} sha256 {root} {salt}"
+        )
+    }
+}
+
+/// The step that failed, and how.
+pub(crate) type VerityError = (&'static str, io::Error);
+
+/// Makes the device and says its number.
+pub(crate) fn create_verity(name: &str, table: &VerityTable<'_>) -> Result<Dev, VerityError> {
+    let control = open_control().map_err(|error| ("open the device-mapper", error))?;
+
+    let mut create = request(name, 0);
+    call::<DEV_CREATE>(&control, &mut create).map_err(|error| ("create it", error))?;
+
+    let mut load = request(name, READ_ONLY);
+    load.header.target_count = 1;
+    load.target.sectors = table.data_blocks.saturating_mul(Model::BLOCK / SECTOR);
+    copy(&mut load.target.kind, "verity");
+    copy(&mut load.target.parameters, &table.parameters());
+    call::<TABLE_LOAD>(&control, &mut load).map_err(|error| ("load its table", error))?;
+
+    // Resuming a device that has a new table makes the table live.
+    let mut resume = request(name, 0);
+    call::<DEV_SUSPEND>(&control, &mut resume).map_err(|error| ("start it", error))?;
+    Ok(resume.header.device)
+}
+
+/// Makes a node for a device, readable by all, writable by none.
+pub(crate) fn make_node(path: &Path, device: Dev) -> io::Result<()> {
+    let mode = Mode::RUSR | Mode::RGRP | Mode::ROTH;
+    Ok(mknodat(CWD, path, FileType::BlockDevice, mode, device)?)
+}
+
+fn open_control() -> io::Result<File> {
+    let deadline = Instant::now() + DEVICE_PATIENCE;
+    loop {
+        match OpenOptions::new().read(true).write(true).open(CONTROL) {
+            Err(error) if Instant::now() < deadline => {
+                if error.kind() == io::ErrorKind::NotFound {
+                    make_control_node();
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// devtmpfs makes the node; where it is late, we do. Whether it worked shows when it is opened.
+fn make_control_node() {
+    let (major, minor) = CONTROL_NUMBER;
+    let _ = fs::create_dir("/dev/mapper");
+    let mode = Mode::RUSR | Mode::WUSR;
+    let _ = mknodat(
+        CWD,
+        CONTROL,
+        FileType::CharacterDevice,
+        mode,
+        makedev(major, minor),
+    );
+}
+
+fn request(name: &str, flags: u32) -> Request {
+    let mut request = Request {
+        header: Header {
+            version: [4, 0, 0],
+            data_size: u32::try_from(size_of::<Request>()).unwrap_or(u32::MAX),
+            data_start: u32::try_from(size_of::<Header>()).unwrap_or(u32::MAX),
+            target_count: 0,
+            open_count: 0,
+            flags,
+            event_number: 0,
+            padding: 0,
+            device: 0,
+            name: [0; 128],
+            uuid: [0; 129],
+            data: [0; 7],
+        },
+        target: Target {
+            first_sector: 0,
+            sectors: 0,
+            status: 0,
+            next: 0,
+            kind: [0; 16],
+            parameters: [0; PAYLOAD],
+        },
+    };
+    copy(&mut request.header.name, name);
+    request
+}
+
+/// Copies a text into a field, which keeps at least one zero at its end.
+fn copy(field: &mut [u8], text: &str) {
+    let room = field.len().saturating_sub(1);
+    for (place, byte) in field.iter_mut().take(room).zip(text.bytes()) {
+        *place = byte;
+    }
+}
+
+fn call<const OPCODE: Opcode>(control: &File, request: &mut Request) -> io::Result<()> {
+    // SAFETY: OPCODE is one of the three above, each of which takes a `struct dm_ioctl` followed by its payload, and
+    // reads and writes no more than `data_size` bytes: the size of `Request`, which is plain old data.
+    let updater = unsafe { Updater::<OPCODE, Request>::new(request) };
+    // SAFETY: `control` is the device-mapper's control device, which defines these opcodes so.
+    Ok(unsafe { ioctl(control, updater) }?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_opcodes_are_those_of_the_kernel() {
+        assert_eq!(
+            [DEV_CREATE, DEV_SUSPEND, TABLE_LOAD],
+            [0xC138_FD03, 0xC138_FD06, 0xC138_FD09]
+        );
+    }
+
+    #[test]
+    fn the_table_starts_the_tree_after_the_data() {
+        let table = VerityTable {
+            device: "/dev/vda",
+            data_blocks: 3,
+            root: "aa",
+            salt: "bb",
+        };
+        assert_eq!(
+            table.parameters(),
+            "1 /dev/vda /dev/vda 4096 4096 3 3 sha256 aa bb"
+        );
+    }
+}

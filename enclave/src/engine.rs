@@ -1,0 +1,119 @@
+//! The fourth step: the engine. It is other people's code with prompts in its hands, so it runs as a process of its own
+//! ([`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
+//! ([`scheduler`]). Before the first client it must answer a known question.
+
+mod scheduler;
+mod worker;
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use chrysalis_wire::engine::{FinishReason, GenerateError, Message, Sampling};
+
+pub(crate) use scheduler::{Busy, Scheduler};
+pub(crate) use worker::Description;
+use worker::{Program, Recipe};
+
+use crate::{
+    boot::Ground, configuration::Measured, failure::Failure, machine::Machine, weights::Opened,
+};
+
+/// The engine's file, beside the enclave's own.
+const ENGINE: &str = "chrysalis-engine-llama";
+
+/// A question to the engine. The values are in range: whoever made it has checked them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Question {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) sampling: Sampling,
+}
+
+/// A part of the answer. The last is [`Event::Finished`] or [`Event::Refused`]; an answer that ends without either is
+/// incomplete, because the engine broke or the client took nothing for too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The next tokens, and their text as far as it is whole characters.
+    Piece { tokens: Vec<i32>, text: String },
+    /// The answer is complete.
+    Finished {
+        reason: FinishReason,
+        prompt_tokens: u32,
+        completion_tokens: u32,
+    },
+    /// The engine will not answer this question.
+    Refused(GenerateError),
+}
+
+/// An enclave whose engine has shown that it answers as it should.
+pub(crate) struct Loaded {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) measured: Arc<Measured>,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) engine: Description,
+}
+
+impl Opened {
+    /// Starts the engine on the weights and asks it the known question.
+    pub(crate) async fn start_engine(self) -> Result<Loaded, Failure> {
+        let program = match engine_beside(std::env::current_exe()) {
+            Ok(path) => Program::File {
+                path,
+                unprivileged: self.ground.machine == Machine::Own,
+            },
+            Err(error) => return Err(Failure::Engine(format!("it was not found: {error}"))),
+        };
+        self.start_program(program).await
+    }
+
+    /// The same with a function that plays the engine.
+    #[cfg(test)]
+    pub(crate) async fn start_fake_engine(
+        self,
+        play: fn(std::os::unix::net::UnixStream),
+    ) -> Result<Loaded, Failure> {
+        self.start_program(Program::Fake(play)).await
+    }
+
+    async fn start_program(self, program: Program) -> Result<Loaded, Failure> {
+        let recipe = Recipe {
+            program,
+            weights: self.weights,
+            measured: self.measured.clone(),
+        };
+        let worker = recipe.launch().await?;
+        self.ground.progress.passed("known answer given").await;
+        Ok(Loaded {
+            ground: self.ground,
+            measured: self.measured,
+            engine: worker.description().clone(),
+            scheduler: Scheduler::new(recipe, worker),
+        })
+    }
+}
+
+fn engine_beside(enclave: io::Result<PathBuf>) -> io::Result<PathBuf> {
+    let engine = enclave?.with_file_name(ENGINE);
+    engine.metadata()?;
+    Ok(engine)
+}
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_lies_beside_the_enclave() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(ENGINE), "").unwrap();
+        let engine = engine_beside(Ok(folder.path().join("init"))).unwrap();
+        assert_eq!(engine, folder.path().join(ENGINE));
+    }
+
+    #[test]
+    fn an_engine_that_is_missing_is_named() {
+        let missing = engine_beside(Ok("/nonexistent/init".into())).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,148 @@
+//! Why an enclave gives up. Each code is stable, documented here, and comes with what to do next.
+
+use std::{io, path::PathBuf};
+
+use chrysalis_wire::configuration::ConfigurationError;
+
+use crate::{host::HostError, platform::PlatformError};
+
+/// The end of an enclave that could not, or must not, serve.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// `unknown_word`
+    #[error("the measured command line has the word {0:?}, which this enclave does not know")]
+    UnknownWord(String),
+    /// `machine_setup_failed`
+    #[error("could not {what}: {why}")]
+    Machine { what: String, why: io::Error },
+    /// `host_unreachable`, `host_stalled`, `host_refused`, `host_misspoke`
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// `no_platform`, `report_failed`, or the host's codes where the host plays the processor
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// `configuration_invalid`
+    #[error("{0}")]
+    ConfigurationInvalid(#[from] ConfigurationError),
+    /// `configuration_refused`
+    #[error(
+        "the host's configuration has the digest {given}, but this machine was launched with HOST_DATA {measured}"
+    )]
+    ConfigurationRefused { given: String, measured: String },
+    /// `weights_missing`
+    #[error("the weights are not at {place}: {why}", place = place.display())]
+    WeightsMissing { place: PathBuf, why: io::Error },
+    /// `weights_corrupt`
+    #[error("the weights are not those of the configuration: {0}")]
+    WeightsCorrupt(String),
+    /// `verity_failed`
+    #[error("the kernel would not make the dm-verity device ({step}): {why}")]
+    Verity { step: &'static str, why: io::Error },
+    /// `engine_failed`
+    #[error("the engine did not start: {0}")]
+    Engine(String),
+    /// `known_answer_wrong`
+    #[error("the engine answers the known question with tokens {given:?}, not {known:?}")]
+    KnownAnswerWrong { given: Vec<i32>, known: Vec<i32> },
+    /// `keys_failed`
+    #[error("could not make the keys: {0}")]
+    Keys(String),
+    /// `evidence_too_long`
+    #[error(
+        "the evidence has {0} bytes, over what a peer accepts; the host's endorsements are too many"
+    )]
+    EvidenceTooLong(usize),
+    /// `listen_failed`
+    #[error("could not listen for clients: {0}")]
+    Listen(io::Error),
+    /// `panicked`
+    #[error("the enclave broke off at a fault of its own; the log line before this one says where")]
+    Panicked,
+}
+
+impl Failure {
+    /// The stable code, such as `weights_corrupt`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownWord(_) => "unknown_word",
+            Self::Machine { .. } => "machine_setup_failed",
+            Self::Host(error) => error.code(),
+            Self::Platform(error) => error.code(),
+            Self::ConfigurationInvalid(_) => "configuration_invalid",
+            Self::ConfigurationRefused { .. } => "configuration_refused",
+            Self::WeightsMissing { .. } => "weights_missing",
+            Self::WeightsCorrupt(_) => "weights_corrupt",
+            Self::Verity { .. } => "verity_failed",
+            Self::Engine(_) => "engine_failed",
+            Self::KnownAnswerWrong { .. } => "known_answer_wrong",
+            Self::Keys(_) => "keys_failed",
+            Self::EvidenceTooLong(_) => "evidence_too_long",
+            Self::Listen(_) => "listen_failed",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    /// What the provider does next.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::UnknownWord(_) => {
+                "known words are platform=simulated, host=vsock, host=unix:DIR and weights=FILE; rebuild the image"
+            }
+            Self::Machine { .. } => {
+                "the image does not fit this machine: rebuild it with the modules of its own kernel"
+            }
+            Self::Host(error) => error.hint(),
+            Self::Platform(error) => error.hint(),
+            Self::ConfigurationInvalid(_) => "correct configuration.toml and launch again",
+            Self::ConfigurationRefused { .. } => {
+                "launch with the SHA-256 of the very configuration.toml that the host serves as HOST_DATA"
+            }
+            Self::WeightsMissing { .. } => {
+                "give the machine the weights disk (`chrysalis-host run --weights FILE`), or the process weights=FILE"
+            }
+            Self::WeightsCorrupt(_) => {
+                "make the weights disk again with `chrysalis-image weights`; if it repeats, suspect the storage"
+            }
+            Self::Verity { .. } => {
+                "check that the image has the modules dm-mod and dm-verity, and that weights disk and configuration belong together"
+            }
+            Self::Engine(_) => {
+                "check that the machine has the memory for these weights (`--memory`) and that the engine is in the image"
+            }
+            Self::KnownAnswerWrong { .. } => {
+                "the known answer belongs to one engine build, thread count and processor: if those were changed on purpose, put the tokens given into the configuration"
+            }
+            Self::Keys(_) | Self::Panicked => {
+                "this should not happen: please report it with the log"
+            }
+            Self::EvidenceTooLong(_) => {
+                "let the host bring only the certificates and revocation lists of this processor"
+            }
+            Self::Listen(_) => {
+                "check that the machine has its vsock device, or that the socket's folder is writable"
+            }
+        }
+    }
+
+    /// Shorthand for what fails while the machine is set up.
+    pub(crate) fn machine(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |why| Self::Machine { what, why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_a_code_a_message_and_a_hint() {
+        let failure = Failure::WeightsCorrupt("block 7 does not hash to its place".into());
+        assert_eq!(failure.code(), "weights_corrupt");
+        assert_eq!(
+            failure.to_string(),
+            "the weights are not those of the configuration: block 7 does not hash to its place"
+        );
+        assert!(failure.hint().contains("chrysalis-image weights"));
+    }
+}

@@ -1,0 +1,251 @@
+//! Asking the host. It is trusted with nothing: each answer is measured, signed, checked or a hint, and each question
+//! has a deadline.
+
+use std::{path::PathBuf, time::Duration};
+
+use chrysalis_attestation::bundle::Endorsements;
+use chrysalis_wire::{
+    frame::{self, FrameError},
+    host::{
+        FromHost, HOST_CID, HOST_PORT, MAX_CONFIGURATION, MAX_FAILURE, Status, TLS_PORT, ToHost,
+    },
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::transport::{self, AnyStream, Listener};
+
+/// How long the host may take to answer a question.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a host that is still starting is waited for.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long one attempt to connect may take.
+const ATTEMPT_PATIENCE: Duration = Duration::from_secs(5);
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Where the host answers, and where clients come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// The machine's vsock.
+    Vsock,
+    /// `host.sock` and `tls.sock` in a folder.
+    Unix(PathBuf),
+}
+
+/// A question that the host did not answer as it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HostError {
+    /// `host_unreachable`
+    #[error("the host does not take connections: {0}")]
+    Unreachable(std::io::Error),
+    /// `host_stalled`
+    #[error("the host did not answer within {} seconds", ANSWER_PATIENCE.as_secs())]
+    Stalled,
+    /// `host_refused`
+    #[error("the host refused: {0:?}")]
+    Refused(String),
+    /// `host_misspoke`
+    #[error("the host answered something else than was asked")]
+    Misspoke,
+    /// `host_misspoke`
+    #[error("the host's answer could not be read: {0}")]
+    Frame(#[from] FrameError),
+}
+
+impl HostError {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "host_unreachable",
+            Self::Stalled => "host_stalled",
+            Self::Refused(_) => "host_refused",
+            Self::Misspoke | Self::Frame(_) => "host_misspoke",
+        }
+    }
+
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) | Self::Stalled => {
+                "start the machine with `chrysalis-host run`, which answers the enclave on vsock port 1024"
+            }
+            Self::Refused(_) => "the host's own log says why it refused",
+            Self::Misspoke | Self::Frame(_) => {
+                "run a chrysalis-host of the release that the image is of"
+            }
+        }
+    }
+}
+
+/// The host, behind one address.
+#[derive(Debug)]
+pub(crate) struct Host {
+    address: Address,
+}
+
+impl Host {
+    pub(crate) fn new(address: Address) -> Self {
+        Self { address }
+    }
+
+    /// The configuration's bytes; whoever takes them holds them against HOST_DATA.
+    pub(crate) async fn configuration(&self) -> Result<Vec<u8>, HostError> {
+        match self.ask(&ToHost::Configuration).await? {
+            FromHost::Configuration(bytes) if bytes.len() <= MAX_CONFIGURATION => Ok(bytes),
+            _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// What vendors have signed about this platform. Travels as it is: whoever verifies it trusts only signatures.
+    pub(crate) async fn endorsements(&self) -> Result<Endorsements, HostError> {
+        match self.ask(&ToHost::Endorsements).await? {
+            FromHost::Endorsements { certificates, crls } => {
+                Ok(Endorsements { certificates, crls })
+            }
+            _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// A report of the simulated processor.
+    pub(crate) async fn simulated_report(
+        &self,
+        report_data: [u8; 64],
+    ) -> Result<Vec<u8>, HostError> {
+        match self.ask(&ToHost::SimulatedReport { report_data }).await? {
+            FromHost::SimulatedReport(report) => Ok(report),
+            _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// Says how far the enclave is.
+    pub(crate) async fn tell(&self, status: Status) -> Result<(), HostError> {
+        match self.ask(&ToHost::Status(status)).await? {
+            FromHost::Noted => Ok(()),
+            _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// Returns when the provider wants the machine to stop, however often the connection breaks until then.
+    pub(crate) async fn shutdown_wanted(&self) {
+        loop {
+            if let Ok(mut stream) = self.connect().await
+                && frame::write_async(&mut stream, &ToHost::AwaitShutdown)
+                    .await
+                    .is_ok()
+                && let Ok(FromHost::Shutdown) = frame::read_async(&mut stream).await
+            {
+                return;
+            }
+            sleep(ATTEMPT_PATIENCE).await;
+        }
+    }
+
+    /// Opens the door for clients.
+    pub(crate) fn listen(&self) -> std::io::Result<Listener> {
+        match &self.address {
+            Address::Vsock => Listener::vsock(TLS_PORT),
+            Address::Unix(folder) => Listener::unix(&folder.join("tls.sock")),
+        }
+    }
+
+    async fn ask(&self, question: &ToHost) -> Result<FromHost, HostError> {
+        let mut stream = self.connect().await?;
+        let conversation = async {
+            frame::write_async(&mut stream, question).await?;
+            frame::read_async(&mut stream).await
+        };
+        match timeout(ANSWER_PATIENCE, conversation).await {
+            Ok(Ok(FromHost::Refused(mut why))) => {
+                why.truncate(why.floor_char_boundary(MAX_FAILURE / 2));
+                Err(HostError::Refused(why))
+            }
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(HostError::Stalled),
+        }
+    }
+
+    /// Connects, with patience for a host that is still starting.
+    async fn connect(&self) -> Result<AnyStream, HostError> {
+        let deadline = Instant::now() + CONNECT_PATIENCE;
+        loop {
+            let attempt = async {
+                match &self.address {
+                    Address::Vsock => transport::connect_vsock(HOST_CID, HOST_PORT).await,
+                    Address::Unix(folder) => {
+                        transport::connect_unix(&folder.join("host.sock")).await
+                    }
+                }
+            };
+            let error = match timeout(ATTEMPT_PATIENCE, attempt).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => error,
+                Err(_) => std::io::ErrorKind::TimedOut.into(),
+            };
+            if Instant::now() >= deadline {
+                return Err(HostError::Unreachable(error));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixListener;
+
+    /// A host that reads one question and answers `answer`, or nothing.
+    fn fake(answer: Option<FromHost>) -> (tempfile::TempDir, Host) {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("host.sock")).unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _: ToHost = frame::read_async(&mut stream).await.unwrap();
+            match answer {
+                Some(answer) => frame::write_async(&mut stream, &answer).await.unwrap(),
+                None => sleep(Duration::from_secs(1000)).await,
+            }
+        });
+        let host = Host::new(Address::Unix(folder.path().to_owned()));
+        (folder, host)
+    }
+
+    #[tokio::test]
+    async fn takes_the_configuration() {
+        let (_folder, host) = fake(Some(FromHost::Configuration(vec![1, 2])));
+        assert_eq!(host.configuration().await.unwrap(), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn refuses_a_configuration_over_the_limit() {
+        let long = vec![0; MAX_CONFIGURATION + 1];
+        let (_folder, host) = fake(Some(FromHost::Configuration(long)));
+        assert!(matches!(
+            host.configuration().await,
+            Err(HostError::Misspoke)
+        ));
+    }
+
+    #[tokio::test]
+    async fn passes_on_why_the_host_refused() {
+        let (_folder, host) = fake(Some(FromHost::Refused("no".into())));
+        let refused = host.configuration().await.unwrap_err();
+        assert_eq!(refused.to_string(), "the host refused: \"no\"");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_a_host_that_stalls() {
+        let (_folder, host) = fake(None);
+        assert!(matches!(
+            host.configuration().await,
+            Err(HostError::Stalled)
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_a_host_that_is_not_there() {
+        let host = Host::new(Address::Unix("/nonexistent".into()));
+        assert!(matches!(
+            host.configuration().await,
+            Err(HostError::Unreachable(_))
+        ));
+    }
+}

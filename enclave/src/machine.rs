@@ -1,0 +1,169 @@
+//! The machine under PID 1: file systems, kernel modules, limits, orphans, and the end.
+//!
+//! As an ordinary process, in tests, the enclave owns no machine and does none of this.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use rustix::{
+    io::Errno,
+    mount::{MountFlags, mount},
+    process::{DumpableBehavior, Resource, Rlimit, WaitOptions, set_dumpable_behavior, setrlimit},
+    system::{RebootCommand, finit_module, reboot},
+};
+
+use crate::failure::Failure;
+
+/// Where the image keeps its kernel modules; they are loaded in the order of their file names.
+const MODULES: &str = "/modules";
+
+/// Whose the machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Machine {
+    /// Ours alone: PID 1.
+    Own,
+    /// Somebody's, and the enclave a process on it.
+    Shared,
+}
+
+impl Machine {
+    /// Readies the machine, if it is ours.
+    pub(crate) fn take() -> Result<Self, Failure> {
+        forbid_core_dumps()?;
+        if !is_ours() {
+            return Ok(Self::Shared);
+        }
+        mount_all()?;
+        load_modules(Path::new(MODULES))?;
+        Ok(Self::Own)
+    }
+}
+
+fn is_ours() -> bool {
+    std::process::id() == 1
+}
+
+/// Memory holds prompts and keys: neither a dump nor a debugger of another user may see it.
+fn forbid_core_dumps() -> Result<(), Failure> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)
+        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
+        .map_err(|error| Failure::machine("forbid core dumps")(error.into()))
+}
+
+fn mount_all() -> Result<(), Failure> {
+    let plain = MountFlags::NOSUID | MountFlags::NOEXEC;
+    for (kind, place, flags) in [
+        ("devtmpfs", "/dev", plain),
+        ("proc", "/proc", plain | MountFlags::NODEV),
+        ("sysfs", "/sys", plain | MountFlags::NODEV),
+    ] {
+        match mount(kind, place, kind, flags, None) {
+            // A kernel built to do so has mounted /dev already.
+            Ok(()) | Err(Errno::BUSY) => {}
+            Err(error) => {
+                return Err(Failure::machine(format!("mount {kind} on {place}"))(
+                    error.into(),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn load_modules(folder: &Path) -> Result<(), Failure> {
+    let files = list(folder).map_err(Failure::machine(format!("read {}", folder.display())))?;
+    let mut loaded = 0_u32;
+    for file in files {
+        match load_module(&file) {
+            Ok(()) | Err(Errno::EXIST) => loaded = loaded.saturating_add(1),
+            // A driver of hardware that is not here, such as sev-guest on a simulated machine.
+            Err(Errno::NODEV | Errno::OPNOTSUPP) => {
+                tracing::info!(module = %name_of(&file), "module not for this machine");
+            }
+            Err(error) => {
+                return Err(Failure::machine(format!("load {}", file.display()))(
+                    error.into(),
+                ));
+            }
+        }
+    }
+    tracing::info!(loaded, "kernel modules");
+    Ok(())
+}
+
+fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "ko"));
+    files.sort();
+    Ok(files)
+}
+
+fn load_module(file: &Path) -> Result<(), Errno> {
+    let module =
+        File::open(file).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    finit_module(module, c"", 0)
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_stem()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// Takes every child that has ended off the process table: orphans come to PID 1.
+pub(crate) fn reap_orphans() {
+    if is_ours() {
+        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+    }
+}
+
+/// The end: a machine of our own is switched off, a process says how it went.
+pub(crate) fn end(outcome: &Result<(), Failure>) -> ExitCode {
+    if is_ours() {
+        tracing::info!("powering off");
+        // The console's last line leaves before the power does.
+        let _ = rustix::termios::tcdrain(io::stdout());
+        if reboot(RebootCommand::PowerOff).is_err() {
+            // PID 1 that returns is a kernel panic, which `panic=-1` turns into a reboot: the machine ends all the same.
+            tracing::error!("the kernel would not power off");
+        }
+    }
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_load_in_the_order_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["20-b.ko", "10-a.ko", "README"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names: Vec<_> = list(folder.path())
+            .unwrap()
+            .iter()
+            .map(|f| name_of(f))
+            .collect();
+        assert_eq!(names, ["10-a", "20-b"]);
+    }
+
+    #[test]
+    fn a_process_owns_no_machine() {
+        assert_eq!(Machine::take().unwrap(), Machine::Shared);
+    }
+}

@@ -1,0 +1,126 @@
+//! A report by configfs-tsm (Documentation/ABI/testing/configfs-tsm-report): make an entry, write the question, read the
+//! answer.
+
+use std::{fs, io, path::Path};
+
+use chrysalis_attestation::snp::table;
+
+use super::{PlatformError, Signed};
+
+/// Our entry. Reports are asked one at a time, by one process.
+const ENTRY: &str = "chrysalis";
+/// The provider that gives SNP reports.
+const PROVIDER: &str = "sev_guest";
+
+/// Asks for a report below `root`, which is a directory of the kernel's, or of a test.
+pub(super) fn report(root: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
+    let entry = root.join(ENTRY);
+    match fs::create_dir(&entry) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(failed("make an entry in", &entry)(error));
+        }
+        _ => {}
+    }
+    let asked = ask(&entry, report_data);
+    // An entry that stays is used again; configfs removes its attributes with it.
+    let _ = fs::remove_dir(&entry);
+    asked
+}
+
+fn ask(entry: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
+    let provider = read(entry, "provider")?;
+    if provider.trim_ascii() != PROVIDER.as_bytes() {
+        return Err(PlatformError::Report(format!(
+            "the provider is {:?}, not {PROVIDER:?}",
+            String::from_utf8_lossy(provider.trim_ascii())
+        )));
+    }
+    fs::write(entry.join("inblob"), report_data).map_err(failed("write inblob of", entry))?;
+    // The kernel counts questions: a count that moves between question and answer means the answer is another's.
+    let generation = read(entry, "generation")?;
+    let report = read(entry, "outblob")?;
+    let certificates = match fs::read(entry.join("auxblob")) {
+        Ok(table) => table,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(failed("read auxblob of", entry)(error)),
+    };
+    if read(entry, "generation")? != generation {
+        return Err(PlatformError::Report(
+            "somebody else asked at the same time".to_owned(),
+        ));
+    }
+    Ok(Signed {
+        report,
+        // The host wrote the table. A broken one costs its certificates, not the report.
+        endorsements: table::certificates(&certificates).unwrap_or_default(),
+    })
+}
+
+fn read(entry: &Path, attribute: &str) -> Result<Vec<u8>, PlatformError> {
+    let path = entry.join(attribute);
+    fs::read(&path).map_err(failed("read", &path))
+}
+
+fn failed<'a>(what: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> PlatformError + 'a {
+    move |error| PlatformError::Report(format!("could not {what} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrysalis_attestation::snp::report::REPORT_SIZE;
+
+    /// A plain directory with the attributes that the kernel would make.
+    fn tree(provider: &str, auxblob: Option<&[u8]>) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let entry = root.path().join(ENTRY);
+        fs::create_dir(&entry).unwrap();
+        fs::write(entry.join("provider"), provider).unwrap();
+        fs::write(entry.join("generation"), "1\n").unwrap();
+        fs::write(entry.join("outblob"), [9; REPORT_SIZE]).unwrap();
+        if let Some(table) = auxblob {
+            fs::write(entry.join("auxblob"), table).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn writes_the_question_and_reads_the_report() {
+        let root = tree("sev_guest\n", None);
+        let signed = report(root.path(), &[5; 64]).unwrap();
+        assert_eq!(signed.report, [9; REPORT_SIZE]);
+        assert_eq!(
+            fs::read(root.path().join("chrysalis/inblob")).unwrap(),
+            [5; 64]
+        );
+    }
+
+    #[test]
+    fn a_broken_table_costs_no_report() {
+        let root = tree("sev_guest\n", Some(&[0xff; 30]));
+        let signed = report(root.path(), &[5; 64]).unwrap();
+        assert_eq!(signed.report, [9; REPORT_SIZE]);
+        assert_eq!(signed.endorsements.certificates, Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn refuses_another_provider() {
+        let root = tree("tdx_guest\n", None);
+        let refused = report(root.path(), &[5; 64]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the security processor gave no report: the provider is \"tdx_guest\", not \"sev_guest\""
+        );
+    }
+
+    #[test]
+    fn names_an_attribute_that_is_missing() {
+        let root = tree("sev_guest\n", None);
+        fs::remove_file(root.path().join("chrysalis/outblob")).unwrap();
+        let missing = report(root.path(), &[5; 64]).unwrap_err();
+        assert!(
+            missing.to_string().contains("chrysalis/outblob"),
+            "{missing}"
+        );
+    }
+}

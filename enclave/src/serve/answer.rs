@@ -1,0 +1,79 @@
+//! Responses: bodies of every kind, and the headers that go with them.
+
+use std::{convert::Infallible, pin::Pin};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Response, StatusCode,
+    body::Frame,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+};
+use serde_json::Value;
+
+use super::error::ApiError;
+
+/// A body, whole or streaming.
+pub(super) type Body = UnsyncBoxBody<Bytes, Broken>;
+
+/// Where this body stops, the answer is not complete: the connection ends without the end of the body.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is incomplete")]
+pub(super) struct Broken;
+
+/// A stream of the pieces of a body.
+pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Broken>> + Send>>;
+
+/// A whole body.
+pub(super) fn whole(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let body = Full::new(body.into()).map_err(|never: Infallible| match never {});
+    build(status, kind, body.boxed_unsync())
+}
+
+/// A JSON body.
+pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
+    whole(status, "application/json", value.to_string())
+}
+
+/// A stream of server-sent events.
+pub(super) fn events(pieces: Pieces) -> Response<Body> {
+    build(
+        StatusCode::OK,
+        "text/event-stream",
+        StreamBody::new(pieces).boxed_unsync(),
+    )
+}
+
+/// Nobody between client and enclave can read an answer, and nobody at either end should keep it.
+fn build(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An error's body, and when to try again.
+pub(super) fn error(error: &ApiError) -> Response<Body> {
+    let mut response = json(error.status, &error.to_json());
+    if let Some(seconds) = error.retry_after() {
+        let seconds = HeaderValue::from_static(seconds);
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    response
+}
+
+/// An error about the method, and the one to use.
+pub(super) fn wrong_method(allowed: &Method) -> Response<Body> {
+    let mut response = error(&ApiError::method(allowed));
+    if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}

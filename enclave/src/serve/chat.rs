@@ -1,0 +1,325 @@
+//! What a chat completion asks, from bytes to a question for the engine.
+//!
+//! As OpenAI does it: unknown keys are ignored. A known key that would change the answer in a way that this server
+//! cannot is refused, because ignoring it would be a lie.
+
+use chrysalis_wire::{
+    configuration::Configuration,
+    engine::{MAX_MESSAGES, Message, Sampling},
+};
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use crate::engine::Question;
+
+/// The most stop texts, as OpenAI has it.
+const MAX_STOPS: usize = 4;
+/// The most bytes of a stop text.
+const MAX_STOP: usize = 256;
+/// The most bytes of a role or type that an error repeats.
+const MAX_QUOTED: usize = 32;
+
+/// A chat completion, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Chat {
+    pub(super) question: Question,
+    pub(super) delivery: Delivery,
+}
+
+/// How the answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// In one piece.
+    Whole,
+    /// Piece by piece, with a last piece that counts tokens where it is wanted.
+    Stream { with_usage: bool },
+}
+
+type Object = Map<String, Value>;
+
+impl Chat {
+    /// Reads a request's body. `seed` is used where the request has none.
+    pub(super) fn parse(
+        body: &[u8],
+        configuration: &Configuration,
+        seed: u32,
+    ) -> Result<Self, ApiError> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| ApiError::malformed(format!("the body is not JSON: {error}")))?;
+        let Value::Object(request) = value else {
+            return Err(ApiError::malformed("the body is not a JSON object"));
+        };
+        check_model(&request, &configuration.model.name)?;
+        refuse_unsupported(&request)?;
+        let messages = messages(&request)?;
+        let sampling = Sampling {
+            max_tokens: max_tokens(&request, configuration)?,
+            temperature: number(&request, "temperature", 0.0, 2.0)?.unwrap_or(1.0),
+            top_p: top_p(&request)?,
+            seed: request_seed(&request)?.unwrap_or(seed),
+            stop: stop(&request)?,
+        };
+        Ok(Self {
+            question: Question { messages, sampling },
+            delivery: delivery(&request)?,
+        })
+    }
+}
+
+/// A key that is null is as good as absent, for OpenAI's clients send both.
+fn given<'a>(request: &'a Object, key: &str) -> Option<&'a Value> {
+    request.get(key).filter(|value| !value.is_null())
+}
+
+fn check_model(request: &Object, served: &str) -> Result<(), ApiError> {
+    match given(request, "model") {
+        None => Err(ApiError::missing("model")),
+        Some(Value::String(name)) if name == served => Ok(()),
+        Some(Value::String(_)) => Err(ApiError::model_not_found(served)),
+        Some(_) => Err(ApiError::invalid("model", "model is not a string")),
+    }
+}
+
+fn refuse_unsupported(request: &Object) -> Result<(), ApiError> {
+    match request
+        .iter()
+        .find(|(key, value)| !value.is_null() && !changes_nothing(key, value))
+    {
+        Some((key, _)) => Err(ApiError::unsupported(key)),
+        None => Ok(()),
+    }
+}
+
+/// Of the keys that this server does not do: whether the value is the one that asks for nothing.
+fn changes_nothing(key: &str, value: &Value) -> bool {
+    match key {
+        "n" | "best_of" | "repetition_penalty" => value.as_f64() == Some(1.0),
+        "frequency_penalty" | "presence_penalty" | "min_p" | "top_logprobs" => {
+            value.as_f64() == Some(0.0)
+        }
+        "logprobs" | "store" => value == &Value::Bool(false),
+        "tools" | "functions" => value.as_array().is_some_and(Vec::is_empty),
+        "logit_bias" => value.as_object().is_some_and(Map::is_empty),
+        "tool_choice" | "function_call" => matches!(value.as_str(), Some("none" | "auto")),
+        "response_format" => value.get("type").is_some_and(|kind| kind == "text"),
+        "modalities" => value
+            .as_array()
+            .is_some_and(|kinds| kinds.iter().all(|kind| kind == "text")),
+        "top_k" | "audio" | "prediction" | "web_search_options" | "guided_json" | "grammar" => {
+            false
+        }
+        _ => true,
+    }
+}
+
+fn messages(request: &Object) -> Result<Vec<Message>, ApiError> {
+    let list = match given(request, "messages") {
+        None => return Err(ApiError::missing("messages")),
+        Some(Value::Array(list)) => list,
+        Some(_) => return Err(ApiError::invalid("messages", "messages is not an array")),
+    };
+    if list.is_empty() {
+        return Err(ApiError::invalid(
+            "messages",
+            "messages is empty; it takes at least one",
+        ));
+    }
+    if list.len() > MAX_MESSAGES {
+        let message = format!(
+            "messages has {} entries; the limit is {MAX_MESSAGES}",
+            list.len()
+        );
+        return Err(ApiError::invalid("messages", message));
+    }
+    list.iter()
+        .enumerate()
+        .map(|(index, entry)| message(&format!("messages[{index}]"), entry))
+        .collect()
+}
+
+fn message(place: &str, entry: &Value) -> Result<Message, ApiError> {
+    let Value::Object(entry) = entry else {
+        return Err(ApiError::invalid(
+            place,
+            format!("{place} is not an object"),
+        ));
+    };
+    let role = match given(entry, "role").and_then(Value::as_str) {
+        // Newer clients say `developer` for what templates know as `system`.
+        Some("system" | "developer") => "system",
+        Some("user") => "user",
+        Some("assistant") => "assistant",
+        Some(other) => {
+            let message = format!(
+                "{place}.role is {:?}; it takes system, developer, user or assistant",
+                quoted(other)
+            );
+            return Err(ApiError::invalid(format!("{place}.role"), message));
+        }
+        None => return Err(ApiError::missing(&format!("{place}.role"))),
+    };
+    if given(entry, "tool_calls").is_some() {
+        return Err(ApiError::unsupported(&format!("{place}.tool_calls")));
+    }
+    Ok(Message {
+        role: role.to_owned(),
+        content: content(&format!("{place}.content"), entry)?,
+    })
+}
+
+/// A text, or the texts of an array of text parts one after the other.
+fn content(place: &str, entry: &Object) -> Result<String, ApiError> {
+    match given(entry, "content") {
+        None => Err(ApiError::missing(place)),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .enumerate()
+            .map(|(index, part)| text_part(&format!("{place}[{index}]"), part))
+            .collect(),
+        Some(_) => Err(ApiError::invalid(
+            place,
+            format!("{place} is neither a string nor an array of text parts"),
+        )),
+    }
+}
+
+fn text_part<'a>(place: &str, part: &'a Value) -> Result<&'a str, ApiError> {
+    match part.get("type").and_then(Value::as_str) {
+        Some("text") => part
+            .get("text")
+            .and_then(Value::as_str)
+            .ok_or_else(|| ApiError::missing(&format!("{place}.text"))),
+        Some(other) => {
+            let message = format!(
+                "{place}.type is {:?}; this server takes text only",
+                quoted(other)
+            );
+            Err(ApiError::invalid(format!("{place}.type"), message))
+        }
+        None => Err(ApiError::missing(&format!("{place}.type"))),
+    }
+}
+
+fn max_tokens(request: &Object, configuration: &Configuration) -> Result<u32, ApiError> {
+    let context = configuration.engine.context;
+    // The newer name wins where a client sends both.
+    for key in ["max_completion_tokens", "max_tokens"] {
+        if let Some(value) = given(request, key) {
+            return value
+                .as_u64()
+                .and_then(|wanted| u32::try_from(wanted).ok())
+                .filter(|wanted| (1..=context).contains(wanted))
+                .ok_or_else(|| {
+                    let message = format!(
+                        "{key} is not a whole number from 1 to {context}, the context's tokens"
+                    );
+                    ApiError::invalid(key, message)
+                });
+        }
+    }
+    Ok(configuration.serving.default_max_tokens.min(context))
+}
+
+fn number(request: &Object, key: &str, least: f64, most: f64) -> Result<Option<f32>, ApiError> {
+    let Some(value) = given(request, key) else {
+        return Ok(None);
+    };
+    match value.as_f64() {
+        // The engine computes in single precision; in these ranges nothing else is lost.
+        #[allow(clippy::cast_possible_truncation)]
+        Some(number) if (least..=most).contains(&number) => Ok(Some(number as f32)),
+        _ => Err(ApiError::invalid(
+            key,
+            format!("{key} is not a number from {least} to {most}"),
+        )),
+    }
+}
+
+fn top_p(request: &Object) -> Result<f32, ApiError> {
+    match number(request, "top_p", 0.0, 1.0)? {
+        Some(top_p) if top_p <= 0.0 => Err(ApiError::invalid(
+            "top_p",
+            "top_p is 0, which would keep no token",
+        )),
+        top_p => Ok(top_p.unwrap_or(1.0)),
+    }
+}
+
+/// OpenAI's seeds have 64 bits, the engine's 32: the halves are folded, so that small seeds stay what they are.
+fn request_seed(request: &Object) -> Result<Option<u32>, ApiError> {
+    let Some(value) = given(request, "seed") else {
+        return Ok(None);
+    };
+    let seed = value
+        .as_u64()
+        .or_else(|| value.as_i64().map(i64::cast_unsigned))
+        .ok_or_else(|| ApiError::invalid("seed", "seed is not a whole number of 64 bits"))?;
+    let folded = (seed ^ (seed >> 32)) & u64::from(u32::MAX);
+    Ok(u32::try_from(folded).ok())
+}
+
+fn stop(request: &Object) -> Result<Vec<String>, ApiError> {
+    let wrong = || {
+        let message = format!(
+            "stop is neither a string nor an array of up to {MAX_STOPS} strings of 1 to {MAX_STOP} bytes"
+        );
+        ApiError::invalid("stop", message)
+    };
+    let stops = match given(request, "stop") {
+        None => return Ok(Vec::new()),
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(list)) if list.len() <= MAX_STOPS => list
+            .iter()
+            .map(|text| text.as_str().map(str::to_owned))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(wrong)?,
+        Some(_) => return Err(wrong()),
+    };
+    if stops
+        .iter()
+        .all(|text| (1..=MAX_STOP).contains(&text.len()))
+    {
+        Ok(stops)
+    } else {
+        Err(wrong())
+    }
+}
+
+fn delivery(request: &Object) -> Result<Delivery, ApiError> {
+    let stream = flag(request, "stream", "stream")?;
+    match (stream, given(request, "stream_options")) {
+        (false, None) => Ok(Delivery::Whole),
+        (false, Some(_)) => Err(ApiError::invalid(
+            "stream_options",
+            "stream_options is only for requests with \"stream\": true",
+        )),
+        (true, None) => Ok(Delivery::Stream { with_usage: false }),
+        (true, Some(Value::Object(options))) => Ok(Delivery::Stream {
+            with_usage: flag(options, "include_usage", "stream_options.include_usage")?,
+        }),
+        (true, Some(_)) => Err(ApiError::invalid(
+            "stream_options",
+            "stream_options is not an object",
+        )),
+    }
+}
+
+fn flag(object: &Object, key: &str, place: &str) -> Result<bool, ApiError> {
+    match given(object, key) {
+        None => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(ApiError::invalid(
+            place,
+            format!("{place} is neither true nor false"),
+        )),
+    }
+}
+
+fn quoted(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_QUOTED))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Errors as OpenAI's clients know them: `{"error": {message, type, param, code}}`.
+
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// Seconds after which a client that was turned away may try again.
+const RETRY_AFTER: &str = "5";
+
+/// A request that is not answered as asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ApiError {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+    kind: &'static str,
+    pub(super) parameter: Option<String>,
+    pub(super) code: &'static str,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            kind: match status {
+                StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+                status if status.is_server_error() => "server_error",
+                _ => "invalid_request_error",
+            },
+            parameter: None,
+            code,
+        }
+    }
+
+    /// Names the parameter at fault.
+    #[must_use]
+    pub(super) fn about(mut self, parameter: impl Into<String>) -> Self {
+        self.parameter = Some(parameter.into());
+        self
+    }
+
+    /// 400: a parameter has a value that it cannot have.
+    pub(super) fn invalid(parameter: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_value", message).about(parameter)
+    }
+
+    /// 400: a parameter must be there.
+    pub(super) fn missing(parameter: &str) -> Self {
+        let message = format!("you must provide {parameter}");
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "missing_required_parameter",
+            message,
+        )
+        .about(parameter)
+    }
+
+    /// 400: a parameter would change the answer, and this server cannot do what it asks.
+    pub(super) fn unsupported(parameter: &str) -> Self {
+        let message = format!("{parameter} is not supported by this server; leave it out");
+        Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
+    }
+
+    /// 400: the body is no JSON object.
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_json", message)
+    }
+
+    /// 400: the prompt does not fit.
+    pub(super) fn context_exceeded(prompt_tokens: u32, context: u32) -> Self {
+        let message = format!(
+            "this model's context has {context} tokens, but the messages have {prompt_tokens}; shorten the messages"
+        );
+        Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message).about("messages")
+    }
+
+    /// 404: another model.
+    pub(super) fn model_not_found(served: &str) -> Self {
+        let message = format!("this server has one model, {served:?}; GET /v1/models lists it");
+        Self::new(StatusCode::NOT_FOUND, "model_not_found", message).about("model")
+    }
+
+    /// 404: no such route.
+    pub(super) fn unknown_route() -> Self {
+        let message = "there is no such route; there are POST /v1/chat/completions, GET /v1/models, GET /v1/attestation and GET /health";
+        Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
+    }
+
+    /// 405: the route takes another method.
+    pub(super) fn method(allowed: &Method) -> Self {
+        let message = format!("this route takes {allowed}");
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+        )
+    }
+
+    /// 408: the body did not come.
+    pub(super) fn slow_body(seconds: u64) -> Self {
+        let message = format!("the body did not arrive within {seconds} seconds; send it again");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    }
+
+    /// 413: the body is too long.
+    pub(super) fn body_too_long(limit: usize) -> Self {
+        let message = format!("the body is over the limit of {limit} bytes; send less");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    /// 429: the queue is full.
+    pub(super) fn busy() -> Self {
+        let message =
+            format!("all places to wait in are taken; try again in {RETRY_AFTER} seconds");
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limit_exceeded",
+            message,
+        )
+    }
+
+    /// 500: the answer broke off, or did not begin.
+    pub(super) fn broken() -> Self {
+        let message =
+            "the answer is incomplete: the engine broke off, or its answer was not read; ask again";
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "answer_incomplete",
+            message,
+        )
+    }
+
+    /// 503: there is no engine at the moment.
+    pub(super) fn no_engine() -> Self {
+        let message = "the engine is being restarted; ask again in a minute";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "engine_unavailable",
+            message,
+        )
+    }
+
+    /// 503: there is no evidence at the moment.
+    pub(super) fn no_evidence(code: &'static str) -> Self {
+        let message = "this machine's security processor gave no report; ask again, and tell the provider if it repeats";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
+
+    /// When to try again, where that is worth saying.
+    pub(super) fn retry_after(&self) -> Option<&'static str> {
+        matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        )
+        .then_some(RETRY_AFTER)
+    }
+
+    /// The body.
+    pub(super) fn to_json(&self) -> Value {
+        json!({"error": {
+            "message": self.message,
+            "type": self.kind,
+            "param": self.parameter,
+            "code": self.code,
+        }})
+    }
+}

@@ -1,0 +1,163 @@
+//! The command line: what a provider may say.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+
+use chrysalis_attestation::snp::{bits::GuestPolicy, tcb::Tcb};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Launches Chrysalis VMs and relays bytes to them; trusted with nothing.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Boot an image and relay TCP connections to it until Ctrl-C
+    #[command(
+        after_help = "Example:\n  chrysalis-host run build/cpu --configuration build/smollm2/configuration.toml \
+                      --weights build/smollm2/weights.img\n\nExit status: 0 stopped as asked, 1 the guest failed, \
+                      2 could not start."
+    )]
+    Run(RunOptions),
+    /// Say what this machine has and lacks, and how to fix it
+    #[command(
+        after_help = "Example:\n  chrysalis-host doctor --format json\n\nExit status: 0 a simulated run is possible, \
+                      1 it is not."
+    )]
+    Doctor(DoctorOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// The image folder, as `chrysalis-image build` makes it
+    #[arg(value_name = "IMAGE_DIR")]
+    pub(crate) image: PathBuf,
+    /// The configuration that the hardware measures
+    #[arg(long, value_name = "FILE")]
+    pub(crate) configuration: PathBuf,
+    /// The disk of weights and their hash tree, as `chrysalis-image weights` makes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// Where clients connect; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    pub(crate) listen: SocketAddr,
+    /// Where Prometheus asks, at /metrics; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
+    pub(crate) metrics: SocketAddr,
+    /// Keeps sockets, the console and the simulated vendor's keys [default: $XDG_STATE_HOME/chrysalis or
+    /// ~/.local/state/chrysalis]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Virtual CPUs; counted in the launch digest
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) vcpus: u32,
+    /// The guest's memory
+    #[arg(long, value_name = "MiB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(256..))]
+    pub(crate) memory: u32,
+    /// What executes the guest's instructions; `auto` takes KVM if a trial run works
+    #[arg(long, value_enum, default_value_t = AcceleratorChoice::Auto)]
+    pub(crate) accelerator: AcceleratorChoice,
+    /// Run this enclave as a plain process instead of a VM: for tests and development, nothing is isolated
+    #[arg(long, value_name = "BINARY")]
+    pub(crate) without_vm: Option<PathBuf>,
+    /// The guest policy that the simulated processor reports
+    #[arg(long, value_name = "HEX", default_value = "0x30000", value_parser = guest_policy)]
+    pub(crate) guest_policy: GuestPolicy,
+    /// The firmware levels that the simulated processor reports: boot loader, TEE, SNP, microcode
+    #[arg(long, value_name = "B,T,S,U")]
+    pub(crate) simulated_tcb: Option<SimulatedTcb>,
+    /// Write where and what is served, as JSON, once it is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Show the guest's console and every broken connection
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    /// The image folder whose files are looked for
+    #[arg(long, value_name = "DIR", default_value = "build/cpu")]
+    pub(crate) image: PathBuf,
+    /// The state folder whose disk is measured [default: as `run`]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// What executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AcceleratorChoice {
+    /// KVM if a trial run works, else TCG
+    Auto,
+    /// The processor itself
+    Kvm,
+    /// QEMU's emulation: slow, works everywhere
+    Tcg,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Firmware levels as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SimulatedTcb(pub(crate) Tcb);
+
+impl FromStr for SimulatedTcb {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let levels: Result<Vec<u8>, _> = text.split(',').map(|level| level.trim().parse()).collect();
+        match levels.as_deref() {
+            Ok(&[bootloader, tee, snp, microcode]) => {
+                Ok(Self(Tcb { fmc: None, bootloader, tee, snp, microcode }))
+            }
+            _ => Err("four numbers from 0 to 255 are wanted, such as 10,0,27,84".to_owned()),
+        }
+    }
+}
+
+fn guest_policy(text: &str) -> Result<GuestPolicy, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u64::from_str_radix(digits, 16)
+        .map(GuestPolicy)
+        .map_err(|_| "a hexadecimal number of at most 64 bits is wanted, such as 0x30000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn reads_firmware_levels_and_refuses_others() {
+        let tcb = Tcb { fmc: None, bootloader: 1, tee: 2, snp: 3, microcode: 255 };
+        assert_eq!("1,2,3,255".parse(), Ok(SimulatedTcb(tcb)));
+        for wrong in ["", "1,2,3", "1,2,3,4,5", "1,2,3,256", "a,b,c,d"] {
+            assert!(wrong.parse::<SimulatedTcb>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn reads_a_guest_policy_with_and_without_prefix() {
+        assert_eq!(guest_policy("0xb0000"), Ok(GuestPolicy(0xb_0000)));
+        assert_eq!(guest_policy("30000"), Ok(GuestPolicy(0x3_0000)));
+        assert!(guest_policy("debug").is_err());
+    }
+}

@@ -1,0 +1,256 @@
+//! `/metrics`: counts in Prometheus's text format. Holds numbers, states and the names of boot stages, never content.
+
+use std::{
+    convert::Infallible,
+    fmt::{Display, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+
+use crate::guest::{Guest, State};
+
+/// The most questions at once; one more waits.
+const MAX_CONNECTIONS: usize = 8;
+/// The longest that one question and its answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The rest when the system cannot accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The version of the text format.
+const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// One number that is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(pub(crate) AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the relay counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Connections being relayed.
+    pub(crate) open: Counter,
+    /// Connections ever relayed.
+    pub(crate) total: Counter,
+    /// Connections closed for want of a place.
+    pub(crate) refused: Counter,
+    /// Connections that ended in an error.
+    pub(crate) broken: Counter,
+    /// Bytes from clients.
+    pub(crate) to_guest: Counter,
+    /// Bytes to clients.
+    pub(crate) from_guest: Counter,
+}
+
+impl Counters {
+    /// Counts a connection as open until the value is dropped.
+    pub(crate) fn open_one(self: &Arc<Self>) -> OpenOne {
+        self.open.add(1);
+        self.total.add(1);
+        OpenOne(Arc::clone(self))
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub(crate) struct OpenOne(Arc<Counters>);
+
+impl Drop for OpenOne {
+    fn drop(&mut self) {
+        self.0.open.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Everything that is published.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    counters: Arc<Counters>,
+    guest: Arc<Guest>,
+    started: Instant,
+}
+
+impl Metrics {
+    pub(crate) fn new(counters: Arc<Counters>, guest: Arc<Guest>) -> Arc<Self> {
+        Arc::new(Self { counters, guest, started: Instant::now() })
+    }
+
+    /// Answers `GET /metrics` for as long as it is polled.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            // Never closed, so never an error.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok((stream, _)) = listener.accept().await else {
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let metrics = Arc::clone(&self);
+            tokio::spawn(async move {
+                let _place = place;
+                let service = service_fn(|request| {
+                    let answer = metrics.answer(&request);
+                    async { Ok::<_, Infallible>(answer) }
+                });
+                let connection = http1::Builder::new()
+                    .keep_alive(false)
+                    .serve_connection(TokioIo::new(stream), service);
+                // One that is slow or gone is its own loss.
+                let _ = timeout(PATIENCE, connection).await;
+            });
+        }
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let (status, text) = match (request.method(), request.uri().path()) {
+            (&Method::GET, "/metrics") => (StatusCode::OK, self.text()),
+            (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned()),
+            _ => (StatusCode::NOT_FOUND, "the metrics are at /metrics\n".to_owned()),
+        };
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, TEXT_FORMAT);
+        response
+    }
+
+    /// The text that Prometheus reads.
+    fn text(&self) -> String {
+        let counters = &self.counters;
+        let mut page = Page::default();
+        page.family("connections_open", "gauge", "Connections being relayed.");
+        page.sample("connections_open", "", counters.open.read());
+        page.family("connections_total", "counter", "Connections ever relayed.");
+        page.sample("connections_total", "", counters.total.read());
+        page.family("connections_refused_total", "counter", "Connections closed for want of a place.");
+        page.sample("connections_refused_total", "", counters.refused.read());
+        page.family("connections_broken_total", "counter", "Connections that ended in an error.");
+        page.sample("connections_broken_total", "", counters.broken.read());
+        page.family("relayed_bytes_total", "counter", "Bytes of ciphertext relayed.");
+        page.sample("relayed_bytes_total", r#"{direction="to_guest"}"#, counters.to_guest.read());
+        page.sample("relayed_bytes_total", r#"{direction="from_guest"}"#, counters.from_guest.read());
+        page.family("guest_restarts_total", "counter", "Restarts of the guest: a run has one guest and ends with it.");
+        page.sample("guest_restarts_total", "", 0);
+        page.family("guest_state", "gauge", "1 for the state that the guest says it is in.");
+        let now = self.guest.state();
+        for (name, is) in [
+            ("booting", now == State::Booting),
+            ("serving", now == State::Serving),
+            ("failed", matches!(now, State::Failed(_))),
+        ] {
+            page.sample("guest_state", &format!(r#"{{state="{name}"}}"#), u8::from(is));
+        }
+        page.family("boot_stage_seconds", "gauge", "Since the guest's kernel started, when it passed each stage.");
+        for stage in self.guest.stages() {
+            let labels = format!(r#"{{stage="{}"}}"#, label(&stage.name));
+            page.sample("boot_stage_seconds", &labels, stage.at.as_secs_f64());
+        }
+        page.family("uptime_seconds", "gauge", "Since this host program started.");
+        page.sample("uptime_seconds", "", self.started.elapsed().as_secs());
+        page.0
+    }
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "# HELP chrysalis_{name} {help}\n# TYPE chrysalis_{name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = writeln!(self.0, "chrysalis_{name}{labels} {value}");
+    }
+}
+
+/// A label's value; the guest chose it, so nothing but plain words passes.
+fn label(name: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || " _-.".contains(character);
+    name.chars().map(|character| if plain(character) { character } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    fn metrics() -> Arc<Metrics> {
+        let counters = Arc::new(Counters::default());
+        counters.to_guest.add(7);
+        counters.refused.add(2);
+        let guest = Guest::new();
+        guest.passed("weights opened", 1500);
+        guest.passed("\"} evil 1", 1600);
+        guest.serves();
+        Metrics::new(counters, Arc::new(guest))
+    }
+
+    #[test]
+    fn says_what_was_counted() {
+        let metrics = metrics();
+        let _open = metrics.counters.open_one();
+        drop(metrics.counters.open_one());
+        let text = metrics.text();
+        for line in [
+            "chrysalis_connections_open 1",
+            "chrysalis_connections_total 2",
+            "chrysalis_connections_refused_total 2",
+            "# TYPE chrysalis_relayed_bytes_total counter",
+            r#"chrysalis_relayed_bytes_total{direction="to_guest"} 7"#,
+            "chrysalis_guest_restarts_total 0",
+            r#"chrysalis_guest_state{state="booting"} 0"#,
+            r#"chrysalis_guest_state{state="serving"} 1"#,
+            r#"chrysalis_boot_stage_seconds{stage="weights opened"} 1.5"#,
+            r#"chrysalis_boot_stage_seconds{stage="__ evil 1"} 1.6"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_over_http_at_its_one_path() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(metrics().serve(listener));
+        let ask = async |line: &str| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let good = ask("GET /metrics").await;
+        assert!(good.starts_with("HTTP/1.1 200 OK") && good.contains("version=0.0.4"), "{good}");
+        assert!(ask("GET /").await.starts_with("HTTP/1.1 404"));
+        assert!(ask("POST /metrics").await.starts_with("HTTP/1.1 405"));
+    }
+}

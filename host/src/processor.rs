@@ -1,0 +1,107 @@
+//! The simulated security processor: what AMD's would be on a machine that has one. No hardware protects anything here.
+//!
+//! It measures exactly the files and the command line that QEMU gets, and the firmware that SNP would run in front of
+//! them, and signs reports of the real layout under a root that says it is simulated. A relying party accepts them only
+//! if its policy names that root.
+
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use chrysalis_attestation::{
+    Time,
+    bundle::Endorsements,
+    snp::{bits::GuestPolicy, tcb::Tcb},
+};
+use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
+use chrysalis_simulate::{Amd, Launch, VcekProfile};
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// Its name wherever it appears.
+pub(crate) const NAME: &str = "simulated AMD SEV-SNP (no hardware protects this machine)";
+
+/// A processor with one guest.
+pub(crate) struct Processor {
+    amd: Amd,
+    launch: Launch,
+    tcb: Option<Tcb>,
+}
+
+/// What is launched.
+pub(crate) struct Launched<'a> {
+    /// What boots.
+    pub(crate) image: &'a Image,
+    /// Virtual CPUs.
+    pub(crate) vcpus: u32,
+    /// The configuration's digest.
+    pub(crate) host_data: [u8; 32],
+    /// What the guest's owner allows the host.
+    pub(crate) policy: GuestPolicy,
+    /// Other firmware levels than an up-to-date machine's.
+    pub(crate) tcb: Option<Tcb>,
+}
+
+impl Processor {
+    /// Measures a launch. The vendor's keys are in `keys`; the first time, making them takes seconds.
+    pub(crate) fn launch(keys: &Path, launched: &Launched<'_>) -> anyhow::Result<Self> {
+        let digest =
+            snp_launch_digest(launched.image, CommandLine::Simulated, Shape::new(launched.vcpus))?;
+        let mut report_id = [0; 32];
+        SystemRandom::new()
+            .fill(&mut report_id)
+            .ok()
+            .context("the system gives no random numbers")?;
+        let amd = Amd::open_or_create(keys, now()?, &mut |step| {
+            eprintln!("simulated processor: {step}");
+        })?;
+        let mut launch = Launch::new(digest, launched.host_data, report_id);
+        launch.policy = launched.policy;
+        Ok(Self { amd, launch, tcb: launched.tcb })
+    }
+
+    /// What it measured.
+    pub(crate) fn launch_digest(&self) -> [u8; 48] {
+        self.launch.launch_digest
+    }
+
+    /// SHA-256 of the simulated root: what a policy names to accept this processor.
+    pub(crate) fn root_sha256(&self) -> [u8; 32] {
+        self.amd.root_sha256()
+    }
+
+    /// A signed report.
+    pub(crate) fn report(&self, report_data: [u8; 64]) -> Vec<u8> {
+        let mut report = self.amd.report(&self.launch, report_data);
+        if let Some(tcb) = self.tcb {
+            report.current_tcb = tcb.encode();
+            report.reported_tcb = tcb.encode();
+            report.committed_tcb = tcb.encode();
+            report.launch_tcb = tcb.encode();
+        }
+        self.amd.sign(&report).to_vec()
+    }
+
+    /// What a relying party needs to check the reports.
+    pub(crate) fn endorsements(&mut self) -> anyhow::Result<Endorsements> {
+        let now = now()?;
+        self.amd.renew(now)?;
+        let mut endorsements = self.amd.endorsements();
+        if let Some(tcb) = self.tcb {
+            // The key is derived from the levels, so its certificate names them: the first, before the authorities.
+            let vcek = self.amd.issue_vcek(&VcekProfile { tcb, ..self.amd.vcek_profile(now) })?;
+            if let Some(first) = endorsements.certificates.first_mut() {
+                *first = vcek;
+            }
+        }
+        Ok(endorsements)
+    }
+}
+
+fn now() -> anyhow::Result<Time> {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the clock stands before 1970; set it")?;
+    Ok(Time(since.as_secs().try_into()?))
+}

@@ -1,0 +1,213 @@
+//! An image is what its recipe and lock say, or there is an error that names the thing, and no image.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod workbench;
+
+use std::fs;
+
+use chrysalis_image::{Error, digest::Sha256, lock::Kind, manifest::Origin};
+use workbench::{RECIPE, Workbench, bz_image};
+
+#[test]
+fn holds_what_the_recipe_lists_and_nothing_else() {
+    let bench = Workbench::new();
+    let manifest = bench.build().unwrap();
+    let names: Vec<&str> = manifest
+        .files
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "kernel",
+            "initrd",
+            "firmware.fd",
+            "cmdline",
+            "cmdline-simulated"
+        ]
+    );
+    let inside: Vec<&str> = manifest.files[1]
+        .contents
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect();
+    // virtio_pci is built in; dm-bufio loads before what depends on it.
+    assert_eq!(
+        inside,
+        [
+            "init",
+            "modules/00-dm-bufio.ko",
+            "modules/01-dm-verity.ko",
+            "worker"
+        ]
+    );
+    let line = |name| fs::read_to_string(bench.path("out").join(name)).unwrap();
+    assert_eq!(line("cmdline"), "console=ttyS0 --");
+    assert_eq!(
+        line("cmdline-simulated"),
+        "console=ttyS0 -- platform=simulated"
+    );
+}
+
+#[test]
+fn names_the_origin_and_the_digest_of_every_file() {
+    let bench = Workbench::new();
+    let manifest = bench.build().unwrap();
+    for file in &manifest.files {
+        let bytes = fs::read(bench.path("out").join(&file.path)).unwrap();
+        assert_eq!(
+            (file.size, file.sha256),
+            (bytes.len() as u64, Sha256::of(&bytes)),
+            "{}",
+            file.path
+        );
+    }
+    let origin = |name: &str, path: &str| Origin::Input {
+        name: name.into(),
+        path: path.into(),
+    };
+    assert_eq!(manifest.files[0].origin, origin("kernel", "boot/vmlinuz-6"));
+    let module = &manifest.files[1].contents[1];
+    assert_eq!(
+        module.origin,
+        origin("kernel", "usr/lib/modules/6/kernel/dm-bufio.ko.xz")
+    );
+    assert_eq!(
+        fs::read_to_string(bench.path("out/image.json")).unwrap(),
+        manifest.render()
+    );
+}
+
+#[test]
+fn refuses_unknown_recipe_key() {
+    let error = Workbench::new()
+        .build_with("modules =", "modulse =")
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::Malformed { .. }));
+    assert!(
+        text.contains("modulse") && text.contains("image.toml") && text.contains("hint: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn refuses_a_command_line_that_says_the_platform() {
+    let bench = Workbench::new();
+    let error = bench
+        .build_with("ttyS0 --", "ttyS0 platform=x --")
+        .unwrap_err();
+    assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
+    let error = bench.build_with("ttyS0 --", "ttyS0").unwrap_err();
+    assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
+}
+
+#[test]
+fn refuses_paths_that_leave_the_initrd() {
+    for path in ["/init", "../init", "a//b", ""] {
+        let error = Workbench::new()
+            .build_with("path = \"worker\"", &format!("path = {path:?}"))
+            .unwrap_err();
+        assert!(
+            matches!(error, Error::Value { key, .. } if key == "binary.path"),
+            "{path:?}"
+        );
+    }
+}
+
+#[test]
+fn refuses_an_image_without_init() {
+    let error = Workbench::new()
+        .build_with("path = \"init\"", "path = \"enclave\"")
+        .unwrap_err();
+    assert!(matches!(error, Error::Value { key, .. } if key == "binary"));
+}
+
+#[test]
+fn names_unknown_module_and_who_needs_it() {
+    let error = Workbench::new()
+        .build_with("\"dm-verity\"", "\"dm-virty\"")
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::UnknownModule { module, needed_by: None } if module == "dm-virty")
+    );
+    let error = Workbench::new()
+        .build_with("\"dm-verity\"", "\"lonely\"")
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::UnknownModule { module, needed_by: Some(by) } if module == "nowhere" && by == "lonely")
+    );
+}
+
+#[test]
+fn refuses_a_kernel_that_is_no_bz_image() {
+    let bench = Workbench::with(b"\x7fELF", b"");
+    assert!(
+        matches!(bench.build(), Err(Error::NotBzImage { path, .. }) if path == "boot/vmlinuz-6")
+    );
+}
+
+#[test]
+fn refuses_firmware_without_kernel_hashes() {
+    let bench = Workbench::with(&bz_image(), b"firmware of another kind");
+    assert!(
+        matches!(bench.build(), Err(Error::NoKernelHashes { input, .. }) if input == "firmware")
+    );
+}
+
+#[test]
+fn refuses_a_pattern_that_matches_no_file() {
+    let error = Workbench::new()
+        .build_with("boot/vmlinuz-*", "boot/vmlinux-*")
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::NotOneFile { pattern, found: 0, .. } if pattern == "boot/vmlinux-*")
+    );
+}
+
+#[test]
+fn names_the_input_that_the_lock_lacks() {
+    let error = Workbench::new()
+        .build_with("input = \"kernel\"", "input = \"kernle\"")
+        .unwrap_err();
+    assert!(matches!(error, Error::NotLocked { input, .. } if input == "kernle"));
+}
+
+#[test]
+fn refuses_a_lock_of_another_kind() {
+    let mut bench = Workbench::new();
+    bench.pin("wheel", Kind::Wheel, "wheel.whl", b"");
+    let error = bench
+        .build_with("input = \"kernel\"", "input = \"wheel\"")
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        Error::WrongKind {
+            wanted: "deb",
+            locked: "wheel",
+            ..
+        }
+    ));
+}
+
+#[test]
+fn leaves_the_old_image_when_the_new_one_fails() {
+    let bench = Workbench::new();
+    bench.build().unwrap();
+    let before = fs::read(bench.path("out/initrd")).unwrap();
+    bench
+        .build_with("\"dm-verity\"", "\"nothing\"")
+        .unwrap_err();
+    assert_eq!(fs::read(bench.path("out/initrd")).unwrap(), before);
+    bench.write("recipes/image.toml", RECIPE.as_bytes());
+    bench.build().unwrap();
+}
+
+#[test]
+fn names_the_program_that_is_not_there() {
+    let bench = Workbench::new();
+    fs::remove_file(bench.path("binaries/worker")).unwrap();
+    assert!(matches!(bench.build(), Err(Error::NoProgram { package, .. }) if package == "worker"));
+}
