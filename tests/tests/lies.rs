@@ -24,7 +24,15 @@ fn chat(url: &str, policy: &str) -> (Option<i32>, String) {
     let file = folder.path().join("policy.toml");
     fs::write(&file, policy).expect("a policy");
     let prompt = SECRET.repeat(200);
-    let output = chrysalis(&["chat", url, &prompt, "--max-tokens", "4", "--policy", &file.to_string_lossy()]);
+    let output = chrysalis(&[
+        "chat",
+        url,
+        &prompt,
+        "--max-tokens",
+        "4",
+        "--policy",
+        &file.to_string_lossy(),
+    ]);
     (
         output.status.code(),
         text(&output.stdout) + &text(&output.stderr),
