@@ -85,8 +85,15 @@ fn certificate(page: &mut Page, der: &[u8]) {
 
 fn evidence(page: &mut Page, evidence: &Evidence) {
     let endorsements = &evidence.endorsements;
-    if endorsements.certificates.iter().any(|der| certificates::is_simulated(der)) {
-        page.heading("simulated", "its certificates are of a simulated vendor, so it proves nothing about hardware");
+    if endorsements
+        .certificates
+        .iter()
+        .any(|der| certificates::is_simulated(der))
+    {
+        page.heading(
+            "simulated",
+            "its certificates are of a simulated vendor, so it proves nothing about hardware",
+        );
     }
     match &evidence.cpu {
         CpuReport::Snp(bytes) => report::show(page, bytes),
