@@ -349,4 +349,17 @@ mod tests {
         assert!(rest.is_empty());
         assert_eq!(Evidence::decode(content.as_ref()), Ok(evidence()));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_changed_byte_goes_unseen(index: proptest::sample::Index, change in 1..=u8::MAX) {
+            let mut bytes = evidence().encode();
+            let byte = index.get_mut(&mut bytes);
+            *byte ^= change;
+            if let Ok(changed) = Evidence::decode(&bytes) {
+                proptest::prop_assert_ne!(&changed, &evidence());
+                proptest::prop_assert_eq!(changed.encode(), bytes);
+            }
+        }
+    }
 }

@@ -339,3 +339,11 @@ fn no_simulation_is_accepted_by_default() {
             .name_a_simulation()
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC*", key in "[a-z_.]{1,20}", value in "[\\[\\]{}=\"0-9a-z, ]{0,40}") {
+        let _ = Policy::parse(&text);
+        let _ = with(&format!("{key} = {value}"), &text);
+    }
+}
