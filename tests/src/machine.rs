@@ -220,7 +220,6 @@ pub fn honest_policy() -> String {
             "init",
             "--image",
             &paths::image().to_string_lossy(),
-            "--simulated",
             "--vcpus",
             "2",
             "--configuration",
