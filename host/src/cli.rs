@@ -47,8 +47,8 @@ pub(crate) struct RunOptions {
     /// Where Prometheus asks, at /metrics; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     pub(crate) metrics: SocketAddr,
-    /// Keeps sockets, the console and the simulated vendor's keys [default: $XDG_STATE_HOME/chrysalis or
-    /// ~/.local/state/chrysalis]
+    /// Keeps sockets, the console and the simulated vendor's keys [default: `$XDG_STATE_HOME/chrysalis`,
+    /// else `~/.local/state/chrysalis`]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Virtual CPUs; counted in the launch digest
@@ -118,11 +118,16 @@ impl FromStr for SimulatedTcb {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let levels: Result<Vec<u8>, _> = text.split(',').map(|level| level.trim().parse()).collect();
+        let levels: Result<Vec<u8>, _> =
+            text.split(',').map(|level| level.trim().parse()).collect();
         match levels.as_deref() {
-            Ok(&[bootloader, tee, snp, microcode]) => {
-                Ok(Self(Tcb { fmc: None, bootloader, tee, snp, microcode }))
-            }
+            Ok(&[bootloader, tee, snp, microcode]) => Ok(Self(Tcb {
+                fmc: None,
+                bootloader,
+                tee,
+                snp,
+                microcode,
+            })),
             _ => Err("four numbers from 0 to 255 are wanted, such as 10,0,27,84".to_owned()),
         }
     }
@@ -132,7 +137,9 @@ fn guest_policy(text: &str) -> Result<GuestPolicy, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     u64::from_str_radix(digits, 16)
         .map(GuestPolicy)
-        .map_err(|_| "a hexadecimal number of at most 64 bits is wanted, such as 0x30000".to_owned())
+        .map_err(|_| {
+            "a hexadecimal number of at most 64 bits is wanted, such as 0x30000".to_owned()
+        })
 }
 
 #[cfg(test)]
@@ -147,7 +154,13 @@ mod tests {
 
     #[test]
     fn reads_firmware_levels_and_refuses_others() {
-        let tcb = Tcb { fmc: None, bootloader: 1, tee: 2, snp: 3, microcode: 255 };
+        let tcb = Tcb {
+            fmc: None,
+            bootloader: 1,
+            tee: 2,
+            snp: 3,
+            microcode: 255,
+        };
         assert_eq!("1,2,3,255".parse(), Ok(SimulatedTcb(tcb)));
         for wrong in ["", "1,2,3", "1,2,3,4,5", "1,2,3,256", "a,b,c,d"] {
             assert!(wrong.parse::<SimulatedTcb>().is_err(), "{wrong}");

@@ -42,8 +42,15 @@ impl Console {
     /// Starts a new file at `path`. With `echo`, each line is shown as it comes.
     pub(crate) fn create(path: &Path, echo: bool) -> anyhow::Result<Arc<Self>> {
         let file = File::create(path).with_context(|| path.display().to_string())?;
-        let kept = Kept { lines: VecDeque::with_capacity(KEPT_LINES), file, room: MAX_FILE };
-        Ok(Arc::new(Self { kept: Mutex::new(kept), echo }))
+        let kept = Kept {
+            lines: VecDeque::with_capacity(KEPT_LINES),
+            file,
+            room: MAX_FILE,
+        };
+        Ok(Arc::new(Self {
+            kept: Mutex::new(kept),
+            echo,
+        }))
     }
 
     /// Takes lines until `output` ends, each with `prefix` in front.
@@ -103,11 +110,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("console.log");
         let console = Console::create(&path, false).unwrap();
-        let printed: String = (0..KEPT_LINES + 50).map(|number| format!("line {number}\r\n")).collect();
-        console.follow("", std::io::Cursor::new(printed.clone())).await.unwrap();
+        let lines: Vec<String> = (0..KEPT_LINES + 50)
+            .map(|number| {
+                format!(
+                    "line {number}
+"
+                )
+            })
+            .collect();
+        let printed = lines.concat();
+        console
+            .follow("", std::io::Cursor::new(printed.clone()))
+            .await
+            .unwrap();
         assert_eq!(console.newest(2), ["line 248", "line 249"]);
         assert_eq!(console.newest(usize::MAX).len(), KEPT_LINES);
-        assert_eq!(std::fs::read_to_string(path).unwrap(), printed.replace('\r', ""));
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            printed.replace('\r', "")
+        );
     }
 
     #[tokio::test]
@@ -118,6 +139,11 @@ mod tests {
         let flood = tokio::io::repeat(b'x').take(40 << 20);
         console.follow("", flood).await.unwrap();
         assert!(std::fs::metadata(path).unwrap().len() <= MAX_FILE as u64);
-        assert!(console.newest(usize::MAX).iter().all(|line| line.len() <= MAX_LINE));
+        assert!(
+            console
+                .newest(usize::MAX)
+                .iter()
+                .all(|line| line.len() <= MAX_LINE)
+        );
     }
 }

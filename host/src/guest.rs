@@ -75,7 +75,10 @@ impl Guest {
             return None;
         }
         let name = printable(name, MAX_NAME, LineBreaks::Replace);
-        let stage = Stage { name, at: Duration::from_millis(at_ms) };
+        let stage = Stage {
+            name,
+            at: Duration::from_millis(at_ms),
+        };
         stages.push(stage.clone());
         Some(stage)
     }
@@ -127,7 +130,10 @@ impl Guest {
 
     /// The stages it passed, in order.
     pub(crate) fn stages(&self) -> Vec<Stage> {
-        self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Asks it to stop: whether anybody inside listens for that.
@@ -171,7 +177,10 @@ mod tests {
         guest.failed("weights_corrupt", "first");
         guest.serves();
         guest.failed("other", "second");
-        let failure = Failure { code: "weights_corrupt".to_owned(), message: "first".to_owned() };
+        let failure = Failure {
+            code: "weights_corrupt".to_owned(),
+            message: "first".to_owned(),
+        };
         assert_eq!(guest.state(), State::Failed(failure));
     }
 
@@ -179,7 +188,10 @@ mod tests {
     fn keeps_a_bounded_number_of_bounded_stages() {
         let guest = Guest::new();
         for _ in 0..MAX_STAGES {
-            assert_eq!(guest.passed(&"x".repeat(5000), 1).unwrap().name.len(), MAX_NAME);
+            assert_eq!(
+                guest.passed(&"x".repeat(5000), 1).unwrap().name.len(),
+                MAX_NAME
+            );
         }
         assert_eq!(guest.passed("one more", 1), None);
         assert_eq!(guest.stages().len(), MAX_STAGES);

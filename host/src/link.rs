@@ -53,7 +53,9 @@ impl Link {
         Ok(match self {
             Self::Folder(folder) => Box::new(UnixStream::connect(folder.join("tls.sock")).await?),
             Self::Device(socket) => Box::new(greet(UnixStream::connect(socket).await?).await?),
-            Self::Kernel(cid) => Box::new(VsockStream::connect(VsockAddr::new(*cid, TLS_PORT)).await?),
+            Self::Kernel(cid) => {
+                Box::new(VsockStream::connect(VsockAddr::new(*cid, TLS_PORT)).await?)
+            }
         })
     }
 
@@ -82,19 +84,27 @@ impl Link {
 
 /// Speaks to a vsock device until the guest has accepted.
 async fn greet(mut stream: UnixStream) -> io::Result<UnixStream> {
-    stream.write_all(format!("CONNECT {TLS_PORT}\n").as_bytes()).await?;
+    stream
+        .write_all(format!("CONNECT {TLS_PORT}\n").as_bytes())
+        .await?;
     // Byte by byte, for what follows the line is the guest's.
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
         if line.len() == MAX_GREETING {
-            return Err(io::Error::new(ErrorKind::InvalidData, "the vsock device answers with a line too long"));
+            return Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "the vsock device answers with a line too long",
+            ));
         }
         line.push(stream.read_u8().await?);
     }
     if line.starts_with(b"OK ") {
         Ok(stream)
     } else {
-        Err(io::Error::new(ErrorKind::ConnectionRefused, "the vsock device did not answer OK"))
+        Err(io::Error::new(
+            ErrorKind::ConnectionRefused,
+            "the vsock device did not answer OK",
+        ))
     }
 }
 
@@ -149,7 +159,10 @@ mod tests {
     #[tokio::test]
     async fn takes_from_a_vsock_device_only_its_greeting() {
         let folder = tempfile::tempdir().unwrap();
-        let mut stream = device(folder.path(), b"OK 1073741824\nfrom the guest").connect().await.unwrap();
+        let mut stream = device(folder.path(), b"OK 1073741824\nfrom the guest")
+            .connect()
+            .await
+            .unwrap();
         let mut rest = String::new();
         stream.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "from the guest");
@@ -159,7 +172,11 @@ mod tests {
     async fn names_a_vsock_device_that_refuses_or_rambles() {
         let kind_of = async |greeting| {
             let folder = tempfile::tempdir().unwrap();
-            device(folder.path(), greeting).connect().await.err().map(|error| error.kind())
+            device(folder.path(), greeting)
+                .connect()
+                .await
+                .err()
+                .map(|error| error.kind())
         };
         assert_eq!(kind_of(b"NO\n").await, Some(ErrorKind::ConnectionRefused));
         assert_eq!(kind_of(b"").await, Some(ErrorKind::UnexpectedEof));

@@ -35,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The rest when the system cannot accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The version of the text format.
-const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const TEXT_FORMAT: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// One number that is counted.
 #[derive(Debug, Default)]
@@ -97,7 +98,11 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(counters: Arc<Counters>, guest: Arc<Guest>) -> Arc<Self> {
-        Arc::new(Self { counters, guest, started: Instant::now() })
+        Arc::new(Self {
+            counters,
+            guest,
+            started: Instant::now(),
+        })
     }
 
     /// Answers `GET /metrics` for as long as it is polled.
@@ -105,7 +110,9 @@ impl Metrics {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             // Never closed, so never an error.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             let Ok((stream, _)) = listener.accept().await else {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
@@ -129,8 +136,14 @@ impl Metrics {
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let (status, text) = match (request.method(), request.uri().path()) {
             (&Method::GET, "/metrics") => (StatusCode::OK, self.text()),
-            (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned()),
-            _ => (StatusCode::NOT_FOUND, "the metrics are at /metrics\n".to_owned()),
+            (_, "/metrics") => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET is answered here\n".to_owned(),
+            ),
+            _ => (
+                StatusCode::NOT_FOUND,
+                "the metrics are at /metrics\n".to_owned(),
+            ),
         };
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
@@ -146,30 +159,70 @@ impl Metrics {
         page.sample("connections_open", "", counters.open.read());
         page.family("connections_total", "counter", "Connections ever relayed.");
         page.sample("connections_total", "", counters.total.read());
-        page.family("connections_refused_total", "counter", "Connections closed for want of a place.");
+        page.family(
+            "connections_refused_total",
+            "counter",
+            "Connections closed for want of a place.",
+        );
         page.sample("connections_refused_total", "", counters.refused.read());
-        page.family("connections_broken_total", "counter", "Connections that ended in an error.");
+        page.family(
+            "connections_broken_total",
+            "counter",
+            "Connections that ended in an error.",
+        );
         page.sample("connections_broken_total", "", counters.broken.read());
-        page.family("relayed_bytes_total", "counter", "Bytes of ciphertext relayed.");
-        page.sample("relayed_bytes_total", r#"{direction="to_guest"}"#, counters.to_guest.read());
-        page.sample("relayed_bytes_total", r#"{direction="from_guest"}"#, counters.from_guest.read());
-        page.family("guest_restarts_total", "counter", "Restarts of the guest: a run has one guest and ends with it.");
+        page.family(
+            "relayed_bytes_total",
+            "counter",
+            "Bytes of ciphertext relayed.",
+        );
+        page.sample(
+            "relayed_bytes_total",
+            r#"{direction="to_guest"}"#,
+            counters.to_guest.read(),
+        );
+        page.sample(
+            "relayed_bytes_total",
+            r#"{direction="from_guest"}"#,
+            counters.from_guest.read(),
+        );
+        page.family(
+            "guest_restarts_total",
+            "counter",
+            "Restarts of the guest: a run has one guest and ends with it.",
+        );
         page.sample("guest_restarts_total", "", 0);
-        page.family("guest_state", "gauge", "1 for the state that the guest says it is in.");
+        page.family(
+            "guest_state",
+            "gauge",
+            "1 for the state that the guest says it is in.",
+        );
         let now = self.guest.state();
         for (name, is) in [
             ("booting", now == State::Booting),
             ("serving", now == State::Serving),
             ("failed", matches!(now, State::Failed(_))),
         ] {
-            page.sample("guest_state", &format!(r#"{{state="{name}"}}"#), u8::from(is));
+            page.sample(
+                "guest_state",
+                &format!(r#"{{state="{name}"}}"#),
+                u8::from(is),
+            );
         }
-        page.family("boot_stage_seconds", "gauge", "Since the guest's kernel started, when it passed each stage.");
+        page.family(
+            "boot_stage_seconds",
+            "gauge",
+            "Since the guest's kernel started, when it passed each stage.",
+        );
         for stage in self.guest.stages() {
             let labels = format!(r#"{{stage="{}"}}"#, label(&stage.name));
             page.sample("boot_stage_seconds", &labels, stage.at.as_secs_f64());
         }
-        page.family("uptime_seconds", "gauge", "Since this host program started.");
+        page.family(
+            "uptime_seconds",
+            "gauge",
+            "Since this host program started.",
+        );
         page.sample("uptime_seconds", "", self.started.elapsed().as_secs());
         page.0
     }
@@ -181,7 +234,10 @@ struct Page(String);
 impl Page {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "# HELP chrysalis_{name} {help}\n# TYPE chrysalis_{name} {kind}");
+        let _ = writeln!(
+            self.0,
+            "# HELP chrysalis_{name} {help}\n# TYPE chrysalis_{name} {kind}"
+        );
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
@@ -192,7 +248,9 @@ impl Page {
 /// A label's value; the guest chose it, so nothing but plain words passes.
 fn label(name: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || " _-.".contains(character);
-    name.chars().map(|character| if plain(character) { character } else { '_' }).collect()
+    name.chars()
+        .map(|character| if plain(character) { character } else { '_' })
+        .collect()
 }
 
 #[cfg(test)]
@@ -232,7 +290,10 @@ mod tests {
             r#"chrysalis_boot_stage_seconds{stage="weights opened"} 1.5"#,
             r#"chrysalis_boot_stage_seconds{stage="__ evil 1"} 1.6"#,
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
         }
     }
 
@@ -243,13 +304,19 @@ mod tests {
         tokio::spawn(metrics().serve(listener));
         let ask = async |line: &str| {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            stream.write_all(format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+            stream
+                .write_all(format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
+                .await
+                .unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.unwrap();
             answer
         };
         let good = ask("GET /metrics").await;
-        assert!(good.starts_with("HTTP/1.1 200 OK") && good.contains("version=0.0.4"), "{good}");
+        assert!(
+            good.starts_with("HTTP/1.1 200 OK") && good.contains("version=0.0.4"),
+            "{good}"
+        );
         assert!(ask("GET /").await.starts_with("HTTP/1.1 404"));
         assert!(ask("POST /metrics").await.starts_with("HTTP/1.1 405"));
     }

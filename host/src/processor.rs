@@ -46,8 +46,11 @@ pub(crate) struct Launched<'a> {
 impl Processor {
     /// Measures a launch. The vendor's keys are in `keys`; the first time, making them takes seconds.
     pub(crate) fn launch(keys: &Path, launched: &Launched<'_>) -> anyhow::Result<Self> {
-        let digest =
-            snp_launch_digest(launched.image, CommandLine::Simulated, Shape::new(launched.vcpus))?;
+        let digest = snp_launch_digest(
+            launched.image,
+            CommandLine::Simulated,
+            Shape::new(launched.vcpus),
+        )?;
         let mut report_id = [0; 32];
         SystemRandom::new()
             .fill(&mut report_id)
@@ -58,7 +61,11 @@ impl Processor {
         })?;
         let mut launch = Launch::new(digest, launched.host_data, report_id);
         launch.policy = launched.policy;
-        Ok(Self { amd, launch, tcb: launched.tcb })
+        Ok(Self {
+            amd,
+            launch,
+            tcb: launched.tcb,
+        })
     }
 
     /// What it measured.
@@ -90,7 +97,10 @@ impl Processor {
         let mut endorsements = self.amd.endorsements();
         if let Some(tcb) = self.tcb {
             // The key is derived from the levels, so its certificate names them: the first, before the authorities.
-            let vcek = self.amd.issue_vcek(&VcekProfile { tcb, ..self.amd.vcek_profile(now) })?;
+            let vcek = self.amd.issue_vcek(&VcekProfile {
+                tcb,
+                ..self.amd.vcek_profile(now)
+            })?;
             if let Some(first) = endorsements.certificates.first_mut() {
                 *first = vcek;
             }
@@ -104,4 +114,57 @@ fn now() -> anyhow::Result<Time> {
         .duration_since(UNIX_EPOCH)
         .context("the clock stands before 1970; set it")?;
     Ok(Time(since.as_secs().try_into()?))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use chrysalis_attestation::snp::report::Report;
+    use chrysalis_simulate::TCB;
+
+    /// A processor whose vendor all tests share: making one takes seconds.
+    pub(crate) fn processor(host_data: [u8; 32]) -> Processor {
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../build/tests/simulated-amd");
+        Processor {
+            amd: Amd::open_or_create(&keys, now().unwrap(), &mut |_| ()).unwrap(),
+            launch: Launch::new([3; 48], host_data, [4; 32]),
+            tcb: None,
+        }
+    }
+
+    #[test]
+    fn reports_what_was_launched() {
+        let mut processor = processor([5; 32]);
+        processor.launch.policy = GuestPolicy(0xb_0000);
+        let report = Report::parse(&processor.report([6; 64])).unwrap();
+        assert_eq!(
+            (
+                report.launch_digest,
+                report.host_data,
+                report.report_data,
+                report.policy
+            ),
+            ([3; 48], [5; 32], [6; 64], GuestPolicy(0xb_0000))
+        );
+        assert_eq!(report.reported_tcb, TCB.encode());
+    }
+
+    #[test]
+    fn other_firmware_levels_are_in_the_report_and_in_the_keys_certificate() {
+        let mut processor = processor([5; 32]);
+        let honest = processor.endorsements().unwrap().certificates;
+        let tcb = Tcb {
+            bootloader: 1,
+            ..TCB
+        };
+        processor.tcb = Some(tcb);
+        let report = Report::parse(&processor.report([6; 64])).unwrap();
+        assert_eq!(
+            (report.reported_tcb, report.launch_tcb),
+            (tcb.encode(), tcb.encode())
+        );
+        let altered = processor.endorsements().unwrap().certificates;
+        assert_ne!(altered[0], honest[0]);
+        assert_eq!(altered[1..], honest[1..]);
+    }
 }

@@ -26,7 +26,7 @@ use crate::{link::Link, metrics::Counters};
 /// The most connections at once; one more is closed at once and counted.
 pub(crate) const MAX_CONNECTIONS: usize = 256;
 /// A connection on which nothing moved for this long, or up to twice that, is closed.
-const IDLE_LIMIT: Duration = Duration::from_secs(600);
+const IDLE_LIMIT: Duration = Duration::from_mins(10);
 /// The rest when the system cannot accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,8 +41,18 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// A relay to the guest behind `link`, for at most `limit` connections at once.
-    pub(crate) fn new(link: Link, counters: Arc<Counters>, limit: usize, verbose: bool) -> Arc<Self> {
-        Arc::new(Self { link, counters, places: Arc::new(Semaphore::new(limit)), verbose })
+    pub(crate) fn new(
+        link: Link,
+        counters: Arc<Counters>,
+        limit: usize,
+        verbose: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            link,
+            counters,
+            places: Arc::new(Semaphore::new(limit)),
+            verbose,
+        })
     }
 
     /// Accepts and relays for as long as it is polled. One connection's end touches no other.
@@ -148,7 +158,12 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let relay = Relay::new(Link::Folder(folder.to_owned()), Arc::clone(&counters), limit, false);
+        let relay = Relay::new(
+            Link::Folder(folder.to_owned()),
+            Arc::clone(&counters),
+            limit,
+            false,
+        );
         tokio::spawn(relay.serve(listener));
         (address, counters)
     }
@@ -175,17 +190,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (address, counters) = relay_to(folder.path(), 4, echo).await;
         let (mut from, mut to) = split(TcpStream::connect(address).await.unwrap());
-        let sent: Vec<u8> = (0..SIZE).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect();
+        let sent: Vec<u8> = (0..SIZE)
+            .map(|at| u8::try_from(at * 31 % 251).unwrap())
+            .collect();
         let expected = sent.clone();
         tokio::spawn(async move {
             to.write_all(&sent).await.unwrap();
             to.shutdown().await.unwrap();
         });
         let mut back = Vec::new();
-        timeout(PATIENCE, from.read_to_end(&mut back)).await.unwrap().unwrap();
+        timeout(PATIENCE, from.read_to_end(&mut back))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(back == expected, "{} bytes came back changed", back.len());
         eventually(|| counters.open.read() == 0).await;
-        assert_eq!([counters.to_guest.read(), counters.from_guest.read()], [SIZE as u64; 2]);
+        assert_eq!(
+            [counters.to_guest.read(), counters.from_guest.read()],
+            [SIZE as u64; 2]
+        );
         assert_eq!([counters.total.read(), counters.broken.read()], [1, 0]);
     }
 
@@ -195,14 +218,20 @@ mod tests {
         let (address, _) = relay_to(folder.path(), 4, async |mut stream| {
             let mut question = String::new();
             stream.read_to_string(&mut question).await.unwrap();
-            stream.write_all(format!("{question}!").as_bytes()).await.unwrap();
+            stream
+                .write_all(format!("{question}!").as_bytes())
+                .await
+                .unwrap();
         })
         .await;
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(b"whole question").await.unwrap();
         client.shutdown().await.unwrap();
         let mut answer = String::new();
-        timeout(PATIENCE, client.read_to_string(&mut answer)).await.unwrap().unwrap();
+        timeout(PATIENCE, client.read_to_string(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(answer, "whole question!");
     }
 
@@ -219,7 +248,10 @@ mod tests {
         eventually(|| counters.open.read() == 1).await;
         healthy.write_all(b"still").await.unwrap();
         let mut back = [0; 5];
-        timeout(PATIENCE, healthy.read_exact(&mut back)).await.unwrap().unwrap();
+        timeout(PATIENCE, healthy.read_exact(&mut back))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(&back, b"still");
     }
 
@@ -238,7 +270,10 @@ mod tests {
         eventually(|| counters.open.read() == 1).await;
         let mut fourth = TcpStream::connect(address).await.unwrap();
         fourth.write_all(b"y").await.unwrap();
-        assert_eq!(timeout(PATIENCE, fourth.read_u8()).await.unwrap().unwrap(), b'y');
+        assert_eq!(
+            timeout(PATIENCE, fourth.read_u8()).await.unwrap().unwrap(),
+            b'y'
+        );
     }
 
     #[tokio::test]
@@ -256,8 +291,15 @@ mod tests {
                 client.write_all(&chunk).await.unwrap();
             }
         };
-        assert!(timeout(Duration::from_millis(500), flood).await.is_err(), "256 MiB went nowhere");
-        assert!(counters.to_guest.read() < 4 << 20, "{}", counters.to_guest.read());
+        assert!(
+            timeout(Duration::from_millis(500), flood).await.is_err(),
+            "256 MiB went nowhere"
+        );
+        assert!(
+            counters.to_guest.read() < 4 << 20,
+            "{}",
+            counters.to_guest.read()
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,7 +31,7 @@ const MAX_CONVERSATIONS: usize = 32;
 /// The longest that one question may take to arrive once it has begun, or one answer to be taken.
 const FRAME_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest silence between two questions of one conversation.
-const SILENCE: Duration = Duration::from_secs(300);
+const SILENCE: Duration = Duration::from_mins(5);
 /// The rest when the system cannot accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,8 +43,16 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    pub(crate) fn new(configuration: Vec<u8>, processor: Processor, guest: Arc<Guest>) -> Arc<Self> {
-        Arc::new(Self { configuration, processor: Mutex::new(processor), guest })
+    pub(crate) fn new(
+        configuration: Vec<u8>,
+        processor: Processor,
+        guest: Arc<Guest>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            configuration,
+            processor: Mutex::new(processor),
+            guest,
+        })
     }
 
     /// Answers for as long as it is polled. What one asker does touches no other.
@@ -52,7 +60,9 @@ impl Services {
         let places = Arc::new(Semaphore::new(MAX_CONVERSATIONS));
         loop {
             // Never closed, so never an error.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             let Ok(connection) = listener.accept().await else {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
@@ -63,7 +73,9 @@ impl Services {
                 // An asker that leaves is no event; one that misspeaks or stalls is worth a line.
                 match services.converse(connection).await {
                     Ok(()) | Err(FrameError::Closed | FrameError::Io(_)) => {}
-                    Err(error) => eprintln!("the guest asked something that makes no sense: {error}"),
+                    Err(error) => {
+                        eprintln!("the guest asked something that makes no sense: {error}");
+                    }
                 }
             });
         }
@@ -73,7 +85,9 @@ impl Services {
         let mut connection = BufReader::new(connection);
         loop {
             // The next question may take its time to begin, but not to arrive.
-            let Ok(begun) = timeout(SILENCE, connection.fill_buf()).await else { return Ok(()) };
+            let Ok(begun) = timeout(SILENCE, connection.fill_buf()).await else {
+                return Ok(());
+            };
             if begun?.is_empty() {
                 return Ok(());
             }
@@ -94,10 +108,12 @@ impl Services {
         match question {
             ToHost::Configuration => FromHost::Configuration(self.configuration.clone()),
             ToHost::Endorsements => match self.processor().endorsements() {
-                Ok(Endorsements { certificates, crls, .. }) => {
-                    FromHost::Endorsements { certificates, crls }
+                Ok(Endorsements {
+                    certificates, crls, ..
+                }) => FromHost::Endorsements { certificates, crls },
+                Err(error) => {
+                    FromHost::Refused(format!("the simulated processor failed: {error:#}"))
                 }
-                Err(error) => FromHost::Refused(format!("the simulated processor failed: {error:#}")),
             },
             ToHost::SimulatedReport { report_data } => {
                 FromHost::SimulatedReport(self.processor().report(report_data))
@@ -111,7 +127,9 @@ impl Services {
     }
 
     fn processor(&self) -> std::sync::MutexGuard<'_, Processor> {
-        self.processor.lock().unwrap_or_else(PoisonError::into_inner)
+        self.processor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, status: Status) {
@@ -161,7 +179,10 @@ mod tests {
     fn connect(services: &Arc<Services>) -> (DuplexStream, JoinHandle<Result<(), FrameError>>) {
         let (enclave, host) = duplex(1 << 16);
         let services = Arc::clone(services);
-        (enclave, tokio::spawn(async move { services.converse(Box::new(host)).await }))
+        (
+            enclave,
+            tokio::spawn(async move { services.converse(Box::new(host)).await }),
+        )
     }
 
     async fn ask(enclave: &mut DuplexStream, question: &ToHost) -> FromHost {
@@ -177,13 +198,19 @@ mod tests {
             ask(&mut enclave, &ToHost::Configuration).await,
             FromHost::Configuration(CONFIGURATION.to_vec())
         );
-        let FromHost::Endorsements { certificates, crls } = ask(&mut enclave, &ToHost::Endorsements).await
+        let FromHost::Endorsements { certificates, crls } =
+            ask(&mut enclave, &ToHost::Endorsements).await
         else {
             panic!("no endorsements")
         };
         assert_eq!((certificates.len(), crls.len()), (3, 1));
-        let FromHost::SimulatedReport(report) =
-            ask(&mut enclave, &ToHost::SimulatedReport { report_data: [7; 64] }).await
+        let FromHost::SimulatedReport(report) = ask(
+            &mut enclave,
+            &ToHost::SimulatedReport {
+                report_data: [7; 64],
+            },
+        )
+        .await
         else {
             panic!("no report")
         };
@@ -196,35 +223,59 @@ mod tests {
     async fn notes_how_far_the_guest_is() {
         let services = services();
         let (mut enclave, _) = connect(&services);
-        let passed = Status::Passed { stage: "weights opened".to_owned(), at_ms: 1500 };
+        let passed = Status::Passed {
+            stage: "weights opened".to_owned(),
+            at_ms: 1500,
+        };
         for status in [passed, Status::Serving { at_ms: 2000 }] {
-            assert_eq!(ask(&mut enclave, &ToHost::Status(status)).await, FromHost::Noted);
+            assert_eq!(
+                ask(&mut enclave, &ToHost::Status(status)).await,
+                FromHost::Noted
+            );
         }
         assert_eq!(services.guest.state(), State::Serving);
-        let names: Vec<_> = services.guest.stages().into_iter().map(|stage| stage.name).collect();
+        let names: Vec<_> = services
+            .guest
+            .stages()
+            .into_iter()
+            .map(|stage| stage.name)
+            .collect();
         assert_eq!(names, ["weights opened", "serving"]);
-        let failed = Status::Failed { code: "engine_failed".to_owned(), message: "it\x07 died".to_owned() };
+        let failed = Status::Failed {
+            code: "engine_failed".to_owned(),
+            message: "it\x07 died".to_owned(),
+        };
         ask(&mut enclave, &ToHost::Status(failed)).await;
-        let failure = Failure { code: "engine_failed".to_owned(), message: "it? died".to_owned() };
+        let failure = Failure {
+            code: "engine_failed".to_owned(),
+            message: "it? died".to_owned(),
+        };
         assert_eq!(services.guest.state(), State::Failed(failure));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn tells_whoever_waits_when_to_stop() {
         let services = services();
         let (mut enclave, _) = connect(&services);
-        write_async(&mut enclave, &ToHost::AwaitShutdown).await.unwrap();
-        while !services.guest.ask_to_stop() {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(read_async::<FromHost>(&mut enclave).await.unwrap(), FromHost::Shutdown);
+        write_async(&mut enclave, &ToHost::AwaitShutdown)
+            .await
+            .unwrap();
+        // Time stands until every task waits: the question has arrived.
+        sleep(Duration::from_millis(1)).await;
+        assert!(services.guest.ask_to_stop());
+        assert_eq!(
+            read_async::<FromHost>(&mut enclave).await.unwrap(),
+            FromHost::Shutdown
+        );
     }
 
     #[tokio::test]
     async fn forgets_a_waiting_asker_that_leaves() {
         let services = services();
         let (mut enclave, conversation) = connect(&services);
-        write_async(&mut enclave, &ToHost::AwaitShutdown).await.unwrap();
+        write_async(&mut enclave, &ToHost::AwaitShutdown)
+            .await
+            .unwrap();
         drop(enclave);
         conversation.await.unwrap().unwrap();
         assert!(!services.guest.ask_to_stop());
@@ -242,7 +293,13 @@ mod tests {
             let (mut hostile, conversation) = connect(&services);
             hostile.write_all(&frame).await.unwrap();
             let ended = conversation.await.unwrap();
-            assert!(matches!(ended, Err(FrameError::TooLong(_) | FrameError::Malformed(_))), "{ended:?}");
+            assert!(
+                matches!(
+                    ended,
+                    Err(FrameError::TooLong(_) | FrameError::Malformed(_))
+                ),
+                "{ended:?}"
+            );
             assert_eq!(hostile.read(&mut [0]).await.unwrap(), 0);
         }
         ask(&mut honest, &ToHost::Configuration).await;

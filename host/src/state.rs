@@ -31,7 +31,10 @@ impl StateFolder {
             .mode(0o700)
             .create(&path)
             .with_context(|| {
-                format!("cannot make the state folder {}; choose another with --state", path.display())
+                format!(
+                    "cannot make the state folder {}; choose another with --state",
+                    path.display()
+                )
             })?;
         let path = fs::canonicalize(&path).with_context(|| path.display().to_string())?;
         if path.join(LONGEST_SOCKET).as_os_str().len() > MAX_SOCKET_PATH {
@@ -77,7 +80,11 @@ impl StateFolder {
 
 /// Where state is kept unless the provider says otherwise.
 pub(crate) fn default_path() -> anyhow::Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set("XDG_STATE_HOME")
         .or_else(|| Some(set("HOME")?.join(".local/state")))
         .map(|folder| folder.join("chrysalis"))
@@ -103,7 +110,10 @@ mod tests {
     fn refuses_a_path_too_long_for_sockets() {
         let folder = tempfile::tempdir().unwrap();
         let refused = StateFolder::claim(Some(folder.path().join("x".repeat(100)))).unwrap_err();
-        assert!(refused.to_string().contains("choose a shorter one"), "{refused}");
+        assert!(
+            refused.to_string().contains("choose a shorter one"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -31,7 +31,10 @@ mod tests {
     #[test]
     fn takes_the_teeth_out_of_a_guests_words() {
         let said = "\x1b[2Jboot\u{9b}ed\r\n\tüber";
-        assert_eq!(printable(said, 100, LineBreaks::Replace), "?[2Jboot?ed? über");
+        assert_eq!(
+            printable(said, 100, LineBreaks::Replace),
+            "?[2Jboot?ed? über"
+        );
         assert_eq!(printable(said, 100, LineBreaks::Keep), "?[2Jboot?ed\n über");
     }
 

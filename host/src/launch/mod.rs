@@ -1,0 +1,234 @@
+//! Starting a guest: a VM, or for tests and development the enclave as a plain process.
+
+pub(crate) mod accelerator;
+mod guard;
+pub(crate) mod programs;
+mod qemu;
+mod trial;
+mod vsock;
+
+use std::{fmt, path::Path, process::ExitStatus, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chrysalis_measure::{CommandLine, Image};
+use tokio::{
+    process::{Child, Command},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{cli::AcceleratorChoice, console::Console, link::Link, state::StateFolder};
+use accelerator::Accelerator;
+use qemu::{Machine, VsockDevice};
+pub(crate) use vsock::{VsockWay, kernel as kernel_vsock};
+
+/// The longest that a dead guest's last lines may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long before a broken vsock device ends the run, its guest may end it with a better reason.
+const GUEST_FIRST: Duration = Duration::from_secs(2);
+
+/// A machine to launch.
+pub(crate) struct VmPlan<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) weights: &'a Path,
+    pub(crate) vcpus: u32,
+    pub(crate) memory_mib: u32,
+    pub(crate) accelerator: AcceleratorChoice,
+}
+
+/// A guest that runs. Dropping it kills it.
+pub(crate) struct Running {
+    /// The machine, or the enclave's process.
+    child: Child,
+    /// The user-space vsock device in front of it.
+    device: Option<Child>,
+    output: Vec<JoinHandle<()>>,
+    /// How to reach it.
+    pub(crate) link: Link,
+    /// What executes it, for people.
+    pub(crate) executed: String,
+    /// How bytes reach it, for people.
+    pub(crate) reached: String,
+}
+
+/// How a guest ended by itself.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It exited.
+    Exited(ExitStatus),
+    /// The vsock device in front of it did, and nothing reaches the guest any more.
+    DeviceBroke(ExitStatus),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(formatter, "the guest ended by itself ({status})"),
+            Self::DeviceBroke(status) => {
+                write!(
+                    formatter,
+                    "vhost-device-vsock ended under the guest ({status})"
+                )
+            }
+        }
+    }
+}
+
+/// A guest whose way to it is decided, not yet started: its questions can be listened for first.
+pub(crate) struct Prepared {
+    command: Command,
+    device: Option<Child>,
+    link: Link,
+    executed: String,
+    reached: String,
+    output: Vec<JoinHandle<()>>,
+}
+
+/// Prepares a VM.
+pub(crate) async fn vm(
+    plan: &VmPlan<'_>,
+    state: &StateFolder,
+    console: &Arc<Console>,
+) -> anyhow::Result<Prepared> {
+    let qemu = programs::qemu()?;
+    let accelerator = Accelerator::choose(&qemu, plan.accelerator, state.path()).await?;
+    let way = VsockWay::find().context("the guest cannot be reached")?;
+    eprintln!("accelerator: {accelerator}");
+    let mut output = Vec::new();
+    let (device, link, vsock) = match &way {
+        VsockWay::Kernel => {
+            let cid = vsock::guest_cid();
+            (None, Link::Kernel(cid), VsockDevice::Kernel { cid })
+        }
+        VsockWay::Device(program) => {
+            let (mut child, socket, link) = vsock::start(program, state).await?;
+            output.extend(follow(console, "vsock: ", &mut child));
+            (Some(child), link, VsockDevice::User { socket })
+        }
+    };
+    let machine = Machine {
+        accelerator: accelerator.kind,
+        kernel: plan.image.kernel(),
+        initrd: plan.image.initrd(),
+        command_line: plan.image.command_line(CommandLine::Simulated).to_owned(),
+        weights: plan.weights.to_owned(),
+        vcpus: plan.vcpus,
+        memory_mib: plan.memory_mib,
+        vsock,
+    };
+    let mut command = Command::new(qemu);
+    command.args(machine.arguments()?);
+    let (executed, reached) = (accelerator.to_string(), way.to_string());
+    Ok(Prepared {
+        command,
+        device,
+        link,
+        executed,
+        reached,
+        output,
+    })
+}
+
+/// Prepares the enclave as a process: the same words as a VM's command line, and nothing isolated.
+pub(crate) fn process(
+    binary: &Path,
+    weights: &Path,
+    state: &StateFolder,
+) -> anyhow::Result<Prepared> {
+    for name in ["host.sock", "tls.sock"] {
+        state.fresh(name)?;
+    }
+    let word = |name: &str, path: &Path| {
+        let mut word = std::ffi::OsString::from(name);
+        word.push(path);
+        word
+    };
+    let binary = std::fs::canonicalize(binary)
+        .with_context(|| format!("cannot find the enclave binary {}", binary.display()))?;
+    let mut command = Command::new(binary);
+    command
+        .arg("platform=simulated")
+        .arg(word("host=unix:", state.path()))
+        .arg(word("weights=", weights));
+    Ok(Prepared {
+        command,
+        device: None,
+        link: Link::Folder(state.path().to_owned()),
+        executed: "none, no VM: nothing is isolated".to_owned(),
+        reached: "Unix sockets in the state folder".to_owned(),
+        output: Vec::new(),
+    })
+}
+
+impl Prepared {
+    /// How the guest will be reached.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Starts the guest.
+    pub(crate) fn start(mut self, console: &Arc<Console>) -> anyhow::Result<Running> {
+        let program = self.command.as_std().get_program().to_owned();
+        let mut child = guard::spawn(&mut self.command)
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        self.output.extend(follow(console, "", &mut child));
+        Ok(Running {
+            child,
+            device: self.device,
+            output: self.output,
+            link: self.link,
+            executed: self.executed,
+            reached: self.reached,
+        })
+    }
+}
+
+impl Running {
+    /// Returns when the guest ended by itself, and its last lines are in the console.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<End> {
+        let end = tokio::select! {
+            biased;
+            status = self.child.wait() => End::Exited(status?),
+            status = device_ended(&mut self.device) => {
+                match timeout(GUEST_FIRST, self.child.wait()).await {
+                    Ok(guest) => End::Exited(guest?),
+                    Err(_) => End::DeviceBroke(status?),
+                }
+            }
+        };
+        self.last_words().await;
+        Ok(end)
+    }
+
+    /// Ends it at once.
+    pub(crate) async fn kill(&mut self) {
+        // It fails only for a child that has ended already.
+        let _ = self.child.kill().await;
+        self.last_words().await;
+    }
+
+    async fn last_words(&mut self) {
+        if let Some(device) = &mut self.device {
+            let _ = device.kill().await;
+        }
+        let _ = timeout(LAST_WORDS, async {
+            for output in self.output.drain(..) {
+                let _ = output.await;
+            }
+        })
+        .await;
+    }
+}
+
+async fn device_ended(device: &mut Option<Child>) -> std::io::Result<ExitStatus> {
+    match device {
+        Some(device) => device.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn follow(console: &Arc<Console>, prefix: &'static str, child: &mut Child) -> Vec<JoinHandle<()>> {
+    let out = child.stdout.take().map(|out| console.follow(prefix, out));
+    let err = child.stderr.take().map(|err| console.follow(prefix, err));
+    out.into_iter().chain(err).collect()
+}

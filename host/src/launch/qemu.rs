@@ -1,0 +1,218 @@
+//! QEMU's command line, as data. The machine has a weights disk, a vsock and a console, and nothing else: no network.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::accelerator::Kind;
+
+/// A machine.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) accelerator: Kind,
+    pub(super) kernel: PathBuf,
+    pub(super) initrd: PathBuf,
+    pub(super) command_line: String,
+    pub(super) weights: PathBuf,
+    pub(super) vcpus: u32,
+    pub(super) memory_mib: u32,
+    pub(super) vsock: VsockDevice,
+}
+
+/// The guest's end of the vsock.
+#[derive(Debug)]
+pub(super) enum VsockDevice {
+    /// In the host's kernel.
+    Kernel {
+        /// The guest's context id.
+        cid: u32,
+    },
+    /// In a program that listens for QEMU here.
+    User {
+        /// Its socket.
+        socket: PathBuf,
+    },
+}
+
+impl Machine {
+    /// All of QEMU's arguments.
+    pub(super) fn arguments(&self) -> anyhow::Result<Vec<OsString>> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
+        // Nothing that is not asked for: no default devices, no configuration of the user's, no second chance after a
+        // panic, no privilege that QEMU does not need.
+        add(&[
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+        ]);
+        add(&[
+            "-sandbox",
+            "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        ]);
+        add(&["-machine", "q35,memory-backend=memory,smm=off,vmport=off"]);
+        // A vhost-user device maps the guest's memory, so it must be shareable.
+        let memory = format!(
+            "memory-backend-memfd,id=memory,size={}M,share=on",
+            self.memory_mib
+        );
+        add(&["-object", &memory, "-m", &format!("{}M", self.memory_mib)]);
+        add(&["-smp", &self.vcpus.to_string()]);
+        match self.accelerator {
+            Kind::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
+            Kind::Tcg => add(&["-accel", "tcg,thread=multi", "-cpu", "max"]),
+        }
+        add(&[
+            "-chardev",
+            "stdio,id=console,signal=off",
+            "-serial",
+            "chardev:console",
+            "-monitor",
+            "none",
+        ]);
+        let disk = json!({
+            "driver": "raw",
+            "node-name": "weights",
+            "read-only": true,
+            "file": { "driver": "file", "filename": text(&self.weights)?, "read-only": true },
+        });
+        add(&[
+            "-blockdev",
+            &disk.to_string(),
+            "-device",
+            "virtio-blk-pci,drive=weights",
+        ]);
+        match &self.vsock {
+            VsockDevice::Kernel { cid } => {
+                add(&["-device", &format!("vhost-vsock-pci,guest-cid={cid}")]);
+            }
+            VsockDevice::User { socket } => {
+                let socket = format!("socket,id=vsock,path={}", doubled(text(socket)?));
+                add(&[
+                    "-chardev",
+                    &socket,
+                    "-device",
+                    "vhost-user-vsock-pci,chardev=vsock",
+                ]);
+            }
+        }
+        // Exactly what was measured.
+        add(&[
+            "-kernel",
+            text(&self.kernel)?,
+            "-initrd",
+            text(&self.initrd)?,
+        ]);
+        add(&["-append", &self.command_line]);
+        Ok(arguments)
+    }
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| {
+        format!(
+            "QEMU needs paths that are UTF-8 text; rename {}",
+            path.display()
+        )
+    })
+}
+
+/// A comma separates options unless there are two.
+fn doubled(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(accelerator: Kind, vsock: VsockDevice) -> Machine {
+        Machine {
+            accelerator,
+            kernel: "/image/kernel".into(),
+            initrd: "/image/initrd".into(),
+            command_line: "console=ttyS0 -- platform=simulated".to_owned(),
+            weights: "/with \"quotes\", commas/weights.img".into(),
+            vcpus: 2,
+            memory_mib: 1024,
+            vsock,
+        }
+    }
+
+    fn words(machine: &Machine) -> Vec<String> {
+        machine
+            .arguments()
+            .unwrap()
+            .into_iter()
+            .map(|word| word.into_string().unwrap())
+            .collect()
+    }
+
+    fn value<'a>(words: &'a [String], option: &str) -> Vec<&'a str> {
+        words
+            .windows(2)
+            .filter(|pair| pair[0] == option)
+            .map(|pair| pair[1].as_str())
+            .collect()
+    }
+
+    #[test]
+    fn boots_what_was_measured_and_nothing_else() {
+        let words = words(&machine(
+            Kind::Tcg,
+            VsockDevice::User {
+                socket: "/a,b/vhost.sock".into(),
+            },
+        ));
+        assert_eq!(value(&words, "-kernel"), ["/image/kernel"]);
+        assert_eq!(value(&words, "-initrd"), ["/image/initrd"]);
+        assert_eq!(
+            value(&words, "-append"),
+            ["console=ttyS0 -- platform=simulated"]
+        );
+        assert_eq!(
+            value(&words, "-device"),
+            [
+                "virtio-blk-pci,drive=weights",
+                "vhost-user-vsock-pci,chardev=vsock"
+            ]
+        );
+        assert!(words.iter().any(|word| word == "-nodefaults"));
+        assert!(
+            !words
+                .iter()
+                .any(|word| word.starts_with("-net") || word.contains("virtio-net"))
+        );
+    }
+
+    #[test]
+    fn hands_over_paths_with_commas_and_quotes_whole() {
+        let words = words(&machine(
+            Kind::Tcg,
+            VsockDevice::User {
+                socket: "/a,b/vhost.sock".into(),
+            },
+        ));
+        assert!(value(&words, "-chardev").contains(&"socket,id=vsock,path=/a,,b/vhost.sock"));
+        let disk: serde_json::Value = serde_json::from_str(value(&words, "-blockdev")[0]).unwrap();
+        assert_eq!(
+            disk["file"]["filename"],
+            "/with \"quotes\", commas/weights.img"
+        );
+        assert_eq!(disk["read-only"], true);
+    }
+
+    #[test]
+    fn follows_the_accelerator_and_the_vsock() {
+        let words = words(&machine(Kind::Kvm, VsockDevice::Kernel { cid: 77 }));
+        assert_eq!(value(&words, "-accel"), ["kvm"]);
+        assert_eq!(value(&words, "-cpu"), ["host"]);
+        assert!(value(&words, "-device").contains(&"vhost-vsock-pci,guest-cid=77"));
+    }
+}

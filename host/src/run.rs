@@ -1,0 +1,340 @@
+//! `chrysalis-host run`: one guest, from its files to its end.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use chrysalis_attestation::binding::host_data;
+use chrysalis_measure::Image;
+use chrysalis_wire::configuration::{Configuration, Model};
+use serde::Serialize;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    time::sleep,
+};
+
+use crate::{
+    cli::RunOptions,
+    console::Console,
+    guest::{Guest, State},
+    launch::{self, End, Prepared, Running, VmPlan},
+    metrics::{Counters, Metrics},
+    processor::{self, Launched, Processor},
+    relay::{MAX_CONNECTIONS, Relay},
+    services::Services,
+    state::StateFolder,
+};
+
+/// The guest failed, or would not stop when asked.
+const GUEST_FAILED: u8 = 1;
+/// The longest that a guest may take to power off once it was asked, or has given up.
+const POWER_OFF_PATIENCE: Duration = Duration::from_secs(10);
+/// Lines of the console that are shown when a guest failed.
+const SHOWN_LINES: usize = 40;
+/// Hashes in a block of a dm-verity tree.
+const HASHES_PER_BLOCK: u64 = Model::BLOCK / 32;
+
+/// Runs one guest until it ends or is stopped.
+pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::listen()?;
+    let state = StateFolder::claim(options.state.clone())?;
+    let image =
+        Image::open(&options.image).context("the image cannot be used; `make image` builds one")?;
+    let (configuration, weights) = configuration_and_weights(&options)?;
+    let keys = state.join("simulated-amd");
+    let launched = Launched {
+        image: &image,
+        vcpus: options.vcpus,
+        host_data: host_data(&configuration),
+        policy: options.guest_policy,
+        tcb: options.simulated_tcb.map(|levels| levels.0),
+    };
+    let processor = Processor::launch(&keys, &launched)?;
+    let clients = listen(options.listen, "--listen").await?;
+    let scrapers = listen(options.metrics, "--metrics").await?;
+
+    let console = Console::create(&state.join("console.log"), options.verbose)?;
+    let prepared = prepare(&options, &image, &weights, &state, &console).await?;
+    let guest = Arc::new(Guest::new());
+    let counters = Arc::new(Counters::default());
+    let ready = Ready {
+        listen: clients.local_addr()?,
+        metrics: scrapers.local_addr()?,
+        simulated: true,
+        launch_digest: hex::encode(processor.launch_digest()),
+        root_sha256: hex::encode(processor.root_sha256()),
+        root_path: keys.join("ark.pem"),
+        accelerator: String::new(),
+        vsock: String::new(),
+        state: state.path().to_owned(),
+    };
+    let questions = prepared.link().listen()?;
+    tokio::spawn(Services::new(configuration, processor, Arc::clone(&guest)).serve(questions));
+    tokio::spawn(Metrics::new(Arc::clone(&counters), Arc::clone(&guest)).serve(scrapers));
+    let mut running = prepared.start(&console)?;
+    let ready = Ready {
+        accelerator: running.executed.clone(),
+        vsock: running.reached.clone(),
+        ..ready
+    };
+
+    let relay = Relay::new(
+        running.link.clone(),
+        counters,
+        MAX_CONNECTIONS,
+        options.verbose,
+    );
+    let serving = async {
+        if guest.decided().await == State::Serving {
+            ready.announce(options.ready_file.as_deref())?;
+            relay.serve(clients).await;
+        }
+        std::future::pending::<anyhow::Result<Ended>>().await
+    };
+    let ended = tokio::select! {
+        biased;
+        end = running.ended() => Ended::ByItself(end?),
+        () = guest.gave_up() => Ended::GaveUp,
+        () = stop.asked() => Ended::Asked,
+        failed = serving => failed?,
+    };
+    finish(ended, &guest, &mut running, &mut stop, &console).await
+}
+
+/// Why a run is over.
+enum Ended {
+    /// The guest, or what it needs, is gone.
+    ByItself(End),
+    /// The guest said that it gives up, and powers off.
+    GaveUp,
+    /// The provider wants it to stop.
+    Asked,
+}
+
+async fn finish(
+    ended: Ended,
+    guest: &Guest,
+    running: &mut Running,
+    stop: &mut Stop,
+    console: &Console,
+) -> anyhow::Result<ExitCode> {
+    let reason = match ended {
+        Ended::ByItself(end) => end.to_string(),
+        Ended::GaveUp => {
+            if tokio::time::timeout(POWER_OFF_PATIENCE, running.ended())
+                .await
+                .is_err()
+            {
+                running.kill().await;
+            }
+            "the guest gave up".to_owned()
+        }
+        Ended::Asked => {
+            if !guest.ask_to_stop() {
+                running.kill().await;
+                eprintln!("stopped, before the guest listened for that");
+                return Ok(ExitCode::SUCCESS);
+            }
+            eprintln!("stopping: the guest was asked to power off (Ctrl-C again ends it at once)");
+            tokio::select! {
+                biased;
+                end = running.ended() => {
+                    end?;
+                    eprintln!("stopped: the guest powered off");
+                    return Ok(ExitCode::SUCCESS);
+                }
+                () = stop.asked() => "the guest was ended at once, as asked".to_owned(),
+                () = sleep(POWER_OFF_PATIENCE) => format!("the guest did not power off in {POWER_OFF_PATIENCE:?}"),
+            }
+        }
+    };
+    running.kill().await;
+    for line in console.newest(SHOWN_LINES) {
+        eprintln!("console: {line}");
+    }
+    match guest.state() {
+        State::Failed(failure) => eprintln!(
+            "error: the enclave failed: {}: {}",
+            failure.code, failure.message
+        ),
+        State::Booting | State::Serving => eprintln!(
+            "error: {reason}\nhint: above are the console's last lines; all of them are in console.log in the state folder"
+        ),
+    }
+    Ok(ExitCode::from(GUEST_FAILED))
+}
+
+/// Reads the configuration, for a clear message before anything boots; the enclave decides for itself.
+fn configuration_and_weights(options: &RunOptions) -> anyhow::Result<(Vec<u8>, PathBuf)> {
+    let path = &options.configuration;
+    let bytes = fs::read(path).with_context(|| {
+        format!(
+            "the configuration {} cannot be read; `make image` makes one",
+            path.display()
+        )
+    })?;
+    let configuration = Configuration::parse(&bytes).map_err(|error| {
+        anyhow::anyhow!(
+            "{}: {error}\nhint: correct it, or make it anew by `make image`",
+            path.display()
+        )
+    })?;
+    let path = &options.weights;
+    let cannot = || {
+        format!(
+            "the weights {} cannot be read; `make image` makes them",
+            path.display()
+        )
+    };
+    let weights = fs::canonicalize(path).with_context(cannot)?;
+    let size = fs::metadata(&weights).with_context(cannot)?.len();
+    let wanted = disk_size(&configuration.model);
+    if size != wanted {
+        bail!(
+            "the weights {} have {size} bytes; those of {} and their hash tree have {wanted}\n\
+             hint: give the file that was made together with the configuration",
+            path.display(),
+            configuration.model.name
+        );
+    }
+    Ok((bytes, weights))
+}
+
+/// Bytes of the weights, padded to whole blocks, and of the dm-verity tree behind them.
+fn disk_size(model: &Model) -> u64 {
+    let mut level = model.data_blocks();
+    let mut blocks = level;
+    while level > 1 {
+        level = level.div_ceil(HASHES_PER_BLOCK);
+        blocks = blocks.saturating_add(level);
+    }
+    blocks.saturating_mul(Model::BLOCK)
+}
+
+async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow::anyhow!(
+            "cannot listen on {address}: {error}\nhint: stop what uses it, or choose another with {option}"
+        )
+    })
+}
+
+async fn prepare(
+    options: &RunOptions,
+    image: &Image,
+    weights: &Path,
+    state: &StateFolder,
+    console: &Arc<Console>,
+) -> anyhow::Result<Prepared> {
+    if let Some(binary) = &options.without_vm {
+        eprintln!("no VM: nothing is isolated");
+        return launch::process(binary, weights, state);
+    }
+    let plan = VmPlan {
+        image,
+        weights,
+        vcpus: options.vcpus,
+        memory_mib: options.memory,
+        accelerator: options.accelerator,
+    };
+    launch::vm(&plan, state, console).await
+}
+
+/// What is served, and where: printed for people, written for programs.
+#[derive(Debug, Serialize)]
+struct Ready {
+    listen: SocketAddr,
+    metrics: SocketAddr,
+    simulated: bool,
+    launch_digest: String,
+    root_sha256: String,
+    root_path: PathBuf,
+    accelerator: String,
+    vsock: String,
+    state: PathBuf,
+}
+
+impl Ready {
+    fn announce(&self, file: Option<&Path>) -> anyhow::Result<()> {
+        println!("accelerator: {}", self.accelerator);
+        println!("vsock: {}", self.vsock);
+        println!("platform: {}", processor::NAME);
+        println!("launch digest: {}", self.launch_digest);
+        println!("simulated root: {}", self.root_path.display());
+        println!("  sha256: {}", self.root_sha256);
+        println!("metrics: http://{}/metrics", self.metrics);
+        println!("serving: https://{}", self.listen);
+        let Some(file) = file else { return Ok(()) };
+        // Whole or absent: whoever waits for it reads it as soon as it is there.
+        let mut draft = file.to_owned().into_os_string();
+        draft.push(".new");
+        fs::write(&draft, serde_json::to_string_pretty(self)? + "\n")
+            .and_then(|()| fs::rename(&draft, file))
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+/// The provider's wish to stop: Ctrl-C or SIGTERM.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(size: u64) -> Model {
+        let digest = "00".repeat(32);
+        Model {
+            name: "m".to_owned(),
+            size,
+            sha256: digest.clone(),
+            verity_root: digest.clone(),
+            verity_salt: digest,
+        }
+    }
+
+    #[test]
+    fn knows_the_size_of_a_disk_with_its_tree() {
+        // As `veritysetup format --no-superblock` makes them.
+        assert_eq!(disk_size(&model(1)), 4096);
+        assert_eq!(disk_size(&model(4097)), (2 + 1) * 4096);
+        assert_eq!(disk_size(&model(128 * 4096)), (128 + 1) * 4096);
+        assert_eq!(disk_size(&model(129 * 4096)), (129 + 2 + 1) * 4096);
+    }
+
+    #[tokio::test]
+    async fn names_a_port_in_use() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let refused = listen(address, "--listen").await.unwrap_err().to_string();
+        assert!(
+            refused.contains(&address.to_string()) && refused.contains("--listen"),
+            "{refused}"
+        );
+    }
+}
