@@ -1,7 +1,8 @@
 //! The fourth step: the engine. It is other people's code with prompts in its hands, so it runs as a process of its own
-//! ([`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
+//! ([`process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
 //! ([`scheduler`]). Before the first client it must answer a known question.
 
+mod process;
 mod scheduler;
 mod worker;
 
@@ -9,9 +10,10 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use chrysalis_wire::engine::{FinishReason, GenerateError, Message, Sampling};
 
+use process::Program;
 pub(crate) use scheduler::{Busy, Scheduler};
 pub(crate) use worker::Description;
-use worker::{Program, Recipe};
+use worker::Recipe;
 
 use crate::{
     boot::Ground, configuration::Measured, failure::Failure, machine::Machine, weights::Opened,

@@ -2,284 +2,26 @@
 //!
 //! What a relying party makes of the evidence is tested with the real simulated processor, end to end.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod client;
+mod host;
+
+use std::time::Duration;
 
 use chrysalis_attestation::{
     binding::{Anchor, Session, TLS_EXPORTER_LABEL, host_data},
     bundle::{CpuReport, Evidence, NO_GPUS},
     claims::Claims,
-    snp::report::REPORT_SIZE,
 };
-use chrysalis_wire::{
-    frame,
-    host::{FromHost, Status, ToHost},
-};
-use ring::digest;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{ring::default_provider, verify_tls13_signature},
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{UnixListener, UnixStream},
-    sync::Notify,
-    task::JoinHandle,
-};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio::{io::AsyncReadExt, net::UnixStream};
 
-use crate::{boot::Booted, engine::fake, failure::Failure};
-
-const WEIGHTS: &[u8] = b"weights";
-
-/// A host on a Unix socket, and what it was told.
-struct FakeHost {
-    folder: tempfile::TempDir,
-    told: Arc<Mutex<Vec<Status>>>,
-    stop: Arc<Notify>,
-    configuration: Vec<u8>,
-}
-
-impl FakeHost {
-    /// Serves `configuration`; the processor signs `launched_with` as its digest.
-    fn start(configuration: Vec<u8>, launched_with: [u8; 32]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("weights"), WEIGHTS).unwrap();
-        let listener = UnixListener::bind(folder.path().join("host.sock")).unwrap();
-        let host = Self {
-            folder,
-            told: Arc::default(),
-            stop: Arc::default(),
-            configuration: configuration.clone(),
-        };
-        let (told, stop) = (host.told.clone(), host.stop.clone());
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, configuration) =
-                    (told.clone(), stop.clone(), configuration.clone());
-                tokio::spawn(async move {
-                    let answer = match frame::read_async(&mut stream).await.unwrap() {
-                        ToHost::Configuration => FromHost::Configuration(configuration),
-                        ToHost::Endorsements => FromHost::Endorsements {
-                            certificates: vec![vec![0x30]],
-                            crls: Vec::new(),
-                        },
-                        ToHost::SimulatedReport { report_data } => {
-                            FromHost::SimulatedReport(report(report_data, launched_with))
-                        }
-                        ToHost::Status(status) => {
-                            told.lock().unwrap().push(status);
-                            FromHost::Noted
-                        }
-                        _ => {
-                            stop.notified().await;
-                            FromHost::Shutdown
-                        }
-                    };
-                    // An enclave that has ended no longer listens.
-                    let _ = frame::write_async(&mut stream, &answer).await;
-                });
-            }
-        });
-        host
-    }
-
-    fn words(&self) -> Vec<String> {
-        let folder = self.folder.path().display();
-        vec![
-            "platform=simulated".to_owned(),
-            format!("host=unix:{folder}"),
-            format!("weights={folder}/weights"),
-        ]
-    }
-
-    fn stages(&self) -> Vec<String> {
-        let told = self.told.lock().unwrap();
-        told.iter()
-            .map(|status| match status {
-                Status::Passed { stage, .. } => stage.clone(),
-                Status::Serving { .. } => "serving".to_owned(),
-                other => format!("{other:?}"),
-            })
-            .collect()
-    }
-}
-
-fn configuration() -> Vec<u8> {
-    let text = fake::configuration();
-    let sha256 = hex::encode(digest::digest(&digest::SHA256, WEIGHTS));
-    text.replace("size = 1", &format!("size = {}", WEIGHTS.len()))
-        .replace(
-            &format!("sha256 = \"{}\"", "ab".repeat(32)),
-            &format!("sha256 = \"{sha256}\""),
-        )
-        .into_bytes()
-}
-
-/// A report of the real layout (version 3, Genoa, VCEK), unsigned.
-pub(crate) fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
-    let mut report = vec![0; REPORT_SIZE];
-    report[0x000] = 3;
-    report[0x00A] = 3; // policy: bits 16 and 17
-    report[0x034] = 1;
-    report[0x050..0x090].copy_from_slice(&report_data);
-    report[0x0C0..0x0E0].copy_from_slice(&host_data);
-    report[0x188..0x18A].copy_from_slice(&[0x19, 0x11]);
-    report[0x2A0] = 1;
-    report[0x2E8] = 1;
-    report
-}
-
-async fn tell(words: Vec<String>) -> Result<(), Failure> {
-    Booted::from_measured_words(words)?
-        .accept_configuration()
-        .await?
-        .open_weights()
-        .await?
-        .start_fake_engine(fake::echo)
-        .await?
-        .make_keys()?
-        .attest()
-        .await?
-        .serve()
-        .await
-}
-
-/// An enclave that serves.
-async fn enclave() -> (FakeHost, JoinHandle<Result<(), Failure>>) {
-    let configuration = configuration();
-    let digest = host_data(&configuration);
-    let host = FakeHost::start(configuration, digest);
-    let story = tokio::spawn(tell(host.words()));
-    while host.stages().last().map(String::as_str) != Some("serving") {
-        assert!(!story.is_finished(), "{:?}", story.await);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    (host, story)
-}
-
-/// Accepts any certificate: here nobody decides about trust.
-#[derive(Debug)]
-struct AnyCertificate;
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("TLS 1.2".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = default_provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, &algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        default_provider()
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
-}
-
-async fn connect(folder: &Path) -> TlsStream<UnixStream> {
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-        .with_no_client_auth();
-    let stream = UnixStream::connect(folder.join("tls.sock")).await.unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(ServerName::try_from("enclave.invalid").unwrap(), stream)
-        .await
-        .unwrap()
-}
-
-/// An answer: status, headers, body.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).unwrap()
-    }
-}
-
-/// One request on a connection that the server then closes. A chunked body stays chunked.
-async fn ask(stream: &mut TlsStream<UnixStream>, start: &str, body: &[u8]) -> Answer {
-    let head = format!(
-        "{start} HTTP/1.1\r\nhost: enclave\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(body).await.unwrap();
-    stream.flush().await.unwrap();
-    let mut whole = Vec::new();
-    stream.read_to_end(&mut whole).await.unwrap();
-    let split = whole
-        .windows(4)
-        .position(|part| part == b"\r\n\r\n")
-        .unwrap();
-    let head = String::from_utf8(whole[..split].to_vec()).unwrap();
-    Answer {
-        status: head[9..12].parse().unwrap(),
-        head,
-        body: whole[split + 4..].to_vec(),
-    }
-}
-
-async fn request(host: &FakeHost, start: &str, body: &Value) -> Answer {
-    let body = if body.is_null() {
-        String::new()
-    } else {
-        body.to_string()
-    };
-    ask(
-        &mut connect(host.folder.path()).await,
-        start,
-        body.as_bytes(),
-    )
-    .await
-}
+use client::{CHAT, ask, connect, request, send};
+pub(crate) use host::report;
+use host::{FakeHost, configuration, enclave, tell};
 
 fn chat(text: &str) -> Value {
     json!({"model": "tiny", "messages": [{"role": "user", "content": text}]})
 }
-
-const CHAT: &str = "POST /v1/chat/completions";
 
 #[tokio::test]
 async fn the_story_is_told_in_order_and_ends_when_the_provider_wants() {
@@ -516,15 +258,4 @@ async fn no_more_connections_than_the_limit() {
         request(&host, "GET /health", &Value::Null).await.status,
         200
     );
-}
-
-async fn send(stream: &mut TlsStream<UnixStream>, body: &Value) {
-    let body = body.to_string();
-    let head = format!(
-        "{CHAT} HTTP/1.1\r\nhost: enclave\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(body.as_bytes()).await.unwrap();
-    stream.flush().await.unwrap();
 }

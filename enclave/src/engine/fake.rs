@@ -8,10 +8,7 @@ use chrysalis_wire::{
     frame,
 };
 
-use super::{
-    Question, Scheduler,
-    worker::{Program, Recipe},
-};
+use super::{Question, Scheduler, process::Program, worker::Recipe};
 use crate::configuration::Measured;
 
 /// Tokens of context that the fake engine has.

@@ -2,38 +2,24 @@
 //!
 //! Nothing that it says is logged, not even its errors: they may quote a prompt.
 
-use std::{
-    fmt, io,
-    os::{
-        fd::OwnedFd,
-        unix::{net::UnixStream as StdUnixStream, process::CommandExt},
-    },
-    path::PathBuf,
-    pin::pin,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use chrysalis_wire::{
     engine::{FromEngine, Message, Sampling, ToEngine},
     frame::{self, FrameError},
 };
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    net::{
-        UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::unix::{OwnedReadHalf, OwnedWriteHalf},
     sync::mpsc,
     time::{Instant, sleep, timeout},
 };
 
-use super::{Event, Question};
-use crate::{configuration::Measured, failure::Failure, machine};
+use super::{
+    Event, Question,
+    process::{Process, Program},
+};
+use crate::{configuration::Measured, failure::Failure};
 
-/// The user and group without any right.
-const NOBODY: u32 = 65534;
 /// How long the engine may be silent: loading, or reading a long prompt on a slow machine.
 const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
 /// How long it may be silent once it was told to stop.
@@ -42,16 +28,6 @@ const CANCEL_PATIENCE: Duration = Duration::from_mins(1);
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
 /// Pieces on their way from engine to client.
 pub(super) const PIECES: usize = 256;
-
-/// What to start.
-#[derive(Debug)]
-pub(super) enum Program {
-    /// An executable, as a user without rights where the machine is ours to give rights away.
-    File { path: PathBuf, unprivileged: bool },
-    /// A function that plays the engine, on a thread.
-    #[cfg(test)]
-    Fake(fn(StdUnixStream)),
-}
 
 /// How to make a worker, at boot and whenever one broke.
 #[derive(Debug)]
@@ -114,6 +90,7 @@ impl Recipe {
     /// Starts a worker, loads the weights and asks the known question.
     pub(super) async fn launch(&self) -> Result<Worker, Failure> {
         let (process, socket) = self
+            .program
             .start()
             .map_err(|error| Failure::Engine(error.to_string()))?;
         let (mut reader, mut writer) = socket.into_split();
@@ -150,35 +127,6 @@ impl Recipe {
         };
         self.require_known_answer(&mut worker).await?;
         Ok(worker)
-    }
-
-    fn start(&self) -> io::Result<(Option<Process>, UnixStream)> {
-        let (ours, theirs) = StdUnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let process = match &self.program {
-            Program::File { path, unprivileged } => {
-                let mut command = Command::new(path);
-                command
-                    .env_clear()
-                    .current_dir("/")
-                    .process_group(0)
-                    .stdin(OwnedFd::from(theirs))
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null());
-                if *unprivileged {
-                    // With it go the supplementary groups.
-                    command.uid(NOBODY).gid(NOBODY);
-                }
-                Some(Process(command.spawn()?))
-            }
-            #[cfg(test)]
-            Program::Fake(play) => {
-                let play = *play;
-                std::thread::spawn(move || play(theirs));
-                None
-            }
-        };
-        Ok((process, UnixStream::from_std(ours)?))
     }
 
     /// The same weights, engine, thread count and processor give the same greedy tokens; anything else is not what was
@@ -341,22 +289,6 @@ impl Client {
 /// A client that went, or takes nothing.
 struct Gone;
 
-/// A child that does not outlive its use, nor do its children.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        match self.0.wait() {
-            Ok(status) => tracing::info!(%status, "engine process over"),
-            Err(error) => tracing::warn!(%error, "engine process lost"),
-        }
-        machine::reap_orphans();
-    }
-}
-
 fn unloaded(lost: Lost) -> Failure {
     Failure::Engine(format!("{lost} before it could answer"))
 }
@@ -371,7 +303,10 @@ mod tests {
     use crate::engine::fake;
     use chrysalis_wire::engine::FinishReason;
 
-    async fn answer(play: fn(StdUnixStream), text: &str) -> (Result<(), Lost>, Vec<Event>) {
+    async fn answer(
+        play: fn(std::os::unix::net::UnixStream),
+        text: &str,
+    ) -> (Result<(), Lost>, Vec<Event>) {
         let mut worker = fake::recipe(play).launch().await.unwrap();
         let (events, mut heard) = mpsc::channel(PIECES);
         let outcome = worker.generate(fake::question(text), events).await;

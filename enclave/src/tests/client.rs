@@ -1,0 +1,143 @@
+//! A client that speaks TLS and just enough HTTP.
+
+use std::{path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{ring::default_provider, verify_tls13_signature},
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::host::FakeHost;
+
+/// Accepts any certificate: here nobody decides about trust.
+#[derive(Debug)]
+pub(super) struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.2".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = default_provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+pub(super) async fn connect(folder: &Path) -> TlsStream<UnixStream> {
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+        .with_no_client_auth();
+    let stream = UnixStream::connect(folder.join("tls.sock")).await.unwrap();
+    TlsConnector::from(Arc::new(config))
+        .connect(ServerName::try_from("enclave.invalid").unwrap(), stream)
+        .await
+        .unwrap()
+}
+
+/// An answer: status, headers, body.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+}
+
+/// One request on a connection that the server then closes. A chunked body stays chunked.
+pub(super) async fn ask(stream: &mut TlsStream<UnixStream>, start: &str, body: &[u8]) -> Answer {
+    let head = format!(
+        "{start} HTTP/1.1\r\nhost: enclave\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut whole = Vec::new();
+    stream.read_to_end(&mut whole).await.unwrap();
+    let split = whole
+        .windows(4)
+        .position(|part| part == b"\r\n\r\n")
+        .unwrap();
+    let head = String::from_utf8(whole[..split].to_vec()).unwrap();
+    Answer {
+        status: head[9..12].parse().unwrap(),
+        head,
+        body: whole[split + 4..].to_vec(),
+    }
+}
+
+pub(super) async fn request(host: &FakeHost, start: &str, body: &Value) -> Answer {
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    ask(
+        &mut connect(host.folder.path()).await,
+        start,
+        body.as_bytes(),
+    )
+    .await
+}
+
+/// The route that answers.
+pub(super) const CHAT: &str = "POST /v1/chat/completions";
+
+/// Sends a chat and leaves the answer on the connection.
+pub(super) async fn send(stream: &mut TlsStream<UnixStream>, body: &Value) {
+    let body = body.to_string();
+    let head = format!(
+        "{CHAT} HTTP/1.1\r\nhost: enclave\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+}

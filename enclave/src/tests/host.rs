@@ -1,0 +1,145 @@
+//! A host on a Unix socket that answers as it should, and the enclave that it serves.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chrysalis_attestation::{binding::host_data, snp::report::REPORT_SIZE};
+use chrysalis_wire::{
+    frame,
+    host::{FromHost, Status, ToHost},
+};
+use ring::digest;
+use tokio::{net::UnixListener, sync::Notify, task::JoinHandle};
+
+use crate::{boot::Booted, engine::fake, failure::Failure};
+
+const WEIGHTS: &[u8] = b"weights";
+
+/// A host on a Unix socket, and what it was told.
+pub(super) struct FakeHost {
+    pub(super) folder: tempfile::TempDir,
+    told: Arc<Mutex<Vec<Status>>>,
+    pub(super) stop: Arc<Notify>,
+    pub(super) configuration: Vec<u8>,
+}
+
+impl FakeHost {
+    /// Serves `configuration`; the processor signs `launched_with` as its digest.
+    pub(super) fn start(configuration: Vec<u8>, launched_with: [u8; 32]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("weights"), WEIGHTS).unwrap();
+        let listener = UnixListener::bind(folder.path().join("host.sock")).unwrap();
+        let host = Self {
+            folder,
+            told: Arc::default(),
+            stop: Arc::default(),
+            configuration: configuration.clone(),
+        };
+        let (told, stop) = (host.told.clone(), host.stop.clone());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (told, stop, configuration) =
+                    (told.clone(), stop.clone(), configuration.clone());
+                tokio::spawn(async move {
+                    let answer = match frame::read_async(&mut stream).await.unwrap() {
+                        ToHost::Configuration => FromHost::Configuration(configuration),
+                        ToHost::Endorsements => FromHost::Endorsements {
+                            certificates: vec![vec![0x30]],
+                            crls: Vec::new(),
+                        },
+                        ToHost::SimulatedReport { report_data } => {
+                            FromHost::SimulatedReport(report(report_data, launched_with))
+                        }
+                        ToHost::Status(status) => {
+                            told.lock().unwrap().push(status);
+                            FromHost::Noted
+                        }
+                        _ => {
+                            stop.notified().await;
+                            FromHost::Shutdown
+                        }
+                    };
+                    // An enclave that has ended no longer listens.
+                    let _ = frame::write_async(&mut stream, &answer).await;
+                });
+            }
+        });
+        host
+    }
+
+    pub(super) fn words(&self) -> Vec<String> {
+        let folder = self.folder.path().display();
+        vec![
+            "platform=simulated".to_owned(),
+            format!("host=unix:{folder}"),
+            format!("weights={folder}/weights"),
+        ]
+    }
+
+    pub(super) fn stages(&self) -> Vec<String> {
+        let told = self.told.lock().unwrap();
+        told.iter()
+            .map(|status| match status {
+                Status::Passed { stage, .. } => stage.clone(),
+                Status::Serving { .. } => "serving".to_owned(),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+}
+
+pub(super) fn configuration() -> Vec<u8> {
+    let text = fake::configuration();
+    let sha256 = hex::encode(digest::digest(&digest::SHA256, WEIGHTS));
+    text.replace("size = 1", &format!("size = {}", WEIGHTS.len()))
+        .replace(
+            &format!("sha256 = \"{}\"", "ab".repeat(32)),
+            &format!("sha256 = \"{sha256}\""),
+        )
+        .into_bytes()
+}
+
+/// A report of the real layout (version 3, Genoa, VCEK), unsigned.
+pub(crate) fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
+    let mut report = vec![0; REPORT_SIZE];
+    report[0x000] = 3;
+    report[0x00A] = 3; // policy: bits 16 and 17
+    report[0x034] = 1;
+    report[0x050..0x090].copy_from_slice(&report_data);
+    report[0x0C0..0x0E0].copy_from_slice(&host_data);
+    report[0x188..0x18A].copy_from_slice(&[0x19, 0x11]);
+    report[0x2A0] = 1;
+    report[0x2E8] = 1;
+    report
+}
+
+pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
+    Booted::from_measured_words(words)?
+        .accept_configuration()
+        .await?
+        .open_weights()
+        .await?
+        .start_fake_engine(fake::echo)
+        .await?
+        .make_keys()?
+        .attest()
+        .await?
+        .serve()
+        .await
+}
+
+/// An enclave that serves.
+pub(super) async fn enclave() -> (FakeHost, JoinHandle<Result<(), Failure>>) {
+    let configuration = configuration();
+    let digest = host_data(&configuration);
+    let host = FakeHost::start(configuration, digest);
+    let story = tokio::spawn(tell(host.words()));
+    while host.stages().last().map(String::as_str) != Some("serving") {
+        assert!(!story.is_finished(), "{:?}", story.await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (host, story)
+}
