@@ -38,7 +38,7 @@ pub struct Anchor([u8; 48]);
 impl Anchor {
     /// `SHA-384("chrysalis/anchor/v1" ‖ session ‖ SHA-384(spki) ‖ SHA-384(claims))`
     ///
-    /// `spki` is the DER SubjectPublicKeyInfo of the key that ends TLS; `claims` the deterministic CBOR of the claims.
+    /// `spki` is the DER `SubjectPublicKeyInfo` of the key that ends TLS; `claims` the deterministic CBOR of the claims.
     pub fn new(session: &Session, spki: &[u8], claims: &[u8]) -> Self {
         let session = match session {
             Session::Asked { nonce, exporter } => {
@@ -76,7 +76,7 @@ impl Anchor {
     }
 }
 
-/// The digest of a configuration, as HOST_DATA holds it: SHA-256.
+/// The digest of a configuration, as `HOST_DATA` holds it: SHA-256.
 pub fn host_data(configuration: &[u8]) -> [u8; 32] {
     sha256(&[configuration])
 }

@@ -144,7 +144,7 @@ impl Evidence {
         }
     }
 
-    /// The bundle inside a certificate's id-pe-cmw extension, and the DER of the certificate's SubjectPublicKeyInfo.
+    /// The bundle inside a certificate's id-pe-cmw extension, and the DER of the certificate's `SubjectPublicKeyInfo`.
     pub fn from_certificate(der: &[u8]) -> Result<(Self, Vec<u8>), Rejection> {
         let certificate = x509::certificate(der)?;
         let oid = ID_PE_CMW.map(|arc| arc.to_string()).join(".");
@@ -172,12 +172,11 @@ impl Evidence {
         let content = self.encode();
         let length = content.len().to_be_bytes();
         let significant: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
-        let head = match *significant {
-            [short @ ..=0x7F] => vec![0x04, short],
-            _ => {
-                let count = u8::try_from(significant.len()).expect("a length has at most 8 bytes");
-                [&[0x04, 0x80 | count], significant.as_slice()].concat()
-            }
+        let head = if let [short @ ..=0x7F] = *significant {
+            vec![0x04, short]
+        } else {
+            let count = u8::try_from(significant.len()).expect("a length has at most 8 bytes");
+            [&[0x04, 0x80 | count], significant.as_slice()].concat()
         };
         [head, content].concat()
     }
@@ -349,5 +348,18 @@ mod tests {
         let (rest, content) = OctetString::from_der(&extension).expect("DER");
         assert!(rest.is_empty());
         assert_eq!(Evidence::decode(content.as_ref()), Ok(evidence()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_changed_byte_goes_unseen(index: proptest::sample::Index, change in 1..=u8::MAX) {
+            let mut bytes = evidence().encode();
+            let byte = index.get_mut(&mut bytes);
+            *byte ^= change;
+            if let Ok(changed) = Evidence::decode(&bytes) {
+                proptest::prop_assert_ne!(&changed, &evidence());
+                proptest::prop_assert_eq!(changed.encode(), bytes);
+            }
+        }
     }
 }

@@ -124,6 +124,6 @@ mod tests {
             decode(&[0x5B, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
             None
         );
-        assert_eq!(decode(&[0x81; 100_000]), None);
+        assert_eq!(decode(&vec![0x81; 100_000]), None);
     }
 }

@@ -18,7 +18,7 @@ pub struct Claims {
     pub profile: String,
     /// The enclave program's version.
     pub release: String,
-    /// SHA-256 of the configuration; equals HOST_DATA.
+    /// SHA-256 of the configuration; equals `HOST_DATA`.
     #[serde(serialize_with = "as_hex")]
     pub configuration: [u8; 32],
     /// The model's name in the API.

@@ -6,7 +6,7 @@ use ring::signature::{ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA384, Unparse
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadSignature;
 
-/// RSASSA-PSS with SHA-384, MGF1 over SHA-384 and a salt of 48 bytes. `key` is a DER RSAPublicKey.
+/// RSASSA-PSS with SHA-384, MGF1 over SHA-384 and a salt of 48 bytes. `key` is a DER `RSAPublicKey`.
 pub(crate) fn verify_rsa_pss(
     key: &[u8],
     message: &[u8],

@@ -20,8 +20,9 @@ pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
             found.push(block.contents);
         }
     }
-    match found.is_empty() {
-        true => Err(malformed()),
-        false => Ok(found),
+    if found.is_empty() {
+        Err(malformed())
+    } else {
+        Ok(found)
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::{
     digest::Hex,
-    snp::{product::Product, tcb::Tcb},
+    snp::{product::Product, report::Firmware, tcb::Tcb},
     utc::Time,
 };
 
@@ -113,6 +113,9 @@ rejections! {
     /// There are several certificates for the key that signed the report.
     LeafAmbiguous { kind: &'static str } = "leaf_ambiguous", "snp-2",
         "there are several {kind} certificates", hint: "bring one, that of this chip and its reported TCB";
+    /// The certificate of the report's key is not of the form that AMD gives it.
+    LeafProfile { what: &'static str } = "leaf_profile", "snp-2",
+        "the report key's certificate: {what}", hint: "bring the VCEK or VLEK certificate as AMD's key service gives it";
     /// No root is known for this CPU.
     ProductUnknown { found: String } = "product_unknown", "snp-3",
         "no root is known for {found}", hint: "known are Milan, Genoa and Turin: update this verifier for newer CPUs";
@@ -128,9 +131,6 @@ rejections! {
     /// A simulated root must travel with the evidence, and does not.
     RootMissing { name: String } = "root_missing", "snp-3",
         "the simulated root {name} is not in the evidence", hint: "the enclave staples it: ask again, or bring ark.pem yourself";
-    /// The certificate of the report's key is not of the form that AMD gives it.
-    LeafProfile { what: &'static str } = "leaf_profile", "snp-4",
-        "the report key's certificate: {what}", hint: "bring the VCEK or VLEK certificate as AMD's key service gives it";
     /// The certificate between root and report key is not there.
     IntermediateMissing { name: String } = "intermediate_missing", "snp-4",
         "the certificate {name} is missing", hint: "bring the cert_chain of AMD's key service for this product";
@@ -211,7 +211,7 @@ rejections! {
     TcbBelowFloor { which: &'static str, component: &'static str, found: u8, floor: u8 } = "tcb_below_floor", "policy-3",
         "the {which} {component} level is {found}, the policy wants {floor}", hint: "the provider updates the firmware; lower snp.minimum_tcb only if you know what that opens";
     /// The SEV firmware is older than the policy wants.
-    FirmwareBelowFloor { found: String, floor: String } = "firmware_below_floor", "policy-3",
+    FirmwareBelowFloor { found: Firmware, floor: Firmware } = "firmware_below_floor", "policy-3",
         "the SEV firmware is {found}, the policy wants {floor}", hint: "the provider updates the firmware";
     /// Firmware runs that is not committed, and the policy forbids that.
     FirmwareProvisional = "firmware_provisional", "policy-3",

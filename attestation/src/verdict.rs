@@ -65,9 +65,10 @@ impl Transcript {
         result: Result<T, Rejection>,
         found: impl FnOnce(&T) -> String,
     ) -> Result<T, Rejection> {
-        let (outcome, detail) = match &result {
-            Ok(value) => (Outcome::Passed, found(value)),
-            Err(rejection) => (Outcome::Failed, rejection.to_string()),
+        // A rejection has its own step: the same one may come up in two checks.
+        let (step, outcome, detail) = match &result {
+            Ok(value) => (step, Outcome::Passed, found(value)),
+            Err(rejection) => (rejection.step(), Outcome::Failed, rejection.to_string()),
         };
         self.checks.push(Check {
             step,
@@ -127,7 +128,8 @@ impl From<Rejection> for Refusal {
 /// What a person or a program is told. As text by `Display`, as JSON by `Serialize`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict<'a> {
-    verdict: &'static str,
+    #[serde(rename = "verdict")]
+    word: &'static str,
     code: Option<&'static str>,
     detail: Option<String>,
     hint: Option<&'static str>,
@@ -151,7 +153,7 @@ impl<'a> Verdict<'a> {
     /// Of a peer that is trusted.
     pub fn trusted(trusted: &'a Trusted) -> Self {
         Self {
-            verdict: "trusted",
+            word: "trusted",
             code: None,
             detail: None,
             hint: None,
@@ -166,7 +168,7 @@ impl<'a> Verdict<'a> {
     /// Of evidence that was refused.
     pub fn refused(refusal: &'a Refusal) -> Self {
         Self {
-            verdict: "rejected",
+            word: "rejected",
             code: Some(refusal.rejection.code()),
             detail: Some(refusal.rejection.to_string()),
             hint: Some(refusal.rejection.hint()),
@@ -195,11 +197,16 @@ impl fmt::Display for Verdict<'_> {
             return write!(f, "not trusted: {code}{simulated}\n{detail}\nhint: {hint}");
         }
         for [name, what, how] in &self.lines {
-            writeln!(f, "{name:<7} {what:<24} {how}")?;
+            let line = format!("{name:<7} {what:<24} {how}");
+            writeln!(f, "{}", line.trim_end())?;
         }
         for check in self.checks {
             if check.outcome == Outcome::NotChecked && check.detail != LEFT_OPEN {
-                writeln!(f, "{:<7} {:<24} {}", "not", check.name, check.detail)?;
+                writeln!(
+                    f,
+                    "open    {:<24} not checked: {}",
+                    check.name, check.detail
+                )?;
             }
         }
         let simulated = if self.simulated { " (simulated)" } else { "" };

@@ -3,6 +3,11 @@
 //!
 //! The vectors are not part of the project: without them these tests say so and pass.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside any #[test] function"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

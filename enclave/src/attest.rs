@@ -11,6 +11,7 @@ use chrysalis_attestation::{
     bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, NO_GPUS},
     claims::{Claims, PROFILE},
 };
+use chrysalis_wire::configuration::ConfigurationError;
 use rustls::sign::CertifiedKey;
 use tokio::sync::Mutex;
 
@@ -64,7 +65,10 @@ fn claims(measured: &Measured, engine: &Description) -> Result<Claims, Failure> 
     let weights = hex::decode(&model.verity_root)
         .ok()
         .and_then(|root| root.try_into().ok())
-        .ok_or_else(|| Failure::Keys("the verity root is not 32 bytes".to_owned()))?;
+        .ok_or(ConfigurationError::Field {
+            field: "model.verity_root",
+            problem: "is not 64 hexadecimal digits",
+        })?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

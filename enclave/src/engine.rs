@@ -27,8 +27,7 @@ pub(crate) struct Question {
     pub(crate) sampling: Sampling,
 }
 
-/// A part of the answer. The last is [`Event::Finished`] or [`Event::Refused`]; an answer that ends without either is
-/// incomplete, because the engine broke or the client took nothing for too long.
+/// A part of the answer. An answer that ends with a [`Event::Piece`], or with nothing, is incomplete: the engine broke or the client took nothing for too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The next tokens, and their text as far as it is whole characters.
@@ -41,6 +40,8 @@ pub(crate) enum Event {
     },
     /// The engine will not answer this question.
     Refused(GenerateError),
+    /// There is no engine to ask: it broke and could not be started again.
+    NoEngine,
 }
 
 /// An enclave whose engine has shown that it answers as it should.

@@ -134,15 +134,55 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrysalis_wire::frame::FrameError;
+
+    fn one_of_each() -> Vec<Failure> {
+        let io = || io::Error::from(io::ErrorKind::NotFound);
+        let text = || "text".to_owned();
+        vec![
+            Failure::UnknownWord(text()),
+            Failure::machine("load it")(io()),
+            HostError::Unreachable(io()).into(),
+            HostError::Stalled.into(),
+            HostError::Refused(text()).into(),
+            HostError::Misspoke.into(),
+            HostError::Frame(FrameError::Closed).into(),
+            PlatformError::NoPlatform.into(),
+            PlatformError::Report(text()).into(),
+            PlatformError::Host(HostError::Stalled).into(),
+            ConfigurationError::NotText.into(),
+            Failure::ConfigurationRefused {
+                given: text(),
+                measured: text(),
+            },
+            Failure::WeightsMissing {
+                place: "/dev/vda".into(),
+                why: io(),
+            },
+            Failure::WeightsCorrupt(text()),
+            Failure::Verity {
+                step: "create it",
+                why: io(),
+            },
+            Failure::Engine(text()),
+            Failure::KnownAnswerWrong {
+                given: vec![1],
+                known: vec![2],
+            },
+            Failure::Keys(text()),
+            Failure::EvidenceTooLong(1),
+            Failure::Listen(io()),
+            Failure::Panicked,
+        ]
+    }
 
     #[test]
-    fn a_failure_has_a_code_a_message_and_a_hint() {
-        let failure = Failure::WeightsCorrupt("block 7 does not hash to its place".into());
-        assert_eq!(failure.code(), "weights_corrupt");
-        assert_eq!(
-            failure.to_string(),
-            "the weights are not those of the configuration: block 7 does not hash to its place"
-        );
-        assert!(failure.hint().contains("chrysalis-image weights"));
+    fn every_code_is_in_the_reference_and_says_what_to_do() {
+        let reference = include_str!("../../docs/reference/enclave.md");
+        for failure in one_of_each() {
+            let row = format!("| `{}` |", failure.code());
+            assert!(reference.contains(&row), "{row} is not documented");
+            assert!(!failure.hint().is_empty() && !failure.to_string().is_empty());
+        }
     }
 }

@@ -397,7 +397,7 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
         (CHAT, Value::String("no object".into()), 400, "invalid_json"),
         (CHAT, other_model, 404, "model_not_found"),
         (CHAT, chat("long"), 400, "context_length_exceeded"),
-        (CHAT, chat("crash"), 500, "answer_incomplete"),
+        (CHAT, chat("crash"), 500, "incomplete_answer"),
         (CHAT, chat(&"x".repeat(1 << 20)), 413, "body_too_large"),
         (
             "GET /v1/chat/completions",
@@ -424,6 +424,8 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
         assert_eq!(answer.status, status, "{start} {}", answer.text());
         assert_eq!(answer.json()["error"]["code"], code, "{start}");
     }
+    // Answered only once the engine that crashed above was started again.
+    assert_eq!(request(&host, CHAT, &chat("still here")).await.status, 200);
     let answer = request(&host, "GET /v1/models/tiny", &Value::Null).await;
     assert_eq!(
         (answer.status, answer.json()["id"].clone()),

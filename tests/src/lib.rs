@@ -8,3 +8,4 @@ pub mod paths;
 pub mod proxy;
 pub mod relay;
 pub mod scene;
+pub mod worker;

@@ -24,7 +24,15 @@ fn chat(url: &str, policy: &str) -> (Option<i32>, String) {
     let file = folder.path().join("policy.toml");
     fs::write(&file, policy).expect("a policy");
     let prompt = SECRET.repeat(200);
-    let output = chrysalis(&["chat", url, &prompt, "--max-tokens", "4", "--policy", &file.to_string_lossy()]);
+    let output = chrysalis(&[
+        "chat",
+        url,
+        &prompt,
+        "--max-tokens",
+        "4",
+        "--policy",
+        &file.to_string_lossy(),
+    ]);
     (
         output.status.code(),
         text(&output.stdout) + &text(&output.stderr),
@@ -67,7 +75,7 @@ fn firmware_under_the_floor_is_refused() {
         floor,
         "minimum_tcb = { bootloader = 255, tee = 0, snp = 0, microcode = 0 }",
     );
-    refused(machine(), &high, "tcb_below_minimum");
+    refused(machine(), &high, "tcb_below_floor");
 }
 
 #[test]
@@ -124,7 +132,7 @@ fn a_relay_that_ends_tls_itself_is_refused() {
     let (status, printed) = chat(&relay.url(), &honest_policy());
     assert_eq!(status, Some(1), "{printed}");
     assert!(
-        printed.contains("report_data_mismatch") && printed.contains("hint:"),
+        printed.contains("binding_mismatch") && printed.contains("hint:"),
         "{printed}"
     );
     assert!(!relay.seen().contains(SECRET), "the relay saw the prompt");
@@ -139,7 +147,7 @@ fn evidence_of_an_earlier_conversation_is_refused() {
     let relay = TerminatingRelay::replaying(machine().address());
     let (status, printed) = chat(&relay.url(), &honest_policy());
     assert_eq!(status, Some(1), "{printed}");
-    assert!(printed.contains("report_data_mismatch"), "{printed}");
+    assert!(printed.contains("binding_mismatch"), "{printed}");
     assert!(!relay.seen().contains(SECRET), "the relay saw the prompt");
 }
 
@@ -149,7 +157,7 @@ fn evidence_of_another_enclave_is_refused() {
     let relay = TerminatingRelay::before(other.address());
     let (status, printed) = chat(&relay.url(), &honest_policy());
     assert_eq!(status, Some(1), "{printed}");
-    assert!(printed.contains("report_data_mismatch"), "{printed}");
+    assert!(printed.contains("binding_mismatch"), "{printed}");
 }
 
 #[test]

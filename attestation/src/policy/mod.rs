@@ -17,6 +17,8 @@ mod error;
 mod parse;
 mod section;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -47,7 +49,7 @@ pub enum Expect<T> {
 pub struct Policy {
     /// `[snp]`: the CPU, its firmware, and the guest that it launched.
     pub snp: SnpPolicy,
-    /// `configuration.sha256`, required: SHA-256 of the measured configuration, which is HOST_DATA.
+    /// `configuration.sha256`, required: SHA-256 of the measured configuration, which is `HOST_DATA`.
     pub configuration: Expect<[u8; 32]>,
     /// `session.freshness = { unchecked = "why" }`: accepts evidence made at boot, as in a saved certificate. Default: no.
     pub freshness_unchecked: Option<String>,
@@ -64,10 +66,10 @@ pub struct Policy {
 pub struct SnpPolicy {
     /// `launch_digest`, required: MEASUREMENT, 48 bytes.
     pub launch_digest: Expect<[u8; 48]>,
-    /// `minimum_tcb`, required: the floor for REPORTED_TCB, component by component; one for all product lines, or one each
+    /// `minimum_tcb`, required: the floor for `REPORTED_TCB`, component by component; one for all product lines, or one each
     /// (`minimum_tcb.genoa = { … }`).
     pub minimum_tcb: Floor,
-    /// `minimum_launch_tcb`: the floor for LAUNCH_TCB. Default: open.
+    /// `minimum_launch_tcb`: the floor for `LAUNCH_TCB`. Default: open.
     pub minimum_launch_tcb: Option<Floor>,
     /// `minimum_firmware = "1.55.40"`: the least SEV firmware that may run. Default: open.
     pub minimum_firmware: Option<Firmware>,
@@ -102,7 +104,7 @@ pub struct SnpPolicy {
     pub minimum_abi: Option<(u8, u8)>,
     /// `[snp.platform]`.
     pub platform: PlatformPolicy,
-    /// `minimum_guest_svn`: the floor for GUEST_SVN. Default: 0.
+    /// `minimum_guest_svn`: the floor for `GUEST_SVN`. Default: 0.
     pub minimum_guest_svn: u32,
     /// `mitigations = "0x3"`: bits that both mitigation vectors must have; then versions below 5 fail. Default: open.
     pub mitigations: u64,
@@ -110,7 +112,7 @@ pub struct SnpPolicy {
     pub id_keys: Vec<[u8; 48]>,
     /// `author_keys`: SHA-384 of author keys; see `id_keys`. Default: open.
     pub author_keys: Vec<[u8; 48]>,
-    /// `chips`: CHIP_ID as hex, 64 bytes, or 8 on Turin. Default: open.
+    /// `chips`: `CHIP_ID` as hex, 64 bytes, or 8 on Turin. Default: open.
     pub chips: Option<Expect<[u8; 64]>>,
     /// `masked_chip = { unchecked = "why" }`: accepts a report whose chip cannot be compared with the certificate, because the
     /// host masks it or a provider's key (VLEK) signed. Default: no.
@@ -146,7 +148,7 @@ pub struct PlatformPolicy {
     pub rapl_off: bool,
     /// `ciphertext_hiding`: whether it must be on. Default: false.
     pub ciphertext_hiding: bool,
-    /// `alias_check`: whether memory must have been searched for aliases (BadRAM). Default: true.
+    /// `alias_check`: whether memory must have been searched for aliases (`BadRAM`). Default: true.
     pub alias_check: bool,
 }
 

@@ -131,9 +131,7 @@ fn snp(section: &Section<'_>) -> Result<SnpPolicy, PolicyError> {
             })?
             .unwrap_or(Expect::AnyOf(vec![3, 4, 5])),
         vmpl: section
-            .read("vmpl", |levels| {
-                levels.expect(|level| level.number("a number from 0 to 3"))
-            })?
+            .read("vmpl", |levels| levels.expect(vmpl))?
             .unwrap_or(Expect::AnyOf(vec![0])),
         debug: section.bool("debug", false)?,
         migration: section.bool("migration", false)?,
@@ -221,6 +219,14 @@ fn product(field: &Field<'_>) -> Result<Product, PolicyError> {
     found
         .map(|(_, product)| *product)
         .ok_or_else(|| field.wrong(EXPECTED))
+}
+
+fn vmpl(field: &Field<'_>) -> Result<u32, PolicyError> {
+    const EXPECTED: &str = "a number from 0 to 3";
+    match field.number(EXPECTED)? {
+        level @ 0..=3 => Ok(level),
+        _ => Err(field.wrong(EXPECTED)),
+    }
 }
 
 fn firmware(field: &Field<'_>) -> Result<Firmware, PolicyError> {

@@ -6,7 +6,7 @@ use crate::Rejection;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuestPolicy(pub u64);
 
-/// PLATFORM_INFO (0x040).
+/// `PLATFORM_INFO` (0x040).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlatformInfo(pub u64);
 
@@ -83,7 +83,7 @@ impl PlatformInfo {
         rapl_off = 3;
         /// Ciphertext is hidden from the host.
         ciphertext_hiding = 4;
-        /// Memory was searched for aliases since the last reset (BadRAM).
+        /// Memory was searched for aliases since the last reset (`BadRAM`).
         alias_check = 5;
         /// The IOMMU's writes are safe. Turin sets it; older documents call it reserved, so nothing rests on it.
         iommu_write_safe = 6;

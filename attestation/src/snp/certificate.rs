@@ -79,7 +79,7 @@ impl std::fmt::Display for Owner {
     }
 }
 
-/// As in a report's SIGNING_KEY: how a person calls the certificate, and its common name.
+/// As in a report's `SIGNING_KEY`: how a person calls the certificate, and its common name.
 pub(crate) fn kind(signing_key: SigningKey) -> Result<(&'static str, &'static str), Rejection> {
     match signing_key {
         SigningKey::Vcek => Ok(("VCEK", "SEV-VCEK")),
@@ -127,9 +127,10 @@ fn key(certificate: &X509Certificate<'_>) -> Result<Vec<u8>, &'static str> {
     let p384 = info.algorithm.algorithm.to_id_string() == EC_PUBLIC_KEY
         && curve.is_some_and(|oid| oid.to_id_string() == P384)
         && info.subject_public_key.unused_bits == 0;
-    match p384 {
-        true => Ok(info.subject_public_key.data.to_vec()),
-        false => Err("its key is not on P-384"),
+    if p384 {
+        Ok(info.subject_public_key.data.to_vec())
+    } else {
+        Err("its key is not on P-384")
     }
 }
 
@@ -224,7 +225,7 @@ impl<'a> Extensions<'a> {
         }
     }
 
-    /// A DER IA5String of less than 128 characters.
+    /// A DER `IA5String` of less than 128 characters.
     fn text(&self, name: &str) -> Option<&'a str> {
         match *self.0.get(name)? {
             [0x16, length @ 0..=0x7F, text @ ..] if text.len() == usize::from(*length) => {

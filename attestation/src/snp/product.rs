@@ -61,7 +61,7 @@ impl Product {
         Self::ALL.into_iter().find(|product| product.name() == name)
     }
 
-    /// Bytes of a hardware identity that mean something; the rest of CHIP_ID is zero.
+    /// Bytes of a hardware identity that mean something; the rest of `CHIP_ID` is zero.
     pub fn hardware_id_size(self) -> usize {
         match self {
             Self::Milan | Self::Genoa => 64,

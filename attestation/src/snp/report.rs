@@ -44,7 +44,7 @@ pub struct Report {
     pub current_tcb: TcbVersion,
     /// How the platform is set up.
     pub platform_info: PlatformInfo,
-    /// What KEY_INFO says.
+    /// What `KEY_INFO` says.
     pub key_info: KeyInfo,
     /// What the guest put in.
     pub report_data: [u8; 64],
@@ -80,7 +80,7 @@ pub struct Report {
     pub signature: Signature,
 }
 
-/// KEY_INFO: which key signed, and what of it is masked.
+/// `KEY_INFO`: which key signed, and what of it is masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyInfo {
     /// Whether the author key digest means something.
@@ -301,9 +301,10 @@ impl Firmware {
 }
 
 fn zero(bytes: &[u8], field: &'static str) -> Result<(), Rejection> {
-    match bytes.iter().all(|byte| *byte == 0) {
-        true => Ok(()),
-        false => Err(Rejection::ReportReserved { field }),
+    if bytes.iter().all(|byte| *byte == 0) {
+        Ok(())
+    } else {
+        Err(Rejection::ReportReserved { field })
     }
 }
 

@@ -73,11 +73,12 @@ fn entries(table: &[u8]) -> Result<Vec<([u8; 16], usize, usize)>, Rejection> {
         ));
     }
     let header = (entries.len() + 1) * ENTRY_SIZE;
-    match entries.iter().all(|(_, offset, _)| *offset >= header) {
-        true => Ok(entries),
-        false => Err(Rejection::CertificateTable {
+    if entries.iter().all(|(_, offset, _)| *offset >= header) {
+        Ok(entries)
+    } else {
+        Err(Rejection::CertificateTable {
             what: "an entry points into its header",
-        }),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::product::Product;
 use crate::Rejection;
 
-/// A TCB_VERSION as a report stores it. Which byte means what depends on the product line.
+/// A `TCB_VERSION` as a report stores it. Which byte means what depends on the product line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcbVersion(pub [u8; 8]);
 

@@ -95,12 +95,15 @@ pub(crate) fn verify(
     })?;
 
     // 6. The reported level is the one the key is derived from.
-    let levels = levels(&report, product).and_then(|levels| match levels.reported == leaf.tcb {
-        true => Ok(levels),
-        false => Err(Rejection::TcbCertificateMismatch {
-            report: levels.reported,
-            certificate: leaf.tcb,
-        }),
+    let levels = levels(&report, product).and_then(|levels| {
+        if levels.reported == leaf.tcb {
+            Ok(levels)
+        } else {
+            Err(Rejection::TcbCertificateMismatch {
+                report: levels.reported,
+                certificate: leaf.tcb,
+            })
+        }
     });
     let levels = transcript.record("snp-6", "reported TCB", levels, |levels| {
         levels.reported.to_string()
@@ -181,11 +184,12 @@ fn same_chip(chip_id: &[u8; 64], certified: &[u8]) -> Result<(), Rejection> {
     let same = chip_id
         .strip_prefix(certified)
         .is_some_and(|rest| rest.iter().all(|byte| *byte == 0));
-    match same {
-        true => Ok(()),
-        false => Err(Rejection::ChipMismatch {
+    if same {
+        Ok(())
+    } else {
+        Err(Rejection::ChipMismatch {
             found: Hex(*chip_id),
-        }),
+        })
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
             let Check {
                 step, name, detail, ..
             } = check;
-            writeln!(text, "{step:<9} {mark:<11} {name}: {detail}").expect("a string takes all");
+            writeln!(text, "{step:<9} {mark:<12} {name}: {detail}").expect("a string takes all");
         }
     }
     let written = match found {

@@ -74,6 +74,7 @@ impl Engine {
             self.start_again(&mut slot).await;
         }
         let Some(worker) = slot.as_mut() else {
+            let _ = events.try_send(Event::NoEngine);
             return;
         };
         if let Err(lost) = worker.generate(question, events).await {
@@ -111,7 +112,7 @@ mod tests {
             match event {
                 Event::Piece { text, .. } => whole.push_str(&text),
                 Event::Finished { reason, .. } => return (whole, reason == FinishReason::Stop),
-                Event::Refused(_) => return (whole, false),
+                Event::Refused(_) | Event::NoEngine => return (whole, false),
             }
         }
         (whole, false)
@@ -138,6 +139,26 @@ mod tests {
         drop(waiting);
         tokio::task::yield_now().await;
         scheduler.ask(fake::question("d")).unwrap();
+    }
+
+    /// Answers at first, and can no longer load once it broke.
+    fn breaks_for_good(socket: std::os::unix::net::UnixStream) {
+        static STARTED: AtomicBool = AtomicBool::new(false);
+        if STARTED.swap(true, Ordering::Relaxed) {
+            fake::refuses_weights(socket);
+        } else {
+            fake::echo(socket);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_no_engine_starts_it_says_so() {
+        let scheduler = fake::scheduler(breaks_for_good).await;
+        let mut broken = scheduler.ask(fake::question("crash")).unwrap();
+        assert_eq!(broken.recv().await, None);
+        let mut next = scheduler.ask(fake::question("again")).unwrap();
+        assert_eq!(next.recv().await, Some(Event::NoEngine));
+        assert!(!scheduler.ready());
     }
 
     #[tokio::test]

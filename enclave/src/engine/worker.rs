@@ -26,7 +26,7 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::mpsc,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{Event, Question};
@@ -36,6 +36,8 @@ use crate::{configuration::Measured, failure::Failure, machine};
 const NOBODY: u32 = 65534;
 /// How long the engine may be silent: loading, or reading a long prompt on a slow machine.
 const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
+/// How long it may be silent once it was told to stop.
+const CANCEL_PATIENCE: Duration = Duration::from_mins(1);
 /// How long a client may leave pieces untaken. While it does, everybody behind it waits.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
 /// Pieces on their way from engine to client.
@@ -83,7 +85,7 @@ pub(super) struct Worker {
 pub(super) enum Lost {
     /// It ended, or closed its socket.
     Ended,
-    /// It said nothing for [`ENGINE_PATIENCE`].
+    /// It said nothing for [`ENGINE_PATIENCE`], or [`CANCEL_PATIENCE`].
     Stalled,
     /// It said something that it may not say.
     Misspoke,
@@ -204,6 +206,7 @@ impl Recipe {
                     Event::Piece { tokens, .. } => given.extend(tokens),
                     Event::Finished { .. } => {}
                     Event::Refused(error) => return Err(Failure::Engine(format!("{error:?}"))),
+                    Event::NoEngine => return Err(unloaded(Lost::Ended)),
                 }
             }
             Ok(given)
@@ -288,13 +291,19 @@ impl Worker {
     async fn hear(&mut self, id: u64, client: &mut Client) -> Result<FromEngine, Lost> {
         // Reading a frame loses its place when dropped half-way, so one read lasts as long as the message takes.
         let mut reading = pin!(frame::read_async(&mut self.reader));
-        let mut silence = pin!(sleep(ENGINE_PATIENCE));
+        let patience = if client.cancelled {
+            CANCEL_PATIENCE
+        } else {
+            ENGINE_PATIENCE
+        };
+        let mut silence = pin!(sleep(patience));
         loop {
             tokio::select! {
                 heard = &mut reading => return Ok(heard?),
                 () = &mut silence => return Err(Lost::Stalled),
                 () = client.events.closed(), if !client.cancelled => {
                     client.cancelled = true;
+                    silence.as_mut().reset(Instant::now() + CANCEL_PATIENCE);
                     frame::write_async(&mut self.writer, &ToEngine::Cancel { id }).await?;
                 }
             }

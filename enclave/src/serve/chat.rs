@@ -9,15 +9,13 @@ use chrysalis_wire::{
 };
 use serde_json::{Map, Value};
 
-use super::error::ApiError;
+use super::error::{ApiError, quoted};
 use crate::engine::Question;
 
 /// The most stop texts, as OpenAI has it.
 const MAX_STOPS: usize = 4;
 /// The most bytes of a stop text.
 const MAX_STOP: usize = 256;
-/// The most bytes of a role or type that an error repeats.
-const MAX_QUOTED: usize = 32;
 
 /// A chat completion, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +73,7 @@ fn check_model(request: &Object, served: &str) -> Result<(), ApiError> {
     match given(request, "model") {
         None => Err(ApiError::missing("model")),
         Some(Value::String(name)) if name == served => Ok(()),
-        Some(Value::String(_)) => Err(ApiError::model_not_found(served)),
+        Some(Value::String(name)) => Err(ApiError::model_not_found(name, served)),
         Some(_) => Err(ApiError::invalid("model", "model is not a string")),
     }
 }
@@ -314,11 +312,6 @@ fn flag(object: &Object, key: &str, place: &str) -> Result<bool, ApiError> {
             format!("{place} is neither true nor false"),
         )),
     }
-}
-
-fn quoted(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_QUOTED))
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ pub(super) async fn whole(
                 return Ok(answer::json(StatusCode::OK, &completion));
             }
             Some(Event::Refused(error)) => return Err(refused(&error)),
+            Some(Event::NoEngine) => return Err(ApiError::no_engine()),
             None => return Err(ApiError::broken()),
         }
     }
@@ -106,6 +107,7 @@ pub(super) async fn stream(
     let first = match events.recv().await {
         None => return Err(ApiError::broken()),
         Some(Event::Refused(error)) => return Err(refused(&error)),
+        Some(Event::NoEngine) => return Err(ApiError::no_engine()),
         Some(event) => event,
     };
     let role = envelope.delta(
@@ -191,6 +193,7 @@ fn follow(envelope: &Envelope, event: Event, with_usage: bool) -> Step {
             Step::More(data(&envelope.delta(&json!({"content": text}), None)))
         }
         Event::Refused(error) => Step::Last(data(&refused(&error).to_json())),
+        Event::NoEngine => Step::Last(data(&ApiError::no_engine().to_json())),
         Event::Finished {
             reason,
             prompt_tokens,
@@ -311,7 +314,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_breaks_says_so_and_is_never_done() {
         let text = streamed(&[piece("a")], false).await.unwrap();
-        assert!(text.contains("answer_incomplete"), "{text}");
+        assert!(text.contains("incomplete_answer"), "{text}");
         assert!(!text.contains("[DONE]"), "{text}");
     }
 

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 /// Seconds after which a client that was turned away may try again.
 const RETRY_AFTER: &str = "5";
 
+/// The most bytes of a client's own word that an error repeats.
+const MAX_QUOTED: usize = 64;
+
 /// A request that is not answered as asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
@@ -74,8 +77,11 @@ impl ApiError {
     }
 
     /// 404: another model.
-    pub(super) fn model_not_found(served: &str) -> Self {
-        let message = format!("this server has one model, {served:?}; GET /v1/models lists it");
+    pub(super) fn model_not_found(asked: &str, served: &str) -> Self {
+        let message = format!(
+            "there is no model {:?} here, only {served:?}; GET /v1/models lists it",
+            quoted(asked)
+        );
         Self::new(StatusCode::NOT_FOUND, "model_not_found", message).about("model")
     }
 
@@ -124,7 +130,7 @@ impl ApiError {
             "the answer is incomplete: the engine broke off, or its answer was not read; ask again";
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "answer_incomplete",
+            "incomplete_answer",
             message,
         )
     }
@@ -163,4 +169,10 @@ impl ApiError {
             "code": self.code,
         }})
     }
+}
+
+/// The start of a client's own word: enough to find it by, never a whole prompt sent back.
+pub(super) fn quoted(word: &str) -> &str {
+    word.get(..word.floor_char_boundary(MAX_QUOTED))
+        .unwrap_or_default()
 }

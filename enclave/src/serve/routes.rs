@@ -87,9 +87,6 @@ impl Service {
         let chat = Chat::parse(&body, configuration, u32::from_le_bytes(self.random()?))?;
         // The engine has its own copy; this one is not kept while it answers.
         drop(body);
-        if !self.scheduler.ready() {
-            tracing::warn!("asked while the engine is restarting");
-        }
         let envelope = Envelope::new(self.random()?, &configuration.model.name, &self.fingerprint);
         let events = self
             .scheduler
@@ -113,7 +110,7 @@ impl Service {
         if name == served {
             Ok(answer::json(StatusCode::OK, &self.describe()))
         } else {
-            Err(ApiError::model_not_found(served))
+            Err(ApiError::model_not_found(name, served))
         }
     }
 

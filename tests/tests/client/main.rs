@@ -1,5 +1,11 @@
 //! The client against an enclave that lies: each lie ends in its own error, and not one byte of prompt leaves.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it has to be"
+)]
+
+mod command_line;
 mod connection;
 mod proxy;
 mod saved;

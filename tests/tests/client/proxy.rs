@@ -15,7 +15,7 @@ use crate::stage::{Enclave, Host, Proof, Reply, relying_party};
 const PROMPT: &str = "the prompt that must not leave";
 const STREAM: &str = "{\"stream\":true}";
 /// Longer than any test.
-const NEVER: Duration = Duration::from_secs(3600);
+const NEVER: Duration = Duration::from_hours(1);
 
 /// A proxy to `host` that verifies again after each `interval`.
 async fn proxy(host: &Host, interval: Duration) -> SocketAddr {

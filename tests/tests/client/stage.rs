@@ -38,42 +38,46 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// The launch digest that the test policy trusts.
-pub const IMAGE: [u8; 48] = [0x11; 48];
+pub(crate) const IMAGE: [u8; 48] = [0x11; 48];
 /// The configuration that the test policy trusts.
-pub const CONFIGURATION: [u8; 32] = [0x22; 32];
+pub(crate) const CONFIGURATION: [u8; 32] = [0x22; 32];
 
 /// The simulated vendor that all enclaves here share.
-pub fn vendor() -> &'static Amd {
+pub(crate) fn vendor() -> &'static Amd {
     static VENDOR: OnceLock<Amd> = OnceLock::new();
     VENDOR
         .get_or_init(|| Amd::open_or_create(&paths::vendor(), system_time(), &mut |_| ()).unwrap())
 }
 
 /// A policy for the honest enclave, with or without its simulated root.
-pub fn policy(simulation: bool) -> Policy {
+pub(crate) fn policy(simulation: bool) -> Policy {
+    Policy::parse(&policy_text(simulation)).unwrap()
+}
+
+/// The same as TOML.
+pub(crate) fn policy_text(simulation: bool) -> String {
     let root = hex::encode(vendor().root_sha256());
     let roots = if simulation {
         format!("[simulation]\nroots = [\"{root}\"]\n")
     } else {
         String::new()
     };
-    let text = format!(
+    format!(
         "version = 1\n[snp]\nlaunch_digest = [\"{}\"]\n\
          minimum_tcb = {{ bootloader = 0, tee = 0, snp = 0, microcode = 0 }}\n\
          [configuration]\nsha256 = [\"{}\"]\n{roots}",
         hex::encode(IMAGE),
         hex::encode(CONFIGURATION),
-    );
-    Policy::parse(&text).unwrap()
+    )
 }
 
 /// A relying party that trusts the honest enclave, and is patient for a second.
-pub fn relying_party() -> RelyingParty {
+pub(crate) fn relying_party() -> RelyingParty {
     RelyingParty::new(policy(true)).with_deadlines(short_deadlines())
 }
 
 /// Long enough for a busy machine, short enough for a test.
-pub fn short_deadlines() -> Deadlines {
+pub(crate) fn short_deadlines() -> Deadlines {
     let wait = Duration::from_secs(2);
     Deadlines {
         connect: wait,
@@ -85,7 +89,7 @@ pub fn short_deadlines() -> Deadlines {
 }
 
 /// An enclave: a TLS key and what the hardware says of it.
-pub struct Enclave {
+pub(crate) struct Enclave {
     key: rcgen::KeyPair,
     certificate: CertificateDer<'static>,
     launch: Launch,
@@ -94,7 +98,7 @@ pub struct Enclave {
 
 impl Enclave {
     /// One that runs `image`.
-    pub fn running(image: [u8; 48]) -> Arc<Self> {
+    pub(crate) fn running(image: [u8; 48]) -> Arc<Self> {
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["enclave".into()])
             .unwrap()
@@ -120,7 +124,7 @@ impl Enclave {
     }
 
     /// The one that the test policy trusts.
-    pub fn honest() -> Arc<Self> {
+    pub(crate) fn honest() -> Arc<Self> {
         Self::running(IMAGE)
     }
 
@@ -158,7 +162,7 @@ impl Enclave {
 
 /// What the host answers when it is asked for evidence.
 #[derive(Clone)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// The truth.
     Honest,
     /// Evidence for a nonce of long ago.
@@ -175,7 +179,7 @@ pub enum Proof {
 
 /// How the host answers a chat.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// Whole.
     Whole,
     /// Cut after the first piece.
@@ -189,7 +193,7 @@ pub enum Reply {
 }
 
 /// A host with one enclave behind it.
-pub struct Host {
+pub(crate) struct Host {
     address: SocketAddr,
     inside: Arc<Inside>,
 }
@@ -205,7 +209,7 @@ struct Inside {
 
 impl Host {
     /// Serves `enclave`, honestly until told otherwise.
-    pub async fn serving(enclave: Arc<Enclave>) -> Self {
+    pub(crate) async fn serving(enclave: Arc<Enclave>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let inside = Arc::new(Inside {
@@ -225,37 +229,37 @@ impl Host {
         Self { address, inside }
     }
 
-    pub fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> Target {
         format!("https://{}", self.address).parse().unwrap()
     }
 
     /// From now on, evidence is this.
-    pub fn prove(&self, proof: Proof) {
+    pub(crate) fn prove(&self, proof: Proof) {
         *self.inside.proof.lock().unwrap() = proof;
     }
 
     /// From now on, chats are answered so.
-    pub fn reply(&self, reply: Reply) {
+    pub(crate) fn reply(&self, reply: Reply) {
         *self.inside.reply.lock().unwrap() = reply;
     }
 
     /// The enclave is started anew, with new keys.
-    pub fn restart(&self) {
+    pub(crate) fn restart(&self) {
         *self.inside.enclave.lock().unwrap() = Enclave::honest();
     }
 
     /// All that clients sent, as the enclave read it.
-    pub fn seen(&self) -> String {
+    pub(crate) fn seen(&self) -> String {
         String::from_utf8_lossy(&self.inside.seen.lock().unwrap()).into_owned()
     }
 
     /// Connections that were ever made.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.inside.connections.load(Ordering::SeqCst)
     }
 
     /// Streams that are being made now.
-    pub fn generations(&self) -> usize {
+    pub(crate) fn generations(&self) -> usize {
         self.inside.generations.load(Ordering::SeqCst)
     }
 }

@@ -1,12 +1,18 @@
 //! X.509 certificates and revocation lists in words.
 
-use chrysalis_attestation::{Time, digest::sha256};
+use chrysalis_attestation::{Time, digest::sha256, roots::SIMULATED};
 use x509_parser::{
     prelude::{FromDer, X509Certificate},
     revocation_list::CertificateRevocationList,
 };
 
 use super::Page;
+
+/// Whether a certificate says that its vendor is simulated. Only a hint for people: who lies would not say so.
+pub(super) fn is_simulated(der: &[u8]) -> bool {
+    X509Certificate::from_der(der)
+        .is_ok_and(|(_, certificate)| certificate.issuer().to_string().contains(SIMULATED))
+}
 
 pub(super) fn certificate(page: &mut Page, der: &[u8]) {
     page.row(

@@ -84,6 +84,17 @@ fn certificate(page: &mut Page, der: &[u8]) {
 }
 
 fn evidence(page: &mut Page, evidence: &Evidence) {
+    let endorsements = &evidence.endorsements;
+    if endorsements
+        .certificates
+        .iter()
+        .any(|der| certificates::is_simulated(der))
+    {
+        page.heading(
+            "simulated",
+            "its certificates are of a simulated vendor, so it proves nothing about hardware",
+        );
+    }
     match &evidence.cpu {
         CpuReport::Snp(bytes) => report::show(page, bytes),
         _ => page.heading("cpu report", "of a kind that this version does not know"),
@@ -93,7 +104,6 @@ fn evidence(page: &mut Page, evidence: &Evidence) {
         [0x80] => page.heading("gpu evidence", "none"),
         bytes => page.heading("gpu evidence", &format!("{} bytes", bytes.len())),
     }
-    let endorsements = &evidence.endorsements;
     for (number, der) in endorsements.certificates.iter().enumerate() {
         page.heading(
             &format!("certificate {}", number + 1),
@@ -133,7 +143,9 @@ impl Page {
             ));
         } else {
             self.line(&format!("  {name:<20} {value}"));
-            self.line(&format!("  {:<20} {meaning}", ""));
+            if !meaning.is_empty() {
+                self.line(&format!("  {:<20} {meaning}", ""));
+            }
         }
     }
 

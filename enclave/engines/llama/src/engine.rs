@@ -14,7 +14,7 @@ use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 /// Tokens of prompt that are computed at once. A cancelled generation ends between two batches, so this bounds how long
 /// that takes; the answers of a model depend on it, so it is not a setting.
-pub(crate) const BATCH: u32 = 64;
+pub(crate) const BATCH: u32 = 16;
 
 /// A model, ready to answer.
 pub(crate) struct Engine {

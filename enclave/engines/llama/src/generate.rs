@@ -39,7 +39,9 @@ pub(crate) fn answer(
         enclave,
         tokens: 0,
     };
-    let last = match generate(engine, prompt, sampling, inbox, &mut told) {
+    let ended = generate(engine, &prompt, sampling, inbox, &mut told);
+    drop(prompt);
+    let last = match ended {
         Ok(reason) => FromEngine::Finished {
             id,
             reason,
@@ -65,13 +67,13 @@ fn fitting_prompt(engine: &Engine, messages: &[Message]) -> Result<Vec<LlamaToke
         .map_err(|error| GenerateError::Template(error.to_string()))?;
     let (prompt_tokens, context) = (count(prompt.len()), engine.context);
     // One token at least must fit after it.
-    match prompt_tokens < context {
-        true => Ok(prompt),
-        false => Err(GenerateError::ContextExceeded {
+    if prompt_tokens >= context {
+        return Err(GenerateError::ContextExceeded {
             prompt_tokens,
             context,
-        }),
+        });
     }
+    Ok(prompt)
 }
 
 /// Why a generation did not come to its end.
@@ -85,7 +87,7 @@ enum Broken {
 /// The whole memory of the generation lives in this function: when it returns, the memory is freed, and so scrubbed.
 fn generate(
     engine: &Engine,
-    prompt: Vec<LlamaToken>,
+    prompt: &[LlamaToken],
     sampling: Sampling,
     inbox: &mut Inbox,
     told: &mut Told<'_>,

@@ -15,8 +15,11 @@ const MAX_ENTRIES: u64 = 1 << 16;
 #[non_exhaustive]
 pub enum GgufError {
     /// The file could not be read.
-    #[error("the weights cannot be read: {0}")]
+    #[error("the weights cannot be read")]
     Io(#[from] io::Error),
+    /// Nothing, or next to nothing.
+    #[error("the weights end inside their header; hold the file against its SHA-256")]
+    Cut,
     /// Another format, or damaged.
     #[error(
         "the weights begin with {0:02x?}, not with \"GGUF\"; hold the file against its SHA-256"
@@ -49,16 +52,20 @@ pub fn check(file: &mut impl Read) -> Result<(), GgufError> {
     }
     let tensors = u64::from_le_bytes(bytes(file)?);
     let keys = u64::from_le_bytes(bytes(file)?);
-    match (1..=MAX_ENTRIES).contains(&tensors) && (1..=MAX_ENTRIES).contains(&keys) {
-        true => Ok(()),
-        false => Err(GgufError::Counts { tensors, keys }),
+    let believable = 1..=MAX_ENTRIES;
+    if !believable.contains(&tensors) || !believable.contains(&keys) {
+        return Err(GgufError::Counts { tensors, keys });
     }
+    Ok(())
 }
 
-fn bytes<const N: usize>(file: &mut impl Read) -> io::Result<[u8; N]> {
+fn bytes<const N: usize>(file: &mut impl Read) -> Result<[u8; N], GgufError> {
     let mut bytes = [0; N];
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(GgufError::Cut),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +115,6 @@ mod tests {
     #[test]
     fn names_a_file_that_ends_inside_the_header() {
         let cut = &header(3, 272, 33)[..23];
-        assert!(matches!(check(&mut &*cut), Err(GgufError::Io(_))));
+        assert!(matches!(check(&mut &*cut), Err(GgufError::Cut)));
     }
 }

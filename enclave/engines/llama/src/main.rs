@@ -12,7 +12,11 @@ mod memory;
 mod prompt;
 mod sandbox;
 
-use std::{io, os::fd::AsFd, os::unix::net::UnixStream, process::ExitCode};
+use std::{
+    io::{self, Write},
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use chrysalis_wire::{
@@ -26,8 +30,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Heard only before the sandbox is shut, when no prompt was read yet.
-            eprintln!("chrysalis-engine-llama: {error:#}");
+            // Heard only before the sandbox is shut, when no prompt was read yet; after that, writing fails.
+            let _ = writeln!(io::stderr(), "chrysalis-engine-llama: {error:#}");
             ExitCode::FAILURE
         }
     }

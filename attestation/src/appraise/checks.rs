@@ -1,0 +1,99 @@
+//! The four kinds of checks that a policy makes, each of which leaves its line in the transcript.
+
+use std::fmt::Display;
+
+use crate::{
+    Rejection,
+    policy::{Expect, Floor},
+    snp::{product::Product, tcb::Tcb},
+    verdict::{LEFT_OPEN, Transcript},
+};
+
+/// The step and the name of a check.
+pub(super) type Check = (&'static str, &'static str);
+
+impl Transcript {
+    /// Something that must hold.
+    pub(super) fn require(
+        &mut self,
+        (step, name): Check,
+        holds: bool,
+        otherwise: Rejection,
+        found: impl Display,
+    ) -> Result<(), Rejection> {
+        let result = if holds { Ok(()) } else { Err(otherwise) };
+        self.record(step, name, result, |()| found.to_string())
+    }
+
+    /// One of the expected values; or unchecked, for the policy's reason or because the policy leaves it open.
+    pub(super) fn expect<T: PartialEq>(
+        &mut self,
+        check: Check,
+        expected: Option<&Expect<T>>,
+        value: &T,
+        otherwise: Rejection,
+        found: impl Display,
+    ) -> Result<(), Rejection> {
+        let (step, name) = check;
+        match expected {
+            None => self.not_checked(step, name, LEFT_OPEN),
+            Some(Expect::Unchecked { why }) => self.not_checked(step, name, why),
+            Some(Expect::AnyOf(expected)) => {
+                return self.require(check, expected.contains(value), otherwise, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Something that must have been checked, unless the policy gives a reason why it need not.
+    pub(super) fn waivable(
+        &mut self,
+        (step, name): Check,
+        checked: bool,
+        why: Option<&str>,
+        otherwise: Rejection,
+    ) -> Result<(), Rejection> {
+        match (checked, why) {
+            (true, _) => Ok(()),
+            (false, Some(why)) => {
+                self.not_checked(step, name, why);
+                Ok(())
+            }
+            (false, None) => self.record(step, name, Err(otherwise), |()| String::new()),
+        }
+    }
+
+    /// Firmware levels, none of which may be below the floor. `which` level they are is told in the rejection.
+    pub(super) fn at_floor(
+        &mut self,
+        (step, name): Check,
+        which: &'static str,
+        floor: Option<&Floor>,
+        (product, level): (Product, Tcb),
+    ) -> Result<(), Rejection> {
+        let floor = match floor {
+            None => {
+                self.not_checked(step, name, LEFT_OPEN);
+                return Ok(());
+            }
+            Some(Floor::Unchecked { why }) => {
+                self.not_checked(step, name, why);
+                return Ok(());
+            }
+            Some(Floor::All(floor)) => Ok(floor),
+            Some(Floor::Each(floors)) => floors
+                .get(&product)
+                .ok_or(Rejection::ProductRefused { found: product }),
+        };
+        let at_floor = floor.and_then(|floor| match level.below(floor) {
+            None => Ok(()),
+            Some((component, found, floor)) => Err(Rejection::TcbBelowFloor {
+                which,
+                component,
+                found,
+                floor,
+            }),
+        });
+        self.record(step, name, at_floor, |()| level.to_string())
+    }
+}

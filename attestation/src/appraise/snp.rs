@@ -1,0 +1,274 @@
+//! What a policy wants of the CPU, its firmware, and the guest that it launched.
+
+use crate::{
+    Rejection,
+    digest::Hex,
+    policy::{Expect, SnpPolicy},
+    snp::verify::Genuine,
+    verdict::{LEFT_OPEN, Transcript},
+};
+
+type Result = std::result::Result<(), Rejection>;
+
+/// Steps policy-1 to policy-8.
+pub(super) fn appraise(
+    genuine: &Genuine,
+    policy: &SnpPolicy,
+    transcript: &mut Transcript,
+) -> Result {
+    machine(genuine, policy, transcript)?;
+    firmware(genuine, policy, transcript)?;
+    guest_policy(genuine, policy, transcript)?;
+    platform(genuine, policy, transcript)?;
+    guest(genuine, policy, transcript)?;
+    measurements(genuine, policy, transcript)?;
+    id_block(genuine, policy, transcript)
+}
+
+fn machine(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    let found = genuine.report.version;
+    let refused = Rejection::ReportVersionRefused { found };
+    let check = ("policy-1", "report version");
+    transcript.expect(check, Some(&policy.versions), &found, refused, found)?;
+
+    let found = genuine.product;
+    let refused = Rejection::ProductRefused { found };
+    let check = ("policy-1", "product");
+    transcript.expect(check, Some(&policy.products), &found, refused, found)?;
+
+    let found = Hex(genuine.report.chip_id);
+    let unknown = Rejection::ChipUnknown { found };
+    let check = ("policy-1", "chip");
+    transcript.expect(check, policy.chips.as_ref(), &found.0, unknown, found)?;
+
+    let why = policy.masked_chip.as_deref();
+    let check = ("policy-1", "certified chip");
+    transcript.waivable(check, genuine.chip_compared, why, Rejection::ChipMasked)?;
+
+    let checked = genuine.validity.revocation_until.is_some();
+    let why = policy.revocation_unchecked.as_deref();
+    let check = ("policy-2", "revocation");
+    transcript.waivable(check, checked, why, Rejection::RevocationUnchecked)
+}
+
+fn firmware(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    let (report, levels) = (&genuine.report, &genuine.levels);
+    let reported = (genuine.product, levels.reported);
+    let check = ("policy-3", "TCB floor");
+    transcript.at_floor(check, "reported", Some(&policy.minimum_tcb), reported)?;
+    let launch = (genuine.product, levels.launch);
+    let check = ("policy-3", "launch TCB floor");
+    transcript.at_floor(check, "launch", policy.minimum_launch_tcb.as_ref(), launch)?;
+
+    let found = report.current_firmware;
+    match policy.minimum_firmware {
+        None => transcript.not_checked("policy-3", "SEV firmware", LEFT_OPEN),
+        Some(floor) => {
+            let below = Rejection::FirmwareBelowFloor { found, floor };
+            transcript.require(("policy-3", "SEV firmware"), found >= floor, below, found)?;
+        }
+    }
+
+    let committed = levels.committed == levels.current && report.committed_firmware == found;
+    let found = if committed {
+        "what runs"
+    } else {
+        "older than what runs"
+    };
+    let holds = committed || policy.provisional_firmware;
+    let check = ("policy-3", "committed firmware");
+    transcript.require(check, holds, Rejection::FirmwareProvisional, found)
+}
+
+/// What widens the host's powers must be allowed by the policy; what narrows them must be there if the policy asks.
+fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    let guest = genuine.report.policy;
+    let too_wide = |bit| Rejection::GuestPolicyTooWide { bit };
+    let lacks = |bit| Rejection::GuestPolicyLacks { bit };
+    let bits = first_of([
+        (
+            guest.debug_allowed() && !policy.debug,
+            Rejection::DebugAllowed,
+        ),
+        (
+            guest.migration_allowed() && !policy.migration,
+            Rejection::MigrationAllowed,
+        ),
+        (guest.smt_allowed() && !policy.smt, too_wide("SMT")),
+        (guest.cxl_allowed() && !policy.cxl, too_wide("CXL")),
+        (
+            policy.single_socket && !guest.single_socket_required(),
+            lacks("a single socket"),
+        ),
+        (
+            policy.aes_256_xts && !guest.aes_256_xts_required(),
+            lacks("AES-256-XTS"),
+        ),
+        (
+            policy.rapl_off && !guest.rapl_off_required(),
+            lacks("power readings off"),
+        ),
+        (
+            policy.ciphertext_hiding && !guest.ciphertext_hiding_required(),
+            lacks("ciphertext hiding"),
+        ),
+        (
+            policy.page_swap_off && !guest.page_swap_disabled(),
+            lacks("no page swapping"),
+        ),
+    ]);
+    transcript.record("policy-4", "guest policy", bits, |()| {
+        format!("{:#x}", guest.0)
+    })?;
+
+    let Some(floor) = policy.minimum_abi else {
+        transcript.not_checked("policy-4", "minimum ABI", LEFT_OPEN);
+        return Ok(());
+    };
+    let found = guest.minimum_abi();
+    let dotted = |(major, minor)| format!("{major}.{minor}");
+    let below = Rejection::AbiBelowFloor {
+        found: dotted(found),
+        floor: dotted(floor),
+    };
+    transcript.require(
+        ("policy-4", "minimum ABI"),
+        found >= floor,
+        below,
+        dotted(found),
+    )
+}
+
+fn platform(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    let info = genuine.report.platform_info;
+    let policy = &policy.platform;
+    let too_wide = |bit| Rejection::PlatformTooWide { bit };
+    let lacks = |bit| Rejection::PlatformLacks { bit };
+    let bits = first_of([
+        (info.smt() && !policy.smt, too_wide("SMT")),
+        (info.tsme() && !policy.tsme, too_wide("TSME")),
+        (
+            info.trusted_io() && !policy.trusted_io,
+            too_wide("trusted I/O"),
+        ),
+        (
+            policy.ecc && !info.ecc(),
+            lacks("memory with error correction"),
+        ),
+        (
+            policy.rapl_off && !info.rapl_off(),
+            lacks("power readings off"),
+        ),
+        (
+            policy.ciphertext_hiding && !info.ciphertext_hiding(),
+            lacks("ciphertext hiding"),
+        ),
+        (
+            policy.alias_check && !info.alias_check(),
+            lacks("the memory alias check"),
+        ),
+    ]);
+    transcript.record("policy-5", "platform", bits, |()| format!("{:#x}", info.0))
+}
+
+fn guest(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    let report = &genuine.report;
+    let found = report.vmpl;
+    let refused = Rejection::VmplRefused { found };
+    transcript.expect(
+        ("policy-6", "VMPL"),
+        Some(&policy.vmpl),
+        &found,
+        refused,
+        found,
+    )?;
+
+    let (found, floor) = (report.guest_svn, policy.minimum_guest_svn);
+    let below = Rejection::GuestSvnBelowFloor { found, floor };
+    transcript.require(("policy-6", "guest SVN"), found >= floor, below, found)?;
+
+    let required = policy.mitigations;
+    if required == 0 {
+        transcript.not_checked("policy-6", "mitigations", LEFT_OPEN);
+        return Ok(());
+    }
+    let in_place = report
+        .mitigations
+        .is_some_and(|found| found.launch & found.current & required == required);
+    let missing = Rejection::MitigationMissing { required };
+    let check = ("policy-6", "mitigations");
+    transcript.require(check, in_place, missing, format_args!("{required:#x}"))
+}
+
+fn measurements(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    let report = &genuine.report;
+    let found = Hex(report.launch_digest);
+    let unknown = Rejection::LaunchDigestUnknown { found };
+    let check = ("policy-7", "launch digest");
+    transcript.expect(check, Some(&policy.launch_digest), &found.0, unknown, found)?;
+    pin(
+        transcript,
+        "family id",
+        policy.family_id.as_ref(),
+        report.family_id,
+    )?;
+    pin(
+        transcript,
+        "image id",
+        policy.image_id.as_ref(),
+        report.image_id,
+    )?;
+    pin(
+        transcript,
+        "report id",
+        policy.report_id.as_ref(),
+        report.report_id,
+    )?;
+    pin(
+        transcript,
+        "migration agent",
+        policy.report_id_ma.as_ref(),
+        report.report_id_ma,
+    )
+}
+
+/// A verbatim field that the policy may pin.
+fn pin<const N: usize>(
+    transcript: &mut Transcript,
+    field: &'static str,
+    expected: Option<&Expect<[u8; N]>>,
+    found: [u8; N],
+) -> Result {
+    let unknown = Rejection::PinUnknown {
+        field,
+        found: hex::encode(found),
+    };
+    transcript.expect(("policy-7", field), expected, &found, unknown, Hex(found))
+}
+
+/// The firmware verified the ID block's signatures at launch; what is left is to know the keys.
+fn id_block(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    if policy.id_keys.is_empty() && policy.author_keys.is_empty() {
+        transcript.not_checked("policy-8", "ID block", LEFT_OPEN);
+        return Ok(());
+    }
+    let report = &genuine.report;
+    let by_author = report.key_info.author_key_enabled
+        && policy.author_keys.contains(&report.author_key_digest);
+    let by_id = policy.id_keys.contains(&report.id_key_digest);
+    let found = if by_author {
+        "a known author key"
+    } else {
+        "a known ID key"
+    };
+    let check = ("policy-8", "ID block");
+    transcript.require(check, by_author || by_id, Rejection::IdBlockUnknown, found)
+}
+
+/// The rejection of the first bit that is not as it should be.
+fn first_of<const N: usize>(bits: [(bool, Rejection); N]) -> Result {
+    match bits.into_iter().find(|(wrong, _)| *wrong) {
+        Some((_, rejection)) => Err(rejection),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,589 @@
+//! Each of the policy's rejections, from evidence that passes but for one thing.
+
+use super::*;
+use crate::{
+    Time,
+    policy::{Expect, Floor},
+    snp::{
+        bits::{GuestPolicy, PlatformInfo},
+        chain::Validity,
+        product::{Cpuid, Product},
+        report::{Firmware, KeyInfo, Mitigations, Report, Signature, SigningKey},
+        tcb::{Tcb, TcbVersion},
+        verify::Levels,
+    },
+    verdict::{LEFT_OPEN, Outcome},
+};
+
+const TCB: Tcb = Tcb {
+    fmc: None,
+    bootloader: 10,
+    tee: 0,
+    snp: 23,
+    microcode: 84,
+};
+const FIRMWARE: Firmware = Firmware {
+    major: 1,
+    minor: 55,
+    build: 40,
+};
+
+/// A report as a Genoa machine with current firmware makes it.
+pub(crate) fn report() -> Report {
+    Report {
+        version: 3,
+        guest_svn: 2,
+        policy: GuestPolicy::STRICT,
+        family_id: [1; 16],
+        image_id: [2; 16],
+        vmpl: 0,
+        current_tcb: TCB.encode(),
+        platform_info: PlatformInfo(0x25),
+        key_info: KeyInfo {
+            author_key_enabled: false,
+            chip_key_masked: false,
+            signing_key: SigningKey::Vcek,
+        },
+        report_data: [0; 64],
+        launch_digest: [3; 48],
+        host_data: [1; 32],
+        id_key_digest: [4; 48],
+        author_key_digest: [5; 48],
+        report_id: [6; 32],
+        report_id_ma: [0xFF; 32],
+        reported_tcb: TCB.encode(),
+        cpuid: Some(Cpuid {
+            family: 0x19,
+            model: 0x11,
+            stepping: 1,
+        }),
+        chip_id: [7; 64],
+        committed_tcb: TCB.encode(),
+        current_firmware: FIRMWARE,
+        committed_firmware: FIRMWARE,
+        launch_tcb: TcbVersion::default(),
+        mitigations: None,
+        signature: Signature {
+            r: [1; 48],
+            s: [1; 48],
+        },
+    }
+}
+
+/// As it comes out of the verification.
+pub(crate) fn genuine() -> Genuine {
+    Genuine {
+        report: report(),
+        product: Product::Genoa,
+        levels: Levels {
+            reported: TCB,
+            current: TCB,
+            committed: TCB,
+            launch: Tcb::default(),
+        },
+        root: Hex([8; 32]),
+        simulated: false,
+        validity: Validity {
+            until: Time(1_800_000_000),
+            revocation_until: Some(Time(1_796_126_400)),
+        },
+        chip_compared: true,
+    }
+}
+
+/// A policy for exactly [`genuine`], with every default.
+pub(crate) fn policy() -> Policy {
+    let text = format!(
+        "version = 1\n[snp]\nlaunch_digest = [\"{}\"]\n\
+         minimum_tcb = {{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }}\n\
+         [configuration]\nsha256 = [\"{}\"]\n",
+        "03".repeat(48),
+        "01".repeat(32),
+    );
+    Policy::parse(&text).expect("a policy")
+}
+
+/// What is appraised in a test: each part can be changed.
+struct Case {
+    genuine: Genuine,
+    claims: Claims,
+    gpus: usize,
+    session: Session,
+    policy: Policy,
+}
+
+fn case() -> Case {
+    Case {
+        genuine: genuine(),
+        claims: crate::claims::tests::claims(),
+        gpus: 0,
+        session: Session::Asked {
+            nonce: [0; 32],
+            exporter: [0; 32],
+        },
+        policy: policy(),
+    }
+}
+
+impl Case {
+    fn appraise(&self) -> (Result<(), Rejection>, Transcript) {
+        let mut transcript = Transcript::default();
+        let subject = Subject {
+            genuine: &self.genuine,
+            claims: &self.claims,
+            gpus: self.gpus,
+            session: &self.session,
+        };
+        (
+            appraise(&subject, &self.policy, &mut transcript),
+            transcript,
+        )
+    }
+}
+
+/// The case with one change is refused with exactly this rejection, at the rejection's own step.
+#[track_caller]
+fn refuses(change: impl FnOnce(&mut Case), expected: Rejection) {
+    let mut case = case();
+    change(&mut case);
+    let (result, transcript) = case.appraise();
+    let last = transcript.checks().last().expect("checks");
+    assert_eq!(
+        (last.step, last.outcome),
+        (expected.step(), Outcome::Failed)
+    );
+    assert_eq!(last.detail, expected.to_string());
+    assert_eq!(result, Err(expected));
+}
+
+/// The case with one change is trusted.
+#[track_caller]
+fn accepts(change: impl FnOnce(&mut Case)) -> Transcript {
+    let mut case = case();
+    change(&mut case);
+    let (result, transcript) = case.appraise();
+    assert_eq!(result, Ok(()));
+    transcript
+}
+
+fn unchecked<T>() -> Expect<T> {
+    Expect::Unchecked {
+        why: "a test".to_owned(),
+    }
+}
+
+#[test]
+fn accepts_what_the_policy_describes_and_lists_what_it_leaves_open() {
+    let transcript = accepts(|_| ());
+    let open: Vec<_> = transcript
+        .checks()
+        .iter()
+        .filter(|check| check.outcome == Outcome::NotChecked)
+        .map(|check| (check.name, check.detail.as_str()))
+        .collect();
+    let names = [
+        "chip",
+        "launch TCB floor",
+        "SEV firmware",
+        "minimum ABI",
+        "mitigations",
+        "family id",
+        "image id",
+        "report id",
+        "migration agent",
+        "ID block",
+    ];
+    assert_eq!(open, names.map(|name| (name, LEFT_OPEN)));
+}
+
+#[test]
+fn refuses_a_simulated_root_that_the_policy_does_not_name() {
+    let root = genuine().root;
+    refuses(
+        |case| case.genuine.simulated = true,
+        Rejection::SimulatedRootRefused {
+            root: root.to_string(),
+        },
+    );
+    accepts(|case| {
+        case.genuine.simulated = true;
+        case.policy.simulation = vec![root.0];
+    });
+}
+
+#[test]
+fn refuses_report_version_2_unless_listed() {
+    refuses(
+        |case| case.genuine.report.version = 2,
+        Rejection::ReportVersionRefused { found: 2 },
+    );
+    accepts(|case| {
+        case.genuine.report.version = 2;
+        case.policy.snp.versions = Expect::AnyOf(vec![2]);
+    });
+}
+
+#[test]
+fn refuses_another_product_line() {
+    let milan = Expect::AnyOf(vec![Product::Milan]);
+    refuses(
+        |case| case.policy.snp.products = milan,
+        Rejection::ProductRefused {
+            found: Product::Genoa,
+        },
+    );
+}
+
+#[test]
+fn refuses_a_chip_that_is_not_listed() {
+    refuses(
+        |case| case.policy.snp.chips = Some(Expect::AnyOf(vec![[9; 64]])),
+        Rejection::ChipUnknown {
+            found: Hex([7; 64]),
+        },
+    );
+    accepts(|case| case.policy.snp.chips = Some(Expect::AnyOf(vec![[9; 64], [7; 64]])));
+}
+
+#[test]
+fn refuses_a_masked_chip_without_a_reason() {
+    refuses(
+        |case| case.genuine.chip_compared = false,
+        Rejection::ChipMasked,
+    );
+    accepts(|case| {
+        case.genuine.chip_compared = false;
+        case.policy.snp.masked_chip = Some("a provider's key".to_owned());
+    });
+}
+
+#[test]
+fn refuses_unchecked_revocation_without_a_reason() {
+    refuses(
+        |case| case.genuine.validity.revocation_until = None,
+        Rejection::RevocationUnchecked,
+    );
+    let transcript = accepts(|case| {
+        case.genuine.validity.revocation_until = None;
+        case.policy.snp.revocation_unchecked = Some("offline".to_owned());
+    });
+    let told = transcript
+        .checks()
+        .iter()
+        .find(|check| check.name == "revocation")
+        .expect("told");
+    assert_eq!(
+        (told.outcome, told.detail.as_str()),
+        (Outcome::NotChecked, "offline")
+    );
+}
+
+#[test]
+fn refuses_any_component_below_the_floor() {
+    let floor = |change: fn(&mut Tcb)| {
+        let mut floor = TCB;
+        change(&mut floor);
+        Floor::All(floor)
+    };
+    let below = |component, found, floor| Rejection::TcbBelowFloor {
+        which: "reported",
+        component,
+        found,
+        floor,
+    };
+    let bootloader = floor(|tcb| tcb.bootloader = 11);
+    refuses(
+        |case| case.policy.snp.minimum_tcb = bootloader,
+        below("bootloader", 10, 11),
+    );
+    let tee = floor(|tcb| tcb.tee = 1);
+    refuses(|case| case.policy.snp.minimum_tcb = tee, below("tee", 0, 1));
+    let snp = floor(|tcb| tcb.snp = 24);
+    refuses(
+        |case| case.policy.snp.minimum_tcb = snp,
+        below("snp", 23, 24),
+    );
+    let microcode = floor(|tcb| tcb.microcode = 85);
+    refuses(
+        |case| case.policy.snp.minimum_tcb = microcode,
+        below("microcode", 84, 85),
+    );
+}
+
+#[test]
+fn refuses_a_product_line_without_a_floor() {
+    refuses(
+        |case| case.policy.snp.minimum_tcb = Floor::Each([(Product::Milan, TCB)].into()),
+        Rejection::ProductRefused {
+            found: Product::Genoa,
+        },
+    );
+    accepts(|case| case.policy.snp.minimum_tcb = Floor::Each([(Product::Genoa, TCB)].into()));
+}
+
+#[test]
+fn refuses_a_launch_level_below_its_floor() {
+    refuses(
+        |case| case.policy.snp.minimum_launch_tcb = Some(Floor::All(TCB)),
+        Rejection::TcbBelowFloor {
+            which: "launch",
+            component: "bootloader",
+            found: 0,
+            floor: 10,
+        },
+    );
+}
+
+#[test]
+fn refuses_older_and_uncommitted_firmware() {
+    let floor = Firmware {
+        build: 41,
+        ..FIRMWARE
+    };
+    refuses(
+        |case| case.policy.snp.minimum_firmware = Some(floor),
+        Rejection::FirmwareBelowFloor {
+            found: FIRMWARE,
+            floor,
+        },
+    );
+    let older = Firmware {
+        build: 39,
+        ..FIRMWARE
+    };
+    accepts(|case| case.genuine.report.committed_firmware = older);
+    refuses(
+        |case| {
+            case.genuine.report.committed_firmware = older;
+            case.policy.snp.provisional_firmware = false;
+        },
+        Rejection::FirmwareProvisional,
+    );
+}
+
+#[test]
+fn refuses_a_debug_guest_and_a_migratable_one() {
+    let with = |bit: u32| GuestPolicy(GuestPolicy::STRICT.0 | 1 << bit);
+    refuses(
+        |case| case.genuine.report.policy = with(19),
+        Rejection::DebugAllowed,
+    );
+    refuses(
+        |case| case.genuine.report.policy = with(18),
+        Rejection::MigrationAllowed,
+    );
+    refuses(
+        |case| case.genuine.report.policy = with(21),
+        Rejection::GuestPolicyTooWide { bit: "CXL" },
+    );
+    refuses(
+        |case| case.policy.snp.smt = false,
+        Rejection::GuestPolicyTooWide { bit: "SMT" },
+    );
+    accepts(|case| {
+        case.genuine.report.policy = with(19);
+        case.policy.snp.debug = true;
+    });
+}
+
+#[test]
+fn refuses_a_guest_that_does_not_ask_for_what_the_policy_wants() {
+    let lacks = |bit| Rejection::GuestPolicyLacks { bit };
+    refuses(
+        |case| case.policy.snp.single_socket = true,
+        lacks("a single socket"),
+    );
+    refuses(
+        |case| case.policy.snp.aes_256_xts = true,
+        lacks("AES-256-XTS"),
+    );
+    refuses(
+        |case| case.policy.snp.rapl_off = true,
+        lacks("power readings off"),
+    );
+    refuses(
+        |case| case.policy.snp.ciphertext_hiding = true,
+        lacks("ciphertext hiding"),
+    );
+    refuses(
+        |case| case.policy.snp.page_swap_off = true,
+        lacks("no page swapping"),
+    );
+    accepts(|case| {
+        case.policy.snp.single_socket = true;
+        case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 1 << 20);
+    });
+}
+
+#[test]
+fn refuses_a_lower_interface_than_the_policy_wants() {
+    refuses(
+        |case| case.policy.snp.minimum_abi = Some((1, 55)),
+        Rejection::AbiBelowFloor {
+            found: "0.0".to_owned(),
+            floor: "1.55".to_owned(),
+        },
+    );
+    accepts(|case| {
+        case.policy.snp.minimum_abi = Some((1, 55));
+        case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 0x0137);
+    });
+}
+
+#[test]
+fn refuses_a_platform_that_is_set_up_otherwise() {
+    let too_wide = |bit| Rejection::PlatformTooWide { bit };
+    let lacks = |bit| Rejection::PlatformLacks { bit };
+    refuses(|case| case.policy.snp.platform.smt = false, too_wide("SMT"));
+    refuses(
+        |case| {
+            case.genuine.report.platform_info = PlatformInfo(0x27);
+            case.policy.snp.platform.tsme = false;
+        },
+        too_wide("TSME"),
+    );
+    refuses(
+        |case| case.genuine.report.platform_info = PlatformInfo(0xA5),
+        too_wide("trusted I/O"),
+    );
+    refuses(
+        |case| case.genuine.report.platform_info = PlatformInfo(0x05),
+        lacks("the memory alias check"),
+    );
+    refuses(
+        |case| {
+            case.genuine.report.platform_info = PlatformInfo(0x21);
+            case.policy.snp.platform.ecc = true;
+        },
+        lacks("memory with error correction"),
+    );
+    refuses(
+        |case| case.policy.snp.platform.rapl_off = true,
+        lacks("power readings off"),
+    );
+    refuses(
+        |case| case.policy.snp.platform.ciphertext_hiding = true,
+        lacks("ciphertext hiding"),
+    );
+    // Turin machines set bit 6, which older documents call reserved.
+    accepts(|case| case.genuine.report.platform_info = PlatformInfo(0x65));
+}
+
+#[test]
+fn refuses_another_level_and_an_older_guest() {
+    refuses(
+        |case| case.genuine.report.vmpl = 1,
+        Rejection::VmplRefused { found: 1 },
+    );
+    refuses(
+        |case| case.genuine.report.vmpl = crate::snp::report::HOST_VMPL,
+        Rejection::VmplRefused { found: u32::MAX },
+    );
+    refuses(
+        |case| case.policy.snp.minimum_guest_svn = 3,
+        Rejection::GuestSvnBelowFloor { found: 2, floor: 3 },
+    );
+}
+
+#[test]
+fn refuses_missing_mitigations_at_launch_and_now() {
+    let missing = Rejection::MitigationMissing { required: 3 };
+    refuses(|case| case.policy.snp.mitigations = 3, missing.clone());
+    for (launch, current) in [(1, 3), (3, 1)] {
+        refuses(
+            |case| {
+                case.policy.snp.mitigations = 3;
+                case.genuine.report.mitigations = Some(Mitigations { launch, current });
+            },
+            missing.clone(),
+        );
+    }
+    accepts(|case| {
+        case.policy.snp.mitigations = 3;
+        case.genuine.report.mitigations = Some(Mitigations {
+            launch: 7,
+            current: 3,
+        });
+    });
+}
+
+#[test]
+fn refuses_another_image() {
+    refuses(
+        |case| case.genuine.report.launch_digest = [0; 48],
+        Rejection::LaunchDigestUnknown {
+            found: Hex([0; 48]),
+        },
+    );
+    accepts(|case| {
+        case.genuine.report.launch_digest = [0; 48];
+        case.policy.snp.launch_digest = unchecked();
+    });
+}
+
+#[test]
+fn refuses_pins_that_do_not_match() {
+    let unknown = |field, found: &[u8]| Rejection::PinUnknown {
+        field,
+        found: hex::encode(found),
+    };
+    let pins =
+        &mut |case: &mut Case| case.policy.snp.family_id = Some(Expect::AnyOf(vec![[0; 16]]));
+    refuses(pins, unknown("family id", &[1; 16]));
+    let pins = |case: &mut Case| case.policy.snp.image_id = Some(Expect::AnyOf(vec![[0; 16]]));
+    refuses(pins, unknown("image id", &[2; 16]));
+    let pins = |case: &mut Case| case.policy.snp.report_id = Some(Expect::AnyOf(vec![[0; 32]]));
+    refuses(pins, unknown("report id", &[6; 32]));
+    let pins = |case: &mut Case| case.policy.snp.report_id_ma = Some(Expect::AnyOf(vec![[0; 32]]));
+    refuses(pins, unknown("migration agent", &[0xFF; 32]));
+}
+
+#[test]
+fn an_author_key_counts_only_where_the_report_says_so() {
+    let author = |case: &mut Case| case.policy.snp.author_keys = vec![[5; 48]];
+    refuses(author, Rejection::IdBlockUnknown);
+    accepts(|case| {
+        author(case);
+        case.genuine.report.key_info.author_key_enabled = true;
+    });
+    refuses(
+        |case| case.policy.snp.id_keys = vec![[0; 48]],
+        Rejection::IdBlockUnknown,
+    );
+    accepts(|case| case.policy.snp.id_keys = vec![[4; 48]]);
+}
+
+#[test]
+fn refuses_another_configuration() {
+    refuses(
+        |case| case.claims.configuration = [9; 32],
+        Rejection::ConfigurationUnknown {
+            found: Hex([9; 32]),
+        },
+    );
+}
+
+#[test]
+fn refuses_a_model_that_did_not_give_the_known_answer() {
+    refuses(
+        |case| case.claims.known_answer = false,
+        Rejection::KnownAnswerFailed,
+    );
+}
+
+#[test]
+fn refuses_a_gpu_where_none_is_wanted() {
+    refuses(|case| case.gpus = 2, Rejection::GpuUnexpected { found: 2 });
+}
+
+#[test]
+fn refuses_evidence_of_boot_without_a_reason() {
+    refuses(
+        |case| case.session = Session::Boot,
+        Rejection::FreshnessUnchecked,
+    );
+    accepts(|case| {
+        case.session = Session::Boot;
+        case.policy.freshness_unchecked = Some("a saved certificate".to_owned());
+    });
+}

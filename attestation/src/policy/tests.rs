@@ -1,0 +1,349 @@
+//! Policies that are right, and each way of being wrong with the message that mends it.
+
+use super::*;
+use crate::roots::Roots;
+
+const LAUNCH_DIGEST: &str = "launch_digest = [\"111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111\"]";
+const MINIMUM_TCB: &str = "minimum_tcb = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }";
+const CONFIGURATION: &str = "[configuration]\nsha256 = [\"2222222222222222222222222222222222222222222222222222222222222222\"]";
+
+/// The least policy, with these lines in `[snp]` and these at the end.
+fn with(snp: &str, end: &str) -> Result<Policy, PolicyError> {
+    Policy::parse(&format!(
+        "version = 1\n[snp]\n{LAUNCH_DIGEST}\n{MINIMUM_TCB}\n{snp}\n{CONFIGURATION}\n{end}\n"
+    ))
+}
+
+fn snp(snp: &str) -> SnpPolicy {
+    with(snp, "").expect("a policy").snp
+}
+
+#[track_caller]
+fn wrong(policy: Result<Policy, PolicyError>, message: &str) {
+    assert_eq!(policy.expect_err("it must be refused").to_string(), message);
+}
+
+#[test]
+fn what_is_not_set_is_strict() {
+    let policy = with("", "").expect("a policy");
+    let strict = Policy {
+        snp: SnpPolicy {
+            launch_digest: Expect::AnyOf(vec![[0x11; 48]]),
+            minimum_tcb: Floor::All(Tcb {
+                fmc: None,
+                bootloader: 10,
+                tee: 0,
+                snp: 23,
+                microcode: 84,
+            }),
+            minimum_launch_tcb: None,
+            minimum_firmware: None,
+            provisional_firmware: true,
+            products: Expect::AnyOf(Product::ALL.to_vec()),
+            versions: Expect::AnyOf(vec![3, 4, 5]),
+            vmpl: Expect::AnyOf(vec![0]),
+            debug: false,
+            migration: false,
+            smt: true,
+            cxl: false,
+            single_socket: false,
+            aes_256_xts: false,
+            rapl_off: false,
+            ciphertext_hiding: false,
+            page_swap_off: false,
+            minimum_abi: None,
+            platform: PlatformPolicy {
+                smt: true,
+                tsme: true,
+                trusted_io: false,
+                ecc: false,
+                rapl_off: false,
+                ciphertext_hiding: false,
+                alias_check: true,
+            },
+            minimum_guest_svn: 0,
+            mitigations: 0,
+            id_keys: vec![],
+            author_keys: vec![],
+            chips: None,
+            masked_chip: None,
+            revocation_unchecked: None,
+            family_id: None,
+            image_id: None,
+            report_id: None,
+            report_id_ma: None,
+        },
+        configuration: Expect::AnyOf(vec![[0x22; 32]]),
+        freshness_unchecked: None,
+        simulation: vec![],
+    };
+    assert_eq!(policy, strict);
+}
+
+#[test]
+fn every_key_is_read() {
+    let id = "33".repeat(16);
+    let digest = "44".repeat(48);
+    let chip = "55".repeat(8);
+    let policy = snp(&format!(
+        "minimum_launch_tcb = {{ unchecked = \"booted before the update\" }}\n\
+         minimum_firmware = \"1.55.40\"\nprovisional_firmware = false\nproducts = [\"genoa\", \"turin\"]\n\
+         versions = [2]\nvmpl = [0, 1]\ndebug = true\nmigration = true\nsmt = false\ncxl = true\n\
+         single_socket = true\naes_256_xts = true\nrapl_off = true\nciphertext_hiding = true\n\
+         page_swap_off = true\nminimum_abi = \"1.55\"\nminimum_guest_svn = 0x10009\nmitigations = \"0x3\"\n\
+         id_keys = [\"{digest}\"]\nauthor_keys = [\"{digest}\"]\nchips = [\"{chip}\"]\n\
+         masked_chip = {{ unchecked = \"a cloud's key\" }}\nrevocation = {{ unchecked = \"offline\" }}\n\
+         family_id = [\"{id}\"]\nimage_id = [\"{id}\"]\nreport_id = {{ unchecked = \"why not\" }}\n\
+         report_id_ma = {{ unchecked = \"why not\" }}\n\
+         platform = {{ smt = false, tsme = false, trusted_io = true, ecc = true, alias_check = false }}"
+    ));
+    assert_eq!(
+        policy.minimum_launch_tcb,
+        Some(Floor::Unchecked {
+            why: "booted before the update".to_owned()
+        })
+    );
+    assert_eq!(
+        policy.minimum_firmware,
+        Some(Firmware {
+            major: 1,
+            minor: 55,
+            build: 40
+        })
+    );
+    assert_eq!(
+        policy.products,
+        Expect::AnyOf(vec![Product::Genoa, Product::Turin])
+    );
+    assert_eq!(policy.versions, Expect::AnyOf(vec![2]));
+    assert_eq!(policy.vmpl, Expect::AnyOf(vec![0, 1]));
+    assert_eq!(
+        [
+            policy.provisional_firmware,
+            policy.debug,
+            policy.migration,
+            policy.smt,
+            policy.cxl
+        ],
+        [false, true, true, false, true]
+    );
+    assert!(policy.single_socket && policy.aes_256_xts && policy.rapl_off);
+    assert!(policy.ciphertext_hiding && policy.page_swap_off);
+    assert_eq!(policy.minimum_abi, Some((1, 55)));
+    assert_eq!((policy.minimum_guest_svn, policy.mitigations), (0x10009, 3));
+    assert_eq!(
+        (policy.id_keys, policy.author_keys),
+        (vec![[0x44; 48]], vec![[0x44; 48]])
+    );
+    let mut short = [0; 64];
+    short[..8].fill(0x55);
+    assert_eq!(policy.chips, Some(Expect::AnyOf(vec![short])));
+    assert_eq!(policy.masked_chip.as_deref(), Some("a cloud's key"));
+    assert_eq!(policy.revocation_unchecked.as_deref(), Some("offline"));
+    assert_eq!(policy.family_id, Some(Expect::AnyOf(vec![[0x33; 16]])));
+    assert_eq!(policy.image_id, Some(Expect::AnyOf(vec![[0x33; 16]])));
+    assert_eq!(
+        policy.report_id,
+        Some(Expect::Unchecked {
+            why: "why not".to_owned()
+        })
+    );
+    assert_eq!(
+        policy.report_id_ma,
+        Some(Expect::Unchecked {
+            why: "why not".to_owned()
+        })
+    );
+    let platform = policy.platform;
+    assert!(!platform.smt && !platform.tsme && platform.trusted_io && platform.ecc);
+    assert!(!platform.alias_check && !platform.rapl_off && !platform.ciphertext_hiding);
+}
+
+#[test]
+fn a_floor_for_each_line_names_the_lines() {
+    let floors = MINIMUM_TCB
+        .replace("= {", "= { turin = { fmc = 1,")
+        .replace('}', "} }");
+    let text = format!("version = 1\n[snp]\n{LAUNCH_DIGEST}\n{floors}\n{CONFIGURATION}");
+    let policy = Policy::parse(&text).expect("a policy").snp;
+    let turin = Tcb {
+        fmc: Some(1),
+        bootloader: 10,
+        tee: 0,
+        snp: 23,
+        microcode: 84,
+    };
+    assert_eq!(
+        policy.minimum_tcb,
+        Floor::Each([(Product::Turin, turin)].into())
+    );
+    assert_eq!(policy.products, Expect::AnyOf(vec![Product::Turin]));
+}
+
+#[test]
+fn a_typo_is_named_with_its_line_and_the_nearest_key() {
+    wrong(
+        with("minimum_tbc = 1", ""),
+        "policy, line 5: `snp.minimum_tbc` is unknown; did you mean `minimum_tcb`?",
+    );
+    wrong(
+        with("platform.alias = true", ""),
+        "policy, line 5: `snp.platform.alias` is unknown; did you mean `alias_check`?",
+    );
+    wrong(
+        with("", "[simulations]"),
+        "policy, line 8: `simulations` is unknown; did you mean `simulation`?",
+    );
+    wrong(
+        with("", "[zebra]"),
+        "policy, line 8: `zebra` is unknown; remove it",
+    );
+    wrong(
+        Policy::parse("version = 1\n[snp]\nlaunch_digset = []"),
+        "policy, line 3: `snp.launch_digset` is unknown; did you mean `launch_digest`?",
+    );
+}
+
+#[test]
+fn what_is_missing_is_named_with_how_to_get_it() {
+    wrong(
+        Policy::parse(""),
+        "policy: `version` is missing; write `version = 1` at the top",
+    );
+    wrong(
+        Policy::parse("version = 1"),
+        "policy: `snp.launch_digest` is missing; `chrysalis measure DIR --platform snp --vcpus N` computes it from an image",
+    );
+    wrong(
+        Policy::parse(&format!(
+            "version = 1\n[snp]\n{LAUNCH_DIGEST}\n{MINIMUM_TCB}"
+        )),
+        "policy: `configuration.sha256` is missing; it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
+    );
+    wrong(
+        with("minimum_launch_tcb = { snp = 1 }", ""),
+        "policy: `snp.minimum_launch_tcb.bootloader` is missing; name all of bootloader, tee, snp and microcode, 0 where any level will do",
+    );
+}
+
+#[test]
+fn what_has_another_form_is_named_with_the_right_one() {
+    wrong(
+        with("vmpl = []", ""),
+        "policy, line 5: `snp.vmpl` must be a list with at least one value",
+    );
+    wrong(
+        with("vmpl = 0", ""),
+        "policy, line 5: `snp.vmpl` must be a list, or { unchecked = \"why\" }",
+    );
+    wrong(
+        with("vmpl = [4]", ""),
+        "policy, line 5: `snp.vmpl` must be a number from 0 to 3",
+    );
+    wrong(
+        with("debug = \"no\"", ""),
+        "policy, line 5: `snp.debug` must be true or false",
+    );
+    wrong(
+        with("products = [\"rome\"]", ""),
+        "policy, line 5: `snp.products` must be milan, genoa or turin",
+    );
+    wrong(
+        with("chips = [\"aa\"]", ""),
+        "policy, line 5: `snp.chips` must be 64 bytes in hex, or 8 on Turin",
+    );
+    wrong(
+        with("mitigations = \"3\"", ""),
+        "policy, line 5: `snp.mitigations` must be bits in hex such as \"0x3\"",
+    );
+    wrong(
+        with("minimum_firmware = \"1.55\"", ""),
+        "policy, line 5: `snp.minimum_firmware` must be a version such as \"1.55.40\"",
+    );
+    wrong(
+        with("", "[simulation]\nroots = [\"00\"]"),
+        "policy, line 9: `simulation.roots` must be a SHA-256 in hex",
+    );
+    wrong(
+        with("", "[gpu]\ncount = 1"),
+        "policy, line 9: `gpu.count` must be 0: this verifier cannot check GPUs yet",
+    );
+    wrong(
+        Policy::parse("version = 2"),
+        "policy, line 1: `version` must be 1: this verifier knows no other version",
+    );
+    assert!(with("", "[gpu]\ncount = 0").is_ok());
+}
+
+#[test]
+fn nothing_is_unchecked_without_a_reason() {
+    let message = "policy, line 5: `snp.revocation` must be { unchecked = \"why\" }, with a reason";
+    wrong(with("revocation = { unchecked = \" \" }", ""), message);
+    wrong(with("revocation = {}", ""), message);
+    wrong(with("revocation = false", ""), message);
+    wrong(
+        with("revocation = { uncheked = \"why\" }", ""),
+        "policy, line 5: `snp.revocation.uncheked` is unknown; did you mean `unchecked`?",
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_is_named_with_its_line() {
+    let error = Policy::parse("version = 1\n[snp\n").expect_err("not TOML");
+    assert_eq!(error.line, Some(2));
+    assert!(matches!(error.problem, Problem::Syntax(_)));
+    let twice = Policy::parse("version = 1\nversion = 1\n").expect_err("a key twice");
+    assert_eq!(twice.line, Some(2));
+}
+
+#[test]
+fn a_template_is_a_policy_for_exactly_that() {
+    let template = Template {
+        launch_digest: [0x11; 48],
+        configuration: [0x22; 32],
+        minimum_tcb: Tcb {
+            fmc: None,
+            bootloader: 10,
+            tee: 0,
+            snp: 23,
+            microcode: 84,
+        },
+        simulated_root: None,
+        revocation_unchecked: None,
+    };
+    assert_eq!(Policy::parse(&Policy::template(&template)), with("", ""));
+
+    let simulated = Template {
+        simulated_root: Some([0x33; 32]),
+        revocation_unchecked: Some("the \"vendor\" is simulated"),
+        ..template
+    };
+    let policy = Policy::parse(&Policy::template(&simulated)).expect("a policy");
+    assert_eq!(policy.simulation, [[0x33; 32]]);
+    assert_eq!(
+        policy.snp.revocation_unchecked.as_deref(),
+        Some("the \"vendor\" is simulated")
+    );
+}
+
+#[test]
+fn no_simulation_is_accepted_by_default() {
+    let policy = with("", "").expect("a policy");
+    assert!(!policy.roots().name_a_simulation());
+    assert!(!Roots::amd().name_a_simulation());
+    let root = "[simulation]\nroots = [\"2222222222222222222222222222222222222222222222222222222222222222\"]";
+    assert!(
+        with("", root)
+            .expect("a policy")
+            .roots()
+            .name_a_simulation()
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC*", key in "[a-z_.]{1,20}", value in "[\\[\\]{}=\"0-9a-z, ]{0,40}") {
+        let _ = Policy::parse(&text);
+        let _ = with(&format!("{key} = {value}"), &text);
+    }
+}
