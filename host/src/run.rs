@@ -45,9 +45,12 @@ const HASHES_PER_BLOCK: u64 = Model::BLOCK / 32;
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let state = StateFolder::claim(options.state.clone())?;
-    let image =
-        Image::open(&options.image).context("the image cannot be used; `make image` builds one")?;
+    let image = Image::open(&options.image)
+        .map_err(|error| anyhow::anyhow!("{error}\nhint: `make image` builds build/cpu"))?;
     let (configuration, weights) = configuration_and_weights(&options)?;
+    let clients = listen(options.listen, "--listen").await?;
+    let scrapers = listen(options.metrics, "--metrics").await?;
+
     let keys = state.join("simulated-amd");
     let launched = Launched {
         image: &image,
@@ -57,8 +60,6 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         tcb: options.simulated_tcb.map(|levels| levels.0),
     };
     let processor = Processor::launch(&keys, &launched)?;
-    let clients = listen(options.listen, "--listen").await?;
-    let scrapers = listen(options.metrics, "--metrics").await?;
 
     let console = Console::create(&state.join("console.log"), options.verbose)?;
     let prepared = prepare(&options, &image, &weights, &state, &console).await?;
