@@ -255,7 +255,8 @@ impl Workspace {
     }
 
     /// Every path of this machine that a compiler could write into a program, and what stands there instead. Where
-    /// prefixes overlap, the later one wins.
+    /// prefixes overlap, the later one wins. The workspace itself is not among them: cargo names its files relative to
+    /// it, and a flag that differs between two checkouts would compile llama.cpp anew for each.
     fn prefixes(&self) -> Result<Vec<(PathBuf, String)>, Error> {
         // A mirror or a vendor folder has a name of its own for the registry, so cargo is asked.
         let outside = self
@@ -267,12 +268,10 @@ impl Workspace {
             .collect();
         let rustc = Rustc::of(&self.root)?;
         let standard_library = rustc.sysroot.join("lib/rustlib/src/rust");
-        let mut prefixes = vec![(self.root.clone(), "/chrysalis".to_owned())];
-        prefixes.extend(
-            sources
-                .into_iter()
-                .map(|folder| (folder, "/cargo".to_owned())),
-        );
+        let mut prefixes: Vec<_> = sources
+            .into_iter()
+            .map(|folder| (folder, "/cargo".to_owned()))
+            .collect();
         prefixes.push((standard_library, format!("/rustc/{}", rustc.commit)));
         prefixes.push((self.target.clone(), "/target".to_owned()));
         Ok(prefixes)
