@@ -21,6 +21,7 @@ mod cbor;
 pub mod claims;
 mod crypto;
 pub mod digest;
+pub mod nvidia;
 pub mod pem;
 pub mod policy;
 mod read;

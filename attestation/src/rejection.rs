@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::{
     digest::Hex,
+    nvidia::measurements::Indices,
     snp::{product::Product, report::Firmware, tcb::Tcb},
     utc::Time,
 };
@@ -267,6 +268,187 @@ rejections! {
     /// The evidence has no nonce, and the policy does not say that this is fine.
     FreshnessUnchecked = "freshness_unchecked", "policy-12",
         "the evidence was made at boot: it says nothing of when", hint: "verify the URL instead of the file, or give a reason under session.freshness in the policy";
+
+    // NVIDIA GPUs
+    /// The GPU answered another question.
+    GpuNonceMismatch { found: Hex<32> } = "gpu_nonce_mismatch", "gpu-1",
+        "the GPU was asked with nonce {found}, not yours", hint: "the evidence is old or of another conversation: ask again, and do not trust this peer if it repeats";
+    /// The GPU evidence is something else.
+    GpuEvidenceKind { found: &'static str } = "gpu_evidence_kind", "gpu-2",
+        "this is {found}, not the evidence of a GPU", hint: "give the report as bytes, as hex text, or as the JSON that NVIDIA's attestation SDK writes";
+    /// The text or JSON around a GPU's evidence cannot be read.
+    GpuEvidenceMalformed { what: &'static str } = "gpu_evidence_malformed", "gpu-2",
+        "the GPU evidence is malformed: {what}", hint: "ask for the evidence again";
+    /// The GPU evidence is larger than a verifier reads.
+    GpuEvidenceTooLarge { found: usize } = "gpu_evidence_too_large", "gpu-2",
+        "the GPU evidence has {found} bytes", hint: "16 GPUs fit into 512 KiB; ask for the evidence again";
+    /// There is no GPU evidence.
+    GpuEvidenceMissing = "gpu_evidence_missing", "gpu-2",
+        "there is no evidence of any GPU", hint: "ask for the evidence again; without GPUs, use a policy that wants none";
+    /// The GPU's report is not an SPDM 1.1 request and its response.
+    GpuReportMalformed { what: &'static str } = "gpu_report_malformed", "gpu-2",
+        "the GPU's report: {what}", hint: "the bytes are not a report, or were changed: ask for the evidence again";
+    /// The GPU's report ends too early.
+    GpuReportTruncated = "gpu_report_truncated", "gpu-2",
+        "the GPU's report ends before its signature does", hint: "it was cut on its way: ask for the evidence again";
+    /// Bytes follow the GPU's report.
+    GpuReportTrailing { extra: usize } = "gpu_report_trailing", "gpu-2",
+        "{extra} byte(s) follow the signature of the GPU's report", hint: "it was padded on its way: whoever collects it must keep its exact length";
+    /// The report's opaque data is not a list of fields of their sizes.
+    GpuOpaqueMalformed { field: &'static str } = "gpu_opaque_malformed", "gpu-2",
+        "the report's opaque data: {field} is malformed", hint: "newer firmware may say it otherwise: update this verifier";
+    /// A field stands twice in the report's opaque data.
+    GpuOpaqueDuplicate { field: &'static str } = "gpu_opaque_duplicate", "gpu-2",
+        "the report's opaque data has {field} twice", hint: "honest firmware does not report this: do not trust this peer";
+    /// A field that must be there is not in the report's opaque data.
+    GpuOpaqueMissing { field: &'static str } = "gpu_opaque_missing", "gpu-2",
+        "the report's opaque data lacks {field}", hint: "this firmware is older or newer than what this verifier knows";
+    /// The opaque data follows a version that is not known.
+    GpuOpaqueVersion { found: u16 } = "gpu_opaque_version", "gpu-2",
+        "the report's opaque data has version {found}", hint: "known are 0 and 1: update this verifier if the firmware is newer";
+
+    /// A certificate of NVIDIA's cannot be read as X.509.
+    NvidiaCertificateMalformed { which: &'static str } = "nvidia_certificate_malformed", "gpu-3",
+        "the {which} certificate cannot be read as X.509", hint: "ask for the evidence, or fetch the RIM or OCSP answer, again";
+    /// A certificate is not of the form that NVIDIA gives it.
+    NvidiaCertificateProfile { which: &'static str, what: &'static str } = "nvidia_certificate_profile", "gpu-3",
+        "the {which} certificate {what}", hint: "it is not what NVIDIA issues for this use: do not trust this peer";
+    /// A certificate is not signed by the one above it.
+    NvidiaCertificateSignature { which: &'static str } = "nvidia_certificate_signature", "gpu-3",
+        "the {which} certificate is not signed by its issuer", hint: "certificates of two devices are mixed, or bytes were changed";
+    /// A certificate is past its validity.
+    NvidiaCertificateExpired { which: &'static str, until: Time } = "nvidia_certificate_expired", "gpu-3",
+        "the {which} certificate ended {until}", hint: "NVIDIA signs RIMs anew under the same id: fetch it again; check this machine's clock";
+    /// A certificate is not valid yet.
+    NvidiaCertificateNotYetValid { which: &'static str, from: Time } = "nvidia_certificate_not_yet_valid", "gpu-3",
+        "the {which} certificate begins {from}", hint: "check this machine's clock";
+    /// A GPU's certificate chain does not have five certificates.
+    GpuChainLength { found: usize } = "gpu_chain_length", "gpu-3",
+        "the GPU's chain has {found} certificate(s), not five", hint: "bring the chain as the driver gives it, from the leaf to the root";
+    /// A GPU's chain ends in a root that nobody named.
+    GpuRootUnknown { root: String } = "gpu_root_unknown", "gpu-3",
+        "root {root} is not NVIDIA's device identity root", hint: "the evidence is not NVIDIA's: do not trust this peer";
+    /// A GPU's chain ends in a simulated root that the policy does not name.
+    GpuSimulatedRootRefused { root: Hex<32> } = "gpu_simulated_root_refused", "gpu-3",
+        "simulated GPU root {root} is not in the policy", hint: "this is no NVIDIA hardware; to test with it, name the root under [simulation] in the policy";
+    /// The chain is of a device that is not a GPU whose evidence is known.
+    GpuArchitectureUnknown { found: String } = "gpu_architecture_unknown", "gpu-3",
+        "{found} is no GPU of a known architecture", hint: "known are Hopper and Blackwell; a switch has evidence of its own";
+
+    /// There is no usable OCSP answer about a certificate, and nothing says that this is fine.
+    OcspMissing { which: &'static str } = "ocsp_missing", "gpu-4",
+        "there is no OCSP answer about the {which} certificate", hint: "`chrysalis fetch` gets it; or the policy gives a reason to go without OCSP";
+    /// An OCSP answer cannot be read.
+    OcspMalformed { what: &'static str } = "ocsp_malformed", "gpu-4",
+        "an OCSP answer is malformed: {what}", hint: "fetch it again";
+    /// The OCSP responder did not answer the question.
+    OcspUnsuccessful { status: u8 } = "ocsp_unsuccessful", "gpu-4",
+        "the OCSP responder answered with status {status}", hint: "status 3 means: try later; 6 means that it does not know the certificate";
+    /// An OCSP answer does not come from a responder of the certificate's issuer.
+    OcspResponder { what: &'static str } = "ocsp_responder", "gpu-4",
+        "the OCSP responder {what}", hint: "only a responder that the issuer itself appointed counts: fetch the answer again";
+    /// An OCSP answer is not signed by its responder.
+    OcspSignature = "ocsp_signature", "gpu-4",
+        "an OCSP answer is not signed by its responder", hint: "bytes were changed: fetch it again";
+    /// An OCSP answer is about another question.
+    OcspNonceMismatch = "ocsp_nonce_mismatch", "gpu-4",
+        "an OCSP answer does not repeat the nonce that was asked", hint: "an old answer was replayed: ask again";
+    /// An OCSP answer was not asked for by this verifier, and nothing says that this is fine.
+    OcspStapledRefused = "ocsp_stapled_refused", "gpu-4",
+        "the OCSP answer was brought along, not asked with a nonce", hint: "accept stapled answers explicitly: their age is then bounded by their own validity";
+    /// An OCSP answer is stale.
+    OcspExpired { until: Time } = "ocsp_expired", "gpu-4",
+        "an OCSP answer ended {until}", hint: "fetch a current one; the provider staples it";
+    /// An OCSP answer is from the future.
+    OcspNotYetValid { from: Time } = "ocsp_not_yet_valid", "gpu-4",
+        "an OCSP answer begins {from}", hint: "check this machine's clock";
+    /// A certificate is revoked.
+    OcspRevoked { which: &'static str } = "ocsp_revoked", "gpu-4",
+        "the {which} certificate is revoked", hint: "do not trust this device or RIM";
+    /// A certificate is on hold, and nothing says that this is fine.
+    OcspHold { which: &'static str } = "ocsp_hold", "gpu-4",
+        "the {which} certificate is revoked: certificate hold", hint: "NVIDIA may lift it; accept a hold only by explicit policy";
+    /// The responder does not know a certificate.
+    OcspUnknown { which: &'static str } = "ocsp_unknown", "gpu-4",
+        "the OCSP responder does not know the {which} certificate", hint: "do not trust this device or RIM";
+
+    /// The GPU's report is not signed by its certified key.
+    GpuReportSignature = "gpu_report_signature", "gpu-5",
+        "the GPU's report is not signed by the certified key", hint: "the report was changed, or the chain is of another device";
+
+    /// The report does not say which firmware the key was certified for.
+    GpuFwidMissing = "gpu_fwid_missing", "gpu-6",
+        "the report has no FWID to compare with the certificate's", hint: "firmware of 2023 has none: the provider updates it, or your policy gives a reason";
+    /// The firmware that runs is not the one that the key was certified for.
+    GpuFwidMismatch { found: Hex<48> } = "gpu_fwid_mismatch", "gpu-6",
+        "the report's FWID {found} is not the certified one", hint: "report and chain are of two boots or two devices: ask for the evidence again";
+
+    /// There is no RIM, and nothing says that this is fine.
+    RimMissing { kind: &'static str, id: String } = "rim_missing", "gpu-7",
+        "there is no {kind} RIM; the report calls for {id}", hint: "`chrysalis fetch` gets it; or the policy gives a reason to go without RIMs";
+    /// No RIM is of the version that the report names.
+    RimVersionMismatch { kind: &'static str, wanted: String, found: String } = "rim_version_mismatch", "gpu-7",
+        "no RIM is for {kind} {wanted}: there are {found}", hint: "bring the RIM of the version that the GPU reports";
+    /// Two RIMs are of the version that the report names.
+    RimAmbiguous { kind: &'static str, version: String } = "rim_ambiguous", "gpu-7",
+        "two RIMs are for {kind} {version}", hint: "bring one, the current one";
+    /// A RIM is larger than a verifier reads.
+    RimTooLarge { found: usize } = "rim_too_large", "gpu-7",
+        "a RIM has {found} bytes", hint: "NVIDIA's have up to 26 KiB, the limit is 64 KiB";
+    /// A RIM has XML that NVIDIA's RIMs do not have.
+    RimXml { what: &'static str } = "rim_xml", "gpu-7",
+        "a RIM's XML has {what}", hint: "bring the RIM as NVIDIA's service gives it, byte for byte";
+    /// A RIM's signature is not of the one form that is accepted.
+    RimSignatureProfile { what: &'static str } = "rim_signature_profile", "gpu-7",
+        "a RIM's signature: {what}", hint: "bring the RIM as NVIDIA's service gives it, byte for byte";
+    /// A RIM's chain does not have four certificates.
+    RimChainLength { found: usize } = "rim_chain_length", "gpu-7",
+        "a RIM's chain has {found} certificate(s), not four", hint: "bring the RIM as NVIDIA's service gives it";
+    /// A RIM's chain ends in a root that nobody named.
+    RimRootUnknown { root: String } = "rim_root_unknown", "gpu-7",
+        "root {root} is not NVIDIA's RIM root", hint: "the RIM is not a production RIM of NVIDIA's: fetch it from its service";
+    /// A RIM's content is not what was signed.
+    RimDigest = "rim_digest", "gpu-7",
+        "a RIM's content does not have the signed digest", hint: "the RIM was changed: fetch it again";
+    /// A RIM is not signed by its certified key.
+    RimSignature = "rim_signature", "gpu-7",
+        "a RIM is not signed by its certified key", hint: "the RIM was changed: fetch it again";
+    /// A signed RIM does not say what a RIM says.
+    RimContent { what: &'static str } = "rim_content", "gpu-7",
+        "a RIM's content: {what}", hint: "this is no RIM of a GPU, or of a form that this verifier does not know";
+    /// A RIM is for another product than the GPU.
+    RimProductMismatch { found: String } = "rim_product_mismatch", "gpu-7",
+        "a RIM is for {found}", hint: "bring the RIM of this GPU's product";
+    /// A RIM has two values for one index.
+    RimDuplicateIndex { index: u8 } = "rim_duplicate_index", "gpu-7",
+        "a RIM has index {index} twice", hint: "fetch it again";
+    /// Driver and VBIOS RIM both claim an index.
+    RimIndexConflict { index: u8 } = "rim_index_conflict", "gpu-7",
+        "driver and VBIOS RIM both have a value for index {index}", hint: "the two RIMs do not belong together: fetch both again";
+
+    /// What the GPU measured is not what NVIDIA published.
+    MeasurementMismatch { kind: &'static str, indices: Indices } = "measurement_mismatch", "gpu-8",
+        "the GPU's measurements differ from the {kind} RIM at {indices}", hint: "other firmware, a debug mode or tampering; NVIDIA re-issues RIMs, so fetch the current one first";
+
+    /// A GPU's driver is older than the policy wants.
+    GpuDriverBelowFloor { found: String, floor: String } = "gpu_driver_below_floor", "gpu-9",
+        "the GPU driver is {found}, the policy wants {floor}", hint: "the provider runs an image with a newer driver";
+    /// A version, model or identity of a GPU is not one that the policy wants.
+    GpuRefused { field: &'static str, found: String } = "gpu_refused", "gpu-9",
+        "the GPU's {field} {found} is not in the policy", hint: "compare it with what the provider publishes";
+    /// A GPU's switches were not verified, and nothing says that this is fine.
+    GpuSwitchesUnchecked = "gpu_switches_unchecked", "gpu-9",
+        "the GPU shares its memory over switches that were not verified", hint: "this verifier does not verify switches: the policy gives a reason, or wants single GPUs";
+
+    /// There are more or fewer GPUs than the policy wants.
+    GpuCountMismatch { found: usize, wanted: usize } = "gpu_count_mismatch", "gpu-10",
+        "there is evidence of {found} GPU(s), the policy wants {wanted}", hint: "use a policy made for this machine";
+    /// One GPU stands for two.
+    GpuTwice { device: String } = "gpu_twice", "gpu-10",
+        "device {device} is there twice", hint: "evidence was copied: do not trust this peer";
+    /// The GPUs are in different modes.
+    GpuModesDiffer = "gpu_modes_differ", "gpu-10",
+        "the GPUs are not all in the same mode", hint: "the provider sets all GPUs of a machine to the same confidential mode";
 }
 
 impl Rejection {

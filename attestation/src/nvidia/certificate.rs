@@ -1,0 +1,329 @@
+//! X.509 as NVIDIA issues it: EC keys on P-384, ECDSA with SHA-384, and nothing else.
+//!
+//! A certificate from outside is a candidate until it is shown to be issued by one that is trusted already.
+
+use std::collections::BTreeSet;
+
+use x509_parser::{
+    oid_registry::{
+        OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_SIG_ECDSA_WITH_SHA384,
+        OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE,
+        Oid,
+    },
+    prelude::{FromDer, X509Certificate, X509Name, X509Version},
+};
+
+use super::der::{Der, tag};
+use crate::{Rejection, Time, crypto::verify_ecdsa_p384, digest::sha384};
+
+/// No certificate of NVIDIA's comes near this.
+pub(crate) const MAX_CERTIFICATE_SIZE: usize = 4096;
+/// An uncompressed point on P-384.
+const POINT_SIZE: usize = 97;
+/// r and s, as SPDM and XML signatures have them.
+pub(crate) const SIGNATURE_SIZE: usize = 96;
+
+/// `AlgorithmIdentifier` of ECDSA with SHA-384, DER: 1.2.840.10045.4.3.3.
+pub(crate) const ECDSA_SHA384: &[u8] = &[
+    0x30, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03,
+];
+
+/// A certificate that could be read. Whether anybody vouches for it is another question.
+#[derive(Debug, Clone)]
+pub(crate) struct Certificate<'a> {
+    /// What it is for, in words that fit before "certificate".
+    pub(crate) which: &'static str,
+    pub(crate) der: &'a [u8],
+    /// What the issuer signed.
+    signed: &'a [u8],
+    signature: &'a [u8],
+    x509: X509Certificate<'a>,
+}
+
+/// Which signatures were verified already.
+///
+/// The GPUs of one machine share intermediates and the answers about them, and so do manifests: one appraisal verifies each
+/// signature once.
+#[derive(Debug, Default)]
+pub(crate) struct Signatures {
+    verified: BTreeSet<[u8; 48]>,
+}
+
+impl Signatures {
+    /// Whether this key signed this; the signature is DER.
+    pub(crate) fn check(&mut self, by: &Certificate<'_>, message: &[u8], signature: &[u8]) -> bool {
+        // The parts are hashed by themselves, so that none can run into the next.
+        let digest = sha384(&[
+            &sha384(&[by.point()]),
+            &sha384(&[message]),
+            &sha384(&[signature]),
+        ]);
+        if self.verified.contains(&digest) {
+            return true;
+        }
+        let holds = by.signed(message, signature);
+        if holds {
+            self.verified.insert(digest);
+        }
+        holds
+    }
+}
+
+impl<'a> Certificate<'a> {
+    /// Reads DER that ends where the certificate does. `which` is the name it has in messages.
+    pub(crate) fn parse(der: &'a [u8], which: &'static str) -> Result<Self, Rejection> {
+        let malformed = Rejection::NvidiaCertificateMalformed { which };
+        if der.len() > MAX_CERTIFICATE_SIZE {
+            return Err(malformed);
+        }
+        let (rest, x509) = X509Certificate::from_der(der).map_err(|_| malformed.clone())?;
+        // A repeated extension would have two meanings.
+        if !rest.is_empty() || x509.extensions_map().is_err() || x509.version() != X509Version::V3 {
+            return Err(malformed);
+        }
+        let (signed, algorithm, signature) = envelope(der).ok_or_else(|| malformed.clone())?;
+        let certificate = Self {
+            which,
+            der,
+            signed,
+            signature,
+            x509,
+        };
+        if certificate.x509.tbs_certificate.as_ref() != signed {
+            return Err(malformed);
+        }
+        certificate.check_profile(algorithm)?;
+        Ok(certificate)
+    }
+
+    fn check_profile(&self, algorithm: &[u8]) -> Result<(), Rejection> {
+        // RFC 5758 §3.2: no parameters. Inside as outside.
+        let inner = &self.x509.tbs_certificate.signature;
+        let same = inner.algorithm == OID_SIG_ECDSA_WITH_SHA384 && inner.parameters.is_none();
+        if algorithm != ECDSA_SHA384 || !same {
+            return Err(self.refuse("is not signed with ECDSA and SHA-384"));
+        }
+        let key = self.x509.public_key();
+        let on_p384 = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
+            && key
+                .algorithm
+                .parameters
+                .as_ref()
+                .and_then(|any| any.as_oid().ok())
+                == Some(OID_NIST_EC_P384);
+        if !on_p384
+            || key.subject_public_key.unused_bits != 0
+            || key.subject_public_key.data.len() != POINT_SIZE
+            || self.point().first() != Some(&4)
+        {
+            return Err(self.refuse("has no key on P-384"));
+        }
+        let known = [
+            OID_X509_EXT_BASIC_CONSTRAINTS,
+            OID_X509_EXT_KEY_USAGE,
+            OID_X509_EXT_EXTENDED_KEY_USAGE,
+        ];
+        match self
+            .x509
+            .extensions()
+            .iter()
+            .find(|it| it.critical && !known.contains(&it.oid))
+        {
+            Some(_) => Err(self.refuse("has an unknown critical extension")),
+            None => Ok(()),
+        }
+    }
+
+    /// That `issuer` signed this, by name and by key.
+    pub(crate) fn check_issued_by(
+        &self,
+        issuer: &Self,
+        signatures: &mut Signatures,
+    ) -> Result<(), Rejection> {
+        if self.issuer().as_raw() != issuer.subject().as_raw() {
+            return Err(self.refuse("names another issuer"));
+        }
+        if signatures.check(issuer, self.signed, self.signature) {
+            Ok(())
+        } else {
+            Err(Rejection::NvidiaCertificateSignature { which: self.which })
+        }
+    }
+
+    /// That it may issue certificates, with `below` further authorities between it and the leaf.
+    pub(crate) fn check_authority(&self, below: u32) -> Result<(), Rejection> {
+        let constraints = self.x509.basic_constraints().ok().flatten();
+        match constraints.map(|it| (it.critical, it.value.ca, it.value.path_len_constraint)) {
+            Some((true, true, None)) => {}
+            Some((true, true, Some(most))) if most >= below => {}
+            Some((true, true, Some(_))) => {
+                return Err(self.refuse("has more authorities below it than it allows"));
+            }
+            _ => return Err(self.refuse("is not a certificate authority")),
+        }
+        match self
+            .x509
+            .key_usage()
+            .ok()
+            .flatten()
+            .map(|it| it.value.key_cert_sign())
+        {
+            Some(true) => Ok(()),
+            _ => Err(self.refuse("may not sign certificates")),
+        }
+    }
+
+    /// That it signs messages and issues nothing.
+    pub(crate) fn check_end_entity(&self) -> Result<(), Rejection> {
+        if self
+            .x509
+            .basic_constraints()
+            .ok()
+            .flatten()
+            .is_some_and(|it| it.value.ca)
+        {
+            return Err(self.refuse("is a certificate authority"));
+        }
+        match self
+            .x509
+            .key_usage()
+            .ok()
+            .flatten()
+            .map(|it| it.value.digital_signature())
+        {
+            Some(true) => Ok(()),
+            _ => Err(self.refuse("may not sign messages")),
+        }
+    }
+
+    /// That `now` lies in its validity.
+    pub(crate) fn check_valid_at(&self, now: Time) -> Result<(), Rejection> {
+        let which = self.which;
+        let from = Time(self.x509.validity().not_before.timestamp());
+        let until = self.until();
+        if now < from {
+            return Err(Rejection::NvidiaCertificateNotYetValid { which, from });
+        }
+        if now > until {
+            return Err(Rejection::NvidiaCertificateExpired { which, until });
+        }
+        Ok(())
+    }
+
+    /// The last second of its validity.
+    pub(crate) fn until(&self) -> Time {
+        Time(self.x509.validity().not_after.timestamp())
+    }
+
+    /// Whether its key signed this; the signature is DER, as in X.509.
+    fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        fixed(signature).is_some_and(|it| self.signed_fixed(message, &it))
+    }
+
+    /// Whether its key signed this; the signature is r and s, big-endian, as in SPDM and XML.
+    pub(crate) fn signed_fixed(&self, message: &[u8], signature: &[u8; SIGNATURE_SIZE]) -> bool {
+        verify_ecdsa_p384(self.point(), message, signature).is_ok()
+    }
+
+    /// The public key as a point: what OCSP hashes to name an issuer.
+    pub(crate) fn point(&self) -> &[u8] {
+        &self
+            .x509
+            .tbs_certificate
+            .subject_pki
+            .subject_public_key
+            .data
+    }
+
+    pub(crate) fn subject(&self) -> &X509Name<'_> {
+        self.x509.subject()
+    }
+
+    pub(crate) fn issuer(&self) -> &X509Name<'_> {
+        self.x509.issuer()
+    }
+
+    /// The subject's one common name, or nothing.
+    pub(crate) fn common_name(&self) -> &str {
+        let mut names = self.subject().iter_common_name();
+        match (names.next(), names.next()) {
+            (Some(name), None) => name.as_str().unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// The serial number's bytes as they stand in the certificate.
+    pub(crate) fn serial(&self) -> &'a [u8] {
+        self.x509.raw_serial()
+    }
+
+    /// The serial number as people write it: NVIDIA's claims call the leaf's `ueid`.
+    pub(crate) fn serial_decimal(&self) -> String {
+        self.x509.serial.to_string()
+    }
+
+    /// The value of an extension.
+    pub(crate) fn extension(&self, oid: &Oid<'_>) -> Option<&'a [u8]> {
+        self.x509
+            .extensions()
+            .iter()
+            .find(|it| it.oid == *oid)
+            .map(|it| it.value)
+    }
+
+    /// Whether its extended key usage is OCSP signing.
+    pub(crate) fn signs_ocsp(&self) -> bool {
+        self.x509
+            .extended_key_usage()
+            .ok()
+            .flatten()
+            .is_some_and(|it| it.value.ocsp_signing)
+    }
+
+    pub(crate) fn refuse(&self, what: &'static str) -> Rejection {
+        Rejection::NvidiaCertificateProfile {
+            which: self.which,
+            what,
+        }
+    }
+}
+
+/// `SEQUENCE { r, s }` as two numbers of fixed width. Each number has one encoding.
+fn fixed(signature: &[u8]) -> Option<[u8; SIGNATURE_SIZE]> {
+    let mut outer = Der::new(signature);
+    let mut pair = outer.enter(tag::SEQUENCE)?;
+    outer.end()?;
+    let mut out = [0; SIGNATURE_SIZE];
+    for half in out.chunks_exact_mut(SIGNATURE_SIZE / 2) {
+        let magnitude = match pair.take(tag::INTEGER)? {
+            [0, rest @ ..] if rest.first().is_some_and(|it| *it >= 0x80) => rest,
+            [first, ..] if *first == 0 || *first >= 0x80 => return None,
+            number => number,
+        };
+        let padding = half.len().checked_sub(magnitude.len())?;
+        half.get_mut(padding..)?.copy_from_slice(magnitude);
+    }
+    pair.end()?;
+    Some(out)
+}
+
+/// A certificate's outermost layer: what is signed, the algorithm with its header, the signature.
+///
+/// No signature covers that layer, so it is read strictly here: one certificate, one encoding.
+fn envelope(der: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut outer = Der::new(der);
+    let mut parts = outer.enter(tag::SEQUENCE)?;
+    outer.end()?;
+    let signed = parts.value(tag::SEQUENCE)?.raw;
+    let algorithm = parts.value(tag::SEQUENCE)?.raw;
+    let signature = whole_bytes(parts.take(tag::BIT_STRING)?)?;
+    parts.end()?;
+    Some((signed, algorithm, signature))
+}
+
+/// The content of a bit string that has no bits left over.
+pub(crate) fn whole_bytes(bit_string: &[u8]) -> Option<&[u8]> {
+    bit_string
+        .split_first()
+        .and_then(|(unused, bytes)| (*unused == 0).then_some(bytes))
+}

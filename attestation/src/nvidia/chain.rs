@@ -1,0 +1,278 @@
+//! A GPU's certificates: from the key that signs reports up to the pinned root, and the firmware that key is bound to.
+//!
+//! ```text
+//! leaf (FMC) ← device identity (BROM) ← provisioner ← chip family ← NVIDIA Device Identity CA
+//! ```
+//!
+//! Only the root is trusted; the four others are shown to descend from it.
+
+use std::fmt;
+
+use serde::Serialize;
+use x509_parser::{der_parser::oid, oid_registry::Oid};
+
+use super::{
+    certificate::{Certificate, Signatures},
+    der::{Der, tag},
+    roots::{Purpose, Roots},
+};
+use crate::{Rejection, Time, digest::Hex};
+
+/// A device's chain has exactly that many certificates.
+pub const CHAIN_LENGTH: usize = 5;
+
+/// 2.16.840.1.101.3.4.2.2
+const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
+/// What the certificates are called in messages, leaf first.
+const NAMES: [&str; CHAIN_LENGTH] = [
+    "GPU leaf",
+    "GPU identity (BROM)",
+    "GPU provisioner",
+    "GPU family",
+    "GPU root",
+];
+
+/// The generations of GPUs whose evidence is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// H100, H200 and their kin: GH100.
+    Hopper,
+    /// B200 and its kin: GB100, GB102 and on.
+    Blackwell,
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hopper => "Hopper",
+            Self::Blackwell => "Blackwell",
+        })
+    }
+}
+
+/// A chain that descends from an accepted root.
+#[derive(Debug)]
+pub(crate) struct DeviceChain<'a> {
+    certificates: [Certificate<'a>; CHAIN_LENGTH],
+    pub(crate) architecture: Architecture,
+    /// Of the chip: `GH100`.
+    pub(crate) chip: String,
+    /// Whether the root is one that simulates NVIDIA's.
+    pub(crate) simulated: bool,
+    /// When the first of its certificates ends.
+    pub(crate) until: Time,
+}
+
+impl<'a> DeviceChain<'a> {
+    /// Verifies certificates in DER, leaf first. The supplied root is only compared with the pinned one.
+    pub(crate) fn verify(
+        der: &'a [Vec<u8>],
+        roots: &Roots,
+        now: Time,
+        signatures: &mut Signatures,
+    ) -> Result<Self, Rejection> {
+        let der: &[Vec<u8>; CHAIN_LENGTH] = der
+            .try_into()
+            .map_err(|_| Rejection::GpuChainLength { found: der.len() })?;
+        let [leaf, identity, provisioner, family, root] = der;
+        let certificates = [
+            Certificate::parse(leaf, NAMES[0])?,
+            Certificate::parse(identity, NAMES[1])?,
+            Certificate::parse(provisioner, NAMES[2])?,
+            Certificate::parse(family, NAMES[3])?,
+            Certificate::parse(root, NAMES[4])?,
+        ];
+        let [leaf, identity, .., root] = &certificates;
+        let simulated = roots.admit(Purpose::Device, root)?;
+        let (architecture, chip) = check_names(&certificates)?;
+        check_chain(&certificates, now, signatures)?;
+        // The leaf and what issued it live on the device; no other key may sign for it.
+        leaf.check_end_entity()?;
+        identity.check_authority(0)?;
+        let until = first_end(&certificates);
+        Ok(Self {
+            certificates,
+            architecture,
+            chip,
+            simulated,
+            until,
+        })
+    }
+
+    pub(crate) fn leaf(&self) -> &Certificate<'a> {
+        let [leaf, ..] = &self.certificates;
+        leaf
+    }
+
+    /// The model as the device's own certificate names it: `GH100 A01 GSP BROM`.
+    pub(crate) fn model(&self) -> String {
+        let [_, identity, ..] = &self.certificates;
+        identity.common_name().to_owned()
+    }
+
+    /// The device itself, whatever firmware it runs: its identity certificate's serial number in hex.
+    pub(crate) fn identity(&self) -> String {
+        let [_, identity, ..] = &self.certificates;
+        hex::encode_upper(identity.serial())
+    }
+
+    /// Those that NVIDIA's responder knows, each with its issuer. The leaf is made on the device; the root is pinned.
+    pub(crate) fn revocable(&self) -> [(&Certificate<'a>, &Certificate<'a>); 3] {
+        let [_, identity, provisioner, family, root] = &self.certificates;
+        [
+            (identity, provisioner),
+            (provisioner, family),
+            (family, root),
+        ]
+    }
+
+    /// That the key was certified for the firmware that the report names.
+    pub(crate) fn check_fwid(&self, reported: Option<[u8; 48]>) -> Result<[u8; 48], Rejection> {
+        let certified = fwid(self.leaf())?;
+        match reported {
+            None => Err(Rejection::GpuFwidMissing),
+            Some(reported) if reported == certified => Ok(certified),
+            Some(reported) => Err(Rejection::GpuFwidMismatch {
+                found: Hex(reported),
+            }),
+        }
+    }
+}
+
+/// Signatures, names, authority and validity from the leaf up to the root, whose own signature proves nothing.
+pub(crate) fn check_chain(
+    certificates: &[Certificate<'_>],
+    now: Time,
+    signatures: &mut Signatures,
+) -> Result<(), Rejection> {
+    for certificate in certificates {
+        certificate.check_valid_at(now)?;
+    }
+    for (certificate, issuer) in certificates.iter().zip(certificates.iter().skip(1)) {
+        certificate.check_issued_by(issuer, signatures)?;
+    }
+    for (issuer, below) in certificates.iter().skip(1).zip(0..) {
+        issuer.check_authority(below)?;
+    }
+    Ok(())
+}
+
+/// When the first of these ends.
+pub(crate) fn first_end(certificates: &[Certificate<'_>]) -> Time {
+    certificates
+        .iter()
+        .map(Certificate::until)
+        .min()
+        .unwrap_or(Time(i64::MIN))
+}
+
+/// The generation that a chain claims to be of, for knowing what to fetch. Nothing is verified.
+pub(crate) fn claimed_architecture(der: &[Vec<u8>]) -> Result<Architecture, Rejection> {
+    let leaf = der.first().ok_or(Rejection::GpuChainLength { found: 0 })?;
+    let leaf = Certificate::parse(leaf, "GPU leaf")?;
+    leaf_architecture(&leaf).map(|(architecture, _)| architecture)
+}
+
+/// What the leaf's name says: the generation, and the chip with its stepping.
+fn leaf_architecture<'c>(leaf: &'c Certificate<'_>) -> Result<(Architecture, &'c str), Rejection> {
+    let stem = leaf.common_name().strip_suffix(" GSP FMC LF");
+    let architecture = match stem.and_then(|it| it.split_once(' ')) {
+        Some(("GH100", _)) => Some(Architecture::Hopper),
+        Some((chip, _)) if is_blackwell(chip) => Some(Architecture::Blackwell),
+        _ => None,
+    };
+    architecture
+        .zip(stem)
+        .ok_or_else(|| Rejection::GpuArchitectureUnknown {
+            found: leaf.subject().to_string(),
+        })
+}
+
+/// All certificates below the root name one chip, and the leaf is a GPU's: the same root also certifies switches.
+fn check_names(
+    certificates: &[Certificate<'_>; CHAIN_LENGTH],
+) -> Result<(Architecture, String), Rejection> {
+    let [leaf, identity, provisioner, family, _] = certificates;
+    let (architecture, stem) = leaf_architecture(leaf)?;
+    let (chip, _stepping) = stem.split_once(' ').unwrap_or((stem, ""));
+    if identity.common_name().strip_suffix(" GSP BROM") != Some(stem) {
+        return Err(identity.refuse("is of another chip than the leaf"));
+    }
+    if !provisioner
+        .common_name()
+        .starts_with(&format!("NVIDIA {chip} Provisioner ICA "))
+    {
+        return Err(provisioner.refuse("is of another chip than the leaf"));
+    }
+    if family.common_name() != format!("NVIDIA {chip} Identity") {
+        return Err(family.refuse("is of another chip than the leaf"));
+    }
+    Ok((architecture, chip.to_owned()))
+}
+
+fn is_blackwell(chip: &str) -> bool {
+    chip.strip_prefix("GB")
+        .is_some_and(|it| it.len() == 3 && it.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The firmware that a leaf's key is bound to.
+fn fwid(leaf: &Certificate<'_>) -> Result<[u8; 48], Rejection> {
+    // TCG: a composite device identity (Hopper), and DICE's TcbInfo (Blackwell).
+    const COMPOSITE: Oid<'_> = oid!(2.23.133.5.4.1);
+    const TCB_INFO: Oid<'_> = oid!(2.23.133.5.4.1.1);
+    let found = match (leaf.extension(&COMPOSITE), leaf.extension(&TCB_INFO)) {
+        (Some(value), None) => composite_fwid(value),
+        (None, Some(value)) => tcb_info_fwid(value),
+        _ => None,
+    };
+    found.ok_or_else(|| leaf.refuse("does not name one firmware (FWID)"))
+}
+
+/// `SEQUENCE { version, public key, FWID }`
+fn composite_fwid(value: &[u8]) -> Option<[u8; 48]> {
+    let mut outer = Der::new(value);
+    let mut fields = outer.enter(tag::SEQUENCE)?;
+    outer.end()?;
+    fields.take(tag::INTEGER)?;
+    fields.take(tag::SEQUENCE)?;
+    let digest = sha384_fwid(fields.enter(tag::SEQUENCE)?)?;
+    fields.end()?;
+    Some(digest)
+}
+
+/// `SEQUENCE { …, fwids [6] SEQUENCE OF FWID, … }`: the first is the firmware that holds the key.
+fn tcb_info_fwid(value: &[u8]) -> Option<[u8; 48]> {
+    let mut outer = Der::new(value);
+    let mut fields = outer.enter(tag::SEQUENCE)?;
+    outer.end()?;
+    while let Some(field) = fields.any() {
+        if field.tag == tag::context(6) {
+            return sha384_fwid(Der::new(field.content).enter(tag::SEQUENCE)?);
+        }
+    }
+    None
+}
+
+/// `SEQUENCE { algorithm, digest }`
+fn sha384_fwid(mut fields: Der<'_>) -> Option<[u8; 48]> {
+    let algorithm = fields.take(tag::OID)?;
+    let digest = fields.take(tag::OCTET_STRING)?.try_into().ok()?;
+    fields.end()?;
+    (algorithm == SHA384).then_some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blackwell_chips_are_gb_and_three_digits() {
+        for chip in ["GB100", "GB102", "GB202"] {
+            assert!(is_blackwell(chip), "{chip}");
+        }
+        for chip in ["GH100", "GB1", "GB10X", "GB1000", "LS_10"] {
+            assert!(!is_blackwell(chip), "{chip}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Compares what a GPU measured with what NVIDIA published.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{inspection::ensure, rim::Golden, spdm::MEASUREMENT_SIZE};
+use crate::Rejection;
+
+/// The index that belongs to the first video decoder; while that is off, nothing is measured there.
+const NVDEC0_INDEX: u8 = 35;
+
+/// Some RIM indices, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indices(pub Vec<u8>);
+
+impl fmt::Display for Indices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, index) in self.0.iter().enumerate() {
+            write!(f, "{}{index}", if place == 0 { "index " } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Which indices of a RIM were compared, and which had nothing to compare.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Compared {
+    /// These match.
+    pub matching: Vec<u8>,
+    /// The video decoder's, while that is off.
+    pub skipped: Vec<u8>,
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} match", self.matching.len())?;
+        if !self.skipped.is_empty() {
+            f.write_str("; the video decoder is off, so its index is skipped")?;
+        }
+        Ok(())
+    }
+}
+
+/// Every active index of the RIM must have one of its values. A missing measurement is a mismatch.
+pub(crate) fn compare(
+    kind: &'static str,
+    measured: &BTreeMap<u8, [u8; MEASUREMENT_SIZE]>,
+    golden: &Golden,
+    nvdec0: Option<bool>,
+) -> Result<Compared, Rejection> {
+    let mut compared = Compared {
+        matching: Vec::new(),
+        skipped: Vec::new(),
+    };
+    let mut differing = Vec::new();
+    for (index, values) in golden {
+        if *index == NVDEC0_INDEX && nvdec0 == Some(false) {
+            compared.skipped.push(*index);
+        } else if measured
+            .get(index)
+            .is_some_and(|value| values.contains(value))
+        {
+            compared.matching.push(*index);
+        } else {
+            differing.push(*index);
+        }
+    }
+    // A RIM of which nothing was compared proves nothing.
+    if compared.matching.is_empty() && differing.is_empty() {
+        differing.clone_from(&compared.skipped);
+    }
+    ensure(differing.is_empty(), || Rejection::MeasurementMismatch {
+        kind,
+        indices: Indices(differing),
+    })?;
+    Ok(compared)
+}
+
+/// An index may be active in the driver's RIM or in the VBIOS's, not in both.
+pub(crate) fn check_disjoint(driver: &Golden, vbios: &Golden) -> Result<(), Rejection> {
+    match driver.keys().find(|index| vbios.contains_key(index)) {
+        Some(index) => Err(Rejection::RimIndexConflict { index: *index }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUE: [u8; 48] = [7; 48];
+    const OTHER: [u8; 48] = [8; 48];
+
+    fn compared(
+        measured: &[(u8, [u8; 48])],
+        golden: &[(u8, &[[u8; 48]])],
+        nvdec0: Option<bool>,
+    ) -> Result<Compared, Rejection> {
+        let golden = golden
+            .iter()
+            .map(|(index, values)| (*index, values.to_vec()))
+            .collect();
+        compare(
+            "driver",
+            &measured.iter().copied().collect(),
+            &golden,
+            nvdec0,
+        )
+    }
+
+    fn mismatch(indices: &[u8]) -> Result<Compared, Rejection> {
+        Err(Rejection::MeasurementMismatch {
+            kind: "driver",
+            indices: Indices(indices.to_vec()),
+        })
+    }
+
+    #[test]
+    fn any_of_the_published_values_will_do() {
+        let expected = Compared {
+            matching: vec![3],
+            skipped: vec![],
+        };
+        assert_eq!(
+            compared(&[(3, VALUE), (4, OTHER)], &[(3, &[OTHER, VALUE])], None),
+            Ok(expected)
+        );
+    }
+
+    #[test]
+    fn a_missing_measurement_is_a_mismatch() {
+        assert_eq!(
+            compared(
+                &[(3, VALUE)],
+                &[(3, &[VALUE]), (9, &[VALUE]), (11, &[OTHER])],
+                None
+            ),
+            mismatch(&[9, 11])
+        );
+        assert_eq!(
+            mismatch(&[9, 11]).expect_err("a mismatch").to_string(),
+            "the GPU's measurements differ from the driver RIM at index 9, 11"
+        );
+    }
+
+    #[test]
+    fn the_decoder_counts_unless_it_is_off() {
+        let golden: &[(u8, &[[u8; 48]])] = &[(3, &[VALUE]), (35, &[VALUE])];
+        let measured = [(3, VALUE), (35, OTHER)];
+        let skipped = Compared {
+            matching: vec![3],
+            skipped: vec![35],
+        };
+        assert_eq!(compared(&measured, golden, Some(false)), Ok(skipped));
+        assert_eq!(compared(&measured, golden, Some(true)), mismatch(&[35]));
+        assert_eq!(compared(&measured, golden, None), mismatch(&[35]));
+        assert_eq!(
+            compared(&measured, &[(35, &[VALUE])], Some(false)),
+            mismatch(&[35]),
+            "nothing was compared"
+        );
+    }
+
+    #[test]
+    fn two_rims_share_no_index() {
+        let one = Golden::from([(3, vec![VALUE])]);
+        let other = Golden::from([(3, vec![VALUE]), (4, vec![VALUE])]);
+        assert_eq!(
+            check_disjoint(&one, &other),
+            Err(Rejection::RimIndexConflict { index: 3 })
+        );
+        assert_eq!(
+            check_disjoint(&one, &Golden::from([(4, vec![VALUE])])),
+            Ok(())
+        );
+    }
+}

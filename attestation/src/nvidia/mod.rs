@@ -1,0 +1,31 @@
+//! NVIDIA GPUs in confidential-computing mode: the report, its certificates, the manifests and revocation answers that bear
+//! on it, and the steps that verify them. All of it offline, and all of it in Rust.
+//!
+//! Trusts nothing but the two roots it is given. Hopper first; of Blackwell the same is verified where it brings the same.
+
+mod certificate;
+pub mod chain;
+mod der;
+pub mod evidence;
+mod inspection;
+pub mod measurements;
+pub mod needs;
+pub mod ocsp;
+pub mod opaque;
+mod pem;
+pub mod policy;
+mod procedure;
+mod reference;
+pub mod rim;
+mod roots;
+pub mod spdm;
+#[cfg(test)]
+mod tests;
+mod verify;
+pub mod version;
+mod wanted;
+
+pub use evidence::GpuEvidence;
+pub use policy::GpuPolicy;
+pub use roots::Roots;
+pub use verify::{Collateral, Gpu, MAX_RIMS, Question, Verified, explain, verify};

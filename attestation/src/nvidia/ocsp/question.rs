@@ -1,0 +1,61 @@
+//! An OCSP request: what to POST to NVIDIA's responder, `application/ocsp-request`.
+
+use ring::digest::{SHA384, digest};
+
+use super::{OID_NONCE, OID_SHA384};
+use crate::{
+    Rejection,
+    nvidia::{
+        certificate::Certificate,
+        der::{encode, tag},
+    },
+};
+
+/// RFC 9654's recommended length.
+pub const NONCE_SIZE: usize = 32;
+
+/// Asks about one certificate, named by its issuer. Both are DER, and neither is verified here.
+pub fn question(
+    subject: &[u8],
+    issuer: &[u8],
+    nonce: &[u8; NONCE_SIZE],
+) -> Result<Vec<u8>, Rejection> {
+    let subject = Certificate::parse(subject, "questioned")?;
+    let issuer = Certificate::parse(issuer, "issuing")?;
+    let extension = encode(
+        tag::SEQUENCE,
+        &[
+            &encode(tag::OID, &[OID_NONCE]),
+            &encode(tag::OCTET_STRING, &[&encode(tag::OCTET_STRING, &[nonce])]),
+        ],
+    );
+    let extensions = encode(tag::context(2), &[&encode(tag::SEQUENCE, &[&extension])]);
+    let request = encode(tag::SEQUENCE, &[&certificate_id(&subject, &issuer)]);
+    let list = encode(tag::SEQUENCE, &[&request]);
+    Ok(encode(
+        tag::SEQUENCE,
+        &[&encode(tag::SEQUENCE, &[&list, &extensions])],
+    ))
+}
+
+/// `CertID`, with SHA-384.
+pub(in crate::nvidia) fn certificate_id(
+    subject: &Certificate<'_>,
+    issuer: &Certificate<'_>,
+) -> Vec<u8> {
+    encode(
+        tag::SEQUENCE,
+        &[
+            &encode(tag::SEQUENCE, &[&encode(tag::OID, &[OID_SHA384])]),
+            &encode(
+                tag::OCTET_STRING,
+                &[digest(&SHA384, issuer.subject().as_raw()).as_ref()],
+            ),
+            &encode(
+                tag::OCTET_STRING,
+                &[digest(&SHA384, issuer.point()).as_ref()],
+            ),
+            &encode(tag::INTEGER, &[subject.serial()]),
+        ],
+    )
+}

@@ -1,0 +1,57 @@
+//! PEM as chains of certificates come in: CERTIFICATE blocks, white space between them, and nothing else.
+
+use data_encoding::BASE64;
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// The DER of each certificate. None if there is anything else, or no certificate.
+pub(crate) fn parse(text: &str) -> Option<Vec<Vec<u8>>> {
+    let mut certificates = Vec::new();
+    let mut rest = text.trim_ascii();
+    while !rest.is_empty() {
+        let (body, after) = rest.strip_prefix(BEGIN)?.split_once(END)?;
+        certificates.push(base64(body)?);
+        rest = after.trim_ascii_start();
+    }
+    (!certificates.is_empty()).then_some(certificates)
+}
+
+/// Whether this PEM holds exactly this certificate.
+pub(crate) fn is(pem: &str, der: &[u8]) -> bool {
+    parse(pem).is_some_and(|certificates| certificates == [der])
+}
+
+/// Base64 with white space where lines break; the last bits must be zero, so one text stands for one value.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    let compact: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    BASE64.decode(&compact).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_blocks_and_nothing_between_them() {
+        let block = format!("{BEGIN}\nAQI=\n{END}\n");
+        assert_eq!(parse(&block), Some(vec![vec![1, 2]]));
+        assert_eq!(
+            parse(&format!("{block}\n{block}")),
+            Some(vec![vec![1, 2]; 2])
+        );
+        for bad in [
+            "",
+            "AQI=",
+            &format!("x{block}"),
+            &format!("{block}x{block}"),
+            &block[..20],
+            &block.replace("AQI=", "AQJ="),
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a relying party wants of GPUs. Nothing is left out by silence: whatever is not checked has a reason beside it.
+
+use super::{opaque::Mode, version::DriverVersion};
+use crate::policy::Expect;
+
+/// The whole policy for the GPUs of one machine. It has no default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuPolicy {
+    /// What is needed to call a GPU genuine.
+    pub proof: Proof,
+    /// Which genuine GPUs are wanted.
+    pub wanted: Wanted,
+}
+
+/// What may be missing from the proof that a GPU is genuine. [`Proof::complete`] misses nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// Whose word counts on revocation.
+    pub revocation: Revocation,
+    /// Accepts certificates on hold, for this reason. NVIDIA puts devices on hold; most policies should not accept that.
+    pub hold_accepted: Option<String>,
+    /// Goes without RIMs, for this reason: then nothing is known of the firmware that runs.
+    pub rims_unchecked: Option<String>,
+    /// Accepts reports without FWID, as 2023's firmware makes them, for this reason. One that is there is always compared.
+    pub fwid_unchecked: Option<String>,
+}
+
+/// Whose word counts on revocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revocation {
+    /// OCSP answers that this verifier asked for with a nonce of its own.
+    Asked,
+    /// Also answers that were brought along. Their own validity, a day, bounds their age.
+    Stapled,
+    /// Nobody's, for this reason.
+    Unchecked {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Which genuine GPUs are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// How many.
+    pub count: Expect<usize>,
+    /// Models as the device's certificate names them: `GH100 A01 GSP BROM`.
+    pub models: Expect<String>,
+    /// Devices, each by its ueid (decimal; it changes with the firmware's first stage) or its identity (hex; it never does).
+    pub devices: Expect<String>,
+    /// Driver versions: `550.90.07`.
+    pub drivers: Expect<String>,
+    /// The oldest driver.
+    pub minimum_driver: Minimum,
+    /// VBIOS versions: `96.00.9F.00.01`.
+    pub vbioses: Expect<String>,
+    /// How the GPUs share their memory.
+    pub modes: Expect<Mode>,
+    /// Accepts GPUs in protected-PCIe mode though their switches were not verified, for this reason.
+    pub switches_unchecked: Option<String>,
+}
+
+/// The oldest driver that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Minimum {
+    /// This one.
+    Driver(DriverVersion),
+    /// Any, for this reason.
+    Unchecked {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Proof {
+    /// Everything is there: fresh OCSP answers, none on hold, both RIMs, and the FWID.
+    pub fn complete() -> Self {
+        Self {
+            revocation: Revocation::Asked,
+            hold_accepted: None,
+            rims_unchecked: None,
+            fwid_unchecked: None,
+        }
+    }
+}
+
+impl Wanted {
+    /// Any genuine GPUs at all, for this reason: the verdict is then about genuineness only.
+    pub fn any(why: &str) -> Self {
+        let why = || why.to_owned();
+        Self {
+            count: Expect::Unchecked { why: why() },
+            models: Expect::Unchecked { why: why() },
+            devices: Expect::Unchecked { why: why() },
+            drivers: Expect::Unchecked { why: why() },
+            minimum_driver: Minimum::Unchecked { why: why() },
+            vbioses: Expect::Unchecked { why: why() },
+            modes: Expect::Unchecked { why: why() },
+            switches_unchecked: Some(why()),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Steps gpu-7 and gpu-8: the two manifests of a GPU, and what they say that it should measure.
+
+use super::{
+    chain::DeviceChain,
+    inspection::{Inspection, ensure},
+    measurements::{Compared, check_disjoint, compare},
+    opaque::Opaque,
+    procedure::{Procedure, root_in_words},
+    rim::{Content, Document},
+    spdm::Report,
+    verify::Question,
+    version::{DriverVersion, driver_rim_id, vbios_rim_id},
+};
+use crate::Rejection;
+
+/// The two manifests of a GPU.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    choice: (&'static str, &'static str),
+    chain: (&'static str, &'static str),
+    revocation: (&'static str, &'static str),
+    signature: (&'static str, &'static str),
+    measurements: (&'static str, &'static str),
+}
+
+const DRIVER: Kind = Kind {
+    name: "driver",
+    choice: ("gpu-7", "driver RIM"),
+    chain: ("gpu-7", "driver RIM chain"),
+    revocation: ("gpu-7", "driver RIM revocation"),
+    signature: ("gpu-7", "driver RIM signature"),
+    measurements: ("gpu-8", "driver measurements"),
+};
+
+const VBIOS: Kind = Kind {
+    name: "VBIOS",
+    choice: ("gpu-7", "VBIOS RIM"),
+    chain: ("gpu-7", "VBIOS RIM chain"),
+    revocation: ("gpu-7", "VBIOS RIM revocation"),
+    signature: ("gpu-7", "VBIOS RIM signature"),
+    measurements: ("gpu-8", "VBIOS measurements"),
+};
+
+impl Procedure<'_> {
+    /// Steps 7 and 8: both manifests, and what they say the GPU should measure.
+    pub(super) fn reference(
+        &mut self,
+        chain: &DeviceChain<'_>,
+        report: &Report<'_>,
+        opaque: &Opaque,
+        inspection: &mut Inspection<'_>,
+    ) -> Option<(Compared, Compared)> {
+        if let Some(why) = &self.question.policy.proof.rims_unchecked {
+            for kind in [DRIVER, VBIOS] {
+                inspection.skip(kind.choice, why);
+                inspection.skip(kind.measurements, why);
+            }
+            return None;
+        }
+        let driver_id = driver_rim_id(chain.architecture, opaque);
+        let driver_id =
+            driver_id.unwrap_or_else(|| "one that this firmware does not name".to_owned());
+        let driver = self.manifest(
+            DRIVER,
+            &opaque.driver.to_string(),
+            driver_id,
+            &chain.chip,
+            inspection,
+        );
+        let vbios = self.manifest(
+            VBIOS,
+            &opaque.vbios.to_string(),
+            vbios_rim_id(opaque),
+            &chain.chip,
+            inspection,
+        );
+        if let (Some(driver), Some(vbios)) = (&driver, &vbios) {
+            inspection.check(
+                ("gpu-8", "RIM indices"),
+                || check_disjoint(&driver.golden, &vbios.golden),
+                |()| {
+                    format!(
+                        "{} of the driver, {} of the VBIOS, none of both",
+                        driver.golden.len(),
+                        vbios.golden.len()
+                    )
+                },
+            );
+        }
+        let mut measured = |kind: Kind, content: Option<Content>| {
+            let golden = content?.golden;
+            inspection.check(
+                kind.measurements,
+                || compare(kind.name, &report.measurements, &golden, opaque.nvdec0),
+                Compared::to_string,
+            )
+        };
+        let (driver, vbios) = (measured(DRIVER, driver), measured(VBIOS, vbios));
+        driver.zip(vbios)
+    }
+
+    /// The manifest for this version: chosen by what it claims, believed once it is verified.
+    fn manifest(
+        &mut self,
+        kind: Kind,
+        version: &str,
+        id: String,
+        chip: &str,
+        inspection: &mut Inspection<'_>,
+    ) -> Option<Content> {
+        let place = inspection.check(
+            kind.choice,
+            || self.choose(kind, version, id),
+            |_| version.to_owned(),
+        )?;
+        if let Some(content) = self.opened.get(&place) {
+            let content = content.clone();
+            return inspection.check(
+                kind.signature,
+                || check_product(content, chip),
+                |_| "verified above".to_owned(),
+            );
+        }
+        let Question { roots, now, .. } = *self.question;
+        // Out of self for a moment, since the chain borrows it.
+        let documents = std::mem::take(&mut self.documents);
+        let content = documents.get(place).and_then(|document| {
+            let chain = inspection.check(
+                kind.chain,
+                || document.chain(roots, now, &mut self.signatures),
+                |chain| {
+                    format!(
+                        "to {}, until {}",
+                        root_in_words(chain.simulated),
+                        chain.until
+                    )
+                },
+            )?;
+            self.until = self.until.min(chain.until);
+            if chain.simulated {
+                inspection.mark_simulated();
+            }
+            self.revocation(kind.revocation, &chain.revocable(), inspection);
+            inspection.check(
+                kind.signature,
+                || {
+                    document
+                        .open(&chain)
+                        .and_then(|content| check_product(content, chip))
+                },
+                |content| {
+                    format!(
+                        "{} {}, {} active measurements",
+                        content.product,
+                        content.version,
+                        content.golden.len()
+                    )
+                },
+            )
+        });
+        self.documents = documents;
+        let content = content?;
+        self.opened.insert(place, content.clone());
+        Some(content)
+    }
+
+    fn choose(&self, kind: Kind, version: &str, id: String) -> Result<usize, Rejection> {
+        let claims = |document: &Document<'_>| {
+            document
+                .claimed_version()
+                .is_some_and(|it| it.eq_ignore_ascii_case(version))
+        };
+        let mut fitting = self
+            .documents
+            .iter()
+            .enumerate()
+            .filter(|(_, document)| claims(document))
+            .map(|(place, _)| place);
+        match (fitting.next(), fitting.next()) {
+            (Some(place), None) => Ok(place),
+            (Some(_), Some(_)) => Err(Rejection::RimAmbiguous {
+                kind: kind.name,
+                version: version.to_owned(),
+            }),
+            (None, _) => {
+                // A driver's version and a VBIOS's do not look alike.
+                let alike = |it: &&str| {
+                    DriverVersion::parse(it).is_some() == DriverVersion::parse(version).is_some()
+                };
+                let others: Vec<_> = self
+                    .documents
+                    .iter()
+                    .filter_map(Document::claimed_version)
+                    .filter(alike)
+                    .collect();
+                if others.is_empty() {
+                    return Err(Rejection::RimMissing {
+                        kind: kind.name,
+                        id,
+                    });
+                }
+                let found = others.join(", ").chars().take(256).collect();
+                Err(Rejection::RimVersionMismatch {
+                    kind: kind.name,
+                    wanted: version.to_owned(),
+                    found,
+                })
+            }
+        }
+    }
+}
+
+fn check_product(content: Content, chip: &str) -> Result<Content, Rejection> {
+    ensure(content.edition == "GPU" && content.product == chip, || {
+        Rejection::RimProductMismatch {
+            found: format!("{} {}", content.edition, content.product),
+        }
+    })?;
+    Ok(content)
+}

@@ -1,0 +1,94 @@
+//! Canonical XML of what [`super::xml`] reads: the bytes that a RIM's digest and signature are over.
+//!
+//! W3C Canonical XML 1.1, inclusive. For documents without entities, comments and `xml:` attributes that means: declarations
+//! first, then attributes in order, double quotes, no empty-element tags, and text as it is.
+
+use super::xml::{Element, Node, Scope};
+
+/// The canonical bytes of an element, which inherits the namespaces of its ancestors.
+pub(crate) fn canonical(apex: &Element<'_>, inherited: &Scope<'_>) -> String {
+    let mut out = String::new();
+    // The apex repeats every namespace in scope: forgetting them is the usual mistake with SignedInfo.
+    let mut in_scope = inherited.clone();
+    in_scope.extend(&apex.declared);
+    write(apex, &in_scope, &Scope::new(), &mut out);
+    out
+}
+
+/// `in_scope` are the namespaces that hold here, `rendered` those that an ancestor in the output declared already.
+fn write<'a>(element: &Element<'a>, in_scope: &Scope<'a>, rendered: &Scope<'a>, out: &mut String) {
+    out.push('<');
+    out.push_str(element.qualified);
+    // A map is in order of its keys, and the default namespace, whose prefix is empty, comes first.
+    for (prefix, namespace) in in_scope
+        .iter()
+        .filter(|(prefix, it)| rendered.get(*prefix) != Some(*it))
+    {
+        let name = if prefix.is_empty() {
+            "xmlns".to_owned()
+        } else {
+            format!("xmlns:{prefix}")
+        };
+        write_attribute(&name, namespace, out);
+    }
+    for attribute in element.attributes.values() {
+        write_attribute(attribute.qualified, attribute.value, out);
+    }
+    out.push('>');
+    for child in &element.children {
+        match child {
+            Node::Text(text) => out.push_str(text),
+            Node::Element(child) => {
+                let mut inner = in_scope.clone();
+                inner.extend(&child.declared);
+                write(child, &inner, in_scope, out);
+            }
+        }
+    }
+    out.push_str("</");
+    out.push_str(element.qualified);
+    out.push('>');
+}
+
+fn write_attribute(name: &str, value: &str, out: &mut String) {
+    for part in [" ", name, "=\"", value, "\""] {
+        out.push_str(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::xml::parse, *};
+
+    fn of(text: &str) -> String {
+        canonical(&parse(text.as_bytes()).expect("a document"), &Scope::new())
+    }
+
+    #[test]
+    fn orders_declarations_and_attributes() {
+        assert_eq!(
+            of(
+                "<a  z=\"1\" q:b=\"2\" xmlns:q=\"a\" xmlns:p=\"b\" p:a=\"3\" xmlns=\"c\" b=\"4\" />\n"
+            ),
+            "<a xmlns=\"c\" xmlns:p=\"b\" xmlns:q=\"a\" b=\"4\" z=\"1\" q:b=\"2\" p:a=\"3\"></a>"
+        );
+    }
+
+    #[test]
+    fn does_not_repeat_a_declaration_that_holds_already() {
+        assert_eq!(
+            of("<a xmlns=\"u\"><b xmlns=\"u\"><c xmlns=\"v\"><d xmlns=\"u\"/></c></b></a>"),
+            "<a xmlns=\"u\"><b><c xmlns=\"v\"><d xmlns=\"u\"></d></c></b></a>"
+        );
+    }
+
+    #[test]
+    fn an_inner_apex_inherits_namespaces() {
+        let inner = parse(b"<b k=\"1\">\n</b >").expect("a document");
+        let inherited = Scope::from([("", "u"), ("p", "v")]);
+        assert_eq!(
+            canonical(&inner, &inherited),
+            "<b xmlns=\"u\" xmlns:p=\"v\" k=\"1\">\n</b>"
+        );
+    }
+}

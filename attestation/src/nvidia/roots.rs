@@ -1,0 +1,122 @@
+//! Trust anchors: NVIDIA's two roots, compared by their whole DER, and simulated ones that a policy names.
+//!
+//! Devices and reference values have a root each; neither may stand in for the other.
+
+use super::{certificate::Certificate, pem};
+use crate::{
+    Rejection,
+    digest::{Hex, sha256},
+    roots::SIMULATED,
+};
+
+const DEVICE_IDENTITY: &str = include_str!("roots/device-identity-ca.pem");
+const CORIM_SIGNING: &str = include_str!("roots/corim-signing-root-ca.pem");
+
+/// The anchors that a verifier accepts.
+#[derive(Debug, Clone)]
+pub struct Roots {
+    device: Vec<Anchor>,
+    rim: Vec<Anchor>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anchor {
+    Nvidia { pem: &'static str },
+    Simulated { sha256: [u8; 32] },
+}
+
+/// What a chain is for, which decides whose root it must end in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Device,
+    Rim,
+}
+
+impl Roots {
+    /// The NVIDIA Device Identity CA and the `CoRIM` signing root. No simulation.
+    pub fn nvidia() -> Self {
+        Self {
+            device: vec![Anchor::Nvidia {
+                pem: DEVICE_IDENTITY,
+            }],
+            rim: vec![Anchor::Nvidia { pem: CORIM_SIGNING }],
+        }
+    }
+
+    /// Also accepts the simulated roots whose DER has these SHA-256. Verdicts that rest on them say `simulated`.
+    #[must_use]
+    pub fn and_simulated(mut self, device: [u8; 32], rim: [u8; 32]) -> Self {
+        self.device.push(Anchor::Simulated { sha256: device });
+        self.rim.push(Anchor::Simulated { sha256: rim });
+        self
+    }
+
+    /// Whether `root`, the last certificate of a chain from outside, is one of ours; and if so whether a simulated one.
+    pub(crate) fn admit(
+        &self,
+        purpose: Purpose,
+        root: &Certificate<'_>,
+    ) -> Result<bool, Rejection> {
+        let anchors = match purpose {
+            Purpose::Device => &self.device,
+            Purpose::Rim => &self.rim,
+        };
+        let digest = sha256(&[root.der]);
+        for anchor in anchors {
+            match anchor {
+                Anchor::Nvidia { pem } if pem::is(pem, root.der) => return Ok(false),
+                Anchor::Simulated { sha256 } if *sha256 == digest => return Ok(true),
+                _ => {}
+            }
+        }
+        let mut organisations = root
+            .subject()
+            .iter_organization()
+            .filter_map(|name| name.as_str().ok());
+        if organisations.any(|name| name == SIMULATED) {
+            return Err(Rejection::GpuSimulatedRootRefused { root: Hex(digest) });
+        }
+        let root = root.subject().to_string();
+        Err(match purpose {
+            Purpose::Device => Rejection::GpuRootUnknown { root },
+            Purpose::Rim => Rejection::RimRootUnknown { root },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(pem: &str) -> String {
+        let certificates = pem::parse(pem).expect("a pinned root");
+        let [root] = &certificates[..] else {
+            panic!("one certificate")
+        };
+        hex::encode(sha256(&[root]))
+    }
+
+    #[test]
+    fn pinned_roots_are_those_of_the_specification() {
+        // docs/spec/verification.md §0
+        assert_eq!(
+            digest(DEVICE_IDENTITY),
+            "102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48"
+        );
+        assert_eq!(
+            digest(CORIM_SIGNING),
+            "12977b5115acb0381179279fffeb5a8c4d264971ebb32298023a465fa41df5d1"
+        );
+    }
+
+    #[test]
+    fn one_root_does_not_stand_in_for_the_other() {
+        let rim = pem::parse(CORIM_SIGNING).expect("PEM");
+        let rim = Certificate::parse(&rim[0], "root").expect("a certificate");
+        assert_eq!(Roots::nvidia().admit(Purpose::Rim, &rim), Ok(false));
+        let refused = Roots::nvidia()
+            .admit(Purpose::Device, &rim)
+            .expect_err("the wrong root");
+        assert_eq!(refused.code(), "gpu_root_unknown");
+    }
+}
