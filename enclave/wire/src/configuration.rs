@@ -127,14 +127,46 @@ impl Configuration {
             (!self.model.name.is_empty(), "model.name", "is empty"),
             (self.model.size > 0, "model.size", "is 0"),
             (self.model.size <= 1 << 42, "model.size", "is over 4 TiB"),
-            (digest(&self.model.sha256), "model.sha256", "is not 64 hexadecimal digits"),
-            (digest(&self.model.verity_root), "model.verity_root", "is not 64 hexadecimal digits"),
-            (digest(&self.model.verity_salt), "model.verity_salt", "is not 64 hexadecimal digits"),
-            ((64..=1 << 20).contains(&self.engine.context), "engine.context", "is not 64 to 1048576"),
-            ((1..=256).contains(&self.engine.threads), "engine.threads", "is not 1 to 256"),
-            (!self.known_answer.tokens.is_empty(), "known_answer.tokens", "is empty"),
-            ((1..=4096).contains(&self.serving.queue), "serving.queue", "is not 1 to 4096"),
-            (self.serving.default_max_tokens > 0, "serving.default_max_tokens", "is 0"),
+            (
+                digest(&self.model.sha256),
+                "model.sha256",
+                "is not 64 hexadecimal digits",
+            ),
+            (
+                digest(&self.model.verity_root),
+                "model.verity_root",
+                "is not 64 hexadecimal digits",
+            ),
+            (
+                digest(&self.model.verity_salt),
+                "model.verity_salt",
+                "is not 64 hexadecimal digits",
+            ),
+            (
+                (64..=1 << 20).contains(&self.engine.context),
+                "engine.context",
+                "is not 64 to 1048576",
+            ),
+            (
+                (1..=256).contains(&self.engine.threads),
+                "engine.threads",
+                "is not 1 to 256",
+            ),
+            (
+                !self.known_answer.tokens.is_empty(),
+                "known_answer.tokens",
+                "is empty",
+            ),
+            (
+                (1..=4096).contains(&self.serving.queue),
+                "serving.queue",
+                "is not 1 to 4096",
+            ),
+            (
+                self.serving.default_max_tokens > 0,
+                "serving.default_max_tokens",
+                "is 0",
+            ),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
             Some((_, field, problem)) => Err(ConfigurationError::Field { field, problem }),
@@ -170,13 +202,16 @@ mod tests {
 
     #[test]
     fn names_the_field_out_of_range() {
-        let error = Configuration::parse(sample().replace("context = 2048", "context = 1").as_bytes()).unwrap_err();
+        let error =
+            Configuration::parse(sample().replace("context = 2048", "context = 1").as_bytes())
+                .unwrap_err();
         assert_eq!(error.to_string(), "engine.context is not 64 to 1048576");
     }
 
     #[test]
     fn refuses_another_version() {
-        let error = Configuration::parse(sample().replace("version = 1", "version = 2").as_bytes()).unwrap_err();
+        let error = Configuration::parse(sample().replace("version = 1", "version = 2").as_bytes())
+            .unwrap_err();
         assert!(matches!(error, ConfigurationError::Version(2)));
     }
 }

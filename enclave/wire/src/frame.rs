@@ -123,14 +123,20 @@ mod tests {
     fn names_a_stream_that_ends_inside_a_frame() {
         let frame = encode(&"hello").unwrap();
         let cut = &frame[..frame.len() - 1];
-        assert!(matches!(read::<String>(&mut &*cut), Err(FrameError::Closed)));
+        assert!(matches!(
+            read::<String>(&mut &*cut),
+            Err(FrameError::Closed)
+        ));
     }
 
     #[test]
     fn refuses_bytes_after_the_message() {
         let mut payload = serde_cbor::to_vec(&1u8).unwrap();
         payload.push(0);
-        assert!(matches!(decode::<u8>(&payload), Err(FrameError::Malformed(_))));
+        assert!(matches!(
+            decode::<u8>(&payload),
+            Err(FrameError::Malformed(_))
+        ));
     }
 
     proptest! {

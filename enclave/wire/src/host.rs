@@ -92,9 +92,9 @@ mod serde_bytes_64 {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 64], D::Error> {
         let bytes = serde_cbor::Value::deserialize(from)?;
         match bytes {
-            serde_cbor::Value::Bytes(bytes) => {
-                bytes.try_into().map_err(|_| D::Error::custom("report_data is not 64 bytes"))
-            }
+            serde_cbor::Value::Bytes(bytes) => bytes
+                .try_into()
+                .map_err(|_| D::Error::custom("report_data is not 64 bytes")),
             _ => Err(D::Error::custom("report_data is not a byte string")),
         }
     }

@@ -268,7 +268,11 @@ async fn sends_nothing_once_the_evidence_has_expired() {
     let began = std::time::Instant::now();
     // A clock on which a century passes in half a second.
     let clock = move || {
-        let years = if began.elapsed() < Duration::from_millis(500) { 0 } else { 100 };
+        let years = if began.elapsed() < Duration::from_millis(500) {
+            0
+        } else {
+            100
+        };
         Time(system_time().0 + years * 365 * 86_400)
     };
     let relying_party = relying_party().with_clock(std::sync::Arc::new(clock));
