@@ -21,6 +21,7 @@ mod cbor;
 pub mod claims;
 mod crypto;
 pub mod digest;
+mod inspection;
 pub mod nvidia;
 pub mod pem;
 pub mod policy;
@@ -33,6 +34,7 @@ mod utc;
 pub mod verdict;
 mod x509;
 
+pub use inspection::Patience;
 pub use rejection::Rejection;
 pub use stages::{Authentic, Bound, Collateral, Trusted, Unverified};
 pub use utc::Time;

@@ -7,7 +7,6 @@ mod certificate;
 pub mod chain;
 mod der;
 pub mod evidence;
-mod inspection;
 pub mod measurements;
 pub mod needs;
 pub mod ocsp;
@@ -24,6 +23,8 @@ mod tests;
 mod verify;
 pub mod version;
 mod wanted;
+
+use crate::inspection;
 
 pub use evidence::GpuEvidence;
 pub use policy::GpuPolicy;
