@@ -8,7 +8,7 @@
 //! devices = ["<ueid, decimal, or identity, hex>"]   # default: open
 //! drivers = ["550.90.07"]                      # default: open
 //! vbioses = ["96.00.9F.00.01"]                 # default: open
-//! modes = ["single_passthrough"]               # default: this one; also multi_passthrough, protected_pcie, unstated
+//! modes = ["single_passthrough", "unstated"]   # default: these; also multi_passthrough, protected_pcie
 //! switches = { unchecked = "why" }             # default: required in protected-PCIe mode, which this verifier cannot check
 //! revocation = "asked"                         # default; or "stapled", or { unchecked = "why" }
 //! hold = { unchecked = "why" }                 # default: a certificate on hold is refused
@@ -50,6 +50,8 @@ const MODES: [Mode; 4] = [
     Mode::ProtectedPcie,
     Mode::Unstated,
 ];
+/// Firmware before the flag was there leaves it out, and could not do more than one.
+const ALONE: [Mode; 2] = [Mode::SinglePassthrough, Mode::Unstated];
 
 /// Reads the section.
 pub(super) fn policy(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
@@ -84,7 +86,7 @@ pub(super) fn policy(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
             vbioses: texts("vbioses")?,
             modes: section
                 .read("modes", |modes| modes.expect(mode))?
-                .unwrap_or(Expect::AnyOf(vec![Mode::SinglePassthrough])),
+                .unwrap_or(Expect::AnyOf(ALONE.to_vec())),
             switches_unchecked: section.read("switches", Field::unchecked)?,
         },
     })
@@ -147,10 +149,7 @@ mod tests {
     fn what_is_not_said_is_strict() {
         let policy = parse("count = [1]\nminimum_driver = \"550.90.07\"").expect("a policy");
         assert_eq!(policy.proof, Proof::complete());
-        assert_eq!(
-            policy.wanted.modes,
-            Expect::AnyOf(vec![Mode::SinglePassthrough])
-        );
+        assert_eq!(policy.wanted.modes, Expect::AnyOf(ALONE.to_vec()));
         assert_eq!(policy.wanted.switches_unchecked, None);
     }
 

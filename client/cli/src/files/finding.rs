@@ -130,15 +130,8 @@ impl Finding {
             let line = format!("{name:<7} {what:<24} {how}");
             writeln!(text, "{}", line.trim_end())?;
         }
-        for check in self.transcript.checks() {
-            let told = !check.is_left_open() && check.detail != NO_POLICY;
-            if check.outcome == CheckOutcome::NotChecked && told {
-                writeln!(
-                    text,
-                    "open    {:<24} not checked: {}",
-                    check.name, check.detail
-                )?;
-            }
+        for (name, why) in self.open() {
+            writeln!(text, "open    {name:<24} not checked: {why}")?;
         }
         let simulated = if simulated { " (simulated)" } else { "" };
         let word = self.word();
@@ -157,6 +150,23 @@ impl Finding {
                 "; no policy says whether it is wanted"
             }
         )
+    }
+}
+
+impl Finding {
+    /// What was not checked though somebody could have brought it, and why; several GPUs' once.
+    fn open(&self) -> Vec<(&'static str, &str)> {
+        let mut open = Vec::new();
+        for check in self.transcript.checks() {
+            let line = (check.name, check.detail.as_str());
+            let told = check.outcome == CheckOutcome::NotChecked
+                && !check.is_left_open()
+                && check.detail != NO_POLICY;
+            if told && !open.contains(&line) {
+                open.push(line);
+            }
+        }
+        open
     }
 }
 

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     NO_POLICY,
     finding::Finding,
-    input::{MAX_EVIDENCE, MAX_TEXT, read_all, read_as, read_policy},
+    input::{MAX_EVIDENCE, MAX_JSON, read_all, read_as, read_policy},
     kind::{Kind, unhex},
 };
 use crate::{
@@ -84,7 +84,7 @@ fn policy(arguments: &NvidiaArguments) -> anyhow::Result<GpuPolicy> {
 fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidence>, Rejection>> {
     let report = read_as(
         &arguments.report,
-        MAX_TEXT,
+        MAX_JSON,
         "a GPU report",
         &[Kind::GpuReport, Kind::GpuJson, Kind::OtherJson],
     )?;
@@ -140,34 +140,37 @@ fn finding(
             transcript: verified.transcript().clone(),
             until: Some(verified.until()),
             claims: claims(&verified, question),
-            lines: verified
-                .gpus()
-                .iter()
-                .map(|gpu| line(gpu, verified.simulated()))
-                .collect(),
+            lines: lines(&verified),
         },
         Err(refusal) => refused(vec![refusal.rejection], refusal.transcript),
     }
 }
 
-fn line(gpu: &Gpu, simulated: bool) -> [String; 3] {
-    let genuine = if simulated {
+/// A line for each kind of GPU; a machine's are alike.
+fn lines(verified: &Verified) -> Vec<[String; 3]> {
+    let genuine = if verified.simulated() {
         "SIMULATED, not NVIDIA hardware"
     } else {
         "genuine"
     };
-    let firmware = match (&gpu.driver_measurements, &gpu.vbios_measurements) {
-        (Some(_), Some(_)) => "firmware matches",
-        _ => "firmware not compared",
-    };
-    [
-        "gpu".to_owned(),
-        format!("NVIDIA {}", gpu.model),
-        format!(
-            "{genuine}, {firmware}, driver {}, VBIOS {}",
-            gpu.driver, gpu.vbios
-        ),
-    ]
+    let mut kinds: Vec<([String; 2], usize)> = Vec::new();
+    for gpu in verified.gpus() {
+        let firmware = match (&gpu.driver_measurements, &gpu.vbios_measurements) {
+            (Some(_), Some(_)) => "firmware matches",
+            _ => "firmware not compared",
+        };
+        let (driver, vbios) = (&gpu.driver, &gpu.vbios);
+        let how = format!("{genuine}, {firmware}, driver {driver}, VBIOS {vbios}");
+        let kind = [gpu.model.replace(" GSP BROM", ""), how];
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    kinds
+        .into_iter()
+        .map(|([model, how], count)| ["gpu".to_owned(), format!("NVIDIA {model} ×{count}"), how])
+        .collect()
 }
 
 /// What genuine GPUs say. What all of them have in common stands by itself too, so that one GPU needs no list.
