@@ -406,4 +406,16 @@ mod tests {
         assert_eq!(moment("1970-01-01T00:01:00Z"), Ok(Time(60)));
         assert!(moment("tomorrow").is_err());
     }
+
+    #[test]
+    fn reads_what_was_asked_for_as_hex() {
+        assert_eq!(nonce(&"0a".repeat(32)), Ok([10; 32]));
+        assert!(nonce("0a").is_err());
+        let mut data = [0; 64];
+        data[0] = 10;
+        assert_eq!(report_data("0A"), Ok(data));
+        for wrong in ["", "0", "xy", &"00".repeat(65)] {
+            assert!(report_data(wrong).is_err(), "{wrong}");
+        }
+    }
 }
