@@ -264,8 +264,6 @@ struct Ready {
 
 impl Ready {
     fn announce(&self, file: Option<&Path>) -> anyhow::Result<()> {
-        println!("accelerator: {}", self.accelerator);
-        println!("vsock: {}", self.vsock);
         println!("platform: {}", processor::NAME);
         println!("launch digest: {}", self.launch_digest);
         println!("simulated root: {}", self.root_path.display());

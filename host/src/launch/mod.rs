@@ -94,6 +94,7 @@ pub(crate) async fn vm(
     let accelerator = Accelerator::choose(&qemu, plan.accelerator, state.path()).await?;
     let way = VsockWay::find().context("the guest cannot be reached")?;
     eprintln!("accelerator: {accelerator}");
+    eprintln!("vsock: {way}");
     let mut output = Vec::new();
     let (device, link, vsock) = match &way {
         VsockWay::Kernel => {
