@@ -5,14 +5,12 @@
 
 mod certificate;
 pub mod chain;
-mod der;
 pub mod evidence;
-mod inspection;
 pub mod measurements;
 pub mod needs;
 pub mod ocsp;
 pub mod opaque;
-mod pem;
+pub(crate) mod pem;
 pub mod policy;
 mod procedure;
 mod reference;
@@ -24,6 +22,8 @@ mod tests;
 mod verify;
 pub mod version;
 mod wanted;
+
+use crate::{der, inspection};
 
 pub use evidence::GpuEvidence;
 pub use policy::GpuPolicy;

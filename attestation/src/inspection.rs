@@ -4,7 +4,7 @@ use crate::{Rejection, verdict::Transcript};
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(crate) enum Patience {
     /// To the first failure: for a verdict.
     First,
     /// Through every check that can still be made: to explain. The outcome is no less a refusal.
@@ -12,7 +12,7 @@ pub(super) enum Patience {
 }
 
 /// A transcript being written.
-pub(super) struct Inspection<'t> {
+pub(crate) struct Inspection<'t> {
     transcript: &'t mut Transcript,
     failures: Vec<Rejection>,
     patience: Patience,
