@@ -18,6 +18,8 @@ pub mod report;
 mod roots;
 mod status;
 mod tcb;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod wanted;
 
