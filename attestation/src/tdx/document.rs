@@ -6,7 +6,10 @@ use serde::{Deserialize, Deserializer, de::Error};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{certificate::Certificate, crl::RevocationList, pck::PckChain, pem, status::Status};
-use crate::{Rejection, Time};
+use crate::{
+    Rejection, Time,
+    digest::{Hex, sha256},
+};
 
 const SIGNER: &str = "Intel SGX TCB Signing";
 /// Levels are fewer than 20, module identities fewer than 5.
@@ -72,7 +75,7 @@ fn vouch(
 ) -> Result<Time, Rejection> {
     if root != pck.root.der {
         return Err(Rejection::IntelRootUnknown {
-            root: "of a signing chain, which is not that of the PCK,".to_owned(),
+            root: format!("{} of a signing chain", Hex(sha256(&[root]))),
         });
     }
     signer.check_name(&[SIGNER], pck.vendor.organisation())?;

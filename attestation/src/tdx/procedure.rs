@@ -130,10 +130,10 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
         let of_leaf = self.inspection.check(
             ("tdx-3", "PCK CRL"),
             || {
-                check_issuers(&collateral.pck_crl_issuer_chain, pck, now)?;
+                let issuer_until = check_issuers(&collateral.pck_crl_issuer_chain, pck, now)?;
                 let list = RevocationList::verify(&collateral.pck_crl, "PCK", &pck.intermediate)?;
                 list.check_absent(&pck.leaf)?;
-                list.check_fresh(now)
+                Ok(list.check_fresh(now)?.min(issuer_until))
             },
             |until| format!("does not name the PCK; until {until}"),
         );
@@ -274,8 +274,8 @@ fn words(vendor: Vendor) -> &'static str {
     }
 }
 
-/// The list's own chain must be that of the PCK: the same root, and the same authority below it.
-fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<(), Rejection> {
+/// The list's own chain must be that of the PCK: the same root, and the same authority below it. Until when its certificate holds.
+fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<Time, Rejection> {
     let malformed = |what| Rejection::TdxCollateralMalformed { what };
     let chain = pem::chain(text.as_bytes()).ok_or(malformed("an issuer chain is not PEM"))?;
     let [issuer, root] = &chain[..] else {
@@ -289,7 +289,7 @@ fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<(), Reject
         ));
     }
     if issuer == pck.intermediate.der {
-        return Ok(());
+        return Ok(pck.intermediate.until());
     }
     // Intel may have certified the same authority again.
     let issuer = Certificate::parse(issuer, "PCK CRL issuer")?;
@@ -297,7 +297,8 @@ fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<(), Reject
         return Err(Rejection::IntelCrlIssuer { which: "PCK" });
     }
     issuer.check_issued_by(&pck.root)?;
-    issuer.check_valid_at(now)
+    issuer.check_valid_at(now)?;
+    Ok(issuer.until())
 }
 
 fn check_quote(quote: &Quote<'_>) -> Result<(), Rejection> {

@@ -164,12 +164,7 @@ pub(crate) fn evaluate(
         (sgx.status()?, level.status()?, qe_level.status()?);
     let module_status = module.map(EnclaveLevel::status).transpose()?;
     let converged = module_status.map_or(platform_status, |it| platform_status.converge(it));
-    let relaunched = relaunch(
-        info,
-        td,
-        [sgx_status, platform_status, converged, qe_status],
-        module_status,
-    )?;
+    let relaunched = relaunch(info, td, [sgx_status, converged, qe_status], module_status)?;
     let mut advisories = level.advisories.clone();
     advisories.extend(module.iter().flat_map(|it| it.advisories.iter().cloned()));
     advisories.extend(qe_level.advisories.iter().cloned());
@@ -219,7 +214,7 @@ fn first_below(levels: &[EnclaveLevel], svn: u16) -> Option<&EnclaveLevel> {
 fn relaunch(
     info: &TcbInfo,
     td: &TdReport,
-    [sgx, platform, converged, qe]: [Status; 4],
+    [sgx, converged, qe]: [Status; 3],
     module: Option<Status>,
 ) -> Result<Status, Rejection> {
     let Some(Hex(now)) = td.tee_tcb_svn_2 else {
@@ -245,10 +240,7 @@ fn relaunch(
     if !module_is_current || now[2] < top.tcb.tdx[2].svn {
         return Ok(converged);
     }
-    // The level that matched is of a launch that is over, so its own missing updates say nothing about configuration.
-    let configure = sgx.wants_configuration()
-        || platform.wants_configuration()
-        || platform == Status::OutOfDateConfigurationNeeded;
+    let configure = sgx.wants_configuration() || converged == Status::OutOfDateConfigurationNeeded;
     Ok(if configure {
         Status::TDRelaunchAdvisedConfigurationNeeded
     } else {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     log,
-    vendor::{Case, PCK, Scene, Signer, WHY, leaf},
+    vendor::{Case, PCK, Scene, Signer, WHY, leaf, pem},
 };
 use crate::{
     Rejection,
@@ -16,6 +16,8 @@ use crate::{
         Roots, Status,
         attributes::{DEBUG, MIGRATABLE, PERFMON, SERVTD_EXT},
         explain,
+        report::Layout,
+        split_answer,
     },
     verdict::Outcome,
 };
@@ -52,7 +54,7 @@ const LIES: &[(&str, Lie)] = &[
     ("quote_version", Arrived(|case| case.quote[0] = 6)),
     ("quote_key_type", Arrived(|case| case.quote[2] = 3)),
     ("quote_tee_type", Arrived(|case| case.quote[4] = 0x82)),
-    ("quote_of_enclave", Signed(|scene| scene.of_enclave = true)),
+    ("quote_of_enclave", Signed(|scene| scene.version = 3)),
     ("quote_body_type", Arrived(|case| case.quote[48] = 4)),
     ("quote_vendor", Arrived(|case| case.quote[12] ^= 1)),
     (
@@ -316,4 +318,47 @@ fn explaining_reports_every_failure() {
             "td_migratable"
         ]
     );
+}
+
+#[test]
+fn both_versions_and_layouts_are_read() {
+    let mut scene = Scene::new();
+    let newer = scene.verify().expect("version 5");
+    assert_eq!(newer.td().report.layout, Layout::V15);
+    scene.version = 4;
+    let older = scene.verify().expect("version 4");
+    assert_eq!(older.td().report.layout, Layout::V1);
+    assert_eq!(older.td().report.tee_tcb_svn_2, None);
+    assert_eq!(older.td().report.mrtd, newer.td().report.mrtd);
+}
+
+#[test]
+fn an_answer_of_intels_service_is_split_without_touching_what_was_signed() {
+    let signature = "ab".repeat(64);
+    let answer = format!(r#"{{"tcbInfo":{{"a": 1 }},"signature":"{signature}"}}"#);
+    let found = split_answer(&answer, "tcbInfo").expect("an answer");
+    assert_eq!(found, (r#"{"a": 1 }"#, [0xAB; 64]));
+    for (text, object) in [
+        (&*answer, "enclaveIdentity"),
+        (&answer[1..], "tcbInfo"),
+        ("", ""),
+    ] {
+        assert!(split_answer(text, object).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn an_authority_that_was_certified_again_still_signs_its_list() {
+    let mut scene = Scene::new();
+    let again = scene.authority.certified_again(&scene.root);
+    let mut case = scene.case();
+    let chain = [&again, &scene.root];
+    case.collateral["pck_crl_issuer_chain"] = json!(pem(&chain));
+    case.verify().expect("the same name and key");
+    // Another key under the same name is another authority.
+    scene.authority = Scene::new().authority;
+    let chain = [&scene.authority, &scene.root];
+    case.collateral["pck_crl_issuer_chain"] = json!(pem(&chain));
+    let refused = case.verify().expect_err("another authority");
+    assert_eq!(refused, Rejection::IntelCrlIssuer { which: "PCK" });
 }

@@ -58,6 +58,18 @@ impl Signer {
         Self { der, params, key }
     }
 
+    /// The same name and key in another certificate.
+    pub(super) fn certified_again(&self, issuer: &Self) -> Self {
+        let mut params = self.params.clone();
+        params.serial_number = Some(SerialNumber::from(79_u64));
+        let pkcs8 = self.key.serialized_der();
+        let key = KeyPair::try_from(pkcs8).expect("a key");
+        let issuer = Issuer::from_params(&issuer.params, &issuer.key);
+        let certificate = params.signed_by(&key, &issuer);
+        let der = certificate.expect("a certificate").der().to_vec();
+        Self { der, params, key }
+    }
+
     fn ring(&self) -> EcdsaKeyPair {
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
         EcdsaKeyPair::from_pkcs8(algorithm, self.key.serialized_der(), &SystemRandom::new())
@@ -147,7 +159,8 @@ pub(super) struct Scene {
     /// TD report 1.5.
     pub(super) td: Vec<u8>,
     pub(super) qe: [u8; QE_SIZE],
-    pub(super) of_enclave: bool,
+    /// 5; 4 has a TD report 1.0, the first part of the other; 3 is an enclave's.
+    pub(super) version: u16,
     pub(super) certification: u16,
     pub(super) chain_length: usize,
     pub(super) tcb_info: Value,
@@ -207,7 +220,7 @@ impl Scene {
             attestation,
             td,
             qe,
-            of_enclave: false,
+            version: 5,
             certification: 5,
             chain_length: 3,
             tcb_info: json!({
@@ -258,23 +271,21 @@ impl Scene {
 
     pub(super) fn quote(&self) -> Vec<u8> {
         let mut quote = Vec::new();
-        let (version, tee) = if self.of_enclave {
-            (3_u16, 0_u32)
-        } else {
-            (5, 0x81)
-        };
-        quote.extend(version.to_le_bytes());
+        let tee: u32 = if self.version == 3 { 0 } else { 0x81 };
+        quote.extend(self.version.to_le_bytes());
         quote.extend(2_u16.to_le_bytes());
         quote.extend(tee.to_le_bytes());
         quote.extend([0; 4]);
         quote.extend(hex::decode("939a7233f79c4ca9940a0db3957f0607").expect("hex"));
         quote.extend([0; 20]);
-        if self.of_enclave {
-            quote.extend(self.qe);
-        } else {
-            quote.extend(3_u16.to_le_bytes());
-            quote.extend(648_u32.to_le_bytes());
-            quote.extend(&self.td);
+        match self.version {
+            3 => quote.extend(self.qe),
+            4 => quote.extend(&self.td[..584]),
+            _ => {
+                quote.extend(3_u16.to_le_bytes());
+                quote.extend(648_u32.to_le_bytes());
+                quote.extend(&self.td);
+            }
         }
         let mut data = self.attestation.sign(&quote);
         data.extend(self.attestation.point());
@@ -292,7 +303,7 @@ impl Scene {
         text.push(0);
         inner.extend(self.certification.to_le_bytes());
         inner.extend(counted(&text));
-        if self.of_enclave {
+        if self.version == 3 {
             data.extend(inner);
         } else {
             data.extend(6_u16.to_le_bytes());
@@ -336,7 +347,7 @@ fn counted(bytes: &[u8]) -> Vec<u8> {
     [&count.to_le_bytes(), bytes].concat()
 }
 
-fn pem(chain: &[&Signer]) -> String {
+pub(super) fn pem(chain: &[&Signer]) -> String {
     let block = |signer: &&Signer| {
         let text = data_encoding::BASE64.encode(&signer.der);
         format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
