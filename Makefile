@@ -1,6 +1,8 @@
 # Every command a person types, one line each.
-.PHONY: demo run test image lock lint setup doctor
+.PHONY: help demo run test image lock lint setup doctor
 
+help:              ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
 demo: setup image  ## boot a measured VM, verify it, and ask it something
 	@scripts/demo
 run: setup image   ## boot it and keep it running until Ctrl-C
@@ -14,6 +16,6 @@ lock: setup        ## refresh the pins of images/lock.toml
 lint: setup        ## fmt, clippy, rustdoc, cargo-deny, the arrows, the enclave's dependency list
 	@scripts/lint
 doctor: setup      ## what this machine has and lacks
-	@cargo run -q -p chrysalis-host -- doctor
+	@scripts/doctor
 setup:
 	@scripts/setup

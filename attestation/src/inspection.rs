@@ -4,7 +4,7 @@ use crate::{Rejection, verdict::Transcript};
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub enum Patience {
     /// To the first failure: for a verdict.
     First,
     /// Through every check that can still be made: to explain. The outcome is no less a refusal.

@@ -28,6 +28,21 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
+    /// The next `length` bytes.
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Rejection> {
+        let (head, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or_else(|| self.at_the_end.clone())?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    /// What is left.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next four bytes as a number.
     pub(crate) fn u32(&mut self) -> Result<u32, Rejection> {
         self.array().map(u32::from_le_bytes)

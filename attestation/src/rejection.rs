@@ -94,6 +94,13 @@ rejections! {
         "the certificate table is malformed: {what}", hint: "the host writes it: the provider loads it anew";
 
     // SNP: is it genuine
+    /// The bytes around Azure's report are not its HCL's.
+    HclMalformed { what: &'static str } = "hcl_malformed", "hcl-1",
+        "the HCL report: {what}", hint: "bring it as the vTPM's NV index 0x01400001 gives it";
+    /// What the paravisor says beside the report is not what the report holds.
+    HclRuntimeData = "hcl_runtime_data", "hcl-2",
+        "REPORT_DATA is not the digest of the HCL's runtime data", hint: "report and runtime data are of two boots, or bytes were changed: ask for the evidence again";
+
     /// The report is not exactly 1184 bytes long.
     ReportLength { found: usize } = "report_length", "snp-1",
         "the report has {found} bytes, not 1184", hint: "it was cut or padded on its way: ask for the evidence again";

@@ -31,17 +31,56 @@ pub struct Check {
     pub detail: String,
 }
 
+impl Check {
+    /// Whether it was not made because a policy, which could ask for it, does not.
+    pub fn is_left_open(&self) -> bool {
+        self.outcome == Outcome::NotChecked && self.detail == LEFT_OPEN
+    }
+}
+
 /// Every check so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transcript {
     checks: Vec<Check>,
     simulated: bool,
+    /// Failures of checks that others do not depend on, where the aim is to explain; `None`: the first failure is the end.
+    deferred: Option<Box<Deferred>>,
 }
+
+/// Boxed, so that a refusal stays small where nothing is put off.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Deferred(Vec<Rejection>);
 
 /// Why a check was not made that the policy could ask for and does not.
 pub(crate) const LEFT_OPEN: &str = "the policy leaves it open";
 
 impl Transcript {
+    /// One that goes on after a failure, to explain: [`Self::settle`] then says that all is well, and keeps what is not.
+    pub(crate) fn explaining() -> Self {
+        Self {
+            deferred: Some(Box::default()),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the failures that were put off.
+    pub(crate) fn deferred(&mut self) -> Vec<Rejection> {
+        self.deferred
+            .take()
+            .map_or_else(Vec::new, |deferred| deferred.0)
+    }
+
+    /// Passes a result on, or puts its failure off if the aim is to explain.
+    pub(crate) fn settle(&mut self, result: Result<(), Rejection>) -> Result<(), Rejection> {
+        match (&mut self.deferred, result) {
+            (Some(deferred), Err(rejection)) => {
+                deferred.0.push(rejection);
+                Ok(())
+            }
+            (_, result) => result,
+        }
+    }
+
     /// Every check, in order.
     pub fn checks(&self) -> &[Check] {
         &self.checks
@@ -201,7 +240,7 @@ impl fmt::Display for Verdict<'_> {
             writeln!(f, "{}", line.trim_end())?;
         }
         for check in self.checks {
-            if check.outcome == Outcome::NotChecked && check.detail != LEFT_OPEN {
+            if check.outcome == Outcome::NotChecked && !check.is_left_open() {
                 writeln!(
                     f,
                     "open    {:<24} not checked: {}",

@@ -14,11 +14,13 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    Authentic, Collateral, Rejection, Time, Unverified,
+    Authentic, Collateral, Patience, Rejection, Time, Unverified,
     bundle::{CpuReport, Endorsements, Evidence, NO_GPUS},
     pem,
     roots::Roots,
     snp::{
+        examine::{Question, examine},
+        hcl,
         product::Product,
         report::{HOST_VMPL, Report, SigningKey},
         table,
@@ -222,6 +224,57 @@ fn every_report_is_genuine_or_not_as_expected() {
             (false, Ok(_)) => panic!("{}: it must be refused", path.display()),
         }
     }
+}
+
+#[test]
+fn azures_wrapping_comes_off_every_report_and_covers_its_runtime_data() {
+    let folders = folders_with("hcl-report.bin");
+    for folder in &folders {
+        let bytes = read(folder.join("hcl-report.bin"));
+        let wrapped =
+            hcl::unwrap(&bytes).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        assert_eq!(wrapped.report, read(folder.join("report.bin")));
+        let runtime_data: Value = serde_json::from_slice(wrapped.runtime_data).unwrap();
+        assert_eq!(runtime_data["keys"][0]["kid"], "HCLAkPub");
+
+        let mut changed = bytes.clone();
+        changed[1236] ^= 1;
+        assert_eq!(hcl::unwrap(&changed), Err(Rejection::HclRuntimeData));
+    }
+    println!("{} wrapped reports", folders.len());
+}
+
+#[test]
+fn explaining_a_report_tells_everything_that_is_wrong_with_it() {
+    let Some((mut report, collateral)) = vector("genoa-v3-ms") else {
+        return;
+    };
+    report[0x010] ^= 1;
+    report[0x1A0] ^= 1;
+    let roots = Roots::amd();
+    let question = Question {
+        roots: &roots,
+        collateral: &collateral,
+        now: JUNE_2025,
+        policy: None,
+        report_data: Some(&[1; 64]),
+        revocation_unchecked: None,
+    };
+    let codes = |patience| {
+        let examined = examine(&report, &question, patience);
+        assert!(examined.report().is_none(), "it is not genuine");
+        let codes = examined.failures().iter().map(Rejection::code);
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(codes(Patience::First), ["certificate_not_yet_valid"]);
+    let all = [
+        "certificate_not_yet_valid",
+        "report_signature",
+        "chip_mismatch",
+        "pin_unknown",
+        "revocation_unchecked",
+    ];
+    assert_eq!(codes(Patience::All), all);
 }
 
 #[test]

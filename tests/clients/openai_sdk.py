@@ -5,7 +5,7 @@ import sys
 from openai import OpenAI
 
 client = OpenAI(base_url=sys.argv[1], api_key="unused", timeout=240)
-question = {"role": "user", "content": "What is the capital of France?"}
+question = {"role": "user", "content": "What is the capital of France? Answer in one word."}
 request = dict(model=client.models.list().data[0].id, messages=[question], max_tokens=10, temperature=0)
 
 plain = client.chat.completions.create(**request)

@@ -1,7 +1,7 @@
 //! A host that counts what passes and can cut the line, and a client that may leave.
 
 use std::{
-    io::{self, Read, Write},
+    io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     sync::{
@@ -9,7 +9,6 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 use crate::machine::spawn_kept;
@@ -54,7 +53,7 @@ impl Recorder {
                 thread::spawn(move || {
                     pump(up, |bytes| {
                         sent.fetch_add(bytes.len() as u64, Ordering::SeqCst);
-                    })
+                    });
                 });
                 thread::spawn(move || pump(down, |_| ()));
             }
@@ -155,18 +154,11 @@ fn both(from: &TcpStream, to: &TcpStream) -> (TcpStream, TcpStream) {
 
 fn pump((mut from, mut to): (TcpStream, TcpStream), mut see: impl FnMut(&[u8])) {
     let mut piece = [0; 16 * 1024];
-    let moved = loop {
-        match from.read(&mut piece) {
-            Ok(0) | Err(_) => break Ok(()),
-            Ok(length) => {
-                see(&piece[..length]);
-                if let Err(error) = to.write_all(&piece[..length]) {
-                    break Err::<(), io::Error>(error);
-                }
-            }
+    while let Ok(length @ 1..) = from.read(&mut piece) {
+        see(&piece[..length]);
+        if to.write_all(&piece[..length]).is_err() {
+            break;
         }
-    };
-    drop(moved);
+    }
     to.shutdown(Shutdown::Write).ok();
-    thread::sleep(Duration::from_millis(1));
 }

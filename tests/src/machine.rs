@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::paths;
 
 /// The longest that a boot may take before a test gives up: emulated, on a busy machine.
-const BOOT_LIMIT: Duration = Duration::from_secs(300);
+const BOOT_LIMIT: Duration = Duration::from_mins(5);
 
 /// What to boot, and how to lie.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl Plan {
     pub fn with_image(mut self, at: &Path, change: impl FnOnce(&Path)) -> Self {
         copy_folder(&self.image, at);
         change(at);
-        self.image = at.to_owned();
+        at.clone_into(&mut self.image);
         self
     }
 }
@@ -128,10 +128,10 @@ impl Machine {
         let mut host = spawn_kept(command);
         let deadline = Instant::now() + BOOT_LIMIT;
         loop {
-            if let Ok(text) = fs::read_to_string(&ready_file) {
-                if let Ok(ready) = serde_json::from_str(&text) {
-                    return Ok(Self { host, state, ready });
-                }
+            if let Ok(text) = fs::read_to_string(&ready_file)
+                && let Ok(ready) = serde_json::from_str(&text)
+            {
+                return Ok(Self { host, state, ready });
             }
             if let Some(status) = host.try_wait().expect("the host can be waited for") {
                 return Err((status, log_of(state.path())));

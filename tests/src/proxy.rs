@@ -46,7 +46,7 @@ impl Proxy {
             folder,
             address,
         };
-        let deadline = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + Duration::from_mins(2);
         while std::net::TcpStream::connect(&proxy.address).is_err() {
             let ended = proxy.child.try_wait().expect("the proxy can be waited for");
             assert!(

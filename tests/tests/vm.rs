@@ -141,7 +141,7 @@ fn the_command_line_chats() {
     let output = chrysalis(&[
         "chat",
         &vm().url(),
-        "What is the capital of France?",
+        "What is the capital of France? Answer in one word.",
         "--policy",
         &policy.to_string_lossy(),
         "--max-tokens",

@@ -1,4 +1,4 @@
-//! The four kinds of checks that a policy makes, each of which leaves its line in the transcript.
+//! The five kinds of checks that a policy makes, each of which leaves its line in the transcript.
 
 use std::fmt::Display;
 
@@ -22,7 +22,29 @@ impl Transcript {
         found: impl Display,
     ) -> Result<(), Rejection> {
         let result = if holds { Ok(()) } else { Err(otherwise) };
-        self.record(step, name, result, |()| found.to_string())
+        let result = self.record(step, name, result, |()| found.to_string());
+        self.settle(result)
+    }
+
+    /// Bits, none of which may be wrong.
+    pub(super) fn no_wrong_bit<const N: usize>(
+        &mut self,
+        (step, name): Check,
+        bits: [(bool, Rejection); N],
+        found: impl Display,
+    ) -> Result<(), Rejection> {
+        let mut wrong = bits
+            .into_iter()
+            .filter_map(|(wrong, rejection)| wrong.then_some(rejection))
+            .peekable();
+        if wrong.peek().is_none() {
+            return self.record(step, name, Ok(()), |()| found.to_string());
+        }
+        for rejection in wrong {
+            let result = self.record(step, name, Err(rejection), |()| String::new());
+            self.settle(result)?;
+        }
+        Ok(())
     }
 
     /// One of the expected values; or unchecked, for the policy's reason or because the policy leaves it open.
@@ -59,7 +81,10 @@ impl Transcript {
                 self.not_checked(step, name, why);
                 Ok(())
             }
-            (false, None) => self.record(step, name, Err(otherwise), |()| String::new()),
+            (false, None) => {
+                let result = self.record(step, name, Err(otherwise), |()| String::new());
+                self.settle(result)
+            }
         }
     }
 
@@ -94,6 +119,7 @@ impl Transcript {
                 floor,
             }),
         });
-        self.record(step, name, at_floor, |()| level.to_string())
+        let at_floor = self.record(step, name, at_floor, |()| level.to_string());
+        self.settle(at_floor)
     }
 }

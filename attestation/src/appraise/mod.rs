@@ -31,27 +31,10 @@ pub(crate) fn appraise(
         session,
     } = subject;
 
-    // The policy that appraises may be another than the one whose roots authenticated.
-    let Hex(root) = genuine.root;
-    if genuine.simulated {
-        let named = policy.simulation.contains(&root);
-        let refused = Rejection::SimulatedRootRefused {
-            root: genuine.root.to_string(),
-        };
-        transcript.require(
-            ("policy-1", "simulation"),
-            named,
-            refused,
-            "a named simulated root",
-        )?;
-    }
-
+    simulation(genuine, policy, transcript)?;
     snp::appraise(genuine, &policy.snp, transcript)?;
 
-    let found = Hex(claims.configuration);
-    let unknown = Rejection::ConfigurationUnknown { found };
-    let check = ("policy-9", "configuration");
-    transcript.expect(check, Some(&policy.configuration), &found.0, unknown, found)?;
+    configuration(claims.configuration, policy, transcript)?;
 
     let check = ("policy-10", "known answer");
     transcript.require(
@@ -73,4 +56,91 @@ pub(crate) fn appraise(
         why,
         Rejection::FreshnessUnchecked,
     )
+}
+
+/// Holds a report against the policy that came without claims, GPUs and a conversation.
+///
+/// `fresh` says that its `REPORT_DATA` is what the relying party asked for.
+pub(crate) fn appraise_alone(
+    genuine: &Genuine,
+    policy: &Policy,
+    fresh: bool,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    simulation(genuine, policy, transcript)?;
+    snp::appraise(genuine, &policy.snp, transcript)?;
+    configuration(genuine.report.host_data, policy, transcript)?;
+    let alone = "a report alone does not tell";
+    transcript.not_checked("policy-10", "known answer", alone);
+    transcript.not_checked("policy-11", "GPUs", alone);
+    let why = policy.freshness_unchecked.as_deref();
+    transcript.waivable(
+        ("policy-12", "freshness"),
+        fresh,
+        why,
+        Rejection::FreshnessUnchecked,
+    )
+}
+
+/// What is required where nobody brought a policy: memory that is private, and a list that says who is revoked.
+pub(crate) fn appraise_without_policy(
+    genuine: &Genuine,
+    revocation_unchecked: Option<&str>,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    if !genuine.chip_compared {
+        let why = "the host masks the chip, or a provider's key signed";
+        transcript.not_checked("policy-1", "certified chip", why);
+    }
+    transcript.waivable(
+        ("policy-2", "revocation"),
+        genuine.validity.revocation_until.is_some(),
+        revocation_unchecked,
+        Rejection::RevocationUnchecked,
+    )?;
+    snp::private(genuine, transcript)
+}
+
+/// The policy that appraises may be another than the one whose roots authenticated.
+fn simulation(
+    genuine: &Genuine,
+    policy: &Policy,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    if !genuine.simulated {
+        return Ok(());
+    }
+    let Hex(root) = genuine.root;
+    let named = policy.simulation.contains(&root);
+    let refused = Rejection::SimulatedRootRefused {
+        root: genuine.root.to_string(),
+    };
+    let check = ("policy-1", "simulation");
+    transcript.require(check, named, refused, "a named simulated root")
+}
+
+fn configuration(
+    found: [u8; 32],
+    policy: &Policy,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    let found = Hex(found);
+    let unknown = Rejection::ConfigurationUnknown { found };
+    let check = ("policy-9", "configuration");
+    transcript.expect(check, Some(&policy.configuration), &found.0, unknown, found)
+}
+
+/// `REPORT_DATA` is what was asked for.
+pub(crate) fn report_data(
+    genuine: &Genuine,
+    expected: &[u8; 64],
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    let found = Hex(genuine.report.report_data);
+    let unknown = Rejection::PinUnknown {
+        field: "REPORT_DATA",
+        found: found.to_string(),
+    };
+    let check = ("policy-7", "report data");
+    transcript.require(check, found.0 == *expected, unknown, found)
 }

@@ -25,6 +25,17 @@ pub(super) fn appraise(
     id_block(genuine, policy, transcript)
 }
 
+/// What holds without any policy: memory that the host may read, or move, is not private, so no evidence is worth anything then.
+pub(super) fn private(genuine: &Genuine, transcript: &mut Transcript) -> Result {
+    let guest = genuine.report.policy;
+    let bits = [
+        (guest.debug_allowed(), Rejection::DebugAllowed),
+        (guest.migration_allowed(), Rejection::MigrationAllowed),
+    ];
+    let found = format_args!("{:#x}", guest.0);
+    transcript.no_wrong_bit(("policy-4", "guest policy"), bits, found)
+}
+
 fn machine(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
     let found = genuine.report.version;
     let refused = Rejection::ReportVersionRefused { found };
@@ -85,7 +96,7 @@ fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcri
     let guest = genuine.report.policy;
     let too_wide = |bit| Rejection::GuestPolicyTooWide { bit };
     let lacks = |bit| Rejection::GuestPolicyLacks { bit };
-    let bits = first_of([
+    let bits = [
         (
             guest.debug_allowed() && !policy.debug,
             Rejection::DebugAllowed,
@@ -116,10 +127,9 @@ fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcri
             policy.page_swap_off && !guest.page_swap_disabled(),
             lacks("no page swapping"),
         ),
-    ]);
-    transcript.record("policy-4", "guest policy", bits, |()| {
-        format!("{:#x}", guest.0)
-    })?;
+    ];
+    let found = format_args!("{:#x}", guest.0);
+    transcript.no_wrong_bit(("policy-4", "guest policy"), bits, found)?;
 
     let Some(floor) = policy.minimum_abi else {
         transcript.not_checked("policy-4", "minimum ABI", LEFT_OPEN);
@@ -144,7 +154,7 @@ fn platform(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) 
     let policy = &policy.platform;
     let too_wide = |bit| Rejection::PlatformTooWide { bit };
     let lacks = |bit| Rejection::PlatformLacks { bit };
-    let bits = first_of([
+    let bits = [
         (info.smt() && !policy.smt, too_wide("SMT")),
         (info.tsme() && !policy.tsme, too_wide("TSME")),
         (
@@ -167,8 +177,9 @@ fn platform(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) 
             policy.alias_check && !info.alias_check(),
             lacks("the memory alias check"),
         ),
-    ]);
-    transcript.record("policy-5", "platform", bits, |()| format!("{:#x}", info.0))
+    ];
+    let found = format_args!("{:#x}", info.0);
+    transcript.no_wrong_bit(("policy-5", "platform"), bits, found)
 }
 
 fn guest(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
@@ -263,12 +274,4 @@ fn id_block(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) 
     };
     let check = ("policy-8", "ID block");
     transcript.require(check, by_author || by_id, Rejection::IdBlockUnknown, found)
-}
-
-/// The rejection of the first bit that is not as it should be.
-fn first_of<const N: usize>(bits: [(bool, Rejection); N]) -> Result {
-    match bits.into_iter().find(|(wrong, _)| *wrong) {
-        Some((_, rejection)) => Err(rejection),
-        None => Ok(()),
-    }
 }

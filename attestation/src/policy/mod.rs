@@ -14,6 +14,7 @@
 //! ```
 
 mod error;
+mod gpu;
 mod parse;
 mod section;
 mod template;
@@ -26,6 +27,7 @@ pub use error::{PolicyError, Problem};
 pub use template::Template;
 
 use crate::{
+    nvidia::GpuPolicy,
     roots::Roots,
     snp::{product::Product, report::Firmware, tcb::Tcb},
 };
@@ -180,6 +182,22 @@ impl Policy {
     /// Parses TOML.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         parse::policy(text)
+    }
+
+    /// Parses the `[gpu]` section of TOML, for evidence of GPUs by themselves. The other sections may be missing.
+    ///
+    /// ```
+    /// let policy = chrysalis_attestation::policy::Policy::parse_gpu(r#"
+    ///     version = 1
+    ///     [gpu]
+    ///     count = [1]
+    ///     minimum_driver = "550.90.07"
+    ///     revocation = "stapled"
+    /// "#);
+    /// assert!(policy.is_ok());
+    /// ```
+    pub fn parse_gpu(text: &str) -> Result<GpuPolicy, PolicyError> {
+        parse::gpu_policy(text)
     }
 
     /// A commented policy for exactly one image and configuration, to be read by people and by [`Policy::parse`].

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use toml::de::DeTable;
+use toml::{Spanned, de::DeTable};
 
 use super::{
-    Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy,
+    Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy, gpu,
     section::{Field, Section, line},
 };
+use crate::nvidia::GpuPolicy;
 use crate::snp::{product::Product, report::Firmware, tcb::Tcb};
 
 const ROOT: [&str; 6] = [
@@ -68,26 +69,15 @@ const PRODUCTS: [(&str, Product); 3] = [
 
 /// Reads a whole policy.
 pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
-    let table = DeTable::parse(text).map_err(|error| PolicyError {
-        line: error.span().map(|span| line(text, span.start)),
-        key: String::new(),
-        problem: Problem::Syntax(error.message().to_owned()),
-    })?;
-    let root = Section::root(text, table.get_ref(), &ROOT)?;
-    let version = root.require("version", "write `version = 1` at the top")?;
-    if version.number::<u32>("1")? != 1 {
-        return Err(version.wrong("1: this verifier knows no other version"));
-    }
+    let table = table(text)?;
+    let root = root(text, table.get_ref())?;
     let snp = snp(&root.section("snp", &SNP)?)?;
     let configuration = root.section("configuration", &["sha256"])?.require(
         "sha256",
         "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
     )?;
-    let gpu = root.section("gpu", &["count"])?;
-    if let Some(count) = gpu.get("count")
-        && count.number::<u32>("0")? != 0
-    {
-        return Err(count.wrong("0: this verifier cannot check GPUs yet"));
+    if let Some(section) = root.get("gpu") {
+        gpu::none(&section)?;
     }
     Ok(Policy {
         snp,
@@ -100,6 +90,30 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
             .read("roots", |roots| roots.list(sha256))?
             .unwrap_or_default(),
     })
+}
+
+/// Reads the section about GPUs only.
+pub(super) fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
+    let table = table(text)?;
+    let root = root(text, table.get_ref())?;
+    gpu::policy(&root.section("gpu", &gpu::KEYS)?)
+}
+
+fn table(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {
+    DeTable::parse(text).map_err(|error| PolicyError {
+        line: error.span().map(|span| line(text, span.start)),
+        key: String::new(),
+        problem: Problem::Syntax(error.message().to_owned()),
+    })
+}
+
+fn root<'a>(text: &'a str, table: &'a DeTable<'a>) -> Result<Section<'a>, PolicyError> {
+    let root = Section::root(text, table, &ROOT)?;
+    let version = root.require("version", "write `version = 1` at the top")?;
+    if version.number::<u32>("1")? != 1 {
+        return Err(version.wrong("1: this verifier knows no other version"));
+    }
+    Ok(root)
 }
 
 fn snp(section: &Section<'_>) -> Result<SnpPolicy, PolicyError> {

@@ -152,6 +152,11 @@ impl<'a> Field<'a> {
         .knowing(known)
     }
 
+    /// Whether this is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.get_ref().as_table().is_some()
+    }
+
     /// Whether this is a table with this key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.value.get_ref().get(key).is_some()

@@ -266,7 +266,7 @@ fn what_has_another_form_is_named_with_the_right_one() {
     );
     wrong(
         with("", "[gpu]\ncount = 1"),
-        "policy, line 9: `gpu.count` must be 0: this verifier cannot check GPUs yet",
+        "policy, line 9: `gpu.count` must be 0: this verifier checks GPUs by themselves only (`chrysalis verify nvidia`)",
     );
     wrong(
         Policy::parse("version = 2"),

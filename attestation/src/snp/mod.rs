@@ -6,6 +6,8 @@ pub mod bits;
 pub(crate) mod certificate;
 pub(crate) mod chain;
 mod crl;
+pub mod examine;
+pub mod hcl;
 pub mod product;
 pub mod report;
 pub mod table;

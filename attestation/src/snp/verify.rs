@@ -9,7 +9,13 @@ use super::{
     report::{Report, SIGNED_SIZE},
     tcb::Tcb,
 };
-use crate::{Rejection, Time, crypto, digest::Hex, roots::Roots, verdict::Transcript};
+use crate::{
+    Rejection, Time, crypto,
+    digest::Hex,
+    inspection::{Inspection, Patience, ensure},
+    roots::Roots,
+    verdict::Transcript,
+};
 
 /// A report that genuine (or named simulated) hardware signed.
 #[derive(Debug, Clone)]
@@ -34,7 +40,17 @@ pub(crate) struct Levels {
     pub(crate) launch: Tcb,
 }
 
-/// Verifies a report. Each numbered comment is a step of the specification.
+/// What was read and looked up along the way. It says nothing of whether the checks passed.
+pub(crate) struct Findings {
+    report: Report,
+    product: Product,
+    levels: Option<Levels>,
+    root: Option<(Hex<32>, bool)>,
+    validity: Option<Validity>,
+    chip_compared: bool,
+}
+
+/// Verifies a report.
 pub(crate) fn verify(
     bytes: &[u8],
     candidates: &Candidates<'_>,
@@ -42,102 +58,165 @@ pub(crate) fn verify(
     now: Time,
     transcript: &mut Transcript,
 ) -> Result<Genuine, Rejection> {
+    let mut inspection = Inspection::new(transcript, Patience::First);
+    let found = inspect(bytes, candidates, roots, now, &mut inspection);
+    match (
+        found.and_then(Findings::complete),
+        inspection.failures().into_iter().next(),
+    ) {
+        (Some(genuine), None) => Ok(genuine),
+        (_, Some(rejection)) => Err(rejection),
+        // Whatever is missing has failed a check; this keeps it a refusal if that should ever change.
+        (None, None) => Err(Rejection::ReportSignature),
+    }
+}
+
+/// The steps themselves. Each numbered comment is a step of the specification.
+pub(crate) fn inspect(
+    bytes: &[u8],
+    candidates: &Candidates<'_>,
+    roots: &Roots,
+    now: Time,
+    inspection: &mut Inspection<'_>,
+) -> Option<Findings> {
     // 1. Length, version, algorithm, reserved bits.
-    let report = Report::parse(bytes);
-    let report = transcript.record("snp-1", "report structure", report, |report| {
-        format!("version {}", report.version)
-    })?;
+    let report = inspection.check(
+        ("snp-1", "report structure"),
+        || Report::parse(bytes),
+        |report| format!("version {}", report.version),
+    )?;
 
     // 2. The certificate of the kind of key that signed.
-    let leaf = certificate::kind(report.key_info.signing_key)
-        .and_then(|kind| chain::find_leaf(candidates, kind))
-        .and_then(|certificate| Leaf::parse(&certificate).map(|leaf| (certificate, leaf)));
-    let (leaf_certificate, leaf) =
-        transcript.record("snp-2", "report key", leaf, |(_, leaf)| {
-            leaf.owner.to_string()
-        })?;
+    let signing_key = report.key_info.signing_key;
+    let (leaf_certificate, leaf) = inspection.check(
+        ("snp-2", "report key"),
+        || {
+            let certificate = chain::find_leaf(candidates, certificate::kind(signing_key)?)?;
+            Leaf::parse(&certificate).map(|leaf| (certificate, leaf))
+        },
+        |(_, leaf)| leaf.owner.to_string(),
+    )?;
 
     // 3. Product line, and the one root for it.
-    let root = product(&report, &leaf).and_then(|product| {
-        chain::find_root(candidates, roots, product, &leaf.issuer.organisation)
-    });
     if leaf.issuer.organisation == crate::roots::SIMULATED {
-        transcript.mark_simulated();
+        inspection.mark_simulated();
     }
+    let root = inspection.check(
+        ("snp-3", "product and root"),
+        || {
+            let product = product(&report, &leaf)?;
+            chain::find_root(candidates, roots, product, &leaf.issuer.organisation)
+        },
+        |root| format!("{}, root {}", leaf.product, root.fingerprint),
+    );
     let product = leaf.product;
-    let root = transcript.record("snp-3", "product and root", root, |root| {
-        format!("{product}, root {}", root.fingerprint)
-    })?;
-    let simulated = root.anchor.simulated();
 
     // 4. Form, signatures, validity and revocation of the chain.
-    let leaf_of_chain = (&leaf_certificate, &leaf);
-    let validity = chain::verify(
-        candidates,
-        &root,
-        leaf_of_chain,
-        report.key_info.signing_key,
-        now,
-    );
-    let validity = transcript.record("snp-4", "certificates", validity, |validity| {
-        format!("valid until {}", validity.until)
-    })?;
-    if let Some(until) = validity.revocation_until {
-        transcript.record("snp-4", "revocation", Ok(()), |()| {
-            format!("none revoked, as of the list until {until}")
-        })?;
+    let validity = root.as_ref().and_then(|root| {
+        let leaf_of_chain = (&leaf_certificate, &leaf);
+        inspection.check(
+            ("snp-4", "certificates"),
+            || chain::verify(candidates, root, leaf_of_chain, signing_key, now),
+            |validity| format!("valid until {}", validity.until),
+        )
+    });
+    if let Some(until) = validity.and_then(|validity| validity.revocation_until) {
+        inspection.check(
+            ("snp-4", "revocation"),
+            || Ok(()),
+            |()| format!("none revoked, as of the list until {until}"),
+        );
     }
 
     // 5. The report's signature.
-    let signature = verify_signature(bytes, &report, &leaf);
-    transcript.record("snp-5", "report signature", signature, |()| {
-        "ECDSA P-384".to_owned()
-    })?;
+    inspection.check(
+        ("snp-5", "report signature"),
+        || verify_signature(bytes, &report, &leaf),
+        |()| "ECDSA P-384".to_owned(),
+    );
 
     // 6. The reported level is the one the key is derived from.
-    let levels = levels(&report, product).and_then(|levels| {
-        if levels.reported == leaf.tcb {
-            Ok(levels)
-        } else {
-            Err(Rejection::TcbCertificateMismatch {
-                report: levels.reported,
+    let levels = levels(&report, product);
+    inspection.check(
+        ("snp-6", "reported TCB"),
+        || {
+            let reported = levels.clone()?.reported;
+            ensure(reported == leaf.tcb, || Rejection::TcbCertificateMismatch {
+                report: reported,
                 certificate: leaf.tcb,
-            })
-        }
-    });
-    let levels = transcript.record("snp-6", "reported TCB", levels, |levels| {
-        levels.reported.to_string()
-    })?;
+            })?;
+            Ok(reported)
+        },
+        ToString::to_string,
+    );
 
     // 7. The chip is the one the key belongs to.
     let chip_compared = match &leaf.owner {
         Owner::Chip(id) if report.chip_id != [0; 64] => {
-            let same = same_chip(&report.chip_id, id);
-            transcript.record("snp-7", "chip identity", same, |()| hex::encode(id))?;
+            inspection.check(
+                ("snp-7", "chip identity"),
+                || same_chip(&report.chip_id, id),
+                |()| hex::encode(id),
+            );
             true
         }
         _ => false,
     };
 
     // 8. The levels do not contradict each other.
-    let consistent = check_levels(&report, &levels);
-    transcript.record("snp-8", "firmware levels", consistent, |()| {
-        format!(
-            "committed firmware {}, running {}",
-            report.committed_firmware, report.current_firmware
-        )
-    })?;
+    let levels = levels.ok();
+    if let Some(levels) = &levels {
+        inspection.check(
+            ("snp-8", "firmware levels"),
+            || check_levels(&report, levels),
+            |()| {
+                format!(
+                    "committed firmware {}, running {}",
+                    report.committed_firmware, report.current_firmware
+                )
+            },
+        );
+    }
 
-    let root = root.fingerprint;
-    Ok(Genuine {
-        report,
+    Some(Findings {
         product,
         levels,
-        root,
-        simulated,
+        root: root.map(|root| (root.fingerprint, root.anchor.simulated())),
         validity,
         chip_compared,
+        report,
     })
+}
+
+impl Findings {
+    /// All of it, if it is all there. Genuine only if every check passed too.
+    pub(crate) fn complete(self) -> Option<Genuine> {
+        let validity = self.validity?;
+        self.with_validity(validity)
+    }
+
+    /// As if the chain had held for no time at all: to explain what else is wrong, never to accept.
+    pub(crate) fn hypothetical(self) -> Option<Genuine> {
+        let none = Validity {
+            until: Time(i64::MIN),
+            revocation_until: None,
+        };
+        let validity = self.validity.unwrap_or(none);
+        self.with_validity(validity)
+    }
+
+    fn with_validity(self, validity: Validity) -> Option<Genuine> {
+        let (root, simulated) = self.root?;
+        Some(Genuine {
+            report: self.report,
+            product: self.product,
+            levels: self.levels?,
+            root,
+            simulated,
+            validity,
+            chip_compared: self.chip_compared,
+        })
+    }
 }
 
 /// By the CPU's family and model where the report has them, else by the certificate; the two must agree.

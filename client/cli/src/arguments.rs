@@ -54,12 +54,23 @@ pub(crate) struct Judging {
 
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Exit code 0: trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify https://llm.example --policy policy.toml --save evidence.cbor\n  chrysalis verify evidence.cbor --policy policy.toml"
 )]
 pub(crate) struct VerifyArguments {
+    #[command(subcommand)]
+    pub(crate) evidence: Option<EvidenceCommand>,
     /// An enclave (https://HOST:PORT), a saved session, a certificate, or `-` for stdin
-    #[arg(value_name = "URL|FILE")]
-    pub(crate) subject: Subject,
+    #[arg(value_name = "URL|FILE", required = true)]
+    pub(crate) subject: Option<Subject>,
+    #[command(flatten)]
+    pub(crate) options: VerifyOptions,
+}
+
+/// How a conversation is judged and told.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyOptions {
     /// What you want; without one, evidence is found genuine at best
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
@@ -68,6 +79,13 @@ pub(crate) struct VerifyArguments {
     /// Keep the evidence, to verify it again offline
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+}
+
+/// How a verdict is printed.
+#[derive(Debug, Args)]
+pub(crate) struct Telling {
     /// How to print the verdict
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -77,6 +95,113 @@ pub(crate) struct VerifyArguments {
     /// Print every check
     #[arg(long, short, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Verify an AMD SEV-SNP report in a file
+    Snp(SnpArguments),
+    /// Verify the evidence of NVIDIA GPUs in a file
+    Nvidia(NvidiaArguments),
+    /// Verify a saved session in a file
+    Bundle(BundleArguments),
+}
+
+/// What all evidence in files is judged and told by.
+#[derive(Debug, Args)]
+pub(crate) struct FileOptions {
+    /// What you want; without one, the verdict is `genuine` at best
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Judge as at this moment instead of now, such as 2026-12-01T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) at: Option<Time>,
+    /// Run every check that can be run and report all failures, not only the first
+    #[arg(long)]
+    pub(crate) explain_only: bool,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify snp --report report.bin --cert vcek.der --crl genoa.crl"
+)]
+pub(crate) struct SnpArguments {
+    /// The report: 1184 bytes, hex text, or Azure's HCL report around it; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    /// VCEK or VLEK certificate (DER, PEM, or a certificate table such as configfs-tsm's auxblob), and others of its chain
+    #[arg(long = "cert", value_name = "FILE", required = true)]
+    pub(crate) certificates: Vec<PathBuf>,
+    /// The root's revocation list (DER or PEM)
+    #[arg(long = "crl", value_name = "FILE")]
+    pub(crate) lists: Vec<PathBuf>,
+    /// What the guest was asked to put into `REPORT_DATA`: up to 64 bytes in hex, filled up with zeros
+    #[arg(long, value_name = "HEX", value_parser = report_data)]
+    pub(crate) report_data: Option<[u8; 64]>,
+    /// Go without; the verdict then lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<SnpInput>,
+    #[command(flatten)]
+    pub(crate) options: FileOptions,
+}
+
+/// What a verification of a report may go without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SnpInput {
+    /// Revocation list
+    Crl,
+    /// Knowing, by --report-data, that the report is not an old one
+    Freshness,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify nvidia --report report.bin --chain chain.pem --nonce 931d…4dfcb --rim driver.xml --rim vbios.xml --without ocsp"
+)]
+pub(crate) struct NvidiaArguments {
+    /// The report: bytes, hex text, or the JSON of NVIDIA's attestation SDK (then all its GPUs); `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    /// The device's certificates, PEM, from the leaf to the root; JSON brings its own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chain: Option<PathBuf>,
+    /// What the GPUs were asked: 32 bytes in hex
+    #[arg(long, value_name = "HEX", value_parser = nonce)]
+    pub(crate) nonce: [u8; 32],
+    /// A reference manifest of the driver or the VBIOS (XML)
+    #[arg(long = "rim", value_name = "FILE")]
+    pub(crate) rims: Vec<PathBuf>,
+    /// An OCSP answer (DER)
+    #[arg(long = "ocsp", value_name = "FILE")]
+    pub(crate) answers: Vec<PathBuf>,
+    /// Go without; the verdict then lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<GpuInput>,
+    #[command(flatten)]
+    pub(crate) options: FileOptions,
+}
+
+/// What a verification of GPUs may go without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GpuInput {
+    /// OCSP answers: whether certificates are revoked
+    Ocsp,
+    /// Reference manifests: whether the firmware is one that NVIDIA published
+    Rim,
+    /// The firmware's identity in reports of 2023, which lack it
+    Fwid,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  chrysalis verify bundle evidence.cbor --policy policy.toml")]
+pub(crate) struct BundleArguments {
+    /// A saved session, a certificate, or `-` for stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) options: VerifyOptions,
 }
 
 #[derive(Debug, Args)]
@@ -208,6 +333,24 @@ fn moment(text: &str) -> Result<Time, String> {
         .map_err(|_| "write it as 2026-12-01T12:00:00Z".to_owned())
 }
 
+fn nonce(text: &str) -> Result<[u8; 32], String> {
+    let mut nonce = [0; 32];
+    hex::decode_to_slice(text, &mut nonce)
+        .map(|()| nonce)
+        .map_err(|_| "write it as 64 hex digits".to_owned())
+}
+
+fn report_data(text: &str) -> Result<[u8; 64], String> {
+    let mut data = [0; 64];
+    let given = hex::decode(text).map_err(|_| "write it as hex digits".to_owned())?;
+    let place = data
+        .get_mut(..given.len())
+        .filter(|_| !given.is_empty())
+        .ok_or("it has from 1 to 64 bytes")?;
+    place.copy_from_slice(&given);
+    Ok(data)
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write it as 30s, 5m or 1h".to_owned();
     let (number, seconds) = match text.char_indices().next_back() {
@@ -262,5 +405,17 @@ mod tests {
         }
         assert_eq!(moment("1970-01-01T00:01:00Z"), Ok(Time(60)));
         assert!(moment("tomorrow").is_err());
+    }
+
+    #[test]
+    fn reads_what_was_asked_for_as_hex() {
+        assert_eq!(nonce(&"0a".repeat(32)), Ok([10; 32]));
+        assert!(nonce("0a").is_err());
+        let mut data = [0; 64];
+        data[0] = 10;
+        assert_eq!(report_data("0A"), Ok(data));
+        for wrong in ["", "0", "xy", &"00".repeat(65)] {
+            assert!(report_data(wrong).is_err(), "{wrong}");
+        }
     }
 }

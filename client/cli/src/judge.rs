@@ -1,12 +1,12 @@
 //! Who judges: a relying party with a policy, or, without one, the vendor's signatures alone.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{Bound, Collateral, Time, Trusted, policy::Policy};
 use chrysalis_client::{Error, RelyingParty, SavedSession, genuine, system_time};
 
-use crate::{Outcome, arguments::Judging, collateral};
+use crate::{Outcome, arguments::Judging, collateral, files};
 
 /// What evidence is held against.
 pub(crate) enum Judge {
@@ -69,12 +69,9 @@ impl Judge {
 
 /// A relying party with the policy in `path`.
 pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<RelyingParty> {
-    let text = fs::read_to_string(path).with_context(|| {
-        format!(
-            "cannot read the policy {}; `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints one",
-            path.display()
-        )
-    })?;
+    let text = files::read_policy(path).context(
+        "no policy; `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints one",
+    )?;
     let policy = Policy::parse(&text)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("the policy {} cannot be used", path.display()))?;

@@ -8,6 +8,7 @@
 mod arguments;
 mod chat;
 mod collateral;
+mod files;
 mod judge;
 mod measure;
 mod policy;

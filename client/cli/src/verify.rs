@@ -7,16 +7,33 @@ use chrysalis_client::Error;
 
 use crate::{
     Outcome,
-    arguments::{Format, VerifyArguments},
+    arguments::{EvidenceCommand, Format, VerifyArguments, VerifyOptions},
+    files,
     judge::Judge,
-    subject::{self, Artifact},
+    subject::{self, Artifact, Subject},
     verdict,
 };
 
 pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
-    let judge = Judge::new(arguments.policy.as_deref(), &arguments.judging)?;
-    let artifact = subject::load(&arguments.subject).await?;
-    if let Some(path) = &arguments.save {
+    match (arguments.evidence, arguments.subject) {
+        (Some(EvidenceCommand::Snp(arguments)), _) => files::snp::run(&arguments),
+        (Some(EvidenceCommand::Nvidia(arguments)), _) => files::nvidia::run(&arguments),
+        (Some(EvidenceCommand::Bundle(arguments)), _) => {
+            let subject = match arguments.file.as_os_str() {
+                name if name == "-" => Subject::Stdin,
+                _ => Subject::File(arguments.file),
+            };
+            conversation(&subject, &arguments.options).await
+        }
+        (None, Some(subject)) => conversation(&subject, &arguments.options).await,
+        (None, None) => bail!("nothing to verify: name an enclave as https://HOST:PORT, or a file"),
+    }
+}
+
+async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Result<Outcome> {
+    let judge = Judge::new(options.policy.as_deref(), &options.judging)?;
+    let artifact = subject::load(subject).await?;
+    if let Some(path) = &options.save {
         save(path, &artifact)?;
     }
     let found = match &artifact {
@@ -24,7 +41,8 @@ pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
         Artifact::Certificate(der) => judge.certificate(der),
         Artifact::Bundle(_) | Artifact::Report(_) => bail!(
             "nothing here says which conversation and key it is about, so it cannot be verified; \
-             `chrysalis show` explains it, `chrysalis verify URL --save FILE` saves what can be"
+             `chrysalis show` explains it, `chrysalis verify URL --save FILE` saves what can be; \
+             a report by itself is for `chrysalis verify snp`"
         ),
     };
     let outcome = match &found {
@@ -32,9 +50,10 @@ pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
         Err(Error::Refused(_) | Error::KeyChanged) => Outcome::No,
         Err(_) => return found.map(|_| Outcome::No).map_err(Into::into),
     };
-    match arguments.format {
-        _ if arguments.quiet => {}
-        Format::Text => print!("{}", verdict::describe(&found, arguments.verbose)),
+    let telling = &options.telling;
+    match telling.format {
+        _ if telling.quiet => {}
+        Format::Text => print!("{}", verdict::describe(&found, telling.verbose)),
         Format::Json => println!("{}", verdict::json(&found)?),
     }
     Ok(outcome)

@@ -1,0 +1,212 @@
+//! `[gpu]`: which NVIDIA GPUs are wanted, and what may be missing from the proof that they are genuine.
+//!
+//! ```toml
+//! [gpu]
+//! count = [1]                                  # required: a list, or { unchecked = "why" }
+//! minimum_driver = "550.90.07"                 # required: a version, or { unchecked = "why" }
+//! models = ["GH100 A01 GSP BROM"]              # default: open
+//! devices = ["<ueid, decimal, or identity, hex>"]   # default: open
+//! drivers = ["550.90.07"]                      # default: open
+//! vbioses = ["96.00.9F.00.01"]                 # default: open
+//! modes = ["single_passthrough", "unstated"]   # default: these; also multi_passthrough, protected_pcie
+//! switches = { unchecked = "why" }             # default: required in protected-PCIe mode, which this verifier cannot check
+//! revocation = "asked"                         # default; or "stapled", or { unchecked = "why" }
+//! hold = { unchecked = "why" }                 # default: a certificate on hold is refused
+//! rims = { unchecked = "why" }                 # default: both RIMs are required
+//! fwid = { unchecked = "why" }                 # default: required; reports of 2023's firmware have none
+//! ```
+
+use super::{
+    Expect, PolicyError,
+    section::{Field, Section},
+};
+use crate::{
+    nvidia::{
+        GpuPolicy,
+        opaque::Mode,
+        policy::{Minimum, Proof, Revocation, Wanted},
+        version::DriverVersion,
+    },
+    verdict::LEFT_OPEN,
+};
+
+pub(super) const KEYS: [&str; 12] = [
+    "count",
+    "minimum_driver",
+    "models",
+    "devices",
+    "drivers",
+    "vbioses",
+    "modes",
+    "switches",
+    "revocation",
+    "hold",
+    "rims",
+    "fwid",
+];
+const MODES: [Mode; 4] = [
+    Mode::SinglePassthrough,
+    Mode::MultiPassthrough,
+    Mode::ProtectedPcie,
+    Mode::Unstated,
+];
+/// Firmware before the flag was there leaves it out, and could not do more than one.
+const ALONE: [Mode; 2] = [Mode::SinglePassthrough, Mode::Unstated];
+
+/// Reads the section.
+pub(super) fn policy(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
+    let count = section.require("count", "write `count = [1]` for one GPU")?;
+    let floor = section.require(
+        "minimum_driver",
+        "write the oldest driver that you accept, such as \"550.90.07\"",
+    )?;
+    let texts = |key| {
+        let read = section.read(key, |field| {
+            field.expect(|value| value.text("text").map(str::to_owned))
+        })?;
+        Ok(read.unwrap_or(Expect::Unchecked {
+            why: LEFT_OPEN.to_owned(),
+        }))
+    };
+    Ok(GpuPolicy {
+        proof: Proof {
+            revocation: section
+                .read("revocation", revocation)?
+                .unwrap_or(Revocation::Asked),
+            hold_accepted: section.read("hold", Field::unchecked)?,
+            rims_unchecked: section.read("rims", Field::unchecked)?,
+            fwid_unchecked: section.read("fwid", Field::unchecked)?,
+        },
+        wanted: Wanted {
+            count: count.expect(|count| count.number("a number of GPUs"))?,
+            models: texts("models")?,
+            devices: texts("devices")?,
+            drivers: texts("drivers")?,
+            minimum_driver: minimum(&floor)?,
+            vbioses: texts("vbioses")?,
+            modes: section
+                .read("modes", |modes| modes.expect(mode))?
+                .unwrap_or(Expect::AnyOf(ALONE.to_vec())),
+            switches_unchecked: section.read("switches", Field::unchecked)?,
+        },
+    })
+}
+
+/// In the policy of an enclave: the verdict on one has no GPUs in it yet, so it may say only that it wants none.
+pub(super) fn none(field: &Field<'_>) -> Result<(), PolicyError> {
+    const EXPECTED: &str =
+        "0: this verifier checks GPUs by themselves only (`chrysalis verify nvidia`)";
+    let section = field.section(&KEYS)?;
+    match section.get("count") {
+        Some(count) if count.number::<u32>(EXPECTED)? == 0 => Ok(()),
+        Some(count) => Err(count.wrong(EXPECTED)),
+        None => Err(field.wrong("a table with `count = 0`")),
+    }
+}
+
+fn revocation(field: &Field<'_>) -> Result<Revocation, PolicyError> {
+    const EXPECTED: &str = "\"asked\", \"stapled\" or { unchecked = \"why\" }";
+    if field.is_table() {
+        return field.unchecked().map(|why| Revocation::Unchecked { why });
+    }
+    match field.text(EXPECTED)? {
+        "asked" => Ok(Revocation::Asked),
+        "stapled" => Ok(Revocation::Stapled),
+        _ => Err(field.wrong(EXPECTED)),
+    }
+}
+
+fn minimum(field: &Field<'_>) -> Result<Minimum, PolicyError> {
+    const EXPECTED: &str = "a version such as \"550.90.07\", or { unchecked = \"why\" }";
+    if field.is_table() {
+        return field.unchecked().map(|why| Minimum::Unchecked { why });
+    }
+    DriverVersion::parse(field.text(EXPECTED)?)
+        .map(Minimum::Driver)
+        .ok_or_else(|| field.wrong(EXPECTED))
+}
+
+fn mode(field: &Field<'_>) -> Result<Mode, PolicyError> {
+    const EXPECTED: &str = "single_passthrough, multi_passthrough, protected_pcie or unstated";
+    let text = field.text(EXPECTED)?;
+    MODES
+        .into_iter()
+        .find(|mode| mode.to_string() == text)
+        .ok_or_else(|| field.wrong(EXPECTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+
+    fn parse(section: &str) -> Result<GpuPolicy, String> {
+        let text = format!("version = 1\n[gpu]\n{section}");
+        Policy::parse_gpu(&text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_said_is_strict() {
+        let policy = parse("count = [1]\nminimum_driver = \"550.90.07\"").expect("a policy");
+        assert_eq!(policy.proof, Proof::complete());
+        assert_eq!(policy.wanted.modes, Expect::AnyOf(ALONE.to_vec()));
+        assert_eq!(policy.wanted.switches_unchecked, None);
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let policy = parse(
+            "count = [1, 8]\nminimum_driver = { unchecked = \"a\" }\nmodels = [\"m\"]\ndevices = [\"d\"]\n\
+             drivers = [\"550.1\"]\nvbioses = [\"v\"]\nmodes = [\"protected_pcie\"]\nswitches = { unchecked = \"b\" }\n\
+             revocation = \"stapled\"\nhold = { unchecked = \"c\" }\nrims = { unchecked = \"d\" }\n\
+             fwid = { unchecked = \"e\" }",
+        );
+        let any = |text: &str| Expect::AnyOf(vec![text.to_owned()]);
+        let why = |text: &str| Some(text.to_owned());
+        let expected = GpuPolicy {
+            proof: Proof {
+                revocation: Revocation::Stapled,
+                hold_accepted: why("c"),
+                rims_unchecked: why("d"),
+                fwid_unchecked: why("e"),
+            },
+            wanted: Wanted {
+                count: Expect::AnyOf(vec![1, 8]),
+                models: any("m"),
+                devices: any("d"),
+                drivers: any("550.1"),
+                minimum_driver: Minimum::Unchecked {
+                    why: "a".to_owned(),
+                },
+                vbioses: any("v"),
+                modes: Expect::AnyOf(vec![Mode::ProtectedPcie]),
+                switches_unchecked: why("b"),
+            },
+        };
+        assert_eq!(policy, Ok(expected));
+    }
+
+    #[test]
+    fn says_what_is_missing_misspelt_or_of_another_form() {
+        for (section, message) in [
+            (
+                "minimum_driver = \"550.1\"",
+                "policy: `gpu.count` is missing; write `count = [1]` for one GPU",
+            ),
+            (
+                "count = [1]\nminimum_drivers = \"550.1\"",
+                "policy, line 4: `gpu.minimum_drivers` is unknown; did you mean `minimum_driver`?",
+            ),
+            (
+                "count = [1]\nminimum_driver = \"new\"",
+                "policy, line 4: `gpu.minimum_driver` must be a version such as \"550.90.07\", or { unchecked = \"why\" }",
+            ),
+            (
+                "count = [1]\nminimum_driver = \"550.1\"\nrevocation = \"no\"",
+                "policy, line 5: `gpu.revocation` must be \"asked\", \"stapled\" or { unchecked = \"why\" }",
+            ),
+        ] {
+            assert_eq!(parse(section), Err(message.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A report by itself, beside its certificates: is it genuine, and if somebody says what they want, is it that?
+//!
+//! Without the conversation it is about, a report says nothing of who answers now: [`crate::Unverified`] walks the whole way.
+
+use super::{
+    chain::Candidates,
+    product::Product,
+    report::Report,
+    tcb::Tcb,
+    verify::{Findings, Genuine, inspect},
+};
+use crate::{
+    Collateral, Patience, Rejection, Time, appraise, digest::Hex, inspection::Inspection,
+    policy::Policy, roots::Roots, verdict::Transcript,
+};
+
+/// What a report is held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Whose chains count.
+    pub roots: &'a Roots,
+    /// Certificates and revocation lists.
+    pub collateral: &'a Collateral,
+    /// The time.
+    pub now: Time,
+    /// What is wanted; without it, the verdict is about genuineness, and private memory, only.
+    pub policy: Option<&'a Policy>,
+    /// What the guest was asked to put in: 64 bytes. Without it, nothing says that the report is fresh.
+    pub report_data: Option<&'a [u8; 64]>,
+    /// Goes without a revocation list, for this reason. A policy has its own field for it, which then counts.
+    pub revocation_unchecked: Option<&'a str>,
+}
+
+/// How a report came out.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    genuine: Option<Genuine>,
+    failures: Vec<Rejection>,
+    transcript: Transcript,
+}
+
+/// Examines a report, to the first failure or through every check that can be made.
+pub fn examine(report: &[u8], question: &Question<'_>, patience: Patience) -> Examined {
+    let mut transcript = match patience {
+        Patience::First => Transcript::default(),
+        Patience::All => Transcript::explaining(),
+    };
+    let candidates = Candidates::of(&[question.collateral]);
+    let mut inspection = Inspection::new(&mut transcript, patience);
+    let findings = inspect(
+        report,
+        &candidates,
+        question.roots,
+        question.now,
+        &mut inspection,
+    );
+    let mut failures = inspection.failures();
+    let is_genuine = failures.is_empty();
+    let found = findings.and_then(if is_genuine {
+        Findings::complete
+    } else {
+        Findings::hypothetical
+    });
+    if is_genuine && found.is_none() {
+        // Whatever is missing has failed a check; this keeps it a refusal if that should ever change.
+        failures.push(Rejection::ReportSignature);
+    }
+    if let Some(found) = found
+        .as_ref()
+        .filter(|_| is_genuine || patience == Patience::All)
+    {
+        let wanted = check_wanted(found, question, &mut transcript);
+        failures.extend(transcript.deferred());
+        failures.extend(wanted.err());
+    }
+    Examined {
+        genuine: found.filter(|_| is_genuine),
+        failures,
+        transcript,
+    }
+}
+
+fn check_wanted(
+    genuine: &Genuine,
+    question: &Question<'_>,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    if let Some(expected) = question.report_data {
+        appraise::report_data(genuine, expected, transcript)?;
+    }
+    if let Some(policy) = question.policy {
+        let fresh = question.report_data.is_some();
+        appraise::appraise_alone(genuine, policy, fresh, transcript)
+    } else {
+        let why = question.revocation_unchecked;
+        appraise::appraise_without_policy(genuine, why, transcript)
+    }
+}
+
+impl Examined {
+    /// Everything that is wrong, in order; nothing, if the report is genuine and, with a policy, wanted.
+    pub fn failures(&self) -> &[Rejection] {
+        &self.failures
+    }
+
+    /// Every check, in order.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// The report, if it is genuine, wanted or not.
+    pub fn report(&self) -> Option<&Report> {
+        self.genuine.as_ref().map(|genuine| &genuine.report)
+    }
+
+    /// The product line, by its certificates.
+    pub fn product(&self) -> Option<Product> {
+        self.genuine.as_ref().map(|genuine| genuine.product)
+    }
+
+    /// The certified firmware levels.
+    pub fn reported_tcb(&self) -> Option<Tcb> {
+        self.genuine.as_ref().map(|genuine| genuine.levels.reported)
+    }
+
+    /// SHA-256 of the root.
+    pub fn root(&self) -> Option<Hex<32>> {
+        self.genuine.as_ref().map(|genuine| genuine.root)
+    }
+
+    /// Until when the revocation list speaks; `None`: there was none.
+    pub fn revocation_until(&self) -> Option<Time> {
+        self.genuine.as_ref()?.validity.revocation_until
+    }
+
+    /// When the first certificate or revocation list that this rests on ends.
+    pub fn until(&self) -> Option<Time> {
+        let validity = self.genuine.as_ref()?.validity;
+        let revocation = validity.revocation_until.unwrap_or(validity.until);
+        Some(revocation.min(validity.until))
+    }
+}

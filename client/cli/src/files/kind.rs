@@ -1,0 +1,175 @@
+//! What a file looks like it holds. People swap files, and "malformed" would send them looking in the wrong place.
+//!
+//! A guess from the first bytes; the parsers of chrysalis-attestation decide.
+
+use std::fmt;
+
+use chrysalis_attestation::snp::{hcl, report::REPORT_SIZE, table};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+
+/// The kinds that are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Empty,
+    SnpReport,
+    Hcl,
+    HclTdx,
+    TdxQuote,
+    SgxQuote,
+    GpuReport,
+    Certificate,
+    CertificateTable,
+    RevocationList,
+    OtherPem,
+    OtherDer,
+    GpuJson,
+    TdxCollateral,
+    OtherJson,
+    Xml,
+    Unknown,
+}
+
+impl Kind {
+    /// Of a file's content, hex text read as what it stands for.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        match unhex(bytes) {
+            Some(inner) => Self::of_binary(&inner),
+            None => Self::of_binary(bytes),
+        }
+    }
+
+    fn of_binary(bytes: &[u8]) -> Self {
+        match bytes {
+            [2..=5, 0, 0, 0, ..] if bytes.len() == REPORT_SIZE => return Self::SnpReport,
+            [4 | 5, 0, 2 | 3, 0, 0x81, 0, 0, 0, ..] => return Self::TdxQuote,
+            [3, 0, 2 | 3, 0, ..] | [4 | 5, 0, 2 | 3, 0, 0, 0, 0, 0, ..] => return Self::SgxQuote,
+            [0x11, 0xE0, ..] => return Self::GpuReport,
+            [0x30, 0x80..=0x84, ..] => return Self::of_der(bytes),
+            _ if hcl::is_wrapped(bytes) => {
+                return match hcl::platform(bytes) {
+                    Some(4) => Self::HclTdx,
+                    _ => Self::Hcl,
+                };
+            }
+            _ => {}
+        }
+        let text = bytes.trim_ascii();
+        match text {
+            [] => Self::Empty,
+            [b'[' | b'{', ..] => Self::of_json(text),
+            [b'<', ..] => Self::Xml,
+            _ if text.starts_with(b"-----BEGIN CERTIFICATE-----") => Self::Certificate,
+            _ if text.starts_with(b"-----BEGIN X509 CRL-----") => Self::RevocationList,
+            _ if text.starts_with(b"-----BEGIN ") => Self::OtherPem,
+            _ if table::certificates(bytes).is_ok_and(|it| !it.certificates.is_empty()) => {
+                Self::CertificateTable
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_der(bytes: &[u8]) -> Self {
+        if X509Certificate::from_der(bytes).is_ok() {
+            Self::Certificate
+        } else if CertificateRevocationList::from_der(bytes).is_ok() {
+            Self::RevocationList
+        } else {
+            Self::OtherDer
+        }
+    }
+
+    /// By the names of the keys, wherever they stand: reading it whole is for those who need it.
+    fn of_json(text: &[u8]) -> Self {
+        let has = |key: &[u8]| text.windows(key.len()).any(|window| window == key);
+        if has(b"\"tcb_info\"") || has(b"\"tcbInfo\"") {
+            Self::TdxCollateral
+        } else if has(b"\"evidence\"") && has(b"\"certificate\"") {
+            Self::GpuJson
+        } else {
+            Self::OtherJson
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "empty",
+            Self::SnpReport => "an SEV-SNP report",
+            Self::Hcl => "an Azure HCL report",
+            Self::HclTdx => "an Azure HCL report of a TDX guest",
+            Self::TdxQuote => "a TDX quote",
+            Self::SgxQuote => "an SGX quote",
+            Self::GpuReport => "a GPU report",
+            Self::Certificate => "a certificate",
+            Self::CertificateTable => "a certificate table",
+            Self::RevocationList => "a revocation list",
+            Self::OtherPem => "PEM of another kind",
+            Self::OtherDer => "DER, perhaps an OCSP answer",
+            Self::GpuJson => "GPU evidence in JSON",
+            Self::TdxCollateral => "TDX collateral",
+            Self::OtherJson => "JSON",
+            Self::Xml => "XML, perhaps a RIM",
+            Self::Unknown => "something unknown",
+        })
+    }
+}
+
+/// What hex text stands for; `None` if the bytes are no hex text.
+pub(super) fn unhex(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = bytes.trim_ascii();
+    let digits = text
+        .iter()
+        .all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
+    if text.is_empty() || !digits {
+        return None;
+    }
+    let compact: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    hex::decode(compact).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_files_apart_by_how_they_begin() {
+        let long = |start: &[u8], length: usize| {
+            let mut bytes = start.to_vec();
+            bytes.resize(length, 0);
+            bytes
+        };
+        let mut wrapped = long(b"HCLA", 2048);
+        assert_eq!(Kind::of(&wrapped), Kind::Hcl);
+        wrapped[1224] = 4;
+        assert_eq!(Kind::of(&wrapped), Kind::HclTdx);
+        for (bytes, kind) in [
+            (Vec::new(), Kind::Empty),
+            (b" \n".to_vec(), Kind::Empty),
+            (long(&[4], REPORT_SIZE), Kind::SnpReport),
+            (long(&[4], REPORT_SIZE + 1), Kind::Unknown),
+            (long(&[4, 0, 2, 0, 0x81], 4000), Kind::TdxQuote),
+            (long(&[3, 0, 2, 0], 4000), Kind::SgxQuote),
+            (vec![0x11, 0xE0], Kind::GpuReport),
+            (b"11e0 01\n".to_vec(), Kind::GpuReport),
+            (vec![0x30, 0x82, 1], Kind::OtherDer),
+            (b"-----BEGIN CERTIFICATE-----".to_vec(), Kind::Certificate),
+            (b"-----BEGIN X509 CRL-----".to_vec(), Kind::RevocationList),
+            (b"-----BEGIN PRIVATE KEY-----".to_vec(), Kind::OtherPem),
+            (
+                b"[{\"certificate\":\"\",\"evidence\":\"\"}]".to_vec(),
+                Kind::GpuJson,
+            ),
+            (b"{\"tcb_info\": 1}".to_vec(), Kind::TdxCollateral),
+            (b"{}".to_vec(), Kind::OtherJson),
+            (b"<SoftwareIdentity".to_vec(), Kind::Xml),
+            (b"hello".to_vec(), Kind::Unknown),
+        ] {
+            assert_eq!(Kind::of(&bytes), kind, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `verify snp` and `verify nvidia`: evidence by itself, every input a file. Nothing here touches the network.
+
+mod finding;
+mod input;
+mod kind;
+pub(crate) mod nvidia;
+pub(crate) mod snp;
+
+pub(crate) use input::read_policy;
+
+/// What stands in a verdict for everything that only a policy could want.
+const NO_POLICY: &str = "no policy says what is wanted";

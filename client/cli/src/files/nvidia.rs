@@ -1,0 +1,207 @@
+//! `verify nvidia`: reports of GPUs, their chains, and what NVIDIA says about both.
+
+use anyhow::{Context, anyhow, bail};
+use chrysalis_attestation::{
+    Rejection,
+    nvidia::{
+        Collateral, Gpu, GpuEvidence, GpuPolicy, Question, Roots, Verified,
+        evidence::read as read_evidence,
+        explain,
+        ocsp::OcspAnswer,
+        policy::{Proof, Revocation, Wanted},
+        verify,
+    },
+    policy::Policy,
+};
+use chrysalis_client::system_time;
+use serde_json::{Value, json};
+
+use super::{
+    NO_POLICY,
+    finding::Finding,
+    input::{MAX_EVIDENCE, MAX_JSON, read_all, read_as, read_policy},
+    kind::{Kind, unhex},
+};
+use crate::{
+    Outcome,
+    arguments::{GpuInput, NvidiaArguments},
+};
+
+pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
+    let options = &arguments.options;
+    let has_policy = options.policy.is_some();
+    let policy = policy(arguments)?;
+    let collateral = Collateral {
+        rims: read_all(&arguments.rims, "a RIM", &[Kind::Xml])?,
+        ocsp: read_all(&arguments.answers, "an OCSP answer", &[Kind::OtherDer])?
+            .into_iter()
+            .map(|der| OcspAnswer { der, nonce: None })
+            .collect(),
+    };
+    let finding = match evidence(arguments)? {
+        Ok(evidence) => {
+            let question = Question {
+                nonce: &arguments.nonce,
+                roots: &Roots::nvidia(),
+                collateral: &collateral,
+                policy: &policy,
+                now: options.at.unwrap_or_else(system_time),
+            };
+            finding(&evidence, &question, options.explain_only, has_policy)
+        }
+        Err(rejection) => Finding::unreadable(has_policy, rejection),
+    };
+    Ok(finding.tell(&options.telling, options.explain_only))
+}
+
+/// The policy of the file, or that every genuine GPU will do; with the reasons that the command line adds.
+fn policy(arguments: &NvidiaArguments) -> anyhow::Result<GpuPolicy> {
+    let mut policy = match &arguments.options.policy {
+        Some(path) => Policy::parse_gpu(&read_policy(path)?)
+            .map_err(|error| anyhow!("{error}"))
+            .with_context(|| format!("the policy {} cannot be used", path.display()))?,
+        // Whoever names a file of answers accepts answers that were brought along.
+        None => GpuPolicy {
+            proof: Proof {
+                revocation: Revocation::Stapled,
+                ..Proof::complete()
+            },
+            wanted: Wanted::any(NO_POLICY),
+        },
+    };
+    let proof = &mut policy.proof;
+    let why = |name: &str| format!("--without {name}");
+    for input in &arguments.without {
+        match input {
+            GpuInput::Ocsp => proof.revocation = Revocation::Unchecked { why: why("ocsp") },
+            GpuInput::Rim => proof.rims_unchecked = Some(why("rim")),
+            GpuInput::Fwid => proof.fwid_unchecked = Some(why("fwid")),
+        }
+    }
+    Ok(policy)
+}
+
+fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidence>, Rejection>> {
+    let report = read_as(
+        &arguments.report,
+        MAX_JSON,
+        "a GPU report",
+        &[Kind::GpuReport, Kind::GpuJson, Kind::OtherJson],
+    )?;
+    let chain = match &arguments.chain {
+        Some(path) => {
+            let kinds = [Kind::Certificate, Kind::OtherPem];
+            Some(read_as(
+                path,
+                MAX_EVIDENCE,
+                "a chain of certificates",
+                &kinds,
+            )?)
+        }
+        None => None,
+    };
+    let is_json = matches!(Kind::of(&report), Kind::GpuJson | Kind::OtherJson);
+    match (is_json, &chain) {
+        (true, Some(_)) => bail!(
+            "{} brings the chains of its GPUs: leave --chain out",
+            arguments.report.display()
+        ),
+        (false, None) => bail!("a bare report needs its certificates: give them with --chain"),
+        _ => {}
+    }
+    let report = unhex(&report).unwrap_or(report);
+    Ok(read_evidence(&report, chain.as_deref()))
+}
+
+fn finding(
+    evidence: &[GpuEvidence],
+    question: &Question<'_>,
+    explain_all: bool,
+    policy: bool,
+) -> Finding {
+    let refused = |failures, transcript| Finding {
+        policy,
+        failures,
+        transcript,
+        until: None,
+        claims: Value::Null,
+        lines: Vec::new(),
+    };
+    if explain_all {
+        let (failures, transcript) = explain(evidence, question);
+        if !failures.is_empty() {
+            return refused(failures, transcript);
+        }
+    }
+    match verify(evidence, question) {
+        Ok(verified) => Finding {
+            policy,
+            failures: Vec::new(),
+            transcript: verified.transcript().clone(),
+            until: Some(verified.until()),
+            claims: claims(&verified, question),
+            lines: lines(&verified),
+        },
+        Err(refusal) => refused(vec![refusal.rejection], refusal.transcript),
+    }
+}
+
+/// A line for each kind of GPU; a machine's are alike.
+fn lines(verified: &Verified) -> Vec<[String; 3]> {
+    let genuine = if verified.simulated() {
+        "SIMULATED, not NVIDIA hardware"
+    } else {
+        "genuine"
+    };
+    let mut kinds: Vec<([String; 2], usize)> = Vec::new();
+    for gpu in verified.gpus() {
+        let firmware = match (&gpu.driver_measurements, &gpu.vbios_measurements) {
+            (Some(_), Some(_)) => "firmware matches",
+            _ => "firmware not compared",
+        };
+        let (driver, vbios) = (&gpu.driver, &gpu.vbios);
+        let how = format!("{genuine}, {firmware}, driver {driver}, VBIOS {vbios}");
+        let kind = [gpu.model.replace(" GSP BROM", ""), how];
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    kinds
+        .into_iter()
+        .map(|([model, how], count)| ["gpu".to_owned(), format!("NVIDIA {model} ×{count}"), how])
+        .collect()
+}
+
+/// What genuine GPUs say. What all of them have in common stands by itself too, so that one GPU needs no list.
+fn claims(verified: &Verified, question: &Question<'_>) -> Value {
+    let gpus = verified.gpus();
+    let common = |of: fn(&Gpu) -> &str| {
+        let mut values = gpus.iter().map(of);
+        let first = values.next();
+        first.filter(|first| values.all(|value| value == *first))
+    };
+    let revocation = &question.policy.proof.revocation;
+    let status = |held: bool| match (revocation, held) {
+        (Revocation::Unchecked { .. }, _) => "not_checked",
+        (_, true) => "on_hold",
+        (_, false) => "good",
+    };
+    let each: Vec<Value> = gpus
+        .iter()
+        .map(|gpu| {
+            let mut claims = json!(gpu);
+            claims["status"] = status(gpu.on_hold).into();
+            claims
+        })
+        .collect();
+    json!({
+        "platform": "nvidia",
+        "nonce": hex::encode(question.nonce),
+        "driver": common(|gpu| &gpu.driver),
+        "vbios": common(|gpu| &gpu.vbios),
+        "model": common(|gpu| &gpu.model),
+        "status": status(gpus.iter().any(|gpu| gpu.on_hold)),
+        "gpus": each,
+    })
+}

@@ -1,0 +1,213 @@
+//! `verify snp`: a report and its certificates.
+
+use anyhow::{Context, anyhow};
+use chrysalis_attestation::{
+    Collateral, Patience, Rejection, pem,
+    policy::Policy,
+    roots::Roots,
+    snp::{
+        examine::{Examined, Question, examine},
+        hcl,
+        report::{Report, SigningKey},
+        table,
+    },
+};
+use chrysalis_client::system_time;
+use rustls_pki_types::{CertificateRevocationListDer, pem::PemObject};
+use serde_json::{Value, json};
+
+use super::{
+    NO_POLICY,
+    finding::Finding,
+    input::{MAX_EVIDENCE, read_all, read_as, read_policy},
+    kind::{Kind, unhex},
+};
+use crate::{
+    Outcome,
+    arguments::{SnpArguments, SnpInput},
+};
+
+const WITHOUT_CRL: &str = "--without crl";
+const WITHOUT_FRESHNESS: &str = "--without freshness";
+
+pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
+    let options = &arguments.options;
+    let policy = policy(arguments)?;
+    let report = read_as(
+        &arguments.report,
+        MAX_EVIDENCE,
+        "an SEV-SNP report",
+        &[Kind::SnpReport, Kind::Hcl],
+    )?;
+    let certificates = read_all(
+        &arguments.certificates,
+        "a VCEK or VLEK certificate",
+        &[Kind::Certificate, Kind::CertificateTable, Kind::OtherDer],
+    )?;
+    let lists = read_all(
+        &arguments.lists,
+        "a revocation list",
+        &[Kind::RevocationList, Kind::OtherDer],
+    )?;
+    let finding = match inputs(&report, &certificates, lists) {
+        Ok((report, collateral)) => {
+            let roots = policy.as_ref().map_or_else(Roots::amd, Policy::roots);
+            let question = Question {
+                roots: &roots,
+                collateral: &collateral,
+                now: options.at.unwrap_or_else(system_time),
+                policy: policy.as_ref(),
+                report_data: arguments.report_data.as_ref(),
+                revocation_unchecked: goes_without(arguments, SnpInput::Crl).then_some(WITHOUT_CRL),
+            };
+            let patience = if options.explain_only {
+                Patience::All
+            } else {
+                Patience::First
+            };
+            finding(&examine(&report, &question, patience), policy.is_some())
+        }
+        Err(rejection) => Finding::unreadable(policy.is_some(), rejection),
+    };
+    Ok(finding.tell(&options.telling, options.explain_only))
+}
+
+fn goes_without(arguments: &SnpArguments, input: SnpInput) -> bool {
+    arguments.without.contains(&input)
+}
+
+/// The policy, with the reasons that the command line adds.
+fn policy(arguments: &SnpArguments) -> anyhow::Result<Option<Policy>> {
+    let Some(path) = &arguments.options.policy else {
+        return Ok(None);
+    };
+    let mut policy = Policy::parse(&read_policy(path)?)
+        .map_err(|error| anyhow!("{error}"))
+        .with_context(|| format!("the policy {} cannot be used", path.display()))?;
+    if goes_without(arguments, SnpInput::Crl) {
+        let why = &mut policy.snp.revocation_unchecked;
+        why.get_or_insert_with(|| WITHOUT_CRL.to_owned());
+    }
+    if goes_without(arguments, SnpInput::Freshness) {
+        let why = &mut policy.freshness_unchecked;
+        why.get_or_insert_with(|| WITHOUT_FRESHNESS.to_owned());
+    }
+    Ok(Some(policy))
+}
+
+/// The bare report, certificates and lists, out of whatever they were wrapped in.
+fn inputs(
+    report: &[u8],
+    certificates: &[Vec<u8>],
+    lists: Vec<Vec<u8>>,
+) -> Result<(Vec<u8>, Collateral), Rejection> {
+    let report = unhex(report).unwrap_or_else(|| report.to_vec());
+    let report = if hcl::is_wrapped(&report) {
+        hcl::unwrap(&report)?.report.to_vec()
+    } else {
+        report
+    };
+    let mut collateral = Collateral::default();
+    for file in certificates {
+        collateral.certificates.extend(match Kind::of(file) {
+            Kind::CertificateTable => table::certificates(file)?.certificates,
+            _ => pem::certificates(file)?,
+        });
+    }
+    for file in lists {
+        if file.trim_ascii_start().starts_with(b"-----BEGIN") {
+            for list in CertificateRevocationListDer::pem_slice_iter(&file) {
+                let which = "a revocation list";
+                let list = list.map_err(|_| Rejection::CertificateMalformed { which })?;
+                collateral.crls.push(list.to_vec());
+            }
+        } else {
+            collateral.crls.push(file);
+        }
+    }
+    Ok((report, collateral))
+}
+
+fn finding(examined: &Examined, policy: bool) -> Finding {
+    let mut finding = Finding {
+        policy,
+        failures: examined.failures().to_vec(),
+        transcript: examined.transcript().clone(),
+        until: examined.until(),
+        claims: Value::Null,
+        lines: Vec::new(),
+    };
+    let (Some(report), Some(product), Some(tcb)) = (
+        examined.report(),
+        examined.product(),
+        examined.reported_tcb(),
+    ) else {
+        return finding;
+    };
+    finding.claims = claims(report, examined);
+    let digest = hex::encode(report.launch_digest);
+    let wanted = if policy {
+        "matches the policy"
+    } else {
+        NO_POLICY
+    };
+    let genuine = if examined.transcript().simulated() {
+        "SIMULATED, not AMD hardware"
+    } else {
+        "genuine"
+    };
+    finding.lines = vec![
+        [
+            "cpu".to_owned(),
+            format!("AMD SEV-SNP, {product}"),
+            format!("{genuine}, {tcb}"),
+        ],
+        [
+            "image".to_owned(),
+            digest.chars().take(12).chain(['…']).collect(),
+            wanted.to_owned(),
+        ],
+    ];
+    finding
+}
+
+/// What a genuine report says, as text and lower-case hex.
+fn claims(report: &Report, examined: &Examined) -> Value {
+    let status = match examined.revocation_until() {
+        Some(_) => "not_revoked",
+        None => "not_checked",
+    };
+    json!({
+        "platform": "snp",
+        "product": examined.product().map(|product| product.to_string().to_lowercase()),
+        "measurement": hex::encode(report.launch_digest),
+        "report_data": hex::encode(report.report_data),
+        "host_data": hex::encode(report.host_data),
+        "version": report.version,
+        "tcb": hex::encode(report.reported_tcb.0),
+        "tcb_components": examined.reported_tcb(),
+        "current_tcb": hex::encode(report.current_tcb.0),
+        "committed_tcb": hex::encode(report.committed_tcb.0),
+        "launch_tcb": hex::encode(report.launch_tcb.0),
+        "current_firmware": report.current_firmware.to_string(),
+        "committed_firmware": report.committed_firmware.to_string(),
+        "status": status,
+        "policy": format!("{:#x}", report.policy.0),
+        "debug": report.policy.debug_allowed(),
+        "platform_info": format!("{:#x}", report.platform_info.0),
+        "vmpl": report.vmpl,
+        "guest_svn": report.guest_svn,
+        "signing_key": match report.key_info.signing_key {
+            SigningKey::Vcek => "vcek",
+            SigningKey::Vlek => "vlek",
+            SigningKey::None => "none",
+        },
+        "family_id": hex::encode(report.family_id),
+        "image_id": hex::encode(report.image_id),
+        "id_key_digest": hex::encode(report.id_key_digest),
+        "author_key_digest": hex::encode(report.author_key_digest),
+        "report_id": hex::encode(report.report_id),
+        "chip_id": hex::encode(report.chip_id),
+        "root": examined.root().map(|root| root.to_string()),
+    })
+}
