@@ -1,6 +1,9 @@
-//! The two signature algorithms of SEV-SNP, by ring. The one module that knows which library computes them.
+//! The signature algorithms of the three vendors, by ring. The one module that knows which library computes them.
 
-use ring::signature::{ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA384, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
+    RSA_PSS_2048_8192_SHA384, UnparsedPublicKey,
+};
 
 /// The signature is not of this key over this message. Says no more, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,30 @@ pub(crate) fn verify_ecdsa_p384(
     signature: &[u8; 96],
 ) -> Result<(), BadSignature> {
     UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key)
+        .verify(message, signature)
+        .map_err(|_| BadSignature)
+}
+
+/// ECDSA over P-256 with SHA-256. `key` is the uncompressed point, `signature` r and s big-endian, 32 bytes each.
+///
+/// Refuses and passes what [`verify_ecdsa_p384`] does.
+pub(crate) fn verify_ecdsa_p256(
+    key: &[u8; 65],
+    message: &[u8],
+    signature: &[u8; 64],
+) -> Result<(), BadSignature> {
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
+        .verify(message, signature)
+        .map_err(|_| BadSignature)
+}
+
+/// As [`verify_ecdsa_p256`], with r and s in DER, as X.509 has them. Each signature has one encoding.
+pub(crate) fn verify_ecdsa_p256_der(
+    key: &[u8; 65],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), BadSignature> {
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key)
         .verify(message, signature)
         .map_err(|_| BadSignature)
 }

@@ -8,6 +8,7 @@ use crate::{
     digest::Hex,
     nvidia::measurements::Indices,
     snp::{product::Product, report::Firmware, tcb::Tcb},
+    tdx::Status,
     utc::Time,
 };
 
@@ -456,6 +457,190 @@ rejections! {
     /// The GPUs are in different modes.
     GpuModesDiffer = "gpu_modes_differ", "gpu-10",
         "the GPUs are not all in the same mode", hint: "the provider sets all GPUs of a machine to the same confidential mode";
+
+    // Intel TDX
+    /// The quote is larger than a verifier reads.
+    QuoteTooLarge { found: usize } = "quote_too_large", "tdx-1",
+        "the quote has {found} bytes", hint: "a quote has at most 64 KiB; ask for the evidence again";
+    /// The quote ends too early.
+    QuoteTruncated = "quote_truncated", "tdx-1",
+        "the quote ends before its parts do", hint: "it was cut on its way, or is something else: ask for the evidence again";
+    /// The quote's parts do not fit together.
+    QuoteMalformed { what: &'static str } = "quote_malformed", "tdx-1",
+        "the quote is malformed: {what}", hint: "the bytes are not a quote, or were changed: ask for the evidence again";
+    /// The quote's version is not known.
+    QuoteVersion { found: u16 } = "quote_version", "tdx-1",
+        "the quote has version {found}", hint: "known are 4 and 5: these bytes are no quote, or this verifier needs an update";
+    /// The quote is signed by another kind of key than ECDSA P-256.
+    QuoteKeyType { found: u16 } = "quote_key_type", "tdx-1",
+        "the quote names key type {found}", hint: "only type 2 is in use: the bytes are no quote, or were changed";
+    /// The quote is of a TEE that is not known.
+    QuoteTeeType { found: u32 } = "quote_tee_type", "tdx-1",
+        "the quote is of TEE type {found:#x} in a version that has none such", hint: "a TD's quote has type 0x81 and version 4 or 5";
+    /// The quote is of an SGX enclave, not of a TD.
+    QuoteOfEnclave { version: u16 } = "quote_of_enclave", "tdx-1",
+        "this is an SGX enclave's quote, version {version}, not a TD's", hint: "bring the quote of the TD itself";
+    /// The quote's body is of a type that is not known.
+    QuoteBodyType { found: u16 } = "quote_body_type", "tdx-1",
+        "the quote's body has type {found}", hint: "known are TD report 1.0 and 1.5: update this verifier if the module is newer";
+    /// The quoting enclave is of an unknown vendor.
+    QuoteVendor { found: Hex<16> } = "quote_vendor", "tdx-1",
+        "the quoting enclave's vendor is {found}", hint: "only Intel's is known: do not trust this peer";
+    /// The quote comes without the certificates that show whose it is.
+    QuoteCertification { found: u16 } = "quote_certification", "tdx-1",
+        "the quote brings certification data of type {found}", hint: "the provider sets up its quoting service to put the PCK's chain (type 5) into quotes";
+    /// Bytes that are not zero follow the quote.
+    QuoteTrailing { extra: usize } = "quote_trailing", "tdx-1",
+        "{extra} byte(s) follow the quote, and not all are zero", hint: "whoever collects it must keep its exact length; or the policy gives a reason";
+
+    /// A certificate of Intel's cannot be read as X.509.
+    IntelCertificateMalformed { which: &'static str } = "intel_certificate_malformed", "tdx-2",
+        "the {which} certificate cannot be read as X.509", hint: "ask for the evidence, or fetch the collateral, again";
+    /// A certificate is not of the form that Intel gives it.
+    IntelCertificateProfile { which: &'static str, what: &'static str } = "intel_certificate_profile", "tdx-2",
+        "the {which} certificate {what}", hint: "it is not what Intel issues for this use: do not trust this peer";
+    /// A certificate is not signed by the one above it.
+    IntelCertificateSignature { which: &'static str } = "intel_certificate_signature", "tdx-2",
+        "the {which} certificate is not signed by its issuer", hint: "certificates of two platforms are mixed, or bytes were changed";
+    /// A certificate is past its validity.
+    IntelCertificateExpired { which: &'static str, until: Time } = "intel_certificate_expired", "tdx-2",
+        "the {which} certificate ended {until}", hint: "the provider renews it; check this machine's clock";
+    /// A certificate is not valid yet.
+    IntelCertificateNotYetValid { which: &'static str, from: Time } = "intel_certificate_not_yet_valid", "tdx-2",
+        "the {which} certificate begins {from}", hint: "check this machine's clock";
+    /// The PCK's chain does not have three certificates.
+    PckChainLength { found: usize } = "pck_chain_length", "tdx-2",
+        "the PCK's chain has {found} certificate(s), not three", hint: "the provider's quoting service must put leaf, authority and root into quotes, in this order";
+    /// A chain ends in a root that nobody named.
+    IntelRootUnknown { root: String } = "intel_root_unknown", "tdx-2",
+        "root {root} is not Intel's", hint: "the evidence is not Intel's: do not trust this peer";
+    /// The quote ends in a simulated root that the policy does not name.
+    TdxSimulatedRootRefused { root: Hex<32> } = "tdx_simulated_root_refused", "tdx-2",
+        "simulated root {root} is not in the policy", hint: "this is no Intel hardware; to test with it, name the root under [simulation] in the policy";
+
+    /// A revocation list of Intel's cannot be read, or says more than a list does.
+    IntelCrlMalformed { which: &'static str, what: &'static str } = "intel_crl_malformed", "tdx-3",
+        "the {which} CRL {what}", hint: "fetch it again";
+    /// A revocation list is another authority's.
+    IntelCrlIssuer { which: &'static str } = "intel_crl_issuer", "tdx-3",
+        "the {which} CRL is another authority's", hint: "there is one for platform and one for processor PCKs: fetch the one of this PCK's authority";
+    /// A revocation list is not signed by its authority.
+    IntelCrlSignature { which: &'static str } = "intel_crl_signature", "tdx-3",
+        "the {which} CRL is not signed by its authority", hint: "bytes were changed: fetch it again";
+    /// A revocation list is stale.
+    IntelCrlExpired { which: &'static str, until: Time } = "intel_crl_expired", "tdx-3",
+        "the {which} CRL ended {until}", hint: "fetch a current one; the provider staples it";
+    /// A revocation list is from the future.
+    IntelCrlNotYetValid { which: &'static str, from: Time } = "intel_crl_not_yet_valid", "tdx-3",
+        "the {which} CRL begins {from}", hint: "check this machine's clock";
+    /// Intel revoked a certificate.
+    IntelCertificateRevoked { which: &'static str } = "intel_certificate_revoked", "tdx-3",
+        "the {which} certificate is revoked", hint: "do not trust this platform";
+
+    /// The collateral is larger than a verifier reads.
+    TdxCollateralTooLarge { found: usize } = "tdx_collateral_too_large", "tdx-4",
+        "the collateral has {found} bytes", hint: "real collateral has 20 KB, the limit is 512 KiB";
+    /// The collateral cannot be read.
+    TdxCollateralMalformed { what: &'static str } = "tdx_collateral_malformed", "tdx-4",
+        "the collateral is malformed: {what}", hint: "fetch it again";
+    /// A document of Intel's is not signed by its signer.
+    TdxCollateralSignature { which: &'static str } = "tdx_collateral_signature", "tdx-4",
+        "the {which} is not signed by its signer", hint: "it must be kept byte by byte as Intel's service gave it: fetch it again";
+    /// A signed document does not say what such a document says.
+    TdxCollateralContent { which: &'static str, what: String } = "tdx_collateral_content", "tdx-4",
+        "the {which}: {what}", hint: "Intel's format may be newer: update this verifier";
+    /// A signed document is of another kind than wanted.
+    TdxCollateralKind { which: &'static str, found: String } = "tdx_collateral_kind", "tdx-4",
+        "the {which} is {found}", hint: "fetch the collateral for TDX, not for SGX; or update this verifier if the version is newer";
+    /// A document of Intel's is stale.
+    TdxCollateralExpired { which: &'static str, until: Time } = "tdx_collateral_expired", "tdx-4",
+        "the {which} ended {until}", hint: "fetch a current one; the provider staples it";
+    /// A document of Intel's is from the future.
+    TdxCollateralNotYetValid { which: &'static str, from: Time } = "tdx_collateral_not_yet_valid", "tdx-4",
+        "the {which} begins {from}", hint: "check this machine's clock";
+
+    /// The quoting enclave's report is not signed by the PCK.
+    QeReportSignature = "qe_report_signature", "tdx-5",
+        "the quoting enclave's report is not signed by the PCK", hint: "parts of two quotes are mixed, or bytes were changed";
+    /// The quoting enclave does not vouch for the key that signed the quote.
+    QeReportData = "qe_report_data", "tdx-5",
+        "the quoting enclave's report does not name the attestation key", hint: "parts of two quotes are mixed, or bytes were changed";
+    /// The quoting enclave is not Intel's.
+    QeIdentityMismatch { field: &'static str } = "qe_identity_mismatch", "tdx-5",
+        "the quoting enclave's {field} is not what Intel published", hint: "whatever made the quote is not Intel's quoting enclave: do not trust this peer";
+
+    /// The quote is not signed by its attestation key.
+    QuoteSignature = "quote_signature", "tdx-6",
+        "the quote is not signed by its attestation key", hint: "bytes were changed: ask for the evidence again";
+
+    /// TCB info is of another platform.
+    TcbInfoMismatch { field: &'static str, found: String, wanted: String } = "tcb_info_mismatch", "tdx-7",
+        "TCB info is of {field} {found}, the platform has {wanted}", hint: "fetch the collateral by the FMSPC of this quote's PCK";
+    /// TCB info does not know the TDX module.
+    TdxModuleUnknown { version: u8 } = "tdx_module_unknown", "tdx-7",
+        "TCB info knows no TDX module of version {version}", hint: "fetch current collateral: the module may be newer than it";
+    /// The TDX module is not Intel's.
+    TdxModuleMismatch { field: &'static str } = "tdx_module_mismatch", "tdx-7",
+        "the TDX module's {field} is not what Intel published", hint: "the module is not Intel's production module: do not trust this peer";
+    /// The platform is below every level that Intel knows.
+    TcbNotSupported { what: &'static str } = "tcb_not_supported", "tdx-7",
+        "no level matches {what}", hint: "the provider updates the platform's firmware, and launches the TD again";
+    /// Intel says a word about a platform that is not known.
+    TcbStatusUnknown { found: String } = "tcb_status_unknown", "tdx-7",
+        "the collateral has status {found}", hint: "update this verifier: the word may mean something worse than those it knows";
+
+    /// Intel revoked the platform's level. No policy accepts this.
+    TcbRevoked = "tcb_revoked", "tdx-8",
+        "the platform's level is revoked", hint: "its keys are not to be trusted: do not trust this peer";
+    /// The platform is not as current as the policy wants.
+    TcbStatusRefused { found: Status, advisories: String } = "tcb_status_refused", "tdx-8",
+        "the platform is {found} (advisories: {advisories})", hint: "the provider updates the platform; or your policy lists this status";
+    /// The rules that the platform was judged by are older than the policy wants.
+    TcbEvaluationBelowFloor { found: u32, floor: u32 } = "tcb_evaluation_below_floor", "tdx-8",
+        "the collateral has evaluation number {found}, the policy wants {floor}", hint: "fetch current collateral";
+    /// An advisory applies that the policy does not accept.
+    TcbAdvisoryRefused { advisory: String } = "tcb_advisory_refused", "tdx-8",
+        "advisory {advisory} applies to the platform", hint: "the provider updates the platform";
+    /// The TD's launch level is below the policy's floor.
+    TeeTcbBelowFloor { found: Hex<16>, floor: Hex<16> } = "tee_tcb_below_floor", "tdx-8",
+        "TEE_TCB_SVN is {found}, the policy wants at least {floor}", hint: "the provider updates the TDX module, and launches the TD again";
+    /// A bit has a value that has no meaning.
+    TdReserved { field: &'static str, bits: u64 } = "td_reserved", "tdx-8",
+        "the TD's {field} has reserved bits {bits:#x}", hint: "newer hardware may give them a meaning: update this verifier";
+    /// The host may read or profile the TD.
+    TdDebug = "td_debug", "tdx-8",
+        "the TD may be debugged or profiled by its host", hint: "the provider launches the TD without debugging and profiling";
+    /// The TD may be moved to another machine.
+    TdMigratable = "td_migratable", "tdx-8",
+        "the TD may be moved to another machine", hint: "the provider launches the TD without migration; or your policy allows it";
+    /// The TD may use performance counters.
+    TdPerfmon = "td_perfmon", "tdx-8",
+        "the TD may use performance counters", hint: "the provider launches the TD without them; or your policy allows them";
+    /// Service TDs are bound to the TD.
+    TdServiceTd = "td_service_td", "tdx-8",
+        "a service TD is bound to the TD", hint: "the provider launches the TD without; or your policy allows it";
+    /// The host may take away and add the TD's pages unnoticed.
+    TdSeptVe = "td_sept_ve", "tdx-8",
+        "the TD runs without SEPT_VE_DISABLE", hint: "the provider launches the TD with it; or the policy gives a reason";
+    /// A value of the TD is not one that the policy wants.
+    TdRefused { field: &'static str, found: String } = "td_refused", "tdx-8",
+        "the TD's {field} {found} is not in the policy", hint: "compare it with what the provider publishes";
+    /// The platform is set up in a way that the policy does not want.
+    PlatformRefused { flag: &'static str } = "platform_refused", "tdx-8",
+        "the platform's certificate does not rule out: {flag}", hint: "use another platform; or your policy allows it";
+
+    /// There is no event log, and nothing says that this is fine.
+    EventLogMissing = "event_log_missing", "tdx-9",
+        "there is no event log", hint: "the guest reads it from the CCEL table; or the policy gives a reason to go without";
+    /// The event log is larger than a verifier reads.
+    EventLogTooLarge { found: usize } = "event_log_too_large", "tdx-9",
+        "the event log has {found} bytes", hint: "the limit is 1 MiB: bring the log without the unused area behind it";
+    /// The event log cannot be read.
+    EventLogMalformed { what: &'static str } = "event_log_malformed", "tdx-9",
+        "the event log is malformed: {what}", hint: "bring the CCEL table's data, byte by byte";
+    /// The event log does not make the registers.
+    EventLogMismatch { register: u8, wanted: Hex<48> } = "event_log_mismatch", "tdx-9",
+        "the event log does not make RTMR{register} {wanted}", hint: "the log is of another boot, or something was measured after it was read";
 }
 
 impl Rejection {

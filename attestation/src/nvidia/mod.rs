@@ -5,13 +5,12 @@
 
 mod certificate;
 pub mod chain;
-mod der;
 pub mod evidence;
 pub mod measurements;
 pub mod needs;
 pub mod ocsp;
 pub mod opaque;
-mod pem;
+pub(crate) mod pem;
 pub mod policy;
 mod procedure;
 mod reference;
@@ -24,7 +23,7 @@ mod verify;
 pub mod version;
 mod wanted;
 
-use crate::inspection;
+use crate::{der, inspection};
 
 pub use evidence::GpuEvidence;
 pub use policy::GpuPolicy;

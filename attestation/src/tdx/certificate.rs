@@ -1,0 +1,208 @@
+//! X.509 as Intel issues it: EC keys on P-256, ECDSA with SHA-256, and nothing else.
+//!
+//! A certificate from outside is a candidate until it is shown to be issued by one that is trusted already.
+
+use x509_parser::{
+    num_bigint::BigUint,
+    oid_registry::{
+        OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG_ECDSA_WITH_SHA256, OID_X509_EXT_BASIC_CONSTRAINTS,
+        OID_X509_EXT_KEY_USAGE, Oid,
+    },
+    prelude::{AlgorithmIdentifier, X509Certificate, X509Name, X509Version},
+};
+
+use crate::{
+    Rejection, Time,
+    crypto::{verify_ecdsa_p256, verify_ecdsa_p256_der},
+    x509,
+};
+
+/// No certificate of Intel's comes near this.
+const MAX_CERTIFICATE_SIZE: usize = 4096;
+const P256: &str = "1.2.840.10045.3.1.7";
+
+/// A certificate that could be read. Whether anybody vouches for it is another question.
+#[derive(Debug, Clone)]
+pub(crate) struct Certificate<'a> {
+    /// What it is for, in words that fit before "certificate".
+    pub(crate) which: &'static str,
+    pub(crate) der: &'a [u8],
+    /// The public key, an uncompressed point.
+    point: [u8; 65],
+    x509: X509Certificate<'a>,
+}
+
+/// ECDSA with SHA-256 and no parameters: RFC 5758 §3.2.
+pub(crate) fn is_ecdsa_sha256(algorithm: &AlgorithmIdentifier<'_>) -> bool {
+    algorithm.algorithm == OID_SIG_ECDSA_WITH_SHA256 && algorithm.parameters.is_none()
+}
+
+impl<'a> Certificate<'a> {
+    /// Reads DER that ends where the certificate does. `which` is the name it has in messages.
+    pub(crate) fn parse(der: &'a [u8], which: &'static str) -> Result<Self, Rejection> {
+        let malformed = || Rejection::IntelCertificateMalformed { which };
+        if der.len() > MAX_CERTIFICATE_SIZE {
+            return Err(malformed());
+        }
+        let x509 = x509::certificate(der).map_err(|_| malformed())?;
+        // A repeated extension would have two meanings.
+        if x509.extensions_map().is_err() || x509.version() != X509Version::V3 {
+            return Err(malformed());
+        }
+        let profile = |what| Rejection::IntelCertificateProfile { which, what };
+        if !is_ecdsa_sha256(&x509.signature_algorithm)
+            || !is_ecdsa_sha256(&x509.tbs_certificate.signature)
+        {
+            return Err(profile("is not signed with ECDSA and SHA-256"));
+        }
+        let point = point(&x509).ok_or(profile("has no key on P-256"))?;
+        let known = [OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE];
+        if x509
+            .extensions()
+            .iter()
+            .any(|it| it.critical && !known.contains(&it.oid))
+        {
+            return Err(profile("has an unknown critical extension"));
+        }
+        Ok(Self {
+            which,
+            der,
+            point,
+            x509,
+        })
+    }
+
+    /// That `issuer` signed this, by name and by key.
+    pub(crate) fn check_issued_by(&self, issuer: &Self) -> Result<(), Rejection> {
+        if self.x509.issuer().as_raw() != issuer.subject().as_raw() {
+            return Err(self.refuse("names another issuer"));
+        }
+        let signed = issuer.signed_der(
+            self.x509.tbs_certificate.as_ref(),
+            &self.x509.signature_value.data,
+        );
+        if signed {
+            Ok(())
+        } else {
+            Err(Rejection::IntelCertificateSignature { which: self.which })
+        }
+    }
+
+    /// That it may issue certificates and revocation lists.
+    pub(crate) fn check_authority(&self) -> Result<(), Rejection> {
+        match self.x509.basic_constraints() {
+            Ok(Some(constraints)) if constraints.critical && constraints.value.ca => {}
+            _ => return Err(self.refuse("is not a certificate authority")),
+        }
+        match self.x509.key_usage() {
+            Ok(Some(usage)) if usage.value.key_cert_sign() && usage.value.crl_sign() => Ok(()),
+            _ => Err(self.refuse("may not sign certificates and revocation lists")),
+        }
+    }
+
+    /// That it signs messages and issues nothing.
+    pub(crate) fn check_end_entity(&self) -> Result<(), Rejection> {
+        match self.x509.basic_constraints() {
+            Ok(Some(constraints)) if !constraints.value.ca => {}
+            _ => return Err(self.refuse("does not say that it is no authority")),
+        }
+        match self.x509.key_usage() {
+            Ok(Some(usage)) if usage.value.digital_signature() && !usage.value.key_cert_sign() => {
+                Ok(())
+            }
+            _ => Err(self.refuse("may not sign messages")),
+        }
+    }
+
+    /// That its subject is this, by common name and organisation.
+    pub(crate) fn check_name(&self, names: &[&str], organisation: &str) -> Result<(), Rejection> {
+        let mut common = self.subject().iter_common_name();
+        let fits = match (common.next(), common.next()) {
+            (Some(name), None) => name.as_str().is_ok_and(|name| names.contains(&name)),
+            _ => false,
+        };
+        if fits && self.is_of(organisation) {
+            Ok(())
+        } else {
+            Err(self.refuse("is not of the name that its place wants"))
+        }
+    }
+
+    /// Whether its subject names this organisation and no other.
+    pub(crate) fn is_of(&self, organisation: &str) -> bool {
+        let mut names = self.subject().iter_organization();
+        match (names.next(), names.next()) {
+            (Some(name), None) => name.as_str() == Ok(organisation),
+            _ => false,
+        }
+    }
+
+    /// That `now` lies in its validity.
+    pub(crate) fn check_valid_at(&self, now: Time) -> Result<(), Rejection> {
+        let which = self.which;
+        let from = Time(self.x509.validity().not_before.timestamp());
+        let until = self.until();
+        if now < from {
+            return Err(Rejection::IntelCertificateNotYetValid { which, from });
+        }
+        if now > until {
+            return Err(Rejection::IntelCertificateExpired { which, until });
+        }
+        Ok(())
+    }
+
+    /// The last second of its validity.
+    pub(crate) fn until(&self) -> Time {
+        Time(self.x509.validity().not_after.timestamp())
+    }
+
+    /// Whether its key signed this; the signature is DER, as in X.509.
+    pub(crate) fn signed_der(&self, message: &[u8], signature: &[u8]) -> bool {
+        verify_ecdsa_p256_der(&self.point, message, signature).is_ok()
+    }
+
+    /// Whether its key signed this; the signature is r and s, big-endian, as in quotes and collateral.
+    pub(crate) fn signed_fixed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        verify_ecdsa_p256(&self.point, message, signature).is_ok()
+    }
+
+    /// Whether both stand for one authority: the same name and the same key.
+    pub(crate) fn is_same_authority(&self, other: &Self) -> bool {
+        self.point == other.point && self.subject().as_raw() == other.subject().as_raw()
+    }
+
+    pub(crate) fn subject(&self) -> &X509Name<'_> {
+        self.x509.subject()
+    }
+
+    /// The serial number, by which revocation lists name it.
+    pub(crate) fn serial(&self) -> &BigUint {
+        &self.x509.tbs_certificate.serial
+    }
+
+    /// The value of an extension.
+    pub(crate) fn extension(&self, oid: &Oid<'_>) -> Option<&'a [u8]> {
+        self.x509
+            .extensions()
+            .iter()
+            .find(|it| it.oid == *oid)
+            .map(|it| it.value)
+    }
+
+    pub(crate) fn refuse(&self, what: &'static str) -> Rejection {
+        Rejection::IntelCertificateProfile {
+            which: self.which,
+            what,
+        }
+    }
+}
+
+fn point(x509: &X509Certificate<'_>) -> Option<[u8; 65]> {
+    let key = x509.public_key();
+    let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?;
+    let on_p256 = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
+        && curve.to_id_string() == P256
+        && key.subject_public_key.unused_bits == 0;
+    let point: [u8; 65] = key.subject_public_key.data.as_ref().try_into().ok()?;
+    (on_p256 && point.first() == Some(&4)).then_some(point)
+}

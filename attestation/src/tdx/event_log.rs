@@ -1,0 +1,198 @@
+//! What the firmware and the loaders say they measured: a TCG2 crypto-agile log, as the CCEL table holds it.
+//!
+//! Trusts nothing: the log explains the run-time registers only if replaying it gives exactly them. Even then an event's data is
+//! no more than a claim, except where its digest is the data's own.
+
+use serde::Serialize;
+
+use crate::{
+    Rejection,
+    digest::{Hex, sha384},
+    read::Reader,
+};
+
+/// Real logs have 5 to 100 KB; the area they stand in has 64 KiB or more.
+pub const MAX_EVENT_LOG_SIZE: usize = 1024 * 1024;
+/// Real logs have fewer than 300.
+const MAX_EVENTS: usize = 4096;
+
+const EV_NO_ACTION: u32 = 3;
+const SHA384: u16 = 0x000C;
+const SPECIFICATION: &[u8; 16] = b"Spec ID Event03\0";
+
+/// A log that could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventLog {
+    /// Every event that extends a register, in order.
+    pub events: Vec<Event>,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// 0 to 3.
+    pub rtmr: u8,
+    /// Its type, a number.
+    pub kind: u32,
+    /// Its type, in TCG's words.
+    pub name: &'static str,
+    /// What the register was extended with.
+    pub digest: Hex<48>,
+    /// What whoever measured says about it: a claim, unless `data_is_measured`.
+    #[serde(serialize_with = "hex_text")]
+    pub data: Vec<u8>,
+    /// Whether the digest is that of the data, so that the register vouches for it.
+    pub data_is_measured: bool,
+}
+
+fn hex_text<S: serde::Serializer>(data: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(data))
+}
+
+fn malformed(what: &'static str) -> Rejection {
+    Rejection::EventLogMalformed { what }
+}
+
+const CUT: Rejection = Rejection::EventLogMalformed {
+    what: "it ends inside an event",
+};
+
+impl EventLog {
+    /// Reads a log. What stands behind its last event must be all zeroes or all ones, as an unused area is.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
+        let found = bytes.len();
+        if found > MAX_EVENT_LOG_SIZE {
+            return Err(Rejection::EventLogTooLarge { found });
+        }
+        let mut rest = read_specification(bytes)?;
+        let mut events = Vec::new();
+        while !is_unused(rest) {
+            let (event, after) = read_event(rest)?;
+            rest = after;
+            events.extend(event);
+            if events.len() > MAX_EVENTS {
+                return Err(malformed("it has too many events"));
+            }
+        }
+        Ok(Self { events })
+    }
+
+    /// What the four registers hold after these events.
+    pub fn replay(&self) -> [Hex<48>; 4] {
+        let mut registers = [Hex([0; 48]); 4];
+        for event in &self.events {
+            if let Some(register) = registers.get_mut(usize::from(event.rtmr)) {
+                *register = Hex(sha384(&[&register.0, &event.digest.0]));
+            }
+        }
+        registers
+    }
+
+    /// That these events, and no others, made the registers.
+    pub(super) fn check(&self, registers: &[Hex<48>; 4]) -> Result<(), Rejection> {
+        let replayed = self.replay();
+        for (register, (found, wanted)) in (0_u8..).zip(replayed.iter().zip(registers)) {
+            if found != wanted {
+                return Err(Rejection::EventLogMismatch {
+                    register,
+                    wanted: *wanted,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first event has the old layout and says which digests the others have: SHA-384 alone.
+fn read_specification(bytes: &[u8]) -> Result<&[u8], Rejection> {
+    let mut reader = Reader::new(bytes, CUT);
+    let (_, kind) = (reader.u32()?, reader.u32()?);
+    reader.array::<20>()?;
+    let (data, rest) = counted(bytes.get(28..).unwrap_or_default())?;
+    if kind != EV_NO_ACTION {
+        return Err(malformed("it does not begin with its specification"));
+    }
+    let mut reader = Reader::new(data, CUT);
+    if reader.array::<16>()? != *SPECIFICATION {
+        return Err(malformed("its specification is not that of a TCG2 log"));
+    }
+    reader.array::<8>()?;
+    let algorithms = reader.u32()?;
+    let algorithm = u16::from_le_bytes(reader.array()?);
+    let size = u16::from_le_bytes(reader.array()?);
+    if (algorithms, algorithm, size) != (1, SHA384, 48) {
+        return Err(malformed("its digests are not SHA-384 alone"));
+    }
+    Ok(rest)
+}
+
+/// One event, unless it extends nothing, and what follows.
+fn read_event(bytes: &[u8]) -> Result<(Option<Event>, &[u8]), Rejection> {
+    let mut reader = Reader::new(bytes, CUT);
+    let (register, kind) = (reader.u32()?, reader.u32()?);
+    let (digests, algorithm) = (reader.u32()?, u16::from_le_bytes(reader.array()?));
+    if (digests, algorithm) != (1, SHA384) {
+        return Err(malformed("an event's digest is not SHA-384 alone"));
+    }
+    let digest: [u8; 48] = reader.array()?;
+    let (data, rest) = counted(bytes.get(62..).unwrap_or_default())?;
+    if kind == EV_NO_ACTION {
+        return Ok((None, rest));
+    }
+    // The log counts MRTD as register 0, and MRTD is extended before any log begins.
+    let rtmr = match register {
+        1 => 0,
+        2 => 1,
+        3 => 2,
+        4 => 3,
+        _ => return Err(malformed("an event is for no run-time register")),
+    };
+    let event = Event {
+        rtmr,
+        kind,
+        name: name(kind),
+        digest: Hex(digest),
+        data: data.to_vec(),
+        data_is_measured: sha384(&[data]) == digest,
+    };
+    Ok((Some(event), rest))
+}
+
+fn counted(bytes: &[u8]) -> Result<(&[u8], &[u8]), Rejection> {
+    let (count, rest) = bytes.split_first_chunk().ok_or(CUT)?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).map_err(|_| CUT)?;
+    rest.split_at_checked(count).ok_or(CUT)
+}
+
+fn is_unused(rest: &[u8]) -> bool {
+    rest.iter().all(|byte| *byte == 0) || rest.iter().all(|byte| *byte == 0xFF)
+}
+
+/// TCG PC Client Platform Firmware Profile, §10.4.1.
+fn name(kind: u32) -> &'static str {
+    match kind {
+        0x0000_0001 => "EV_POST_CODE",
+        0x0000_0004 => "EV_SEPARATOR",
+        0x0000_0005 => "EV_ACTION",
+        0x0000_0006 => "EV_EVENT_TAG",
+        0x0000_0008 => "EV_S_CRTM_VERSION",
+        0x0000_000A => "EV_PLATFORM_CONFIG_FLAGS",
+        0x0000_000B => "EV_TABLE_OF_DEVICES",
+        0x0000_000C => "EV_COMPACT_HASH",
+        0x0000_000D => "EV_IPL",
+        0x8000_0001 => "EV_EFI_VARIABLE_DRIVER_CONFIG",
+        0x8000_0002 => "EV_EFI_VARIABLE_BOOT",
+        0x8000_0003 => "EV_EFI_BOOT_SERVICES_APPLICATION",
+        0x8000_0004 => "EV_EFI_BOOT_SERVICES_DRIVER",
+        0x8000_0006 => "EV_EFI_GPT_EVENT",
+        0x8000_0007 => "EV_EFI_ACTION",
+        0x8000_0008 => "EV_EFI_PLATFORM_FIRMWARE_BLOB",
+        0x8000_0009 => "EV_EFI_HANDOFF_TABLES",
+        0x8000_000A => "EV_EFI_PLATFORM_FIRMWARE_BLOB2",
+        0x8000_000B => "EV_EFI_HANDOFF_TABLES2",
+        0x8000_000C => "EV_EFI_VARIABLE_BOOT2",
+        0x8000_0010 => "EV_EFI_HCRTM_EVENT",
+        0x8000_00E0 => "EV_EFI_VARIABLE_AUTHORITY",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,33 @@
+//! Intel TDX: a TD's quote, Intel's certificates and collateral that bear on it, and the steps that verify them. All offline.
+//!
+//! Trusts nothing but Intel's root. The certificates that come with a quote or with collateral are candidates until that root
+//! is shown to stand behind them. The statuses are Intel's; which of them are good enough is the policy's.
+
+pub mod attributes;
+mod certificate;
+mod collateral;
+mod crl;
+mod document;
+pub mod event_log;
+mod pck;
+mod pem;
+pub mod policy;
+mod procedure;
+pub mod quote;
+pub mod report;
+mod roots;
+mod status;
+mod tcb;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod wanted;
+
+pub use collateral::{Collateral, MAX_COLLATERAL_SIZE, split_answer};
+pub use event_log::EventLog;
+pub use pck::{Configuration, Platform};
+pub use policy::TdxPolicy;
+pub use quote::Quote;
+pub use roots::Roots;
+pub use status::Status;
+pub use verify::{Question, Td, Verified, explain, verify};

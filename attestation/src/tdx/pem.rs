@@ -1,0 +1,24 @@
+//! Chains of certificates as Intel's quotes and services carry them: PEM, line feeds, at most one NUL at the end.
+
+use crate::nvidia::pem;
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----\n";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// Intel's chains have two or three.
+pub(crate) const MAX_CHAIN: usize = 4;
+
+/// The DER of each certificate, in the order of the text. None where there is anything else.
+pub(crate) fn chain(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let text = text.strip_suffix(&[0]).unwrap_or(text);
+    let text = str::from_utf8(text).ok()?;
+    // Other white space would be passed over, and one chain would have several texts.
+    let plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ' || byte == b'\n';
+    if !text.bytes().all(plain)
+        || !text.starts_with(BEGIN)
+        || !text.trim_end_matches('\n').ends_with(END)
+    {
+        return None;
+    }
+    pem::parse(text).filter(|chain| chain.len() <= MAX_CHAIN)
+}

@@ -1,0 +1,92 @@
+//! What a relying party wants of a TD. Nothing is left out by silence: whatever is not checked has a reason beside it.
+
+use super::status::Status;
+use crate::policy::Expect;
+
+/// The whole policy for one TD. It has no default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one bit of the report or the certificate, by its name"
+)]
+pub struct TdxPolicy {
+    /// How current the platform must be. Most want `UpToDate` alone; `Revoked` is refused whatever stands here.
+    pub statuses: Vec<Status>,
+    /// The least evaluation number of TCB info and QE identity. Without one, whoever brings the collateral may bring older rules
+    /// that have not ended yet.
+    pub minimum_evaluation: Option<u32>,
+    /// Advisories that no level may name.
+    pub refused_advisories: Vec<String>,
+    /// Accepts bytes that are not zero behind the quote, for this reason. Nothing covers them.
+    pub trailing_accepted: Option<String>,
+    /// Goes without an event log, for this reason: then the run-time registers are numbers without an explanation.
+    pub event_log_unchecked: Option<String>,
+    /// Whether the host may read or profile the TD.
+    pub debug: bool,
+    /// Whether the TD may be moved to another machine.
+    pub migratable: bool,
+    /// Whether the TD may use performance counters.
+    pub perfmon: bool,
+    /// Whether service TDs may be bound to the TD.
+    pub service_td: bool,
+    /// Accepts a TD whose pages the host may take away and add unnoticed, for this reason.
+    pub sept_ve_accepted: Option<String>,
+    /// Whether packages may be added to the platform.
+    pub dynamic_platform: bool,
+    /// Whether Intel may keep the platform's keys.
+    pub cached_keys: bool,
+    /// Whether sibling threads may be on.
+    pub smt: bool,
+    /// The least level at which the TD was launched, component by component.
+    pub minimum_tee_tcb_svn: [u8; 16],
+    /// The features that the TD may use.
+    pub xfam: Expect<u64>,
+    /// The TDX module.
+    pub mrseam: Expect<[u8; 48]>,
+    /// The launch measurement.
+    pub mrtd: Expect<[u8; 48]>,
+    /// The measured configuration.
+    pub mrconfigid: Expect<[u8; 48]>,
+    /// The owner.
+    pub mrowner: Expect<[u8; 48]>,
+    /// The owner's configuration.
+    pub mrownerconfig: Expect<[u8; 48]>,
+    /// The run-time registers.
+    pub rtmr: [Expect<[u8; 48]>; 4],
+    /// What the TD asked to be signed.
+    pub report_data: Expect<[u8; 64]>,
+}
+
+impl TdxPolicy {
+    /// Any genuine, current TD that nobody can look into, for this reason: the verdict is then about genuineness only.
+    pub fn genuine(why: &str) -> Self {
+        fn open<T>(why: &str) -> Expect<T> {
+            let why = why.to_owned();
+            Expect::Unchecked { why }
+        }
+        Self {
+            statuses: vec![Status::UpToDate],
+            minimum_evaluation: None,
+            refused_advisories: Vec::new(),
+            trailing_accepted: None,
+            event_log_unchecked: Some(why.to_owned()),
+            debug: false,
+            migratable: false,
+            perfmon: false,
+            service_td: false,
+            sept_ve_accepted: None,
+            dynamic_platform: true,
+            cached_keys: true,
+            smt: true,
+            minimum_tee_tcb_svn: [0; 16],
+            xfam: open(why),
+            mrseam: open(why),
+            mrtd: open(why),
+            mrconfigid: open(why),
+            mrowner: open(why),
+            mrownerconfig: open(why),
+            rtmr: std::array::from_fn(|_| open(why)),
+            report_data: open(why),
+        }
+    }
+}

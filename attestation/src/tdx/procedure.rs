@@ -1,0 +1,311 @@
+//! The steps of docs/spec/verification.md for a quote, tdx-1 to tdx-9; what the policy wants, tdx-8, is in the file beside.
+
+use super::{
+    certificate::Certificate,
+    crl::RevocationList,
+    document::{QeIdentity, TcbInfo},
+    event_log::EventLog,
+    pck::PckChain,
+    pem,
+    quote::{Quote, Trailing},
+    report::TdReport,
+    roots::Vendor,
+    tcb::{self, Reported, Standing},
+    verify::{Question, Td},
+    wanted,
+};
+use crate::{
+    Rejection, Time,
+    digest::sha256,
+    inspection::{Inspection, ensure},
+};
+
+/// One quote being verified.
+pub(super) struct Procedure<'a, 'i, 't> {
+    question: &'a Question<'a>,
+    inspection: &'i mut Inspection<'t>,
+    until: Time,
+}
+
+impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
+    pub(super) fn new(question: &'a Question<'a>, inspection: &'i mut Inspection<'t>) -> Self {
+        Self {
+            question,
+            inspection,
+            until: Time(i64::MAX),
+        }
+    }
+
+    pub(super) fn run(mut self, bytes: &[u8]) -> Option<(Td, Time)> {
+        let Question { roots, now, .. } = *self.question;
+        let quote = self.inspection.check(
+            ("tdx-1", "quote"),
+            || Quote::parse(bytes),
+            |quote| format!("version {}", quote.version),
+        )?;
+        let report = self.inspection.check(
+            ("tdx-1", "TD report"),
+            || quote.td(),
+            |report| format!("layout {}", report.layout),
+        )?;
+        self.trailing(quote.trailing);
+        let pck = self.inspection.check(
+            ("tdx-2", "PCK chain"),
+            || PckChain::verify(&quote.chain, roots, now),
+            |pck| format!("FMSPC {}, to {}", pck.platform.fmspc, words(pck.vendor)),
+        )?;
+        self.until = self.until.min(pck.until);
+        if pck.vendor == Vendor::Simulated {
+            self.inspection.mark_simulated();
+        }
+        let root_list = self.revocation(&pck)?;
+        let documents = self.documents(&pck, &root_list);
+        self.quoting_enclave(
+            &quote,
+            &pck,
+            documents.as_ref().map(|(_, identity)| identity),
+        );
+        self.inspection.check(
+            ("tdx-6", "quote signature"),
+            || check_quote(&quote),
+            |()| "by the attestation key".to_owned(),
+        );
+        let standing =
+            documents.and_then(|documents| self.standing(&documents, report, &pck, &quote));
+        let policy = self.question.policy;
+        if let Some(standing) = &standing {
+            wanted::check_standing(standing, policy, self.inspection);
+        }
+        wanted::check_td(report, &pck.platform, policy, self.inspection);
+        let event_log = self.event_log(report);
+        let standing = standing?;
+        let td = Td {
+            version: quote.version,
+            report: *report,
+            platform: pck.platform.clone(),
+            qe_svn: quote.qe.isvsvn,
+            status: standing.status,
+            platform_status: standing.platform,
+            module_status: standing.module,
+            qe_status: standing.qe,
+            advisories: standing.advisories,
+            tcb_date: standing.date,
+            evaluation: standing.evaluation,
+            event_log,
+            trailing_bytes: quote.trailing.count,
+        };
+        Some((td, self.until))
+    }
+
+    fn trailing(&mut self, Trailing { count, zero }: Trailing) {
+        const CHECK: (&str, &str) = ("tdx-1", "nothing follows");
+        match &self.question.policy.trailing_accepted {
+            Some(why) if !zero => self.inspection.skip(CHECK, why),
+            _ => {
+                self.inspection.check(
+                    CHECK,
+                    || ensure(zero, || Rejection::QuoteTrailing { extra: count }),
+                    |()| format!("{count} zero byte(s) of padding"),
+                );
+            }
+        }
+    }
+
+    /// The root's list, once both lists are shown to be Intel's, fresh, and to name none of the chain.
+    fn revocation(&mut self, pck: &PckChain<'_>) -> Option<RevocationList<'a>> {
+        let Question {
+            collateral, now, ..
+        } = *self.question;
+        let (list, until) = self.inspection.check(
+            ("tdx-3", "root CRL"),
+            || {
+                let list = RevocationList::verify(&collateral.root_ca_crl, "root", &pck.root)?;
+                list.check_absent(&pck.root)?;
+                list.check_absent(&pck.intermediate)?;
+                let until = list.check_fresh(now)?;
+                Ok((list, until))
+            },
+            |(_, until)| format!("names none of the chain; until {until}"),
+        )?;
+        let of_leaf = self.inspection.check(
+            ("tdx-3", "PCK CRL"),
+            || {
+                let issuer_until = check_issuers(&collateral.pck_crl_issuer_chain, pck, now)?;
+                let list = RevocationList::verify(&collateral.pck_crl, "PCK", &pck.intermediate)?;
+                list.check_absent(&pck.leaf)?;
+                Ok(list.check_fresh(now)?.min(issuer_until))
+            },
+            |until| format!("does not name the PCK; until {until}"),
+        );
+        self.until = self.until.min(until);
+        self.until = of_leaf.map_or(self.until, |until| self.until.min(until));
+        Some(list)
+    }
+
+    fn documents(
+        &mut self,
+        pck: &PckChain<'_>,
+        root_list: &RevocationList<'_>,
+    ) -> Option<(TcbInfo, QeIdentity)> {
+        let Question {
+            collateral, now, ..
+        } = *self.question;
+        let signed = collateral.signed_tcb_info();
+        let info = self.inspection.check(
+            ("tdx-4", "TCB info"),
+            || {
+                let vouched = signed.verify(pck, root_list, None, now)?;
+                let (info, until) = TcbInfo::read(signed.body, now)?;
+                Ok((info, until.min(vouched.until), vouched))
+            },
+            |(info, until, _)| {
+                let number = info.tcb_evaluation_data_number;
+                format!("evaluation {number}; until {until}")
+            },
+        );
+        let vouched = info.as_ref().map(|(_, _, vouched)| *vouched);
+        let signed = collateral.signed_qe_identity();
+        let identity = self.inspection.check(
+            ("tdx-4", "QE identity"),
+            || {
+                let vouched = signed.verify(pck, root_list, vouched, now)?;
+                let (identity, until) = QeIdentity::read(signed.body, now)?;
+                Ok((identity, until.min(vouched.until)))
+            },
+            |(identity, until)| {
+                let number = identity.tcb_evaluation_data_number;
+                format!("evaluation {number}; until {until}")
+            },
+        );
+        let ((info, info_until, _), (identity, identity_until)) = (info?, identity?);
+        self.until = self.until.min(info_until).min(identity_until);
+        Some((info, identity))
+    }
+
+    fn quoting_enclave(
+        &mut self,
+        quote: &Quote<'_>,
+        pck: &PckChain<'_>,
+        identity: Option<&QeIdentity>,
+    ) {
+        self.inspection.check(
+            ("tdx-5", "QE report signature"),
+            || {
+                let signed = pck.leaf.signed_fixed(quote.qe_signed, &quote.qe_signature);
+                ensure(signed, || Rejection::QeReportSignature)
+            },
+            |()| "by the PCK".to_owned(),
+        );
+        let names_key = || {
+            let digest = sha256(&[&quote.attestation_key, quote.qe_authentication]);
+            // Intel's library compares the first half only; the other is zero in every honest quote.
+            let wanted: Vec<u8> = digest.iter().copied().chain([0; 32]).collect();
+            ensure(quote.qe.report_data == *wanted, || Rejection::QeReportData)
+        };
+        self.inspection
+            .check(("tdx-5", "QE report data"), names_key, |()| {
+                "names the attestation key".to_owned()
+            });
+        if let Some(identity) = identity {
+            self.inspection.check(
+                ("tdx-5", "QE identity"),
+                || tcb::check_qe(identity, &quote.qe),
+                |()| "Intel's quoting enclave".to_owned(),
+            );
+        }
+    }
+
+    fn event_log(&mut self, report: &TdReport) -> Option<EventLog> {
+        const CHECK: (&str, &str) = ("tdx-9", "event log");
+        match (
+            self.question.event_log,
+            &self.question.policy.event_log_unchecked,
+        ) {
+            (None, Some(why)) => {
+                self.inspection.skip(CHECK, why);
+                None
+            }
+            (log, _) => self.inspection.check(
+                CHECK,
+                || {
+                    let log = EventLog::parse(log.ok_or(Rejection::EventLogMissing)?)?;
+                    log.check(&report.rtmr)?;
+                    Ok(log)
+                },
+                |log| format!("{} events make the registers", log.events.len()),
+            ),
+        }
+    }
+
+    fn standing(
+        &mut self,
+        (info, identity): &(TcbInfo, QeIdentity),
+        report: &TdReport,
+        pck: &PckChain<'_>,
+        quote: &Quote<'_>,
+    ) -> Option<Standing> {
+        let platform = &pck.platform;
+        self.inspection.check(
+            ("tdx-7", "TCB info's platform"),
+            || tcb::check_platform(info, platform),
+            |()| format!("FMSPC {}, PCEID {}", platform.fmspc, platform.pceid),
+        )?;
+        self.inspection.check(
+            ("tdx-7", "TDX module"),
+            || tcb::check_module(info, report),
+            |()| format!("Intel's, version {}", report.tee_tcb_svn.0[1]),
+        );
+        let reported = Reported {
+            td: report,
+            platform,
+        };
+        self.inspection.check(
+            ("tdx-7", "TCB level"),
+            || tcb::evaluate(info, identity, reported, &quote.qe),
+            |standing| format!("{}, of {}", standing.status, standing.date),
+        )
+    }
+}
+
+fn words(vendor: Vendor) -> &'static str {
+    match vendor {
+        Vendor::Intel => "Intel's root",
+        Vendor::Simulated => "a simulated root",
+    }
+}
+
+/// The list's own chain must be that of the PCK: the same root, and the same authority below it. Until when its certificate holds.
+fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<Time, Rejection> {
+    let malformed = |what| Rejection::TdxCollateralMalformed { what };
+    let chain = pem::chain(text.as_bytes()).ok_or(malformed("an issuer chain is not PEM"))?;
+    let [issuer, root] = &chain[..] else {
+        return Err(malformed(
+            "the PCK CRL's chain does not have two certificates",
+        ));
+    };
+    if root != pck.root.der {
+        return Err(malformed(
+            "the PCK CRL's chain does not end in the PCK's root",
+        ));
+    }
+    if issuer == pck.intermediate.der {
+        return Ok(pck.intermediate.until());
+    }
+    // Intel may have certified the same authority again.
+    let issuer = Certificate::parse(issuer, "PCK CRL issuer")?;
+    if !issuer.is_same_authority(&pck.intermediate) {
+        return Err(Rejection::IntelCrlIssuer { which: "PCK" });
+    }
+    issuer.check_issued_by(&pck.root)?;
+    issuer.check_valid_at(now)?;
+    Ok(issuer.until())
+}
+
+fn check_quote(quote: &Quote<'_>) -> Result<(), Rejection> {
+    let mut point = [4; 65];
+    if let Some(coordinates) = point.last_chunk_mut::<64>() {
+        *coordinates = quote.attestation_key;
+    }
+    crate::crypto::verify_ecdsa_p256(&point, quote.signed, &quote.signature)
+        .map_err(|_| Rejection::QuoteSignature)
+}

@@ -1,0 +1,153 @@
+//! What the processor and the quoting enclave report: fields at fixed places. Trusts nothing; a report proves nothing by itself.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{Rejection, digest::Hex, read::Reader};
+
+/// The size of an enclave's report.
+pub const ENCLAVE_SIZE: usize = 384;
+
+/// Which layout a TD's report has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Layout {
+    /// TD report 1.0, 584 bytes.
+    #[serde(rename = "1.0")]
+    V1,
+    /// TD report 1.5, 648 bytes: adds the present level and service TDs.
+    #[serde(rename = "1.5")]
+    V15,
+}
+
+impl Layout {
+    /// How many bytes it has.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::V1 => 584,
+            Self::V15 => 648,
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "1.0",
+            Self::V15 => "1.5",
+        })
+    }
+}
+
+/// A TD's report: signed by hardware, every field of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TdReport {
+    /// Its layout.
+    pub layout: Layout,
+    /// The level at which the TD was launched: the module's SVN, its major version, the microcode's SVN.
+    pub tee_tcb_svn: Hex<16>,
+    /// The TDX module's measurement.
+    pub mrseam: Hex<48>,
+    /// Who signed the TDX module: zero for Intel.
+    pub mrsignerseam: Hex<48>,
+    /// The TDX module's attributes: zero.
+    pub seam_attributes: Hex<8>,
+    /// `TDATTRIBUTES`, a little-endian number: see [`super::attributes`].
+    pub attributes: u64,
+    /// `XFAM`: the processor features that the TD may use.
+    pub xfam: u64,
+    /// The launch measurement.
+    pub mrtd: Hex<48>,
+    /// What the host configured: Chrysalis puts the configuration's SHA-384 here.
+    pub mrconfigid: Hex<48>,
+    /// The owner, as the host says.
+    pub mrowner: Hex<48>,
+    /// The owner's configuration, as the host says.
+    pub mrownerconfig: Hex<48>,
+    /// The run-time measurement registers.
+    pub rtmr: [Hex<48>; 4],
+    /// What the TD asked to be signed.
+    pub report_data: Hex<64>,
+    /// The level that runs now, after updates that preserved the TD. Layout 1.5.
+    pub tee_tcb_svn_2: Option<Hex<16>>,
+    /// The service TDs bound to this one; zero for none. Layout 1.5.
+    pub mrservicetd: Option<Hex<48>>,
+}
+
+impl TdReport {
+    /// Reads a report of this layout.
+    pub(super) fn read(reader: &mut Reader<'_>, layout: Layout) -> Result<Self, Rejection> {
+        let mut report = Self {
+            layout,
+            tee_tcb_svn: Hex(reader.array()?),
+            mrseam: Hex(reader.array()?),
+            mrsignerseam: Hex(reader.array()?),
+            seam_attributes: Hex(reader.array()?),
+            attributes: reader.u64()?,
+            xfam: reader.u64()?,
+            mrtd: Hex(reader.array()?),
+            mrconfigid: Hex(reader.array()?),
+            mrowner: Hex(reader.array()?),
+            mrownerconfig: Hex(reader.array()?),
+            rtmr: [
+                Hex(reader.array()?),
+                Hex(reader.array()?),
+                Hex(reader.array()?),
+                Hex(reader.array()?),
+            ],
+            report_data: Hex(reader.array()?),
+            tee_tcb_svn_2: None,
+            mrservicetd: None,
+        };
+        if layout == Layout::V15 {
+            report.tee_tcb_svn_2 = Some(Hex(reader.array()?));
+            report.mrservicetd = Some(Hex(reader.array()?));
+        }
+        Ok(report)
+    }
+}
+
+/// An SGX enclave's report: here, that of the quoting enclave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnclaveReport {
+    /// `MISCSELECT`, as it stands.
+    pub miscselect: [u8; 4],
+    /// `ATTRIBUTES`, as they stand.
+    pub attributes: [u8; 16],
+    /// What was measured.
+    pub mrenclave: [u8; 32],
+    /// Who signed the enclave.
+    pub mrsigner: [u8; 32],
+    /// Which of the signer's enclaves it is.
+    pub isvprodid: u16,
+    /// Its level.
+    pub isvsvn: u16,
+    /// What the enclave asked to be signed.
+    pub report_data: [u8; 64],
+}
+
+impl EnclaveReport {
+    /// Reads the fields that a verifier needs.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Rejection> {
+        reader.array::<16>()?;
+        let miscselect = reader.array()?;
+        reader.array::<28>()?;
+        let attributes = reader.array()?;
+        let mrenclave = reader.array()?;
+        reader.array::<32>()?;
+        let mrsigner = reader.array()?;
+        reader.array::<96>()?;
+        let isvprodid = u16::from_le_bytes(reader.array()?);
+        let isvsvn = u16::from_le_bytes(reader.array()?);
+        reader.array::<60>()?;
+        Ok(Self {
+            miscselect,
+            attributes,
+            mrenclave,
+            mrsigner,
+            isvprodid,
+            isvsvn,
+            report_data: reader.array()?,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Trust anchors: Intel's root, compared by its whole DER, and simulated ones that a policy names.
+
+use super::certificate::Certificate;
+use crate::{
+    Rejection,
+    digest::{Hex, sha256},
+    nvidia::pem,
+    roots::SIMULATED,
+};
+
+const INTEL_SGX_ROOT: &str = include_str!("roots/intel-sgx-root-ca.pem");
+/// The organisation in the names of Intel's certificates.
+const INTEL: &str = "Intel Corporation";
+
+/// The anchors that a verifier accepts.
+#[derive(Debug, Clone)]
+pub struct Roots {
+    simulated: Vec<[u8; 32]>,
+}
+
+/// Whose root a chain ends in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vendor {
+    Intel,
+    Simulated,
+}
+
+impl Vendor {
+    /// The organisation that every certificate below its root names.
+    pub(crate) fn organisation(self) -> &'static str {
+        match self {
+            Self::Intel => INTEL,
+            Self::Simulated => SIMULATED,
+        }
+    }
+}
+
+impl Roots {
+    /// The Intel SGX Root CA. No simulation.
+    pub fn intel() -> Self {
+        Self {
+            simulated: Vec::new(),
+        }
+    }
+
+    /// Also accepts the simulated root whose DER has this SHA-256. Verdicts that rest on it say `simulated`.
+    #[must_use]
+    pub fn and_simulated(mut self, sha256: [u8; 32]) -> Self {
+        self.simulated.push(sha256);
+        self
+    }
+
+    /// Whether `root`, the last certificate of a chain from outside, is one of ours, and whose.
+    pub(crate) fn admit(&self, root: &Certificate<'_>) -> Result<Vendor, Rejection> {
+        if pem::is(INTEL_SGX_ROOT, root.der) {
+            return Ok(Vendor::Intel);
+        }
+        let digest = sha256(&[root.der]);
+        if self.simulated.contains(&digest) {
+            return Ok(Vendor::Simulated);
+        }
+        if root.is_of(SIMULATED) {
+            return Err(Rejection::TdxSimulatedRootRefused { root: Hex(digest) });
+        }
+        Err(Rejection::IntelRootUnknown {
+            root: root.subject().to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pinned_root_is_that_of_the_specification() {
+        // docs/spec/verification.md §0
+        let certificates = pem::parse(INTEL_SGX_ROOT).expect("a pinned root");
+        let [root] = &certificates[..] else {
+            panic!("one certificate")
+        };
+        assert_eq!(
+            hex::encode(sha256(&[root])),
+            "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"
+        );
+        let root = Certificate::parse(root, "root").expect("a certificate");
+        assert_eq!(Roots::intel().admit(&root), Ok(Vendor::Intel));
+    }
+}

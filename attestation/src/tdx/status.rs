@@ -1,0 +1,108 @@
+//! Intel's words for how current a platform is, and how the words of its parts become one.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::Rejection;
+
+macro_rules! statuses {
+    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
+        /// How current a platform is, in Intel's words.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Status {
+            $($(#[doc = $doc])+ $name),+
+        }
+
+        impl Status {
+            /// Every status.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// Intel's word.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name)),+
+                }
+            }
+        }
+    };
+}
+
+statuses! {
+    /// Nothing is left to do.
+    UpToDate,
+    /// The software inside must defend itself against known flaws.
+    SWHardeningNeeded,
+    /// The platform should be set up otherwise.
+    ConfigurationNeeded,
+    /// Both of these.
+    ConfigurationAndSWHardeningNeeded,
+    /// Updates are missing.
+    OutOfDate,
+    /// Updates are missing, and the platform should be set up otherwise.
+    OutOfDateConfigurationNeeded,
+    /// The platform was updated under the TD, which was launched before.
+    TDRelaunchAdvised,
+    /// As before, and the platform should be set up otherwise.
+    TDRelaunchAdvisedConfigurationNeeded,
+    /// Its keys are not to be trusted any more. No policy accepts this.
+    Revoked,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+impl Status {
+    /// A word that is not known is refused: it may be worse than any that is.
+    pub fn parse(word: &str) -> Result<Self, Rejection> {
+        let known = Self::ALL.iter().find(|status| status.word() == word);
+        known.copied().ok_or_else(|| Rejection::TcbStatusUnknown {
+            found: word.to_owned(),
+        })
+    }
+
+    /// That of the TDX module or the quoting enclave, which is one of three.
+    pub(super) fn of_component(self) -> Result<Self, Rejection> {
+        match self {
+            Self::UpToDate | Self::OutOfDate | Self::Revoked => Ok(self),
+            _ => Err(Rejection::TcbStatusUnknown {
+                found: format!("{self} of a module or enclave"),
+            }),
+        }
+    }
+
+    /// What the platform's status becomes by that of one of its components.
+    pub(super) fn converge(self, component: Self) -> Self {
+        match (component, self) {
+            (Self::Revoked, _) => Self::Revoked,
+            (Self::OutOfDate, Self::UpToDate | Self::SWHardeningNeeded) => Self::OutOfDate,
+            (
+                Self::OutOfDate,
+                Self::ConfigurationNeeded | Self::ConfigurationAndSWHardeningNeeded,
+            ) => Self::OutOfDateConfigurationNeeded,
+            (_, platform) => platform,
+        }
+    }
+
+    /// Whether no update is missing.
+    pub(super) fn is_current(self) -> bool {
+        self == Self::UpToDate || self == Self::SWHardeningNeeded || self.wants_configuration()
+    }
+
+    /// Whether, with all updates there, the platform should be set up otherwise.
+    pub(super) fn wants_configuration(self) -> bool {
+        matches!(
+            self,
+            Self::ConfigurationNeeded | Self::ConfigurationAndSWHardeningNeeded
+        )
+    }
+}

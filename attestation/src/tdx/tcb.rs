@@ -1,0 +1,249 @@
+//! How current is the platform? Levels of TCB info and QE identity against what the processor and its certificate report.
+//!
+//! In the order and with the outcomes of Intel's own verification library.
+
+use super::{
+    document::{EnclaveLevel, Level, ModuleIdentity, QeIdentity, TcbInfo, TdxModule},
+    pck::Platform,
+    report::{EnclaveReport, TdReport},
+    status::Status,
+};
+use crate::{Rejection, Time, digest::Hex};
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) status: Status,
+    pub(crate) platform: Status,
+    pub(crate) module: Option<Status>,
+    pub(crate) qe: Status,
+    pub(crate) advisories: Vec<String>,
+    /// When the level was set: the older of the platform's and the module's.
+    pub(crate) date: Time,
+    /// The lesser of the two documents' evaluation numbers.
+    pub(crate) evaluation: u32,
+}
+
+/// What a TD's report is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reported<'a> {
+    pub(crate) td: &'a TdReport,
+    pub(crate) platform: &'a Platform,
+}
+
+/// The identity of a TDX module of this major version.
+fn identity(info: &TcbInfo, version: u8) -> Result<&ModuleIdentity, Rejection> {
+    let id = format!("TDX_{version:02X}");
+    info.tdx_module_identities
+        .iter()
+        .find(|identity| identity.id.eq_ignore_ascii_case(&id))
+        .ok_or(Rejection::TdxModuleUnknown { version })
+}
+
+/// A module before 1.5 says version 0, and counts only as a component of the platform.
+fn module_of<'i>(
+    info: &'i TcbInfo,
+    svn: &Hex<16>,
+) -> Result<Option<&'i ModuleIdentity>, Rejection> {
+    match svn.0[1] {
+        0 => Ok(None),
+        version => identity(info, version).map(Some),
+    }
+}
+
+/// That TCB info is about this platform.
+pub(crate) fn check_platform(info: &TcbInfo, platform: &Platform) -> Result<(), Rejection> {
+    let mismatch = |field, found: String, wanted: String| Rejection::TcbInfoMismatch {
+        field,
+        found,
+        wanted,
+    };
+    if info.fmspc != platform.fmspc.0 {
+        let found = Hex(info.fmspc).to_string();
+        return Err(mismatch("FMSPC", found, platform.fmspc.to_string()));
+    }
+    if info.pce_id != platform.pceid.0 {
+        let found = Hex(info.pce_id).to_string();
+        return Err(mismatch("PCEID", found, platform.pceid.to_string()));
+    }
+    Ok(())
+}
+
+/// That the TDX module is Intel's.
+pub(crate) fn check_module(info: &TcbInfo, td: &TdReport) -> Result<(), Rejection> {
+    let TdxModule {
+        mrsigner,
+        attributes,
+        attributes_mask,
+    } = match module_of(info, &td.tee_tcb_svn)? {
+        Some(identity) => identity.module(),
+        None => info.tdx_module.clone(),
+    };
+    if td.mrsignerseam.0 != mrsigner {
+        return Err(Rejection::TdxModuleMismatch {
+            field: "MRSIGNERSEAM",
+        });
+    }
+    if td.seam_attributes.0 != [0; 8] || !fits(&td.seam_attributes.0, &attributes_mask, &attributes)
+    {
+        return Err(Rejection::TdxModuleMismatch {
+            field: "SEAMATTRIBUTES",
+        });
+    }
+    Ok(())
+}
+
+/// That the quoting enclave is the one that Intel describes, and no debug build of it.
+pub(crate) fn check_qe(identity: &QeIdentity, qe: &EnclaveReport) -> Result<(), Rejection> {
+    let checks = [
+        (
+            "MISCSELECT",
+            fits(
+                &qe.miscselect,
+                &identity.miscselect_mask,
+                &identity.miscselect,
+            ),
+        ),
+        (
+            "ATTRIBUTES",
+            fits(
+                &qe.attributes,
+                &identity.attributes_mask,
+                &identity.attributes,
+            ) && qe.attributes[0] & 2 == 0,
+        ),
+        ("MRSIGNER", qe.mrsigner == identity.mrsigner),
+        ("ISVPRODID", qe.isvprodid == identity.isvprodid),
+    ];
+    match checks.into_iter().find(|(_, holds)| !holds) {
+        Some((field, _)) => Err(Rejection::QeIdentityMismatch { field }),
+        None => Ok(()),
+    }
+}
+
+/// Whether what the mask selects has the wanted value.
+fn fits(found: &[u8], mask: &[u8], wanted: &[u8]) -> bool {
+    let bytes = found.iter().zip(mask).zip(wanted);
+    bytes
+        .into_iter()
+        .all(|((found, mask), wanted)| found & mask == *wanted)
+}
+
+/// The platform's status, from all its parts.
+pub(crate) fn evaluate(
+    info: &TcbInfo,
+    identity: &QeIdentity,
+    reported: Reported<'_>,
+    qe: &EnclaveReport,
+) -> Result<Standing, Rejection> {
+    let Reported { td, platform } = reported;
+    let sgx = matching(info, platform)
+        .next()
+        .ok_or(Rejection::TcbNotSupported {
+            what: "the platform's components",
+        })?;
+    let level = matching(info, platform)
+        .find(|level| matches_tdx(level, &td.tee_tcb_svn))
+        .ok_or(Rejection::TcbNotSupported {
+            what: "the TD's components",
+        })?;
+    let module_identity = module_of(info, &td.tee_tcb_svn)?;
+    let module = module_identity
+        .map(|found| {
+            let svn = u16::from(td.tee_tcb_svn.0[0]);
+            first_below(&found.tcb_levels, svn).ok_or(Rejection::TcbNotSupported {
+                what: "the TDX module",
+            })
+        })
+        .transpose()?;
+    let qe_level =
+        first_below(&identity.tcb_levels, qe.isvsvn).ok_or(Rejection::TcbNotSupported {
+            what: "the quoting enclave",
+        })?;
+    let (sgx_status, platform_status, qe_status) =
+        (sgx.status()?, level.status()?, qe_level.status()?);
+    let module_status = module.map(EnclaveLevel::status).transpose()?;
+    let converged = module_status.map_or(platform_status, |it| platform_status.converge(it));
+    let relaunched = relaunch(info, td, [sgx_status, converged, qe_status], module_status)?;
+    let mut advisories = level.advisories.clone();
+    advisories.extend(module.iter().flat_map(|it| it.advisories.iter().cloned()));
+    advisories.extend(qe_level.advisories.iter().cloned());
+    advisories.sort();
+    advisories.dedup();
+    let dates = [Some(level.tcb_date), module.map(|it| it.tcb_date)];
+    let date = dates.into_iter().flatten().min();
+    Ok(Standing {
+        status: relaunched.converge(qe_status),
+        platform: platform_status,
+        module: module_status,
+        qe: qe_status,
+        advisories,
+        date: date.unwrap_or(level.tcb_date).0,
+        evaluation: info
+            .tcb_evaluation_data_number
+            .min(identity.tcb_evaluation_data_number),
+    })
+}
+
+/// The levels that the platform's certificate reaches, highest first.
+fn matching<'i>(info: &'i TcbInfo, platform: &'i Platform) -> impl Iterator<Item = &'i Level> {
+    info.tcb_levels.iter().filter(|level| {
+        let mut components = platform.components.0.iter().zip(&level.tcb.sgx);
+        components.all(|(found, wanted)| *found >= wanted.svn)
+            && platform.pcesvn >= level.tcb.pcesvn
+    })
+}
+
+/// From module version 1 on, the first two components are the module's, whose level stands in its own identity.
+fn matches_tdx(level: &Level, svn: &Hex<16>) -> bool {
+    let skipped = if svn.0[1] > 0 { 2 } else { 0 };
+    let components = svn.0.iter().zip(&level.tcb.tdx).skip(skipped);
+    components
+        .into_iter()
+        .all(|(found, wanted)| *found >= wanted.svn)
+}
+
+fn first_below(levels: &[EnclaveLevel], svn: u16) -> Option<&EnclaveLevel> {
+    levels.iter().find(|level| svn >= level.tcb.isvsvn)
+}
+
+/// Whether a TD that is out of date only because its module was old at its launch would be current if launched again.
+///
+/// Intel's library looks at the highest level only. Others put the present level through the whole comparison and refuse what
+/// matches nothing; here, as with Intel, the outcome then simply stays `OutOfDate`.
+fn relaunch(
+    info: &TcbInfo,
+    td: &TdReport,
+    [sgx, converged, qe]: [Status; 3],
+    module: Option<Status>,
+) -> Result<Status, Rejection> {
+    let Some(Hex(now)) = td.tee_tcb_svn_2 else {
+        return Ok(converged);
+    };
+    let is_candidate = qe == Status::UpToDate
+        && sgx.is_current()
+        && matches!(
+            converged,
+            Status::OutOfDate | Status::OutOfDateConfigurationNeeded
+        )
+        && module == Some(Status::OutOfDate);
+    let Some(top) = info.tcb_levels.first().filter(|_| is_candidate) else {
+        return Ok(converged);
+    };
+    let module_is_current = match now[1] {
+        0 => now[0] >= top.tcb.tdx[0].svn,
+        version => identity(info, version)?
+            .tcb_levels
+            .first()
+            .is_some_and(|newest| u16::from(now[0]) >= newest.tcb.isvsvn),
+    };
+    if !module_is_current || now[2] < top.tcb.tdx[2].svn {
+        return Ok(converged);
+    }
+    let configure = sgx.wants_configuration() || converged == Status::OutOfDateConfigurationNeeded;
+    Ok(if configure {
+        Status::TDRelaunchAdvisedConfigurationNeeded
+    } else {
+        Status::TDRelaunchAdvised
+    })
+}

@@ -1,0 +1,234 @@
+//! Step tdx-8: is this genuine TD, on this platform, one that the policy wants?
+
+use super::{
+    attributes::{
+        DEBUG, MIGRATABLE, PERFMON, PROFILING, RESERVED, SEPT_VE_DISABLE, SERVTD_EXT, XFAM_ALWAYS,
+        XFAM_KNOWN,
+    },
+    pck::Platform,
+    policy::TdxPolicy,
+    report::TdReport,
+    status::Status,
+    tcb::Standing,
+};
+use crate::{
+    Rejection,
+    digest::Hex,
+    inspection::{Inspection, ensure},
+    policy::Expect,
+};
+
+const STEP: &str = "tdx-8";
+
+/// Is the platform current enough?
+pub(super) fn check_standing(
+    standing: &Standing,
+    policy: &TdxPolicy,
+    inspection: &mut Inspection<'_>,
+) {
+    let found = standing.status;
+    let status = || match found {
+        Status::Revoked => Err(Rejection::TcbRevoked),
+        _ if policy.statuses.contains(&found) => Ok(()),
+        _ => Err(Rejection::TcbStatusRefused {
+            found,
+            advisories: standing.advisories.join(", "),
+        }),
+    };
+    inspection.check((STEP, "TCB status"), status, |()| found.to_string());
+    let found = standing.evaluation;
+    match policy.minimum_evaluation {
+        None => inspection.skip((STEP, "evaluation number"), crate::verdict::LEFT_OPEN),
+        Some(floor) => {
+            let below = || Rejection::TcbEvaluationBelowFloor { found, floor };
+            inspection.check(
+                (STEP, "evaluation number"),
+                || ensure(found >= floor, below),
+                |()| found.to_string(),
+            );
+        }
+    }
+    let named = || {
+        let mut refused = policy.refused_advisories.iter();
+        match refused.find(|advisory| standing.advisories.contains(advisory)) {
+            None => Ok(()),
+            Some(advisory) => Err(Rejection::TcbAdvisoryRefused {
+                advisory: advisory.clone(),
+            }),
+        }
+    };
+    inspection.check((STEP, "advisories"), named, |()| {
+        format!("{} apply, none is refused", standing.advisories.len())
+    });
+}
+
+/// Is the TD set up as it must be, and the one that is wanted?
+pub(super) fn check_td(
+    report: &TdReport,
+    platform: &Platform,
+    policy: &TdxPolicy,
+    inspection: &mut Inspection<'_>,
+) {
+    check_attributes(report, policy, inspection);
+    check_platform(platform, policy, inspection);
+    let floor = Hex(policy.minimum_tee_tcb_svn);
+    let found = report.tee_tcb_svn;
+    let reached = found
+        .0
+        .iter()
+        .zip(&floor.0)
+        .all(|(found, floor)| found >= floor);
+    inspection.check(
+        (STEP, "TEE_TCB_SVN"),
+        || ensure(reached, || Rejection::TeeTcbBelowFloor { found, floor }),
+        |()| found.to_string(),
+    );
+    let mut pin = |name, wanted: &Expect<[u8; 48]>, found: Hex<48>| {
+        expect(name, wanted, found, inspection);
+    };
+    pin("MRSEAM", &policy.mrseam, report.mrseam);
+    pin("MRTD", &policy.mrtd, report.mrtd);
+    pin("MRCONFIGID", &policy.mrconfigid, report.mrconfigid);
+    pin("MROWNER", &policy.mrowner, report.mrowner);
+    pin("MROWNERCONFIG", &policy.mrownerconfig, report.mrownerconfig);
+    let names = ["RTMR0", "RTMR1", "RTMR2", "RTMR3"];
+    for ((name, wanted), found) in names.into_iter().zip(&policy.rtmr).zip(report.rtmr) {
+        pin(name, wanted, found);
+    }
+    expect(
+        "REPORTDATA",
+        &policy.report_data,
+        report.report_data,
+        inspection,
+    );
+}
+
+fn expect<const N: usize>(
+    name: &'static str,
+    wanted: &Expect<[u8; N]>,
+    found: Hex<N>,
+    inspection: &mut Inspection<'_>,
+) {
+    match wanted {
+        Expect::Unchecked { why } => inspection.skip((STEP, name), why),
+        Expect::AnyOf(list) => {
+            let refused = || Rejection::TdRefused {
+                field: name,
+                found: found.to_string(),
+            };
+            inspection.check(
+                (STEP, name),
+                || ensure(list.contains(&found.0), refused),
+                |()| found.to_string(),
+            );
+        }
+    }
+}
+
+fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+    let attributes = report.attributes;
+    let has = |bits: u64| attributes & bits != 0;
+    let service_td = has(SERVTD_EXT) || report.mrservicetd.is_some_and(|Hex(td)| td != [0; 48]);
+    let reserved = || Rejection::TdReserved {
+        field: "TDATTRIBUTES",
+        bits: attributes & RESERVED,
+    };
+    let checks = [
+        (
+            "debug",
+            !has(DEBUG | PROFILING) || policy.debug,
+            Rejection::TdDebug,
+        ),
+        (
+            "migration",
+            !has(MIGRATABLE) || policy.migratable,
+            Rejection::TdMigratable,
+        ),
+        (
+            "performance counters",
+            !has(PERFMON) || policy.perfmon,
+            Rejection::TdPerfmon,
+        ),
+        (
+            "service TDs",
+            !service_td || policy.service_td,
+            Rejection::TdServiceTd,
+        ),
+    ];
+    inspection.check(
+        (STEP, "reserved attributes"),
+        || ensure(!has(RESERVED), reserved),
+        |()| format!("none in {attributes:#x}"),
+    );
+    for (name, holds, rejection) in checks {
+        inspection.check(
+            (STEP, name),
+            || ensure(holds, || rejection),
+            |()| "as allowed".to_owned(),
+        );
+    }
+    match &policy.sept_ve_accepted {
+        Some(why) if !has(SEPT_VE_DISABLE) => inspection.skip((STEP, "SEPT_VE_DISABLE"), why),
+        _ => {
+            inspection.check(
+                (STEP, "SEPT_VE_DISABLE"),
+                || ensure(has(SEPT_VE_DISABLE), || Rejection::TdSeptVe),
+                |()| "set".to_owned(),
+            );
+        }
+    }
+    check_xfam(report.xfam, policy, inspection);
+}
+
+fn check_xfam(xfam: u64, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+    let known = xfam & XFAM_ALWAYS == XFAM_ALWAYS && xfam & !XFAM_KNOWN == 0;
+    let reserved = || Rejection::TdReserved {
+        field: "XFAM",
+        bits: (xfam & !XFAM_KNOWN) | (XFAM_ALWAYS & !xfam),
+    };
+    inspection.check(
+        (STEP, "reserved XFAM bits"),
+        || ensure(known, reserved),
+        |()| format!("none in {xfam:#x}"),
+    );
+    match &policy.xfam {
+        Expect::Unchecked { why } => inspection.skip((STEP, "XFAM"), why),
+        Expect::AnyOf(list) => {
+            let refused = || Rejection::TdRefused {
+                field: "XFAM",
+                found: format!("{xfam:#x}"),
+            };
+            inspection.check(
+                (STEP, "XFAM"),
+                || ensure(list.contains(&xfam), refused),
+                |()| format!("{xfam:#x}"),
+            );
+        }
+    }
+}
+
+/// A platform that does not say how it is set up counts as set up in the worse way.
+fn check_platform(platform: &Platform, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+    let says = platform.configuration.unwrap_or_default();
+    let flags = [
+        (
+            "dynamic platform",
+            says.dynamic_platform,
+            policy.dynamic_platform,
+        ),
+        ("cached keys", says.cached_keys, policy.cached_keys),
+        ("SMT", says.smt, policy.smt),
+    ];
+    for (flag, found, allowed) in flags {
+        let refused = || Rejection::PlatformRefused { flag };
+        inspection.check(
+            (STEP, flag),
+            || ensure(allowed || found == Some(false), refused),
+            |()| match found {
+                Some(true) => "yes, as allowed".to_owned(),
+                Some(false) => "no".to_owned(),
+                None => "the certificate does not say".to_owned(),
+            },
+        );
+    }
+}
