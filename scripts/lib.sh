@@ -37,7 +37,7 @@ step() {
         ticks=$((ticks + 1))
         [ "$ticks" -eq 10 ] && say "  $what ..."
         if [ "$ticks" -gt 10 ] && [ $((ticks % 50)) -eq 0 ]; then
-            line=$(tr '\r' '\n' <"$log" | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-100 || true)
+            line=$(tr '\r' '\n' <"$log" | grep -av '^[[:space:]]*$' | tail -n 1 | cut -c1-100 || true)
             [ "$line" != "$last" ] && say "    $((SECONDS - started)) s: $line"
             last=$line
         fi

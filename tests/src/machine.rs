@@ -196,11 +196,16 @@ impl Machine {
         path
     }
 
-    /// Stops as a person would, by SIGINT, and gives the exit status.
-    pub fn interrupt(mut self) -> (ExitStatus, String) {
-        run("kill", &["-INT", &self.host.id().to_string()]);
+    /// Waits until the run ends by itself, and gives the exit status and output.
+    pub fn ended(mut self) -> (ExitStatus, String) {
         let status = self.host.wait().expect("the host ends");
         (status, self.log())
+    }
+
+    /// Stops as a person would, by SIGINT, and gives the exit status.
+    pub fn interrupt(self) -> (ExitStatus, String) {
+        run("kill", &["-INT", &self.host.id().to_string()]);
+        self.ended()
     }
 }
 

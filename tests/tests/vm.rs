@@ -237,6 +237,19 @@ fn ctrl_c_shuts_the_guest_down_cleanly() {
 }
 
 #[test]
+fn a_guest_that_dies_ends_the_run_with_its_last_lines() {
+    let machine = Machine::boot(&Plan::vm());
+    let qemu = run(
+        "pgrep",
+        &["-P", &machine.pid().to_string(), "-f", "qemu-system"],
+    );
+    run("kill", &["-KILL", qemu.trim()]);
+    let (status, log) = machine.ended();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("console: ") && log.contains("hint:"), "{log}");
+}
+
+#[test]
 fn two_requests_at_once_are_both_answered() {
     let url = format!("http://{}/v1/chat/completions", proxy().address());
     let body = r#"{"model":"smollm2-135m-instruct","max_tokens":2,"messages":[{"role":"user","content":"Hi"}]}"#;
