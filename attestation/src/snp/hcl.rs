@@ -9,7 +9,7 @@ use crate::{Rejection, digest::sha256, read::Reader, snp::report::REPORT_SIZE};
 pub const MAGIC: [u8; 4] = *b"HCLA";
 /// Azure's have 2048 or 2600 bytes.
 pub const MAX_SIZE: usize = 64 * 1024;
-/// Of [`Wrapped::platform`]: an SEV-SNP report is inside.
+/// Of [`platform`]: an SEV-SNP report is inside.
 const SNP: u32 = 2;
 /// Of the runtime data's hash: the only one that Azure uses.
 const SHA256: u32 = 1;
