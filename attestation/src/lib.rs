@@ -36,6 +36,7 @@ mod utc;
 pub mod verdict;
 mod x509;
 
+pub use crypto::BACKEND;
 pub use inspection::Patience;
 pub use rejection::Rejection;
 pub use stages::{Authentic, Bound, Collateral, Trusted, Unverified};

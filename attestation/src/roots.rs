@@ -114,6 +114,14 @@ fn pinned(text: &[u8]) -> Vec<u8> {
         .expect("each pinned file has one certificate; a test reads them")
 }
 
+/// PEM, for tests that want a signature of AMD's.
+#[cfg(test)]
+pub(crate) const AMD_ARKS: [&[u8]; 3] = [
+    include_bytes!("snp/roots/milan-ark.pem"),
+    include_bytes!("snp/roots/genoa-ark.pem"),
+    include_bytes!("snp/roots/turin-ark.pem"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
