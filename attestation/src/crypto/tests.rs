@@ -91,17 +91,17 @@ fn ecdsa_table<const SIGNATURE: usize>(
         with_key("a point off the curve", &|key| key[last] ^= 1),
         with_key("the point at zero", &|key| key[1..].fill(0)),
         with_key("a coordinate beyond the field", &|key| {
-            key[1..=last / 2].fill(0xFF)
+            key[1..=last / 2].fill(0xFF);
         }),
         with_key("a point of another form", &|key| {
-            key[0] = 6 + (key[last] & 1)
+            key[0] = 6 + (key[last] & 1);
         }),
         with_key("a point without its form", &|key| key[0] = 0),
     ];
     if SIGNATURE == 96 {
         // On P-256 the type says how long a point is.
         rows.push(with_key("a compressed point", &|key| {
-            *key = compressed.to_vec()
+            *key = compressed.to_vec();
         }));
         rows.push(with_key("a point cut short", &|key| _ = key.pop()));
         rows.push(with_key("a byte behind the point", &|key| key.push(0)));
@@ -223,20 +223,20 @@ fn rsa_by<B: Backend>(signer: &RsaSigner) {
     for pem in AMD_ARKS {
         let der = crate::pem::certificates(pem).expect("PEM");
         let ark = x509::certificate(&der[0]).expect("a certificate");
-        let signed = Signed::certificate(&ark);
+        let own = Signed::certificate(&ark);
         let key = &ark.public_key().subject_public_key.data;
         check(
             "AMD's root",
             key,
-            signed.bytes,
-            &signed.signature.data,
+            own.bytes,
+            &own.signature.data,
             true,
         );
         check(
             "AMD's root, changed",
             key,
-            &signed.bytes[1..],
-            &signed.signature.data,
+            &own.bytes[1..],
+            &own.signature.data,
             false,
         );
     }
