@@ -225,13 +225,7 @@ fn rsa_by<B: Backend>(signer: &RsaSigner) {
         let ark = x509::certificate(&der[0]).expect("a certificate");
         let own = Signed::certificate(&ark);
         let key = &ark.public_key().subject_public_key.data;
-        check(
-            "AMD's root",
-            key,
-            own.bytes,
-            &own.signature.data,
-            true,
-        );
+        check("AMD's root", key, own.bytes, &own.signature.data, true);
         check(
             "AMD's root, changed",
             key,
