@@ -417,7 +417,6 @@ fn refuses_a_version_an_algorithm_and_reserved_bits_that_are_not_known() {
         (0x00A, 0x01, "POLICY"),
         (0x00F, 0x01, "POLICY"),
         (0x030, 0x04, "VMPL"),
-        (0x041, 0x01, "PLATFORM_INFO"),
         (0x048, 0x08, "SIGNING_KEY"),
         (0x048, 0x20, "KEY_INFO"),
         (0x04C, 0x01, "0x04C"),
