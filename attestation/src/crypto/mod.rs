@@ -64,6 +64,9 @@ trait Backend {
 
     /// With SHA-384, MGF1 over SHA-384 and a salt of 48 bytes. Refuses another length than the modulus has.
     fn rsa_pss(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool;
+
+    /// RSASSA-PKCS1-v1_5 with SHA-256. Refuses another length than the modulus has.
+    fn rsa_pkcs1(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool;
 }
 
 /// RSASSA-PSS with SHA-384, MGF1 over SHA-384 and a salt of 48 bytes. `key` is a DER `RSAPublicKey`.
@@ -73,6 +76,16 @@ pub(crate) fn verify_rsa_pss(
     signature: &[u8],
 ) -> Result<(), BadSignature> {
     rsa_pss_by::<Chosen>(key, message, signature)
+}
+
+/// RSASSA-PKCS1-v1_5 with SHA-256. The key's numbers are big-endian, without leading zeros.
+pub(crate) fn verify_rsa_pkcs1(
+    modulus: &[u8],
+    exponent: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), BadSignature> {
+    rsa_pkcs1_by::<Chosen>((modulus, exponent), message, signature)
 }
 
 /// ECDSA over P-384 with SHA-384. `key` is the uncompressed point, `signature` r and s big-endian, 48 bytes each.
@@ -145,6 +158,11 @@ impl<'a> RsaKey<'a> {
         let modulus = der::magnitude(numbers.take(tag::INTEGER)?)?;
         let exponent = der::magnitude(numbers.take(tag::INTEGER)?)?;
         numbers.end()?;
+        Self::of(modulus, exponent)
+    }
+
+    /// Of two numbers, big-endian, without leading zeros.
+    fn of(modulus: &'a [u8], exponent: &[u8]) -> Option<Self> {
         let whole_bytes = modulus.first().is_some_and(|first| *first >= 0x80);
         let odd = modulus.last().is_some_and(|last| last & 1 == 1);
         let fits = (256..=512).contains(&modulus.len()) && exponent == Self::EXPONENT;
@@ -159,6 +177,15 @@ fn rsa_pss_by<B: Backend>(
 ) -> Result<(), BadSignature> {
     let key = RsaKey::parse(key).ok_or(BadSignature)?;
     said(B::rsa_pss(&key, message, signature))
+}
+
+fn rsa_pkcs1_by<B: Backend>(
+    (modulus, exponent): (&[u8], &[u8]),
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), BadSignature> {
+    let key = RsaKey::of(modulus, exponent).ok_or(BadSignature)?;
+    said(B::rsa_pkcs1(&key, message, signature))
 }
 
 fn ecdsa_p384_by<B: Backend>(

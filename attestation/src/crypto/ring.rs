@@ -3,8 +3,8 @@
 use ::ring::{
     digest::{Algorithm, Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA512},
     signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA384,
-        RsaPublicKeyComponents, UnparsedPublicKey,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PSS_2048_8192_SHA384, RsaPublicKeyComponents, UnparsedPublicKey,
     },
 };
 
@@ -44,12 +44,22 @@ impl Backend for Chosen {
     }
 
     fn rsa_pss(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
-        let key = RsaPublicKeyComponents {
-            n: key.modulus,
-            e: &RsaKey::EXPONENT[..],
-        };
-        key.verify(&RSA_PSS_2048_8192_SHA384, message, signature)
+        components(key)
+            .verify(&RSA_PSS_2048_8192_SHA384, message, signature)
             .is_ok()
+    }
+
+    fn rsa_pkcs1(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
+        components(key)
+            .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+            .is_ok()
+    }
+}
+
+fn components<'a>(key: &RsaKey<'a>) -> RsaPublicKeyComponents<&'a [u8]> {
+    RsaPublicKeyComponents {
+        n: key.modulus,
+        e: &RsaKey::EXPONENT,
     }
 }
 

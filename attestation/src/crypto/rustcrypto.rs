@@ -51,6 +51,17 @@ impl Backend for Chosen {
                 .is_ok()
         })
     }
+
+    fn rsa_pkcs1(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
+        let Ok(signature) = rsa::pkcs1v15::Signature::try_from(signature) else {
+            return false;
+        };
+        public_key(key).is_some_and(|key| {
+            rsa::pkcs1v15::VerifyingKey::<Sha256>::new(key)
+                .verify(message, &signature)
+                .is_ok()
+        })
+    }
 }
 
 fn public_key(key: &RsaKey<'_>) -> Option<rsa::RsaPublicKey> {

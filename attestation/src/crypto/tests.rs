@@ -5,7 +5,8 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rsa::{pkcs1::EncodeRsaPublicKey, traits::PublicKeyParts};
 
 use super::{
-    Backend, PointP256, RsaKey, aws_lc, ecdsa_p256_by, ecdsa_p384_by, ring, rsa_pss_by, rustcrypto,
+    Backend, PointP256, RsaKey, aws_lc, ecdsa_p256_by, ecdsa_p384_by, ring, rsa_pkcs1_by,
+    rsa_pss_by, rustcrypto,
 };
 use crate::{
     roots::AMD_ARKS,
@@ -176,6 +177,29 @@ impl RsaSigner {
     }
 }
 
+fn pkcs1_by<B: Backend>(signer: &RsaSigner) {
+    let key = rsa::pkcs1v15::SigningKey::<sha2::Sha256>::new(signer.private.clone());
+    let signature = key.sign(MESSAGE).to_vec();
+    let modulus = signer.private.n().to_bytes_be();
+    let check = |what: &str, message: &[u8], signature: &[u8], holds: bool| {
+        let found = rsa_pkcs1_by::<B>((&modulus, &RsaKey::EXPONENT), message, signature);
+        assert_eq!(found.is_ok(), holds, "{}: {what}", B::NAME);
+    };
+    check("as signed", MESSAGE, &signature, true);
+    check("another message", b"", &signature, false);
+    check("of another padding", MESSAGE, &signer.sign(48), false);
+    check("no signature", MESSAGE, &[], false);
+    check("cut short", MESSAGE, &signature[1..], false);
+    let longer = [&[0], &signature[..]].concat();
+    check("a zero before it", MESSAGE, &longer, false);
+    check("beyond the modulus", MESSAGE, &[0xFF; 256], false);
+    for bit in (0..signature.len() * 8).step_by(101) {
+        let mut flipped = signature.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        check("a flipped bit", MESSAGE, &flipped, false);
+    }
+}
+
 fn rsa_by<B: Backend>(signer: &RsaSigner) {
     let RsaSigner { private, public } = signer;
     let signature = signer.sign(48);
@@ -277,8 +301,11 @@ fn all_libraries_answer_alike_about_ecdsa_on_p384() {
 fn all_libraries_answer_alike_about_rsa() {
     let signer = RsaSigner::new(2048, 65537);
     rsa_by::<ring::Chosen>(&signer);
+    pkcs1_by::<ring::Chosen>(&signer);
     rsa_by::<aws_lc::Chosen>(&signer);
+    pkcs1_by::<aws_lc::Chosen>(&signer);
     rsa_by::<rustcrypto::Chosen>(&signer);
+    pkcs1_by::<rustcrypto::Chosen>(&signer);
 }
 
 #[test]
