@@ -22,9 +22,9 @@ pub(crate) struct Element<'a> {
     pub(crate) qualified: &'a str,
     pub(crate) name: Name<'a>,
     /// The namespaces that this element declares, by prefix; the default one has none.
-    pub(crate) declared: BTreeMap<&'a str, &'a str>,
-    /// In canonical order: by namespace, then by local name.
-    pub(crate) attributes: BTreeMap<Name<'a>, Attribute<'a>>,
+    pub(crate) declared: Scope<'a>,
+    /// In canonical order: by namespace, then by local name. None stands twice.
+    pub(crate) attributes: Vec<Attribute<'a>>,
     pub(crate) children: Vec<Node<'a>>,
 }
 
@@ -37,6 +37,7 @@ pub(crate) struct Name<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Attribute<'a> {
+    pub(crate) name: Name<'a>,
     /// As written.
     pub(crate) qualified: &'a str,
     pub(crate) value: &'a str,
@@ -59,9 +60,8 @@ impl<'a> Element<'a> {
     }
 
     pub(crate) fn attribute_in(&self, namespace: &str, local: &str) -> Option<&'a str> {
-        self.attributes
-            .get(&Name { namespace, local })
-            .map(|it| it.value)
+        let named = |it: &&Attribute<'_>| it.name.local == local && it.name.namespace == namespace;
+        self.attributes.iter().find(named).map(|it| it.value)
     }
 
     /// The elements in it. None if there is text between them that is more than white space.
@@ -113,6 +113,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Element<'_>, Rejection> {
 /// Which namespace a prefix stands for.
 pub(crate) type Scope<'a> = BTreeMap<&'a str, &'a str>;
 
+/// What holds inside an element that declares something.
+pub(crate) fn extended<'a>(outer: &Scope<'a>, declared: &Scope<'a>) -> Scope<'a> {
+    let mut scope = outer.clone();
+    scope.extend(declared);
+    scope
+}
+
 struct Parser<'a> {
     rest: &'a str,
     elements: usize,
@@ -136,8 +143,13 @@ impl<'a> Parser<'a> {
         if tag.empty {
             return Ok(element);
         }
-        let mut scope = outer.clone();
-        scope.extend(&element.declared);
+        let inner;
+        let scope = if element.declared.is_empty() {
+            outer
+        } else {
+            inner = extended(outer, &element.declared);
+            &inner
+        };
         loop {
             let end = self
                 .rest
@@ -145,7 +157,7 @@ impl<'a> Parser<'a> {
                 .ok_or_else(|| refuse("an element without an end"))?;
             let (text, rest) = self.rest.split_at(end);
             self.rest = rest;
-            if text.contains(['&', '>']) {
+            if text.bytes().any(|byte| matches!(byte, b'&' | b'>')) {
                 return Err(refuse("an entity or a bare `>`"));
             }
             if !text.is_empty() {
@@ -160,7 +172,7 @@ impl<'a> Parser<'a> {
             }
             element
                 .children
-                .push(Node::Element(self.element(&scope, depth + 1)?));
+                .push(Node::Element(self.element(scope, depth + 1)?));
         }
     }
 
@@ -197,7 +209,8 @@ impl<'a> Parser<'a> {
                 .split_once('"')
                 .ok_or_else(|| refuse("an attribute without an end"))?;
             // White space would be normalised, and `<`, `&` and `>` escaped; RIMs have none of them.
-            if value.contains(['<', '>', '&', '\n', '\t']) {
+            let escaped = |byte| matches!(byte, b'<' | b'>' | b'&' | b'\n' | b'\t');
+            if value.bytes().any(escaped) {
                 return Err(refuse("an entity or a control character in an attribute"));
             }
             self.rest = rest;
@@ -209,8 +222,9 @@ impl<'a> Parser<'a> {
     }
 
     fn name(&mut self) -> Result<&'a str, Rejection> {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-' | '.');
-        let end = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b":_-.".contains(&byte);
+        let end = self.rest.bytes().position(|byte| !is_part(byte));
+        let end = end.unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         if !name
             .split(':')
@@ -267,18 +281,22 @@ fn resolve<'a>(tag: &Tag<'a>, outer: &Scope<'a>) -> Result<Element<'a>, Rejectio
         .copied()
         .unwrap_or_default();
     let name = lookup(tag.qualified, default)?;
-    let mut attributes = BTreeMap::new();
+    let mut attributes = Vec::new();
     for &(qualified, value) in &tag.attributes {
         if qualified == "xmlns" || qualified.starts_with("xmlns:") {
             continue;
         }
-        // The default namespace is not for attributes.
-        if attributes
-            .insert(lookup(qualified, "")?, Attribute { qualified, value })
-            .is_some()
-        {
-            return Err(refuse("an attribute that stands twice"));
-        }
+        attributes.push(Attribute {
+            // The default namespace is not for attributes.
+            name: lookup(qualified, "")?,
+            qualified,
+            value,
+        });
+    }
+    attributes.sort_unstable_by_key(|it| it.name);
+    let twice = |pair: &[Attribute<'_>]| matches!(pair, [a, b] if a.name == b.name);
+    if attributes.windows(2).any(twice) {
+        return Err(refuse("an attribute that stands twice"));
     }
     Ok(Element {
         qualified: tag.qualified,
