@@ -62,16 +62,20 @@ def prepare(folder):
 def frozen(moment):
     """The verifier reads the clock, and the vector's signers have expired since: OpenSSL is told the vector's time."""
     from datetime import datetime, timezone
-    from OpenSSL import crypto
+    from OpenSSL import SSL, crypto
 
-    made = crypto.X509Store
+    then = datetime.fromtimestamp(moment, timezone.utc).replace(tzinfo=None)
 
-    def store():
-        one = made()
-        one.set_time(datetime.fromtimestamp(moment, timezone.utc).replace(tzinfo=None))
-        return one
+    def at_that_time(make):
+        def made(*arguments):
+            store = make(*arguments)
+            store.set_time(then)
+            return store
 
-    crypto.X509Store = store
+        return made
+
+    crypto.X509Store = at_that_time(crypto.X509Store)
+    SSL.Context.get_cert_store = at_that_time(SSL.Context.get_cert_store)
 
 
 def main():
