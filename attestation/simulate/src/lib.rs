@@ -9,6 +9,7 @@
 mod amd;
 mod certificate;
 mod error;
+pub mod intel;
 mod key;
 mod launch;
 pub mod nvidia;
@@ -23,6 +24,7 @@ mod x509;
 pub use amd::{Amd, TCB};
 pub use certificate::{ASK_SERIAL, Authority, ORGANISATION, VcekProfile};
 pub use error::SimulateError;
+pub use intel::Intel;
 pub use key::Curve;
 pub use launch::Launch;
 pub use nvidia::Nvidia;

@@ -115,6 +115,11 @@ pub(crate) fn generalized_time(time: Time) -> Result<Vec<u8>, SimulateError> {
         .map_err(SimulateError::encoding("time"))
 }
 
+/// As Intel's service writes times: `2026-03-01T00:00:00Z`.
+pub(crate) fn rfc3339(time: Time) -> String {
+    date(time).map_or_else(|_| String::new(), |date| date.to_string())
+}
+
 /// Before 1970 there is nothing to sign.
 fn date(time: Time) -> der::Result<DateTime> {
     DateTime::from_unix_duration(Duration::from_secs(u64::try_from(time.0).unwrap_or(0)))
