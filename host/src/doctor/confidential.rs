@@ -18,7 +18,6 @@ const CONFIDENTIAL_GPUS: [(&str, &str); 6] = [
 ];
 const CC_MODE: &str = "whether confidential mode is on, `nvidia-smi conf-compute -f` says where the driver runs, \
                        and `nvidia_gpu_tools.py --query-cc-mode` (NVIDIA's gpu-admin-tools) where it does not";
-const NOT_YET: &str = "found; this release runs simulated all the same";
 
 /// Everything about confidentiality.
 pub(super) fn checks() -> Vec<Check> {
@@ -31,9 +30,8 @@ fn checks_under(root: &Path) -> Vec<Check> {
 
 fn snp(root: &Path) -> Check {
     let fix = "an EPYC 7003 or newer with SEV-SNP on in the BIOS, and a host kernel 6.11 or newer";
-    let on = is_on(&root.join("sys/module/kvm_amd/parameters/sev_snp"));
-    match (on, root.join("dev/sev").exists()) {
-        (true, true) => Check::ok("snp", format!("AMD SEV-SNP {NOT_YET}")),
+    match (snp_is_on(root), root.join("dev/sev").exists()) {
+        (true, true) => Check::ok("snp", "AMD SEV-SNP is on"),
         (true, false) => Check::lacks(
             "snp",
             "kvm_amd has SEV-SNP on, but there is no /dev/sev",
@@ -44,8 +42,8 @@ fn snp(root: &Path) -> Check {
 }
 
 fn tdx(root: &Path) -> Check {
-    if is_on(&root.join("sys/module/kvm_intel/parameters/tdx")) {
-        Check::ok("tdx", format!("Intel TDX {NOT_YET}"))
+    if tdx_is_on(root) {
+        Check::ok("tdx", "Intel TDX is on")
     } else {
         Check::lacks(
             "tdx",
@@ -94,6 +92,16 @@ fn gpu(root: &Path) -> Check {
             "an H100 or H200",
         )
     }
+}
+
+/// Whether KVM can start SNP guests.
+pub(crate) fn snp_is_on(root: &Path) -> bool {
+    is_on(&root.join("sys/module/kvm_amd/parameters/sev_snp"))
+}
+
+/// Whether KVM can start TDX guests.
+pub(crate) fn tdx_is_on(root: &Path) -> bool {
+    is_on(&root.join("sys/module/kvm_intel/parameters/tdx"))
 }
 
 fn is_on(parameter: &Path) -> bool {
