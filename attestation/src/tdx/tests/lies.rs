@@ -16,6 +16,7 @@ use crate::{
         Roots, Status,
         attributes::{DEBUG, MIGRATABLE, PERFMON, SERVTD_EXT},
         explain,
+        policy::{Evaluation, NOTHING_ASKED},
         report::Layout,
         split_answer,
     },
@@ -171,7 +172,7 @@ const LIES: &[(&str, Lie)] = &[
     ("tcb_status_refused", Signed(|scene| scene.td[2] = 3)),
     (
         "tcb_evaluation_below_floor",
-        Arrived(|case| case.policy.minimum_evaluation = Some(18)),
+        Arrived(|case| case.policy.minimum_evaluation = Evaluation::AtLeast(18)),
     ),
     (
         "tcb_advisory_refused",
@@ -264,6 +265,13 @@ fn revoked_is_refused_whatever_the_policy_lists() {
     let mut case = scene.case();
     case.policy.statuses = Status::ALL.to_vec();
     assert_eq!(case.verify(), Err(Rejection::TcbRevoked));
+}
+
+#[test]
+fn a_quote_is_no_answer_where_nothing_was_asked() {
+    let mut case = Scene::new().case();
+    case.policy.report_data = NOTHING_ASKED;
+    assert_eq!(case.verify(), Err(Rejection::FreshnessUnchecked));
 }
 
 #[test]
