@@ -7,6 +7,7 @@ mod azure;
 mod files;
 mod guide;
 mod nvidia;
+mod simulated;
 mod snp;
 mod tdx;
 
@@ -82,6 +83,13 @@ fn no_verdict(folder: &Path, arguments: &str, why: &str) {
     assert_eq!(output.status.code(), Some(2), "{talk}");
     assert!(output.stdout.is_empty(), "stdout is for verdicts");
     assert!(talk.contains(why), "{talk}");
+}
+
+/// What is wrong, in order.
+fn codes(found: &Value) -> Vec<&str> {
+    let failures = found["failures"].as_array().expect("failures");
+    let codes = failures.iter().map(|failure| failure["code"].as_str());
+    codes.map(|code| code.expect("a code")).collect()
 }
 
 fn expected(folder: &Path, vector: &str) -> Value {

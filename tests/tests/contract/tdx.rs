@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{JUNE_2025, assert_no_damage_passes, expected, no_verdict, vectors, verdict};
+use super::{JUNE_2025, assert_no_damage_passes, codes, expected, no_verdict, vectors, verdict};
 
 /// In the time of the collateral that calls the platform of `v4-phala` current.
 const CURRENT: &str = "b0c06f-2025-06";
@@ -23,12 +23,6 @@ fn tdx(quote: &str, collateral: &str, more: &str) -> String {
 
 fn current(more: &str) -> String {
     tdx("v4-phala", CURRENT, &format!("--at {JULY_2025} {more}"))
-}
-
-fn codes(found: &Value) -> Vec<&str> {
-    let failures = found["failures"].as_array().expect("failures");
-    let codes = failures.iter().map(|failure| failure["code"].as_str());
-    codes.map(|code| code.expect("a code")).collect()
 }
 
 #[test]
