@@ -28,4 +28,4 @@ pub use policy::TdxPolicy;
 pub use quote::Quote;
 pub use roots::Roots;
 pub use status::Status;
-pub use verify::{Question, Td, Verified, explain, verify};
+pub use verify::{Examined, Question, Td, Verified, examine, explain, verify};
