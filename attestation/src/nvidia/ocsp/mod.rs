@@ -20,8 +20,6 @@ use crate::{
     digest::{sha256, sha384},
 };
 
-#[cfg(test)]
-pub(super) use question::certificate_id;
 pub use question::{NONCE_SIZE, question};
 
 /// No answer that was seen has 3 KiB.
