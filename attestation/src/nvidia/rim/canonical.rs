@@ -18,10 +18,12 @@ pub(crate) fn canonical(apex: &Element<'_>, inherited: &Scope<'_>) -> String {
 fn write<'a>(element: &Element<'a>, in_scope: &Scope<'a>, declared: &Scope<'a>, out: &mut String) {
     out.push('<');
     out.push_str(element.qualified);
-    // A map is in order of its keys, and the default namespace, whose prefix is empty, comes first.
+    // A map is in order of its keys, and the default namespace, which has no prefix, comes first.
     for (prefix, namespace) in declared {
-        let colon = if prefix.is_empty() { "" } else { ":" };
-        push(&[" xmlns", colon, prefix, "=\"", namespace, "\""], out);
+        match prefix {
+            None => push(&[" xmlns=\"", namespace, "\""], out),
+            Some(prefix) => push(&[" xmlns:", prefix, "=\"", namespace, "\""], out),
+        }
     }
     for Attribute {
         qualified, value, ..
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn an_inner_apex_inherits_namespaces() {
         let inner = parse(b"<b k=\"1\">\n</b >").expect("a document");
-        let inherited = Scope::from([("", "u"), ("p", "v")]);
+        let inherited = Scope::from([(None, "u"), (Some("p"), "v")]);
         assert_eq!(
             canonical(&inner, &inherited),
             "<b xmlns=\"u\" xmlns:p=\"v\" k=\"1\">\n</b>"

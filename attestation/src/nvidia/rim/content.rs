@@ -115,7 +115,7 @@ fn values(resource: &Element<'_>) -> Result<Vec<[u8; MEASUREMENT_SIZE]>, Rejecti
     let hashes = resource
         .attributes
         .iter()
-        .filter(|it| it.name.namespace == HASH)
+        .filter(|it| it.name.namespace == Some(HASH))
         .count();
     if hashes != count || number(resource, "size") != Some(MEASUREMENT_SIZE) {
         return Err(refuse(
