@@ -45,6 +45,19 @@ pub(crate) enum Kind {
 }
 
 impl Row {
+    /// Whether both measured the same.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        let names = |it: &Self| (it.subject, it.kind, it.verifier.clone(), it.library.clone());
+        names(self) == names(other)
+    }
+
+    /// Takes the other's time if it is the better one.
+    pub(crate) fn keep_faster(&mut self, other: Self) {
+        if let (Ok(known), Ok(found)) = (&mut self.result, other.result) {
+            *known = known.min(found);
+        }
+    }
+
     /// Prints it, with its error if it could not be measured.
     pub(crate) fn print(
         subject: Subject,
