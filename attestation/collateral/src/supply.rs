@@ -4,6 +4,7 @@
 
 use chrysalis_attestation::{
     Collateral,
+    bundle::{CpuReport, Evidence},
     nvidia::{self, GpuEvidence, ocsp::OcspAnswer},
     tdx::{self, split_answer},
 };
@@ -35,6 +36,14 @@ impl Store {
             }
         }
         Ok(collateral)
+    }
+
+    /// The same for a bundle, those left out that it carries.
+    pub fn for_bundle(&self, bundle: &Evidence) -> Result<Collateral, StoreError> {
+        match &bundle.cpu {
+            CpuReport::Snp(report) => self.for_report(report, &bundle.endorsements.certificates),
+            _ => Ok(Collateral::default()),
+        }
     }
 
     /// Everything that Intel says about a quote's platform; all of it must be there.

@@ -7,6 +7,7 @@ use chrysalis_attestation::{
         GpuEvidence,
         needs::{of_device, of_rim, rim_ids},
     },
+    roots,
     snp::needs::{ReportKey, claimed_product, report_key},
     tdx::needs::{Wanted, of_quote},
 };
@@ -100,6 +101,14 @@ impl Wish {
             self.add(object);
         }
         self.certificates.extend(other.certificates);
+    }
+
+    /// Whether the certificates that came along are a simulated vendor's, who has no service: all it signs travels along.
+    pub fn is_simulated(&self) -> bool {
+        let name = roots::SIMULATED.as_bytes();
+        self.certificates
+            .iter()
+            .any(|der| der.windows(name.len()).any(|bytes| bytes == name))
     }
 
     /// How many objects are wished for so far.

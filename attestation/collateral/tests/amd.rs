@@ -33,7 +33,8 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build/tests/simulated-amd-of-december");
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../build/tests/simulated-amd-of-december");
         let amd = Amd::open_or_create(&keys, NOW, &mut |_| ()).unwrap();
         let mut launch = Launch::new([3; 48], [5; 32], [4; 32]);
         launch.policy = GuestPolicy::STRICT;

@@ -62,8 +62,18 @@ impl Intel {
         intel
             .stage
             .local
-            .answer(TCB, [intel.signed("tcb_info", "tcbInfo", "TCB-Info-Issuer-Chain")])
-            .answer(IDENTITY, [intel.signed("qe_identity", "enclaveIdentity", "SGX-Enclave-Identity-Issuer-Chain")])
+            .answer(
+                TCB,
+                [intel.signed("tcb_info", "tcbInfo", "TCB-Info-Issuer-Chain")],
+            )
+            .answer(
+                IDENTITY,
+                [intel.signed(
+                    "qe_identity",
+                    "enclaveIdentity",
+                    "SGX-Enclave-Identity-Issuer-Chain",
+                )],
+            )
             .answer(PCK_LIST, [intel.listed()])
             .answer(ROOT_LIST, [ok(&intel.hex("root_ca_crl"))]);
         Some(intel)
@@ -91,7 +101,10 @@ impl Intel {
 
     fn signed(&self, field: &str, object: &str, header: &str) -> Answer {
         let signature = self.text(&format!("{field}_signature"));
-        let body = format!("{{\"{object}\":{},\"signature\":\"{signature}\"}}", self.text(field));
+        let body = format!(
+            "{{\"{object}\":{},\"signature\":\"{signature}\"}}",
+            self.text(field)
+        );
         let chain = self.chain(header, &format!("{field}_issuer_chain"));
         Answer::Whole(200, vec![chain], body.into_bytes())
     }
@@ -107,7 +120,13 @@ impl Intel {
     }
 
     fn error(&self, place: usize) -> FetchError {
-        self.gather().swap_remove(place).outcome.unwrap_err().error
+        let wish = Wish::of_quote(&self.quote).unwrap();
+        self.stage
+            .gather(&wish, Refresh::All)
+            .swap_remove(place)
+            .outcome
+            .unwrap_err()
+            .error
     }
 }
 
@@ -124,16 +143,29 @@ fn a_quote_is_verified_from_the_folder_as_from_the_file() {
     ] {
         assert!(folder.join(path).is_file(), "{path}");
     }
-    let fetched = Store::open(folder).unwrap().for_quote(&intel.quote).unwrap();
+    let fetched = Store::open(folder)
+        .unwrap()
+        .for_quote(&intel.quote)
+        .unwrap();
     let json = serde_json::to_vec(&intel.collateral).unwrap();
     let given = tdx::Collateral::parse(&json).unwrap();
     assert_eq!(
-        (&fetched.tcb_info, &fetched.qe_identity, &fetched.root_ca_crl, &fetched.pck_crl),
-        (&given.tcb_info, &given.qe_identity, &given.root_ca_crl, &given.pck_crl)
+        (
+            &fetched.tcb_info,
+            &fetched.qe_identity,
+            &fetched.root_ca_crl,
+            &fetched.pck_crl
+        ),
+        (
+            &given.tcb_info,
+            &given.qe_identity,
+            &given.root_ca_crl,
+            &given.pck_crl
+        )
     );
     let policy = tdx::TdxPolicy {
         statuses: Status::ALL.to_vec(),
-        ..tdx::TdxPolicy::any("this test is about the collateral")
+        ..tdx::TdxPolicy::genuine("this test is about the collateral")
     };
     let verdict = |collateral: &tdx::Collateral| {
         let question = tdx::Question {
@@ -143,7 +175,9 @@ fn a_quote_is_verified_from_the_folder_as_from_the_file() {
             policy: &policy,
             now: JULY,
         };
-        tdx::verify(&intel.quote, &question).map(|it| it.td().clone()).map_err(|it| it.rejection)
+        tdx::verify(&intel.quote, &question)
+            .map(|it| it.td().clone())
+            .map_err(|it| it.rejection)
     };
     assert_eq!(verdict(&fetched), verdict(&given));
 }
@@ -170,33 +204,66 @@ fn keeps_no_answer_of_intel_that_was_changed_swapped_or_cut() {
             other => panic!("{other}"),
         }
     };
-    let Answer::Whole(_, headers, body) = intel.signed("tcb_info", "tcbInfo", "TCB-Info-Issuer-Chain") else {
+    let Answer::Whole(_, headers, body) =
+        intel.signed("tcb_info", "tcbInfo", "TCB-Info-Issuer-Chain")
+    else {
         panic!()
     };
     let whole = |body: &[u8]| Answer::Whole(200, headers.clone(), body.to_vec());
     let text = String::from_utf8(body.clone()).unwrap();
     let changed = text.replace("UpToDate", "upToDate");
-    assert_eq!(unfit(0, TCB, whole(changed.as_bytes())), "tdx_collateral_signature");
+    assert_eq!(
+        unfit(0, TCB, whole(changed.as_bytes())),
+        "tdx_collateral_signature"
+    );
     let cut = &text[..text.len() - 40];
-    assert_eq!(unfit(0, TCB, whole(cut.as_bytes())), "tdx_collateral_malformed");
+    assert_eq!(
+        unfit(0, TCB, whole(cut.as_bytes())),
+        "tdx_collateral_malformed"
+    );
     let swapped = intel.signed("qe_identity", "enclaveIdentity", "TCB-Info-Issuer-Chain");
     assert_eq!(unfit(0, TCB, swapped), "tdx_collateral_malformed");
-    let other = fs::read(vectors().unwrap().join("tdx/collateral/processor-ca-crl/pck_processor_crl.der")).unwrap();
-    let Answer::Whole(_, headers, _) = intel.listed() else { panic!() };
-    assert_eq!(unfit(2, PCK_LIST, Answer::Whole(200, headers, other)), "intel_crl_issuer");
-    assert_eq!(unfit(3, ROOT_LIST, ok(&intel.hex("pck_crl"))), "intel_crl_issuer");
-    for (place, path, body) in [(0, TCB, &body[..]), (2, PCK_LIST, &intel.hex("pck_crl")[..])] {
+    let other = fs::read(
+        vectors()
+            .unwrap()
+            .join("tdx/collateral/processor-ca-crl/pck_processor_crl.der"),
+    )
+    .unwrap();
+    let Answer::Whole(_, headers, _) = intel.listed() else {
+        panic!()
+    };
+    assert_eq!(
+        unfit(2, PCK_LIST, Answer::Whole(200, headers, other)),
+        "intel_crl_issuer"
+    );
+    assert_eq!(
+        unfit(3, ROOT_LIST, ok(&intel.hex("pck_crl"))),
+        "intel_crl_issuer"
+    );
+    for (place, path, body) in [
+        (0, TCB, &body[..]),
+        (2, PCK_LIST, &intel.hex("pck_crl")[..]),
+    ] {
         intel.stage.local.answer(path, [ok(body)]);
         let what = "it has no issuer chain in its header";
         assert!(matches!(intel.error(place), FetchError::Form { what: it, .. } if it == what));
     }
-    assert!(!intel.stage.folder.path().join("intel/b0c06f000000/tcb.json").exists());
+    assert!(
+        !intel
+            .stage
+            .folder
+            .path()
+            .join("intel/b0c06f000000/tcb.json")
+            .exists()
+    );
 }
 
 #[test]
 fn keeps_no_tcb_info_of_another_platform() {
     let Some(intel) = Intel::new() else { return };
-    let other = vectors().unwrap().join("tdx/collateral/90c06f-2025-06/collateral.json");
+    let other = vectors()
+        .unwrap()
+        .join("tdx/collateral/90c06f-2025-06/collateral.json");
     let other = Intel {
         collateral: serde_json::from_slice(&fs::read(other).unwrap()).unwrap(),
         quote: Vec::new(),
@@ -204,9 +271,15 @@ fn keeps_no_tcb_info_of_another_platform() {
     };
     let answer = other.signed("tcb_info", "tcbInfo", "TCB-Info-Issuer-Chain");
     intel.stage.local.answer(TCB, [answer]);
-    let FetchError::Unfit { rejection, .. } = intel.error(0) else { panic!() };
+    let FetchError::Unfit { rejection, .. } = intel.error(0) else {
+        panic!()
+    };
     assert!(
-        matches!(*rejection, Rejection::TcbInfoMismatch { field: "FMSPC", .. } | Rejection::TdxCollateralExpired { .. }),
+        matches!(
+            *rejection,
+            Rejection::TcbInfoMismatch { field: "FMSPC", .. }
+                | Rejection::TdxCollateralExpired { .. }
+        ),
         "{rejection}"
     );
 }
@@ -238,7 +311,11 @@ impl Nvidia {
     fn rim(&self, of: &str, about: &str) -> Answer {
         let rim = fs::read(self.rims.join(format!("{of}.swidtag"))).unwrap();
         let rim = data_encoding::BASE64.encode(&rim);
-        ok(json!({"id": about, "rim": rim, "sha256": "", "request_id": "x"}).to_string().as_bytes())
+        ok(
+            json!({"id": about, "rim": rim, "sha256": "", "request_id": "x"})
+                .to_string()
+                .as_bytes(),
+        )
     }
 
     fn gather(&self) -> Vec<Gathered> {
@@ -257,7 +334,12 @@ fn a_gpu_is_compared_with_manifests_from_the_folder() {
     let gathered = nvidia.gather();
     // Two manifests, three certificates of the device, and those of the two manifests' chains, some of them shared.
     assert!(gathered.len() > 5, "{}", gathered.len());
-    assert!(codes(&gathered).iter().skip(2).all(|code| *code == "not_known"));
+    assert!(
+        codes(&gathered)
+            .iter()
+            .skip(2)
+            .all(|code| *code == "not_known")
+    );
     let collateral = nvidia.stage.store.for_gpus(&nvidia.gpus).unwrap();
     assert_eq!((collateral.rims.len(), collateral.ocsp.len()), (2, 0));
     let why = "no real answer is at hand".to_owned();
@@ -270,7 +352,10 @@ fn a_gpu_is_compared_with_manifests_from_the_folder() {
     };
     let asked = nvidia::needs::rim_ids(&nvidia.gpus[0]).unwrap();
     assert_eq!(asked, [DRIVER, VBIOS]);
-    let nonce = nvidia::spdm::Report::parse(&nvidia.gpus[0].report).unwrap().request.nonce;
+    let nonce = nvidia::spdm::Report::parse(&nvidia.gpus[0].report)
+        .unwrap()
+        .request
+        .nonce;
     let question = nvidia::Question {
         nonce: &nonce,
         roots: &nvidia::Roots::nvidia(),
@@ -290,31 +375,75 @@ fn keeps_no_manifest_under_another_ones_id() {
         nvidia.gather().swap_remove(0).outcome.unwrap_err().error
     };
     let wrong = error(nvidia.rim(VBIOS, VBIOS));
-    assert!(matches!(&wrong, FetchError::WrongId { found, .. } if found == VBIOS), "{wrong}");
-    let FetchError::Unfit { rejection, .. } = error(nvidia.rim(VBIOS, DRIVER)) else { panic!() };
+    assert!(
+        matches!(&wrong, FetchError::WrongId { found, .. } if found == VBIOS),
+        "{wrong}"
+    );
+    let FetchError::Unfit { rejection, .. } = error(nvidia.rim(VBIOS, DRIVER)) else {
+        panic!()
+    };
     let found = "96.00.9F.00.01".to_owned();
     let kind = "the id";
-    assert_eq!(*rejection, Rejection::RimVersionMismatch { kind, wanted: DRIVER.to_owned(), found });
-    assert!(matches!(error(ok(b"<SoftwareIdentity/>")), FetchError::Form { .. }));
+    assert_eq!(
+        *rejection,
+        Rejection::RimVersionMismatch {
+            kind,
+            wanted: DRIVER.to_owned(),
+            found
+        }
+    );
+    assert!(matches!(
+        error(ok(b"<SoftwareIdentity/>")),
+        FetchError::Form { .. }
+    ));
     let json = json!({"id": DRIVER, "rim": "not base64"}).to_string();
-    assert!(matches!(error(ok(json.as_bytes())), FetchError::Form { .. }));
-    assert!(!nvidia.stage.folder.path().join(format!("nvidia/rim/{DRIVER}.xml")).exists());
+    assert!(matches!(
+        error(ok(json.as_bytes())),
+        FetchError::Form { .. }
+    ));
+    assert!(
+        !nvidia
+            .stage
+            .folder
+            .path()
+            .join(format!("nvidia/rim/{DRIVER}.xml"))
+            .exists()
+    );
 }
 
 #[test]
 fn asks_the_responder_with_a_nonce_and_keeps_nothing_that_is_no_answer() {
-    let Some(mut nvidia) = Nvidia::new() else { return };
+    let Some(mut nvidia) = Nvidia::new() else {
+        return;
+    };
     let base = format!("{}/ocsp", nvidia.stage.local.base);
-    nvidia.stage.mirrors.set(Service::NvidiaOcsp, &base).unwrap();
+    nvidia
+        .stage
+        .mirrors
+        .set(Service::NvidiaOcsp, &base)
+        .unwrap();
     // OCSPResponse { unauthorized }: what NVIDIA's responder says about a certificate that it does not know.
-    nvidia.stage.local.answer("/ocsp", [ok(&[0x30, 3, 0x0A, 1, 6])]);
+    nvidia
+        .stage
+        .local
+        .answer("/ocsp", [ok(&[0x30, 3, 0x0A, 1, 6])]);
     let gathered = nvidia.gather();
-    let FetchError::Unfit { rejection, .. } = &gathered[2].outcome.as_ref().unwrap_err().error else { panic!() };
+    let FetchError::Unfit { rejection, .. } = &gathered[2].outcome.as_ref().unwrap_err().error
+    else {
+        panic!()
+    };
     assert_eq!(**rejection, Rejection::OcspUnsuccessful { status: 6 });
     let asked = nvidia.stage.local.asked();
-    let posted: Vec<&Asked> = asked.iter().filter(|it| it.line == "POST /ocsp HTTP/1.1").collect();
+    let posted: Vec<&Asked> = asked
+        .iter()
+        .filter(|it| it.line == "POST /ocsp HTTP/1.1")
+        .collect();
     assert_eq!(posted.len(), gathered.len() - 2);
-    assert!(posted.iter().all(|it| it.body.windows(32).any(|bytes| bytes == [127; 32])));
+    assert!(
+        posted
+            .iter()
+            .all(|it| it.body.windows(32).any(|bytes| bytes == [127; 32]))
+    );
 }
 
 #[test]
@@ -323,7 +452,11 @@ fn real_reports_fetch_their_certificate_and_list() {
     // 2026-09-01 00:00 UTC
     let stage = Stage::new(Time(1_788_220_800), Anchors::vendors());
     for (name, product, query) in [
-        ("genoa-v3-ms", "Genoa", "blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84"),
+        (
+            "genoa-v3-ms",
+            "Genoa",
+            "blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84",
+        ),
         ("turin-v5-ms", "Turin", ""),
     ] {
         let read = |name: &str| fs::read(vectors.join("snp").join(name)).expect("a vector");
@@ -331,17 +464,36 @@ fn real_reports_fetch_their_certificate_and_list() {
         let wish = Wish::of_report(&report, &[]).unwrap();
         stage.local.answer(
             &format!("/vcek/v1/{product}/crl"),
-            [ok(&read(&format!("crls/{}_2026-08.crl.der", product.to_lowercase())))],
+            [ok(&read(&format!(
+                "crls/{}_2026-08.crl.der",
+                product.to_lowercase()
+            )))],
         );
         stage.local.forget();
         // The service does not know it yet, and the question says where it will be.
-        assert_eq!(codes(&stage.gather(&wish, Refresh::Due)), ["not_known", ""], "{name}");
+        assert_eq!(
+            codes(&stage.gather(&wish, Refresh::Due)),
+            ["not_known", ""],
+            "{name}"
+        );
         let line = stage.local.lines().swap_remove(0);
         let path = line.split(' ').nth(1).unwrap().to_owned();
-        assert!(path.starts_with(&format!("/vcek/v1/{product}/")) && path.ends_with(query), "{path}");
-        stage.local.answer(&path, [ok(&read(&format!("{name}/vcek.der")))]);
-        assert_eq!(codes(&stage.gather(&wish, Refresh::Due)), ["", ""], "{name}");
+        assert!(
+            path.starts_with(&format!("/vcek/v1/{product}/")) && path.ends_with(query),
+            "{path}"
+        );
+        stage
+            .local
+            .answer(&path, [ok(&read(&format!("{name}/vcek.der")))]);
+        assert_eq!(
+            codes(&stage.gather(&wish, Refresh::Due)),
+            ["", ""],
+            "{name}"
+        );
         let collateral = stage.store.for_report(&report, &[]).unwrap();
-        assert_eq!((collateral.certificates.len(), collateral.crls.len()), (1, 1));
+        assert_eq!(
+            (collateral.certificates.len(), collateral.crls.len()),
+            (1, 1)
+        );
     }
 }

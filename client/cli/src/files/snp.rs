@@ -25,6 +25,7 @@ use super::{
 use crate::{
     Outcome,
     arguments::{SnpArguments, SnpInput},
+    collateral,
 };
 
 const WITHOUT_CRL: &str = "--without crl";
@@ -50,7 +51,10 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
         &[Kind::RevocationList, Kind::OtherDer],
     )?;
     let finding = match inputs(&report, &certificates, lists) {
-        Ok((report, collateral)) => {
+        Ok((report, mut collateral)) => {
+            if let Some(folder) = &arguments.collateral {
+                collateral::add_for_report(&mut collateral, folder, &report)?;
+            }
             let roots = policy.as_ref().map_or_else(Roots::amd, Policy::roots);
             let question = Question {
                 roots: &roots,
