@@ -6,6 +6,7 @@ use chrysalis_attestation::{
     Collateral,
     bundle::{CpuReport, Evidence},
     nvidia::{self, GpuEvidence, ocsp::OcspAnswer},
+    snp::needs::Chip,
     tdx::{self, split_answer},
 };
 
@@ -27,15 +28,12 @@ impl Store {
         report: &[u8],
         certificates: &[Vec<u8>],
     ) -> Result<Collateral, StoreError> {
-        let mut collateral = Collateral::default();
-        for (object, file) in self.closure(Wish::of_report(report, certificates)?)? {
-            match object {
-                Object::Vcek(_) => collateral.certificates.extend(file),
-                Object::VcekList(_) | Object::VlekList(_) => collateral.crls.extend(file),
-                _ => {}
-            }
-        }
-        Ok(collateral)
+        self.of_amd(Wish::of_report(report, certificates)?)
+    }
+
+    /// The same for all reports of a chip at a firmware level: what a host staples.
+    pub fn for_chip(&self, chip: Chip) -> Result<Collateral, StoreError> {
+        self.of_amd(Wish::of_chip(chip))
     }
 
     /// The same for a bundle, those left out that it carries.
@@ -93,6 +91,18 @@ impl Store {
                     let answers = file.map(|der| OcspAnswer { der, nonce: None });
                     collateral.ocsp.extend(answers);
                 }
+                _ => {}
+            }
+        }
+        Ok(collateral)
+    }
+
+    fn of_amd(&self, wish: Wish) -> Result<Collateral, StoreError> {
+        let mut collateral = Collateral::default();
+        for (object, file) in self.closure(wish)? {
+            match object {
+                Object::Vcek(_) => collateral.certificates.extend(file),
+                Object::VcekList(_) | Object::VlekList(_) => collateral.crls.extend(file),
                 _ => {}
             }
         }

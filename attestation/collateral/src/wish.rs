@@ -8,7 +8,7 @@ use chrysalis_attestation::{
         needs::{of_device, of_rim, rim_ids},
     },
     roots,
-    snp::needs::{ReportKey, claimed_product, report_key},
+    snp::needs::{Chip, ReportKey, claimed_product, report_key},
     tdx::needs::{Wanted, of_quote},
 };
 
@@ -37,20 +37,27 @@ impl Wish {
                 wish.add(Object::VlekList(product));
             }
             ReportKey::Chip(chip) => {
-                let brought = certificates.iter().find_map(|der| chip.is_named_by(der));
-                let known = match &chip.products[..] {
-                    [product] => Some(*product),
-                    _ => brought,
-                };
-                if brought.is_none() {
-                    wish.add(Object::Vcek(chip));
-                }
-                if let Some(product) = known {
-                    wish.add(Object::VcekList(product));
+                match certificates.iter().find_map(|der| chip.is_named_by(der)) {
+                    Some(product) => wish.add(Object::VcekList(product)),
+                    None => wish.extend(Self::of_chip(chip)),
                 }
             }
         }
         Ok(wish)
+    }
+
+    /// Of a chip at a firmware level: what all its reports need.
+    pub fn of_chip(chip: Chip) -> Self {
+        let mut wish = Self::default();
+        let known = match &chip.products[..] {
+            [product] => Some(*product),
+            _ => None,
+        };
+        wish.add(Object::Vcek(chip));
+        if let Some(product) = known {
+            wish.add(Object::VcekList(product));
+        }
+        wish
     }
 
     /// Of a TD's quote.

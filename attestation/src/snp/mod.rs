@@ -14,3 +14,4 @@ pub mod report;
 pub mod table;
 pub mod tcb;
 pub(crate) mod verify;
+pub mod vtpm;
