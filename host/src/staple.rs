@@ -222,9 +222,9 @@ mod tests {
         }
         .gather(&wish, Refresh::Due);
         assert!(gathered.iter().all(|it| it.outcome.is_ok()), "{gathered:?}");
-        let stapled = stapler.endorsements();
-        assert_eq!(stapled.certificates, signed.certificates[..1]);
-        assert_eq!(stapled.crls, signed.crls);
+        let found = stapler.endorsements();
+        assert_eq!(found.certificates, signed.certificates[..1]);
+        assert_eq!(found.crls, signed.crls);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! AMD's key service, played by a local one with a simulated vendor's objects: what is fetched, kept and refused.
 
+#![allow(clippy::unwrap_used, reason = "what helps a test fails as a test does")]
+
 mod common;
 
 use std::{fs, path::Path, time::Duration};

@@ -1,6 +1,8 @@
 //! Intel's and NVIDIA's services, played by a local one with real objects from ../shared/vectors. Without that folder every
 //! test here prints `skipped: no vectors` and passes.
 
+#![allow(clippy::unwrap_used, reason = "what helps a test fails as a test does")]
+
 mod common;
 
 use std::{

@@ -102,13 +102,13 @@ fn tell(
     match arguments.format {
         _ if arguments.quiet => {}
         Format::Text => {
-            let mut text: String = gathered.iter().map(line).collect();
-            text += &match (failures.len(), until) {
+            let last = match (failures.len(), until) {
                 (0, Some(until)) => format!("all of it is in {} until {until}\n", folder.display()),
                 (0, None) => format!("nothing is needed; {} stays as it is\n", folder.display()),
                 (failed, _) => format!("{failed} of {} could not be fetched\n", gathered.len()),
             };
-            print!("{}", printable(&text));
+            let lines: Vec<String> = gathered.iter().map(line).chain([last]).collect();
+            print!("{}", printable(&lines.concat()));
         }
         Format::Json => println!(
             "{}",
@@ -151,26 +151,17 @@ fn word(gathered: &Gathered) -> &'static str {
 
 fn line(gathered: &Gathered) -> String {
     let (word, object) = (word(gathered), &gathered.object);
-    match &gathered.outcome {
-        Err(Failure {
-            error,
-            stored_until,
-        }) => {
-            let stored = match stored_until {
-                Some(until) => format!("        the stored one holds until {until}\n"),
-                None => String::new(),
-            };
-            format!(
-                "{word:<8}{object}\n        {error} ({})\n        hint: {}\n{stored}",
-                error.code(),
-                error.hint()
-            )
-        }
-        Ok(_) => {
-            let until = until(gathered).unwrap_or(Time(0));
-            format!("{word:<8}{object}, until {until}\n")
-        }
-    }
+    let until = until(gathered).map(|until| until.to_string());
+    let Err(Failure { error, .. }) = &gathered.outcome else {
+        return format!("{word:<8}{object}, until {}\n", until.unwrap_or_default());
+    };
+    let stored = until.map(|until| format!("        the stored one holds until {until}\n"));
+    format!(
+        "{word:<8}{object}\n        {error} ({})\n        hint: {}\n{}",
+        error.code(),
+        error.hint(),
+        stored.unwrap_or_default()
+    )
 }
 
 fn object(gathered: &Gathered) -> Value {
@@ -215,27 +206,29 @@ fn status(folder: &Path, arguments: &FetchArguments) -> anyhow::Result<Outcome> 
 }
 
 fn table(listed: &[Listed], stale: usize) -> String {
-    let mut text: String = listed
-        .iter()
-        .map(|it| {
-            let (word, entry) = (condition(it.condition), &it.entry);
-            format!(
-                "{word:<8}until {}  {}\n        {}\n",
-                entry.valid_until, entry.what, it.path
-            )
-        })
-        .collect();
+    let line = |it: &Listed| {
+        let (word, entry) = (condition(it.condition), &it.entry);
+        let (until, what) = (entry.valid_until, &entry.what);
+        format!("{word:<8}until {until}  {what}\n        {}\n", it.path)
+    };
     let due = listed.iter().any(|it| it.condition == Condition::Due);
-    text += &match (stale, due) {
+    let last = match (stale, due) {
         _ if listed.is_empty() => "the store is empty\n".to_owned(),
         (0, false) => format!("all {} are fresh\n", listed.len()),
         (0, true) => format!("all {} hold; those that are due end soon\n", listed.len()),
         (stale, _) => format!("{stale} of {} no longer hold\n", listed.len()),
     };
-    if stale > 0 || due {
-        text += "hint: `chrysalis fetch EVIDENCE --into DIR` fetches newer ones\n";
-    }
-    text
+    let hint = if stale > 0 || due {
+        "hint: `chrysalis fetch EVIDENCE --into DIR` fetches newer ones\n"
+    } else {
+        ""
+    };
+    let lines: Vec<String> = listed
+        .iter()
+        .map(line)
+        .chain([last, hint.to_owned()])
+        .collect();
+    lines.concat()
 }
 
 fn entry(listed: &Listed) -> Value {

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{Rejection, Span, Time};
 
-#[cfg(test)]
 pub(super) use question::certificate_id;
 pub use question::{NONCE_SIZE, question};
 
@@ -131,7 +130,7 @@ impl<'a> Answers<'a> {
 pub(super) fn name_of(subject: &[u8], issuer: &[u8]) -> Result<Vec<u8>, Rejection> {
     let subject = Certificate::parse(subject, QUESTIONED)?;
     let issuer = Certificate::parse(issuer, ISSUING)?;
-    Ok(question::certificate_id(&subject, &issuer))
+    Ok(certificate_id(&subject, &issuer))
 }
 
 /// That an answer is about `subject`, signed for `issuer`, and fresh; whatever it says.
