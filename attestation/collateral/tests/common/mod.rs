@@ -112,7 +112,7 @@ fn serve(mut connection: TcpStream, asked: &Mutex<Vec<Asked>>, script: &Mutex<Sc
         None => status(404),
     };
     let head = |status: u16, length: usize, headers: &[String]| {
-        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
         format!(
             "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
         )
@@ -129,7 +129,7 @@ fn serve(mut connection: TcpStream, asked: &Mutex<Vec<Asked>>, script: &Mutex<Sc
             .map(|()| thread::sleep(STALL)),
         Answer::Endless => connection
             .write_all(b"HTTP/1.1 200 X\r\nconnection: close\r\n\r\n")
-            .map(|()| while connection.write_all(&[0; 1 << 16]).is_ok() {}),
+            .map(|()| while connection.write_all(&[0; 1 << 13]).is_ok() {}),
     };
 }
 
@@ -179,7 +179,7 @@ impl Staged {
         let slept = self.slept.borrow();
         slept
             .iter()
-            .map(|pause| (pause.as_millis() as u64 + 50) / 1000)
+            .map(|pause| (*pause + Duration::from_millis(50)).as_secs())
             .collect()
     }
 }
