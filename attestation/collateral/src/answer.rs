@@ -178,3 +178,42 @@ fn manifest(body: &[u8], id: &str, url: &str) -> Result<Vec<u8>, FetchError> {
         .decode(answer.rim.as_bytes())
         .map_err(|_| form("its manifest is not base64"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrysalis_attestation::nvidia::needs::of_device;
+    use chrysalis_simulate::Nvidia;
+
+    const NOW: Time = Time(1_796_126_400);
+
+    #[test]
+    fn an_answer_repeats_the_nonce_that_was_asked_with() {
+        let nvidia = Nvidia::from_seed(&[7; 32], NOW);
+        let questioned = of_device(&nvidia.gpu(0).evidence(&[0; 32])).swap_remove(0);
+        let object = Object::Ocsp(questioned);
+        let anchors = Anchors::vendors();
+        let judge = Judge {
+            anchors: &anchors,
+            certificates: &[],
+            now: NOW,
+        };
+        let code = |answered: Option<[u8; 32]>, asked: Option<[u8; 32]>| {
+            let reply = Reply {
+                status: 200,
+                retry_after: None,
+                issuers: None,
+                body: nvidia.ocsp(NOW, answered).swap_remove(0).der,
+            };
+            match accept(&object, &reply, asked, "there", judge) {
+                Ok(_) => "",
+                Err(FetchError::Unfit { rejection, .. }) => rejection.code(),
+                Err(other) => other.code(),
+            }
+        };
+        assert_eq!(code(Some([1; 32]), Some([1; 32])), "");
+        assert_eq!(code(Some([2; 32]), Some([1; 32])), "ocsp_nonce_mismatch");
+        assert_eq!(code(None, Some([1; 32])), "ocsp_nonce_mismatch");
+        assert_eq!(code(None, None), "", "a cache cannot repeat it");
+    }
+}

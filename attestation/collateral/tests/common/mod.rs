@@ -87,6 +87,11 @@ impl Local {
         self
     }
 
+    /// What a POST is answered with whose body holds these bytes.
+    pub(crate) fn respond(&self, about: &[u8], answer: Answer) -> &Self {
+        self.answer(&hex::encode(about), [answer])
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -105,12 +110,17 @@ fn serve(mut connection: TcpStream, asked: &Mutex<Vec<Asked>>, script: &Mutex<Sc
         return;
     };
     let path = line.split(' ').nth(1).unwrap().to_owned();
+    let question = hex::encode(&body);
     asked.lock().unwrap().push(Asked { line, body });
-    let answer = match script.lock().unwrap().get_mut(&path) {
+    let mut script = script.lock().unwrap();
+    let about = script.keys().find(|key| question.contains(*key)).cloned();
+    let found = script.get_mut(&about.unwrap_or(path));
+    let answer = match found {
         Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
         Some(answers) => answers[0].clone(),
         None => status(404),
     };
+    drop(script);
     let head = |status: u16, length: usize, headers: &[String]| {
         let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
         format!(

@@ -10,14 +10,16 @@ mod question;
 use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, digest};
 use x509_parser::{der_parser::oid, oid_registry::Oid};
 
-use self::answer::{Answer, Responder, Single, Status};
+use self::{
+    answer::{Answer, Responder, Single, Status},
+    question::certificate_id,
+};
 use super::{
     certificate::{Certificate, Signatures},
     inspection::ensure,
 };
 use crate::{Rejection, Span, Time};
 
-pub(super) use question::certificate_id;
 pub use question::{NONCE_SIZE, question};
 
 /// No answer that was seen has 3 KiB.
