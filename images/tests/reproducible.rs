@@ -61,10 +61,15 @@ fn two_people_get_the_same_bytes_of_the_real_image() {
         .unwrap()
         .input;
     let wanted = ImageRecipe::read(recipe).unwrap();
+    let sources = [&wanted.kernel, &wanted.firmware].into_iter();
+    let wanted_inputs: Vec<&String> = sources
+        .chain(&wanted.firmware_tdx)
+        .map(|source| &source.input)
+        .collect();
     let inputs = fetch::default_cache().unwrap_or_default().join("inputs");
     let cached: Vec<PathBuf> = pins
         .iter()
-        .filter(|pin| [&wanted.kernel.input, &wanted.firmware.input].contains(&&pin.name))
+        .filter(|pin| wanted_inputs.contains(&&pin.name))
         .map(|pin| inputs.join(pin.sha256.to_string()))
         .collect();
     if !cached.iter().all(|path| path.exists()) {
