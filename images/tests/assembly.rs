@@ -150,7 +150,7 @@ fn refuses_a_kernel_that_is_no_bz_image() {
 }
 
 /// A volume with a store of 32 bytes that is not empty, and the GUID of TDX metadata.
-fn tdx_firmware(variable: &[u8; 4]) -> Vec<u8> {
+fn tdx_firmware(variable: [u8; 4]) -> Vec<u8> {
     let mut firmware = vec![0; 72];
     firmware[40..44].copy_from_slice(b"_FVH");
     firmware[48] = 72;
@@ -166,14 +166,18 @@ fn with_tdx(bench: &mut Workbench, firmware: &[u8]) {
         "tdx",
         &deb(&[("./usr/share/ovmf/OVMF.inteltdx.ms.fd", firmware)]),
     );
-    let source = "firmware_tdx = { input = \"tdx\", path = \"usr/share/ovmf/OVMF.inteltdx.ms.fd\" }";
-    bench.write("recipes/image.toml", format!("{source}\n{RECIPE}").as_bytes());
+    let source =
+        "firmware_tdx = { input = \"tdx\", path = \"usr/share/ovmf/OVMF.inteltdx.ms.fd\" }";
+    bench.write(
+        "recipes/image.toml",
+        format!("{source}\n{RECIPE}").as_bytes(),
+    );
 }
 
 #[test]
 fn empties_the_variables_of_the_tdx_firmware_and_says_so() {
     let mut bench = Workbench::new();
-    with_tdx(&mut bench, &tdx_firmware(b"keys"));
+    with_tdx(&mut bench, &tdx_firmware(*b"keys"));
     let manifest = bench.build().unwrap();
     let file = manifest
         .files
@@ -188,16 +192,14 @@ fn empties_the_variables_of_the_tdx_firmware_and_says_so() {
         }
     );
     let written = fs::read(bench.path("out/firmware-tdx.fd")).unwrap();
-    assert_eq!(written, tdx_firmware(&[0xff; 4]));
+    assert_eq!(written, tdx_firmware([0xff; 4]));
 }
 
 #[test]
 fn refuses_firmware_that_tdx_could_not_start() {
     let mut bench = Workbench::new();
     with_tdx(&mut bench, b"firmware of another kind");
-    assert!(
-        matches!(bench.build(), Err(Error::NotTdxFirmware { input, .. }) if input == "tdx")
-    );
+    assert!(matches!(bench.build(), Err(Error::NotTdxFirmware { input, .. }) if input == "tdx"));
 }
 
 #[test]

@@ -75,8 +75,14 @@ mod tests {
 
     #[test]
     fn the_family_may_be_left_out() {
-        assert_eq!("Milan".parse::<CpuType>().unwrap().to_string(), "EPYC-Milan");
-        assert_eq!("Turin-v2".parse::<CpuType>().unwrap().to_string(), "EPYC-Turin-v2");
+        assert_eq!(
+            "Milan".parse::<CpuType>().unwrap().to_string(),
+            "EPYC-Milan"
+        );
+        assert_eq!(
+            "Turin-v2".parse::<CpuType>().unwrap().to_string(),
+            "EPYC-Turin-v2"
+        );
         assert_eq!("v4".parse::<CpuType>().unwrap(), CpuType::EPYC_V4);
         assert!("".parse::<CpuType>().is_err());
     }

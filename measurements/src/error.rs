@@ -54,7 +54,9 @@ pub enum MeasureError {
         path: PathBuf,
     },
     /// No guest has so much or so little memory.
-    #[error("{memory} MiB of memory cannot be measured; give as many as the guest is started with, from 64 to {MAX_MEMORY}")]
+    #[error(
+        "{memory} MiB of memory cannot be measured; give as many as the guest is started with, from 64 to {MAX_MEMORY}"
+    )]
     Memory {
         /// What was asked for, in MiB.
         memory: u64,
@@ -68,7 +70,9 @@ pub enum MeasureError {
         source: std::io::Error,
     },
     /// A key cannot sign an ID block.
-    #[error("{role}: {fault}; SNP signs with ECDSA P-384: `openssl ecparam -name secp384r1 -genkey -noout -out key.pem` makes a key")]
+    #[error(
+        "{role}: {fault}; SNP signs with ECDSA P-384: `openssl ecparam -name secp384r1 -genkey -noout -out key.pem` makes a key"
+    )]
     Key {
         /// Which of the two.
         role: &'static str,

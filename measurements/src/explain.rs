@@ -160,7 +160,10 @@ fn read(path: &Path) -> Result<Vec<u8>, MeasureError> {
 
 /// The first offset at which two files differ; a file that ends there differs, too.
 fn first(left: &[u8], right: &[u8]) -> Option<usize> {
-    let common = left.iter().zip(right).position(|(left, right)| left != right);
+    let common = left
+        .iter()
+        .zip(right)
+        .position(|(left, right)| left != right);
     common.or_else(|| (left.len() != right.len()).then(|| left.len().min(right.len())))
 }
 
@@ -223,7 +226,9 @@ impl<'a> Iterator for Entries<'a> {
 
     fn next(&mut self) -> Option<Entry<'a>> {
         let archive = self.0;
-        let header = archive.get(..ENTRY).filter(|header| header.starts_with(b"070701"))?;
+        let header = archive
+            .get(..ENTRY)
+            .filter(|header| header.starts_with(b"070701"))?;
         let number = |at: usize| {
             let digits = std::str::from_utf8(header.get(at..at + 8)?).ok()?;
             u32::from_str_radix(digits, 16).ok()
@@ -237,7 +242,9 @@ impl<'a> Iterator for Entries<'a> {
             return None;
         }
         let content = archive.get(start..end)?;
-        self.0 = archive.get(end.checked_next_multiple_of(4)?..).unwrap_or_default();
+        self.0 = archive
+            .get(end.checked_next_multiple_of(4)?..)
+            .unwrap_or_default();
         Some(Entry {
             name: String::from_utf8_lossy(name).into_owned(),
             mode,
@@ -279,7 +286,11 @@ impl fmt::Display for Difference {
             }
             Self::Byte { file, offset } => write!(f, "{file}: byte {offset} differs"),
             Self::File { file, expected } => {
-                let where_ = if *expected { "is missing" } else { "was not expected" };
+                let where_ = if *expected {
+                    "is missing"
+                } else {
+                    "was not expected"
+                };
                 write!(f, "{file} {where_}")
             }
             Self::Event {

@@ -31,6 +31,9 @@ const AUTHENTICATION: usize = 0x1000;
 /// secp384r1, as a tagged object identifier.
 const P384: &[u8] = b"\x06\x05\x2b\x81\x04\x00\x22";
 
+/// How a private key's structure begins: version 1, then the number's tag and its 48 bytes.
+const NUMBER_OF_KEY: &[u8] = b"\x02\x01\x01\x04\x30";
+
 /// What a guest may be, `POLICY`: bit 17 must be one, bit 16 allows simultaneous threads, bit 19 would allow debugging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SnpPolicy(pub u64);
@@ -88,19 +91,21 @@ impl SigningKey {
             .find_map(|label| text.find(&format!("-----BEGIN {label}-----")));
         let block = start.and_then(|start| text.get(start..));
         let block = block.ok_or("it holds no private key in PEM")?;
-        let (label, document) = SecretDocument::from_pem(block.trim())
-            .map_err(|_| "its PEM is damaged")?;
+        let (label, document) =
+            SecretDocument::from_pem(block.trim()).map_err(|_| "its PEM is damaged")?;
+        let bytes = document.as_bytes();
+        let holds = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
         let key = match label {
-            "PRIVATE KEY" => SecretKey::from_pkcs8_der(document.as_bytes()).ok(),
-            "EC PRIVATE KEY" => SecretKey::from_sec1_der(document.as_bytes()).ok(),
+            "PRIVATE KEY" => SecretKey::from_pkcs8_der(bytes).ok(),
+            "EC PRIVATE KEY" => SecretKey::from_sec1_der(bytes).ok(),
             _ => return Err("it is encrypted: decrypt it first (`openssl pkey`)"),
         };
-        let named = |bytes: &[u8]| bytes.windows(P384.len()).any(|window| window == P384);
-        match key {
-            Some(key) => Ok(key),
-            None if named(document.as_bytes()) => Err("the key in it is damaged"),
-            None => Err("it holds a key of another curve or kind"),
+        // The parser of SEC1 takes another curve's key for one of its own.
+        if !holds(P384) {
+            return Err("it holds a key of another curve or kind");
         }
+        key.filter(|_| holds(NUMBER_OF_KEY))
+            .ok_or("the key in it is damaged")
     }
 
     /// Curve and point, as the processor hashes and checks them.

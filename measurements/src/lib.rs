@@ -25,11 +25,11 @@ mod tdx;
 
 pub use cpu::CpuType;
 pub use error::MeasureError;
-pub use image::{CommandLine, Image};
 pub use explain::{Difference, FoundEvent, explain_events, explain_images};
 pub use id_block::{IdBlock, Identity, SigningKey, SnpPolicy};
+pub use image::{CommandLine, Image};
 pub use snp::{MAX_VCPUS, Shape, snp_launch_digest};
 pub use tdx::{
-    AcpiTables, EventDigest, MAX_MEMORY, Sha384Digest, TdxEvent, TdxMeasurement, TdxShape, mr_config_id,
-    tdx_measurement,
+    AcpiTables, EventDigest, MAX_MEMORY, Sha384Digest, TdxEvent, TdxMeasurement, TdxShape,
+    mr_config_id, tdx_measurement,
 };

@@ -3,9 +3,9 @@
 //! The order is that of EDK II from edk2-stable202505; docs/guide/measure.md says how it was checked.
 
 use super::{
-    AcpiTables, EventDigest, Sha384Digest, TdxEvent,
+    AcpiTables, EventDigest,
     EventDigest::{Computed, Varies},
-    sha384,
+    Sha384Digest, TdxEvent, sha384,
 };
 
 /// 8be4df61-93ca-11d2-aa0d-00e098032b8c: the variables that UEFI defines, as it is stored.
@@ -26,7 +26,8 @@ const HIDDEN: u32 = 0x109;
 /// What QEMU tells the firmware to try first with a direct kernel boot, if no device was given a `bootindex`.
 const BOOT_ORDER: &[u8] = b"/rom@genroms/linuxboot_dma.bin\0";
 const SEPARATOR: &[u8] = &[0; 4];
-const ACPI: &str = "QEMU's ACPI tables, which depend on its version, the CPUs and the devices: give them";
+const ACPI: &str =
+    "QEMU's ACPI tables, which depend on its version, the CPUs and the devices: give them";
 const SMBIOS: &str = "QEMU's SMBIOS tables, which depend on its version, the CPUs and the memory";
 
 /// What a boot measures.
@@ -76,9 +77,15 @@ impl Boot<'_> {
             ],
             &[
                 ("kernel", Computed(self.kernel)),
-                ("boot attempt", of(b"Calling EFI Application from Boot Option")),
+                (
+                    "boot attempt",
+                    of(b"Calling EFI Application from Boot Option"),
+                ),
                 ("separator", of(SEPARATOR)),
-                ("exit of boot services", of(b"Exit Boot Services Invocation")),
+                (
+                    "exit of boot services",
+                    of(b"Exit Boot Services Invocation"),
+                ),
                 (
                     "exit of boot services done",
                     of(b"Exit Boot Services Returned with Success"),

@@ -18,8 +18,7 @@ const EXTEND: u32 = 1;
 pub(super) const NOT_FIRMWARE: &str = "this is no UEFI firmware for TDX";
 const NO_METADATA: &str = "this firmware has no TDX metadata, so a TDX module could not start it";
 const DAMAGED: &str = "its TDX metadata is damaged";
-const UNKNOWN: &str =
-    "its TDX metadata asks for something that this version cannot measure (a section's type or attributes)";
+const UNKNOWN: &str = "its TDX metadata asks for something that this version cannot measure (a section's type or attributes)";
 
 /// What a section is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,10 +109,7 @@ fn from_end<'a>(file: &'a [u8], entry: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// One section and its bytes in the file.
-fn read_section<'a>(
-    file: &'a [u8],
-    bytes: &[u8],
-) -> Result<(Section<'a>, &'a [u8]), &'static str> {
+fn read_section<'a>(file: &'a [u8], bytes: &[u8]) -> Result<(Section<'a>, &'a [u8]), &'static str> {
     let word = |at| u32_at(bytes, at).ok_or(DAMAGED);
     let long = |at| u64_at(bytes, at).ok_or(DAMAGED);
     let (offset, length) = (word(0)? as usize, word(4)? as usize);

@@ -149,7 +149,7 @@ pub fn mr_config_id(configuration: &[u8]) -> Sha384Digest {
 }
 
 fn memory_map(metadata: &Metadata<'_>, memory: u64) -> Result<Sha384Digest, MeasureError> {
-    let bytes = (1..=MAX_MEMORY).contains(&memory).then(|| memory << 20);
+    let bytes = (1..=MAX_MEMORY).contains(&memory).then_some(memory << 20);
     let map = bytes.and_then(|bytes| hand_off::block(metadata, bytes));
     let map = map.ok_or(MeasureError::Memory { memory })?;
     Ok(sha384(&[&map]))

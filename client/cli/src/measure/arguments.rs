@@ -41,7 +41,7 @@ pub(crate) struct SnpArguments {
     /// Which CPU type the guest sees [default: EPYC-v4]
     #[arg(long, value_name = "TYPE")]
     pub(crate) cpu: Option<CpuType>,
-    /// SEV_FEATURES of the virtual CPUs [default: 1, SNP alone]
+    /// `SEV_FEATURES` of the virtual CPUs [default: 1, SNP alone]
     #[arg(long, value_name = "HEX", value_parser = hex_number)]
     pub(crate) guest_features: Option<u64>,
     /// Sign an ID block with this P-384 key

@@ -48,10 +48,7 @@ fn sign(
         guest_svn: snp.guest_svn.unwrap_or_default(),
         policy: snp.policy.unwrap_or_default(),
     };
-    let identity = block.sign(
-        &key("--id-key", id_key)?,
-        &key("--author-key", author_key)?,
-    );
+    let identity = block.sign(&key("--id-key", id_key)?, &key("--author-key", author_key)?);
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     for (name, bytes) in [
         ("id-block", &identity.block),
