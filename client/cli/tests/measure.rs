@@ -201,3 +201,76 @@ fn writes_an_id_block_as_qemu_takes_it() {
     assert_eq!(hex::encode(&decoded("id-block")[..48]), digest);
     assert_eq!(decoded("id-auth").len(), 4096);
 }
+
+/// A TCG2 log, as the CCEL table holds it, of these registers and digests.
+fn event_log(events: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut log = vec![0; 32];
+    log[4] = 3;
+    let mut specification = b"Spec ID Event03\0".to_vec();
+    specification.extend([0; 8]);
+    specification.extend([1, 0, 0, 0, 0x0C, 0, 48, 0, 0]);
+    log[28] = u8::try_from(specification.len()).unwrap();
+    log.extend(specification);
+    for (rtmr, digest) in events {
+        // The log counts MRTD as register 0.
+        log.extend([rtmr + 1, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0x0C, 0]);
+        log.extend(digest);
+        log.extend([0; 4]);
+    }
+    log
+}
+
+#[test]
+fn holds_an_event_log_against_the_image() {
+    let Some(image) = built() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ccel");
+    let machine = [
+        image.to_str().unwrap(),
+        "--platform",
+        "tdx",
+        "--memory",
+        "2048",
+    ];
+    let (_, json, _) = measure(&[&machine[..], &["--format", "json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let mut events: Vec<(u8, Vec<u8>)> = json["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            // What varies may be anything.
+            let digest = event["digest"]
+                .as_str()
+                .map_or(vec![7; 48], |text| hex::decode(text).unwrap());
+            (
+                u8::try_from(event["rtmr"].as_u64().unwrap()).unwrap(),
+                digest,
+            )
+        })
+        .collect();
+    let compare = |events: &[(u8, Vec<u8>)]| {
+        fs::write(&path, event_log(events)).unwrap();
+        let (code, printed, _) =
+            measure(&[&machine[..], &["--event-log", path.to_str().unwrap()]].concat());
+        (code, printed)
+    };
+    assert_eq!(
+        compare(&events),
+        (0, "the same: the log tells of this image\n".to_owned())
+    );
+    let initrd = events.len() - 1;
+    events[initrd].1[0] ^= 1;
+    assert_eq!(
+        compare(&events),
+        (
+            1,
+            "RTMR2, event 1: found \"EV_SEPARATOR\", expected initrd\n".to_owned()
+        )
+    );
+    fs::write(&path, "no log").unwrap();
+    let (code, _, said) =
+        measure(&[&machine[..], &["--event-log", path.to_str().unwrap()]].concat());
+    assert_eq!(code, 2);
+    assert!(said.contains("the event log is malformed"), "{said}");
+}
