@@ -26,6 +26,7 @@ pub struct ImageRecipe {
     /// The firmware that runs in front of it on SNP hardware.
     pub firmware: Source,
     /// The firmware that runs in front of it on TDX hardware; without it the image is for SNP alone.
+    #[serde(rename = "firmware-tdx")]
     pub firmware_tdx: Option<Source>,
     /// Programs of this workspace.
     pub binary: Vec<Binary>,

@@ -167,7 +167,7 @@ fn with_tdx(bench: &mut Workbench, firmware: &[u8]) {
         &deb(&[("./usr/share/ovmf/OVMF.inteltdx.ms.fd", firmware)]),
     );
     let source =
-        "firmware_tdx = { input = \"tdx\", path = \"usr/share/ovmf/OVMF.inteltdx.ms.fd\" }";
+        "firmware-tdx = { input = \"tdx\", path = \"usr/share/ovmf/OVMF.inteltdx.ms.fd\" }";
     bench.write(
         "recipes/image.toml",
         format!("{source}\n{RECIPE}").as_bytes(),
