@@ -39,5 +39,5 @@ mod x509;
 pub use inspection::Patience;
 pub use rejection::Rejection;
 pub use stages::{Authentic, Bound, Collateral, Trusted, Unverified};
-pub use utc::Time;
+pub use utc::{Span, Time};
 pub use verdict::{Refusal, Verdict};
