@@ -6,8 +6,12 @@ use anyhow::{Context, bail};
 use chrysalis_attestation::Collateral;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 
+use crate::files;
+
 /// The most bytes of one file; AMD's longest list is far shorter.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_FILE: usize = 1024 * 1024;
+/// The most bytes of all files together; what every vendor has published takes less.
+const MAX_FOLDER: usize = 16 * 1024 * 1024;
 
 /// Reads every file of a known ending, in the order of their names.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<Collateral> {
@@ -20,13 +24,21 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Collateral> {
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     paths.sort();
     let mut collateral = Collateral::default();
+    let mut left = MAX_FOLDER;
     for path in paths {
         let ending = path
             .extension()
             .and_then(|ending| ending.to_str())
             .unwrap_or_default();
         if matches!(ending, "pem" | "der" | "crt" | "cer" | "crl") {
-            add(&mut collateral, &path, ending == "crl")
+            let bytes = files::read(&path, MAX_FILE)?;
+            left = left.checked_sub(bytes.len()).with_context(|| {
+                let folder = folder.display();
+                format!(
+                    "{folder} holds more than {MAX_FOLDER} bytes: leave what this evidence needs"
+                )
+            })?;
+            add(&mut collateral, bytes, ending == "crl")
                 .with_context(|| format!("cannot use {}", path.display()))?;
         }
     }
@@ -39,11 +51,7 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Collateral> {
     Ok(collateral)
 }
 
-fn add(collateral: &mut Collateral, path: &Path, is_list: bool) -> anyhow::Result<()> {
-    if fs::metadata(path)?.len() > MAX_FILE {
-        bail!("it has more than {MAX_FILE} bytes");
-    }
-    let bytes = fs::read(path)?;
+fn add(collateral: &mut Collateral, bytes: Vec<u8>, is_list: bool) -> anyhow::Result<()> {
     if !bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
         let kind = if is_list {
             &mut collateral.crls

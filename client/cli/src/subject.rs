@@ -69,7 +69,10 @@ pub(crate) async fn load(subject: &Subject) -> anyhow::Result<Artifact> {
             .read_to_end(&mut bytes)
             .context("cannot read stdin")?,
     };
-    Artifact::recognise(&bytes)
+    Artifact::recognise(&bytes).with_context(|| match subject {
+        Subject::File(path) => format!("cannot use {}", path.display()),
+        _ => "cannot use what came".to_owned(),
+    })
 }
 
 impl Artifact {

@@ -115,13 +115,17 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What hex text stands for; `None` if the bytes are no hex text.
+/// Hex text of the longest evidence that comes so, Azure's wrapping, with room for line breaks.
+const MAX_HEX: usize = 3 * hcl::MAX_SIZE;
+
+/// What hex text stands for; `None` if the bytes are no hex text, or too many to be evidence.
 pub(super) fn unhex(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = bytes.trim_ascii();
-    let digits = text
-        .iter()
-        .all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
-    if text.is_empty() || !digits {
+    let digits = || {
+        text.iter()
+            .all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace())
+    };
+    if text.is_empty() || text.len() > MAX_HEX || !digits() {
         return None;
     }
     let compact: Vec<u8> = text

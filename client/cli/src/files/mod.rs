@@ -6,7 +6,7 @@ mod kind;
 pub(crate) mod nvidia;
 pub(crate) mod snp;
 
-pub(crate) use input::read_policy;
+pub(crate) use input::{read, read_policy};
 
 /// What stands in a verdict for everything that only a policy could want.
 const NO_POLICY: &str = "no policy says what is wanted";
