@@ -176,4 +176,10 @@ mod tests {
             assert_eq!(Kind::of(&bytes), kind, "{bytes:?}");
         }
     }
+
+    #[test]
+    fn hex_text_longer_than_any_evidence_is_left_as_it_is() {
+        assert!(unhex(&vec![b'0'; MAX_HEX]).is_some());
+        assert_eq!(unhex(&vec![b'0'; MAX_HEX + 2]), None);
+    }
 }

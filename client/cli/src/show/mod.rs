@@ -6,7 +6,7 @@ mod report;
 
 use std::fmt::Write;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use chrysalis_attestation::{
     binding::Session,
     bundle::{CpuReport, Evidence},
@@ -25,7 +25,10 @@ pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
     let mut page = Page::default();
     match subject::load(&arguments.subject).await? {
         Artifact::Session(saved) => session(&mut page, &saved)?,
-        Artifact::Certificate(der) => certificate(&mut page, &der)?,
+        Artifact::Certificate(der) => {
+            certificate(&mut page, &der)
+                .with_context(|| format!("cannot show {}", arguments.subject))?;
+        }
         Artifact::Bundle(bundle) => evidence(&mut page, &bundle),
         Artifact::Report(bytes) => report::show(&mut page, &bytes),
     }

@@ -1,6 +1,7 @@
 //! Good inputs to start from, signed by simulated vendors. Made anew each time, never kept in the repository.
 
 mod amd;
+mod intel;
 mod nvidia;
 mod wire;
 
@@ -34,14 +35,20 @@ fn seed(target: &'static str, name: &'static str, bytes: impl Into<Vec<u8>>) -> 
     }
 }
 
-/// The vendors that sign them; `folder` keeps the keys, whose making takes seconds.
+/// The simulated AMD; `folder` keeps its keys, whose making takes seconds. Those of the others follow from a number.
 pub fn vendor(folder: &Path) -> Result<Amd, SimulateError> {
     Amd::open_or_create(folder, NOW, &mut |step| eprintln!("  {step}"))
 }
 
-/// All of them.
+/// All of them, by all the vendors.
 pub fn all(amd: &Amd) -> Vec<Seed> {
-    [amd::seeds(amd), nvidia::seeds(), wire::seeds()].concat()
+    [
+        amd::seeds(amd),
+        intel::seeds(),
+        nvidia::seeds(),
+        wire::seeds(),
+    ]
+    .concat()
 }
 
 /// Those of one target, to mutate.

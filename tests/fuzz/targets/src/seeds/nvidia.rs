@@ -1,9 +1,12 @@
-//! Seeds of what GPUs say.
+//! Seeds of what GPUs say, and of what NVIDIA says about them.
 
-use chrysalis_attestation::nvidia::spdm::Request;
+use chrysalis_attestation::nvidia::spdm::Report;
+use chrysalis_simulate::{Nvidia, nvidia::Manifest};
 
-use super::{Seed, seed};
+use super::{Seed, amd::pem, seed};
+use crate::{parts, targets};
 
+const SIGNATURE_SIZE: usize = 96;
 /// The policy of GPUs, with every key.
 const POLICY: &str = r#"version = 1
 [gpu]
@@ -22,56 +25,36 @@ fwid = { unchecked = "none" }
 "#;
 
 pub(super) fn seeds() -> Vec<Seed> {
-    let opaque = opaque();
+    let nvidia: &Nvidia = &targets::NVIDIA;
+    let gpu = nvidia.gpu(0).evidence(&[0x4E; 32]);
+    let chain: String = gpu.chain.iter().map(|der| pem(der)).collect();
+    let collateral = nvidia.collateral(super::NOW);
+    let opaque = Report::parse(&gpu.report).expect("an honest report").opaque;
+    let answers = collateral.ocsp.iter().map(|answer| answer.der.as_slice());
+    let rims = collateral.rims.iter().map(Vec::as_slice);
+    let mut whole: Vec<&[u8]> = answers.chain(rims).collect();
+    whole.extend([chain.as_bytes(), &gpu.report]);
+    let json = format!(
+        r#"[{{"certificate":"{}","evidence":"{}","arch":"HOPPER","nonce":"4e"}}]"#,
+        data_encoding::BASE64.encode(chain.as_bytes()),
+        data_encoding::BASE64.encode(&gpu.report)
+    );
+    let unsigned = &gpu.report[..gpu.report.len() - SIGNATURE_SIZE];
     vec![
-        seed("spdm", "unsigned", report(&opaque)),
+        seed("spdm", "signed", gpu.report.as_slice()),
+        seed("spdm", "cut", unsigned),
         seed("opaque", "hopper", opaque),
+        seed(
+            "gpu_evidence",
+            "beside-a-chain",
+            parts::join(&[chain.as_bytes(), &gpu.report]),
+        ),
+        seed("gpu_evidence", "json", parts::join(&[b"", json.as_bytes()])),
+        seed("rim", "driver", collateral.rims[0].as_slice()),
+        seed("rim_content", "driver", Manifest::driver().document()),
+        seed("rim_content", "vbios", Manifest::vbios().document()),
+        seed("ocsp", "good", collateral.ocsp[0].der.as_slice()),
+        seed("gpu_verify", "honest", parts::join(&whole)),
         seed("policy", "gpus", POLICY),
     ]
-}
-
-/// Question and answer with three measurements, and a signature of zeros.
-fn report(opaque: &[u8]) -> Vec<u8> {
-    let nonce = [0x4E; 32];
-    let mut bytes = Request { nonce, slot: 0 }.encode().to_vec();
-    let mut record = Vec::new();
-    for index in 1..=3 {
-        record.extend([index, 1, 51, 0, 1, 48, 0]);
-        record.extend([index; 48]);
-    }
-    bytes.extend([0x11, 0x60, 0, 0, 3]);
-    bytes.extend(&little_endian(record.len())[..3]);
-    bytes.extend(record);
-    bytes.extend([2; 32]);
-    bytes.extend(&little_endian(opaque.len())[..2]);
-    bytes.extend(opaque);
-    bytes.extend([0; 96]);
-    bytes
-}
-
-/// Everything that the verifier reads of Hopper's firmware.
-fn opaque() -> Vec<u8> {
-    let fields: [(u8, &[u8]); 8] = [
-        (3, b"550.90.07\0"),
-        (6, &[0x00, 0x9F, 0x00, 0x96, 0x01, 0, 0, 0]),
-        (11, &[0xAA]),
-        (15, b"882\0\0\0\0\0\0"),
-        (17, b"1010\0"),
-        (18, b"0200\0"),
-        (20, &[5; 48]),
-        (36, &[0, 0]),
-    ];
-    fields
-        .iter()
-        .flat_map(|(kind, value)| {
-            let size = little_endian(value.len());
-            [&[*kind, 0], &size[..2], value].concat()
-        })
-        .collect()
-}
-
-fn little_endian(number: usize) -> [u8; 4] {
-    u32::try_from(number)
-        .expect("seeds are small")
-        .to_le_bytes()
 }

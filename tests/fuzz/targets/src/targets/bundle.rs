@@ -47,9 +47,6 @@ pub(super) fn certificate(bytes: &[u8]) {
     assert!(found.is_err(), "genuine under AMD's roots");
     let trusted = party().verify_certificate(bytes);
     assert!(trusted.is_err(), "trusted under AMD's roots");
-    if let Ok((evidence, _)) = Evidence::from_certificate(bytes) {
-        bundle(&evidence.encode());
-    }
 }
 
 /// What `chrysalis verify --save` writes.

@@ -15,7 +15,7 @@ use chrysalis_attestation::{
     },
 };
 
-use super::NOW;
+use super::{NOW, NVIDIA};
 use crate::parts;
 
 /// Question and answer, and what is inside the answer.
@@ -70,6 +70,12 @@ pub(super) fn rim(bytes: &[u8]) {
     }
 }
 
+/// What a manifest says, which is read only once it is signed: here by the simulated NVIDIA, whatever it says.
+pub(super) fn rim_content(bytes: &[u8]) {
+    let signed = NVIDIA.sign_manifest(&String::from_utf8_lossy(bytes));
+    rim(&signed);
+}
+
 /// An answer by itself: it is read before any GPU is looked at.
 pub(super) fn ocsp(bytes: &[u8]) {
     judge(&[], &collateral([bytes], []), &Roots::nvidia());
@@ -77,8 +83,9 @@ pub(super) fn ocsp(bytes: &[u8]) {
 
 /// A GPU with both manifests and answers about all of it.
 pub(super) fn verify(bytes: &[u8]) {
-    let [a, b, c, d, driver, vbios, chain, report] = parts::split(bytes);
-    let answers = [a, b, c, d].into_iter().filter(|it| !it.is_empty());
+    let [a, b, c, d, e, f, driver, vbios, chain, report] = parts::split(bytes);
+    let answers = [a, b, c, d, e, f].into_iter();
+    let answers = answers.filter(|answer| !answer.is_empty());
     let collateral = collateral(answers, [driver, vbios]);
     let chain = read_chain(chain).unwrap_or_default();
     let device = chain.last().map(|root| sha256(&[root]));

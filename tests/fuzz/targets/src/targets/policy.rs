@@ -1,5 +1,7 @@
 //! What a relying party wants. It is the relying party's own file, but people paste policies from strangers.
 
+use std::sync::LazyLock;
+
 use chrysalis_attestation::{
     policy::{Policy, Template},
     snp::tcb::Tcb,
@@ -18,7 +20,9 @@ pub(super) fn policy(bytes: &[u8]) {
 
 /// A policy that the seeds would meet, if it named their root.
 pub(super) fn strict() -> Policy {
-    Policy::parse(&template()).expect("a template is a policy")
+    static STRICT: LazyLock<Policy> =
+        LazyLock::new(|| Policy::parse(&template()).expect("a template is a policy"));
+    STRICT.clone()
 }
 
 /// The same as text.

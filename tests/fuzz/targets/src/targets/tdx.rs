@@ -1,11 +1,17 @@
 //! Intel: the quote, its collateral, and the event log.
 
+use std::sync::LazyLock;
+
 use chrysalis_attestation::{
     digest::sha256,
-    tdx::{Collateral, EventLog, Question, Quote, Roots, TdxPolicy, explain, split_answer, verify},
+    tdx::{
+        Collateral, EventLog, Question, Quote, Roots, Status, TdxPolicy, explain, split_answer,
+        verify,
+    },
 };
+use chrysalis_simulate::intel::TdProfile;
 
-use super::NOW;
+use super::{INTEL, NOW};
 use crate::parts;
 
 /// A quote with its collateral and its log. Collateral that cannot be read stands for none at all.
@@ -64,6 +70,44 @@ pub(super) fn collateral(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// QE identity and TCB info, which are read only once they are signed: here by the simulated Intel, whatever they say.
+pub(super) fn statements(bytes: &[u8]) {
+    static HONEST: LazyLock<(Vec<u8>, Collateral)> = LazyLock::new(|| {
+        let quote = INTEL.quote(&TdProfile::default());
+        (quote, INTEL.collateral(NOW))
+    });
+    let (quote, honest) = &*HONEST;
+    let [identity, info] = parts::split(bytes).map(|part| String::from_utf8_lossy(part));
+    let sign = |text: &str| {
+        let signature = INTEL.tcb_signer.sign_fixed(text.as_bytes());
+        signature.try_into().expect("a signature has 64 bytes")
+    };
+    let collateral = Collateral {
+        tcb_info_signature: sign(&info),
+        tcb_info: info.into_owned(),
+        qe_identity_signature: sign(&identity),
+        qe_identity: identity.into_owned(),
+        ..honest.clone()
+    };
+    let mut policy = TdxPolicy::genuine("fuzzing");
+    policy.statuses = Status::ALL.to_vec();
+    let question = |roots| Question {
+        roots,
+        collateral: &collateral,
+        event_log: None,
+        policy: &policy,
+        now: NOW,
+    };
+    let (intel, named) = (Roots::intel(), INTEL.roots());
+    let (failures, _) = explain(quote, &question(&intel));
+    assert!(!failures.is_empty(), "genuine under Intel's root");
+    let verified = verify(quote, &question(&named));
+    assert!(
+        verified.map_or(true, |it| it.simulated()),
+        "a simulated root passed in silence"
+    );
 }
 
 /// What firmware and loaders say they measured.
