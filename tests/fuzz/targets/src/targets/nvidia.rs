@@ -83,8 +83,8 @@ pub(super) fn ocsp(bytes: &[u8]) {
 
 /// A GPU with both manifests and answers about all of it.
 pub(super) fn verify(bytes: &[u8]) {
-    let [a, b, c, d, e, f, driver, vbios, chain, report] = parts::split(bytes);
-    let answers = [a, b, c, d, e, f].into_iter();
+    let [answers @ .., driver, vbios, chain, report] = parts::split::<10>(bytes);
+    let answers = answers.into_iter();
     let answers = answers.filter(|answer| !answer.is_empty());
     let collateral = collateral(answers, [driver, vbios]);
     let chain = read_chain(chain).unwrap_or_default();
