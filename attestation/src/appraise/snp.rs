@@ -10,12 +10,13 @@ use crate::{
 
 type Result = std::result::Result<(), Rejection>;
 
-/// Steps policy-1 to policy-8.
+/// Steps hcl-8 and policy-1 to policy-8.
 pub(super) fn appraise(
     genuine: &Genuine,
     policy: &SnpPolicy,
     transcript: &mut Transcript,
 ) -> Result {
+    pcrs(genuine, policy, transcript)?;
     machine(genuine, policy, transcript)?;
     firmware(genuine, policy, transcript)?;
     guest_policy(genuine, policy, transcript)?;
@@ -26,7 +27,14 @@ pub(super) fn appraise(
 }
 
 /// What holds without any policy: memory that the host may read, or move, is not private, so no evidence is worth anything then.
+///
+/// Bits of the platform that nobody here knows are told, and left to a policy.
 pub(super) fn private(genuine: &Genuine, transcript: &mut Transcript) -> Result {
+    let unknown = genuine.report.platform_info.unknown();
+    if unknown != 0 {
+        let why = format!("it sets bits {unknown:#x}, whose meaning is not known");
+        transcript.not_checked("policy-5", "platform", &why);
+    }
     let guest = genuine.report.policy;
     let bits = [
         (guest.debug_allowed(), Rejection::DebugAllowed),
@@ -34,6 +42,26 @@ pub(super) fn private(genuine: &Genuine, transcript: &mut Transcript) -> Result 
     ];
     let found = format_args!("{:#x}", guest.0);
     transcript.no_wrong_bit(("policy-4", "guest policy"), bits, found)
+}
+
+/// What the guest of Azure's paravisor booted. Evidence from anywhere else tells no PCR, so a policy that wants one refuses it.
+fn pcrs(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    let check = ("hcl-8", "wanted PCRs");
+    if policy.pcrs.is_empty() && genuine.vtpm.is_some() {
+        transcript.not_checked(check.0, check.1, LEFT_OPEN);
+    }
+    for (&index, wanted) in &policy.pcrs {
+        let found = genuine.vtpm.as_ref().and_then(|told| told.pcr(index));
+        let Some(found) = found.map(Hex) else {
+            let unquoted = Rejection::VtpmPcrUnquoted { index };
+            transcript.require(check, false, unquoted, "")?;
+            continue;
+        };
+        let unknown = Rejection::VtpmPcrUnknown { index, found };
+        let told = format_args!("PCR {index}: {found}");
+        transcript.require(check, wanted.contains(&found.0), unknown, told)?;
+    }
+    Ok(())
 }
 
 fn machine(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
@@ -152,6 +180,7 @@ fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcri
 fn platform(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
     let info = genuine.report.platform_info;
     let policy = &policy.platform;
+    let unknown = info.unknown() & !policy.unknown_bits;
     let too_wide = |bit| Rejection::PlatformTooWide { bit };
     let lacks = |bit| Rejection::PlatformLacks { bit };
     let bits = [
@@ -177,6 +206,7 @@ fn platform(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) 
             policy.alias_check && !info.alias_check(),
             lacks("the memory alias check"),
         ),
+        (unknown != 0, Rejection::PlatformUnknown { bits: unknown }),
     ];
     let found = format_args!("{:#x}", info.0);
     transcript.no_wrong_bit(("policy-5", "platform"), bits, found)

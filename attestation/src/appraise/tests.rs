@@ -11,6 +11,7 @@ use crate::{
         report::{Firmware, KeyInfo, Mitigations, Report, Signature, SigningKey},
         tcb::{Tcb, TcbVersion},
         verify::Levels,
+        vtpm::{Quote, Told},
     },
     verdict::{LEFT_OPEN, Outcome},
 };
@@ -88,6 +89,7 @@ pub(crate) fn genuine() -> Genuine {
             revocation_until: Some(Time(1_796_126_400)),
         },
         chip_compared: true,
+        vtpm: None,
     }
 }
 
@@ -209,6 +211,59 @@ fn refuses_a_simulated_root_that_the_policy_does_not_name() {
         case.genuine.simulated = true;
         case.policy.simulation = vec![root.0];
     });
+}
+
+/// What a virtual TPM tells that quoted PCR 4.
+fn told(pcrs: Option<[u8; 32]>) -> Told {
+    Told {
+        quote: Quote {
+            nonce: Vec::new(),
+            clock: 0,
+            resets: 0,
+            restarts: 0,
+            safe: true,
+            firmware: 0,
+            selection: vec![4],
+            digest: [0; 32],
+        },
+        pcrs: pcrs.map(|value| [(4, value)].into()),
+        fresh: false,
+    }
+}
+
+#[test]
+fn refuses_another_value_of_a_wanted_pcr() {
+    refuses(
+        |case| {
+            case.genuine.vtpm = Some(told(Some([9; 32])));
+            case.policy.snp.pcrs = [(4, vec![[7; 32], [8; 32]])].into();
+        },
+        Rejection::VtpmPcrUnknown {
+            index: 4,
+            found: Hex([9; 32]),
+        },
+    );
+    accepts(|case| {
+        case.genuine.vtpm = Some(told(Some([8; 32])));
+        case.policy.snp.pcrs = [(4, vec![[7; 32], [8; 32]])].into();
+    });
+}
+
+#[test]
+fn refuses_evidence_that_does_not_tell_a_wanted_pcr() {
+    for (vtpm, index) in [
+        (None, 4),
+        (Some(told(None)), 4),
+        (Some(told(Some([8; 32]))), 5),
+    ] {
+        refuses(
+            |case| {
+                case.genuine.vtpm = vtpm;
+                case.policy.snp.pcrs = [(index, vec![[8; 32]])].into();
+            },
+            Rejection::VtpmPcrUnquoted { index },
+        );
+    }
 }
 
 #[test]
@@ -465,8 +520,34 @@ fn refuses_a_platform_that_is_set_up_otherwise() {
         |case| case.policy.snp.platform.ciphertext_hiding = true,
         lacks("ciphertext hiding"),
     );
+    refuses(
+        |case| {
+            case.genuine.report.platform_info = PlatformInfo(0x1_0125);
+            case.policy.snp.platform.unknown_bits = 0x100;
+        },
+        Rejection::PlatformUnknown { bits: 0x1_0000 },
+    );
+    accepts(|case| {
+        case.genuine.report.platform_info = PlatformInfo(0x125);
+        case.policy.snp.platform.unknown_bits = 0x100;
+    });
     // Turin machines set bit 6, which older documents call reserved.
     accepts(|case| case.genuine.report.platform_info = PlatformInfo(0x65));
+}
+
+#[test]
+fn without_a_policy_unknown_bits_of_the_platform_are_told() {
+    let mut genuine = genuine();
+    genuine.report.platform_info = PlatformInfo(0x125);
+    let mut transcript = Transcript::default();
+    assert_eq!(
+        appraise_without_policy(&genuine, None, &mut transcript),
+        Ok(())
+    );
+    let mut checks = transcript.checks().iter();
+    let told = checks.find(|check| check.step == "policy-5").expect("told");
+    assert_eq!(told.outcome, Outcome::NotChecked);
+    assert!(told.detail.contains("0x100"), "{}", told.detail);
 }
 
 #[test]

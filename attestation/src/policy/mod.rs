@@ -129,6 +129,9 @@ pub struct SnpPolicy {
     pub report_id: Option<Expect<[u8; 32]>>,
     /// `report_id_ma`, 32 bytes. Default: open.
     pub report_id_ma: Option<Expect<[u8; 32]>>,
+    /// `pcrs = { 4 = ["…"] }`: PCRs of Azure's virtual TPM, SHA-256, each with the values that are wanted; evidence without a
+    /// quote of them is then refused. Default: open.
+    pub pcrs: BTreeMap<u8, Vec<[u8; 32]>>,
 }
 
 /// `[snp.platform]`: how the machine must be set up.
@@ -152,6 +155,8 @@ pub struct PlatformPolicy {
     pub ciphertext_hiding: bool,
     /// `alias_check`: whether memory must have been searched for aliases (`BadRAM`). Default: true.
     pub alias_check: bool,
+    /// `unknown_bits = "0x100"`: bits of `PLATFORM_INFO` that may be set though this verifier knows no meaning. Default: none.
+    pub unknown_bits: u64,
 }
 
 /// The lowest firmware levels that are accepted.

@@ -13,3 +13,4 @@ pub mod report;
 pub mod table;
 pub mod tcb;
 pub(crate) mod verify;
+pub mod vtpm;

@@ -17,12 +17,14 @@ pub(super) enum Kind {
     TdxQuote,
     SgxQuote,
     GpuReport,
+    TpmQuote,
     Certificate,
     CertificateTable,
     RevocationList,
     OtherPem,
     OtherDer,
     GpuJson,
+    TpmJson,
     TdxCollateral,
     OtherJson,
     Xml,
@@ -44,6 +46,7 @@ impl Kind {
             [4 | 5, 0, 2 | 3, 0, 0x81, 0, 0, 0, ..] => return Self::TdxQuote,
             [3, 0, 2 | 3, 0, ..] | [4 | 5, 0, 2 | 3, 0, 0, 0, 0, 0, ..] => return Self::SgxQuote,
             [0x11, 0xE0, ..] => return Self::GpuReport,
+            [0xFF, b'T', b'C', b'G', ..] => return Self::TpmQuote,
             [0x30, 0x80..=0x84, ..] => return Self::of_der(bytes),
             _ if hcl::is_wrapped(bytes) => {
                 return match hcl::platform(bytes) {
@@ -83,6 +86,8 @@ impl Kind {
         let has = |key: &[u8]| text.windows(key.len()).any(|window| window == key);
         if has(b"\"tcb_info\"") || has(b"\"tcbInfo\"") {
             Self::TdxCollateral
+        } else if has(b"\"message\"") && has(b"\"signature\"") && has(b"\"pcrs\"") {
+            Self::TpmJson
         } else if has(b"\"evidence\"") && has(b"\"certificate\"") {
             Self::GpuJson
         } else {
@@ -101,12 +106,14 @@ impl fmt::Display for Kind {
             Self::TdxQuote => "a TDX quote",
             Self::SgxQuote => "an SGX quote",
             Self::GpuReport => "a GPU report",
+            Self::TpmQuote => "a TPM's quote",
             Self::Certificate => "a certificate",
             Self::CertificateTable => "a certificate table",
             Self::RevocationList => "a revocation list",
             Self::OtherPem => "PEM of another kind",
             Self::OtherDer => "DER, perhaps an OCSP answer",
             Self::GpuJson => "GPU evidence in JSON",
+            Self::TpmJson => "a TPM's quote in JSON",
             Self::TdxCollateral => "TDX collateral",
             Self::OtherJson => "JSON",
             Self::Xml => "XML, perhaps a RIM",
@@ -159,6 +166,12 @@ mod tests {
             (long(&[4, 0, 2, 0, 0x81], 4000), Kind::TdxQuote),
             (long(&[3, 0, 2, 0], 4000), Kind::SgxQuote),
             (vec![0x11, 0xE0], Kind::GpuReport),
+            (b"\xFFTCG\x80\x18".to_vec(), Kind::TpmQuote),
+            (b"ff544347".to_vec(), Kind::TpmQuote),
+            (
+                b"{\"quote\":{\"message\":[],\"pcrs\":[],\"signature\":[]}}".to_vec(),
+                Kind::TpmJson,
+            ),
             (b"11e0 01\n".to_vec(), Kind::GpuReport),
             (vec![0x30, 0x82, 1], Kind::OtherDer),
             (b"-----BEGIN CERTIFICATE-----".to_vec(), Kind::Certificate),

@@ -5,6 +5,7 @@ mod input;
 mod kind;
 pub(crate) mod nvidia;
 pub(crate) mod snp;
+mod vtpm;
 
 pub(crate) use input::{read, read_policy};
 
