@@ -12,8 +12,8 @@ use std::{
     process::Command,
 };
 
-use chrysalis_attestation::nvidia::spdm::Request;
-use chrysalis_simulate::Launch;
+use chrysalis_attestation::{digest::sha256, nvidia::spdm::Request};
+use chrysalis_simulate::{Amd, Launch};
 use chrysalis_tests::{
     paths,
     scene::{LAUNCH_DIGEST, NOW},
@@ -27,11 +27,14 @@ const MIB: usize = 1024 * 1024;
 const MANY: usize = 16;
 
 /// Where a file can be named; `{}` is the hostile one, the others are as they should be.
-const PLACES: [&str; 15] = [
+const PLACES: [&str; 18] = [
     "verify snp --report {} --cert vcek.der",
     "verify snp --report report.bin --cert {}",
     "verify snp --report report.bin --cert vcek.der --crl {}",
     "verify snp --report report.bin --cert vcek.der --policy {}",
+    "verify snp --report wrapped.bin --cert vcek.der --tpm-quote {}",
+    "verify snp --report wrapped.bin --cert vcek.der --tpm-quote quote.bin --tpm-signature {}",
+    "verify snp --report wrapped.bin --cert vcek.der --tpm-quote quote.bin --tpm-signature gpu.bin --tpm-pcrs {}",
     "verify nvidia --nonce NONCE --report {} --chain vcek.pem",
     "verify nvidia --nonce NONCE --report {}",
     "verify nvidia --nonce NONCE --report gpu.bin --chain {}",
@@ -51,7 +54,7 @@ struct Scene(TempDir);
 impl Scene {
     fn new() -> Self {
         let scene = Self(tempfile::tempdir().expect("a folder"));
-        let amd = chrysalis_simulate::Amd::open_or_create(&paths::vendor(), NOW, &mut |step| {
+        let amd = Amd::open_or_create(&paths::vendor(), NOW, &mut |step| {
             println!("{step}");
         })
         .expect("a vendor");
@@ -61,6 +64,8 @@ impl Scene {
         let mut gpu = Request { nonce, slot: 0 }.encode().to_vec();
         gpu.resize(1000, 0);
         scene.put("report.bin", &amd.sign_report(&launch, [0; 64]));
+        scene.put("wrapped.bin", &wrapped(&amd, &launch));
+        scene.put("quote.bin", b"\xFFTCG\x80\x18 and no more");
         scene.put("vcek.der", vcek);
         scene.put("vcek.pem", pem(vcek).as_bytes());
         scene.put("gpu.bin", &gpu);
@@ -133,6 +138,17 @@ impl Scene {
             _ => panic!("{what}"),
         }
     }
+}
+
+/// A report as Azure wraps it, without runtime data.
+fn wrapped(amd: &Amd, launch: &Launch) -> Vec<u8> {
+    let mut report_data = [0; 64];
+    report_data[..32].copy_from_slice(&sha256(&[]));
+    let mut bytes = b"HCLA\x02\0\0\0".to_vec();
+    bytes.resize(32, 0);
+    bytes.extend(amd.sign_report(launch, report_data));
+    bytes.extend([20, 1, 2, 1, 0].map(u32::to_le_bytes).concat());
+    bytes
 }
 
 fn pem(der: &[u8]) -> String {

@@ -6,7 +6,12 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    Collateral, Patience, digest::sha256, nvidia, roots::Roots, snp::examine, tdx,
+    Collateral, Patience,
+    digest::sha256,
+    nvidia,
+    roots::Roots,
+    snp::{examine, hcl, vtpm},
+    tdx,
 };
 use chrysalis_fuzz_targets::{
     TARGETS, parts,
@@ -89,6 +94,9 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     };
     let examined = examine::examine(report, &question, Patience::All);
     assert_eq!(examined.failures(), []);
+
+    let [_, _, _, quote, wrapped] = parts::split(honest("vtpm"));
+    assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped).is_ok());
 
     let [log, collateral, quote] = parts::split(honest("tdx_quote"));
     let root = tdx::Quote::parse(quote).expect("a quote").chain.pop();

@@ -14,6 +14,7 @@ use super::{NOW, Seed, seed};
 use crate::{parts, targets};
 
 const CONFIGURATION: &[u8] = b"model = \"smollm2\"\n";
+const RUNTIME_DATA: &[u8] = br#"{"keys":[],"vm-configuration":{},"user-data":"00"}"#;
 /// GUIDs of the certificate table, in the order of its certificates here: VCEK, ASK, ARK.
 const TABLE: [u128; 3] = [
     0x63da_758d_e664_4564_adc5_f4b9_3be8_accd,
@@ -36,7 +37,8 @@ pub(super) fn seeds(amd: &Amd) -> Vec<Seed> {
         seed("snp_report", "version-3", older(amd, &launch, 3)),
         seed("snp_chain", "honest", chain),
         seed("certificate_table", "three", table(&certificates)),
-        seed("hcl", "honest", hcl(amd, &launch)),
+        seed("hcl", "honest", wrapped(amd, &launch, RUNTIME_DATA)),
+        seed("vtpm", "unsigned", vtpm(amd, &launch, vcek)),
         seed("pem", "der", vcek.as_slice()),
         seed("pem", "three", pem),
         seed("bundle", "honest", bundle),
@@ -70,8 +72,7 @@ fn table(certificates: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A header of 32 bytes, the report, five words, and the runtime data that the report covers.
-fn hcl(amd: &Amd, launch: &Launch) -> Vec<u8> {
-    let runtime_data = br#"{"keys":[],"vm-configuration":{},"user-data":"00"}"#;
+fn wrapped(amd: &Amd, launch: &Launch, runtime_data: &[u8]) -> Vec<u8> {
     let mut report_data = [0; 64];
     report_data[..32].copy_from_slice(&sha256(&[runtime_data]));
     let mut bytes = b"HCLA\x02\0\0\0".to_vec();
@@ -82,6 +83,25 @@ fn hcl(amd: &Amd, launch: &Launch) -> Vec<u8> {
     }
     bytes.extend(runtime_data);
     bytes
+}
+
+/// A quote of two PCRs by a key that nobody holds: the runtime data name it, and its signature is noise.
+fn vtpm(amd: &Amd, launch: &Launch, vcek: &[u8]) -> Vec<u8> {
+    let modulus = data_encoding::BASE64URL_NOPAD.encode(&[0xC5; 256]);
+    let keys = format!(
+        r#"{{"keys":[{{"kid":"HCLAkPub","kty":"RSA","key_ops":["sign"],"e":"AQAB","n":"{modulus}"}}]}}"#
+    );
+    let pcrs = [[1; 32], [2; 32]];
+    let mut quote = b"\xFFTCG\x80\x18\0\0\0\x20".to_vec();
+    quote.extend([7; 32]);
+    // Clock, resets, restarts, safe, firmware; one bank of SHA-256, in it PCRs 0 and 1; the digest's length.
+    quote.extend([0; 16]);
+    quote.push(1);
+    quote.extend([0; 8]);
+    quote.extend([0, 0, 0, 1, 0, 0x0B, 3, 3, 0, 0, 0, 32]);
+    quote.extend(sha256(&[pcrs.as_flattened()]));
+    let wrapped = wrapped(amd, launch, keys.as_bytes());
+    parts::join(&[vcek, pcrs.as_flattened(), &[0x55; 256], &quote, &wrapped])
 }
 
 /// A bundle, a certificate that carries one, and a saved conversation.

@@ -47,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     target("snp_chain", 16 * KIB, Some("x509"), snp::chain),
     target("certificate_table", 16 * KIB, Some("x509"), snp::table),
     target("hcl", 4 * KIB, None, snp::hcl),
+    target("vtpm", 16 * KIB, Some("x509"), snp::vtpm),
     target("pem", 16 * KIB, Some("x509"), snp::pem),
     target("tdx_quote", 64 * KIB, Some("tdx"), tdx::quote),
     target("tdx_collateral", 64 * KIB, Some("tdx"), tdx::collateral),
