@@ -132,7 +132,10 @@ fn run(
             Ok(ExitCode::SUCCESS)
         }
         Err(Finding { why, .. }) => {
-            println!("finding: {why}: {}", current.display());
+            // The next run begins with an empty file; a finding outlives it.
+            let kept = findings.join(format!("{}-finding", target.name));
+            fs::rename(&current, &kept)?;
+            println!("finding: {why}: {}", kept.display());
             Ok(ExitCode::FAILURE)
         }
     }
