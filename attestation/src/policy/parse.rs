@@ -7,17 +7,22 @@ use toml::{Spanned, de::DeTable};
 use super::{
     Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy, gpu,
     section::{Field, Section, line},
+    tdx,
 };
-use crate::nvidia::GpuPolicy;
-use crate::snp::{product::Product, report::Firmware, tcb::Tcb};
+use crate::{
+    nvidia::GpuPolicy,
+    snp::{product::Product, report::Firmware, tcb::Tcb},
+    tdx::TdxPolicy,
+};
 
-const ROOT: [&str; 6] = [
+const ROOT: [&str; 7] = [
     "version",
     "snp",
     "configuration",
     "session",
     "simulation",
     "gpu",
+    "tdx",
 ];
 const SNP: [&str; 31] = [
     "launch_digest",
@@ -86,17 +91,28 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     if let Some(section) = root.get("gpu") {
         gpu::none(&section)?;
     }
+    if let Some(section) = root.get("tdx") {
+        return Err(section.wrong(
+            "left out: this verifier checks TDs by themselves only (`chrysalis verify tdx`)",
+        ));
+    }
     Ok(Policy {
         snp,
         configuration: configuration.expect(sha256)?,
-        freshness_unchecked: root
-            .section("session", &["freshness"])?
-            .read("freshness", Field::unchecked)?,
-        simulation: root
-            .section("simulation", &["roots"])?
-            .read("roots", |roots| roots.list(sha256))?
-            .unwrap_or_default(),
+        freshness_unchecked: freshness_unchecked(&root)?,
+        simulation: simulated_roots(&root)?,
     })
+}
+
+fn freshness_unchecked(root: &Section<'_>) -> Result<Option<String>, PolicyError> {
+    root.section("session", &["freshness"])?
+        .read("freshness", Field::unchecked)
+}
+
+fn simulated_roots(root: &Section<'_>) -> Result<Vec<[u8; 32]>, PolicyError> {
+    let section = root.section("simulation", &["roots"])?;
+    let roots = section.read("roots", |roots| roots.list(sha256))?;
+    Ok(roots.unwrap_or_default())
 }
 
 /// Reads the section about GPUs only.
@@ -104,6 +120,23 @@ pub(super) fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
     gpu::policy(&root.section("gpu", &gpu::KEYS)?)
+}
+
+/// Reads the section about TDs, and whether a quote may be an old one.
+pub(super) fn tdx_policy(text: &str) -> Result<TdxPolicy, PolicyError> {
+    let table = table(text)?;
+    let root = root(text, table.get_ref())?;
+    let mut policy = tdx::policy(&root.section("tdx", &tdx::KEYS)?)?;
+    if let Some(why) = freshness_unchecked(&root)? {
+        policy.report_data = Expect::Unchecked { why };
+    }
+    Ok(policy)
+}
+
+/// Reads the section about simulated roots only.
+pub(super) fn simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
+    let table = table(text)?;
+    simulated_roots(&root(text, table.get_ref())?)
 }
 
 fn table(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {

@@ -18,8 +18,6 @@ pub mod report;
 mod roots;
 mod status;
 mod tcb;
-#[cfg(test)]
-mod tests;
 mod verify;
 mod wanted;
 
@@ -30,4 +28,4 @@ pub use policy::TdxPolicy;
 pub use quote::Quote;
 pub use roots::Roots;
 pub use status::Status;
-pub use verify::{Question, Td, Verified, explain, verify};
+pub use verify::{Examined, Question, Td, Verified, examine, explain, verify};

@@ -10,6 +10,7 @@ use super::{
     quote::{Quote, Trailing},
     report::TdReport,
     roots::Vendor,
+    status::Status,
     tcb::{self, Reported, Standing},
     verify::{Question, Td},
     wanted,
@@ -27,6 +28,15 @@ pub(super) struct Procedure<'a, 'i, 't> {
     until: Time,
 }
 
+/// A TD that could be read to its end, whether or not its signatures hold.
+pub(super) struct Found {
+    pub(super) td: Td,
+    /// When the first certificate, list or document ends.
+    pub(super) until: Time,
+    /// Whether every signature holds and Intel stands by the keys: all that steps tdx-1 to tdx-7 ask.
+    pub(super) genuine: bool,
+}
+
 impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
     pub(super) fn new(question: &'a Question<'a>, inspection: &'i mut Inspection<'t>) -> Self {
         Self {
@@ -36,7 +46,7 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
         }
     }
 
-    pub(super) fn run(mut self, bytes: &[u8]) -> Option<(Td, Time)> {
+    pub(super) fn run(mut self, bytes: &[u8]) -> Option<Found> {
         let Question { roots, now, .. } = *self.question;
         let quote = self.inspection.check(
             ("tdx-1", "quote"),
@@ -72,6 +82,7 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
         );
         let standing =
             documents.and_then(|documents| self.standing(&documents, report, &pck, &quote));
+        let is_clean = self.inspection.is_clean();
         let policy = self.question.policy;
         if let Some(standing) = &standing {
             wanted::check_standing(standing, policy, self.inspection);
@@ -94,7 +105,11 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
             event_log,
             trailing_bytes: quote.trailing.count,
         };
-        Some((td, self.until))
+        Some(Found {
+            genuine: is_clean && td.status != Status::Revoked,
+            until: self.until,
+            td,
+        })
     }
 
     fn trailing(&mut self, Trailing { count, zero }: Trailing) {

@@ -10,6 +10,7 @@ use crate::{
     arguments::{EvidenceCommand, Format, VerifyArguments, VerifyOptions},
     files,
     judge::Judge,
+    printable::print,
     subject::{self, Artifact, Subject},
     verdict,
 };
@@ -17,6 +18,7 @@ use crate::{
 pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
     match (arguments.evidence, arguments.subject) {
         (Some(EvidenceCommand::Snp(arguments)), _) => files::snp::run(&arguments),
+        (Some(EvidenceCommand::Tdx(arguments)), _) => files::tdx::run(&arguments),
         (Some(EvidenceCommand::Nvidia(arguments)), _) => files::nvidia::run(&arguments),
         (Some(EvidenceCommand::Bundle(arguments)), _) => {
             let subject = match arguments.file.as_os_str() {
@@ -53,8 +55,8 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
     let telling = &options.telling;
     match telling.format {
         _ if telling.quiet => {}
-        Format::Text => print!("{}", verdict::describe(&found, telling.verbose)),
-        Format::Json => println!("{}", verdict::json(&found)?),
+        Format::Text => print(&verdict::describe(&found, telling.verbose))?,
+        Format::Json => print(&format!("{}\n", verdict::json(&found)?))?,
     }
     Ok(outcome)
 }
