@@ -13,7 +13,10 @@ use std::{
 };
 
 use chrysalis_attestation::{digest::sha256, nvidia::spdm::Request};
-use chrysalis_simulate::{Amd, Launch};
+use chrysalis_simulate::{
+    Amd, Intel, Launch,
+    intel::{TdProfile, collateral_json},
+};
 use chrysalis_tests::{
     paths,
     scene::{LAUNCH_DIGEST, NOW},
@@ -27,7 +30,7 @@ const MIB: usize = 1024 * 1024;
 const MANY: usize = 16;
 
 /// Where a file can be named; `{}` is the hostile one, the others are as they should be.
-const PLACES: [&str; 18] = [
+const PLACES: [&str; 22] = [
     "verify snp --report {} --cert vcek.der",
     "verify snp --report report.bin --cert {}",
     "verify snp --report report.bin --cert vcek.der --crl {}",
@@ -35,6 +38,10 @@ const PLACES: [&str; 18] = [
     "verify snp --report wrapped.bin --cert vcek.der --tpm-quote {}",
     "verify snp --report wrapped.bin --cert vcek.der --tpm-quote quote.bin --tpm-signature {}",
     "verify snp --report wrapped.bin --cert vcek.der --tpm-quote quote.bin --tpm-signature gpu.bin --tpm-pcrs {}",
+    "verify tdx --quote {} --collateral collateral.json",
+    "verify tdx --quote quote.tdx --collateral {}",
+    "verify tdx --quote quote.tdx --collateral collateral.json --event-log {}",
+    "verify tdx --quote quote.tdx --collateral collateral.json --policy {}",
     "verify nvidia --nonce NONCE --report {} --chain vcek.pem",
     "verify nvidia --nonce NONCE --report {}",
     "verify nvidia --nonce NONCE --report gpu.bin --chain {}",
@@ -66,6 +73,10 @@ impl Scene {
         scene.put("report.bin", &amd.sign_report(&launch, [0; 64]));
         scene.put("wrapped.bin", &wrapped(&amd, &launch));
         scene.put("quote.bin", b"\xFFTCG\x80\x18 and no more");
+        let intel = Intel::from_seed(&[7; 32], NOW);
+        let collateral = collateral_json(&intel.collateral(NOW)).to_string();
+        scene.put("quote.tdx", &intel.quote(&TdProfile::default()));
+        scene.put("collateral.json", collateral.as_bytes());
         scene.put("vcek.der", vcek);
         scene.put("vcek.pem", pem(vcek).as_bytes());
         scene.put("gpu.bin", &gpu);

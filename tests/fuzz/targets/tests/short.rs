@@ -9,6 +9,7 @@ use chrysalis_attestation::{
     Collateral, Patience,
     digest::sha256,
     nvidia,
+    policy::Policy,
     roots::Roots,
     snp::{examine, hcl, vtpm},
     tdx,
@@ -94,6 +95,15 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     };
     let examined = examine::examine(report, &question, Patience::All);
     assert_eq!(examined.failures(), []);
+
+    let policy = |name: &str| {
+        let mut policies = seeds.iter().filter(|seed| seed.target == "policy");
+        let seed = policies.find(|seed| seed.name == name).expect("a seed");
+        str::from_utf8(&seed.bytes).expect("text")
+    };
+    assert!(Policy::parse(policy("template")).is_ok());
+    assert!(Policy::parse_gpu(policy("gpus")).is_ok());
+    assert!(Policy::parse_tdx(policy("td")).is_ok());
 
     let [_, _, _, quote, wrapped] = parts::split(honest("vtpm"));
     assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped).is_ok());

@@ -9,6 +9,26 @@ use chrysalis_simulate::{
 use super::{Seed, seed};
 use crate::{parts, targets};
 
+/// The policy of a TD, with most of its keys.
+const POLICY: &str = r#"version = 1
+[tdx]
+mrtd = { unchecked = "any" }
+rtmr0 = { unchecked = "any" }
+rtmr1 = { unchecked = "any" }
+rtmr2 = { unchecked = "any" }
+mrconfigid = { unchecked = "any" }
+minimum_evaluation = 19
+statuses = ["UpToDate", "SWHardeningNeeded"]
+refused_advisories = ["INTEL-SA-01192"]
+minimum_tee_tcb_svn = "06010300000000000000000000000000"
+xfam = ["0x600e7"]
+debug = false
+dynamic_platform = true
+sept_ve_disable = { unchecked = "none" }
+event_log = { unchecked = "none" }
+trailing = { unchecked = "none" }
+"#;
+
 pub(super) fn seeds() -> Vec<Seed> {
     let intel: &Intel = &targets::INTEL;
     let log = event_log(&[
@@ -43,6 +63,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         seed("tdx_collateral", "file", json.as_str()),
         seed("tdx_collateral", "answer", answer),
         seed("tdx_statements", "honest", statements),
+        seed("policy", "td", POLICY),
         seed("event_log", "three", log.as_slice()),
     ]
 }

@@ -7,12 +7,17 @@ use chrysalis_attestation::{
     snp::tcb::Tcb,
 };
 
-/// A policy as TOML, of an enclave or of GPUs.
+/// A policy as TOML: of an enclave, of GPUs, of a TD, or the simulated roots alone.
 pub(super) fn policy(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;
     };
-    for error in [Policy::parse(text).err(), Policy::parse_gpu(text).err()] {
+    for error in [
+        Policy::parse(text).err(),
+        Policy::parse_gpu(text).err(),
+        Policy::parse_tdx(text).err(),
+        Policy::parse_simulation(text).err(),
+    ] {
         let told = error.map(|error| error.to_string());
         assert!(told.is_none_or(|told| !told.is_empty()), "a wordless error");
     }
