@@ -40,5 +40,5 @@ pub use crypto::BACKEND;
 pub use inspection::Patience;
 pub use rejection::Rejection;
 pub use stages::{Authentic, Bound, Collateral, Trusted, Unverified};
-pub use utc::Time;
+pub use utc::{Span, Time};
 pub use verdict::{Refusal, Verdict};

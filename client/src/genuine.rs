@@ -2,31 +2,32 @@
 //! the answer is never trust, and no connection comes of it.
 
 use chrysalis_attestation::{
-    Bound, Collateral, Time, Unverified, binding::Session, bundle::Evidence, roots::Roots,
+    Bound, Time, Unverified, binding::Session, bundle::Evidence, roots::Roots,
 };
 
-use crate::{Error, SavedSession};
+use crate::{Bring, Error, SavedSession};
 
 /// Whether a saved conversation was with genuine hardware.
-pub fn session(saved: &SavedSession, collateral: &Collateral, now: Time) -> Result<Bound, Error> {
+pub fn session(saved: &SavedSession, bring: &Bring, now: Time) -> Result<Bound, Error> {
     let evidence = Evidence::decode(saved.bundle())?;
-    walk(evidence, &saved.session(), saved.spki(), collateral, now)
+    walk(evidence, &saved.session(), saved.spki(), bring, now)
 }
 
 /// Whether the evidence in a certificate is of genuine hardware.
-pub fn certificate(der: &[u8], collateral: &Collateral, now: Time) -> Result<Bound, Error> {
+pub fn certificate(der: &[u8], bring: &Bring, now: Time) -> Result<Bound, Error> {
     let (evidence, spki) = Evidence::from_certificate(der)?;
-    walk(evidence, &Session::Boot, &spki, collateral, now)
+    walk(evidence, &Session::Boot, &spki, bring, now)
 }
 
 fn walk(
     evidence: Evidence,
     session: &Session,
     spki: &[u8],
-    collateral: &Collateral,
+    bring: &Bring,
     now: Time,
 ) -> Result<Bound, Error> {
+    let collateral = bring(&evidence);
     Ok(Unverified::new(evidence)
-        .authenticate(&Roots::amd(), collateral, now)?
+        .authenticate(&Roots::amd(), &collateral, now)?
         .bind(session, spki)?)
 }

@@ -9,6 +9,7 @@ mod collateral;
 mod crl;
 mod document;
 pub mod event_log;
+pub mod needs;
 mod pck;
 mod pem;
 pub mod policy;
