@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy, gpu,
+    ConfigurationPolicy, Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy, gpu,
     section::{Field, Section, line},
 };
 use crate::nvidia::GpuPolicy;
@@ -71,17 +71,28 @@ const PRODUCTS: [(&str, Product); 3] = [
 pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
-    let snp = snp(&root.section("snp", &SNP)?)?;
-    let configuration = root.section("configuration", &["sha256"])?.require(
-        "sha256",
-        "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
-    )?;
-    if let Some(section) = root.get("gpu") {
-        gpu::none(&section)?;
+    let snp = root.read("snp", |field| snp(&field.section(&SNP)?))?;
+    if snp.is_none() {
+        root.require(
+            "snp",
+            "say what you want of the CPU; `chrysalis policy init` prints a policy to start from",
+        )?;
+    }
+    let configuration = root.section("configuration", &["sha256", "sha384"])?;
+    if snp.is_some() {
+        configuration.require(
+            "sha256",
+            "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
+        )?;
     }
     Ok(Policy {
         snp,
-        configuration: configuration.expect(sha256)?,
+        tdx: None,
+        gpu: root.read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))?,
+        configuration: ConfigurationPolicy {
+            sha256: configuration.read("sha256", |digests| digests.expect(sha256))?,
+            sha384: configuration.read("sha384", |digests| digests.expect(sha384))?,
+        },
         freshness_unchecked: root
             .section("session", &["freshness"])?
             .read("freshness", Field::unchecked)?,

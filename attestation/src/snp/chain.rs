@@ -4,12 +4,18 @@
 
 use x509_parser::prelude::{X509Certificate, X509Version};
 
-use super::{certificate::Leaf, crl, product::Product, report::SigningKey};
+use super::{
+    certificate::Leaf,
+    crl,
+    product::Product,
+    report::SigningKey,
+    roots::{Anchor, Roots},
+};
 use crate::{
     Rejection, Time,
     bundle::Endorsements,
     digest::{Hex, sha256},
-    roots::{self, Anchor, Roots},
+    roots::SIMULATED,
     x509::{self, Name, Signed},
 };
 
@@ -118,7 +124,7 @@ pub(crate) fn find_root<'a>(
         format!("{} of {organisation:?}", name.common_name),
         |root| root.to_string(),
     );
-    Err(match (organisation == roots::SIMULATED, unknown) {
+    Err(match (organisation == SIMULATED, unknown) {
         (false, _) => Rejection::RootUnknown { root },
         (true, None) if roots.name_a_simulation() => Rejection::RootMissing {
             name: name.common_name,

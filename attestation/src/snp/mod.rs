@@ -10,6 +10,10 @@ pub mod examine;
 pub mod hcl;
 pub mod product;
 pub mod report;
+mod roots;
 pub mod table;
 pub mod tcb;
 pub(crate) mod verify;
+
+pub use roots::{AMD, Roots};
+pub use verify::Genuine;

@@ -5,8 +5,15 @@
 use serde::Serialize;
 
 use super::{
-    collateral::Collateral, event_log::EventLog, pck::Platform, policy::TdxPolicy,
-    procedure::Procedure, report::TdReport, roots::Roots, status::Status,
+    collateral::Collateral,
+    event_log::EventLog,
+    pck::Platform,
+    policy::TdxPolicy,
+    procedure::{Grounds, Procedure},
+    report::TdReport,
+    roots::Roots,
+    status::Status,
+    wanted,
 };
 use crate::{
     Rejection, Time,
@@ -94,7 +101,7 @@ impl Verified {
 pub fn verify(quote: &[u8], question: &Question<'_>) -> Result<Verified, Refusal> {
     let mut transcript = Transcript::default();
     let mut inspection = Inspection::new(&mut transcript, Patience::First);
-    let found = Procedure::new(question, &mut inspection).run(quote);
+    let found = run(quote, question, &mut inspection);
     match (found, inspection.failures().into_iter().next()) {
         (Some((td, until)), None) => Ok(Verified {
             td,
@@ -113,7 +120,30 @@ pub fn verify(quote: &[u8], question: &Question<'_>) -> Result<Verified, Refusal
 pub fn explain(quote: &[u8], question: &Question<'_>) -> (Vec<Rejection>, Transcript) {
     let mut transcript = Transcript::default();
     let mut inspection = Inspection::new(&mut transcript, Patience::All);
-    Procedure::new(question, &mut inspection).run(quote);
+    run(quote, question, &mut inspection);
     let failures = inspection.failures();
     (failures, transcript)
+}
+
+fn run(
+    quote: &[u8],
+    question: &Question<'_>,
+    inspection: &mut Inspection<'_>,
+) -> Option<(Td, Time)> {
+    let grounds = Grounds {
+        roots: question.roots,
+        collateral: question.collateral,
+        trailing_accepted: question.policy.trailing_accepted.as_deref(),
+        now: question.now,
+    };
+    let found = Procedure::new(grounds, inspection).run(quote)?;
+    let Question {
+        event_log, policy, ..
+    } = *question;
+    let Some(td) = found.td else {
+        wanted::check_td_and_log(&found.report, &found.platform, policy, event_log, inspection);
+        return None;
+    };
+    let event_log = wanted::check(&td, policy, event_log, inspection);
+    Some((Td { event_log, ..td }, found.until))
 }
