@@ -57,7 +57,12 @@ pub(crate) fn appraise(
         }
         Cpu::Tdx(genuine) => {
             let wanted = wanted("Intel TDX", "tdx", policy.tdx.as_ref(), transcript)?;
-            genuine.appraise(wanted, event_log, transcript)?;
+            let wanted = TdxPolicy {
+                // No policy can know what a conversation asks for; bind-2 did.
+                report_data: Expect::AnyOf(vec![genuine.td().report.report_data.0]),
+                ..wanted.clone()
+            };
+            genuine.appraise(&wanted, event_log, transcript)?;
             let Hex(found) = genuine.td().report.mrconfigid;
             configuration(policy.configuration.sha384.as_ref(), found, transcript)?;
         }

@@ -17,6 +17,7 @@ mod error;
 mod gpu;
 mod parse;
 mod section;
+mod tdx;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -212,6 +213,33 @@ impl Policy {
     /// ```
     pub fn parse_gpu(text: &str) -> Result<GpuPolicy, PolicyError> {
         parse::gpu_policy(text)
+    }
+
+    /// Parses the `[tdx]` section of TOML, for the quote of a TD by itself. The other sections may be missing.
+    ///
+    /// What the TD must have been asked to sign is in no file: set [`TdxPolicy::report_data`], else only a policy that goes without
+    /// freshness (`session.freshness`) accepts anything.
+    ///
+    /// ```
+    /// let policy = chrysalis_attestation::policy::Policy::parse_tdx(r#"
+    ///     version = 1
+    ///     [tdx]
+    ///     mrtd = ["000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"]
+    ///     rtmr0 = { unchecked = "depends on the machine's shape" }
+    ///     rtmr1 = { unchecked = "any kernel will do" }
+    ///     rtmr2 = { unchecked = "any command line will do" }
+    ///     mrconfigid = { unchecked = "any configuration will do" }
+    ///     minimum_evaluation = 19
+    /// "#);
+    /// assert!(policy.is_ok());
+    /// ```
+    pub fn parse_tdx(text: &str) -> Result<TdxPolicy, PolicyError> {
+        parse::tdx_policy(text)
+    }
+
+    /// Parses the `[simulation]` section of TOML, for evidence by itself: SHA-256 of each simulated root that is accepted.
+    pub fn parse_simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
+        parse::simulation(text)
     }
 
     /// A commented policy for exactly one image and configuration, to be read by people and by [`Policy::parse`].

@@ -273,6 +273,10 @@ fn what_has_another_form_is_named_with_the_right_one() {
         "policy, line 1: `version` must be 1: this verifier knows no other version",
     );
     assert!(with("", "[gpu]\ncount = 0").is_ok());
+    wrong(
+        with("", "[tdx]\nmrtd = []"),
+        "policy, line 8: `tdx` must be left out: this verifier checks TDs by themselves only (`chrysalis verify tdx`)",
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub use policy::TdxPolicy;
 pub use quote::Quote;
 pub use roots::Roots;
 pub use status::Status;
-pub use verify::{Question, Td, Verified, explain, verify};
+pub use verify::{Examined, Question, Td, Verified, examine, explain, verify};
 
 pub(crate) use genuine::authenticate;
 pub(crate) use procedure::Grounds;

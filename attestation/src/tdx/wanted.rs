@@ -7,7 +7,7 @@ use super::{
     },
     event_log::EventLog,
     pck::Platform,
-    policy::TdxPolicy,
+    policy::{Evaluation, NOTHING_ASKED, TdxPolicy},
     report::TdReport,
     status::Status,
     verify::Td,
@@ -58,8 +58,8 @@ fn check_standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection<'_>) 
     inspection.check((STEP, "TCB status"), status, |()| found.to_string());
     let found = td.evaluation;
     match policy.minimum_evaluation {
-        None => inspection.skip((STEP, "evaluation number"), crate::verdict::LEFT_OPEN),
-        Some(floor) => {
+        Evaluation::Unchecked { ref why } => inspection.skip((STEP, "evaluation number"), why),
+        Evaluation::AtLeast(floor) => {
             let below = || Rejection::TcbEvaluationBelowFloor { found, floor };
             inspection.check(
                 (STEP, "evaluation number"),
@@ -115,12 +115,17 @@ fn check_td(
     for ((name, wanted), found) in names.into_iter().zip(&policy.rtmr).zip(report.rtmr) {
         pin(name, wanted, found);
     }
-    expect(
-        "REPORTDATA",
-        &policy.report_data,
-        report.report_data,
-        inspection,
-    );
+    if policy.report_data == NOTHING_ASKED {
+        let unasked = || Err(Rejection::FreshnessUnchecked);
+        inspection.check((STEP, "REPORTDATA"), unasked, |()| String::new());
+    } else {
+        expect(
+            "REPORTDATA",
+            &policy.report_data,
+            report.report_data,
+            inspection,
+        );
+    }
 }
 
 fn expect<const N: usize>(

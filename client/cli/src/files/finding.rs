@@ -175,6 +175,7 @@ fn flag(rejection: &Rejection) -> Option<&'static str> {
     match rejection {
         Rejection::RevocationUnchecked => Some("--without crl"),
         Rejection::FreshnessUnchecked => Some("--report-data HEX; or --without freshness"),
+        Rejection::EventLogMissing => Some("--event-log FILE; or --without event-log"),
         Rejection::OcspMissing { .. } => Some("--without ocsp"),
         Rejection::RimMissing { .. } => Some("--without rim"),
         Rejection::GpuFwidMissing => Some("--without fwid"),
