@@ -2,7 +2,8 @@
 
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
-    RSA_PSS_2048_8192_SHA384, UnparsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RsaPublicKeyComponents,
+    UnparsedPublicKey,
 };
 
 /// The signature is not of this key over this message. Says no more, on purpose.
@@ -17,6 +18,21 @@ pub(crate) fn verify_rsa_pss(
 ) -> Result<(), BadSignature> {
     UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, key)
         .verify(message, signature)
+        .map_err(|_| BadSignature)
+}
+
+/// RSASSA-PKCS1-v1_5 with SHA-256. The key's numbers are big-endian, without leading zeros.
+pub(crate) fn verify_rsa_pkcs1(
+    modulus: &[u8],
+    exponent: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), BadSignature> {
+    let key = RsaPublicKeyComponents {
+        n: modulus,
+        e: exponent,
+    };
+    key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
         .map_err(|_| BadSignature)
 }
 

@@ -101,6 +101,37 @@ rejections! {
     HclRuntimeData = "hcl_runtime_data", "hcl-2",
         "REPORT_DATA is not the digest of the HCL's runtime data", hint: "report and runtime data are of two boots, or bytes were changed: ask for the evidence again";
 
+    /// Not the paravisor asked for the report, so nothing vouches for what is said in its name.
+    HclVmpl { found: u32 } = "hcl_vmpl", "hcl-2",
+        "VMPL {found} asked for the report, not the paravisor at VMPL 0", hint: "a guest may write runtime data of its own: do not trust this peer";
+    /// The runtime data beside the report do not name the virtual TPM's key.
+    VtpmKey { what: &'static str } = "vtpm_key", "hcl-3",
+        "the HCL's runtime data: {what}", hint: "this paravisor is older or newer than what this verifier knows";
+    /// The virtual TPM's quote is not what a TPM signs over PCRs.
+    VtpmQuoteMalformed { what: &'static str } = "vtpm_quote_malformed", "hcl-4",
+        "the vTPM's quote: {what}", hint: "bring the TPMS_ATTEST byte for byte, as tpm2_quote writes its message, over PCRs of the SHA-256 bank";
+    /// The virtual TPM's quote is not signed by the key that the report covers.
+    VtpmQuoteSignature = "vtpm_quote_signature", "hcl-5",
+        "the vTPM's quote is not signed by the key that the report covers", hint: "quote and report are of two boots or two machines, or bytes were changed: ask for the evidence again";
+    /// The virtual TPM answered another question.
+    VtpmNonceMismatch { found: String } = "vtpm_nonce_mismatch", "hcl-6",
+        "the vTPM was asked with nonce {found}, not yours", hint: "the quote is old or of another conversation: ask again, and do not trust this peer if it repeats";
+    /// The PCRs' values did not come with the quote, and nothing says that this is fine.
+    VtpmPcrsMissing = "vtpm_pcrs_missing", "hcl-7",
+        "there are no values of the quoted PCRs", hint: "whoever collects the quote reads the PCRs of the SHA-256 bank beside it";
+    /// There are more or fewer values of PCRs than were quoted.
+    VtpmPcrCount { found: usize, quoted: usize } = "vtpm_pcr_count", "hcl-7",
+        "there are values of {found} PCRs, {quoted} were quoted", hint: "bring the values of exactly the quoted PCRs, in the order of their numbers";
+    /// The PCRs' values are not the quoted ones.
+    VtpmPcrDigest = "vtpm_pcr_digest", "hcl-7",
+        "the PCRs' values are not the quoted ones", hint: "they were read at another time or changed: ask for the evidence again";
+    /// The policy wants a PCR that no quote tells.
+    VtpmPcrUnquoted { index: u8 } = "vtpm_pcr_unquoted", "hcl-8",
+        "the policy wants PCR {index}, and no quote tells it", hint: "bring the quote of Azure's vTPM, with this PCR and its value; elsewhere remove snp.pcrs from the policy";
+    /// A PCR has a value that the policy does not want.
+    VtpmPcrUnknown { index: u8, found: Hex<32> } = "vtpm_pcr_unknown", "hcl-8",
+        "PCR {index} {found} is not in the policy", hint: "something else was booted: compare the value with that of a machine you trust";
+
     /// The report is not exactly 1184 bytes long.
     ReportLength { found: usize } = "report_length", "snp-1",
         "the report has {found} bytes, not 1184", hint: "it was cut or padded on its way: ask for the evidence again";
@@ -142,7 +173,10 @@ rejections! {
         "the simulated root {name} is not in the evidence", hint: "the enclave staples it: ask again, or bring ark.pem yourself";
     /// The certificate between root and report key is not there.
     IntermediateMissing { name: String } = "intermediate_missing", "snp-4",
-        "the certificate {name} is missing", hint: "bring the cert_chain of AMD's key service for this product";
+        "the certificate {name} is missing", hint: "the enclave staples it: ask again, or bring ask.pem yourself";
+    /// An intermediate in AMD's name signed the report's key, and is none of the pinned ones.
+    IntermediateUnknown { name: String, found: Hex<32> } = "intermediate_unknown", "snp-4",
+        "the certificate {name} that signed the report's key, {found}, is not the pinned one", hint: "AMD may have replaced it: update this verifier; if there is no update, do not trust this peer";
     /// A root or intermediate is not a certificate authority of the expected name.
     ChainProfile { which: &'static str, what: &'static str } = "chain_profile", "snp-4",
         "the {which} certificate: {what}", hint: "bring the cert_chain of AMD's key service for this product";

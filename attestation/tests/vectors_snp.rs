@@ -19,11 +19,12 @@ use chrysalis_attestation::{
     pem,
     roots::Roots,
     snp::{
-        examine::{Question, examine},
+        examine::{Examined, Question, examine, examine_wrapped},
         hcl,
         product::Product,
         report::{HOST_VMPL, Report, SigningKey},
         table,
+        vtpm::Quoted,
     },
     verdict::{Outcome, Refusal},
 };
@@ -49,14 +50,9 @@ fn read(path: impl AsRef<Path>) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The leaf, the ASVKs, and the lists that were fresh at one of the two times.
+/// The leaf, and the lists that were fresh at one of the two times.
 fn collateral(folder: &Path, leaf: &Path) -> Collateral {
-    let mut certificates = vec![read(leaf)];
-    for line in ["milan", "genoa", "turin"] {
-        certificates.extend(
-            pem::certificates(&read(folder.join(format!("roots/{line}_asvk.pem")))).unwrap(),
-        );
-    }
+    let certificates = vec![read(leaf)];
     let crls = [
         "milan_2026-08",
         "genoa_2026-08",
@@ -255,6 +251,120 @@ fn azures_wrapping_comes_off_every_report_and_covers_its_runtime_data() {
     println!("{} wrapped reports", folders.len());
 }
 
+/// The quote of a vector's virtual TPM, in whichever of the four shapes of JSON its source has.
+struct TpmQuote {
+    message: Vec<u8>,
+    signature: Vec<u8>,
+    pcrs: Vec<[u8; 32]>,
+}
+
+impl TpmQuote {
+    fn of(vector: &Path) -> Self {
+        let evidence: Value = serde_json::from_slice(&read(vector.join("evidence.json"))).unwrap();
+        let places = ["/quote", "/tpm_quote", "/evidence/tpm_quote"];
+        let quote = places.iter().find_map(|place| evidence.pointer(place));
+        let quote = quote.expect("a quote");
+        let bytes = |value: &Value| -> Vec<u8> {
+            match value {
+                Value::String(text) => hex::decode(text).unwrap(),
+                _ => serde_json::from_value(value.clone()).unwrap(),
+            }
+        };
+        let pcrs = quote["pcrs"].as_array().unwrap().iter();
+        Self {
+            message: bytes(&quote["message"]),
+            signature: bytes(&quote["signature"]),
+            pcrs: pcrs.map(|pcr| bytes(pcr).try_into().unwrap()).collect(),
+        }
+    }
+}
+
+/// How a wrapped report and its quote come out, and the codes of what is wrong.
+fn examine_quote(vector: &Path, tpm: &TpmQuote, nonce: &[u8]) -> (Examined, Vec<&'static str>) {
+    let roots = Roots::amd();
+    let collateral = collateral(vector.parent().unwrap(), &vector.join("vcek.der"));
+    let question = Question {
+        roots: &roots,
+        collateral: &collateral,
+        now: SEPTEMBER_2026,
+        policy: None,
+        report_data: None,
+        revocation_unchecked: None,
+    };
+    let quoted = Quoted {
+        quote: &tpm.message,
+        signature: &tpm.signature,
+        pcrs: Some(&tpm.pcrs),
+        nonce: Some(nonce),
+        pcrs_unchecked: None,
+    };
+    let wrapped = read(vector.join("hcl-report.bin"));
+    let examined = examine_wrapped(&wrapped, Some(&quoted), &question, Patience::First);
+    let codes = examined.failures().iter().map(Rejection::code).collect();
+    (examined, codes)
+}
+
+#[test]
+fn every_quote_of_azures_virtual_tpm_is_genuine_and_tells_its_pcrs() {
+    let folders = folders_with("evidence.json");
+    for vector in &folders {
+        let checks = &expected(vector)["checks"];
+        assert_eq!(
+            (&checks["tpm_quote_signature"], &checks["pcr_digest"]),
+            (&true.into(), &true.into())
+        );
+        let nonce = hex::decode(checks["extra_data_hex"].as_str().unwrap()).unwrap();
+        let mut tpm = TpmQuote::of(vector);
+        let (examined, codes) = examine_quote(vector, &tpm, &nonce);
+        assert!(codes.is_empty(), "{}: {codes:?}", vector.display());
+        let told = examined.vtpm().expect("a quote");
+        assert!(told.fresh);
+        let pcrs = told.pcrs.as_ref().expect("values");
+        assert_eq!(pcrs.len(), checks["pcrs"].as_u64().unwrap() as usize);
+        assert_eq!(pcrs.get(&4), tpm.pcrs.get(4));
+
+        assert_eq!(
+            examine_quote(vector, &tpm, b"mine").1,
+            ["vtpm_nonce_mismatch"]
+        );
+        tpm.pcrs[4][0] ^= 1;
+        assert_eq!(examine_quote(vector, &tpm, &nonce).1, ["vtpm_pcr_digest"]);
+    }
+    println!("{} quotes", folders.len());
+}
+
+#[test]
+fn a_quote_of_another_machine_is_refused() {
+    let folders = folders_with("evidence.json");
+    let [one, other, ..] = folders.as_slice() else {
+        return;
+    };
+    let (_, codes) = examine_quote(one, &TpmQuote::of(other), b"");
+    assert_eq!(codes, ["vtpm_quote_signature"]);
+}
+
+#[test]
+fn no_quote_of_a_virtual_tpm_with_a_flipped_bit_is_genuine() {
+    let Some(folder) = folder() else { return };
+    let vector = folder.join("azure-milan-v3-trustee-ev1");
+    let honest = TpmQuote::of(&vector);
+    for bit in 0..(honest.message.len() + honest.signature.len()) * 8 {
+        let mut tpm = TpmQuote::of(&vector);
+        let message = tpm.message.iter_mut();
+        let byte = message.chain(&mut tpm.signature).nth(bit / 8);
+        *byte.unwrap() ^= 1 << (bit % 8);
+        let (examined, codes) = examine_quote(&vector, &tpm, b"challenge");
+        assert!(examined.vtpm().is_none(), "bit {bit}");
+        assert!(
+            matches!(
+                codes.as_slice(),
+                ["vtpm_quote_signature" | "vtpm_quote_malformed"]
+            ),
+            "bit {bit}: {codes:?}"
+        );
+    }
+}
+
 #[test]
 fn explaining_a_report_tells_everything_that_is_wrong_with_it() {
     let Some((mut report, collateral)) = vector("genoa-v3-ms") else {
@@ -429,15 +539,17 @@ fn rejects_the_certificate_of_another_chip() {
 }
 
 #[test]
-fn rejects_a_provider_key_whose_intermediate_is_missing() {
+fn a_providers_key_needs_no_intermediate_beside_it_and_may_have_amds_own() {
     let Some((report, mut collateral)) = vector("milan-v3-vlek-aws") else {
         return;
     };
-    collateral.certificates.truncate(1);
-    let missing = Rejection::IntermediateMissing {
-        name: "SEV-VLEK-Milan".to_owned(),
-    };
-    assert_eq!(rejection(report, &collateral, JUNE_2025), missing);
+    assert_eq!(collateral.certificates.len(), 1, "the VLEK alone");
+    let authentic = authenticate(report.clone(), &collateral, JUNE_2025).unwrap();
+    assert_eq!(authentic.product(), Product::Milan);
+    let chain = read(folder().unwrap().join("roots/milan_vlek_cert_chain.pem"));
+    let chain = pem::certificates(&chain).unwrap();
+    collateral.certificates.extend(chain);
+    assert!(authenticate(report, &collateral, JUNE_2025).is_ok());
 }
 
 #[test]

@@ -51,6 +51,12 @@ fn an_honest_enclave_is_trusted_and_called_simulated() {
     assert_eq!(trusted.until(), Time(NOW.0 + 45 * DAY - 3600));
 }
 
+#[test]
+fn a_providers_key_is_trusted_below_a_simulated_root_whose_intermediate_travels() {
+    let trusted = of_a_provider(Scene::honest(&AMD)).verdict().unwrap();
+    assert!(trusted.simulated());
+}
+
 type Outcome = Result<Trusted, Refusal>;
 
 /// Each line becomes a test: its name says the lie, the code what must come of it.
@@ -186,6 +192,19 @@ lies! {
     };
     rejects_evidence_without_an_ask: "intermediate_missing", |mut scene| {
         scene.endorsements.certificates.remove(ASK);
+        scene.verdict()
+    };
+    rejects_a_providers_key_without_its_intermediate: "intermediate_missing", |scene| {
+        let mut scene = of_a_provider(scene);
+        scene.endorsements.certificates.remove(ASK);
+        scene.verdict()
+    };
+    rejects_an_intermediate_that_poses_as_amds: "intermediate_unknown", |mut scene| {
+        let mut profile = scene.amd.vcek_profile(NOW);
+        profile.organisation = "Advanced Micro Devices".to_owned();
+        profile.issuer_organisation = "Advanced Micro Devices".to_owned();
+        scene.endorsements.certificates[VCEK] = scene.amd.issue_vcek(&profile).unwrap();
+        scene.endorsements.certificates[ASK] = scene.amd.issue_ask(NOW, Authority::Posing).unwrap();
         scene.verdict()
     };
     rejects_an_ask_that_is_no_authority: "chain_profile", |mut scene| {
@@ -499,6 +518,17 @@ fn no_bundle_that_was_cut_is_trusted() {
 
 fn snp<'a>(scene: &'a mut Scene<'_>) -> &'a mut SnpPolicy {
     scene.policy.snp.as_mut().unwrap()
+}
+
+/// The scene, where a cloud provider's key (VLEK) signed the report.
+fn of_a_provider(mut scene: Scene<'_>) -> Scene<'_> {
+    let profile = scene.amd.vcek_profile(NOW);
+    let certificates = &mut scene.endorsements.certificates;
+    certificates[VCEK] = scene.amd.issue_vlek(&profile, "CN=simulated").unwrap();
+    certificates[ASK] = scene.amd.issue_asvk(NOW).unwrap();
+    scene.report.key_info.signing_key = SigningKey::Vlek;
+    scene.policy.snp.masked_chip = Some("a provider's key".to_owned());
+    scene
 }
 
 fn with_crl(mut scene: Scene<'_>, profile: &CrlProfile) -> Outcome {

@@ -192,6 +192,20 @@ impl Amd {
         certificate::ask(&self.kept.keys, earlier(now), authority)
     }
 
+    /// Issues the intermediate's certificate for cloud providers' keys. DER.
+    pub fn issue_asvk(&self, now: Time) -> Result<Vec<u8>, SimulateError> {
+        certificate::asvk(&self.kept.keys, earlier(now))
+    }
+
+    /// Issues a certificate that calls the chip's key a cloud provider's (VLEK); it says nothing of the chip. DER.
+    pub fn issue_vlek(
+        &self,
+        profile: &VcekProfile,
+        provider: &str,
+    ) -> Result<Vec<u8>, SimulateError> {
+        certificate::vlek(&self.kept.keys, profile, provider)
+    }
+
     /// Issues a revocation list, whatever it says. DER.
     pub fn issue_crl(&self, profile: &CrlProfile) -> Result<Vec<u8>, SimulateError> {
         revocation::crl(&self.kept.keys, profile)

@@ -28,8 +28,13 @@ use x509_cert::{
 /// The organisation (O) in every simulated name, where AMD's certificates have "Advanced Micro Devices".
 pub const ORGANISATION: &str = "Chrysalis Simulated";
 
+/// The organisation in AMD's own names, for those who pose as AMD.
+const AMD: &str = "Advanced Micro Devices";
+
 /// AMD's number for the Genoa ASK, for a revocation list that names it.
 pub const ASK_SERIAL: u32 = 0x20002;
+/// AMD's number for the Genoa ASVK.
+const ASVK_SERIAL: u32 = 0x20101;
 /// AMD's number for the Genoa ARK.
 const ARK_SERIAL: u32 = 0x20000;
 
@@ -84,6 +89,8 @@ pub enum Authority {
     Declared,
     /// It does not: a lie for tests.
     Denied,
+    /// It says so in AMD's name: a lie for tests.
+    Posing,
 }
 
 /// The self-signed root.
@@ -119,9 +126,29 @@ pub(crate) fn ask(
     not_before: Time,
     authority: Authority,
 ) -> Result<Vec<u8>, SimulateError> {
+    let organisation = match authority {
+        Authority::Posing => AMD,
+        Authority::Declared | Authority::Denied => ORGANISATION,
+    };
+    let subject = ask_name(organisation)?;
+    intermediate(keys, not_before, authority, ("ASK", ASK_SERIAL, subject))
+}
+
+/// The intermediate that signs VLEKs, with the key of the one that signs VCEKs.
+pub(crate) fn asvk(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateError> {
+    let who = ("ASVK", ASVK_SERIAL, asvk_name()?);
+    intermediate(keys, not_before, Authority::Declared, who)
+}
+
+fn intermediate(
+    keys: &Keys,
+    not_before: Time,
+    authority: Authority,
+    (what, serial, subject): (&'static str, u32, Name),
+) -> Result<Vec<u8>, SimulateError> {
     let key = keys.ask.public()?;
     let constraints = match authority {
-        Authority::Declared => BasicConstraints {
+        Authority::Declared | Authority::Posing => BasicConstraints {
             ca: true,
             path_len_constraint: Some(0),
         },
@@ -131,10 +158,10 @@ pub(crate) fn ask(
         },
     };
     let draft = Draft {
-        what: "ASK",
-        serial: ASK_SERIAL,
+        what,
+        serial,
         issuer: ark_name()?,
-        subject: ask_name(ORGANISATION)?,
+        subject,
         extensions: vec![
             extension(false, &subject_key_identifier(&key)?)?,
             extension(false, &authority_key_identifier(&keys.ark)?)?,
@@ -164,9 +191,38 @@ pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, Simula
     draft.sign(&keys.ask)
 }
 
+/// A cloud provider's certificate for the chip's key: the provider's name stands where the chip's identity would.
+pub(crate) fn vlek(
+    keys: &Keys,
+    profile: &VcekProfile,
+    provider: &str,
+) -> Result<Vec<u8>, SimulateError> {
+    let provider = Ia5StringRef::new(provider).and_then(|provider| provider.to_der());
+    let provider = provider.map_err(SimulateError::encoding("provider name"))?;
+    let mut extensions = amd_extensions(profile)?;
+    // The hardware identity is the last one.
+    extensions.pop();
+    extensions.push(raw_extension(oid("1.3.6.1.4.1.3704.1.5"), provider)?);
+    let draft = Draft {
+        what: "VLEK",
+        serial: 0,
+        issuer: asvk_name()?,
+        subject: name(&profile.organisation, "SEV-VLEK")?,
+        extensions,
+        key: public_key(keys.vcek.verifying_key())?,
+        not_before: profile.not_before,
+        not_after: profile.not_after,
+    };
+    draft.sign(&keys.ask)
+}
+
 /// The root's name, which issues the ASK and the revocation list.
 pub(crate) fn ark_name() -> Result<Name, SimulateError> {
     name(ORGANISATION, &format!("ARK-{PRODUCT}"))
+}
+
+fn asvk_name() -> Result<Name, SimulateError> {
+    name(ORGANISATION, &format!("SEV-VLEK-{PRODUCT}"))
 }
 
 fn ask_name(organisation: &str) -> Result<Name, SimulateError> {

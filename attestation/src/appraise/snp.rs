@@ -10,12 +10,13 @@ use crate::{
 
 type Result = std::result::Result<(), Rejection>;
 
-/// Steps policy-1 to policy-8.
+/// Steps hcl-8 and policy-1 to policy-8.
 pub(super) fn appraise(
     genuine: &Genuine,
     policy: &SnpPolicy,
     transcript: &mut Transcript,
 ) -> Result {
+    pcrs(genuine, policy, transcript)?;
     machine(genuine, policy, transcript)?;
     firmware(genuine, policy, transcript)?;
     guest_policy(genuine, policy, transcript)?;
@@ -34,6 +35,26 @@ pub(super) fn private(genuine: &Genuine, transcript: &mut Transcript) -> Result 
     ];
     let found = format_args!("{:#x}", guest.0);
     transcript.no_wrong_bit(("policy-4", "guest policy"), bits, found)
+}
+
+/// What the guest of Azure's paravisor booted. Evidence from anywhere else tells no PCR, so a policy that wants one refuses it.
+fn pcrs(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
+    let check = ("hcl-8", "wanted PCRs");
+    if policy.pcrs.is_empty() && genuine.vtpm.is_some() {
+        transcript.not_checked(check.0, check.1, LEFT_OPEN);
+    }
+    for (&index, wanted) in &policy.pcrs {
+        let found = genuine.vtpm.as_ref().and_then(|told| told.pcr(index));
+        let Some(found) = found.map(Hex) else {
+            let unquoted = Rejection::VtpmPcrUnquoted { index };
+            transcript.require(check, false, unquoted, "")?;
+            continue;
+        };
+        let unknown = Rejection::VtpmPcrUnknown { index, found };
+        let told = format_args!("PCR {index}: {found}");
+        transcript.require(check, wanted.contains(&found.0), unknown, told)?;
+    }
+    Ok(())
 }
 
 fn machine(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {

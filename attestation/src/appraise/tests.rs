@@ -11,6 +11,7 @@ use crate::{
         report::{Firmware, KeyInfo, Mitigations, Report, Signature, SigningKey},
         tcb::{Tcb, TcbVersion},
         verify::Levels,
+        vtpm::{Quote, Told},
     },
     verdict::{LEFT_OPEN, Outcome},
 };
@@ -88,6 +89,7 @@ pub(crate) fn genuine() -> Genuine {
             revocation_until: Some(Time(1_796_126_400)),
         },
         chip_compared: true,
+        vtpm: None,
     }
 }
 
@@ -209,6 +211,59 @@ fn refuses_a_simulated_root_that_the_policy_does_not_name() {
         case.genuine.simulated = true;
         case.policy.simulation = vec![root.0];
     });
+}
+
+/// What a virtual TPM tells that quoted PCR 4.
+fn told(pcrs: Option<[u8; 32]>) -> Told {
+    Told {
+        quote: Quote {
+            nonce: Vec::new(),
+            clock: 0,
+            resets: 0,
+            restarts: 0,
+            safe: true,
+            firmware: 0,
+            selection: vec![4],
+            digest: [0; 32],
+        },
+        pcrs: pcrs.map(|value| [(4, value)].into()),
+        fresh: false,
+    }
+}
+
+#[test]
+fn refuses_another_value_of_a_wanted_pcr() {
+    refuses(
+        |case| {
+            case.genuine.vtpm = Some(told(Some([9; 32])));
+            case.policy.snp.pcrs = [(4, vec![[7; 32], [8; 32]])].into();
+        },
+        Rejection::VtpmPcrUnknown {
+            index: 4,
+            found: Hex([9; 32]),
+        },
+    );
+    accepts(|case| {
+        case.genuine.vtpm = Some(told(Some([8; 32])));
+        case.policy.snp.pcrs = [(4, vec![[7; 32], [8; 32]])].into();
+    });
+}
+
+#[test]
+fn refuses_evidence_that_does_not_tell_a_wanted_pcr() {
+    for (vtpm, index) in [
+        (None, 4),
+        (Some(told(None)), 4),
+        (Some(told(Some([8; 32]))), 5),
+    ] {
+        refuses(
+            |case| {
+                case.genuine.vtpm = vtpm;
+                case.policy.snp.pcrs = [(index, vec![[8; 32]])].into();
+            },
+            Rejection::VtpmPcrUnquoted { index },
+        );
+    }
 }
 
 #[test]

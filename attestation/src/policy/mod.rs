@@ -144,6 +144,9 @@ pub struct SnpPolicy {
     pub report_id: Option<Expect<[u8; 32]>>,
     /// `report_id_ma`, 32 bytes. Default: open.
     pub report_id_ma: Option<Expect<[u8; 32]>>,
+    /// `pcrs = { 4 = ["…"] }`: PCRs of Azure's virtual TPM, SHA-256, each with the values that are wanted; evidence without a
+    /// quote of them is then refused. Default: open.
+    pub pcrs: BTreeMap<u8, Vec<[u8; 32]>>,
 }
 
 /// `[snp.platform]`: how the machine must be set up.

@@ -72,6 +72,7 @@ fn what_is_not_set_is_strict() {
             image_id: None,
             report_id: None,
             report_id_ma: None,
+            pcrs: [].into(),
         },
         configuration: Expect::AnyOf(vec![[0x22; 32]]),
         freshness_unchecked: None,
@@ -85,6 +86,7 @@ fn every_key_is_read() {
     let id = "33".repeat(16);
     let digest = "44".repeat(48);
     let chip = "55".repeat(8);
+    let pcr = "66".repeat(32);
     let policy = snp(&format!(
         "minimum_launch_tcb = {{ unchecked = \"booted before the update\" }}\n\
          minimum_firmware = \"1.55.40\"\nprovisional_firmware = false\nproducts = [\"genoa\", \"turin\"]\n\
@@ -95,6 +97,7 @@ fn every_key_is_read() {
          masked_chip = {{ unchecked = \"a cloud's key\" }}\nrevocation = {{ unchecked = \"offline\" }}\n\
          family_id = [\"{id}\"]\nimage_id = [\"{id}\"]\nreport_id = {{ unchecked = \"why not\" }}\n\
          report_id_ma = {{ unchecked = \"why not\" }}\n\
+         pcrs = {{ 4 = [\"{pcr}\"], 23 = [\"{pcr}\", \"{pcr}\"] }}\n\
          platform = {{ smt = false, tsme = false, trusted_io = true, ecc = true, alias_check = false }}"
     ));
     assert_eq!(
@@ -154,6 +157,8 @@ fn every_key_is_read() {
             why: "why not".to_owned()
         })
     );
+    let pcrs = [(4, vec![[0x66; 32]]), (23, vec![[0x66; 32]; 2])];
+    assert_eq!(policy.pcrs, pcrs.into());
     let platform = policy.platform;
     assert!(!platform.smt && !platform.tsme && platform.trusted_io && platform.ecc);
     assert!(!platform.alias_check && !platform.rapl_off && !platform.ciphertext_hiding);

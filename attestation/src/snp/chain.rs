@@ -151,11 +151,9 @@ pub(crate) fn verify(
     let ark = x509::certificate(root.ark)?;
     check_authority(ARK, &ark, &ark, (organisation, &format!("ARK-{product}")))?;
     let ask_name = (organisation, common_name.as_str());
-    let ask = find_intermediate(candidates, root, leaf_certificate, ask_name)?;
+    let (ask, is_issuer) = find_intermediate(candidates, root, leaf_certificate, ask_name)?;
     check_authority(which, &ask, &ark, ask_name)?;
-    if leaf_certificate.issuer().as_raw() != ask.subject().as_raw()
-        || !Signed::certificate(leaf_certificate).is_by(ask.public_key())
-    {
+    if !is_issuer || leaf_certificate.issuer().as_raw() != ask.subject().as_raw() {
         return Err(Rejection::ChainSignature { which: LEAF });
     }
 
@@ -172,19 +170,44 @@ pub(crate) fn verify(
     })
 }
 
-/// The candidate of this name that signed the leaf; or, where none did, any, whose fault is then told.
+/// The certificate of this name that signed the leaf, and `true`; or, where none did, any, whose fault is then told.
+///
+/// Below AMD's roots only the pinned ones count: AMD has revoked an intermediate before, and a list may be missing.
 fn find_intermediate<'a>(
     candidates: &Candidates<'a>,
     root: &Root<'a>,
     leaf: &X509Certificate<'_>,
+    name: (&str, &str),
+) -> Result<(X509Certificate<'a>, bool), Rejection> {
+    let travelling = || candidates.certificates.iter().copied();
+    let found = match root.anchor.intermediates() {
+        None => nearest(travelling(), leaf, name)?,
+        Some(pinned) => match nearest(pinned.into_iter(), leaf, name)? {
+            found @ Some((_, true)) => found,
+            found => match nearest(travelling(), leaf, name)? {
+                Some((other, true)) => {
+                    return Err(Rejection::IntermediateUnknown {
+                        name: name.1.to_owned(),
+                        found: Hex(sha256(&[other.as_raw()])),
+                    });
+                }
+                _ => found,
+            },
+        },
+    };
+    found.ok_or_else(|| Rejection::IntermediateMissing {
+        name: name.1.to_owned(),
+    })
+}
+
+/// Of the certificates of this name, the one that signed the leaf, and `true`; or else the first.
+fn nearest<'a>(
+    certificates: impl Iterator<Item = &'a [u8]>,
+    leaf: &X509Certificate<'_>,
     (organisation, common_name): (&str, &str),
-) -> Result<X509Certificate<'a>, Rejection> {
+) -> Result<Option<(X509Certificate<'a>, bool)>, Rejection> {
     let mut any = None;
-    for der in root
-        .anchor
-        .intermediates()
-        .chain(candidates.certificates.iter().copied())
-    {
+    for der in certificates {
         let certificate = x509::certificate(der)?;
         let named = Name::parse(certificate.subject()).is_some_and(|name| {
             name.organisation == organisation && name.common_name == common_name
@@ -193,13 +216,11 @@ fn find_intermediate<'a>(
             continue;
         }
         if Signed::certificate(leaf).is_by(certificate.public_key()) {
-            return Ok(certificate);
+            return Ok(Some((certificate, true)));
         }
-        any = any.or(Some(certificate));
+        any = any.or(Some((certificate, false)));
     }
-    any.ok_or_else(|| Rejection::IntermediateMissing {
-        name: common_name.to_owned(),
-    })
+    Ok(any)
 }
 
 /// A certificate authority of this name, issued by `issuer`.
@@ -265,4 +286,33 @@ fn has_common_name(certificate: &X509Certificate<'_>, expected: &str) -> bool {
         .subject()
         .iter_common_name()
         .any(|attribute| attribute.as_str() == Ok(expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AMD's Milan certificates as a chain one step higher: a root in an intermediate's place signed an ASK in the leaf's.
+    #[test]
+    fn refuses_an_intermediate_that_is_not_the_pinned_one() {
+        let roots = Roots::amd();
+        let (anchor, ark) = roots.pinned(Product::Milan, roots::AMD).expect("pinned");
+        let root = Root {
+            anchor,
+            ark,
+            fingerprint: Hex(sha256(&[ark])),
+        };
+        let [ask, _] = anchor.intermediates().expect("pinned");
+        let leaf = x509::certificate(ask).expect("a certificate");
+        let candidates = Candidates {
+            certificates: vec![ark],
+            lists: Vec::new(),
+        };
+        let found = find_intermediate(&candidates, &root, &leaf, (roots::AMD, "ARK-Milan"));
+        let unknown = Rejection::IntermediateUnknown {
+            name: "ARK-Milan".to_owned(),
+            found: root.fingerprint,
+        };
+        assert_eq!(found.err(), Some(unknown));
+    }
 }

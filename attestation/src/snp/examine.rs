@@ -4,11 +4,13 @@
 
 use super::{
     chain::Candidates,
+    hcl::{self, Wrapped},
     product::Product,
     report::Report,
     roots::Roots,
     tcb::Tcb,
     verify::{Findings, Genuine, inspect},
+    vtpm::{self, Quoted, Told},
 };
 use crate::{
     Collateral, Patience, Rejection, Time, appraise, digest::Hex, inspection::Inspection,
@@ -42,25 +44,73 @@ pub struct Examined {
 
 /// Examines a report, to the first failure or through every check that can be made.
 pub fn examine(report: &[u8], question: &Question<'_>, patience: Patience) -> Examined {
-    let mut transcript = match patience {
-        Patience::First => Transcript::default(),
-        Patience::All => Transcript::explaining(),
-    };
+    conduct(question, patience, |inspection| {
+        (inspect_bare(report, question, inspection), None)
+    })
+}
+
+/// Examines a report in Azure's wrapping and, where there is one, the quote of the virtual TPM whose key the report covers.
+pub fn examine_wrapped(
+    wrapped: &[u8],
+    quoted: Option<&Quoted<'_>>,
+    question: &Question<'_>,
+    patience: Patience,
+) -> Examined {
+    conduct(question, patience, |inspection| {
+        let unwrapped = inspection.check(
+            ("hcl-2", "runtime data"),
+            || hcl::unwrap(wrapped),
+            |it| format!("{} bytes, which the report covers", it.runtime_data.len()),
+        );
+        let Some(Wrapped {
+            report,
+            runtime_data,
+        }) = unwrapped
+        else {
+            return (None, None);
+        };
+        let findings = inspect_bare(report, question, inspection);
+        (findings, vtpm::inspect(runtime_data, quoted, inspection))
+    })
+}
+
+fn inspect_bare(
+    report: &[u8],
+    question: &Question<'_>,
+    inspection: &mut Inspection<'_>,
+) -> Option<Findings> {
     let candidates = Candidates::of(&[question.collateral]);
-    let mut inspection = Inspection::new(&mut transcript, patience);
-    let findings = inspect(
+    inspect(
         report,
         &candidates,
         question.roots,
         question.now,
-        &mut inspection,
-    );
+        inspection,
+    )
+}
+
+/// Lets `look` find out what is there, then holds it against what is wanted.
+fn conduct(
+    question: &Question<'_>,
+    patience: Patience,
+    look: impl FnOnce(&mut Inspection<'_>) -> (Option<Findings>, Option<Told>),
+) -> Examined {
+    let mut transcript = match patience {
+        Patience::First => Transcript::default(),
+        Patience::All => Transcript::explaining(),
+    };
+    let mut inspection = Inspection::new(&mut transcript, patience);
+    let (findings, told) = look(&mut inspection);
     let mut failures = inspection.failures();
     let is_genuine = failures.is_empty();
     let found = findings.and_then(if is_genuine {
         Findings::complete
     } else {
         Findings::hypothetical
+    });
+    let found = found.map(|genuine| Genuine {
+        vtpm: told,
+        ..genuine
     });
     if is_genuine && found.is_none() {
         // Whatever is missing has failed a check; this keeps it a refusal if that should ever change.
@@ -90,7 +140,8 @@ fn check_wanted(
         appraise::report_data(genuine, expected, transcript)?;
     }
     if let Some(policy) = question.policy {
-        let fresh = question.report_data.is_some();
+        let answered = genuine.vtpm.as_ref().is_some_and(|told| told.fresh);
+        let fresh = question.report_data.is_some() || answered;
         appraise::appraise_alone(genuine, policy, fresh, transcript)
     } else {
         let why = question.revocation_unchecked;
@@ -127,6 +178,11 @@ impl Examined {
     /// SHA-256 of the root.
     pub fn root(&self) -> Option<Hex<32>> {
         self.genuine.as_ref().map(|genuine| genuine.root)
+    }
+
+    /// What Azure's virtual TPM told beside it.
+    pub fn vtpm(&self) -> Option<&Told> {
+        self.genuine.as_ref()?.vtpm.as_ref()
     }
 
     /// Until when the revocation list speaks; `None`: there was none.

@@ -1,7 +1,7 @@
 //! Azure's wrapping of a report: a header, the report, and the runtime data that the paravisor had the report cover.
 //!
-//! The guest cannot choose `REPORT_DATA` there: it is the digest of the runtime data, which name the virtual TPM's keys. The
-//! TPM's own quote is another piece of evidence and is not read here.
+//! The guest cannot choose `REPORT_DATA` there: it is the digest of the runtime data, which name the virtual TPM's keys. What the
+//! TPM itself says is another piece of evidence: [`super::vtpm`].
 
 use crate::{Rejection, digest::sha256, read::Reader, snp::report::REPORT_SIZE};
 
@@ -14,7 +14,7 @@ const SNP: u32 = 2;
 /// Of the runtime data's hash: the only one that Azure uses.
 const SHA256: u32 = 1;
 
-/// A wrapped report. Nothing of it is verified, but that the report covers the runtime data.
+/// A wrapped report. Nothing of it is verified, but that the report covers the runtime data and calls the paravisor its asker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wrapped<'a> {
     /// The report, 1184 bytes.
@@ -67,14 +67,23 @@ pub fn unwrap(bytes: &[u8]) -> Result<Wrapped<'_>, Rejection> {
         report,
         runtime_data,
     };
-    if wrapped.is_covered() {
-        Ok(wrapped)
-    } else {
-        Err(Rejection::HclRuntimeData)
+    if !wrapped.is_covered() {
+        return Err(Rejection::HclRuntimeData);
+    }
+    match wrapped.vmpl() {
+        0 => Ok(wrapped),
+        found => Err(Rejection::HclVmpl { found }),
     }
 }
 
 impl Wrapped<'_> {
+    /// Who asked for the report. A guest below the paravisor can ask too, and put the digest of its own keys in.
+    fn vmpl(&self) -> u32 {
+        let word = self.report.get(0x30..0x34);
+        let word = word.and_then(|word| word.try_into().ok());
+        word.map_or(u32::MAX, u32::from_le_bytes)
+    }
+
     /// Whether `REPORT_DATA` is the runtime data's digest, and zero after it.
     fn is_covered(&self) -> bool {
         let digest = sha256(&[self.runtime_data]);
@@ -125,6 +134,15 @@ mod tests {
         let mut bytes = wrapping(b"{}");
         bytes[32 + 0x70] = 1;
         assert_eq!(unwrap(&bytes), Err(Rejection::HclRuntimeData));
+    }
+
+    #[test]
+    fn refuses_runtime_data_that_the_paravisor_does_not_vouch_for() {
+        for (vmpl, bytes) in [(2, [2, 0, 0, 0]), (u32::MAX, [0xFF; 4])] {
+            let mut wrapped = wrapping(b"{}");
+            wrapped[32 + 0x30..32 + 0x34].copy_from_slice(&bytes);
+            assert_eq!(unwrap(&wrapped), Err(Rejection::HclVmpl { found: vmpl }));
+        }
     }
 
     #[test]

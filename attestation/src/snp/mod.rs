@@ -14,6 +14,7 @@ mod roots;
 pub mod table;
 pub mod tcb;
 pub(crate) mod verify;
+pub mod vtpm;
 
 pub use roots::{AMD, Roots};
 pub use verify::Genuine;

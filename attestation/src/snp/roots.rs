@@ -13,11 +13,12 @@ pub struct Roots(Vec<Anchor>);
 /// One accepted root (ARK).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Anchor {
-    /// AMD's, with its intermediate for VCEKs; that for VLEKs must travel with the evidence.
+    /// AMD's, with its intermediates for VCEKs (ASK) and VLEKs (ASVK): no other one counts below it.
     Amd {
         product: Product,
         ark: Vec<u8>,
         ask: Vec<u8>,
+        asvk: Vec<u8>,
     },
     /// A simulated one, by the SHA-256 of its DER: the certificate itself travels with the evidence.
     Simulated { sha256: [u8; 32] },
@@ -26,26 +27,30 @@ pub(crate) enum Anchor {
 impl Roots {
     /// AMD's roots for Milan, Genoa and Turin. No simulation.
     pub fn amd() -> Self {
-        let anchor = |product, ark, ask| Anchor::Amd {
+        let anchor = |product, ark, ask, asvk| Anchor::Amd {
             product,
             ark: pinned(ark),
             ask: pinned(ask),
+            asvk: pinned(asvk),
         };
         Self(vec![
             anchor(
                 Product::Milan,
                 include_bytes!("roots/milan-ark.pem"),
                 include_bytes!("roots/milan-ask.pem"),
+                include_bytes!("roots/milan-asvk.pem"),
             ),
             anchor(
                 Product::Genoa,
                 include_bytes!("roots/genoa-ark.pem"),
                 include_bytes!("roots/genoa-ask.pem"),
+                include_bytes!("roots/genoa-asvk.pem"),
             ),
             anchor(
                 Product::Turin,
                 include_bytes!("roots/turin-ark.pem"),
                 include_bytes!("roots/turin-ask.pem"),
+                include_bytes!("roots/turin-asvk.pem"),
             ),
         ])
     }
@@ -95,13 +100,12 @@ impl Anchor {
         matches!(self, Self::Simulated { .. })
     }
 
-    /// The intermediates in hand.
-    pub(crate) fn intermediates(&self) -> impl Iterator<Item = &[u8]> {
+    /// The only intermediates that count below it; `None`: those that it issued, which travel with the evidence.
+    pub(crate) fn intermediates(&self) -> Option<[&[u8]; 2]> {
         match self {
-            Self::Amd { ask, .. } => Some(ask.as_slice()),
+            Self::Amd { ask, asvk, .. } => Some([ask, asvk]),
             Self::Simulated { .. } => None,
         }
-        .into_iter()
     }
 }
 
@@ -117,22 +121,31 @@ fn pinned(text: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// From AMD's key service, as several independent verifiers pin them.
-    const FINGERPRINTS: [(Product, &str, &str); 3] = [
+    /// ARK, ASK and ASVK from AMD's key service, as several independent verifiers pin them.
+    const FINGERPRINTS: [(Product, [&str; 3]); 3] = [
         (
             Product::Milan,
-            "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd",
-            "67d303bd3905fd38db8b20e0793699870e7fa612eaad5dec358293fd8c0bac1b",
+            [
+                "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd",
+                "67d303bd3905fd38db8b20e0793699870e7fa612eaad5dec358293fd8c0bac1b",
+                "c5e081f59b7efab1fe2f8b505e159704e72f29cab7ef7cf628a05a42439082f5",
+            ],
         ),
         (
             Product::Genoa,
-            "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1",
-            "5464738c1546aed5f2cecf1dc98c5c960a92e8913238a61711bc90ec6e828521",
+            [
+                "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1",
+                "5464738c1546aed5f2cecf1dc98c5c960a92e8913238a61711bc90ec6e828521",
+                "197e610743a917d6b9bb982a5a9226ccc0a15b611be0619e626aca9151457372",
+            ],
         ),
         (
             Product::Turin,
-            "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a",
-            "5b77ef5fe7a7a004fd9032668fba9d0fda22f88c4442069a479636a6ae3b3185",
+            [
+                "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a",
+                "5b77ef5fe7a7a004fd9032668fba9d0fda22f88c4442069a479636a6ae3b3185",
+                "104e10a8bd060a3c20a434261a57d0588fd65a88915b4f65b08bdecaf8df1a3c",
+            ],
         ),
     ];
 
@@ -142,16 +155,19 @@ mod tests {
             .0
             .into_iter()
             .filter_map(|anchor| match anchor {
-                Anchor::Amd { product, ark, ask } => Some((
+                Anchor::Amd {
                     product,
-                    hex::encode(sha256(&[&ark])),
-                    hex::encode(sha256(&[&ask])),
+                    ark,
+                    ask,
+                    asvk,
+                } => Some((
+                    product,
+                    [ark, ask, asvk].map(|der| hex::encode(sha256(&[&der]))),
                 )),
                 Anchor::Simulated { .. } => None,
             })
             .collect();
-        let expected =
-            FINGERPRINTS.map(|(product, ark, ask)| (product, ark.to_owned(), ask.to_owned()));
+        let expected = FINGERPRINTS.map(|(product, digests)| (product, digests.map(str::to_owned)));
         assert_eq!(pinned, expected);
     }
 

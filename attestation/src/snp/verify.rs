@@ -9,6 +9,7 @@ use super::{
     report::{Report, SIGNED_SIZE},
     roots::Roots,
     tcb::Tcb,
+    vtpm::Told,
 };
 use crate::{
     Rejection, Time, crypto,
@@ -29,6 +30,8 @@ pub struct Genuine {
     pub(crate) validity: Validity,
     /// Whether the report's chip was compared with the certificate's.
     pub(crate) chip_compared: bool,
+    /// What Azure's virtual TPM told beside it.
+    pub(crate) vtpm: Option<Told>,
 }
 
 /// The report's firmware levels, by the layout of its product line.
@@ -253,6 +256,7 @@ impl Findings {
             simulated,
             validity,
             chip_compared: self.chip_compared,
+            vtpm: None,
         })
     }
 }

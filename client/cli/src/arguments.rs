@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use chrysalis_attestation::Time;
+use chrysalis_attestation::{Time, snp::vtpm::MAX_NONCE};
 use chrysalis_client::Target;
 use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -142,6 +142,18 @@ pub(crate) struct SnpArguments {
     /// What the guest was asked to put into `REPORT_DATA`: up to 64 bytes in hex, filled up with zeros
     #[arg(long, value_name = "HEX", value_parser = report_data)]
     pub(crate) report_data: Option<[u8; 64]>,
+    /// The quote of Azure's virtual TPM, whose key the HCL report covers: its message (`TPMS_ATTEST`), or the JSON of Azure's guests
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tpm_quote: Option<PathBuf>,
+    /// The quote's signature, bare or as TPM tools write it; JSON brings its own
+    #[arg(long, value_name = "FILE", requires = "tpm_quote")]
+    pub(crate) tpm_signature: Option<PathBuf>,
+    /// Values of the quoted PCRs (SHA-256), one after the other in their order, as bytes or hex; JSON brings its own
+    #[arg(long, value_name = "FILE", requires = "tpm_quote")]
+    pub(crate) tpm_pcrs: Option<PathBuf>,
+    /// What the virtual TPM was asked: up to 66 bytes in hex
+    #[arg(long, value_name = "HEX", requires = "tpm_quote", value_parser = tpm_nonce)]
+    pub(crate) nonce: Option<TpmNonce>,
     /// Go without; the verdict then lists it as not checked
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<SnpInput>,
@@ -154,9 +166,15 @@ pub(crate) struct SnpArguments {
 pub(crate) enum SnpInput {
     /// Revocation list
     Crl,
-    /// Knowing, by --report-data, that the report is not an old one
+    /// Knowing, by --report-data or --nonce, that the evidence is not old
     Freshness,
+    /// Values of the PCRs that a virtual TPM quoted
+    Pcrs,
 }
+
+/// What a virtual TPM is asked with: as many bytes as it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TpmNonce(pub(crate) Vec<u8>);
 
 #[derive(Debug, Args)]
 #[command(
@@ -375,6 +393,14 @@ fn nonce(text: &str) -> Result<[u8; 32], String> {
         .map_err(|_| "write it as 64 hex digits".to_owned())
 }
 
+fn tpm_nonce(text: &str) -> Result<TpmNonce, String> {
+    let nonce = hex::decode(text).map_err(|_| "write it as hex digits".to_owned())?;
+    if nonce.is_empty() || nonce.len() > MAX_NONCE {
+        return Err(format!("it has from 1 to {MAX_NONCE} bytes"));
+    }
+    Ok(TpmNonce(nonce))
+}
+
 fn report_data(text: &str) -> Result<[u8; 64], String> {
     let mut data = [0; 64];
     let given = hex::decode(text).map_err(|_| "write it as hex digits".to_owned())?;
@@ -446,6 +472,10 @@ mod tests {
     fn reads_what_was_asked_for_as_hex() {
         assert_eq!(nonce(&"0a".repeat(32)), Ok([10; 32]));
         assert!(nonce("0a").is_err());
+        assert_eq!(tpm_nonce("0a0B"), Ok(TpmNonce(vec![10, 11])));
+        for wrong in ["", "0", "xy", &"00".repeat(MAX_NONCE + 1)] {
+            assert!(tpm_nonce(wrong).is_err(), "{wrong}");
+        }
         let mut data = [0; 64];
         data[0] = 10;
         assert_eq!(report_data("0A"), Ok(data));

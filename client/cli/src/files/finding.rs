@@ -174,7 +174,10 @@ impl Finding {
 fn flag(rejection: &Rejection) -> Option<&'static str> {
     match rejection {
         Rejection::RevocationUnchecked => Some("--without crl"),
-        Rejection::FreshnessUnchecked => Some("--report-data HEX; or --without freshness"),
+        Rejection::FreshnessUnchecked => {
+            Some("--report-data HEX, --nonce HEX for a vTPM's quote, or --without freshness")
+        }
+        Rejection::VtpmPcrsMissing => Some("--without pcrs"),
         Rejection::EventLogMissing => Some("--event-log FILE; or --without event-log"),
         Rejection::OcspMissing { .. } => Some("--without ocsp"),
         Rejection::RimMissing { .. } => Some("--without rim"),

@@ -23,12 +23,14 @@ pub(super) enum Kind {
     EventLog,
     EventLogTable,
     GpuReport,
+    TpmQuote,
     Certificate,
     CertificateTable,
     RevocationList,
     OtherPem,
     OtherDer,
     GpuJson,
+    TpmJson,
     TdxCollateral,
     OtherJson,
     Xml,
@@ -53,6 +55,7 @@ impl Kind {
             [b'C', b'C', b'E', b'L', ..] => return Self::EventLogTable,
             _ if is_event_log(bytes) => return Self::EventLog,
             [0x11, 0xE0, ..] => return Self::GpuReport,
+            [0xFF, b'T', b'C', b'G', ..] => return Self::TpmQuote,
             [0x30, 0x80..=0x84, ..] => return Self::of_der(bytes),
             _ if hcl::is_wrapped(bytes) => {
                 return match hcl::platform(bytes) {
@@ -92,6 +95,8 @@ impl Kind {
         let has = |key: &[u8]| text.windows(key.len()).any(|window| window == key);
         if has(b"\"tcb_info\"") || has(b"\"tcbInfo\"") {
             Self::TdxCollateral
+        } else if has(b"\"message\"") && has(b"\"signature\"") && has(b"\"pcrs\"") {
+            Self::TpmJson
         } else if has(b"\"evidence\"") && has(b"\"certificate\"") {
             Self::GpuJson
         } else {
@@ -117,12 +122,14 @@ impl fmt::Display for Kind {
                 "the table that says where the event log is (it is in acpi/tables/data/CCEL)"
             }
             Self::GpuReport => "a GPU report",
+            Self::TpmQuote => "a TPM's quote",
             Self::Certificate => "a certificate",
             Self::CertificateTable => "a certificate table",
             Self::RevocationList => "a revocation list",
             Self::OtherPem => "PEM of another kind",
             Self::OtherDer => "DER, perhaps an OCSP answer",
             Self::GpuJson => "GPU evidence in JSON",
+            Self::TpmJson => "a TPM's quote in JSON",
             Self::TdxCollateral => "TDX collateral",
             Self::OtherJson => "JSON",
             Self::Xml => "XML, perhaps a RIM",
@@ -182,6 +189,12 @@ mod tests {
             (b"CCEL8\0\0\0".to_vec(), Kind::EventLogTable),
             (log, Kind::EventLog),
             (vec![0x11, 0xE0], Kind::GpuReport),
+            (b"\xFFTCG\x80\x18".to_vec(), Kind::TpmQuote),
+            (b"ff544347".to_vec(), Kind::TpmQuote),
+            (
+                b"{\"quote\":{\"message\":[],\"pcrs\":[],\"signature\":[]}}".to_vec(),
+                Kind::TpmJson,
+            ),
             (b"11e0 01\n".to_vec(), Kind::GpuReport),
             (vec![0x30, 0x82, 1], Kind::OtherDer),
             (b"-----BEGIN CERTIFICATE-----".to_vec(), Kind::Certificate),

@@ -6,6 +6,7 @@ mod kind;
 pub(crate) mod nvidia;
 pub(crate) mod snp;
 pub(crate) mod tdx;
+mod vtpm;
 
 pub(crate) use input::read_policy;
 

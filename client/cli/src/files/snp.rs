@@ -1,12 +1,12 @@
 //! `verify snp`: a report and its certificates.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Patience, Rejection, pem,
     policy::Policy,
     snp::{
         Roots,
-        examine::{Examined, Question, examine},
+        examine::{Examined, Question, examine, examine_wrapped},
         hcl,
         report::{Report, SigningKey},
         table,
@@ -21,6 +21,7 @@ use super::{
     finding::Finding,
     input::{MAX_EVIDENCE, read_all, read_as, read_policy},
     kind::{Kind, unhex},
+    vtpm,
 };
 use crate::{
     Outcome,
@@ -49,8 +50,16 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
         "a revocation list",
         &[Kind::RevocationList, Kind::OtherDer],
     )?;
-    let finding = match inputs(&report, &certificates, lists) {
-        Ok((report, collateral)) => {
+    let report = unhex(&report).unwrap_or(report);
+    let vtpm = vtpm::Files::read(arguments)?;
+    if vtpm.is_some() && !hcl::is_wrapped(&report) {
+        bail!(
+            "{} does not name the vTPM's key: a quote goes with Azure's HCL report, whole",
+            arguments.report.display()
+        );
+    }
+    let finding = match gather(&certificates, lists) {
+        Ok(collateral) => {
             let roots = policy
                 .as_ref()
                 .map_or_else(Roots::amd, |policy| policy.roots().amd);
@@ -67,7 +76,13 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             } else {
                 Patience::First
             };
-            finding(&examine(&report, &question, patience), policy.is_some())
+            let examined = if hcl::is_wrapped(&report) {
+                let quoted = vtpm.as_ref().map(|files| files.quoted(arguments));
+                examine_wrapped(&report, quoted.as_ref(), &question, patience)
+            } else {
+                examine(&report, &question, patience)
+            };
+            finding(&examined, policy.is_some())
         }
         Err(rejection) => Finding::unreadable(policy.is_some(), rejection),
     };
@@ -99,18 +114,8 @@ fn policy(arguments: &SnpArguments) -> anyhow::Result<Option<Policy>> {
     Ok(Some(policy))
 }
 
-/// The bare report, certificates and lists, out of whatever they were wrapped in.
-fn inputs(
-    report: &[u8],
-    certificates: &[Vec<u8>],
-    lists: Vec<Vec<u8>>,
-) -> Result<(Vec<u8>, Collateral), Rejection> {
-    let report = unhex(report).unwrap_or_else(|| report.to_vec());
-    let report = if hcl::is_wrapped(&report) {
-        hcl::unwrap(&report)?.report.to_vec()
-    } else {
-        report
-    };
+/// Certificates and lists, out of whatever they were wrapped in.
+fn gather(certificates: &[Vec<u8>], lists: Vec<Vec<u8>>) -> Result<Collateral, Rejection> {
     let mut collateral = Collateral::default();
     for file in certificates {
         collateral.certificates.extend(match Kind::of(file) {
@@ -129,7 +134,7 @@ fn inputs(
             collateral.crls.push(file);
         }
     }
-    Ok((report, collateral))
+    Ok(collateral)
 }
 
 fn finding(examined: &Examined, policy: bool) -> Finding {
@@ -172,6 +177,7 @@ fn finding(examined: &Examined, policy: bool) -> Finding {
             wanted.to_owned(),
         ],
     ];
+    finding.lines.extend(examined.vtpm().map(vtpm::line));
     finding
 }
 
@@ -212,6 +218,7 @@ fn claims(report: &Report, examined: &Examined) -> Value {
         "author_key_digest": hex::encode(report.author_key_digest),
         "report_id": hex::encode(report.report_id),
         "chip_id": hex::encode(report.chip_id),
+        "vtpm": examined.vtpm().map(vtpm::claims),
         "root": examined.root().map(|root| root.to_string()),
     })
 }

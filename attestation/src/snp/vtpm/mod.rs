@@ -1,0 +1,139 @@
+//! The quote of Azure's virtual TPM: what a guest can say for itself where it cannot choose `REPORT_DATA`.
+//!
+//! The paravisor had the report cover a key of the virtual TPM; that key signs the PCRs and a nonce. Trusts the runtime data, so
+//! whoever calls has held them against the report, and counts the outcome only if the report is genuine.
+
+mod key;
+mod quote;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use quote::{MAX_NONCE, PCR_COUNT, Quote};
+
+use crate::{
+    Rejection,
+    digest::sha256,
+    inspection::{Inspection, ensure},
+};
+use key::Key;
+
+/// How a `TPMT_SIGNATURE` begins: RSASSA, SHA-256. (TPM 2.0 Library, part 2, §11.3.4.)
+const RSASSA_SHA256: [u8; 4] = [0x00, 0x14, 0x00, 0x0B];
+
+/// A quote as it came, and what it is held against.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quoted<'a> {
+    /// The `TPMS_ATTEST` that was signed.
+    pub quote: &'a [u8],
+    /// The signature: bare, or in a `TPMT_SIGNATURE` as TPM tools write it.
+    pub signature: &'a [u8],
+    /// The values of the quoted PCRs, in the order of their numbers.
+    pub pcrs: Option<&'a [[u8; 32]]>,
+    /// What the virtual TPM was asked with. Without it, nothing says that the quote is fresh.
+    pub nonce: Option<&'a [u8]>,
+    /// Goes without the PCRs' values, for this reason.
+    pub pcrs_unchecked: Option<&'a str>,
+}
+
+/// What the virtual TPM said, signature and all verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The quote.
+    pub quote: Quote,
+    /// The PCRs' values, by number, if they were given: then they are the quoted ones.
+    pub pcrs: Option<BTreeMap<u8, [u8; 32]>>,
+    /// Whether it answers what the caller asked.
+    pub fresh: bool,
+}
+
+impl Told {
+    /// The value of a PCR.
+    pub(crate) fn pcr(&self, index: u8) -> Option<[u8; 32]> {
+        self.pcrs.as_ref()?.get(&index).copied()
+    }
+}
+
+/// The steps hcl-3 to hcl-7 of docs/spec/verification.md. Without a quote, says so.
+pub(crate) fn inspect(
+    runtime_data: &[u8],
+    quoted: Option<&Quoted<'_>>,
+    inspection: &mut Inspection<'_>,
+) -> Option<Told> {
+    let Some(quoted) = quoted else {
+        inspection.skip(("hcl-3", "vTPM quote"), "no quote came with the report");
+        return None;
+    };
+    let key = inspection.check(
+        ("hcl-3", "vTPM key"),
+        || Key::parse(runtime_data),
+        ToString::to_string,
+    );
+    let quote = inspection.check(
+        ("hcl-4", "vTPM quote"),
+        || Quote::parse(quoted.quote),
+        |quote| format!("of {} PCRs", quote.selection.len()),
+    )?;
+    if let Some(key) = key {
+        inspection.check(
+            ("hcl-5", "vTPM signature"),
+            || key.verify(quoted.quote, bare(quoted.signature)),
+            |()| "RSASSA-PKCS1-v1_5".to_owned(),
+        );
+    }
+    let fresh = nonce(&quote, quoted.nonce, inspection);
+    let pcrs = pcrs(&quote, quoted, inspection);
+    Some(Told { quote, pcrs, fresh })
+}
+
+/// The signature without the structure that says how long it is.
+fn bare(signature: &[u8]) -> &[u8] {
+    signature
+        .strip_prefix(&RSASSA_SHA256)
+        .and_then(<[u8]>::split_first_chunk)
+        .filter(|(size, rest)| usize::from(u16::from_be_bytes(**size)) == rest.len())
+        .map_or(signature, |(_, rest)| rest)
+}
+
+fn nonce(quote: &Quote, expected: Option<&[u8]>, inspection: &mut Inspection<'_>) -> bool {
+    let check = ("hcl-6", "vTPM nonce");
+    let Some(expected) = expected else {
+        inspection.skip(check, "nobody says what was asked");
+        return false;
+    };
+    let found = hex::encode(&quote.nonce);
+    let otherwise = || Rejection::VtpmNonceMismatch {
+        found: found.clone(),
+    };
+    let made = inspection.check(
+        check,
+        || ensure(quote.nonce == expected, otherwise),
+        |()| found.clone(),
+    );
+    made.is_some()
+}
+
+fn pcrs(
+    quote: &Quote,
+    quoted: &Quoted<'_>,
+    inspection: &mut Inspection<'_>,
+) -> Option<BTreeMap<u8, [u8; 32]>> {
+    let check = ("hcl-7", "vTPM PCRs");
+    if let (None, Some(why)) = (quoted.pcrs, quoted.pcrs_unchecked) {
+        inspection.skip(check, why);
+        return None;
+    }
+    inspection.check(
+        check,
+        || {
+            let values = quoted.pcrs.ok_or(Rejection::VtpmPcrsMissing)?;
+            let pcrs = quote.assign(values)?;
+            ensure(sha256(&[values.as_flattened()]) == quote.digest, || {
+                Rejection::VtpmPcrDigest
+            })?;
+            Ok(pcrs)
+        },
+        |pcrs| format!("{} values, as quoted", pcrs.len()),
+    )
+}

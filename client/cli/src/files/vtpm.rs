@@ -1,0 +1,214 @@
+//! The quote of Azure's virtual TPM, from the files that people have of it: a TPM tool's, or the JSON of Azure's guests.
+
+use anyhow::{Context, bail};
+use chrysalis_attestation::snp::vtpm::{Quoted, Told};
+use serde_json::{Value, json};
+
+use super::{
+    input::{MAX_EVIDENCE, read, read_as},
+    kind::{Kind, unhex},
+};
+use crate::arguments::{SnpArguments, SnpInput};
+
+/// JSON with numbers for bytes has 36 KiB; read, it takes up to twenty times the room.
+const MAX_JSON: usize = 256 * 1024;
+/// Where the quote stands in the JSON of Azure's guests: by itself, or in the evidence of a whole guest.
+const PLACES: [&str; 4] = ["", "/quote", "/tpm_quote", "/evidence/tpm_quote"];
+const WITHOUT_PCRS: &str = "--without pcrs";
+
+/// A quote and what came with it.
+pub(super) struct Files {
+    quote: Vec<u8>,
+    signature: Vec<u8>,
+    pcrs: Option<Vec<[u8; 32]>>,
+}
+
+impl Files {
+    /// Reads what the command line names, if it names a quote.
+    pub(super) fn read(arguments: &SnpArguments) -> anyhow::Result<Option<Self>> {
+        let Some(path) = &arguments.tpm_quote else {
+            return Ok(None);
+        };
+        let wanted = "a vTPM's quote";
+        let kinds = [Kind::TpmQuote, Kind::TpmJson];
+        let quote = read_as(path, MAX_EVIDENCE, wanted, &kinds)?;
+        let (signature, pcrs) = (&arguments.tpm_signature, &arguments.tpm_pcrs);
+        if Kind::of(&quote) == Kind::TpmJson {
+            if signature.is_some() || pcrs.is_some() {
+                bail!(
+                    "the JSON of a quote brings signature and PCRs: leave --tpm-signature and --tpm-pcrs out"
+                );
+            }
+            return from_json(&quote)
+                .with_context(|| format!("cannot read the quote in {}", path.display()))
+                .map(Some);
+        }
+        let Some(signature) = signature else {
+            bail!("a quote needs its signature: give --tpm-signature, or the quote as JSON");
+        };
+        Ok(Some(Self {
+            quote: plain(quote),
+            // Whatever its bytes look like: they are random.
+            signature: plain(read(signature, MAX_EVIDENCE)?),
+            pcrs: match pcrs {
+                None => None,
+                Some(path) => Some(
+                    values(&plain(read(path, MAX_EVIDENCE)?))
+                        .with_context(|| format!("{} has no PCRs", path.display()))?,
+                ),
+            },
+        }))
+    }
+
+    /// The question about it.
+    pub(super) fn quoted<'a>(&'a self, arguments: &'a SnpArguments) -> Quoted<'a> {
+        let without = arguments.without.contains(&SnpInput::Pcrs);
+        Quoted {
+            quote: &self.quote,
+            signature: &self.signature,
+            pcrs: self.pcrs.as_deref(),
+            nonce: arguments.nonce.as_ref().map(|nonce| nonce.0.as_slice()),
+            pcrs_unchecked: without.then_some(WITHOUT_PCRS),
+        }
+    }
+}
+
+/// The bytes that hex text stands for, or the bytes.
+fn plain(bytes: Vec<u8>) -> Vec<u8> {
+    unhex(&bytes).unwrap_or(bytes)
+}
+
+fn values(bytes: &[u8]) -> anyhow::Result<Vec<[u8; 32]>> {
+    match bytes.as_chunks() {
+        (values @ [_, ..], []) => Ok(values.to_vec()),
+        _ => bail!("values of the SHA-256 bank have 32 bytes each, one after the other"),
+    }
+}
+
+fn from_json(text: &[u8]) -> anyhow::Result<Files> {
+    if text.len() > MAX_JSON {
+        bail!("it has more than {MAX_JSON} bytes");
+    }
+    let value: Value = serde_json::from_slice(text)?;
+    let quote = PLACES
+        .iter()
+        .filter_map(|place| value.pointer(place))
+        .find(|quote| quote.get("message").is_some())
+        .context("there is no `message` in it, in `quote` or in `tpm_quote`")?;
+    let field = |name| {
+        let bytes = quote.get(name).and_then(bytes);
+        bytes.with_context(|| format!("`{name}` is neither hex nor a list of bytes"))
+    };
+    let pcrs = quote.get("pcrs").map(|pcrs| {
+        let values = pcrs
+            .as_array()?
+            .iter()
+            .map(bytes)
+            .collect::<Option<Vec<_>>>();
+        let values = values?.into_iter().map(<[u8; 32]>::try_from);
+        values.collect::<Result<Vec<_>, _>>().ok()
+    });
+    Ok(Files {
+        quote: field("message")?,
+        signature: field("signature")?,
+        pcrs: match pcrs {
+            None => None,
+            Some(pcrs) => Some(pcrs.context("`pcrs` is no list of values of 32 bytes")?),
+        },
+    })
+}
+
+/// Hex, or a list of numbers.
+fn bytes(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::String(text) => hex::decode(text).ok(),
+        Value::Array(numbers) => numbers
+            .iter()
+            .map(|number| u8::try_from(number.as_u64()?).ok())
+            .collect(),
+        _ => None,
+    }
+}
+
+/// What a genuine quote says.
+pub(super) fn claims(told: &Told) -> Value {
+    let quote = &told.quote;
+    let pcrs = told.pcrs.as_ref().map(|pcrs| {
+        let values = pcrs.iter();
+        let values = values.map(|(index, value)| (index.to_string(), hex::encode(value).into()));
+        values.collect::<serde_json::Map<String, Value>>()
+    });
+    json!({
+        "nonce": hex::encode(&quote.nonce),
+        "pcrs": pcrs,
+        "clock": quote.clock,
+        "resets": quote.resets,
+        "restarts": quote.restarts,
+        "safe": quote.safe,
+        "firmware": format!("{:#x}", quote.firmware),
+    })
+}
+
+/// The line for people.
+pub(super) fn line(told: &Told) -> [String; 3] {
+    let fresh = if told.fresh {
+        "signed for your nonce"
+    } else {
+        "signed, for a nonce that nobody compared"
+    };
+    let pcrs = match told.quote.selection.as_slice() {
+        [_] => "1 PCR".to_owned(),
+        many => format!("{} PCRs", many.len()),
+    };
+    ["vtpm".to_owned(), pcrs, fresh.to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let refused = from_json(text.as_bytes()).err();
+        refused.expect("it must be refused").to_string()
+    }
+
+    #[test]
+    fn reads_a_quote_wherever_it_stands_in_json() {
+        let pcr = "07".repeat(32);
+        let quote = format!(r#"{{"message":"0a0b","signature":[12,13],"pcrs":["{pcr}"]}}"#);
+        for text in [
+            quote.clone(),
+            format!(r#"{{"quote":{quote}}}"#),
+            format!(r#"{{"version":1,"tpm_quote":{quote}}}"#),
+            format!(r#"{{"evidence":{{"tpm_quote":{quote}}}}}"#),
+        ] {
+            let files = from_json(text.as_bytes()).expect("a quote");
+            assert_eq!((files.quote, files.signature), (vec![10, 11], vec![12, 13]));
+            assert_eq!(files.pcrs, Some(vec![[7; 32]]));
+        }
+        let bare = from_json(br#"{"message":"","signature":""}"#).expect("a quote");
+        assert_eq!(bare.pcrs, None);
+    }
+
+    #[test]
+    fn json_that_is_no_quote_is_told_apart() {
+        assert!(refusal("{}").starts_with("there is no `message`"));
+        let wrong = "`signature` is neither hex nor a list of bytes";
+        assert_eq!(refusal(r#"{"message":""}"#), wrong);
+        assert_eq!(refusal(r#"{"message":"","signature":"0"}"#), wrong);
+        assert_eq!(refusal(r#"{"message":"","signature":[256]}"#), wrong);
+        assert_eq!(
+            refusal(r#"{"message":"","signature":"","pcrs":["00"]}"#),
+            "`pcrs` is no list of values of 32 bytes"
+        );
+        assert!(refusal(&" ".repeat(MAX_JSON + 1)).starts_with("it has more than"));
+    }
+
+    #[test]
+    fn values_of_pcrs_stand_one_after_the_other() {
+        assert_eq!(values(&[5; 64]).expect("two"), [[5; 32]; 2]);
+        for length in [0, 31, 33] {
+            assert!(values(&vec![5; length]).is_err(), "{length}");
+        }
+    }
+}
