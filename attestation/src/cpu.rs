@@ -53,8 +53,7 @@ pub(crate) fn authenticate(
                 trailing_accepted: None,
                 now,
             };
-            tdx::authenticate(quote, grounds, transcript)
-                .map(|genuine| Cpu::Tdx(Box::new(genuine)))
+            tdx::authenticate(quote, grounds, transcript).map(|genuine| Cpu::Tdx(Box::new(genuine)))
         }
     }
 }

@@ -111,7 +111,11 @@ pub(super) fn wrap(evidence: &Evidence) -> Value {
         (GPUS, encode_gpus(&evidence.gpus)),
     ]
     .into_iter()
-    .chain(optional.into_iter().filter(|(_, content)| !content.is_empty()));
+    .chain(
+        optional
+            .into_iter()
+            .filter(|(_, content)| !content.is_empty()),
+    );
     let (name, kind) = COLLECTION;
     let text = |text: &str| Value::Text(text.to_owned());
     let wrapped = items.map(|(Item(name, media_type, indicator), content)| {
@@ -122,7 +126,12 @@ pub(super) fn wrap(evidence: &Evidence) -> Value {
         ];
         (text(name), Value::Array(record.into()))
     });
-    Value::Map([(text(name), text(kind))].into_iter().chain(wrapped).collect())
+    Value::Map(
+        [(text(name), text(kind))]
+            .into_iter()
+            .chain(wrapped)
+            .collect(),
+    )
 }
 
 /// The content of a list's item; nothing for an empty list.
@@ -193,7 +202,13 @@ fn take(fields: &mut Fields, name: &str) -> Result<Option<(Type, Vec<u8>)>, Reje
     };
     let record = cbor::array(value).and_then(|parts| <[Value; 3]>::try_from(parts).ok());
     match record {
-        Some([Value::Text(media_type), Value::Bytes(content), Value::Integer(indicator)]) => {
+        Some(
+            [
+                Value::Text(media_type),
+                Value::Bytes(content),
+                Value::Integer(indicator),
+            ],
+        ) => {
             let media_type = Type {
                 media_type,
                 indicator,

@@ -291,12 +291,13 @@ fn has_common_name(certificate: &X509Certificate<'_>, expected: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snp::AMD;
 
     /// AMD's Milan certificates as a chain one step higher: a root in an intermediate's place signed an ASK in the leaf's.
     #[test]
     fn refuses_an_intermediate_that_is_not_the_pinned_one() {
         let roots = Roots::amd();
-        let (anchor, ark) = roots.pinned(Product::Milan, roots::AMD).expect("pinned");
+        let (anchor, ark) = roots.pinned(Product::Milan, AMD).expect("pinned");
         let root = Root {
             anchor,
             ark,
@@ -308,7 +309,7 @@ mod tests {
             certificates: vec![ark],
             lists: Vec::new(),
         };
-        let found = find_intermediate(&candidates, &root, &leaf, (roots::AMD, "ARK-Milan"));
+        let found = find_intermediate(&candidates, &root, &leaf, (AMD, "ARK-Milan"));
         let unknown = Rejection::IntermediateUnknown {
             name: "ARK-Milan".to_owned(),
             found: root.fingerprint,

@@ -87,6 +87,21 @@ fn distinct(evidence: &[GpuEvidence]) -> Result<(), Rejection> {
 }
 
 impl Asked {
+    /// So many entries that say nothing.
+    #[cfg(test)]
+    pub(crate) fn unread(count: usize) -> Self {
+        let entry = GpuEvidence {
+            report: Vec::new(),
+            chain: Vec::new(),
+        };
+        let none = &Endorsements::default();
+        let roots = &nvidia::Roots::nvidia();
+        Self {
+            unproved: Unproved::new(vec![entry; count], roots, (none, none), Time(0)),
+            nonce: [0; 32],
+        }
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.unproved.evidence.len()

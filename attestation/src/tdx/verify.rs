@@ -155,11 +155,7 @@ struct Found {
 }
 
 /// Steps tdx-1 to tdx-9.
-fn run(
-    quote: &[u8],
-    question: &Question<'_>,
-    inspection: &mut Inspection<'_>,
-) -> Option<Found> {
+fn run(quote: &[u8], question: &Question<'_>, inspection: &mut Inspection<'_>) -> Option<Found> {
     let Question {
         roots,
         collateral,
@@ -176,7 +172,13 @@ fn run(
     let found = Procedure::new(grounds, inspection).run(quote)?;
     let is_clean = inspection.is_clean();
     let Some(td) = found.td else {
-        wanted::check_td_and_log(&found.report, &found.platform, policy, event_log, inspection);
+        wanted::check_td_and_log(
+            &found.report,
+            &found.platform,
+            policy,
+            event_log,
+            inspection,
+        );
         return None;
     };
     let event_log = wanted::check(&td, policy, event_log, inspection);

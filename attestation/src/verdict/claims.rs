@@ -4,8 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Cpu, Peer,
-    claims,
+    Cpu, Peer, claims,
     digest::Hex,
     nvidia::Gpu,
     snp::{self, report::SigningKey},

@@ -49,7 +49,10 @@ impl Verdict<'_> {
         let cpu = submod(self.cpu(peer), peer.cpu.claims());
         submods.insert("cpu".to_owned(), cpu);
         for (place, gpu) in peer.gpus.iter().enumerate() {
-            submods.insert(format!("gpu{place}"), submod(hardware(self.gpu(gpu)), json!(gpu)));
+            submods.insert(
+                format!("gpu{place}"),
+                submod(hardware(self.gpu(gpu)), json!(gpu)),
+            );
         }
         submods.into()
     }
@@ -90,7 +93,10 @@ impl Verdict<'_> {
     /// Whether nothing of this name was left unchecked.
     fn checked(&self, name: &str) -> bool {
         let skipped = super::Outcome::NotChecked;
-        !self.checks.iter().any(|check| check.name == name && check.outcome == skipped)
+        !self
+            .checks
+            .iter()
+            .any(|check| check.name == name && check.outcome == skipped)
     }
 
     /// Who refused is told by the step; a refusal of the conversation is one of the CPU that was to vouch for it.

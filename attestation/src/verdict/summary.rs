@@ -46,7 +46,11 @@ fn told<T>(expected: Option<&Expect<T>>) -> String {
 pub(super) fn lines(peer: &Peer) -> Vec<[String; 3]> {
     let Told { firmware, image } = &peer.told;
     let genuine = genuine(peer.cpu.simulated(), peer.cpu.vendor());
-    let short = hex::encode(peer.cpu.measurement()).chars().take(12).chain(['…']).collect();
+    let short = hex::encode(peer.cpu.measurement())
+        .chars()
+        .take(12)
+        .chain(['…'])
+        .collect();
     let cpu = [
         "cpu".to_owned(),
         peer.cpu.to_string(),
@@ -54,7 +58,11 @@ pub(super) fn lines(peer: &Peer) -> Vec<[String; 3]> {
     ];
     let bound = ["bound".to_owned(), peer.session.to_string(), String::new()];
     let image = ["image".to_owned(), short, image.clone()];
-    [cpu].into_iter().chain(gpus(&peer.gpus)).chain([bound, image]).collect()
+    [cpu]
+        .into_iter()
+        .chain(gpus(&peer.gpus))
+        .chain([bound, image])
+        .collect()
 }
 
 fn genuine(simulated: bool, vendor: &str) -> String {
@@ -78,7 +86,11 @@ fn gpus(gpus: &[Gpu]) -> Vec<[String; 3]> {
         return vec![["gpu", "none", ""].map(str::to_owned)];
     }
     let line = |([which, how], count): ([String; 2], usize)| {
-        let times = if count > 1 { format!(" ×{count}") } else { String::new() };
+        let times = if count > 1 {
+            format!(" ×{count}")
+        } else {
+            String::new()
+        };
         ["gpu".to_owned(), format!("{which}{times}"), how]
     };
     kinds.into_iter().map(line).collect()
@@ -89,7 +101,11 @@ fn in_words(gpu: &Gpu) -> [String; 2] {
     let chip = gpu.model.split(' ').next().unwrap_or_default();
     let genuine = genuine(gpu.simulated, "NVIDIA");
     let compared = [&gpu.driver_measurements, &gpu.vbios_measurements];
-    let matching: usize = compared.into_iter().flatten().map(|it| it.matching.len()).sum();
+    let matching: usize = compared
+        .into_iter()
+        .flatten()
+        .map(|it| it.matching.len())
+        .sum();
     let measured = match matching {
         0 => "measurements not checked".to_owned(),
         count => format!("{count} measurements match"),
