@@ -19,7 +19,7 @@ use std::path::Path;
 pub const NOW: Time = Time(1_796_126_400);
 
 /// What the enclave was configured with.
-const CONFIGURATION: &[u8] = b"model = \"smollm2\"\n";
+pub const CONFIGURATION: &[u8] = b"model = \"smollm2\"\n";
 /// What the image measures.
 pub const LAUNCH_DIGEST: [u8; 48] = [0xD1; 48];
 
