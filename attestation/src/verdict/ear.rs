@@ -3,10 +3,11 @@
 //!
 //! The result is not signed. It is for relying parties that read EAR and trust whoever ran this verifier.
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::{Verdict, Word};
-use crate::{Cpu, Peer, Time, nvidia::Gpu};
+use super::{Outcome, Verdict, Word};
+use crate::{Cpu, Peer, Time, binding::Session, nvidia::Gpu, tdx::Status};
 
 const PROFILE: &str = "tag:ietf.org,2026:rats/ear#04";
 const DEVELOPER: &str = "Chrysalis";
@@ -29,30 +30,27 @@ type Vector = Map<String, Value>;
 impl Verdict<'_> {
     /// The claims set, in JSON. `issued` is the verifier's clock.
     pub fn ear(&self, issued: Time) -> Value {
-        let submods = match self.peer {
-            Some(peer) => self.of_peer(peer),
-            None => self.of_refusal(),
-        };
-        json!({
+        let mut claims = json!({
             "eat_profile": PROFILE,
             "iat": issued.0,
             "ear_verifier_id": {
                 "developer": DEVELOPER,
                 "build": concat!("chrysalis-attestation ", env!("CARGO_PKG_VERSION")),
             },
-            "submods": submods,
-        })
+            "submods": self.peer.map_or_else(|| self.of_refusal(), |peer| self.of_peer(peer)),
+        });
+        if let Some(Session::Asked { nonce, .. }) = self.peer.map(|peer| &peer.session) {
+            claims["eat_nonce"] = BASE64URL_NOPAD.encode(nonce).into();
+        }
+        claims
     }
 
     fn of_peer(&self, peer: &Peer) -> Value {
-        let mut submods = Map::new();
-        let cpu = submod(self.cpu(peer), peer.cpu.claims());
-        submods.insert("cpu".to_owned(), cpu);
+        let cpu = self.submod(&self.cpu(peer), Some(peer.cpu.claims()));
+        let mut submods = Map::from_iter([("cpu".to_owned(), cpu)]);
         for (place, gpu) in peer.gpus.iter().enumerate() {
-            submods.insert(
-                format!("gpu{place}"),
-                submod(hardware(self.gpu(gpu)), json!(gpu)),
-            );
+            let gpu = self.submod(&hardware(self.gpu(gpu)), Some(json!(gpu)));
+            submods.insert(format!("gpu{place}"), gpu);
         }
         submods.into()
     }
@@ -61,7 +59,7 @@ impl Verdict<'_> {
     fn cpu(&self, peer: &Peer) -> Vector {
         let up_to_date = match &peer.cpu {
             Cpu::Snp(_) => true,
-            Cpu::Tdx(genuine) => genuine.td().status == crate::tdx::Status::UpToDate,
+            Cpu::Tdx(genuine) => genuine.td().status == Status::UpToDate,
         };
         let real = !peer.cpu.simulated();
         let mut vector = hardware(tier(real, up_to_date && self.checked("revocation")));
@@ -73,9 +71,10 @@ impl Verdict<'_> {
                 ("executables", &["launch digest", "MRTD"][..]),
                 ("configuration", &["configuration"]),
             ] {
-                let checked = self.checks.iter().any(|check| {
-                    checks.contains(&check.name) && check.outcome == super::Outcome::Passed
-                });
+                let checked = self
+                    .checks
+                    .iter()
+                    .any(|check| checks.contains(&check.name) && check.outcome == Outcome::Passed);
                 if checked {
                     vector.insert(claim.to_owned(), value::AFFIRMING.into());
                 }
@@ -92,7 +91,7 @@ impl Verdict<'_> {
 
     /// Whether nothing of this name was left unchecked.
     fn checked(&self, name: &str) -> bool {
-        let skipped = super::Outcome::NotChecked;
+        let skipped = Outcome::NotChecked;
         !self
             .checks
             .iter()
@@ -110,8 +109,32 @@ impl Verdict<'_> {
             _ => ("cpu", "instance-identity", value::CRYPTOGRAPHY_FAILED),
         };
         let vector = Vector::from_iter([(claim.to_owned(), refused.into())]);
-        let detail = json!({ "rejection": self.code, "detail": self.detail });
-        json!({ submodule: submod(vector, detail) })
+        json!({ submodule: self.submod(&vector, None) })
+    }
+
+    /// The status is the worst that the vector has.
+    fn submod(&self, vector: &Vector, attester: Option<Value>) -> Value {
+        let worst = vector.values().filter_map(Value::as_i64).max().unwrap_or(0);
+        let status = match worst {
+            96.. => "contraindicated",
+            32.. => "warning",
+            2.. => "affirming",
+            _ => "none",
+        };
+        let mut claims = json!({
+            "ear_status": status,
+            "ear_trustworthiness_vector": vector,
+            "ear_verifier_claims": {
+                "verdict": self.word,
+                "code": self.code,
+                "detail": self.detail,
+                "result_is_unsigned": true,
+            },
+        });
+        if let Some(attester) = attester {
+            claims["ear_attester_claims"] = attester;
+        }
+        claims
     }
 }
 
@@ -126,20 +149,4 @@ fn tier(real: bool, complete: bool) -> i8 {
 
 fn hardware(value: i8) -> Vector {
     Vector::from_iter([("hardware".to_owned(), value.into())])
-}
-
-/// The status is the worst that the vector has.
-fn submod(vector: Vector, claims: Value) -> Value {
-    let worst = vector.values().filter_map(Value::as_i64).max().unwrap_or(0);
-    let status = match worst {
-        96.. => "contraindicated",
-        32.. => "warning",
-        2.. => "affirming",
-        _ => "none",
-    };
-    json!({
-        "ear_status": status,
-        "ear_trustworthiness_vector": vector,
-        "ear_verifier_claims": { "signed": false, "chrysalis": claims },
-    })
 }
