@@ -155,7 +155,7 @@ fn an_attestation_result_tells_simulated_hardware_from_real() {
     // Everything fits the policy but that it is no hardware.
     assert_eq!(
         cpu["ear_trustworthiness_vector"],
-        json!({"configuration": 2, "executables": 2, "hardware": 96})
+        json!({"configuration": 2, "executables": 2, "hardware": 96, "runtime-opaque": 96})
     );
     assert_eq!(cpu["ear_status"], "contraindicated");
     assert_eq!(cpu["ear_verifier_claims"]["result_is_unsigned"], true);

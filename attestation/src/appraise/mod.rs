@@ -81,18 +81,23 @@ pub(crate) fn appraise(
 
 /// What is required where nobody brought a policy: hardware that is genuine and current, and memory that is private.
 pub(crate) fn without_policy(
-    subject: Subject<'_>,
+    Subject {
+        cpu,
+        event_log,
+        gpus,
+        ..
+    }: Subject<'_>,
     transcript: &mut Transcript,
 ) -> Result<Gpus, Rejection> {
-    match subject.cpu {
+    match cpu {
         Cpu::Snp(genuine) => appraise_without_policy(genuine, None, transcript)?,
         Cpu::Tdx(genuine) => {
             let policy = TdxPolicy::genuine(NO_POLICY);
             // A log that came along has to be the TD's.
-            genuine.appraise(&policy, subject.event_log, transcript)?;
+            genuine.appraise(&policy, event_log, transcript)?;
         }
     }
-    if subject.gpus.count() == 0 {
+    if gpus.count() == 0 {
         return Ok((Vec::new(), Time(i64::MAX)));
     }
     let policy = GpuPolicy {
@@ -103,7 +108,7 @@ pub(crate) fn without_policy(
         },
         wanted: Wanted::any(NO_POLICY),
     };
-    subject.gpus.verify(&policy, None, transcript)
+    gpus.verify(&policy, None, transcript)
 }
 
 /// The policy's section for a platform, which it may not have.

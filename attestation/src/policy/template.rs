@@ -73,7 +73,7 @@ impl Template<'_> {
     fn head(&self) -> String {
         let title = match self.title {
             "" => String::new(),
-            title => title.lines().map(|line| format!("# {line}\n")).collect(),
+            title => format!("# {}\n", title.replace('\n', "\n# ")),
         };
         format!(
             "\
@@ -118,18 +118,12 @@ minimum_tcb = {{ {fmc}bootloader = {bootloader}, tee = {tee}, snp = {snp}, micro
     }
 
     fn configuration(&self) -> String {
-        let digests = [
-            self.snp
-                .as_ref()
-                .map(|_| ("sha256", hex::encode(sha256(&[self.configuration])))),
-            self.tdx
-                .as_ref()
-                .map(|_| ("sha384", hex::encode(sha384(&[self.configuration])))),
-        ];
-        let lines = digests.into_iter().flatten();
-        let lines: String = lines
-            .map(|(name, digest)| format!("{name} = [\"{digest}\"]\n"))
-            .collect();
+        let digest = |name, digest: &[u8]| format!("{name} = [\"{}\"]\n", hex::encode(digest));
+        let snp = self.snp.as_ref();
+        let snp = snp.map(|_| digest("sha256", &sha256(&[self.configuration])));
+        let tdx = self.tdx.as_ref();
+        let tdx = tdx.map(|_| digest("sha384", &sha384(&[self.configuration])));
+        let lines = [snp.unwrap_or_default(), tdx.unwrap_or_default()].concat();
         format!(
             "\
 [configuration]

@@ -7,7 +7,15 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
 use super::{Outcome, Verdict, Word};
-use crate::{Cpu, Peer, Time, binding::Session, nvidia::Gpu, tdx::Status};
+use crate::{
+    Cpu, Peer, Time,
+    binding::Session,
+    nvidia::Gpu,
+    tdx::{
+        Status,
+        attributes::{DEBUG, PROFILING},
+    },
+};
 
 const PROFILE: &str = "tag:ietf.org,2026:rats/ear#04";
 const DEVELOPER: &str = "Chrysalis";
@@ -30,19 +38,27 @@ type Vector = Map<String, Value>;
 impl Verdict<'_> {
     /// The claims set, in JSON. `issued` is the verifier's clock.
     pub fn ear(&self, issued: Time) -> Value {
-        let mut claims = json!({
-            "eat_profile": PROFILE,
-            "iat": issued.0,
-            "ear_verifier_id": {
-                "developer": DEVELOPER,
-                "build": concat!("chrysalis-attestation ", env!("CARGO_PKG_VERSION")),
-            },
-            "submods": self.peer.map_or_else(|| self.of_refusal(), |peer| self.of_peer(peer)),
+        let asked = self.peer.and_then(|peer| match &peer.session {
+            Session::Asked { nonce, .. } => Some(BASE64URL_NOPAD.encode(nonce)),
+            Session::Boot => None,
         });
-        if let Some(Session::Asked { nonce, .. }) = self.peer.map(|peer| &peer.session) {
-            claims["eat_nonce"] = BASE64URL_NOPAD.encode(nonce).into();
-        }
-        claims
+        let submods = match self.peer {
+            Some(peer) => self.of_peer(peer),
+            None => self.of_refusal(),
+        };
+        object([
+            ("eat_profile", Some(PROFILE.into())),
+            ("iat", Some(issued.0.into())),
+            ("eat_nonce", asked.map(Value::from)),
+            (
+                "ear_verifier_id",
+                Some(json!({
+                    "developer": DEVELOPER,
+                    "build": concat!("chrysalis-attestation ", env!("CARGO_PKG_VERSION")),
+                })),
+            ),
+            ("submods", Some(submods)),
+        ])
     }
 
     fn of_peer(&self, peer: &Peer) -> Value {
@@ -63,9 +79,8 @@ impl Verdict<'_> {
         };
         let real = !peer.cpu.simulated();
         let mut vector = hardware(tier(real, up_to_date && self.checked("revocation")));
-        if real {
-            vector.insert("runtime-opaque".to_owned(), value::AFFIRMING.into());
-        }
+        let opaque = tier(real && is_private(&peer.cpu), true);
+        vector.insert("runtime-opaque".to_owned(), opaque.into());
         if self.word == Word::Trusted {
             for (claim, checks) in [
                 ("executables", &["launch digest", "MRTD"][..]),
@@ -121,20 +136,36 @@ impl Verdict<'_> {
             2.. => "affirming",
             _ => "none",
         };
-        let mut claims = json!({
-            "ear_status": status,
-            "ear_trustworthiness_vector": vector,
-            "ear_verifier_claims": {
-                "verdict": self.word,
-                "code": self.code,
-                "detail": self.detail,
-                "result_is_unsigned": true,
-            },
-        });
-        if let Some(attester) = attester {
-            claims["ear_attester_claims"] = attester;
-        }
-        claims
+        object([
+            ("ear_status", Some(status.into())),
+            ("ear_trustworthiness_vector", Some(vector.clone().into())),
+            ("ear_attester_claims", attester),
+            (
+                "ear_verifier_claims",
+                Some(json!({
+                    "verdict": self.word,
+                    "code": self.code,
+                    "detail": self.detail,
+                    "result_is_unsigned": true,
+                })),
+            ),
+        ])
+    }
+}
+
+/// The claims that are made.
+fn object<const N: usize>(claims: [(&str, Option<Value>); N]) -> Value {
+    let made = claims
+        .into_iter()
+        .filter_map(|(name, claim)| Some((name.to_owned(), claim?)));
+    Value::Object(made.collect())
+}
+
+/// Whether the host can look into the guest's memory, which a policy may allow.
+fn is_private(cpu: &Cpu) -> bool {
+    match cpu {
+        Cpu::Snp(genuine) => !genuine.report().policy.debug_allowed(),
+        Cpu::Tdx(genuine) => genuine.td().report.attributes & (DEBUG | PROFILING) == 0,
     }
 }
 

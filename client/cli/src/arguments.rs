@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Verify an enclave, or evidence in a file, against a policy
-    Verify(VerifyArguments),
+    Verify(Box<VerifyArguments>),
     /// Explain evidence field by field, without trusting it
     Show(ShowArguments),
     /// Verify an enclave, then ask it one question and stream the answer

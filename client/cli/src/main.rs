@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
-        Command::Verify(arguments) => verify::run(arguments).await,
+        Command::Verify(arguments) => verify::run(*arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
         Command::Chat(arguments) => chat::run(arguments).await,
         Command::Proxy(arguments) => proxy::run(arguments).await,

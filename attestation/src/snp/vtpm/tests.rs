@@ -106,7 +106,7 @@ fn refuses(change: impl FnOnce(&mut Scene), expected: &Rejection) {
     let mut scene = honest();
     change(&mut scene);
     let (_, failures, transcript) = scene.inspect(Patience::First);
-    assert_eq!(failures, [expected.clone()]);
+    assert_eq!(failures, std::slice::from_ref(expected));
     let last = transcript.checks().last().expect("checks");
     assert_eq!(
         (last.step, last.outcome),
