@@ -56,7 +56,7 @@ pub(crate) struct Judging {
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Exit code 0: trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify https://llm.example --policy policy.toml --save evidence.cbor\n  chrysalis verify evidence.cbor --policy policy.toml"
+    after_help = "Exit code 0: trusted or, without a policy, genuine. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify https://llm.example --policy policy.toml --save evidence.cbor\n  chrysalis verify evidence.cbor --policy policy.toml"
 )]
 pub(crate) struct VerifyArguments {
     #[command(subcommand)]
@@ -79,8 +79,15 @@ pub(crate) struct VerifyOptions {
     /// Keep the evidence, to verify it again offline
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) telling: Telling,
+    /// How to print the verdict
+    #[arg(long, value_enum, default_value_t = VerdictFormat::Text)]
+    pub(crate) format: VerdictFormat,
+    /// Say nothing; the exit code is the verdict
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Print every check
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
 }
 
 /// How a verdict is printed.
@@ -101,6 +108,8 @@ pub(crate) struct Telling {
 pub(crate) enum EvidenceCommand {
     /// Verify an AMD SEV-SNP report in a file
     Snp(SnpArguments),
+    /// Verify the quote of an Intel TDX guest in a file
+    Tdx(TdxArguments),
     /// Verify the evidence of NVIDIA GPUs in a file
     Nvidia(NvidiaArguments),
     /// Verify a saved session in a file
@@ -173,6 +182,39 @@ pub(crate) enum SnpInput {
 /// What a virtual TPM is asked with: as many bytes as it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TpmNonce(pub(crate) Vec<u8>);
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify tdx --quote quote.bin --collateral collateral.json"
+)]
+pub(crate) struct TdxArguments {
+    /// The quote: bytes or hex text; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) quote: PathBuf,
+    /// What Intel says about the platform: TCB info, QE identity and revocation lists with their chains, one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub(crate) collateral: PathBuf,
+    /// What was measured into the run-time registers: the CCEL table's data
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event_log: Option<PathBuf>,
+    /// What the TD was asked to put into `REPORTDATA`: up to 64 bytes in hex, filled up with zeros
+    #[arg(long, value_name = "HEX", value_parser = report_data)]
+    pub(crate) report_data: Option<[u8; 64]>,
+    /// Go without; the verdict then lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<TdxInput>,
+    #[command(flatten)]
+    pub(crate) options: FileOptions,
+}
+
+/// What a verification of a quote may go without, though a policy asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TdxInput {
+    /// Event log: what made the run-time registers
+    EventLog,
+    /// Knowing, by --report-data, that the quote is not an old one
+    Freshness,
+}
 
 #[derive(Debug, Args)]
 #[command(
@@ -326,9 +368,30 @@ pub(crate) struct PolicyInitArguments {
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
-    /// Trust the simulated platform of this root certificate instead of hardware: for tests only
-    #[arg(long, value_name = "FILE")]
-    pub(crate) simulated_root: Option<PathBuf>,
+    /// How many NVIDIA GPUs the machine has to prove
+    #[arg(long, value_name = "N")]
+    pub(crate) gpus: Option<usize>,
+    /// The oldest driver of these GPUs; by default the first one with confidential computing
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "550.54.14",
+        requires = "gpus"
+    )]
+    pub(crate) minimum_driver: String,
+    /// Trust the simulated platform of this root certificate instead of hardware: for tests only; once for each root
+    #[arg(long = "simulated-root", value_name = "FILE")]
+    pub(crate) simulated_roots: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerdictFormat {
+    /// For people
+    Text,
+    /// For programs: one JSON object
+    Json,
+    /// For programs that read EAT attestation results: the claims set, not signed
+    Ear,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
