@@ -49,6 +49,9 @@ impl FakeHost {
                         ToHost::Endorsements => FromHost::Endorsements {
                             certificates: vec![vec![0x30]],
                             crls: Vec::new(),
+                            tdx: Vec::new(),
+                            rims: Vec::new(),
+                            ocsp: Vec::new(),
                         },
                         ToHost::SimulatedReport { report_data } => {
                             FromHost::SimulatedReport(report(report_data, launched_with))
@@ -125,6 +128,8 @@ pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
         .start_fake_engine(fake::echo)
         .await?
         .make_keys()?
+        .check_gpus()
+        .await?
         .attest()
         .await?
         .serve()
