@@ -119,7 +119,12 @@ impl Gpus {
             Ok(verified) => {
                 for gpu in verified.gpus() {
                     let simulated = verified.simulated();
-                    tracing::info!(model = gpu.model, driver = gpu.driver, simulated, "GPU verified");
+                    tracing::info!(
+                        model = gpu.model,
+                        driver = gpu.driver,
+                        simulated,
+                        "GPU verified"
+                    );
                 }
                 Ok(())
             }
@@ -161,7 +166,10 @@ impl Keyed {
             let endorsements = self.ground.host.endorsements().await?;
             gpus.ask(nonce, &self.ground, &endorsements).await?;
             gpus.set_ready(&self.ground).await?;
-            self.ground.progress.passed("GPUs verified and set ready").await;
+            self.ground
+                .progress
+                .passed("GPUs verified and set ready")
+                .await;
         }
         Ok(Equipped {
             ground: self.ground,
@@ -176,6 +184,8 @@ impl Keyed {
 
 /// By this machine's clock, which the host may have set: a relying party judges ages by its own.
 fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

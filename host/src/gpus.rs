@@ -71,7 +71,9 @@ impl Gpus {
 
     /// Manifests, and OCSP answers that are young enough.
     pub(crate) fn collateral(&mut self, now: Time) -> &Collateral {
-        let young = |(made, _): &(Time, Collateral)| (0..COLLATERAL_AGE).contains(&now.0.saturating_sub(made.0));
+        let young = |(made, _): &(Time, Collateral)| {
+            (0..COLLATERAL_AGE).contains(&now.0.saturating_sub(made.0))
+        };
         let kept = self.collateral.take().filter(young);
         let vendor = &self.vendor;
         let (_, collateral) = self

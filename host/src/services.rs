@@ -5,7 +5,7 @@
 //! anything that is not measured or signed.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -23,7 +23,8 @@ use tokio::{
 use crate::{
     guest::Guest,
     link::{Connection, Listener},
-    processor::Processor,
+    simulation::Simulation,
+    staple::Stapler,
 };
 
 /// The most conversations at once; one more waits.
@@ -35,25 +36,46 @@ const SILENCE: Duration = Duration::from_mins(5);
 /// The rest when the system cannot accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often what is stapled is looked through for what ends soon.
+const FRESHENING: Duration = Duration::from_hours(1);
+
+/// Whose signatures the enclave's evidence carries.
+pub(crate) enum Endorser {
+    /// The simulated vendors', whose hardware the enclave asks.
+    Simulated(Box<Mutex<Simulation>>),
+    /// AMD's, from a store; the enclave asks its own device for reports.
+    Stapled(Arc<Stapler>),
+    /// Nobody's: relying parties bring them.
+    Nobody,
+}
+
 /// Everything that the enclave may ask for.
 pub(crate) struct Services {
     configuration: Vec<u8>,
-    /// None where hardware vouches for the guest: then the enclave asks its own device.
-    processor: Option<Mutex<Processor>>,
+    endorser: Endorser,
     guest: Arc<Guest>,
 }
 
 impl Services {
-    pub(crate) fn new(
-        configuration: Vec<u8>,
-        processor: Option<Processor>,
-        guest: Arc<Guest>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(configuration: Vec<u8>, endorser: Endorser, guest: Arc<Guest>) -> Arc<Self> {
         Arc::new(Self {
             configuration,
-            processor: processor.map(Mutex::new),
+            endorser,
             guest,
         })
+    }
+
+    /// Replaces what is stapled before it ends, for as long as it is polled: a guest may run for months.
+    pub(crate) async fn keep_fresh(self: Arc<Self>) {
+        loop {
+            sleep(FRESHENING).await;
+            if let Some(Err(error)) = self.simulation().map(|mut it| it.renew()) {
+                eprintln!("the simulation failed: {error:#}");
+            }
+            if let Endorser::Stapled(stapler) = &self.endorser {
+                Arc::clone(stapler).fetch().await;
+            }
+        }
     }
 
     /// Answers for as long as it is polled. What one asker does touches no other.
@@ -109,17 +131,16 @@ impl Services {
         match question {
             ToHost::Configuration => FromHost::Configuration(self.configuration.clone()),
             ToHost::Endorsements => match self.endorsements() {
-                Ok(Endorsements {
-                    certificates, crls, ..
-                }) => FromHost::Endorsements { certificates, crls },
-                Err(error) => {
-                    FromHost::Refused(format!("the simulated processor failed: {error:#}"))
-                }
+                Ok(endorsements) => brought(endorsements),
+                Err(error) => FromHost::Refused(format!("the simulation failed: {error:#}")),
             },
-            ToHost::SimulatedReport { report_data } => match self.processor() {
-                Some(processor) => FromHost::SimulatedReport(processor.report(report_data)),
-                None => FromHost::Refused("hardware vouches for this guest".to_owned()),
-            },
+            ToHost::SimulatedReport { report_data } => {
+                self.simulated(|simulation| simulation.report(report_data))
+            }
+            ToHost::SimulatedGpus { nonce } => {
+                self.simulated(|simulation| simulation.ask_gpus(&nonce))
+            }
+            ToHost::SimulatedGpusReady => self.simulated(|simulation| simulation.set_gpus_ready()),
             ToHost::Status(status) => {
                 self.note(status);
                 FromHost::Noted
@@ -128,15 +149,25 @@ impl Services {
         }
     }
 
-    fn processor(&self) -> Option<std::sync::MutexGuard<'_, Processor>> {
-        let processor = self.processor.as_ref()?;
-        Some(processor.lock().unwrap_or_else(PoisonError::into_inner))
+    fn simulation(&self) -> Option<MutexGuard<'_, Simulation>> {
+        let Endorser::Simulated(simulation) = &self.endorser else {
+            return None;
+        };
+        Some(simulation.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn simulated(&self, answer: impl FnOnce(&Simulation) -> FromHost) -> FromHost {
+        match self.simulation() {
+            Some(simulation) => answer(&simulation),
+            None => FromHost::Refused("nothing is simulated here: ask the hardware".to_owned()),
+        }
     }
 
     fn endorsements(&self) -> anyhow::Result<Endorsements> {
-        match self.processor() {
-            Some(mut processor) => processor.endorsements(),
-            None => Ok(Endorsements::default()),
+        match (&self.endorser, self.simulation()) {
+            (_, Some(mut simulation)) => simulation.endorsements(),
+            (Endorser::Stapled(stapler), None) => Ok(stapler.endorsements()),
+            (_, None) => Ok(Endorsements::default()),
         }
     }
 
@@ -155,6 +186,20 @@ impl Services {
             Status::Failed { code, message } => self.guest.failed(&code, &message),
             _ => {}
         }
+    }
+}
+
+fn brought(endorsements: Endorsements) -> FromHost {
+    FromHost::Endorsements {
+        certificates: endorsements.certificates,
+        crls: endorsements.crls,
+        tdx: endorsements.tdx,
+        rims: endorsements.rims,
+        ocsp: endorsements
+            .ocsp
+            .into_iter()
+            .map(|answer| answer.der)
+            .collect(),
     }
 }
 
@@ -183,7 +228,7 @@ mod tests {
         let processor = processor(host_data(CONFIGURATION));
         Services::new(
             CONFIGURATION.to_vec(),
-            Some(processor),
+            Endorser::Simulated(Box::new(Mutex::new(Simulation::of(processor, None)))),
             Arc::new(Guest::new()),
         )
     }
@@ -210,7 +255,9 @@ mod tests {
             ask(&mut enclave, &ToHost::Configuration).await,
             FromHost::Configuration(CONFIGURATION.to_vec())
         );
-        let FromHost::Endorsements { certificates, crls } =
+        let FromHost::Endorsements {
+            certificates, crls, ..
+        } =
             ask(&mut enclave, &ToHost::Endorsements).await
         else {
             panic!("no endorsements")

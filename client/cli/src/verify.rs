@@ -55,10 +55,16 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
     match options.format {
         _ if options.quiet => {}
         VerdictFormat::Text => print(&verdict::describe(&found, options.verbose))?,
-        VerdictFormat::Json => print(&format!("{}
-", verdict::json(&found)?))?,
-        VerdictFormat::Ear => print(&format!("{}
-", verdict::ear(&found, judge.now())?))?,
+        VerdictFormat::Json => print(&format!(
+            "{}
+",
+            verdict::json(&found)?
+        ))?,
+        VerdictFormat::Ear => print(&format!(
+            "{}
+",
+            verdict::ear(&found, judge.now())?
+        ))?,
     }
     Ok(outcome)
 }

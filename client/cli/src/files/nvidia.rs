@@ -25,13 +25,14 @@ use super::{
 use crate::{
     Outcome,
     arguments::{GpuInput, NvidiaArguments},
+    collateral,
 };
 
 pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let has_policy = options.policy.is_some();
     let policy = policy(arguments)?;
-    let collateral = Collateral {
+    let mut collateral = Collateral {
         rims: read_all(&arguments.rims, "a RIM", &[Kind::Xml])?,
         ocsp: read_all(&arguments.answers, "an OCSP answer", &[Kind::OtherDer])?
             .into_iter()
@@ -40,6 +41,9 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     };
     let finding = match evidence(arguments)? {
         Ok(evidence) => {
+            if let Some(folder) = &arguments.collateral {
+                collateral::add_for_gpus(&mut collateral, folder, &evidence)?;
+            }
             let question = Question {
                 nonce: &arguments.nonce,
                 roots: &Roots::nvidia(),
