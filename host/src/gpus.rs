@@ -64,11 +64,6 @@ impl Gpus {
         [self.vendor.device_root(), self.vendor.rim_root()].map(|root| sha256(&[root]))
     }
 
-    /// Both roots, DER.
-    pub(crate) fn root_certificates(&self) -> [&[u8]; 2] {
-        [self.vendor.device_root(), self.vendor.rim_root()]
-    }
-
     /// Manifests, and OCSP answers that are young enough.
     pub(crate) fn collateral(&mut self, now: Time) -> &Collateral {
         let young = |(made, _): &(Time, Collateral)| {
@@ -86,4 +81,61 @@ impl Gpus {
 /// The first number of a list.
 fn toml_count(value: &toml::Value) -> Option<u64> {
     value.as_array()?.first()?.as_integer()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrysalis_attestation::{
+        nvidia::{self, GpuEvidence, Question, Roots},
+        policy::Policy,
+    };
+
+    const NOW: Time = Time(1_796_000_000);
+
+    fn plugged_in(gpu: &str) -> anyhow::Result<Option<Gpus>> {
+        let digest = "ab".repeat(32);
+        let text = format!(
+            "version = 1\n[model]\nname = \"m\"\nsize = 1\nsha256 = \"{digest}\"\nverity_root = \"{digest}\"\n\
+             verity_salt = \"{digest}\"\n[engine]\ncontext = 64\nthreads = 1\n[known_answer]\nquestion = \"?\"\n\
+             tokens = [1]\n[serving]\nqueue = 2\ndefault_max_tokens = 16\n{gpu}"
+        );
+        let configuration = Configuration::parse(text.as_bytes()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Gpus::plug_in(&folder.path().join("keys"), &configuration, NOW)
+    }
+
+    #[test]
+    fn there_are_as_many_as_the_configuration_wants() {
+        assert!(plugged_in("").unwrap().is_none());
+        let gpus = plugged_in("[gpu]\ncount = [2]\n").unwrap().unwrap();
+        assert_eq!(gpus.answer(&[7; 32]).len(), 2);
+        let misspelt = plugged_in("[gpu]\ncount = \"two\"\n")
+            .map(|_| ())
+            .unwrap_err();
+        assert!(misspelt.to_string().contains("count = [1]"), "{misspelt}");
+    }
+
+    #[test]
+    fn what_they_answer_is_verified_under_their_own_roots() {
+        let section = "[gpu]\ncount = [2]\nminimum_driver = \"550.54\"\nrevocation = \"stapled\"\n";
+        let mut gpus = plugged_in(section).unwrap().unwrap();
+        let evidence: Vec<_> = gpus
+            .answer(&[7; 32])
+            .into_iter()
+            .map(|SimulatedGpu { report, chain }| GpuEvidence { report, chain })
+            .collect();
+        let [device, rim] = gpus.roots();
+        let policy = Policy::gpu_of_configuration(section).unwrap().unwrap();
+        let question = Question {
+            nonce: &[7; 32],
+            roots: &Roots::nvidia().and_simulated(device, rim),
+            collateral: gpus.collateral(NOW),
+            policy: &policy,
+            now: NOW,
+        };
+        let verified = nvidia::verify(&evidence, &question).unwrap();
+        assert!(verified.simulated());
+        assert_eq!(verified.gpus().len(), 2);
+    }
 }

@@ -140,7 +140,7 @@ impl Services {
             ToHost::SimulatedGpus { nonce } => {
                 self.simulated(|simulation| simulation.ask_gpus(&nonce))
             }
-            ToHost::SimulatedGpusReady => self.simulated(|simulation| simulation.set_gpus_ready()),
+            ToHost::SimulatedGpusReady => self.simulated(Simulation::set_gpus_ready),
             ToHost::Status(status) => {
                 self.note(status);
                 FromHost::Noted
@@ -257,8 +257,7 @@ mod tests {
         );
         let FromHost::Endorsements {
             certificates, crls, ..
-        } =
-            ask(&mut enclave, &ToHost::Endorsements).await
+        } = ask(&mut enclave, &ToHost::Endorsements).await
         else {
             panic!("no endorsements")
         };

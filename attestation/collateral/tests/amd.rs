@@ -7,7 +7,7 @@ mod common;
 use std::{fs, path::Path, time::Duration};
 
 use chrysalis_attestation::{
-    Collateral, Patience, Rejection, Time,
+    Patience, Rejection, Time,
     snp::{
         self,
         bits::GuestPolicy,
@@ -112,17 +112,8 @@ fn a_report_is_verified_from_the_folder_alone() {
     assert_eq!(fs::read(folder.join(&vcek)).unwrap(), case.vcek());
     assert!(folder.join("amd/genoa/crl.der").is_file());
 
-    let Collateral {
-        mut certificates,
-        crls,
-        ..
-    } = case.stage.store.for_report(&case.report, &[]).unwrap();
-    certificates.extend(case.authorities());
-    let collateral = Collateral {
-        certificates,
-        crls,
-        ..Collateral::default()
-    };
+    let mut collateral = case.stage.store.for_report(&case.report, &[]).unwrap();
+    collateral.certificates.extend(case.authorities());
     let question = Question {
         roots: &case.stage.anchors.amd,
         collateral: &collateral,
@@ -391,7 +382,7 @@ fn keeps_no_certificate_of_another_chip_level_or_vendor() {
     let what = "it is of another chip";
     assert_eq!(vcek(&other_chip, &wish), Rejection::LeafProfile { what });
     let other_level = issue(|profile| profile.tcb.snp = 26);
-    let certificate = chrysalis_attestation::snp::tcb::Tcb { snp: 26, ..TCB };
+    let certificate = snp::tcb::Tcb { snp: 26, ..TCB };
     let mismatch = Rejection::TcbCertificateMismatch {
         report: TCB,
         certificate,

@@ -9,7 +9,7 @@ use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::subject::Subject;
+use crate::{measure::MeasureArguments, subject::Subject};
 
 /// Know what answers before a byte of prompt leaves.
 #[derive(Debug, Parser)]
@@ -376,22 +376,6 @@ pub(crate) struct ProxyArguments {
     pub(crate) reverify: Duration,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chrysalis measure build/cpu --platform snp --vcpus 2")]
-pub(crate) struct MeasureArguments {
-    /// An image folder, as `chrysalis-image build` makes it
-    #[arg(value_name = "DIR")]
-    pub(crate) image: PathBuf,
-    /// The hardware that would measure it
-    #[arg(long, value_enum)]
-    pub(crate) platform: Platform,
-    #[command(flatten)]
-    pub(crate) machine: Machine,
-    /// Measure the command line of the simulated platform
-    #[arg(long)]
-    pub(crate) simulated: bool,
-}
-
 /// What of the machine is in the launch digest.
 #[derive(Debug, Args)]
 pub(crate) struct Machine {
@@ -416,18 +400,7 @@ pub(crate) struct PolicyInitArguments {
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
-    /// How many NVIDIA GPUs the machine has to prove
-    #[arg(long, value_name = "N")]
-    pub(crate) gpus: Option<usize>,
-    /// The oldest driver of these GPUs; by default the first one with confidential computing
-    #[arg(
-        long,
-        value_name = "VERSION",
-        default_value = "550.54.14",
-        requires = "gpus"
-    )]
-    pub(crate) minimum_driver: String,
-    /// Trust the simulated platform of this root certificate instead of hardware: for tests only; once for each root
+    /// Trust the simulated platform of these root certificates instead of hardware: for tests only; PEM, may be repeated
     #[arg(long = "simulated-root", value_name = "FILE")]
     pub(crate) simulated_roots: Vec<PathBuf>,
 }
@@ -448,12 +421,6 @@ pub(crate) enum Format {
     Text,
     /// For programs: one JSON object
     Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Platform {
-    /// AMD SEV-SNP
-    Snp,
 }
 
 fn moment(text: &str) -> Result<Time, String> {

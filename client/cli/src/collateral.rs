@@ -12,10 +12,12 @@ use chrysalis_client::Bring;
 use chrysalis_collateral::{Store, StoreError};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 
-use crate::{fetch::told, printable::printable};
+use crate::{fetch::told, files, printable::printable};
 
 /// The most bytes of one file; AMD's longest list is far shorter.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_FILE: usize = 1024 * 1024;
+/// The most bytes of all files together; what every vendor has published takes less.
+const MAX_FOLDER: usize = 16 * 1024 * 1024;
 
 /// Finds what bears on each piece of evidence; nothing without a folder.
 pub(crate) fn from(folder: Option<&Path>) -> anyhow::Result<Bring> {
@@ -94,13 +96,21 @@ fn read(folder: &Path) -> anyhow::Result<Collateral> {
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     paths.sort();
     let mut collateral = Collateral::default();
+    let mut left = MAX_FOLDER;
     for path in paths {
         let ending = path
             .extension()
             .and_then(|ending| ending.to_str())
             .unwrap_or_default();
         if matches!(ending, "pem" | "der" | "crt" | "cer" | "crl") {
-            add(&mut collateral, &path, ending == "crl")
+            let bytes = files::read(&path, MAX_FILE)?;
+            left = left.checked_sub(bytes.len()).with_context(|| {
+                let folder = folder.display();
+                format!(
+                    "{folder} holds more than {MAX_FOLDER} bytes: leave what this evidence needs"
+                )
+            })?;
+            add(&mut collateral, bytes, ending == "crl")
                 .with_context(|| format!("cannot use {}", path.display()))?;
         }
     }
@@ -113,11 +123,7 @@ fn read(folder: &Path) -> anyhow::Result<Collateral> {
     Ok(collateral)
 }
 
-fn add(collateral: &mut Collateral, path: &Path, is_list: bool) -> anyhow::Result<()> {
-    if fs::metadata(path)?.len() > MAX_FILE {
-        bail!("it has more than {MAX_FILE} bytes");
-    }
-    let bytes = fs::read(path)?;
+fn add(collateral: &mut Collateral, bytes: Vec<u8>, is_list: bool) -> anyhow::Result<()> {
     if !bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
         let kind = if is_list {
             &mut collateral.crls

@@ -110,7 +110,10 @@ fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidenc
             "{} brings the chains of its GPUs: leave --chain out",
             arguments.report.display()
         ),
-        (false, None) => bail!("a bare report needs its certificates: give them with --chain"),
+        (false, None) => bail!(
+            "{} brings no certificates, and a bare report needs them: give them with --chain",
+            arguments.report.display()
+        ),
         _ => {}
     }
     let report = unhex(&report).unwrap_or(report);
