@@ -283,6 +283,9 @@ rejections! {
     /// The platform lacks something that the policy requires.
     PlatformLacks { bit: &'static str } = "platform_lacks", "policy-5",
         "the platform lacks {bit}", hint: "the provider turns it on in the machine's setup, or the policy does not ask for it";
+    /// The platform sets bits without a known meaning, and the policy does not list them.
+    PlatformUnknown { bits: u64 } = "platform_unknown", "policy-5",
+        "the platform sets bits {bits:#x}, whose meaning is not known", hint: "newer firmware named them: update this verifier, or list them under snp.platform.unknown_bits once you know what they mean";
     /// Another privilege level than the policy wants asked for the report.
     VmplRefused { found: u32 } = "vmpl_refused", "policy-6",
         "VMPL {found} asked for the report", hint: "with a paravisor the guest runs at VMPL 1 or 2: list it under snp.vmpl if you trust the paravisor";

@@ -320,7 +320,7 @@ fn every_quote_of_azures_virtual_tpm_is_genuine_and_tells_its_pcrs() {
         let told = examined.vtpm().expect("a quote");
         assert!(told.fresh);
         let pcrs = told.pcrs.as_ref().expect("values");
-        assert_eq!(pcrs.len(), checks["pcrs"].as_u64().unwrap() as usize);
+        assert_eq!(checks["pcrs"], pcrs.len());
         assert_eq!(pcrs.get(&4), tpm.pcrs.get(4));
 
         assert_eq!(
@@ -428,7 +428,6 @@ fn refuses_a_version_an_algorithm_and_reserved_bits_that_are_not_known() {
         (0x00A, 0x01, "POLICY"),
         (0x00F, 0x01, "POLICY"),
         (0x030, 0x04, "VMPL"),
-        (0x041, 0x01, "PLATFORM_INFO"),
         (0x048, 0x08, "SIGNING_KEY"),
         (0x048, 0x20, "KEY_INFO"),
         (0x04C, 0x01, "0x04C"),

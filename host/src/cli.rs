@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use chrysalis_attestation::snp::{bits::GuestPolicy, tcb::Tcb};
+use chrysalis_measure::CpuType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::launch::{gpu::PciAddress, protection::QuoteService};
 
 /// Launches Chrysalis VMs and relays bytes to them; trusted with nothing.
 #[derive(Debug, Parser)]
@@ -18,10 +21,10 @@ pub(crate) enum Command {
     /// Boot an image and relay TCP connections to it until Ctrl-C
     #[command(
         after_help = "Example:\n  chrysalis-host run build/cpu --configuration build/smollm2/configuration.toml \
-                      --weights build/smollm2/weights.img\n\nExit status: 0 stopped as asked, 1 the guest failed, \
+                      --weights build/smollm2/weights.img\n  chrysalis-host run build/cpu … --platform snp --gpu 0000:41:00.0 --print\n\nExit status: 0 stopped as asked, 1 the guest failed, \
                       2 could not start."
     )]
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Say what this machine has and lacks, and how to fix it
     #[command(
         after_help = "Example:\n  chrysalis-host doctor --format json\n\nExit status: 0 a simulated run is possible, \
@@ -51,19 +54,40 @@ pub(crate) struct RunOptions {
     /// else `~/.local/state/chrysalis`]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Who protects the guest's memory; `auto` takes what this machine has
+    #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
+    pub(crate) platform: PlatformChoice,
+    /// Print the QEMU command that would start the guest, and start nothing
+    #[arg(long)]
+    pub(crate) print: bool,
     /// Virtual CPUs; counted in the launch digest
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) vcpus: u32,
     /// The guest's memory
     #[arg(long, value_name = "MiB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(256..))]
     pub(crate) memory: u32,
-    /// What executes the guest's instructions; `auto` takes KVM if a trial run works
+    /// The CPU type of an SNP guest, as QEMU names it; counted in the launch digest
+    #[arg(long, value_name = "TYPE", default_value_t = CpuType::EPYC_V4)]
+    pub(crate) cpu: CpuType,
+    /// An SNP ID block, in base64, as `chrysalis measure --id-key` writes it
+    #[arg(long, value_name = "FILE", requires = "id_auth")]
+    pub(crate) id_block: Option<PathBuf>,
+    /// The authentication of the ID block, in base64
+    #[arg(long, value_name = "FILE", requires = "id_block")]
+    pub(crate) id_auth: Option<PathBuf>,
+    /// Who makes a TDX guest's quotes: `vsock:CID:PORT` or `unix:PATH`
+    #[arg(long, value_name = "WHERE", default_value = "vsock:2:4050")]
+    pub(crate) quotes: QuoteService,
+    /// Give the guest this GPU, by its PCI address; may be repeated
+    #[arg(long = "gpu", value_name = "ADDRESS")]
+    pub(crate) gpus: Vec<PciAddress>,
+    /// What executes a simulated guest's instructions; `auto` takes KVM if a trial run works
     #[arg(long, value_enum, default_value_t = AcceleratorChoice::Auto)]
     pub(crate) accelerator: AcceleratorChoice,
     /// Run this enclave as a plain process instead of a VM: for tests and development, nothing is isolated
     #[arg(long, value_name = "BINARY")]
     pub(crate) without_vm: Option<PathBuf>,
-    /// The guest policy that the simulated processor reports
+    /// The guest policy that SNP's processor, or the simulated one, enforces and reports
     #[arg(long, value_name = "HEX", default_value = "0x30000", value_parser = guest_policy)]
     pub(crate) guest_policy: GuestPolicy,
     /// The firmware levels that the simulated processor reports: boot loader, TEE, SNP, microcode
@@ -88,6 +112,19 @@ pub(crate) struct DoctorOptions {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// Who protects the guest's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlatformChoice {
+    /// What this machine has
+    Auto,
+    /// Nobody: the host plays the security processor
+    Simulated,
+    /// AMD SEV-SNP
+    Snp,
+    /// Intel TDX
+    Tdx,
 }
 
 /// What executes the guest's instructions.

@@ -1,7 +1,7 @@
 //! `chrysalis-host`: the provider's door. Launches the VM, relays bytes to it, brings it what it asks for, and counts.
 //!
 //! Trusted with nothing: whatever a relying party relies on is measured, signed or refused by somebody else. Where the
-//! machine has no SEV-SNP, a part of this program plays the security processor, and says so wherever it appears.
+//! machine has neither SEV-SNP nor TDX, a part of this program plays the security processor, and says so wherever it appears.
 
 mod cli;
 mod console;
@@ -10,6 +10,8 @@ mod guest;
 mod launch;
 mod link;
 mod metrics;
+mod plan;
+mod platform;
 mod processor;
 mod relay;
 mod run;
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
         .and_then(|runtime| {
             runtime.block_on(async {
                 match options.command {
-                    Command::Run(options) => run::run(options).await,
+                    Command::Run(options) => run::run(*options).await,
                     Command::Doctor(options) => doctor::doctor(&options).await,
                 }
             })

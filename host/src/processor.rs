@@ -15,7 +15,6 @@ use chrysalis_attestation::{
     bundle::Endorsements,
     snp::{bits::GuestPolicy, tcb::Tcb},
 };
-use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 use chrysalis_simulate::{Amd, Launch, VcekProfile};
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -30,11 +29,9 @@ pub(crate) struct Processor {
 }
 
 /// What is launched.
-pub(crate) struct Launched<'a> {
-    /// What boots.
-    pub(crate) image: &'a Image,
-    /// Virtual CPUs.
-    pub(crate) vcpus: u32,
+pub(crate) struct Launched {
+    /// What was measured of it: exactly the files and the command line that QEMU gets.
+    pub(crate) launch_digest: [u8; 48],
     /// The configuration's digest.
     pub(crate) host_data: [u8; 32],
     /// What the guest's owner allows the host.
@@ -44,13 +41,8 @@ pub(crate) struct Launched<'a> {
 }
 
 impl Processor {
-    /// Measures a launch. The vendor's keys are in `keys`; the first time, making them takes seconds.
-    pub(crate) fn launch(keys: &Path, launched: &Launched<'_>) -> anyhow::Result<Self> {
-        let digest = snp_launch_digest(
-            launched.image,
-            CommandLine::Simulated,
-            Shape::new(launched.vcpus),
-        )?;
+    /// Vouches for a launch. The vendor's keys are in `keys`; the first time, making them takes seconds.
+    pub(crate) fn launch(keys: &Path, launched: &Launched) -> anyhow::Result<Self> {
         let mut report_id = [0; 32];
         SystemRandom::new()
             .fill(&mut report_id)
@@ -59,18 +51,13 @@ impl Processor {
         let amd = Amd::open_or_create(keys, now()?, &mut |step| {
             eprintln!("simulated processor: {step}");
         })?;
-        let mut launch = Launch::new(digest, launched.host_data, report_id);
+        let mut launch = Launch::new(launched.launch_digest, launched.host_data, report_id);
         launch.policy = launched.policy;
         Ok(Self {
             amd,
             launch,
             tcb: launched.tcb,
         })
-    }
-
-    /// What it measured.
-    pub(crate) fn launch_digest(&self) -> [u8; 48] {
-        self.launch.launch_digest
     }
 
     /// SHA-256 of the simulated root: what a policy names to accept this processor.

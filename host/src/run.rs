@@ -24,12 +24,14 @@ use crate::{
     cli::RunOptions,
     console::Console,
     guest::{Guest, State},
-    launch::{self, End, Prepared, Running, VmPlan},
+    launch::{self, End, Running},
     metrics::{Counters, Metrics},
-    processor::{self, Launched, Processor},
+    plan,
+    platform::Platform,
+    processor::{Launched, Processor},
     relay::{MAX_CONNECTIONS, Relay},
     services::Services,
-    state::StateFolder,
+    state::{self, StateFolder},
 };
 
 /// The guest failed, or would not stop when asked.
@@ -44,34 +46,59 @@ const HASHES_PER_BLOCK: u64 = Model::BLOCK / 32;
 /// Runs one guest until it ends or is stopped.
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let state = StateFolder::claim(options.state.clone())?;
     let image = Image::open(&options.image)
         .map_err(|error| anyhow::anyhow!("{error}\nhint: `make image` builds build/cpu"))?;
     let (configuration, weights) = configuration_and_weights(&options)?;
+    let platform = match &options.without_vm {
+        Some(_) => Platform::Simulated,
+        None => Platform::choose(options.platform, Path::new("/")),
+    };
+    let machine = plan::machine(&options, platform, &image, &weights, &configuration)?;
+    if options.print {
+        let state = options.state.clone().map_or_else(state::default_path, Ok)?;
+        println!("{}", launch::printed(machine, &state).await?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    platform.check(Path::new("/"))?;
+    let state = StateFolder::claim(options.state.clone())?;
     let clients = listen(options.listen, "--listen").await?;
     let scrapers = listen(options.metrics, "--metrics").await?;
 
+    let launch_digest = plan::launch_digest(&options, platform, &image)?;
     let keys = state.join("simulated-amd");
-    let launched = Launched {
-        image: &image,
-        vcpus: options.vcpus,
-        host_data: host_data(&configuration),
-        policy: options.guest_policy,
-        tcb: options.simulated_tcb.map(|levels| levels.0),
+    let processor = match (platform, launch_digest) {
+        (Platform::Simulated, Some(launch_digest)) => Some(Processor::launch(
+            &keys,
+            &Launched {
+                launch_digest,
+                host_data: host_data(&configuration),
+                policy: options.guest_policy,
+                tcb: options.simulated_tcb.map(|levels| levels.0),
+            },
+        )?),
+        _ => None,
     };
-    let processor = Processor::launch(&keys, &launched)?;
 
     let console = Console::create(&state.join("console.log"), options.verbose)?;
-    let prepared = prepare(&options, &image, &weights, &state, &console).await?;
+    let prepared = match &options.without_vm {
+        Some(binary) => {
+            eprintln!("no VM: nothing is isolated");
+            launch::process(binary, &weights, &state)?
+        }
+        None => launch::vm(machine, &state, &console).await?,
+    };
     let guest = Arc::new(Guest::new());
     let counters = Arc::new(Counters::default());
     let ready = Ready {
         listen: clients.local_addr()?,
         metrics: scrapers.local_addr()?,
-        simulated: true,
-        launch_digest: hex::encode(processor.launch_digest()),
-        root_sha256: hex::encode(processor.root_sha256()),
-        root_path: keys.join("ark.pem"),
+        platform: platform.to_string(),
+        simulated: platform == Platform::Simulated,
+        launch_digest: launch_digest.map(hex::encode),
+        root: processor.as_ref().map(|processor| Root {
+            root_sha256: hex::encode(processor.root_sha256()),
+            root_path: keys.join("ark.pem"),
+        }),
         accelerator: String::new(),
         vsock: String::new(),
         state: state.path().to_owned(),
@@ -227,47 +254,38 @@ async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener
     })
 }
 
-async fn prepare(
-    options: &RunOptions,
-    image: &Image,
-    weights: &Path,
-    state: &StateFolder,
-    console: &Arc<Console>,
-) -> anyhow::Result<Prepared> {
-    if let Some(binary) = &options.without_vm {
-        eprintln!("no VM: nothing is isolated");
-        return launch::process(binary, weights, state);
-    }
-    let plan = VmPlan {
-        image,
-        weights,
-        vcpus: options.vcpus,
-        memory_mib: options.memory,
-        accelerator: options.accelerator,
-    };
-    launch::vm(&plan, state, console).await
-}
-
 /// What is served, and where: printed for people, written for programs.
 #[derive(Debug, Serialize)]
 struct Ready {
     listen: SocketAddr,
     metrics: SocketAddr,
+    platform: String,
     simulated: bool,
-    launch_digest: String,
-    root_sha256: String,
-    root_path: PathBuf,
+    launch_digest: Option<String>,
+    #[serde(flatten)]
+    root: Option<Root>,
     accelerator: String,
     vsock: String,
     state: PathBuf,
 }
 
+/// The simulated root, for a policy to name.
+#[derive(Debug, Serialize)]
+struct Root {
+    root_sha256: String,
+    root_path: PathBuf,
+}
+
 impl Ready {
     fn announce(&self, file: Option<&Path>) -> anyhow::Result<()> {
-        println!("platform: {}", processor::NAME);
-        println!("launch digest: {}", self.launch_digest);
-        println!("simulated root: {}", self.root_path.display());
-        println!("  sha256: {}", self.root_sha256);
+        println!("platform: {}", self.platform);
+        if let Some(digest) = &self.launch_digest {
+            println!("launch digest: {digest}");
+        }
+        if let Some(root) = &self.root {
+            println!("simulated root: {}", root.root_path.display());
+            println!("  sha256: {}", root.root_sha256);
+        }
         println!("metrics: http://{}/metrics", self.metrics);
         println!("serving: https://{}", self.listen);
         let Some(file) = file else { return Ok(()) };

@@ -38,19 +38,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Everything that the enclave may ask for.
 pub(crate) struct Services {
     configuration: Vec<u8>,
-    processor: Mutex<Processor>,
+    /// None where hardware vouches for the guest: then the enclave asks its own device.
+    processor: Option<Mutex<Processor>>,
     guest: Arc<Guest>,
 }
 
 impl Services {
     pub(crate) fn new(
         configuration: Vec<u8>,
-        processor: Processor,
+        processor: Option<Processor>,
         guest: Arc<Guest>,
     ) -> Arc<Self> {
         Arc::new(Self {
             configuration,
-            processor: Mutex::new(processor),
+            processor: processor.map(Mutex::new),
             guest,
         })
     }
@@ -107,7 +108,7 @@ impl Services {
     fn answer(&self, question: ToHost) -> FromHost {
         match question {
             ToHost::Configuration => FromHost::Configuration(self.configuration.clone()),
-            ToHost::Endorsements => match self.processor().endorsements() {
+            ToHost::Endorsements => match self.endorsements() {
                 Ok(Endorsements {
                     certificates, crls, ..
                 }) => FromHost::Endorsements { certificates, crls },
@@ -115,9 +116,10 @@ impl Services {
                     FromHost::Refused(format!("the simulated processor failed: {error:#}"))
                 }
             },
-            ToHost::SimulatedReport { report_data } => {
-                FromHost::SimulatedReport(self.processor().report(report_data))
-            }
+            ToHost::SimulatedReport { report_data } => match self.processor() {
+                Some(processor) => FromHost::SimulatedReport(processor.report(report_data)),
+                None => FromHost::Refused("hardware vouches for this guest".to_owned()),
+            },
             ToHost::Status(status) => {
                 self.note(status);
                 FromHost::Noted
@@ -126,10 +128,16 @@ impl Services {
         }
     }
 
-    fn processor(&self) -> std::sync::MutexGuard<'_, Processor> {
-        self.processor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn processor(&self) -> Option<std::sync::MutexGuard<'_, Processor>> {
+        let processor = self.processor.as_ref()?;
+        Some(processor.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn endorsements(&self) -> anyhow::Result<Endorsements> {
+        match self.processor() {
+            Some(mut processor) => processor.endorsements(),
+            None => Ok(Endorsements::default()),
+        }
     }
 
     fn note(&self, status: Status) {
@@ -173,7 +181,11 @@ mod tests {
 
     fn services() -> Arc<Services> {
         let processor = processor(host_data(CONFIGURATION));
-        Services::new(CONFIGURATION.to_vec(), processor, Arc::new(Guest::new()))
+        Services::new(
+            CONFIGURATION.to_vec(),
+            Some(processor),
+            Arc::new(Guest::new()),
+        )
     }
 
     fn connect(services: &Arc<Services>) -> (DuplexStream, JoinHandle<Result<(), FrameError>>) {

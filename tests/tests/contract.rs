@@ -634,5 +634,5 @@ fn the_guide_shows_what_the_program_prints() {
             shown += 1;
         }
     }
-    assert_eq!(shown, 7, "commands in the guide");
+    assert_eq!(shown, 8, "commands in the guide");
 }

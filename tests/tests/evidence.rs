@@ -187,6 +187,12 @@ lies! {
         scene.endorsements.certificates.remove(ARK);
         scene.verdict()
     };
+    rejects_a_vcek_with_a_serial_number: "leaf_profile", |mut scene| {
+        let mut profile = scene.amd.vcek_profile(NOW);
+        profile.serial = 1;
+        scene.endorsements.certificates[VCEK] = scene.amd.issue_vcek(&profile).unwrap();
+        scene.verdict()
+    };
     rejects_a_vcek_of_another_organisation: "leaf_profile", |mut scene| {
         let mut profile = scene.amd.vcek_profile(NOW);
         profile.organisation = "Advanced Micro Devices".to_owned();
@@ -409,6 +415,10 @@ lies! {
     };
     rejects_a_platform_that_did_not_look_for_memory_aliases: "platform_lacks", |mut scene| {
         scene.report.platform_info = PlatformInfo(scene.report.platform_info.0 & !(1 << 5));
+        scene.verdict()
+    };
+    rejects_a_platform_with_bits_that_nobody_knows: "platform_unknown", |mut scene| {
+        scene.report.platform_info = PlatformInfo(scene.report.platform_info.0 | 1 << 63);
         scene.verdict()
     };
     rejects_a_report_that_vmpl_1_asked_for: "vmpl_refused", |mut scene| {

@@ -51,6 +51,8 @@ const VCEK_VALIDITY: i64 = 7 * YEAR;
 /// [`crate::Amd::vcek_profile`] is the honest one.
 #[derive(Debug, Clone)]
 pub struct VcekProfile {
+    /// The serial number: zero in all of AMD's.
+    pub serial: u64,
     /// The organisation (O) of the subject.
     pub organisation: String,
     /// The organisation (O) of the issuer.
@@ -71,6 +73,7 @@ impl VcekProfile {
     /// The certificate of a chip with this identity and the levels of [`TCB`], from this second on.
     pub(crate) fn honest(hwid: [u8; 64], not_before: Time) -> Self {
         Self {
+            serial: 0,
             organisation: ORGANISATION.to_owned(),
             issuer_organisation: ORGANISATION.to_owned(),
             product: PRODUCT.to_owned(),
@@ -180,7 +183,7 @@ fn intermediate(
 pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, SimulateError> {
     let draft = Draft {
         what: "VCEK",
-        serial: 0,
+        serial: profile.serial,
         issuer: ask_name(&profile.issuer_organisation)?,
         subject: amd_name(&profile.organisation, "SEV-VCEK")?,
         extensions: amd_extensions(profile)?,
@@ -205,7 +208,7 @@ pub(crate) fn vlek(
     extensions.push(raw_extension(oid("1.3.6.1.4.1.3704.1.5"), provider)?);
     let draft = Draft {
         what: "VLEK",
-        serial: 0,
+        serial: profile.serial,
         issuer: asvk_name()?,
         subject: amd_name(&profile.organisation, "SEV-VLEK")?,
         extensions,

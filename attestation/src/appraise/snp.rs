@@ -27,7 +27,14 @@ pub(super) fn appraise(
 }
 
 /// What holds without any policy: memory that the host may read, or move, is not private, so no evidence is worth anything then.
+///
+/// Bits of the platform that nobody here knows are told, and left to a policy.
 pub(super) fn private(genuine: &Genuine, transcript: &mut Transcript) -> Result {
+    let unknown = genuine.report.platform_info.unknown();
+    if unknown != 0 {
+        let why = format!("it sets bits {unknown:#x}, whose meaning is not known");
+        transcript.not_checked("policy-5", "platform", &why);
+    }
     let guest = genuine.report.policy;
     let bits = [
         (guest.debug_allowed(), Rejection::DebugAllowed),
@@ -173,6 +180,7 @@ fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcri
 fn platform(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
     let info = genuine.report.platform_info;
     let policy = &policy.platform;
+    let unknown = info.unknown() & !policy.unknown_bits;
     let too_wide = |bit| Rejection::PlatformTooWide { bit };
     let lacks = |bit| Rejection::PlatformLacks { bit };
     let bits = [
@@ -198,6 +206,7 @@ fn platform(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) 
             policy.alias_check && !info.alias_check(),
             lacks("the memory alias check"),
         ),
+        (unknown != 0, Rejection::PlatformUnknown { bits: unknown }),
     ];
     let found = format_args!("{:#x}", info.0);
     transcript.no_wrong_bit(("policy-5", "platform"), bits, found)

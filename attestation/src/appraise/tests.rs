@@ -517,8 +517,34 @@ fn refuses_a_platform_that_is_set_up_otherwise() {
         |case| case.snp().platform.ciphertext_hiding = true,
         lacks("ciphertext hiding"),
     );
+    refuses(
+        |case| {
+            case.genuine.report.platform_info = PlatformInfo(0x1_0125);
+            case.policy.snp.platform.unknown_bits = 0x100;
+        },
+        Rejection::PlatformUnknown { bits: 0x1_0000 },
+    );
+    accepts(|case| {
+        case.genuine.report.platform_info = PlatformInfo(0x125);
+        case.policy.snp.platform.unknown_bits = 0x100;
+    });
     // Turin machines set bit 6, which older documents call reserved.
     accepts(|case| case.genuine.report.platform_info = PlatformInfo(0x65));
+}
+
+#[test]
+fn without_a_policy_unknown_bits_of_the_platform_are_told() {
+    let mut genuine = genuine();
+    genuine.report.platform_info = PlatformInfo(0x125);
+    let mut transcript = Transcript::default();
+    assert_eq!(
+        appraise_without_policy(&genuine, None, &mut transcript),
+        Ok(())
+    );
+    let mut checks = transcript.checks().iter();
+    let told = checks.find(|check| check.step == "policy-5").expect("told");
+    assert_eq!(told.outcome, Outcome::NotChecked);
+    assert!(told.detail.contains("0x100"), "{}", told.detail);
 }
 
 #[test]

@@ -170,6 +170,8 @@ pub struct PlatformPolicy {
     pub ciphertext_hiding: bool,
     /// `alias_check`: whether memory must have been searched for aliases (`BadRAM`). Default: true.
     pub alias_check: bool,
+    /// `unknown_bits = "0x100"`: bits of `PLATFORM_INFO` that may be set though this verifier knows no meaning. Default: none.
+    pub unknown_bits: u64,
 }
 
 /// The lowest firmware levels that are accepted.

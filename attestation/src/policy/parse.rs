@@ -64,7 +64,7 @@ const PCRS: [&str; 24] = [
     "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",
     "17", "18", "19", "20", "21", "22", "23",
 ];
-const PLATFORM: [&str; 7] = [
+const PLATFORM: [&str; 8] = [
     "smt",
     "tsme",
     "trusted_io",
@@ -72,6 +72,7 @@ const PLATFORM: [&str; 7] = [
     "rapl_off",
     "ciphertext_hiding",
     "alias_check",
+    "unknown_bits",
 ];
 const COMPONENTS: [&str; 5] = ["fmc", "bootloader", "tee", "snp", "microcode"];
 const PRODUCTS: [(&str, Product); 3] = [
@@ -220,7 +221,7 @@ fn snp(section: &Section<'_>) -> Result<SnpPolicy, PolicyError> {
         minimum_guest_svn: section
             .read("minimum_guest_svn", |svn| svn.number("a number"))?
             .unwrap_or(0),
-        mitigations: section.read("mitigations", mitigations)?.unwrap_or(0),
+        mitigations: section.read("mitigations", bits)?.unwrap_or(0),
         id_keys: section
             .read("id_keys", |keys| keys.list(sha384))?
             .unwrap_or_default(),
@@ -257,6 +258,7 @@ fn platform(section: &Section<'_>) -> Result<PlatformPolicy, PolicyError> {
         rapl_off: section.bool("rapl_off", false)?,
         ciphertext_hiding: section.bool("ciphertext_hiding", false)?,
         alias_check: section.bool("alias_check", true)?,
+        unknown_bits: section.read("unknown_bits", bits)?.unwrap_or(0),
     })
 }
 
@@ -337,7 +339,7 @@ fn numbers(text: &str) -> Option<Vec<u8>> {
     text.split('.').map(|number| number.parse().ok()).collect()
 }
 
-fn mitigations(field: &Field<'_>) -> Result<u64, PolicyError> {
+fn bits(field: &Field<'_>) -> Result<u64, PolicyError> {
     const EXPECTED: &str = "bits in hex such as \"0x3\"";
     let digits = field.text(EXPECTED)?.strip_prefix("0x");
     digits

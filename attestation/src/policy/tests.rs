@@ -64,6 +64,7 @@ fn what_is_not_set_is_strict() {
                 rapl_off: false,
                 ciphertext_hiding: false,
                 alias_check: true,
+                unknown_bits: 0,
             },
             minimum_guest_svn: 0,
             mitigations: 0,
@@ -107,7 +108,7 @@ fn every_key_is_read() {
          family_id = [\"{id}\"]\nimage_id = [\"{id}\"]\nreport_id = {{ unchecked = \"why not\" }}\n\
          report_id_ma = {{ unchecked = \"why not\" }}\n\
          pcrs = {{ 4 = [\"{pcr}\"], 23 = [\"{pcr}\", \"{pcr}\"] }}\n\
-         platform = {{ smt = false, tsme = false, trusted_io = true, ecc = true, alias_check = false }}"
+         platform = {{ smt = false, tsme = false, trusted_io = true, ecc = true, alias_check = false, unknown_bits = \"0x100\" }}"
     ));
     assert_eq!(
         policy.minimum_launch_tcb,
@@ -169,6 +170,7 @@ fn every_key_is_read() {
     let pcrs = [(4, vec![[0x66; 32]]), (23, vec![[0x66; 32]; 2])];
     assert_eq!(policy.pcrs, pcrs.into());
     let platform = policy.platform;
+    assert_eq!(platform.unknown_bits, 0x100);
     assert!(!platform.smt && !platform.tsme && platform.trusted_io && platform.ecc);
     assert!(!platform.alias_check && !platform.rapl_off && !platform.ciphertext_hiding);
 }

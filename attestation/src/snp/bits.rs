@@ -62,14 +62,10 @@ impl GuestPolicy {
 impl PlatformInfo {
     const KNOWN: u64 = (1 << 8) - 1;
 
-    /// Refuses bits without a known meaning.
-    pub fn parse(word: u64) -> Result<Self, Rejection> {
-        if word & !Self::KNOWN != 0 {
-            return Err(Rejection::ReportReserved {
-                field: "PLATFORM_INFO",
-            });
-        }
-        Ok(Self(word))
+    /// Bits without a known meaning. Newer firmware names new ones, and describes the platform, not what a guest allows: so they
+    /// are read, and a policy decides.
+    pub fn unknown(self) -> u64 {
+        self.0 & !Self::KNOWN
     }
 
     bits! {

@@ -99,6 +99,9 @@ impl Leaf {
         if tbs.version != X509Version::V3 {
             return Err("it is not X.509 version 3");
         }
+        if tbs.raw_serial() != [0] {
+            return Err("its serial number is not zero");
+        }
         let subject = Name::parse(&tbs.subject).ok_or("its subject is not of AMD's form")?;
         let issuer = Name::parse(&tbs.issuer).ok_or("its issuer is not of AMD's form")?;
         if subject.organisation != issuer.organisation {

@@ -1,6 +1,6 @@
 //! The attestation report: 1184 bytes, read and written field by field in the order of the layout.
 //!
-//! Trusts nothing: every reserved bit must be zero, and a version that is not known is refused, since a new version may give
+//! Trusts nothing: every reserved bit but those of `PLATFORM_INFO` must be zero, and a version that is not known is refused, since a new version may give
 //! reserved bytes a meaning. So whatever parses encodes to the same bytes, and no byte of a report goes unseen.
 
 use super::{
@@ -159,7 +159,7 @@ impl Report {
             return Err(Rejection::ReportAlgorithm { found: algorithm });
         }
         let current_tcb = TcbVersion(reader.array()?);
-        let platform_info = PlatformInfo::parse(reader.u64()?)?;
+        let platform_info = PlatformInfo(reader.u64()?);
         let key_info = KeyInfo::parse(reader.u32()?)?;
         zero(&reader.array::<4>()?, "0x04C")?;
         let report_data = reader.array()?;

@@ -1,6 +1,6 @@
 //! `chrysalis-host doctor`: what this machine has and lacks, line by line, and how to fix each.
 
-mod confidential;
+pub(crate) mod confidential;
 mod machine;
 
 use std::{fmt::Write, process::ExitCode};

@@ -64,6 +64,22 @@ impl Accelerator {
     }
 }
 
+impl Accelerator {
+    /// Hardware protects memory under KVM alone. Whether this KVM can, QEMU says when it starts.
+    pub(crate) fn of_protected(choice: AcceleratorChoice) -> anyhow::Result<Self> {
+        if choice == AcceleratorChoice::Tcg {
+            bail!(
+                "emulation protects no memory\nhint: leave --accelerator out, or run with --platform simulated"
+            );
+        }
+        let why = "hardware protects memory under KVM alone".to_owned();
+        Ok(Self {
+            kind: Kind::Kvm,
+            why,
+        })
+    }
+}
+
 async fn try_kvm(qemu: &Path, choice: AcceleratorChoice, scratch: &Path) -> Result<(), String> {
     match choice {
         AcceleratorChoice::Tcg => Ok(()),

@@ -1,13 +1,17 @@
 //! Starting a guest: a VM, or for tests and development the enclave as a plain process.
 
 pub(crate) mod accelerator;
+pub(crate) mod gpu;
 mod guard;
+pub(crate) mod id_block;
 pub(crate) mod programs;
+pub(crate) mod protection;
 mod qemu;
+mod shell;
 mod trial;
 mod vsock;
 
-use std::{fmt, path::Path, process::ExitStatus, sync::Arc, time::Duration};
+use std::{env, fmt, path::Path, process::ExitStatus, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrysalis_measure::{CommandLine, Image};
@@ -18,7 +22,9 @@ use tokio::{
 };
 
 use crate::{cli::AcceleratorChoice, console::Console, link::Link, state::StateFolder};
-use accelerator::Accelerator;
+use accelerator::{Accelerator, Kind};
+use gpu::PciAddress;
+use protection::Protection;
 use qemu::{Machine, VsockDevice};
 pub(crate) use vsock::{VsockWay, kernel as kernel_vsock};
 
@@ -34,6 +40,8 @@ pub(crate) struct VmPlan<'a> {
     pub(crate) vcpus: u32,
     pub(crate) memory_mib: u32,
     pub(crate) accelerator: AcceleratorChoice,
+    pub(crate) protection: Protection,
+    pub(crate) gpus: Vec<PciAddress>,
 }
 
 /// A guest that runs. Dropping it kills it.
@@ -86,13 +94,14 @@ pub(crate) struct Prepared {
 
 /// Prepares a VM.
 pub(crate) async fn vm(
-    plan: &VmPlan<'_>,
+    plan: VmPlan<'_>,
     state: &StateFolder,
     console: &Arc<Console>,
 ) -> anyhow::Result<Prepared> {
     let qemu = programs::qemu()?;
-    let accelerator = Accelerator::choose(&qemu, plan.accelerator, state.path()).await?;
+    let accelerator = plan.accelerator(&qemu, state.path()).await?;
     let way = VsockWay::find().context("the guest cannot be reached")?;
+    eprintln!("protection: {}", plan.protection);
     eprintln!("accelerator: {accelerator}");
     eprintln!("vsock: {way}");
     let mut output = Vec::new();
@@ -107,18 +116,8 @@ pub(crate) async fn vm(
             (Some(child), link, VsockDevice::User { socket })
         }
     };
-    let machine = Machine {
-        accelerator: accelerator.kind,
-        kernel: plan.image.kernel(),
-        initrd: plan.image.initrd(),
-        command_line: plan.image.command_line(CommandLine::Simulated).to_owned(),
-        weights: plan.weights.to_owned(),
-        vcpus: plan.vcpus,
-        memory_mib: plan.memory_mib,
-        vsock,
-    };
     let mut command = Command::new(qemu);
-    command.args(machine.arguments()?);
+    command.args(plan.machine(accelerator.kind, vsock).arguments()?);
     let (executed, reached) = (accelerator.to_string(), way.to_string());
     Ok(Prepared {
         command,
@@ -128,6 +127,50 @@ pub(crate) async fn vm(
         reached,
         output,
     })
+}
+
+/// The command that would start a VM, as a shell takes it. Starts nothing.
+pub(crate) async fn printed(plan: VmPlan<'_>, state: &Path) -> anyhow::Result<String> {
+    let qemu = programs::qemu()?;
+    let accelerator = plan.accelerator(&qemu, &env::temp_dir()).await?;
+    let vsock = match VsockWay::find() {
+        Ok(VsockWay::Device(_)) => VsockDevice::User {
+            socket: vsock::socket(state),
+        },
+        Ok(VsockWay::Kernel) | Err(_) => VsockDevice::Kernel {
+            cid: vsock::guest_cid(),
+        },
+    };
+    let arguments = plan.machine(accelerator.kind, vsock).arguments()?;
+    shell::command(&qemu, &arguments)
+}
+
+impl VmPlan<'_> {
+    async fn accelerator(&self, qemu: &Path, scratch: &Path) -> anyhow::Result<Accelerator> {
+        match self.protection {
+            Protection::None => Accelerator::choose(qemu, self.accelerator, scratch).await,
+            Protection::Snp(_) | Protection::Tdx(_) => Accelerator::of_protected(self.accelerator),
+        }
+    }
+
+    fn machine(self, accelerator: Kind, vsock: VsockDevice) -> Machine {
+        let which = match self.protection {
+            Protection::None => CommandLine::Simulated,
+            Protection::Snp(_) | Protection::Tdx(_) => CommandLine::Hardware,
+        };
+        Machine {
+            protection: self.protection,
+            accelerator,
+            kernel: self.image.kernel(),
+            initrd: self.image.initrd(),
+            command_line: self.image.command_line(which).to_owned(),
+            weights: self.weights.to_owned(),
+            vcpus: self.vcpus,
+            memory_mib: self.memory_mib,
+            vsock,
+            gpus: self.gpus,
+        }
+    }
 }
 
 /// Prepares the enclave as a process: the same words as a VM's command line, and nothing isolated.

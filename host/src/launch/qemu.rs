@@ -1,4 +1,5 @@
-//! QEMU's command line, as data. The machine has a weights disk, a vsock and a console, and nothing else: no network.
+//! QEMU's command line, as data. The machine has a weights disk, a vsock, a console and the GPUs that it is given, and
+//! nothing else: no network.
 
 use std::{
     ffi::OsString,
@@ -8,11 +9,12 @@ use std::{
 use anyhow::Context;
 use serde_json::json;
 
-use super::accelerator::Kind;
+use super::{accelerator::Kind, gpu, gpu::PciAddress, protection::Protection};
 
 /// A machine.
 #[derive(Debug)]
 pub(super) struct Machine {
+    pub(super) protection: Protection,
     pub(super) accelerator: Kind,
     pub(super) kernel: PathBuf,
     pub(super) initrd: PathBuf,
@@ -21,6 +23,7 @@ pub(super) struct Machine {
     pub(super) vcpus: u32,
     pub(super) memory_mib: u32,
     pub(super) vsock: VsockDevice,
+    pub(super) gpus: Vec<PciAddress>,
 }
 
 /// The guest's end of the vsock.
@@ -56,7 +59,12 @@ impl Machine {
             "-sandbox",
             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
         ]);
-        add(&["-machine", "q35,memory-backend=memory,smm=off,vmport=off"]);
+        let protection = &self.protection;
+        let machine = "q35,memory-backend=memory,smm=off,vmport=off";
+        add(&["-machine", &format!("{machine}{}", protection.machine())]);
+        if let Some(object) = protection.object() {
+            add(&["-object", &object.to_string()]);
+        }
         // A vhost-user device maps the guest's memory, so it must be shareable.
         let memory = format!(
             "memory-backend-memfd,id=memory,size={}M,share=on",
@@ -64,10 +72,12 @@ impl Machine {
         );
         add(&["-object", &memory, "-m", &format!("{}M", self.memory_mib)]);
         add(&["-smp", &self.vcpus.to_string()]);
-        match self.accelerator {
-            Kind::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
-            Kind::Tcg => add(&["-accel", "tcg,thread=multi", "-cpu", "max"]),
-        }
+        let (accelerator, cpu) = match self.accelerator {
+            Kind::Kvm => ("kvm", "host"),
+            Kind::Tcg => ("tcg,thread=multi", "max"),
+        };
+        let cpu = protection.cpu().unwrap_or_else(|| cpu.to_owned());
+        add(&["-accel", accelerator, "-cpu", &cpu]);
         add(&[
             "-chardev",
             "stdio,id=console,signal=off",
@@ -76,6 +86,7 @@ impl Machine {
             "-monitor",
             "none",
         ]);
+        let virtio = protection.virtio();
         let disk = json!({
             "driver": "raw",
             "node-name": "weights",
@@ -86,11 +97,14 @@ impl Machine {
             "-blockdev",
             &disk.to_string(),
             "-device",
-            "virtio-blk-pci,drive=weights",
+            &format!("virtio-blk-pci,drive=weights{virtio}"),
         ]);
         match &self.vsock {
             VsockDevice::Kernel { cid } => {
-                add(&["-device", &format!("vhost-vsock-pci,guest-cid={cid}")]);
+                add(&[
+                    "-device",
+                    &format!("vhost-vsock-pci,guest-cid={cid}{virtio}"),
+                ]);
             }
             VsockDevice::User { socket } => {
                 let socket = format!("socket,id=vsock,path={}", doubled(text(socket)?));
@@ -98,9 +112,15 @@ impl Machine {
                     "-chardev",
                     &socket,
                     "-device",
-                    "vhost-user-vsock-pci,chardev=vsock",
+                    &format!("vhost-user-vsock-pci,chardev=vsock{virtio}"),
                 ]);
             }
+        }
+        for word in gpu::arguments(&self.gpus) {
+            add(&[&word]);
+        }
+        if let Some(firmware) = protection.firmware() {
+            add(&["-bios", text(firmware)?]);
         }
         // Exactly what was measured.
         add(&[
@@ -130,10 +150,14 @@ fn doubled(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::protection::{CBit, QuoteService, Snp, Tdx};
     use super::*;
+    use chrysalis_attestation::snp::bits::GuestPolicy;
+    use chrysalis_measure::CpuType;
 
     fn machine(accelerator: Kind, vsock: VsockDevice) -> Machine {
         Machine {
+            protection: Protection::None,
             accelerator,
             kernel: "/image/kernel".into(),
             initrd: "/image/initrd".into(),
@@ -142,6 +166,7 @@ mod tests {
             vcpus: 2,
             memory_mib: 1024,
             vsock,
+            gpus: Vec::new(),
         }
     }
 
@@ -214,5 +239,70 @@ mod tests {
         assert_eq!(value(&words, "-accel"), ["kvm"]);
         assert_eq!(value(&words, "-cpu"), ["host"]);
         assert!(value(&words, "-device").contains(&"vhost-vsock-pci,guest-cid=77"));
+    }
+
+    fn object(words: &[String]) -> serde_json::Value {
+        let json = value(words, "-object")
+            .into_iter()
+            .find(|object| object.starts_with('{'));
+        serde_json::from_str(json.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_snp_launch_binds_kernel_configuration_and_id_block() {
+        let snp = Snp {
+            firmware: "/image/firmware.fd".into(),
+            cpu: CpuType::EPYC_V4,
+            policy: GuestPolicy(0x3_0000),
+            host_data: [7; 32],
+            id_block: None,
+            c_bit: CBit {
+                position: 51,
+                reduced: 1,
+            },
+        };
+        let words = words(&Machine {
+            protection: Protection::Snp(snp),
+            gpus: vec!["41:00.0".parse().unwrap()],
+            ..machine(Kind::Kvm, VsockDevice::Kernel { cid: 77 })
+        });
+        assert_eq!(
+            object(&words),
+            json!({
+                "qom-type": "sev-snp-guest", "id": "protection", "cbitpos": 51, "reduced-phys-bits": 1,
+                "policy": 0x3_0000, "kernel-hashes": true,
+                "host-data": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=",
+            })
+        );
+        assert!(value(&words, "-machine")[0].ends_with(",confidential-guest-support=protection"));
+        assert_eq!(value(&words, "-bios"), ["/image/firmware.fd"]);
+        assert_eq!(value(&words, "-cpu"), ["EPYC-v4,host-phys-bits=on"]);
+        let devices = value(&words, "-device");
+        assert!(
+            devices.contains(&"vhost-vsock-pci,guest-cid=77,disable-legacy=on,iommu_platform=on")
+        );
+        assert!(devices.contains(&"vfio-pci,host=0000:41:00.0,bus=gpu1,iommufd=iommu"));
+    }
+
+    #[test]
+    fn a_tdx_launch_binds_the_configuration_and_names_who_makes_quotes() {
+        let tdx = Tdx {
+            firmware: "/image/firmware-tdx.fd".into(),
+            mrconfigid: [0; 48],
+            quotes: QuoteService::Vsock { cid: 2, port: 4050 },
+        };
+        let words = words(&Machine {
+            protection: Protection::Tdx(tdx),
+            ..machine(Kind::Kvm, VsockDevice::Kernel { cid: 77 })
+        });
+        assert_eq!(
+            object(&words),
+            json!({
+                "qom-type": "tdx-guest", "id": "protection", "sept-ve-disable": true, "mrconfigid": "A".repeat(64),
+                "quote-generation-socket": { "type": "vsock", "cid": "2", "port": "4050" },
+            })
+        );
+        assert!(value(&words, "-machine")[0].ends_with("kernel-irqchip=split"));
+        assert_eq!(value(&words, "-cpu"), ["host"]);
     }
 }

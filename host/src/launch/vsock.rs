@@ -21,6 +21,8 @@ use crate::{link::Link, state::StateFolder};
 const START_PATIENCE: Duration = Duration::from_secs(5);
 /// Context ids under this one are not for guests.
 const FIRST_GUEST_CID: u32 = 3;
+/// The program's socket for QEMU, in the state folder.
+const FOR_QEMU: &str = "vhost.sock";
 /// The kernel gives a free port for this one.
 const ANY_PORT: u32 = u32::MAX;
 
@@ -76,12 +78,17 @@ pub(super) fn guest_cid() -> u32 {
     FIRST_GUEST_CID.saturating_add(std::process::id())
 }
 
+/// Where the program listens for QEMU.
+pub(super) fn socket(state: &Path) -> PathBuf {
+    state.join(FOR_QEMU)
+}
+
 /// Starts the program, and returns when QEMU can connect to its socket.
 pub(super) async fn start(
     program: &Path,
     state: &StateFolder,
 ) -> anyhow::Result<(Child, PathBuf, Link)> {
-    let for_qemu = state.fresh("vhost.sock")?;
+    let for_qemu = state.fresh(FOR_QEMU)?;
     let for_us = state.fresh("vsock.sock")?;
     state.fresh("vsock.sock_1024")?;
     let mut command = Command::new(program);

@@ -197,6 +197,13 @@ fn platform(page: &mut Page, platform: PlatformInfo) {
     ] {
         page.row(name, if on { "yes" } else { "no" }, meaning);
     }
+    if platform.unknown() != 0 {
+        page.row(
+            "  unknown",
+            &format!("{:#x}", platform.unknown()),
+            "bits of newer firmware that this verifier knows no meaning of",
+        );
+    }
 }
 
 fn firmware(page: &mut Page, report: &Report) {

@@ -1,0 +1,109 @@
+//! What would make a run confidential: the CPU's protection of memory, and a GPU that takes part in it. A simulated run
+//! needs none of it. Read from the kernel's own files, which need no tool and no privilege.
+
+mod gpu;
+mod snp;
+mod tdx;
+
+use std::{fs, path::Path};
+
+use super::Check;
+pub(crate) use snp::is_on as snp_is_on;
+pub(crate) use tdx::is_on as tdx_is_on;
+
+/// Everything about confidentiality.
+pub(super) fn checks() -> Vec<Check> {
+    checks_under(Path::new("/"))
+}
+
+fn checks_under(root: &Path) -> Vec<Check> {
+    [snp::checks(root), tdx::checks(root), gpu::checks(root)].concat()
+}
+
+/// A module's switch.
+fn switched_on(parameter: &Path) -> bool {
+    fs::read_to_string(parameter).is_ok_and(|text| matches!(text.trim(), "Y" | "1"))
+}
+
+/// Whether the first CPU's vendor is this one, and whether it has this flag.
+fn cpu(root: &Path, vendor: &str, flag: &str) -> (bool, bool) {
+    let text = fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
+    let value = |name: &str| {
+        let of = |line: &str| {
+            Some(
+                line.strip_prefix(name)?
+                    .split_once(':')?
+                    .1
+                    .trim()
+                    .to_owned(),
+            )
+        };
+        text.lines().find_map(of).unwrap_or_default()
+    };
+    let has = value("flags").split(' ').any(|found| found == flag);
+    (value("vendor_id") == vendor, has)
+}
+
+/// Whether the host's kernel is new enough.
+fn kernel(root: &Path, name: &'static str, wanted: (u32, u32), what: &str) -> Check {
+    let release = fs::read_to_string(root.join("proc/sys/kernel/osrelease")).unwrap_or_default();
+    let mut numbers = release
+        .split(|character: char| !character.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let text = format!("Linux {}", release.trim());
+    if found >= wanted {
+        Check::ok(name, text)
+    } else {
+        let (major, minor) = wanted;
+        let fix =
+            format!("{what} is in the kernel from {major}.{minor} on: install that or a newer one");
+        Check::lacks(name, text, fix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Outcome;
+
+    pub(super) fn write(root: &Path, name: &str, text: &str) {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub(super) fn lacking(checks: &[Check]) -> Vec<&'static str> {
+        let lacks = |check: &&Check| check.outcome == Outcome::Lacks;
+        checks
+            .iter()
+            .filter(lacks)
+            .map(|check| check.name)
+            .collect()
+    }
+
+    #[test]
+    fn finds_nothing_on_an_empty_machine() {
+        let root = tempfile::tempdir().unwrap();
+        let checks = checks_under(root.path());
+        assert_eq!(lacking(&checks), ["snp", "tdx", "gpu"]);
+        assert_eq!(
+            checks.len(),
+            3,
+            "one line for each thing that is not there at all"
+        );
+    }
+
+    #[test]
+    fn reads_kernel_versions_as_numbers() {
+        let root = tempfile::tempdir().unwrap();
+        let judged = |release: &str| {
+            write(root.path(), "proc/sys/kernel/osrelease", release);
+            kernel(root.path(), "kernel", (6, 11), "it").outcome
+        };
+        assert_eq!(judged("6.9.12-amd64\n"), Outcome::Lacks);
+        assert_eq!(judged("6.12.107+deb13-amd64\n"), Outcome::Ok);
+        assert_eq!(judged("7.0.1\n"), Outcome::Ok);
+        assert_eq!(judged("garbage"), Outcome::Lacks);
+    }
+}
