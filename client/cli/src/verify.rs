@@ -10,6 +10,7 @@ use crate::{
     arguments::{EvidenceCommand, VerdictFormat, VerifyArguments, VerifyOptions},
     files,
     judge::Judge,
+    printable::print,
     subject::{self, Artifact, Subject},
     verdict,
 };
@@ -53,9 +54,17 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
     };
     match options.format {
         _ if options.quiet => {}
-        VerdictFormat::Text => print!("{}", verdict::describe(&found, options.verbose)),
-        VerdictFormat::Json => println!("{}", verdict::json(&found)?),
-        VerdictFormat::Ear => println!("{}", verdict::ear(&found, judge.now())?),
+        VerdictFormat::Text => print(&verdict::describe(&found, options.verbose))?,
+        VerdictFormat::Json => print(&format!(
+            "{}
+",
+            verdict::json(&found)?
+        ))?,
+        VerdictFormat::Ear => print(&format!(
+            "{}
+",
+            verdict::ear(&found, judge.now())?
+        ))?,
     }
     Ok(outcome)
 }
