@@ -1,6 +1,6 @@
 //! `policy init`: a policy that trusts exactly one image, machine shape and configuration.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::Context;
 use chrysalis_attestation::{
@@ -10,7 +10,11 @@ use chrysalis_attestation::{
 };
 use chrysalis_measure::{CommandLine, Image};
 
-use crate::{Outcome, arguments::PolicyInitArguments, measure, subject::Artifact};
+use crate::{Outcome, arguments::PolicyInitArguments, files, measure, subject::Artifact};
+
+/// An enclave takes no longer configuration from its host.
+const MAX_CONFIGURATION: usize = 64 * 1024;
+const MAX_CERTIFICATE: usize = 64 * 1024;
 
 pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
     let image = Image::open(&arguments.image)?;
@@ -20,8 +24,7 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         CommandLine::Simulated
     };
     let launch_digest = measure::launch_digest(&image, which, &arguments.machine)?;
-    let configuration = fs::read(&arguments.configuration)
-        .with_context(|| format!("cannot read {}", arguments.configuration.display()))?;
+    let configuration = files::read(&arguments.configuration, MAX_CONFIGURATION)?;
     let roots = arguments.simulated_roots.iter();
     let roots = roots.map(|path| certificate(path).map(|der| sha256(&[&der])));
     let (vcpus, cpu) = (arguments.machine.vcpus, arguments.machine.cpu);
@@ -46,7 +49,7 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
 }
 
 fn certificate(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = fs::read(path).with_context(|| {
+    let bytes = files::read(path, MAX_CERTIFICATE).with_context(|| {
         format!("cannot read {}; `chrysalis-host run` writes the simulated root as ark.pem in its state folder", path.display())
     })?;
     match Artifact::recognise(&bytes) {

@@ -16,7 +16,7 @@ const MAX_POLICY: usize = 256 * 1024;
 pub(super) const MAX_FILES: usize = 16;
 
 /// A file's bytes; `-` is stdin.
-pub(super) fn read(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = limit as u64 + 1;
     let read = if path.as_os_str() == "-" {
@@ -28,6 +28,8 @@ pub(super) fn read(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     if bytes.len() > limit {
         bail!("{} has more than {limit} bytes", path.display());
     }
+    // Reading doubles the room as it goes, and many files are kept at once.
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 
