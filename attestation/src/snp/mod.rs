@@ -11,7 +11,11 @@ pub mod hcl;
 pub mod needs;
 pub mod product;
 pub mod report;
+mod roots;
 pub mod table;
 pub mod tcb;
 pub(crate) mod verify;
 pub mod vtpm;
+
+pub use roots::{AMD, Roots};
+pub use verify::Genuine;
