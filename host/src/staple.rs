@@ -15,7 +15,7 @@ use chrysalis_attestation::{
     },
 };
 use chrysalis_collateral::{
-    Fetcher, Http, Limits, Mirrors, Refresh, Roots, Store, System, Wish, World,
+    Anchors, Fetcher, Http, Limits, Mirrors, Refresh, Store, System, Wish, World,
 };
 use sev::firmware::host::Firmware;
 
@@ -64,13 +64,13 @@ impl Stapler {
     /// Fetches what is missing or ends soon. What fails is told, and tried again the next time.
     pub(crate) async fn fetch(self: Arc<Self>) {
         let fetching = tokio::task::spawn_blocking(move || {
-            self.fetch_as(&Roots::vendors(), &System::new());
+            self.fetch_as(&Anchors::vendors(), &System::new());
         });
         // It ends early only with the whole program.
         let _ = fetching.await;
     }
 
-    fn fetch_as(&self, anchors: &Roots, world: &dyn World) {
+    fn fetch_as(&self, anchors: &Anchors, world: &dyn World) {
         let mut fetcher = Fetcher {
             store: &self.store,
             mirrors: &self.mirrors,
@@ -149,9 +149,9 @@ fn product(cpus: &str) -> Option<Product> {
 mod tests {
     use super::*;
     use crate::processor::tests::processor;
-    use chrysalis_attestation::snp::{
-        self,
-        needs::{ReportKey, report_key},
+    use chrysalis_attestation::{
+        snp::Roots,
+        snp::{needs::ReportKey, needs::report_key},
     };
     use std::{
         io::{BufRead, BufReader, Write},
@@ -205,9 +205,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stapler = Stapler::new(folder.path(), chip, &[mirrors]).unwrap();
         assert_eq!(stapler.endorsements(), Endorsements::default());
-        let anchors = Roots {
-            amd: snp::Roots::amd().and_simulated(processor.root_sha256()),
-            ..Roots::vendors()
+        let anchors = Anchors {
+            amd: Roots::amd().and_simulated(processor.root_sha256()),
+            ..Anchors::vendors()
         };
         // The root and its intermediate are in no verifier of AMD's; here they stand in for the pinned ones.
         let wish = Wish::of_report(&processor.report([6; 64]), &signed.certificates[1..]).unwrap();
@@ -237,7 +237,7 @@ mod tests {
         let mirrors = service(vec![("", signed.certificates[0].clone())]);
         let folder = tempfile::tempdir().unwrap();
         let stapler = Stapler::new(folder.path(), chip, &[mirrors]).unwrap();
-        stapler.fetch_as(&Roots::vendors(), &System::new());
+        stapler.fetch_as(&Anchors::vendors(), &System::new());
         assert_eq!(stapler.endorsements(), Endorsements::default());
     }
 }

@@ -293,7 +293,7 @@ fn rejects_simulated_roots_that_only_the_one_who_authenticates_accepts() {
         .fold(Roots::vendors(), |roots, root| roots.and_simulated(*root));
     for (cpu, named, code) in [
         (OfAmd, &[][..], "simulated_root_refused"),
-        (OfIntel, &[], "simulated_root_refused"),
+        (OfIntel, &[], "tdx_simulated_root_refused"),
         (OfAmd, &all[..1], "gpu_simulated_root_refused"),
         (OfIntel, &all[..3], "gpu_simulated_root_refused"),
     ] {

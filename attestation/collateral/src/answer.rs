@@ -12,10 +12,13 @@ use serde::Deserialize;
 
 use crate::{error::FetchError, http::Reply, intel, object::Object};
 
+/// The roots that count.
+pub type Anchors = Roots;
+
 /// What an answer is held against.
 #[derive(Clone, Copy)]
 pub(crate) struct Judge<'a> {
-    pub(crate) anchors: &'a Roots,
+    pub(crate) anchors: &'a Anchors,
     /// DER, found in the evidence: candidates.
     pub(crate) certificates: &'a [Vec<u8>],
     pub(crate) now: Time,
@@ -167,7 +170,7 @@ mod tests {
         let nvidia = Nvidia::from_seed(&[7; 32], NOW);
         let questioned = of_device(&nvidia.gpu(0).evidence(&[0; 32])).swap_remove(0);
         let object = Object::Ocsp(questioned);
-        let anchors = Roots::vendors();
+        let anchors = Anchors::vendors();
         let judge = Judge {
             anchors: &anchors,
             certificates: &[],

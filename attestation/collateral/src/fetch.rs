@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrysalis_attestation::{Time, nvidia::ocsp, roots::Roots};
+use chrysalis_attestation::{Time, nvidia::ocsp};
 
 use crate::{
     address::{Mirrors, Service, addresses, host},
-    answer::{Accepted, Judge, accept},
+    answer::{Accepted, Anchors, Judge, accept},
     error::{FetchError, Trouble},
     http::{Broken, Http, MAX_ANSWER, Reply},
     object::Object,
@@ -92,7 +92,7 @@ pub struct Fetcher<'a> {
     /// Who is asked.
     pub mirrors: &'a Mirrors,
     /// Whose signatures count.
-    pub anchors: &'a Roots,
+    pub anchors: &'a Anchors,
     /// The network.
     pub http: &'a Http,
     /// Time and randomness.

@@ -27,7 +27,7 @@ mod wish;
 mod world;
 
 pub use address::{MirrorError, Mirrors, Service};
-pub use chrysalis_attestation::roots::Roots;
+pub use answer::Anchors;
 pub use error::{FetchError, StoreError};
 pub use fetch::{Event, Failure, Fetched, Fetcher, Gathered, Refresh};
 pub use http::Http;

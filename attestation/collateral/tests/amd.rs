@@ -8,15 +8,15 @@ use std::{fs, path::Path, time::Duration};
 
 use chrysalis_attestation::{
     Patience, Rejection, Time,
+    snp::Roots,
     snp::{
-        self,
         bits::GuestPolicy,
         examine::{Question, examine},
         report::Report,
     },
 };
 use chrysalis_collateral::{
-    Condition, Event, FetchError, Fetched, Object, Refresh, Roots, Wish, list,
+    Anchors, Condition, Event, FetchError, Fetched, Object, Refresh, Wish, list,
 };
 use chrysalis_simulate::{Amd, CrlProfile, Launch, TCB};
 use common::{Answer, Stage, codes, ok, status, with_header};
@@ -41,9 +41,9 @@ impl Case {
         let mut launch = Launch::new([3; 48], [5; 32], [4; 32]);
         launch.policy = GuestPolicy::STRICT;
         let report = amd.sign_report(&launch, [6; 64]).to_vec();
-        let anchors = Roots {
-            amd: snp::Roots::amd().and_simulated(amd.root_sha256()),
-            ..Roots::vendors()
+        let anchors = Anchors {
+            amd: Roots::amd().and_simulated(amd.root_sha256()),
+            ..Anchors::vendors()
         };
         let case = Self {
             stage: Stage::new(NOW, anchors),
@@ -382,7 +382,7 @@ fn keeps_no_certificate_of_another_chip_level_or_vendor() {
     let what = "it is of another chip";
     assert_eq!(vcek(&other_chip, &wish), Rejection::LeafProfile { what });
     let other_level = issue(|profile| profile.tcb.snp = 26);
-    let certificate = snp::tcb::Tcb { snp: 26, ..TCB };
+    let certificate = chrysalis_attestation::snp::tcb::Tcb { snp: 26, ..TCB };
     let mismatch = Rejection::TcbCertificateMismatch {
         report: TCB,
         certificate,

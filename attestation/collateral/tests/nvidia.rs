@@ -13,7 +13,7 @@ use chrysalis_attestation::{
         verify,
     },
 };
-use chrysalis_collateral::{FetchError, Refresh, Roots, Wish};
+use chrysalis_collateral::{Anchors, FetchError, Refresh, Wish};
 use chrysalis_simulate::{
     Nvidia,
     nvidia::{Answer as Ocsp, CertificateStatus},
@@ -37,9 +37,9 @@ impl Case {
     fn new() -> Self {
         let nvidia = Nvidia::from_seed(&[7; 32], NOW);
         let gpus = vec![nvidia.gpu(0).evidence(&NONCE)];
-        let anchors = Roots {
+        let anchors = Anchors {
             nvidia: nvidia.roots(),
-            ..Roots::vendors()
+            ..Anchors::vendors()
         };
         let case = Self {
             stage: Stage::new(NOW, anchors),

@@ -19,7 +19,7 @@ use chrysalis_attestation::{
     tdx::{self, Status},
 };
 use chrysalis_collateral::{
-    FetchError, Gathered, Refresh, Roots, Service, Store, StoreError, Wish,
+    Anchors, FetchError, Gathered, Refresh, Service, Store, StoreError, Wish,
 };
 use common::{Answer, Asked, Stage, codes, ok, status};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ impl Intel {
         let intel = Self {
             quote: read("quotes/v4-phala/quote.bin"),
             collateral: serde_json::from_slice(&collateral).unwrap(),
-            stage: Stage::new(JULY, Roots::vendors()),
+            stage: Stage::new(JULY, Anchors::vendors()),
         };
         intel
             .stage
@@ -269,7 +269,7 @@ fn keeps_no_tcb_info_of_another_platform() {
     let other = Intel {
         collateral: serde_json::from_slice(&fs::read(other).unwrap()).unwrap(),
         quote: Vec::new(),
-        stage: Stage::new(JULY, Roots::vendors()),
+        stage: Stage::new(JULY, Anchors::vendors()),
     };
     let answer = other.signed("tcb_info", "tcbInfo", "TCB-Info-Issuer-Chain");
     intel.stage.local.answer(TCB, [answer]);
@@ -301,7 +301,7 @@ impl Nvidia {
         let nvidia = Self {
             gpus,
             rims: folder.join("rim"),
-            stage: Stage::new(MARCH, Roots::vendors()),
+            stage: Stage::new(MARCH, Anchors::vendors()),
         };
         for id in [DRIVER, VBIOS] {
             nvidia.stage.local.answer(&path(id), [nvidia.rim(id, id)]);
@@ -452,7 +452,7 @@ fn asks_the_responder_with_a_nonce_and_keeps_nothing_that_is_no_answer() {
 fn real_reports_fetch_their_certificate_and_list() {
     let Some(vectors) = vectors() else { return };
     // 2026-09-01 00:00 UTC
-    let stage = Stage::new(Time(1_788_220_800), Roots::vendors());
+    let stage = Stage::new(Time(1_788_220_800), Anchors::vendors());
     for (name, product, query) in [
         (
             "genoa-v3-ms",

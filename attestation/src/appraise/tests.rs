@@ -520,13 +520,13 @@ fn refuses_a_platform_that_is_set_up_otherwise() {
     refuses(
         |case| {
             case.genuine.report.platform_info = PlatformInfo(0x1_0125);
-            case.policy.snp.platform.unknown_bits = 0x100;
+            case.snp().platform.unknown_bits = 0x100;
         },
         Rejection::PlatformUnknown { bits: 0x1_0000 },
     );
     accepts(|case| {
         case.genuine.report.platform_info = PlatformInfo(0x125);
-        case.policy.snp.platform.unknown_bits = 0x100;
+        case.snp().platform.unknown_bits = 0x100;
     });
     // Turin machines set bit 6, which older documents call reserved.
     accepts(|case| case.genuine.report.platform_info = PlatformInfo(0x65));

@@ -10,8 +10,8 @@ use anyhow::{anyhow, bail};
 use chrysalis_attestation::Time;
 use chrysalis_client::system_time;
 use chrysalis_collateral::{
-    Condition, Event, Failure, FetchError, Fetched, Fetcher, Gathered, Http, Limits, Listed,
-    Mirrors, Refresh, Roots, Store, StoreError, System, Wish, list,
+    Anchors, Condition, Event, Failure, FetchError, Fetched, Fetcher, Gathered, Http, Limits,
+    Listed, Mirrors, Refresh, Store, StoreError, System, Wish, list,
 };
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn gather(store: &Store, mirrors: &Mirrors, wish: &Wish, refresh: Refresh) -> Ve
     Fetcher {
         store,
         mirrors,
-        anchors: &Roots::vendors(),
+        anchors: &Anchors::vendors(),
         http: &Http::new(),
         world: &System::new(),
         limits: Limits::default(),

@@ -14,7 +14,7 @@ use std::{
 
 use chrysalis_attestation::Time;
 use chrysalis_collateral::{
-    Event, Fetcher, Gathered, Http, Limits, Mirrors, Refresh, Roots, Service, Store, Wish, World,
+    Anchors, Event, Fetcher, Gathered, Http, Limits, Mirrors, Refresh, Service, Store, Wish, World,
 };
 
 /// Longer than any test has patience.
@@ -219,13 +219,13 @@ pub(crate) struct Stage {
     pub(crate) store: Store,
     pub(crate) local: Local,
     pub(crate) world: Staged,
-    pub(crate) anchors: Roots,
+    pub(crate) anchors: Anchors,
     pub(crate) mirrors: Mirrors,
     pub(crate) limits: Limits,
 }
 
 impl Stage {
-    pub(crate) fn new(now: Time, anchors: Roots) -> Self {
+    pub(crate) fn new(now: Time, anchors: Anchors) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let local = Local::start();
         let mut mirrors = Mirrors::default();
