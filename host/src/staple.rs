@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::processor::tests::processor;
     use chrysalis_attestation::{
-        roots::Roots,
+        snp::Roots,
         snp::{needs::ReportKey, needs::report_key},
     };
     use std::{

@@ -2,13 +2,10 @@
 
 use chrysalis_attestation::{
     Rejection, Span, Time,
-    nvidia::{self, needs::check_rim, ocsp::NONCE_SIZE},
-    roots,
+    nvidia::{needs::check_rim, ocsp::NONCE_SIZE},
+    roots::Roots,
     snp::needs::{Authorities, check_list, check_vcek},
-    tdx::{
-        self,
-        needs::{Answer, check_pck_list, check_qe_identity, check_root_list, check_tcb_info},
-    },
+    tdx::needs::{Answer, check_pck_list, check_qe_identity, check_root_list, check_tcb_info},
 };
 use data_encoding::BASE64;
 use serde::Deserialize;
@@ -16,26 +13,7 @@ use serde::Deserialize;
 use crate::{error::FetchError, http::Reply, intel, object::Object};
 
 /// The roots that count.
-#[derive(Debug, Clone)]
-pub struct Anchors {
-    /// AMD's, and simulated ones that the caller names.
-    pub amd: roots::Roots,
-    /// Intel's.
-    pub intel: tdx::Roots,
-    /// NVIDIA's two.
-    pub nvidia: nvidia::Roots,
-}
-
-impl Anchors {
-    /// The vendors' own. No simulation.
-    pub fn vendors() -> Self {
-        Self {
-            amd: roots::Roots::amd(),
-            intel: tdx::Roots::intel(),
-            nvidia: nvidia::Roots::nvidia(),
-        }
-    }
-}
+pub type Anchors = Roots;
 
 /// What an answer is held against.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use std::{fs, path::Path, time::Duration};
 
 use chrysalis_attestation::{
     Patience, Rejection, Time,
-    roots::Roots,
+    snp::Roots,
     snp::{
         bits::GuestPolicy,
         examine::{Question, examine},

@@ -116,6 +116,7 @@ impl Amd {
                 self.kept.ark.clone(),
             ],
             crls: vec![self.crl.clone()],
+            ..Endorsements::default()
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     rsa_pss_by, rustcrypto,
 };
 use crate::{
-    roots::AMD_ARKS,
+    snp::ARKS,
     x509::{self, Signed},
 };
 
@@ -244,7 +244,7 @@ fn rsa_by<B: Backend>(signer: &RsaSigner) {
     check("no key", &[], MESSAGE, &signature, false);
 
     // AMD's own, of 4096 bits: each root signed itself.
-    for pem in AMD_ARKS {
+    for pem in ARKS {
         let der = crate::pem::certificates(pem).expect("PEM");
         let ark = x509::certificate(&der[0]).expect("a certificate");
         let own = Signed::certificate(&ark);

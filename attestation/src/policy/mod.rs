@@ -25,7 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use error::{PolicyError, Problem};
-pub use template::Template;
+pub use template::{GpuTemplate, SnpTemplate, TdxTemplate, Template};
 
 use crate::{
     nvidia::GpuPolicy,
@@ -51,14 +51,27 @@ pub enum Expect<T> {
 /// It has no default: whoever makes one in code, not from TOML, decides each field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// `[snp]`: the CPU, its firmware, and the guest that it launched.
-    pub snp: SnpPolicy,
-    /// `configuration.sha256`, required: SHA-256 of the measured configuration, which is `HOST_DATA`.
-    pub configuration: Expect<[u8; 32]>,
+    /// `[snp]`: the CPU, its firmware, and the guest that it launched. Without it, SEV-SNP is not wanted.
+    pub snp: Option<SnpPolicy>,
+    /// `[tdx]`: the platform, and the TD. Without it, TDX is not wanted. TOML must have one of the two, or both.
+    pub tdx: Option<TdxPolicy>,
+    /// `[gpu]`: the GPUs. Without it, none are wanted.
+    pub gpu: Option<GpuPolicy>,
+    /// `[configuration]`: what the guest was configured with.
+    pub configuration: ConfigurationPolicy,
     /// `session.freshness = { unchecked = "why" }`: accepts evidence made at boot, as in a saved certificate. Default: no.
     pub freshness_unchecked: Option<String>,
     /// `simulation.roots`: SHA-256 of the DER of each simulated root that is accepted. Default: none.
     pub simulation: Vec<[u8; 32]>,
+}
+
+/// `[configuration]`: one set of bytes, whose digest each platform holds in a field of its own. What is not there is not wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigurationPolicy {
+    /// `sha256`, required with `[snp]`: the SHA-256, which is `HOST_DATA`.
+    pub sha256: Option<Expect<[u8; 32]>>,
+    /// `sha384`, required with `[tdx]`: the SHA-384, which is `MRCONFIGID`.
+    pub sha384: Option<Expect<[u8; 48]>>,
 }
 
 /// What a policy wants of an SEV-SNP report.
@@ -207,6 +220,11 @@ impl Policy {
         parse::gpu_policy(text)
     }
 
+    /// Parses the `[gpu]` section of an enclave's configuration, in the same words; `None` if it has none.
+    pub fn gpu_of_configuration(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
+        parse::gpu_section(text)
+    }
+
     /// Parses the `[tdx]` section of TOML, for the quote of a TD by itself. The other sections may be missing.
     ///
     /// What the TD must have been asked to sign is in no file: set [`TdxPolicy::report_data`], else only a policy that goes without
@@ -239,10 +257,9 @@ impl Policy {
         template.to_toml()
     }
 
-    /// The roots that this policy accepts: AMD's, and the simulated ones that it names.
+    /// The roots that this policy accepts: the vendors', and the simulated ones that it names.
     pub fn roots(&self) -> Roots {
-        self.simulation
-            .iter()
-            .fold(Roots::amd(), |roots, sha256| roots.and_simulated(*sha256))
+        let name = |roots: Roots, sha256: &[u8; 32]| roots.and_simulated(*sha256);
+        self.simulation.iter().fold(Roots::vendors(), name)
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy, gpu,
+    ConfigurationPolicy, Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy,
+    gpu,
     section::{Field, Section, line},
     tdx,
 };
@@ -24,6 +25,7 @@ const ROOT: [&str; 7] = [
     "gpu",
     "tdx",
 ];
+const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
 const SNP: [&str; 31] = [
     "launch_digest",
     "minimum_tcb",
@@ -83,24 +85,41 @@ const PRODUCTS: [(&str, Product); 3] = [
 pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
-    let snp = snp(&root.section("snp", &SNP)?)?;
-    let configuration = root.section("configuration", &["sha256"])?.require(
-        "sha256",
-        "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
-    )?;
-    if let Some(section) = root.get("gpu") {
-        gpu::none(&section)?;
+    let configuration = configuration(&root)?;
+    let snp = root.read("snp", |field| snp(&field.section(&SNP)?))?;
+    let wanted = root.section("configuration", &CONFIGURATION)?;
+    if snp.is_some() {
+        wanted.require(
+            "sha256",
+            "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
+        )?;
     }
-    if let Some(section) = root.get("tdx") {
-        return Err(section.wrong(
-            "left out: this verifier checks TDs by themselves only (`chrysalis verify tdx`)",
-        ));
+    let tdx = root.read("tdx", |field| {
+        let how = "it is the SHA-384 of configuration.toml; `sha384sum` prints it";
+        wanted.require("sha384", how)?;
+        tdx::policy(&field.section(&tdx::KEYS)?, configuration.sha384.clone())
+    })?;
+    if snp.is_none() && tdx.is_none() {
+        root.require(
+            "snp",
+            "write [snp], [tdx] or both; `chrysalis policy init` prints a policy to start from",
+        )?;
     }
     Ok(Policy {
         snp,
-        configuration: configuration.expect(sha256)?,
+        tdx,
+        gpu: root.read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))?,
+        configuration,
         freshness_unchecked: freshness_unchecked(&root)?,
         simulation: simulated_roots(&root)?,
+    })
+}
+
+fn configuration(root: &Section<'_>) -> Result<ConfigurationPolicy, PolicyError> {
+    let section = root.section("configuration", &CONFIGURATION)?;
+    Ok(ConfigurationPolicy {
+        sha256: section.read("sha256", |digests| digests.expect(sha256))?,
+        sha384: section.read("sha384", |digests| digests.expect(sha384))?,
     })
 }
 
@@ -122,11 +141,19 @@ pub(super) fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
     gpu::policy(&root.section("gpu", &gpu::KEYS)?)
 }
 
+/// Reads the section about GPUs, if there is one, in a document whose other sections are somebody else's.
+pub(super) fn gpu_section(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
+    let table = table(text)?;
+    Section::whole(text, table.get_ref())
+        .read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))
+}
+
 /// Reads the section about TDs, and whether a quote may be an old one.
 pub(super) fn tdx_policy(text: &str) -> Result<TdxPolicy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
-    let mut policy = tdx::policy(&root.section("tdx", &tdx::KEYS)?)?;
+    let configuration = configuration(&root)?.sha384;
+    let mut policy = tdx::policy(&root.section("tdx", &tdx::KEYS)?, configuration)?;
     if let Some(why) = freshness_unchecked(&root)? {
         policy.report_data = Expect::Unchecked { why };
     }

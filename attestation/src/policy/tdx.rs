@@ -5,7 +5,7 @@
 //! mrtd = ["<48 bytes, hex>"]                   # required: a list, or { unchecked = "why" }
 //! rtmr0 = ["<48 bytes, hex>"]                  # required, and so are rtmr1 and rtmr2: a list, or { unchecked = "why" }
 //! rtmr3 = ["<48 bytes, hex>"]                  # default: zero, so that nothing was measured after boot
-//! mrconfigid = ["<48 bytes, hex>"]             # required: SHA-384 of the configuration; a list, or { unchecked = "why" }
+//! mrconfigid = ["<48 bytes, hex>"]             # default: configuration.sha384, which is the same; one of the two is required
 //! minimum_evaluation = 19                      # required: Intel's TCB evaluation number, or { unchecked = "why" }
 //! statuses = ["UpToDate"]                      # default; Intel's words, any but Revoked
 //! refused_advisories = ["INTEL-SA-01192"]      # default: none beyond what the status says
@@ -68,16 +68,24 @@ const ZERO: [u8; 48] = [0; 48];
 const FROM_PUBLISHER: &str = "take it from whoever published the image; `chrysalis verify tdx --format json` prints that of a TD you trust";
 
 /// Reads the section. What the TD was asked to sign is no matter of a file: until the caller sets it, none is accepted.
-pub(super) fn policy(section: &Section<'_>) -> Result<TdxPolicy, PolicyError> {
+pub(super) fn policy(
+    section: &Section<'_>,
+    configuration: Option<Expect<[u8; 48]>>,
+) -> Result<TdxPolicy, PolicyError> {
     let required = |key| section.require(key, FROM_PUBLISHER)?.expect(register);
     let or_zero = |key| {
         let read = section.read(key, |field| field.expect(register))?;
         Ok(read.unwrap_or(Expect::AnyOf(vec![ZERO])))
     };
-    let configuration = section.require(
-        "mrconfigid",
-        "it is the SHA-384 of the configuration that the TD was launched with",
-    )?;
+    let mrconfigid = match (section.get("mrconfigid"), configuration) {
+        (None, Some(configuration)) => configuration,
+        _ => section
+            .require(
+                "mrconfigid",
+                "it is the SHA-384 of the configuration that the TD was launched with",
+            )?
+            .expect(register)?,
+    };
     let floor = section.require(
         "minimum_evaluation",
         "write the tcbEvaluationDataNumber of the collateral that you hold current, such as 19",
@@ -112,7 +120,7 @@ pub(super) fn policy(section: &Section<'_>) -> Result<TdxPolicy, PolicyError> {
             .read("mrseam", |modules| modules.expect(register))?
             .unwrap_or_else(open),
         mrtd: required("mrtd")?,
-        mrconfigid: configuration.expect(register)?,
+        mrconfigid,
         mrowner: or_zero("mrowner")?,
         mrownerconfig: or_zero("mrownerconfig")?,
         rtmr: [

@@ -1,7 +1,10 @@
 //! Policies that are right, and each way of being wrong with the message that mends it.
 
 use super::*;
-use crate::roots::Roots;
+use crate::{
+    digest::{sha256, sha384},
+    roots::Roots,
+};
 
 const LAUNCH_DIGEST: &str = "launch_digest = [\"111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111\"]";
 const MINIMUM_TCB: &str = "minimum_tcb = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }";
@@ -15,7 +18,8 @@ fn with(snp: &str, end: &str) -> Result<Policy, PolicyError> {
 }
 
 fn snp(snp: &str) -> SnpPolicy {
-    with(snp, "").expect("a policy").snp
+    let policy = with(snp, "").expect("a policy");
+    policy.snp.expect("its [snp]")
 }
 
 #[track_caller]
@@ -27,7 +31,7 @@ fn wrong(policy: Result<Policy, PolicyError>, message: &str) {
 fn what_is_not_set_is_strict() {
     let policy = with("", "").expect("a policy");
     let strict = Policy {
-        snp: SnpPolicy {
+        snp: Some(SnpPolicy {
             launch_digest: Expect::AnyOf(vec![[0x11; 48]]),
             minimum_tcb: Floor::All(Tcb {
                 fmc: None,
@@ -74,8 +78,13 @@ fn what_is_not_set_is_strict() {
             report_id: None,
             report_id_ma: None,
             pcrs: [].into(),
+        }),
+        tdx: None,
+        gpu: None,
+        configuration: ConfigurationPolicy {
+            sha256: Some(Expect::AnyOf(vec![[0x22; 32]])),
+            sha384: None,
         },
-        configuration: Expect::AnyOf(vec![[0x22; 32]]),
         freshness_unchecked: None,
         simulation: vec![],
     };
@@ -172,7 +181,7 @@ fn a_floor_for_each_line_names_the_lines() {
         .replace("= {", "= { turin = { fmc = 1,")
         .replace('}', "} }");
     let text = format!("version = 1\n[snp]\n{LAUNCH_DIGEST}\n{floors}\n{CONFIGURATION}");
-    let policy = Policy::parse(&text).expect("a policy").snp;
+    let policy = Policy::parse(&text).expect("a policy").snp.expect("[snp]");
     let turin = Tcb {
         fmc: Some(1),
         bootloader: 10,
@@ -218,7 +227,7 @@ fn what_is_missing_is_named_with_how_to_get_it() {
         "policy: `version` is missing; write `version = 1` at the top",
     );
     wrong(
-        Policy::parse("version = 1"),
+        Policy::parse("version = 1\n[snp]"),
         "policy: `snp.launch_digest` is missing; `chrysalis measure DIR --platform snp --vcpus N` computes it from an image",
     );
     wrong(
@@ -273,16 +282,19 @@ fn what_has_another_form_is_named_with_the_right_one() {
     );
     wrong(
         with("", "[gpu]\ncount = 1"),
-        "policy, line 9: `gpu.count` must be 0: this verifier checks GPUs by themselves only (`chrysalis verify nvidia`)",
+        "policy: `gpu.minimum_driver` is missing; write the oldest driver that you accept, such as \"550.90.07\"",
     );
     wrong(
         Policy::parse("version = 2"),
         "policy, line 1: `version` must be 1: this verifier knows no other version",
     );
-    assert!(with("", "[gpu]\ncount = 0").is_ok());
     wrong(
         with("", "[tdx]\nmrtd = []"),
-        "policy, line 8: `tdx` must be left out: this verifier checks TDs by themselves only (`chrysalis verify tdx`)",
+        "policy: `configuration.sha384` is missing; it is the SHA-384 of configuration.toml; `sha384sum` prints it",
+    );
+    wrong(
+        Policy::parse("version = 1"),
+        "policy: `snp` is missing; write [snp], [tdx] or both; `chrysalis policy init` prints a policy to start from",
     );
 }
 
@@ -310,43 +322,63 @@ fn text_that_is_not_toml_is_named_with_its_line() {
 #[test]
 fn a_template_is_a_policy_for_exactly_that() {
     let template = Template {
-        launch_digest: [0x11; 48],
-        configuration: [0x22; 32],
-        minimum_tcb: Tcb {
-            fmc: None,
-            bootloader: 10,
-            tee: 0,
-            snp: 23,
-            microcode: 84,
-        },
-        simulated_root: None,
-        revocation_unchecked: None,
+        title: "A release\nof two lines",
+        configuration: b"model",
+        snp: Some(SnpTemplate {
+            launch_digest: [0x11; 48],
+            minimum_tcb: Tcb {
+                fmc: None,
+                bootloader: 10,
+                tee: 0,
+                snp: 23,
+                microcode: 84,
+            },
+        }),
+        ..Template::default()
     };
-    assert_eq!(Policy::parse(&Policy::template(&template)), with("", ""));
+    let mut expected = with("", "").expect("a policy");
+    expected.configuration.sha256 = Some(Expect::AnyOf(vec![sha256(&[b"model"])]));
+    assert_eq!(Policy::parse(&Policy::template(&template)), Ok(expected));
 
-    let simulated = Template {
-        simulated_root: Some([0x33; 32]),
+    let everything = Template {
+        tdx: Some(TdxTemplate {
+            mrtd: [1; 48],
+            rtmr: [[2; 48], [3; 48], [4; 48]],
+            minimum_evaluation: 19,
+        }),
+        gpu: Some(GpuTemplate {
+            count: 8,
+            minimum_driver: "550.90.07",
+        }),
+        simulated_roots: vec![[0x33; 32], [0x44; 32]],
         revocation_unchecked: Some("the \"vendor\" is simulated"),
         ..template
     };
-    let policy = Policy::parse(&Policy::template(&simulated)).expect("a policy");
-    assert_eq!(policy.simulation, [[0x33; 32]]);
-    assert_eq!(
-        policy.snp.revocation_unchecked.as_deref(),
-        Some("the \"vendor\" is simulated")
-    );
+    let policy = Policy::parse(&Policy::template(&everything)).expect("a policy");
+    assert_eq!(policy.simulation, [[0x33; 32], [0x44; 32]]);
+    let snp = policy.snp.expect("[snp]");
+    let why = snp.revocation_unchecked.as_deref();
+    assert_eq!(why, Some("the \"vendor\" is simulated"));
+    let tdx = policy.tdx.expect("[tdx]");
+    let configuration = Expect::AnyOf(vec![sha384(&[b"model"])]);
+    assert_eq!(tdx.mrconfigid, configuration);
+    assert_eq!(policy.configuration.sha384, Some(configuration));
+    assert_eq!(tdx.rtmr[2], Expect::AnyOf(vec![[4; 48]]));
+    let gpu = policy.gpu.expect("[gpu]");
+    assert_eq!(gpu.wanted.count, Expect::AnyOf(vec![8]));
 }
 
 #[test]
 fn no_simulation_is_accepted_by_default() {
     let policy = with("", "").expect("a policy");
-    assert!(!policy.roots().name_a_simulation());
-    assert!(!Roots::amd().name_a_simulation());
+    assert!(!policy.roots().amd.name_a_simulation());
+    assert!(!Roots::vendors().amd.name_a_simulation());
     let root = "[simulation]\nroots = [\"2222222222222222222222222222222222222222222222222222222222222222\"]";
     assert!(
         with("", root)
             .expect("a policy")
             .roots()
+            .amd
             .name_a_simulation()
     );
 }
@@ -357,4 +389,15 @@ proptest::proptest! {
         let _ = Policy::parse(&text);
         let _ = with(&format!("{key} = {value}"), &text);
     }
+}
+
+#[test]
+fn reads_the_gpus_of_a_configuration_whatever_else_it_says() {
+    let configuration = "version = 7\n[model]\nname = \"m\"\n";
+    assert_eq!(Policy::gpu_of_configuration(configuration), Ok(None));
+    let with = |line: &str| format!("{configuration}[gpu]\nminimum_driver = \"550.54\"\n{line}\n");
+    let policy = Policy::gpu_of_configuration(&with("count = [2]")).expect("a policy");
+    assert_eq!(policy.expect("GPUs").wanted.count, Expect::AnyOf(vec![2]));
+    let misspelt = Policy::gpu_of_configuration(&with("cuont = [2]")).expect_err("a typo");
+    assert!(misspelt.to_string().contains("count"), "{misspelt}");
 }

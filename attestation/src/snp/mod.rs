@@ -11,7 +11,13 @@ pub mod hcl;
 pub mod needs;
 pub mod product;
 pub mod report;
+mod roots;
 pub mod table;
 pub mod tcb;
 pub(crate) mod verify;
 pub mod vtpm;
+
+#[cfg(test)]
+pub(crate) use roots::ARKS;
+pub use roots::{AMD, Roots};
+pub use verify::Genuine;

@@ -11,11 +11,11 @@ use super::{
     crl,
     product::Product,
     report::{Report, SigningKey},
+    roots::Roots,
     tcb::Tcb,
 };
 use crate::{
     Rejection, Span, Time,
-    roots::Roots,
     x509::{self, Name},
 };
 

@@ -9,10 +9,11 @@ use super::{
     event_log::EventLog,
     pck::Platform,
     policy::TdxPolicy,
-    procedure::{Found, Procedure},
+    procedure::{Grounds, Procedure},
     report::TdReport,
     roots::Roots,
     status::Status,
+    wanted,
 };
 use crate::{
     Rejection, Time,
@@ -130,7 +131,7 @@ impl Examined {
 pub fn examine(quote: &[u8], question: &Question<'_>, patience: Patience) -> Examined {
     let mut transcript = Transcript::default();
     let mut inspection = Inspection::new(&mut transcript, patience);
-    let found = Procedure::new(question, &mut inspection).run(quote);
+    let found = run(quote, question, &mut inspection);
     let mut failures = inspection.failures();
     if found.is_none() && failures.is_empty() {
         // Without a TD there is a failure; this keeps it a refusal if that should ever change.
@@ -143,6 +144,49 @@ pub fn examine(quote: &[u8], question: &Question<'_>, patience: Patience) -> Exa
         failures,
         transcript,
     }
+}
+
+/// A TD that could be read to its end, whether or not its signatures hold.
+struct Found {
+    td: Td,
+    until: Time,
+    /// Whether every signature holds and Intel stands by the keys.
+    genuine: bool,
+}
+
+/// Steps tdx-1 to tdx-9.
+fn run(quote: &[u8], question: &Question<'_>, inspection: &mut Inspection<'_>) -> Option<Found> {
+    let Question {
+        roots,
+        collateral,
+        event_log,
+        policy,
+        now,
+    } = *question;
+    let grounds = Grounds {
+        roots,
+        collateral,
+        trailing_accepted: policy.trailing_accepted.as_deref(),
+        now,
+    };
+    let found = Procedure::new(grounds, inspection).run(quote)?;
+    let is_clean = inspection.is_clean();
+    let Some(td) = found.td else {
+        wanted::check_td_and_log(
+            &found.report,
+            &found.platform,
+            policy,
+            event_log,
+            inspection,
+        );
+        return None;
+    };
+    let event_log = wanted::check(&td, policy, event_log, inspection);
+    Some(Found {
+        genuine: is_clean && td.status != Status::Revoked,
+        td: Td { event_log, ..td },
+        until: found.until,
+    })
 }
 
 /// Verifies the quote of a TD.

@@ -3,16 +3,16 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
-use chrysalis_attestation::{Bound, Time, Trusted, policy::Policy};
+use chrysalis_attestation::{Genuine, Time, Trusted, Verdict, policy::Policy, verdict::Check};
 use chrysalis_client::{Bring, Error, RelyingParty, SavedSession, genuine, system_time};
 
-use crate::{Outcome, arguments::Judging, collateral, files};
+use crate::{arguments::Judging, collateral, files};
 
 /// What evidence is held against.
 pub(crate) enum Judge {
     /// A policy.
     Policy(Box<RelyingParty>),
-    /// AMD's roots only: nobody said what is wanted.
+    /// The vendors' roots only: nobody said what is wanted.
     Vendor { bring: Bring, now: Time },
 }
 
@@ -21,15 +21,23 @@ pub(crate) enum Found {
     /// It is what the policy wants.
     Trusted(Box<Trusted>),
     /// It is real, and nobody said whether it is wanted.
-    Genuine(Box<Bound>),
+    Genuine(Box<Genuine>),
 }
 
 impl Found {
-    /// Genuine is not yet trusted.
-    pub(crate) fn outcome(&self) -> Outcome {
+    /// As people and programs are told.
+    pub(crate) fn verdict(&self) -> Verdict<'_> {
         match self {
-            Self::Trusted(_) => Outcome::Yes,
-            Self::Genuine(_) => Outcome::No,
+            Self::Trusted(trusted) => Verdict::trusted(trusted),
+            Self::Genuine(genuine) => Verdict::genuine(genuine),
+        }
+    }
+
+    /// Every check.
+    pub(crate) fn checks(&self) -> &[Check] {
+        match self {
+            Self::Trusted(trusted) => trusted.transcript().checks(),
+            Self::Genuine(genuine) => genuine.peer().transcript().checks(),
         }
     }
 }
@@ -43,6 +51,14 @@ impl Judge {
                 bring: collateral::from(judging.collateral.as_deref())?,
                 now: judging.at.unwrap_or_else(system_time),
             }),
+        }
+    }
+
+    /// The moment at which it judges.
+    pub(crate) fn now(&self) -> Time {
+        match self {
+            Self::Policy(party) => party.now(),
+            Self::Vendor { now, .. } => *now,
         }
     }
 

@@ -5,7 +5,7 @@
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
     BACKEND, Time, Unverified,
-    bundle::{CpuReport, Endorsements, Evidence, NO_GPUS},
+    bundle::{CpuReport, Endorsements, Evidence},
     nvidia::{
         self, GpuPolicy,
         policy::{Proof, Revocation, Wanted},
@@ -40,6 +40,7 @@ pub(crate) fn prepare(subject: Subject) -> anyhow::Result<Work> {
         Subject::Snp => snp(),
         Subject::Tdx => tdx(),
         Subject::Gpu => gpu(),
+        // Not one bundle: no machine's real evidence of both is public. What a bundle adds is a few hashes and the policy.
         Subject::Composite => {
             let (mut snp, mut gpu) = (snp()?, gpu()?);
             Ok(Box::new(move || snp().and_then(|()| gpu())))
@@ -54,16 +55,17 @@ fn snp() -> anyhow::Result<Work> {
         crl,
         at,
     } = vectors::Snp::load()?;
-    let roots = Roots::amd();
+    let roots = Roots::vendors();
     let collateral = Endorsements {
         certificates: vec![vcek],
         crls: vec![crl],
+        ..Endorsements::default()
     };
     Ok(Box::new(move || {
         let evidence = Evidence {
             cpu: CpuReport::Snp(report.clone()),
             claims: Vec::new(),
-            gpus: NO_GPUS.to_vec(),
+            gpus: Vec::new(),
             endorsements: Endorsements::default(),
         };
         Unverified::new(evidence)

@@ -10,7 +10,7 @@ use chrysalis_attestation::{
     digest::sha256,
     nvidia,
     policy::Policy,
-    roots::Roots,
+    snp::Roots,
     snp::{examine, hcl, vtpm},
     tdx,
 };
@@ -84,6 +84,7 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     let collateral = Collateral {
         certificates: [vcek, ask, ark].map(<[u8]>::to_vec).into(),
         crls: vec![list.to_vec()],
+        ..Collateral::default()
     };
     let question = examine::Question {
         roots: &Roots::amd().and_simulated(sha256(&[ark])),

@@ -25,7 +25,9 @@ const TABLE: [u128; 3] = [
 pub(super) fn seeds(amd: &Amd) -> Vec<Seed> {
     let launch = Launch::new([0xD1; 48], host_data(CONFIGURATION), [0x1D; 32]);
     let report = amd.sign_report(&launch, [7; 64]);
-    let Endorsements { certificates, crls } = amd.endorsements();
+    let Endorsements {
+        certificates, crls, ..
+    } = amd.endorsements();
     let [vcek, ask, ark] = &certificates[..] else {
         unreachable!("the vendor has three certificates")
     };
@@ -114,7 +116,7 @@ fn conversation(amd: &Amd, launch: &Launch) -> [Vec<u8>; 3] {
         Evidence {
             cpu: CpuReport::Snp(amd.sign_report(launch, report_data).to_vec()),
             claims,
-            gpus: NO_GPUS.to_vec(),
+            gpus: Vec::new(),
             endorsements: amd.endorsements(),
         }
     };

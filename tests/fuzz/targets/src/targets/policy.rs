@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    policy::{Policy, Template},
+    policy::{Policy, SnpTemplate, Template},
     snp::tcb::Tcb,
 };
 
@@ -33,16 +33,11 @@ pub(super) fn strict() -> Policy {
 /// The same as text.
 pub(crate) fn template() -> String {
     Policy::template(&Template {
-        launch_digest: [0xD1; 48],
-        configuration: [0xC0; 32],
-        minimum_tcb: Tcb {
-            fmc: None,
-            bootloader: 0,
-            tee: 0,
-            snp: 0,
-            microcode: 0,
-        },
-        simulated_root: None,
-        revocation_unchecked: None,
+        configuration: b"model = \"smollm2\"\n",
+        snp: Some(SnpTemplate {
+            launch_digest: [0xD1; 48],
+            minimum_tcb: Tcb::default(),
+        }),
+        ..Template::default()
     })
 }

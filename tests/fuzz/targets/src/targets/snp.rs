@@ -5,7 +5,7 @@ use chrysalis_attestation::{
     digest::sha256,
     nvidia::{evidence, ocsp},
     pem,
-    roots::Roots,
+    snp::Roots,
     snp::{
         examine::{Question, examine, examine_wrapped},
         hcl, report,
@@ -30,6 +30,7 @@ pub(super) fn chain(bytes: &[u8]) {
     let collateral = Collateral {
         certificates: [vcek, ask, ark].map(<[u8]>::to_vec).into(),
         crls: vec![list.to_vec()],
+        ..Collateral::default()
     };
     let policy = strict();
     for policy in [None, Some(&policy)] {
@@ -83,7 +84,7 @@ pub(super) fn vtpm(bytes: &[u8]) {
     };
     let collateral = Collateral {
         certificates: vec![vcek.to_vec()],
-        crls: Vec::new(),
+        ..Collateral::default()
     };
     let question = Question {
         roots: &Roots::amd(),

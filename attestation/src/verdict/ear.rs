@@ -1,0 +1,183 @@
+//! The verdict as the claims of an EAT attestation result: draft-ietf-rats-ear-04, with the trustworthiness vector of
+//! draft-ietf-rats-ar4si-10. docs/spec/ear.md says what each claim is made of.
+//!
+//! The result is not signed. It is for relying parties that read EAR and trust whoever ran this verifier.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Map, Value, json};
+
+use super::{Outcome, Verdict, Word};
+use crate::{
+    Cpu, Peer, Time,
+    binding::Session,
+    nvidia::Gpu,
+    tdx::{
+        Status,
+        attributes::{DEBUG, PROFILING},
+    },
+};
+
+const PROFILE: &str = "tag:ietf.org,2026:rats/ear#04";
+const DEVELOPER: &str = "Chrysalis";
+
+/// AR4SI's numbers: what a claim about one aspect of an attester says.
+mod value {
+    /// Genuine hardware; approved code; approved configuration; memory that is encrypted.
+    pub(super) const AFFIRMING: i8 = 2;
+    /// Affirmed as far as somebody's policy goes, which is not the vendor's advice.
+    pub(super) const WARNING: i8 = 32;
+    /// Refused.
+    pub(super) const CONTRAINDICATED: i8 = 96;
+    /// A signature, or what was signed, does not hold.
+    pub(super) const CRYPTOGRAPHY_FAILED: i8 = 99;
+}
+
+/// A submodule's claims, by their names in AR4SI. One that is not there is not made.
+type Vector = Map<String, Value>;
+
+impl Verdict<'_> {
+    /// The claims set, in JSON. `issued` is the verifier's clock.
+    pub fn ear(&self, issued: Time) -> Value {
+        let asked = self.peer.and_then(|peer| match &peer.session {
+            Session::Asked { nonce, .. } => Some(BASE64URL_NOPAD.encode(nonce)),
+            Session::Boot => None,
+        });
+        let submods = match self.peer {
+            Some(peer) => self.of_peer(peer),
+            None => self.of_refusal(),
+        };
+        object([
+            ("eat_profile", Some(PROFILE.into())),
+            ("iat", Some(issued.0.into())),
+            ("eat_nonce", asked.map(Value::from)),
+            (
+                "ear_verifier_id",
+                Some(json!({
+                    "developer": DEVELOPER,
+                    "build": concat!("chrysalis-attestation ", env!("CARGO_PKG_VERSION")),
+                })),
+            ),
+            ("submods", Some(submods)),
+        ])
+    }
+
+    fn of_peer(&self, peer: &Peer) -> Value {
+        let cpu = self.submod(&self.cpu(peer), Some(peer.cpu.claims()));
+        let mut submods = Map::from_iter([("cpu".to_owned(), cpu)]);
+        for (place, gpu) in peer.gpus.iter().enumerate() {
+            let gpu = self.submod(&hardware(self.gpu(gpu)), Some(json!(gpu)));
+            submods.insert(format!("gpu{place}"), gpu);
+        }
+        submods.into()
+    }
+
+    /// Without a policy nobody knows the code or its configuration, so nothing is claimed about them.
+    fn cpu(&self, peer: &Peer) -> Vector {
+        let up_to_date = match &peer.cpu {
+            Cpu::Snp(_) => true,
+            Cpu::Tdx(genuine) => genuine.td().status == Status::UpToDate,
+        };
+        let real = !peer.cpu.simulated();
+        let mut vector = hardware(tier(real, up_to_date && self.checked("revocation")));
+        let opaque = tier(real && is_private(&peer.cpu), true);
+        vector.insert("runtime-opaque".to_owned(), opaque.into());
+        if self.word == Word::Trusted {
+            for (claim, checks) in [
+                ("executables", &["launch digest", "MRTD"][..]),
+                ("configuration", &["configuration"]),
+            ] {
+                let checked = self
+                    .checks
+                    .iter()
+                    .any(|check| checks.contains(&check.name) && check.outcome == Outcome::Passed);
+                if checked {
+                    vector.insert(claim.to_owned(), value::AFFIRMING.into());
+                }
+            }
+        }
+        vector
+    }
+
+    fn gpu(&self, gpu: &Gpu) -> i8 {
+        let measured = gpu.driver_measurements.is_some() && gpu.vbios_measurements.is_some();
+        let revocation = self.checked("device revocation");
+        tier(!gpu.simulated, measured && revocation && !gpu.on_hold)
+    }
+
+    /// Whether nothing of this name was left unchecked.
+    fn checked(&self, name: &str) -> bool {
+        let skipped = Outcome::NotChecked;
+        !self
+            .checks
+            .iter()
+            .any(|check| check.name == name && check.outcome == skipped)
+    }
+
+    /// Who refused is told by the step; a refusal of the conversation is one of the CPU that was to vouch for it.
+    fn of_refusal(&self) -> Value {
+        let step = self.checks.last().map_or("", |check| check.step);
+        let (room, _) = step.split_once('-').unwrap_or((step, ""));
+        let (submodule, claim, refused) = match room {
+            "gpu" => ("gpu", "hardware", value::CONTRAINDICATED),
+            "snp" | "tdx" | "hcl" => ("cpu", "hardware", value::CONTRAINDICATED),
+            "policy" => ("cpu", "configuration", value::CONTRAINDICATED),
+            _ => ("cpu", "instance-identity", value::CRYPTOGRAPHY_FAILED),
+        };
+        let vector = Vector::from_iter([(claim.to_owned(), refused.into())]);
+        json!({ submodule: self.submod(&vector, None) })
+    }
+
+    /// The status is the worst that the vector has.
+    fn submod(&self, vector: &Vector, attester: Option<Value>) -> Value {
+        let worst = vector.values().filter_map(Value::as_i64).max().unwrap_or(0);
+        let status = match worst {
+            96.. => "contraindicated",
+            32.. => "warning",
+            2.. => "affirming",
+            _ => "none",
+        };
+        object([
+            ("ear_status", Some(status.into())),
+            ("ear_trustworthiness_vector", Some(vector.clone().into())),
+            ("ear_attester_claims", attester),
+            (
+                "ear_verifier_claims",
+                Some(json!({
+                    "verdict": self.word,
+                    "code": self.code,
+                    "detail": self.detail,
+                    "result_is_unsigned": true,
+                })),
+            ),
+        ])
+    }
+}
+
+/// The claims that are made.
+fn object<const N: usize>(claims: [(&str, Option<Value>); N]) -> Value {
+    let made = claims
+        .into_iter()
+        .filter_map(|(name, claim)| Some((name.to_owned(), claim?)));
+    Value::Object(made.collect())
+}
+
+/// Whether the host can look into the guest's memory, which a policy may allow.
+fn is_private(cpu: &Cpu) -> bool {
+    match cpu {
+        Cpu::Snp(genuine) => !genuine.report().policy.debug_allowed(),
+        Cpu::Tdx(genuine) => genuine.td().report.attributes & (DEBUG | PROFILING) == 0,
+    }
+}
+
+/// Simulated hardware is no hardware.
+fn tier(real: bool, complete: bool) -> i8 {
+    match (real, complete) {
+        (true, true) => value::AFFIRMING,
+        (true, false) => value::WARNING,
+        (false, _) => value::CONTRAINDICATED,
+    }
+}
+
+fn hardware(value: i8) -> Vector {
+    Vector::from_iter([("hardware".to_owned(), value.into())])
+}
