@@ -1,4 +1,4 @@
-//! A reader and a writer for the little DER that no library here knows: OCSP, and the extension that holds a FWID.
+//! A reader and a writer for the little DER that no library here knows: OCSP, the extension that holds a FWID, signatures.
 //!
 //! Trusts nothing: lengths must be minimal and definite, tags fit in one byte, and whoever reads says where the end is.
 
@@ -111,6 +111,31 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
+/// The bytes of a number that is not negative, without leading zeros; empty for zero. None where DER would write it otherwise.
+pub(crate) fn magnitude(content: &[u8]) -> Option<&[u8]> {
+    match content {
+        [0] => Some(&[]),
+        [0, rest @ ..] if rest.first().is_some_and(|it| *it >= 0x80) => Some(rest),
+        [1..=0x7F, ..] => Some(content),
+        _ => None,
+    }
+}
+
+/// `SEQUENCE { r, s }`, as X.509 writes an ECDSA signature, as two numbers of half the width each.
+pub(crate) fn pair_of_numbers<const WIDTH: usize>(bytes: &[u8]) -> Option<[u8; WIDTH]> {
+    let mut outer = Der::new(bytes);
+    let mut pair = outer.enter(tag::SEQUENCE)?;
+    outer.end()?;
+    let mut out = [0; WIDTH];
+    for half in out.chunks_exact_mut(WIDTH / 2) {
+        let magnitude = magnitude(pair.take(tag::INTEGER)?)?;
+        let padding = half.len().checked_sub(magnitude.len())?;
+        half.get_mut(padding..)?.copy_from_slice(magnitude);
+    }
+    pair.end()?;
+    Some(out)
+}
+
 /// Encodes one value. The content must be shorter than 64 KiB, as all is that this crate writes.
 pub(crate) fn encode(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
@@ -141,6 +166,29 @@ mod tests {
             assert_eq!(value.content, content);
             assert_eq!(value.raw, encoded);
             assert!(der.is_empty());
+        }
+    }
+
+    #[test]
+    fn each_pair_of_numbers_has_one_encoding() {
+        let of = |bytes: &[u8]| pair_of_numbers::<4>(bytes);
+        assert_eq!(of(&[0x30, 6, 2, 1, 5, 2, 1, 7]), Some([0, 5, 0, 7]));
+        assert_eq!(
+            of(&[0x30, 8, 2, 2, 0, 0x80, 2, 2, 1, 0]),
+            Some([0, 0x80, 1, 0])
+        );
+        assert_eq!(of(&[0x30, 6, 2, 1, 0, 2, 1, 7]), Some([0, 0, 0, 7]));
+        for bad in [
+            // a leading zero, a negative number, no number, one too long, something behind, only one of them
+            &[0x30, 7, 2, 2, 0, 5, 2, 1, 7][..],
+            &[0x30, 6, 2, 1, 0x85, 2, 1, 7],
+            &[0x30, 5, 2, 0, 2, 1, 7],
+            &[0x30, 8, 2, 3, 1, 0, 0, 2, 1, 7],
+            &[0x30, 7, 2, 1, 5, 2, 1, 7, 0],
+            &[0x30, 6, 2, 1, 5, 2, 1, 7, 0],
+            &[0x30, 3, 2, 1, 5],
+        ] {
+            assert_eq!(of(bad), None, "{bad:02x?}");
         }
     }
 

@@ -38,6 +38,7 @@ pub mod verdict;
 mod x509;
 
 pub use cpu::Cpu;
+pub use crypto::BACKEND;
 pub use inspection::Patience;
 pub use rejection::Rejection;
 pub use stages::{Authentic, Bound, Collateral, Genuine, Peer, Trusted, Unverified};

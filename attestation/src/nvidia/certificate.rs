@@ -13,7 +13,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate, X509Name, X509Version},
 };
 
-use super::der::{Der, tag};
+use super::der::{Der, pair_of_numbers, tag};
 use crate::{Rejection, Time, crypto::verify_ecdsa_p384, digest::sha384};
 
 /// No certificate of NVIDIA's comes near this.
@@ -217,7 +217,7 @@ impl<'a> Certificate<'a> {
 
     /// Whether its key signed this; the signature is DER, as in X.509.
     fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        fixed(signature).is_some_and(|it| self.signed_fixed(message, &it))
+        pair_of_numbers(signature).is_some_and(|it| self.signed_fixed(message, &it))
     }
 
     /// Whether its key signed this; the signature is r and s, big-endian, as in SPDM and XML.
@@ -286,25 +286,6 @@ impl<'a> Certificate<'a> {
             what,
         }
     }
-}
-
-/// `SEQUENCE { r, s }` as two numbers of fixed width. Each number has one encoding.
-fn fixed(signature: &[u8]) -> Option<[u8; SIGNATURE_SIZE]> {
-    let mut outer = Der::new(signature);
-    let mut pair = outer.enter(tag::SEQUENCE)?;
-    outer.end()?;
-    let mut out = [0; SIGNATURE_SIZE];
-    for half in out.chunks_exact_mut(SIGNATURE_SIZE / 2) {
-        let magnitude = match pair.take(tag::INTEGER)? {
-            [0, rest @ ..] if rest.first().is_some_and(|it| *it >= 0x80) => rest,
-            [first, ..] if *first == 0 || *first >= 0x80 => return None,
-            number => number,
-        };
-        let padding = half.len().checked_sub(magnitude.len())?;
-        half.get_mut(padding..)?.copy_from_slice(magnitude);
-    }
-    pair.end()?;
-    Some(out)
 }
 
 /// A certificate's outermost layer: what is signed, the algorithm with its header, the signature.

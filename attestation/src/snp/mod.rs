@@ -17,5 +17,7 @@ pub mod tcb;
 pub(crate) mod verify;
 pub mod vtpm;
 
+#[cfg(test)]
+pub(crate) use roots::ARKS;
 pub use roots::{AMD, Roots};
 pub use verify::Genuine;

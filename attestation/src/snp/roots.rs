@@ -117,9 +117,18 @@ fn pinned(text: &[u8]) -> Vec<u8> {
         .expect("each pinned file has one certificate; a test reads them")
 }
 
+/// PEM, for tests that want a signature of AMD's.
+#[cfg(test)]
+pub(crate) const ARKS: [&[u8]; 3] = [
+    include_bytes!("roots/milan-ark.pem"),
+    include_bytes!("roots/genoa-ark.pem"),
+    include_bytes!("roots/turin-ark.pem"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::x509::{self, Signed};
 
     /// ARK, ASK and ASVK from AMD's key service, as several independent verifiers pin them.
     const FINGERPRINTS: [(Product, [&str; 3]); 3] = [
@@ -169,6 +178,21 @@ mod tests {
             .collect();
         let expected = FINGERPRINTS.map(|(product, digests)| (product, digests.map(str::to_owned)));
         assert_eq!(pinned, expected);
+    }
+
+    /// Which is why nobody checks it again at each verification.
+    #[test]
+    fn the_pinned_certificates_are_issued_by_the_pinned_roots() {
+        for anchor in Roots::amd().0 {
+            let Anchor::Amd { ark, ask, asvk, .. } = anchor else {
+                panic!("AMD's")
+            };
+            let root = x509::certificate(&ark).expect("a certificate");
+            for der in [&ark, &ask, &asvk] {
+                let certificate = x509::certificate(der).expect("a certificate");
+                assert!(Signed::certificate(&certificate).is_by(root.public_key()));
+            }
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use x509_parser::{
 
 use crate::{
     Rejection, Time,
-    crypto::{verify_ecdsa_p256, verify_ecdsa_p256_der},
+    crypto::{PointP256, verify_ecdsa_p256, verify_ecdsa_p256_der},
     x509,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct Certificate<'a> {
     pub(crate) which: &'static str,
     pub(crate) der: &'a [u8],
     /// The public key, an uncompressed point.
-    point: [u8; 65],
+    pub(crate) point: PointP256,
     x509: X509Certificate<'a>,
 }
 
@@ -202,13 +202,13 @@ impl<'a> Certificate<'a> {
     }
 }
 
-fn point(x509: &X509Certificate<'_>) -> Option<[u8; 65]> {
+fn point(x509: &X509Certificate<'_>) -> Option<PointP256> {
     let key = x509.public_key();
     let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?;
     let on_p256 = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
         && curve.to_id_string() == P256
         && key.subject_public_key.unused_bits == 0;
-    let point: [u8; 65] = key.subject_public_key.data.as_ref().try_into().ok()?;
+    let point: PointP256 = key.subject_public_key.data.as_ref().try_into().ok()?;
     (on_p256 && point.first() == Some(&4)).then_some(point)
 }
 

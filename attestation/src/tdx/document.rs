@@ -8,6 +8,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{certificate::Certificate, crl::RevocationList, pck::PckChain, pem, status::Status};
 use crate::{
     Rejection, Time,
+    crypto::{PointP256, verify_ecdsa_p256},
     digest::{Hex, sha256},
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Signed<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Vouched<'a> {
     issuers: &'a str,
+    key: PointP256,
     pub(crate) until: Time,
 }
 
@@ -41,38 +43,31 @@ impl<'a> Signed<'a> {
         vouched: Option<Vouched<'a>>,
         now: Time,
     ) -> Result<Vouched<'a>, Rejection> {
-        let which = self.which;
-        let chain =
-            pem::chain(self.issuers.as_bytes()).ok_or(Rejection::TdxCollateralMalformed {
-                what: "an issuer chain is not PEM",
-            })?;
-        let [signer, root] = &chain[..] else {
-            return Err(Rejection::TdxCollateralMalformed {
-                what: "a signing chain does not have two certificates",
-            });
-        };
-        let signer = Certificate::parse(signer, "TCB signing")?;
         let vouched = match vouched.filter(|known| known.issuers == self.issuers) {
             Some(known) => known,
-            None => Vouched {
-                issuers: self.issuers,
-                until: vouch(&signer, root, pck, root_list, now)?,
-            },
+            None => vouch(self.issuers, pck, root_list, now)?,
         };
-        if !signer.signed_fixed(self.body.as_bytes(), self.signature) {
-            return Err(Rejection::TdxCollateralSignature { which });
-        }
+        verify_ecdsa_p256(&vouched.key, self.body.as_bytes(), self.signature)
+            .map_err(|_| Rejection::TdxCollateralSignature { which: self.which })?;
         Ok(vouched)
     }
 }
 
-fn vouch(
-    signer: &Certificate<'_>,
-    root: &[u8],
+fn vouch<'a>(
+    issuers: &'a str,
     pck: &PckChain<'_>,
     root_list: &RevocationList<'_>,
     now: Time,
-) -> Result<Time, Rejection> {
+) -> Result<Vouched<'a>, Rejection> {
+    let chain = pem::chain(issuers.as_bytes()).ok_or(Rejection::TdxCollateralMalformed {
+        what: "an issuer chain is not PEM",
+    })?;
+    let [signer, root] = &chain[..] else {
+        return Err(Rejection::TdxCollateralMalformed {
+            what: "a signing chain does not have two certificates",
+        });
+    };
+    let signer = Certificate::parse(signer, "TCB signing")?;
     if root != pck.root.der {
         return Err(Rejection::IntelRootUnknown {
             root: format!("{} of a signing chain", Hex(sha256(&[root]))),
@@ -82,8 +77,12 @@ fn vouch(
     signer.check_end_entity()?;
     signer.check_issued_by(&pck.root)?;
     signer.check_valid_at(now)?;
-    root_list.check_absent(signer)?;
-    Ok(signer.until())
+    root_list.check_absent(&signer)?;
+    Ok(Vouched {
+        issuers,
+        key: signer.point,
+        until: signer.until(),
+    })
 }
 
 /// What TCB info says.

@@ -7,7 +7,6 @@
 mod answer;
 mod question;
 
-use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, digest};
 use x509_parser::{der_parser::oid, oid_registry::Oid};
 
 use self::{
@@ -18,7 +17,11 @@ use super::{
     certificate::{Certificate, Signatures},
     inspection::ensure,
 };
-use crate::{Rejection, Span, Time};
+use crate::{
+    Rejection, Span, Time,
+    crypto::sha1,
+    digest::{sha256, sha384},
+};
 
 pub use question::{NONCE_SIZE, question};
 
@@ -177,16 +180,16 @@ struct CertificateId<'a> {
 }
 
 fn is_about(id: &CertificateId<'_>, subject: &Certificate<'_>, issuer: &Certificate<'_>) -> bool {
-    let hash: &'static Algorithm = match id.hash {
+    let names = |digest: &[u8], named: &[u8]| match id.hash {
         // It names a key, whose signature is checked as well; nothing rests on its strength.
-        OID_SHA1 => &SHA1_FOR_LEGACY_USE_ONLY,
-        OID_SHA256 => &SHA256,
-        OID_SHA384 => &SHA384,
-        _ => return false,
+        OID_SHA1 => digest == sha1(&[named]),
+        OID_SHA256 => digest == sha256(&[named]),
+        OID_SHA384 => digest == sha384(&[named]),
+        _ => false,
     };
     id.serial == subject.serial()
-        && id.issuer_name == digest(hash, issuer.subject().as_raw()).as_ref()
-        && id.issuer_key == digest(hash, issuer.point()).as_ref()
+        && names(id.issuer_name, issuer.subject().as_raw())
+        && names(id.issuer_key, issuer.point())
 }
 
 /// That the issuer appointed the responder, and that the responder signed the answer.
@@ -228,9 +231,7 @@ fn check_responder(
 fn is_named(certificate: &Certificate<'_>, responder: Responder<'_>) -> bool {
     match responder {
         Responder::Name(name) => certificate.subject().as_raw() == name,
-        Responder::KeyHash(hash) => {
-            digest(&SHA1_FOR_LEGACY_USE_ONLY, certificate.point()).as_ref() == hash
-        }
+        Responder::KeyHash(hash) => hash == sha1(&[certificate.point()]),
     }
 }
 

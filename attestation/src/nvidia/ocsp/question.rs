@@ -1,10 +1,9 @@
 //! An OCSP request: what to POST to NVIDIA's responder, `application/ocsp-request`.
 
-use ring::digest::{SHA384, digest};
-
 use super::{ISSUING, OID_NONCE, OID_SHA384, QUESTIONED};
 use crate::{
     Rejection,
+    digest::sha384,
     nvidia::{
         certificate::Certificate,
         der::{encode, tag},
@@ -44,14 +43,8 @@ pub(super) fn certificate_id(subject: &Certificate<'_>, issuer: &Certificate<'_>
         tag::SEQUENCE,
         &[
             &encode(tag::SEQUENCE, &[&encode(tag::OID, &[OID_SHA384])]),
-            &encode(
-                tag::OCTET_STRING,
-                &[digest(&SHA384, issuer.subject().as_raw()).as_ref()],
-            ),
-            &encode(
-                tag::OCTET_STRING,
-                &[digest(&SHA384, issuer.point()).as_ref()],
-            ),
+            &encode(tag::OCTET_STRING, &[&sha384(&[issuer.subject().as_raw()])]),
+            &encode(tag::OCTET_STRING, &[&sha384(&[issuer.point()])]),
             &encode(tag::INTEGER, &[subject.serial()]),
         ],
     )

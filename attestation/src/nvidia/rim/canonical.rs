@@ -3,55 +3,53 @@
 //! W3C Canonical XML 1.1, inclusive. For documents without entities, comments and `xml:` attributes that means: declarations
 //! first, then attributes in order, double quotes, no empty-element tags, and text as it is.
 
-use super::xml::{Element, Node, Scope};
+use super::xml::{Attribute, Element, Node, Scope, extended};
 
 /// The canonical bytes of an element, which inherits the namespaces of its ancestors.
 pub(crate) fn canonical(apex: &Element<'_>, inherited: &Scope<'_>) -> String {
     let mut out = String::new();
     // The apex repeats every namespace in scope: forgetting them is the usual mistake with SignedInfo.
-    let mut in_scope = inherited.clone();
-    in_scope.extend(&apex.declared);
-    write(apex, &in_scope, &Scope::new(), &mut out);
+    let in_scope = extended(inherited, &apex.declared);
+    write(apex, &in_scope, &in_scope, &mut out);
     out
 }
 
-/// `in_scope` are the namespaces that hold here, `rendered` those that an ancestor in the output declared already.
-fn write<'a>(element: &Element<'a>, in_scope: &Scope<'a>, rendered: &Scope<'a>, out: &mut String) {
+/// `in_scope` are the namespaces that hold here, `declared` those of them that no ancestor in the output has declared.
+fn write<'a>(element: &Element<'a>, in_scope: &Scope<'a>, declared: &Scope<'a>, out: &mut String) {
     out.push('<');
     out.push_str(element.qualified);
-    // A map is in order of its keys, and the default namespace, whose prefix is empty, comes first.
-    for (prefix, namespace) in in_scope
-        .iter()
-        .filter(|(prefix, it)| rendered.get(*prefix) != Some(*it))
-    {
-        let name = if prefix.is_empty() {
-            "xmlns".to_owned()
-        } else {
-            format!("xmlns:{prefix}")
-        };
-        write_attribute(&name, namespace, out);
+    // A map is in order of its keys, and the default namespace, which has no prefix, comes first.
+    for (prefix, namespace) in declared {
+        match prefix {
+            None => push(&[" xmlns=\"", namespace, "\""], out),
+            Some(prefix) => push(&[" xmlns:", prefix, "=\"", namespace, "\""], out),
+        }
     }
-    for attribute in element.attributes.values() {
-        write_attribute(attribute.qualified, attribute.value, out);
+    for Attribute {
+        qualified, value, ..
+    } in &element.attributes
+    {
+        push(&[" ", qualified, "=\"", value, "\""], out);
     }
     out.push('>');
     for child in &element.children {
         match child {
             Node::Text(text) => out.push_str(text),
+            Node::Element(child) if child.declared.is_empty() => {
+                write(child, in_scope, &Scope::new(), out);
+            }
             Node::Element(child) => {
-                let mut inner = in_scope.clone();
-                inner.extend(&child.declared);
-                write(child, &inner, in_scope, out);
+                let mut new = child.declared.clone();
+                new.retain(|prefix, namespace| in_scope.get(prefix) != Some(namespace));
+                write(child, &extended(in_scope, &child.declared), &new, out);
             }
         }
     }
-    out.push_str("</");
-    out.push_str(element.qualified);
-    out.push('>');
+    push(&["</", element.qualified, ">"], out);
 }
 
-fn write_attribute(name: &str, value: &str, out: &mut String) {
-    for part in [" ", name, "=\"", value, "\""] {
+fn push(parts: &[&str], out: &mut String) {
+    for part in parts {
         out.push_str(part);
     }
 }
@@ -85,7 +83,7 @@ mod tests {
     #[test]
     fn an_inner_apex_inherits_namespaces() {
         let inner = parse(b"<b k=\"1\">\n</b >").expect("a document");
-        let inherited = Scope::from([("", "u"), ("p", "v")]);
+        let inherited = Scope::from([(None, "u"), (Some("p"), "v")]);
         assert_eq!(
             canonical(&inner, &inherited),
             "<b xmlns=\"u\" xmlns:p=\"v\" k=\"1\">\n</b>"

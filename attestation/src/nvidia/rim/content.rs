@@ -114,8 +114,8 @@ fn values(resource: &Element<'_>) -> Result<Vec<[u8; MEASUREMENT_SIZE]>, Rejecti
     let count = count.ok_or_else(|| refuse("a measurement has no number of alternatives"))?;
     let hashes = resource
         .attributes
-        .keys()
-        .filter(|it| it.namespace == HASH)
+        .iter()
+        .filter(|it| it.name.namespace == Some(HASH))
         .count();
     if hashes != count || number(resource, "size") != Some(MEASUREMENT_SIZE) {
         return Err(refuse(

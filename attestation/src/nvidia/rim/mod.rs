@@ -110,23 +110,26 @@ impl<'a> Document<'a> {
         signatures: &mut Signatures,
     ) -> Result<RimChain<'_>, Rejection> {
         let supplied = &self.signature.certificates[..];
-        if let Some(root) = supplied.last() {
-            roots.admit(Purpose::Rim, &Certificate::parse(root, "RIM root")?)?;
-        }
-        let [leaf, intermediate, authority, root] = supplied else {
-            return Err(Rejection::RimChainLength {
-                found: supplied.len(),
-            });
+        let wrong_length = Rejection::RimChainLength {
+            found: supplied.len(),
         };
         let [a, b, c, d] = NAMES;
+        let [.., root] = supplied else {
+            return Err(wrong_length);
+        };
+        // First of all: whose is it?
+        let root = Certificate::parse(root, d)?;
+        let simulated = roots.admit(Purpose::Rim, &root)?;
+        let [leaf, intermediate, authority, _] = supplied else {
+            return Err(wrong_length);
+        };
         let certificates = [
             Certificate::parse(leaf, a)?,
             Certificate::parse(intermediate, b)?,
             Certificate::parse(authority, c)?,
-            Certificate::parse(root, d)?,
+            root,
         ];
-        let [leaf, .., root] = &certificates;
-        let simulated = roots.admit(Purpose::Rim, root)?;
+        let [leaf, ..] = &certificates;
         check_chain(&certificates, now, signatures)?;
         leaf.check_end_entity()?;
         Ok(RimChain {

@@ -129,7 +129,7 @@ fn certificates(key_info: &Element<'_>) -> Result<Vec<Vec<u8>>, Rejection> {
 }
 
 fn holds_signature_parts(element: &Element<'_>) -> bool {
-    element.name.namespace == DSIG
+    element.name.namespace == Some(DSIG)
         || element
             .children
             .iter()

@@ -1,0 +1,40 @@
+//! `make bench`: how much CPU time a verdict takes, beside the floor and beside other verifiers, on the same evidence.
+//!
+//! `measure` prints lines of JSON for the library that this was built with, `peers` for other verifiers in Rust, and `table`
+//! reads such lines, also those of the programs beside this one in Python and Go, and prints the table.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod floor;
+mod library;
+mod ours;
+#[cfg(feature = "peers")]
+mod peers;
+mod row;
+mod table;
+mod vectors;
+
+use anyhow::bail;
+
+fn main() -> anyhow::Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("measure") => {
+            floor::measure()?;
+            ours::measure()
+        }
+        #[cfg(feature = "peers")]
+        Some("peers") => peers::measure(),
+        Some("profile") => profile(),
+        Some("table") => table::print(std::io::stdin().lock()),
+        _ => bail!("measure, peers, profile SUBJECT or table is wanted"),
+    }
+}
+
+/// Verifies one subject for a while and prints nothing: for a profiler to watch.
+fn profile() -> anyhow::Result<()> {
+    let subject = std::env::args().nth(2).unwrap_or_default();
+    let subject = serde_json::from_value(subject.into())?;
+    let mut work = ours::prepare(subject)?;
+    (0..2000).try_for_each(|_| work())
+}

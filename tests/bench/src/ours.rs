@@ -1,0 +1,142 @@
+//! This project's verifier, asked as a relying party asks it: everything checked, from bytes to verdict.
+//!
+//! What a relying party does once is outside: reading files, decoding the pinned roots, parsing the policy.
+
+use anyhow::{Context, anyhow};
+use chrysalis_attestation::{
+    BACKEND, Time, Unverified,
+    bundle::{CpuReport, Endorsements, Evidence},
+    nvidia::{
+        self, GpuPolicy,
+        policy::{Proof, Revocation, Wanted},
+    },
+    roots::Roots,
+    tdx::{self, TdxPolicy},
+    verdict::Refusal,
+};
+
+use crate::{
+    clock::milliseconds,
+    row::{Kind, Row, Subject},
+    vectors,
+};
+
+const WHY: &str = "there are no public OCSP answers";
+
+/// Measures each subject by the library that this program was built with.
+pub(crate) fn measure() -> anyhow::Result<()> {
+    for subject in Subject::ALL {
+        let measured = prepare(subject).and_then(milliseconds);
+        Row::print(subject, Kind::Ours, ("chrysalis", BACKEND), measured)?;
+    }
+    Ok(())
+}
+
+type Work = Box<dyn FnMut() -> anyhow::Result<()>>;
+
+/// What to do over and over.
+pub(crate) fn prepare(subject: Subject) -> anyhow::Result<Work> {
+    match subject {
+        Subject::Snp => snp(),
+        Subject::Tdx => tdx(),
+        Subject::Gpu => gpu(),
+        // Not one bundle: no machine's real evidence of both is public. What a bundle adds is a few hashes and the policy.
+        Subject::Composite => {
+            let (mut snp, mut gpu) = (snp()?, gpu()?);
+            Ok(Box::new(move || snp().and_then(|()| gpu())))
+        }
+    }
+}
+
+fn snp() -> anyhow::Result<Work> {
+    let vectors::Snp {
+        report,
+        vcek,
+        crl,
+        at,
+    } = vectors::Snp::load()?;
+    let roots = Roots::vendors();
+    let collateral = Endorsements {
+        certificates: vec![vcek],
+        crls: vec![crl],
+        ..Endorsements::default()
+    };
+    Ok(Box::new(move || {
+        let evidence = Evidence {
+            cpu: CpuReport::Snp(report.clone()),
+            claims: Vec::new(),
+            gpus: Vec::new(),
+            endorsements: Endorsements::default(),
+        };
+        Unverified::new(evidence)
+            .authenticate(&roots, &collateral, Time(at))
+            .map(drop)
+            .map_err(|refusal| refused(&refusal))
+    }))
+}
+
+fn tdx() -> anyhow::Result<Work> {
+    let vectors::Tdx {
+        quote,
+        collateral,
+        at,
+    } = vectors::Tdx::load()?;
+    let roots = tdx::Roots::intel();
+    let policy = TdxPolicy::genuine("the bench has no wishes");
+    let collateral = tdx::Collateral::parse(&collateral).map_err(|it| anyhow!("{it}"))?;
+    Ok(Box::new(move || {
+        let question = tdx::Question {
+            roots: &roots,
+            collateral: &collateral,
+            event_log: None,
+            policy: &policy,
+            now: Time(at),
+        };
+        tdx::verify(&quote, &question)
+            .map(drop)
+            .map_err(|refusal| refused(&refusal))
+    }))
+}
+
+fn gpu() -> anyhow::Result<Work> {
+    let vectors::Gpu {
+        report,
+        chain,
+        nonce,
+        rims,
+        at,
+    } = vectors::Gpu::load()?;
+    let roots = nvidia::Roots::nvidia();
+    let policy = GpuPolicy {
+        proof: Proof {
+            revocation: Revocation::Unchecked {
+                why: WHY.to_owned(),
+            },
+            ..Proof::complete()
+        },
+        wanted: Wanted::any("the bench has no wishes"),
+    };
+    let collateral = nvidia::Collateral {
+        rims,
+        ocsp: Vec::new(),
+    };
+    let evidence = nvidia::evidence::read(&report, Some(&chain))
+        .map_err(|it| anyhow!("{it}"))
+        .context("the vector's evidence")?;
+    Ok(Box::new(move || {
+        let question = nvidia::Question {
+            nonce: &nonce,
+            roots: &roots,
+            collateral: &collateral,
+            policy: &policy,
+            now: Time(at),
+        };
+        nvidia::verify(&evidence, &question)
+            .map(drop)
+            .map_err(|refusal| refused(&refusal))
+    }))
+}
+
+fn refused(refusal: &Refusal) -> anyhow::Error {
+    anyhow!("refused: {}", refusal.rejection)
+}
