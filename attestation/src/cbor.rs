@@ -30,6 +30,22 @@ pub(crate) fn byte_strings(items: &[Vec<u8>]) -> Value {
     Value::Array(items.iter().cloned().map(Value::Bytes).collect())
 }
 
+/// The elements, if it is an array.
+pub(crate) fn array(value: Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(values) => Some(values),
+        _ => None,
+    }
+}
+
+/// The bytes, if it is a byte string.
+pub(crate) fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
 /// The fields of a map with names; each is taken once, and none may stay.
 pub(crate) struct Fields(BTreeMap<Value, Value>);
 

@@ -55,6 +55,11 @@ impl<'t> Inspection<'t> {
         self.transcript.mark_simulated();
     }
 
+    /// Whether nothing failed so far.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.failures.is_empty()
+    }
+
     fn is_over(&self) -> bool {
         self.patience == Patience::First && !self.failures.is_empty()
     }

@@ -19,6 +19,7 @@ pub mod binding;
 pub mod bundle;
 mod cbor;
 pub mod claims;
+mod cpu;
 mod crypto;
 mod der;
 pub mod digest;
@@ -36,8 +37,9 @@ mod utc;
 pub mod verdict;
 mod x509;
 
+pub use cpu::Cpu;
 pub use inspection::Patience;
 pub use rejection::Rejection;
-pub use stages::{Authentic, Bound, Collateral, Trusted, Unverified};
+pub use stages::{Authentic, Bound, Collateral, Genuine, Peer, Trusted, Unverified};
 pub use utc::Time;
 pub use verdict::{Refusal, Verdict};

@@ -76,7 +76,7 @@ rejections! {
     // What travels
     /// The bundle is larger than a verifier reads.
     BundleTooLarge { found: usize } = "bundle_too_large", "bundle-1",
-        "the bundle has {found} bytes", hint: "a bundle has at most 256 KiB, 16 certificates and 8 revocation lists; ask for the evidence again";
+        "the bundle has {found} bytes", hint: "a bundle has at most 1 MiB; ask for the evidence again";
     /// The bundle is not the one deterministic encoding of its content.
     BundleMalformed { what: &'static str } = "bundle_malformed", "bundle-1",
         "the bundle is malformed: {what}", hint: "ask for the evidence again; docs/spec/bundle.md says how it is encoded";
@@ -235,6 +235,9 @@ rejections! {
         "the claimed configuration is not the one that the report's HOST_DATA holds", hint: "the enclave is not what it says: do not trust this peer";
 
     // Is it what I want
+    /// The evidence is of a platform that the policy does not want.
+    PlatformUnwanted { found: &'static str, section: &'static str } = "platform_unwanted", "policy-1",
+        "the evidence is of {found}, and the policy has no [{section}]", hint: "use a policy made for this machine";
     /// The report's layout version is not one that the policy wants.
     ReportVersionRefused { found: u32 } = "report_version_refused", "policy-1",
         "report version {found} is not in the policy", hint: "the provider updates the firmware, or you list the version under snp.versions";
@@ -302,8 +305,8 @@ rejections! {
     IdBlockUnknown = "id_block_unknown", "policy-8",
         "no ID key or author key of the policy signed the guest's ID block", hint: "the provider launches with the publisher's ID block";
     /// The measured configuration is not one that the policy wants.
-    ConfigurationUnknown { found: Hex<32> } = "configuration_unknown", "policy-9",
-        "configuration {found} is not in the policy", hint: "it is the SHA-256 of configuration.toml: compare yours with the provider's";
+    ConfigurationUnknown { found: String } = "configuration_unknown", "policy-9",
+        "configuration {found} is not in the policy", hint: "it is the SHA-256 of configuration.toml on SEV-SNP, the SHA-384 on TDX: compare yours with the provider's";
     /// The loaded model did not give the known answer.
     KnownAnswerFailed = "known_answer_failed", "policy-10",
         "the loaded model did not give the known answer", hint: "the provider restarts the enclave; its weights or its engine are broken";
@@ -574,6 +577,9 @@ rejections! {
     IntelCertificateRevoked { which: &'static str } = "intel_certificate_revoked", "tdx-3",
         "the {which} certificate is revoked", hint: "do not trust this platform";
 
+    /// There is nothing of Intel's about the platform.
+    TdxCollateralMissing = "tdx_collateral_missing", "tdx-4",
+        "there is no collateral of Intel's", hint: "the provider staples it; or bring it yourself";
     /// The collateral is larger than a verifier reads.
     TdxCollateralTooLarge { found: usize } = "tdx_collateral_too_large", "tdx-4",
         "the collateral has {found} bytes", hint: "real collateral has 20 KB, the limit is 512 KiB";

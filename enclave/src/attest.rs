@@ -119,7 +119,7 @@ impl Attester {
         Ok(Evidence {
             cpu: CpuReport::Snp(signed.report),
             claims: self.claims.clone(),
-            gpus: NO_GPUS.to_vec(),
+            gpus: Vec::new(),
             endorsements,
         })
     }

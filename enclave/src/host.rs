@@ -97,9 +97,11 @@ impl Host {
     /// What vendors have signed about this platform. Travels as it is: whoever verifies it trusts only signatures.
     pub(crate) async fn endorsements(&self) -> Result<Endorsements, HostError> {
         match self.ask(&ToHost::Endorsements).await? {
-            FromHost::Endorsements { certificates, crls } => {
-                Ok(Endorsements { certificates, crls })
-            }
+            FromHost::Endorsements { certificates, crls } => Ok(Endorsements {
+                certificates,
+                crls,
+                ..Endorsements::default()
+            }),
             _ => Err(HostError::Misspoke),
         }
     }

@@ -5,8 +5,9 @@
 use chrysalis_attestation::{
     Time, Trusted, Unverified,
     binding::{Anchor, Session, host_data},
-    bundle::{CpuReport, Endorsements, Evidence, NO_GPUS},
+    bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
     claims::{Claims, PROFILE},
+    nvidia::GpuEvidence,
     policy::{Policy, Template},
     snp::report::Report,
     verdict::Refusal,
@@ -18,7 +19,7 @@ use std::path::Path;
 pub const NOW: Time = Time(1_796_126_400);
 
 /// What the enclave was configured with.
-const CONFIGURATION: &[u8] = b"model = \"smollm2\"\n";
+pub const CONFIGURATION: &[u8] = b"model = \"smollm2\"\n";
 /// What the image measures.
 pub const LAUNCH_DIGEST: [u8; 48] = [0xD1; 48];
 
@@ -37,7 +38,7 @@ pub struct Scene<'a> {
     /// The enclave's claims, as they are signed.
     pub claims: Vec<u8>,
     /// The GPUs' evidence, as it is signed.
-    pub gpus: Vec<u8>,
+    pub gpus: Vec<GpuEvidence>,
     /// What travels along.
     pub endorsements: Endorsements,
     /// The conversation and the TLS key that the enclave attests.
@@ -66,7 +67,7 @@ impl<'a> Scene<'a> {
         Self {
             report: amd.report(&launch, [0; 64]),
             claims: claims().encode(),
-            gpus: NO_GPUS.to_vec(),
+            gpus: Vec::new(),
             endorsements: amd.endorsements(),
             attested: (session.clone(), spki.clone()),
             seen: (session, spki),
@@ -81,7 +82,8 @@ impl<'a> Scene<'a> {
     /// The bundle as the relying party receives it.
     pub fn bundle(&self) -> Vec<u8> {
         let (session, spki) = &self.attested;
-        let report_data = Anchor::new(session, spki, &self.claims).report_data(&self.gpus);
+        let report_data =
+            Anchor::new(session, spki, &self.claims).report_data(&encode_gpus(&self.gpus));
         let report = Report {
             report_data,
             ..self.report.clone()

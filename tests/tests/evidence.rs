@@ -12,7 +12,7 @@ use chrysalis_attestation::{
     binding::Session,
     bundle::{CpuReport, Evidence, MAX_BUNDLE},
     claims::Claims,
-    policy::{Expect, Floor},
+    policy::{Expect, Floor, SnpPolicy},
     snp::{
         bits::{GuestPolicy, PlatformInfo},
         product::{Cpuid, Product},
@@ -46,7 +46,7 @@ fn an_honest_enclave_is_trusted_and_called_simulated() {
     assert!(trusted.simulated());
     assert_eq!(trusted.tls_key(), b"the enclave's SubjectPublicKeyInfo");
     assert_eq!(trusted.claims(), &claims());
-    assert_eq!(trusted.report().launch_digest, LAUNCH_DIGEST);
+    assert_eq!(trusted.cpu().measurement(), LAUNCH_DIGEST);
     // The revocation list ends first: 45 days after it was made, an hour before the scene.
     assert_eq!(trusted.until(), Time(NOW.0 + 45 * DAY - 3600));
 }
@@ -329,7 +329,7 @@ lies! {
         scene.verdict()
     };
     rejects_gpu_evidence_that_was_added: "binding_mismatch", |mut scene| {
-        scene.alter = |evidence| evidence.gpus = ONE_GPU.to_vec();
+        scene.alter = |evidence| evidence.gpus = vec![a_gpu()];
         scene.verdict()
     };
     rejects_a_claimed_configuration_that_is_not_host_data: "configuration_mismatch", |mut scene| {
@@ -345,15 +345,15 @@ lies! {
         scene.verdict()
     };
     rejects_a_product_that_the_policy_does_not_want: "product_refused", |mut scene| {
-        scene.policy.snp.products = Expect::AnyOf(vec![Product::Turin]);
+        snp(&mut scene).products = Expect::AnyOf(vec![Product::Turin]);
         scene.verdict()
     };
     rejects_a_product_without_a_floor: "product_refused", |mut scene| {
-        scene.policy.snp.minimum_tcb = Floor::Each([(Product::Turin, TCB)].into());
+        snp(&mut scene).minimum_tcb = Floor::Each([(Product::Turin, TCB)].into());
         scene.verdict()
     };
     rejects_a_chip_that_the_policy_does_not_list: "chip_unknown", |mut scene| {
-        scene.policy.snp.chips = Some(Expect::AnyOf(vec![[1; 64]]));
+        snp(&mut scene).chips = Some(Expect::AnyOf(vec![[1; 64]]));
         scene.verdict()
     };
     rejects_a_masked_chip: "chip_masked", |mut scene| {
@@ -372,17 +372,17 @@ lies! {
         scene.verdict()
     };
     rejects_a_launch_tcb_below_the_floor: "tcb_below_floor", |mut scene| {
-        scene.policy.snp.minimum_launch_tcb = Some(Floor::All(TCB));
+        snp(&mut scene).minimum_launch_tcb = Some(Floor::All(TCB));
         scene.report.launch_tcb = Tcb { snp: TCB.snp - 1, ..TCB }.encode();
         scene.verdict()
     };
     rejects_firmware_below_the_floor: "firmware_below_floor", |mut scene| {
         let running = scene.report.current_firmware;
-        scene.policy.snp.minimum_firmware = Some(Firmware { build: running.build + 1, ..running });
+        snp(&mut scene).minimum_firmware = Some(Firmware { build: running.build + 1, ..running });
         scene.verdict()
     };
     rejects_provisional_firmware_where_it_is_forbidden: "firmware_provisional", |mut scene| {
-        scene.policy.snp.provisional_firmware = false;
+        snp(&mut scene).provisional_firmware = false;
         scene.report.committed_tcb = Tcb { snp: TCB.snp - 1, ..TCB }.encode();
         scene.verdict()
     };
@@ -395,15 +395,15 @@ lies! {
         scene.verdict()
     };
     rejects_a_guest_that_may_run_on_sibling_threads_where_it_must_not: "guest_policy_too_wide", |mut scene| {
-        scene.policy.snp.smt = false;
+        snp(&mut scene).smt = false;
         scene.verdict()
     };
     rejects_a_guest_that_may_run_on_two_sockets_where_it_must_not: "guest_policy_lacks", |mut scene| {
-        scene.policy.snp.single_socket = true;
+        snp(&mut scene).single_socket = true;
         scene.verdict()
     };
     rejects_a_guest_that_accepts_an_older_firmware_interface: "abi_below_floor", |mut scene| {
-        scene.policy.snp.minimum_abi = Some((1, 55));
+        snp(&mut scene).minimum_abi = Some((1, 55));
         scene.verdict()
     };
     rejects_a_platform_with_trusted_io_on: "platform_too_wide", |mut scene| {
@@ -427,11 +427,11 @@ lies! {
         scene.verdict()
     };
     rejects_a_guest_svn_below_the_floor: "guest_svn_below_floor", |mut scene| {
-        scene.policy.snp.minimum_guest_svn = scene.report.guest_svn + 1;
+        snp(&mut scene).minimum_guest_svn = scene.report.guest_svn + 1;
         scene.verdict()
     };
     rejects_a_platform_without_a_required_mitigation: "mitigation_missing", |mut scene| {
-        scene.policy.snp.mitigations = 1 << 63;
+        snp(&mut scene).mitigations = 1 << 63;
         scene.verdict()
     };
     rejects_an_unknown_launch_digest: "launch_digest_unknown", |mut scene| {
@@ -439,11 +439,11 @@ lies! {
         scene.verdict()
     };
     rejects_an_unknown_image_id: "pin_unknown", |mut scene| {
-        scene.policy.snp.image_id = Some(Expect::AnyOf(vec![[1; 16]]));
+        snp(&mut scene).image_id = Some(Expect::AnyOf(vec![[1; 16]]));
         scene.verdict()
     };
     rejects_a_guest_without_a_known_id_block: "id_block_unknown", |mut scene| {
-        scene.policy.snp.id_keys = vec![[1; 48]];
+        snp(&mut scene).id_keys = vec![[1; 48]];
         scene.verdict()
     };
     rejects_another_configuration: "configuration_unknown", |mut scene| {
@@ -457,7 +457,7 @@ lies! {
         scene.verdict()
     };
     rejects_gpus_that_the_policy_does_not_want: "gpu_unexpected", |mut scene| {
-        scene.gpus = ONE_GPU.to_vec();
+        scene.gpus = vec![a_gpu()];
         scene.verdict()
     };
     rejects_boot_evidence_without_a_reason_in_the_policy: "freshness_unchecked", |mut scene| {
@@ -526,8 +526,9 @@ fn no_bundle_that_was_cut_is_trusted() {
     }
 }
 
-/// A CBOR array with one empty byte string.
-const ONE_GPU: [u8; 2] = [0x81, 0x40];
+fn snp<'a>(scene: &'a mut Scene<'_>) -> &'a mut SnpPolicy {
+    scene.policy.snp.as_mut().unwrap()
+}
 
 /// The scene, where a cloud provider's key (VLEK) signed the report.
 fn of_a_provider(mut scene: Scene<'_>) -> Scene<'_> {

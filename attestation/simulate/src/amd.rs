@@ -91,7 +91,7 @@ impl Amd {
         let crl_profile = CrlProfile::empty(earlier(now));
         Ok(Self {
             vcek: certificate::vcek(&kept.keys, &VcekProfile::honest(hwid, earlier(now)))?,
-            crl: revocation::crl(&kept.keys, &crl_profile)?,
+            crl: revocation::crl(&certificate::ark_name()?, &kept.keys.ark, &crl_profile)?,
             crl_profile,
             hwid,
             kept,
@@ -116,6 +116,7 @@ impl Amd {
                 self.kept.ark.clone(),
             ],
             crls: vec![self.crl.clone()],
+            ..Endorsements::default()
         }
     }
 
@@ -207,7 +208,7 @@ impl Amd {
 
     /// Issues a revocation list, whatever it says. DER.
     pub fn issue_crl(&self, profile: &CrlProfile) -> Result<Vec<u8>, SimulateError> {
-        revocation::crl(&self.kept.keys, profile)
+        revocation::crl(&certificate::ark_name()?, &self.kept.keys.ark, profile)
     }
 }
 

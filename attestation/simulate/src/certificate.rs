@@ -2,10 +2,10 @@
 
 use crate::{
     SimulateError, TCB,
-    signing::{Keys, public_key},
+    signing::{Keys, SignCertificates, public_key},
     x509::{
-        Draft, after, authority_key_identifier, extension, name, oid, raw_extension,
-        subject_key_identifier,
+        COMMON_NAME, COUNTRY, Draft, ORGANISATION_NAME, after, authority_key_identifier, extension,
+        name, oid, raw_extension, subject_key_identifier,
     },
 };
 use chrysalis_attestation::{Time, snp::tcb::Tcb};
@@ -32,11 +32,11 @@ pub const ORGANISATION: &str = "Chrysalis Simulated";
 const AMD: &str = "Advanced Micro Devices";
 
 /// AMD's number for the Genoa ASK, for a revocation list that names it.
-pub const ASK_SERIAL: u32 = 0x20002;
+pub const ASK_SERIAL: u64 = 0x20002;
 /// AMD's number for the Genoa ASVK.
-const ASVK_SERIAL: u32 = 0x20101;
+const ASVK_SERIAL: u64 = 0x20101;
 /// AMD's number for the Genoa ARK.
-const ARK_SERIAL: u32 = 0x20000;
+const ARK_SERIAL: u64 = 0x20000;
 
 /// Names, product extension, and the family and model in reports agree on it.
 const PRODUCT: &str = "Genoa";
@@ -147,7 +147,7 @@ fn intermediate(
     keys: &Keys,
     not_before: Time,
     authority: Authority,
-    (what, serial, subject): (&'static str, u32, Name),
+    (what, serial, subject): (&'static str, u64, Name),
 ) -> Result<Vec<u8>, SimulateError> {
     let key = keys.ask.public()?;
     let constraints = match authority {
@@ -185,7 +185,7 @@ pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, Simula
         what: "VCEK",
         serial: profile.serial,
         issuer: ask_name(&profile.issuer_organisation)?,
-        subject: name(&profile.organisation, "SEV-VCEK")?,
+        subject: amd_name(&profile.organisation, "SEV-VCEK")?,
         extensions: amd_extensions(profile)?,
         key: public_key(keys.vcek.verifying_key())?,
         not_before: profile.not_before,
@@ -210,7 +210,7 @@ pub(crate) fn vlek(
         what: "VLEK",
         serial: profile.serial,
         issuer: asvk_name()?,
-        subject: name(&profile.organisation, "SEV-VLEK")?,
+        subject: amd_name(&profile.organisation, "SEV-VLEK")?,
         extensions,
         key: public_key(keys.vcek.verifying_key())?,
         not_before: profile.not_before,
@@ -221,15 +221,27 @@ pub(crate) fn vlek(
 
 /// The root's name, which issues the ASK and the revocation list.
 pub(crate) fn ark_name() -> Result<Name, SimulateError> {
-    name(ORGANISATION, &format!("ARK-{PRODUCT}"))
+    amd_name(ORGANISATION, &format!("ARK-{PRODUCT}"))
 }
 
 fn asvk_name() -> Result<Name, SimulateError> {
-    name(ORGANISATION, &format!("SEV-VLEK-{PRODUCT}"))
+    amd_name(ORGANISATION, &format!("SEV-VLEK-{PRODUCT}"))
 }
 
 fn ask_name(organisation: &str) -> Result<Name, SimulateError> {
-    name(organisation, &format!("SEV-{PRODUCT}"))
+    amd_name(organisation, &format!("SEV-{PRODUCT}"))
+}
+
+/// A name in AMD's order.
+fn amd_name(organisation: &str, common_name: &str) -> Result<Name, SimulateError> {
+    name(&[
+        ("2.5.4.11", "Engineering"),
+        (COUNTRY, "US"),
+        ("2.5.4.7", "Santa Clara"),
+        ("2.5.4.8", "CA"),
+        (ORGANISATION_NAME, organisation),
+        (COMMON_NAME, common_name),
+    ])
 }
 
 /// AMD 57230: structVersion, productName1, the firmware levels and HWID, in the order of AMD's certificates.

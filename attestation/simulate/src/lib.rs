@@ -9,14 +9,24 @@
 mod amd;
 mod certificate;
 mod error;
+pub mod intel;
+mod key;
 mod launch;
+pub mod nvidia;
 mod revocation;
+mod seed;
+mod signer;
 mod signing;
 mod store;
+mod tlv;
 mod x509;
 
 pub use amd::{Amd, TCB};
 pub use certificate::{ASK_SERIAL, Authority, ORGANISATION, VcekProfile};
 pub use error::SimulateError;
+pub use intel::Intel;
+pub use key::Curve;
 pub use launch::Launch;
+pub use nvidia::Nvidia;
 pub use revocation::CrlProfile;
+pub use signer::{Profile, Purpose, Signer};

@@ -1,9 +1,8 @@
-//! Revocation lists: X.509 version 2, signed by the simulated ARK, as AMD publishes them.
+//! Revocation lists: X.509 version 2, signed by the authority that they are of.
 
 use crate::{
     SimulateError,
-    certificate::ark_name,
-    signing::{Keys, signature_algorithm},
+    signing::SignCertificates,
     x509::{after, authority_key_identifier, extension, time},
 };
 use chrysalis_attestation::Time;
@@ -12,11 +11,12 @@ use x509_cert::{
     Version,
     crl::{CertificateList, RevokedCert, TbsCertList},
     ext::pkix::CrlNumber,
+    name::Name,
     serial_number::SerialNumber,
 };
 
 const DAY: i64 = 24 * 3600;
-/// AMD's lists hold for about this long.
+/// AMD's lists hold for about this long, and Intel's for 30 days.
 const CRL_VALIDITY: i64 = 45 * DAY;
 
 /// What a revocation list says, for tests that need a particular one.
@@ -27,7 +27,7 @@ pub struct CrlProfile {
     /// When it must have been replaced; a list that does not say holds for ever, and no verifier should take it.
     pub next_update: Option<Time>,
     /// Serial numbers of revoked certificates.
-    pub revoked: Vec<u32>,
+    pub revoked: Vec<u64>,
 }
 
 impl CrlProfile {
@@ -46,8 +46,12 @@ impl CrlProfile {
     }
 }
 
-/// Makes and signs a list.
-pub(crate) fn crl(keys: &Keys, profile: &CrlProfile) -> Result<Vec<u8>, SimulateError> {
+/// Makes and signs the list of an authority with this name and key.
+pub(crate) fn crl(
+    authority: &Name,
+    key: &impl SignCertificates,
+    profile: &CrlProfile,
+) -> Result<Vec<u8>, SimulateError> {
     let encoding = "revocation list";
     let this_update = time(profile.this_update)?;
     // Lists are numbered upwards; the time does that without remembering the last number.
@@ -66,13 +70,13 @@ pub(crate) fn crl(keys: &Keys, profile: &CrlProfile) -> Result<Vec<u8>, Simulate
         .collect();
     let tbs_cert_list = TbsCertList {
         version: Version::V2,
-        signature: signature_algorithm()?,
-        issuer: ark_name()?,
+        signature: key.algorithm()?,
+        issuer: authority.clone(),
         this_update,
         next_update: profile.next_update.map(time).transpose()?,
         revoked_certificates: (!revoked.is_empty()).then_some(revoked),
         crl_extensions: Some(vec![
-            extension(false, &authority_key_identifier(&keys.ark)?)?,
+            extension(false, &authority_key_identifier(key)?)?,
             extension(false, &number)?,
         ]),
     };
@@ -80,7 +84,7 @@ pub(crate) fn crl(keys: &Keys, profile: &CrlProfile) -> Result<Vec<u8>, Simulate
         .to_der()
         .map_err(SimulateError::encoding(encoding))?;
     let list = CertificateList {
-        signature: keys.ark.sign(&message)?,
+        signature: key.sign(&message)?,
         signature_algorithm: tbs_cert_list.signature.clone(),
         tbs_cert_list,
     };

@@ -1,4 +1,4 @@
-//! The three private keys of a simulated vendor, and how they sign.
+//! How vendors' keys sign certificates, and the three private keys of the simulated AMD.
 //!
 //! The ARK and the ASK sign as AMD's do: RSA-4096, RSASSA-PSS, SHA-384, MGF1-SHA-384, salt of 48 bytes. The VCEK signs
 //! reports with ECDSA P-384.
@@ -18,6 +18,18 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 const RSA_BITS: usize = 4096;
 /// As long as the digest.
 const SALT_LENGTH: usize = 48;
+
+/// What signs certificates and revocation lists.
+pub(crate) trait SignCertificates {
+    /// How it signs, as certificates and lists name it.
+    fn algorithm(&self) -> Result<AlgorithmIdentifierOwned, SimulateError>;
+
+    /// The public key as certificates carry it.
+    fn public(&self) -> Result<SubjectPublicKeyInfoOwned, SimulateError>;
+
+    /// Signs DER. The same bytes get the same signature, which keeps seeded vendors reproducible.
+    fn sign(&self, message: &[u8]) -> Result<BitString, SimulateError>;
+}
 
 /// The keys of one vendor and of its one chip.
 pub(crate) struct Keys {
@@ -72,15 +84,20 @@ impl CertificateKey {
             .map_err(SimulateError::encoding("private key"))?
             .to_string())
     }
+}
 
-    /// The public key as certificates carry it.
-    pub(crate) fn public(&self) -> Result<SubjectPublicKeyInfoOwned, SimulateError> {
+impl SignCertificates for CertificateKey {
+    fn algorithm(&self) -> Result<AlgorithmIdentifierOwned, SimulateError> {
+        rsa::pss::get_default_pss_signature_algo_id::<Sha384>()
+            .map_err(SimulateError::encoding("signature algorithm"))
+    }
+
+    fn public(&self) -> Result<SubjectPublicKeyInfoOwned, SimulateError> {
         public_key(&self.key.to_public_key())
     }
 
-    /// Signs DER. The salt is drawn from the message: the same bytes get the same signature, which keeps
-    /// [`crate::Amd::seeded`] reproducible, and RSASSA-PSS does not need its salt to be secret.
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<BitString, SimulateError> {
+    /// The salt is drawn from the message: RSASSA-PSS does not need it to be secret.
+    fn sign(&self, message: &[u8]) -> Result<BitString, SimulateError> {
         let mut salt = ChaCha20Rng::from_seed(Sha256::digest(message).into());
         let padding = Pss::new_with_salt::<Sha384>(SALT_LENGTH);
         let signature = self
@@ -92,12 +109,6 @@ impl CertificateKey {
             })?;
         BitString::from_bytes(&signature).map_err(SimulateError::encoding("signature"))
     }
-}
-
-/// How [`CertificateKey::sign`] signs, as certificates and revocation lists name it.
-pub(crate) fn signature_algorithm() -> Result<AlgorithmIdentifierOwned, SimulateError> {
-    rsa::pss::get_default_pss_signature_algo_id::<Sha384>()
-        .map_err(SimulateError::encoding("signature algorithm"))
 }
 
 /// A `SubjectPublicKeyInfo` by way of its DER, which every key of these libraries can write.

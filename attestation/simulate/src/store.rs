@@ -1,4 +1,4 @@
-//! The folder that keeps a simulated vendor between runs: three private keys and the two certificates that stay.
+//! The folder that keeps the simulated AMD between runs: three private keys and the two certificates that stay.
 //!
 //! Whole or absent: it is made beside its place under a lock and renamed into it, so a run that was cut off leaves
 //! nothing that counts, and of two that start together the second waits and finds the first one's keys.
@@ -47,6 +47,31 @@ pub(crate) fn open_or_create(
     folder: &Path,
     make: impl FnOnce() -> Result<Kept, SimulateError>,
 ) -> Result<Kept, SimulateError> {
+    let _lock = lock(folder)?;
+    if !folder.join(ARK).exists() {
+        let kept = make()?;
+        let vcek_key = kept
+            .keys
+            .vcek
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(SimulateError::encoding("private key"))?;
+        create(
+            folder,
+            &[
+                (ARK_KEY, kept.keys.ark.to_pem()?),
+                (ASK_KEY, kept.keys.ask.to_pem()?),
+                (VCEK_KEY, vcek_key.to_string()),
+                (ARK, certificate_pem(&kept.ark)?),
+                (ASK, certificate_pem(&kept.ask)?),
+                (README, README_TEXT.to_owned()),
+            ],
+        )?;
+    }
+    open(folder)
+}
+
+/// Waits until nobody else makes this folder. The lock is held until it is dropped; the kernel lets go of it if the process dies.
+pub(crate) fn lock(folder: &Path) -> Result<File, SimulateError> {
     if let Some(parent) = folder.parent() {
         std::fs::create_dir_all(parent)
             .map_err(SimulateError::disk("making the folder", parent))?;
@@ -57,16 +82,13 @@ pub(crate) fn open_or_create(
         OpenOptions::new().write(true).create(true).truncate(false),
     )
     .map_err(SimulateError::disk("opening", &lock_path))?;
-    // Held until this function returns; the kernel lets go of it if the process dies.
     lock.lock()
         .map_err(SimulateError::disk("locking", &lock_path))?;
-    if !folder.join(ARK).exists() {
-        create(folder, &make()?)?;
-    }
-    open(folder)
+    Ok(lock)
 }
 
-fn create(folder: &Path, kept: &Kept) -> Result<(), SimulateError> {
+/// Makes the folder with these files in it, name and text, readable by its owner alone.
+pub(crate) fn create(folder: &Path, files: &[(&str, String)]) -> Result<(), SimulateError> {
     let draft = beside(folder, ".new");
     match std::fs::remove_dir_all(&draft) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
@@ -80,19 +102,6 @@ fn create(folder: &Path, kept: &Kept) -> Result<(), SimulateError> {
         .mode(0o700)
         .create(&draft)
         .map_err(SimulateError::disk("making the folder", &draft))?;
-    let vcek_key = kept
-        .keys
-        .vcek
-        .to_pkcs8_pem(LineEnding::LF)
-        .map_err(SimulateError::encoding("private key"))?;
-    let files = [
-        (ARK_KEY, kept.keys.ark.to_pem()?),
-        (ASK_KEY, kept.keys.ask.to_pem()?),
-        (VCEK_KEY, vcek_key.to_string()),
-        (ARK, certificate_pem(&kept.ark)?),
-        (ASK, certificate_pem(&kept.ask)?),
-        (README, README_TEXT.to_owned()),
-    ];
     for (name, text) in files {
         let path = draft.join(name);
         open_private(&path, OpenOptions::new().write(true).create_new(true))
@@ -135,7 +144,8 @@ fn parse<T>(
     parse(&text).ok_or(SimulateError::Damaged { path, what })
 }
 
-fn certificate_pem(der: &[u8]) -> Result<String, SimulateError> {
+/// One certificate, as people read it.
+pub(crate) fn certificate_pem(der: &[u8]) -> Result<String, SimulateError> {
     pem::encode_string("CERTIFICATE", LineEnding::LF, der)
         .map_err(|error| SimulateError::encoding("certificate")(der::Error::from(error)))
 }

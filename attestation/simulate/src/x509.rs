@@ -1,9 +1,6 @@
-//! What certificates and revocation lists have in common: names, times and extensions, written as AMD writes them.
+//! What certificates and revocation lists have in common: names, times and extensions.
 
-use crate::{
-    SimulateError,
-    signing::{CertificateKey, signature_algorithm},
-};
+use crate::{SimulateError, signing::SignCertificates};
 use chrysalis_attestation::{Time, digest::sha384};
 use der::{
     Any, DateTime, Encode,
@@ -30,7 +27,7 @@ use x509_cert::{
 /// What one certificate says, before it is signed.
 pub(crate) struct Draft {
     pub(crate) what: &'static str,
-    pub(crate) serial: u32,
+    pub(crate) serial: u64,
     pub(crate) issuer: Name,
     pub(crate) subject: Name,
     pub(crate) key: SubjectPublicKeyInfoOwned,
@@ -41,11 +38,11 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// The DER, signed.
-    pub(crate) fn sign(self, issuer: &CertificateKey) -> Result<Vec<u8>, SimulateError> {
+    pub(crate) fn sign(self, issuer: &impl SignCertificates) -> Result<Vec<u8>, SimulateError> {
         let tbs_certificate = TbsCertificate {
             version: Version::V3,
             serial_number: SerialNumber::from(self.serial),
-            signature: signature_algorithm()?,
+            signature: issuer.algorithm()?,
             issuer: self.issuer,
             validity: Validity {
                 not_before: time(self.not_before)?,
@@ -71,30 +68,29 @@ impl Draft {
     }
 }
 
-/// A name in AMD's order and AMD's string types.
-pub(crate) fn name(organisation: &str, common_name: &str) -> Result<Name, SimulateError> {
-    let utf8 = |text| Utf8StringRef::new(text).and_then(|text| Any::encode_from(&text));
-    let attributes = || {
-        let us = Any::encode_from(&PrintableStringRef::new("US")?)?;
-        [
-            ("2.5.4.11", utf8("Engineering")?),
-            ("2.5.4.6", us),
-            ("2.5.4.7", utf8("Santa Clara")?),
-            ("2.5.4.8", utf8("CA")?),
-            ("2.5.4.10", utf8(organisation)?),
-            ("2.5.4.3", utf8(common_name)?),
-        ]
-        .into_iter()
-        .map(|(arc, value)| {
-            let attribute = AttributeTypeAndValue {
-                oid: oid(arc),
-                value,
-            };
-            SetOfVec::try_from([attribute]).map(RelativeDistinguishedName)
-        })
-        .collect::<der::Result<_>>()
+/// C of a name, which is a `PrintableString`; everything else in names is UTF-8.
+pub(crate) const COUNTRY: &str = "2.5.4.6";
+/// O of a name.
+pub(crate) const ORGANISATION_NAME: &str = "2.5.4.10";
+/// CN of a name.
+pub(crate) const COMMON_NAME: &str = "2.5.4.3";
+
+/// A name of these attributes, each an OID and a text, in this order.
+pub(crate) fn name(attributes: &[(&str, &str)]) -> Result<Name, SimulateError> {
+    let attribute = |(arc, text): &(&str, &str)| {
+        let value = if *arc == COUNTRY {
+            Any::encode_from(&PrintableStringRef::new(text)?)?
+        } else {
+            Any::encode_from(&Utf8StringRef::new(text)?)?
+        };
+        let attribute = AttributeTypeAndValue {
+            oid: oid(arc),
+            value,
+        };
+        SetOfVec::try_from([attribute]).map(RelativeDistinguishedName)
     };
-    attributes()
+    let attributes: der::Result<_> = attributes.iter().map(attribute).collect();
+    attributes
         .map(RdnSequence)
         .map_err(SimulateError::encoding("name"))
 }
@@ -102,8 +98,7 @@ pub(crate) fn name(organisation: &str, common_name: &str) -> Result<Name, Simula
 /// X.509 writes years before 2050 as `UTCTime`, later ones as `GeneralizedTime`.
 pub(crate) fn time(time: Time) -> Result<x509_cert::time::Time, SimulateError> {
     let encoded = || {
-        let since_epoch = Duration::from_secs(u64::try_from(time.0).unwrap_or(0));
-        let date = DateTime::from_unix_duration(since_epoch)?;
+        let date = date(time)?;
         Ok(if date.year() < 2050 {
             UtcTime::from_date_time(date)?.into()
         } else {
@@ -111,6 +106,23 @@ pub(crate) fn time(time: Time) -> Result<x509_cert::time::Time, SimulateError> {
         })
     };
     encoded().map_err(SimulateError::encoding::<der::Error>("time"))
+}
+
+/// `GeneralizedTime`, as OCSP writes every year.
+pub(crate) fn generalized_time(time: Time) -> Result<Vec<u8>, SimulateError> {
+    date(time)
+        .and_then(|date| GeneralizedTime::from_date_time(date).to_der())
+        .map_err(SimulateError::encoding("time"))
+}
+
+/// As Intel's service writes times: `2026-03-01T00:00:00Z`.
+pub(crate) fn rfc3339(time: Time) -> String {
+    date(time).map_or_else(|_| String::new(), |date| date.to_string())
+}
+
+/// Before 1970 there is nothing to sign.
+fn date(time: Time) -> der::Result<DateTime> {
+    DateTime::from_unix_duration(Duration::from_secs(u64::try_from(time.0).unwrap_or(0)))
 }
 
 /// Later by so many seconds.
@@ -157,7 +169,7 @@ pub(crate) fn subject_key_identifier(
 
 /// The issuer's [`subject_key_identifier`].
 pub(crate) fn authority_key_identifier(
-    issuer: &CertificateKey,
+    issuer: &impl SignCertificates,
 ) -> Result<AuthorityKeyIdentifier, SimulateError> {
     Ok(AuthorityKeyIdentifier {
         key_identifier: Some(subject_key_identifier(&issuer.public()?)?.0),

@@ -93,7 +93,7 @@ fn authorities_have_the_profile_of_amds() {
         format!("OU=Engineering, C=US, L=Santa Clara, ST=CA, O={ORGANISATION}, CN={common_name}")
     };
     for (certificate, common_name, serial, path_length) in [
-        (&ark, "ARK-Genoa", 0x20000_u32, None),
+        (&ark, "ARK-Genoa", 0x20000_u64, None),
         (&ask, "SEV-Genoa", ASK_SERIAL, Some(0)),
     ] {
         assert_eq!(certificate.subject().to_string(), name(common_name));

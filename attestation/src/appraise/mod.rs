@@ -6,36 +6,67 @@ mod snp;
 pub(crate) mod tests;
 
 use crate::{
-    Rejection, binding::Session, claims::Claims, digest::Hex, policy::Policy, snp::verify::Genuine,
-    verdict::Transcript,
+    Rejection, Time,
+    binding::Session,
+    claims::Claims,
+    cpu::Cpu,
+    digest::Hex,
+    nvidia::{
+        Gpu, GpuPolicy,
+        policy::{Proof, Revocation, Wanted},
+    },
+    policy::{Expect, Policy, SnpPolicy},
+    snp::Genuine,
+    stages::gpus::Asked,
+    tdx::TdxPolicy,
+    verdict::{NO_POLICY, Transcript},
 };
 
 /// What is appraised.
 pub(crate) struct Subject<'a> {
-    pub(crate) genuine: &'a Genuine,
+    pub(crate) cpu: &'a mut Cpu,
+    /// What came with a TD; none if nothing did.
+    pub(crate) event_log: Option<&'a [u8]>,
     pub(crate) claims: &'a Claims,
-    pub(crate) gpus: usize,
+    pub(crate) gpus: &'a Asked,
     pub(crate) session: &'a Session,
 }
 
+/// The GPUs, and until when what they rest on holds.
+type Gpus = (Vec<Gpu>, Time);
+
 /// Holds the subject against the policy.
 pub(crate) fn appraise(
-    subject: &Subject<'_>,
+    subject: Subject<'_>,
     policy: &Policy,
     transcript: &mut Transcript,
-) -> Result<(), Rejection> {
+) -> Result<Gpus, Rejection> {
     let Subject {
-        genuine,
+        cpu,
+        event_log,
         claims,
         gpus,
         session,
     } = subject;
-
-    simulation(genuine, policy, transcript)?;
-    snp::appraise(genuine, &policy.snp, transcript)?;
-
-    configuration(claims.configuration, policy, transcript)?;
-
+    simulation(cpu.simulated(), cpu.root(), policy, transcript)?;
+    match cpu {
+        Cpu::Snp(genuine) => {
+            cpu_snp(genuine, policy, transcript)?;
+            let found = claims.configuration;
+            configuration(policy.configuration.sha256.as_ref(), found, transcript)?;
+        }
+        Cpu::Tdx(genuine) => {
+            let wanted = wanted("Intel TDX", "tdx", policy.tdx.as_ref(), transcript)?;
+            let wanted = TdxPolicy {
+                // No policy can know what a conversation asks for; bind-2 did.
+                report_data: Expect::AnyOf(vec![genuine.td().report.report_data.0]),
+                ..wanted.clone()
+            };
+            genuine.appraise(&wanted, event_log, transcript)?;
+            let Hex(found) = genuine.td().report.mrconfigid;
+            configuration(policy.configuration.sha384.as_ref(), found, transcript)?;
+        }
+    }
     let check = ("policy-10", "known answer");
     transcript.require(
         check,
@@ -43,12 +74,88 @@ pub(crate) fn appraise(
         Rejection::KnownAnswerFailed,
         "given",
     )?;
+    let gpus = gpus_wanted(gpus, policy, transcript)?;
+    freshness(matches!(session, Session::Asked { .. }), policy, transcript)?;
+    Ok(gpus)
+}
 
-    let unexpected = Rejection::GpuUnexpected { found: *gpus };
-    let check = ("policy-11", "GPUs");
-    transcript.require(check, *gpus == 0, unexpected, "none, as the policy wants")?;
+/// What is required where nobody brought a policy: hardware that is genuine and current, and memory that is private.
+pub(crate) fn without_policy(
+    subject: Subject<'_>,
+    transcript: &mut Transcript,
+) -> Result<Gpus, Rejection> {
+    match subject.cpu {
+        Cpu::Snp(genuine) => appraise_without_policy(genuine, None, transcript)?,
+        Cpu::Tdx(genuine) => {
+            let policy = TdxPolicy::genuine(NO_POLICY);
+            // A log that came along has to be the TD's.
+            genuine.appraise(&policy, subject.event_log, transcript)?;
+        }
+    }
+    if subject.gpus.count() == 0 {
+        return Ok((Vec::new(), Time(i64::MAX)));
+    }
+    let policy = GpuPolicy {
+        // Nobody could have asked NVIDIA about these very certificates yet.
+        proof: Proof {
+            revocation: Revocation::Stapled,
+            ..Proof::complete()
+        },
+        wanted: Wanted::any(NO_POLICY),
+    };
+    subject.gpus.verify(&policy, None, transcript)
+}
 
-    let fresh = matches!(session, Session::Asked { .. });
+/// The policy's section for a platform, which it may not have.
+fn wanted<'p, T>(
+    found: &'static str,
+    section: &'static str,
+    policy: Option<&'p T>,
+    transcript: &mut Transcript,
+) -> Result<&'p T, Rejection> {
+    let unwanted = Rejection::PlatformUnwanted { found, section };
+    let policy = policy.ok_or(unwanted);
+    transcript.record("policy-1", "platform", policy, |_| found.to_owned())
+}
+
+fn cpu_snp(
+    genuine: &Genuine,
+    policy: &Policy,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    let wanted: &SnpPolicy = wanted("AMD SEV-SNP", "snp", policy.snp.as_ref(), transcript)?;
+    snp::appraise(genuine, wanted, transcript)
+}
+
+/// Steps gpu-1 to gpu-10 as step policy-11, or that there are none.
+fn gpus_wanted(
+    gpus: &Asked,
+    policy: &Policy,
+    transcript: &mut Transcript,
+) -> Result<Gpus, Rejection> {
+    let found = gpus.count();
+    let none_wanted = match &policy.gpu {
+        Some(wanted) if found > 0 => {
+            return gpus.verify(wanted, Some(&policy.simulation), transcript);
+        }
+        Some(wanted) => match &wanted.wanted.count {
+            Expect::AnyOf(counts) if counts.contains(&0) => Ok(()),
+            Expect::AnyOf(counts) => Err(Rejection::GpuCountMismatch {
+                found,
+                wanted: counts.first().copied().unwrap_or(0),
+            }),
+            Expect::Unchecked { .. } => Err(Rejection::GpuEvidenceMissing),
+        },
+        None if found == 0 => Ok(()),
+        None => Err(Rejection::GpuUnexpected { found }),
+    };
+    transcript.record("policy-11", "GPUs", none_wanted, |()| {
+        "none, as the policy wants".to_owned()
+    })?;
+    Ok((Vec::new(), Time(i64::MAX)))
+}
+
+fn freshness(fresh: bool, policy: &Policy, transcript: &mut Transcript) -> Result<(), Rejection> {
     let why = policy.freshness_unchecked.as_deref();
     transcript.waivable(
         ("policy-12", "freshness"),
@@ -67,22 +174,17 @@ pub(crate) fn appraise_alone(
     fresh: bool,
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    simulation(genuine, policy, transcript)?;
-    snp::appraise(genuine, &policy.snp, transcript)?;
-    configuration(genuine.report.host_data, policy, transcript)?;
+    simulation(genuine.simulated, genuine.root, policy, transcript)?;
+    cpu_snp(genuine, policy, transcript)?;
+    let found = genuine.report.host_data;
+    configuration(policy.configuration.sha256.as_ref(), found, transcript)?;
     let alone = "a report alone does not tell";
     transcript.not_checked("policy-10", "known answer", alone);
     transcript.not_checked("policy-11", "GPUs", alone);
-    let why = policy.freshness_unchecked.as_deref();
-    transcript.waivable(
-        ("policy-12", "freshness"),
-        fresh,
-        why,
-        Rejection::FreshnessUnchecked,
-    )
+    freshness(fresh, policy, transcript)
 }
 
-/// What is required where nobody brought a policy: memory that is private, and a list that says who is revoked.
+/// What is required of a report where nobody brought a policy: memory that is private, and a list that says who is revoked.
 pub(crate) fn appraise_without_policy(
     genuine: &Genuine,
     revocation_unchecked: Option<&str>,
@@ -103,31 +205,36 @@ pub(crate) fn appraise_without_policy(
 
 /// The policy that appraises may be another than the one whose roots authenticated.
 fn simulation(
-    genuine: &Genuine,
+    simulated: bool,
+    root: Hex<32>,
     policy: &Policy,
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    if !genuine.simulated {
+    if !simulated {
         return Ok(());
     }
-    let Hex(root) = genuine.root;
-    let named = policy.simulation.contains(&root);
+    let named = policy.simulation.contains(&root.0);
     let refused = Rejection::SimulatedRootRefused {
-        root: genuine.root.to_string(),
+        root: root.to_string(),
     };
     let check = ("policy-1", "simulation");
     transcript.require(check, named, refused, "a named simulated root")
 }
 
-fn configuration(
-    found: [u8; 32],
-    policy: &Policy,
+/// A policy without a digest for this platform wants no configuration of it.
+fn configuration<const N: usize>(
+    wanted: Option<&Expect<[u8; N]>>,
+    found: [u8; N],
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    let found = Hex(found);
-    let unknown = Rejection::ConfigurationUnknown { found };
+    let unknown = Rejection::ConfigurationUnknown {
+        found: hex::encode(found),
+    };
     let check = ("policy-9", "configuration");
-    transcript.expect(check, Some(&policy.configuration), &found.0, unknown, found)
+    match wanted {
+        Some(wanted) => transcript.expect(check, Some(wanted), &found, unknown, Hex(found)),
+        None => transcript.require(check, false, unknown, ""),
+    }
 }
 
 /// `REPORT_DATA` is what was asked for.

@@ -4,7 +4,7 @@ use crate::{
     Rejection,
     digest::Hex,
     policy::{Expect, SnpPolicy},
-    snp::verify::Genuine,
+    snp::Genuine,
     verdict::{LEFT_OPEN, Transcript},
 };
 

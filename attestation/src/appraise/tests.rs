@@ -131,15 +131,18 @@ impl Case {
     fn appraise(&self) -> (Result<(), Rejection>, Transcript) {
         let mut transcript = Transcript::default();
         let subject = Subject {
-            genuine: &self.genuine,
+            cpu: &mut Cpu::Snp(Box::new(self.genuine.clone())),
+            event_log: None,
             claims: &self.claims,
-            gpus: self.gpus,
+            gpus: &Asked::unread(self.gpus),
             session: &self.session,
         };
-        (
-            appraise(&subject, &self.policy, &mut transcript),
-            transcript,
-        )
+        let appraised = appraise(subject, &self.policy, &mut transcript);
+        (appraised.map(|_| ()), transcript)
+    }
+
+    fn snp(&mut self) -> &mut SnpPolicy {
+        self.policy.snp.as_mut().expect("the policy's [snp]")
     }
 }
 
@@ -236,7 +239,7 @@ fn refuses_another_value_of_a_wanted_pcr() {
     refuses(
         |case| {
             case.genuine.vtpm = Some(told(Some([9; 32])));
-            case.policy.snp.pcrs = [(4, vec![[7; 32], [8; 32]])].into();
+            case.snp().pcrs = [(4, vec![[7; 32], [8; 32]])].into();
         },
         Rejection::VtpmPcrUnknown {
             index: 4,
@@ -245,7 +248,7 @@ fn refuses_another_value_of_a_wanted_pcr() {
     );
     accepts(|case| {
         case.genuine.vtpm = Some(told(Some([8; 32])));
-        case.policy.snp.pcrs = [(4, vec![[7; 32], [8; 32]])].into();
+        case.snp().pcrs = [(4, vec![[7; 32], [8; 32]])].into();
     });
 }
 
@@ -259,7 +262,7 @@ fn refuses_evidence_that_does_not_tell_a_wanted_pcr() {
         refuses(
             |case| {
                 case.genuine.vtpm = vtpm;
-                case.policy.snp.pcrs = [(index, vec![[8; 32]])].into();
+                case.snp().pcrs = [(index, vec![[8; 32]])].into();
             },
             Rejection::VtpmPcrUnquoted { index },
         );
@@ -274,7 +277,7 @@ fn refuses_report_version_2_unless_listed() {
     );
     accepts(|case| {
         case.genuine.report.version = 2;
-        case.policy.snp.versions = Expect::AnyOf(vec![2]);
+        case.snp().versions = Expect::AnyOf(vec![2]);
     });
 }
 
@@ -282,7 +285,7 @@ fn refuses_report_version_2_unless_listed() {
 fn refuses_another_product_line() {
     let milan = Expect::AnyOf(vec![Product::Milan]);
     refuses(
-        |case| case.policy.snp.products = milan,
+        |case| case.snp().products = milan,
         Rejection::ProductRefused {
             found: Product::Genoa,
         },
@@ -292,12 +295,12 @@ fn refuses_another_product_line() {
 #[test]
 fn refuses_a_chip_that_is_not_listed() {
     refuses(
-        |case| case.policy.snp.chips = Some(Expect::AnyOf(vec![[9; 64]])),
+        |case| case.snp().chips = Some(Expect::AnyOf(vec![[9; 64]])),
         Rejection::ChipUnknown {
             found: Hex([7; 64]),
         },
     );
-    accepts(|case| case.policy.snp.chips = Some(Expect::AnyOf(vec![[9; 64], [7; 64]])));
+    accepts(|case| case.snp().chips = Some(Expect::AnyOf(vec![[9; 64], [7; 64]])));
 }
 
 #[test]
@@ -308,7 +311,7 @@ fn refuses_a_masked_chip_without_a_reason() {
     );
     accepts(|case| {
         case.genuine.chip_compared = false;
-        case.policy.snp.masked_chip = Some("a provider's key".to_owned());
+        case.snp().masked_chip = Some("a provider's key".to_owned());
     });
 }
 
@@ -320,7 +323,7 @@ fn refuses_unchecked_revocation_without_a_reason() {
     );
     let transcript = accepts(|case| {
         case.genuine.validity.revocation_until = None;
-        case.policy.snp.revocation_unchecked = Some("offline".to_owned());
+        case.snp().revocation_unchecked = Some("offline".to_owned());
     });
     let told = transcript
         .checks()
@@ -348,19 +351,16 @@ fn refuses_any_component_below_the_floor() {
     };
     let bootloader = floor(|tcb| tcb.bootloader = 11);
     refuses(
-        |case| case.policy.snp.minimum_tcb = bootloader,
+        |case| case.snp().minimum_tcb = bootloader,
         below("bootloader", 10, 11),
     );
     let tee = floor(|tcb| tcb.tee = 1);
-    refuses(|case| case.policy.snp.minimum_tcb = tee, below("tee", 0, 1));
+    refuses(|case| case.snp().minimum_tcb = tee, below("tee", 0, 1));
     let snp = floor(|tcb| tcb.snp = 24);
-    refuses(
-        |case| case.policy.snp.minimum_tcb = snp,
-        below("snp", 23, 24),
-    );
+    refuses(|case| case.snp().minimum_tcb = snp, below("snp", 23, 24));
     let microcode = floor(|tcb| tcb.microcode = 85);
     refuses(
-        |case| case.policy.snp.minimum_tcb = microcode,
+        |case| case.snp().minimum_tcb = microcode,
         below("microcode", 84, 85),
     );
 }
@@ -368,18 +368,18 @@ fn refuses_any_component_below_the_floor() {
 #[test]
 fn refuses_a_product_line_without_a_floor() {
     refuses(
-        |case| case.policy.snp.minimum_tcb = Floor::Each([(Product::Milan, TCB)].into()),
+        |case| case.snp().minimum_tcb = Floor::Each([(Product::Milan, TCB)].into()),
         Rejection::ProductRefused {
             found: Product::Genoa,
         },
     );
-    accepts(|case| case.policy.snp.minimum_tcb = Floor::Each([(Product::Genoa, TCB)].into()));
+    accepts(|case| case.snp().minimum_tcb = Floor::Each([(Product::Genoa, TCB)].into()));
 }
 
 #[test]
 fn refuses_a_launch_level_below_its_floor() {
     refuses(
-        |case| case.policy.snp.minimum_launch_tcb = Some(Floor::All(TCB)),
+        |case| case.snp().minimum_launch_tcb = Some(Floor::All(TCB)),
         Rejection::TcbBelowFloor {
             which: "launch",
             component: "bootloader",
@@ -396,7 +396,7 @@ fn refuses_older_and_uncommitted_firmware() {
         ..FIRMWARE
     };
     refuses(
-        |case| case.policy.snp.minimum_firmware = Some(floor),
+        |case| case.snp().minimum_firmware = Some(floor),
         Rejection::FirmwareBelowFloor {
             found: FIRMWARE,
             floor,
@@ -410,7 +410,7 @@ fn refuses_older_and_uncommitted_firmware() {
     refuses(
         |case| {
             case.genuine.report.committed_firmware = older;
-            case.policy.snp.provisional_firmware = false;
+            case.snp().provisional_firmware = false;
         },
         Rejection::FirmwareProvisional,
     );
@@ -432,12 +432,12 @@ fn refuses_a_debug_guest_and_a_migratable_one() {
         Rejection::GuestPolicyTooWide { bit: "CXL" },
     );
     refuses(
-        |case| case.policy.snp.smt = false,
+        |case| case.snp().smt = false,
         Rejection::GuestPolicyTooWide { bit: "SMT" },
     );
     accepts(|case| {
         case.genuine.report.policy = with(19);
-        case.policy.snp.debug = true;
+        case.snp().debug = true;
     });
 }
 
@@ -445,27 +445,24 @@ fn refuses_a_debug_guest_and_a_migratable_one() {
 fn refuses_a_guest_that_does_not_ask_for_what_the_policy_wants() {
     let lacks = |bit| Rejection::GuestPolicyLacks { bit };
     refuses(
-        |case| case.policy.snp.single_socket = true,
+        |case| case.snp().single_socket = true,
         lacks("a single socket"),
     );
+    refuses(|case| case.snp().aes_256_xts = true, lacks("AES-256-XTS"));
     refuses(
-        |case| case.policy.snp.aes_256_xts = true,
-        lacks("AES-256-XTS"),
-    );
-    refuses(
-        |case| case.policy.snp.rapl_off = true,
+        |case| case.snp().rapl_off = true,
         lacks("power readings off"),
     );
     refuses(
-        |case| case.policy.snp.ciphertext_hiding = true,
+        |case| case.snp().ciphertext_hiding = true,
         lacks("ciphertext hiding"),
     );
     refuses(
-        |case| case.policy.snp.page_swap_off = true,
+        |case| case.snp().page_swap_off = true,
         lacks("no page swapping"),
     );
     accepts(|case| {
-        case.policy.snp.single_socket = true;
+        case.snp().single_socket = true;
         case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 1 << 20);
     });
 }
@@ -473,14 +470,14 @@ fn refuses_a_guest_that_does_not_ask_for_what_the_policy_wants() {
 #[test]
 fn refuses_a_lower_interface_than_the_policy_wants() {
     refuses(
-        |case| case.policy.snp.minimum_abi = Some((1, 55)),
+        |case| case.snp().minimum_abi = Some((1, 55)),
         Rejection::AbiBelowFloor {
             found: "0.0".to_owned(),
             floor: "1.55".to_owned(),
         },
     );
     accepts(|case| {
-        case.policy.snp.minimum_abi = Some((1, 55));
+        case.snp().minimum_abi = Some((1, 55));
         case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 0x0137);
     });
 }
@@ -489,11 +486,11 @@ fn refuses_a_lower_interface_than_the_policy_wants() {
 fn refuses_a_platform_that_is_set_up_otherwise() {
     let too_wide = |bit| Rejection::PlatformTooWide { bit };
     let lacks = |bit| Rejection::PlatformLacks { bit };
-    refuses(|case| case.policy.snp.platform.smt = false, too_wide("SMT"));
+    refuses(|case| case.snp().platform.smt = false, too_wide("SMT"));
     refuses(
         |case| {
             case.genuine.report.platform_info = PlatformInfo(0x27);
-            case.policy.snp.platform.tsme = false;
+            case.snp().platform.tsme = false;
         },
         too_wide("TSME"),
     );
@@ -508,16 +505,16 @@ fn refuses_a_platform_that_is_set_up_otherwise() {
     refuses(
         |case| {
             case.genuine.report.platform_info = PlatformInfo(0x21);
-            case.policy.snp.platform.ecc = true;
+            case.snp().platform.ecc = true;
         },
         lacks("memory with error correction"),
     );
     refuses(
-        |case| case.policy.snp.platform.rapl_off = true,
+        |case| case.snp().platform.rapl_off = true,
         lacks("power readings off"),
     );
     refuses(
-        |case| case.policy.snp.platform.ciphertext_hiding = true,
+        |case| case.snp().platform.ciphertext_hiding = true,
         lacks("ciphertext hiding"),
     );
     refuses(
@@ -561,7 +558,7 @@ fn refuses_another_level_and_an_older_guest() {
         Rejection::VmplRefused { found: u32::MAX },
     );
     refuses(
-        |case| case.policy.snp.minimum_guest_svn = 3,
+        |case| case.snp().minimum_guest_svn = 3,
         Rejection::GuestSvnBelowFloor { found: 2, floor: 3 },
     );
 }
@@ -569,18 +566,18 @@ fn refuses_another_level_and_an_older_guest() {
 #[test]
 fn refuses_missing_mitigations_at_launch_and_now() {
     let missing = Rejection::MitigationMissing { required: 3 };
-    refuses(|case| case.policy.snp.mitigations = 3, missing.clone());
+    refuses(|case| case.snp().mitigations = 3, missing.clone());
     for (launch, current) in [(1, 3), (3, 1)] {
         refuses(
             |case| {
-                case.policy.snp.mitigations = 3;
+                case.snp().mitigations = 3;
                 case.genuine.report.mitigations = Some(Mitigations { launch, current });
             },
             missing.clone(),
         );
     }
     accepts(|case| {
-        case.policy.snp.mitigations = 3;
+        case.snp().mitigations = 3;
         case.genuine.report.mitigations = Some(Mitigations {
             launch: 7,
             current: 3,
@@ -598,7 +595,7 @@ fn refuses_another_image() {
     );
     accepts(|case| {
         case.genuine.report.launch_digest = [0; 48];
-        case.policy.snp.launch_digest = unchecked();
+        case.snp().launch_digest = unchecked();
     });
 }
 
@@ -608,30 +605,29 @@ fn refuses_pins_that_do_not_match() {
         field,
         found: hex::encode(found),
     };
-    let pins =
-        &mut |case: &mut Case| case.policy.snp.family_id = Some(Expect::AnyOf(vec![[0; 16]]));
+    let pins = &mut |case: &mut Case| case.snp().family_id = Some(Expect::AnyOf(vec![[0; 16]]));
     refuses(pins, unknown("family id", &[1; 16]));
-    let pins = |case: &mut Case| case.policy.snp.image_id = Some(Expect::AnyOf(vec![[0; 16]]));
+    let pins = |case: &mut Case| case.snp().image_id = Some(Expect::AnyOf(vec![[0; 16]]));
     refuses(pins, unknown("image id", &[2; 16]));
-    let pins = |case: &mut Case| case.policy.snp.report_id = Some(Expect::AnyOf(vec![[0; 32]]));
+    let pins = |case: &mut Case| case.snp().report_id = Some(Expect::AnyOf(vec![[0; 32]]));
     refuses(pins, unknown("report id", &[6; 32]));
-    let pins = |case: &mut Case| case.policy.snp.report_id_ma = Some(Expect::AnyOf(vec![[0; 32]]));
+    let pins = |case: &mut Case| case.snp().report_id_ma = Some(Expect::AnyOf(vec![[0; 32]]));
     refuses(pins, unknown("migration agent", &[0xFF; 32]));
 }
 
 #[test]
 fn an_author_key_counts_only_where_the_report_says_so() {
-    let author = |case: &mut Case| case.policy.snp.author_keys = vec![[5; 48]];
+    let author = |case: &mut Case| case.snp().author_keys = vec![[5; 48]];
     refuses(author, Rejection::IdBlockUnknown);
     accepts(|case| {
         author(case);
         case.genuine.report.key_info.author_key_enabled = true;
     });
     refuses(
-        |case| case.policy.snp.id_keys = vec![[0; 48]],
+        |case| case.snp().id_keys = vec![[0; 48]],
         Rejection::IdBlockUnknown,
     );
-    accepts(|case| case.policy.snp.id_keys = vec![[4; 48]]);
+    accepts(|case| case.snp().id_keys = vec![[4; 48]]);
 }
 
 #[test]
@@ -639,7 +635,7 @@ fn refuses_another_configuration() {
     refuses(
         |case| case.claims.configuration = [9; 32],
         Rejection::ConfigurationUnknown {
-            found: Hex([9; 32]),
+            found: "09".repeat(32),
         },
     );
 }
@@ -650,6 +646,51 @@ fn refuses_a_model_that_did_not_give_the_known_answer() {
         |case| case.claims.known_answer = false,
         Rejection::KnownAnswerFailed,
     );
+}
+
+#[test]
+fn refuses_a_platform_without_a_section_in_the_policy() {
+    refuses(
+        |case| case.policy.snp = None,
+        Rejection::PlatformUnwanted {
+            found: "AMD SEV-SNP",
+            section: "snp",
+        },
+    );
+}
+
+#[test]
+fn refuses_any_configuration_where_the_policy_has_none_for_the_platform() {
+    refuses(
+        |case| case.policy.configuration.sha256 = None,
+        Rejection::ConfigurationUnknown {
+            found: "01".repeat(32),
+        },
+    );
+}
+
+#[test]
+fn refuses_a_machine_without_the_wanted_gpus() {
+    let wants = |count| {
+        let proof = Proof::complete();
+        let wanted = Wanted {
+            count,
+            ..Wanted::any("a test")
+        };
+        Some(GpuPolicy { proof, wanted })
+    };
+    refuses(
+        |case| case.policy.gpu = wants(Expect::AnyOf(vec![1])),
+        Rejection::GpuCountMismatch {
+            found: 0,
+            wanted: 1,
+        },
+    );
+    refuses(
+        |case| case.policy.gpu = wants(unchecked()),
+        Rejection::GpuEvidenceMissing,
+    );
+    accepts(|case| case.policy.gpu = wants(Expect::AnyOf(vec![0, 1])));
 }
 
 #[test]

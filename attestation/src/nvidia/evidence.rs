@@ -5,7 +5,12 @@
 
 use serde::Deserialize;
 
-use super::{chain::CHAIN_LENGTH, pem, spdm::MAX_REPORT_SIZE};
+use super::{
+    certificate::Certificate,
+    chain::CHAIN_LENGTH,
+    pem,
+    spdm::{MAX_REPORT_SIZE, Request},
+};
 use crate::Rejection;
 
 /// A machine has at most eight today.
@@ -22,6 +27,21 @@ pub struct GpuEvidence {
     pub report: Vec<u8>,
     /// DER, leaf first.
     pub chain: Vec<Vec<u8>>,
+}
+
+impl GpuEvidence {
+    /// The question that it says it answers. Believed once the report's signature holds, which covers it.
+    pub(crate) fn claimed_nonce(&self) -> Result<[u8; 32], Rejection> {
+        Request::parse(&self.report).map(|request| request.nonce)
+    }
+
+    /// The device that it says it is of: its leaf's serial number, NVIDIA's ueid.
+    pub(crate) fn claimed_device(&self) -> Result<String, Rejection> {
+        let found = self.chain.len();
+        let leaf = self.chain.first();
+        let leaf = leaf.ok_or(Rejection::GpuChainLength { found })?;
+        Certificate::parse(leaf, "GPU leaf").map(|leaf| leaf.serial_decimal())
+    }
 }
 
 /// One element of the SDK's JSON. Unknown keys are the SDK's own affair; a known key that stands twice is an error.

@@ -29,3 +29,5 @@ pub use evidence::GpuEvidence;
 pub use policy::GpuPolicy;
 pub use roots::Roots;
 pub use verify::{Collateral, Gpu, MAX_RIMS, Question, Verified, explain, verify};
+
+pub(crate) use verify::verify_into;

@@ -26,6 +26,8 @@ pub(super) struct Procedure<'a> {
     pub(super) opened: BTreeMap<usize, Content>,
     pub(super) signatures: Signatures,
     pub(super) until: Time,
+    /// Whether any chain so far ends in a simulated root.
+    pub(super) simulated: bool,
 }
 
 impl<'a> Procedure<'a> {
@@ -58,6 +60,7 @@ impl<'a> Procedure<'a> {
             opened: BTreeMap::new(),
             signatures: Signatures::default(),
             until: Time(i64::MAX),
+            simulated: false,
         })
     }
 
@@ -81,6 +84,9 @@ impl<'a> Procedure<'a> {
         }
         // Explaining goes on past a GPU that failed, so those that passed may be fewer.
         let complete = gpus.len() == evidence.len();
+        for gpu in &mut gpus {
+            gpu.simulated = self.simulated;
+        }
         check_together(
             &gpus,
             evidence.len(),
@@ -137,6 +143,7 @@ impl<'a> Procedure<'a> {
             },
         )?;
         self.until = self.until.min(chain.until);
+        self.simulated |= chain.simulated;
         if chain.simulated {
             inspection.mark_simulated();
         }
@@ -159,6 +166,7 @@ impl<'a> Procedure<'a> {
         let compared = self.reference(&chain, &report, &opaque, inspection);
 
         let gpu = Gpu {
+            simulated: self.simulated,
             architecture: chain.architecture,
             model: chain.model(),
             ueid: chain.leaf().serial_decimal(),

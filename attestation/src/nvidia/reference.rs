@@ -138,6 +138,7 @@ impl Procedure<'_> {
                 },
             )?;
             self.until = self.until.min(chain.until);
+            self.simulated |= chain.simulated;
             if chain.simulated {
                 inspection.mark_simulated();
             }

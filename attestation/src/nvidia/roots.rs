@@ -51,6 +51,21 @@ impl Roots {
         self
     }
 
+    /// The same, but of simulated roots only these.
+    pub(crate) fn simulating_only(&self, named: &[[u8; 32]]) -> Self {
+        let keep = |anchors: &[Anchor]| {
+            let kept = anchors.iter().filter(|anchor| match anchor {
+                Anchor::Nvidia { .. } => true,
+                Anchor::Simulated { sha256 } => named.contains(sha256),
+            });
+            kept.copied().collect()
+        };
+        Self {
+            device: keep(&self.device),
+            rim: keep(&self.rim),
+        }
+    }
+
     /// Whether `root`, the last certificate of a chain from outside, is one of ours; and if so whether a simulated one.
     pub(crate) fn admit(
         &self,

@@ -51,6 +51,8 @@ pub struct Question<'a> {
 /// A GPU that passed. Every field is signed by its key, except where its doc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gpu {
+    /// Whether anything about the machine's GPUs rests on a simulated root: then they are no NVIDIA hardware.
+    pub simulated: bool,
     /// Its generation; from its certificates.
     pub architecture: Architecture,
     /// Its model; from its certificates.

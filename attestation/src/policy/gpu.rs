@@ -92,18 +92,6 @@ pub(super) fn policy(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
     })
 }
 
-/// In the policy of an enclave: the verdict on one has no GPUs in it yet, so it may say only that it wants none.
-pub(super) fn none(field: &Field<'_>) -> Result<(), PolicyError> {
-    const EXPECTED: &str =
-        "0: this verifier checks GPUs by themselves only (`chrysalis verify nvidia`)";
-    let section = field.section(&KEYS)?;
-    match section.get("count") {
-        Some(count) if count.number::<u32>(EXPECTED)? == 0 => Ok(()),
-        Some(count) => Err(count.wrong(EXPECTED)),
-        None => Err(field.wrong("a table with `count = 0`")),
-    }
-}
-
 fn revocation(field: &Field<'_>) -> Result<Revocation, PolicyError> {
     const EXPECTED: &str = "\"asked\", \"stapled\" or { unchecked = \"why\" }";
     if field.is_table() {

@@ -17,6 +17,7 @@ mod error;
 mod gpu;
 mod parse;
 mod section;
+mod tdx;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::{
     nvidia::GpuPolicy,
     roots::Roots,
     snp::{product::Product, report::Firmware, tcb::Tcb},
+    tdx::TdxPolicy,
 };
 
 /// What a policy expects of one field. Nothing is unchecked by silence.
@@ -49,14 +51,27 @@ pub enum Expect<T> {
 /// It has no default: whoever makes one in code, not from TOML, decides each field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// `[snp]`: the CPU, its firmware, and the guest that it launched.
-    pub snp: SnpPolicy,
-    /// `configuration.sha256`, required: SHA-256 of the measured configuration, which is `HOST_DATA`.
-    pub configuration: Expect<[u8; 32]>,
+    /// `[snp]`: the CPU, its firmware, and the guest that it launched. Without it, SEV-SNP is not wanted.
+    pub snp: Option<SnpPolicy>,
+    /// `[tdx]`: the platform, and the TD. Without it, TDX is not wanted. TOML must have one of the two, or both.
+    pub tdx: Option<TdxPolicy>,
+    /// `[gpu]`: the GPUs. Without it, none are wanted.
+    pub gpu: Option<GpuPolicy>,
+    /// `[configuration]`: what the guest was configured with.
+    pub configuration: ConfigurationPolicy,
     /// `session.freshness = { unchecked = "why" }`: accepts evidence made at boot, as in a saved certificate. Default: no.
     pub freshness_unchecked: Option<String>,
     /// `simulation.roots`: SHA-256 of the DER of each simulated root that is accepted. Default: none.
     pub simulation: Vec<[u8; 32]>,
+}
+
+/// `[configuration]`: one set of bytes, whose digest each platform holds in a field of its own. What is not there is not wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigurationPolicy {
+    /// `sha256`, required with `[snp]`: the SHA-256, which is `HOST_DATA`.
+    pub sha256: Option<Expect<[u8; 32]>>,
+    /// `sha384`, required with `[tdx]`: the SHA-384, which is `MRCONFIGID`.
+    pub sha384: Option<Expect<[u8; 48]>>,
 }
 
 /// What a policy wants of an SEV-SNP report.
@@ -205,15 +220,41 @@ impl Policy {
         parse::gpu_policy(text)
     }
 
+    /// Parses the `[tdx]` section of TOML, for the quote of a TD by itself. The other sections may be missing.
+    ///
+    /// What the TD must have been asked to sign is in no file: set [`TdxPolicy::report_data`], else only a policy that goes without
+    /// freshness (`session.freshness`) accepts anything.
+    ///
+    /// ```
+    /// let policy = chrysalis_attestation::policy::Policy::parse_tdx(r#"
+    ///     version = 1
+    ///     [tdx]
+    ///     mrtd = ["000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"]
+    ///     rtmr0 = { unchecked = "depends on the machine's shape" }
+    ///     rtmr1 = { unchecked = "any kernel will do" }
+    ///     rtmr2 = { unchecked = "any command line will do" }
+    ///     mrconfigid = { unchecked = "any configuration will do" }
+    ///     minimum_evaluation = 19
+    /// "#);
+    /// assert!(policy.is_ok());
+    /// ```
+    pub fn parse_tdx(text: &str) -> Result<TdxPolicy, PolicyError> {
+        parse::tdx_policy(text)
+    }
+
+    /// Parses the `[simulation]` section of TOML, for evidence by itself: SHA-256 of each simulated root that is accepted.
+    pub fn parse_simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
+        parse::simulation(text)
+    }
+
     /// A commented policy for exactly one image and configuration, to be read by people and by [`Policy::parse`].
     pub fn template(template: &Template<'_>) -> String {
         template.to_toml()
     }
 
-    /// The roots that this policy accepts: AMD's, and the simulated ones that it names.
+    /// The roots that this policy accepts: the vendors', and the simulated ones that it names.
     pub fn roots(&self) -> Roots {
-        self.simulation
-            .iter()
-            .fold(Roots::amd(), |roots, sha256| roots.and_simulated(*sha256))
+        let name = |roots: Roots, sha256: &[u8; 32]| roots.and_simulated(*sha256);
+        self.simulation.iter().fold(Roots::vendors(), name)
     }
 }

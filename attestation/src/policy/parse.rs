@@ -5,20 +5,27 @@ use std::collections::BTreeMap;
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy, gpu,
+    ConfigurationPolicy, Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy,
+    gpu,
     section::{Field, Section, line},
+    tdx,
 };
-use crate::nvidia::GpuPolicy;
-use crate::snp::{product::Product, report::Firmware, tcb::Tcb};
+use crate::{
+    nvidia::GpuPolicy,
+    snp::{product::Product, report::Firmware, tcb::Tcb},
+    tdx::TdxPolicy,
+};
 
-const ROOT: [&str; 6] = [
+const ROOT: [&str; 7] = [
     "version",
     "snp",
     "configuration",
     "session",
     "simulation",
     "gpu",
+    "tdx",
 ];
+const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
 const SNP: [&str; 31] = [
     "launch_digest",
     "minimum_tcb",
@@ -78,25 +85,53 @@ const PRODUCTS: [(&str, Product); 3] = [
 pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
-    let snp = snp(&root.section("snp", &SNP)?)?;
-    let configuration = root.section("configuration", &["sha256"])?.require(
-        "sha256",
-        "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
-    )?;
-    if let Some(section) = root.get("gpu") {
-        gpu::none(&section)?;
+    let configuration = configuration(&root)?;
+    let snp = root.read("snp", |field| snp(&field.section(&SNP)?))?;
+    let wanted = root.section("configuration", &CONFIGURATION)?;
+    if snp.is_some() {
+        wanted.require(
+            "sha256",
+            "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
+        )?;
+    }
+    let tdx = root.read("tdx", |field| {
+        let how = "it is the SHA-384 of configuration.toml; `sha384sum` prints it";
+        wanted.require("sha384", how)?;
+        tdx::policy(&field.section(&tdx::KEYS)?, configuration.sha384.clone())
+    })?;
+    if snp.is_none() && tdx.is_none() {
+        root.require(
+            "snp",
+            "write [snp], [tdx] or both; `chrysalis policy init` prints a policy to start from",
+        )?;
     }
     Ok(Policy {
         snp,
-        configuration: configuration.expect(sha256)?,
-        freshness_unchecked: root
-            .section("session", &["freshness"])?
-            .read("freshness", Field::unchecked)?,
-        simulation: root
-            .section("simulation", &["roots"])?
-            .read("roots", |roots| roots.list(sha256))?
-            .unwrap_or_default(),
+        tdx,
+        gpu: root.read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))?,
+        configuration,
+        freshness_unchecked: freshness_unchecked(&root)?,
+        simulation: simulated_roots(&root)?,
     })
+}
+
+fn configuration(root: &Section<'_>) -> Result<ConfigurationPolicy, PolicyError> {
+    let section = root.section("configuration", &CONFIGURATION)?;
+    Ok(ConfigurationPolicy {
+        sha256: section.read("sha256", |digests| digests.expect(sha256))?,
+        sha384: section.read("sha384", |digests| digests.expect(sha384))?,
+    })
+}
+
+fn freshness_unchecked(root: &Section<'_>) -> Result<Option<String>, PolicyError> {
+    root.section("session", &["freshness"])?
+        .read("freshness", Field::unchecked)
+}
+
+fn simulated_roots(root: &Section<'_>) -> Result<Vec<[u8; 32]>, PolicyError> {
+    let section = root.section("simulation", &["roots"])?;
+    let roots = section.read("roots", |roots| roots.list(sha256))?;
+    Ok(roots.unwrap_or_default())
 }
 
 /// Reads the section about GPUs only.
@@ -104,6 +139,24 @@ pub(super) fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
     gpu::policy(&root.section("gpu", &gpu::KEYS)?)
+}
+
+/// Reads the section about TDs, and whether a quote may be an old one.
+pub(super) fn tdx_policy(text: &str) -> Result<TdxPolicy, PolicyError> {
+    let table = table(text)?;
+    let root = root(text, table.get_ref())?;
+    let configuration = configuration(&root)?.sha384;
+    let mut policy = tdx::policy(&root.section("tdx", &tdx::KEYS)?, configuration)?;
+    if let Some(why) = freshness_unchecked(&root)? {
+        policy.report_data = Expect::Unchecked { why };
+    }
+    Ok(policy)
+}
+
+/// Reads the section about simulated roots only.
+pub(super) fn simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
+    let table = table(text)?;
+    simulated_roots(&root(text, table.get_ref())?)
 }
 
 fn table(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {

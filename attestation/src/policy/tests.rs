@@ -15,7 +15,8 @@ fn with(snp: &str, end: &str) -> Result<Policy, PolicyError> {
 }
 
 fn snp(snp: &str) -> SnpPolicy {
-    with(snp, "").expect("a policy").snp
+    let policy = with(snp, "").expect("a policy");
+    policy.snp.expect("its [snp]")
 }
 
 #[track_caller]
@@ -27,7 +28,7 @@ fn wrong(policy: Result<Policy, PolicyError>, message: &str) {
 fn what_is_not_set_is_strict() {
     let policy = with("", "").expect("a policy");
     let strict = Policy {
-        snp: SnpPolicy {
+        snp: Some(SnpPolicy {
             launch_digest: Expect::AnyOf(vec![[0x11; 48]]),
             minimum_tcb: Floor::All(Tcb {
                 fmc: None,
@@ -74,8 +75,13 @@ fn what_is_not_set_is_strict() {
             report_id: None,
             report_id_ma: None,
             pcrs: [].into(),
+        }),
+        tdx: None,
+        gpu: None,
+        configuration: ConfigurationPolicy {
+            sha256: Some(Expect::AnyOf(vec![[0x22; 32]])),
+            sha384: None,
         },
-        configuration: Expect::AnyOf(vec![[0x22; 32]]),
         freshness_unchecked: None,
         simulation: vec![],
     };
@@ -172,7 +178,7 @@ fn a_floor_for_each_line_names_the_lines() {
         .replace("= {", "= { turin = { fmc = 1,")
         .replace('}', "} }");
     let text = format!("version = 1\n[snp]\n{LAUNCH_DIGEST}\n{floors}\n{CONFIGURATION}");
-    let policy = Policy::parse(&text).expect("a policy").snp;
+    let policy = Policy::parse(&text).expect("a policy").snp.expect("[snp]");
     let turin = Tcb {
         fmc: Some(1),
         bootloader: 10,
@@ -218,7 +224,7 @@ fn what_is_missing_is_named_with_how_to_get_it() {
         "policy: `version` is missing; write `version = 1` at the top",
     );
     wrong(
-        Policy::parse("version = 1"),
+        Policy::parse("version = 1\n[snp]"),
         "policy: `snp.launch_digest` is missing; `chrysalis measure DIR --platform snp --vcpus N` computes it from an image",
     );
     wrong(
@@ -273,13 +279,20 @@ fn what_has_another_form_is_named_with_the_right_one() {
     );
     wrong(
         with("", "[gpu]\ncount = 1"),
-        "policy, line 9: `gpu.count` must be 0: this verifier checks GPUs by themselves only (`chrysalis verify nvidia`)",
+        "policy: `gpu.minimum_driver` is missing; write the oldest driver that you accept, such as \"550.90.07\"",
     );
     wrong(
         Policy::parse("version = 2"),
         "policy, line 1: `version` must be 1: this verifier knows no other version",
     );
-    assert!(with("", "[gpu]\ncount = 0").is_ok());
+    wrong(
+        with("", "[tdx]\nmrtd = []"),
+        "policy: `configuration.sha384` is missing; it is the SHA-384 of configuration.toml; `sha384sum` prints it",
+    );
+    wrong(
+        Policy::parse("version = 1"),
+        "policy: `snp` is missing; write [snp], [tdx] or both; `chrysalis policy init` prints a policy to start from",
+    );
 }
 
 #[test]
@@ -328,7 +341,7 @@ fn a_template_is_a_policy_for_exactly_that() {
     let policy = Policy::parse(&Policy::template(&simulated)).expect("a policy");
     assert_eq!(policy.simulation, [[0x33; 32]]);
     assert_eq!(
-        policy.snp.revocation_unchecked.as_deref(),
+        policy.snp.expect("[snp]").revocation_unchecked.as_deref(),
         Some("the \"vendor\" is simulated")
     );
 }
@@ -336,13 +349,14 @@ fn a_template_is_a_policy_for_exactly_that() {
 #[test]
 fn no_simulation_is_accepted_by_default() {
     let policy = with("", "").expect("a policy");
-    assert!(!policy.roots().name_a_simulation());
-    assert!(!Roots::amd().name_a_simulation());
+    assert!(!policy.roots().amd.name_a_simulation());
+    assert!(!Roots::vendors().amd.name_a_simulation());
     let root = "[simulation]\nroots = [\"2222222222222222222222222222222222222222222222222222222222222222\"]";
     assert!(
         with("", root)
             .expect("a policy")
             .roots()
+            .amd
             .name_a_simulation()
     );
 }

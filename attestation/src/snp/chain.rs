@@ -4,12 +4,18 @@
 
 use x509_parser::prelude::{X509Certificate, X509Version};
 
-use super::{certificate::Leaf, crl, product::Product, report::SigningKey};
+use super::{
+    certificate::Leaf,
+    crl,
+    product::Product,
+    report::SigningKey,
+    roots::{Anchor, Roots},
+};
 use crate::{
     Rejection, Time,
     bundle::Endorsements,
     digest::{Hex, sha256},
-    roots::{self, Anchor, Roots},
+    roots::SIMULATED,
     x509::{self, Name, Signed},
 };
 
@@ -118,7 +124,7 @@ pub(crate) fn find_root<'a>(
         format!("{} of {organisation:?}", name.common_name),
         |root| root.to_string(),
     );
-    Err(match (organisation == roots::SIMULATED, unknown) {
+    Err(match (organisation == SIMULATED, unknown) {
         (false, _) => Rejection::RootUnknown { root },
         (true, None) if roots.name_a_simulation() => Rejection::RootMissing {
             name: name.common_name,
@@ -285,12 +291,13 @@ fn has_common_name(certificate: &X509Certificate<'_>, expected: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snp::AMD;
 
     /// AMD's Milan certificates as a chain one step higher: a root in an intermediate's place signed an ASK in the leaf's.
     #[test]
     fn refuses_an_intermediate_that_is_not_the_pinned_one() {
         let roots = Roots::amd();
-        let (anchor, ark) = roots.pinned(Product::Milan, roots::AMD).expect("pinned");
+        let (anchor, ark) = roots.pinned(Product::Milan, AMD).expect("pinned");
         let root = Root {
             anchor,
             ark,
@@ -302,7 +309,7 @@ mod tests {
             certificates: vec![ark],
             lists: Vec::new(),
         };
-        let found = find_intermediate(&candidates, &root, &leaf, (roots::AMD, "ARK-Milan"));
+        let found = find_intermediate(&candidates, &root, &leaf, (AMD, "ARK-Milan"));
         let unknown = Rejection::IntermediateUnknown {
             name: "ARK-Milan".to_owned(),
             found: root.fingerprint,

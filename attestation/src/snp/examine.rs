@@ -7,13 +7,14 @@ use super::{
     hcl::{self, Wrapped},
     product::Product,
     report::Report,
+    roots::Roots,
     tcb::Tcb,
     verify::{Findings, Genuine, inspect},
     vtpm::{self, Quoted, Told},
 };
 use crate::{
     Collateral, Patience, Rejection, Time, appraise, digest::Hex, inspection::Inspection,
-    policy::Policy, roots::Roots, verdict::Transcript,
+    policy::Policy, verdict::Transcript,
 };
 
 /// What a report is held against.
@@ -191,8 +192,6 @@ impl Examined {
 
     /// When the first certificate or revocation list that this rests on ends.
     pub fn until(&self) -> Option<Time> {
-        let validity = self.genuine.as_ref()?.validity;
-        let revocation = validity.revocation_until.unwrap_or(validity.until);
-        Some(revocation.min(validity.until))
+        self.genuine.as_ref().map(Genuine::until)
     }
 }

@@ -10,7 +10,11 @@ pub mod examine;
 pub mod hcl;
 pub mod product;
 pub mod report;
+mod roots;
 pub mod table;
 pub mod tcb;
 pub(crate) mod verify;
 pub mod vtpm;
+
+pub use roots::{AMD, Roots};
+pub use verify::Genuine;

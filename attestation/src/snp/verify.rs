@@ -7,6 +7,7 @@ use super::{
     chain::{self, Candidates, Validity},
     product::Product,
     report::{Report, SIGNED_SIZE},
+    roots::Roots,
     tcb::Tcb,
     vtpm::Told,
 };
@@ -14,13 +15,12 @@ use crate::{
     Rejection, Time, crypto,
     digest::Hex,
     inspection::{Inspection, Patience, ensure},
-    roots::Roots,
     verdict::Transcript,
 };
 
-/// A report that genuine (or named simulated) hardware signed.
+/// A report that AMD's hardware (or a named simulation of it) signed. There is no other way to make one than to verify it.
 #[derive(Debug, Clone)]
-pub(crate) struct Genuine {
+pub struct Genuine {
     pub(crate) report: Report,
     pub(crate) product: Product,
     pub(crate) levels: Levels,
@@ -41,6 +41,44 @@ pub(crate) struct Levels {
     pub(crate) current: Tcb,
     pub(crate) committed: Tcb,
     pub(crate) launch: Tcb,
+}
+
+impl Genuine {
+    /// The report. Signed by hardware, every field of it.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The product line, by its certificates.
+    pub fn product(&self) -> Product {
+        self.product
+    }
+
+    /// The certified firmware levels.
+    pub fn reported_tcb(&self) -> Tcb {
+        self.levels.reported
+    }
+
+    /// SHA-256 of the root.
+    pub fn root(&self) -> Hex<32> {
+        self.root
+    }
+
+    /// Whether that root is a simulated one.
+    pub fn simulated(&self) -> bool {
+        self.simulated
+    }
+
+    /// Until when the revocation list speaks; `None`: there was none.
+    pub fn revocation_until(&self) -> Option<Time> {
+        self.validity.revocation_until
+    }
+
+    /// When the first certificate or revocation list that this rests on ends.
+    pub fn until(&self) -> Time {
+        let revocation = self.validity.revocation_until;
+        revocation.map_or(self.validity.until, |until| until.min(self.validity.until))
+    }
 }
 
 /// What was read and looked up along the way. It says nothing of whether the checks passed.

@@ -9,6 +9,7 @@ mod collateral;
 mod crl;
 mod document;
 pub mod event_log;
+mod genuine;
 mod pck;
 mod pem;
 pub mod policy;
@@ -25,9 +26,13 @@ mod wanted;
 
 pub use collateral::{Collateral, MAX_COLLATERAL_SIZE, split_answer};
 pub use event_log::EventLog;
+pub use genuine::Genuine;
 pub use pck::{Configuration, Platform};
 pub use policy::TdxPolicy;
 pub use quote::Quote;
 pub use roots::Roots;
 pub use status::Status;
-pub use verify::{Question, Td, Verified, explain, verify};
+pub use verify::{Examined, Question, Td, Verified, examine, explain, verify};
+
+pub(crate) use genuine::authenticate;
+pub(crate) use procedure::Grounds;

@@ -24,6 +24,8 @@ const SGX: [u8; 9] = [0x2A, 0x86, 0x48, 0x86, 0xF8, 0x4D, 0x01, 0x0D, 0x01];
 pub struct Platform {
     /// The platform's pseudonym.
     pub ppid: Hex<16>,
+    /// Its processor's level, as the processor counts it: for people, levels are matched by the components.
+    pub cpu_svn: Hex<16>,
     /// The SVNs of its sixteen components.
     pub components: Hex<16>,
     /// The SVN of its provisioning enclave.
@@ -120,7 +122,7 @@ fn read_platform(extension: &[u8]) -> Option<Platform> {
         *component = u8::try_from(integer(item(&mut tcb, &[2, number], tag::INTEGER)?)?).ok()?;
     }
     let pcesvn = integer(item(&mut tcb, &[2, 17], tag::INTEGER)?)?;
-    array::<16>(item(&mut tcb, &[2, 18], tag::OCTET_STRING)?)?;
+    let cpu_svn = array(item(&mut tcb, &[2, 18], tag::OCTET_STRING)?)?;
     tcb.end()?;
     let pceid = array(item(&mut items, &[3], tag::OCTET_STRING)?)?;
     let fmspc = array(item(&mut items, &[4], tag::OCTET_STRING)?)?;
@@ -141,6 +143,7 @@ fn read_platform(extension: &[u8]) -> Option<Platform> {
     items.end()?;
     Some(Platform {
         ppid: Hex(ppid),
+        cpu_svn: Hex(cpu_svn),
         components: Hex(components),
         pcesvn,
         pceid: Hex(pceid),

@@ -12,9 +12,8 @@ use crate::policy::Expect;
 pub struct TdxPolicy {
     /// How current the platform must be. Most want `UpToDate` alone; `Revoked` is refused whatever stands here.
     pub statuses: Vec<Status>,
-    /// The least evaluation number of TCB info and QE identity. Without one, whoever brings the collateral may bring older rules
-    /// that have not ended yet.
-    pub minimum_evaluation: Option<u32>,
+    /// How new Intel's rules must be.
+    pub minimum_evaluation: Evaluation,
     /// Advisories that no level may name.
     pub refused_advisories: Vec<String>,
     /// Accepts bytes that are not zero behind the quote, for this reason. Nothing covers them.
@@ -53,9 +52,25 @@ pub struct TdxPolicy {
     pub mrownerconfig: Expect<[u8; 48]>,
     /// The run-time registers.
     pub rtmr: [Expect<[u8; 48]>; 4],
-    /// What the TD asked to be signed.
+    /// What the TD asked to be signed; with [`NOTHING_ASKED`], nothing that it may be is accepted.
     pub report_data: Expect<[u8; 64]>,
 }
+
+/// How new the rules must be by which Intel calls a platform current.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evaluation {
+    /// TCB info and QE identity must have at least this evaluation number. Without a floor, whoever brings the collateral may
+    /// bring older rules that have not ended yet.
+    AtLeast(u32),
+    /// Not checked, for this reason, which the verdict repeats.
+    Unchecked {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Nobody said what the TD was asked to sign, and nobody that it does not matter: every quote is refused as perhaps an old one.
+pub const NOTHING_ASKED: Expect<[u8; 64]> = Expect::AnyOf(Vec::new());
 
 impl TdxPolicy {
     /// Any genuine, current TD that nobody can look into, for this reason: the verdict is then about genuineness only.
@@ -66,7 +81,9 @@ impl TdxPolicy {
         }
         Self {
             statuses: vec![Status::UpToDate],
-            minimum_evaluation: None,
+            minimum_evaluation: Evaluation::Unchecked {
+                why: why.to_owned(),
+            },
             refused_advisories: Vec::new(),
             trailing_accepted: None,
             event_log_unchecked: Some(why.to_owned()),

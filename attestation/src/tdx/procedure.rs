@@ -1,43 +1,65 @@
-//! The steps of docs/spec/verification.md for a quote, tdx-1 to tdx-9; what the policy wants, tdx-8, is in the file beside.
+//! The steps of docs/spec/verification.md that say whether a quote is genuine, tdx-1 to tdx-7. What the policy wants of a
+//! genuine TD, tdx-8 and tdx-9, is in the file beside.
 
 use super::{
     certificate::Certificate,
+    collateral::Collateral,
     crl::RevocationList,
     document::{QeIdentity, TcbInfo},
-    event_log::EventLog,
-    pck::PckChain,
+    pck::{PckChain, Platform},
     pem,
     quote::{Quote, Trailing},
     report::TdReport,
-    roots::Vendor,
+    roots::{Roots, Vendor},
     tcb::{self, Reported, Standing},
-    verify::{Question, Td},
-    wanted,
+    verify::Td,
 };
 use crate::{
     Rejection, Time,
-    digest::sha256,
+    digest::{Hex, sha256},
     inspection::{Inspection, ensure},
 };
 
+/// What the genuineness of a quote is decided by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grounds<'a> {
+    pub(crate) roots: &'a Roots,
+    pub(crate) collateral: &'a Collateral,
+    /// Why bytes behind the quote that are not zero do no harm; `None`: they do.
+    pub(crate) trailing_accepted: Option<&'a str>,
+    pub(crate) now: Time,
+}
+
+/// What was read and looked up along the way. It says nothing of whether the checks passed.
+pub(super) struct Findings {
+    pub(super) report: TdReport,
+    pub(super) platform: Platform,
+    /// All of it, but the event log; none if the collateral does not tell how current the platform is.
+    pub(super) td: Option<Td>,
+    /// SHA-256 of the root.
+    pub(super) root: Hex<32>,
+    pub(super) simulated: bool,
+    pub(super) until: Time,
+}
+
 /// One quote being verified.
 pub(super) struct Procedure<'a, 'i, 't> {
-    question: &'a Question<'a>,
+    grounds: Grounds<'a>,
     inspection: &'i mut Inspection<'t>,
     until: Time,
 }
 
 impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
-    pub(super) fn new(question: &'a Question<'a>, inspection: &'i mut Inspection<'t>) -> Self {
+    pub(super) fn new(grounds: Grounds<'a>, inspection: &'i mut Inspection<'t>) -> Self {
         Self {
-            question,
+            grounds,
             inspection,
             until: Time(i64::MAX),
         }
     }
 
-    pub(super) fn run(mut self, bytes: &[u8]) -> Option<(Td, Time)> {
-        let Question { roots, now, .. } = *self.question;
+    pub(super) fn run(mut self, bytes: &[u8]) -> Option<Findings> {
+        let Grounds { roots, now, .. } = self.grounds;
         let quote = self.inspection.check(
             ("tdx-1", "quote"),
             || Quote::parse(bytes),
@@ -55,7 +77,8 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
             |pck| format!("FMSPC {}, to {}", pck.platform.fmspc, words(pck.vendor)),
         )?;
         self.until = self.until.min(pck.until);
-        if pck.vendor == Vendor::Simulated {
+        let simulated = pck.vendor == Vendor::Simulated;
+        if simulated {
             self.inspection.mark_simulated();
         }
         let root_list = self.revocation(&pck)?;
@@ -72,14 +95,7 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
         );
         let standing =
             documents.and_then(|documents| self.standing(&documents, report, &pck, &quote));
-        let policy = self.question.policy;
-        if let Some(standing) = &standing {
-            wanted::check_standing(standing, policy, self.inspection);
-        }
-        wanted::check_td(report, &pck.platform, policy, self.inspection);
-        let event_log = self.event_log(report);
-        let standing = standing?;
-        let td = Td {
+        let td = standing.map(|standing| Td {
             version: quote.version,
             report: *report,
             platform: pck.platform.clone(),
@@ -91,15 +107,22 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
             advisories: standing.advisories,
             tcb_date: standing.date,
             evaluation: standing.evaluation,
-            event_log,
+            event_log: None,
             trailing_bytes: quote.trailing.count,
-        };
-        Some((td, self.until))
+        });
+        Some(Findings {
+            report: *report,
+            platform: pck.platform.clone(),
+            td,
+            root: Hex(sha256(&[pck.root.der])),
+            simulated,
+            until: self.until,
+        })
     }
 
     fn trailing(&mut self, Trailing { count, zero }: Trailing) {
         const CHECK: (&str, &str) = ("tdx-1", "nothing follows");
-        match &self.question.policy.trailing_accepted {
+        match self.grounds.trailing_accepted {
             Some(why) if !zero => self.inspection.skip(CHECK, why),
             _ => {
                 self.inspection.check(
@@ -113,9 +136,9 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
 
     /// The root's list, once both lists are shown to be Intel's, fresh, and to name none of the chain.
     fn revocation(&mut self, pck: &PckChain<'_>) -> Option<RevocationList<'a>> {
-        let Question {
+        let Grounds {
             collateral, now, ..
-        } = *self.question;
+        } = self.grounds;
         let (list, until) = self.inspection.check(
             ("tdx-3", "root CRL"),
             || {
@@ -147,9 +170,9 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
         pck: &PckChain<'_>,
         root_list: &RevocationList<'_>,
     ) -> Option<(TcbInfo, QeIdentity)> {
-        let Question {
+        let Grounds {
             collateral, now, ..
-        } = *self.question;
+        } = self.grounds;
         let signed = collateral.signed_tcb_info();
         let info = self.inspection.check(
             ("tdx-4", "TCB info"),
@@ -212,28 +235,6 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
                 || tcb::check_qe(identity, &quote.qe),
                 |()| "Intel's quoting enclave".to_owned(),
             );
-        }
-    }
-
-    fn event_log(&mut self, report: &TdReport) -> Option<EventLog> {
-        const CHECK: (&str, &str) = ("tdx-9", "event log");
-        match (
-            self.question.event_log,
-            &self.question.policy.event_log_unchecked,
-        ) {
-            (None, Some(why)) => {
-                self.inspection.skip(CHECK, why);
-                None
-            }
-            (log, _) => self.inspection.check(
-                CHECK,
-                || {
-                    let log = EventLog::parse(log.ok_or(Rejection::EventLogMissing)?)?;
-                    log.check(&report.rtmr)?;
-                    Ok(log)
-                },
-                |log| format!("{} events make the registers", log.events.len()),
-            ),
         }
     }
 

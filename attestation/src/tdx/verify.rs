@@ -1,12 +1,19 @@
-//! The whole procedure for one quote: its question, its answer, and the two ways to ask.
+//! The whole procedure for one quote: its question, its answer, and the ways to ask.
 //!
 //! It starts from "refused": a TD is returned only after the last check.
 
 use serde::Serialize;
 
 use super::{
-    collateral::Collateral, event_log::EventLog, pck::Platform, policy::TdxPolicy,
-    procedure::Procedure, report::TdReport, roots::Roots, status::Status,
+    collateral::Collateral,
+    event_log::EventLog,
+    pck::Platform,
+    policy::TdxPolicy,
+    procedure::{Grounds, Procedure},
+    report::TdReport,
+    roots::Roots,
+    status::Status,
+    wanted,
 };
 use crate::{
     Rejection, Time,
@@ -90,19 +97,112 @@ impl Verified {
     }
 }
 
+/// How a quote came out.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    found: Option<(Td, Time)>,
+    failures: Vec<Rejection>,
+    transcript: Transcript,
+}
+
+impl Examined {
+    /// Everything that is wrong, in order; nothing, if the TD is genuine and wanted.
+    pub fn failures(&self) -> &[Rejection] {
+        &self.failures
+    }
+
+    /// Every check, in order.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// The TD, if it is genuine, wanted or not: each signature holds, and Intel has not revoked what made it.
+    pub fn td(&self) -> Option<&Td> {
+        self.found.as_ref().map(|(td, _)| td)
+    }
+
+    /// When the first certificate, list or document that this rests on ends.
+    pub fn until(&self) -> Option<Time> {
+        self.found.as_ref().map(|(_, until)| *until)
+    }
+}
+
+/// Examines the quote of a TD, to the first failure or through every check that can be made.
+pub fn examine(quote: &[u8], question: &Question<'_>, patience: Patience) -> Examined {
+    let mut transcript = Transcript::default();
+    let mut inspection = Inspection::new(&mut transcript, patience);
+    let found = run(quote, question, &mut inspection);
+    let mut failures = inspection.failures();
+    if found.is_none() && failures.is_empty() {
+        // Without a TD there is a failure; this keeps it a refusal if that should ever change.
+        failures.push(Rejection::QuoteTruncated);
+    }
+    Examined {
+        found: found
+            .filter(|Found { genuine, .. }| *genuine)
+            .map(|Found { td, until, .. }| (td, until)),
+        failures,
+        transcript,
+    }
+}
+
+/// A TD that could be read to its end, whether or not its signatures hold.
+struct Found {
+    td: Td,
+    until: Time,
+    /// Whether every signature holds and Intel stands by the keys.
+    genuine: bool,
+}
+
+/// Steps tdx-1 to tdx-9.
+fn run(quote: &[u8], question: &Question<'_>, inspection: &mut Inspection<'_>) -> Option<Found> {
+    let Question {
+        roots,
+        collateral,
+        event_log,
+        policy,
+        now,
+    } = *question;
+    let grounds = Grounds {
+        roots,
+        collateral,
+        trailing_accepted: policy.trailing_accepted.as_deref(),
+        now,
+    };
+    let found = Procedure::new(grounds, inspection).run(quote)?;
+    let is_clean = inspection.is_clean();
+    let Some(td) = found.td else {
+        wanted::check_td_and_log(
+            &found.report,
+            &found.platform,
+            policy,
+            event_log,
+            inspection,
+        );
+        return None;
+    };
+    let event_log = wanted::check(&td, policy, event_log, inspection);
+    Some(Found {
+        genuine: is_clean && td.status != Status::Revoked,
+        td: Td { event_log, ..td },
+        until: found.until,
+    })
+}
+
 /// Verifies the quote of a TD.
 pub fn verify(quote: &[u8], question: &Question<'_>) -> Result<Verified, Refusal> {
-    let mut transcript = Transcript::default();
-    let mut inspection = Inspection::new(&mut transcript, Patience::First);
-    let found = Procedure::new(question, &mut inspection).run(quote);
-    match (found, inspection.failures().into_iter().next()) {
+    let Examined {
+        found,
+        failures,
+        transcript,
+    } = examine(quote, question, Patience::First);
+    match (found, failures.into_iter().next()) {
         (Some((td, until)), None) => Ok(Verified {
             td,
             until,
             transcript,
         }),
         (_, rejection) => Err(Refusal {
-            // Without a TD there is a failure; this keeps it a refusal if that should ever change.
             rejection: rejection.unwrap_or(Rejection::QuoteTruncated),
             transcript,
         }),
@@ -111,9 +211,10 @@ pub fn verify(quote: &[u8], question: &Question<'_>) -> Result<Verified, Refusal
 
 /// Makes every check that can be made, failures or not: what is wrong with this quote? An empty list means nothing.
 pub fn explain(quote: &[u8], question: &Question<'_>) -> (Vec<Rejection>, Transcript) {
-    let mut transcript = Transcript::default();
-    let mut inspection = Inspection::new(&mut transcript, Patience::All);
-    Procedure::new(question, &mut inspection).run(quote);
-    let failures = inspection.failures();
+    let Examined {
+        failures,
+        transcript,
+        ..
+    } = examine(quote, question, Patience::All);
     (failures, transcript)
 }

@@ -1,15 +1,16 @@
-//! Step tdx-8: is this genuine TD, on this platform, one that the policy wants?
+//! Steps tdx-8 and tdx-9: is this genuine TD, on this platform, one that the policy wants, and does its event log explain it?
 
 use super::{
     attributes::{
         DEBUG, MIGRATABLE, PERFMON, PROFILING, RESERVED, SEPT_VE_DISABLE, SERVTD_EXT, XFAM_ALWAYS,
         XFAM_KNOWN,
     },
+    event_log::EventLog,
     pck::Platform,
-    policy::TdxPolicy,
+    policy::{Evaluation, NOTHING_ASKED, TdxPolicy},
     report::TdReport,
     status::Status,
-    tcb::Standing,
+    verify::Td,
 };
 use crate::{
     Rejection,
@@ -20,26 +21,45 @@ use crate::{
 
 const STEP: &str = "tdx-8";
 
-/// Is the platform current enough?
-pub(super) fn check_standing(
-    standing: &Standing,
+/// Everything that the policy wants. The events are those that explain the registers, if a log came along.
+pub(super) fn check(
+    td: &Td,
     policy: &TdxPolicy,
+    event_log: Option<&[u8]>,
     inspection: &mut Inspection<'_>,
-) {
-    let found = standing.status;
+) -> Option<EventLog> {
+    check_standing(td, policy, inspection);
+    check_td_and_log(&td.report, &td.platform, policy, event_log, inspection)
+}
+
+/// What can be said of a TD whose platform's standing is not known: to explain what else is wrong, never to accept.
+pub(super) fn check_td_and_log(
+    report: &TdReport,
+    platform: &Platform,
+    policy: &TdxPolicy,
+    event_log: Option<&[u8]>,
+    inspection: &mut Inspection<'_>,
+) -> Option<EventLog> {
+    check_td(report, platform, policy, inspection);
+    check_event_log(report, policy, event_log, inspection)
+}
+
+/// Is the platform current enough?
+fn check_standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+    let found = td.status;
     let status = || match found {
         Status::Revoked => Err(Rejection::TcbRevoked),
         _ if policy.statuses.contains(&found) => Ok(()),
         _ => Err(Rejection::TcbStatusRefused {
             found,
-            advisories: standing.advisories.join(", "),
+            advisories: td.advisories.join(", "),
         }),
     };
     inspection.check((STEP, "TCB status"), status, |()| found.to_string());
-    let found = standing.evaluation;
+    let found = td.evaluation;
     match policy.minimum_evaluation {
-        None => inspection.skip((STEP, "evaluation number"), crate::verdict::LEFT_OPEN),
-        Some(floor) => {
+        Evaluation::Unchecked { ref why } => inspection.skip((STEP, "evaluation number"), why),
+        Evaluation::AtLeast(floor) => {
             let below = || Rejection::TcbEvaluationBelowFloor { found, floor };
             inspection.check(
                 (STEP, "evaluation number"),
@@ -50,7 +70,7 @@ pub(super) fn check_standing(
     }
     let named = || {
         let mut refused = policy.refused_advisories.iter();
-        match refused.find(|advisory| standing.advisories.contains(advisory)) {
+        match refused.find(|advisory| td.advisories.contains(advisory)) {
             None => Ok(()),
             Some(advisory) => Err(Rejection::TcbAdvisoryRefused {
                 advisory: advisory.clone(),
@@ -58,12 +78,12 @@ pub(super) fn check_standing(
         }
     };
     inspection.check((STEP, "advisories"), named, |()| {
-        format!("{} apply, none is refused", standing.advisories.len())
+        format!("{} apply, none is refused", td.advisories.len())
     });
 }
 
 /// Is the TD set up as it must be, and the one that is wanted?
-pub(super) fn check_td(
+fn check_td(
     report: &TdReport,
     platform: &Platform,
     policy: &TdxPolicy,
@@ -95,12 +115,17 @@ pub(super) fn check_td(
     for ((name, wanted), found) in names.into_iter().zip(&policy.rtmr).zip(report.rtmr) {
         pin(name, wanted, found);
     }
-    expect(
-        "REPORTDATA",
-        &policy.report_data,
-        report.report_data,
-        inspection,
-    );
+    if policy.report_data == NOTHING_ASKED {
+        let unasked = || Err(Rejection::FreshnessUnchecked);
+        inspection.check((STEP, "REPORTDATA"), unasked, |()| String::new());
+    } else {
+        expect(
+            "REPORTDATA",
+            &policy.report_data,
+            report.report_data,
+            inspection,
+        );
+    }
 }
 
 fn expect<const N: usize>(
@@ -230,5 +255,29 @@ fn check_platform(platform: &Platform, policy: &TdxPolicy, inspection: &mut Insp
                 None => "the certificate does not say".to_owned(),
             },
         );
+    }
+}
+
+fn check_event_log(
+    report: &TdReport,
+    policy: &TdxPolicy,
+    log: Option<&[u8]>,
+    inspection: &mut Inspection<'_>,
+) -> Option<EventLog> {
+    const CHECK: (&str, &str) = ("tdx-9", "event log");
+    match (log, &policy.event_log_unchecked) {
+        (None, Some(why)) => {
+            inspection.skip(CHECK, why);
+            None
+        }
+        (log, _) => inspection.check(
+            CHECK,
+            || {
+                let log = EventLog::parse(log.ok_or(Rejection::EventLogMissing)?)?;
+                log.check(&report.rtmr)?;
+                Ok(log)
+            },
+            |log| format!("{} events make the registers", log.events.len()),
+        ),
     }
 }

@@ -101,6 +101,8 @@ pub(crate) struct Telling {
 pub(crate) enum EvidenceCommand {
     /// Verify an AMD SEV-SNP report in a file
     Snp(SnpArguments),
+    /// Verify the quote of an Intel TDX guest in a file
+    Tdx(TdxArguments),
     /// Verify the evidence of NVIDIA GPUs in a file
     Nvidia(NvidiaArguments),
     /// Verify a saved session in a file
@@ -173,6 +175,39 @@ pub(crate) enum SnpInput {
 /// What a virtual TPM is asked with: as many bytes as it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TpmNonce(pub(crate) Vec<u8>);
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify tdx --quote quote.bin --collateral collateral.json"
+)]
+pub(crate) struct TdxArguments {
+    /// The quote: bytes or hex text; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) quote: PathBuf,
+    /// What Intel says about the platform: TCB info, QE identity and revocation lists with their chains, one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub(crate) collateral: PathBuf,
+    /// What was measured into the run-time registers: the CCEL table's data
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event_log: Option<PathBuf>,
+    /// What the TD was asked to put into `REPORTDATA`: up to 64 bytes in hex, filled up with zeros
+    #[arg(long, value_name = "HEX", value_parser = report_data)]
+    pub(crate) report_data: Option<[u8; 64]>,
+    /// Go without; the verdict then lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<TdxInput>,
+    #[command(flatten)]
+    pub(crate) options: FileOptions,
+}
+
+/// What a verification of a quote may go without, though a policy asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TdxInput {
+    /// Event log: what made the run-time registers
+    EventLog,
+    /// Knowing, by --report-data, that the quote is not an old one
+    Freshness,
+}
 
 #[derive(Debug, Args)]
 #[command(

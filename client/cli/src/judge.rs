@@ -3,16 +3,18 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
-use chrysalis_attestation::{Bound, Collateral, Time, Trusted, policy::Policy};
+use chrysalis_attestation::{
+    Collateral, Genuine, Time, Trusted, Verdict, policy::Policy, verdict::Check,
+};
 use chrysalis_client::{Error, RelyingParty, SavedSession, genuine, system_time};
 
-use crate::{Outcome, arguments::Judging, collateral, files};
+use crate::{arguments::Judging, collateral, files};
 
 /// What evidence is held against.
 pub(crate) enum Judge {
     /// A policy.
     Policy(Box<RelyingParty>),
-    /// AMD's roots only: nobody said what is wanted.
+    /// The vendors' roots only: nobody said what is wanted.
     Vendor { collateral: Collateral, now: Time },
 }
 
@@ -21,15 +23,23 @@ pub(crate) enum Found {
     /// It is what the policy wants.
     Trusted(Box<Trusted>),
     /// It is real, and nobody said whether it is wanted.
-    Genuine(Box<Bound>),
+    Genuine(Box<Genuine>),
 }
 
 impl Found {
-    /// Genuine is not yet trusted.
-    pub(crate) fn outcome(&self) -> Outcome {
+    /// As people and programs are told.
+    pub(crate) fn verdict(&self) -> Verdict<'_> {
         match self {
-            Self::Trusted(_) => Outcome::Yes,
-            Self::Genuine(_) => Outcome::No,
+            Self::Trusted(trusted) => Verdict::trusted(trusted),
+            Self::Genuine(genuine) => Verdict::genuine(genuine),
+        }
+    }
+
+    /// Every check.
+    pub(crate) fn checks(&self) -> &[Check] {
+        match self {
+            Self::Trusted(trusted) => trusted.transcript().checks(),
+            Self::Genuine(genuine) => genuine.peer().transcript().checks(),
         }
     }
 }

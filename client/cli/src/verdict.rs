@@ -11,13 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{Outcome, judge::Found, printable::printable};
 
-/// The code of evidence that is real, and that nobody said they want.
-const NO_POLICY: &str = "policy_missing";
-const NO_POLICY_TEXT: &str = "\
-genuine, not trusted: no policy says what is wanted
-the evidence is signed by AMD hardware and is about this conversation
-hint: `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints a policy; give it with --policy
-";
+const NO_POLICY_HINT: &str = "hint: `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints a policy; give it with --policy";
 
 /// Ends a command whose peer was refused; errors that are no verdict go on as errors.
 pub(crate) fn refuse(error: Error) -> anyhow::Result<Outcome> {
@@ -35,12 +29,16 @@ pub(crate) fn one_line(trusted: &Trusted) -> String {
     } else {
         ""
     };
-    let image = hex::encode(trusted.report().launch_digest);
+    let image = hex::encode(trusted.cpu().measurement());
     let image = image.get(..12).unwrap_or_default();
+    let gpus = match trusted.gpus().len() {
+        0 => String::new(),
+        count => format!("{count} GPU(s), "),
+    };
     format!(
-        "trusted{simulated} until {}: AMD SEV-SNP, {}, image {image}…, this TLS session",
+        "trusted{simulated} until {}: {}, {gpus}image {image}…, this TLS session",
         trusted.until(),
-        trusted.product(),
+        trusted.cpu(),
     )
 }
 
@@ -66,8 +64,8 @@ pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
         }
     }
     let written = match found {
-        Ok(Found::Trusted(trusted)) => writeln!(text, "{}", Verdict::trusted(trusted)),
-        Ok(Found::Genuine(_)) => text.write_str(NO_POLICY_TEXT),
+        Ok(found @ Found::Trusted(_)) => writeln!(text, "{}", found.verdict()),
+        Ok(found @ Found::Genuine(_)) => writeln!(text, "{}\n{NO_POLICY_HINT}", found.verdict()),
         Err(Error::Refused(refusal)) => writeln!(text, "{}", Verdict::refused(refusal)),
         Err(error) => {
             writeln!(
@@ -85,30 +83,18 @@ pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
 /// What was found, for programs: one object.
 pub(crate) fn json(found: &Result<Found, Error>) -> anyhow::Result<Value> {
     Ok(match found {
-        Ok(Found::Trusted(trusted)) => {
-            let mut verdict = serde_json::to_value(Verdict::trusted(trusted))?;
-            verdict["claims"]["measurement"] = hex::encode(trusted.report().launch_digest).into();
-            verdict
-        }
-        Ok(Found::Genuine(_)) => {
-            rejected(NO_POLICY, "no policy says what is wanted", checks(found))
-        }
+        Ok(found) => serde_json::to_value(found.verdict())?,
         Err(Error::Refused(refusal)) => serde_json::to_value(Verdict::refused(refusal))?,
-        Err(error) => rejected(error.code(), &error.to_string(), checks(found)),
-    })
-}
-
-fn rejected(code: &str, detail: &str, checks: &[Check]) -> Value {
-    json!({
-        "verdict": "rejected", "code": code, "detail": detail, "simulated": false,
-        "checks": checks, "claims": null,
+        Err(error) => json!({
+            "verdict": "rejected", "code": error.code(), "detail": error.to_string(),
+            "hint": error.hint(), "simulated": false, "until": null, "checks": [], "claims": null,
+        }),
     })
 }
 
 fn checks(found: &Result<Found, Error>) -> &[Check] {
     match found {
-        Ok(Found::Trusted(trusted)) => trusted.transcript().checks(),
-        Ok(Found::Genuine(bound)) => bound.transcript().checks(),
+        Ok(found) => found.checks(),
         Err(Error::Refused(refusal)) => refusal.transcript.checks(),
         Err(_) => &[],
     }

@@ -141,7 +141,7 @@ impl Enclave {
         Evidence {
             cpu: CpuReport::Snp(report.to_vec()),
             claims,
-            gpus: vec![0x80],
+            gpus: Vec::new(),
             endorsements,
         }
         .encode()

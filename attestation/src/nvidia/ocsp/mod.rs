@@ -46,6 +46,13 @@ pub struct OcspAnswer {
     pub nonce: Option<[u8; NONCE_SIZE]>,
 }
 
+impl OcspAnswer {
+    /// One that this verifier did not ask for.
+    pub fn brought_along(der: Vec<u8>) -> Self {
+        Self { der, nonce: None }
+    }
+}
+
 /// Which answers are good enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terms {

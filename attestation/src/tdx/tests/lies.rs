@@ -10,12 +10,13 @@ use super::{
     vendor::{Case, PCK, Scene, Signer, WHY, leaf, pem},
 };
 use crate::{
-    Rejection,
+    Patience, Rejection,
     policy::Expect,
     tdx::{
-        Roots, Status,
+        Examined, Roots, Status,
         attributes::{DEBUG, MIGRATABLE, PERFMON, SERVTD_EXT},
-        explain,
+        examine, explain,
+        policy::{Evaluation, NOTHING_ASKED},
         report::Layout,
         split_answer,
     },
@@ -171,7 +172,7 @@ const LIES: &[(&str, Lie)] = &[
     ("tcb_status_refused", Signed(|scene| scene.td[2] = 3)),
     (
         "tcb_evaluation_below_floor",
-        Arrived(|case| case.policy.minimum_evaluation = Some(18)),
+        Arrived(|case| case.policy.minimum_evaluation = Evaluation::AtLeast(18)),
     ),
     (
         "tcb_advisory_refused",
@@ -235,6 +236,8 @@ fn every_rejection_is_provoked() {
     let reasons = Rejection::ALL.iter();
     let listed: BTreeSet<_> = reasons
         .filter(|reason| reason.step.starts_with("tdx-"))
+        // Only a bundle can lack it: the tests of bundles have that lie.
+        .filter(|reason| reason.code != "tdx_collateral_missing")
         .map(|reason| reason.code)
         .collect();
     assert_eq!(told, listed);
@@ -264,6 +267,13 @@ fn revoked_is_refused_whatever_the_policy_lists() {
     let mut case = scene.case();
     case.policy.statuses = Status::ALL.to_vec();
     assert_eq!(case.verify(), Err(Rejection::TcbRevoked));
+}
+
+#[test]
+fn a_quote_is_no_answer_where_nothing_was_asked() {
+    let mut case = Scene::new().case();
+    case.policy.report_data = NOTHING_ASKED;
+    assert_eq!(case.verify(), Err(Rejection::FreshnessUnchecked));
 }
 
 #[test]
@@ -298,6 +308,38 @@ fn what_a_policy_accepts_has_its_reason_in_the_transcript() {
             checks.filter(|check| check.outcome == Outcome::NotChecked && check.detail == WHY);
         assert!(open.into_iter().any(|check| check.name == name), "{name}");
     }
+}
+
+fn looked_at(case: &Case, patience: Patience) -> Examined {
+    let found = case.ask(|quote, question| examine(quote, question, patience));
+    found.expect("collateral")
+}
+
+#[test]
+fn a_genuine_td_is_known_though_nobody_wants_it() {
+    let mut scene = Scene::new();
+    scene.set(DEBUG);
+    scene.td[2] = 3;
+    let mut case = scene.case();
+    for patience in [Patience::First, Patience::All] {
+        let examined = looked_at(&case, patience);
+        let td = examined.td().expect("genuine");
+        assert_eq!(td.status, Status::OutOfDate);
+        assert!(examined.until().is_some());
+        assert_eq!(examined.failures()[0].code(), "tcb_status_refused");
+    }
+    // Of what no key of Intel's signed, nothing is known.
+    case.quote[710] ^= 1;
+    for patience in [Patience::First, Patience::All] {
+        let examined = looked_at(&case, patience);
+        assert_eq!(examined.failures()[0], Rejection::QuoteSignature);
+        assert_eq!(examined.td(), None);
+    }
+    let mut scene = Scene::new();
+    scene.tcb_info["tcbLevels"][1]["tcbStatus"] = json!("Revoked");
+    let examined = looked_at(&scene.case(), Patience::All);
+    assert_eq!(examined.failures(), [Rejection::TcbRevoked]);
+    assert_eq!(examined.td(), None);
 }
 
 #[test]

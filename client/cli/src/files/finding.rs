@@ -178,6 +178,7 @@ fn flag(rejection: &Rejection) -> Option<&'static str> {
             Some("--report-data HEX, --nonce HEX for a vTPM's quote, or --without freshness")
         }
         Rejection::VtpmPcrsMissing => Some("--without pcrs"),
+        Rejection::EventLogMissing => Some("--event-log FILE; or --without event-log"),
         Rejection::OcspMissing { .. } => Some("--without ocsp"),
         Rejection::RimMissing { .. } => Some("--without rim"),
         Rejection::GpuFwidMissing => Some("--without fwid"),

@@ -7,6 +7,9 @@ use std::fmt;
 use chrysalis_attestation::snp::{hcl, report::REPORT_SIZE, table};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
+/// TDREPORT, as the TDX module gives it to the guest.
+const TD_REPORT_SIZE: usize = 1024;
+
 /// The kinds that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -16,6 +19,9 @@ pub(super) enum Kind {
     HclTdx,
     TdxQuote,
     SgxQuote,
+    TdReport,
+    EventLog,
+    EventLogTable,
     GpuReport,
     TpmQuote,
     Certificate,
@@ -45,6 +51,9 @@ impl Kind {
             [2..=5, 0, 0, 0, ..] if bytes.len() == REPORT_SIZE => return Self::SnpReport,
             [4 | 5, 0, 2 | 3, 0, 0x81, 0, 0, 0, ..] => return Self::TdxQuote,
             [3, 0, 2 | 3, 0, ..] | [4 | 5, 0, 2 | 3, 0, 0, 0, 0, 0, ..] => return Self::SgxQuote,
+            [0x81, 0, 0 | 1, 0, ..] if bytes.len() == TD_REPORT_SIZE => return Self::TdReport,
+            [b'C', b'C', b'E', b'L', ..] => return Self::EventLogTable,
+            _ if is_event_log(bytes) => return Self::EventLog,
             [0x11, 0xE0, ..] => return Self::GpuReport,
             [0xFF, b'T', b'C', b'G', ..] => return Self::TpmQuote,
             [0x30, 0x80..=0x84, ..] => return Self::of_der(bytes),
@@ -105,6 +114,13 @@ impl fmt::Display for Kind {
             Self::HclTdx => "an Azure HCL report of a TDX guest",
             Self::TdxQuote => "a TDX quote",
             Self::SgxQuote => "an SGX quote",
+            Self::TdReport => {
+                "a TDREPORT (only its own machine can check it, and makes a quote from it)"
+            }
+            Self::EventLog => "an event log",
+            Self::EventLogTable => {
+                "the table that says where the event log is (it is in acpi/tables/data/CCEL)"
+            }
             Self::GpuReport => "a GPU report",
             Self::TpmQuote => "a TPM's quote",
             Self::Certificate => "a certificate",
@@ -120,6 +136,12 @@ impl fmt::Display for Kind {
             Self::Unknown => "something unknown",
         })
     }
+}
+
+/// A TCG2 log begins with an event that says which layout the others have.
+fn is_event_log(bytes: &[u8]) -> bool {
+    let first = bytes.get(32..);
+    first.is_some_and(|data| data.starts_with(b"Spec ID Event"))
 }
 
 /// What hex text stands for; `None` if the bytes are no hex text.
@@ -154,6 +176,8 @@ mod tests {
         assert_eq!(Kind::of(&wrapped), Kind::Hcl);
         wrapped[1224] = 4;
         assert_eq!(Kind::of(&wrapped), Kind::HclTdx);
+        let mut log = long(&[], 32);
+        log.extend(b"Spec ID Event03");
         for (bytes, kind) in [
             (Vec::new(), Kind::Empty),
             (b" \n".to_vec(), Kind::Empty),
@@ -161,6 +185,9 @@ mod tests {
             (long(&[4], REPORT_SIZE + 1), Kind::Unknown),
             (long(&[4, 0, 2, 0, 0x81], 4000), Kind::TdxQuote),
             (long(&[3, 0, 2, 0], 4000), Kind::SgxQuote),
+            (long(&[0x81], TD_REPORT_SIZE), Kind::TdReport),
+            (b"CCEL8\0\0\0".to_vec(), Kind::EventLogTable),
+            (log, Kind::EventLog),
             (vec![0x11, 0xE0], Kind::GpuReport),
             (b"\xFFTCG\x80\x18".to_vec(), Kind::TpmQuote),
             (b"ff544347".to_vec(), Kind::TpmQuote),

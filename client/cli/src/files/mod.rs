@@ -1,10 +1,11 @@
-//! `verify snp` and `verify nvidia`: evidence by itself, every input a file. Nothing here touches the network.
+//! `verify snp`, `verify tdx` and `verify nvidia`: evidence by itself, every input a file. Nothing here touches the network.
 
 mod finding;
 mod input;
 mod kind;
 pub(crate) mod nvidia;
 pub(crate) mod snp;
+pub(crate) mod tdx;
 mod vtpm;
 
 pub(crate) use input::read_policy;

@@ -4,8 +4,8 @@ use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Patience, Rejection, pem,
     policy::Policy,
-    roots::Roots,
     snp::{
+        Roots,
         examine::{Examined, Question, examine, examine_wrapped},
         hcl,
         report::{Report, SigningKey},
@@ -60,7 +60,9 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
     }
     let finding = match gather(&certificates, lists) {
         Ok(collateral) => {
-            let roots = policy.as_ref().map_or_else(Roots::amd, Policy::roots);
+            let roots = policy
+                .as_ref()
+                .map_or_else(Roots::amd, |policy| policy.roots().amd);
             let question = Question {
                 roots: &roots,
                 collateral: &collateral,
@@ -99,8 +101,10 @@ fn policy(arguments: &SnpArguments) -> anyhow::Result<Option<Policy>> {
     let mut policy = Policy::parse(&read_policy(path)?)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("the policy {} cannot be used", path.display()))?;
-    if goes_without(arguments, SnpInput::Crl) {
-        let why = &mut policy.snp.revocation_unchecked;
+    if let Some(snp) = &mut policy.snp
+        && goes_without(arguments, SnpInput::Crl)
+    {
+        let why = &mut snp.revocation_unchecked;
         why.get_or_insert_with(|| WITHOUT_CRL.to_owned());
     }
     if goes_without(arguments, SnpInput::Freshness) {

@@ -100,10 +100,11 @@ fn evidence(page: &mut Page, evidence: &Evidence) {
         _ => page.heading("cpu report", "of a kind that this version does not know"),
     }
     claims::show(page, &evidence.claims);
-    match evidence.gpus.as_slice() {
-        [0x80] => page.heading("gpu evidence", "none"),
-        bytes => page.heading("gpu evidence", &format!("{} bytes", bytes.len())),
-    }
+    let gpus = match evidence.gpus.len() {
+        0 => "none".to_owned(),
+        count => format!("of {count} GPU(s)"),
+    };
+    page.heading("gpu evidence", &gpus);
     for (number, der) in endorsements.certificates.iter().enumerate() {
         page.heading(
             &format!("certificate {}", number + 1),

@@ -1,10 +1,16 @@
 //! Every check that was made, in order, and how it came out; and the verdict that people and programs read.
 
+mod claims;
+mod ear;
+mod summary;
+
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::{Rejection, Time, Trusted, claims::Claims};
+use self::claims::Claims;
+pub(crate) use self::summary::Told;
+use crate::{Genuine, Peer, Rejection, Time, Trusted};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,6 +42,11 @@ impl Check {
     pub fn is_left_open(&self) -> bool {
         self.outcome == Outcome::NotChecked && self.detail == LEFT_OPEN
     }
+
+    /// Whether a verdict names it among what was not checked.
+    fn is_open(&self) -> bool {
+        self.outcome == Outcome::NotChecked && ![LEFT_OPEN, NO_POLICY].contains(&&*self.detail)
+    }
 }
 
 /// Every check so far.
@@ -53,6 +64,8 @@ struct Deferred(Vec<Rejection>);
 
 /// Why a check was not made that the policy could ask for and does not.
 pub(crate) const LEFT_OPEN: &str = "the policy leaves it open";
+/// Why a check was not made that only a policy could ask for, and there is none.
+pub const NO_POLICY: &str = "no policy says what is wanted";
 
 impl Transcript {
     /// One that goes on after a failure, to explain: [`Self::settle`] then says that all is well, and keeps what is not.
@@ -164,20 +177,43 @@ impl From<Rejection> for Refusal {
     }
 }
 
-/// What a person or a program is told. As text by `Display`, as JSON by `Serialize`.
+/// What a person or a program is told. As text by `Display`, as JSON by `Serialize` (docs/spec/verdict.schema.json), as the
+/// claims of an attestation result by [`Verdict::ear`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict<'a> {
     #[serde(rename = "verdict")]
-    word: &'static str,
+    word: Word,
     code: Option<&'static str>,
     detail: Option<String>,
     hint: Option<&'static str>,
     simulated: bool,
     until: Option<Time>,
     checks: &'a [Check],
-    claims: Option<&'a Claims>,
+    claims: Option<Claims<'a>>,
     #[serde(skip)]
-    lines: Vec<[String; 3]>,
+    peer: Option<&'a Peer>,
+}
+
+/// The verdict in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    /// It is what the policy wants.
+    Trusted,
+    /// It is real, and nobody said whether it is wanted.
+    Genuine,
+    /// It was refused.
+    Rejected,
+}
+
+impl Word {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Genuine => "genuine",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 impl<'a> Verdict<'a> {
@@ -191,23 +227,32 @@ impl<'a> Verdict<'a> {
 
     /// Of a peer that is trusted.
     pub fn trusted(trusted: &'a Trusted) -> Self {
+        Self::about(Word::Trusted, trusted.peer())
+    }
+
+    /// Of a peer of which nobody said whether it is wanted.
+    pub fn genuine(genuine: &'a Genuine) -> Self {
+        Self::about(Word::Genuine, genuine.peer())
+    }
+
+    fn about(word: Word, peer: &'a Peer) -> Self {
         Self {
-            word: "trusted",
+            word,
             code: None,
             detail: None,
             hint: None,
-            simulated: trusted.simulated(),
-            until: Some(trusted.until()),
-            checks: trusted.transcript().checks(),
-            claims: Some(trusted.claims()),
-            lines: trusted.summary(),
+            simulated: peer.simulated(),
+            until: Some(peer.until()),
+            checks: peer.transcript().checks(),
+            claims: Some(Claims::of(peer)),
+            peer: Some(peer),
         }
     }
 
     /// Of evidence that was refused.
     pub fn refused(refusal: &'a Refusal) -> Self {
         Self {
-            word: "rejected",
+            word: Word::Rejected,
             code: Some(refusal.rejection.code()),
             detail: Some(refusal.rejection.to_string()),
             hint: Some(refusal.rejection.hint()),
@@ -215,13 +260,13 @@ impl<'a> Verdict<'a> {
             until: None,
             checks: refusal.transcript.checks(),
             claims: None,
-            lines: Vec::new(),
+            peer: None,
         }
     }
 
     /// Whether the peer is trusted.
     pub fn is_trusted(&self) -> bool {
-        self.code.is_none()
+        self.word == Word::Trusted
     }
 }
 
@@ -235,23 +280,29 @@ impl fmt::Display for Verdict<'_> {
             };
             return write!(f, "not trusted: {code}{simulated}\n{detail}\nhint: {hint}");
         }
-        for [name, what, how] in &self.lines {
+        for [name, what, how] in self.peer.map(summary::lines).unwrap_or_default() {
             let line = format!("{name:<7} {what:<24} {how}");
             writeln!(f, "{}", line.trim_end())?;
         }
+        let mut open = Vec::new();
         for check in self.checks {
-            if check.outcome == Outcome::NotChecked && !check.is_left_open() {
-                writeln!(
-                    f,
-                    "open    {:<24} not checked: {}",
-                    check.name, check.detail
-                )?;
+            let line = (check.name, check.detail.as_str());
+            // Several GPUs leave the same line; without a policy everything is open, and the last line says so.
+            if check.is_open() && !open.contains(&line) {
+                open.push(line);
             }
         }
+        for (name, why) in open {
+            writeln!(f, "open    {name:<24} not checked: {why}")?;
+        }
         let simulated = if self.simulated { " (simulated)" } else { "" };
-        match self.until {
-            Some(until) => write!(f, "trusted{simulated} until {until}"),
-            None => write!(f, "trusted{simulated}"),
+        write!(f, "{}{simulated}", self.word.as_str())?;
+        if let Some(until) = self.until {
+            write!(f, " until {until}")?;
+        }
+        match self.word {
+            Word::Genuine => write!(f, "; {NO_POLICY}"),
+            Word::Trusted | Word::Rejected => Ok(()),
         }
     }
 }

@@ -1,0 +1,136 @@
+//! What Intel's service says about a platform: TCB info, QE identity and two revocation lists.
+
+use super::{FMSPC, Intel, pem};
+use crate::{
+    CrlProfile,
+    x509::{after, rfc3339},
+};
+use chrysalis_attestation::{Time, tdx::Collateral};
+use serde_json::{Value, json};
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+/// Intel's statements hold for 30 days.
+const AGE: i64 = 14 * DAY;
+
+/// The service's statements before they are signed. Tests change any of them.
+#[derive(Debug, Clone)]
+pub struct Statements {
+    /// What `tcbInfo` holds.
+    pub tcb_info: Value,
+    /// What `enclaveIdentity` holds.
+    pub qe_identity: Value,
+    /// The root's revocation list.
+    pub root_list: CrlProfile,
+    /// That of the authority that issues platforms' certificates.
+    pub pck_list: CrlProfile,
+}
+
+/// A level of TCB info: its components are at `svn`, its PCE is at 13. The first two of TDX are the module's own affair.
+pub fn level(svn: u8, status: &str, date: &str) -> Value {
+    let components = |first: [u8; 3]| -> Vec<Value> {
+        let all = first.into_iter().chain([0; 13]);
+        all.map(|svn| json!({ "svn": svn })).collect()
+    };
+    json!({
+        "tcb": {
+            "sgxtcbcomponents": components([svn, svn, svn]),
+            "pcesvn": 13,
+            "tdxtcbcomponents": components([svn, 0, svn]),
+        },
+        "tcbDate": date,
+        "tcbStatus": status,
+    })
+}
+
+/// A level of the TDX module or of the quoting enclave.
+pub fn enclave_level(svn: u16, status: &str) -> Value {
+    json!({"tcb": {"isvsvn": svn}, "tcbDate": "2025-01-01T00:00:00Z", "tcbStatus": status})
+}
+
+impl Statements {
+    /// That the platform, its module and its quoting enclave are up to date, and nothing is revoked.
+    pub(super) fn honest(now: Time) -> Self {
+        let text = |seconds| rfc3339(after(now, seconds));
+        let zero = "00".repeat(48);
+        let mask = "F".repeat(16);
+        let list = CrlProfile::empty(after(now, -HOUR));
+        Self {
+            tcb_info: json!({
+                "id": "TDX", "version": 3,
+                "issueDate": text(-AGE), "nextUpdate": text(AGE),
+                "fmspc": hex::encode_upper(FMSPC), "pceId": "0000", "tcbType": 0,
+                "tcbEvaluationDataNumber": 18,
+                "tdxModule": {
+                    "mrsigner": zero, "attributes": "00".repeat(8), "attributesMask": mask,
+                },
+                "tdxModuleIdentities": [{
+                    "id": "TDX_01", "mrsigner": zero, "attributes": "00".repeat(8),
+                    "attributesMask": mask,
+                    "tcbLevels": [enclave_level(7, "UpToDate"), enclave_level(3, "OutOfDate")],
+                }],
+                // Not in order, on purpose: a verifier has to sort them.
+                "tcbLevels": [
+                    level(2, "OutOfDate", "2023-01-01T00:00:00Z"),
+                    level(5, "UpToDate", "2025-01-01T00:00:00Z"),
+                ],
+            }),
+            qe_identity: json!({
+                "id": "TD_QE", "version": 2,
+                // Due a day earlier, so that it shows which of the two bounds a verdict.
+                "issueDate": text(-AGE), "nextUpdate": text(AGE - DAY),
+                "tcbEvaluationDataNumber": 17,
+                "miscselect": "00000000", "miscselectMask": "FFFFFFFF",
+                "attributes": format!("11{}", "00".repeat(15)),
+                "attributesMask": format!("FB{}{}", "F".repeat(14), "00".repeat(8)),
+                "mrsigner": "DC".repeat(32), "isvprodid": 2,
+                "tcbLevels": [enclave_level(4, "UpToDate"), enclave_level(2, "OutOfDate")],
+            }),
+            root_list: list.clone(),
+            pck_list: list,
+        }
+    }
+
+    /// Says this of the platform at the levels that it reports: one of Intel's statuses, such as `OutOfDate`.
+    #[must_use]
+    pub fn with_status(mut self, status: &str) -> Self {
+        self.tcb_info["tcbLevels"] = json!([level(5, status, "2025-01-01T00:00:00Z")]);
+        self
+    }
+}
+
+pub(super) fn issue(intel: &Intel, statements: &Statements) -> Collateral {
+    let tcb_info = statements.tcb_info.to_string();
+    let qe_identity = statements.qe_identity.to_string();
+    let sign = |text: &str| {
+        let signature = intel.tcb_signer.sign_fixed(text.as_bytes());
+        signature.try_into().unwrap_or([0; 64])
+    };
+    let issuers = pem(&[&intel.tcb_signer, &intel.root]);
+    Collateral {
+        pck_crl_issuer_chain: pem(&[&intel.pck_authority, &intel.root]),
+        root_ca_crl: intel.root.revocation_list(&statements.root_list),
+        pck_crl: intel.pck_authority.revocation_list(&statements.pck_list),
+        tcb_info_issuer_chain: issuers.clone(),
+        tcb_info_signature: sign(&tcb_info),
+        tcb_info,
+        qe_identity_issuer_chain: issuers,
+        qe_identity_signature: sign(&qe_identity),
+        qe_identity,
+    }
+}
+
+/// Collateral as `collateral.json` has it, which [`Collateral::parse`] reads.
+pub fn collateral_json(collateral: &Collateral) -> Value {
+    json!({
+        "pck_crl_issuer_chain": collateral.pck_crl_issuer_chain,
+        "root_ca_crl": hex::encode(&collateral.root_ca_crl),
+        "pck_crl": hex::encode(&collateral.pck_crl),
+        "tcb_info_issuer_chain": collateral.tcb_info_issuer_chain,
+        "tcb_info_signature": hex::encode(collateral.tcb_info_signature),
+        "tcb_info": collateral.tcb_info,
+        "qe_identity_issuer_chain": collateral.qe_identity_issuer_chain,
+        "qe_identity_signature": hex::encode(collateral.qe_identity_signature),
+        "qe_identity": collateral.qe_identity,
+    })
+}

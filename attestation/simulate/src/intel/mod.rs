@@ -1,0 +1,122 @@
+//! The simulated Intel: a root, one platform, its quoting enclave and the service that speaks about it.
+//!
+//! It signs what a real one signs: quotes of versions 4 and 5 with the platform's certificates inside, TCB info, QE identity
+//! and revocation lists. What the platform reports is what the service calls up to date, unless a test changes either.
+
+mod collateral;
+mod extension;
+mod quote;
+
+pub use collateral::{Statements, collateral_json, enclave_level, level};
+pub use quote::{EnclaveProfile, QuoteVersion, TdProfile};
+
+use crate::{
+    Curve, Profile, Purpose, Signer, SimulateError,
+    key::{Key, seed_below},
+    seed,
+};
+use chrysalis_attestation::{
+    Time,
+    digest::sha256,
+    tdx::{Collateral, Roots},
+};
+use std::path::Path;
+
+/// The platform's name among Intel's, as TCB info has it.
+const FMSPC: [u8; 6] = [0x90, 0xC0, 0x6F, 0, 0, 0];
+
+/// A simulated vendor with one platform. It signs whatever it is told to, where a real one looks first.
+#[derive(Clone)]
+pub struct Intel {
+    /// Above everything.
+    pub root: Signer,
+    /// Issues the platform's certificate, and its own revocation list.
+    pub pck_authority: Signer,
+    /// The platform's certificate, which names its firmware levels.
+    pub pck: Signer,
+    /// Signs TCB info and QE identity.
+    pub tcb_signer: Signer,
+    /// What the quoting enclave says about itself.
+    pub quoting_enclave: EnclaveProfile,
+    /// The quoting enclave's own key, which signs quotes.
+    attestation_key: Key,
+}
+
+impl Intel {
+    /// A vendor whose keys follow from the seed and are written nowhere. Certificates are valid around `now`; that of the root
+    /// is the same whatever the time.
+    pub fn from_seed(seed: &[u8; 32], now: Time) -> Self {
+        let root = Signer::root(Curve::P256, seed, Profile::root("Intel SGX Root CA"));
+        let pck_authority = root.issue(Profile::new(
+            "Intel SGX PCK Platform CA",
+            Purpose::Authority(Some(0)),
+            now,
+        ));
+        Self {
+            pck: pck_authority.issue(Self::pck_profile(now)),
+            tcb_signer: root.issue(Profile::new(
+                "Intel SGX TCB Signing",
+                Purpose::SignsOnly,
+                now,
+            )),
+            root,
+            pck_authority,
+            quoting_enclave: EnclaveProfile::honest(),
+            attestation_key: Key::from_seed(Curve::P256, seed_below(seed, "attestation key", 0)),
+        }
+    }
+
+    /// Opens the vendor that `folder` keeps, or makes one there on first use: its seed, and the root in PEM.
+    pub fn open_or_create(folder: &Path, now: Time) -> Result<Self, SimulateError> {
+        let seed = seed::open_or_create(folder, |seed| {
+            vec![("root.pem", Self::from_seed(seed, now).root().to_vec())]
+        })?;
+        Ok(Self::from_seed(&seed, now))
+    }
+
+    /// What the honest platform's certificate says, to be changed and issued by [`Self::pck_authority`].
+    pub fn pck_profile(now: Time) -> Profile {
+        Profile {
+            extensions: vec![extension::platform()],
+            ..Profile::new("Intel SGX PCK Certificate", Purpose::SignsOnly, now)
+        }
+    }
+
+    /// The root, DER.
+    pub fn root(&self) -> &[u8] {
+        &self.root.der
+    }
+
+    /// Intel's root, and this one beside it.
+    pub fn roots(&self) -> Roots {
+        Roots::intel().and_simulated(sha256(&[self.root()]))
+    }
+
+    /// The signed quote of a TD, with the platform's certificates inside.
+    pub fn quote(&self, td: &TdProfile) -> Vec<u8> {
+        quote::sign(self, td)
+    }
+
+    /// What the service says about the platform at this time, to be changed and issued.
+    pub fn statements(&self, now: Time) -> Statements {
+        Statements::honest(now)
+    }
+
+    /// Signs the service's statements, whatever they say.
+    pub fn issue(&self, statements: &Statements) -> Collateral {
+        collateral::issue(self, statements)
+    }
+
+    /// What a relying party needs beside the quote; [`collateral_json`] makes a file of it.
+    pub fn collateral(&self, now: Time) -> Collateral {
+        self.issue(&self.statements(now))
+    }
+}
+
+/// Certificates as Intel carries them: PEM, one line of base64 each, leaf first.
+fn pem(chain: &[&Signer]) -> String {
+    chain.iter().fold(String::new(), |text, signer| {
+        let body = data_encoding::BASE64.encode(&signer.der);
+        format!("{text}-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    })
+}

@@ -1,0 +1,243 @@
+//! Quotes of versions 4 and 5, signed in Intel's three steps: the quoting enclave's key signs the TD's report, the enclave's
+//! own report names that key, and the platform's key signs the enclave's report.
+
+use super::{Intel, pem};
+use chrysalis_attestation::{
+    digest::{sha256, sha384},
+    tdx::attributes::SEPT_VE_DISABLE,
+};
+
+/// TDX.
+const TEE_TDX: u32 = 0x81;
+/// ECDSA on P-256.
+const KEY_TYPE: u16 = 2;
+/// Intel's quoting enclave.
+const VENDOR: [u8; 16] = [
+    0x93, 0x9A, 0x72, 0x33, 0xF7, 0x9C, 0x4C, 0xA9, 0x94, 0x0A, 0x0D, 0xB3, 0x95, 0x7F, 0x06, 0x07,
+];
+/// Version 5's name for a TD report 1.5.
+const BODY_TD_15: u16 = 3;
+/// A TD report 1.0 is the first part of a 1.5.
+const TD_10_SIZE: usize = 584;
+/// Certification data that is a chain in PEM.
+const PCK_CHAIN: u16 = 5;
+/// Certification data that is the quoting enclave's report and what certifies it.
+const ENCLAVE_REPORT: u16 = 6;
+/// What the quoting enclave signs beside its key: Intel's has 32 bytes too.
+const AUTHENTICATION_DATA: [u8; 32] = [9; 32];
+
+/// How a quote is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuoteVersion {
+    /// An SGX enclave's, of version 3: no TD at all, a lie for tests.
+    Enclave,
+    /// With a TD report 1.0.
+    V4,
+    /// With a TD report 1.5.
+    V5,
+}
+
+/// A TD as the TDX module reports it, and how its quote is laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TdProfile {
+    /// The layout.
+    pub version: QuoteVersion,
+    /// Levels of the module and the platform when the TD was launched: module's SVN, module's version, microcode.
+    pub tee_tcb_svn: [u8; 16],
+    /// The measurement of the module.
+    pub mrseam: [u8; 48],
+    /// Who signed the module: zero is Intel.
+    pub mrsignerseam: [u8; 48],
+    /// TDATTRIBUTES.
+    pub attributes: u64,
+    /// XFAM.
+    pub xfam: u64,
+    /// The measurement of what the TD starts with.
+    pub mrtd: [u8; 48],
+    /// Its configuration's digest.
+    pub mrconfigid: [u8; 48],
+    /// Its owner.
+    pub mrowner: [u8; 48],
+    /// Its owner's configuration.
+    pub mrownerconfig: [u8; 48],
+    /// What was measured while it ran.
+    pub rtmrs: [[u8; 48]; 4],
+    /// What the TD put there.
+    pub report_data: [u8; 64],
+    /// The levels now. Only a report 1.5 has them.
+    pub tee_tcb_svn_2: [u8; 16],
+    /// The service TDs that are bound to it. Only a report 1.5 has them.
+    pub mrservicetd: [u8; 48],
+    /// What kind of certification the platform gives: 5 is a chain.
+    pub certification: u16,
+    /// How many certificates the quote brings: PCK, its authority, the root.
+    pub chain_length: usize,
+}
+
+impl Default for TdProfile {
+    /// A TD on an up-to-date platform, not debuggable, that measured nothing.
+    fn default() -> Self {
+        let mut levels = [0; 16];
+        levels[..3].copy_from_slice(&[7, 1, 5]);
+        Self {
+            version: QuoteVersion::V5,
+            tee_tcb_svn: levels,
+            mrseam: sha384(&[b"simulated TDX module"]),
+            mrsignerseam: [0; 48],
+            attributes: SEPT_VE_DISABLE,
+            xfam: 0xE7,
+            mrtd: [0; 48],
+            mrconfigid: [0; 48],
+            mrowner: [0; 48],
+            mrownerconfig: [0; 48],
+            rtmrs: [[0; 48]; 4],
+            report_data: [0; 64],
+            tee_tcb_svn_2: levels,
+            mrservicetd: [0; 48],
+            certification: PCK_CHAIN,
+            chain_length: 3,
+        }
+    }
+}
+
+impl TdProfile {
+    /// The TD report 1.5, 648 bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        [
+            &self.tee_tcb_svn[..],
+            &self.mrseam,
+            &self.mrsignerseam,
+            // SEAMATTRIBUTES: none are defined.
+            &[0; 8],
+            &self.attributes.to_le_bytes(),
+            &self.xfam.to_le_bytes(),
+            &self.mrtd,
+            &self.mrconfigid,
+            &self.mrowner,
+            &self.mrownerconfig,
+            self.rtmrs.as_flattened(),
+            &self.report_data,
+            &self.tee_tcb_svn_2,
+            &self.mrservicetd,
+        ]
+        .concat()
+    }
+}
+
+/// What the quoting enclave's report says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnclaveProfile {
+    /// ATTRIBUTES: flags, then XFRM.
+    pub attributes: [u8; 16],
+    /// Who signed it.
+    pub mrsigner: [u8; 32],
+    /// Which of the signer's enclaves it is.
+    pub isvprodid: u16,
+    /// Its level.
+    pub isvsvn: u16,
+    /// Bits to flip in its REPORTDATA, which names the key that signs quotes: a lie for tests.
+    pub report_data_flipped: [u8; 64],
+}
+
+impl EnclaveProfile {
+    pub(super) fn honest() -> Self {
+        let mut attributes = [0; 16];
+        // Initialised, 64 bits, and allowed to use the provisioning key.
+        attributes[0] = 0x15;
+        Self {
+            attributes,
+            mrsigner: [0xDC; 32],
+            isvprodid: 2,
+            isvsvn: 7,
+            report_data_flipped: [0; 64],
+        }
+    }
+
+    /// The enclave report, 384 bytes. `named` is what it should name.
+    fn encode(&self, named: [u8; 32]) -> Vec<u8> {
+        let mut data = self.report_data_flipped;
+        for (byte, name) in data.iter_mut().zip(named) {
+            *byte ^= name;
+        }
+        [
+            // CPUSVN, MISCSELECT.
+            &[0; 16 + 4][..],
+            &[0; 28],
+            &self.attributes,
+            // MRENCLAVE.
+            &[0; 32],
+            &[0; 32],
+            &self.mrsigner,
+            &[0; 96],
+            &self.isvprodid.to_le_bytes(),
+            &self.isvsvn.to_le_bytes(),
+            &[0; 60],
+            &data,
+        ]
+        .concat()
+    }
+}
+
+pub(super) fn sign(intel: &Intel, td: &TdProfile) -> Vec<u8> {
+    let (version, tee) = match td.version {
+        QuoteVersion::Enclave => (3_u16, 0),
+        QuoteVersion::V4 => (4, TEE_TDX),
+        QuoteVersion::V5 => (5, TEE_TDX),
+    };
+    // Without the 4 that marks it as uncompressed.
+    let point = intel.attestation_key.point();
+    let point = point.get(1..).unwrap_or_default();
+    let enclave = intel
+        .quoting_enclave
+        .encode(sha256(&[point, &AUTHENTICATION_DATA]));
+
+    let mut quote = Vec::new();
+    quote.extend(version.to_le_bytes());
+    quote.extend(KEY_TYPE.to_le_bytes());
+    quote.extend(tee.to_le_bytes());
+    quote.extend([0; 4]);
+    quote.extend(VENDOR);
+    quote.extend([0; 20]);
+    let report = td.encode();
+    match td.version {
+        QuoteVersion::Enclave => quote.extend(&enclave),
+        QuoteVersion::V4 => quote.extend(report.iter().take(TD_10_SIZE)),
+        QuoteVersion::V5 => {
+            quote.extend(BODY_TD_15.to_le_bytes());
+            quote.extend(counted(&report));
+        }
+    }
+
+    let mut data = intel.attestation_key.sign_fixed(&quote);
+    data.extend(point);
+    let certification = certification(intel, td, &enclave);
+    if td.version == QuoteVersion::Enclave {
+        data.extend(certification);
+    } else {
+        data.extend(ENCLAVE_REPORT.to_le_bytes());
+        data.extend(counted(&certification));
+    }
+    quote.extend(counted(&data));
+    quote
+}
+
+/// The quoting enclave's report, the platform's signature over it, and the platform's certificates.
+fn certification(intel: &Intel, td: &TdProfile, enclave: &[u8]) -> Vec<u8> {
+    let mut inner = enclave.to_vec();
+    inner.extend(intel.pck.sign_fixed(enclave));
+    let size = u16::try_from(AUTHENTICATION_DATA.len()).unwrap_or(u16::MAX);
+    inner.extend(size.to_le_bytes());
+    inner.extend(AUTHENTICATION_DATA);
+    let chain = [&intel.pck, &intel.pck_authority, &intel.root];
+    let mut text = pem(chain.get(..td.chain_length).unwrap_or(&chain)).into_bytes();
+    text.push(0);
+    inner.extend(td.certification.to_le_bytes());
+    inner.extend(counted(&text));
+    inner
+}
+
+/// Four bytes of length, little-endian, and the bytes.
+fn counted(bytes: &[u8]) -> Vec<u8> {
+    let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    [&count.to_le_bytes(), bytes].concat()
+}

@@ -1,0 +1,146 @@
+//! One simulated H100: its certificates, what it says about itself, and the report that it signs.
+
+use super::golden;
+use crate::{
+    Profile, Purpose, Signer,
+    tlv::{tag, tlv},
+};
+use chrysalis_attestation::{
+    Time,
+    digest::sha384,
+    nvidia::{GpuEvidence, spdm::Request},
+};
+use std::collections::BTreeMap;
+
+/// 2.23.133.5.4.1, TCG's composite device identity.
+const COMPOSITE: &str = "2.23.133.5.4.1";
+/// 2.16.840.1.101.3.4.2.2
+const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
+
+/// Kinds of opaque data, as [`Gpu::opaque`] is ordered by.
+pub mod opaque {
+    /// The driver's version, text.
+    pub const DRIVER_VERSION: u16 = 3;
+    /// The firmware's version.
+    pub const VBIOS_VERSION: u16 = 6;
+    /// Whether the first video decoder is on: 0xAA or 0x55.
+    pub const NVDEC0_STATUS: u16 = 11;
+    /// Text.
+    pub const CHIP_SKU: u16 = 15;
+    /// Text.
+    pub const PROJECT: u16 = 17;
+    /// Text.
+    pub const PROJECT_SKU: u16 = 18;
+    /// The firmware that the key was certified for.
+    pub const FWID: u16 = 20;
+    /// How the GPU is passed to the guest: two bytes, little-endian; 0 alone, 1 with others, 2 over attested switches.
+    pub const FEATURE_FLAG: u16 = 36;
+}
+
+/// A simulated GPU. It signs whatever its fields say; tests change them.
+#[derive(Clone)]
+pub struct Gpu {
+    /// Leaf (FMC), identity (BROM), provisioner, chip family, root.
+    pub chain: [Signer; 5],
+    /// What is measured, by RIM index: SPDM's block 1 is index 0.
+    pub measurements: BTreeMap<u8, [u8; 48]>,
+    /// What the device says about itself, by kind.
+    pub opaque: BTreeMap<u16, Vec<u8>>,
+    /// What the device adds to the question.
+    pub responder_nonce: [u8; 32],
+}
+
+impl Gpu {
+    pub(super) fn new(authorities: &[Signer; 3], index: u64, now: Time) -> Self {
+        let [provisioner, family, root] = authorities.clone();
+        let identity = provisioner.issue(Profile {
+            number: index,
+            ..Profile::new("GH100 A01 GSP BROM", Purpose::Authority(None), now)
+        });
+        let leaf = identity.issue(Self::leaf_profile(&identity, now));
+        let opaque = BTreeMap::from([
+            (opaque::DRIVER_VERSION, b"550.90.07\0".to_vec()),
+            (
+                opaque::VBIOS_VERSION,
+                vec![0x00, 0x9f, 0x00, 0x96, 0x01, 0, 0, 0],
+            ),
+            (opaque::NVDEC0_STATUS, vec![0xAA]),
+            (opaque::CHIP_SKU, b"882\0\0\0\0\0\0".to_vec()),
+            (opaque::PROJECT, b"1010\0".to_vec()),
+            (opaque::PROJECT_SKU, b"0200\0".to_vec()),
+            (opaque::FWID, Self::fwid().to_vec()),
+            (opaque::FEATURE_FLAG, vec![0, 0]),
+        ]);
+        Self {
+            chain: [leaf, identity, provisioner, family, root],
+            measurements: (0..64).map(|index| (index, golden(index))).collect(),
+            opaque,
+            responder_nonce: sha384(&[b"responder", &index.to_be_bytes()])
+                .first_chunk()
+                .copied()
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The firmware that every honest leaf is certified for.
+    pub fn fwid() -> [u8; 48] {
+        sha384(&[b"simulated first stage"])
+    }
+
+    /// What the honest leaf below this identity says, to be changed and issued.
+    pub fn leaf_profile(identity: &Signer, now: Time) -> Profile {
+        let fwid = tlv(
+            tag::SEQUENCE,
+            &[
+                &tlv(tag::OID, &[SHA384]),
+                &tlv(tag::OCTET_STRING, &[&Self::fwid()]),
+            ],
+        );
+        let version = tlv(tag::INTEGER, &[&[1]]);
+        let composite = tlv(
+            tag::SEQUENCE,
+            &[&version, &identity.public_key_der(), &fwid],
+        );
+        Profile {
+            extensions: vec![(COMPOSITE, composite)],
+            ..Profile::new("GH100 A01 GSP FMC LF", Purpose::Signs, now)
+        }
+    }
+
+    /// Answers a question: the signed report, and the certificates that stand behind it.
+    pub fn evidence(&self, nonce: &[u8; 32]) -> GpuEvidence {
+        let request = Request {
+            nonce: *nonce,
+            slot: 0,
+        };
+        let mut report = request.encode().to_vec();
+        let blocks = self.measurements.iter().flat_map(|(index, value)| {
+            let header = [index.wrapping_add(1), 1, 51, 0, 1, 48, 0];
+            header.into_iter().chain(*value)
+        });
+        let blocks: Vec<u8> = blocks.collect();
+        report.extend([0x11, 0x60, 0, 0]);
+        report.push(u8::try_from(self.measurements.len()).unwrap_or(u8::MAX));
+        report.extend(blocks.len().to_le_bytes().iter().take(3));
+        report.extend(blocks);
+        report.extend(self.responder_nonce);
+        let opaque = self.opaque.iter().flat_map(|(kind, value)| {
+            let header = [kind.to_le_bytes(), length(value)].concat();
+            header.into_iter().chain(value.iter().copied())
+        });
+        let opaque: Vec<u8> = opaque.collect();
+        report.extend(length(&opaque));
+        report.extend(opaque);
+        let [leaf, ..] = &self.chain;
+        report.extend(leaf.sign_fixed(&report));
+        GpuEvidence {
+            report,
+            chain: self.chain.iter().map(|signer| signer.der.clone()).collect(),
+        }
+    }
+}
+
+/// Two bytes, little-endian.
+fn length(bytes: &[u8]) -> [u8; 2] {
+    u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_le_bytes()
+}

@@ -1,0 +1,164 @@
+//! The simulated NVIDIA: two roots, as many GPUs as are asked for, their reference manifests and a responder for revocation.
+//!
+//! It signs what a real one signs: SPDM reports, manifests in XML, OCSP answers. What its GPUs report is what its manifests
+//! say, unless a test changes either.
+
+mod gpu;
+mod manifest;
+mod ocsp;
+
+pub use gpu::{Gpu, opaque};
+pub use manifest::Manifest;
+pub use ocsp::{Answer, CertificateStatus};
+
+use crate::{Curve, Profile, Purpose, Signer, SimulateError, seed};
+use chrysalis_attestation::{
+    Time,
+    digest::{sha256, sha384},
+    nvidia::{Collateral, Roots, ocsp::OcspAnswer},
+};
+use std::path::Path;
+
+/// The driver that the simulated GPUs report.
+pub const DRIVER: &str = "550.90.07";
+/// The firmware that the simulated GPUs report.
+pub const VBIOS: &str = "96.00.9F.00.01";
+/// The indices that the driver's manifest speaks of; 35 counts only while the first video decoder is on.
+const DRIVER_INDICES: [u8; 3] = [1, 2, 35];
+/// The indices that the VBIOS's manifest speaks of.
+const VBIOS_INDICES: [u8; 2] = [3, 4];
+
+/// What the simulated GPUs measure at an index, and what the manifests expect there.
+pub fn golden(index: u8) -> [u8; 48] {
+    sha384(&[b"simulated measurement", &[index]])
+}
+
+/// A simulated vendor with the GPUs of one machine. It signs whatever it is told to, where a real one looks first.
+#[derive(Clone)]
+pub struct Nvidia {
+    /// Above every device's identity: provisioner, chip family, root.
+    pub device_authorities: [Signer; 3],
+    /// Above every manifest's signature: signer, intermediate, authority, root.
+    pub rim_chain: Vec<Signer>,
+    now: Time,
+    gpus: u64,
+}
+
+impl Nvidia {
+    /// A vendor whose keys follow from the seed and are written nowhere. Certificates are valid around `now`; those of the
+    /// roots are the same whatever the time.
+    pub fn from_seed(seed: &[u8; 32], now: Time) -> Self {
+        let authority = |name: &str| Profile::new(name, Purpose::Authority(None), now);
+        let device_root = Signer::root(
+            Curve::P384,
+            seed,
+            Profile::root("NVIDIA Device Identity CA"),
+        );
+        let family = device_root.issue(authority("NVIDIA GH100 Identity"));
+        let provisioner = family.issue(authority("NVIDIA GH100 Provisioner ICA 1"));
+        let rim_root = Signer::root(
+            Curve::P384,
+            seed,
+            Profile::root("NVIDIA CoRIM signing Root CA"),
+        );
+        let rim_authority = rim_root.issue(authority("NVIDIA Reference Value GH100 CA"));
+        let between = rim_authority.issue(authority("NVIDIA Reference Value L3 GH100 001"));
+        let signer = between.issue(Profile::new("HCC RIM L4 Signer", Purpose::Signs, now));
+        Self {
+            device_authorities: [provisioner, family, device_root],
+            rim_chain: vec![signer, between, rim_authority, rim_root],
+            now,
+            gpus: 1,
+        }
+    }
+
+    /// Opens the vendor that `folder` keeps, or makes one there on first use: its seed, and both roots in PEM.
+    pub fn open_or_create(folder: &Path, now: Time) -> Result<Self, SimulateError> {
+        let seed = seed::open_or_create(folder, |seed| {
+            let vendor = Self::from_seed(seed, now);
+            vec![
+                ("device-root.pem", vendor.device_root().to_vec()),
+                ("rim-root.pem", vendor.rim_root().to_vec()),
+            ]
+        })?;
+        Ok(Self::from_seed(&seed, now))
+    }
+
+    /// How many GPUs the machine has, one unless this says otherwise: so many identities are revocable.
+    #[must_use]
+    pub fn with_gpus(mut self, count: u64) -> Self {
+        self.gpus = count;
+        self
+    }
+
+    /// The root of devices, DER.
+    pub fn device_root(&self) -> &[u8] {
+        let [.., root] = &self.device_authorities;
+        &root.der
+    }
+
+    /// The root of manifests, DER.
+    pub fn rim_root(&self) -> &[u8] {
+        self.rim_chain.last().map_or(&[], |root| &root.der)
+    }
+
+    /// NVIDIA's roots, and these two beside them.
+    pub fn roots(&self) -> Roots {
+        Roots::nvidia().and_simulated(sha256(&[self.device_root()]), sha256(&[self.rim_root()]))
+    }
+
+    /// One GPU, honest until something of it is changed. The same index is the same device.
+    pub fn gpu(&self, index: u64) -> Gpu {
+        Gpu::new(&self.device_authorities, index, self.now)
+    }
+
+    /// The manifests of the driver and of the VBIOS, signed.
+    pub fn rims(&self) -> Vec<Vec<u8>> {
+        [Manifest::driver(), Manifest::vbios()]
+            .iter()
+            .map(|manifest| self.sign_manifest(&manifest.document()))
+            .collect()
+    }
+
+    /// Signs a manifest, whatever it says; it must be in canonical form. XML.
+    pub fn sign_manifest(&self, document: &str) -> Vec<u8> {
+        manifest::sign(document, &self.rim_chain).into_bytes()
+    }
+
+    /// Each certificate that may be revoked, with its issuer: first those of the first GPU and those above it, then those of
+    /// the manifests, then the identities of further GPUs.
+    pub fn revocable(&self) -> Vec<(Signer, Signer)> {
+        let [provisioner, family, root] = &self.device_authorities;
+        let identity = |index| {
+            let [_, identity, ..] = self.gpu(index).chain;
+            (identity, provisioner.clone())
+        };
+        let mut pairs = vec![
+            identity(0),
+            (provisioner.clone(), family.clone()),
+            (family.clone(), root.clone()),
+        ];
+        let issuers = self.rim_chain.iter().skip(1);
+        let rim = self.rim_chain.iter().zip(issuers);
+        pairs.extend(rim.map(|(subject, issuer)| (subject.clone(), issuer.clone())));
+        pairs.extend((1..self.gpus).map(identity));
+        pairs
+    }
+
+    /// A good answer about each certificate that may be revoked. Without a nonce it is one to be brought along.
+    pub fn ocsp(&self, now: Time, nonce: Option<[u8; 32]>) -> Vec<OcspAnswer> {
+        let answer = |(subject, issuer): &(Signer, Signer)| OcspAnswer {
+            der: Answer::good(subject, issuer, now, nonce).encode(),
+            nonce,
+        };
+        self.revocable().iter().map(answer).collect()
+    }
+
+    /// What a relying party needs beside the evidence. The answers are to be brought along: they carry no nonce.
+    pub fn collateral(&self, now: Time) -> Collateral {
+        Collateral {
+            rims: self.rims(),
+            ocsp: self.ocsp(now, None),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A key with the certificate that names it: what the chains of the simulated NVIDIA and Intel are made of.
+//!
+//! Keys follow from the issuer's seed and the subject's name, so a vendor is made anew from 32 bytes, and a certificate that a
+//! test issues again, wrong in one thing, is still of the same key.
+
+use crate::{
+    CrlProfile, Curve, ORGANISATION,
+    key::{Key, seed_below},
+    revocation,
+    signing::SignCertificates,
+    x509::{
+        COMMON_NAME, Draft, ORGANISATION_NAME, authority_key_identifier, extension, name, oid,
+        raw_extension, subject_key_identifier,
+    },
+};
+use chrysalis_attestation::Time;
+use der::Encode;
+use x509_cert::{
+    ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages},
+    name::Name,
+};
+
+/// 2020-01-01 00:00 UTC
+const ROOTS_FROM: Time = Time(1_577_836_800);
+/// 9999-12-31 23:59:59 UTC, which RFC 5280 §4.1.2.5 reads as no end. A root has to stay the same from run to run.
+const ROOTS_UNTIL: Time = Time(253_402_300_799);
+/// Everything else is valid from so long before the vendor's present …
+const BEFORE: i64 = 365 * 24 * 3600;
+/// … until so long after it.
+const AFTER: i64 = 10 * 365 * 24 * 3600;
+const MADE: &str = "names and values are short, and times end with the year 9999";
+
+/// What a certificate may be used for: its key usage and basic constraints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Issues certificates and revocation lists, with at most so many authorities below it.
+    Authority(Option<u8>),
+    /// Signs messages; says nothing of issuing, as NVIDIA's do.
+    Signs,
+    /// Signs messages, and says that it issues nothing, as Intel's do.
+    SignsOnly,
+    /// Says nothing at all: a lie for tests.
+    Unsaid,
+    /// Signs messages, and calls itself an authority: a lie for tests.
+    SignsAndIssues,
+}
+
+/// What one certificate says. Tests change any of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// O of the subject.
+    pub organisation: String,
+    /// CN of the subject.
+    pub common_name: String,
+    /// Tells apart what has the same name and issuer, each with a key of its own.
+    pub number: u64,
+    /// The serial number, if it shall not follow from the key.
+    pub serial: Option<u64>,
+    /// The first second of validity.
+    pub not_before: Time,
+    /// The last second of validity.
+    pub not_after: Time,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whether its extended key usage is OCSP signing.
+    pub signs_ocsp: bool,
+    /// Further extensions: OID in dotted form, and the value's bytes as they are.
+    pub extensions: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Profile {
+    /// A certificate of this name for a year back and ten years on.
+    pub fn new(common_name: &str, purpose: Purpose, now: Time) -> Self {
+        Self {
+            organisation: ORGANISATION.to_owned(),
+            common_name: common_name.to_owned(),
+            number: 0,
+            serial: None,
+            not_before: Time(now.0.saturating_sub(BEFORE).clamp(0, ROOTS_UNTIL.0)),
+            not_after: Time(now.0.saturating_add(AFTER).clamp(0, ROOTS_UNTIL.0)),
+            purpose,
+            signs_ocsp: false,
+            extensions: Vec::new(),
+        }
+    }
+
+    /// The certificate of a root, which is the same whatever the time.
+    pub fn root(common_name: &str) -> Self {
+        Self {
+            not_before: ROOTS_FROM,
+            not_after: ROOTS_UNTIL,
+            ..Self::new(common_name, Purpose::Authority(None), ROOTS_FROM)
+        }
+    }
+}
+
+/// A key and its certificate. It signs whatever it is told to.
+#[derive(Clone)]
+pub struct Signer {
+    /// The certificate. A test may put other bytes here; what is signed below stays as it was.
+    pub der: Vec<u8>,
+    profile: Profile,
+    curve: Curve,
+    seed: [u8; 32],
+    serial: u64,
+    key: Key,
+}
+
+impl Signer {
+    /// A self-signed root whose key follows from the seed and the name.
+    pub fn root(curve: Curve, seed: &[u8; 32], profile: Profile) -> Self {
+        Self::make(curve, seed, profile, None)
+    }
+
+    /// Issues a certificate, whatever it says and whether or not this may issue any.
+    #[must_use]
+    pub fn issue(&self, profile: Profile) -> Self {
+        Self::make(self.curve, &self.seed, profile, Some(self))
+    }
+
+    fn make(curve: Curve, above: &[u8; 32], profile: Profile, issuer: Option<&Self>) -> Self {
+        let seed = seed_below(above, &profile.common_name, profile.number);
+        let key = Key::from_seed(curve, seed_below(&seed, "key", 0));
+        // Random in appearance, and never zero, as RFC 5280 §4.1.2.2 wants it.
+        let drawn = seed_below(&seed, "serial", 0);
+        let drawn = drawn
+            .iter()
+            .take(7)
+            .fold(1, |number, byte| number << 8 | u64::from(*byte));
+        let serial = profile.serial.unwrap_or(drawn);
+        let mut signer = Self {
+            der: Vec::new(),
+            profile,
+            curve,
+            seed,
+            serial,
+            key,
+        };
+        signer.der = signer.certified_by(issuer.unwrap_or(&signer));
+        signer
+    }
+
+    /// The same name and key in another certificate, with another serial number. DER.
+    #[must_use]
+    pub fn issued_again(&self, issuer: &Self) -> Self {
+        let mut again = self.clone();
+        again.serial = again.serial.wrapping_add(1);
+        again.der = again.certified_by(issuer);
+        again
+    }
+
+    fn certified_by(&self, issuer: &Self) -> Vec<u8> {
+        let profile = &self.profile;
+        let extensions = self.extensions(issuer);
+        let draft = Draft {
+            what: "certificate",
+            serial: self.serial,
+            issuer: issuer.name(),
+            subject: self.name(),
+            key: self.key.public().expect(MADE),
+            not_before: profile.not_before,
+            not_after: profile.not_after,
+            extensions: extensions.expect(MADE),
+        };
+        draft.sign(&issuer.key).expect(MADE)
+    }
+
+    fn extensions(
+        &self,
+        issuer: &Self,
+    ) -> Result<Vec<x509_cert::ext::Extension>, crate::SimulateError> {
+        let profile = &self.profile;
+        let (constraints, usages) = match profile.purpose {
+            Purpose::Authority(below) => (
+                Some((true, below)),
+                Some(KeyUsages::KeyCertSign | KeyUsages::CRLSign),
+            ),
+            Purpose::Signs => (None, Some(KeyUsages::DigitalSignature.into())),
+            Purpose::SignsOnly => (
+                Some((false, None)),
+                Some(KeyUsages::DigitalSignature.into()),
+            ),
+            Purpose::Unsaid => (None, None),
+            Purpose::SignsAndIssues => {
+                (Some((true, None)), Some(KeyUsages::DigitalSignature.into()))
+            }
+        };
+        let mut extensions = vec![
+            extension(false, &subject_key_identifier(&self.key.public()?)?)?,
+            extension(false, &authority_key_identifier(&issuer.key)?)?,
+        ];
+        if let Some((ca, path_len_constraint)) = constraints {
+            extensions.push(extension(
+                true,
+                &BasicConstraints {
+                    ca,
+                    path_len_constraint,
+                },
+            )?);
+        }
+        if let Some(usages) = usages {
+            extensions.push(extension(true, &KeyUsage(usages))?);
+        }
+        if profile.signs_ocsp {
+            let purposes = ExtendedKeyUsage(vec![oid("1.3.6.1.5.5.7.3.9")]);
+            extensions.push(extension(false, &purposes)?);
+        }
+        for (id, value) in &profile.extensions {
+            extensions.push(raw_extension(oid(id), value.clone())?);
+        }
+        Ok(extensions)
+    }
+
+    /// What it says, to be changed and issued anew.
+    pub fn profile(&self) -> Profile {
+        self.profile.clone()
+    }
+
+    /// Its serial number, by which revocation lists name it.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Signs; r and s in DER, as X.509 and OCSP have them.
+    pub fn sign_der(&self, message: &[u8]) -> Vec<u8> {
+        self.key.sign_der(message)
+    }
+
+    /// Signs; r and s big-endian, as reports and documents have them.
+    pub fn sign_fixed(&self, message: &[u8]) -> Vec<u8> {
+        self.key.sign_fixed(message)
+    }
+
+    /// The public key as an uncompressed point, 4 ‖ x ‖ y: what OCSP hashes and quotes carry.
+    pub fn point(&self) -> Vec<u8> {
+        self.key.point()
+    }
+
+    /// Issues the revocation list of this authority, whatever it says. DER.
+    pub fn revocation_list(&self, profile: &CrlProfile) -> Vec<u8> {
+        revocation::crl(&self.name(), &self.key, profile).expect(MADE)
+    }
+
+    /// The subject's name, DER.
+    pub(crate) fn name_der(&self) -> Vec<u8> {
+        self.name().to_der().expect(MADE)
+    }
+
+    /// The `SubjectPublicKeyInfo`, DER.
+    pub(crate) fn public_key_der(&self) -> Vec<u8> {
+        let key = self.key.public().and_then(|key| {
+            key.to_der()
+                .map_err(crate::SimulateError::encoding("public key"))
+        });
+        key.expect(MADE)
+    }
+
+    fn name(&self) -> Name {
+        let profile = &self.profile;
+        let attributes = [
+            (ORGANISATION_NAME, profile.organisation.as_str()),
+            (COMMON_NAME, profile.common_name.as_str()),
+        ];
+        let only_organisation = profile.common_name.is_empty();
+        let attributes = if only_organisation {
+            &attributes[..1]
+        } else {
+            &attributes
+        };
+        name(attributes).expect(MADE)
+    }
+}

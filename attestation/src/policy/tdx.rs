@@ -1,0 +1,365 @@
+//! `[tdx]`: which TD is wanted, on how current a platform, and what may be missing from the proof.
+//!
+//! ```toml
+//! [tdx]
+//! mrtd = ["<48 bytes, hex>"]                   # required: a list, or { unchecked = "why" }
+//! rtmr0 = ["<48 bytes, hex>"]                  # required, and so are rtmr1 and rtmr2: a list, or { unchecked = "why" }
+//! rtmr3 = ["<48 bytes, hex>"]                  # default: zero, so that nothing was measured after boot
+//! mrconfigid = ["<48 bytes, hex>"]             # default: configuration.sha384, which is the same; one of the two is required
+//! minimum_evaluation = 19                      # required: Intel's TCB evaluation number, or { unchecked = "why" }
+//! statuses = ["UpToDate"]                      # default; Intel's words, any but Revoked
+//! refused_advisories = ["INTEL-SA-01192"]      # default: none beyond what the status says
+//! minimum_tee_tcb_svn = "06010300000000000000000000000000"   # default: open, Intel's levels judge it
+//! mrseam = ["<48 bytes, hex>"]                 # default: open, any TDX module that Intel signed
+//! mrowner = ["<48 bytes, hex>"]                # default: zero
+//! mrownerconfig = ["<48 bytes, hex>"]          # default: zero
+//! xfam = ["0x600e7"]                           # default: open, any features that are known
+//! debug = false                                # default; whether the host may read or profile the TD
+//! migratable = false                           # default; whether the TD may move to another machine
+//! perfmon = false                              # default; whether the TD may use performance counters
+//! service_td = false                           # default; whether service TDs may be bound to the TD
+//! dynamic_platform = true                      # default: servers with several processors are; false refuses them
+//! cached_keys = true                           # default: so are they registered; false refuses platforms whose keys Intel may keep
+//! smt = true                                   # default; false refuses sibling threads
+//! sept_ve_disable = { unchecked = "why" }      # default: required
+//! event_log = { unchecked = "why" }            # default: a log that makes the registers is required
+//! trailing = { unchecked = "why" }             # default: behind the quote stands nothing but zeros
+//! ```
+
+use super::{
+    Expect, PolicyError,
+    section::{Field, Section},
+};
+use crate::{
+    tdx::{
+        Status, TdxPolicy,
+        policy::{Evaluation, NOTHING_ASKED},
+    },
+    verdict::LEFT_OPEN,
+};
+
+pub(super) const KEYS: [&str; 24] = [
+    "mrtd",
+    "rtmr0",
+    "rtmr1",
+    "rtmr2",
+    "rtmr3",
+    "mrconfigid",
+    "minimum_evaluation",
+    "statuses",
+    "refused_advisories",
+    "minimum_tee_tcb_svn",
+    "mrseam",
+    "mrowner",
+    "mrownerconfig",
+    "xfam",
+    "debug",
+    "migratable",
+    "perfmon",
+    "service_td",
+    "dynamic_platform",
+    "cached_keys",
+    "smt",
+    "sept_ve_disable",
+    "event_log",
+    "trailing",
+];
+const ZERO: [u8; 48] = [0; 48];
+const FROM_PUBLISHER: &str = "take it from whoever published the image; `chrysalis verify tdx --format json` prints that of a TD you trust";
+
+/// Reads the section. What the TD was asked to sign is no matter of a file: until the caller sets it, none is accepted.
+pub(super) fn policy(
+    section: &Section<'_>,
+    configuration: Option<Expect<[u8; 48]>>,
+) -> Result<TdxPolicy, PolicyError> {
+    let required = |key| section.require(key, FROM_PUBLISHER)?.expect(register);
+    let or_zero = |key| {
+        let read = section.read(key, |field| field.expect(register))?;
+        Ok(read.unwrap_or(Expect::AnyOf(vec![ZERO])))
+    };
+    let mrconfigid = match (section.get("mrconfigid"), configuration) {
+        (None, Some(configuration)) => configuration,
+        _ => section
+            .require(
+                "mrconfigid",
+                "it is the SHA-384 of the configuration that the TD was launched with",
+            )?
+            .expect(register)?,
+    };
+    let floor = section.require(
+        "minimum_evaluation",
+        "write the tcbEvaluationDataNumber of the collateral that you hold current, such as 19",
+    )?;
+    Ok(TdxPolicy {
+        statuses: section
+            .read("statuses", |statuses| statuses.list(status))?
+            .unwrap_or_else(|| vec![Status::UpToDate]),
+        minimum_evaluation: evaluation(&floor)?,
+        refused_advisories: section
+            .read("refused_advisories", |advisories| {
+                advisories.list(|id| id.text("an advisory").map(str::to_owned))
+            })?
+            .unwrap_or_default(),
+        trailing_accepted: section.read("trailing", Field::unchecked)?,
+        event_log_unchecked: section.read("event_log", Field::unchecked)?,
+        debug: section.bool("debug", false)?,
+        migratable: section.bool("migratable", false)?,
+        perfmon: section.bool("perfmon", false)?,
+        service_td: section.bool("service_td", false)?,
+        sept_ve_accepted: section.read("sept_ve_disable", Field::unchecked)?,
+        dynamic_platform: section.bool("dynamic_platform", true)?,
+        cached_keys: section.bool("cached_keys", true)?,
+        smt: section.bool("smt", true)?,
+        minimum_tee_tcb_svn: section
+            .read("minimum_tee_tcb_svn", |svn| svn.hex("16 bytes in hex"))?
+            .unwrap_or_default(),
+        xfam: section
+            .read("xfam", |features| features.expect(bits))?
+            .unwrap_or_else(open),
+        mrseam: section
+            .read("mrseam", |modules| modules.expect(register))?
+            .unwrap_or_else(open),
+        mrtd: required("mrtd")?,
+        mrconfigid,
+        mrowner: or_zero("mrowner")?,
+        mrownerconfig: or_zero("mrownerconfig")?,
+        rtmr: [
+            required("rtmr0")?,
+            required("rtmr1")?,
+            required("rtmr2")?,
+            or_zero("rtmr3")?,
+        ],
+        report_data: NOTHING_ASKED,
+    })
+}
+
+fn open<T>() -> Expect<T> {
+    let why = LEFT_OPEN.to_owned();
+    Expect::Unchecked { why }
+}
+
+fn register(field: &Field<'_>) -> Result<[u8; 48], PolicyError> {
+    field.hex("48 bytes in hex")
+}
+
+/// Any but `Revoked`: a list that has it would promise what no verdict keeps.
+fn status(field: &Field<'_>) -> Result<Status, PolicyError> {
+    const EXPECTED: &str = "UpToDate, SWHardeningNeeded, ConfigurationNeeded, ConfigurationAndSWHardeningNeeded, OutOfDate, \
+        OutOfDateConfigurationNeeded, TDRelaunchAdvised or TDRelaunchAdvisedConfigurationNeeded";
+    match Status::parse(field.text(EXPECTED)?) {
+        Ok(Status::Revoked) | Err(_) => Err(field.wrong(EXPECTED)),
+        Ok(status) => Ok(status),
+    }
+}
+
+fn evaluation(field: &Field<'_>) -> Result<Evaluation, PolicyError> {
+    if field.is_table() {
+        return field.unchecked().map(|why| Evaluation::Unchecked { why });
+    }
+    field
+        .number("a number such as 19, or { unchecked = \"why\" }")
+        .map(Evaluation::AtLeast)
+}
+
+fn bits(field: &Field<'_>) -> Result<u64, PolicyError> {
+    const EXPECTED: &str = "bits in hex such as \"0x600e7\"";
+    let digits = field.text(EXPECTED)?.strip_prefix("0x");
+    digits
+        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+        .ok_or_else(|| field.wrong(EXPECTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+
+    /// A policy whose required keys all have a value: 0x11 to 0x15, again and again.
+    fn least() -> String {
+        let keys = ["mrtd", "rtmr0", "rtmr1", "rtmr2", "mrconfigid"];
+        let values = ["11", "12", "13", "14", "15"].map(|byte| byte.repeat(48));
+        let lines = keys
+            .iter()
+            .zip(values)
+            .map(|(key, value)| format!("{key} = [\"{value}\"]\n"));
+        let lines: String = lines.collect();
+        format!("version = 1\n[tdx]\n{lines}minimum_evaluation = 19\n")
+    }
+
+    /// The least policy with these lines at its end.
+    fn parse(lines: &str) -> Result<TdxPolicy, String> {
+        let text = format!("{}{lines}", least());
+        Policy::parse_tdx(&text).map_err(|error| error.to_string())
+    }
+
+    fn any(byte: u8) -> Expect<[u8; 48]> {
+        Expect::AnyOf(vec![[byte; 48]])
+    }
+
+    #[test]
+    fn what_is_not_said_is_strict() {
+        let strict = TdxPolicy {
+            statuses: vec![Status::UpToDate],
+            minimum_evaluation: Evaluation::AtLeast(19),
+            refused_advisories: vec![],
+            trailing_accepted: None,
+            event_log_unchecked: None,
+            debug: false,
+            migratable: false,
+            perfmon: false,
+            service_td: false,
+            sept_ve_accepted: None,
+            dynamic_platform: true,
+            cached_keys: true,
+            smt: true,
+            minimum_tee_tcb_svn: [0; 16],
+            xfam: open(),
+            mrseam: open(),
+            mrtd: any(0x11),
+            mrconfigid: any(0x15),
+            mrowner: any(0),
+            mrownerconfig: any(0),
+            rtmr: [any(0x12), any(0x13), any(0x14), any(0)],
+            report_data: Expect::AnyOf(vec![]),
+        };
+        assert_eq!(parse(""), Ok(strict));
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let [seam, owner, config, third] =
+            ["21", "22", "23", "24"].map(|byte| format!("[\"{}\"]", byte.repeat(48)));
+        let policy = parse(&format!(
+            "statuses = [\"UpToDate\", \"SWHardeningNeeded\"]\nrefused_advisories = [\"INTEL-SA-1\"]\n\
+             trailing = {{ unchecked = \"a\" }}\nevent_log = {{ unchecked = \"b\" }}\nsept_ve_disable = {{ unchecked = \"c\" }}\n\
+             debug = true\nmigratable = true\nperfmon = true\nservice_td = true\n\
+             dynamic_platform = false\ncached_keys = false\nsmt = false\n\
+             minimum_tee_tcb_svn = \"06010300000000000000000000000000\"\nxfam = [\"0x600e7\"]\n\
+             mrseam = {seam}\nmrowner = {owner}\nmrownerconfig = {config}\nrtmr3 = {third}\n\
+             [session]\nfreshness = {{ unchecked = \"d\" }}"
+        ));
+        let why = |text: &str| Some(text.to_owned());
+        let mut minimum_tee_tcb_svn = [0; 16];
+        minimum_tee_tcb_svn[..3].copy_from_slice(&[6, 1, 3]);
+        let expected = TdxPolicy {
+            statuses: vec![Status::UpToDate, Status::SWHardeningNeeded],
+            minimum_evaluation: Evaluation::AtLeast(19),
+            refused_advisories: vec!["INTEL-SA-1".to_owned()],
+            trailing_accepted: why("a"),
+            event_log_unchecked: why("b"),
+            debug: true,
+            migratable: true,
+            perfmon: true,
+            service_td: true,
+            sept_ve_accepted: why("c"),
+            dynamic_platform: false,
+            cached_keys: false,
+            smt: false,
+            minimum_tee_tcb_svn,
+            xfam: Expect::AnyOf(vec![0x600e7]),
+            mrseam: any(0x21),
+            mrtd: any(0x11),
+            mrconfigid: any(0x15),
+            mrowner: any(0x22),
+            mrownerconfig: any(0x23),
+            rtmr: [any(0x12), any(0x13), any(0x14), any(0x24)],
+            report_data: Expect::Unchecked {
+                why: "d".to_owned(),
+            },
+        };
+        assert_eq!(policy, Ok(expected));
+    }
+
+    #[test]
+    fn what_is_required_may_be_unchecked_with_a_reason() {
+        let open = "{ unchecked = \"e\" }";
+        let text = format!(
+            "version = 1\n[tdx]\nmrtd = {open}\nrtmr0 = {open}\nrtmr1 = {open}\nrtmr2 = {open}\n\
+             mrconfigid = {open}\nminimum_evaluation = {open}"
+        );
+        let policy = Policy::parse_tdx(&text).expect("a policy");
+        let why = || "e".to_owned();
+        assert_eq!(policy.mrtd, Expect::Unchecked { why: why() });
+        assert_eq!(policy.rtmr[2], Expect::Unchecked { why: why() });
+        assert_eq!(
+            policy.minimum_evaluation,
+            Evaluation::Unchecked { why: why() }
+        );
+    }
+
+    #[test]
+    fn each_required_key_is_missed_by_name() {
+        for key in [
+            "mrtd",
+            "rtmr0",
+            "rtmr1",
+            "rtmr2",
+            "mrconfigid",
+            "minimum_evaluation",
+        ] {
+            let text = least();
+            let lines: Vec<_> = text
+                .lines()
+                .filter(|line| !line.starts_with(&format!("{key} =")))
+                .collect();
+            let error = Policy::parse_tdx(&lines.join("\n")).expect_err(key);
+            let beginning = format!("policy: `tdx.{key}` is missing; ");
+            assert!(error.to_string().starts_with(&beginning), "{error}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_misspelt_or_of_another_form() {
+        for (line, message) in [
+            (
+                "mr_owner = []",
+                "policy, line 9: `tdx.mr_owner` is unknown; did you mean `mrowner`?",
+            ),
+            (
+                "status = [\"UpToDate\"]",
+                "policy, line 9: `tdx.status` is unknown; did you mean `statuses`?",
+            ),
+            (
+                "statuses = [\"Revoked\"]",
+                "policy, line 9: `tdx.statuses` must be UpToDate, SWHardeningNeeded, ConfigurationNeeded, \
+                 ConfigurationAndSWHardeningNeeded, OutOfDate, OutOfDateConfigurationNeeded, TDRelaunchAdvised or \
+                 TDRelaunchAdvisedConfigurationNeeded",
+            ),
+            (
+                "statuses = []",
+                "policy, line 9: `tdx.statuses` must be a list with at least one value",
+            ),
+            (
+                "xfam = [3]",
+                "policy, line 9: `tdx.xfam` must be bits in hex such as \"0x600e7\"",
+            ),
+            (
+                "rtmr3 = [\"00\"]",
+                "policy, line 9: `tdx.rtmr3` must be 48 bytes in hex",
+            ),
+            (
+                "minimum_tee_tcb_svn = 6",
+                "policy, line 9: `tdx.minimum_tee_tcb_svn` must be 16 bytes in hex",
+            ),
+            (
+                "event_log = false",
+                "policy, line 9: `tdx.event_log` must be { unchecked = \"why\" }, with a reason",
+            ),
+        ] {
+            assert_eq!(parse(line), Err(message.to_owned()));
+        }
+        let text = least().replace("= 19", "= \"new\"");
+        assert_eq!(
+            Policy::parse_tdx(&text).expect_err("text").to_string(),
+            "policy, line 8: `tdx.minimum_evaluation` must be a number such as 19, or { unchecked = \"why\" }"
+        );
+    }
+
+    #[test]
+    fn simulated_roots_are_read_by_themselves() {
+        let root = "33".repeat(32);
+        let text = format!("version = 1\n[simulation]\nroots = [\"{root}\"]");
+        assert_eq!(Policy::parse_simulation(&text), Ok(vec![[0x33; 32]]));
+        assert_eq!(Policy::parse_simulation("version = 1"), Ok(vec![]));
+    }
+}

@@ -1,0 +1,183 @@
+//! Trust anchors: AMD's, pinned by their whole DER, and simulated ones that a policy names.
+
+use super::product::Product;
+use crate::{digest::sha256, pem, roots::SIMULATED};
+
+/// The organisation in the names of AMD's certificates.
+pub const AMD: &str = "Advanced Micro Devices";
+
+/// The anchors that a verifier accepts.
+#[derive(Debug, Clone)]
+pub struct Roots(Vec<Anchor>);
+
+/// One accepted root (ARK).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// AMD's, with its intermediates for VCEKs (ASK) and VLEKs (ASVK): no other one counts below it.
+    Amd {
+        product: Product,
+        ark: Vec<u8>,
+        ask: Vec<u8>,
+        asvk: Vec<u8>,
+    },
+    /// A simulated one, by the SHA-256 of its DER: the certificate itself travels with the evidence.
+    Simulated { sha256: [u8; 32] },
+}
+
+impl Roots {
+    /// AMD's roots for Milan, Genoa and Turin. No simulation.
+    pub fn amd() -> Self {
+        let anchor = |product, ark, ask, asvk| Anchor::Amd {
+            product,
+            ark: pinned(ark),
+            ask: pinned(ask),
+            asvk: pinned(asvk),
+        };
+        Self(vec![
+            anchor(
+                Product::Milan,
+                include_bytes!("roots/milan-ark.pem"),
+                include_bytes!("roots/milan-ask.pem"),
+                include_bytes!("roots/milan-asvk.pem"),
+            ),
+            anchor(
+                Product::Genoa,
+                include_bytes!("roots/genoa-ark.pem"),
+                include_bytes!("roots/genoa-ask.pem"),
+                include_bytes!("roots/genoa-asvk.pem"),
+            ),
+            anchor(
+                Product::Turin,
+                include_bytes!("roots/turin-ark.pem"),
+                include_bytes!("roots/turin-ask.pem"),
+                include_bytes!("roots/turin-asvk.pem"),
+            ),
+        ])
+    }
+
+    /// Also accepts the simulated root whose DER has this SHA-256. Verdicts that rest on it say `simulated`.
+    #[must_use]
+    pub fn and_simulated(mut self, sha256: [u8; 32]) -> Self {
+        self.0.push(Anchor::Simulated { sha256 });
+        self
+    }
+
+    /// The anchor that this certificate is, by its whole DER.
+    pub(crate) fn accept(&self, der: &[u8]) -> Option<&Anchor> {
+        self.0.iter().find(|anchor| match anchor {
+            Anchor::Amd { ark, .. } => ark == der,
+            Anchor::Simulated { sha256: pinned } => *pinned == sha256(&[der]),
+        })
+    }
+
+    /// Whether any simulation is accepted.
+    pub(crate) fn name_a_simulation(&self) -> bool {
+        self.0.iter().any(Anchor::simulated)
+    }
+
+    /// The anchor of a product line whose certificate is in hand, so that it need not travel.
+    pub(crate) fn pinned(&self, wanted: Product, organisation: &str) -> Option<(&Anchor, &[u8])> {
+        self.0.iter().find_map(|anchor| match anchor {
+            Anchor::Amd { product, ark, .. } if *product == wanted && organisation == AMD => {
+                Some((anchor, ark.as_slice()))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Anchor {
+    /// The organisation that every name of its chain must have.
+    pub(crate) fn organisation(&self) -> &'static str {
+        match self {
+            Self::Amd { .. } => AMD,
+            Self::Simulated { .. } => SIMULATED,
+        }
+    }
+
+    /// Whether what it vouches for is no hardware.
+    pub(crate) fn simulated(&self) -> bool {
+        matches!(self, Self::Simulated { .. })
+    }
+
+    /// The only intermediates that count below it; `None`: those that it issued, which travel with the evidence.
+    pub(crate) fn intermediates(&self) -> Option<[&[u8]; 2]> {
+        match self {
+            Self::Amd { ask, asvk, .. } => Some([ask, asvk]),
+            Self::Simulated { .. } => None,
+        }
+    }
+}
+
+fn pinned(text: &[u8]) -> Vec<u8> {
+    let mut certificates =
+        pem::certificates(text).expect("the pinned files are PEM; a test reads them");
+    certificates
+        .pop()
+        .expect("each pinned file has one certificate; a test reads them")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ARK, ASK and ASVK from AMD's key service, as several independent verifiers pin them.
+    const FINGERPRINTS: [(Product, [&str; 3]); 3] = [
+        (
+            Product::Milan,
+            [
+                "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd",
+                "67d303bd3905fd38db8b20e0793699870e7fa612eaad5dec358293fd8c0bac1b",
+                "c5e081f59b7efab1fe2f8b505e159704e72f29cab7ef7cf628a05a42439082f5",
+            ],
+        ),
+        (
+            Product::Genoa,
+            [
+                "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1",
+                "5464738c1546aed5f2cecf1dc98c5c960a92e8913238a61711bc90ec6e828521",
+                "197e610743a917d6b9bb982a5a9226ccc0a15b611be0619e626aca9151457372",
+            ],
+        ),
+        (
+            Product::Turin,
+            [
+                "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a",
+                "5b77ef5fe7a7a004fd9032668fba9d0fda22f88c4442069a479636a6ae3b3185",
+                "104e10a8bd060a3c20a434261a57d0588fd65a88915b4f65b08bdecaf8df1a3c",
+            ],
+        ),
+    ];
+
+    #[test]
+    fn the_pinned_certificates_are_amds() {
+        let pinned: Vec<_> = Roots::amd()
+            .0
+            .into_iter()
+            .filter_map(|anchor| match anchor {
+                Anchor::Amd {
+                    product,
+                    ark,
+                    ask,
+                    asvk,
+                } => Some((
+                    product,
+                    [ark, ask, asvk].map(|der| hex::encode(sha256(&[&der]))),
+                )),
+                Anchor::Simulated { .. } => None,
+            })
+            .collect();
+        let expected = FINGERPRINTS.map(|(product, digests)| (product, digests.map(str::to_owned)));
+        assert_eq!(pinned, expected);
+    }
+
+    #[test]
+    fn no_simulated_root_is_accepted_unless_named() {
+        let ark = b"an ARK's DER";
+        assert_eq!(Roots::amd().accept(ark), None);
+        let sha256 = sha256(&[ark]);
+        let roots = Roots::amd().and_simulated(sha256);
+        assert_eq!(roots.accept(ark), Some(&Anchor::Simulated { sha256 }));
+        assert_eq!(roots.accept(b"another"), None);
+    }
+}

@@ -1,0 +1,332 @@
+//! The walk from bytes to trust. Constructors are private: there is no other way to the next stage.
+
+pub(crate) mod gpus;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Rejection, Time,
+    appraise::{self, Subject},
+    binding::{Anchor, Session},
+    bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
+    claims::Claims,
+    cpu::{self, Cpu},
+    nvidia::Gpu,
+    policy::Policy,
+    roots::Roots,
+    verdict::{Refusal, Told, Transcript},
+};
+
+/// What a verifier brings besides what the evidence carries: the same vendor-signed objects.
+pub type Collateral = Endorsements;
+
+/// Evidence as it came.
+#[derive(Debug, Clone)]
+pub struct Unverified(Evidence);
+
+/// Evidence that a genuine (or named simulated) CPU signed.
+#[derive(Debug, Clone)]
+pub struct Authentic {
+    cpu: Cpu,
+    event_log: Vec<u8>,
+    claims: Vec<u8>,
+    gpus: gpus::Unproved,
+    transcript: Transcript,
+}
+
+/// Authentic evidence about this conversation and this key.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    cpu: Cpu,
+    event_log: Vec<u8>,
+    claims: Claims,
+    gpus: gpus::Asked,
+    session: Session,
+    tls_key: Vec<u8>,
+    transcript: Transcript,
+}
+
+/// What was found out about a peer.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub(crate) cpu: Cpu,
+    pub(crate) claims: Claims,
+    pub(crate) gpus: Vec<Gpu>,
+    pub(crate) session: Session,
+    pub(crate) transcript: Transcript,
+    pub(crate) until: Time,
+    pub(crate) told: Told,
+}
+
+/// A peer whose CPU, image, GPUs and key were all checked. There is no other way to make one, and only it yields the TLS key.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    peer: Peer,
+    tls_key: Vec<u8>,
+}
+
+/// A peer whose hardware is genuine and whose memory is private, of which nobody said whether it is wanted. No key comes of it.
+#[derive(Debug, Clone)]
+pub struct Genuine(Peer);
+
+impl Unverified {
+    /// Takes evidence in.
+    pub fn new(evidence: Evidence) -> Self {
+        Self(evidence)
+    }
+
+    /// The evidence, to be shown. Nothing of it is to be believed.
+    pub fn evidence(&self) -> &Evidence {
+        &self.0
+    }
+
+    /// Is the CPU genuine? Signatures, chains to `roots`, revocation and validity at `now`, and the report's own consistency.
+    pub fn authenticate(
+        self,
+        roots: &Roots,
+        collateral: &Collateral,
+        now: Time,
+    ) -> Result<Authentic, Refusal> {
+        let mut transcript = Transcript::default();
+        let Evidence {
+            cpu,
+            claims,
+            gpus,
+            endorsements,
+        } = self.0;
+        let sources = (collateral, &endorsements);
+        match cpu::authenticate(&cpu, sources, roots, now, &mut transcript) {
+            Ok(genuine) => Ok(Authentic {
+                cpu: genuine,
+                event_log: match cpu {
+                    CpuReport::Tdx { event_log, .. } => event_log,
+                    CpuReport::Snp(_) => Vec::new(),
+                },
+                claims,
+                gpus: gpus::Unproved::new(gpus, &roots.nvidia, sources, now),
+                transcript,
+            }),
+            Err(rejection) => Err(Refusal {
+                rejection,
+                transcript,
+            }),
+        }
+    }
+}
+
+impl Authentic {
+    /// Is it about this conversation and this key? `spki` is the DER `SubjectPublicKeyInfo` of the peer's TLS key.
+    pub fn bind(self, session: &Session, spki: &[u8]) -> Result<Bound, Refusal> {
+        let Self {
+            cpu,
+            event_log,
+            claims,
+            gpus,
+            mut transcript,
+        } = self;
+        match check_binding(&cpu, &claims, gpus, session, spki, &mut transcript) {
+            Ok((claims, gpus)) => Ok(Bound {
+                cpu,
+                event_log,
+                claims,
+                gpus,
+                session: session.clone(),
+                tls_key: spki.to_vec(),
+                transcript,
+            }),
+            Err(rejection) => Err(Refusal {
+                rejection,
+                transcript,
+            }),
+        }
+    }
+
+    /// The CPU.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// What was checked so far.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+}
+
+/// The claims are read only to be hashed and compared; they are believed once the report holds them.
+fn check_binding(
+    cpu: &Cpu,
+    encoded: &[u8],
+    gpus: gpus::Unproved,
+    session: &Session,
+    spki: &[u8],
+    transcript: &mut Transcript,
+) -> Result<(Claims, gpus::Asked), Rejection> {
+    let claims = Claims::decode(encoded);
+    let claims = transcript.record("bind-1", "claims", claims, |claims| claims.profile.clone())?;
+
+    let answers = encode_gpus(&gpus.evidence);
+    let holds = |session: &Session| {
+        Anchor::new(session, spki, encoded).report_data(&answers) == cpu.report_data()
+    };
+    let bound = match holds(session) {
+        true => Ok(()),
+        false if holds(&Session::Boot) => Err(Rejection::NotFresh),
+        false => Err(Rejection::BindingMismatch),
+    };
+    transcript.record("bind-2", "binding", bound, |()| session.to_string())?;
+
+    match cpu {
+        Cpu::Snp(genuine) => {
+            let held = claims.configuration == genuine.report.host_data;
+            let held = held.then_some(()).ok_or(Rejection::ConfigurationMismatch);
+            transcript.record("bind-3", "claimed configuration", held, |()| {
+                "is the one that HOST_DATA holds".to_owned()
+            })?;
+        }
+        Cpu::Tdx(_) => transcript.not_checked(
+            "bind-3",
+            "claimed configuration",
+            "MRCONFIGID holds its SHA-384, the claim its SHA-256: policy-9 decides by MRCONFIGID",
+        ),
+    }
+    let nonce = Anchor::new(session, spki, encoded).gpu_nonce();
+    Ok((claims, gpus.bind(nonce, transcript)?))
+}
+
+impl Bound {
+    /// Is it what the policy wants? The GPUs are verified here: how much proof they need is the policy's to say.
+    pub fn appraise(self, policy: &Policy) -> Result<Trusted, Refusal> {
+        let tls_key = self.tls_key.clone();
+        self.conclude(Some(policy))
+            .map(|peer| Trusted { peer, tls_key })
+    }
+
+    /// Without a policy: is all of its hardware genuine and current, and its memory private?
+    pub fn without_policy(self) -> Result<Genuine, Refusal> {
+        self.conclude(None).map(Genuine)
+    }
+
+    fn conclude(self, policy: Option<&Policy>) -> Result<Peer, Refusal> {
+        let Self {
+            mut cpu,
+            event_log,
+            claims,
+            gpus,
+            session,
+            mut transcript,
+            ..
+        } = self;
+        let subject = Subject {
+            cpu: &mut cpu,
+            event_log: Some(event_log.as_slice()).filter(|log| !log.is_empty()),
+            claims: &claims,
+            gpus: &gpus,
+            session: &session,
+        };
+        let appraised = match policy {
+            Some(policy) => appraise::appraise(subject, policy, &mut transcript),
+            None => appraise::without_policy(subject, &mut transcript),
+        };
+        match appraised {
+            Ok((gpus, gpus_until)) => Ok(Peer {
+                until: cpu.until().min(gpus_until),
+                told: Told::of(&cpu, policy),
+                cpu,
+                claims,
+                gpus,
+                session,
+                transcript,
+            }),
+            Err(rejection) => Err(Refusal {
+                rejection,
+                transcript,
+            }),
+        }
+    }
+
+    /// What was checked so far.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+}
+
+impl Peer {
+    /// The CPU that vouches for all the rest.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// The GPUs, all of them verified; none, if there are none.
+    pub fn gpus(&self) -> &[Gpu] {
+        &self.gpus
+    }
+
+    /// The peer's claims.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Every check, in order.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// When the first certificate, list, document or answer that this rests on ends.
+    pub fn until(&self) -> Time {
+        self.until
+    }
+
+    /// Whether any of the hardware is simulated. Every output must then say so.
+    pub fn simulated(&self) -> bool {
+        self.transcript.simulated() || self.cpu.simulated()
+    }
+}
+
+impl Trusted {
+    /// DER `SubjectPublicKeyInfo` of the peer's TLS key.
+    pub fn tls_key(&self) -> &[u8] {
+        &self.tls_key
+    }
+
+    /// What was found out.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The CPU that vouches for all the rest.
+    pub fn cpu(&self) -> &Cpu {
+        self.peer.cpu()
+    }
+
+    /// The GPUs, all of them verified; none, if the policy wants none.
+    pub fn gpus(&self) -> &[Gpu] {
+        self.peer.gpus()
+    }
+
+    /// The peer's claims.
+    pub fn claims(&self) -> &Claims {
+        self.peer.claims()
+    }
+
+    /// Every check, in order.
+    pub fn transcript(&self) -> &Transcript {
+        self.peer.transcript()
+    }
+
+    /// When the first certificate, list, document or answer that this rests on ends.
+    pub fn until(&self) -> Time {
+        self.peer.until()
+    }
+
+    /// Whether any of the hardware is simulated. Every output must then say so.
+    pub fn simulated(&self) -> bool {
+        self.peer.simulated()
+    }
+}
+
+impl Genuine {
+    /// What was found out.
+    pub fn peer(&self) -> &Peer {
+        &self.0
+    }
+}

@@ -1,0 +1,251 @@
+use super::*;
+use crate::{
+    Verdict,
+    appraise::tests::{genuine, policy},
+    bundle::NO_GPUS,
+    claims::tests::claims,
+    nvidia::GpuEvidence,
+    policy::Expect,
+    snp,
+    verdict::Outcome,
+};
+
+const SPKI: &[u8] = b"the TLS key";
+const ASKED: Session = Session::Asked {
+    nonce: [1; 32],
+    exporter: [2; 32],
+};
+
+/// Evidence of genuine hardware whose report is about `session`, [`SPKI`] and the claims, with one thing changed.
+fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authentic {
+    let claims = claims().encode();
+    let mut genuine = genuine();
+    genuine.report.report_data = Anchor::new(session, SPKI, &claims).report_data(&NO_GPUS);
+    change(&mut genuine);
+    let none = &Endorsements::default();
+    Authentic {
+        cpu: Cpu::Snp(Box::new(genuine)),
+        event_log: Vec::new(),
+        claims,
+        gpus: gpus::Unproved::new(Vec::new(), &Roots::vendors().nvidia, (none, none), Time(0)),
+        transcript: Transcript::default(),
+    }
+}
+
+fn authentic(session: &Session) -> Authentic {
+    changed(session, |_| ())
+}
+
+fn a_gpu() -> GpuEvidence {
+    GpuEvidence {
+        report: Vec::new(),
+        chain: Vec::new(),
+    }
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T, Refusal>, expected: &Rejection) {
+    let refusal = result.expect_err("it must be refused");
+    let last = refusal
+        .transcript
+        .checks()
+        .last()
+        .expect("the failed check is recorded");
+    assert_eq!(
+        (last.step, last.outcome),
+        (expected.step(), Outcome::Failed)
+    );
+    assert_eq!(&refusal.rejection, expected);
+}
+
+#[test]
+fn evidence_walks_to_trust_and_yields_the_key() {
+    let trusted = authentic(&ASKED)
+        .bind(&ASKED, SPKI)
+        .and_then(|bound| bound.appraise(&policy()));
+    let trusted = trusted.expect("trusted");
+    assert_eq!(trusted.tls_key(), SPKI);
+    assert_eq!(trusted.claims(), &claims());
+    assert_eq!(
+        trusted.until(),
+        Time(1_796_126_400),
+        "the revocation list ends first"
+    );
+    assert!(!trusted.simulated());
+}
+
+#[test]
+fn refuses_evidence_about_another_nonce_session_key_or_claims() {
+    let nonce = Session::Asked {
+        nonce: [9; 32],
+        exporter: [2; 32],
+    };
+    let exporter = Session::Asked {
+        nonce: [1; 32],
+        exporter: [9; 32],
+    };
+    for session in [nonce, exporter, Session::Boot] {
+        refused(
+            authentic(&ASKED).bind(&session, SPKI),
+            &Rejection::BindingMismatch,
+        );
+    }
+    refused(
+        authentic(&ASKED).bind(&ASKED, b"another key"),
+        &Rejection::BindingMismatch,
+    );
+    let mut altered = authentic(&ASKED);
+    altered.claims = Claims {
+        epoch: 1,
+        ..claims()
+    }
+    .encode();
+    refused(altered.bind(&ASKED, SPKI), &Rejection::BindingMismatch);
+    let mut spliced = authentic(&ASKED);
+    spliced.gpus.evidence = vec![a_gpu()];
+    refused(spliced.bind(&ASKED, SPKI), &Rejection::BindingMismatch);
+}
+
+#[test]
+fn refuses_evidence_of_boot_as_the_answer_to_a_question() {
+    refused(
+        authentic(&Session::Boot).bind(&ASKED, SPKI),
+        &Rejection::NotFresh,
+    );
+}
+
+#[test]
+fn refuses_claims_that_cannot_be_read() {
+    let mut broken = authentic(&ASKED);
+    broken.claims.push(0);
+    let what = "not deterministic CBOR".to_owned();
+    refused(
+        broken.bind(&ASKED, SPKI),
+        &Rejection::ClaimsMalformed { what },
+    );
+}
+
+#[test]
+fn refuses_a_claimed_configuration_that_the_hardware_did_not_measure() {
+    let other = changed(&ASKED, |genuine| genuine.report.host_data = [9; 32]);
+    refused(other.bind(&ASKED, SPKI), &Rejection::ConfigurationMismatch);
+}
+
+#[test]
+fn a_verdict_reads_as_lines() {
+    let trusted = authentic(&ASKED)
+        .bind(&ASKED, SPKI)
+        .and_then(|bound| bound.appraise(&policy()));
+    assert_eq!(
+        Verdict::of(&trusted).to_string(),
+        "cpu     AMD SEV-SNP, Genoa       genuine, firmware at the floor\n\
+         gpu     none\n\
+         bound   this TLS session, your nonce\n\
+         image   030303030303…            matches the policy\n\
+         trusted until 2026-12-01 12:00 UTC"
+    );
+}
+
+#[test]
+fn a_verdict_says_what_is_simulated_and_what_is_unchecked() {
+    let simulated = changed(&ASKED, |genuine| {
+        genuine.simulated = true;
+        genuine.validity.revocation_until = None;
+    });
+    let mut policy = policy();
+    policy.simulation = vec![[8; 32]];
+    policy.snp.as_mut().expect("[snp]").revocation_unchecked = Some("no list yet".to_owned());
+    let trusted = simulated
+        .bind(&ASKED, SPKI)
+        .and_then(|bound| bound.appraise(&policy));
+    assert_eq!(
+        Verdict::of(&trusted).to_string(),
+        "cpu     AMD SEV-SNP, Genoa       SIMULATED, not AMD hardware, firmware at the floor\n\
+         gpu     none\n\
+         bound   this TLS session, your nonce\n\
+         image   030303030303…            matches the policy\n\
+         open    revocation               not checked: no list yet\n\
+         trusted (simulated) until 2027-01-15 08:00 UTC"
+    );
+}
+
+#[test]
+fn a_refusal_reads_as_code_detail_and_hint() {
+    let mut policy = policy();
+    policy.snp.as_mut().expect("[snp]").launch_digest = Expect::AnyOf(vec![[0; 48]]);
+    let refused = authentic(&ASKED)
+        .bind(&ASKED, SPKI)
+        .and_then(|bound| bound.appraise(&policy));
+    let verdict = Verdict::of(&refused);
+    assert!(!verdict.is_trusted());
+    assert_eq!(
+        verdict.to_string(),
+        format!(
+            "not trusted: launch_digest_unknown\n\
+             image   {} is not in the policy\n\
+             hint: `chrysalis measure DIR` computes the digest of an image you built",
+            "03".repeat(48)
+        )
+    );
+}
+
+#[test]
+fn a_verdict_as_json_has_every_check() {
+    let trusted = authentic(&ASKED)
+        .bind(&ASKED, SPKI)
+        .and_then(|bound| bound.appraise(&policy()));
+    let json = serde_json::to_value(Verdict::of(&trusted)).expect("JSON");
+    assert_eq!(json["verdict"], "trusted");
+    assert_eq!(json["code"], serde_json::Value::Null);
+    assert_eq!(json["simulated"], false);
+    assert_eq!(json["until"], "2026-12-01T12:00:00Z");
+    assert_eq!(json["claims"]["configuration"], "01".repeat(32));
+    let checks = json["checks"].as_array().expect("checks");
+    assert_eq!(
+        checks[1],
+        serde_json::json!({
+            "step": "bind-2",
+            "name": "binding",
+            "outcome": "passed",
+            "detail": "this TLS session, your nonce",
+        })
+    );
+    let chip = checks
+        .iter()
+        .find(|check| check["name"] == "chip")
+        .expect("the chip");
+    assert_eq!(chip["outcome"], "not_checked");
+
+    let refused = authentic(&ASKED)
+        .bind(&Session::Boot, SPKI)
+        .and_then(|bound| bound.appraise(&policy()));
+    let json = serde_json::to_value(Verdict::of(&refused)).expect("JSON");
+    assert_eq!(json["verdict"], "rejected");
+    assert_eq!(json["code"], "binding_mismatch");
+    assert_eq!(json["claims"], serde_json::Value::Null);
+}
+
+#[test]
+fn without_a_policy_nothing_is_trusted() {
+    let genuine = authentic(&ASKED).bind(&ASKED, SPKI);
+    let genuine = genuine.and_then(Bound::without_policy).expect("genuine");
+    let verdict = Verdict::genuine(&genuine);
+    assert!(!verdict.is_trusted());
+    assert_eq!(
+        verdict.to_string(),
+        "cpu     AMD SEV-SNP, Genoa       genuine, bootloader 10, tee 0, snp 23, microcode 84\n\
+         gpu     none\n\
+         bound   this TLS session, your nonce\n\
+         image   030303030303…            no policy says what is wanted\n\
+         genuine until 2026-12-01 12:00 UTC; no policy says what is wanted"
+    );
+}
+
+#[test]
+fn without_a_policy_memory_has_to_be_private_and_revocation_known() {
+    let walk = |authentic: Authentic| authentic.bind(&ASKED, SPKI)?.without_policy();
+    let debugged = changed(&ASKED, |it| it.report.policy.0 |= 1 << 19);
+    refused(walk(debugged), &Rejection::DebugAllowed);
+    let unknown = changed(&ASKED, |it| it.validity.revocation_until = None);
+    refused(walk(unknown), &Rejection::RevocationUnchecked);
+}

@@ -1,0 +1,87 @@
+//! The two halves of the procedure, for evidence that walks in stages: first whether it is genuine, later whether it is wanted.
+
+use super::{
+    policy::TdxPolicy,
+    procedure::{Findings, Grounds, Procedure},
+    verify::Td,
+    wanted,
+};
+use crate::{
+    Rejection, Time,
+    digest::Hex,
+    inspection::{Inspection, Patience},
+    verdict::Transcript,
+};
+
+/// A TD that Intel (or a named simulation of it) vouches for. Nobody has said yet that its platform is current enough.
+#[derive(Debug, Clone)]
+pub struct Genuine {
+    td: Td,
+    root: Hex<32>,
+    simulated: bool,
+    until: Time,
+}
+
+/// Steps tdx-1 to tdx-7.
+pub(crate) fn authenticate(
+    quote: &[u8],
+    grounds: Grounds<'_>,
+    transcript: &mut Transcript,
+) -> Result<Genuine, Rejection> {
+    let mut inspection = Inspection::new(transcript, Patience::First);
+    let found = Procedure::new(grounds, &mut inspection).run(quote);
+    let failure = inspection.failures().into_iter().next();
+    match (found, failure) {
+        (
+            Some(Findings {
+                td: Some(td),
+                root,
+                simulated,
+                until,
+                ..
+            }),
+            None,
+        ) => Ok(Genuine {
+            td,
+            root,
+            simulated,
+            until,
+        }),
+        // Without a TD there is a failure; this keeps it a refusal if that should ever change.
+        (_, failure) => Err(failure.unwrap_or(Rejection::QuoteTruncated)),
+    }
+}
+
+impl Genuine {
+    /// Steps tdx-8 and tdx-9. The TD then has the events that explain its registers, if a log came along.
+    pub(crate) fn appraise(
+        &mut self,
+        policy: &TdxPolicy,
+        event_log: Option<&[u8]>,
+        transcript: &mut Transcript,
+    ) -> Result<(), Rejection> {
+        let mut inspection = Inspection::new(transcript, Patience::First);
+        self.td.event_log = wanted::check(&self.td, policy, event_log, &mut inspection);
+        inspection.failures().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// The TD and its platform.
+    pub fn td(&self) -> &Td {
+        &self.td
+    }
+
+    /// SHA-256 of the root.
+    pub fn root(&self) -> Hex<32> {
+        self.root
+    }
+
+    /// Whether that root is a simulated one.
+    pub fn simulated(&self) -> bool {
+        self.simulated
+    }
+
+    /// When the first certificate, list or document that this rests on ends.
+    pub fn until(&self) -> Time {
+        self.until
+    }
+}

@@ -1,0 +1,118 @@
+//! The first lines of a verdict: what, which, and how it was found.
+
+use super::NO_POLICY;
+use crate::{
+    Cpu, Peer,
+    nvidia::Gpu,
+    policy::{Expect, Policy},
+};
+
+/// How the two main answers are told: on the CPU's firmware, and on the image.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    firmware: String,
+    image: String,
+}
+
+impl Told {
+    /// Of a CPU that was appraised by this policy; `None`: by none.
+    pub(crate) fn of(cpu: &Cpu, policy: Option<&Policy>) -> Self {
+        let floor = policy.and_then(|it| it.snp.as_ref());
+        let firmware = match (cpu, floor) {
+            (Cpu::Snp(_), Some(policy)) => policy.minimum_tcb.told(),
+            (Cpu::Snp(genuine), None) => genuine.reported_tcb().to_string(),
+            (Cpu::Tdx(genuine), _) => genuine.td().status.to_string(),
+        };
+        let image = policy.map(|policy| match cpu {
+            Cpu::Snp(_) => told(policy.snp.as_ref().map(|it| &it.launch_digest)),
+            Cpu::Tdx(_) => told(policy.tdx.as_ref().map(|it| &it.mrtd)),
+        });
+        Self {
+            firmware,
+            image: image.unwrap_or_else(|| NO_POLICY.to_owned()),
+        }
+    }
+}
+
+fn told<T>(expected: Option<&Expect<T>>) -> String {
+    match expected {
+        Some(Expect::AnyOf(_)) => "matches the policy".to_owned(),
+        Some(Expect::Unchecked { why }) => format!("not checked: {why}"),
+        None => "not checked".to_owned(),
+    }
+}
+
+/// The lines.
+pub(super) fn lines(peer: &Peer) -> Vec<[String; 3]> {
+    let Told { firmware, image } = &peer.told;
+    let genuine = genuine(peer.cpu.simulated(), peer.cpu.vendor());
+    let short = hex::encode(peer.cpu.measurement())
+        .chars()
+        .take(12)
+        .chain(['…'])
+        .collect();
+    let cpu = [
+        "cpu".to_owned(),
+        peer.cpu.to_string(),
+        format!("{genuine}, {firmware}"),
+    ];
+    let bound = ["bound".to_owned(), peer.session.to_string(), String::new()];
+    let image = ["image".to_owned(), short, image.clone()];
+    [cpu]
+        .into_iter()
+        .chain(gpus(&peer.gpus))
+        .chain([bound, image])
+        .collect()
+}
+
+fn genuine(simulated: bool, vendor: &str) -> String {
+    match simulated {
+        true => format!("SIMULATED, not {vendor} hardware"),
+        false => "genuine".to_owned(),
+    }
+}
+
+/// One line for all the GPUs that are told in the same words.
+fn gpus(gpus: &[Gpu]) -> Vec<[String; 3]> {
+    let mut kinds: Vec<([String; 2], usize)> = Vec::new();
+    for gpu in gpus {
+        let words = in_words(gpu);
+        match kinds.iter_mut().find(|(kind, _)| *kind == words) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((words, 1)),
+        }
+    }
+    if kinds.is_empty() {
+        return vec![["gpu", "none", ""].map(str::to_owned)];
+    }
+    let line = |([which, how], count): ([String; 2], usize)| {
+        let times = if count > 1 {
+            format!(" ×{count}")
+        } else {
+            String::new()
+        };
+        ["gpu".to_owned(), format!("{which}{times}"), how]
+    };
+    kinds.into_iter().map(line).collect()
+}
+
+/// Which it is, and how it was found. The certificates name the chip, not the product that is sold with it.
+fn in_words(gpu: &Gpu) -> [String; 2] {
+    let chip = gpu.model.split(' ').next().unwrap_or_default();
+    let genuine = genuine(gpu.simulated, "NVIDIA");
+    let compared = [&gpu.driver_measurements, &gpu.vbios_measurements];
+    let matching: usize = compared
+        .into_iter()
+        .flatten()
+        .map(|it| it.matching.len())
+        .sum();
+    let measured = match matching {
+        0 => "measurements not checked".to_owned(),
+        count => format!("{count} measurements match"),
+    };
+    let hold = if gpu.on_hold { ", on hold" } else { "" };
+    [
+        format!("NVIDIA {}, {chip}", gpu.architecture),
+        format!("{genuine}, driver {}, {measured}{hold}", gpu.driver),
+    ]
+}

@@ -1,0 +1,203 @@
+//! `verify tdx`: a TD's quote, and what Intel says about its platform.
+
+use anyhow::{Context, anyhow};
+use chrysalis_attestation::{
+    Patience,
+    policy::{Expect, Policy, PolicyError},
+    tdx::{
+        Collateral, Examined, Question, Roots, Td, TdxPolicy, attributes, examine,
+        policy::NOTHING_ASKED,
+    },
+};
+use chrysalis_client::system_time;
+use serde_json::{Value, json};
+
+use super::{
+    NO_POLICY,
+    finding::Finding,
+    input::{MAX_EVIDENCE, read_as, read_policy},
+    kind::{Kind, unhex},
+};
+use crate::{
+    Outcome,
+    arguments::{TdxArguments, TdxInput},
+};
+
+const WITHOUT_EVENT_LOG: &str = "--without event-log";
+const WITHOUT_FRESHNESS: &str = "--without freshness";
+
+pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
+    let options = &arguments.options;
+    let has_policy = options.policy.is_some();
+    let (policy, roots) = policy(arguments)?;
+    // An enclave's quote is refused by the parser, which says so; whatever is no quote is named here.
+    let quote = read_as(
+        &arguments.quote,
+        MAX_EVIDENCE,
+        "a TDX quote",
+        &[Kind::TdxQuote, Kind::SgxQuote],
+    )?;
+    let quote = unhex(&quote).unwrap_or(quote);
+    let collateral = read_as(
+        &arguments.collateral,
+        MAX_EVIDENCE,
+        "TDX collateral",
+        &[Kind::TdxCollateral, Kind::OtherJson],
+    )?;
+    let event_log = match &arguments.event_log {
+        Some(path) => Some(read_as(
+            path,
+            MAX_EVIDENCE,
+            "an event log",
+            &[Kind::EventLog],
+        )?),
+        None => None,
+    };
+    let finding = match Collateral::parse(&collateral) {
+        Ok(collateral) => {
+            let question = Question {
+                roots: &roots,
+                collateral: &collateral,
+                event_log: event_log.as_deref(),
+                policy: &policy,
+                now: options.at.unwrap_or_else(system_time),
+            };
+            let patience = if options.explain_only {
+                Patience::All
+            } else {
+                Patience::First
+            };
+            finding(&examine(&quote, &question, patience), has_policy)
+        }
+        Err(rejection) => Finding::unreadable(has_policy, rejection),
+    };
+    Ok(finding.tell(&options.telling, options.explain_only))
+}
+
+/// What the file wants, or that every genuine, current TD will do; with what the command line adds.
+fn policy(arguments: &TdxArguments) -> anyhow::Result<(TdxPolicy, Roots)> {
+    let (mut policy, roots) = match &arguments.options.policy {
+        Some(path) => read(&read_policy(path)?)
+            .map_err(|error| anyhow!("{error}"))
+            .with_context(|| format!("the policy {} cannot be used", path.display()))?,
+        None => (TdxPolicy::genuine(NO_POLICY), Roots::intel()),
+    };
+    let goes_without = |input| arguments.without.contains(&input);
+    if goes_without(TdxInput::EventLog) {
+        let why = &mut policy.event_log_unchecked;
+        why.get_or_insert_with(|| WITHOUT_EVENT_LOG.to_owned());
+    }
+    if let Some(asked) = arguments.report_data {
+        policy.report_data = Expect::AnyOf(vec![asked]);
+    } else if policy.report_data == NOTHING_ASKED && goes_without(TdxInput::Freshness) {
+        let why = WITHOUT_FRESHNESS.to_owned();
+        policy.report_data = Expect::Unchecked { why };
+    }
+    Ok((policy, roots))
+}
+
+fn read(text: &str) -> Result<(TdxPolicy, Roots), PolicyError> {
+    let simulated = Policy::parse_simulation(text)?;
+    let roots = simulated
+        .into_iter()
+        .fold(Roots::intel(), Roots::and_simulated);
+    Ok((Policy::parse_tdx(text)?, roots))
+}
+
+fn finding(examined: &Examined, policy: bool) -> Finding {
+    let mut finding = Finding {
+        policy,
+        failures: examined.failures().to_vec(),
+        transcript: examined.transcript().clone(),
+        until: examined.until(),
+        claims: Value::Null,
+        lines: Vec::new(),
+    };
+    if let Some(td) = examined.td() {
+        finding.claims = claims(td);
+        finding.lines = lines(td, &finding);
+    }
+    finding
+}
+
+fn lines(td: &Td, finding: &Finding) -> Vec<[String; 3]> {
+    let genuine = if finding.transcript.simulated() {
+        "SIMULATED, not Intel hardware"
+    } else {
+        "genuine"
+    };
+    let wanted = if finding.policy {
+        "matches the policy"
+    } else {
+        NO_POLICY
+    };
+    let digest = td.report.mrtd.to_string();
+    let mut lines = vec![
+        [
+            "cpu".to_owned(),
+            format!("Intel TDX, {}", td.platform.fmspc),
+            format!(
+                "{genuine}, {} by Intel's evaluation {}",
+                td.status, td.evaluation
+            ),
+        ],
+        [
+            "image".to_owned(),
+            digest.chars().take(12).chain(['…']).collect(),
+            wanted.to_owned(),
+        ],
+    ];
+    if let Some(log) = &td.event_log {
+        lines.push([
+            "log".to_owned(),
+            format!("{} events", log.events.len()),
+            "make the run-time registers".to_owned(),
+        ]);
+    }
+    lines
+}
+
+/// What a genuine quote says, as text and lower-case hex.
+fn claims(td: &Td) -> Value {
+    let (report, platform) = (&td.report, &td.platform);
+    let [rtmr0, rtmr1, rtmr2, rtmr3] = &report.rtmr;
+    json!({
+        "platform": "tdx",
+        "version": td.version,
+        "layout": report.layout,
+        "measurement": report.mrtd,
+        "rtmr0": rtmr0,
+        "rtmr1": rtmr1,
+        "rtmr2": rtmr2,
+        "rtmr3": rtmr3,
+        "report_data": report.report_data,
+        "mrconfigid": report.mrconfigid,
+        "mrowner": report.mrowner,
+        "mrownerconfig": report.mrownerconfig,
+        "mrservicetd": report.mrservicetd,
+        "mrseam": report.mrseam,
+        "mrsignerseam": report.mrsignerseam,
+        "attributes": format!("{:#x}", report.attributes),
+        "debug": report.attributes & (attributes::DEBUG | attributes::PROFILING) != 0,
+        "xfam": format!("{:#x}", report.xfam),
+        "tcb": report.tee_tcb_svn,
+        "current_tcb": report.tee_tcb_svn_2,
+        "cpu_svn": platform.cpu_svn,
+        "pce_svn": platform.pcesvn,
+        "qe_svn": td.qe_svn,
+        "status": td.status,
+        "platform_status": td.platform_status,
+        "module_status": td.module_status,
+        "qe_status": td.qe_status,
+        "advisories": td.advisories,
+        "tcb_date": td.tcb_date,
+        "evaluation": td.evaluation,
+        "fmspc": platform.fmspc,
+        "pceid": platform.pceid,
+        "ppid": platform.ppid,
+        "platform_instance": platform.instance,
+        "configuration": platform.configuration,
+        "event_log": td.event_log.as_ref().map(|log| &log.events),
+        "trailing_bytes": td.trailing_bytes,
+    })
+}
