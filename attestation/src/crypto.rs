@@ -1,7 +1,7 @@
 //! The signature algorithms of the three vendors, by ring. The one module that knows which library computes them.
 
 use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519,
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RsaPublicKeyComponents,
     UnparsedPublicKey,
 };
@@ -69,6 +69,17 @@ pub(crate) fn verify_ecdsa_p256_der(
     signature: &[u8],
 ) -> Result<(), BadSignature> {
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key)
+        .verify(message, signature)
+        .map_err(|_| BadSignature)
+}
+
+/// Ed25519 (RFC 8032), over the message itself.
+pub(crate) fn verify_ed25519(
+    key: &[u8; 32],
+    message: &[u8],
+    signature: &[u8; 64],
+) -> Result<(), BadSignature> {
+    UnparsedPublicKey::new(&ED25519, key)
         .verify(message, signature)
         .map_err(|_| BadSignature)
 }

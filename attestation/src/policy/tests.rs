@@ -82,6 +82,7 @@ fn what_is_not_set_is_strict() {
             sha256: Some(Expect::AnyOf(vec![[0x22; 32]])),
             sha384: None,
         },
+        rebuilders: None,
         freshness_unchecked: None,
         simulation: vec![],
     };
