@@ -52,7 +52,7 @@ const VCEK_VALIDITY: i64 = 7 * YEAR;
 #[derive(Debug, Clone)]
 pub struct VcekProfile {
     /// The serial number: zero in all of AMD's.
-    pub serial: u32,
+    pub serial: u64,
     /// The organisation (O) of the subject.
     pub organisation: String,
     /// The organisation (O) of the issuer.

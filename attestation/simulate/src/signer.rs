@@ -141,12 +141,10 @@ impl Signer {
     }
 
     /// The same name and key in another certificate, with another serial number. DER.
-    #[must_use]
-    pub fn issued_again(&self, issuer: &Self) -> Self {
+    pub fn issued_again(&self, issuer: &Self) -> Vec<u8> {
         let mut again = self.clone();
         again.serial = again.serial.wrapping_add(1);
-        again.der = again.certified_by(issuer);
-        again
+        again.certified_by(issuer)
     }
 
     fn certified_by(&self, issuer: &Self) -> Vec<u8> {

@@ -17,8 +17,6 @@ mod reference;
 pub mod rim;
 mod roots;
 pub mod spdm;
-#[cfg(test)]
-mod tests;
 mod verify;
 pub mod version;
 mod wanted;

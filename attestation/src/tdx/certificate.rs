@@ -206,3 +206,21 @@ fn point(x509: &X509Certificate<'_>) -> Option<[u8; 65]> {
     let point: [u8; 65] = key.subject_public_key.data.as_ref().try_into().ok()?;
     (on_p256 && point.first() == Some(&4)).then_some(point)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::tdx::pem;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn noise_is_no_certificate_and_no_chain(bytes in vec(any::<u8>(), 0..1200)) {
+            prop_assert!(pem::chain(&bytes).is_none());
+            prop_assert!(Certificate::parse(&bytes, "some").is_err());
+        }
+    }
+}

@@ -19,8 +19,6 @@ pub mod report;
 mod roots;
 mod status;
 mod tcb;
-#[cfg(test)]
-mod tests;
 mod verify;
 mod wanted;
 

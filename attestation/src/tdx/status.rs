@@ -106,3 +106,35 @@ impl Status {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Status::{self, *};
+
+    #[test]
+    fn statuses_converge_as_intels_table_says() {
+        for platform in Status::ALL {
+            assert_eq!(platform.converge(UpToDate), *platform);
+            assert_eq!(platform.converge(Revoked), Revoked);
+        }
+        for (platform, out_of_date) in [
+            (UpToDate, OutOfDate),
+            (SWHardeningNeeded, OutOfDate),
+            (ConfigurationNeeded, OutOfDateConfigurationNeeded),
+            (
+                ConfigurationAndSWHardeningNeeded,
+                OutOfDateConfigurationNeeded,
+            ),
+            (OutOfDate, OutOfDate),
+            (OutOfDateConfigurationNeeded, OutOfDateConfigurationNeeded),
+            (TDRelaunchAdvised, TDRelaunchAdvised),
+            (
+                TDRelaunchAdvisedConfigurationNeeded,
+                TDRelaunchAdvisedConfigurationNeeded,
+            ),
+            (Revoked, Revoked),
+        ] {
+            assert_eq!(platform.converge(OutOfDate), out_of_date, "{platform}");
+        }
+    }
+}

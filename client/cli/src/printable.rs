@@ -1,5 +1,9 @@
-//! Text of a peer's, made safe for a terminal: no control character reaches it, so none can move the cursor or recolour
+//! What goes to stdout. Text of a peer's is made safe for a terminal: no control character reaches it, so none can move the cursor or recolour
 //! a verdict.
+
+use std::io::{ErrorKind, Write};
+
+use anyhow::Context;
 
 /// `text` without control characters; new lines and tabs stay.
 pub(crate) fn printable(text: &str) -> String {
@@ -10,6 +14,18 @@ pub(crate) fn printable(text: &str) -> String {
             _ => letter,
         })
         .collect()
+}
+
+/// Writes `text` to stdout. A reader that has gone wants no more of it, which is no failure.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to stdout"),
+    }
 }
 
 #[cfg(test)]

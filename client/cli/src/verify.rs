@@ -10,6 +10,7 @@ use crate::{
     arguments::{EvidenceCommand, Format, VerifyArguments, VerifyOptions},
     files,
     judge::Judge,
+    printable::print,
     subject::{self, Artifact, Subject},
     verdict,
 };
@@ -54,8 +55,8 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
     let telling = &options.telling;
     match telling.format {
         _ if telling.quiet => {}
-        Format::Text => print!("{}", verdict::describe(&found, telling.verbose)),
-        Format::Json => println!("{}", verdict::json(&found)?),
+        Format::Text => print(&verdict::describe(&found, telling.verbose))?,
+        Format::Json => print(&format!("{}\n", verdict::json(&found)?))?,
     }
     Ok(outcome)
 }

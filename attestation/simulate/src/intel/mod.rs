@@ -1,7 +1,32 @@
 //! The simulated Intel: a root, one platform, its quoting enclave and the service that speaks about it.
 //!
 //! It signs what a real one signs: quotes of versions 4 and 5 with the platform's certificates inside, TCB info, QE identity
-//! and revocation lists. What the platform reports is what the service calls up to date, unless a test changes either.
+//! and revocation lists. What the platform reports is what the service calls up to date, unless a test changes either:
+//!
+//! ```
+//! use chrysalis_attestation::{Time, tdx::attributes::DEBUG};
+//! use chrysalis_simulate::{Intel, intel::TdProfile};
+//!
+//! let now = Time(1_796_126_400);
+//! let mut intel = Intel::from_seed(&[7; 32], now);
+//! let honest = intel.quote(&TdProfile { report_data: [1; 64], ..TdProfile::default() });
+//!
+//! // A TD that its host can look into.
+//! let mut debug = TdProfile::default();
+//! debug.attributes |= DEBUG;
+//! // Old firmware, in a quote and in what the service says.
+//! let old = TdProfile { tee_tcb_svn: [3; 16], ..TdProfile::default() };
+//! let outdated = intel.statements(now).with_status("OutOfDate");
+//! // A platform whose certificate is revoked, or has ended.
+//! let mut revoked = intel.statements(now);
+//! revoked.pck_list.revoked = vec![intel.pck.serial()];
+//! let mut ended = intel.pck.profile();
+//! ended.not_after = now;
+//! intel.pck = intel.pck_authority.issue(ended);
+//! # assert_ne!(honest, intel.quote(&debug));
+//! # assert_ne!(intel.quote(&debug), intel.quote(&old));
+//! # assert_ne!(intel.issue(&revoked), intel.issue(&outdated));
+//! ```
 
 mod collateral;
 mod extension;

@@ -57,7 +57,7 @@ impl Gpu {
             number: index,
             ..Profile::new("GH100 A01 GSP BROM", Purpose::Authority(None), now)
         });
-        let leaf = identity.issue(Self::leaf_profile(&identity, now));
+        let leaf = identity.issue(leaf_profile(&identity, now));
         let opaque = BTreeMap::from([
             (opaque::DRIVER_VERSION, b"550.90.07\0".to_vec()),
             (
@@ -87,24 +87,21 @@ impl Gpu {
         sha384(&[b"simulated first stage"])
     }
 
-    /// What the honest leaf below this identity says, to be changed and issued.
-    pub fn leaf_profile(identity: &Signer, now: Time) -> Profile {
-        let fwid = tlv(
-            tag::SEQUENCE,
-            &[
-                &tlv(tag::OID, &[SHA384]),
-                &tlv(tag::OCTET_STRING, &[&Self::fwid()]),
-            ],
-        );
-        let version = tlv(tag::INTEGER, &[&[1]]);
-        let composite = tlv(
-            tag::SEQUENCE,
-            &[&version, &identity.public_key_der(), &fwid],
-        );
-        Profile {
-            extensions: vec![(COMPOSITE, composite)],
-            ..Profile::new("GH100 A01 GSP FMC LF", Purpose::Signs, now)
-        }
+    /// Issues the leaf anew, with something changed, by the identity that the chain has now.
+    pub fn reissue_leaf(&mut self, change: impl FnOnce(&mut Profile)) {
+        let [leaf, identity, ..] = &mut self.chain;
+        let mut profile = leaf.profile();
+        change(&mut profile);
+        *leaf = identity.issue(profile);
+    }
+
+    /// Issues the identity anew, with something changed, by the provisioner that the chain has now; and the leaf below it.
+    pub fn reissue_identity(&mut self, change: impl FnOnce(&mut Profile)) {
+        let [_, identity, provisioner, ..] = &mut self.chain;
+        let mut profile = identity.profile();
+        change(&mut profile);
+        *identity = provisioner.issue(profile);
+        self.reissue_leaf(|_| ());
     }
 
     /// Answers a question: the signed report, and the certificates that stand behind it.
@@ -137,6 +134,19 @@ impl Gpu {
             report,
             chain: self.chain.iter().map(|signer| signer.der.clone()).collect(),
         }
+    }
+}
+
+/// What the honest leaf below this identity says.
+fn leaf_profile(identity: &Signer, now: Time) -> Profile {
+    let digest = tlv(tag::OCTET_STRING, &[&Gpu::fwid()]);
+    let fwid = tlv(tag::SEQUENCE, &[&tlv(tag::OID, &[SHA384]), &digest]);
+    let version = tlv(tag::INTEGER, &[&[1]]);
+    let key = identity.public_key_der();
+    let composite = tlv(tag::SEQUENCE, &[&version, &key, &fwid]);
+    Profile {
+        extensions: vec![(COMPOSITE, composite)],
+        ..Profile::new("GH100 A01 GSP FMC LF", Purpose::Signs, now)
     }
 }
 

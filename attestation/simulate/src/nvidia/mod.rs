@@ -1,7 +1,37 @@
 //! The simulated NVIDIA: two roots, as many GPUs as are asked for, their reference manifests and a responder for revocation.
 //!
 //! It signs what a real one signs: SPDM reports, manifests in XML, OCSP answers. What its GPUs report is what its manifests
-//! say, unless a test changes either.
+//! say, unless a test changes either:
+//!
+//! ```
+//! use chrysalis_attestation::Time;
+//! use chrysalis_simulate::{Nvidia, nvidia::{CertificateStatus, opaque}};
+//!
+//! let now = Time(1_796_126_400);
+//! let nvidia = Nvidia::from_seed(&[7; 32], now);
+//! let honest = nvidia.gpu(0).evidence(&[1; 32]);
+//!
+//! // Other firmware than the manifest names, as in dev-tools mode.
+//! let mut gpu = nvidia.gpu(0);
+//! gpu.measurements.insert(3, [0; 48]);
+//! // Other firmware than the key was certified for.
+//! gpu.opaque.insert(opaque::FWID, vec![0; 48]);
+//! // A certificate that has ended.
+//! gpu.reissue_leaf(|leaf| leaf.not_after = now);
+//! // Another device, with the serial number of the first.
+//! let serial = gpu.chain[1].serial();
+//! let mut twin = nvidia.gpu(1);
+//! twin.reissue_identity(|identity| identity.serial = Some(serial));
+//! // A device on hold.
+//! let hold = CertificateStatus::Revoked { since: now, reason: 6 };
+//! let answers = nvidia.ocsp_with(now, None, |place, answer| {
+//!     if place == 0 {
+//!         answer.status = hold;
+//!     }
+//! });
+//! # assert_ne!(honest, gpu.evidence(&[1; 32]));
+//! # assert_ne!(answers, nvidia.ocsp(now, None));
+//! ```
 
 mod gpu;
 mod manifest;
@@ -147,11 +177,26 @@ impl Nvidia {
 
     /// A good answer about each certificate that may be revoked. Without a nonce it is one to be brought along.
     pub fn ocsp(&self, now: Time, nonce: Option<[u8; 32]>) -> Vec<OcspAnswer> {
-        let answer = |(subject, issuer): &(Signer, Signer)| OcspAnswer {
-            der: Answer::good(subject, issuer, now, nonce).encode(),
-            nonce,
-        };
-        self.revocable().iter().map(answer).collect()
+        self.ocsp_with(now, nonce, |_, _| ())
+    }
+
+    /// The same, with each answer changed before it is signed; `change` hears its place among [`Self::revocable`].
+    pub fn ocsp_with(
+        &self,
+        now: Time,
+        nonce: Option<[u8; 32]>,
+        mut change: impl FnMut(usize, &mut Answer),
+    ) -> Vec<OcspAnswer> {
+        let pairs = self.revocable();
+        let answers = pairs.iter().enumerate().map(|(place, (subject, issuer))| {
+            let mut answer = Answer::good(subject, issuer, now, nonce);
+            change(place, &mut answer);
+            OcspAnswer {
+                der: answer.encode(),
+                nonce,
+            }
+        });
+        answers.collect()
     }
 
     /// What a relying party needs beside the evidence. The answers are to be brought along: they carry no nonce.

@@ -17,8 +17,6 @@ use super::{
 };
 use crate::{Rejection, Time};
 
-#[cfg(test)]
-pub(super) use question::certificate_id;
 pub use question::{NONCE_SIZE, question};
 
 /// No answer that was seen has 3 KiB.

@@ -39,10 +39,7 @@ pub fn question(
 }
 
 /// `CertID`, with SHA-384.
-pub(in crate::nvidia) fn certificate_id(
-    subject: &Certificate<'_>,
-    issuer: &Certificate<'_>,
-) -> Vec<u8> {
+fn certificate_id(subject: &Certificate<'_>, issuer: &Certificate<'_>) -> Vec<u8> {
     encode(
         tag::SEQUENCE,
         &[

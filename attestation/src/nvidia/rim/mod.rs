@@ -156,38 +156,6 @@ impl<'a> RimChain<'a> {
     }
 }
 
-/// What the tests' vendor needs to sign a manifest of its own.
-#[cfg(test)]
-pub(super) mod testing {
-    use super::{canonical::canonical, xml};
-
-    /// The canonical form of a document, or of the element at the end of this path of last children and first ones.
-    pub(in crate::nvidia) fn canonical_text(document: &str, path: Option<[&str; 2]>) -> String {
-        let root = xml::parse(document.as_bytes()).expect("a document");
-        let Some([outer, inner]) = path else {
-            return canonical(&root, &xml::Scope::new());
-        };
-        let named = |element: &xml::Element<'_>, name: &str| -> usize {
-            let is_named =
-                |it: &xml::Node<'_>| matches!(it, xml::Node::Element(it) if it.name.local == name);
-            element
-                .children
-                .iter()
-                .position(is_named)
-                .expect("an element of that name")
-        };
-        let xml::Node::Element(outer) = &root.children[named(&root, outer)] else {
-            unreachable!()
-        };
-        let xml::Node::Element(inner) = &outer.children[named(outer, inner)] else {
-            unreachable!()
-        };
-        let mut scope = root.declared.clone();
-        scope.extend(&outer.declared);
-        canonical(inner, &scope)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};

@@ -12,7 +12,7 @@ use super::NO_POLICY;
 use crate::{
     Outcome,
     arguments::{Format, Telling},
-    printable::printable,
+    printable::{print, printable},
 };
 
 /// What was found.
@@ -45,17 +45,17 @@ impl Finding {
     }
 
     /// Prints it, and says how it came out.
-    pub(super) fn tell(&self, telling: &Telling, explain: bool) -> Outcome {
+    pub(super) fn tell(&self, telling: &Telling, explain: bool) -> anyhow::Result<Outcome> {
         match telling.format {
             _ if telling.quiet => {}
-            Format::Text => print!("{}", printable(&self.text(telling.verbose || explain))),
-            Format::Json => println!("{}", self.json()),
+            Format::Text => print(&printable(&self.text(telling.verbose || explain)))?,
+            Format::Json => print(&format!("{}\n", self.json()))?,
         }
-        if self.failures.is_empty() {
+        Ok(if self.failures.is_empty() {
             Outcome::Yes
         } else {
             Outcome::No
-        }
+        })
     }
 
     fn word(&self) -> &'static str {

@@ -176,8 +176,8 @@ mod tests {
         assert_eq!(Kind::of(&wrapped), Kind::Hcl);
         wrapped[1224] = 4;
         assert_eq!(Kind::of(&wrapped), Kind::HclTdx);
-        let mut log = long(&[], 32);
-        log.extend(b"Spec ID Event03");
+        let mut event_log = long(&[], 32);
+        event_log.extend(b"Spec ID Event03");
         for (bytes, kind) in [
             (Vec::new(), Kind::Empty),
             (b" \n".to_vec(), Kind::Empty),
@@ -187,7 +187,7 @@ mod tests {
             (long(&[3, 0, 2, 0], 4000), Kind::SgxQuote),
             (long(&[0x81], TD_REPORT_SIZE), Kind::TdReport),
             (b"CCEL8\0\0\0".to_vec(), Kind::EventLogTable),
-            (log, Kind::EventLog),
+            (event_log, Kind::EventLog),
             (vec![0x11, 0xE0], Kind::GpuReport),
             (b"\xFFTCG\x80\x18".to_vec(), Kind::TpmQuote),
             (b"ff544347".to_vec(), Kind::TpmQuote),

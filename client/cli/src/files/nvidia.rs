@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
         }
         Err(rejection) => Finding::unreadable(has_policy, rejection),
     };
-    Ok(finding.tell(&options.telling, options.explain_only))
+    finding.tell(&options.telling, options.explain_only)
 }
 
 /// The policy of the file, or that every genuine GPU will do; with the reasons that the command line adds.

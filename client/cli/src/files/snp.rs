@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
         }
         Err(rejection) => Finding::unreadable(policy.is_some(), rejection),
     };
-    Ok(finding.tell(&options.telling, options.explain_only))
+    finding.tell(&options.telling, options.explain_only)
 }
 
 fn goes_without(arguments: &SnpArguments, input: SnpInput) -> bool {

@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         }
         Err(rejection) => Finding::unreadable(has_policy, rejection),
     };
-    Ok(finding.tell(&options.telling, options.explain_only))
+    finding.tell(&options.telling, options.explain_only)
 }
 
 /// What the file wants, or that every genuine, current TD will do; with what the command line adds.

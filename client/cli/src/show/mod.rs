@@ -16,7 +16,7 @@ use chrysalis_client::SavedSession;
 use crate::{
     Outcome,
     arguments::ShowArguments,
-    printable::printable,
+    printable::{print, printable},
     subject::{self, Artifact},
 };
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
         Artifact::Bundle(bundle) => evidence(&mut page, &bundle),
         Artifact::Report(bytes) => report::show(&mut page, &bytes),
     }
-    print!("{}", printable(&page.text));
+    print(&printable(&page.text))?;
     eprintln!("shown, not judged: `chrysalis verify` judges");
     Ok(Outcome::Yes)
 }

@@ -2,19 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use rcgen::date_time_ymd;
-use serde_json::json;
-
-use super::{
-    log,
-    vendor::{Case, PCK, Scene, Signer, WHY, leaf, pem},
-};
-use crate::{
-    Patience, Rejection,
+use chrysalis_attestation::{
+    Patience, Rejection, Time,
     policy::Expect,
     tdx::{
-        Examined, Roots, Status,
-        attributes::{DEBUG, MIGRATABLE, PERFMON, SERVTD_EXT},
+        Collateral, Examined, Roots, Status,
+        attributes::{DEBUG, MIGRATABLE, PERFMON, SEPT_VE_DISABLE, SERVTD_EXT},
         examine, explain,
         policy::{Evaluation, NOTHING_ASKED},
         report::Layout,
@@ -22,6 +15,15 @@ use crate::{
     },
     verdict::Outcome,
 };
+use chrysalis_simulate::{Curve, Signer, intel::QuoteVersion};
+use serde_json::json;
+
+use super::{
+    log,
+    scene::{Case, NOW, Scene, WHY},
+};
+
+const YEAR: i64 = 365 * 24 * 3600;
 
 enum Lie {
     /// In what is signed.
@@ -31,11 +33,13 @@ enum Lie {
 }
 use Lie::{Arrived, Signed};
 
-fn reissue(scene: &mut Scene, name: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) {
-    scene.pck = Signer::issue(name, Some(&scene.authority), |params| {
-        leaf(params);
-        change(params);
-    });
+/// Moves both revocation lists by so many seconds.
+fn move_lists(scene: &mut Scene, seconds: i64) {
+    let statements = &mut scene.statements;
+    for list in [&mut statements.root_list, &mut statements.pck_list] {
+        list.this_update.0 += seconds;
+        list.next_update = list.next_update.map(|it| Time(it.0 + seconds));
+    }
 }
 
 /// Changes the last byte, which belongs to a signature.
@@ -55,39 +59,45 @@ const LIES: &[(&str, Lie)] = &[
     ("quote_version", Arrived(|case| case.quote[0] = 6)),
     ("quote_key_type", Arrived(|case| case.quote[2] = 3)),
     ("quote_tee_type", Arrived(|case| case.quote[4] = 0x82)),
-    ("quote_of_enclave", Signed(|scene| scene.version = 3)),
+    (
+        "quote_of_enclave",
+        Signed(|scene| scene.td.version = QuoteVersion::Enclave),
+    ),
     ("quote_body_type", Arrived(|case| case.quote[48] = 4)),
     ("quote_vendor", Arrived(|case| case.quote[12] ^= 1)),
     (
         "quote_certification",
-        Signed(|scene| scene.certification = 1),
+        Signed(|scene| scene.td.certification = 1),
     ),
     ("quote_trailing", Arrived(|case| case.quote.push(1))),
     (
         "intel_certificate_malformed",
-        Signed(|scene| scene.pck.der = vec![0x30, 0]),
+        Signed(|scene| scene.intel.pck.der = vec![0x30, 0]),
     ),
     (
         "intel_certificate_profile",
-        Signed(|scene| reissue(scene, "Somebody", |_| {})),
+        Signed(|scene| scene.reissue(|it| "Somebody".clone_into(&mut it.common_name))),
     ),
     (
         "intel_certificate_signature",
-        Signed(|scene| *scene.pck.der.last_mut().expect("bytes") ^= 1),
+        Signed(|scene| *scene.intel.pck.der.last_mut().expect("bytes") ^= 1),
     ),
     (
         "intel_certificate_expired",
-        Signed(|scene| reissue(scene, PCK, |it| it.not_after = date_time_ymd(2025, 1, 1))),
+        Signed(|scene| scene.reissue(|it| it.not_after = Time(NOW.0 - 1))),
     ),
     (
         "intel_certificate_not_yet_valid",
-        Signed(|scene| reissue(scene, PCK, |it| it.not_before = date_time_ymd(2027, 1, 1))),
+        Signed(|scene| scene.reissue(|it| it.not_before = Time(NOW.0 + 1))),
     ),
-    ("pck_chain_length", Signed(|scene| scene.chain_length = 2)),
+    (
+        "pck_chain_length",
+        Signed(|scene| scene.td.chain_length = 2),
+    ),
     (
         "intel_root_unknown",
         Arrived(|case| {
-            let other = Scene::new().case().collateral;
+            let other = Scene::of_another().case().collateral;
             case.collateral["tcb_info_issuer_chain"] = other["tcb_info_issuer_chain"].clone();
         }),
     ),
@@ -109,15 +119,15 @@ const LIES: &[(&str, Lie)] = &[
     ),
     (
         "intel_crl_expired",
-        Signed(|scene| scene.list_years = [2024, 2025]),
+        Signed(|scene| move_lists(scene, -YEAR)),
     ),
     (
         "intel_crl_not_yet_valid",
-        Signed(|scene| scene.list_years = [2027, 2028]),
+        Signed(|scene| move_lists(scene, YEAR)),
     ),
     (
         "intel_certificate_revoked",
-        Signed(|scene| scene.revoked = true),
+        Signed(|scene| scene.statements.pck_list.revoked = vec![scene.intel.pck.serial()]),
     ),
     (
         "tdx_collateral_too_large",
@@ -133,43 +143,60 @@ const LIES: &[(&str, Lie)] = &[
     ),
     (
         "tdx_collateral_content",
-        Signed(|scene| scene.tcb_info["fmspc"] = json!("zz")),
+        Signed(|scene| scene.statements.tcb_info["fmspc"] = json!("zz")),
     ),
     (
         "tdx_collateral_kind",
-        Signed(|scene| scene.identity["id"] = json!("QE")),
+        Signed(|scene| scene.statements.qe_identity["id"] = json!("QE")),
     ),
     (
         "tdx_collateral_expired",
-        Signed(|scene| scene.tcb_info["nextUpdate"] = json!("2026-02-28T23:59:59Z")),
+        Signed(|scene| scene.statements.tcb_info["nextUpdate"] = json!("2026-02-28T23:59:59Z")),
     ),
     (
         "tdx_collateral_not_yet_valid",
-        Signed(|scene| scene.identity["issueDate"] = json!("2026-03-01T00:00:01Z")),
+        Signed(|scene| scene.statements.qe_identity["issueDate"] = json!("2026-03-01T00:00:01Z")),
     ),
     ("qe_report_signature", Arrived(|case| case.quote[1230] ^= 1)),
-    ("qe_report_data", Signed(|scene| scene.qe[352] = 1)),
+    (
+        "qe_report_data",
+        Signed(|scene| scene.intel.quoting_enclave.report_data_flipped[32] = 1),
+    ),
     (
         "qe_identity_mismatch",
-        Signed(|scene| scene.identity["isvprodid"] = json!(3)),
+        Signed(|scene| scene.statements.qe_identity["isvprodid"] = json!(3)),
     ),
     ("quote_signature", Arrived(|case| case.quote[710] ^= 1)),
     (
         "tcb_info_mismatch",
-        Signed(|scene| scene.tcb_info["pceId"] = json!("0001")),
+        Signed(|scene| scene.statements.tcb_info["pceId"] = json!("0001")),
     ),
-    ("tdx_module_unknown", Signed(|scene| scene.td[1] = 9)),
-    ("tdx_module_mismatch", Signed(|scene| scene.td[64] = 1)),
-    ("tcb_not_supported", Signed(|scene| scene.td[2] = 0)),
+    (
+        "tdx_module_unknown",
+        Signed(|scene| scene.td.tee_tcb_svn[1] = 9),
+    ),
+    (
+        "tdx_module_mismatch",
+        Signed(|scene| scene.td.mrsignerseam[0] = 1),
+    ),
+    (
+        "tcb_not_supported",
+        Signed(|scene| scene.td.tee_tcb_svn[2] = 0),
+    ),
     (
         "tcb_status_unknown",
-        Signed(|scene| scene.tcb_info["tcbLevels"][0]["tcbStatus"] = json!("Splendid")),
+        Signed(|scene| scene.statements.tcb_info["tcbLevels"][0]["tcbStatus"] = json!("Splendid")),
     ),
     (
         "tcb_revoked",
-        Signed(|scene| scene.identity["tcbLevels"][0]["tcbStatus"] = json!("Revoked")),
+        Signed(|scene| {
+            scene.statements.qe_identity["tcbLevels"][0]["tcbStatus"] = json!("Revoked");
+        }),
     ),
-    ("tcb_status_refused", Signed(|scene| scene.td[2] = 3)),
+    (
+        "tcb_status_refused",
+        Signed(|scene| scene.td.tee_tcb_svn[2] = 3),
+    ),
     (
         "tcb_evaluation_below_floor",
         Arrived(|case| case.policy.minimum_evaluation = Evaluation::AtLeast(18)),
@@ -177,19 +204,28 @@ const LIES: &[(&str, Lie)] = &[
     (
         "tcb_advisory_refused",
         Signed(|scene| {
-            scene.tcb_info["tcbLevels"][1]["advisoryIDs"] = json!(["INTEL-SA-00001"]);
+            scene.statements.tcb_info["tcbLevels"][1]["advisoryIDs"] = json!(["INTEL-SA-00001"]);
         }),
     ),
     (
         "tee_tcb_below_floor",
         Arrived(|case| case.policy.minimum_tee_tcb_svn = [8; 16]),
     ),
-    ("td_reserved", Signed(|scene| scene.set(2))),
-    ("td_debug", Signed(|scene| scene.set(DEBUG))),
-    ("td_migratable", Signed(|scene| scene.set(MIGRATABLE))),
-    ("td_perfmon", Signed(|scene| scene.set(PERFMON))),
-    ("td_service_td", Signed(|scene| scene.set(SERVTD_EXT))),
-    ("td_sept_ve", Signed(|scene| scene.td[123] = 0)),
+    ("td_reserved", Signed(|scene| scene.td.attributes |= 2)),
+    ("td_debug", Signed(|scene| scene.td.attributes |= DEBUG)),
+    (
+        "td_migratable",
+        Signed(|scene| scene.td.attributes |= MIGRATABLE),
+    ),
+    ("td_perfmon", Signed(|scene| scene.td.attributes |= PERFMON)),
+    (
+        "td_service_td",
+        Signed(|scene| scene.td.attributes |= SERVTD_EXT),
+    ),
+    (
+        "td_sept_ve",
+        Signed(|scene| scene.td.attributes &= !SEPT_VE_DISABLE),
+    ),
     (
         "td_refused",
         Arrived(|case| case.policy.mrtd = Expect::AnyOf(vec![[9; 48]])),
@@ -263,7 +299,7 @@ fn the_honest_td_passes_and_says_that_it_is_simulated() {
 #[test]
 fn revoked_is_refused_whatever_the_policy_lists() {
     let mut scene = Scene::new();
-    scene.tcb_info["tcbLevels"][1]["tcbStatus"] = json!("Revoked");
+    scene.statements.tcb_info["tcbLevels"][1]["tcbStatus"] = json!("Revoked");
     let mut case = scene.case();
     case.policy.statuses = Status::ALL.to_vec();
     assert_eq!(case.verify(), Err(Rejection::TcbRevoked));
@@ -281,7 +317,7 @@ fn a_field_that_stands_twice_is_refused() {
     let mut case = Scene::new().case();
     let text = case.collateral.to_string();
     let twice = text.replacen('{', r#"{"pck_crl":"00","#, 1);
-    let refused = crate::tdx::Collateral::parse(twice.as_bytes()).expect_err("twice");
+    let refused = Collateral::parse(twice.as_bytes()).expect_err("twice");
     assert_eq!(refused.code(), "tdx_collateral_malformed");
     // In what is signed the signature fails first, unless Intel itself should ever write so.
     let info = case.collateral["tcb_info"].as_str().expect("text");
@@ -295,7 +331,7 @@ fn a_field_that_stands_twice_is_refused() {
 #[test]
 fn what_a_policy_accepts_has_its_reason_in_the_transcript() {
     let mut scene = Scene::new();
-    scene.td[123] = 0;
+    scene.td.attributes &= !SEPT_VE_DISABLE;
     let mut case = scene.case();
     case.quote.push(1);
     case.policy.sept_ve_accepted = Some(WHY.to_owned());
@@ -318,8 +354,8 @@ fn looked_at(case: &Case, patience: Patience) -> Examined {
 #[test]
 fn a_genuine_td_is_known_though_nobody_wants_it() {
     let mut scene = Scene::new();
-    scene.set(DEBUG);
-    scene.td[2] = 3;
+    scene.td.attributes |= DEBUG;
+    scene.td.tee_tcb_svn[2] = 3;
     let mut case = scene.case();
     for patience in [Patience::First, Patience::All] {
         let examined = looked_at(&case, patience);
@@ -336,7 +372,7 @@ fn a_genuine_td_is_known_though_nobody_wants_it() {
         assert_eq!(examined.td(), None);
     }
     let mut scene = Scene::new();
-    scene.tcb_info["tcbLevels"][1]["tcbStatus"] = json!("Revoked");
+    scene.statements.tcb_info["tcbLevels"][1]["tcbStatus"] = json!("Revoked");
     let examined = looked_at(&scene.case(), Patience::All);
     assert_eq!(examined.failures(), [Rejection::TcbRevoked]);
     assert_eq!(examined.td(), None);
@@ -345,8 +381,8 @@ fn a_genuine_td_is_known_though_nobody_wants_it() {
 #[test]
 fn explaining_reports_every_failure() {
     let mut scene = Scene::new();
-    scene.set(DEBUG | MIGRATABLE);
-    scene.td[2] = 3;
+    scene.td.attributes |= DEBUG | MIGRATABLE;
+    scene.td.tee_tcb_svn[2] = 3;
     let mut case = scene.case();
     case.quote[710] ^= 1;
     let (failures, _) = case.ask(explain).expect("collateral");
@@ -367,7 +403,7 @@ fn both_versions_and_layouts_are_read() {
     let mut scene = Scene::new();
     let newer = scene.verify().expect("version 5");
     assert_eq!(newer.td().report.layout, Layout::V15);
-    scene.version = 4;
+    scene.td.version = QuoteVersion::V4;
     let older = scene.verify().expect("version 4");
     assert_eq!(older.td().report.layout, Layout::V1);
     assert_eq!(older.td().report.tee_tcb_svn_2, None);
@@ -392,15 +428,16 @@ fn an_answer_of_intels_service_is_split_without_touching_what_was_signed() {
 #[test]
 fn an_authority_that_was_certified_again_still_signs_its_list() {
     let mut scene = Scene::new();
-    let again = scene.authority.certified_again(&scene.root);
     let mut case = scene.case();
-    let chain = [&again, &scene.root];
-    case.collateral["pck_crl_issuer_chain"] = json!(pem(&chain));
+    let issued = scene.intel.pck_authority.clone();
+    scene.intel.pck_authority.der = issued.issued_again(&scene.intel.root);
+    let chain = |scene: &Scene| scene.case().collateral["pck_crl_issuer_chain"].clone();
+    assert_ne!(case.collateral["pck_crl_issuer_chain"], chain(&scene));
+    case.collateral["pck_crl_issuer_chain"] = chain(&scene);
     case.verify().expect("the same name and key");
     // Another key under the same name is another authority.
-    scene.authority = Scene::new().authority;
-    let chain = [&scene.authority, &scene.root];
-    case.collateral["pck_crl_issuer_chain"] = json!(pem(&chain));
+    scene.intel.pck_authority = Signer::root(Curve::P256, &[9; 32], issued.profile());
+    case.collateral["pck_crl_issuer_chain"] = chain(&scene);
     let refused = case.verify().expect_err("another authority");
     assert_eq!(refused, Rejection::IntelCrlIssuer { which: "PCK" });
 }

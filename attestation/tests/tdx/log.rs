@@ -1,10 +1,11 @@
 //! Event logs made by hand.
 
-use super::vendor::Scene;
-use crate::{Rejection, digest::sha384, tdx::EventLog};
+use chrysalis_attestation::{Rejection, digest::sha384, tdx::EventLog};
+
+use super::scene::Scene;
 
 /// A log of these events: register as the log counts, type, data whose digest is measured.
-pub(super) fn with(events: &[(u32, u32, &[u8])]) -> Vec<u8> {
+pub(crate) fn with(events: &[(u32, u32, &[u8])]) -> Vec<u8> {
     let mut log = [0_u32, 3].map(u32::to_le_bytes).concat();
     log.extend([0; 20]);
     let specification = [
@@ -55,10 +56,7 @@ fn a_log_that_makes_the_reported_registers_passes() {
     let bytes = with(&[(1, 4, b"a"), (4, 13, b"d")]);
     let mut scene = Scene::new();
     let registers = EventLog::parse(&bytes).expect("a log").replay();
-    for (place, register) in registers.iter().enumerate() {
-        let start = 328 + 48 * place;
-        scene.td[start..start + 48].copy_from_slice(&register.0);
-    }
+    scene.td.rtmrs = registers.map(|register| register.0);
     let mut case = scene.case();
     case.policy.event_log_unchecked = None;
     case.event_log = Some([bytes.clone(), vec![0xFF; 100]].concat());

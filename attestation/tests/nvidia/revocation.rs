@@ -1,31 +1,38 @@
 //! OCSP: all seven checks, each with an answer that fails only it.
 
-use super::vendor::{Answer, NONCE, Signer, Vendor, WHY, authority, responder, signer};
-use crate::{
+use chrysalis_attestation::{
     Rejection, Time,
     nvidia::{
-        der::{encode, tag},
         needs,
         ocsp::{OcspAnswer, question},
         policy::Revocation,
     },
 };
+use chrysalis_simulate::{
+    Profile, Purpose,
+    nvidia::{Answer, CertificateStatus},
+};
+
+use super::scene::{NONCE, NOW, Scene, WHY, impostor, profile};
 
 const COMPROMISE: u8 = 1;
 const HOLD: u8 = 6;
 
-/// `[1] RevokedInfo { 2026-01-01, [0] { reason } }`
-fn revoked_for(reason: u8) -> Vec<u8> {
-    let when = encode(tag::GENERALIZED_TIME, &[b"20260101000000Z"]);
-    let reason = encode(tag::context(0), &[&encode(tag::ENUMERATED, &[&[reason]])]);
-    encode(tag::context(1), &[&when, &reason])
+/// 2026-01-01 00:00 UTC
+const THIS_YEAR: Time = Time(1_767_225_600);
+
+fn revoked_for(reason: u8) -> CertificateStatus {
+    CertificateStatus::Revoked {
+        since: THIS_YEAR,
+        reason,
+    }
 }
 
 /// The verdict when the answer about the GPU's identity certificate is this one.
-fn verdict(vendor: &Vendor, change: impl FnOnce(&mut Answer, &Vendor)) -> Option<Rejection> {
-    let mut case = vendor.case().without_rims();
-    let mut answer = Answer::good(&vendor.device[1], &vendor.device[2]);
-    change(&mut answer, vendor);
+fn verdict(scene: &Scene, change: impl FnOnce(&mut Answer, &Scene)) -> Option<Rejection> {
+    let mut case = scene.case().without_rims();
+    let mut answer = scene.answer();
+    change(&mut answer, scene);
     case.collateral.ocsp[0].der = answer.encode();
     case.verify().err()
 }
@@ -34,29 +41,38 @@ fn responder_is(what: &'static str) -> Rejection {
     Rejection::OcspResponder { what }
 }
 
+fn sha1(point: &[u8]) -> [u8; 20] {
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, point);
+    digest.as_ref().try_into().expect("20 bytes")
+}
+
 const WHICH: &str = "GPU identity (BROM)";
 
 #[test]
 fn a_good_answer_counts_until_its_next_update() {
-    let vendor = Vendor::new();
-    let verified = vendor.case().verify().expect("good answers");
+    let scene = Scene::new();
+    let verified = scene.case().verify().expect("good answers");
     assert_eq!(verified.until(), Time(1_772_323_200 + 18 * 3600));
-    assert_eq!(verdict(&vendor, |answer, _| answer.by_key = true), None);
+    assert_eq!(
+        verdict(&scene, |answer, _| answer.key_hash =
+            Some(sha1(&answer.responder.point()))),
+        None
+    );
 }
 
 #[test]
 fn only_a_successful_answer_counts() {
-    let vendor = Vendor::new();
+    let scene = Scene::new();
     for status in [1, 2, 3, 5, 6] {
-        let found = verdict(&vendor, |answer, _| answer.response_status = status);
+        let found = verdict(&scene, |answer, _| answer.response_status = status);
         assert_eq!(found, Some(Rejection::OcspUnsuccessful { status }));
     }
 }
 
 #[test]
 fn only_its_responder_signs_an_answer() {
-    let vendor = Vendor::new();
-    let mut case = vendor.case().without_rims();
+    let scene = Scene::new();
+    let mut case = scene.case().without_rims();
     let good = case.collateral.ocsp[0].der.clone();
     let place = good
         .windows(15)
@@ -68,11 +84,10 @@ fn only_its_responder_signs_an_answer() {
 
 #[test]
 fn only_the_issuers_own_responder_counts() {
-    let vendor = Vendor::new();
+    let scene = Scene::new();
     // One of another authority of the same vendor.
-    let elsewhere = verdict(&vendor, |answer, vendor| {
-        answer.responder =
-            Signer::issue("NVIDIA OCSP Responder", Some(&vendor.device[3]), responder);
+    let elsewhere = verdict(&scene, |answer, scene| {
+        answer.responder = scene.gpu.chain[3].issue(Answer::responder_profile(NOW));
     });
     assert_eq!(
         elsewhere,
@@ -81,9 +96,9 @@ fn only_the_issuers_own_responder_counts() {
         ))
     );
     // One that only claims to be appointed.
-    let impostor = verdict(&vendor, |answer, _| {
-        let issuer = Signer::issue("NVIDIA GH100 Provisioner ICA 1", None, authority);
-        answer.responder = Signer::issue("NVIDIA OCSP Responder", Some(&issuer), responder);
+    let impostor = verdict(&scene, |answer, _| {
+        let issuer = impostor("NVIDIA GH100 Provisioner ICA 1");
+        answer.responder = issuer.issue(Answer::responder_profile(NOW));
     });
     assert_eq!(
         impostor,
@@ -92,30 +107,29 @@ fn only_the_issuers_own_responder_counts() {
         })
     );
     // One that was appointed for something else.
-    let without_purpose = verdict(&vendor, |answer, vendor| {
-        answer.responder = Signer::issue("NVIDIA OCSP Responder", Some(&vendor.device[2]), signer);
+    let without_purpose = verdict(&scene, |answer, scene| {
+        let signer = profile("NVIDIA OCSP Responder", Purpose::Signs);
+        answer.responder = scene.gpu.chain[2].issue(signer);
     });
     assert_eq!(
         without_purpose,
         Some(responder_is("was not appointed for OCSP"))
     );
-    let questionable = verdict(&vendor, |answer, vendor| {
-        answer.responder =
-            Signer::issue("NVIDIA OCSP Responder", Some(&vendor.device[2]), |params| {
-                responder(params);
-                params.custom_extensions.clear();
-            });
+    let questionable = verdict(&scene, |answer, scene| {
+        answer.responder = scene.gpu.chain[2].issue(Profile {
+            extensions: Vec::new(),
+            ..Answer::responder_profile(NOW)
+        });
     });
     assert_eq!(
         questionable,
         Some(responder_is("would need an OCSP answer about itself"))
     );
-    let expired = verdict(&vendor, |answer, vendor| {
-        answer.responder =
-            Signer::issue("NVIDIA OCSP Responder", Some(&vendor.device[2]), |params| {
-                responder(params);
-                params.not_after = rcgen::date_time_ymd(2026, 1, 1);
-            });
+    let expired = verdict(&scene, |answer, scene| {
+        answer.responder = scene.gpu.chain[2].issue(Profile {
+            not_after: THIS_YEAR,
+            ..Answer::responder_profile(NOW)
+        });
     });
     assert_eq!(
         expired.map(|it| it.code()),
@@ -125,35 +139,35 @@ fn only_the_issuers_own_responder_counts() {
 
 #[test]
 fn an_answer_about_another_certificate_is_none() {
-    let vendor = Vendor::new();
-    let other = verdict(&vendor, |answer, vendor| {
-        answer.id = Answer::good(&vendor.device[0], &vendor.device[1]).id;
+    let scene = Scene::new();
+    let other = verdict(&scene, |answer, scene| {
+        answer.id = Answer::id(&scene.gpu.chain[0], &scene.gpu.chain[1]);
     });
     assert_eq!(other, Some(Rejection::OcspMissing { which: WHICH }));
 }
 
 #[test]
 fn the_nonce_is_that_of_the_question() {
-    let vendor = Vendor::new();
-    let other = verdict(&vendor, |answer, _| answer.nonce = Some([1; 32]));
+    let scene = Scene::new();
+    let other = verdict(&scene, |answer, _| answer.nonce = Some([1; 32]));
     assert_eq!(other, Some(Rejection::OcspNonceMismatch));
     assert_eq!(
-        verdict(&vendor, |answer, _| answer.nonce = None),
+        verdict(&scene, |answer, _| answer.nonce = None),
         Some(Rejection::OcspNonceMismatch)
     );
 }
 
 #[test]
 fn an_answer_brought_along_counts_only_where_that_is_said() {
-    let vendor = Vendor::new();
-    let mut case = vendor.case();
+    let scene = Scene::new();
+    let mut case = scene.case();
     for answer in &mut case.collateral.ocsp {
         answer.nonce = None;
     }
     assert_eq!(case.verify(), Err(Rejection::OcspStapledRefused));
     case.policy.proof.revocation = Revocation::Stapled;
     let verified = case.verify().expect("stapled answers");
-    let told = |it: &crate::verdict::Check| {
+    let told = |it: &chrysalis_attestation::verdict::Check| {
         it.name == "device revocation" && it.detail.contains("brought along")
     };
     assert!(
@@ -164,16 +178,16 @@ fn an_answer_brought_along_counts_only_where_that_is_said() {
 
 #[test]
 fn an_answer_counts_only_in_its_own_time() {
-    let vendor = Vendor::new();
-    let early = verdict(&vendor, |answer, _| answer.this_update = "20260301000001Z");
+    let scene = Scene::new();
+    let early = verdict(&scene, |answer, _| answer.this_update = Time(NOW.0 + 1));
     assert_eq!(
         early,
         Some(Rejection::OcspNotYetValid {
             from: Time(1_772_323_201)
         })
     );
-    let late = verdict(&vendor, |answer, _| {
-        answer.next_update = Some("20260228235959Z");
+    let late = verdict(&scene, |answer, _| {
+        answer.next_update = Some(Time(NOW.0 - 1));
     });
     assert_eq!(
         late,
@@ -183,12 +197,12 @@ fn an_answer_counts_only_in_its_own_time() {
     );
     // Without an end it counts for an hour.
     let endless = |this_update| {
-        move |answer: &mut Answer, _: &Vendor| {
+        move |answer: &mut Answer, _: &Scene| {
             (answer.this_update, answer.next_update) = (this_update, None);
         }
     };
-    assert_eq!(verdict(&vendor, endless("20260228230000Z")), None);
-    let late = verdict(&vendor, endless("20260228225959Z"));
+    assert_eq!(verdict(&scene, endless(Time(NOW.0 - 3600))), None);
+    let late = verdict(&scene, endless(Time(NOW.0 - 3601)));
     assert_eq!(
         late,
         Some(Rejection::OcspExpired {
@@ -199,20 +213,22 @@ fn an_answer_counts_only_in_its_own_time() {
 
 #[test]
 fn only_good_is_good() {
-    let vendor = Vendor::new();
-    let revoked = verdict(&vendor, |answer, _| answer.status = revoked_for(COMPROMISE));
+    let scene = Scene::new();
+    let revoked = verdict(&scene, |answer, _| answer.status = revoked_for(COMPROMISE));
     assert_eq!(revoked, Some(Rejection::OcspRevoked { which: WHICH }));
-    let unknown = verdict(&vendor, |answer, _| answer.status = vec![0x82, 0]);
+    let unknown = verdict(&scene, |answer, _| {
+        answer.status = CertificateStatus::Unknown;
+    });
     assert_eq!(unknown, Some(Rejection::OcspUnknown { which: WHICH }));
-    let hold = verdict(&vendor, |answer, _| answer.status = revoked_for(HOLD));
+    let hold = verdict(&scene, |answer, _| answer.status = revoked_for(HOLD));
     assert_eq!(hold, Some(Rejection::OcspHold { which: WHICH }));
 }
 
 #[test]
 fn a_hold_is_accepted_only_with_a_reason_and_is_shown() {
-    let vendor = Vendor::new();
-    let mut case = vendor.case();
-    let mut answer = Answer::good(&vendor.device[1], &vendor.device[2]);
+    let scene = Scene::new();
+    let mut case = scene.case();
+    let mut answer = scene.answer();
     answer.status = revoked_for(HOLD);
     case.collateral.ocsp[0].der = answer.encode();
     assert_eq!(case.verify(), Err(Rejection::OcspHold { which: WHICH }));
@@ -229,15 +245,15 @@ fn a_hold_is_accepted_only_with_a_reason_and_is_shown() {
 
 #[test]
 fn one_answer_that_revokes_outweighs_those_that_do_not() {
-    let vendor = Vendor::new();
-    let mut answer = Answer::good(&vendor.device[1], &vendor.device[2]);
+    let scene = Scene::new();
+    let mut answer = scene.answer();
     answer.status = revoked_for(COMPROMISE);
     let revoked = OcspAnswer {
         der: answer.encode(),
         nonce: Some(NONCE),
     };
     for place in [0, 6] {
-        let mut case = vendor.case();
+        let mut case = scene.case();
         case.collateral.ocsp.insert(place, revoked.clone());
         assert_eq!(case.verify(), Err(Rejection::OcspRevoked { which: WHICH }));
     }
@@ -245,7 +261,7 @@ fn one_answer_that_revokes_outweighs_those_that_do_not() {
 
 #[test]
 fn every_certificate_of_the_three_chains_needs_an_answer() {
-    let vendor = Vendor::new();
+    let scene = Scene::new();
     let which = [
         "GPU identity (BROM)",
         "GPU provisioner",
@@ -255,7 +271,7 @@ fn every_certificate_of_the_three_chains_needs_an_answer() {
         "RIM authority",
     ];
     for (place, which) in which.into_iter().enumerate() {
-        let mut case = vendor.case();
+        let mut case = scene.case();
         case.collateral.ocsp.remove(place);
         assert_eq!(case.verify(), Err(Rejection::OcspMissing { which }));
     }
@@ -263,9 +279,9 @@ fn every_certificate_of_the_three_chains_needs_an_answer() {
 
 #[test]
 fn no_flipped_bit_of_an_answer_counts() {
-    let vendor = Vendor::new();
-    let good = Answer::good(&vendor.device[1], &vendor.device[2]).encode();
-    let mut case = vendor.case().without_rims();
+    let scene = Scene::new();
+    let good = scene.answer().encode();
+    let mut case = scene.case().without_rims();
     for place in 0..good.len() {
         case.collateral.ocsp[0].der.clone_from(&good);
         case.collateral.ocsp[0].der[place] ^= 1 << (place % 8);
@@ -283,11 +299,11 @@ fn no_flipped_bit_of_an_answer_counts() {
 
 #[test]
 fn what_evidence_needs_is_what_it_is_refused_without() {
-    let vendor = Vendor::new();
-    let case = vendor.case();
+    let scene = Scene::new();
+    let case = scene.case();
     let mut needed = needs::of_device(&case.evidence[0]);
     needed.extend(needs::of_rim(&case.collateral.rims[0]).expect("a manifest"));
-    let signers = [&vendor.device[1..], &vendor.rim]
+    let signers = [&scene.gpu.chain[1..], &scene.nvidia.rim_chain]
         .into_iter()
         .flat_map(|chain| chain.windows(2));
     let expected: Vec<_> = signers
@@ -308,10 +324,10 @@ fn what_evidence_needs_is_what_it_is_refused_without() {
 
 #[test]
 fn a_question_asks_about_the_certificate_with_the_nonce() {
-    let vendor = Vendor::new();
-    let [subject, issuer] = [&vendor.device[1], &vendor.device[2]];
+    let scene = Scene::new();
+    let [_, subject, issuer, ..] = &scene.gpu.chain;
     let question = question(&subject.der, &issuer.der, &NONCE).expect("a question");
-    let id = Answer::good(subject, issuer).id;
+    let id = Answer::id(subject, issuer);
     assert!(question.windows(id.len()).any(|it| it == id));
     assert!(question.windows(32).any(|it| it == NONCE));
 }

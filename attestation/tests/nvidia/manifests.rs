@@ -1,24 +1,52 @@
 //! Manifests that are signed and still wrong, and signatures that are not of the one form.
 
-use super::vendor::{NOW, Signer, Vendor, authority, manifest, signer};
-use crate::{
+use chrysalis_attestation::{
     Rejection,
     nvidia::{Roots, measurements::Indices, rim},
 };
+use chrysalis_simulate::{
+    Nvidia, Purpose,
+    nvidia::{DRIVER, Manifest, VBIOS, golden, opaque},
+};
 
-fn refused(vendor: &Vendor, text: &str) -> Option<Rejection> {
+use super::scene::{NOW, Scene, profile};
+
+fn vendor() -> Nvidia {
+    Scene::new().nvidia
+}
+
+/// A signed manifest in which these indices are active.
+fn signed(vendor: &Nvidia, version: &str, active: &[u8]) -> String {
+    resigned(vendor, &Manifest::new(version, active).document())
+}
+
+/// Signs a text, which must be in canonical form, whatever it says.
+fn resigned(vendor: &Nvidia, document: &str) -> String {
+    String::from_utf8(vendor.sign_manifest(document)).expect("text")
+}
+
+fn refused(vendor: &Nvidia, text: &str) -> Option<Rejection> {
     rim::verify(text.as_bytes(), &vendor.roots(), NOW).err()
 }
 
-fn code(vendor: &Vendor, text: &str) -> Option<&'static str> {
+fn code(vendor: &Nvidia, text: &str) -> Option<&'static str> {
     refused(vendor, text).map(|it| it.code())
 }
 
 #[test]
 fn content_is_checked_though_it_is_signed() {
-    let vendor = Vendor::new();
-    let good = manifest("550.90.07", &[1, 2]);
-    assert_eq!(code(&vendor, &vendor.signed(&good)), None);
+    let vendor = vendor();
+    let good = Manifest::new(DRIVER, &[1, 2]).document();
+    assert_eq!(code(&vendor, &resigned(&vendor, &good)), None);
+    let value = hex::encode(golden(1));
+    let begins = format!("ns2:Hash0=\"{}", &value[..2]);
+    let first = good
+        .lines()
+        .find(|line| line.contains(&value))
+        .expect("index 1");
+    let first_without = first
+        .replace(&format!(" ns2:Hash0=\"{value}\""), "")
+        .replace(" active=", &format!(" Hash0=\"{value}\" active="));
     for (from, to) in [
         ("active=\"True\"", "active=\"true\""),
         ("active=\"True\"", "active=\"False\""),
@@ -28,15 +56,19 @@ fn content_is_checked_though_it_is_signed() {
         ("size=\"48\"", "size=\"32\""),
         ("index=\"63\"", "index=\"64\""),
         ("index=\"63\"", "index=\"-1\""),
-        ("ns2:Hash0=\"07", "ns2:Hash0=\""),
-        ("ns2:Hash0=\"07", "ns2:Hash0=\"zz"),
-        ("ns2:Hash0", "Hash0"),
+        (&*begins, "ns2:Hash0=\""),
+        (&*begins, "ns2:Hash0=\"zz"),
+        // Hash0 in no namespace. Canonical order puts it first.
+        (first, &*first_without),
         ("ns2:Hash0", "ns2:Hash1"),
         ("type=\"Measurement\"", "type=\"Other\""),
         ("<ns0:Payload>", "<ns0:Payload>text"),
-        ("<ns0:Payload>", "<ns0:Payload><ns0:File/>"),
-        ("<ns0:Entity name=\"Simulated\"/>", ""),
-        ("<ns0:Entity name=\"Simulated\"/>", "<ns0:Link/>"),
+        ("<ns0:Payload>", "<ns0:Payload><ns0:File></ns0:File>"),
+        ("<ns0:Entity name=\"Simulated\"></ns0:Entity>", ""),
+        (
+            "<ns0:Entity name=\"Simulated\"></ns0:Entity>",
+            "<ns0:Link></ns0:Link>",
+        ),
         (
             "ns1:FirmwareManufacturerId=\"5703\"",
             "ns1:FirmwareManufacturerId=\"1\"",
@@ -47,22 +79,22 @@ fn content_is_checked_though_it_is_signed() {
         let bad = good.replace(from, to);
         assert_ne!(bad, good, "{from}");
         assert_eq!(
-            code(&vendor, &vendor.signed(&bad)),
+            code(&vendor, &resigned(&vendor, &bad)),
             Some("rim_content"),
             "{from} → {to}"
         );
     }
     let twice = good.replace("index=\"63\"", "index=\"62\"");
     assert_eq!(
-        refused(&vendor, &vendor.signed(&twice)),
+        refused(&vendor, &resigned(&vendor, &twice)),
         Some(Rejection::RimDuplicateIndex { index: 62 })
     );
 }
 
 #[test]
 fn only_the_one_form_of_signature_is_accepted() {
-    let vendor = Vendor::new();
-    let good = vendor.manifest("550.90.07", &[1, 2]);
+    let vendor = vendor();
+    let good = signed(&vendor, DRIVER, &[1, 2]);
     let some_key = "<ds:KeyValue/><ds:X509Data>";
     for (from, to) in [
         (
@@ -105,14 +137,14 @@ fn only_the_one_form_of_signature_is_accepted() {
             "{from} → {to}"
         );
     }
-    let unsigned = manifest("550.90.07", &[1]);
+    let unsigned = Manifest::new(DRIVER, &[1]).document();
     assert_eq!(code(&vendor, &unsigned), Some("rim_signature_profile"));
 }
 
 #[test]
 fn an_element_hidden_in_the_signature_is_not_content() {
-    let vendor = Vendor::new();
-    let good = vendor.manifest("550.90.07", &[1, 2]);
+    let vendor = vendor();
+    let good = signed(&vendor, DRIVER, &[1, 2]);
     let hidden = "<ds:Object><ns0:Payload><ns0:Resource type=\"Measurement\"/></ns0:Payload></ds:Object></ds:Signature>";
     let wrapped = good.replace("</ds:Signature>", hidden);
     assert_eq!(code(&vendor, &wrapped), Some("rim_signature_profile"));
@@ -120,12 +152,12 @@ fn an_element_hidden_in_the_signature_is_not_content() {
 
 #[test]
 fn a_change_breaks_digest_or_signature() {
-    let vendor = Vendor::new();
-    let good = vendor.manifest("550.90.07", &[1, 2]);
+    let vendor = vendor();
+    let good = signed(&vendor, DRIVER, &[1, 2]);
     let changed = good.replacen("active=\"False\"", "active=\"True\"", 1);
     assert_eq!(refused(&vendor, &changed), Some(Rejection::RimDigest));
     // The digest follows the change, so the signature no longer does.
-    let other = vendor.manifest("550.90.07", &[1, 2, 3]);
+    let other = signed(&vendor, DRIVER, &[1, 2, 3]);
     let value = |text: &str| {
         let (_, rest) = text.split_once("<ds:SignatureValue>").expect("a signature");
         rest.split_once("</ds:SignatureValue>")
@@ -139,59 +171,50 @@ fn a_change_breaks_digest_or_signature() {
 
 #[test]
 fn the_key_is_that_of_the_validated_chain() {
-    let vendor = Vendor::new();
+    let vendor = vendor();
     // Somebody else's key, under somebody else's root of the same names.
-    let other = Vendor::new().manifest("550.90.07", &[1]);
+    let other = signed(&Scene::of_another().nvidia, DRIVER, &[1]);
     assert_eq!(code(&vendor, &other), Some("gpu_simulated_root_refused"));
     let refused = rim::verify(other.as_bytes(), &Roots::nvidia(), NOW).map_err(|it| it.code());
     assert_eq!(refused, Err("gpu_simulated_root_refused"));
 
     // A key that may not sign, and a chain that is too long or too short.
-    let mut vendor = Vendor::new();
-    vendor.rim[0] = Signer::issue("HCC RIM L4 Signer", Some(&vendor.rim[1]), |_| ());
+    let mut vendor = self::vendor();
+    let unsaid = profile("HCC RIM L4 Signer", Purpose::Unsaid);
+    vendor.rim_chain[0] = vendor.rim_chain[1].issue(unsaid);
     assert_eq!(
-        code(&vendor, &vendor.manifest("550.90.07", &[1])),
+        code(&vendor, &signed(&vendor, DRIVER, &[1])),
         Some("nvidia_certificate_profile")
     );
-    let mut vendor = Vendor::new();
-    let root = vendor.rim.remove(3);
-    vendor.rim[2] = Signer::issue("NVIDIA Reference Value GH100 CA", Some(&root), authority);
-    let between = Signer::issue(
-        "NVIDIA Reference Value L3 GH100 001",
-        Some(&vendor.rim[2]),
-        authority,
-    );
-    vendor.rim = vec![
-        Signer::issue("HCC RIM L4 Signer", Some(&between), signer),
-        between,
-        vendor.rim.remove(2),
-        root,
-    ];
-    assert_eq!(code(&vendor, &vendor.manifest("550.90.07", &[1])), None);
-    vendor.rim.remove(1);
+    let mut vendor = self::vendor();
+    assert_eq!(code(&vendor, &signed(&vendor, DRIVER, &[1])), None);
+    vendor.rim_chain.remove(1);
     assert_eq!(
         refused_length(&vendor),
         Some(Rejection::RimChainLength { found: 3 })
     );
 }
 
-fn refused_length(vendor: &Vendor) -> Option<Rejection> {
-    refused(vendor, &vendor.manifest("550.90.07", &[1]))
+fn refused_length(vendor: &Nvidia) -> Option<Rejection> {
+    refused(vendor, &signed(vendor, DRIVER, &[1]))
 }
 
 #[test]
 fn manifests_and_measurements_belong_together() {
-    let vendor = Vendor::new();
-    let mut case = vendor.case().without_revocation();
+    let vendor = vendor();
+    let scene = Scene::new();
+    let mut case = scene.case().without_revocation();
     let good = case.collateral.rims.clone();
     assert!(case.verify().is_ok());
 
-    case.collateral.rims[1] = vendor.manifest("96.00.9F.00.01", &[2, 4]).into_bytes();
+    case.collateral.rims[1] = signed(&vendor, VBIOS, &[2, 4]).into_bytes();
     assert_eq!(case.verify(), Err(Rejection::RimIndexConflict { index: 2 }));
 
-    let other_value =
-        manifest("96.00.9F.00.01", &[3, 4]).replace(&hex::encode([7; 48]), &hex::encode([8; 48]));
-    case.collateral.rims[1] = vendor.signed(&other_value).into_bytes();
+    let mut other_value = Manifest::vbios();
+    for value in other_value.active.values_mut() {
+        *value = [8; 48];
+    }
+    case.collateral.rims[1] = vendor.sign_manifest(&other_value.document());
     let indices = Indices(vec![3, 4]);
     assert_eq!(
         case.verify(),
@@ -201,9 +224,11 @@ fn manifests_and_measurements_belong_together() {
         })
     );
 
-    let other_chip =
-        manifest("96.00.9F.00.01", &[3]).replace("product=\"GH100\"", "product=\"GB100\"");
-    case.collateral.rims[1] = vendor.signed(&other_chip).into_bytes();
+    let other_chip = Manifest {
+        product: "GB100".to_owned(),
+        ..Manifest::vbios()
+    };
+    case.collateral.rims[1] = vendor.sign_manifest(&other_chip.document());
     assert_eq!(
         case.verify(),
         Err(Rejection::RimProductMismatch {
@@ -213,13 +238,9 @@ fn manifests_and_measurements_belong_together() {
 
     // The decoder's index counts only while the decoder is on.
     case.collateral.rims = good;
-    let decoder = manifest("550.90.07", &[1, 35]);
-    let (before, after) = decoder.split_at(decoder.find("index=\"35\"").expect("index 35"));
-    let wrong = format!(
-        "{before}{}",
-        after.replacen(&hex::encode([7; 48]), &hex::encode([8; 48]), 1)
-    );
-    case.collateral.rims[0] = vendor.signed(&wrong).into_bytes();
+    let mut wrong = Manifest::new(DRIVER, &[1, 35]);
+    wrong.active.insert(35, [8; 48]);
+    case.collateral.rims[0] = vendor.sign_manifest(&wrong.document());
     let indices = Indices(vec![35]);
     assert_eq!(
         case.verify(),
@@ -228,6 +249,7 @@ fn manifests_and_measurements_belong_together() {
             indices
         })
     );
-    case.evidence = vec![vendor.gpu(|fields| drop(fields.insert(11, vec![0x55])))];
+    case.evidence =
+        vec![scene.evidence(|gpu| drop(gpu.opaque.insert(opaque::NVDEC0_STATUS, vec![0x55])))];
     assert!(case.verify().is_ok());
 }

@@ -1,15 +1,17 @@
 //! The device's side: its chain, its report, and what the report says.
 
-use super::vendor::{Signer, Vendor, WHY, authority, leaf};
-use crate::{
+use chrysalis_attestation::{
     Rejection,
-    nvidia::{Roots, explain, opaque::Mode, policy::Proof},
+    nvidia::{Question, Roots, explain, opaque::Mode, policy::Proof},
 };
+use chrysalis_simulate::{Purpose, nvidia::opaque};
+
+use super::scene::{NONCE, NOW, Scene, WHY, impostor, profile};
 
 #[test]
 fn a_simulated_gpu_is_verified_under_its_named_roots_and_says_so() {
-    let vendor = Vendor::new();
-    let verified = vendor.case().verify().expect("a genuine GPU");
+    let scene = Scene::new();
+    let verified = scene.case().verify().expect("a genuine GPU");
     assert!(verified.simulated());
     let [gpu] = verified.gpus() else {
         panic!("one GPU")
@@ -31,15 +33,15 @@ fn a_simulated_gpu_is_verified_under_its_named_roots_and_says_so() {
 
 #[test]
 fn a_simulated_gpu_is_refused_by_those_who_did_not_name_its_root() {
-    let vendor = Vendor::new();
-    let refused = vendor
+    let scene = Scene::new();
+    let refused = scene
         .case()
         .verify_under(&Roots::nvidia())
         .map_err(|it| it.code());
     assert_eq!(refused.err(), Some("gpu_simulated_root_refused"));
-    let other = Vendor::new().roots();
+    let other = Scene::of_another().nvidia.roots();
     assert_eq!(
-        vendor
+        scene
             .case()
             .verify_under(&other)
             .map_err(|it| it.code())
@@ -50,9 +52,9 @@ fn a_simulated_gpu_is_refused_by_those_who_did_not_name_its_root() {
 
 #[test]
 fn the_firmware_identity_is_that_of_the_certificate() {
-    let vendor = Vendor::new();
-    let mut case = vendor.case().without_rims().without_revocation();
-    case.evidence = vec![vendor.gpu(|fields| drop(fields.insert(20, vec![0; 48])))];
+    let scene = Scene::new();
+    let mut case = scene.case().without_rims().without_revocation();
+    case.evidence = vec![scene.evidence(|gpu| drop(gpu.opaque.insert(opaque::FWID, vec![0; 48])))];
     assert_eq!(
         case.verify().map_err(|it| it.code()),
         Err("gpu_fwid_mismatch")
@@ -64,7 +66,7 @@ fn the_firmware_identity_is_that_of_the_certificate() {
         "one that is there is compared"
     );
 
-    case.evidence = vec![vendor.gpu(|fields| drop(fields.remove(&20)))];
+    case.evidence = vec![scene.evidence(|gpu| drop(gpu.opaque.remove(&opaque::FWID)))];
     assert!(case.verify().is_ok());
     case.policy.proof = Proof {
         fwid_unchecked: None,
@@ -75,13 +77,12 @@ fn the_firmware_identity_is_that_of_the_certificate() {
 
 #[test]
 fn authorities_and_end_entities_do_not_change_places() {
-    let mut vendor = Vendor::new();
+    let mut scene = Scene::new();
     // A leaf that may issue certificates.
-    vendor.device[0] = Signer::issue("GH100 A01 GSP FMC LF", Some(&vendor.device[1]), |params| {
-        leaf(params);
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    });
-    let case = vendor.case().without_rims().without_revocation();
+    scene
+        .gpu
+        .reissue_leaf(|leaf| leaf.purpose = Purpose::SignsAndIssues);
+    let case = scene.case().without_rims().without_revocation();
     let what = "is a certificate authority";
     assert_eq!(
         case.verify(),
@@ -92,14 +93,11 @@ fn authorities_and_end_entities_do_not_change_places() {
     );
 
     // An identity that may not.
-    let mut vendor = Vendor::new();
-    vendor.device[1] = Signer::issue(
-        "GH100 A01 GSP BROM",
-        Some(&vendor.device[2]),
-        super::vendor::signer,
-    );
-    vendor.device[0] = Signer::issue("GH100 A01 GSP FMC LF", Some(&vendor.device[1]), leaf);
-    let case = vendor.case().without_rims().without_revocation();
+    let mut scene = Scene::new();
+    scene
+        .gpu
+        .reissue_identity(|identity| identity.purpose = Purpose::Signs);
+    let case = scene.case().without_rims().without_revocation();
     let what = "is not a certificate authority";
     assert_eq!(
         case.verify(),
@@ -110,18 +108,14 @@ fn authorities_and_end_entities_do_not_change_places() {
     );
 
     // A provisioner with an authority too many below it.
-    let mut vendor = Vendor::new();
-    vendor.device[2] = Signer::issue(
+    let mut scene = Scene::new();
+    let narrow = profile(
         "NVIDIA GH100 Provisioner ICA 1",
-        Some(&vendor.device[3]),
-        |params| {
-            authority(params);
-            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
-        },
+        Purpose::Authority(Some(0)),
     );
-    vendor.device[1] = Signer::issue("GH100 A01 GSP BROM", Some(&vendor.device[2]), authority);
-    vendor.device[0] = Signer::issue("GH100 A01 GSP FMC LF", Some(&vendor.device[1]), leaf);
-    let case = vendor.case().without_rims().without_revocation();
+    scene.gpu.chain[2] = scene.gpu.chain[3].issue(narrow);
+    scene.gpu.reissue_identity(|_| ());
+    let case = scene.case().without_rims().without_revocation();
     let what = "has more authorities below it than it allows";
     assert_eq!(
         case.verify(),
@@ -134,9 +128,11 @@ fn authorities_and_end_entities_do_not_change_places() {
 
 #[test]
 fn a_chain_names_one_chip() {
-    let mut vendor = Vendor::new();
-    vendor.device[0] = Signer::issue("GB100 A01 GSP FMC LF", Some(&vendor.device[1]), leaf);
-    let case = vendor.case().without_rims().without_revocation();
+    let mut scene = Scene::new();
+    scene
+        .gpu
+        .reissue_leaf(|leaf| "GB100 A01 GSP FMC LF".clone_into(&mut leaf.common_name));
+    let case = scene.case().without_rims().without_revocation();
     let what = "is of another chip than the leaf";
     assert_eq!(
         case.verify(),
@@ -145,8 +141,10 @@ fn a_chain_names_one_chip() {
             what
         })
     );
-    vendor.device[0] = Signer::issue("LS_10 A01 FSP FMC LF", Some(&vendor.device[1]), leaf);
-    let case = vendor.case().without_rims().without_revocation();
+    scene
+        .gpu
+        .reissue_leaf(|leaf| "LS_10 A01 FSP FMC LF".clone_into(&mut leaf.common_name));
+    let case = scene.case().without_rims().without_revocation();
     assert_eq!(
         case.verify().map_err(|it| it.code()),
         Err("gpu_architecture_unknown")
@@ -155,10 +153,10 @@ fn a_chain_names_one_chip() {
 
 #[test]
 fn a_certificate_of_another_key_is_refused() {
-    let mut vendor = Vendor::new();
-    let impostor = Signer::issue("GH100 A01 GSP BROM", None, authority);
-    vendor.device[0] = Signer::issue("GH100 A01 GSP FMC LF", Some(&impostor), leaf);
-    let case = vendor.case().without_rims().without_revocation();
+    let mut scene = Scene::new();
+    let impostor = impostor("GH100 A01 GSP BROM");
+    scene.gpu.chain[0] = impostor.issue(scene.gpu.chain[0].profile());
+    let case = scene.case().without_rims().without_revocation();
     assert_eq!(
         case.verify(),
         Err(Rejection::NvidiaCertificateSignature { which: "GPU leaf" })
@@ -167,33 +165,28 @@ fn a_certificate_of_another_key_is_refused() {
 
 #[test]
 fn gpus_in_different_modes_are_refused() {
-    let vendor = Vendor::new();
-    let mut second = Vendor::new();
-    // The second GPU comes from the same factory.
-    second.device[1] = Signer::issue("GH100 A01 GSP BROM", Some(&vendor.device[2]), authority);
-    second.device[0] = Signer::issue("GH100 A01 GSP FMC LF", Some(&second.device[1]), leaf);
-    let second = second.gpu(|fields| drop(fields.insert(36, vec![1, 0])));
-    let mut case = vendor.case().without_rims().without_revocation();
-    let factory = case.evidence[0].chain[2..].to_vec();
-    case.evidence.push(second);
-    case.evidence[1].chain.splice(2.., factory);
+    let scene = Scene::new();
+    let mut second = scene.nvidia.gpu(1);
+    second.opaque.insert(opaque::FEATURE_FLAG, vec![1, 0]);
+    let mut case = scene.case().without_rims().without_revocation();
+    case.evidence.push(second.evidence(&NONCE));
     assert_eq!(case.verify(), Err(Rejection::GpuModesDiffer));
 }
 
 #[test]
 fn an_explanation_names_every_failure() {
-    let vendor = Vendor::new();
-    let mut case = vendor.case();
+    let scene = Scene::new();
+    let mut case = scene.case();
     let last = case.evidence[0].report.len() - 1;
     case.evidence[0].report[last] ^= 1;
     case.collateral.rims.pop();
     case.collateral.ocsp.remove(0);
-    let question = crate::nvidia::Question {
+    let question = Question {
         nonce: &[0; 32],
-        roots: &vendor.roots(),
+        roots: &case.roots,
         collateral: &case.collateral,
         policy: &case.policy,
-        now: super::vendor::NOW,
+        now: NOW,
     };
     let (failures, transcript) = explain(&case.evidence, &question);
     let codes: Vec<_> = failures.iter().map(Rejection::code).collect();

@@ -2,8 +2,9 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::vendor::{Answer, NONCE, NOW, Vendor};
-use crate::nvidia::{
+use super::scene::{NONCE, NOW, Scene};
+use chrysalis_attestation::nvidia::{
+    Roots,
     evidence::{read, read_chain},
     ocsp::OcspAnswer,
     opaque::Opaque,
@@ -31,19 +32,19 @@ proptest! {
 
     #[test]
     fn the_manifest_reader_does_not_panic_on_markup(text in "[<>/a-c:=\" \n&x!?-]{0,120}") {
-        let vendor_less = crate::nvidia::Roots::nvidia();
+        let vendor_less = Roots::nvidia();
         prop_assert!(rim::verify(text.as_bytes(), &vendor_less, NOW).is_err());
     }
 }
 
 #[test]
 fn a_mutated_good_set_is_refused() {
-    let vendor = Vendor::new();
-    let mut case = vendor.case();
+    let scene = Scene::new();
+    let mut case = scene.case();
     let good_report = case.evidence[0].report.clone();
     let good_rim = case.collateral.rims[0].clone();
-    let good_answer = Answer::good(&vendor.device[1], &vendor.device[2]).encode();
-    let good_leaf = vendor.device[0].der.clone();
+    let good_answer = scene.answer().encode();
+    let good_leaf = scene.gpu.chain[0].der.clone();
     let strategy = (
         any::<usize>(),
         0_usize..64,

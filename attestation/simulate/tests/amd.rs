@@ -1,4 +1,4 @@
-//! The simulated vendor against code that is not its own: ring's signatures and x509-parser's certificates.
+//! The simulated AMD against code that is not its own: ring's signatures and x509-parser's certificates.
 //!
 //! RSA keys take seconds to make, so most tests share one vendor, kept in the build folder.
 

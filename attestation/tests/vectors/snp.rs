@@ -1,17 +1,11 @@
-//! Real SEV-SNP reports of Milan, Genoa, Siena and Turin, from several public sources, beside the checkout in
-//! `shared/vectors/snp`. Each folder's `expected.json` says what a verifier must find, and at what time.
-//!
-//! The vectors are not part of the project: without them these tests say so and pass.
+//! Real SEV-SNP reports of Milan, Genoa, Siena and Turin.
 
 #![expect(
     clippy::unwrap_used,
     reason = "helpers of tests, outside any #[test] function"
 )]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use chrysalis_attestation::{
     Authentic, Collateral, Cpu, Patience, Rejection, Time, Unverified,
@@ -31,23 +25,15 @@ use chrysalis_attestation::{
 use proptest::prelude::*;
 use serde_json::Value;
 
+use crate::expected::{bytes as read, expected, folders, shelf};
+
 /// 2026-09-01: when AMD's revocation lists among the vectors are fresh.
 const SEPTEMBER_2026: Time = Time(1_788_220_800);
 /// 2025-06-11: when the list of May 2025 and the VLEK are.
 const JUNE_2025: Time = Time(1_749_636_861);
 
 fn folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/snp");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no vectors");
-    None
-}
-
-fn read(path: impl AsRef<Path>) -> Vec<u8> {
-    let path = path.as_ref();
-    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    shelf("snp")
 }
 
 /// The leaf, and the lists that were fresh at one of the two times.
@@ -115,17 +101,9 @@ fn folders_with(file: &str) -> Vec<PathBuf> {
     let Some(folder) = folder() else {
         return Vec::new();
     };
-    let mut folders: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.join(file).exists())
-        .collect();
-    folders.sort();
+    let mut folders = folders(&folder);
+    folders.retain(|path| path.join(file).exists());
     folders
-}
-
-fn expected(folder: &Path) -> Value {
-    serde_json::from_slice(&read(folder.join("expected.json"))).unwrap()
 }
 
 /// Every field of a report, as the vectors' `fields` have them.

@@ -1,8 +1,0 @@
-//! A vendor of our own, under roots of its own, for what no public evidence shows: OCSP answers, a decoder that is on,
-//! manifests that are signed and still wrong.
-
-mod arbitrary;
-mod device;
-mod manifests;
-mod revocation;
-mod vendor;

@@ -1,0 +1,8 @@
+//! The simulated NVIDIA before the verifier, for what no public evidence shows: OCSP answers, a decoder that is on, manifests
+//! that are signed and still wrong.
+
+mod arbitrary;
+mod device;
+mod manifests;
+mod revocation;
+mod scene;
