@@ -182,6 +182,18 @@ pub enum Error {
         path: String,
     },
 
+    /// TDX could not start this firmware, or it would refuse the kernel.
+    #[error(
+        "{path} of {input} has no TDX metadata, or no store of UEFI variables at its start\n\
+         hint: use OVMF.inteltdx.ms.fd of the package ovmf-inteltdx"
+    )]
+    NotTdxFirmware {
+        /// The input's name.
+        input: String,
+        /// The file in it.
+        path: String,
+    },
+
     /// The archive format has no room for it.
     #[error(
         "{path} does not fit into the initrd: {problem}\nhint: shorten its path, or take it out of the recipe"

@@ -17,6 +17,7 @@ use crate::{
     package::Deb,
     progress,
     recipe::{Binary, ImageRecipe, Source},
+    variables,
 };
 
 /// The file by which a finished image folder is known.
@@ -44,7 +45,8 @@ pub fn build(
     let lock = Lock::read(&lock_path)?;
 
     let mut inputs = BTreeMap::new();
-    for source in [&recipe.kernel, &recipe.firmware] {
+    let sources = [&recipe.kernel, &recipe.firmware];
+    for source in sources.into_iter().chain(&recipe.firmware_tdx) {
         let pin = lock.input(&source.input, Kind::Deb, &lock_path)?;
         if !inputs.contains_key(&source.input) {
             let path = fetcher.fetch(pin)?;
@@ -59,6 +61,10 @@ pub fn build(
     check_kernel(&recipe.kernel.input, kernel_path, kernel)?;
     let (firmware_path, firmware) = deb(&recipe.firmware).only(&recipe.firmware.path)?;
     check_firmware(&recipe.firmware.input, firmware_path, firmware)?;
+    let tdx = match &recipe.firmware_tdx {
+        Some(source) => Some(tdx_firmware(source, deb(source))?),
+        None => None,
+    };
     let modules = Modules::of(deb(&recipe.kernel)).resolve(&recipe.modules)?;
     let binaries = binaries(&recipe.binary)?;
 
@@ -83,7 +89,7 @@ pub fn build(
     let line = || Origin::Recipe {
         key: "commandline".into(),
     };
-    let outputs: [(&str, &[u8], Origin); 5] = [
+    let mut outputs: Vec<(&str, &[u8], Origin)> = vec![
         ("kernel", kernel, from_input(&recipe.kernel, kernel_path)),
         ("initrd", &initrd, Origin::Contents),
         (
@@ -94,6 +100,9 @@ pub fn build(
         ("cmdline", recipe.commandline.as_bytes(), line()),
         ("cmdline-simulated", simulated.as_bytes(), line()),
     ];
+    if let Some((bytes, origin)) = &tdx {
+        outputs.insert(3, ("firmware-tdx.fd", bytes, origin.clone()));
+    }
     let mut files = Vec::new();
     for (name, bytes, origin) in outputs {
         folder.write(name, bytes)?;
@@ -135,6 +144,20 @@ fn contents(archive: &Archive, origins: &BTreeMap<String, Origin>) -> Vec<File> 
         file
     };
     archive.files().map(describe).collect()
+}
+
+/// The firmware for TDX, its variables emptied, and where it comes from.
+fn tdx_firmware(source: &Source, deb: &Deb) -> Result<(Vec<u8>, Origin), Error> {
+    let (path, bytes) = deb.only(&source.path)?;
+    let emptied = variables::without_variables(bytes).ok_or_else(|| Error::NotTdxFirmware {
+        input: source.input.clone(),
+        path: path.into(),
+    })?;
+    let origin = Origin::Emptied {
+        name: source.input.clone(),
+        path: path.into(),
+    };
+    Ok((emptied, origin))
 }
 
 /// Documentation/arch/x86/boot.rst of Linux: 0xAA55 at 0x1FE, `HdrS` at 0x202.

@@ -21,6 +21,7 @@ pub mod package;
 pub mod progress;
 pub mod recipe;
 pub mod refresh;
+pub mod variables;
 pub mod verity;
 pub mod weights;
 

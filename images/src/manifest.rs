@@ -56,6 +56,13 @@ pub enum Origin {
         /// The file in it.
         path: String,
     },
+    /// A firmware of a pinned input, its store of UEFI variables emptied.
+    Emptied {
+        /// The input's name.
+        name: String,
+        /// The file in it.
+        path: String,
+    },
     /// Compiled from this workspace, by the toolchain named in the manifest.
     Built {
         /// The cargo package.

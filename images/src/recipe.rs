@@ -25,6 +25,9 @@ pub struct ImageRecipe {
     pub kernel: Source,
     /// The firmware that runs in front of it on SNP hardware.
     pub firmware: Source,
+    /// The firmware that runs in front of it on TDX hardware; without it the image is for SNP alone.
+    #[serde(rename = "firmware-tdx")]
+    pub firmware_tdx: Option<Source>,
     /// Programs of this workspace.
     pub binary: Vec<Binary>,
 }

@@ -7,7 +7,7 @@ mod workbench;
 use std::fs;
 
 use chrysalis_image::{Error, digest::Sha256, lock::Kind, manifest::Origin};
-use workbench::{RECIPE, Workbench, bz_image};
+use workbench::{RECIPE, Workbench, bz_image, deb};
 
 #[test]
 fn holds_what_the_recipe_lists_and_nothing_else() {
@@ -147,6 +147,59 @@ fn refuses_a_kernel_that_is_no_bz_image() {
     assert!(
         matches!(bench.build(), Err(Error::NotBzImage { path, .. }) if path == "boot/vmlinuz-6")
     );
+}
+
+/// A volume with a store of 32 bytes that is not empty, and the GUID of TDX metadata.
+fn tdx_firmware(variable: [u8; 4]) -> Vec<u8> {
+    let mut firmware = vec![0; 72];
+    firmware[40..44].copy_from_slice(b"_FVH");
+    firmware[48] = 72;
+    firmware.extend(b"\x78\x2c\xf3\xaa\x7b\x94\x9a\x43\xa1\x80\x2e\x14\x4e\xc3\x77\x92");
+    firmware.extend([32, 0, 0, 0, 0x5a, 0xfe, 0, 0, 0, 0, 0, 0]);
+    firmware.extend(variable);
+    firmware.extend(b"\x35\x65\x7a\xe4\x4a\x98\x98\x47\x86\x5e\x46\x85\xa7\xbf\x8e\xc2");
+    firmware
+}
+
+fn with_tdx(bench: &mut Workbench, firmware: &[u8]) {
+    bench.publish(
+        "tdx",
+        &deb(&[("./usr/share/ovmf/OVMF.inteltdx.ms.fd", firmware)]),
+    );
+    let source =
+        "firmware-tdx = { input = \"tdx\", path = \"usr/share/ovmf/OVMF.inteltdx.ms.fd\" }";
+    bench.write(
+        "recipes/image.toml",
+        format!("{source}\n{RECIPE}").as_bytes(),
+    );
+}
+
+#[test]
+fn empties_the_variables_of_the_tdx_firmware_and_says_so() {
+    let mut bench = Workbench::new();
+    with_tdx(&mut bench, &tdx_firmware(*b"keys"));
+    let manifest = bench.build().unwrap();
+    let file = manifest
+        .files
+        .iter()
+        .find(|file| file.path == "firmware-tdx.fd")
+        .unwrap();
+    assert_eq!(
+        file.origin,
+        Origin::Emptied {
+            name: "tdx".into(),
+            path: "usr/share/ovmf/OVMF.inteltdx.ms.fd".into()
+        }
+    );
+    let written = fs::read(bench.path("out/firmware-tdx.fd")).unwrap();
+    assert_eq!(written, tdx_firmware([0xff; 4]));
+}
+
+#[test]
+fn refuses_firmware_that_tdx_could_not_start() {
+    let mut bench = Workbench::new();
+    with_tdx(&mut bench, b"firmware of another kind");
+    assert!(matches!(bench.build(), Err(Error::NotTdxFirmware { input, .. }) if input == "tdx"));
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn two_people_get_the_same_bytes() {
     compare(
         &bench.path("recipes/image.toml"),
         &bench.path("binaries"),
+        6,
         |command, folder| {
             command
                 .arg("--mirror")
@@ -61,10 +62,15 @@ fn two_people_get_the_same_bytes_of_the_real_image() {
         .unwrap()
         .input;
     let wanted = ImageRecipe::read(recipe).unwrap();
+    let sources = [&wanted.kernel, &wanted.firmware].into_iter();
+    let wanted_inputs: Vec<&String> = sources
+        .chain(&wanted.firmware_tdx)
+        .map(|source| &source.input)
+        .collect();
     let inputs = fetch::default_cache().unwrap_or_default().join("inputs");
     let cached: Vec<PathBuf> = pins
         .iter()
-        .filter(|pin| [&wanted.kernel.input, &wanted.firmware.input].contains(&&pin.name))
+        .filter(|pin| wanted_inputs.contains(&&pin.name))
         .map(|pin| inputs.join(pin.sha256.to_string()))
         .collect();
     if !cached.iter().all(|path| path.exists()) {
@@ -78,7 +84,7 @@ fn two_people_get_the_same_bytes_of_the_real_image() {
             binary.package.as_bytes(),
         );
     }
-    compare(recipe, &bench.path("binaries"), |command, folder| {
+    compare(recipe, &bench.path("binaries"), 7, |command, folder| {
         let copies = folder.join("cache/inputs");
         fs::create_dir_all(&copies).unwrap();
         for path in &cached {
@@ -90,8 +96,8 @@ fn two_people_get_the_same_bytes_of_the_real_image() {
     });
 }
 
-/// Builds once for each person, from copies of the recipe and the programs in places of their own.
-fn compare(recipe: &Path, binaries: &Path, fetch: impl Fn(&mut Command, &Path)) {
+/// Builds so many files once for each person, from copies of the recipe and the programs in places of their own.
+fn compare(recipe: &Path, binaries: &Path, files: usize, fetch: impl Fn(&mut Command, &Path)) {
     let top = tempfile::tempdir().unwrap();
     open_to_everyone(top.path());
     let program = top.path().join("chrysalis-image");
@@ -127,7 +133,7 @@ fn compare(recipe: &Path, binaries: &Path, fetch: impl Fn(&mut Command, &Path)) 
     };
     let alice = build("alice", &ALICE);
     let boris = build("a place of its own/boris", &BORIS);
-    assert_eq!(alice.len(), 6);
+    assert_eq!(alice.len(), files);
     for (one, other) in alice.iter().zip(&boris) {
         assert_eq!(one.0, other.0);
         assert!(one.1 == other.1, "{} differs", one.0);

@@ -43,8 +43,13 @@ impl CpuType {
 impl FromStr for CpuType {
     type Err = MeasureError;
 
+    /// QEMU's name, or the same without `EPYC-`.
     fn from_str(name: &str) -> Result<Self, MeasureError> {
-        let found = Self::ALL.into_iter().find(|cpu| cpu.to_string() == name);
+        let named = |cpu: &Self| {
+            let full = cpu.to_string();
+            full == name || full.strip_prefix("EPYC-") == Some(name)
+        };
+        let found = Self::ALL.into_iter().find(named);
         found.ok_or_else(|| MeasureError::CpuType {
             name: name.to_owned(),
         })
@@ -66,6 +71,20 @@ mod tests {
         for cpu in CpuType::ALL {
             assert_eq!(cpu.to_string().parse::<CpuType>().unwrap(), cpu);
         }
+    }
+
+    #[test]
+    fn the_family_may_be_left_out() {
+        assert_eq!(
+            "Milan".parse::<CpuType>().unwrap().to_string(),
+            "EPYC-Milan"
+        );
+        assert_eq!(
+            "Turin-v2".parse::<CpuType>().unwrap().to_string(),
+            "EPYC-Turin-v2"
+        );
+        assert_eq!("v4".parse::<CpuType>().unwrap(), CpuType::EPYC_V4);
+        assert!("".parse::<CpuType>().is_err());
     }
 
     #[test]

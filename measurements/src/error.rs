@@ -1,6 +1,6 @@
 //! Why an image cannot be measured: always something about the files or the question, never about a peer.
 
-use crate::{CpuType, MAX_VCPUS};
+use crate::{CpuType, MAX_MEMORY, MAX_VCPUS};
 use std::path::PathBuf;
 
 /// Why there is no digest.
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum MeasureError {
     /// A file of the image cannot be read.
-    #[error("{}: {source}; an image folder has kernel, initrd, firmware.fd, cmdline and cmdline-simulated: `chrysalis-image build` makes one", path.display())]
+    #[error("{}: {source}; an image folder has kernel, initrd, firmware.fd, firmware-tdx.fd, cmdline and cmdline-simulated: `chrysalis-image build` makes one", path.display())]
     File {
         /// Which.
         path: PathBuf,
@@ -28,6 +28,54 @@ pub enum MeasureError {
     Firmware {
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// The firmware is not one that TDX can measure, or would not measure the kernel.
+    #[error("{}: {fault}; use the firmware-tdx.fd that `chrysalis-image build` makes from the package ovmf-inteltdx", path.display())]
+    TdxFirmware {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// The kernel is not one that TDX firmware measures.
+    #[error("{}: {fault}; use a bzImage with CONFIG_EFI_STUB, such as Debian's linux-image-cloud-amd64", path.display())]
+    Kernel {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// Without an initrd a kernel measures other events.
+    #[error("{}: the initrd is empty; `chrysalis-image build` makes one with the enclave in it", path.display())]
+    Initrd {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No guest has so much or so little memory.
+    #[error(
+        "{memory} MiB of memory cannot be measured; give as many as the guest is started with, from 64 to {MAX_MEMORY}"
+    )]
+    Memory {
+        /// What was asked for, in MiB.
+        memory: u64,
+    },
+    /// A file of ACPI tables cannot be read.
+    #[error("{}: {source}; a folder of ACPI tables has table-loader, rsdp and tables, copied from /sys/firmware/qemu_fw_cfg/by_name/etc of a guest", path.display())]
+    Acpi {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A key cannot sign an ID block.
+    #[error(
+        "{role}: {fault}; SNP signs with ECDSA P-384: `openssl ecparam -name secp384r1 -genkey -noout -out key.pem` makes a key"
+    )]
+    Key {
+        /// Which of the two.
+        role: &'static str,
         /// What is wrong with it.
         fault: &'static str,
     },

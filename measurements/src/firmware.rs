@@ -1,19 +1,15 @@
 //! Looks at a firmware before it is measured: whether it holds the kernel to its hashes, and whether its tables are
 //! sound. The library that measures it presumes both, and an auditor may be given any file.
 //!
-//! Layout: a table of GUID-tagged entries, read backwards from 32 bytes before the end, points to the metadata that
-//! lists which pages SNP measures how (`OvmfPkg/ResetVector` and `OvmfPkg/AmdSev` in EDK II).
+//! Layout: the table at the file's end (`footer.rs`) points to the metadata that lists which pages SNP measures how
+//! (`OvmfPkg/ResetVector` and `OvmfPkg/AmdSev` in EDK II).
 
-use crate::MeasureError;
+use crate::{
+    MeasureError,
+    footer::{self, MAX_SIZE, NoEntries, PAGE, u32_at},
+};
 use std::path::Path;
 
-const PAGE: usize = 4096;
-/// What QEMU's firmware files may reach: they end at 4 GiB, below them lies the guest's memory.
-const MAX_SIZE: usize = 64 * 1024 * 1024;
-/// From the end of the file to the end of the table.
-const AFTER_TABLE: usize = 32;
-/// A length of two bytes and a GUID, at the end of each entry.
-const ENTRY_TAIL: usize = 18;
 /// Signature, size, version and number of the items that follow.
 const METADATA_HEADER: usize = 16;
 /// Address, size and type of a section.
@@ -26,8 +22,6 @@ const SECTION_HASHES: u32 = 0x10;
 const SECTIONS: [u32; 5] = [1, 2, 3, 4, SECTION_HASHES];
 
 // GUIDs as they are stored: the first three groups little-endian.
-/// 96b582de-1fb2-45f7-baea-a366c55a082d
-const TABLE: [u8; 16] = *b"\xde\x82\xb5\x96\xb2\x1f\xf7\x45\xba\xea\xa3\x66\xc5\x5a\x08\x2d";
 /// 7255371f-3a3b-4b04-927b-1da6efa8d454
 const HASHES: [u8; 16] = *b"\x1f\x37\x55\x72\x3b\x3a\x04\x4b\x92\x7b\x1d\xa6\xef\xa8\xd4\x54";
 /// 00f771de-1a7e-4fcb-890e-68c77e2fb44e
@@ -61,14 +55,11 @@ fn faults(file: &[u8]) -> Result<(), &'static str> {
     if file.is_empty() || !file.len().is_multiple_of(PAGE) {
         return Err(NOT_FIRMWARE);
     }
-    let entries = entries(file)?;
-    let entry = |guid: &[u8; 16]| {
-        entries
-            .iter()
-            .rev()
-            .find(|(found, _)| found == guid)
-            .map(|(_, data)| *data)
-    };
+    let entries = footer::entries(file).map_err(|fault| match fault {
+        NoEntries::NoTable => NOT_FIRMWARE,
+        NoEntries::Damaged => DAMAGED,
+    })?;
+    let entry = |guid: &[u8; 16]| footer::entry(&entries, guid);
     let metadata = sections(file, entry(&METADATA).ok_or(NO_HASHES)?)?;
     u32_at(entry(&RESET).ok_or(DAMAGED)?, 0).ok_or(DAMAGED)?;
     let hashes = u32_at(entry(&HASHES).ok_or(NO_HASHES)?, 0).ok_or(DAMAGED)? as usize;
@@ -92,35 +83,6 @@ fn faults(file: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// A GUID and the data under it.
-type Entry<'a> = ([u8; 16], &'a [u8]);
-
-/// Each entry, from the last in the file to the first.
-fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, &'static str> {
-    let end = file.len().checked_sub(AFTER_TABLE).ok_or(NOT_FIRMWARE)?;
-    let (guid, table) = last_entry(file.get(..end).ok_or(NOT_FIRMWARE)?).ok_or(NOT_FIRMWARE)?;
-    if guid != TABLE {
-        return Err(NOT_FIRMWARE);
-    }
-    let mut entries = Vec::new();
-    let mut rest = table;
-    while !rest.is_empty() {
-        let (guid, data) = last_entry(rest).ok_or(DAMAGED)?;
-        entries.push((guid, data));
-        rest = &rest[..rest.len() - data.len() - ENTRY_TAIL];
-    }
-    Ok(entries)
-}
-
-/// The entry that these bytes end with.
-fn last_entry(bytes: &[u8]) -> Option<Entry<'_>> {
-    let tail = bytes.len().checked_sub(ENTRY_TAIL)?;
-    let length = u16::from_le_bytes(bytes.get(tail..tail + 2)?.try_into().ok()?);
-    let guid = bytes.get(tail + 2..)?.try_into().ok()?;
-    let start = bytes.len().checked_sub(usize::from(length))?;
-    Some((guid, bytes.get(start..tail)?))
-}
-
 /// Address, size and type of each section that SNP measures.
 fn sections(file: &[u8], entry: &[u8]) -> Result<Vec<(usize, usize, u32)>, &'static str> {
     let from_end = u32_at(entry, 0).ok_or(DAMAGED)? as usize;
@@ -140,10 +102,4 @@ fn sections(file: &[u8], entry: &[u8]) -> Result<Vec<(usize, usize, u32)>, &'sta
         Some((u32_at(item, 0)? as usize, u32_at(item, 4)? as usize, kind))
     });
     sections.collect::<Option<_>>().ok_or(DAMAGED)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(
-        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
-    ))
 }

@@ -54,6 +54,11 @@ impl Image {
         self.folder.join("firmware.fd")
     }
 
+    /// The firmware that TDX runs first. Images built before there was one have none.
+    pub fn tdx_firmware(&self) -> PathBuf {
+        self.folder.join("firmware-tdx.fd")
+    }
+
     /// The kernel command line, exactly as it must be handed to QEMU: that is what is measured.
     pub fn command_line(&self, which: CommandLine) -> &str {
         match which {

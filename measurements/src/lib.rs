@@ -15,11 +15,21 @@
 
 mod cpu;
 mod error;
+mod explain;
 mod firmware;
+mod footer;
+mod id_block;
 mod image;
 mod snp;
+mod tdx;
 
 pub use cpu::CpuType;
 pub use error::MeasureError;
+pub use explain::{Difference, FoundEvent, explain_events, explain_images};
+pub use id_block::{IdBlock, Identity, SigningKey, SnpPolicy};
 pub use image::{CommandLine, Image};
 pub use snp::{MAX_VCPUS, Shape, snp_launch_digest};
+pub use tdx::{
+    AcpiTables, EventDigest, MAX_MEMORY, Sha384Digest, TdxEvent, TdxMeasurement, TdxShape,
+    mr_config_id, tdx_measurement,
+};

@@ -1,23 +1,30 @@
 //! Holds the launch digest against `sev-snp-measure`, which other people wrote in another language.
 //!
-//! Needs an image folder (`CHRYSALIS_IMAGE`, by default build/cpu) for a firmware that SNP can measure, and Python's
-//! pip to fetch the other implementation; says which one it misses and passes.
+//! Needs an image folder (`CHRYSALIS_IMAGE`, by default build/cpu) for a firmware that SNP can measure, and the other
+//! implementation: in `CHRYSALIS_PYTHON`, or fetched with Python's pip. Says which one it misses and passes.
 
 #![expect(
     clippy::unwrap_used,
     reason = "helpers of tests, outside any #[test] function"
 )]
 
-use chrysalis_measure::{CommandLine, Image, MeasureError, Shape, snp_launch_digest};
+use chrysalis_measure::{
+    CommandLine, CpuType, Image, MAX_VCPUS, MeasureError, Shape, snp_launch_digest,
+};
 use std::{
+    cell::RefCell,
     fs,
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, ChildStdout, Command, Stdio},
     sync::Once,
 };
 
 /// What pip installs: this version with these bytes and no other.
 const REQUIREMENT: &str = "sev-snp-measure==0.0.13 --hash=sha256:feda1aebe69dcbf38e9c636ed1d082bb7dc741fc6969f197d39faddb72b2762d\n";
+
+/// Turin's versions are newer than the other implementation.
+const UNKNOWN_THERE: [&str; 2] = ["EPYC-Turin-v1", "EPYC-Turin-v2"];
 
 #[test]
 fn another_implementation_computes_the_same_digests() {
@@ -25,46 +32,68 @@ fn another_implementation_computes_the_same_digests() {
         return;
     };
     let image = Image::open(image).unwrap();
-    for vcpus in [1, 2, 4] {
-        for cpu_type in ["EPYC-v4", "EPYC-Milan"] {
-            for command_line in [CommandLine::Hardware, CommandLine::Simulated] {
-                let shape = Shape {
-                    cpu_type: cpu_type.parse().unwrap(),
-                    ..Shape::new(vcpus)
-                };
-                let ours = hex::encode(snp_launch_digest(&image, command_line, shape).unwrap());
-                assert_eq!(
-                    ours,
-                    other.digest(&image, command_line, shape),
-                    "{shape:?} {command_line:?}"
-                );
-            }
+    let mut cases = Vec::new();
+    for cpu_type in CpuType::ALL {
+        if !UNKNOWN_THERE.contains(&cpu_type.to_string().as_str()) {
+            let shape = Shape {
+                cpu_type,
+                ..Shape::new(3)
+            };
+            cases.push((CommandLine::Hardware, shape));
         }
+    }
+    for vcpus in [1, 2, 4, 64, MAX_VCPUS] {
+        for command_line in [CommandLine::Hardware, CommandLine::Simulated] {
+            cases.push((command_line, Shape::new(vcpus)));
+        }
+    }
+    for guest_features in [0, 0x21, u64::MAX] {
+        let shape = Shape {
+            guest_features,
+            ..Shape::new(2)
+        };
+        cases.push((CommandLine::Hardware, shape));
+    }
+    for (command_line, shape) in cases {
+        other.agrees(&image, command_line, shape);
     }
 }
 
 #[test]
-fn odd_command_lines_measure_the_same_too() {
+fn odd_inputs_measure_the_same_too() {
     let Some((image, other)) = image().zip(sev_snp_measure()) else {
         return;
     };
-    let long = "x".repeat(2000);
-    for odd in [
-        "",
-        "größe=µ 漢字 -- 🦋",
-        "a  b\tc \"quoted words\" --",
-        &long,
-    ] {
+    let long = "x".repeat(100_000);
+    let random = |length: usize, seed: u64| -> Vec<u8> {
+        let next = |state: &mut u64| {
+            // A linear congruential generator: any bytes will do, the same on every run.
+            *state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            Some(state.to_le_bytes()[7])
+        };
+        std::iter::successors(Some(seed), |_| Some(seed))
+            .scan(seed, |state, _| next(state))
+            .take(length)
+            .collect()
+    };
+    let odd: [(&str, &[u8]); 9] = [
+        ("cmdline", b""),
+        ("cmdline", "größe=µ 漢字 -- 🦋".as_bytes()),
+        ("cmdline", b"a  b\tc \"quoted words\" --"),
+        ("cmdline", long.as_bytes()),
+        ("kernel", b""),
+        ("kernel", &random(1, 1)),
+        ("kernel", &random(70_001, 2)),
+        ("initrd", b""),
+        ("initrd", &random(123_457, 3)),
+    ];
+    for (file, content) in odd {
         let folder = copy_of(&image);
-        fs::write(folder.path().join("cmdline"), odd).unwrap();
+        fs::write(folder.path().join(file), content).unwrap();
         let image = Image::open(folder.path()).unwrap();
-        let shape = Shape::new(2);
-        let ours = hex::encode(snp_launch_digest(&image, CommandLine::Hardware, shape).unwrap());
-        assert_eq!(
-            ours,
-            other.digest(&image, CommandLine::Hardware, shape),
-            "{odd:?}"
-        );
+        other.agrees(&image, CommandLine::Hardware, Shape::new(2));
     }
 }
 
@@ -193,38 +222,73 @@ fn flip_one_bit(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
-/// The other implementation, where pip put it.
-struct SevSnpMeasure(PathBuf);
+/// The other implementation, as one Python process that answers questions.
+struct SevSnpMeasure(RefCell<Conversation>);
+
+struct Conversation {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+/// Reads a question a line, as JSON, and prints the digest.
+const PROGRAM: &str = "\
+import json, sys
+from sevsnpmeasure import guest
+from sevsnpmeasure.sev_mode import SevMode
+from sevsnpmeasure.vcpu_types import CPU_SIGS
+for line in sys.stdin:
+    q = json.loads(line)
+    digest = guest.calc_launch_digest(SevMode.SEV_SNP, q['vcpus'], CPU_SIGS[q['cpu']], q['firmware'], q['kernel'], q['initrd'], q['append'], q['features'])
+    print(digest.hex(), flush=True)
+";
 
 impl SevSnpMeasure {
-    /// Its digest in hexadecimal.
-    fn digest(&self, image: &Image, command_line: CommandLine, shape: Shape) -> String {
-        let output = Command::new("python3")
-            .args(["-m", "sevsnpmeasure.cli", "--mode", "snp"])
-            .env("PYTHONPATH", &self.0)
-            .args(["--vcpus", &shape.vcpus.to_string()])
-            .args(["--vcpu-type", &shape.cpu_type.to_string()])
-            .arg("--ovmf")
-            .arg(image.firmware())
-            .arg("--kernel")
-            .arg(image.kernel())
-            .arg("--initrd")
-            .arg(image.initrd())
-            .arg(format!("--append={}", image.command_line(command_line)))
-            .output()
+    /// Computes the digest both ways, and panics unless they are the same.
+    fn agrees(&self, image: &Image, command_line: CommandLine, shape: Shape) {
+        let ours = hex::encode(snp_launch_digest(image, command_line, shape).unwrap());
+        let question = serde_json::json!({
+            "vcpus": shape.vcpus,
+            "cpu": shape.cpu_type.to_string(),
+            "features": shape.guest_features,
+            "firmware": image.firmware(),
+            "kernel": image.kernel(),
+            "initrd": image.initrd(),
+            "append": image.command_line(command_line),
+        });
+        let mut conversation = self.0.borrow_mut();
+        writeln!(conversation.process.stdin.as_mut().unwrap(), "{question}").unwrap();
+        let mut answer = String::new();
+        conversation.answers.read_line(&mut answer).unwrap();
+        assert_eq!(ours, answer.trim(), "{shape:?} {command_line:?}");
+    }
+
+    fn start(mut python: Command) -> Self {
+        let mut process = python
+            .args(["-c", PROGRAM])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
             .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let answers = BufReader::new(process.stdout.take().unwrap());
+        Self(RefCell::new(Conversation { process, answers }))
     }
 }
 
-/// Installs it once a build folder.
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        // Without questions it ends.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+static INSTALL: Once = Once::new();
+
+/// From the environment that the tests are given, or installed once a build folder.
 fn sev_snp_measure() -> Option<SevSnpMeasure> {
-    static INSTALL: Once = Once::new();
+    if let Some(python) = std::env::var_os("CHRYSALIS_PYTHON") {
+        return Some(SevSnpMeasure::start(Command::new(python)));
+    }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sev-snp-measure-0.0.13");
     let installed = folder.join("sevsnpmeasure/cli.py");
     INSTALL.call_once(|| {
@@ -253,7 +317,9 @@ fn sev_snp_measure() -> Option<SevSnpMeasure> {
         }
     });
     if installed.exists() {
-        return Some(SevSnpMeasure(folder));
+        let mut python = Command::new("python3");
+        python.env("PYTHONPATH", &folder);
+        return Some(SevSnpMeasure::start(python));
     }
     println!("skipped: no sev-snp-measure");
     None

@@ -8,7 +8,7 @@ use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::subject::Subject;
+use crate::{measure::MeasureArguments, subject::Subject};
 
 /// Know what answers before a byte of prompt leaves.
 #[derive(Debug, Parser)]
@@ -321,22 +321,6 @@ pub(crate) struct ProxyArguments {
     pub(crate) reverify: Duration,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chrysalis measure build/cpu --platform snp --vcpus 2")]
-pub(crate) struct MeasureArguments {
-    /// An image folder, as `chrysalis-image build` makes it
-    #[arg(value_name = "DIR")]
-    pub(crate) image: PathBuf,
-    /// The hardware that would measure it
-    #[arg(long, value_enum)]
-    pub(crate) platform: Platform,
-    #[command(flatten)]
-    pub(crate) machine: Machine,
-    /// Measure the command line of the simulated platform
-    #[arg(long)]
-    pub(crate) simulated: bool,
-}
-
 /// What of the machine is in the launch digest.
 #[derive(Debug, Args)]
 pub(crate) struct Machine {
@@ -372,12 +356,6 @@ pub(crate) enum Format {
     Text,
     /// For programs: one JSON object
     Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Platform {
-    /// AMD SEV-SNP
-    Snp,
 }
 
 fn moment(text: &str) -> Result<Time, String> {

@@ -1,0 +1,77 @@
+//! `measure`: what the hardware will say about an image, computed from its files, and why two measurements differ.
+
+mod arguments;
+mod snp;
+mod tdx;
+
+use anyhow::bail;
+use chrysalis_measure::{CommandLine, Image, explain_images};
+
+use crate::{Outcome, arguments::Format, printable::printable};
+pub(crate) use arguments::{MeasureArguments, Platform};
+pub(crate) use snp::launch_digest;
+
+pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<Outcome> {
+    let image = Image::open(&arguments.image)?;
+    let which = if arguments.simulated {
+        CommandLine::Simulated
+    } else {
+        CommandLine::Hardware
+    };
+    let strangers = match arguments.platform {
+        Some(Platform::Snp) => arguments.tdx.given().map(|name| (name, "tdx")),
+        Some(Platform::Tdx) => arguments.snp.given().map(|name| (name, "snp")),
+        None => arguments
+            .snp
+            .given()
+            .or(arguments.tdx.given())
+            .map(|name| (name, "snp or tdx")),
+    };
+    if let Some((name, platform)) = strangers {
+        bail!("{name} belongs to --platform {platform}; leave it out");
+    }
+    let outcome = match (arguments.platform, &arguments.against) {
+        (Some(Platform::Snp), _) => snp::run(&image, which, arguments),
+        (Some(Platform::Tdx), _) => tdx::run(&image, which, arguments),
+        (None, Some(other)) => compare(&image, &Image::open(other)?),
+        (None, None) => bail!("nothing to do; give --platform or --against"),
+    };
+    if arguments.simulated && outcome.is_ok() {
+        eprintln!("simulated: no hardware ever reports this");
+    }
+    outcome
+}
+
+/// Names the first thing in which `found` differs.
+fn compare(expected: &Image, found: &Image) -> anyhow::Result<Outcome> {
+    match explain_images(expected, found)? {
+        None => {
+            println!("the same: every platform measures both alike");
+            Ok(Outcome::Yes)
+        }
+        Some(difference) => {
+            println!("{}", printable(&difference.to_string()));
+            Ok(Outcome::No)
+        }
+    }
+}
+
+/// Prints named values, in order.
+fn print(values: &[(&'static str, String)], format: Format) {
+    match format {
+        Format::Text => {
+            let width = values.iter().map(|(name, _)| name.len()).max();
+            let width = width.unwrap_or_default();
+            for (name, value) in values {
+                println!("{name:width$}  {value}");
+            }
+        }
+        Format::Json => {
+            let object: serde_json::Map<_, _> = values
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
+                .collect();
+            println!("{}", serde_json::Value::from(object));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The table at the end of an OVMF firmware: GUID-tagged entries that say where the firmware's metadata for SEV and TDX
+//! stand (`OvmfPkg/ResetVector` in EDK II). Read backwards from 32 bytes before the end. Trusts nothing: an auditor may
+//! be given any file.
+
+/// What QEMU's firmware files may reach: they end at 4 GiB, below them lies the guest's memory.
+pub(crate) const MAX_SIZE: usize = 64 * 1024 * 1024;
+/// What both platforms measure in.
+pub(crate) const PAGE: usize = 4096;
+/// From the end of the file to the end of the table.
+const AFTER_TABLE: usize = 32;
+/// A length of two bytes and a GUID, at the end of each entry.
+const ENTRY_TAIL: usize = 18;
+
+/// 96b582de-1fb2-45f7-baea-a366c55a082d, as it is stored: the first three groups little-endian.
+const TABLE: [u8; 16] = *b"\xde\x82\xb5\x96\xb2\x1f\xf7\x45\xba\xea\xa3\x66\xc5\x5a\x08\x2d";
+
+/// Why there are no entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoEntries {
+    /// The file has no such table.
+    NoTable,
+    /// It has one that makes no sense.
+    Damaged,
+}
+
+/// A GUID and the data under it.
+pub(crate) type Entry<'a> = ([u8; 16], &'a [u8]);
+
+/// Each entry, from the last in the file to the first.
+pub(crate) fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, NoEntries> {
+    let end = file.len().checked_sub(AFTER_TABLE);
+    let end = end.and_then(|end| file.get(..end));
+    let (guid, table) = end.and_then(last_entry).ok_or(NoEntries::NoTable)?;
+    if guid != TABLE {
+        return Err(NoEntries::NoTable);
+    }
+    let mut entries = Vec::new();
+    let mut rest = table;
+    while !rest.is_empty() {
+        let (guid, data) = last_entry(rest).ok_or(NoEntries::Damaged)?;
+        entries.push((guid, data));
+        // An entry was read off the end, so that much is there.
+        rest = rest
+            .get(..rest.len() - data.len() - ENTRY_TAIL)
+            .unwrap_or_default();
+    }
+    Ok(entries)
+}
+
+/// The data of the entry with this GUID.
+pub(crate) fn entry<'a>(entries: &[Entry<'a>], guid: &[u8; 16]) -> Option<&'a [u8]> {
+    let mut found = entries.iter().rev().filter(|(found, _)| found == guid);
+    found.next().map(|(_, data)| *data)
+}
+
+/// The entry that these bytes end with.
+fn last_entry(bytes: &[u8]) -> Option<Entry<'_>> {
+    let tail = bytes.len().checked_sub(ENTRY_TAIL)?;
+    let guid = bytes.get(tail + 2..)?.try_into().ok()?;
+    let length = u16::from_le_bytes(bytes.get(tail..tail + 2)?.try_into().ok()?);
+    let start = bytes.len().checked_sub(usize::from(length))?;
+    Some((guid, bytes.get(start..tail)?))
+}
+
+/// The 32-bit number at an offset.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(
+        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
+    ))
+}
+
+/// The 16-bit number at an offset.
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(
+        bytes.get(at..at.checked_add(2)?)?.try_into().ok()?,
+    ))
+}
+
+/// The 64-bit number at an offset.
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(
+        bytes.get(at..at.checked_add(8)?)?.try_into().ok()?,
+    ))
+}
