@@ -33,17 +33,27 @@ enum Kind {
 }
 
 impl PublicKey {
+    /// An Ed25519 key by its 32 bytes.
+    pub fn from_ed25519(key: [u8; 32]) -> Self {
+        Self(Kind::Ed25519(key))
+    }
+
+    /// A P-256 key by its uncompressed point.
+    pub fn from_p256(point: [u8; 65]) -> Result<Self, Rejection> {
+        match point.first() {
+            Some(4) => Ok(Self(Kind::P256(point))),
+            _ => Err(Rejection::ReleaseKeyMalformed),
+        }
+    }
+
     /// Reads a DER `SubjectPublicKeyInfo`.
     pub fn from_spki(der: &[u8]) -> Result<Self, Rejection> {
-        let ed25519 = || Some(Kind::Ed25519(der.strip_prefix(&ED25519)?.try_into().ok()?));
-        let p256 = || {
-            let point: [u8; 65] = der.strip_prefix(&P256)?.try_into().ok()?;
-            (point.first() == Some(&4)).then_some(Kind::P256(point))
-        };
-        ed25519()
-            .or_else(p256)
-            .map(Self)
-            .ok_or(Rejection::ReleaseKeyMalformed)
+        let after = |prefix| der.strip_prefix(prefix);
+        if let Some(key) = after(&ED25519[..]).and_then(|key| key.try_into().ok()) {
+            return Ok(Self::from_ed25519(key));
+        }
+        let point = after(&P256[..]).and_then(|point| point.try_into().ok());
+        Self::from_p256(point.ok_or(Rejection::ReleaseKeyMalformed)?)
     }
 
     /// Reads a file: DER, or PEM with one `PUBLIC KEY`.

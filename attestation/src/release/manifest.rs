@@ -96,6 +96,14 @@ pub struct Seen {
     pub payload: Hex<32>,
 }
 
+/// A manifest that is signed. Nobody has asked yet whether it is current: an auditor does not, a relying party must.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    files: Vec<Subject>,
+    release: Release,
+    seen: Seen,
+}
+
 /// A manifest that is signed, current, and no step back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
@@ -117,6 +125,23 @@ impl Release {
         statement.envelope(RELEASE)
     }
 
+    /// Steps release-1 to release-3: did `key` sign this manifest?
+    pub fn signed(manifest: &[u8], key: &PublicKey) -> Result<Signed, Rejection> {
+        let envelope = Envelope::parse(manifest)?;
+        let payload = envelope.payload_signed_by(key)?;
+        let statement = Statement::<Self>::parse(payload, RELEASE)?;
+        let release = statement.predicate;
+        release.check_sense()?;
+        Ok(Signed {
+            files: statement.subject,
+            seen: Seen {
+                epoch: release.epoch,
+                payload: Hex(sha256(&[payload])),
+            },
+            release,
+        })
+    }
+
     /// Steps release-1 to release-5: is `manifest` signed by `key`, valid at `now`, and no older than the newest seen?
     pub fn verify(
         manifest: &[u8],
@@ -124,28 +149,7 @@ impl Release {
         now: Time,
         seen: Option<Seen>,
     ) -> Result<Verified, Rejection> {
-        let envelope = Envelope::parse(manifest)?;
-        let statement = Statement::<Self>::signed_by(&envelope, key, RELEASE)?;
-        let release = statement.predicate;
-        release.check_sense()?;
-        if now < release.issued {
-            let from = release.issued;
-            return Err(Rejection::ReleaseNotYetValid { from });
-        }
-        if now >= release.expires {
-            let until = release.expires;
-            return Err(Rejection::ReleaseExpired { until });
-        }
-        let found = Seen {
-            epoch: release.epoch,
-            payload: Hex(sha256(&[envelope.payload_signed_by(key)?])),
-        };
-        no_step_back(found, seen)?;
-        Ok(Verified {
-            files: statement.subject,
-            release,
-            seen: found,
-        })
+        Self::signed(manifest, key)?.current(now, seen)
     }
 
     fn check_sense(&self) -> Result<(), Rejection> {
@@ -161,6 +165,37 @@ impl Release {
         };
         Err(Rejection::StatementMalformed {
             what: what.to_owned(),
+        })
+    }
+}
+
+impl Signed {
+    /// The image's files.
+    pub fn files(&self) -> &[Subject] {
+        &self.files
+    }
+
+    /// What was signed about them, current or not.
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// Steps release-4 and release-5.
+    pub fn current(self, now: Time, seen: Option<Seen>) -> Result<Verified, Rejection> {
+        let Release {
+            issued, expires, ..
+        } = self.release;
+        if now < issued {
+            return Err(Rejection::ReleaseNotYetValid { from: issued });
+        }
+        if now >= expires {
+            return Err(Rejection::ReleaseExpired { until: expires });
+        }
+        no_step_back(self.seen, seen)?;
+        Ok(Verified {
+            files: self.files,
+            release: self.release,
+            seen: self.seen,
         })
     }
 }

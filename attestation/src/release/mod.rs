@@ -17,7 +17,7 @@ pub use key::{KeyId, PublicKey};
 pub use log::{
     Checkpoint, Growth, HASH, Hash, Head, Inclusion, MAX_TEXT, leaf_hash, verify_inclusion,
 };
-pub use manifest::{Input, MinimumTcb, RELEASE, Release, Seen, Toolchain, Verified};
+pub use manifest::{Input, MinimumTcb, RELEASE, Release, Seen, Signed, Toolchain, Verified};
 pub use measurements::{Measured, Measurements, SnpMeasurement, TdxMeasurement};
 pub use rebuild::{MAX_STATEMENTS, REBUILD, Rebuild, Rebuilders};
-pub use statement::{Statement, Subject};
+pub use statement::{DigestSet, Subject};

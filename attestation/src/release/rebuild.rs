@@ -56,7 +56,8 @@ impl Rebuild {
     }
 
     fn signed_by(envelope: &Envelope, key: &PublicKey) -> Result<(Self, Vec<Subject>), Rejection> {
-        let statement = Statement::<Self>::signed_by(envelope, key, REBUILD)?;
+        let payload = envelope.payload_signed_by(key)?;
+        let statement = Statement::<Self>::parse(payload, REBUILD)?;
         Ok((statement.predicate, statement.subject))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{dsse::Envelope, key::PublicKey};
+use super::dsse::Envelope;
 use crate::{Rejection, digest::Hex};
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -11,7 +11,7 @@ const MAX_SUBJECTS: usize = 64;
 
 /// A statement whose signature held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement<P> {
+pub(super) struct Statement<P> {
     /// The files that it is about: at least one, none twice.
     pub subject: Vec<Subject>,
     /// What it says about them.
@@ -69,13 +69,8 @@ impl Subject {
 }
 
 impl<P: Serialize + DeserializeOwned> Statement<P> {
-    /// The statement that `key` signed, if its predicate is of this type.
-    pub(super) fn signed_by(
-        envelope: &Envelope,
-        key: &PublicKey,
-        predicate_type: &'static str,
-    ) -> Result<Self, Rejection> {
-        let payload = envelope.payload_signed_by(key)?;
+    /// Reads a payload whose signature held, if its predicate is of this type.
+    pub(super) fn parse(payload: &[u8], predicate_type: &'static str) -> Result<Self, Rejection> {
         let malformed = |what: String| Rejection::StatementMalformed { what };
         let unreadable = |error: serde_json::Error| malformed(error.to_string());
         let Kind {

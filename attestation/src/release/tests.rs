@@ -21,9 +21,7 @@ impl Signer {
     }
 
     pub(crate) fn key(&self) -> PublicKey {
-        let prefix = hex::decode("302a300506032b6570032100").expect("hex");
-        let spki = [&prefix, self.0.public_key().as_ref()].concat();
-        PublicKey::from_spki(&spki).expect("a key")
+        PublicKey::from_ed25519(self.0.public_key().as_ref().try_into().expect("32 bytes"))
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
@@ -130,8 +128,9 @@ fn p256_signs_as_well_and_several_keys_may() {
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("a key");
     let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).expect("a key");
-    let prefix = hex::decode("3059301306072a8648ce3d020106082a8648ce3d030107034200").expect("hex");
-    let key = PublicKey::from_spki(&[&prefix, pair.public_key().as_ref()].concat()).expect("a key");
+    let point = pair.public_key().as_ref().try_into().expect("65 bytes");
+    let key = PublicKey::from_p256(point).expect("a key");
+    assert_eq!(PublicKey::from_spki(&key.spki()), Ok(key.clone()));
 
     let envelope = release(7).envelope(files());
     let signature = pair

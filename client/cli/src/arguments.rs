@@ -8,7 +8,12 @@ use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{measure::MeasureArguments, subject::Subject};
+use crate::{
+    log::LogCommand,
+    measure::MeasureArguments,
+    release::{AuditArguments, ReleaseCommand},
+    subject::Subject,
+};
 
 /// Know what answers before a byte of prompt leaves.
 #[derive(Debug, Parser)]
@@ -30,6 +35,14 @@ pub(crate) enum Command {
     Proxy(ProxyArguments),
     /// Compute what the hardware will say about an image you built
     Measure(MeasureArguments),
+    /// Sign what an image is, or check what was signed
+    #[command(subcommand)]
+    Release(ReleaseCommand),
+    /// Rebuild a release and say whether it is the same, or where it differs
+    Audit(AuditArguments),
+    /// Keep or check a transparency log of releases
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Make policies
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -47,6 +60,9 @@ pub(crate) struct Judging {
     /// Folder of certificates and revocation lists (.pem, .der, .crt, .cer, .crl) for evidence that carries none
     #[arg(long, value_name = "DIR")]
     pub(crate) collateral: Option<PathBuf>,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
     /// Judge as at this moment instead of now, such as 2026-12-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Time>,
@@ -115,6 +131,9 @@ pub(crate) struct FileOptions {
     /// What you want; without one, the verdict is `genuine` at best
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
     /// Judge as at this moment instead of now, such as 2026-12-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Time>,
@@ -358,7 +377,7 @@ pub(crate) enum Format {
     Json,
 }
 
-fn moment(text: &str) -> Result<Time, String> {
+pub(crate) fn moment(text: &str) -> Result<Time, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map(|moment| Time(moment.unix_timestamp()))
         .map_err(|_| "write it as 2026-12-01T12:00:00Z".to_owned())

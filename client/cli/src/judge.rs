@@ -93,10 +93,12 @@ pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<Re
 }
 
 fn read_collateral(judging: &Judging) -> anyhow::Result<Collateral> {
-    judging
+    let mut collateral = judging
         .collateral
         .as_deref()
-        .map_or_else(|| Ok(Collateral::default()), collateral::read)
+        .map_or_else(|| Ok(Collateral::default()), collateral::read)?;
+    collateral.statements = files::read_statements(&judging.statements)?;
+    Ok(collateral)
 }
 
 fn trusted(trusted: Trusted) -> Found {

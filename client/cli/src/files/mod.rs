@@ -8,7 +8,7 @@ pub(crate) mod snp;
 pub(crate) mod tdx;
 mod vtpm;
 
-pub(crate) use input::read_policy;
+pub(crate) use input::{read as read_limited, read_policy, read_statements, write_whole};
 
 /// What stands in a verdict for everything that only a policy could want.
 const NO_POLICY: &str = "no policy says what is wanted";

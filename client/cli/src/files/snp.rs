@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     NO_POLICY,
     finding::Finding,
-    input::{MAX_EVIDENCE, read_all, read_as, read_policy},
+    input::{MAX_EVIDENCE, read_all, read_as, read_policy, read_statements},
     kind::{Kind, unhex},
     vtpm,
 };
@@ -58,8 +58,13 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             arguments.report.display()
         );
     }
+    let statements = read_statements(&options.statements)?;
     let finding = match gather(&certificates, lists) {
         Ok(collateral) => {
+            let collateral = Collateral {
+                statements,
+                ..collateral
+            };
             let roots = policy
                 .as_ref()
                 .map_or_else(Roots::amd, |policy| policy.roots().amd);

@@ -4,6 +4,7 @@ use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
     Patience,
     policy::{Expect, Policy, PolicyError},
+    release::Rebuilders,
     tdx::{
         Collateral, Examined, Question, Roots, Td, TdxPolicy, attributes, examine,
         policy::NOTHING_ASKED,
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     NO_POLICY,
     finding::Finding,
-    input::{MAX_EVIDENCE, read_as, read_policy},
+    input::{MAX_EVIDENCE, read_as, read_policy, read_statements},
     kind::{Kind, unhex},
 };
 use crate::{
@@ -30,6 +31,8 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let has_policy = options.policy.is_some();
     let (policy, roots) = policy(arguments)?;
+    let rebuilders = rebuilders(arguments)?;
+    let statements = read_statements(&options.statements)?;
     // An enclave's quote is refused by the parser, which says so; whatever is no quote is named here.
     let quote = read_as(
         &arguments.quote,
@@ -67,7 +70,11 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
             } else {
                 Patience::First
             };
-            finding(&examine(&quote, &question, patience), has_policy)
+            let mut examined = examine(&quote, &question, patience);
+            if let Some(rebuilders) = &rebuilders {
+                examined = examined.confirmed_by(rebuilders, &statements);
+            }
+            finding(&examined, has_policy)
         }
         Err(rejection) => Finding::unreadable(has_policy, rejection),
     };
@@ -94,6 +101,14 @@ fn policy(arguments: &TdxArguments) -> anyhow::Result<(TdxPolicy, Roots)> {
         policy.report_data = Expect::Unchecked { why };
     }
     Ok((policy, roots))
+}
+
+/// Who must confirm the image, if the file says so.
+fn rebuilders(arguments: &TdxArguments) -> anyhow::Result<Option<Rebuilders>> {
+    let Some(path) = &arguments.options.policy else {
+        return Ok(None);
+    };
+    Policy::parse_rebuilders(&read_policy(path)?).map_err(|error| anyhow!("{error}"))
 }
 
 fn read(text: &str) -> Result<(TdxPolicy, Roots), PolicyError> {
