@@ -131,9 +131,6 @@ pub(crate) struct FileOptions {
     /// What you want; without one, the verdict is `genuine` at best
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// What a rebuilder signed about the image; the policy names whose statements count
-    #[arg(long = "statement", value_name = "FILE")]
-    pub(crate) statements: Vec<PathBuf>,
     /// Judge as at this moment instead of now, such as 2026-12-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Time>,
@@ -173,6 +170,9 @@ pub(crate) struct SnpArguments {
     /// What the virtual TPM was asked: up to 66 bytes in hex
     #[arg(long, value_name = "HEX", requires = "tpm_quote", value_parser = tpm_nonce)]
     pub(crate) nonce: Option<TpmNonce>,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
     /// Go without; the verdict then lists it as not checked
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<SnpInput>,
@@ -212,6 +212,9 @@ pub(crate) struct TdxArguments {
     /// What the TD was asked to put into `REPORTDATA`: up to 64 bytes in hex, filled up with zeros
     #[arg(long, value_name = "HEX", value_parser = report_data)]
     pub(crate) report_data: Option<[u8; 64]>,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
     /// Go without; the verdict then lists it as not checked
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<TdxInput>,

@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             arguments.report.display()
         );
     }
-    let statements = read_statements(&options.statements)?;
+    let statements = read_statements(&arguments.statements)?;
     let finding = match gather(&certificates, lists) {
         Ok(collateral) => {
             let collateral = Collateral {

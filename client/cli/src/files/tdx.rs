@@ -30,9 +30,12 @@ const WITHOUT_FRESHNESS: &str = "--without freshness";
 pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let has_policy = options.policy.is_some();
-    let (policy, roots) = policy(arguments)?;
-    let rebuilders = rebuilders(arguments)?;
-    let statements = read_statements(&options.statements)?;
+    let Wanted {
+        policy,
+        roots,
+        rebuilders,
+    } = wanted(arguments)?;
+    let statements = read_statements(&arguments.statements)?;
     // An enclave's quote is refused by the parser, which says so; whatever is no quote is named here.
     let quote = read_as(
         &arguments.quote,
@@ -81,14 +84,27 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     finding.tell(&options.telling, options.explain_only)
 }
 
+/// What a quote is held against.
+struct Wanted {
+    policy: TdxPolicy,
+    roots: Roots,
+    /// Who must confirm the image, if anybody.
+    rebuilders: Option<Rebuilders>,
+}
+
 /// What the file wants, or that every genuine, current TD will do; with what the command line adds.
-fn policy(arguments: &TdxArguments) -> anyhow::Result<(TdxPolicy, Roots)> {
-    let (mut policy, roots) = match &arguments.options.policy {
+fn wanted(arguments: &TdxArguments) -> anyhow::Result<Wanted> {
+    let mut wanted = match &arguments.options.policy {
         Some(path) => read(&read_policy(path)?)
             .map_err(|error| anyhow!("{error}"))
             .with_context(|| format!("the policy {} cannot be used", path.display()))?,
-        None => (TdxPolicy::genuine(NO_POLICY), Roots::intel()),
+        None => Wanted {
+            policy: TdxPolicy::genuine(NO_POLICY),
+            roots: Roots::intel(),
+            rebuilders: None,
+        },
     };
+    let policy = &mut wanted.policy;
     let goes_without = |input| arguments.without.contains(&input);
     if goes_without(TdxInput::EventLog) {
         let why = &mut policy.event_log_unchecked;
@@ -100,23 +116,19 @@ fn policy(arguments: &TdxArguments) -> anyhow::Result<(TdxPolicy, Roots)> {
         let why = WITHOUT_FRESHNESS.to_owned();
         policy.report_data = Expect::Unchecked { why };
     }
-    Ok((policy, roots))
+    Ok(wanted)
 }
 
-/// Who must confirm the image, if the file says so.
-fn rebuilders(arguments: &TdxArguments) -> anyhow::Result<Option<Rebuilders>> {
-    let Some(path) = &arguments.options.policy else {
-        return Ok(None);
-    };
-    Policy::parse_rebuilders(&read_policy(path)?).map_err(|error| anyhow!("{error}"))
-}
-
-fn read(text: &str) -> Result<(TdxPolicy, Roots), PolicyError> {
+fn read(text: &str) -> Result<Wanted, PolicyError> {
     let simulated = Policy::parse_simulation(text)?;
     let roots = simulated
         .into_iter()
         .fold(Roots::intel(), Roots::and_simulated);
-    Ok((Policy::parse_tdx(text)?, roots))
+    Ok(Wanted {
+        policy: Policy::parse_tdx(text)?,
+        roots,
+        rebuilders: Policy::parse_rebuilders(text)?,
+    })
 }
 
 fn finding(examined: &Examined, policy: bool) -> Finding {
