@@ -90,6 +90,7 @@ fn label(text: &'static str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{bundle::encode_gpus, nvidia::GpuEvidence};
 
     /// Any change of the formulas changes these bytes; docs/spec/binding.md states the same vector.
     #[test]
@@ -111,6 +112,29 @@ mod tests {
                 "0e9d68742afc745a332b5957fde1c76d72be2ad1307f51cbed3f00b24b0ae6c0",
                 "6370ed85a0726f15f3775b6fb9c07a89b66cd53329544a5f50e8a327ea3b80c9a8272a9d973ab0c5ee35df461c959c665059971da6b2b3f70af1c3f95a81e0ba",
             ]
+        );
+    }
+
+    /// One GPU; docs/spec/binding.md states the same vector.
+    #[test]
+    fn the_gpus_are_encoded_as_in_the_specification() {
+        let session = Session::Asked {
+            nonce: [1; 32],
+            exporter: [2; 32],
+        };
+        let gpu = GpuEvidence {
+            report: b"report".to_vec(),
+            chain: vec![b"leaf".to_vec(), b"root".to_vec()],
+        };
+        let evidence = encode_gpus(&[gpu]);
+        assert_eq!(
+            hex::encode(&evidence),
+            "8182467265706f727482446c65616644726f6f74"
+        );
+        let anchor = Anchor::new(&session, b"spki", b"claims");
+        assert_eq!(
+            hex::encode(anchor.report_data(&evidence)),
+            "bea61fb8c6f6349dd655b8f297734420d89fa1b55462345f4f4e77b9e5830992bb0107f40dccb010e94c067dc6549e654a3dfb7863e1e10a5e3b46e175b8c4fb"
         );
     }
 

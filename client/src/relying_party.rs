@@ -64,7 +64,8 @@ impl RelyingParty {
         self.walk(evidence, &Session::Boot, &spki)
     }
 
-    pub(crate) fn now(&self) -> Time {
+    /// The moment, by its clock.
+    pub fn now(&self) -> Time {
         (self.clock)()
     }
 

@@ -10,12 +10,13 @@ use chrysalis_attestation::{
     bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
     digest::{sha256, sha384},
     nvidia::GpuEvidence,
-    policy::Policy,
+    policy::{Expect, Policy},
     verdict::Refusal,
 };
 use chrysalis_simulate::{
     Amd, Intel, Launch, Nvidia,
     intel::{TdProfile, collateral_json},
+    nvidia::Gpu,
 };
 
 use crate::scene::{CONFIGURATION, LAUNCH_DIGEST, NOW, claims};
@@ -39,11 +40,13 @@ pub static NVIDIA: LazyLock<Nvidia> =
 /// Whose CPU the machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vendor {
+    /// AMD's: SEV-SNP.
     Amd,
+    /// Intel's: TDX.
     Intel,
 }
 
-/// A machine, and somebody in between.
+/// A machine with one GPU, and somebody in between.
 pub struct Machine<'a> {
     amd: &'a Amd,
     cpu: Vendor,
@@ -51,6 +54,8 @@ pub struct Machine<'a> {
     pub gpus: u64,
     /// The TD, but for its `REPORTDATA`.
     pub td: TdProfile,
+    /// What each GPU is made to be before it answers.
+    pub gpu: fn(&mut Gpu),
     /// What the enclave does to the GPUs' evidence before the CPU signs it.
     pub before_signing: fn(&mut Vec<GpuEvidence>),
     /// What somebody in between does to the evidence.
@@ -71,11 +76,13 @@ impl<'a> Machine<'a> {
             mrconfigid: sha384(&[CONFIGURATION]),
             ..TdProfile::default()
         };
-        let gpus = NVIDIA.collateral(NOW);
+        let gpus = NVIDIA.clone().with_gpus(1).collateral(NOW);
         let of_the_cpu = match cpu {
             Vendor::Amd => amd.endorsements(),
             Vendor::Intel => Endorsements {
-                tdx: collateral_json(&INTEL.collateral(NOW)).to_string().into_bytes(),
+                tdx: collateral_json(&INTEL.collateral(NOW))
+                    .to_string()
+                    .into_bytes(),
                 ..Endorsements::default()
             },
         };
@@ -84,6 +91,7 @@ impl<'a> Machine<'a> {
             cpu,
             gpus: 1,
             td,
+            gpu: |_| (),
             before_signing: |_| (),
             alter: |_| (),
             endorsements: Endorsements {
@@ -96,11 +104,26 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// With two GPUs, which the policy wants.
+    #[must_use]
+    pub fn with_two_gpus(mut self) -> Self {
+        self.gpus = 2;
+        self.endorsements.ocsp = NVIDIA.ocsp(NOW, None);
+        if let Some(policy) = &mut self.policy.gpu {
+            policy.wanted.count = Expect::AnyOf(vec![2]);
+        }
+        self
+    }
+
     /// What the enclave sends.
     pub fn evidence(&self) -> Evidence {
         let claims = claims().encode();
         let anchor = Anchor::new(&SESSION, SPKI, &claims);
-        let ask = |index| NVIDIA.gpu(index).evidence(&anchor.gpu_nonce());
+        let ask = |index| {
+            let mut gpu = NVIDIA.gpu(index);
+            (self.gpu)(&mut gpu);
+            gpu.evidence(&anchor.gpu_nonce())
+        };
         let mut gpus: Vec<_> = (0..self.gpus).map(ask).collect();
         (self.before_signing)(&mut gpus);
         let report_data = anchor.report_data(&encode_gpus(&gpus));
@@ -159,7 +182,10 @@ pub fn roots(amd: &Amd) -> [[u8; 32]; 4] {
 
 /// A policy for exactly the honest machine of either vendor, with these simulated roots.
 pub fn policy(roots: &[[u8; 32]]) -> Policy {
-    let roots: Vec<_> = roots.iter().map(|root| format!("\"{}\"", hex::encode(root))).collect();
+    let roots: Vec<_> = roots
+        .iter()
+        .map(|root| format!("\"{}\"", hex::encode(root)))
+        .collect();
     let simulation = match roots.as_slice() {
         [] => String::new(),
         roots => format!("[simulation]\nroots = [{}]\n", roots.join(", ")),

@@ -1,7 +1,8 @@
-//! What the tests share: a provider's machine, a lying one, evidence that lies, and where the built things are.
+//! What the tests share: a provider's machine, a lying one, evidence that lies, of CPUs and of GPUs, and where the built things are.
 
 #![forbid(unsafe_code)]
 
+pub mod composite;
 pub mod lies;
 pub mod machine;
 pub mod paths;

@@ -8,7 +8,7 @@ use chrysalis_attestation::{
     bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
     claims::{Claims, PROFILE},
     nvidia::GpuEvidence,
-    policy::{Policy, Template},
+    policy::{Policy, SnpTemplate, Template},
     snp::report::Report,
     verdict::Refusal,
 };
@@ -118,11 +118,13 @@ impl<'a> Scene<'a> {
 /// A policy for exactly the honest enclave: strict in everything else, and with a simulated root only if one is named.
 pub fn policy(simulated_root: Option<[u8; 32]>) -> Policy {
     let text = Policy::template(&Template {
-        launch_digest: LAUNCH_DIGEST,
-        configuration: host_data(CONFIGURATION),
-        minimum_tcb: TCB,
-        simulated_root,
-        revocation_unchecked: None,
+        configuration: CONFIGURATION,
+        snp: Some(SnpTemplate {
+            launch_digest: LAUNCH_DIGEST,
+            minimum_tcb: TCB,
+        }),
+        simulated_roots: simulated_root.into_iter().collect(),
+        ..Template::default()
     });
     Policy::parse(&text).expect("a template is a policy")
 }

@@ -9,7 +9,7 @@
 
 use chrysalis_attestation::{
     Refusal, Rejection, Time, Trusted,
-    binding::Session,
+    binding::{Anchor, Session},
     bundle::{CpuReport, Evidence, MAX_BUNDLE},
     claims::Claims,
     policy::{Expect, Floor, SnpPolicy},
@@ -22,7 +22,10 @@ use chrysalis_attestation::{
     },
 };
 use chrysalis_simulate::{ASK_SERIAL, Amd, Authority, CrlProfile, TCB};
-use chrysalis_tests::scene::{self, LAUNCH_DIGEST, NOW, Scene, claims};
+use chrysalis_tests::{
+    composite::NVIDIA,
+    scene::{self, LAUNCH_DIGEST, NOW, Scene, claims},
+};
 use std::{collections::BTreeSet, sync::LazyLock};
 
 const DAY: i64 = 24 * 3600;
@@ -329,7 +332,7 @@ lies! {
         scene.verdict()
     };
     rejects_gpu_evidence_that_was_added: "binding_mismatch", |mut scene| {
-        scene.alter = |evidence| evidence.gpus = vec![a_gpu()];
+        scene.alter = |evidence| evidence.gpus = vec![NVIDIA.gpu(0).evidence(&[0; 32])];
         scene.verdict()
     };
     rejects_a_claimed_configuration_that_is_not_host_data: "configuration_mismatch", |mut scene| {
@@ -452,12 +455,18 @@ lies! {
         scene.claims = Claims { configuration, ..claims() }.encode();
         scene.verdict()
     };
+    rejects_a_platform_that_the_policy_does_not_want: "platform_unwanted", |mut scene| {
+        scene.policy.snp = None;
+        scene.verdict()
+    };
     rejects_a_model_without_the_known_answer: "known_answer_failed", |mut scene| {
         scene.claims = Claims { known_answer: false, ..claims() }.encode();
         scene.verdict()
     };
     rejects_gpus_that_the_policy_does_not_want: "gpu_unexpected", |mut scene| {
-        scene.gpus = vec![a_gpu()];
+        let (session, spki) = &scene.attested;
+        let nonce = Anchor::new(session, spki, &scene.claims).gpu_nonce();
+        scene.gpus = vec![NVIDIA.gpu(0).evidence(&nonce)];
         scene.verdict()
     };
     rejects_boot_evidence_without_a_reason_in_the_policy: "freshness_unchecked", |mut scene| {
@@ -476,7 +485,7 @@ fn every_rejection_is_provoked() {
         Rejection::ALL.len(),
         "two rejections share a code"
     );
-    // The lies of GPUs and TDs are told where their evidence can be made: attestation/src and attestation/tests.
+    // The lies of GPUs and TDs are told in attestation/src and attestation/tests, those of whole machines in composite.rs.
     let elsewhere = ["gpu-", "tdx-", "hcl-"];
     let of_the_cpu = Rejection::ALL
         .iter()
@@ -537,7 +546,7 @@ fn of_a_provider(mut scene: Scene<'_>) -> Scene<'_> {
     certificates[VCEK] = scene.amd.issue_vlek(&profile, "CN=simulated").unwrap();
     certificates[ASK] = scene.amd.issue_asvk(NOW).unwrap();
     scene.report.key_info.signing_key = SigningKey::Vlek;
-    scene.policy.snp.masked_chip = Some("a provider's key".to_owned());
+    snp(&mut scene).masked_chip = Some("a provider's key".to_owned());
     scene
 }
 

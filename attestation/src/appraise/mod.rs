@@ -19,7 +19,7 @@ use crate::{
     release::{Measured, Rebuilders},
     snp::Genuine,
     stages::gpus::Asked,
-    tdx::TdxPolicy,
+    tdx::{self, TdxPolicy},
     verdict::{LEFT_OPEN, NO_POLICY, Transcript},
 };
 
@@ -52,7 +52,6 @@ pub(crate) fn appraise(
         statements,
         session,
     } = subject;
-    simulation(cpu.simulated(), cpu.root(), policy, transcript)?;
     match cpu {
         Cpu::Snp(genuine) => {
             cpu_snp(genuine, policy, transcript)?;
@@ -60,13 +59,7 @@ pub(crate) fn appraise(
             configuration(policy.configuration.sha256.as_ref(), found, transcript)?;
         }
         Cpu::Tdx(genuine) => {
-            let wanted = wanted("Intel TDX", "tdx", policy.tdx.as_ref(), transcript)?;
-            let wanted = TdxPolicy {
-                // No policy can know what a conversation asks for; bind-2 did.
-                report_data: Expect::AnyOf(vec![genuine.td().report.report_data.0]),
-                ..wanted.clone()
-            };
-            genuine.appraise(&wanted, event_log, transcript)?;
+            cpu_tdx(genuine, event_log, policy, transcript)?;
             let Hex(found) = genuine.td().report.mrconfigid;
             configuration(policy.configuration.sha384.as_ref(), found, transcript)?;
         }
@@ -92,18 +85,23 @@ pub(crate) fn appraise(
 
 /// What is required where nobody brought a policy: hardware that is genuine and current, and memory that is private.
 pub(crate) fn without_policy(
-    subject: Subject<'_>,
+    Subject {
+        cpu,
+        event_log,
+        gpus,
+        ..
+    }: Subject<'_>,
     transcript: &mut Transcript,
 ) -> Result<Gpus, Rejection> {
-    match subject.cpu {
+    match cpu {
         Cpu::Snp(genuine) => appraise_without_policy(genuine, None, transcript)?,
         Cpu::Tdx(genuine) => {
             let policy = TdxPolicy::genuine(NO_POLICY);
             // A log that came along has to be the TD's.
-            genuine.appraise(&policy, subject.event_log, transcript)?;
+            genuine.appraise(&policy, event_log, transcript)?;
         }
     }
-    if subject.gpus.count() == 0 {
+    if gpus.count() == 0 {
         return Ok((Vec::new(), Time(i64::MAX)));
     }
     let policy = GpuPolicy {
@@ -114,7 +112,7 @@ pub(crate) fn without_policy(
         },
         wanted: Wanted::any(NO_POLICY),
     };
-    subject.gpus.verify(&policy, None, transcript)
+    gpus.verify(&policy, None, transcript)
 }
 
 /// The policy's section for a platform, which it may not have.
@@ -129,13 +127,38 @@ fn wanted<'p, T>(
     transcript.record("policy-1", "platform", policy, |_| found.to_owned())
 }
 
+/// Steps policy-1 to policy-8.
 fn cpu_snp(
     genuine: &Genuine,
     policy: &Policy,
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
+    let root = genuine.root;
+    let refused = Rejection::SimulatedRootRefused {
+        root: root.to_string(),
+    };
+    simulation(genuine.simulated, root, refused, policy, transcript)?;
     let wanted: &SnpPolicy = wanted("AMD SEV-SNP", "snp", policy.snp.as_ref(), transcript)?;
     snp::appraise(genuine, wanted, transcript)
+}
+
+/// Step policy-1, and in the place of the others tdx-8 and tdx-9.
+fn cpu_tdx(
+    genuine: &mut tdx::Genuine,
+    event_log: Option<&[u8]>,
+    policy: &Policy,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    let root = genuine.root();
+    let refused = Rejection::TdxSimulatedRootRefused { root };
+    simulation(genuine.simulated(), root, refused, policy, transcript)?;
+    let wanted: &TdxPolicy = wanted("Intel TDX", "tdx", policy.tdx.as_ref(), transcript)?;
+    let wanted = TdxPolicy {
+        // No policy can know what a conversation asks for; bind-2 did.
+        report_data: Expect::AnyOf(vec![genuine.td().report.report_data.0]),
+        ..wanted.clone()
+    };
+    genuine.appraise(&wanted, event_log, transcript)
 }
 
 /// Steps gpu-1 to gpu-10 as step policy-11, or that there are none.
@@ -186,7 +209,6 @@ pub(crate) fn appraise_alone(
     statements: &[Vec<u8>],
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    simulation(genuine.simulated, genuine.root, policy, transcript)?;
     cpu_snp(genuine, policy, transcript)?;
     let found = genuine.report.host_data;
     configuration(policy.configuration.sha256.as_ref(), found, transcript)?;
@@ -248,6 +270,7 @@ pub(crate) fn appraise_without_policy(
 fn simulation(
     simulated: bool,
     root: Hex<32>,
+    refused: Rejection,
     policy: &Policy,
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
@@ -255,9 +278,6 @@ fn simulation(
         return Ok(());
     }
     let named = policy.simulation.contains(&root.0);
-    let refused = Rejection::SimulatedRootRefused {
-        root: root.to_string(),
-    };
     let check = ("policy-1", "simulation");
     transcript.require(check, named, refused, "a named simulated root")
 }

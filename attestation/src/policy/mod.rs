@@ -26,7 +26,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use error::{PolicyError, Problem};
-pub use template::Template;
+pub use template::{GpuTemplate, SnpTemplate, TdxTemplate, Template};
 
 use crate::{
     nvidia::GpuPolicy,

@@ -1,67 +1,197 @@
 //! A policy to start from: for one image and one configuration, with comments that say what to decide next.
 
-use crate::snp::tcb::Tcb;
+use crate::{
+    digest::{sha256, sha384},
+    snp::tcb::Tcb,
+};
 
-/// What a template is filled in with.
-#[derive(Debug, Clone)]
+/// What a template is filled in with. `Template::default()` wants nothing and is no policy yet: name one platform at least.
+#[derive(Debug, Clone, Default)]
 pub struct Template<'a> {
-    /// The image's launch digest.
-    pub launch_digest: [u8; 48],
-    /// SHA-256 of the configuration.
-    pub configuration: [u8; 32],
-    /// The floor for the firmware.
-    pub minimum_tcb: Tcb,
-    /// SHA-256 of a simulated root's DER, to accept no hardware but that simulation's.
-    pub simulated_root: Option<[u8; 32]>,
+    /// The release that this is, in words for the first line.
+    pub title: &'a str,
+    /// The configuration, byte by byte as the guest gets it.
+    pub configuration: &'a [u8],
+    /// The image on SEV-SNP.
+    pub snp: Option<SnpTemplate>,
+    /// The image on TDX.
+    pub tdx: Option<TdxTemplate>,
+    /// The GPUs.
+    pub gpu: Option<GpuTemplate<'a>>,
+    /// SHA-256 of simulated roots' DER, to accept no hardware but that simulation's.
+    pub simulated_roots: Vec<[u8; 32]>,
     /// Why revocation is not checked; `None`: it is.
     pub revocation_unchecked: Option<&'a str>,
 }
 
+/// An image as SEV-SNP measures it.
+#[derive(Debug, Clone)]
+pub struct SnpTemplate {
+    /// The launch digest.
+    pub launch_digest: [u8; 48],
+    /// The floor for the firmware.
+    pub minimum_tcb: Tcb,
+}
+
+/// An image as TDX measures it.
+#[derive(Debug, Clone)]
+pub struct TdxTemplate {
+    /// The launch measurement.
+    pub mrtd: [u8; 48],
+    /// The first three run-time registers; the last one stays zero.
+    pub rtmr: [[u8; 48]; 3],
+    /// The least evaluation number of Intel's rules.
+    pub minimum_evaluation: u32,
+}
+
+/// The GPUs of a machine.
+#[derive(Debug, Clone)]
+pub struct GpuTemplate<'a> {
+    /// How many.
+    pub count: usize,
+    /// The oldest driver.
+    pub minimum_driver: &'a str,
+}
+
 impl Template<'_> {
     pub(super) fn to_toml(&self) -> String {
-        let launch_digest = hex::encode(self.launch_digest);
-        let configuration = hex::encode(self.configuration);
+        let mut text = self.head();
+        let sections = [
+            self.snp.as_ref().map(|it| self.snp(it)),
+            self.tdx.as_ref().map(tdx),
+            self.gpu.as_ref().map(gpu),
+            Some(self.configuration()),
+            Some(self.simulation()),
+        ];
+        for section in sections.into_iter().flatten() {
+            text.push('\n');
+            text.push_str(&section);
+        }
+        text
+    }
+
+    fn head(&self) -> String {
+        let title = match self.title {
+            "" => String::new(),
+            title => format!("# {}\n", title.replace('\n', "\n# ")),
+        };
+        format!(
+            "\
+{title}# What a peer must prove before it gets a prompt. What is not named here is checked strictly.
+# To leave something unchecked, replace its list by {{ unchecked = \"why\" }}: the verdict repeats the reason.
+version = 1
+"
+        )
+    }
+
+    fn snp(
+        &self,
+        SnpTemplate {
+            launch_digest,
+            minimum_tcb,
+        }: &SnpTemplate,
+    ) -> String {
+        let launch_digest = hex::encode(launch_digest);
         let Tcb {
             fmc,
             bootloader,
             tee,
             snp,
             microcode,
-        } = self.minimum_tcb;
+        } = minimum_tcb;
         let fmc = fmc.map_or(String::new(), |fmc| format!("fmc = {fmc}, "));
         let revocation = match self.revocation_unchecked {
             Some(why) => format!("revocation = {{ unchecked = {} }}", quote(why)),
             None => "# revocation = { unchecked = \"why\" }   # default: a fresh revocation list is required".to_owned(),
         };
-        let simulation = match self.simulated_root {
-            Some(root) => format!(
-                "# Accepts evidence of a simulated processor, which protects nothing. Remove it for real machines.\n\
-                 [simulation]\nroots = [\"{}\"]\n",
-                hex::encode(root)
-            ),
-            None => "# No simulation is accepted: [simulation] would name its roots.\n".to_owned(),
-        };
         format!(
             "\
-# What a peer must prove before it gets a prompt. What is not named here is checked strictly.
-# To leave something unchecked, replace its list by {{ unchecked = \"why\" }}: the verdict repeats the reason.
-version = 1
-
 [snp]
 # The image: firmware, kernel, initrd and command line, as the processor measured them.
 launch_digest = [\"{launch_digest}\"]
-# The lowest firmware levels. Raise them to those of AMD's current firmware.
+# The lowest firmware levels; 0 accepts every one. Raise them to those of AMD's current firmware.
 minimum_tcb = {{ {fmc}bootloader = {bootloader}, tee = {tee}, snp = {snp}, microcode = {microcode} }}
 # products = [\"genoa\"]   # default: milan, genoa and turin
 {revocation}
-
-[configuration]
-# SHA-256 of configuration.toml: the model, its weights, its limits.
-sha256 = [\"{configuration}\"]
-
-{simulation}"
+"
         )
     }
+
+    fn configuration(&self) -> String {
+        let digest = |name, digest: &[u8]| format!("{name} = [\"{}\"]\n", hex::encode(digest));
+        let snp = self.snp.as_ref();
+        let snp = snp.map(|_| digest("sha256", &sha256(&[self.configuration])));
+        let tdx = self.tdx.as_ref();
+        let tdx = tdx.map(|_| digest("sha384", &sha384(&[self.configuration])));
+        let lines = [snp.unwrap_or_default(), tdx.unwrap_or_default()].concat();
+        format!(
+            "\
+[configuration]
+# The digest of configuration.toml: the model, its weights, its limits.
+{lines}"
+        )
+    }
+
+    fn simulation(&self) -> String {
+        let roots = self.simulated_roots.iter();
+        let roots: Vec<_> = roots
+            .map(|root| format!("\"{}\"", hex::encode(root)))
+            .collect();
+        if roots.is_empty() {
+            return "# No simulation is accepted: [simulation] would name its roots.\n".to_owned();
+        }
+        format!(
+            "\
+# Accepts evidence of simulated hardware, whose keys lie in plain files: it protects nothing. Remove it for real machines.
+[simulation]
+roots = [{}]
+",
+            roots.join(", ")
+        )
+    }
+}
+
+fn tdx(
+    TdxTemplate {
+        mrtd,
+        rtmr,
+        minimum_evaluation,
+    }: &TdxTemplate,
+) -> String {
+    let [mrtd, rtmr0, rtmr1, rtmr2] = [mrtd, &rtmr[0], &rtmr[1], &rtmr[2]].map(hex::encode);
+    format!(
+        "\
+[tdx]
+# The image: the firmware, what it set up, the kernel with its initrd, and its command line.
+mrtd = [\"{mrtd}\"]
+rtmr0 = [\"{rtmr0}\"]
+rtmr1 = [\"{rtmr1}\"]
+rtmr2 = [\"{rtmr2}\"]
+# Intel's rules, by which a platform is called current: no older ones than these. Raise it with Intel's releases.
+minimum_evaluation = {minimum_evaluation}
+# statuses = [\"UpToDate\"]   # default
+"
+    )
+}
+
+fn gpu(
+    GpuTemplate {
+        count,
+        minimum_driver,
+    }: &GpuTemplate<'_>,
+) -> String {
+    let minimum_driver = quote(minimum_driver);
+    format!(
+        "\
+[gpu]
+count = [{count}]
+# The oldest driver. Raise it to the one that NVIDIA's bulletins advise.
+minimum_driver = {minimum_driver}
+# NVIDIA's word on revocation comes along with the evidence and is at most a day old; \"asked\" wants answers to a nonce of your own.
+revocation = \"stapled\"
+# devices = [\"…\"]   # default: every genuine GPU; a list tells your provider's from others that are relayed
+"
+    )
 }
 
 /// A TOML basic string. JSON's escapes are a subset of TOML's.

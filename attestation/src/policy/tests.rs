@@ -1,7 +1,10 @@
 //! Policies that are right, and each way of being wrong with the message that mends it.
 
 use super::*;
-use crate::roots::Roots;
+use crate::{
+    digest::{sha256, sha384},
+    roots::Roots,
+};
 
 const LAUNCH_DIGEST: &str = "launch_digest = [\"111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111\"]";
 const MINIMUM_TCB: &str = "minimum_tcb = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }";
@@ -320,31 +323,50 @@ fn text_that_is_not_toml_is_named_with_its_line() {
 #[test]
 fn a_template_is_a_policy_for_exactly_that() {
     let template = Template {
-        launch_digest: [0x11; 48],
-        configuration: [0x22; 32],
-        minimum_tcb: Tcb {
-            fmc: None,
-            bootloader: 10,
-            tee: 0,
-            snp: 23,
-            microcode: 84,
-        },
-        simulated_root: None,
-        revocation_unchecked: None,
+        title: "A release\nof two lines",
+        configuration: b"model",
+        snp: Some(SnpTemplate {
+            launch_digest: [0x11; 48],
+            minimum_tcb: Tcb {
+                fmc: None,
+                bootloader: 10,
+                tee: 0,
+                snp: 23,
+                microcode: 84,
+            },
+        }),
+        ..Template::default()
     };
-    assert_eq!(Policy::parse(&Policy::template(&template)), with("", ""));
+    let mut expected = with("", "").expect("a policy");
+    expected.configuration.sha256 = Some(Expect::AnyOf(vec![sha256(&[b"model"])]));
+    assert_eq!(Policy::parse(&Policy::template(&template)), Ok(expected));
 
-    let simulated = Template {
-        simulated_root: Some([0x33; 32]),
+    let everything = Template {
+        tdx: Some(TdxTemplate {
+            mrtd: [1; 48],
+            rtmr: [[2; 48], [3; 48], [4; 48]],
+            minimum_evaluation: 19,
+        }),
+        gpu: Some(GpuTemplate {
+            count: 8,
+            minimum_driver: "550.90.07",
+        }),
+        simulated_roots: vec![[0x33; 32], [0x44; 32]],
         revocation_unchecked: Some("the \"vendor\" is simulated"),
         ..template
     };
-    let policy = Policy::parse(&Policy::template(&simulated)).expect("a policy");
-    assert_eq!(policy.simulation, [[0x33; 32]]);
-    assert_eq!(
-        policy.snp.expect("[snp]").revocation_unchecked.as_deref(),
-        Some("the \"vendor\" is simulated")
-    );
+    let policy = Policy::parse(&Policy::template(&everything)).expect("a policy");
+    assert_eq!(policy.simulation, [[0x33; 32], [0x44; 32]]);
+    let snp = policy.snp.expect("[snp]");
+    let why = snp.revocation_unchecked.as_deref();
+    assert_eq!(why, Some("the \"vendor\" is simulated"));
+    let tdx = policy.tdx.expect("[tdx]");
+    let configuration = Expect::AnyOf(vec![sha384(&[b"model"])]);
+    assert_eq!(tdx.mrconfigid, configuration);
+    assert_eq!(policy.configuration.sha384, Some(configuration));
+    assert_eq!(tdx.rtmr[2], Expect::AnyOf(vec![[4; 48]]));
+    let gpu = policy.gpu.expect("[gpu]");
+    assert_eq!(gpu.wanted.count, Expect::AnyOf(vec![8]));
 }
 
 #[test]

@@ -250,3 +250,51 @@ fn without_a_policy_memory_has_to_be_private_and_revocation_known() {
     let unknown = changed(&ASKED, |it| it.validity.revocation_until = None);
     refused(walk(unknown), &Rejection::RevocationUnchecked);
 }
+
+/// docs/spec/ear.md: what each claim is made of.
+#[test]
+fn an_attestation_result_claims_what_was_checked_and_no_more() {
+    let vector = |change_policy: &dyn Fn(&mut Policy), change: &dyn Fn(&mut snp::Genuine)| {
+        let mut wanted = policy();
+        change_policy(&mut wanted);
+        let trusted = changed(&ASKED, change)
+            .bind(&ASKED, SPKI)
+            .and_then(|bound| bound.appraise(&wanted));
+        let ear = Verdict::trusted(&trusted.expect("trusted")).ear(Time(7));
+        let cpu = &ear["submods"]["cpu"];
+        (
+            cpu["ear_status"].clone(),
+            cpu["ear_trustworthiness_vector"].clone(),
+        )
+    };
+    let affirmed = serde_json::json!({"hardware": 2, "runtime-opaque": 2, "executables": 2, "configuration": 2});
+    assert_eq!(vector(&|_| (), &|_| ()), ("affirming".into(), affirmed));
+
+    let open = || Expect::Unchecked {
+        why: "a test".to_owned(),
+    };
+    let any_image = |policy: &mut Policy| {
+        policy.snp.as_mut().expect("[snp]").launch_digest = open();
+    };
+    let nothing_of_code =
+        serde_json::json!({"hardware": 2, "runtime-opaque": 2, "configuration": 2});
+    assert_eq!(
+        vector(&any_image, &|_| ()),
+        ("affirming".into(), nothing_of_code)
+    );
+
+    let offline = |policy: &mut Policy| {
+        let snp = policy.snp.as_mut().expect("[snp]");
+        snp.revocation_unchecked = Some("offline".to_owned());
+        snp.debug = true;
+    };
+    let debugged = |it: &mut snp::Genuine| {
+        it.validity.revocation_until = None;
+        it.report.policy.0 |= 1 << 19;
+    };
+    let warned = serde_json::json!({"hardware": 32, "runtime-opaque": 96, "executables": 2, "configuration": 2});
+    assert_eq!(
+        vector(&offline, &debugged),
+        ("contraindicated".into(), warned)
+    );
+}

@@ -3,10 +3,19 @@
 //!
 //! The result is not signed. It is for relying parties that read EAR and trust whoever ran this verifier.
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::{Verdict, Word};
-use crate::{Cpu, Peer, Time, nvidia::Gpu};
+use super::{Outcome, Verdict, Word};
+use crate::{
+    Cpu, Peer, Time,
+    binding::Session,
+    nvidia::Gpu,
+    tdx::{
+        Status,
+        attributes::{DEBUG, PROFILING},
+    },
+};
 
 const PROFILE: &str = "tag:ietf.org,2026:rats/ear#04";
 const DEVELOPER: &str = "Chrysalis";
@@ -29,30 +38,35 @@ type Vector = Map<String, Value>;
 impl Verdict<'_> {
     /// The claims set, in JSON. `issued` is the verifier's clock.
     pub fn ear(&self, issued: Time) -> Value {
+        let asked = self.peer.and_then(|peer| match &peer.session {
+            Session::Asked { nonce, .. } => Some(BASE64URL_NOPAD.encode(nonce)),
+            Session::Boot => None,
+        });
         let submods = match self.peer {
             Some(peer) => self.of_peer(peer),
             None => self.of_refusal(),
         };
-        json!({
-            "eat_profile": PROFILE,
-            "iat": issued.0,
-            "ear_verifier_id": {
-                "developer": DEVELOPER,
-                "build": concat!("chrysalis-attestation ", env!("CARGO_PKG_VERSION")),
-            },
-            "submods": submods,
-        })
+        object([
+            ("eat_profile", Some(PROFILE.into())),
+            ("iat", Some(issued.0.into())),
+            ("eat_nonce", asked.map(Value::from)),
+            (
+                "ear_verifier_id",
+                Some(json!({
+                    "developer": DEVELOPER,
+                    "build": concat!("chrysalis-attestation ", env!("CARGO_PKG_VERSION")),
+                })),
+            ),
+            ("submods", Some(submods)),
+        ])
     }
 
     fn of_peer(&self, peer: &Peer) -> Value {
-        let mut submods = Map::new();
-        let cpu = submod(self.cpu(peer), peer.cpu.claims());
-        submods.insert("cpu".to_owned(), cpu);
+        let cpu = self.submod(&self.cpu(peer), Some(peer.cpu.claims()));
+        let mut submods = Map::from_iter([("cpu".to_owned(), cpu)]);
         for (place, gpu) in peer.gpus.iter().enumerate() {
-            submods.insert(
-                format!("gpu{place}"),
-                submod(hardware(self.gpu(gpu)), json!(gpu)),
-            );
+            let gpu = self.submod(&hardware(self.gpu(gpu)), Some(json!(gpu)));
+            submods.insert(format!("gpu{place}"), gpu);
         }
         submods.into()
     }
@@ -61,21 +75,21 @@ impl Verdict<'_> {
     fn cpu(&self, peer: &Peer) -> Vector {
         let up_to_date = match &peer.cpu {
             Cpu::Snp(_) => true,
-            Cpu::Tdx(genuine) => genuine.td().status == crate::tdx::Status::UpToDate,
+            Cpu::Tdx(genuine) => genuine.td().status == Status::UpToDate,
         };
         let real = !peer.cpu.simulated();
         let mut vector = hardware(tier(real, up_to_date && self.checked("revocation")));
-        if real {
-            vector.insert("runtime-opaque".to_owned(), value::AFFIRMING.into());
-        }
+        let opaque = tier(real && is_private(&peer.cpu), true);
+        vector.insert("runtime-opaque".to_owned(), opaque.into());
         if self.word == Word::Trusted {
             for (claim, checks) in [
                 ("executables", &["launch digest", "MRTD"][..]),
                 ("configuration", &["configuration"]),
             ] {
-                let checked = self.checks.iter().any(|check| {
-                    checks.contains(&check.name) && check.outcome == super::Outcome::Passed
-                });
+                let checked = self
+                    .checks
+                    .iter()
+                    .any(|check| checks.contains(&check.name) && check.outcome == Outcome::Passed);
                 if checked {
                     vector.insert(claim.to_owned(), value::AFFIRMING.into());
                 }
@@ -92,7 +106,7 @@ impl Verdict<'_> {
 
     /// Whether nothing of this name was left unchecked.
     fn checked(&self, name: &str) -> bool {
-        let skipped = super::Outcome::NotChecked;
+        let skipped = Outcome::NotChecked;
         !self
             .checks
             .iter()
@@ -110,8 +124,48 @@ impl Verdict<'_> {
             _ => ("cpu", "instance-identity", value::CRYPTOGRAPHY_FAILED),
         };
         let vector = Vector::from_iter([(claim.to_owned(), refused.into())]);
-        let detail = json!({ "rejection": self.code, "detail": self.detail });
-        json!({ submodule: submod(vector, detail) })
+        json!({ submodule: self.submod(&vector, None) })
+    }
+
+    /// The status is the worst that the vector has.
+    fn submod(&self, vector: &Vector, attester: Option<Value>) -> Value {
+        let worst = vector.values().filter_map(Value::as_i64).max().unwrap_or(0);
+        let status = match worst {
+            96.. => "contraindicated",
+            32.. => "warning",
+            2.. => "affirming",
+            _ => "none",
+        };
+        object([
+            ("ear_status", Some(status.into())),
+            ("ear_trustworthiness_vector", Some(vector.clone().into())),
+            ("ear_attester_claims", attester),
+            (
+                "ear_verifier_claims",
+                Some(json!({
+                    "verdict": self.word,
+                    "code": self.code,
+                    "detail": self.detail,
+                    "result_is_unsigned": true,
+                })),
+            ),
+        ])
+    }
+}
+
+/// The claims that are made.
+fn object<const N: usize>(claims: [(&str, Option<Value>); N]) -> Value {
+    let made = claims
+        .into_iter()
+        .filter_map(|(name, claim)| Some((name.to_owned(), claim?)));
+    Value::Object(made.collect())
+}
+
+/// Whether the host can look into the guest's memory, which a policy may allow.
+fn is_private(cpu: &Cpu) -> bool {
+    match cpu {
+        Cpu::Snp(genuine) => !genuine.report().policy.debug_allowed(),
+        Cpu::Tdx(genuine) => genuine.td().report.attributes & (DEBUG | PROFILING) == 0,
     }
 }
 
@@ -126,20 +180,4 @@ fn tier(real: bool, complete: bool) -> i8 {
 
 fn hardware(value: i8) -> Vector {
     Vector::from_iter([("hardware".to_owned(), value.into())])
-}
-
-/// The status is the worst that the vector has.
-fn submod(vector: Vector, claims: Value) -> Value {
-    let worst = vector.values().filter_map(Value::as_i64).max().unwrap_or(0);
-    let status = match worst {
-        96.. => "contraindicated",
-        32.. => "warning",
-        2.. => "affirming",
-        _ => "none",
-    };
-    json!({
-        "ear_status": status,
-        "ear_trustworthiness_vector": vector,
-        "ear_verifier_claims": { "signed": false, "chrysalis": claims },
-    })
 }

@@ -66,9 +66,10 @@ pub(super) fn lines(peer: &Peer) -> Vec<[String; 3]> {
 }
 
 fn genuine(simulated: bool, vendor: &str) -> String {
-    match simulated {
-        true => format!("SIMULATED, not {vendor} hardware"),
-        false => "genuine".to_owned(),
+    if simulated {
+        format!("SIMULATED, not {vendor} hardware")
+    } else {
+        "genuine".to_owned()
     }
 }
 

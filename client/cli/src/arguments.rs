@@ -72,7 +72,7 @@ pub(crate) struct Judging {
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Exit code 0: trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify https://llm.example --policy policy.toml --save evidence.cbor\n  chrysalis verify evidence.cbor --policy policy.toml"
+    after_help = "Exit code 0: trusted or, without a policy, genuine. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify https://llm.example --policy policy.toml --save evidence.cbor\n  chrysalis verify evidence.cbor --policy policy.toml"
 )]
 pub(crate) struct VerifyArguments {
     #[command(subcommand)]
@@ -95,8 +95,15 @@ pub(crate) struct VerifyOptions {
     /// Keep the evidence, to verify it again offline
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) telling: Telling,
+    /// How to print the verdict
+    #[arg(long, value_enum, default_value_t = VerdictFormat::Text)]
+    pub(crate) format: VerdictFormat,
+    /// Say nothing; the exit code is the verdict
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Print every check
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
 }
 
 /// How a verdict is printed.
@@ -367,9 +374,30 @@ pub(crate) struct PolicyInitArguments {
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
-    /// Trust the simulated platform of this root certificate instead of hardware: for tests only
-    #[arg(long, value_name = "FILE")]
-    pub(crate) simulated_root: Option<PathBuf>,
+    /// How many NVIDIA GPUs the machine has to prove
+    #[arg(long, value_name = "N")]
+    pub(crate) gpus: Option<usize>,
+    /// The oldest driver of these GPUs; by default the first one with confidential computing
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "550.54.14",
+        requires = "gpus"
+    )]
+    pub(crate) minimum_driver: String,
+    /// Trust the simulated platform of this root certificate instead of hardware: for tests only; once for each root
+    #[arg(long = "simulated-root", value_name = "FILE")]
+    pub(crate) simulated_roots: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerdictFormat {
+    /// For people
+    Text,
+    /// For programs: one JSON object
+    Json,
+    /// For programs that read EAT attestation results: the claims set, not signed
+    Ear,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

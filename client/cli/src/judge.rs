@@ -56,6 +56,14 @@ impl Judge {
         }
     }
 
+    /// The moment at which it judges.
+    pub(crate) fn now(&self) -> Time {
+        match self {
+            Self::Policy(party) => party.now(),
+            Self::Vendor { now, .. } => *now,
+        }
+    }
+
     /// Judges a conversation.
     pub(crate) fn session(&self, saved: &SavedSession) -> Result<Found, Error> {
         match self {

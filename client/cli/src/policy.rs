@@ -3,41 +3,45 @@
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use chrysalis_attestation::digest::sha256;
+use chrysalis_attestation::{
+    digest::sha256,
+    policy::{GpuTemplate, Policy, SnpTemplate, Template},
+    snp::tcb::Tcb,
+};
 use chrysalis_measure::{CommandLine, Image};
 
 use crate::{Outcome, arguments::PolicyInitArguments, measure, subject::Artifact};
 
 pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
     let image = Image::open(&arguments.image)?;
-    let which = match arguments.simulated_root {
-        Some(_) => CommandLine::Simulated,
-        None => CommandLine::Hardware,
+    let which = if arguments.simulated_roots.is_empty() {
+        CommandLine::Hardware
+    } else {
+        CommandLine::Simulated
     };
-    let digest = hex::encode(measure::launch_digest(&image, which, &arguments.machine)?);
+    let launch_digest = measure::launch_digest(&image, which, &arguments.machine)?;
     let configuration = fs::read(&arguments.configuration)
         .with_context(|| format!("cannot read {}", arguments.configuration.display()))?;
-    let configuration = hex::encode(sha256(&[&configuration]));
+    let roots = arguments.simulated_roots.iter();
+    let roots = roots.map(|path| certificate(path).map(|der| sha256(&[&der])));
     let (vcpus, cpu) = (arguments.machine.vcpus, arguments.machine.cpu);
-    print!(
-        "\
-# Trusts one image, on {vcpus} virtual CPUs of type {cpu}, with one configuration.
-version = 1
-
-[snp]
-launch_digest = [\"{digest}\"]
-# The firmware floor: 0 accepts every level. Raise it to what AMD's bulletins advise for your machines.
-minimum_tcb = {{ bootloader = 0, tee = 0, snp = 0, microcode = 0 }}
-
-[configuration]
-sha256 = [\"{configuration}\"]
-"
-    );
-    if let Some(path) = &arguments.simulated_root {
-        let root = hex::encode(sha256(&[&certificate(path)?]));
-        println!("\n# Not hardware: this root's keys lie in plain files. For tests only.");
-        println!("[simulation]\nroots = [\"{root}\"]");
-    }
+    let title =
+        format!("Trusts one image, on {vcpus} virtual CPUs of type {cpu}, with one configuration.");
+    let template = Template {
+        title: &title,
+        configuration: &configuration,
+        snp: Some(SnpTemplate {
+            launch_digest,
+            minimum_tcb: Tcb::default(),
+        }),
+        gpu: arguments.gpus.map(|count| GpuTemplate {
+            count,
+            minimum_driver: &arguments.minimum_driver,
+        }),
+        simulated_roots: roots.collect::<anyhow::Result<_>>()?,
+        ..Template::default()
+    };
+    print!("{}", Policy::template(&template));
     Ok(Outcome::Yes)
 }
 

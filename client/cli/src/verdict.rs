@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use anyhow::bail;
 use chrysalis_attestation::{
-    Trusted, Verdict,
+    Time, Trusted, Verdict,
     verdict::{Check, Outcome as CheckOutcome},
 };
 use chrysalis_client::Error;
@@ -89,6 +90,15 @@ pub(crate) fn json(found: &Result<Found, Error>) -> anyhow::Result<Value> {
             "verdict": "rejected", "code": error.code(), "detail": error.to_string(),
             "hint": error.hint(), "simulated": false, "until": null, "checks": [], "claims": null,
         }),
+    })
+}
+
+/// What was found, as the claims of an attestation result.
+pub(crate) fn ear(found: &Result<Found, Error>, issued: Time) -> anyhow::Result<Value> {
+    Ok(match found {
+        Ok(found) => found.verdict().ear(issued),
+        Err(Error::Refused(refusal)) => Verdict::refused(refusal).ear(issued),
+        Err(error) => bail!("there is no verdict on the evidence itself: {error}"),
     })
 }
 

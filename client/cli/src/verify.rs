@@ -7,7 +7,7 @@ use chrysalis_client::Error;
 
 use crate::{
     Outcome,
-    arguments::{EvidenceCommand, Format, VerifyArguments, VerifyOptions},
+    arguments::{EvidenceCommand, VerdictFormat, VerifyArguments, VerifyOptions},
     files,
     judge::Judge,
     printable::print,
@@ -52,11 +52,19 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
         Err(Error::Refused(_) | Error::KeyChanged) => Outcome::No,
         Err(_) => return found.map(|_| Outcome::No).map_err(Into::into),
     };
-    let telling = &options.telling;
-    match telling.format {
-        _ if telling.quiet => {}
-        Format::Text => print(&verdict::describe(&found, telling.verbose))?,
-        Format::Json => print(&format!("{}\n", verdict::json(&found)?))?,
+    match options.format {
+        _ if options.quiet => {}
+        VerdictFormat::Text => print(&verdict::describe(&found, options.verbose))?,
+        VerdictFormat::Json => print(&format!(
+            "{}
+",
+            verdict::json(&found)?
+        ))?,
+        VerdictFormat::Ear => print(&format!(
+            "{}
+",
+            verdict::ear(&found, judge.now())?
+        ))?,
     }
     Ok(outcome)
 }

@@ -122,7 +122,7 @@ async fn refuses_evidence_over_the_limit_without_reading_it() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, Error::Protocol(what) if what.contains("262144 bytes")),
+        matches!(&error, Error::Protocol(what) if what.contains(&format!("{MAX_BUNDLE} bytes"))),
         "{error}"
     );
     assert_eq!(

@@ -1,0 +1,177 @@
+//! What programs read: the verdict as JSON, held against docs/spec/verdict.schema.json, and as an attestation result.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside any #[test] function"
+)]
+
+use std::sync::LazyLock;
+
+use chrysalis_attestation::{Collateral, Refusal, Trusted, Unverified, Verdict, roots::Roots};
+use chrysalis_simulate::Amd;
+use chrysalis_tests::{
+    composite::{Machine, SESSION, SPKI, Vendor, roots},
+    scene::{self, NOW},
+};
+use serde_json::{Value, json};
+
+static AMD: LazyLock<Amd> =
+    LazyLock::new(|| scene::vendor(env!("CARGO_TARGET_TMPDIR"), "amd").unwrap());
+
+/// What is wrong with a value by a schema, as far as ours goes: types, enumerations, required and further properties, items.
+fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let types: Vec<_> = match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    if !types.is_empty() && !types.contains(&found) {
+        faults.push(format!("{at} is {found}"));
+    }
+    if let Some(known) = schema["enum"].as_array()
+        && !known.contains(value)
+    {
+        faults.push(format!("{at} is {value}"));
+    }
+    if let Some(items) = value.as_array() {
+        for (place, item) in items.iter().enumerate() {
+            faults.extend(self::faults(
+                &schema["items"],
+                item,
+                &format!("{at}/{place}"),
+            ));
+        }
+    }
+    if let Some(fields) = value.as_object() {
+        let required = schema["required"].as_array().into_iter().flatten();
+        let missing = required
+            .filter_map(Value::as_str)
+            .filter(|name| !fields.contains_key(*name));
+        faults.extend(missing.map(|name| format!("{at}/{name} is missing")));
+        for (name, field) in fields {
+            match schema["properties"].get(name) {
+                Some(schema) => faults.extend(self::faults(schema, field, &format!("{at}/{name}"))),
+                None if schema["additionalProperties"] == false => {
+                    faults.push(format!("{at}/{name} is unknown"));
+                }
+                None => {}
+            }
+        }
+    }
+    faults
+}
+
+fn schema() -> Value {
+    serde_json::from_str(include_str!("../../docs/spec/verdict.schema.json")).unwrap()
+}
+
+/// Verdicts of every word, on both platforms, with and without GPUs.
+fn results() -> Vec<Result<Trusted, Refusal>> {
+    let mut refused = Machine::honest(&AMD, Vendor::Amd);
+    refused.policy.gpu = None;
+    let mut without = Machine::honest(&AMD, Vendor::Amd);
+    without.gpus = 0;
+    without.policy.gpu = None;
+    let machines = [
+        Machine::honest(&AMD, Vendor::Amd),
+        Machine::honest(&AMD, Vendor::Intel).with_two_gpus(),
+        without,
+        refused,
+    ];
+    machines.iter().map(Machine::verdict).collect()
+}
+
+#[test]
+fn every_verdict_fits_the_schema() {
+    let schema = schema();
+    for result in results() {
+        let json = serde_json::to_value(Verdict::of(&result)).unwrap();
+        assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
+    }
+}
+
+#[test]
+fn the_schema_tells_a_verdict_from_another_thing() {
+    let trusted = Machine::honest(&AMD, Vendor::Amd).verdict();
+    let mut json = serde_json::to_value(Verdict::of(&trusted)).unwrap();
+    json["verdict"] = json!("fine");
+    json["claims"]["gpus"][0]["driver"] = json!(550);
+    json["claims"]["more"] = json!(1);
+    json.as_object_mut().unwrap().remove("checks");
+    let found = faults(&schema(), &json, "");
+    let expected = [
+        "/checks is missing",
+        "/claims/gpus/0/driver is integer",
+        "/claims/more is unknown",
+        "/verdict is \"fine\"",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_verdict_without_a_policy_is_genuine_and_fits_the_schema() {
+    let machine = Machine::honest(&AMD, Vendor::Intel);
+    let all = roots(&AMD);
+    let accepted = all
+        .iter()
+        .fold(Roots::vendors(), |roots, root| roots.and_simulated(*root));
+    let genuine = Unverified::new(machine.evidence())
+        .authenticate(&accepted, &Collateral::default(), NOW)
+        .and_then(|authentic| authentic.bind(&SESSION, SPKI))
+        .and_then(chrysalis_attestation::Bound::without_policy)
+        .unwrap();
+    let json = serde_json::to_value(Verdict::genuine(&genuine)).unwrap();
+    assert_eq!(json["verdict"], "genuine");
+    assert_eq!(json["claims"]["gpus"][0]["driver"], "550.90.07");
+    assert_eq!(faults(&schema(), &json, ""), [""; 0]);
+    // Production roots know no simulation, with a policy or without.
+    let refused = Unverified::new(machine.evidence())
+        .authenticate(&Roots::vendors(), &Collateral::default(), NOW)
+        .unwrap_err();
+    assert_eq!(refused.rejection.code(), "tdx_simulated_root_refused");
+}
+
+/// draft-ietf-rats-ear-04: docs/spec/ear.md.
+#[test]
+fn an_attestation_result_tells_simulated_hardware_from_real() {
+    let trusted = Machine::honest(&AMD, Vendor::Intel).verdict();
+    let ear = Verdict::of(&trusted).ear(NOW);
+    assert_eq!(ear["eat_profile"], "tag:ietf.org,2026:rats/ear#04");
+    assert_eq!(ear["iat"], NOW.0);
+    assert_eq!(
+        ear["eat_nonce"],
+        "Tk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk4"
+    );
+    let cpu = &ear["submods"]["cpu"];
+    // Everything fits the policy but that it is no hardware.
+    assert_eq!(
+        cpu["ear_trustworthiness_vector"],
+        json!({"configuration": 2, "executables": 2, "hardware": 96, "runtime-opaque": 96})
+    );
+    assert_eq!(cpu["ear_status"], "contraindicated");
+    assert_eq!(cpu["ear_verifier_claims"]["result_is_unsigned"], true);
+    assert_eq!(cpu["ear_attester_claims"]["status"], "UpToDate");
+    assert_eq!(ear["submods"]["gpu0"]["ear_status"], "contraindicated");
+}
+
+#[test]
+fn an_attestation_result_of_a_refusal_says_whose_it_is() {
+    let mut machine = Machine::honest(&AMD, Vendor::Amd);
+    machine.endorsements.rims.clear();
+    let refused = machine.verdict();
+    let ear = Verdict::of(&refused).ear(NOW);
+    let gpu = &ear["submods"]["gpu"];
+    assert_eq!(gpu["ear_trustworthiness_vector"], json!({"hardware": 96}));
+    assert_eq!(gpu["ear_status"], "contraindicated");
+    assert_eq!(gpu["ear_verifier_claims"]["code"], "rim_missing");
+    assert_eq!(ear["submods"].as_object().unwrap().len(), 1);
+}
