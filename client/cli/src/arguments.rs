@@ -350,27 +350,31 @@ pub(crate) struct ProxyArguments {
     pub(crate) reverify: Duration,
 }
 
-/// What of the machine is in the launch digest.
-#[derive(Debug, Args)]
-pub(crate) struct Machine {
-    /// How many virtual CPUs the guest has
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_VCPUS)))]
-    pub(crate) vcpus: u32,
-    /// Which CPU type the guest sees
-    #[arg(long, value_name = "TYPE", default_value = "EPYC-v4")]
-    pub(crate) cpu: CpuType,
-}
-
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml > policy.toml"
+    after_help = "Example:\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml > policy.toml\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml"
 )]
 pub(crate) struct PolicyInitArguments {
     /// The image folder to trust
-    #[arg(long, value_name = "DIR")]
-    pub(crate) image: PathBuf,
-    #[command(flatten)]
-    pub(crate) machine: Machine,
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "release",
+        requires = "vcpus"
+    )]
+    pub(crate) image: Option<PathBuf>,
+    /// How many virtual CPUs the guest has
+    #[arg(long, value_name = "N", conflicts_with = "release", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_VCPUS)))]
+    pub(crate) vcpus: Option<u32>,
+    /// Which CPU type the guest sees
+    #[arg(long, value_name = "TYPE", default_value = "EPYC-v4")]
+    pub(crate) cpu: CpuType,
+    /// The manifest of a release to trust instead, on each machine that it lists
+    #[arg(long, value_name = "FILE", conflicts_with = "image", requires = "key")]
+    pub(crate) release: Option<PathBuf>,
+    /// The public key of the release's publisher, PEM or DER
+    #[arg(long, value_name = "FILE", requires = "release")]
+    pub(crate) key: Option<PathBuf>,
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
