@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run test image lock lint setup doctor
+.PHONY: help demo run test fuzz image lock lint setup doctor
 
 help:              ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -9,6 +9,8 @@ run: setup image   ## boot it and keep it running until Ctrl-C
 	@scripts/run
 test: setup image  ## every test, with the real VM and real clients
 	@scripts/test
+fuzz: setup        ## every parser for a minute (FUZZ_SECONDS=N) on mutated simulated evidence (TARGETS="rim ocsp")
+	@scripts/fuzz
 image: setup       ## build/cpu and build/smollm2
 	@scripts/image
 lock: setup        ## refresh the pins of images/lock.toml

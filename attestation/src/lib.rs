@@ -42,5 +42,5 @@ pub use cpu::Cpu;
 pub use inspection::Patience;
 pub use rejection::Rejection;
 pub use stages::{Authentic, Bound, Collateral, Genuine, Peer, Trusted, Unverified};
-pub use utc::Time;
+pub use utc::{Span, Time};
 pub use verdict::{Refusal, Verdict};

@@ -9,6 +9,17 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub i64);
 
+/// What a vendor's object says about when it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// When it was made.
+    pub from: Time,
+    /// When the next is due, or the first certificate that it rests on ends.
+    pub until: Time,
+    /// Counts up from one to the next, where its kind has that: a CRL's number, Intel's evaluation number.
+    pub number: Option<u64>,
+}
+
 /// `2026-12-01 12:00 UTC`: verdicts need no seconds.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,32 +2,33 @@
 //! is wanted, so the answer is never trust, and no connection comes of it.
 
 use chrysalis_attestation::{
-    Collateral, Genuine, Time, Unverified, binding::Session, bundle::Evidence, roots::Roots,
+    Genuine, Time, Unverified, binding::Session, bundle::Evidence, roots::Roots,
 };
 
-use crate::{Error, SavedSession};
+use crate::{Bring, Error, SavedSession};
 
 /// Whether a saved conversation was with genuine hardware.
-pub fn session(saved: &SavedSession, collateral: &Collateral, now: Time) -> Result<Genuine, Error> {
+pub fn session(saved: &SavedSession, bring: &Bring, now: Time) -> Result<Genuine, Error> {
     let evidence = Evidence::decode(saved.bundle())?;
-    walk(evidence, &saved.session(), saved.spki(), collateral, now)
+    walk(evidence, &saved.session(), saved.spki(), bring, now)
 }
 
 /// Whether the evidence in a certificate is of genuine hardware.
-pub fn certificate(der: &[u8], collateral: &Collateral, now: Time) -> Result<Genuine, Error> {
+pub fn certificate(der: &[u8], bring: &Bring, now: Time) -> Result<Genuine, Error> {
     let (evidence, spki) = Evidence::from_certificate(der)?;
-    walk(evidence, &Session::Boot, &spki, collateral, now)
+    walk(evidence, &Session::Boot, &spki, bring, now)
 }
 
 fn walk(
     evidence: Evidence,
     session: &Session,
     spki: &[u8],
-    collateral: &Collateral,
+    bring: &Bring,
     now: Time,
 ) -> Result<Genuine, Error> {
+    let collateral = bring(&evidence);
     Ok(Unverified::new(evidence)
-        .authenticate(&Roots::vendors(), collateral, now)?
+        .authenticate(&Roots::vendors(), &collateral, now)?
         .bind(session, spki)?
         .without_policy()?)
 }

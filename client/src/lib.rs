@@ -37,7 +37,7 @@ pub use answer::Answer;
 pub use connection::AttestedConnection;
 pub use deadlines::Deadlines;
 pub use error::Error;
-pub use relying_party::{Clock, RelyingParty, system_time};
+pub use relying_party::{Bring, Clock, RelyingParty, system_time};
 pub use saved::{MAX_SAVED, SavedError, SavedSession};
 pub use target::{Target, TargetError};
 

@@ -12,7 +12,7 @@ use crate::{Deadlines, Error, SavedSession};
 #[derive(Clone)]
 pub struct RelyingParty {
     policy: Policy,
-    collateral: Collateral,
+    bring: Bring,
     clock: Clock,
     deadlines: Deadlines,
 }
@@ -20,12 +20,15 @@ pub struct RelyingParty {
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
+/// Finds what bears on this evidence, which nobody has verified yet. What is not there is left out.
+pub type Bring = Arc<dyn Fn(&Evidence) -> Collateral + Send + Sync>;
+
 impl RelyingParty {
     /// A relying party that wants `policy`, brings no collateral and goes by this machine's clock.
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
-            collateral: Collateral::default(),
+            bring: Arc::new(|_| Collateral::default()),
             clock: Arc::new(system_time),
             deadlines: Deadlines::default(),
         }
@@ -33,8 +36,14 @@ impl RelyingParty {
 
     /// Brings certificates and revocation lists, where the evidence carries none or older ones.
     #[must_use]
-    pub fn with_collateral(mut self, collateral: Collateral) -> Self {
-        self.collateral = collateral;
+    pub fn with_collateral(self, collateral: Collateral) -> Self {
+        self.bringing(Arc::new(move |_| collateral.clone()))
+    }
+
+    /// Brings what it finds for each piece of evidence, such as from a folder that knows many machines.
+    #[must_use]
+    pub fn bringing(mut self, bring: Bring) -> Self {
+        self.bring = bring;
         self
     }
 
@@ -74,8 +83,9 @@ impl RelyingParty {
     }
 
     fn walk(&self, evidence: Evidence, session: &Session, spki: &[u8]) -> Result<Trusted, Error> {
+        let collateral = (self.bring)(&evidence);
         let trusted = Unverified::new(evidence)
-            .authenticate(&self.policy.roots(), &self.collateral, self.now())?
+            .authenticate(&self.policy.roots(), &collateral, self.now())?
             .bind(session, spki)?
             .appraise(&self.policy)?;
         // `bind` has checked this. It is the one fact all else stands on, so it is checked again where it is used.

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use chrysalis_attestation::snp::{bits::GuestPolicy, tcb::Tcb};
+use chrysalis_collateral::Mirrors;
 use chrysalis_measure::CpuType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -93,6 +94,9 @@ pub(crate) struct RunOptions {
     /// The firmware levels that the simulated processor reports: boot loader, TEE, SNP, microcode
     #[arg(long, value_name = "B,T,S,U")]
     pub(crate) simulated_tcb: Option<SimulatedTcb>,
+    /// Ask another address instead of AMD's for what is stapled to an SNP guest's evidence: amd=URL
+    #[arg(long, value_name = "SERVICE=URL")]
+    pub(crate) mirror: Vec<Mirrors>,
     /// Write where and what is served, as JSON, once it is
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

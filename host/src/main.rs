@@ -16,6 +16,7 @@ mod processor;
 mod relay;
 mod run;
 mod services;
+mod staple;
 mod state;
 mod text;
 

@@ -77,10 +77,15 @@ impl Processor {
         self.amd.sign(&report).to_vec()
     }
 
+    /// Makes the revocation list anew once a day.
+    pub(crate) fn renew(&mut self) -> anyhow::Result<()> {
+        Ok(self.amd.renew(now()?)?)
+    }
+
     /// What a relying party needs to check the reports.
     pub(crate) fn endorsements(&mut self) -> anyhow::Result<Endorsements> {
         let now = now()?;
-        self.amd.renew(now)?;
+        self.renew()?;
         let mut endorsements = self.amd.endorsements();
         if let Some(tcb) = self.tcb {
             // The key is derived from the levels, so its certificate names them: the first, before the authorities.

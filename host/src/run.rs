@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -30,7 +30,8 @@ use crate::{
     platform::Platform,
     processor::{Launched, Processor},
     relay::{MAX_CONNECTIONS, Relay},
-    services::Services,
+    services::{Endorser, Services},
+    staple,
     state::{self, StateFolder},
 };
 
@@ -104,7 +105,16 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         state: state.path().to_owned(),
     };
     let questions = prepared.link().listen()?;
-    tokio::spawn(Services::new(configuration, processor, Arc::clone(&guest)).serve(questions));
+    let endorser = match (processor, platform) {
+        (Some(processor), _) => Endorser::Simulated(Box::new(Mutex::new(processor))),
+        (None, Platform::Snp) => {
+            staple::of_this_machine(&state.join("collateral"), &options.mirror).await
+        }
+        (None, _) => Endorser::Nobody,
+    };
+    let services = Services::new(configuration, endorser, Arc::clone(&guest));
+    tokio::spawn(Arc::clone(&services).keep_fresh());
+    tokio::spawn(services.serve(questions));
     tokio::spawn(Metrics::new(Arc::clone(&counters), Arc::clone(&guest)).serve(scrapers));
     let mut running = prepared.start(&console)?;
     let ready = Ready {

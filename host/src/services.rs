@@ -24,6 +24,7 @@ use crate::{
     guest::Guest,
     link::{Connection, Listener},
     processor::Processor,
+    staple::Stapler,
 };
 
 /// The most conversations at once; one more waits.
@@ -35,25 +36,46 @@ const SILENCE: Duration = Duration::from_mins(5);
 /// The rest when the system cannot accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often what is stapled is looked through for what ends soon.
+const FRESHENING: Duration = Duration::from_hours(1);
+
+/// Whose signatures the enclave's evidence carries.
+pub(crate) enum Endorser {
+    /// The simulated vendor's, who also signs the reports.
+    Simulated(Box<Mutex<Processor>>),
+    /// AMD's, from a store; the enclave asks its own device for reports.
+    Stapled(Arc<Stapler>),
+    /// Nobody's: relying parties bring them.
+    Nobody,
+}
+
 /// Everything that the enclave may ask for.
 pub(crate) struct Services {
     configuration: Vec<u8>,
-    /// None where hardware vouches for the guest: then the enclave asks its own device.
-    processor: Option<Mutex<Processor>>,
+    endorser: Endorser,
     guest: Arc<Guest>,
 }
 
 impl Services {
-    pub(crate) fn new(
-        configuration: Vec<u8>,
-        processor: Option<Processor>,
-        guest: Arc<Guest>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(configuration: Vec<u8>, endorser: Endorser, guest: Arc<Guest>) -> Arc<Self> {
         Arc::new(Self {
             configuration,
-            processor: processor.map(Mutex::new),
+            endorser,
             guest,
         })
+    }
+
+    /// Replaces what is stapled before it ends, for as long as it is polled: a guest may run for months.
+    pub(crate) async fn keep_fresh(self: Arc<Self>) {
+        loop {
+            sleep(FRESHENING).await;
+            if let Some(Err(error)) = self.processor().map(|mut it| it.renew()) {
+                eprintln!("the simulated processor failed: {error:#}");
+            }
+            if let Endorser::Stapled(stapler) = &self.endorser {
+                Arc::clone(stapler).fetch().await;
+            }
+        }
     }
 
     /// Answers for as long as it is polled. What one asker does touches no other.
@@ -129,14 +151,17 @@ impl Services {
     }
 
     fn processor(&self) -> Option<std::sync::MutexGuard<'_, Processor>> {
-        let processor = self.processor.as_ref()?;
+        let Endorser::Simulated(processor) = &self.endorser else {
+            return None;
+        };
         Some(processor.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn endorsements(&self) -> anyhow::Result<Endorsements> {
-        match self.processor() {
-            Some(mut processor) => processor.endorsements(),
-            None => Ok(Endorsements::default()),
+        match (&self.endorser, self.processor()) {
+            (_, Some(mut processor)) => processor.endorsements(),
+            (Endorser::Stapled(stapler), None) => Ok(stapler.endorsements()),
+            (_, None) => Ok(Endorsements::default()),
         }
     }
 
@@ -183,7 +208,7 @@ mod tests {
         let processor = processor(host_data(CONFIGURATION));
         Services::new(
             CONFIGURATION.to_vec(),
-            Some(processor),
+            Endorser::Simulated(Box::new(Mutex::new(processor))),
             Arc::new(Guest::new()),
         )
     }

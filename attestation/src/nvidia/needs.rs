@@ -4,14 +4,15 @@
 //! here are letters, digits, dots, dashes and underscores, so that they may stand in an address or a file's name.
 
 use super::{
-    GpuEvidence,
+    GpuEvidence, Roots,
     chain::claimed_architecture,
+    ocsp,
     opaque::Opaque,
-    rim::Document,
+    rim::{self, Document},
     spdm::Report,
     version::{driver_rim_id, vbios_rim_id},
 };
-use crate::Rejection;
+use crate::{Rejection, Span, Time};
 
 /// A certificate that OCSP is asked about, with its issuer. Both DER; [`super::ocsp::question`] makes the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,43 @@ pub fn of_device(evidence: &GpuEvidence) -> Vec<Questioned> {
 /// Those of a manifest's certificates that NVIDIA's responder knows: all but the root.
 pub fn of_rim(bytes: &[u8]) -> Result<Vec<Questioned>, Rejection> {
     Ok(pairs(Document::parse(bytes)?.supplied_chain()))
+}
+
+/// That NVIDIA signed this manifest, and that it is of the version that its id names.
+pub fn check_rim(bytes: &[u8], id: &str, roots: &Roots, now: Time) -> Result<rim::Rim, Rejection> {
+    let manifest = rim::verify(bytes, roots, now)?;
+    let ends_in = |version: &str| {
+        id.strip_suffix(version)
+            .is_some_and(|stem| stem.ends_with('_'))
+    };
+    let version = &manifest.version;
+    if ends_in(version) || ends_in(&version.replace('.', "").to_uppercase()) {
+        return Ok(manifest);
+    }
+    Err(Rejection::RimVersionMismatch {
+        kind: "the id",
+        wanted: id.to_owned(),
+        found: version.clone(),
+    })
+}
+
+impl Questioned {
+    /// What OCSP calls the certificate, DER: its issuer's name and key, and its serial number. Equal for equal questions.
+    pub fn id(&self) -> Result<Vec<u8>, Rejection> {
+        ocsp::name_of(&self.subject, &self.issuer)
+    }
+
+    /// That this answer is fresh, signed for the issuer, about this certificate, and to `nonce` where one was asked.
+    ///
+    /// Whether it says good or revoked is a verifier's matter: a store keeps bad news too.
+    pub fn check(
+        &self,
+        answer: &[u8],
+        nonce: Option<[u8; ocsp::NONCE_SIZE]>,
+        now: Time,
+    ) -> Result<Span, Rejection> {
+        ocsp::check_answer((&self.subject, &self.issuer), answer, nonce, now)
+    }
 }
 
 fn pairs(chain: &[Vec<u8>]) -> Vec<Questioned> {

@@ -8,6 +8,7 @@ pub(crate) mod chain;
 mod crl;
 pub mod examine;
 pub mod hcl;
+pub mod needs;
 pub mod product;
 pub mod report;
 mod roots;

@@ -116,15 +116,20 @@ impl<'a> Certificate<'a> {
 
     /// That its subject is this, by common name and organisation.
     pub(crate) fn check_name(&self, names: &[&str], organisation: &str) -> Result<(), Rejection> {
-        let mut common = self.subject().iter_common_name();
-        let fits = match (common.next(), common.next()) {
-            (Some(name), None) => name.as_str().is_ok_and(|name| names.contains(&name)),
-            _ => false,
-        };
+        let fits = names.iter().any(|name| self.has_common_name(name));
         if fits && self.is_of(organisation) {
             Ok(())
         } else {
             Err(self.refuse("is not of the name that its place wants"))
+        }
+    }
+
+    /// Whether its subject has this common name and no other.
+    pub(crate) fn has_common_name(&self, wanted: &str) -> bool {
+        let mut names = self.subject().iter_common_name();
+        match (names.next(), names.next()) {
+            (Some(name), None) => name.as_str() == Ok(wanted),
+            _ => false,
         }
     }
 

@@ -3,7 +3,7 @@
 use x509_parser::prelude::CertificateRevocationList;
 
 use super::certificate::{Certificate, is_ecdsa_sha256};
-use crate::{Rejection, Time, x509};
+use crate::{Rejection, Span, Time, x509};
 
 /// Extensions that a list may have: authority key identifier and list number. Others could narrow what it says.
 const KNOWN_EXTENSIONS: [&str; 2] = ["2.5.29.35", "2.5.29.20"];
@@ -62,6 +62,18 @@ impl<'a> RevocationList<'a> {
             });
         }
         Ok(self.until)
+    }
+
+    /// When it was made and until when it holds, if `now` lies between.
+    pub(crate) fn span(&self, now: Time) -> Result<Span, Rejection> {
+        Ok(Span {
+            until: self.check_fresh(now)?,
+            from: Time(self.list.last_update().timestamp()),
+            number: self
+                .list
+                .crl_number()
+                .and_then(|number| number.try_into().ok()),
+        })
     }
 
     /// That it does not name this certificate.

@@ -11,7 +11,7 @@ use crate::{
     digest::{Hex, sha256},
 };
 
-const SIGNER: &str = "Intel SGX TCB Signing";
+pub(crate) const SIGNER: &str = "Intel SGX TCB Signing";
 /// Levels are fewer than 20, module identities fewer than 5.
 const MAX_LEVELS: usize = 256;
 
@@ -92,7 +92,7 @@ fn vouch(
 pub(crate) struct TcbInfo {
     id: String,
     version: u32,
-    issue_date: Moment,
+    pub(crate) issue_date: Moment,
     next_update: Moment,
     #[serde(with = "hex_array")]
     pub(crate) fmspc: [u8; 6],
@@ -201,7 +201,7 @@ impl EnclaveLevel {
 pub(crate) struct QeIdentity {
     id: String,
     version: u32,
-    issue_date: Moment,
+    pub(crate) issue_date: Moment,
     next_update: Moment,
     pub(crate) tcb_evaluation_data_number: u32,
     #[serde(with = "hex_array")]

@@ -10,6 +10,7 @@ mod crl;
 mod document;
 pub mod event_log;
 mod genuine;
+pub mod needs;
 mod pck;
 mod pem;
 pub mod policy;

@@ -13,7 +13,9 @@ use crate::{
     digest::Hex,
 };
 
-const INTERMEDIATES: [&str; 2] = ["Intel SGX PCK Platform CA", "Intel SGX PCK Processor CA"];
+/// For platforms of several packages, and of one.
+pub(crate) const INTERMEDIATES: [&str; 2] =
+    ["Intel SGX PCK Platform CA", "Intel SGX PCK Processor CA"];
 const LEAF: &str = "Intel SGX PCK Certificate";
 pub(crate) const ROOT: &str = "Intel SGX Root CA";
 /// 1.2.840.113741.1.13.1, as DER has it; what is inside adds numbers to it.
@@ -103,7 +105,8 @@ impl<'a> PckChain<'a> {
     }
 }
 
-fn platform(leaf: &Certificate<'_>) -> Result<Platform, Rejection> {
+/// What the certificate says about its platform. Whether Intel says so is the chain's matter.
+pub(crate) fn platform(leaf: &Certificate<'_>) -> Result<Platform, Rejection> {
     let extension = leaf
         .extension(&oid!(1.2.840.113741.1.13.1))
         .ok_or(leaf.refuse("has no SGX extension"))?;

@@ -1,9 +1,13 @@
 //! Chains of certificates as Intel's quotes and services carry them: PEM, line feeds, at most one NUL at the end.
 
+use data_encoding::BASE64;
+
 use crate::nvidia::pem;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----\n";
 const END: &str = "-----END CERTIFICATE-----";
+/// RFC 7468 §2.
+const LINE: usize = 64;
 
 /// Intel's chains have two or three.
 pub(crate) const MAX_CHAIN: usize = 4;
@@ -21,4 +25,14 @@ pub(crate) fn chain(text: &[u8]) -> Option<Vec<Vec<u8>>> {
         return None;
     }
     pem::parse(text).filter(|chain| chain.len() <= MAX_CHAIN)
+}
+
+/// A certificate in the form that [`chain`] reads.
+pub(crate) fn block(der: &[u8]) -> String {
+    let mut text = BEGIN.to_owned();
+    for line in BASE64.encode(der).as_bytes().chunks(LINE) {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    }
+    text + END + "\n"
 }

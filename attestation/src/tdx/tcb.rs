@@ -58,15 +58,24 @@ pub(crate) fn check_platform(info: &TcbInfo, platform: &Platform) -> Result<(), 
         found,
         wanted,
     };
-    if info.fmspc != platform.fmspc.0 {
-        let found = Hex(info.fmspc).to_string();
-        return Err(mismatch("FMSPC", found, platform.fmspc.to_string()));
-    }
+    check_fmspc(info, platform.fmspc)?;
     if info.pce_id != platform.pceid.0 {
         let found = Hex(info.pce_id).to_string();
         return Err(mismatch("PCEID", found, platform.pceid.to_string()));
     }
     Ok(())
+}
+
+/// That TCB info is about platforms of this family, model and stepping.
+pub(crate) fn check_fmspc(info: &TcbInfo, wanted: Hex<6>) -> Result<(), Rejection> {
+    if info.fmspc == wanted.0 {
+        return Ok(());
+    }
+    Err(Rejection::TcbInfoMismatch {
+        field: "FMSPC",
+        found: Hex(info.fmspc).to_string(),
+        wanted: wanted.to_string(),
+    })
 }
 
 /// That the TDX module is Intel's.

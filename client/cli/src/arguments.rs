@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use chrysalis_attestation::{Time, snp::vtpm::MAX_NONCE};
 use chrysalis_client::Target;
+use chrysalis_collateral::Mirrors;
 use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -27,6 +28,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Verify an enclave, or evidence in a file, against a policy
     Verify(Box<VerifyArguments>),
+    /// Fetch what evidence needs from its vendors, so that `verify` needs no network
+    Fetch(FetchArguments),
     /// Explain evidence field by field, without trusting it
     Show(ShowArguments),
     /// Verify an enclave, then ask it one question and stream the answer
@@ -57,7 +60,8 @@ pub(crate) enum PolicyCommand {
 /// What a relying party brings.
 #[derive(Debug, Args)]
 pub(crate) struct Judging {
-    /// Folder of certificates and revocation lists (.pem, .der, .crt, .cer, .crl) for evidence that carries none
+    /// A store of `chrysalis fetch`, or a folder of certificates and revocation lists (.pem, .der, .crt, .cer, .crl), for
+    /// evidence that carries none
     #[arg(long, value_name = "DIR")]
     pub(crate) collateral: Option<PathBuf>,
     /// What a rebuilder signed about the image; the policy names whose statements count
@@ -157,11 +161,18 @@ pub(crate) struct SnpArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: PathBuf,
     /// VCEK or VLEK certificate (DER, PEM, or a certificate table such as configfs-tsm's auxblob), and others of its chain
-    #[arg(long = "cert", value_name = "FILE", required = true)]
+    #[arg(
+        long = "cert",
+        value_name = "FILE",
+        required_unless_present = "collateral"
+    )]
     pub(crate) certificates: Vec<PathBuf>,
     /// The root's revocation list (DER or PEM)
     #[arg(long = "crl", value_name = "FILE")]
     pub(crate) lists: Vec<PathBuf>,
+    /// A store of `chrysalis fetch`, for what the other options do not bring
+    #[arg(long, value_name = "DIR")]
+    pub(crate) collateral: Option<PathBuf>,
     /// What the guest was asked to put into `REPORT_DATA`: up to 64 bytes in hex, filled up with zeros
     #[arg(long, value_name = "HEX", value_parser = report_data)]
     pub(crate) report_data: Option<[u8; 64]>,
@@ -258,6 +269,9 @@ pub(crate) struct NvidiaArguments {
     /// An OCSP answer (DER)
     #[arg(long = "ocsp", value_name = "FILE")]
     pub(crate) answers: Vec<PathBuf>,
+    /// A store of `chrysalis fetch`, for what the other options do not bring
+    #[arg(long, value_name = "DIR")]
+    pub(crate) collateral: Option<PathBuf>,
     /// Go without; the verdict then lists it as not checked
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<GpuInput>,
@@ -284,6 +298,40 @@ pub(crate) struct BundleArguments {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) options: VerifyOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: all of it is there. 1: a vendor's answer is no, or something in the store no longer holds. \
+                  2: not all could be asked for.\n\nExample:\n  chrysalis fetch report.bin --into collateral\n  \
+                  chrysalis fetch --status collateral\n  chrysalis verify snp --report report.bin --collateral collateral"
+)]
+pub(crate) struct FetchArguments {
+    /// Reports, quotes, GPU evidence (a bare report with its chain in PEM), saved sessions, certificates or enclaves
+    /// (https://HOST:PORT), or `-` for stdin
+    #[arg(value_name = "EVIDENCE", required_unless_present = "status")]
+    pub(crate) evidence: Vec<Subject>,
+    /// The folder to keep it in
+    #[arg(long, value_name = "DIR", required_unless_present = "status")]
+    pub(crate) into: Option<PathBuf>,
+    /// Ask another address instead of a vendor's; SERVICE is amd, intel, intel-root, nvidia-rim or nvidia-ocsp
+    #[arg(long, value_name = "SERVICE=URL", conflicts_with = "status")]
+    pub(crate) mirror: Vec<Mirrors>,
+    /// Fetch what is fresh in the folder too
+    #[arg(long, conflicts_with = "status")]
+    pub(crate) refresh: bool,
+    /// Fetch nothing: say what of this folder is fresh, and until when
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["evidence", "into"])]
+    pub(crate) status: Option<PathBuf>,
+    /// With --status: as at this moment instead of now, such as 2026-12-01T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "status")]
+    pub(crate) at: Option<Time>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Say nothing; the exit code tells
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,16 +1,92 @@
-//! Certificates and revocation lists from a folder. They are untrusted transport: each is signed by its vendor.
+//! What bears on evidence, from a folder: a store of `chrysalis fetch`, or certificates and revocation lists that somebody
+//! put together. All of it is untrusted transport: each object is signed by its vendor.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::Collateral;
+use chrysalis_attestation::{
+    Collateral,
+    nvidia::{self, GpuEvidence},
+};
+use chrysalis_client::Bring;
+use chrysalis_collateral::{Store, StoreError};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 
+use crate::{fetch::told, files, printable::printable};
+
 /// The most bytes of one file; AMD's longest list is far shorter.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_FILE: usize = 1024 * 1024;
+/// The most bytes of all files together; what every vendor has published takes less.
+const MAX_FOLDER: usize = 16 * 1024 * 1024;
+
+/// Finds what bears on each piece of evidence; nothing without a folder.
+pub(crate) fn from(folder: Option<&Path>) -> anyhow::Result<Bring> {
+    let Some(folder) = folder else {
+        return Ok(Arc::new(|_| Collateral::default()));
+    };
+    if !Store::is_at(folder) {
+        let collateral = read(folder)?;
+        return Ok(Arc::new(move |_| collateral.clone()));
+    }
+    let store = open(folder)?;
+    Ok(Arc::new(move |evidence| {
+        store.for_bundle(evidence).unwrap_or_else(|error| {
+            // Whoever judges goes on without, and says what lacks.
+            eprintln!("collateral: {}", printable(&format!("{:#}", told(&error))));
+            Collateral::default()
+        })
+    }))
+}
+
+/// Adds what a store has for a report.
+pub(crate) fn add_for_report(
+    collateral: &mut Collateral,
+    folder: &Path,
+    report: &[u8],
+) -> anyhow::Result<()> {
+    match open(folder)?.for_report(report, &collateral.certificates) {
+        Ok(found) => {
+            collateral.certificates.extend(found.certificates);
+            collateral.crls.extend(found.crls);
+            Ok(())
+        }
+        tolerated => unless_unreadable(tolerated),
+    }
+}
+
+/// Adds what a store has for GPUs.
+pub(crate) fn add_for_gpus(
+    collateral: &mut nvidia::Collateral,
+    folder: &Path,
+    gpus: &[GpuEvidence],
+) -> anyhow::Result<()> {
+    match open(folder)?.for_gpus(gpus) {
+        Ok(found) => {
+            collateral.rims.extend(found.rims);
+            collateral.ocsp.extend(found.ocsp);
+            Ok(())
+        }
+        tolerated => unless_unreadable(tolerated),
+    }
+}
+
+/// Evidence that cannot be read is the verifier's to refuse, by name.
+fn unless_unreadable<T>(found: Result<T, StoreError>) -> anyhow::Result<()> {
+    match found {
+        Ok(_) | Err(StoreError::Evidence { .. }) => Ok(()),
+        Err(error) => Err(told(&error)),
+    }
+}
+
+/// A store whose index can be read.
+fn open(folder: &Path) -> anyhow::Result<Store> {
+    let store = Store::open(folder).map_err(|error| told(&error))?;
+    store.entries().map_err(|error| told(&error))?;
+    Ok(store)
+}
 
 /// Reads every file of a known ending, in the order of their names.
-pub(crate) fn read(folder: &Path) -> anyhow::Result<Collateral> {
+fn read(folder: &Path) -> anyhow::Result<Collateral> {
     let mut paths = fs::read_dir(folder)
         .and_then(|entries| {
             entries
@@ -20,13 +96,21 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Collateral> {
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     paths.sort();
     let mut collateral = Collateral::default();
+    let mut left = MAX_FOLDER;
     for path in paths {
         let ending = path
             .extension()
             .and_then(|ending| ending.to_str())
             .unwrap_or_default();
         if matches!(ending, "pem" | "der" | "crt" | "cer" | "crl") {
-            add(&mut collateral, &path, ending == "crl")
+            let bytes = files::read(&path, MAX_FILE)?;
+            left = left.checked_sub(bytes.len()).with_context(|| {
+                let folder = folder.display();
+                format!(
+                    "{folder} holds more than {MAX_FOLDER} bytes: leave what this evidence needs"
+                )
+            })?;
+            add(&mut collateral, bytes, ending == "crl")
                 .with_context(|| format!("cannot use {}", path.display()))?;
         }
     }
@@ -39,11 +123,7 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Collateral> {
     Ok(collateral)
 }
 
-fn add(collateral: &mut Collateral, path: &Path, is_list: bool) -> anyhow::Result<()> {
-    if fs::metadata(path)?.len() > MAX_FILE {
-        bail!("it has more than {MAX_FILE} bytes");
-    }
-    let bytes = fs::read(path)?;
+fn add(collateral: &mut Collateral, bytes: Vec<u8>, is_list: bool) -> anyhow::Result<()> {
     if !bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
         let kind = if is_list {
             &mut collateral.crls

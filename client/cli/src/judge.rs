@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
     Collateral, Genuine, Time, Trusted, Verdict, policy::Policy, verdict::Check,
 };
-use chrysalis_client::{Error, RelyingParty, SavedSession, genuine, system_time};
+use chrysalis_client::{Bring, Error, RelyingParty, SavedSession, genuine, system_time};
 
 use crate::{arguments::Judging, collateral, files};
 
@@ -15,7 +15,7 @@ pub(crate) enum Judge {
     /// A policy.
     Policy(Box<RelyingParty>),
     /// The vendors' roots only: nobody said what is wanted.
-    Vendor { collateral: Collateral, now: Time },
+    Vendor { bring: Bring, now: Time },
 }
 
 /// What was found, where nothing was refused.
@@ -50,7 +50,7 @@ impl Judge {
         match policy {
             Some(path) => relying_party(path, judging).map(|party| Self::Policy(Box::new(party))),
             None => Ok(Self::Vendor {
-                collateral: read_collateral(judging)?,
+                bring: bring(judging)?,
                 now: judging.at.unwrap_or_else(system_time),
             }),
         }
@@ -68,7 +68,7 @@ impl Judge {
     pub(crate) fn session(&self, saved: &SavedSession) -> Result<Found, Error> {
         match self {
             Self::Policy(party) => party.verify_session(saved).map(trusted),
-            Self::Vendor { collateral, now } => genuine::session(saved, collateral, *now)
+            Self::Vendor { bring, now } => genuine::session(saved, bring, *now)
                 .map(Box::new)
                 .map(Found::Genuine),
         }
@@ -78,7 +78,7 @@ impl Judge {
     pub(crate) fn certificate(&self, der: &[u8]) -> Result<Found, Error> {
         match self {
             Self::Policy(party) => party.verify_certificate(der).map(trusted),
-            Self::Vendor { collateral, now } => genuine::certificate(der, collateral, *now)
+            Self::Vendor { bring, now } => genuine::certificate(der, bring, *now)
                 .map(Box::new)
                 .map(Found::Genuine),
         }
@@ -93,20 +93,21 @@ pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<Re
     let policy = Policy::parse(&text)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("the policy {} cannot be used", path.display()))?;
-    let party = RelyingParty::new(policy).with_collateral(read_collateral(judging)?);
+    let party = RelyingParty::new(policy).bringing(bring(judging)?);
     Ok(match judging.at {
         Some(moment) => party.with_clock(Arc::new(move || moment)),
         None => party,
     })
 }
 
-fn read_collateral(judging: &Judging) -> anyhow::Result<Collateral> {
-    let mut collateral = judging
-        .collateral
-        .as_deref()
-        .map_or_else(|| Ok(Collateral::default()), collateral::read)?;
-    collateral.statements = files::read_statements(&judging.statements)?;
-    Ok(collateral)
+/// What bears on evidence, and what rebuilders say, whatever the evidence.
+fn bring(judging: &Judging) -> anyhow::Result<Bring> {
+    let found = collateral::from(judging.collateral.as_deref())?;
+    let statements = files::read_statements(&judging.statements)?;
+    Ok(Arc::new(move |evidence| Collateral {
+        statements: statements.clone(),
+        ..found(evidence)
+    }))
 }
 
 fn trusted(trusted: Trusted) -> Found {

@@ -8,6 +8,7 @@
 mod arguments;
 mod chat;
 mod collateral;
+mod fetch;
 mod files;
 mod judge;
 mod log;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Verify(arguments) => verify::run(*arguments).await,
+        Command::Fetch(arguments) => fetch::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
         Command::Chat(arguments) => chat::run(arguments).await,
         Command::Proxy(arguments) => proxy::run(arguments).await,

@@ -1,6 +1,6 @@
 //! What a command looks at: an enclave over the network, or bytes from a file, told apart by what they are.
 
-use std::{fs::File, io::Read, path::PathBuf, str::FromStr};
+use std::{fmt, fs::File, io::Read, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{bundle::Evidence, snp::report::REPORT_SIZE};
@@ -15,6 +15,17 @@ pub(crate) enum Subject {
     Enclave(Target),
     File(PathBuf),
     Stdin,
+}
+
+/// As messages name it.
+impl fmt::Display for Subject {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enclave(_) => to.write_str("what the enclave sent"),
+            Self::File(path) => path.display().fmt(to),
+            Self::Stdin => to.write_str("what came on stdin"),
+        }
+    }
 }
 
 /// What bytes turned out to be.
@@ -69,7 +80,7 @@ pub(crate) async fn load(subject: &Subject) -> anyhow::Result<Artifact> {
             .read_to_end(&mut bytes)
             .context("cannot read stdin")?,
     };
-    Artifact::recognise(&bytes)
+    Artifact::recognise(&bytes).with_context(|| format!("cannot use {subject}"))
 }
 
 impl Artifact {

@@ -10,12 +10,15 @@ mod question;
 use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, digest};
 use x509_parser::{der_parser::oid, oid_registry::Oid};
 
-use self::answer::{Answer, Responder, Single, Status};
+use self::{
+    answer::{Answer, Responder, Single, Status},
+    question::certificate_id,
+};
 use super::{
     certificate::{Certificate, Signatures},
     inspection::ensure,
 };
-use crate::{Rejection, Time};
+use crate::{Rejection, Span, Time};
 
 pub use question::{NONCE_SIZE, question};
 
@@ -25,6 +28,10 @@ pub const MAX_ANSWER_SIZE: usize = 16 * 1024;
 pub const MAX_ANSWERS: usize = 64;
 /// How long an answer without nextUpdate counts. NVIDIA's live for a day and say so.
 const DEFAULT_LIFETIME: i64 = 3600;
+
+/// What the two certificates of a question are called in messages.
+const QUESTIONED: &str = "questioned";
+const ISSUING: &str = "issuing";
 
 /// 1.3.14.3.2.26
 const OID_SHA1: &[u8] = &[0x2B, 0x0E, 0x03, 0x02, 0x1A];
@@ -126,6 +133,38 @@ impl<'a> Answers<'a> {
         }
         best
     }
+}
+
+/// What a question calls a certificate, DER. Neither certificate is verified here.
+pub(super) fn name_of(subject: &[u8], issuer: &[u8]) -> Result<Vec<u8>, Rejection> {
+    let subject = Certificate::parse(subject, QUESTIONED)?;
+    let issuer = Certificate::parse(issuer, ISSUING)?;
+    Ok(certificate_id(&subject, &issuer))
+}
+
+/// That an answer is about `subject`, signed for `issuer`, and fresh; whatever it says.
+pub(super) fn check_answer(
+    (subject, issuer): (&[u8], &[u8]),
+    der: &[u8],
+    nonce: Option<[u8; NONCE_SIZE]>,
+    now: Time,
+) -> Result<Span, Rejection> {
+    let subject = Certificate::parse(subject, QUESTIONED)?;
+    let issuer = Certificate::parse(issuer, ISSUING)?;
+    let answer = Answer::parse(der)?;
+    let single = answer
+        .about(|id| is_about(id, &subject, &issuer))?
+        .ok_or(Rejection::OcspMissing { which: QUESTIONED })?;
+    check_responder(&answer, &issuer, now, &mut Signatures::default())?;
+    let terms = Terms {
+        stapled: true,
+        hold: true,
+    };
+    Ok(Span {
+        from: single.this_update,
+        until: check_freshness(&answer, single, nonce, terms, now)?,
+        number: None,
+    })
 }
 
 /// Names a certificate by its issuer and serial number.

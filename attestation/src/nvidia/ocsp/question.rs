@@ -2,7 +2,7 @@
 
 use ring::digest::{SHA384, digest};
 
-use super::{OID_NONCE, OID_SHA384};
+use super::{ISSUING, OID_NONCE, OID_SHA384, QUESTIONED};
 use crate::{
     Rejection,
     nvidia::{
@@ -20,8 +20,8 @@ pub fn question(
     issuer: &[u8],
     nonce: &[u8; NONCE_SIZE],
 ) -> Result<Vec<u8>, Rejection> {
-    let subject = Certificate::parse(subject, "questioned")?;
-    let issuer = Certificate::parse(issuer, "issuing")?;
+    let subject = Certificate::parse(subject, QUESTIONED)?;
+    let issuer = Certificate::parse(issuer, ISSUING)?;
     let extension = encode(
         tag::SEQUENCE,
         &[
@@ -39,7 +39,7 @@ pub fn question(
 }
 
 /// `CertID`, with SHA-384.
-fn certificate_id(subject: &Certificate<'_>, issuer: &Certificate<'_>) -> Vec<u8> {
+pub(super) fn certificate_id(subject: &Certificate<'_>, issuer: &Certificate<'_>) -> Vec<u8> {
     encode(
         tag::SEQUENCE,
         &[

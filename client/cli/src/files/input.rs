@@ -34,6 +34,8 @@ pub(crate) fn read(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     if bytes.len() > limit {
         bail!("{} has more than {limit} bytes", path.display());
     }
+    // Reading doubles the room as it goes, and many files are kept at once.
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

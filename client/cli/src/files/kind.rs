@@ -144,13 +144,17 @@ fn is_event_log(bytes: &[u8]) -> bool {
     first.is_some_and(|data| data.starts_with(b"Spec ID Event"))
 }
 
-/// What hex text stands for; `None` if the bytes are no hex text.
+/// Hex text of the longest evidence that comes so, a quote or Azure's wrapping, with room for line breaks.
+const MAX_HEX: usize = 3 * hcl::MAX_SIZE;
+
+/// What hex text stands for; `None` if the bytes are no hex text, or too many to be evidence.
 pub(super) fn unhex(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = bytes.trim_ascii();
-    let digits = text
-        .iter()
-        .all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
-    if text.is_empty() || !digits {
+    let digits = || {
+        text.iter()
+            .all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace())
+    };
+    if text.is_empty() || text.len() > MAX_HEX || !digits() {
         return None;
     }
     let compact: Vec<u8> = text
@@ -211,5 +215,11 @@ mod tests {
         ] {
             assert_eq!(Kind::of(&bytes), kind, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn hex_text_longer_than_any_evidence_is_left_as_it_is() {
+        assert!(unhex(&vec![b'0'; MAX_HEX]).is_some());
+        assert_eq!(unhex(&vec![b'0'; MAX_HEX + 2]), None);
     }
 }

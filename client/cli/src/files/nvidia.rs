@@ -25,13 +25,14 @@ use super::{
 use crate::{
     Outcome,
     arguments::{GpuInput, NvidiaArguments},
+    collateral,
 };
 
 pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let has_policy = options.policy.is_some();
     let policy = policy(arguments)?;
-    let collateral = Collateral {
+    let mut collateral = Collateral {
         rims: read_all(&arguments.rims, "a RIM", &[Kind::Xml])?,
         ocsp: read_all(&arguments.answers, "an OCSP answer", &[Kind::OtherDer])?
             .into_iter()
@@ -40,6 +41,9 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     };
     let finding = match evidence(arguments)? {
         Ok(evidence) => {
+            if let Some(folder) = &arguments.collateral {
+                collateral::add_for_gpus(&mut collateral, folder, &evidence)?;
+            }
             let question = Question {
                 nonce: &arguments.nonce,
                 roots: &Roots::nvidia(),
@@ -106,7 +110,10 @@ fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidenc
             "{} brings the chains of its GPUs: leave --chain out",
             arguments.report.display()
         ),
-        (false, None) => bail!("a bare report needs its certificates: give them with --chain"),
+        (false, None) => bail!(
+            "{} brings no certificates, and a bare report needs them: give them with --chain",
+            arguments.report.display()
+        ),
         _ => {}
     }
     let report = unhex(&report).unwrap_or(report);

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     Outcome,
     arguments::{SnpArguments, SnpInput},
+    collateral,
 };
 
 const WITHOUT_CRL: &str = "--without crl";
@@ -60,11 +61,13 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
     }
     let statements = read_statements(&arguments.statements)?;
     let finding = match gather(&certificates, lists) {
-        Ok(collateral) => {
-            let collateral = Collateral {
-                statements,
-                ..collateral
-            };
+        Ok(mut collateral) => {
+            collateral.statements = statements;
+            if let Some(folder) = &arguments.collateral {
+                // A wrapping that cannot be taken off is refused below, by name.
+                let bare = hcl::unwrap(&report).map_or(&report[..], |wrapped| wrapped.report);
+                collateral::add_for_report(&mut collateral, folder, bare)?;
+            }
             let roots = policy
                 .as_ref()
                 .map_or_else(Roots::amd, |policy| policy.roots().amd);

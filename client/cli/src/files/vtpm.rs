@@ -44,7 +44,10 @@ impl Files {
                 .map(Some);
         }
         let Some(signature) = signature else {
-            bail!("a quote needs its signature: give --tpm-signature, or the quote as JSON");
+            bail!(
+                "{} brings no signature, and a quote needs one: give --tpm-signature, or the quote as JSON",
+                path.display()
+            );
         };
         Ok(Some(Self {
             quote: plain(quote),

@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, bail};
 use chrysalis_attestation::release::{MAX_ENVELOPE, MAX_TEXT, leaf_hash};
 
-use crate::files::{read_limited, write_whole};
+use crate::files::{read, write_whole};
 
 /// The most entries: a release a week for a thousand years. Each addition rewrites every proof.
 const MAX_ENTRIES: usize = 50_000;
@@ -99,7 +99,7 @@ impl Folder<'_> {
 fn if_there(path: &Path, limit: usize) -> anyhow::Result<Option<Vec<u8>>> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        _ => read_limited(path, limit).map(Some),
+        _ => read(path, limit).map(Some),
     }
 }
 

@@ -19,7 +19,7 @@ use tree::Tree;
 
 use crate::{
     Outcome,
-    files::read_limited,
+    files::read,
     printable::{print, printable},
     release::{SigningKey, State, read_public, refused},
 };
@@ -28,7 +28,7 @@ pub(crate) fn run(command: &LogCommand) -> anyhow::Result<Outcome> {
     match command {
         LogCommand::Append(arguments) => append(arguments),
         LogCommand::Prove(arguments) => {
-            let entry = read_limited(&arguments.file, MAX_ENVELOPE)?;
+            let entry = read(&arguments.file, MAX_ENVELOPE)?;
             let proof = proof_of(&arguments.folder, &entry)?;
             print(&String::from_utf8_lossy(&proof))?;
             Ok(Outcome::Yes)
@@ -83,7 +83,7 @@ fn append(arguments: &AppendArguments) -> anyhow::Result<Outcome> {
     }
     let before = entries.len();
     for path in &arguments.files {
-        let entry = read_limited(path, MAX_ENVELOPE)?;
+        let entry = read(path, MAX_ENVELOPE)?;
         if entries.contains(&entry) {
             bail!("{} is in the log already", path.display());
         }
@@ -115,7 +115,7 @@ fn verify(arguments: &VerifyLogArguments) -> anyhow::Result<Outcome> {
     let mut state = State::open()?;
     let found = match &arguments.entry {
         Some(path) => {
-            let entry = read_limited(path, MAX_ENVELOPE)?;
+            let entry = read(path, MAX_ENVELOPE)?;
             verify_inclusion(&entry, &folder.proof(&entry)?, &key)
         }
         None => {

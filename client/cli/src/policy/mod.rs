@@ -2,7 +2,7 @@
 
 mod release;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::Context;
 use chrysalis_attestation::{
@@ -15,10 +15,15 @@ use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 use crate::{
     Outcome,
     arguments::PolicyInitArguments,
+    files,
     printable::{print, printable},
     release::refused,
     subject::Artifact,
 };
+
+/// An enclave takes no longer configuration from its host.
+const MAX_CONFIGURATION: usize = 64 * 1024;
+const MAX_CERTIFICATE: usize = 64 * 1024;
 
 /// What is to be trusted, of whichever origin.
 struct Wanted {
@@ -33,8 +38,7 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
     } else {
         CommandLine::Simulated
     };
-    let configuration = fs::read(&arguments.configuration)
-        .with_context(|| format!("cannot read {}", arguments.configuration.display()))?;
+    let configuration = files::read(&arguments.configuration, MAX_CONFIGURATION)?;
     let wanted = match (&arguments.release, &arguments.key, &arguments.image) {
         (Some(manifest), Some(key), _) => match release::wanted(manifest, key, which)? {
             Ok(wanted) => wanted,
@@ -89,7 +93,7 @@ fn of_image(
 }
 
 fn certificate(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = fs::read(path).with_context(|| {
+    let bytes = files::read(path, MAX_CERTIFICATE).with_context(|| {
         format!("cannot read {}; `chrysalis-host run` writes the simulated root as ark.pem in its state folder", path.display())
     })?;
     match Artifact::recognise(&bytes) {

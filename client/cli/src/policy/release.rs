@@ -15,7 +15,7 @@ use chrysalis_measure::CommandLine;
 
 use super::Wanted;
 use crate::{
-    files::read_limited,
+    files::read,
     release::{State, read_public},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn wanted(
     which: CommandLine,
 ) -> anyhow::Result<Result<Wanted, Rejection>> {
     let key = read_public(key)?;
-    let manifest = read_limited(manifest, MAX_ENVELOPE)?;
+    let manifest = read(manifest, MAX_ENVELOPE)?;
     let mut state = State::open()?;
     let seen = state.release(&key.id());
     let verified = match Release::verify(&manifest, &key, system_time(), seen) {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Outcome,
-    files::{read_limited, write_whole},
+    files::{read, write_whole},
     printable::{print, printable},
 };
 
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
         .map(SigningKey::read)
         .transpose()?;
     let key = read_public(&arguments.key)?;
-    let manifest = read_limited(&arguments.against, MAX_ENVELOPE)?;
+    let manifest = read(&arguments.against, MAX_ENVELOPE)?;
     // A release that ended, or is not the newest, can be audited as well: this asks what it is, not whether to use it.
     let signed = match Release::signed(&manifest, &key) {
         Ok(signed) => signed,

@@ -14,7 +14,7 @@ use ring::digest::{Context as Hash, SHA256};
 use serde::Deserialize;
 
 use super::arguments::Shapes;
-use crate::files::read_limited;
+use crate::files::read;
 
 /// A description names some dozen files.
 const MAX_DESCRIPTION: usize = 1024 * 1024;
@@ -60,13 +60,13 @@ struct SnpShape {
 /// Reads, hashes and measures a folder for these machines, or for those of other measurements.
 pub(super) fn describe(folder: &Path, wanted: &Wanted<'_>) -> anyhow::Result<Described> {
     let path = folder.join("image.json");
-    let description: Description = serde_json::from_slice(&read_limited(&path, MAX_DESCRIPTION)?)
+    let description: Description = serde_json::from_slice(&read(&path, MAX_DESCRIPTION)?)
         .with_context(|| {
-        format!(
-            "{} is no description of an image; build it again",
-            path.display()
-        )
-    })?;
+            format!(
+                "{} is no description of an image; build it again",
+                path.display()
+            )
+        })?;
     let mut files = Vec::new();
     for Named { path, sha256 } in description.files {
         let found = sha256_of(&folder.join(&path))?;

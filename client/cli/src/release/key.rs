@@ -11,7 +11,7 @@ use ring::{
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use zeroize::Zeroizing;
 
-use crate::files::read_limited;
+use crate::files::read;
 
 /// A PEM file with such a key has some 240 bytes.
 const MAX_FILE: usize = 16 * 1024;
@@ -88,7 +88,7 @@ impl SigningKey {
 
 /// Reads a public key.
 pub(crate) fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
-    let file = read_limited(path, MAX_FILE)?;
+    let file = read(path, MAX_FILE)?;
     PublicKey::read(&file).map_err(|rejection| {
         anyhow::anyhow!("{}: {rejection}; {}", path.display(), rejection.hint())
     })

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Outcome,
-    files::{read_limited, write_whole},
+    files::{read, write_whole},
     printable::print,
 };
 
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
 
 /// `[genoa]` and its kin, each with every component.
 fn floors(path: &Path) -> anyhow::Result<BTreeMap<Product, MinimumTcb>> {
-    let text = String::from_utf8(read_limited(path, MAX_FLOORS)?).unwrap_or_default();
+    let text = String::from_utf8(read(path, MAX_FLOORS)?).unwrap_or_default();
     toml::from_str(&text).with_context(|| {
         format!(
             "{} has no firmware levels; write [genoa] with bootloader, tee, snp and microcode",

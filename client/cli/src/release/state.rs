@@ -17,7 +17,7 @@ use chrysalis_attestation::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::files::{read_limited, write_whole};
+use crate::files::{read, write_whole};
 
 /// A thousand keys.
 const MAX_FILE: usize = 256 * 1024;
@@ -73,7 +73,7 @@ impl State {
         let seen = match fs::metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Everything::default(),
             _ => {
-                let text = String::from_utf8(read_limited(&path, MAX_FILE)?).ok();
+                let text = String::from_utf8(read(&path, MAX_FILE)?).ok();
                 let seen = text.as_deref().map(toml::from_str);
                 match seen {
                     Some(Ok(seen)) => seen,

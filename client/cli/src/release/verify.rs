@@ -14,7 +14,7 @@ use super::{arguments::VerifyReleaseArguments, key::read_public, state::State};
 use crate::{
     Outcome,
     arguments::Format,
-    files::read_limited,
+    files::read,
     log,
     printable::{print, printable},
 };
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &VerifyReleaseArguments) -> anyhow::Result<Outcome>
         (Some(folder), Some(key)) => Some((folder.as_path(), read_public(key)?)),
         _ => None,
     };
-    let manifest = read_limited(&arguments.manifest, MAX_ENVELOPE)?;
+    let manifest = read(&arguments.manifest, MAX_ENVELOPE)?;
     let now = arguments.at.unwrap_or_else(system_time);
     let mut state = State::open()?;
     let found = Release::verify(&manifest, &key, now, state.release(&key.id()));

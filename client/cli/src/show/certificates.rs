@@ -8,6 +8,11 @@ use x509_parser::{
 
 use super::Page;
 
+/// Whether these bytes are a certificate and nothing else.
+pub(super) fn is_certificate(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty())
+}
+
 /// Whether a certificate says that its vendor is simulated. Only a hint for people: who lies would not say so.
 pub(super) fn is_simulated(der: &[u8]) -> bool {
     X509Certificate::from_der(der)

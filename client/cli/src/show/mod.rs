@@ -6,6 +6,7 @@ mod report;
 
 use std::fmt::Write;
 
+use anyhow::{Context, bail};
 use chrysalis_attestation::{
     binding::Session,
     bundle::{CpuReport, Evidence},
@@ -24,7 +25,10 @@ pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
     let mut page = Page::default();
     match subject::load(&arguments.subject).await? {
         Artifact::Session(saved) => session(&mut page, &saved)?,
-        Artifact::Certificate(der) => certificate(&mut page, &der),
+        Artifact::Certificate(der) => {
+            certificate(&mut page, &der)
+                .with_context(|| format!("cannot show {}", arguments.subject))?;
+        }
         Artifact::Bundle(bundle) => evidence(&mut page, &bundle),
         Artifact::Report(bytes) => report::show(&mut page, &bytes),
     }
@@ -67,7 +71,13 @@ fn session(page: &mut Page, saved: &SavedSession) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn certificate(page: &mut Page, der: &[u8]) {
+fn certificate(page: &mut Page, der: &[u8]) -> anyhow::Result<()> {
+    if !certificates::is_certificate(der) {
+        bail!(
+            "{} bytes of DER that are no X.509 certificate, so there is nothing to show",
+            der.len()
+        );
+    }
     page.heading("certificate", "as the peer shows it in the TLS handshake");
     certificates::certificate(page, der);
     match Evidence::from_certificate(der) {
@@ -81,6 +91,7 @@ fn certificate(page: &mut Page, der: &[u8]) {
         }
         Err(refused) => page.row("evidence", "none", &refused.to_string()),
     }
+    Ok(())
 }
 
 fn evidence(page: &mut Page, evidence: &Evidence) {

@@ -1,0 +1,149 @@
+//! One HTTP exchange: rustls on ring, the system's roots, no redirects, every byte counted.
+//!
+//! TLS keeps others from watching and meddling; nothing rests on it, because every object is signed by its vendor.
+
+use std::{io::ErrorKind, sync::Arc, time::Duration};
+
+use ureq::{
+    Agent,
+    http::{HeaderMap, Response},
+    tls::{Certificate, RootCerts, TlsConfig},
+};
+
+use crate::error::Trouble;
+
+/// The most bytes of one answer. Intel's longest list and NVIDIA's longest manifest have less than a tenth of it.
+pub(crate) const MAX_ANSWER: u64 = 1024 * 1024;
+/// The most bytes of an answer's header; Intel's issuer chains are there.
+const MAX_HEADER: usize = 64 * 1024;
+/// The header of Intel's answers that brings the issuer chain.
+const ISSUER_CHAINS: [&str; 3] = [
+    "tcb-info-issuer-chain",
+    "sgx-enclave-identity-issuer-chain",
+    "sgx-pck-crl-issuer-chain",
+];
+
+/// A client, with its connections.
+#[derive(Debug)]
+pub struct Http(Agent);
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<String>,
+    /// Percent-encoded PEM.
+    pub(crate) issuers: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why nothing came back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// Another attempt may do better.
+    Passing(Trouble),
+    /// More than [`MAX_ANSWER`].
+    TooLarge,
+    /// No HTTP, or an address that is none.
+    Form,
+}
+
+impl Http {
+    /// Trusts the roots that the system trusts, so that a cache inside a company needs no option. Proxies are the
+    /// environment's (`HTTPS_PROXY`, `NO_PROXY`).
+    pub fn new() -> Self {
+        let found = rustls_native_certs::load_native_certs();
+        let roots: Vec<Certificate<'static>> = found
+            .certs
+            .iter()
+            .map(|root| Certificate::from_der(root).to_owned())
+            .collect();
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(RootCerts::new_with_certs(&roots))
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_response_header_size(MAX_HEADER)
+            .user_agent(concat!("chrysalis/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self(config.new_agent())
+    }
+
+    /// GET, or POST of an OCSP question, and the whole answer.
+    pub(crate) fn ask(
+        &self,
+        url: &str,
+        question: Option<&[u8]>,
+        patience: Duration,
+    ) -> Result<Reply, Broken> {
+        let answered = match question {
+            None => self
+                .0
+                .get(url)
+                .config()
+                .timeout_global(Some(patience))
+                .build()
+                .call(),
+            Some(question) => self
+                .0
+                .post(url)
+                .config()
+                .timeout_global(Some(patience))
+                .build()
+                .content_type("application/ocsp-request")
+                .header("accept", "application/ocsp-response")
+                .send(question),
+        };
+        let (head, mut body) = answered.map_err(|error| broken(&error))?.into_parts();
+        let head = Response::from_parts(head, ());
+        let body = body
+            .with_config()
+            .limit(MAX_ANSWER)
+            .read_to_vec()
+            .map_err(|error| broken(&error))?;
+        let headers = head.headers();
+        Ok(Reply {
+            status: head.status().as_u16(),
+            retry_after: text(headers, "retry-after"),
+            issuers: ISSUER_CHAINS.iter().find_map(|name| text(headers, name)),
+            body,
+        })
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The one value of a header; two would have two meanings.
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn broken(error: &ureq::Error) -> Broken {
+    use ureq::Error;
+    let passing = Broken::Passing;
+    match error {
+        Error::BodyExceedsLimit(_) => Broken::TooLarge,
+        Error::Timeout(_) => passing(Trouble::Stalled),
+        Error::Io(error) => match error.kind() {
+            ErrorKind::UnexpectedEof => passing(Trouble::Truncated),
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => passing(Trouble::Stalled),
+            _ => passing(Trouble::Unreachable(error.to_string())),
+        },
+        Error::Protocol(_) | Error::Http(_) | Error::BadUri(_) | Error::LargeResponseHeader(..) => {
+            Broken::Form
+        }
+        other => passing(Trouble::Unreachable(other.to_string())),
+    }
+}

@@ -1,0 +1,106 @@
+//! The objects that vendors publish, each by what identifies it. Where it lies on the network: `address`.
+
+use std::fmt;
+
+use chrysalis_attestation::{
+    digest::{Hex, sha256},
+    nvidia::needs::Questioned,
+    snp::{needs::Chip, product::Product},
+    tdx::needs::Authority,
+};
+
+/// Digits of a chip's identity or of a digest that a person is shown.
+const SHOWN_DIGITS: usize = 12;
+
+/// One object of a vendor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Object {
+    /// AMD's certificate of a chip's key at a firmware level.
+    Vcek(Chip),
+    /// AMD's revocation list of a product line, as published for chains that end in a VCEK.
+    VcekList(Product),
+    /// The same as published for chains that end in a VLEK.
+    VlekList(Product),
+    /// Intel's word on the platforms of a family, model and stepping.
+    TcbInfo(Hex<6>),
+    /// Intel's word on the quoting enclave of TDs.
+    QeIdentity,
+    /// The revocation list of the authority that issued a PCK certificate.
+    PckList(Authority),
+    /// The revocation list of Intel's root, whose certificate this is, DER.
+    RootList(Vec<u8>),
+    /// NVIDIA's reference manifest of a driver or VBIOS, by its id.
+    Rim(String),
+    /// NVIDIA's answer on whether it still stands by a certificate.
+    Ocsp(Questioned),
+}
+
+impl Object {
+    /// Its file's name in a store, with `/` between folders; people read it too.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Vcek(chip) => format!(
+                "amd/vcek/{}-{}.der",
+                hex::encode(&chip.hardware_id),
+                hex::encode(chip.tcb.encode().0)
+            ),
+            Self::VcekList(product) => format!("amd/{}/crl.der", lower(*product)),
+            Self::VlekList(product) => format!("amd/{}/vlek-crl.der", lower(*product)),
+            Self::TcbInfo(fmspc) => format!("intel/{fmspc}/tcb.json"),
+            Self::QeIdentity => "intel/qe-identity.json".to_owned(),
+            Self::PckList(authority) => format!("intel/pck-{}-crl.der", authority.name()),
+            Self::RootList(_) => "intel/root-crl.der".to_owned(),
+            Self::Rim(id) => format!("nvidia/rim/{id}.xml"),
+            Self::Ocsp(questioned) => format!("nvidia/ocsp/{}.der", digest_of(questioned)),
+        }
+    }
+
+    /// Whether a newer one takes the place of an older one. A chip's certificate at one level says the same whenever it was
+    /// issued, and AMD issues it at each request.
+    pub(crate) fn has_successors(&self) -> bool {
+        !matches!(self, Self::Vcek(_))
+    }
+}
+
+/// For people, on one line.
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vcek(chip) => {
+                let id = short(&hex::encode(&chip.hardware_id));
+                write!(f, "VCEK of chip {id} at {}", chip.tcb)
+            }
+            Self::VcekList(product) => write!(f, "AMD's revocation list for {product}"),
+            Self::VlekList(product) => {
+                write!(f, "AMD's revocation list for {product}, VLEK chains")
+            }
+            Self::TcbInfo(fmspc) => write!(f, "Intel's TCB info for FMSPC {fmspc}"),
+            Self::QeIdentity => f.write_str("Intel's QE identity for TDs"),
+            Self::PckList(authority) => {
+                write!(f, "Intel's revocation list of the {} CA", authority.name())
+            }
+            Self::RootList(_) => f.write_str("Intel's revocation list of the root"),
+            Self::Rim(id) => write!(f, "NVIDIA's manifest {id}"),
+            Self::Ocsp(questioned) => {
+                let id = short(&digest_of(questioned));
+                write!(f, "NVIDIA's OCSP answer {id}")
+            }
+        }
+    }
+}
+
+/// SHA-256 of what OCSP calls the certificate; a certificate that cannot be read has none, and no answer either.
+fn digest_of(questioned: &Questioned) -> String {
+    let id = questioned
+        .id()
+        .unwrap_or_else(|_| questioned.subject.clone());
+    hex::encode(sha256(&[&id]))
+}
+
+fn lower(product: Product) -> String {
+    product.name().to_lowercase()
+}
+
+fn short(digits: &str) -> String {
+    digits.chars().take(SHOWN_DIGITS).chain(['…']).collect()
+}

@@ -1,0 +1,138 @@
+//! From a store to what the verifiers take: the one seam between files that were fetched and evidence that is judged.
+//!
+//! What is not there is left out, and the verifier says what it lacked. Nothing is judged here, not even freshness.
+
+use chrysalis_attestation::{
+    Collateral,
+    bundle::{CpuReport, Evidence},
+    nvidia::{self, GpuEvidence, ocsp::OcspAnswer},
+    snp::needs::Chip,
+    tdx::{self, split_answer},
+};
+
+use crate::{
+    error::StoreError,
+    intel,
+    object::Object,
+    store::Store,
+    wish::{Wish, following},
+};
+
+/// An object, with its file if it is there.
+type Found = (Object, Option<Vec<u8>>);
+
+impl Store {
+    /// Certificates and revocation lists for an SEV-SNP report, those that came with it left out.
+    pub fn for_report(
+        &self,
+        report: &[u8],
+        certificates: &[Vec<u8>],
+    ) -> Result<Collateral, StoreError> {
+        self.of_amd(Wish::of_report(report, certificates)?)
+    }
+
+    /// The same for all reports of a chip at a firmware level: what a host staples.
+    pub fn for_chip(&self, chip: Chip) -> Result<Collateral, StoreError> {
+        self.of_amd(Wish::of_chip(chip))
+    }
+
+    /// The same for a bundle, those left out that it carries.
+    pub fn for_bundle(&self, bundle: &Evidence) -> Result<Collateral, StoreError> {
+        match &bundle.cpu {
+            CpuReport::Snp(report) => self.for_report(report, &bundle.endorsements.certificates),
+            _ => Ok(Collateral::default()),
+        }
+    }
+
+    /// Everything that Intel says about a quote's platform; all of it must be there.
+    pub fn for_quote(&self, quote: &[u8]) -> Result<tdx::Collateral, StoreError> {
+        let mut lacks = Vec::new();
+        let [mut info, mut identity, mut pck_list, mut root_list] = [const { Vec::new() }; 4];
+        for (object, file) in self.closure(Wish::of_quote(quote)?)? {
+            let Some(file) = file else {
+                lacks.push(object.to_string());
+                continue;
+            };
+            match object {
+                Object::TcbInfo(_) => info = file,
+                Object::QeIdentity => identity = file,
+                Object::PckList(_) => pck_list = file,
+                Object::RootList(_) => root_list = file,
+                _ => {}
+            }
+        }
+        if !lacks.is_empty() {
+            return Err(StoreError::Lacks(lacks));
+        }
+        let (tcb_info, tcb_info_signature, tcb_info_issuer_chain) =
+            self.signed(&info, "tcbInfo", "tcb.json")?;
+        let (qe_identity, qe_identity_signature, qe_identity_issuer_chain) =
+            self.signed(&identity, "enclaveIdentity", "qe-identity.json")?;
+        Ok(tdx::Collateral {
+            pck_crl_issuer_chain: tdx::needs::issuer_chain(quote)?,
+            root_ca_crl: root_list,
+            pck_crl: pck_list,
+            tcb_info_issuer_chain,
+            tcb_info,
+            tcb_info_signature,
+            qe_identity_issuer_chain,
+            qe_identity,
+            qe_identity_signature,
+        })
+    }
+
+    /// Manifests and OCSP answers for GPUs. The answers count as stapled: this verifier's nonce is in none of them.
+    pub fn for_gpus(&self, gpus: &[GpuEvidence]) -> Result<nvidia::Collateral, StoreError> {
+        let mut collateral = nvidia::Collateral::default();
+        for (object, file) in self.closure(Wish::of_gpus(gpus)?)? {
+            match object {
+                Object::Rim(_) => collateral.rims.extend(file),
+                Object::Ocsp(_) => {
+                    let answers = file.map(|der| OcspAnswer { der, nonce: None });
+                    collateral.ocsp.extend(answers);
+                }
+                _ => {}
+            }
+        }
+        Ok(collateral)
+    }
+
+    fn of_amd(&self, wish: Wish) -> Result<Collateral, StoreError> {
+        let mut collateral = Collateral::default();
+        for (object, file) in self.closure(wish)? {
+            match object {
+                Object::Vcek(_) => collateral.certificates.extend(file),
+                Object::VcekList(_) | Object::VlekList(_) => collateral.crls.extend(file),
+                _ => {}
+            }
+        }
+        Ok(collateral)
+    }
+
+    /// All that is wished for, and all that it needs in turn, each with its file if it is there.
+    fn closure(&self, mut wish: Wish) -> Result<Vec<Found>, StoreError> {
+        let mut found = Vec::new();
+        while let Some(object) = wish.objects.get(found.len()).cloned() {
+            let file = self.read(&object)?.map(|kept| kept.file);
+            for next in file.iter().flat_map(|file| following(&object, file)) {
+                wish.add(next);
+            }
+            found.push((object, file));
+        }
+        Ok(found)
+    }
+
+    fn signed(
+        &self,
+        file: &[u8],
+        object: &str,
+        name: &str,
+    ) -> Result<(String, [u8; 64], String), StoreError> {
+        let (answer, chain) = str::from_utf8(file)
+            .ok()
+            .and_then(intel::split)
+            .ok_or_else(|| StoreError::Damaged(self.folder().join("intel").join(name)))?;
+        let (body, signature) = split_answer(&answer, object)?;
+        Ok((body.to_owned(), signature, chain))
+    }
+}

@@ -1,0 +1,153 @@
+//! What evidence needs, read from evidence that nobody has verified yet: it says what to ask for, and nothing else.
+
+use chrysalis_attestation::{
+    Rejection,
+    bundle::{CpuReport, Evidence},
+    nvidia::{
+        GpuEvidence,
+        needs::{of_device, of_rim, rim_ids},
+    },
+    roots,
+    snp::needs::{Chip, ReportKey, claimed_product, report_key},
+    tdx::needs::{Wanted, of_quote},
+};
+
+use crate::object::Object;
+
+/// Objects to have, and certificates that came along.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    pub(crate) objects: Vec<Object>,
+    /// DER, untrusted: a simulated root travels with its evidence.
+    pub(crate) certificates: Vec<Vec<u8>>,
+}
+
+impl Wish {
+    /// Of an SEV-SNP report, 1184 bytes, with the certificates that came with it, DER.
+    ///
+    /// A VCEK that came along is not fetched. A VLEK is never at AMD's service: its cloud provider hands it out.
+    pub fn of_report(report: &[u8], certificates: &[Vec<u8>]) -> Result<Self, Rejection> {
+        let mut wish = Self {
+            objects: Vec::new(),
+            certificates: certificates.to_vec(),
+        };
+        match report_key(report)? {
+            ReportKey::Provider(product) => {
+                wish.add(Object::VcekList(product));
+                wish.add(Object::VlekList(product));
+            }
+            ReportKey::Chip(chip) => {
+                match certificates.iter().find_map(|der| chip.is_named_by(der)) {
+                    Some(product) => wish.add(Object::VcekList(product)),
+                    None => wish.extend(Self::of_chip(chip)),
+                }
+            }
+        }
+        Ok(wish)
+    }
+
+    /// Of a chip at a firmware level: what all its reports need.
+    pub fn of_chip(chip: Chip) -> Self {
+        let mut wish = Self::default();
+        let known = match &chip.products[..] {
+            [product] => Some(*product),
+            _ => None,
+        };
+        wish.add(Object::Vcek(chip));
+        if let Some(product) = known {
+            wish.add(Object::VcekList(product));
+        }
+        wish
+    }
+
+    /// Of a TD's quote.
+    pub fn of_quote(quote: &[u8]) -> Result<Self, Rejection> {
+        let Wanted {
+            fmspc,
+            authority,
+            root,
+        } = of_quote(quote)?;
+        Ok(Self {
+            objects: vec![
+                Object::TcbInfo(fmspc),
+                Object::QeIdentity,
+                Object::PckList(authority),
+                Object::RootList(root),
+            ],
+            certificates: Vec::new(),
+        })
+    }
+
+    /// Of GPUs. What their manifests need in turn is known once those are there.
+    pub fn of_gpus(gpus: &[GpuEvidence]) -> Result<Self, Rejection> {
+        let mut wish = Self::default();
+        for gpu in gpus {
+            for id in rim_ids(gpu)? {
+                wish.add(Object::Rim(id));
+            }
+            for questioned in of_device(gpu) {
+                wish.add(Object::Ocsp(questioned));
+            }
+        }
+        Ok(wish)
+    }
+
+    /// Of a bundle: of its CPU's report, with the certificates that it carries.
+    pub fn of_bundle(bundle: &Evidence) -> Result<Self, Rejection> {
+        match &bundle.cpu {
+            CpuReport::Snp(report) => Self::of_report(report, &bundle.endorsements.certificates),
+            _ => Err(Rejection::BundleItem {
+                item: "cpu".to_owned(),
+            }),
+        }
+    }
+
+    /// Adds another's.
+    pub fn extend(&mut self, other: Self) {
+        for object in other.objects {
+            self.add(object);
+        }
+        self.certificates.extend(other.certificates);
+    }
+
+    /// Whether the certificates that came along are a simulated vendor's, who has no service: all it signs travels along.
+    pub fn is_simulated(&self) -> bool {
+        let name = roots::SIMULATED.as_bytes();
+        self.certificates
+            .iter()
+            .any(|der| der.windows(name.len()).any(|bytes| bytes == name))
+    }
+
+    /// How many objects are wished for so far.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, object: Object) {
+        if !self.objects.contains(&object) {
+            self.objects.push(object);
+        }
+    }
+}
+
+/// What an object needs in turn.
+pub(crate) fn following(object: &Object, file: &[u8]) -> Vec<Object> {
+    match object {
+        Object::Vcek(_) => claimed_product(file)
+            .map(Object::VcekList)
+            .into_iter()
+            .collect(),
+        // One that cannot be read was refused before it was kept.
+        Object::Rim(_) => of_rim(file)
+            .unwrap_or_default()
+            .into_iter()
+            .map(Object::Ocsp)
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,148 @@
+//! `fetch`'s arguments: evidence of any kind, told apart by its bytes, and what each needs from its vendor.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use chrysalis_attestation::{
+    Rejection, bundle::Evidence, nvidia::evidence::read as read_gpus, pem, snp::hcl, snp::table,
+};
+use chrysalis_collateral::Wish;
+
+use super::{
+    input::{MAX_FILES, MAX_JSON, read},
+    kind::{Kind, unhex},
+};
+use crate::subject::{self, Artifact, Subject};
+
+/// What was found in the arguments, before reports meet the certificates beside them.
+#[derive(Default)]
+struct Found {
+    wish: Wish,
+    reports: Vec<Vec<u8>>,
+    gpu_reports: Vec<Vec<u8>>,
+    /// PEM, for GPUs.
+    chains: Vec<Vec<u8>>,
+    /// DER, for SNP.
+    certificates: Vec<Vec<u8>>,
+}
+
+/// All that this evidence needs.
+pub(crate) async fn wish(evidence: &[Subject]) -> anyhow::Result<Wish> {
+    if evidence.len() > MAX_FILES {
+        bail!("fetch for at most {MAX_FILES} pieces of evidence at once");
+    }
+    let mut found = Found::default();
+    for subject in evidence {
+        let path = match subject {
+            Subject::Enclave(_) => {
+                found.artifact(subject::load(subject).await?)?;
+                continue;
+            }
+            Subject::File(path) => path.as_path(),
+            Subject::Stdin => Path::new("-"),
+        };
+        let bytes = read(path, MAX_JSON)?;
+        found
+            .file(&bytes)
+            .with_context(|| format!("cannot fetch for {}", path.display()))?;
+    }
+    found.complete()
+}
+
+impl Found {
+    fn file(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let binary = unhex(bytes).unwrap_or_else(|| bytes.to_vec());
+        match Kind::of(bytes) {
+            Kind::SnpReport => self.reports.push(binary),
+            Kind::Hcl => {
+                let wrapped = hcl::unwrap(&binary).map_err(|it| told(&it))?;
+                self.reports.push(wrapped.report.to_vec());
+            }
+            Kind::TdxQuote => self
+                .wish
+                .extend(Wish::of_quote(&binary).map_err(|it| told(&it))?),
+            Kind::GpuReport => self.gpu_reports.push(binary),
+            Kind::GpuJson => self.gpus(bytes, None)?,
+            Kind::CertificateTable => {
+                let table = table::certificates(bytes).map_err(|it| told(&it))?;
+                self.certificates.extend(table.certificates);
+            }
+            Kind::Certificate => self.certificate(bytes)?,
+            Kind::Unknown => self.artifact(Artifact::recognise(bytes)?)?,
+            kind => bail!("it is {kind}, and no evidence"),
+        }
+        Ok(())
+    }
+
+    /// With evidence inside, or beside a report.
+    fn certificate(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let certificates = pem::certificates(bytes).map_err(|it| told(&it))?;
+        if let [certificate] = &certificates[..]
+            && let Ok((bundle, _)) = Evidence::from_certificate(certificate)
+        {
+            return self.bundle(&bundle);
+        }
+        self.chains.push(bytes.to_vec());
+        self.certificates.extend(certificates);
+        Ok(())
+    }
+
+    fn artifact(&mut self, artifact: Artifact) -> anyhow::Result<()> {
+        match artifact {
+            Artifact::Session(saved) => {
+                let bundle = Evidence::decode(saved.bundle()).map_err(|it| told(&it))?;
+                self.bundle(&bundle)
+            }
+            Artifact::Bundle(bundle) => self.bundle(&bundle),
+            Artifact::Certificate(der) => self.certificate(&der),
+            Artifact::Report(report) => {
+                self.reports.push(report);
+                Ok(())
+            }
+        }
+    }
+
+    fn bundle(&mut self, bundle: &Evidence) -> anyhow::Result<()> {
+        self.wish
+            .extend(Wish::of_bundle(bundle).map_err(|it| told(&it))?);
+        Ok(())
+    }
+
+    fn gpus(&mut self, report: &[u8], chain: Option<&[u8]>) -> anyhow::Result<()> {
+        let gpus = read_gpus(report, chain).map_err(|it| told(&it))?;
+        self.wish
+            .extend(Wish::of_gpus(&gpus).map_err(|it| told(&it))?);
+        Ok(())
+    }
+
+    fn complete(mut self) -> anyhow::Result<Wish> {
+        for report in &self.reports {
+            let wish = Wish::of_report(report, &self.certificates).map_err(|it| told(&it))?;
+            self.wish.extend(wish);
+        }
+        let (reports, chains) = (
+            std::mem::take(&mut self.gpu_reports),
+            std::mem::take(&mut self.chains),
+        );
+        for report in &reports {
+            let [chain] = &chains[..] else {
+                bail!(
+                    "a bare GPU report needs its certificates: name the report and one PEM file of its chain"
+                );
+            };
+            self.gpus(report, Some(chain))?;
+        }
+        if self.wish.is_empty() && self.reports.is_empty() {
+            bail!("there is no evidence among the files: certificates alone need nothing");
+        }
+        Ok(self.wish)
+    }
+}
+
+fn told(rejection: &Rejection) -> anyhow::Error {
+    anyhow!(
+        "{rejection} ({})\nhint: {}",
+        rejection.code(),
+        rejection.hint()
+    )
+}

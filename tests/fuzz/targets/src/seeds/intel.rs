@@ -1,0 +1,92 @@
+//! Seeds of what a TD says, and of what Intel says about its platform.
+
+use chrysalis_attestation::{digest::sha384, tdx::EventLog};
+use chrysalis_simulate::{
+    Intel,
+    intel::{QuoteVersion, TdProfile, collateral_json},
+};
+
+use super::{Seed, seed};
+use crate::{parts, targets};
+
+/// The policy of a TD, with most of its keys.
+const POLICY: &str = r#"version = 1
+[tdx]
+mrtd = { unchecked = "any" }
+rtmr0 = { unchecked = "any" }
+rtmr1 = { unchecked = "any" }
+rtmr2 = { unchecked = "any" }
+mrconfigid = { unchecked = "any" }
+minimum_evaluation = 19
+statuses = ["UpToDate", "SWHardeningNeeded"]
+refused_advisories = ["INTEL-SA-01192"]
+minimum_tee_tcb_svn = "06010300000000000000000000000000"
+xfam = ["0x600e7"]
+debug = false
+dynamic_platform = true
+sept_ve_disable = { unchecked = "none" }
+event_log = { unchecked = "none" }
+trailing = { unchecked = "none" }
+"#;
+
+pub(super) fn seeds() -> Vec<Seed> {
+    let intel: &Intel = &targets::INTEL;
+    let log = event_log(&[
+        (1, 4, b"a separator"),
+        (2, 13, b"a command line"),
+        (4, 6, b"a tag"),
+    ]);
+    let registers = EventLog::parse(&log).expect("a log").replay();
+    let td = TdProfile {
+        rtmrs: registers.map(|register| register.0),
+        ..TdProfile::default()
+    };
+    let older = TdProfile {
+        version: QuoteVersion::V4,
+        ..td.clone()
+    };
+    let collateral = intel.collateral(super::NOW);
+    let json = collateral_json(&collateral).to_string();
+    let whole = |td| parts::join(&[&log, json.as_bytes(), &intel.quote(td)]);
+    let answer = format!(
+        r#"{{"tcbInfo":{},"signature":"{}"}}"#,
+        collateral.tcb_info,
+        "00".repeat(64)
+    );
+    let statements = parts::join(&[
+        collateral.qe_identity.as_bytes(),
+        collateral.tcb_info.as_bytes(),
+    ]);
+    vec![
+        seed("tdx_quote", "version-5", whole(&td)),
+        seed("tdx_quote", "version-4", whole(&older)),
+        seed("tdx_collateral", "file", json.as_str()),
+        seed("tdx_collateral", "answer", answer),
+        seed("tdx_statements", "honest", statements),
+        seed("policy", "td", POLICY),
+        seed("event_log", "three", log.as_slice()),
+    ]
+}
+
+/// A log of these events: register as the log counts, type, data whose digest is measured.
+fn event_log(events: &[(u32, u32, &[u8])]) -> Vec<u8> {
+    let mut log = [0_u32, 3].map(u32::to_le_bytes).concat();
+    log.extend([0; 20]);
+    let mut specification = b"Spec ID Event03\0".to_vec();
+    specification.extend([0, 0, 0, 0, 0, 2, 0, 2, 1, 0, 0, 0, 0x0C, 0, 48, 0, 0]);
+    log.extend(counted(&specification));
+    for (register, kind, data) in events {
+        for part in [*register, *kind, 1] {
+            log.extend(part.to_le_bytes());
+        }
+        log.extend([0x0C, 0]);
+        log.extend(sha384(&[data]));
+        log.extend(counted(data));
+    }
+    log
+}
+
+fn counted(bytes: &[u8]) -> Vec<u8> {
+    let count = u32::try_from(bytes.len()).expect("seeds are small");
+    [&count.to_le_bytes(), bytes].concat()
+}

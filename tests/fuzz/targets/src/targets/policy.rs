@@ -1,0 +1,43 @@
+//! What a relying party wants. It is the relying party's own file, but people paste policies from strangers.
+
+use std::sync::LazyLock;
+
+use chrysalis_attestation::{
+    policy::{Policy, SnpTemplate, Template},
+    snp::tcb::Tcb,
+};
+
+/// A policy as TOML: of an enclave, of GPUs, of a TD, or the simulated roots alone.
+pub(super) fn policy(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    for error in [
+        Policy::parse(text).err(),
+        Policy::parse_gpu(text).err(),
+        Policy::parse_tdx(text).err(),
+        Policy::parse_simulation(text).err(),
+    ] {
+        let told = error.map(|error| error.to_string());
+        assert!(told.is_none_or(|told| !told.is_empty()), "a wordless error");
+    }
+}
+
+/// A policy that the seeds would meet, if it named their root.
+pub(super) fn strict() -> Policy {
+    static STRICT: LazyLock<Policy> =
+        LazyLock::new(|| Policy::parse(&template()).expect("a template is a policy"));
+    STRICT.clone()
+}
+
+/// The same as text.
+pub(crate) fn template() -> String {
+    Policy::template(&Template {
+        configuration: b"model = \"smollm2\"\n",
+        snp: Some(SnpTemplate {
+            launch_digest: [0xD1; 48],
+            minimum_tcb: Tcb::default(),
+        }),
+        ..Template::default()
+    })
+}

@@ -1,0 +1,118 @@
+//! Intel: the quote, its collateral, and the event log.
+
+use std::sync::LazyLock;
+
+use chrysalis_attestation::{
+    digest::sha256,
+    tdx::{
+        Collateral, EventLog, Question, Quote, Roots, Status, TdxPolicy, explain, split_answer,
+        verify,
+    },
+};
+use chrysalis_simulate::intel::TdProfile;
+
+use super::{INTEL, NOW};
+use crate::parts;
+
+/// A quote with its collateral and its log. Collateral that cannot be read stands for none at all.
+pub(super) fn quote(bytes: &[u8]) {
+    let [log, collateral, quote] = parts::split(bytes);
+    let collateral = Collateral::parse(collateral).unwrap_or(Collateral {
+        pck_crl_issuer_chain: String::new(),
+        root_ca_crl: Vec::new(),
+        pck_crl: Vec::new(),
+        tcb_info_issuer_chain: String::new(),
+        tcb_info: String::new(),
+        tcb_info_signature: [0; 64],
+        qe_identity_issuer_chain: String::new(),
+        qe_identity: String::new(),
+        qe_identity_signature: [0; 64],
+    });
+    let policy = TdxPolicy::genuine("fuzzing");
+    let question = |roots| Question {
+        roots,
+        collateral: &collateral,
+        event_log: (!log.is_empty()).then_some(log),
+        policy: &policy,
+        now: NOW,
+    };
+    let intel = Roots::intel();
+    let (failures, _) = explain(quote, &question(&intel));
+    assert!(!failures.is_empty(), "genuine under Intel's root");
+    assert!(
+        verify(quote, &question(&intel)).is_err(),
+        "genuine under Intel's root"
+    );
+    let parsed = Quote::parse(quote);
+    if let Some(root) = parsed.as_ref().ok().and_then(|it| it.chain.last()) {
+        let named = Roots::intel().and_simulated(sha256(&[root]));
+        let (failures, _) = explain(quote, &question(&named));
+        let verified = verify(quote, &question(&named));
+        assert_eq!(
+            failures.is_empty(),
+            verified.is_ok(),
+            "explained otherwise than verified"
+        );
+        assert!(
+            verified.map_or(true, |it| it.simulated()),
+            "a simulated root passed in silence"
+        );
+    }
+}
+
+/// The collateral's file, and the answers that it is made from.
+pub(super) fn collateral(bytes: &[u8]) {
+    let _ = Collateral::parse(bytes);
+    if let Ok(text) = str::from_utf8(bytes) {
+        for object in ["tcbInfo", "enclaveIdentity"] {
+            if let Ok((body, _)) = split_answer(text, object) {
+                assert!(text.contains(body), "a body came out changed");
+            }
+        }
+    }
+}
+
+/// QE identity and TCB info, which are read only once they are signed: here by the simulated Intel, whatever they say.
+pub(super) fn statements(bytes: &[u8]) {
+    static HONEST: LazyLock<(Vec<u8>, Collateral)> = LazyLock::new(|| {
+        let quote = INTEL.quote(&TdProfile::default());
+        (quote, INTEL.collateral(NOW))
+    });
+    let (quote, honest) = &*HONEST;
+    let [identity, info] = parts::split(bytes).map(|part| String::from_utf8_lossy(part));
+    let sign = |text: &str| {
+        let signature = INTEL.tcb_signer.sign_fixed(text.as_bytes());
+        signature.try_into().expect("a signature has 64 bytes")
+    };
+    let collateral = Collateral {
+        tcb_info_signature: sign(&info),
+        tcb_info: info.into_owned(),
+        qe_identity_signature: sign(&identity),
+        qe_identity: identity.into_owned(),
+        ..honest.clone()
+    };
+    let mut policy = TdxPolicy::genuine("fuzzing");
+    policy.statuses = Status::ALL.to_vec();
+    let question = |roots| Question {
+        roots,
+        collateral: &collateral,
+        event_log: None,
+        policy: &policy,
+        now: NOW,
+    };
+    let (intel, named) = (Roots::intel(), INTEL.roots());
+    let refused = verify(quote, &question(&intel));
+    assert!(refused.is_err(), "genuine under Intel's root");
+    let verified = verify(quote, &question(&named));
+    assert!(
+        verified.map_or(true, |it| it.simulated()),
+        "a simulated root passed in silence"
+    );
+}
+
+/// What firmware and loaders say they measured.
+pub(super) fn event_log(bytes: &[u8]) {
+    if let Ok(log) = EventLog::parse(bytes) {
+        log.replay();
+    }
+}

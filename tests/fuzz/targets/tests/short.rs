@@ -1,0 +1,173 @@
+//! The fuzz targets in short: every seed, and a fixed number of mutations of each target's, under the compiler of the day.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use chrysalis_attestation::{
+    Collateral, Patience,
+    digest::sha256,
+    nvidia,
+    policy::Policy,
+    snp::Roots,
+    snp::{examine, hcl, vtpm},
+    tdx,
+};
+use chrysalis_fuzz_targets::{
+    TARGETS, parts,
+    runner::{Limit, Plan},
+    seeds::{self, Seed},
+};
+
+/// Of each target.
+const MUTATIONS: u64 = 2_000;
+/// Of those that make signatures, or check a dozen, for each input.
+const SLOW: [&str; 4] = ["tdx_statements", "rim", "rim_content", "gpu_verify"];
+const SLOW_MUTATIONS: u64 = 100;
+
+fn shells() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn seeds() -> Vec<Seed> {
+    let vendor = env::var_os("CHRYSALIS_TEST_VENDOR").map_or_else(
+        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("simulated-amd"),
+        PathBuf::from,
+    );
+    seeds::all(&seeds::vendor(&vendor).expect("a vendor"))
+}
+
+/// One test: the memory that an input takes is counted over the whole process.
+#[test]
+fn nothing_panics_takes_much_memory_or_is_trusted() {
+    let seeds = seeds();
+    for seed in &seeds {
+        assert!(
+            TARGETS.iter().any(|target| target.name == seed.target),
+            "the seed {} is of no target",
+            seed.name
+        );
+    }
+    for target in TARGETS {
+        let seeds = seeds::of(&seeds, target);
+        let plan = Plan {
+            target,
+            seeds: &seeds,
+            limit: Limit::Inputs(if SLOW.contains(&target.name) {
+                SLOW_MUTATIONS
+            } else {
+                MUTATIONS
+            }),
+            random: 1,
+            current: None,
+        };
+        let tally = plan.run(&mut |_| ()).unwrap_or_else(|finding| {
+            let path = env::temp_dir().join(format!("chrysalis-fuzz-{}", target.name));
+            fs::write(&path, &finding.input).expect("a file");
+            panic!("{}: {}: {}", target.name, finding.why, path.display())
+        });
+        println!("{:<18} {tally:?}", target.name);
+    }
+}
+
+/// Seeds that fail at the first check would be mutated in vain.
+#[test]
+fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
+    let seeds = seeds();
+    let honest = |target: &str| {
+        let seed = seeds.iter().find(|seed| seed.target == target);
+        seed.expect("a seed").bytes.as_slice()
+    };
+
+    let [list, ark, ask, vcek, report] = parts::split(honest("snp_chain"));
+    let collateral = Collateral {
+        certificates: [vcek, ask, ark].map(<[u8]>::to_vec).into(),
+        crls: vec![list.to_vec()],
+        ..Collateral::default()
+    };
+    let question = examine::Question {
+        roots: &Roots::amd().and_simulated(sha256(&[ark])),
+        collateral: &collateral,
+        now: seeds::NOW,
+        policy: None,
+        report_data: Some(&[7; 64]),
+        revocation_unchecked: None,
+    };
+    let examined = examine::examine(report, &question, Patience::All);
+    assert_eq!(examined.failures(), []);
+
+    let policy = |name: &str| {
+        let mut policies = seeds.iter().filter(|seed| seed.target == "policy");
+        let seed = policies.find(|seed| seed.name == name).expect("a seed");
+        str::from_utf8(&seed.bytes).expect("text")
+    };
+    assert!(Policy::parse(policy("template")).is_ok());
+    assert!(Policy::parse_gpu(policy("gpus")).is_ok());
+    assert!(Policy::parse_tdx(policy("td")).is_ok());
+
+    let [_, _, _, quote, wrapped] = parts::split(honest("vtpm"));
+    assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped).is_ok());
+
+    let [log, collateral, quote] = parts::split(honest("tdx_quote"));
+    let root = tdx::Quote::parse(quote).expect("a quote").chain.pop();
+    let question = tdx::Question {
+        roots: &tdx::Roots::intel().and_simulated(sha256(&[&root.expect("a chain")])),
+        collateral: &tdx::Collateral::parse(collateral).expect("collateral"),
+        event_log: Some(log),
+        policy: &tdx::TdxPolicy::genuine("this test is about genuineness"),
+        now: seeds::NOW,
+    };
+    assert_eq!(tdx::explain(quote, &question).0, []);
+
+    let [answers @ .., driver, vbios, chain, report] = parts::split::<10>(honest("gpu_verify"));
+    let answer = |der: &[u8]| nvidia::ocsp::OcspAnswer {
+        der: der.to_vec(),
+        nonce: None,
+    };
+    let gpu = nvidia::evidence::read(report, Some(chain)).expect("evidence");
+    let manifest = nvidia::needs::of_rim(driver).expect("a manifest");
+    let root = |der: Option<&Vec<u8>>| sha256(&[der.expect("a root")]);
+    let question = nvidia::Question {
+        nonce: &nvidia::spdm::Request::parse(report)
+            .expect("a request")
+            .nonce,
+        roots: &nvidia::Roots::nvidia().and_simulated(
+            root(gpu[0].chain.last()),
+            root(manifest.last().map(|last| &last.issuer)),
+        ),
+        collateral: &nvidia::Collateral {
+            rims: vec![driver.to_vec(), vbios.to_vec()],
+            ocsp: answers.map(answer).into(),
+        },
+        policy: &nvidia::GpuPolicy {
+            proof: nvidia::policy::Proof {
+                revocation: nvidia::policy::Revocation::Stapled,
+                ..nvidia::policy::Proof::complete()
+            },
+            wanted: nvidia::policy::Wanted::any("this test is about genuineness"),
+        },
+        now: seeds::NOW,
+    };
+    assert_eq!(nvidia::explain(&gpu, &question).0, []);
+}
+
+#[test]
+fn libfuzzer_has_a_program_for_each_target_and_no_other() {
+    let manifest = fs::read_to_string(shells().join("Cargo.toml")).expect("the manifest");
+    let named = manifest
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let mut programs: Vec<_> = named
+        .filter(|name| *name != "chrysalis-fuzz-shells")
+        .collect();
+    let mut targets: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+    programs.sort_unstable();
+    targets.sort_unstable();
+    assert_eq!(programs, targets);
+    for target in targets {
+        let shell = shells().join(format!("fuzz_targets/{target}.rs"));
+        let text = fs::read_to_string(&shell).unwrap_or_default();
+        assert!(text.contains(&format!("run(\"{target}\"")), "{target}");
+    }
+}
