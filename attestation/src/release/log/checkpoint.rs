@@ -43,8 +43,8 @@ impl Checkpoint {
         let checkpoint = Self::parse(text)?;
         let signed = format!("{text}\n");
         let unsigned = Rejection::CheckpointUnsigned { wanted: key.id() };
-        let name = key.ed25519().map(|key| key_hash(&checkpoint.origin, key));
-        let Some(name) = name else {
+        let hint = key.ed25519().map(|key| key_hash(&checkpoint.origin, key));
+        let Some(hint) = hint else {
             return Err(unsigned);
         };
         let mut verdict = Err(unsigned);
@@ -52,12 +52,12 @@ impl Checkpoint {
             .strip_suffix('\n')
             .ok_or(malformed("its last line has no end"))?;
         for (count, line) in signatures.split('\n').enumerate() {
-            let (signer, blob) = signature(line)
+            let (name, blob) = signature(line)
                 .filter(|_| count < MAX_SIGNATURES)
                 .ok_or(malformed("a signature line"))?;
             // Other lines are other keys', such as witnesses'.
-            if let Some(signature) = blob.strip_prefix(&name)
-                && signer == checkpoint.origin
+            if let Some(signature) = blob.strip_prefix(&hint)
+                && name == checkpoint.origin
                 && verdict.is_err()
             {
                 verdict = if key.signed(signed.as_bytes(), signature) {

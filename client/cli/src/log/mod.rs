@@ -113,26 +113,23 @@ fn verify(arguments: &VerifyLogArguments) -> anyhow::Result<Outcome> {
     let key = read_public(&arguments.key)?;
     let folder = Folder(&arguments.folder);
     let mut state = State::open()?;
-    let found = match &arguments.entry {
-        Some(path) => {
-            let entry = read(path, MAX_ENVELOPE)?;
-            verify_inclusion(&entry, &folder.proof(&entry)?, &key)
-        }
-        None => {
-            let note = folder
-                .checkpoint()?
-                .context("there is no file `checkpoint`; this is no log's folder")?;
-            let entries = folder.entries()?;
-            Checkpoint::verify(&note, &key).and_then(|checkpoint| {
-                let found = Tree::of(&entries).map(|tree| tree.head(&checkpoint.origin));
-                if found.as_ref() == Some(&checkpoint) {
-                    Ok(checkpoint)
-                } else {
-                    let size = checkpoint.size;
-                    Err(Rejection::LogForked { size })
-                }
-            })
-        }
+    let found = if let Some(path) = &arguments.entry {
+        let entry = read(path, MAX_ENVELOPE)?;
+        verify_inclusion(&entry, &folder.proof(&entry)?, &key)
+    } else {
+        let note = folder
+            .checkpoint()?
+            .context("there is no file `checkpoint`; this is no log's folder")?;
+        let entries = folder.entries()?;
+        Checkpoint::verify(&note, &key).and_then(|checkpoint| {
+            let found = Tree::of(&entries).map(|tree| tree.head(&checkpoint.origin));
+            let size = checkpoint.size;
+            if found.as_ref() == Some(&checkpoint) {
+                Ok(checkpoint)
+            } else {
+                Err(Rejection::LogForked { size })
+            }
+        })
     };
     let found = match found {
         Ok(checkpoint) => {

@@ -58,7 +58,7 @@ fn of(release: &Release, simulated: bool) -> anyhow::Result<Wanted> {
         }
     }
     let floors = release.minimum_tcb.iter();
-    let floors = floors.map(|(product, floor)| (*product, tcb(floor)));
+    let floors = floors.map(|(product, floor)| (*product, tcb(*floor)));
     let snp = (!launch_digest.is_empty()).then_some(SnpTemplate {
         launch_digest,
         minimum_tcb: if release.minimum_tcb.is_empty() {
@@ -94,14 +94,14 @@ fn of(release: &Release, simulated: bool) -> anyhow::Result<Wanted> {
     })
 }
 
-fn tcb(floor: &MinimumTcb) -> Tcb {
+fn tcb(floor: MinimumTcb) -> Tcb {
     let MinimumTcb {
         fmc,
         bootloader,
         tee,
         snp,
         microcode,
-    } = *floor;
+    } = floor;
     Tcb {
         fmc,
         bootloader,

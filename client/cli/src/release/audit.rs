@@ -1,9 +1,14 @@
 //! `audit`: builds the image again, measures it, and says whether it is the one that was released, or where it first differs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
-use chrysalis_attestation::release::{MAX_ENVELOPE, Measurements, Rebuild, Release, Subject};
+use chrysalis_attestation::release::{
+    Input, MAX_ENVELOPE, Measurements, Rebuild, Release, Subject,
+};
 use chrysalis_client::system_time;
 use chrysalis_image::{
     apt::Archives,
@@ -34,8 +39,8 @@ pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
     let key = read_public(&arguments.key)?;
     let manifest = read(&arguments.against, MAX_ENVELOPE)?;
     // A release that ended, or is not the newest, can be audited as well: this asks what it is, not whether to use it.
-    let signed = match Release::signed(&manifest, &key) {
-        Ok(signed) => signed,
+    let manifest = match Release::signed(&manifest, &key) {
+        Ok(manifest) => manifest,
         Err(rejection) => {
             print(&refused(&rejection))?;
             return Ok(Outcome::No);
@@ -46,9 +51,9 @@ pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
         None => rebuild(arguments)?,
     };
     eprintln!("measuring {} …", folder.display());
-    let release = signed.release();
+    let release = manifest.release();
     let found = describe(&folder, &Wanted::As(&release.measurements))?;
-    if let Some(difference) = first_difference(release, signed.files(), &found) {
+    if let Some(difference) = first_difference(release, manifest.files(), &found) {
         let explained = explain(arguments.released.as_deref(), &folder)?;
         print(&printable(&format!("{difference}{explained}")))?;
         return Ok(Outcome::No);
@@ -75,7 +80,8 @@ pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
         };
         let statement = signer.seal(statement.envelope(found.files))?;
         write_whole(out, statement.as_bytes())?;
-        told += &format!("signed  {} by {}\n", out.display(), signer.public().id());
+        let key = signer.public().id();
+        writeln!(told, "signed  {} by {key}", out.display())?;
     }
     print(&printable(&told))?;
     Ok(Outcome::Yes)
@@ -106,10 +112,8 @@ fn first_difference(release: &Release, files: &[Subject], found: &Described) -> 
         format!("differs: {what}\nreleased  {released}\nrebuilt   {rebuilt}\n")
     };
     let none = "none";
-    let mut names: Vec<_> = release.inputs.iter().chain(&found.inputs).collect();
-    names.dedup_by(|a, b| a.name == b.name);
-    for input in names {
-        let tell = |inputs: &[chrysalis_attestation::release::Input]| {
+    for input in release.inputs.iter().chain(&found.inputs) {
+        let tell = |inputs: &[Input]| {
             inputs
                 .iter()
                 .find(|it| it.name == input.name)

@@ -19,6 +19,9 @@ use crate::{
     printable::{print, printable},
 };
 
+/// A release, and the head of the log that it must be in, by the log's key.
+type Found<'a> = (Verified, Option<(Checkpoint, &'a PublicKey)>);
+
 pub(super) fn run(arguments: &VerifyReleaseArguments) -> anyhow::Result<Outcome> {
     let key = read_public(&arguments.key)?;
     let log = match (&arguments.log, &arguments.log_key) {
@@ -114,9 +117,7 @@ fn short(id: &str) -> String {
     id.chars().take(16).chain(['…']).collect()
 }
 
-fn json(
-    found: Result<&(Verified, Option<(Checkpoint, &PublicKey)>), &Rejection>,
-) -> serde_json::Value {
+fn json(found: Result<&Found<'_>, &Rejection>) -> serde_json::Value {
     let verdict = |word| json!({ "verdict": word, "code": null, "detail": null, "hint": null });
     match found {
         Ok((verified, checkpoint)) => {
