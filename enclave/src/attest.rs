@@ -1,4 +1,4 @@
-//! The sixth step: evidence. At boot once, for the certificate; then for whoever asks, about their nonce and their
+//! The seventh step: evidence. At boot once, for the certificate; then for whoever asks, about their nonce and their
 //! connection. docs/spec/binding.md says what is hashed into what.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 use chrysalis_attestation::{
     binding::{Anchor, Session},
-    bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, NO_GPUS},
+    bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, encode_gpus},
     claims::{Claims, PROFILE},
 };
 use chrysalis_wire::configuration::ConfigurationError;
@@ -20,7 +20,7 @@ use crate::{
     configuration::Measured,
     engine::{Description, Scheduler},
     failure::Failure,
-    keys::Keyed,
+    gpu::{Equipped, Gpus},
 };
 
 /// The most bytes of evidence in a certificate: TLS lets a certificate have 2^24, but common peers stop at 2^16.
@@ -35,7 +35,7 @@ pub(crate) struct Attested {
     pub(crate) certified: Arc<CertifiedKey>,
 }
 
-impl Keyed {
+impl Equipped {
     /// Gets the first evidence, and the certificate that carries it.
     pub(crate) async fn attest(self) -> Result<Attested, Failure> {
         let claims = claims(&self.measured, &self.engine)?;
@@ -43,9 +43,13 @@ impl Keyed {
             ground: self.ground.clone(),
             claims: claims.encode(),
             public_key: self.keys.public(),
+            gpus: self.gpus,
             last_endorsements: Mutex::default(),
         };
-        let evidence = attester.evidence(&Session::Boot).await?;
+        let mut evidence = attester.evidence(&Session::Boot).await?;
+        // Too much for a certificate, and the same for every GPU of a kind: whoever verifies one brings them, or asks.
+        evidence.endorsements.rims.clear();
+        evidence.endorsements.ocsp.clear();
         require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
         let certified = self.keys.certify(&evidence)?;
         self.ground.progress.passed("attested").await;
@@ -91,6 +95,7 @@ pub(crate) struct Attester {
     ground: Arc<Ground>,
     claims: Vec<u8>,
     public_key: Vec<u8>,
+    gpus: Option<Gpus>,
     /// A relying party may have its own; a host that brings none does not stop evidence.
     last_endorsements: Mutex<Endorsements>,
 }
@@ -103,15 +108,19 @@ impl Attester {
         Ok(bundle)
     }
 
-    /// Evidence about `session`, this key and these claims.
+    /// Evidence about `session`, this key and these claims: first the GPUs answer, then the CPU signs for their answers.
     async fn evidence(&self, session: &Session) -> Result<Evidence, Failure> {
         let anchor = Anchor::new(session, &self.public_key, &self.claims);
-        let signed = self
-            .ground
-            .platform
-            .report(anchor.report_data(&NO_GPUS))
-            .await?;
         let mut endorsements = self.endorsements().await;
+        let gpus = match &self.gpus {
+            None => Vec::new(),
+            Some(gpus) => {
+                let nonce = anchor.gpu_nonce();
+                gpus.ask(nonce, &self.ground, &endorsements).await?
+            }
+        };
+        let report_data = anchor.report_data(&encode_gpus(&gpus));
+        let signed = self.ground.platform.report(report_data).await?;
         endorsements
             .certificates
             .extend(signed.endorsements.certificates);
@@ -119,7 +128,7 @@ impl Attester {
         Ok(Evidence {
             cpu: CpuReport::Snp(signed.report),
             claims: self.claims.clone(),
-            gpus: Vec::new(),
+            gpus,
             endorsements,
         })
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use chrysalis_attestation::{binding::host_data, snp::report::Report};
+use chrysalis_attestation::{
+    binding::host_data, nvidia::GpuPolicy, policy::Policy, snp::report::Report,
+};
 use chrysalis_wire::configuration::Configuration;
 
 use crate::{
@@ -24,6 +26,8 @@ pub(crate) struct Measured {
     pub(crate) configuration: Configuration,
     /// SHA-256 of its bytes; equals HOST_DATA.
     pub(crate) digest: [u8; 32],
+    /// Which GPUs it wants; none if it says nothing of them.
+    pub(crate) gpus: Option<GpuPolicy>,
 }
 
 impl Booted {
@@ -36,12 +40,15 @@ impl Booted {
         require_measured(&digest, &signed.report)?;
         // Parsed last: no byte of it means anything before its digest is known to be the measured one.
         let configuration = Configuration::parse(&bytes)?;
+        let gpus = Policy::gpu_of_configuration(&String::from_utf8_lossy(&bytes))
+            .map_err(|error| Failure::GpuPolicy(error.to_string()))?;
         ground.progress.passed("configuration accepted").await;
         Ok(Configured {
             ground,
             measured: Arc::new(Measured {
                 configuration,
                 digest,
+                gpus,
             }),
         })
     }

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use chrysalis_wire::configuration::ConfigurationError;
 
-use crate::{host::HostError, platform::PlatformError};
+use crate::{gpu::GpuError, host::HostError, platform::PlatformError};
 
 /// The end of an enclave that could not, or must not, serve.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,12 @@ pub(crate) enum Failure {
         "the host's configuration has the digest {given}, but this machine was launched with HOST_DATA {measured}"
     )]
     ConfigurationRefused { given: String, measured: String },
+    /// `gpu_policy_invalid`
+    #[error("the configuration's [gpu] section is wrong: {0}")]
+    GpuPolicy(String),
+    /// `gpu_refused`, `gpu_driver_missing`, or the host's codes where the host plays the GPUs
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
     /// `weights_missing`
     #[error("the weights are not at {place}: {why}", place = place.display())]
     WeightsMissing { place: PathBuf, why: io::Error },
@@ -70,6 +76,8 @@ impl Failure {
             Self::Platform(error) => error.code(),
             Self::ConfigurationInvalid(_) => "configuration_invalid",
             Self::ConfigurationRefused { .. } => "configuration_refused",
+            Self::GpuPolicy(_) => "gpu_policy_invalid",
+            Self::Gpu(error) => error.code(),
             Self::WeightsMissing { .. } => "weights_missing",
             Self::WeightsCorrupt(_) => "weights_corrupt",
             Self::Verity { .. } => "verity_failed",
@@ -97,6 +105,8 @@ impl Failure {
             Self::ConfigurationRefused { .. } => {
                 "launch with the SHA-256 of the very configuration.toml that the host serves as HOST_DATA"
             }
+            Self::GpuPolicy(_) => "correct the [gpu] section of the configuration and launch again",
+            Self::Gpu(error) => error.hint(),
             Self::WeightsMissing { .. } => {
                 "give the machine the weights disk (`chrysalis-host run --weights FILE`), or the process weights=FILE"
             }

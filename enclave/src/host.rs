@@ -3,11 +3,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use chrysalis_attestation::bundle::Endorsements;
+use chrysalis_attestation::{
+    bundle::Endorsements,
+    nvidia::{GpuEvidence, ocsp::OcspAnswer},
+};
 use chrysalis_wire::{
     frame::{self, FrameError},
     host::{
-        FromHost, HOST_CID, HOST_PORT, MAX_CONFIGURATION, MAX_FAILURE, Status, TLS_PORT, ToHost,
+        FromHost, HOST_CID, HOST_PORT, MAX_CONFIGURATION, MAX_FAILURE, SimulatedGpu, Status,
+        TLS_PORT, ToHost,
     },
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -97,10 +101,18 @@ impl Host {
     /// What vendors have signed about this platform. Travels as it is: whoever verifies it trusts only signatures.
     pub(crate) async fn endorsements(&self) -> Result<Endorsements, HostError> {
         match self.ask(&ToHost::Endorsements).await? {
-            FromHost::Endorsements { certificates, crls } => Ok(Endorsements {
+            FromHost::Endorsements {
                 certificates,
                 crls,
-                ..Endorsements::default()
+                tdx,
+                rims,
+                ocsp,
+            } => Ok(Endorsements {
+                certificates,
+                crls,
+                tdx,
+                rims,
+                ocsp: ocsp.into_iter().map(OcspAnswer::brought_along).collect(),
             }),
             _ => Err(HostError::Misspoke),
         }
@@ -113,6 +125,28 @@ impl Host {
     ) -> Result<Vec<u8>, HostError> {
         match self.ask(&ToHost::SimulatedReport { report_data }).await? {
             FromHost::SimulatedReport(report) => Ok(report),
+            _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// What the simulated GPUs answer, and the simulation's roots.
+    pub(crate) async fn simulated_gpus(
+        &self,
+        nonce: [u8; 32],
+    ) -> Result<(Vec<GpuEvidence>, [[u8; 32]; 2]), HostError> {
+        match self.ask(&ToHost::SimulatedGpus { nonce }).await? {
+            FromHost::SimulatedGpus { gpus, roots } => {
+                let evidence = |SimulatedGpu { report, chain }| GpuEvidence { report, chain };
+                Ok((gpus.into_iter().map(evidence).collect(), roots))
+            }
+            _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// Sets the simulated GPUs ready.
+    pub(crate) async fn simulated_gpus_ready(&self) -> Result<(), HostError> {
+        match self.ask(&ToHost::SimulatedGpusReady).await? {
+            FromHost::Noted => Ok(()),
             _ => Err(HostError::Misspoke),
         }
     }

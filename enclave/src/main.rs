@@ -14,6 +14,7 @@ mod console;
 mod device_mapper;
 mod engine;
 mod failure;
+mod gpu;
 mod host;
 mod keys;
 mod machine;
@@ -62,6 +63,8 @@ async fn tell_story(booted: Booted) -> Result<(), Failure> {
         .start_engine()
         .await?
         .make_keys()?
+        .check_gpus()
+        .await?
         .attest()
         .await?
         .serve()

@@ -5,7 +5,7 @@
 mod client;
 mod host;
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use chrysalis_attestation::{
     binding::{Anchor, Session, TLS_EXPORTER_LABEL, host_data},
@@ -17,7 +17,7 @@ use tokio::{io::AsyncReadExt, net::UnixStream};
 
 use client::{CHAT, ask, connect, request, send};
 pub(crate) use host::report;
-use host::{FakeHost, configuration, enclave, tell};
+use host::{FakeHost, Gpus, configuration, enclave, tell};
 
 fn chat(text: &str) -> Value {
     json!({"model": "tiny", "messages": [{"role": "user", "content": text}]})
@@ -63,6 +63,36 @@ async fn one_other_byte_of_the_weights_stops_the_boot() {
         tell(host.words()).await.unwrap_err().code(),
         "weights_corrupt"
     );
+}
+
+/// The end of a boot whose configuration wants GPUs, at a host that has these; and whether they were set ready.
+async fn end_with(gpu: &str, gpus: Gpus) -> (&'static str, String, bool) {
+    let mut configuration = configuration();
+    configuration
+        .extend_from_slice(format!("[gpu]\nminimum_driver = \"550.54\"\n{gpu}\n").as_bytes());
+    let digest = host_data(&configuration);
+    let host = FakeHost::with_gpus(configuration, digest, gpus);
+    let failure = tell(host.words()).await.unwrap_err();
+    let ready = host.ready.load(Ordering::Relaxed);
+    (failure.code(), failure.to_string(), ready)
+}
+
+#[tokio::test]
+async fn gpus_that_do_not_prove_themselves_are_never_set_ready() {
+    let (code, why, ready) = end_with("count = [1]", Gpus::Empty).await;
+    assert_eq!((code, ready), ("gpu_refused", false), "{why}");
+    assert!(why.contains("gpu_evidence_missing"), "{why}");
+    let (code, why, ready) = end_with("count = [1]", Gpus::Nonsense).await;
+    assert_eq!((code, ready), ("gpu_refused", false), "{why}");
+    let (code, why, ready) = end_with("count = [1]", Gpus::None).await;
+    assert_eq!((code, ready), ("host_refused", false), "{why}");
+}
+
+#[tokio::test]
+async fn a_misspelt_wish_for_gpus_stops_the_boot() {
+    let (code, why, _) = end_with("cuont = [1]", Gpus::None).await;
+    assert_eq!(code, "gpu_policy_invalid");
+    assert!(why.contains("count"), "{why}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod cli;
 mod console;
 mod doctor;
+mod gpus;
 mod guest;
 mod launch;
 mod link;
@@ -16,6 +17,7 @@ mod processor;
 mod relay;
 mod run;
 mod services;
+mod simulation;
 mod staple;
 mod state;
 mod text;

@@ -4,19 +4,17 @@
 //! them, and signs reports of the real layout under a root that says it is simulated. A relying party accepts them only
 //! if its policy names that root.
 
-use std::{
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::Path;
 
 use anyhow::Context;
 use chrysalis_attestation::{
-    Time,
     bundle::Endorsements,
     snp::{bits::GuestPolicy, tcb::Tcb},
 };
 use chrysalis_simulate::{Amd, Launch, VcekProfile};
 use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::simulation::now;
 
 /// Its name wherever it appears.
 pub(crate) const NAME: &str = "simulated AMD SEV-SNP (no hardware protects this machine)";
@@ -60,11 +58,6 @@ impl Processor {
         })
     }
 
-    /// SHA-256 of the simulated root: what a policy names to accept this processor.
-    pub(crate) fn root_sha256(&self) -> [u8; 32] {
-        self.amd.root_sha256()
-    }
-
     /// A signed report.
     pub(crate) fn report(&self, report_data: [u8; 64]) -> Vec<u8> {
         let mut report = self.amd.report(&self.launch, report_data);
@@ -101,13 +94,6 @@ impl Processor {
     }
 }
 
-fn now() -> anyhow::Result<Time> {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("the clock stands before 1970; set it")?;
-    Ok(Time(since.as_secs().try_into()?))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -121,6 +107,12 @@ pub(crate) mod tests {
             amd: Amd::open_or_create(&keys, now().unwrap(), &mut |_| ()).unwrap(),
             launch: Launch::new([3; 48], host_data, [4; 32]),
             tcb: None,
+        }
+    }
+
+    impl Processor {
+        pub(crate) fn root_sha256(&self) -> [u8; 32] {
+            self.amd.root_sha256()
         }
     }
 

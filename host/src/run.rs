@@ -28,9 +28,10 @@ use crate::{
     metrics::{Counters, Metrics},
     plan,
     platform::Platform,
-    processor::{Launched, Processor},
+    processor::Launched,
     relay::{MAX_CONNECTIONS, Relay},
     services::{Endorser, Services},
+    simulation::Simulation,
     staple,
     state::{self, StateFolder},
 };
@@ -49,7 +50,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let image = Image::open(&options.image)
         .map_err(|error| anyhow::anyhow!("{error}\nhint: `make image` builds build/cpu"))?;
-    let (configuration, weights) = configuration_and_weights(&options)?;
+    let (configuration, parsed, weights) = configuration_and_weights(&options)?;
     let platform = match &options.without_vm {
         Some(_) => Platform::Simulated,
         None => Platform::choose(options.platform, Path::new("/")),
@@ -66,19 +67,20 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let scrapers = listen(options.metrics, "--metrics").await?;
 
     let launch_digest = plan::launch_digest(&options, platform, &image)?;
-    let keys = state.join("simulated-amd");
-    let processor = match (platform, launch_digest) {
-        (Platform::Simulated, Some(launch_digest)) => Some(Processor::launch(
-            &keys,
-            &Launched {
+    let simulation = match (platform, launch_digest) {
+        (Platform::Simulated, Some(launch_digest)) => {
+            let launched = Launched {
                 launch_digest,
                 host_data: host_data(&configuration),
                 policy: options.guest_policy,
                 tcb: options.simulated_tcb.map(|levels| levels.0),
-            },
-        )?),
+            };
+            let simulation = Simulation::launch(state.path(), &launched, &parsed)?;
+            Some((simulation, Simulation::publish(state.path())?))
+        }
         _ => None,
     };
+    let (simulation, roots) = simulation.unzip();
 
     let console = Console::create(&state.join("console.log"), options.verbose)?;
     let prepared = match &options.without_vm {
@@ -96,17 +98,17 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         platform: platform.to_string(),
         simulated: platform == Platform::Simulated,
         launch_digest: launch_digest.map(hex::encode),
-        root: processor.as_ref().map(|processor| Root {
-            root_sha256: hex::encode(processor.root_sha256()),
-            root_path: keys.join("ark.pem"),
+        roots: roots.map(|roots| Roots {
+            root_path: roots.path,
+            root_sha256: roots.sha256,
         }),
         accelerator: String::new(),
         vsock: String::new(),
         state: state.path().to_owned(),
     };
     let questions = prepared.link().listen()?;
-    let endorser = match (processor, platform) {
-        (Some(processor), _) => Endorser::Simulated(Box::new(Mutex::new(processor))),
+    let endorser = match (simulation, platform) {
+        (Some(simulation), _) => Endorser::Simulated(Box::new(Mutex::new(simulation))),
         (None, Platform::Snp) => {
             staple::of_this_machine(&state.join("collateral"), &options.mirror).await
         }
@@ -210,7 +212,9 @@ async fn finish(
 }
 
 /// Reads the configuration, for a clear message before anything boots; the enclave decides for itself.
-fn configuration_and_weights(options: &RunOptions) -> anyhow::Result<(Vec<u8>, PathBuf)> {
+fn configuration_and_weights(
+    options: &RunOptions,
+) -> anyhow::Result<(Vec<u8>, Configuration, PathBuf)> {
     let path = &options.configuration;
     let bytes = fs::read(path).with_context(|| {
         format!(
@@ -242,7 +246,7 @@ fn configuration_and_weights(options: &RunOptions) -> anyhow::Result<(Vec<u8>, P
             configuration.model.name
         );
     }
-    Ok((bytes, weights))
+    Ok((bytes, configuration, weights))
 }
 
 /// Bytes of the weights, padded to whole blocks, and of the dm-verity tree behind them.
@@ -273,17 +277,17 @@ struct Ready {
     simulated: bool,
     launch_digest: Option<String>,
     #[serde(flatten)]
-    root: Option<Root>,
+    roots: Option<Roots>,
     accelerator: String,
     vsock: String,
     state: PathBuf,
 }
 
-/// The simulated root, for a policy to name.
+/// The simulated roots, for a policy to name.
 #[derive(Debug, Serialize)]
-struct Root {
-    root_sha256: String,
+struct Roots {
     root_path: PathBuf,
+    root_sha256: Vec<String>,
 }
 
 impl Ready {
@@ -292,9 +296,11 @@ impl Ready {
         if let Some(digest) = &self.launch_digest {
             println!("launch digest: {digest}");
         }
-        if let Some(root) = &self.root {
-            println!("simulated root: {}", root.root_path.display());
-            println!("  sha256: {}", root.root_sha256);
+        if let Some(roots) = &self.roots {
+            println!("simulated roots: {}", roots.root_path.display());
+            for sha256 in &roots.root_sha256 {
+                println!("  sha256: {sha256}");
+            }
         }
         println!("metrics: http://{}/metrics", self.metrics);
         println!("serving: https://{}", self.listen);

@@ -5,7 +5,7 @@
 //! anything that is not measured or signed.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     guest::Guest,
     link::{Connection, Listener},
-    processor::Processor,
+    simulation::Simulation,
     staple::Stapler,
 };
 
@@ -41,8 +41,8 @@ const FRESHENING: Duration = Duration::from_hours(1);
 
 /// Whose signatures the enclave's evidence carries.
 pub(crate) enum Endorser {
-    /// The simulated vendor's, who also signs the reports.
-    Simulated(Box<Mutex<Processor>>),
+    /// The simulated vendors', whose hardware the enclave asks.
+    Simulated(Box<Mutex<Simulation>>),
     /// AMD's, from a store; the enclave asks its own device for reports.
     Stapled(Arc<Stapler>),
     /// Nobody's: relying parties bring them.
@@ -69,8 +69,8 @@ impl Services {
     pub(crate) async fn keep_fresh(self: Arc<Self>) {
         loop {
             sleep(FRESHENING).await;
-            if let Some(Err(error)) = self.processor().map(|mut it| it.renew()) {
-                eprintln!("the simulated processor failed: {error:#}");
+            if let Some(Err(error)) = self.simulation().map(|mut it| it.renew()) {
+                eprintln!("the simulation failed: {error:#}");
             }
             if let Endorser::Stapled(stapler) = &self.endorser {
                 Arc::clone(stapler).fetch().await;
@@ -131,17 +131,16 @@ impl Services {
         match question {
             ToHost::Configuration => FromHost::Configuration(self.configuration.clone()),
             ToHost::Endorsements => match self.endorsements() {
-                Ok(Endorsements {
-                    certificates, crls, ..
-                }) => FromHost::Endorsements { certificates, crls },
-                Err(error) => {
-                    FromHost::Refused(format!("the simulated processor failed: {error:#}"))
-                }
+                Ok(endorsements) => brought(endorsements),
+                Err(error) => FromHost::Refused(format!("the simulation failed: {error:#}")),
             },
-            ToHost::SimulatedReport { report_data } => match self.processor() {
-                Some(processor) => FromHost::SimulatedReport(processor.report(report_data)),
-                None => FromHost::Refused("hardware vouches for this guest".to_owned()),
-            },
+            ToHost::SimulatedReport { report_data } => {
+                self.simulated(|simulation| simulation.report(report_data))
+            }
+            ToHost::SimulatedGpus { nonce } => {
+                self.simulated(|simulation| simulation.ask_gpus(&nonce))
+            }
+            ToHost::SimulatedGpusReady => self.simulated(Simulation::set_gpus_ready),
             ToHost::Status(status) => {
                 self.note(status);
                 FromHost::Noted
@@ -150,16 +149,23 @@ impl Services {
         }
     }
 
-    fn processor(&self) -> Option<std::sync::MutexGuard<'_, Processor>> {
-        let Endorser::Simulated(processor) = &self.endorser else {
+    fn simulation(&self) -> Option<MutexGuard<'_, Simulation>> {
+        let Endorser::Simulated(simulation) = &self.endorser else {
             return None;
         };
-        Some(processor.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(simulation.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn simulated(&self, answer: impl FnOnce(&Simulation) -> FromHost) -> FromHost {
+        match self.simulation() {
+            Some(simulation) => answer(&simulation),
+            None => FromHost::Refused("nothing is simulated here: ask the hardware".to_owned()),
+        }
     }
 
     fn endorsements(&self) -> anyhow::Result<Endorsements> {
-        match (&self.endorser, self.processor()) {
-            (_, Some(mut processor)) => processor.endorsements(),
+        match (&self.endorser, self.simulation()) {
+            (_, Some(mut simulation)) => simulation.endorsements(),
             (Endorser::Stapled(stapler), None) => Ok(stapler.endorsements()),
             (_, None) => Ok(Endorsements::default()),
         }
@@ -180,6 +186,20 @@ impl Services {
             Status::Failed { code, message } => self.guest.failed(&code, &message),
             _ => {}
         }
+    }
+}
+
+fn brought(endorsements: Endorsements) -> FromHost {
+    FromHost::Endorsements {
+        certificates: endorsements.certificates,
+        crls: endorsements.crls,
+        tdx: endorsements.tdx,
+        rims: endorsements.rims,
+        ocsp: endorsements
+            .ocsp
+            .into_iter()
+            .map(|answer| answer.der)
+            .collect(),
     }
 }
 
@@ -208,7 +228,7 @@ mod tests {
         let processor = processor(host_data(CONFIGURATION));
         Services::new(
             CONFIGURATION.to_vec(),
-            Endorser::Simulated(Box::new(Mutex::new(processor))),
+            Endorser::Simulated(Box::new(Mutex::new(Simulation::of(processor, None)))),
             Arc::new(Guest::new()),
         )
     }
@@ -235,8 +255,9 @@ mod tests {
             ask(&mut enclave, &ToHost::Configuration).await,
             FromHost::Configuration(CONFIGURATION.to_vec())
         );
-        let FromHost::Endorsements { certificates, crls } =
-            ask(&mut enclave, &ToHost::Endorsements).await
+        let FromHost::Endorsements {
+            certificates, crls, ..
+        } = ask(&mut enclave, &ToHost::Endorsements).await
         else {
             panic!("no endorsements")
         };

@@ -224,6 +224,11 @@ impl Policy {
         parse::gpu_policy(text)
     }
 
+    /// Parses the `[gpu]` section of an enclave's configuration, in the same words; `None` if it has none.
+    pub fn gpu_of_configuration(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
+        parse::gpu_section(text)
+    }
+
     /// Parses the `[tdx]` section of TOML, for the quote of a TD by itself. The other sections may be missing.
     ///
     /// What the TD must have been asked to sign is in no file: set [`TdxPolicy::report_data`], else only a policy that goes without

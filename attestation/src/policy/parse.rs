@@ -144,6 +144,13 @@ pub(super) fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
     gpu::policy(&root.section("gpu", &gpu::KEYS)?)
 }
 
+/// Reads the section about GPUs, if there is one, in a document whose other sections are somebody else's.
+pub(super) fn gpu_section(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
+    let table = table(text)?;
+    Section::whole(text, table.get_ref())
+        .read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))
+}
+
 /// Reads the section about TDs, and whether a quote may be an old one.
 pub(super) fn tdx_policy(text: &str) -> Result<TdxPolicy, PolicyError> {
     let table = table(text)?;

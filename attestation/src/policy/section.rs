@@ -48,12 +48,16 @@ impl<'a> Section<'a> {
         table: &'a DeTable<'a>,
         known: &[&'static str],
     ) -> Result<Self, PolicyError> {
+        Self::whole(text, table).knowing(known)
+    }
+
+    /// A document whose other keys are not this reader's business.
+    pub(super) fn whole(text: &'a str, table: &'a DeTable<'a>) -> Self {
         Self {
             text,
             path: String::new(),
             table: Some(table),
         }
-        .knowing(known)
     }
 
     /// The first key that is not known is an error, before anything is missing.

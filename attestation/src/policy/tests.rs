@@ -420,3 +420,14 @@ proptest::proptest! {
         let _ = with(&format!("{key} = {value}"), &text);
     }
 }
+
+#[test]
+fn reads_the_gpus_of_a_configuration_whatever_else_it_says() {
+    let configuration = "version = 7\n[model]\nname = \"m\"\n";
+    assert_eq!(Policy::gpu_of_configuration(configuration), Ok(None));
+    let with = |line: &str| format!("{configuration}[gpu]\nminimum_driver = \"550.54\"\n{line}\n");
+    let policy = Policy::gpu_of_configuration(&with("count = [2]")).expect("a policy");
+    assert_eq!(policy.expect("GPUs").wanted.count, Expect::AnyOf(vec![2]));
+    let misspelt = Policy::gpu_of_configuration(&with("cuont = [2]")).expect_err("a typo");
+    assert!(misspelt.to_string().contains("count"), "{misspelt}");
+}

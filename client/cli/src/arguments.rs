@@ -426,18 +426,7 @@ pub(crate) struct PolicyInitArguments {
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
-    /// How many NVIDIA GPUs the machine has to prove
-    #[arg(long, value_name = "N")]
-    pub(crate) gpus: Option<usize>,
-    /// The oldest driver of these GPUs; by default the first one with confidential computing
-    #[arg(
-        long,
-        value_name = "VERSION",
-        default_value = "550.54.14",
-        requires = "gpus"
-    )]
-    pub(crate) minimum_driver: String,
-    /// Trust the simulated platform of this root certificate instead of hardware: for tests only; once for each root
+    /// Trust the simulated platform of these root certificates instead of hardware: for tests only; PEM, may be repeated
     #[arg(long = "simulated-root", value_name = "FILE")]
     pub(crate) simulated_roots: Vec<PathBuf>,
 }

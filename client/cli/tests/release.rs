@@ -271,7 +271,7 @@ fn a_release_in_a_log_becomes_a_policy() {
     let scene = Scene::new();
     scene.make(&image, 1, "v1");
     fs::write(scene.path("statement"), "something else").unwrap();
-    fs::write(scene.path("configuration.toml"), "model").unwrap();
+    fs::write(scene.path("configuration.toml"), "").unwrap();
     scene.yes("log append log statement v1/manifest.json --origin log.example --key log.pem");
     let verify = "release verify v1/manifest.json --key release.pub --log log --log-key log.pub";
     assert!(scene.yes(verify).contains("one of 2 entries"));

@@ -29,6 +29,7 @@ pub(crate) fn measured() -> Measured {
     Measured {
         configuration: Configuration::parse(configuration().as_bytes()).unwrap(),
         digest: [3; 32],
+        gpus: None,
     }
 }
 

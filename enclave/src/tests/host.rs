@@ -1,14 +1,17 @@
 //! A host on a Unix socket that answers as it should, and the enclave that it serves.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use chrysalis_attestation::{binding::host_data, snp::report::REPORT_SIZE};
 use chrysalis_wire::{
     frame,
-    host::{FromHost, Status, ToHost},
+    host::{FromHost, SimulatedGpu, Status, ToHost},
 };
 use ring::digest;
 use tokio::{net::UnixListener, sync::Notify, task::JoinHandle};
@@ -17,17 +20,53 @@ use crate::{boot::Booted, engine::fake, failure::Failure};
 
 const WEIGHTS: &[u8] = b"weights";
 
+/// What a lying host has for GPUs. Honest ones are tested with the real host.
+#[derive(Clone, Copy)]
+pub(super) enum Gpus {
+    /// It says that there are none.
+    None,
+    /// It brings an empty list.
+    Empty,
+    /// It brings one that answers nonsense.
+    Nonsense,
+}
+
+impl Gpus {
+    fn answer(self) -> FromHost {
+        let report = SimulatedGpu {
+            report: vec![0x11; 100],
+            chain: vec![vec![0x30, 0x00]; 5],
+        };
+        let gpus = match self {
+            Self::None => return FromHost::Refused("there is none".to_owned()),
+            Self::Empty => Vec::new(),
+            Self::Nonsense => vec![report],
+        };
+        FromHost::SimulatedGpus {
+            gpus,
+            roots: [[0; 32]; 2],
+        }
+    }
+}
+
 /// A host on a Unix socket, and what it was told.
 pub(super) struct FakeHost {
     pub(super) folder: tempfile::TempDir,
     told: Arc<Mutex<Vec<Status>>>,
     pub(super) stop: Arc<Notify>,
+    /// Whether the enclave set the GPUs ready.
+    pub(super) ready: Arc<AtomicBool>,
     pub(super) configuration: Vec<u8>,
 }
 
 impl FakeHost {
     /// Serves `configuration`; the processor signs `launched_with` as its digest.
     pub(super) fn start(configuration: Vec<u8>, launched_with: [u8; 32]) -> Self {
+        Self::with_gpus(configuration, launched_with, Gpus::None)
+    }
+
+    /// As [`Self::start`], with these GPUs.
+    pub(super) fn with_gpus(configuration: Vec<u8>, launched_with: [u8; 32], gpus: Gpus) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("weights"), WEIGHTS).unwrap();
         let listener = UnixListener::bind(folder.path().join("host.sock")).unwrap();
@@ -35,23 +74,36 @@ impl FakeHost {
             folder,
             told: Arc::default(),
             stop: Arc::default(),
+            ready: Arc::default(),
             configuration: configuration.clone(),
         };
-        let (told, stop) = (host.told.clone(), host.stop.clone());
+        let (told, stop, ready) = (host.told.clone(), host.stop.clone(), host.ready.clone());
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, configuration) =
-                    (told.clone(), stop.clone(), configuration.clone());
+                let (told, stop, ready, configuration) = (
+                    told.clone(),
+                    stop.clone(),
+                    ready.clone(),
+                    configuration.clone(),
+                );
                 tokio::spawn(async move {
                     let answer = match frame::read_async(&mut stream).await.unwrap() {
                         ToHost::Configuration => FromHost::Configuration(configuration),
                         ToHost::Endorsements => FromHost::Endorsements {
                             certificates: vec![vec![0x30]],
                             crls: Vec::new(),
+                            tdx: Vec::new(),
+                            rims: Vec::new(),
+                            ocsp: Vec::new(),
                         },
                         ToHost::SimulatedReport { report_data } => {
                             FromHost::SimulatedReport(report(report_data, launched_with))
+                        }
+                        ToHost::SimulatedGpus { .. } => gpus.answer(),
+                        ToHost::SimulatedGpusReady => {
+                            ready.store(true, Ordering::Relaxed);
+                            FromHost::Noted
                         }
                         ToHost::Status(status) => {
                             told.lock().unwrap().push(status);
@@ -125,6 +177,8 @@ pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
         .start_fake_engine(fake::echo)
         .await?
         .make_keys()?
+        .check_gpus()
+        .await?
         .attest()
         .await?
         .serve()

@@ -9,7 +9,7 @@ use crate::host::MAX_CONFIGURATION;
 pub const VERSION: u32 = 1;
 
 /// What one machine serves. Every field is bound: hashed into what the hardware signs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
     /// [`VERSION`].
@@ -22,6 +22,9 @@ pub struct Configuration {
     pub known_answer: KnownAnswer,
     /// How requests are met.
     pub serving: Serving,
+    /// Which GPUs must be there, in the words of a policy's `[gpu]` section; without it the enclave has none. Read by the
+    /// library that verifies them.
+    pub gpu: Option<toml::Table>,
 }
 
 /// A model and its weights.

@@ -28,6 +28,13 @@ pub enum ToHost {
         #[serde(with = "serde_bytes_64")]
         report_data: [u8; 64],
     },
+    /// Have the simulated GPUs answer. On hardware the enclave asks its own GPUs instead.
+    SimulatedGpus {
+        /// The question that each of them signs.
+        nonce: [u8; 32],
+    },
+    /// Set the simulated GPUs ready: I have verified them.
+    SimulatedGpusReady,
     /// How far I am: a hint for people, never a decision.
     Status(Status),
     /// Answer when the provider wants the machine to stop.
@@ -44,17 +51,39 @@ pub enum FromHost {
     Endorsements {
         /// X.509 certificates, DER, in any order.
         certificates: Vec<Vec<u8>>,
-        /// X.509 revocation lists, DER.
+        /// X.509 revocation lists, DER, in any order.
         crls: Vec<Vec<u8>>,
+        /// Intel's collateral for a TDX quote, JSON; empty if there is none.
+        tdx: Vec<u8>,
+        /// NVIDIA's reference manifests, XML.
+        rims: Vec<Vec<u8>>,
+        /// NVIDIA's OCSP answers, DER, without a nonce.
+        ocsp: Vec<Vec<u8>>,
     },
     /// A report of the simulated processor: 1184 bytes.
     SimulatedReport(Vec<u8>),
-    /// A status was noted.
+    /// What the simulated GPUs answer.
+    SimulatedGpus {
+        /// One for each GPU.
+        gpus: Vec<SimulatedGpu>,
+        /// SHA-256 of the root of their certificates, and of that of their manifests: the simulation's own.
+        roots: [[u8; 32]; 2],
+    },
+    /// It was noted, or done.
     Noted,
     /// Stop serving and power off.
     Shutdown,
     /// The host will not, and says why.
     Refused(String),
+}
+
+/// What one simulated GPU answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimulatedGpu {
+    /// SPDM request and response.
+    pub report: Vec<u8>,
+    /// X.509 certificates, DER, leaf first.
+    pub chain: Vec<Vec<u8>>,
 }
 
 /// How far the enclave is. Holds no content of any prompt or answer.

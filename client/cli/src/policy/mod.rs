@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::Context;
 use chrysalis_attestation::{
     digest::sha256,
-    policy::{Floor, GpuTemplate, Policy, SnpTemplate, TdxTemplate, Template},
+    nvidia::policy::Minimum,
+    pem,
+    policy::{Expect, Floor, GpuTemplate, Policy, SnpTemplate, TdxTemplate, Template},
     snp::tcb::Tcb,
 };
 use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
@@ -18,12 +20,11 @@ use crate::{
     files,
     printable::{print, printable},
     release::refused,
-    subject::Artifact,
 };
 
 /// An enclave takes no longer configuration from its host.
 const MAX_CONFIGURATION: usize = 64 * 1024;
-const MAX_CERTIFICATE: usize = 64 * 1024;
+const MAX_CERTIFICATES: usize = 64 * 1024;
 
 /// What is to be trusted, of whichever origin.
 struct Wanted {
@@ -50,18 +51,23 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         (_, _, Some(image)) => of_image(image, which, arguments)?,
         _ => anyhow::bail!("nothing to trust; give --image or --release"),
     };
-    let roots = arguments.simulated_roots.iter();
-    let roots = roots.map(|path| certificate(path).map(|der| sha256(&[&der])));
+    let gpus = gpus(&configuration)
+        .with_context(|| format!("{} is no configuration", arguments.configuration.display()))?;
+    let mut simulated_roots = Vec::new();
+    for path in &arguments.simulated_roots {
+        let roots = certificates(path)?;
+        simulated_roots.extend(roots.iter().map(|der| sha256(&[der])));
+    }
     let template = Template {
         title: &wanted.title,
         configuration: &configuration,
         snp: wanted.snp,
         tdx: wanted.tdx,
-        gpu: arguments.gpus.map(|count| GpuTemplate {
-            count,
-            minimum_driver: &arguments.minimum_driver,
+        gpu: gpus.as_ref().map(|(count, minimum_driver)| GpuTemplate {
+            count: *count,
+            minimum_driver,
         }),
-        simulated_roots: roots.collect::<anyhow::Result<_>>()?,
+        simulated_roots,
         ..Template::default()
     };
     print(&printable(&Policy::template(&template)))?;
@@ -92,12 +98,29 @@ fn of_image(
     })
 }
 
-fn certificate(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = files::read(path, MAX_CERTIFICATE).with_context(|| {
-        format!("cannot read {}; `chrysalis-host run` writes the simulated root as ark.pem in its state folder", path.display())
+/// How many GPUs an enclave with this configuration insists on, and the oldest driver; `None` if it wants none.
+fn gpus(configuration: &[u8]) -> anyhow::Result<Option<(usize, String)>> {
+    let text = std::str::from_utf8(configuration)?;
+    let Some(policy) = Policy::gpu_of_configuration(text)? else {
+        return Ok(None);
+    };
+    let count = match &policy.wanted.count {
+        Expect::AnyOf(counts) => counts.first().copied().unwrap_or(1),
+        Expect::Unchecked { .. } => 1,
+    };
+    let minimum_driver = match &policy.wanted.minimum_driver {
+        Minimum::Driver(version) => version.to_string(),
+        Minimum::Unchecked { .. } => "550.54.14".to_owned(),
+    };
+    Ok(Some((count, minimum_driver)))
+}
+
+fn certificates(path: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let bytes = files::read(path, MAX_CERTIFICATES).with_context(|| {
+        format!(
+            "cannot read {}; `chrysalis-host run` writes simulated-roots.pem in its state folder",
+            path.display()
+        )
     })?;
-    match Artifact::recognise(&bytes) {
-        Ok(Artifact::Certificate(der)) => Ok(der),
-        _ => anyhow::bail!("{} is no certificate", path.display()),
-    }
+    pem::certificates(&bytes).map_err(|_| anyhow::anyhow!("{} is no certificate", path.display()))
 }
