@@ -16,7 +16,7 @@ pub(crate) enum LogCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  openssl genpkey -algorithm ed25519 -out log.pem\n  chrysalis log append log/ manifest.json statement.json --origin releases.example/log --key log.pem"
+    after_help = "Example:\n  chrysalis log append log/ manifest.json statement.json --origin releases.example/log --key log.pem"
 )]
 pub(crate) struct AppendArguments {
     /// The log's folder, to be served as static files

@@ -19,7 +19,7 @@ pub(crate) enum ReleaseCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  openssl genpkey -algorithm ed25519 -out release.pem\n  chrysalis release make build/cpu --epoch 1 --expires 2027-06-01 --key release.pem --out measurements/releases/v0.1.0"
+    after_help = "Example:\n  chrysalis release make build/cpu --epoch 1 --expires 2027-06-01 --key release.pem --out measurements/releases/v0.1.0"
 )]
 pub(crate) struct MakeArguments {
     /// An image folder, as `chrysalis-image build` makes it
@@ -131,10 +131,11 @@ pub(crate) struct AuditArguments {
 
 /// A day, from its first second in UTC, or a moment.
 fn day(text: &str) -> Result<Time, String> {
-    match Date::parse(text, &Iso8601::DATE) {
-        Ok(date) => Ok(Time(date.midnight().assume_utc().unix_timestamp())),
-        Err(_) => moment(text).map_err(|_| "write it as 2027-06-01".to_owned()),
-    }
+    moment(text).or_else(|_| {
+        Date::parse(text, &Iso8601::DATE)
+            .map(|date| Time(date.midnight().assume_utc().unix_timestamp()))
+            .map_err(|_| "write it as 2027-06-01".to_owned())
+    })
 }
 
 #[cfg(test)]
