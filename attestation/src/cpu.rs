@@ -6,6 +6,7 @@ use crate::{
     Rejection, Time,
     bundle::{CpuReport, Endorsements},
     digest::Hex,
+    release::Measured,
     roots::Roots,
     snp::{self, chain::Candidates},
     tdx,
@@ -73,6 +74,14 @@ impl Cpu {
         match self {
             Self::Snp(genuine) => genuine.report.launch_digest,
             Self::Tdx(genuine) => genuine.td().report.mrtd.0,
+        }
+    }
+
+    /// What of the image was measured, as rebuilders compute it.
+    pub fn measured(&self) -> Measured {
+        match self {
+            Self::Snp(genuine) => genuine.measured(),
+            Self::Tdx(genuine) => genuine.td().report.measured(),
         }
     }
 

@@ -38,3 +38,17 @@ impl<const N: usize> serde::Serialize for Hex<N> {
         serializer.collect_str(self)
     }
 }
+
+/// Exactly `2 * N` lower-case digits: one text for one value.
+impl<'de, const N: usize> serde::Deserialize<'de> for Hex<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = [0; N];
+        match hex::decode_to_slice(text.as_bytes(), &mut bytes) {
+            Ok(()) if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => Ok(Self(bytes)),
+            _ => Err(serde::de::Error::custom(format_args!(
+                "a value is not {N} bytes in lower-case hex"
+            ))),
+        }
+    }
+}

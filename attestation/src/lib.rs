@@ -29,6 +29,7 @@ pub mod pem;
 pub mod policy;
 mod read;
 pub mod rejection;
+pub mod release;
 pub mod roots;
 pub mod snp;
 mod stages;

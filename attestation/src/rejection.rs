@@ -684,6 +684,73 @@ rejections! {
     /// The event log does not make the registers.
     EventLogMismatch { register: u8, wanted: Hex<48> } = "event_log_mismatch", "tdx-9",
         "the event log does not make RTMR{register} {wanted}", hint: "the log is of another boot, or something was measured after it was read";
+
+    // Releases, and who rebuilt them
+    /// A public key is of no kind that signs releases.
+    ReleaseKeyMalformed = "release_key_malformed", "release-1",
+        "the key is neither an Ed25519 nor a P-256 public key", hint: "bring the public key, PEM or DER, as `openssl pkey -pubout` writes it";
+    /// A signed file is not a DSSE envelope.
+    EnvelopeMalformed { what: String } = "envelope_malformed", "release-1",
+        "the file is no DSSE envelope: {what}", hint: "fetch it again; docs/spec/manifest.md says what it looks like";
+    /// The envelope holds something else than a statement.
+    EnvelopePayloadType { found: String } = "envelope_payload_type", "release-1",
+        "the envelope's payload is {found:?}", hint: "a manifest or rebuild statement is application/vnd.in-toto+json: this is another file";
+    /// Nobody signed the envelope.
+    EnvelopeUnsigned = "envelope_unsigned", "release-2",
+        "the envelope has no signature", hint: "do not use it: fetch the signed one";
+    /// A signature in the envelope is not its key's.
+    EnvelopeSignature { key: Hex<32> } = "envelope_signature", "release-2",
+        "the signature of key {key} is wrong", hint: "bytes were changed: fetch the file again, and do not use this one";
+    /// The envelope is signed, but not by the key that was asked for.
+    EnvelopeKeyUnknown { wanted: Hex<32> } = "envelope_key_unknown", "release-2",
+        "key {wanted} signed nothing here", hint: "compare the key with the one that the publisher names in more than one place";
+    /// A signed statement cannot be read.
+    StatementMalformed { what: String } = "statement_malformed", "release-3",
+        "the signed statement is malformed: {what}", hint: "its format may be newer: update this verifier";
+    /// A signed statement is of another kind.
+    StatementType { found: String, wanted: &'static str } = "statement_type", "release-3",
+        "the statement is {found:?}, not {wanted:?}", hint: "a manifest says what a release is, a rebuild statement that somebody confirms it: bring the other one, or update this verifier";
+    /// The release is from the future.
+    ReleaseNotYetValid { from: Time } = "release_not_yet_valid", "release-4",
+        "the release was issued {from}", hint: "check this machine's clock";
+    /// The release is too old to be trusted.
+    ReleaseExpired { until: Time } = "release_expired", "release-4",
+        "the release ended {until}", hint: "take the newest release; ask its publisher where none is newer";
+    /// A newer release of this key was seen before.
+    ReleaseRolledBack { found: u64, seen: u64 } = "release_rolled_back", "release-5",
+        "the release has epoch {found}, epoch {seen} was seen before", hint: "somebody offers an old release: take the newest one";
+    /// Two releases of this key have one epoch.
+    ReleaseEpochReused { epoch: u64 } = "release_epoch_reused", "release-5",
+        "another release of epoch {epoch} was seen before", hint: "the publisher signed two releases where one is the rule: ask which is which before you trust either";
+    /// Too few of the policy's rebuilders confirm the image.
+    RebuildersTooFew { found: usize, wanted: usize, measured: String } = "rebuilders_too_few", "policy-13",
+        "{found} of the policy's rebuilders confirm {measured}, {wanted} must", hint: "bring their statements with --statement; `chrysalis audit --sign` makes one of your own";
+
+    // The log that they may be in
+    /// A log's checkpoint cannot be read.
+    CheckpointMalformed { what: &'static str } = "checkpoint_malformed", "log-1",
+        "the checkpoint is malformed: {what}", hint: "fetch it again; it is a note of origin, size and root";
+    /// The log's signature is wrong.
+    CheckpointSignature { key: Hex<32> } = "checkpoint_signature", "log-1",
+        "the checkpoint's signature of key {key} is wrong", hint: "bytes were changed: fetch it again";
+    /// The log's key signed nothing here.
+    CheckpointUnsigned { wanted: Hex<32> } = "checkpoint_unsigned", "log-1",
+        "the checkpoint has no signature of key {wanted}", hint: "this is another log, or the key is not an Ed25519 key: compare both with what the log's operator publishes";
+    /// A proof from a log cannot be read.
+    LogProofMalformed { what: &'static str } = "log_proof_malformed", "log-2",
+        "the log's proof is malformed: {what}", hint: "fetch it again";
+    /// A proof does not lead from this entry to the log's root.
+    LogProofMismatch { index: u64, size: u64 } = "log_proof_mismatch", "log-2",
+        "the proof does not show this file as entry {index} of {size}", hint: "the proof is of another file, or this file was never in the log";
+    /// The log has fewer entries than it had.
+    LogShrunk { found: u64, seen: u64 } = "log_shrunk", "log-3",
+        "the log has {found} entries, it had {seen}", hint: "an old copy is served: fetch from the log's own address";
+    /// Nothing shows that the log only grew.
+    LogGrowthMissing { from: u64 } = "log_growth_missing", "log-3",
+        "nothing shows how the log grew from {from} entries", hint: "bring the log's file consistency/{from}";
+    /// The log shows two histories.
+    LogForked { size: u64 } = "log_forked", "log-3",
+        "the log is not the one whose first {size} entries were seen before", hint: "keep both checkpoints: together they prove that the log lies; trust no release of it";
 }
 
 impl Rejection {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Unix seconds, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,11 +43,20 @@ impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = OffsetDateTime::from_unix_timestamp(self.0)
             .ok()
-            .and_then(|date| {
-                date.format(&time::format_description::well_known::Rfc3339)
-                    .ok()
-            });
+            .and_then(|date| date.format(&Rfc3339).ok());
         text.serialize(serializer)
+    }
+}
+
+/// RFC 3339 in whole seconds of UTC, ending in `Z`: what [`Serialize`] writes.
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        OffsetDateTime::parse(&text, &Rfc3339)
+            .ok()
+            .filter(|date| text.ends_with('Z') && date.nanosecond() == 0)
+            .map(|date| Self(date.unix_timestamp()))
+            .ok_or_else(|| serde::de::Error::custom("a time is not as in 2026-12-01T12:00:00Z"))
     }
 }
 
@@ -62,5 +71,21 @@ mod tests {
             Time(i64::MAX).to_string(),
             "9223372036854775807 s after 1970"
         );
+    }
+
+    #[test]
+    fn reads_what_it_writes_and_no_other_spelling() {
+        let moment = Time(1_796_126_400);
+        let text = serde_json::to_string(&moment).expect("a time");
+        assert_eq!(text, "\"2026-12-01T12:00:00Z\"");
+        assert_eq!(serde_json::from_str::<Time>(&text).expect("a time"), moment);
+        for other in [
+            "\"2026-12-01T13:00:00+01:00\"",
+            "\"2026-12-01T12:00:00.5Z\"",
+            "\"2026-12-01\"",
+            "1796126400",
+        ] {
+            assert!(serde_json::from_str::<Time>(other).is_err(), "{other}");
+        }
     }
 }

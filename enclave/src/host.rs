@@ -113,6 +113,8 @@ impl Host {
                 tdx,
                 rims,
                 ocsp: ocsp.into_iter().map(OcspAnswer::brought_along).collect(),
+                // No vendor's: whoever relies on rebuilders brings their word.
+                statements: Vec::new(),
             }),
             _ => Err(HostError::Misspoke),
         }

@@ -8,7 +8,7 @@ use chrysalis_attestation::{
     bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
     claims::{Claims, PROFILE},
     nvidia::GpuEvidence,
-    policy::{Policy, SnpTemplate, Template},
+    policy::{Floor, Policy, SnpTemplate, Template},
     snp::report::Report,
     verdict::Refusal,
 };
@@ -120,8 +120,8 @@ pub fn policy(simulated_root: Option<[u8; 32]>) -> Policy {
     let text = Policy::template(&Template {
         configuration: CONFIGURATION,
         snp: Some(SnpTemplate {
-            launch_digest: LAUNCH_DIGEST,
-            minimum_tcb: TCB,
+            launch_digest: vec![LAUNCH_DIGEST],
+            minimum_tcb: Floor::All(TCB),
         }),
         simulated_roots: simulated_root.into_iter().collect(),
         ..Template::default()

@@ -13,6 +13,7 @@ use chrysalis_attestation::{
     bundle::{CpuReport, Evidence, MAX_BUNDLE},
     claims::Claims,
     policy::{Expect, Floor, SnpPolicy},
+    release::{PublicKey, Rebuilders},
     snp::{
         bits::{GuestPolicy, PlatformInfo},
         product::{Cpuid, Product},
@@ -474,6 +475,11 @@ lies! {
         scene.seen.0 = Session::Boot;
         scene.verdict()
     };
+    rejects_an_image_that_no_rebuilder_confirms: "rebuilders_too_few", |mut scene| {
+        let keys = vec![PublicKey::from_ed25519([1; 32])];
+        scene.policy.rebuilders = Some(Rebuilders { keys, at_least: 1 });
+        scene.verdict()
+    };
 }
 
 #[test]
@@ -485,8 +491,9 @@ fn every_rejection_is_provoked() {
         Rejection::ALL.len(),
         "two rejections share a code"
     );
-    // The lies of GPUs and TDs are told in attestation/src and attestation/tests, those of whole machines in composite.rs.
-    let elsewhere = ["gpu-", "tdx-", "hcl-"];
+    // The lies of GPUs, TDs, releases and logs are told in attestation/src and attestation/tests, those of whole machines in
+    // composite.rs.
+    let elsewhere = ["gpu-", "tdx-", "hcl-", "release-", "log-"];
     let of_the_cpu = Rejection::ALL
         .iter()
         .filter(|reason| !elsewhere.iter().any(|room| reason.step.starts_with(room)));

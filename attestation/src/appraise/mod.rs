@@ -16,10 +16,11 @@ use crate::{
         policy::{Proof, Revocation, Wanted},
     },
     policy::{Expect, Policy, SnpPolicy},
+    release::{Measured, Rebuilders},
     snp::Genuine,
     stages::gpus::Asked,
     tdx::{self, TdxPolicy},
-    verdict::{NO_POLICY, Transcript},
+    verdict::{LEFT_OPEN, NO_POLICY, Transcript},
 };
 
 /// What is appraised.
@@ -29,6 +30,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) event_log: Option<&'a [u8]>,
     pub(crate) claims: &'a Claims,
     pub(crate) gpus: &'a Asked,
+    /// What rebuilders say, the verifier's own statements first.
+    pub(crate) statements: &'a [Vec<u8>],
     pub(crate) session: &'a Session,
 }
 
@@ -46,6 +49,7 @@ pub(crate) fn appraise(
         event_log,
         claims,
         gpus,
+        statements,
         session,
     } = subject;
     match cpu {
@@ -69,6 +73,13 @@ pub(crate) fn appraise(
     )?;
     let gpus = gpus_wanted(gpus, policy, transcript)?;
     freshness(matches!(session, Session::Asked { .. }), policy, transcript)?;
+    let measured = cpu.measured();
+    rebuilders(
+        policy.rebuilders.as_ref(),
+        statements,
+        &measured,
+        transcript,
+    )?;
     Ok(gpus)
 }
 
@@ -195,6 +206,7 @@ pub(crate) fn appraise_alone(
     genuine: &Genuine,
     policy: &Policy,
     fresh: bool,
+    statements: &[Vec<u8>],
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
     cpu_snp(genuine, policy, transcript)?;
@@ -203,7 +215,36 @@ pub(crate) fn appraise_alone(
     let alone = "a report alone does not tell";
     transcript.not_checked("policy-10", "known answer", alone);
     transcript.not_checked("policy-11", "GPUs", alone);
-    freshness(fresh, policy, transcript)
+    freshness(fresh, policy, transcript)?;
+    let measured = genuine.measured();
+    rebuilders(
+        policy.rebuilders.as_ref(),
+        statements,
+        &measured,
+        transcript,
+    )
+}
+
+/// Step policy-13.
+pub(crate) fn rebuilders(
+    wanted: Option<&Rebuilders>,
+    statements: &[Vec<u8>],
+    measured: &Measured,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    let check = ("policy-13", "rebuilders");
+    let Some(wanted) = wanted else {
+        transcript.not_checked(check.0, check.1, LEFT_OPEN);
+        return Ok(());
+    };
+    match wanted.confirm(statements, measured) {
+        Ok(found) => {
+            let of = wanted.keys.len();
+            let told = format!("{found} of {of} confirm the image");
+            transcript.record(check.0, check.1, Ok(()), |()| told)
+        }
+        Err(too_few) => transcript.require(check, false, too_few, ""),
+    }
 }
 
 /// What is required of a report where nobody brought a policy: memory that is private, and a list that says who is revoked.

@@ -4,6 +4,10 @@ use super::*;
 use crate::{
     Time,
     policy::{Expect, Floor},
+    release::{
+        Rebuilders,
+        tests::{Signer, rebuild},
+    },
     snp::{
         bits::{GuestPolicy, PlatformInfo},
         chain::Validity,
@@ -110,6 +114,7 @@ struct Case {
     genuine: Genuine,
     claims: Claims,
     gpus: usize,
+    statements: Vec<Vec<u8>>,
     session: Session,
     policy: Policy,
 }
@@ -119,6 +124,7 @@ fn case() -> Case {
         genuine: genuine(),
         claims: crate::claims::tests::claims(),
         gpus: 0,
+        statements: Vec::new(),
         session: Session::Asked {
             nonce: [0; 32],
             exporter: [0; 32],
@@ -135,6 +141,7 @@ impl Case {
             event_log: None,
             claims: &self.claims,
             gpus: &Asked::unread(self.gpus),
+            statements: &self.statements,
             session: &self.session,
         };
         let appraised = appraise(subject, &self.policy, &mut transcript);
@@ -197,6 +204,7 @@ fn accepts_what_the_policy_describes_and_lists_what_it_leaves_open() {
         "report id",
         "migration agent",
         "ID block",
+        "rebuilders",
     ];
     assert_eq!(open, names.map(|name| (name, LEFT_OPEN)));
 }
@@ -708,4 +716,37 @@ fn refuses_evidence_of_boot_without_a_reason() {
         case.session = Session::Boot;
         case.policy.freshness_unchecked = Some("a saved certificate".to_owned());
     });
+}
+
+#[test]
+fn an_image_must_be_confirmed_by_as_many_rebuilders_as_the_policy_wants() {
+    let [one, two] = [Signer::new(1), Signer::new(2)];
+    let two_of_two = |case: &mut Case| {
+        case.policy.rebuilders = Some(Rebuilders {
+            keys: vec![one.key(), two.key()],
+            at_least: 2,
+        });
+    };
+    let too_few = |found| Rejection::RebuildersTooFew {
+        found,
+        wanted: 2,
+        measured: format!("launch digest {}", "03".repeat(48)),
+    };
+    refuses(two_of_two, too_few(0));
+    refuses(
+        |case| {
+            two_of_two(case);
+            case.statements = vec![rebuild(&one, 3), rebuild(&two, 4)];
+        },
+        too_few(1),
+    );
+    let transcript = accepts(|case| {
+        two_of_two(case);
+        case.statements = vec![rebuild(&one, 3), rebuild(&two, 3)];
+    });
+    let last = transcript.checks().last().expect("checks");
+    assert_eq!(
+        (last.step, last.detail.as_str()),
+        ("policy-13", "2 of 2 confirm the image")
+    );
 }

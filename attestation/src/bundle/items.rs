@@ -15,6 +15,7 @@ use crate::{
         MAX_RIMS,
         ocsp::{MAX_ANSWERS, OcspAnswer},
     },
+    release::MAX_STATEMENTS,
 };
 
 /// Names the kind of collection and its version: `__cmwc_t`.
@@ -77,6 +78,11 @@ const RIMS: Item = Item(
     "application/vnd.chrysalis.rims+cbor",
     Indicator::ReferenceValues,
 );
+const STATEMENTS: Item = Item(
+    "statements",
+    "application/vnd.chrysalis.rebuild-statements+cbor",
+    Indicator::ReferenceValues,
+);
 const OCSP: Item = Item(
     "ocsp",
     "application/vnd.chrysalis.ocsp+cbor",
@@ -91,6 +97,7 @@ pub(super) fn wrap(evidence: &Evidence) -> Value {
         tdx,
         rims,
         ocsp,
+        statements,
     } = &evidence.endorsements;
     let (cpu, report, event_log) = match &evidence.cpu {
         CpuReport::Snp(report) => (SNP_REPORT, report, &[][..]),
@@ -104,6 +111,7 @@ pub(super) fn wrap(evidence: &Evidence) -> Value {
         (TDX_COLLATERAL, tdx.clone()),
         (RIMS, list(rims)),
         (OCSP, list(&answers)),
+        (STATEMENTS, list(statements)),
     ];
     let items = [
         (cpu, report.clone()),
@@ -169,6 +177,7 @@ pub(super) fn unwrap(mut fields: Fields) -> Result<Evidence, Rejection> {
             tdx: optional(&mut fields, TDX_COLLATERAL)?,
             rims: listed(&mut fields, RIMS, MAX_RIMS)?,
             ocsp: ocsp.into_iter().map(OcspAnswer::brought_along).collect(),
+            statements: listed(&mut fields, STATEMENTS, MAX_STATEMENTS)?,
         },
     };
     match fields.left_over() {

@@ -65,6 +65,8 @@ pub struct Endorsements {
     pub rims: Vec<Vec<u8>>,
     /// NVIDIA's OCSP answers. A bundle carries them without the nonce, which proves something only to the one who drew it.
     pub ocsp: Vec<OcspAnswer>,
+    /// What rebuilders say about images: DSSE envelopes, JSON. They count by the keys that a policy names.
+    pub statements: Vec<Vec<u8>>,
 }
 
 impl Evidence {

@@ -29,6 +29,7 @@ fn everything() -> Evidence {
             tdx: b"{}".to_vec(),
             rims: vec![b"<a/>".to_vec()],
             ocsp: vec![OcspAnswer::brought_along(vec![6])],
+            statements: vec![b"{}".to_vec()],
             ..evidence().endorsements
         },
         ..evidence()

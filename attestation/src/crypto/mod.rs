@@ -62,6 +62,9 @@ trait Backend {
     fn ecdsa_p256(key: &PointP256, message: &[u8], signature: &[u8; 64]) -> bool;
     fn ecdsa_p384(key: &PointP384, message: &[u8], signature: &[u8; 96]) -> bool;
 
+    /// RFC 8032, over the message itself.
+    fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool;
+
     /// With SHA-384, MGF1 over SHA-384 and a salt of 48 bytes. Refuses another length than the modulus has.
     fn rsa_pss(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool;
 
@@ -118,6 +121,15 @@ pub(crate) fn verify_ecdsa_p256_der(
 ) -> Result<(), BadSignature> {
     let signature = der::pair_of_numbers(signature).ok_or(BadSignature)?;
     verify_ecdsa_p256(key, message, &signature)
+}
+
+/// Ed25519 (RFC 8032), over the message itself. Refuses a second half that is not below the order.
+pub(crate) fn verify_ed25519(
+    key: &[u8; 32],
+    message: &[u8],
+    signature: &[u8; 64],
+) -> Result<(), BadSignature> {
+    said(Chosen::ed25519(key, message, signature))
 }
 
 /// SHA-1 of the parts, one after the other: OCSP's name for a key. Nothing may rest on its strength.

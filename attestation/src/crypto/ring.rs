@@ -3,7 +3,7 @@
 use ::ring::{
     digest::{Algorithm, Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA512},
     signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
         RSA_PSS_2048_8192_SHA384, RsaPublicKeyComponents, UnparsedPublicKey,
     },
 };
@@ -39,6 +39,12 @@ impl Backend for Chosen {
 
     fn ecdsa_p384(key: &PointP384, message: &[u8], signature: &[u8; 96]) -> bool {
         UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key)
+            .verify(message, signature)
+            .is_ok()
+    }
+
+    fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        UnparsedPublicKey::new(&ED25519, key)
             .verify(message, signature)
             .is_ok()
     }

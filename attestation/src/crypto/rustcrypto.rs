@@ -40,6 +40,12 @@ impl Backend for Chosen {
         matches!((key, signature), (Ok(key), Ok(signature)) if key.verify(message, &signature).is_ok())
     }
 
+    fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(signature);
+        ed25519_dalek::VerifyingKey::from_bytes(key)
+            .is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+
     fn rsa_pss(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
         let Ok(signature) = rsa::pss::Signature::try_from(signature) else {
             return false;

@@ -16,6 +16,7 @@
 mod error;
 mod gpu;
 mod parse;
+mod rebuilders;
 mod section;
 mod tdx;
 mod template;
@@ -29,6 +30,7 @@ pub use template::{GpuTemplate, SnpTemplate, TdxTemplate, Template};
 
 use crate::{
     nvidia::GpuPolicy,
+    release::Rebuilders,
     roots::Roots,
     snp::{product::Product, report::Firmware, tcb::Tcb},
     tdx::TdxPolicy,
@@ -59,6 +61,8 @@ pub struct Policy {
     pub gpu: Option<GpuPolicy>,
     /// `[configuration]`: what the guest was configured with.
     pub configuration: ConfigurationPolicy,
+    /// `[rebuilders]`: who must confirm the image. Default: nobody.
+    pub rebuilders: Option<Rebuilders>,
     /// `session.freshness = { unchecked = "why" }`: accepts evidence made at boot, as in a saved certificate. Default: no.
     pub freshness_unchecked: Option<String>,
     /// `simulation.roots`: SHA-256 of the DER of each simulated root that is accepted. Default: none.
@@ -245,6 +249,11 @@ impl Policy {
     /// ```
     pub fn parse_tdx(text: &str) -> Result<TdxPolicy, PolicyError> {
         parse::tdx_policy(text)
+    }
+
+    /// Parses the `[rebuilders]` section of TOML, for evidence by itself; `None` if there is none.
+    pub fn parse_rebuilders(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
+        parse::rebuilders_policy(text)
     }
 
     /// Parses the `[simulation]` section of TOML, for evidence by itself: SHA-256 of each simulated root that is accepted.

@@ -6,17 +6,18 @@ use toml::{Spanned, de::DeTable};
 
 use super::{
     ConfigurationPolicy, Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy,
-    gpu,
+    gpu, rebuilders,
     section::{Field, Section, line},
     tdx,
 };
 use crate::{
     nvidia::GpuPolicy,
+    release::Rebuilders,
     snp::{product::Product, report::Firmware, tcb::Tcb},
     tdx::TdxPolicy,
 };
 
-const ROOT: [&str; 7] = [
+const ROOT: [&str; 8] = [
     "version",
     "snp",
     "configuration",
@@ -24,6 +25,7 @@ const ROOT: [&str; 7] = [
     "simulation",
     "gpu",
     "tdx",
+    "rebuilders",
 ];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
 const SNP: [&str; 31] = [
@@ -110,6 +112,7 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
         tdx,
         gpu: root.read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))?,
         configuration,
+        rebuilders: rebuilders(&root)?,
         freshness_unchecked: freshness_unchecked(&root)?,
         simulation: simulated_roots(&root)?,
     })
@@ -158,6 +161,18 @@ pub(super) fn tdx_policy(text: &str) -> Result<TdxPolicy, PolicyError> {
         policy.report_data = Expect::Unchecked { why };
     }
     Ok(policy)
+}
+
+fn rebuilders(root: &Section<'_>) -> Result<Option<Rebuilders>, PolicyError> {
+    root.read("rebuilders", |field| {
+        rebuilders::policy(&field.section(&rebuilders::KEYS)?)
+    })
+}
+
+/// Reads the section about rebuilders only.
+pub(super) fn rebuilders_policy(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
+    let table = table(text)?;
+    rebuilders(&root(text, table.get_ref())?)
 }
 
 /// Reads the section about simulated roots only.

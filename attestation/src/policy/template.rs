@@ -1,5 +1,6 @@
 //! A policy to start from: for one image and one configuration, with comments that say what to decide next.
 
+use super::Floor;
 use crate::{
     digest::{sha256, sha384},
     snp::tcb::Tcb,
@@ -27,10 +28,10 @@ pub struct Template<'a> {
 /// An image as SEV-SNP measures it.
 #[derive(Debug, Clone)]
 pub struct SnpTemplate {
-    /// The launch digest.
-    pub launch_digest: [u8; 48],
+    /// The launch digest, on each machine that may run it; at least one.
+    pub launch_digest: Vec<[u8; 48]>,
     /// The floor for the firmware.
-    pub minimum_tcb: Tcb,
+    pub minimum_tcb: Floor,
 }
 
 /// An image as TDX measures it.
@@ -38,10 +39,10 @@ pub struct SnpTemplate {
 pub struct TdxTemplate {
     /// The launch measurement.
     pub mrtd: [u8; 48],
-    /// The first three run-time registers; the last one stays zero.
-    pub rtmr: [[u8; 48]; 3],
-    /// The least evaluation number of Intel's rules.
-    pub minimum_evaluation: u32,
+    /// The first three run-time registers, where the image decides them; the last one stays zero.
+    pub rtmr: [Option<[u8; 48]>; 3],
+    /// The least evaluation number of Intel's rules; none leaves it to the reader.
+    pub minimum_evaluation: Option<u32>,
 }
 
 /// The GPUs of a machine.
@@ -91,15 +92,8 @@ version = 1
             minimum_tcb,
         }: &SnpTemplate,
     ) -> String {
-        let launch_digest = hex::encode(launch_digest);
-        let Tcb {
-            fmc,
-            bootloader,
-            tee,
-            snp,
-            microcode,
-        } = minimum_tcb;
-        let fmc = fmc.map_or(String::new(), |fmc| format!("fmc = {fmc}, "));
+        let launch_digest = list(launch_digest);
+        let minimum_tcb = floor(minimum_tcb);
         let revocation = match self.revocation_unchecked {
             Some(why) => format!("revocation = {{ unchecked = {} }}", quote(why)),
             None => "# revocation = { unchecked = \"why\" }   # default: a fresh revocation list is required".to_owned(),
@@ -108,9 +102,9 @@ version = 1
             "\
 [snp]
 # The image: firmware, kernel, initrd and command line, as the processor measured them.
-launch_digest = [\"{launch_digest}\"]
+launch_digest = {launch_digest}
 # The lowest firmware levels; 0 accepts every one. Raise them to those of AMD's current firmware.
-minimum_tcb = {{ {fmc}bootloader = {bootloader}, tee = {tee}, snp = {snp}, microcode = {microcode} }}
+{minimum_tcb}
 # products = [\"genoa\"]   # default: milan, genoa and turin
 {revocation}
 "
@@ -151,6 +145,49 @@ roots = [{}]
     }
 }
 
+/// Digests, on a line each if there are several.
+fn list(digests: &[[u8; 48]]) -> String {
+    let digests: Vec<_> = digests
+        .iter()
+        .map(|digest| format!("\"{}\"", hex::encode(digest)))
+        .collect();
+    match &digests[..] {
+        [one] => format!("[{one}]"),
+        _ => format!("[\n    {},\n]", digests.join(",\n    ")),
+    }
+}
+
+fn floor(floor: &Floor) -> String {
+    let levels = |tcb: &Tcb| {
+        let Tcb {
+            fmc,
+            bootloader,
+            tee,
+            snp,
+            microcode,
+        } = tcb;
+        let fmc = fmc.map_or(String::new(), |fmc| format!("fmc = {fmc}, "));
+        format!(
+            "{{ {fmc}bootloader = {bootloader}, tee = {tee}, snp = {snp}, microcode = {microcode} }}"
+        )
+    };
+    match floor {
+        Floor::All(tcb) => format!("minimum_tcb = {}", levels(tcb)),
+        Floor::Each(floors) => {
+            let lines = floors.iter().map(|(product, tcb)| {
+                let product = product.name().to_lowercase();
+                format!("minimum_tcb.{product} = {}", levels(tcb))
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        }
+        Floor::Unchecked { why } => format!("minimum_tcb = {}", unchecked(why)),
+    }
+}
+
+fn unchecked(why: &str) -> String {
+    format!("{{ unchecked = {} }}", quote(why))
+}
+
 fn tdx(
     TdxTemplate {
         mrtd,
@@ -158,15 +195,23 @@ fn tdx(
         minimum_evaluation,
     }: &TdxTemplate,
 ) -> String {
-    let [mrtd, rtmr0, rtmr1, rtmr2] = [mrtd, &rtmr[0], &rtmr[1], &rtmr[2]].map(hex::encode);
+    let mrtd = list(&[*mrtd]);
+    let [rtmr0, rtmr1, rtmr2] = rtmr.map(|register| match register {
+        Some(register) => list(&[register]),
+        None => unchecked("it counts the machine as well; the event log tells what"),
+    });
+    let minimum_evaluation = minimum_evaluation.map_or_else(
+        || unchecked("write the number that Intel's service gives today"),
+        |number| number.to_string(),
+    );
     format!(
         "\
 [tdx]
 # The image: the firmware, what it set up, the kernel with its initrd, and its command line.
-mrtd = [\"{mrtd}\"]
-rtmr0 = [\"{rtmr0}\"]
-rtmr1 = [\"{rtmr1}\"]
-rtmr2 = [\"{rtmr2}\"]
+mrtd = {mrtd}
+rtmr0 = {rtmr0}
+rtmr1 = {rtmr1}
+rtmr2 = {rtmr2}
 # Intel's rules, by which a platform is called current: no older ones than these. Raise it with Intel's releases.
 minimum_evaluation = {minimum_evaluation}
 # statuses = [\"UpToDate\"]   # default

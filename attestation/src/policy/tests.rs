@@ -85,6 +85,7 @@ fn what_is_not_set_is_strict() {
             sha256: Some(Expect::AnyOf(vec![[0x22; 32]])),
             sha384: None,
         },
+        rebuilders: None,
         freshness_unchecked: None,
         simulation: vec![],
     };
@@ -325,14 +326,14 @@ fn a_template_is_a_policy_for_exactly_that() {
         title: "A release\nof two lines",
         configuration: b"model",
         snp: Some(SnpTemplate {
-            launch_digest: [0x11; 48],
-            minimum_tcb: Tcb {
+            launch_digest: vec![[0x11; 48]],
+            minimum_tcb: Floor::All(Tcb {
                 fmc: None,
                 bootloader: 10,
                 tee: 0,
                 snp: 23,
                 microcode: 84,
-            },
+            }),
         }),
         ..Template::default()
     };
@@ -343,8 +344,8 @@ fn a_template_is_a_policy_for_exactly_that() {
     let everything = Template {
         tdx: Some(TdxTemplate {
             mrtd: [1; 48],
-            rtmr: [[2; 48], [3; 48], [4; 48]],
-            minimum_evaluation: 19,
+            rtmr: [Some([2; 48]), Some([3; 48]), Some([4; 48])],
+            minimum_evaluation: Some(19),
         }),
         gpu: Some(GpuTemplate {
             count: 8,
@@ -366,6 +367,35 @@ fn a_template_is_a_policy_for_exactly_that() {
     assert_eq!(tdx.rtmr[2], Expect::AnyOf(vec![[4; 48]]));
     let gpu = policy.gpu.expect("[gpu]");
     assert_eq!(gpu.wanted.count, Expect::AnyOf(vec![8]));
+}
+
+#[test]
+fn a_template_has_room_for_several_machines_and_for_what_nobody_knows_yet() {
+    let tcb = |snp| Tcb {
+        snp,
+        ..Tcb::default()
+    };
+    let each = [(Product::Milan, tcb(1)), (Product::Genoa, tcb(2))];
+    let template = Template {
+        configuration: b"model",
+        snp: Some(SnpTemplate {
+            launch_digest: vec![[1; 48], [2; 48]],
+            minimum_tcb: Floor::Each(each.into()),
+        }),
+        tdx: Some(TdxTemplate {
+            mrtd: [1; 48],
+            rtmr: [None, Some([3; 48]), Some([4; 48])],
+            minimum_evaluation: None,
+        }),
+        ..Template::default()
+    };
+    let policy = Policy::parse(&Policy::template(&template)).expect("a policy");
+    let snp = policy.snp.expect("[snp]");
+    assert_eq!(snp.launch_digest, Expect::AnyOf(vec![[1; 48], [2; 48]]));
+    assert_eq!(snp.minimum_tcb, Floor::Each(each.into()));
+    let tdx = policy.tdx.expect("[tdx]");
+    assert!(matches!(tdx.rtmr[0], Expect::Unchecked { .. }));
+    assert_eq!(tdx.rtmr[1], Expect::AnyOf(vec![[3; 48]]));
 }
 
 #[test]

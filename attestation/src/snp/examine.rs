@@ -142,7 +142,8 @@ fn check_wanted(
     if let Some(policy) = question.policy {
         let answered = genuine.vtpm.as_ref().is_some_and(|told| told.fresh);
         let fresh = question.report_data.is_some() || answered;
-        appraise::appraise_alone(genuine, policy, fresh, transcript)
+        let statements = &question.collateral.statements;
+        appraise::appraise_alone(genuine, policy, fresh, statements, transcript)
     } else {
         let why = question.revocation_unchecked;
         appraise::appraise_without_policy(genuine, why, transcript)

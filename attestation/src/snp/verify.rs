@@ -15,6 +15,7 @@ use crate::{
     Rejection, Time, crypto,
     digest::Hex,
     inspection::{Inspection, Patience, ensure},
+    release::Measured,
     verdict::Transcript,
 };
 
@@ -44,6 +45,13 @@ pub(crate) struct Levels {
 }
 
 impl Genuine {
+    /// What of the image was measured: all of it.
+    pub fn measured(&self) -> Measured {
+        Measured::Snp {
+            launch_digest: Hex(self.report.launch_digest),
+        }
+    }
+
     /// The report. Signed by hardware, every field of it.
     pub fn report(&self) -> &Report {
         &self.report

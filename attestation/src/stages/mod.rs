@@ -31,6 +31,7 @@ pub struct Authentic {
     event_log: Vec<u8>,
     claims: Vec<u8>,
     gpus: gpus::Unproved,
+    statements: Vec<Vec<u8>>,
     transcript: Transcript,
 }
 
@@ -41,6 +42,7 @@ pub struct Bound {
     event_log: Vec<u8>,
     claims: Claims,
     gpus: gpus::Asked,
+    statements: Vec<Vec<u8>>,
     session: Session,
     tls_key: Vec<u8>,
     transcript: Transcript,
@@ -104,6 +106,8 @@ impl Unverified {
                 },
                 claims,
                 gpus: gpus::Unproved::new(gpus, &roots.nvidia, sources, now),
+                // The verifier's own first: no number of stapled ones keeps them from being read.
+                statements: [&collateral.statements[..], &endorsements.statements].concat(),
                 transcript,
             }),
             Err(rejection) => Err(Refusal {
@@ -122,6 +126,7 @@ impl Authentic {
             event_log,
             claims,
             gpus,
+            statements,
             mut transcript,
         } = self;
         match check_binding(&cpu, &claims, gpus, session, spki, &mut transcript) {
@@ -130,6 +135,7 @@ impl Authentic {
                 event_log,
                 claims,
                 gpus,
+                statements,
                 session: session.clone(),
                 tls_key: spki.to_vec(),
                 transcript,
@@ -212,6 +218,7 @@ impl Bound {
             event_log,
             claims,
             gpus,
+            statements,
             session,
             mut transcript,
             ..
@@ -221,6 +228,7 @@ impl Bound {
             event_log: Some(event_log.as_slice()).filter(|log| !log.is_empty()),
             claims: &claims,
             gpus: &gpus,
+            statements: &statements,
             session: &session,
         };
         let appraised = match policy {

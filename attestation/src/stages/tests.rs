@@ -28,6 +28,7 @@ fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authent
         event_log: Vec::new(),
         claims,
         gpus: gpus::Unproved::new(Vec::new(), &Roots::vendors().nvidia, (none, none), Time(0)),
+        statements: Vec::new(),
         transcript: Transcript::default(),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{Rejection, digest::Hex, read::Reader};
+use crate::{Rejection, digest::Hex, read::Reader, release::Measured};
 
 /// The size of an enclave's report.
 pub const ENCLAVE_SIZE: usize = 384;
@@ -75,6 +75,16 @@ pub struct TdReport {
 }
 
 impl TdReport {
+    /// What of the image was measured: RTMR0 is the machine's as well, RTMR3 the guest's own.
+    pub fn measured(&self) -> Measured {
+        let [_, rtmr1, rtmr2, _] = self.rtmr;
+        Measured::Tdx {
+            mrtd: self.mrtd,
+            rtmr1,
+            rtmr2,
+        }
+    }
+
     /// Reads a report of this layout.
     pub(super) fn read(reader: &mut Reader<'_>, layout: Layout) -> Result<Self, Rejection> {
         let mut report = Self {

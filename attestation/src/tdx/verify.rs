@@ -16,8 +16,9 @@ use super::{
     wanted,
 };
 use crate::{
-    Rejection, Time,
+    Rejection, Time, appraise,
     inspection::{Inspection, Patience},
+    release::Rebuilders,
     verdict::{Refusal, Transcript},
 };
 
@@ -119,6 +120,22 @@ impl Examined {
     /// The TD, if it is genuine, wanted or not: each signature holds, and Intel has not revoked what made it.
     pub fn td(&self) -> Option<&Td> {
         self.found.as_ref().map(|(td, _)| td)
+    }
+
+    /// Step policy-13, of a TD that has no other failure: do enough rebuilders confirm what it measured?
+    #[must_use]
+    pub fn confirmed_by(mut self, rebuilders: &Rebuilders, statements: &[Vec<u8>]) -> Self {
+        if let (Some((td, _)), true) = (&self.found, self.failures.is_empty()) {
+            let measured = td.report.measured();
+            let confirmed = appraise::rebuilders(
+                Some(rebuilders),
+                statements,
+                &measured,
+                &mut self.transcript,
+            );
+            self.failures.extend(confirmed.err());
+        }
+        self
     }
 
     /// When the first certificate, list or document that this rests on ends.

@@ -9,7 +9,12 @@ use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{measure::MeasureArguments, subject::Subject};
+use crate::{
+    log::LogCommand,
+    measure::MeasureArguments,
+    release::{AuditArguments, ReleaseCommand},
+    subject::Subject,
+};
 
 /// Know what answers before a byte of prompt leaves.
 #[derive(Debug, Parser)]
@@ -33,6 +38,14 @@ pub(crate) enum Command {
     Proxy(ProxyArguments),
     /// Compute what the hardware will say about an image you built
     Measure(MeasureArguments),
+    /// Sign what an image is, or check what was signed
+    #[command(subcommand)]
+    Release(ReleaseCommand),
+    /// Rebuild a release and say whether it is the same, or where it differs
+    Audit(AuditArguments),
+    /// Keep or check a transparency log of releases
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Make policies
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -51,6 +64,9 @@ pub(crate) struct Judging {
     /// evidence that carries none
     #[arg(long, value_name = "DIR")]
     pub(crate) collateral: Option<PathBuf>,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
     /// Judge as at this moment instead of now, such as 2026-12-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Time>,
@@ -172,6 +188,9 @@ pub(crate) struct SnpArguments {
     /// What the virtual TPM was asked: up to 66 bytes in hex
     #[arg(long, value_name = "HEX", requires = "tpm_quote", value_parser = tpm_nonce)]
     pub(crate) nonce: Option<TpmNonce>,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
     /// Go without; the verdict then lists it as not checked
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<SnpInput>,
@@ -211,6 +230,9 @@ pub(crate) struct TdxArguments {
     /// What the TD was asked to put into `REPORTDATA`: up to 64 bytes in hex, filled up with zeros
     #[arg(long, value_name = "HEX", value_parser = report_data)]
     pub(crate) report_data: Option<[u8; 64]>,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
     /// Go without; the verdict then lists it as not checked
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<TdxInput>,
@@ -376,27 +398,31 @@ pub(crate) struct ProxyArguments {
     pub(crate) reverify: Duration,
 }
 
-/// What of the machine is in the launch digest.
-#[derive(Debug, Args)]
-pub(crate) struct Machine {
-    /// How many virtual CPUs the guest has
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_VCPUS)))]
-    pub(crate) vcpus: u32,
-    /// Which CPU type the guest sees
-    #[arg(long, value_name = "TYPE", default_value = "EPYC-v4")]
-    pub(crate) cpu: CpuType,
-}
-
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml > policy.toml"
+    after_help = "Example:\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml > policy.toml\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml"
 )]
 pub(crate) struct PolicyInitArguments {
     /// The image folder to trust
-    #[arg(long, value_name = "DIR")]
-    pub(crate) image: PathBuf,
-    #[command(flatten)]
-    pub(crate) machine: Machine,
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "release",
+        requires = "vcpus"
+    )]
+    pub(crate) image: Option<PathBuf>,
+    /// How many virtual CPUs the guest has
+    #[arg(long, value_name = "N", conflicts_with = "release", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_VCPUS)))]
+    pub(crate) vcpus: Option<u32>,
+    /// Which CPU type the guest sees
+    #[arg(long, value_name = "TYPE", default_value = "EPYC-v4")]
+    pub(crate) cpu: CpuType,
+    /// The manifest of a release to trust instead, on each machine that it lists
+    #[arg(long, value_name = "FILE", conflicts_with = "image", requires = "key")]
+    pub(crate) release: Option<PathBuf>,
+    /// The public key of the release's publisher, PEM or DER
+    #[arg(long, value_name = "FILE", requires = "release")]
+    pub(crate) key: Option<PathBuf>,
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
@@ -423,7 +449,7 @@ pub(crate) enum Format {
     Json,
 }
 
-fn moment(text: &str) -> Result<Time, String> {
+pub(crate) fn moment(text: &str) -> Result<Time, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map(|moment| Time(moment.unix_timestamp()))
         .map_err(|_| "write it as 2026-12-01T12:00:00Z".to_owned())

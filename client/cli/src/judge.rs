@@ -3,7 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
-use chrysalis_attestation::{Genuine, Time, Trusted, Verdict, policy::Policy, verdict::Check};
+use chrysalis_attestation::{
+    Collateral, Genuine, Time, Trusted, Verdict, policy::Policy, verdict::Check,
+};
 use chrysalis_client::{Bring, Error, RelyingParty, SavedSession, genuine, system_time};
 
 use crate::{arguments::Judging, collateral, files};
@@ -48,7 +50,7 @@ impl Judge {
         match policy {
             Some(path) => relying_party(path, judging).map(|party| Self::Policy(Box::new(party))),
             None => Ok(Self::Vendor {
-                bring: collateral::from(judging.collateral.as_deref())?,
+                bring: bring(judging)?,
                 now: judging.at.unwrap_or_else(system_time),
             }),
         }
@@ -91,12 +93,21 @@ pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<Re
     let policy = Policy::parse(&text)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("the policy {} cannot be used", path.display()))?;
-    let party =
-        RelyingParty::new(policy).bringing(collateral::from(judging.collateral.as_deref())?);
+    let party = RelyingParty::new(policy).bringing(bring(judging)?);
     Ok(match judging.at {
         Some(moment) => party.with_clock(Arc::new(move || moment)),
         None => party,
     })
+}
+
+/// What bears on evidence, and what rebuilders say, whatever the evidence.
+fn bring(judging: &Judging) -> anyhow::Result<Bring> {
+    let found = collateral::from(judging.collateral.as_deref())?;
+    let statements = files::read_statements(&judging.statements)?;
+    Ok(Arc::new(move |evidence| Collateral {
+        statements: statements.clone(),
+        ..found(evidence)
+    }))
 }
 
 fn trusted(trusted: Trusted) -> Found {

@@ -11,11 +11,13 @@ mod collateral;
 mod fetch;
 mod files;
 mod judge;
+mod log;
 mod measure;
 mod policy;
 mod printable;
 mod progress;
 mod proxy;
+mod release;
 mod show;
 mod subject;
 mod verdict;
@@ -63,6 +65,9 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Chat(arguments) => chat::run(arguments).await,
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Measure(arguments) => measure::run(&arguments),
+        Command::Release(arguments) => release::run(&arguments),
+        Command::Audit(arguments) => release::audit::run(&arguments),
+        Command::Log(command) => log::run(&command),
         Command::Policy(PolicyCommand::Init(arguments)) => policy::run(&arguments),
     }
 }

@@ -9,7 +9,7 @@ pub(crate) mod tdx;
 mod vtpm;
 mod wish;
 
-pub(crate) use input::{read, read_policy};
+pub(crate) use input::{read, read_policy, read_statements, write_whole};
 pub(crate) use wish::wish;
 
 /// What stands in a verdict for everything that only a policy could want.

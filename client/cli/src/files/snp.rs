@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     NO_POLICY,
     finding::Finding,
-    input::{MAX_EVIDENCE, read_all, read_as, read_policy},
+    input::{MAX_EVIDENCE, read_all, read_as, read_policy, read_statements},
     kind::{Kind, unhex},
     vtpm,
 };
@@ -59,8 +59,10 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             arguments.report.display()
         );
     }
+    let statements = read_statements(&arguments.statements)?;
     let finding = match gather(&certificates, lists) {
         Ok(mut collateral) => {
+            collateral.statements = statements;
             if let Some(folder) = &arguments.collateral {
                 // A wrapping that cannot be taken off is refused below, by name.
                 let bare = hcl::unwrap(&report).map_or(&report[..], |wrapped| wrapped.report);

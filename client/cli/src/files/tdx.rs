@@ -4,6 +4,7 @@ use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
     Patience,
     policy::{Expect, Policy, PolicyError},
+    release::Rebuilders,
     tdx::{
         Collateral, Examined, Question, Roots, Td, TdxPolicy, attributes, examine,
         policy::NOTHING_ASKED,
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     NO_POLICY,
     finding::Finding,
-    input::{MAX_EVIDENCE, read_as, read_policy},
+    input::{MAX_EVIDENCE, read_as, read_policy, read_statements},
     kind::{Kind, unhex},
 };
 use crate::{
@@ -29,7 +30,12 @@ const WITHOUT_FRESHNESS: &str = "--without freshness";
 pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let has_policy = options.policy.is_some();
-    let (policy, roots) = policy(arguments)?;
+    let Wanted {
+        policy,
+        roots,
+        rebuilders,
+    } = wanted(arguments)?;
+    let statements = read_statements(&arguments.statements)?;
     // An enclave's quote is refused by the parser, which says so; whatever is no quote is named here.
     let quote = read_as(
         &arguments.quote,
@@ -67,21 +73,38 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
             } else {
                 Patience::First
             };
-            finding(&examine(&quote, &question, patience), has_policy)
+            let mut examined = examine(&quote, &question, patience);
+            if let Some(rebuilders) = &rebuilders {
+                examined = examined.confirmed_by(rebuilders, &statements);
+            }
+            finding(&examined, has_policy)
         }
         Err(rejection) => Finding::unreadable(has_policy, rejection),
     };
     finding.tell(&options.telling, options.explain_only)
 }
 
+/// What a quote is held against.
+struct Wanted {
+    policy: TdxPolicy,
+    roots: Roots,
+    /// Who must confirm the image, if anybody.
+    rebuilders: Option<Rebuilders>,
+}
+
 /// What the file wants, or that every genuine, current TD will do; with what the command line adds.
-fn policy(arguments: &TdxArguments) -> anyhow::Result<(TdxPolicy, Roots)> {
-    let (mut policy, roots) = match &arguments.options.policy {
+fn wanted(arguments: &TdxArguments) -> anyhow::Result<Wanted> {
+    let mut wanted = match &arguments.options.policy {
         Some(path) => read(&read_policy(path)?)
             .map_err(|error| anyhow!("{error}"))
             .with_context(|| format!("the policy {} cannot be used", path.display()))?,
-        None => (TdxPolicy::genuine(NO_POLICY), Roots::intel()),
+        None => Wanted {
+            policy: TdxPolicy::genuine(NO_POLICY),
+            roots: Roots::intel(),
+            rebuilders: None,
+        },
     };
+    let policy = &mut wanted.policy;
     let goes_without = |input| arguments.without.contains(&input);
     if goes_without(TdxInput::EventLog) {
         let why = &mut policy.event_log_unchecked;
@@ -93,15 +116,19 @@ fn policy(arguments: &TdxArguments) -> anyhow::Result<(TdxPolicy, Roots)> {
         let why = WITHOUT_FRESHNESS.to_owned();
         policy.report_data = Expect::Unchecked { why };
     }
-    Ok((policy, roots))
+    Ok(wanted)
 }
 
-fn read(text: &str) -> Result<(TdxPolicy, Roots), PolicyError> {
+fn read(text: &str) -> Result<Wanted, PolicyError> {
     let simulated = Policy::parse_simulation(text)?;
     let roots = simulated
         .into_iter()
         .fold(Roots::intel(), Roots::and_simulated);
-    Ok((Policy::parse_tdx(text)?, roots))
+    Ok(Wanted {
+        policy: Policy::parse_tdx(text)?,
+        roots,
+        rebuilders: Policy::parse_rebuilders(text)?,
+    })
 }
 
 fn finding(examined: &Examined, policy: bool) -> Finding {

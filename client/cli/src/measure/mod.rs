@@ -9,7 +9,6 @@ use chrysalis_measure::{CommandLine, Image, explain_images};
 
 use crate::{Outcome, arguments::Format, printable::printable};
 pub(crate) use arguments::{MeasureArguments, Platform};
-pub(crate) use snp::launch_digest;
 
 pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<Outcome> {
     let image = Image::open(&arguments.image)?;

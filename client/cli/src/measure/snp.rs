@@ -3,14 +3,12 @@
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use chrysalis_measure::{
-    CommandLine, IdBlock, Image, MeasureError, Shape, SigningKey, snp_launch_digest,
-};
+use chrysalis_measure::{CommandLine, IdBlock, Image, Shape, SigningKey, snp_launch_digest};
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use super::{MeasureArguments, arguments::SnpArguments, print};
-use crate::{Outcome, arguments::Machine};
+use crate::Outcome;
 
 pub(super) fn run(
     image: &Image,
@@ -71,17 +69,4 @@ fn key(role: &'static str, path: &Path) -> anyhow::Result<SigningKey> {
     // What is not UTF-8 has no PEM in it.
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     Ok(SigningKey::from_pem(role, text)?)
-}
-
-/// The SNP launch digest of `image` on `machine`.
-pub(crate) fn launch_digest(
-    image: &Image,
-    which: CommandLine,
-    machine: &Machine,
-) -> Result<[u8; 48], MeasureError> {
-    let shape = Shape {
-        cpu_type: machine.cpu,
-        ..Shape::new(machine.vcpus)
-    };
-    snp_launch_digest(image, which, shape)
 }

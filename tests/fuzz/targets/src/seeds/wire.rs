@@ -35,6 +35,9 @@ pub(super) fn seeds() -> Vec<Seed> {
     let endorsements = FromHost::Endorsements {
         certificates: vec![vec![0x30, 0], vec![0x30, 1, 0]],
         crls: vec![vec![0x30, 0]],
+        tdx: b"{}".to_vec(),
+        rims: vec![b"<a/>".to_vec()],
+        ocsp: vec![vec![0x30, 0]],
     };
     let generate = ToEngine::Generate {
         id: 1,

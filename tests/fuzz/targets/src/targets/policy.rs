@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    policy::{Policy, SnpTemplate, Template},
+    policy::{Floor, Policy, SnpTemplate, Template},
     snp::tcb::Tcb,
 };
 
@@ -35,8 +35,8 @@ pub(crate) fn template() -> String {
     Policy::template(&Template {
         configuration: b"model = \"smollm2\"\n",
         snp: Some(SnpTemplate {
-            launch_digest: [0xD1; 48],
-            minimum_tcb: Tcb::default(),
+            launch_digest: vec![[0xD1; 48]],
+            minimum_tcb: Floor::All(Tcb::default()),
         }),
         ..Template::default()
     })

@@ -1,4 +1,6 @@
-//! `policy init`: a policy that trusts exactly one image, machine shape and configuration.
+//! `policy init`: a policy that trusts exactly one image, or one signed release, with one configuration.
+
+mod release;
 
 use std::path::Path;
 
@@ -7,26 +9,48 @@ use chrysalis_attestation::{
     digest::sha256,
     nvidia::policy::Minimum,
     pem,
-    policy::{Expect, GpuTemplate, Policy, SnpTemplate, Template},
+    policy::{Expect, Floor, GpuTemplate, Policy, SnpTemplate, TdxTemplate, Template},
     snp::tcb::Tcb,
 };
-use chrysalis_measure::{CommandLine, Image};
+use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 
-use crate::{Outcome, arguments::PolicyInitArguments, files, measure};
+use crate::{
+    Outcome,
+    arguments::PolicyInitArguments,
+    files,
+    printable::{print, printable},
+    release::refused,
+};
 
 /// An enclave takes no longer configuration from its host.
 const MAX_CONFIGURATION: usize = 64 * 1024;
 const MAX_CERTIFICATES: usize = 64 * 1024;
 
+/// What is to be trusted, of whichever origin.
+struct Wanted {
+    title: String,
+    snp: Option<SnpTemplate>,
+    tdx: Option<TdxTemplate>,
+}
+
 pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
-    let image = Image::open(&arguments.image)?;
     let which = if arguments.simulated_roots.is_empty() {
         CommandLine::Hardware
     } else {
         CommandLine::Simulated
     };
-    let launch_digest = measure::launch_digest(&image, which, &arguments.machine)?;
     let configuration = files::read(&arguments.configuration, MAX_CONFIGURATION)?;
+    let wanted = match (&arguments.release, &arguments.key, &arguments.image) {
+        (Some(manifest), Some(key), _) => match release::wanted(manifest, key, which)? {
+            Ok(wanted) => wanted,
+            Err(rejection) => {
+                eprint!("{}", refused(&rejection));
+                return Ok(Outcome::No);
+            }
+        },
+        (_, _, Some(image)) => of_image(image, which, arguments)?,
+        _ => anyhow::bail!("nothing to trust; give --image or --release"),
+    };
     let gpus = gpus(&configuration)
         .with_context(|| format!("{} is no configuration", arguments.configuration.display()))?;
     let mut simulated_roots = Vec::new();
@@ -34,16 +58,11 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         let roots = certificates(path)?;
         simulated_roots.extend(roots.iter().map(|der| sha256(&[der])));
     }
-    let (vcpus, cpu) = (arguments.machine.vcpus, arguments.machine.cpu);
-    let title =
-        format!("Trusts one image, on {vcpus} virtual CPUs of type {cpu}, with one configuration.");
     let template = Template {
-        title: &title,
+        title: &wanted.title,
         configuration: &configuration,
-        snp: Some(SnpTemplate {
-            launch_digest,
-            minimum_tcb: Tcb::default(),
-        }),
+        snp: wanted.snp,
+        tdx: wanted.tdx,
         gpu: gpus.as_ref().map(|(count, minimum_driver)| GpuTemplate {
             count: *count,
             minimum_driver,
@@ -51,8 +70,32 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         simulated_roots,
         ..Template::default()
     };
-    print!("{}", Policy::template(&template));
+    print(&printable(&Policy::template(&template)))?;
     Ok(Outcome::Yes)
+}
+
+fn of_image(
+    image: &Path,
+    which: CommandLine,
+    arguments: &PolicyInitArguments,
+) -> anyhow::Result<Wanted> {
+    let vcpus = arguments.vcpus.context("--image needs --vcpus")?;
+    let cpu = arguments.cpu;
+    let shape = Shape {
+        cpu_type: cpu,
+        ..Shape::new(vcpus)
+    };
+    let launch_digest = snp_launch_digest(&Image::open(image)?, which, shape)?;
+    Ok(Wanted {
+        title: format!(
+            "Trusts one image, on {vcpus} virtual CPUs of type {cpu}, with one configuration."
+        ),
+        snp: Some(SnpTemplate {
+            launch_digest: vec![launch_digest],
+            minimum_tcb: Floor::All(Tcb::default()),
+        }),
+        tdx: None,
+    })
 }
 
 /// How many GPUs an enclave with this configuration insists on, and the oldest driver; `None` if it wants none.

@@ -1,0 +1,160 @@
+//! DSSE envelopes (github.com/secure-systems-lab/dsse, protocol 1.0.2): a payload, its type, and signatures over both.
+//!
+//! A key's name in an envelope is a hint that nobody signed: which key signed is found out by trying those that are trusted.
+
+use data_encoding::{BASE64, BASE64URL};
+use serde::{Deserialize, Serialize};
+
+use super::key::{KeyId, PublicKey};
+use crate::Rejection;
+
+/// The most bytes of an envelope. One of a release with a hundred shapes has 40 KB.
+pub const MAX_ENVELOPE: usize = 1024 * 1024;
+/// The most signatures of an envelope.
+const MAX_SIGNATURES: usize = 16;
+/// What an in-toto statement's payload is called (in-toto Attestation Framework 1.0, envelope).
+pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// An envelope as it came. Nobody vouches for its payload until [`Envelope::payload_signed_by`] gives it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    payload: Vec<u8>,
+    payload_type: String,
+    signatures: Vec<(Option<String>, Vec<u8>)>,
+}
+
+/// Its JSON. Additional names are refused: nothing would have signed them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    payload: String,
+    #[serde(rename = "payloadType")]
+    payload_type: String,
+    signatures: Vec<WireSignature>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireSignature {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keyid: Option<String>,
+    sig: String,
+}
+
+/// What is signed: the pre-authentication encoding, version 1.
+pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let lengths = (payload_type.len(), payload.len());
+    let mut encoded = format!("DSSEv1 {} {payload_type} {} ", lengths.0, lengths.1).into_bytes();
+    encoded.extend_from_slice(payload);
+    encoded
+}
+
+impl Envelope {
+    /// An envelope of an in-toto statement, as yet unsigned.
+    pub fn new(payload: Vec<u8>) -> Self {
+        Self {
+            payload,
+            payload_type: PAYLOAD_TYPE.to_owned(),
+            signatures: Vec::new(),
+        }
+    }
+
+    /// Reads an envelope.
+    pub fn parse(json: &[u8]) -> Result<Self, Rejection> {
+        let malformed = |what: String| Rejection::EnvelopeMalformed { what };
+        if json.len() > MAX_ENVELOPE {
+            return Err(malformed(format!("it has more than {MAX_ENVELOPE} bytes")));
+        }
+        let wire: Wire =
+            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        if wire.signatures.len() > MAX_SIGNATURES {
+            return Err(malformed(format!("more than {MAX_SIGNATURES} signatures")));
+        }
+        let decode = |text: &str, what: &str| {
+            decode(text).ok_or_else(|| malformed(format!("`{what}` is not base64")))
+        };
+        let signatures = wire.signatures.into_iter().map(|signature| {
+            let WireSignature { keyid, sig } = signature;
+            Ok((keyid, decode(&sig, "sig")?))
+        });
+        Ok(Self {
+            payload: decode(&wire.payload, "payload")?,
+            payload_type: wire.payload_type,
+            signatures: signatures.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What a signature is made over.
+    pub fn to_be_signed(&self) -> Vec<u8> {
+        pae(&self.payload_type, &self.payload)
+    }
+
+    /// The same with one more signature.
+    #[must_use]
+    pub fn with_signature(mut self, key: &PublicKey, signature: Vec<u8>) -> Self {
+        self.signatures
+            .push((Some(key.id().to_string()), signature));
+        self
+    }
+
+    /// Its JSON, on one line.
+    pub fn to_json(&self) -> String {
+        let wire = Wire {
+            payload: BASE64.encode(&self.payload),
+            payload_type: self.payload_type.clone(),
+            signatures: self
+                .signatures
+                .iter()
+                .map(|(keyid, signature)| WireSignature {
+                    keyid: keyid.clone(),
+                    sig: BASE64.encode(signature),
+                })
+                .collect(),
+        };
+        let mut json = serde_json::to_string(&wire).expect("strings always serialise");
+        json.push('\n');
+        json
+    }
+
+    /// The keys that the envelope names, which proves nothing: for a person who looks for the right one.
+    pub fn claimed_keys(&self) -> impl Iterator<Item = &str> {
+        self.signatures
+            .iter()
+            .filter_map(|(keyid, _)| keyid.as_deref())
+    }
+
+    /// The payload, of an in-toto statement that this key signed.
+    pub fn payload_signed_by(&self, key: &PublicKey) -> Result<&[u8], Rejection> {
+        if self.payload_type != PAYLOAD_TYPE {
+            return Err(Rejection::EnvelopePayloadType {
+                found: self.payload_type.clone(),
+            });
+        }
+        if self.signatures.is_empty() {
+            return Err(Rejection::EnvelopeUnsigned);
+        }
+        let message = self.to_be_signed();
+        let key_id: KeyId = key.id();
+        if self
+            .signatures
+            .iter()
+            .any(|(_, signature)| key.signed(&message, signature))
+        {
+            return Ok(&self.payload);
+        }
+        let named = key_id.to_string();
+        if self.claimed_keys().any(|claimed| claimed == named) {
+            Err(Rejection::EnvelopeSignature { key: key_id })
+        } else {
+            Err(Rejection::EnvelopeKeyUnknown { wanted: key_id })
+        }
+    }
+}
+
+/// Either alphabet, padded: the protocol lets producers choose.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64
+        .decode(text.as_bytes())
+        .or_else(|_| BASE64URL.decode(text.as_bytes()))
+        .ok()
+}

@@ -1,0 +1,103 @@
+//! What hardware says about an image: one line for each machine that it was computed for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Hex;
+
+/// What hardware may say about an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurements {
+    /// SEV-SNP's launch digest, by the shape of the machine.
+    pub snp: Vec<SnpMeasurement>,
+    /// TDX's registers.
+    pub tdx: Vec<TdxMeasurement>,
+}
+
+/// A launch digest and the machine that reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnpMeasurement {
+    /// How many virtual CPUs.
+    pub vcpus: u32,
+    /// Of which type, as QEMU names it.
+    pub cpu: String,
+    /// `SEV_FEATURES` of their save areas.
+    pub guest_features: u64,
+    /// With the command line of the simulated platform: no hardware ever reports it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub simulated: bool,
+    /// MEASUREMENT.
+    pub launch_digest: Hex<48>,
+}
+
+/// The registers of a TD that the image decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TdxMeasurement {
+    /// As [`SnpMeasurement::simulated`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub simulated: bool,
+    /// The firmware.
+    pub mrtd: Hex<48>,
+    /// The kernel, and what the firmware does on the way to it.
+    pub rtmr1: Hex<48>,
+    /// Command line and initrd.
+    pub rtmr2: Hex<48>,
+    /// The events of RTMR0 that depend on the machine, by name: a verifier reads them from the event log.
+    pub varies: Vec<String>,
+}
+
+/// What evidence says that it measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// By SEV-SNP.
+    Snp {
+        /// MEASUREMENT.
+        launch_digest: Hex<48>,
+    },
+    /// By TDX. RTMR0 is the machine's, RTMR3 the guest's own.
+    Tdx {
+        /// MRTD.
+        mrtd: Hex<48>,
+        /// RTMR1.
+        rtmr1: Hex<48>,
+        /// RTMR2.
+        rtmr2: Hex<48>,
+    },
+}
+
+impl Measurements {
+    /// Whether hardware would say this about the image.
+    pub fn include(&self, measured: &Measured) -> bool {
+        match measured {
+            Measured::Snp { launch_digest } => self
+                .snp
+                .iter()
+                .any(|line| line.launch_digest == *launch_digest),
+            Measured::Tdx { mrtd, rtmr1, rtmr2 } => self
+                .tdx
+                .iter()
+                .any(|line| (line.mrtd, line.rtmr1, line.rtmr2) == (*mrtd, *rtmr1, *rtmr2)),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// As a rejection calls it.
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Snp { launch_digest } => write!(f, "launch digest {launch_digest}"),
+            Self::Tdx { mrtd, rtmr1, rtmr2 } => {
+                write!(f, "MRTD {mrtd}, RTMR1 {rtmr1}, RTMR2 {rtmr2}")
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `audit`: builds the image again, measures it, and says whether it is the one that was released, or where it first differs.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use chrysalis_attestation::release::{
+    Input, MAX_ENVELOPE, Measurements, Rebuild, Release, Subject,
+};
+use chrysalis_client::system_time;
+use chrysalis_image::{
+    apt::Archives,
+    binaries::{Binaries, Workspace},
+    fetch::{Fetcher, default_cache},
+    image,
+};
+use chrysalis_measure::{Image, explain_images};
+
+use super::{
+    arguments::AuditArguments,
+    image::{Described, Wanted, describe},
+    key::{SigningKey, read_public},
+    verify::refused,
+};
+use crate::{
+    Outcome,
+    files::{read, write_whole},
+    printable::{print, printable},
+};
+
+pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
+    let signer = arguments
+        .sign
+        .as_deref()
+        .map(SigningKey::read)
+        .transpose()?;
+    let key = read_public(&arguments.key)?;
+    let manifest = read(&arguments.against, MAX_ENVELOPE)?;
+    // A release that ended, or is not the newest, can be audited as well: this asks what it is, not whether to use it.
+    let manifest = match Release::signed(&manifest, &key) {
+        Ok(manifest) => manifest,
+        Err(rejection) => {
+            print(&refused(&rejection))?;
+            return Ok(Outcome::No);
+        }
+    };
+    let folder = match &arguments.image {
+        Some(folder) => folder.clone(),
+        None => rebuild(arguments)?,
+    };
+    eprintln!("measuring {} …", folder.display());
+    let release = manifest.release();
+    let found = describe(&folder, &Wanted::As(&release.measurements))?;
+    if let Some(difference) = first_difference(release, manifest.files(), &found) {
+        let explained = explain(arguments.released.as_deref(), &folder)?;
+        print(&printable(&format!("{difference}{explained}")))?;
+        return Ok(Outcome::No);
+    }
+    let mut told = format!(
+        "inputs  {:<24} as released\n\
+         files   {:<24} as released\n\
+         snp     {:<24} as released\n\
+         tdx     {:<24} as released\n\
+         the same: release {}, epoch {}\n",
+        format!("{} packages", found.inputs.len()),
+        found.files.len(),
+        format!("{} launch digests", found.measurements.snp.len()),
+        format!("{} sets of registers", found.measurements.tdx.len()),
+        release.release,
+        release.epoch,
+    );
+    if let (Some(signer), Some(out)) = (signer, &arguments.out) {
+        let statement = Rebuild {
+            release: release.release.clone(),
+            rebuilt: system_time(),
+            toolchain: found.toolchain,
+            measurements: found.measurements,
+        };
+        let statement = signer.seal(statement.envelope(found.files))?;
+        write_whole(out, statement.as_bytes())?;
+        let key = signer.public().id();
+        writeln!(told, "signed  {} by {key}", out.display())?;
+    }
+    print(&printable(&told))?;
+    Ok(Outcome::Yes)
+}
+
+/// Fetches by the lock and builds, as `chrysalis-image build` does.
+fn rebuild(arguments: &AuditArguments) -> anyhow::Result<PathBuf> {
+    let recipe = &arguments.recipe;
+    let fetcher = Fetcher {
+        cache: default_cache().context("no HOME to keep a cache in; set CHRYSALIS_CACHE")?,
+        mirrors: Vec::new(),
+        archives: Archives::read(Path::new("/etc/apt")),
+    };
+    eprintln!("building {} …", recipe.display());
+    image::build(recipe, &arguments.build, &fetcher, |wanted| {
+        if let Some(folder) = &arguments.binaries {
+            return Binaries::given(folder);
+        }
+        let packages: Vec<&str> = wanted.iter().map(|it| it.package.as_str()).collect();
+        Workspace::around(recipe)?.build(&packages)
+    })?;
+    Ok(arguments.build.clone())
+}
+
+/// The first thing that differs, causes before what they cause: inputs, toolchain, files, measurements.
+fn first_difference(release: &Release, files: &[Subject], found: &Described) -> Option<String> {
+    let differs = |what: &str, released: &str, rebuilt: &str| {
+        format!("differs: {what}\nreleased  {released}\nrebuilt   {rebuilt}\n")
+    };
+    let none = "none";
+    for input in release.inputs.iter().chain(&found.inputs) {
+        let tell = |inputs: &[Input]| {
+            inputs
+                .iter()
+                .find(|it| it.name == input.name)
+                .map_or(none.to_owned(), |it| {
+                    format!("{} {} {}", it.package, it.version, it.sha256)
+                })
+        };
+        let (released, rebuilt) = (tell(&release.inputs), tell(&found.inputs));
+        if released != rebuilt {
+            let what = format!("input {}", input.name);
+            return Some(differs(&what, &released, &rebuilt));
+        }
+    }
+    let file = file_that_differs(files, &found.files);
+    // Programs that were handed in tell no compiler, and another compiler may well make the same bytes.
+    if let (Some(released), Some(rebuilt), Some(_)) = (&release.toolchain, &found.toolchain, &file)
+    {
+        for (what, released, rebuilt) in [
+            ("rustc", &released.rustc, &rebuilt.rustc),
+            ("C compiler", &released.c_compiler, &rebuilt.c_compiler),
+            (
+                "C library",
+                &released.c_library.to_string(),
+                &rebuilt.c_library.to_string(),
+            ),
+        ] {
+            if released != rebuilt {
+                return Some(differs(what, released, rebuilt));
+            }
+        }
+    }
+    if let Some((name, released, rebuilt)) = file {
+        return Some(differs(&format!("file {name}"), &released, &rebuilt));
+    }
+    measurement_that_differs(&release.measurements, &found.measurements)
+        .map(|(what, released, rebuilt)| differs(&what, &released, &rebuilt))
+}
+
+type Difference = (String, String, String);
+
+fn file_that_differs(released: &[Subject], rebuilt: &[Subject]) -> Option<Difference> {
+    let digest = |files: &[Subject], name: &str| {
+        let file = files.iter().find(|file| file.name == name);
+        file.map_or("none".to_owned(), |file| file.digest.sha256.to_string())
+    };
+    released.iter().chain(rebuilt).find_map(|file| {
+        let (left, right) = (digest(released, &file.name), digest(rebuilt, &file.name));
+        (left != right).then(|| (file.name.clone(), left, right))
+    })
+}
+
+/// Both are of the same machines, in the same order.
+fn measurement_that_differs(released: &Measurements, rebuilt: &Measurements) -> Option<Difference> {
+    let snp = released.snp.iter().zip(&rebuilt.snp);
+    let snp = snp
+        .filter(|(left, right)| left != right)
+        .map(|(left, right)| {
+            let what = format!("launch digest on {} {}", left.vcpus, left.cpu);
+            let digests = [left, right].map(|line| line.launch_digest.to_string());
+            let [left, right] = digests;
+            (what, left, right)
+        });
+    let tdx = released.tdx.iter().zip(&rebuilt.tdx);
+    let tdx = tdx
+        .filter(|(left, right)| left != right)
+        .map(|(left, right)| {
+            let [left, right] = [left, right].map(|line| {
+                format!(
+                    "MRTD {} RTMR1 {} RTMR2 {}",
+                    line.mrtd, line.rtmr1, line.rtmr2
+                )
+            });
+            ("TDX registers".to_owned(), left, right)
+        });
+    snp.chain(tdx).next()
+}
+
+/// Where in the files, if the released ones are at hand.
+fn explain(released: Option<&Path>, rebuilt: &Path) -> anyhow::Result<String> {
+    let Some(released) = released else {
+        return Ok(
+            "hint: --released DIR, with the released files, names the first byte\n".to_owned(),
+        );
+    };
+    let difference = explain_images(&Image::open(released)?, &Image::open(rebuilt)?)?;
+    Ok(match difference {
+        Some(difference) => format!("first     {difference}\n"),
+        None => format!(
+            "hint: the files in {} are the rebuilt ones, not the released ones\n",
+            released.display()
+        ),
+    })
+}

@@ -1,0 +1,218 @@
+//! What there is to say about an image folder: its files, what it was made of, and what hardware will report.
+
+use std::{fs::File, io, path::Path};
+
+use anyhow::{Context, bail};
+use chrysalis_attestation::{
+    digest::Hex,
+    release::{Input, Measurements, SnpMeasurement, Subject, TdxMeasurement, Toolchain},
+};
+use chrysalis_measure::{
+    CommandLine, EventDigest, Image, Shape, TdxShape, snp_launch_digest, tdx_measurement,
+};
+use ring::digest::{Context as Hash, SHA256};
+use serde::Deserialize;
+
+use super::arguments::Shapes;
+use crate::files::read;
+
+/// A description names some dozen files.
+const MAX_DESCRIPTION: usize = 1024 * 1024;
+
+/// An image folder, read and measured.
+pub(super) struct Described {
+    pub(super) version: String,
+    pub(super) files: Vec<Subject>,
+    pub(super) inputs: Vec<Input>,
+    pub(super) toolchain: Option<Toolchain>,
+    pub(super) measurements: Measurements,
+}
+
+/// image.json, as far as a release repeats it. Nothing trusts it: the files are hashed here.
+#[derive(Deserialize)]
+struct Description {
+    version: String,
+    inputs: Vec<Pin>,
+    toolchain: Option<Toolchain>,
+    files: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Pin {
+    name: String,
+    package: String,
+    version: String,
+    sha256: Hex<32>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    path: String,
+    sha256: Hex<32>,
+}
+
+/// A machine whose launch digest is wanted.
+struct SnpShape {
+    command_line: CommandLine,
+    shape: Shape,
+}
+
+/// Reads, hashes and measures a folder for these machines, or for those of other measurements.
+pub(super) fn describe(folder: &Path, wanted: &Wanted<'_>) -> anyhow::Result<Described> {
+    let path = folder.join("image.json");
+    let description: Description = serde_json::from_slice(&read(&path, MAX_DESCRIPTION)?)
+        .with_context(|| {
+            format!(
+                "{} is no description of an image; build it again",
+                path.display()
+            )
+        })?;
+    let mut files = Vec::new();
+    for Named { path, sha256 } in description.files {
+        let found = sha256_of(&folder.join(&path))?;
+        if found != sha256.0 {
+            bail!(
+                "{path} is not the file that image.json describes; build the image again with `chrysalis-image build`"
+            );
+        }
+        files.push(Subject::new(path, found));
+    }
+    let pins = description.inputs.into_iter().map(|pin| Input {
+        name: pin.name,
+        package: pin.package,
+        version: pin.version,
+        sha256: pin.sha256,
+    });
+    Ok(Described {
+        version: description.version,
+        files,
+        inputs: pins.collect(),
+        toolchain: description.toolchain,
+        measurements: measure(&Image::open(folder)?, wanted)?,
+    })
+}
+
+/// Which machines an image is measured for.
+pub(super) enum Wanted<'a> {
+    /// Every combination of these, with both command lines.
+    Shapes(&'a Shapes),
+    /// Those that a manifest has.
+    As(&'a Measurements),
+}
+
+impl Wanted<'_> {
+    fn snp(&self) -> anyhow::Result<Vec<SnpShape>> {
+        let mut wanted = Vec::new();
+        match self {
+            Self::Shapes(shapes) => {
+                for command_line in [CommandLine::Hardware, CommandLine::Simulated] {
+                    for &cpu_type in &shapes.cpu {
+                        for &vcpus in &shapes.vcpus {
+                            let shape = Shape {
+                                cpu_type,
+                                ..Shape::new(vcpus)
+                            };
+                            wanted.push(SnpShape {
+                                command_line,
+                                shape,
+                            });
+                        }
+                    }
+                }
+            }
+            Self::As(measurements) => {
+                for line in &measurements.snp {
+                    let shape = Shape {
+                        vcpus: line.vcpus,
+                        cpu_type: line.cpu.parse()?,
+                        guest_features: line.guest_features,
+                    };
+                    wanted.push(SnpShape {
+                        command_line: which(line.simulated),
+                        shape,
+                    });
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn tdx(&self, image: &Image) -> Vec<CommandLine> {
+        match self {
+            // An image without firmware for TDX is one for SNP alone.
+            Self::Shapes(_) if !image.tdx_firmware().exists() => Vec::new(),
+            Self::Shapes(_) => vec![CommandLine::Hardware, CommandLine::Simulated],
+            Self::As(measurements) => measurements
+                .tdx
+                .iter()
+                .map(|line| which(line.simulated))
+                .collect(),
+        }
+    }
+}
+
+fn which(simulated: bool) -> CommandLine {
+    if simulated {
+        CommandLine::Simulated
+    } else {
+        CommandLine::Hardware
+    }
+}
+
+fn measure(image: &Image, wanted: &Wanted<'_>) -> anyhow::Result<Measurements> {
+    let mut measurements = Measurements::default();
+    for SnpShape {
+        command_line,
+        shape,
+    } in wanted.snp()?
+    {
+        measurements.snp.push(SnpMeasurement {
+            vcpus: shape.vcpus,
+            cpu: shape.cpu_type.to_string(),
+            guest_features: shape.guest_features,
+            simulated: command_line == CommandLine::Simulated,
+            launch_digest: Hex(snp_launch_digest(image, command_line, shape)?),
+        });
+    }
+    for command_line in wanted.tdx(image) {
+        measurements.tdx.push(tdx(image, command_line)?);
+    }
+    Ok(measurements)
+}
+
+fn tdx(image: &Image, command_line: CommandLine) -> anyhow::Result<TdxMeasurement> {
+    let measured = tdx_measurement(image, command_line, &TdxShape::default())?;
+    let register = |index| {
+        let value = measured.rtmr(index).map(Hex);
+        value.with_context(|| format!("RTMR{index} depends on more than the image"))
+    };
+    let varies = measured.events.iter().filter(|event| event.rtmr == 0);
+    let varies = varies.filter(|event| matches!(event.digest, EventDigest::Varies(_)));
+    Ok(TdxMeasurement {
+        simulated: command_line == CommandLine::Simulated,
+        mrtd: Hex(measured.mrtd),
+        rtmr1: register(1)?,
+        rtmr2: register(2)?,
+        varies: varies.map(|event| event.name.to_owned()).collect(),
+    })
+}
+
+fn sha256_of(path: &Path) -> anyhow::Result<[u8; 32]> {
+    struct Hasher(Hash);
+    impl io::Write for Hasher {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hasher = Hasher(Hash::new(&SHA256));
+    File::open(path)
+        .and_then(|mut file| io::copy(&mut file, &mut hasher))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let mut digest = [0; 32];
+    digest.copy_from_slice(hasher.0.finish().as_ref());
+    Ok(digest)
+}

@@ -1,0 +1,88 @@
+//! `release make`: signs what an image is, and what hardware says about it.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, bail};
+use chrysalis_attestation::{
+    release::{MinimumTcb, Release},
+    snp::product::Product,
+};
+use chrysalis_client::system_time;
+
+use super::{
+    arguments::MakeArguments,
+    image::{Wanted, describe},
+    key::SigningKey,
+};
+use crate::{
+    Outcome,
+    files::{read, write_whole},
+    printable::print,
+};
+
+const MANIFEST: &str = "manifest.json";
+const MAX_FLOORS: usize = 16 * 1024;
+
+pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
+    let key = SigningKey::read(&arguments.key)?;
+    let issued = arguments.issued.unwrap_or_else(system_time);
+    if arguments.expires <= issued {
+        bail!("--expires is not after the release is issued; give a later day");
+    }
+    let minimum_tcb = match &arguments.minimum_tcb {
+        Some(path) => floors(path)?,
+        None => BTreeMap::new(),
+    };
+    let path = arguments.out.join(MANIFEST);
+    if path.exists() {
+        bail!(
+            "{} is there already; a release is never signed twice, so remove it or name another folder",
+            path.display()
+        );
+    }
+    eprintln!("measuring {} …", arguments.image.display());
+    let image = describe(&arguments.image, &Wanted::Shapes(&arguments.shapes))?;
+    let name = arguments.name.clone();
+    let release = Release {
+        release: name.unwrap_or_else(|| format!("v{}", image.version)),
+        epoch: arguments.epoch,
+        issued,
+        expires: arguments.expires,
+        inputs: image.inputs,
+        toolchain: image.toolchain,
+        measurements: image.measurements,
+        minimum_tcb,
+    };
+    let (snp, tdx) = (
+        release.measurements.snp.len(),
+        release.measurements.tdx.len(),
+    );
+    let told = format!(
+        "release {}, epoch {}, until {}\n{} files, {snp} launch digests, {tdx} sets of TDX registers\nkey     {}\n",
+        release.release,
+        release.epoch,
+        release.expires,
+        image.files.len(),
+        key.public().id(),
+    );
+    let manifest = key.seal(release.envelope(image.files))?;
+    // What is signed here must be what verifiers take: better told now than by each of them.
+    Release::verify(manifest.as_bytes(), key.public(), issued, None)
+        .map_err(|rejection| anyhow::anyhow!("{rejection}; {}", rejection.hint()))?;
+    fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("cannot create {}", arguments.out.display()))?;
+    write_whole(&path, manifest.as_bytes())?;
+    print(&format!("{told}wrote   {}\n", path.display()))?;
+    Ok(Outcome::Yes)
+}
+
+/// `[genoa]` and its kin, each with every component.
+fn floors(path: &Path) -> anyhow::Result<BTreeMap<Product, MinimumTcb>> {
+    let text = String::from_utf8(read(path, MAX_FLOORS)?).unwrap_or_default();
+    toml::from_str(&text).with_context(|| {
+        format!(
+            "{} has no firmware levels; write [genoa] with bootloader, tee, snp and microcode",
+            path.display()
+        )
+    })
+}

@@ -1,0 +1,332 @@
+//! `release`, `audit`, `log` and `policy init --release` by the built program, with keys that openssl makes and this test throws
+//! away. The image is that of `CHRYSALIS_IMAGE` or build/cpu; the other implementation of DSSE is `securesystemslib`, in
+//! `CHRYSALIS_PYTHON`. Says which one it misses, and passes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that cannot go on fails its test"
+)]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with keys, where the program runs and remembers.
+struct Scene(TempDir);
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self(tempfile::tempdir().unwrap());
+        for name in ["release", "log", "stranger"] {
+            scene.openssl(&format!("genpkey -algorithm ed25519 -out {name}.pem"));
+        }
+        scene.openssl("genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out rebuilder.pem");
+        for name in ["release", "log", "stranger", "rebuilder"] {
+            scene.openssl(&format!("pkey -in {name}.pem -pubout -out {name}.pub"));
+        }
+        scene
+    }
+
+    fn openssl(&self, words: &str) {
+        let mut openssl = Command::new("openssl");
+        openssl.args(words.split(' ')).current_dir(self.0.path());
+        assert!(
+            openssl.output().unwrap().status.success(),
+            "openssl {words}"
+        );
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn chrysalis(&self, words: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_chrysalis"))
+            .args(words.split(' '))
+            .current_dir(self.0.path())
+            .env("XDG_STATE_HOME", self.path("state"))
+            .output()
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn yes(&self, words: &str) -> String {
+        let output = self.chrysalis(words);
+        assert_eq!(output.status.code(), Some(0), "{words}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A verdict was reached, and it is this code.
+    #[track_caller]
+    fn no(&self, words: &str, code: &str) {
+        let output = self.chrysalis(words);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{words}: {output:?}");
+        assert!(
+            said.starts_with(&format!("not trusted: {code}\n")),
+            "{words}: {said}"
+        );
+    }
+
+    /// No verdict: the message has this in it.
+    #[track_caller]
+    fn cannot(&self, words: &str, why: &str) {
+        let output = self.chrysalis(words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words}: {output:?}");
+        assert!(said.contains(why), "{words}: {said}");
+    }
+
+    fn make(&self, image: &Path, epoch: u64, out: &str) {
+        let image = image.display();
+        self.yes(&format!(
+            "release make {image} --epoch {epoch} --issued 2026-11-01T00:00:00Z --expires 2099-01-01 --key release.pem \
+             --out {out} --vcpus 1,2 --cpu EPYC-v4"
+        ));
+    }
+}
+
+fn image() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build/cpu");
+    let image = env::var_os("CHRYSALIS_IMAGE").map_or(default, PathBuf::from);
+    if image.join("image.json").exists() {
+        return Some(image);
+    }
+    println!("skipped: no image; `make image` builds it");
+    None
+}
+
+/// A copy of the image in which one file is another.
+fn changed(image: &Path, scene: &Scene, name: &str, bytes: &[u8]) {
+    let folder = scene.path("changed");
+    fs::create_dir(&folder).unwrap();
+    for file in fs::read_dir(image).unwrap() {
+        let file = file.unwrap().path();
+        fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+    }
+    fs::write(folder.join(name), bytes).unwrap();
+    let digest = chrysalis_attestation::digest::sha256(&[bytes]);
+    let path = folder.join("image.json");
+    let mut description: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for file in description["files"].as_array_mut().unwrap() {
+        if file["path"] == name {
+            file["sha256"] = hex::encode(digest).into();
+        }
+    }
+    fs::write(path, description.to_string()).unwrap();
+}
+
+#[test]
+fn a_release_is_verified_remembered_and_never_left_for_an_older_one() {
+    let Some(image) = image() else { return };
+    let scene = Scene::new();
+    scene.make(&image, 1, "v1");
+    scene.make(&image, 2, "v2");
+    scene.make(&image, 2, "other");
+    let verify = |folder: &str| format!("release verify {folder}/manifest.json --key release.pub");
+    assert!(scene.yes(&verify("v1")).contains("epoch 1, no step back"));
+    let told: Value =
+        serde_json::from_str(&scene.yes(&format!("{} --format json", verify("v2")))).unwrap();
+    assert_eq!(
+        (&told["verdict"], &told["release"]["epoch"]),
+        (&"current".into(), &2.into())
+    );
+    scene.no(&verify("v1"), "release_rolled_back");
+    // The same bytes again are the same release.
+    scene.yes(&verify("other"));
+    let future = "2100-01-01T00:00:00Z";
+    scene.no(
+        &format!("{} --at {future}", verify("v2")),
+        "release_expired",
+    );
+    scene.no(
+        &format!("{} --at 2026-01-01T00:00:00Z", verify("v2")),
+        "release_not_yet_valid",
+    );
+    scene.no(
+        "release verify v2/manifest.json --key stranger.pub",
+        "envelope_key_unknown",
+    );
+    scene.cannot(
+        "release verify v2/manifest.json --key release.pem",
+        "openssl pkey -pubout",
+    );
+    let again = format!(
+        "release make {} --epoch 3 --expires 2099-01-01 --key release.pem --out v2",
+        image.display()
+    );
+    scene.cannot(&again, "is there already");
+    fs::write(scene.path("state/chrysalis/releases.toml"), "epoch = 0").unwrap();
+    scene.cannot(&verify("v1"), "mend or restore it");
+}
+
+#[test]
+fn an_audit_says_the_same_signs_it_or_names_the_first_difference() {
+    let Some(image) = image() else { return };
+    let scene = Scene::new();
+    scene.make(&image, 1, "v1");
+    let audit = |folder: &Path| {
+        format!(
+            "audit --image {} --against v1/manifest.json --key release.pub",
+            folder.display()
+        )
+    };
+    let sign = format!(
+        "{} --sign rebuilder.pem --out statement.json",
+        audit(&image)
+    );
+    assert!(scene.yes(&sign).contains("the same: release v"));
+
+    let line = fs::read_to_string(image.join("cmdline")).unwrap();
+    changed(
+        &image,
+        &scene,
+        "cmdline",
+        format!("{} debug", line.trim_end()).as_bytes(),
+    );
+    let output = scene.chrysalis(&format!(
+        "{} --released {}",
+        audit(&scene.path("changed")),
+        image.display()
+    ));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("differs: file cmdline\nreleased  "),
+        "{said}"
+    );
+    assert!(said.contains("\nfirst     cmdline"), "{said}");
+
+    fs::write(scene.path("changed/initrd"), "another").unwrap();
+    scene.cannot(
+        &audit(&scene.path("changed")),
+        "initrd is not the file that image.json describes",
+    );
+    let manifest = fs::read_to_string(scene.path("v1/manifest.json")).unwrap();
+    fs::write(
+        scene.path("v1/manifest.json"),
+        manifest.replace("eyJ", "eyI"),
+    )
+    .unwrap();
+    scene.no(&audit(&image), "envelope_signature");
+}
+
+#[test]
+fn a_log_shows_its_files_and_is_refused_when_it_forks_or_shrinks() {
+    let scene = Scene::new();
+    for name in ["one", "two", "three"] {
+        fs::write(scene.path(name), name).unwrap();
+    }
+    let append = |log: &str, files: &str| {
+        format!("log append {log} {files} --origin log.example --key log.pem")
+    };
+    scene.yes(&append("log", "one two"));
+    scene.yes("log verify log --key log.pub");
+    scene.yes("log verify log --key log.pub --entry two");
+    assert!(
+        scene
+            .yes("log prove log two")
+            .starts_with("c2sp.org/tlog-proof@v1\nindex 1\n")
+    );
+    scene.cannot(
+        "log verify log --key log.pub --entry three",
+        "may not have this file",
+    );
+    scene.cannot(&append("log", "one"), "in the log already");
+    scene.cannot(
+        "log append log three --origin other.example --key log.pem",
+        "a log only grows",
+    );
+    scene.cannot(
+        "log append p256 three --origin log.example --key rebuilder.pem",
+        "signs with an Ed25519 key",
+    );
+    scene.no("log verify log --key stranger.pub", "checkpoint_unsigned");
+
+    scene.yes(&append("log", "three"));
+    let grown = scene.path("log/consistency/2");
+    let proof = fs::read(&grown).unwrap();
+    fs::remove_file(&grown).unwrap();
+    scene.no("log verify log --key log.pub", "log_growth_missing");
+    fs::write(&grown, proof).unwrap();
+    scene.yes("log verify log --key log.pub");
+
+    scene.yes(&append("fork", "one three two"));
+    scene.no("log verify fork --key log.pub", "log_forked");
+    scene.no("log verify fork --key log.pub --entry two", "log_forked");
+    scene.yes(&append("old", "one"));
+    scene.no("log verify old --key log.pub", "log_shrunk");
+    fs::write(scene.path("log/entries/000001"), "rewritten").unwrap();
+    scene.no("log verify log --key log.pub", "log_forked");
+}
+
+#[test]
+fn a_release_in_a_log_becomes_a_policy() {
+    let Some(image) = image() else { return };
+    let scene = Scene::new();
+    scene.make(&image, 1, "v1");
+    fs::write(scene.path("statement"), "something else").unwrap();
+    fs::write(scene.path("configuration.toml"), "").unwrap();
+    scene.yes("log append log statement v1/manifest.json --origin log.example --key log.pem");
+    let verify = "release verify v1/manifest.json --key release.pub --log log --log-key log.pub";
+    assert!(scene.yes(verify).contains("one of 2 entries"));
+
+    let policy = scene.yes("policy init --release v1/manifest.json --key release.pub --configuration configuration.toml");
+    let policy = chrysalis_attestation::policy::Policy::parse(&policy).unwrap();
+    let chrysalis_attestation::policy::Expect::AnyOf(digests) = policy.snp.unwrap().launch_digest
+    else {
+        panic!("the digests are checked");
+    };
+    let measured = scene.yes(&format!(
+        "measure {} --platform snp --vcpus 2",
+        image.display()
+    ));
+    assert!(
+        digests
+            .iter()
+            .any(|digest| hex::encode(digest) == measured.trim())
+    );
+    assert_eq!(digests.len(), 2, "hardware's alone");
+}
+
+#[test]
+fn securesystemslib_takes_our_envelopes_and_we_take_its() {
+    let (Some(image), Some(python)) = (image(), env::var_os("CHRYSALIS_PYTHON")) else {
+        println!("skipped: no CHRYSALIS_PYTHON with securesystemslib");
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/dsse.py");
+    let scene = Scene::new();
+    let dsse = |words: &str| {
+        let output = Command::new(&python)
+            .arg(&script)
+            .args(words.split(' '))
+            .current_dir(scene.0.path())
+            .output()
+            .unwrap();
+        output.status.success().then_some(output.stdout)
+    };
+    for (epoch, key) in [(1, "release"), (2, "rebuilder")] {
+        let folder = format!("by-{key}");
+        scene.yes(&format!(
+            "release make {} --epoch {epoch} --expires 2099-01-01 --key {key}.pem --out {folder} --vcpus 1 --cpu EPYC-v4",
+            image.display()
+        ));
+        let ours = format!("{folder}/manifest.json");
+        let payload = dsse(&format!("verify {ours} {key}.pub")).expect("it takes ours");
+        assert_eq!(dsse(&format!("verify {ours} stranger.pub")), None);
+        fs::write(scene.path("payload"), &payload).unwrap();
+        let theirs = dsse(&format!("sign payload {key}.pem")).expect("it signs");
+        fs::write(scene.path("theirs.json"), theirs).unwrap();
+        scene.yes(&format!("release verify theirs.json --key {key}.pub"));
+        scene.no(
+            "release verify theirs.json --key stranger.pub",
+            "envelope_key_unknown",
+        );
+    }
+}
