@@ -17,6 +17,9 @@ const MESSAGE: &[u8] = b"what the hardware said";
 const ORDER_P256: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 const ORDER_P384: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
 
+/// Little-endian, as Ed25519 has its numbers.
+const ORDER_ED25519: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+
 /// One question to a library, and what it must answer.
 struct Row<const SIGNATURE: usize> {
     what: &'static str,
@@ -260,6 +263,42 @@ fn rsa_by<B: Backend>(signer: &RsaSigner) {
     }
 }
 
+fn ed25519_by<B: Backend>() {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+    let public = key.verifying_key().to_bytes();
+    let signature = key.sign(MESSAGE).to_bytes();
+    let check = |what: &str, key: &[u8; 32], message: &[u8], signature: &[u8; 64], holds: bool| {
+        assert_eq!(
+            B::ed25519(key, message, signature),
+            holds,
+            "{}: {what}",
+            B::NAME
+        );
+    };
+    check("as signed", &public, MESSAGE, &signature, true);
+    check("another message", &public, b"", &signature, false);
+    let other = ed25519_dalek::SigningKey::from_bytes(&[8; 32])
+        .verifying_key()
+        .to_bytes();
+    check("another key", &other, MESSAGE, &signature, false);
+    check("zero", &public, MESSAGE, &[0; 64], false);
+    // The same s plus the order, which the equation alone would not tell apart.
+    let order = hex::decode(ORDER_ED25519).expect("hex");
+    let mut larger = signature;
+    let mut carry = 0;
+    for (digit, addend) in larger[32..].iter_mut().zip(&order) {
+        let sum = u16::from(*digit) + u16::from(*addend) + carry;
+        *digit = sum.to_le_bytes()[0];
+        carry = sum >> 8;
+    }
+    check("s not below the order", &public, MESSAGE, &larger, false);
+    for bit in (0..512).step_by(7) {
+        let mut flipped = signature;
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        check("a flipped bit", &public, MESSAGE, &flipped, false);
+    }
+}
+
 fn hashes_by<B: Backend>() {
     // FIPS 180-4's example, in two pieces.
     let parts: [&[u8]; 2] = [b"a", b"bc"];
@@ -281,6 +320,13 @@ fn hashes_by<B: Backend>() {
         "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
          2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
     );
+}
+
+#[test]
+fn all_libraries_answer_alike_about_ed25519() {
+    ed25519_by::<ring::Chosen>();
+    ed25519_by::<aws_lc::Chosen>();
+    ed25519_by::<rustcrypto::Chosen>();
 }
 
 #[test]
