@@ -98,6 +98,7 @@ impl Machine {
     fn try_boot(plan: &Plan) -> Result<Self, (ExitStatus, String)> {
         let state = tempfile::tempdir().expect("a temporary folder");
         copy_folder(&vendor(), &state.path().join("simulated-amd"));
+        copy_folder(&gpu_vendor(), &state.path().join("simulated-nvidia"));
         let ready_file = state.path().join("ready.json");
         let log = fs::File::create(state.path().join("host.log")).expect("a log file");
         // The host dies with this process, also when a test is killed.
@@ -216,22 +217,24 @@ impl Drop for Machine {
     }
 }
 
-/// What a relying party writes that wants the released image, its configuration, and this simulated root.
+/// What a relying party writes that wants the released image, its configuration, and these simulated roots.
 pub fn honest_policy() -> String {
     static POLICY: OnceLock<String> = OnceLock::new();
     let policy = POLICY.get_or_init(|| {
-        let output = chrysalis(&[
-            "policy",
-            "init",
-            "--image",
-            &paths::image().to_string_lossy(),
-            "--vcpus",
-            "2",
-            "--configuration",
-            &paths::configuration().to_string_lossy(),
-            "--simulated-root",
-            &vendor().join("ark.pem").to_string_lossy(),
-        ]);
+        let (cpu, gpu) = (vendor(), gpu_vendor());
+        let output = Command::new(paths::tool("chrysalis"))
+            .args(["policy", "init", "--vcpus", "2", "--image"])
+            .arg(paths::image())
+            .arg("--configuration")
+            .arg(paths::configuration())
+            .arg("--simulated-root")
+            .arg(cpu.join("ark.pem"))
+            .arg("--simulated-root")
+            .arg(gpu.join("device-root.pem"))
+            .arg("--simulated-root")
+            .arg(gpu.join("rim-root.pem"))
+            .output()
+            .expect("chrysalis starts");
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout)
     });
@@ -243,6 +246,14 @@ pub fn vendor() -> PathBuf {
     let path = paths::vendor();
     chrysalis_simulate::Amd::open_or_create(&path, chrysalis_client::system_time(), &mut |_| ())
         .expect("simulated keys");
+    path
+}
+
+/// The same for the GPUs.
+pub fn gpu_vendor() -> PathBuf {
+    let path = paths::vendor().with_file_name("simulated-nvidia");
+    chrysalis_simulate::Nvidia::open_or_create(&path, chrysalis_client::system_time())
+        .expect("a simulated seed");
     path
 }
 

@@ -8,10 +8,12 @@
 
 use std::{
     collections::BTreeSet,
+    os::unix::net::UnixListener,
     process::{Command, Output},
 };
 
 use chrysalis_tests::paths;
+use tempfile::TempDir;
 
 /// Properties that QEMU's help leaves out; it refuses an object that has none of them.
 const UNLISTED: [&str; 2] = ["cbitpos", "reduced-phys-bits"];
@@ -25,7 +27,16 @@ const HARDWARE_IS_MISSING: [&str; 6] = [
     "/dev/iommu does not exist",
 ];
 
-fn printed(platform: &str, more: &[&str]) -> String {
+/// A command that was printed, and the folder that it speaks of.
+struct Printed {
+    command: String,
+    /// Where QEMU connects if the guest's vsock is a program's.
+    _vsock: (TempDir, UnixListener),
+}
+
+fn printed(platform: &str, more: &[&str]) -> Printed {
+    let state = tempfile::tempdir().unwrap();
+    let vsock = UnixListener::bind(state.path().join("vhost.sock")).unwrap();
     let output = Command::new(paths::tool("chrysalis-host"))
         .arg("run")
         .arg(paths::image())
@@ -33,13 +44,17 @@ fn printed(platform: &str, more: &[&str]) -> String {
         .arg(paths::configuration())
         .arg("--weights")
         .arg(paths::weights())
-        .args(["--print", "--platform", platform])
+        .args(["--print", "--platform", platform, "--state"])
+        .arg(state.path())
         .args(more)
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{error}");
-    String::from_utf8(output.stdout).unwrap()
+    Printed {
+        command: String::from_utf8(output.stdout).unwrap(),
+        _vsock: (state, vsock),
+    }
 }
 
 /// The values of an option in a printed command, one option a line.
@@ -128,25 +143,25 @@ fn only_the_hardware_is_missing(command: &str) {
 
 #[test]
 fn qemu_understands_an_snp_launch() {
-    let command = printed("snp", &[]);
-    assert!(knows_the_object(&command));
-    knows_the_devices(&command);
-    only_the_hardware_is_missing(&command);
+    let printed = printed("snp", &[]);
+    assert!(knows_the_object(&printed.command));
+    knows_the_devices(&printed.command);
+    only_the_hardware_is_missing(&printed.command);
 }
 
 #[test]
 fn qemu_understands_a_launch_with_gpus() {
-    let command = printed("snp", &["--gpu", "41:00.0", "--gpu", "c1:00.0"]);
-    knows_the_devices(&command);
-    only_the_hardware_is_missing(&command);
+    let printed = printed("snp", &["--gpu", "41:00.0", "--gpu", "c1:00.0"]);
+    knows_the_devices(&printed.command);
+    only_the_hardware_is_missing(&printed.command);
 }
 
 #[test]
 fn qemu_understands_a_tdx_launch() {
-    let command = printed("tdx", &[]);
-    if knows_the_object(&command) {
-        knows_the_devices(&command);
-        only_the_hardware_is_missing(&command);
+    let printed = printed("tdx", &[]);
+    if knows_the_object(&printed.command) {
+        knows_the_devices(&printed.command);
+        only_the_hardware_is_missing(&printed.command);
     }
 }
 

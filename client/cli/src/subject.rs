@@ -93,9 +93,15 @@ impl Artifact {
             return Ok(Self::Report(bytes.to_vec()));
         }
         if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
-            let certificate = CertificateDer::from_pem_slice(bytes)
-                .map_err(|error| anyhow::anyhow!("the PEM file holds no certificate: {error}"))?;
-            return Ok(Self::Certificate(certificate.to_vec()));
+            let mut certificates = CertificateDer::pem_slice_iter(bytes);
+            return match (certificates.next(), certificates.next()) {
+                (Some(Ok(certificate)), None) => Ok(Self::Certificate(certificate.to_vec())),
+                (Some(Ok(_)), Some(_)) => {
+                    bail!("the PEM file holds more than one certificate; give one at a time")
+                }
+                (Some(Err(error)), _) => bail!("the PEM file holds no certificate: {error}"),
+                (None, _) => bail!("the PEM file holds no certificate"),
+            };
         }
         // A DER certificate is a SEQUENCE; no CBOR map begins so.
         if bytes.first() == Some(&0x30) {
