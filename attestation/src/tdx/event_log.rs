@@ -63,7 +63,8 @@ impl EventLog {
         Self::read(bytes).map(|(log, _)| log)
     }
 
-    /// The part of `bytes` that holds the log, without the unused area that firmware keeps behind it.
+    /// The part of `bytes` that holds the log, without the unused area that firmware keeps behind it: what a guest puts
+    /// into a bundle. Refuses what [`Self::parse`] refuses.
     pub fn written(bytes: &[u8]) -> Result<&[u8], Rejection> {
         let (_, unused) = Self::read(bytes)?;
         let length = bytes.len().saturating_sub(unused.len());
