@@ -3,6 +3,7 @@
 //! Which of them is decided by the measured words and then by the devices that are there, never by the host's word.
 //! A simulated report is worth nothing to a relying party whose policy does not name the simulated root.
 
+mod launched;
 mod tdx;
 mod tsm;
 
@@ -12,9 +13,7 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    binding::host_data,
     bundle::{CpuReport, Endorsements},
-    digest::sha384,
     snp::{
         report::{REPORT_SIZE, Report},
         table,
@@ -27,6 +26,7 @@ use crate::{
     boot::Words,
     host::{Host, HostError},
 };
+pub(crate) use launched::{Launched, OtherConfiguration};
 pub(crate) use tdx::QuoteError;
 
 /// The device of the kernel's sev-guest driver.
@@ -47,42 +47,6 @@ pub(crate) enum Platform {
     Tsm(Arc<Mutex<PathBuf>>),
     /// Intel's TDX module. The path is configfs-tsm's, the second way to a quote, one at a time.
     Tdx(Arc<tokio::sync::Mutex<PathBuf>>),
-}
-
-/// What the hardware says that the machine was launched with, the place where the provider put the configuration's digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Launched {
-    /// SEV-SNP's HOST_DATA: SHA-256.
-    HostData([u8; 32]),
-    /// TDX's MRCONFIGID: SHA-384.
-    ConfigurationId([u8; 48]),
-}
-
-/// Two digests that differ, hexadecimal.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct OtherConfiguration {
-    /// Of what the host brought.
-    pub(crate) given: String,
-    /// What the hardware says.
-    pub(crate) measured: String,
-}
-
-impl Launched {
-    /// That the machine was launched with this configuration.
-    pub(crate) fn require(&self, configuration: &[u8]) -> Result<(), OtherConfiguration> {
-        let (given, measured) = match self {
-            Self::HostData(measured) => {
-                (hex::encode(host_data(configuration)), hex::encode(measured))
-            }
-            Self::ConfigurationId(measured) => {
-                (hex::encode(sha384(&[configuration])), hex::encode(measured))
-            }
-        };
-        if given == measured {
-            return Ok(());
-        }
-        Err(OtherConfiguration { given, measured })
-    }
 }
 
 /// Signed evidence, as it came.
@@ -285,27 +249,5 @@ mod tests {
             snp_by_tsm(root.path(), &[5; 64]).unwrap_err().to_string(),
             "the security processor gave no report: it has 5 bytes instead of 1184"
         );
-    }
-
-    #[test]
-    fn takes_the_configuration_that_either_hardware_names() {
-        Launched::HostData(host_data(b"text"))
-            .require(b"text")
-            .unwrap();
-        Launched::ConfigurationId(sha384(&[b"text"]))
-            .require(b"text")
-            .unwrap();
-    }
-
-    #[test]
-    fn refuses_another_configuration_and_names_both() {
-        let refused = Launched::HostData([8; 32]).require(b"text").unwrap_err();
-        assert_eq!(refused.given, hex::encode(host_data(b"text")));
-        assert_eq!(refused.measured, "08".repeat(32));
-        let refused = Launched::ConfigurationId([8; 48])
-            .require(b"text")
-            .unwrap_err();
-        assert_eq!(refused.given, hex::encode(sha384(&[b"text"])));
-        assert_eq!(refused.measured, "08".repeat(48));
     }
 }
