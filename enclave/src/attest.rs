@@ -8,7 +8,7 @@ use std::{
 
 use chrysalis_attestation::{
     binding::{Anchor, Session},
-    bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, encode_gpus},
+    bundle::{Endorsements, Evidence, MAX_BUNDLE, encode_gpus},
     claims::{Claims, PROFILE},
 };
 use chrysalis_wire::configuration::ConfigurationError;
@@ -126,7 +126,7 @@ impl Attester {
             .extend(signed.endorsements.certificates);
         endorsements.crls.extend(signed.endorsements.crls);
         Ok(Evidence {
-            cpu: CpuReport::Snp(signed.report),
+            cpu: signed.cpu,
             claims: self.claims.clone(),
             gpus,
             endorsements,

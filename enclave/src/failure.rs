@@ -18,7 +18,7 @@ pub(crate) enum Failure {
     /// `host_unreachable`, `host_stalled`, `host_refused`, `host_misspoke`
     #[error(transparent)]
     Host(#[from] HostError),
-    /// `no_platform`, `report_failed`, or the host's codes where the host plays the processor
+    /// `no_platform`, `report_failed`, `quote_failed`, or the host's codes where the host plays the processor
     #[error(transparent)]
     Platform(#[from] PlatformError),
     /// `configuration_invalid`
@@ -26,7 +26,7 @@ pub(crate) enum Failure {
     ConfigurationInvalid(#[from] ConfigurationError),
     /// `configuration_refused`
     #[error(
-        "the host's configuration has the digest {given}, but this machine was launched with HOST_DATA {measured}"
+        "the host's configuration has the digest {given}, but this machine was launched with {measured}"
     )]
     ConfigurationRefused { given: String, measured: String },
     /// `gpu_policy_invalid`
@@ -103,7 +103,7 @@ impl Failure {
             Self::Platform(error) => error.hint(),
             Self::ConfigurationInvalid(_) => "correct configuration.toml and launch again",
             Self::ConfigurationRefused { .. } => {
-                "launch with the SHA-256 of the very configuration.toml that the host serves as HOST_DATA"
+                "launch with the digest of the very configuration.toml that the host serves: its SHA-256 as HOST_DATA on SEV-SNP, its SHA-384 as MRCONFIGID on TDX"
             }
             Self::GpuPolicy(_) => "correct the [gpu] section of the configuration and launch again",
             Self::Gpu(error) => error.hint(),
@@ -144,6 +144,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::QuoteError;
     use chrysalis_wire::frame::FrameError;
 
     fn one_of_each() -> Vec<Failure> {
@@ -159,6 +160,7 @@ mod tests {
             HostError::Frame(FrameError::Closed).into(),
             PlatformError::NoPlatform.into(),
             PlatformError::Report(text()).into(),
+            PlatformError::Quote(QuoteError::Stalled).into(),
             PlatformError::Host(HostError::Stalled).into(),
             ConfigurationError::NotText.into(),
             Failure::ConfigurationRefused {

@@ -1,8 +1,10 @@
-//! What vouches for this machine: AMD's security processor, or a simulated one that the host plays.
+//! What vouches for this machine: AMD's security processor, Intel's TDX module, or a simulated processor that the host plays.
 //!
-//! Which of the two is decided by the measured words and then by the devices that are there, never by the host's word.
+//! Which of them is decided by the measured words and then by the devices that are there, never by the host's word.
 //! A simulated report is worth nothing to a relying party whose policy does not name the simulated root.
 
+mod launched;
+mod tdx;
 mod tsm;
 
 use std::{
@@ -10,7 +12,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrysalis_attestation::{bundle::Endorsements, snp::report::REPORT_SIZE};
+use chrysalis_attestation::{
+    bundle::{CpuReport, Endorsements},
+    snp::{
+        report::{REPORT_SIZE, Report},
+        table,
+    },
+};
 use rustix::mount::{MountFlags, mount};
 use sev::firmware::guest::Firmware;
 
@@ -18,6 +26,8 @@ use crate::{
     boot::Words,
     host::{Host, HostError},
 };
+pub(crate) use launched::{Launched, OtherConfiguration};
+pub(crate) use tdx::QuoteError;
 
 /// The device of the kernel's sev-guest driver.
 const SEV_GUEST: &str = "/dev/sev-guest";
@@ -35,13 +45,15 @@ pub(crate) enum Platform {
     SevGuest(Arc<Mutex<Firmware>>),
     /// AMD's processor, by configfs-tsm.
     Tsm(Arc<Mutex<PathBuf>>),
+    /// Intel's TDX module. The path is configfs-tsm's, the second way to a quote, one at a time.
+    Tdx(Arc<tokio::sync::Mutex<PathBuf>>),
 }
 
-/// A signed report, as it came.
+/// Signed evidence, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Signed {
-    /// The report, of the length that reports have.
-    pub(crate) report: Vec<u8>,
+    /// The report or quote.
+    pub(crate) cpu: CpuReport,
     /// What came with it: certificates that the host had put beside the report.
     pub(crate) endorsements: Endorsements,
 }
@@ -50,11 +62,14 @@ pub(crate) struct Signed {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlatformError {
     /// `no_platform`
-    #[error("nothing here vouches for this machine: neither {SEV_GUEST} nor {TSM} exists")]
+    #[error("nothing here vouches for this machine: none of {SEV_GUEST}, {tdx} and {TSM} exists", tdx = tdx::DEVICE)]
     NoPlatform,
     /// `report_failed`
     #[error("the security processor gave no report: {0}")]
     Report(String),
+    /// `quote_failed`
+    #[error("the host had no quote made: {0}")]
+    Quote(#[from] QuoteError),
     /// The host's codes
     #[error(transparent)]
     Host(#[from] HostError),
@@ -65,6 +80,7 @@ impl PlatformError {
         match self {
             Self::NoPlatform => "no_platform",
             Self::Report(_) => "report_failed",
+            Self::Quote(_) => "quote_failed",
             Self::Host(error) => error.code(),
         }
     }
@@ -72,10 +88,13 @@ impl PlatformError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::NoPlatform => {
-                "launch as an SEV-SNP guest, or launch the image with its simulated command line"
+                "launch as an SEV-SNP guest or a TDX trust domain, or launch the image with its simulated command line"
             }
             Self::Report(_) => {
-                "check the SNP firmware and the kernel of the host: `chrysalis-host doctor`"
+                "check the firmware and the kernel of the host: `chrysalis-host doctor`"
+            }
+            Self::Quote(_) => {
+                "start Intel's tdx-qgs on the host, on vsock port 4050, and see its log"
             }
             Self::Host(error) => error.hint(),
         }
@@ -95,6 +114,9 @@ impl Platform {
         }
         // Mounted by nobody else, or not there at all: what counts is whether TSM shows up.
         let _ = mount("configfs", CONFIGFS, "configfs", MountFlags::NOEXEC, None);
+        if Path::new(tdx::DEVICE).exists() {
+            return Ok(Self::Tdx(Arc::new(tokio::sync::Mutex::new(TSM.into()))));
+        }
         if Path::new(TSM).exists() {
             return Ok(Self::Tsm(Arc::new(Mutex::new(PathBuf::from(TSM)))));
         }
@@ -107,36 +129,69 @@ impl Platform {
             Self::Simulated(_) => "AMD SEV-SNP, SIMULATED",
             Self::SevGuest(_) => "AMD SEV-SNP by sev-guest",
             Self::Tsm(_) => "AMD SEV-SNP by configfs-tsm",
+            Self::Tdx(_) => "Intel TDX",
+        }
+    }
+
+    /// What the machine was launched with, from the processor itself. A quote would not do on TDX: it comes through the
+    /// host, and only a verifier's eye tells it from a forged one.
+    pub(crate) async fn launched(&self) -> Result<Launched, PlatformError> {
+        if let Self::Tdx(_) = self {
+            let report = tdx::report([0; 64]).await?;
+            return Ok(Launched::ConfigurationId(report.configuration_id()?));
+        }
+        match self.report([0; 64]).await?.cpu {
+            CpuReport::Snp(report) => Report::parse(&report)
+                .map(|report| Launched::HostData(report.host_data))
+                .map_err(|rejection| PlatformError::Report(rejection.to_string())),
+            _ => Err(PlatformError::Report("it is of another kind".to_owned())),
         }
     }
 
     /// Has `report_data` signed. Slow on hardware, so it never runs on the thread that serves.
     pub(crate) async fn report(&self, report_data: [u8; 64]) -> Result<Signed, PlatformError> {
-        let signed = match self {
-            Self::Simulated(host) => Signed {
-                report: host.simulated_report(report_data).await?,
-                endorsements: Endorsements::default(),
-            },
+        match self {
+            Self::Simulated(host) => Signed::snp(
+                host.simulated_report(report_data).await?,
+                Endorsements::default(),
+            ),
             Self::SevGuest(firmware) => {
                 let firmware = firmware.clone();
-                aside(move || ask_sev_guest(&firmware, report_data)).await?
+                aside(move || ask_sev_guest(&firmware, report_data)).await
             }
             Self::Tsm(root) => {
                 let root = root.clone();
                 aside(move || {
                     let root = root.lock().unwrap_or_else(PoisonError::into_inner);
-                    tsm::report(&root, &report_data)
+                    snp_by_tsm(&root, &report_data)
                 })
-                .await?
+                .await
             }
-        };
-        match signed.report.len() {
-            REPORT_SIZE => Ok(signed),
+            Self::Tdx(root) => tdx::quote(report_data, root).await,
+        }
+    }
+}
+
+impl Signed {
+    /// An SNP report, if it has the length that reports have.
+    fn snp(report: Vec<u8>, endorsements: Endorsements) -> Result<Self, PlatformError> {
+        match report.len() {
+            REPORT_SIZE => Ok(Self {
+                cpu: CpuReport::Snp(report),
+                endorsements,
+            }),
             other => Err(PlatformError::Report(format!(
                 "it has {other} bytes instead of {REPORT_SIZE}"
             ))),
         }
     }
+}
+
+fn snp_by_tsm(root: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
+    let answer = tsm::report(root, tsm::Provider::SevGuest, report_data)?;
+    // The host wrote the table. A broken one costs its certificates, not the report.
+    let endorsements = table::certificates(&answer.auxiliary).unwrap_or_default();
+    Signed::snp(answer.blob, endorsements)
 }
 
 /// The plain report, not the extended one: the extended one's certificate table comes from the host, and the crate
@@ -149,16 +204,50 @@ fn ask_sev_guest(
     let report = firmware
         .get_report(None, Some(report_data), None)
         .map_err(|error| PlatformError::Report(error.to_string()))?;
-    Ok(Signed {
-        report,
-        endorsements: Endorsements::default(),
-    })
+    Signed::snp(report, Endorsements::default())
 }
 
-async fn aside(
-    ask: impl FnOnce() -> Result<Signed, PlatformError> + Send + 'static,
-) -> Result<Signed, PlatformError> {
+async fn aside<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, PlatformError> + Send + 'static,
+) -> Result<T, PlatformError> {
     tokio::task::spawn_blocking(ask)
         .await
         .unwrap_or_else(|_| Err(PlatformError::Report("asking it broke off".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(outblob: &[u8]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let entry = root.path().join("chrysalis");
+        std::fs::create_dir(&entry).unwrap();
+        for (attribute, value) in [
+            ("provider", b"sev_guest\n".as_slice()),
+            ("generation", b"1\n"),
+            ("outblob", outblob),
+            ("auxblob", &[0xff; 30]),
+        ] {
+            std::fs::write(entry.join(attribute), value).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn a_broken_table_costs_no_report() {
+        let root = tree(&[9; REPORT_SIZE]);
+        let signed = snp_by_tsm(root.path(), &[5; 64]).unwrap();
+        assert_eq!(signed.cpu, CpuReport::Snp(vec![9; REPORT_SIZE]));
+        assert_eq!(signed.endorsements.certificates, Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn refuses_a_report_of_another_length() {
+        let root = tree(&[9; 5]);
+        assert_eq!(
+            snp_by_tsm(root.path(), &[5; 64]).unwrap_err().to_string(),
+            "the security processor gave no report: it has 5 bytes instead of 1184"
+        );
+    }
 }

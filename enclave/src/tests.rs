@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::UnixStream};
 
 use client::{CHAT, ask, connect, request, send};
-pub(crate) use host::report;
 use host::{FakeHost, Gpus, configuration, enclave, tell};
 
 fn chat(text: &str) -> Value {

@@ -60,6 +60,18 @@ const CUT: Rejection = Rejection::EventLogMalformed {
 impl EventLog {
     /// Reads a log. What stands behind its last event must be all zeroes or all ones, as an unused area is.
     pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
+        Self::read(bytes).map(|(log, _)| log)
+    }
+
+    /// The part of `bytes` that holds the log, without the unused area that firmware keeps behind it: what a guest puts
+    /// into a bundle. Refuses what [`Self::parse`] refuses.
+    pub fn written(bytes: &[u8]) -> Result<&[u8], Rejection> {
+        let (_, unused) = Self::read(bytes)?;
+        let length = bytes.len().saturating_sub(unused.len());
+        Ok(bytes.get(..length).unwrap_or(bytes))
+    }
+
+    fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Rejection> {
         let found = bytes.len();
         if found > MAX_EVENT_LOG_SIZE {
             return Err(Rejection::EventLogTooLarge { found });
@@ -74,7 +86,7 @@ impl EventLog {
                 return Err(malformed("it has too many events"));
             }
         }
-        Ok(Self { events })
+        Ok((Self { events }, rest))
     }
 
     /// What the four registers hold after these events.

@@ -52,6 +52,18 @@ fn replaying_a_log_makes_the_registers() {
 }
 
 #[test]
+fn the_written_part_of_a_log_ends_where_its_last_event_does() {
+    // Data that ends as the unused area begins must not be taken for it.
+    let log = with(&[(1, 4, b"a"), (2, 13, &[0xFF; 9])]);
+    for unused in [vec![], vec![0; 100], vec![0xFF; 100]] {
+        let area = [log.clone(), unused].concat();
+        assert_eq!(EventLog::written(&area), Ok(log.as_slice()));
+    }
+    let cut = EventLog::written(&log[..log.len() - 1]).expect_err("cut");
+    assert_eq!(cut.code(), "event_log_malformed");
+}
+
+#[test]
 fn a_log_that_makes_the_reported_registers_passes() {
     let bytes = with(&[(1, 4, b"a"), (4, 13, b"d")]);
     let mut scene = Scene::new();

@@ -3,17 +3,44 @@
 
 use std::{fs, io, path::Path};
 
-use chrysalis_attestation::snp::table;
-
-use super::{PlatformError, Signed};
+use super::PlatformError;
 
 /// Our entry. Reports are asked one at a time, by one process.
 const ENTRY: &str = "chrysalis";
-/// The provider that gives SNP reports.
-const PROVIDER: &str = "sev_guest";
+
+/// Whose word is wanted: the kernel's name for its driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Provider {
+    /// Gives SNP reports.
+    SevGuest,
+    /// Gives TDX quotes.
+    TdxGuest,
+}
+
+impl Provider {
+    fn name(self) -> &'static str {
+        match self {
+            Self::SevGuest => "sev_guest",
+            Self::TdxGuest => "tdx_guest",
+        }
+    }
+}
+
+/// What the kernel answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The report or quote.
+    pub(super) blob: Vec<u8>,
+    /// What the host had put beside it; empty where the provider has no such attribute.
+    pub(super) auxiliary: Vec<u8>,
+}
 
 /// Asks for a report below `root`, which is a directory of the kernel's, or of a test.
-pub(super) fn report(root: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
+pub(super) fn report(
+    root: &Path,
+    provider: Provider,
+    report_data: &[u8; 64],
+) -> Result<Answer, PlatformError> {
     let entry = root.join(ENTRY);
     match fs::create_dir(&entry) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -21,26 +48,27 @@ pub(super) fn report(root: &Path, report_data: &[u8; 64]) -> Result<Signed, Plat
         }
         _ => {}
     }
-    let asked = ask(&entry, report_data);
+    let asked = ask(&entry, provider, report_data);
     // An entry that stays is used again; configfs removes its attributes with it.
     let _ = fs::remove_dir(&entry);
     asked
 }
 
-fn ask(entry: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
+fn ask(entry: &Path, wanted: Provider, report_data: &[u8; 64]) -> Result<Answer, PlatformError> {
     let provider = read(entry, "provider")?;
-    if provider.trim_ascii() != PROVIDER.as_bytes() {
+    if provider.trim_ascii() != wanted.name().as_bytes() {
         return Err(PlatformError::Report(format!(
-            "the provider is {:?}, not {PROVIDER:?}",
-            String::from_utf8_lossy(provider.trim_ascii())
+            "the provider is {:?}, not {:?}",
+            String::from_utf8_lossy(provider.trim_ascii()),
+            wanted.name()
         )));
     }
     fs::write(entry.join("inblob"), report_data).map_err(failed("write inblob of", entry))?;
     // The kernel counts questions: a count that moves between question and answer means the answer is another's.
     let generation = read(entry, "generation")?;
-    let report = read(entry, "outblob")?;
-    let certificates = match fs::read(entry.join("auxblob")) {
-        Ok(table) => table,
+    let blob = read(entry, "outblob")?;
+    let auxiliary = match fs::read(entry.join("auxblob")) {
+        Ok(auxiliary) => auxiliary,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(failed("read auxblob of", entry)(error)),
     };
@@ -49,11 +77,7 @@ fn ask(entry: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
             "somebody else asked at the same time".to_owned(),
         ));
     }
-    Ok(Signed {
-        report,
-        // The host wrote the table. A broken one costs its certificates, not the report.
-        endorsements: table::certificates(&certificates).unwrap_or_default(),
-    })
+    Ok(Answer { blob, auxiliary })
 }
 
 fn read(entry: &Path, attribute: &str) -> Result<Vec<u8>, PlatformError> {
@@ -85,28 +109,33 @@ mod tests {
     }
 
     #[test]
-    fn writes_the_question_and_reads_the_report() {
-        let root = tree("sev_guest\n", None);
-        let signed = report(root.path(), &[5; 64]).unwrap();
-        assert_eq!(signed.report, [9; REPORT_SIZE]);
-        assert_eq!(
-            fs::read(root.path().join("chrysalis/inblob")).unwrap(),
-            [5; 64]
-        );
+    fn writes_the_question_and_reads_the_answer() {
+        for (provider, name) in [
+            (Provider::SevGuest, "sev_guest\n"),
+            (Provider::TdxGuest, "tdx_guest\n"),
+        ] {
+            let root = tree(name, None);
+            let answer = report(root.path(), provider, &[5; 64]).unwrap();
+            assert_eq!(answer.blob, [9; REPORT_SIZE]);
+            assert_eq!(answer.auxiliary, Vec::<u8>::new());
+            assert_eq!(
+                fs::read(root.path().join("chrysalis/inblob")).unwrap(),
+                [5; 64]
+            );
+        }
     }
 
     #[test]
-    fn a_broken_table_costs_no_report() {
+    fn reads_what_the_host_put_beside() {
         let root = tree("sev_guest\n", Some(&[0xff; 30]));
-        let signed = report(root.path(), &[5; 64]).unwrap();
-        assert_eq!(signed.report, [9; REPORT_SIZE]);
-        assert_eq!(signed.endorsements.certificates, Vec::<Vec<u8>>::new());
+        let answer = report(root.path(), Provider::SevGuest, &[5; 64]).unwrap();
+        assert_eq!(answer.auxiliary, [0xff; 30]);
     }
 
     #[test]
     fn refuses_another_provider() {
         let root = tree("tdx_guest\n", None);
-        let refused = report(root.path(), &[5; 64]).unwrap_err();
+        let refused = report(root.path(), Provider::SevGuest, &[5; 64]).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "the security processor gave no report: the provider is \"tdx_guest\", not \"sev_guest\""
@@ -117,7 +146,7 @@ mod tests {
     fn names_an_attribute_that_is_missing() {
         let root = tree("sev_guest\n", None);
         fs::remove_file(root.path().join("chrysalis/outblob")).unwrap();
-        let missing = report(root.path(), &[5; 64]).unwrap_err();
+        let missing = report(root.path(), Provider::SevGuest, &[5; 64]).unwrap_err();
         assert!(
             missing.to_string().contains("chrysalis/outblob"),
             "{missing}"

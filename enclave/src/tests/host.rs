@@ -155,7 +155,7 @@ pub(super) fn configuration() -> Vec<u8> {
 }
 
 /// A report of the real layout (version 3, Genoa, VCEK), unsigned.
-pub(crate) fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
+fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
     let mut report = vec![0; REPORT_SIZE];
     report[0x000] = 3;
     report[0x00A] = 3; // policy: bits 16 and 17
