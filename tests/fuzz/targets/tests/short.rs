@@ -107,7 +107,7 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     assert!(Policy::parse_tdx(policy("td")).is_ok());
 
     let [_, _, _, quote, wrapped] = parts::split(honest("vtpm"));
-    assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped).is_ok());
+    assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped, hcl::Platform::Snp).is_ok());
 
     let [log, collateral, quote] = parts::split(honest("tdx_quote"));
     let root = tdx::Quote::parse(quote).expect("a quote").chain.pop();
