@@ -46,10 +46,8 @@ impl Wrapped {
     }
 
     fn with(&self, quoted: Option<&Quoted<'_>>, patience: Patience) -> Examined {
-        let ask = |quote: &[u8], question: &_| {
-            examine_wrapped(quote, &self.hcl, quoted, question, patience)
-        };
-        self.case.ask(ask)
+        self.case
+            .ask(|quote, question| examine_wrapped(quote, &self.hcl, quoted, question, patience))
     }
 
     /// With the virtual TPM's quote, and asked with the vector's nonce.

@@ -7,11 +7,12 @@ use std::{
 
 use chrysalis_attestation::{
     Collateral, Patience,
+    azure::{hcl, vtpm},
     digest::sha256,
     nvidia,
     policy::Policy,
     snp::Roots,
-    snp::{examine, hcl, vtpm},
+    snp::examine,
     tdx,
 };
 use chrysalis_fuzz_targets::{
