@@ -121,6 +121,22 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     };
     assert_eq!(tdx::explain(quote, &question).0, []);
 
+    let [pcrs, signature, message, wrapped, quote] = parts::split(honest("azure_td"));
+    let quoted = vtpm::Quoted {
+        quote: message,
+        signature,
+        pcrs: Some(pcrs.as_chunks().0),
+        nonce: Some(&[7; 32]),
+        pcrs_unchecked: None,
+    };
+    let question = tdx::Question {
+        event_log: None,
+        ..question
+    };
+    let examined = tdx::examine_wrapped(quote, wrapped, Some(&quoted), &question, Patience::All);
+    assert_eq!(examined.failures(), []);
+    assert!(examined.vtpm().is_some_and(|told| told.fresh));
+
     let [answers @ .., driver, vbios, chain, report] = parts::split::<10>(honest("gpu_verify"));
     let answer = |der: &[u8]| nvidia::ocsp::OcspAnswer {
         der: der.to_vec(),
