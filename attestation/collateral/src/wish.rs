@@ -98,9 +98,7 @@ impl Wish {
     /// What Intel and NVIDIA say is wished for even where the bundle carries it: that is soon older than what can be had.
     pub fn of_bundle(bundle: &Evidence) -> Result<Self, Rejection> {
         let mut wish = match &bundle.cpu {
-            CpuReport::Snp(report) => {
-                Self::of_report(report, &bundle.endorsements.certificates)?
-            }
+            CpuReport::Snp(report) => Self::of_report(report, &bundle.endorsements.certificates)?,
             CpuReport::Tdx { quote, .. } => Self::of_quote(quote)?,
             // A kind of report that this program does not know has no wish either.
             _ => {
