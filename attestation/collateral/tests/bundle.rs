@@ -12,7 +12,11 @@ use chrysalis_attestation::{
     nvidia::needs::rim_ids,
 };
 use chrysalis_collateral::{Anchors, Refresh, Wish};
-use chrysalis_simulate::{Intel, Nvidia, intel::TdProfile};
+use chrysalis_simulate::{
+    Intel, Nvidia,
+    intel::TdProfile,
+    service::{TCB_INFO, rim_path},
+};
 use common::{Stage, codes, services, status};
 
 /// 2026-12-01 12:00 UTC
@@ -129,7 +133,7 @@ fn names_collateral_of_intel_that_is_not_all_there() {
     let case = Case::new();
     assert_eq!(lacking(case.judged()), Rejection::TdxCollateralMissing);
     // One of four is not to be had: the other three are of no use.
-    case.stage.local.answer(services::TCB, [status(404)]);
+    case.stage.local.answer(TCB_INFO, [status(404)]);
     assert_eq!(case.fetch()[0], "not_known");
     assert_eq!(lacking(case.judged()), Rejection::TdxCollateralMissing);
 }
@@ -140,7 +144,7 @@ fn names_the_manifest_that_is_not_there() {
     let [_, vbios] = &rim_ids(&case.bundle.gpus[0]).unwrap()[..] else {
         panic!("a GPU has two manifests")
     };
-    let path = services::rim_path(vbios);
+    let path = rim_path(vbios);
     case.stage.local.answer(&path, [status(404)]);
     assert_eq!(case.fetch()[5], "not_known");
     let (kind, id) = ("VBIOS", vbios.clone());
@@ -168,7 +172,7 @@ fn of_a_half_empty_folder_and_a_stapled_bundle_the_stapled_counts() {
     let [driver, _] = &rim_ids(&case.bundle.gpus[0]).unwrap()[..] else {
         panic!("a GPU has two manifests")
     };
-    for path in [services::TCB, &services::rim_path(driver)] {
+    for path in [TCB_INFO, &rim_path(driver)] {
         case.stage.local.answer(path, [status(404)]);
     }
     case.fetch();
