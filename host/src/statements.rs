@@ -157,7 +157,7 @@ mod tests {
             why.contains("is no statement") && why.contains("chrysalis audit"),
             "{why}"
         );
-        let why = refused("long", &envelope(&[b' '; MAX_BYTES]));
+        let why = refused("long", &envelope(&b" ".repeat(MAX_BYTES)));
         assert!(why.contains("more than 262144 bytes"), "{why}");
         let many: Vec<PathBuf> = (0..=MAX_STATEMENTS)
             .map(|number| {
