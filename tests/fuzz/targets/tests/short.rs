@@ -11,6 +11,7 @@ use chrysalis_attestation::{
     digest::sha256,
     nvidia,
     policy::Policy,
+    release::{self, Checkpoint, PublicKey, Rebuild, Release},
     snp::Roots,
     snp::examine,
     tdx,
@@ -187,4 +188,30 @@ fn libfuzzer_has_a_program_for_each_target_and_no_other() {
         let text = fs::read_to_string(&shell).unwrap_or_default();
         assert!(text.contains(&format!("run(\"{target}\"")), "{target}");
     }
+}
+
+#[test]
+fn honest_seeds_of_releases_are_signed_and_in_their_log() {
+    let seeds = seeds();
+    let all = |target: &'static str| seeds.iter().filter(move |seed| seed.target == target);
+    let one = |target: &'static str, name: &str| {
+        let seed = all(target).find(|seed| seed.name == name).expect("a seed");
+        seed.bytes.as_slice()
+    };
+    let key = PublicKey::read(one("release_key", "der")).expect("a key");
+    assert_eq!(PublicKey::read(one("release_key", "pem")), Ok(key.clone()));
+    let release = one("envelope", "release");
+    assert!(Release::verify(release, &key, seeds::NOW, None).is_ok());
+    assert!(Rebuild::verify(one("envelope", "rebuild"), &key).is_ok());
+    let checkpoint = |name| Checkpoint::verify(one("checkpoint", name), &key).expect("signed");
+    for name in ["first", "second"] {
+        let [entry, proof] = parts::split(one("log_proof", name));
+        let found = release::verify_inclusion(entry, proof, &key);
+        assert_eq!(found, Ok(checkpoint("two")), "{name}");
+    }
+    let [_, growth] = parts::split(one("log_proof", "growth"));
+    let grown = checkpoint("one")
+        .head()
+        .grew_into(&checkpoint("two"), Some(growth));
+    assert_eq!(grown, Ok(()));
 }

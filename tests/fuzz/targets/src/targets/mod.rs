@@ -5,6 +5,7 @@ mod azure;
 mod bundle;
 mod nvidia;
 mod policy;
+pub(crate) mod release;
 mod snp;
 mod tdx;
 mod wire;
@@ -66,6 +67,11 @@ pub const TARGETS: &[Target] = &[
     target("claims", 4 * KIB, Some("bundle"), bundle::claims),
     target("certificate", 32 * KIB, Some("x509"), bundle::certificate),
     target("saved_session", 32 * KIB, Some("bundle"), bundle::saved),
+    target("envelope", 16 * KIB, Some("release"), release::envelope),
+    target("statement", 16 * KIB, Some("release"), release::statement),
+    target("checkpoint", 4 * KIB, Some("release"), release::checkpoint),
+    target("log_proof", 16 * KIB, Some("release"), release::proof),
+    target("release_key", 5 * KIB, Some("release"), release::key_file),
     target("policy", 16 * KIB, Some("policy"), policy::policy),
     target("wire", 16 * KIB, Some("wire"), wire::frame),
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),
