@@ -1,8 +1,10 @@
 //! `verify tdx`: a TD's quote, and what Intel says about its platform.
 
+use std::path::Path;
+
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
-    Patience,
+    Patience, Rejection,
     policy::{Expect, Policy, PolicyError},
     release::Rebuilders,
     tdx::{
@@ -22,6 +24,7 @@ use super::{
 use crate::{
     Outcome,
     arguments::{TdxArguments, TdxInput},
+    collateral::for_quote,
 };
 
 const WITHOUT_EVENT_LOG: &str = "--without event-log";
@@ -44,12 +47,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         &[Kind::TdxQuote, Kind::SgxQuote],
     )?;
     let quote = unhex(&quote).unwrap_or(quote);
-    let collateral = read_as(
-        &arguments.collateral,
-        MAX_EVIDENCE,
-        "TDX collateral",
-        &[Kind::TdxCollateral, Kind::OtherJson],
-    )?;
+    let collateral = collateral(&arguments.collateral, &quote)?;
     let event_log = match &arguments.event_log {
         Some(path) => Some(read_as(
             path,
@@ -59,7 +57,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         )?),
         None => None,
     };
-    let finding = match Collateral::parse(&collateral) {
+    let finding = match collateral {
         Ok(collateral) => {
             let question = Question {
                 roots: &roots,
@@ -82,6 +80,20 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         Err(rejection) => Finding::unreadable(has_policy, rejection),
     };
     finding.tell(&options.telling, options.explain_only)
+}
+
+/// What Intel says: one JSON object, or what a store of `chrysalis fetch` has for this quote.
+fn collateral(path: &Path, quote: &[u8]) -> anyhow::Result<Result<Collateral, Rejection>> {
+    if path.is_dir() {
+        return for_quote(path, quote);
+    }
+    let json = read_as(
+        path,
+        MAX_EVIDENCE,
+        "TDX collateral",
+        &[Kind::TdxCollateral, Kind::OtherJson],
+    )?;
+    Ok(Collateral::parse(&json))
 }
 
 /// What a quote is held against.
