@@ -6,8 +6,8 @@ use chrysalis_attestation::{
     Time,
     digest::{Hex, sha256},
     release::{
-        Checkpoint, Envelope, Growth, Inclusion, Input, Measured, Measurements, Rebuild, Release,
-        SnpMeasurement, Subject, TdxMeasurement, Toolchain, leaf_hash,
+        Checkpoint, Envelope, Growth, Inclusion, Input, MachineEvent, Measured, Measurements,
+        Rebuild, Release, SnpMeasurement, Subject, TdxMeasurement, Toolchain, leaf_hash,
     },
 };
 use data_encoding::BASE64;
@@ -62,8 +62,18 @@ fn measurements() -> Measurements {
             mrtd: Hex([6; 48]),
             rtmr1: Hex([7; 48]),
             rtmr2: Hex([8; 48]),
-            varies: vec!["memory map".to_owned()],
+            rtmr0: vec![
+                event("separator", Some(Hex([9; 48]))),
+                event("memory map", None),
+            ],
         }],
+    }
+}
+
+fn event(name: &str, digest: Option<Hex<48>>) -> MachineEvent {
+    MachineEvent {
+        name: name.to_owned(),
+        digest,
     }
 }
 
