@@ -77,12 +77,12 @@ fn event(name: &str, digest: Option<Hex<48>>) -> MachineEvent {
     }
 }
 
-fn toolchain() -> Option<Toolchain> {
-    Some(Toolchain {
+fn toolchain() -> Toolchain {
+    Toolchain {
         rustc: "1.95.0".to_owned(),
         c_compiler: "gcc".to_owned(),
         c_library: Hex([9; 32]),
-    })
+    }
 }
 
 fn files() -> Vec<Subject> {
@@ -104,7 +104,7 @@ fn release() -> Vec<u8> {
             version: "6.12".to_owned(),
             sha256: Hex([3; 32]),
         }],
-        toolchain: toolchain(),
+        toolchain: Some(toolchain()),
         measurements: measurements(),
         minimum_tcb: BTreeMap::new(),
     };
@@ -115,7 +115,7 @@ fn rebuild() -> Vec<u8> {
     let rebuild = Rebuild {
         release: "v1.2.3".to_owned(),
         rebuilt: NOW,
-        toolchain: toolchain(),
+        toolchain: Some(toolchain()),
         measurements: measurements(),
     };
     seal(rebuild.envelope(files()))
