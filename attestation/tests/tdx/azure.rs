@@ -10,7 +10,7 @@ use chrysalis_attestation::{
     tdx::{Examined, examine, examine_wrapped, policy::NOTHING_ASKED},
 };
 use chrysalis_simulate::{
-    azure::{Tpm, report_data, tdreport, wrapped},
+    azure::{PcrQuote, VirtualTpm, report_data, tdreport, wrap},
     intel::{QuoteVersion, TdProfile},
 };
 
@@ -19,21 +19,13 @@ use super::scene::{Case, Scene};
 const NONCE: &[u8] = b"challenge";
 const PCR: [u8; 32] = [4; 32];
 
-static TPM: LazyLock<Tpm> = LazyLock::new(|| Tpm::from_seed(&[1; 32]).expect("a key"));
-
-/// Of PCR 4, for [`NONCE`]; and its signature.
-fn quote(tpm: &Tpm) -> [Vec<u8>; 2] {
-    let quote = Tpm::quote(NONCE, &[(4, PCR)]);
-    let signature = tpm.sign(&quote).expect("a signature");
-    [quote, signature]
-}
+static TPM: LazyLock<VirtualTpm> = LazyLock::new(|| VirtualTpm::from_seed([1; 32]).expect("a key"));
 
 /// All that a guest on Azure brings, and what it is held against.
 struct Guest {
     case: Case,
     hcl: Vec<u8>,
-    /// A quote of [`PCR`], and its signature.
-    tpm: Option<[Vec<u8>; 2]>,
+    tpm: Option<PcrQuote>,
     nonce: Option<Vec<u8>>,
 }
 
@@ -44,14 +36,15 @@ impl Guest {
         let mut scene = Scene::new();
         scene.td.version = version;
         scene.td.rtmrs = [[1; 48], [2; 48], [3; 48], [4; 48]];
-        scene.td.report_data = report_data(data.as_bytes());
+        scene.td.report_data = report_data(&data);
         change(&mut scene.td);
         let mut case = scene.case();
         case.policy.report_data = NOTHING_ASKED;
+        let tpm = TPM.quote(NONCE, &[(4, PCR)].into());
         Self {
             case,
-            hcl: wrapped(&tdreport(&scene.td), data.as_bytes()),
-            tpm: Some(quote(&TPM)),
+            hcl: wrap(&tdreport(&scene.td), &data),
+            tpm: Some(tpm.expect("a quote")),
             nonce: Some(NONCE.to_vec()),
         }
     }
@@ -61,10 +54,10 @@ impl Guest {
     }
 
     fn examine(&self, patience: Patience) -> Examined {
-        let quoted = self.tpm.as_ref().map(|[quote, signature]| Quoted {
-            quote,
-            signature,
-            pcrs: Some(&[PCR]),
+        let quoted = self.tpm.as_ref().map(|tpm| Quoted {
+            quote: &tpm.message,
+            signature: &tpm.signature,
+            pcrs: Some(&tpm.pcrs),
             nonce: self.nonce.as_deref(),
             pcrs_unchecked: None,
         });
@@ -111,7 +104,7 @@ fn evidence_that_nobody_asked_for_is_not_fresh() {
     refuses(|guest| guest.tpm = None, unfresh);
     let mut guest = Guest::honest();
     guest.nonce = None;
-    guest.case.policy.report_data = Expect::AnyOf(vec![report_data(TPM.runtime_data().as_bytes())]);
+    guest.case.policy.report_data = Expect::AnyOf(vec![report_data(&TPM.runtime_data())]);
     assert_eq!(guest.examine(Patience::First).failures(), []);
 }
 
@@ -143,20 +136,18 @@ fn refuses_a_wrapping_around_the_tdreport_of_another_td() {
 /// Anybody can write a TDREPORT that covers a key of his own; the quote of another stays what it is.
 #[test]
 fn refuses_a_key_that_the_quote_does_not_cover() {
-    let mine = Tpm::from_seed(&[2; 32]).expect("a key");
+    let mine = VirtualTpm::from_seed([2; 32]).expect("a key");
     let data = mine.runtime_data();
     let td = TdProfile {
-        report_data: report_data(data.as_bytes()),
+        report_data: report_data(&data),
         ..Scene::new().td
     };
     let field = "REPORTDATA";
     let mismatch = Rejection::HclQuoteMismatch { field };
+    refuses(|guest| guest.hcl = wrap(&tdreport(&td), &data), &mismatch);
+    let quote = mine.quote(NONCE, &[(4, PCR)].into()).expect("a quote");
     refuses(
-        |guest| guest.hcl = wrapped(&tdreport(&td), data.as_bytes()),
-        &mismatch,
-    );
-    refuses(
-        |guest| guest.tpm = Some(quote(&mine)),
+        |guest| guest.tpm = Some(quote),
         &Rejection::VtpmQuoteSignature,
     );
 }
@@ -178,7 +169,7 @@ fn refuses_evidence_without_a_wanted_pcr() {
     refuses(|guest| wanted(guest, 5, PCR), &unquoted);
 
     // A quote without its wrapping tells no PCR.
-    guest.case.policy.report_data = Expect::AnyOf(vec![report_data(TPM.runtime_data().as_bytes())]);
+    guest.case.policy.report_data = Expect::AnyOf(vec![report_data(&TPM.runtime_data())]);
     let examined = guest
         .case
         .ask(|quote, question| examine(quote, question, Patience::First));

@@ -76,7 +76,7 @@ fn table(certificates: &[Vec<u8>]) -> Vec<u8> {
 /// A report that covers the runtime data, in Azure's wrapping.
 fn wrapped(amd: &Amd, launch: &Launch, runtime_data: &[u8]) -> Vec<u8> {
     let report = amd.sign_report(launch, azure::report_data(runtime_data));
-    azure::wrapped(&report, runtime_data)
+    azure::wrap(&report, runtime_data)
 }
 
 /// A quote of two PCRs by a key that nobody holds: the runtime data name it, and its signature is noise.

@@ -3,7 +3,7 @@
 use chrysalis_attestation::{digest::sha384, tdx::EventLog};
 use chrysalis_simulate::{
     Intel,
-    azure::{Tpm, report_data, tdreport, wrapped},
+    azure::{VirtualTpm, report_data, tdreport, wrap},
     intel::{QuoteVersion, TdProfile, collateral_json},
 };
 
@@ -72,20 +72,19 @@ pub(super) fn seeds() -> Vec<Seed> {
 
 /// The quote of a TD in Azure's way, with an answer to the nonce that the target asks with.
 fn on_azure(intel: &Intel, td: &TdProfile) -> Vec<u8> {
-    let tpm = Tpm::from_seed(&[7; 32]).expect("a key");
+    let tpm = VirtualTpm::from_seed([7; 32]).expect("a key");
     let data = tpm.runtime_data();
-    let data = data.as_bytes();
     let td = TdProfile {
-        report_data: report_data(data),
+        report_data: report_data(&data),
         ..td.clone()
     };
-    let pcrs = [(0, [1; 32]), (4, [2; 32])];
-    let answer = Tpm::quote(&[7; 32], &pcrs);
+    let pcrs = [(0, [1; 32]), (4, [2; 32])].into();
+    let answer = tpm.quote(&[7; 32], &pcrs).expect("a quote");
     parts::join(&[
-        pcrs.map(|(_, value)| value).as_flattened(),
-        &tpm.sign(&answer).expect("a signature"),
-        &answer,
-        &wrapped(&tdreport(&td), data),
+        answer.pcrs.as_flattened(),
+        &answer.signature,
+        &answer.message,
+        &wrap(&tdreport(&td), &data),
         &intel.quote(&td),
     ])
 }
