@@ -82,7 +82,7 @@ impl Scene {
             ..TdProfile::default()
         };
         scene.put("quote.tdx", &intel.quote(&td));
-        scene.put("wrapped.tdx", &azure::wrapped(&azure::tdreport(&td), &[]));
+        scene.put("wrapped.tdx", &azure::wrap(&azure::tdreport(&td), &[]));
         scene.put("collateral.json", collateral.as_bytes());
         scene.put("vcek.der", vcek);
         scene.put("vcek.pem", pem(vcek).as_bytes());
@@ -161,7 +161,7 @@ impl Scene {
 /// A report as Azure wraps it, without runtime data.
 fn wrapped(amd: &Amd, launch: &Launch) -> Vec<u8> {
     let report = amd.sign_report(launch, azure::report_data(&[]));
-    azure::wrapped(&report, &[])
+    azure::wrap(&report, &[])
 }
 
 fn pem(der: &[u8]) -> String {

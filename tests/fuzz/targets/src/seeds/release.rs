@@ -62,27 +62,20 @@ fn measurements() -> Measurements {
             mrtd: Hex([6; 48]),
             rtmr1: Hex([7; 48]),
             rtmr2: Hex([8; 48]),
-            rtmr0: vec![
-                event("separator", Some(Hex([9; 48]))),
-                event("memory map", None),
-            ],
+            rtmr0: vec![MachineEvent {
+                name: "memory map".to_owned(),
+                digest: None,
+            }],
         }],
     }
 }
 
-fn event(name: &str, digest: Option<Hex<48>>) -> MachineEvent {
-    MachineEvent {
-        name: name.to_owned(),
-        digest,
-    }
-}
-
-fn toolchain() -> Toolchain {
-    Toolchain {
+fn toolchain() -> Option<Toolchain> {
+    Some(Toolchain {
         rustc: "1.95.0".to_owned(),
         c_compiler: "gcc".to_owned(),
         c_library: Hex([9; 32]),
-    }
+    })
 }
 
 fn files() -> Vec<Subject> {
@@ -104,7 +97,7 @@ fn release() -> Vec<u8> {
             version: "6.12".to_owned(),
             sha256: Hex([3; 32]),
         }],
-        toolchain: Some(toolchain()),
+        toolchain: toolchain(),
         measurements: measurements(),
         minimum_tcb: BTreeMap::new(),
     };
@@ -115,7 +108,7 @@ fn rebuild() -> Vec<u8> {
     let rebuild = Rebuild {
         release: "v1.2.3".to_owned(),
         rebuilt: NOW,
-        toolchain: Some(toolchain()),
+        toolchain: toolchain(),
         measurements: measurements(),
     };
     seal(rebuild.envelope(files()))
