@@ -7,7 +7,9 @@
 
 use std::sync::LazyLock;
 
-use chrysalis_attestation::{Collateral, Refusal, Trusted, Unverified, Verdict, roots::Roots};
+use chrysalis_attestation::{
+    Collateral, Refusal, Trusted, Unverified, Verdict, Waivers, roots::Roots,
+};
 use chrysalis_simulate::Amd;
 use chrysalis_tests::{
     composite::{Machine, SESSION, SPKI, Vendor, roots},
@@ -127,7 +129,7 @@ fn a_verdict_without_a_policy_is_genuine_and_fits_the_schema() {
     let genuine = Unverified::new(machine.evidence())
         .authenticate(&accepted, &Collateral::default(), NOW)
         .and_then(|authentic| authentic.bind(&SESSION, SPKI))
-        .and_then(chrysalis_attestation::Bound::without_policy)
+        .and_then(|it| it.without_policy(&Waivers::default()))
         .unwrap();
     let json = serde_json::to_value(Verdict::genuine(&genuine)).unwrap();
     assert_eq!(json["verdict"], "genuine");

@@ -33,5 +33,5 @@ pub use roots::Roots;
 pub use status::Status;
 pub use verify::{Examined, Question, Td, Verified, examine, explain, verify};
 
-pub(crate) use genuine::authenticate;
+pub(crate) use genuine::{authenticate, explain as explain_genuine};
 pub(crate) use procedure::Grounds;
