@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    Collateral, Refusal, Trusted, Unverified, Verdict, Waivers, roots::Roots,
+    Collateral, Question, Refusal, Trusted, Unverified, Verdict, Waivers, roots::Roots,
 };
 use chrysalis_simulate::Amd;
 use chrysalis_tests::{
@@ -99,6 +99,44 @@ fn every_verdict_fits_the_schema() {
         let json = serde_json::to_value(Verdict::of(&result)).unwrap();
         assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
     }
+}
+
+#[test]
+fn what_is_explained_or_bound_to_nothing_fits_the_schema() {
+    let schema = schema();
+    let mut machine = Machine::honest(&AMD, Vendor::Amd);
+    machine.endorsements.ocsp.clear();
+    machine.endorsements.crls.clear();
+    let waivers = Waivers {
+        session: Some("a test".to_owned()),
+        crl: Some("a test".to_owned()),
+        ocsp: Some("a test".to_owned()),
+        ..Waivers::default()
+    };
+    let none = &Collateral::default();
+    let explained = Unverified::new(machine.evidence()).explain(&Question {
+        roots: &machine.policy.roots(),
+        collateral: none,
+        now: NOW,
+        conversation: Some((&SESSION, SPKI)),
+        policy: Some(&machine.policy),
+        waivers: &Waivers::default(),
+    });
+    let codes: Vec<_> = explained.failures().iter().map(|it| it.code()).collect();
+    assert_eq!(codes.first(), Some(&"revocation_unchecked"), "{codes:?}");
+    let json = serde_json::to_value(Verdict::explained(&explained)).unwrap();
+    assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
+
+    let unbound = Unverified::new(machine.evidence())
+        .authenticate(&machine.policy.roots(), none, NOW)
+        .and_then(|authentic| authentic.without_conversation(&waivers))
+        .unwrap();
+    assert_eq!(unbound.gpus().len(), 1);
+    assert!(unbound.simulated());
+    let json = serde_json::to_value(Verdict::unbound(&unbound)).unwrap();
+    assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
+    let mut open = json["checks"].as_array().unwrap().iter();
+    assert!(open.any(|it| it["step"] == "bind-4" && it["outcome"] == "not_checked"));
 }
 
 #[test]

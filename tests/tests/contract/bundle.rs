@@ -16,7 +16,7 @@ use rcgen::PublicKeyData;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{codes, no_verdict, verdict, verify};
+use super::{assert_no_damage_passes, codes, no_verdict, verdict, verify};
 
 static AMD: LazyLock<Amd> =
     LazyLock::new(|| scene::vendor(env!("CARGO_TARGET_TMPDIR"), "amd").expect("a vendor"));
@@ -304,4 +304,58 @@ fn a_bundle_beside_its_conversation_is_a_session() {
     no_verdict(folder, &session, "leave --key, --nonce and --exporter out");
     let swapped = Scene::command(&format!("bundle.cbor --key session.cbor {question}"));
     no_verdict(folder, &swapped, "session.cbor is no public key");
+}
+
+#[test]
+fn sessions_bundles_and_policies_in_the_wrong_place_are_named() {
+    let scene = Scene::of(&machine(Vendor::Amd));
+    let nonce = "00".repeat(32);
+    for (file, kind) in [
+        ("session.cbor", "a saved session"),
+        ("bundle.cbor", "a bundle of evidence"),
+        ("policy.toml", "a policy"),
+    ] {
+        for (command, wanted) in [
+            (
+                format!("snp --report {file} --cert {file}"),
+                "an SEV-SNP report",
+            ),
+            (
+                format!("tdx --quote {file} --collateral {file}"),
+                "a TDX quote",
+            ),
+            (
+                format!("nvidia --nonce {nonce} --report {file}"),
+                "a GPU report",
+            ),
+        ] {
+            let named = format!("{file} is {kind}, not {wanted}");
+            no_verdict(scene.0.path(), &command, &named);
+        }
+    }
+    let folder = scene.0.path();
+    no_verdict(folder, "bundle policy.toml", "it is a policy, and neither");
+    let session = fs::read(folder.join("session.cbor")).expect("a file");
+    scene.write("cut.cbor", &session[..session.len() - 1]);
+    no_verdict(
+        folder,
+        "bundle cut.cbor",
+        "it is a saved session that cannot be read",
+    );
+    let bundle = fs::read(folder.join("bundle.cbor")).expect("a file");
+    scene.write("cut.cbor", &bundle[..bundle.len() - 1]);
+    no_verdict(
+        folder,
+        "bundle cut.cbor",
+        "it is a bundle of evidence that cannot be read",
+    );
+    let policy = "bundle session.cbor --policy bundle.cbor";
+    no_verdict(folder, policy, "the policy bundle.cbor is not text");
+}
+
+#[test]
+fn damaged_bytes_in_a_session_end_in_a_refusal_or_an_error() {
+    let scene = Scene::of(&machine(Vendor::Intel));
+    let command = Scene::command("session.cbor --policy policy.toml");
+    assert_no_damage_passes(scene.0.path(), &command);
 }
