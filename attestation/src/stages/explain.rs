@@ -107,46 +107,36 @@ fn walk(
     let (Some((mut cpu, stopped)), Some(claims_read)) = (found, claims_read) else {
         return gpus_alone(gpus, question, transcript);
     };
-    let gpus = match question.conversation {
-        Some((session, spki)) => about(
-            (&cpu, &claims, &claims_read),
-            gpus,
-            session,
-            spki,
-            transcript,
-        )?,
-        None => {
-            let why = unbound(question.waivers, transcript);
-            let why = transcript.put_off(why)?.unwrap_or(UNKNOWN);
-            gpus.unbound(why, transcript)?
-        }
+    let gpus = if let Some((session, spki)) = question.conversation {
+        let told = (&cpu, claims.as_slice(), &claims_read);
+        about(told, gpus, session, spki, transcript)?
+    } else {
+        let why = unbound(question.waivers, transcript);
+        let why = transcript.put_off(why)?.unwrap_or(UNKNOWN);
+        gpus.unbound(why, transcript)?
     };
-    match question.policy {
-        None => {
-            let mut waivers = question.waivers.clone();
-            if stopped {
-                waivers.crl = Some(STOPPED.to_owned());
-            }
-            let of_the_cpu = (&mut cpu, event_log);
-            appraise::without_policy(of_the_cpu, &gpus, &waivers, transcript).map(drop)
+    let Some(policy) = question.policy else {
+        let mut waivers = question.waivers.clone();
+        if stopped {
+            waivers.crl = Some(STOPPED.to_owned());
         }
-        Some(policy) => {
-            let mut policy = policy.clone();
-            if let Some(snp) = policy.snp.as_mut().filter(|_| stopped) {
-                snp.revocation_unchecked = Some(STOPPED.to_owned());
-            }
-            let statements = [&collateral.statements[..], &endorsements.statements].concat();
-            let subject = Subject {
-                cpu: &mut cpu,
-                event_log,
-                claims: &claims_read,
-                gpus: &gpus,
-                statements: &statements,
-                session: question.conversation.map(|(session, _)| session),
-            };
-            appraise::appraise(subject, &policy, transcript).map(drop)
-        }
+        let of_the_cpu = (&mut cpu, event_log);
+        return appraise::without_policy(of_the_cpu, &gpus, &waivers, transcript).map(drop);
+    };
+    let mut policy = policy.clone();
+    if let Some(snp) = policy.snp.as_mut().filter(|_| stopped) {
+        snp.revocation_unchecked = Some(STOPPED.to_owned());
     }
+    let statements = [&collateral.statements[..], &endorsements.statements].concat();
+    let subject = Subject {
+        cpu: &mut cpu,
+        event_log,
+        claims: &claims_read,
+        gpus: &gpus,
+        statements: &statements,
+        session: question.conversation.map(|(session, _)| session),
+    };
+    appraise::appraise(subject, &policy, transcript).map(drop)
 }
 
 /// What can be said where too little of the rest can be read.

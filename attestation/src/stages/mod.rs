@@ -244,22 +244,19 @@ impl Bound {
             ..
         } = self;
         let event_log = Some(event_log.as_slice()).filter(|log| !log.is_empty());
-        let appraised = match policy {
-            Some(policy) => {
-                let subject = Subject {
-                    cpu: &mut cpu,
-                    event_log,
-                    claims: &claims,
-                    gpus: &gpus,
-                    statements: &statements,
-                    session: Some(&session),
-                };
-                appraise::appraise(subject, policy, &mut transcript)
-            }
-            None => {
-                let of_the_cpu = (&mut cpu, event_log);
-                appraise::without_policy(of_the_cpu, &gpus, waivers, &mut transcript)
-            }
+        let appraised = if let Some(policy) = policy {
+            let subject = Subject {
+                cpu: &mut cpu,
+                event_log,
+                claims: &claims,
+                gpus: &gpus,
+                statements: &statements,
+                session: Some(&session),
+            };
+            appraise::appraise(subject, policy, &mut transcript)
+        } else {
+            let of_the_cpu = (&mut cpu, event_log);
+            appraise::without_policy(of_the_cpu, &gpus, waivers, &mut transcript)
         };
         // Nothing is put off here; this keeps it a refusal if that should ever change.
         let appraised = appraised.and_then(|gpus| gpus.ok_or(Rejection::GpuEvidenceMissing));

@@ -76,17 +76,13 @@ pub(super) fn unbound<'w>(
     waivers: &'w Waivers,
     transcript: &mut Transcript,
 ) -> Result<&'w str, Rejection> {
-    match waivers.session.as_deref() {
-        Some(why) => {
-            transcript.not_checked("bind-2", "binding", why);
-            transcript.not_checked("bind-3", "claimed configuration", why);
-            Ok(why)
-        }
-        None => {
-            let missing = Err(Rejection::ConversationMissing);
-            transcript.record("bind-2", "binding", missing, |_| String::new())
-        }
-    }
+    let Some(why) = waivers.session.as_deref() else {
+        let missing = Err(Rejection::ConversationMissing);
+        return transcript.record("bind-2", "binding", missing, |_| String::new());
+    };
+    transcript.not_checked("bind-2", "binding", why);
+    transcript.not_checked("bind-3", "claimed configuration", why);
+    Ok(why)
 }
 
 impl Unbound {

@@ -96,9 +96,10 @@ pub(crate) fn way_on(found: &Result<Found, Error>, has_policy: bool) -> Option<S
     let mut names: Vec<_> = names.collect::<Option<_>>()?;
     names.dedup();
     let flags: Vec<_> = names.iter().map(|it| format!("--without {it}")).collect();
+    let what = if flags.len() == 1 { "it" } else { "them" };
     let flags = flags.join(" ");
     Some(format!(
-        "or:   {flags}, and the verdict lists it as not checked\n"
+        "or:   {flags}, and the verdict lists {what} as not checked\n"
     ))
 }
 

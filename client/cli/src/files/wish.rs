@@ -69,7 +69,7 @@ impl Found {
             }
             Kind::Certificate => self.certificate(bytes)?,
             Kind::Session | Kind::Bundle | Kind::Unknown => {
-                self.artifact(Artifact::recognise(bytes)?)?
+                self.artifact(Artifact::recognise(bytes)?)?;
             }
             kind => bail!("it is {kind}, and no evidence"),
         }
