@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     Time,
+    azure::vtpm::{Quote, Told},
     nvidia::{
         GpuPolicy,
         policy::{Proof, Wanted},
@@ -19,7 +20,6 @@ use crate::{
         report::{Firmware, KeyInfo, Mitigations, Report, Signature, SigningKey},
         tcb::{Tcb, TcbVersion},
         verify::Levels,
-        vtpm::{Quote, Told},
     },
     verdict::{LEFT_OPEN, Outcome},
 };
