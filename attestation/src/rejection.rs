@@ -99,8 +99,11 @@ rejections! {
         "the HCL report: {what}", hint: "bring it as the vTPM's NV index 0x01400001 gives it";
     /// What the paravisor says beside the report is not what the report holds.
     HclRuntimeData = "hcl_runtime_data", "hcl-2",
-        "REPORT_DATA is not the digest of the HCL's runtime data", hint: "report and runtime data are of two boots, or bytes were changed: ask for the evidence again";
+        "the report's data are not the digest of the HCL's runtime data", hint: "report and runtime data are of two boots, or bytes were changed: ask for the evidence again";
 
+    /// The TDREPORT in the HCL report is not what the quote was made of.
+    HclQuoteMismatch { field: &'static str } = "hcl_quote_mismatch", "hcl-2",
+        "the quote and the TDREPORT in the HCL report differ in {field}", hint: "they are of two boots or two TDs: ask for the evidence again";
     /// Not the paravisor asked for the report, so nothing vouches for what is said in its name.
     HclVmpl { found: u32 } = "hcl_vmpl", "hcl-2",
         "VMPL {found} asked for the report, not the paravisor at VMPL 0", hint: "a guest may write runtime data of its own: do not trust this peer";
@@ -127,7 +130,7 @@ rejections! {
         "the PCRs' values are not the quoted ones", hint: "they were read at another time or changed: ask for the evidence again";
     /// The policy wants a PCR that no quote tells.
     VtpmPcrUnquoted { index: u8 } = "vtpm_pcr_unquoted", "hcl-8",
-        "the policy wants PCR {index}, and no quote tells it", hint: "bring the quote of Azure's vTPM, with this PCR and its value; elsewhere remove snp.pcrs from the policy";
+        "the policy wants PCR {index}, and no quote tells it", hint: "bring the quote of Azure's vTPM, with this PCR and its value; elsewhere remove `pcrs` from the policy";
     /// A PCR has a value that the policy does not want.
     VtpmPcrUnknown { index: u8, found: Hex<32> } = "vtpm_pcr_unknown", "hcl-8",
         "PCR {index} {found} is not in the policy", hint: "something else was booted: compare the value with that of a machine you trust";
@@ -684,6 +687,9 @@ rejections! {
     /// The event log does not make the registers.
     EventLogMismatch { register: u8, wanted: Hex<48> } = "event_log_mismatch", "tdx-9",
         "the event log does not make RTMR{register} {wanted}", hint: "the log is of another boot, or something was measured after it was read";
+    /// An event of RTMR0 is not the one that the policy wants.
+    EventUnexpected { index: usize, found: String } = "event_unexpected", "tdx-9",
+        "event {index} of RTMR0 is {found}", hint: "the machine is of another shape, or its firmware was set up otherwise: compare the log with `chrysalis measure --event-log`";
 
     // Releases, and who rebuilt them
     /// A public key is of no kind that signs releases.

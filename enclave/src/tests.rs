@@ -30,7 +30,9 @@ async fn the_story_is_told_in_order_and_ends_when_the_provider_wants() {
         [
             "configuration accepted",
             "weights verified",
+            "engine loaded",
             "known answer given",
+            "keys made",
             "attested",
             "serving"
         ]

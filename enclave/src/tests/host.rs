@@ -192,7 +192,8 @@ pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
         .await?
         .start_fake_engine(fake::echo)
         .await?
-        .make_keys()?
+        .make_keys()
+        .await?
         .check_gpus()
         .await?
         .attest()

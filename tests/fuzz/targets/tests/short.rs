@@ -7,12 +7,13 @@ use std::{
 
 use chrysalis_attestation::{
     Collateral, Patience,
+    azure::{hcl, vtpm},
     digest::sha256,
     nvidia,
     policy::Policy,
     release::{self, Checkpoint, PublicKey, Rebuild, Release},
     snp::Roots,
-    snp::{examine, hcl, vtpm},
+    snp::examine,
     tdx,
 };
 use chrysalis_fuzz_targets::{
@@ -108,7 +109,7 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     assert!(Policy::parse_tdx(policy("td")).is_ok());
 
     let [_, _, _, quote, wrapped] = parts::split(honest("vtpm"));
-    assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped).is_ok());
+    assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped, hcl::Platform::Snp).is_ok());
 
     let [log, collateral, quote] = parts::split(honest("tdx_quote"));
     let root = tdx::Quote::parse(quote).expect("a quote").chain.pop();
@@ -120,6 +121,22 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         now: seeds::NOW,
     };
     assert_eq!(tdx::explain(quote, &question).0, []);
+
+    let [pcrs, signature, message, wrapped, quote] = parts::split(honest("azure_td"));
+    let quoted = vtpm::Quoted {
+        quote: message,
+        signature,
+        pcrs: Some(pcrs.as_chunks().0),
+        nonce: Some(&[7; 32]),
+        pcrs_unchecked: None,
+    };
+    let question = tdx::Question {
+        event_log: None,
+        ..question
+    };
+    let examined = tdx::examine_wrapped(quote, wrapped, Some(&quoted), &question, Patience::All);
+    assert_eq!(examined.failures(), []);
+    assert!(examined.vtpm().is_some_and(|told| told.fresh));
 
     let [answers @ .., driver, vbios, chain, report] = parts::split::<10>(honest("gpu_verify"));
     let answer = |der: &[u8]| nvidia::ocsp::OcspAnswer {

@@ -1,6 +1,7 @@
 //! The targets, a file for each family of formats. Only what is public is called: a parser that is private is reached through
 //! the verification that uses it.
 
+mod azure;
 mod bundle;
 mod nvidia;
 mod policy;
@@ -47,8 +48,9 @@ pub const TARGETS: &[Target] = &[
     target("snp_report", 1184, None, snp::report),
     target("snp_chain", 16 * KIB, Some("x509"), snp::chain),
     target("certificate_table", 16 * KIB, Some("x509"), snp::table),
-    target("hcl", 4 * KIB, None, snp::hcl),
-    target("vtpm", 16 * KIB, Some("x509"), snp::vtpm),
+    target("hcl", 4 * KIB, None, azure::hcl),
+    target("vtpm", 16 * KIB, Some("x509"), azure::vtpm),
+    target("azure_td", 16 * KIB, Some("tdx"), azure::td),
     target("pem", 16 * KIB, Some("x509"), snp::pem),
     target("tdx_quote", 64 * KIB, Some("tdx"), tdx::quote),
     target("tdx_collateral", 64 * KIB, Some("tdx"), tdx::collateral),
