@@ -59,7 +59,7 @@ impl Rebuilder {
                     mrtd: Hex(mrtd),
                     rtmr1: Hex([0; 48]),
                     rtmr2: Hex([0; 48]),
-                    varies: Vec::new(),
+                    rtmr0: Vec::new(),
                 }],
             },
         };

@@ -6,8 +6,8 @@ use chrysalis_attestation::{
     Time,
     digest::{Hex, sha256},
     release::{
-        Checkpoint, Envelope, Growth, Inclusion, Input, Measured, Measurements, Rebuild, Release,
-        SnpMeasurement, Subject, TdxMeasurement, Toolchain, leaf_hash,
+        Checkpoint, Envelope, Growth, Inclusion, Input, MachineEvent, Measured, Measurements,
+        Rebuild, Release, SnpMeasurement, Subject, TdxMeasurement, Toolchain, leaf_hash,
     },
 };
 use data_encoding::BASE64;
@@ -62,7 +62,10 @@ fn measurements() -> Measurements {
             mrtd: Hex([6; 48]),
             rtmr1: Hex([7; 48]),
             rtmr2: Hex([8; 48]),
-            varies: vec!["memory map".to_owned()],
+            rtmr0: vec![MachineEvent {
+                name: "memory map".to_owned(),
+                digest: None,
+            }],
         }],
     }
 }
