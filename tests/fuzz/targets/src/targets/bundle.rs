@@ -1,8 +1,8 @@
 //! The evidence as it travels, its claims, and what carries it: a certificate, or a file with the conversation beside it.
 
 use chrysalis_attestation::{
-    Collateral, Unverified, binding::Session, bundle::Evidence, claims::Claims, digest::sha256,
-    policy::Policy,
+    Collateral, Unverified, Waivers, binding::Session, bundle::Evidence, claims::Claims,
+    digest::sha256, policy::Policy,
 };
 use chrysalis_client::{Bring, RelyingParty, SavedSession, genuine};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(super) fn claims(bytes: &[u8]) {
 
 /// A certificate that carries evidence, as a peer shows it.
 pub(super) fn certificate(bytes: &[u8]) {
-    let found = genuine::certificate(bytes, &nothing(), NOW);
+    let found = genuine::certificate(bytes, &nothing(), NOW, &Waivers::default());
     assert!(found.is_err(), "genuine under AMD's roots");
     let trusted = party().verify_certificate(bytes);
     assert!(trusted.is_err(), "trusted under AMD's roots");
@@ -55,7 +55,7 @@ pub(super) fn saved(bytes: &[u8]) {
         return;
     };
     assert_eq!(saved.encode(), bytes, "one session has two encodings");
-    let found = genuine::session(&saved, &nothing(), NOW);
+    let found = genuine::session(&saved, &nothing(), NOW, &Waivers::default());
     assert!(found.is_err(), "genuine under AMD's roots");
     let trusted = party().verify_session(&saved);
     assert!(trusted.is_err(), "trusted under AMD's roots");
