@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    Collateral, Question, Refusal, Trusted, Unverified, Verdict, Waivers, roots::Roots,
+    Collateral, Question, Refusal, Rejection, Trusted, Unverified, Verdict, Waivers, roots::Roots,
 };
 use chrysalis_simulate::Amd;
 use chrysalis_tests::{
