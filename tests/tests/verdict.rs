@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    Collateral, Question, Refusal, Trusted, Unverified, Verdict, Waivers, roots::Roots,
+    Collateral, Question, Refusal, Rejection, Trusted, Unverified, Verdict, Waivers, roots::Roots,
 };
 use chrysalis_simulate::Amd;
 use chrysalis_tests::{
@@ -122,7 +122,7 @@ fn what_is_explained_or_bound_to_nothing_fits_the_schema() {
         policy: Some(&machine.policy),
         waivers: &Waivers::default(),
     });
-    let codes: Vec<_> = explained.failures().iter().map(|it| it.code()).collect();
+    let codes: Vec<_> = explained.failures().iter().map(Rejection::code).collect();
     assert_eq!(codes.first(), Some(&"revocation_unchecked"), "{codes:?}");
     let json = serde_json::to_value(Verdict::explained(&explained)).unwrap();
     assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
