@@ -1,7 +1,7 @@
 //! The evidence as it travels, its claims, and what carries it: a certificate, or a file with the conversation beside it.
 
 use chrysalis_attestation::{
-    Collateral, Unverified, Waivers, binding::Session, bundle::Evidence, claims::Claims,
+    Collateral, Question, Unverified, Waivers, binding::Session, bundle::Evidence, claims::Claims,
     digest::sha256, policy::Policy,
 };
 use chrysalis_client::{Bring, RelyingParty, SavedSession, genuine};
@@ -28,6 +28,17 @@ pub(super) fn bundle(bytes: &[u8]) {
 }
 
 fn walk(evidence: Evidence, session: &Session, policy: &Policy) {
+    for conversation in [None, Some((session, &b"a key that no seed is about"[..]))] {
+        let explained = Unverified::new(evidence.clone()).explain(&Question {
+            roots: &policy.roots(),
+            collateral: &Collateral::default(),
+            now: NOW,
+            conversation,
+            policy: Some(policy),
+            waivers: &Waivers::default(),
+        });
+        assert!(!explained.failures().is_empty(), "nothing is wrong with it");
+    }
     let authentic =
         Unverified::new(evidence).authenticate(&policy.roots(), &Collateral::default(), NOW);
     let bound = authentic.and_then(|it| it.bind(session, b"a key that no seed is about"));
