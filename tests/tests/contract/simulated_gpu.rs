@@ -42,7 +42,7 @@ impl Scene {
         for (place, (option, bytes)) in files.chain(answers.map(|der| ("ocsp", der))).enumerate() {
             let name = format!("{place}.{option}");
             scene.write(&name, bytes);
-            scene.collateral.push_str(&format!(" --{option} {name}"));
+            scene.collateral.extend([" --", option, " ", &name]);
         }
         scene
     }
