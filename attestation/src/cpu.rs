@@ -38,24 +38,65 @@ pub(crate) fn authenticate(
                 .map(|genuine| Cpu::Snp(Box::new(genuine)))
         }
         CpuReport::Tdx { quote, .. } => {
-            // One collateral, never a mixture of two: the verifier's own, where it has one.
-            let collateral = [&own.tdx, &stapled.tdx]
-                .into_iter()
-                .find(|json| !json.is_empty())
-                .ok_or(Rejection::TdxCollateralMissing)
-                .and_then(|json| tdx::Collateral::parse(json));
-            let collateral = transcript.record("tdx-4", "collateral", collateral, |_| {
-                "can be read".to_owned()
-            })?;
-            let grounds = tdx::Grounds {
-                roots: &roots.intel,
-                collateral: &collateral,
-                // In a bundle nothing has to follow a quote.
-                trailing_accepted: None,
-                now,
-            };
+            let collateral = of_intel((own, stapled), transcript)?;
+            let grounds = grounds(roots, &collateral, now);
             tdx::authenticate(quote, grounds, transcript).map(|genuine| Cpu::Tdx(Box::new(genuine)))
         }
+    }
+}
+
+/// The same steps, each of them, in a transcript that puts failures off. The CPU is as if all had passed, if that much can be
+/// read: to explain what else is wrong, never to accept. With it whether a revocation list came along and was of no use.
+pub(crate) fn explain(
+    report: &CpuReport,
+    (own, stapled): (&Endorsements, &Endorsements),
+    roots: &Roots,
+    now: Time,
+    transcript: &mut Transcript,
+) -> Result<Option<(Cpu, bool)>, Rejection> {
+    match report {
+        CpuReport::Snp(report) => {
+            let candidates = Candidates::of(&[own, stapled]);
+            let found = snp::verify::explain(report, &candidates, &roots.amd, now, transcript)?;
+            Ok(found.map(|(genuine, chain_holds)| {
+                let stopped = !chain_holds && !candidates.lists.is_empty();
+                (Cpu::Snp(Box::new(genuine)), stopped)
+            }))
+        }
+        CpuReport::Tdx { quote, .. } => {
+            let collateral = of_intel((own, stapled), transcript);
+            let Some(collateral) = transcript.put_off(collateral)? else {
+                return Ok(None);
+            };
+            let grounds = grounds(roots, &collateral, now);
+            let found = tdx::explain_genuine(quote, grounds, transcript)?;
+            Ok(found.map(|genuine| (Cpu::Tdx(Box::new(genuine)), false)))
+        }
+    }
+}
+
+/// One collateral, never a mixture of two: the verifier's own, where it has one.
+fn of_intel(
+    (own, stapled): (&Endorsements, &Endorsements),
+    transcript: &mut Transcript,
+) -> Result<tdx::Collateral, Rejection> {
+    let collateral = [&own.tdx, &stapled.tdx]
+        .into_iter()
+        .find(|json| !json.is_empty())
+        .ok_or(Rejection::TdxCollateralMissing)
+        .and_then(|json| tdx::Collateral::parse(json));
+    transcript.record("tdx-4", "collateral", collateral, |_| {
+        "can be read".to_owned()
+    })
+}
+
+fn grounds<'a>(roots: &'a Roots, collateral: &'a tdx::Collateral, now: Time) -> tdx::Grounds<'a> {
+    tdx::Grounds {
+        roots: &roots.intel,
+        collateral,
+        // In a bundle nothing has to follow a quote.
+        trailing_accepted: None,
+        now,
     }
 }
 

@@ -39,10 +39,13 @@ mod utc;
 pub mod verdict;
 mod x509;
 
+pub use appraise::Waivers;
 pub use cpu::Cpu;
 pub use crypto::BACKEND;
 pub use inspection::Patience;
 pub use rejection::Rejection;
-pub use stages::{Authentic, Bound, Collateral, Genuine, Peer, Trusted, Unverified};
+pub use stages::{
+    Authentic, Bound, Collateral, Explained, Genuine, Peer, Question, Trusted, Unbound, Unverified,
+};
 pub use utc::{Span, Time};
 pub use verdict::{Refusal, Verdict};

@@ -227,6 +227,9 @@ rejections! {
     /// The claims follow a profile that is not known.
     ClaimsProfile { found: String } = "claims_profile", "bind-1",
         "the claims follow profile {found:?}", hint: "the peer speaks another version: update this verifier";
+    /// The bundle came without the conversation that it has to be about.
+    ConversationMissing = "conversation_missing", "bind-2",
+        "nothing says which conversation and which key the evidence is about", hint: "bring the saved session instead of its bundle, or name key, nonce and exporter; without them nothing can be trusted";
     /// Evidence made at boot answers a question that wants a fresh one.
     NotFresh = "not_fresh", "bind-2",
         "the evidence was made at boot, not for your nonce", hint: "an old evidence was replayed: ask again, and do not trust this peer if it repeats";

@@ -2,33 +2,47 @@
 //! is wanted, so the answer is never trust, and no connection comes of it.
 
 use chrysalis_attestation::{
-    Genuine, Time, Unverified, binding::Session, bundle::Evidence, roots::Roots,
+    Authentic, Genuine, Time, Unbound, Unverified, Waivers, binding::Session, bundle::Evidence,
+    roots::Roots,
 };
 
 use crate::{Bring, Error, SavedSession};
 
 /// Whether a saved conversation was with genuine hardware.
-pub fn session(saved: &SavedSession, bring: &Bring, now: Time) -> Result<Genuine, Error> {
-    let evidence = Evidence::decode(saved.bundle())?;
-    walk(evidence, &saved.session(), saved.spki(), bring, now)
+pub fn session(
+    saved: &SavedSession,
+    bring: &Bring,
+    now: Time,
+    waivers: &Waivers,
+) -> Result<Genuine, Error> {
+    let authentic = authentic(Evidence::decode(saved.bundle())?, bring, now)?;
+    let bound = authentic.bind(&saved.session(), saved.spki())?;
+    Ok(bound.without_policy(waivers)?)
 }
 
 /// Whether the evidence in a certificate is of genuine hardware.
-pub fn certificate(der: &[u8], bring: &Bring, now: Time) -> Result<Genuine, Error> {
-    let (evidence, spki) = Evidence::from_certificate(der)?;
-    walk(evidence, &Session::Boot, &spki, bring, now)
-}
-
-fn walk(
-    evidence: Evidence,
-    session: &Session,
-    spki: &[u8],
+pub fn certificate(
+    der: &[u8],
     bring: &Bring,
     now: Time,
+    waivers: &Waivers,
 ) -> Result<Genuine, Error> {
+    let (evidence, spki) = Evidence::from_certificate(der)?;
+    let bound = authentic(evidence, bring, now)?.bind(&Session::Boot, &spki)?;
+    Ok(bound.without_policy(waivers)?)
+}
+
+/// Whether evidence is of genuine hardware, where nobody knows the conversation: refused unless the waivers say why.
+pub fn bundle(
+    evidence: Evidence,
+    bring: &Bring,
+    now: Time,
+    waivers: &Waivers,
+) -> Result<Unbound, Error> {
+    Ok(authentic(evidence, bring, now)?.without_conversation(waivers)?)
+}
+
+fn authentic(evidence: Evidence, bring: &Bring, now: Time) -> Result<Authentic, Error> {
     let collateral = bring(&evidence);
-    Ok(Unverified::new(evidence)
-        .authenticate(&Roots::vendors(), &collateral, now)?
-        .bind(session, spki)?
-        .without_policy()?)
+    Ok(Unverified::new(evidence).authenticate(&Roots::vendors(), &collateral, now)?)
 }

@@ -12,14 +12,17 @@ use std::{
     process::Command,
 };
 
-use chrysalis_attestation::nvidia::spdm::Request;
+use chrysalis_attestation::{
+    bundle::{CpuReport, Evidence},
+    nvidia::spdm::Request,
+};
 use chrysalis_simulate::{
     Amd, Intel, Launch, azure,
     intel::{TdProfile, collateral_json},
 };
 use chrysalis_tests::{
     paths,
-    scene::{LAUNCH_DIGEST, NOW},
+    scene::{LAUNCH_DIGEST, NOW, claims},
 };
 use tempfile::TempDir;
 
@@ -30,7 +33,7 @@ const MIB: usize = 1024 * 1024;
 const MANY: usize = 16;
 
 /// Where a file can be named; `{}` is the hostile one, the others are as they should be.
-const PLACES: [&str; 24] = [
+const PLACES: [&str; 31] = [
     "verify snp --report {} --cert vcek.der",
     "verify snp --report report.bin --cert {}",
     "verify snp --report report.bin --cert vcek.der --crl {}",
@@ -50,7 +53,14 @@ const PLACES: [&str; 24] = [
     "verify nvidia --nonce NONCE --report gpu.bin --chain vcek.pem --rim {}",
     "verify nvidia --nonce NONCE --report gpu.bin --chain vcek.pem --ocsp {}",
     "verify nvidia --nonce NONCE --report gpu.bin --chain vcek.pem --policy {}",
+    "verify snp --report report.bin --cert vcek.der --statement {}",
+    "verify snp --report report.bin --collateral store-{}",
+    "verify tdx --quote quote.tdx --collateral folder-{}",
+    "verify tdx --quote quote.tdx --collateral store-{}",
     "verify bundle {}",
+    "verify bundle --explain-only {}",
+    "verify bundle bundle.cbor --nonce NONCE --exporter NONCE --key {}",
+    "verify bundle vcek.der --collateral store-{}",
     "verify bundle vcek.der --policy {}",
     "verify bundle vcek.der --collateral folder-{}",
     "verify {}",
@@ -87,6 +97,13 @@ impl Scene {
         scene.put("vcek.der", vcek);
         scene.put("vcek.pem", pem(vcek).as_bytes());
         scene.put("gpu.bin", &gpu);
+        let bundle = Evidence {
+            cpu: CpuReport::Snp(amd.sign_report(&launch, [0; 64]).to_vec()),
+            claims: claims().encode(),
+            gpus: Vec::new(),
+            endorsements: amd.endorsements(),
+        };
+        scene.put("bundle.cbor", &bundle.encode());
         scene
     }
 
@@ -113,6 +130,9 @@ impl Scene {
         let folder = self.path(&format!("folder-{name}"));
         fs::create_dir(&folder).expect("a folder");
         symlink(self.path(name), folder.join("x.pem")).expect("a link");
+        let store = self.path(&format!("store-{name}"));
+        fs::create_dir(&store).expect("a folder");
+        symlink(self.path(name), store.join("store.json")).expect("a link");
         for place in PLACES {
             self.run(&place.replace("{}", name), name);
         }

@@ -7,7 +7,9 @@
 
 use std::sync::LazyLock;
 
-use chrysalis_attestation::{Collateral, Refusal, Trusted, Unverified, Verdict, roots::Roots};
+use chrysalis_attestation::{
+    Collateral, Question, Refusal, Rejection, Trusted, Unverified, Verdict, Waivers, roots::Roots,
+};
 use chrysalis_simulate::Amd;
 use chrysalis_tests::{
     composite::{Machine, SESSION, SPKI, Vendor, roots},
@@ -100,6 +102,44 @@ fn every_verdict_fits_the_schema() {
 }
 
 #[test]
+fn what_is_explained_or_bound_to_nothing_fits_the_schema() {
+    let schema = schema();
+    let mut machine = Machine::honest(&AMD, Vendor::Amd);
+    machine.endorsements.ocsp.clear();
+    machine.endorsements.crls.clear();
+    let waivers = Waivers {
+        session: Some("a test".to_owned()),
+        crl: Some("a test".to_owned()),
+        ocsp: Some("a test".to_owned()),
+        ..Waivers::default()
+    };
+    let none = &Collateral::default();
+    let explained = Unverified::new(machine.evidence()).explain(&Question {
+        roots: &machine.policy.roots(),
+        collateral: none,
+        now: NOW,
+        conversation: Some((&SESSION, SPKI)),
+        policy: Some(&machine.policy),
+        waivers: &Waivers::default(),
+    });
+    let codes: Vec<_> = explained.failures().iter().map(Rejection::code).collect();
+    assert_eq!(codes.first(), Some(&"revocation_unchecked"), "{codes:?}");
+    let json = serde_json::to_value(Verdict::explained(&explained)).unwrap();
+    assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
+
+    let unbound = Unverified::new(machine.evidence())
+        .authenticate(&machine.policy.roots(), none, NOW)
+        .and_then(|authentic| authentic.without_conversation(&waivers))
+        .unwrap();
+    assert_eq!(unbound.gpus().len(), 1);
+    assert!(unbound.simulated());
+    let json = serde_json::to_value(Verdict::unbound(&unbound)).unwrap();
+    assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
+    let mut open = json["checks"].as_array().unwrap().iter();
+    assert!(open.any(|it| it["step"] == "bind-4" && it["outcome"] == "not_checked"));
+}
+
+#[test]
 fn the_schema_tells_a_verdict_from_another_thing() {
     let trusted = Machine::honest(&AMD, Vendor::Amd).verdict();
     let mut json = serde_json::to_value(Verdict::of(&trusted)).unwrap();
@@ -127,7 +167,7 @@ fn a_verdict_without_a_policy_is_genuine_and_fits_the_schema() {
     let genuine = Unverified::new(machine.evidence())
         .authenticate(&accepted, &Collateral::default(), NOW)
         .and_then(|authentic| authentic.bind(&SESSION, SPKI))
-        .and_then(chrysalis_attestation::Bound::without_policy)
+        .and_then(|it| it.without_policy(&Waivers::default()))
         .unwrap();
     let json = serde_json::to_value(Verdict::genuine(&genuine)).unwrap();
     assert_eq!(json["verdict"], "genuine");

@@ -4,6 +4,9 @@ mod checks;
 mod snp;
 #[cfg(test)]
 pub(crate) mod tests;
+mod waivers;
+
+pub use self::waivers::Waivers;
 
 use crate::{
     Rejection, Time,
@@ -11,10 +14,7 @@ use crate::{
     claims::Claims,
     cpu::Cpu,
     digest::Hex,
-    nvidia::{
-        Gpu, GpuPolicy,
-        policy::{Proof, Revocation, Wanted},
-    },
+    nvidia::Gpu,
     policy::{Expect, Policy, SnpPolicy},
     release::{Measured, Rebuilders},
     snp::Genuine,
@@ -32,18 +32,19 @@ pub(crate) struct Subject<'a> {
     pub(crate) gpus: &'a Asked,
     /// What rebuilders say, the verifier's own statements first.
     pub(crate) statements: &'a [Vec<u8>],
-    pub(crate) session: &'a Session,
+    /// None if nobody knows it, which only happens where the aim is to explain.
+    pub(crate) session: Option<&'a Session>,
 }
 
 /// The GPUs, and until when what they rest on holds.
-type Gpus = (Vec<Gpu>, Time);
+pub(crate) type Gpus = (Vec<Gpu>, Time);
 
-/// Holds the subject against the policy.
+/// Holds the subject against the policy. No GPUs come of it only where their failure was put off.
 pub(crate) fn appraise(
     subject: Subject<'_>,
     policy: &Policy,
     transcript: &mut Transcript,
-) -> Result<Gpus, Rejection> {
+) -> Result<Option<Gpus>, Rejection> {
     let Subject {
         cpu,
         event_log,
@@ -52,18 +53,8 @@ pub(crate) fn appraise(
         statements,
         session,
     } = subject;
-    match cpu {
-        Cpu::Snp(genuine) => {
-            cpu_snp(genuine, policy, transcript)?;
-            let found = claims.configuration;
-            configuration(policy.configuration.sha256.as_ref(), found, transcript)?;
-        }
-        Cpu::Tdx(genuine) => {
-            cpu_tdx(genuine, event_log, policy, transcript)?;
-            let Hex(found) = genuine.td().report.mrconfigid;
-            configuration(policy.configuration.sha384.as_ref(), found, transcript)?;
-        }
-    }
+    let wanted = cpu_wanted(cpu, event_log, claims, policy, transcript);
+    transcript.settle(wanted)?;
     let check = ("policy-10", "known answer");
     transcript.require(
         check,
@@ -71,8 +62,12 @@ pub(crate) fn appraise(
         Rejection::KnownAnswerFailed,
         "given",
     )?;
-    let gpus = gpus_wanted(gpus, policy, transcript)?;
-    freshness(matches!(session, Session::Asked { .. }), policy, transcript)?;
+    let gpus = gpus_wanted(gpus, policy, transcript);
+    let gpus = transcript.put_off(gpus)?;
+    match session {
+        Some(session) => freshness(matches!(session, Session::Asked { .. }), policy, transcript)?,
+        None => transcript.not_checked("policy-12", "freshness", "nobody knows the conversation"),
+    }
     let measured = cpu.measured();
     rebuilders(
         policy.rebuilders.as_ref(),
@@ -83,36 +78,51 @@ pub(crate) fn appraise(
     Ok(gpus)
 }
 
+/// Steps policy-1 to policy-9.
+fn cpu_wanted(
+    cpu: &mut Cpu,
+    event_log: Option<&[u8]>,
+    claims: &Claims,
+    policy: &Policy,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    match cpu {
+        Cpu::Snp(genuine) => {
+            let wanted = cpu_snp(genuine, policy, transcript);
+            transcript.settle(wanted)?;
+            let found = claims.configuration;
+            configuration(policy.configuration.sha256.as_ref(), found, transcript)
+        }
+        Cpu::Tdx(genuine) => {
+            let wanted = cpu_tdx(genuine, event_log, policy, transcript);
+            transcript.settle(wanted)?;
+            let Hex(found) = genuine.td().report.mrconfigid;
+            configuration(policy.configuration.sha384.as_ref(), found, transcript)
+        }
+    }
+}
+
 /// What is required where nobody brought a policy: hardware that is genuine and current, and memory that is private.
 pub(crate) fn without_policy(
-    Subject {
-        cpu,
-        event_log,
-        gpus,
-        ..
-    }: Subject<'_>,
+    (cpu, event_log): (&mut Cpu, Option<&[u8]>),
+    gpus: &Asked,
+    waivers: &Waivers,
     transcript: &mut Transcript,
-) -> Result<Gpus, Rejection> {
-    match cpu {
-        Cpu::Snp(genuine) => appraise_without_policy(genuine, None, transcript)?,
+) -> Result<Option<Gpus>, Rejection> {
+    let private = match cpu {
+        Cpu::Snp(genuine) => appraise_without_policy(genuine, waivers.crl.as_deref(), transcript),
         Cpu::Tdx(genuine) => {
             let policy = TdxPolicy::genuine(NO_POLICY);
             // A log that came along has to be the TD's.
-            genuine.appraise(&policy, event_log, transcript)?;
+            genuine.appraise(&policy, event_log, transcript)
         }
-    }
-    if gpus.count() == 0 {
-        return Ok((Vec::new(), Time(i64::MAX)));
-    }
-    let policy = GpuPolicy {
-        // Nobody could have asked NVIDIA about these very certificates yet.
-        proof: Proof {
-            revocation: Revocation::Stapled,
-            ..Proof::complete()
-        },
-        wanted: Wanted::any(NO_POLICY),
     };
-    gpus.verify(&policy, None, transcript)
+    transcript.settle(private)?;
+    if gpus.count() == 0 {
+        return Ok(Some((Vec::new(), Time(i64::MAX))));
+    }
+    let gpus = gpus.verify(&waivers.gpu_policy(), None, transcript);
+    transcript.put_off(gpus)
 }
 
 /// The policy's section for a platform, which it may not have.

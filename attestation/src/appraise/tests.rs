@@ -4,6 +4,10 @@ use super::*;
 use crate::{
     Time,
     azure::vtpm::{Quote, Told},
+    nvidia::{
+        GpuPolicy,
+        policy::{Proof, Wanted},
+    },
     policy::{Expect, Floor},
     release::{
         Rebuilders,
@@ -142,7 +146,7 @@ impl Case {
             claims: &self.claims,
             gpus: &Asked::unread(self.gpus),
             statements: &self.statements,
-            session: &self.session,
+            session: Some(&self.session),
         };
         let appraised = appraise(subject, &self.policy, &mut transcript);
         (appraised.map(|_| ()), transcript)

@@ -131,15 +131,14 @@ pub(crate) fn verify_into(
     question: &Question<'_>,
     transcript: &mut Transcript,
 ) -> Result<(Vec<Gpu>, Time), Rejection> {
-    let mut inspection = Inspection::new(transcript, Patience::First);
+    let patience = transcript.patience();
+    let mut inspection = Inspection::new(transcript, patience);
     let found =
         Procedure::new(question, &mut inspection).and_then(|it| it.run(evidence, &mut inspection));
-    match (found, inspection.failures().into_iter().next()) {
-        (Some(found), None) => Ok(found),
-        (_, Some(rejection)) => Err(rejection),
-        // Without GPUs there is a failure; this keeps it a refusal if that should ever change.
-        (None, None) => Err(Rejection::GpuEvidenceMissing),
-    }
+    let failures = inspection.failures();
+    transcript.settle_all(failures)?;
+    // Without GPUs there is a failure; this keeps it a refusal if that should ever change.
+    found.ok_or(Rejection::GpuEvidenceMissing)
 }
 
 /// Makes every check that can be made, failures or not: what is wrong with this evidence? An empty list means nothing.

@@ -121,6 +121,25 @@ pub(crate) fn verify(
     }
 }
 
+/// The same through every check, and the report as if all had passed: to explain what else is wrong, never to accept.
+/// With it whether the chain of certificates held.
+pub(crate) fn explain(
+    bytes: &[u8],
+    candidates: &Candidates<'_>,
+    roots: &Roots,
+    now: Time,
+    transcript: &mut Transcript,
+) -> Result<Option<(Genuine, bool)>, Rejection> {
+    let mut inspection = Inspection::new(transcript, Patience::All);
+    let found = inspect(bytes, candidates, roots, now, &mut inspection);
+    let failures = inspection.failures();
+    let last = transcript.settle_all(failures);
+    transcript.settle(last)?;
+    let chain_holds = found.as_ref().is_some_and(Findings::chain_holds);
+    let genuine = found.and_then(Findings::hypothetical);
+    Ok(genuine.map(|genuine| (genuine, chain_holds)))
+}
+
 /// The steps themselves. Each numbered comment is a step of the specification.
 pub(crate) fn inspect(
     bytes: &[u8],

@@ -63,13 +63,36 @@ impl Unproved {
             })
         });
         let count = self.evidence.len();
-        transcript.record("bind-4", "GPU nonce", asked, |()| {
+        let asked = transcript.record("bind-4", "GPU nonce", asked, |()| {
             format!("{} in the question to {count} GPU(s)", Hex(nonce))
-        })?;
+        });
+        transcript.settle(asked)?;
+        self.with_nonce(nonce, transcript)
+    }
+
+    /// Step bind-5, where nobody knows the conversation: that they were all asked the same is all that can be said.
+    pub(super) fn unbound(
+        self,
+        why: &str,
+        transcript: &mut Transcript,
+    ) -> Result<Asked, Rejection> {
+        let first = self.evidence.first().map(GpuEvidence::claimed_nonce);
+        let nonce = match first {
+            Some(nonce) => {
+                transcript.not_checked("bind-4", "GPU nonce", why);
+                transcript.put_off(nonce)?.unwrap_or_default()
+            }
+            None => [0; 32],
+        };
+        self.with_nonce(nonce, transcript)
+    }
+
+    fn with_nonce(self, nonce: [u8; 32], transcript: &mut Transcript) -> Result<Asked, Rejection> {
         let distinct = distinct(&self.evidence);
-        transcript.record("bind-5", "distinct GPUs", distinct, |()| {
+        let distinct = transcript.record("bind-5", "distinct GPUs", distinct, |()| {
             "no leaf is there twice".to_owned()
-        })?;
+        });
+        transcript.settle(distinct)?;
         Ok(Asked {
             unproved: self,
             nonce,

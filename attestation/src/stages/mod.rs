@@ -1,12 +1,19 @@
 //! The walk from bytes to trust. Constructors are private: there is no other way to the next stage.
 
+mod explain;
 pub(crate) mod gpus;
 #[cfg(test)]
 mod tests;
+mod unbound;
+
+pub use self::{
+    explain::{Explained, Question},
+    unbound::Unbound,
+};
 
 use crate::{
     Rejection, Time,
-    appraise::{self, Subject},
+    appraise::{self, Subject, Waivers},
     binding::{Anchor, Session},
     bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
     claims::Claims,
@@ -169,7 +176,18 @@ fn check_binding(
 ) -> Result<(Claims, gpus::Asked), Rejection> {
     let claims = Claims::decode(encoded);
     let claims = transcript.record("bind-1", "claims", claims, |claims| claims.profile.clone())?;
+    let gpus = about((cpu, encoded, &claims), gpus, session, spki, transcript)?;
+    Ok((claims, gpus))
+}
 
+/// Steps bind-2 to bind-5.
+fn about(
+    (cpu, encoded, claims): (&Cpu, &[u8], &Claims),
+    gpus: gpus::Unproved,
+    session: &Session,
+    spki: &[u8],
+    transcript: &mut Transcript,
+) -> Result<gpus::Asked, Rejection> {
     let answers = encode_gpus(&gpus.evidence);
     let holds = |session: &Session| {
         Anchor::new(session, spki, encoded).report_data(&answers) == cpu.report_data()
@@ -179,15 +197,17 @@ fn check_binding(
         false if holds(&Session::Boot) => Err(Rejection::NotFresh),
         false => Err(Rejection::BindingMismatch),
     };
-    transcript.record("bind-2", "binding", bound, |()| session.to_string())?;
+    let bound = transcript.record("bind-2", "binding", bound, |()| session.to_string());
+    transcript.settle(bound)?;
 
     match cpu {
         Cpu::Snp(genuine) => {
             let held = claims.configuration == genuine.report.host_data;
             let held = held.then_some(()).ok_or(Rejection::ConfigurationMismatch);
-            transcript.record("bind-3", "claimed configuration", held, |()| {
+            let held = transcript.record("bind-3", "claimed configuration", held, |()| {
                 "is the one that HOST_DATA holds".to_owned()
-            })?;
+            });
+            transcript.settle(held)?;
         }
         Cpu::Tdx(_) => transcript.not_checked(
             "bind-3",
@@ -196,23 +216,23 @@ fn check_binding(
         ),
     }
     let nonce = Anchor::new(session, spki, encoded).gpu_nonce();
-    Ok((claims, gpus.bind(nonce, transcript)?))
+    gpus.bind(nonce, transcript)
 }
 
 impl Bound {
     /// Is it what the policy wants? The GPUs are verified here: how much proof they need is the policy's to say.
     pub fn appraise(self, policy: &Policy) -> Result<Trusted, Refusal> {
         let tls_key = self.tls_key.clone();
-        self.conclude(Some(policy))
+        self.conclude(Some(policy), &Waivers::default())
             .map(|peer| Trusted { peer, tls_key })
     }
 
     /// Without a policy: is all of its hardware genuine and current, and its memory private?
-    pub fn without_policy(self) -> Result<Genuine, Refusal> {
-        self.conclude(None).map(Genuine)
+    pub fn without_policy(self, waivers: &Waivers) -> Result<Genuine, Refusal> {
+        self.conclude(None, waivers).map(Genuine)
     }
 
-    fn conclude(self, policy: Option<&Policy>) -> Result<Peer, Refusal> {
+    fn conclude(self, policy: Option<&Policy>, waivers: &Waivers) -> Result<Peer, Refusal> {
         let Self {
             mut cpu,
             event_log,
@@ -223,18 +243,23 @@ impl Bound {
             mut transcript,
             ..
         } = self;
-        let subject = Subject {
-            cpu: &mut cpu,
-            event_log: Some(event_log.as_slice()).filter(|log| !log.is_empty()),
-            claims: &claims,
-            gpus: &gpus,
-            statements: &statements,
-            session: &session,
+        let event_log = Some(event_log.as_slice()).filter(|log| !log.is_empty());
+        let appraised = if let Some(policy) = policy {
+            let subject = Subject {
+                cpu: &mut cpu,
+                event_log,
+                claims: &claims,
+                gpus: &gpus,
+                statements: &statements,
+                session: Some(&session),
+            };
+            appraise::appraise(subject, policy, &mut transcript)
+        } else {
+            let of_the_cpu = (&mut cpu, event_log);
+            appraise::without_policy(of_the_cpu, &gpus, waivers, &mut transcript)
         };
-        let appraised = match policy {
-            Some(policy) => appraise::appraise(subject, policy, &mut transcript),
-            None => appraise::without_policy(subject, &mut transcript),
-        };
+        // Nothing is put off here; this keeps it a refusal if that should ever change.
+        let appraised = appraised.and_then(|gpus| gpus.ok_or(Rejection::GpuEvidenceMissing));
         match appraised {
             Ok((gpus, gpus_until)) => Ok(Peer {
                 until: cpu.until().min(gpus_until),

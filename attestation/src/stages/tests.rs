@@ -229,7 +229,9 @@ fn a_verdict_as_json_has_every_check() {
 #[test]
 fn without_a_policy_nothing_is_trusted() {
     let genuine = authentic(&ASKED).bind(&ASKED, SPKI);
-    let genuine = genuine.and_then(Bound::without_policy).expect("genuine");
+    let genuine = genuine
+        .and_then(|it| it.without_policy(&Waivers::default()))
+        .expect("genuine");
     let verdict = Verdict::genuine(&genuine);
     assert!(!verdict.is_trusted());
     assert_eq!(
@@ -243,8 +245,101 @@ fn without_a_policy_nothing_is_trusted() {
 }
 
 #[test]
+fn a_bundle_without_its_conversation_is_genuine_only_where_somebody_says_why() {
+    refused(
+        authentic(&ASKED).without_conversation(&Waivers::default()),
+        &Rejection::ConversationMissing,
+    );
+    let waivers = Waivers {
+        session: Some("kept for the record".to_owned()),
+        ..Waivers::default()
+    };
+    let unbound = authentic(&ASKED).without_conversation(&waivers);
+    let unbound = unbound.expect("genuine");
+    let verdict = Verdict::unbound(&unbound);
+    assert!(!verdict.is_trusted());
+    assert_eq!(
+        verdict.to_string(),
+        "cpu     AMD SEV-SNP, Genoa       genuine, bootloader 10, tee 0, snp 23, microcode 84\n\
+         gpu     none\n\
+         bound   to nothing that is known\n\
+         image   030303030303…            no policy says what is wanted\n\
+         open    binding                  not checked: kept for the record\n\
+         open    claimed configuration    not checked: kept for the record\n\
+         genuine until 2026-12-01 12:00 UTC; no policy says what is wanted"
+    );
+    let json = serde_json::to_value(&verdict).expect("JSON");
+    assert_eq!(json["claims"]["measurement"], "03".repeat(48));
+    assert_eq!(
+        json["claims"].get("model"),
+        None,
+        "nobody knows whose it is"
+    );
+    assert_eq!(verdict.ear(Time(7)).get("eat_nonce"), None);
+
+    let debugged = changed(&ASKED, |it| it.report.policy.0 |= 1 << 19);
+    refused(
+        debugged.without_conversation(&waivers),
+        &Rejection::DebugAllowed,
+    );
+    let mut broken = authentic(&ASKED);
+    broken.claims.push(0);
+    let what = "not deterministic CBOR".to_owned();
+    refused(
+        broken.without_conversation(&waivers),
+        &Rejection::ClaimsMalformed { what },
+    );
+    let mut unreadable = authentic(&ASKED);
+    unreadable.gpus.evidence = vec![a_gpu()];
+    assert!(unreadable.without_conversation(&waivers).is_err());
+}
+
+#[test]
+fn without_a_policy_a_waived_list_is_listed() {
+    let unknown = changed(&ASKED, |it| it.validity.revocation_until = None);
+    let waivers = Waivers {
+        crl: Some("offline".to_owned()),
+        ..Waivers::default()
+    };
+    let bound = unknown.bind(&ASKED, SPKI).expect("bound");
+    let genuine = bound.without_policy(&waivers).expect("genuine");
+    let text = Verdict::genuine(&genuine).to_string();
+    let open = "open    revocation               not checked: offline";
+    assert!(text.contains(open), "{text}");
+}
+
+#[test]
+fn a_policys_own_reasons_come_before_the_verifiers() {
+    let all = |name: &str| {
+        let why = Some(name.to_owned());
+        Waivers {
+            crl: why.clone(),
+            ocsp: why.clone(),
+            rim: why.clone(),
+            fwid: why.clone(),
+            event_log: why.clone(),
+            freshness: why.clone(),
+            session: why,
+        }
+    };
+    let waived = all("first").applied_to(policy());
+    let reason = |policy: &Policy| policy.snp.as_ref()?.revocation_unchecked.clone();
+    assert_eq!(reason(&waived).as_deref(), Some("first"));
+    assert_eq!(waived.freshness_unchecked.as_deref(), Some("first"));
+    let again = all("second").applied_to(waived);
+    assert_eq!(reason(&again).as_deref(), Some("first"));
+    assert_eq!(again.freshness_unchecked.as_deref(), Some("first"));
+    let untouched = Waivers::default().applied_to(policy());
+    assert_eq!(reason(&untouched), None);
+}
+
+#[test]
 fn without_a_policy_memory_has_to_be_private_and_revocation_known() {
-    let walk = |authentic: Authentic| authentic.bind(&ASKED, SPKI)?.without_policy();
+    let walk = |authentic: Authentic| {
+        authentic
+            .bind(&ASKED, SPKI)?
+            .without_policy(&Waivers::default())
+    };
     let debugged = changed(&ASKED, |it| it.report.policy.0 |= 1 << 19);
     refused(walk(debugged), &Rejection::DebugAllowed);
     let unknown = changed(&ASKED, |it| it.validity.revocation_until = None);

@@ -30,29 +30,36 @@ pub(crate) fn authenticate(
 ) -> Result<Genuine, Rejection> {
     let mut inspection = Inspection::new(transcript, Patience::First);
     let found = Procedure::new(grounds, &mut inspection).run(quote);
-    let failure = inspection.failures().into_iter().next();
-    match (found, failure) {
-        (
-            Some(Findings {
-                td: Some(td),
-                root,
-                simulated,
-                until,
-                ..
-            }),
-            None,
-        ) => Ok(Genuine {
-            td,
-            root,
-            simulated,
-            until,
-        }),
-        // Without a TD there is a failure; this keeps it a refusal if that should ever change.
-        (_, failure) => Err(failure.unwrap_or(Rejection::QuoteTruncated)),
-    }
+    let failures = inspection.failures();
+    transcript.settle_all(failures)?;
+    // Without a TD there is a failure; this keeps it a refusal if that should ever change.
+    found.and_then(Genuine::of).ok_or(Rejection::QuoteTruncated)
+}
+
+/// The same through every check, and the TD as if all had passed: to explain what else is wrong, never to accept.
+pub(crate) fn explain(
+    quote: &[u8],
+    grounds: Grounds<'_>,
+    transcript: &mut Transcript,
+) -> Result<Option<Genuine>, Rejection> {
+    let mut inspection = Inspection::new(transcript, Patience::All);
+    let found = Procedure::new(grounds, &mut inspection).run(quote);
+    let failures = inspection.failures();
+    let last = transcript.settle_all(failures);
+    transcript.settle(last)?;
+    Ok(found.and_then(Genuine::of))
 }
 
 impl Genuine {
+    fn of(findings: Findings) -> Option<Self> {
+        Some(Self {
+            td: findings.td?,
+            root: findings.root,
+            simulated: findings.simulated,
+            until: findings.until,
+        })
+    }
+
     /// Steps hcl-8, tdx-8 and tdx-9. The TD then has the events that explain its registers, if a log came along.
     pub(crate) fn appraise(
         &mut self,
@@ -60,14 +67,16 @@ impl Genuine {
         event_log: Option<&[u8]>,
         transcript: &mut Transcript,
     ) -> Result<(), Rejection> {
-        let mut inspection = Inspection::new(transcript, Patience::First);
+        let patience = transcript.patience();
+        let mut inspection = Inspection::new(transcript, patience);
         let beside = Beside {
             event_log,
             // No bundle has a virtual TPM's quote in it.
             vtpm: None,
         };
         self.td.event_log = wanted::check(&self.td, policy, beside, &mut inspection);
-        inspection.failures().into_iter().next().map_or(Ok(()), Err)
+        let failures = inspection.failures();
+        transcript.settle_all(failures)
     }
 
     /// The TD and its platform.

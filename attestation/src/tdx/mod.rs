@@ -34,5 +34,5 @@ pub use roots::Roots;
 pub use status::Status;
 pub use verify::{Examined, Question, Td, Verified, examine, examine_wrapped, explain, verify};
 
-pub(crate) use genuine::authenticate;
+pub(crate) use genuine::{authenticate, explain as explain_genuine};
 pub(crate) use procedure::Grounds;

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::About;
 use crate::{
-    Cpu, Peer, claims,
+    Cpu, claims,
     digest::Hex,
     nvidia::Gpu,
     snp::{self, report::SigningKey},
@@ -14,8 +15,9 @@ use crate::{
 /// The enclave's claims, and what the hardware says beside them.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Claims<'a> {
+    /// None where nobody knows that the CPU signed for them.
     #[serde(flatten)]
-    enclave: &'a claims::Claims,
+    enclave: Option<&'a claims::Claims>,
     /// Of the CPU, where most look for it.
     measurement: Hex<48>,
     cpu: Value,
@@ -23,12 +25,12 @@ pub(super) struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    pub(super) fn of(peer: &'a Peer) -> Self {
+    pub(super) fn of(about: &About<'a>) -> Self {
         Self {
-            enclave: &peer.claims,
-            measurement: Hex(peer.cpu.measurement()),
-            cpu: peer.cpu.claims(),
-            gpus: &peer.gpus,
+            enclave: about.bound.map(|(_, claims)| claims),
+            measurement: Hex(about.cpu.measurement()),
+            cpu: about.cpu.claims(),
+            gpus: about.gpus,
         }
     }
 }

@@ -6,9 +6,9 @@
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, Verdict, Word};
+use super::{About, Outcome, Verdict, Word};
 use crate::{
-    Cpu, Peer, Time,
+    Cpu, Time,
     binding::Session,
     nvidia::Gpu,
     tdx::{
@@ -38,12 +38,12 @@ type Vector = Map<String, Value>;
 impl Verdict<'_> {
     /// The claims set, in JSON. `issued` is the verifier's clock.
     pub fn ear(&self, issued: Time) -> Value {
-        let asked = self.peer.and_then(|peer| match &peer.session {
-            Session::Asked { nonce, .. } => Some(BASE64URL_NOPAD.encode(nonce)),
-            Session::Boot => None,
+        let asked = self.found.and_then(|about| match about.bound {
+            Some((Session::Asked { nonce, .. }, _)) => Some(BASE64URL_NOPAD.encode(nonce)),
+            Some((Session::Boot, _)) | None => None,
         });
-        let submods = match self.peer {
-            Some(peer) => self.of_peer(peer),
+        let submods = match self.found {
+            Some(about) => self.of_found(about),
             None => self.of_refusal(),
         };
         object([
@@ -61,10 +61,10 @@ impl Verdict<'_> {
         ])
     }
 
-    fn of_peer(&self, peer: &Peer) -> Value {
-        let cpu = self.submod(&self.cpu(peer), Some(peer.cpu.claims()));
+    fn of_found(&self, about: About<'_>) -> Value {
+        let cpu = self.submod(&self.cpu(about.cpu), Some(about.cpu.claims()));
         let mut submods = Map::from_iter([("cpu".to_owned(), cpu)]);
-        for (place, gpu) in peer.gpus.iter().enumerate() {
+        for (place, gpu) in about.gpus.iter().enumerate() {
             let gpu = self.submod(&hardware(self.gpu(gpu)), Some(json!(gpu)));
             submods.insert(format!("gpu{place}"), gpu);
         }
@@ -72,14 +72,14 @@ impl Verdict<'_> {
     }
 
     /// Without a policy nobody knows the code or its configuration, so nothing is claimed about them.
-    fn cpu(&self, peer: &Peer) -> Vector {
-        let up_to_date = match &peer.cpu {
+    fn cpu(&self, cpu: &Cpu) -> Vector {
+        let up_to_date = match cpu {
             Cpu::Snp(_) => true,
             Cpu::Tdx(genuine) => genuine.td().status == Status::UpToDate,
         };
-        let real = !peer.cpu.simulated();
+        let real = !cpu.simulated();
         let mut vector = hardware(tier(real, up_to_date && self.checked("revocation")));
-        let opaque = tier(real && is_private(&peer.cpu), true);
+        let opaque = tier(real && is_private(cpu), true);
         vector.insert("runtime-opaque".to_owned(), opaque.into());
         if self.word == Word::Trusted {
             for (claim, checks) in [
@@ -115,7 +115,7 @@ impl Verdict<'_> {
 
     /// Who refused is told by the step; a refusal of the conversation is one of the CPU that was to vouch for it.
     fn of_refusal(&self) -> Value {
-        let step = self.checks.last().map_or("", |check| check.step);
+        let step = self.failures.first().map_or("", |failure| failure.step);
         let (room, _) = step.split_once('-').unwrap_or((step, ""));
         let (submodule, claim, refused) = match room {
             "gpu" => ("gpu", "hardware", value::CONTRAINDICATED),

@@ -10,7 +10,10 @@ use serde::Serialize;
 
 use self::claims::Claims;
 pub(crate) use self::summary::Told;
-use crate::{Genuine, Peer, Rejection, Time, Trusted};
+use crate::{
+    Cpu, Explained, Genuine, Patience, Peer, Rejection, Time, Trusted, Unbound, binding::Session,
+    claims as enclave, nvidia::Gpu,
+};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,15 +86,41 @@ impl Transcript {
             .map_or_else(Vec::new, |deferred| deferred.0)
     }
 
+    /// How far to go in a part that runs its own checks.
+    pub(crate) fn patience(&self) -> Patience {
+        match self.deferred {
+            Some(_) => Patience::All,
+            None => Patience::First,
+        }
+    }
+
     /// Passes a result on, or puts its failure off if the aim is to explain.
     pub(crate) fn settle(&mut self, result: Result<(), Rejection>) -> Result<(), Rejection> {
+        self.put_off(result).map(drop)
+    }
+
+    /// As [`Self::settle`]; `None` stands for what a failure that was put off kept from being known.
+    pub(crate) fn put_off<T>(
+        &mut self,
+        result: Result<T, Rejection>,
+    ) -> Result<Option<T>, Rejection> {
         match (&mut self.deferred, result) {
+            (_, Ok(found)) => Ok(Some(found)),
             (Some(deferred), Err(rejection)) => {
                 deferred.0.push(rejection);
-                Ok(())
+                Ok(None)
             }
-            (_, result) => result,
+            (None, Err(rejection)) => Err(rejection),
         }
+    }
+
+    /// What a part that ran its own checks found: an error is the last failure, those before it were put off.
+    pub(crate) fn settle_all(&mut self, mut failures: Vec<Rejection>) -> Result<(), Rejection> {
+        let last = failures.pop();
+        for failure in failures {
+            self.settle(Err(failure))?;
+        }
+        last.map_or(Ok(()), Err)
     }
 
     /// Every check, in order.
@@ -188,10 +217,52 @@ pub struct Verdict<'a> {
     hint: Option<&'static str>,
     simulated: bool,
     until: Option<Time>,
+    failures: Vec<Failure>,
     checks: &'a [Check],
     claims: Option<Claims<'a>>,
     #[serde(skip)]
-    peer: Option<&'a Peer>,
+    found: Option<About<'a>>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Serialize)]
+struct Failure {
+    code: &'static str,
+    step: &'static str,
+    detail: String,
+    hint: &'static str,
+}
+
+impl From<&Rejection> for Failure {
+    fn from(rejection: &Rejection) -> Self {
+        Self {
+            code: rejection.code(),
+            step: rejection.step(),
+            detail: rejection.to_string(),
+            hint: rejection.hint(),
+        }
+    }
+}
+
+/// What a verdict that is no refusal is about.
+#[derive(Debug, Clone, Copy)]
+struct About<'a> {
+    cpu: &'a Cpu,
+    gpus: &'a [Gpu],
+    told: &'a Told,
+    /// The conversation and the enclave's own claims; none where nobody knows that the CPU signed for them.
+    bound: Option<(&'a Session, &'a enclave::Claims)>,
+}
+
+impl<'a> From<&'a Peer> for About<'a> {
+    fn from(peer: &'a Peer) -> Self {
+        Self {
+            cpu: &peer.cpu,
+            gpus: &peer.gpus,
+            told: &peer.told,
+            bound: Some((&peer.session, &peer.claims)),
+        }
+    }
 }
 
 /// The verdict in a word.
@@ -235,32 +306,71 @@ impl<'a> Verdict<'a> {
         Self::about(Word::Genuine, genuine.peer())
     }
 
-    fn about(word: Word, peer: &'a Peer) -> Self {
+    /// Of genuine hardware that nobody was heard talking to.
+    pub fn unbound(unbound: &'a Unbound) -> Self {
+        let found = About {
+            cpu: &unbound.cpu,
+            gpus: &unbound.gpus,
+            told: &unbound.told,
+            bound: None,
+        };
         Self {
-            word,
-            code: None,
-            detail: None,
-            hint: None,
+            simulated: unbound.simulated(),
+            until: Some(unbound.until()),
+            claims: Some(Claims::of(&found)),
+            found: Some(found),
+            ..Self::without_claims(Word::Genuine, &unbound.transcript)
+        }
+    }
+
+    fn about(word: Word, peer: &'a Peer) -> Self {
+        let found = About::from(peer);
+        Self {
             simulated: peer.simulated(),
             until: Some(peer.until()),
-            checks: peer.transcript().checks(),
-            claims: Some(Claims::of(peer)),
-            peer: Some(peer),
+            claims: Some(Claims::of(&found)),
+            found: Some(found),
+            ..Self::without_claims(word, peer.transcript())
         }
     }
 
     /// Of evidence that was refused.
     pub fn refused(refusal: &'a Refusal) -> Self {
+        Self::failed([&refusal.rejection], &refusal.transcript)
+    }
+
+    /// Of evidence that was examined to the end. `rejected` even where nothing is wrong: nobody has judged it then.
+    pub fn explained(explained: &'a Explained) -> Self {
+        Self::failed(explained.failures(), explained.transcript())
+    }
+
+    fn failed(
+        rejections: impl IntoIterator<Item = &'a Rejection>,
+        transcript: &'a Transcript,
+    ) -> Self {
+        let failures: Vec<Failure> = rejections.into_iter().map(Failure::from).collect();
+        let first = failures.first();
         Self {
-            word: Word::Rejected,
-            code: Some(refusal.rejection.code()),
-            detail: Some(refusal.rejection.to_string()),
-            hint: Some(refusal.rejection.hint()),
-            simulated: refusal.transcript.simulated(),
+            code: first.map(|it| it.code),
+            detail: first.map(|it| it.detail.clone()),
+            hint: first.map(|it| it.hint),
+            failures,
+            ..Self::without_claims(Word::Rejected, transcript)
+        }
+    }
+
+    fn without_claims(word: Word, transcript: &'a Transcript) -> Self {
+        Self {
+            word,
+            code: None,
+            detail: None,
+            hint: None,
+            simulated: transcript.simulated(),
             until: None,
-            checks: refusal.transcript.checks(),
+            failures: Vec::new(),
+            checks: transcript.checks(),
             claims: None,
-            peer: None,
+            found: None,
         }
     }
 
@@ -272,15 +382,25 @@ impl<'a> Verdict<'a> {
 
 impl fmt::Display for Verdict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (Some(code), Some(detail), Some(hint)) = (self.code, &self.detail, self.hint) {
-            let simulated = if self.simulated {
-                " (simulated hardware)"
-            } else {
-                ""
-            };
-            return write!(f, "not trusted: {code}{simulated}\n{detail}\nhint: {hint}");
+        let simulated = if self.simulated {
+            " (simulated hardware)"
+        } else {
+            ""
+        };
+        for (place, failure) in self.failures.iter().enumerate() {
+            let Failure {
+                code, detail, hint, ..
+            } = failure;
+            let gap = if place == 0 { "" } else { "\n" };
+            write!(
+                f,
+                "{gap}not trusted: {code}{simulated}\n{detail}\nhint: {hint}"
+            )?;
         }
-        for [name, what, how] in self.peer.map(summary::lines).unwrap_or_default() {
+        if !self.failures.is_empty() {
+            return Ok(());
+        }
+        for [name, what, how] in self.found.map(summary::lines).unwrap_or_default() {
             let line = format!("{name:<7} {what:<24} {how}");
             writeln!(f, "{}", line.trim_end())?;
         }

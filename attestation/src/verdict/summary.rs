@@ -1,8 +1,8 @@
 //! The first lines of a verdict: what, which, and how it was found.
 
-use super::NO_POLICY;
+use super::{About, NO_POLICY};
 use crate::{
-    Cpu, Peer,
+    Cpu,
     nvidia::Gpu,
     policy::{Expect, Policy},
 };
@@ -43,24 +43,31 @@ fn told<T>(expected: Option<&Expect<T>>) -> String {
 }
 
 /// The lines.
-pub(super) fn lines(peer: &Peer) -> Vec<[String; 3]> {
-    let Told { firmware, image } = &peer.told;
-    let genuine = genuine(peer.cpu.simulated(), peer.cpu.vendor());
-    let short = hex::encode(peer.cpu.measurement())
+pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
+    let About {
+        cpu, told, bound, ..
+    } = about;
+    let Told { firmware, image } = told;
+    let genuine = genuine(cpu.simulated(), cpu.vendor());
+    let short = hex::encode(cpu.measurement())
         .chars()
         .take(12)
         .chain(['…'])
         .collect();
-    let cpu = [
+    let of_the_cpu = [
         "cpu".to_owned(),
-        peer.cpu.to_string(),
+        cpu.to_string(),
         format!("{genuine}, {firmware}"),
     ];
-    let bound = ["bound".to_owned(), peer.session.to_string(), String::new()];
+    let bound = match bound {
+        Some((session, _)) => session.to_string(),
+        None => "to nothing that is known".to_owned(),
+    };
+    let bound = ["bound".to_owned(), bound, String::new()];
     let image = ["image".to_owned(), short, image.clone()];
-    [cpu]
+    [of_the_cpu]
         .into_iter()
-        .chain(gpus(&peer.gpus))
+        .chain(gpus(about.gpus))
         .chain([bound, image])
         .collect()
 }

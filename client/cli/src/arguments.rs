@@ -81,7 +81,7 @@ pub(crate) struct Judging {
 pub(crate) struct VerifyArguments {
     #[command(subcommand)]
     pub(crate) evidence: Option<EvidenceCommand>,
-    /// An enclave (https://HOST:PORT), a saved session, a certificate, or `-` for stdin
+    /// An enclave (https://HOST:PORT), a saved session, a certificate, a bare bundle, or `-` for stdin
     #[arg(value_name = "URL|FILE", required = true)]
     pub(crate) subject: Option<Subject>,
     #[command(flatten)]
@@ -96,6 +96,14 @@ pub(crate) struct VerifyOptions {
     pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) judging: Judging,
+    /// Go without; the verdict then lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<BundleInput>,
+    /// Run every check that can be run and report all failures, not only the first
+    #[arg(long)]
+    pub(crate) explain_only: bool,
+    #[command(flatten)]
+    pub(crate) conversation: Conversation,
     /// Keep the evidence, to verify it again offline
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
@@ -108,6 +116,39 @@ pub(crate) struct VerifyOptions {
     /// Print every check
     #[arg(long, short, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
+}
+
+/// Which conversation a bare bundle is about. A saved session and a certificate say so themselves.
+#[derive(Debug, Args)]
+pub(crate) struct Conversation {
+    /// For a bundle without its session: the peer's TLS key, a public key or a certificate, DER or PEM
+    #[arg(long, value_name = "FILE", requires = "nonce", requires = "exporter")]
+    pub(crate) key: Option<PathBuf>,
+    /// For a bundle without its session: what the enclave was asked, 32 bytes in hex
+    #[arg(long, value_name = "HEX", requires = "key", value_parser = nonce)]
+    pub(crate) nonce: Option<[u8; 32]>,
+    /// For a bundle without its session: the connection's RFC 9266 `tls-exporter`, 32 bytes in hex
+    #[arg(long, value_name = "HEX", requires = "key", value_parser = nonce)]
+    pub(crate) exporter: Option<[u8; 32]>,
+}
+
+/// What a verification of a conversation may go without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BundleInput {
+    /// AMD's revocation list
+    Crl,
+    /// OCSP answers: whether GPUs' certificates are revoked
+    Ocsp,
+    /// Reference manifests: whether GPUs' firmware is one that NVIDIA published
+    Rim,
+    /// The firmware's identity in GPU reports of 2023, which lack it
+    Fwid,
+    /// A TD's event log, where a policy asks for it
+    EventLog,
+    /// Knowing that the evidence is not old, where a policy asks for it
+    Freshness,
+    /// The conversation of a bare bundle: then nothing says who talks, and nothing is trusted
+    Session,
 }
 
 /// How a verdict is printed.
@@ -308,7 +349,7 @@ pub(crate) enum GpuInput {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  chrysalis verify bundle evidence.cbor --policy policy.toml")]
 pub(crate) struct BundleArguments {
-    /// A saved session, a certificate, or `-` for stdin
+    /// A saved session, a certificate, a bare bundle, or `-` for stdin
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]

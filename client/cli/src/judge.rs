@@ -4,26 +4,37 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
-    Collateral, Genuine, Time, Trusted, Verdict, policy::Policy, verdict::Check,
+    Collateral, Explained, Genuine, Question, Rejection, Time, Trusted, Unbound, Unverified,
+    Verdict, Waivers,
+    binding::Session,
+    bundle::Evidence,
+    policy::Policy,
+    roots::Roots,
+    verdict::{Check, Refusal},
 };
 use chrysalis_client::{Bring, Error, RelyingParty, SavedSession, genuine, system_time};
 
 use crate::{arguments::Judging, collateral, files};
 
 /// What evidence is held against.
-pub(crate) enum Judge {
-    /// A policy.
-    Policy(Box<RelyingParty>),
-    /// The vendors' roots only: nobody said what is wanted.
-    Vendor { bring: Bring, now: Time },
+pub(crate) struct Judge {
+    /// `None`: the vendors' roots only, for nobody said what is wanted.
+    policy: Option<Policy>,
+    bring: Bring,
+    now: Time,
+    waivers: Waivers,
 }
 
-/// What was found, where nothing was refused.
+/// What was found out.
 pub(crate) enum Found {
     /// It is what the policy wants.
     Trusted(Box<Trusted>),
     /// It is real, and nobody said whether it is wanted.
     Genuine(Box<Genuine>),
+    /// Its hardware is real, and nobody said whom it talked to.
+    Unbound(Box<Unbound>),
+    /// It is refused, for all of these reasons.
+    Explained(Box<Explained>),
 }
 
 impl Found {
@@ -32,6 +43,8 @@ impl Found {
         match self {
             Self::Trusted(trusted) => Verdict::trusted(trusted),
             Self::Genuine(genuine) => Verdict::genuine(genuine),
+            Self::Unbound(unbound) => Verdict::unbound(unbound),
+            Self::Explained(explained) => Verdict::explained(explained),
         }
     }
 
@@ -40,35 +53,43 @@ impl Found {
         match self {
             Self::Trusted(trusted) => trusted.transcript().checks(),
             Self::Genuine(genuine) => genuine.peer().transcript().checks(),
+            Self::Unbound(unbound) => unbound.transcript().checks(),
+            Self::Explained(explained) => explained.transcript().checks(),
         }
     }
 }
 
 impl Judge {
     /// Reads the policy, if there is one, and the collateral.
-    pub(crate) fn new(policy: Option<&Path>, judging: &Judging) -> anyhow::Result<Self> {
-        match policy {
-            Some(path) => relying_party(path, judging).map(|party| Self::Policy(Box::new(party))),
-            None => Ok(Self::Vendor {
-                bring: bring(judging)?,
-                now: judging.at.unwrap_or_else(system_time),
-            }),
-        }
+    pub(crate) fn new(
+        policy: Option<&Path>,
+        judging: &Judging,
+        waivers: Waivers,
+    ) -> anyhow::Result<Self> {
+        let policy = policy.map(read_policy).transpose()?;
+        Ok(Self {
+            policy: policy.map(|policy| waivers.applied_to(policy)),
+            bring: bring(judging)?,
+            now: judging.at.unwrap_or_else(system_time),
+            waivers,
+        })
     }
 
     /// The moment at which it judges.
     pub(crate) fn now(&self) -> Time {
-        match self {
-            Self::Policy(party) => party.now(),
-            Self::Vendor { now, .. } => *now,
-        }
+        self.now
+    }
+
+    /// Whether somebody said what is wanted.
+    pub(crate) fn has_policy(&self) -> bool {
+        self.policy.is_some()
     }
 
     /// Judges a conversation.
     pub(crate) fn session(&self, saved: &SavedSession) -> Result<Found, Error> {
-        match self {
-            Self::Policy(party) => party.verify_session(saved).map(trusted),
-            Self::Vendor { bring, now } => genuine::session(saved, bring, *now)
+        match self.relying_party() {
+            Some(party) => party.verify_session(saved).map(trusted),
+            None => genuine::session(saved, &self.bring, self.now, &self.waivers)
                 .map(Box::new)
                 .map(Found::Genuine),
         }
@@ -76,28 +97,77 @@ impl Judge {
 
     /// Judges a certificate with evidence in it.
     pub(crate) fn certificate(&self, der: &[u8]) -> Result<Found, Error> {
-        match self {
-            Self::Policy(party) => party.verify_certificate(der).map(trusted),
-            Self::Vendor { bring, now } => genuine::certificate(der, bring, *now)
+        match self.relying_party() {
+            Some(party) => party.verify_certificate(der).map(trusted),
+            None => genuine::certificate(der, &self.bring, self.now, &self.waivers)
                 .map(Box::new)
                 .map(Found::Genuine),
         }
+    }
+
+    /// Judges evidence of which nobody knows the conversation. No policy is met by it, whatever is waived.
+    pub(crate) fn bundle(&self, evidence: Evidence) -> Result<Found, Error> {
+        if self.policy.is_some() {
+            return Err(Refusal::from(Rejection::ConversationMissing).into());
+        }
+        genuine::bundle(evidence, &self.bring, self.now, &self.waivers)
+            .map(Box::new)
+            .map(Found::Unbound)
+    }
+
+    /// Makes every check that can be made; `None` if nothing is wrong, and then it is to be judged.
+    pub(crate) fn explain(
+        &self,
+        evidence: Evidence,
+        conversation: Option<(&Session, &[u8])>,
+    ) -> Option<Found> {
+        let collateral = (self.bring)(&evidence);
+        let roots = self
+            .policy
+            .as_ref()
+            .map_or_else(Roots::vendors, Policy::roots);
+        let unbindable = Waivers {
+            session: None,
+            ..self.waivers.clone()
+        };
+        let explained = Unverified::new(evidence).explain(&Question {
+            roots: &roots,
+            collateral: &collateral,
+            now: self.now,
+            conversation,
+            policy: self.policy.as_ref(),
+            waivers: match self.policy {
+                Some(_) => &unbindable,
+                None => &self.waivers,
+            },
+        });
+        let wrong = !explained.failures().is_empty();
+        wrong.then(|| Found::Explained(Box::new(explained)))
+    }
+
+    fn relying_party(&self) -> Option<RelyingParty> {
+        let now = self.now;
+        let party = RelyingParty::new(self.policy.clone()?).bringing(Arc::clone(&self.bring));
+        Some(party.with_clock(Arc::new(move || now)))
     }
 }
 
 /// A relying party with the policy in `path`.
 pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<RelyingParty> {
-    let text = files::read_policy(path).context(
-        "no policy; `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints one",
-    )?;
-    let policy = Policy::parse(&text)
-        .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("the policy {} cannot be used", path.display()))?;
-    let party = RelyingParty::new(policy).bringing(bring(judging)?);
+    let party = RelyingParty::new(read_policy(path)?).bringing(bring(judging)?);
     Ok(match judging.at {
         Some(moment) => party.with_clock(Arc::new(move || moment)),
         None => party,
     })
+}
+
+fn read_policy(path: &Path) -> anyhow::Result<Policy> {
+    let text = files::read_policy(path).context(
+        "no policy; `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints one",
+    )?;
+    Policy::parse(&text)
+        .map_err(|error| anyhow!("{error}"))
+        .with_context(|| format!("the policy {} cannot be used", path.display()))
 }
 
 /// What bears on evidence, and what rebuilders say, whatever the evidence.

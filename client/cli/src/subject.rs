@@ -7,7 +7,7 @@ use chrysalis_attestation::{bundle::Evidence, snp::report::REPORT_SIZE};
 use chrysalis_client::{Deadlines, MAX_SAVED, SavedSession, Target};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-use crate::progress;
+use crate::{files::Kind, progress};
 
 /// An enclave or a file.
 #[derive(Debug, Clone)]
@@ -105,16 +105,36 @@ impl Artifact {
         }
         // A DER certificate is a SEQUENCE; no CBOR map begins so.
         if bytes.first() == Some(&0x30) {
+            if Kind::of(bytes) == Kind::RevocationList {
+                bail!("it is {}, and no evidence", Kind::RevocationList);
+            }
             return Ok(Self::Certificate(bytes.to_vec()));
         }
         if let Ok(saved) = SavedSession::decode(bytes) {
             return Ok(Self::Session(saved));
         }
-        match Evidence::decode(bytes) {
-            Ok(evidence) => Ok(Self::Bundle(evidence)),
-            Err(_) => bail!(
+        let kind = Kind::of(bytes);
+        match (Evidence::decode(bytes), kind) {
+            (Ok(evidence), _) => Ok(Self::Bundle(evidence)),
+            (_, Kind::SnpReport | Kind::Hcl) => {
+                bail!("it is {kind}, and no bundle: `chrysalis verify snp` takes it")
+            }
+            (_, Kind::TdxQuote) => {
+                bail!("it is {kind}, and no bundle: `chrysalis verify tdx` takes it")
+            }
+            (_, Kind::GpuReport | Kind::GpuJson) => {
+                bail!("it is {kind}, and no bundle: `chrysalis verify nvidia` takes it")
+            }
+            (Err(refused), Kind::Bundle) => {
+                bail!("it is {kind} that cannot be read: {refused}")
+            }
+            (_, Kind::Session) => bail!("it is {kind} that cannot be read: save it again"),
+            (_, Kind::Unknown) => bail!(
                 "this is no evidence: neither a saved session, a bundle, a certificate nor a 1184-byte report; \
                  `chrysalis verify URL --save FILE` saves a session"
+            ),
+            _ => bail!(
+                "it is {kind}, and neither a saved session, a bundle, a certificate nor a report"
             ),
         }
     }

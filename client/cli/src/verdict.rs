@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::bail;
 use chrysalis_attestation::{
-    Time, Trusted, Verdict,
+    Rejection, Time, Trusted, Verdict,
     verdict::{Check, Outcome as CheckOutcome},
 };
 use chrysalis_client::Error;
@@ -65,8 +65,12 @@ pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
         }
     }
     let written = match found {
-        Ok(found @ Found::Trusted(_)) => writeln!(text, "{}", found.verdict()),
-        Ok(found @ Found::Genuine(_)) => writeln!(text, "{}\n{NO_POLICY_HINT}", found.verdict()),
+        Ok(found @ (Found::Trusted(_) | Found::Explained(_))) => {
+            writeln!(text, "{}", found.verdict())
+        }
+        Ok(found @ (Found::Genuine(_) | Found::Unbound(_))) => {
+            writeln!(text, "{}\n{NO_POLICY_HINT}", found.verdict())
+        }
         Err(Error::Refused(refusal)) => writeln!(text, "{}", Verdict::refused(refusal)),
         Err(error) => {
             writeln!(
@@ -81,6 +85,38 @@ pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
     printable(&text)
 }
 
+/// How to go on without what lacks, if that is all that is wrong.
+pub(crate) fn way_on(found: &Result<Found, Error>, has_policy: bool) -> Option<String> {
+    let failures = match found {
+        Err(Error::Refused(refusal)) => std::slice::from_ref(&refusal.rejection),
+        Ok(Found::Explained(explained)) => explained.failures(),
+        _ => return None,
+    };
+    let names = failures.iter().map(|it| lacking(it, has_policy));
+    let mut names: Vec<_> = names.collect::<Option<_>>()?;
+    names.dedup();
+    let flags: Vec<_> = names.iter().map(|it| format!("--without {it}")).collect();
+    let what = if flags.len() == 1 { "it" } else { "them" };
+    let flags = flags.join(" ");
+    Some(format!(
+        "or:   {flags}, and the verdict lists {what} as not checked\n"
+    ))
+}
+
+/// The name of an input, where its lack is what is wrong.
+fn lacking(rejection: &Rejection, has_policy: bool) -> Option<&'static str> {
+    match rejection {
+        Rejection::RevocationUnchecked => Some("crl"),
+        Rejection::OcspMissing { .. } => Some("ocsp"),
+        Rejection::RimMissing { .. } => Some("rim"),
+        Rejection::GpuFwidMissing => Some("fwid"),
+        Rejection::EventLogMissing => Some("event-log"),
+        Rejection::FreshnessUnchecked => Some("freshness"),
+        Rejection::ConversationMissing if !has_policy => Some("session"),
+        _ => None,
+    }
+}
+
 /// What was found, for programs: one object.
 pub(crate) fn json(found: &Result<Found, Error>) -> anyhow::Result<Value> {
     Ok(match found {
@@ -89,6 +125,9 @@ pub(crate) fn json(found: &Result<Found, Error>) -> anyhow::Result<Value> {
         Err(error) => json!({
             "verdict": "rejected", "code": error.code(), "detail": error.to_string(),
             "hint": error.hint(), "simulated": false, "until": null, "checks": [], "claims": null,
+            "failures": [{
+                "code": error.code(), "step": "", "detail": error.to_string(), "hint": error.hint(),
+            }],
         }),
     })
 }

@@ -3,13 +3,16 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
-use chrysalis_client::Error;
+use chrysalis_attestation::{Rejection, Waivers, binding::Session, bundle::Evidence};
+use chrysalis_client::{Error, SavedSession};
 
 use crate::{
     Outcome,
-    arguments::{EvidenceCommand, VerdictFormat, VerifyArguments, VerifyOptions},
+    arguments::{
+        BundleInput, Conversation, EvidenceCommand, VerdictFormat, VerifyArguments, VerifyOptions,
+    },
     files,
-    judge::Judge,
+    judge::{Found, Judge},
     printable::print,
     subject::{self, Artifact, Subject},
     verdict,
@@ -33,40 +36,104 @@ pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
 }
 
 async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Result<Outcome> {
-    let judge = Judge::new(options.policy.as_deref(), &options.judging)?;
-    let artifact = subject::load(subject).await?;
+    let judge = Judge::new(
+        options.policy.as_deref(),
+        &options.judging,
+        waivers(&options.without),
+    )?;
+    let artifact = options.conversation.beside(subject::load(subject).await?)?;
     if let Some(path) = &options.save {
         save(path, &artifact)?;
     }
-    let found = match &artifact {
-        Artifact::Session(saved) => judge.session(saved),
-        Artifact::Certificate(der) => judge.certificate(der),
-        Artifact::Bundle(_) | Artifact::Report(_) => bail!(
-            "nothing here says which conversation and key it is about, so it cannot be verified; \
-             `chrysalis show` explains it, `chrysalis verify URL --save FILE` saves what can be; \
-             a report by itself is for `chrysalis verify snp`"
-        ),
-    };
+    let found = found(&judge, artifact, options.explain_only)?;
     let outcome = match &found {
-        Ok(_) => Outcome::Yes,
-        Err(Error::Refused(_) | Error::KeyChanged) => Outcome::No,
+        Ok(Found::Trusted(_) | Found::Genuine(_) | Found::Unbound(_)) => Outcome::Yes,
+        Ok(Found::Explained(_)) | Err(Error::Refused(_) | Error::KeyChanged) => Outcome::No,
         Err(_) => return found.map(|_| Outcome::No).map_err(Into::into),
     };
     match options.format {
         _ if options.quiet => {}
-        VerdictFormat::Text => print(&verdict::describe(&found, options.verbose))?,
-        VerdictFormat::Json => print(&format!(
-            "{}
-",
-            verdict::json(&found)?
-        ))?,
-        VerdictFormat::Ear => print(&format!(
-            "{}
-",
-            verdict::ear(&found, judge.now())?
-        ))?,
+        VerdictFormat::Text => {
+            let mut text = verdict::describe(&found, options.verbose || options.explain_only);
+            text.extend(verdict::way_on(&found, judge.has_policy()));
+            print(&text)?;
+        }
+        VerdictFormat::Json => print(&format!("{}\n", verdict::json(&found)?))?,
+        VerdictFormat::Ear => print(&format!("{}\n", verdict::ear(&found, judge.now())?))?,
     }
     Ok(outcome)
+}
+
+fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Result<Found, Error>> {
+    if explain {
+        match explained(judge, &artifact) {
+            Ok(None) => {}
+            Ok(Some(explained)) => return Ok(Ok(explained)),
+            Err(unreadable) => return Ok(Err(unreadable.into())),
+        }
+    }
+    Ok(match artifact {
+        Artifact::Session(saved) => judge.session(&saved),
+        Artifact::Certificate(der) => judge.certificate(&der),
+        Artifact::Bundle(evidence) => judge.bundle(evidence),
+        Artifact::Report(_) => bail!(
+            "this is a report by itself, and no bundle: `chrysalis verify snp` verifies it, `chrysalis show` explains it"
+        ),
+    })
+}
+
+/// Everything that is wrong, if anything is.
+fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Rejection> {
+    Ok(match artifact {
+        Artifact::Session(saved) => {
+            let evidence = Evidence::decode(saved.bundle())?;
+            judge.explain(evidence, Some((&saved.session(), saved.spki())))
+        }
+        Artifact::Certificate(der) => {
+            let (evidence, spki) = Evidence::from_certificate(der)?;
+            judge.explain(evidence, Some((&Session::Boot, &spki)))
+        }
+        Artifact::Bundle(evidence) => judge.explain(evidence.clone(), None),
+        Artifact::Report(_) => None,
+    })
+}
+
+/// The reasons that the command line gives.
+fn waivers(without: &[BundleInput]) -> Waivers {
+    let mut waivers = Waivers::default();
+    for input in without {
+        let (waiver, name) = match input {
+            BundleInput::Crl => (&mut waivers.crl, "crl"),
+            BundleInput::Ocsp => (&mut waivers.ocsp, "ocsp"),
+            BundleInput::Rim => (&mut waivers.rim, "rim"),
+            BundleInput::Fwid => (&mut waivers.fwid, "fwid"),
+            BundleInput::EventLog => (&mut waivers.event_log, "event-log"),
+            BundleInput::Freshness => (&mut waivers.freshness, "freshness"),
+            BundleInput::Session => (&mut waivers.session, "session"),
+        };
+        *waiver = Some(format!("--without {name}"));
+    }
+    waivers
+}
+
+impl Conversation {
+    /// What a bundle becomes once the command line says which conversation it is about; anything else brings its own.
+    fn beside(&self, artifact: Artifact) -> anyhow::Result<Artifact> {
+        let (Some(key), Some(nonce), Some(exporter)) = (&self.key, self.nonce, self.exporter)
+        else {
+            return Ok(artifact);
+        };
+        let Artifact::Bundle(evidence) = artifact else {
+            bail!(
+                "only a bare bundle needs its conversation: leave --key, --nonce and --exporter out"
+            );
+        };
+        let spki = files::read_key(key)?;
+        let bundle = evidence.encode();
+        Ok(Artifact::Session(SavedSession::new(
+            spki, nonce, exporter, bundle,
+        )))
+    }
 }
 
 fn save(path: &Path, artifact: &Artifact) -> anyhow::Result<()> {

@@ -48,6 +48,41 @@ fn swapped_files_are_named() {
             &format!("{file} is {kind}, not a GPU report"),
         );
     }
+    for (file, why) in [
+        (
+            quote,
+            "it is a TDX quote, and no bundle: `chrysalis verify tdx`",
+        ),
+        (report, "verify snp"),
+        (
+            "snp/azure-genoa-v3-trustee/hcl-report.bin",
+            "it is an Azure HCL report, and no bundle: `chrysalis verify snp`",
+        ),
+        (
+            "nvidia/h100-550.90.07/report.bin",
+            "it is a GPU report, and no bundle: `chrysalis verify nvidia`",
+        ),
+        (
+            "nvidia/h100-590.12-multi4/multi_gpu_hopper.json",
+            "it is GPU evidence in JSON, and no bundle",
+        ),
+        (
+            "tdx/collateral/b0c06f-2025-06/collateral.json",
+            "it is TDX collateral, and neither",
+        ),
+        (
+            "snp/crls/milan_2026-08.crl.der",
+            "it is a revocation list, and no evidence",
+        ),
+        (
+            "nvidia/h100-550.90.07/chain.pem",
+            "more than one certificate",
+        ),
+    ] {
+        no_verdict(&folder, &format!("bundle {file}"), why);
+    }
+    let plain = super::verdict(&folder, &format!("bundle {vcek}")).1;
+    assert_eq!(plain["code"], "evidence_missing");
     let swapped = format!("snp --report {report} --cert {report}");
     no_verdict(
         &folder,

@@ -4,6 +4,7 @@
 //! The vectors are not part of the project: without them these tests say so and pass.
 
 mod azure;
+mod bundle;
 mod files;
 mod guide;
 mod nvidia;

@@ -42,7 +42,9 @@ impl Scene {
         for (place, (option, bytes)) in files.chain(answers.map(|der| ("ocsp", der))).enumerate() {
             let name = format!("{place}.{option}");
             scene.write(&name, bytes);
-            scene.collateral.push_str(&format!(" --{option} {name}"));
+            for word in [" --", option, " ", &name] {
+                scene.collateral.push_str(word);
+            }
         }
         scene
     }

@@ -15,7 +15,7 @@ const TD_REPORT_SIZE: usize = 1024;
 
 /// The kinds that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Empty,
     SnpReport,
     Hcl,
@@ -37,12 +37,15 @@ pub(super) enum Kind {
     TdxCollateral,
     OtherJson,
     Xml,
+    Session,
+    Bundle,
+    Policy,
     Unknown,
 }
 
 impl Kind {
     /// Of a file's content, hex text read as what it stands for.
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         match unhex(bytes) {
             Some(inner) => Self::of_binary(&inner),
             None => Self::of_binary(bytes),
@@ -56,6 +59,8 @@ impl Kind {
             [3, 0, 2 | 3, 0, ..] | [4 | 5, 0, 2 | 3, 0, 0, 0, 0, 0, ..] => return Self::SgxQuote,
             [0x81, 0, 0 | 1, 0, ..] if bytes.len() == TD_REPORT_SIZE => return Self::TdReport,
             [b'C', b'C', b'E', b'L', ..] => return Self::EventLogTable,
+            _ if bytes.starts_with(SESSION) => return Self::Session,
+            _ if is_bundle(bytes) => return Self::Bundle,
             _ if is_event_log(bytes) => return Self::EventLog,
             [0x11, 0xE0, ..] => return Self::GpuReport,
             [0xFF, b'T', b'C', b'G', ..] => return Self::TpmQuote,
@@ -76,6 +81,7 @@ impl Kind {
             _ if text.starts_with(b"-----BEGIN CERTIFICATE-----") => Self::Certificate,
             _ if text.starts_with(b"-----BEGIN X509 CRL-----") => Self::RevocationList,
             _ if text.starts_with(b"-----BEGIN ") => Self::OtherPem,
+            _ if is_policy(text) => Self::Policy,
             _ if table::certificates(bytes).is_ok_and(|it| !it.certificates.is_empty()) => {
                 Self::CertificateTable
             }
@@ -136,9 +142,27 @@ impl fmt::Display for Kind {
             Self::TdxCollateral => "TDX collateral",
             Self::OtherJson => "JSON",
             Self::Xml => "XML, perhaps a RIM",
+            Self::Session => "a saved session",
+            Self::Bundle => "a bundle of evidence",
+            Self::Policy => "a policy",
             Self::Unknown => "something unknown",
         })
     }
+}
+
+/// A map of four entries in deterministic CBOR, the shortest key first.
+const SESSION: &[u8] = b"\xA4\x64spki";
+
+/// A map in CBOR, in which the name of the collection stands somewhere: after what is short.
+fn is_bundle(bytes: &[u8]) -> bool {
+    let name = b"__cmwc_t";
+    matches!(bytes, [0xA1..=0xBF, ..]) && bytes.windows(name.len()).any(|it| it == name)
+}
+
+/// Every policy and every configuration says its version on a line of its own.
+fn is_policy(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').take(100);
+    lines.any(|line| line.trim_ascii() == b"version = 1")
 }
 
 /// A TCG2 log begins with an event that says which layout the others have.
@@ -214,6 +238,9 @@ mod tests {
             (b"{\"tcb_info\": 1}".to_vec(), Kind::TdxCollateral),
             (b"{}".to_vec(), Kind::OtherJson),
             (b"<SoftwareIdentity".to_vec(), Kind::Xml),
+            (b"\xA4\x64spki\x41".to_vec(), Kind::Session),
+            (b"\xA3\x63cpu\xF6\x68__cmwc_t".to_vec(), Kind::Bundle),
+            (b"# mine\nversion = 1\n[snp]\n".to_vec(), Kind::Policy),
             (b"hello".to_vec(), Kind::Unknown),
         ] {
             assert_eq!(Kind::of(&bytes), kind, "{bytes:?}");

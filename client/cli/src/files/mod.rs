@@ -2,6 +2,7 @@
 
 mod finding;
 mod input;
+mod key;
 mod kind;
 pub(crate) mod nvidia;
 pub(crate) mod snp;
@@ -10,6 +11,8 @@ mod vtpm;
 mod wish;
 
 pub(crate) use input::{read, read_policy, read_statements, write_whole};
+pub(crate) use key::read_key;
+pub(crate) use kind::Kind;
 pub(crate) use wish::wish;
 
 /// What stands in a verdict for everything that only a policy could want.

@@ -73,7 +73,9 @@ impl Found {
                 self.certificates.extend(table.certificates);
             }
             Kind::Certificate => self.certificate(bytes)?,
-            Kind::Unknown => self.artifact(Artifact::recognise(bytes)?)?,
+            Kind::Session | Kind::Bundle | Kind::Unknown => {
+                self.artifact(Artifact::recognise(bytes)?)?;
+            }
             kind => bail!("it is {kind}, and no evidence"),
         }
         Ok(())

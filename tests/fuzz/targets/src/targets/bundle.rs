@@ -1,8 +1,8 @@
 //! The evidence as it travels, its claims, and what carries it: a certificate, or a file with the conversation beside it.
 
 use chrysalis_attestation::{
-    Collateral, Unverified, binding::Session, bundle::Evidence, claims::Claims, digest::sha256,
-    policy::Policy,
+    Collateral, Question, Unverified, Waivers, binding::Session, bundle::Evidence, claims::Claims,
+    digest::sha256, policy::Policy,
 };
 use chrysalis_client::{Bring, RelyingParty, SavedSession, genuine};
 use std::sync::Arc;
@@ -28,6 +28,17 @@ pub(super) fn bundle(bytes: &[u8]) {
 }
 
 fn walk(evidence: Evidence, session: &Session, policy: &Policy) {
+    for conversation in [None, Some((session, &b"a key that no seed is about"[..]))] {
+        let explained = Unverified::new(evidence.clone()).explain(&Question {
+            roots: &policy.roots(),
+            collateral: &Collateral::default(),
+            now: NOW,
+            conversation,
+            policy: Some(policy),
+            waivers: &Waivers::default(),
+        });
+        assert!(!explained.failures().is_empty(), "nothing is wrong with it");
+    }
     let authentic =
         Unverified::new(evidence).authenticate(&policy.roots(), &Collateral::default(), NOW);
     let bound = authentic.and_then(|it| it.bind(session, b"a key that no seed is about"));
@@ -43,7 +54,7 @@ pub(super) fn claims(bytes: &[u8]) {
 
 /// A certificate that carries evidence, as a peer shows it.
 pub(super) fn certificate(bytes: &[u8]) {
-    let found = genuine::certificate(bytes, &nothing(), NOW);
+    let found = genuine::certificate(bytes, &nothing(), NOW, &Waivers::default());
     assert!(found.is_err(), "genuine under AMD's roots");
     let trusted = party().verify_certificate(bytes);
     assert!(trusted.is_err(), "trusted under AMD's roots");
@@ -55,7 +66,7 @@ pub(super) fn saved(bytes: &[u8]) {
         return;
     };
     assert_eq!(saved.encode(), bytes, "one session has two encodings");
-    let found = genuine::session(&saved, &nothing(), NOW);
+    let found = genuine::session(&saved, &nothing(), NOW, &Waivers::default());
     assert!(found.is_err(), "genuine under AMD's roots");
     let trusted = party().verify_session(&saved);
     assert!(trusted.is_err(), "trusted under AMD's roots");

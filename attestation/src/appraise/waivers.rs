@@ -1,0 +1,79 @@
+//! What a verifier goes without by its own word, where no policy says so.
+
+use crate::{
+    nvidia::{
+        GpuPolicy,
+        policy::{Proof, Revocation, Wanted},
+    },
+    policy::Policy,
+    verdict::NO_POLICY,
+};
+
+/// Inputs that a verifier goes without, each for a reason that the verdict then tells. `None`: its lack is a refusal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waivers {
+    /// AMD's revocation list.
+    pub crl: Option<String>,
+    /// OCSP answers about GPUs and their manifests.
+    pub ocsp: Option<String>,
+    /// NVIDIA's manifests.
+    pub rim: Option<String>,
+    /// The firmware's identity in GPU reports of 2023, which lack it.
+    pub fwid: Option<String>,
+    /// A TD's event log, which only a policy asks for.
+    pub event_log: Option<String>,
+    /// Evidence for this very conversation, which only a policy asks for.
+    pub freshness: Option<String>,
+    /// The conversation. Without it nothing is bound, and no policy is ever met.
+    pub session: Option<String>,
+}
+
+impl Waivers {
+    /// What GPUs owe where there is no policy: proof, and nothing else.
+    pub(crate) fn gpu_policy(&self) -> GpuPolicy {
+        let revocation = match &self.ocsp {
+            Some(why) => Revocation::Unchecked { why: why.clone() },
+            // Nobody could have asked NVIDIA about these very certificates yet.
+            None => Revocation::Stapled,
+        };
+        let proof = Proof {
+            revocation,
+            rims_unchecked: self.rim.clone(),
+            fwid_unchecked: self.fwid.clone(),
+            ..Proof::complete()
+        };
+        GpuPolicy {
+            proof,
+            wanted: Wanted::any(NO_POLICY),
+        }
+    }
+
+    /// The policy with these reasons where it has none of its own. The conversation is no policy's to waive.
+    #[must_use]
+    pub fn applied_to(&self, mut policy: Policy) -> Policy {
+        let adopt = |theirs: &mut Option<String>, ours: &Option<String>| {
+            if theirs.is_none() {
+                theirs.clone_from(ours);
+            }
+        };
+        if let Some(snp) = &mut policy.snp {
+            adopt(&mut snp.revocation_unchecked, &self.crl);
+        }
+        if let Some(tdx) = &mut policy.tdx {
+            adopt(&mut tdx.event_log_unchecked, &self.event_log);
+        }
+        if let Some(gpu) = &mut policy.gpu {
+            let proof = &mut gpu.proof;
+            adopt(&mut proof.rims_unchecked, &self.rim);
+            adopt(&mut proof.fwid_unchecked, &self.fwid);
+            if let (Some(why), false) = (
+                &self.ocsp,
+                matches!(proof.revocation, Revocation::Unchecked { .. }),
+            ) {
+                proof.revocation = Revocation::Unchecked { why: why.clone() };
+            }
+        }
+        adopt(&mut policy.freshness_unchecked, &self.freshness);
+        policy
+    }
+}
