@@ -21,6 +21,7 @@ mod simulation;
 mod staple;
 mod state;
 mod text;
+mod times;
 
 use std::process::ExitCode;
 
