@@ -74,6 +74,8 @@ async fn end_with(gpu: &str, gpus: Gpus) -> (&'static str, String, bool) {
     let digest = host_data(&configuration);
     let host = FakeHost::with_gpus(configuration, digest, gpus);
     let failure = tell(host.words()).await.unwrap_err();
+    // Whatever they answered was shown to the host, which then knows what to fetch for them.
+    assert_eq!(*host.shown.lock().unwrap(), gpus.answered());
     let ready = host.ready.load(Ordering::Relaxed);
     (failure.code(), failure.to_string(), ready)
 }
@@ -123,6 +125,9 @@ async fn evidence_is_about_the_nonce_the_connection_and_the_key() {
         (Evidence::decode(&answer.body).unwrap(), asked),
         (in_certificate, Session::Boot),
     ] {
+        // What the host staples of rebuilders' is for whoever asks; a certificate has no room for it.
+        let stapled = usize::from(session != Session::Boot);
+        assert_eq!(evidence.endorsements.statements.len(), stapled);
         let CpuReport::Snp(report) = evidence.cpu else {
             panic!("not SNP");
         };

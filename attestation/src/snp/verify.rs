@@ -9,10 +9,11 @@ use super::{
     report::{Report, SIGNED_SIZE},
     roots::Roots,
     tcb::Tcb,
-    vtpm::Told,
 };
 use crate::{
-    Rejection, Time, crypto,
+    Rejection, Time,
+    azure::vtpm::Told,
+    crypto,
     digest::Hex,
     inspection::{Inspection, Patience, ensure},
     release::Measured,
@@ -242,6 +243,11 @@ impl Findings {
     pub(crate) fn complete(self) -> Option<Genuine> {
         let validity = self.validity?;
         self.with_validity(validity)
+    }
+
+    /// Whether the chain of certificates held, with the revocation list if there was one.
+    pub(crate) fn chain_holds(&self) -> bool {
+        self.validity.is_some()
     }
 
     /// As if the chain had held for no time at all: to explain what else is wrong, never to accept.
