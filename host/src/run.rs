@@ -136,9 +136,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     );
     let serving = async {
         if guest.decided().await == State::Serving {
-            let boot = Times::of(&guest.stages());
-            eprintln!("{boot}");
-            ready.announce(boot, options.ready_file.as_deref())?;
+            ready.announce(&guest, options.ready_file.as_deref())?;
             relay.serve(clients).await;
         }
         std::future::pending::<anyhow::Result<Ended>>().await
@@ -304,7 +302,9 @@ struct Announced<'a> {
 }
 
 impl Ready {
-    fn announce(&self, boot: Times, file: Option<&Path>) -> anyhow::Result<()> {
+    fn announce(&self, guest: &Guest, file: Option<&Path>) -> anyhow::Result<()> {
+        let boot = Times::of(&guest.stages());
+        eprintln!("{boot}");
         println!("platform: {}", self.platform);
         if let Some(digest) = &self.launch_digest {
             println!("launch digest: {digest}");
