@@ -1,8 +1,8 @@
 # Every command a person types, one line each.
-.PHONY: help demo run test bench fuzz image lock lint setup doctor
+.PHONY: help demo run test bench bench-boot fuzz image lock lint setup doctor
 
 help:              ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 demo: setup image  ## boot a measured VM, verify it, and ask it something
 	@scripts/demo
 run: setup image   ## boot it and keep it running until Ctrl-C
@@ -11,6 +11,8 @@ test: setup image  ## every test, with the real VM and real clients
 	@scripts/test
 bench: setup       ## CPU time of verification, beside the floor and other verifiers (needs ../shared/vectors)
 	@scripts/bench
+bench-boot: setup image ## a boot by stage, beside the kernel's own
+	@scripts/bench-boot
 fuzz: setup        ## every parser for a minute (FUZZ_SECONDS=N) on mutated simulated evidence (TARGETS="rim ocsp")
 	@scripts/fuzz
 image: setup       ## build/cpu and build/smollm2

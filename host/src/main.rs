@@ -22,6 +22,7 @@ mod staple;
 mod state;
 mod statements;
 mod text;
+mod times;
 
 use std::process::ExitCode;
 

@@ -35,6 +35,7 @@ use crate::{
     staple,
     state::{self, StateFolder},
     statements::Statements,
+    times::Times,
 };
 
 /// The guest failed, or would not stop when asked.
@@ -135,7 +136,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     );
     let serving = async {
         if guest.decided().await == State::Serving {
-            ready.announce(options.ready_file.as_deref())?;
+            ready.announce(&guest, options.ready_file.as_deref())?;
             relay.serve(clients).await;
         }
         std::future::pending::<anyhow::Result<Ended>>().await
@@ -292,8 +293,18 @@ struct Roots {
     root_sha256: Vec<String>,
 }
 
+/// The same for programs, with how long it took to come so far.
+#[derive(Debug, Serialize)]
+struct Announced<'a> {
+    #[serde(flatten)]
+    ready: &'a Ready,
+    boot: Times,
+}
+
 impl Ready {
-    fn announce(&self, file: Option<&Path>) -> anyhow::Result<()> {
+    fn announce(&self, guest: &Guest, file: Option<&Path>) -> anyhow::Result<()> {
+        let boot = Times::of(&guest.stages());
+        eprintln!("{boot}");
         println!("platform: {}", self.platform);
         if let Some(digest) = &self.launch_digest {
             println!("launch digest: {digest}");
@@ -310,7 +321,8 @@ impl Ready {
         // Whole or absent: whoever waits for it reads it as soon as it is there.
         let mut draft = file.to_owned().into_os_string();
         draft.push(".new");
-        fs::write(&draft, serde_json::to_string_pretty(self)? + "\n")
+        let announced = Announced { ready: self, boot };
+        fs::write(&draft, serde_json::to_string_pretty(&announced)? + "\n")
             .and_then(|()| fs::rename(&draft, file))
             .with_context(|| format!("cannot write {}", file.display()))
     }
