@@ -182,6 +182,11 @@ pub fn roots(amd: &Amd) -> [[u8; 32]; 4] {
 
 /// A policy for exactly the honest machine of either vendor, with these simulated roots.
 pub fn policy(roots: &[[u8; 32]]) -> Policy {
+    Policy::parse(&policy_text(roots)).expect("a policy")
+}
+
+/// The same as a relying party writes it.
+pub fn policy_text(roots: &[[u8; 32]]) -> String {
     let roots: Vec<_> = roots
         .iter()
         .map(|root| format!("\"{}\"", hex::encode(root)))
@@ -191,7 +196,7 @@ pub fn policy(roots: &[[u8; 32]]) -> Policy {
         roots => format!("[simulation]\nroots = [{}]\n", roots.join(", ")),
     };
     let zero = "00".repeat(48);
-    let text = format!(
+    format!(
         "version = 1\n\
          [snp]\nlaunch_digest = [\"{}\"]\n\
          minimum_tcb = {{ bootloader = 0, tee = 0, snp = 0, microcode = 0 }}\n\
@@ -203,6 +208,5 @@ pub fn policy(roots: &[[u8; 32]]) -> Policy {
         hex::encode(MRTD),
         hex::encode(sha256(&[CONFIGURATION])),
         hex::encode(sha384(&[CONFIGURATION])),
-    );
-    Policy::parse(&text).expect("a policy")
+    )
 }

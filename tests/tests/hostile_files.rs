@@ -12,9 +12,9 @@ use std::{
     process::Command,
 };
 
-use chrysalis_attestation::{digest::sha256, nvidia::spdm::Request};
+use chrysalis_attestation::nvidia::spdm::Request;
 use chrysalis_simulate::{
-    Amd, Intel, Launch,
+    Amd, Intel, Launch, azure,
     intel::{TdProfile, collateral_json},
 };
 use chrysalis_tests::{
@@ -153,13 +153,8 @@ impl Scene {
 
 /// A report as Azure wraps it, without runtime data.
 fn wrapped(amd: &Amd, launch: &Launch) -> Vec<u8> {
-    let mut report_data = [0; 64];
-    report_data[..32].copy_from_slice(&sha256(&[]));
-    let mut bytes = b"HCLA\x02\0\0\0".to_vec();
-    bytes.resize(32, 0);
-    bytes.extend(amd.sign_report(launch, report_data));
-    bytes.extend([20, 1, 2, 1, 0].map(u32::to_le_bytes).concat());
-    bytes
+    let report = amd.sign_report(launch, azure::report_data(&[]));
+    azure::wrapped(&report, &[])
 }
 
 fn pem(der: &[u8]) -> String {

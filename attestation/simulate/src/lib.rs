@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod amd;
+pub mod azure;
 mod certificate;
 mod error;
 pub mod intel;

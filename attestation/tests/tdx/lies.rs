@@ -15,13 +15,13 @@ use chrysalis_attestation::{
     },
     verdict::Outcome,
 };
-use chrysalis_simulate::{Curve, Signer, intel::QuoteVersion};
+use chrysalis_simulate::{
+    Curve, Signer,
+    intel::{QuoteVersion, event_log},
+};
 use serde_json::json;
 
-use super::{
-    log,
-    scene::{Case, NOW, Scene, WHY},
-};
+use super::scene::{Case, NOW, Scene, WHY};
 
 const YEAR: i64 = 365 * 24 * 3600;
 
@@ -245,7 +245,7 @@ const LIES: &[(&str, Lie)] = &[
     ),
     (
         "event_log_mismatch",
-        Arrived(|case| case.event_log = Some(log::with(&[(1, 4, b"\0\0\0\0")]))),
+        Arrived(|case| case.event_log = Some(event_log(&[(1, 4, b"\0\0\0\0")]))),
     ),
 ];
 

@@ -73,7 +73,9 @@ impl Kind {
             _ if text.starts_with(b"-----BEGIN CERTIFICATE-----") => Self::Certificate,
             _ if text.starts_with(b"-----BEGIN X509 CRL-----") => Self::RevocationList,
             _ if text.starts_with(b"-----BEGIN ") => Self::OtherPem,
-            _ if table::certificates(bytes).is_ok_and(|it| !it.certificates.is_empty()) => {
+            _ if table::is_table(bytes)
+                || table::certificates(bytes).is_ok_and(|it| !it.certificates.is_empty()) =>
+            {
                 Self::CertificateTable
             }
             _ => Self::Unknown,

@@ -1,0 +1,192 @@
+//! The vectors in tests/vectors: that they are what the simulated vendors sign, and that the verifier finds what each expects.
+//!
+//! `UPDATE_VECTORS=1 cargo test -p chrysalis-tests --test vectors` makes them anew. tests/vectors/README.md is the contract.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside any #[test] function"
+)]
+
+mod library;
+mod make;
+mod run;
+mod vector;
+mod wishes;
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+    sync::{LazyLock, Mutex},
+    thread,
+};
+
+use chrysalis_attestation::Rejection;
+use serde_json::Value;
+
+use crate::{run::Run, vector::Tree};
+
+/// Beside the vectors, and none.
+const README: &str = "README.md";
+/// The most bytes of the whole tree.
+const MOST: usize = 2 * 1024 * 1024;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
+}
+
+/// Every file of the tree as it is.
+fn read() -> Tree {
+    fn walk(folder: &Path, below: &str, tree: &mut Tree) {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        for entry in entries {
+            let entry = entry.unwrap();
+            let name = format!("{below}{}", entry.file_name().to_string_lossy());
+            if entry.file_type().unwrap().is_dir() {
+                walk(&entry.path(), &format!("{name}/"), tree);
+            } else if name != README {
+                tree.insert(name, fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    let mut tree = Tree::new();
+    walk(&folder(), "", &mut tree);
+    tree
+}
+
+/// Writes what is new, and removes what no longer is.
+fn write(old: &Tree, new: &Tree) {
+    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+        fs::remove_file(folder().join(name)).unwrap();
+    }
+    for (name, bytes) in new
+        .iter()
+        .filter(|(name, bytes)| old.get(*name) != Some(bytes))
+    {
+        let path = folder().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+/// Each vector's name, with what is asked and expected.
+fn vectors(tree: &Tree) -> Vec<(String, Value, Value)> {
+    let json = |name: &str, file: &str| {
+        let bytes = tree.get(&format!("{name}/{file}.json"));
+        serde_json::from_slice(bytes.unwrap_or_else(|| panic!("{name} has no {file}.json")))
+            .unwrap()
+    };
+    let names = tree
+        .keys()
+        .filter_map(|path| path.strip_suffix("/request.json"));
+    names
+        .map(|name| {
+            (
+                name.to_owned(),
+                json(name, "request"),
+                json(name, "expected"),
+            )
+        })
+        .collect()
+}
+
+/// Whether all of `wanted` is in `found`.
+fn includes(found: &Value, wanted: &Value) -> bool {
+    match wanted {
+        Value::Object(fields) => fields
+            .iter()
+            .all(|(key, value)| includes(&found[key], value)),
+        Value::Array(items) => {
+            let same_length = found.as_array().map(Vec::len) == Some(items.len());
+            let mut pairs = items.iter().enumerate();
+            same_length && pairs.all(|(place, item)| includes(&found[place], item))
+        }
+        _ => found == wanted,
+    }
+}
+
+/// The tree in the repository, once it was made anew where that is wanted.
+static TREE: LazyLock<Tree> = LazyLock::new(|| {
+    if env::var_os("UPDATE_VECTORS").is_some() {
+        write(&read(), &make::all());
+    }
+    read()
+});
+
+#[test]
+fn the_vectors_are_what_the_simulated_vendors_sign() {
+    let (old, new) = (&*TREE, make::all());
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let stale: Vec<_> = names
+        .into_iter()
+        .filter(|name| old.get(*name) != new.get(*name))
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "UPDATE_VECTORS=1 cargo test -p chrysalis-tests --test vectors: {stale:?}"
+    );
+    let size: usize = old.values().map(Vec::len).sum();
+    assert!(size <= MOST, "the vectors have {size} bytes");
+}
+
+#[test]
+fn every_vector_is_found_as_it_expects() {
+    let tree = &*TREE;
+    let vectors = vectors(tree);
+    let faults = Mutex::new(Vec::new());
+    let left = Mutex::new(vectors.iter());
+    let work = || {
+        loop {
+            let next = left.lock().unwrap().next();
+            let Some((name, request, expected)) = next else {
+                break;
+            };
+            let folder = folder().join(name);
+            let by_library = library::ASKED.iter().find(|(asked, _)| asked == name);
+            let found = match by_library {
+                None if name.starts_with("nvidia/") => {
+                    library::outcome(library::nvidia, &folder, request, expected)
+                }
+                Some((_, ask)) => library::outcome(*ask, &folder, request, expected),
+                None => Run::new(&folder, request).outcome(),
+            };
+            if !includes(&found, expected) {
+                let told = ["verdict", "code", "detail", "claims", "error", "command"];
+                let told = told.map(|key| format!("{key} {}", found[key]));
+                let what = format!("{name}: wanted {expected}, found {}", told.join(", "));
+                faults.lock().unwrap().push(what);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(work);
+        }
+    });
+    let faults = faults.into_inner().unwrap();
+    assert!(
+        faults.is_empty(),
+        "{} faults\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+
+    let codes: BTreeSet<_> = vectors
+        .iter()
+        .filter_map(|(_, _, expected)| expected["code"].as_str())
+        .collect();
+    println!(
+        "{} vectors, {} of {} codes, {} KB",
+        vectors.len(),
+        codes.len(),
+        Rejection::ALL.len(),
+        tree.values().map(Vec::len).sum::<usize>() / 1000,
+    );
+    let without: Vec<_> = Rejection::ALL
+        .iter()
+        .map(|reason| reason.code)
+        .filter(|code| !codes.contains(code))
+        .collect();
+    assert!(without.is_empty(), "no vector provokes {without:?}");
+}
