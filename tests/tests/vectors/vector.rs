@@ -136,13 +136,12 @@ impl Vector {
                 .iter()
                 .find(|(_, known)| **known == bytes)
                 .filter(|_| !key.is_empty());
-            let path = match shared {
-                Some((shared, _)) => format!("../../common/{shared}"),
-                None => {
-                    let twice = tree.insert(format!("{folder}/{name}"), bytes);
-                    assert!(twice.is_none(), "{folder} has two files {name}");
-                    name
-                }
+            let path = if let Some((shared, _)) = shared {
+                format!("../../common/{shared}")
+            } else {
+                let twice = tree.insert(format!("{folder}/{name}"), bytes);
+                assert!(twice.is_none(), "{folder} has two files {name}");
+                name
             };
             match (key.as_str(), many) {
                 ("", _) => {}

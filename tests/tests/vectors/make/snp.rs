@@ -68,20 +68,20 @@ const LIES: &[Lie] = &[
     }),
     ("leaf_profile", "the VCEK certificate has a serial number", |it| it.vcek(|vcek| vcek.serial = 1)),
     ("leaf_profile of-another-organisation", "the VCEK certificate is in AMD's name, its issuer in another", |it| {
-        it.vcek(|vcek| vcek.organisation = AMDS_NAME.to_owned());
+        it.vcek(|vcek| AMDS_NAME.clone_into(&mut vcek.organisation));
     }),
     ("product_unknown", "the CPU is of a family that has no root", |it| it.report.cpuid = Some(Cpuid { family: 0x1A, model: 0x50, stepping: 0 })),
     ("product_mismatch", "the report is of Milan, its certificate of Genoa", |it| {
         it.report.cpuid = Some(Cpuid { family: 0x19, model: 0x01, stepping: 1 });
     }),
     ("product_mismatch of-the-certificate", "the certificate is of Milan, the report of Genoa", |it| {
-        it.vcek(|vcek| vcek.product = "Milan-B0".to_owned());
+        it.vcek(|vcek| "Milan-B0".clone_into(&mut vcek.product));
     }),
     ("simulated_root_refused", "nobody named the simulated root", |it| it.wishes = None),
     ("simulated_root_refused another-was-named", "the policy names another simulated root", |it| it.wish(|wishes| wishes.simulated(&[OTHER_AMD.root_sha256()]))),
     ("root_unknown", "the VCEK is in the name of an organisation that nobody knows", |it| it.vcek(|vcek| {
-        vcek.organisation = "Nobody".to_owned();
-        vcek.issuer_organisation = "Nobody".to_owned();
+        "Nobody".clone_into(&mut vcek.organisation);
+        "Nobody".clone_into(&mut vcek.issuer_organisation);
     })),
     ("root_missing", "the simulated root is not there", |it| drop(it.certificates.remove(ARK))),
     ("intermediate_missing", "there is no ASK certificate", |it| drop(it.certificates.remove(ASK))),
@@ -263,8 +263,8 @@ pub(super) fn wishes() -> Wishes {
 }
 
 fn pose(vcek: &mut VcekProfile) {
-    vcek.organisation = AMDS_NAME.to_owned();
-    vcek.issuer_organisation = AMDS_NAME.to_owned();
+    AMDS_NAME.clone_into(&mut vcek.organisation);
+    AMDS_NAME.clone_into(&mut vcek.issuer_organisation);
 }
 
 /// A VCEK's head, which points behind the end, and the closing one.
