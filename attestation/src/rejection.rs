@@ -684,6 +684,9 @@ rejections! {
     /// The event log does not make the registers.
     EventLogMismatch { register: u8, wanted: Hex<48> } = "event_log_mismatch", "tdx-9",
         "the event log does not make RTMR{register} {wanted}", hint: "the log is of another boot, or something was measured after it was read";
+    /// An event of RTMR0 is not the one that the policy wants.
+    EventUnexpected { index: usize, found: String } = "event_unexpected", "tdx-9",
+        "event {index} of RTMR0 is {found}", hint: "the machine is of another shape, or its firmware was set up otherwise: compare the log with `chrysalis measure --event-log`";
 
     // Releases, and who rebuilt them
     /// A public key is of no kind that signs releases.

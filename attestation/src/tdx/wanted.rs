@@ -7,7 +7,7 @@ use super::{
     },
     event_log::EventLog,
     pck::Platform,
-    policy::{Evaluation, NOTHING_ASKED, TdxPolicy},
+    policy::{BootEvent, Evaluation, NOTHING_ASKED, TdxPolicy},
     report::TdReport,
     status::Status,
     verify::Td,
@@ -265,8 +265,8 @@ fn check_event_log(
     inspection: &mut Inspection<'_>,
 ) -> Option<EventLog> {
     const CHECK: (&str, &str) = ("tdx-9", "event log");
-    match (log, &policy.event_log_unchecked) {
-        (None, Some(why)) => {
+    let log = match (log, &policy.event_log_unchecked) {
+        (None, Some(why)) if policy.rtmr0_events.is_none() => {
             inspection.skip(CHECK, why);
             None
         }
@@ -279,5 +279,38 @@ fn check_event_log(
             },
             |log| format!("{} events make the registers", log.events.len()),
         ),
+    };
+    if let (Some(log), Some(wanted)) = (&log, &policy.rtmr0_events) {
+        check_events(log, wanted, inspection);
+    }
+    log
+}
+
+/// One by one, what RTMR0 counts: neither more events than wanted, nor fewer, nor others.
+fn check_events(log: &EventLog, wanted: &[BootEvent], inspection: &mut Inspection<'_>) {
+    const CHECK: (&str, &str) = ("tdx-9", "RTMR0 events");
+    let found: Vec<_> = log.events.iter().filter(|event| event.rtmr == 0).collect();
+    let fits = || {
+        for index in 0..found.len().max(wanted.len()) {
+            let event = found.get(index);
+            let fits = match (event, wanted.get(index)) {
+                (Some(_), Some(BootEvent::Varies { .. })) => true,
+                (Some(event), Some(BootEvent::Measured(digest))) => event.digest == *digest,
+                _ => false,
+            };
+            ensure(fits, || Rejection::EventUnexpected {
+                index,
+                found: event.map_or("nothing".to_owned(), |it| {
+                    format!("{} {}", it.name, it.digest)
+                }),
+            })?;
+        }
+        Ok(())
+    };
+    inspection.check(CHECK, fits, |()| format!("{} as wanted", found.len()));
+    for event in wanted {
+        if let BootEvent::Varies { why } = event {
+            inspection.skip(CHECK, why);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use chrysalis_attestation::{
     Time,
+    digest::{sha256, sha384},
     tdx::{
         EventLog,
         attributes::{DEBUG, MIGRATABLE, PERFMON, SEPT_VE_DISABLE, SERVTD_EXT},
@@ -24,6 +25,8 @@ const YEAR: i64 = 365 * 24 * 3600;
 /// What the TD was asked to put into its report.
 const ASKED: [u8; 64] = [0x5A; 64];
 const MRTD: [u8; 48] = [0xD2; 48];
+/// What the firmware measures between its own work and the next program's.
+const SEPARATOR: &[u8] = &[0; 4];
 
 /// A TD and all that it is held against. Honest until one thing is changed.
 struct Scene {
@@ -116,6 +119,11 @@ const LIES: &[(&str, &str, Lie)] = &[
     ("event_log_missing", "the policy wants an event log", Signed(|it| it.wish(|wishes| wishes.unset("tdx", "event_log")))),
     ("event_log_malformed", "the event log is a single byte", Signed(|it| it.event_log = Some(vec![1]))),
     ("event_log_mismatch", "the event log makes other registers", Signed(|it| it.event_log = Some(event_log(&[(1, 4, b"\0\0\0\0")])))),
+    ("event_unexpected", "the policy wants another first event", Signed(|it| {
+        it.logged();
+        it.wish(|wishes| wishes.unset("tdx", "rtmr0"));
+        it.want("rtmr0_events", &list(&[sha384(&[b"another"])]));
+    })),
     ("freshness_unchecked of-a-td", "nobody asked the TD for anything", Signed(|it| it.asked = None)),
     ("rebuilders_too_few of-a-td", "no rebuilder confirms the image", Signed(|it| it.wish(|wishes| {
         wishes.set("rebuilders", "keys", "[\"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\"]");
@@ -195,6 +203,18 @@ impl Scene {
         self.wish(|wishes| wishes.set("tdx", key, value));
     }
 
+    /// Has a log of two events, which the policy wants.
+    fn logged(&mut self) {
+        let log = event_log(&[(1, 4, SEPARATOR), (2, 13, b"console=ttyS0\0")]);
+        let registers = EventLog::parse(&log).expect("a log").replay();
+        self.td.rtmrs = registers.map(|register| register.0);
+        self.event_log = Some(log);
+        for (key, register) in ["rtmr0", "rtmr1"].into_iter().zip(self.td.rtmrs) {
+            self.want(key, &list(&[register]));
+        }
+        self.wish(|wishes| wishes.unset("tdx", "event_log"));
+    }
+
     fn arrived(&self) -> Arrived {
         Arrived {
             quote: self.intel.quote(&self.td),
@@ -239,7 +259,7 @@ fn wishes(intel: &Intel) -> Wishes {
     }
     wishes.set("tdx", "minimum_evaluation", "17");
     wishes.set("tdx", "event_log", OPEN);
-    wishes.simulated(&[chrysalis_attestation::digest::sha256(&[intel.root()])]);
+    wishes.simulated(&[sha256(&[intel.root()])]);
     wishes
 }
 
@@ -290,14 +310,11 @@ fn accepted() -> Vec<Vector> {
     let mut older = Scene::honest();
     older.td.version = QuoteVersion::V4;
     let mut logged = Scene::honest();
-    let log = event_log(&[(1, 4, b"\0\0\0\0"), (2, 13, b"console=ttyS0\0")]);
-    let registers = EventLog::parse(&log).expect("a log").replay();
-    logged.td.rtmrs = registers.map(|register| register.0);
-    logged.event_log = Some(log);
-    for (key, register) in ["rtmr0", "rtmr1"].into_iter().zip(logged.td.rtmrs) {
-        logged.want(key, &list(&[register]));
-    }
-    logged.wish(|wishes| wishes.unset("tdx", "event_log"));
+    logged.logged();
+    let mut one_by_one = Scene::honest();
+    one_by_one.logged();
+    one_by_one.wish(|wishes| wishes.unset("tdx", "rtmr0"));
+    one_by_one.want("rtmr0_events", &list(&[sha384(&[SEPARATOR])]));
     vec![
         accepted(
             "honest",
@@ -310,6 +327,12 @@ fn accepted() -> Vec<Vector> {
             "nobody lies, in a quote of version 4",
             4,
             older,
+        ),
+        accepted(
+            "events-one-by-one",
+            "the policy wants each event of RTMR0",
+            5,
+            one_by_one,
         ),
         accepted("event-log", "an event log makes the registers", 5, logged),
     ]
