@@ -62,3 +62,6 @@ pub(crate) fn list<const N: usize>(digests: &[[u8; N]]) -> String {
 
 /// Leaves a key's subject open.
 pub(crate) const OPEN: &str = "{ unchecked = \"this vector is about something else\" }";
+
+/// An Ed25519 key, of somebody who confirmed nothing.
+pub(crate) const SOMEBODY: &str = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
