@@ -2,10 +2,14 @@
 
 use chrysalis_attestation::{
     binding::{Anchor, Session},
-    bundle::MAX_BUNDLE,
+    bundle::{Evidence, MAX_BUNDLE},
     claims::Claims,
+    release::PublicKey,
 };
-use chrysalis_simulate::nvidia::{DRIVER, VBIOS};
+use chrysalis_simulate::{
+    Curve, Profile, Signer,
+    nvidia::{DRIVER, VBIOS},
+};
 use chrysalis_tests::{
     composite::{self, Machine, NVIDIA, SESSION, SPKI, Vendor},
     scene::{LAUNCH_DIGEST, Scene, claims},
@@ -13,9 +17,14 @@ use chrysalis_tests::{
 use serde_json::{Value, json};
 
 use super::{AMD, NOW, snp};
-use crate::vector::{Common, Vector};
+use crate::{
+    vector::{Common, Vector},
+    wishes::{OPEN, Wishes},
+};
 
 const KIND: &str = "bundle";
+/// The extension that carries evidence.
+const ID_PE_CMW: &str = "1.3.6.1.5.5.7.1.35";
 
 type Lie = (&'static str, &'static str, fn(&mut Scene<'static>));
 type Attack = (
@@ -88,6 +97,47 @@ fn machine(vendor: Vendor) -> Machine<'static> {
     Machine::honest(&AMD, vendor)
 }
 
+/// A certificate of the enclave's own key that carries what it says at boot, about this key or another.
+fn certificate(attested: Option<&[u8]>) -> Vec<u8> {
+    let issue = |extensions| {
+        let profile = Profile {
+            extensions,
+            ..Profile::root("Chrysalis enclave")
+        };
+        Signer::root(Curve::P256, &[0xE1; 32], profile)
+    };
+    let point = issue(Vec::new()).point();
+    let key = PublicKey::from_p256(point.try_into().expect("65 bytes")).expect("a key");
+    let mut scene = Scene::honest(&AMD);
+    let spki = attested.map_or_else(|| key.spki(), <[u8]>::to_vec);
+    scene.attested = (Session::Boot, spki);
+    let evidence = Evidence::decode(&scene.bundle()).expect("a bundle");
+    issue(vec![(ID_PE_CMW, evidence.certificate_extension())]).der
+}
+
+fn certificates() -> Vec<Vector> {
+    let mut patient = snp::wishes();
+    patient.set("session", "freshness", OPEN);
+    let carried = |vector: Vector, attested, wishes: &Wishes| {
+        vector
+            .file("certificate", "certificate.der", certificate(attested))
+            .file("policy", "policy.toml", wishes.text())
+    };
+    let claims = json!({"measurement": hex::encode(LAUNCH_DIGEST), "model": "smollm2"});
+    let shows =
+        "the evidence is in the enclave's certificate, and the policy does not mind its age";
+    let accepted = Vector::accepted(KIND, "certificate", shows, NOW, ("trusted", claims));
+    let shows = "the evidence in a certificate was made at boot";
+    let old = Vector::rejected(KIND, "freshness_unchecked in-a-certificate", shows, NOW);
+    let shows = "the evidence in a certificate is about another key";
+    let other = Vector::rejected(KIND, "binding_mismatch in-a-certificate", shows, NOW);
+    vec![
+        carried(accepted, None, &patient),
+        carried(old, None, &snp::wishes()),
+        carried(other, Some(SPKI), &patient),
+    ]
+}
+
 /// The conversation, as the relying party had it.
 fn conversation(vector: Vector, bundle: Vec<u8>) -> Vector {
     let Session::Asked { nonce, exporter } = SESSION else {
@@ -130,6 +180,7 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     let vector = Vector::rejected(KIND, "bundle_too_large", shows, NOW);
     let large = alone(vector, Vec::new());
     vectors.push(large.zeros("bundle", MAX_BUNDLE as u64 + 1));
+    vectors.extend(certificates());
     let shows = "the certificate carries no evidence";
     let vector = Vector::rejected(KIND, "evidence_missing", shows, NOW);
     let vcek = AMD.endorsements().certificates.swap_remove(0);

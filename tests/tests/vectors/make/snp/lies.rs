@@ -74,7 +74,7 @@ pub(super) const LIES: &[Lie] = &[
     ("crl_signature", "the revocation list is of another root of the same name", |it| it.lists = OTHER_AMD.endorsements().crls),
     ("crl_expired", "the revocation list ended yesterday", |it| it.list(&CrlProfile::empty(Time(NOW.0 - 46 * DAY)))),
     ("crl_not_yet_valid", "the revocation list begins in a second", |it| it.list(&CrlProfile::empty(Time(NOW.0 + 1)))),
-    ("report_signature", "a bit of the launch digest is flipped", |it| it.alter = |bytes| bytes[0x90] ^= 1),
+    ("report_signature", "a bit of the guest's report id is flipped", |it| it.alter = |bytes| bytes[0x140] ^= 1),
     ("report_signature of-another-chip", "the report is of another chip than the certificate", |it| it.amd = &OTHER_AMD),
     ("tcb_certificate_mismatch", "the certificate is for other microcode than the report tells", |it| it.vcek(|vcek| vcek.tcb.microcode += 1)),
     ("chip_mismatch", "the report names another chip than its certificate", |it| it.report.chip_id[63] ^= 1),
