@@ -29,9 +29,9 @@ pub(crate) const ASKED: [(&str, Ask); 4] = [
 ];
 
 /// What comes out, in the words of the command line.
-pub(crate) fn outcome(ask: Ask, folder: &Path, request: &Value, expected: &Value) -> Value {
+pub(crate) fn outcome(ask: Ask, folder: &Path, request: &Value) -> Value {
     match ask(folder, request) {
-        Ok(()) => json!({"verdict": "trusted", "code": null, "claims": expected["claims"]}),
+        Ok(()) => json!({"verdict": "trusted", "code": null}),
         Err(rejection) => json!({"verdict": "rejected", "code": rejection.code()}),
     }
 }
@@ -60,53 +60,33 @@ fn release(folder: &Path, request: &Value) -> Result<(), Rejection> {
     PublicKey::read(&file(folder, &request["key"])).map(drop)
 }
 
-pub(crate) fn nvidia(folder: &Path, request: &Value) -> Result<(), Rejection> {
-    let text = request["policy"].as_str().map(|_| policy(folder, request));
-    let roots = text
-        .as_ref()
-        .map(|text| Policy::parse_simulation(text).expect("a policy"));
-    let roots = match roots.as_deref() {
-        Some([devices, manifests]) => Roots::nvidia().and_simulated(*devices, *manifests),
-        _ => Roots::nvidia(),
+fn nvidia(folder: &Path, request: &Value) -> Result<(), Rejection> {
+    let text = policy(folder, request);
+    let roots = Policy::parse_simulation(&text).expect("a policy");
+    let [devices, manifests] = roots[..] else {
+        panic!("the policy names both roots")
     };
-    let mut policy = match &text {
-        Some(text) => Policy::parse_gpu(text).expect("a policy"),
-        None => chrysalis_attestation::nvidia::GpuPolicy {
-            proof: chrysalis_attestation::nvidia::policy::Proof::complete(),
-            wanted: chrysalis_attestation::nvidia::policy::Wanted::any("x"),
-        },
-    };
-    if !request["without"].is_null() {
-        policy.proof.revocation = chrysalis_attestation::nvidia::policy::Revocation::Unchecked {
-            why: "x".to_owned(),
-        };
-    }
-    let nonce = |key: &str| -> Option<[u8; 32]> {
-        let bytes = hex::decode(request[key].as_str()?).expect("hex");
-        bytes.try_into().ok()
+    let nonce = |key: &str| -> [u8; 32] {
+        let bytes = hex::decode(request[key].as_str().expect("hex")).expect("hex");
+        bytes.try_into().expect("32 bytes")
     };
     let asked = nonce("ocsp_nonce");
-    let list = |key: &str| {
-        if request[key].is_null() {
-            Vec::new()
-        } else {
-            files(folder, &request[key])
-        }
+    let answers = files(folder, &request["ocsp"]).into_iter();
+    let answer = |der| OcspAnswer {
+        der,
+        nonce: Some(asked),
     };
-    let answer = |der| OcspAnswer { der, nonce: asked };
     let collateral = Collateral {
-        rims: list("rim"),
-        ocsp: list("ocsp").into_iter().map(answer).collect(),
+        rims: files(folder, &request["rim"]),
+        ocsp: answers.map(answer).collect(),
     };
-    let chain = request["chain"]
-        .as_str()
-        .map(|_| file(folder, &request["chain"]));
-    let gpus = evidence::read(&file(folder, &request["report"]), chain.as_deref())?;
+    let chain = file(folder, &request["chain"]);
+    let gpus = evidence::read(&file(folder, &request["report"]), Some(&chain))?;
     let question = Question {
-        nonce: &nonce("nonce").expect("a nonce"),
-        roots: &roots,
+        nonce: &nonce("nonce"),
+        roots: &Roots::nvidia().and_simulated(devices, manifests),
         collateral: &collateral,
-        policy: &policy,
+        policy: &Policy::parse_gpu(&text).expect("a policy"),
         now: NOW,
     };
     verify(&gpus, &question)

@@ -147,10 +147,7 @@ fn every_vector_is_found_as_it_expects() {
             let folder = folder().join(name);
             let by_library = library::ASKED.iter().find(|(asked, _)| asked == name);
             let found = match by_library {
-                None if name.starts_with("nvidia/") => {
-                    library::outcome(library::nvidia, &folder, request, expected)
-                }
-                Some((_, ask)) => library::outcome(*ask, &folder, request, expected),
+                Some((_, ask)) => library::outcome(*ask, &folder, request),
                 None => Run::new(&folder, request).outcome(),
             };
             if !includes(&found, expected) {
