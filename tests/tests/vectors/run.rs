@@ -1,6 +1,7 @@
 //! Asks `chrysalis` what a request asks, as a person would on the command line.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -47,12 +48,27 @@ impl Run {
             Some("bundle") => self.ask(&["verify", "bundle"], &[self.conversation()]),
             Some("release") => self.release(),
             Some(kind) => {
-                let nonce = self.text("nonce").map(str::to_owned);
-                let nonce = nonce.map(|it| ["--nonce".to_owned(), it]);
+                let nonce = self.nonce();
                 self.ask(&["verify", kind], nonce.as_ref().map_or(&[], |it| &it[..]))
             }
             None => panic!("the request has no kind"),
         }
+    }
+
+    /// Everything that is wrong with a report, a quote or GPUs, each code once.
+    pub(crate) fn failures(&self) -> BTreeSet<String> {
+        let kind = self.text("kind").expect("a kind");
+        let mut more = vec!["--explain-only".to_owned()];
+        more.extend(self.nonce().into_iter().flatten());
+        let found = self.ask(&["verify", kind], &more);
+        let failures = found["failures"].as_array().into_iter().flatten();
+        let codes = failures.filter_map(|it| it["code"].as_str());
+        codes.map(str::to_owned).collect()
+    }
+
+    fn nonce(&self) -> Option<[String; 2]> {
+        let nonce = self.text("nonce")?;
+        Some(["--nonce".to_owned(), nonce.to_owned()])
     }
 
     /// With every option that the request has a value for.
