@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{AMD, NOW, snp};
 use crate::{
     vector::{Common, Vector},
-    wishes::list,
+    wishes::{Wishes, list},
 };
 
 const KIND: &str = "snp";
@@ -32,7 +32,8 @@ struct Scene {
     signer: &'static Tpm,
     nonce: &'static [u8],
     pcrs: Option<Vec<[u8; 32]>>,
-    wanted: Option<[u8; 32]>,
+    /// Of PCR 4.
+    wanted: [u8; 32],
     alter: fn(&mut Vec<u8>),
 }
 
@@ -54,7 +55,7 @@ const LIES: &[Lie] = &[
     ("vtpm_pcrs_missing", "the values of the PCRs are not there", |it| it.pcrs = None),
     ("vtpm_pcr_count", "there is a value more than there are quoted PCRs", |it| it.pcrs = Some([PCRS[0], PCRS[1], PCRS[1]].to_vec())),
     ("vtpm_pcr_digest", "the values of the PCRs have changed places", |it| it.pcrs = Some([PCRS[1], PCRS[0]].to_vec())),
-    ("vtpm_pcr_unknown", "PCR 4 is not the one that the policy wants", |it| it.wanted = Some([5; 32])),
+    ("vtpm_pcr_unknown", "PCR 4 is not the one that the policy wants", |it| it.wanted = [5; 32]),
 ];
 
 impl Scene {
@@ -66,31 +67,39 @@ impl Scene {
             signer: &TPM,
             nonce: NONCE,
             pcrs: Some(PCRS.to_vec()),
-            wanted: Some(PCRS[0]),
+            wanted: PCRS[0],
             alter: |_| (),
         }
     }
 
-    fn complete(self, vector: Vector) -> Vector {
+    fn wrapped(&self) -> Vec<u8> {
         let runtime_data = self.runtime_data.as_bytes();
         let mut launch = Launch::new(LAUNCH_DIGEST, host_data(CONFIGURATION), [0x1D; 32]);
         launch.vmpl = self.vmpl;
         let report = AMD.sign_report(&launch, azure::report_data(runtime_data));
         let mut wrapped = azure::wrapped(&report, runtime_data);
         (self.alter)(&mut wrapped);
+        wrapped
+    }
+
+    /// What is wanted of the honest guest, and its PCR 4.
+    fn wishes(&self) -> Wishes {
+        let mut wishes = snp::wishes();
+        wishes.set("snp", "pcrs", format!("{{ 4 = {} }}", list(&[self.wanted])));
+        wishes
+    }
+
+    fn complete(self, vector: Vector) -> Vector {
         let signature = self.signer.sign(&self.quote).expect("a signature");
+        let mut around = snp::Scene::honest().of_nobody();
+        around.wishes = Some(self.wishes());
         let mut vector = vector
-            .file("report", "hcl.bin", wrapped)
+            .file("report", "hcl.bin", self.wrapped())
             .file("tpm_quote", "quote.bin", self.quote)
             .file("tpm_signature", "signature.bin", signature)
             .with("nonce", hex::encode(self.nonce));
         if let Some(pcrs) = self.pcrs {
             vector = vector.file("tpm_pcrs", "pcrs.bin", pcrs.as_flattened());
-        }
-        let mut around = snp::Scene::honest().of_nobody();
-        if let Some(wanted) = self.wanted {
-            let wanted = format!("{{ 4 = {} }}", list(&[wanted]));
-            around.wish(|wishes| wishes.set("snp", "pcrs", wanted));
         }
         around.around(vector)
     }
@@ -99,10 +108,16 @@ impl Scene {
 pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     let honest = Scene::honest();
     let claims = json!({"measurement": hex::encode(LAUNCH_DIGEST), "vmpl": 0});
-    let quote = honest.quote.clone();
-    common.insert("snp/tpm-quote.bin".to_owned(), quote.clone());
-    let signature = TPM.sign(&quote).expect("a signature");
-    common.insert("snp/tpm-signature.bin".to_owned(), signature);
+    let signature = TPM.sign(&honest.quote).expect("a signature");
+    for (name, bytes) in [
+        ("report.bin", honest.wrapped()),
+        ("quote.bin", honest.quote.clone()),
+        ("signature.bin", signature),
+        ("pcrs.bin", PCRS.as_flattened().to_vec()),
+        ("policy.toml", honest.wishes().text().into()),
+    ] {
+        common.insert(format!("snp/azure/{name}"), bytes);
+    }
     let shows = "a guest of Azure, with the quote of its virtual TPM";
     let vector = Vector::accepted(KIND, "azure", shows, NOW, ("trusted", claims));
     let mut vectors = vec![honest.complete(vector)];

@@ -31,8 +31,8 @@ pub(super) struct Scene {
     amd: &'static Amd,
     report: Report,
     /// VCEK, ASK, ARK, and whatever else.
-    pub(super) certificates: Vec<(&'static str, Vec<u8>)>,
-    pub(super) lists: Vec<Vec<u8>>,
+    certificates: Vec<(&'static str, Vec<u8>)>,
+    lists: Vec<Vec<u8>>,
     pub(super) wishes: Option<Wishes>,
     asked: Option<[u8; 64]>,
     /// What somebody does to the report once it is signed.
@@ -73,7 +73,7 @@ impl Scene {
         self.report.platform_info = PlatformInfo(change(self.report.platform_info.0));
     }
 
-    pub(super) fn wish(&mut self, change: impl FnOnce(&mut Wishes)) {
+    fn wish(&mut self, change: impl FnOnce(&mut Wishes)) {
         self.wishes.as_mut().map(change);
     }
 
