@@ -154,7 +154,7 @@ impl Scene {
 /// A report as Azure wraps it, without runtime data.
 fn wrapped(amd: &Amd, launch: &Launch) -> Vec<u8> {
     let report = amd.sign_report(launch, azure::report_data(&[]));
-    azure::wrapped(&report, &[])
+    azure::wrap(&report, &[])
 }
 
 fn pem(der: &[u8]) -> String {

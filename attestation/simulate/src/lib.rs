@@ -19,6 +19,7 @@ mod launch;
 pub mod nvidia;
 mod revocation;
 mod seed;
+pub mod service;
 mod signer;
 mod signing;
 mod store;

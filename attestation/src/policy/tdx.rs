@@ -22,6 +22,7 @@
 //! dynamic_platform = true                      # default: servers with several processors are; false refuses them
 //! cached_keys = true                           # default: so are they registered; false refuses platforms whose keys Intel may keep
 //! smt = true                                   # default; false refuses sibling threads
+//! pcrs = { 4 = ["<32 bytes, hex>"] }           # default: open; PCRs of Azure's virtual TPM, whose quote must then be there
 //! sept_ve_disable = { unchecked = "why" }      # default: required
 //! event_log = { unchecked = "why" }            # default: a log that makes the registers is required
 //! trailing = { unchecked = "why" }             # default: behind the quote stands nothing but zeros
@@ -29,6 +30,7 @@
 
 use super::{
     Expect, PolicyError,
+    pcrs::pcrs,
     section::{Field, Section},
 };
 use crate::{
@@ -40,7 +42,7 @@ use crate::{
     verdict::LEFT_OPEN,
 };
 
-pub(super) const KEYS: [&str; 25] = [
+pub(super) const KEYS: [&str; 26] = [
     "mrtd",
     "rtmr0",
     "rtmr0_events",
@@ -66,6 +68,7 @@ pub(super) const KEYS: [&str; 25] = [
     "sept_ve_disable",
     "event_log",
     "trailing",
+    "pcrs",
 ];
 const ZERO: [u8; 48] = [0; 48];
 const FROM_PUBLISHER: &str = "take it from whoever published the image; `chrysalis verify tdx --format json` prints that of a TD you trust";
@@ -140,6 +143,7 @@ pub(super) fn policy(
             or_zero("rtmr3")?,
         ],
         rtmr0_events,
+        pcrs: pcrs(section)?,
         report_data: NOTHING_ASKED,
     })
 }
@@ -241,6 +245,7 @@ mod tests {
             mrownerconfig: any(0),
             rtmr: [any(0x12), any(0x13), any(0x14), any(0)],
             rtmr0_events: None,
+            pcrs: [].into(),
             report_data: Expect::AnyOf(vec![]),
         };
         assert_eq!(parse(""), Ok(strict));
@@ -257,7 +262,9 @@ mod tests {
              dynamic_platform = false\ncached_keys = false\nsmt = false\n\
              minimum_tee_tcb_svn = \"06010300000000000000000000000000\"\nxfam = [\"0x600e7\"]\n\
              mrseam = {seam}\nmrowner = {owner}\nmrownerconfig = {config}\nrtmr3 = {third}\n\
-             [session]\nfreshness = {{ unchecked = \"d\" }}"
+             pcrs = {{ 4 = [\"{}\"] }}\n\
+             [session]\nfreshness = {{ unchecked = \"d\" }}",
+            "25".repeat(32)
         ));
         let why = |text: &str| Some(text.to_owned());
         let mut minimum_tee_tcb_svn = [0; 16];
@@ -285,6 +292,7 @@ mod tests {
             mrownerconfig: any(0x23),
             rtmr: [any(0x12), any(0x13), any(0x14), any(0x24)],
             rtmr0_events: None,
+            pcrs: [(4, vec![[0x25; 32]])].into(),
             report_data: Expect::Unchecked {
                 why: "d".to_owned(),
             },

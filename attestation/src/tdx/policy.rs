@@ -1,5 +1,7 @@
 //! What a relying party wants of a TD. Nothing is left out by silence: whatever is not checked has a reason beside it.
 
+use std::collections::BTreeMap;
+
 use super::status::Status;
 use crate::{digest::Hex, policy::Expect};
 
@@ -55,6 +57,8 @@ pub struct TdxPolicy {
     /// Every event of RTMR0, in order: what is wanted of a register that counts the machine beside the image. With it, no reason goes
     /// without an event log.
     pub rtmr0_events: Option<Vec<BootEvent>>,
+    /// PCRs of Azure's virtual TPM, SHA-256, each with the values that are wanted; evidence without a quote of them is then refused.
+    pub pcrs: BTreeMap<u8, Vec<[u8; 32]>>,
     /// What the TD asked to be signed; with [`NOTHING_ASKED`], nothing that it may be is accepted.
     pub report_data: Expect<[u8; 64]>,
 }
@@ -119,6 +123,7 @@ impl TdxPolicy {
             mrownerconfig: open(why),
             rtmr: std::array::from_fn(|_| open(why)),
             rtmr0_events: None,
+            pcrs: BTreeMap::new(),
             report_data: open(why),
         }
     }

@@ -1,16 +1,17 @@
-//! Azure's wrapping of a report, and the quote of a virtual TPM whose key the report covers.
+//! Azure's wrapping of a report or of a TD's `TDREPORT`, and the quote of a virtual TPM whose key it covers.
 
 use std::sync::LazyLock;
 
 use chrysalis_attestation::binding::host_data;
 use chrysalis_simulate::{
     Launch,
-    azure::{self, Tpm},
+    azure::{PcrQuote, VirtualTpm, report_data, tdreport, wrap},
+    intel::TdProfile,
 };
 use chrysalis_tests::scene::{CONFIGURATION, LAUNCH_DIGEST};
 use serde_json::json;
 
-use super::{AMD, NOW, snp};
+use super::{AMD, NOW, intel, snp};
 use crate::{
     vector::{Common, Vector},
     wishes::{Wishes, list},
@@ -21,17 +22,35 @@ const NONCE: &[u8] = b"challenge";
 /// Of PCRs 4 and 7.
 const PCRS: [[u8; 32]; 2] = [[4; 32], [7; 32]];
 
-static TPM: LazyLock<Tpm> = LazyLock::new(|| Tpm::from_seed(&[0xA3; 32]).expect("a key"));
-static OTHER_TPM: LazyLock<Tpm> = LazyLock::new(|| Tpm::from_seed(&[0xA4; 32]).expect("a key"));
+static TPM: LazyLock<VirtualTpm> =
+    LazyLock::new(|| VirtualTpm::from_seed([0xA3; 32]).expect("a key"));
+static OTHER_TPM: LazyLock<VirtualTpm> =
+    LazyLock::new(|| VirtualTpm::from_seed([0xA4; 32]).expect("a key"));
+
+/// What a TPM says of both PCRs.
+fn quoted(tpm: &VirtualTpm) -> PcrQuote {
+    let pcrs = [(4, PCRS[0]), (7, PCRS[1])].into();
+    tpm.quote(NONCE, &pcrs).expect("a quote")
+}
+
+/// Adds what the TPM said, and what it was asked.
+fn with_quote(vector: Vector, quote: PcrQuote, nonce: &[u8]) -> Vector {
+    let vector = vector
+        .file("tpm_quote", "quote.bin", quote.message)
+        .file("tpm_signature", "signature.bin", quote.signature)
+        .with("nonce", hex::encode(nonce));
+    match quote.pcrs.as_flattened() {
+        [] => vector,
+        pcrs => vector.file("tpm_pcrs", "pcrs.bin", pcrs),
+    }
+}
 
 /// What an Azure guest shows. Honest until one thing is changed.
 struct Scene {
-    runtime_data: String,
+    runtime_data: Vec<u8>,
     vmpl: u32,
-    quote: Vec<u8>,
-    signer: &'static Tpm,
+    quote: PcrQuote,
     nonce: &'static [u8],
-    pcrs: Option<Vec<[u8; 32]>>,
     /// Of PCR 4.
     wanted: [u8; 32],
     alter: fn(&mut Vec<u8>),
@@ -48,13 +67,16 @@ const LIES: &[Lie] = &[
         }
     }),
     ("hcl_vmpl", "the guest itself, at VMPL 2, asked for the report", |it| it.vmpl = 2),
-    ("vtpm_key", "the runtime data name no key of the virtual TPM", |it| it.runtime_data = it.runtime_data.replace("HCLAkPub", "HCLBkPub")),
-    ("vtpm_quote_malformed", "the TPM attests to something else than PCRs", |it| it.quote[5] = 0x17),
-    ("vtpm_quote_signature", "another TPM signed the quote", |it| it.signer = &OTHER_TPM),
+    ("vtpm_key", "the runtime data name no key of the virtual TPM", |it| {
+        let place = it.runtime_data.windows(8).position(|name| name == b"HCLAkPub").expect("a key");
+        it.runtime_data[place + 3] = b'B';
+    }),
+    ("vtpm_quote_malformed", "the TPM attests to something else than PCRs", |it| it.quote.message[5] = 0x17),
+    ("vtpm_quote_signature", "another TPM signed the quote", |it| it.quote.signature = quoted(&OTHER_TPM).signature),
     ("vtpm_nonce_mismatch", "the TPM was asked something else", |it| it.nonce = b"challengf"),
-    ("vtpm_pcrs_missing", "the values of the PCRs are not there", |it| it.pcrs = None),
-    ("vtpm_pcr_count", "there is a value more than there are quoted PCRs", |it| it.pcrs = Some([PCRS[0], PCRS[1], PCRS[1]].to_vec())),
-    ("vtpm_pcr_digest", "the values of the PCRs have changed places", |it| it.pcrs = Some([PCRS[1], PCRS[0]].to_vec())),
+    ("vtpm_pcrs_missing", "the values of the PCRs are not there", |it| it.quote.pcrs.clear()),
+    ("vtpm_pcr_count", "there is a value more than there are quoted PCRs", |it| it.quote.pcrs.push(PCRS[1])),
+    ("vtpm_pcr_digest", "the values of the PCRs have changed places", |it| it.quote.pcrs.reverse()),
     ("vtpm_pcr_unknown", "PCR 4 is not the one that the policy wants", |it| it.wanted = [5; 32]),
 ];
 
@@ -63,21 +85,18 @@ impl Scene {
         Self {
             runtime_data: TPM.runtime_data(),
             vmpl: 0,
-            quote: Tpm::quote(NONCE, &[(4, PCRS[0]), (7, PCRS[1])]),
-            signer: &TPM,
+            quote: quoted(&TPM),
             nonce: NONCE,
-            pcrs: Some(PCRS.to_vec()),
             wanted: PCRS[0],
             alter: |_| (),
         }
     }
 
     fn wrapped(&self) -> Vec<u8> {
-        let runtime_data = self.runtime_data.as_bytes();
         let mut launch = Launch::new(LAUNCH_DIGEST, host_data(CONFIGURATION), [0x1D; 32]);
         launch.vmpl = self.vmpl;
-        let report = AMD.sign_report(&launch, azure::report_data(runtime_data));
-        let mut wrapped = azure::wrapped(&report, runtime_data);
+        let report = AMD.sign_report(&launch, report_data(&self.runtime_data));
+        let mut wrapped = wrap(&report, &self.runtime_data);
         (self.alter)(&mut wrapped);
         wrapped
     }
@@ -90,29 +109,20 @@ impl Scene {
     }
 
     fn complete(self, vector: Vector) -> Vector {
-        let signature = self.signer.sign(&self.quote).expect("a signature");
         let mut around = snp::Scene::honest().of_nobody();
         around.wishes = Some(self.wishes());
-        let mut vector = vector
-            .file("report", "hcl.bin", self.wrapped())
-            .file("tpm_quote", "quote.bin", self.quote)
-            .file("tpm_signature", "signature.bin", signature)
-            .with("nonce", hex::encode(self.nonce));
-        if let Some(pcrs) = self.pcrs {
-            vector = vector.file("tpm_pcrs", "pcrs.bin", pcrs.as_flattened());
-        }
-        around.around(vector)
+        let vector = vector.file("report", "hcl.bin", self.wrapped());
+        around.around(with_quote(vector, self.quote, self.nonce))
     }
 }
 
 pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     let honest = Scene::honest();
     let claims = json!({"measurement": hex::encode(LAUNCH_DIGEST), "vmpl": 0});
-    let signature = TPM.sign(&honest.quote).expect("a signature");
     for (name, bytes) in [
         ("report.bin", honest.wrapped()),
-        ("quote.bin", honest.quote.clone()),
-        ("signature.bin", signature),
+        ("quote.bin", honest.quote.message.clone()),
+        ("signature.bin", honest.quote.signature.clone()),
         ("pcrs.bin", PCRS.as_flattened().to_vec()),
         ("policy.toml", honest.wishes().text().into()),
     ] {
@@ -126,5 +136,27 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
         lie(&mut scene);
         vectors.push(scene.complete(Vector::rejected(KIND, code, shows, NOW)));
     }
+    vectors.extend(tds());
     vectors
+}
+
+/// A TD on Azure, whose `TDREPORT` may tell of another one than its quote.
+fn td(vector: Vector, change: fn(&mut TdProfile)) -> Vector {
+    let runtime_data = TPM.runtime_data();
+    let scene = intel::Scene::on_azure(report_data(&runtime_data));
+    let mut reported = scene.td.clone();
+    change(&mut reported);
+    let wrapped = wrap(&tdreport(&reported), &runtime_data);
+    let vector = scene.complete(vector);
+    let vector = vector.file("hcl_report", "hcl.bin", wrapped);
+    with_quote(vector, quoted(&TPM), NONCE)
+}
+
+fn tds() -> [Vector; 2] {
+    let shows = "a TD on Azure, with the quote of its virtual TPM";
+    let claims = json!({"measurement": hex::encode(intel::MRTD), "status": "UpToDate"});
+    let honest = Vector::accepted("tdx", "azure", shows, NOW, ("trusted", claims));
+    let shows = "the TDREPORT is of a TD with another owner";
+    let other = Vector::rejected("tdx", "hcl_quote_mismatch", shows, NOW);
+    [td(honest, |_| ()), td(other, |td| td.mrowner = [7; 48])]
 }

@@ -4,12 +4,10 @@ use chrysalis_attestation::{
     binding::{Anchor, Session, host_data},
     bundle::{CpuReport, Endorsements, Evidence, ID_PE_CMW, NO_GPUS},
     claims::{Claims, PROFILE},
+    digest::sha256,
 };
 use chrysalis_client::SavedSession;
-use chrysalis_simulate::{
-    Amd, Launch,
-    azure::{self, Tpm},
-};
+use chrysalis_simulate::{Amd, Launch, azure};
 use rcgen::{CertificateParams, CustomExtension, KeyPair, PublicKeyData};
 
 use super::{NOW, Seed, seed};
@@ -75,10 +73,10 @@ fn table(certificates: &[Vec<u8>]) -> Vec<u8> {
     [heads, certificates.concat()].concat()
 }
 
-/// Azure's wrapping of a report that covers these runtime data.
+/// A report that covers the runtime data, in Azure's wrapping.
 fn wrapped(amd: &Amd, launch: &Launch, runtime_data: &[u8]) -> Vec<u8> {
     let report = amd.sign_report(launch, azure::report_data(runtime_data));
-    azure::wrapped(&report, runtime_data)
+    azure::wrap(&report, runtime_data)
 }
 
 /// A quote of two PCRs by a key that nobody holds: the runtime data name it, and its signature is noise.
@@ -88,7 +86,14 @@ fn vtpm(amd: &Amd, launch: &Launch, vcek: &[u8]) -> Vec<u8> {
         r#"{{"keys":[{{"kid":"HCLAkPub","kty":"RSA","key_ops":["sign"],"e":"AQAB","n":"{modulus}"}}]}}"#
     );
     let pcrs = [[1; 32], [2; 32]];
-    let quote = Tpm::quote(&[7; 32], &[(0, pcrs[0]), (1, pcrs[1])]);
+    let mut quote = b"\xFFTCG\x80\x18\0\0\0\x20".to_vec();
+    quote.extend([7; 32]);
+    // Clock, resets, restarts, safe, firmware; one bank of SHA-256, in it PCRs 0 and 1; the digest's length.
+    quote.extend([0; 16]);
+    quote.push(1);
+    quote.extend([0; 8]);
+    quote.extend([0, 0, 0, 1, 0, 0x0B, 3, 3, 0, 0, 0, 32]);
+    quote.extend(sha256(&[pcrs.as_flattened()]));
     let wrapped = wrapped(amd, launch, keys.as_bytes());
     parts::join(&[vcek, pcrs.as_flattened(), &[0x55; 256], &quote, &wrapped])
 }

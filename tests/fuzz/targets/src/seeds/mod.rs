@@ -4,6 +4,7 @@ mod amd;
 mod bundles;
 mod intel;
 mod nvidia;
+mod release;
 mod wire;
 
 use std::{fs, io, path::Path};
@@ -48,6 +49,7 @@ pub fn all(amd: &Amd) -> Vec<Seed> {
         bundles::seeds(),
         intel::seeds(),
         nvidia::seeds(),
+        release::seeds(),
         wire::seeds(),
     ]
     .concat()

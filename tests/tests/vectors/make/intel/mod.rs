@@ -22,14 +22,14 @@ use crate::{
 const KIND: &str = "tdx";
 /// What the TD was asked to put into its report.
 const ASKED: [u8; 64] = [0x5A; 64];
-const MRTD: [u8; 48] = [0xD2; 48];
+pub(super) const MRTD: [u8; 48] = [0xD2; 48];
 /// What the firmware measures between its own work and the next program's.
 const SEPARATOR: &[u8] = &[0; 4];
 
 /// A TD and all that it is held against. Honest until one thing is changed.
-struct Scene {
+pub(super) struct Scene {
     intel: Intel,
-    td: TdProfile,
+    pub(super) td: TdProfile,
     statements: Statements,
     wishes: Option<Wishes>,
     asked: Option<[u8; 64]>,
@@ -75,6 +75,20 @@ const TOO_LARGE: [(&str, &str, &str, u64); 3] = [
 impl Scene {
     fn honest() -> Self {
         Self::seeded(0xB1)
+    }
+
+    /// Where the paravisor puts this into the report, and the virtual TPM is asked instead of the TD.
+    pub(super) fn on_azure(report_data: [u8; 64]) -> Self {
+        let mut scene = Self::honest();
+        scene.td.report_data = report_data;
+        scene.asked = None;
+        scene
+    }
+
+    /// Adds all of it, unaltered.
+    pub(super) fn complete(self, vector: Vector) -> Vector {
+        let vector = self.arrived().add(vector);
+        self.around(vector)
     }
 
     /// Another vendor, whose certificates have the same names.
