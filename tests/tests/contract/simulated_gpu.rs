@@ -1,6 +1,6 @@
 //! `verify nvidia` on GPUs of the simulated NVIDIA: on every machine, whether the real evidence is there or not.
 
-use std::fs;
+use std::{fmt::Write, fs};
 
 use chrysalis_attestation::{Time, digest::sha256};
 use chrysalis_simulate::Nvidia;
@@ -42,7 +42,7 @@ impl Scene {
         for (place, (option, bytes)) in files.chain(answers.map(|der| ("ocsp", der))).enumerate() {
             let name = format!("{place}.{option}");
             scene.write(&name, bytes);
-            scene.collateral.push_str(&format!(" --{option} {name}"));
+            write!(scene.collateral, " --{option} {name}").expect("a string takes all");
         }
         scene
     }

@@ -70,12 +70,12 @@ fn measurements() -> Measurements {
     }
 }
 
-fn toolchain() -> Option<Toolchain> {
-    Some(Toolchain {
+fn toolchain() -> Toolchain {
+    Toolchain {
         rustc: "1.95.0".to_owned(),
         c_compiler: "gcc".to_owned(),
         c_library: Hex([9; 32]),
-    })
+    }
 }
 
 fn files() -> Vec<Subject> {
@@ -97,7 +97,7 @@ fn release() -> Vec<u8> {
             version: "6.12".to_owned(),
             sha256: Hex([3; 32]),
         }],
-        toolchain: toolchain(),
+        toolchain: Some(toolchain()),
         measurements: measurements(),
         minimum_tcb: BTreeMap::new(),
     };
@@ -108,7 +108,7 @@ fn rebuild() -> Vec<u8> {
     let rebuild = Rebuild {
         release: "v1.2.3".to_owned(),
         rebuilt: NOW,
-        toolchain: toolchain(),
+        toolchain: Some(toolchain()),
         measurements: measurements(),
     };
     seal(rebuild.envelope(files()))
