@@ -9,7 +9,7 @@ run: setup image   ## boot it and keep it running until Ctrl-C
 	@scripts/run
 test: setup image  ## every test, with the real VM and real clients
 	@scripts/test
-bench: setup       ## CPU time of verification, beside the floor and other verifiers (needs ../shared/vectors)
+bench: setup       ## CPU time of verification, beside the floor and other verifiers (real evidence: ../shared/vectors)
 	@scripts/bench
 bench-boot: setup image ## a boot by stage, beside the kernel's own
 	@scripts/bench-boot

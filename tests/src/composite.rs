@@ -185,7 +185,7 @@ pub fn policy(roots: &[[u8; 32]]) -> Policy {
     Policy::parse(&policy_text(roots)).expect("a policy")
 }
 
-/// The same as TOML.
+/// The same as a relying party writes it.
 pub fn policy_text(roots: &[[u8; 32]]) -> String {
     let roots: Vec<_> = roots
         .iter()

@@ -77,6 +77,14 @@ impl Amd {
         Self::new(kept, now)
     }
 
+    /// The vendor of this seed, which `folder` keeps from run to run only because making its keys takes seconds.
+    pub fn open_or_seed(folder: &Path, seed: [u8; 32], now: Time) -> Result<Self, SimulateError> {
+        let kept = store::open_or_create(folder, || {
+            make(&mut ChaCha20Rng::from_seed(seed), now, &mut |_| ())
+        })?;
+        Self::new(kept, now)
+    }
+
     /// A vendor whose keys follow from the seed and are written nowhere. For tests that compare bytes: whoever knows
     /// the seed holds the keys. Takes as long as a first start.
     pub fn seeded(seed: [u8; 32], now: Time) -> Result<Self, SimulateError> {

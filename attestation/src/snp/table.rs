@@ -16,6 +16,13 @@ const CERTIFICATES: [[u8; 16]; 4] = [
     0xc0b4_06a4_a803_4952_9743_3fb6_014c_d0ae_u128.to_be_bytes(),
 ];
 
+/// Whether these bytes begin as a table whose first entry is a certificate; it may still be malformed.
+pub fn is_table(bytes: &[u8]) -> bool {
+    bytes
+        .first_chunk()
+        .is_some_and(|guid| CERTIFICATES.contains(guid))
+}
+
 /// Reads the certificates, PEM or DER. Entries of other kinds are passed over; an empty table has none.
 pub fn certificates(table: &[u8]) -> Result<Endorsements, Rejection> {
     let mut endorsements = Endorsements::default();

@@ -5,11 +5,9 @@ use proptest::{collection::vec, prelude::*};
 use chrysalis_attestation::tdx::{
     Collateral, EventLog, Question, Quote, TdxPolicy, split_answer, verify,
 };
+use chrysalis_simulate::intel::event_log;
 
-use super::{
-    log,
-    scene::{NOW, Scene, WHY},
-};
+use super::scene::{NOW, Scene, WHY};
 
 /// A good text, a place in it, and what to put there instead of so many bytes.
 fn mutate(good: &[u8], place: usize, removed: usize, inserted: &[u8]) -> Vec<u8> {
@@ -34,7 +32,7 @@ proptest! {
     fn the_log_reader_does_not_panic_on_a_changed_log(
         place in any::<usize>(), removed in 0_usize..40, inserted in vec(any::<u8>(), 0..40)
     ) {
-        let good = log::with(&[(1, 4, b"abc"), (2, 13, b"def")]);
+        let good = event_log(&[(1, 4, b"abc"), (2, 13, b"def")]);
         let _ = EventLog::parse(&mutate(&good, place, removed, &inserted));
     }
 }

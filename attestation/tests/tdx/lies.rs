@@ -15,13 +15,13 @@ use chrysalis_attestation::{
     },
     verdict::Outcome,
 };
-use chrysalis_simulate::{Curve, Signer, intel::QuoteVersion};
+use chrysalis_simulate::{
+    Curve, Signer,
+    intel::{QuoteVersion, event_log},
+};
 use serde_json::json;
 
-use super::{
-    log,
-    scene::{Case, NOW, Scene, WHY},
-};
+use super::scene::{Case, NOW, Scene, WHY};
 
 const YEAR: i64 = 365 * 24 * 3600;
 
@@ -245,13 +245,13 @@ const LIES: &[(&str, Lie)] = &[
     ),
     (
         "event_log_mismatch",
-        Arrived(|case| case.event_log = Some(log::with(&[(1, 4, b"\0\0\0\0")]))),
+        Arrived(|case| case.event_log = Some(event_log(&[(1, 4, b"\0\0\0\0")]))),
     ),
     (
         "event_unexpected",
         Arrived(|case| {
             // It explains the registers, which are zero, and the policy wants one event more.
-            case.event_log = Some(log::with(&[]));
+            case.event_log = Some(event_log(&[]));
             let why = "the machine decides".to_owned();
             case.policy.rtmr0_events = Some(vec![BootEvent::Varies { why }]);
         }),

@@ -5,40 +5,13 @@ use chrysalis_attestation::{
     digest::{Hex, sha384},
     tdx::{EventLog, policy::BootEvent},
 };
+use chrysalis_simulate::intel::event_log;
 
 use super::scene::Scene;
 
-/// A log of these events: register as the log counts, type, data whose digest is measured.
-pub(crate) fn with(events: &[(u32, u32, &[u8])]) -> Vec<u8> {
-    let mut log = [0_u32, 3].map(u32::to_le_bytes).concat();
-    log.extend([0; 20]);
-    let specification = [
-        b"Spec ID Event03\0".as_slice(),
-        &[0, 0, 0, 0, 0, 2, 0, 2],
-        &1_u32.to_le_bytes(),
-        &[0x0C, 0, 48, 0, 0],
-    ]
-    .concat();
-    log.extend(counted(&specification));
-    for (register, kind, data) in events {
-        for part in [*register, *kind, 1] {
-            log.extend(part.to_le_bytes());
-        }
-        log.extend([0x0C, 0]);
-        log.extend(sha384(&[data]));
-        log.extend(counted(data));
-    }
-    log
-}
-
-fn counted(bytes: &[u8]) -> Vec<u8> {
-    let count = u32::try_from(bytes.len()).expect("short");
-    [&count.to_le_bytes(), bytes].concat()
-}
-
 #[test]
 fn replaying_a_log_makes_the_registers() {
-    let bytes = with(&[
+    let bytes = event_log(&[
         (1, 4, b"a"),
         (2, 13, b"b"),
         (1, 3, b"no action"),
@@ -58,7 +31,7 @@ fn replaying_a_log_makes_the_registers() {
 #[test]
 fn the_written_part_of_a_log_ends_where_its_last_event_does() {
     // Data that ends as the unused area begins must not be taken for it.
-    let log = with(&[(1, 4, b"a"), (2, 13, &[0xFF; 9])]);
+    let log = event_log(&[(1, 4, b"a"), (2, 13, &[0xFF; 9])]);
     for unused in [vec![], vec![0; 100], vec![0xFF; 100]] {
         let area = [log.clone(), unused].concat();
         assert_eq!(EventLog::written(&area), Ok(log.as_slice()));
@@ -69,7 +42,7 @@ fn the_written_part_of_a_log_ends_where_its_last_event_does() {
 
 #[test]
 fn a_log_that_makes_the_reported_registers_passes() {
-    let bytes = with(&[(1, 4, b"a"), (4, 13, b"d")]);
+    let bytes = event_log(&[(1, 4, b"a"), (4, 13, b"d")]);
     let mut scene = Scene::new();
     let registers = EventLog::parse(&bytes).expect("a log").replay();
     scene.td.rtmrs = registers.map(|register| register.0);
@@ -80,14 +53,14 @@ fn a_log_that_makes_the_reported_registers_passes() {
     let log = verified.td().event_log.as_ref().expect("the log");
     assert_eq!(log.events[1].rtmr, 3);
     // One event less, and it explains nothing.
-    case.event_log = Some(with(&[(1, 4, b"a")]));
+    case.event_log = Some(event_log(&[(1, 4, b"a")]));
     let refused = case.verify().expect_err("one is missing");
     assert_eq!(refused.code(), "event_log_mismatch");
 }
 
 #[test]
 fn what_is_not_one_log_to_its_end_is_refused() {
-    let good = with(&[(1, 4, b"abc")]);
+    let good = event_log(&[(1, 4, b"abc")]);
     for end in 0..good.len() {
         // A log may end after any event, here after its specification.
         assert_eq!(
@@ -99,8 +72,8 @@ fn what_is_not_one_log_to_its_end_is_refused() {
     for bad in [
         [&good[..], &[1]].concat(),
         [&good[..], &[0, 0xFF]].concat(),
-        with(&[(0, 4, b"MRTD")]),
-        with(&[(5, 4, b"none")]),
+        event_log(&[(0, 4, b"MRTD")]),
+        event_log(&[(5, 4, b"none")]),
     ] {
         let refused = EventLog::parse(&bad).expect_err("bad");
         assert!(
@@ -116,7 +89,7 @@ fn events_of_rtmr0_are_held_against_the_policy_one_by_one() {
     let varies = || BootEvent::Varies {
         why: "memory map".to_owned(),
     };
-    let bytes = with(&[(1, 0x8000_000B, b"a"), (2, 13, b"kernel"), (1, 4, b"c")]);
+    let bytes = event_log(&[(1, 0x8000_000B, b"a"), (2, 13, b"kernel"), (1, 4, b"c")]);
     let mut scene = Scene::new();
     let registers = EventLog::parse(&bytes).expect("a log").replay();
     scene.td.rtmrs = registers.map(|register| register.0);

@@ -5,11 +5,13 @@
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
     BACKEND, Time, Unverified,
+    binding::Session,
     bundle::{CpuReport, Endorsements, Evidence},
     nvidia::{
         self, GpuPolicy,
         policy::{Proof, Revocation, Wanted},
     },
+    policy::Policy,
     roots::Roots,
     tdx::{self, TdxPolicy},
     verdict::Refusal,
@@ -40,11 +42,7 @@ pub(crate) fn prepare(subject: Subject) -> anyhow::Result<Work> {
         Subject::Snp => snp(),
         Subject::Tdx => tdx(),
         Subject::Gpu => gpu(),
-        // Not one bundle: no machine's real evidence of both is public. What a bundle adds is a few hashes and the policy.
-        Subject::Composite => {
-            let (mut snp, mut gpu) = (snp()?, gpu()?);
-            Ok(Box::new(move || snp().and_then(|()| gpu())))
-        }
+        Subject::Composite => composite(),
     }
 }
 
@@ -132,6 +130,30 @@ fn gpu() -> anyhow::Result<Work> {
             now: Time(at),
         };
         nvidia::verify(&evidence, &question)
+            .map(drop)
+            .map_err(|refusal| refused(&refusal))
+    }))
+}
+
+/// The whole walk, from the bundle's bytes to the one value that yields a TLS key.
+fn composite() -> anyhow::Result<Work> {
+    let vectors::Composite {
+        bundle,
+        spki,
+        nonce,
+        exporter,
+        policy,
+        at,
+    } = vectors::Composite::load()?;
+    let policy = Policy::parse(&policy).map_err(|it| anyhow!("{it}"))?;
+    let session = Session::Asked { nonce, exporter };
+    Ok(Box::new(move || {
+        Evidence::decode(&bundle)
+            .map_err(Refusal::from)
+            .map(Unverified::new)
+            .and_then(|it| it.authenticate(&policy.roots(), &Endorsements::default(), Time(at)))
+            .and_then(|it| it.bind(&session, &spki))
+            .and_then(|it| it.appraise(&policy))
             .map(drop)
             .map_err(|refusal| refused(&refusal))
     }))

@@ -47,7 +47,7 @@ fn print_row(row: &Row, rows: &[Row]) {
         Subject::Snp => "SNP",
         Subject::Tdx => "TDX",
         Subject::Gpu => "GPU, both RIMs",
-        Subject::Composite => "SNP and GPU",
+        Subject::Composite => "bundle: SNP and GPU",
     };
     let verifier = match row.kind {
         Kind::Floor => format!("floor: {}", row.verifier),

@@ -1,4 +1,5 @@
-//! The evidence that everybody here verifies: real, of one machine each, beside the checkout.
+//! The evidence that everybody here verifies: real, of one machine each, beside the checkout; and a bundle of simulated vendors, in
+//! it, since no machine's real evidence of CPU and GPU is public.
 
 use std::{
     fs,
@@ -33,6 +34,18 @@ pub(crate) struct Gpu {
     pub(crate) nonce: [u8; 32],
     pub(crate) rims: Vec<Vec<u8>>,
     /// 2026-03-01: when both manifests are valid.
+    pub(crate) at: i64,
+}
+
+/// A bundle, the conversation that it is about, and what is wanted of it: `tests/vectors/bundle/snp-h100`.
+pub(crate) struct Composite {
+    pub(crate) bundle: Vec<u8>,
+    pub(crate) spki: Vec<u8>,
+    pub(crate) nonce: [u8; 32],
+    pub(crate) exporter: [u8; 32],
+    /// TOML.
+    pub(crate) policy: String,
+    /// 2026-12-01 12:00 UTC: when its vendors play.
     pub(crate) at: i64,
 }
 
@@ -86,6 +99,28 @@ impl Gpu {
         };
         hex::decode_to_slice(nonce.context("expected.json has no nonce")?, &mut gpu.nonce)?;
         Ok(gpu)
+    }
+}
+
+impl Composite {
+    pub(crate) fn load() -> anyhow::Result<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/bundle/snp-h100");
+        let request: Value = serde_json::from_slice(&read(&folder.join("request.json"))?)?;
+        let text = |key: &str| {
+            let text = request.get(key).and_then(Value::as_str);
+            text.with_context(|| format!("request.json has no {key}"))
+        };
+        let mut composite = Self {
+            bundle: read(&folder.join(text("bundle")?))?,
+            spki: hex::decode(text("spki")?)?,
+            nonce: [0; 32],
+            exporter: [0; 32],
+            policy: String::from_utf8(read(&folder.join(text("policy")?))?)?,
+            at: 1_796_126_400,
+        };
+        hex::decode_to_slice(text("nonce")?, &mut composite.nonce)?;
+        hex::decode_to_slice(text("exporter")?, &mut composite.exporter)?;
+        Ok(composite)
     }
 }
 

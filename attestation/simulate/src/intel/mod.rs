@@ -29,10 +29,12 @@
 //! ```
 
 mod collateral;
+mod event_log;
 mod extension;
 mod quote;
 
 pub use collateral::{Statements, collateral_json, enclave_level, level};
+pub use event_log::event_log;
 pub use quote::{EnclaveProfile, QuoteVersion, TdProfile};
 
 use crate::{

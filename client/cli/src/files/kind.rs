@@ -82,7 +82,9 @@ impl Kind {
             _ if text.starts_with(b"-----BEGIN X509 CRL-----") => Self::RevocationList,
             _ if text.starts_with(b"-----BEGIN ") => Self::OtherPem,
             _ if is_policy(text) => Self::Policy,
-            _ if table::certificates(bytes).is_ok_and(|it| !it.certificates.is_empty()) => {
+            _ if table::is_table(bytes)
+                || table::certificates(bytes).is_ok_and(|it| !it.certificates.is_empty()) =>
+            {
                 Self::CertificateTable
             }
             _ => Self::Unknown,

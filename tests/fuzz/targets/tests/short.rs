@@ -6,8 +6,10 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    Collateral, Patience,
+    Collateral, Patience, Unverified,
     azure::{hcl, vtpm},
+    binding::Session,
+    bundle::Evidence,
     digest::sha256,
     nvidia,
     policy::Policy,
@@ -168,6 +170,30 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         now: seeds::NOW,
     };
     assert_eq!(nvidia::explain(&gpu, &question).0, []);
+}
+
+#[test]
+fn seeds_of_whole_machines_are_trusted_by_the_policy_that_names_their_roots() {
+    let policy = Policy::parse(include_str!("../../../vectors/common/bundle/policy.toml"));
+    let policy = policy.expect("a policy");
+    let seeds = seeds();
+    let machines = seeds
+        .iter()
+        .filter(|seed| seed.target == "bundle" && seed.name.ends_with("h100"));
+    let session = Session::Asked {
+        nonce: [0x4E; 32],
+        exporter: [0xE4; 32],
+    };
+    let spki = b"the enclave's SubjectPublicKeyInfo";
+    let trusted = machines.map(|seed| {
+        let evidence = Evidence::decode(&seed.bytes).expect("a bundle");
+        Unverified::new(evidence)
+            .authenticate(&policy.roots(), &Collateral::default(), seeds::NOW)
+            .and_then(|authentic| authentic.bind(&session, spki))
+            .and_then(|bound| bound.appraise(&policy))
+    });
+    let gpus = trusted.map(|it| it.expect("trusted").gpus().len());
+    assert_eq!(gpus.collect::<Vec<_>>(), [1, 1]);
 }
 
 #[test]

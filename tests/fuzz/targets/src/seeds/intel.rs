@@ -1,10 +1,10 @@
 //! Seeds of what a TD says, and of what Intel says about its platform.
 
-use chrysalis_attestation::{digest::sha384, tdx::EventLog};
+use chrysalis_attestation::tdx::EventLog;
 use chrysalis_simulate::{
     Intel,
     azure::{VirtualTpm, report_data, tdreport, wrap},
-    intel::{QuoteVersion, TdProfile, collateral_json},
+    intel::{QuoteVersion, TdProfile, collateral_json, event_log},
 };
 
 use super::{Seed, seed};
@@ -87,27 +87,4 @@ fn on_azure(intel: &Intel, td: &TdProfile) -> Vec<u8> {
         &wrap(&tdreport(&td), &data),
         &intel.quote(&td),
     ])
-}
-
-/// A log of these events: register as the log counts, type, data whose digest is measured.
-fn event_log(events: &[(u32, u32, &[u8])]) -> Vec<u8> {
-    let mut log = [0_u32, 3].map(u32::to_le_bytes).concat();
-    log.extend([0; 20]);
-    let mut specification = b"Spec ID Event03\0".to_vec();
-    specification.extend([0, 0, 0, 0, 0, 2, 0, 2, 1, 0, 0, 0, 0x0C, 0, 48, 0, 0]);
-    log.extend(counted(&specification));
-    for (register, kind, data) in events {
-        for part in [*register, *kind, 1] {
-            log.extend(part.to_le_bytes());
-        }
-        log.extend([0x0C, 0]);
-        log.extend(sha384(&[data]));
-        log.extend(counted(data));
-    }
-    log
-}
-
-fn counted(bytes: &[u8]) -> Vec<u8> {
-    let count = u32::try_from(bytes.len()).expect("seeds are small");
-    [&count.to_le_bytes(), bytes].concat()
 }

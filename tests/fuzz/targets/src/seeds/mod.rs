@@ -1,6 +1,7 @@
-//! Good inputs to start from, signed by simulated vendors. Made anew each time, never kept in the repository.
+//! Good inputs to start from, signed by simulated vendors. Made anew each time but for the bundles of tests/vectors.
 
 mod amd;
+mod bundles;
 mod intel;
 mod nvidia;
 mod release;
@@ -45,6 +46,7 @@ pub fn vendor(folder: &Path) -> Result<Amd, SimulateError> {
 pub fn all(amd: &Amd) -> Vec<Seed> {
     [
         amd::seeds(amd),
+        bundles::seeds(),
         intel::seeds(),
         nvidia::seeds(),
         release::seeds(),

@@ -1,48 +1,91 @@
 //! The evidence as it travels, its claims, and what carries it: a certificate, or a file with the conversation beside it.
 
 use chrysalis_attestation::{
-    Collateral, Question, Unverified, Waivers, binding::Session, bundle::Evidence, claims::Claims,
-    digest::sha256, policy::Policy,
+    Collateral, Genuine, Question, Refusal, Unverified, Waivers,
+    binding::Session,
+    bundle::{CpuReport, Evidence},
+    claims::Claims,
+    digest::sha256,
+    nvidia::needs,
+    roots::Roots,
+    tdx::Quote,
 };
 use chrysalis_client::{Bring, RelyingParty, SavedSession, genuine};
 use std::sync::Arc;
 
 use super::{NOW, policy::strict};
 
-/// A bundle is read only from its one encoding, and its evidence is never trusted.
+/// The conversation that the bundles of tests/vectors are about.
+const SESSION: Session = Session::Asked {
+    nonce: [0x4E; 32],
+    exporter: [0xE4; 32],
+};
+const SPKI: &[u8] = b"the enclave's SubjectPublicKeyInfo";
+
+/// A bundle is read only from its one encoding, and its evidence is genuine only under the roots that it brings itself, and then
+/// called simulated.
 pub(super) fn bundle(bytes: &[u8]) {
     let Ok(evidence) = Evidence::decode(bytes) else {
         return;
     };
     assert_eq!(evidence.encode(), bytes, "one bundle has two encodings");
-    let session = Session::Asked {
-        nonce: [1; 32],
-        exporter: [2; 32],
-    };
-    let mut naming = strict();
-    for certificate in &evidence.endorsements.certificates {
-        naming.simulation.push(sha256(&[certificate]));
+    let naming = roots(&evidence)
+        .iter()
+        .fold(Roots::vendors(), |roots, root| {
+            roots.and_simulated(sha256(&[root]))
+        });
+    explain(&evidence, &Roots::vendors());
+    explain(&evidence, &naming);
+    let genuine = walk(evidence.clone(), &Roots::vendors(), SPKI);
+    assert!(genuine.is_err(), "genuine under the vendors' roots");
+    let bound = walk(evidence.clone(), &naming, b"a key that no seed is about");
+    assert!(bound.is_err(), "bound to a key that nobody signed");
+    if let Ok(genuine) = walk(evidence, &naming, SPKI) {
+        let simulated = genuine.peer().transcript().simulated();
+        assert!(simulated, "genuine, and not called simulated");
     }
-    walk(evidence.clone(), &session, &strict());
-    walk(evidence, &session, &naming);
 }
 
-fn walk(evidence: Evidence, session: &Session, policy: &Policy) {
-    for conversation in [None, Some((session, &b"a key that no seed is about"[..]))] {
+/// Nothing is right with a bundle about another conversation, or about none.
+fn explain(evidence: &Evidence, roots: &Roots) {
+    for conversation in [None, Some((&SESSION, &b"a key that no seed is about"[..]))] {
         let explained = Unverified::new(evidence.clone()).explain(&Question {
-            roots: &policy.roots(),
+            roots,
             collateral: &Collateral::default(),
             now: NOW,
             conversation,
-            policy: Some(policy),
+            policy: None,
             waivers: &Waivers::default(),
         });
         assert!(!explained.failures().is_empty(), "nothing is wrong with it");
     }
-    let authentic =
-        Unverified::new(evidence).authenticate(&policy.roots(), &Collateral::default(), NOW);
-    let bound = authentic.and_then(|it| it.bind(session, b"a key that no seed is about"));
-    assert!(bound.is_err(), "bound to a key that nobody signed");
+}
+
+/// Whatever may be a root of this evidence.
+fn roots(evidence: &Evidence) -> Vec<Vec<u8>> {
+    let mut roots = evidence.endorsements.certificates.clone();
+    if let CpuReport::Tdx { quote, .. } = &evidence.cpu
+        && let Ok(quote) = Quote::parse(quote)
+    {
+        roots.extend(quote.chain);
+    }
+    roots.extend(
+        evidence
+            .gpus
+            .iter()
+            .filter_map(|gpu| gpu.chain.last().cloned()),
+    );
+    let manifests = evidence.endorsements.rims.iter();
+    let chains = manifests.filter_map(|rim| needs::of_rim(rim).ok());
+    roots.extend(chains.filter_map(|mut chain| chain.pop().map(|last| last.issuer)));
+    roots
+}
+
+fn walk(evidence: Evidence, roots: &Roots, spki: &[u8]) -> Result<Genuine, Refusal> {
+    Unverified::new(evidence)
+        .authenticate(roots, &Collateral::default(), NOW)?
+        .bind(&SESSION, spki)?
+        .without_policy(&Waivers::default())
 }
 
 /// Claims are read only from their one encoding.

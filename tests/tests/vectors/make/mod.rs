@@ -1,0 +1,59 @@
+//! Makes the vectors: what the simulated vendors sign, honest but for one thing each.
+//!
+//! Everything follows from seeds and from [`NOW`], signatures included, so the same bytes come out each time.
+
+mod azure;
+mod bundle;
+mod intel;
+mod nvidia;
+mod release;
+mod snp;
+
+use std::{path::Path, sync::LazyLock};
+
+use chrysalis_simulate::Amd;
+pub(crate) use chrysalis_tests::scene::NOW;
+
+use crate::vector::{Common, Tree, Vector, tree};
+
+/// The simulated AMD.
+pub(crate) static AMD: LazyLock<Amd> = LazyLock::new(|| vendor(0xA1));
+/// Of the same names, with other keys.
+pub(crate) static OTHER_AMD: LazyLock<Amd> = LazyLock::new(|| vendor(0xA2));
+
+fn vendor(seed: u8) -> Amd {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("seeded-amd-{seed:x}"));
+    Amd::open_or_seed(&folder, [seed; 32], NOW).expect("a vendor")
+}
+
+/// The whole tree.
+pub(crate) fn all() -> Tree {
+    let mut common = Common::new();
+    let mut vectors: Vec<Vector> = Vec::new();
+    for make in [
+        snp::vectors,
+        azure::vectors,
+        intel::vectors,
+        nvidia::vectors,
+        bundle::vectors,
+        release::vectors,
+    ] {
+        vectors.extend(make(&mut common));
+    }
+    tree(vectors, common)
+}
+
+/// PEM of certificates, one after the other.
+fn pem<'a>(certificates: impl IntoIterator<Item = &'a Vec<u8>>) -> String {
+    certificates.into_iter().map(|der| block(der)).collect()
+}
+
+fn block(der: &[u8]) -> String {
+    let text = data_encoding::BASE64.encode(der);
+    let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy);
+    let lines: Vec<_> = lines.collect();
+    format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        lines.join("\n")
+    )
+}

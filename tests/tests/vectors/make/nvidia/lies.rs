@@ -1,0 +1,149 @@
+//! Each thing that can be wrong with a GPU, its manifests or its OCSP answers, by itself.
+
+use chrysalis_attestation::Time;
+use chrysalis_simulate::{
+    Curve, Profile, Purpose, Signer,
+    nvidia::{Answer, CertificateStatus, Manifest, VBIOS, opaque},
+};
+
+use super::{LAST_MONTH, Lie, NONCE, REQUEST, RESPONSE_HEAD, answers, sign};
+use crate::{make::NOW, wishes::OPEN};
+
+/// The code that must come out, what is wrong, and the lie.
+#[rustfmt::skip]
+pub(super) const LIES: &[Lie] = &[
+    ("gpu_nonce_mismatch", "the GPU was asked something else", |it| it.nonce = [7; 32]),
+    ("gpu_evidence_kind", "the file is something else", |it| it.instead = Some(b"hello".to_vec())),
+    ("gpu_evidence_malformed", "a value of the JSON is no base64", |it| it.instead = Some(br#"[{"certificate":"*","evidence":"*"}]"#.to_vec())),
+    ("gpu_evidence_missing", "the JSON has no GPU", |it| it.instead = Some(b"[]".to_vec())),
+    ("gpu_report_malformed", "the report is of another SPDM version", |it| it.alter = |evidence, gpu| {
+        evidence.report[REQUEST] = 0x12;
+        sign(evidence, gpu);
+    }),
+    ("gpu_report_truncated", "the report lacks its last byte", |it| it.alter = |evidence, _| evidence.report.truncate(evidence.report.len() - 1)),
+    ("gpu_report_trailing", "a byte follows the report", |it| it.alter = |evidence, _| evidence.report.push(0)),
+    ("gpu_opaque_malformed", "the FWID is a byte short", |it| drop(it.gpu.opaque.insert(opaque::FWID, vec![0; 47]))),
+    ("gpu_opaque_duplicate", "the report has the driver's version twice", |it| {
+        // A kind that nobody reads, until it is renamed.
+        it.gpu.opaque.insert(0x1FF, b"550.90.07\0".to_vec());
+        it.alter = |evidence, gpu| {
+            let kind = [0xFF, 0x01, 10, 0];
+            let place = evidence.report.windows(4).position(|it| it == kind).expect("the field");
+            evidence.report[place..place + 2].copy_from_slice(&opaque::DRIVER_VERSION.to_le_bytes());
+            sign(evidence, gpu);
+        };
+    }),
+    ("gpu_opaque_missing", "the report does not tell the driver", |it| drop(it.gpu.opaque.remove(&opaque::DRIVER_VERSION))),
+    ("gpu_opaque_version", "the opaque data have a version that nobody knows", |it| drop(it.gpu.opaque.insert(34, vec![2, 0]))),
+    ("nvidia_certificate_malformed", "the leaf is no X.509", |it| it.alter = |evidence, _| evidence.chain[0] = vec![0x30, 0]),
+    ("nvidia_certificate_profile", "the leaf may issue certificates", |it| it.gpu.reissue_leaf(|leaf| leaf.purpose = Purpose::SignsAndIssues)),
+    ("nvidia_certificate_signature", "somebody of the same name issued the leaf", |it| {
+        let impostor = Signer::root(Curve::P384, &[9; 32], Profile::new("GH100 A01 GSP BROM", Purpose::Authority(None), NOW));
+        it.gpu.chain[0] = impostor.issue(it.gpu.chain[0].profile());
+    }),
+    ("nvidia_certificate_expired", "the leaf ended a second ago", |it| it.gpu.reissue_leaf(|leaf| leaf.not_after = Time(NOW.0 - 1))),
+    ("nvidia_certificate_not_yet_valid", "the leaf begins in a second", |it| it.gpu.reissue_leaf(|leaf| leaf.not_before = Time(NOW.0 + 1))),
+    ("gpu_chain_length", "the chain lacks its root", |it| it.alter = |evidence, _| drop(evidence.chain.pop())),
+    ("gpu_root_unknown", "the chain ends in a root of another name", |it| {
+        let root = Signer::root(Curve::P384, &[9; 32], Profile { organisation: "Nobody".to_owned(), ..Profile::root("Nobody") });
+        it.gpu.chain[4] = root;
+    }),
+    ("gpu_simulated_root_refused", "nobody named the simulated roots", |it| it.wishes = None),
+    ("gpu_architecture_unknown", "the chain is of a switch", |it| it.gpu.reissue_leaf(|leaf| "LS_10 A01 FSP FMC LF".clone_into(&mut leaf.common_name))),
+    ("ocsp_missing", "there is no answer about the provisioner", |it| drop(it.answers.remove(1))),
+    ("ocsp_malformed", "an answer is cut", |it| {
+        let mut der = it.answers[0].encode();
+        der.pop();
+        it.junk = Some(("ocsp", der));
+    }),
+    ("ocsp_unsuccessful", "the responder says: try later", |it| it.answers[0].response_status = 3),
+    ("ocsp_responder", "a responder of another authority answered", |it| it.answers[0].responder = it.gpu.chain[3].issue(Answer::responder_profile(NOW))),
+    ("ocsp_signature", "an answer was changed", |it| {
+        let mut der = it.answers.remove(0).encode();
+        *der.last_mut().expect("bytes") ^= 0;
+        let place = der.windows(15).position(|it| it == b"20261202060000Z").expect("its next update");
+        der[place + 3] = b'7';
+        it.junk = Some(("ocsp", der));
+    }),
+    ("ocsp_nonce_mismatch", "the answers repeat another nonce than they were asked with", |it| {
+        it.ocsp_nonce = Some([1; 32]);
+        it.want("revocation", "\"asked\"");
+        for answer in &mut it.answers {
+            answer.nonce = Some([2; 32]);
+        }
+    }),
+    ("ocsp_stapled_refused", "the policy wants answers to a nonce", |it| it.want("revocation", "\"asked\"")),
+    ("ocsp_expired", "an answer ended a second ago", |it| it.answers[0].next_update = Some(Time(NOW.0 - 1))),
+    ("ocsp_expired without-an-end", "an answer that does not say when it ends is older than an hour", |it| {
+        it.answers[0].this_update = Time(NOW.0 - 3601);
+        it.answers[0].next_update = None;
+    }),
+    ("ocsp_not_yet_valid", "an answer begins in a second", |it| it.answers[0].this_update = Time(NOW.0 + 1)),
+    ("ocsp_revoked", "the device's certificate is revoked", |it| it.answers[0].status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 1 }),
+    ("ocsp_hold", "the device's certificate is on hold", |it| it.answers[0].status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 6 }),
+    ("ocsp_unknown", "the responder does not know the device", |it| it.answers[0].status = CertificateStatus::Unknown),
+    ("gpu_report_signature", "a bit of a measurement is flipped", |it| it.alter = |evidence, _| evidence.report[REQUEST + RESPONSE_HEAD + 7] ^= 1),
+    ("gpu_fwid_missing", "the report does not tell its FWID", |it| drop(it.gpu.opaque.remove(&opaque::FWID))),
+    ("gpu_fwid_mismatch", "the report tells another FWID than its certificate", |it| drop(it.gpu.opaque.insert(opaque::FWID, vec![0; 48]))),
+    ("rim_missing", "there is no manifest of the driver", |it| drop(it.manifests.remove(0))),
+    ("rim_version_mismatch", "the manifest is of another driver", |it| it.manifest(0, |manifest| "550.90.08".clone_into(&mut manifest.version))),
+    ("rim_ambiguous", "there are two manifests of the driver", |it| {
+        let mut other = Manifest::driver();
+        other.active.remove(&35);
+        it.manifests.push(it.nvidia.sign_manifest(&other.document()));
+    }),
+    ("rim_xml", "a manifest has an entity of its own", |it| it.rewrite(|text| text.replacen("<SoftwareIdentity", "<!DOCTYPE a [<!ENTITY b \"c\">]><SoftwareIdentity", 1))),
+    ("rim_signature_profile", "a manifest's signature is by another algorithm", |it| it.rewrite(|text| text.replacen("#ecdsa-sha384", "#ecdsa-sha256", 1))),
+    ("rim_signature_profile wrapped", "content is hidden in a manifest's signature", |it| it.rewrite(|text| {
+        text.replacen("</ds:Signature>", "<ds:Object><ns0:Payload><ns0:Resource type=\"Measurement\"/></ns0:Payload></ds:Object></ds:Signature>", 1)
+    })),
+    ("rim_chain_length", "a manifest's chain lacks its intermediate", |it| {
+        it.nvidia.rim_chain.remove(1);
+        it.manifest(0, |_| ());
+    }),
+    ("rim_root_unknown", "a manifest's chain ends in a root of another name", |it| {
+        it.nvidia.rim_chain[3] = Signer::root(Curve::P384, &[9; 32], Profile { organisation: "Nobody".to_owned(), ..Profile::root("Nobody") });
+        it.manifest(0, |_| ());
+    }),
+    ("rim_digest", "a manifest's measurement was made to count", |it| it.rewrite(|text| text.replacen("active=\"False\"", "active=\"True\"", 1))),
+    ("rim_signature", "a manifest has the signature of another one", |it| {
+        let other = String::from_utf8(it.nvidia.sign_manifest(&Manifest::vbios().document())).expect("text");
+        let of = |text: &str| {
+            let (_, rest) = text.split_once("<ds:SignatureValue>").expect("a signature");
+            rest.split_once('<').expect("a signature").0.to_owned()
+        };
+        let text = String::from_utf8(it.manifests[0].clone()).expect("text");
+        it.manifests[0] = text.replace(&of(&text), &of(&other)).into_bytes();
+    }),
+    ("rim_content", "a signed manifest has an index that does not exist", |it| {
+        let document = Manifest::driver().document().replace("index=\"63\"", "index=\"64\"");
+        it.manifests[0] = it.nvidia.sign_manifest(&document);
+    }),
+    ("rim_product_mismatch", "a manifest is for another chip", |it| it.manifest(1, |manifest| "GB100".clone_into(&mut manifest.product))),
+    ("rim_duplicate_index", "a signed manifest has an index twice", |it| {
+        let document = Manifest::driver().document().replace("index=\"63\"", "index=\"62\"");
+        it.manifests[0] = it.nvidia.sign_manifest(&document);
+    }),
+    ("rim_index_conflict", "both manifests speak of index 2", |it| it.manifests[1] = it.nvidia.sign_manifest(&Manifest::new(VBIOS, &[2, 3, 4]).document())),
+    ("measurement_mismatch", "the GPU measured something else, as in developer mode", |it| _ = it.gpu.measurements.insert(2, [0xDE; 48])),
+    ("measurement_mismatch of-the-decoder", "the decoder is on, and its firmware is not the published one", |it| _ = it.gpu.measurements.insert(35, [0xDE; 48])),
+    ("gpu_driver_below_floor", "the policy wants a newer driver", |it| it.want("minimum_driver", "\"570.0.0\"")),
+    ("gpu_refused", "the policy lists another device", |it| it.want("devices", "[\"00\"]")),
+    ("gpu_switches_unchecked", "the GPU shares its memory over switches", |it| {
+        it.gpu.opaque.insert(opaque::FEATURE_FLAG, vec![2, 0]);
+        it.want("modes", "[\"protected_pcie\"]");
+    }),
+    ("gpu_count_mismatch", "the policy wants two GPUs", |it| it.want("count", "[2]")),
+    ("gpu_twice", "one GPU stands for two", |it| {
+        it.want("count", "[2]");
+        it.others = vec![it.gpu.evidence(&NONCE)];
+    }),
+    ("gpu_modes_differ", "the GPUs are in different modes", |it| {
+        it.want("count", "[2]");
+        it.want("modes", OPEN);
+        let mut second = it.nvidia.gpu(1);
+        second.opaque.insert(opaque::FEATURE_FLAG, vec![1, 0]);
+        it.others = vec![second.evidence(&NONCE)];
+        it.answers = answers(&it.nvidia.clone().with_gpus(2));
+    }),
+];

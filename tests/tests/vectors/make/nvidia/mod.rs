@@ -1,0 +1,291 @@
+//! Reports of a simulated NVIDIA's GPUs, beside manifests and OCSP answers.
+
+mod lies;
+
+use std::sync::LazyLock;
+
+use chrysalis_attestation::{Time, digest::sha256, nvidia::GpuEvidence};
+use chrysalis_simulate::{
+    Nvidia,
+    nvidia::{Answer, CertificateStatus, DRIVER, Gpu, Manifest, VBIOS, opaque},
+};
+use serde_json::json;
+
+use super::{NOW, pem};
+use crate::{
+    vector::{Common, Vector},
+    wishes::{OPEN, Wishes},
+};
+
+const KIND: &str = "nvidia";
+const NONCE: [u8; 32] = [0x42; 32];
+/// Of an SPDM 1.1 report: the request, and what precedes the measurements in the response.
+const REQUEST: usize = 37;
+const RESPONSE_HEAD: usize = 8;
+const SIGNATURE: usize = 96;
+/// 2026-11-01 00:00 UTC
+const LAST_MONTH: Time = Time(1_793_491_200);
+
+static HONEST: LazyLock<Scene> = LazyLock::new(|| Scene::seeded(0xC1));
+
+/// A GPU and all that it is held against. Honest until one thing is changed.
+#[derive(Clone)]
+struct Scene {
+    nvidia: Nvidia,
+    gpu: Gpu,
+    /// What it was asked.
+    nonce: [u8; 32],
+    /// Other GPUs of the machine.
+    others: Vec<GpuEvidence>,
+    manifests: Vec<Vec<u8>>,
+    /// About the identity, the provisioner, the family; the manifests' signer, intermediate, authority.
+    answers: Vec<Answer>,
+    wishes: Option<Wishes>,
+    without: Vec<&'static str>,
+    /// What somebody does to the evidence.
+    alter: fn(&mut GpuEvidence, &Gpu),
+    /// What stands in the place of the evidence.
+    instead: Option<Vec<u8>>,
+    /// What stands in the place of a manifest or an answer.
+    junk: Option<(&'static str, Vec<u8>)>,
+    /// What an OCSP answer was asked with.
+    ocsp_nonce: Option<[u8; 32]>,
+}
+
+type Lie = (&'static str, &'static str, fn(&mut Scene));
+
+impl Scene {
+    fn honest() -> Self {
+        HONEST.clone()
+    }
+
+    fn seeded(seed: u8) -> Self {
+        let nvidia = Nvidia::from_seed(&[seed; 32], NOW);
+        Self {
+            gpu: nvidia.gpu(0),
+            nonce: NONCE,
+            others: Vec::new(),
+            manifests: nvidia.rims(),
+            answers: answers(&nvidia),
+            wishes: Some(wishes(&nvidia)),
+            without: Vec::new(),
+            alter: |_, _| (),
+            instead: None,
+            junk: None,
+            ocsp_nonce: None,
+            nvidia,
+        }
+    }
+
+    fn want(&mut self, key: &str, value: &str) {
+        let wishes = self.wishes.as_mut().expect("wishes");
+        wishes.set("gpu", key, value);
+    }
+
+    /// Issues a manifest anew.
+    fn manifest(&mut self, place: usize, change: impl FnOnce(&mut Manifest)) {
+        let mut manifest = [Manifest::driver(), Manifest::vbios()][place].clone();
+        change(&mut manifest);
+        self.manifests[place] = self.nvidia.sign_manifest(&manifest.document());
+    }
+
+    /// Changes the driver's manifest after it was signed.
+    fn rewrite(&mut self, change: impl FnOnce(&str) -> String) {
+        let text = str::from_utf8(&self.manifests[0]).expect("text");
+        let changed = change(text);
+        assert_ne!(changed, text, "nothing was changed");
+        self.manifests[0] = changed.into_bytes();
+    }
+
+    fn evidence(&self) -> GpuEvidence {
+        let mut evidence = self.gpu.evidence(&self.nonce);
+        (self.alter)(&mut evidence, &self.gpu);
+        evidence
+    }
+
+    fn complete(self, vector: Vector) -> Vector {
+        let evidence = self.evidence();
+        let mut vector = vector.with("nonce", hex::encode(NONCE));
+        vector = match self.instead {
+            Some(bytes) if bytes.first() == Some(&b'[') => {
+                vector.file("report", "evidence.json", bytes)
+            }
+            Some(bytes) => vector.file("report", "report.bin", bytes).file(
+                "chain",
+                "chain.pem",
+                pem(&evidence.chain),
+            ),
+            None if self.others.is_empty() => vector
+                .file("report", "report.bin", evidence.report)
+                .file("chain", "chain.pem", pem(&evidence.chain)),
+            None => {
+                let all = [vec![evidence], self.others].concat();
+                vector.file("report", "evidence.json", sdk_json(&all))
+            }
+        };
+        for (name, manifest) in ["driver.xml", "vbios.xml", "third.xml"]
+            .iter()
+            .zip(self.manifests)
+        {
+            vector = vector.one_of("rim", name, manifest);
+        }
+        if let Some((key, bytes)) = self.junk {
+            vector = vector.one_of(key, "changed.der", bytes);
+        }
+        for (place, answer) in self.answers.iter().enumerate() {
+            vector = vector.one_of("ocsp", &format!("answer-{place}.der"), answer.encode());
+        }
+        if !self.without.is_empty() {
+            vector = vector.with("without", json!(self.without));
+        }
+        vector = vector.with_some("ocsp_nonce", self.ocsp_nonce.map(hex::encode));
+        match self.wishes {
+            Some(wishes) => vector.file("policy", "policy.toml", wishes.text()),
+            None => vector,
+        }
+    }
+}
+
+/// Signs a report again that was changed.
+fn sign(evidence: &mut GpuEvidence, gpu: &Gpu) {
+    let unsigned = evidence.report.len() - SIGNATURE;
+    evidence.report.truncate(unsigned);
+    let signature = gpu.chain[0].sign_fixed(&evidence.report);
+    evidence.report.extend(signature);
+}
+
+/// Good answers about every certificate that may be revoked, brought along.
+fn answers(nvidia: &Nvidia) -> Vec<Answer> {
+    let pairs = nvidia.revocable();
+    let pairs = pairs.iter();
+    pairs
+        .map(|(subject, issuer)| Answer::good(subject, issuer, NOW, None))
+        .collect()
+}
+
+/// As NVIDIA's attestation SDK keeps evidence.
+fn sdk_json(gpus: &[GpuEvidence]) -> String {
+    let base64 = |bytes: &[u8]| data_encoding::BASE64.encode(bytes);
+    let list: Vec<_> = gpus
+        .iter()
+        .map(|gpu| {
+            let (certificate, evidence) = (base64(pem(&gpu.chain).as_bytes()), base64(&gpu.report));
+            format!(r#"{{"certificate":"{certificate}","evidence":"{evidence}"}}"#)
+        })
+        .collect();
+    format!("[{}]\n", list.join(",\n"))
+}
+
+/// A policy for exactly the honest GPU.
+fn wishes(nvidia: &Nvidia) -> Wishes {
+    let mut wishes = Wishes::default();
+    wishes.set("gpu", "count", "[1]");
+    wishes.set("gpu", "minimum_driver", format!("\"{DRIVER}\""));
+    wishes.set("gpu", "revocation", "\"stapled\"");
+    let roots = [nvidia.device_root(), nvidia.rim_root()];
+    wishes.simulated(&roots.map(|root| sha256(&[root])));
+    wishes
+}
+
+pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
+    let honest = Scene::honest();
+    let evidence = honest.evidence();
+    let mut share =
+        |name: &str, bytes: Vec<u8>| drop(common.insert(format!("nvidia/{name}"), bytes));
+    share("report.bin", evidence.report.clone());
+    share("chain.pem", pem(&evidence.chain).into());
+    for (name, manifest) in ["driver.xml", "vbios.xml"].iter().zip(&honest.manifests) {
+        share(name, manifest.clone());
+    }
+    let known = [
+        "identity",
+        "provisioner",
+        "family",
+        "rim-signer",
+        "rim-intermediate",
+        "rim-authority",
+    ];
+    for (name, answer) in known.iter().zip(&honest.answers) {
+        share(&format!("ocsp-{name}.der"), answer.encode());
+    }
+    share("policy.toml", wishes(&honest.nvidia).text().into());
+
+    let mut vectors = accepted();
+    for (code, shows, lie) in lies::LIES {
+        let mut scene = Scene::honest();
+        lie(&mut scene);
+        vectors.push(scene.complete(Vector::rejected(KIND, code, shows, NOW)));
+    }
+    for (code, shows, key, zeros) in [
+        (
+            "gpu_evidence_too_large",
+            "the evidence has a byte too many",
+            "report",
+            512 * 1024 + 1,
+        ),
+        (
+            "rim_too_large",
+            "a manifest has a byte too many",
+            "rim",
+            64 * 1024 + 1,
+        ),
+    ] {
+        let vector = Scene::honest().complete(Vector::rejected(KIND, code, shows, NOW));
+        vectors.push(vector.zeros(key, zeros));
+    }
+    vectors
+}
+
+fn accepted() -> Vec<Vector> {
+    let claims = json!({
+        "nonce": hex::encode(NONCE), "driver": DRIVER, "vbios": VBIOS, "status": "good",
+        "model": "GH100 A01 GSP BROM",
+    });
+    let accepted = |name, shows, claims, scene: Scene| {
+        scene.complete(Vector::accepted(
+            KIND,
+            name,
+            shows,
+            NOW,
+            ("trusted", claims),
+        ))
+    };
+    let mut two = Scene::honest();
+    two.want("count", "[2]");
+    two.others = vec![two.nvidia.gpu(1).evidence(&NONCE)];
+    two.answers = answers(&two.nvidia.clone().with_gpus(2));
+    let mut held = Scene::honest();
+    held.want("hold", OPEN);
+    held.answers[0].status = CertificateStatus::Revoked {
+        since: LAST_MONTH,
+        reason: 6,
+    };
+    let mut decoder = Scene::honest();
+    decoder.gpu.opaque.insert(opaque::NVDEC0_STATUS, vec![0x55]);
+    decoder.gpu.measurements.insert(35, [0xDE; 48]);
+    let mut bare = Scene::honest();
+    bare.answers.clear();
+    bare.without = vec!["ocsp"];
+    vec![
+        accepted("honest", "nobody lies", claims.clone(), Scene::honest()),
+        accepted("two-gpus", "two GPUs of one machine", claims.clone(), two),
+        accepted(
+            "hold-accepted",
+            "a certificate is on hold, which the policy accepts",
+            json!({"status": "on_hold"}),
+            held,
+        ),
+        accepted(
+            "decoder-off",
+            "the decoder is off, so its index does not count",
+            claims,
+            decoder,
+        ),
+        accepted(
+            "without-ocsp",
+            "nobody asked whether a certificate is revoked",
+            json!({"status": "not_checked"}),
+            bare,
+        ),
+    ]
+}

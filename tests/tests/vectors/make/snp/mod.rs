@@ -1,0 +1,178 @@
+//! Reports of a simulated Genoa, beside their certificates.
+
+mod lies;
+
+use chrysalis_attestation::{
+    binding::host_data,
+    snp::{bits::PlatformInfo, report::Report, tcb::Tcb},
+};
+use chrysalis_simulate::{Amd, CrlProfile, Launch, TCB, VcekProfile};
+use chrysalis_tests::scene::{CONFIGURATION, LAUNCH_DIGEST};
+use serde_json::json;
+
+use super::{AMD, NOW};
+use crate::{
+    vector::{Common, Vector},
+    wishes::{Wishes, list},
+};
+
+const KIND: &str = "snp";
+/// What the guest was asked to put into its report.
+const ASKED: [u8; 64] = [0x5A; 64];
+/// The certificates, as they stand in a scene.
+const VCEK: usize = 0;
+const ASK: usize = 1;
+const ARK: usize = 2;
+const NAMES: [&str; 3] = ["vcek.der", "ask.der", "ark.der"];
+
+/// A report and all that it is held against. Honest until one thing is changed.
+pub(super) struct Scene {
+    /// Who signs the report.
+    amd: &'static Amd,
+    report: Report,
+    /// VCEK, ASK, ARK, and whatever else.
+    certificates: Vec<(&'static str, Vec<u8>)>,
+    lists: Vec<Vec<u8>>,
+    pub(super) wishes: Option<Wishes>,
+    asked: Option<[u8; 64]>,
+    /// What somebody does to the report once it is signed.
+    alter: fn(&mut Vec<u8>),
+}
+
+type Lie = (&'static str, &'static str, fn(&mut Scene));
+
+const AMDS_NAME: &str = "Advanced Micro Devices";
+
+impl Scene {
+    pub(super) fn honest() -> Self {
+        let launch = Launch::new(LAUNCH_DIGEST, host_data(CONFIGURATION), [0x1D; 32]);
+        let endorsements = AMD.endorsements();
+        Self {
+            amd: &AMD,
+            report: AMD.report(&launch, ASKED),
+            certificates: NAMES.into_iter().zip(endorsements.certificates).collect(),
+            lists: endorsements.crls,
+            wishes: Some(wishes()),
+            asked: Some(ASKED),
+            alter: |_| (),
+        }
+    }
+
+    /// Issues the VCEK's certificate anew.
+    fn vcek(&mut self, change: impl FnOnce(&mut VcekProfile)) {
+        let mut profile = AMD.vcek_profile(NOW);
+        change(&mut profile);
+        self.certificates[VCEK].1 = AMD.issue_vcek(&profile).expect("a certificate");
+    }
+
+    fn list(&mut self, profile: &CrlProfile) {
+        self.lists = vec![AMD.issue_crl(profile).expect("a list")];
+    }
+
+    fn platform(&mut self, change: impl FnOnce(u64) -> u64) {
+        self.report.platform_info = PlatformInfo(change(self.report.platform_info.0));
+    }
+
+    fn wish(&mut self, change: impl FnOnce(&mut Wishes)) {
+        self.wishes.as_mut().map(change);
+    }
+
+    fn want(&mut self, key: &str, value: impl Into<String>) {
+        self.wish(|wishes| wishes.set("snp", key, value));
+    }
+
+    /// The report as it arrives.
+    fn report(&self) -> Vec<u8> {
+        let mut report = self.amd.sign(&self.report).to_vec();
+        (self.alter)(&mut report);
+        report
+    }
+
+    /// Adds everything but the report.
+    pub(super) fn around(self, vector: Vector) -> Vector {
+        let mut vector = vector.with_some("report_data", self.asked.map(hex::encode));
+        for (name, der) in self.certificates {
+            vector = vector.one_of("cert", name, der);
+        }
+        for (place, list) in self.lists.into_iter().enumerate() {
+            let name = if place == 0 {
+                "crl.der"
+            } else {
+                "crl-stale.der"
+            };
+            vector = vector.one_of("crl", name, list);
+        }
+        match self.wishes {
+            Some(wishes) => vector.file("policy", "policy.toml", wishes.text()),
+            None => vector,
+        }
+    }
+
+    /// Without anybody asking: what Azure's paravisor puts in is not for a guest to choose.
+    pub(super) fn of_nobody(mut self) -> Self {
+        self.asked = None;
+        self
+    }
+}
+
+/// A policy for exactly the honest guest.
+pub(super) fn wishes() -> Wishes {
+    let mut wishes = Wishes::default();
+    wishes.set("snp", "launch_digest", list(&[LAUNCH_DIGEST]));
+    let Tcb {
+        bootloader,
+        tee,
+        snp,
+        microcode,
+        ..
+    } = TCB;
+    let floor = format!(
+        "{{ bootloader = {bootloader}, tee = {tee}, snp = {snp}, microcode = {microcode} }}"
+    );
+    wishes.set("snp", "minimum_tcb", floor);
+    wishes.set("configuration", "sha256", list(&[host_data(CONFIGURATION)]));
+    wishes.simulated(&[AMD.root_sha256()]);
+    wishes
+}
+
+fn pose(vcek: &mut VcekProfile) {
+    AMDS_NAME.clone_into(&mut vcek.organisation);
+    AMDS_NAME.clone_into(&mut vcek.issuer_organisation);
+}
+
+/// A VCEK's head, which points behind the end, and the closing one.
+fn cut_table() -> Vec<u8> {
+    let vcek = 0x63da_758d_e664_4564_adc5_f4b9_3be8_accd_u128;
+    let mut table = vcek.to_be_bytes().to_vec();
+    table.extend(48_u32.to_le_bytes());
+    table.extend(1000_u32.to_le_bytes());
+    table.resize(48, 0);
+    table
+}
+
+pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
+    let honest = Scene::honest();
+    for (name, der) in &honest.certificates {
+        common.insert(format!("snp/{name}"), der.clone());
+    }
+    common.insert("snp/crl.der".to_owned(), honest.lists.concat());
+    common.insert("snp/report.bin".to_owned(), honest.report());
+    common.insert("snp/policy.toml".to_owned(), wishes().text().into());
+    let claims = json!({
+        "product": "genoa", "version": 5, "status": "not_revoked", "vmpl": 0,
+        "measurement": hex::encode(LAUNCH_DIGEST), "report_data": hex::encode(ASKED),
+        "host_data": hex::encode(host_data(CONFIGURATION)), "tcb": hex::encode(TCB.encode().0),
+    });
+    let shows = "nobody lies";
+    let vector = Vector::accepted(KIND, "honest", shows, NOW, ("trusted", claims));
+    let vector = vector.file("report", "report.bin", honest.report());
+    let mut vectors = vec![honest.around(vector)];
+    for (code, shows, lie) in lies::LIES {
+        let mut scene = Scene::honest();
+        lie(&mut scene);
+        let vector = Vector::rejected(KIND, code, shows, NOW);
+        let vector = vector.file("report", "report.bin", scene.report());
+        vectors.push(scene.around(vector));
+    }
+    vectors
+}
