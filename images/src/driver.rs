@@ -68,7 +68,11 @@ pub fn build(recipe: &DriverRecipe, sources: &Sources<'_>) -> Result<Driver, Err
             path: path.into(),
         };
         // Libraries and the loader alike: what is mapped to be executed needs no more than to be read.
-        let mode = if file.to.starts_with("lib64/") { 0o755 } else { 0o644 };
+        let mode = if file.to.starts_with("lib64/") {
+            0o755
+        } else {
+            0o644
+        };
         disk.add(&file.to, mode, bytes.to_vec(), origin)?;
         inputs.insert(input.name.clone(), input.clone());
     }
@@ -81,7 +85,12 @@ pub fn build(recipe: &DriverRecipe, sources: &Sources<'_>) -> Result<Driver, Err
             name: source.name.clone(),
             path: recipe.source.path.clone(),
         };
-        disk.add(&format!("modules/{number:02}-{name}.ko"), 0o644, bytes, origin)?;
+        disk.add(
+            &format!("modules/{number:02}-{name}.ko"),
+            0o644,
+            bytes,
+            origin,
+        )?;
     }
     let (bytes, word) = verified(squashfs::encode(&disk.archive)?);
     Ok(Driver {

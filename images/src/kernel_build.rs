@@ -131,7 +131,10 @@ mod tests {
     fn corrects_the_one_place() {
         let text = corrected(&recipe("call(x)"), "a.c", b"int y = call(x);").unwrap();
         assert_eq!(text.unwrap(), b"int y = call(x, 0);");
-        assert_eq!(corrected(&recipe("call(x)"), "b.c", b"call(x)").unwrap(), None);
+        assert_eq!(
+            corrected(&recipe("call(x)"), "b.c", b"call(x)").unwrap(),
+            None
+        );
     }
 
     #[test]
