@@ -99,7 +99,8 @@ fn load_modules(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The modules in a folder, in loading order.
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .collect::<io::Result<Vec<_>>>()?;
@@ -108,7 +109,8 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn load_module(file: &Path) -> Result<(), Errno> {
+/// Loads one module.
+pub(crate) fn load_module(file: &Path) -> Result<(), Errno> {
     let module =
         File::open(file).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     finit_module(module, c"", 0)

@@ -12,6 +12,7 @@ mod boot;
 mod configuration;
 mod console;
 mod device_mapper;
+mod driver;
 mod engine;
 mod failure;
 mod gpu;
@@ -56,6 +57,8 @@ async fn run() -> Result<(), Failure> {
 /// From the first instruction to the last client.
 async fn tell_story(booted: Booted) -> Result<(), Failure> {
     booted
+        .load_driver()
+        .await?
         .accept_configuration()
         .await?
         .open_weights()

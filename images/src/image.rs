@@ -9,9 +9,10 @@ use crate::{
     Error,
     binaries::Binaries,
     cpio::Archive,
+    driver::{self, Sources},
     fetch::Fetcher,
     folder::Folder,
-    lock::{Kind, Lock},
+    lock::{Input, Kind, Lock},
     manifest::{self, File, Manifest, Origin},
     modules::Modules,
     package::Deb,
@@ -66,6 +67,18 @@ pub fn build(
         None => None,
     };
     let modules = Modules::of(deb(&recipe.kernel)).resolve(&recipe.modules)?;
+    let driver = match &recipe.driver {
+        Some(driver) => Some(driver::build(
+            driver,
+            &Sources {
+                lock: &lock,
+                lock_path: &lock_path,
+                fetcher,
+                kernel: kernel_path.trim_start_matches("boot/vmlinuz-"),
+            },
+        )?),
+        None => None,
+    };
     let binaries = binaries(&recipe.binary)?;
 
     let mut archive = Archive::default();
@@ -85,7 +98,9 @@ pub fn build(
     }
     let initrd = archive.encode()?;
 
-    let simulated = format!("{}{SIMULATED}", recipe.commandline);
+    let word = driver.as_ref().map_or("", |driver| &driver.word);
+    let hardware = format!("{}{word}", recipe.commandline);
+    let simulated = format!("{hardware}{SIMULATED}");
     let line = || Origin::Recipe {
         key: "commandline".into(),
     };
@@ -97,7 +112,7 @@ pub fn build(
             firmware,
             from_input(&recipe.firmware, firmware_path),
         ),
-        ("cmdline", recipe.commandline.as_bytes(), line()),
+        ("cmdline", hardware.as_bytes(), line()),
         ("cmdline-simulated", simulated.as_bytes(), line()),
     ];
     if let Some((bytes, origin)) = &tdx {
@@ -112,11 +127,20 @@ pub fn build(
         }
         files.push(file);
     }
+    let mut pins: Vec<Input> = inputs.into_values().map(|(pin, _)| pin).collect();
+    if let Some(driver) = driver {
+        folder.write(driver::DISK, &driver.bytes)?;
+        let mut file = File::of(driver::DISK, &driver.bytes, Origin::Contents);
+        file.contents = driver.contents;
+        files.push(file);
+        pins.extend(driver.inputs);
+        pins.sort_by(|left, right| left.name.cmp(&right.name));
+    }
     let manifest = Manifest {
         format: manifest::FORMAT,
         name: recipe.name,
         version: env!("CARGO_PKG_VERSION").into(),
-        inputs: inputs.into_values().map(|(pin, _)| pin).collect(),
+        inputs: pins,
         toolchain: binaries.toolchain(),
         files,
     };

@@ -8,12 +8,15 @@
 
 pub mod apt;
 pub mod binaries;
+pub mod build_root;
 pub mod cpio;
 pub mod digest;
+pub mod driver;
 pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod image;
+pub mod kernel_build;
 pub mod lock;
 pub mod manifest;
 pub mod modules;
@@ -21,6 +24,7 @@ pub mod package;
 pub mod progress;
 pub mod recipe;
 pub mod refresh;
+pub mod squashfs;
 pub mod variables;
 pub mod verity;
 pub mod weights;

@@ -70,12 +70,19 @@ pub enum Origin {
         /// Its version.
         version: String,
     },
+    /// A kernel module, compiled from a pinned input for the pinned kernel, in a root of pinned inputs.
+    Module {
+        /// The input's name.
+        name: String,
+        /// The folder in it.
+        path: String,
+    },
     /// Handed in by the user, who alone knows what it is.
     Given {
         /// The cargo package that it stands for.
         package: String,
     },
-    /// A line of the recipe.
+    /// A line of the recipe; with the word that binds the driver's disk, where there is one.
     Recipe {
         /// Its key.
         key: String,

@@ -66,13 +66,42 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
+/// Unpacks a Debian package into a folder, links and all. Runs none of its scripts.
+pub fn unpack_into(input: &str, path: &Path, folder: &Path) -> Result<(), Error> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let unpacked = data_of(&bytes, |data| {
+        let mut archive = tar::Archive::new(data.take(MAX_UNPACKED));
+        archive
+            .unpack(folder)
+            .map_err(|error| format!("{error}: {}", cause(&error)))
+    });
+    unpacked.map_err(|problem| Error::BadPackage {
+        input: input.into(),
+        problem,
+    })
+}
+
+/// What an error of the tar library keeps behind its words.
+fn cause(error: &std::io::Error) -> String {
+    let inner = error.get_ref().and_then(std::error::Error::source);
+    inner.map(ToString::to_string).unwrap_or_default()
+}
+
 fn unpack(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    data_of(bytes, untar)
+}
+
+/// Hands over the archive of a package's files.
+fn data_of<T>(
+    bytes: &[u8],
+    take: impl FnOnce(&mut dyn Read) -> Result<T, String>,
+) -> Result<T, String> {
     let mut archive = ar::Archive::new(bytes);
     while let Some(entry) = archive.next_entry() {
-        let entry = entry.map_err(|error| error.to_string())?;
+        let mut entry = entry.map_err(|error| error.to_string())?;
         match entry.header().identifier() {
-            b"data.tar.xz" => return untar(XzDecoder::new(entry)),
-            b"data.tar" => return untar(entry),
+            b"data.tar.xz" => return take(&mut XzDecoder::new(entry)),
+            b"data.tar" => return take(&mut entry),
             other if other.starts_with(b"data.tar") => {
                 return Err(format!(
                     "{} is of a compression this program lacks",
@@ -85,7 +114,7 @@ fn unpack(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     Err("it has no data.tar".into())
 }
 
-fn untar(reader: impl Read) -> Result<BTreeMap<String, Vec<u8>>, String> {
+fn untar(reader: &mut dyn Read) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut files = BTreeMap::new();
     // One byte more than allowed, to tell an archive at the limit from one cut off by it.
     let mut archive = tar::Archive::new(reader.take(MAX_UNPACKED + 1));

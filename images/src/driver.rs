@@ -1,0 +1,171 @@
+//! The disk of a GPU's driver: kernel modules, firmware and the user space that goes with them, on a read-only file system
+//! with its dm-verity tree behind it. The tree's root stands on the command line, so the launch digest counts every byte
+//! of the disk, and the host that brings it can change none.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Error,
+    build_root::BuildRoot,
+    cpio::Archive,
+    fetch::Fetcher,
+    kernel_build,
+    lock::{Input, Kind, Lock},
+    manifest::{File, Origin},
+    modules,
+    package::Deb,
+    progress,
+    recipe::DriverRecipe,
+    squashfs,
+    verity::{self, BLOCK},
+};
+
+/// The disk, in an image folder.
+pub const DISK: &str = "driver.img";
+
+/// A disk that was made.
+pub struct Driver {
+    /// Its bytes: the file system in whole blocks, then the tree.
+    pub bytes: Vec<u8>,
+    /// What the command line says of it: ` driver=BLOCKS:ROOT`.
+    pub word: String,
+    /// The files on it.
+    pub contents: Vec<File>,
+    /// The pins of the inputs that it took, tools among them.
+    pub inputs: Vec<Input>,
+}
+
+/// Where things come from.
+pub struct Sources<'image> {
+    /// The lock beside the recipe.
+    pub lock: &'image Lock,
+    /// Its path, for messages.
+    pub lock_path: &'image std::path::Path,
+    /// Brings the inputs.
+    pub fetcher: &'image Fetcher,
+    /// The release of the image's kernel, such as `6.12.107+deb13-cloud-amd64`.
+    pub kernel: &'image str,
+}
+
+/// Makes the disk of a recipe.
+pub fn build(recipe: &DriverRecipe, sources: &Sources<'_>) -> Result<Driver, Error> {
+    let pin = |name: &str| sources.lock.input(name, Kind::Deb, sources.lock_path);
+    let source = pin(&recipe.source.input)?;
+    let tools = recipe.source.root.iter().map(|name| pin(name));
+    let tools = tools.collect::<Result<Vec<_>, _>>()?;
+    let mut inputs = BTreeMap::new();
+    for input in tools.iter().copied().chain([source]) {
+        inputs.insert(input.name.clone(), input.clone());
+    }
+    // Every file first: a missing one is told before minutes of compiling.
+    let mut disk = Contents::default();
+    for file in &recipe.file {
+        let input = pin(&file.input)?;
+        let deb = read(input, sources.fetcher)?;
+        let (path, bytes) = deb.only(&file.from)?;
+        let origin = Origin::Input {
+            name: input.name.clone(),
+            path: path.into(),
+        };
+        // Libraries and the loader alike: what is mapped to be executed needs no more than to be read.
+        let mode = if file.to.starts_with("lib64/") {
+            0o755
+        } else {
+            0o644
+        };
+        disk.add(&file.to, mode, bytes.to_vec(), origin)?;
+        inputs.insert(input.name.clone(), input.clone());
+    }
+    let root = BuildRoot::of(&tools, sources.fetcher)?;
+    let deb = read(source, sources.fetcher)?;
+    let built = kernel_build::build(recipe, &deb, &root, &sources.fetcher.cache)?;
+    for (number, (name, bytes)) in recipe.modules.iter().zip(built).enumerate() {
+        check_kernel(name, &bytes, sources.kernel)?;
+        let origin = Origin::Module {
+            name: source.name.clone(),
+            path: recipe.source.path.clone(),
+        };
+        disk.add(
+            &format!("modules/{number:02}-{name}.ko"),
+            0o644,
+            bytes,
+            origin,
+        )?;
+    }
+    let (bytes, word) = verified(squashfs::encode(&disk.archive)?);
+    Ok(Driver {
+        bytes,
+        word,
+        contents: disk.files,
+        inputs: inputs.into_values().collect(),
+    })
+}
+
+fn read(input: &Input, fetcher: &Fetcher) -> Result<Deb, Error> {
+    let path = fetcher.fetch(input)?;
+    let what = format!("unpacking {} {}", input.package, input.version);
+    progress::during(&what, String::new, || Deb::read(&input.name, &path))
+}
+
+#[derive(Default)]
+struct Contents {
+    archive: Archive,
+    files: Vec<File>,
+}
+
+impl Contents {
+    fn add(&mut self, path: &str, mode: u32, bytes: Vec<u8>, origin: Origin) -> Result<(), Error> {
+        let mut file = File::of(path, &bytes, origin);
+        file.mode = Some(format!("{mode:04o}"));
+        self.files.push(file);
+        self.archive.file(path, mode, bytes)
+    }
+}
+
+/// `vermagic` starts with the release; a kernel of another one refuses the module, and only once it runs.
+fn check_kernel(module: &str, bytes: &[u8], kernel: &str) -> Result<(), Error> {
+    let magic = modules::info(bytes, "vermagic=").unwrap_or_default();
+    let built = magic.split(' ').next().unwrap_or_default();
+    if built == kernel {
+        return Ok(());
+    }
+    Err(Error::WrongKernel {
+        module: module.into(),
+        built: built.into(),
+        kernel: kernel.into(),
+    })
+}
+
+/// Pads a file system to whole blocks and puts its tree behind it; the word that binds both.
+fn verified(mut disk: Vec<u8>) -> (Vec<u8>, String) {
+    disk.resize(disk.len().next_multiple_of(BLOCK), 0);
+    let mut builder = verity::Builder::unsalted();
+    let (blocks, _) = disk.as_chunks::<BLOCK>();
+    for block in blocks {
+        builder.block(block);
+    }
+    let count = blocks.len();
+    let tree = builder.finish();
+    disk.extend_from_slice(&tree.bytes);
+    (disk, format!(" driver={count}:{}", tree.root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_counts_the_blocks_before_the_tree() {
+        let (disk, word) = verified(vec![7; BLOCK + 1]);
+        assert_eq!(disk.len(), 3 * BLOCK);
+        assert!(word.starts_with(" driver=2:"), "{word}");
+        let (_, other) = verified(vec![8; BLOCK + 1]);
+        assert_ne!(word, other);
+    }
+
+    #[test]
+    fn refuses_a_module_for_another_kernel() {
+        let error = check_kernel("nvidia", b"no module", "6.12").unwrap_err();
+        assert!(matches!(error, Error::WrongKernel { module, .. } if module == "nvidia"));
+    }
+}
