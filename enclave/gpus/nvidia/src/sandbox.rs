@@ -147,6 +147,9 @@ const LIBRARIES: &[&str] = &[
 /// Where the kernel says what there is.
 const READABLE: &[&str] = &["/proc", "/sys", "/dev/null", "/dev/zero", "/dev/urandom"];
 
+/// Where CUDA writes the names of its threads, and gives up if it may not.
+const THREADS: &str = "/proc/self/task";
+
 /// Puts up all walls. Before any thread is made: threads inherit them.
 pub(crate) fn shut() -> anyhow::Result<()> {
     become_worker().context("the user could not be changed")?;
@@ -226,6 +229,8 @@ fn close_files() -> anyhow::Result<()> {
     };
     let mut places = named(LIBRARIES, read | AccessFs::Execute);
     places.extend(named(READABLE, read));
+    let name = AccessFs::WriteFile | AccessFs::Truncate;
+    places.push((THREADS.into(), read | name));
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
     places.extend(devices.map(|path| (path, device | AccessFs::ReadDir)));
     for (path, access) in places {
