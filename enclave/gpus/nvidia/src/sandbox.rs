@@ -7,6 +7,7 @@
 //! mounts, modules, namespaces, the network.
 
 use anyhow::Context;
+use chrysalis_wire::gpu::WORKER;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
@@ -23,9 +24,6 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
 };
-
-/// The worker's user and group: nobody else's, not even the engine's. The enclave gives it the GPUs' devices.
-const WORKER: u32 = 65533;
 
 /// Calls that are needed, with any arguments.
 const ALLOWED: &[libc::c_long] = &[
