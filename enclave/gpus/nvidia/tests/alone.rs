@@ -14,20 +14,20 @@ use chrysalis_wire::{
 use rustix::process::geteuid;
 
 fn start() -> (Child, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (ours, theirs) = UnixStream::pair().expect("a socket pair");
     let worker = Command::new(env!("CARGO_BIN_EXE_chrysalis-gpu-nvidia"))
         .env_clear()
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
+        .expect("the worker starts");
     (worker, ours)
 }
 
 fn ask(enclave: &mut UnixStream, question: &ToGpus) -> FromGpus {
-    frame::write(enclave, question).unwrap();
-    frame::read(enclave).unwrap()
+    frame::write(enclave, question).expect("the worker listens");
+    frame::read(enclave).expect("the worker answers")
 }
 
 /// Whether this machine lacks the library, as machines that build this usually do.
