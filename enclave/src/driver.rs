@@ -13,6 +13,7 @@ use rustix::{
 
 use crate::{
     boot::{Booted, DEVICE_PATIENCE, Ground},
+    console::since_boot_ms,
     device_mapper::{self, VerityTable},
     failure::Failure,
     machine::{self, Machine},
@@ -61,12 +62,14 @@ impl Disk {
 /// An enclave whose kernel has all the code that it will ever have.
 pub(crate) struct Locked {
     pub(crate) ground: Arc<Ground>,
+    /// As [`Booted::untold`], with the driver's.
+    pub(crate) untold: Vec<(&'static str, u64)>,
 }
 
 impl Booted {
     /// Loads the driver, if the image has one, and locks the kernel.
-    pub(crate) async fn load_driver(self) -> Result<Locked, Failure> {
-        let ground = self.ground;
+    pub(crate) fn load_driver(self) -> Result<Locked, Failure> {
+        let Self { ground, mut untold } = self;
         match (&ground.words.driver, ground.machine) {
             // The kernel of such an image was locked by its command line.
             (None, _) => {}
@@ -80,10 +83,10 @@ impl Booted {
                 load_modules()?;
                 make_nodes()?;
                 lock_kernel()?;
-                ground.progress.passed("driver loaded, kernel locked").await;
+                untold.push(("driver loaded, kernel locked", since_boot_ms()));
             }
         }
-        Ok(Locked { ground })
+        Ok(Locked { ground, untold })
     }
 }
 

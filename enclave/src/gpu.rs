@@ -151,12 +151,19 @@ impl Gpus {
         Ok(Some(Self { policy, answerer }))
     }
 
-    /// The boot's whole way with them: verified first, and only then set ready, and only then tested.
-    async fn admit(&self, nonce: [u8; 32], endorsements: &Endorsements) -> Result<(), GpuError> {
+    /// The boot's whole way with them: verified first, and only then set ready, and only then tested. `staple` has the host
+    /// get what it takes to verify this evidence.
+    async fn admit(
+        &self,
+        nonce: [u8; 32],
+        staple: impl AsyncFnOnce(&[GpuEvidence]) -> Result<Endorsements, HostError>,
+    ) -> Result<(), GpuError> {
         if let Answerer::Nvidia(gpus) = &self.answerer {
             gpus.require_confidential().await?;
         }
-        let evidence = self.ask(nonce, endorsements).await?;
+        let (evidence, roots) = self.answers(nonce).await?;
+        let endorsements = staple(&evidence).await?;
+        self.verify(&evidence, &nonce, &roots, &endorsements)?;
         match &self.answerer {
             Answerer::Simulated(host) => Ok(host.simulated_gpus_ready().await?),
             Answerer::Nvidia(gpus) => {
@@ -172,17 +179,22 @@ impl Gpus {
         nonce: [u8; 32],
         endorsements: &Endorsements,
     ) -> Result<Vec<GpuEvidence>, GpuError> {
-        let (evidence, roots) = match &self.answerer {
+        let (evidence, roots) = self.answers(nonce).await?;
+        self.verify(&evidence, &nonce, &roots, endorsements)?;
+        Ok(evidence)
+    }
+
+    /// What they answer to `nonce`, and under which roots it counts. Nothing of it is verified.
+    async fn answers(&self, nonce: [u8; 32]) -> Result<(Vec<GpuEvidence>, Roots), GpuError> {
+        match &self.answerer {
             Answerer::Simulated(host) => {
                 // Nothing protects a simulated machine, so whichever root it says is simulated will do here. Whether it
                 // does for a relying party is their policy's to say.
                 let (evidence, [device, rim]) = host.simulated_gpus(nonce).await?;
-                (evidence, Roots::nvidia().and_simulated(device, rim))
+                Ok((evidence, Roots::nvidia().and_simulated(device, rim)))
             }
-            Answerer::Nvidia(gpus) => (gpus.evidence(nonce).await?, gpus.roots()),
-        };
-        self.verify(&evidence, &nonce, &roots, endorsements)?;
-        Ok(evidence)
+            Answerer::Nvidia(gpus) => Ok((gpus.evidence(nonce).await?, gpus.roots())),
+        }
     }
 
     fn verify(
@@ -239,8 +251,12 @@ impl Keyed {
             let mut nonce = [0; 32];
             let drawn = SystemRandom::new().fill(&mut nonce);
             drawn.map_err(|_| Failure::Keys("the system gives no random numbers".to_owned()))?;
-            let endorsements = self.ground.host.endorsements().await?;
-            gpus.admit(nonce, &endorsements).await?;
+            let host = &self.ground.host;
+            let staple = async |evidence: &[GpuEvidence]| {
+                host.present(Vec::new(), evidence).await;
+                host.endorsements().await
+            };
+            gpus.admit(nonce, staple).await?;
             self.ground
                 .progress
                 .passed("GPUs verified and set ready")

@@ -58,15 +58,15 @@ async fn run() -> Result<(), Failure> {
 /// From the first instruction to the last client.
 async fn tell_story(booted: Booted) -> Result<(), Failure> {
     booted
-        .load_driver()
-        .await?
+        .load_driver()?
         .accept_configuration()
         .await?
         .open_weights()
         .await?
         .start_engine()
         .await?
-        .make_keys()?
+        .make_keys()
+        .await?
         .check_gpus()
         .await?
         .attest()

@@ -116,6 +116,11 @@ fn stapled() -> &'static Endorsements {
     &STAPLED
 }
 
+/// The same, whatever the evidence.
+async fn staple(_: &[GpuEvidence]) -> Result<Endorsements, HostError> {
+    Ok(stapled().clone())
+}
+
 /// How the walk ends at a worker that answers one question otherwise than the honest one, and what it was asked.
 async fn end_at(at: ToGpus, reply: fn() -> Reply) -> (GpuError, Vec<ToGpus>) {
     let (gpus, heard) = gpus(vendor().roots(), move |question| {
@@ -125,7 +130,7 @@ async fn end_at(at: ToGpus, reply: fn() -> Reply) -> (GpuError, Vec<ToGpus>) {
             honest(question)
         }
     });
-    let error = gpus.admit(NONCE, stapled()).await.unwrap_err();
+    let error = gpus.admit(NONCE, staple).await.unwrap_err();
     drop(gpus);
     (error, heard.join().unwrap())
 }
@@ -141,7 +146,7 @@ fn code(error: &GpuError) -> &'static str {
 #[tokio::test]
 async fn gpus_are_verified_then_set_ready_then_tested() {
     let (gpus, heard) = gpus(vendor().roots(), honest);
-    gpus.admit(NONCE, stapled()).await.unwrap();
+    gpus.admit(NONCE, staple).await.unwrap();
     // And whoever comes later gets evidence about a question of theirs.
     let evidence = gpus.ask([8; 32], stapled()).await.unwrap();
     let [evidence] = &evidence[..] else {
@@ -165,7 +170,7 @@ async fn gpus_are_verified_then_set_ready_then_tested() {
 #[tokio::test]
 async fn simulated_gpus_behind_a_worker_are_never_set_ready() {
     let (gpus, heard) = gpus(Roots::nvidia(), honest);
-    let refused = gpus.admit(NONCE, stapled()).await.unwrap_err();
+    let refused = gpus.admit(NONCE, staple).await.unwrap_err();
     assert_eq!(refused.code(), "gpu_refused");
     assert_eq!(code(&refused), "gpu_simulated_root_refused");
     drop(gpus);
@@ -218,7 +223,7 @@ async fn gpus_whose_evidence_is_refused_are_never_set_ready() {
 async fn gpus_without_what_nvidia_says_of_them_are_never_set_ready() {
     let (gpus, heard) = gpus(vendor().roots(), honest);
     let refused = gpus
-        .admit(NONCE, &Endorsements::default())
+        .admit(NONCE, async |_| Ok(Endorsements::default()))
         .await
         .unwrap_err();
     assert_eq!(code(&refused), "ocsp_missing", "{refused}");
@@ -329,7 +334,7 @@ async fn a_worker_that_says_ready_unasked_is_lost() {
 async fn a_worker_that_hangs_is_given_up() {
     let (gpus, _heard) = gpus(vendor().roots(), |_| Hangs);
     for _ in 0..2 {
-        let error = gpus.admit(NONCE, stapled()).await.unwrap_err();
+        let error = gpus.admit(NONCE, staple).await.unwrap_err();
         assert!(
             matches!(error, GpuError::WorkerLost(Lost::Stalled)),
             "{error}"
