@@ -112,11 +112,12 @@ pub fn build(
         }
         files.push(file);
     }
+    let pins = inputs.into_values().map(|(pin, _)| pin);
     let manifest = Manifest {
         format: manifest::FORMAT,
         name: recipe.name,
         version: env!("CARGO_PKG_VERSION").into(),
-        inputs: inputs.into_values().map(|(pin, _)| pin).collect(),
+        inputs: pins.chain(binaries.inputs().iter().cloned()).collect(),
         toolchain: binaries.toolchain(),
         files,
     };
