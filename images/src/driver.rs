@@ -2,11 +2,11 @@
 //! with its dm-verity tree behind it. The tree's root stands on the command line, so the launch digest counts every byte
 //! of the disk, and the host that brings it can change none.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::{
     Error,
-    build_root::BuildRoot,
+    chamber::Chamber,
     cpio::Archive,
     fetch::Fetcher,
     kernel_build,
@@ -17,6 +17,7 @@ use crate::{
     progress,
     recipe::DriverRecipe,
     squashfs,
+    toolchain::Toolchain,
     verity::{self, BLOCK},
 };
 
@@ -40,7 +41,9 @@ pub struct Sources<'image> {
     /// The lock beside the recipe.
     pub lock: &'image Lock,
     /// Its path, for messages.
-    pub lock_path: &'image std::path::Path,
+    pub lock_path: &'image Path,
+    /// The toolchain's recipe.
+    pub toolchain: &'image Path,
     /// Brings the inputs.
     pub fetcher: &'image Fetcher,
     /// The release of the image's kernel, such as `6.12.107+deb13-cloud-amd64`.
@@ -51,16 +54,15 @@ pub struct Sources<'image> {
 pub fn build(recipe: &DriverRecipe, sources: &Sources<'_>) -> Result<Driver, Error> {
     let pin = |name: &str| sources.lock.input(name, Kind::Deb, sources.lock_path);
     let source = pin(&recipe.source.input)?;
-    let tools = recipe.source.root.iter().map(|name| pin(name));
-    let tools = tools.collect::<Result<Vec<_>, _>>()?;
-    let mut inputs = BTreeMap::new();
-    for input in tools.iter().copied().chain([source]) {
-        inputs.insert(input.name.clone(), input.clone());
-    }
+    let headers = recipe.source.headers.iter().map(|name| pin(name).cloned());
+    let headers = headers.collect::<Result<Vec<_>, _>>()?;
+    let toolchain = Toolchain::prepare_with(sources.toolchain, &headers, sources.fetcher)?;
+    let mut inputs = toolchain.pins().to_vec();
+    inputs.push(source.clone());
     // Every file first: a missing one is told before minutes of compiling.
     let mut disk = Contents::default();
     for file in &recipe.file {
-        let input = pin(&file.input)?;
+        let input = pin(&file.input).or_else(|_| toolchain.pin(&file.input))?;
         let deb = read(input, sources.fetcher)?;
         let (path, bytes) = deb.only(&file.from)?;
         let origin = Origin::Input {
@@ -74,11 +76,11 @@ pub fn build(recipe: &DriverRecipe, sources: &Sources<'_>) -> Result<Driver, Err
             0o644
         };
         disk.add(&file.to, mode, bytes.to_vec(), origin)?;
-        inputs.insert(input.name.clone(), input.clone());
+        inputs.push(input.clone());
     }
-    let root = BuildRoot::of(&tools, sources.fetcher)?;
     let deb = read(source, sources.fetcher)?;
-    let built = kernel_build::build(recipe, &deb, &root, &sources.fetcher.cache)?;
+    let chamber = Chamber::of(&toolchain)?;
+    let built = kernel_build::build(recipe, &deb, chamber, &sources.fetcher.cache)?;
     for (number, (name, bytes)) in recipe.modules.iter().zip(built).enumerate() {
         check_kernel(name, &bytes, sources.kernel)?;
         let origin = Origin::Module {
@@ -97,7 +99,7 @@ pub fn build(recipe: &DriverRecipe, sources: &Sources<'_>) -> Result<Driver, Err
         bytes,
         word,
         contents: disk.files,
-        inputs: inputs.into_values().collect(),
+        inputs,
     })
 }
 

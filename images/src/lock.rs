@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, digest::Sha256};
 
 const HEADER: &str = "\
-# Every input of every image, pinned. `make lock` writes this file; review its diff like code.
-# A new input: name, package, kind and suite (of a deb); version = \"0\" and 64 zeros as sha256. `make lock` fills it in.
+# Pinned inputs. `make lock` writes this file; review its diff like code.
+# A new input of an image: name, package, kind and suite (of a deb); version = \"0\" and 64 zeros as sha256. `make lock`
+# fills it in. What compiles the programs follows from toolchain.toml, into a lock of its own.
 ";
 
 /// All pins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     /// Sorted by name.

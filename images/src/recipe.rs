@@ -61,8 +61,8 @@ pub struct ModuleSource {
     /// What is corrected before the build.
     #[serde(default)]
     pub edit: Vec<Edit>,
-    /// The inputs that make up the folder in which they are built: compiler, tools, and the headers of the pinned kernel.
-    pub root: Vec<String>,
+    /// The inputs that the build needs beside the toolchain: the headers of the pinned kernel, and its own tools.
+    pub headers: Vec<String>,
 }
 
 /// One correction: a text that stands in a file exactly once, and what stands there instead.
@@ -81,7 +81,7 @@ pub struct Edit {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DriverFile {
-    /// The input's name in the lock.
+    /// The input's name in the lock, or in the toolchain's.
     pub input: String,
     /// The file in it. One `*` stands for a part that changes with the version.
     pub from: String,

@@ -12,9 +12,10 @@ use chrysalis_attestation::release::{
 use chrysalis_client::system_time;
 use chrysalis_image::{
     apt::Archives,
-    binaries::{Binaries, Workspace},
+    binaries::Binaries,
     fetch::{Fetcher, default_cache},
     image,
+    workspace::Workspace,
 };
 use chrysalis_measure::{Image, explain_images};
 
@@ -101,7 +102,7 @@ fn rebuild(arguments: &AuditArguments) -> anyhow::Result<PathBuf> {
             return Binaries::given(folder);
         }
         let packages: Vec<&str> = wanted.iter().map(|it| it.package.as_str()).collect();
-        Workspace::around(recipe)?.build(&packages)
+        Workspace::around(recipe, &fetcher)?.build(&packages)
     })?;
     Ok(arguments.build.clone())
 }
