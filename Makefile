@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run test bench fuzz image lock lint setup doctor
+.PHONY: help demo run test bench fuzz image lock lint reproduce setup doctor
 
 help:              ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -15,7 +15,9 @@ fuzz: setup        ## every parser for a minute (FUZZ_SECONDS=N) on mutated simu
 	@scripts/fuzz
 image: setup       ## build/cpu and build/smollm2
 	@scripts/image
-lock: setup        ## refresh the pins of images/lock.toml
+reproduce: setup   ## build the image in another userland, too, and compare every byte (as root; FAST=1: the enclave alone)
+	@scripts/reproduce
+lock: setup        ## refresh the pins of images/lock.toml and images/toolchain.lock.toml
 	@cargo run -q -p chrysalis-image -- lock
 lint: setup        ## fmt, clippy, rustdoc, cargo-deny, the arrows, the enclave's dependency list
 	@scripts/lint

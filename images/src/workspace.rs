@@ -170,14 +170,14 @@ impl Workspace {
         Ok(chamber.command("cargo", SOURCE))
     }
 
-    /// Compiles the programs of these packages, and writes down what compiled them.
+    /// Compiles the programs of these packages, and writes down what compiled them. One after the other: cargo would
+    /// give what two of them share the features that both want, and a program's bytes must not depend on its company.
     pub fn build(&self, packages: &[&str]) -> Result<Binaries, Error> {
-        let mut command = self.cargo()?;
-        command.args(["build", "--release", "--locked"]);
         for package in packages {
-            command.args(["--package", package]);
+            let mut command = self.cargo()?;
+            command.args(["build", "--release", "--locked", "--package", package]);
+            run(command)?;
         }
-        run(command)?;
         let programs = packages.iter().map(|package| {
             let found = self.packages.iter().find(|found| found.name == *package);
             let version = found.map(|found| found.version.clone()).unwrap_or_default();

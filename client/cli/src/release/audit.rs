@@ -123,7 +123,9 @@ fn first_difference(release: &Release, files: &[Subject], found: &Described) -> 
                 })
         };
         let (released, rebuilt) = (tell(&release.inputs), tell(&found.inputs));
-        if released != rebuilt {
+        // Programs that were handed in tell nothing of what compiled them; the files below tell whether they are the same.
+        let untold = found.toolchain.is_none() && rebuilt == none;
+        if released != rebuilt && !untold {
             let what = format!("input {}", input.name);
             return Some(differs(&what, &released, &rebuilt));
         }
