@@ -99,14 +99,28 @@ pub struct Source {
     pub path: String,
 }
 
-/// A program of this workspace and its place in the initrd.
+/// A program of this workspace and its place.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binary {
     /// The cargo package, which has one program of the same name.
     pub package: String,
-    /// Its path in the initrd, from the root.
+    /// Its path from the root of the initrd, or of the driver's disk.
     pub path: String,
+    /// How it is linked.
+    #[serde(default)]
+    pub linkage: Linkage,
+}
+
+/// How a program is linked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Linkage {
+    /// Whole: it needs no other file.
+    #[default]
+    Static,
+    /// Against the C library of the toolchain, which must be where the program is: only so can it load other libraries.
+    Dynamic,
 }
 
 /// The recipe of a weights disk, such as images/smollm2.toml.
@@ -195,6 +209,13 @@ impl ImageRecipe {
                 self.binary.iter().any(|binary| binary.path == "init"),
                 "binary",
                 "must have one with path = \"init\": the kernel starts it",
+            ),
+            (
+                self.binary
+                    .iter()
+                    .all(|binary| binary.linkage == Linkage::Static),
+                "binary.linkage",
+                "must be static: the initrd has no C library",
             ),
             (
                 driver.is_none_or(|driver| {
