@@ -156,8 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn committed_lock_is_what_would_be_written() {
+    fn committed_locks_are_what_would_be_written() {
         let (path, lock) = committed();
+        assert_eq!(lock.render(), fs::read_to_string(path).unwrap());
+        let path = path.with_file_name("toolchain.lock.toml");
+        let lock = Lock::read(&path).unwrap();
         assert_eq!(lock.render(), fs::read_to_string(path).unwrap());
     }
 

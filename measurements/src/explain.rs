@@ -1,8 +1,8 @@
 //! Why two measurements differ: the first thing that does, named as a person would look for it.
 
 use crate::{
-    CommandLine, EventDigest, Image, MeasureError, Sha384Digest, TdxEvent, elf::section_that_differs,
-    footer::PAGE,
+    CommandLine, EventDigest, Image, MeasureError, Sha384Digest, TdxEvent,
+    elf::section_that_differs, footer::PAGE,
 };
 use std::{fmt, path::Path};
 
