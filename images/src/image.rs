@@ -67,20 +67,18 @@ pub fn build(
         None => None,
     };
     let modules = Modules::of(deb(&recipe.kernel)).resolve(&recipe.modules)?;
-    let driver = match &recipe.driver {
-        Some(driver) => Some(driver::build(
-            driver,
-            &Sources {
-                lock: &lock,
-                lock_path: &lock_path,
-                toolchain: &recipe_path.with_file_name("toolchain.toml"),
-                fetcher,
-                kernel: kernel_path.trim_start_matches("boot/vmlinuz-"),
-            },
-        )?),
-        None => None,
+    let sources = Sources {
+        lock: &lock,
+        lock_path: &lock_path,
+        toolchain: &recipe_path.with_file_name("toolchain.toml"),
+        fetcher,
+        kernel: kernel_path.trim_start_matches("boot/vmlinuz-"),
     };
-    let binaries = binaries(&recipe.binary)?;
+    let driver = recipe.driver.as_ref();
+    let driver = driver.map(|driver| driver::Draft::gather(driver, &sources));
+    let driver = driver.transpose()?;
+    let binaries = binaries(&recipe.programs())?;
+    let driver = driver.map(|driver| driver.build(&binaries)).transpose()?;
 
     let mut archive = Archive::default();
     let mut origins = BTreeMap::new();

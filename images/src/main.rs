@@ -17,7 +17,7 @@ use chrysalis_image::{
     fetch::{self, Fetcher},
     image,
     lock::Lock,
-    recipe::{Binary, ImageRecipe},
+    recipe::{Binary, ImageRecipe, Linkage},
     refresh::{self, Wheels},
     toolchain::{self, Recipe},
     weights,
@@ -186,12 +186,13 @@ fn run(command: Command) -> Result<ExitCode> {
             rewrite(&lock, &old, &refresh::toolchain(&wanted, &fetcher)?)?;
         }
         Command::Binaries { recipe, fetch } => {
-            let wanted = ImageRecipe::read(&recipe)?.binary;
+            let wanted = ImageRecipe::read(&recipe)?.programs();
             let built = compile(&recipe, &wanted, &fetch.fetcher()?)?;
             println!("{}", built.folder().display());
         }
         Command::Cargo { fetch, arguments } => {
-            let mut cargo = Workspace::around(Path::new("."), &fetch.fetcher()?)?.cargo()?;
+            let mut cargo =
+                Workspace::around(Path::new("."), &fetch.fetcher()?)?.cargo(Linkage::Static)?;
             let status = cargo
                 .args(arguments)
                 .status()
@@ -212,11 +213,7 @@ fn compile(
     programs: &[Binary],
     fetcher: &Fetcher,
 ) -> Result<Binaries, chrysalis_image::Error> {
-    let packages: Vec<&str> = programs
-        .iter()
-        .map(|program| program.package.as_str())
-        .collect();
-    Workspace::around(recipe, fetcher)?.build(&packages)
+    Workspace::around(recipe, fetcher)?.build(programs)
 }
 
 /// Puts fresh pins in a lock's place, and says what changed.

@@ -165,6 +165,12 @@ impl ImageRecipe {
         }
     }
 
+    /// Every program of this workspace that it names.
+    pub fn programs(&self) -> Vec<Binary> {
+        let on_disk = self.driver.iter().flat_map(|driver| &driver.binary);
+        self.binary.iter().chain(on_disk).cloned().collect()
+    }
+
     fn problem(&self) -> Option<(&'static str, &'static str)> {
         let printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         let line = &self.commandline;

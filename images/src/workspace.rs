@@ -14,7 +14,13 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    Error, binaries::Binaries, chamber::Chamber, fetch::Fetcher, manifest, toolchain::Toolchain,
+    Error,
+    binaries::Binaries,
+    chamber::Chamber,
+    fetch::Fetcher,
+    manifest,
+    recipe::{Binary, Linkage},
+    toolchain::Toolchain,
 };
 
 /// The only platform that has measured programs.
@@ -27,6 +33,8 @@ const C_LIBRARY: &str = "libc6-dev";
 /// Where things are inside.
 const SOURCE: &str = "/chrysalis";
 const OUTPUT: &str = "/target";
+/// Below it, what is linked dynamically: the same libraries with other flags.
+const DYNAMIC: &str = "dynamic";
 const RUST: &str = "/rust";
 const CARGO: &str = "/cargo";
 /// All that cargo and rustup may see of the user's environment outside: where they are, and how to reach a network.
@@ -123,9 +131,13 @@ impl Workspace {
     }
 
     /// cargo with the environment and flags of measured programs.
-    pub fn cargo(&self) -> Result<Command, Error> {
+    pub fn cargo(&self, linkage: Linkage) -> Result<Command, Error> {
+        let (linked, output) = match linkage {
+            Linkage::Static => ("+", OUTPUT.to_owned()),
+            Linkage::Dynamic => ("-", format!("{OUTPUT}/{DYNAMIC}")),
+        };
         let mut flags = vec![
-            "-Ctarget-feature=+crt-static".to_owned(),
+            format!("-Ctarget-feature={linked}crt-static"),
             "-Ctarget-cpu=x86-64-v3".to_owned(),
         ];
         let mut c_flags = Vec::new();
@@ -156,7 +168,7 @@ impl Workspace {
             .with("PATH", format!("{RUST}/bin:/usr/bin"))
             .with("CARGO_HOME", CARGO)
             .with("CARGO_NET_OFFLINE", "true")
-            .with("CARGO_TARGET_DIR", OUTPUT)
+            .with("CARGO_TARGET_DIR", output)
             .with("CARGO_BUILD_TARGET", TARGET)
             .with("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
             .with("CFLAGS", c_flags.join(" "))
@@ -172,23 +184,33 @@ impl Workspace {
 
     /// Compiles the programs of these packages, and writes down what compiled them. One after the other: cargo would
     /// give what two of them share the features that both want, and a program's bytes must not depend on its company.
-    pub fn build(&self, packages: &[&str]) -> Result<Binaries, Error> {
-        for package in packages {
-            let mut command = self.cargo()?;
+    pub fn build(&self, wanted: &[Binary]) -> Result<Binaries, Error> {
+        let release = |target: &Path| target.join(TARGET).join("release");
+        let folder = release(&self.target);
+        for Binary {
+            package, linkage, ..
+        } in wanted
+        {
+            let mut command = self.cargo(*linkage)?;
             command.args(["build", "--release", "--locked", "--package", package]);
             run(command)?;
+            if *linkage == Linkage::Dynamic {
+                let from = release(&self.target.join(DYNAMIC)).join(package);
+                fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+                fs::copy(&from, folder.join(package)).map_err(Error::io("copy", from))?;
+            }
         }
-        let programs = packages.iter().map(|package| {
+        let programs = wanted.iter().map(|program| {
+            let package = &program.package;
             let found = self.packages.iter().find(|found| found.name == *package);
             let version = found.map(|found| found.version.clone()).unwrap_or_default();
-            ((*package).to_owned(), version)
+            (package.clone(), version)
         });
         let toolchain = manifest::Toolchain {
             rustc: format!("{} {}", self.rustc.release, self.rustc.commit),
             c_compiler: format!("{C_COMPILER} {}", self.toolchain.pin(C_COMPILER)?.version),
             c_library: self.toolchain.pin(C_LIBRARY)?.sha256,
         };
-        let folder = self.target.join(TARGET).join("release");
         Binaries::built(&folder, programs, toolchain, self.toolchain.pins())
     }
 

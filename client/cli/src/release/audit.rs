@@ -101,8 +101,7 @@ fn rebuild(arguments: &AuditArguments) -> anyhow::Result<PathBuf> {
         if let Some(folder) = &arguments.binaries {
             return Binaries::given(folder);
         }
-        let packages: Vec<&str> = wanted.iter().map(|it| it.package.as_str()).collect();
-        Workspace::around(recipe, &fetcher)?.build(&packages)
+        Workspace::around(recipe, &fetcher)?.build(wanted)
     })?;
     Ok(arguments.build.clone())
 }
