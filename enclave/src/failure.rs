@@ -32,7 +32,8 @@ pub(crate) enum Failure {
     /// `gpu_policy_invalid`
     #[error("the configuration's [gpu] section is wrong: {0}")]
     GpuPolicy(String),
-    /// `gpu_refused`, `gpu_driver_missing`, or the host's codes where the host plays the GPUs
+    /// `gpu_refused`, `gpu_driver_missing`, `gpu_not_found`, `gpu_not_confidential`, `gpu_devtools`, `gpu_worker_failed`,
+    /// `gpu_self_test`, or the host's codes where the host plays the GPUs
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// `gpu_not_found`

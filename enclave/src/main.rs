@@ -20,6 +20,7 @@ mod host;
 mod keys;
 mod machine;
 mod platform;
+mod process;
 mod serve;
 #[cfg(test)]
 mod tests;
