@@ -31,7 +31,7 @@ pub struct Input {
     pub kind: Kind,
     /// The package's name where it comes from.
     pub package: String,
-    /// The meta package whose first dependency names [`Self::package`], for `make lock`.
+    /// The meta package that leads to [`Self::package`], whose name changes with its version, for `make lock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
     /// Its version.

@@ -48,15 +48,41 @@ fn refresh_deb(input: &Input, fetcher: &Fetcher) -> Result<Input, Error> {
     let index = Index::fetch(suite, component(&input.path), fetcher)?;
     let package = match &input.follows {
         None => input.package.clone(),
-        Some(meta) => {
-            let newest = index.newest(meta)?;
-            first_dependency(newest.field("Depends")).unwrap_or_else(|| meta.clone())
-        }
+        Some(meta) => follow(&input.package, meta, &index)?,
     };
     Ok(Input {
         follows: input.follows.clone(),
         ..index.newest(&package)?.pin(&input.name)?
     })
+}
+
+/// Today's name of a package: the dependency of a meta package, or of that one's first dependency, that is called the same but
+/// for the version in it.
+fn follow(package: &str, meta: &str, index: &Index) -> Result<String, Error> {
+    let mut depends = index.newest(meta)?.field("Depends").to_owned();
+    let first = dependencies(&depends).next().unwrap_or(meta).to_owned();
+    if !dependencies(&depends).any(|name| alike(name, package)) {
+        depends = index.newest(&first)?.field("Depends").to_owned();
+    }
+    let mut found = dependencies(&depends).filter(|name| alike(name, package));
+    Ok(found.next().map_or(first, Into::into))
+}
+
+/// `linux-image-6.12 (= 6.12-1), other` → `linux-image-6.12`, `other`.
+fn dependencies(depends: &str) -> impl Iterator<Item = &str> {
+    let names = depends.split([',', '|']);
+    names.filter_map(|name| name.split_whitespace().next())
+}
+
+/// Whether two names differ in nothing but the version in them, which starts with a digit and ends before a dash.
+fn alike(left: &str, right: &str) -> bool {
+    let around = |name: &str| {
+        let start = name.find(|character: char| character.is_ascii_digit());
+        let (before, rest) = name.split_at_checked(start?)?;
+        let after = rest.find('-').and_then(|end| rest.get(end..));
+        Some((before.to_owned(), after.unwrap_or_default().to_owned()))
+    };
+    around(left).is_some() && around(left) == around(right)
 }
 
 /// `pool/updates/main/l/…` → `main`.
@@ -66,30 +92,36 @@ fn component(path: &str) -> &str {
         .unwrap_or("main")
 }
 
-/// `linux-image-6.12 (= 6.12-1), other` → `linux-image-6.12`.
-fn first_dependency(depends: &str) -> Option<String> {
-    depends
-        .split([',', ' ', '|'])
-        .next()
-        .filter(|name| !name.is_empty())
-        .map(Into::into)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn takes_the_component_and_the_dependency_apart() {
+    fn takes_the_component_and_the_dependencies_apart() {
         assert_eq!(component("pool/updates/main/l/linux/x.deb"), "main");
         assert_eq!(
             component("pool/non-free-firmware/n/x.deb"),
             "non-free-firmware"
         );
         assert_eq!(component(""), "main");
-        assert_eq!(
-            first_dependency("linux-image-6 (= 6-1), x").as_deref(),
-            Some("linux-image-6")
+        let names: Vec<&str> = dependencies("linux-image-6 (= 6-1), x | y").collect();
+        assert_eq!(names, ["linux-image-6", "x", "y"]);
+        assert_eq!(dependencies("").next(), None);
+    }
+
+    #[test]
+    fn knows_a_package_of_another_version() {
+        let (old, new) = (
+            "linux-headers-6.12.1+deb13-common",
+            "linux-headers-6.12.107+deb13-common",
         );
+        assert!(alike(old, new));
+        assert!(!alike(old, "linux-headers-6.12.107+deb13-cloud-amd64"));
+        assert!(!alike(old, "linux-image-6.12.107+deb13-common"));
+        assert!(alike(
+            "linux-kbuild-6.12.1+deb13",
+            "linux-kbuild-6.12.107+deb13"
+        ));
+        assert!(!alike("linux-base", "linux-base"));
     }
 }
