@@ -173,6 +173,18 @@ mod tests {
             HostError::Refused(text()).into(),
             HostError::Misspoke.into(),
             HostError::Frame(FrameError::Closed).into(),
+            GpuError::Refused {
+                code: "gpu_nonce_mismatch",
+                detail: text(),
+                hint: "ask again",
+            }
+            .into(),
+            GpuError::NoDriver(text()).into(),
+            GpuError::NoGpu.into(),
+            GpuError::NotConfidential("off").into(),
+            GpuError::DevTools.into(),
+            GpuError::WorkerFailed(text()).into(),
+            GpuError::SelfTest(text()).into(),
             PlatformError::NoPlatform.into(),
             PlatformError::Report(text()).into(),
             PlatformError::Quote(QuoteError::Stalled).into(),

@@ -90,7 +90,7 @@ pub(crate) enum GpuError {
 }
 
 impl GpuError {
-    fn refused(rejection: Rejection) -> Self {
+    fn refused(rejection: &Rejection) -> Self {
         Self::Refused {
             code: rejection.code(),
             detail: rejection.to_string(),
@@ -216,7 +216,7 @@ impl Gpus {
                 }
                 Ok(())
             }
-            Err(refusal) => Err(GpuError::refused(refusal.rejection)),
+            Err(refusal) => Err(GpuError::refused(&refusal.rejection)),
         }
     }
 }

@@ -105,7 +105,7 @@ impl Nvidia {
         };
         answers
             .into_iter()
-            .map(|answer| read(answer).map_err(GpuError::refused))
+            .map(|answer| read(answer).map_err(|rejection| GpuError::refused(&rejection)))
             .collect()
     }
 

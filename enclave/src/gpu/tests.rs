@@ -38,6 +38,9 @@ enum Reply {
 }
 use Reply::{Ends, Hangs, Says, Writes};
 
+/// Replies, and the code or the words that they must end in.
+type Replies<const N: usize> = [(fn() -> Reply, &'static str); N];
+
 fn vendor() -> &'static Vendor {
     static VENDOR: LazyLock<Vendor> = LazyLock::new(|| Vendor::from_seed(&[5; 32], now()));
     &VENDOR
@@ -176,7 +179,7 @@ async fn gpus_whose_evidence_is_refused_are_never_set_ready() {
         change(&mut gpu);
         Says(FromGpus::Evidence(vec![answer(&gpu, &nonce)]))
     }
-    let replies: [(fn() -> Reply, &str); 5] = [
+    let replies: Replies<5> = [
         (|| says(|_| (), [8; 32]), "gpu_nonce_mismatch"),
         (
             || says(|gpu| gpu.measurements.extend([(3, [0; 48])]), NONCE),
@@ -225,7 +228,7 @@ async fn gpus_without_what_nvidia_says_of_them_are_never_set_ready() {
 
 #[tokio::test]
 async fn gpus_that_protect_nothing_are_named_before_they_are_asked() {
-    let states: [(fn() -> Reply, &str); 3] = [
+    let states: Replies<3> = [
         (
             || state(|state| state.confidential = false),
             "gpu_not_confidential",
@@ -251,7 +254,7 @@ fn state(change: fn(&mut State)) -> Reply {
 
 #[tokio::test]
 async fn a_worker_without_a_gpu_says_so_clearly() {
-    let missing: [(fn() -> Reply, &str); 3] = [
+    let missing: Replies<3> = [
         (|| none(Missing::Device), "gpu_not_found"),
         (|| none(Missing::Driver), "gpu_driver_missing"),
         (
@@ -377,7 +380,7 @@ async fn gpus_that_do_not_compute_stop_the_boot() {
         change(&mut gpu);
         Says(FromGpus::Tested(vec![gpu]))
     }
-    let replies: [(fn() -> Reply, &str); 5] = [
+    let replies: Replies<5> = [
         (
             || {
                 let why = "GPU 0: computes wrongly".to_owned();

@@ -42,11 +42,12 @@ fn run() -> anyhow::Result<()> {
     let mode = fstat(&input).context("standard input is closed")?.st_mode;
     let asked_by_enclave = FileType::from_raw_mode(mode) == FileType::Socket;
 
-    sandbox::shut()?;
+    let walls = sandbox::shut()?;
     let mut driver = Driver::default();
     if asked_by_enclave {
         serve(&mut UnixStream::from(input), &mut driver)
     } else {
+        writeln!(io::stdout(), "Landlock: {walls:?}")?;
         tell(&mut driver)
     }
 }

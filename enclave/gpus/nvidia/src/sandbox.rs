@@ -10,7 +10,7 @@ use anyhow::Context;
 use chrysalis_wire::gpu::WORKER;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use rustix::{
     fs::{Gid, Uid},
@@ -148,8 +148,8 @@ const READABLE: &[&str] = &["/proc", "/sys", "/dev/null", "/dev/zero", "/dev/ura
 /// Where CUDA writes the names of its threads, and gives up if it may not.
 const THREADS: &str = "/proc/self/task";
 
-/// Puts up all walls. Before any thread is made: threads inherit them.
-pub(crate) fn shut() -> anyhow::Result<()> {
+/// Puts up all walls, and says how far the kernel's Landlock goes. Before any thread is made: threads inherit them.
+pub(crate) fn shut() -> anyhow::Result<RulesetStatus> {
     become_worker().context("the user could not be changed")?;
     let no_core = Rlimit {
         current: Some(0),
@@ -210,7 +210,7 @@ fn filter_calls() -> anyhow::Result<()> {
 
 /// Leaves the libraries to read, the devices to use, and no TCP. A kernel that has no Landlock, or an older one, forbids
 /// what it can.
-fn close_files() -> anyhow::Result<()> {
+fn close_files() -> anyhow::Result<RulesetStatus> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -243,8 +243,7 @@ fn close_files() -> anyhow::Result<()> {
         };
         rules = rules.add_rule(PathBeneath::new(opened, access))?;
     }
-    rules.restrict_self()?;
-    Ok(())
+    Ok(rules.restrict_self()?.ruleset)
 }
 
 type Rules = Vec<(libc::c_long, Vec<SeccompRule>)>;
@@ -277,4 +276,50 @@ fn rule(argument: u8, operator: SeccompCmpOp, value: libc::c_int) -> anyhow::Res
     let value = value.unsigned_abs().into();
     let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
     Ok(SeccompRule::new(vec![condition])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        fs,
+        io::{self, ErrorKind},
+        net::{TcpListener, TcpStream},
+        process::Command,
+        thread,
+    };
+
+    use rustix::mount::{MountFlags, mount};
+
+    fn refused<T>(attempt: io::Result<T>) -> bool {
+        attempt.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    }
+
+    /// Filters, rights and rules are a thread's own, so this one is walled in and the test is not.
+    #[test]
+    fn neither_network_nor_programs_nor_other_files_are_in_reach() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = address.local_addr().unwrap();
+        let inside = thread::spawn(move || {
+            let landlock = shut().unwrap();
+            assert!(refused(TcpStream::connect(address)));
+            assert!(refused(TcpListener::bind("127.0.0.1:0")));
+            assert!(refused(Command::new("/bin/true").status()));
+            // With the right that it has, only the filter stands before this.
+            let place = folder.path();
+            let mounted = mount("none", place, "tmpfs", MountFlags::empty(), None);
+            assert!(refused(mounted.map_err(Into::into)));
+            assert!(fs::read("/proc/self/maps").is_ok());
+            assert!(fs::write("/proc/thread-self/comm", "named").is_ok());
+            if landlock != RulesetStatus::NotEnforced {
+                assert!(refused(fs::read("/etc/passwd")));
+                assert!(refused(fs::write(file, "more")));
+                assert!(refused(fs::read_dir("/dev")));
+            }
+        });
+        inside.join().unwrap();
+    }
 }
