@@ -2,11 +2,12 @@
 //! with its dm-verity tree behind it. The tree's root stands on the command line, so the launch digest counts every byte
 //! of the disk, and the host that brings it can change none.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::{
     Error,
-    build_root::BuildRoot,
+    binaries::Binaries,
+    chamber::Chamber,
     cpio::Archive,
     fetch::Fetcher,
     kernel_build,
@@ -17,6 +18,7 @@ use crate::{
     progress,
     recipe::DriverRecipe,
     squashfs,
+    toolchain::Toolchain,
     verity::{self, BLOCK},
 };
 
@@ -40,65 +42,93 @@ pub struct Sources<'image> {
     /// The lock beside the recipe.
     pub lock: &'image Lock,
     /// Its path, for messages.
-    pub lock_path: &'image std::path::Path,
+    pub lock_path: &'image Path,
+    /// The toolchain's recipe.
+    pub toolchain: &'image Path,
     /// Brings the inputs.
     pub fetcher: &'image Fetcher,
     /// The release of the image's kernel, such as `6.12.107+deb13-cloud-amd64`.
     pub kernel: &'image str,
 }
 
-/// Makes the disk of a recipe.
-pub fn build(recipe: &DriverRecipe, sources: &Sources<'_>) -> Result<Driver, Error> {
-    let pin = |name: &str| sources.lock.input(name, Kind::Deb, sources.lock_path);
-    let source = pin(&recipe.source.input)?;
-    let tools = recipe.source.root.iter().map(|name| pin(name));
-    let tools = tools.collect::<Result<Vec<_>, _>>()?;
-    let mut inputs = BTreeMap::new();
-    for input in tools.iter().copied().chain([source]) {
-        inputs.insert(input.name.clone(), input.clone());
+/// A disk whose inputs are there, and nothing is compiled yet.
+pub struct Draft<'image> {
+    recipe: &'image DriverRecipe,
+    sources: &'image Sources<'image>,
+    toolchain: Toolchain,
+    source: Deb,
+    contents: Contents,
+    inputs: Vec<Input>,
+}
+
+impl<'image> Draft<'image> {
+    /// Fetches and reads every input: a missing one is told before minutes of compiling.
+    pub fn gather(
+        recipe: &'image DriverRecipe,
+        sources: &'image Sources<'image>,
+    ) -> Result<Self, Error> {
+        let pin = |name: &str| sources.lock.input(name, Kind::Deb, sources.lock_path);
+        let source = pin(&recipe.source.input)?;
+        let headers = recipe.source.headers.iter().map(|name| pin(name).cloned());
+        let headers = headers.collect::<Result<Vec<_>, _>>()?;
+        let toolchain = Toolchain::prepare_with(sources.toolchain, &headers, sources.fetcher)?;
+        let mut inputs = toolchain.pins().to_vec();
+        inputs.push(source.clone());
+        let mut contents = Contents::default();
+        for file in &recipe.file {
+            let input = pin(&file.input).or_else(|_| toolchain.pin(&file.input))?;
+            let deb = read(input, sources.fetcher)?;
+            let (path, bytes) = deb.only(&file.from)?;
+            let origin = Origin::Input {
+                name: input.name.clone(),
+                path: path.into(),
+            };
+            // Of all these, only the loader is started; a library need only be readable.
+            let mode = if file.to.starts_with("lib64/") {
+                0o755
+            } else {
+                0o644
+            };
+            contents.add(&file.to, mode, bytes.to_vec(), origin)?;
+            inputs.push(input.clone());
+        }
+        Ok(Self {
+            recipe,
+            sources,
+            source: read(source, sources.fetcher)?,
+            toolchain,
+            contents,
+            inputs,
+        })
     }
-    // Every file first: a missing one is told before minutes of compiling.
-    let mut disk = Contents::default();
-    for file in &recipe.file {
-        let input = pin(&file.input)?;
-        let deb = read(input, sources.fetcher)?;
-        let (path, bytes) = deb.only(&file.from)?;
-        let origin = Origin::Input {
-            name: input.name.clone(),
-            path: path.into(),
-        };
-        // Libraries and the loader alike: what is mapped to be executed needs no more than to be read.
-        let mode = if file.to.starts_with("lib64/") {
-            0o755
-        } else {
-            0o644
-        };
-        disk.add(&file.to, mode, bytes.to_vec(), origin)?;
-        inputs.insert(input.name.clone(), input.clone());
-    }
-    let root = BuildRoot::of(&tools, sources.fetcher)?;
-    let deb = read(source, sources.fetcher)?;
-    let built = kernel_build::build(recipe, &deb, &root, &sources.fetcher.cache)?;
-    for (number, (name, bytes)) in recipe.modules.iter().zip(built).enumerate() {
-        check_kernel(name, &bytes, sources.kernel)?;
-        let origin = Origin::Module {
-            name: source.name.clone(),
-            path: recipe.source.path.clone(),
-        };
-        disk.add(
-            &format!("modules/{number:02}-{name}.ko"),
-            0o644,
+
+    /// Compiles the modules, and makes the disk with these programs on it.
+    pub fn build(mut self, binaries: &Binaries) -> Result<Driver, Error> {
+        let recipe = self.recipe;
+        for binary in &recipe.binary {
+            let (bytes, origin) = binaries.read(&binary.package)?;
+            self.contents.add(&binary.path, 0o755, bytes, origin)?;
+        }
+        let chamber = Chamber::of(&self.toolchain)?;
+        let scratch = &self.sources.fetcher.cache;
+        let built = kernel_build::build(recipe, &self.source, chamber, scratch)?;
+        for (number, (name, bytes)) in recipe.modules.iter().zip(built).enumerate() {
+            check_kernel(name, &bytes, self.sources.kernel)?;
+            let origin = Origin::Module {
+                name: recipe.source.input.clone(),
+                path: recipe.source.path.clone(),
+            };
+            let path = format!("modules/{number:02}-{name}.ko");
+            self.contents.add(&path, 0o644, bytes, origin)?;
+        }
+        let (bytes, word) = verified(squashfs::encode(&self.contents.archive)?);
+        Ok(Driver {
             bytes,
-            origin,
-        )?;
+            word,
+            contents: self.contents.files,
+            inputs: self.inputs,
+        })
     }
-    let (bytes, word) = verified(squashfs::encode(&disk.archive)?);
-    Ok(Driver {
-        bytes,
-        word,
-        contents: disk.files,
-        inputs: inputs.into_values().collect(),
-    })
 }
 
 fn read(input: &Input, fetcher: &Fetcher) -> Result<Deb, Error> {

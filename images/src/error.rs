@@ -257,14 +257,14 @@ pub enum Error {
     },
 
     /// The compiler, or a tool beside it, refused.
-    #[error("building {what} failed:\n{log}\nhint: {hint}")]
+    #[error(
+        "{what} failed:\n{log}\nhint: source, kernel headers and compiler must go together; `make lock` moves them all"
+    )]
     BuildFailed {
         /// The modules.
         what: String,
         /// The end of what was printed.
         log: String,
-        /// What usually helps.
-        hint: &'static str,
     },
 
     /// The folder of programs lacks one that the recipe names.
@@ -345,7 +345,3 @@ fn list(tried: &[String]) -> String {
         text
     })
 }
-
-/// For [`Error::BuildFailed`].
-pub(crate) const HINT_BUILD: &str = "a build root needs a user namespace (`unshare --user --map-root-user true` must work) \
-    and inputs that go together; `make lock` moves them all";

@@ -67,19 +67,18 @@ pub fn build(
         None => None,
     };
     let modules = Modules::of(deb(&recipe.kernel)).resolve(&recipe.modules)?;
-    let driver = match &recipe.driver {
-        Some(driver) => Some(driver::build(
-            driver,
-            &Sources {
-                lock: &lock,
-                lock_path: &lock_path,
-                fetcher,
-                kernel: kernel_path.trim_start_matches("boot/vmlinuz-"),
-            },
-        )?),
-        None => None,
+    let sources = Sources {
+        lock: &lock,
+        lock_path: &lock_path,
+        toolchain: &recipe_path.with_file_name("toolchain.toml"),
+        fetcher,
+        kernel: kernel_path.trim_start_matches("boot/vmlinuz-"),
     };
-    let binaries = binaries(&recipe.binary)?;
+    let driver = recipe.driver.as_ref();
+    let driver = driver.map(|driver| driver::Draft::gather(driver, &sources));
+    let driver = driver.transpose()?;
+    let binaries = binaries(&recipe.programs())?;
+    let driver = driver.map(|driver| driver.build(&binaries)).transpose()?;
 
     let mut archive = Archive::default();
     let mut origins = BTreeMap::new();
@@ -127,20 +126,22 @@ pub fn build(
         }
         files.push(file);
     }
-    let mut pins: Vec<Input> = inputs.into_values().map(|(pin, _)| pin).collect();
+    let mut pins: BTreeMap<String, Input> = BTreeMap::new();
+    let mut count = |pin: &Input| drop(pins.insert(pin.name.clone(), pin.clone()));
+    inputs.values().for_each(|(pin, _)| count(pin));
+    binaries.inputs().iter().for_each(&mut count);
     if let Some(driver) = driver {
         folder.write(driver::DISK, &driver.bytes)?;
         let mut file = File::of(driver::DISK, &driver.bytes, Origin::Contents);
         file.contents = driver.contents;
         files.push(file);
-        pins.extend(driver.inputs);
-        pins.sort_by(|left, right| left.name.cmp(&right.name));
+        driver.inputs.iter().for_each(&mut count);
     }
     let manifest = Manifest {
         format: manifest::FORMAT,
         name: recipe.name,
         version: env!("CARGO_PKG_VERSION").into(),
-        inputs: pins,
+        inputs: pins.into_values().collect(),
         toolchain: binaries.toolchain(),
         files,
     };

@@ -1,16 +1,21 @@
 //! Kernel modules from the source of a pinned package, for the pinned kernel. The compiler, the headers and every path are
-//! those of the build root; the time, the user and the host that the kernel's makefiles would write down are fixed.
+//! those of a [`Chamber`]; the time, the user and the host that the kernel's makefiles would write down are fixed.
 
-use std::{fs, path::Path, thread};
+use std::{fs, path::Path, process::Command, thread};
 
 use crate::{
     Error,
-    build_root::BuildRoot,
+    chamber::Chamber,
     package::Deb,
+    progress,
     recipe::{DriverRecipe, ModuleSource},
 };
 
-/// What runs in the root: `$1` is how many at once, the rest are the modules' names. The one kernel whose headers the root has
+/// Where the work is, inside.
+const WORK: &str = "/build";
+/// Lines of a failed build's output that are shown.
+const SHOWN_LINES: usize = 20;
+/// What runs inside: `$1` is how many at once, the rest are the modules' names. The one kernel whose headers are there
 /// is the one to build for. Type information is left out, as it would need the kernel's own; so is what only debuggers read.
 const BUILD: &str = r#"
 set -e
@@ -30,7 +35,7 @@ done
 pub fn build(
     recipe: &DriverRecipe,
     source: &Deb,
-    root: &BuildRoot,
+    chamber: Chamber,
     scratch: &Path,
 ) -> Result<Vec<Vec<u8>>, Error> {
     let work = tempfile::Builder::new()
@@ -40,16 +45,37 @@ pub fn build(
     let folder = work.path().join("source");
     lay_out(&recipe.source, source, &folder)?;
     let jobs = thread::available_parallelism().map_or(1, usize::from);
-    let jobs = jobs.to_string();
-    let mut command = vec!["sh", "-c", BUILD, "sh", &jobs];
-    command.extend(recipe.modules.iter().map(String::as_str));
+    let mut command = chamber.write(work.path(), WORK).command("sh", WORK);
+    command
+        .args(["-c", BUILD, "sh", &jobs.to_string()])
+        .args(&recipe.modules);
     let what = format!("compiling {}", recipe.modules.join(" and "));
-    root.run(&what, work.path(), &command)?;
+    run(&what, command)?;
     let read = |name: &String| {
         let path = folder.join(format!("{name}.ko"));
         fs::read(&path).map_err(Error::io("read", path))
     };
     recipe.modules.iter().map(read).collect()
+}
+
+fn run(what: &str, mut command: Command) -> Result<(), Error> {
+    let output = progress::during(what, String::new, || command.output());
+    let output = output.map_err(|error| Error::Tool {
+        program: command.get_program().to_string_lossy().into_owned(),
+        problem: format!("does not start: {error}"),
+        hint: "`make setup` says what is missing",
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said.lines().collect();
+    let start = lines.len().saturating_sub(SHOWN_LINES);
+    Err(Error::BuildFailed {
+        what: what.into(),
+        log: lines.get(start..).unwrap_or_default().join("\n"),
+    })
 }
 
 /// Writes the source's files, corrected.
@@ -123,7 +149,7 @@ mod tests {
                 from: from.into(),
                 to: "call(x, 0)".into(),
             }],
-            root: Vec::new(),
+            headers: Vec::new(),
         }
     }
 

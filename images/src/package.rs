@@ -1,9 +1,9 @@
-//! Reads pinned packages: Debian's (an ar archive with a tar archive in it) into memory, Python's (a zip archive) as a
-//! stream. The digest was checked before; a package that still does not parse is a wrong pin, and an error, never a panic.
+//! Reads pinned packages: Debian's (an ar archive with a tar archive in it) into memory or a folder, Python's (a zip
+//! archive) as a stream. The digest was checked before; a package that still does not parse is a wrong pin, and an error, never a panic.
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     io::{BufReader, Read},
     path::Path,
 };
@@ -24,14 +24,9 @@ pub struct Deb {
 impl Deb {
     /// Unpacks a package into memory.
     pub fn read(input: &str, path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(Error::io("read", path))?;
-        let files = unpack(&bytes).map_err(|problem| Error::BadPackage {
-            input: input.into(),
-            problem,
-        })?;
         Ok(Self {
             input: input.into(),
-            files,
+            files: open(input, path, |data| untar(data))?,
         })
     }
 
@@ -66,37 +61,33 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// Unpacks a Debian package into a folder, links and all. Runs none of its scripts.
+/// Unpacks a package into a folder, as `dpkg-deb --extract` does: no scripts, and nobody's but the user's own files.
 pub fn unpack_into(input: &str, path: &Path, folder: &Path) -> Result<(), Error> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    let unpacked = data_of(&bytes, |data| {
-        let mut archive = tar::Archive::new(data.take(MAX_UNPACKED));
-        archive
+    open(input, path, |data| {
+        tar::Archive::new(data)
             .unpack(folder)
-            .map_err(|error| format!("{error}: {}", cause(&error)))
-    });
-    unpacked.map_err(|problem| Error::BadPackage {
+            .map_err(|error| causes(&error))
+    })
+}
+
+/// The package's archive of files, while it lasts.
+fn open<T>(
+    input: &str,
+    path: &Path,
+    take: impl FnOnce(&mut dyn Read) -> Result<T, String>,
+) -> Result<T, Error> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    data(BufReader::new(file), take).map_err(|problem| Error::BadPackage {
         input: input.into(),
         problem,
     })
 }
 
-/// What an error of the tar library keeps behind its words.
-fn cause(error: &std::io::Error) -> String {
-    let inner = error.get_ref().and_then(std::error::Error::source);
-    inner.map(ToString::to_string).unwrap_or_default()
-}
-
-fn unpack(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    data_of(bytes, untar)
-}
-
-/// Hands over the archive of a package's files.
-fn data_of<T>(
-    bytes: &[u8],
+fn data<T>(
+    package: impl Read,
     take: impl FnOnce(&mut dyn Read) -> Result<T, String>,
 ) -> Result<T, String> {
-    let mut archive = ar::Archive::new(bytes);
+    let mut archive = ar::Archive::new(package);
     while let Some(entry) = archive.next_entry() {
         let mut entry = entry.map_err(|error| error.to_string())?;
         match entry.header().identifier() {
@@ -114,7 +105,18 @@ fn data_of<T>(
     Err("it has no data.tar".into())
 }
 
-fn untar(reader: &mut dyn Read) -> Result<BTreeMap<String, Vec<u8>>, String> {
+/// What went wrong and why: tar's own words name only the file.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+fn untar(reader: impl Read) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut files = BTreeMap::new();
     // One byte more than allowed, to tell an archive at the limit from one cut off by it.
     let mut archive = tar::Archive::new(reader.take(MAX_UNPACKED + 1));
@@ -178,6 +180,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_package() {
+        let unpack = |bytes: &[u8]| data(bytes, |data| untar(data));
         assert_eq!(unpack(b"!<arch>\n").unwrap_err(), "it has no data.tar");
         assert!(unpack(b"").is_err());
         assert!(unpack(b"not an archive at all").is_err());

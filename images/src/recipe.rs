@@ -61,8 +61,8 @@ pub struct ModuleSource {
     /// What is corrected before the build.
     #[serde(default)]
     pub edit: Vec<Edit>,
-    /// The inputs that make up the folder in which they are built: compiler, tools, and the headers of the pinned kernel.
-    pub root: Vec<String>,
+    /// The inputs that the build needs beside the toolchain: the headers of the pinned kernel, and its own tools.
+    pub headers: Vec<String>,
 }
 
 /// One correction: a text that stands in a file exactly once, and what stands there instead.
@@ -81,7 +81,7 @@ pub struct Edit {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DriverFile {
-    /// The input's name in the lock.
+    /// The input's name in the lock, or in the toolchain's.
     pub input: String,
     /// The file in it. One `*` stands for a part that changes with the version.
     pub from: String,
@@ -99,14 +99,28 @@ pub struct Source {
     pub path: String,
 }
 
-/// A program of this workspace and its place in the initrd.
+/// A program of this workspace and its place.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binary {
     /// The cargo package, which has one program of the same name.
     pub package: String,
-    /// Its path in the initrd, from the root.
+    /// Its path from the root of the initrd, or of the driver's disk.
     pub path: String,
+    /// How it is linked.
+    #[serde(default)]
+    pub linkage: Linkage,
+}
+
+/// How a program is linked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Linkage {
+    /// Whole: it needs no other file.
+    #[default]
+    Static,
+    /// Against the C library of the toolchain, which must be where the program is: only so can it load other libraries.
+    Dynamic,
 }
 
 /// The recipe of a weights disk, such as images/smollm2.toml.
@@ -149,6 +163,12 @@ impl ImageRecipe {
             }),
             None => Ok(recipe),
         }
+    }
+
+    /// Every program of this workspace that it names.
+    pub fn programs(&self) -> Vec<Binary> {
+        let on_disk = self.driver.iter().flat_map(|driver| &driver.binary);
+        self.binary.iter().chain(on_disk).cloned().collect()
     }
 
     fn problem(&self) -> Option<(&'static str, &'static str)> {
@@ -195,6 +215,13 @@ impl ImageRecipe {
                 self.binary.iter().any(|binary| binary.path == "init"),
                 "binary",
                 "must have one with path = \"init\": the kernel starts it",
+            ),
+            (
+                self.binary
+                    .iter()
+                    .all(|binary| binary.linkage == Linkage::Static),
+                "binary.linkage",
+                "must be static: the initrd has no C library",
             ),
             (
                 driver.is_none_or(|driver| {
