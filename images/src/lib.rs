@@ -24,6 +24,7 @@ pub mod parallel;
 pub mod progress;
 pub mod recipe;
 pub mod refresh;
+pub mod rust;
 pub mod toolchain;
 pub mod variables;
 pub mod verity;
