@@ -15,6 +15,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod appraise;
+pub mod azure;
 pub mod binding;
 pub mod bundle;
 mod cbor;

@@ -99,8 +99,11 @@ rejections! {
         "the HCL report: {what}", hint: "bring it as the vTPM's NV index 0x01400001 gives it";
     /// What the paravisor says beside the report is not what the report holds.
     HclRuntimeData = "hcl_runtime_data", "hcl-2",
-        "REPORT_DATA is not the digest of the HCL's runtime data", hint: "report and runtime data are of two boots, or bytes were changed: ask for the evidence again";
+        "the report's data are not the digest of the HCL's runtime data", hint: "report and runtime data are of two boots, or bytes were changed: ask for the evidence again";
 
+    /// The TDREPORT in the HCL report is not what the quote was made of.
+    HclQuoteMismatch { field: &'static str } = "hcl_quote_mismatch", "hcl-2",
+        "the quote and the TDREPORT in the HCL report differ in {field}", hint: "they are of two boots or two TDs: ask for the evidence again";
     /// Not the paravisor asked for the report, so nothing vouches for what is said in its name.
     HclVmpl { found: u32 } = "hcl_vmpl", "hcl-2",
         "VMPL {found} asked for the report, not the paravisor at VMPL 0", hint: "a guest may write runtime data of its own: do not trust this peer";
@@ -127,7 +130,7 @@ rejections! {
         "the PCRs' values are not the quoted ones", hint: "they were read at another time or changed: ask for the evidence again";
     /// The policy wants a PCR that no quote tells.
     VtpmPcrUnquoted { index: u8 } = "vtpm_pcr_unquoted", "hcl-8",
-        "the policy wants PCR {index}, and no quote tells it", hint: "bring the quote of Azure's vTPM, with this PCR and its value; elsewhere remove snp.pcrs from the policy";
+        "the policy wants PCR {index}, and no quote tells it", hint: "bring the quote of Azure's vTPM, with this PCR and its value; elsewhere remove `pcrs` from the policy";
     /// A PCR has a value that the policy does not want.
     VtpmPcrUnknown { index: u8, found: Hex<32> } = "vtpm_pcr_unknown", "hcl-8",
         "PCR {index} {found} is not in the policy", hint: "something else was booted: compare the value with that of a machine you trust";
@@ -149,7 +152,7 @@ rejections! {
         "the report is not signed", hint: "the host masked the chip's key: it must not set MaskChipKey";
     /// The certificate of the key that signed the report is not there.
     LeafMissing { kind: &'static str } = "leaf_missing", "snp-2",
-        "there is no {kind} certificate", hint: "the provider staples it; or fetch it from AMD's key service by chip and reported TCB";
+        "there is no {kind} certificate", hint: "the provider staples it; or `chrysalis fetch EVIDENCE --into DIR` gets it from AMD's key service, by chip and reported TCB";
     /// There are several certificates for the key that signed the report.
     LeafAmbiguous { kind: &'static str } = "leaf_ambiguous", "snp-2",
         "there are several {kind} certificates", hint: "bring one, that of this chip and its reported TCB";
@@ -200,7 +203,7 @@ rejections! {
         "the revocation list is not signed by the root", hint: "fetch the product's list from AMD's key service again";
     /// The revocation list is stale.
     CrlExpired { until: Time } = "crl_expired", "snp-4",
-        "the revocation list ended {until}", hint: "fetch the current list; the provider staples it";
+        "the revocation list ended {until}", hint: "`chrysalis fetch` gets the current one; the provider staples it";
     /// The revocation list is from the future.
     CrlNotYetValid { from: Time } = "crl_not_yet_valid", "snp-4",
         "the revocation list begins {from}", hint: "check this machine's clock";
@@ -252,7 +255,7 @@ rejections! {
         "the chip's identity is masked, so it was not compared with the certificate", hint: "the provider turns MaskChipId off, or your policy gives a reason under snp.masked_chip";
     /// Revocation was not checked, and the policy does not say that this is fine.
     RevocationUnchecked = "revocation_unchecked", "policy-2",
-        "there is no revocation list of the root", hint: "the provider staples it; or your policy gives a reason under snp.revocation";
+        "there is no revocation list of the root", hint: "the provider staples it; or `chrysalis fetch EVIDENCE --into DIR` gets it; or your policy gives a reason under snp.revocation";
     /// A firmware level is below the policy's floor.
     TcbBelowFloor { which: &'static str, component: &'static str, found: u8, floor: u8 } = "tcb_below_floor", "policy-3",
         "the {which} {component} level is {found}, the policy wants {floor}", hint: "the provider updates the firmware; lower snp.minimum_tcb only if you know what that opens";
@@ -385,7 +388,7 @@ rejections! {
 
     /// There is no usable OCSP answer about a certificate, and nothing says that this is fine.
     OcspMissing { which: &'static str } = "ocsp_missing", "gpu-4",
-        "there is no OCSP answer about the {which} certificate", hint: "`chrysalis fetch` gets it; or the policy gives a reason to go without OCSP";
+        "there is no OCSP answer about the {which} certificate", hint: "the provider staples it; or `chrysalis fetch EVIDENCE --into DIR` gets it; or the policy gives a reason to go without OCSP";
     /// An OCSP answer cannot be read.
     OcspMalformed { what: &'static str } = "ocsp_malformed", "gpu-4",
         "an OCSP answer is malformed: {what}", hint: "fetch it again";
@@ -406,7 +409,7 @@ rejections! {
         "the OCSP answer was brought along, not asked with a nonce", hint: "accept stapled answers explicitly: their age is then bounded by their own validity";
     /// An OCSP answer is stale.
     OcspExpired { until: Time } = "ocsp_expired", "gpu-4",
-        "an OCSP answer ended {until}", hint: "fetch a current one; the provider staples it";
+        "an OCSP answer ended {until}", hint: "`chrysalis fetch` gets a current one; the provider staples it";
     /// An OCSP answer is from the future.
     OcspNotYetValid { from: Time } = "ocsp_not_yet_valid", "gpu-4",
         "an OCSP answer begins {from}", hint: "check this machine's clock";
@@ -433,7 +436,7 @@ rejections! {
 
     /// There is no RIM, and nothing says that this is fine.
     RimMissing { kind: &'static str, id: String } = "rim_missing", "gpu-7",
-        "there is no {kind} RIM; the report calls for {id}", hint: "`chrysalis fetch` gets it; or the policy gives a reason to go without RIMs";
+        "there is no {kind} RIM; the report calls for {id}", hint: "the provider staples it; or `chrysalis fetch EVIDENCE --into DIR` gets it; or the policy gives a reason to go without RIMs";
     /// No RIM is of the version that the report names.
     RimVersionMismatch { kind: &'static str, wanted: String, found: String } = "rim_version_mismatch", "gpu-7",
         "no RIM is for {kind} {wanted}: there are {found}", hint: "bring the RIM of the version that the GPU reports";
@@ -569,7 +572,7 @@ rejections! {
         "the {which} CRL is not signed by its authority", hint: "bytes were changed: fetch it again";
     /// A revocation list is stale.
     IntelCrlExpired { which: &'static str, until: Time } = "intel_crl_expired", "tdx-3",
-        "the {which} CRL ended {until}", hint: "fetch a current one; the provider staples it";
+        "the {which} CRL ended {until}", hint: "`chrysalis fetch` gets a current one; the provider staples it";
     /// A revocation list is from the future.
     IntelCrlNotYetValid { which: &'static str, from: Time } = "intel_crl_not_yet_valid", "tdx-3",
         "the {which} CRL begins {from}", hint: "check this machine's clock";
@@ -579,7 +582,7 @@ rejections! {
 
     /// There is nothing of Intel's about the platform.
     TdxCollateralMissing = "tdx_collateral_missing", "tdx-4",
-        "there is no collateral of Intel's", hint: "the provider staples it; or bring it yourself";
+        "there is no collateral of Intel's", hint: "the provider staples it; or `chrysalis fetch EVIDENCE --into DIR` gets it, and `--collateral DIR` brings it";
     /// The collateral is larger than a verifier reads.
     TdxCollateralTooLarge { found: usize } = "tdx_collateral_too_large", "tdx-4",
         "the collateral has {found} bytes", hint: "real collateral has 20 KB, the limit is 512 KiB";
@@ -597,7 +600,7 @@ rejections! {
         "the {which} is {found}", hint: "fetch the collateral for TDX, not for SGX; or update this verifier if the version is newer";
     /// A document of Intel's is stale.
     TdxCollateralExpired { which: &'static str, until: Time } = "tdx_collateral_expired", "tdx-4",
-        "the {which} ended {until}", hint: "fetch a current one; the provider staples it";
+        "the {which} ended {until}", hint: "`chrysalis fetch` gets a current one; the provider staples it";
     /// A document of Intel's is from the future.
     TdxCollateralNotYetValid { which: &'static str, from: Time } = "tdx_collateral_not_yet_valid", "tdx-4",
         "the {which} begins {from}", hint: "check this machine's clock";
@@ -684,6 +687,9 @@ rejections! {
     /// The event log does not make the registers.
     EventLogMismatch { register: u8, wanted: Hex<48> } = "event_log_mismatch", "tdx-9",
         "the event log does not make RTMR{register} {wanted}", hint: "the log is of another boot, or something was measured after it was read";
+    /// An event of RTMR0 is not the one that the policy wants.
+    EventUnexpected { index: usize, found: String } = "event_unexpected", "tdx-9",
+        "event {index} of RTMR0 is {found}", hint: "the machine is of another shape, or its firmware was set up otherwise: compare the log with `chrysalis measure --event-log`";
 
     // Releases, and who rebuilt them
     /// A public key is of no kind that signs releases.

@@ -8,7 +8,7 @@ use std::{
 
 use chrysalis_attestation::{
     binding::{Anchor, Session},
-    bundle::{Endorsements, Evidence, MAX_BUNDLE, encode_gpus},
+    bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, encode_gpus},
     claims::{Claims, PROFILE},
 };
 use chrysalis_wire::configuration::ConfigurationError;
@@ -21,6 +21,7 @@ use crate::{
     engine::{Description, Scheduler},
     failure::Failure,
     gpu::{Equipped, Gpus},
+    platform::Platform,
 };
 
 /// The most bytes of evidence in a certificate: TLS lets a certificate have 2^24, but common peers stop at 2^16.
@@ -46,10 +47,15 @@ impl Equipped {
             gpus: self.gpus,
             last_endorsements: Mutex::default(),
         };
+        attester.present_quote().await?;
         let mut evidence = attester.evidence(&Session::Boot).await?;
-        // Too much for a certificate, and the same for every GPU of a kind: whoever verifies one brings them, or asks.
+        // Too much for a certificate, and the same for all machines of a kind: whoever verifies one brings them, or asks.
         evidence.endorsements.rims.clear();
         evidence.endorsements.ocsp.clear();
+        evidence.endorsements.statements.clear();
+        if evidence.encode().len() > MAX_IN_CERTIFICATE {
+            evidence.endorsements.tdx.clear();
+        }
         require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
         let certified = self.keys.certify(&evidence)?;
         self.ground.progress.passed("attested").await;
@@ -103,9 +109,26 @@ pub(crate) struct Attester {
 impl Attester {
     /// A bundle about `session`.
     pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, Failure> {
-        let bundle = self.evidence(session).await?.encode();
+        let mut evidence = self.evidence(session).await?;
+        let mut bundle = evidence.encode();
+        if bundle.len() > MAX_BUNDLE {
+            // The first that a relying party can do without, or bring.
+            tracing::warn!("no room in the bundle for the rebuilders' statements");
+            evidence.endorsements.statements.clear();
+            bundle = evidence.encode();
+        }
         require_length(&bundle, MAX_BUNDLE)?;
         Ok(bundle)
+    }
+
+    /// Shows the host what a quote of this machine says of its platform, so that it gets Intel's collateral.
+    async fn present_quote(&self) -> Result<(), Failure> {
+        if let Platform::Tdx(_) = &self.ground.platform
+            && let CpuReport::Tdx { quote, .. } = self.ground.platform.report([0; 64]).await?.cpu
+        {
+            self.ground.host.present(quote, &[]).await;
+        }
+        Ok(())
     }
 
     /// Evidence about `session`, this key and these claims: first the GPUs answer, then the CPU signs for their answers.

@@ -6,10 +6,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    console::Progress,
+    console::{Progress, since_boot_ms},
     failure::Failure,
     host::{Address, Host},
-    machine::Machine,
+    machine::{Machine, Voucher},
     platform::Platform,
 };
 
@@ -50,6 +50,8 @@ impl Words {
 /// An enclave that knows where it runs.
 pub(crate) struct Booted {
     pub(crate) ground: Arc<Ground>,
+    /// Stages of a machine of our own, passed before the host could be told, each with its time since the kernel started.
+    pub(crate) untold: Vec<(&'static str, u64)>,
 }
 
 /// What every later step stands on.
@@ -66,11 +68,19 @@ impl Booted {
     pub(crate) fn from_measured_words(
         words: impl IntoIterator<Item = String>,
     ) -> Result<Self, Failure> {
+        let began = since_boot_ms();
         let words = Words::parse(words)?;
-        let machine = Machine::take()?;
+        let machine = Machine::take(Voucher::find(words.simulated))?;
         let host = Arc::new(Host::new(words.host.clone()));
         let platform = Platform::find(&words, &host)?;
         tracing::info!(platform = platform.name(), "booted");
+        let untold = match machine {
+            Machine::Own => vec![
+                ("kernel started", began),
+                ("machine ready", since_boot_ms()),
+            ],
+            Machine::Shared => Vec::new(),
+        };
         let ground = Ground {
             progress: Progress::new(host.clone()),
             words,
@@ -80,6 +90,7 @@ impl Booted {
         };
         Ok(Self {
             ground: Arc::new(ground),
+            untold,
         })
     }
 

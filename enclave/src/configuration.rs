@@ -34,6 +34,9 @@ impl Booted {
         let ground = self.ground;
         let bytes = ground.host.configuration().await?;
         ground.platform.launched().await?.require(&bytes)?;
+        for (stage, at_ms) in self.untold {
+            ground.progress.passed_at(stage, at_ms).await;
+        }
         // Parsed last: no byte of it means anything before its digest is known to be the measured one.
         let configuration = Configuration::parse(&bytes)?;
         let gpus = Policy::gpu_of_configuration(&String::from_utf8_lossy(&bytes))

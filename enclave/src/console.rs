@@ -4,7 +4,11 @@
 //! quote the string it tripped over: only its place in the source is told. Lines of other crates are dropped for the
 //! same reason.
 
-use std::{fmt, panic, sync::Arc, time::Duration};
+use std::{
+    fmt, panic,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use chrysalis_wire::host::{MAX_FAILURE, Status};
 use rustix::time::{ClockId, clock_gettime};
@@ -16,7 +20,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{failure::Failure, host::Host};
+use crate::{failure::Failure, host::Host, machine};
 
 /// How long a boot waits for the host to note a status: it is a courtesy, so not long.
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
@@ -42,8 +46,16 @@ pub(crate) fn report_failure(failure: &Failure) {
     tracing::error!(code = failure.code(), hint = failure.hint(), "{failure}");
 }
 
-/// Milliseconds since the kernel started.
+/// Milliseconds since the kernel started, or, where the machine is not ours, the process: what it waited for before is
+/// none of its boot.
 pub(crate) fn since_boot_ms() -> u64 {
+    static BEGAN: OnceLock<u64> = OnceLock::new();
+    let now = uptime_ms();
+    let began = *BEGAN.get_or_init(|| if machine::is_ours() { 0 } else { now });
+    now.saturating_sub(began)
+}
+
+fn uptime_ms() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     let milliseconds = u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0);
@@ -75,6 +87,11 @@ impl Progress {
     pub(crate) async fn passed(&self, stage: &str) {
         let at_ms = since_boot_ms();
         tracing::info!("{stage}");
+        self.passed_at(stage, at_ms).await;
+    }
+
+    /// A stage was passed before there was anybody to tell.
+    pub(crate) async fn passed_at(&self, stage: &str, at_ms: u64) {
         let stage = stage.to_owned();
         self.tell(Status::Passed { stage, at_ms }).await;
     }

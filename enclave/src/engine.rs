@@ -82,7 +82,9 @@ impl Opened {
             weights: self.weights,
             measured: self.measured.clone(),
         };
-        let worker = recipe.launch().await?;
+        let mut worker = recipe.load().await?;
+        self.ground.progress.passed("engine loaded").await;
+        recipe.require_known_answer(&mut worker).await?;
         self.ground.progress.passed("known answer given").await;
         Ok(Loaded {
             ground: self.ground,

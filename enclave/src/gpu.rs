@@ -86,15 +86,31 @@ impl Gpus {
         ground: &Ground,
         endorsements: &Endorsements,
     ) -> Result<Vec<GpuEvidence>, GpuError> {
+        let (evidence, roots) = Self::answers(nonce, ground).await?;
+        self.verify(&evidence, &nonce, &roots, endorsements)?;
+        Ok(evidence)
+    }
+
+    /// What they answer to `nonce`, and under which roots it counts. Nothing of it is verified.
+    async fn answers(
+        nonce: [u8; 32],
+        ground: &Ground,
+    ) -> Result<(Vec<GpuEvidence>, Roots), GpuError> {
         let Platform::Simulated(host) = &ground.platform else {
             return Err(GpuError::NoDriver);
         };
         // Nothing protects a simulated machine, so whichever root it says is simulated will do here. Whether it does for a
         // relying party is their policy's to say.
         let (evidence, [device, rim]) = host.simulated_gpus(nonce).await?;
-        let roots = Roots::nvidia().and_simulated(device, rim);
-        self.verify(&evidence, &nonce, &roots, endorsements)?;
-        Ok(evidence)
+        Ok((evidence, Roots::nvidia().and_simulated(device, rim)))
+    }
+
+    /// Verifies them for the first time, once the host has had the chance to get what that takes.
+    async fn check(&self, nonce: [u8; 32], ground: &Ground) -> Result<(), GpuError> {
+        let (evidence, roots) = Self::answers(nonce, ground).await?;
+        ground.host.present(Vec::new(), &evidence).await;
+        let endorsements = ground.host.endorsements().await?;
+        self.verify(&evidence, &nonce, &roots, &endorsements)
     }
 
     fn verify(
@@ -136,7 +152,7 @@ impl Gpus {
         }
     }
 
-    /// Lets them compute. Only after [`Self::ask`] has verified them.
+    /// Lets them compute. Only after [`Self::check`] has verified them.
     pub(crate) async fn set_ready(&self, ground: &Ground) -> Result<(), GpuError> {
         match &ground.platform {
             Platform::Simulated(host) => Ok(host.simulated_gpus_ready().await?),
@@ -163,8 +179,7 @@ impl Keyed {
             let mut nonce = [0; 32];
             let drawn = SystemRandom::new().fill(&mut nonce);
             drawn.map_err(|_| Failure::Keys("the system gives no random numbers".to_owned()))?;
-            let endorsements = self.ground.host.endorsements().await?;
-            gpus.ask(nonce, &self.ground, &endorsements).await?;
+            gpus.check(nonce, &self.ground).await?;
             gpus.set_ready(&self.ground).await?;
             self.ground
                 .progress

@@ -4,14 +4,18 @@
 use std::{path::PathBuf, time::Duration};
 
 use chrysalis_attestation::{
-    bundle::Endorsements,
-    nvidia::{GpuEvidence, ocsp::OcspAnswer},
+    bundle::{Endorsements, MAX_CERTIFICATES, MAX_CRLS},
+    nvidia::{
+        GpuEvidence, MAX_RIMS,
+        ocsp::{MAX_ANSWERS, OcspAnswer},
+    },
+    release::MAX_STATEMENTS,
 };
 use chrysalis_wire::{
     frame::{self, FrameError},
     host::{
-        FromHost, HOST_CID, HOST_PORT, MAX_CONFIGURATION, MAX_FAILURE, SimulatedGpu, Status,
-        TLS_PORT, ToHost,
+        FromHost, GpuAnswer, HOST_CID, HOST_PORT, MAX_CONFIGURATION, MAX_FAILURE, Status, TLS_PORT,
+        ToHost,
     },
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -98,7 +102,8 @@ impl Host {
         }
     }
 
-    /// What vendors have signed about this platform. Travels as it is: whoever verifies it trusts only signatures.
+    /// What vendors have signed about this platform, and rebuilders about this image. Travels as it is: whoever verifies it
+    /// trusts only signatures. More than a bundle may carry is nothing that an honest host brings.
     pub(crate) async fn endorsements(&self) -> Result<Endorsements, HostError> {
         match self.ask(&ToHost::Endorsements).await? {
             FromHost::Endorsements {
@@ -107,16 +112,41 @@ impl Host {
                 tdx,
                 rims,
                 ocsp,
-            } => Ok(Endorsements {
-                certificates,
-                crls,
-                tdx,
-                rims,
-                ocsp: ocsp.into_iter().map(OcspAnswer::brought_along).collect(),
-                // No vendor's: whoever relies on rebuilders brings their word.
-                statements: Vec::new(),
-            }),
+                statements,
+            } if certificates.len() <= MAX_CERTIFICATES
+                && crls.len() <= MAX_CRLS
+                && rims.len() <= MAX_RIMS
+                && ocsp.len() <= MAX_ANSWERS
+                && statements.len() <= MAX_STATEMENTS =>
+            {
+                Ok(Endorsements {
+                    certificates,
+                    crls,
+                    tdx,
+                    rims,
+                    ocsp: ocsp.into_iter().map(OcspAnswer::brought_along).collect(),
+                    statements,
+                })
+            }
             _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// Shows evidence to the host, which gets what vendors have signed about such hardware. A courtesy of the host's: without
+    /// it, whoever verifies says what lacks.
+    pub(crate) async fn present(&self, quote: Vec<u8>, gpus: &[GpuEvidence]) {
+        let answer = |GpuEvidence { report, chain }: &GpuEvidence| GpuAnswer {
+            report: report.clone(),
+            chain: chain.clone(),
+        };
+        let gpus = gpus.iter().map(answer).collect();
+        let presented = match self.ask(&ToHost::Evidence { quote, gpus }).await {
+            Ok(FromHost::Noted) => Ok(()),
+            Ok(_) => Err(HostError::Misspoke),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = presented {
+            tracing::warn!(code = error.code(), "the host looked for no endorsements");
         }
     }
 
@@ -138,7 +168,7 @@ impl Host {
     ) -> Result<(Vec<GpuEvidence>, [[u8; 32]; 2]), HostError> {
         match self.ask(&ToHost::SimulatedGpus { nonce }).await? {
             FromHost::SimulatedGpus { gpus, roots } => {
-                let evidence = |SimulatedGpu { report, chain }| GpuEvidence { report, chain };
+                let evidence = |GpuAnswer { report, chain }| GpuEvidence { report, chain };
                 Ok((gpus.into_iter().map(evidence).collect(), roots))
             }
             _ => Err(HostError::Misspoke),
@@ -260,6 +290,27 @@ mod tests {
             host.configuration().await,
             Err(HostError::Misspoke)
         ));
+    }
+
+    #[tokio::test]
+    async fn takes_statements_and_no_more_than_a_bundle_may_carry() {
+        let bring = |count| FromHost::Endorsements {
+            certificates: Vec::new(),
+            crls: Vec::new(),
+            tdx: Vec::new(),
+            rims: Vec::new(),
+            ocsp: Vec::new(),
+            statements: vec![b"{}".to_vec(); count],
+        };
+        let (_folder, host) = fake(Some(bring(MAX_STATEMENTS)));
+        let endorsements = host.endorsements().await.unwrap();
+        assert_eq!(
+            endorsements.statements,
+            vec![b"{}".to_vec(); MAX_STATEMENTS]
+        );
+        let (_folder, host) = fake(Some(bring(MAX_STATEMENTS + 1)));
+        let refused = host.endorsements().await;
+        assert!(matches!(refused, Err(HostError::Misspoke)));
     }
 
     #[tokio::test]

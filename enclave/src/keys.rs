@@ -26,13 +26,15 @@ pub(crate) struct Keyed {
 
 impl Loaded {
     /// Makes the keys, only now that there is something to serve with them.
-    pub(crate) fn make_keys(self) -> Result<Keyed, Failure> {
+    pub(crate) async fn make_keys(self) -> Result<Keyed, Failure> {
+        let keys = Keys::make().map_err(|error| Failure::Keys(error.to_string()))?;
+        self.ground.progress.passed("keys made").await;
         Ok(Keyed {
             ground: self.ground,
             measured: self.measured,
             scheduler: self.scheduler,
             engine: self.engine,
-            keys: Keys::make().map_err(|error| Failure::Keys(error.to_string()))?,
+            keys,
         })
     }
 }

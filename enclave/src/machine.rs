@@ -2,6 +2,8 @@
 //!
 //! As an ordinary process, in tests, the enclave owns no machine and does none of this.
 
+mod modules;
+
 use std::{
     fs::{self, File},
     io,
@@ -17,8 +19,9 @@ use rustix::{
 };
 
 use crate::failure::Failure;
+pub(crate) use modules::Voucher;
 
-/// Where the image keeps its kernel modules; they are loaded in the order of their file names.
+/// Where the image keeps its kernel modules; their file names have them in an order in which they can load.
 const MODULES: &str = "/modules";
 
 /// Whose the machine is.
@@ -32,18 +35,19 @@ pub(crate) enum Machine {
 
 impl Machine {
     /// Readies the machine, if it is ours.
-    pub(crate) fn take() -> Result<Self, Failure> {
+    pub(crate) fn take(voucher: Voucher) -> Result<Self, Failure> {
         forbid_core_dumps()?;
         if !is_ours() {
             return Ok(Self::Shared);
         }
         mount_all()?;
-        load_modules(Path::new(MODULES))?;
+        modules::load_all(Path::new(MODULES), voucher)?;
         Ok(Self::Own)
     }
 }
 
-fn is_ours() -> bool {
+/// Whether this is PID 1.
+pub(crate) fn is_ours() -> bool {
     std::process::id() == 1
 }
 
@@ -78,28 +82,8 @@ fn mount_all() -> Result<(), Failure> {
     Ok(())
 }
 
-fn load_modules(folder: &Path) -> Result<(), Failure> {
-    let files = list(folder).map_err(Failure::machine(format!("read {}", folder.display())))?;
-    let mut loaded = 0_u32;
-    for file in files {
-        match load_module(&file) {
-            Ok(()) | Err(Errno::EXIST) => loaded = loaded.saturating_add(1),
-            // A driver of hardware that is not here, such as sev-guest on a simulated machine.
-            Err(Errno::NODEV | Errno::OPNOTSUPP) => {
-                tracing::info!(module = %name_of(&file), "module not for this machine");
-            }
-            Err(error) => {
-                return Err(Failure::machine(format!("load {}", file.display()))(
-                    error.into(),
-                ));
-            }
-        }
-    }
-    tracing::info!(loaded, "kernel modules");
-    Ok(())
-}
-
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The modules in a folder, in loading order.
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .collect::<io::Result<Vec<_>>>()?;
@@ -108,7 +92,8 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn load_module(file: &Path) -> Result<(), Errno> {
+/// Loads one module.
+pub(crate) fn load_module(file: &Path) -> Result<(), Errno> {
     let module =
         File::open(file).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     finit_module(module, c"", 0)
@@ -149,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modules_load_in_the_order_of_their_names() {
+    fn modules_are_listed_in_the_order_of_their_names() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["20-b.ko", "10-a.ko", "README"] {
             fs::write(folder.path().join(name), "").unwrap();
@@ -164,6 +149,6 @@ mod tests {
 
     #[test]
     fn a_process_owns_no_machine() {
-        assert_eq!(Machine::take().unwrap(), Machine::Shared);
+        assert_eq!(Machine::take(Voucher::Simulated).unwrap(), Machine::Shared);
     }
 }

@@ -62,7 +62,8 @@ async fn tell_story(booted: Booted) -> Result<(), Failure> {
         .await?
         .start_engine()
         .await?
-        .make_keys()?
+        .make_keys()
+        .await?
         .check_gpus()
         .await?
         .attest()

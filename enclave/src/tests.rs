@@ -30,7 +30,9 @@ async fn the_story_is_told_in_order_and_ends_when_the_provider_wants() {
         [
             "configuration accepted",
             "weights verified",
+            "engine loaded",
             "known answer given",
+            "keys made",
             "attested",
             "serving"
         ]
@@ -72,6 +74,8 @@ async fn end_with(gpu: &str, gpus: Gpus) -> (&'static str, String, bool) {
     let digest = host_data(&configuration);
     let host = FakeHost::with_gpus(configuration, digest, gpus);
     let failure = tell(host.words()).await.unwrap_err();
+    // Whatever they answered was shown to the host, which then knows what to fetch for them.
+    assert_eq!(*host.shown.lock().unwrap(), gpus.answered());
     let ready = host.ready.load(Ordering::Relaxed);
     (failure.code(), failure.to_string(), ready)
 }
@@ -121,6 +125,9 @@ async fn evidence_is_about_the_nonce_the_connection_and_the_key() {
         (Evidence::decode(&answer.body).unwrap(), asked),
         (in_certificate, Session::Boot),
     ] {
+        // What the host staples of rebuilders' is for whoever asks; a certificate has no room for it.
+        let stapled = usize::from(session != Session::Boot);
+        assert_eq!(evidence.endorsements.statements.len(), stapled);
         let CpuReport::Snp(report) = evidence.cpu else {
             panic!("not SNP");
         };

@@ -94,7 +94,11 @@ pub(crate) struct RunOptions {
     /// The firmware levels that the simulated processor reports: boot loader, TEE, SNP, microcode
     #[arg(long, value_name = "B,T,S,U")]
     pub(crate) simulated_tcb: Option<SimulatedTcb>,
-    /// Ask another address instead of AMD's for what is stapled to an SNP guest's evidence: amd=URL
+    /// Staple to the evidence what a rebuilder signed about the image, or all such statements in a release's folder; may be
+    /// repeated. A relying party's policy names whose count
+    #[arg(long = "statement", value_name = "FILE|DIR")]
+    pub(crate) statements: Vec<PathBuf>,
+    /// Ask another address instead of a vendor's for what is stapled to the evidence: amd=URL, intel=URL, nvidia-rim=URL and so on
     #[arg(long, value_name = "SERVICE=URL")]
     pub(crate) mirror: Vec<Mirrors>,
     /// Write where and what is served, as JSON, once it is

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use chrysalis_attestation::{Time, digest::sha256, nvidia::Collateral};
 use chrysalis_simulate::Nvidia;
-use chrysalis_wire::{configuration::Configuration, host::SimulatedGpu};
+use chrysalis_wire::{configuration::Configuration, host::GpuAnswer};
 
 /// How old the manifests and OCSP answers may get before they are signed anew, seconds. Answers are good for a day.
 const COLLATERAL_AGE: i64 = 3600;
@@ -47,11 +47,11 @@ impl Gpus {
     }
 
     /// What each answers.
-    pub(crate) fn answer(&self, nonce: &[u8; 32]) -> Vec<SimulatedGpu> {
+    pub(crate) fn answer(&self, nonce: &[u8; 32]) -> Vec<GpuAnswer> {
         (0..self.count)
             .map(|index| {
                 let evidence = self.vendor.gpu(index).evidence(nonce);
-                SimulatedGpu {
+                GpuAnswer {
                     report: evidence.report,
                     chain: evidence.chain,
                 }
@@ -123,7 +123,7 @@ mod tests {
         let evidence: Vec<_> = gpus
             .answer(&[7; 32])
             .into_iter()
-            .map(|SimulatedGpu { report, chain }| GpuEvidence { report, chain })
+            .map(|GpuAnswer { report, chain }| GpuEvidence { report, chain })
             .collect();
         let [device, rim] = gpus.roots();
         let policy = Policy::gpu_of_configuration(section).unwrap().unwrap();

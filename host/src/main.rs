@@ -20,6 +20,7 @@ mod services;
 mod simulation;
 mod staple;
 mod state;
+mod statements;
 mod text;
 
 use std::process::ExitCode;

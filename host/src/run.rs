@@ -34,6 +34,7 @@ use crate::{
     simulation::Simulation,
     staple,
     state::{self, StateFolder},
+    statements::Statements,
 };
 
 /// The guest failed, or would not stop when asked.
@@ -51,6 +52,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let image = Image::open(&options.image)
         .map_err(|error| anyhow::anyhow!("{error}\nhint: `make image` builds build/cpu"))?;
     let (configuration, parsed, weights) = configuration_and_weights(&options)?;
+    let statements = Statements::open(&options.statements)?;
     let platform = match &options.without_vm {
         Some(_) => Platform::Simulated,
         None => Platform::choose(options.platform, Path::new("/")),
@@ -109,12 +111,12 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let questions = prepared.link().listen()?;
     let endorser = match (simulation, platform) {
         (Some(simulation), _) => Endorser::Simulated(Box::new(Mutex::new(simulation))),
-        (None, Platform::Snp) => {
-            staple::of_this_machine(&state.join("collateral"), &options.mirror).await
+        (None, platform) => {
+            let store = state.join("collateral");
+            staple::of_this_machine(platform, &store, &options.mirror).await
         }
-        (None, _) => Endorser::Nobody,
     };
-    let services = Services::new(configuration, endorser, Arc::clone(&guest));
+    let services = Services::new(configuration, endorser, statements, Arc::clone(&guest));
     tokio::spawn(Arc::clone(&services).keep_fresh());
     tokio::spawn(services.serve(questions));
     tokio::spawn(Metrics::new(Arc::clone(&counters), Arc::clone(&guest)).serve(scrapers));

@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_attestation::bundle::Endorsements;
+use chrysalis_attestation::{bundle::Endorsements, nvidia::GpuEvidence};
 use chrysalis_wire::{
     frame::{FrameError, read_async, write_async},
-    host::{FromHost, Status, ToHost},
+    host::{FromHost, GpuAnswer, Status, ToHost},
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -25,6 +25,7 @@ use crate::{
     link::{Connection, Listener},
     simulation::Simulation,
     staple::Stapler,
+    statements::Statements,
 };
 
 /// The most conversations at once; one more waits.
@@ -43,7 +44,7 @@ const FRESHENING: Duration = Duration::from_hours(1);
 pub(crate) enum Endorser {
     /// The simulated vendors', whose hardware the enclave asks.
     Simulated(Box<Mutex<Simulation>>),
-    /// AMD's, from a store; the enclave asks its own device for reports.
+    /// AMD's, Intel's and NVIDIA's, from a store; the enclave asks its own hardware for evidence.
     Stapled(Arc<Stapler>),
     /// Nobody's: relying parties bring them.
     Nobody,
@@ -53,14 +54,21 @@ pub(crate) enum Endorser {
 pub(crate) struct Services {
     configuration: Vec<u8>,
     endorser: Endorser,
+    statements: Statements,
     guest: Arc<Guest>,
 }
 
 impl Services {
-    pub(crate) fn new(configuration: Vec<u8>, endorser: Endorser, guest: Arc<Guest>) -> Arc<Self> {
+    pub(crate) fn new(
+        configuration: Vec<u8>,
+        endorser: Endorser,
+        statements: Statements,
+        guest: Arc<Guest>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             configuration,
             endorser,
+            statements,
             guest,
         })
     }
@@ -74,6 +82,9 @@ impl Services {
             }
             if let Endorser::Stapled(stapler) = &self.endorser {
                 Arc::clone(stapler).fetch().await;
+            }
+            if let Err(error) = self.statements.renew() {
+                eprintln!("the statements stay as they were read last: {error:#}");
             }
         }
     }
@@ -121,6 +132,7 @@ impl Services {
                     // Until it is answered the asker has nothing to say: it left, or it misspoke.
                     _ = connection.fill_buf() => return Ok(()),
                 },
+                ToHost::Evidence { quote, gpus } => self.fetch_for(quote, gpus).await,
                 question => self.answer(question),
             };
             in_time(write_async(&mut connection, &answer)).await?;
@@ -149,6 +161,16 @@ impl Services {
         }
     }
 
+    /// A simulated vendor has no service: all that it signs is at hand.
+    async fn fetch_for(&self, quote: Vec<u8>, gpus: Vec<GpuAnswer>) -> FromHost {
+        if let Endorser::Stapled(stapler) = &self.endorser {
+            let evidence = |GpuAnswer { report, chain }| GpuEvidence { report, chain };
+            let gpus = gpus.into_iter().map(evidence).collect();
+            Arc::clone(stapler).fetch_for(quote, gpus).await;
+        }
+        FromHost::Noted
+    }
+
     fn simulation(&self) -> Option<MutexGuard<'_, Simulation>> {
         let Endorser::Simulated(simulation) = &self.endorser else {
             return None;
@@ -164,11 +186,15 @@ impl Services {
     }
 
     fn endorsements(&self) -> anyhow::Result<Endorsements> {
-        match (&self.endorser, self.simulation()) {
-            (_, Some(mut simulation)) => simulation.endorsements(),
-            (Endorser::Stapled(stapler), None) => Ok(stapler.endorsements()),
-            (_, None) => Ok(Endorsements::default()),
-        }
+        let vendors = match (&self.endorser, self.simulation()) {
+            (_, Some(mut simulation)) => simulation.endorsements()?,
+            (Endorser::Stapled(stapler), None) => stapler.endorsements(),
+            (_, None) => Endorsements::default(),
+        };
+        Ok(Endorsements {
+            statements: self.statements.current(),
+            ..vendors
+        })
     }
 
     fn note(&self, status: Status) {
@@ -200,6 +226,7 @@ fn brought(endorsements: Endorsements) -> FromHost {
             .into_iter()
             .map(|answer| answer.der)
             .collect(),
+        statements: endorsements.statements,
     }
 }
 
@@ -216,7 +243,7 @@ mod tests {
         guest::{Failure, State},
         processor::tests::processor,
     };
-    use chrysalis_attestation::binding::host_data;
+    use chrysalis_attestation::{binding::host_data, release::Envelope};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
         task::JoinHandle,
@@ -225,10 +252,15 @@ mod tests {
     const CONFIGURATION: &[u8] = b"version = 1";
 
     fn services() -> Arc<Services> {
+        with(Statements::open(&[]).unwrap())
+    }
+
+    fn with(statements: Statements) -> Arc<Services> {
         let processor = processor(host_data(CONFIGURATION));
         Services::new(
             CONFIGURATION.to_vec(),
             Endorser::Simulated(Box::new(Mutex::new(Simulation::of(processor, None)))),
+            statements,
             Arc::new(Guest::new()),
         )
     }
@@ -275,6 +307,28 @@ mod tests {
         assert_eq!(report.len(), 1184);
         assert_eq!(report[0x50..0x90], [7; 64]);
         assert_eq!(report[0xC0..0xE0], host_data(CONFIGURATION));
+    }
+
+    #[tokio::test]
+    async fn brings_what_rebuilders_signed_beside_what_vendors_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let statement = Envelope::new(b"{}".to_vec()).to_json().into_bytes();
+        std::fs::write(folder.path().join("alice.json"), &statement).unwrap();
+        let services = with(Statements::open(&[folder.path().to_owned()]).unwrap());
+        let (mut enclave, _) = connect(&services);
+        // A simulated vendor has no service to ask: what the guest shows is noted.
+        let shown = ToHost::Evidence {
+            quote: vec![4; 9],
+            gpus: Vec::new(),
+        };
+        assert_eq!(ask(&mut enclave, &shown).await, FromHost::Noted);
+        let FromHost::Endorsements {
+            crls, statements, ..
+        } = ask(&mut enclave, &ToHost::Endorsements).await
+        else {
+            panic!("no endorsements")
+        };
+        assert_eq!((crls.len(), statements), (1, vec![statement]));
     }
 
     #[tokio::test]

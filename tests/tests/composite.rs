@@ -245,6 +245,9 @@ fn rejects_a_td_that_the_policy_does_not_want() {
     let mut unexplained = machine(OfIntel);
     unexplained.policy.tdx.as_mut().unwrap().event_log_unchecked = None;
     refused(unexplained.verdict(), "event_log_missing");
+    let mut measured = machine(OfIntel);
+    measured.policy.tdx.as_mut().unwrap().pcrs = [(4, vec![[0; 32]])].into();
+    refused(measured.verdict(), "vtpm_pcr_unquoted");
     let mut unwanted = machine(OfIntel);
     unwanted.policy.tdx = None;
     refused(unwanted.verdict(), "platform_unwanted");

@@ -36,12 +36,28 @@ impl Store {
         self.of_amd(Wish::of_chip(chip))
     }
 
-    /// The same for a bundle, those left out that it carries.
+    /// For a bundle: what bears on its CPU's report, those certificates left out that it carries, and on its GPUs.
+    ///
+    /// Where only a part of Intel's collateral or of the manifests is here and the bundle carries them, the bundle's count: of
+    /// these a verifier takes its own or the bundle's, never both. Evidence that cannot be read finds nothing; the verifier
+    /// says why.
     pub fn for_bundle(&self, bundle: &Evidence) -> Result<Collateral, StoreError> {
-        match &bundle.cpu {
-            CpuReport::Snp(report) => self.for_report(report, &bundle.endorsements.certificates),
-            _ => Ok(Collateral::default()),
+        let mut collateral = match &bundle.cpu {
+            CpuReport::Snp(report) => {
+                found(self.for_report(report, &bundle.endorsements.certificates))?
+            }
+            CpuReport::Tdx { quote, .. } => Collateral {
+                tdx: found(self.for_quote(quote).map(|it| it.encode()))?,
+                ..Collateral::default()
+            },
+            _ => Collateral::default(),
+        };
+        let (gpus, has_all_rims) = found(self.of_nvidia(&bundle.gpus))?;
+        if has_all_rims || bundle.endorsements.rims.is_empty() {
+            collateral.rims = gpus.rims;
         }
+        collateral.ocsp = gpus.ocsp;
+        Ok(collateral)
     }
 
     /// Everything that Intel says about a quote's platform; all of it must be there.
@@ -83,10 +99,19 @@ impl Store {
 
     /// Manifests and OCSP answers for GPUs. The answers count as stapled: this verifier's nonce is in none of them.
     pub fn for_gpus(&self, gpus: &[GpuEvidence]) -> Result<nvidia::Collateral, StoreError> {
+        self.of_nvidia(gpus).map(|(collateral, _)| collateral)
+    }
+
+    /// The same, and whether every manifest was there.
+    fn of_nvidia(&self, gpus: &[GpuEvidence]) -> Result<(nvidia::Collateral, bool), StoreError> {
         let mut collateral = nvidia::Collateral::default();
+        let mut has_all_rims = true;
         for (object, file) in self.closure(Wish::of_gpus(gpus)?)? {
             match object {
-                Object::Rim(_) => collateral.rims.extend(file),
+                Object::Rim(_) => {
+                    has_all_rims &= file.is_some();
+                    collateral.rims.extend(file);
+                }
                 Object::Ocsp(_) => {
                     let answers = file.map(|der| OcspAnswer { der, nonce: None });
                     collateral.ocsp.extend(answers);
@@ -94,7 +119,7 @@ impl Store {
                 _ => {}
             }
         }
-        Ok(collateral)
+        Ok((collateral, has_all_rims))
     }
 
     fn of_amd(&self, wish: Wish) -> Result<Collateral, StoreError> {
@@ -134,5 +159,13 @@ impl Store {
             .ok_or_else(|| StoreError::Damaged(self.folder().join("intel").join(name)))?;
         let (body, signature) = split_answer(&answer, object)?;
         Ok((body.to_owned(), signature, chain))
+    }
+}
+
+/// What was found, or nothing where it lacks or the evidence cannot be read.
+fn found<T: Default>(found: Result<T, StoreError>) -> Result<T, StoreError> {
+    match found {
+        Err(StoreError::Lacks(_) | StoreError::Evidence { .. }) => Ok(T::default()),
+        found => found,
     }
 }

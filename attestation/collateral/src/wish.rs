@@ -68,13 +68,13 @@ impl Wish {
             root,
         } = of_quote(quote)?;
         Ok(Self {
+            certificates: vec![root.clone()],
             objects: vec![
                 Object::TcbInfo(fmspc),
                 Object::QeIdentity,
                 Object::PckList(authority),
                 Object::RootList(root),
             ],
-            certificates: Vec::new(),
         })
     }
 
@@ -88,18 +88,27 @@ impl Wish {
             for questioned in of_device(gpu) {
                 wish.add(Object::Ocsp(questioned));
             }
+            wish.certificates.extend(gpu.chain.last().cloned());
         }
         Ok(wish)
     }
 
-    /// Of a bundle: of its CPU's report, with the certificates that it carries.
+    /// Of a bundle: of its CPU's report, with the certificates that it carries, and of its GPUs.
+    ///
+    /// What Intel and NVIDIA say is wished for even where the bundle carries it: that is soon older than what can be had.
     pub fn of_bundle(bundle: &Evidence) -> Result<Self, Rejection> {
-        match &bundle.cpu {
-            CpuReport::Snp(report) => Self::of_report(report, &bundle.endorsements.certificates),
-            _ => Err(Rejection::BundleItem {
-                item: "cpu".to_owned(),
-            }),
-        }
+        let mut wish = match &bundle.cpu {
+            CpuReport::Snp(report) => Self::of_report(report, &bundle.endorsements.certificates)?,
+            CpuReport::Tdx { quote, .. } => Self::of_quote(quote)?,
+            // A kind of report that this program does not know has no wish either.
+            _ => {
+                return Err(Rejection::BundleItem {
+                    item: "cpu".to_owned(),
+                });
+            }
+        };
+        wish.extend(Self::of_gpus(&bundle.gpus)?);
+        Ok(wish)
     }
 
     /// Adds another's.

@@ -8,7 +8,7 @@ use chrysalis_attestation::{
     Rejection, Time,
     nvidia::{
         GpuEvidence, GpuPolicy, Question,
-        needs::{of_device, of_rim, rim_ids},
+        needs::{of_device, of_rim},
         policy::{Proof, Revocation, Wanted},
         verify,
     },
@@ -18,8 +18,7 @@ use chrysalis_simulate::{
     Nvidia,
     nvidia::{Answer as Ocsp, CertificateStatus},
 };
-use common::{Stage, codes, ok};
-use serde_json::json;
+use common::{Stage, codes, ok, services};
 
 /// 2026-12-01 12:00 UTC
 const NOW: Time = Time(1_796_126_400);
@@ -46,28 +45,13 @@ impl Case {
             gpus,
             nvidia,
         };
-        for (id, rim) in rim_ids(&case.gpus[0])
-            .unwrap()
-            .iter()
-            .zip(case.nvidia.rims())
-        {
-            let rim = data_encoding::BASE64.encode(&rim);
-            let answer = json!({"id": id, "rim": rim}).to_string();
-            let path = format!("/v1/rim/{id}");
-            case.stage.local.answer(&path, [ok(answer.as_bytes())]);
-        }
-        case.respond(NOW);
+        services::nvidia(&case.stage.local, &case.nvidia, &case.gpus[0], NOW);
         case
     }
 
     /// Has every certificate's answer made at this time.
     fn respond(&self, at: Time) {
-        for (subject, issuer) in self.nvidia.revocable() {
-            let answer = Ocsp::good(&subject, &issuer, at, None).encode();
-            self.stage
-                .local
-                .respond(&Ocsp::id(&subject, &issuer), ok(&answer));
-        }
+        services::respond(&self.stage.local, &self.nvidia, at);
     }
 
     fn verdict(&self) -> Result<usize, Rejection> {

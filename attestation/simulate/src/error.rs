@@ -59,6 +59,12 @@ impl SimulateError {
         }
     }
 
+    /// Says whose RSA key it was.
+    pub(crate) fn of_virtual_tpm(source: rsa::Error) -> Self {
+        let who = "virtual TPM";
+        Self::Rsa { who, source }
+    }
+
     /// Names what was being encoded.
     pub(crate) fn encoding<E>(what: &'static str) -> impl FnOnce(E) -> Self
     where

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod amd;
+pub mod azure;
 mod certificate;
 mod error;
 pub mod intel;
@@ -18,6 +19,7 @@ mod launch;
 pub mod nvidia;
 mod revocation;
 mod seed;
+pub mod service;
 mod signer;
 mod signing;
 mod store;

@@ -2,6 +2,7 @@
 
 use crate::{
     Rejection,
+    azure::vtpm,
     digest::Hex,
     policy::{Expect, SnpPolicy},
     snp::Genuine,
@@ -51,15 +52,9 @@ fn pcrs(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> R
         transcript.not_checked(check.0, check.1, LEFT_OPEN);
     }
     for (&index, wanted) in &policy.pcrs {
-        let found = genuine.vtpm.as_ref().and_then(|told| told.pcr(index));
-        let Some(found) = found.map(Hex) else {
-            let unquoted = Rejection::VtpmPcrUnquoted { index };
-            transcript.require(check, false, unquoted, "")?;
-            continue;
-        };
-        let unknown = Rejection::VtpmPcrUnknown { index, found };
-        let told = format_args!("PCR {index}: {found}");
-        transcript.require(check, wanted.contains(&found.0), unknown, told)?;
+        let found = vtpm::pcr(genuine.vtpm.as_ref(), index, wanted);
+        let held = transcript.record(check.0, check.1, found, ToString::to_string);
+        transcript.settle(held.map(drop))?;
     }
     Ok(())
 }

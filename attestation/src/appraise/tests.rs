@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     Time,
+    azure::vtpm::{Quote, Told},
     policy::{Expect, Floor},
     release::{
         Rebuilders,
@@ -15,7 +16,6 @@ use crate::{
         report::{Firmware, KeyInfo, Mitigations, Report, Signature, SigningKey},
         tcb::{Tcb, TcbVersion},
         verify::Levels,
-        vtpm::{Quote, Told},
     },
     verdict::{LEFT_OPEN, Outcome},
 };

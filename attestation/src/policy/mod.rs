@@ -16,6 +16,7 @@
 mod error;
 mod gpu;
 mod parse;
+mod pcrs;
 mod rebuilders;
 mod section;
 mod tdx;

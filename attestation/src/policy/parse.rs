@@ -6,7 +6,9 @@ use toml::{Spanned, de::DeTable};
 
 use super::{
     ConfigurationPolicy, Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy,
-    gpu, rebuilders,
+    gpu,
+    pcrs::pcrs,
+    rebuilders,
     section::{Field, Section, line},
     tdx,
 };
@@ -60,11 +62,6 @@ const SNP: [&str; 31] = [
     "report_id",
     "report_id_ma",
     "pcrs",
-];
-/// Of a PC's TPM.
-const PCRS: [&str; 24] = [
-    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",
-    "17", "18", "19", "20", "21", "22", "23",
 ];
 const PLATFORM: [&str; 8] = [
     "smt",
@@ -257,18 +254,8 @@ fn snp(section: &Section<'_>) -> Result<SnpPolicy, PolicyError> {
         image_id: section.read("image_id", pin)?,
         report_id: section.read("report_id", pin)?,
         report_id_ma: section.read("report_id_ma", pin)?,
-        pcrs: pcrs(&section.section("pcrs", &PCRS)?)?,
+        pcrs: pcrs(section)?,
     })
-}
-
-fn pcrs(section: &Section<'_>) -> Result<BTreeMap<u8, Vec<[u8; 32]>>, PolicyError> {
-    let mut pcrs = BTreeMap::new();
-    for (index, name) in (0..).zip(PCRS) {
-        if let Some(values) = section.read(name, |values| values.list(sha256))? {
-            pcrs.insert(index, values);
-        }
-    }
-    Ok(pcrs)
 }
 
 fn platform(section: &Section<'_>) -> Result<PlatformPolicy, PolicyError> {

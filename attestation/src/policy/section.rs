@@ -235,16 +235,22 @@ impl<'a> Field<'a> {
 
     /// The reason in `{ unchecked = "why" }`.
     pub(super) fn unchecked(&self) -> Result<String, PolicyError> {
-        const EXPECTED: &str = "{ unchecked = \"why\" }, with a reason";
+        self.reason("unchecked", "{ unchecked = \"why\" }, with a reason")
+    }
+
+    /// The reason in a table of this key alone.
+    pub(super) fn reason(
+        &self,
+        key: &'static str,
+        expected: &'static str,
+    ) -> Result<String, PolicyError> {
         if self.value.get_ref().as_table().is_none() {
-            return Err(self.wrong(EXPECTED));
+            return Err(self.wrong(expected));
         }
-        let why = self
-            .section(&["unchecked"])?
-            .read("unchecked", |why| why.text(EXPECTED))?;
+        let why = self.section(&[key])?.read(key, |why| why.text(expected))?;
         match why.map(str::trim) {
             Some(why) if !why.is_empty() => Ok(why.to_owned()),
-            _ => Err(self.wrong(EXPECTED)),
+            _ => Err(self.wrong(expected)),
         }
     }
 }

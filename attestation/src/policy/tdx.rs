@@ -4,6 +4,7 @@
 //! [tdx]
 //! mrtd = ["<48 bytes, hex>"]                   # required: a list, or { unchecked = "why" }
 //! rtmr0 = ["<48 bytes, hex>"]                  # required, and so are rtmr1 and rtmr2: a list, or { unchecked = "why" }
+//! rtmr0_events = ["<hex>", { varies = "why" }] # instead of rtmr0: each event of the log, in order; nothing else goes into the register
 //! rtmr3 = ["<48 bytes, hex>"]                  # default: zero, so that nothing was measured after boot
 //! mrconfigid = ["<48 bytes, hex>"]             # default: configuration.sha384, which is the same; one of the two is required
 //! minimum_evaluation = 19                      # required: Intel's TCB evaluation number, or { unchecked = "why" }
@@ -21,6 +22,7 @@
 //! dynamic_platform = true                      # default: servers with several processors are; false refuses them
 //! cached_keys = true                           # default: so are they registered; false refuses platforms whose keys Intel may keep
 //! smt = true                                   # default; false refuses sibling threads
+//! pcrs = { 4 = ["<32 bytes, hex>"] }           # default: open; PCRs of Azure's virtual TPM, whose quote must then be there
 //! sept_ve_disable = { unchecked = "why" }      # default: required
 //! event_log = { unchecked = "why" }            # default: a log that makes the registers is required
 //! trailing = { unchecked = "why" }             # default: behind the quote stands nothing but zeros
@@ -28,19 +30,22 @@
 
 use super::{
     Expect, PolicyError,
+    pcrs::pcrs,
     section::{Field, Section},
 };
 use crate::{
+    digest::Hex,
     tdx::{
         Status, TdxPolicy,
-        policy::{Evaluation, NOTHING_ASKED},
+        policy::{BootEvent, Evaluation, NOTHING_ASKED},
     },
     verdict::LEFT_OPEN,
 };
 
-pub(super) const KEYS: [&str; 24] = [
+pub(super) const KEYS: [&str; 26] = [
     "mrtd",
     "rtmr0",
+    "rtmr0_events",
     "rtmr1",
     "rtmr2",
     "rtmr3",
@@ -63,6 +68,7 @@ pub(super) const KEYS: [&str; 24] = [
     "sept_ve_disable",
     "event_log",
     "trailing",
+    "pcrs",
 ];
 const ZERO: [u8; 48] = [0; 48];
 const FROM_PUBLISHER: &str = "take it from whoever published the image; `chrysalis verify tdx --format json` prints that of a TD you trust";
@@ -76,6 +82,13 @@ pub(super) fn policy(
     let or_zero = |key| {
         let read = section.read(key, |field| field.expect(register))?;
         Ok(read.unwrap_or(Expect::AnyOf(vec![ZERO])))
+    };
+    let rtmr0_events = section.read("rtmr0_events", |events| events.list(event))?;
+    let rtmr0 = match (section.get("rtmr0"), &rtmr0_events) {
+        (None, Some(_)) => Expect::Unchecked {
+            why: "its events are".to_owned(),
+        },
+        _ => required("rtmr0")?,
     };
     let mrconfigid = match (section.get("mrconfigid"), configuration) {
         (None, Some(configuration)) => configuration,
@@ -124,11 +137,13 @@ pub(super) fn policy(
         mrowner: or_zero("mrowner")?,
         mrownerconfig: or_zero("mrownerconfig")?,
         rtmr: [
-            required("rtmr0")?,
+            rtmr0,
             required("rtmr1")?,
             required("rtmr2")?,
             or_zero("rtmr3")?,
         ],
+        rtmr0_events,
+        pcrs: pcrs(section)?,
         report_data: NOTHING_ASKED,
     })
 }
@@ -140,6 +155,15 @@ fn open<T>() -> Expect<T> {
 
 fn register(field: &Field<'_>) -> Result<[u8; 48], PolicyError> {
     field.hex("48 bytes in hex")
+}
+
+fn event(field: &Field<'_>) -> Result<BootEvent, PolicyError> {
+    const EXPECTED: &str = "48 bytes in hex, or { varies = \"why\" }";
+    if field.is_table() {
+        let why = field.reason("varies", EXPECTED)?;
+        return Ok(BootEvent::Varies { why });
+    }
+    Ok(BootEvent::Measured(Hex(field.hex(EXPECTED)?)))
 }
 
 /// Any but `Revoked`: a list that has it would promise what no verdict keeps.
@@ -220,6 +244,8 @@ mod tests {
             mrowner: any(0),
             mrownerconfig: any(0),
             rtmr: [any(0x12), any(0x13), any(0x14), any(0)],
+            rtmr0_events: None,
+            pcrs: [].into(),
             report_data: Expect::AnyOf(vec![]),
         };
         assert_eq!(parse(""), Ok(strict));
@@ -236,7 +262,9 @@ mod tests {
              dynamic_platform = false\ncached_keys = false\nsmt = false\n\
              minimum_tee_tcb_svn = \"06010300000000000000000000000000\"\nxfam = [\"0x600e7\"]\n\
              mrseam = {seam}\nmrowner = {owner}\nmrownerconfig = {config}\nrtmr3 = {third}\n\
-             [session]\nfreshness = {{ unchecked = \"d\" }}"
+             pcrs = {{ 4 = [\"{}\"] }}\n\
+             [session]\nfreshness = {{ unchecked = \"d\" }}",
+            "25".repeat(32)
         ));
         let why = |text: &str| Some(text.to_owned());
         let mut minimum_tee_tcb_svn = [0; 16];
@@ -263,11 +291,35 @@ mod tests {
             mrowner: any(0x22),
             mrownerconfig: any(0x23),
             rtmr: [any(0x12), any(0x13), any(0x14), any(0x24)],
+            rtmr0_events: None,
+            pcrs: [(4, vec![[0x25; 32]])].into(),
             report_data: Expect::Unchecked {
                 why: "d".to_owned(),
             },
         };
         assert_eq!(policy, Ok(expected));
+    }
+
+    #[test]
+    fn the_events_of_a_register_stand_for_its_value() {
+        let text = least().replace(
+            &format!("rtmr0 = [\"{}\"]", "12".repeat(48)),
+            &format!(
+                "rtmr0_events = [\"{}\", {{ varies = \"f\" }}]",
+                "16".repeat(48)
+            ),
+        );
+        let policy = Policy::parse_tdx(&text).expect("a policy");
+        assert!(matches!(policy.rtmr[0], Expect::Unchecked { .. }));
+        let why = "f".to_owned();
+        let events = vec![
+            BootEvent::Measured(Hex([0x16; 48])),
+            BootEvent::Varies { why },
+        ];
+        assert_eq!(policy.rtmr0_events, Some(events));
+        // Both may be wanted.
+        let both = parse(&format!("rtmr0_events = [\"{}\"]", "16".repeat(48)));
+        assert_eq!(both.expect("a policy").rtmr[0], any(0x12));
     }
 
     #[test]
@@ -332,6 +384,10 @@ mod tests {
             (
                 "xfam = [3]",
                 "policy, line 9: `tdx.xfam` must be bits in hex such as \"0x600e7\"",
+            ),
+            (
+                "rtmr0_events = [{ varies = \"\" }]",
+                "policy, line 9: `tdx.rtmr0_events` must be 48 bytes in hex, or { varies = \"why\" }",
             ),
             (
                 "rtmr3 = [\"00\"]",

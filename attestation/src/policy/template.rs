@@ -3,6 +3,7 @@
 use super::Floor;
 use crate::{
     digest::{sha256, sha384},
+    release::MachineEvent,
     snp::tcb::Tcb,
 };
 
@@ -39,8 +40,12 @@ pub struct SnpTemplate {
 pub struct TdxTemplate {
     /// The launch measurement.
     pub mrtd: [u8; 48],
-    /// The first three run-time registers, where the image decides them; the last one stays zero.
-    pub rtmr: [Option<[u8; 48]>; 3],
+    /// What the first run-time register counts.
+    pub rtmr0: Vec<MachineEvent>,
+    /// The second one.
+    pub rtmr1: [u8; 48],
+    /// The third one; the last one stays zero.
+    pub rtmr2: [u8; 48],
     /// The least evaluation number of Intel's rules; none leaves it to the reader.
     pub minimum_evaluation: Option<u32>,
 }
@@ -191,15 +196,20 @@ fn unchecked(why: &str) -> String {
 fn tdx(
     TdxTemplate {
         mrtd,
-        rtmr,
+        rtmr0,
+        rtmr1,
+        rtmr2,
         minimum_evaluation,
     }: &TdxTemplate,
 ) -> String {
-    let mrtd = list(&[*mrtd]);
-    let [rtmr0, rtmr1, rtmr2] = rtmr.map(|register| match register {
-        Some(register) => list(&[register]),
-        None => unchecked("it counts the machine as well; the event log tells what"),
-    });
+    let [mrtd, rtmr1, rtmr2] = [mrtd, rtmr1, rtmr2].map(|register| list(&[*register]));
+    let rtmr0 = rtmr0
+        .iter()
+        .map(|MachineEvent { name, digest }| match digest {
+            Some(digest) => format!("    \"{digest}\",  # {}\n", name.replace('\n', " ")),
+            None => format!("    {{ varies = {} }},\n", quote(name)),
+        });
+    let rtmr0: String = rtmr0.collect();
     let minimum_evaluation = minimum_evaluation.map_or_else(
         || unchecked("write the number that Intel's service gives today"),
         |number| number.to_string(),
@@ -209,7 +219,9 @@ fn tdx(
 [tdx]
 # The image: the firmware, what it set up, the kernel with its initrd, and its command line.
 mrtd = {mrtd}
-rtmr0 = {rtmr0}
+# The first register counts the machine as well: each event of the guest's log, but for what the machine decides.
+rtmr0_events = [
+{rtmr0}]
 rtmr1 = {rtmr1}
 rtmr2 = {rtmr2}
 # Intel's rules, by which a platform is called current: no older ones than these. Raise it with Intel's releases.

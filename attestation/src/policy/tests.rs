@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::{
-    digest::{sha256, sha384},
+    digest::{Hex, sha256, sha384},
+    release::MachineEvent,
     roots::Roots,
+    tdx::policy::BootEvent,
 };
 
 const LAUNCH_DIGEST: &str = "launch_digest = [\"111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111\"]";
@@ -344,7 +346,18 @@ fn a_template_is_a_policy_for_exactly_that() {
     let everything = Template {
         tdx: Some(TdxTemplate {
             mrtd: [1; 48],
-            rtmr: [Some([2; 48]), Some([3; 48]), Some([4; 48])],
+            rtmr0: vec![
+                MachineEvent {
+                    name: "memory map".to_owned(),
+                    digest: None,
+                },
+                MachineEvent {
+                    name: "separator".to_owned(),
+                    digest: Some(Hex([2; 48])),
+                },
+            ],
+            rtmr1: [3; 48],
+            rtmr2: [4; 48],
             minimum_evaluation: Some(19),
         }),
         gpu: Some(GpuTemplate {
@@ -365,6 +378,9 @@ fn a_template_is_a_policy_for_exactly_that() {
     assert_eq!(tdx.mrconfigid, configuration);
     assert_eq!(policy.configuration.sha384, Some(configuration));
     assert_eq!(tdx.rtmr[2], Expect::AnyOf(vec![[4; 48]]));
+    let why = "memory map".to_owned();
+    let events = vec![BootEvent::Varies { why }, BootEvent::Measured(Hex([2; 48]))];
+    assert_eq!(tdx.rtmr0_events, Some(events));
     let gpu = policy.gpu.expect("[gpu]");
     assert_eq!(gpu.wanted.count, Expect::AnyOf(vec![8]));
 }
@@ -384,7 +400,12 @@ fn a_template_has_room_for_several_machines_and_for_what_nobody_knows_yet() {
         }),
         tdx: Some(TdxTemplate {
             mrtd: [1; 48],
-            rtmr: [None, Some([3; 48]), Some([4; 48])],
+            rtmr0: vec![MachineEvent {
+                name: "memory map".to_owned(),
+                digest: None,
+            }],
+            rtmr1: [3; 48],
+            rtmr2: [4; 48],
             minimum_evaluation: None,
         }),
         ..Template::default()

@@ -46,8 +46,19 @@ pub struct TdxMeasurement {
     pub rtmr1: Hex<48>,
     /// Command line and initrd.
     pub rtmr2: Hex<48>,
-    /// The events of RTMR0 that depend on the machine, by name: a verifier reads them from the event log.
-    pub varies: Vec<String>,
+    /// What RTMR0 counts, in order: a verifier holds a machine's event log against it.
+    pub rtmr0: Vec<MachineEvent>,
+}
+
+/// An event of the register that counts the machine beside the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineEvent {
+    /// What is measured, for people.
+    pub name: String,
+    /// Its digest; none where the machine decides it.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub digest: Option<Hex<48>>,
 }
 
 /// What evidence says that it measured.

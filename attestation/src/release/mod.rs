@@ -18,6 +18,6 @@ pub use log::{
     Checkpoint, Growth, HASH, Hash, Head, Inclusion, MAX_TEXT, leaf_hash, verify_inclusion,
 };
 pub use manifest::{Input, MinimumTcb, RELEASE, Release, Seen, Signed, Toolchain, Verified};
-pub use measurements::{Measured, Measurements, SnpMeasurement, TdxMeasurement};
+pub use measurements::{MachineEvent, Measured, Measurements, SnpMeasurement, TdxMeasurement};
 pub use rebuild::{MAX_STATEMENTS, REBUILD, Rebuild, Rebuilders};
 pub use statement::{DigestSet, Subject};

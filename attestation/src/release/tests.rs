@@ -62,7 +62,10 @@ fn measurements(launch_digest: u8) -> Measurements {
             mrtd: Hex([6; 48]),
             rtmr1: Hex([7; 48]),
             rtmr2: Hex([8; 48]),
-            varies: vec!["memory map".to_owned()],
+            rtmr0: vec![MachineEvent {
+                name: "memory map".to_owned(),
+                digest: None,
+            }],
         }],
     }
 }

@@ -4,17 +4,22 @@
 
 use super::{
     chain::Candidates,
-    hcl::{self, Wrapped},
     product::Product,
     report::Report,
     roots::Roots,
     tcb::Tcb,
     verify::{Findings, Genuine, inspect},
-    vtpm::{self, Quoted, Told},
 };
 use crate::{
-    Collateral, Patience, Rejection, Time, appraise, digest::Hex, inspection::Inspection,
-    policy::Policy, verdict::Transcript,
+    Collateral, Patience, Rejection, Time, appraise,
+    azure::{
+        hcl::{self, Platform, Wrapped},
+        vtpm::{self, Quoted, Told},
+    },
+    digest::Hex,
+    inspection::Inspection,
+    policy::Policy,
+    verdict::Transcript,
 };
 
 /// What a report is held against.
@@ -59,7 +64,7 @@ pub fn examine_wrapped(
     conduct(question, patience, |inspection| {
         let unwrapped = inspection.check(
             ("hcl-2", "runtime data"),
-            || hcl::unwrap(wrapped),
+            || hcl::unwrap(wrapped, Platform::Snp),
             |it| format!("{} bytes, which the report covers", it.runtime_data.len()),
         );
         let Some(Wrapped {

@@ -7,7 +7,6 @@ pub(crate) mod certificate;
 pub(crate) mod chain;
 mod crl;
 pub mod examine;
-pub mod hcl;
 pub mod needs;
 pub mod product;
 pub mod report;
@@ -15,7 +14,6 @@ mod roots;
 pub mod table;
 pub mod tcb;
 pub(crate) mod verify;
-pub mod vtpm;
 
 #[cfg(test)]
 pub(crate) use roots::ARKS;

@@ -9,10 +9,11 @@ use super::{
     report::{Report, SIGNED_SIZE},
     roots::Roots,
     tcb::Tcb,
-    vtpm::Told,
 };
 use crate::{
-    Rejection, Time, crypto,
+    Rejection, Time,
+    azure::vtpm::Told,
+    crypto,
     digest::Hex,
     inspection::{Inspection, Patience, ensure},
     release::Measured,

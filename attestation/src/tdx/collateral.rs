@@ -1,6 +1,6 @@
 //! What a verifier brings besides the quote: signed by Intel, whoever carried it. One JSON file holds all of it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::document::Signed;
 use crate::Rejection;
@@ -31,7 +31,7 @@ pub struct Collateral {
     pub qe_identity_signature: [u8; 64],
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     pck_crl_issuer_chain: String,
@@ -44,7 +44,7 @@ struct File {
     qe_identity: String,
     qe_identity_signature: String,
     /// Other tools put the PCK's chain here too; the quote's own is read.
-    #[serde(default, rename = "pck_certificate_chain")]
+    #[serde(default, skip_serializing, rename = "pck_certificate_chain")]
     _pck_certificate_chain: Option<String>,
 }
 
@@ -73,6 +73,23 @@ impl Collateral {
             qe_identity_issuer_chain: file.qe_identity_issuer_chain,
             qe_identity: file.qe_identity,
         })
+    }
+
+    /// The `collateral.json` that [`Self::parse`] reads as this.
+    pub fn encode(&self) -> Vec<u8> {
+        let file = File {
+            pck_crl_issuer_chain: self.pck_crl_issuer_chain.clone(),
+            root_ca_crl: hex::encode(&self.root_ca_crl),
+            pck_crl: hex::encode(&self.pck_crl),
+            tcb_info_issuer_chain: self.tcb_info_issuer_chain.clone(),
+            tcb_info: self.tcb_info.clone(),
+            tcb_info_signature: hex::encode(self.tcb_info_signature),
+            qe_identity_issuer_chain: self.qe_identity_issuer_chain.clone(),
+            qe_identity: self.qe_identity.clone(),
+            qe_identity_signature: hex::encode(self.qe_identity_signature),
+            _pck_certificate_chain: None,
+        };
+        serde_json::to_vec(&file).expect("text is always encodable")
     }
 
     pub(super) fn signed_tcb_info(&self) -> Signed<'_> {

@@ -4,7 +4,7 @@ use super::{
     policy::TdxPolicy,
     procedure::{Findings, Grounds, Procedure},
     verify::Td,
-    wanted,
+    wanted::{self, Beside},
 };
 use crate::{
     Rejection, Time,
@@ -53,7 +53,7 @@ pub(crate) fn authenticate(
 }
 
 impl Genuine {
-    /// Steps tdx-8 and tdx-9. The TD then has the events that explain its registers, if a log came along.
+    /// Steps hcl-8, tdx-8 and tdx-9. The TD then has the events that explain its registers, if a log came along.
     pub(crate) fn appraise(
         &mut self,
         policy: &TdxPolicy,
@@ -61,7 +61,12 @@ impl Genuine {
         transcript: &mut Transcript,
     ) -> Result<(), Rejection> {
         let mut inspection = Inspection::new(transcript, Patience::First);
-        self.td.event_log = wanted::check(&self.td, policy, event_log, &mut inspection);
+        let beside = Beside {
+            event_log,
+            // No bundle has a virtual TPM's quote in it.
+            vtpm: None,
+        };
+        self.td.event_log = wanted::check(&self.td, policy, beside, &mut inspection);
         inspection.failures().into_iter().next().map_or(Ok(()), Err)
     }
 

@@ -4,6 +4,7 @@
 //! is shown to stand behind them. The statuses are Intel's; which of them are good enough is the policy's.
 
 pub mod attributes;
+mod azure;
 mod certificate;
 mod collateral;
 mod crl;
@@ -31,7 +32,7 @@ pub use policy::TdxPolicy;
 pub use quote::Quote;
 pub use roots::Roots;
 pub use status::Status;
-pub use verify::{Examined, Question, Td, Verified, examine, explain, verify};
+pub use verify::{Examined, Question, Td, Verified, examine, examine_wrapped, explain, verify};
 
 pub(crate) use genuine::authenticate;
 pub(crate) use procedure::Grounds;

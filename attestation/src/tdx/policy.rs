@@ -1,7 +1,9 @@
 //! What a relying party wants of a TD. Nothing is left out by silence: whatever is not checked has a reason beside it.
 
+use std::collections::BTreeMap;
+
 use super::status::Status;
-use crate::policy::Expect;
+use crate::{digest::Hex, policy::Expect};
 
 /// The whole policy for one TD. It has no default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +54,25 @@ pub struct TdxPolicy {
     pub mrownerconfig: Expect<[u8; 48]>,
     /// The run-time registers.
     pub rtmr: [Expect<[u8; 48]>; 4],
+    /// Every event of RTMR0, in order: what is wanted of a register that counts the machine beside the image. With it, no reason goes
+    /// without an event log.
+    pub rtmr0_events: Option<Vec<BootEvent>>,
+    /// PCRs of Azure's virtual TPM, SHA-256, each with the values that are wanted; evidence without a quote of them is then refused.
+    pub pcrs: BTreeMap<u8, Vec<[u8; 32]>>,
     /// What the TD asked to be signed; with [`NOTHING_ASKED`], nothing that it may be is accepted.
     pub report_data: Expect<[u8; 64]>,
+}
+
+/// An event of the boot, as a relying party wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootEvent {
+    /// It extends the register with this digest.
+    Measured(Hex<48>),
+    /// The machine decides what it measures: any digest, for this reason, which the verdict repeats.
+    Varies {
+        /// Why.
+        why: String,
+    },
 }
 
 /// How new the rules must be by which Intel calls a platform current.
@@ -103,6 +122,8 @@ impl TdxPolicy {
             mrowner: open(why),
             mrownerconfig: open(why),
             rtmr: std::array::from_fn(|_| open(why)),
+            rtmr0_events: None,
+            pcrs: BTreeMap::new(),
             report_data: open(why),
         }
     }

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::{
+    azure::{self, Wrapping},
     collateral::Collateral,
     event_log::EventLog,
     pck::Platform,
@@ -13,10 +14,11 @@ use super::{
     report::TdReport,
     roots::Roots,
     status::Status,
-    wanted,
+    wanted::{self, Beside},
 };
 use crate::{
     Rejection, Time, appraise,
+    azure::vtpm::{Quoted, Told},
     inspection::{Inspection, Patience},
     release::Rebuilders,
     verdict::{Refusal, Transcript},
@@ -102,6 +104,7 @@ impl Verified {
 #[derive(Debug, Clone)]
 pub struct Examined {
     found: Option<(Td, Time)>,
+    vtpm: Option<Told>,
     failures: Vec<Rejection>,
     transcript: Transcript,
 }
@@ -120,6 +123,11 @@ impl Examined {
     /// The TD, if it is genuine, wanted or not: each signature holds, and Intel has not revoked what made it.
     pub fn td(&self) -> Option<&Td> {
         self.found.as_ref().map(|(td, _)| td)
+    }
+
+    /// What Azure's virtual TPM told beside it.
+    pub fn vtpm(&self) -> Option<&Told> {
+        self.found.as_ref().and(self.vtpm.as_ref())
     }
 
     /// Step policy-13, of a TD that has no other failure: do enough rebuilders confirm what it measured?
@@ -146,18 +154,48 @@ impl Examined {
 
 /// Examines the quote of a TD, to the first failure or through every check that can be made.
 pub fn examine(quote: &[u8], question: &Question<'_>, patience: Patience) -> Examined {
+    conduct(quote, None, question, patience)
+}
+
+/// Examines the quote of a TD on Azure, with the HCL report around the `TDREPORT` that it was made of and, where there is one, the quote of
+/// the virtual TPM whose key that report covers.
+///
+/// If the virtual TPM answers the caller's nonce, the evidence is fresh, and nobody has to say what REPORTDATA should be.
+pub fn examine_wrapped(
+    quote: &[u8],
+    wrapped: &[u8],
+    quoted: Option<&Quoted<'_>>,
+    question: &Question<'_>,
+    patience: Patience,
+) -> Examined {
+    let wrapping = Wrapping {
+        hcl: wrapped,
+        quoted,
+    };
+    conduct(quote, Some(wrapping), question, patience)
+}
+
+fn conduct(
+    quote: &[u8],
+    wrapping: Option<Wrapping<'_>>,
+    question: &Question<'_>,
+    patience: Patience,
+) -> Examined {
     let mut transcript = Transcript::default();
     let mut inspection = Inspection::new(&mut transcript, patience);
-    let found = run(quote, question, &mut inspection);
+    let found = run(quote, wrapping, question, &mut inspection);
     let mut failures = inspection.failures();
     if found.is_none() && failures.is_empty() {
         // Without a TD there is a failure; this keeps it a refusal if that should ever change.
         failures.push(Rejection::QuoteTruncated);
     }
+    let (found, vtpm) = match found {
+        Some(found) if found.genuine => (Some((found.td, found.until)), found.vtpm),
+        _ => (None, None),
+    };
     Examined {
-        found: found
-            .filter(|Found { genuine, .. }| *genuine)
-            .map(|Found { td, until, .. }| (td, until)),
+        found,
+        vtpm,
         failures,
         transcript,
     }
@@ -167,12 +205,18 @@ pub fn examine(quote: &[u8], question: &Question<'_>, patience: Patience) -> Exa
 struct Found {
     td: Td,
     until: Time,
+    vtpm: Option<Told>,
     /// Whether every signature holds and Intel stands by the keys.
     genuine: bool,
 }
 
-/// Steps tdx-1 to tdx-9.
-fn run(quote: &[u8], question: &Question<'_>, inspection: &mut Inspection<'_>) -> Option<Found> {
+/// Steps tdx-1 to tdx-9, and those of Azure's wrapping, if there is one.
+fn run(
+    quote: &[u8],
+    wrapping: Option<Wrapping<'_>>,
+    question: &Question<'_>,
+    inspection: &mut Inspection<'_>,
+) -> Option<Found> {
     let Question {
         roots,
         collateral,
@@ -186,23 +230,32 @@ fn run(quote: &[u8], question: &Question<'_>, inspection: &mut Inspection<'_>) -
         trailing_accepted: policy.trailing_accepted.as_deref(),
         now,
     };
-    let found = Procedure::new(grounds, inspection).run(quote)?;
+    let unwrapped = match wrapping {
+        Some(wrapping) => Some(wrapping.unwrap(inspection)?),
+        None => None,
+    };
+    let found = Procedure::new(grounds, inspection).run(quote);
+    let vtpm = unwrapped.and_then(|unwrapped| {
+        let report = found.as_ref().map(|found| &found.report);
+        unwrapped.inspect(report, inspection)
+    });
+    let found = found?;
+    let policy = &*azure::answered(policy, vtpm.as_ref(), &found.report);
+    let beside = Beside {
+        event_log,
+        vtpm: vtpm.as_ref(),
+    };
     let is_clean = inspection.is_clean();
     let Some(td) = found.td else {
-        wanted::check_td_and_log(
-            &found.report,
-            &found.platform,
-            policy,
-            event_log,
-            inspection,
-        );
+        wanted::check_td_and_rest(&found.report, &found.platform, policy, beside, inspection);
         return None;
     };
-    let event_log = wanted::check(&td, policy, event_log, inspection);
+    let event_log = wanted::check(&td, policy, beside, inspection);
     Some(Found {
         genuine: is_clean && td.status != Status::Revoked,
         td: Td { event_log, ..td },
         until: found.until,
+        vtpm,
     })
 }
 
@@ -212,6 +265,7 @@ pub fn verify(quote: &[u8], question: &Question<'_>) -> Result<Verified, Refusal
         found,
         failures,
         transcript,
+        ..
     } = examine(quote, question, Patience::First);
     match (found, failures.into_iter().next()) {
         (Some((td, until)), None) => Ok(Verified {

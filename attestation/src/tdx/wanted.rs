@@ -1,4 +1,4 @@
-//! Steps tdx-8 and tdx-9: is this genuine TD, on this platform, one that the policy wants, and does its event log explain it?
+//! Steps tdx-8, hcl-8 and tdx-9: is this genuine TD, on this platform, one that the policy wants, and does its event log explain it?
 
 use super::{
     attributes::{
@@ -7,41 +7,63 @@ use super::{
     },
     event_log::EventLog,
     pck::Platform,
-    policy::{Evaluation, NOTHING_ASKED, TdxPolicy},
+    policy::{BootEvent, Evaluation, NOTHING_ASKED, TdxPolicy},
     report::TdReport,
     status::Status,
     verify::Td,
 };
 use crate::{
     Rejection,
+    azure::vtpm::{self, Told},
     digest::Hex,
     inspection::{Inspection, ensure},
     policy::Expect,
+    verdict::LEFT_OPEN,
 };
 
 const STEP: &str = "tdx-8";
+
+/// What came with a quote.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beside<'a> {
+    pub(super) event_log: Option<&'a [u8]>,
+    /// What Azure's virtual TPM told.
+    pub(super) vtpm: Option<&'a Told>,
+}
 
 /// Everything that the policy wants. The events are those that explain the registers, if a log came along.
 pub(super) fn check(
     td: &Td,
     policy: &TdxPolicy,
-    event_log: Option<&[u8]>,
+    beside: Beside<'_>,
     inspection: &mut Inspection<'_>,
 ) -> Option<EventLog> {
     check_standing(td, policy, inspection);
-    check_td_and_log(&td.report, &td.platform, policy, event_log, inspection)
+    check_td_and_rest(&td.report, &td.platform, policy, beside, inspection)
 }
 
 /// What can be said of a TD whose platform's standing is not known: to explain what else is wrong, never to accept.
-pub(super) fn check_td_and_log(
+pub(super) fn check_td_and_rest(
     report: &TdReport,
     platform: &Platform,
     policy: &TdxPolicy,
-    event_log: Option<&[u8]>,
+    beside: Beside<'_>,
     inspection: &mut Inspection<'_>,
 ) -> Option<EventLog> {
     check_td(report, platform, policy, inspection);
-    check_event_log(report, policy, event_log, inspection)
+    check_pcrs(beside.vtpm, policy, inspection);
+    check_event_log(report, policy, beside.event_log, inspection)
+}
+
+/// What the guest of Azure's paravisor booted. Evidence from anywhere else tells no PCR, so a policy that wants one refuses it.
+fn check_pcrs(told: Option<&Told>, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+    const CHECK: (&str, &str) = ("hcl-8", "wanted PCRs");
+    if policy.pcrs.is_empty() && told.is_some() {
+        inspection.skip(CHECK, LEFT_OPEN);
+    }
+    for (&index, wanted) in &policy.pcrs {
+        inspection.check(CHECK, || vtpm::pcr(told, index, wanted), String::clone);
+    }
 }
 
 /// Is the platform current enough?
@@ -265,8 +287,8 @@ fn check_event_log(
     inspection: &mut Inspection<'_>,
 ) -> Option<EventLog> {
     const CHECK: (&str, &str) = ("tdx-9", "event log");
-    match (log, &policy.event_log_unchecked) {
-        (None, Some(why)) => {
+    let log = match (log, &policy.event_log_unchecked) {
+        (None, Some(why)) if policy.rtmr0_events.is_none() => {
             inspection.skip(CHECK, why);
             None
         }
@@ -279,5 +301,38 @@ fn check_event_log(
             },
             |log| format!("{} events make the registers", log.events.len()),
         ),
+    };
+    if let (Some(log), Some(wanted)) = (&log, &policy.rtmr0_events) {
+        check_events(log, wanted, inspection);
+    }
+    log
+}
+
+/// One by one, what RTMR0 counts: neither more events than wanted, nor fewer, nor others.
+fn check_events(log: &EventLog, wanted: &[BootEvent], inspection: &mut Inspection<'_>) {
+    const CHECK: (&str, &str) = ("tdx-9", "RTMR0 events");
+    let found: Vec<_> = log.events.iter().filter(|event| event.rtmr == 0).collect();
+    let fits = || {
+        for index in 0..found.len().max(wanted.len()) {
+            let event = found.get(index);
+            let fits = match (event, wanted.get(index)) {
+                (Some(_), Some(BootEvent::Varies { .. })) => true,
+                (Some(event), Some(BootEvent::Measured(digest))) => event.digest == *digest,
+                _ => false,
+            };
+            ensure(fits, || Rejection::EventUnexpected {
+                index,
+                found: event.map_or("nothing".to_owned(), |it| {
+                    format!("{} {}", it.name, it.digest)
+                }),
+            })?;
+        }
+        Ok(())
+    };
+    inspection.check(CHECK, fits, |()| format!("{} as wanted", found.len()));
+    for event in wanted {
+        if let BootEvent::Varies { why } = event {
+            inspection.skip(CHECK, why);
+        }
     }
 }

@@ -9,7 +9,7 @@ use chrysalis_attestation::{
         Collateral, Examined, Roots, Status,
         attributes::{DEBUG, MIGRATABLE, PERFMON, SEPT_VE_DISABLE, SERVTD_EXT},
         examine, explain,
-        policy::{Evaluation, NOTHING_ASKED},
+        policy::{BootEvent, Evaluation, NOTHING_ASKED},
         report::Layout,
         split_answer,
     },
@@ -246,6 +246,15 @@ const LIES: &[(&str, Lie)] = &[
     (
         "event_log_mismatch",
         Arrived(|case| case.event_log = Some(log::with(&[(1, 4, b"\0\0\0\0")]))),
+    ),
+    (
+        "event_unexpected",
+        Arrived(|case| {
+            // It explains the registers, which are zero, and the policy wants one event more.
+            case.event_log = Some(log::with(&[]));
+            let why = "the machine decides".to_owned();
+            case.policy.rtmr0_events = Some(vec![BootEvent::Varies { why }]);
+        }),
     ),
 ];
 

@@ -1,6 +1,10 @@
 //! Event logs made by hand.
 
-use chrysalis_attestation::{Rejection, digest::sha384, tdx::EventLog};
+use chrysalis_attestation::{
+    Rejection,
+    digest::{Hex, sha384},
+    tdx::{EventLog, policy::BootEvent},
+};
 
 use super::scene::Scene;
 
@@ -104,4 +108,41 @@ fn what_is_not_one_log_to_its_end_is_refused() {
             "{refused}"
         );
     }
+}
+
+#[test]
+fn events_of_rtmr0_are_held_against_the_policy_one_by_one() {
+    let measured = |data: &[u8]| BootEvent::Measured(Hex(sha384(&[data])));
+    let varies = || BootEvent::Varies {
+        why: "memory map".to_owned(),
+    };
+    let bytes = with(&[(1, 0x8000_000B, b"a"), (2, 13, b"kernel"), (1, 4, b"c")]);
+    let mut scene = Scene::new();
+    let registers = EventLog::parse(&bytes).expect("a log").replay();
+    scene.td.rtmrs = registers.map(|register| register.0);
+    let mut case = scene.case();
+    case.event_log = Some(bytes);
+    case.policy.rtmr0_events = Some(vec![varies(), measured(b"c")]);
+    case.verify().expect("as wanted, but for what varies");
+    let refused = [
+        (vec![varies(), measured(b"d")], 1, "EV_SEPARATOR"),
+        (vec![measured(b"c"), varies()], 0, "EV_EFI_HANDOFF_TABLES2"),
+        (vec![varies()], 1, "EV_SEPARATOR"),
+        (vec![varies(), measured(b"c"), varies()], 2, "nothing"),
+    ];
+    for (wanted, at, name) in refused {
+        case.policy.rtmr0_events = Some(wanted);
+        match case.verify().expect_err("not as wanted") {
+            Rejection::EventUnexpected { index, found } => {
+                assert_eq!(index, at);
+                assert!(found.starts_with(name), "{found}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // No reason goes without the log that this needs.
+    case.event_log = None;
+    case.policy.event_log_unchecked = Some("nobody kept it".to_owned());
+    let refused = case.verify().expect_err("no log");
+    assert_eq!(refused, Rejection::EventLogMissing);
 }

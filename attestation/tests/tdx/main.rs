@@ -1,6 +1,7 @@
 //! The simulated Intel before the verifier, for what the real evidence cannot show: every refusal.
 
 mod arbitrary;
+mod azure;
 mod levels;
 mod lies;
 mod log;

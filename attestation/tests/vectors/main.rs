@@ -8,6 +8,7 @@ mod expected;
 mod nvidia;
 mod snp;
 mod tdx;
+mod tpm;
 
 use expected::{folders, name, shelf};
 

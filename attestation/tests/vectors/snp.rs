@@ -9,23 +9,25 @@ use std::path::{Path, PathBuf};
 
 use chrysalis_attestation::{
     Authentic, Collateral, Cpu, Patience, Rejection, Time, Unverified,
+    azure::hcl::{self, Platform},
     bundle::{CpuReport, Endorsements, Evidence},
     pem,
     roots::Roots,
     snp::{
         examine::{Examined, Question, examine, examine_wrapped},
-        hcl,
         product::Product,
         report::{HOST_VMPL, Report, SigningKey},
         table,
-        vtpm::Quoted,
     },
     verdict::{Outcome, Refusal},
 };
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::expected::{bytes as read, expected, folders, shelf};
+use crate::{
+    expected::{bytes as read, expected, folders, shelf},
+    tpm::TpmQuote,
+};
 
 /// 2026-09-01: when AMD's revocation lists among the vectors are fresh.
 const SEPTEMBER_2026: Time = Time(1_788_220_800);
@@ -216,45 +218,20 @@ fn azures_wrapping_comes_off_every_report_and_covers_its_runtime_data() {
     let folders = folders_with("hcl-report.bin");
     for folder in &folders {
         let bytes = read(folder.join("hcl-report.bin"));
-        let wrapped =
-            hcl::unwrap(&bytes).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let wrapped = hcl::unwrap(&bytes, Platform::Snp)
+            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         assert_eq!(wrapped.report, read(folder.join("report.bin")));
         let runtime_data: Value = serde_json::from_slice(wrapped.runtime_data).unwrap();
         assert_eq!(runtime_data["keys"][0]["kid"], "HCLAkPub");
 
         let mut changed = bytes.clone();
         changed[1236] ^= 1;
-        assert_eq!(hcl::unwrap(&changed), Err(Rejection::HclRuntimeData));
+        assert_eq!(
+            hcl::unwrap(&changed, Platform::Snp),
+            Err(Rejection::HclRuntimeData)
+        );
     }
     println!("{} wrapped reports", folders.len());
-}
-
-/// The quote of a vector's virtual TPM, in whichever of the four shapes of JSON its source has.
-struct TpmQuote {
-    message: Vec<u8>,
-    signature: Vec<u8>,
-    pcrs: Vec<[u8; 32]>,
-}
-
-impl TpmQuote {
-    fn of(vector: &Path) -> Self {
-        let evidence: Value = serde_json::from_slice(&read(vector.join("evidence.json"))).unwrap();
-        let places = ["/quote", "/tpm_quote", "/evidence/tpm_quote"];
-        let quote = places.iter().find_map(|place| evidence.pointer(place));
-        let quote = quote.expect("a quote");
-        let bytes = |value: &Value| -> Vec<u8> {
-            match value {
-                Value::String(text) => hex::decode(text).unwrap(),
-                _ => serde_json::from_value(value.clone()).unwrap(),
-            }
-        };
-        let pcrs = quote["pcrs"].as_array().unwrap().iter();
-        Self {
-            message: bytes(&quote["message"]),
-            signature: bytes(&quote["signature"]),
-            pcrs: pcrs.map(|pcr| bytes(pcr).try_into().unwrap()).collect(),
-        }
-    }
 }
 
 /// How a wrapped report and its quote come out, and the codes of what is wrong.
@@ -269,15 +246,13 @@ fn examine_quote(vector: &Path, tpm: &TpmQuote, nonce: &[u8]) -> (Examined, Vec<
         report_data: None,
         revocation_unchecked: None,
     };
-    let quoted = Quoted {
-        quote: &tpm.message,
-        signature: &tpm.signature,
-        pcrs: Some(&tpm.pcrs),
-        nonce: Some(nonce),
-        pcrs_unchecked: None,
-    };
     let wrapped = read(vector.join("hcl-report.bin"));
-    let examined = examine_wrapped(&wrapped, Some(&quoted), &question, Patience::First);
+    let examined = examine_wrapped(
+        &wrapped,
+        Some(&tpm.asked(nonce)),
+        &question,
+        Patience::First,
+    );
     let codes = examined.failures().iter().map(Rejection::code).collect();
     (examined, codes)
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use chrysalis_attestation::{Time, snp::vtpm::MAX_NONCE};
+use chrysalis_attestation::{Time, azure::vtpm::MAX_NONCE};
 use chrysalis_client::Target;
 use chrysalis_collateral::Mirrors;
 use chrysalis_measure::{CpuType, MAX_VCPUS};
@@ -176,18 +176,8 @@ pub(crate) struct SnpArguments {
     /// What the guest was asked to put into `REPORT_DATA`: up to 64 bytes in hex, filled up with zeros
     #[arg(long, value_name = "HEX", value_parser = report_data)]
     pub(crate) report_data: Option<[u8; 64]>,
-    /// The quote of Azure's virtual TPM, whose key the HCL report covers: its message (`TPMS_ATTEST`), or the JSON of Azure's guests
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tpm_quote: Option<PathBuf>,
-    /// The quote's signature, bare or as TPM tools write it; JSON brings its own
-    #[arg(long, value_name = "FILE", requires = "tpm_quote")]
-    pub(crate) tpm_signature: Option<PathBuf>,
-    /// Values of the quoted PCRs (SHA-256), one after the other in their order, as bytes or hex; JSON brings its own
-    #[arg(long, value_name = "FILE", requires = "tpm_quote")]
-    pub(crate) tpm_pcrs: Option<PathBuf>,
-    /// What the virtual TPM was asked: up to 66 bytes in hex
-    #[arg(long, value_name = "HEX", requires = "tpm_quote", value_parser = tpm_nonce)]
-    pub(crate) nonce: Option<TpmNonce>,
+    #[command(flatten)]
+    pub(crate) tpm: TpmArguments,
     /// What a rebuilder signed about the image; the policy names whose statements count
     #[arg(long = "statement", value_name = "FILE")]
     pub(crate) statements: Vec<PathBuf>,
@@ -209,6 +199,23 @@ pub(crate) enum SnpInput {
     Pcrs,
 }
 
+/// The quote of Azure's virtual TPM, beside the evidence whose HCL report names its key.
+#[derive(Debug, Args)]
+pub(crate) struct TpmArguments {
+    /// The quote of Azure's virtual TPM, whose key the HCL report covers: its message (`TPMS_ATTEST`), or the JSON of Azure's guests
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tpm_quote: Option<PathBuf>,
+    /// The quote's signature, bare or as TPM tools write it; JSON brings its own
+    #[arg(long, value_name = "FILE", requires = "tpm_quote")]
+    pub(crate) tpm_signature: Option<PathBuf>,
+    /// Values of the quoted PCRs (SHA-256), one after the other in their order, as bytes or hex; JSON brings its own
+    #[arg(long, value_name = "FILE", requires = "tpm_quote")]
+    pub(crate) tpm_pcrs: Option<PathBuf>,
+    /// What the virtual TPM was asked: up to 66 bytes in hex
+    #[arg(long, value_name = "HEX", requires = "tpm_quote", value_parser = tpm_nonce)]
+    pub(crate) nonce: Option<TpmNonce>,
+}
+
 /// What a virtual TPM is asked with: as many bytes as it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TpmNonce(pub(crate) Vec<u8>);
@@ -224,6 +231,11 @@ pub(crate) struct TdxArguments {
     /// What Intel says about the platform: TCB info, QE identity and revocation lists with their chains, one JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) collateral: PathBuf,
+    /// Azure's HCL report, around the TDREPORT that the quote was made of
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hcl_report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tpm: TpmArguments,
     /// What was measured into the run-time registers: the CCEL table's data
     #[arg(long, value_name = "FILE")]
     pub(crate) event_log: Option<PathBuf>,
@@ -245,8 +257,10 @@ pub(crate) struct TdxArguments {
 pub(crate) enum TdxInput {
     /// Event log: what made the run-time registers
     EventLog,
-    /// Knowing, by --report-data, that the quote is not an old one
+    /// Knowing, by --report-data or --nonce, that the evidence is not old
     Freshness,
+    /// Values of the PCRs that a virtual TPM quoted
+    Pcrs,
 }
 
 #[derive(Debug, Args)]

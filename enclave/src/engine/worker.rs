@@ -89,6 +89,13 @@ impl From<FrameError> for Lost {
 impl Recipe {
     /// Starts a worker, loads the weights and asks the known question.
     pub(super) async fn launch(&self) -> Result<Worker, Failure> {
+        let mut worker = self.load().await?;
+        self.require_known_answer(&mut worker).await?;
+        Ok(worker)
+    }
+
+    /// Starts a worker that loads the weights. It is of no use before it has given the known answer.
+    pub(super) async fn load(&self) -> Result<Worker, Failure> {
         let (process, socket) = self
             .program
             .start()
@@ -118,20 +125,18 @@ impl Recipe {
             Err(_) => return Err(unloaded(Lost::Stalled)),
         };
         tracing::info!(engine = description.engine, "engine loaded");
-        let mut worker = Worker {
+        Ok(Worker {
             reader,
             writer,
             next_id: 0,
             description,
             _process: process,
-        };
-        self.require_known_answer(&mut worker).await?;
-        Ok(worker)
+        })
     }
 
     /// The same weights, engine, thread count and processor give the same greedy tokens; anything else is not what was
     /// measured.
-    async fn require_known_answer(&self, worker: &mut Worker) -> Result<(), Failure> {
+    pub(super) async fn require_known_answer(&self, worker: &mut Worker) -> Result<(), Failure> {
         let known = &self.measured.configuration.known_answer;
         let question = Question {
             messages: vec![Message {

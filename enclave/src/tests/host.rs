@@ -11,7 +11,7 @@ use std::{
 use chrysalis_attestation::{binding::host_data, snp::report::REPORT_SIZE};
 use chrysalis_wire::{
     frame,
-    host::{FromHost, SimulatedGpu, Status, ToHost},
+    host::{FromHost, GpuAnswer, Status, ToHost},
 };
 use ring::digest;
 use tokio::{net::UnixListener, sync::Notify, task::JoinHandle};
@@ -33,18 +33,24 @@ pub(super) enum Gpus {
 
 impl Gpus {
     fn answer(self) -> FromHost {
-        let report = SimulatedGpu {
+        if let Self::None = self {
+            return FromHost::Refused("there is none".to_owned());
+        }
+        FromHost::SimulatedGpus {
+            gpus: self.answered(),
+            roots: [[0; 32]; 2],
+        }
+    }
+
+    /// What they say.
+    pub(super) fn answered(self) -> Vec<GpuAnswer> {
+        let report = GpuAnswer {
             report: vec![0x11; 100],
             chain: vec![vec![0x30, 0x00]; 5],
         };
-        let gpus = match self {
-            Self::None => return FromHost::Refused("there is none".to_owned()),
-            Self::Empty => Vec::new(),
+        match self {
+            Self::None | Self::Empty => Vec::new(),
             Self::Nonsense => vec![report],
-        };
-        FromHost::SimulatedGpus {
-            gpus,
-            roots: [[0; 32]; 2],
         }
     }
 }
@@ -56,6 +62,8 @@ pub(super) struct FakeHost {
     pub(super) stop: Arc<Notify>,
     /// Whether the enclave set the GPUs ready.
     pub(super) ready: Arc<AtomicBool>,
+    /// What the enclave showed of its GPUs.
+    pub(super) shown: Arc<Mutex<Vec<GpuAnswer>>>,
     pub(super) configuration: Vec<u8>,
 }
 
@@ -75,16 +83,19 @@ impl FakeHost {
             told: Arc::default(),
             stop: Arc::default(),
             ready: Arc::default(),
+            shown: Arc::default(),
             configuration: configuration.clone(),
         };
         let (told, stop, ready) = (host.told.clone(), host.stop.clone(), host.ready.clone());
+        let shown = host.shown.clone();
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, ready, configuration) = (
+                let (told, stop, ready, shown, configuration) = (
                     told.clone(),
                     stop.clone(),
                     ready.clone(),
+                    shown.clone(),
                     configuration.clone(),
                 );
                 tokio::spawn(async move {
@@ -96,7 +107,12 @@ impl FakeHost {
                             tdx: Vec::new(),
                             rims: Vec::new(),
                             ocsp: Vec::new(),
+                            statements: vec![b"{}".to_vec()],
                         },
+                        ToHost::Evidence { gpus, .. } => {
+                            *shown.lock().unwrap() = gpus;
+                            FromHost::Noted
+                        }
                         ToHost::SimulatedReport { report_data } => {
                             FromHost::SimulatedReport(report(report_data, launched_with))
                         }
@@ -176,7 +192,8 @@ pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
         .await?
         .start_fake_engine(fake::echo)
         .await?
-        .make_keys()?
+        .make_keys()
+        .await?
         .check_gpus()
         .await?
         .attest()

@@ -14,14 +14,30 @@ pub const MAX_CONFIGURATION: usize = 64 * 1024;
 /// The most bytes a [`Status::Failed`] message may have.
 pub const MAX_FAILURE: usize = 2048;
 
+/// The stages of a boot that wait for the weights or the engine: how long they take is the model's doing.
+pub const STAGES_OF_WEIGHTS: [&str; 4] = [
+    "weights opened",
+    "weights verified",
+    "engine loaded",
+    "known answer given",
+];
+
 /// A request of the enclave. At most [`crate::frame::MAX_FRAME`] bytes; each may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ToHost {
     /// Give me the configuration; I hold it against HOST_DATA.
     Configuration,
-    /// Give me what vendors have signed about this platform.
+    /// Give me what vendors have signed about this platform, and rebuilders about this image.
     Endorsements,
+    /// This is evidence of mine: get what vendors have signed about such hardware, and bring it with [`Self::Endorsements`]
+    /// from now on. Nothing of it is secret. Answered with [`FromHost::Noted`] once that was tried.
+    Evidence {
+        /// A TDX quote. Empty: none, and the last one still stands.
+        quote: Vec<u8>,
+        /// What GPUs answered. Empty: none, and the last ones still stand.
+        gpus: Vec<GpuAnswer>,
+    },
     /// Have the simulated security processor sign a report. On hardware the enclave asks its own device instead.
     SimulatedReport {
         /// 64 bytes for the report's REPORT_DATA.
@@ -47,7 +63,7 @@ pub enum ToHost {
 pub enum FromHost {
     /// The configuration's bytes, at most [`MAX_CONFIGURATION`].
     Configuration(Vec<u8>),
-    /// DER certificates and CRLs, each signed by its vendor.
+    /// What others have signed: each object counts by its own signature, and neither host nor enclave adds to that.
     Endorsements {
         /// X.509 certificates, DER, in any order.
         certificates: Vec<Vec<u8>>,
@@ -59,13 +75,15 @@ pub enum FromHost {
         rims: Vec<Vec<u8>>,
         /// NVIDIA's OCSP answers, DER, without a nonce.
         ocsp: Vec<Vec<u8>>,
+        /// What rebuilders say about images: DSSE envelopes, JSON.
+        statements: Vec<Vec<u8>>,
     },
     /// A report of the simulated processor: 1184 bytes.
     SimulatedReport(Vec<u8>),
     /// What the simulated GPUs answer.
     SimulatedGpus {
         /// One for each GPU.
-        gpus: Vec<SimulatedGpu>,
+        gpus: Vec<GpuAnswer>,
         /// SHA-256 of the root of their certificates, and of that of their manifests: the simulation's own.
         roots: [[u8; 32]; 2],
     },
@@ -77,9 +95,9 @@ pub enum FromHost {
     Refused(String),
 }
 
-/// What one simulated GPU answers.
+/// What one GPU answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SimulatedGpu {
+pub struct GpuAnswer {
     /// SPDM request and response.
     pub report: Vec<u8>,
     /// X.509 certificates, DER, leaf first.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod services;
+
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},

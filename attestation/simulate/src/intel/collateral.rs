@@ -120,17 +120,7 @@ pub(super) fn issue(intel: &Intel, statements: &Statements) -> Collateral {
     }
 }
 
-/// Collateral as `collateral.json` has it, which [`Collateral::parse`] reads.
+/// Collateral as `collateral.json` has it, to be changed; [`Collateral::parse`] reads it.
 pub fn collateral_json(collateral: &Collateral) -> Value {
-    json!({
-        "pck_crl_issuer_chain": collateral.pck_crl_issuer_chain,
-        "root_ca_crl": hex::encode(&collateral.root_ca_crl),
-        "pck_crl": hex::encode(&collateral.pck_crl),
-        "tcb_info_issuer_chain": collateral.tcb_info_issuer_chain,
-        "tcb_info_signature": hex::encode(collateral.tcb_info_signature),
-        "tcb_info": collateral.tcb_info,
-        "qe_identity_issuer_chain": collateral.qe_identity_issuer_chain,
-        "qe_identity_signature": hex::encode(collateral.qe_identity_signature),
-        "qe_identity": collateral.qe_identity,
-    })
+    serde_json::from_slice(&collateral.encode()).unwrap_or_default()
 }

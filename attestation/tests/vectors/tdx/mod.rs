@@ -1,5 +1,6 @@
 //! Real quotes of TDs and one of an enclave, each with the collateral of several times.
 
+mod azure;
 mod log;
 mod refusals;
 mod statuses;

@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use chrysalis_attestation::snp::{hcl, report::REPORT_SIZE, table};
+use chrysalis_attestation::{
+    azure::hcl::{self, Platform},
+    snp::{report::REPORT_SIZE, table},
+};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 /// TDREPORT, as the TDX module gives it to the guest.
@@ -59,7 +62,7 @@ impl Kind {
             [0x30, 0x80..=0x84, ..] => return Self::of_der(bytes),
             _ if hcl::is_wrapped(bytes) => {
                 return match hcl::platform(bytes) {
-                    Some(4) => Self::HclTdx,
+                    Some(Platform::Tdx) => Self::HclTdx,
                     _ => Self::Hcl,
                 };
             }

@@ -2,12 +2,13 @@
 
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
-    Collateral, Patience, Rejection, pem,
+    Collateral, Patience, Rejection,
+    azure::hcl::{self, Platform},
+    pem,
     policy::Policy,
     snp::{
         Roots,
         examine::{Examined, Question, examine, examine_wrapped},
-        hcl,
         report::{Report, SigningKey},
         table,
     },
@@ -52,7 +53,7 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
         &[Kind::RevocationList, Kind::OtherDer],
     )?;
     let report = unhex(&report).unwrap_or(report);
-    let vtpm = vtpm::Files::read(arguments)?;
+    let vtpm = vtpm::Files::read(&arguments.tpm)?;
     if vtpm.is_some() && !hcl::is_wrapped(&report) {
         bail!(
             "{} does not name the vTPM's key: a quote goes with Azure's HCL report, whole",
@@ -65,7 +66,8 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             collateral.statements = statements;
             if let Some(folder) = &arguments.collateral {
                 // A wrapping that cannot be taken off is refused below, by name.
-                let bare = hcl::unwrap(&report).map_or(&report[..], |wrapped| wrapped.report);
+                let bare = hcl::unwrap(&report, Platform::Snp)
+                    .map_or(&report[..], |wrapped| wrapped.report);
                 collateral::add_for_report(&mut collateral, folder, bare)?;
             }
             let roots = policy
@@ -85,7 +87,9 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
                 Patience::First
             };
             let examined = if hcl::is_wrapped(&report) {
-                let quoted = vtpm.as_ref().map(|files| files.quoted(arguments));
+                let quoted = vtpm.as_ref().map(|files| {
+                    files.quoted(&arguments.tpm, goes_without(arguments, SnpInput::Pcrs))
+                });
                 examine_wrapped(&report, quoted.as_ref(), &question, patience)
             } else {
                 examine(&report, &question, patience)

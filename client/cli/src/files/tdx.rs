@@ -1,12 +1,13 @@
 //! `verify tdx`: a TD's quote, and what Intel says about its platform.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Patience,
+    azure::vtpm::Told,
     policy::{Expect, Policy, PolicyError},
     release::Rebuilders,
     tdx::{
-        Collateral, Examined, Question, Roots, Td, TdxPolicy, attributes, examine,
+        Collateral, Examined, Question, Roots, Td, TdxPolicy, attributes, examine, examine_wrapped,
         policy::NOTHING_ASKED,
     },
 };
@@ -18,6 +19,7 @@ use super::{
     finding::Finding,
     input::{MAX_EVIDENCE, read_as, read_policy, read_statements},
     kind::{Kind, unhex},
+    vtpm,
 };
 use crate::{
     Outcome,
@@ -59,6 +61,11 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         )?),
         None => None,
     };
+    let hcl_report = read_hcl_report(arguments)?;
+    let vtpm = vtpm::Files::read(&arguments.tpm)?;
+    if vtpm.is_some() && hcl_report.is_none() {
+        bail!("nothing names the vTPM's key: its quote goes with --hcl-report");
+    }
     let finding = match Collateral::parse(&collateral) {
         Ok(collateral) => {
             let question = Question {
@@ -73,7 +80,15 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
             } else {
                 Patience::First
             };
-            let mut examined = examine(&quote, &question, patience);
+            let mut examined = match &hcl_report {
+                Some(wrapped) => {
+                    let without_pcrs = arguments.without.contains(&TdxInput::Pcrs);
+                    let quoted = vtpm.as_ref();
+                    let quoted = quoted.map(|files| files.quoted(&arguments.tpm, without_pcrs));
+                    examine_wrapped(&quote, wrapped, quoted.as_ref(), &question, patience)
+                }
+                None => examine(&quote, &question, patience),
+            };
             if let Some(rebuilders) = &rebuilders {
                 examined = examined.confirmed_by(rebuilders, &statements);
             }
@@ -82,6 +97,17 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         Err(rejection) => Finding::unreadable(has_policy, rejection),
     };
     finding.tell(&options.telling, options.explain_only)
+}
+
+/// Azure's, as bytes.
+fn read_hcl_report(arguments: &TdxArguments) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(path) = &arguments.hcl_report else {
+        return Ok(None);
+    };
+    // That of an SNP guest is refused by the parser, which says so.
+    let wanted = "an Azure HCL report of a TDX guest";
+    let file = read_as(path, MAX_EVIDENCE, wanted, &[Kind::HclTdx, Kind::Hcl])?;
+    Ok(Some(unhex(&file).unwrap_or(file)))
 }
 
 /// What a quote is held against.
@@ -141,8 +167,9 @@ fn finding(examined: &Examined, policy: bool) -> Finding {
         lines: Vec::new(),
     };
     if let Some(td) = examined.td() {
-        finding.claims = claims(td);
+        finding.claims = claims(td, examined.vtpm());
         finding.lines = lines(td, &finding);
+        finding.lines.extend(examined.vtpm().map(vtpm::line));
     }
     finding
 }
@@ -185,7 +212,7 @@ fn lines(td: &Td, finding: &Finding) -> Vec<[String; 3]> {
 }
 
 /// What a genuine quote says, as text and lower-case hex.
-fn claims(td: &Td) -> Value {
+fn claims(td: &Td, told: Option<&Told>) -> Value {
     let (report, platform) = (&td.report, &td.platform);
     let [rtmr0, rtmr1, rtmr2, rtmr3] = &report.rtmr;
     json!({
@@ -225,6 +252,7 @@ fn claims(td: &Td) -> Value {
         "platform_instance": platform.instance,
         "configuration": platform.configuration,
         "event_log": td.event_log.as_ref().map(|log| &log.events),
+        "vtpm": told.map(vtpm::claims),
         "trailing_bytes": td.trailing_bytes,
     })
 }

@@ -1,14 +1,14 @@
 //! The quote of Azure's virtual TPM, from the files that people have of it: a TPM tool's, or the JSON of Azure's guests.
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::snp::vtpm::{Quoted, Told};
+use chrysalis_attestation::azure::vtpm::{Quoted, Told};
 use serde_json::{Value, json};
 
 use super::{
     input::{MAX_EVIDENCE, read, read_as},
     kind::{Kind, unhex},
 };
-use crate::arguments::{SnpArguments, SnpInput};
+use crate::arguments::TpmArguments;
 
 /// JSON with numbers for bytes has 36 KiB; read, it takes up to twenty times the room.
 const MAX_JSON: usize = 256 * 1024;
@@ -25,7 +25,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Reads what the command line names, if it names a quote.
-    pub(super) fn read(arguments: &SnpArguments) -> anyhow::Result<Option<Self>> {
+    pub(super) fn read(arguments: &TpmArguments) -> anyhow::Result<Option<Self>> {
         let Some(path) = &arguments.tpm_quote else {
             return Ok(None);
         };
@@ -64,14 +64,17 @@ impl Files {
     }
 
     /// The question about it.
-    pub(super) fn quoted<'a>(&'a self, arguments: &'a SnpArguments) -> Quoted<'a> {
-        let without = arguments.without.contains(&SnpInput::Pcrs);
+    pub(super) fn quoted<'a>(
+        &'a self,
+        arguments: &'a TpmArguments,
+        without_pcrs: bool,
+    ) -> Quoted<'a> {
         Quoted {
             quote: &self.quote,
             signature: &self.signature,
             pcrs: self.pcrs.as_deref(),
             nonce: arguments.nonce.as_ref().map(|nonce| nonce.0.as_slice()),
-            pcrs_unchecked: without.then_some(WITHOUT_PCRS),
+            pcrs_unchecked: without_pcrs.then_some(WITHOUT_PCRS),
         }
     }
 }

@@ -4,7 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
-    Rejection, bundle::Evidence, nvidia::evidence::read as read_gpus, pem, snp::hcl, snp::table,
+    Rejection,
+    azure::hcl::{self, Platform},
+    bundle::Evidence,
+    nvidia::evidence::read as read_gpus,
+    pem,
+    snp::table,
 };
 use chrysalis_collateral::Wish;
 
@@ -55,7 +60,7 @@ impl Found {
         match Kind::of(bytes) {
             Kind::SnpReport => self.reports.push(binary),
             Kind::Hcl => {
-                let wrapped = hcl::unwrap(&binary).map_err(|it| told(&it))?;
+                let wrapped = hcl::unwrap(&binary, Platform::Snp).map_err(|it| told(&it))?;
                 self.reports.push(wrapped.report.to_vec());
             }
             Kind::TdxQuote => self

@@ -75,7 +75,9 @@ fn of(release: &Release, simulated: bool) -> anyhow::Result<Wanted> {
         let Hex(mrtd) = line.mrtd;
         TdxTemplate {
             mrtd,
-            rtmr: [None, Some(line.rtmr1.0), Some(line.rtmr2.0)],
+            rtmr0: line.rtmr0.clone(),
+            rtmr1: line.rtmr1.0,
+            rtmr2: line.rtmr2.0,
             minimum_evaluation: None,
         }
     });

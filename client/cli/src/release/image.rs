@@ -5,7 +5,9 @@ use std::{fs::File, io, path::Path};
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
     digest::Hex,
-    release::{Input, Measurements, SnpMeasurement, Subject, TdxMeasurement, Toolchain},
+    release::{
+        Input, MachineEvent, Measurements, SnpMeasurement, Subject, TdxMeasurement, Toolchain,
+    },
 };
 use chrysalis_measure::{
     CommandLine, EventDigest, Image, Shape, TdxShape, snp_launch_digest, tdx_measurement,
@@ -186,14 +188,20 @@ fn tdx(image: &Image, command_line: CommandLine) -> anyhow::Result<TdxMeasuremen
         let value = measured.rtmr(index).map(Hex);
         value.with_context(|| format!("RTMR{index} depends on more than the image"))
     };
-    let varies = measured.events.iter().filter(|event| event.rtmr == 0);
-    let varies = varies.filter(|event| matches!(event.digest, EventDigest::Varies(_)));
+    let rtmr0 = measured.events.iter().filter(|event| event.rtmr == 0);
+    let rtmr0 = rtmr0.map(|event| MachineEvent {
+        name: event.name.to_owned(),
+        digest: match event.digest {
+            EventDigest::Computed(digest) => Some(Hex(digest)),
+            EventDigest::Varies(_) => None,
+        },
+    });
     Ok(TdxMeasurement {
         simulated: command_line == CommandLine::Simulated,
         mrtd: Hex(measured.mrtd),
         rtmr1: register(1)?,
         rtmr2: register(2)?,
-        varies: varies.map(|event| event.name.to_owned()).collect(),
+        rtmr0: rtmr0.collect(),
     })
 }
 

@@ -1,7 +1,9 @@
-//! A quote by Intel's quoting service on the host (the messages of its `qgs_msg_lib`): one question, one answer.
+//! A quote by Intel's quoting service on the host: one question, one answer, and the service closes the connection.
 //!
-//! Numbers are little-endian, but for the length before each message. The service is the host's: its answer is bounded in
-//! size and time, and its content is not believed.
+//! The messages are those of Intel's `QuoteGeneration/quote_wrapper/qgs_msg_lib` (`inc/qgs_msg_lib.h`, `qgs_msg_lib.cpp`;
+//! github.com/intel/confidential-computing.tee.dcap at 806c50e), version 1.1, behind the length that its `qgs/qgs_server.cpp`
+//! reads. QEMU's `target/i386/kvm/tdx-quote-generator.c` asks with the same bytes. Numbers are little-endian, but for that
+//! length. The service is the host's: its answer is bounded in size and time, and its content is not believed.
 
 use std::{future::Future, io, time::Duration};
 
@@ -17,9 +19,11 @@ pub(super) const MAX_QUOTE: usize = chrysalis_attestation::tdx::quote::MAX_QUOTE
 /// How long the service may take in all: it may have to talk to Intel's first.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Bytes of `qgs_msg_header_t`: two u16 of version, then type, size and error.
+/// Bytes of `qgs_msg_header_t`: two u16 of version; then a u32 each of type, size of the message with this header, and error.
 const HEADER: usize = 16;
-/// Two sizes follow the header, in question and answer alike.
+/// A u32 each of two sizes follow the header: of the report and of a list of identities in the question
+/// (`qgs_msg_get_quote_req_t`), of the chosen identity and of the quote in the answer (`qgs_msg_get_quote_resp_t`). What they
+/// are the sizes of follows in the same order.
 const SIZES: usize = 8;
 /// The question's size and its report's, as they stand in it.
 const QUESTION_SIZE: u32 = 16 + 8 + REPORT_SIZE;
@@ -28,6 +32,7 @@ const _: () = assert!(QUESTION_SIZE as usize == HEADER + SIZES + TDREPORT_SIZE);
 /// The longest answer: a quote and the 16 bytes of the identity that the service chose.
 const MAX_MESSAGE: usize = HEADER + SIZES + 16 + MAX_QUOTE;
 const MAJOR: u16 = 1;
+/// What Intel's library and QEMU say. A service of version 1.0 answers all the same.
 const MINOR: u16 = 1;
 /// `GET_QUOTE_REQ`
 const QUESTION: u32 = 0;
@@ -44,7 +49,7 @@ pub(crate) enum QuoteError {
     #[error("the quoting service did not answer for {} s", PATIENCE.as_secs())]
     Stalled,
     /// It says why not, with a number of Intel's.
-    #[error("the quoting service failed with error {0:#x}")]
+    #[error("the quoting service failed with error {0:#x}: {meaning}", meaning = meaning(*.0))]
     Service(u32),
     /// What it sent is not an answer.
     #[error("the quoting service misspoke: {0}")]
@@ -52,6 +57,20 @@ pub(crate) enum QuoteError {
     /// Empty, or longer than a verifier reads.
     #[error("the quote has {0} bytes")]
     Length(usize),
+}
+
+/// What a number of `qgs_msg_error_t` means.
+fn meaning(error: u32) -> &'static str {
+    match error {
+        0x1_2001 => "no quote could be made",
+        0x1_2002 => "it is out of memory",
+        0x1_2003 => "it found a parameter wrong",
+        0x1_2004 => "it does not speak this version",
+        0x1_2005 => "it does not know this question",
+        0x1_2006 => "it found a size wrong",
+        0x1_2007 => "it found an error code wrong",
+        _ => "Intel's qgs_msg_lib.h has no such number",
+    }
 }
 
 /// Connects, and has a quote made of `report`.
@@ -94,7 +113,7 @@ fn read_answer(message: &[u8]) -> Result<Vec<u8>, QuoteError> {
     let (kind, rest) = number(rest)?;
     let (length, rest) = number(rest)?;
     let (error, rest) = number(rest)?;
-    // The lower half is the major version; minor ones only add kinds of messages.
+    // The lower half is the major version. Intel's library deems every minor one compatible, and so do we.
     if version & 0xFFFF != u32::from(MAJOR) {
         return Err(QuoteError::Misspoke("it speaks another version"));
     }
@@ -176,11 +195,52 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn takes_the_quote_of_a_service_of_the_minor_version_before() {
+        let (quote, _) = ask_one_that_sends(framed(&answer(1, 1, 0, [0, 5], b"quote"))).await;
+        assert_eq!(quote.unwrap(), b"quote");
+    }
+
+    #[tokio::test]
+    async fn takes_the_longest_quote_byte_by_byte() {
+        let size = u32::try_from(MAX_QUOTE).unwrap();
+        let rest = [&[9; 16][..], &[7; MAX_QUOTE]].concat();
+        let sent = framed(&answer(0x0001_0001, 1, 0, [16, size], &rest));
+        assert_eq!(sent.len(), 4 + MAX_MESSAGE);
+        // Holds one byte at a time, so that every read is a short one.
+        let (near, mut far) = tokio::io::duplex(1);
+        let service = tokio::spawn(async move {
+            let mut asked = vec![0; 4 + HEADER + SIZES + TDREPORT_SIZE];
+            far.read_exact(&mut asked).await.unwrap();
+            far.write_all(&sent).await.unwrap();
+        });
+        let quote = ask(ready(Ok(near)), &[3; TDREPORT_SIZE]).await.unwrap();
+        service.await.unwrap();
+        assert_eq!(quote, [7; MAX_QUOTE]);
+    }
+
+    #[tokio::test]
     async fn passes_on_the_error_of_the_service() {
-        let (refused, _) = ask_one_that_sends(framed(&answer(1, 1, 0x1_2001, [0, 0], b""))).await;
-        assert!(
-            matches!(refused, Err(QuoteError::Service(0x1_2001))),
-            "{refused:?}"
+        for error in [0x1_2001, 0x1_2007, 1, u32::MAX] {
+            let message = answer(0x0001_0001, 1, error, [0, 0], b"");
+            // As long as Intel's `qgs_msg_gen_error_resp` makes it.
+            assert_eq!(message.len(), 24);
+            let (refused, _) = ask_one_that_sends(framed(&message)).await;
+            assert!(
+                matches!(refused, Err(QuoteError::Service(found)) if found == error),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn says_what_the_error_of_the_service_means() {
+        assert_eq!(
+            QuoteError::Service(0x1_2004).to_string(),
+            "the quoting service failed with error 0x12004: it does not speak this version"
+        );
+        assert_eq!(
+            QuoteError::Service(0x1_2008).to_string(),
+            "the quoting service failed with error 0x12008: Intel's qgs_msg_lib.h has no such number"
         );
     }
 
@@ -210,7 +270,16 @@ mod tests {
                 answer(1, 1, 0, [u32::MAX, 5], b"quote"),
                 "its answer's parts do not fit its size",
             ),
+            (
+                answer(1, 1, 0, [1, u32::MAX], b"quote"),
+                "its answer's parts do not fit its size",
+            ),
             (vec![1, 0, 1], "its answer ends too early"),
+            (
+                answer(1, 1, 0, [0, 0], b"")[..HEADER].to_vec(),
+                "its answer's two sizes differ",
+            ),
+            (Vec::new(), "its answer ends too early"),
         ] {
             let (refused, _) = ask_one_that_sends(framed(&message)).await;
             assert!(
@@ -235,11 +304,14 @@ mod tests {
 
     #[tokio::test]
     async fn reserves_no_memory_for_a_length_that_no_answer_has() {
-        let (refused, _) = ask_one_that_sends(vec![0xFF; 4]).await;
-        assert!(
-            matches!(refused, Err(QuoteError::Misspoke("its answer is too long"))),
-            "{refused:?}"
-        );
+        let one_more = u32::try_from(MAX_MESSAGE + 1).unwrap();
+        for length in [one_more, u32::MAX] {
+            let (refused, _) = ask_one_that_sends(length.to_be_bytes().to_vec()).await;
+            assert!(
+                matches!(refused, Err(QuoteError::Misspoke("its answer is too long"))),
+                "{refused:?}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -7,11 +7,13 @@ use std::{
 
 use chrysalis_attestation::{
     Collateral, Patience,
+    azure::{hcl, vtpm},
     digest::sha256,
     nvidia,
     policy::Policy,
+    release::{self, Checkpoint, PublicKey, Rebuild, Release},
     snp::Roots,
-    snp::{examine, hcl, vtpm},
+    snp::examine,
     tdx,
 };
 use chrysalis_fuzz_targets::{
@@ -107,7 +109,7 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     assert!(Policy::parse_tdx(policy("td")).is_ok());
 
     let [_, _, _, quote, wrapped] = parts::split(honest("vtpm"));
-    assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped).is_ok());
+    assert!(vtpm::Quote::parse(quote).is_ok() && hcl::unwrap(wrapped, hcl::Platform::Snp).is_ok());
 
     let [log, collateral, quote] = parts::split(honest("tdx_quote"));
     let root = tdx::Quote::parse(quote).expect("a quote").chain.pop();
@@ -119,6 +121,22 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         now: seeds::NOW,
     };
     assert_eq!(tdx::explain(quote, &question).0, []);
+
+    let [pcrs, signature, message, wrapped, quote] = parts::split(honest("azure_td"));
+    let quoted = vtpm::Quoted {
+        quote: message,
+        signature,
+        pcrs: Some(pcrs.as_chunks().0),
+        nonce: Some(&[7; 32]),
+        pcrs_unchecked: None,
+    };
+    let question = tdx::Question {
+        event_log: None,
+        ..question
+    };
+    let examined = tdx::examine_wrapped(quote, wrapped, Some(&quoted), &question, Patience::All);
+    assert_eq!(examined.failures(), []);
+    assert!(examined.vtpm().is_some_and(|told| told.fresh));
 
     let [answers @ .., driver, vbios, chain, report] = parts::split::<10>(honest("gpu_verify"));
     let answer = |der: &[u8]| nvidia::ocsp::OcspAnswer {
@@ -170,4 +188,30 @@ fn libfuzzer_has_a_program_for_each_target_and_no_other() {
         let text = fs::read_to_string(&shell).unwrap_or_default();
         assert!(text.contains(&format!("run(\"{target}\"")), "{target}");
     }
+}
+
+#[test]
+fn honest_seeds_of_releases_are_signed_and_in_their_log() {
+    let seeds = seeds();
+    let all = |target: &'static str| seeds.iter().filter(move |seed| seed.target == target);
+    let one = |target: &'static str, name: &str| {
+        let seed = all(target).find(|seed| seed.name == name).expect("a seed");
+        seed.bytes.as_slice()
+    };
+    let key = PublicKey::read(one("release_key", "der")).expect("a key");
+    assert_eq!(PublicKey::read(one("release_key", "pem")), Ok(key.clone()));
+    let release = one("envelope", "release");
+    assert!(Release::verify(release, &key, seeds::NOW, None).is_ok());
+    assert!(Rebuild::verify(one("envelope", "rebuild"), &key).is_ok());
+    let checkpoint = |name| Checkpoint::verify(one("checkpoint", name), &key).expect("signed");
+    for name in ["first", "second"] {
+        let [entry, proof] = parts::split(one("log_proof", name));
+        let found = release::verify_inclusion(entry, proof, &key);
+        assert_eq!(found, Ok(checkpoint("two")), "{name}");
+    }
+    let [_, growth] = parts::split(one("log_proof", "growth"));
+    let grown = checkpoint("one")
+        .head()
+        .grew_into(&checkpoint("two"), Some(growth));
+    assert_eq!(grown, Ok(()));
 }

@@ -7,7 +7,7 @@ use chrysalis_attestation::{
     digest::sha256,
 };
 use chrysalis_client::SavedSession;
-use chrysalis_simulate::{Amd, Launch};
+use chrysalis_simulate::{Amd, Launch, azure};
 use rcgen::{CertificateParams, CustomExtension, KeyPair, PublicKeyData};
 
 use super::{NOW, Seed, seed};
@@ -73,18 +73,10 @@ fn table(certificates: &[Vec<u8>]) -> Vec<u8> {
     [heads, certificates.concat()].concat()
 }
 
-/// A header of 32 bytes, the report, five words, and the runtime data that the report covers.
+/// A report that covers the runtime data, in Azure's wrapping.
 fn wrapped(amd: &Amd, launch: &Launch, runtime_data: &[u8]) -> Vec<u8> {
-    let mut report_data = [0; 64];
-    report_data[..32].copy_from_slice(&sha256(&[runtime_data]));
-    let mut bytes = b"HCLA\x02\0\0\0".to_vec();
-    bytes.resize(32, 0);
-    bytes.extend(amd.sign_report(launch, report_data));
-    for word in [runtime_data.len() + 20, 1, 2, 1, runtime_data.len()] {
-        bytes.extend(little_endian(word));
-    }
-    bytes.extend(runtime_data);
-    bytes
+    let report = amd.sign_report(launch, azure::report_data(runtime_data));
+    azure::wrap(&report, runtime_data)
 }
 
 /// A quote of two PCRs by a key that nobody holds: the runtime data name it, and its signature is noise.

@@ -3,6 +3,7 @@
 use chrysalis_attestation::{digest::sha384, tdx::EventLog};
 use chrysalis_simulate::{
     Intel,
+    azure::{VirtualTpm, report_data, tdreport, wrap},
     intel::{QuoteVersion, TdProfile, collateral_json},
 };
 
@@ -58,6 +59,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         collateral.tcb_info.as_bytes(),
     ]);
     vec![
+        seed("azure_td", "honest", on_azure(intel, &older)),
         seed("tdx_quote", "version-5", whole(&td)),
         seed("tdx_quote", "version-4", whole(&older)),
         seed("tdx_collateral", "file", json.as_str()),
@@ -66,6 +68,25 @@ pub(super) fn seeds() -> Vec<Seed> {
         seed("policy", "td", POLICY),
         seed("event_log", "three", log.as_slice()),
     ]
+}
+
+/// The quote of a TD in Azure's way, with an answer to the nonce that the target asks with.
+fn on_azure(intel: &Intel, td: &TdProfile) -> Vec<u8> {
+    let tpm = VirtualTpm::from_seed([7; 32]).expect("a key");
+    let data = tpm.runtime_data();
+    let td = TdProfile {
+        report_data: report_data(&data),
+        ..td.clone()
+    };
+    let pcrs = [(0, [1; 32]), (4, [2; 32])].into();
+    let answer = tpm.quote(&[7; 32], &pcrs).expect("a quote");
+    parts::join(&[
+        answer.pcrs.as_flattened(),
+        &answer.signature,
+        &answer.message,
+        &wrap(&tdreport(&td), &data),
+        &intel.quote(&td),
+    ])
 }
 
 /// A log of these events: register as the log counts, type, data whose digest is measured.

@@ -3,6 +3,7 @@
 mod amd;
 mod intel;
 mod nvidia;
+mod release;
 mod wire;
 
 use std::{fs, io, path::Path};
@@ -46,6 +47,7 @@ pub fn all(amd: &Amd) -> Vec<Seed> {
         amd::seeds(amd),
         intel::seeds(),
         nvidia::seeds(),
+        release::seeds(),
         wire::seeds(),
     ]
     .concat()

@@ -3,7 +3,7 @@
 use chrysalis_wire::{
     engine::{FinishReason, FromEngine, Message, Sampling, ToEngine},
     frame::encode,
-    host::{FromHost, Status, ToHost},
+    host::{FromHost, GpuAnswer, Status, ToHost},
 };
 
 use super::{Seed, seed};
@@ -38,6 +38,14 @@ pub(super) fn seeds() -> Vec<Seed> {
         tdx: b"{}".to_vec(),
         rims: vec![b"<a/>".to_vec()],
         ocsp: vec![vec![0x30, 0]],
+        statements: vec![b"{}".to_vec()],
+    };
+    let evidence = ToHost::Evidence {
+        quote: vec![4, 0],
+        gpus: vec![GpuAnswer {
+            report: vec![0x11, 0xE0],
+            chain: vec![vec![0x30, 0]],
+        }],
     };
     let generate = ToEngine::Generate {
         id: 1,
@@ -71,6 +79,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         ),
         ("failed", encode(&failed)),
         ("endorsements", encode(&endorsements)),
+        ("evidence", encode(&evidence)),
         ("generate", encode(&generate)),
         ("token", encode(&token)),
         ("finished", encode(&finished)),

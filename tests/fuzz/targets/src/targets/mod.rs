@@ -1,9 +1,11 @@
 //! The targets, a file for each family of formats. Only what is public is called: a parser that is private is reached through
 //! the verification that uses it.
 
+mod azure;
 mod bundle;
 mod nvidia;
 mod policy;
+pub(crate) mod release;
 mod snp;
 mod tdx;
 mod wire;
@@ -46,8 +48,9 @@ pub const TARGETS: &[Target] = &[
     target("snp_report", 1184, None, snp::report),
     target("snp_chain", 16 * KIB, Some("x509"), snp::chain),
     target("certificate_table", 16 * KIB, Some("x509"), snp::table),
-    target("hcl", 4 * KIB, None, snp::hcl),
-    target("vtpm", 16 * KIB, Some("x509"), snp::vtpm),
+    target("hcl", 4 * KIB, None, azure::hcl),
+    target("vtpm", 16 * KIB, Some("x509"), azure::vtpm),
+    target("azure_td", 16 * KIB, Some("tdx"), azure::td),
     target("pem", 16 * KIB, Some("x509"), snp::pem),
     target("tdx_quote", 64 * KIB, Some("tdx"), tdx::quote),
     target("tdx_collateral", 64 * KIB, Some("tdx"), tdx::collateral),
@@ -64,6 +67,11 @@ pub const TARGETS: &[Target] = &[
     target("claims", 4 * KIB, Some("bundle"), bundle::claims),
     target("certificate", 32 * KIB, Some("x509"), bundle::certificate),
     target("saved_session", 32 * KIB, Some("bundle"), bundle::saved),
+    target("envelope", 16 * KIB, Some("release"), release::envelope),
+    target("statement", 16 * KIB, Some("release"), release::statement),
+    target("checkpoint", 4 * KIB, Some("release"), release::checkpoint),
+    target("log_proof", 16 * KIB, Some("release"), release::proof),
+    target("release_key", 5 * KIB, Some("release"), release::key_file),
     target("policy", 16 * KIB, Some("policy"), policy::policy),
     target("wire", 16 * KIB, Some("wire"), wire::frame),
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),

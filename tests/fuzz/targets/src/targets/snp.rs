@@ -7,10 +7,9 @@ use chrysalis_attestation::{
     pem,
     snp::Roots,
     snp::{
-        examine::{Question, examine, examine_wrapped},
-        hcl, report,
+        examine::{Question, examine},
+        report,
         table::certificates,
-        vtpm::Quoted,
     },
 };
 
@@ -59,45 +58,6 @@ pub(super) fn chain(bytes: &[u8]) {
 /// The certificate table that a host hands to a guest.
 pub(super) fn table(bytes: &[u8]) {
     let _ = certificates(bytes);
-}
-
-/// Azure's wrapping.
-pub(super) fn hcl(bytes: &[u8]) {
-    let _ = hcl::platform(bytes);
-    if let Ok(wrapped) = hcl::unwrap(bytes) {
-        assert!(hcl::is_wrapped(bytes), "unwrapped what is not wrapped");
-        report(wrapped.report);
-    }
-}
-
-/// The quote of Azure's virtual TPM beside the report that names its key. No list and no root: it can be explained, not
-/// trusted.
-pub(super) fn vtpm(bytes: &[u8]) {
-    let [vcek, pcrs, signature, quote, wrapped] = parts::split(bytes);
-    let pcrs = pcrs.as_chunks().0;
-    let quoted = Quoted {
-        quote,
-        signature,
-        pcrs: Some(pcrs),
-        nonce: Some(&[7; 32]),
-        pcrs_unchecked: None,
-    };
-    let collateral = Collateral {
-        certificates: vec![vcek.to_vec()],
-        ..Collateral::default()
-    };
-    let question = Question {
-        roots: &Roots::amd(),
-        collateral: &collateral,
-        now: NOW,
-        policy: None,
-        report_data: None,
-        revocation_unchecked: Some("fuzzing"),
-    };
-    for patience in [Patience::First, Patience::All] {
-        let found = examine_wrapped(wrapped, Some(&quoted), &question, patience);
-        assert!(!found.failures().is_empty(), "genuine under AMD's roots");
-    }
 }
 
 /// Certificates as people keep them, and a question to NVIDIA's responder about each.

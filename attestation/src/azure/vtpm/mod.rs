@@ -14,7 +14,7 @@ pub use quote::{MAX_NONCE, PCR_COUNT, Quote};
 
 use crate::{
     Rejection,
-    digest::sha256,
+    digest::{Hex, sha256},
     inspection::{Inspection, ensure},
 };
 use key::Key;
@@ -50,9 +50,24 @@ pub struct Told {
 
 impl Told {
     /// The value of a PCR.
-    pub(crate) fn pcr(&self, index: u8) -> Option<[u8; 32]> {
+    fn pcr(&self, index: u8) -> Option<[u8; 32]> {
         self.pcrs.as_ref()?.get(&index).copied()
     }
+}
+
+/// Step hcl-8 for one PCR: that it was quoted, and has one of the values that are wanted. What was found, for people.
+pub(crate) fn pcr(
+    told: Option<&Told>,
+    index: u8,
+    wanted: &[[u8; 32]],
+) -> Result<String, Rejection> {
+    let found = told.and_then(|told| told.pcr(index));
+    let found = found.map(Hex).ok_or(Rejection::VtpmPcrUnquoted { index })?;
+    ensure(wanted.contains(&found.0), || Rejection::VtpmPcrUnknown {
+        index,
+        found,
+    })?;
+    Ok(format!("PCR {index}: {found}"))
 }
 
 /// The steps hcl-3 to hcl-7 of docs/spec/verification.md. Without a quote, says so.

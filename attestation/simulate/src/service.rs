@@ -1,0 +1,113 @@
+//! What the vendors' services would answer about simulated hardware, for a test to serve. Nothing here listens.
+
+use chrysalis_attestation::{
+    Rejection, Time,
+    nvidia::{GpuEvidence, needs::rim_ids},
+    tdx::Collateral,
+};
+use data_encoding::BASE64;
+use serde_json::json;
+
+use crate::{Nvidia, nvidia::Answer};
+
+/// One answer with status 200.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The question.
+    pub to: Asked,
+    /// Lines of the header, `Name: value`.
+    pub headers: Vec<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a service is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A GET of this path, with its query.
+    Get(String),
+    /// A POST whose body holds these bytes.
+    About(Vec<u8>),
+}
+
+/// Where Intel's service has the TCB info of the simulated platform.
+pub const TCB_INFO: &str = "/tdx/certification/v4/tcb?fmspc=90c06f000000";
+
+/// Intel's answers about the simulated platform.
+pub fn intel(said: &Collateral) -> Vec<Answered> {
+    let signed = |object: &str, body: &str, signature: &[u8]| {
+        let signature = hex::encode(signature);
+        format!("{{\"{object}\":{body},\"signature\":\"{signature}\"}}").into_bytes()
+    };
+    let get = |path: &str, headers: Vec<String>, body: Vec<u8>| Answered {
+        to: Asked::Get(path.to_owned()),
+        headers,
+        body,
+    };
+    let issuers = |name: &str, chain: &str| vec![format!("{name}: {}", percent_encoded(chain))];
+    vec![
+        get(
+            TCB_INFO,
+            issuers("TCB-Info-Issuer-Chain", &said.tcb_info_issuer_chain),
+            signed("tcbInfo", &said.tcb_info, &said.tcb_info_signature),
+        ),
+        get(
+            "/tdx/certification/v4/qe/identity",
+            issuers(
+                "SGX-Enclave-Identity-Issuer-Chain",
+                &said.qe_identity_issuer_chain,
+            ),
+            signed(
+                "enclaveIdentity",
+                &said.qe_identity,
+                &said.qe_identity_signature,
+            ),
+        ),
+        get(
+            "/sgx/certification/v4/pckcrl?ca=platform&encoding=der",
+            issuers("SGX-PCK-CRL-Issuer-Chain", &said.pck_crl_issuer_chain),
+            said.pck_crl.clone(),
+        ),
+        get("/IntelSGXRootCA.der", Vec::new(), said.root_ca_crl.clone()),
+    ]
+}
+
+/// NVIDIA's answers about a simulated GPU: both manifests, and, made at this time, one about each certificate.
+pub fn nvidia(vendor: &Nvidia, gpu: &GpuEvidence, at: Time) -> Result<Vec<Answered>, Rejection> {
+    let manifests = rim_ids(gpu)?.into_iter().zip(vendor.rims());
+    let manifests = manifests.map(|(id, rim)| Answered {
+        to: Asked::Get(rim_path(&id)),
+        headers: Vec::new(),
+        body: json!({"id": id, "rim": BASE64.encode(&rim)})
+            .to_string()
+            .into_bytes(),
+    });
+    Ok(manifests.chain(ocsp(vendor, at)).collect())
+}
+
+/// Where NVIDIA's service has a manifest.
+pub fn rim_path(id: &str) -> String {
+    format!("/v1/rim/{id}")
+}
+
+/// NVIDIA's answers about every certificate, made at this time. They repeat no nonce, as a cache's do not.
+pub fn ocsp(vendor: &Nvidia, at: Time) -> Vec<Answered> {
+    let good = |(subject, issuer)| Answered {
+        to: Asked::About(Answer::id(&subject, &issuer)),
+        headers: Vec::new(),
+        body: Answer::good(&subject, &issuer, at, None).encode(),
+    };
+    vendor.revocable().into_iter().map(good).collect()
+}
+
+fn percent_encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let letter = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(letter).collect()
+}

@@ -1,0 +1,155 @@
+//! Seeds of what is signed about images, and of the log that it may sit in.
+
+use std::collections::BTreeMap;
+
+use chrysalis_attestation::{
+    Time,
+    digest::{Hex, sha256},
+    release::{
+        Checkpoint, Envelope, Growth, Inclusion, Input, Measured, Measurements, Rebuild, Release,
+        SnpMeasurement, Subject, TdxMeasurement, Toolchain, leaf_hash,
+    },
+};
+use data_encoding::BASE64;
+
+use super::{NOW, Seed, seed};
+use crate::{
+    parts,
+    targets::release::{MEASURED, key, seal, sign},
+};
+
+const DAY: i64 = 24 * 3600;
+const ORIGIN: &str = "releases.example/log";
+
+pub(super) fn seeds() -> Vec<Seed> {
+    let (release, rebuild) = (release(), rebuild());
+    let payload = |sealed: &[u8]| {
+        let envelope = Envelope::parse(sealed).expect("it was just sealed");
+        let payload = envelope.payload_signed_by(&key());
+        payload.expect("it was just signed").to_vec()
+    };
+    let spki = key().spki();
+    let pem = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        BASE64.encode(&spki)
+    );
+    let mut seeds = vec![
+        seed("envelope", "release", release.clone()),
+        seed("envelope", "rebuild", rebuild.clone()),
+        seed("statement", "release", payload(&release)),
+        seed("statement", "rebuild", payload(&rebuild)),
+        seed("release_key", "der", spki),
+        seed("release_key", "pem", pem),
+    ];
+    seeds.extend(log(&release, &rebuild));
+    seeds
+}
+
+fn measurements() -> Measurements {
+    let Measured::Snp { launch_digest } = MEASURED else {
+        return Measurements::default();
+    };
+    Measurements {
+        snp: vec![SnpMeasurement {
+            vcpus: 2,
+            cpu: "EPYC-v4".to_owned(),
+            guest_features: 1,
+            simulated: false,
+            launch_digest,
+        }],
+        tdx: vec![TdxMeasurement {
+            simulated: true,
+            mrtd: Hex([6; 48]),
+            rtmr1: Hex([7; 48]),
+            rtmr2: Hex([8; 48]),
+            varies: vec!["memory map".to_owned()],
+        }],
+    }
+}
+
+fn toolchain() -> Option<Toolchain> {
+    Some(Toolchain {
+        rustc: "1.95.0".to_owned(),
+        c_compiler: "gcc".to_owned(),
+        c_library: Hex([9; 32]),
+    })
+}
+
+fn files() -> Vec<Subject> {
+    vec![
+        Subject::new("kernel", [1; 32]),
+        Subject::new("initrd", [2; 32]),
+    ]
+}
+
+fn release() -> Vec<u8> {
+    let release = Release {
+        release: "v1.2.3".to_owned(),
+        epoch: 7,
+        issued: Time(NOW.0 - DAY),
+        expires: Time(NOW.0 + DAY),
+        inputs: vec![Input {
+            name: "kernel".to_owned(),
+            package: "linux".to_owned(),
+            version: "6.12".to_owned(),
+            sha256: Hex([3; 32]),
+        }],
+        toolchain: toolchain(),
+        measurements: measurements(),
+        minimum_tcb: BTreeMap::new(),
+    };
+    seal(release.envelope(files()))
+}
+
+fn rebuild() -> Vec<u8> {
+    let rebuild = Rebuild {
+        release: "v1.2.3".to_owned(),
+        rebuilt: NOW,
+        toolchain: toolchain(),
+        measurements: measurements(),
+    };
+    seal(rebuild.envelope(files()))
+}
+
+/// A log of these two entries: its head, that each is in it, and that it grew from the first.
+fn log(first: &[u8], second: &[u8]) -> Vec<Seed> {
+    let leaves = [first, second].map(leaf_hash);
+    let [left, right] = leaves;
+    let root = sha256(&[&[1], &left, &right]);
+    let note = |size, root| {
+        let checkpoint = Checkpoint {
+            origin: ORIGIN.to_owned(),
+            size,
+            root: Hex(root),
+        };
+        let signature = sign(checkpoint.to_be_signed().as_bytes());
+        let note = checkpoint.note(&key(), &signature);
+        note.expect("a key of Ed25519 signs notes")
+    };
+    let inclusion = |index, sibling| Inclusion {
+        index,
+        path: vec![sibling],
+        checkpoint: note(2, root),
+    };
+    let growth = Growth {
+        old: 1,
+        path: vec![right],
+        checkpoint: note(2, root),
+    };
+    let with = |entry: &[u8], proof: &str| parts::join(&[entry, proof.as_bytes()]);
+    vec![
+        seed("checkpoint", "one", note(1, left)),
+        seed("checkpoint", "two", note(2, root)),
+        seed(
+            "log_proof",
+            "first",
+            with(first, &inclusion(0, right).to_text()),
+        ),
+        seed(
+            "log_proof",
+            "second",
+            with(second, &inclusion(1, left).to_text()),
+        ),
+        seed("log_proof", "growth", with(b"", &growth.to_text())),
+    ]
+}

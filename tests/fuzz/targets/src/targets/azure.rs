@@ -1,0 +1,104 @@
+//! Azure: the paravisor's wrapping around a report of either platform, and its virtual TPM.
+
+use std::sync::LazyLock;
+
+use chrysalis_attestation::{
+    Collateral, Patience,
+    azure::{
+        hcl::{self, Platform},
+        vtpm::Quoted,
+    },
+    snp::{
+        Roots,
+        examine::{Question, examine_wrapped},
+    },
+    tdx::{self, TdxPolicy, policy::NOTHING_ASKED},
+};
+
+use super::{INTEL, NOW, snp};
+use crate::parts;
+
+/// The wrapping, off a report of either platform but never of both.
+pub(super) fn hcl(bytes: &[u8]) {
+    let found = hcl::platform(bytes);
+    for platform in [Platform::Snp, Platform::Tdx] {
+        if let Ok(wrapped) = hcl::unwrap(bytes, platform) {
+            assert!(hcl::is_wrapped(bytes), "unwrapped what is not wrapped");
+            assert_eq!(found, Some(platform), "unwrapped another platform's");
+            if platform == Platform::Snp {
+                snp::report(wrapped.report);
+            }
+        }
+    }
+}
+
+/// The quote of Azure's virtual TPM beside the report that names its key. No list and no root: it can be explained, not
+/// trusted.
+pub(super) fn vtpm(bytes: &[u8]) {
+    let [vcek, pcrs, signature, quote, wrapped] = parts::split(bytes);
+    let pcrs = pcrs.as_chunks().0;
+    let quoted = Quoted {
+        quote,
+        signature,
+        pcrs: Some(pcrs),
+        nonce: Some(&[7; 32]),
+        pcrs_unchecked: None,
+    };
+    let collateral = Collateral {
+        certificates: vec![vcek.to_vec()],
+        ..Collateral::default()
+    };
+    let question = Question {
+        roots: &Roots::amd(),
+        collateral: &collateral,
+        now: NOW,
+        policy: None,
+        report_data: None,
+        revocation_unchecked: Some("fuzzing"),
+    };
+    for patience in [Patience::First, Patience::All] {
+        let found = examine_wrapped(wrapped, Some(&quoted), &question, patience);
+        assert!(!found.failures().is_empty(), "genuine under AMD's roots");
+    }
+}
+
+/// The quote of a TD on Azure, its wrapping and its virtual TPM's quote, which answers nobody's nonce but that of [`vtpm`].
+pub(super) fn td(bytes: &[u8]) {
+    static COLLATERAL: LazyLock<tdx::Collateral> = LazyLock::new(|| INTEL.collateral(NOW));
+    let [pcrs, signature, message, wrapped, quote] = parts::split(bytes);
+    let quoted = Quoted {
+        quote: message,
+        signature,
+        pcrs: Some(pcrs.as_chunks().0),
+        nonce: Some(&[7; 32]),
+        pcrs_unchecked: None,
+    };
+    let policy = TdxPolicy {
+        report_data: NOTHING_ASKED,
+        ..TdxPolicy::genuine("fuzzing")
+    };
+    let question = |roots| tdx::Question {
+        roots,
+        collateral: &COLLATERAL,
+        event_log: None,
+        policy: &policy,
+        now: NOW,
+    };
+    let (intel, named) = (tdx::Roots::intel(), INTEL.roots());
+    for patience in [Patience::First, Patience::All] {
+        let ask = |quoted, roots| {
+            let question = question(roots);
+            tdx::examine_wrapped(quote, wrapped, quoted, &question, patience)
+        };
+        let found = ask(Some(&quoted), &intel);
+        assert!(!found.failures().is_empty(), "genuine under Intel's root");
+        let found = ask(Some(&quoted), &named);
+        assert!(
+            !found.failures().is_empty()
+                || (found.transcript().simulated() && found.vtpm().is_some_and(|told| told.fresh)),
+            "a simulated root passed in silence, or an old answer"
+        );
+        let found = ask(None, &named);
+        assert!(!found.failures().is_empty(), "fresh without an answer");
+    }
+}
