@@ -314,6 +314,21 @@ pub enum Error {
         /// The one that would run.
         found: String,
     },
+
+    /// The pinned release, and yet other bytes: another maker's, or a changed one.
+    #[error(
+        "rustc in {} is not the pinned one\nexpected {expected}\n     got {got}\n\
+         hint: install it by rustup, as Rust's makers built it; after a move to another release, `make lock` pins it",
+        sysroot.display()
+    )]
+    OtherRust {
+        /// Its folder.
+        sysroot: PathBuf,
+        /// The pin.
+        expected: Sha256,
+        /// What its files hash to.
+        got: Sha256,
+    },
 }
 
 impl Error {

@@ -90,6 +90,13 @@ impl Fetcher {
         }
         match input.kind {
             Kind::Deb => self.fetch_deb(input, &folder, &cached, talk)?,
+            Kind::Rust => {
+                return Err(Error::WrongKind {
+                    input: input.name.clone(),
+                    wanted: "deb or a wheel",
+                    locked: input.kind.name(),
+                });
+            }
             Kind::Wheel => {
                 let temporary = temporary_folder(&folder)?;
                 let file = pip_download(&input.package, Some(&input.version), temporary.path())?;

@@ -26,6 +26,7 @@ pub mod parallel;
 pub mod progress;
 pub mod recipe;
 pub mod refresh;
+pub mod rust;
 pub mod squashfs;
 pub mod toolchain;
 pub mod variables;

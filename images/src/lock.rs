@@ -39,10 +39,10 @@ pub struct Input {
     /// Of a deb: the Debian suite that had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suite: Option<String>,
-    /// Of a deb: the path below an archive's base. Of a wheel: the file's name.
-    #[serde(default)]
+    /// Of a deb: the path below an archive's base. Of a wheel: the file's name. Of Rust: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// Bytes.
+    /// Bytes, of all its files.
     #[serde(default)]
     pub size: u64,
     /// What decides.
@@ -57,6 +57,8 @@ pub enum Kind {
     Deb,
     /// A Python package: a zip file.
     Wheel,
+    /// Rust's compiler: many files, which rustup fetches and [`crate::rust`] checks.
+    Rust,
 }
 
 impl Kind {
@@ -65,6 +67,7 @@ impl Kind {
         match self {
             Self::Deb => "deb",
             Self::Wheel => "wheel",
+            Self::Rust => "rust",
         }
     }
 }
@@ -95,7 +98,8 @@ impl Lock {
             let word = |part: &str| {
                 !matches!(part, "" | "." | "..") && part.bytes().all(|byte| byte.is_ascii_graphic())
             };
-            if input.sha256 != Sha256::UNSET && !input.path.split('/').all(word) {
+            let is_file = input.kind != Kind::Rust && input.sha256 != Sha256::UNSET;
+            if is_file && !input.path.split('/').all(word) {
                 return Err(value(
                     input,
                     "path",

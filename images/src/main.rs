@@ -19,6 +19,7 @@ use chrysalis_image::{
     lock::Lock,
     recipe::{Binary, ImageRecipe, Linkage},
     refresh::{self, Wheels},
+    rust::Rustc,
     toolchain::{self, Recipe},
     weights,
     workspace::{TOOLCHAIN, Workspace},
@@ -183,7 +184,8 @@ fn run(command: Command) -> Result<ExitCode> {
             let wanted = Recipe::read(&recipe)?;
             let lock = toolchain::lock_of(&recipe);
             let old = Lock::read(&lock).unwrap_or_default();
-            rewrite(&lock, &old, &refresh::toolchain(&wanted, &fetcher)?)?;
+            let rustc = Rustc::of(Path::new("."))?;
+            rewrite(&lock, &old, &refresh::toolchain(&wanted, &fetcher, &rustc)?)?;
         }
         Command::Binaries { recipe, fetch } => {
             let wanted = ImageRecipe::read(&recipe)?.programs();

@@ -6,6 +6,7 @@ use crate::{
     fetch::Fetcher,
     index::Index,
     lock::{Input, Kind, Lock},
+    rust::Rustc,
     toolchain::Recipe,
 };
 
@@ -29,18 +30,18 @@ pub fn refresh(lock: &Lock, fetcher: &Fetcher, wheels: Wheels) -> Result<Lock, E
                 let version = Some(input.version.as_str()).filter(|version| *version != "0");
                 fetcher.pin_wheel(input, version)?
             }
-            Kind::Wheel => input.clone(),
+            Kind::Wheel | Kind::Rust => input.clone(),
         };
     }
     Ok(fresh)
 }
 
-/// The pins of a toolchain: what its recipe asks for, and all that this depends on.
-pub fn toolchain(recipe: &Recipe, fetcher: &Fetcher) -> Result<Lock, Error> {
+/// The pins of a toolchain: what its recipe asks for, and all that this depends on; and rustc, as this machine has it.
+pub fn toolchain(recipe: &Recipe, fetcher: &Fetcher, rustc: &Rustc) -> Result<Lock, Error> {
     let index = Index::fetch(&recipe.suite, "main", fetcher)?;
-    Ok(Lock {
-        input: index.closure(&recipe.packages)?,
-    })
+    let mut input = index.closure(&recipe.packages)?;
+    input.push(rustc.pin()?);
+    Ok(Lock { input })
 }
 
 fn refresh_deb(input: &Input, fetcher: &Fetcher) -> Result<Input, Error> {

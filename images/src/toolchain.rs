@@ -1,4 +1,4 @@
-//! What compiles the measured programs beside rustc: Debian packages, pinned with all that they depend on and unpacked
+//! What compiles the measured programs beside [rustc](crate::rust): Debian packages, pinned with all that they depend on and unpacked
 //! into a root of their own. None of their scripts run; the few links that those would make are made here. What is
 //! unpacked stays in the cache and is not hashed again: whoever can write there can change what this machine builds.
 
@@ -15,7 +15,7 @@ use crate::{
     Error,
     digest::Sha256,
     fetch::Fetcher,
-    lock::{Input, Lock},
+    lock::{Input, Kind, Lock},
     package, parallel, progress,
 };
 
@@ -98,7 +98,7 @@ impl Toolchain {
         &self.root
     }
 
-    /// Every package in it.
+    /// Every package in it, and rustc, which is not in its root.
     pub fn pins(&self) -> &[Input] {
         &self.pins
     }
@@ -118,7 +118,8 @@ impl Toolchain {
             .prefix(".partial-")
             .tempdir_in(roots);
         let folder = folder.map_err(Error::io("write to", roots))?;
-        fetcher.fetch_all("the packages that compile the programs", &self.pins)?;
+        let debs = debs(&self.pins);
+        fetcher.fetch_all("the packages that compile the programs", &debs)?;
         let usr = folder.path().join("usr");
         let made = MERGED.iter().try_for_each(|name| {
             fs::create_dir_all(usr.join(name))?;
@@ -127,7 +128,7 @@ impl Toolchain {
         made.map_err(Error::io("write to", folder.path()))?;
         progress::during("unpacking them", String::new, || {
             let threads = thread::available_parallelism().map_or(1, usize::from);
-            parallel::each(&self.pins, threads, |pin| {
+            parallel::each(&debs, threads, |pin| {
                 package::unpack_into(&pin.name, &fetcher.fetch(pin)?, folder.path())
             })
         })?;
@@ -150,7 +151,13 @@ fn choose(programs: &Path) -> io::Result<()> {
     Ok(())
 }
 
+fn debs(pins: &[Input]) -> Vec<Input> {
+    let debs = pins.iter().filter(|pin| pin.kind == Kind::Deb);
+    debs.cloned().collect()
+}
+
 fn digest(pins: &[Input]) -> Sha256 {
+    let pins = debs(pins);
     let lines = pins.iter().map(|pin| format!("\n{}", pin.sha256));
     let text: String = std::iter::once(LAYOUT.to_owned()).chain(lines).collect();
     Sha256::of(text.as_bytes())

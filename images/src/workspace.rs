@@ -8,7 +8,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use crate::{
     fetch::Fetcher,
     manifest,
     recipe::{Binary, Linkage},
+    rust::{self, Rustc, clean, output, run},
     toolchain::Toolchain,
 };
 
@@ -37,27 +38,6 @@ const OUTPUT: &str = "/target";
 const DYNAMIC: &str = "dynamic";
 const RUST: &str = "/rust";
 const CARGO: &str = "/cargo";
-/// All that cargo and rustup may see of the user's environment outside: where they are, and how to reach a network.
-const ENVIRONMENT: [&str; 18] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "TMPDIR",
-    "CARGO_HOME",
-    "CARGO_TARGET_DIR",
-    "CARGO_NET_OFFLINE",
-    "CARGO_HTTP_CAINFO",
-    "CARGO_HTTP_PROXY",
-    "RUSTUP_HOME",
-    "RUSTUP_AUTO_INSTALL",
-    "SSL_CERT_FILE",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-];
 /// What the user may decide inside: how busy the machine gets, and how it looks.
 const INSIDE: [&str; 2] = ["CARGO_BUILD_JOBS", "CARGO_TERM_COLOR"];
 
@@ -86,12 +66,6 @@ struct Package {
     source: Option<String>,
 }
 
-struct Rustc {
-    release: String,
-    commit: String,
-    sysroot: PathBuf,
-}
-
 impl Workspace {
     /// The workspace around a file, such as a recipe. Fetches what its Cargo.lock and its toolchain's lock name.
     pub fn around(path: &Path, fetcher: &Fetcher) -> Result<Self, Error> {
@@ -104,7 +78,9 @@ impl Workspace {
             problem: format!("has no workspace around {}", path.display()),
             hint: "name a folder of compiled programs with --binaries DIR",
         })?;
-        let rustc = Rustc::pinned(root)?;
+        let toolchain = Toolchain::prepare(&root.join(TOOLCHAIN), fetcher)?;
+        let rustc = Rustc::of(root)?;
+        rustc.check(toolchain.pin(rust::PACKAGE)?)?;
         let mut command = clean("cargo", root);
         command.args([
             "metadata",
@@ -126,7 +102,7 @@ impl Workspace {
             cargo_home: cargo_home()?,
             rustc,
             packages: metadata.packages,
-            toolchain: Toolchain::prepare(&root.join(TOOLCHAIN), fetcher)?,
+            toolchain,
         })
     }
 
@@ -235,93 +211,10 @@ impl Workspace {
     }
 }
 
-impl Rustc {
-    /// The pinned one: without rustup, nobody else makes sure of that.
-    fn pinned(root: &Path) -> Result<Self, Error> {
-        let path = root.join("rust-toolchain.toml");
-        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let pins: toml::Table = toml::from_str(&text).map_err(|problem| Error::Malformed {
-            path,
-            problem: Box::new(problem),
-        })?;
-        let wanted = pins
-            .get("toolchain")
-            .and_then(|toolchain| toolchain.get("channel"));
-        let wanted = wanted.and_then(toml::Value::as_str).unwrap_or_default();
-        let found = Self::of(root)?;
-        if wanted == found.release {
-            return Ok(found);
-        }
-        Err(Error::Toolchain {
-            wanted: wanted.into(),
-            found: found.release,
-        })
-    }
-
-    fn of(root: &Path) -> Result<Self, Error> {
-        let mut version = clean("rustc", root);
-        version.arg("-vV");
-        let version = output(version)?;
-        let field = |name: &str| {
-            let line = version.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap_or_default().trim().to_owned()
-        };
-        let mut sysroot = clean("rustc", root);
-        sysroot.args(["--print", "sysroot"]);
-        Ok(Self {
-            release: field("release:"),
-            commit: field("commit-hash:"),
-            sysroot: output(sysroot)?.trim().into(),
-        })
-    }
-}
-
 /// Where cargo keeps what it fetched.
 fn cargo_home() -> Result<PathBuf, Error> {
     let named = env::var_os("CARGO_HOME").filter(|value: &OsString| !value.is_empty());
     let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cargo"));
     let folder = named.map(PathBuf::from).or_else(home).unwrap_or_default();
     folder.canonicalize().map_err(Error::io("read", folder))
-}
-
-/// A program in the workspace with nothing of the user's environment but the list above.
-fn clean(program: &str, root: &Path) -> Command {
-    let mut command = Command::new(program);
-    command
-        .current_dir(root)
-        .env_clear()
-        .env("LC_ALL", "C.UTF-8");
-    for variable in ENVIRONMENT {
-        if let Some(value) = env::var_os(variable) {
-            command.env(variable, value);
-        }
-    }
-    command
-}
-
-fn output(mut command: Command) -> Result<String, Error> {
-    let output = command.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|error| failed(&command, &format!("does not start: {error}")))?;
-    if !output.status.success() {
-        return Err(failed(&command, "failed; its own words are above"));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Runs a program whose talk goes to stderr: stdout is for data.
-fn run(mut command: Command) -> Result<(), Error> {
-    let status = command.stdout(Stdio::null()).status();
-    match status {
-        Err(error) => Err(failed(&command, &format!("does not start: {error}"))),
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(failed(&command, "failed; its own words are above")),
-    }
-}
-
-fn failed(command: &Command, problem: &str) -> Error {
-    Error::Tool {
-        program: command.get_program().to_string_lossy().into_owned(),
-        problem: problem.into(),
-        hint: "a build of measured programs needs rustup and bubblewrap, everything else is pinned; `make setup` says what is missing",
-    }
 }
