@@ -37,6 +37,16 @@ pub struct Driver {
     pub inputs: Vec<Input>,
 }
 
+impl Driver {
+    /// The disk as the manifest names it.
+    pub fn describe(self) -> File {
+        File {
+            contents: self.contents,
+            ..File::of(DISK, &self.bytes, Origin::Contents)
+        }
+    }
+}
+
 /// Where things come from.
 pub struct Sources<'image> {
     /// The lock beside the recipe.

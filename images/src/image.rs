@@ -126,28 +126,31 @@ pub fn build(
         }
         files.push(file);
     }
-    let mut pins: BTreeMap<String, Input> = BTreeMap::new();
-    let mut count = |pin: &Input| drop(pins.insert(pin.name.clone(), pin.clone()));
-    inputs.values().for_each(|(pin, _)| count(pin));
-    binaries.inputs().iter().for_each(&mut count);
+    let mut pins: Vec<Input> = inputs.into_values().map(|(pin, _)| pin).collect();
+    pins.extend_from_slice(binaries.inputs());
     if let Some(driver) = driver {
         folder.write(driver::DISK, &driver.bytes)?;
-        let mut file = File::of(driver::DISK, &driver.bytes, Origin::Contents);
-        file.contents = driver.contents;
-        files.push(file);
-        driver.inputs.iter().for_each(&mut count);
+        pins.extend_from_slice(&driver.inputs);
+        files.push(driver.describe());
     }
     let manifest = Manifest {
         format: manifest::FORMAT,
         name: recipe.name,
         version: env!("CARGO_PKG_VERSION").into(),
-        inputs: pins.into_values().collect(),
+        inputs: each_once(pins),
         toolchain: binaries.toolchain(),
         files,
     };
     folder.write(MANIFEST, manifest.render().as_bytes())?;
     folder.finish()?;
     Ok(manifest)
+}
+
+/// Pins by name: the toolchain's serve programs and modules alike.
+fn each_once(mut pins: Vec<Input>) -> Vec<Input> {
+    pins.sort_by(|left, right| left.name.cmp(&right.name));
+    pins.dedup();
+    pins
 }
 
 /// lock.toml beside a recipe.

@@ -59,13 +59,14 @@ fn refresh_deb(input: &Input, fetcher: &Fetcher) -> Result<Input, Error> {
 /// Today's name of a package: the dependency of a meta package, or of that one's first dependency, that is called the same but
 /// for the version in it.
 fn follow(package: &str, meta: &str, index: &Index) -> Result<String, Error> {
-    let mut depends = index.newest(meta)?.field("Depends").to_owned();
-    let first = dependencies(&depends).next().unwrap_or(meta).to_owned();
-    if !dependencies(&depends).any(|name| alike(name, package)) {
-        depends = index.newest(&first)?.field("Depends").to_owned();
+    let newest = index.newest(meta)?;
+    let same = |depends| dependencies(depends).find(|name| alike(name, package));
+    if let Some(found) = same(newest.field("Depends")) {
+        return Ok(found.into());
     }
-    let mut found = dependencies(&depends).filter(|name| alike(name, package));
-    Ok(found.next().map_or(first, Into::into))
+    let first = dependencies(newest.field("Depends")).next().unwrap_or(meta);
+    let newest = index.newest(first)?;
+    Ok(same(newest.field("Depends")).unwrap_or(first).into())
 }
 
 /// `linux-image-6.12 (= 6.12-1), other` → `linux-image-6.12`, `other`.
