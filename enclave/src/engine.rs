@@ -1,5 +1,5 @@
 //! The fourth step: the engine. It is other people's code with prompts in its hands, so it runs as a process of its own
-//! ([`process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
+//! ([`crate::process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
 //! ([`scheduler`]). Before the first client it must answer a known question.
 
 mod scheduler;

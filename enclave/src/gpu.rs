@@ -18,7 +18,7 @@ use std::{
 use chrysalis_attestation::{
     Rejection, Time,
     bundle::Endorsements,
-    nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Question, Roots},
+    nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Question, Roots, Verified},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -163,12 +163,12 @@ impl Gpus {
         }
         let (evidence, roots) = self.answers(nonce).await?;
         let endorsements = staple(&evidence).await?;
-        self.verify(&evidence, &nonce, &roots, &endorsements)?;
+        let verified = self.verify(&evidence, &nonce, &roots, &endorsements)?;
         match &self.answerer {
             Answerer::Simulated(host) => Ok(host.simulated_gpus_ready().await?),
             Answerer::Nvidia(gpus) => {
-                gpus.set_ready().await?;
-                gpus.test(evidence.len()).await
+                gpus.set_ready(&verified).await?;
+                gpus.test(&verified).await
             }
         }
     }
@@ -203,7 +203,7 @@ impl Gpus {
         nonce: &[u8; 32],
         roots: &Roots,
         endorsements: &Endorsements,
-    ) -> Result<(), GpuError> {
+    ) -> Result<Verified, GpuError> {
         let collateral = Collateral {
             rims: endorsements.rims.clone(),
             ocsp: endorsements.ocsp.clone(),
@@ -226,7 +226,7 @@ impl Gpus {
                         "GPU verified"
                     );
                 }
-                Ok(())
+                Ok(verified)
             }
             Err(refusal) => Err(GpuError::refused(&refusal.rejection)),
         }

@@ -9,6 +9,8 @@ use std::{
     },
     path::PathBuf,
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -18,6 +20,11 @@ use crate::machine;
 
 /// The user and group without any right.
 const NOBODY: u32 = 65534;
+
+/// How long a process that was killed may take to end, and to give its memory back.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What to start.
 #[derive(Debug)]
@@ -52,7 +59,7 @@ impl Program {
             #[cfg(test)]
             Self::Fake(play) => {
                 let play = *play;
-                std::thread::spawn(move || play(theirs));
+                thread::spawn(move || play(theirs));
                 None
             }
         };
@@ -88,9 +95,19 @@ impl Drop for Process {
         if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }
-        match self.0.wait() {
-            Ok(status) => tracing::info!(%status, "worker process over"),
-            Err(error) => tracing::warn!(%error, "worker process lost"),
+        let deadline = Instant::now() + END_PATIENCE;
+        loop {
+            match self.0.try_wait() {
+                Ok(Some(status)) => tracing::info!(%status, "worker process over"),
+                Err(error) => tracing::warn!(%error, "worker process lost"),
+                Ok(None) if Instant::now() < deadline => {
+                    thread::sleep(PAUSE);
+                    continue;
+                }
+                // Inside a driver that does not return, a signal waits; the enclave's own end must not.
+                Ok(None) => tracing::warn!("worker process does not end"),
+            }
+            break;
         }
         machine::reap_orphans();
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use chrysalis_attestation::nvidia::{GpuEvidence, Roots, evidence::read_chain};
+use chrysalis_attestation::nvidia::{GpuEvidence, Roots, Verified, evidence::read_chain};
 use chrysalis_wire::gpu::{Answer, FromGpus, MAX_GPUS, Missing, State, Tested, ToGpus, WORKER};
 use rustix::fs::{Gid, Uid, chown};
 use tokio::sync::Mutex;
@@ -109,8 +109,8 @@ impl Nvidia {
             .collect()
     }
 
-    /// Lets them compute.
-    pub(super) async fn set_ready(&self) -> Result<(), GpuError> {
+    /// Lets them compute, now that they were verified.
+    pub(super) async fn set_ready(&self, _proof: &Verified) -> Result<(), GpuError> {
         self.ask(ToGpus::SetReady, |answer| match answer {
             FromGpus::Ready => Some(()),
             _ => None,
@@ -120,7 +120,7 @@ impl Nvidia {
 
     /// Sees that all of them compute, as many as were verified. A lying worker gains nothing by it: this finds what is
     /// broken, before a client does.
-    pub(super) async fn test(&self, verified: usize) -> Result<(), GpuError> {
+    pub(super) async fn test(&self, verified: &Verified) -> Result<(), GpuError> {
         let tested = self
             .ask(ToGpus::SelfTest, |answer| match answer {
                 FromGpus::Tested(tested) if tested.len() <= MAX_GPUS => Some(tested),
@@ -131,8 +131,8 @@ impl Nvidia {
                 GpuError::WorkerFailed(why) => GpuError::SelfTest(why),
                 other => other,
             })?;
-        if tested.len() != verified {
-            let found = tested.len();
+        let (found, verified) = (tested.len(), verified.gpus().len());
+        if found != verified {
             let why = format!("CUDA sees {found} GPUs, and {verified} were verified");
             return Err(GpuError::SelfTest(why));
         }

@@ -4,19 +4,27 @@ use std::{
     fs,
     io::Write,
     os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use chrysalis_wire::{
     frame,
-    gpu::{FromGpus, Missing, ToGpus, WORKER},
+    gpu::{Answer, FromGpus, Missing, State, ToGpus, WORKER},
 };
 use rustix::process::geteuid;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chrysalis-gpu-nvidia");
+
 fn start() -> (Child, UnixStream) {
+    start_with(&[])
+}
+
+fn start_with(environment: &[(&str, &str)]) -> (Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
-    let worker = Command::new(env!("CARGO_BIN_EXE_chrysalis-gpu-nvidia"))
+    let worker = Command::new(PROGRAM)
         .env_clear()
+        .envs(environment.iter().copied())
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -67,15 +75,54 @@ fn ends_at_a_question_that_is_none() {
     assert_eq!(worker.wait().unwrap().code(), Some(1));
 }
 
+/// What the kernel says of a worker in a field of its status, the first word.
+fn field(worker: &Child, name: &str) -> String {
+    let file = format!("/proc/{}/status", worker.id());
+    let status = fs::read_to_string(file).expect("the worker runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let value = line.and_then(|line| line.split_whitespace().next());
+    value.expect("the kernel has the field").to_owned()
+}
+
+#[test]
+fn brings_what_nvml_answers_and_gives_up_its_right_with_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = Path::new(PROGRAM).with_file_name("examples/libfake_nvml.so");
+    fs::copy(&library, folder.path().join("libnvidia-ml.so.1"))
+        .expect("`cargo test` builds the example before the tests");
+    let place = folder.path().to_str().unwrap();
+    // Loaded before the walls go up: they leave no such folder to read.
+    let environment = [
+        ("LD_LIBRARY_PATH", place),
+        ("LD_PRELOAD", "libnvidia-ml.so.1"),
+    ];
+    let (mut worker, mut enclave) = start_with(&environment);
+    let state = State {
+        gpus: 2,
+        confidential: true,
+        production: true,
+        devtools: false,
+    };
+    assert_eq!(ask(&mut enclave, &ToGpus::State), FromGpus::State(state));
+    let answer = |number: u8| Answer {
+        report: [&[7; 32][..], &[number]].concat(),
+        chain: format!("PEM of GPU {number}").into_bytes(),
+    };
+    let evidence = ask(&mut enclave, &ToGpus::Evidence { nonce: [7; 32] });
+    assert_eq!(evidence, FromGpus::Evidence(vec![answer(1), answer(2)]));
+    assert_eq!(ask(&mut enclave, &ToGpus::SetReady), FromGpus::Ready);
+    if geteuid().is_root() {
+        assert_eq!(field(&worker, "CapPrm:"), "0000000000000000");
+    }
+    drop(enclave);
+    assert!(worker.wait().unwrap().success());
+}
+
 #[test]
 fn is_walled_in_before_it_answers() {
     let (mut worker, mut enclave) = start();
     lacks_library(&mut enclave);
-    let status = fs::read_to_string(format!("/proc/{}/status", worker.id())).unwrap();
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap().split_whitespace().next().unwrap().to_owned()
-    };
+    let field = |name| field(&worker, name);
     assert_eq!(
         (field("Seccomp:"), field("NoNewPrivs:")),
         ("2".into(), "1".into())
@@ -92,10 +139,7 @@ fn is_walled_in_before_it_answers() {
 
 #[test]
 fn says_clearly_by_hand_that_there_is_no_gpu() {
-    let said = Command::new(env!("CARGO_BIN_EXE_chrysalis-gpu-nvidia"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let said = Command::new(PROGRAM).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(
         said.contains("\nno GPU found: ") || said.contains("\nState("),

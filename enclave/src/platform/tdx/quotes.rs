@@ -203,7 +203,7 @@ mod tests {
     #[tokio::test]
     async fn takes_the_longest_quote_byte_by_byte() {
         let size = u32::try_from(MAX_QUOTE).unwrap();
-        let rest = [&[9; 16][..], &[7; MAX_QUOTE]].concat();
+        let rest = [&[9; 16][..], &vec![7; MAX_QUOTE]].concat();
         let sent = framed(&answer(0x0001_0001, 1, 0, [16, size], &rest));
         assert_eq!(sent.len(), 4 + MAX_MESSAGE);
         // Holds one byte at a time, so that every read is a short one.
@@ -215,7 +215,7 @@ mod tests {
         });
         let quote = ask(ready(Ok(near)), &[3; TDREPORT_SIZE]).await.unwrap();
         service.await.unwrap();
-        assert_eq!(quote, [7; MAX_QUOTE]);
+        assert_eq!(quote, vec![7; MAX_QUOTE]);
     }
 
     #[tokio::test]
