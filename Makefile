@@ -1,8 +1,8 @@
 # Every command a person types, one line each.
-.PHONY: help demo run test bench bench-boot fuzz image lock lint setup doctor
+.PHONY: help demo run test bench bench-boot fuzz image image-h100 lock lint reproduce setup doctor
 
 help:              ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
 demo: setup image  ## boot a measured VM, verify it, and ask it something
 	@scripts/demo
 run: setup image   ## boot it and keep it running until Ctrl-C
@@ -17,7 +17,11 @@ fuzz: setup        ## every parser for a minute (FUZZ_SECONDS=N) on mutated simu
 	@scripts/fuzz
 image: setup       ## build/cpu and build/smollm2
 	@scripts/image
-lock: setup        ## refresh the pins of images/lock.toml
+image-h100: setup  ## build/h100: the image for NVIDIA's H100, its kernel modules compiled (fetches what is under NVIDIA's licence)
+	@scripts/image-h100
+reproduce: setup   ## build the image in another userland, too, and compare every byte (as root; FAST=1: the enclave alone)
+	@scripts/reproduce
+lock: setup        ## refresh the pins of images/lock.toml and images/toolchain.lock.toml
 	@cargo run -q -p chrysalis-image -- lock
 lint: setup        ## fmt, clippy, rustdoc, cargo-deny, the arrows, the enclave's dependency list
 	@scripts/lint

@@ -22,6 +22,16 @@ die() {
     exit 1
 }
 
+# The base of the Debian archive that this machine's apt knows.
+debian_archive() {
+    local archive
+    archive=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true; } |
+        sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' |
+        grep -v security | grep -m 1 '/debian/\{0,1\}$' || true)
+    [ -n "$archive" ] || die "no Debian archive among apt's sources" "${1:-add one to /etc/apt/sources.list}"
+    printf '%s\n' "$archive"
+}
+
 # step WHAT COMMAND...: runs the command with its output in a log; after two seconds says what takes so long, then the
 # newest line of the log now and then. On failure prints the log's end.
 step() {

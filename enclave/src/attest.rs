@@ -139,7 +139,7 @@ impl Attester {
             None => Vec::new(),
             Some(gpus) => {
                 let nonce = anchor.gpu_nonce();
-                gpus.ask(nonce, &self.ground, &endorsements).await?
+                gpus.ask(nonce, &endorsements).await?
             }
         };
         let report_data = anchor.report_data(&encode_gpus(&gpus));

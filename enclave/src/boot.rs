@@ -7,6 +7,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     console::{Progress, since_boot_ms},
+    driver,
     failure::Failure,
     host::{Address, Host},
     machine::{Machine, Voucher},
@@ -20,6 +21,8 @@ pub(crate) struct Words {
     pub(crate) simulated: bool,
     /// Where the host answers.
     pub(crate) host: Address,
+    /// The disk of a GPU's driver, on images that have one.
+    pub(crate) driver: Option<driver::Disk>,
     /// The weights file of an enclave that is an ordinary process; the machine has a disk instead.
     pub(crate) weights: Option<PathBuf>,
 }
@@ -30,6 +33,7 @@ impl Words {
         let mut parsed = Self {
             simulated: false,
             host: Address::Vsock,
+            driver: None,
             weights: None,
         };
         for word in words {
@@ -39,6 +43,10 @@ impl Words {
                 Some(("host", place)) if place.starts_with("unix:") => {
                     parsed.host = Address::Unix(PathBuf::from(&place["unix:".len()..]));
                 }
+                Some(("driver", disk)) => match driver::Disk::parse(disk) {
+                    Some(disk) => parsed.driver = Some(disk),
+                    None => return Err(Failure::UnknownWord(word)),
+                },
                 Some(("weights", file)) => parsed.weights = Some(PathBuf::from(file)),
                 _ => return Err(Failure::UnknownWord(word)),
             }
@@ -131,6 +139,7 @@ mod tests {
         for word in [
             "platform=simulatd",
             "single",
+            "driver=/dev/vdb",
             "host=tcp:1",
             "hots=vsock",
             "",

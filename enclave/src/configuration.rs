@@ -5,11 +5,7 @@ use std::sync::Arc;
 use chrysalis_attestation::{binding::host_data, nvidia::GpuPolicy, policy::Policy};
 use chrysalis_wire::configuration::Configuration;
 
-use crate::{
-    boot::{Booted, Ground},
-    failure::Failure,
-    platform::OtherConfiguration,
-};
+use crate::{boot::Ground, driver::Locked, failure::Failure, platform::OtherConfiguration};
 
 /// An enclave that knows what it was launched to serve.
 pub(crate) struct Configured {
@@ -28,7 +24,7 @@ pub(crate) struct Measured {
     pub(crate) gpus: Option<GpuPolicy>,
 }
 
-impl Booted {
+impl Locked {
     /// Takes the host's configuration, if it is the measured one.
     pub(crate) async fn accept_configuration(self) -> Result<Configured, Failure> {
         let ground = self.ground;

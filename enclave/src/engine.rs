@@ -1,8 +1,7 @@
 //! The fourth step: the engine. It is other people's code with prompts in its hands, so it runs as a process of its own
-//! ([`process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
+//! ([`crate::process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
 //! ([`scheduler`]). Before the first client it must answer a known question.
 
-mod process;
 mod scheduler;
 mod worker;
 
@@ -10,13 +9,17 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use chrysalis_wire::engine::{FinishReason, GenerateError, Message, Sampling};
 
-use process::Program;
 pub(crate) use scheduler::{Busy, Scheduler};
 pub(crate) use worker::Description;
 use worker::Recipe;
 
 use crate::{
-    boot::Ground, configuration::Measured, failure::Failure, machine::Machine, weights::Opened,
+    boot::Ground,
+    configuration::Measured,
+    failure::Failure,
+    machine::Machine,
+    process::{Executable, Program},
+    weights::Opened,
 };
 
 /// The engine's file, beside the enclave's own.
@@ -58,10 +61,12 @@ impl Opened {
     /// Starts the engine on the weights and asks it the known question.
     pub(crate) async fn start_engine(self) -> Result<Loaded, Failure> {
         let program = match engine_beside(std::env::current_exe()) {
-            Ok(path) => Program::File {
+            Ok(path) => Program::File(Executable {
                 path,
+                arguments: &[],
+                environment: &[],
                 unprivileged: self.ground.machine == Machine::Own,
-            },
+            }),
             Err(error) => return Err(Failure::Engine(format!("it was not found: {error}"))),
         };
         self.start_program(program).await

@@ -32,9 +32,16 @@ pub(crate) enum Failure {
     /// `gpu_policy_invalid`
     #[error("the configuration's [gpu] section is wrong: {0}")]
     GpuPolicy(String),
-    /// `gpu_refused`, `gpu_driver_missing`, or the host's codes where the host plays the GPUs
+    /// `gpu_refused`, `gpu_driver_missing`, `gpu_not_found`, `gpu_not_confidential`, `gpu_devtools`, `gpu_worker_failed`,
+    /// `gpu_self_test`, or the host's codes where the host plays the GPUs
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    /// `gpu_not_found`
+    #[error("no GPU found: NVIDIA's driver sees none on this machine's PCI bus")]
+    NoGpu,
+    /// `driver_failed`
+    #[error("the GPU's driver: could not {step}: {why}")]
+    Driver { step: &'static str, why: io::Error },
     /// `weights_missing`
     #[error("the weights are not at {place}: {why}", place = place.display())]
     WeightsMissing { place: PathBuf, why: io::Error },
@@ -78,6 +85,8 @@ impl Failure {
             Self::ConfigurationRefused { .. } => "configuration_refused",
             Self::GpuPolicy(_) => "gpu_policy_invalid",
             Self::Gpu(error) => error.code(),
+            Self::NoGpu => "gpu_not_found",
+            Self::Driver { .. } => "driver_failed",
             Self::WeightsMissing { .. } => "weights_missing",
             Self::WeightsCorrupt(_) => "weights_corrupt",
             Self::Verity { .. } => "verity_failed",
@@ -94,7 +103,7 @@ impl Failure {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::UnknownWord(_) => {
-                "known words are platform=simulated, host=vsock, host=unix:DIR and weights=FILE; rebuild the image"
+                "known words are platform=simulated, host=vsock, host=unix:DIR, driver=BLOCKS:ROOT and weights=FILE; rebuild the image"
             }
             Self::Machine { .. } => {
                 "the image does not fit this machine: rebuild it with the modules of its own kernel"
@@ -107,6 +116,12 @@ impl Failure {
             }
             Self::GpuPolicy(_) => "correct the [gpu] section of the configuration and launch again",
             Self::Gpu(error) => error.hint(),
+            Self::NoGpu => {
+                "give the guest a GPU (`chrysalis-host run --gpu ADDRESS`), or launch an image without a GPU's driver, such as build/cpu"
+            }
+            Self::Driver { .. } => {
+                "launch the image folder as it was built, with its own driver.img; if it repeats, rebuild the image"
+            }
             Self::WeightsMissing { .. } => {
                 "give the machine the weights disk (`chrysalis-host run --weights FILE`), or the process weights=FILE"
             }
@@ -158,6 +173,18 @@ mod tests {
             HostError::Refused(text()).into(),
             HostError::Misspoke.into(),
             HostError::Frame(FrameError::Closed).into(),
+            GpuError::Refused {
+                code: "gpu_nonce_mismatch",
+                detail: text(),
+                hint: "ask again",
+            }
+            .into(),
+            GpuError::NoDriver(text()).into(),
+            GpuError::NoGpu.into(),
+            GpuError::NotConfidential("off").into(),
+            GpuError::DevTools.into(),
+            GpuError::WorkerFailed(text()).into(),
+            GpuError::SelfTest(text()).into(),
             PlatformError::NoPlatform.into(),
             PlatformError::Report(text()).into(),
             PlatformError::Quote(QuoteError::Stalled).into(),
@@ -166,6 +193,11 @@ mod tests {
             Failure::ConfigurationRefused {
                 given: text(),
                 measured: text(),
+            },
+            Failure::NoGpu,
+            Failure::Driver {
+                step: "mount its disk",
+                why: io(),
             },
             Failure::WeightsMissing {
                 place: "/dev/vda".into(),

@@ -1,8 +1,14 @@
 //! The sixth step: the GPUs. The enclave asks them itself, verifies what they answer as a relying party would, and only
 //! then sets them ready to compute.
 //!
+//! Who answers is decided by the measured words: the driver of the image ([`nvidia`]), or on a simulated machine without one
+//! the host, which plays GPUs that compute nothing. The walk is the same.
+//!
 //! What it asks names its own key, so nobody else's GPUs can answer for it. A relying party gets the answers too, and
 //! trusts its own verification of them, not this one.
+
+mod nvidia;
+mod worker;
 
 use std::{
     sync::Arc,
@@ -10,9 +16,9 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    Time,
+    Rejection, Time,
     bundle::Endorsements,
-    nvidia::{self, Collateral, GpuEvidence, GpuPolicy, Question, Roots},
+    nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Question, Roots, Verified},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -21,14 +27,25 @@ use crate::{
     configuration::Measured,
     engine::{Description, Scheduler},
     failure::Failure,
-    host::HostError,
+    host::{Host, HostError},
     keys::{Keyed, Keys},
     platform::Platform,
 };
+use nvidia::Nvidia;
+use worker::Lost;
 
 /// The GPUs that the measured configuration wants.
 pub(crate) struct Gpus {
     policy: GpuPolicy,
+    answerer: Answerer,
+}
+
+/// Who answers for them.
+enum Answerer {
+    /// The host plays them.
+    Simulated(Arc<Host>),
+    /// They themselves.
+    Nvidia(Nvidia),
 }
 
 /// GPUs that cannot be asked, or must not compute.
@@ -45,18 +62,51 @@ pub(crate) enum GpuError {
         hint: &'static str,
     },
     /// `gpu_driver_missing`
-    #[error("the configuration wants GPUs, and this image has no driver for them")]
-    NoDriver,
+    #[error(
+        "no GPU found: the configuration wants GPUs, and this image has no driver for them: {0}"
+    )]
+    NoDriver(String),
+    /// `gpu_not_found`
+    #[error("no GPU found: NVIDIA's driver sees none")]
+    NoGpu,
+    /// `gpu_not_confidential`
+    #[error("the GPUs protect nothing: {0}")]
+    NotConfidential(&'static str),
+    /// `gpu_devtools`
+    #[error("the GPUs are in dev-tools mode: whoever has the machine may look into them")]
+    DevTools,
+    /// `gpu_worker_failed`
+    #[error("the GPU worker is lost: {0}")]
+    WorkerLost(#[from] Lost),
+    /// `gpu_worker_failed`
+    #[error("the GPU worker could not do it: {0:?}")]
+    WorkerFailed(String),
+    /// `gpu_self_test`
+    #[error("the GPUs do not compute as they should: {0:?}")]
+    SelfTest(String),
     /// The host's codes, where the host plays the GPUs
     #[error(transparent)]
     Host(#[from] HostError),
 }
 
 impl GpuError {
+    fn refused(rejection: &Rejection) -> Self {
+        Self::Refused {
+            code: rejection.code(),
+            detail: rejection.to_string(),
+            hint: rejection.hint(),
+        }
+    }
+
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Refused { .. } => "gpu_refused",
-            Self::NoDriver => "gpu_driver_missing",
+            Self::NoDriver(_) => "gpu_driver_missing",
+            Self::NoGpu => "gpu_not_found",
+            Self::NotConfidential(_) => "gpu_not_confidential",
+            Self::DevTools => "gpu_devtools",
+            Self::WorkerLost(_) | Self::WorkerFailed(_) => "gpu_worker_failed",
+            Self::SelfTest(_) => "gpu_self_test",
             Self::Host(error) => error.code(),
         }
     }
@@ -64,8 +114,23 @@ impl GpuError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::Refused { hint, .. } => hint,
-            Self::NoDriver => {
-                "launch an image with the GPU's driver, or a configuration without a [gpu] section"
+            Self::NoDriver(_) => {
+                "launch an image with the GPU's driver, such as h100, or a configuration without a [gpu] section"
+            }
+            Self::NoGpu => {
+                "give the guest a GPU (`chrysalis-host run --gpu ADDRESS`), or launch a configuration without a [gpu] section"
+            }
+            Self::NotConfidential(_) => {
+                "turn the GPU's confidential mode on from the host, with NVIDIA's gpu-admin-tools (`--set-cc-mode=on --reset-after-cc-mode-switch`), and launch again"
+            }
+            Self::DevTools => {
+                "set the GPU's confidential mode from `devtools` to `on` from the host, with NVIDIA's gpu-admin-tools, and launch again"
+            }
+            Self::WorkerLost(_) | Self::WorkerFailed(_) => {
+                "launch again; if it repeats, reset the GPU from the host and see that its firmware is one that the image's driver knows"
+            }
+            Self::SelfTest(_) => {
+                "reset the GPU from the host and launch again; if it repeats, the GPU is broken"
             }
             Self::Host(error) => error.hint(),
         }
@@ -74,43 +139,62 @@ impl GpuError {
 
 impl Gpus {
     /// Those of the configuration; `None` where it wants none.
-    pub(crate) fn of(measured: &Measured) -> Option<Self> {
-        let policy = measured.gpus.clone()?;
-        Some(Self { policy })
+    pub(crate) fn find(measured: &Measured, ground: &Ground) -> Result<Option<Self>, GpuError> {
+        let Some(policy) = measured.gpus.clone() else {
+            return Ok(None);
+        };
+        let answerer = match (&ground.words.driver, &ground.platform) {
+            (Some(_), _) => Answerer::Nvidia(Nvidia::start()?),
+            (None, Platform::Simulated(host)) => Answerer::Simulated(host.clone()),
+            (None, _) => return Err(GpuError::NoDriver("its command line names none".to_owned())),
+        };
+        Ok(Some(Self { policy, answerer }))
+    }
+
+    /// The boot's whole way with them: verified first, and only then set ready, and only then tested. `staple` has the host
+    /// get what it takes to verify this evidence.
+    async fn admit(
+        &self,
+        nonce: [u8; 32],
+        staple: impl AsyncFnOnce(&[GpuEvidence]) -> Result<Endorsements, HostError>,
+    ) -> Result<(), GpuError> {
+        if let Answerer::Nvidia(gpus) = &self.answerer {
+            gpus.require_confidential().await?;
+        }
+        let (evidence, roots) = self.answers(nonce).await?;
+        let endorsements = staple(&evidence).await?;
+        let verified = self.verify(&evidence, &nonce, &roots, &endorsements)?;
+        match &self.answerer {
+            Answerer::Simulated(host) => Ok(host.simulated_gpus_ready().await?),
+            Answerer::Nvidia(gpus) => {
+                gpus.set_ready(&verified).await?;
+                gpus.test(&verified).await
+            }
+        }
     }
 
     /// What they answer to `nonce`, verified.
     pub(crate) async fn ask(
         &self,
         nonce: [u8; 32],
-        ground: &Ground,
         endorsements: &Endorsements,
     ) -> Result<Vec<GpuEvidence>, GpuError> {
-        let (evidence, roots) = Self::answers(nonce, ground).await?;
+        let (evidence, roots) = self.answers(nonce).await?;
         self.verify(&evidence, &nonce, &roots, endorsements)?;
         Ok(evidence)
     }
 
     /// What they answer to `nonce`, and under which roots it counts. Nothing of it is verified.
-    async fn answers(
-        nonce: [u8; 32],
-        ground: &Ground,
-    ) -> Result<(Vec<GpuEvidence>, Roots), GpuError> {
-        let Platform::Simulated(host) = &ground.platform else {
-            return Err(GpuError::NoDriver);
-        };
-        // Nothing protects a simulated machine, so whichever root it says is simulated will do here. Whether it does for a
-        // relying party is their policy's to say.
-        let (evidence, [device, rim]) = host.simulated_gpus(nonce).await?;
-        Ok((evidence, Roots::nvidia().and_simulated(device, rim)))
-    }
-
-    /// Verifies them for the first time, once the host has had the chance to get what that takes.
-    async fn check(&self, nonce: [u8; 32], ground: &Ground) -> Result<(), GpuError> {
-        let (evidence, roots) = Self::answers(nonce, ground).await?;
-        ground.host.present(Vec::new(), &evidence).await;
-        let endorsements = ground.host.endorsements().await?;
-        self.verify(&evidence, &nonce, &roots, &endorsements)
+    async fn answers(&self, nonce: [u8; 32]) -> Result<(Vec<GpuEvidence>, Roots), GpuError> {
+        match &self.answerer {
+            Answerer::Simulated(host) => {
+                // Nothing protects a simulated machine, so whichever root it says is simulated will do here. Whether it
+                // does for a relying party is their policy's to say.
+                let (evidence, [device, rim]) = host.simulated_gpus(nonce).await?;
+                Ok((evidence, Roots::nvidia().and_simulated(device, rim)))
+            }
+            Answerer::Nvidia(gpus) => Ok((gpus.evidence(nonce).await?, gpus.roots())),
+        }
     }
 
     fn verify(
@@ -119,7 +203,7 @@ impl Gpus {
         nonce: &[u8; 32],
         roots: &Roots,
         endorsements: &Endorsements,
-    ) -> Result<(), GpuError> {
+    ) -> Result<Verified, GpuError> {
         let collateral = Collateral {
             rims: endorsements.rims.clone(),
             ocsp: endorsements.ocsp.clone(),
@@ -131,7 +215,7 @@ impl Gpus {
             policy: &self.policy,
             now: now(),
         };
-        match nvidia::verify(evidence, &question) {
+        match verifier::verify(evidence, &question) {
             Ok(verified) => {
                 for gpu in verified.gpus() {
                     let simulated = verified.simulated();
@@ -142,21 +226,9 @@ impl Gpus {
                         "GPU verified"
                     );
                 }
-                Ok(())
+                Ok(verified)
             }
-            Err(refusal) => Err(GpuError::Refused {
-                code: refusal.rejection.code(),
-                detail: refusal.rejection.to_string(),
-                hint: refusal.rejection.hint(),
-            }),
-        }
-    }
-
-    /// Lets them compute. Only after [`Self::check`] has verified them.
-    pub(crate) async fn set_ready(&self, ground: &Ground) -> Result<(), GpuError> {
-        match &ground.platform {
-            Platform::Simulated(host) => Ok(host.simulated_gpus_ready().await?),
-            _ => Err(GpuError::NoDriver),
+            Err(refusal) => Err(GpuError::refused(&refusal.rejection)),
         }
     }
 }
@@ -172,15 +244,19 @@ pub(crate) struct Equipped {
 }
 
 impl Keyed {
-    /// Verifies the GPUs, then sets them ready.
+    /// Verifies the GPUs, then sets them ready and sees whether they compute.
     pub(crate) async fn check_gpus(self) -> Result<Equipped, Failure> {
-        let gpus = Gpus::of(&self.measured);
+        let gpus = Gpus::find(&self.measured, &self.ground)?;
         if let Some(gpus) = &gpus {
             let mut nonce = [0; 32];
             let drawn = SystemRandom::new().fill(&mut nonce);
             drawn.map_err(|_| Failure::Keys("the system gives no random numbers".to_owned()))?;
-            gpus.check(nonce, &self.ground).await?;
-            gpus.set_ready(&self.ground).await?;
+            let host = &self.ground.host;
+            let staple = async |evidence: &[GpuEvidence]| {
+                host.present(Vec::new(), evidence).await;
+                host.endorsements().await
+            };
+            gpus.admit(nonce, staple).await?;
             self.ground
                 .progress
                 .passed("GPUs verified and set ready")
@@ -204,3 +280,6 @@ fn now() -> Time {
         .unwrap_or_default();
     Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

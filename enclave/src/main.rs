@@ -12,6 +12,7 @@ mod boot;
 mod configuration;
 mod console;
 mod device_mapper;
+mod driver;
 mod engine;
 mod failure;
 mod gpu;
@@ -19,6 +20,7 @@ mod host;
 mod keys;
 mod machine;
 mod platform;
+mod process;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,7 @@ async fn run() -> Result<(), Failure> {
 /// From the first instruction to the last client.
 async fn tell_story(booted: Booted) -> Result<(), Failure> {
     booted
+        .load_driver()?
         .accept_configuration()
         .await?
         .open_weights()

@@ -205,6 +205,68 @@ pub enum Error {
         problem: &'static str,
     },
 
+    /// The library that writes file systems refused.
+    #[error(
+        "the driver's disk cannot be made: {problem}\nhint: shorten the paths of [[driver.file]] in the recipe"
+    )]
+    Disk {
+        /// Its reason.
+        problem: String,
+    },
+
+    /// A correction that does not fit the source any more.
+    #[error(
+        "{file} of {input} has {found} places that read {from:?}; the recipe's correction needs exactly one\n\
+         hint: the source changed with its version: read it, then correct or drop the [[driver.source.edit]]"
+    )]
+    EditMisfit {
+        /// The input's name.
+        input: String,
+        /// The file in it.
+        file: String,
+        /// The text that was looked for.
+        from: String,
+        /// How often it is there.
+        found: usize,
+    },
+
+    /// The folder of a module's source has no such thing.
+    #[error(
+        "{input} has no files below {path}\n\
+         hint: correct [driver.source] path in the recipe; `dpkg-deb -c` on the cached input lists what is in it"
+    )]
+    NoSource {
+        /// The input's name.
+        input: String,
+        /// The folder that the recipe names.
+        path: String,
+    },
+
+    /// The modules were built for a kernel that would refuse them.
+    #[error(
+        "the module {module} was built for the kernel {built}, and the image boots {kernel}\n\
+         hint: pin kernel-headers, kernel-headers-common and kernel-kbuild in the lock at the kernel's own version"
+    )]
+    WrongKernel {
+        /// The module.
+        module: String,
+        /// The release that its headers are of.
+        built: String,
+        /// The release of the image's kernel.
+        kernel: String,
+    },
+
+    /// The compiler, or a tool beside it, refused.
+    #[error(
+        "{what} failed:\n{log}\nhint: source, kernel headers and compiler must go together; `make lock` moves them all"
+    )]
+    BuildFailed {
+        /// The modules.
+        what: String,
+        /// The end of what was printed.
+        log: String,
+    },
+
     /// The folder of programs lacks one that the recipe names.
     #[error(
         "there is no program {package} in {}\nhint: `chrysalis-image binaries RECIPE` compiles a recipe's programs and \
@@ -251,6 +313,21 @@ pub enum Error {
         wanted: String,
         /// The one that would run.
         found: String,
+    },
+
+    /// The pinned release, and yet other bytes: another maker's, or a changed one.
+    #[error(
+        "rustc in {} is not the pinned one\nexpected {expected}\n     got {got}\n\
+         hint: install it by rustup, as Rust's makers built it; after a move to another release, `make lock` pins it",
+        sysroot.display()
+    )]
+    OtherRust {
+        /// Its folder.
+        sysroot: PathBuf,
+        /// The pin.
+        expected: Sha256,
+        /// What its files hash to.
+        got: Sha256,
     },
 }
 

@@ -9,6 +9,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use crate::{
@@ -17,10 +18,20 @@ use crate::{
     digest::Sha256,
     error::{HINT_DEB, HINT_WHEEL},
     lock::{Input, Kind},
-    progress,
+    parallel, progress,
 };
 
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
+
+/// Downloads at once where there are many: most are small, and each asks the archive anew.
+const DOWNLOADS: usize = 6;
+
+/// Who says how far it is: each input, or they all together.
+#[derive(Clone, Copy)]
+enum Talk {
+    OfEach,
+    OfAll,
+}
 
 /// Fetches inputs into a cache.
 #[derive(Debug, Clone)]
@@ -48,6 +59,27 @@ pub fn default_cache() -> Option<PathBuf> {
 impl Fetcher {
     /// The input's file, from the cache or from afar, its bytes the pinned ones.
     pub fn fetch(&self, input: &Input) -> Result<PathBuf, Error> {
+        self.obtain(input, Talk::OfEach)
+    }
+
+    /// Many inputs into the cache, a few at a time.
+    pub fn fetch_all(&self, what: &str, inputs: &[Input]) -> Result<(), Error> {
+        let total = progress::megabytes(inputs.iter().map(|input| input.size).sum());
+        let have = AtomicU64::new(0);
+        let status = || {
+            let have = progress::megabytes(have.load(Ordering::Relaxed));
+            format!(": {have} of {total} MB")
+        };
+        progress::during(&format!("fetching {what}"), status, || {
+            parallel::each(inputs, DOWNLOADS, |input| {
+                self.obtain(input, Talk::OfAll)?;
+                have.fetch_add(input.size, Ordering::Relaxed);
+                Ok(())
+            })
+        })
+    }
+
+    fn obtain(&self, input: &Input, talk: Talk) -> Result<PathBuf, Error> {
         let folder = self.inputs()?;
         let cached = folder.join(input.sha256.to_string());
         if cached.exists() {
@@ -57,7 +89,14 @@ impl Fetcher {
             }
         }
         match input.kind {
-            Kind::Deb => self.fetch_deb(input, &folder, &cached)?,
+            Kind::Deb => self.fetch_deb(input, &folder, &cached, talk)?,
+            Kind::Rust => {
+                return Err(Error::WrongKind {
+                    input: input.name.clone(),
+                    wanted: "deb or a wheel",
+                    locked: input.kind.name(),
+                });
+            }
             Kind::Wheel => {
                 let temporary = temporary_folder(&folder)?;
                 let file = pip_download(&input.package, Some(&input.version), temporary.path())?;
@@ -97,7 +136,13 @@ impl Fetcher {
         Ok(folder)
     }
 
-    fn fetch_deb(&self, input: &Input, folder: &Path, cached: &Path) -> Result<(), Error> {
+    fn fetch_deb(
+        &self,
+        input: &Input,
+        folder: &Path,
+        cached: &Path,
+        talk: Talk,
+    ) -> Result<(), Error> {
         let suite = input.suite.as_deref().unwrap_or_default();
         let mut tried = Vec::new();
         let mut refused = None;
@@ -112,7 +157,12 @@ impl Fetcher {
             let file = temporary.path().join("input");
             let what = format!("fetching {} {}", input.package, input.version);
             let status = || progress::of_file(&file, input.size);
-            match progress::during(&what, status, || download(&address, &file)) {
+            let transfer = || download(&address, &file);
+            let transferred = match talk {
+                Talk::OfEach => progress::during(&what, status, transfer),
+                Talk::OfAll => transfer(),
+            };
+            match transferred {
                 Err(problem) => tried.push(format!("{address}: {problem}")),
                 Ok(()) => match check(&file, input, &address) {
                     Ok(()) => return keep(&file, cached),

@@ -9,9 +9,10 @@ use crate::{
     Error,
     binaries::Binaries,
     cpio::Archive,
+    driver::{self, Sources},
     fetch::Fetcher,
     folder::Folder,
-    lock::{Kind, Lock},
+    lock::{Input, Kind, Lock},
     manifest::{self, File, Manifest, Origin},
     modules::Modules,
     package::Deb,
@@ -66,7 +67,18 @@ pub fn build(
         None => None,
     };
     let modules = Modules::of(deb(&recipe.kernel)).resolve(&recipe.modules)?;
-    let binaries = binaries(&recipe.binary)?;
+    let sources = Sources {
+        lock: &lock,
+        lock_path: &lock_path,
+        toolchain: &recipe_path.with_file_name("toolchain.toml"),
+        fetcher,
+        kernel: kernel_path.trim_start_matches("boot/vmlinuz-"),
+    };
+    let driver = recipe.driver.as_ref();
+    let driver = driver.map(|driver| driver::Draft::gather(driver, &sources));
+    let driver = driver.transpose()?;
+    let binaries = binaries(&recipe.programs())?;
+    let driver = driver.map(|driver| driver.build(&binaries)).transpose()?;
 
     let mut archive = Archive::default();
     let mut origins = BTreeMap::new();
@@ -85,7 +97,9 @@ pub fn build(
     }
     let initrd = archive.encode()?;
 
-    let simulated = format!("{}{SIMULATED}", recipe.commandline);
+    let word = driver.as_ref().map_or("", |driver| &driver.word);
+    let hardware = format!("{}{word}", recipe.commandline);
+    let simulated = format!("{hardware}{SIMULATED}");
     let line = || Origin::Recipe {
         key: "commandline".into(),
     };
@@ -97,7 +111,7 @@ pub fn build(
             firmware,
             from_input(&recipe.firmware, firmware_path),
         ),
-        ("cmdline", recipe.commandline.as_bytes(), line()),
+        ("cmdline", hardware.as_bytes(), line()),
         ("cmdline-simulated", simulated.as_bytes(), line()),
     ];
     if let Some((bytes, origin)) = &tdx {
@@ -112,17 +126,31 @@ pub fn build(
         }
         files.push(file);
     }
+    let mut pins: Vec<Input> = inputs.into_values().map(|(pin, _)| pin).collect();
+    pins.extend_from_slice(binaries.inputs());
+    if let Some(driver) = driver {
+        folder.write(driver::DISK, &driver.bytes)?;
+        pins.extend_from_slice(&driver.inputs);
+        files.push(driver.describe());
+    }
     let manifest = Manifest {
         format: manifest::FORMAT,
         name: recipe.name,
         version: env!("CARGO_PKG_VERSION").into(),
-        inputs: inputs.into_values().map(|(pin, _)| pin).collect(),
+        inputs: each_once(pins),
         toolchain: binaries.toolchain(),
         files,
     };
     folder.write(MANIFEST, manifest.render().as_bytes())?;
     folder.finish()?;
     Ok(manifest)
+}
+
+/// Pins by name: the toolchain's serve programs and modules alike.
+fn each_once(mut pins: Vec<Input>) -> Vec<Input> {
+    pins.sort_by(|left, right| left.name.cmp(&right.name));
+    pins.dedup();
+    pins
 }
 
 /// lock.toml beside a recipe.

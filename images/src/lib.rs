@@ -8,21 +8,30 @@
 
 pub mod apt;
 pub mod binaries;
+pub mod chamber;
 pub mod cpio;
 pub mod digest;
+pub mod driver;
 pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod image;
+pub mod index;
+pub mod kernel_build;
 pub mod lock;
 pub mod manifest;
 pub mod modules;
 pub mod package;
+pub mod parallel;
 pub mod progress;
 pub mod recipe;
 pub mod refresh;
+pub mod rust;
+pub mod squashfs;
+pub mod toolchain;
 pub mod variables;
 pub mod verity;
 pub mod weights;
+pub mod workspace;
 
 pub use error::Error;

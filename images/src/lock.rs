@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, digest::Sha256};
 
 const HEADER: &str = "\
-# Every input of every image, pinned. `make lock` writes this file; review its diff like code.
-# A new input: name, package, kind and suite (of a deb); version = \"0\" and 64 zeros as sha256. `make lock` fills it in.
+# Pinned inputs. `make lock` writes this file; review its diff like code.
+# A new input of an image: name, package, kind and suite (of a deb); version = \"0\" and 64 zeros as sha256. `make lock`
+# fills it in. What compiles the programs follows from toolchain.toml, into a lock of its own.
 ";
 
 /// All pins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     /// Sorted by name.
@@ -30,7 +31,7 @@ pub struct Input {
     pub kind: Kind,
     /// The package's name where it comes from.
     pub package: String,
-    /// The meta package whose first dependency names [`Self::package`], for `make lock`.
+    /// The meta package that leads to [`Self::package`], whose name changes with its version, for `make lock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
     /// Its version.
@@ -38,10 +39,10 @@ pub struct Input {
     /// Of a deb: the Debian suite that had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suite: Option<String>,
-    /// Of a deb: the path below an archive's base. Of a wheel: the file's name.
-    #[serde(default)]
+    /// Of a deb: the path below an archive's base. Of a wheel: the file's name. Of Rust: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// Bytes.
+    /// Bytes, of all its files.
     #[serde(default)]
     pub size: u64,
     /// What decides.
@@ -56,6 +57,8 @@ pub enum Kind {
     Deb,
     /// A Python package: a zip file.
     Wheel,
+    /// Rust's compiler: many files, which rustup fetches and [`crate::rust`] checks.
+    Rust,
 }
 
 impl Kind {
@@ -64,6 +67,7 @@ impl Kind {
         match self {
             Self::Deb => "deb",
             Self::Wheel => "wheel",
+            Self::Rust => "rust",
         }
     }
 }
@@ -94,7 +98,8 @@ impl Lock {
             let word = |part: &str| {
                 !matches!(part, "" | "." | "..") && part.bytes().all(|byte| byte.is_ascii_graphic())
             };
-            if input.sha256 != Sha256::UNSET && !input.path.split('/').all(word) {
+            let is_file = input.kind != Kind::Rust && input.sha256 != Sha256::UNSET;
+            if is_file && !input.path.split('/').all(word) {
                 return Err(value(
                     input,
                     "path",
@@ -155,8 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn committed_lock_is_what_would_be_written() {
+    fn committed_locks_are_what_would_be_written() {
         let (path, lock) = committed();
+        assert_eq!(lock.render(), fs::read_to_string(path).unwrap());
+        let path = path.with_file_name("toolchain.lock.toml");
+        let lock = Lock::read(&path).unwrap();
         assert_eq!(lock.render(), fs::read_to_string(path).unwrap());
     }
 

@@ -4,7 +4,8 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,13 +13,16 @@ use std::{
 use anyhow::{Context, Result};
 use chrysalis_image::{
     apt::Archives,
-    binaries::{Binaries, Workspace},
+    binaries::Binaries,
     fetch::{self, Fetcher},
     image,
     lock::Lock,
-    recipe::{Binary, ImageRecipe},
+    recipe::{Binary, ImageRecipe, Linkage},
     refresh::{self, Wheels},
+    rust::Rustc,
+    toolchain::{self, Recipe},
     weights,
+    workspace::{TOOLCHAIN, Workspace},
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -62,12 +66,15 @@ enum Command {
         #[command(flatten)]
         fetch: FetchOptions,
     },
-    /// Move the pins of lock.toml to the newest versions in the suites they name
+    /// Move the pins of a lock, and those of the toolchain, to the newest versions in the suites they name
     #[command(after_help = "Example:\n  chrysalis-image lock images/lock.toml --upgrade")]
     Lock {
         /// The lock to rewrite
         #[arg(default_value = "images/lock.toml")]
         lock: PathBuf,
+        /// The toolchain's recipe; its lock, beside it, is rewritten
+        #[arg(long, value_name = "FILE", default_value = TOOLCHAIN)]
+        toolchain: PathBuf,
         /// Move Python packages to newer versions, too
         #[arg(long)]
         upgrade: bool,
@@ -79,12 +86,16 @@ enum Command {
     Binaries {
         /// The recipe that names them
         recipe: PathBuf,
+        #[command(flatten)]
+        fetch: FetchOptions,
     },
     /// Run cargo with the environment and flags of measured programs, such as to check or test them as they are built
     #[command(
         after_help = "Example:\n  chrysalis-image cargo clippy --release -p chrysalis-enclave"
     )]
     Cargo {
+        #[command(flatten)]
+        fetch: FetchOptions,
         /// What follows `cargo`
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
@@ -131,11 +142,12 @@ fn run(command: Command) -> Result<ExitCode> {
             binaries,
             fetch,
         } => {
-            let manifest = image::build(&recipe, &out, &fetch.fetcher()?, |wanted| {
+            let fetcher = fetch.fetcher()?;
+            let manifest = image::build(&recipe, &out, &fetcher, |wanted| {
                 if let Some(folder) = binaries {
                     return Binaries::given(&folder);
                 }
-                compile(&recipe, wanted)
+                compile(&recipe, wanted, &fetcher)
             })?;
             for file in &manifest.files {
                 println!("{}  {}", file.sha256, out.join(&file.path).display());
@@ -157,6 +169,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Lock {
             lock,
+            toolchain: recipe,
             upgrade,
             fetch,
         } => {
@@ -165,14 +178,23 @@ fn run(command: Command) -> Result<ExitCode> {
             } else {
                 Wheels::Keep
             };
-            rewrite(&lock, &fetch.fetcher()?, wheels)?;
+            let fetcher = fetch.fetcher()?;
+            let old = Lock::read(&lock)?;
+            rewrite(&lock, &old, &refresh::refresh(&old, &fetcher, wheels)?)?;
+            let wanted = Recipe::read(&recipe)?;
+            let lock = toolchain::lock_of(&recipe);
+            let old = Lock::read(&lock).unwrap_or_default();
+            let rustc = Rustc::of(Path::new("."))?;
+            rewrite(&lock, &old, &refresh::toolchain(&wanted, &fetcher, &rustc)?)?;
         }
-        Command::Binaries { recipe } => {
-            let built = compile(&recipe, &ImageRecipe::read(&recipe)?.binary)?;
+        Command::Binaries { recipe, fetch } => {
+            let wanted = ImageRecipe::read(&recipe)?.programs();
+            let built = compile(&recipe, &wanted, &fetch.fetcher()?)?;
             println!("{}", built.folder().display());
         }
-        Command::Cargo { arguments } => {
-            let mut cargo = Workspace::around(Path::new("."))?.cargo()?;
+        Command::Cargo { fetch, arguments } => {
+            let mut cargo =
+                Workspace::around(Path::new("."), &fetch.fetcher()?)?.cargo(Linkage::Static)?;
             let status = cargo
                 .args(arguments)
                 .status()
@@ -188,27 +210,32 @@ fn run(command: Command) -> Result<ExitCode> {
 }
 
 /// Compiles a recipe's programs in the workspace around it.
-fn compile(recipe: &Path, programs: &[Binary]) -> Result<Binaries, chrysalis_image::Error> {
-    let packages: Vec<&str> = programs
-        .iter()
-        .map(|program| program.package.as_str())
-        .collect();
-    Workspace::around(recipe)?.build(&packages)
+fn compile(
+    recipe: &Path,
+    programs: &[Binary],
+    fetcher: &Fetcher,
+) -> Result<Binaries, chrysalis_image::Error> {
+    Workspace::around(recipe, fetcher)?.build(programs)
 }
 
 /// Puts fresh pins in a lock's place, and says what changed.
-fn rewrite(path: &Path, fetcher: &Fetcher, wheels: Wheels) -> Result<()> {
-    let old = Lock::read(path)?;
-    let new = refresh::refresh(&old, fetcher, wheels)?;
-    for (before, after) in old.input.iter().zip(&new.input) {
+fn rewrite(path: &Path, old: &Lock, new: &Lock) -> Result<()> {
+    for after in &new.input {
         let suite = after.suite.as_deref().unwrap_or("unchanged by suites");
-        if before == after {
-            eprintln!("  {} stays at {}", after.package, after.version);
-        } else {
-            eprintln!(
+        match old.input.iter().find(|before| before.name == after.name) {
+            Some(before) if before == after => {
+                eprintln!("  {} stays at {}", after.package, after.version);
+            }
+            Some(before) => eprintln!(
                 "  {} {} -> {} {} ({suite})",
                 before.package, before.version, after.package, after.version
-            );
+            ),
+            None => eprintln!("  {} {} is new ({suite})", after.package, after.version),
+        }
+    }
+    for gone in &old.input {
+        if !new.input.iter().any(|after| after.name == gone.name) {
+            eprintln!("  {} {} is gone", gone.package, gone.version);
         }
     }
     // Beside it, then renamed: never half a lock.
@@ -217,7 +244,7 @@ fn rewrite(path: &Path, fetcher: &Fetcher, wheels: Wheels) -> Result<()> {
         .filter(|parent| !parent.as_os_str().is_empty());
     let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
     std::io::Write::write_all(&mut file, new.render().as_bytes())?;
-    fs::set_permissions(file.path(), fs::metadata(path)?.permissions())?;
+    fs::set_permissions(file.path(), Permissions::from_mode(0o644))?;
     file.persist(path)
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())

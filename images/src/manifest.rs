@@ -17,7 +17,7 @@ pub struct Manifest {
     pub name: String,
     /// The version of this workspace.
     pub version: String,
-    /// The pins of the inputs used.
+    /// The pins of the inputs used, and of all that the programs' compilers are made of.
     pub inputs: Vec<Input>,
     /// What compiled the programs, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,12 +70,19 @@ pub enum Origin {
         /// Its version.
         version: String,
     },
+    /// A kernel module, compiled from a pinned input for the pinned kernel, in a root of pinned inputs.
+    Module {
+        /// The input's name.
+        name: String,
+        /// The folder in it.
+        path: String,
+    },
     /// Handed in by the user, who alone knows what it is.
     Given {
         /// The cargo package that it stands for.
         package: String,
     },
-    /// A line of the recipe.
+    /// A line of the recipe; with the word that binds the driver's disk, where there is one.
     Recipe {
         /// Its key.
         key: String,
@@ -90,9 +97,9 @@ pub enum Origin {
 pub struct Toolchain {
     /// Release and commit of rustc.
     pub rustc: String,
-    /// The C compiler's own words about its version.
+    /// The C compiler's package and its version.
     pub c_compiler: String,
-    /// The digest of the C library that is linked in.
+    /// The digest of the package whose C library is linked in.
     pub c_library: Sha256,
 }
 

@@ -134,18 +134,24 @@ fn decompress(name: &str, path: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
 
 /// The names after `depends=`.
 fn dependencies(name: &str, elf: &[u8]) -> Result<Vec<String>, Error> {
-    let info =
-        modinfo(elf).ok_or_else(|| bad(name, "no 64-bit ELF file with a .modinfo section"))?;
-    let fields = info.split(|byte| *byte == 0);
-    let depends = fields
-        .filter_map(|field| std::str::from_utf8(field).ok())
-        .find_map(|field| field.strip_prefix("depends="))
-        .ok_or_else(|| bad(name, "silent about its dependencies"))?;
+    if modinfo(elf).is_none() {
+        return Err(bad(name, "no 64-bit ELF file with a .modinfo section"));
+    }
+    let depends =
+        info(elf, "depends=").ok_or_else(|| bad(name, "silent about its dependencies"))?;
     Ok(depends
         .split(',')
         .filter(|part| !part.is_empty())
         .map(Into::into)
         .collect())
+}
+
+/// What a module says about itself after `key=`.
+pub(crate) fn info<'elf>(elf: &'elf [u8], key: &str) -> Option<&'elf str> {
+    let fields = modinfo(elf)?.split(|byte| *byte == 0);
+    fields
+        .filter_map(|field| std::str::from_utf8(field).ok())
+        .find_map(|field| field.strip_prefix(key))
 }
 
 /// The section `.modinfo` of a little-endian 64-bit ELF file.

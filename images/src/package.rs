@@ -1,9 +1,9 @@
-//! Reads pinned packages: Debian's (an ar archive with a tar archive in it) into memory, Python's (a zip archive) as a
-//! stream. The digest was checked before; a package that still does not parse is a wrong pin, and an error, never a panic.
+//! Reads pinned packages: Debian's (an ar archive with a tar archive in it) into memory or a folder, Python's (a zip
+//! archive) as a stream. The digest was checked before; a package that still does not parse is a wrong pin, and an error, never a panic.
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     io::{BufReader, Read},
     path::Path,
 };
@@ -24,14 +24,9 @@ pub struct Deb {
 impl Deb {
     /// Unpacks a package into memory.
     pub fn read(input: &str, path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(Error::io("read", path))?;
-        let files = unpack(&bytes).map_err(|problem| Error::BadPackage {
-            input: input.into(),
-            problem,
-        })?;
         Ok(Self {
             input: input.into(),
-            files,
+            files: open(input, path, |data| untar(data))?,
         })
     }
 
@@ -66,13 +61,38 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-fn unpack(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    let mut archive = ar::Archive::new(bytes);
+/// Unpacks a package into a folder, as `dpkg-deb --extract` does: no scripts, and nobody's but the user's own files.
+pub fn unpack_into(input: &str, path: &Path, folder: &Path) -> Result<(), Error> {
+    open(input, path, |data| {
+        tar::Archive::new(data)
+            .unpack(folder)
+            .map_err(|error| causes(&error))
+    })
+}
+
+/// The package's archive of files, while it lasts.
+fn open<T>(
+    input: &str,
+    path: &Path,
+    take: impl FnOnce(&mut dyn Read) -> Result<T, String>,
+) -> Result<T, Error> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    data(BufReader::new(file), take).map_err(|problem| Error::BadPackage {
+        input: input.into(),
+        problem,
+    })
+}
+
+fn data<T>(
+    package: impl Read,
+    take: impl FnOnce(&mut dyn Read) -> Result<T, String>,
+) -> Result<T, String> {
+    let mut archive = ar::Archive::new(package);
     while let Some(entry) = archive.next_entry() {
-        let entry = entry.map_err(|error| error.to_string())?;
+        let mut entry = entry.map_err(|error| error.to_string())?;
         match entry.header().identifier() {
-            b"data.tar.xz" => return untar(XzDecoder::new(entry)),
-            b"data.tar" => return untar(entry),
+            b"data.tar.xz" => return take(&mut XzDecoder::new(entry)),
+            b"data.tar" => return take(&mut entry),
             other if other.starts_with(b"data.tar") => {
                 return Err(format!(
                     "{} is of a compression this program lacks",
@@ -83,6 +103,17 @@ fn unpack(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
         }
     }
     Err("it has no data.tar".into())
+}
+
+/// What went wrong and why: tar's own words name only the file.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 fn untar(reader: impl Read) -> Result<BTreeMap<String, Vec<u8>>, String> {
@@ -149,6 +180,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_package() {
+        let unpack = |bytes: &[u8]| data(bytes, |data| untar(data));
         assert_eq!(unpack(b"!<arch>\n").unwrap_err(), "it has no data.tar");
         assert!(unpack(b"").is_err());
         assert!(unpack(b"not an archive at all").is_err());

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use crate::{Error, digest::Sha256};
 
-/// x86's `COMMAND_LINE_SIZE` less its final zero and the longest word that a host adds after `--`.
-const MAX_COMMANDLINE: usize = 1900;
+/// x86's `COMMAND_LINE_SIZE` less its final zero and the longest words that the build adds after `--`.
+const MAX_COMMANDLINE: usize = 1800;
 
 /// The recipe of an image, such as images/cpu.toml.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +30,63 @@ pub struct ImageRecipe {
     pub firmware_tdx: Option<Source>,
     /// Programs of this workspace.
     pub binary: Vec<Binary>,
+    /// A disk with a GPU's driver, for images that have one.
+    pub driver: Option<DriverRecipe>,
+}
+
+/// A read-only disk whose dm-verity root stands on the measured command line: kernel modules that are built here, and what
+/// they and their user space need.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverRecipe {
+    /// The modules to build and keep, in the order in which the enclave loads them.
+    pub modules: Vec<String>,
+    /// What they are built from.
+    pub source: ModuleSource,
+    /// Files of pinned inputs.
+    pub file: Vec<DriverFile>,
+    /// Programs of this workspace, linked against the C library on the disk.
+    #[serde(default)]
+    pub binary: Vec<Binary>,
+}
+
+/// The source of kernel modules.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleSource {
+    /// The input's name in the lock.
+    pub input: String,
+    /// The folder in it that has the Makefile.
+    pub path: String,
+    /// What is corrected before the build.
+    #[serde(default)]
+    pub edit: Vec<Edit>,
+    /// The inputs that the build needs beside the toolchain: the headers of the pinned kernel, and its own tools.
+    pub headers: Vec<String>,
+}
+
+/// One correction: a text that stands in a file exactly once, and what stands there instead.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The file, below the source's folder.
+    pub file: String,
+    /// The text.
+    pub from: String,
+    /// Its replacement.
+    pub to: String,
+}
+
+/// A file of a pinned input and its place on the disk.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverFile {
+    /// The input's name in the lock, or in the toolchain's.
+    pub input: String,
+    /// The file in it. One `*` stands for a part that changes with the version.
+    pub from: String,
+    /// Its path on the disk.
+    pub to: String,
 }
 
 /// One file of a pinned input.
@@ -42,14 +99,28 @@ pub struct Source {
     pub path: String,
 }
 
-/// A program of this workspace and its place in the initrd.
+/// A program of this workspace and its place.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binary {
     /// The cargo package, which has one program of the same name.
     pub package: String,
-    /// Its path in the initrd, from the root.
+    /// Its path from the root of the initrd, or of the driver's disk.
     pub path: String,
+    /// How it is linked.
+    #[serde(default)]
+    pub linkage: Linkage,
+}
+
+/// How a program is linked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Linkage {
+    /// Whole: it needs no other file.
+    #[default]
+    Static,
+    /// Against the C library of the toolchain, which must be where the program is: only so can it load other libraries.
+    Dynamic,
 }
 
 /// The recipe of a weights disk, such as images/smollm2.toml.
@@ -94,6 +165,12 @@ impl ImageRecipe {
         }
     }
 
+    /// Every program of this workspace that it names.
+    pub fn programs(&self) -> Vec<Binary> {
+        let on_disk = self.driver.iter().flat_map(|driver| &driver.binary);
+        self.binary.iter().chain(on_disk).cloned().collect()
+    }
+
     fn problem(&self) -> Option<(&'static str, &'static str)> {
         let printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         let line = &self.commandline;
@@ -102,6 +179,7 @@ impl ImageRecipe {
                 && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
                 && printable(path)
         };
+        let driver = self.driver.as_ref();
         let rules = [
             (
                 !self.name.is_empty() && printable(&self.name),
@@ -116,12 +194,12 @@ impl ImageRecipe {
             (
                 printable(line) && line.len() <= MAX_COMMANDLINE,
                 "commandline",
-                "must be at most 1900 printable characters",
+                "must be at most 1800 printable characters",
             ),
             (
-                !line.contains("platform="),
+                !line.contains("platform=") && !line.contains("driver="),
                 "commandline",
-                "must not name a platform: the build adds that word",
+                "must not name a platform or a driver's disk: the build adds those words",
             ),
             (
                 self.directories.iter().all(|path| inside(path)),
@@ -137,6 +215,35 @@ impl ImageRecipe {
                 self.binary.iter().any(|binary| binary.path == "init"),
                 "binary",
                 "must have one with path = \"init\": the kernel starts it",
+            ),
+            (
+                self.binary
+                    .iter()
+                    .all(|binary| binary.linkage == Linkage::Static),
+                "binary.linkage",
+                "must be static: the initrd has no C library",
+            ),
+            (
+                driver.is_none_or(|driver| {
+                    driver.modules.iter().all(|name| {
+                        !name.is_empty()
+                            && name
+                                .bytes()
+                                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+                    })
+                }),
+                "driver.modules",
+                "must be names of modules",
+            ),
+            (
+                driver.is_none_or(|driver| {
+                    let files = driver.file.iter().map(|file| &file.to);
+                    let binaries = driver.binary.iter().map(|binary| &binary.path);
+                    let edits = driver.source.edit.iter().map(|edit| &edit.file);
+                    files.chain(binaries).chain(edits).all(|path| inside(path))
+                }),
+                "driver",
+                "must have paths without `.`, `..` or a leading `/`",
             ),
         ];
         rules

@@ -34,6 +34,14 @@ impl Builder {
         }
     }
 
+    /// A tree without a salt, which the kernel takes, too.
+    pub fn unsalted() -> Self {
+        Self {
+            salted: Hasher::default(),
+            digests: Vec::new(),
+        }
+    }
+
     /// Takes the next block of data.
     pub fn block(&mut self, block: &[u8; BLOCK]) {
         let digest = self.digest(block);

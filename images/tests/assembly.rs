@@ -100,8 +100,73 @@ fn refuses_a_command_line_that_says_the_platform() {
         .build_with("ttyS0 --", "ttyS0 platform=x --")
         .unwrap_err();
     assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
+    let error = bench
+        .build_with("ttyS0 --", "ttyS0 driver=x --")
+        .unwrap_err();
+    assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
     let error = bench.build_with("ttyS0 --", "ttyS0").unwrap_err();
     assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
+}
+
+/// A driver's disk, as far as it can be refused before anything is compiled.
+const DRIVER: &str = r#"
+[driver]
+modules = ["gpu"]
+source = { input = "gpu-source", path = "usr/src/gpu", headers = [] }
+file = [{ input = "kernel", from = "boot/vmlinuz-*", to = "lib/file" }]
+"#;
+
+fn build_with_driver(from: &str, to: &str) -> Error {
+    assert!(DRIVER.contains(from), "the recipe has no {from}");
+    let bench = Workbench::new();
+    let recipe = format!("{RECIPE}{}", DRIVER.replace(from, to));
+    bench.write("recipes/image.toml", recipe.as_bytes());
+    bench.build().unwrap_err()
+}
+
+#[test]
+fn refuses_a_driver_whose_source_is_not_pinned() {
+    let error = build_with_driver("gpu", "gpu");
+    assert!(matches!(error, Error::NotLocked { input, .. } if input == "gpu-source"));
+}
+
+#[test]
+fn refuses_unknown_key_of_a_driver() {
+    let error = build_with_driver("modules", "module");
+    assert!(matches!(error, Error::Malformed { .. }));
+}
+
+#[test]
+fn refuses_paths_that_leave_the_drivers_disk() {
+    for path in ["/lib/file", "../lib", "lib//file", ""] {
+        let error = build_with_driver("lib/file", path);
+        assert!(
+            matches!(error, Error::Value { key, .. } if key == "driver"),
+            "{path:?}"
+        );
+    }
+}
+
+#[test]
+fn refuses_a_module_whose_name_a_shell_could_misread() {
+    for name in ["", "a b", "../gpu", "gpu;"] {
+        let error = build_with_driver("[\"gpu\"]", &format!("[{name:?}]"));
+        assert!(
+            matches!(error, Error::Value { key, .. } if key == "driver.modules"),
+            "{name:?}"
+        );
+    }
+}
+
+#[test]
+fn refuses_a_program_in_the_initrd_that_wants_a_c_library() {
+    let error = Workbench::new()
+        .build_with(
+            "path = \"worker\"",
+            "path = \"worker\", linkage = \"dynamic\"",
+        )
+        .unwrap_err();
+    assert!(matches!(error, Error::Value { key, .. } if key == "binary.linkage"));
 }
 
 #[test]

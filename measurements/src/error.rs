@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum MeasureError {
     /// A file of the image cannot be read.
-    #[error("{}: {source}; an image folder has kernel, initrd, firmware.fd, firmware-tdx.fd, cmdline and cmdline-simulated: `chrysalis-image build` makes one", path.display())]
+    #[error("{}: {source}; an image folder has kernel, initrd, firmware.fd, firmware-tdx.fd, cmdline, cmdline-simulated and, for GPUs, driver.img: `chrysalis-image build` makes one", path.display())]
     File {
         /// Which.
         path: PathBuf,

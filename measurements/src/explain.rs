@@ -1,6 +1,9 @@
 //! Why two measurements differ: the first thing that does, named as a person would look for it.
 
-use crate::{CommandLine, EventDigest, Image, MeasureError, Sha384Digest, TdxEvent, footer::PAGE};
+use crate::{
+    CommandLine, EventDigest, Image, MeasureError, Sha384Digest, TdxEvent,
+    elf::section_that_differs, footer::PAGE,
+};
 use std::{fmt, path::Path};
 
 /// The length of an entry's header in a newc archive, and where its numbers stand.
@@ -38,6 +41,8 @@ pub enum Difference {
         expected: Option<String>,
         /// The entry found, if there is one.
         found: Option<String>,
+        /// The first section that differs, of a program.
+        section: Option<String>,
     },
     /// A byte of a file.
     Byte {
@@ -201,7 +206,14 @@ fn entry(left: &[u8], right: &[u8], offset: usize) -> Difference {
             }
             (Some(left), Some(right)) if left == right => {}
             (left, right) => {
+                let section = match (&left, &right) {
+                    (Some(left), Some(right)) if left.name == right.name => {
+                        section_that_differs(left.content, right.content)
+                    }
+                    _ => None,
+                };
                 return Difference::Entry {
+                    section,
                     expected: left.map(|entry| entry.name),
                     found: right.map(|entry| entry.name),
                 };
@@ -277,8 +289,17 @@ impl fmt::Display for Difference {
             Self::Entry {
                 expected: Some(left),
                 found: Some(right),
-            } if left == right => write!(f, "initrd: {left:?} differs"),
-            Self::Entry { expected, found } => {
+                section,
+            } if left == right => {
+                write!(f, "initrd: {left:?} differs")?;
+                match section {
+                    Some(name) => write!(f, ", first in section {name:?}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Entry {
+                expected, found, ..
+            } => {
                 f.write_str("initrd: ")?;
                 side(f, found)?;
                 f.write_str(" stands where expected is ")?;

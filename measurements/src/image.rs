@@ -32,11 +32,15 @@ impl Image {
             let path = folder.join(name);
             fs::File::open(&path).map_err(|source| MeasureError::File { path, source })?;
         }
-        Ok(Self {
+        let image = Self {
             hardware: command_line(folder.join("cmdline"))?,
             simulated: command_line(folder.join("cmdline-simulated"))?,
             folder,
-        })
+        };
+        if let Some(path) = image.driver() {
+            fs::File::open(&path).map_err(|source| MeasureError::File { path, source })?;
+        }
+        Ok(image)
     }
 
     /// The kernel, a bzImage.
@@ -57,6 +61,14 @@ impl Image {
     /// The firmware that TDX runs first. Images built before there was one have none.
     pub fn tdx_firmware(&self) -> PathBuf {
         self.folder.join("firmware-tdx.fd")
+    }
+
+    /// The disk of a GPU's driver, if the command line names its root. The line is measured, and the guest holds the disk
+    /// to it.
+    pub fn driver(&self) -> Option<PathBuf> {
+        let named = |word: &str| word.starts_with("driver=");
+        let has = self.hardware.split(' ').any(named);
+        has.then(|| self.folder.join("driver.img"))
     }
 
     /// The kernel command line, exactly as it must be handed to QEMU: that is what is measured.
@@ -139,6 +151,18 @@ mod tests {
         assert_eq!(fault_of(b"quiet\0evil"), "has a NUL or a newline in it");
         assert_eq!(fault_of(b"quiet\nevil"), "has a NUL or a newline in it");
         assert_eq!(fault_of(b"\xff"), "is not UTF-8");
+    }
+
+    #[test]
+    fn a_driver_named_on_the_command_line_must_be_there() {
+        let folder = folder_with(b"console=ttyS0 -- driver=1:00");
+        let error = Image::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("/driver.img: No such file"), "{error}");
+        fs::write(folder.path().join("driver.img"), "disk").unwrap();
+        let driver = Image::open(folder.path()).unwrap().driver();
+        assert_eq!(driver, Some(folder.path().join("driver.img")));
+        let without = folder_with(b"console=ttyS0 --");
+        assert_eq!(Image::open(without.path()).unwrap().driver(), None);
     }
 
     #[test]

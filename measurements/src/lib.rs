@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod cpu;
+mod elf;
 mod error;
 mod explain;
 mod firmware;

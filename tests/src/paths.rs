@@ -7,6 +7,11 @@ pub fn image() -> PathBuf {
     of("CHRYSALIS_IMAGE", "build/cpu")
 }
 
+/// The image folder for machines with GPUs, which not every machine builds.
+pub fn gpu_image() -> PathBuf {
+    of("CHRYSALIS_GPU_IMAGE", "build/h100")
+}
+
 /// The weights disk.
 pub fn weights() -> PathBuf {
     of("CHRYSALIS_WEIGHTS", "build/smollm2/weights.img")

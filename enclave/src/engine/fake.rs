@@ -8,8 +8,8 @@ use chrysalis_wire::{
     frame,
 };
 
-use super::{Question, Scheduler, process::Program, worker::Recipe};
-use crate::configuration::Measured;
+use super::{Question, Scheduler, worker::Recipe};
+use crate::{configuration::Measured, process::Program};
 
 /// Tokens of context that the fake engine has.
 pub(crate) const CONTEXT: u32 = 64;

@@ -14,11 +14,12 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    Event, Question,
+use super::{Event, Question};
+use crate::{
+    configuration::Measured,
+    failure::Failure,
     process::{Process, Program},
 };
-use crate::{configuration::Measured, failure::Failure};
 
 /// How long the engine may be silent: loading, or reading a long prompt on a slow machine.
 const ENGINE_PATIENCE: Duration = Duration::from_mins(10);

@@ -186,6 +186,7 @@ fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
 
 pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
     Booted::from_measured_words(words)?
+        .load_driver()?
         .accept_configuration()
         .await?
         .open_weights()

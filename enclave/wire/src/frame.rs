@@ -146,6 +146,8 @@ mod tests {
             let _ = decode::<crate::host::FromHost>(&bytes);
             let _ = decode::<crate::engine::ToEngine>(&bytes);
             let _ = decode::<crate::engine::FromEngine>(&bytes);
+            let _ = decode::<crate::gpu::ToGpus>(&bytes);
+            let _ = decode::<crate::gpu::FromGpus>(&bytes);
         }
 
         #[test]

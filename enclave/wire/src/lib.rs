@@ -1,6 +1,6 @@
 //! All that the two sides of a boundary share: the host and the enclave ([`host`], over vsock), the enclave and its
-//! engine worker ([`engine`], over a socket pair), and the configuration that the host brings and the hardware
-//! measures ([`configuration`]).
+//! workers, for the engine ([`engine`]) and for GPUs ([`gpu`]), each over a socket pair, and the configuration that the host
+//! brings and the hardware measures ([`configuration`]).
 //!
 //! Trusts nothing: every message is a length-prefixed CBOR frame ([`frame`]) whose length is bounded before a byte is
 //! allocated, and a frame that does not decode to exactly one message is an error.
@@ -10,4 +10,5 @@
 pub mod configuration;
 pub mod engine;
 pub mod frame;
+pub mod gpu;
 pub mod host;

@@ -165,6 +165,7 @@ impl VmPlan<'_> {
             initrd: self.image.initrd(),
             command_line: self.image.command_line(which).to_owned(),
             weights: self.weights.to_owned(),
+            driver: self.image.driver(),
             vcpus: self.vcpus,
             memory_mib: self.memory_mib,
             vsock,

@@ -1,5 +1,5 @@
-//! QEMU's command line, as data. The machine has a weights disk, a vsock, a console and the GPUs that it is given, and
-//! nothing else: no network.
+//! QEMU's command line, as data. The machine has a weights disk, the disk of a GPU's driver if its image has one, a vsock,
+//! a console and the GPUs that it is given, and nothing else: no network.
 
 use std::{
     ffi::OsString,
@@ -20,6 +20,8 @@ pub(super) struct Machine {
     pub(super) initrd: PathBuf,
     pub(super) command_line: String,
     pub(super) weights: PathBuf,
+    /// The disk of a GPU's driver, on images that have one.
+    pub(super) driver: Option<PathBuf>,
     pub(super) vcpus: u32,
     pub(super) memory_mib: u32,
     pub(super) vsock: VsockDevice,
@@ -87,18 +89,23 @@ impl Machine {
             "none",
         ]);
         let virtio = protection.virtio();
-        let disk = json!({
-            "driver": "raw",
-            "node-name": "weights",
-            "read-only": true,
-            "file": { "driver": "file", "filename": text(&self.weights)?, "read-only": true },
-        });
-        add(&[
-            "-blockdev",
-            &disk.to_string(),
-            "-device",
-            &format!("virtio-blk-pci,drive=weights{virtio}"),
-        ]);
+        // The guest knows them by this order: /dev/vda, /dev/vdb.
+        let weights = Some(("weights", &self.weights));
+        let driver = self.driver.as_ref().map(|driver| ("driver", driver));
+        for (name, file) in weights.into_iter().chain(driver) {
+            let disk = json!({
+                "driver": "raw",
+                "node-name": name,
+                "read-only": true,
+                "file": { "driver": "file", "filename": text(file)?, "read-only": true },
+            });
+            add(&[
+                "-blockdev",
+                &disk.to_string(),
+                "-device",
+                &format!("virtio-blk-pci,drive={name}{virtio}"),
+            ]);
+        }
         match &self.vsock {
             VsockDevice::Kernel { cid } => {
                 add(&[
@@ -163,6 +170,7 @@ mod tests {
             initrd: "/image/initrd".into(),
             command_line: "console=ttyS0 -- platform=simulated".to_owned(),
             weights: "/with \"quotes\", commas/weights.img".into(),
+            driver: None,
             vcpus: 2,
             memory_mib: 1024,
             vsock,
@@ -214,6 +222,23 @@ mod tests {
                 .iter()
                 .any(|word| word.starts_with("-net") || word.contains("virtio-net"))
         );
+    }
+
+    #[test]
+    fn a_driver_is_the_second_disk() {
+        let words = words(&Machine {
+            driver: Some("/image/driver.img".into()),
+            ..machine(Kind::Kvm, VsockDevice::Kernel { cid: 77 })
+        });
+        let devices = value(&words, "-device");
+        let disks = [
+            "virtio-blk-pci,drive=weights",
+            "virtio-blk-pci,drive=driver",
+        ];
+        assert_eq!(devices.get(..2), Some(&disks[..]));
+        let disk: serde_json::Value = serde_json::from_str(value(&words, "-blockdev")[1]).unwrap();
+        assert_eq!(disk["file"]["filename"], "/image/driver.img");
+        assert_eq!(disk["read-only"], true);
     }
 
     #[test]

@@ -12,9 +12,10 @@ use chrysalis_attestation::release::{
 use chrysalis_client::system_time;
 use chrysalis_image::{
     apt::Archives,
-    binaries::{Binaries, Workspace},
+    binaries::Binaries,
     fetch::{Fetcher, default_cache},
     image,
+    workspace::Workspace,
 };
 use chrysalis_measure::{Image, explain_images};
 
@@ -100,8 +101,7 @@ fn rebuild(arguments: &AuditArguments) -> anyhow::Result<PathBuf> {
         if let Some(folder) = &arguments.binaries {
             return Binaries::given(folder);
         }
-        let packages: Vec<&str> = wanted.iter().map(|it| it.package.as_str()).collect();
-        Workspace::around(recipe)?.build(&packages)
+        Workspace::around(recipe, &fetcher)?.build(wanted)
     })?;
     Ok(arguments.build.clone())
 }
@@ -122,7 +122,9 @@ fn first_difference(release: &Release, files: &[Subject], found: &Described) -> 
                 })
         };
         let (released, rebuilt) = (tell(&release.inputs), tell(&found.inputs));
-        if released != rebuilt {
+        // Programs that were handed in tell nothing of what compiled them; the files below tell whether they are the same.
+        let untold = found.toolchain.is_none() && rebuilt == none;
+        if released != rebuilt && !untold {
             let what = format!("input {}", input.name);
             return Some(differs(&what, &released, &rebuilt));
         }

@@ -1,0 +1,89 @@
+//! The GPU worker: NVIDIA's libraries in a room of their own. It speaks [`chrysalis_wire::gpu`] over the socket that it was
+//! given as its standard input; it has no network, no keys, no prompts, and no file but the libraries and the GPUs' devices.
+//!
+//! It believes the driver, since it can do no other; the enclave believes neither, and verifies what the GPUs sign. Exits 0
+//! when the enclave closes the socket, 1 when a message breaks the protocol.
+//!
+//! Started by hand, it asks the questions itself, in their order but for the one that changes anything, and prints the
+//! answers.
+
+mod driver;
+mod sandbox;
+mod self_test;
+mod state;
+
+use std::{
+    io::{self, Write},
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use chrysalis_wire::{
+    frame::{self, FrameError},
+    gpu::{FromGpus, ToGpus},
+};
+use rustix::fs::{FileType, fstat};
+
+use crate::driver::Driver;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "chrysalis-gpu-nvidia: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let mode = fstat(&input).context("standard input is closed")?.st_mode;
+    let asked_by_enclave = FileType::from_raw_mode(mode) == FileType::Socket;
+
+    let walls = sandbox::shut()?;
+    let mut driver = Driver::default();
+    if asked_by_enclave {
+        serve(&mut UnixStream::from(input), &mut driver)
+    } else {
+        writeln!(io::stdout(), "Landlock: {walls:?}")?;
+        tell(&mut driver)
+    }
+}
+
+fn serve(enclave: &mut UnixStream, driver: &mut Driver) -> anyhow::Result<()> {
+    loop {
+        let question = match frame::read(enclave) {
+            Ok(question) => question,
+            Err(FrameError::Closed) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        frame::write(enclave, &driver.answer(&question))?;
+    }
+}
+
+/// One line an answer, for people; ready is left as it is.
+fn tell(driver: &mut Driver) -> anyhow::Result<()> {
+    let nonce = [0x5a; 32];
+    let mut out = io::stdout().lock();
+    for question in [ToGpus::State, ToGpus::Evidence { nonce }, ToGpus::SelfTest] {
+        let answer = driver.answer(&question);
+        match &answer {
+            FromGpus::Missing(missing) => {
+                return Ok(writeln!(out, "{}", driver::missing(missing))?);
+            }
+            FromGpus::Evidence(answers) => {
+                for (place, answer) in answers.iter().enumerate() {
+                    let (report, chain) = (answer.report.len(), answer.chain.len());
+                    writeln!(
+                        out,
+                        "GPU {place}: a report of {report} bytes, certificates of {chain}"
+                    )?;
+                }
+            }
+            other => writeln!(out, "{other:?}")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! The walls of the room. Put up before a library is loaded: another user, of an administrator's rights only the one that
+//! setting GPUs ready takes, no new privileges, no core dumps, no debugger, a list of system calls, and of files the
+//! libraries and the GPUs' devices alone.
+//!
+//! NVIDIA's libraries are not ours to trace on every GPU, so a call that is not listed is refused and does not kill: they
+//! try much that they can do without. What a list must keep out is kept out either way: other processes, programs,
+//! mounts, modules, namespaces, the network.
+
+use anyhow::Context;
+use chrysalis_wire::gpu::WORKER;
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use rustix::{
+    fs::{Gid, Uid},
+    process::{DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit},
+    thread::{
+        CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities, set_thread_groups,
+        set_thread_res_gid, set_thread_res_uid,
+    },
+};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
+
+/// Calls that are needed, with any arguments.
+const ALLOWED: &[libc::c_long] = &[
+    // Memory
+    libc::SYS_brk,
+    libc::SYS_mmap,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    libc::SYS_mprotect,
+    libc::SYS_madvise,
+    libc::SYS_mincore,
+    libc::SYS_mlock,
+    libc::SYS_munlock,
+    libc::SYS_get_mempolicy,
+    libc::SYS_set_mempolicy,
+    libc::SYS_mbind,
+    libc::SYS_membarrier,
+    libc::SYS_memfd_create,
+    // Threads
+    libc::SYS_futex,
+    libc::SYS_set_robust_list,
+    libc::SYS_set_tid_address,
+    libc::SYS_rseq,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_get_priority_max,
+    libc::SYS_sched_get_priority_min,
+    libc::SYS_sched_yield,
+    libc::SYS_getcpu,
+    libc::SYS_gettid,
+    libc::SYS_getpid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    // Clocks, chance, what the machine has
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_gettimeofday,
+    libc::SYS_time,
+    libc::SYS_getrandom,
+    libc::SYS_sysinfo,
+    libc::SYS_uname,
+    libc::SYS_prlimit64,
+    libc::SYS_getrlimit,
+    // The socket, and what threads wait with
+    libc::SYS_recvfrom,
+    libc::SYS_sendto,
+    libc::SYS_poll,
+    libc::SYS_ppoll,
+    libc::SYS_select,
+    libc::SYS_pselect6,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_wait,
+    libc::SYS_epoll_pwait,
+    libc::SYS_eventfd2,
+    libc::SYS_pipe2,
+    // Files, as far as Landlock lets them be opened, and the devices
+    libc::SYS_open,
+    libc::SYS_openat,
+    libc::SYS_close,
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_pread64,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_pwrite64,
+    libc::SYS_lseek,
+    libc::SYS_ftruncate,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_statfs,
+    libc::SYS_fstatfs,
+    libc::SYS_access,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlink,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_getcwd,
+    libc::SYS_fcntl,
+    libc::SYS_dup,
+    libc::SYS_dup2,
+    libc::SYS_dup3,
+    libc::SYS_ioctl,
+    // Names of threads; rights, which only become fewer; the next walls
+    libc::SYS_prctl,
+    libc::SYS_capget,
+    libc::SYS_capset,
+    libc::SYS_seccomp,
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
+];
+
+/// Where libraries are: the first in the image, the others on a machine where somebody starts the worker by hand.
+const LIBRARIES: &[&str] = &[
+    "/nvidia",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+];
+
+/// Where the kernel says what there is.
+const READABLE: &[&str] = &["/proc", "/sys", "/dev/null", "/dev/zero", "/dev/urandom"];
+
+/// Where CUDA writes the names of its threads, and gives up if it may not.
+const THREADS: &str = "/proc/self/task";
+
+/// Puts up all walls, and says how far the kernel's Landlock goes. Before any thread is made: threads inherit them.
+pub(crate) fn shut() -> anyhow::Result<RulesetStatus> {
+    become_worker().context("the user could not be changed")?;
+    let no_core = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, no_core).context("core dumps cannot be switched off")?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("debuggers cannot be kept out")?;
+    filter_calls()?;
+    close_files().context("Landlock")
+}
+
+/// Gives up what is left of an administrator's rights.
+pub(crate) fn give_up_rights() -> anyhow::Result<()> {
+    keep(CapabilitySet::empty()).context("a right could not be given up")
+}
+
+/// Where an administrator starts it, as the enclave does.
+fn become_worker() -> rustix::io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let (user, group) = (Uid::from_raw(WORKER), Gid::from_raw(WORKER));
+    set_keep_capabilities(true)?;
+    set_thread_groups(&[])?;
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)?;
+    set_keep_capabilities(false)?;
+    // What the driver asks for before it sets GPUs ready.
+    keep(CapabilitySet::SYS_ADMIN)
+}
+
+fn keep(rights: CapabilitySet) -> rustix::io::Result<()> {
+    let sets = CapabilitySets {
+        effective: rights,
+        permitted: rights,
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, sets)
+}
+
+fn filter_calls() -> anyhow::Result<()> {
+    let mut allowed: Vec<_> = ALLOWED.iter().map(|call| (*call, vec![])).collect();
+    allowed.extend([
+        (libc::SYS_clone, vec![having(0, libc::CLONE_THREAD)?]),
+        (libc::SYS_tgkill, vec![equal(2, libc::SIGABRT)?]),
+    ]);
+    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    // Its flags lie in memory, where no filter sees them; the C library falls back to `clone`.
+    let absent = vec![(libc::SYS_clone3, vec![])];
+    allowed.push((libc::SYS_clone3, vec![]));
+    apply(allowed, SeccompAction::Allow, refused)?;
+    apply(
+        absent,
+        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
+        SeccompAction::Allow,
+    )
+}
+
+/// Leaves the libraries to read, the devices to use, and no TCP. A kernel that has no Landlock, or an older one, forbids
+/// what it can.
+fn close_files() -> anyhow::Result<RulesetStatus> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(ABI::V6))?
+        .handle_access(AccessNet::from_all(ABI::V6))?
+        .scope(Scope::from_all(ABI::V6))?
+        .create()?;
+    let devices = std::fs::read_dir("/dev")?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.to_string_lossy().starts_with("/dev/nvidia"));
+    let named = |paths: &[&'static str], access: BitFlags<AccessFs>| {
+        let rule = move |path: &&'static str| ((*path).into(), access);
+        paths.iter().map(rule).collect::<Vec<_>>()
+    };
+    let mut places = named(LIBRARIES, read | AccessFs::Execute);
+    places.extend(named(READABLE, read));
+    let name = AccessFs::WriteFile | AccessFs::Truncate;
+    places.push((THREADS.into(), read | name));
+    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+    places.extend(devices.map(|path| (path, device | AccessFs::ReadDir)));
+    for (path, access) in places {
+        // What is not there needs no leave.
+        let Ok(opened) = PathFd::new(&path) else {
+            continue;
+        };
+        let access = if path.is_dir() {
+            access
+        } else {
+            access & !AccessFs::ReadDir
+        };
+        rules = rules.add_rule(PathBeneath::new(opened, access))?;
+    }
+    Ok(rules.restrict_self()?.ruleset)
+}
+
+type Rules = Vec<(libc::c_long, Vec<SeccompRule>)>;
+
+fn apply(rules: Rules, on_match: SeccompAction, otherwise: SeccompAction) -> anyhow::Result<()> {
+    let filter = SeccompFilter::new(
+        rules.into_iter().collect(),
+        otherwise,
+        on_match,
+        TargetArch::x86_64,
+    )?;
+    let program: BpfProgram = filter.try_into()?;
+    seccompiler::apply_filter(&program)
+        .context("the kernel has no seccomp filters; the worker does not run without")
+}
+
+fn equal(argument: u8, value: libc::c_int) -> anyhow::Result<SeccompRule> {
+    rule(argument, SeccompCmpOp::Eq, value)
+}
+
+fn having(argument: u8, flag: libc::c_int) -> anyhow::Result<SeccompRule> {
+    rule(
+        argument,
+        SeccompCmpOp::MaskedEq(flag.unsigned_abs().into()),
+        flag,
+    )
+}
+
+fn rule(argument: u8, operator: SeccompCmpOp, value: libc::c_int) -> anyhow::Result<SeccompRule> {
+    let value = value.unsigned_abs().into();
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
+    Ok(SeccompRule::new(vec![condition])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        fs,
+        io::{self, ErrorKind},
+        net::{TcpListener, TcpStream},
+        process::Command,
+        thread,
+    };
+
+    use rustix::mount::{MountFlags, mount};
+
+    fn refused<T>(attempt: io::Result<T>) -> bool {
+        attempt.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    }
+
+    /// Filters, rights and rules are a thread's own, so this one is walled in and the test is not.
+    #[test]
+    fn neither_network_nor_programs_nor_other_files_are_in_reach() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = address.local_addr().unwrap();
+        let inside = thread::spawn(move || {
+            let landlock = shut().unwrap();
+            assert!(refused(TcpStream::connect(address)));
+            assert!(refused(TcpListener::bind("127.0.0.1:0")));
+            assert!(refused(Command::new("/bin/true").status()));
+            // With the right that it has, only the filter stands before this.
+            let place = folder.path();
+            let mounted = mount("none", place, "tmpfs", MountFlags::empty(), None);
+            assert!(refused(mounted.map_err(Into::into)));
+            assert!(fs::read("/proc/self/maps").is_ok());
+            assert!(fs::write("/proc/thread-self/comm", "named").is_ok());
+            if landlock != RulesetStatus::NotEnforced {
+                assert!(refused(fs::read("/etc/passwd")));
+                assert!(refused(fs::write(file, "more")));
+                assert!(refused(fs::read_dir("/dev")));
+            }
+        });
+        inside.join().unwrap();
+    }
+}

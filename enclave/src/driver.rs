@@ -1,0 +1,245 @@
+//! Between the first step and the second, on images for GPUs: the driver. It comes as a disk of the host's, read through
+//! dm-verity; its root stands on the measured command line, so every module, library and firmware on it is measured, too.
+//! NVIDIA's modules bear no signature that this kernel knows. They are loaded here, first of all; then the kernel is locked,
+//! and takes no more code from anybody. Until that is done, no byte of the host's is read but the disk's.
+
+use std::{fs, io, os::unix::fs::FileTypeExt, path::Path, sync::Arc, thread, time::Instant};
+
+use rustix::{
+    fs::{CWD, FileType, Mode, makedev, mknodat},
+    io::Errno,
+    mount::{MountFlags, mount},
+};
+
+use crate::{
+    boot::{Booted, DEVICE_PATIENCE, Ground},
+    console::since_boot_ms,
+    device_mapper::{self, VerityTable},
+    failure::Failure,
+    machine::{self, Machine},
+};
+
+/// The host's second disk, after the weights.
+const DISK: &str = "/dev/vdb";
+/// What comes out of it through dm-verity.
+const VERIFIED: &str = "/dev/driver";
+/// Where its file system stands.
+const PLACE: &str = "/nvidia";
+/// Its modules, loaded in the order of their names.
+const MODULES: &str = "/nvidia/modules";
+/// One folder for each GPU that the driver holds.
+const GPUS: &str = "/proc/driver/nvidia/gpus";
+/// `NV_MAJOR_DEVICE_NUMBER` of the driver's nv-chardev-numbers.h, and its control device's minor number.
+const NVIDIA: (u32, u32) = (195, 255);
+/// Where the kernel is locked: `none [integrity] confidentiality`, the state in brackets.
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+/// Whether every module must bear a signature that the kernel knows. It can be turned on, and not off.
+const SIGNATURES: &str = "/sys/module/module/parameters/sig_enforce";
+
+/// The driver's disk, by the measured words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Disk {
+    /// Blocks of its file system; the hash tree follows.
+    blocks: u64,
+    /// Hexadecimal root of the tree.
+    root: String,
+}
+
+impl Disk {
+    /// `BLOCKS:ROOT`
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (blocks, root) = text.split_once(':')?;
+        let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let right = root.len() == 64 && root.bytes().all(digits);
+        let blocks = blocks.parse().ok().filter(|blocks| *blocks > 0)?;
+        right.then(|| Self {
+            blocks,
+            root: root.to_owned(),
+        })
+    }
+}
+
+/// An enclave whose kernel has all the code that it will ever have.
+pub(crate) struct Locked {
+    pub(crate) ground: Arc<Ground>,
+    /// As [`Booted::untold`], with the driver's.
+    pub(crate) untold: Vec<(&'static str, u64)>,
+}
+
+impl Booted {
+    /// Loads the driver, if the image has one, and locks the kernel.
+    pub(crate) fn load_driver(self) -> Result<Locked, Failure> {
+        let Self { ground, mut untold } = self;
+        match (&ground.words.driver, ground.machine) {
+            // The kernel of such an image was locked by its command line.
+            (None, _) => {}
+            (Some(_), Machine::Shared) => {
+                return Err(failed("load it into a machine of others")(
+                    io::ErrorKind::Unsupported.into(),
+                ));
+            }
+            (Some(disk), Machine::Own) => {
+                open(disk)?;
+                load_modules()?;
+                make_nodes()?;
+                lock_kernel()?;
+                untold.push(("driver loaded, kernel locked", since_boot_ms()));
+            }
+        }
+        Ok(Locked { ground, untold })
+    }
+}
+
+fn failed(step: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |why| Failure::Driver { step, why }
+}
+
+fn open(disk: &Disk) -> Result<(), Failure> {
+    let deadline = Instant::now() + DEVICE_PATIENCE;
+    while !fs::metadata(DISK).is_ok_and(|found| found.file_type().is_block_device()) {
+        if Instant::now() >= deadline {
+            return Err(failed("find its disk, /dev/vdb")(
+                io::ErrorKind::NotFound.into(),
+            ));
+        }
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let table = VerityTable {
+        device: DISK,
+        data_blocks: disk.blocks,
+        root: &disk.root,
+        salt: "-",
+    };
+    let number = device_mapper::create_verity("driver", &table)
+        .map_err(|(step, why)| Failure::Verity { step, why })?;
+    device_mapper::make_node(Path::new(VERIFIED), number).map_err(failed("make its node"))?;
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    mount(VERIFIED, PLACE, "squashfs", flags, None)
+        .map_err(|error| failed("mount its disk, which may not be this image's")(error.into()))
+}
+
+fn load_modules() -> Result<(), Failure> {
+    for file in machine::list(Path::new(MODULES)).map_err(failed("read its modules"))? {
+        match machine::load_module(&file) {
+            Ok(()) => {}
+            Err(Errno::NODEV) => return Err(Failure::NoGpu),
+            Err(error) => return Err(failed("load its modules")(error.into())),
+        }
+    }
+    Ok(())
+}
+
+/// The nodes that a desktop's udev would make: the driver's own, one for each GPU, and those of unified memory.
+fn make_nodes() -> Result<(), Failure> {
+    let (major, control) = NVIDIA;
+    let mut gpus = fs::read_dir(GPUS).map_err(failed("list its GPUs"))?.count();
+    node("/dev/nvidiactl", major, control)?;
+    // Minor numbers count up from 0, in the order in which the GPUs were found.
+    while let Some(minor) = gpus.checked_sub(1) {
+        let number = u32::try_from(minor).unwrap_or(u32::MAX);
+        node(&format!("/dev/nvidia{minor}"), major, number)?;
+        gpus = minor;
+    }
+    let devices = fs::read_to_string("/proc/devices").map_err(failed("read /proc/devices"))?;
+    let memory = major_of("nvidia-uvm", &devices).ok_or_else(|| {
+        failed("find nvidia-uvm among the devices")(io::ErrorKind::NotFound.into())
+    })?;
+    node("/dev/nvidia-uvm", memory, 0)?;
+    node("/dev/nvidia-uvm-tools", memory, 1)
+}
+
+/// The number before a name in /proc/devices.
+fn major_of(name: &str, devices: &str) -> Option<u32> {
+    let mut lines = devices
+        .lines()
+        .filter_map(|line| line.trim().split_once(' '));
+    let (number, _) = lines.find(|(_, found)| *found == name)?;
+    number.parse().ok()
+}
+
+fn node(path: &str, major: u32, minor: u32) -> Result<(), Failure> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(
+        CWD,
+        path,
+        FileType::CharacterDevice,
+        mode,
+        makedev(major, minor),
+    )
+    .map_err(|error| failed("make its device nodes")(error.into()))
+}
+
+/// From here on no unsigned module is loaded and nothing else changes the running kernel, whoever asks. Read back, since an
+/// enclave that only believes so must not go on.
+fn lock_kernel() -> Result<(), Failure> {
+    let plain = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV;
+    match mount(
+        "securityfs",
+        "/sys/kernel/security",
+        "securityfs",
+        plain,
+        None,
+    ) {
+        Ok(()) | Err(Errno::BUSY) => {}
+        Err(error) => return Err(failed("mount securityfs")(error.into())),
+    }
+    fs::write(LOCKDOWN, "integrity").map_err(failed("lock the kernel"))?;
+    fs::write(SIGNATURES, "1").map_err(failed("turn on module signatures"))?;
+    let read = |path| fs::read_to_string(path).map_err(failed("see whether the kernel is locked"));
+    if is_locked(&read(LOCKDOWN)?, &read(SIGNATURES)?) {
+        return Ok(());
+    }
+    Err(failed("lock the kernel")(
+        io::ErrorKind::PermissionDenied.into(),
+    ))
+}
+
+fn is_locked(lockdown: &str, signatures: &str) -> bool {
+    let strict = ["[integrity]", "[confidentiality]"];
+    strict.iter().any(|state| lockdown.contains(state)) && signatures.trim() == "Y"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "ff2967cbbf2f5655bb02a1370a288da80b02cc35c0ae7b0d300a5adfa4d34ee0";
+
+    #[test]
+    fn reads_a_disk() {
+        let disk = Disk::parse(&format!("31460:{ROOT}")).unwrap();
+        assert_eq!((disk.blocks, disk.root.as_str()), (31460, ROOT));
+    }
+
+    #[test]
+    fn refuses_a_disk_that_is_not_whole() {
+        for text in [
+            "",
+            ROOT,
+            &format!(":{ROOT}"),
+            &format!("0:{ROOT}"),
+            &format!("-1:{ROOT}"),
+            "1:ff",
+            &format!("1:{}", ROOT.to_uppercase()),
+            &format!("1:{ROOT} "),
+        ] {
+            assert_eq!(Disk::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_the_number_of_a_device() {
+        let devices = "Character devices:\n  1 mem\n195 nvidia\n506 nvidia-uvm\n\nBlock devices:\n254 virtblk\n";
+        assert_eq!(major_of("nvidia-uvm", devices), Some(506));
+        assert_eq!(major_of("mem", devices), Some(1));
+        assert_eq!(major_of("nvidia-modeset", devices), None);
+    }
+
+    #[test]
+    fn believes_in_a_locked_kernel_only_when_the_kernel_says_so() {
+        assert!(is_locked("none [integrity] confidentiality\n", "Y\n"));
+        assert!(is_locked("none integrity [confidentiality]\n", "Y\n"));
+        assert!(!is_locked("[none] integrity confidentiality\n", "Y\n"));
+        assert!(!is_locked("none [integrity] confidentiality\n", "N\n"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The process that a worker runs in: no environment but what it is given, no file but its socket, and never longer than its
+//! use.
+
+use std::{
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream as StdUnixStream, process::CommandExt},
+    },
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::net::UnixStream;
+
+use crate::machine;
+
+/// The user and group without any right.
+const NOBODY: u32 = 65534;
+
+/// How long a process that was killed may take to end, and to give its memory back.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// What to start.
+#[derive(Debug)]
+pub(crate) enum Program {
+    /// An executable.
+    File(Executable),
+    /// A function that plays the worker, on a thread.
+    #[cfg(test)]
+    Fake(fn(StdUnixStream)),
+}
+
+/// A file to run, and how.
+#[derive(Debug)]
+pub(crate) struct Executable {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Its arguments.
+    pub(crate) arguments: &'static [&'static str],
+    /// Its whole environment.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+    /// Whether as a user without rights. One that is not gives them up by itself.
+    pub(crate) unprivileged: bool,
+}
+
+impl Program {
+    /// Starts it with its end of a new socket pair as standard input; the other end is ours.
+    pub(crate) fn start(&self) -> io::Result<(Option<Process>, UnixStream)> {
+        let (ours, theirs) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let process = match self {
+            Self::File(file) => Some(file.start(theirs)?),
+            #[cfg(test)]
+            Self::Fake(play) => {
+                let play = *play;
+                thread::spawn(move || play(theirs));
+                None
+            }
+        };
+        Ok((process, UnixStream::from_std(ours)?))
+    }
+}
+
+impl Executable {
+    fn start(&self, socket: StdUnixStream) -> io::Result<Process> {
+        let mut command = Command::new(&self.path);
+        command
+            .args(self.arguments)
+            .env_clear()
+            .envs(self.environment.iter().copied())
+            .current_dir("/")
+            .process_group(0)
+            .stdin(OwnedFd::from(socket))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if self.unprivileged {
+            // With it go the supplementary groups.
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Ok(Process(command.spawn()?))
+    }
+}
+
+/// A child that does not outlive its use, nor do its children.
+pub(crate) struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let deadline = Instant::now() + END_PATIENCE;
+        loop {
+            match self.0.try_wait() {
+                Ok(Some(status)) => tracing::info!(%status, "worker process over"),
+                Err(error) => tracing::warn!(%error, "worker process lost"),
+                Ok(None) if Instant::now() < deadline => {
+                    thread::sleep(PAUSE);
+                    continue;
+                }
+                // Inside a driver that does not return, a signal waits; the enclave's own end must not.
+                Ok(None) => tracing::warn!("worker process does not end"),
+            }
+            break;
+        }
+        machine::reap_orphans();
+    }
+}

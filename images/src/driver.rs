@@ -1,0 +1,211 @@
+//! The disk of a GPU's driver: kernel modules, firmware and the user space that goes with them, on a read-only file system
+//! with its dm-verity tree behind it. The tree's root stands on the command line, so the launch digest counts every byte
+//! of the disk, and the host that brings it can change none.
+
+use std::path::Path;
+
+use crate::{
+    Error,
+    binaries::Binaries,
+    chamber::Chamber,
+    cpio::Archive,
+    fetch::Fetcher,
+    kernel_build,
+    lock::{Input, Kind, Lock},
+    manifest::{File, Origin},
+    modules,
+    package::Deb,
+    progress,
+    recipe::DriverRecipe,
+    squashfs,
+    toolchain::Toolchain,
+    verity::{self, BLOCK},
+};
+
+/// The disk, in an image folder.
+pub const DISK: &str = "driver.img";
+
+/// A disk that was made.
+pub struct Driver {
+    /// Its bytes: the file system in whole blocks, then the tree.
+    pub bytes: Vec<u8>,
+    /// What the command line says of it: ` driver=BLOCKS:ROOT`.
+    pub word: String,
+    /// The files on it.
+    pub contents: Vec<File>,
+    /// The pins of the inputs that it took, tools among them.
+    pub inputs: Vec<Input>,
+}
+
+impl Driver {
+    /// The disk as the manifest names it.
+    pub fn describe(self) -> File {
+        File {
+            contents: self.contents,
+            ..File::of(DISK, &self.bytes, Origin::Contents)
+        }
+    }
+}
+
+/// Where things come from.
+pub struct Sources<'image> {
+    /// The lock beside the recipe.
+    pub lock: &'image Lock,
+    /// Its path, for messages.
+    pub lock_path: &'image Path,
+    /// The toolchain's recipe.
+    pub toolchain: &'image Path,
+    /// Brings the inputs.
+    pub fetcher: &'image Fetcher,
+    /// The release of the image's kernel, such as `6.12.107+deb13-cloud-amd64`.
+    pub kernel: &'image str,
+}
+
+/// A disk whose inputs are there, and nothing is compiled yet.
+pub struct Draft<'image> {
+    recipe: &'image DriverRecipe,
+    sources: &'image Sources<'image>,
+    toolchain: Toolchain,
+    source: Deb,
+    contents: Contents,
+    inputs: Vec<Input>,
+}
+
+impl<'image> Draft<'image> {
+    /// Fetches and reads every input: a missing one is told before minutes of compiling.
+    pub fn gather(
+        recipe: &'image DriverRecipe,
+        sources: &'image Sources<'image>,
+    ) -> Result<Self, Error> {
+        let pin = |name: &str| sources.lock.input(name, Kind::Deb, sources.lock_path);
+        let source = pin(&recipe.source.input)?;
+        let headers = recipe.source.headers.iter().map(|name| pin(name).cloned());
+        let headers = headers.collect::<Result<Vec<_>, _>>()?;
+        let toolchain = Toolchain::prepare_with(sources.toolchain, &headers, sources.fetcher)?;
+        let mut inputs = toolchain.pins().to_vec();
+        inputs.push(source.clone());
+        let mut contents = Contents::default();
+        for file in &recipe.file {
+            let input = pin(&file.input).or_else(|_| toolchain.pin(&file.input))?;
+            let deb = read(input, sources.fetcher)?;
+            let (path, bytes) = deb.only(&file.from)?;
+            let origin = Origin::Input {
+                name: input.name.clone(),
+                path: path.into(),
+            };
+            // Of all these, only the loader is started; a library need only be readable.
+            let mode = if file.to.starts_with("lib64/") {
+                0o755
+            } else {
+                0o644
+            };
+            contents.add(&file.to, mode, bytes.to_vec(), origin)?;
+            inputs.push(input.clone());
+        }
+        Ok(Self {
+            recipe,
+            sources,
+            source: read(source, sources.fetcher)?,
+            toolchain,
+            contents,
+            inputs,
+        })
+    }
+
+    /// Compiles the modules, and makes the disk with these programs on it.
+    pub fn build(mut self, binaries: &Binaries) -> Result<Driver, Error> {
+        let recipe = self.recipe;
+        for binary in &recipe.binary {
+            let (bytes, origin) = binaries.read(&binary.package)?;
+            self.contents.add(&binary.path, 0o755, bytes, origin)?;
+        }
+        let chamber = Chamber::of(&self.toolchain)?;
+        let scratch = &self.sources.fetcher.cache;
+        let built = kernel_build::build(recipe, &self.source, chamber, scratch)?;
+        for (number, (name, bytes)) in recipe.modules.iter().zip(built).enumerate() {
+            check_kernel(name, &bytes, self.sources.kernel)?;
+            let origin = Origin::Module {
+                name: recipe.source.input.clone(),
+                path: recipe.source.path.clone(),
+            };
+            let path = format!("modules/{number:02}-{name}.ko");
+            self.contents.add(&path, 0o644, bytes, origin)?;
+        }
+        let (bytes, word) = verified(squashfs::encode(&self.contents.archive)?);
+        Ok(Driver {
+            bytes,
+            word,
+            contents: self.contents.files,
+            inputs: self.inputs,
+        })
+    }
+}
+
+fn read(input: &Input, fetcher: &Fetcher) -> Result<Deb, Error> {
+    let path = fetcher.fetch(input)?;
+    let what = format!("unpacking {} {}", input.package, input.version);
+    progress::during(&what, String::new, || Deb::read(&input.name, &path))
+}
+
+#[derive(Default)]
+struct Contents {
+    archive: Archive,
+    files: Vec<File>,
+}
+
+impl Contents {
+    fn add(&mut self, path: &str, mode: u32, bytes: Vec<u8>, origin: Origin) -> Result<(), Error> {
+        let mut file = File::of(path, &bytes, origin);
+        file.mode = Some(format!("{mode:04o}"));
+        self.files.push(file);
+        self.archive.file(path, mode, bytes)
+    }
+}
+
+/// `vermagic` starts with the release; a kernel of another one refuses the module, and only once it runs.
+fn check_kernel(module: &str, bytes: &[u8], kernel: &str) -> Result<(), Error> {
+    let magic = modules::info(bytes, "vermagic=").unwrap_or_default();
+    let built = magic.split(' ').next().unwrap_or_default();
+    if built == kernel {
+        return Ok(());
+    }
+    Err(Error::WrongKernel {
+        module: module.into(),
+        built: built.into(),
+        kernel: kernel.into(),
+    })
+}
+
+/// Pads a file system to whole blocks and puts its tree behind it; the word that binds both.
+fn verified(mut disk: Vec<u8>) -> (Vec<u8>, String) {
+    disk.resize(disk.len().next_multiple_of(BLOCK), 0);
+    let mut builder = verity::Builder::unsalted();
+    let (blocks, _) = disk.as_chunks::<BLOCK>();
+    for block in blocks {
+        builder.block(block);
+    }
+    let count = blocks.len();
+    let tree = builder.finish();
+    disk.extend_from_slice(&tree.bytes);
+    (disk, format!(" driver={count}:{}", tree.root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_counts_the_blocks_before_the_tree() {
+        let (disk, word) = verified(vec![7; BLOCK + 1]);
+        assert_eq!(disk.len(), 3 * BLOCK);
+        assert!(word.starts_with(" driver=2:"), "{word}");
+        let (_, other) = verified(vec![8; BLOCK + 1]);
+        assert_ne!(word, other);
+    }
+
+    #[test]
+    fn refuses_a_module_for_another_kernel() {
+        let error = check_kernel("nvidia", b"no module", "6.12").unwrap_err();
+        assert!(matches!(error, Error::WrongKernel { module, .. } if module == "nvidia"));
+    }
+}
