@@ -12,9 +12,9 @@ use std::{
     process::Command,
 };
 
-use chrysalis_attestation::{digest::sha256, nvidia::spdm::Request};
+use chrysalis_attestation::nvidia::spdm::Request;
 use chrysalis_simulate::{
-    Amd, Intel, Launch,
+    Amd, Intel, Launch, azure,
     intel::{TdProfile, collateral_json},
 };
 use chrysalis_tests::{
@@ -30,7 +30,7 @@ const MIB: usize = 1024 * 1024;
 const MANY: usize = 16;
 
 /// Where a file can be named; `{}` is the hostile one, the others are as they should be.
-const PLACES: [&str; 22] = [
+const PLACES: [&str; 24] = [
     "verify snp --report {} --cert vcek.der",
     "verify snp --report report.bin --cert {}",
     "verify snp --report report.bin --cert vcek.der --crl {}",
@@ -42,6 +42,8 @@ const PLACES: [&str; 22] = [
     "verify tdx --quote quote.tdx --collateral {}",
     "verify tdx --quote quote.tdx --collateral collateral.json --event-log {}",
     "verify tdx --quote quote.tdx --collateral collateral.json --policy {}",
+    "verify tdx --quote quote.tdx --collateral collateral.json --hcl-report {}",
+    "verify tdx --quote quote.tdx --collateral collateral.json --hcl-report wrapped.tdx --tpm-quote {}",
     "verify nvidia --nonce NONCE --report {} --chain vcek.pem",
     "verify nvidia --nonce NONCE --report {}",
     "verify nvidia --nonce NONCE --report gpu.bin --chain {}",
@@ -75,7 +77,12 @@ impl Scene {
         scene.put("quote.bin", b"\xFFTCG\x80\x18 and no more");
         let intel = Intel::from_seed(&[7; 32], NOW);
         let collateral = collateral_json(&intel.collateral(NOW)).to_string();
-        scene.put("quote.tdx", &intel.quote(&TdProfile::default()));
+        let td = TdProfile {
+            report_data: azure::report_data(&[]),
+            ..TdProfile::default()
+        };
+        scene.put("quote.tdx", &intel.quote(&td));
+        scene.put("wrapped.tdx", &azure::wrap(&azure::tdreport(&td), &[]));
         scene.put("collateral.json", collateral.as_bytes());
         scene.put("vcek.der", vcek);
         scene.put("vcek.pem", pem(vcek).as_bytes());
@@ -153,13 +160,8 @@ impl Scene {
 
 /// A report as Azure wraps it, without runtime data.
 fn wrapped(amd: &Amd, launch: &Launch) -> Vec<u8> {
-    let mut report_data = [0; 64];
-    report_data[..32].copy_from_slice(&sha256(&[]));
-    let mut bytes = b"HCLA\x02\0\0\0".to_vec();
-    bytes.resize(32, 0);
-    bytes.extend(amd.sign_report(launch, report_data));
-    bytes.extend([20, 1, 2, 1, 0].map(u32::to_le_bytes).concat());
-    bytes
+    let report = amd.sign_report(launch, azure::report_data(&[]));
+    azure::wrap(&report, &[])
 }
 
 fn pem(der: &[u8]) -> String {

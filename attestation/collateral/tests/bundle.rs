@@ -5,7 +5,7 @@
 mod common;
 
 use chrysalis_attestation::{
-    Collateral, Rejection, Time, Unverified,
+    Bound, Collateral, Rejection, Time, Unverified,
     binding::{Anchor, Session},
     bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
     claims::{Claims, PROFILE},
@@ -95,7 +95,7 @@ impl Case {
         Unverified::new(self.bundle.clone())
             .authenticate(&self.stage.anchors, collateral, self.stage.world.now.get())
             .and_then(|authentic| authentic.bind(&SESSION, SPKI))
-            .and_then(|bound| bound.without_policy())
+            .and_then(Bound::without_policy)
             .map(|genuine| genuine.peer().gpus().len())
             .map_err(|refusal| refusal.rejection)
     }

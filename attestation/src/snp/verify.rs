@@ -245,6 +245,11 @@ impl Findings {
         self.with_validity(validity)
     }
 
+    /// Whether the chain of certificates held, with the revocation list if there was one.
+    pub(crate) fn chain_holds(&self) -> bool {
+        self.validity.is_some()
+    }
+
     /// As if the chain had held for no time at all: to explain what else is wrong, never to accept.
     pub(crate) fn hypothetical(self) -> Option<Genuine> {
         let none = Validity {

@@ -228,8 +228,9 @@ pub(crate) struct TdxArguments {
     /// The quote: bytes or hex text; `-` for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) quote: PathBuf,
-    /// What Intel says about the platform: TCB info, QE identity and revocation lists with their chains, one JSON object
-    #[arg(long, value_name = "FILE")]
+    /// What Intel says about the platform: TCB info, QE identity and revocation lists with their chains, in one JSON object
+    /// or in a store of `chrysalis fetch`
+    #[arg(long, value_name = "FILE|DIR")]
     pub(crate) collateral: PathBuf,
     /// Azure's HCL report, around the TDREPORT that the quote was made of
     #[arg(long, value_name = "FILE")]

@@ -5,8 +5,9 @@ use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
-    Collateral,
+    Collateral, Rejection,
     nvidia::{self, GpuEvidence},
+    tdx,
 };
 use chrysalis_client::Bring;
 use chrysalis_collateral::{Store, StoreError};
@@ -67,6 +68,25 @@ pub(crate) fn add_for_gpus(
             Ok(())
         }
         tolerated => unless_unreadable(tolerated),
+    }
+}
+
+/// What a store has for a TD's quote. All of it must be there: without any part of it nothing can be said of the platform.
+pub(crate) fn for_quote(
+    folder: &Path,
+    quote: &[u8],
+) -> anyhow::Result<Result<tdx::Collateral, Rejection>> {
+    match open(folder)?.for_quote(quote) {
+        Ok(found) => Ok(Ok(found)),
+        Err(StoreError::Evidence { rejection }) => Ok(Err(*rejection)),
+        Err(lacking @ StoreError::Lacks(_)) => {
+            eprintln!(
+                "collateral: {}",
+                printable(&format!("{:#}", told(&lacking)))
+            );
+            Ok(Err(Rejection::TdxCollateralMissing))
+        }
+        Err(error) => Err(told(&error)),
     }
 }
 

@@ -8,6 +8,7 @@ mod files;
 mod guide;
 mod nvidia;
 mod simulated;
+mod simulated_gpu;
 mod snp;
 mod tdx;
 

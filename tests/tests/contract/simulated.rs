@@ -11,10 +11,10 @@ use chrysalis_simulate::{
     Intel,
     intel::{TdProfile, collateral_json},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{codes, no_verdict, verdict};
+use super::{codes, no_verdict, verdict, verify};
 
 /// 2026-03-01 00:00 UTC
 const NOW: Time = Time(1_772_323_200);
@@ -59,6 +59,49 @@ impl Scene {
         }
         let collateral = collateral_json(&self.intel.issue(&statements));
         self.write("collateral.json", collateral.to_string());
+    }
+
+    /// The same in `store`, as `chrysalis fetch` keeps it.
+    fn store(&self, without: &str) {
+        let intel = self.intel.collateral(NOW);
+        let answer = |name: &str, chain: &str, body: &str, signature: [u8; 64]| {
+            let (chain, signature) = (Value::from(chain), hex::encode(signature));
+            format!("{{\"issuerChain\":{chain},\"{name}\":{body},\"signature\":\"{signature}\"}}\n")
+        };
+        let tcb = answer(
+            "tcbInfo",
+            &intel.tcb_info_issuer_chain,
+            &intel.tcb_info,
+            intel.tcb_info_signature,
+        );
+        let identity = answer(
+            "enclaveIdentity",
+            &intel.qe_identity_issuer_chain,
+            &intel.qe_identity,
+            intel.qe_identity_signature,
+        );
+        let body: Value = serde_json::from_str(&intel.tcb_info).expect("JSON");
+        let fmspc = body["fmspc"].as_str().expect("an FMSPC").to_lowercase();
+        let mut objects = serde_json::Map::new();
+        for (path, file) in [
+            (format!("intel/{fmspc}/tcb.json"), tcb.into_bytes()),
+            ("intel/qe-identity.json".to_owned(), identity.into_bytes()),
+            ("intel/pck-platform-crl.der".to_owned(), intel.pck_crl),
+            ("intel/root-crl.der".to_owned(), intel.root_ca_crl),
+        ] {
+            let place = self.folder.path().join("store").join(&path);
+            fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
+            fs::write(place, &file).expect("a file");
+            let entry = json!({
+                "what": "a test", "source": "a test", "fetched_at": NOW, "made_at": NOW, "valid_until": NOW,
+                "sha256": hex::encode(sha256(&[&file])),
+            });
+            if !path.ends_with(without) {
+                objects.insert(path, entry);
+            }
+        }
+        let index = json!({"version": 1, "objects": objects});
+        self.write("store/store.json", index.to_string());
     }
 
     /// A policy for the TD of nothing but zeros, with these lines in `[tdx]`.
@@ -187,4 +230,48 @@ fn a_quote_nobody_asked_for_and_registers_nobody_explains_are_refused() {
         "{policy} --without freshness --event-log log --explain-only"
     ));
     assert_eq!(codes(&found), ["td_refused", "event_log_mismatch"]);
+}
+
+#[test]
+fn a_td_is_verified_from_a_store_of_fetch_as_from_one_file() {
+    let scene = Scene::new();
+    let quote = format!(
+        "tdx --quote quote.bin {AT} --policy policy.toml --without event-log --without freshness"
+    );
+    let ask = |collateral: &str| {
+        let arguments = format!("{quote} --collateral {collateral}");
+        verdict(scene.folder.path(), &arguments).1
+    };
+    scene.store("no file");
+    let found = ask("store");
+    assert_eq!(found["verdict"], "trusted", "{found}");
+    assert_eq!(found, ask("collateral.json"));
+
+    for (without, lacks) in [
+        ("tcb.json", "TCB info"),
+        ("qe-identity.json", "QE identity"),
+        ("root-crl.der", "root"),
+        ("pck-platform-crl.der", "platform CA"),
+    ] {
+        scene.store(without);
+        assert_eq!(ask("store")["code"], "tdx_collateral_missing", "{without}");
+        let told = verify(scene.folder.path(), &format!("{quote} --collateral store"));
+        let talk = String::from_utf8(told.stderr).expect("text");
+        assert!(
+            talk.contains("the store lacks ") && talk.contains(lacks),
+            "{talk}"
+        );
+    }
+    scene.store("no file");
+    scene.write("store/intel/root-crl.der", "another file");
+    let arguments = format!("{quote} --collateral store");
+    no_verdict(
+        scene.folder.path(),
+        &arguments,
+        "is not the file that was kept",
+    );
+    scene.write("store/store.json", "[");
+    no_verdict(scene.folder.path(), &arguments, "is damaged");
+    let folder = format!("{quote} --collateral .");
+    no_verdict(scene.folder.path(), &folder, "has no store.json");
 }

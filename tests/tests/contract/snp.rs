@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{JUNE_2025, SEPTEMBER_2026, expected, no_verdict, snp, vectors, verdict};
+use super::{JUNE_2025, SEPTEMBER_2026, codes, expected, no_verdict, snp, vectors, verdict};
 
 #[test]
 fn real_reports_of_three_lines_are_genuine() {
@@ -108,6 +108,44 @@ fn a_report_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
         .map(|failure| failure["code"].clone())
         .collect();
     assert_eq!(codes, ["revocation_unchecked", "debug_allowed"]);
+}
+
+#[test]
+fn a_list_that_came_along_is_not_called_missing_when_the_chain_fails() {
+    let Some(folder) = vectors() else { return };
+    let told = |more: &str| {
+        let arguments = snp("genoa-v3-ms", &format!("{more} --explain-only"));
+        let (_, found) = verdict(&folder, &arguments);
+        let codes = codes(&found).into_iter().map(str::to_owned);
+        (codes.collect::<Vec<_>>(), found["checks"].clone())
+    };
+    let list = "--crl snp/crls/genoa_2026-08.crl.der";
+    for (more, code) in [
+        (
+            format!("{list} --at 2012-01-01T00:00:00Z"),
+            "certificate_not_yet_valid",
+        ),
+        (
+            format!("{list} --at 2012-01-01T00:00:00Z --without crl"),
+            "certificate_not_yet_valid",
+        ),
+        (
+            format!("--crl snp/crls/genoa_2024-10.crl.der --at {SEPTEMBER_2026}"),
+            "crl_expired",
+        ),
+    ] {
+        let (codes, checks) = told(&more);
+        assert_eq!(codes, [code], "{more}");
+        let mut checks = checks.as_array().expect("checks").iter();
+        let list = checks
+            .find(|check| check["step"] == "policy-2")
+            .expect("listed");
+        assert_eq!(list["outcome"], "not_checked");
+        let why = list["detail"].as_str().expect("why");
+        assert!(why.contains("snp-4"), "{why}");
+    }
+    let (codes, _) = told("--at 2012-01-01T00:00:00Z");
+    assert_eq!(codes, ["certificate_not_yet_valid", "revocation_unchecked"]);
 }
 
 #[test]

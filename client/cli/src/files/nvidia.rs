@@ -11,7 +11,7 @@ use chrysalis_attestation::{
         policy::{Proof, Revocation, Wanted},
         verify,
     },
-    policy::Policy,
+    policy::{Policy, PolicyError},
 };
 use chrysalis_client::system_time;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ use crate::{
 pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let has_policy = options.policy.is_some();
-    let policy = policy(arguments)?;
+    let (policy, roots) = wanted(arguments)?;
     let mut collateral = Collateral {
         rims: read_all(&arguments.rims, "a RIM", &[Kind::Xml])?,
         ocsp: read_all(&arguments.answers, "an OCSP answer", &[Kind::OtherDer])?
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
             }
             let question = Question {
                 nonce: &arguments.nonce,
-                roots: &Roots::nvidia(),
+                roots: &roots,
                 collateral: &collateral,
                 policy: &policy,
                 now: options.at.unwrap_or_else(system_time),
@@ -58,20 +58,23 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     finding.tell(&options.telling, options.explain_only)
 }
 
-/// The policy of the file, or that every genuine GPU will do; with the reasons that the command line adds.
-fn policy(arguments: &NvidiaArguments) -> anyhow::Result<GpuPolicy> {
-    let mut policy = match &arguments.options.policy {
-        Some(path) => Policy::parse_gpu(&read_policy(path)?)
+/// The policy of the file and the roots it names, or that every genuine GPU will do; with the reasons that the command line adds.
+fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(GpuPolicy, Roots)> {
+    let (mut policy, roots) = match &arguments.options.policy {
+        Some(path) => read(&read_policy(path)?)
             .map_err(|error| anyhow!("{error}"))
             .with_context(|| format!("the policy {} cannot be used", path.display()))?,
         // Whoever names a file of answers accepts answers that were brought along.
-        None => GpuPolicy {
-            proof: Proof {
-                revocation: Revocation::Stapled,
-                ..Proof::complete()
+        None => (
+            GpuPolicy {
+                proof: Proof {
+                    revocation: Revocation::Stapled,
+                    ..Proof::complete()
+                },
+                wanted: Wanted::any(NO_POLICY),
             },
-            wanted: Wanted::any(NO_POLICY),
-        },
+            Roots::nvidia(),
+        ),
     };
     let proof = &mut policy.proof;
     let why = |name: &str| format!("--without {name}");
@@ -82,7 +85,16 @@ fn policy(arguments: &NvidiaArguments) -> anyhow::Result<GpuPolicy> {
             GpuInput::Fwid => proof.fwid_unchecked = Some(why("fwid")),
         }
     }
-    Ok(policy)
+    Ok((policy, roots))
+}
+
+/// A simulated NVIDIA has a root for devices and one for manifests; a policy does not say which is which.
+fn read(text: &str) -> Result<(GpuPolicy, Roots), PolicyError> {
+    let simulated = Policy::parse_simulation(text)?;
+    let roots = simulated.into_iter().fold(Roots::nvidia(), |roots, root| {
+        roots.and_simulated(root, root)
+    });
+    Ok((Policy::parse_gpu(text)?, roots))
 }
 
 fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidence>, Rejection>> {

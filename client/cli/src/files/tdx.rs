@@ -1,8 +1,10 @@
 //! `verify tdx`: a TD's quote, and what Intel says about its platform.
 
+use std::path::Path;
+
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
-    Patience,
+    Patience, Rejection,
     azure::vtpm::Told,
     policy::{Expect, Policy, PolicyError},
     release::Rebuilders,
@@ -24,6 +26,7 @@ use super::{
 use crate::{
     Outcome,
     arguments::{TdxArguments, TdxInput},
+    collateral::for_quote,
 };
 
 const WITHOUT_EVENT_LOG: &str = "--without event-log";
@@ -46,12 +49,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         &[Kind::TdxQuote, Kind::SgxQuote],
     )?;
     let quote = unhex(&quote).unwrap_or(quote);
-    let collateral = read_as(
-        &arguments.collateral,
-        MAX_EVIDENCE,
-        "TDX collateral",
-        &[Kind::TdxCollateral, Kind::OtherJson],
-    )?;
+    let collateral = collateral(&arguments.collateral, &quote)?;
     let event_log = match &arguments.event_log {
         Some(path) => Some(read_as(
             path,
@@ -66,7 +64,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     if vtpm.is_some() && hcl_report.is_none() {
         bail!("nothing names the vTPM's key: its quote goes with --hcl-report");
     }
-    let finding = match Collateral::parse(&collateral) {
+    let finding = match collateral {
         Ok(collateral) => {
             let question = Question {
                 roots: &roots,
@@ -108,6 +106,20 @@ fn read_hcl_report(arguments: &TdxArguments) -> anyhow::Result<Option<Vec<u8>>> 
     let wanted = "an Azure HCL report of a TDX guest";
     let file = read_as(path, MAX_EVIDENCE, wanted, &[Kind::HclTdx, Kind::Hcl])?;
     Ok(Some(unhex(&file).unwrap_or(file)))
+}
+
+/// What Intel says: one JSON object, or what a store of `chrysalis fetch` has for this quote.
+fn collateral(path: &Path, quote: &[u8]) -> anyhow::Result<Result<Collateral, Rejection>> {
+    if path.is_dir() {
+        return for_quote(path, quote);
+    }
+    let json = read_as(
+        path,
+        MAX_EVIDENCE,
+        "TDX collateral",
+        &[Kind::TdxCollateral, Kind::OtherJson],
+    )?;
+    Ok(Collateral::parse(&json))
 }
 
 /// What a quote is held against.

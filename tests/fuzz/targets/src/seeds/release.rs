@@ -6,8 +6,8 @@ use chrysalis_attestation::{
     Time,
     digest::{Hex, sha256},
     release::{
-        Checkpoint, Envelope, Growth, Inclusion, Input, Measured, Measurements, Rebuild, Release,
-        SnpMeasurement, Subject, TdxMeasurement, Toolchain, leaf_hash,
+        Checkpoint, Envelope, Growth, Inclusion, Input, MachineEvent, Measured, Measurements,
+        Rebuild, Release, SnpMeasurement, Subject, TdxMeasurement, Toolchain, leaf_hash,
     },
 };
 use data_encoding::BASE64;
@@ -62,17 +62,20 @@ fn measurements() -> Measurements {
             mrtd: Hex([6; 48]),
             rtmr1: Hex([7; 48]),
             rtmr2: Hex([8; 48]),
-            varies: vec!["memory map".to_owned()],
+            rtmr0: vec![MachineEvent {
+                name: "memory map".to_owned(),
+                digest: None,
+            }],
         }],
     }
 }
 
-fn toolchain() -> Option<Toolchain> {
-    Some(Toolchain {
+fn toolchain() -> Toolchain {
+    Toolchain {
         rustc: "1.95.0".to_owned(),
         c_compiler: "gcc".to_owned(),
         c_library: Hex([9; 32]),
-    })
+    }
 }
 
 fn files() -> Vec<Subject> {
@@ -94,7 +97,7 @@ fn release() -> Vec<u8> {
             version: "6.12".to_owned(),
             sha256: Hex([3; 32]),
         }],
-        toolchain: toolchain(),
+        toolchain: Some(toolchain()),
         measurements: measurements(),
         minimum_tcb: BTreeMap::new(),
     };
@@ -105,7 +108,7 @@ fn rebuild() -> Vec<u8> {
     let rebuild = Rebuild {
         release: "v1.2.3".to_owned(),
         rebuilt: NOW,
-        toolchain: toolchain(),
+        toolchain: Some(toolchain()),
         measurements: measurements(),
     };
     seal(rebuild.envelope(files()))
