@@ -180,6 +180,11 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     let vector = Vector::rejected(KIND, "bundle_too_large", shows, NOW);
     let large = alone(vector, Vec::new());
     vectors.push(large.zeros("bundle", MAX_BUNDLE as u64 + 1));
+    let shows = "nobody says which conversation the bundle is about";
+    let bare = Vector::rejected(KIND, "conversation_missing", shows, NOW)
+        .file("bundle", "bundle.cbor", Scene::honest(&AMD).bundle())
+        .file("policy", "policy.toml", snp::wishes().text());
+    vectors.push(bare);
     vectors.extend(certificates());
     let shows = "the certificate carries no evidence";
     let vector = Vector::rejected(KIND, "evidence_missing", shows, NOW);
