@@ -26,7 +26,6 @@ fn sections(program: &[u8]) -> Option<Vec<(String, &[u8], u64)>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
