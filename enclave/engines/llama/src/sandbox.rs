@@ -59,7 +59,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_close,
     libc::SYS_read,
     libc::SYS_lseek,
-    libc::SYS_newfstatat,
+    libc::SYS_fstat,
     libc::SYS_fadvise64,
     // The next walls
     libc::SYS_prctl,
