@@ -8,7 +8,7 @@
 )]
 
 use chrysalis_attestation::{
-    Refusal, Rejection, Time, Trusted,
+    Collateral, Refusal, Rejection, Time, Trusted, Unverified, Waivers,
     binding::{Anchor, Session},
     bundle::{CpuReport, Evidence, MAX_BUNDLE},
     claims::Claims,
@@ -469,6 +469,12 @@ lies! {
         let nonce = Anchor::new(session, spki, &scene.claims).gpu_nonce();
         scene.gpus = vec![NVIDIA.gpu(0).evidence(&nonce)];
         scene.verdict()
+    };
+    rejects_a_bundle_about_no_conversation: "conversation_missing", |scene| {
+        let authentic = Unverified::new(Evidence::decode(&scene.bundle())?)
+            .authenticate(&scene.policy.roots(), &Collateral::default(), scene.now)?;
+        let waivers = Waivers::default();
+        Err(authentic.without_conversation(&waivers).err().unwrap())
     };
     rejects_boot_evidence_without_a_reason_in_the_policy: "freshness_unchecked", |mut scene| {
         scene.attested.0 = Session::Boot;

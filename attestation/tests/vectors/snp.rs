@@ -346,7 +346,6 @@ fn explaining_a_report_tells_everything_that_is_wrong_with_it() {
         "report_signature",
         "chip_mismatch",
         "pin_unknown",
-        "revocation_unchecked",
     ];
     assert_eq!(codes(Patience::All), all);
 }
