@@ -13,6 +13,7 @@ use std::{
     process::{Command, Output},
 };
 
+use data_encoding::BASE64;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -328,5 +329,39 @@ fn securesystemslib_takes_our_envelopes_and_we_take_its() {
             "release verify theirs.json --key stranger.pub",
             "envelope_key_unknown",
         );
+    }
+}
+
+/// What this repository released: signed by its key, by our word and by an independent one.
+#[test]
+fn what_was_released_verifies_by_both() {
+    let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../measurements/releases");
+    let key = releases.join("release.pub");
+    let folders = fs::read_dir(&releases).unwrap();
+    let manifests: Vec<_> = folders
+        .map(|entry| entry.unwrap().path().join("manifest.json"))
+        .filter(|manifest| manifest.exists())
+        .collect();
+    assert!(!manifests.is_empty());
+    for manifest in manifests {
+        let envelope: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+        let payload = BASE64.decode(envelope["payload"].as_str().unwrap().as_bytes());
+        let statement: Value = serde_json::from_slice(&payload.unwrap()).unwrap();
+        let (manifest, key) = (manifest.display(), key.display());
+        // Each on its own day, and by somebody who has seen no other.
+        let issued = statement["predicate"]["issued"].as_str().unwrap();
+        let said = Scene::new().yes(&format!(
+            "release verify {manifest} --key {key} --at {issued}"
+        ));
+        let name = statement["predicate"]["release"].as_str().unwrap();
+        assert!(said.starts_with(&format!("release {name} ")), "{said}");
+        if let Some(python) = env::var_os("CHRYSALIS_PYTHON") {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/dsse.py");
+            let mut theirs = Command::new(&python);
+            theirs
+                .arg(script)
+                .args(["verify", &manifest.to_string(), &key.to_string()]);
+            assert!(theirs.output().unwrap().status.success(), "{manifest}");
+        }
     }
 }
