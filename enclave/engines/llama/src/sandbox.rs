@@ -7,16 +7,10 @@
 
 use std::path::Path;
 
-use anyhow::Context;
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, Scope,
+use chrysalis_sandbox::{
+    SeccompAction, answer, any, equal, everything_closed, filter, having, leave_no_traces,
 };
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
-};
+use landlock::{AccessFs, PathBeneath, PathFd, RulesetCreatedAttr};
 
 /// Calls that are needed, with any arguments.
 const ALLOWED: &[libc::c_long] = &[
@@ -81,14 +75,8 @@ const FILES: &[libc::c_long] = &[
 
 /// Puts up the walls that need no argument. Before any thread is made: threads inherit them.
 pub(crate) fn shut() -> anyhow::Result<()> {
-    let no_core = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    setrlimit(Resource::Core, no_core).context("core dumps cannot be switched off")?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("debuggers cannot be kept out")?;
-
-    let mut allowed: Vec<_> = ALLOWED.iter().map(|call| (*call, vec![])).collect();
+    leave_no_traces()?;
+    let mut allowed = any(ALLOWED);
     allowed.extend([
         (libc::SYS_clone, vec![having(0, libc::CLONE_THREAD)?]),
         (libc::SYS_fcntl, vec![equal(1, libc::F_DUPFD_CLOEXEC)?]),
@@ -96,32 +84,25 @@ pub(crate) fn shut() -> anyhow::Result<()> {
     ]);
     // Answered as by a kernel that lacks them. `clone3`: its flags lie in memory, where no filter sees them; the C
     // library falls back to `clone`. `write`: llama.cpp may print what it works on; the socket is written by `sendto`.
-    let absent = vec![
-        (libc::SYS_clone3, vec![]),
-        (libc::SYS_write, vec![]),
-        (libc::SYS_writev, vec![]),
-        (libc::SYS_getcwd, vec![]),
+    let mut absent = any(&[
+        libc::SYS_clone3,
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_getcwd,
+    ]);
+    absent.extend([
         (libc::SYS_mmap, vec![having(2, libc::PROT_EXEC)?]),
         (libc::SYS_mprotect, vec![having(2, libc::PROT_EXEC)?]),
-    ];
-    apply(allowed, SeccompAction::Allow, SeccompAction::KillProcess)?;
-    apply(
-        absent,
-        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
-        SeccompAction::Allow,
-    )
+    ]);
+    filter(allowed, SeccompAction::Allow, SeccompAction::KillProcess)?;
+    filter(absent, answer(libc::ENOSYS), SeccompAction::Allow)
 }
 
-/// Leaves one file that can be read and none that can be written, and no TCP. A kernel that has no Landlock, or an older
-/// one, forbids what it can: the enclave shows the worker no other files in any case.
+/// Leaves one file that can be read and none that can be written, and no TCP. Where the kernel has no Landlock: the enclave
+/// shows the worker no other files in any case.
 pub(crate) fn allow_to_read_only(weights: &str) -> anyhow::Result<()> {
     let file = PathFd::new(Path::new(weights))?;
-    Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(ABI::V6))?
-        .handle_access(AccessNet::from_all(ABI::V6))?
-        .scope(Scope::from_all(ABI::V6))?
-        .create()?
+    everything_closed()?
         .add_rule(PathBeneath::new(file, AccessFs::ReadFile))?
         .restrict_self()?;
     Ok(())
@@ -129,42 +110,5 @@ pub(crate) fn allow_to_read_only(weights: &str) -> anyhow::Result<()> {
 
 /// Opens no file any more. What is mapped stays mapped.
 pub(crate) fn forbid_files() -> anyhow::Result<()> {
-    let files = FILES.iter().map(|call| (*call, vec![])).collect();
-    apply(
-        files,
-        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
-        SeccompAction::Allow,
-    )
-}
-
-type Rules = Vec<(libc::c_long, Vec<SeccompRule>)>;
-
-fn apply(rules: Rules, on_match: SeccompAction, otherwise: SeccompAction) -> anyhow::Result<()> {
-    let filter = SeccompFilter::new(
-        rules.into_iter().collect(),
-        otherwise,
-        on_match,
-        TargetArch::x86_64,
-    )?;
-    let program: BpfProgram = filter.try_into()?;
-    seccompiler::apply_filter(&program)
-        .context("the kernel has no seccomp filters; the worker does not run without")
-}
-
-fn equal(argument: u8, value: libc::c_int) -> anyhow::Result<SeccompRule> {
-    rule(argument, SeccompCmpOp::Eq, value)
-}
-
-fn having(argument: u8, flag: libc::c_int) -> anyhow::Result<SeccompRule> {
-    rule(
-        argument,
-        SeccompCmpOp::MaskedEq(flag.unsigned_abs().into()),
-        flag,
-    )
-}
-
-fn rule(argument: u8, operator: SeccompCmpOp, value: libc::c_int) -> anyhow::Result<SeccompRule> {
-    let value = value.unsigned_abs().into();
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
-    Ok(SeccompRule::new(vec![condition])?)
+    filter(any(FILES), answer(libc::ENOSYS), SeccompAction::Allow)
 }

@@ -7,22 +7,18 @@
 //! mounts, modules, namespaces, the network.
 
 use anyhow::Context;
-use chrysalis_wire::gpu::WORKER;
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+use chrysalis_sandbox::{
+    SeccompAction, answer, any, equal, everything_closed, filter, having, leave_no_traces,
 };
+use chrysalis_wire::gpu::WORKER;
+use landlock::{AccessFs, BitFlags, PathBeneath, PathFd, RulesetCreatedAttr, RulesetStatus};
 use rustix::{
     fs::{Gid, Uid},
-    process::{DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit},
+    process::geteuid,
     thread::{
         CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities, set_thread_groups,
         set_thread_res_gid, set_thread_res_uid,
     },
-};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
 };
 
 /// Calls that are needed, with any arguments.
@@ -151,12 +147,7 @@ const THREADS: &str = "/proc/self/task";
 /// Puts up all walls, and says how far the kernel's Landlock goes. Before any thread is made: threads inherit them.
 pub(crate) fn shut() -> anyhow::Result<RulesetStatus> {
     become_worker().context("the user could not be changed")?;
-    let no_core = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    setrlimit(Resource::Core, no_core).context("core dumps cannot be switched off")?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("debuggers cannot be kept out")?;
+    leave_no_traces()?;
     filter_calls()?;
     close_files().context("Landlock")
 }
@@ -191,33 +182,22 @@ fn keep(rights: CapabilitySet) -> rustix::io::Result<()> {
 }
 
 fn filter_calls() -> anyhow::Result<()> {
-    let mut allowed: Vec<_> = ALLOWED.iter().map(|call| (*call, vec![])).collect();
+    let mut allowed = any(ALLOWED);
     allowed.extend([
         (libc::SYS_clone, vec![having(0, libc::CLONE_THREAD)?]),
         (libc::SYS_tgkill, vec![equal(2, libc::SIGABRT)?]),
     ]);
-    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     // Its flags lie in memory, where no filter sees them; the C library falls back to `clone`.
-    let absent = vec![(libc::SYS_clone3, vec![])];
-    allowed.push((libc::SYS_clone3, vec![]));
-    apply(allowed, SeccompAction::Allow, refused)?;
-    apply(
-        absent,
-        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
-        SeccompAction::Allow,
-    )
+    let absent = any(&[libc::SYS_clone3]);
+    allowed.extend(absent.clone());
+    filter(allowed, SeccompAction::Allow, answer(libc::EPERM))?;
+    filter(absent, answer(libc::ENOSYS), SeccompAction::Allow)
 }
 
-/// Leaves the libraries to read, the devices to use, and no TCP. A kernel that has no Landlock, or an older one, forbids
-/// what it can.
+/// Leaves the libraries to read, the devices to use, and no TCP.
 fn close_files() -> anyhow::Result<RulesetStatus> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let mut rules = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(ABI::V6))?
-        .handle_access(AccessNet::from_all(ABI::V6))?
-        .scope(Scope::from_all(ABI::V6))?
-        .create()?;
+    let mut rules = everything_closed()?;
     let devices = std::fs::read_dir("/dev")?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.to_string_lossy().starts_with("/dev/nvidia"));
@@ -244,38 +224,6 @@ fn close_files() -> anyhow::Result<RulesetStatus> {
         rules = rules.add_rule(PathBeneath::new(opened, access))?;
     }
     Ok(rules.restrict_self()?.ruleset)
-}
-
-type Rules = Vec<(libc::c_long, Vec<SeccompRule>)>;
-
-fn apply(rules: Rules, on_match: SeccompAction, otherwise: SeccompAction) -> anyhow::Result<()> {
-    let filter = SeccompFilter::new(
-        rules.into_iter().collect(),
-        otherwise,
-        on_match,
-        TargetArch::x86_64,
-    )?;
-    let program: BpfProgram = filter.try_into()?;
-    seccompiler::apply_filter(&program)
-        .context("the kernel has no seccomp filters; the worker does not run without")
-}
-
-fn equal(argument: u8, value: libc::c_int) -> anyhow::Result<SeccompRule> {
-    rule(argument, SeccompCmpOp::Eq, value)
-}
-
-fn having(argument: u8, flag: libc::c_int) -> anyhow::Result<SeccompRule> {
-    rule(
-        argument,
-        SeccompCmpOp::MaskedEq(flag.unsigned_abs().into()),
-        flag,
-    )
-}
-
-fn rule(argument: u8, operator: SeccompCmpOp, value: libc::c_int) -> anyhow::Result<SeccompRule> {
-    let value = value.unsigned_abs().into();
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
-    Ok(SeccompRule::new(vec![condition])?)
 }
 
 #[cfg(test)]
