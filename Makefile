@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run test bench bench-boot fuzz image image-h100 lock lint reproduce setup doctor
+.PHONY: help demo run test bench bench-boot fuzz image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -20,7 +20,9 @@ image: setup       ## build/cpu and build/smollm2
 image-h100: setup  ## build/h100: the image for NVIDIA's H100, its kernel modules compiled (fetches what is under NVIDIA's licence)
 	@scripts/image-h100
 reproduce: setup   ## build the image in another userland, too, and compare every byte (as root; FAST=1: the enclave alone)
-	@scripts/reproduce
+	@scripts/reproduce cpu
+reproduce-h100: setup  ## the same for the H100 image, its kernel modules compiled twice
+	@scripts/reproduce h100
 lock: setup        ## refresh the pins of images/lock.toml and images/toolchain.lock.toml
 	@cargo run -q -p chrysalis-image -- lock
 lint: setup        ## fmt, clippy, rustdoc, cargo-deny, the arrows, the enclave's dependency list
