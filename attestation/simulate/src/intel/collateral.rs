@@ -7,7 +7,6 @@ use crate::{
 };
 use chrysalis_attestation::{Time, tdx::Collateral};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -101,8 +100,8 @@ impl Statements {
 }
 
 pub(super) fn issue(intel: &Intel, statements: &Statements) -> Collateral {
-    let tcb_info = in_order(&statements.tcb_info).to_string();
-    let qe_identity = in_order(&statements.qe_identity).to_string();
+    let tcb_info = in_order(statements.tcb_info.clone()).to_string();
+    let qe_identity = in_order(statements.qe_identity.clone()).to_string();
     let sign = |text: &str| {
         let signature = intel.tcb_signer.sign_fixed(text.as_bytes());
         signature.try_into().unwrap_or([0; 64])
@@ -121,20 +120,13 @@ pub(super) fn issue(intel: &Intel, statements: &Statements) -> Collateral {
     }
 }
 
-/// The same with its keys in alphabetical order, whatever order this build of `serde_json` keeps: a seed signs the same bytes.
-fn in_order(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let sorted: BTreeMap<_, _> = map.iter().collect();
-            let pairs = sorted.into_iter();
-            Value::Object(pairs.map(|(key, it)| (key.clone(), in_order(it))).collect())
-        }
-        Value::Array(list) => Value::Array(list.iter().map(in_order).collect()),
-        other => other.clone(),
-    }
+/// With its keys in alphabetical order, whatever order this build of `serde_json` keeps: a seed signs the same bytes.
+fn in_order(mut value: Value) -> Value {
+    value.sort_all_objects();
+    value
 }
 
 /// Collateral as `collateral.json` has it, to be changed; [`Collateral::parse`] reads it.
 pub fn collateral_json(collateral: &Collateral) -> Value {
-    in_order(&serde_json::from_slice(&collateral.encode()).unwrap_or_default())
+    in_order(serde_json::from_slice(&collateral.encode()).unwrap_or_default())
 }
