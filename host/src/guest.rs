@@ -2,18 +2,18 @@
 //!
 //! All of it is the guest's own word: good for a progress line and a metric, never for a decision that matters.
 
-use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use chrysalis_wire::host::MAX_FAILURE;
 use tokio::sync::watch;
 
-use crate::text::{LineBreaks, printable};
+use crate::{
+    text::{LineBreaks, printable},
+    times::Stage,
+};
 
 /// The most stages that are kept and printed; a guest that passes more is not believed.
 const MAX_STAGES: usize = 32;
@@ -38,15 +38,6 @@ pub(crate) struct Failure {
     pub(crate) code: String,
     /// What happened and what to do.
     pub(crate) message: String,
-}
-
-/// A stage of the boot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stage {
-    /// Its name.
-    pub(crate) name: String,
-    /// Since the guest's kernel started.
-    pub(crate) at: Duration,
 }
 
 /// The guest, as its services see it.
@@ -75,10 +66,7 @@ impl Guest {
             return None;
         }
         let name = printable(name, MAX_NAME, LineBreaks::Replace);
-        let stage = Stage {
-            name,
-            at: Duration::from_millis(at_ms),
-        };
+        let stage = Stage::after(stages.last(), name, at_ms);
         stages.push(stage.clone());
         Some(stage)
     }

@@ -216,7 +216,7 @@ impl Metrics {
         );
         for stage in self.guest.stages() {
             let labels = format!(r#"{{stage="{}"}}"#, label(&stage.name));
-            page.sample("boot_stage_seconds", &labels, stage.at.as_secs_f64());
+            page.sample("boot_stage_seconds", &labels, stage.at());
         }
         page.family(
             "uptime_seconds",

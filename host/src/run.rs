@@ -303,7 +303,7 @@ struct Announced<'a> {
 
 impl Ready {
     fn announce(&self, guest: &Guest, file: Option<&Path>) -> anyhow::Result<()> {
-        let boot = Times::of(&guest.stages());
+        let boot = Times::of(guest.stages());
         eprintln!("{boot}");
         println!("platform: {}", self.platform);
         if let Some(digest) = &self.launch_digest {

@@ -200,7 +200,7 @@ impl Services {
     fn note(&self, status: Status) {
         let passed = |name: &str, at_ms| {
             if let Some(stage) = self.guest.passed(name, at_ms) {
-                eprintln!("{:>7.1} s  {}", stage.at.as_secs_f64(), stage.name);
+                eprintln!("{stage}");
             }
         };
         match status {

@@ -1,4 +1,4 @@
-//! How long a boot took, by stage: printed when the guest serves, and written for programs.
+//! How long a boot takes, by stage: a line as each is passed, and all of them for programs.
 //!
 //! The times are the guest's own, counted from its kernel's start: what came before, QEMU and the unpacking of the kernel,
 //! is not in them.
@@ -8,22 +8,11 @@ use std::{fmt, time::Duration};
 use chrysalis_wire::host::STAGES_OF_WEIGHTS;
 use serde::Serialize;
 
-use crate::guest::Stage;
-
-/// A boot, from the kernel's start to the last stage that was passed.
+/// A stage of the boot, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Times {
-    stages: Vec<Timed>,
-    /// All of it.
-    total_ms: u64,
-    /// All but the stages that take as long as the weights are large.
-    without_weights_ms: u64,
-}
-
-/// A stage, and what it cost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Timed {
-    name: String,
+pub(crate) struct Stage {
+    /// Its name, as the guest says it.
+    pub(crate) name: String,
     /// When it was passed.
     at_ms: u64,
     /// How long after the stage before.
@@ -32,25 +21,45 @@ struct Timed {
     weights: bool,
 }
 
+impl Stage {
+    /// What was passed after `before`.
+    pub(crate) fn after(before: Option<&Self>, name: String, at_ms: u64) -> Self {
+        Self {
+            at_ms,
+            took_ms: at_ms.saturating_sub(before.map_or(0, |stage| stage.at_ms)),
+            weights: STAGES_OF_WEIGHTS.contains(&&*name),
+            name,
+        }
+    }
+
+    /// When it was passed, in seconds.
+    pub(crate) fn at(&self) -> f64 {
+        seconds(self.at_ms)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let weights = if self.weights { " (weights)" } else { "" };
+        let (at, took) = (self.at(), seconds(self.took_ms));
+        write!(to, "{at:>8.3} s {took:>+8.3}  {}{weights}", self.name)
+    }
+}
+
+/// A boot, from the kernel's start to the last stage that was passed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Times {
+    stages: Vec<Stage>,
+    /// All of it.
+    total_ms: u64,
+    /// All but the stages that take as long as the weights are large.
+    without_weights_ms: u64,
+}
+
 impl Times {
     /// Of stages in the order in which they were passed.
-    pub(crate) fn of(stages: &[Stage]) -> Self {
-        let mut before = 0;
-        let stages: Vec<_> = stages
-            .iter()
-            .map(|stage| {
-                let at_ms = milliseconds(stage.at);
-                let timed = Timed {
-                    name: stage.name.clone(),
-                    at_ms,
-                    took_ms: at_ms.saturating_sub(before),
-                    weights: STAGES_OF_WEIGHTS.contains(&&*stage.name),
-                };
-                before = at_ms;
-                timed
-            })
-            .collect();
-        let took = |counted: fn(&Timed) -> bool| {
+    pub(crate) fn of(stages: Vec<Stage>) -> Self {
+        let took = |counted: fn(&Stage) -> bool| {
             let counted = stages.iter().filter(|stage| counted(stage));
             counted
                 .map(|stage| stage.took_ms)
@@ -64,64 +73,51 @@ impl Times {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl fmt::Display for Times {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |ms| Duration::from_millis(ms).as_secs_f64();
-        writeln!(to, "boot:     took  since the kernel's start")?;
-        for stage in &self.stages {
-            let weights = if stage.weights { " (weights)" } else { "" };
-            writeln!(
-                to,
-                "  {:>8.3} s {:>8.3} s  {}{weights}",
-                seconds(stage.took_ms),
-                seconds(stage.at_ms),
-                stage.name
-            )?;
-        }
-        write!(
-            to,
-            "  {:>8.3} s without the weights, {:.3} s in all",
-            seconds(self.without_weights_ms),
-            seconds(self.total_ms)
-        )
+        let without = seconds(self.without_weights_ms);
+        write!(to, "{without:>8.3} s of it without the weights")
     }
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    Duration::from_millis(milliseconds).as_secs_f64()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn stages(passed: &[(&str, u64)]) -> Vec<Stage> {
-        let stage = |(name, at): &(&str, u64)| Stage {
-            name: (*name).to_owned(),
-            at: Duration::from_millis(*at),
-        };
-        passed.iter().map(stage).collect()
+    fn times(passed: &[(&str, u64)]) -> Times {
+        let mut stages = Vec::new();
+        for (name, at) in passed {
+            let stage = Stage::after(stages.last(), (*name).to_owned(), *at);
+            stages.push(stage);
+        }
+        Times::of(stages)
     }
 
     #[test]
     fn tells_the_boots_own_time_from_that_of_the_weights() {
-        let times = Times::of(&stages(&[
+        let times = times(&[
             ("kernel started", 1500),
             ("weights opened", 1600),
             ("known answer given", 9000),
             ("serving", 9100),
-        ]));
+        ]);
         assert_eq!(times.total_ms, 9100);
         assert_eq!(times.without_weights_ms, 1600);
+        let lines: Vec<_> = times.stages.iter().map(Stage::to_string).collect();
         assert_eq!(
-            times.to_string(),
-            "boot:     took  since the kernel's start
-     1.500 s    1.500 s  kernel started
-     0.100 s    1.600 s  weights opened (weights)
-     7.400 s    9.000 s  known answer given (weights)
-     0.100 s    9.100 s  serving
-     1.600 s without the weights, 9.100 s in all"
+            lines,
+            [
+                "   1.500 s   +1.500  kernel started",
+                "   1.600 s   +0.100  weights opened (weights)",
+                "   9.000 s   +7.400  known answer given (weights)",
+                "   9.100 s   +0.100  serving",
+            ]
         );
+        assert_eq!(times.to_string(), "   1.600 s of it without the weights");
         let json = serde_json::to_value(&times).unwrap();
         assert_eq!(json["stages"][2]["took_ms"], 7400);
         assert_eq!(json["stages"][2]["weights"], true);
@@ -130,10 +126,14 @@ mod tests {
 
     #[test]
     fn a_guest_that_counts_backwards_gains_nothing() {
-        let times = Times::of(&stages(&[("a", 500), ("b", 100), ("c", 700)]));
-        assert_eq!(times.without_weights_ms, 1100);
-        assert_eq!(Times::of(&[]).total_ms, 0);
-        let endless = Times::of(&stages(&[("a", u64::MAX), ("b", 0), ("c", u64::MAX)]));
-        assert_eq!(endless.total_ms, u64::MAX);
+        assert_eq!(
+            times(&[("a", 500), ("b", 100), ("c", 700)]).without_weights_ms,
+            1100
+        );
+        assert_eq!(times(&[]).total_ms, 0);
+        assert_eq!(
+            times(&[("a", u64::MAX), ("b", 0), ("c", u64::MAX)]).total_ms,
+            u64::MAX
+        );
     }
 }
