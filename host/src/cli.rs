@@ -11,7 +11,13 @@ use crate::launch::{gpu::PciAddress, protection::QuoteService};
 
 /// Launches Chrysalis VMs and relays bytes to them; trusted with nothing.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "Example:\n  chrysalis-host run build/cpu --configuration build/smollm2/configuration.toml \
+                  --weights build/smollm2/weights.img"
+)]
 pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) command: Command,

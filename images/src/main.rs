@@ -30,7 +30,8 @@ use clap::{Args, Parser, Subcommand};
 #[command(
     name = "chrysalis-image",
     version,
-    about = "Recipe and lock in, the same image out, everywhere"
+    about = "Recipe and lock in, the same image out, everywhere",
+    after_help = "Example:\n  chrysalis-image build images/cpu.toml --out build/cpu"
 )]
 struct CommandLine {
     #[command(subcommand)]

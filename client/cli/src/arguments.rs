@@ -18,7 +18,12 @@ use crate::{
 
 /// Know what answers before a byte of prompt leaves.
 #[derive(Debug, Parser)]
-#[command(name = "chrysalis", version, arg_required_else_help = true)]
+#[command(
+    name = "chrysalis",
+    version,
+    arg_required_else_help = true,
+    after_help = "Example:\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml\n  chrysalis verify https://llm.example --policy policy.toml\n  chrysalis proxy https://llm.example --policy policy.toml --listen 127.0.0.1:8080"
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -39,15 +44,24 @@ pub(crate) enum Command {
     /// Compute what the hardware will say about an image you built
     Measure(MeasureArguments),
     /// Sign what an image is, or check what was signed
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis release verify manifest.json --key release.pub"
+    )]
     Release(ReleaseCommand),
     /// Rebuild a release and say whether it is the same, or where it differs
     Audit(AuditArguments),
     /// Keep or check a transparency log of releases
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis log verify log/ --key log.pub"
+    )]
     Log(LogCommand),
     /// Make policies
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml > policy.toml"
+    )]
     Policy(PolicyCommand),
 }
 
@@ -566,19 +580,16 @@ mod tests {
     fn every_verb_shows_an_example() {
         let mut open = vec![Arguments::command()];
         while let Some(command) = open.pop() {
-            let verbs: Vec<_> = command.get_subcommands().cloned().collect();
-            if verbs.is_empty() {
-                let help = command
-                    .get_after_help()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                assert!(
-                    help.contains("Example:\n  chrysalis "),
-                    "{}",
-                    command.get_name()
-                );
-            }
-            open.extend(verbs);
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Example:\n  chrysalis "),
+                "{}",
+                command.get_name()
+            );
+            open.extend(command.get_subcommands().cloned());
         }
     }
 
