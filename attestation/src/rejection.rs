@@ -326,7 +326,7 @@ rejections! {
     // NVIDIA GPUs
     /// The GPU answered another question.
     GpuNonceMismatch { found: Hex<32> } = "gpu_nonce_mismatch", "gpu-1",
-        "the GPU was asked with nonce {found}, not yours", hint: "the evidence is old or of another conversation: ask again, and do not trust this peer if it repeats";
+        "the evidence answers nonce {found}, not yours", hint: "the evidence is old or of another conversation: ask again, and do not trust this peer if it repeats";
     /// The GPU evidence is something else.
     GpuEvidenceKind { found: &'static str } = "gpu_evidence_kind", "gpu-2",
         "this is {found}, not the evidence of a GPU", hint: "give the report as bytes, as hex text, or as the JSON that NVIDIA's attestation SDK writes";
@@ -387,7 +387,7 @@ rejections! {
         "simulated GPU root {root} is not in the policy", hint: "this is no NVIDIA hardware; to test with it, name the root under [simulation] in the policy";
     /// The chain is of a device that is not a GPU whose evidence is known.
     GpuArchitectureUnknown { found: String } = "gpu_architecture_unknown", "gpu-3",
-        "{found} is no GPU of a known architecture", hint: "known are Hopper and Blackwell; a switch has evidence of its own";
+        "{found} is no GPU of a known architecture", hint: "known are GPUs of Hopper and Blackwell, and the switches of Hopper";
 
     /// There is no usable OCSP answer about a certificate, and nothing says that this is fine.
     OcspMissing { which: &'static str } = "ocsp_missing", "gpu-4",
@@ -492,7 +492,13 @@ rejections! {
         "the GPU's {field} {found} is not in the policy", hint: "compare it with what the provider publishes";
     /// A GPU's switches were not verified, and nothing says that this is fine.
     GpuSwitchesUnchecked = "gpu_switches_unchecked", "gpu-9",
-        "the GPU shares its memory over switches that were not verified", hint: "this verifier does not verify switches: the policy gives a reason, or wants single GPUs";
+        "the GPU shares its memory over switches of which there is no evidence", hint: "bring the switches' evidence along, or the policy gives a reason to go without, or wants single GPUs";
+    /// A switch says that it is another device than the one NVIDIA certified.
+    SwitchIdentityMismatch { found: Hex<8> } = "switch_identity_mismatch", "gpu-9",
+        "the switch calls itself {found}, its certificate does not", hint: "evidence was put together: do not trust this peer";
+    /// A switch's configuration is not locked.
+    SwitchUnlocked { found: u16 } = "switch_unlocked", "gpu-9",
+        "the switch's lock status is {found}, not 1", hint: "the provider sets the switches to protected-PCIe mode and resets them";
 
     /// There are more or fewer GPUs than the policy wants.
     GpuCountMismatch { found: usize, wanted: usize } = "gpu_count_mismatch", "gpu-10",
@@ -503,6 +509,12 @@ rejections! {
     /// The GPUs are in different modes.
     GpuModesDiffer = "gpu_modes_differ", "gpu-10",
         "the GPUs are not all in the same mode", hint: "the provider sets all GPUs of a machine to the same confidential mode";
+    /// A GPU beside switches has no name on the fabric.
+    FabricNameMissing { device: String } = "fabric_name_missing", "gpu-11",
+        "the certificates of GPU {device} give it no name on the fabric", hint: "this GPU cannot be told from others that switches name: use it alone";
+    /// GPUs and switches do not name each other and nobody else.
+    FabricMismatch { device: String, named: String, there: String } = "fabric_mismatch", "gpu-11",
+        "{device} names {named}; the evidence is of {there}", hint: "the guest has all GPUs and switches of the machine and asks all of them, or none in protected-PCIe mode";
 
     // Intel TDX
     /// The quote is larger than a verifier reads.

@@ -9,14 +9,14 @@ use chrysalis_attestation::{
     binding::{Anchor, Session},
     bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
     digest::{sha256, sha384},
-    nvidia::GpuEvidence,
+    nvidia::{GpuEvidence, ocsp::OcspAnswer, opaque::Mode},
     policy::{Expect, Policy},
     verdict::Refusal,
 };
 use chrysalis_simulate::{
     Amd, Intel, Launch, Nvidia,
     intel::{TdProfile, collateral_json},
-    nvidia::Gpu,
+    nvidia::{Gpu, Manifest},
 };
 
 use crate::scene::{CONFIGURATION, LAUNCH_DIGEST, NOW, claims};
@@ -52,6 +52,8 @@ pub struct Machine<'a> {
     cpu: Vendor,
     /// How many GPUs it has.
     pub gpus: u64,
+    /// How many switches between them.
+    pub switches: u64,
     /// The TD, but for its `REPORTDATA`.
     pub td: TdProfile,
     /// What each GPU is made to be before it answers.
@@ -90,6 +92,7 @@ impl<'a> Machine<'a> {
             amd,
             cpu,
             gpus: 1,
+            switches: 0,
             td,
             gpu: |_| (),
             before_signing: |_| (),
@@ -115,16 +118,38 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// With two GPUs that share their memory over two switches, which the policy wants.
+    #[must_use]
+    pub fn with_switches(mut self) -> Self {
+        (self.gpus, self.switches) = (2, 2);
+        let manifest = Manifest::switch().document();
+        self.endorsements.rims.push(NVIDIA.sign_manifest(&manifest));
+        let answers = NVIDIA.answers_about(&NVIDIA.fabric(2, 2), NOW, None);
+        let answers = answers.iter().map(|answer| OcspAnswer {
+            der: answer.encode(),
+            nonce: None,
+        });
+        self.endorsements.ocsp = answers.collect();
+        if let Some(policy) = &mut self.policy.gpu {
+            policy.wanted.count = Expect::AnyOf(vec![2]);
+            policy.wanted.modes = Expect::AnyOf(vec![Mode::ProtectedPcie]);
+        }
+        self
+    }
+
     /// What the enclave sends.
     pub fn evidence(&self) -> Evidence {
         let claims = claims().encode();
         let anchor = Anchor::new(&SESSION, SPKI, &claims);
-        let ask = |index| {
-            let mut gpu = NVIDIA.gpu(index);
-            (self.gpu)(&mut gpu);
-            gpu.evidence(&anchor.gpu_nonce())
+        let devices = match self.switches {
+            0 => (0..self.gpus).map(|index| NVIDIA.gpu(index)).collect(),
+            switches => NVIDIA.fabric(self.gpus, switches),
         };
-        let mut gpus: Vec<_> = (0..self.gpus).map(ask).collect();
+        let ask = |mut device| {
+            (self.gpu)(&mut device);
+            device.evidence(&anchor.gpu_nonce())
+        };
+        let mut gpus: Vec<_> = devices.into_iter().map(ask).collect();
         (self.before_signing)(&mut gpus);
         let report_data = anchor.report_data(&encode_gpus(&gpus));
         let cpu = match self.cpu {

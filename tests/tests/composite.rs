@@ -88,6 +88,37 @@ fn a_verdict_ends_with_the_first_thing_that_it_rests_on() {
     refused(later.verdict(), "ocsp_expired");
 }
 
+#[test]
+fn a_machine_with_switches_is_trusted_whole() {
+    let trusted = machine(OfAmd).with_switches().verdict();
+    let text = Verdict::of(&trusted).to_string();
+    for line in [
+        "\ngpu     NVIDIA Hopper, GH100 ×2  SIMULATED, not NVIDIA hardware, driver 550.90.07, 5 measurements match\n",
+        "\nswitch  NVIDIA NVSwitch, LS10 ×2 SIMULATED, not NVIDIA hardware, firmware 96.10.55.00.01, 3 measurements match\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let json = serde_json::to_value(Verdict::of(&trusted)).unwrap();
+    assert_eq!(json["claims"]["switches"].as_array().unwrap().len(), 2);
+    assert_eq!(trusted.unwrap().switches().len(), 2);
+}
+
+#[test]
+fn rejects_switches_that_were_dropped_or_did_not_answer_this_conversation() {
+    let mut spliced = machine(OfIntel).with_switches();
+    spliced.alter = |evidence| drop(evidence.gpus.pop());
+    refused(spliced.verdict(), "binding_mismatch");
+    let mut dropped = machine(OfIntel).with_switches();
+    dropped.before_signing = |gpus| drop(gpus.pop());
+    refused(dropped.verdict(), "fabric_mismatch");
+    let mut none = machine(OfIntel).with_switches();
+    none.before_signing = |gpus| gpus.truncate(2);
+    refused(none.verdict(), "gpu_switches_unchecked");
+    let mut stale = machine(OfIntel).with_switches();
+    stale.before_signing = |gpus| gpus[3] = NVIDIA.fabric(2, 2)[3].evidence(&[7; 32]);
+    refused(stale.verdict(), "gpu_nonce_mismatch");
+}
+
 // GPU evidence that is not what the CPU signed.
 
 #[test]

@@ -86,6 +86,7 @@ fn results() -> Vec<Result<Trusted, Refusal>> {
     let machines = [
         Machine::honest(&AMD, Vendor::Amd),
         Machine::honest(&AMD, Vendor::Intel).with_two_gpus(),
+        Machine::honest(&AMD, Vendor::Intel).with_switches(),
         without,
         refused,
     ];

@@ -9,12 +9,12 @@ mod waivers;
 pub use self::waivers::Waivers;
 
 use crate::{
-    Rejection, Time,
+    Rejection,
     binding::Session,
     claims::Claims,
     cpu::Cpu,
     digest::Hex,
-    nvidia::Gpu,
+    nvidia::Devices,
     policy::{Expect, Policy, SnpPolicy},
     release::{Measured, Rebuilders},
     snp::Genuine,
@@ -36,15 +36,12 @@ pub(crate) struct Subject<'a> {
     pub(crate) session: Option<&'a Session>,
 }
 
-/// The GPUs, and until when what they rest on holds.
-pub(crate) type Gpus = (Vec<Gpu>, Time);
-
 /// Holds the subject against the policy. No GPUs come of it only where their failure was put off.
 pub(crate) fn appraise(
     subject: Subject<'_>,
     policy: &Policy,
     transcript: &mut Transcript,
-) -> Result<Option<Gpus>, Rejection> {
+) -> Result<Option<Devices>, Rejection> {
     let Subject {
         cpu,
         event_log,
@@ -108,7 +105,7 @@ pub(crate) fn without_policy(
     gpus: &Asked,
     waivers: &Waivers,
     transcript: &mut Transcript,
-) -> Result<Option<Gpus>, Rejection> {
+) -> Result<Option<Devices>, Rejection> {
     let private = match cpu {
         Cpu::Snp(genuine) => appraise_without_policy(genuine, waivers.crl.as_deref(), transcript),
         Cpu::Tdx(genuine) => {
@@ -119,7 +116,7 @@ pub(crate) fn without_policy(
     };
     transcript.settle(private)?;
     if gpus.count() == 0 {
-        return Ok(Some((Vec::new(), Time(i64::MAX))));
+        return Ok(Some(Devices::default()));
     }
     let gpus = gpus.verify(&waivers.gpu_policy(), None, transcript);
     transcript.put_off(gpus)
@@ -171,12 +168,12 @@ fn cpu_tdx(
     genuine.appraise(&wanted, event_log, transcript)
 }
 
-/// Steps gpu-1 to gpu-10 as step policy-11, or that there are none.
+/// Steps gpu-1 to gpu-11 as step policy-11, or that there are none.
 fn gpus_wanted(
     gpus: &Asked,
     policy: &Policy,
     transcript: &mut Transcript,
-) -> Result<Gpus, Rejection> {
+) -> Result<Devices, Rejection> {
     let found = gpus.count();
     let none_wanted = match &policy.gpu {
         Some(wanted) if found > 0 => {
@@ -196,7 +193,7 @@ fn gpus_wanted(
     transcript.record("policy-11", "GPUs", none_wanted, |()| {
         "none, as the policy wants".to_owned()
     })?;
-    Ok((Vec::new(), Time(i64::MAX)))
+    Ok(Devices::default())
 }
 
 fn freshness(fresh: bool, policy: &Policy, transcript: &mut Transcript) -> Result<(), Rejection> {

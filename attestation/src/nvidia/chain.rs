@@ -1,8 +1,10 @@
-//! A GPU's certificates: from the key that signs reports up to the pinned root, and the firmware that key is bound to.
+//! A device's certificates: from the key that signs reports up to the pinned root, and the firmware that key is bound to.
 //!
 //! ```text
 //! leaf (FMC) ← device identity (BROM) ← provisioner ← chip family ← NVIDIA Device Identity CA
 //! ```
+//!
+//! The same root certifies GPUs and the switches between them; the leaf's name says which of the two a device is.
 //!
 //! Only the root is trusted; the four others are shown to descend from it.
 
@@ -25,11 +27,11 @@ pub const CHAIN_LENGTH: usize = 5;
 const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
 /// What the certificates are called in messages, leaf first.
 const NAMES: [&str; CHAIN_LENGTH] = [
-    "GPU leaf",
-    "GPU identity (BROM)",
-    "GPU provisioner",
-    "GPU family",
-    "GPU root",
+    "device leaf",
+    "device identity (BROM)",
+    "device provisioner",
+    "device family",
+    "device root",
 ];
 
 /// The generations of GPUs whose evidence is known.
@@ -51,11 +53,32 @@ impl fmt::Display for Architecture {
     }
 }
 
+/// What a chain certifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// A GPU.
+    Gpu(Architecture),
+    /// A switch between GPUs, of the Hopper generation: LS10.
+    Switch,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gpu(architecture) => architecture.fmt(f),
+            Self::Switch => f.write_str("NVSwitch"),
+        }
+    }
+}
+
+/// By which a device is known on the fabric of its machine: the last eight bytes of its identity certificate's serial number.
+pub type Pdi = Hex<8>;
+
 /// A chain that descends from an accepted root.
 #[derive(Debug)]
 pub(crate) struct DeviceChain<'a> {
     certificates: [Certificate<'a>; CHAIN_LENGTH],
-    pub(crate) architecture: Architecture,
+    pub(crate) device: Device,
     /// Of the chip: `GH100`.
     pub(crate) chip: String,
     /// Whether the root is one that simulates NVIDIA's.
@@ -85,7 +108,7 @@ impl<'a> DeviceChain<'a> {
         ];
         let [leaf, identity, .., root] = &certificates;
         let simulated = roots.admit(Purpose::Device, root)?;
-        let (architecture, chip) = check_names(&certificates)?;
+        let (device, chip) = check_names(&certificates)?;
         check_chain(&certificates, now, signatures)?;
         // The leaf and what issued it live on the device; no other key may sign for it.
         leaf.check_end_entity()?;
@@ -93,7 +116,7 @@ impl<'a> DeviceChain<'a> {
         let until = first_end(&certificates);
         Ok(Self {
             certificates,
-            architecture,
+            device,
             chip,
             simulated,
             until,
@@ -115,6 +138,13 @@ impl<'a> DeviceChain<'a> {
     pub(crate) fn identity(&self) -> String {
         let [_, identity, ..] = &self.certificates;
         hex::encode_upper(identity.serial())
+    }
+
+    /// Its name on the fabric, if NVIDIA certified one: a byte for its kind, then the eight of the name.
+    pub(crate) fn pdi(&self) -> Option<Pdi> {
+        let [_, identity, ..] = &self.certificates;
+        let [_kind, pdi @ ..]: [u8; 9] = identity.serial().try_into().ok()?;
+        Some(Hex(pdi))
     }
 
     /// Those that NVIDIA's responder knows, each with its issuer. The leaf is made on the device; the root is pinned.
@@ -167,36 +197,65 @@ pub(crate) fn first_end(certificates: &[Certificate<'_>]) -> Time {
         .unwrap_or(Time(i64::MIN))
 }
 
-/// The generation that a chain claims to be of, for knowing what to fetch. Nothing is verified.
-pub(crate) fn claimed_architecture(der: &[Vec<u8>]) -> Result<Architecture, Rejection> {
+/// What a chain claims to certify, for knowing what to fetch and how to read the report. Nothing is verified.
+pub(crate) fn claimed_device(der: &[Vec<u8>]) -> Result<Device, Rejection> {
     let leaf = der.first().ok_or(Rejection::GpuChainLength { found: 0 })?;
-    let leaf = Certificate::parse(leaf, "GPU leaf")?;
-    leaf_architecture(&leaf).map(|(architecture, _)| architecture)
+    let leaf = Certificate::parse(leaf, NAMES[0])?;
+    let device = Stem::of(&leaf).and_then(|stem| stem.device());
+    device.ok_or_else(|| unknown(&leaf))
 }
 
-/// What the leaf's name says: the generation, and the chip with its stepping.
-fn leaf_architecture<'c>(leaf: &'c Certificate<'_>) -> Result<(Architecture, &'c str), Rejection> {
-    let stem = leaf.common_name().strip_suffix(" GSP FMC LF");
-    let architecture = match stem.and_then(|it| it.split_once(' ')) {
-        Some(("GH100", _)) => Some(Architecture::Hopper),
-        Some((chip, _)) if is_blackwell(chip) => Some(Architecture::Blackwell),
-        _ => None,
-    };
-    architecture
-        .zip(stem)
-        .ok_or_else(|| Rejection::GpuArchitectureUnknown {
-            found: leaf.subject().to_string(),
+/// What a leaf's name says: `GH100 A01 GSP FMC LF`.
+struct Stem<'c> {
+    /// `GH100`
+    chip: &'c str,
+    /// `GH100 A01`
+    chip_and_stepping: &'c str,
+    /// Of the chip's processors the one that signs reports: a GPU's `GSP`, a switch's `FSP`.
+    processor: &'c str,
+}
+
+impl<'c> Stem<'c> {
+    fn of(leaf: &'c Certificate<'_>) -> Option<Self> {
+        let stem = leaf.common_name().strip_suffix(" FMC LF")?;
+        let (chip_and_stepping, processor) = stem.rsplit_once(' ')?;
+        let (chip, _stepping) = chip_and_stepping.split_once(' ')?;
+        Some(Self {
+            chip,
+            chip_and_stepping,
+            processor,
         })
+    }
+
+    fn device(&self) -> Option<Device> {
+        match (self.processor, self.chip) {
+            ("GSP", "GH100") => Some(Device::Gpu(Architecture::Hopper)),
+            ("GSP", chip) if is_blackwell(chip) => Some(Device::Gpu(Architecture::Blackwell)),
+            ("FSP", "LS_10") => Some(Device::Switch),
+            _ => None,
+        }
+    }
 }
 
-/// All certificates below the root name one chip, and the leaf is a GPU's: the same root also certifies switches.
+fn unknown(leaf: &Certificate<'_>) -> Rejection {
+    Rejection::GpuArchitectureUnknown {
+        found: leaf.subject().to_string(),
+    }
+}
+
+/// All certificates below the root name one chip; the family of a switch is that of the GPUs that it connects.
 fn check_names(
     certificates: &[Certificate<'_>; CHAIN_LENGTH],
-) -> Result<(Architecture, String), Rejection> {
+) -> Result<(Device, String), Rejection> {
     let [leaf, identity, provisioner, family, _] = certificates;
-    let (architecture, stem) = leaf_architecture(leaf)?;
-    let (chip, _stepping) = stem.split_once(' ').unwrap_or((stem, ""));
-    if identity.common_name().strip_suffix(" GSP BROM") != Some(stem) {
+    let stem = Stem::of(leaf).ok_or_else(|| unknown(leaf))?;
+    let device = stem.device().ok_or_else(|| unknown(leaf))?;
+    let Stem {
+        chip,
+        chip_and_stepping,
+        processor,
+    } = stem;
+    if identity.common_name() != format!("{chip_and_stepping} {processor} BROM") {
         return Err(identity.refuse("is of another chip than the leaf"));
     }
     if !provisioner
@@ -205,10 +264,14 @@ fn check_names(
     {
         return Err(provisioner.refuse("is of another chip than the leaf"));
     }
-    if family.common_name() != format!("NVIDIA {chip} Identity") {
+    let family_chip = match device {
+        Device::Gpu(_) => chip,
+        Device::Switch => "GH100",
+    };
+    if family.common_name() != format!("NVIDIA {family_chip} Identity") {
         return Err(family.refuse("is of another chip than the leaf"));
     }
-    Ok((architecture, chip.to_owned()))
+    Ok((device, chip.to_owned()))
 }
 
 fn is_blackwell(chip: &str) -> bool {

@@ -40,7 +40,7 @@ impl GpuEvidence {
         let found = self.chain.len();
         let leaf = self.chain.first();
         let leaf = leaf.ok_or(Rejection::GpuChainLength { found })?;
-        Certificate::parse(leaf, "GPU leaf").map(|leaf| leaf.serial_decimal())
+        Certificate::parse(leaf, "device leaf").map(|leaf| leaf.serial_decimal())
     }
 }
 

@@ -1,4 +1,4 @@
-//! NVIDIA GPUs in confidential-computing mode: the report, its certificates, the manifests and revocation answers that bear
+//! NVIDIA GPUs in confidential-computing mode, and the switches between them: the report, its certificates, the manifests and revocation answers that bear
 //! on it, and the steps that verify them. All of it offline, and all of it in Rust.
 //!
 //! Trusts nothing but the two roots it is given. Hopper first; of Blackwell the same is verified where it brings the same.
@@ -6,6 +6,7 @@
 mod certificate;
 pub mod chain;
 pub mod evidence;
+mod fabric;
 pub mod measurements;
 pub mod needs;
 pub mod ocsp;
@@ -23,9 +24,10 @@ mod wanted;
 
 use crate::{der, inspection};
 
+pub use chain::Pdi;
 pub use evidence::GpuEvidence;
 pub use policy::GpuPolicy;
 pub use roots::Roots;
-pub use verify::{Collateral, Gpu, MAX_RIMS, Question, Verified, explain, verify};
+pub use verify::{Collateral, Gpu, MAX_RIMS, Question, Switch, Verified, explain, verify};
 
-pub(crate) use verify::verify_into;
+pub(crate) use verify::{Devices, verify_into};

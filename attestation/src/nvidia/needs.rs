@@ -5,12 +5,12 @@
 
 use super::{
     GpuEvidence, Roots,
-    chain::claimed_architecture,
+    chain::{Device, claimed_device},
     ocsp,
-    opaque::Opaque,
+    opaque::{Opaque, SwitchOpaque},
     rim::{self, Document},
     spdm::Report,
-    version::{driver_rim_id, vbios_rim_id},
+    version::{driver_rim_id, switch_rim_id, vbios_rim_id},
 };
 use crate::{Rejection, Span, Time};
 
@@ -23,10 +23,18 @@ pub struct Questioned {
     pub issuer: Vec<u8>,
 }
 
-/// The ids of a GPU's manifests, the driver's first; none where the firmware does not say which chip it is.
+/// The ids of a device's manifests: a GPU's two, the driver's first and none of it where the firmware does not say which chip it
+/// is; a switch's one.
 pub fn rim_ids(evidence: &GpuEvidence) -> Result<Vec<String>, Rejection> {
-    let architecture = claimed_architecture(&evidence.chain)?;
-    let opaque = Opaque::parse(Report::parse(&evidence.report)?.opaque)?;
+    let report = Report::parse(&evidence.report)?;
+    let architecture = match claimed_device(&evidence.chain)? {
+        Device::Gpu(architecture) => architecture,
+        Device::Switch => {
+            let opaque = SwitchOpaque::parse(report.opaque)?;
+            return Ok(vec![switch_rim_id(&opaque.firmware)]);
+        }
+    };
+    let opaque = Opaque::parse(report.opaque)?;
     let ids = driver_rim_id(architecture, &opaque)
         .into_iter()
         .chain([vbios_rim_id(&opaque)]);

@@ -3,13 +3,25 @@
 //! Nothing here may be believed before the report's signature was checked. Types that are not known are skipped, since
 //! firmware adds some; a field that this verifier reads may stand only once.
 
-use super::version::{DriverVersion, VbiosVersion};
-use crate::Rejection;
+use std::{collections::BTreeSet, fmt};
+
+use super::{
+    chain::Pdi,
+    version::{DriverVersion, VbiosVersion},
+};
+use crate::{Rejection, digest::Hex};
 
 /// The newest layout that is known.
 const MAX_VERSION: u16 = 1;
 const ENABLED: u8 = 0xAA;
 const DISABLED: u8 = 0x55;
+/// A GPU has a link for each.
+const MAX_LINKS: usize = 18;
+/// A switch names so many GPUs, and then says which port leads to which.
+const GPUS_OF_A_SWITCH: usize = 8;
+const SWITCH_GPUS_SIZE: usize = 128;
+/// What a link that leads nowhere names.
+const NOBODY: Pdi = Hex([0; 8]);
 /// No name or number in here is longer.
 const MAX_TEXT_SIZE: usize = 64;
 
@@ -34,6 +46,23 @@ pub struct Opaque {
     pub fwid: Option<[u8; 48]>,
     /// How the GPU shares its memory.
     pub mode: Mode,
+    /// The switches that its links lead to; none where it says nothing of links.
+    pub switches: BTreeSet<Pdi>,
+}
+
+/// What of a switch's opaque data decides something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwitchOpaque {
+    /// Its firmware: `96.10.55.00.01`.
+    pub firmware: String,
+    /// Who it is on the fabric.
+    pub pdi: Pdi,
+    /// The GPUs that its ports lead to.
+    pub gpus: BTreeSet<Pdi>,
+    /// Whether its configuration is locked until it is reset: 1, as switches in protected-PCIe mode report.
+    pub lock: u16,
+    /// The firmware that its key was certified for, if it says so; firmware of 2025 does not.
+    pub fwid: Option<[u8; 48]>,
 }
 
 /// How a GPU is passed to the guest.
@@ -50,8 +79,8 @@ pub enum Mode {
     Unstated,
 }
 
-impl std::fmt::Display for Mode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SinglePassthrough => "single_passthrough",
             Self::MultiPassthrough => "multi_passthrough",
@@ -75,6 +104,9 @@ struct Fields<'a> {
     version: Option<&'a [u8]>,
     chip: Option<&'a [u8]>,
     feature: Option<&'a [u8]>,
+    pdi: Option<&'a [u8]>,
+    lock: Option<&'a [u8]>,
+    switch_gpus: Option<&'a [u8]>,
 }
 
 impl<'a> Fields<'a> {
@@ -88,6 +120,9 @@ impl<'a> Fields<'a> {
             18 => ("PROJECT_SKU", &mut self.project_sku),
             20 => ("FWID", &mut self.fwid),
             21 => ("PROTECTED_PCIE_STATUS", &mut self.protected_pcie),
+            22 => ("SWITCH_PDI", &mut self.pdi),
+            25 => ("LOCK_SWITCH_STATUS", &mut self.lock),
+            26 => ("SWITCH_GPU_PDIS", &mut self.switch_gpus),
             34 => ("OPAQUE_DATA_VERSION", &mut self.version),
             35 => ("CHIP_INFO", &mut self.chip),
             36 => ("FEATURE_FLAG", &mut self.feature),
@@ -111,14 +146,6 @@ impl<'a> Fields<'a> {
             }
             rest = after;
         }
-        Ok(fields)
-    }
-}
-
-impl Opaque {
-    /// Reads all of it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
-        let fields = Fields::read(bytes)?;
         let version = fields
             .version
             .map(|it| array(it, "OPAQUE_DATA_VERSION"))
@@ -127,6 +154,14 @@ impl Opaque {
         if version > MAX_VERSION {
             return Err(Rejection::GpuOpaqueVersion { found: version });
         }
+        Ok(fields)
+    }
+}
+
+impl Opaque {
+    /// Reads all of it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
+        let fields = Fields::read(bytes)?;
         let driver = text(required(fields.driver, "DRIVER_VERSION")?, "DRIVER_VERSION")?;
         let vbios = array(required(fields.vbios, "VBIOS_VERSION")?, "VBIOS_VERSION")?;
         Ok(Self {
@@ -142,8 +177,61 @@ impl Opaque {
                 .transpose()?,
             fwid: fields.fwid.map(|it| array(it, "FWID")).transpose()?,
             mode: mode(fields.feature, fields.protected_pcie)?,
+            switches: fields.pdi.map(switches).transpose()?.unwrap_or_default(),
         })
     }
+}
+
+impl fmt::Display for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "driver {}, VBIOS {}", self.driver, self.vbios)
+    }
+}
+
+impl fmt::Display for SwitchOpaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "switch {}, firmware {}", self.pdi, self.firmware)
+    }
+}
+
+impl SwitchOpaque {
+    /// Reads all of it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
+        let fields = Fields::read(bytes)?;
+        let pdi = required(fields.pdi, "SWITCH_PDI")?;
+        let lock = required(fields.lock, "LOCK_SWITCH_STATUS")?;
+        let gpus = required(fields.switch_gpus, "SWITCH_GPU_PDIS")?;
+        Ok(Self {
+            firmware: text(required(fields.vbios, "VBIOS_VERSION")?, "VBIOS_VERSION")?,
+            pdi: Hex(array(pdi, "SWITCH_PDI")?),
+            gpus: array::<SWITCH_GPUS_SIZE>(gpus, "SWITCH_GPU_PDIS")
+                .map(|field| somebodies(pdis(&field).take(GPUS_OF_A_SWITCH)))?,
+            lock: u16::from_le_bytes(array(lock, "LOCK_SWITCH_STATUS")?),
+            fwid: fields.fwid.map(|it| array(it, "FWID")).transpose()?,
+        })
+    }
+}
+
+/// A GPU names the switch at each of its links, in the other order of bytes than switches name themselves.
+fn switches(field: &[u8]) -> Result<BTreeSet<Pdi>, Rejection> {
+    if !field.len().is_multiple_of(8) || field.len() > MAX_LINKS * 8 {
+        return Err(malformed("SWITCH_PDI"));
+    }
+    let turned = pdis(field).map(|Hex(mut pdi)| {
+        pdi.reverse();
+        Hex(pdi)
+    });
+    Ok(somebodies(turned))
+}
+
+fn pdis(field: &[u8]) -> impl Iterator<Item = Pdi> {
+    let (pdis, _rest) = field.as_chunks();
+    pdis.iter().copied().map(Hex)
+}
+
+/// Without the links that lead nowhere.
+fn somebodies(pdis: impl Iterator<Item = Pdi>) -> BTreeSet<Pdi> {
+    pdis.filter(|pdi| *pdi != NOBODY).collect()
 }
 
 /// Firmware says it by a flag since 2025, by a switch since 2024, not at all before; where both speak they must agree.

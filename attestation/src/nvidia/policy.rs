@@ -56,7 +56,9 @@ pub struct Wanted {
     pub vbioses: Expect<String>,
     /// How the GPUs share their memory.
     pub modes: Expect<Mode>,
-    /// Accepts GPUs in protected-PCIe mode though their switches were not verified, for this reason.
+    /// Firmware of the switches between GPUs in protected-PCIe mode: `96.10.55.00.01`.
+    pub switch_firmware: Expect<String>,
+    /// Accepts GPUs in protected-PCIe mode without evidence of their switches, for this reason.
     pub switches_unchecked: Option<String>,
 }
 
@@ -96,6 +98,7 @@ impl Wanted {
             minimum_driver: Minimum::Unchecked { why: why() },
             vbioses: Expect::Unchecked { why: why() },
             modes: Expect::Unchecked { why: why() },
+            switch_firmware: Expect::Unchecked { why: why() },
             switches_unchecked: Some(why()),
         }
     }

@@ -1,19 +1,20 @@
-//! The steps of docs/spec/verification.md for each GPU in turn, gpu-1 to gpu-6; what follows is in the files beside.
+//! The steps of docs/spec/verification.md for each device in turn, gpu-1 to gpu-6; what follows is in the files beside.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use super::{
     certificate::{Certificate, Signatures},
-    chain::DeviceChain,
+    chain::{Device, DeviceChain, claimed_device},
     evidence::{GpuEvidence, MAX_GPUS},
+    fabric::check_fabric,
     inspection::{Inspection, ensure},
     ocsp::{Answers, Standing, Terms},
-    opaque::Opaque,
+    opaque::{Opaque, SwitchOpaque},
     policy::{Proof, Revocation},
     rim::{Content, Document},
     spdm::{Report, Request},
-    verify::{Gpu, MAX_RIMS, Question},
-    wanted::{check_together, check_wanted},
+    verify::{Devices, Gpu, MAX_RIMS, Question, Switch},
+    wanted::{check_switch_wanted, check_together, check_wanted},
 };
 use crate::{Rejection, Time, digest::Hex};
 
@@ -29,6 +30,17 @@ pub(super) struct Procedure<'a> {
     /// Whether any chain so far ends in a simulated root.
     pub(super) simulated: bool,
 }
+
+/// What a device answered, signed by its certified key.
+struct Answer<'e, O> {
+    chain: DeviceChain<'e>,
+    report: Report<'e>,
+    opaque: O,
+    on_hold: bool,
+}
+
+/// Their leaf names one all the same, and its key signed the report: only first stages that NVIDIA certified can have it.
+const SWITCHES_REPORT_NO_FWID: &str = "a switch's report names none";
 
 impl<'a> Procedure<'a> {
     /// Reads the collateral: what cannot be read is refused, even if it should turn out not to be needed.
@@ -68,49 +80,147 @@ impl<'a> Procedure<'a> {
         mut self,
         evidence: &[GpuEvidence],
         inspection: &mut Inspection<'_>,
-    ) -> Option<(Vec<Gpu>, Time)> {
-        let count = || match evidence.len() {
-            0 => Err(Rejection::GpuEvidenceMissing),
-            1..=MAX_GPUS => Ok(()),
-            found => Err(Rejection::GpuEvidenceTooLarge { found }),
+    ) -> Option<Devices> {
+        // By what they claim, and so they are read; the chain has to bear it out.
+        let (switches, gpus): (Vec<_>, Vec<_>) = evidence
+            .iter()
+            .partition(|one| claimed_device(&one.chain) == Ok(Device::Switch));
+        let count = || match (gpus.len(), evidence.len()) {
+            (0, _) => Err(Rejection::GpuEvidenceMissing),
+            (_, 1..=MAX_GPUS) => Ok(()),
+            (_, found) => Err(Rejection::GpuEvidenceTooLarge { found }),
         };
         inspection.check(("gpu-2", "evidence"), count, |()| {
-            format!("of {} GPU(s)", evidence.len())
+            let gpus = format!("of {} GPU(s)", gpus.len());
+            match switches.len() {
+                0 => gpus,
+                switches => format!("{gpus} and {switches} switch(es)"),
+            }
         })?;
-        let mut gpus = Vec::new();
-        for (place, one) in evidence.iter().enumerate() {
-            let place = format!("GPU {} of {}", place + 1, evidence.len());
-            gpus.extend(self.gpu(one, &place, inspection));
+        let mut found = Devices::default();
+        for (place, one) in gpus.iter().enumerate() {
+            let place = format!("GPU {} of {}", place + 1, gpus.len());
+            let gpu = self.gpu(one, (&place, !switches.is_empty()), inspection);
+            found.gpus.extend(gpu);
         }
-        // Explaining goes on past a GPU that failed, so those that passed may be fewer.
-        let complete = gpus.len() == evidence.len();
-        for gpu in &mut gpus {
+        for (place, one) in switches.iter().enumerate() {
+            let place = format!("switch {} of {}", place + 1, switches.len());
+            found.switches.extend(self.switch(one, &place, inspection));
+        }
+        for gpu in &mut found.gpus {
             gpu.simulated = self.simulated;
         }
-        check_together(
-            &gpus,
-            evidence.len(),
-            &self.question.policy.wanted,
-            inspection,
-        );
-        complete.then_some((gpus, self.until))
+        for switch in &mut found.switches {
+            switch.simulated = self.simulated;
+        }
+        let wanted = &self.question.policy.wanted;
+        check_together(&found, gpus.len(), wanted, inspection);
+        // Explaining goes on past a device that failed, so those that passed may be fewer.
+        let complete = found.gpus.len() == gpus.len() && found.switches.len() == switches.len();
+        if complete && !switches.is_empty() {
+            check_fabric(&found, inspection);
+        }
+        found.until = self.until;
+        complete.then_some(found)
     }
 
-    /// Steps 1 to 9 for one GPU.
+    /// Steps 1 to 9 for one GPU. `switches`: whether evidence of such came along.
     fn gpu(
+        &mut self,
+        evidence: &GpuEvidence,
+        (place, switches): (&str, bool),
+        inspection: &mut Inspection<'_>,
+    ) -> Option<Gpu> {
+        let Answer {
+            chain,
+            report,
+            opaque,
+            on_hold,
+        } = self.answer(evidence, place, Opaque::parse, inspection)?;
+        let Device::Gpu(architecture) = chain.device else {
+            return None;
+        };
+        check_fwid(
+            &chain,
+            opaque.fwid,
+            self.question.policy.proof.fwid_unchecked.as_deref(),
+            inspection,
+        );
+        let compared = self.reference(&chain, architecture, &report, &opaque, inspection);
+
+        let gpu = Gpu {
+            simulated: self.simulated,
+            architecture,
+            model: chain.model(),
+            ueid: chain.leaf().serial_decimal(),
+            identity: chain.identity(),
+            nonce: Hex(report.request.nonce),
+            driver: opaque.driver.to_string(),
+            vbios: opaque.vbios.to_string(),
+            mode: opaque.mode,
+            fwid: opaque.fwid.map(Hex),
+            driver_measurements: compared.as_ref().map(|(driver, _)| driver.clone()),
+            vbios_measurements: compared.map(|(_, vbios)| vbios),
+            on_hold,
+            pdi: chain.pdi(),
+            switches: opaque.switches,
+        };
+        let wanted = &self.question.policy.wanted;
+        check_wanted(&gpu, (&opaque.driver, switches), wanted, inspection);
+        Some(gpu)
+    }
+
+    /// Steps 1 to 9 for one switch.
+    fn switch(
         &mut self,
         evidence: &GpuEvidence,
         place: &str,
         inspection: &mut Inspection<'_>,
-    ) -> Option<Gpu> {
+    ) -> Option<Switch> {
+        let Answer {
+            chain,
+            report,
+            opaque,
+            on_hold,
+        } = self.answer(evidence, place, SwitchOpaque::parse, inspection)?;
+        let unreported = opaque.fwid.is_none().then_some(SWITCHES_REPORT_NO_FWID);
+        check_fwid(&chain, opaque.fwid, unreported, inspection);
+        let measurements = self.switch_reference(&chain, &report, &opaque, inspection);
+        let certified = || match chain.pdi() {
+            Some(pdi) if pdi == opaque.pdi => Ok(pdi),
+            _ => Err(Rejection::SwitchIdentityMismatch { found: opaque.pdi }),
+        };
+        let pdi = inspection.check(("gpu-9", "switch identity"), certified, |pdi| {
+            format!("{pdi} is certified")
+        })?;
+        let switch = Switch {
+            simulated: self.simulated,
+            model: chain.model(),
+            ueid: chain.leaf().serial_decimal(),
+            identity: chain.identity(),
+            pdi,
+            nonce: Hex(report.request.nonce),
+            firmware: opaque.firmware,
+            measurements,
+            on_hold,
+            gpus: opaque.gpus,
+        };
+        let wanted = &self.question.policy.wanted;
+        check_switch_wanted(&switch, opaque.lock, wanted, inspection);
+        Some(switch)
+    }
+
+    /// Steps 1 to 5: a certified device signed this answer to the question.
+    fn answer<'e, O: fmt::Display>(
+        &mut self,
+        evidence: &'e GpuEvidence,
+        place: &str,
+        read: fn(&[u8]) -> Result<O, Rejection>,
+        inspection: &mut Inspection<'_>,
+    ) -> Option<Answer<'e, O>> {
         let Question {
-            nonce,
-            roots,
-            policy,
-            now,
-            ..
+            nonce, roots, now, ..
         } = *self.question;
-        let proof = &policy.proof;
         let asked = || {
             let request = Request::parse(&evidence.report)?;
             let found = Hex(request.nonce);
@@ -129,8 +239,8 @@ impl<'a> Procedure<'a> {
         let opaque = report.as_ref().and_then(|report| {
             inspection.check(
                 ("gpu-2", "opaque data"),
-                || Opaque::parse(report.opaque),
-                |opaque| format!("driver {}, VBIOS {}", opaque.driver, opaque.vbios),
+                || read(report.opaque),
+                O::to_string,
             )
         });
 
@@ -139,7 +249,7 @@ impl<'a> Procedure<'a> {
             || DeviceChain::verify(&evidence.chain, roots, now, &mut self.signatures),
             |chain| {
                 let root = root_in_words(chain.simulated);
-                format!("{}, {}, to {root}", chain.architecture, chain.model())
+                format!("{}, {}, to {root}", chain.device, chain.model())
             },
         )?;
         self.until = self.until.min(chain.until);
@@ -161,27 +271,12 @@ impl<'a> Procedure<'a> {
             },
             |()| "by the certified key".to_owned(),
         );
-        let opaque = opaque?;
-        check_fwid(&chain, &opaque, proof, inspection);
-        let compared = self.reference(&chain, &report, &opaque, inspection);
-
-        let gpu = Gpu {
-            simulated: self.simulated,
-            architecture: chain.architecture,
-            model: chain.model(),
-            ueid: chain.leaf().serial_decimal(),
-            identity: chain.identity(),
-            nonce: Hex(report.request.nonce),
-            driver: opaque.driver.to_string(),
-            vbios: opaque.vbios.to_string(),
-            mode: opaque.mode,
-            fwid: opaque.fwid.map(Hex),
-            driver_measurements: compared.as_ref().map(|(driver, _)| driver.clone()),
-            vbios_measurements: compared.map(|(_, vbios)| vbios),
+        Some(Answer {
+            chain,
+            report,
+            opaque: opaque?,
             on_hold: on_hold.unwrap_or(false),
-        };
-        check_wanted(&gpu, &opaque.driver, &policy.wanted, inspection);
-        Some(gpu)
+        })
     }
 
     /// Whether any of these certificates is on hold; the first that is not good is refused.
@@ -236,14 +331,15 @@ pub(super) fn root_in_words(simulated: bool) -> &'static str {
     }
 }
 
+/// Without a report of it, `unchecked` says why that is fine; one that is there is always compared.
 fn check_fwid(
     chain: &DeviceChain<'_>,
-    opaque: &Opaque,
-    proof: &Proof,
+    reported: Option<[u8; 48]>,
+    unchecked: Option<&str>,
     inspection: &mut Inspection<'_>,
 ) {
     const CHECK: (&str, &str) = ("gpu-6", "FWID");
-    match (&proof.fwid_unchecked, opaque.fwid) {
+    match (unchecked, reported) {
         (Some(why), None) => inspection.skip(CHECK, why),
         (_, reported) => {
             inspection.check(

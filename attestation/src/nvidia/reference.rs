@@ -1,19 +1,19 @@
-//! Steps gpu-7 and gpu-8: the two manifests of a GPU, and what they say that it should measure.
+//! Steps gpu-7 and gpu-8: the two manifests of a GPU, the one of a switch, and what they say that it should measure.
 
 use super::{
-    chain::DeviceChain,
+    chain::{Architecture, DeviceChain},
     inspection::{Inspection, ensure},
     measurements::{Compared, check_disjoint, compare},
-    opaque::Opaque,
+    opaque::{Opaque, SwitchOpaque},
     procedure::{Procedure, root_in_words},
     rim::{Content, Document},
     spdm::Report,
     verify::Question,
-    version::{DriverVersion, driver_rim_id, vbios_rim_id},
+    version::{DriverVersion, driver_rim_id, switch_rim_id, vbios_rim_id},
 };
 use crate::Rejection;
 
-/// The two manifests of a GPU.
+/// A kind of manifest.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     name: &'static str,
@@ -42,11 +42,24 @@ const VBIOS: Kind = Kind {
     measurements: ("gpu-8", "VBIOS measurements"),
 };
 
+const SWITCH: Kind = Kind {
+    name: "switch",
+    choice: ("gpu-7", "switch RIM"),
+    chain: ("gpu-7", "switch RIM chain"),
+    revocation: ("gpu-7", "switch RIM revocation"),
+    signature: ("gpu-7", "switch RIM signature"),
+    measurements: ("gpu-8", "switch measurements"),
+};
+
+/// What a manifest must be for: its edition, and its product.
+type For<'p> = (&'static str, &'p str);
+
 impl Procedure<'_> {
     /// Steps 7 and 8: both manifests, and what they say the GPU should measure.
     pub(super) fn reference(
         &mut self,
         chain: &DeviceChain<'_>,
+        architecture: Architecture,
         report: &Report<'_>,
         opaque: &Opaque,
         inspection: &mut Inspection<'_>,
@@ -58,21 +71,21 @@ impl Procedure<'_> {
             }
             return None;
         }
-        let driver_id = driver_rim_id(chain.architecture, opaque);
+        let driver_id = driver_rim_id(architecture, opaque);
         let driver_id =
             driver_id.unwrap_or_else(|| "one that this firmware does not name".to_owned());
         let driver = self.manifest(
             DRIVER,
             &opaque.driver.to_string(),
             driver_id,
-            &chain.chip,
+            ("GPU", &chain.chip),
             inspection,
         );
         let vbios = self.manifest(
             VBIOS,
             &opaque.vbios.to_string(),
             vbios_rim_id(opaque),
-            &chain.chip,
+            ("GPU", &chain.chip),
             inspection,
         );
         if let (Some(driver), Some(vbios)) = (&driver, &vbios) {
@@ -100,25 +113,50 @@ impl Procedure<'_> {
         driver.zip(vbios)
     }
 
+    /// Steps 7 and 8 for a switch.
+    pub(super) fn switch_reference(
+        &mut self,
+        chain: &DeviceChain<'_>,
+        report: &Report<'_>,
+        opaque: &SwitchOpaque,
+        inspection: &mut Inspection<'_>,
+    ) -> Option<Compared> {
+        if let Some(why) = &self.question.policy.proof.rims_unchecked {
+            inspection.skip(SWITCH.choice, why);
+            inspection.skip(SWITCH.measurements, why);
+            return None;
+        }
+        let id = switch_rim_id(&opaque.firmware);
+        // Certificates write the chip's name with a line in it, manifests without.
+        let product = chain.chip.replace('_', "");
+        let wanted = ("SWITCH", product.as_str());
+        let content = self.manifest(SWITCH, &opaque.firmware, id, wanted, inspection)?;
+        inspection.check(
+            SWITCH.measurements,
+            || compare(SWITCH.name, &report.measurements, &content.golden, None),
+            Compared::to_string,
+        )
+    }
+
     /// The manifest for this version: chosen by what it claims, believed once it is verified.
     fn manifest(
         &mut self,
         kind: Kind,
         version: &str,
         id: String,
-        chip: &str,
+        wanted: For<'_>,
         inspection: &mut Inspection<'_>,
     ) -> Option<Content> {
         let place = inspection.check(
             kind.choice,
-            || self.choose(kind, version, id),
+            || self.choose(kind, version, (id, wanted.0)),
             |_| version.to_owned(),
         )?;
         if let Some(content) = self.opened.get(&place) {
             let content = content.clone();
             return inspection.check(
                 kind.signature,
-                || check_product(content, chip),
+                || check_product(content, wanted),
                 |_| "verified above".to_owned(),
             );
         }
@@ -148,7 +186,7 @@ impl Procedure<'_> {
                 || {
                     document
                         .open(&chain)
-                        .and_then(|content| check_product(content, chip))
+                        .and_then(|content| check_product(content, wanted))
                 },
                 |content| {
                     format!(
@@ -166,7 +204,12 @@ impl Procedure<'_> {
         Some(content)
     }
 
-    fn choose(&self, kind: Kind, version: &str, id: String) -> Result<usize, Rejection> {
+    fn choose(
+        &self,
+        kind: Kind,
+        version: &str,
+        (id, edition): (String, &str),
+    ) -> Result<usize, Rejection> {
         let claims = |document: &Document<'_>| {
             document
                 .claimed_version()
@@ -192,6 +235,7 @@ impl Procedure<'_> {
                 let others: Vec<_> = self
                     .documents
                     .iter()
+                    .filter(|it| it.claimed_edition() == Some(edition))
                     .filter_map(Document::claimed_version)
                     .filter(alike)
                     .collect();
@@ -212,11 +256,12 @@ impl Procedure<'_> {
     }
 }
 
-fn check_product(content: Content, chip: &str) -> Result<Content, Rejection> {
-    ensure(content.edition == "GPU" && content.product == chip, || {
-        Rejection::RimProductMismatch {
+fn check_product(content: Content, (edition, product): For<'_>) -> Result<Content, Rejection> {
+    ensure(
+        content.edition == edition && content.product == product,
+        || Rejection::RimProductMismatch {
             found: format!("{} {}", content.edition, content.product),
-        }
-    })?;
+        },
+    )?;
     Ok(content)
 }

@@ -1,11 +1,13 @@
-//! The whole procedure for the GPUs of one machine: its question, its answer, and the two ways to ask.
+//! The whole procedure for the GPUs of one machine and the switches between them: its question, its answer, and the two ways to ask.
 //!
 //! It starts from "refused": GPUs are returned only after the last check of the last of them.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::{
-    chain::Architecture,
+    chain::{Architecture, Pdi},
     evidence::GpuEvidence,
     inspection::{Inspection, Patience},
     measurements::Compared,
@@ -77,25 +79,80 @@ pub struct Gpu {
     pub vbios_measurements: Option<Compared>,
     /// Whether a certificate of the device is on hold, which the policy then accepts.
     pub on_hold: bool,
+    /// Who it is on the fabric of its machine, if its certificates say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pdi: Option<Pdi>,
+    /// The switches that its links lead to.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub switches: BTreeSet<Pdi>,
 }
 
-/// GPUs that were all verified. There is no other way to make one.
+/// A switch between GPUs that passed. Every field is signed by its key, except where its doc says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Switch {
+    /// As of a [`Gpu`].
+    pub simulated: bool,
+    /// Its model; from its certificates.
+    pub model: String,
+    /// NVIDIA's name for the device and its firmware's first stage: its leaf's serial number.
+    pub ueid: String,
+    /// The device, whatever firmware it runs: its identity certificate's serial number.
+    pub identity: String,
+    /// Who it is on the fabric; its report and its certificates agree on it.
+    pub pdi: Pdi,
+    /// The question that it answered.
+    pub nonce: Hex<32>,
+    /// Its firmware.
+    pub firmware: String,
+    /// What was compared with the firmware's RIM; none if the policy goes without.
+    pub measurements: Option<Compared>,
+    /// Whether a certificate of the device is on hold, which the policy then accepts.
+    pub on_hold: bool,
+    /// The GPUs that its ports lead to.
+    pub gpus: BTreeSet<Pdi>,
+}
+
+/// The devices of one machine, all of them verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Devices {
+    pub(crate) gpus: Vec<Gpu>,
+    pub(crate) switches: Vec<Switch>,
+    /// When the first certificate or OCSP answer that they rest on ends.
+    pub(crate) until: Time,
+}
+
+/// None, on which nothing rests.
+impl Default for Devices {
+    fn default() -> Self {
+        Self {
+            gpus: Vec::new(),
+            switches: Vec::new(),
+            until: Time(i64::MAX),
+        }
+    }
+}
+
+/// GPUs, and the switches between them, that were all verified. There is no other way to make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    gpus: Vec<Gpu>,
-    until: Time,
+    devices: Devices,
     transcript: Transcript,
 }
 
 impl Verified {
     /// At least one.
     pub fn gpus(&self) -> &[Gpu] {
-        &self.gpus
+        &self.devices.gpus
+    }
+
+    /// Where the GPUs are in protected-PCIe mode and the policy does not go without them.
+    pub fn switches(&self) -> &[Switch] {
+        &self.devices.switches
     }
 
     /// When the first certificate or OCSP answer that this rests on ends.
     pub fn until(&self) -> Time {
-        self.until
+        self.devices.until
     }
 
     /// Every check, in order.
@@ -109,13 +166,12 @@ impl Verified {
     }
 }
 
-/// Verifies the evidence of all GPUs of a machine.
+/// Verifies the evidence of all GPUs of a machine, and of the switches between them, in any order.
 pub fn verify(evidence: &[GpuEvidence], question: &Question<'_>) -> Result<Verified, Refusal> {
     let mut transcript = Transcript::default();
     match verify_into(evidence, question, &mut transcript) {
-        Ok((gpus, until)) => Ok(Verified {
-            gpus,
-            until,
+        Ok(devices) => Ok(Verified {
+            devices,
             transcript,
         }),
         Err(rejection) => Err(Refusal {
@@ -130,7 +186,7 @@ pub(crate) fn verify_into(
     evidence: &[GpuEvidence],
     question: &Question<'_>,
     transcript: &mut Transcript,
-) -> Result<(Vec<Gpu>, Time), Rejection> {
+) -> Result<Devices, Rejection> {
     let patience = transcript.patience();
     let mut inspection = Inspection::new(transcript, patience);
     let found =

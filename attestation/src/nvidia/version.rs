@@ -78,6 +78,12 @@ pub fn driver_rim_id(architecture: Architecture, opaque: &Opaque) -> Option<Stri
     }
 }
 
+/// Under which id NVIDIA publishes the RIM of a switch's firmware. Board and chip do not stand in the report; LS10 is of one.
+pub fn switch_rim_id(firmware: &str) -> String {
+    let firmware = firmware.replace('.', "");
+    format!("NV_SWITCH_BIOS_5612_0002_890_{firmware}").to_uppercase()
+}
+
 /// Under which id NVIDIA publishes the VBIOS's RIM for this report.
 pub fn vbios_rim_id(opaque: &Opaque) -> String {
     let Opaque {

@@ -1,18 +1,23 @@
-//! Steps gpu-9 and gpu-10: are these genuine GPUs the ones that the policy wants, and one machine's?
+//! Steps gpu-9 and gpu-10: are these genuine devices the ones that the policy wants, and one machine's?
+
+use std::collections::BTreeSet;
 
 use super::{
     inspection::{Inspection, ensure},
     opaque::Mode,
     policy::{Minimum, Wanted},
-    verify::Gpu,
+    verify::{Devices, Gpu, Switch},
     version::DriverVersion,
 };
 use crate::{Rejection, policy::Expect};
 
-/// Step 9: is this genuine GPU one that the policy wants?
+/// What a switch reports whose configuration is locked until it is reset.
+const LOCKED: u16 = 1;
+
+/// Step 9: is this genuine GPU one that the policy wants? `switches`: whether evidence of such came along.
 pub(super) fn check_wanted(
     gpu: &Gpu,
-    driver: &DriverVersion,
+    (driver, switches): (&DriverVersion, bool),
     wanted: &Wanted,
     inspection: &mut Inspection<'_>,
 ) {
@@ -60,7 +65,7 @@ pub(super) fn check_wanted(
             );
         }
     }
-    if gpu.mode == Mode::ProtectedPcie {
+    if gpu.mode == Mode::ProtectedPcie && !switches {
         match &wanted.switches_unchecked {
             Some(why) => inspection.skip(("gpu-9", "switches"), why),
             None => {
@@ -74,9 +79,39 @@ pub(super) fn check_wanted(
     }
 }
 
-/// Step 10: are these, together, the GPUs of one machine?
+/// Step 9: is this genuine switch one that the policy wants?
+pub(super) fn check_switch_wanted(
+    switch: &Switch,
+    lock: u16,
+    wanted: &Wanted,
+    inspection: &mut Inspection<'_>,
+) {
+    let firmware = &switch.firmware;
+    match &wanted.switch_firmware {
+        Expect::Unchecked { why } => inspection.skip(("gpu-9", "switch firmware"), why),
+        Expect::AnyOf(list) => {
+            let refused = || Rejection::GpuRefused {
+                field: "switch firmware",
+                found: firmware.clone(),
+            };
+            inspection.check(
+                ("gpu-9", "switch firmware"),
+                || ensure(list.contains(firmware), refused),
+                |()| firmware.clone(),
+            );
+        }
+    }
+    let unlocked = || Rejection::SwitchUnlocked { found: lock };
+    inspection.check(
+        ("gpu-9", "switch lock"),
+        || ensure(lock == LOCKED, unlocked),
+        |()| "locked until it is reset".to_owned(),
+    );
+}
+
+/// Step 10: are these, together, the devices of one machine?
 pub(super) fn check_together(
-    gpus: &[Gpu],
+    devices: &Devices,
     count: usize,
     wanted: &Wanted,
     inspection: &mut Inspection<'_>,
@@ -95,14 +130,18 @@ pub(super) fn check_together(
             );
         }
     }
+    let gpus = &devices.gpus;
     let twice = || {
-        for (place, gpu) in gpus.iter().enumerate() {
-            let same = |other: &&Gpu| other.ueid == gpu.ueid || other.identity == gpu.identity;
-            if gpus.iter().skip(place + 1).any(|other| same(&other)) {
-                return Err(Rejection::GpuTwice {
-                    device: gpu.ueid.clone(),
-                });
-            }
+        let of_gpus = gpus.iter().map(|it| (&it.ueid, &it.identity, it.pdi));
+        let of_switches = devices.switches.iter();
+        let of_switches = of_switches.map(|it| (&it.ueid, &it.identity, Some(it.pdi)));
+        let (mut known, mut named) = (BTreeSet::new(), BTreeSet::new());
+        for (ueid, identity, pdi) in of_gpus.chain(of_switches) {
+            let new = known.insert(ueid) && known.insert(identity);
+            let new = new && pdi.is_none_or(|pdi| named.insert(pdi));
+            ensure(new, || Rejection::GpuTwice {
+                device: ueid.clone(),
+            })?;
         }
         Ok(())
     };

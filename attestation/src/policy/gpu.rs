@@ -9,7 +9,8 @@
 //! drivers = ["550.90.07"]                      # default: open
 //! vbioses = ["96.00.9F.00.01"]                 # default: open
 //! modes = ["single_passthrough", "unstated"]   # default: these; also multi_passthrough, protected_pcie
-//! switches = { unchecked = "why" }             # default: required in protected-PCIe mode, which this verifier cannot check
+//! switches = { unchecked = "why" }             # default: in protected-PCIe mode evidence of the switches is required, too
+//! switch_firmware = ["96.10.55.00.01"]         # default: open
 //! revocation = "asked"                         # default; or "stapled", or { unchecked = "why" }
 //! hold = { unchecked = "why" }                 # default: a certificate on hold is refused
 //! rims = { unchecked = "why" }                 # default: both RIMs are required
@@ -30,7 +31,7 @@ use crate::{
     verdict::LEFT_OPEN,
 };
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "count",
     "minimum_driver",
     "models",
@@ -39,6 +40,7 @@ pub(super) const KEYS: [&str; 12] = [
     "vbioses",
     "modes",
     "switches",
+    "switch_firmware",
     "revocation",
     "hold",
     "rims",
@@ -87,6 +89,7 @@ pub(super) fn policy(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
             modes: section
                 .read("modes", |modes| modes.expect(mode))?
                 .unwrap_or(Expect::AnyOf(ALONE.to_vec())),
+            switch_firmware: texts("switch_firmware")?,
             switches_unchecked: section.read("switches", Field::unchecked)?,
         },
     })
@@ -146,6 +149,7 @@ mod tests {
         let policy = parse(
             "count = [1, 8]\nminimum_driver = { unchecked = \"a\" }\nmodels = [\"m\"]\ndevices = [\"d\"]\n\
              drivers = [\"550.1\"]\nvbioses = [\"v\"]\nmodes = [\"protected_pcie\"]\nswitches = { unchecked = \"b\" }\n\
+             switch_firmware = [\"s\"]\n\
              revocation = \"stapled\"\nhold = { unchecked = \"c\" }\nrims = { unchecked = \"d\" }\n\
              fwid = { unchecked = \"e\" }",
         );
@@ -168,6 +172,7 @@ mod tests {
                 },
                 vbioses: any("v"),
                 modes: Expect::AnyOf(vec![Mode::ProtectedPcie]),
+                switch_firmware: any("s"),
                 switches_unchecked: why("b"),
             },
         };

@@ -6,7 +6,7 @@ use crate::{
     bundle::Endorsements,
     digest::Hex,
     inspection::ensure,
-    nvidia::{self, Gpu, GpuEvidence, GpuPolicy, Question},
+    nvidia::{self, Devices, GpuEvidence, GpuPolicy, Question},
     verdict::Transcript,
 };
 
@@ -130,13 +130,13 @@ impl Asked {
         self.unproved.evidence.len()
     }
 
-    /// Steps gpu-1 to gpu-10. Of the simulated roots that authenticated, only those in `simulation` count now; `None`: all.
+    /// Steps gpu-1 to gpu-11. Of the simulated roots that authenticated, only those in `simulation` count now; `None`: all.
     pub(crate) fn verify(
         &self,
         policy: &GpuPolicy,
         simulation: Option<&[[u8; 32]]>,
         transcript: &mut Transcript,
-    ) -> Result<(Vec<Gpu>, Time), Rejection> {
+    ) -> Result<Devices, Rejection> {
         let Unproved {
             evidence,
             roots,

@@ -18,7 +18,7 @@ use crate::{
     bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
     claims::Claims,
     cpu::{self, Cpu},
-    nvidia::Gpu,
+    nvidia::{Devices, Gpu, Switch},
     policy::Policy,
     roots::Roots,
     verdict::{Refusal, Told, Transcript},
@@ -60,7 +60,7 @@ pub struct Bound {
 pub struct Peer {
     pub(crate) cpu: Cpu,
     pub(crate) claims: Claims,
-    pub(crate) gpus: Vec<Gpu>,
+    pub(crate) devices: Devices,
     pub(crate) session: Session,
     pub(crate) transcript: Transcript,
     pub(crate) until: Time,
@@ -261,12 +261,12 @@ impl Bound {
         // Nothing is put off here; this keeps it a refusal if that should ever change.
         let appraised = appraised.and_then(|gpus| gpus.ok_or(Rejection::GpuEvidenceMissing));
         match appraised {
-            Ok((gpus, gpus_until)) => Ok(Peer {
-                until: cpu.until().min(gpus_until),
+            Ok(devices) => Ok(Peer {
+                until: cpu.until().min(devices.until),
                 told: Told::of(&cpu, policy),
                 cpu,
                 claims,
-                gpus,
+                devices,
                 session,
                 transcript,
             }),
@@ -291,7 +291,12 @@ impl Peer {
 
     /// The GPUs, all of them verified; none, if there are none.
     pub fn gpus(&self) -> &[Gpu] {
-        &self.gpus
+        &self.devices.gpus
+    }
+
+    /// The switches between them, all of them verified; none, unless the GPUs are in protected-PCIe mode.
+    pub fn switches(&self) -> &[Switch] {
+        &self.devices.switches
     }
 
     /// The peer's claims.
@@ -334,6 +339,11 @@ impl Trusted {
     /// The GPUs, all of them verified; none, if the policy wants none.
     pub fn gpus(&self) -> &[Gpu] {
         self.peer.gpus()
+    }
+
+    /// The switches between them, all of them verified; none, unless the GPUs are in protected-PCIe mode.
+    pub fn switches(&self) -> &[Switch] {
+        self.peer.switches()
     }
 
     /// The peer's claims.

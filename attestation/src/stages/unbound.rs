@@ -3,9 +3,9 @@
 use super::Authentic;
 use crate::{
     Cpu, Rejection, Time,
-    appraise::{self, Gpus, Waivers},
+    appraise::{self, Waivers},
     claims::Claims,
-    nvidia::Gpu,
+    nvidia::{Devices, Gpu},
     verdict::{Refusal, Told, Transcript},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Unbound {
     pub(crate) cpu: Cpu,
-    pub(crate) gpus: Vec<Gpu>,
+    pub(crate) devices: Devices,
     pub(crate) transcript: Transcript,
     until: Time,
     pub(crate) told: Told,
@@ -43,11 +43,11 @@ impl Authentic {
             })
             .and_then(known);
         match found {
-            Ok((gpus, gpus_until)) => Ok(Unbound {
-                until: cpu.until().min(gpus_until),
+            Ok(devices) => Ok(Unbound {
+                until: cpu.until().min(devices.until),
                 told: Told::of(&cpu, None),
                 cpu,
-                gpus,
+                devices,
                 transcript,
             }),
             Err(rejection) => Err(Refusal {
@@ -59,8 +59,8 @@ impl Authentic {
 }
 
 /// Nothing is put off on this way; this keeps it a refusal if that should ever change.
-fn known(gpus: Option<Gpus>) -> Result<Gpus, Rejection> {
-    gpus.ok_or(Rejection::GpuEvidenceMissing)
+fn known(devices: Option<Devices>) -> Result<Devices, Rejection> {
+    devices.ok_or(Rejection::GpuEvidenceMissing)
 }
 
 /// Step bind-1. What the claims say is then dropped: nobody knows who says it.
@@ -93,7 +93,7 @@ impl Unbound {
 
     /// The GPUs, each of them genuine; whether they are this machine's nobody knows.
     pub fn gpus(&self) -> &[Gpu] {
-        &self.gpus
+        &self.devices.gpus
     }
 
     /// Every check, in order.

@@ -7,7 +7,7 @@ use super::About;
 use crate::{
     Cpu, claims,
     digest::Hex,
-    nvidia::Gpu,
+    nvidia::{Gpu, Switch},
     snp::{self, report::SigningKey},
     tdx,
 };
@@ -22,6 +22,8 @@ pub(super) struct Claims<'a> {
     measurement: Hex<48>,
     cpu: Value,
     gpus: &'a [Gpu],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    switches: &'a [Switch],
 }
 
 impl<'a> Claims<'a> {
@@ -30,7 +32,8 @@ impl<'a> Claims<'a> {
             enclave: about.bound.map(|(_, claims)| claims),
             measurement: Hex(about.cpu.measurement()),
             cpu: about.cpu.claims(),
-            gpus: about.gpus,
+            gpus: &about.devices.gpus,
+            switches: &about.devices.switches,
         }
     }
 }

@@ -64,9 +64,15 @@ impl Verdict<'_> {
     fn of_found(&self, about: About<'_>) -> Value {
         let cpu = self.submod(&self.cpu(about.cpu), Some(about.cpu.claims()));
         let mut submods = Map::from_iter([("cpu".to_owned(), cpu)]);
-        for (place, gpu) in about.gpus.iter().enumerate() {
+        for (place, gpu) in about.devices.gpus.iter().enumerate() {
             let gpu = self.submod(&hardware(self.gpu(gpu)), Some(json!(gpu)));
             submods.insert(format!("gpu{place}"), gpu);
+        }
+        for (place, switch) in about.devices.switches.iter().enumerate() {
+            let known = switch.measurements.is_some() && self.checked("device revocation");
+            let tier = tier(!switch.simulated, known && !switch.on_hold);
+            let switch = self.submod(&hardware(tier), Some(json!(switch)));
+            submods.insert(format!("switch{place}"), switch);
         }
         submods.into()
     }

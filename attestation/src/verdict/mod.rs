@@ -12,7 +12,7 @@ use self::claims::Claims;
 pub(crate) use self::summary::Told;
 use crate::{
     Cpu, Explained, Genuine, Patience, Peer, Rejection, Time, Trusted, Unbound, binding::Session,
-    claims as enclave, nvidia::Gpu,
+    claims as enclave, nvidia::Devices,
 };
 
 /// How a check came out.
@@ -248,7 +248,7 @@ impl From<&Rejection> for Failure {
 #[derive(Debug, Clone, Copy)]
 struct About<'a> {
     cpu: &'a Cpu,
-    gpus: &'a [Gpu],
+    devices: &'a Devices,
     told: &'a Told,
     /// The conversation and the enclave's own claims; none where nobody knows that the CPU signed for them.
     bound: Option<(&'a Session, &'a enclave::Claims)>,
@@ -258,7 +258,7 @@ impl<'a> From<&'a Peer> for About<'a> {
     fn from(peer: &'a Peer) -> Self {
         Self {
             cpu: &peer.cpu,
-            gpus: &peer.gpus,
+            devices: &peer.devices,
             told: &peer.told,
             bound: Some((&peer.session, &peer.claims)),
         }
@@ -310,7 +310,7 @@ impl<'a> Verdict<'a> {
     pub fn unbound(unbound: &'a Unbound) -> Self {
         let found = About {
             cpu: &unbound.cpu,
-            gpus: &unbound.gpus,
+            devices: &unbound.devices,
             told: &unbound.told,
             bound: None,
         };

@@ -3,7 +3,7 @@
 use super::{About, NO_POLICY};
 use crate::{
     Cpu,
-    nvidia::Gpu,
+    nvidia::{Devices, Gpu, Switch, measurements::Compared},
     policy::{Expect, Policy},
 };
 
@@ -67,7 +67,7 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
     let image = ["image".to_owned(), short, image.clone()];
     [of_the_cpu]
         .into_iter()
-        .chain(gpus(about.gpus))
+        .chain(devices(about.devices))
         .chain([bound, image])
         .collect()
 }
@@ -80,47 +80,65 @@ fn genuine(simulated: bool, vendor: &str) -> String {
     }
 }
 
-/// One line for all the GPUs that are told in the same words.
-fn gpus(gpus: &[Gpu]) -> Vec<[String; 3]> {
+/// One line for all the devices that are told in the same words.
+fn counted(which: &str, devices: impl Iterator<Item = [String; 2]>) -> Vec<[String; 3]> {
     let mut kinds: Vec<([String; 2], usize)> = Vec::new();
-    for gpu in gpus {
-        let words = in_words(gpu);
+    for words in devices {
         match kinds.iter_mut().find(|(kind, _)| *kind == words) {
             Some((_, count)) => *count += 1,
             None => kinds.push((words, 1)),
         }
     }
-    if kinds.is_empty() {
-        return vec![["gpu", "none", ""].map(str::to_owned)];
-    }
-    let line = |([which, how], count): ([String; 2], usize)| {
+    let line = |([model, how], count): ([String; 2], usize)| {
         let times = if count > 1 {
             format!(" ×{count}")
         } else {
             String::new()
         };
-        ["gpu".to_owned(), format!("{which}{times}"), how]
+        [which.to_owned(), format!("{model}{times}"), how]
     };
     kinds.into_iter().map(line).collect()
 }
 
+fn devices(devices: &Devices) -> Vec<[String; 3]> {
+    let Devices { gpus, switches, .. } = devices;
+    if gpus.is_empty() {
+        return vec![["gpu", "none", ""].map(str::to_owned)];
+    }
+    let mut told = counted("gpu", gpus.iter().map(gpu));
+    told.extend(counted("switch", switches.iter().map(switch)));
+    told
+}
+
 /// Which it is, and how it was found. The certificates name the chip, not the product that is sold with it.
-fn in_words(gpu: &Gpu) -> [String; 2] {
+fn gpu(gpu: &Gpu) -> [String; 2] {
     let chip = gpu.model.split(' ').next().unwrap_or_default();
     let genuine = genuine(gpu.simulated, "NVIDIA");
-    let compared = [&gpu.driver_measurements, &gpu.vbios_measurements];
-    let matching: usize = compared
-        .into_iter()
-        .flatten()
-        .map(|it| it.matching.len())
-        .sum();
-    let measured = match matching {
-        0 => "measurements not checked".to_owned(),
-        count => format!("{count} measurements match"),
-    };
+    let measured = measured([&gpu.driver_measurements, &gpu.vbios_measurements]);
     let hold = if gpu.on_hold { ", on hold" } else { "" };
     [
         format!("NVIDIA {}, {chip}", gpu.architecture),
         format!("{genuine}, driver {}, {measured}{hold}", gpu.driver),
     ]
+}
+
+/// The same of a switch.
+fn switch(switch: &Switch) -> [String; 2] {
+    let chip = switch.model.split(' ').next().unwrap_or_default();
+    let chip = chip.replace('_', "");
+    let genuine = genuine(switch.simulated, "NVIDIA");
+    let measured = measured([&switch.measurements]);
+    let hold = if switch.on_hold { ", on hold" } else { "" };
+    [
+        format!("NVIDIA NVSwitch, {chip}"),
+        format!("{genuine}, firmware {}, {measured}{hold}", switch.firmware),
+    ]
+}
+
+fn measured<const N: usize>(compared: [&Option<Compared>; N]) -> String {
+    let compared = compared.into_iter().flatten();
+    match compared.map(|it| it.matching.len()).sum::<usize>() {
+        0 => "measurements not checked".to_owned(),
+        count => format!("{count} measurements match"),
+    }
 }

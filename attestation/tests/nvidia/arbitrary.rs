@@ -7,7 +7,7 @@ use chrysalis_attestation::nvidia::{
     Roots,
     evidence::{read, read_chain},
     ocsp::OcspAnswer,
-    opaque::Opaque,
+    opaque::{Opaque, SwitchOpaque},
     rim,
     spdm::Report,
 };
@@ -26,6 +26,7 @@ proptest! {
     fn parsers_do_not_panic_on_noise(bytes in vec(any::<u8>(), 0..600)) {
         prop_assert!(Report::parse(&bytes).is_err());
         let _ = Opaque::parse(&bytes);
+        let _ = SwitchOpaque::parse(&bytes);
         prop_assert!(read(&bytes, Some(&bytes)).is_err());
         prop_assert!(read_chain(&bytes).is_err());
     }

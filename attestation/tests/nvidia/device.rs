@@ -87,7 +87,7 @@ fn authorities_and_end_entities_do_not_change_places() {
     assert_eq!(
         case.verify(),
         Err(Rejection::NvidiaCertificateProfile {
-            which: "GPU leaf",
+            which: "device leaf",
             what
         })
     );
@@ -102,7 +102,7 @@ fn authorities_and_end_entities_do_not_change_places() {
     assert_eq!(
         case.verify(),
         Err(Rejection::NvidiaCertificateProfile {
-            which: "GPU identity (BROM)",
+            which: "device identity (BROM)",
             what
         })
     );
@@ -120,7 +120,7 @@ fn authorities_and_end_entities_do_not_change_places() {
     assert_eq!(
         case.verify(),
         Err(Rejection::NvidiaCertificateProfile {
-            which: "GPU provisioner",
+            which: "device provisioner",
             what
         })
     );
@@ -137,13 +137,13 @@ fn a_chain_names_one_chip() {
     assert_eq!(
         case.verify(),
         Err(Rejection::NvidiaCertificateProfile {
-            which: "GPU identity (BROM)",
+            which: "device identity (BROM)",
             what
         })
     );
     scene
         .gpu
-        .reissue_leaf(|leaf| "LS_10 A01 FSP FMC LF".clone_into(&mut leaf.common_name));
+        .reissue_leaf(|leaf| "GX100 A01 GSP FMC LF".clone_into(&mut leaf.common_name));
     let case = scene.case().without_rims().without_revocation();
     assert_eq!(
         case.verify().map_err(|it| it.code()),
@@ -159,7 +159,9 @@ fn a_certificate_of_another_key_is_refused() {
     let case = scene.case().without_rims().without_revocation();
     assert_eq!(
         case.verify(),
-        Err(Rejection::NvidiaCertificateSignature { which: "GPU leaf" })
+        Err(Rejection::NvidiaCertificateSignature {
+            which: "device leaf"
+        })
     );
 }
 

@@ -3,6 +3,7 @@
 
 mod arbitrary;
 mod device;
+mod fabric;
 mod manifests;
 mod revocation;
 mod scene;

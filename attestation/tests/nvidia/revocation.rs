@@ -46,7 +46,7 @@ fn sha1(point: &[u8]) -> [u8; 20] {
     digest.as_ref().try_into().expect("20 bytes")
 }
 
-const WHICH: &str = "GPU identity (BROM)";
+const WHICH: &str = "device identity (BROM)";
 
 #[test]
 fn a_good_answer_counts_until_its_next_update() {
@@ -263,9 +263,9 @@ fn one_answer_that_revokes_outweighs_those_that_do_not() {
 fn every_certificate_of_the_three_chains_needs_an_answer() {
     let scene = Scene::new();
     let which = [
-        "GPU identity (BROM)",
-        "GPU provisioner",
-        "GPU family",
+        "device identity (BROM)",
+        "device provisioner",
+        "device family",
         "RIM signer",
         "RIM intermediate",
         "RIM authority",

@@ -330,10 +330,14 @@ pub(crate) struct NvidiaArguments {
     /// The device's certificates, PEM, from the leaf to the root; JSON brings its own
     #[arg(long, value_name = "FILE")]
     pub(crate) chain: Option<PathBuf>,
+    /// Evidence of the switches between GPUs in protected-PCIe mode: the JSON of NVIDIA's attestation SDK; it may also stand
+    /// among that of the GPUs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) switches: Option<PathBuf>,
     /// What the GPUs were asked: 32 bytes in hex
     #[arg(long, value_name = "HEX", value_parser = nonce)]
     pub(crate) nonce: [u8; 32],
-    /// A reference manifest of the driver or the VBIOS (XML)
+    /// A reference manifest of the driver, the VBIOS or a switch's firmware (XML)
     #[arg(long = "rim", value_name = "FILE")]
     pub(crate) rims: Vec<PathBuf>,
     /// An OCSP answer (DER)

@@ -1,6 +1,7 @@
-//! One simulated H100: its certificates, what it says about itself, and the report that it signs.
+//! One simulated H100, or one simulated switch between several: its certificates, what it says about itself, and the report that it
+//! signs.
 
-use super::golden;
+use super::{SWITCH_FIRMWARE, golden};
 use crate::{
     Profile, Purpose, Signer,
     tlv::{tag, tlv},
@@ -16,6 +17,14 @@ use std::collections::BTreeMap;
 const COMPOSITE: &str = "2.23.133.5.4.1";
 /// 2.16.840.1.101.3.4.2.2
 const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
+
+/// Kinds of names on the fabric.
+const GPU: u64 = 0x41;
+const SWITCH: u64 = 0x50;
+/// A GPU has so many links.
+const LINKS: usize = 18;
+/// A switch names so many GPUs.
+const GPUS_OF_A_SWITCH: usize = 8;
 
 /// Kinds of opaque data, as [`Gpu::opaque`] is ordered by.
 pub mod opaque {
@@ -33,6 +42,12 @@ pub mod opaque {
     pub const PROJECT_SKU: u16 = 18;
     /// The firmware that the key was certified for.
     pub const FWID: u16 = 20;
+    /// A GPU's: the switch at each of its links, each name's bytes turned round. A switch's: who it is.
+    pub const SWITCH_PDI: u16 = 22;
+    /// A switch's: 1 if its configuration is locked.
+    pub const LOCK_SWITCH_STATUS: u16 = 25;
+    /// A switch's: the eight GPUs at its ports, and which port leads to which.
+    pub const SWITCH_GPU_PDIS: u16 = 26;
     /// How the GPU is passed to the guest: two bytes, little-endian; 0 alone, 1 with others, 2 over attested switches.
     pub const FEATURE_FLAG: u16 = 36;
 }
@@ -75,10 +90,48 @@ impl Gpu {
             chain: [leaf, identity, provisioner, family, root],
             measurements: (0..64).map(|index| (index, golden(index))).collect(),
             opaque,
-            responder_nonce: sha384(&[b"responder", &index.to_be_bytes()])
-                .first_chunk()
-                .copied()
-                .unwrap_or_default(),
+            responder_nonce: responder_nonce(index),
+        }
+    }
+
+    /// A GPU in protected-PCIe mode, whose links lead to these switches, each known by its place.
+    pub(super) fn on_fabric(mut self, index: u64, switches: u64) -> Self {
+        self.reissue_identity(|identity| identity.serial = Some(pdi(GPU, index)));
+        let links = (0..switches).flat_map(|place| pdi(SWITCH, place).to_le_bytes());
+        let mut links: Vec<u8> = links.collect();
+        links.resize(LINKS * 8, 0);
+        self.opaque.insert(opaque::SWITCH_PDI, links);
+        self.opaque.insert(opaque::FEATURE_FLAG, vec![2, 0]);
+        self
+    }
+
+    /// A switch whose ports lead to so many GPUs. It answers in the same form as a GPU.
+    pub(super) fn switch(authorities: &[Signer; 3], index: u64, gpus: u64, now: Time) -> Self {
+        let [provisioner, family, root] = authorities.clone();
+        let identity = provisioner.issue(Profile {
+            number: index,
+            serial: Some(pdi(SWITCH, index)),
+            ..Profile::new("LS_10 A01 FSP BROM", Purpose::Authority(None), now)
+        });
+        let leaf = identity.issue(Profile {
+            common_name: "LS_10 A01 FSP FMC LF".to_owned(),
+            ..leaf_profile(&identity, now)
+        });
+        let ports = (0..gpus).flat_map(|place| pdi(GPU, place).to_be_bytes());
+        let mut ports: Vec<u8> = ports.collect();
+        ports.resize(GPUS_OF_A_SWITCH * 8, 0);
+        ports.resize(GPUS_OF_A_SWITCH * 16, 0xFF);
+        let opaque = BTreeMap::from([
+            (opaque::VBIOS_VERSION, SWITCH_FIRMWARE.into()),
+            (opaque::SWITCH_PDI, pdi(SWITCH, index).to_be_bytes().into()),
+            (opaque::LOCK_SWITCH_STATUS, vec![1, 0]),
+            (opaque::SWITCH_GPU_PDIS, ports),
+        ]);
+        Self {
+            chain: [leaf, identity, provisioner, family, root],
+            measurements: (0..31).map(|index| (index, golden(index))).collect(),
+            opaque,
+            responder_nonce: responder_nonce(index),
         }
     }
 
@@ -135,6 +188,16 @@ impl Gpu {
             chain: self.chain.iter().map(|signer| signer.der.clone()).collect(),
         }
     }
+}
+
+fn responder_nonce(index: u64) -> [u8; 32] {
+    let digest = sha384(&[b"responder", &index.to_be_bytes()]);
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+/// Who a device is on the fabric. Its highest bit makes a serial number of nine bytes of it, as NVIDIA's are.
+fn pdi(kind: u64, index: u64) -> u64 {
+    1 << 63 | kind << 32 | index
 }
 
 /// What the honest leaf below this identity says.

@@ -3,7 +3,9 @@
 //! Documents are written in canonical form (W3C Canonical XML 1.1) from the start, so that what is hashed is the text itself and
 //! no XML library is needed. What leaves has its empty elements shortened, as NVIDIA's have: whoever verifies has to canonicalise.
 
-use super::{DRIVER, DRIVER_INDICES, VBIOS, VBIOS_INDICES, golden};
+use super::{
+    DRIVER, DRIVER_INDICES, SWITCH_FIRMWARE, SWITCH_INDICES, VBIOS, VBIOS_INDICES, golden,
+};
 use crate::Signer;
 use chrysalis_attestation::digest::sha384;
 use data_encoding::BASE64;
@@ -20,8 +22,10 @@ const CLOSE: &str = "</SoftwareIdentity>";
 /// What a manifest says. Tests change any of it, or the text that it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Of the driver or of the VBIOS.
+    /// Of the driver, of the VBIOS or of a switch's firmware.
     pub version: String,
+    /// What it is for: `GPU` or `SWITCH`.
+    pub edition: String,
     /// The chip.
     pub product: String,
     /// The values that count. All other indices of the 64 are written as inactive.
@@ -33,6 +37,7 @@ impl Manifest {
     pub fn new(version: &str, active: &[u8]) -> Self {
         Self {
             version: version.to_owned(),
+            edition: "GPU".to_owned(),
             product: "GH100".to_owned(),
             active: active
                 .iter()
@@ -51,10 +56,22 @@ impl Manifest {
         Self::new(VBIOS, &VBIOS_INDICES)
     }
 
+    /// The honest switch's.
+    pub fn switch() -> Self {
+        Self {
+            edition: "SWITCH".to_owned(),
+            product: "LS10".to_owned(),
+            ..Self::new(SWITCH_FIRMWARE, &SWITCH_INDICES)
+        }
+    }
+
     /// The document without its signature, in canonical form.
     pub fn document(&self) -> String {
         let Self {
-            version, product, ..
+            version,
+            edition,
+            product,
+            ..
         } = self;
         let resources = (0..64).fold(String::new(), |mut text, index| {
             let (active, value) = match self.active.get(&index) {
@@ -72,7 +89,7 @@ impl Manifest {
         format!(
             "<SoftwareIdentity xmlns=\"{SWID}\" xmlns:ns0=\"{SWID}\" xmlns:ns2=\"{HASH}\" name=\"{product}\">\n\
              <ns0:Entity name=\"Simulated\"></ns0:Entity>\n\
-             <ns0:Meta xmlns:ns1=\"{TCG}\" colloquialVersion=\"{version}\" edition=\"GPU\" product=\"{product}\" \
+             <ns0:Meta xmlns:ns1=\"{TCG}\" colloquialVersion=\"{version}\" edition=\"{edition}\" product=\"{product}\" \
              ns1:FirmwareManufacturerId=\"5703\"></ns0:Meta>\n\
              <ns0:Payload>\n{resources}</ns0:Payload>\n{CLOSE}"
         )

@@ -47,7 +47,7 @@ use chrysalis_attestation::{
     digest::{sha256, sha384},
     nvidia::{Collateral, Roots, ocsp::OcspAnswer},
 };
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// The driver that the simulated GPUs report.
 pub const DRIVER: &str = "550.90.07";
@@ -57,6 +57,11 @@ pub const VBIOS: &str = "96.00.9F.00.01";
 const DRIVER_INDICES: [u8; 3] = [1, 2, 35];
 /// The indices that the VBIOS's manifest speaks of.
 const VBIOS_INDICES: [u8; 2] = [3, 4];
+
+/// The firmware that the simulated switches report.
+pub const SWITCH_FIRMWARE: &str = "96.10.55.00.01";
+/// The indices that the switches' manifest speaks of.
+const SWITCH_INDICES: [u8; 3] = [0, 5, 30];
 
 /// What the simulated GPUs measure at an index, and what the manifests expect there.
 pub fn golden(index: u8) -> [u8; 48] {
@@ -140,6 +145,38 @@ impl Nvidia {
     /// One GPU, honest until something of it is changed. The same index is the same device.
     pub fn gpu(&self, index: u64) -> Gpu {
         Gpu::new(&self.device_authorities, index, self.now)
+    }
+
+    /// A machine whose GPUs share their memory over switches (protected PCIe): so many GPUs, eight at the most, then so many switches.
+    pub fn fabric(&self, gpus: u64, switches: u64) -> Vec<Gpu> {
+        let [_, family, root] = &self.device_authorities;
+        let name = "NVIDIA LS_10 Provisioner ICA 1";
+        let provisioner = family.issue(Profile::new(name, Purpose::Authority(None), self.now));
+        let authorities = [provisioner, family.clone(), root.clone()];
+        let switch = |index| Gpu::switch(&authorities, index, gpus, self.now);
+        let gpu = |index| self.gpu(index).on_fabric(index, switches);
+        (0..gpus)
+            .map(gpu)
+            .chain((0..switches).map(switch))
+            .collect()
+    }
+
+    /// Good answers about all of these devices' certificates and the manifests', each once.
+    pub fn answers_about(
+        &self,
+        devices: &[Gpu],
+        now: Time,
+        nonce: Option<[u8; 32]>,
+    ) -> Vec<Answer> {
+        let chains = devices.iter().map(|device| &device.chain[1..]);
+        let mut asked = BTreeSet::new();
+        let pairs = chains
+            .chain([&self.rim_chain[..]])
+            .flat_map(|chain| chain.windows(2));
+        pairs
+            .filter(|pair| asked.insert(pair[0].der.clone()))
+            .map(|pair| Answer::good(&pair[0], &pair[1], now, nonce))
+            .collect()
     }
 
     /// The manifests of the driver and of the VBIOS, signed.

@@ -64,13 +64,13 @@ impl Content {
         })
     }
 
-    /// The version that a document claims, for choosing among several. Verify it before relying on it.
-    pub(super) fn claimed_version<'a>(root: &Element<'a>) -> Option<&'a str> {
+    /// What a document claims about itself, for choosing among several. Verify it before relying on it.
+    pub(super) fn claimed<'a>(root: &Element<'a>, attribute: &str) -> Option<&'a str> {
         let meta = root
             .elements()?
             .into_iter()
             .find(|it| it.is(SWID, "Meta"))?;
-        meta.attribute("colloquialVersion")
+        meta.attribute(attribute)
     }
 }
 

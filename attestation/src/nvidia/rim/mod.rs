@@ -94,7 +94,12 @@ impl<'a> Document<'a> {
 
     /// The version that it claims, for choosing among several. Not verified.
     pub(crate) fn claimed_version(&self) -> Option<&'a str> {
-        Content::claimed_version(&self.root)
+        Content::claimed(&self.root, "colloquialVersion")
+    }
+
+    /// `GPU` or `SWITCH`, as it claims. Not verified.
+    pub(crate) fn claimed_edition(&self) -> Option<&'a str> {
+        Content::claimed(&self.root, "edition")
     }
 
     /// The certificates that the signature brings, DER, leaf first. Not verified.

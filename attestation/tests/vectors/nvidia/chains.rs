@@ -43,7 +43,7 @@ fn broken_chains_are_refused() {
         ),
         (good.iter().rev().cloned().collect(), "gpu_root_unknown"),
         (other.clone(), "gpu_report_signature"),
-        (switch, "gpu_architecture_unknown"),
+        (switch, "gpu_evidence_missing"),
         (swapped(3, &[]), "nvidia_certificate_malformed"),
     ] {
         case.evidence[0].chain = chain;

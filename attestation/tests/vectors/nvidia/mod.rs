@@ -4,6 +4,7 @@ mod chains;
 mod manifests;
 mod many;
 mod reports;
+mod switches;
 
 use std::path::{Path, PathBuf};
 

@@ -209,7 +209,7 @@ fn nothing_is_left_out_by_silence() {
     assert_eq!(
         case.verify(),
         Err(Rejection::OcspMissing {
-            which: "GPU identity (BROM)"
+            which: "device identity (BROM)"
         })
     );
     case.policy = with_rims();

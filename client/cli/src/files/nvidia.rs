@@ -129,7 +129,14 @@ fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidenc
         _ => {}
     }
     let report = unhex(&report).unwrap_or(report);
-    Ok(read_evidence(&report, chain.as_deref()))
+    let devices = read_evidence(&report, chain.as_deref());
+    let Some(path) = &arguments.switches else {
+        return Ok(devices);
+    };
+    let kinds = [Kind::GpuJson, Kind::OtherJson];
+    let switches = read_as(path, MAX_JSON, "evidence of switches", &kinds)?;
+    let switches = read_evidence(&switches, None);
+    Ok(devices.and_then(|gpus| Ok([gpus, switches?].concat())))
 }
 
 fn finding(
@@ -165,31 +172,42 @@ fn finding(
     }
 }
 
-/// A line for each kind of GPU; a machine's are alike.
+/// A line for each kind of device; a machine's are alike.
 fn lines(verified: &Verified) -> Vec<[String; 3]> {
     let genuine = if verified.simulated() {
         "SIMULATED, not NVIDIA hardware"
     } else {
         "genuine"
     };
-    let mut kinds: Vec<([String; 2], usize)> = Vec::new();
-    for gpu in verified.gpus() {
-        let firmware = match (&gpu.driver_measurements, &gpu.vbios_measurements) {
-            (Some(_), Some(_)) => "firmware matches",
-            _ => "firmware not compared",
-        };
-        let (driver, vbios) = (&gpu.driver, &gpu.vbios);
+    let compared = |firmware: bool| {
+        if firmware {
+            "firmware matches"
+        } else {
+            "firmware not compared"
+        }
+    };
+    let gpus = verified.gpus().iter().map(|gpu| {
+        let firmware = gpu.driver_measurements.is_some() && gpu.vbios_measurements.is_some();
+        let (firmware, driver, vbios) = (compared(firmware), &gpu.driver, &gpu.vbios);
         let how = format!("{genuine}, {firmware}, driver {driver}, VBIOS {vbios}");
-        let kind = [gpu.model.replace(" GSP BROM", ""), how];
+        ("gpu", gpu.model.replace(" GSP BROM", ""), how)
+    });
+    let switches = verified.switches().iter().map(|switch| {
+        let firmware = compared(switch.measurements.is_some());
+        let how = format!("{genuine}, {firmware}, {}", switch.firmware);
+        ("switch", switch.model.replace(" FSP BROM", ""), how)
+    });
+    let mut kinds: Vec<((&str, String, String), usize)> = Vec::new();
+    for kind in gpus.chain(switches) {
         match kinds.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, count)) => *count += 1,
             None => kinds.push((kind, 1)),
         }
     }
-    kinds
-        .into_iter()
-        .map(|([model, how], count)| ["gpu".to_owned(), format!("NVIDIA {model} ×{count}"), how])
-        .collect()
+    let line = |((which, model, how), count): ((&str, String, String), usize)| {
+        [which.to_owned(), format!("NVIDIA {model} ×{count}"), how]
+    };
+    kinds.into_iter().map(line).collect()
 }
 
 /// What genuine GPUs say. What all of them have in common stands by itself too, so that one GPU needs no list.
@@ -214,7 +232,7 @@ fn claims(verified: &Verified, question: &Question<'_>) -> Value {
             claims
         })
         .collect();
-    json!({
+    let mut claims = json!({
         "platform": "nvidia",
         "nonce": hex::encode(question.nonce),
         "driver": common(|gpu| &gpu.driver),
@@ -222,5 +240,9 @@ fn claims(verified: &Verified, question: &Question<'_>) -> Value {
         "model": common(|gpu| &gpu.model),
         "status": status(gpus.iter().any(|gpu| gpu.on_hold)),
         "gpus": each,
-    })
+    });
+    if !verified.switches().is_empty() {
+        claims["switches"] = json!(verified.switches());
+    }
+    claims
 }

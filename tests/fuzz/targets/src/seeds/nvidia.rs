@@ -30,6 +30,10 @@ pub(super) fn seeds() -> Vec<Seed> {
     let chain: String = gpu.chain.iter().map(|der| pem(der)).collect();
     let collateral = nvidia.collateral(super::NOW);
     let opaque = Report::parse(&gpu.report).expect("an honest report").opaque;
+    let switch = nvidia.fabric(1, 1).remove(1).evidence(&[0x4E; 32]);
+    let switch_opaque = Report::parse(&switch.report)
+        .expect("an honest report")
+        .opaque;
     let answers = collateral.ocsp.iter().map(|answer| answer.der.as_slice());
     let rims = collateral.rims.iter().map(Vec::as_slice);
     let mut whole: Vec<&[u8]> = answers.chain(rims).collect();
@@ -44,6 +48,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         seed("spdm", "signed", gpu.report.as_slice()),
         seed("spdm", "cut", unsigned),
         seed("opaque", "hopper", opaque),
+        seed("opaque", "switch", switch_opaque),
         seed(
             "gpu_evidence",
             "beside-a-chain",

@@ -7,7 +7,7 @@ use chrysalis_attestation::{
         evidence::{read, read_chain},
         explain, needs,
         ocsp::OcspAnswer,
-        opaque::Opaque,
+        opaque::{Opaque, SwitchOpaque},
         policy::{Proof, Revocation, Wanted},
         rim,
         spdm::{REQUEST_SIZE, Report, Request},
@@ -35,6 +35,7 @@ pub(super) fn spdm(bytes: &[u8]) {
 /// What the device says about itself.
 pub(super) fn opaque(bytes: &[u8]) {
     let _ = Opaque::parse(bytes);
+    let _ = SwitchOpaque::parse(bytes);
 }
 
 /// A report or NVIDIA's JSON, beside a chain or without one, and what would be fetched for it.

@@ -49,7 +49,7 @@ pub(super) const LIES: &[Lie] = &[
         it.gpu.chain[4] = root;
     }),
     ("gpu_simulated_root_refused", "nobody named the simulated roots", |it| it.wishes = None),
-    ("gpu_architecture_unknown", "the chain is of a switch", |it| it.gpu.reissue_leaf(|leaf| "LS_10 A01 FSP FMC LF".clone_into(&mut leaf.common_name))),
+    ("gpu_architecture_unknown", "the chain is of a chip that nobody knows", |it| it.gpu.reissue_leaf(|leaf| "GX100 A01 GSP FMC LF".clone_into(&mut leaf.common_name))),
     ("ocsp_missing", "there is no answer about the provisioner", |it| drop(it.answers.remove(1))),
     ("ocsp_malformed", "an answer is cut", |it| {
         let mut der = it.answers[0].encode();
@@ -133,6 +133,20 @@ pub(super) const LIES: &[Lie] = &[
         it.gpu.opaque.insert(opaque::FEATURE_FLAG, vec![2, 0]);
         it.want("modes", "[\"protected_pcie\"]");
     }),
+    ("switch_identity_mismatch", "a switch calls itself as its certificate does not", |it| it.fabric(1, |devices| {
+        devices[1].opaque.insert(opaque::SWITCH_PDI, vec![7; 8]);
+    })),
+    ("switch_unlocked", "the configuration of a switch is not locked", |it| it.fabric(1, |devices| {
+        devices[1].opaque.insert(opaque::LOCK_SWITCH_STATUS, vec![0, 0]);
+    })),
+    ("fabric_name_missing", "a GPU's certificate gives it no name", |it| it.fabric(1, |devices| {
+        devices[0].reissue_identity(|identity| identity.serial = Some(7));
+    })),
+    ("fabric_mismatch", "the GPU names a switch that is not there", |it| it.fabric(2, |devices| drop(devices.pop()))),
+    ("fabric_mismatch a-stranger", "the switch names a GPU that is not there", |it| it.fabric(1, |devices| {
+        let ports = devices[1].opaque.get_mut(&opaque::SWITCH_GPU_PDIS).expect("the field");
+        ports[8..16].copy_from_slice(&[7; 8]);
+    })),
     ("gpu_count_mismatch", "the policy wants two GPUs", |it| it.want("count", "[2]")),
     ("gpu_twice", "one GPU stands for two", |it| {
         it.want("count", "[2]");

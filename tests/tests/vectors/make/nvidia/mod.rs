@@ -97,6 +97,18 @@ impl Scene {
         self.manifests[0] = changed.into_bytes();
     }
 
+    /// One GPU that shares its memory over so many switches, and all that NVIDIA says of them.
+    fn fabric(&mut self, switches: u64, change: impl FnOnce(&mut Vec<Gpu>)) {
+        let mut devices = self.nvidia.fabric(1, switches);
+        change(&mut devices);
+        self.answers = self.nvidia.answers_about(&devices, NOW, None);
+        self.gpu = devices.remove(0);
+        self.others = devices.iter().map(|it| it.evidence(&NONCE)).collect();
+        let manifest = Manifest::switch().document();
+        self.manifests.push(self.nvidia.sign_manifest(&manifest));
+        self.want("modes", "[\"protected_pcie\"]");
+    }
+
     fn evidence(&self) -> GpuEvidence {
         let mut evidence = self.gpu.evidence(&self.nonce);
         (self.alter)(&mut evidence, &self.gpu);
@@ -208,6 +220,18 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     for (name, answer) in known.iter().zip(&honest.answers) {
         share(&format!("ocsp-{name}.der"), answer.encode());
     }
+    let mut switches = Scene::honest();
+    switches.fabric(2, |_| ());
+    share("switch.xml", switches.manifests.remove(2));
+    let of_the_fabric = ["gpu", "first-switch", "switch-provisioner", "second-switch"];
+    let mut pending = of_the_fabric.iter();
+    for answer in &switches.answers {
+        let der = answer.encode();
+        if honest.answers.iter().all(|known| known.encode() != der) {
+            let name = pending.next().expect("a name");
+            share(&format!("ocsp-fabric-{name}.der"), der);
+        }
+    }
     share("policy.toml", wishes(&honest.nvidia).text().into());
 
     let mut vectors = accepted();
@@ -254,6 +278,8 @@ fn accepted() -> Vec<Vector> {
     two.want("count", "[2]");
     two.others = vec![two.nvidia.gpu(1).evidence(&NONCE)];
     two.answers = answers(&two.nvidia.clone().with_gpus(2));
+    let mut switches = Scene::honest();
+    switches.fabric(2, |_| ());
     let mut held = Scene::honest();
     held.want("hold", OPEN);
     held.answers[0].status = CertificateStatus::Revoked {
@@ -269,6 +295,12 @@ fn accepted() -> Vec<Vector> {
     vec![
         accepted("honest", "nobody lies", claims.clone(), Scene::honest()),
         accepted("two-gpus", "two GPUs of one machine", claims.clone(), two),
+        accepted(
+            "switches",
+            "a GPU and the two switches that it shares its memory over",
+            claims.clone(),
+            switches,
+        ),
         accepted(
             "hold-accepted",
             "a certificate is on hold, which the policy accepts",

@@ -1,0 +1,60 @@
+//! Step gpu-11: over which switches do GPUs in protected-PCIe mode share their memory, and with whom?
+//!
+//! What runs over the links is not encrypted, so whoever is on the fabric belongs to the trusted base. Every GPU names, signed, the
+//! switches at its links; every switch names, signed, the GPUs at its ports; and both names are in their certificates. All of
+//! them have to name each other and nobody else: a device that is not in the evidence is one that nobody verified.
+
+use std::collections::BTreeSet;
+
+use super::{
+    chain::Pdi,
+    inspection::{Inspection, ensure},
+    verify::{Devices, Gpu, Switch},
+};
+use crate::Rejection;
+
+pub(super) fn check_fabric(devices: &Devices, inspection: &mut Inspection<'_>) {
+    inspection.check(
+        ("gpu-11", "fabric"),
+        || closed(devices),
+        |()| {
+            let Devices { gpus, switches, .. } = devices;
+            let (gpus, switches) = (gpus.len(), switches.len());
+            format!("{gpus} GPU(s) and {switches} switch(es) name each other and nobody else")
+        },
+    );
+}
+
+fn closed(devices: &Devices) -> Result<(), Rejection> {
+    let Devices { gpus, switches, .. } = devices;
+    // No two have one name: step gpu-10.
+    let name = |gpu: &Gpu| {
+        gpu.pdi.ok_or_else(|| Rejection::FabricNameMissing {
+            device: gpu.ueid.clone(),
+        })
+    };
+    let gpus_there = gpus.iter().map(name).collect::<Result<_, _>>()?;
+    let switches_there = switches.iter().map(|switch| switch.pdi).collect();
+    let check = |device: String, named: &BTreeSet<Pdi>, there: &BTreeSet<Pdi>| {
+        ensure(named == there, || Rejection::FabricMismatch {
+            device,
+            named: listed(named),
+            there: listed(there),
+        })
+    };
+    for Switch { pdi, gpus, .. } in switches {
+        check(format!("switch {pdi}"), gpus, &gpus_there)?;
+    }
+    for Gpu { ueid, switches, .. } in gpus {
+        check(format!("GPU {ueid}"), switches, &switches_there)?;
+    }
+    Ok(())
+}
+
+fn listed(pdis: &BTreeSet<Pdi>) -> String {
+    let list: Vec<_> = pdis.iter().map(Pdi::to_string).collect();
+    if list.is_empty() {
+        return "nobody".to_owned();
+    }
+    list.join(", ")
+}
