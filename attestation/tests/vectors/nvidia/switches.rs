@@ -8,7 +8,7 @@ use chrysalis_attestation::{
     nvidia::{
         Collateral, GpuEvidence, Pdi,
         evidence::read,
-        explain,
+        explain, needs,
         opaque::{Opaque, SwitchOpaque},
         spdm::Report,
     },
@@ -113,6 +113,16 @@ fn half_of_a_machine_is_not_all_of_it() {
     assert_eq!(passed("report signature"), 8);
     assert_eq!(passed("switch identity"), 4);
     assert_eq!(passed("switch lock"), 4);
+}
+
+#[test]
+fn what_is_fetched_for_a_switch_is_its_one_manifest() {
+    let Some(switch) = evidence("switch-ls10/switch_evidence_ls10.json") else {
+        return;
+    };
+    let id = "NV_SWITCH_BIOS_5612_0002_890_9610550001".to_owned();
+    assert_eq!(needs::rim_ids(&switch[0]), Ok(vec![id]));
+    assert_eq!(needs::of_device(&switch[0]).len(), 3);
 }
 
 #[test]
