@@ -365,3 +365,36 @@ fn what_was_released_verifies_by_both() {
         }
     }
 }
+
+/// What the newest release says, as text: JSON.
+fn newest_release() -> String {
+    let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../measurements/releases");
+    let folders = fs::read_dir(releases).unwrap();
+    let manifests = folders.map(|entry| entry.unwrap().path().join("manifest.json"));
+    let statements = manifests.filter(|it| it.exists()).map(|manifest| {
+        let envelope: Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+        let payload = envelope["payload"].as_str().unwrap();
+        let text = String::from_utf8(BASE64.decode(payload.as_bytes()).unwrap()).unwrap();
+        let statement: Value = serde_json::from_str(&text).unwrap();
+        (statement["predicate"]["epoch"].as_u64(), text)
+    });
+    statements.max().unwrap().1
+}
+
+#[test]
+fn the_guides_show_what_the_newest_release_measures() {
+    let release = newest_release();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for guide in ["README.md", "docs/guide/measure.md"] {
+        let text = fs::read_to_string(root.join(guide)).unwrap();
+        let digests = text.lines().filter_map(|line| {
+            let (what, digest) = line.trim().rsplit_once(' ')?;
+            what.trim().starts_with("launch").then_some(digest)
+        });
+        let digests: Vec<_> = digests.filter(|digest| digest.len() == 96).collect();
+        assert!(!digests.is_empty(), "{guide}");
+        for digest in digests {
+            assert!(release.contains(digest), "{guide}: {digest}");
+        }
+    }
+}
