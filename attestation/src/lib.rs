@@ -16,6 +16,7 @@
 
 mod appraise;
 pub mod azure;
+pub mod base64;
 pub mod binding;
 pub mod bundle;
 mod cbor;

@@ -1,13 +1,12 @@
 //! From a service's answer to the file that is kept: read strictly, held against the accepted roots, and never believed.
 
 use chrysalis_attestation::{
-    Rejection, Span, Time,
+    Rejection, Span, Time, base64,
     nvidia::{needs::check_rim, ocsp::NONCE_SIZE},
     roots::Roots,
     snp::needs::{Authorities, check_list, check_vcek},
     tdx::needs::{Answer, check_pck_list, check_qe_identity, check_root_list, check_tcb_info},
 };
-use data_encoding::BASE64;
 use serde::Deserialize;
 
 use crate::{error::FetchError, http::Reply, intel, object::Object};
@@ -152,9 +151,7 @@ fn manifest(body: &[u8], id: &str, url: &str) -> Result<Vec<u8>, FetchError> {
             found: answer.id.chars().take(200).collect(),
         });
     }
-    BASE64
-        .decode(answer.rim.as_bytes())
-        .map_err(|_| form("its manifest is not base64"))
+    base64::decode(&answer.rim).ok_or_else(|| form("its manifest is not base64"))
 }
 
 #[cfg(test)]

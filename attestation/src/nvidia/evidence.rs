@@ -102,7 +102,7 @@ pub fn read_chain(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
     let wrapped = || {
         str::from_utf8(bytes)
             .ok()
-            .and_then(pem::base64)
+            .and_then(pem::unwrapped)
             .and_then(|inner| read(&inner))
     };
     let chain = read(bytes)
@@ -132,7 +132,7 @@ fn from_json(text: &[u8]) -> Result<Vec<GpuEvidence>, Rejection> {
 
 impl Serialized {
     fn decode(&self) -> Result<GpuEvidence, Rejection> {
-        let binary = |text: &str| pem::base64(text).ok_or(malformed("a value is not base64"));
+        let binary = |text: &str| pem::unwrapped(text).ok_or(malformed("a value is not base64"));
         Ok(GpuEvidence {
             report: report(&binary(&self.evidence)?)?,
             chain: read_chain(&binary(&self.certificate)?)?,

@@ -1,6 +1,6 @@
 //! PEM as chains of certificates come in: CERTIFICATE blocks, white space between them, and nothing else.
 
-use data_encoding::BASE64;
+use crate::base64;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
@@ -11,7 +11,7 @@ pub(crate) fn parse(text: &str) -> Option<Vec<Vec<u8>>> {
     let mut rest = text.trim_ascii();
     while !rest.is_empty() {
         let (body, after) = rest.strip_prefix(BEGIN)?.split_once(END)?;
-        certificates.push(base64(body)?);
+        certificates.push(unwrapped(body)?);
         rest = after.trim_ascii_start();
     }
     (!certificates.is_empty()).then_some(certificates)
@@ -22,10 +22,10 @@ pub(crate) fn is(pem: &str, der: &[u8]) -> bool {
     parse(pem).is_some_and(|certificates| certificates == [der])
 }
 
-/// Base64 with white space where lines break; the last bits must be zero, so one text stands for one value.
-pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+/// The bytes of base64 with white space where lines break.
+pub(crate) fn unwrapped(text: &str) -> Option<Vec<u8>> {
     let lines: String = text.split_ascii_whitespace().collect();
-    BASE64.decode(lines.as_bytes()).ok()
+    base64::decode(&lines)
 }
 
 #[cfg(test)]
@@ -47,6 +47,7 @@ mod tests {
             &format!("{block}x{block}"),
             &block[..20],
             &block.replace("AQI=", "AQJ="),
+            &block.replace("AQI=", "AQI=\nAQI="),
         ] {
             assert_eq!(parse(bad), None, "{bad}");
         }

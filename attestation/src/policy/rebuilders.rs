@@ -6,10 +6,11 @@
 //! at_least = 2                                          # required: from 1 to the number of keys
 //! ```
 
-use data_encoding::BASE64;
-
 use super::{PolicyError, section::Section};
-use crate::release::{PublicKey, Rebuilders};
+use crate::{
+    base64,
+    release::{PublicKey, Rebuilders},
+};
 
 pub(super) const KEYS: [&str; 2] = ["keys", "at_least"];
 /// The most keys: each is tried on each statement.
@@ -24,9 +25,7 @@ pub(super) fn policy(section: &Section<'_>) -> Result<Rebuilders, PolicyError> {
         "name those whose rebuilds count; `openssl pkey -in KEY.pem -pubout` prints such a key",
     )?;
     let keys = keys_field.list(|field| {
-        BASE64
-            .decode(field.text(KEY)?.as_bytes())
-            .ok()
+        base64::decode(field.text(KEY)?)
             .and_then(|der| PublicKey::from_spki(&der).ok())
             .ok_or_else(|| field.wrong(KEY))
     })?;

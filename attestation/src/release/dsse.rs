@@ -2,11 +2,11 @@
 //!
 //! A key's name in an envelope is a hint that nobody signed: which key signed is found out by trying those that are trusted.
 
-use data_encoding::{BASE64, BASE64URL};
+use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
 use super::key::{KeyId, PublicKey};
-use crate::Rejection;
+use crate::{Rejection, base64};
 
 /// The most bytes of an envelope. One of a release with a hundred shapes has 40 KB.
 pub const MAX_ENVELOPE: usize = 1024 * 1024;
@@ -153,8 +153,5 @@ impl Envelope {
 
 /// Either alphabet, padded: the protocol lets producers choose.
 fn decode(text: &str) -> Option<Vec<u8>> {
-    BASE64
-        .decode(text.as_bytes())
-        .or_else(|_| BASE64URL.decode(text.as_bytes()))
-        .ok()
+    base64::decode(text).or_else(|| base64::decode_url(text))
 }

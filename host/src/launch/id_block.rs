@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
-use data_encoding::BASE64;
+use chrysalis_attestation::base64;
 
 /// Bytes of an ID block.
 const BLOCK: usize = 96;
@@ -48,9 +48,8 @@ fn read(path: &Path, length: usize) -> anyhow::Result<Vec<u8>> {
     const HINT: &str = "hint: `chrysalis measure IMAGE_DIR --platform snp --id-key KEY` writes one";
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read {}\n{HINT}", path.display()))?;
-    let bytes = BASE64
-        .decode(text.trim().as_bytes())
-        .map_err(|error| anyhow::anyhow!("{} is not base64: {error}\n{HINT}", path.display()))?;
+    let bytes = base64::decode(text.trim())
+        .with_context(|| format!("{} is not base64\n{HINT}", path.display()))?;
     if bytes.len() != length {
         bail!(
             "{} has {} bytes instead of {length}\n{HINT}",
@@ -64,6 +63,7 @@ fn read(path: &Path, length: usize) -> anyhow::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data_encoding::BASE64;
 
     fn written(bytes: &[u8]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -182,7 +182,7 @@ fn only_attribute(element: &Element<'_>, name: &str, value: &str) -> Result<(), 
 
 fn binary(element: &Element<'_>) -> Result<Vec<u8>, Rejection> {
     let text = element.text().filter(|_| element.attributes.is_empty());
-    text.and_then(pem::base64)
+    text.and_then(pem::unwrapped)
         .ok_or_else(|| refuse("a value is not base64"))
 }
 

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 
 use super::{super::key::PublicKey, HASH, Head, MAX_TEXT, merkle::Hash};
 use crate::{
-    Rejection,
+    Rejection, base64,
     digest::{Hex, sha256},
 };
 
@@ -130,7 +130,7 @@ fn is_origin(name: &str) -> bool {
 /// Who signed, and the bytes after it.
 fn signature(line: &str) -> Option<(&str, Vec<u8>)> {
     let (name, blob) = line.strip_prefix(SIGNATURE)?.split_once(' ')?;
-    let blob = BASE64.decode(blob.as_bytes()).ok()?;
+    let blob = base64::decode(blob)?;
     (is_origin(name) && blob.len() > 4).then_some((name, blob))
 }
 
@@ -142,5 +142,5 @@ pub(super) fn number(text: &str) -> Option<u64> {
 
 /// A hash in base64.
 pub(super) fn hash(text: &str) -> Option<Hash> {
-    BASE64.decode(text.as_bytes()).ok()?.try_into().ok()
+    base64::decode(text)?.try_into().ok()
 }

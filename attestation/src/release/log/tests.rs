@@ -290,7 +290,10 @@ fn rejects_notes_and_proofs_that_are_malformed() {
         );
     }
     let proof = inclusion(1, &entries, &signer).to_text();
-    let hash = BASE64.encode(&leaf_hash(&entries[0]));
+    let leaf = leaf_hash(&entries[0]);
+    let hash = BASE64.encode(&leaf);
+    // The same bytes, written as two texts in a row.
+    let joined = BASE64.encode(&leaf[..1]) + &BASE64.encode(&leaf[1..]);
     for (bad, what) in [
         ("x".repeat(MAX_TEXT + 1), "it is too long"),
         (proof.replacen("@v1", "@v2", 1), "its first line"),
@@ -300,6 +303,7 @@ fn rejects_notes_and_proofs_that_are_malformed() {
         ),
         (proof.replacen("index 1", "index 01", 1), "its number"),
         (proof.replacen(&hash, "AAAA", 1), "a hash"),
+        (proof.replacen(&hash, &joined, 1), "a hash"),
         (
             proof.replace("\n\n", "\n"),
             "no empty line before the checkpoint",
