@@ -4,6 +4,7 @@
 //! machine has neither SEV-SNP nor TDX, a part of this program plays the security processor, and says so wherever it appears.
 
 mod cli;
+mod clock;
 mod console;
 mod doctor;
 mod gpus;

@@ -14,7 +14,7 @@ use chrysalis_attestation::{
 use chrysalis_simulate::{Amd, Launch, VcekProfile};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::simulation::now;
+use crate::clock::now;
 
 /// Its name wherever it appears.
 pub(crate) const NAME: &str = "simulated AMD SEV-SNP (no hardware protects this machine)";

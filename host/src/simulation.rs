@@ -3,14 +3,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
-use chrysalis_attestation::{Time, bundle::Endorsements, digest::sha256, pem};
+use chrysalis_attestation::{bundle::Endorsements, digest::sha256, pem};
 use chrysalis_wire::{configuration::Configuration, host::FromHost};
 
 use crate::{
+    clock::now,
     gpus::Gpus,
     processor::{Launched, Processor},
 };
@@ -124,12 +124,4 @@ pub(crate) struct Roots {
     pub(crate) path: PathBuf,
     /// Each by the hexadecimal SHA-256 of its DER, in the file's order.
     pub(crate) sha256: Vec<String>,
-}
-
-/// The time by this machine's clock.
-pub(crate) fn now() -> anyhow::Result<Time> {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("the clock stands before 1970; set it")?;
-    Ok(Time(since.as_secs().try_into()?))
 }

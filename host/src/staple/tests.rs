@@ -1,5 +1,5 @@
 use super::*;
-use crate::{processor::tests::processor, simulation::now};
+use crate::{clock::now, processor::tests::processor};
 use chrysalis_attestation::{
     Time, nvidia,
     roots::Roots,
