@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use super::{
     chain::Pdi,
+    device::{Devices, Gpu, Switch},
     inspection::{Inspection, ensure},
-    verify::{Devices, Gpu, Switch},
 };
 use crate::Rejection;
 

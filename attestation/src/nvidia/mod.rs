@@ -5,6 +5,7 @@
 
 mod certificate;
 pub mod chain;
+mod device;
 pub mod evidence;
 mod fabric;
 pub mod measurements;
@@ -14,6 +15,7 @@ pub mod opaque;
 pub(crate) mod pem;
 pub mod policy;
 mod procedure;
+mod question;
 mod reference;
 pub mod rim;
 mod roots;
@@ -25,9 +27,12 @@ mod wanted;
 use crate::{der, inspection};
 
 pub use chain::Pdi;
+pub use device::{Gpu, Switch};
 pub use evidence::GpuEvidence;
 pub use policy::GpuPolicy;
+pub use question::{Collateral, MAX_RIMS, Question};
 pub use roots::Roots;
-pub use verify::{Collateral, Gpu, MAX_RIMS, Question, Switch, Verified, explain, verify};
+pub use verify::{Verified, explain, verify};
 
-pub(crate) use verify::{Devices, verify_into};
+pub(crate) use device::Devices;
+pub(crate) use verify::verify_into;

@@ -5,15 +5,16 @@ use std::{collections::BTreeMap, fmt};
 use super::{
     certificate::{Certificate, Signatures},
     chain::{Device, DeviceChain, claimed_device},
+    device::{Devices, Gpu, Switch},
     evidence::{GpuEvidence, MAX_GPUS},
     fabric::check_fabric,
     inspection::{Inspection, ensure},
     ocsp::{Answers, Standing, Terms},
     opaque::{Opaque, SwitchOpaque},
     policy::{Proof, Revocation},
+    question::{MAX_RIMS, Question},
     rim::{Content, Document},
     spdm::{Report, Request},
-    verify::{Devices, Gpu, MAX_RIMS, Question, Switch},
     wanted::{check_switch_wanted, check_together, check_wanted},
 };
 use crate::{Rejection, Time, digest::Hex};

@@ -6,9 +6,9 @@ use super::{
     measurements::{Compared, check_disjoint, compare},
     opaque::{Opaque, SwitchOpaque},
     procedure::{Procedure, root_in_words},
+    question::Question,
     rim::{Content, Document},
     spdm::Report,
-    verify::Question,
     version::{DriverVersion, driver_rim_id, switch_rim_id, vbios_rim_id},
 };
 use crate::Rejection;
@@ -24,32 +24,23 @@ struct Kind {
     measurements: (&'static str, &'static str),
 }
 
-const DRIVER: Kind = Kind {
-    name: "driver",
-    choice: ("gpu-7", "driver RIM"),
-    chain: ("gpu-7", "driver RIM chain"),
-    revocation: ("gpu-7", "driver RIM revocation"),
-    signature: ("gpu-7", "driver RIM signature"),
-    measurements: ("gpu-8", "driver measurements"),
-};
+/// The kind of this name, and its checks.
+macro_rules! kind {
+    ($name:literal) => {
+        Kind {
+            name: $name,
+            choice: ("gpu-7", concat!($name, " RIM")),
+            chain: ("gpu-7", concat!($name, " RIM chain")),
+            revocation: ("gpu-7", concat!($name, " RIM revocation")),
+            signature: ("gpu-7", concat!($name, " RIM signature")),
+            measurements: ("gpu-8", concat!($name, " measurements")),
+        }
+    };
+}
 
-const VBIOS: Kind = Kind {
-    name: "VBIOS",
-    choice: ("gpu-7", "VBIOS RIM"),
-    chain: ("gpu-7", "VBIOS RIM chain"),
-    revocation: ("gpu-7", "VBIOS RIM revocation"),
-    signature: ("gpu-7", "VBIOS RIM signature"),
-    measurements: ("gpu-8", "VBIOS measurements"),
-};
-
-const SWITCH: Kind = Kind {
-    name: "switch",
-    choice: ("gpu-7", "switch RIM"),
-    chain: ("gpu-7", "switch RIM chain"),
-    revocation: ("gpu-7", "switch RIM revocation"),
-    signature: ("gpu-7", "switch RIM signature"),
-    measurements: ("gpu-8", "switch measurements"),
-};
+const DRIVER: Kind = kind!("driver");
+const VBIOS: Kind = kind!("VBIOS");
+const SWITCH: Kind = kind!("switch");
 
 /// What a manifest must be for: its edition, and its product.
 type For<'p> = (&'static str, &'p str);
@@ -64,11 +55,7 @@ impl Procedure<'_> {
         opaque: &Opaque,
         inspection: &mut Inspection<'_>,
     ) -> Option<(Compared, Compared)> {
-        if let Some(why) = &self.question.policy.proof.rims_unchecked {
-            for kind in [DRIVER, VBIOS] {
-                inspection.skip(kind.choice, why);
-                inspection.skip(kind.measurements, why);
-            }
+        if self.goes_without(&[DRIVER, VBIOS], inspection) {
             return None;
         }
         let driver_id = driver_rim_id(architecture, opaque);
@@ -121,9 +108,7 @@ impl Procedure<'_> {
         opaque: &SwitchOpaque,
         inspection: &mut Inspection<'_>,
     ) -> Option<Compared> {
-        if let Some(why) = &self.question.policy.proof.rims_unchecked {
-            inspection.skip(SWITCH.choice, why);
-            inspection.skip(SWITCH.measurements, why);
+        if self.goes_without(&[SWITCH], inspection) {
             return None;
         }
         let id = switch_rim_id(&opaque.firmware);
@@ -136,6 +121,18 @@ impl Procedure<'_> {
             || compare(SWITCH.name, &report.measurements, &content.golden, None),
             Compared::to_string,
         )
+    }
+
+    /// Whether the policy goes without manifests; its reason is told of each of these.
+    fn goes_without(&self, kinds: &[Kind], inspection: &mut Inspection<'_>) -> bool {
+        let unchecked = self.question.policy.proof.rims_unchecked.as_ref();
+        if let Some(why) = unchecked {
+            for kind in kinds {
+                inspection.skip(kind.choice, why);
+                inspection.skip(kind.measurements, why);
+            }
+        }
+        unchecked.is_some()
     }
 
     /// The manifest for this version: chosen by what it claims, believed once it is verified.

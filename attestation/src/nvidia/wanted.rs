@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{
+    device::{Devices, Gpu, Switch},
     inspection::{Inspection, ensure},
     opaque::Mode,
     policy::{Minimum, Wanted},
-    verify::{Devices, Gpu, Switch},
     version::DriverVersion,
 };
 use crate::{Rejection, policy::Expect};

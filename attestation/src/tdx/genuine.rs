@@ -3,7 +3,7 @@
 use super::{
     policy::TdxPolicy,
     procedure::{Findings, Grounds, Procedure},
-    verify::Td,
+    td::Td,
     wanted::{self, Beside},
 };
 use crate::{

@@ -21,6 +21,7 @@ pub mod report;
 mod roots;
 mod status;
 mod tcb;
+mod td;
 mod verify;
 mod wanted;
 
@@ -32,7 +33,8 @@ pub use policy::TdxPolicy;
 pub use quote::Quote;
 pub use roots::Roots;
 pub use status::Status;
-pub use verify::{Examined, Question, Td, Verified, examine, examine_wrapped, explain, verify};
+pub use td::Td;
+pub use verify::{Examined, Question, Verified, examine, examine_wrapped, explain, verify};
 
 pub(crate) use genuine::{authenticate, explain as explain_genuine};
 pub(crate) use procedure::Grounds;

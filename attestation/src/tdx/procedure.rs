@@ -12,7 +12,7 @@ use super::{
     report::TdReport,
     roots::{Roots, Vendor},
     tcb::{self, Reported, Standing},
-    verify::Td,
+    td::Td,
 };
 use crate::{
     Rejection, Time,

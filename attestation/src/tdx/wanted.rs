@@ -10,7 +10,7 @@ use super::{
     policy::{BootEvent, Evaluation, NOTHING_ASKED, TdxPolicy},
     report::TdReport,
     status::Status,
-    verify::Td,
+    td::Td,
 };
 use crate::{
     Rejection,

@@ -1,0 +1,94 @@
+//! What is known of devices that passed.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{
+    chain::{Architecture, Pdi},
+    measurements::Compared,
+    opaque::Mode,
+};
+use crate::{Time, digest::Hex};
+
+/// A GPU that passed. Every field is signed by its key, except where its doc says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gpu {
+    /// Whether anything about the machine's GPUs rests on a simulated root: then they are no NVIDIA hardware.
+    pub simulated: bool,
+    /// Its generation; from its certificates.
+    pub architecture: Architecture,
+    /// Its model; from its certificates.
+    pub model: String,
+    /// NVIDIA's name for the device and its firmware's first stage: its leaf's serial number.
+    pub ueid: String,
+    /// The device, whatever firmware it runs: its identity certificate's serial number.
+    pub identity: String,
+    /// The question that it answered.
+    pub nonce: Hex<32>,
+    /// The driver that set it up.
+    pub driver: String,
+    /// Its firmware.
+    pub vbios: String,
+    /// How it shares its memory.
+    pub mode: Mode,
+    /// The firmware that its key was certified for, if it says so.
+    pub fwid: Option<Hex<48>>,
+    /// What was compared with the driver's RIM; none if the policy goes without.
+    pub driver_measurements: Option<Compared>,
+    /// What was compared with the VBIOS's RIM; none if the policy goes without.
+    pub vbios_measurements: Option<Compared>,
+    /// Whether a certificate of the device is on hold, which the policy then accepts.
+    pub on_hold: bool,
+    /// Who it is on the fabric of its machine, if its certificates say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pdi: Option<Pdi>,
+    /// The switches that its links lead to.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub switches: BTreeSet<Pdi>,
+}
+
+/// A switch between GPUs that passed. Every field is signed by its key, except where its doc says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Switch {
+    /// As of a [`Gpu`].
+    pub simulated: bool,
+    /// Its model; from its certificates.
+    pub model: String,
+    /// NVIDIA's name for the device and its firmware's first stage: its leaf's serial number.
+    pub ueid: String,
+    /// The device, whatever firmware it runs: its identity certificate's serial number.
+    pub identity: String,
+    /// Who it is on the fabric; its report and its certificates agree on it.
+    pub pdi: Pdi,
+    /// The question that it answered.
+    pub nonce: Hex<32>,
+    /// Its firmware.
+    pub firmware: String,
+    /// What was compared with the firmware's RIM; none if the policy goes without.
+    pub measurements: Option<Compared>,
+    /// Whether a certificate of the device is on hold, which the policy then accepts.
+    pub on_hold: bool,
+    /// The GPUs that its ports lead to.
+    pub gpus: BTreeSet<Pdi>,
+}
+
+/// The devices of one machine, all of them verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Devices {
+    pub(crate) gpus: Vec<Gpu>,
+    pub(crate) switches: Vec<Switch>,
+    /// When the first certificate or OCSP answer that they rest on ends.
+    pub(crate) until: Time,
+}
+
+/// None, on which nothing rests.
+impl Default for Devices {
+    fn default() -> Self {
+        Self {
+            gpus: Vec::new(),
+            switches: Vec::new(),
+            until: Time(i64::MAX),
+        }
+    }
+}
