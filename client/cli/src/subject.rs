@@ -3,7 +3,7 @@
 use std::{fmt, fs::File, io::Read, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::{bundle::Evidence, snp::report::REPORT_SIZE};
+use chrysalis_attestation::{Rejection, bundle::Evidence, snp::report::REPORT_SIZE};
 use chrysalis_client::{Deadlines, MAX_SAVED, SavedSession, Target};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
@@ -38,6 +38,8 @@ pub(crate) enum Artifact {
     Bundle(Evidence),
     /// A CPU report alone.
     Report(Vec<u8>),
+    /// Begins as a bundle does, and is none.
+    Unreadable(Rejection),
 }
 
 impl FromStr for Subject {
@@ -125,9 +127,7 @@ impl Artifact {
             (_, Kind::GpuReport | Kind::GpuJson) => {
                 bail!("it is {kind}, and no bundle: `chrysalis verify nvidia` takes it")
             }
-            (Err(refused), Kind::Bundle) => {
-                bail!("it is {kind} that cannot be read: {refused}")
-            }
+            (Err(rejection), Kind::Bundle) => Ok(Self::Unreadable(rejection)),
             (_, Kind::Session) => bail!("it is {kind} that cannot be read: save it again"),
             (_, Kind::Unknown) => bail!(
                 "this is no evidence: neither a saved session, a bundle, a certificate nor a 1184-byte report; \

@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::{Rejection, Waivers, binding::Session, bundle::Evidence};
+use chrysalis_attestation::{
+    Rejection, Waivers, binding::Session, bundle::Evidence, verdict::Refusal,
+};
 use chrysalis_client::{Error, SavedSession};
 
 use crate::{
@@ -76,6 +78,7 @@ fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Res
         Artifact::Session(saved) => judge.session(&saved),
         Artifact::Certificate(der) => judge.certificate(&der),
         Artifact::Bundle(evidence) => judge.bundle(evidence),
+        Artifact::Unreadable(rejection) => Err(Refusal::from(rejection).into()),
         Artifact::Report(_) => bail!(
             "this is a report by itself, and no bundle: `chrysalis verify snp` verifies it, `chrysalis show` explains it"
         ),
@@ -94,7 +97,7 @@ fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Reject
             judge.explain(evidence, Some((&Session::Boot, &spki)))
         }
         Artifact::Bundle(evidence) => judge.explain(evidence.clone(), None),
-        Artifact::Report(_) => None,
+        Artifact::Report(_) | Artifact::Unreadable(_) => None,
     })
 }
 

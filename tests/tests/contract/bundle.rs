@@ -342,15 +342,21 @@ fn sessions_bundles_and_policies_in_the_wrong_place_are_named() {
         "bundle cut.cbor",
         "it is a saved session that cannot be read",
     );
-    let bundle = fs::read(folder.join("bundle.cbor")).expect("a file");
-    scene.write("cut.cbor", &bundle[..bundle.len() - 1]);
-    no_verdict(
-        folder,
-        "bundle cut.cbor",
-        "it is a bundle of evidence that cannot be read",
-    );
     let policy = "bundle session.cbor --policy bundle.cbor";
     no_verdict(folder, policy, "the policy bundle.cbor is not text");
+}
+
+#[test]
+fn a_bundle_that_breaks_off_is_refused_by_name() {
+    let scene = Scene::of(&machine(Vendor::Amd));
+    let bundle = fs::read(scene.0.path().join("bundle.cbor")).expect("a file");
+    for length in [bundle.len() / 2, bundle.len() - 1] {
+        scene.write("cut.cbor", &bundle[..length]);
+        for more in ["", "--policy policy.toml", "--explain-only"] {
+            let found = scene.ask(&format!("cut.cbor {more}"));
+            assert_eq!(found["code"], "bundle_malformed", "{found}");
+        }
+    }
 }
 
 #[test]

@@ -101,6 +101,7 @@ impl Found {
                 self.bundle(&bundle)
             }
             Artifact::Bundle(bundle) => self.bundle(&bundle),
+            Artifact::Unreadable(rejection) => Err(told(&rejection)),
             Artifact::Certificate(der) => self.certificate(&der),
             Artifact::Report(report) => {
                 self.reports.push(report);

@@ -6,8 +6,9 @@ mod report;
 
 use std::fmt::Write;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
+    Rejection,
     binding::Session,
     bundle::{CpuReport, Evidence},
     digest::sha256,
@@ -30,6 +31,7 @@ pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
                 .with_context(|| format!("cannot show {}", arguments.subject))?;
         }
         Artifact::Bundle(bundle) => evidence(&mut page, &bundle),
+        Artifact::Unreadable(rejection) => return Err(unreadable(&rejection)),
         Artifact::Report(bytes) => report::show(&mut page, &bytes),
     }
     print(&printable(&page.text))?;
@@ -61,14 +63,16 @@ fn session(page: &mut Page, saved: &SavedSession) -> anyhow::Result<()> {
         &format!("{} bytes", saved.bundle().len()),
         "CMW collection (RFC 9999)",
     );
-    let bundle = Evidence::decode(saved.bundle()).map_err(|refused| {
-        anyhow::anyhow!(
-            "the evidence cannot be read: {}",
-            printable(&refused.to_string())
-        )
-    })?;
+    let bundle = Evidence::decode(saved.bundle()).map_err(|rejection| unreadable(&rejection))?;
     evidence(page, &bundle);
     Ok(())
+}
+
+fn unreadable(rejection: &Rejection) -> anyhow::Error {
+    anyhow!(
+        "the evidence cannot be read: {}",
+        printable(&rejection.to_string())
+    )
 }
 
 fn certificate(page: &mut Page, der: &[u8]) -> anyhow::Result<()> {
