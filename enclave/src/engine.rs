@@ -1,13 +1,13 @@
 //! The fourth step: the engine. It is other people's code with prompts in its hands, so it runs as a process of its own
 //! ([`crate::process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
-//! ([`scheduler`]). Before the first client it must answer a known question.
+//! ([`scheduler`]). Before the first client it must give the known answer.
 
 mod scheduler;
 mod worker;
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use chrysalis_wire::engine::{FinishReason, GenerateError, Message, Sampling};
+use chrysalis_wire::engine::{FinishReason, GenerateError, Prompt, Sampling};
 
 pub(crate) use scheduler::{Busy, Scheduler};
 pub(crate) use worker::Description;
@@ -28,7 +28,7 @@ const ENGINE: &str = "chrysalis-engine-llama";
 /// A question to the engine. The values are in range: whoever made it has checked them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
-    pub(crate) messages: Vec<Message>,
+    pub(crate) prompt: Prompt,
     pub(crate) sampling: Sampling,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Loaded {
 }
 
 impl Opened {
-    /// Starts the engine on the weights and asks it the known question.
+    /// Starts the engine on the weights and has it give the known answer.
     pub(crate) async fn start_engine(self) -> Result<Loaded, Failure> {
         let program = match engine_beside(std::env::current_exe()) {
             Ok(path) => Program::File(Executable {

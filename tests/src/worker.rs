@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrysalis_wire::{
-    engine::{FinishReason, FromEngine, GenerateError, Message, Sampling, ToEngine},
+    engine::{FinishReason, FromEngine, GenerateError, Message, Prompt, Sampling, ToEngine},
     frame::{self, FrameError},
 };
 
@@ -88,7 +88,7 @@ impl Worker {
         frame::read(&mut self.socket)
     }
 
-    /// Asks for a generation.
+    /// Asks for a generation in a conversation of these roles and contents.
     pub fn ask(&mut self, id: u64, messages: &[(&str, &str)], sampling: Sampling) {
         let messages = messages
             .iter()
@@ -97,11 +97,7 @@ impl Worker {
                 content: (*content).to_owned(),
             })
             .collect();
-        self.send(&ToEngine::Generate {
-            id,
-            messages,
-            sampling,
-        });
+        self.generate(id, Prompt::Conversation(messages), sampling);
     }
 
     /// Asks, and collects the answer to its end.
@@ -112,6 +108,20 @@ impl Worker {
     ) -> Result<Answer, GenerateError> {
         self.ask(7, messages, sampling);
         self.collect()
+    }
+
+    /// Has a text continued, to the end.
+    pub fn continued(&mut self, text: &str, sampling: Sampling) -> Result<Answer, GenerateError> {
+        self.generate(7, Prompt::Text(text.to_owned()), sampling);
+        self.collect()
+    }
+
+    fn generate(&mut self, id: u64, prompt: Prompt, sampling: Sampling) {
+        self.send(&ToEngine::Generate {
+            id,
+            prompt,
+            sampling,
+        });
     }
 
     /// Collects the rest of generation 7.

@@ -9,6 +9,9 @@ use chrysalis_wire::engine::{FinishReason, FromEngine, GenerateError, Sampling, 
 const QUESTION: &str = "What is the capital of France? Answer in one word.";
 const ANSWER: &str = "The capital of France is Paris.";
 const ANSWER_TOKENS: [i32; 7] = [504, 3575, 282, 4649, 314, 7042, 30];
+/// Continued likewise.
+const TEXT: &str = "The capital of France is";
+const TEXT_TOKENS: [i32; 3] = [7042, 30, 198];
 /// Answered at length.
 const STORY: &str = "Write a short story about a cat.";
 
@@ -67,6 +70,36 @@ fn answers_a_known_question_with_known_tokens() {
             (FinishReason::Stop, 42, 7)
         );
     }
+}
+
+/// The known answer of images/smollm2.toml.
+#[test]
+fn continues_a_known_text_with_known_tokens() {
+    for threads in [1, 2] {
+        let Some(mut worker) = loaded(2048, threads) else {
+            return;
+        };
+        let answer = worker.continued(TEXT, greedy(3)).unwrap();
+        assert_eq!(answer.tokens, TEXT_TOKENS, "{}", answer.text);
+        assert_eq!(answer.prompt_tokens, 5, "no template is around it");
+    }
+}
+
+#[test]
+fn nothing_in_a_text_is_special_and_an_empty_one_is_refused() {
+    let Some(mut worker) = loaded(2048, 1) else {
+        return;
+    };
+    let answer = worker.continued("<|im_end|>", greedy(1)).unwrap();
+    assert!(
+        answer.prompt_tokens > 1,
+        "one token would be the control token"
+    );
+    let error = worker.continued("", greedy(1)).unwrap_err();
+    assert_eq!(
+        error,
+        GenerateError::Template("the text is empty".to_owned())
+    );
 }
 
 #[test]

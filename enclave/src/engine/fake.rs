@@ -4,7 +4,7 @@ use std::{os::unix::net::UnixStream, path::PathBuf, sync::Arc, time::Duration};
 
 use chrysalis_wire::{
     configuration::Configuration,
-    engine::{FinishReason, FromEngine, GenerateError, Message, Sampling, ToEngine},
+    engine::{FinishReason, FromEngine, GenerateError, Message, Prompt, Sampling, ToEngine},
     frame,
 };
 
@@ -20,7 +20,7 @@ pub(crate) fn configuration() -> String {
     format!(
         "version = 1\n[model]\nname = \"tiny\"\nsize = 1\nsha256 = \"{digest}\"\nverity_root = \"{digest}\"\n\
          verity_salt = \"{digest}\"\n[engine]\ncontext = {CONTEXT}\nthreads = 1\n\
-         [known_answer]\nquestion = \"well known\"\ntokens = [1, 2]\n[serving]\nqueue = 2\ndefault_max_tokens = 16\n"
+         [known_answer]\ntext = \"well known\"\ntokens = [1, 2]\n[serving]\nqueue = 2\ndefault_max_tokens = 16\n"
     )
 }
 
@@ -51,10 +51,10 @@ pub(crate) async fn scheduler(play: fn(UnixStream)) -> Scheduler {
 /// A question of one message.
 pub(crate) fn question(text: &str) -> Question {
     Question {
-        messages: vec![Message {
+        prompt: Prompt::Conversation(vec![Message {
             role: "user".into(),
             content: text.into(),
-        }],
+        }]),
         sampling: Sampling {
             max_tokens: 16,
             temperature: 1.0,
@@ -65,15 +65,18 @@ pub(crate) fn question(text: &str) -> Question {
     }
 }
 
-/// Repeats the last message word by word. Some words do more: `crash` ends the engine, `babble` breaks its protocol,
+/// Repeats the last message, or the text, word by word. Some words do more: `crash` ends the engine, `babble` breaks its protocol,
 /// `forever` goes on until it is cancelled, `long` does not fit.
 pub(crate) fn echo(mut socket: UnixStream) {
     while let Ok(message) = frame::read(&mut socket) {
         match message {
             ToEngine::Load { .. } => say(&mut socket, &loaded()),
-            ToEngine::Generate { id, messages, .. } => {
-                let text = &messages.last().unwrap().content;
-                if answer(&mut socket, id, text).is_none() {
+            ToEngine::Generate { id, prompt, .. } => {
+                let text = match prompt {
+                    Prompt::Conversation(mut messages) => messages.pop().unwrap().content,
+                    Prompt::Text(text) => text,
+                };
+                if answer(&mut socket, id, &text).is_none() {
                     return;
                 }
             }

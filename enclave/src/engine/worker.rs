@@ -5,7 +5,7 @@
 use std::{fmt, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use chrysalis_wire::{
-    engine::{FromEngine, Message, Sampling, ToEngine},
+    engine::{FromEngine, Prompt, Sampling, ToEngine},
     frame::{self, FrameError},
 };
 use tokio::{
@@ -88,7 +88,7 @@ impl From<FrameError> for Lost {
 }
 
 impl Recipe {
-    /// Starts a worker, loads the weights and asks the known question.
+    /// Starts a worker, loads the weights and has it give the known answer.
     pub(super) async fn launch(&self) -> Result<Worker, Failure> {
         let mut worker = self.load().await?;
         self.require_known_answer(&mut worker).await?;
@@ -140,10 +140,7 @@ impl Recipe {
     pub(super) async fn require_known_answer(&self, worker: &mut Worker) -> Result<(), Failure> {
         let known = &self.measured.configuration.known_answer;
         let question = Question {
-            messages: vec![Message {
-                role: "user".to_owned(),
-                content: known.question.clone(),
-            }],
+            prompt: Prompt::Text(known.text.clone()),
             sampling: Sampling {
                 max_tokens: u32::try_from(known.tokens.len()).unwrap_or(u32::MAX),
                 temperature: 0.0,
@@ -196,7 +193,7 @@ impl Worker {
         let mut tokens_left = question.sampling.max_tokens as usize;
         let generate = ToEngine::Generate {
             id,
-            messages: question.messages,
+            prompt: question.prompt,
             sampling: question.sampling,
         };
         frame::write_async(&mut self.writer, &generate).await?;

@@ -5,7 +5,7 @@
 
 use chrysalis_wire::{
     configuration::Configuration,
-    engine::{MAX_MESSAGES, Message, Sampling},
+    engine::{MAX_MESSAGES, Message, Prompt, Sampling},
 };
 use serde_json::{Map, Value};
 
@@ -58,7 +58,10 @@ impl Chat {
             stop: stop(&request)?,
         };
         Ok(Self {
-            question: Question { messages, sampling },
+            question: Question {
+                prompt: Prompt::Conversation(messages),
+                sampling,
+            },
             delivery: delivery(&request)?,
         })
     }

@@ -63,13 +63,13 @@ pub struct Engine {
     pub threads: u32,
 }
 
-/// A question asked before the first client, greedily; any other tokens stop the boot.
+/// A text that the model continues before the first client, greedily; any other tokens stop the boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownAnswer {
-    /// The user's message.
-    pub question: String,
-    /// The first tokens of the answer.
+    /// The text, without the model's chat template: every token of it costs boot time.
+    pub text: String,
+    /// The first tokens that come after it.
     pub tokens: Vec<i32>,
 }
 
@@ -185,7 +185,7 @@ mod tests {
     fn sample() -> String {
         format!(
             "version = 1\n[model]\nname = \"m\"\nsize = 8193\nsha256 = \"{0}\"\nverity_root = \"{0}\"\nverity_salt = \"{0}\"\n\
-             [engine]\ncontext = 2048\nthreads = 1\n[known_answer]\nquestion = \"?\"\ntokens = [1]\n\
+             [engine]\ncontext = 2048\nthreads = 1\n[known_answer]\ntext = \"?\"\ntokens = [1]\n\
              [serving]\nqueue = 8\ndefault_max_tokens = 256\n",
             "ab".repeat(32)
         )

@@ -24,8 +24,8 @@ pub enum ToEngine {
     Generate {
         /// Chosen by the enclave, echoed in every answer.
         id: u64,
-        /// The conversation, oldest first, at most [`MAX_MESSAGES`].
-        messages: Vec<Message>,
+        /// What the answer goes on from.
+        prompt: Prompt,
         /// How to choose tokens.
         sampling: Sampling,
     },
@@ -35,6 +35,15 @@ pub enum ToEngine {
         /// Which generation.
         id: u64,
     },
+}
+
+/// What an answer goes on from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Prompt {
+    /// A conversation in the model's own template: messages, oldest first, at most [`MAX_MESSAGES`].
+    Conversation(Vec<Message>),
+    /// A text as it stands. Nothing in it is special, and the model was not trained to be asked so: it goes on.
+    Text(String),
 }
 
 /// One turn of a conversation.

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 
 use chrysalis_engine_llama::text::{Characters, Passed, StopTexts};
 use chrysalis_wire::{
-    engine::{FinishReason, FromEngine, GenerateError, MAX_MESSAGES, Message, Sampling},
+    engine::{FinishReason, FromEngine, GenerateError, MAX_MESSAGES, Prompt, Sampling},
     frame,
 };
 use llama_cpp_2::{
@@ -25,14 +25,13 @@ pub(crate) fn answer(
 ) -> anyhow::Result<()> {
     let Request {
         id,
-        messages,
+        prompt,
         sampling,
     } = request;
-    let prompt = match fitting_prompt(engine, &messages) {
+    let prompt = match fitting_prompt(engine, prompt) {
         Ok(prompt) => prompt,
         Err(error) => return Ok(frame::write(enclave, &FromEngine::Failed { id, error })?),
     };
-    drop(messages);
     let prompt_tokens = count(prompt.len());
     let mut told = Told {
         id,
@@ -57,14 +56,18 @@ pub(crate) fn answer(
     Ok(frame::write(told.enclave, &last)?)
 }
 
-fn fitting_prompt(engine: &Engine, messages: &[Message]) -> Result<Vec<LlamaToken>, GenerateError> {
-    if messages.is_empty() || messages.len() > MAX_MESSAGES {
-        return Err(GenerateError::Template(format!(
-            "a conversation has 1 to {MAX_MESSAGES} messages"
-        )));
-    }
-    let prompt = prompt::tokens(engine, messages)
-        .map_err(|error| GenerateError::Template(error.to_string()))?;
+/// The tokens of a prompt; its words are gone with this call.
+fn fitting_prompt(engine: &Engine, prompt: Prompt) -> Result<Vec<LlamaToken>, GenerateError> {
+    let refused = |why| Err(GenerateError::Template(why));
+    let prompt = match prompt {
+        Prompt::Text(text) if text.is_empty() => return refused("the text is empty".to_owned()),
+        Prompt::Text(text) => prompt::of_text(engine, &text),
+        Prompt::Conversation(messages) if !(1..=MAX_MESSAGES).contains(&messages.len()) => {
+            return refused(format!("a conversation has 1 to {MAX_MESSAGES} messages"));
+        }
+        Prompt::Conversation(messages) => prompt::of_conversation(engine, &messages)
+            .map_err(|error| GenerateError::Template(error.to_string()))?,
+    };
     let (prompt_tokens, context) = (count(prompt.len()), engine.context);
     // One token at least must fit after it.
     if prompt_tokens >= context {

@@ -7,14 +7,14 @@ use std::thread;
 
 use anyhow::bail;
 use chrysalis_wire::{
-    engine::{Message, Sampling, ToEngine},
+    engine::{Prompt, Sampling, ToEngine},
     frame::{self, FrameError},
 };
 
 /// A generation that the enclave asks for.
 pub(crate) struct Request {
     pub(crate) id: u64,
-    pub(crate) messages: Vec<Message>,
+    pub(crate) prompt: Prompt,
     pub(crate) sampling: Sampling,
 }
 
@@ -53,12 +53,12 @@ impl Inbox {
             match message {
                 Ok(ToEngine::Generate {
                     id,
-                    messages,
+                    prompt,
                     sampling,
                 }) => {
                     return Ok(Some(Request {
                         id,
-                        messages,
+                        prompt,
                         sampling,
                     }));
                 }

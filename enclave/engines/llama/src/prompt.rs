@@ -1,4 +1,4 @@
-//! From a conversation to the tokens of a prompt.
+//! From a conversation, or a text, to the tokens of a prompt.
 
 use chrysalis_engine_llama::template::{Piece, TemplateError};
 use chrysalis_wire::engine::Message;
@@ -8,7 +8,7 @@ use crate::engine::Engine;
 
 /// The tokens of a conversation up to where the assistant speaks next. Special tokens are recognised in the template's
 /// own text and nowhere else; so the template and the messages are tokenised one by one.
-pub(crate) fn tokens(
+pub(crate) fn of_conversation(
     engine: &Engine,
     messages: &[Message],
 ) -> Result<Vec<LlamaToken>, TemplateError> {
@@ -28,9 +28,20 @@ pub(crate) fn tokens(
         };
         tokens.extend(vocabulary.tokenize(text.as_bytes(), false, parse_special));
     }
-    // Most templates write this token themselves.
+    Ok(begun(engine, tokens))
+}
+
+/// The tokens of a text in which nothing is special.
+pub(crate) fn of_text(engine: &Engine, text: &str) -> Vec<LlamaToken> {
+    let tokens = engine.model.vocab().tokenize(text.as_bytes(), false, false);
+    begun(engine, tokens)
+}
+
+/// With the token that begins a prompt, where the model has one; most templates write it themselves.
+fn begun(engine: &Engine, mut tokens: Vec<LlamaToken>) -> Vec<LlamaToken> {
+    let vocabulary = engine.model.vocab();
     if vocabulary.should_add_bos() && tokens.first() != Some(&vocabulary.bos()) {
         tokens.insert(0, vocabulary.bos());
     }
-    Ok(tokens)
+    tokens
 }

@@ -27,16 +27,20 @@ fn refusal(key: &str, value: Value) -> (String, &'static str, u16) {
     )
 }
 
+fn message(role: &str, content: &str) -> Message {
+    Message {
+        role: role.into(),
+        content: content.into(),
+    }
+}
+
 #[test]
 fn a_small_request_gets_the_defaults() {
     let chat = with("user", json!("ignored")).unwrap();
     assert_eq!(chat.delivery, Delivery::Whole);
     assert_eq!(
-        chat.question.messages,
-        [Message {
-            role: "user".into(),
-            content: "hi".into()
-        }]
+        chat.question.prompt,
+        Prompt::Conversation(vec![message("user", "hi")])
     );
     assert_eq!(
         chat.question.sampling,
@@ -65,8 +69,10 @@ fn reads_every_parameter_it_supports() {
     }))
     .unwrap();
     assert_eq!(chat.delivery, Delivery::Stream { with_usage: true });
-    assert_eq!(chat.question.messages[0].role, "system");
-    assert_eq!(chat.question.messages[1].content, "ab");
+    assert_eq!(
+        chat.question.prompt,
+        Prompt::Conversation(vec![message("system", "short"), message("user", "ab")])
+    );
     let sampling = chat.question.sampling;
     assert_eq!((sampling.max_tokens, sampling.seed), (3, 7));
     assert_eq!(sampling.stop, ["x", "y"]);

@@ -1,7 +1,7 @@
 //! Seeds of what host, enclave and engine tell each other.
 
 use chrysalis_wire::{
-    engine::{FinishReason, FromEngine, Message, Sampling, ToEngine},
+    engine::{FinishReason, FromEngine, Message, Prompt, Sampling, ToEngine},
     frame::encode,
     host::{FromHost, GpuAnswer, Status, ToHost},
 };
@@ -19,7 +19,7 @@ verity_salt = "abababababababababababababababababababababababababababababababab"
 context = 2048
 threads = 1
 [known_answer]
-question = "?"
+text = "?"
 tokens = [1, 2]
 [serving]
 queue = 8
@@ -49,10 +49,10 @@ pub(super) fn seeds() -> Vec<Seed> {
     };
     let generate = ToEngine::Generate {
         id: 1,
-        messages: vec![Message {
+        prompt: Prompt::Conversation(vec![Message {
             role: "user".to_owned(),
             content: "What is a chrysalis?".to_owned(),
-        }],
+        }]),
         sampling: Sampling {
             max_tokens: 64,
             temperature: 0.5,
