@@ -95,23 +95,31 @@ fn a_saved_session_verifies_again_without_the_machine() {
     assert_eq!(again.status.code(), Some(0), "{}", text(&again.stdout));
 }
 
+/// A question in a few tokens, since an emulated one takes a while: a system's message keeps the template from adding its own.
+fn body(question: &str, more: &str) -> String {
+    format!(
+        r#"{{"model":"smollm2-135m-instruct",{more},"messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"{question}"}}]}}"#
+    )
+}
+
+/// curl, to ask it.
+fn asking(body: &str) -> Command {
+    let url = format!("http://{}/v1/chat/completions", proxy().address());
+    let json = "content-type: application/json";
+    let mut curl = Command::new("curl");
+    curl.args(["-sSN", "--max-time", "900", &url, "-H", json, "-d", body]);
+    curl
+}
+
+fn answer(body: &str) -> String {
+    let output = asking(body).output().expect("curl");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
 #[test]
 fn curl_streams_through_the_proxy_and_sees_done() {
-    let body = r#"{"model":"smollm2-135m-instruct","stream":true,"max_tokens":4,"messages":[{"role":"user","content":"Hi"}]}"#;
-    let url = format!("http://{}/v1/chat/completions", proxy().address());
-    let stream = run(
-        "curl",
-        &[
-            "-sSN",
-            "--max-time",
-            "240",
-            &url,
-            "-H",
-            "content-type: application/json",
-            "-d",
-            body,
-        ],
-    );
+    let stream = answer(&body("Hi", r#""stream":true,"max_tokens":4"#));
     assert!(stream.contains("\"role\":\"assistant\""), "{stream}");
     assert!(stream.trim_end().ends_with("data: [DONE]"), "{stream}");
 }
@@ -162,23 +170,11 @@ fn the_command_line_chats() {
 fn no_prompt_or_answer_is_anywhere_the_host_can_read() {
     let canary = "zanzibar-quokka-7719";
     let before = run("sha256sum", &[&paths::weights().to_string_lossy()]);
-    let body = format!(
-        r#"{{"model":"smollm2-135m-instruct","max_tokens":12,"temperature":0,"messages":[{{"role":"user","content":"Remember the word {canary}. Say it back."}}]}}"#
+    let body = body(
+        &format!("Remember the word {canary}. Say it back."),
+        r#""max_tokens":12,"temperature":0"#,
     );
-    let url = format!("http://{}/v1/chat/completions", proxy().address());
-    let answer = run(
-        "curl",
-        &[
-            "-sS",
-            "--max-time",
-            "240",
-            &url,
-            "-H",
-            "content-type: application/json",
-            "-d",
-            &body,
-        ],
-    );
+    let answer = answer(&body);
     let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     let said = answer["choices"][0]["message"]["content"]
         .as_str()
@@ -251,22 +247,11 @@ fn a_guest_that_dies_ends_the_run_with_its_last_lines() {
 
 #[test]
 fn two_requests_at_once_are_both_answered() {
-    let url = format!("http://{}/v1/chat/completions", proxy().address());
-    let body = r#"{"model":"smollm2-135m-instruct","max_tokens":2,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let body = body("Hi", r#""max_tokens":2"#);
     let children: Vec<_> = (0..2)
         .map(|_| {
-            let mut curl = Command::new("curl");
-            curl.args([
-                "-sS",
-                "--max-time",
-                "240",
-                &url,
-                "-H",
-                "content-type: application/json",
-                "-d",
-                body,
-            ])
-            .stdout(Stdio::piped());
+            let mut curl = asking(&body);
+            curl.stdout(Stdio::piped());
             spawn_kept(curl)
         })
         .collect();
