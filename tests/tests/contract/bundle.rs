@@ -350,7 +350,7 @@ fn sessions_bundles_and_policies_in_the_wrong_place_are_named() {
 fn a_bundle_that_breaks_off_is_refused_by_name() {
     let scene = Scene::of(&machine(Vendor::Amd));
     let bundle = fs::read(scene.0.path().join("bundle.cbor")).expect("a file");
-    for length in [bundle.len() / 2, bundle.len() - 1] {
+    for length in [5, bundle.len() / 2, bundle.len() - 1] {
         scene.write("cut.cbor", &bundle[..length]);
         for more in ["", "--policy policy.toml", "--explain-only"] {
             let found = scene.ask(&format!("cut.cbor {more}"));

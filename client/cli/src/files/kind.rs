@@ -155,10 +155,14 @@ impl fmt::Display for Kind {
 /// A map of four entries in deterministic CBOR, the shortest key first.
 const SESSION: &[u8] = b"\xA4\x64spki";
 
-/// A map in CBOR, in which the name of the collection stands somewhere: after what is short.
+/// A map in CBOR that begins with the CPU's report, which has the shortest name, or has the collection's name somewhere.
 fn is_bundle(bytes: &[u8]) -> bool {
     let name = b"__cmwc_t";
-    matches!(bytes, [0xA1..=0xBF, ..]) && bytes.windows(name.len()).any(|it| it == name)
+    match bytes {
+        [0xA1..=0xBF, 0x63, b'c', b'p', b'u', ..] => true,
+        [0xA1..=0xBF, ..] => bytes.windows(name.len()).any(|it| it == name),
+        _ => false,
+    }
 }
 
 /// Every policy and every configuration says its version on a line of its own.
