@@ -21,8 +21,8 @@ image-h100: setup  ## build/h100: the image for NVIDIA's H100, its kernel module
 	@scripts/image-h100
 reproduce: setup   ## build the image in another userland, too, and compare every byte (as root; FAST=1: the enclave alone)
 	@scripts/reproduce cpu
-reproduce-h100: setup  ## the same for the H100 image, its kernel modules compiled twice
-	@scripts/reproduce h100
+reproduce-h100: setup  ## the same for both images, the H100's kernel modules compiled twice, too
+	@scripts/reproduce cpu h100
 lock: setup        ## refresh the pins of images/lock.toml and images/toolchain.lock.toml
 	@cargo run -q -p chrysalis-image -- lock
 lint: setup        ## fmt, clippy, rustdoc, cargo-deny, the arrows, the enclave's dependency list
