@@ -149,11 +149,13 @@ fn the_command_line_chats() {
     let output = chrysalis(&[
         "chat",
         &vm().url(),
-        "What is the capital of France? Answer in one word.",
+        "What is the capital of France?",
+        "--system",
+        "Be brief.",
         "--policy",
         &policy.to_string_lossy(),
         "--max-tokens",
-        "12",
+        "8",
         "--temperature",
         "0",
     ]);
