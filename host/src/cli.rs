@@ -82,9 +82,10 @@ pub(crate) struct RunOptions {
     /// The authentication of the ID block, in base64
     #[arg(long, value_name = "FILE", requires = "id_block")]
     pub(crate) id_auth: Option<PathBuf>,
-    /// Who makes a TDX guest's quotes: `vsock:CID:PORT` or `unix:PATH`
-    #[arg(long, value_name = "WHERE", default_value = "vsock:2:4050")]
-    pub(crate) quotes: QuoteService,
+    /// Who makes a TDX guest's quotes: `vsock:CID:PORT` or `unix:PATH` [default: the Unix socket of Intel's service where
+    /// it is, else vsock:2:4050]
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) quotes: Option<QuoteService>,
     /// Give the guest this GPU, by its PCI address; may be repeated
     #[arg(long = "gpu", value_name = "ADDRESS")]
     pub(crate) gpus: Vec<PciAddress>,

@@ -12,7 +12,7 @@ use crate::{
     launch::{
         VmPlan,
         id_block::IdBlock,
-        protection::{CBit, Protection, Snp, Tdx},
+        protection::{CBit, Protection, QuoteService, Snp, Tdx},
     },
     platform::Platform,
 };
@@ -41,7 +41,10 @@ pub(crate) fn machine<'a>(
         Platform::Tdx => Protection::Tdx(Tdx {
             firmware: tdx_firmware(image)?,
             mrconfigid: sha384(configuration)?,
-            quotes: options.quotes.clone(),
+            quotes: options
+                .quotes
+                .clone()
+                .unwrap_or_else(|| QuoteService::of_this_machine(Path::new("/"))),
         }),
     };
     Ok(VmPlan {

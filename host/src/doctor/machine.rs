@@ -1,13 +1,16 @@
 //! What a simulated run needs, and what makes it faster.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use super::Check;
 use crate::{
     cli::DoctorOptions,
     launch::{
         VsockWay, accelerator, kernel_vsock,
-        programs::{self, Fitness, QemuVersion},
+        programs::{self, Fitness, QEMU_FIX, QemuVersion},
     },
     state,
 };
@@ -18,11 +21,15 @@ const WANTED_MEMORY_MIB: u64 = 1536;
 const WANTED_DISK_MIB: u64 = 64;
 
 /// Everything about the machine as such.
-pub(super) async fn checks(options: &DoctorOptions) -> Vec<Check> {
+pub(super) async fn checks(
+    options: &DoctorOptions,
+    qemu: anyhow::Result<PathBuf>,
+    found: Option<QemuVersion>,
+) -> Vec<Check> {
     let mut checks = Vec::new();
-    match programs::qemu() {
+    match qemu {
         Ok(qemu) => {
-            checks.push(version(QemuVersion::of(&qemu).await).needed());
+            checks.push(version(found).needed());
             checks.push(kvm(&qemu).await);
         }
         Err(error) => {
@@ -43,9 +50,6 @@ pub(super) async fn checks(options: &DoctorOptions) -> Vec<Check> {
     checks.push(disk(options.state.as_deref()).needed());
     checks
 }
-
-const QEMU_FIX: &str =
-    "install QEMU 9.2 or newer (Debian: qemu-system-x86 of trixie or bookworm-backports)";
 
 fn version(version: Option<QemuVersion>) -> Check {
     let Some(version) = version else {

@@ -7,7 +7,10 @@ use std::{fmt::Write, process::ExitCode};
 
 use serde::Serialize;
 
-use crate::cli::{DoctorOptions, Format};
+use crate::{
+    cli::{DoctorOptions, Format},
+    launch::programs::{self, QemuVersion},
+};
 
 /// A simulated run is not possible.
 const NOT_POSSIBLE: u8 = 1;
@@ -76,8 +79,13 @@ impl Check {
 
 /// Looks at everything and prints it.
 pub(crate) async fn doctor(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
-    let mut checks = machine::checks(options).await;
-    checks.extend(confidential::checks());
+    let qemu = programs::qemu();
+    let version = match &qemu {
+        Ok(qemu) => QemuVersion::of(qemu).await,
+        Err(_) => None,
+    };
+    let mut checks = machine::checks(options, qemu, version).await;
+    checks.extend(confidential::checks(version));
     let possible = !checks.iter().any(Check::prevents);
     match options.format {
         Format::Text => print!("{}", text(&checks)),

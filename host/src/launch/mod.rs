@@ -13,7 +13,7 @@ mod vsock;
 
 use std::{env, fmt, path::Path, process::ExitStatus, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrysalis_measure::{CommandLine, Image};
 use tokio::{
     process::{Child, Command},
@@ -23,7 +23,8 @@ use tokio::{
 
 use crate::{cli::AcceleratorChoice, console::Console, link::Link, state::StateFolder};
 use accelerator::{Accelerator, Kind};
-use gpu::PciAddress;
+use gpu::{Iommu, PciAddress};
+use programs::QemuVersion;
 use protection::Protection;
 use qemu::{Machine, VsockDevice};
 pub(crate) use vsock::{VsockWay, kernel as kernel_vsock};
@@ -99,6 +100,13 @@ pub(crate) async fn vm(
     console: &Arc<Console>,
 ) -> anyhow::Result<Prepared> {
     let qemu = programs::qemu()?;
+    if let (Protection::Tdx(_), Some(version)) = (&plan.protection, QemuVersion::of(&qemu).await) {
+        ensure!(
+            version.starts_tdx(),
+            "QEMU {version} cannot start TDX guests\nhint: {}",
+            programs::TDX_FIX
+        );
+    }
     let accelerator = plan.accelerator(&qemu, state.path()).await?;
     let way = VsockWay::find().context("the guest cannot be reached")?;
     eprintln!("protection: {}", plan.protection);
@@ -170,6 +178,7 @@ impl VmPlan<'_> {
             memory_mib: self.memory_mib,
             vsock,
             gpus: self.gpus,
+            iommu: Iommu::of_this_machine(Path::new("/")),
         }
     }
 }

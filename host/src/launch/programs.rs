@@ -16,9 +16,7 @@ const QEMU: &str = "qemu-system-x86_64";
 
 /// QEMU.
 pub(crate) fn qemu() -> anyhow::Result<PathBuf> {
-    in_path(QEMU).with_context(|| {
-        format!("there is no {QEMU} in PATH\nhint: install QEMU 9.2 or newer (Debian: qemu-system-x86 of trixie or bookworm-backports)")
-    })
+    in_path(QEMU).with_context(|| format!("there is no {QEMU} in PATH\nhint: {QEMU_FIX}"))
 }
 
 /// The user-space vsock device.
@@ -49,6 +47,13 @@ fn in_path(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
+/// What to do where there is none, or an old one.
+pub(crate) const QEMU_FIX: &str =
+    "install QEMU 9.2 or newer (Debian: qemu-system-x86 of trixie or bookworm-backports)";
+/// What to do about one that [cannot start](QemuVersion::starts_tdx) guests under Intel TDX.
+pub(crate) const TDX_FIX: &str =
+    "install QEMU 10.1 or newer (Debian: qemu-system-x86 of trixie-backports)";
+
 /// A version of QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct QemuVersion {
@@ -78,7 +83,8 @@ impl QemuVersion {
         Self::parse(&String::from_utf8_lossy(&output.await.ok()?.stdout))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Of what `--version` says.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut numbers = text
             .split("version ")
             .nth(1)?
@@ -96,6 +102,11 @@ impl QemuVersion {
             (9, _) => Fitness::Untested,
             _ => Fitness::Crashes,
         }
+    }
+
+    /// Whether it knows what a guest under Intel TDX is.
+    pub(crate) fn starts_tdx(self) -> bool {
+        (self.major, self.minor) >= (10, 1)
     }
 }
 
@@ -130,5 +141,9 @@ mod tests {
             Some(("10.0".to_owned(), Fitness::Good))
         );
         assert_eq!(judged("something else"), None);
+        let starts_tdx = |text| QemuVersion::parse(text).unwrap().starts_tdx();
+        assert!(!starts_tdx("QEMU emulator version 10.0.2"));
+        assert!(starts_tdx("QEMU emulator version 10.1.0"));
+        assert!(starts_tdx("QEMU emulator version 11.0.0"));
     }
 }

@@ -3,7 +3,12 @@
 //! Nothing here is relied on by anybody else: a guest that was launched otherwise has another launch digest, another
 //! HOST_DATA or MRCONFIGID, or no report at all.
 
-use std::{arch::x86_64::__cpuid, fmt, path::PathBuf, str::FromStr};
+use std::{
+    arch::x86_64::__cpuid,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use chrysalis_attestation::snp::bits::GuestPolicy;
 use chrysalis_measure::CpuType;
@@ -90,6 +95,12 @@ impl CBit {
     }
 }
 
+/// Where Intel's Quote Generation Service listens unless its configuration names a port. It is there or on the port, never
+/// on both.
+pub(crate) const QUOTE_SOCKET: &str = "var/run/tdx-qgs/qgs.socket";
+/// The port on which guests look for it by themselves.
+pub(crate) const QUOTE_PORT: u32 = 4050;
+
 /// Intel's Quote Generation Service, as QEMU reaches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum QuoteService {
@@ -102,6 +113,21 @@ pub(crate) enum QuoteService {
     },
     /// `unix:PATH`
     Unix(PathBuf),
+}
+
+impl QuoteService {
+    /// Where it is on the machine under `root`.
+    pub(crate) fn of_this_machine(root: &Path) -> Self {
+        let socket = root.join(QUOTE_SOCKET);
+        if socket.exists() {
+            Self::Unix(socket)
+        } else {
+            Self::Vsock {
+                cid: 2,
+                port: QUOTE_PORT,
+            }
+        }
+    }
 }
 
 impl FromStr for QuoteService {
@@ -238,6 +264,17 @@ mod tests {
         assert_eq!("vsock:2:4050".parse(), Ok(vsock));
         let unix = QuoteService::Unix("/var/run/tdx-qgs/qgs.socket".into());
         assert_eq!("unix:/var/run/tdx-qgs/qgs.socket".parse(), Ok(unix));
+    }
+
+    #[test]
+    fn quotes_are_made_where_the_service_listens() {
+        let root = tempfile::tempdir().unwrap();
+        let found = || QuoteService::of_this_machine(root.path());
+        assert_eq!(found(), QuoteService::Vsock { cid: 2, port: 4050 });
+        let socket = root.path().join(QUOTE_SOCKET);
+        std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        std::fs::write(&socket, "").unwrap();
+        assert_eq!(found(), QuoteService::Unix(socket));
         for wrong in ["", "vsock:2", "vsock:two:4050", "unix:", "tcp:1:2"] {
             assert!(wrong.parse::<QuoteService>().is_err(), "{wrong}");
         }

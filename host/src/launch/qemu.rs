@@ -9,7 +9,12 @@ use std::{
 use anyhow::Context;
 use serde_json::json;
 
-use super::{accelerator::Kind, gpu, gpu::PciAddress, protection::Protection};
+use super::{
+    accelerator::Kind,
+    gpu,
+    gpu::{Iommu, PciAddress},
+    protection::Protection,
+};
 
 /// A machine.
 #[derive(Debug)]
@@ -26,6 +31,7 @@ pub(super) struct Machine {
     pub(super) memory_mib: u32,
     pub(super) vsock: VsockDevice,
     pub(super) gpus: Vec<PciAddress>,
+    pub(super) iommu: Iommu,
 }
 
 /// The guest's end of the vsock.
@@ -123,7 +129,7 @@ impl Machine {
                 ]);
             }
         }
-        for word in gpu::arguments(&self.gpus) {
+        for word in gpu::arguments(&self.gpus, self.iommu) {
             add(&[&word]);
         }
         if let Some(firmware) = protection.firmware() {
@@ -175,6 +181,7 @@ mod tests {
             memory_mib: 1024,
             vsock,
             gpus: Vec::new(),
+            iommu: Iommu::Fd,
         }
     }
 

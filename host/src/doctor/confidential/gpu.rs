@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path};
 
-use super::Check;
+use super::{Check, Hindrance, hindrance};
+use crate::launch::gpu::Iommu;
 
 /// NVIDIA, among PCI vendors.
 const NVIDIA: &str = "0x10de";
@@ -15,8 +16,15 @@ const CONFIDENTIAL: [(&str, &str); 6] = [
     ("0x2339", "H100 SXM5 96 GB"),
     ("0x233b", "H200 NVL"),
 ];
-const CC_MODE: &str = "confidential mode is set while no driver holds the GPU: `nvidia_gpu_tools.py --set-cc-mode=on \
+const CC_MODE: &str = "confidential mode is set while no driver holds the GPU: `nvidia_gpu_tools.py --gpu-bdf=ADDRESS --set-cc-mode=on \
                        --reset-after-cc-mode-switch` (NVIDIA's gpu-admin-tools); `--query-cc-mode` says how it stands";
+
+/// How many mappings VFIO makes where the kernel has no /dev/iommu.
+const MAPPINGS: &str = "sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
+/// One for every page of 64 GiB.
+const WANTED_MAPPINGS: u64 = 16 << 20;
+/// Its bit in a set of capabilities.
+const CAP_IPC_LOCK: u64 = 1 << 14;
 
 /// A GPU of NVIDIA's.
 struct Gpu {
@@ -24,6 +32,8 @@ struct Gpu {
     name: String,
     confidential: bool,
     driver: Option<String>,
+    /// Its place under /dev/vfio once vfio-pci holds it: itself, or on older kernels its group.
+    device: Option<String>,
 }
 
 pub(super) fn checks(root: &Path) -> Vec<Check> {
@@ -40,8 +50,9 @@ pub(super) fn checks(root: &Path) -> Vec<Check> {
     }
     vec![
         Check::ok("gpu", names.join(", ")).advising(CC_MODE),
-        passthrough(&gpus),
+        passthrough(root, &gpus),
         iommu(root),
+        locked_memory(root),
     ]
 }
 
@@ -62,6 +73,7 @@ fn find(root: &Path) -> Vec<Gpu> {
                 confidential: known.is_some(),
                 driver: driver
                     .and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned())),
+                device: vfio_device(&device.path()),
             })
         })
         .collect();
@@ -69,15 +81,37 @@ fn find(root: &Path) -> Vec<Gpu> {
     gpus
 }
 
-fn passthrough(gpus: &[Gpu]) -> Check {
-    let elsewhere = gpus
-        .iter()
-        .find(|gpu| gpu.confidential && gpu.driver.as_deref() != Some("vfio-pci"));
-    match elsewhere {
-        None => Check::ok("gpu passthrough", "vfio-pci holds every GPU"),
-        Some(Gpu {
-            address, driver, ..
-        }) => Check::lacks(
+fn vfio_device(device: &Path) -> Option<String> {
+    let itself = || fs::read_dir(device.join("vfio-dev")).ok()?.next()?.ok();
+    match itself() {
+        Some(entry) => Some(format!("devices/{}", entry.file_name().to_string_lossy())),
+        None => {
+            let group = fs::read_link(device.join("iommu_group")).ok()?;
+            Some(group.file_name()?.to_string_lossy().into_owned())
+        }
+    }
+}
+
+fn passthrough(root: &Path, gpus: &[Gpu]) -> Check {
+    let confidential = || gpus.iter().filter(|gpu| gpu.confidential);
+    let elsewhere = confidential().find(|gpu| gpu.driver.as_deref() != Some("vfio-pci"));
+    let mut devices =
+        confidential().filter_map(|gpu| Some(format!("dev/vfio/devices/{}", gpu.device.as_ref()?)));
+    let forbidden = devices.find(|it| hindrance(root, it) == Some(Hindrance::Forbidden));
+    match (elsewhere, forbidden) {
+        (None, None) => Check::ok("gpu passthrough", "vfio-pci holds every GPU"),
+        (None, Some(device)) => Check::lacks(
+            "gpu passthrough",
+            format!("no permission to open /{device}"),
+            "run as root, or give it to the group kvm: SUBSYSTEM==\"vfio*\", GROUP=\"kvm\", MODE=\"0660\" in \
+             /etc/udev/rules.d",
+        ),
+        (
+            Some(Gpu {
+                address, driver, ..
+            }),
+            _,
+        ) => Check::lacks(
             "gpu passthrough",
             format!(
                 "{} holds {address}",
@@ -92,14 +126,72 @@ fn passthrough(gpus: &[Gpu]) -> Check {
 }
 
 fn iommu(root: &Path) -> Check {
-    if root.join("dev/iommu").exists() {
-        Check::ok("gpu iommu", "/dev/iommu")
+    let (device, rule) = match Iommu::of_this_machine(root) {
+        Iommu::Fd => ("dev/iommu", "KERNEL==\"iommu\""),
+        Iommu::Container => ("dev/vfio/vfio", "KERNEL==\"vfio\", SUBSYSTEM==\"misc\""),
+    };
+    match hindrance(root, device) {
+        None if device == "dev/iommu" => Check::ok("gpu iommu", "/dev/iommu"),
+        None => mappings(root),
+        Some(Hindrance::Absent) => Check::lacks(
+            "gpu iommu",
+            "there is neither /dev/iommu nor /dev/vfio/vfio",
+            "`modprobe iommufd vfio-pci`, with the IOMMU on in the BIOS and in the kernel (on Intel: intel_iommu=on)",
+        ),
+        Some(Hindrance::Forbidden) => Check::lacks(
+            "gpu iommu",
+            format!("no permission to open /{device}"),
+            format!(
+                "run as root, or give it to the group kvm: {rule}, GROUP=\"kvm\", MODE=\"0660\" in /etc/udev/rules.d"
+            ),
+        ),
+    }
+}
+
+/// Without /dev/iommu, a limit that is meant for less than a guest that shares its memory page by page.
+fn mappings(root: &Path) -> Check {
+    let text = fs::read_to_string(root.join(MAPPINGS)).unwrap_or_default();
+    let limit = text.trim().parse::<u64>().unwrap_or(0);
+    if limit >= WANTED_MAPPINGS {
+        Check::ok("gpu iommu", format!("/dev/vfio/vfio, {limit} mappings"))
     } else {
         Check::lacks(
             "gpu iommu",
-            "there is no /dev/iommu",
-            "`modprobe iommufd`, with the IOMMU on in the BIOS and in the kernel (on Intel: intel_iommu=on)",
+            format!("/dev/vfio/vfio, which maps no more than {limit} pieces of a guest's memory"),
+            format!(
+                "a kernel with CONFIG_IOMMUFD needs no limit; on this one a guest wants a mapping for every 4 KiB: \
+                 `options vfio_iommu_type1 dma_entry_limit={WANTED_MAPPINGS}` in /etc/modprobe.d does for 64 GiB"
+            ),
         )
+    }
+}
+
+/// What a GPU can reach stays in memory, all of the guest's, and the kernel bounds how much of that a user may have.
+fn locked_memory(root: &Path) -> Check {
+    let read = |name: &str| fs::read_to_string(root.join("proc/self").join(name));
+    let value = |text: &str, name: &str| {
+        let mut rests = text.lines().filter_map(|line| line.strip_prefix(name));
+        Some(rests.next()?.split_whitespace().next()?.to_owned())
+    };
+    let capable = read("status")
+        .ok()
+        .and_then(|text| u64::from_str_radix(&value(&text, "CapEff:")?, 16).ok())
+        .is_some_and(|capabilities| capabilities & CAP_IPC_LOCK != 0);
+    let limit = read("limits")
+        .ok()
+        .and_then(|text| value(&text, "Max locked memory"))
+        .unwrap_or_else(|| "unknown".to_owned());
+    match limit.as_str() {
+        _ if capable => Check::ok("gpu memory", "this user may lock memory without limit"),
+        "unlimited" => Check::ok("gpu memory", "memory can be locked without limit"),
+        _ => Check::lacks(
+            "gpu memory",
+            format!(
+                "this user may lock {limit} bytes, and a GPU wants all memory of its guest locked"
+            ),
+            "run as root, or raise it: `@kvm - memlock unlimited` in /etc/security/limits.d, LimitMEMLOCK=infinity for a \
+             service of systemd",
+        ),
     }
 }
 
@@ -107,6 +199,7 @@ fn iommu(root: &Path) -> Check {
 mod tests {
     use super::super::tests::{lacking, write};
     use super::*;
+    use crate::doctor::Outcome;
     use std::os::unix::fs::symlink;
 
     fn machine(id: &str) -> tempfile::TempDir {
@@ -131,14 +224,73 @@ mod tests {
         let found = checks(root.path());
         assert_eq!(found[0].found, "NVIDIA H100 PCIe at 0000:01:00.0");
         assert!(found[0].fix.as_ref().unwrap().contains("--set-cc-mode=on"));
-        assert_eq!(lacking(&found), ["gpu passthrough", "gpu iommu"]);
+        let all = ["gpu passthrough", "gpu iommu", "gpu memory"];
+        assert_eq!(lacking(&found), all);
         let driver = root.path().join("sys/bus/pci/devices/0000:01:00.0/driver");
         symlink("../../../bus/pci/drivers/nvidia", &driver).unwrap();
         assert_eq!(checks(root.path())[1].found, "nvidia holds 0000:01:00.0");
         fs::remove_file(&driver).unwrap();
         symlink("../../../bus/pci/drivers/vfio-pci", &driver).unwrap();
         write(root.path(), "dev/iommu", "");
-        assert!(lacking(&checks(root.path())).is_empty());
+        assert_eq!(lacking(&checks(root.path())), ["gpu memory"]);
+    }
+
+    #[test]
+    fn a_kernel_without_iommufd_must_map_a_guest_page_by_page() {
+        let root = machine("0x2331\n");
+        let judged = || iommu(root.path());
+        assert!(judged().found.starts_with("there is neither"));
+        write(root.path(), "dev/vfio/vfio", "");
+        write(root.path(), MAPPINGS, "65535\n");
+        assert!(
+            judged()
+                .found
+                .ends_with("no more than 65535 pieces of a guest's memory")
+        );
+        write(root.path(), MAPPINGS, "16777216\n");
+        assert_eq!(judged().outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn a_gpu_is_found_under_vfio_by_itself_or_by_its_group() {
+        let root = machine("0x2331\n");
+        let device = root.path().join("sys/bus/pci/devices/0000:01:00.0");
+        let found = || find(root.path())[0].device.clone();
+        assert_eq!(found(), None);
+        symlink(
+            "../../../kernel/iommu_groups/44",
+            device.join("iommu_group"),
+        )
+        .unwrap();
+        assert_eq!(found().as_deref(), Some("44"));
+        fs::create_dir_all(device.join("vfio-dev/vfio3")).unwrap();
+        assert_eq!(found().as_deref(), Some("devices/vfio3"));
+    }
+
+    #[test]
+    fn a_gpu_wants_memory_that_may_be_locked() {
+        let root = tempfile::tempdir().unwrap();
+        let judged = |limit: &str, capabilities: &str| {
+            let limits = format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max locked memory         {limit:<20} {limit:<20} bytes     \n"
+            );
+            write(root.path(), "proc/self/limits", &limits);
+            let status = format!("Name:\tqemu\nCapEff:\t{capabilities}\n");
+            write(root.path(), "proc/self/status", &status);
+            locked_memory(root.path())
+        };
+        assert!(
+            judged("8388608", "0000000000000000")
+                .found
+                .starts_with("this user may lock 8388608 bytes")
+        );
+        for (limit, capabilities) in [
+            ("unlimited", "0000000000000000"),
+            ("8388608", "000001ffffffffff"),
+        ] {
+            assert_eq!(judged(limit, capabilities).outcome, Outcome::Ok, "{limit}");
+        }
     }
 
     #[test]

@@ -7,17 +7,41 @@ mod tdx;
 
 use std::{fs, path::Path};
 
+use rustix::fs::{Access, access};
+
 use super::Check;
+use crate::launch::programs::QemuVersion;
 pub(crate) use snp::is_on as snp_is_on;
 pub(crate) use tdx::is_on as tdx_is_on;
 
-/// Everything about confidentiality.
-pub(super) fn checks() -> Vec<Check> {
-    checks_under(Path::new("/"))
+/// Everything about confidentiality, with the QEMU that was found.
+pub(super) fn checks(qemu: Option<QemuVersion>) -> Vec<Check> {
+    checks_under(Path::new("/"), qemu)
 }
 
-fn checks_under(root: &Path) -> Vec<Check> {
-    [snp::checks(root), tdx::checks(root), gpu::checks(root)].concat()
+fn checks_under(root: &Path, qemu: Option<QemuVersion>) -> Vec<Check> {
+    [
+        snp::checks(root),
+        tdx::checks(root, qemu),
+        gpu::checks(root),
+    ]
+    .concat()
+}
+
+/// What keeps whoever runs this from a device, if anything does.
+fn hindrance(root: &Path, device: &str) -> Option<Hindrance> {
+    let path = root.join(device);
+    if !path.exists() {
+        return Some(Hindrance::Absent);
+    }
+    let allowed = access(&path, Access::READ_OK | Access::WRITE_OK).is_ok();
+    (!allowed).then_some(Hindrance::Forbidden)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hindrance {
+    Absent,
+    Forbidden,
 }
 
 /// A module's switch.
@@ -85,7 +109,7 @@ mod tests {
     #[test]
     fn finds_nothing_on_an_empty_machine() {
         let root = tempfile::tempdir().unwrap();
-        let checks = checks_under(root.path());
+        let checks = checks_under(root.path(), None);
         assert_eq!(lacking(&checks), ["snp", "tdx", "gpu"]);
         assert_eq!(
             checks.len(),

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{Check, cpu, kernel, switched_on};
+use super::{Check, Hindrance, cpu, hindrance, kernel, switched_on};
 
 /// Whether KVM can start SNP guests.
 pub(crate) fn is_on(root: &Path) -> bool {
@@ -60,14 +60,18 @@ fn kvm(root: &Path) -> Check {
 }
 
 fn device(root: &Path) -> Check {
-    if root.join("dev/sev").exists() {
-        Check::ok("snp processor", "/dev/sev")
-    } else {
-        Check::lacks(
+    match hindrance(root, "dev/sev") {
+        None => Check::ok("snp processor", "/dev/sev"),
+        Some(Hindrance::Absent) => Check::lacks(
             "snp processor",
             "there is no /dev/sev",
             "load the module ccp; its firmware is in amd64-microcode, or update it with the BIOS",
-        )
+        ),
+        Some(Hindrance::Forbidden) => Check::lacks(
+            "snp processor",
+            "no permission to open /dev/sev",
+            "run as root, or give it to the group kvm: KERNEL==\"sev\", GROUP=\"kvm\", MODE=\"0660\" in /etc/udev/rules.d",
+        ),
     }
 }
 
