@@ -136,6 +136,24 @@ impl Fetcher {
         Ok(folder)
     }
 
+    /// Where a package may be. The security archive drops it for a newer one; by then a point release has mostly brought it
+    /// into the archive proper, byte for byte.
+    fn addresses(&self, input: &Input) -> Vec<String> {
+        let suite = input.suite.as_deref().unwrap_or_default();
+        let at = |suite: &str, path: &str| -> Vec<String> {
+            let bases = self.mirrors.iter().cloned();
+            let bases = bases.chain(self.archives.bases(suite));
+            let address = |base: String| format!("{}/{path}", base.trim_end_matches('/'));
+            bases.map(address).collect()
+        };
+        let mut addresses = at(suite, &input.path);
+        if let Some(rest) = input.path.strip_prefix("pool/updates/") {
+            let suite = suite.trim_end_matches("-security");
+            addresses.extend(at(suite, &format!("pool/{rest}")));
+        }
+        addresses
+    }
+
     fn fetch_deb(
         &self,
         input: &Input,
@@ -143,16 +161,9 @@ impl Fetcher {
         cached: &Path,
         talk: Talk,
     ) -> Result<(), Error> {
-        let suite = input.suite.as_deref().unwrap_or_default();
         let mut tried = Vec::new();
         let mut refused = None;
-        for base in self
-            .mirrors
-            .iter()
-            .cloned()
-            .chain(self.archives.bases(suite))
-        {
-            let address = format!("{}/{}", base.trim_end_matches('/'), input.path);
+        for address in self.addresses(input) {
             let temporary = temporary_folder(folder)?;
             let file = temporary.path().join("input");
             let what = format!("fetching {} {}", input.package, input.version);

@@ -68,6 +68,28 @@ fn goes_on_to_the_next_mirror() {
 }
 
 #[test]
+fn finds_a_security_update_where_a_point_release_brought_it() {
+    let bench = Workbench::new();
+    let mut kernel = bench
+        .lock
+        .input
+        .iter()
+        .find(|input| input.name == "kernel")
+        .unwrap()
+        .clone();
+    kernel.suite = Some("trixie-security".into());
+    kernel.path = kernel.path.replace("pool/", "pool/updates/");
+    let path = bench.fetcher().fetch(&kernel).unwrap();
+    assert_eq!(Sha256::of(&fs::read(path).unwrap()), kernel.sha256);
+    fs::remove_file(bench.path(KERNEL)).unwrap();
+    fs::remove_dir_all(bench.path("cache")).unwrap();
+    let text = bench.fetcher().fetch(&kernel).unwrap_err().to_string();
+    for part in ["pool/updates/main/kernel.deb", "pool/main/kernel.deb"] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+#[test]
 fn names_an_input_that_no_mirror_has_and_what_to_do() {
     let bench = Workbench::new();
     fs::remove_file(bench.path(KERNEL)).unwrap();
