@@ -71,8 +71,7 @@ fn find(root: &Path) -> Vec<Gpu> {
                 address: device.file_name().to_string_lossy().into_owned(),
                 name: format!("NVIDIA {}", known.map_or(id.as_str(), |(_, name)| name)),
                 confidential: known.is_some(),
-                driver: driver
-                    .and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned())),
+                driver: driver.as_deref().and_then(file_name),
                 device: vfio_device(&device.path()),
             })
         })
@@ -81,15 +80,16 @@ fn find(root: &Path) -> Vec<Gpu> {
     gpus
 }
 
+fn file_name(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
 fn vfio_device(device: &Path) -> Option<String> {
     let itself = || fs::read_dir(device.join("vfio-dev")).ok()?.next()?.ok();
-    match itself() {
-        Some(entry) => Some(format!("devices/{}", entry.file_name().to_string_lossy())),
-        None => {
-            let group = fs::read_link(device.join("iommu_group")).ok()?;
-            Some(group.file_name()?.to_string_lossy().into_owned())
-        }
+    if let Some(entry) = itself() {
+        return Some(format!("devices/{}", file_name(&entry.path())?));
     }
+    file_name(&fs::read_link(device.join("iommu_group")).ok()?)
 }
 
 fn passthrough(root: &Path, gpus: &[Gpu]) -> Check {
