@@ -99,7 +99,7 @@ impl CBit {
 /// on both.
 pub(crate) const QUOTE_SOCKET: &str = "var/run/tdx-qgs/qgs.socket";
 /// The port on which guests look for it by themselves.
-pub(crate) const QUOTE_PORT: u32 = 4050;
+const QUOTE_PORT: u32 = 4050;
 
 /// Intel's Quote Generation Service, as QEMU reaches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,6 +264,9 @@ mod tests {
         assert_eq!("vsock:2:4050".parse(), Ok(vsock));
         let unix = QuoteService::Unix("/var/run/tdx-qgs/qgs.socket".into());
         assert_eq!("unix:/var/run/tdx-qgs/qgs.socket".parse(), Ok(unix));
+        for wrong in ["", "vsock:2", "vsock:two:4050", "unix:", "tcp:1:2"] {
+            assert!(wrong.parse::<QuoteService>().is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -275,8 +278,5 @@ mod tests {
         std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
         std::fs::write(&socket, "").unwrap();
         assert_eq!(found(), QuoteService::Unix(socket));
-        for wrong in ["", "vsock:2", "vsock:two:4050", "unix:", "tcp:1:2"] {
-            assert!(wrong.parse::<QuoteService>().is_err(), "{wrong}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{Check, Hindrance, hindrance};
+use super::{Check, Hindrance, forbidden, hindrance};
 use crate::launch::gpu::Iommu;
 
 /// NVIDIA, among PCI vendors.
@@ -32,7 +32,7 @@ struct Gpu {
     name: String,
     confidential: bool,
     driver: Option<String>,
-    /// Its place under /dev/vfio once vfio-pci holds it: itself, or on older kernels its group.
+    /// What VFIO opens once vfio-pci holds it: itself, or where the kernel has no such thing its group.
     device: Option<String>,
 }
 
@@ -87,25 +87,20 @@ fn file_name(path: &Path) -> Option<String> {
 fn vfio_device(device: &Path) -> Option<String> {
     let itself = || fs::read_dir(device.join("vfio-dev")).ok()?.next()?.ok();
     if let Some(entry) = itself() {
-        return Some(format!("devices/{}", file_name(&entry.path())?));
+        return Some(format!("dev/vfio/devices/{}", file_name(&entry.path())?));
     }
-    file_name(&fs::read_link(device.join("iommu_group")).ok()?)
+    let group = fs::read_link(device.join("iommu_group")).ok()?;
+    Some(format!("dev/vfio/{}", file_name(&group)?))
 }
 
 fn passthrough(root: &Path, gpus: &[Gpu]) -> Check {
     let confidential = || gpus.iter().filter(|gpu| gpu.confidential);
     let elsewhere = confidential().find(|gpu| gpu.driver.as_deref() != Some("vfio-pci"));
-    let mut devices =
-        confidential().filter_map(|gpu| Some(format!("dev/vfio/devices/{}", gpu.device.as_ref()?)));
-    let forbidden = devices.find(|it| hindrance(root, it) == Some(Hindrance::Forbidden));
-    match (elsewhere, forbidden) {
+    let mut devices = confidential().filter_map(|gpu| gpu.device.as_deref());
+    let closed = devices.find(|it| hindrance(root, it) == Some(Hindrance::Forbidden));
+    match (elsewhere, closed) {
         (None, None) => Check::ok("gpu passthrough", "vfio-pci holds every GPU"),
-        (None, Some(device)) => Check::lacks(
-            "gpu passthrough",
-            format!("no permission to open /{device}"),
-            "run as root, or give it to the group kvm: SUBSYSTEM==\"vfio*\", GROUP=\"kvm\", MODE=\"0660\" in \
-             /etc/udev/rules.d",
-        ),
+        (None, Some(device)) => forbidden("gpu passthrough", device, "SUBSYSTEM==\"vfio*\""),
         (
             Some(Gpu {
                 address, driver, ..
@@ -126,25 +121,22 @@ fn passthrough(root: &Path, gpus: &[Gpu]) -> Check {
 }
 
 fn iommu(root: &Path) -> Check {
-    let (device, rule) = match Iommu::of_this_machine(root) {
+    let iommu = Iommu::of_this_machine(root);
+    let (device, rule) = match iommu {
         Iommu::Fd => ("dev/iommu", "KERNEL==\"iommu\""),
         Iommu::Container => ("dev/vfio/vfio", "KERNEL==\"vfio\", SUBSYSTEM==\"misc\""),
     };
     match hindrance(root, device) {
-        None if device == "dev/iommu" => Check::ok("gpu iommu", "/dev/iommu"),
-        None => mappings(root),
+        None => match iommu {
+            Iommu::Fd => Check::ok("gpu iommu", "/dev/iommu"),
+            Iommu::Container => mappings(root),
+        },
         Some(Hindrance::Absent) => Check::lacks(
             "gpu iommu",
             "there is neither /dev/iommu nor /dev/vfio/vfio",
             "`modprobe iommufd vfio-pci`, with the IOMMU on in the BIOS and in the kernel (on Intel: intel_iommu=on)",
         ),
-        Some(Hindrance::Forbidden) => Check::lacks(
-            "gpu iommu",
-            format!("no permission to open /{device}"),
-            format!(
-                "run as root, or give it to the group kvm: {rule}, GROUP=\"kvm\", MODE=\"0660\" in /etc/udev/rules.d"
-            ),
-        ),
+        Some(Hindrance::Forbidden) => forbidden("gpu iommu", device, rule),
     }
 }
 
@@ -262,9 +254,9 @@ mod tests {
             device.join("iommu_group"),
         )
         .unwrap();
-        assert_eq!(found().as_deref(), Some("44"));
+        assert_eq!(found().as_deref(), Some("dev/vfio/44"));
         fs::create_dir_all(device.join("vfio-dev/vfio3")).unwrap();
-        assert_eq!(found().as_deref(), Some("devices/vfio3"));
+        assert_eq!(found().as_deref(), Some("dev/vfio/devices/vfio3"));
     }
 
     #[test]

@@ -44,6 +44,17 @@ enum Hindrance {
     Forbidden,
 }
 
+/// A device that this user may not open, and udev's words for it.
+fn forbidden(name: &'static str, device: &str, rule: &str) -> Check {
+    Check::lacks(
+        name,
+        format!("no permission to open /{device}"),
+        format!(
+            "run as root, or give it to the group kvm: {rule}, GROUP=\"kvm\", MODE=\"0660\" in /etc/udev/rules.d"
+        ),
+    )
+}
+
 /// A module's switch.
 fn switched_on(parameter: &Path) -> bool {
     fs::read_to_string(parameter).is_ok_and(|text| matches!(text.trim(), "Y" | "1"))

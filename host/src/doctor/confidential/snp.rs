@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{Check, Hindrance, cpu, hindrance, kernel, switched_on};
+use super::{Check, Hindrance, cpu, forbidden, hindrance, kernel, switched_on};
 
 /// Whether KVM can start SNP guests.
 pub(crate) fn is_on(root: &Path) -> bool {
@@ -67,11 +67,7 @@ fn device(root: &Path) -> Check {
             "there is no /dev/sev",
             "load the module ccp; its firmware is in amd64-microcode, or update it with the BIOS",
         ),
-        Some(Hindrance::Forbidden) => Check::lacks(
-            "snp processor",
-            "no permission to open /dev/sev",
-            "run as root, or give it to the group kvm: KERNEL==\"sev\", GROUP=\"kvm\", MODE=\"0660\" in /etc/udev/rules.d",
-        ),
+        Some(Hindrance::Forbidden) => forbidden("snp processor", "dev/sev", "KERNEL==\"sev\""),
     }
 }
 
