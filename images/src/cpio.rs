@@ -8,13 +8,22 @@ use crate::Error;
 
 const DIRECTORY: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
+const CHARACTER_DEVICE: u32 = 0o020_000;
 const TRAILER: &str = "TRAILER!!!";
 
 /// What a path of the archive holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Node {
     Directory,
-    File { permissions: u32, bytes: Vec<u8> },
+    File {
+        permissions: u32,
+        bytes: Vec<u8>,
+    },
+    /// A character device that anyone may read and write.
+    Device {
+        major: u32,
+        minor: u32,
+    },
 }
 
 /// An archive in the making.
@@ -36,10 +45,16 @@ impl Archive {
         self.insert(path, Node::File { permissions, bytes })
     }
 
+    /// Adds a character device, and the directories above it.
+    pub fn device(&mut self, path: &str, major: u32, minor: u32) -> Result<(), Error> {
+        self.parents(path)?;
+        self.insert(path, Node::Device { major, minor })
+    }
+
     /// Files only: path, permissions, contents.
     pub fn files(&self) -> impl Iterator<Item = (&str, u32, &[u8])> {
         self.nodes.iter().filter_map(|(path, node)| match node {
-            Node::Directory => None,
+            Node::Directory | Node::Device { .. } => None,
             Node::File { permissions, bytes } => {
                 Some((path.as_str(), *permissions, bytes.as_slice()))
             }
@@ -50,13 +65,28 @@ impl Archive {
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
         for (number, (path, node)) in (1..).zip(&self.nodes) {
-            let (mode, links, bytes): (_, _, &[u8]) = match node {
-                Node::Directory => (DIRECTORY | 0o755, 2, &[]),
-                Node::File { permissions, bytes } => (REGULAR | permissions, 1, bytes),
+            let mut entry = Entry {
+                inode: number,
+                links: 1,
+                ..Entry::default()
             };
-            append(&mut out, path, number, mode, links, bytes)?;
+            match node {
+                Node::Directory => (entry.mode, entry.links) = (DIRECTORY | 0o755, 2),
+                Node::File { permissions, bytes } => {
+                    (entry.mode, entry.bytes) = (REGULAR | permissions, bytes);
+                }
+                Node::Device { major, minor } => {
+                    entry.mode = CHARACTER_DEVICE | 0o666;
+                    entry.device = (*major, *minor);
+                }
+            }
+            entry.append(&mut out, path)?;
         }
-        append(&mut out, TRAILER, 0, 0, 1, &[])?;
+        let trailer = Entry {
+            links: 1,
+            ..Entry::default()
+        };
+        trailer.append(&mut out, TRAILER)?;
         Ok(out)
     }
 
@@ -79,29 +109,43 @@ impl Archive {
     }
 }
 
-fn append(
-    out: &mut Vec<u8>,
-    path: &str,
+/// What stands in front of a name, and behind it.
+#[derive(Default)]
+struct Entry<'archive> {
     inode: u32,
     mode: u32,
     links: u32,
-    bytes: &[u8],
-) -> Result<(), Error> {
-    let size =
-        u32::try_from(bytes.len()).map_err(|_| unarchivable(path, "it has more than 4 GiB"))?;
-    let name_size =
-        u32::try_from(path.len() + 1).map_err(|_| unarchivable(path, "its name is too long"))?;
-    out.extend_from_slice(b"070701");
-    // inode, mode, uid, gid, links, mtime, size, device (major, minor) twice, name size, checksum (unused in newc)
-    for field in [inode, mode, 0, 0, links, 0, size, 0, 0, 0, 0, name_size, 0] {
-        out.extend_from_slice(format!("{field:08x}").as_bytes());
+    device: (u32, u32),
+    bytes: &'archive [u8],
+}
+
+impl Entry<'_> {
+    fn append(&self, out: &mut Vec<u8>, path: &str) -> Result<(), Error> {
+        let size = u32::try_from(self.bytes.len())
+            .map_err(|_| unarchivable(path, "it has more than 4 GiB"))?;
+        let name_size = u32::try_from(path.len() + 1)
+            .map_err(|_| unarchivable(path, "its name is too long"))?;
+        let Self {
+            inode,
+            mode,
+            links,
+            device: (major, minor),
+            ..
+        } = *self;
+        out.extend_from_slice(b"070701");
+        // inode, mode, uid, gid, links, mtime, size, the disk's numbers, the device's own, name size, checksum (unused in newc)
+        for field in [
+            inode, mode, 0, 0, links, 0, size, 0, 0, major, minor, name_size, 0,
+        ] {
+            out.extend_from_slice(format!("{field:08x}").as_bytes());
+        }
+        out.extend_from_slice(path.as_bytes());
+        out.push(0);
+        pad(out);
+        out.extend_from_slice(self.bytes);
+        pad(out);
+        Ok(())
     }
-    out.extend_from_slice(path.as_bytes());
-    out.push(0);
-    pad(out);
-    out.extend_from_slice(bytes);
-    pad(out);
-    Ok(())
 }
 
 fn pad(out: &mut Vec<u8>) {
@@ -154,6 +198,18 @@ mod tests {
             0000000500000000init\0";
         assert_eq!(bytes[..115], *expected.as_bytes());
         assert_eq!(bytes.len() % 4, 0);
+    }
+
+    #[test]
+    fn a_device_has_its_numbers_and_no_contents() {
+        let mut archive = Archive::default();
+        archive.device("null", 1, 3).unwrap();
+        let bytes = archive.encode().unwrap();
+        let expected = "070701\
+            00000001000021b6000000000000000000000001000000000000000000000000000000000000000100000003\
+            0000000500000000null\0";
+        assert_eq!(bytes[..115], *expected.as_bytes());
+        assert_eq!(archive.files().count(), 0);
     }
 
     #[test]

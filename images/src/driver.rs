@@ -7,13 +7,10 @@ use std::path::Path;
 use crate::{
     Error,
     binaries::Binaries,
-    chamber::Chamber,
     cpio::Archive,
     fetch::Fetcher,
-    kernel_build,
     lock::{Input, Kind, Lock},
     manifest::{File, Origin},
-    modules,
     package::Deb,
     progress,
     recipe::DriverRecipe,
@@ -47,26 +44,9 @@ impl Driver {
     }
 }
 
-/// Where things come from.
-pub struct Sources<'image> {
-    /// The lock beside the recipe.
-    pub lock: &'image Lock,
-    /// Its path, for messages.
-    pub lock_path: &'image Path,
-    /// The toolchain's recipe.
-    pub toolchain: &'image Path,
-    /// Brings the inputs.
-    pub fetcher: &'image Fetcher,
-    /// The release of the image's kernel, such as `6.12.107+deb13-cloud-amd64`.
-    pub kernel: &'image str,
-}
-
-/// A disk whose inputs are there, and nothing is compiled yet.
+/// A disk with all but what is compiled.
 pub struct Draft<'image> {
     recipe: &'image DriverRecipe,
-    sources: &'image Sources<'image>,
-    toolchain: Toolchain,
-    source: Deb,
     contents: Contents,
     inputs: Vec<Input>,
 }
@@ -75,19 +55,17 @@ impl<'image> Draft<'image> {
     /// Fetches and reads every input: a missing one is told before minutes of compiling.
     pub fn gather(
         recipe: &'image DriverRecipe,
-        sources: &'image Sources<'image>,
+        lock: (&Lock, &Path),
+        toolchain: &Toolchain,
+        fetcher: &Fetcher,
     ) -> Result<Self, Error> {
-        let pin = |name: &str| sources.lock.input(name, Kind::Deb, sources.lock_path);
-        let source = pin(&recipe.source.input)?;
-        let headers = recipe.source.headers.iter().map(|name| pin(name).cloned());
-        let headers = headers.collect::<Result<Vec<_>, _>>()?;
-        let toolchain = Toolchain::prepare_with(sources.toolchain, &headers, sources.fetcher)?;
-        let mut inputs = toolchain.pins().to_vec();
-        inputs.push(source.clone());
+        let (lock, lock_path) = lock;
+        let pin = |name: &str| lock.input(name, Kind::Deb, lock_path);
+        let mut inputs = Vec::new();
         let mut contents = Contents::default();
         for file in &recipe.file {
             let input = pin(&file.input).or_else(|_| toolchain.pin(&file.input))?;
-            let deb = read(input, sources.fetcher)?;
+            let deb = read(input, fetcher)?;
             let (path, bytes) = deb.only(&file.from)?;
             let origin = Origin::Input {
                 name: input.name.clone(),
@@ -104,26 +82,22 @@ impl<'image> Draft<'image> {
         }
         Ok(Self {
             recipe,
-            sources,
-            source: read(source, sources.fetcher)?,
-            toolchain,
             contents,
             inputs,
         })
     }
 
-    /// Compiles the modules, and makes the disk with these programs on it.
-    pub fn build(mut self, binaries: &Binaries) -> Result<Driver, Error> {
+    /// Makes the disk with these programs and these modules, in the recipe's order, on it.
+    pub fn build(mut self, binaries: &Binaries, modules: Vec<Vec<u8>>) -> Result<Driver, Error> {
         let recipe = self.recipe;
         for binary in &recipe.binary {
             let (bytes, origin) = binaries.read(&binary.package)?;
             self.contents.add(&binary.path, 0o755, bytes, origin)?;
         }
-        let chamber = Chamber::of(&self.toolchain)?;
-        let scratch = &self.sources.fetcher.cache;
-        let built = kernel_build::build(recipe, &self.source, chamber, scratch)?;
-        for (number, (name, bytes)) in recipe.modules.iter().zip(built).enumerate() {
-            check_kernel(name, &bytes, self.sources.kernel)?;
+        if modules.len() != recipe.modules.len() {
+            return Err(Error::NoModules);
+        }
+        for (number, (name, bytes)) in recipe.modules.iter().zip(modules).enumerate() {
             let origin = Origin::Module {
                 name: recipe.source.input.clone(),
                 path: recipe.source.path.clone(),
@@ -162,20 +136,6 @@ impl Contents {
     }
 }
 
-/// `vermagic` starts with the release; a kernel of another one refuses the module, and only once it runs.
-fn check_kernel(module: &str, bytes: &[u8], kernel: &str) -> Result<(), Error> {
-    let magic = modules::info(bytes, "vermagic=").unwrap_or_default();
-    let built = magic.split(' ').next().unwrap_or_default();
-    if built == kernel {
-        return Ok(());
-    }
-    Err(Error::WrongKernel {
-        module: module.into(),
-        built: built.into(),
-        kernel: kernel.into(),
-    })
-}
-
 /// Pads a file system to whole blocks and puts its tree behind it; the word that binds both.
 fn verified(mut disk: Vec<u8>) -> (Vec<u8>, String) {
     disk.resize(disk.len().next_multiple_of(BLOCK), 0);
@@ -201,11 +161,5 @@ mod tests {
         assert!(word.starts_with(" driver=2:"), "{word}");
         let (_, other) = verified(vec![8; BLOCK + 1]);
         assert_ne!(word, other);
-    }
-
-    #[test]
-    fn refuses_a_module_for_another_kernel() {
-        let error = check_kernel("nvidia", b"no module", "6.12").unwrap_err();
-        assert!(matches!(error, Error::WrongKernel { module, .. } if module == "nvidia"));
     }
 }

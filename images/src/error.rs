@@ -134,40 +134,28 @@ pub enum Error {
         problem: String,
     },
 
-    /// A module that this kernel neither has nor has built in.
+    /// A line of options that cannot be read.
     #[error(
-        "the kernel has no module {module}{}\nhint: correct `modules` in the recipe; `modinfo` and the kernel package's \
-         modules.order know the names",
-        needed_by.as_ref().map(|by| format!(", which {by} needs")).unwrap_or_default()
+        "line {line} of {} has {problem}\nhint: an option a line: NAME=value  # why it is on",
+        path.display()
     )]
-    UnknownModule {
-        /// The name that was looked for.
-        module: String,
-        /// The module that depends on it; none when the recipe itself names it.
-        needed_by: Option<String>,
-    },
-
-    /// A module file that is no module.
-    #[error(
-        "the module {module} is {problem}\nhint: the kernel package is damaged or of an unknown format; `make lock`"
-    )]
-    BadModule {
-        /// Its name.
-        module: String,
+    KernelOption {
+        /// The file of options.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
         /// What is wrong.
         problem: &'static str,
     },
 
-    /// The kernel is not one that QEMU and the firmware can start directly.
+    /// The kernel's own rules turned options round.
     #[error(
-        "{path} of {input} is no bzImage (x86 boot protocol)\n\
-         hint: correct [kernel] path in the recipe: the compressed kernel, usually boot/vmlinuz-*"
+        "the kernel does not take these options:\n  {options}\n\
+         hint: look them up in its Kconfig files: each depends on, or is selected by, others"
     )]
-    NotBzImage {
-        /// The input's name.
-        input: String,
-        /// The file in it.
-        path: String,
+    KernelOptionsUnmet {
+        /// What was wanted and what came out, a line each.
+        options: String,
     },
 
     /// With this firmware a launch digest would count no kernel, no initrd and no command line.
@@ -242,26 +230,19 @@ pub enum Error {
         path: String,
     },
 
-    /// The modules were built for a kernel that would refuse them.
+    /// A kernel that was handed in comes without the driver's modules.
     #[error(
-        "the module {module} was built for the kernel {built}, and the image boots {kernel}\n\
-         hint: pin kernel-headers, kernel-headers-common and kernel-kbuild in the lock at the kernel's own version"
+        "the kernel that was given has no modules for the driver's disk\n\
+         hint: leave --kernel out: the modules are compiled together with the kernel"
     )]
-    WrongKernel {
-        /// The module.
-        module: String,
-        /// The release that its headers are of.
-        built: String,
-        /// The release of the image's kernel.
-        kernel: String,
-    },
+    NoModules,
 
     /// The compiler, or a tool beside it, refused.
     #[error(
-        "{what} failed:\n{log}\nhint: source, kernel headers and compiler must go together; `make lock` moves them all"
+        "{what} failed:\n{log}\nhint: source, patches and compiler must go together: images/kernel/README.md"
     )]
     BuildFailed {
-        /// The modules.
+        /// The step.
         what: String,
         /// The end of what was printed.
         log: String,

@@ -9,12 +9,12 @@ use crate::{
     Error,
     binaries::Binaries,
     cpio::Archive,
-    driver::{self, Sources},
+    driver,
     fetch::Fetcher,
     folder::Folder,
+    kernel::{Kernel, Order},
     lock::{Input, Kind, Lock},
     manifest::{self, File, Manifest, Origin},
-    modules::Modules,
     package::Deb,
     progress,
     recipe::{Binary, ImageRecipe, Source},
@@ -25,6 +25,8 @@ use crate::{
 pub const MANIFEST: &str = "image.json";
 /// What the simulated platform's command line says after `--`.
 const SIMULATED: &str = " platform=simulated";
+/// And what it begins with: a console, for people to see what happens. The enclave writes to the kernel's log.
+const CONSOLE: &str = "earlyprintk=ttyS0,115200,keep printk.devkmsg=on ";
 /// The GUID under which AMD's firmware announces its table of kernel hashes (QEMU, docs/system/i386/amd-memory-encryption).
 const HASHES_TABLE: [u8; 16] = [
     0x1f, 0x37, 0x55, 0x72, 0x3b, 0x3a, 0x04, 0x4b, 0x92, 0x7b, 0x1d, 0xa6, 0xef, 0xa8, 0xd4, 0x54,
@@ -32,12 +34,13 @@ const HASHES_TABLE: [u8; 16] = [
 
 /// Builds the image of a recipe into a folder.
 ///
-/// `binaries` brings the programs: built when asked for, so that a wrong recipe or a missing input is told before minutes
-/// of compiling.
+/// `kernel` and `binaries` bring what has to be compiled: asked for it late, so that a wrong recipe or a missing input is told
+/// before minutes of compiling.
 pub fn build(
     recipe_path: &Path,
     out: &Path,
     fetcher: &Fetcher,
+    kernel: impl FnOnce(Order) -> Result<Kernel, Error>,
     binaries: impl FnOnce(&[Binary]) -> Result<Binaries, Error>,
 ) -> Result<Manifest, Error> {
     let folder = Folder::start(out, MANIFEST)?;
@@ -46,8 +49,7 @@ pub fn build(
     let lock = Lock::read(&lock_path)?;
 
     let mut inputs = BTreeMap::new();
-    let sources = [&recipe.kernel, &recipe.firmware];
-    for source in sources.into_iter().chain(&recipe.firmware_tdx) {
+    for source in [&recipe.firmware].into_iter().chain(&recipe.firmware_tdx) {
         let pin = lock.input(&source.input, Kind::Deb, &lock_path)?;
         if !inputs.contains_key(&source.input) {
             let path = fetcher.fetch(pin)?;
@@ -58,53 +60,50 @@ pub fn build(
     }
     let deb = |source: &Source| &inputs[&source.input].1;
 
-    let (kernel_path, kernel) = deb(&recipe.kernel).only(&recipe.kernel.path)?;
-    check_kernel(&recipe.kernel.input, kernel_path, kernel)?;
     let (firmware_path, firmware) = deb(&recipe.firmware).only(&recipe.firmware.path)?;
     check_firmware(&recipe.firmware.input, firmware_path, firmware)?;
     let tdx = match &recipe.firmware_tdx {
         Some(source) => Some(tdx_firmware(source, deb(source))?),
         None => None,
     };
-    let modules = Modules::of(deb(&recipe.kernel)).resolve(&recipe.modules)?;
-    let sources = Sources {
-        lock: &lock,
-        lock_path: &lock_path,
-        toolchain: &recipe_path.with_file_name("toolchain.toml"),
+    let order = Order::gather(
+        &recipe.kernel,
+        recipe.driver.as_ref(),
+        recipe_path,
+        (&lock, &lock_path),
         fetcher,
-        kernel: kernel_path.trim_start_matches("boot/vmlinuz-"),
-    };
-    let driver = recipe.driver.as_ref();
-    let driver = driver.map(|driver| driver::Draft::gather(driver, &sources));
+    )?;
+    let driver = recipe.driver.as_ref().map(|driver| {
+        driver::Draft::gather(driver, (&lock, &lock_path), order.toolchain(), fetcher)
+    });
     let driver = driver.transpose()?;
+    let kernel = kernel(order)?;
     let binaries = binaries(&recipe.programs())?;
-    let driver = driver.map(|driver| driver.build(&binaries)).transpose()?;
+    let driver = driver.map(|driver| driver.build(&binaries, kernel.modules));
+    let driver = driver.transpose()?;
 
     let mut archive = Archive::default();
     let mut origins = BTreeMap::new();
     for directory in &recipe.directories {
         archive.directory(directory)?;
     }
+    // Rust's runtime opens it where a program starts without standard streams, as PID 1 does on a machine without a console.
+    archive.device("dev/null", 1, 3)?;
     for binary in &recipe.binary {
         let (bytes, origin) = binaries.read(&binary.package)?;
         origins.insert(binary.path.clone(), origin);
         archive.file(&binary.path, 0o755, bytes)?;
     }
-    for (number, module) in modules.into_iter().enumerate() {
-        let path = format!("modules/{number:02}-{}.ko", module.name);
-        origins.insert(path.clone(), from_input(&recipe.kernel, &module.path));
-        archive.file(&path, 0o644, module.bytes)?;
-    }
     let initrd = archive.encode()?;
 
     let word = driver.as_ref().map_or("", |driver| &driver.word);
     let hardware = format!("{}{word}", recipe.commandline);
-    let simulated = format!("{hardware}{SIMULATED}");
+    let simulated = format!("{CONSOLE}{hardware}{SIMULATED}");
     let line = || Origin::Recipe {
         key: "commandline".into(),
     };
     let mut outputs: Vec<(&str, &[u8], Origin)> = vec![
-        ("kernel", kernel, from_input(&recipe.kernel, kernel_path)),
+        ("kernel", &kernel.image, kernel.origin),
         ("initrd", &initrd, Origin::Contents),
         (
             "firmware.fd",
@@ -127,6 +126,7 @@ pub fn build(
         files.push(file);
     }
     let mut pins: Vec<Input> = inputs.into_values().map(|(pin, _)| pin).collect();
+    pins.extend(kernel.inputs);
     pins.extend_from_slice(binaries.inputs());
     if let Some(driver) = driver {
         folder.write(driver::DISK, &driver.bytes)?;
@@ -186,17 +186,6 @@ fn tdx_firmware(source: &Source, deb: &Deb) -> Result<(Vec<u8>, Origin), Error> 
         path: path.into(),
     };
     Ok((emptied, origin))
-}
-
-/// Documentation/arch/x86/boot.rst of Linux: 0xAA55 at 0x1FE, `HdrS` at 0x202.
-fn check_kernel(input: &str, path: &str, bytes: &[u8]) -> Result<(), Error> {
-    if bytes.get(0x1fe..0x200) == Some(&[0x55, 0xaa]) && bytes.get(0x202..0x206) == Some(b"HdrS") {
-        return Ok(());
-    }
-    Err(Error::NotBzImage {
-        input: input.into(),
-        path: path.into(),
-    })
 }
 
 /// Without the table, SNP measures the firmware alone, and the host picks the kernel.

@@ -180,7 +180,7 @@ mod tests {
         let (path, lock) = committed();
         let unknown = lock.input("gcc", Kind::Deb, path).unwrap_err();
         assert!(matches!(unknown, Error::NotLocked { input, .. } if input == "gcc"));
-        let kind = lock.input("kernel", Kind::Wheel, path).unwrap_err();
+        let kind = lock.input("firmware-snp", Kind::Wheel, path).unwrap_err();
         assert!(matches!(
             kind,
             Error::WrongKind {

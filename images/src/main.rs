@@ -16,6 +16,7 @@ use chrysalis_image::{
     binaries::Binaries,
     fetch::{self, Fetcher},
     image,
+    kernel::Kernel,
     lock::Lock,
     recipe::{Binary, ImageRecipe, Linkage},
     refresh::{self, Wheels},
@@ -51,6 +52,9 @@ enum Command {
         /// Take the programs from this folder instead of compiling them
         #[arg(long, value_name = "DIR")]
         binaries: Option<PathBuf>,
+        /// Take this kernel instead of compiling it; not for images with a GPU's driver
+        #[arg(long, value_name = "FILE")]
+        kernel: Option<PathBuf>,
         #[command(flatten)]
         fetch: FetchOptions,
     },
@@ -141,15 +145,22 @@ fn run(command: Command) -> Result<ExitCode> {
             recipe,
             out,
             binaries,
+            kernel,
             fetch,
         } => {
             let fetcher = fetch.fetcher()?;
-            let manifest = image::build(&recipe, &out, &fetcher, |wanted| {
-                if let Some(folder) = binaries {
-                    return Binaries::given(&folder);
-                }
-                compile(&recipe, wanted, &fetcher)
-            })?;
+            let manifest = image::build(
+                &recipe,
+                &out,
+                &fetcher,
+                |order| kernel.map_or_else(|| order.build(), |path| Kernel::given(&path)),
+                |wanted| {
+                    if let Some(folder) = binaries {
+                        return Binaries::given(&folder);
+                    }
+                    compile(&recipe, wanted, &fetcher)
+                },
+            )?;
             for file in &manifest.files {
                 println!("{}  {}", file.sha256, out.join(&file.path).display());
             }

@@ -70,7 +70,16 @@ pub enum Origin {
         /// Its version.
         version: String,
     },
-    /// A kernel module, compiled from a pinned input for the pinned kernel, in a root of pinned inputs.
+    /// A kernel, compiled from a pinned input with this workspace's patches and options, in a root of pinned inputs.
+    Kernel {
+        /// The input's name.
+        name: String,
+        /// The archive in it.
+        path: String,
+        /// The folder of patches and options beside the recipe.
+        folder: String,
+    },
+    /// A kernel module, compiled from a pinned input together with the kernel.
     Module {
         /// The input's name.
         name: String,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{Error, digest::Sha256};
 
-/// x86's `COMMAND_LINE_SIZE` less its final zero and the longest words that the build adds after `--`.
+/// x86's `COMMAND_LINE_SIZE` less its final zero and the longest words that the build adds.
 const MAX_COMMANDLINE: usize = 1800;
 
 /// The recipe of an image, such as images/cpu.toml.
@@ -17,12 +17,10 @@ pub struct ImageRecipe {
     pub name: String,
     /// The kernel's command line. Ends in `--`: what follows is the enclave's own arguments.
     pub commandline: String,
-    /// Kernel modules, by name; what they depend on comes along.
-    pub modules: Vec<String>,
     /// Empty directories of the initrd, to mount on.
     pub directories: Vec<String>,
     /// The kernel.
-    pub kernel: Source,
+    pub kernel: KernelRecipe,
     /// The firmware that runs in front of it on SNP hardware.
     pub firmware: Source,
     /// The firmware that runs in front of it on TDX hardware; without it the image is for SNP alone.
@@ -32,6 +30,20 @@ pub struct ImageRecipe {
     pub binary: Vec<Binary>,
     /// A disk with a GPU's driver, for images that have one.
     pub driver: Option<DriverRecipe>,
+}
+
+/// A kernel that is compiled here.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KernelRecipe {
+    /// The input's name in the lock: a package with the kernel's source.
+    pub input: String,
+    /// The archive in it, whose name is that of the folder inside.
+    pub source: String,
+    /// The folder beside the recipe that has patches, the table of ACPI bytecode, and options.
+    pub folder: String,
+    /// Files of options in that folder; of two that disagree, the later one counts.
+    pub options: Vec<String>,
 }
 
 /// A read-only disk whose dm-verity root stands on the measured command line: kernel modules that are built here, and what
@@ -61,8 +73,6 @@ pub struct ModuleSource {
     /// What is corrected before the build.
     #[serde(default)]
     pub edit: Vec<Edit>,
-    /// The inputs that the build needs beside the toolchain: the headers of the pinned kernel, and its own tools.
-    pub headers: Vec<String>,
 }
 
 /// One correction: a text that stands in a file exactly once, and what stands there instead.
@@ -200,6 +210,11 @@ impl ImageRecipe {
                 !line.contains("platform=") && !line.contains("driver="),
                 "commandline",
                 "must not name a platform or a driver's disk: the build adds those words",
+            ),
+            (
+                inside(&self.kernel.folder) && self.kernel.options.iter().all(|path| inside(path)),
+                "kernel",
+                "must have a folder and options without `.`, `..` or a leading `/`",
             ),
             (
                 self.directories.iter().all(|path| inside(path)),

@@ -68,15 +68,9 @@ pub struct Toolchain {
 impl Toolchain {
     /// The toolchain of a recipe's lock: fetched and unpacked unless it is in the cache.
     pub fn prepare(recipe: &Path, fetcher: &Fetcher) -> Result<Self, Error> {
-        Self::prepare_with(recipe, &[], fetcher)
-    }
-
-    /// The same with more packages in its root, such as the headers of a kernel.
-    pub fn prepare_with(recipe: &Path, more: &[Input], fetcher: &Fetcher) -> Result<Self, Error> {
         let wanted = Recipe::read(recipe)?;
         let lock = lock_of(recipe);
-        let mut pins = Lock::read(&lock)?.input;
-        pins.extend_from_slice(more);
+        let pins = Lock::read(&lock)?.input;
         let roots = fetcher.cache.join("roots");
         let toolchain = Self {
             root: roots.join(digest(&pins).to_string()),

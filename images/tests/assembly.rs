@@ -7,7 +7,7 @@ mod workbench;
 use std::fs;
 
 use chrysalis_image::{Error, digest::Sha256, lock::Kind, manifest::Origin};
-use workbench::{RECIPE, Workbench, bz_image, deb};
+use workbench::{RECIPE, Workbench, deb};
 
 #[test]
 fn holds_what_the_recipe_lists_and_nothing_else() {
@@ -33,21 +33,15 @@ fn holds_what_the_recipe_lists_and_nothing_else() {
         .iter()
         .map(|file| file.path.as_str())
         .collect();
-    // virtio_pci is built in; dm-bufio loads before what depends on it.
-    assert_eq!(
-        inside,
-        [
-            "init",
-            "modules/00-dm-bufio.ko",
-            "modules/01-dm-verity.ko",
-            "worker"
-        ]
-    );
+    assert_eq!(inside, ["init", "worker"]);
+    let initrd = fs::read(bench.path("out/initrd")).unwrap();
+    let has = |path: &[u8]| initrd.windows(path.len()).any(|window| window == path);
+    assert!(has(b"proc\0") && has(b"dev/null\0"));
     let line = |name| fs::read_to_string(bench.path("out").join(name)).unwrap();
-    assert_eq!(line("cmdline"), "console=ttyS0 --");
+    assert_eq!(line("cmdline"), "quiet --");
     assert_eq!(
         line("cmdline-simulated"),
-        "console=ttyS0 -- platform=simulated"
+        "earlyprintk=ttyS0,115200,keep printk.devkmsg=on quiet -- platform=simulated"
     );
 }
 
@@ -64,16 +58,15 @@ fn names_the_origin_and_the_digest_of_every_file() {
             file.path
         );
     }
-    let origin = |name: &str, path: &str| Origin::Input {
-        name: name.into(),
-        path: path.into(),
+    let kernel = Origin::Given {
+        package: "kernel".into(),
     };
-    assert_eq!(manifest.files[0].origin, origin("kernel", "boot/vmlinuz-6"));
-    let module = &manifest.files[1].contents[1];
-    assert_eq!(
-        module.origin,
-        origin("kernel", "usr/lib/modules/6/kernel/dm-bufio.ko.xz")
-    );
+    assert_eq!(manifest.files[0].origin, kernel);
+    let firmware = Origin::Input {
+        name: "firmware".into(),
+        path: "usr/share/ovmf/OVMF.amdsev.fd".into(),
+    };
+    assert_eq!(manifest.files[2].origin, firmware);
     assert_eq!(
         fs::read_to_string(bench.path("out/image.json")).unwrap(),
         manifest.render()
@@ -83,12 +76,12 @@ fn names_the_origin_and_the_digest_of_every_file() {
 #[test]
 fn refuses_unknown_recipe_key() {
     let error = Workbench::new()
-        .build_with("modules =", "modulse =")
+        .build_with("directories =", "directoreis =")
         .unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, Error::Malformed { .. }));
     assert!(
-        text.contains("modulse") && text.contains("image.toml") && text.contains("hint: "),
+        text.contains("directoreis") && text.contains("image.toml") && text.contains("hint: "),
         "{text}"
     );
 }
@@ -97,14 +90,14 @@ fn refuses_unknown_recipe_key() {
 fn refuses_a_command_line_that_says_the_platform() {
     let bench = Workbench::new();
     let error = bench
-        .build_with("ttyS0 --", "ttyS0 platform=x --")
+        .build_with("quiet --", "quiet platform=x --")
         .unwrap_err();
     assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
     let error = bench
-        .build_with("ttyS0 --", "ttyS0 driver=x --")
+        .build_with("quiet --", "quiet driver=x --")
         .unwrap_err();
     assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
-    let error = bench.build_with("ttyS0 --", "ttyS0").unwrap_err();
+    let error = bench.build_with("quiet --", "quiet").unwrap_err();
     assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
 }
 
@@ -112,8 +105,8 @@ fn refuses_a_command_line_that_says_the_platform() {
 const DRIVER: &str = r#"
 [driver]
 modules = ["gpu"]
-source = { input = "gpu-source", path = "usr/src/gpu", headers = [] }
-file = [{ input = "kernel", from = "boot/vmlinuz-*", to = "lib/file" }]
+source = { input = "gpu-source", path = "usr/src/gpu" }
+file = [{ input = "kernel", from = "usr/src/linux.tar.*", to = "lib/file" }]
 "#;
 
 fn build_with_driver(from: &str, to: &str) -> Error {
@@ -191,27 +184,29 @@ fn refuses_an_image_without_init() {
 }
 
 #[test]
-fn names_unknown_module_and_who_needs_it() {
-    let error = Workbench::new()
-        .build_with("\"dm-verity\"", "\"dm-virty\"")
-        .unwrap_err();
+fn refuses_options_without_a_reason_and_says_where() {
+    let bench = Workbench::new();
+    bench.write("recipes/kernel/guest.config", b"NET=y # sockets\nBLOCK=y\n");
+    let error = bench.build().unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::KernelOption { line: 2, .. }));
     assert!(
-        matches!(error, Error::UnknownModule { module, needed_by: None } if module == "dm-virty")
-    );
-    let error = Workbench::new()
-        .build_with("\"dm-verity\"", "\"lonely\"")
-        .unwrap_err();
-    assert!(
-        matches!(error, Error::UnknownModule { module, needed_by: Some(by) } if module == "nowhere" && by == "lonely")
+        text.contains("guest.config") && text.contains("hint: "),
+        "{text}"
     );
 }
 
 #[test]
-fn refuses_a_kernel_that_is_no_bz_image() {
-    let bench = Workbench::with(b"\x7fELF", b"");
-    assert!(
-        matches!(bench.build(), Err(Error::NotBzImage { path, .. }) if path == "boot/vmlinuz-6")
-    );
+fn refuses_a_kernel_whose_folder_leaves_the_recipes() {
+    for folder in ["/kernel", "../kernel", ""] {
+        let error = Workbench::new()
+            .build_with("folder = \"kernel\"", &format!("folder = {folder:?}"))
+            .unwrap_err();
+        assert!(
+            matches!(error, Error::Value { key, .. } if key == "kernel"),
+            "{folder:?}"
+        );
+    }
 }
 
 /// A volume with a store of 32 bytes that is not empty, and the GUID of TDX metadata.
@@ -269,7 +264,7 @@ fn refuses_firmware_that_tdx_could_not_start() {
 
 #[test]
 fn refuses_firmware_without_kernel_hashes() {
-    let bench = Workbench::with(&bz_image(), b"firmware of another kind");
+    let bench = Workbench::with(b"firmware of another kind");
     assert!(
         matches!(bench.build(), Err(Error::NoKernelHashes { input, .. }) if input == "firmware")
     );
@@ -278,10 +273,10 @@ fn refuses_firmware_without_kernel_hashes() {
 #[test]
 fn refuses_a_pattern_that_matches_no_file() {
     let error = Workbench::new()
-        .build_with("boot/vmlinuz-*", "boot/vmlinux-*")
+        .build_with("OVMF.amdsev.fd", "OVMF.*.fdd")
         .unwrap_err();
     assert!(
-        matches!(error, Error::NotOneFile { pattern, found: 0, .. } if pattern == "boot/vmlinux-*")
+        matches!(error, Error::NotOneFile { pattern, found: 0, .. } if pattern.ends_with("OVMF.*.fdd"))
     );
 }
 
@@ -315,9 +310,7 @@ fn leaves_the_old_image_when_the_new_one_fails() {
     let bench = Workbench::new();
     bench.build().unwrap();
     let before = fs::read(bench.path("out/initrd")).unwrap();
-    bench
-        .build_with("\"dm-verity\"", "\"nothing\"")
-        .unwrap_err();
+    bench.build_with("OVMF.amdsev.fd", "nothing").unwrap_err();
     assert_eq!(fs::read(bench.path("out/initrd")).unwrap(), before);
     bench.write("recipes/image.toml", RECIPE.as_bytes());
     bench.build().unwrap();
@@ -328,4 +321,13 @@ fn names_the_program_that_is_not_there() {
     let bench = Workbench::new();
     fs::remove_file(bench.path("binaries/worker")).unwrap();
     assert!(matches!(bench.build(), Err(Error::NoProgram { package, .. }) if package == "worker"));
+}
+
+#[test]
+fn refuses_a_driver_without_its_modules() {
+    let mut bench = Workbench::new();
+    bench.publish("gpu-source", &deb(&[("./usr/src/gpu/Makefile", b"")]));
+    bench.write("recipes/image.toml", format!("{RECIPE}{DRIVER}").as_bytes());
+    let error = bench.build().unwrap_err();
+    assert!(matches!(error, Error::NoModules), "{error}");
 }

@@ -9,6 +9,8 @@ use std::fs;
 use chrysalis_image::{Error, digest::Sha256};
 use workbench::Workbench;
 
+/// The first that a build fetches.
+const FIRMWARE: &str = "archive/pool/main/firmware.deb";
 const KERNEL: &str = "archive/pool/main/kernel.deb";
 
 #[test]
@@ -23,8 +25,8 @@ fn keeps_inputs_by_digest_and_needs_the_mirror_once() {
 #[test]
 fn refuses_a_truncated_download() {
     let bench = Workbench::new();
-    let bytes = fs::read(bench.path(KERNEL)).unwrap();
-    bench.write(KERNEL, &bytes[..bytes.len() / 2]);
+    let bytes = fs::read(bench.path(FIRMWARE)).unwrap();
+    bench.write(FIRMWARE, &bytes[..bytes.len() / 2]);
     let error = bench.build().unwrap_err();
     assert!(
         matches!(error, Error::Truncated { expected, got, .. } if expected == bytes.len() as u64 && got == expected / 2)
@@ -36,10 +38,10 @@ fn refuses_a_truncated_download() {
 #[test]
 fn refuses_other_bytes_and_names_both_digests() {
     let bench = Workbench::new();
-    let mut bytes = fs::read(bench.path(KERNEL)).unwrap();
+    let mut bytes = fs::read(bench.path(FIRMWARE)).unwrap();
     let pinned = Sha256::of(&bytes);
     *bytes.last_mut().unwrap() ^= 1;
-    bench.write(KERNEL, &bytes);
+    bench.write(FIRMWARE, &bytes);
     let error = bench.build().unwrap_err();
     let text = error.to_string();
     assert!(

@@ -8,11 +8,10 @@ mod workbench;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
 
-use chrysalis_image::{fetch, lock::Lock, recipe::ImageRecipe};
 use workbench::Workbench;
 
 /// One person's circumstances.
@@ -37,92 +36,57 @@ const BORIS: Person = Person {
     stranger: true,
 };
 
+/// Builds once for each person, from copies of everything in places of their own.
 #[test]
 fn two_people_get_the_same_bytes() {
+    const OF_A_RECIPE: [&str; 6] = [
+        "image.toml",
+        "lock.toml",
+        "toolchain.toml",
+        "toolchain.lock.toml",
+        "kernel/guest.config",
+        "kernel/dsdt.dsl",
+    ];
     let bench = Workbench::new();
-    let archive = bench.path("archive");
-    compare(
-        &bench.path("recipes/image.toml"),
-        &bench.path("binaries"),
-        6,
-        |command, folder| {
-            command
-                .arg("--mirror")
-                .arg(&archive)
-                .arg("--cache")
-                .arg(folder.join("cache"));
-        },
-    );
-}
-
-#[test]
-fn two_people_get_the_same_bytes_of_the_real_image() {
-    let recipe = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/cpu.toml"));
-    let pins = Lock::read(&recipe.with_file_name("lock.toml"))
-        .unwrap()
-        .input;
-    let wanted = ImageRecipe::read(recipe).unwrap();
-    let sources = [&wanted.kernel, &wanted.firmware].into_iter();
-    let wanted_inputs: Vec<&String> = sources
-        .chain(&wanted.firmware_tdx)
-        .map(|source| &source.input)
-        .collect();
-    let inputs = fetch::default_cache().unwrap_or_default().join("inputs");
-    let cached: Vec<PathBuf> = pins
-        .iter()
-        .filter(|pin| wanted_inputs.contains(&&pin.name))
-        .map(|pin| inputs.join(pin.sha256.to_string()))
-        .collect();
-    if !cached.iter().all(|path| path.exists()) {
-        eprintln!("skipped: the pinned inputs are not cached; `make image` fetches them");
-        return;
-    }
-    let bench = Workbench::new();
-    for binary in &wanted.binary {
-        bench.write(
-            &format!("binaries/{}", binary.package),
-            binary.package.as_bytes(),
-        );
-    }
-    compare(recipe, &bench.path("binaries"), 7, |command, folder| {
-        let copies = folder.join("cache/inputs");
-        fs::create_dir_all(&copies).unwrap();
-        for path in &cached {
-            copy(path, copies.join(path.file_name().unwrap()));
-        }
-        open_to_everyone(&folder.join("cache"));
-        open_to_everyone(&copies);
-        command.arg("--cache").arg(folder.join("cache"));
-    });
-}
-
-/// Builds so many files once for each person, from copies of the recipe and the programs in places of their own.
-fn compare(recipe: &Path, binaries: &Path, files: usize, fetch: impl Fn(&mut Command, &Path)) {
     let top = tempfile::tempdir().unwrap();
     open_to_everyone(top.path());
     let program = top.path().join("chrysalis-image");
     copy(env!("CARGO_BIN_EXE_chrysalis-image"), &program);
     let build = |name: &str, person: &Person| {
         let folder = top.path().join(name);
-        for part in ["recipes", "binaries", "."] {
+        for part in [
+            "recipes/kernel/patches",
+            "recipes/kernel",
+            "recipes",
+            "binaries",
+            ".",
+        ] {
             fs::create_dir_all(folder.join(part)).unwrap();
             open_to_everyone(&folder.join(part));
         }
         open_to_everyone(folder.parent().unwrap());
-        for file in [recipe.to_owned(), recipe.with_file_name("lock.toml")] {
-            let name = file.file_name().unwrap();
-            copy(&file, folder.join("recipes").join(name));
+        for file in OF_A_RECIPE {
+            copy(
+                bench.path("recipes").join(file),
+                folder.join("recipes").join(file),
+            );
         }
-        for file in fs::read_dir(binaries).unwrap() {
-            let file = file.unwrap();
-            copy(file.path(), folder.join("binaries").join(file.file_name()));
+        for file in ["chrysalis-enclave", "worker"] {
+            copy(
+                bench.path("binaries").join(file),
+                folder.join("binaries").join(file),
+            );
         }
-        let recipe = folder.join("recipes").join(recipe.file_name().unwrap());
+        copy(bench.path("bzImage"), folder.join("bzImage"));
         let mut command = person.command(&program);
-        command.current_dir(&folder).arg("build").arg(recipe);
+        command
+            .current_dir(&folder)
+            .args(["build", "recipes/image.toml"]);
         command.arg("--binaries").arg(folder.join("binaries"));
         command.arg("--out").arg(folder.join("out"));
-        fetch(&mut command, &folder);
+        command.arg("--kernel").arg(folder.join("bzImage"));
+        command.arg("--mirror").arg(bench.path("archive"));
+        command.arg("--cache").arg(folder.join("cache"));
         let output = command.output().unwrap();
         assert!(
             output.status.success(),
@@ -133,7 +97,7 @@ fn compare(recipe: &Path, binaries: &Path, files: usize, fetch: impl Fn(&mut Com
     };
     let alice = build("alice", &ALICE);
     let boris = build("a place of its own/boris", &BORIS);
-    assert_eq!(alice.len(), files);
+    assert_eq!(alice.len(), 6);
     for (one, other) in alice.iter().zip(&boris) {
         assert_eq!(one.0, other.0);
         assert!(one.1 == other.1, "{} differs", one.0);

@@ -1,5 +1,5 @@
-//! A small Debian archive, made up on the spot: a kernel package with three modules, a firmware package, a recipe and a
-//! lock that pin them, and two programs. Nothing of it comes from a network.
+//! A small Debian archive, made up on the spot: a package of a kernel's source, a firmware package, a recipe and a lock that pin
+//! them, and two programs. Nothing of it comes from a network, and nothing is compiled.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
@@ -12,6 +12,7 @@ use chrysalis_image::{
     digest::Sha256,
     fetch::Fetcher,
     image,
+    kernel::Kernel,
     lock::{Input, Kind, Lock},
     manifest::Manifest,
 };
@@ -25,10 +26,9 @@ const HASHES_ENTRY: [u8; 26] = [
 
 pub(crate) const RECIPE: &str = r#"
 name = "test"
-commandline = "console=ttyS0 --"
-modules = ["dm-verity"]
+commandline = "quiet --"
 directories = ["proc"]
-kernel = { input = "kernel", path = "boot/vmlinuz-*" }
+kernel = { input = "kernel", source = "usr/src/linux.tar.xz", folder = "kernel", options = ["guest.config"] }
 firmware = { input = "firmware", path = "usr/share/ovmf/OVMF.amdsev.fd" }
 binary = [{ package = "chrysalis-enclave", path = "init" }, { package = "worker", path = "worker" }]
 "#;
@@ -41,40 +41,33 @@ pub(crate) struct Workbench {
 impl Workbench {
     /// All in order.
     pub(crate) fn new() -> Self {
-        Self::with(&bz_image(), &HASHES_ENTRY)
+        Self::with(&HASHES_ENTRY)
     }
 
-    /// With this kernel and this firmware.
-    pub(crate) fn with(kernel: &[u8], firmware: &[u8]) -> Self {
+    /// With this firmware.
+    pub(crate) fn with(firmware: &[u8]) -> Self {
         let mut bench = Self {
             folder: tempfile::tempdir().unwrap(),
             lock: Lock { input: Vec::new() },
         };
-        for folder in ["archive/pool/main", "recipes", "binaries"] {
+        for folder in ["archive/pool/main", "recipes/kernel/patches", "binaries"] {
             fs::create_dir_all(bench.path(folder)).unwrap();
         }
         bench.publish(
             "firmware",
             &deb(&[("./usr/share/ovmf/OVMF.amdsev.fd", firmware)]),
         );
-        let modules = "./usr/lib/modules/6/";
-        let module = |name: &str| format!("{modules}kernel/{name}.ko.xz");
-        let kernel = deb(&[
-            ("./boot/vmlinuz-6", kernel),
-            (
-                &module("dm-verity"),
-                &xz(&elf("license=GPL\0depends=dm-bufio,virtio_pci\0")),
-            ),
-            (&module("dm-bufio"), &xz(&elf("depends=\0"))),
-            (&module("lonely"), &xz(&elf("depends=nowhere\0"))),
-            (
-                &format!("{modules}modules.builtin"),
-                b"kernel/drivers/virtio/virtio_pci.ko\n",
-            ),
-        ]);
-        bench.publish("kernel", &kernel);
+        bench.publish("kernel", &deb(&[("./usr/src/linux.tar.xz", b"source")]));
+        bench.write("recipes/kernel/guest.config", b"NET=y # sockets\n");
+        bench.write("recipes/kernel/dsdt.dsl", b"// nothing");
+        bench.write(
+            "recipes/toolchain.toml",
+            b"suite = \"trixie\"\npackages = []\n",
+        );
+        bench.write("recipes/toolchain.lock.toml", b"input = []\n");
         bench.write("binaries/chrysalis-enclave", b"the enclave");
         bench.write("binaries/worker", b"the worker");
+        bench.write("bzImage", b"the kernel");
         bench.write("recipes/image.toml", RECIPE.as_bytes());
         bench
     }
@@ -118,11 +111,12 @@ impl Workbench {
     }
 
     pub(crate) fn build(&self) -> Result<Manifest, Error> {
-        let binaries = self.path("binaries");
+        let (kernel, binaries) = (self.path("bzImage"), self.path("binaries"));
         image::build(
             &self.path("recipes/image.toml"),
             &self.path("out"),
             &self.fetcher(),
+            |_| Kernel::given(&kernel),
             |_| Binaries::given(&binaries),
         )
     }
@@ -138,13 +132,6 @@ impl Workbench {
     pub(crate) fn cached(&self) -> usize {
         fs::read_dir(self.path("cache/inputs")).map_or(0, Iterator::count)
     }
-}
-
-pub(crate) fn bz_image() -> Vec<u8> {
-    let mut kernel = vec![0; 0x300];
-    kernel[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
-    kernel[0x202..0x206].copy_from_slice(b"HdrS");
-    kernel
 }
 
 /// A Debian package of these files.
@@ -169,27 +156,4 @@ pub(crate) fn xz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
-}
-
-/// The smallest 64-bit ELF file with a .modinfo section: header, names, section, table of three.
-pub(crate) fn elf(modinfo: &str) -> Vec<u8> {
-    const NAMES: &[u8] = b"\0.modinfo\0";
-    let mut file = vec![0; 64];
-    file[..6].copy_from_slice(b"\x7fELF\x02\x01");
-    let mut table = vec![0; 64];
-    let mut section = |file: &mut Vec<u8>, name: u32, bytes: &[u8]| {
-        let mut header = [0; 64];
-        header[..4].copy_from_slice(&name.to_le_bytes());
-        header[0x18..0x20].copy_from_slice(&(file.len() as u64).to_le_bytes());
-        header[0x20..0x28].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
-        table.extend_from_slice(&header);
-        file.extend_from_slice(bytes);
-    };
-    section(&mut file, 0, NAMES);
-    section(&mut file, 1, modinfo.as_bytes());
-    let start = file.len() as u64;
-    file[0x28..0x30].copy_from_slice(&start.to_le_bytes());
-    file[0x3c..0x40].copy_from_slice(&[3, 0, 1, 0]);
-    file.extend_from_slice(&table);
-    file
 }
