@@ -1,4 +1,4 @@
-//! The first step: the measured words, and on the machine itself the file systems and kernel modules.
+//! The first step: the measured words, and on the machine itself the file systems.
 //!
 //! The kernel hands everything after `--` on its command line to PID 1 as arguments, and the command line is part of
 //! the launch digest. These words are therefore measured; nothing else decides where the enclave runs.
@@ -10,7 +10,7 @@ use crate::{
     driver,
     failure::Failure,
     host::{Address, Host},
-    machine::{Machine, Voucher},
+    machine::Machine,
     platform::Platform,
 };
 
@@ -78,7 +78,7 @@ impl Booted {
     ) -> Result<Self, Failure> {
         let began = since_boot_ms();
         let words = Words::parse(words)?;
-        let machine = Machine::take(Voucher::find(words.simulated))?;
+        let machine = Machine::take()?;
         let host = Arc::new(Host::new(words.host.clone()));
         let platform = Platform::find(&words, &host)?;
         tracing::info!(platform = platform.name(), "booted");
@@ -108,7 +108,7 @@ impl Booted {
     }
 }
 
-/// How long a device may take to appear after its module was loaded.
+/// How long a device may take to appear after the kernel started.
 pub(crate) const DEVICE_PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

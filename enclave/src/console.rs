@@ -1,11 +1,15 @@
-//! What the enclave says about itself: one line an event on the console, and how far it is to the host.
+//! What the enclave says about itself: one line an event in the log, and how far it is to the host.
 //!
-//! The host reads both, so neither ever holds a prompt, an answer or anything derived from one. A panic's message may
+//! A machine has no console; the log is the kernel's own, which only the simulated image's command line shows to the host.
+//! That is no reason to say more there: neither ever holds a prompt, an answer or anything derived from one. A panic's message may
 //! quote the string it tripped over: only its place in the source is told. Lines of other crates are dropped for the
 //! same reason.
 
 use std::{
-    fmt, panic,
+    fmt,
+    fs::OpenOptions,
+    io::{self, Write},
+    panic,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -15,7 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tracing::Level;
 use tracing_subscriber::{
     filter::Targets,
-    fmt::{format::Writer, time::FormatTime},
+    fmt::{MakeWriter, format::Writer, time::FormatTime},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -25,12 +29,18 @@ use crate::{failure::Failure, host::Host, machine};
 /// How long a boot waits for the host to note a status: it is a courtesy, so not long.
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The kernel's log, which it takes records for, one a write (Documentation/ABI/testing/dev-kmsg of Linux).
+const KERNEL_LOG: &str = "/dev/kmsg";
+/// The most bytes of a record, less its level (`PRINTKRB_RECORD_MAX` is 1024, from which the kernel takes its own).
+const MAX_RECORD: usize = 900;
+
 /// Opens the log and sees to it that panics say where, never what.
 pub(crate) fn open() {
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_target(false)
-        .with_timer(SinceBoot);
+        .with_timer(SinceBoot)
+        .with_writer(Log);
     let ours = Targets::new().with_target("chrysalis_enclave", Level::INFO);
     tracing_subscriber::registry().with(lines).with(ours).init();
     panic::set_hook(Box::new(|panicked| {
@@ -39,6 +49,45 @@ pub(crate) fn open() {
             .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         tracing::error!(place, "panicked");
     }));
+}
+
+/// Where lines go: a process's to its output, the machine's to the kernel's log.
+struct Log;
+
+impl MakeWriter<'_> for Log {
+    type Writer = Box<dyn Write>;
+
+    fn make_writer(&self) -> Self::Writer {
+        if machine::is_ours() {
+            Box::new(KernelLog)
+        } else {
+            Box::new(io::stdout())
+        }
+    }
+}
+
+/// Takes a line at a time. One that finds no log, as before /dev is mounted, is lost: a log is for people.
+struct KernelLog;
+
+impl Write for KernelLog {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let record = kernel_record(line);
+        if let Ok(mut log) = OpenOptions::new().write(true).open(KERNEL_LOG) {
+            let _ = log.write_all(&record);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A line as the kernel takes it: its level in front, and no longer than a record may be.
+fn kernel_record(line: &[u8]) -> Vec<u8> {
+    let mut record = b"<3>".to_vec();
+    record.extend(line.iter().take(MAX_RECORD));
+    record
 }
 
 /// The last words before the end.
@@ -117,5 +166,16 @@ impl Progress {
     /// A host that does not listen changes nothing: a status is for people.
     async fn tell(&self, status: Status) {
         let _ = tokio::time::timeout(STATUS_PATIENCE, self.host.tell(status)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_its_level_and_fits_into_the_kernels_log() {
+        assert_eq!(kernel_record(b"1.234 booted\n"), b"<3>1.234 booted\n");
+        assert_eq!(kernel_record(&[b'x'; 5000]).len(), 3 + MAX_RECORD);
     }
 }

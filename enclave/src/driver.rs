@@ -1,7 +1,7 @@
 //! Between the first step and the second, on images for GPUs: the driver. It comes as a disk of the host's, read through
 //! dm-verity; its root stands on the measured command line, so every module, library and firmware on it is measured, too.
-//! NVIDIA's modules bear no signature that this kernel knows. They are loaded here, first of all; then the kernel is locked,
-//! and takes no more code from anybody. Until that is done, no byte of the host's is read but the disk's.
+//! The kernel takes modules from that one file system alone (LoadPin), and once they are loaded it takes no more from
+//! anywhere. Until that is done, no byte of the host's is read but the disk's.
 
 use std::{fs, io, os::unix::fs::FileTypeExt, path::Path, sync::Arc, thread, time::Instant};
 
@@ -31,10 +31,10 @@ const MODULES: &str = "/nvidia/modules";
 const GPUS: &str = "/proc/driver/nvidia/gpus";
 /// `NV_MAJOR_DEVICE_NUMBER` of the driver's nv-chardev-numbers.h, and its control device's minor number.
 const NVIDIA: (u32, u32) = (195, 255);
-/// Where the kernel is locked: `none [integrity] confidentiality`, the state in brackets.
-const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
-/// Whether every module must bear a signature that the kernel knows. It can be turned on, and not off.
-const SIGNATURES: &str = "/sys/module/module/parameters/sig_enforce";
+/// Whether modules and firmware must all come from the file system that brought the first of them.
+const PINNED: &str = "/proc/sys/kernel/loadpin/enforce";
+/// Whether no more modules are taken. It can be turned on, and not off.
+const CLOSED: &str = "/proc/sys/kernel/modules_disabled";
 
 /// The driver's disk, by the measured words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Booted {
     pub(crate) fn load_driver(self) -> Result<Locked, Failure> {
         let Self { ground, mut untold } = self;
         match (&ground.words.driver, ground.machine) {
-            // The kernel of such an image was locked by its command line.
+            // The kernel of such an image takes no modules.
             (None, _) => {}
             (Some(_), Machine::Shared) => {
                 return Err(failed("load it into a machine of others")(
@@ -80,10 +80,11 @@ impl Booted {
             }
             (Some(disk), Machine::Own) => {
                 open(disk)?;
+                must_be_on(PINNED, "see that modules come from its disk alone")?;
                 load_modules()?;
                 make_nodes()?;
-                lock_kernel()?;
-                untold.push(("driver loaded, kernel locked", since_boot_ms()));
+                close_kernel()?;
+                untold.push(("driver loaded, kernel closed", since_boot_ms()));
             }
         }
         Ok(Locked { ground, untold })
@@ -169,34 +170,19 @@ fn node(path: &str, major: u32, minor: u32) -> Result<(), Failure> {
     .map_err(|error| failed("make its device nodes")(error.into()))
 }
 
-/// From here on no unsigned module is loaded and nothing else changes the running kernel, whoever asks. Read back, since an
-/// enclave that only believes so must not go on.
-fn lock_kernel() -> Result<(), Failure> {
-    let plain = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV;
-    match mount(
-        "securityfs",
-        "/sys/kernel/security",
-        "securityfs",
-        plain,
-        None,
-    ) {
-        Ok(()) | Err(Errno::BUSY) => {}
-        Err(error) => return Err(failed("mount securityfs")(error.into())),
-    }
-    fs::write(LOCKDOWN, "integrity").map_err(failed("lock the kernel"))?;
-    fs::write(SIGNATURES, "1").map_err(failed("turn on module signatures"))?;
-    let read = |path| fs::read_to_string(path).map_err(failed("see whether the kernel is locked"));
-    if is_locked(&read(LOCKDOWN)?, &read(SIGNATURES)?) {
-        return Ok(());
-    }
-    Err(failed("lock the kernel")(
-        io::ErrorKind::PermissionDenied.into(),
-    ))
+/// From here on the kernel takes no code, whoever asks. Read back, since an enclave that only believes so must not go on.
+fn close_kernel() -> Result<(), Failure> {
+    fs::write(CLOSED, "1").map_err(failed("close the kernel to modules"))?;
+    must_be_on(CLOSED, "close the kernel to modules")
 }
 
-fn is_locked(lockdown: &str, signatures: &str) -> bool {
-    let strict = ["[integrity]", "[confidentiality]"];
-    strict.iter().any(|state| lockdown.contains(state)) && signatures.trim() == "Y"
+/// A switch of the kernel that has to be on.
+fn must_be_on(switch: &str, step: &'static str) -> Result<(), Failure> {
+    let state = fs::read_to_string(switch).map_err(failed(step))?;
+    if state.trim() == "1" {
+        return Ok(());
+    }
+    Err(failed(step)(io::ErrorKind::PermissionDenied.into()))
 }
 
 #[cfg(test)]
@@ -236,10 +222,17 @@ mod tests {
     }
 
     #[test]
-    fn believes_in_a_locked_kernel_only_when_the_kernel_says_so() {
-        assert!(is_locked("none [integrity] confidentiality\n", "Y\n"));
-        assert!(is_locked("none integrity [confidentiality]\n", "Y\n"));
-        assert!(!is_locked("[none] integrity confidentiality\n", "Y\n"));
-        assert!(!is_locked("none [integrity] confidentiality\n", "N\n"));
+    fn goes_on_only_when_the_kernel_says_that_a_switch_is_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let switch = folder.path().join("switch");
+        let state = |text: &str| {
+            fs::write(&switch, text).unwrap();
+            must_be_on(switch.to_str().unwrap(), "see").map_err(|failure| failure.code())
+        };
+        assert_eq!(state("1\n"), Ok(()));
+        for off in ["0\n", "", "10\n", "y\n"] {
+            assert_eq!(state(off), Err("driver_failed"), "{off:?}");
+        }
+        assert!(must_be_on("/nowhere/at/all", "see").is_err());
     }
 }

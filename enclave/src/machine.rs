@@ -1,8 +1,6 @@
-//! The machine under PID 1: file systems, kernel modules, limits, orphans, and the end.
+//! The machine under PID 1: file systems, limits, orphans, and the end.
 //!
 //! As an ordinary process, in tests, the enclave owns no machine and does none of this.
-
-mod modules;
 
 use std::{
     fs::{self, File},
@@ -19,10 +17,6 @@ use rustix::{
 };
 
 use crate::failure::Failure;
-pub(crate) use modules::Voucher;
-
-/// Where the image keeps its kernel modules; their file names have them in an order in which they can load.
-const MODULES: &str = "/modules";
 
 /// Whose the machine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +29,12 @@ pub(crate) enum Machine {
 
 impl Machine {
     /// Readies the machine, if it is ours.
-    pub(crate) fn take(voucher: Voucher) -> Result<Self, Failure> {
+    pub(crate) fn take() -> Result<Self, Failure> {
         forbid_core_dumps()?;
         if !is_ours() {
             return Ok(Self::Shared);
         }
         mount_all()?;
-        modules::load_all(Path::new(MODULES), voucher)?;
         Ok(Self::Own)
     }
 }
@@ -99,12 +92,6 @@ pub(crate) fn load_module(file: &Path) -> Result<(), Errno> {
     finit_module(module, c"", 0)
 }
 
-fn name_of(file: &Path) -> String {
-    file.file_stem()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
-
 /// Takes every child that has ended off the process table: orphans come to PID 1.
 pub(crate) fn reap_orphans() {
     if is_ours() {
@@ -116,8 +103,6 @@ pub(crate) fn reap_orphans() {
 pub(crate) fn end(outcome: &Result<(), Failure>) -> ExitCode {
     if is_ours() {
         tracing::info!("powering off");
-        // The console's last line leaves before the power does.
-        let _ = rustix::termios::tcdrain(io::stdout());
         if reboot(RebootCommand::PowerOff).is_err() {
             // PID 1 that returns is a kernel panic, which `panic=-1` turns into a reboot: the machine ends all the same.
             tracing::error!("the kernel would not power off");
@@ -139,16 +124,15 @@ mod tests {
         for name in ["20-b.ko", "10-a.ko", "README"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let names: Vec<_> = list(folder.path())
-            .unwrap()
-            .iter()
-            .map(|f| name_of(f))
-            .collect();
-        assert_eq!(names, ["10-a", "20-b"]);
+        let found = list(folder.path()).unwrap();
+        assert_eq!(
+            found,
+            ["10-a.ko", "20-b.ko"].map(|name| folder.path().join(name))
+        );
     }
 
     #[test]
     fn a_process_owns_no_machine() {
-        assert_eq!(Machine::take(Voucher::Simulated).unwrap(), Machine::Shared);
+        assert_eq!(Machine::take().unwrap(), Machine::Shared);
     }
 }
