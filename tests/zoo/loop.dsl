@@ -1,0 +1,7 @@
+// Never ends.
+DefinitionBlock ("", "SSDT", 2, "EVIL", "LOOP", 1)
+{
+    Include ("common.asl")
+    PUTS ("\r\n[ran: loop]\r\n")
+    While (One) { Local0 = One }
+}
