@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run test bench bench-boot fuzz image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo run test bench bench-boot boots fuzz image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -13,6 +13,8 @@ bench: setup       ## CPU time of verification, beside the floor and other verif
 	@scripts/bench
 bench-boot: setup image ## a boot by stage, beside the kernel's own
 	@scripts/bench-boot
+boots: setup image ## the kernel alone, BOOTS times (50) under OVMF: does it ever stall?
+	@scripts/boots
 fuzz: setup        ## every parser for a minute (FUZZ_SECONDS=N) on mutated simulated evidence (TARGETS="rim ocsp")
 	@scripts/fuzz
 image: setup       ## build/cpu and build/smollm2

@@ -345,7 +345,7 @@ fn started(ended: &Ended) -> bool {
     let console = &ended.console;
     console.contains("booted platform=")
         && console.contains("powering off")
-        && !console.contains("panic")
+        && !console.contains("Kernel panic")
 }
 
 #[test]
