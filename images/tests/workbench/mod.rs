@@ -26,6 +26,7 @@ const HASHES_ENTRY: [u8; 26] = [
 pub(crate) const RECIPE: &str = r#"
 name = "test"
 commandline = "console=ttyS0 --"
+not_before = "2026-11-29"
 modules = ["dm-verity"]
 directories = ["proc"]
 kernel = { input = "kernel", path = "boot/vmlinuz-*" }
