@@ -1,10 +1,7 @@
 //! The seventh step: evidence. At boot once, for the certificate; then for whoever asks, about their nonce and their
 //! connection. docs/spec/binding.md says what is hashed into what.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use chrysalis_attestation::{
     binding::{Anchor, Session},
@@ -17,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     boot::Ground,
+    clock,
     configuration::Measured,
     engine::{Description, Scheduler},
     failure::Failure,
@@ -79,9 +77,6 @@ fn claims(measured: &Measured, engine: &Description) -> Result<Claims, Failure> 
             field: "model.verity_root",
             problem: "is not 64 hexadecimal digits",
         })?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     Ok(Claims {
         profile: PROFILE.to_owned(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,7 +87,7 @@ fn claims(measured: &Measured, engine: &Description) -> Result<Claims, Failure> 
         engine: engine.engine.clone(),
         known_answer: true,
         epoch: 0,
-        epoch_began: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        epoch_began: clock::now().0,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use chrysalis_attestation::Time;
 use chrysalis_wire::configuration::ConfigurationError;
 
 use crate::{gpu::GpuError, host::HostError, platform::PlatformError};
@@ -12,6 +13,15 @@ pub(crate) enum Failure {
     /// `unknown_word`
     #[error("the measured command line has the word {0:?}, which this enclave does not know")]
     UnknownWord(String),
+    /// `not_before_missing`
+    #[error("the measured command line does not say when the image was built")]
+    NotBeforeMissing,
+    /// `not_before_invalid`
+    #[error("the measured command line says not_before={0:?}, which is no day such as 2026-11-29")]
+    NotBeforeInvalid(String),
+    /// `clock_too_early`
+    #[error("the clock stands at {now}, but this image was built on {not_before}")]
+    ClockTooEarly { now: Time, not_before: String },
     /// `machine_setup_failed`
     #[error("could not {what}: {why}")]
     Machine { what: String, why: io::Error },
@@ -78,6 +88,9 @@ impl Failure {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::UnknownWord(_) => "unknown_word",
+            Self::NotBeforeMissing => "not_before_missing",
+            Self::NotBeforeInvalid(_) => "not_before_invalid",
+            Self::ClockTooEarly { .. } => "clock_too_early",
             Self::Machine { .. } => "machine_setup_failed",
             Self::Host(error) => error.code(),
             Self::Platform(error) => error.code(),
@@ -103,7 +116,13 @@ impl Failure {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::UnknownWord(_) => {
-                "known words are platform=simulated, host=vsock, host=unix:DIR, driver=BLOCKS:ROOT and weights=FILE; rebuild the image"
+                "known words are not_before=DAY, platform=simulated, host=vsock, host=unix:DIR, driver=BLOCKS:ROOT and weights=FILE; rebuild the image"
+            }
+            Self::NotBeforeMissing | Self::NotBeforeInvalid(_) => {
+                "launch the image folder as it was built; if it repeats, rebuild the image, whose recipe has not_before = \"YYYY-MM-DD\""
+            }
+            Self::ClockTooEarly { .. } => {
+                "set this machine's clock, from which the guest takes its own, and launch again"
             }
             Self::Machine { .. } => {
                 "the image does not fit this machine: rebuild it with the modules of its own kernel"
@@ -167,6 +186,12 @@ mod tests {
         let text = || "text".to_owned();
         vec![
             Failure::UnknownWord(text()),
+            Failure::NotBeforeMissing,
+            Failure::NotBeforeInvalid(text()),
+            Failure::ClockTooEarly {
+                now: Time(0),
+                not_before: text(),
+            },
             Failure::machine("load it")(io()),
             HostError::Unreachable(io()).into(),
             HostError::Stalled.into(),

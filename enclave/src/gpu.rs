@@ -10,13 +10,10 @@
 mod nvidia;
 mod worker;
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use chrysalis_attestation::{
-    Rejection, Time,
+    Rejection,
     bundle::Endorsements,
     nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Question, Roots, Verified},
 };
@@ -24,6 +21,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::{
     boot::Ground,
+    clock,
     configuration::Measured,
     engine::{Description, Scheduler},
     failure::Failure,
@@ -213,7 +211,8 @@ impl Gpus {
             roots,
             collateral: &collateral,
             policy: &self.policy,
-            now: now(),
+            // Which the host may have set: a relying party judges ages by its own.
+            now: clock::now(),
         };
         match verifier::verify(evidence, &question) {
             Ok(verified) => {
@@ -271,14 +270,6 @@ impl Keyed {
             gpus,
         })
     }
-}
-
-/// By this machine's clock, which the host may have set: a relying party judges ages by its own.
-fn now() -> Time {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 mod attest;
 mod boot;
+mod clock;
 mod configuration;
 mod console;
 mod device_mapper;
@@ -58,6 +59,7 @@ async fn run() -> Result<(), Failure> {
 /// From the first instruction to the last client.
 async fn tell_story(booted: Booted) -> Result<(), Failure> {
     booted
+        .require_clock()?
         .load_driver()?
         .accept_configuration()
         .await?

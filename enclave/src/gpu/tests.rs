@@ -42,7 +42,7 @@ use Reply::{Ends, Hangs, Says, Writes};
 type Replies<const N: usize> = [(fn() -> Reply, &'static str); N];
 
 fn vendor() -> &'static Vendor {
-    static VENDOR: LazyLock<Vendor> = LazyLock::new(|| Vendor::from_seed(&[5; 32], now()));
+    static VENDOR: LazyLock<Vendor> = LazyLock::new(|| Vendor::from_seed(&[5; 32], clock::now()));
     &VENDOR
 }
 
@@ -106,7 +106,7 @@ fn gpus(
 /// The simulated vendor's manifests and answers, as a host staples them.
 fn stapled() -> &'static Endorsements {
     static STAPLED: LazyLock<Endorsements> = LazyLock::new(|| {
-        let Collateral { rims, ocsp } = vendor().collateral(now());
+        let Collateral { rims, ocsp } = vendor().collateral(clock::now());
         Endorsements {
             rims,
             ocsp,

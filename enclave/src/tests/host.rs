@@ -141,6 +141,7 @@ impl FakeHost {
     pub(super) fn words(&self) -> Vec<String> {
         let folder = self.folder.path().display();
         vec![
+            "not_before=2026-11-29".to_owned(),
             "platform=simulated".to_owned(),
             format!("host=unix:{folder}"),
             format!("weights={folder}/weights"),
@@ -186,6 +187,7 @@ fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
 
 pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
     Booted::from_measured_words(words)?
+        .require_clock()?
         .load_driver()?
         .accept_configuration()
         .await?
