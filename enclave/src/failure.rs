@@ -7,6 +7,11 @@ use chrysalis_wire::configuration::ConfigurationError;
 
 use crate::{gpu::GpuError, host::HostError, platform::PlatformError};
 
+/// The code where a worker's walls are not whole.
+pub(crate) const WORKER_NOT_CONFINED: &str = "worker_not_confined";
+/// What to do about it.
+pub(crate) const CONFINE_WORKERS: &str = "launch the image with the kernel and the command line that it was built with: Linux 6.12 or newer, with landlock in lsm=";
+
 /// The end of an enclave that could not, or must not, serve.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -64,6 +69,9 @@ pub(crate) enum Failure {
     /// `engine_failed`
     #[error("the engine did not start: {0}")]
     Engine(String),
+    /// `worker_not_confined`
+    #[error("the engine does not run: {0}")]
+    Unconfined(String),
     /// `known_answer_wrong`
     #[error("the engine continues the known text with tokens {given:?}, not {known:?}")]
     KnownAnswerWrong { given: Vec<i32>, known: Vec<i32> },
@@ -104,6 +112,7 @@ impl Failure {
             Self::WeightsCorrupt(_) => "weights_corrupt",
             Self::Verity { .. } => "verity_failed",
             Self::Engine(_) => "engine_failed",
+            Self::Unconfined(_) => WORKER_NOT_CONFINED,
             Self::KnownAnswerWrong { .. } => "known_answer_wrong",
             Self::Keys(_) => "keys_failed",
             Self::EvidenceTooLong(_) => "evidence_too_long",
@@ -153,6 +162,7 @@ impl Failure {
             Self::Engine(_) => {
                 "check that the machine has the memory for these weights (`--memory`) and that the engine is in the image"
             }
+            Self::Unconfined(_) => CONFINE_WORKERS,
             Self::KnownAnswerWrong { .. } => {
                 "the known answer belongs to one engine build, thread count and processor: if those were changed on purpose, put the tokens given into the configuration"
             }
@@ -209,6 +219,7 @@ mod tests {
             GpuError::NotConfidential("off").into(),
             GpuError::DevTools.into(),
             GpuError::WorkerFailed(text()).into(),
+            GpuError::Unconfined(text()).into(),
             GpuError::SelfTest(text()).into(),
             PlatformError::NoPlatform.into(),
             PlatformError::Report(text()).into(),
@@ -234,6 +245,7 @@ mod tests {
                 why: io(),
             },
             Failure::Engine(text()),
+            Failure::Unconfined(text()),
             Failure::KnownAnswerWrong {
                 given: vec![1],
                 known: vec![2],

@@ -24,7 +24,7 @@ use crate::{
     clock,
     configuration::Measured,
     engine::{Description, Scheduler},
-    failure::Failure,
+    failure::{CONFINE_WORKERS, Failure, WORKER_NOT_CONFINED},
     host::{Host, HostError},
     keys::{Keyed, Keys},
     platform::Platform,
@@ -79,6 +79,9 @@ pub(crate) enum GpuError {
     /// `gpu_worker_failed`
     #[error("the GPU worker could not do it: {0:?}")]
     WorkerFailed(String),
+    /// `worker_not_confined`
+    #[error("the GPU worker does not run: {0:?}")]
+    Unconfined(String),
     /// `gpu_self_test`
     #[error("the GPUs do not compute as they should: {0:?}")]
     SelfTest(String),
@@ -104,6 +107,7 @@ impl GpuError {
             Self::NotConfidential(_) => "gpu_not_confidential",
             Self::DevTools => "gpu_devtools",
             Self::WorkerLost(_) | Self::WorkerFailed(_) => "gpu_worker_failed",
+            Self::Unconfined(_) => WORKER_NOT_CONFINED,
             Self::SelfTest(_) => "gpu_self_test",
             Self::Host(error) => error.code(),
         }
@@ -127,6 +131,7 @@ impl GpuError {
             Self::WorkerLost(_) | Self::WorkerFailed(_) => {
                 "launch again; if it repeats, reset the GPU from the host and see that its firmware is one that the image's driver knows"
             }
+            Self::Unconfined(_) => CONFINE_WORKERS,
             Self::SelfTest(_) => {
                 "reset the GPU from the host and launch again; if it repeats, the GPU is broken"
             }

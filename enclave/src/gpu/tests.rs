@@ -418,3 +418,14 @@ async fn what_a_worker_says_is_cut_short() {
     assert_eq!(error.code(), "gpu_worker_failed");
     assert!(error.to_string().len() < 1024);
 }
+
+#[tokio::test]
+async fn a_worker_that_is_not_confined_is_named() {
+    let (error, _) = end_at(ToGpus::State, || {
+        let why = "no Landlock".to_owned();
+        Says(FromGpus::Unconfined { why })
+    })
+    .await;
+    assert_eq!(error.code(), "worker_not_confined");
+    assert!(error.to_string().contains("no Landlock"), "{error}");
+}
