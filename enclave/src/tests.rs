@@ -365,6 +365,21 @@ async fn a_connection_that_is_answered_keeps_its_place() {
     is_served_again(&host).await;
 }
 
+#[tokio::test]
+async fn a_client_that_ends_its_side_has_gone() {
+    let (host, _story) = enclave().await;
+    let mut stream = connect(host.folder.path()).await;
+    let mut body = chat("forever");
+    body["stream"] = json!(true);
+    send(&mut stream, &body).await;
+    stream.read_exact(&mut [0; 16]).await.unwrap();
+    // It could still read, and the engine is free for the next.
+    stream.shutdown().await.unwrap();
+    let next = within_patience(request(&host, CHAT, &chat("next"))).await;
+    assert_eq!(next.status, 200);
+    ends(stream).await;
+}
+
 /// Waits until there is a place for a client.
 async fn is_served_again(host: &FakeHost) {
     let ask = async || {

@@ -124,8 +124,9 @@ impl Relay {
 
     /// Waits for a client's first byte, then carries.
     async fn receive(self: Arc<Self>, client: TcpStream, _visit: Visit, mut waiting: Waiting) {
+        let mut first = [0];
         let spoke = tokio::select! {
-            spoke = timeout(self.bounds.first_byte, client.peek(&mut [0])) => spoke,
+            spoke = timeout(self.bounds.first_byte, client.peek(&mut first)) => spoke,
             () = waiting.displaced() => {
                 self.counters.refused.add(1);
                 return;
