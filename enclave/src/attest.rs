@@ -1,10 +1,7 @@
 //! The seventh step: evidence. At boot once, for the certificate; then for whoever asks, about their nonce and their
 //! connection. docs/spec/binding.md says what is hashed into what.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use chrysalis_attestation::{
     binding::{Anchor, Session},
@@ -13,10 +10,14 @@ use chrysalis_attestation::{
 };
 use chrysalis_wire::configuration::ConfigurationError;
 use rustls::sign::CertifiedKey;
-use tokio::sync::Mutex;
+use tokio::{
+    sync::{Mutex, Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::{
     boot::Ground,
+    clock,
     configuration::Measured,
     engine::{Description, Scheduler},
     failure::Failure,
@@ -46,6 +47,7 @@ impl Equipped {
             public_key: self.keys.public(),
             gpus: self.gpus,
             last_endorsements: Mutex::default(),
+            desk: Desk::new(Bounds::default()),
         };
         attester.present_quote().await?;
         let mut evidence = attester.evidence(&Session::Boot).await?;
@@ -79,9 +81,6 @@ fn claims(measured: &Measured, engine: &Description) -> Result<Claims, Failure> 
             field: "model.verity_root",
             problem: "is not 64 hexadecimal digits",
         })?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     Ok(Claims {
         profile: PROFILE.to_owned(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,7 +91,7 @@ fn claims(measured: &Measured, engine: &Description) -> Result<Claims, Failure> 
         engine: engine.engine.clone(),
         known_answer: true,
         epoch: 0,
-        epoch_began: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        epoch_began: clock::now().0,
     })
 }
 
@@ -104,11 +103,85 @@ pub(crate) struct Attester {
     gpus: Option<Gpus>,
     /// A relying party may have its own; a host that brings none does not stop evidence.
     last_endorsements: Mutex<Endorsements>,
+    desk: Desk,
+}
+
+/// How many may ask for evidence at once. Each question costs the processor's time, and the GPUs', who answer one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Questions that are being answered.
+    pub(crate) at_once: usize,
+    /// Questions that wait; one more is turned away.
+    pub(crate) waiting: usize,
+    /// How long one waits before it is turned away.
+    pub(crate) patience: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            at_once: 4,
+            waiting: 64,
+            patience: Duration::from_secs(20),
+        }
+    }
+}
+
+/// No bundle.
+#[derive(Debug)]
+pub(crate) enum NoBundle {
+    /// Too many ask at once.
+    Busy,
+    /// The processor or the GPUs gave no evidence.
+    Failed(Failure),
+}
+
+impl From<Failure> for NoBundle {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Where questions wait, in the order in which they came.
+struct Desk {
+    places: Semaphore,
+    turns: Semaphore,
+    patience: Duration,
+}
+
+impl Desk {
+    fn new(bounds: Bounds) -> Self {
+        Self {
+            places: Semaphore::new(bounds.waiting.saturating_add(bounds.at_once)),
+            turns: Semaphore::new(bounds.at_once),
+            patience: bounds.patience,
+        }
+    }
+
+    /// What is held while a question is answered.
+    async fn turn(&self) -> Result<[SemaphorePermit<'_>; 2], NoBundle> {
+        let place = self.places.try_acquire().map_err(|_| NoBundle::Busy)?;
+        match timeout(self.patience, self.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok([place, turn]),
+            _ => Err(NoBundle::Busy),
+        }
+    }
 }
 
 impl Attester {
-    /// A bundle about `session`.
-    pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, Failure> {
+    /// The same, for so many questions at once.
+    pub(crate) fn within(self, bounds: Bounds) -> Self {
+        let desk = Desk::new(bounds);
+        Self { desk, ..self }
+    }
+
+    /// A bundle about `session`, for whoever asks.
+    pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, NoBundle> {
+        let _turn = self.desk.turn().await?;
+        Ok(self.encoded(session).await?)
+    }
+
+    async fn encoded(&self, session: &Session) -> Result<Vec<u8>, Failure> {
         let mut evidence = self.evidence(session).await?;
         let mut bundle = evidence.encode();
         if bundle.len() > MAX_BUNDLE {

@@ -6,6 +6,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
+    clock,
     console::{Progress, since_boot_ms},
     driver,
     failure::Failure,
@@ -21,6 +22,8 @@ pub(crate) struct Words {
     pub(crate) simulated: bool,
     /// Where the host answers.
     pub(crate) host: Address,
+    /// The day before which no clock can be right, as it stands there.
+    pub(crate) not_before: Option<String>,
     /// The disk of a GPU's driver, on images that have one.
     pub(crate) driver: Option<driver::Disk>,
     /// The weights file of an enclave that is an ordinary process; the machine has a disk instead.
@@ -33,6 +36,7 @@ impl Words {
         let mut parsed = Self {
             simulated: false,
             host: Address::Vsock,
+            not_before: None,
             driver: None,
             weights: None,
         };
@@ -43,6 +47,7 @@ impl Words {
                 Some(("host", place)) if place.starts_with("unix:") => {
                     parsed.host = Address::Unix(PathBuf::from(&place["unix:".len()..]));
                 }
+                Some(("not_before", day)) => parsed.not_before = Some(day.to_owned()),
                 Some(("driver", disk)) => match driver::Disk::parse(disk) {
                     Some(disk) => parsed.driver = Some(disk),
                     None => return Err(Failure::UnknownWord(word)),
@@ -102,6 +107,13 @@ impl Booted {
         })
     }
 
+    /// Refuses a clock that stands before the image was built. The clock is the host's to set, and nothing here can tell
+    /// the right time: but what has ended by then stays ended.
+    pub(crate) fn require_clock(self) -> Result<Self, Failure> {
+        clock::require(self.ground.words.not_before.as_deref(), clock::now())?;
+        Ok(self)
+    }
+
     /// Where to say how far the enclave is.
     pub(crate) fn progress(&self) -> Progress {
         self.ground.progress.clone()
@@ -124,14 +136,22 @@ mod tests {
         let words = parse(&[]).unwrap();
         assert!(!words.simulated);
         assert_eq!(words.host, Address::Vsock);
+        assert_eq!(words.not_before, None);
     }
 
     #[test]
     fn reads_the_words_of_a_process() {
-        let words = parse(&["platform=simulated", "host=unix:/run/x", "weights=/w"]).unwrap();
+        let words = [
+            "not_before=2026-11-29",
+            "platform=simulated",
+            "host=unix:/run/x",
+            "weights=/w",
+        ];
+        let words = parse(&words).unwrap();
         assert!(words.simulated);
         assert_eq!(words.host, Address::Unix("/run/x".into()));
         assert_eq!(words.weights, Some("/w".into()));
+        assert_eq!(words.not_before.as_deref(), Some("2026-11-29"));
     }
 
     #[test]

@@ -24,6 +24,8 @@ use crate::{
 
 /// The engine's file, beside the enclave's own.
 const ENGINE: &str = "chrysalis-engine-llama";
+/// Lets the engine run on a kernel with less of Landlock than the image's.
+const PARTIAL_WALLS: &str = "--dangerous-partial-walls";
 
 /// A question to the engine. The values are in range: whoever made it has checked them.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +34,7 @@ pub(crate) struct Question {
     pub(crate) sampling: Sampling,
 }
 
-/// A part of the answer. An answer that ends with a [`Event::Piece`], or with nothing, is incomplete: the engine broke or the client took nothing for too long.
+/// A part of the answer. An answer that ends with a [`Event::Piece`], or with nothing, is incomplete: the engine broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The next tokens, and their text as far as it is whole characters.
@@ -47,6 +49,17 @@ pub(crate) enum Event {
     Refused(GenerateError),
     /// There is no engine to ask: it broke and could not be started again.
     NoEngine,
+    /// The answer was ended before its end.
+    Cut(Cut),
+}
+
+/// Why an answer was ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The client took it more slowly than it was made, and the rest of it is not kept.
+    NotRead,
+    /// The engine said more than an answer can have.
+    TooLong,
 }
 
 /// An enclave whose engine has shown that it answers as it should.
@@ -60,12 +73,13 @@ pub(crate) struct Loaded {
 impl Opened {
     /// Starts the engine on the weights and has it give the known answer.
     pub(crate) async fn start_engine(self) -> Result<Loaded, Failure> {
+        let own = self.ground.machine == Machine::Own;
         let program = match engine_beside(std::env::current_exe()) {
             Ok(path) => Program::File(Executable {
                 path,
-                arguments: &[],
+                arguments: if own { &[] } else { &[PARTIAL_WALLS] },
                 environment: &[],
-                unprivileged: self.ground.machine == Machine::Own,
+                unprivileged: own,
             }),
             Err(error) => return Err(Failure::Engine(format!("it was not found: {error}"))),
         };

@@ -2,9 +2,15 @@
 
 use std::{io, path::PathBuf};
 
+use chrysalis_attestation::Time;
 use chrysalis_wire::configuration::ConfigurationError;
 
 use crate::{gpu::GpuError, host::HostError, platform::PlatformError};
+
+/// The code where a worker's walls are not whole.
+pub(crate) const WORKER_NOT_CONFINED: &str = "worker_not_confined";
+/// What to do about it.
+pub(crate) const CONFINE_WORKERS: &str = "launch the image with the kernel and the command line that it was built with: Linux 6.12 or newer, with landlock in lsm=";
 
 /// The end of an enclave that could not, or must not, serve.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +18,15 @@ pub(crate) enum Failure {
     /// `unknown_word`
     #[error("the measured command line has the word {0:?}, which this enclave does not know")]
     UnknownWord(String),
+    /// `not_before_missing`
+    #[error("the measured command line does not say when the image was built")]
+    NotBeforeMissing,
+    /// `not_before_invalid`
+    #[error("the measured command line says not_before={0:?}, which is no day such as 2026-11-29")]
+    NotBeforeInvalid(String),
+    /// `clock_too_early`
+    #[error("the clock stands at {now}, but this image was built on {not_before}")]
+    ClockTooEarly { now: Time, not_before: String },
     /// `machine_setup_failed`
     #[error("could not {what}: {why}")]
     Machine { what: String, why: io::Error },
@@ -54,6 +69,9 @@ pub(crate) enum Failure {
     /// `engine_failed`
     #[error("the engine did not start: {0}")]
     Engine(String),
+    /// `worker_not_confined`
+    #[error("the engine does not run: {0}")]
+    Unconfined(String),
     /// `known_answer_wrong`
     #[error("the engine continues the known text with tokens {given:?}, not {known:?}")]
     KnownAnswerWrong { given: Vec<i32>, known: Vec<i32> },
@@ -78,6 +96,9 @@ impl Failure {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::UnknownWord(_) => "unknown_word",
+            Self::NotBeforeMissing => "not_before_missing",
+            Self::NotBeforeInvalid(_) => "not_before_invalid",
+            Self::ClockTooEarly { .. } => "clock_too_early",
             Self::Machine { .. } => "machine_setup_failed",
             Self::Host(error) => error.code(),
             Self::Platform(error) => error.code(),
@@ -91,6 +112,7 @@ impl Failure {
             Self::WeightsCorrupt(_) => "weights_corrupt",
             Self::Verity { .. } => "verity_failed",
             Self::Engine(_) => "engine_failed",
+            Self::Unconfined(_) => WORKER_NOT_CONFINED,
             Self::KnownAnswerWrong { .. } => "known_answer_wrong",
             Self::Keys(_) => "keys_failed",
             Self::EvidenceTooLong(_) => "evidence_too_long",
@@ -103,7 +125,13 @@ impl Failure {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::UnknownWord(_) => {
-                "known words are platform=simulated, host=vsock, host=unix:DIR, driver=BLOCKS:ROOT and weights=FILE; rebuild the image"
+                "known words are not_before=DAY, platform=simulated, host=vsock, host=unix:DIR, driver=BLOCKS:ROOT and weights=FILE; rebuild the image"
+            }
+            Self::NotBeforeMissing | Self::NotBeforeInvalid(_) => {
+                "launch the image folder as it was built; if it repeats, rebuild the image, whose recipe has not_before = \"YYYY-MM-DD\""
+            }
+            Self::ClockTooEarly { .. } => {
+                "set this machine's clock, from which the guest takes its own, and launch again"
             }
             Self::Machine { .. } => {
                 "the image does not fit this machine: rebuild it with the modules of its own kernel"
@@ -134,6 +162,7 @@ impl Failure {
             Self::Engine(_) => {
                 "check that the machine has the memory for these weights (`--memory`) and that the engine is in the image"
             }
+            Self::Unconfined(_) => CONFINE_WORKERS,
             Self::KnownAnswerWrong { .. } => {
                 "the known answer belongs to one engine build, thread count and processor: if those were changed on purpose, put the tokens given into the configuration"
             }
@@ -167,6 +196,12 @@ mod tests {
         let text = || "text".to_owned();
         vec![
             Failure::UnknownWord(text()),
+            Failure::NotBeforeMissing,
+            Failure::NotBeforeInvalid(text()),
+            Failure::ClockTooEarly {
+                now: Time(0),
+                not_before: text(),
+            },
             Failure::machine("load it")(io()),
             HostError::Unreachable(io()).into(),
             HostError::Stalled.into(),
@@ -184,6 +219,7 @@ mod tests {
             GpuError::NotConfidential("off").into(),
             GpuError::DevTools.into(),
             GpuError::WorkerFailed(text()).into(),
+            GpuError::Unconfined(text()).into(),
             GpuError::SelfTest(text()).into(),
             PlatformError::NoPlatform.into(),
             PlatformError::Report(text()).into(),
@@ -209,6 +245,7 @@ mod tests {
                 why: io(),
             },
             Failure::Engine(text()),
+            Failure::Unconfined(text()),
             Failure::KnownAnswerWrong {
                 given: vec![1],
                 known: vec![2],

@@ -10,13 +10,10 @@
 mod nvidia;
 mod worker;
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use chrysalis_attestation::{
-    Rejection, Time,
+    Rejection,
     bundle::Endorsements,
     nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Question, Roots, Verified},
 };
@@ -24,9 +21,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::{
     boot::Ground,
+    clock,
     configuration::Measured,
     engine::{Description, Scheduler},
-    failure::Failure,
+    failure::{CONFINE_WORKERS, Failure, WORKER_NOT_CONFINED},
     host::{Host, HostError},
     keys::{Keyed, Keys},
     platform::Platform,
@@ -81,6 +79,9 @@ pub(crate) enum GpuError {
     /// `gpu_worker_failed`
     #[error("the GPU worker could not do it: {0:?}")]
     WorkerFailed(String),
+    /// `worker_not_confined`
+    #[error("the GPU worker does not run: {0:?}")]
+    Unconfined(String),
     /// `gpu_self_test`
     #[error("the GPUs do not compute as they should: {0:?}")]
     SelfTest(String),
@@ -106,6 +107,7 @@ impl GpuError {
             Self::NotConfidential(_) => "gpu_not_confidential",
             Self::DevTools => "gpu_devtools",
             Self::WorkerLost(_) | Self::WorkerFailed(_) => "gpu_worker_failed",
+            Self::Unconfined(_) => WORKER_NOT_CONFINED,
             Self::SelfTest(_) => "gpu_self_test",
             Self::Host(error) => error.code(),
         }
@@ -129,6 +131,7 @@ impl GpuError {
             Self::WorkerLost(_) | Self::WorkerFailed(_) => {
                 "launch again; if it repeats, reset the GPU from the host and see that its firmware is one that the image's driver knows"
             }
+            Self::Unconfined(_) => CONFINE_WORKERS,
             Self::SelfTest(_) => {
                 "reset the GPU from the host and launch again; if it repeats, the GPU is broken"
             }
@@ -213,7 +216,8 @@ impl Gpus {
             roots,
             collateral: &collateral,
             policy: &self.policy,
-            now: now(),
+            // Which the host may have set: a relying party judges ages by its own.
+            now: clock::now(),
         };
         match verifier::verify(evidence, &question) {
             Ok(verified) => {
@@ -271,14 +275,6 @@ impl Keyed {
             gpus,
         })
     }
-}
-
-/// By this machine's clock, which the host may have set: a relying party judges ages by its own.
-fn now() -> Time {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -1,11 +1,23 @@
 //! The fifth step: the key that ends TLS. It is made in memory, never written, and gone with the machine.
+//!
+//! There is one copy of it, ring's: rcgen and rustls are lent a way to sign, not the key. ring hands a new key out as PKCS#8,
+//! which is used on the stack and wiped there with whatever ring left beside it. ring keeps the private scalar and the key of its
+//! nonces for as long as they sign, and does not wipe them when they are dropped: that is when the machine ends.
 
-use std::sync::Arc;
+use std::{fmt, hint::black_box, sync::Arc};
 
 use chrysalis_attestation::bundle::{Evidence, ID_PE_CMW};
-use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair, PublicKeyData};
-use rustls::{crypto::ring::sign::any_ecdsa_type, sign::CertifiedKey};
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rcgen::{CertificateParams, CustomExtension, DnType, PublicKeyData};
+use ring::{
+    error::Unspecified,
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use rustls::{
+    SignatureAlgorithm, SignatureScheme,
+    sign::{CertifiedKey, Signer, SigningKey},
+};
+use rustls_pki_types::SubjectPublicKeyInfoDer;
 use zeroize::Zeroize;
 
 use crate::{
@@ -40,11 +52,13 @@ impl Loaded {
 }
 
 /// The key that ends TLS: P-256, the fastest that every TLS 1.3 peer knows.
-pub(crate) struct Keys(KeyPair);
+pub(crate) struct Keys(Key);
 
 impl Keys {
-    fn make() -> Result<Self, rcgen::Error> {
-        KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map(Self)
+    fn make() -> Result<Self, NoKey> {
+        let pair = make();
+        wipe_stack();
+        Ok(Self(Key(pair?)))
     }
 
     /// DER SubjectPublicKeyInfo.
@@ -56,9 +70,9 @@ impl Keys {
     ///
     /// It is signed by its own key and valid at any time: what it is worth is in the evidence.
     pub(crate) fn certify(self, evidence: &Evidence) -> Result<Arc<CertifiedKey>, Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::Keys(error.to_string());
-        let mut parameters = CertificateParams::new(vec!["enclave.invalid".to_owned()])
-            .map_err(|error| failed(&error))?;
+        let failed = |error: rcgen::Error| Failure::Keys(error.to_string());
+        let mut parameters =
+            CertificateParams::new(vec!["enclave.invalid".to_owned()]).map_err(failed)?;
         parameters
             .distinguished_name
             .push(DnType::CommonName, "Chrysalis enclave");
@@ -68,42 +82,191 @@ impl Keys {
                 &ID_PE_CMW,
                 evidence.certificate_extension(),
             ));
-        let certificate = parameters
-            .self_signed(&self.0)
-            .map_err(|error| failed(&error))?;
+        let certificate = parameters.self_signed(&self.0).map_err(failed)?;
+        let chain = vec![certificate.der().clone()];
+        Ok(Arc::new(CertifiedKey::new(chain, Arc::new(self.0))))
+    }
+}
 
-        let mut private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.0.serialize_der()));
-        let signer = any_ecdsa_type(&private);
-        // ring keeps the one copy that signs; this one has no further use.
-        private.zeroize();
-        let signer = signer.map_err(|error| failed(&error))?;
-        Ok(Arc::new(CertifiedKey::new(
-            vec![certificate.der().clone()],
-            signer,
-        )))
+/// The one way in which it signs.
+const SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+/// Bytes of the stack below a caller that are wiped: ring's frames, and what it puts on them, are a fraction of that.
+const WIPED_STACK: usize = 64 * 1024;
+
+/// The PKCS#8 form lives in this function's frame and in those that it calls, all of them below its caller's.
+#[inline(never)]
+fn make() -> Result<Arc<EcdsaKeyPair>, NoKey> {
+    let random = SystemRandom::new();
+    let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| NoKey)?;
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random);
+    Ok(Arc::new(pair.map_err(|_| NoKey)?))
+}
+
+/// Zeros over the frames of the calls before this one.
+#[inline(never)]
+fn wipe_stack() {
+    let mut frames = [0_u8; WIPED_STACK];
+    frames.zeroize();
+    black_box(&mut frames);
+}
+
+/// ring made no key, and says no more.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random numbers")]
+struct NoKey;
+
+/// ring's key, which rcgen and rustls may sign with.
+#[derive(Clone)]
+struct Key(Arc<EcdsaKeyPair>);
+
+impl Key {
+    /// A signature over SHA-256 of `message`, as ASN.1.
+    fn signed(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+        let signature = self.0.sign(&SystemRandom::new(), message)?;
+        Ok(signature.as_ref().to_vec())
+    }
+}
+
+/// Says nothing of the key.
+impl fmt::Debug for Key {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("Key")
+    }
+}
+
+impl PublicKeyData for Key {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.public_key().as_ref()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    }
+}
+
+impl rcgen::SigningKey for Key {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.signed(message)
+            .map_err(|Unspecified| rcgen::Error::RingUnspecified)
+    }
+}
+
+impl SigningKey for Key {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        if !offered.contains(&SCHEME) {
+            return None;
+        }
+        Some(Box::new(self.clone()))
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        Some(self.subject_public_key_info().into())
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::ECDSA
+    }
+}
+
+impl Signer for Key {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        self.signed(message)
+            .map_err(|Unspecified| rustls::Error::General("ring signed nothing".to_owned()))
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SCHEME
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrysalis_attestation::bundle::{CpuReport, Endorsements};
+    use std::{
+        fs::{File, read_to_string},
+        os::unix::fs::FileExt,
+    };
 
-    #[test]
-    fn the_certificate_carries_the_evidence_and_is_about_the_key() {
-        let evidence = Evidence {
+    use chrysalis_attestation::bundle::{CpuReport, Endorsements};
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+    fn evidence() -> Evidence {
+        Evidence {
             cpu: CpuReport::Snp(vec![7; 1184]),
             claims: vec![0xa0],
             gpus: Vec::new(),
             endorsements: Endorsements::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_certificate_carries_the_evidence_and_is_about_the_key() {
         let keys = Keys::make().unwrap();
         let public = keys.public();
-        let certified = keys.certify(&evidence).unwrap();
+        let certified = keys.certify(&evidence()).unwrap();
         certified.keys_match().unwrap();
         assert_eq!(
             Evidence::from_certificate(&certified.cert[0]).unwrap(),
-            (evidence, public)
+            (evidence(), public)
         );
+    }
+
+    #[test]
+    fn signs_in_one_way_alone() {
+        let key = Keys::make().unwrap().0;
+        assert!(key.choose_scheme(&[SignatureScheme::ED25519]).is_none());
+        let offered = [SignatureScheme::ED25519, SCHEME];
+        assert_eq!(key.choose_scheme(&offered).unwrap().scheme(), SCHEME);
+    }
+
+    /// How often this process's memory has the PKCS#8 form of the key with this public point: there alone stands `A1 44 03 42
+    /// 00` before it (RFC 5915). The two are never put together here, for they would be found.
+    fn copies_of(point: &[u8]) -> usize {
+        const BEFORE: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
+        const CHUNK: usize = 1 << 18;
+        // Enclaves of other tests have closed this process to debuggers, of which this is one.
+        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+        let memory = File::open("/proc/self/mem").unwrap();
+        let whole = BEFORE.len() + point.len();
+        let mut chunk = vec![0; CHUNK + whole];
+        let mut found = 0;
+        for line in read_to_string("/proc/self/maps").unwrap().lines() {
+            let (range, rest) = line.split_once(' ').unwrap();
+            let (start, end) = range.split_once('-').unwrap();
+            let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap());
+            if !rest.starts_with("rw") {
+                continue;
+            }
+            for at in (start..end).step_by(CHUNK) {
+                // What another thread has given back since is not there to read.
+                let length = memory.read_at(&mut chunk, at).unwrap_or(0);
+                let matches = |place: &[u8]| {
+                    place.len() == whole && place.starts_with(&BEFORE) && place.ends_with(point)
+                };
+                let starts = (0..length.min(CHUNK)).filter(|&at| chunk[at] == BEFORE[0]);
+                let ends = |at: usize| (at + whole).min(length);
+                found += starts.filter(|&at| matches(&chunk[at..ends(at)])).count();
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn no_other_copy_of_the_key_is_left_in_memory() {
+        let random = SystemRandom::new();
+        let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+        let left = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, left.as_ref(), &random).unwrap();
+        assert_ne!(copies_of(pair.public_key().as_ref()), 0, "the search");
+        black_box(&left);
+
+        let keys = Keys::make().unwrap();
+        let public = keys.public();
+        let point = &public[public.len() - 65..];
+        assert_eq!(copies_of(point), 0, "when it was made");
+        let certified = keys.certify(&evidence()).unwrap();
+        assert_eq!(copies_of(point), 0, "when it is in use");
+        drop(certified);
     }
 }

@@ -9,6 +9,7 @@
 
 mod attest;
 mod boot;
+mod clock;
 mod configuration;
 mod console;
 mod device_mapper;
@@ -30,10 +31,13 @@ mod weights;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
+    sync::Arc,
 };
 
 use boot::Booted;
+use console::Progress;
 use failure::Failure;
+use host::{Address, Host};
 
 fn main() -> ExitCode {
     console::open();
@@ -46,7 +50,18 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run() -> Result<(), Failure> {
-    let booted = Booted::from_measured_words(std::env::args().skip(1))?;
+    let booted = match Booted::from_measured_words(std::env::args().skip(1)) {
+        Ok(booted) => booted,
+        Err(failure) => {
+            if machine::is_ours() {
+                // There may be no console, and the host has one place where it listens.
+                Progress::new(Arc::new(Host::new(Address::Vsock)))
+                    .failed(&failure)
+                    .await;
+            }
+            return Err(failure);
+        }
+    };
     let progress = booted.progress();
     let told = tell_story(booted).await;
     if let Err(failure) = &told {
@@ -58,6 +73,7 @@ async fn run() -> Result<(), Failure> {
 /// From the first instruction to the last client.
 async fn tell_story(booted: Booted) -> Result<(), Failure> {
     booted
+        .require_clock()?
         .load_driver()?
         .accept_configuration()
         .await?

@@ -2,21 +2,17 @@
 //!
 //! TLS 1.3 only, without tickets, resumption or early data: each connection proves the key anew, and the exporter that
 //! evidence is bound to is its own. Every wait has an end and every number a bound, because the host decides who
-//! connects how often.
+//! connects how often; and nobody's silence or slowness keeps another waiting.
 
 mod answer;
 mod chat;
 mod completion;
+mod conversation;
 mod error;
+mod places;
 mod routes;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use chrysalis_attestation::binding::TLS_EXPORTER_LABEL;
 use hyper::{server::conn::http1, service::service_fn};
@@ -29,25 +25,59 @@ use rustls::{
     version::TLS13,
 };
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    attest::Attested,
+    attest::{self, Attested},
     failure::Failure,
-    transport::{AnyStream, Listener},
+    transport::{AnyStream, Listener, Pace},
 };
+use conversation::Conversation;
+pub(crate) use conversation::Rate;
+use places::{Displaced, Place, Places};
 use routes::Service;
 
-/// Connections at once. One more is closed at once.
-const MAX_CONNECTIONS: usize = 256;
-/// How long a TLS handshake may take.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the headers of a request may take, counted from the end of the request before: an idle connection ends.
-const HEADER_PATIENCE: Duration = Duration::from_secs(15);
+/// What all clients together may have, and how long each may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// TLS handshakes at once; one more ends the one that has lasted longest.
+    pub(crate) handshakes: usize,
+    /// Connections at once that have greeted; one more ends the one that has been idle for longest, or is closed itself where all
+    /// are being answered.
+    pub(crate) connections: usize,
+    /// How long a TLS handshake may take.
+    pub(crate) handshake: Duration,
+    /// How long the headers of a request may take, counted from the end of the request before: an idle connection ends.
+    pub(crate) header: Duration,
+    /// How slowly an answer may be read.
+    pub(crate) pace: Pace,
+    /// How often one connection may ask for evidence.
+    pub(crate) evidence: Rate,
+    /// How many may ask for evidence at once.
+    pub(crate) desk: attest::Bounds,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            handshakes: 64,
+            connections: 192,
+            handshake: Duration::from_secs(5),
+            header: Duration::from_secs(15),
+            pace: Pace::USUAL,
+            evidence: Rate {
+                burst: 8,
+                every: Duration::from_secs(5),
+            },
+            desk: attest::Bounds::default(),
+        }
+    }
+}
+
 /// The most headers of a request.
 const MAX_HEADERS: usize = 64;
 /// The most bytes of a request's line and headers together.
@@ -56,22 +86,31 @@ const MAX_HEAD: usize = 16 * 1024;
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The pause after a client could not be accepted, so that a fault does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// One log line for the first connection turned away, and one for each so many after it: the host decides how many.
-const TURNED_AWAY_A_LINE: u64 = 100;
 
 impl Attested {
     /// Serves until the provider wants the machine back.
     pub(crate) async fn serve(self) -> Result<(), Failure> {
+        self.serve_within(Bounds::default()).await
+    }
+
+    /// The same, within these bounds.
+    pub(crate) async fn serve_within(self, bounds: Bounds) -> Result<(), Failure> {
         let ground = self.ground;
         let acceptor = acceptor(self.certified)?;
         let listener = ground.host.listen().map_err(Failure::Listen)?;
-        let service = Arc::new(Service::new(self.measured, self.scheduler, self.attester));
+        let attester = self.attester.within(bounds.desk);
+        let service = Service::new(self.measured, self.scheduler, attester);
+        let door = Arc::new(Door {
+            bounds,
+            acceptor,
+            service,
+        });
         ground.progress.serving().await;
 
         let (closing, closed) = watch::channel(());
         let mut connections = JoinSet::new();
         tokio::select! {
-            () = accept_all(&listener, &acceptor, &service, &closed, &mut connections) => {}
+            () = accept_all(&listener, &door, &closed, &mut connections) => {}
             () = ground.host.shutdown_wanted() => {}
         }
         tracing::info!("shutting down");
@@ -99,18 +138,23 @@ fn acceptor(certified: Arc<CertifiedKey>) -> Result<TlsAcceptor, Failure> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
+/// What all connections share.
+struct Door {
+    bounds: Bounds,
+    acceptor: TlsAcceptor,
+    service: Service,
+}
+
 async fn accept_all(
     listener: &Listener,
-    acceptor: &TlsAcceptor,
-    service: &Arc<Service>,
+    door: &Arc<Door>,
     closed: &watch::Receiver<()>,
     connections: &mut JoinSet<()>,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let turned_away = AtomicU64::new(0);
+    let places = Places::new(door.bounds.handshakes, door.bounds.connections);
     loop {
         while connections.try_join_next().is_some() {}
-        let stream = match listener.accept().await {
+        let stream = match listener.accept(door.bounds.pace).await {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a client could not be accepted");
@@ -118,53 +162,60 @@ async fn accept_all(
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            let before = turned_away.fetch_add(1, Ordering::Relaxed);
-            if before.is_multiple_of(TURNED_AWAY_A_LINE) {
-                let so_far = before.saturating_add(1);
-                tracing::warn!(so_far, limit = MAX_CONNECTIONS, "connections turned away");
-            }
-            continue;
-        };
-        let acceptor = acceptor.clone();
-        let service = service.clone();
-        let closed = closed.clone();
-        connections.spawn(async move {
-            serve_connection(stream, acceptor, service, closed).await;
-            drop(place);
-        });
+        let (place, displaced) = places.enter();
+        let connection = door.clone().serve(stream, place, closed.clone());
+        connections.spawn(until_displaced(connection, displaced));
     }
 }
 
-/// One client, from handshake to goodbye. How it ended is nobody's business but the client's: nothing is logged.
-async fn serve_connection(
-    stream: AnyStream,
-    acceptor: TlsAcceptor,
-    service: Arc<Service>,
-    mut closed: watch::Receiver<()>,
-) {
-    let Ok(Ok(stream)) = timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream)).await else {
-        return;
-    };
-    let Some(exporter) = exporter(stream.get_ref().1) else {
-        return;
-    };
-    let answer = service_fn(move |request| {
-        let service = service.clone();
-        async move { service.answer(request, exporter).await }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), answer);
-    let mut connection = std::pin::pin!(connection);
+/// A connection, or as much of it as there is before its place is given to another.
+async fn until_displaced(connection: impl Future<Output = ()>, displaced: Displaced) {
     tokio::select! {
-        _ = connection.as_mut() => return,
-        _ = closed.changed() => connection.as_mut().graceful_shutdown(),
+        () = connection => {}
+        _ = displaced => {}
     }
-    let _ = connection.await;
+}
+
+impl Door {
+    /// One client, from handshake to goodbye. How it ended is nobody's business but the client's: nothing is logged.
+    async fn serve(
+        self: Arc<Self>,
+        stream: AnyStream,
+        place: Place,
+        mut closed: watch::Receiver<()>,
+    ) {
+        let handshake = timeout(self.bounds.handshake, self.acceptor.accept(stream));
+        let Ok(Ok(stream)) = handshake.await else {
+            return;
+        };
+        let Some(exporter) = exporter(stream.get_ref().1) else {
+            return;
+        };
+        if !place.greeted() {
+            return;
+        }
+        let header_patience = self.bounds.header;
+        let conversation = Conversation::new(exporter, place, self.bounds.evidence);
+        let answer = service_fn(move |request| {
+            let (door, conversation) = (self.clone(), conversation.clone());
+            async move {
+                let answer = door.service.answer(request, &conversation).await;
+                Ok::<_, Infallible>(answer?.map(|body| conversation.until_taken(body)))
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_patience)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), answer);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = closed.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
 }
 
 /// What both ends of this connection know and nobody else: RFC 9266.

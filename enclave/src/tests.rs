@@ -13,10 +13,23 @@ use chrysalis_attestation::{
     claims::Claims,
 };
 use serde_json::{Value, json};
-use tokio::{io::AsyncReadExt, net::UnixStream};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
-use client::{CHAT, ask, connect, request, send};
-use host::{FakeHost, Gpus, configuration, enclave, tell};
+use crate::{
+    attest,
+    serve::{Bounds, Rate},
+    transport::Pace,
+};
+use client::{CHAT, ask, ask_on, connect, request, send};
+use host::{FakeHost, Gpus, configuration, enclave, enclave_within, tell};
+
+/// How long whatever must happen may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn chat(text: &str) -> Value {
     json!({"model": "tiny", "messages": [{"role": "user", "content": text}]})
@@ -176,6 +189,7 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
         (CHAT, other_model, 404, "model_not_found"),
         (CHAT, chat("long"), 400, "context_length_exceeded"),
         (CHAT, chat("crash"), 500, "incomplete_answer"),
+        (CHAT, chat("novel"), 500, "answer_too_long"),
         (CHAT, chat(&"x".repeat(1 << 20)), 413, "body_too_large"),
         (
             "GET /v1/chat/completions",
@@ -245,14 +259,14 @@ async fn a_full_queue_turns_away_and_says_when_to_come_back() {
         }
         held.push(stream);
     }
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    sleep(Duration::from_millis(50)).await;
     let answer = request(&host, CHAT, &chat("me too")).await;
     assert_eq!(answer.status, 429);
     assert!(answer.head.contains("retry-after: 5"), "{}", answer.head);
 
     // Clients that go make room: their generations end.
     drop(held);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
     assert_eq!(request(&host, CHAT, &chat("me now")).await.status, 200);
 }
 
@@ -272,26 +286,266 @@ async fn a_stream_that_the_provider_cuts_off_has_no_end() {
     story.await.unwrap().unwrap();
 }
 
+async fn silent(host: &FakeHost) -> UnixStream {
+    let place = host.folder.path().join("tls.sock");
+    UnixStream::connect(place).await.unwrap()
+}
+
+async fn within_patience<T>(happens: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, happens).await.expect("an end in time")
+}
+
+/// The other end hangs up.
+async fn ends(mut stream: impl AsyncRead + Unpin) {
+    let mut rest = Vec::new();
+    let _ = within_patience(stream.read_to_end(&mut rest)).await;
+}
+
 #[tokio::test]
-async fn no_more_connections_than_the_limit() {
+async fn silent_sockets_lock_nobody_out() {
     let (host, _story) = enclave().await;
     let mut held = Vec::new();
     for _ in 0..256 {
-        held.push(
-            UnixStream::connect(host.folder.path().join("tls.sock"))
-                .await
-                .unwrap(),
-        );
+        held.push(silent(&host).await);
     }
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let mut over = UnixStream::connect(host.folder.path().join("tls.sock"))
-        .await
-        .unwrap();
-    assert_eq!(over.read(&mut [0; 1]).await.unwrap(), 0);
-    drop(held);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let answer = within_patience(request(&host, "GET /health", &Value::Null)).await;
+    assert_eq!(answer.status, 200);
+    // The first to be silent had to go.
+    ends(&mut held[0]).await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_begin_has_an_end() {
+    let bounds = Bounds {
+        handshake: Duration::from_millis(50),
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within(bounds).await;
+    ends(silent(&host).await).await;
+}
+
+#[tokio::test]
+async fn idle_connections_give_way_to_a_newcomer() {
+    let bounds = Bounds {
+        connections: 2,
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within(bounds).await;
+    let first = connect(host.folder.path()).await;
+    // Of a question that has only begun, nothing is answered.
+    let mut second = connect(host.folder.path()).await;
+    second.write_all(b"GET /health HT").await.unwrap();
+    for _ in 0..2 {
+        let answer = request(&host, "GET /health", &Value::Null).await;
+        assert_eq!(answer.status, 200);
+    }
+    ends(first).await;
+    ends(second).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_answered_keeps_its_place() {
+    let bounds = Bounds {
+        connections: 1,
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within(bounds).await;
+    let mut stream = connect(host.folder.path()).await;
+    let mut body = chat("forever");
+    body["stream"] = json!(true);
+    send(&mut stream, &body).await;
+    stream.read_exact(&mut [0; 16]).await.unwrap();
+    ends(connect(host.folder.path()).await).await;
+    let more = timeout(Duration::from_millis(100), async {
+        while stream.read(&mut [0; 1024]).await.unwrap() > 0 {}
+    });
+    assert!(more.await.is_err(), "the answer ended");
+    // Once its client goes, there is a place again.
+    drop(stream);
+    is_served_again(&host).await;
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_side_has_gone() {
+    let (host, _story) = enclave().await;
+    let mut stream = connect(host.folder.path()).await;
+    let mut body = chat("forever");
+    body["stream"] = json!(true);
+    send(&mut stream, &body).await;
+    stream.read_exact(&mut [0; 16]).await.unwrap();
+    // It could still read, and the engine is free for the next.
+    stream.shutdown().await.unwrap();
+    let next = within_patience(request(&host, CHAT, &chat("next"))).await;
+    assert_eq!(next.status, 200);
+    ends(stream).await;
+}
+
+/// Waits until there is a place for a client.
+async fn is_served_again(host: &FakeHost) {
+    let ask = async || {
+        let mut client = connect(host.folder.path()).await;
+        let question = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+        client.write_all(question).await?;
+        client.flush().await?;
+        client.read_exact(&mut [0; 16]).await
+    };
+    within_patience(async {
+        while ask().await.is_err() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+fn flood() -> Value {
+    let mut body = chat("flood");
+    body["stream"] = json!(true);
+    body["max_tokens"] = json!(100_000);
+    body
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_holds_nobody_up_and_learns_why_its_answer_ends() {
+    let (host, _story) = enclave().await;
+    let mut slow = connect(host.folder.path()).await;
+    send(&mut slow, &flood()).await;
+    slow.read_exact(&mut [0; 16]).await.unwrap();
+    let mut read = Vec::new();
+    // Faster than the least pace, and far slower than the answer is made.
+    let reading = async {
+        loop {
+            let mut piece = [0; 16 << 10];
+            let length = slow.read(&mut piece).await.unwrap();
+            read.extend_from_slice(&piece[..length]);
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let next = chat("next");
+    let answer = tokio::select! {
+        answer = request(&host, CHAT, &next) => answer,
+        () = reading => panic!("it reads for ever"),
+        () = sleep(PATIENCE) => panic!("the engine waits for a reader"),
+    };
+    assert_eq!(answer.status, 200);
+    // Its end is that of an idle connection, without a word of TLS.
+    let _ = within_patience(slow.read_to_end(&mut read)).await;
+    let text = String::from_utf8_lossy(&read);
+    assert!(text.contains("answer_not_read"), "{}", text.len());
+    assert!(!text.contains("[DONE]"));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_loses_its_place() {
+    let bounds = Bounds {
+        connections: 1,
+        pace: Pace {
+            patience: Duration::from_millis(100),
+            bytes_a_second: u32::MAX,
+        },
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within(bounds).await;
+    let mut slow = connect(host.folder.path()).await;
+    send(&mut slow, &flood()).await;
+    slow.read_exact(&mut [0; 16]).await.unwrap();
+    is_served_again(&host).await;
+    ends(slow).await;
+}
+
+fn attestation() -> String {
+    format!("GET /v1/attestation?nonce={}", "5a".repeat(32))
+}
+
+#[tokio::test]
+async fn one_connection_asks_for_evidence_so_often_and_no_more() {
+    let bounds = Bounds {
+        evidence: Rate {
+            burst: 2,
+            every: Duration::from_hours(1),
+        },
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within(bounds).await;
+    let mut stream = connect(host.folder.path()).await;
+    for _ in 0..2 {
+        assert_eq!(ask_on(&mut stream, &attestation()).await.status, 200);
+    }
+    let refused = ask_on(&mut stream, &attestation()).await;
     assert_eq!(
-        request(&host, "GET /health", &Value::Null).await.status,
-        200
+        (refused.status, refused.json()["error"]["code"].clone()),
+        (429, json!("attestation_busy"))
     );
+    assert!(refused.head.contains("retry-after: 5"), "{}", refused.head);
+    // Only evidence is refused, and only here.
+    assert_eq!(ask_on(&mut stream, "GET /health").await.status, 200);
+    let other = request(&host, &attestation(), &Value::Null).await;
+    assert_eq!(other.status, 200);
+}
+
+#[tokio::test]
+async fn no_more_wait_for_evidence_than_the_desk_has_room_for() {
+    let bounds = Bounds {
+        desk: attest::Bounds {
+            at_once: 1,
+            waiting: 1,
+            patience: Duration::from_hours(1),
+        },
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within(bounds).await;
+    let signing = host.reports.acquire().await.unwrap();
+    let mut asked = JoinSet::new();
+    for _ in 0..3 {
+        let mut stream = connect(host.folder.path()).await;
+        asked.spawn(async move { ask_on(&mut stream, &attestation()).await });
+    }
+    let refused = within_patience(asked.join_next()).await.unwrap().unwrap();
+    assert_eq!(
+        (refused.status, refused.json()["error"]["code"].clone()),
+        (429, json!("attestation_busy"))
+    );
+    assert!(refused.head.contains("retry-after: 5"), "{}", refused.head);
+    drop(signing);
+    while let Some(answer) = within_patience(asked.join_next()).await {
+        assert_eq!(answer.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_evidence_for_ever() {
+    let bounds = Bounds {
+        desk: attest::Bounds {
+            at_once: 1,
+            waiting: 1,
+            patience: Duration::from_millis(50),
+        },
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within(bounds).await;
+    let _signing = host.reports.acquire().await.unwrap();
+    let mut asked = JoinSet::new();
+    for _ in 0..2 {
+        let mut stream = connect(host.folder.path()).await;
+        asked.spawn(async move { ask_on(&mut stream, &attestation()).await });
+    }
+    let refused = within_patience(asked.join_next()).await.unwrap().unwrap();
+    assert_eq!(refused.status, 429);
+}
+
+#[tokio::test]
+async fn a_clock_before_the_build_of_the_image_stops_the_boot() {
+    let configuration = configuration();
+    let digest = host_data(&configuration);
+    let host = FakeHost::start(configuration, digest);
+    for (word, code) in [
+        (None, "not_before_missing"),
+        (Some("not_before=today"), "not_before_invalid"),
+        (Some("not_before=9999-12-31"), "clock_too_early"),
+    ] {
+        let mut words = host.words();
+        words.retain(|word| !word.starts_with("not_before="));
+        words.extend(word.map(str::to_owned));
+        assert_eq!(tell(words).await.unwrap_err().code(), code);
+    }
+    assert_eq!(host.stages(), Vec::<String>::new());
 }

@@ -54,6 +54,9 @@ pub(crate) struct RunOptions {
     /// Where clients connect; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     pub(crate) listen: SocketAddr,
+    /// The most connections at once from one IPv4 address or one IPv6 /64; raise it if clients come through a proxy of yours
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = client_connections)]
+    pub(crate) connections_per_client: usize,
     /// Where Prometheus asks, at /metrics; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     pub(crate) metrics: SocketAddr,
@@ -185,6 +188,13 @@ impl FromStr for SimulatedTcb {
     }
 }
 
+fn client_connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(connections @ 1..=256) => Ok(connections),
+        _ => Err("a number from 1 to 256 is wanted: the relay has 256 places in all".to_owned()),
+    }
+}
+
 fn guest_policy(text: &str) -> Result<GuestPolicy, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     u64::from_str_radix(digits, 16)
@@ -216,6 +226,14 @@ mod tests {
         assert_eq!("1,2,3,255".parse(), Ok(SimulatedTcb(tcb)));
         for wrong in ["", "1,2,3", "1,2,3,4,5", "1,2,3,256", "a,b,c,d"] {
             assert!(wrong.parse::<SimulatedTcb>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn reads_how_many_connections_a_client_may_have() {
+        assert_eq!(client_connections("256"), Ok(256));
+        for wrong in ["0", "257", "-1", "many"] {
+            assert!(client_connections(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -59,7 +59,7 @@ pub(crate) struct Counters {
     pub(crate) open: Counter,
     /// Connections ever relayed.
     pub(crate) total: Counter,
-    /// Connections closed for want of a place.
+    /// Connections closed for want of a place, or because their client has too many.
     pub(crate) refused: Counter,
     /// Connections that ended in an error.
     pub(crate) broken: Counter,
@@ -162,7 +162,7 @@ impl Metrics {
         page.family(
             "connections_refused_total",
             "counter",
-            "Connections closed for want of a place.",
+            "Connections closed for want of a place, or because their client has too many.",
         );
         page.sample("connections_refused_total", "", counters.refused.read());
         page.family(

@@ -29,7 +29,7 @@ use crate::{
     plan,
     platform::Platform,
     processor::Launched,
-    relay::{MAX_CONNECTIONS, Relay},
+    relay::{Bounds, Relay, Share},
     services::{Endorser, Services},
     simulation::Simulation,
     staple,
@@ -89,7 +89,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let prepared = match &options.without_vm {
         Some(binary) => {
             eprintln!("no VM: nothing is isolated");
-            launch::process(binary, &weights, &state)?
+            launch::process(binary, &image, &weights, &state)?
         }
         None => launch::vm(machine, &state, &console).await?,
     };
@@ -128,12 +128,15 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         ..ready
     };
 
-    let relay = Relay::new(
-        running.link.clone(),
-        counters,
-        MAX_CONNECTIONS,
-        options.verbose,
-    );
+    let bounds = Bounds::default();
+    let bounds = Bounds {
+        client: Share {
+            connections: options.connections_per_client,
+            ..bounds.client
+        },
+        ..bounds
+    };
+    let relay = Relay::new(running.link.clone(), counters, bounds, options.verbose);
     let serving = async {
         if guest.decided().await == State::Serving {
             ready.announce(&guest, options.ready_file.as_deref())?;

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use serde::Deserialize;
+use toml::value::Datetime;
 
 use crate::{Error, digest::Sha256};
 
@@ -17,6 +18,8 @@ pub struct ImageRecipe {
     pub name: String,
     /// The kernel's command line. Ends in `--`: what follows is the enclave's own arguments.
     pub commandline: String,
+    /// The day of the build, such as `2026-11-29`: an enclave refuses a clock that stands before it.
+    pub not_before: String,
     /// Empty directories of the initrd, to mount on.
     pub directories: Vec<String>,
     /// The kernel.
@@ -207,9 +210,16 @@ impl ImageRecipe {
                 "must be at most 1800 printable characters",
             ),
             (
-                !line.contains("platform=") && !line.contains("driver="),
+                !["platform=", "driver=", "not_before="]
+                    .iter()
+                    .any(|word| line.contains(word)),
                 "commandline",
-                "must not name a platform or a driver's disk: the build adds those words",
+                "must not name a platform, a driver's disk or a day: the build adds those words",
+            ),
+            (
+                is_day(&self.not_before),
+                "not_before",
+                "must be a day, such as \"2026-11-29\"",
             ),
             (
                 inside(&self.kernel.folder) && self.kernel.options.iter().all(|path| inside(path)),
@@ -291,6 +301,12 @@ impl WeightsRecipe {
         }
         Ok(recipe)
     }
+}
+
+/// Whether this is a day of the calendar as RFC 3339 writes it.
+fn is_day(text: &str) -> bool {
+    let day = |date: Datetime| date.date.is_some() && date.time.is_none() && date.offset.is_none();
+    text.parse().is_ok_and(day)
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Error> {

@@ -38,10 +38,10 @@ fn holds_what_the_recipe_lists_and_nothing_else() {
     let has = |path: &[u8]| initrd.windows(path.len()).any(|window| window == path);
     assert!(has(b"proc\0") && has(b"dev/null\0"));
     let line = |name| fs::read_to_string(bench.path("out").join(name)).unwrap();
-    assert_eq!(line("cmdline"), "quiet --");
+    assert_eq!(line("cmdline"), "quiet -- not_before=2026-11-29");
     assert_eq!(
         line("cmdline-simulated"),
-        "earlyprintk=ttyS0,115200,keep printk.devkmsg=on quiet -- platform=simulated"
+        "earlyprintk=ttyS0,115200,keep printk.devkmsg=on quiet -- not_before=2026-11-29 platform=simulated"
     );
 }
 
@@ -97,8 +97,44 @@ fn refuses_a_command_line_that_says_the_platform() {
         .build_with("quiet --", "quiet driver=x --")
         .unwrap_err();
     assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
+    let error = bench
+        .build_with("quiet --", "quiet not_before=x --")
+        .unwrap_err();
+    assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
     let error = bench.build_with("quiet --", "quiet").unwrap_err();
     assert!(matches!(error, Error::Value { key, .. } if key == "commandline"));
+}
+
+#[test]
+fn refuses_a_recipe_without_the_day_of_its_build() {
+    let bench = Workbench::new();
+    let error = bench
+        .build_with("not_before = \"2026-11-29\"\n", "")
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::Malformed { .. }));
+    assert!(
+        text.contains("not_before") && text.contains("image.toml") && text.contains("hint: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn refuses_a_day_that_no_calendar_has() {
+    for day in [
+        "",
+        "2026-11-31",
+        "2026-13-01",
+        "2026-11-9",
+        "2026-11-29T00:00:00Z",
+        "2026-11-29 platform=simulated",
+    ] {
+        let error = Workbench::new().build_with("2026-11-29", day).unwrap_err();
+        assert!(
+            matches!(&error, Error::Value { key, .. } if key == "not_before"),
+            "{day}: {error}"
+        );
+    }
 }
 
 /// A driver's disk, as far as it can be refused before anything is compiled.

@@ -50,10 +50,16 @@ impl Worker {
         None
     }
 
-    /// Starts a worker; nothing is loaded.
+    /// Starts a worker on whatever kernel this machine has; nothing is loaded.
     pub fn start(program: &Path) -> Self {
+        Self::start_with(program, &["--dangerous-partial-walls"])
+    }
+
+    /// Starts a worker with these arguments.
+    pub fn start_with(program: &Path, arguments: &[&str]) -> Self {
         let (socket, theirs) = UnixStream::pair().expect("a socket pair");
         let process = Command::new(program)
+            .args(arguments)
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,7 +1,8 @@
 //! The engine worker: what it answers, how it stops, what it refuses, and what it cannot do.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, thread};
 
+use chrysalis_sandbox::{SeccompAction, any, filter};
 use chrysalis_tests::worker::Worker;
 use chrysalis_wire::engine::{FinishReason, FromEngine, GenerateError, Sampling, ToEngine};
 
@@ -335,6 +336,27 @@ fn a_message_that_breaks_the_protocol_ends_the_worker() {
         assert!(worker.receive().is_err());
         assert_eq!(worker.end().0.code(), Some(1));
     }
+}
+
+/// Filters are inherited: the worker starts on a kernel that answers as one without Landlock.
+#[test]
+fn loads_nothing_on_a_kernel_that_does_not_enforce_all_of_landlock() {
+    let Some((program, weights)) = Worker::built() else {
+        return;
+    };
+    let started = thread::spawn(move || {
+        let absent = any(&[libc::SYS_landlock_create_ruleset]);
+        let answer = chrysalis_sandbox::answer(libc::EOPNOTSUPP);
+        filter(absent, answer, SeccompAction::Allow).unwrap();
+        Worker::start_with(&program, &[])
+    });
+    let mut worker = started.join().unwrap();
+    let refused = worker.load(&weights, 2048, 1);
+    assert!(
+        matches!(&refused, FromEngine::Unconfined { why } if why.contains("Landlock")),
+        "{refused:?}"
+    );
+    assert_eq!(worker.end().0.code(), Some(0));
 }
 
 #[test]

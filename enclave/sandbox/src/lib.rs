@@ -1,9 +1,9 @@
 //! What the walls around a worker are made of. Which calls and files are let through, each worker says itself.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
-    RulesetCreated, Scope,
+    RulesetCreated, RulesetStatus, Scope,
 };
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use seccompiler::{
@@ -65,13 +65,95 @@ pub fn answer(error: libc::c_int) -> SeccompAction {
     SeccompAction::Errno(error.unsigned_abs())
 }
 
-/// Files, TCP, sockets and signals, all of them closed until a rule opens some. A kernel that has no Landlock, or an older
-/// one, forbids what it can.
-pub fn everything_closed() -> anyhow::Result<RulesetCreated> {
-    Ok(Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(ABI::V6))?
-        .handle_access(AccessNet::from_all(ABI::V6))?
-        .scope(Scope::from_all(ABI::V6))?
-        .create()?)
+/// The argument that leaves a worker with [`Landlock::Partial`]: for machines whose kernel is not the image's.
+pub const PARTIAL_WALLS: &str = "--dangerous-partial-walls";
+
+/// How much of Landlock a worker insists on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Landlock {
+    /// All of it: a kernel that cannot enforce one part is an error. So it is on an image's own kernel.
+    Whole,
+    /// What the kernel has: for tests and development on whatever kernel is there.
+    Partial,
+}
+
+impl Landlock {
+    /// As a worker's arguments say: [`Landlock::Whole`] without any.
+    pub fn of_arguments(arguments: impl IntoIterator<Item = String>) -> anyhow::Result<Self> {
+        let mut landlock = Self::Whole;
+        for argument in arguments {
+            ensure!(
+                argument == PARTIAL_WALLS,
+                "the argument {argument:?} is unknown; the only one is {PARTIAL_WALLS}"
+            );
+            landlock = Self::Partial;
+        }
+        Ok(landlock)
+    }
+
+    /// Closes files, TCP, sockets and signals to this thread and those it makes, but for what `open` adds.
+    pub fn restrict(
+        self,
+        open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
+    ) -> anyhow::Result<RulesetStatus> {
+        let compatibility = match self {
+            Self::Whole => CompatLevel::HardRequirement,
+            Self::Partial => CompatLevel::BestEffort,
+        };
+        let closed = Ruleset::default()
+            .set_compatibility(compatibility)
+            .handle_access(AccessFs::from_all(NEEDED))
+            .and_then(|rules| rules.handle_access(AccessNet::from_all(NEEDED)))
+            .and_then(|rules| rules.scope(Scope::from_all(NEEDED)))
+            .and_then(Ruleset::create)
+            .context(INCOMPLETE)?;
+        let status = open(closed)?.restrict_self().context(INCOMPLETE)?.ruleset;
+        ensure!(
+            self == Self::Partial || status == RulesetStatus::FullyEnforced,
+            "{INCOMPLETE}: {status:?}"
+        );
+        Ok(status)
+    }
+}
+
+/// The version of Landlock that closes files, TCP, abstract sockets and signals: Linux 6.12 has it.
+const NEEDED: ABI = ABI::V6;
+const INCOMPLETE: &str =
+    "the kernel does not enforce all of Landlock; the worker does not run with less";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// What comes of insisting on `landlock` where the kernel answers as one without Landlock. A filter is a thread's own.
+    fn on_a_kernel_without_landlock(landlock: Landlock) -> anyhow::Result<RulesetStatus> {
+        let inside = thread::spawn(move || {
+            let absent = any(&[libc::SYS_landlock_create_ruleset]);
+            filter(absent, answer(libc::EOPNOTSUPP), SeccompAction::Allow)?;
+            landlock.restrict(Ok)
+        });
+        inside.join().unwrap()
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_enforce_all_of_landlock_is_refused() {
+        let refused = on_a_kernel_without_landlock(Landlock::Whole).unwrap_err();
+        assert!(refused.to_string().starts_with(INCOMPLETE), "{refused:#}");
+    }
+
+    #[test]
+    fn whoever_asks_for_partial_walls_gets_what_there_is() {
+        let status = on_a_kernel_without_landlock(Landlock::Partial).unwrap();
+        assert_eq!(status, RulesetStatus::NotEnforced);
+    }
+
+    #[test]
+    fn a_worker_that_is_told_nothing_insists_on_all() {
+        let landlock =
+            |arguments: &[&str]| Landlock::of_arguments(arguments.iter().map(ToString::to_string));
+        assert_eq!(landlock(&[]).unwrap(), Landlock::Whole);
+        assert_eq!(landlock(&[PARTIAL_WALLS]).unwrap(), Landlock::Partial);
+        assert!(landlock(&["--dangerous-partial-wall"]).is_err());
+    }
 }

@@ -1,6 +1,8 @@
 //! A function that plays the engine over the socket pair, for tests.
 
-use std::{os::unix::net::UnixStream, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    cell::Cell, os::unix::net::UnixStream, path::PathBuf, sync::Arc, thread, time::Duration,
+};
 
 use chrysalis_wire::{
     configuration::Configuration,
@@ -65,18 +67,24 @@ pub(crate) fn question(text: &str) -> Question {
     }
 }
 
-/// Repeats the last message, or the text, word by word. Some words do more: `crash` ends the engine, `babble` breaks its protocol,
-/// `forever` goes on until it is cancelled, `long` does not fit.
+/// Repeats the last message, or the text, word by word. Some words do more: `crash` ends the engine, `forever` says one thing
+/// more and then nothing until it is cancelled, `flood` makes all the tokens that it may, each of [`FLOOD`] bytes, `long` does not
+/// fit. And some lie: `babble` has too many tokens, `novel` a token of too much text, `library` too much text in all, `void`
+/// pieces without end and without tokens; `deaf` goes on when it is told to stop.
 pub(crate) fn echo(mut socket: UnixStream) {
     while let Ok(message) = frame::read(&mut socket) {
         match message {
             ToEngine::Load { .. } => say(&mut socket, &loaded()),
-            ToEngine::Generate { id, prompt, .. } => {
+            ToEngine::Generate {
+                id,
+                prompt,
+                sampling,
+            } => {
                 let text = match prompt {
                     Prompt::Conversation(mut messages) => messages.pop().unwrap().content,
                     Prompt::Text(text) => text,
                 };
-                if answer(&mut socket, id, &text).is_none() {
+                if answer(&mut socket, id, &text, sampling.max_tokens).is_none() {
                     return;
                 }
             }
@@ -92,19 +100,55 @@ pub(crate) fn refuses_weights(mut socket: UnixStream) {
     say(&mut socket, &FromEngine::LoadFailed { why });
 }
 
-fn answer(socket: &mut UnixStream, id: u64, text: &str) -> Option<()> {
-    let mut made = 0;
+/// Runs on a kernel that does not put up all of its walls.
+pub(crate) fn is_not_confined(mut socket: UnixStream) {
+    let _: ToEngine = frame::read(&mut socket).unwrap();
+    let why = "no Landlock".to_owned();
+    say(&mut socket, &FromEngine::Unconfined { why });
+}
+
+/// Bytes of a token of a flood.
+pub(crate) const FLOOD: usize = 500;
+
+fn answer(socket: &mut UnixStream, id: u64, text: &str, max_tokens: u32) -> Option<()> {
+    let made = Cell::new(0);
     let mut reason = FinishReason::Stop;
+    let piece = |socket: &mut UnixStream, tokens: Vec<i32>, text: String| {
+        made.set(made.get() + tokens.len());
+        frame::write(socket, &FromEngine::Token { id, tokens, text })
+    };
     for word in text.split_whitespace() {
         match word {
             "crash" => return None,
-            "babble" => {
-                let tokens = vec![0; 1000];
-                let text = String::new();
-                say(socket, &FromEngine::Token { id, tokens, text });
+            "babble" => piece(socket, vec![0; 17], String::new()).ok()?,
+            "novel" => piece(socket, vec![0], "x".repeat(1 << 20)).ok()?,
+            "library" => {
+                for _ in 0..max_tokens {
+                    piece(socket, vec![0], "x".repeat(1100)).ok()?;
+                }
+            }
+            "void" => loop {
+                piece(socket, Vec::new(), String::new()).ok()?;
+            },
+            "deaf" => loop {
+                piece(socket, vec![0], "on ".to_owned()).ok()?;
+                thread::sleep(Duration::from_millis(1));
+            },
+            "flood" => {
+                for token in 0..max_tokens {
+                    if token % 64 == 63 && cancelled(socket, id) {
+                        reason = FinishReason::Cancelled;
+                        break;
+                    }
+                    piece(socket, vec![0], "x".repeat(FLOOD)).ok()?;
+                }
             }
             "forever" => {
-                made += until_cancelled(socket, id);
+                piece(socket, vec![0], "on ".to_owned()).ok()?;
+                let ToEngine::Cancel { id: of } = frame::read(socket).ok()? else {
+                    return None;
+                };
+                assert_eq!(of, id);
                 reason = FinishReason::Cancelled;
             }
             "long" => {
@@ -116,45 +160,28 @@ fn answer(socket: &mut UnixStream, id: u64, text: &str) -> Option<()> {
                 return Some(());
             }
             word => {
-                made += 1;
-                let tokens = vec![made];
-                let text = format!("{word} ");
-                say(socket, &FromEngine::Token { id, tokens, text });
+                let next = i32::try_from(made.get() + 1).unwrap();
+                piece(socket, vec![next], format!("{word} ")).ok()?;
             }
         }
     }
-    let made = u32::try_from(made).unwrap();
     let finished = FromEngine::Finished {
         id,
         reason,
         prompt_tokens: u32::try_from(text.split_whitespace().count()).unwrap(),
-        completion_tokens: made,
+        completion_tokens: u32::try_from(made.get()).unwrap(),
     };
     say(socket, &finished);
     Some(())
 }
 
-/// A piece of no token every few milliseconds, so that it never ends by itself.
-fn until_cancelled(socket: &mut UnixStream, id: u64) -> i32 {
-    socket
-        .set_read_timeout(Some(Duration::from_millis(5)))
-        .unwrap();
-    loop {
-        let text = "on ".to_owned();
-        say(
-            socket,
-            &FromEngine::Token {
-                id,
-                tokens: Vec::new(),
-                text,
-            },
-        );
-        if let Ok(ToEngine::Cancel { id: cancelled }) = frame::read(socket) {
-            assert_eq!(cancelled, id);
-            socket.set_read_timeout(None).unwrap();
-            return 0;
-        }
-    }
+/// Whether the enclave has said so by now.
+fn cancelled(socket: &mut UnixStream, id: u64) -> bool {
+    let patience = Some(Duration::from_millis(1));
+    socket.set_read_timeout(patience).unwrap();
+    let heard = frame::read(socket);
+    socket.set_read_timeout(None).unwrap();
+    matches!(heard, Ok(ToEngine::Cancel { id: of }) if of == id)
 }
 
 fn loaded() -> FromEngine {

@@ -103,8 +103,9 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fake;
+    use crate::engine::{Cut, fake};
     use chrysalis_wire::engine::FinishReason;
+    use std::time::Duration;
 
     async fn text(answer: &mut mpsc::Receiver<Event>) -> (String, bool) {
         let mut whole = String::new();
@@ -112,7 +113,7 @@ mod tests {
             match event {
                 Event::Piece { text, .. } => whole.push_str(&text),
                 Event::Finished { reason, .. } => return (whole, reason == FinishReason::Stop),
-                Event::Refused(_) | Event::NoEngine => return (whole, false),
+                Event::Refused(_) | Event::NoEngine | Event::Cut(_) => return (whole, false),
             }
         }
         (whole, false)
@@ -139,6 +140,33 @@ mod tests {
         drop(waiting);
         tokio::task::yield_now().await;
         scheduler.ask(fake::question("d")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_slowly_holds_nobody_up() {
+        let scheduler = fake::scheduler(fake::echo).await;
+        let mut flood = fake::question("flood");
+        flood.sampling.max_tokens = 100_000;
+        let mut slow = scheduler.ask(flood).unwrap();
+        let mut next = scheduler.ask(fake::question("next")).unwrap();
+        // One piece a second from the flood, for as long as the other is not answered.
+        let reading = async {
+            while slow.recv().await.is_some() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let answered = tokio::select! {
+            answered = text(&mut next) => answered,
+            () = reading => panic!("the slow one ended first"),
+            () = tokio::time::sleep(Duration::from_secs(30)) => panic!("the engine waits for a reader"),
+        };
+        assert_eq!(answered, ("next ".into(), true));
+        // What was kept is still there to read, and why there is no more.
+        let mut last = None;
+        while let Some(event) = slow.recv().await {
+            last = Some(event);
+        }
+        assert_eq!(last, Some(Event::Cut(Cut::NotRead)));
     }
 
     /// Answers at first, and can no longer load once it broke.

@@ -10,11 +10,11 @@ use chrysalis_wire::{
 };
 use tokio::{
     net::unix::{OwnedReadHalf, OwnedWriteHalf},
-    sync::mpsc,
-    time::{Instant, sleep, timeout},
+    sync::mpsc::{self, error::TrySendError},
+    time::{Instant, sleep_until, timeout},
 };
 
-use super::{Event, Question};
+use super::{Cut, Event, Question};
 use crate::{
     configuration::Measured,
     failure::Failure,
@@ -23,12 +23,21 @@ use crate::{
 
 /// How long the engine may be silent: loading, or reading a long prompt on a slow machine.
 const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
-/// How long it may be silent once it was told to stop.
-const CANCEL_PATIENCE: Duration = Duration::from_mins(1);
-/// How long a client may leave pieces untaken. While it does, everybody behind it waits.
-const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
-/// Pieces on their way from engine to client.
-pub(super) const PIECES: usize = 256;
+/// How long it may take to end once it was told to stop.
+const STOP_PATIENCE: Duration = Duration::from_mins(1);
+/// The most pieces of an answer that are kept for a client: the engine never waits for one, so an answer of which more lies
+/// unread is ended.
+pub(super) const PIECES: usize = 2048;
+/// The most bytes of text that a token stands for. In common vocabularies the longest have 128 to 256.
+const MAX_TOKEN_TEXT: usize = 1024;
+/// The most tokens of a piece.
+const MAX_PIECE_TOKENS: usize = 16;
+/// The most bytes of a piece: its tokens' text, and what was held back while it might have become a stop text.
+const MAX_PIECE_TEXT: usize = 4096;
+/// The most bytes of an answer.
+const MAX_ANSWER_TEXT: usize = 16 << 20;
+/// The most bytes of the engine's name, and of its word for why it does not load.
+const MAX_WORDS: usize = 512;
 
 /// How to make a worker, at boot and whenever one broke.
 #[derive(Debug)]
@@ -53,6 +62,8 @@ pub(super) struct Worker {
     writer: OwnedWriteHalf,
     next_id: u64,
     description: Description,
+    /// How long it may take to end once it was told to stop.
+    stop_patience: Duration,
     /// Last, so that the socket closes before the process is ended.
     _process: Option<Process>,
 }
@@ -62,10 +73,14 @@ pub(super) struct Worker {
 pub(super) enum Lost {
     /// It ended, or closed its socket.
     Ended,
-    /// It said nothing for [`ENGINE_PATIENCE`], or [`CANCEL_PATIENCE`].
+    /// It said nothing for [`ENGINE_PATIENCE`], or did not end within [`STOP_PATIENCE`].
     Stalled,
     /// It said something that it may not say.
     Misspoke,
+    /// It said more than was asked for: tokens, or pieces without any.
+    TooManyTokens,
+    /// It said more than its tokens stand for.
+    TooMuchText,
 }
 
 impl fmt::Display for Lost {
@@ -74,6 +89,8 @@ impl fmt::Display for Lost {
             Self::Ended => "it ended",
             Self::Stalled => "it fell silent",
             Self::Misspoke => "it broke its protocol",
+            Self::TooManyTokens => "it sent more tokens than it was asked for",
+            Self::TooMuchText => "it sent more text than its tokens stand for",
         })
     }
 }
@@ -116,11 +133,14 @@ impl Recipe {
                 engine,
                 template_sha256,
                 ..
-            })) => Description {
+            })) if engine.len() <= MAX_WORDS => Description {
                 engine,
                 template: digest(&template_sha256).ok_or_else(|| unloaded(Lost::Misspoke))?,
             },
-            Ok(Ok(FromEngine::LoadFailed { why })) => return Err(Failure::Engine(why)),
+            Ok(Ok(FromEngine::LoadFailed { why })) => return Err(Failure::Engine(shortened(why))),
+            Ok(Ok(FromEngine::Unconfined { why })) => {
+                return Err(Failure::Unconfined(shortened(why)));
+            }
             Ok(Ok(_)) => return Err(unloaded(Lost::Misspoke)),
             Ok(Err(lost)) => return Err(unloaded(lost)),
             Err(_) => return Err(unloaded(Lost::Stalled)),
@@ -131,6 +151,7 @@ impl Recipe {
             writer,
             next_id: 0,
             description,
+            stop_patience: STOP_PATIENCE,
             _process: process,
         })
     }
@@ -156,8 +177,10 @@ impl Recipe {
                 match event {
                     Event::Piece { tokens, .. } => given.extend(tokens),
                     Event::Finished { .. } => {}
-                    Event::Refused(error) => return Err(Failure::Engine(format!("{error:?}"))),
-                    Event::NoEngine => return Err(unloaded(Lost::Ended)),
+                    Event::Refused(error) => {
+                        return Err(Failure::Engine(shortened(format!("{error:?}"))));
+                    }
+                    Event::NoEngine | Event::Cut(_) => return Err(unloaded(Lost::Misspoke)),
                 }
             }
             Ok(given)
@@ -181,8 +204,8 @@ impl Worker {
         &self.description
     }
 
-    /// Asks one question and passes the answer on. A client that is gone, or takes nothing, ends the generation, and the
-    /// worker is ready for the next question.
+    /// Asks one question and passes the answer on, never waiting for the client. One that is gone, or leaves too much unread,
+    /// ends the generation, and the worker is ready for the next question.
     pub(super) async fn generate(
         &mut self,
         question: Question,
@@ -190,17 +213,14 @@ impl Worker {
     ) -> Result<(), Lost> {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
-        let mut tokens_left = question.sampling.max_tokens as usize;
+        let mut said = Said::nothing(question.sampling.max_tokens);
         let generate = ToEngine::Generate {
             id,
             prompt: question.prompt,
             sampling: question.sampling,
         };
         frame::write_async(&mut self.writer, &generate).await?;
-        let mut client = Client {
-            events,
-            cancelled: false,
-        };
+        let mut client = Client::new(events, self.stop_patience);
         loop {
             match self.hear(id, &mut client).await? {
                 FromEngine::Token {
@@ -208,10 +228,11 @@ impl Worker {
                     tokens,
                     text,
                 } if of == id => {
-                    tokens_left = tokens_left
-                        .checked_sub(tokens.len())
-                        .ok_or(Lost::Misspoke)?;
-                    if client.take(Event::Piece { tokens, text }).await.is_err() {
+                    if let Err(lost) = said.count(&tokens, &text) {
+                        client.end(Event::Cut(Cut::TooLong));
+                        return Err(lost);
+                    }
+                    if client.take(Event::Piece { tokens, text }).is_err() {
                         self.cancel(id, &mut client).await?;
                     }
                 }
@@ -221,16 +242,15 @@ impl Worker {
                     prompt_tokens,
                     completion_tokens,
                 } if of == id => {
-                    let finished = Event::Finished {
+                    client.end(Event::Finished {
                         reason,
                         prompt_tokens,
                         completion_tokens,
-                    };
-                    let _ = client.take(finished).await;
+                    });
                     return Ok(());
                 }
                 FromEngine::Failed { id: of, error } if of == id => {
-                    let _ = client.take(Event::Refused(error)).await;
+                    client.end(Event::Refused(error));
                     return Ok(());
                 }
                 _ => return Err(Lost::Misspoke),
@@ -242,19 +262,16 @@ impl Worker {
     async fn hear(&mut self, id: u64, client: &mut Client) -> Result<FromEngine, Lost> {
         // Reading a frame loses its place when dropped half-way, so one read lasts as long as the message takes.
         let mut reading = pin!(frame::read_async(&mut self.reader));
-        let patience = if client.cancelled {
-            CANCEL_PATIENCE
-        } else {
-            ENGINE_PATIENCE
-        };
-        let mut silence = pin!(sleep(patience));
+        let end = client
+            .stop_by
+            .unwrap_or_else(|| Instant::now() + ENGINE_PATIENCE);
+        let mut silence = pin!(sleep_until(end));
         loop {
             tokio::select! {
                 heard = &mut reading => return Ok(heard?),
                 () = &mut silence => return Err(Lost::Stalled),
-                () = client.events.closed(), if !client.cancelled => {
-                    client.cancelled = true;
-                    silence.as_mut().reset(Instant::now() + CANCEL_PATIENCE);
+                () = client.events.closed(), if client.stop_by.is_none() => {
+                    silence.as_mut().reset(client.stop());
                     frame::write_async(&mut self.writer, &ToEngine::Cancel { id }).await?;
                 }
             }
@@ -262,10 +279,57 @@ impl Worker {
     }
 
     async fn cancel(&mut self, id: u64, client: &mut Client) -> Result<(), Lost> {
-        if !client.cancelled {
-            client.cancelled = true;
+        if client.stop_by.is_none() {
+            client.stop();
             frame::write_async(&mut self.writer, &ToEngine::Cancel { id }).await?;
         }
+        Ok(())
+    }
+}
+
+/// What the engine has said of an answer, and what it may still say.
+struct Said {
+    tokens_left: usize,
+    /// Bytes of text that its tokens stand for and that have not come.
+    text_left: usize,
+    /// Bytes of text that an answer may still have.
+    answer_left: usize,
+    /// Whether the text came that stands without tokens, at the end: what might have become a stop text.
+    rest: bool,
+}
+
+impl Said {
+    fn nothing(max_tokens: u32) -> Self {
+        Self {
+            tokens_left: usize::try_from(max_tokens).unwrap_or(usize::MAX),
+            text_left: 0,
+            answer_left: MAX_ANSWER_TEXT,
+            rest: false,
+        }
+    }
+
+    fn count(&mut self, tokens: &[i32], text: &str) -> Result<(), Lost> {
+        if self.rest || tokens.len() > MAX_PIECE_TOKENS {
+            return Err(Lost::TooManyTokens);
+        }
+        self.rest = tokens.is_empty();
+        self.tokens_left = self
+            .tokens_left
+            .checked_sub(tokens.len())
+            .ok_or(Lost::TooManyTokens)?;
+        if text.len() > MAX_PIECE_TEXT {
+            return Err(Lost::TooMuchText);
+        }
+        let stand_for = tokens.len().saturating_mul(MAX_TOKEN_TEXT);
+        self.text_left = self
+            .text_left
+            .saturating_add(stand_for)
+            .checked_sub(text.len())
+            .ok_or(Lost::TooMuchText)?;
+        self.answer_left = self
+            .answer_left
+            .checked_sub(text.len())
+            .ok_or(Lost::TooMuchText)?;
         Ok(())
     }
 }
@@ -273,24 +337,58 @@ impl Worker {
 /// Who waits for an answer.
 struct Client {
     events: mpsc::Sender<Event>,
-    /// Whether the engine was told to stop. What it still says goes nowhere.
-    cancelled: bool,
+    /// A place that is kept for the last word, however much lies unread before it.
+    last_word: Option<mpsc::OwnedPermit<Event>>,
+    /// When the engine must have stopped, once it was told to. What it still says goes nowhere.
+    stop_by: Option<Instant>,
+    stop_patience: Duration,
 }
 
 impl Client {
-    async fn take(&self, event: Event) -> Result<(), Gone> {
-        if self.cancelled {
+    fn new(events: mpsc::Sender<Event>, stop_patience: Duration) -> Self {
+        Self {
+            last_word: events.clone().try_reserve_owned().ok(),
+            events,
+            stop_by: None,
+            stop_patience,
+        }
+    }
+
+    /// Keeps a piece for the client, which may have gone, or have left too many unread.
+    fn take(&mut self, piece: Event) -> Result<(), Gone> {
+        if self.stop_by.is_some() {
             return Ok(());
         }
-        match timeout(CLIENT_PATIENCE, self.events.send(event)).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Gone),
+        match self.events.try_send(piece) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(_)) => Err(Gone),
+            Err(TrySendError::Full(_)) => {
+                self.end(Event::Cut(Cut::NotRead));
+                Err(Gone)
+            }
         }
+    }
+
+    /// The last word; a second one goes nowhere.
+    fn end(&mut self, event: Event) {
+        if let Some(place) = self.last_word.take() {
+            place.send(event);
+        }
+    }
+
+    /// The engine is told to stop: by when it must have.
+    fn stop(&mut self) -> Instant {
+        *self.stop_by.insert(Instant::now() + self.stop_patience)
     }
 }
 
-/// A client that went, or takes nothing.
+/// A client that went, or takes too little.
 struct Gone;
+
+fn shortened(mut why: String) -> String {
+    why.truncate(why.floor_char_boundary(MAX_WORDS));
+    why
+}
 
 fn unloaded(lost: Lost) -> Failure {
     Failure::Engine(format!("{lost} before it could answer"))
@@ -371,6 +469,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_engine_that_is_not_confined_stops_the_boot() {
+        let refused = fake::recipe(fake::is_not_confined).launch().await;
+        let refused = refused.err().unwrap();
+        assert_eq!(refused.code(), "worker_not_confined");
+        assert!(refused.to_string().contains("no Landlock"), "{refused}");
+    }
+
+    #[tokio::test]
     async fn an_engine_that_ends_in_mid_answer_is_lost() {
         let (outcome, events) = answer(fake::echo, "one crash").await;
         assert_eq!(outcome, Err(Lost::Ended));
@@ -384,9 +490,53 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_engine_that_says_more_than_it_may_is_lost() {
-        let (outcome, _) = answer(fake::echo, "babble").await;
-        assert_eq!(outcome, Err(Lost::Misspoke));
+    async fn an_engine_that_says_more_than_it_may_is_lost_and_named() {
+        for (lie, why) in [
+            ("babble", Lost::TooManyTokens),
+            (
+                "one two three four five six seven eight nine ten a b c d e f g",
+                Lost::TooManyTokens,
+            ),
+            ("void", Lost::TooManyTokens),
+            ("novel", Lost::TooMuchText),
+            ("library", Lost::TooMuchText),
+        ] {
+            let (outcome, events) = answer(fake::echo, lie).await;
+            assert_eq!(outcome, Err(why), "{lie}");
+            assert_eq!(events.last(), Some(&Event::Cut(Cut::TooLong)), "{lie}");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_a_bounded_text_however_many_its_tokens() {
+        let piece = "x".repeat(MAX_TOKEN_TEXT);
+        let mut said = Said::nothing(u32::MAX);
+        for _ in 0..MAX_ANSWER_TEXT / MAX_TOKEN_TEXT {
+            assert_eq!(said.count(&[0], &piece), Ok(()));
+        }
+        assert_eq!(said.count(&[0], "x"), Err(Lost::TooMuchText));
+    }
+
+    #[test]
+    fn text_may_be_held_back_until_it_is_no_stop_text() {
+        let mut said = Said::nothing(16);
+        assert_eq!(said.count(&[1], ""), Ok(()));
+        assert_eq!(said.count(&[2], &"x".repeat(2 * MAX_TOKEN_TEXT)), Ok(()));
+        assert_eq!(said.count(&[3, 4], "y"), Ok(()));
+        assert_eq!(said.count(&[], "the rest"), Ok(()));
+        assert_eq!(said.count(&[5], ""), Err(Lost::TooManyTokens));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_goes_on_when_it_is_told_to_stop_is_lost() {
+        let mut worker = fake::recipe(fake::echo).launch().await.unwrap();
+        worker.stop_patience = Duration::from_millis(50);
+        let mut question = fake::question("deaf");
+        question.sampling.max_tokens = u32::MAX;
+        let (events, heard) = mpsc::channel(PIECES);
+        drop(heard);
+        let outcome = timeout(Duration::from_secs(30), worker.generate(question, events)).await;
+        assert_eq!(outcome.expect("an end"), Err(Lost::Stalled));
     }
 
     #[tokio::test]

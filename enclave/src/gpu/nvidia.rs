@@ -157,6 +157,7 @@ impl Nvidia {
         match conversation.await.unwrap_or(Err(Lost::Ended))? {
             Ok(answer) => Ok(answer),
             Err(No::Failed(why)) => Err(GpuError::WorkerFailed(why)),
+            Err(No::Unconfined(why)) => Err(GpuError::Unconfined(why)),
             Err(No::Missing(Missing::Library { why })) => Err(GpuError::NoDriver(why)),
             Err(No::Missing(Missing::Driver)) => {
                 Err(GpuError::NoDriver("none is loaded".to_owned()))

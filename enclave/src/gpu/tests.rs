@@ -42,7 +42,7 @@ use Reply::{Ends, Hangs, Says, Writes};
 type Replies<const N: usize> = [(fn() -> Reply, &'static str); N];
 
 fn vendor() -> &'static Vendor {
-    static VENDOR: LazyLock<Vendor> = LazyLock::new(|| Vendor::from_seed(&[5; 32], now()));
+    static VENDOR: LazyLock<Vendor> = LazyLock::new(|| Vendor::from_seed(&[5; 32], clock::now()));
     &VENDOR
 }
 
@@ -106,7 +106,7 @@ fn gpus(
 /// The simulated vendor's manifests and answers, as a host staples them.
 fn stapled() -> &'static Endorsements {
     static STAPLED: LazyLock<Endorsements> = LazyLock::new(|| {
-        let Collateral { rims, ocsp } = vendor().collateral(now());
+        let Collateral { rims, ocsp } = vendor().collateral(clock::now());
         Endorsements {
             rims,
             ocsp,
@@ -417,4 +417,15 @@ async fn what_a_worker_says_is_cut_short() {
     .await;
     assert_eq!(error.code(), "gpu_worker_failed");
     assert!(error.to_string().len() < 1024);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_not_confined_is_named() {
+    let (error, _) = end_at(ToGpus::State, || {
+        let why = "no Landlock".to_owned();
+        Says(FromGpus::Unconfined { why })
+    })
+    .await;
+    assert_eq!(error.code(), "worker_not_confined");
+    assert!(error.to_string().contains("no Landlock"), "{error}");
 }

@@ -53,6 +53,8 @@ pub(super) enum No {
     Missing(Missing),
     /// In its own words.
     Failed(String),
+    /// Its walls are not whole, in its own words.
+    Unconfined(String),
 }
 
 impl Worker {
@@ -89,6 +91,7 @@ impl Worker {
             }
             FromGpus::Missing(missing) => Ok(Err(No::Missing(missing))),
             FromGpus::Failed { why } => Ok(Err(No::Failed(shortened(why)))),
+            FromGpus::Unconfined { why } => Ok(Err(No::Unconfined(shortened(why)))),
             answer => wanted(answer).map(Ok).ok_or(Lost::Misspoke),
         }
     }

@@ -93,6 +93,7 @@ pub(super) async fn whole(
             }
             Some(Event::Refused(error)) => return Err(refused(&error)),
             Some(Event::NoEngine) => return Err(ApiError::no_engine()),
+            Some(Event::Cut(cut)) => return Err(ApiError::cut(cut)),
             None => return Err(ApiError::broken()),
         }
     }
@@ -108,6 +109,7 @@ pub(super) async fn stream(
         None => return Err(ApiError::broken()),
         Some(Event::Refused(error)) => return Err(refused(&error)),
         Some(Event::NoEngine) => return Err(ApiError::no_engine()),
+        Some(Event::Cut(cut)) => return Err(ApiError::cut(cut)),
         Some(event) => event,
     };
     let role = envelope.delta(
@@ -194,6 +196,7 @@ fn follow(envelope: &Envelope, event: Event, with_usage: bool) -> Step {
         }
         Event::Refused(error) => Step::Last(data(&refused(&error).to_json())),
         Event::NoEngine => Step::Last(data(&ApiError::no_engine().to_json())),
+        Event::Cut(cut) => Step::Last(data(&ApiError::cut(cut).to_json())),
         Event::Finished {
             reason,
             prompt_tokens,

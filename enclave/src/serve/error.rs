@@ -3,6 +3,8 @@
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::engine::Cut;
+
 /// Seconds after which a client that was turned away may try again.
 const RETRY_AFTER: &str = "5";
 
@@ -124,10 +126,32 @@ impl ApiError {
         )
     }
 
+    /// 429: this connection, or all of them together, ask for evidence too often.
+    pub(super) fn evidence_busy() -> Self {
+        let message = format!(
+            "too many questions for evidence are waiting, or came on this connection; try again in {RETRY_AFTER} seconds"
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "attestation_busy", message)
+    }
+
+    /// 500: the answer was ended before its end.
+    pub(super) fn cut(cut: Cut) -> Self {
+        let (code, message) = match cut {
+            Cut::NotRead => (
+                "answer_not_read",
+                "the answer is incomplete: it was read more slowly than it was made, and the rest was not kept; read it as it comes",
+            ),
+            Cut::TooLong => (
+                "answer_too_long",
+                "the answer is incomplete: the engine said more than an answer can have, and was ended; ask again, and tell the provider if it repeats",
+            ),
+        };
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
+    }
+
     /// 500: the answer broke off, or did not begin.
     pub(super) fn broken() -> Self {
-        let message =
-            "the answer is incomplete: the engine broke off, or its answer was not read; ask again";
+        let message = "the answer is incomplete: the engine broke off; ask again";
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "incomplete_answer",

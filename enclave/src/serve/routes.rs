@@ -1,6 +1,10 @@
 //! Who answers which path.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use chrysalis_attestation::binding::Session;
@@ -17,10 +21,11 @@ use super::{
     answer::{self, Body},
     chat::{Chat, Delivery},
     completion::{self, Envelope},
+    conversation::Conversation,
     error::ApiError,
 };
 use crate::{
-    attest::Attester,
+    attest::{Attester, NoBundle},
     configuration::Measured,
     engine::{Busy, Scheduler},
 };
@@ -57,11 +62,11 @@ impl Service {
         }
     }
 
-    /// Answers one request of the connection that `exporter` names.
+    /// Answers one request of a connection.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
-        exporter: [u8; 32],
+        conversation: &Conversation,
     ) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
         let answered = match Route::of(head.uri.path()) {
@@ -69,11 +74,11 @@ impl Service {
             Some(route) if head.method != route.method() => {
                 return Ok(answer::wrong_method(&route.method()));
             }
-            Some(Route::Chat) => self.chat(body).await,
+            Some(Route::Chat) => self.chat(body, conversation).await,
             Some(Route::Models) => Ok(self.models()),
             Some(Route::Model(name)) => self.model(name),
             Some(Route::Attestation) => {
-                self.attestation(head.uri.query().unwrap_or_default(), exporter)
+                self.attestation(head.uri.query().unwrap_or_default(), conversation)
                     .await
             }
             Some(Route::Health) => self.health(),
@@ -81,8 +86,13 @@ impl Service {
         Ok(answered.unwrap_or_else(|error| answer::error(&error)))
     }
 
-    async fn chat(&self, body: Incoming) -> Result<Response<Body>, ApiError> {
+    async fn chat(
+        &self,
+        body: Incoming,
+        conversation: &Conversation,
+    ) -> Result<Response<Body>, ApiError> {
         let body = read(body).await?;
+        conversation.is_answered();
         let configuration = &self.measured.configuration;
         let chat = Chat::parse(&body, configuration, u32::from_le_bytes(self.random()?))?;
         // The engine has its own copy; this one is not kept while it answers.
@@ -131,16 +141,22 @@ impl Service {
     async fn attestation(
         &self,
         query: &str,
-        exporter: [u8; 32],
+        conversation: &Conversation,
     ) -> Result<Response<Body>, ApiError> {
         let nonce = nonce(query)?;
+        if !conversation.may_ask_for_evidence(Instant::now()) {
+            return Err(ApiError::evidence_busy());
+        }
+        conversation.is_answered();
+        let exporter = conversation.exporter;
         match self
             .attester
             .bundle(&Session::Asked { nonce, exporter })
             .await
         {
             Ok(bundle) => Ok(answer::whole(StatusCode::OK, CMW_CBOR, bundle)),
-            Err(failure) => {
+            Err(NoBundle::Busy) => Err(ApiError::evidence_busy()),
+            Err(NoBundle::Failed(failure)) => {
                 tracing::error!(code = failure.code(), "no evidence: {failure}");
                 Err(ApiError::no_evidence(failure.code()))
             }

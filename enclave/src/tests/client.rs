@@ -113,6 +113,28 @@ pub(super) async fn ask(stream: &mut TlsStream<UnixStream>, start: &str, body: &
     }
 }
 
+/// One request on a connection that stays.
+pub(super) async fn ask_on(stream: &mut TlsStream<UnixStream>, start: &str) -> Answer {
+    let head = format!("{start} HTTP/1.1\r\nhost: enclave\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.unwrap().parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    Answer {
+        status: head[9..12].parse().unwrap(),
+        head,
+        body,
+    }
+}
+
 pub(super) async fn request(host: &FakeHost, start: &str, body: &Value) -> Answer {
     let body = if body.is_null() {
         String::new()

@@ -14,9 +14,13 @@ use chrysalis_wire::{
     host::{FromHost, GpuAnswer, Status, ToHost},
 };
 use ring::digest;
-use tokio::{net::UnixListener, sync::Notify, task::JoinHandle};
+use tokio::{
+    net::UnixListener,
+    sync::{Notify, Semaphore},
+    task::JoinHandle,
+};
 
-use crate::{boot::Booted, engine::fake, failure::Failure};
+use crate::{boot::Booted, engine::fake, failure::Failure, serve::Bounds};
 
 const WEIGHTS: &[u8] = b"weights";
 
@@ -64,6 +68,8 @@ pub(super) struct FakeHost {
     pub(super) ready: Arc<AtomicBool>,
     /// What the enclave showed of its GPUs.
     pub(super) shown: Arc<Mutex<Vec<GpuAnswer>>>,
+    /// What its processor needs to sign a report: a test may take it away.
+    pub(super) reports: Arc<Semaphore>,
     pub(super) configuration: Vec<u8>,
 }
 
@@ -84,18 +90,20 @@ impl FakeHost {
             stop: Arc::default(),
             ready: Arc::default(),
             shown: Arc::default(),
+            reports: Arc::new(Semaphore::new(1)),
             configuration: configuration.clone(),
         };
         let (told, stop, ready) = (host.told.clone(), host.stop.clone(), host.ready.clone());
-        let shown = host.shown.clone();
+        let (shown, reports) = (host.shown.clone(), host.reports.clone());
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, ready, shown, configuration) = (
+                let (told, stop, ready, shown, reports, configuration) = (
                     told.clone(),
                     stop.clone(),
                     ready.clone(),
                     shown.clone(),
+                    reports.clone(),
                     configuration.clone(),
                 );
                 tokio::spawn(async move {
@@ -114,6 +122,7 @@ impl FakeHost {
                             FromHost::Noted
                         }
                         ToHost::SimulatedReport { report_data } => {
+                            let _at_work = reports.acquire().await.unwrap();
                             FromHost::SimulatedReport(report(report_data, launched_with))
                         }
                         ToHost::SimulatedGpus { .. } => gpus.answer(),
@@ -141,6 +150,7 @@ impl FakeHost {
     pub(super) fn words(&self) -> Vec<String> {
         let folder = self.folder.path().display();
         vec![
+            "not_before=2026-11-29".to_owned(),
             "platform=simulated".to_owned(),
             format!("host=unix:{folder}"),
             format!("weights={folder}/weights"),
@@ -160,7 +170,8 @@ impl FakeHost {
 }
 
 pub(super) fn configuration() -> Vec<u8> {
-    let text = fake::configuration();
+    let text =
+        fake::configuration().replace(&format!("context = {}", fake::CONTEXT), "context = 100000");
     let sha256 = hex::encode(digest::digest(&digest::SHA256, WEIGHTS));
     text.replace("size = 1", &format!("size = {}", WEIGHTS.len()))
         .replace(
@@ -185,7 +196,12 @@ fn report(report_data: [u8; 64], host_data: [u8; 32]) -> Vec<u8> {
 }
 
 pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
+    tell_within(words, Bounds::default()).await
+}
+
+async fn tell_within(words: Vec<String>, bounds: Bounds) -> Result<(), Failure> {
     Booted::from_measured_words(words)?
+        .require_clock()?
         .load_driver()?
         .accept_configuration()
         .await?
@@ -199,16 +215,21 @@ pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
         .await?
         .attest()
         .await?
-        .serve()
+        .serve_within(bounds)
         .await
 }
 
 /// An enclave that serves.
 pub(super) async fn enclave() -> (FakeHost, JoinHandle<Result<(), Failure>>) {
+    enclave_within(Bounds::default()).await
+}
+
+/// An enclave that serves within these bounds.
+pub(super) async fn enclave_within(bounds: Bounds) -> (FakeHost, JoinHandle<Result<(), Failure>>) {
     let configuration = configuration();
     let digest = host_data(&configuration);
     let host = FakeHost::start(configuration, digest);
-    let story = tokio::spawn(tell(host.words()));
+    let story = tokio::spawn(tell_within(host.words(), bounds));
     while host.stages().last().map(String::as_str) != Some("serving") {
         assert!(!story.is_finished(), "{:?}", story.await);
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -117,6 +117,11 @@ pub enum FromEngine {
         /// Why.
         error: GenerateError,
     },
+    /// Instead of [`FromEngine::Loaded`]: the kernel does not put up all of the worker's walls; it exits next.
+    Unconfined {
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// Why a generation ended.

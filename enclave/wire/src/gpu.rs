@@ -47,6 +47,11 @@ pub enum FromGpus {
         /// Why, for people.
         why: String,
     },
+    /// The kernel does not put up all of the worker's walls; it exits next.
+    Unconfined {
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// How the driver set the machine's GPUs up: its own word, which only makes refusals clear. Evidence proves it.

@@ -183,9 +183,10 @@ impl VmPlan<'_> {
     }
 }
 
-/// Prepares the enclave as a process: the same words as a VM's command line, and nothing isolated.
+/// Prepares the enclave as a process: the same words as a VM's command line, the image's day among them, and nothing isolated.
 pub(crate) fn process(
     binary: &Path,
+    image: &Image,
     weights: &Path,
     state: &StateFolder,
 ) -> anyhow::Result<Prepared> {
@@ -200,7 +201,9 @@ pub(crate) fn process(
     let binary = std::fs::canonicalize(binary)
         .with_context(|| format!("cannot find the enclave binary {}", binary.display()))?;
     let mut command = Command::new(binary);
+    let words = image.command_line(CommandLine::Simulated).split(' ');
     command
+        .args(words.filter(|word| word.starts_with("not_before=")))
         .arg("platform=simulated")
         .arg(word("host=unix:", state.path()))
         .arg(word("weights=", weights));

@@ -27,6 +27,7 @@ const HASHES_ENTRY: [u8; 26] = [
 pub(crate) const RECIPE: &str = r#"
 name = "test"
 commandline = "quiet --"
+not_before = "2026-11-29"
 directories = ["proc"]
 kernel = { input = "kernel", source = "usr/src/linux.tar.xz", folder = "kernel", options = ["guest.config"] }
 firmware = { input = "firmware", path = "usr/share/ovmf/OVMF.amdsev.fd" }

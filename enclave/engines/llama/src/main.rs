@@ -2,8 +2,10 @@
 //! given as its standard input, and has nothing else: no network, no file but the weights, no words on stderr.
 //!
 //! Trusts the enclave on the other end of the socket to ask only what the messages allow; is trusted by it with the
-//! prompts and nothing more. Exits 0 when the enclave closes the socket or the weights do not load, 1 when a message
-//! breaks the protocol, and dies of SIGSYS when it calls what the sandbox forbids.
+//! prompts and nothing more. Exits 0 when the enclave closes the socket, or the weights do not load, or the kernel does not
+//! enforce all of Landlock; 1 when a message breaks the protocol; and dies of SIGSYS when it calls what the sandbox forbids.
+//!
+//! Its one argument, `--dangerous-partial-walls`, lets it run on a kernel with less of Landlock: for tests and development.
 
 mod engine;
 mod generate;
@@ -19,10 +21,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use chrysalis_sandbox::Landlock;
 use chrysalis_wire::{
     engine::{FromEngine, ToEngine},
     frame,
 };
+use landlock::PathFd;
 
 use crate::{engine::Engine, inbox::Inbox};
 
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
+    let landlock = Landlock::of_arguments(std::env::args().skip(1))?;
     memory::scrub_what_is_freed()?;
     sandbox::shut()?;
 
@@ -50,12 +55,9 @@ fn run() -> anyhow::Result<()> {
     else {
         bail!("the first message is not Load");
     };
-    let engine = match load(&path, context, threads) {
+    let engine = match load(&path, context, threads, landlock) {
         Ok(engine) => engine,
-        Err(error) => {
-            let why = format!("{error:#}");
-            return Ok(frame::write(&mut enclave, &FromEngine::LoadFailed { why })?);
-        }
+        Err(refusal) => return Ok(frame::write(&mut enclave, &refusal)?),
     };
     sandbox::forbid_files()?;
     frame::write(&mut enclave, &engine.description())?;
@@ -67,8 +69,16 @@ fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn load(path: &str, context: u32, threads: u32) -> anyhow::Result<Engine> {
-    sandbox::allow_to_read_only(path)
-        .with_context(|| format!("cannot open the weights at {path}"))?;
-    Engine::load(path, context, threads)
+/// The engine, or what the enclave is told instead.
+fn load(path: &str, context: u32, threads: u32, landlock: Landlock) -> Result<Engine, FromEngine> {
+    let failed = |error: anyhow::Error| FromEngine::LoadFailed {
+        why: format!("{error:#}"),
+    };
+    let weights = PathFd::new(path)
+        .with_context(|| format!("cannot open the weights at {path}"))
+        .map_err(failed)?;
+    sandbox::allow_to_read_only(weights, landlock).map_err(|error| FromEngine::Unconfined {
+        why: format!("{error:#}"),
+    })?;
+    Engine::load(path, context, threads).map_err(failed)
 }

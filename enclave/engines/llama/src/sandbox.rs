@@ -5,10 +5,8 @@
 //! The calls were found by tracing the worker, natively and under emulation: loading, generating with one thread and
 //! with several, being cancelled, failing to load.
 
-use std::path::Path;
-
 use chrysalis_sandbox::{
-    SeccompAction, answer, any, equal, everything_closed, filter, having, leave_no_traces,
+    Landlock, SeccompAction, answer, any, equal, filter, having, leave_no_traces,
 };
 use landlock::{AccessFs, PathBeneath, PathFd, RulesetCreatedAttr};
 
@@ -98,13 +96,10 @@ pub(crate) fn shut() -> anyhow::Result<()> {
     filter(absent, answer(libc::ENOSYS), SeccompAction::Allow)
 }
 
-/// Leaves one file that can be read and none that can be written, and no TCP. Where the kernel has no Landlock: the enclave
-/// shows the worker no other files in any case.
-pub(crate) fn allow_to_read_only(weights: &str) -> anyhow::Result<()> {
-    let file = PathFd::new(Path::new(weights))?;
-    everything_closed()?
-        .add_rule(PathBeneath::new(file, AccessFs::ReadFile))?
-        .restrict_self()?;
+/// Leaves one file that can be read and none that can be written, and no TCP.
+pub(crate) fn allow_to_read_only(weights: PathFd, landlock: Landlock) -> anyhow::Result<()> {
+    let open = PathBeneath::new(weights, AccessFs::ReadFile);
+    landlock.restrict(|closed| Ok(closed.add_rule(open)?))?;
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 //! given as its standard input; it has no network, no keys, no prompts, and no file but the libraries and the GPUs' devices.
 //!
 //! It believes the driver, since it can do no other; the enclave believes neither, and verifies what the GPUs sign. Exits 0
-//! when the enclave closes the socket, 1 when a message breaks the protocol.
+//! when the enclave closes the socket, 1 when a message breaks the protocol. Where the kernel does not enforce all of Landlock,
+//! it refuses the first question and exits 1; its one argument, `--dangerous-partial-walls`, has it go on, for tests and
+//! development.
 //!
 //! Started by hand, it asks the questions itself, in their order but for the one that changes anything, and prints the
-//! answers.
+//! answers, after how far the kernel's Landlock goes.
 
 mod driver;
 mod sandbox;
@@ -19,6 +21,7 @@ use std::{
 };
 
 use anyhow::Context;
+use chrysalis_sandbox::Landlock;
 use chrysalis_wire::{
     frame::{self, FrameError},
     gpu::{FromGpus, ToGpus},
@@ -42,14 +45,26 @@ fn run() -> anyhow::Result<()> {
     let mode = fstat(&input).context("standard input is closed")?.st_mode;
     let asked_by_enclave = FileType::from_raw_mode(mode) == FileType::Socket;
 
-    let walls = sandbox::shut()?;
+    let landlock = Landlock::of_arguments(std::env::args().skip(1))?;
     let mut driver = Driver::default();
-    if asked_by_enclave {
-        serve(&mut UnixStream::from(input), &mut driver)
-    } else {
+    if !asked_by_enclave {
+        let walls = sandbox::shut(Landlock::Partial)?;
         writeln!(io::stdout(), "Landlock: {walls:?}")?;
-        tell(&mut driver)
+        return tell(&mut driver);
     }
+    let mut enclave = UnixStream::from(input);
+    match sandbox::shut(landlock) {
+        Ok(_) => serve(&mut enclave, &mut driver),
+        Err(error) => refuse(&mut enclave, error),
+    }
+}
+
+/// Tells the enclave, which asks first, why nothing is answered.
+fn refuse(enclave: &mut UnixStream, error: anyhow::Error) -> anyhow::Result<()> {
+    let _: ToGpus = frame::read(enclave)?;
+    let why = format!("{error:#}");
+    frame::write(enclave, &FromGpus::Unconfined { why })?;
+    Err(error)
 }
 
 fn serve(enclave: &mut UnixStream, driver: &mut Driver) -> anyhow::Result<()> {

@@ -6,9 +6,11 @@
 //! try much that they can do without. What a list must keep out is kept out either way: other processes, programs,
 //! mounts, modules, namespaces, the network.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use chrysalis_sandbox::{
-    SeccompAction, answer, any, equal, everything_closed, filter, having, leave_no_traces,
+    Landlock, SeccompAction, answer, any, equal, filter, having, leave_no_traces,
 };
 use chrysalis_wire::gpu::WORKER;
 use landlock::{AccessFs, BitFlags, PathBeneath, PathFd, RulesetCreatedAttr, RulesetStatus};
@@ -145,11 +147,11 @@ const READABLE: &[&str] = &["/proc", "/sys", "/dev/null", "/dev/zero", "/dev/ura
 const THREADS: &str = "/proc/self/task";
 
 /// Puts up all walls, and says how far the kernel's Landlock goes. Before any thread is made: threads inherit them.
-pub(crate) fn shut() -> anyhow::Result<RulesetStatus> {
+pub(crate) fn shut(landlock: Landlock) -> anyhow::Result<RulesetStatus> {
     become_worker().context("the user could not be changed")?;
     leave_no_traces()?;
     filter_calls()?;
-    close_files().context("Landlock")
+    close_files(landlock)
 }
 
 /// Gives up what is left of an administrator's rights.
@@ -195,9 +197,8 @@ fn filter_calls() -> anyhow::Result<()> {
 }
 
 /// Leaves the libraries to read, the devices to use, and no TCP.
-fn close_files() -> anyhow::Result<RulesetStatus> {
+fn close_files(landlock: Landlock) -> anyhow::Result<RulesetStatus> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let mut rules = everything_closed()?;
     let devices = std::fs::read_dir("/dev")?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.to_string_lossy().starts_with("/dev/nvidia"));
@@ -205,25 +206,27 @@ fn close_files() -> anyhow::Result<RulesetStatus> {
         let rule = move |path: &&'static str| ((*path).into(), access);
         paths.iter().map(rule).collect::<Vec<_>>()
     };
-    let mut places = named(LIBRARIES, read | AccessFs::Execute);
+    let mut places: Vec<(PathBuf, _)> = named(LIBRARIES, read | AccessFs::Execute);
     places.extend(named(READABLE, read));
     let name = AccessFs::WriteFile | AccessFs::Truncate;
     places.push((THREADS.into(), read | name));
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
     places.extend(devices.map(|path| (path, device | AccessFs::ReadDir)));
-    for (path, access) in places {
-        // What is not there needs no leave.
-        let Ok(opened) = PathFd::new(&path) else {
-            continue;
-        };
-        let access = if path.is_dir() {
-            access
-        } else {
-            access & !AccessFs::ReadDir
-        };
-        rules = rules.add_rule(PathBeneath::new(opened, access))?;
-    }
-    Ok(rules.restrict_self()?.ruleset)
+    landlock.restrict(|mut rules| {
+        for (path, access) in places {
+            // What is not there needs no leave.
+            let Ok(opened) = PathFd::new(&path) else {
+                continue;
+            };
+            let access = if path.is_dir() {
+                access
+            } else {
+                access & !AccessFs::ReadDir
+            };
+            rules = rules.add_rule(PathBeneath::new(opened, access))?;
+        }
+        Ok(rules)
+    })
 }
 
 #[cfg(test)]
@@ -252,7 +255,7 @@ mod tests {
         let address = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = address.local_addr().unwrap();
         let inside = thread::spawn(move || {
-            let landlock = shut().unwrap();
+            let landlock = shut(Landlock::Partial).unwrap();
             assert!(refused(TcpStream::connect(address)));
             assert!(refused(TcpListener::bind("127.0.0.1:0")));
             assert!(refused(Command::new("/bin/true").status()));

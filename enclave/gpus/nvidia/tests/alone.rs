@@ -6,8 +6,10 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
 };
 
+use chrysalis_sandbox::{PARTIAL_WALLS, SeccompAction, answer, any, filter};
 use chrysalis_wire::{
     frame,
     gpu::{Answer, FromGpus, Missing, State, ToGpus, WORKER},
@@ -20,9 +22,15 @@ fn start() -> (Child, UnixStream) {
     start_with(&[])
 }
 
+/// On whatever kernel this machine has.
 fn start_with(environment: &[(&str, &str)]) -> (Child, UnixStream) {
+    start_as(&[PARTIAL_WALLS], environment)
+}
+
+fn start_as(arguments: &[&str], environment: &[(&str, &str)]) -> (Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
     let worker = Command::new(PROGRAM)
+        .args(arguments)
         .env_clear()
         .envs(environment.iter().copied())
         .stdin(OwnedFd::from(theirs))
@@ -135,6 +143,23 @@ fn is_walled_in_before_it_answers() {
     }
     drop(enclave);
     worker.wait().unwrap();
+}
+
+/// Filters are inherited: the worker starts on a kernel that answers as one without Landlock.
+#[test]
+fn answers_nothing_on_a_kernel_that_does_not_enforce_all_of_landlock() {
+    let started = thread::spawn(|| {
+        let absent = any(&[libc::SYS_landlock_create_ruleset]);
+        filter(absent, answer(libc::EOPNOTSUPP), SeccompAction::Allow).unwrap();
+        start_as(&[], &[])
+    });
+    let (mut worker, mut enclave) = started.join().unwrap();
+    let refused = ask(&mut enclave, &ToGpus::State);
+    assert!(
+        matches!(&refused, FromGpus::Unconfined { why } if why.contains("Landlock")),
+        "{refused:?}"
+    );
+    assert_eq!(worker.wait().unwrap().code(), Some(1));
 }
 
 #[test]

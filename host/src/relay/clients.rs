@@ -1,0 +1,188 @@
+//! How much of the relay one client may take, and what a client is: an address, for that is all the relay sees. An IPv6 network
+//! of 64 bits counts as one, since its owner has all of its addresses.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// The most clients that are remembered while none of their connections is open.
+const MAX_REMEMBERED: usize = 4096;
+
+/// What one client may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// New connections in a row.
+    pub(crate) burst: u32,
+    /// After that, the time between two.
+    pub(crate) every: Duration,
+}
+
+/// Who has connections, and who had some a moment ago.
+#[derive(Debug)]
+pub(super) struct Clients {
+    share: Share,
+    table: Mutex<HashMap<Client, Visits>>,
+}
+
+/// One client, as far as its address tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Client {
+    V4([u8; 4]),
+    /// The first 64 bits.
+    V6([u8; 8]),
+}
+
+#[derive(Debug)]
+struct Visits {
+    open: usize,
+    /// When all of the burst is to be had again.
+    rested: Instant,
+}
+
+/// A connection that counts for its client until it is dropped.
+#[derive(Debug)]
+pub(super) struct Visit {
+    clients: Arc<Clients>,
+    client: Client,
+}
+
+impl Client {
+    /// Whose address this is.
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self::V6([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+}
+
+impl Clients {
+    pub(super) fn new(share: Share) -> Arc<Self> {
+        Arc::new(Self {
+            share,
+            table: Mutex::default(),
+        })
+    }
+
+    /// Lets a client in at `now`, or not: it has too many connections, or had too many in a short time.
+    pub(super) fn admit(self: &Arc<Self>, client: Client, now: Instant) -> Option<Visit> {
+        let mut table = self.table();
+        forget(&mut table, now);
+        let visits = table.entry(client).or_insert(Visits {
+            open: 0,
+            rested: now,
+        });
+        let tired = visits.rested.saturating_duration_since(now);
+        let burst = self.share.every.saturating_mul(self.share.burst);
+        let after = tired.saturating_add(self.share.every);
+        if visits.open >= self.share.connections || after > burst {
+            return None;
+        }
+        visits.open = visits.open.saturating_add(1);
+        visits.rested = now.checked_add(after).unwrap_or(now);
+        Some(Visit {
+            clients: Arc::clone(self),
+            client,
+        })
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<Client, Visits>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes room: of clients without a connection, first those who are rested, then all. Whoever can come from so many addresses
+/// gains nothing by it.
+fn forget(table: &mut HashMap<Client, Visits>, now: Instant) {
+    if table.len() >= MAX_REMEMBERED {
+        table.retain(|_, visits| visits.open > 0 || visits.rested > now);
+    }
+    if table.len() >= MAX_REMEMBERED {
+        table.retain(|_, visits| visits.open > 0);
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Some(visits) = self.clients.table().get_mut(&self.client) {
+            visits.open = visits.open.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARE: Share = Share {
+        connections: 2,
+        burst: 3,
+        every: Duration::from_secs(10),
+    };
+
+    fn client(address: &str) -> Client {
+        Client::of(address.parse().unwrap())
+    }
+
+    #[test]
+    fn one_client_has_no_more_connections_than_its_share() {
+        let clients = Clients::new(SHARE);
+        let now = Instant::now();
+        let [one, other] = [client("192.0.2.1"), client("192.0.2.2")];
+        let first = clients.admit(one, now).unwrap();
+        let _second = clients.admit(one, now).unwrap();
+        assert!(clients.admit(one, now).is_none());
+        assert!(clients.admit(other, now).is_some());
+        drop(first);
+        assert!(clients.admit(one, now).is_some());
+    }
+
+    #[test]
+    fn one_client_opens_no_more_connections_in_a_row_than_its_share() {
+        let clients = Clients::new(SHARE);
+        let mut now = Instant::now();
+        let one = client("192.0.2.1");
+        for _ in 0..SHARE.burst {
+            drop(clients.admit(one, now).unwrap());
+        }
+        assert!(clients.admit(one, now).is_none());
+        now += SHARE.every;
+        drop(clients.admit(one, now).unwrap());
+        assert!(clients.admit(one, now).is_none());
+        now += SHARE.every * SHARE.burst;
+        for _ in 0..SHARE.burst {
+            drop(clients.admit(one, now).unwrap());
+        }
+        assert!(clients.admit(one, now).is_none());
+    }
+
+    #[test]
+    fn a_network_is_one_client_and_an_address_has_one_spelling() {
+        assert_eq!(client("2001:db8:1:2::1"), client("2001:db8:1:2:ffff::2"));
+        assert_ne!(client("2001:db8:1:2::1"), client("2001:db8:1:3::1"));
+        assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
+        assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
+    }
+
+    #[test]
+    fn remembers_a_bounded_number_of_clients_and_all_that_are_there() {
+        let clients = Clients::new(SHARE);
+        let now = Instant::now();
+        let there = client("192.0.2.1");
+        let _visits = [there; 2].map(|one| clients.admit(one, now).unwrap());
+        for number in 0..3 * MAX_REMEMBERED {
+            let [.., c, d] = number.to_be_bytes();
+            drop(clients.admit(Client::V4([10, 0, c, d]), now));
+        }
+        assert!(clients.table().len() <= MAX_REMEMBERED);
+        assert!(clients.admit(there, now).is_none());
+    }
+}

@@ -1,0 +1,103 @@
+//! Connections on which no byte has come yet. There are few places for them, and the one that has been silent for longest gives
+//! its own to a newcomer: so silence costs nobody else anything, and the guest never hears of it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+/// Who is silent, the longest first.
+#[derive(Debug)]
+pub(super) struct Silent {
+    places: usize,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    next: u64,
+    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
+}
+
+/// A silent connection's place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    silent: Arc<Silent>,
+    number: u64,
+    displaced: oneshot::Receiver<()>,
+}
+
+impl Silent {
+    pub(super) fn new(places: usize) -> Arc<Self> {
+        Arc::new(Self {
+            places,
+            queue: Mutex::default(),
+        })
+    }
+
+    /// A place for a newcomer, if need be the longest silent one's.
+    pub(super) fn enter(self: &Arc<Self>) -> Waiting {
+        let (leave, displaced) = oneshot::channel();
+        let mut queue = self.queue();
+        if queue.waiting.len() >= self.places {
+            // The end of the sender is the sign.
+            queue.waiting.pop_front();
+        }
+        let number = queue.next;
+        queue.next = queue.next.wrapping_add(1);
+        queue.waiting.push_back((number, leave));
+        Waiting {
+            silent: Arc::clone(self),
+            number,
+            displaced,
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Returns once the place is a newcomer's.
+    pub(super) async fn displaced(&mut self) {
+        let _ = (&mut self.displaced).await;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.silent
+            .queue()
+            .waiting
+            .retain(|(waiting, _)| *waiting != number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{Duration, timeout};
+
+    #[tokio::test]
+    async fn the_longest_silent_one_gives_way_to_a_newcomer() {
+        let silent = Silent::new(2);
+        let [mut first, mut second, _third] = [(); 3].map(|()| silent.enter());
+        first.displaced().await;
+        let still_there = timeout(Duration::ZERO, second.displaced()).await;
+        assert!(still_there.is_err());
+    }
+
+    #[tokio::test]
+    async fn one_that_spoke_leaves_its_place() {
+        let silent = Silent::new(2);
+        let mut first = silent.enter();
+        drop(silent.enter());
+        let _third = silent.enter();
+        let still_there = timeout(Duration::ZERO, first.displaced()).await;
+        assert!(still_there.is_err());
+    }
+}
