@@ -1,7 +1,7 @@
 //! What binds GPUs to a conversation, by itself: the steps bind-4 and bind-5.
 //!
-//! Whoever goes on to the policy meets the same lies again, at gpu-1 and gpu-10. So these look at no more than the binding: it must not
-//! let them through, whatever comes after it.
+//! A walk that goes on to the policy meets the same lies again, at gpu-1 and gpu-10. So these tests stop at the binding: it must not let
+//! them through, whatever comes after it.
 
 use chrysalis_attestation::{
     Bound, Time, Unverified,
