@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run test bench bench-boot boots fuzz image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo run test bench bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -17,6 +17,8 @@ boots: setup image ## the kernel alone, BOOTS times (50) under OVMF: does it eve
 	@scripts/boots
 fuzz: setup        ## every parser for a minute (FUZZ_SECONDS=N) on mutated simulated evidence (TARGETS="rim ocsp")
 	@scripts/fuzz
+mutants: setup     ## the verifier's tests with each of its guards off, one at a time (GUARDS="snp-4 bind-5")
+	@scripts/mutants
 image: setup       ## build/cpu and build/smollm2
 	@scripts/image
 image-h100: setup  ## build/h100: the image for NVIDIA's H100, its kernel modules compiled (fetches what is under NVIDIA's licence)

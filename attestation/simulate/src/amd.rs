@@ -1,7 +1,7 @@
 //! The simulated AMD: a root, an intermediate and one Genoa chip.
 
 use crate::{
-    Authority, CrlProfile, Launch, SimulateError, VcekProfile, certificate, revocation,
+    AskProfile, CrlProfile, Launch, SimulateError, VcekProfile, certificate, revocation,
     signing::Keys,
     store::{self, Kept},
     x509::after,
@@ -195,9 +195,15 @@ impl Amd {
         certificate::vcek(&self.kept.keys, profile)
     }
 
-    /// Issues an intermediate's certificate for the ASK's key. DER.
-    pub fn issue_ask(&self, now: Time, authority: Authority) -> Result<Vec<u8>, SimulateError> {
-        certificate::ask(&self.kept.keys, earlier(now), authority)
+    /// Issues an intermediate's certificate for the ASK's key, with something changed. DER.
+    pub fn issue_ask(
+        &self,
+        now: Time,
+        change: impl FnOnce(&mut AskProfile),
+    ) -> Result<Vec<u8>, SimulateError> {
+        let mut profile = AskProfile::honest();
+        change(&mut profile);
+        certificate::ask(&self.kept.keys, earlier(now), &profile)
     }
 
     /// Issues the intermediate's certificate for cloud providers' keys. DER.
@@ -228,7 +234,7 @@ fn make(
     let keys = Keys::generate(random, progress)?;
     Ok(Kept {
         ark: certificate::ark(&keys, earlier(now))?,
-        ask: certificate::ask(&keys, earlier(now), Authority::Declared)?,
+        ask: certificate::ask(&keys, earlier(now), &AskProfile::honest())?,
         keys,
     })
 }
