@@ -1,7 +1,8 @@
-//! Certificates in AMD's profile for Genoa, field by field as AMD writes them, under another organisation's name.
+//! Certificates in AMD's profile for Milan and Genoa, field by field as AMD writes them, under another organisation's name.
 
 use crate::{
     SimulateError, TCB,
+    line::Line,
     signing::{Keys, SignCertificates, public_key},
     x509::{
         COMMON_NAME, COUNTRY, Draft, ORGANISATION_NAME, after, authority_key_identifier, extension,
@@ -33,15 +34,6 @@ const AMD: &str = "Advanced Micro Devices";
 
 /// AMD's number for the Genoa ASK, for a revocation list that names it.
 pub const ASK_SERIAL: u64 = 0x20002;
-/// AMD's number for the Genoa ASVK.
-const ASVK_SERIAL: u64 = 0x20101;
-/// AMD's number for the Genoa ARK.
-const ARK_SERIAL: u64 = 0x20000;
-
-/// Names, product extension, and the family and model in reports agree on it.
-const PRODUCT: &str = "Genoa";
-/// Where AMD's list would be; nobody fetches a simulated one.
-const CRL_URL: &str = "https://simulated.invalid/vcek/v1/Genoa/crl";
 
 const YEAR: i64 = 365 * 24 * 3600;
 const AUTHORITY_VALIDITY: i64 = 25 * YEAR;
@@ -71,12 +63,12 @@ pub struct VcekProfile {
 
 impl VcekProfile {
     /// The certificate of a chip with this identity and the levels of [`TCB`], from this second on.
-    pub(crate) fn honest(hwid: [u8; 64], not_before: Time) -> Self {
+    pub(crate) fn honest(line: &Line, hwid: [u8; 64], not_before: Time) -> Self {
         Self {
             serial: 0,
             organisation: ORGANISATION.to_owned(),
             issuer_organisation: ORGANISATION.to_owned(),
-            product: PRODUCT.to_owned(),
+            product: line.name.to_owned(),
             hwid,
             tcb: TCB,
             not_before,
@@ -101,9 +93,9 @@ pub(crate) fn ark(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateErro
     let key = keys.ark.public()?;
     let draft = Draft {
         what: "ARK",
-        serial: ARK_SERIAL,
-        issuer: ark_name()?,
-        subject: ark_name()?,
+        serial: keys.line.ark_serial,
+        issuer: ark_name(keys.line)?,
+        subject: ark_name(keys.line)?,
         extensions: vec![
             extension(true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))?,
             extension(false, &subject_key_identifier(&key)?)?,
@@ -114,7 +106,7 @@ pub(crate) fn ark(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateErro
                     path_len_constraint: None,
                 },
             )?,
-            extension(false, &crl_distribution_point()?)?,
+            extension(false, &crl_distribution_point(keys.line)?)?,
         ],
         key,
         not_before,
@@ -133,13 +125,14 @@ pub(crate) fn ask(
         Authority::Posing => AMD,
         Authority::Declared | Authority::Denied => ORGANISATION,
     };
-    let subject = ask_name(organisation)?;
-    intermediate(keys, not_before, authority, ("ASK", ASK_SERIAL, subject))
+    let subject = ask_name(keys.line, organisation)?;
+    let who = ("ASK", keys.line.ask_serial, subject);
+    intermediate(keys, not_before, authority, who)
 }
 
 /// The intermediate that signs VLEKs, with the key of the one that signs VCEKs.
 pub(crate) fn asvk(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateError> {
-    let who = ("ASVK", ASVK_SERIAL, asvk_name()?);
+    let who = ("ASVK", keys.line.asvk_serial, asvk_name(keys.line)?);
     intermediate(keys, not_before, Authority::Declared, who)
 }
 
@@ -163,14 +156,14 @@ fn intermediate(
     let draft = Draft {
         what,
         serial,
-        issuer: ark_name()?,
+        issuer: ark_name(keys.line)?,
         subject,
         extensions: vec![
             extension(false, &subject_key_identifier(&key)?)?,
             extension(false, &authority_key_identifier(&keys.ark)?)?,
             extension(true, &constraints)?,
             extension(true, &KeyUsage(KeyUsages::KeyCertSign.into()))?,
-            extension(false, &crl_distribution_point()?)?,
+            extension(false, &crl_distribution_point(keys.line)?)?,
         ],
         key,
         not_before,
@@ -184,7 +177,7 @@ pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, Simula
     let draft = Draft {
         what: "VCEK",
         serial: profile.serial,
-        issuer: ask_name(&profile.issuer_organisation)?,
+        issuer: ask_name(keys.line, &profile.issuer_organisation)?,
         subject: amd_name(&profile.organisation, "SEV-VCEK")?,
         extensions: amd_extensions(profile)?,
         key: public_key(keys.vcek.verifying_key())?,
@@ -209,7 +202,7 @@ pub(crate) fn vlek(
     let draft = Draft {
         what: "VLEK",
         serial: profile.serial,
-        issuer: asvk_name()?,
+        issuer: asvk_name(keys.line)?,
         subject: amd_name(&profile.organisation, "SEV-VLEK")?,
         extensions,
         key: public_key(keys.vcek.verifying_key())?,
@@ -220,16 +213,16 @@ pub(crate) fn vlek(
 }
 
 /// The root's name, which issues the ASK and the revocation list.
-pub(crate) fn ark_name() -> Result<Name, SimulateError> {
-    amd_name(ORGANISATION, &format!("ARK-{PRODUCT}"))
+pub(crate) fn ark_name(line: &Line) -> Result<Name, SimulateError> {
+    amd_name(ORGANISATION, &format!("ARK-{}", line.name))
 }
 
-fn asvk_name() -> Result<Name, SimulateError> {
-    amd_name(ORGANISATION, &format!("SEV-VLEK-{PRODUCT}"))
+fn asvk_name(line: &Line) -> Result<Name, SimulateError> {
+    amd_name(ORGANISATION, &format!("SEV-VLEK-{}", line.name))
 }
 
-fn ask_name(organisation: &str) -> Result<Name, SimulateError> {
-    amd_name(organisation, &format!("SEV-{PRODUCT}"))
+fn ask_name(line: &Line, organisation: &str) -> Result<Name, SimulateError> {
+    amd_name(organisation, &format!("SEV-{}", line.name))
 }
 
 /// A name in AMD's order.
@@ -272,8 +265,10 @@ fn amd_extensions(profile: &VcekProfile) -> Result<Vec<Extension>, SimulateError
     ])
 }
 
-fn crl_distribution_point() -> Result<CrlDistributionPoints, SimulateError> {
-    let url = Ia5String::new(CRL_URL).map_err(SimulateError::encoding("address"))?;
+/// Where AMD's list would be; nobody fetches a simulated one.
+fn crl_distribution_point(line: &Line) -> Result<CrlDistributionPoints, SimulateError> {
+    let url = format!("https://simulated.invalid/vcek/v1/{}/crl", line.name);
+    let url = Ia5String::new(&url).map_err(SimulateError::encoding("address"))?;
     Ok(CrlDistributionPoints(vec![DistributionPoint {
         distribution_point: Some(DistributionPointName::FullName(vec![
             GeneralName::UniformResourceIdentifier(url),

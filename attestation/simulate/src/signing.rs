@@ -3,7 +3,10 @@
 //! The ARK and the ASK sign as AMD's do: RSA-4096, RSASSA-PSS, SHA-384, MGF1-SHA-384, salt of 48 bytes. The VCEK signs
 //! reports with ECDSA P-384.
 
-use crate::SimulateError;
+use crate::{
+    SimulateError,
+    line::{GENOA, Line},
+};
 use der::{Decode, asn1::BitString, pem::LineEnding};
 use p384::ecdsa;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -33,6 +36,8 @@ pub(crate) trait SignCertificates {
 
 /// The keys of one vendor and of its one chip.
 pub(crate) struct Keys {
+    /// The chip's product line, whose names the certificates have.
+    pub(crate) line: &'static Line,
     pub(crate) ark: CertificateKey,
     pub(crate) ask: CertificateKey,
     pub(crate) vcek: ecdsa::SigningKey,
@@ -49,6 +54,7 @@ impl Keys {
         progress("making the RSA-4096 key of the simulated AMD signer (ASK), a few seconds");
         let ask = CertificateKey::generate("ASK", random)?;
         Ok(Self {
+            line: &GENOA,
             ark,
             ask,
             vcek: ecdsa::SigningKey::random(random),
