@@ -22,7 +22,7 @@ use chrysalis_attestation::{
         tcb::Tcb,
     },
 };
-use chrysalis_simulate::{ASK_SERIAL, Amd, Authority, CrlProfile, TCB};
+use chrysalis_simulate::{ASK_SERIAL, Amd, CrlProfile, TCB};
 use chrysalis_tests::{
     composite::NVIDIA,
     scene::{self, LAUNCH_DIGEST, NOW, Scene, claims},
@@ -214,11 +214,11 @@ lies! {
         profile.organisation = "Advanced Micro Devices".to_owned();
         profile.issuer_organisation = "Advanced Micro Devices".to_owned();
         scene.endorsements.certificates[VCEK] = scene.amd.issue_vcek(&profile).unwrap();
-        scene.endorsements.certificates[ASK] = scene.amd.issue_ask(NOW, Authority::Posing).unwrap();
+        scene.endorsements.certificates[ASK] = scene.amd.issue_ask(NOW, |ask| ask.poses_as_amd = true).unwrap();
         scene.verdict()
     };
     rejects_an_ask_that_is_no_authority: "chain_profile", |mut scene| {
-        let ask = scene.amd.issue_ask(NOW, Authority::Denied).unwrap();
+        let ask = scene.amd.issue_ask(NOW, |ask| ask.is_authority = false).unwrap();
         scene.endorsements.certificates[ASK] = ask;
         scene.verdict()
     };

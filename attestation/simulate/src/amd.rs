@@ -1,7 +1,7 @@
 //! The simulated AMD: a root, an intermediate and one Genoa chip.
 
 use crate::{
-    Authority, CrlProfile, Launch, SimulateError, VcekProfile, certificate, line, revocation,
+    AskProfile, CrlProfile, Launch, SimulateError, VcekProfile, certificate, line, revocation,
     signing::Keys,
     store::{self, Kept},
     x509::after,
@@ -205,9 +205,15 @@ impl Amd {
         certificate::vcek(&self.kept.keys, profile)
     }
 
-    /// Issues an intermediate's certificate for the ASK's key. DER.
-    pub fn issue_ask(&self, now: Time, authority: Authority) -> Result<Vec<u8>, SimulateError> {
-        certificate::ask(&self.kept.keys, earlier(now), authority)
+    /// Issues an intermediate's certificate for the ASK's key, with something changed. DER.
+    pub fn issue_ask(
+        &self,
+        now: Time,
+        change: impl FnOnce(&mut AskProfile),
+    ) -> Result<Vec<u8>, SimulateError> {
+        let mut profile = AskProfile::honest(self.kept.keys.line);
+        change(&mut profile);
+        certificate::ask(&self.kept.keys, earlier(now), &profile)
     }
 
     /// Issues the intermediate's certificate for cloud providers' keys. DER.
@@ -243,7 +249,7 @@ fn make(
 fn keep(keys: Keys, now: Time) -> Result<Kept, SimulateError> {
     Ok(Kept {
         ark: certificate::ark(&keys, earlier(now))?,
-        ask: certificate::ask(&keys, earlier(now), Authority::Declared)?,
+        ask: certificate::ask(&keys, earlier(now), &AskProfile::honest(keys.line))?,
         keys,
     })
 }

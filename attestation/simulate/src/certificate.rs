@@ -5,8 +5,8 @@ use crate::{
     line::Line,
     signing::{Keys, SignCertificates, public_key},
     x509::{
-        COMMON_NAME, COUNTRY, Draft, ORGANISATION_NAME, after, authority_key_identifier, extension,
-        name, oid, raw_extension, subject_key_identifier,
+        COMMON_NAME, COUNTRY, Draft, Form, ORGANISATION_NAME, after, authority_key_identifier,
+        extension, name, oid, raw_extension, subject_key_identifier,
     },
 };
 use chrysalis_attestation::{Time, snp::tcb::Tcb};
@@ -49,16 +49,22 @@ pub struct VcekProfile {
     pub organisation: String,
     /// The organisation (O) of the issuer.
     pub issuer_organisation: String,
+    /// The common name of the issuer.
+    pub issuer: String,
     /// The product extension.
     pub product: String,
     /// The chip.
     pub hwid: [u8; 64],
     /// The firmware levels that the key is derived from.
     pub tcb: Tcb,
+    /// The first of the four levels without a meaning: zero in all of AMD's.
+    pub reserved_level: u8,
     /// The first second of validity.
     pub not_before: Time,
     /// The last second of validity.
     pub not_after: Time,
+    /// How it is put together.
+    pub form: Form,
 }
 
 impl VcekProfile {
@@ -68,24 +74,53 @@ impl VcekProfile {
             serial: 0,
             organisation: ORGANISATION.to_owned(),
             issuer_organisation: ORGANISATION.to_owned(),
+            issuer: format!("SEV-{}", line.name),
             product: line.name.to_owned(),
             hwid,
             tcb: TCB,
+            reserved_level: 0,
             not_before,
             not_after: after(not_before, VCEK_VALIDITY),
+            form: Form::default(),
         }
     }
 }
 
-/// Whether a certificate may issue others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Authority {
-    /// It says so, as an ASK must.
-    Declared,
-    /// It does not: a lie for tests.
-    Denied,
-    /// It says so in AMD's name: a lie for tests.
-    Posing,
+/// What an ASK certificate says, for tests that need one which is wrong in one thing.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that a certificate says or does not"
+)]
+pub struct AskProfile {
+    /// The serial number: [`ASK_SERIAL`].
+    pub serial: u64,
+    /// Whether it is in AMD's name.
+    pub poses_as_amd: bool,
+    /// The common name of the issuer.
+    pub issuer: String,
+    /// Whether it says that it is an authority.
+    pub is_authority: bool,
+    /// Whether its key may sign certificates.
+    pub signs_certificates: bool,
+    /// Whether its own key signs it, in the place of the root's.
+    pub signs_itself: bool,
+    /// How it is put together.
+    pub form: Form,
+}
+
+impl AskProfile {
+    pub(crate) fn honest(line: &Line) -> Self {
+        Self {
+            serial: line.ask_serial,
+            poses_as_amd: false,
+            issuer: format!("ARK-{}", line.name),
+            is_authority: true,
+            signs_certificates: true,
+            signs_itself: false,
+            form: Form::default(),
+        }
+    }
 }
 
 /// The self-signed root.
@@ -119,57 +154,64 @@ pub(crate) fn ark(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateErro
 pub(crate) fn ask(
     keys: &Keys,
     not_before: Time,
-    authority: Authority,
+    profile: &AskProfile,
 ) -> Result<Vec<u8>, SimulateError> {
-    let organisation = match authority {
-        Authority::Posing => AMD,
-        Authority::Declared | Authority::Denied => ORGANISATION,
+    let organisation = if profile.poses_as_amd {
+        AMD
+    } else {
+        ORGANISATION
     };
     let subject = ask_name(keys.line, organisation)?;
-    let who = ("ASK", keys.line.ask_serial, subject);
-    intermediate(keys, not_before, authority, who)
+    intermediate(keys, not_before, profile, ("ASK", subject))
 }
 
 /// The intermediate that signs VLEKs, with the key of the one that signs VCEKs.
 pub(crate) fn asvk(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateError> {
-    let who = ("ASVK", keys.line.asvk_serial, asvk_name(keys.line)?);
-    intermediate(keys, not_before, Authority::Declared, who)
+    let profile = AskProfile {
+        serial: keys.line.asvk_serial,
+        ..AskProfile::honest(keys.line)
+    };
+    intermediate(keys, not_before, &profile, ("ASVK", asvk_name(keys.line)?))
 }
 
 fn intermediate(
     keys: &Keys,
     not_before: Time,
-    authority: Authority,
-    (what, serial, subject): (&'static str, u64, Name),
+    profile: &AskProfile,
+    (what, subject): (&'static str, Name),
 ) -> Result<Vec<u8>, SimulateError> {
     let key = keys.ask.public()?;
-    let constraints = match authority {
-        Authority::Declared | Authority::Posing => BasicConstraints {
-            ca: true,
-            path_len_constraint: Some(0),
-        },
-        Authority::Denied => BasicConstraints {
-            ca: false,
-            path_len_constraint: None,
-        },
+    let constraints = BasicConstraints {
+        ca: profile.is_authority,
+        path_len_constraint: profile.is_authority.then_some(0),
+    };
+    let usage = if profile.signs_certificates {
+        KeyUsages::KeyCertSign
+    } else {
+        KeyUsages::CRLSign
     };
     let draft = Draft {
         what,
-        serial,
-        issuer: ark_name(keys.line)?,
+        serial: profile.serial,
+        issuer: amd_name(ORGANISATION, &profile.issuer)?,
         subject,
         extensions: vec![
             extension(false, &subject_key_identifier(&key)?)?,
             extension(false, &authority_key_identifier(&keys.ark)?)?,
             extension(true, &constraints)?,
-            extension(true, &KeyUsage(KeyUsages::KeyCertSign.into()))?,
+            extension(true, &KeyUsage(usage.into()))?,
             extension(false, &crl_distribution_point(keys.line)?)?,
         ],
         key,
         not_before,
         not_after: after(not_before, AUTHORITY_VALIDITY),
     };
-    draft.sign(&keys.ark)
+    let issuer = if profile.signs_itself {
+        &keys.ask
+    } else {
+        &keys.ark
+    };
+    draft.sign_as(issuer, &profile.form)
 }
 
 /// The chip's certificate: serial number 0, and no extensions but AMD's own.
@@ -177,14 +219,14 @@ pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, Simula
     let draft = Draft {
         what: "VCEK",
         serial: profile.serial,
-        issuer: ask_name(keys.line, &profile.issuer_organisation)?,
+        issuer: amd_name(&profile.issuer_organisation, &profile.issuer)?,
         subject: amd_name(&profile.organisation, "SEV-VCEK")?,
         extensions: amd_extensions(profile)?,
         key: public_key(keys.vcek.verifying_key())?,
         not_before: profile.not_before,
         not_after: profile.not_after,
     };
-    draft.sign(&keys.ask)
+    draft.sign_as(&keys.ask, &profile.form)
 }
 
 /// A cloud provider's certificate for the chip's key: the provider's name stands where the chip's identity would.
@@ -254,7 +296,7 @@ fn amd_extensions(profile: &VcekProfile) -> Result<Vec<Extension>, SimulateError
         raw_extension(oid("1.3.6.1.4.1.3704.1.2"), product)?,
         number(oid("1.3.6.1.4.1.3704.1.3.1"), tcb.bootloader)?,
         number(oid("1.3.6.1.4.1.3704.1.3.2"), tcb.tee)?,
-        number(oid("1.3.6.1.4.1.3704.1.3.4"), 0)?,
+        number(oid("1.3.6.1.4.1.3704.1.3.4"), profile.reserved_level)?,
         number(oid("1.3.6.1.4.1.3704.1.3.5"), 0)?,
         number(oid("1.3.6.1.4.1.3704.1.3.6"), 0)?,
         number(oid("1.3.6.1.4.1.3704.1.3.7"), 0)?,

@@ -28,7 +28,7 @@ mod tlv;
 mod x509;
 
 pub use amd::{Amd, TCB};
-pub use certificate::{ASK_SERIAL, Authority, ORGANISATION, VcekProfile};
+pub use certificate::{ASK_SERIAL, AskProfile, ORGANISATION, VcekProfile};
 pub use error::SimulateError;
 pub use intel::Intel;
 pub use key::Curve;
@@ -36,3 +36,5 @@ pub use launch::Launch;
 pub use nvidia::Nvidia;
 pub use revocation::CrlProfile;
 pub use signer::{Profile, Purpose, Signer};
+pub use signing::PssParameters;
+pub use x509::Form;

@@ -10,7 +10,7 @@ use der::{Encode, asn1::Uint};
 use x509_cert::{
     Version,
     crl::{CertificateList, RevokedCert, TbsCertList},
-    ext::pkix::CrlNumber,
+    ext::pkix::{CrlNumber, IssuingDistributionPoint},
     name::Name,
     serial_number::SerialNumber,
 };
@@ -18,6 +18,15 @@ use x509_cert::{
 const DAY: i64 = 24 * 3600;
 /// AMD's lists hold for about this long, and Intel's for 30 days.
 const CRL_VALIDITY: i64 = 45 * DAY;
+/// RFC 5280 §5.2.5: what narrows a list.
+const OF_END_ENTITIES: IssuingDistributionPoint = IssuingDistributionPoint {
+    distribution_point: None,
+    only_contains_user_certs: true,
+    only_contains_ca_certs: false,
+    only_some_reasons: None,
+    indirect_crl: false,
+    only_contains_attribute_certs: false,
+};
 
 /// What a revocation list says, for tests that need a particular one.
 #[derive(Debug, Clone)]
@@ -28,6 +37,8 @@ pub struct CrlProfile {
     pub next_update: Option<Time>,
     /// Serial numbers of revoked certificates.
     pub revoked: Vec<u64>,
+    /// Whether it says that it is about end entities alone, so that what it does not say of others proves nothing.
+    pub narrowed: bool,
 }
 
 impl CrlProfile {
@@ -37,6 +48,7 @@ impl CrlProfile {
             this_update,
             next_update: Some(after(this_update, CRL_VALIDITY)),
             revoked: Vec::new(),
+            narrowed: false,
         }
     }
 
@@ -68,6 +80,13 @@ pub(crate) fn crl(
             crl_entry_extensions: None,
         })
         .collect();
+    let mut extensions = vec![
+        extension(false, &authority_key_identifier(key)?)?,
+        extension(false, &number)?,
+    ];
+    if profile.narrowed {
+        extensions.push(extension(true, &OF_END_ENTITIES)?);
+    }
     let tbs_cert_list = TbsCertList {
         version: Version::V2,
         signature: key.algorithm()?,
@@ -75,10 +94,7 @@ pub(crate) fn crl(
         this_update,
         next_update: profile.next_update.map(time).transpose()?,
         revoked_certificates: (!revoked.is_empty()).then_some(revoked),
-        crl_extensions: Some(vec![
-            extension(false, &authority_key_identifier(key)?)?,
-            extension(false, &number)?,
-        ]),
+        crl_extensions: Some(extensions),
     };
     let message = tbs_cert_list
         .to_der()

@@ -4,7 +4,7 @@
 //! test issues again, wrong in one thing, is still of the same key.
 
 use crate::{
-    CrlProfile, Curve, ORGANISATION,
+    CrlProfile, Curve, Form, ORGANISATION,
     key::{Key, seed_below},
     revocation,
     signing::SignCertificates,
@@ -35,6 +35,10 @@ const MADE: &str = "names and values are short, and times end with the year 9999
 pub enum Purpose {
     /// Issues certificates and revocation lists, with at most so many authorities below it.
     Authority(Option<u8>),
+    /// The same without its basic constraints being critical: a lie for tests.
+    UncriticalAuthority,
+    /// Calls itself an authority, and may sign no certificates: a lie for tests.
+    IdleAuthority,
     /// Signs messages; says nothing of issuing, as NVIDIA's do.
     Signs,
     /// Signs messages, and says that it issues nothing, as Intel's do.
@@ -66,6 +70,8 @@ pub struct Profile {
     pub signs_ocsp: bool,
     /// Further extensions: OID in dotted form, and the value's bytes as they are.
     pub extensions: Vec<(&'static str, Vec<u8>)>,
+    /// How it is put together.
+    pub form: Form,
 }
 
 impl Profile {
@@ -81,6 +87,7 @@ impl Profile {
             purpose,
             signs_ocsp: false,
             extensions: Vec::new(),
+            form: Form::default(),
         }
     }
 
@@ -160,7 +167,7 @@ impl Signer {
             not_after: profile.not_after,
             extensions: extensions.expect(MADE),
         };
-        draft.sign(&issuer.key).expect(MADE)
+        draft.sign_as(&issuer.key, &profile.form).expect(MADE)
     }
 
     fn extensions(
@@ -173,6 +180,11 @@ impl Signer {
                 Some((true, below)),
                 Some(KeyUsages::KeyCertSign | KeyUsages::CRLSign),
             ),
+            Purpose::UncriticalAuthority => (
+                Some((true, Some(0))),
+                Some(KeyUsages::KeyCertSign | KeyUsages::CRLSign),
+            ),
+            Purpose::IdleAuthority => (Some((true, Some(0))), Some(KeyUsages::CRLSign.into())),
             Purpose::Signs => (None, Some(KeyUsages::DigitalSignature.into())),
             Purpose::SignsOnly => (
                 Some((false, None)),
@@ -189,7 +201,7 @@ impl Signer {
         ];
         if let Some((ca, path_len_constraint)) = constraints {
             extensions.push(extension(
-                true,
+                profile.purpose != Purpose::UncriticalAuthority,
                 &BasicConstraints {
                     ca,
                     path_len_constraint,

@@ -6,6 +6,8 @@
 use crate::{
     SimulateError,
     line::{GENOA, Line},
+    tlv::{tag, tlv},
+    x509::oid,
 };
 use der::{Decode, asn1::BitString, pem::LineEnding};
 use p384::ecdsa;
@@ -19,6 +21,7 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 /// AMD's key size.
 const RSA_BITS: usize = 4096;
+const SHA384: &str = "2.16.840.1.101.3.4.2.2";
 /// As long as the digest.
 const SALT_LENGTH: usize = 48;
 
@@ -32,6 +35,56 @@ pub(crate) trait SignCertificates {
 
     /// Signs DER. The same bytes get the same signature, which keeps seeded vendors reproducible.
     fn sign(&self, message: &[u8]) -> Result<BitString, SimulateError>;
+}
+
+/// RSASSA-PSS as certificates name it (RFC 4055 §3.1), for tests that name it wrongly. AMD's is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PssParameters {
+    /// The hash's OID.
+    pub hash: &'static str,
+    /// The mask generation function's OID.
+    pub mask_generation: &'static str,
+    /// The OID of the hash that it uses.
+    pub mask_hash: &'static str,
+    /// The salt's length in bytes.
+    pub salt_length: u8,
+    /// The trailer field: 1, which DER leaves out.
+    pub trailer: u8,
+}
+
+impl Default for PssParameters {
+    fn default() -> Self {
+        Self {
+            hash: SHA384,
+            mask_generation: "1.2.840.113549.1.1.8",
+            mask_hash: SHA384,
+            salt_length: 48,
+            trailer: 1,
+        }
+    }
+}
+
+impl PssParameters {
+    /// The `AlgorithmIdentifier`, DER.
+    pub fn algorithm(&self) -> Vec<u8> {
+        let named = |id, parameters: &[u8]| {
+            let id = tlv(tag::OID, &[oid(id).as_bytes()]);
+            tlv(tag::SEQUENCE, &[&id, parameters])
+        };
+        let number = |number: u8| tlv(tag::INTEGER, &[&[number]]);
+        let null = tlv(tag::NULL, &[]);
+        let mask = named(self.mask_generation, &named(self.mask_hash, &null));
+        let mut parameters = vec![
+            tlv(tag::context(0), &[&named(self.hash, &null)]),
+            tlv(tag::context(1), &[&mask]),
+            tlv(tag::context(2), &[&number(self.salt_length)]),
+        ];
+        if self.trailer != 1 {
+            parameters.push(tlv(tag::context(3), &[&number(self.trailer)]));
+        }
+        let parameters = tlv(tag::SEQUENCE, &[&parameters.concat()]);
+        named("1.2.840.113549.1.1.10", &parameters)
+    }
 }
 
 /// The keys of one vendor and of its one chip.

@@ -3,10 +3,10 @@
 use crate::{SimulateError, signing::SignCertificates};
 use chrysalis_attestation::{Time, digest::sha384};
 use der::{
-    Any, DateTime, Encode,
+    Any, DateTime, Decode, Encode,
     asn1::{
-        GeneralizedTime, ObjectIdentifier, OctetString, PrintableStringRef, SetOfVec, UtcTime,
-        Utf8StringRef,
+        BitString, GeneralizedTime, ObjectIdentifier, OctetString, PrintableStringRef, SetOfVec,
+        UtcTime, Utf8StringRef,
     },
     oid::AssociatedOid,
 };
@@ -20,9 +20,24 @@ use x509_cert::{
     },
     name::{Name, RdnSequence, RelativeDistinguishedName},
     serial_number::SerialNumber,
-    spki::SubjectPublicKeyInfoOwned,
+    spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
     time::Validity,
 };
+
+/// How a certificate is put together, for tests that need one which is wrong in that. [`Form::default`] is right.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Form {
+    /// It says that it is of version 2, which has no extensions, and has them all the same.
+    pub version_2: bool,
+    /// Names this signature algorithm, inside and outside, whatever it is signed by: an `AlgorithmIdentifier`, DER.
+    pub algorithm: Option<Vec<u8>>,
+    /// So many bits at the end of the public key do not count. They are zero, whatever they should be.
+    pub unused_bits_of_key: u8,
+    /// So many bits at the end of the signature do not count. They are zero, whatever they should be.
+    pub unused_bits_of_signature: u8,
+    /// Has an extension with this OID, which nobody knows, and which is critical.
+    pub critical_extension: Option<&'static str>,
+}
 
 /// What one certificate says, before it is signed.
 pub(crate) struct Draft {
@@ -39,10 +54,38 @@ pub(crate) struct Draft {
 impl Draft {
     /// The DER, signed.
     pub(crate) fn sign(self, issuer: &impl SignCertificates) -> Result<Vec<u8>, SimulateError> {
+        self.sign_as(issuer, &Form::default())
+    }
+
+    /// The same in another form.
+    pub(crate) fn sign_as(
+        mut self,
+        issuer: &impl SignCertificates,
+        form: &Form,
+    ) -> Result<Vec<u8>, SimulateError> {
+        let what = self.what;
+        if let Some(id) = form.critical_extension {
+            let unknown = raw_extension(oid(id), vec![5, 0])?;
+            self.extensions.push(Extension {
+                critical: true,
+                ..unknown
+            });
+        }
+        cut(&mut self.key.subject_public_key, form.unused_bits_of_key)?;
+        let algorithm = match &form.algorithm {
+            None => issuer.algorithm()?,
+            Some(der) => {
+                AlgorithmIdentifierOwned::from_der(der).map_err(SimulateError::encoding(what))?
+            }
+        };
         let tbs_certificate = TbsCertificate {
-            version: Version::V3,
+            version: if form.version_2 {
+                Version::V2
+            } else {
+                Version::V3
+            },
             serial_number: SerialNumber::from(self.serial),
-            signature: issuer.algorithm()?,
+            signature: algorithm,
             issuer: self.issuer,
             validity: Validity {
                 not_before: time(self.not_before)?,
@@ -56,16 +99,26 @@ impl Draft {
         };
         let message = tbs_certificate
             .to_der()
-            .map_err(SimulateError::encoding(self.what))?;
+            .map_err(SimulateError::encoding(what))?;
+        let mut signature = issuer.sign(&message)?;
+        cut(&mut signature, form.unused_bits_of_signature)?;
         let certificate = Certificate {
-            signature: issuer.sign(&message)?,
+            signature,
             signature_algorithm: tbs_certificate.signature.clone(),
             tbs_certificate,
         };
-        certificate
-            .to_der()
-            .map_err(SimulateError::encoding(self.what))
+        certificate.to_der().map_err(SimulateError::encoding(what))
     }
+}
+
+/// Says that the last bits do not count, which DER then wants to be zero.
+fn cut(bits: &mut BitString, unused: u8) -> Result<(), SimulateError> {
+    let mut bytes = bits.raw_bytes().to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last &= u8::MAX << unused.min(7);
+    }
+    *bits = BitString::new(unused, bytes).map_err(SimulateError::encoding("bit string"))?;
+    Ok(())
 }
 
 /// C of a name, which is a `PrintableString`; everything else in names is UTF-8.

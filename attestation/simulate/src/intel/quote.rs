@@ -48,6 +48,8 @@ pub struct TdProfile {
     pub mrseam: [u8; 48],
     /// Who signed the module: zero is Intel.
     pub mrsignerseam: [u8; 48],
+    /// SEAMATTRIBUTES: none are defined.
+    pub seam_attributes: [u8; 8],
     /// TDATTRIBUTES.
     pub attributes: u64,
     /// XFAM.
@@ -72,6 +74,10 @@ pub struct TdProfile {
     pub certification: u16,
     /// How many certificates the quote brings: PCK, its authority, the root.
     pub chain_length: usize,
+    /// So many bytes follow the certificates, inside of what they are wrapped in.
+    pub after_chain: usize,
+    /// So many bytes follow the quoting enclave's certification, inside of the signature data.
+    pub after_certification: usize,
 }
 
 impl Default for TdProfile {
@@ -84,6 +90,7 @@ impl Default for TdProfile {
             tee_tcb_svn: levels,
             mrseam: sha384(&[b"simulated TDX module"]),
             mrsignerseam: [0; 48],
+            seam_attributes: [0; 8],
             attributes: SEPT_VE_DISABLE,
             xfam: 0xE7,
             mrtd: [0; 48],
@@ -96,6 +103,8 @@ impl Default for TdProfile {
             mrservicetd: [0; 48],
             certification: PCK_CHAIN,
             chain_length: 3,
+            after_chain: 0,
+            after_certification: 0,
         }
     }
 }
@@ -107,8 +116,7 @@ impl TdProfile {
             &self.tee_tcb_svn[..],
             &self.mrseam,
             &self.mrsignerseam,
-            // SEAMATTRIBUTES: none are defined.
-            &[0; 8],
+            &self.seam_attributes,
             &self.attributes.to_le_bytes(),
             &self.xfam.to_le_bytes(),
             &self.mrtd,
@@ -217,6 +225,7 @@ pub(super) fn sign(intel: &Intel, td: &TdProfile) -> Vec<u8> {
         data.extend(ENCLAVE_REPORT.to_le_bytes());
         data.extend(counted(&certification));
     }
+    data.resize(data.len() + td.after_certification, 0);
     quote.extend(counted(&data));
     quote
 }
@@ -233,6 +242,7 @@ fn certification(intel: &Intel, td: &TdProfile, enclave: &[u8]) -> Vec<u8> {
     text.push(0);
     inner.extend(td.certification.to_le_bytes());
     inner.extend(counted(&text));
+    inner.resize(inner.len() + td.after_chain, 0);
     inner
 }
 

@@ -157,6 +157,16 @@ impl Gpu {
         self.reissue_leaf(|_| ());
     }
 
+    /// Issues the family's certificate anew, with something changed, by the root; and all that are below it.
+    pub fn reissue_family(&mut self, change: impl FnOnce(&mut Profile)) {
+        let [_, _, provisioner, family, root] = &mut self.chain;
+        let mut profile = family.profile();
+        change(&mut profile);
+        *family = root.issue(profile);
+        *provisioner = family.issue(provisioner.profile());
+        self.reissue_identity(|_| ());
+    }
+
     /// Answers a question: the signed report, and the certificates that stand behind it.
     pub fn evidence(&self, nonce: &[u8; 32]) -> GpuEvidence {
         let request = Request {

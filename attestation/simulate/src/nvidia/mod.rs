@@ -39,7 +39,7 @@ mod ocsp;
 
 pub use gpu::{Gpu, opaque};
 pub use manifest::Manifest;
-pub use ocsp::{Answer, CertificateStatus};
+pub use ocsp::{Answer, CertificateStatus, Place};
 
 use crate::{Curve, Profile, Purpose, Signer, SimulateError, seed};
 use chrysalis_attestation::{

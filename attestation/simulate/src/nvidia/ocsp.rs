@@ -16,6 +16,8 @@ const ECDSA_SHA384: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03];
 const BASIC: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
 /// 1.3.6.1.5.5.7.48.1.2
 const NONCE: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02];
+/// 1.3.6.1.4.1.65535: nobody's.
+const UNKNOWN: &[u8] = &[0x2B, 0x06, 0x01, 0x04, 0x01, 0x83, 0xFF, 0x7F];
 /// id-pkix-ocsp-nocheck: nobody asks about the responder's own certificate.
 const NOCHECK: &str = "1.3.6.1.5.5.7.48.1.5";
 
@@ -56,6 +58,17 @@ pub struct Answer {
     pub nonce: Option<[u8; 32]>,
     /// Names the responder by the SHA-1 of its key instead of by name, if that is given.
     pub key_hash: Option<[u8; 20]>,
+    /// Has an extension that nobody knows, and that is critical, there.
+    pub critical_extension: Option<Place>,
+}
+
+/// Where an answer has extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Of all that it says.
+    Answer,
+    /// Of what it says about the one certificate.
+    Certificate,
 }
 
 impl Answer {
@@ -70,6 +83,7 @@ impl Answer {
             next_update: Some(after(now, 18 * HOUR)),
             nonce,
             key_hash: None,
+            critical_extension: None,
         }
     }
 
@@ -128,26 +142,43 @@ impl Answer {
                 &self.status.encode(),
                 &time(self.this_update),
                 &next.unwrap_or_default(),
+                &self.extensions(Place::Certificate, None),
             ],
         );
         let responder = match self.key_hash {
             Some(hash) => tlv(tag::context(2), &[&tlv(tag::OCTET_STRING, &[&hash])]),
             None => tlv(tag::context(1), &[&self.responder.name_der()]),
         };
-        let extensions = self.nonce.map(|nonce| {
-            let value = tlv(tag::OCTET_STRING, &[&tlv(tag::OCTET_STRING, &[&nonce])]);
-            let nonce = tlv(tag::SEQUENCE, &[&tlv(tag::OID, &[NONCE]), &value]);
-            tlv(tag::context(1), &[&tlv(tag::SEQUENCE, &[&nonce])])
-        });
         tlv(
             tag::SEQUENCE,
             &[
                 &responder,
                 &time(self.this_update),
                 &tlv(tag::SEQUENCE, &[&single]),
-                &extensions.unwrap_or_default(),
+                &self.extensions(Place::Answer, self.nonce),
             ],
         )
+    }
+
+    /// The extensions there; nothing, if there are none.
+    fn extensions(&self, place: Place, nonce: Option<[u8; 32]>) -> Vec<u8> {
+        let nonce = nonce.map(|nonce| {
+            let value = tlv(tag::OCTET_STRING, &[&tlv(tag::OCTET_STRING, &[&nonce])]);
+            tlv(tag::SEQUENCE, &[&tlv(tag::OID, &[NONCE]), &value])
+        });
+        let critical = (self.critical_extension == Some(place)).then(|| {
+            let is_critical = tlv(tag::BOOLEAN, &[&[0xFF]]);
+            let value = tlv(tag::OCTET_STRING, &[&tlv(tag::NULL, &[])]);
+            tlv(
+                tag::SEQUENCE,
+                &[&tlv(tag::OID, &[UNKNOWN]), &is_critical, &value],
+            )
+        });
+        let all: Vec<u8> = nonce.into_iter().chain(critical).flatten().collect();
+        if all.is_empty() {
+            return all;
+        }
+        tlv(tag::context(1), &[&tlv(tag::SEQUENCE, &[&all])])
     }
 }
 

@@ -97,8 +97,8 @@ fn machine(vendor: Vendor) -> Machine<'static> {
     Machine::honest(&AMD, vendor)
 }
 
-/// A certificate of the enclave's own key that carries what it says at boot, about this key or another.
-fn certificate(attested: Option<&[u8]>) -> Vec<u8> {
+/// A certificate of the enclave's own key that carries what it says at boot, about this key or another, so many times.
+fn certificate(attested: Option<&[u8]>, times: usize) -> Vec<u8> {
     let issue = |extensions| {
         let profile = Profile {
             extensions,
@@ -112,16 +112,19 @@ fn certificate(attested: Option<&[u8]>) -> Vec<u8> {
     let spki = attested.map_or_else(|| key.spki(), <[u8]>::to_vec);
     scene.attested = (Session::Boot, spki);
     let evidence = Evidence::decode(&scene.bundle()).expect("a bundle");
-    issue(vec![(ID_PE_CMW, evidence.certificate_extension())]).der
+    issue(vec![(ID_PE_CMW, evidence.certificate_extension()); times]).der
 }
 
 fn certificates() -> Vec<Vector> {
     let mut patient = snp::wishes();
     patient.set("session", "freshness", OPEN);
-    let carried = |vector: Vector, attested, wishes: &Wishes| {
+    let carrying = |vector: Vector, certificate, wishes: &Wishes| {
         vector
-            .file("certificate", "certificate.der", certificate(attested))
+            .file("certificate", "certificate.der", certificate)
             .file("policy", "policy.toml", wishes.text())
+    };
+    let carried = |vector: Vector, attested, wishes: &Wishes| {
+        carrying(vector, certificate(attested, 1), wishes)
     };
     let claims = json!({"measurement": hex::encode(LAUNCH_DIGEST), "model": "smollm2"});
     let shows =
@@ -131,7 +134,10 @@ fn certificates() -> Vec<Vector> {
     let old = Vector::rejected(KIND, "freshness_unchecked in-a-certificate", shows, NOW);
     let shows = "the evidence in a certificate is about another key";
     let other = Vector::rejected(KIND, "binding_mismatch in-a-certificate", shows, NOW);
+    let shows = "a certificate carries evidence twice";
+    let twice = Vector::rejected(KIND, "bundle_malformed twice-in-a-certificate", shows, NOW);
     vec![
+        carrying(twice, certificate(None, 2), &patient),
         carried(accepted, None, &patient),
         carried(old, None, &snp::wishes()),
         carried(other, Some(SPKI), &patient),

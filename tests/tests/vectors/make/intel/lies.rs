@@ -5,7 +5,10 @@ use chrysalis_attestation::{
     digest::sha384,
     tdx::attributes::{DEBUG, MIGRATABLE, PERFMON, SEPT_VE_DISABLE, SERVTD_EXT},
 };
-use chrysalis_simulate::intel::{QuoteVersion, event_log};
+use chrysalis_simulate::{
+    Purpose,
+    intel::{QuoteVersion, event_log},
+};
 use serde_json::json;
 
 use super::{
@@ -24,6 +27,8 @@ const YEAR: i64 = 365 * 24 * 3600;
 pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("quote_truncated", "the quote ends early", Altered(|it| it.quote.truncate(1000))),
     ("quote_malformed", "the length of the quote's body is wrong", Altered(|it| it.quote[50] ^= 1)),
+    ("quote_malformed behind-the-chain", "bytes follow the certificates, inside of what they are wrapped in", Signed(|it| it.td.after_chain = 1)),
+    ("quote_malformed behind-the-certification", "bytes follow the quoting enclave's certification, inside of the signature data", Signed(|it| it.td.after_certification = 1)),
     ("quote_version", "the quote has version 6", Altered(|it| it.quote[0] = 6)),
     ("quote_key_type", "the quote names another type of key", Altered(|it| it.quote[2] = 3)),
     ("quote_tee_type", "the quote is of a TEE that nobody knows", Altered(|it| it.quote[4] = 0x82)),
@@ -34,6 +39,23 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("quote_trailing", "a byte follows the quote", Altered(|it| it.quote.push(1))),
     ("intel_certificate_malformed", "the platform's certificate is no X.509", Signed(|it| it.intel.pck.der = vec![0x30, 0])),
     ("intel_certificate_profile", "the platform's certificate is in another name", Signed(|it| it.pck(|pck| "Somebody".clone_into(&mut pck.common_name)))),
+    ("intel_certificate_profile critical", "the platform's certificate has a critical extension that nobody knows", Signed(|it| it.pck(|pck| {
+        pck.form.critical_extension = Some("1.3.6.1.4.1.65535.1");
+    }))),
+    ("intel_certificate_profile a-bit-to-spare", "the last bit of the platform's key does not count", Signed(|it| it.pck(|pck| pck.form.unused_bits_of_key = 1))),
+    ("intel_certificate_profile of-the-authority", "it is not critical that the platform's authority is one", Signed(|it| it.pck_authority(|authority| {
+        authority.purpose = Purpose::UncriticalAuthority;
+    }))),
+    ("intel_certificate_profile of-an-idle-authority", "the platform's authority may sign no certificates", Signed(|it| it.pck_authority(|authority| {
+        authority.purpose = Purpose::IdleAuthority;
+    }))),
+    ("intel_certificate_profile of-another-signer", "somebody of another name signs what Intel says", Signed(|it| it.tcb_signer(|signer| {
+        "Somebody".clone_into(&mut signer.common_name);
+    }))),
+    ("intel_certificate_profile of-a-signing-authority", "an authority signs what Intel says", Signed(|it| it.tcb_signer(|signer| {
+        signer.purpose = Purpose::SignsAndIssues;
+    }))),
+    ("intel_certificate_malformed version-2", "the platform's certificate is of X.509 version 2", Signed(|it| it.pck(|pck| pck.form.version_2 = true))),
     ("intel_certificate_signature", "the platform's certificate was changed", Signed(|it| *it.intel.pck.der.last_mut().expect("bytes") ^= 1)),
     ("intel_certificate_expired", "the platform's certificate ended a second ago", Signed(|it| it.pck(|pck| pck.not_after = Time(NOW.0 - 1)))),
     ("intel_certificate_not_yet_valid", "the platform's certificate begins in a second", Signed(|it| it.pck(|pck| pck.not_before = Time(NOW.0 + 1)))),
@@ -49,6 +71,10 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("intel_crl_expired", "both revocation lists are a year old", Signed(|it| it.move_lists(-YEAR))),
     ("intel_crl_not_yet_valid", "both revocation lists are of next year", Signed(|it| it.move_lists(YEAR))),
     ("intel_certificate_revoked", "the list revokes the platform", Signed(|it| it.statements.pck_list.revoked = vec![it.intel.pck.serial()])),
+    ("intel_certificate_revoked authority", "the root's list revokes the platform's authority", Signed(|it| it.statements.root_list.revoked = vec![it.intel.pck_authority.serial()])),
+    ("intel_certificate_revoked signer", "the root's list revokes the signer of what Intel says", Signed(|it| it.statements.root_list.revoked = vec![it.intel.tcb_signer.serial()])),
+    ("intel_certificate_revoked root", "the root's list revokes the root", Signed(|it| it.statements.root_list.revoked = vec![it.intel.root.serial()])),
+    ("intel_crl_malformed narrowed", "the platforms' revocation list says that it is about end entities alone", Signed(|it| it.statements.pck_list.narrowed = true)),
     ("tdx_collateral_malformed", "the collateral has a field that nobody knows", Altered(|it| it.collateral["more"] = json!(1))),
     ("tdx_collateral_signature", "the signature of TCB info was changed", Altered(|it| it.spoil("tcb_info_signature"))),
     ("tdx_collateral_content", "TCB info has an FMSPC that is no hex", Signed(|it| it.statements.tcb_info["fmspc"] = json!("zz"))),
@@ -58,10 +84,21 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("qe_report_signature", "the quoting enclave's report was changed", Altered(|it| it.quote[1230] ^= 1)),
     ("qe_report_data", "the quoting enclave names another key", Signed(|it| it.intel.quoting_enclave.report_data_flipped[32] = 1)),
     ("qe_identity_mismatch", "the quoting enclave is not the one that Intel published", Signed(|it| it.statements.qe_identity["isvprodid"] = json!(3))),
+    ("qe_identity_mismatch debug", "the quoting enclave is a debug build, which Intel's mask leaves out", Signed(|it| {
+        it.intel.quoting_enclave.attributes[0] |= 2;
+        it.statements.qe_identity["attributesMask"] = json!(format!("F9{}{}", "F".repeat(14), "00".repeat(8)));
+    })),
     ("quote_signature", "a bit of the quote's signature is flipped", Altered(|it| it.quote[710] ^= 1)),
     ("tcb_info_mismatch", "TCB info is of another platform", Signed(|it| it.statements.tcb_info["pceId"] = json!("0001"))),
     ("tdx_module_unknown", "TCB info does not know the TDX module", Signed(|it| it.td.tee_tcb_svn[1] = 9)),
     ("tdx_module_mismatch", "somebody else signed the TDX module", Signed(|it| it.td.mrsignerseam[0] = 1)),
+    ("tdx_module_mismatch attributes", "the TDX module has an attribute, which Intel's mask leaves out", Signed(|it| {
+        it.td.seam_attributes[0] = 1;
+        it.statements.tcb_info["tdxModuleIdentities"][0]["attributesMask"] = json!("00".repeat(8));
+    })),
+    ("tdx_module_mismatch other-attributes", "Intel's TDX module has an attribute, and this one has none", Signed(|it| {
+        it.statements.tcb_info["tdxModuleIdentities"][0]["attributes"] = json!(format!("01{}", "00".repeat(7)));
+    })),
     ("tcb_not_supported", "the platform is below every level", Signed(|it| it.td.tee_tcb_svn[2] = 0)),
     ("tcb_status_unknown", "Intel says a word that nobody knows", Signed(|it| it.statements.tcb_info["tcbLevels"][0]["tcbStatus"] = json!("Splendid"))),
     ("tcb_revoked", "the quoting enclave's level is revoked", Signed(|it| it.statements.qe_identity["tcbLevels"][0]["tcbStatus"] = json!("Revoked"))),
@@ -70,6 +107,7 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
         it.want("statuses", "[\"UpToDate\", \"OutOfDate\", \"OutOfDateConfigurationNeeded\"]");
     })),
     ("tcb_status_refused", "the platform is out of date", Signed(|it| it.td.tee_tcb_svn[2] = 3)),
+    ("tcb_status_refused pce", "the platform's provisioning enclave is below the current level", Signed(|it| it.statements.tcb_info["tcbLevels"][1]["tcb"]["pcesvn"] = json!(14))),
     ("tcb_evaluation_below_floor", "the policy wants newer rules of Intel's", Signed(|it| it.want("minimum_evaluation", "18"))),
     ("tcb_advisory_refused", "an advisory applies that the policy refuses", Signed(|it| {
         it.statements.tcb_info["tcbLevels"][1]["advisoryIDs"] = json!(["INTEL-SA-00001"]);

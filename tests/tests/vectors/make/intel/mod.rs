@@ -119,6 +119,21 @@ impl Scene {
         self.intel.pck = self.intel.pck_authority.issue(profile);
     }
 
+    /// Issues the certificate of the platform's authority anew, and that of the platform.
+    fn pck_authority(&mut self, change: impl FnOnce(&mut Profile)) {
+        let mut profile = self.intel.pck_authority.profile();
+        change(&mut profile);
+        self.intel.pck_authority = self.intel.root.issue(profile);
+        self.pck(|_| ());
+    }
+
+    /// Issues the certificate anew of the key that signs TCB info and QE identity.
+    fn tcb_signer(&mut self, change: impl FnOnce(&mut Profile)) {
+        let mut profile = self.intel.tcb_signer.profile();
+        change(&mut profile);
+        self.intel.tcb_signer = self.intel.root.issue(profile);
+    }
+
     /// Moves both revocation lists by so many seconds.
     fn move_lists(&mut self, seconds: i64) {
         let statements = &mut self.statements;

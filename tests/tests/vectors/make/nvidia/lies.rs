@@ -3,7 +3,7 @@
 use chrysalis_attestation::Time;
 use chrysalis_simulate::{
     Curve, Profile, Purpose, Signer,
-    nvidia::{Answer, CertificateStatus, Manifest, VBIOS, opaque},
+    nvidia::{Answer, CertificateStatus, Manifest, Place, VBIOS, opaque},
 };
 
 use super::{LAST_MONTH, Lie, NONCE, REQUEST, RESPONSE_HEAD, answers, sign};
@@ -37,6 +37,19 @@ pub(super) const LIES: &[Lie] = &[
     ("gpu_opaque_version", "the opaque data have a version that nobody knows", |it| drop(it.gpu.opaque.insert(34, vec![2, 0]))),
     ("nvidia_certificate_malformed", "the leaf is no X.509", |it| it.alter = |evidence, _| evidence.chain[0] = vec![0x30, 0]),
     ("nvidia_certificate_profile", "the leaf may issue certificates", |it| it.gpu.reissue_leaf(|leaf| leaf.purpose = Purpose::SignsAndIssues)),
+    ("nvidia_certificate_profile of-another-family", "the family's certificate is of another chip", |it| {
+        it.gpu.reissue_family(|family| "NVIDIA GB100 Identity".clone_into(&mut family.common_name));
+        it.answers = it.nvidia.answers_about(std::slice::from_ref(&it.gpu), NOW, None);
+    }),
+    ("nvidia_certificate_profile critical", "the leaf has a critical extension that nobody knows", |it| it.gpu.reissue_leaf(|leaf| {
+        leaf.form.critical_extension = Some("1.3.6.1.4.1.65535.1");
+    })),
+    ("nvidia_certificate_profile a-bit-to-spare", "the last bit of the leaf's key does not count", |it| it.gpu.reissue_leaf(|leaf| leaf.form.unused_bits_of_key = 1)),
+    ("nvidia_certificate_malformed version-2", "the leaf is of X.509 version 2", |it| it.gpu.reissue_leaf(|leaf| leaf.form.version_2 = true)),
+    ("nvidia_certificate_profile of-a-responder", "the responder that answers about the device is an authority", |it| {
+        let responder = Profile { purpose: Purpose::SignsAndIssues, ..Answer::responder_profile(NOW) };
+        it.answers[0].responder = it.gpu.chain[2].issue(responder);
+    }),
     ("nvidia_certificate_signature", "somebody of the same name issued the leaf", |it| {
         let impostor = Signer::root(Curve::P384, &[9; 32], Profile::new("GH100 A01 GSP BROM", Purpose::Authority(None), NOW));
         it.gpu.chain[0] = impostor.issue(it.gpu.chain[0].profile());
@@ -56,6 +69,8 @@ pub(super) const LIES: &[Lie] = &[
         der.pop();
         it.junk = Some(("ocsp", der));
     }),
+    ("ocsp_malformed critical", "an answer has a critical extension that nobody knows", |it| it.answers[0].critical_extension = Some(Place::Answer)),
+    ("ocsp_malformed critical-about-one", "what an answer says has a critical extension that nobody knows", |it| it.answers[0].critical_extension = Some(Place::Certificate)),
     ("ocsp_unsuccessful", "the responder says: try later", |it| it.answers[0].response_status = 3),
     ("ocsp_responder", "a responder of another authority answered", |it| it.answers[0].responder = it.gpu.chain[3].issue(Answer::responder_profile(NOW))),
     ("ocsp_signature", "an answer was changed", |it| {
@@ -151,6 +166,12 @@ pub(super) const LIES: &[Lie] = &[
     ("gpu_twice", "one GPU stands for two", |it| {
         it.want("count", "[2]");
         it.others = vec![it.gpu.evidence(&NONCE)];
+    }),
+    ("gpu_twice under-two-leaves", "one GPU stands for two, each with a leaf of its own", |it| {
+        it.want("count", "[2]");
+        let mut again = it.gpu.clone();
+        again.reissue_leaf(|leaf| leaf.number = 1);
+        it.others = vec![again.evidence(&NONCE)];
     }),
     ("gpu_modes_differ", "the GPUs are in different modes", |it| {
         it.want("count", "[2]");

@@ -286,6 +286,8 @@ fn accepted() -> Vec<Vector> {
         since: LAST_MONTH,
         reason: 6,
     };
+    let mut outshone = held.clone();
+    outshone.answers.push(Scene::honest().answers.remove(0));
     let mut decoder = Scene::honest();
     decoder.gpu.opaque.insert(opaque::NVDEC0_STATUS, vec![0x55]);
     decoder.gpu.measurements.insert(35, [0xDE; 48]);
@@ -306,6 +308,12 @@ fn accepted() -> Vec<Vector> {
             "a certificate is on hold, which the policy accepts",
             json!({"status": "on_hold"}),
             held,
+        ),
+        accepted(
+            "hold-beside-good",
+            "of two answers about a certificate the later one does not say that it is on hold",
+            json!({"status": "on_hold"}),
+            outshone,
         ),
         accepted(
             "decoder-off",

@@ -2,17 +2,25 @@
 
 use chrysalis_attestation::{
     Time,
-    snp::{bits::GuestPolicy, product::Cpuid, report::SigningKey, tcb::Tcb},
+    snp::{
+        bits::GuestPolicy,
+        product::Cpuid,
+        report::{Firmware, SigningKey},
+        tcb::Tcb,
+    },
 };
-use chrysalis_simulate::{ASK_SERIAL, Authority, CrlProfile, TCB};
+use chrysalis_simulate::{ASK_SERIAL, CrlProfile, TCB};
 
-use super::{AMDS_NAME, ARK, ASK, Lie, Scene, VCEK, cut_table, pose};
+use super::{AMDS_NAME, ARK, ASK, Lie, Scene, VCEK, ask_with_a_bit_to_spare, cut_table, pose};
 use crate::{
     make::{AMD, NOW, OTHER_AMD},
     wishes::{OPEN, SOMEBODY, list},
 };
 
 const DAY: i64 = 24 * 3600;
+const SHA256: &str = "2.16.840.1.101.3.4.2.1";
+/// An OID that nobody has given a meaning.
+const NOBODYS: &str = "1.3.6.1.4.1.65535.1";
 
 /// The code that must come out, what is wrong, and the lie.
 #[rustfmt::skip]
@@ -21,6 +29,7 @@ pub(super) const LIES: &[Lie] = &[
     ("certificate_table", "the certificate table has an entry that points outside of it", |it| {
         it.certificates = vec![("table.bin", cut_table())];
     }),
+    ("certificate_malformed a-bit-to-spare", "the last bit of the ASK's signature does not count", |it| it.certificates[ASK].1 = ask_with_a_bit_to_spare()),
     ("report_length", "the report lacks its last byte", |it| it.alter = |bytes| bytes.truncate(1183)),
     ("report_version", "the report has version 6", |it| it.report.version = 6),
     ("report_algorithm", "the report names another signature algorithm", |it| it.alter = |bytes| bytes[0x34] = 2),
@@ -36,6 +45,9 @@ pub(super) const LIES: &[Lie] = &[
         it.certificates.push(("vcek-of-another.der", other));
     }),
     ("leaf_profile", "the VCEK certificate has a serial number", |it| it.vcek(|vcek| vcek.serial = 1)),
+    ("leaf_profile of-version-2", "the VCEK certificate is of X.509 version 2", |it| it.vcek(|vcek| vcek.form.version_2 = true)),
+    ("leaf_profile reserved", "the VCEK certificate has a level without a meaning", |it| it.vcek(|vcek| vcek.reserved_level = 1)),
+    ("leaf_profile a-bit-to-spare", "the last bit of the VCEK's key does not count", |it| it.vcek(|vcek| vcek.form.unused_bits_of_key = 1)),
     ("leaf_profile of-another-organisation", "the VCEK certificate is in AMD's name, its issuer in another", |it| {
         it.vcek(|vcek| AMDS_NAME.clone_into(&mut vcek.organisation));
     }),
@@ -56,12 +68,31 @@ pub(super) const LIES: &[Lie] = &[
     ("intermediate_missing", "there is no ASK certificate", |it| drop(it.certificates.remove(ASK))),
     ("intermediate_unknown", "the ASK is in AMD's name, and not the one that AMD has", |it| {
         it.vcek(pose);
-        it.certificates[ASK].1 = AMD.issue_ask(NOW, Authority::Posing).expect("an ASK");
+        it.ask(|ask| ask.poses_as_amd = true);
     }),
-    ("chain_profile", "the ASK is no authority", |it| it.certificates[ASK].1 = AMD.issue_ask(NOW, Authority::Denied).expect("an ASK")),
+    ("chain_profile", "the ASK is no authority", |it| it.ask(|ask| ask.is_authority = false)),
+    ("chain_profile idle", "the ASK may sign no certificates", |it| it.ask(|ask| ask.signs_certificates = false)),
+    ("chain_profile of-version-2", "the ASK is of X.509 version 2", |it| it.ask(|ask| ask.form.version_2 = true)),
+    ("chain_profile of-another-issuer", "the ASK names another issuer than the root that signed it", |it| {
+        it.ask(|ask| "ARK-Milan".clone_into(&mut ask.issuer));
+    }),
+    ("chain_profile critical", "the ASK has a critical extension that nobody knows", |it| it.ask(|ask| ask.form.critical_extension = Some(NOBODYS))),
     ("chain_signature", "the ASK is of another vendor of the same name", |it| {
         it.certificates[ASK].1 = OTHER_AMD.endorsements().certificates.remove(ASK);
     }),
+    ("chain_signature of-itself", "the ASK has the right key, and nobody but itself signed that", |it| it.ask(|ask| ask.signs_itself = true)),
+    ("chain_signature of-another-name", "the VCEK names another issuer than the ASK that signed it", |it| {
+        it.vcek(|vcek| "SEV-VLEK-Genoa".clone_into(&mut vcek.issuer));
+    }),
+    ("chain_signature by-no-pss", "the ASK's signature calls itself PKCS #1 v1.5", |it| it.ask(|ask| {
+        let sha384_with_rsa = b"\x30\x0D\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x01\x0C\x05\x00";
+        ask.form.algorithm = Some(sha384_with_rsa.to_vec());
+    })),
+    ("chain_signature pss-hash", "the ASK's signature says that it hashes with SHA-256", |it| it.ask_by(|pss| pss.hash = SHA256)),
+    ("chain_signature pss-mask", "the ASK's signature says that it masks with SHA-256", |it| it.ask_by(|pss| pss.mask_hash = SHA256)),
+    ("chain_signature pss-mask-function", "the ASK's signature says that it masks by another function", |it| it.ask_by(|pss| pss.mask_generation = NOBODYS)),
+    ("chain_signature pss-salt", "the ASK's signature says that its salt has 32 bytes", |it| it.ask_by(|pss| pss.salt_length = 32)),
+    ("chain_signature pss-trailer", "the ASK's signature says that it ends in another way", |it| it.ask_by(|pss| pss.trailer = 2)),
     ("chain_signature of-a-poser", "simulated keys pose as AMD's", |it| it.vcek(pose)),
     ("certificate_expired", "the VCEK certificate ended a second ago", |it| it.vcek(|vcek| vcek.not_after = Time(NOW.0 - 1))),
     ("certificate_not_yet_valid", "the VCEK certificate begins in a second", |it| it.vcek(|vcek| vcek.not_before = Time(NOW.0 + 1))),
@@ -71,6 +102,7 @@ pub(super) const LIES: &[Lie] = &[
         it.lists.push(AMD.issue_crl(&stale).expect("a list"));
     }),
     ("crl_profile", "the revocation list does not say when it ends", |it| it.list(&CrlProfile { next_update: None, ..CrlProfile::empty(NOW) })),
+    ("crl_profile narrowed", "the revocation list says that it is about end entities alone", |it| it.list(&CrlProfile { narrowed: true, ..CrlProfile::empty(NOW) })),
     ("crl_signature", "the revocation list is of another root of the same name", |it| it.lists = OTHER_AMD.endorsements().crls),
     ("crl_expired", "the revocation list ended yesterday", |it| it.list(&CrlProfile::empty(Time(NOW.0 - 46 * DAY)))),
     ("crl_not_yet_valid", "the revocation list begins in a second", |it| it.list(&CrlProfile::empty(Time(NOW.0 + 1)))),
@@ -79,6 +111,11 @@ pub(super) const LIES: &[Lie] = &[
     ("tcb_certificate_mismatch", "the certificate is for other microcode than the report tells", |it| it.vcek(|vcek| vcek.tcb.microcode += 1)),
     ("chip_mismatch", "the report names another chip than its certificate", |it| it.report.chip_id[63] ^= 1),
     ("tcb_inconsistent", "a level is committed that is above the running one", |it| it.report.committed_tcb = Tcb { snp: TCB.snp + 1, ..TCB }.encode()),
+    ("tcb_inconsistent firmware", "SEV firmware is committed that is newer than what runs", |it| {
+        it.want("provisional_firmware", "true");
+        let running = it.report.current_firmware;
+        it.report.committed_firmware = Firmware { build: running.build + 1, ..running };
+    }),
     ("pin_unknown of-another-question", "the report holds another REPORT_DATA than was asked for", |it| it.asked = Some([0x5B; 64])),
 
     ("platform_unwanted", "the policy wants a TD", |it| it.wish(|wishes| {

@@ -6,7 +6,9 @@ use chrysalis_attestation::{
     binding::host_data,
     snp::{bits::PlatformInfo, report::Report, tcb::Tcb},
 };
-use chrysalis_simulate::{Amd, CrlProfile, Launch, TCB, VcekProfile};
+use chrysalis_simulate::{
+    Amd, AskProfile, CrlProfile, Form, Launch, PssParameters, TCB, VcekProfile,
+};
 use chrysalis_tests::scene::{CONFIGURATION, LAUNCH_DIGEST};
 use serde_json::json;
 
@@ -77,6 +79,18 @@ impl Scene {
             wishes: Some(wishes),
             ..Self::of(&MILAN)
         }
+    }
+
+    /// Issues the ASK's certificate anew.
+    fn ask(&mut self, change: impl FnOnce(&mut AskProfile)) {
+        self.certificates[ASK].1 = AMD.issue_ask(NOW, change).expect("an ASK");
+    }
+
+    /// The same, signed as ever and by a name that says otherwise.
+    fn ask_by(&mut self, change: impl FnOnce(&mut PssParameters)) {
+        let mut parameters = PssParameters::default();
+        change(&mut parameters);
+        self.ask(|ask| ask.form.algorithm = Some(parameters.algorithm()));
     }
 
     fn list(&mut self, profile: &CrlProfile) {
@@ -152,6 +166,21 @@ fn wishes_for(line: &str) -> Wishes {
     wishes.set("configuration", "sha256", list(&[host_data(CONFIGURATION)]));
     wishes.simulated(&[AMD.root_sha256()]);
     wishes
+}
+
+/// An ASK whose signature says that its last bit does not count. That bit is zero in one of two: the first of those.
+fn ask_with_a_bit_to_spare() -> Vec<u8> {
+    let issue = |serial: u64, unused_bits_of_signature: u8| {
+        let form = Form {
+            unused_bits_of_signature,
+            ..Form::default()
+        };
+        let issued = AMD.issue_ask(NOW, |ask| (ask.serial, ask.form) = (serial, form));
+        issued.expect("an ASK")
+    };
+    let is_even = |serial: &u64| issue(*serial, 0).last().is_some_and(|it| it % 2 == 0);
+    let serial = (1..).find(is_even).expect("every other one is");
+    issue(serial, 1)
 }
 
 fn pose(vcek: &mut VcekProfile) {
