@@ -539,6 +539,18 @@ fn without_a_policy_a_broken_product_line_is_not_genuine() {
     assert_eq!(judge(&accepted), Ok(()));
 }
 
+/// A guest and a platform with all that defaults refuse, and a policy that takes it.
+fn everything(case: &mut Case) {
+    case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 0b1011 << 18);
+    // Trusted I/O, no alias check, and a bit that nobody knows.
+    case.genuine.report.platform_info = PlatformInfo(1 << 7 | 1 << 8);
+    let snp = case.snp();
+    [snp.debug, snp.migration, snp.cxl] = [true; 3];
+    snp.platform.trusted_io = true;
+    snp.platform.alias_check = false;
+    snp.platform.unknown_bits = 1 << 8;
+}
+
 #[test]
 fn what_the_policy_allows_is_told_where_it_is_there() {
     let told = |change: fn(&mut Case)| {
@@ -546,16 +558,6 @@ fn what_the_policy_allows_is_told_where_it_is_there() {
         let told = transcript.checks().iter();
         let told = told.filter(|check| check.detail == ALLOWED);
         told.map(|check| check.name).collect::<Vec<_>>()
-    };
-    let everything = |case: &mut Case| {
-        case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 0b1011 << 18);
-        // Trusted I/O, no alias check, and a bit that nobody knows.
-        case.genuine.report.platform_info = PlatformInfo(1 << 7 | 1 << 8);
-        let snp = case.snp();
-        [snp.debug, snp.migration, snp.cxl] = [true; 3];
-        snp.platform.trusted_io = true;
-        snp.platform.alias_check = false;
-        snp.platform.unknown_bits = 1 << 8;
     };
     let all = [
         "debugging",
@@ -567,7 +569,7 @@ fn what_the_policy_allows_is_told_where_it_is_there() {
     ];
     assert_eq!(told(everything), all);
     // Of what is allowed and is not there, nothing needs telling.
-    let nothing = |case: &mut Case| {
+    let nothing: fn(&mut Case) = |case| {
         everything(case);
         case.genuine.report.policy = report().policy;
         case.genuine.report.platform_info = report().platform_info;
@@ -697,7 +699,7 @@ fn without_a_policy_unknown_bits_of_the_platform_are_told() {
     genuine.report.platform_info = PlatformInfo(0x125);
     let mut transcript = Transcript::default();
     assert_eq!(
-        appraise_without_policy(&genuine, None, &mut transcript),
+        appraise_without_policy(&genuine, None, &Accepted::new(), &mut transcript),
         Ok(())
     );
     let mut checks = transcript.checks().iter();
