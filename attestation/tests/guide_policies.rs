@@ -13,10 +13,12 @@ fn every_policy_in_the_guide_can_be_used() {
     let mut read = [0; 3];
     for (text, _) in blocks {
         let has = |section: &str| text.lines().any(|line| line == section);
-        let (kind, outcome) = match () {
-            () if has("[snp]") => (0, Policy::parse(text).map(drop)),
-            () if has("[gpu]") => (1, Policy::parse_gpu(text).map(drop)),
-            () => (2, Policy::parse_tdx(text).map(drop)),
+        let (kind, outcome) = if has("[snp]") {
+            (0, Policy::parse(text).map(drop))
+        } else if has("[gpu]") {
+            (1, Policy::parse_gpu(text).map(drop))
+        } else {
+            (2, Policy::parse_tdx(text).map(drop))
         };
         assert_eq!(outcome, Ok(()), "{text}");
         read[kind] += 1;

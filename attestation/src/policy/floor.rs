@@ -80,7 +80,7 @@ impl Floors {
     }
 
     /// Every line with its floor, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (Product, &Tcb)> {
+    pub fn by_line(&self) -> impl Iterator<Item = (Product, &Tcb)> {
         self.0.iter().map(|(product, floor)| (*product, floor))
     }
 }

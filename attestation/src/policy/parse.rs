@@ -217,7 +217,7 @@ fn snp(section: &Section<'_>) -> Result<SnpPolicy, PolicyError> {
     let floor = |levels: &Field<'_>| floor(levels, one_line);
     let minimum_tcb = floor(&minimum_tcb)?;
     let all_products = match &minimum_tcb {
-        Floor::Each(floors) => floors.iter().map(|(product, _)| product).collect(),
+        Floor::Each(floors) => floors.by_line().map(|(product, _)| product).collect(),
         Floor::Unchecked { .. } => Product::ALL.to_vec(),
     };
     Ok(SnpPolicy {

@@ -190,7 +190,7 @@ fn floor(floor: &Floor) -> String {
     };
     match floor {
         Floor::Each(floors) => {
-            let lines = floors.iter().map(|(product, tcb)| {
+            let lines = floors.by_line().map(|(product, tcb)| {
                 let product = product.name().to_lowercase();
                 format!("minimum_tcb.{product} = {}", levels(tcb))
             });

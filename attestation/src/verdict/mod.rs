@@ -10,7 +10,7 @@ use std::fmt;
 use serde::Serialize;
 
 use self::claims::Claims;
-pub use self::open::lines as open_lines;
+pub use self::open::{in_a_line as open_in_a_line, lines as open_lines};
 pub(crate) use self::summary::Told;
 use crate::{
     Cpu, Explained, Genuine, Patience, Peer, Rejection, Time, Trusted, Unbound, binding::Session,

@@ -28,6 +28,30 @@ pub fn lines(checks: &[Check], by_a_policy: bool) -> Vec<String> {
     lines
 }
 
+/// The same for a verdict in one line: the names of what was waived, and how much the policy does not mention.
+pub fn in_a_line(checks: &[Check]) -> Option<String> {
+    let mut waived = Vec::new();
+    let mut silent = Vec::new();
+    for check in checks {
+        let names = if check.is_open() {
+            &mut waived
+        } else if check.is_left_open() {
+            &mut silent
+        } else {
+            continue;
+        };
+        if !names.contains(&check.name) {
+            names.push(check.name);
+        }
+    }
+    match (waived.as_slice(), silent.len()) {
+        ([], 0) => None,
+        ([], count) => Some(format!("open: {count} {SILENT}")),
+        (_, 0) => Some(format!("open: {}", waived.join(", "))),
+        (_, count) => Some(format!("open: {}, and {count} {SILENT}", waived.join(", "))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +83,13 @@ mod tests {
         let silent = "open    not in the policy        chip, ID block";
         assert_eq!(lines(&checks, true), [&waived[..], &[silent]].concat());
         assert!(lines(&[], true).is_empty());
+
+        let line = "open: revocation, debugging, and 2 not in the policy";
+        assert_eq!(in_a_line(&checks), Some(line.to_owned()));
+        let silent = "open: 1 not in the policy";
+        assert_eq!(in_a_line(&checks[..1]), Some(silent.to_owned()));
+        let waived = "open: revocation";
+        assert_eq!(in_a_line(&checks[2..3]), Some(waived.to_owned()));
+        assert_eq!(in_a_line(&[]), None);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::bail;
 use chrysalis_attestation::{
     Rejection, Time, Trusted, Verdict,
-    verdict::{Check, Outcome as CheckOutcome, mark},
+    verdict::{Check, Outcome as CheckOutcome, mark, open_in_a_line},
 };
 use chrysalis_client::Error;
 use serde_json::{Value, json};
@@ -32,8 +32,10 @@ pub(crate) fn one_line(trusted: &Trusted) -> String {
         0 => String::new(),
         count => format!("{count} GPU(s), "),
     };
+    let open = open_in_a_line(trusted.transcript().checks());
+    let open = open.map_or_else(String::new, |open| format!("; {open}"));
     format!(
-        "trusted{mark} until {}: {}, {gpus}image {image}…, this TLS session",
+        "trusted{mark} until {}: {}, {gpus}image {image}…, this TLS session{open}",
         trusted.until(),
         trusted.cpu(),
     )
