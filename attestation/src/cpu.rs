@@ -8,7 +8,11 @@ use crate::{
     digest::Hex,
     release::Measured,
     roots::Roots,
-    snp::{self, chain::Candidates},
+    snp::{
+        self,
+        broken::{self, Broken},
+        chain::Candidates,
+    },
     tdx,
     verdict::Transcript,
 };
@@ -147,6 +151,14 @@ impl Cpu {
         match self {
             Self::Snp(genuine) => genuine.until(),
             Self::Tdx(genuine) => genuine.until(),
+        }
+    }
+
+    /// What is known against its product line, if anything.
+    pub fn broken(&self) -> Option<&'static Broken> {
+        match self {
+            Self::Snp(genuine) => broken::of(genuine.product),
+            Self::Tdx(_) => None,
         }
     }
 

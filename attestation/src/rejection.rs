@@ -7,7 +7,7 @@ use std::fmt;
 use crate::{
     digest::Hex,
     nvidia::measurements::Indices,
-    snp::{product::Product, report::Firmware, tcb::Tcb},
+    snp::{broken::Broken, product::Product, report::Firmware, tcb::Tcb},
     tdx::Status,
     utc::Time,
 };
@@ -247,6 +247,9 @@ rejections! {
     /// The report's layout version is not one that the policy wants.
     ReportVersionRefused { found: u32 } = "report_version_refused", "policy-1",
         "report version {found} is not in the policy", hint: "the provider updates the firmware, or you list the version under snp.versions";
+    /// The product line is known to be broken, and the policy does not say that this is fine.
+    ProductBroken { broken: &'static Broken } = "product_broken", "policy-1",
+        "{broken}", hint: "no update helps: ask the provider for a machine of another line. Only if you trust its owner with your prompts, give a reason under snp.broken in your policy";
     /// The product line is not one that the policy wants.
     ProductRefused { found: Product } = "product_refused", "policy-1",
         "{found} is not in the policy", hint: "list it under snp.products, with a TCB floor that fits it";
@@ -261,13 +264,13 @@ rejections! {
         "there is no revocation list of the root", hint: "the provider staples it; or `chrysalis fetch EVIDENCE --into DIR` gets it; or your policy gives a reason under snp.revocation";
     /// A firmware level is below the policy's floor.
     TcbBelowFloor { which: &'static str, component: &'static str, found: u8, floor: u8 } = "tcb_below_floor", "policy-3",
-        "the {which} {component} level is {found}, the policy wants {floor}", hint: "the provider updates the firmware; lower snp.minimum_tcb only if you know what that opens";
+        "the {which} {component} level is {found}, the policy wants {floor}", hint: "ask the provider to update the firmware; a committed level below the floor, to commit it. Lower the floor only if you know what that opens";
     /// The SEV firmware is older than the policy wants.
     FirmwareBelowFloor { found: Firmware, floor: Firmware } = "firmware_below_floor", "policy-3",
         "the SEV firmware is {found}, the policy wants {floor}", hint: "the provider updates the firmware";
     /// Firmware runs that is not committed, and the policy forbids that.
     FirmwareProvisional = "firmware_provisional", "policy-3",
-        "firmware runs that can still be rolled back", hint: "the provider commits the firmware, or the policy sets snp.provisional_firmware = true";
+        "firmware runs that can still be rolled back", hint: "ask the provider to commit the firmware (SNP_COMMIT; `snphost commit` sends it), or set snp.provisional_firmware = true in your policy";
     /// The host may read the guest's memory.
     DebugAllowed = "debug_allowed", "policy-4",
         "the guest's policy lets the host debug it: its memory is not private", hint: "the provider launches without the debug bit; do not send anything secret";

@@ -224,7 +224,7 @@ pub fn policy_text(roots: &[[u8; 32]]) -> String {
     format!(
         "version = 1\n\
          [snp]\nlaunch_digest = [\"{}\"]\n\
-         minimum_tcb = {{ bootloader = 0, tee = 0, snp = 0, microcode = 0 }}\n\
+         minimum_tcb.genoa = {{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }}\n\
          [tdx]\nmrtd = [\"{}\"]\nrtmr0 = [\"{zero}\"]\nrtmr1 = [\"{zero}\"]\nrtmr2 = [\"{zero}\"]\n\
          minimum_evaluation = 17\nevent_log = {{ unchecked = \"nothing was measured at run time\" }}\n\
          [gpu]\ncount = [1]\nminimum_driver = \"550.90.07\"\nrevocation = \"stapled\"\n\

@@ -228,6 +228,8 @@ pub fn honest_policy() -> String {
             .arg(paths::image())
             .arg("--configuration")
             .arg(paths::configuration())
+            .arg("--minimum-tcb")
+            .arg(paths::minimum_tcb())
             .arg("--simulated-root")
             .arg(cpu.join("ark.pem"))
             .arg("--simulated-root")

@@ -25,6 +25,12 @@ pub fn configuration() -> PathBuf {
     )
 }
 
+/// The firmware levels below which no release is to be trusted.
+pub fn minimum_tcb() -> PathBuf {
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    workspace.join("measurements/releases/minimum-tcb.toml")
+}
+
 /// A program that people run, such as `chrysalis`.
 pub fn tool(name: &str) -> PathBuf {
     of("CHRYSALIS_TOOLS", "target/debug").join(name)

@@ -9,7 +9,7 @@ use chrysalis_attestation::{
     claims::{Claims, PROFILE},
     nvidia::GpuEvidence,
     policy::{Floor, Policy, SnpTemplate, Template},
-    snp::report::Report,
+    snp::{product::Product, report::Report, tcb::Tcb},
     verdict::Refusal,
 };
 use chrysalis_simulate::{Amd, Launch, SimulateError, TCB};
@@ -121,12 +121,17 @@ pub fn policy(simulated_root: Option<[u8; 32]>) -> Policy {
         configuration: CONFIGURATION,
         snp: Some(SnpTemplate {
             launch_digest: vec![LAUNCH_DIGEST],
-            minimum_tcb: Floor::All(TCB),
+            minimum_tcb: floor(TCB),
         }),
         simulated_roots: simulated_root.into_iter().collect(),
         ..Template::default()
     });
     Policy::parse(&text).expect("a template is a policy")
+}
+
+/// These levels as a floor of the simulated chip's product line.
+pub fn floor(levels: Tcb) -> Floor {
+    Floor::each([(Product::Genoa, levels)]).expect("a floor")
 }
 
 /// The claims of the honest enclave.

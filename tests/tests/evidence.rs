@@ -353,7 +353,8 @@ lies! {
         scene.verdict()
     };
     rejects_a_product_without_a_floor: "product_refused", |mut scene| {
-        snp(&mut scene).minimum_tcb = Floor::Each([(Product::Turin, TCB)].into());
+        let turin = Tcb { fmc: Some(1), ..TCB };
+        snp(&mut scene).minimum_tcb = Floor::each([(Product::Turin, turin)]).unwrap();
         scene.verdict()
     };
     rejects_a_chip_that_the_policy_does_not_list: "chip_unknown", |mut scene| {
@@ -375,8 +376,13 @@ lies! {
         scene.report.reported_tcb = profile.tcb.encode();
         scene.verdict()
     };
+    rejects_a_committed_tcb_below_the_floor: "tcb_below_floor", |mut scene| {
+        snp(&mut scene).provisional_firmware = true;
+        scene.report.committed_tcb = Tcb { snp: TCB.snp - 1, ..TCB }.encode();
+        scene.verdict()
+    };
     rejects_a_launch_tcb_below_the_floor: "tcb_below_floor", |mut scene| {
-        snp(&mut scene).minimum_launch_tcb = Some(Floor::All(TCB));
+        snp(&mut scene).minimum_launch_tcb = Some(scene::floor(TCB));
         scene.report.launch_tcb = Tcb { snp: TCB.snp - 1, ..TCB }.encode();
         scene.verdict()
     };
@@ -385,8 +391,8 @@ lies! {
         snp(&mut scene).minimum_firmware = Some(Firmware { build: running.build + 1, ..running });
         scene.verdict()
     };
-    rejects_provisional_firmware_where_it_is_forbidden: "firmware_provisional", |mut scene| {
-        snp(&mut scene).provisional_firmware = false;
+    rejects_provisional_firmware: "firmware_provisional", |mut scene| {
+        snp(&mut scene).minimum_committed_tcb = Some(scene::floor(Tcb { snp: TCB.snp - 1, ..TCB }));
         scene.report.committed_tcb = Tcb { snp: TCB.snp - 1, ..TCB }.encode();
         scene.verdict()
     };

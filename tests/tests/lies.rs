@@ -69,11 +69,11 @@ fn firmware_under_the_floor_is_refused() {
     let policy = honest_policy();
     let floor = policy
         .lines()
-        .find(|line| line.starts_with("minimum_tcb"))
+        .find(|line| line.starts_with("minimum_tcb.genoa"))
         .expect("a floor");
     let high = policy.replace(
         floor,
-        "minimum_tcb = { bootloader = 255, tee = 0, snp = 0, microcode = 0 }",
+        "minimum_tcb.genoa = { bootloader = 255, tee = 0, snp = 0, microcode = 0 }",
     );
     refused(machine(), &high, "tcb_below_floor");
 }

@@ -121,6 +121,7 @@ fn a_report_is_verified_from_the_folder_alone() {
         policy: None,
         report_data: None,
         revocation_unchecked: None,
+        broken: None,
     };
     let examined = examine(&case.report, &question, Patience::First);
     assert_eq!(examined.failures(), []);

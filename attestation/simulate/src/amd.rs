@@ -1,7 +1,7 @@
 //! The simulated AMD: a root, an intermediate and one Genoa chip.
 
 use crate::{
-    AskProfile, CrlProfile, Launch, SimulateError, VcekProfile, certificate, revocation,
+    AskProfile, CrlProfile, Launch, SimulateError, VcekProfile, certificate, line, revocation,
     signing::Keys,
     store::{self, Kept},
     x509::after,
@@ -11,7 +11,6 @@ use chrysalis_attestation::{
     bundle::Endorsements,
     digest::{sha256, sha512},
     snp::{
-        product::Cpuid,
         report::{KeyInfo, Mitigations, REPORT_SIZE, Report, SIGNED_SIZE, Signature, SigningKey},
         tcb::Tcb,
     },
@@ -30,12 +29,6 @@ pub const TCB: Tcb = Tcb {
     microcode: 84,
 };
 
-/// Genoa, revision B1.
-const CPUID: Cpuid = Cpuid {
-    family: 0x19,
-    model: 0x11,
-    stepping: 1,
-};
 /// The layout that current firmware writes.
 const REPORT_VERSION: u32 = 5;
 /// The mitigations of current firmware, as Siena reports them.
@@ -98,12 +91,29 @@ impl Amd {
         let hwid = hwid(&kept.keys);
         let crl_profile = CrlProfile::empty(earlier(now));
         Ok(Self {
-            vcek: certificate::vcek(&kept.keys, &VcekProfile::honest(hwid, earlier(now)))?,
-            crl: revocation::crl(&certificate::ark_name()?, &kept.keys.ark, &crl_profile)?,
+            vcek: certificate::vcek(
+                &kept.keys,
+                &VcekProfile::honest(kept.keys.line, hwid, earlier(now)),
+            )?,
+            crl: revocation::crl(
+                &certificate::ark_name(kept.keys.line)?,
+                &kept.keys.ark,
+                &crl_profile,
+            )?,
             crl_profile,
             hwid,
             kept,
         })
+    }
+
+    /// The same keys under the names of another product line, Milan, with a root of its own: for tests of hardware that is known
+    /// to be broken.
+    pub fn into_milan(self, now: Time) -> Result<Self, SimulateError> {
+        let keys = Keys {
+            line: &line::MILAN,
+            ..self.kept.keys
+        };
+        Self::new(keep(keys, now)?, now)
     }
 
     /// Makes the revocation list anew if it is older than a day. A host that runs for weeks calls this now and then.
@@ -162,7 +172,7 @@ impl Amd {
             report_id: launch.report_id,
             report_id_ma: [0xFF; 32],
             reported_tcb: TCB.encode(),
-            cpuid: Some(CPUID),
+            cpuid: Some(self.kept.keys.line.cpuid),
             chip_id: self.hwid,
             committed_tcb: TCB.encode(),
             current_firmware: launch.firmware,
@@ -187,7 +197,7 @@ impl Amd {
 
     /// What the honest VCEK says, to be altered and issued.
     pub fn vcek_profile(&self, now: Time) -> VcekProfile {
-        VcekProfile::honest(self.hwid, earlier(now))
+        VcekProfile::honest(self.kept.keys.line, self.hwid, earlier(now))
     }
 
     /// Issues a certificate for the chip's key, whatever it says. DER.
@@ -201,7 +211,7 @@ impl Amd {
         now: Time,
         change: impl FnOnce(&mut AskProfile),
     ) -> Result<Vec<u8>, SimulateError> {
-        let mut profile = AskProfile::honest();
+        let mut profile = AskProfile::honest(self.kept.keys.line);
         change(&mut profile);
         certificate::ask(&self.kept.keys, earlier(now), &profile)
     }
@@ -222,7 +232,8 @@ impl Amd {
 
     /// Issues a revocation list, whatever it says. DER.
     pub fn issue_crl(&self, profile: &CrlProfile) -> Result<Vec<u8>, SimulateError> {
-        revocation::crl(&certificate::ark_name()?, &self.kept.keys.ark, profile)
+        let keys = &self.kept.keys;
+        revocation::crl(&certificate::ark_name(keys.line)?, &keys.ark, profile)
     }
 }
 
@@ -231,10 +242,14 @@ fn make(
     now: Time,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Kept, SimulateError> {
-    let keys = Keys::generate(random, progress)?;
+    keep(Keys::generate(random, progress)?, now)
+}
+
+/// With the certificates that stay.
+fn keep(keys: Keys, now: Time) -> Result<Kept, SimulateError> {
     Ok(Kept {
         ark: certificate::ark(&keys, earlier(now))?,
-        ask: certificate::ask(&keys, earlier(now), &AskProfile::honest())?,
+        ask: certificate::ask(&keys, earlier(now), &AskProfile::honest(keys.line))?,
         keys,
     })
 }

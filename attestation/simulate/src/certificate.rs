@@ -1,7 +1,8 @@
-//! Certificates in AMD's profile for Genoa, field by field as AMD writes them, under another organisation's name.
+//! Certificates in AMD's profile for Milan and Genoa, field by field as AMD writes them, under another organisation's name.
 
 use crate::{
     SimulateError, TCB,
+    line::Line,
     signing::{Keys, SignCertificates, public_key},
     x509::{
         COMMON_NAME, COUNTRY, Draft, Form, ORGANISATION_NAME, after, authority_key_identifier,
@@ -33,15 +34,6 @@ const AMD: &str = "Advanced Micro Devices";
 
 /// AMD's number for the Genoa ASK, for a revocation list that names it.
 pub const ASK_SERIAL: u64 = 0x20002;
-/// AMD's number for the Genoa ASVK.
-const ASVK_SERIAL: u64 = 0x20101;
-/// AMD's number for the Genoa ARK.
-const ARK_SERIAL: u64 = 0x20000;
-
-/// Names, product extension, and the family and model in reports agree on it.
-const PRODUCT: &str = "Genoa";
-/// Where AMD's list would be; nobody fetches a simulated one.
-const CRL_URL: &str = "https://simulated.invalid/vcek/v1/Genoa/crl";
 
 const YEAR: i64 = 365 * 24 * 3600;
 const AUTHORITY_VALIDITY: i64 = 25 * YEAR;
@@ -77,13 +69,13 @@ pub struct VcekProfile {
 
 impl VcekProfile {
     /// The certificate of a chip with this identity and the levels of [`TCB`], from this second on.
-    pub(crate) fn honest(hwid: [u8; 64], not_before: Time) -> Self {
+    pub(crate) fn honest(line: &Line, hwid: [u8; 64], not_before: Time) -> Self {
         Self {
             serial: 0,
             organisation: ORGANISATION.to_owned(),
             issuer_organisation: ORGANISATION.to_owned(),
-            issuer: format!("SEV-{PRODUCT}"),
-            product: PRODUCT.to_owned(),
+            issuer: format!("SEV-{}", line.name),
+            product: line.name.to_owned(),
             hwid,
             tcb: TCB,
             reserved_level: 0,
@@ -118,11 +110,11 @@ pub struct AskProfile {
 }
 
 impl AskProfile {
-    pub(crate) fn honest() -> Self {
+    pub(crate) fn honest(line: &Line) -> Self {
         Self {
-            serial: ASK_SERIAL,
+            serial: line.ask_serial,
             poses_as_amd: false,
-            issuer: format!("ARK-{PRODUCT}"),
+            issuer: format!("ARK-{}", line.name),
             is_authority: true,
             signs_certificates: true,
             signs_itself: false,
@@ -136,9 +128,9 @@ pub(crate) fn ark(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateErro
     let key = keys.ark.public()?;
     let draft = Draft {
         what: "ARK",
-        serial: ARK_SERIAL,
-        issuer: ark_name()?,
-        subject: ark_name()?,
+        serial: keys.line.ark_serial,
+        issuer: ark_name(keys.line)?,
+        subject: ark_name(keys.line)?,
         extensions: vec![
             extension(true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))?,
             extension(false, &subject_key_identifier(&key)?)?,
@@ -149,7 +141,7 @@ pub(crate) fn ark(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateErro
                     path_len_constraint: None,
                 },
             )?,
-            extension(false, &crl_distribution_point()?)?,
+            extension(false, &crl_distribution_point(keys.line)?)?,
         ],
         key,
         not_before,
@@ -169,16 +161,17 @@ pub(crate) fn ask(
     } else {
         ORGANISATION
     };
-    intermediate(keys, not_before, profile, ("ASK", ask_name(organisation)?))
+    let subject = ask_name(keys.line, organisation)?;
+    intermediate(keys, not_before, profile, ("ASK", subject))
 }
 
 /// The intermediate that signs VLEKs, with the key of the one that signs VCEKs.
 pub(crate) fn asvk(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateError> {
     let profile = AskProfile {
-        serial: ASVK_SERIAL,
-        ..AskProfile::honest()
+        serial: keys.line.asvk_serial,
+        ..AskProfile::honest(keys.line)
     };
-    intermediate(keys, not_before, &profile, ("ASVK", asvk_name()?))
+    intermediate(keys, not_before, &profile, ("ASVK", asvk_name(keys.line)?))
 }
 
 fn intermediate(
@@ -207,7 +200,7 @@ fn intermediate(
             extension(false, &authority_key_identifier(&keys.ark)?)?,
             extension(true, &constraints)?,
             extension(true, &KeyUsage(usage.into()))?,
-            extension(false, &crl_distribution_point()?)?,
+            extension(false, &crl_distribution_point(keys.line)?)?,
         ],
         key,
         not_before,
@@ -251,7 +244,7 @@ pub(crate) fn vlek(
     let draft = Draft {
         what: "VLEK",
         serial: profile.serial,
-        issuer: asvk_name()?,
+        issuer: asvk_name(keys.line)?,
         subject: amd_name(&profile.organisation, "SEV-VLEK")?,
         extensions,
         key: public_key(keys.vcek.verifying_key())?,
@@ -262,16 +255,16 @@ pub(crate) fn vlek(
 }
 
 /// The root's name, which issues the ASK and the revocation list.
-pub(crate) fn ark_name() -> Result<Name, SimulateError> {
-    amd_name(ORGANISATION, &format!("ARK-{PRODUCT}"))
+pub(crate) fn ark_name(line: &Line) -> Result<Name, SimulateError> {
+    amd_name(ORGANISATION, &format!("ARK-{}", line.name))
 }
 
-fn asvk_name() -> Result<Name, SimulateError> {
-    amd_name(ORGANISATION, &format!("SEV-VLEK-{PRODUCT}"))
+fn asvk_name(line: &Line) -> Result<Name, SimulateError> {
+    amd_name(ORGANISATION, &format!("SEV-VLEK-{}", line.name))
 }
 
-fn ask_name(organisation: &str) -> Result<Name, SimulateError> {
-    amd_name(organisation, &format!("SEV-{PRODUCT}"))
+fn ask_name(line: &Line, organisation: &str) -> Result<Name, SimulateError> {
+    amd_name(organisation, &format!("SEV-{}", line.name))
 }
 
 /// A name in AMD's order.
@@ -314,8 +307,10 @@ fn amd_extensions(profile: &VcekProfile) -> Result<Vec<Extension>, SimulateError
     ])
 }
 
-fn crl_distribution_point() -> Result<CrlDistributionPoints, SimulateError> {
-    let url = Ia5String::new(CRL_URL).map_err(SimulateError::encoding("address"))?;
+/// Where AMD's list would be; nobody fetches a simulated one.
+fn crl_distribution_point(line: &Line) -> Result<CrlDistributionPoints, SimulateError> {
+    let url = format!("https://simulated.invalid/vcek/v1/{}/crl", line.name);
+    let url = Ia5String::new(&url).map_err(SimulateError::encoding("address"))?;
     Ok(CrlDistributionPoints(vec![DistributionPoint {
         distribution_point: Some(DistributionPointName::FullName(vec![
             GeneralName::UniformResourceIdentifier(url),

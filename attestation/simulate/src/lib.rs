@@ -16,6 +16,7 @@ mod error;
 pub mod intel;
 mod key;
 mod launch;
+mod line;
 pub mod nvidia;
 mod revocation;
 mod seed;

@@ -5,6 +5,7 @@
 
 use crate::{
     SimulateError,
+    line::{GENOA, Line},
     tlv::{tag, tlv},
     x509::oid,
 };
@@ -88,6 +89,8 @@ impl PssParameters {
 
 /// The keys of one vendor and of its one chip.
 pub(crate) struct Keys {
+    /// The chip's product line, whose names the certificates have.
+    pub(crate) line: &'static Line,
     pub(crate) ark: CertificateKey,
     pub(crate) ask: CertificateKey,
     pub(crate) vcek: ecdsa::SigningKey,
@@ -104,6 +107,7 @@ impl Keys {
         progress("making the RSA-4096 key of the simulated AMD signer (ASK), a few seconds");
         let ask = CertificateKey::generate("ASK", random)?;
         Ok(Self {
+            line: &GENOA,
             ark,
             ask,
             vcek: ecdsa::SigningKey::random(random),

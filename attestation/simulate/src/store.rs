@@ -4,7 +4,7 @@
 //! nothing that counts, and of two that start together the second waits and finds the first one's keys.
 
 use crate::{
-    SimulateError,
+    SimulateError, line,
     signing::{CertificateKey, Keys},
 };
 use der::pem::{self, LineEnding};
@@ -122,6 +122,7 @@ fn open(folder: &Path) -> Result<Kept, SimulateError> {
     };
     Ok(Kept {
         keys: Keys {
+            line: &line::GENOA,
             ark: authority("ARK", ARK_KEY)?,
             ask: authority("ASK", ASK_KEY)?,
             vcek: parse(folder, VCEK_KEY, "private key", |text| {

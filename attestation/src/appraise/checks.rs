@@ -6,7 +6,7 @@ use crate::{
     Rejection,
     policy::{Expect, Floor},
     snp::{product::Product, tcb::Tcb},
-    verdict::{LEFT_OPEN, Transcript},
+    verdict::{ALLOWED, LEFT_OPEN, Transcript},
 };
 
 /// The step and the name of a check.
@@ -67,6 +67,13 @@ impl Transcript {
         Ok(())
     }
 
+    /// Something that is there, and that the policy allows though its default does not: a verdict tells it.
+    pub(super) fn allowed(&mut self, (step, name): Check, is_there: bool) {
+        if is_there {
+            self.not_checked(step, name, ALLOWED);
+        }
+    }
+
     /// Something that must have been checked, unless the policy gives a reason why it need not.
     pub(super) fn waivable(
         &mut self,
@@ -105,9 +112,8 @@ impl Transcript {
                 self.not_checked(step, name, why);
                 return Ok(());
             }
-            Some(Floor::All(floor)) => Ok(floor),
             Some(Floor::Each(floors)) => floors
-                .get(&product)
+                .of(product)
                 .ok_or(Rejection::ProductRefused { found: product }),
         };
         let at_floor = floor.and_then(|floor| match level.below(floor) {

@@ -17,7 +17,7 @@ use crate::{
     nvidia::Devices,
     policy::{Expect, Policy, SnpPolicy},
     release::{Measured, Rebuilders},
-    snp::Genuine,
+    snp::{Genuine, broken::Accepted},
     stages::gpus::Asked,
     tdx::{self, TdxPolicy},
     verdict::{LEFT_OPEN, NO_POLICY, Transcript},
@@ -107,7 +107,10 @@ pub(crate) fn without_policy(
     transcript: &mut Transcript,
 ) -> Result<Option<Devices>, Rejection> {
     let private = match cpu {
-        Cpu::Snp(genuine) => appraise_without_policy(genuine, waivers.crl.as_deref(), transcript),
+        Cpu::Snp(genuine) => {
+            let crl = waivers.crl.as_deref();
+            appraise_without_policy(genuine, crl, &waivers.broken, transcript)
+        }
         Cpu::Tdx(genuine) => {
             let policy = TdxPolicy::genuine(NO_POLICY);
             // A log that came along has to be the TD's.
@@ -254,12 +257,15 @@ pub(crate) fn rebuilders(
     }
 }
 
-/// What is required of a report where nobody brought a policy: memory that is private, and a list that says who is revoked.
+/// What is required of a report where nobody brought a policy: a product line that is not known to be broken, memory that is
+/// private, and a list that says who is revoked.
 pub(crate) fn appraise_without_policy(
     genuine: &Genuine,
     revocation_unchecked: Option<&str>,
+    broken: &Accepted,
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
+    snp::sound(genuine, broken, transcript)?;
     if !genuine.chip_compared {
         let why = "the host masks the chip, or a provider's key signed";
         transcript.not_checked("policy-1", "certified chip", why);

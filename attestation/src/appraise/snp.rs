@@ -5,7 +5,10 @@ use crate::{
     azure::vtpm,
     digest::Hex,
     policy::{Expect, SnpPolicy},
-    snp::Genuine,
+    snp::{
+        Genuine,
+        broken::{self, Accepted},
+    },
     verdict::{LEFT_OPEN, Transcript},
 };
 
@@ -18,6 +21,7 @@ pub(super) fn appraise(
     transcript: &mut Transcript,
 ) -> Result {
     pcrs(genuine, policy, transcript)?;
+    sound(genuine, &policy.broken, transcript)?;
     machine(genuine, policy, transcript)?;
     firmware(genuine, policy, transcript)?;
     guest_policy(genuine, policy, transcript)?;
@@ -25,6 +29,24 @@ pub(super) fn appraise(
     guest(genuine, policy, transcript)?;
     measurements(genuine, policy, transcript)?;
     id_block(genuine, policy, transcript)
+}
+
+/// Evidence of a product line that is known to be broken proves nothing, with a policy or without.
+pub(super) fn sound(genuine: &Genuine, accepted: &Accepted, transcript: &mut Transcript) -> Result {
+    let (step, name) = ("policy-1", "soundness");
+    let product = genuine.product;
+    let Some(broken) = broken::of(product) else {
+        return transcript.record(step, name, Ok(()), |()| {
+            format!("nothing is known against {product}")
+        });
+    };
+    if let Some(why) = accepted.get(&product) {
+        transcript.not_checked(step, name, &format!("{why}. {broken}"));
+        return Ok(());
+    }
+    let refused = Err(Rejection::ProductBroken { broken });
+    let refused = transcript.record(step, name, refused, |()| String::new());
+    transcript.settle(refused)
 }
 
 /// What holds without any policy: memory that the host may read, or move, is not private, so no evidence is worth anything then.
@@ -90,6 +112,11 @@ fn firmware(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) 
     let reported = (genuine.product, levels.reported);
     let check = ("policy-3", "TCB floor");
     transcript.at_floor(check, "reported", Some(&policy.minimum_tcb), reported)?;
+    let committed = (genuine.product, levels.committed);
+    let check = ("policy-3", "committed TCB floor");
+    let floor = policy.minimum_committed_tcb.as_ref();
+    let floor = floor.unwrap_or(&policy.minimum_tcb);
+    transcript.at_floor(check, "committed", Some(floor), committed)?;
     let launch = (genuine.product, levels.launch);
     let check = ("policy-3", "launch TCB floor");
     transcript.at_floor(check, "launch", policy.minimum_launch_tcb.as_ref(), launch)?;
@@ -104,14 +131,13 @@ fn firmware(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) 
     }
 
     let committed = levels.committed == levels.current && report.committed_firmware == found;
-    let found = if committed {
-        "what runs"
-    } else {
-        "older than what runs"
-    };
-    let holds = committed || policy.provisional_firmware;
     let check = ("policy-3", "committed firmware");
-    transcript.require(check, holds, Rejection::FirmwareProvisional, found)
+    if policy.provisional_firmware && !committed {
+        transcript.allowed(check, true);
+        return Ok(());
+    }
+    let found = "is what runs";
+    transcript.require(check, committed, Rejection::FirmwareProvisional, found)
 }
 
 /// What widens the host's powers must be allowed by the policy; what narrows them must be there if the policy asks.
@@ -153,6 +179,13 @@ fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcri
     ];
     let found = format_args!("{:#x}", guest.0);
     transcript.no_wrong_bit(("policy-4", "guest policy"), bits, found)?;
+    for (name, is_set, is_allowed) in [
+        ("debugging", guest.debug_allowed(), policy.debug),
+        ("migration", guest.migration_allowed(), policy.migration),
+        ("CXL memory", guest.cxl_allowed(), policy.cxl),
+    ] {
+        transcript.allowed(("policy-4", name), is_set && is_allowed);
+    }
 
     let Some(floor) = policy.minimum_abi else {
         transcript.not_checked("policy-4", "minimum ABI", LEFT_OPEN);
@@ -204,7 +237,16 @@ fn platform(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) 
         (unknown != 0, Rejection::PlatformUnknown { bits: unknown }),
     ];
     let found = format_args!("{:#x}", info.0);
-    transcript.no_wrong_bit(("policy-5", "platform"), bits, found)
+    transcript.no_wrong_bit(("policy-5", "platform"), bits, found)?;
+    let unknown = info.unknown() & policy.unknown_bits;
+    for (name, is_there) in [
+        ("trusted I/O", info.trusted_io() && policy.trusted_io),
+        ("alias check", !info.alias_check() && !policy.alias_check),
+        ("unknown platform bits", unknown != 0),
+    ] {
+        transcript.allowed(("policy-5", name), is_there);
+    }
+    Ok(())
 }
 
 fn guest(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> Result {
@@ -220,8 +262,12 @@ fn guest(genuine: &Genuine, policy: &SnpPolicy, transcript: &mut Transcript) -> 
     )?;
 
     let (found, floor) = (report.guest_svn, policy.minimum_guest_svn);
-    let below = Rejection::GuestSvnBelowFloor { found, floor };
-    transcript.require(("policy-6", "guest SVN"), found >= floor, below, found)?;
+    if floor == 0 {
+        transcript.not_checked("policy-6", "guest SVN", LEFT_OPEN);
+    } else {
+        let below = Rejection::GuestSvnBelowFloor { found, floor };
+        transcript.require(("policy-6", "guest SVN"), found >= floor, below, found)?;
+    }
 
     let required = policy.mitigations;
     if required == 0 {

@@ -15,13 +15,14 @@ use crate::{
     },
     snp::{
         bits::{GuestPolicy, PlatformInfo},
+        broken,
         chain::Validity,
         product::{Cpuid, Product},
         report::{Firmware, KeyInfo, Mitigations, Report, Signature, SigningKey},
         tcb::{Tcb, TcbVersion},
         verify::Levels,
     },
-    verdict::{LEFT_OPEN, Outcome},
+    verdict::{ALLOWED, LEFT_OPEN, Outcome},
 };
 
 const TCB: Tcb = Tcb {
@@ -105,7 +106,7 @@ pub(crate) fn genuine() -> Genuine {
 pub(crate) fn policy() -> Policy {
     let text = format!(
         "version = 1\n[snp]\nlaunch_digest = [\"{}\"]\n\
-         minimum_tcb = {{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }}\n\
+         minimum_tcb.genoa = {{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }}\n\
          [configuration]\nsha256 = [\"{}\"]\n",
         "03".repeat(48),
         "01".repeat(32),
@@ -182,6 +183,17 @@ fn accepts(change: impl FnOnce(&mut Case)) -> Transcript {
     transcript
 }
 
+fn floor_of(product: Product, floor: Tcb) -> Floor {
+    Floor::each([(product, floor)]).expect("a floor")
+}
+
+/// Why a check was not made; none if it was.
+fn left_out(transcript: &Transcript, name: &str) -> Option<String> {
+    let mut checks = transcript.checks().iter();
+    let check = checks.find(|check| check.name == name)?;
+    (check.outcome == Outcome::NotChecked).then(|| check.detail.clone())
+}
+
 fn unchecked<T>() -> Expect<T> {
     Expect::Unchecked {
         why: "a test".to_owned(),
@@ -202,6 +214,7 @@ fn accepts_what_the_policy_describes_and_lists_what_it_leaves_open() {
         "launch TCB floor",
         "SEV firmware",
         "minimum ABI",
+        "guest SVN",
         "mitigations",
         "family id",
         "image id",
@@ -353,7 +366,7 @@ fn refuses_any_component_below_the_floor() {
     let floor = |change: fn(&mut Tcb)| {
         let mut floor = TCB;
         change(&mut floor);
-        Floor::All(floor)
+        floor_of(Product::Genoa, floor)
     };
     let below = |component, found, floor| Rejection::TcbBelowFloor {
         which: "reported",
@@ -380,18 +393,18 @@ fn refuses_any_component_below_the_floor() {
 #[test]
 fn refuses_a_product_line_without_a_floor() {
     refuses(
-        |case| case.snp().minimum_tcb = Floor::Each([(Product::Milan, TCB)].into()),
+        |case| case.snp().minimum_tcb = floor_of(Product::Milan, TCB),
         Rejection::ProductRefused {
             found: Product::Genoa,
         },
     );
-    accepts(|case| case.snp().minimum_tcb = Floor::Each([(Product::Genoa, TCB)].into()));
+    accepts(|case| case.snp().minimum_tcb = floor_of(Product::Genoa, TCB));
 }
 
 #[test]
 fn refuses_a_launch_level_below_its_floor() {
     refuses(
-        |case| case.snp().minimum_launch_tcb = Some(Floor::All(TCB)),
+        |case| case.snp().minimum_launch_tcb = Some(floor_of(Product::Genoa, TCB)),
         Rejection::TcbBelowFloor {
             which: "launch",
             component: "bootloader",
@@ -418,14 +431,150 @@ fn refuses_older_and_uncommitted_firmware() {
         build: 39,
         ..FIRMWARE
     };
-    accepts(|case| case.genuine.report.committed_firmware = older);
     refuses(
-        |case| {
-            case.genuine.report.committed_firmware = older;
-            case.snp().provisional_firmware = false;
-        },
+        |case| case.genuine.report.committed_firmware = older,
         Rejection::FirmwareProvisional,
     );
+    refuses(
+        |case| case.genuine.levels.current.snp = 24,
+        Rejection::FirmwareProvisional,
+    );
+    let transcript = accepts(|case| {
+        case.genuine.report.committed_firmware = older;
+        case.snp().provisional_firmware = true;
+    });
+    assert_eq!(
+        left_out(&transcript, "committed firmware"),
+        Some(ALLOWED.to_owned())
+    );
+    let transcript = accepts(|case| case.snp().provisional_firmware = true);
+    assert_eq!(left_out(&transcript, "committed firmware"), None);
+}
+
+/// A host between an update and its commit: it runs what it reports, and could go back to what it has committed.
+fn uncommitted(case: &mut Case) {
+    case.genuine.levels.committed.snp = 22;
+    case.snp().provisional_firmware = true;
+}
+
+#[test]
+fn refuses_a_host_that_may_go_back_below_the_floor() {
+    let below = |floor| Rejection::TcbBelowFloor {
+        which: "committed",
+        component: "snp",
+        found: 22,
+        floor,
+    };
+    refuses(uncommitted, below(23));
+    let own = |snp| Some(floor_of(Product::Genoa, Tcb { snp, ..TCB }));
+    accepts(|case| {
+        uncommitted(case);
+        case.snp().minimum_committed_tcb = own(22);
+    });
+    refuses(
+        |case| {
+            uncommitted(case);
+            case.genuine.levels.reported.snp = 25;
+            case.genuine.levels.current.snp = 25;
+            case.snp().minimum_committed_tcb = own(24);
+        },
+        below(24),
+    );
+    let transcript = accepts(|case| {
+        uncommitted(case);
+        case.snp().minimum_tcb = Floor::Unchecked {
+            why: "a test".to_owned(),
+        };
+    });
+    for floor in ["TCB floor", "committed TCB floor"] {
+        assert_eq!(left_out(&transcript, floor), Some("a test".to_owned()));
+    }
+}
+
+/// A machine of a product line that is known to be broken, and a policy for it that says nothing of that.
+fn broken(case: &mut Case) {
+    case.genuine.product = Product::Milan;
+    let snp = case.snp();
+    snp.minimum_tcb = floor_of(Product::Milan, TCB);
+    snp.products = Expect::AnyOf(vec![Product::Milan]);
+}
+
+#[test]
+fn refuses_a_broken_product_line_without_a_reason() {
+    let known = broken::of(Product::Milan).expect("known");
+    let refused = || Rejection::ProductBroken { broken: known };
+    refuses(broken, refused());
+    // It is named before the hint that the policy could list it.
+    refuses(|case| case.genuine.product = Product::Milan, refused());
+    let transcript = accepts(|case| {
+        broken(case);
+        let why = "our own machine".to_owned();
+        case.snp().broken = [(Product::Milan, why)].into();
+    });
+    let told = left_out(&transcript, "soundness").expect("told");
+    assert_eq!(told, format!("our own machine. {known}"));
+    assert!(told.contains("2605.12990"), "{told}");
+    // Accepting one line opens no other.
+    refuses(
+        |case| {
+            broken(case);
+            case.snp().broken = [(Product::Turin, "another".to_owned())].into();
+        },
+        refused(),
+    );
+}
+
+#[test]
+fn without_a_policy_a_broken_product_line_is_not_genuine() {
+    let mut genuine = genuine();
+    genuine.product = Product::Milan;
+    let judge = |accepted: &Accepted| {
+        let mut transcript = Transcript::default();
+        appraise_without_policy(&genuine, None, accepted, &mut transcript)
+    };
+    let broken = broken::of(Product::Milan).expect("known");
+    let refused = Rejection::ProductBroken { broken };
+    assert_eq!(judge(&Accepted::new()), Err(refused));
+    let accepted = [(Product::Milan, "a test".to_owned())].into();
+    assert_eq!(judge(&accepted), Ok(()));
+}
+
+/// A guest and a platform with all that defaults refuse, and a policy that takes it.
+fn everything(case: &mut Case) {
+    case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 0b1011 << 18);
+    // Trusted I/O, no alias check, and a bit that nobody knows.
+    case.genuine.report.platform_info = PlatformInfo(1 << 7 | 1 << 8);
+    let snp = case.snp();
+    [snp.debug, snp.migration, snp.cxl] = [true; 3];
+    snp.platform.trusted_io = true;
+    snp.platform.alias_check = false;
+    snp.platform.unknown_bits = 1 << 8;
+}
+
+#[test]
+fn what_the_policy_allows_is_told_where_it_is_there() {
+    let told = |change: fn(&mut Case)| {
+        let transcript = accepts(change);
+        let told = transcript.checks().iter();
+        let told = told.filter(|check| check.detail == ALLOWED);
+        told.map(|check| check.name).collect::<Vec<_>>()
+    };
+    let all = [
+        "debugging",
+        "migration",
+        "CXL memory",
+        "trusted I/O",
+        "alias check",
+        "unknown platform bits",
+    ];
+    assert_eq!(told(everything), all);
+    // Of what is allowed and is not there, nothing needs telling.
+    let nothing: fn(&mut Case) = |case| {
+        everything(case);
+        case.genuine.report.policy = report().policy;
+        case.genuine.report.platform_info = report().platform_info;
+    };
+    assert_eq!(told(nothing), [""; 0]);
 }
 
 #[test]
@@ -550,7 +699,7 @@ fn without_a_policy_unknown_bits_of_the_platform_are_told() {
     genuine.report.platform_info = PlatformInfo(0x125);
     let mut transcript = Transcript::default();
     assert_eq!(
-        appraise_without_policy(&genuine, None, &mut transcript),
+        appraise_without_policy(&genuine, None, &Accepted::new(), &mut transcript),
         Ok(())
     );
     let mut checks = transcript.checks().iter();

@@ -6,6 +6,7 @@ use crate::{
         policy::{Proof, Revocation, Wanted},
     },
     policy::Policy,
+    snp::broken::Accepted,
     verdict::NO_POLICY,
 };
 
@@ -26,6 +27,8 @@ pub struct Waivers {
     pub freshness: Option<String>,
     /// The conversation. Without it nothing is bound, and no policy is ever met.
     pub session: Option<String>,
+    /// AMD's product lines that are known to be broken.
+    pub broken: Accepted,
 }
 
 impl Waivers {
@@ -48,7 +51,8 @@ impl Waivers {
         }
     }
 
-    /// The policy with these reasons where it has none of its own. The conversation is no policy's to waive.
+    /// The policy with these reasons where it has none of its own. The conversation is no policy's to waive; broken hardware is
+    /// the policy's alone.
     #[must_use]
     pub fn applied_to(&self, mut policy: Policy) -> Policy {
         let adopt = |theirs: &mut Option<String>, ours: &Option<String>| {

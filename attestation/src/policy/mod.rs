@@ -5,8 +5,7 @@
 //!     version = 1
 //!     [snp]
 //!     launch_digest = ["000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"]
-//!     minimum_tcb = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }
-//!     products = ["genoa"]
+//!     minimum_tcb.genoa = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }
 //!     [configuration]
 //!     sha256 = { unchecked = "any model will do" }
 //! "#);
@@ -14,6 +13,7 @@
 //! ```
 
 mod error;
+mod floor;
 mod gpu;
 mod parse;
 mod pcrs;
@@ -27,13 +27,14 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use error::{PolicyError, Problem};
+pub use floor::{Floor, FloorError, Floors};
 pub use template::{GpuTemplate, SnpTemplate, TdxTemplate, Template};
 
 use crate::{
     nvidia::GpuPolicy,
     release::Rebuilders,
     roots::Roots,
-    snp::{product::Product, report::Firmware, tcb::Tcb},
+    snp::{broken::Accepted, product::Product, report::Firmware},
     tdx::TdxPolicy,
 };
 
@@ -88,18 +89,23 @@ pub struct ConfigurationPolicy {
 pub struct SnpPolicy {
     /// `launch_digest`, required: MEASUREMENT, 48 bytes.
     pub launch_digest: Expect<[u8; 48]>,
-    /// `minimum_tcb`, required: the floor for `REPORTED_TCB`, component by component; one for all product lines, or one each
-    /// (`minimum_tcb.genoa = { … }`).
+    /// `minimum_tcb`, required: the floor for `REPORTED_TCB`, component by component, for each product line
+    /// (`minimum_tcb.genoa = { … }`). The line's name may be left out where `products` names one line alone.
     pub minimum_tcb: Floor,
+    /// `minimum_committed_tcb`: the floor for `COMMITTED_TCB`, below which the host cannot go back. Default: `minimum_tcb`.
+    pub minimum_committed_tcb: Option<Floor>,
     /// `minimum_launch_tcb`: the floor for `LAUNCH_TCB`. Default: open.
     pub minimum_launch_tcb: Option<Floor>,
     /// `minimum_firmware = "1.55.40"`: the least SEV firmware that may run. Default: open.
     pub minimum_firmware: Option<Firmware>,
-    /// `provisional_firmware`: whether firmware may run that can still be rolled back. Default: true, since honest hosts do so
-    /// between an update and its commit; the floors count what is reported, not what runs.
+    /// `provisional_firmware`: whether firmware may run that can still be rolled back, as on an honest host between an update
+    /// and its commit. Default: false.
     pub provisional_firmware: bool,
-    /// `products`. Default: milan, genoa and turin; with a floor for each line, the lines that have one.
+    /// `products`. Default: the lines that have a floor; without floors, every line.
     pub products: Expect<Product>,
+    /// `broken = { milan = { unchecked = "why" } }`: accepts a product line whose evidence is known to prove nothing
+    /// ([`broken::KNOWN`](crate::snp::broken::KNOWN)). Default: none.
+    pub broken: Accepted,
     /// `versions` of the report's layout. Default: 3, 4 and 5. Version 2 does not say which CPU it is.
     pub versions: Expect<u32>,
     /// `vmpl`: who may ask for the report. Default: 0, the most privileged level of the guest.
@@ -177,30 +183,6 @@ pub struct PlatformPolicy {
     pub alias_check: bool,
     /// `unknown_bits = "0x100"`: bits of `PLATFORM_INFO` that may be set though this verifier knows no meaning. Default: none.
     pub unknown_bits: u64,
-}
-
-/// The lowest firmware levels that are accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Floor {
-    /// The same for every product line.
-    All(Tcb),
-    /// One for each product line; a line without one is refused.
-    Each(BTreeMap<Product, Tcb>),
-    /// Not checked, for this reason, which the verdict repeats.
-    Unchecked {
-        /// Why.
-        why: String,
-    },
-}
-
-impl Floor {
-    /// How a verdict tells of it.
-    pub(crate) fn told(&self) -> String {
-        match self {
-            Self::All(_) | Self::Each(_) => "firmware at the floor".to_owned(),
-            Self::Unchecked { why } => format!("firmware not checked: {why}"),
-        }
-    }
 }
 
 impl Policy {

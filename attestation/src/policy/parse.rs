@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    ConfigurationPolicy, Expect, Floor, PlatformPolicy, Policy, PolicyError, Problem, SnpPolicy,
-    gpu,
+    ConfigurationPolicy, Expect, Floor, Floors, PlatformPolicy, Policy, PolicyError, Problem,
+    SnpPolicy, gpu,
     pcrs::pcrs,
     rebuilders,
     section::{Field, Section, line},
@@ -15,7 +15,12 @@ use super::{
 use crate::{
     nvidia::GpuPolicy,
     release::Rebuilders,
-    snp::{product::Product, report::Firmware, tcb::Tcb},
+    snp::{
+        broken::{self, Accepted},
+        product::Product,
+        report::Firmware,
+        tcb::Tcb,
+    },
     tdx::TdxPolicy,
 };
 
@@ -30,13 +35,15 @@ const ROOT: [&str; 8] = [
     "rebuilders",
 ];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
-const SNP: [&str; 31] = [
+const SNP: [&str; 33] = [
     "launch_digest",
     "minimum_tcb",
+    "minimum_committed_tcb",
     "minimum_launch_tcb",
     "minimum_firmware",
     "provisional_firmware",
     "products",
+    "broken",
     "versions",
     "vmpl",
     "debug",
@@ -73,7 +80,8 @@ const PLATFORM: [&str; 8] = [
     "alias_check",
     "unknown_bits",
 ];
-const COMPONENTS: [&str; 5] = ["fmc", "bootloader", "tee", "snp", "microcode"];
+const COMPONENTS: [&str; 4] = ["bootloader", "tee", "snp", "microcode"];
+const COMPONENTS_WITH_FMC: [&str; 5] = ["fmc", "bootloader", "tee", "snp", "microcode"];
 const PRODUCTS: [(&str, Product); 3] = [
     ("milan", Product::Milan),
     ("genoa", Product::Genoa),
@@ -204,20 +212,23 @@ fn snp(section: &Section<'_>) -> Result<SnpPolicy, PolicyError> {
         "minimum_tcb",
         "take the levels of AMD's current firmware, or those `chrysalis show` prints for a machine you trust",
     )?;
+    let products = section.read("products", |products| products.expect(product))?;
+    let one_line = only(products.as_ref());
+    let floor = |levels: &Field<'_>| floor(levels, one_line);
     let minimum_tcb = floor(&minimum_tcb)?;
     let all_products = match &minimum_tcb {
-        Floor::Each(floors) => floors.keys().copied().collect(),
-        Floor::All(_) | Floor::Unchecked { .. } => Product::ALL.to_vec(),
+        Floor::Each(floors) => floors.by_line().map(|(product, _)| product).collect(),
+        Floor::Unchecked { .. } => Product::ALL.to_vec(),
     };
     Ok(SnpPolicy {
         launch_digest: launch_digest.expect(|digest| digest.hex("48 bytes in hex"))?,
         minimum_tcb,
+        minimum_committed_tcb: section.read("minimum_committed_tcb", floor)?,
         minimum_launch_tcb: section.read("minimum_launch_tcb", floor)?,
         minimum_firmware: section.read("minimum_firmware", firmware)?,
-        provisional_firmware: section.bool("provisional_firmware", true)?,
-        products: section
-            .read("products", |products| products.expect(product))?
-            .unwrap_or(Expect::AnyOf(all_products)),
+        provisional_firmware: section.bool("provisional_firmware", false)?,
+        products: products.unwrap_or(Expect::AnyOf(all_products)),
+        broken: accepted(&section.section("broken", &PRODUCTS.map(|(name, _)| name))?)?,
         versions: section
             .read("versions", |versions| {
                 versions.expect(|version| version.number("a number"))
@@ -271,40 +282,78 @@ fn platform(section: &Section<'_>) -> Result<PlatformPolicy, PolicyError> {
     })
 }
 
-/// One for all lines, one for each, or unchecked.
-fn floor(field: &Field<'_>) -> Result<Floor, PolicyError> {
+/// The one product line that may be meant, if it is one.
+fn only(products: Option<&Expect<Product>>) -> Option<Product> {
+    match products {
+        Some(Expect::AnyOf(products)) => match products.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        },
+        Some(Expect::Unchecked { .. }) | None => None,
+    }
+}
+
+/// Levels for each line, or unchecked; levels alone where one line alone is meant.
+fn floor(field: &Field<'_>, one_line: Option<Product>) -> Result<Floor, PolicyError> {
+    const EACH: &str = "levels for each product line, as `minimum_tcb.genoa = { … }`: those of two lines cannot be compared";
     if field.has("unchecked") {
         return Ok(Floor::Unchecked {
             why: field.unchecked()?,
         });
     }
-    let names = PRODUCTS.map(|(name, _)| name);
-    if !names.iter().any(|name| field.has(name)) {
-        return tcb(field).map(Floor::All);
-    }
-    let section = field.section(&names)?;
     let mut floors = BTreeMap::new();
-    for (name, product) in PRODUCTS {
-        if let Some(levels) = section.read(name, tcb)? {
-            floors.insert(product, levels);
+    if COMPONENTS_WITH_FMC.iter().any(|name| field.has(name)) {
+        let product = one_line.ok_or_else(|| field.wrong(EACH))?;
+        floors.insert(product, levels(field, product)?);
+    } else {
+        let section = field.section(&PRODUCTS.map(|(name, _)| name))?;
+        for (name, product) in PRODUCTS {
+            let levels = section.read(name, |field| levels(field, product))?;
+            floors.extend(levels.map(|levels| (product, levels)));
         }
     }
-    Ok(Floor::Each(floors))
+    Floor::each(floors).map_err(|_| field.wrong(EACH))
 }
 
-/// All components but Turin's FMC must be named: a forgotten one would be a floor of zero.
-fn tcb(field: &Field<'_>) -> Result<Tcb, PolicyError> {
-    let section = field.section(&COMPONENTS)?;
-    let level = |name| section.read(name, |level| level.number("a level from 0 to 255"));
+/// All components must be named: a forgotten one would be a floor of zero.
+fn levels(field: &Field<'_>, product: Product) -> Result<Tcb, PolicyError> {
+    const LEVEL: &str = "a level from 0 to 255";
+    const SOME: &str = "above 0 in one component at least; to check no level, write { unchecked = \"why\" } in place of all lines";
+    let section = if product.has_fmc() {
+        field.section(&COMPONENTS_WITH_FMC)?
+    } else {
+        field.section(&COMPONENTS)?
+    };
     let how = "name all of bootloader, tee, snp and microcode, 0 where any level will do";
-    let required = |name| section.require(name, how)?.number("a level from 0 to 255");
-    Ok(Tcb {
-        fmc: level("fmc")?,
+    let required = |name| section.require(name, how)?.number(LEVEL);
+    let fmc = product.has_fmc().then(|| {
+        let how = "Turin has a management controller, whose level counts too: name fmc, 0 where any level will do";
+        section.require("fmc", how)?.number(LEVEL)
+    });
+    let levels = Tcb {
+        fmc: fmc.transpose()?,
         bootloader: required("bootloader")?,
         tee: required("tee")?,
         snp: required("snp")?,
         microcode: required("microcode")?,
-    })
+    };
+    Floors::new([(product, levels)]).map_err(|_| field.wrong(SOME))?;
+    Ok(levels)
+}
+
+/// Lines that are known to be broken and accepted all the same. A reason for a sound one would wait for the day it breaks.
+fn accepted(section: &Section<'_>) -> Result<Accepted, PolicyError> {
+    const SOUND: &str = "left out: nothing is known against this product line";
+    let mut accepted = Accepted::new();
+    for (name, product) in PRODUCTS {
+        let Some(field) = section.get(name) else {
+            continue;
+        };
+        let why = field.unchecked()?;
+        broken::of(product).ok_or_else(|| field.wrong(SOUND))?;
+        accepted.insert(product, why);
+    }
+    Ok(accepted)
 }
 
 fn product(field: &Field<'_>) -> Result<Product, PolicyError> {

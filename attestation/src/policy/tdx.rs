@@ -180,9 +180,12 @@ fn evaluation(field: &Field<'_>) -> Result<Evaluation, PolicyError> {
     if field.is_table() {
         return field.unchecked().map(|why| Evaluation::Unchecked { why });
     }
-    field
-        .number("a number such as 19, or { unchecked = \"why\" }")
-        .map(Evaluation::AtLeast)
+    const EXPECTED: &str = "a number such as 19, or { unchecked = \"why\" }";
+    match field.number(EXPECTED)? {
+        // Every number is at least that.
+        0 => Err(field.wrong(EXPECTED)),
+        number => Ok(Evaluation::AtLeast(number)),
+    }
 }
 
 fn bits(field: &Field<'_>) -> Result<u64, PolicyError> {

@@ -4,7 +4,11 @@ use super::Floor;
 use crate::{
     digest::{sha256, sha384},
     release::MachineEvent,
-    snp::tcb::Tcb,
+    snp::{
+        broken::{self, Broken},
+        tcb::Tcb,
+    },
+    tdx::policy::Evaluation,
 };
 
 /// What a template is filled in with. `Template::default()` wants nothing and is no policy yet: name one platform at least.
@@ -46,8 +50,8 @@ pub struct TdxTemplate {
     pub rtmr1: [u8; 48],
     /// The third one; the last one stays zero.
     pub rtmr2: [u8; 48],
-    /// The least evaluation number of Intel's rules; none leaves it to the reader.
-    pub minimum_evaluation: Option<u32>,
+    /// How recent Intel's rules must be.
+    pub minimum_evaluation: Evaluation,
 }
 
 /// The GPUs of a machine.
@@ -99,6 +103,7 @@ version = 1
     ) -> String {
         let launch_digest = list(launch_digest);
         let minimum_tcb = floor(minimum_tcb);
+        let broken: String = broken::KNOWN.iter().map(refused).collect();
         let revocation = match self.revocation_unchecked {
             Some(why) => format!("revocation = {{ unchecked = {} }}", quote(why)),
             None => "# revocation = { unchecked = \"why\" }   # default: a fresh revocation list is required".to_owned(),
@@ -108,10 +113,11 @@ version = 1
 [snp]
 # The image: firmware, kernel, initrd and command line, as the processor measured them.
 launch_digest = {launch_digest}
-# The lowest firmware levels; 0 accepts every one. Raise them to those of AMD's current firmware.
+# The lowest firmware levels that you accept of each product line: of what the report tells, and of what the host has committed
+# itself to. A line without levels is refused. Raise them as AMD's bulletins advise.
 {minimum_tcb}
-# products = [\"genoa\"]   # default: milan, genoa and turin
-{revocation}
+# provisional_firmware = true   # default: firmware that the host can still roll back is refused
+{broken}{revocation}
 "
         )
     }
@@ -162,6 +168,12 @@ fn list(digests: &[[u8; 48]]) -> String {
     }
 }
 
+/// That a product line is broken, and how to accept it.
+fn refused(broken: &Broken) -> String {
+    let line = broken.product.name().to_lowercase();
+    format!("# {broken}.\n# broken.{line} = {{ unchecked = \"why\" }}   # default: refused\n")
+}
+
 fn floor(floor: &Floor) -> String {
     let levels = |tcb: &Tcb| {
         let Tcb {
@@ -177,9 +189,8 @@ fn floor(floor: &Floor) -> String {
         )
     };
     match floor {
-        Floor::All(tcb) => format!("minimum_tcb = {}", levels(tcb)),
         Floor::Each(floors) => {
-            let lines = floors.iter().map(|(product, tcb)| {
+            let lines = floors.by_line().map(|(product, tcb)| {
                 let product = product.name().to_lowercase();
                 format!("minimum_tcb.{product} = {}", levels(tcb))
             });
@@ -210,10 +221,10 @@ fn tdx(
             None => format!("    {{ varies = {} }},\n", quote(name)),
         });
     let rtmr0: String = rtmr0.collect();
-    let minimum_evaluation = minimum_evaluation.map_or_else(
-        || unchecked("write the number that Intel's service gives today"),
-        |number| number.to_string(),
-    );
+    let minimum_evaluation = match minimum_evaluation {
+        Evaluation::AtLeast(number) => number.to_string(),
+        Evaluation::Unchecked { why } => unchecked(why),
+    };
     format!(
         "\
 [tdx]

@@ -5,11 +5,20 @@ use crate::{
     digest::{Hex, sha256, sha384},
     release::MachineEvent,
     roots::Roots,
-    tdx::policy::BootEvent,
+    snp::tcb::Tcb,
+    tdx::policy::{BootEvent, Evaluation},
 };
 
 const LAUNCH_DIGEST: &str = "launch_digest = [\"111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111\"]";
-const MINIMUM_TCB: &str = "minimum_tcb = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }";
+const MINIMUM_TCB: &str =
+    "minimum_tcb.genoa = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }";
+const LEVELS: Tcb = Tcb {
+    fmc: None,
+    bootloader: 10,
+    tee: 0,
+    snp: 23,
+    microcode: 84,
+};
 const CONFIGURATION: &str = "[configuration]\nsha256 = [\"2222222222222222222222222222222222222222222222222222222222222222\"]";
 
 /// The least policy, with these lines in `[snp]` and these at the end.
@@ -17,6 +26,17 @@ fn with(snp: &str, end: &str) -> Result<Policy, PolicyError> {
     Policy::parse(&format!(
         "version = 1\n[snp]\n{LAUNCH_DIGEST}\n{MINIMUM_TCB}\n{snp}\n{CONFIGURATION}\n{end}\n"
     ))
+}
+
+/// The least policy with other floors.
+fn floored(floors: &str) -> Result<Policy, PolicyError> {
+    Policy::parse(&format!(
+        "version = 1\n[snp]\n{LAUNCH_DIGEST}\n{floors}\n{CONFIGURATION}\n"
+    ))
+}
+
+fn floor(floors: impl IntoIterator<Item = (Product, Tcb)>) -> Floor {
+    Floor::each(floors).expect("a floor")
 }
 
 fn snp(snp: &str) -> SnpPolicy {
@@ -35,17 +55,13 @@ fn what_is_not_set_is_strict() {
     let strict = Policy {
         snp: Some(SnpPolicy {
             launch_digest: Expect::AnyOf(vec![[0x11; 48]]),
-            minimum_tcb: Floor::All(Tcb {
-                fmc: None,
-                bootloader: 10,
-                tee: 0,
-                snp: 23,
-                microcode: 84,
-            }),
+            minimum_tcb: floor([(Product::Genoa, LEVELS)]),
+            minimum_committed_tcb: None,
             minimum_launch_tcb: None,
             minimum_firmware: None,
-            provisional_firmware: true,
-            products: Expect::AnyOf(Product::ALL.to_vec()),
+            provisional_firmware: false,
+            products: Expect::AnyOf(vec![Product::Genoa]),
+            broken: [].into(),
             versions: Expect::AnyOf(vec![3, 4, 5]),
             vmpl: Expect::AnyOf(vec![0]),
             debug: false,
@@ -101,8 +117,10 @@ fn every_key_is_read() {
     let chip = "55".repeat(8);
     let pcr = "66".repeat(32);
     let policy = snp(&format!(
-        "minimum_launch_tcb = {{ unchecked = \"booted before the update\" }}\n\
-         minimum_firmware = \"1.55.40\"\nprovisional_firmware = false\nproducts = [\"genoa\", \"turin\"]\n\
+        "minimum_committed_tcb = {{ unchecked = \"an update is being tried\" }}\n\
+         minimum_launch_tcb = {{ unchecked = \"booted before the update\" }}\n\
+         minimum_firmware = \"1.55.40\"\nprovisional_firmware = true\nproducts = [\"genoa\", \"turin\"]\n\
+         broken = {{ milan = {{ unchecked = \"our own machine\" }} }}\n\
          versions = [2]\nvmpl = [0, 1]\ndebug = true\nmigration = true\nsmt = false\ncxl = true\n\
          single_socket = true\naes_256_xts = true\nrapl_off = true\nciphertext_hiding = true\n\
          page_swap_off = true\nminimum_abi = \"1.55\"\nminimum_guest_svn = 0x10009\nmitigations = \"0x3\"\n\
@@ -113,6 +131,14 @@ fn every_key_is_read() {
          pcrs = {{ 4 = [\"{pcr}\"], 23 = [\"{pcr}\", \"{pcr}\"] }}\n\
          platform = {{ smt = false, tsme = false, trusted_io = true, ecc = true, alias_check = false, unknown_bits = \"0x100\" }}"
     ));
+    assert_eq!(
+        policy.minimum_committed_tcb,
+        Some(Floor::Unchecked {
+            why: "an update is being tried".to_owned()
+        })
+    );
+    let why = "our own machine".to_owned();
+    assert_eq!(policy.broken, [(Product::Milan, why)].into());
     assert_eq!(
         policy.minimum_launch_tcb,
         Some(Floor::Unchecked {
@@ -141,7 +167,7 @@ fn every_key_is_read() {
             policy.smt,
             policy.cxl
         ],
-        [false, true, true, false, true]
+        [true, true, true, false, true]
     );
     assert!(policy.single_socket && policy.aes_256_xts && policy.rapl_off);
     assert!(policy.ciphertext_hiding && policy.page_swap_off);
@@ -180,23 +206,93 @@ fn every_key_is_read() {
 
 #[test]
 fn a_floor_for_each_line_names_the_lines() {
-    let floors = MINIMUM_TCB
-        .replace("= {", "= { turin = { fmc = 1,")
-        .replace('}', "} }");
-    let text = format!("version = 1\n[snp]\n{LAUNCH_DIGEST}\n{floors}\n{CONFIGURATION}");
-    let policy = Policy::parse(&text).expect("a policy").snp.expect("[snp]");
     let turin = Tcb {
         fmc: Some(1),
-        bootloader: 10,
-        tee: 0,
-        snp: 23,
-        microcode: 84,
+        ..LEVELS
     };
-    assert_eq!(
-        policy.minimum_tcb,
-        Floor::Each([(Product::Turin, turin)].into())
+    for floors in [
+        "minimum_tcb = { turin = { fmc = 1, bootloader = 10, tee = 0, snp = 23, microcode = 84 } }",
+        "minimum_tcb.turin = { fmc = 1, bootloader = 10, tee = 0, snp = 23, microcode = 84 }",
+        "products = [\"turin\"]\nminimum_tcb = { fmc = 1, bootloader = 10, tee = 0, snp = 23, microcode = 84 }",
+    ] {
+        let policy = floored(floors).expect("a policy").snp.expect("[snp]");
+        assert_eq!(policy.minimum_tcb, floor([(Product::Turin, turin)]));
+        assert_eq!(policy.products, Expect::AnyOf(vec![Product::Turin]));
+    }
+}
+
+#[test]
+fn one_floor_for_several_product_lines_is_refused() {
+    let levels = "{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }";
+    let each = "must be levels for each product line, as `minimum_tcb.genoa = { … }`: those of two lines cannot be compared";
+    for floors in [
+        format!("minimum_tcb = {levels}"),
+        format!("minimum_tcb = {levels}\nproducts = [\"genoa\", \"milan\"]"),
+        format!("minimum_tcb = {levels}\nproducts = {{ unchecked = \"why not\" }}"),
+        "minimum_tcb = {}".to_owned(),
+    ] {
+        wrong(
+            floored(&floors),
+            &format!("policy, line 4: `snp.minimum_tcb` {each}"),
+        );
+    }
+    for key in ["minimum_launch_tcb", "minimum_committed_tcb"] {
+        wrong(
+            with(&format!("{key} = {levels}"), ""),
+            &format!("policy, line 5: `snp.{key}` {each}"),
+        );
+    }
+}
+
+#[test]
+fn a_floor_names_every_component_that_the_line_has_and_checks_one_of_them() {
+    wrong(
+        floored("minimum_tcb.turin = { bootloader = 1, tee = 1, snp = 4, microcode = 81 }"),
+        "policy: `snp.minimum_tcb.turin.fmc` is missing; Turin has a management controller, whose level counts too: \
+         name fmc, 0 where any level will do",
     );
-    assert_eq!(policy.products, Expect::AnyOf(vec![Product::Turin]));
+    wrong(
+        floored(
+            "products = [\"turin\"]\nminimum_tcb = { bootloader = 1, tee = 1, snp = 4, microcode = 81 }",
+        ),
+        "policy: `snp.minimum_tcb.fmc` is missing; Turin has a management controller, whose level counts too: \
+         name fmc, 0 where any level will do",
+    );
+    wrong(
+        floored(
+            "minimum_tcb.genoa = { fmc = 1, bootloader = 10, tee = 0, snp = 23, microcode = 84 }",
+        ),
+        "policy, line 4: `snp.minimum_tcb.genoa.fmc` is unknown; remove it",
+    );
+    wrong(
+        floored("minimum_tcb.gneoa = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }"),
+        "policy, line 4: `snp.minimum_tcb.gneoa` is unknown; did you mean `genoa`?",
+    );
+    wrong(
+        floored("minimum_tcb.genoa = { bootloader = 0, tee = 0, snp = 0, microcode = 0 }"),
+        "policy, line 4: `snp.minimum_tcb.genoa` must be above 0 in one component at least; to check no level, write \
+         { unchecked = \"why\" } in place of all lines",
+    );
+}
+
+#[test]
+fn only_what_is_broken_is_accepted_as_broken_and_only_with_a_reason() {
+    wrong(
+        with("broken.milan = true", ""),
+        "policy, line 5: `snp.broken.milan` must be { unchecked = \"why\" }, with a reason",
+    );
+    wrong(
+        with("broken.milan = { unchecked = \"\" }", ""),
+        "policy, line 5: `snp.broken.milan` must be { unchecked = \"why\" }, with a reason",
+    );
+    wrong(
+        with("broken = { unchecked = \"all\" }", ""),
+        "policy, line 5: `snp.broken.unchecked` is unknown; remove it",
+    );
+    wrong(
+        with("broken.genoa = { unchecked = \"in case\" }", ""),
+        "policy, line 5: `snp.broken.genoa` must be left out: nothing is known against this product line",
+    );
 }
 
 #[test]
@@ -240,8 +336,8 @@ fn what_is_missing_is_named_with_how_to_get_it() {
         "policy: `configuration.sha256` is missing; it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
     );
     wrong(
-        with("minimum_launch_tcb = { snp = 1 }", ""),
-        "policy: `snp.minimum_launch_tcb.bootloader` is missing; name all of bootloader, tee, snp and microcode, 0 where any level will do",
+        with("minimum_launch_tcb.genoa = { snp = 1 }", ""),
+        "policy: `snp.minimum_launch_tcb.genoa.bootloader` is missing; name all of bootloader, tee, snp and microcode, 0 where any level will do",
     );
 }
 
@@ -329,13 +425,7 @@ fn a_template_is_a_policy_for_exactly_that() {
         configuration: b"model",
         snp: Some(SnpTemplate {
             launch_digest: vec![[0x11; 48]],
-            minimum_tcb: Floor::All(Tcb {
-                fmc: None,
-                bootloader: 10,
-                tee: 0,
-                snp: 23,
-                microcode: 84,
-            }),
+            minimum_tcb: floor([(Product::Genoa, LEVELS)]),
         }),
         ..Template::default()
     };
@@ -358,7 +448,7 @@ fn a_template_is_a_policy_for_exactly_that() {
             ],
             rtmr1: [3; 48],
             rtmr2: [4; 48],
-            minimum_evaluation: Some(19),
+            minimum_evaluation: Evaluation::AtLeast(19),
         }),
         gpu: Some(GpuTemplate {
             count: 8,
@@ -391,12 +481,12 @@ fn a_template_has_room_for_several_machines_and_for_what_nobody_knows_yet() {
         snp,
         ..Tcb::default()
     };
-    let each = [(Product::Milan, tcb(1)), (Product::Genoa, tcb(2))];
+    let each = || floor([(Product::Milan, tcb(1)), (Product::Genoa, tcb(2))]);
     let template = Template {
         configuration: b"model",
         snp: Some(SnpTemplate {
             launch_digest: vec![[1; 48], [2; 48]],
-            minimum_tcb: Floor::Each(each.into()),
+            minimum_tcb: each(),
         }),
         tdx: Some(TdxTemplate {
             mrtd: [1; 48],
@@ -406,16 +496,20 @@ fn a_template_has_room_for_several_machines_and_for_what_nobody_knows_yet() {
             }],
             rtmr1: [3; 48],
             rtmr2: [4; 48],
-            minimum_evaluation: None,
+            minimum_evaluation: Evaluation::Unchecked {
+                why: "a \"test\"".to_owned(),
+            },
         }),
         ..Template::default()
     };
     let policy = Policy::parse(&Policy::template(&template)).expect("a policy");
     let snp = policy.snp.expect("[snp]");
     assert_eq!(snp.launch_digest, Expect::AnyOf(vec![[1; 48], [2; 48]]));
-    assert_eq!(snp.minimum_tcb, Floor::Each(each.into()));
+    assert_eq!(snp.minimum_tcb, each());
     let tdx = policy.tdx.expect("[tdx]");
     assert!(matches!(tdx.rtmr[0], Expect::Unchecked { .. }));
+    let why = "a \"test\"".to_owned();
+    assert_eq!(tdx.minimum_evaluation, Evaluation::Unchecked { why });
     assert_eq!(tdx.rtmr[1], Expect::AnyOf(vec![[3; 48]]));
 }
 

@@ -3,6 +3,7 @@
 //! Without the conversation it is about, a report says nothing of who answers now: [`crate::Unverified`] walks the whole way.
 
 use super::{
+    broken::{self, Accepted, Broken},
     chain::Candidates,
     product::Product,
     report::Report,
@@ -37,6 +38,8 @@ pub struct Question<'a> {
     pub report_data: Option<&'a [u8; 64]>,
     /// Goes without a revocation list, for this reason. A policy has its own field for it, which then counts.
     pub revocation_unchecked: Option<&'a str>,
+    /// The broken product lines that are accepted; without it, none. A policy has its own field for it, which alone counts then.
+    pub broken: Option<&'a Accepted>,
 }
 
 /// How a report came out.
@@ -175,11 +178,18 @@ fn check_wanted(
         appraise::appraise_alone(genuine, policy, fresh, statements, transcript)
     } else {
         let why = question.revocation_unchecked;
-        appraise::appraise_without_policy(genuine, why, transcript)
+        let none = Accepted::new();
+        let broken = question.broken.unwrap_or(&none);
+        appraise::appraise_without_policy(genuine, why, broken, transcript)
     }
 }
 
 impl Examined {
+    /// What is known against the product line, if anything.
+    pub fn broken(&self) -> Option<&'static Broken> {
+        self.product().and_then(broken::of)
+    }
+
     /// Everything that is wrong, in order; nothing, if the report is genuine and, with a policy, wanted.
     pub fn failures(&self) -> &[Rejection] {
         &self.failures

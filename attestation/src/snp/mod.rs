@@ -3,6 +3,7 @@
 //! Trusts nothing but the roots it is given. Sources: AMD 56860 (SNP firmware ABI) and AMD 57230 (VCEK certificates).
 
 pub mod bits;
+pub mod broken;
 pub(crate) mod certificate;
 pub(crate) mod chain;
 mod crl;

@@ -61,6 +61,14 @@ impl Product {
         Self::ALL.into_iter().find(|product| product.name() == name)
     }
 
+    /// Whether its firmware levels count a management controller (FMC) of their own.
+    pub fn has_fmc(self) -> bool {
+        match self {
+            Self::Milan | Self::Genoa => false,
+            Self::Turin => true,
+        }
+    }
+
     /// Bytes of a hardware identity that mean something; the rest of `CHIP_ID` is zero.
     pub fn hardware_id_size(self) -> usize {
         match self {

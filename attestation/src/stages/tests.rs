@@ -5,12 +5,15 @@ use crate::{
     bundle::NO_GPUS,
     claims::tests::claims,
     nvidia::GpuEvidence,
-    policy::Expect,
-    snp,
+    policy::{Expect, Floor},
+    snp::{self, broken, product::Product},
     verdict::Outcome,
 };
 
 const SPKI: &[u8] = b"the TLS key";
+/// What the test's policy does not mention.
+const SILENT: &str = "open    not in the policy        chip, launch TCB floor, SEV firmware, minimum ABI, guest SVN, mitigations, \
+    family id, image id, report id, migration agent, ID block, rebuilders";
 const ASKED: Session = Session::Asked {
     nonce: [1; 32],
     exporter: [2; 32],
@@ -139,11 +142,14 @@ fn a_verdict_reads_as_lines() {
         .and_then(|bound| bound.appraise(&policy()));
     assert_eq!(
         Verdict::of(&trusted).to_string(),
-        "cpu     AMD SEV-SNP, Genoa       genuine, firmware at the floor\n\
-         gpu     none\n\
-         bound   this TLS session, your nonce\n\
-         image   030303030303…            matches the policy\n\
-         trusted until 2026-12-01 12:00 UTC"
+        format!(
+            "cpu     AMD SEV-SNP, Genoa       genuine, firmware at the floor\n\
+             gpu     none\n\
+             bound   this TLS session, your nonce\n\
+             image   030303030303…            matches the policy\n\
+             {SILENT}\n\
+             trusted until 2026-12-01 12:00 UTC"
+        )
     );
 }
 
@@ -161,13 +167,97 @@ fn a_verdict_says_what_is_simulated_and_what_is_unchecked() {
         .and_then(|bound| bound.appraise(&policy));
     assert_eq!(
         Verdict::of(&trusted).to_string(),
-        "cpu     AMD SEV-SNP, Genoa       SIMULATED, not AMD hardware, firmware at the floor\n\
-         gpu     none\n\
-         bound   this TLS session, your nonce\n\
-         image   030303030303…            matches the policy\n\
-         open    revocation               not checked: no list yet\n\
-         trusted (simulated) until 2027-01-15 08:00 UTC"
+        format!(
+            "cpu     AMD SEV-SNP, Genoa       SIMULATED, not AMD hardware, firmware at the floor\n\
+             gpu     none\n\
+             bound   this TLS session, your nonce\n\
+             image   030303030303…            matches the policy\n\
+             open    revocation               not checked: no list yet\n\
+             {SILENT}\n\
+             trusted (simulated) until 2027-01-15 08:00 UTC"
+        )
     );
+}
+
+/// Evidence of a machine whose product line is known to be broken.
+fn of_milan() -> Authentic {
+    changed(&ASKED, |genuine| genuine.product = Product::Milan)
+}
+
+#[test]
+fn a_verdict_on_broken_hardware_says_so_in_the_words_of_the_table() {
+    let known = broken::of(Product::Milan).expect("known");
+    let mut policy = policy();
+    let snp = policy.snp.as_mut().expect("[snp]");
+    snp.minimum_tcb = Floor::Unchecked {
+        why: "no level helps".to_owned(),
+    };
+    snp.products = Expect::AnyOf(vec![Product::Milan]);
+    let walk = |policy: &Policy| of_milan().bind(&ASKED, SPKI)?.appraise(policy);
+    let refused = walk(&policy);
+    let told = Verdict::of(&refused).to_string();
+    let start = format!("not trusted: product_broken\n{known}\nhint: ");
+    assert!(told.starts_with(&start), "{told}");
+    let ear = Verdict::of(&refused).ear(Time(7));
+    let vector = &ear["submods"]["cpu"]["ear_trustworthiness_vector"];
+    assert_eq!(vector["hardware"], 96);
+
+    let why = "our own machine".to_owned();
+    let snp = policy.snp.as_mut().expect("[snp]");
+    snp.broken = [(Product::Milan, why)].into();
+    let trusted = walk(&policy);
+    let verdict = Verdict::of(&trusted);
+    assert_eq!(
+        verdict.to_string(),
+        format!(
+            "cpu     AMD SEV-SNP, Milan       BROKEN since 2026-05-13, whatever its firmware\n\
+             gpu     none\n\
+             bound   this TLS session, your nonce\n\
+             image   030303030303…            matches the policy\n\
+             open    soundness                not checked: our own machine. {known}\n\
+             open    TCB floor                not checked: no level helps\n\
+             open    committed TCB floor      not checked: no level helps\n\
+             {SILENT}\n\
+             trusted (broken hardware) until 2026-12-01 12:00 UTC"
+        )
+    );
+    let json = serde_json::to_value(&verdict).expect("JSON");
+    assert_eq!(json["claims"]["cpu"]["broken"]["source"], known.source);
+    let ear = verdict.ear(Time(7));
+    let cpu = &ear["submods"]["cpu"];
+    assert_eq!(cpu["ear_trustworthiness_vector"]["hardware"], 32);
+    let told = serde_json::json!({
+        "step": "policy-1", "name": "soundness", "detail": format!("our own machine. {known}"),
+    });
+    let not_checked = &cpu["ear_verifier_claims"]["not_checked"];
+    let not_checked = not_checked.as_array().expect("a list");
+    assert!(not_checked.contains(&told), "{not_checked:?}");
+}
+
+#[test]
+fn broken_hardware_is_not_genuine_unless_somebody_says_why() {
+    let known = broken::of(Product::Milan).expect("known");
+    let walk = |waivers: &Waivers| of_milan().bind(&ASKED, SPKI)?.without_policy(waivers);
+    let refusal = Rejection::ProductBroken { broken: known };
+    refused(walk(&Waivers::default()), &refusal);
+    let waivers = Waivers {
+        broken: [(Product::Milan, "a test".to_owned())].into(),
+        session: Some("a test".to_owned()),
+        ..Waivers::default()
+    };
+    let genuine = walk(&waivers).expect("genuine");
+    let text = Verdict::genuine(&genuine).to_string();
+    assert!(text.contains("Milan       BROKEN since "), "{text}");
+    assert!(text.contains("\ngenuine (broken hardware) until"), "{text}");
+    let unbound = of_milan().without_conversation(&waivers).expect("genuine");
+    let text = Verdict::unbound(&unbound).to_string();
+    assert!(text.contains("Milan       BROKEN since "), "{text}");
+    // A policy says it itself, or it is not said.
+    let waived = waivers.applied_to(policy());
+    let refused_all_the_same = of_milan()
+        .bind(&ASKED, SPKI)
+        .and_then(|bound| bound.appraise(&waived));
+    refused(refused_all_the_same, &refusal);
 }
 
 #[test]
@@ -320,6 +410,7 @@ fn a_policys_own_reasons_come_before_the_verifiers() {
             event_log: why.clone(),
             freshness: why.clone(),
             session: why,
+            broken: [].into(),
         }
     };
     let waived = all("first").applied_to(policy());
@@ -376,6 +467,17 @@ fn an_attestation_result_claims_what_was_checked_and_no_more() {
     assert_eq!(
         vector(&any_image, &|_| ()),
         ("affirming".into(), nothing_of_code)
+    );
+
+    let any_firmware = |policy: &mut Policy| {
+        policy.snp.as_mut().expect("[snp]").minimum_tcb = Floor::Unchecked {
+            why: "a test".to_owned(),
+        };
+    };
+    let of_any_age = serde_json::json!({"hardware": 32, "runtime-opaque": 2, "executables": 2, "configuration": 2});
+    assert_eq!(
+        vector(&any_firmware, &|_| ()),
+        ("warning".into(), of_any_age)
     );
 
     let offline = |policy: &mut Policy| {

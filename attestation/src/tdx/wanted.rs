@@ -18,7 +18,7 @@ use crate::{
     digest::Hex,
     inspection::{Inspection, ensure},
     policy::Expect,
-    verdict::LEFT_OPEN,
+    verdict::{ALLOWED, LEFT_OPEN},
 };
 
 const STEP: &str = "tdx-8";
@@ -120,11 +120,15 @@ fn check_td(
         .iter()
         .zip(&floor.0)
         .all(|(found, floor)| found >= floor);
-    inspection.check(
-        (STEP, "TEE_TCB_SVN"),
-        || ensure(reached, || Rejection::TeeTcbBelowFloor { found, floor }),
-        |()| found.to_string(),
-    );
+    if floor.0 == [0; 16] {
+        inspection.skip((STEP, "TEE_TCB_SVN"), LEFT_OPEN);
+    } else {
+        inspection.check(
+            (STEP, "TEE_TCB_SVN"),
+            || ensure(reached, || Rejection::TeeTcbBelowFloor { found, floor }),
+            |()| found.to_string(),
+        );
+    }
     let mut pin = |name, wanted: &Expect<[u8; 48]>, found: Hex<48>| {
         expect(name, wanted, found, inspection);
     };
@@ -183,22 +187,26 @@ fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Insp
     let checks = [
         (
             "debug",
-            !has(DEBUG | PROFILING) || policy.debug,
+            has(DEBUG | PROFILING),
+            policy.debug,
             Rejection::TdDebug,
         ),
         (
             "migration",
-            !has(MIGRATABLE) || policy.migratable,
+            has(MIGRATABLE),
+            policy.migratable,
             Rejection::TdMigratable,
         ),
         (
             "performance counters",
-            !has(PERFMON) || policy.perfmon,
+            has(PERFMON),
+            policy.perfmon,
             Rejection::TdPerfmon,
         ),
         (
             "service TDs",
-            !service_td || policy.service_td,
+            service_td,
+            policy.service_td,
             Rejection::TdServiceTd,
         ),
     ];
@@ -207,12 +215,16 @@ fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Insp
         || ensure(!has(RESERVED), reserved),
         |()| format!("none in {attributes:#x}"),
     );
-    for (name, holds, rejection) in checks {
-        inspection.check(
-            (STEP, name),
-            || ensure(holds, || rejection),
-            |()| "as allowed".to_owned(),
-        );
+    for (name, is_there, is_allowed, rejection) in checks {
+        if is_there && is_allowed {
+            inspection.skip((STEP, name), ALLOWED);
+        } else {
+            inspection.check(
+                (STEP, name),
+                || ensure(!is_there, || rejection),
+                |()| "none".to_owned(),
+            );
+        }
     }
     match &policy.sept_ve_accepted {
         Some(why) if !has(SEPT_VE_DISABLE) => inspection.skip((STEP, "SEPT_VE_DISABLE"), why),

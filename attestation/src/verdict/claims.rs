@@ -8,7 +8,7 @@ use crate::{
     Cpu, claims,
     digest::Hex,
     nvidia::{Gpu, Switch},
-    snp::{self, report::SigningKey},
+    snp::{self, broken, report::SigningKey},
     tdx,
 };
 
@@ -86,6 +86,7 @@ fn of_snp(genuine: &snp::Genuine) -> Value {
         "report_id": hex::encode(report.report_id),
         "chip_id": hex::encode(report.chip_id),
         "root": genuine.root(),
+        "broken": broken::of(genuine.product()),
     })
 }
 

@@ -19,6 +19,10 @@ use crate::{
 
 const PROFILE: &str = "tag:ietf.org,2026:rats/ear#04";
 const DEVELOPER: &str = "Chrysalis";
+/// The submodule of the CPU, with the image and the conversation.
+const CPU: &str = "cpu";
+/// What the submodules of GPUs and of the switches between them are like.
+const GPU: &str = "gpu";
 
 /// AR4SI's numbers: what a claim about one aspect of an attester says.
 mod value {
@@ -62,16 +66,16 @@ impl Verdict<'_> {
     }
 
     fn of_found(&self, about: About<'_>) -> Value {
-        let cpu = self.submod(&self.cpu(about.cpu), Some(about.cpu.claims()));
+        let cpu = self.submod(CPU, &self.cpu(about.cpu), Some(about.cpu.claims()));
         let mut submods = Map::from_iter([("cpu".to_owned(), cpu)]);
         for (place, gpu) in about.devices.gpus.iter().enumerate() {
-            let gpu = self.submod(&hardware(self.gpu(gpu)), Some(json!(gpu)));
+            let gpu = self.submod(GPU, &hardware(self.gpu(gpu)), Some(json!(gpu)));
             submods.insert(format!("gpu{place}"), gpu);
         }
         for (place, switch) in about.devices.switches.iter().enumerate() {
             let known = switch.measurements.is_some() && self.checked("device revocation");
             let tier = tier(!switch.simulated, known && !switch.on_hold);
-            let switch = self.submod(&hardware(tier), Some(json!(switch)));
+            let switch = self.submod(GPU, &hardware(tier), Some(json!(switch)));
             submods.insert(format!("switch{place}"), switch);
         }
         submods.into()
@@ -80,11 +84,14 @@ impl Verdict<'_> {
     /// Without a policy nobody knows the code or its configuration, so nothing is claimed about them.
     fn cpu(&self, cpu: &Cpu) -> Vector {
         let up_to_date = match cpu {
-            Cpu::Snp(_) => true,
+            Cpu::Snp(_) => cpu.broken().is_none(),
             Cpu::Tdx(genuine) => genuine.td().status == Status::UpToDate,
         };
         let real = !cpu.simulated();
-        let mut vector = hardware(tier(real, up_to_date && self.checked("revocation")));
+        let floors = ["TCB floor", "committed TCB floor", "evaluation number"];
+        let waived = floors.iter().any(|floor| self.waived(floor));
+        let complete = up_to_date && !waived && self.checked("revocation");
+        let mut vector = hardware(tier(real, complete));
         let opaque = tier(real && is_private(cpu), true);
         vector.insert("runtime-opaque".to_owned(), opaque.into());
         if self.word == Word::Trusted {
@@ -119,22 +126,38 @@ impl Verdict<'_> {
             .any(|check| check.name == name && check.outcome == skipped)
     }
 
-    /// Who refused is told by the step; a refusal of the conversation is one of the CPU that was to vouch for it.
-    fn of_refusal(&self) -> Value {
-        let step = self.failures.first().map_or("", |failure| failure.step);
-        let (room, _) = step.split_once('-').unwrap_or((step, ""));
-        let (submodule, claim, refused) = match room {
-            "gpu" => ("gpu", "hardware", value::CONTRAINDICATED),
-            "snp" | "tdx" | "hcl" => ("cpu", "hardware", value::CONTRAINDICATED),
-            "policy" => ("cpu", "configuration", value::CONTRAINDICATED),
-            _ => ("cpu", "instance-identity", value::CRYPTOGRAPHY_FAILED),
-        };
-        let vector = Vector::from_iter([(claim.to_owned(), refused.into())]);
-        json!({ submodule: self.submod(&vector, None) })
+    /// Whether the policy gives a reason why something of this name is not checked.
+    fn waived(&self, name: &str) -> bool {
+        self.checks
+            .iter()
+            .any(|check| check.name == name && check.is_open())
     }
 
-    /// The status is the worst that the vector has.
-    fn submod(&self, vector: &Vector, attester: Option<Value>) -> Value {
+    /// Who refused is told by the step; a refusal of the conversation is one of the CPU that was to vouch for it.
+    fn of_refusal(&self) -> Value {
+        let first = self.failures.first();
+        let (step, code) = first.map_or(("", ""), |failure| (failure.step, failure.code));
+        let (room, _) = step.split_once('-').unwrap_or((step, ""));
+        let (submodule, claim, refused) = match (room, code) {
+            ("gpu", _) => (GPU, "hardware", value::CONTRAINDICATED),
+            ("snp" | "tdx" | "hcl", _) | (_, "product_broken") => {
+                (CPU, "hardware", value::CONTRAINDICATED)
+            }
+            ("policy", _) => (CPU, "configuration", value::CONTRAINDICATED),
+            _ => (CPU, "instance-identity", value::CRYPTOGRAPHY_FAILED),
+        };
+        let vector = Vector::from_iter([(claim.to_owned(), refused.into())]);
+        json!({ submodule: self.submod(submodule, &vector, None) })
+    }
+
+    /// The status is the worst that the vector has. What was not checked is told where it belongs: with the GPUs or with the CPU.
+    fn submod(&self, submodule: &str, vector: &Vector, attester: Option<Value>) -> Value {
+        let not_checked = self.checks.iter();
+        let not_checked: Vec<_> = not_checked
+            .filter(|check| check.outcome == Outcome::NotChecked)
+            .filter(|check| check.step.starts_with("gpu-") == (submodule == GPU))
+            .map(|it| json!({"step": it.step, "name": it.name, "detail": it.detail}))
+            .collect();
         let worst = vector.values().filter_map(Value::as_i64).max().unwrap_or(0);
         let status = match worst {
             96.. => "contraindicated",
@@ -153,6 +176,7 @@ impl Verdict<'_> {
                     "code": self.code,
                     "detail": self.detail,
                     "result_is_unsigned": true,
+                    "not_checked": not_checked,
                 })),
             ),
         ])

@@ -2,6 +2,7 @@
 
 mod claims;
 mod ear;
+mod open;
 mod summary;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::fmt;
 use serde::Serialize;
 
 use self::claims::Claims;
+pub use self::open::{in_a_line as open_in_a_line, lines as open_lines};
 pub(crate) use self::summary::Told;
 use crate::{
     Cpu, Explained, Genuine, Patience, Peer, Rejection, Time, Trusted, Unbound, binding::Session,
@@ -42,11 +44,11 @@ pub struct Check {
 
 impl Check {
     /// Whether it was not made because a policy, which could ask for it, does not.
-    pub fn is_left_open(&self) -> bool {
+    fn is_left_open(&self) -> bool {
         self.outcome == Outcome::NotChecked && self.detail == LEFT_OPEN
     }
 
-    /// Whether a verdict names it among what was not checked.
+    /// Whether a verdict names it among what was not checked, with the reason.
     fn is_open(&self) -> bool {
         self.outcome == Outcome::NotChecked && ![LEFT_OPEN, NO_POLICY].contains(&&*self.detail)
     }
@@ -67,6 +69,8 @@ struct Deferred(Vec<Rejection>);
 
 /// Why a check was not made that the policy could ask for and does not.
 pub(crate) const LEFT_OPEN: &str = "the policy leaves it open";
+/// Why a check was not made of something that is there: the policy takes it, and gives no further reason.
+pub(crate) const ALLOWED: &str = "it is there, and the policy allows it";
 /// Why a check was not made that only a policy could ask for, and there is none.
 pub const NO_POLICY: &str = "no policy says what is wanted";
 
@@ -287,6 +291,16 @@ impl Word {
     }
 }
 
+/// What stands behind the word of a verdict that rests on hardware which proves nothing.
+pub fn mark(simulated: bool, broken: bool) -> &'static str {
+    match (simulated, broken) {
+        (false, false) => "",
+        (true, false) => " (simulated)",
+        (false, true) => " (broken hardware)",
+        (true, true) => " (simulated, broken hardware)",
+    }
+}
+
 impl<'a> Verdict<'a> {
     /// Of a walk that ended.
     pub fn of(result: &'a Result<Trusted, Refusal>) -> Self {
@@ -404,19 +418,11 @@ impl fmt::Display for Verdict<'_> {
             let line = format!("{name:<7} {what:<24} {how}");
             writeln!(f, "{}", line.trim_end())?;
         }
-        let mut open = Vec::new();
-        for check in self.checks {
-            let line = (check.name, check.detail.as_str());
-            // Several GPUs leave the same line; without a policy everything is open, and the last line says so.
-            if check.is_open() && !open.contains(&line) {
-                open.push(line);
-            }
+        for line in open::lines(self.checks, self.word == Word::Trusted) {
+            writeln!(f, "{line}")?;
         }
-        for (name, why) in open {
-            writeln!(f, "open    {name:<24} not checked: {why}")?;
-        }
-        let simulated = if self.simulated { " (simulated)" } else { "" };
-        write!(f, "{}{simulated}", self.word.as_str())?;
+        let broken = self.found.is_some_and(|it| it.cpu.broken().is_some());
+        write!(f, "{}{}", self.word.as_str(), mark(self.simulated, broken))?;
         if let Some(until) = self.until {
             write!(f, " until {until}")?;
         }

@@ -54,11 +54,12 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
         .take(12)
         .chain(['…'])
         .collect();
-    let of_the_cpu = [
-        "cpu".to_owned(),
-        cpu.to_string(),
-        format!("{genuine}, {firmware}"),
-    ];
+    let how = match cpu.broken() {
+        Some(broken) if cpu.simulated() => format!("{genuine}, {}", broken.told()),
+        Some(broken) => broken.told(),
+        None => format!("{genuine}, {firmware}"),
+    };
+    let of_the_cpu = ["cpu".to_owned(), cpu.to_string(), how];
     let bound = match bound {
         Some((session, _)) => session.to_string(),
         None => "to nothing that is known".to_owned(),

@@ -2,7 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use chrysalis_attestation::{Time, azure::vtpm::MAX_NONCE};
+use chrysalis_attestation::{
+    Time,
+    azure::vtpm::MAX_NONCE,
+    snp::{
+        broken::{self, Broken},
+        product::Product,
+    },
+};
 use chrysalis_client::Target;
 use chrysalis_collateral::Mirrors;
 use chrysalis_measure::{CpuType, MAX_VCPUS};
@@ -60,7 +67,7 @@ pub(crate) enum Command {
     /// Make policies
     #[command(
         subcommand,
-        after_help = "Example:\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml > policy.toml"
+        after_help = "Example:\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml"
     )]
     Policy(PolicyCommand),
 }
@@ -113,6 +120,9 @@ pub(crate) struct VerifyOptions {
     /// Go without; the verdict then lists it as not checked
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<BundleInput>,
+    /// Accept a product line of AMD's that is known to be broken, such as milan; with a policy, `snp.broken` says so
+    #[arg(long, value_name = "PRODUCT", conflicts_with = "policy", value_parser = broken_product)]
+    pub(crate) accept_broken: Vec<Product>,
     /// Run every check that can be run and report all failures, not only the first
     #[arg(long)]
     pub(crate) explain_only: bool,
@@ -239,6 +249,9 @@ pub(crate) struct SnpArguments {
     /// Go without; the verdict then lists it as not checked
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<SnpInput>,
+    /// Accept a product line that is known to be broken, such as milan; with a policy, `snp.broken` says so
+    #[arg(long, value_name = "PRODUCT", conflicts_with = "policy", value_parser = broken_product)]
+    pub(crate) accept_broken: Vec<Product>,
     #[command(flatten)]
     pub(crate) options: FileOptions,
 }
@@ -474,7 +487,7 @@ pub(crate) struct ProxyArguments {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml > policy.toml\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml"
+    after_help = "Example:\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml --minimum-tcb measurements/releases/minimum-tcb.toml > policy.toml"
 )]
 pub(crate) struct PolicyInitArguments {
     /// The image folder to trust
@@ -500,6 +513,18 @@ pub(crate) struct PolicyInitArguments {
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
+    /// The lowest firmware levels of AMD's product lines, where no release names them: TOML with a table for each line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) minimum_tcb: Option<PathBuf>,
+    /// Leave AMD's firmware levels unchecked instead, for this reason, which verdicts repeat
+    #[arg(long, value_name = "WHY", conflicts_with = "minimum_tcb", value_parser = reason)]
+    pub(crate) minimum_tcb_unchecked: Option<String>,
+    /// Accept TDX too, by Intel's rules with this tcbEvaluationDataNumber or a later one
+    #[arg(long, value_name = "N", requires = "release", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) minimum_evaluation: Option<u32>,
+    /// Accept TDX too, by Intel's rules of any age, for this reason, which verdicts repeat
+    #[arg(long, value_name = "WHY", requires = "release", conflicts_with = "minimum_evaluation", value_parser = reason)]
+    pub(crate) minimum_evaluation_unchecked: Option<String>,
     /// Trust the simulated platform of these root certificates instead of hardware: for tests only; PEM, may be repeated
     #[arg(long = "simulated-root", value_name = "FILE")]
     pub(crate) simulated_roots: Vec<PathBuf>,
@@ -527,6 +552,23 @@ pub(crate) fn moment(text: &str) -> Result<Time, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map(|moment| Time(moment.unix_timestamp()))
         .map_err(|_| "write it as 2026-12-01T12:00:00Z".to_owned())
+}
+
+/// A product line by its name in policies. A sound one is not to be accepted ahead of its day.
+fn broken_product(text: &str) -> Result<Product, String> {
+    let known = |broken: &Broken| broken.product.name().to_lowercase();
+    let found = broken::KNOWN.iter().find(|broken| known(broken) == text);
+    found.map(|broken| broken.product).ok_or_else(|| {
+        let all: Vec<_> = broken::KNOWN.iter().map(known).collect();
+        format!("known to be broken: {}", all.join(", "))
+    })
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why, in words".to_owned()),
+        why => Ok(why.to_owned()),
+    }
 }
 
 fn nonce(text: &str) -> Result<[u8; 32], String> {
@@ -606,6 +648,17 @@ mod tests {
         }
         assert_eq!(moment("1970-01-01T00:01:00Z"), Ok(Time(60)));
         assert!(moment("tomorrow").is_err());
+    }
+
+    #[test]
+    fn only_a_broken_line_is_accepted_as_one_and_only_with_words_is_a_level_left_out() {
+        assert_eq!(broken_product("milan"), Ok(Product::Milan));
+        let error = "known to be broken: milan".to_owned();
+        for sound in ["genoa", "turin", "Milan", ""] {
+            assert_eq!(broken_product(sound), Err(error.clone()), "{sound}");
+        }
+        assert_eq!(reason(" a test "), Ok("a test".to_owned()));
+        assert!(reason(" ").is_err());
     }
 
     #[test]

@@ -163,7 +163,7 @@ pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<Re
 
 fn read_policy(path: &Path) -> anyhow::Result<Policy> {
     let text = files::read_policy(path).context(
-        "no policy; `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints one",
+        "no policy; `chrysalis policy init --release FILE --key FILE --configuration FILE` prints one",
     )?;
     Policy::parse(&text)
         .map_err(|error| anyhow!("{error}"))

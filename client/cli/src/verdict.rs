@@ -5,14 +5,14 @@ use std::fmt::Write;
 use anyhow::bail;
 use chrysalis_attestation::{
     Rejection, Time, Trusted, Verdict,
-    verdict::{Check, Outcome as CheckOutcome},
+    verdict::{Check, Outcome as CheckOutcome, mark, open_in_a_line},
 };
 use chrysalis_client::Error;
 use serde_json::{Value, json};
 
-use crate::{Outcome, judge::Found, printable::printable};
+use crate::{Outcome, judge::Found, printable::printable, verify::accept_broken};
 
-const NO_POLICY_HINT: &str = "hint: `chrysalis policy init --image DIR --vcpus N --configuration FILE` prints a policy; give it with --policy";
+const NO_POLICY_HINT: &str = "hint: `chrysalis policy init --release FILE --key FILE --configuration FILE` prints a policy; give it with --policy";
 
 /// Ends a command whose peer was refused; errors that are no verdict go on as errors.
 pub(crate) fn refuse(error: Error) -> anyhow::Result<Outcome> {
@@ -25,19 +25,17 @@ pub(crate) fn refuse(error: Error) -> anyhow::Result<Outcome> {
 
 /// The verdict on a trusted peer in one line.
 pub(crate) fn one_line(trusted: &Trusted) -> String {
-    let simulated = if trusted.simulated() {
-        " (simulated)"
-    } else {
-        ""
-    };
+    let mark = mark(trusted.simulated(), trusted.cpu().broken().is_some());
     let image = hex::encode(trusted.cpu().measurement());
     let image = image.get(..12).unwrap_or_default();
     let gpus = match trusted.gpus().len() {
         0 => String::new(),
         count => format!("{count} GPU(s), "),
     };
+    let open = open_in_a_line(trusted.transcript().checks());
+    let open = open.map_or_else(String::new, |open| format!("; {open}"));
     format!(
-        "trusted{simulated} until {}: {}, {gpus}image {image}…, this TLS session",
+        "trusted{mark} until {}: {}, {gpus}image {image}…, this TLS session{open}",
         trusted.until(),
         trusted.cpu(),
     )
@@ -92,15 +90,22 @@ pub(crate) fn way_on(found: &Result<Found, Error>, has_policy: bool) -> Option<S
         Ok(Found::Explained(explained)) => explained.failures(),
         _ => return None,
     };
-    let names = failures.iter().map(|it| lacking(it, has_policy));
-    let mut names: Vec<_> = names.collect::<Option<_>>()?;
-    names.dedup();
-    let flags: Vec<_> = names.iter().map(|it| format!("--without {it}")).collect();
+    let flags = failures.iter().map(|it| flag(it, has_policy));
+    let mut flags: Vec<_> = flags.collect::<Option<_>>()?;
+    flags.dedup();
     let what = if flags.len() == 1 { "it" } else { "them" };
     let flags = flags.join(" ");
     Some(format!(
         "or:   {flags}, and the verdict lists {what} as not checked\n"
     ))
+}
+
+/// What goes on without an input whose lack is what is wrong, or with hardware that is known to be broken.
+fn flag(rejection: &Rejection, has_policy: bool) -> Option<String> {
+    match rejection {
+        Rejection::ProductBroken { broken } if !has_policy => Some(accept_broken(broken)),
+        _ => lacking(rejection, has_policy).map(|it| format!("--without {it}")),
+    }
 }
 
 /// The name of an input, where its lack is what is wrong.

@@ -4,7 +4,14 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
-    Rejection, Waivers, binding::Session, bundle::Evidence, verdict::Refusal,
+    Rejection, Waivers,
+    binding::Session,
+    bundle::Evidence,
+    snp::{
+        broken::{self, Accepted, Broken},
+        product::Product,
+    },
+    verdict::Refusal,
 };
 use chrysalis_client::{Error, SavedSession};
 
@@ -41,7 +48,7 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
     let judge = Judge::new(
         options.policy.as_deref(),
         &options.judging,
-        waivers(&options.without),
+        waivers(options),
     )?;
     let artifact = options.conversation.beside(subject::load(subject).await?)?;
     if let Some(path) = &options.save {
@@ -102,9 +109,12 @@ fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Reject
 }
 
 /// The reasons that the command line gives.
-fn waivers(without: &[BundleInput]) -> Waivers {
-    let mut waivers = Waivers::default();
-    for input in without {
+fn waivers(options: &VerifyOptions) -> Waivers {
+    let mut waivers = Waivers {
+        broken: accepted(&options.accept_broken),
+        ..Waivers::default()
+    };
+    for input in &options.without {
         let (waiver, name) = match input {
             BundleInput::Crl => (&mut waivers.crl, "crl"),
             BundleInput::Ocsp => (&mut waivers.ocsp, "ocsp"),
@@ -117,6 +127,19 @@ fn waivers(without: &[BundleInput]) -> Waivers {
         *waiver = Some(format!("--without {name}"));
     }
     waivers
+}
+
+/// The broken product lines that the command line accepts.
+pub(crate) fn accepted(products: &[Product]) -> Accepted {
+    let known = products.iter().filter_map(|product| broken::of(*product));
+    let accepted = known.map(|broken| (broken.product, accept_broken(broken)));
+    accepted.collect()
+}
+
+/// How the command line accepts one.
+pub(crate) fn accept_broken(broken: &Broken) -> String {
+    let name = broken.product.name().to_lowercase();
+    format!("--accept-broken {name}")
 }
 
 impl Conversation {

@@ -278,7 +278,17 @@ fn a_release_in_a_log_becomes_a_policy() {
     let verify = "release verify v1/manifest.json --key release.pub --log log --log-key log.pub";
     assert!(scene.yes(verify).contains("one of 2 entries"));
 
-    let policy = scene.yes("policy init --release v1/manifest.json --key release.pub --configuration configuration.toml");
+    let init = "policy init --release v1/manifest.json --key release.pub --configuration configuration.toml";
+    scene.cannot(
+        init,
+        "does not say which firmware will do; give --minimum-tcb FILE",
+    );
+    fs::write(
+        scene.path("levels.toml"),
+        "genoa = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }",
+    )
+    .unwrap();
+    let policy = scene.yes(&format!("{init} --minimum-tcb levels.toml"));
     let policy = chrysalis_attestation::policy::Policy::parse(&policy).unwrap();
     let chrysalis_attestation::policy::Expect::AnyOf(digests) = policy.snp.unwrap().launch_digest
     else {

@@ -64,7 +64,7 @@ pub(crate) fn policy_text(simulation: bool) -> String {
     };
     format!(
         "version = 1\n[snp]\nlaunch_digest = [\"{}\"]\n\
-         minimum_tcb = {{ bootloader = 0, tee = 0, snp = 0, microcode = 0 }}\n\
+         minimum_tcb.genoa = {{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }}\n\
          [configuration]\nsha256 = [\"{}\"]\n{roots}",
         hex::encode(IMAGE),
         hex::encode(CONFIGURATION),

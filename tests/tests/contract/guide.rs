@@ -37,5 +37,5 @@ fn the_guide_shows_what_the_program_prints() {
             shown += 1;
         }
     }
-    assert_eq!(shown, 13, "commands in the guide");
+    assert_eq!(shown, 15, "commands in the guide");
 }

@@ -24,6 +24,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const SEPTEMBER_2026: &str = "2026-09-01T00:00:00Z";
+/// Evidence of Milan machines is among the vectors; most of what is tested with it is something else.
+const BROKEN: &str = "--accept-broken milan";
 const JUNE_2025: &str = "2025-06-11T00:00:00Z";
 const MARCH_2026: &str = "2026-03-01T00:00:00Z";
 const H100: &str = "nvidia/h100-550.90.07";

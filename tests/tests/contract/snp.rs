@@ -5,7 +5,9 @@ use std::fs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{JUNE_2025, SEPTEMBER_2026, codes, expected, no_verdict, snp, vectors, verdict};
+use super::{
+    BROKEN, JUNE_2025, SEPTEMBER_2026, codes, expected, no_verdict, snp, vectors, verdict, verify,
+};
 
 #[test]
 fn real_reports_of_three_lines_are_genuine() {
@@ -15,7 +17,8 @@ fn real_reports_of_three_lines_are_genuine() {
         ("genoa-v3-ms", "genoa"),
         ("turin-v5-ms", "turin"),
     ] {
-        let list = format!("--crl snp/crls/{line}_2026-08.crl.der --at {SEPTEMBER_2026}");
+        let accept = if line == "milan" { BROKEN } else { "" };
+        let list = format!("--crl snp/crls/{line}_2026-08.crl.der --at {SEPTEMBER_2026} {accept}");
         let (code, found) = verdict(&folder, &snp(vector, &list));
         assert_eq!(
             (code, &found["verdict"]),
@@ -36,9 +39,101 @@ fn real_reports_of_three_lines_are_genuine() {
 }
 
 #[test]
+fn a_milan_is_refused_unless_the_command_line_or_the_policy_accepts_it_with_a_reason() {
+    let Some(folder) = vectors() else { return };
+    let list = format!("--crl snp/crls/milan_2026-08.crl.der --at {SEPTEMBER_2026}");
+    let milan = |more: &str| snp("milan-v3-ms", &format!("{list} {more}"));
+    let (code, found) = verdict(&folder, &milan(""));
+    assert_eq!((code, &found["code"]), (1, &"product_broken".into()));
+    assert_eq!(found["claims"]["broken"]["product"], "milan");
+    let output = verify(&folder, &milan(""));
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        text.contains("2605.12990") && text.contains(BROKEN),
+        "{text}"
+    );
+    no_verdict(
+        &folder,
+        &milan("--accept-broken genoa"),
+        "known to be broken: milan",
+    );
+
+    let keep = TempDir::new().expect("a folder");
+    let policy = keep.path().join("policy.toml");
+    let fields = &expected(&folder, "snp/milan-v3-ms")["fields"];
+    let write = |lines: &str| {
+        let text = format!(
+            "version = 1\n[snp]\nlaunch_digest = [{}]\n\
+             minimum_tcb.milan = {{ bootloader = 4, tee = 0, snp = 24, microcode = 219 }}\n{lines}\n\
+             [configuration]\nsha256 = {{ unchecked = \"any\" }}\n\
+             [session]\nfreshness = {{ unchecked = \"a report kept for the record\" }}\n",
+            fields["measurement"]
+        );
+        fs::write(&policy, text).expect("a policy");
+    };
+    let with_policy = milan(&format!("--policy {}", policy.display()));
+    write("");
+    assert_eq!(verdict(&folder, &with_policy).1["code"], "product_broken");
+    let both = format!("{with_policy} {BROKEN}");
+    no_verdict(&folder, &both, "cannot be used with");
+    write("broken.milan = { unchecked = \"a vector\" }");
+    let (_, found) = verdict(&folder, &with_policy);
+    assert_eq!(found["verdict"], "trusted", "{found}");
+    let output = verify(&folder, &with_policy);
+    let text = String::from_utf8(output.stdout).expect("text");
+    for line in [
+        "cpu     AMD SEV-SNP, Milan       BROKEN since 2026-05-13, whatever its firmware\n",
+        "\nopen    soundness                not checked: a vector. Milan is broken since 2026-05-13: ",
+        "\nopen    freshness                not checked: a report kept for the record\n",
+        "\nopen    not in the policy        chip, ",
+        "\ntrusted (broken hardware) until ",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+/// Two honest reports of machines that had not committed their firmware.
+#[test]
+fn firmware_that_can_be_rolled_back_is_refused_unless_the_policy_takes_it() {
+    let Some(folder) = vectors() else { return };
+    let keep = TempDir::new().expect("a folder");
+    let policy = keep.path().join("policy.toml");
+    for (vector, leaf, list, at) in [
+        (
+            "milan-v2-trustee",
+            "vcek.der",
+            "milan_2026-08",
+            SEPTEMBER_2026,
+        ),
+        ("milan-v3-vlek-aws", "vlek.der", "milan_2025-05", JUNE_2025),
+    ] {
+        let ask = |lines: &str| {
+            let digest = &expected(&folder, &format!("snp/{vector}"))["fields"]["measurement"];
+            let text = format!(
+                "version = 1\n[snp]\nlaunch_digest = [{digest}]\nversions = [2, 3]\nvmpl = [0, 1]\n\
+                 minimum_tcb = {{ unchecked = \"a vector\" }}\nbroken.milan = {{ unchecked = \"a vector\" }}\n\
+                 masked_chip = {{ unchecked = \"a vector\" }}\nplatform.alias_check = false\n{lines}\n\
+                 [configuration]\nsha256 = {{ unchecked = \"any\" }}\n\
+                 [session]\nfreshness = {{ unchecked = \"a vector\" }}\n"
+            );
+            fs::write(&policy, text).expect("a policy");
+            let arguments = format!(
+                "snp --report snp/{vector}/report.bin --cert snp/{vector}/{leaf} --crl snp/crls/{list}.crl.der --at {at} \
+                 --policy {}",
+                policy.display()
+            );
+            verdict(&folder, &arguments).1
+        };
+        assert_eq!(ask("")["code"], "firmware_provisional", "{vector}");
+        let found = ask("provisional_firmware = true");
+        assert_eq!(found["verdict"], "trusted", "{vector}: {found}");
+    }
+}
+
+#[test]
 fn a_report_comes_as_hex_text_in_azures_wrapping_or_beside_a_certificate_table() {
     let Some(folder) = vectors() else { return };
-    let at = format!("--without crl --at {SEPTEMBER_2026}");
+    let at = format!("--without crl --at {SEPTEMBER_2026} {BROKEN}");
     for arguments in [
         format!(
             "snp --report snp/milan-v2-virtee/report_milan.hex --cert snp/milan-v2-virtee/vcek.der {at}"
@@ -92,7 +187,7 @@ fn a_report_without_a_revocation_list_is_refused_unless_a_flag_says_otherwise() 
 #[test]
 fn a_report_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
     let Some(folder) = vectors() else { return };
-    let list = format!("--crl snp/crls/milan_2026-08.crl.der --at {SEPTEMBER_2026}");
+    let list = format!("--crl snp/crls/milan_2026-08.crl.der --at {SEPTEMBER_2026} {BROKEN}");
     let (code, found) = verdict(&folder, &snp("milan-v2-debug", &list));
     assert_eq!((code, &found["code"]), (1, &"debug_allowed".into()));
     assert_eq!(
@@ -107,7 +202,8 @@ fn a_report_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
         .iter()
         .map(|failure| failure["code"].clone())
         .collect();
-    assert_eq!(codes, ["revocation_unchecked", "debug_allowed"]);
+    let wrong = ["product_broken", "revocation_unchecked", "debug_allowed"];
+    assert_eq!(codes, wrong);
 }
 
 #[test]
@@ -151,8 +247,9 @@ fn a_list_that_came_along_is_not_called_missing_when_the_chain_fails() {
 #[test]
 fn a_providers_key_verifies_in_its_time() {
     let Some(folder) = vectors() else { return };
-    let vlek =
-        "snp --report snp/milan-v3-vlek-aws/report.bin --cert snp/milan-v3-vlek-aws/vlek.der";
+    let vlek = format!(
+        "snp --report snp/milan-v3-vlek-aws/report.bin --cert snp/milan-v3-vlek-aws/vlek.der {BROKEN}"
+    );
     let list = "--crl snp/crls/milan_2025-05.crl.der";
     let (_, found) = verdict(&folder, &format!("{vlek} {list} --at {JUNE_2025}"));
     assert_eq!(found["verdict"], "genuine");
@@ -165,7 +262,7 @@ fn a_providers_key_verifies_in_its_time() {
 fn the_certificate_of_another_chip_is_refused() {
     let Some(folder) = vectors() else { return };
     let wrong = "snp --report snp/azure-hclv1-wrong-vcek/hcl-report.bin --cert snp/azure-hclv1-wrong-vcek/vcek-of-other-chip.der";
-    let list = format!("--crl snp/crls/milan_2026-08.crl.der --at {SEPTEMBER_2026}");
+    let list = format!("--crl snp/crls/milan_2026-08.crl.der --at {SEPTEMBER_2026} {BROKEN}");
     let (code, found) = verdict(&folder, &format!("{wrong} {list}"));
     assert_eq!((code, &found["code"]), (1, &"report_signature".into()));
     assert_eq!(found["claims"], Value::Null, "nothing of it is known");
@@ -202,7 +299,7 @@ fn trust_needs_a_policy_that_says_what_is_wanted() {
     let write = |digest: &str| {
         let text = format!(
             "version = 1\n[snp]\nlaunch_digest = [\"{digest}\"]\n\
-             minimum_tcb = {{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }}\n\
+             minimum_tcb.genoa = {{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }}\n\
              [configuration]\nsha256 = {{ unchecked = \"any\" }}\n"
         );
         fs::write(&policy, text).expect("a policy");

@@ -15,7 +15,7 @@ use chrysalis_attestation::{
 };
 use serde_json::Value;
 
-use super::{SEPTEMBER_2026, collateral, folder, folders_with};
+use super::{SEPTEMBER_2026, collateral, folder, folders_with, milan_accepted};
 use crate::{
     expected::{bytes as read, expected},
     tpm::TpmQuote,
@@ -53,6 +53,7 @@ fn examine_quote(vector: &Path, tpm: &TpmQuote, nonce: &[u8]) -> (Examined, Vec<
         policy: None,
         report_data: None,
         revocation_unchecked: None,
+        broken: Some(&milan_accepted()),
     };
     let wrapped = read(vector.join("hcl-report.bin"));
     let examined = examine_wrapped(

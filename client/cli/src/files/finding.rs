@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use chrysalis_attestation::{
     Refusal, Rejection, Time,
-    verdict::{Check, Outcome as CheckOutcome, Transcript},
+    policy::Expect,
+    snp::broken::Broken,
+    verdict::{Check, Outcome as CheckOutcome, Transcript, mark, open_lines},
 };
 use serde_json::{Value, json};
 
@@ -13,6 +15,7 @@ use crate::{
     Outcome,
     arguments::{Format, Telling},
     printable::{print, printable},
+    verify::accept_broken,
 };
 
 /// What was found.
@@ -28,6 +31,17 @@ pub(super) struct Finding {
     pub(super) claims: Value,
     /// The first lines for people: what, which, and how it was found.
     pub(super) lines: Vec<[String; 3]>,
+    /// What is known against the hardware, if anything.
+    pub(super) broken: Option<&'static Broken>,
+}
+
+/// Whether the image is the one that is wanted, of evidence in which nothing is wrong.
+pub(super) fn told<T>(wanted: Option<&Expect<T>>) -> String {
+    match wanted {
+        Some(Expect::AnyOf(_)) => "matches the policy".to_owned(),
+        Some(Expect::Unchecked { why }) => format!("not checked: {why}"),
+        None => NO_POLICY.to_owned(),
+    }
 }
 
 impl Finding {
@@ -41,6 +55,7 @@ impl Finding {
             until: None,
             claims: Value::Null,
             lines: Vec::new(),
+            broken: None,
         }
     }
 
@@ -116,7 +131,7 @@ impl Finding {
             };
             writeln!(text, "not trusted: {}{simulated}", failure.code())?;
             writeln!(text, "{failure}\nhint: {}", failure.hint())?;
-            if let Some(flag) = flag(failure) {
+            if let Some(flag) = flag(failure, self.policy) {
                 writeln!(
                     text,
                     "or:   {flag}, and the verdict lists it as not checked"
@@ -130,16 +145,16 @@ impl Finding {
             let line = format!("{name:<7} {what:<24} {how}");
             writeln!(text, "{}", line.trim_end())?;
         }
-        for (name, why) in self.open() {
-            writeln!(text, "open    {name:<24} not checked: {why}")?;
+        for line in open_lines(self.transcript.checks(), self.policy) {
+            writeln!(text, "{line}")?;
         }
-        let simulated = if simulated { " (simulated)" } else { "" };
+        let mark = mark(simulated, self.broken.is_some());
         let word = self.word();
         match self.until {
             Some(until) if until != Time(i64::MAX) => {
-                write!(text, "{word}{simulated} until {until}")?;
+                write!(text, "{word}{mark} until {until}")?;
             }
-            _ => write!(text, "{word}{simulated}")?,
+            _ => write!(text, "{word}{mark}")?,
         }
         writeln!(
             text,
@@ -153,26 +168,12 @@ impl Finding {
     }
 }
 
-impl Finding {
-    /// What was not checked though somebody could have brought it, and why; several GPUs' once.
-    fn open(&self) -> Vec<(&'static str, &str)> {
-        let mut open = Vec::new();
-        for check in self.transcript.checks() {
-            let line = (check.name, check.detail.as_str());
-            let told = check.outcome == CheckOutcome::NotChecked
-                && !check.is_left_open()
-                && check.detail != NO_POLICY;
-            if told && !open.contains(&line) {
-                open.push(line);
-            }
+/// How to go on without the input whose lack this is, or with what is broken.
+fn flag(rejection: &Rejection, has_policy: bool) -> Option<String> {
+    let flag = match rejection {
+        Rejection::ProductBroken { broken } if !has_policy => {
+            return Some(accept_broken(broken));
         }
-        open
-    }
-}
-
-/// How to go on without the input whose lack this is.
-fn flag(rejection: &Rejection) -> Option<&'static str> {
-    match rejection {
         Rejection::RevocationUnchecked => Some("--without crl"),
         Rejection::FreshnessUnchecked => {
             Some("--report-data HEX, --nonce HEX for a vTPM's quote, or --without freshness")
@@ -183,5 +184,6 @@ fn flag(rejection: &Rejection) -> Option<&'static str> {
         Rejection::RimMissing { .. } => Some("--without rim"),
         Rejection::GpuFwidMissing => Some("--without fwid"),
         _ => None,
-    }
+    };
+    flag.map(str::to_owned)
 }

@@ -152,6 +152,7 @@ fn finding(
         until: None,
         claims: Value::Null,
         lines: Vec::new(),
+        broken: None,
     };
     if explain_all {
         let (failures, transcript) = explain(evidence, question);
@@ -167,6 +168,7 @@ fn finding(
             until: Some(verified.until()),
             claims: claims(&verified, question),
             lines: lines(&verified),
+            broken: None,
         },
         Err(refusal) => refused(vec![refusal.rejection], refusal.transcript),
     }

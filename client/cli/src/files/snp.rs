@@ -18,8 +18,7 @@ use rustls_pki_types::{CertificateRevocationListDer, pem::PemObject};
 use serde_json::{Value, json};
 
 use super::{
-    NO_POLICY,
-    finding::Finding,
+    finding::{Finding, told},
     input::{MAX_EVIDENCE, read_all, read_as, read_policy, read_statements},
     kind::{Kind, unhex},
     vtpm,
@@ -28,6 +27,7 @@ use crate::{
     Outcome,
     arguments::{SnpArguments, SnpInput},
     collateral,
+    verify::accepted,
 };
 
 const WITHOUT_CRL: &str = "--without crl";
@@ -73,6 +73,7 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             let roots = policy
                 .as_ref()
                 .map_or_else(Roots::amd, |policy| policy.roots().amd);
+            let broken = accepted(&arguments.accept_broken);
             let question = Question {
                 roots: &roots,
                 collateral: &collateral,
@@ -80,6 +81,7 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
                 policy: policy.as_ref(),
                 report_data: arguments.report_data.as_ref(),
                 revocation_unchecked: goes_without(arguments, SnpInput::Crl).then_some(WITHOUT_CRL),
+                broken: Some(&broken),
             };
             let patience = if options.explain_only {
                 Patience::All
@@ -94,7 +96,7 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             } else {
                 examine(&report, &question, patience)
             };
-            finding(&examined, policy.is_some())
+            finding(&examined, policy.as_ref())
         }
         Err(rejection) => Finding::unreadable(policy.is_some(), rejection),
     };
@@ -149,14 +151,15 @@ fn gather(certificates: &[Vec<u8>], lists: Vec<Vec<u8>>) -> Result<Collateral, R
     Ok(collateral)
 }
 
-fn finding(examined: &Examined, policy: bool) -> Finding {
+fn finding(examined: &Examined, policy: Option<&Policy>) -> Finding {
     let mut finding = Finding {
-        policy,
+        policy: policy.is_some(),
         failures: examined.failures().to_vec(),
         transcript: examined.transcript().clone(),
         until: examined.until(),
         claims: Value::Null,
         lines: Vec::new(),
+        broken: examined.broken(),
     };
     let (Some(report), Some(product), Some(tcb)) = (
         examined.report(),
@@ -167,26 +170,25 @@ fn finding(examined: &Examined, policy: bool) -> Finding {
     };
     finding.claims = claims(report, examined);
     let digest = hex::encode(report.launch_digest);
-    let wanted = if policy {
-        "matches the policy"
-    } else {
-        NO_POLICY
-    };
+    let wanted = policy.and_then(|it| it.snp.as_ref());
     let genuine = if examined.transcript().simulated() {
         "SIMULATED, not AMD hardware"
     } else {
         "genuine"
     };
+    let how = match examined.broken() {
+        Some(broken) if examined.transcript().simulated() => {
+            format!("{genuine}, {}", broken.told())
+        }
+        Some(broken) => broken.told(),
+        None => format!("{genuine}, {tcb}"),
+    };
     finding.lines = vec![
-        [
-            "cpu".to_owned(),
-            format!("AMD SEV-SNP, {product}"),
-            format!("{genuine}, {tcb}"),
-        ],
+        ["cpu".to_owned(), format!("AMD SEV-SNP, {product}"), how],
         [
             "image".to_owned(),
             digest.chars().take(12).chain(['…']).collect(),
-            wanted.to_owned(),
+            told(wanted.map(|it| &it.launch_digest)),
         ],
     ];
     finding.lines.extend(examined.vtpm().map(vtpm::line));
@@ -232,5 +234,6 @@ fn claims(report: &Report, examined: &Examined) -> Value {
         "chip_id": hex::encode(report.chip_id),
         "vtpm": examined.vtpm().map(vtpm::claims),
         "root": examined.root().map(|root| root.to_string()),
+        "broken": examined.broken(),
     })
 }

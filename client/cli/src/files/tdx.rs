@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     NO_POLICY,
-    finding::Finding,
+    finding::{Finding, told},
     input::{MAX_EVIDENCE, read_as, read_policy, read_statements},
     kind::{Kind, unhex},
     vtpm,
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
             if let Some(rebuilders) = &rebuilders {
                 examined = examined.confirmed_by(rebuilders, &statements);
             }
-            finding(&examined, has_policy)
+            finding(&examined, has_policy.then_some(&policy))
         }
         Err(rejection) => Finding::unreadable(has_policy, rejection),
     };
@@ -169,33 +169,30 @@ fn read(text: &str) -> Result<Wanted, PolicyError> {
     })
 }
 
-fn finding(examined: &Examined, policy: bool) -> Finding {
+fn finding(examined: &Examined, policy: Option<&TdxPolicy>) -> Finding {
     let mut finding = Finding {
-        policy,
+        policy: policy.is_some(),
         failures: examined.failures().to_vec(),
         transcript: examined.transcript().clone(),
         until: examined.until(),
         claims: Value::Null,
         lines: Vec::new(),
+        broken: None,
     };
     if let Some(td) = examined.td() {
         finding.claims = claims(td, examined.vtpm());
-        finding.lines = lines(td, &finding);
+        let image = told(policy.map(|it| &it.mrtd));
+        finding.lines = lines(td, image, &finding);
         finding.lines.extend(examined.vtpm().map(vtpm::line));
     }
     finding
 }
 
-fn lines(td: &Td, finding: &Finding) -> Vec<[String; 3]> {
+fn lines(td: &Td, image: String, finding: &Finding) -> Vec<[String; 3]> {
     let genuine = if finding.transcript.simulated() {
         "SIMULATED, not Intel hardware"
     } else {
         "genuine"
-    };
-    let wanted = if finding.policy {
-        "matches the policy"
-    } else {
-        NO_POLICY
     };
     let digest = td.report.mrtd.to_string();
     let mut lines = vec![
@@ -210,7 +207,7 @@ fn lines(td: &Td, finding: &Finding) -> Vec<[String; 3]> {
         [
             "image".to_owned(),
             digest.chars().take(12).chain(['…']).collect(),
-            wanted.to_owned(),
+            image,
         ],
     ];
     if let Some(log) = &td.event_log {

@@ -1,6 +1,9 @@
 //! `policy init`: a policy that trusts exactly one image, or one signed release, with one configuration.
 
+pub(crate) mod floors;
 mod release;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -9,8 +12,7 @@ use chrysalis_attestation::{
     digest::sha256,
     nvidia::policy::Minimum,
     pem,
-    policy::{Expect, Floor, GpuTemplate, Policy, SnpTemplate, TdxTemplate, Template},
-    snp::tcb::Tcb,
+    policy::{Expect, GpuTemplate, Policy, SnpTemplate, TdxTemplate, Template},
 };
 use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 
@@ -41,7 +43,8 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
     };
     let configuration = files::read(&arguments.configuration, MAX_CONFIGURATION)?;
     let wanted = match (&arguments.release, &arguments.key, &arguments.image) {
-        (Some(manifest), Some(key), _) => match release::wanted(manifest, key, which)? {
+        (Some(manifest), Some(key), _) => match release::wanted((manifest, key), which, arguments)?
+        {
             Ok(wanted) => wanted,
             Err(rejection) => {
                 eprint!("{}", refused(&rejection));
@@ -80,6 +83,7 @@ fn of_image(
     arguments: &PolicyInitArguments,
 ) -> anyhow::Result<Wanted> {
     let vcpus = arguments.vcpus.context("--image needs --vcpus")?;
+    let minimum_tcb = floors::of_image(arguments)?;
     let cpu = arguments.cpu;
     let shape = Shape {
         cpu_type: cpu,
@@ -92,7 +96,7 @@ fn of_image(
         ),
         snp: Some(SnpTemplate {
             launch_digest: vec![launch_digest],
-            minimum_tcb: Floor::All(Tcb::default()),
+            minimum_tcb,
         }),
         tdx: None,
     })

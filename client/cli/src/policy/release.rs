@@ -6,24 +6,28 @@ use anyhow::bail;
 use chrysalis_attestation::{
     Rejection,
     digest::Hex,
-    policy::{Floor, SnpTemplate, TdxTemplate},
-    release::{MAX_ENVELOPE, MinimumTcb, Release, Verified},
-    snp::tcb::Tcb,
+    policy::{SnpTemplate, TdxTemplate},
+    release::{MAX_ENVELOPE, Release, Verified},
+    tdx::policy::Evaluation,
 };
 use chrysalis_client::system_time;
 use chrysalis_measure::CommandLine;
 
-use super::Wanted;
+use super::{Wanted, floors};
 use crate::{
+    arguments::PolicyInitArguments,
     files::read,
     release::{State, read_public},
 };
 
+const TDX_LEFT_OUT: &str = "note: the release runs on Intel TDX as well. The policy accepts that once you say how recent Intel's rules must be: \
+    --minimum-evaluation N, the tcbEvaluationDataNumber of Intel's TCB info";
+
 /// Reads and verifies the manifest, for the measurements of this command line.
 pub(super) fn wanted(
-    manifest: &Path,
-    key: &Path,
+    (manifest, key): (&Path, &Path),
     which: CommandLine,
+    arguments: &PolicyInitArguments,
 ) -> anyhow::Result<Result<Wanted, Rejection>> {
     let key = read_public(key)?;
     let manifest = read(manifest, MAX_ENVELOPE)?;
@@ -36,7 +40,7 @@ pub(super) fn wanted(
     state.remember_release(&key.id(), verified.seen);
     state.save()?;
     let Verified { release, .. } = verified;
-    let wanted = of(&release, which == CommandLine::Simulated)?;
+    let wanted = of(&release, which == CommandLine::Simulated, arguments)?;
     let title = format!(
         "Trusts release {}, epoch {}, with one configuration.\n\
          The release ends {}: make a new policy of the next one.\nSigned by key {}.",
@@ -48,7 +52,11 @@ pub(super) fn wanted(
     Ok(Ok(Wanted { title, ..wanted }))
 }
 
-fn of(release: &Release, simulated: bool) -> anyhow::Result<Wanted> {
+pub(super) fn of(
+    release: &Release,
+    simulated: bool,
+    arguments: &PolicyInitArguments,
+) -> anyhow::Result<Wanted> {
     let measurements = &release.measurements;
     let mut launch_digest: Vec<[u8; 48]> = Vec::new();
     for line in &measurements.snp {
@@ -57,31 +65,39 @@ fn of(release: &Release, simulated: bool) -> anyhow::Result<Wanted> {
             launch_digest.push(line.launch_digest.0);
         }
     }
-    let floors = release.minimum_tcb.iter();
-    let floors = floors.map(|(product, floor)| (*product, tcb(*floor)));
-    let snp = (!launch_digest.is_empty()).then_some(SnpTemplate {
-        launch_digest,
-        minimum_tcb: if release.minimum_tcb.is_empty() {
-            Floor::All(Tcb::default())
-        } else {
-            Floor::Each(floors.collect())
-        },
-    });
+    let snp = if launch_digest.is_empty() {
+        None
+    } else {
+        Some(SnpTemplate {
+            launch_digest,
+            minimum_tcb: floors::of_release(release.minimum_tcb.clone(), arguments)?,
+        })
+    };
     let mut registers = measurements
         .tdx
         .iter()
         .filter(|line| line.simulated == simulated);
-    let tdx = registers.next().map(|line| {
+    let line = registers.next();
+    let tdx = line.zip(evaluation(arguments));
+    let tdx = tdx.map(|(line, minimum_evaluation)| {
         let Hex(mrtd) = line.mrtd;
         TdxTemplate {
             mrtd,
             rtmr0: line.rtmr0.clone(),
             rtmr1: line.rtmr1.0,
             rtmr2: line.rtmr2.0,
-            minimum_evaluation: None,
+            minimum_evaluation,
         }
     });
-    if registers.next().is_some() {
+    match (line, &tdx, &snp) {
+        (Some(_), None, Some(_)) => eprintln!("{TDX_LEFT_OUT}"),
+        (Some(_), None, None) => bail!(
+            "the release runs on Intel TDX alone, and nothing says how recent Intel's rules must be; give --minimum-evaluation N, \
+             the tcbEvaluationDataNumber of Intel's TCB info, or --minimum-evaluation-unchecked WHY"
+        ),
+        _ => {}
+    }
+    if tdx.is_some() && registers.next().is_some() {
         bail!(
             "the release lists several sets of TDX registers; copy the one you want into [tdx] yourself"
         );
@@ -96,21 +112,11 @@ fn of(release: &Release, simulated: bool) -> anyhow::Result<Wanted> {
     })
 }
 
-fn tcb(floor: MinimumTcb) -> Tcb {
-    let MinimumTcb {
-        fmc,
-        bootloader,
-        tee,
-        snp,
-        microcode,
-    } = floor;
-    Tcb {
-        fmc,
-        bootloader,
-        tee,
-        snp,
-        microcode,
-    }
+/// How recent Intel's rules must be, if the command line says so.
+fn evaluation(arguments: &PolicyInitArguments) -> Option<Evaluation> {
+    let least = arguments.minimum_evaluation.map(Evaluation::AtLeast);
+    let why = arguments.minimum_evaluation_unchecked.clone();
+    least.or(why.map(|why| Evaluation::Unchecked { why }))
 }
 
 /// Text of the manifest's that stands behind a `#`: it must not end the line.

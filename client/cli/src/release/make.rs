@@ -1,12 +1,9 @@
 //! `release make`: signs what an image is, and what hardware says about it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::fs;
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::{
-    release::{MinimumTcb, Release},
-    snp::product::Product,
-};
+use chrysalis_attestation::release::Release;
 use chrysalis_client::system_time;
 
 use super::{
@@ -16,12 +13,12 @@ use super::{
 };
 use crate::{
     Outcome,
-    files::{read, write_whole},
+    files::write_whole,
+    policy::floors::{Levels, read_levels},
     printable::print,
 };
 
 const MANIFEST: &str = "manifest.json";
-const MAX_FLOORS: usize = 16 * 1024;
 
 pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
     let key = SigningKey::read(&arguments.key)?;
@@ -30,8 +27,8 @@ pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
         bail!("--expires is not after the release is issued; give a later day");
     }
     let minimum_tcb = match &arguments.minimum_tcb {
-        Some(path) => floors(path)?,
-        None => BTreeMap::new(),
+        Some(path) => read_levels(path)?,
+        None => Levels::new(),
     };
     let path = arguments.out.join(MANIFEST);
     if path.exists() {
@@ -74,15 +71,4 @@ pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
     write_whole(&path, manifest.as_bytes())?;
     print(&format!("{told}wrote   {}\n", path.display()))?;
     Ok(Outcome::Yes)
-}
-
-/// `[genoa]` and its kin, each with every component.
-fn floors(path: &Path) -> anyhow::Result<BTreeMap<Product, MinimumTcb>> {
-    let text = String::from_utf8(read(path, MAX_FLOORS)?).unwrap_or_default();
-    toml::from_str(&text).with_context(|| {
-        format!(
-            "{} has no firmware levels; write [genoa] with bootloader, tee, snp and microcode",
-            path.display()
-        )
-    })
 }

@@ -62,21 +62,16 @@ fn switched_on(parameter: &Path) -> bool {
 
 /// Whether the first CPU's vendor is this one, and whether it has this flag.
 fn cpu(root: &Path, vendor: &str, flag: &str) -> (bool, bool) {
+    let has = cpuinfo(root, "flags").split(' ').any(|it| it == flag);
+    (cpuinfo(root, "vendor_id") == vendor, has)
+}
+
+/// What the kernel says about the first CPU; nothing if it does not.
+fn cpuinfo(root: &Path, name: &str) -> String {
     let text = fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
-    let value = |name: &str| {
-        let of = |line: &str| {
-            Some(
-                line.strip_prefix(name)?
-                    .split_once(':')?
-                    .1
-                    .trim()
-                    .to_owned(),
-            )
-        };
-        text.lines().find_map(of).unwrap_or_default()
-    };
-    let has = value("flags").split(' ').any(|found| found == flag);
-    (value("vendor_id") == vendor, has)
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let found = lines.find(|(found, _)| found.trim_end() == name);
+    found.map_or_else(String::new, |(_, value)| value.trim().to_owned())
 }
 
 /// Whether the host's kernel is new enough.

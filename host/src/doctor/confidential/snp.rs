@@ -2,7 +2,12 @@
 
 use std::{fs, path::Path};
 
-use super::{Check, Hindrance, cpu, forbidden, hindrance, kernel, switched_on};
+use chrysalis_attestation::snp::{
+    broken::{self, Broken},
+    product::{Cpuid, Product},
+};
+
+use super::{Check, Hindrance, cpu, cpuinfo, forbidden, hindrance, kernel, switched_on};
 
 /// Whether KVM can start SNP guests.
 pub(crate) fn is_on(root: &Path) -> bool {
@@ -12,16 +17,22 @@ pub(crate) fn is_on(root: &Path) -> bool {
 pub(super) fn checks(root: &Path) -> Vec<Check> {
     let (amd, flag) = cpu(root, "AuthenticAMD", "sev_snp");
     if !amd {
-        let fix = "SNP needs an AMD EPYC 7003 (Milan) or newer";
+        let fix = "SNP needs an AMD EPYC 9004 (Genoa) or newer";
         return vec![Check::lacks("snp", "the CPU is not AMD's", fix)];
     }
-    let in_cpu = if flag {
+    let in_cpu = if let Some(broken) = broken(root) {
+        Check::lacks(
+            "snp cpu",
+            broken.to_string(),
+            "clients refuse this CPU unless their policies accept it by name; offer a machine of another line, such as an EPYC 9004",
+        )
+    } else if flag {
         Check::ok("snp cpu", "the CPU has SEV-SNP, and the BIOS has it on")
     } else {
         Check::lacks(
             "snp cpu",
             "the kernel sees no SEV-SNP in the CPU",
-            "an EPYC 7003 or newer; in the BIOS: SMEE on, SNP Memory Coverage (RMP table) on, SEV-SNP Support on, \
+            "an EPYC 9004 or newer; in the BIOS: SMEE on, SNP Memory Coverage (RMP table) on, SEV-SNP Support on, \
              Minimum SEV non-ES ASID above 1",
         )
     };
@@ -32,6 +43,17 @@ pub(super) fn checks(root: &Path) -> Vec<Check> {
         kvm(root),
         device(root),
     ]
+}
+
+/// What is known against this machine's product line, if anything.
+fn broken(root: &Path) -> Option<&'static Broken> {
+    let number = |name| cpuinfo(root, name).parse().ok();
+    let cpuid = Cpuid {
+        family: number("cpu family")?,
+        model: number("model")?,
+        stepping: 0,
+    };
+    Product::of(cpuid).and_then(broken::of)
 }
 
 fn iommu(root: &Path) -> Check {
@@ -98,5 +120,14 @@ mod tests {
         assert_eq!(lacking(&checks(root)), ["snp processor"]);
         write(root, "dev/sev", "");
         assert!(lacking(&checks(root)).is_empty());
+        let of_model = |model: u8| {
+            let text = format!(
+                "vendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: {model}\nmodel name\t: AMD EPYC\nflags\t\t: fpu sev_snp\n"
+            );
+            write(root, "proc/cpuinfo", &text);
+            lacking(&checks(root))
+        };
+        assert_eq!(of_model(1), ["snp cpu"], "Milan is known to be broken");
+        assert!(of_model(17).is_empty(), "Genoa is not");
     }
 }

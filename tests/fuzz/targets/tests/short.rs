@@ -97,6 +97,7 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         policy: None,
         report_data: Some(&[7; 64]),
         revocation_unchecked: None,
+        broken: None,
     };
     let examined = examine::examine(report, &question, Patience::All);
     assert_eq!(examined.failures(), []);

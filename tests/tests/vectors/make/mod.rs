@@ -21,6 +21,10 @@ pub(crate) static AMD: LazyLock<Amd> = LazyLock::new(|| vendor(0xA1));
 /// Of the same names, with other keys.
 pub(crate) static OTHER_AMD: LazyLock<Amd> = LazyLock::new(|| vendor(0xA2));
 
+/// The simulated AMD, of a product line that is known to be broken.
+pub(crate) static MILAN: LazyLock<Amd> =
+    LazyLock::new(|| vendor(0xA1).into_milan(NOW).expect("a vendor"));
+
 fn vendor(seed: u8) -> Amd {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("seeded-amd-{seed:x}"));
     Amd::open_or_seed(&folder, [seed; 32], NOW).expect("a vendor")

@@ -55,6 +55,7 @@ pub(super) fn vtpm(bytes: &[u8]) {
         policy: None,
         report_data: None,
         revocation_unchecked: Some("fuzzing"),
+        broken: None,
     };
     for patience in [Patience::First, Patience::All] {
         let found = examine_wrapped(wrapped, Some(&quoted), &question, patience);

@@ -4,7 +4,16 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{
     policy::{Floor, Policy, SnpTemplate, Template},
-    snp::tcb::Tcb,
+    snp::{product::Product, tcb::Tcb},
+};
+
+/// Lower than the seeds'.
+const LEVELS: Tcb = Tcb {
+    fmc: None,
+    bootloader: 1,
+    tee: 0,
+    snp: 1,
+    microcode: 1,
 };
 
 /// A policy as TOML: of an enclave, of GPUs, of a TD, or the simulated roots alone.
@@ -36,7 +45,7 @@ pub(crate) fn template() -> String {
         configuration: b"model = \"smollm2\"\n",
         snp: Some(SnpTemplate {
             launch_digest: vec![[0xD1; 48]],
-            minimum_tcb: Floor::All(Tcb::default()),
+            minimum_tcb: Floor::each([(Product::Genoa, LEVELS)]).expect("a floor"),
         }),
         ..Template::default()
     })

@@ -43,6 +43,7 @@ pub(super) fn chain(bytes: &[u8]) {
                 policy,
                 report_data: Some(&[7; 64]),
                 revocation_unchecked: None,
+                broken: None,
             };
             let found = examine(report, &question(&amd), patience);
             assert!(!found.failures().is_empty(), "genuine under AMD's roots");

@@ -11,7 +11,7 @@ use chrysalis_attestation::{
 };
 use chrysalis_simulate::{ASK_SERIAL, CrlProfile, TCB};
 
-use super::{AMDS_NAME, ARK, ASK, Lie, VCEK, ask_with_a_bit_to_spare, cut_table, pose};
+use super::{AMDS_NAME, ARK, ASK, Lie, Scene, VCEK, ask_with_a_bit_to_spare, cut_table, pose};
 use crate::{
     make::{AMD, NOW, OTHER_AMD},
     wishes::{OPEN, SOMEBODY, list},
@@ -130,6 +130,7 @@ pub(super) const LIES: &[Lie] = &[
         it.report.cpuid = None;
         it.report.mitigations = None;
     }),
+    ("product_broken", "the machine is a Milan, and the policy does not say why that will do", |it| *it = Scene::of_milan()),
     ("product_refused", "the policy wants a Turin", |it| it.want("products", "[\"turin\"]")),
     ("chip_unknown", "the policy lists another chip", |it| it.want("chips", list(&[[1_u8; 64]]))),
     ("chip_masked", "the host masks the chip's identity", |it| it.report.chip_id = [0; 64]),
@@ -140,15 +141,16 @@ pub(super) const LIES: &[Lie] = &[
         it.vcek(|vcek| vcek.tcb.microcode -= 1);
         it.report.reported_tcb = older.encode();
     }),
+    ("tcb_below_floor committed", "the host may go back to older firmware than the policy wants", |it| {
+        it.want("provisional_firmware", "true");
+        it.report.committed_tcb = Tcb { snp: TCB.snp - 1, ..TCB }.encode();
+    }),
     ("tcb_below_floor at-launch", "the guest was launched on older firmware than the policy wants", |it| {
-        it.want("minimum_launch_tcb", "{ bootloader = 10, tee = 0, snp = 27, microcode = 84 }");
+        it.want("minimum_launch_tcb.genoa", "{ bootloader = 10, tee = 0, snp = 27, microcode = 84 }");
         it.report.launch_tcb = Tcb { snp: TCB.snp - 1, ..TCB }.encode();
     }),
     ("firmware_below_floor", "the policy wants newer SEV firmware", |it| it.want("minimum_firmware", "\"1.55.50\"")),
-    ("firmware_provisional", "firmware runs that is not committed", |it| {
-        it.want("provisional_firmware", "false");
-        it.report.committed_tcb = Tcb { snp: TCB.snp - 1, ..TCB }.encode();
-    }),
+    ("firmware_provisional", "firmware runs that is not committed", |it| it.report.committed_firmware.build -= 1),
     ("debug_allowed", "the host may debug the guest", |it| it.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 1 << 19)),
     ("migration_allowed", "the guest may be migrated", |it| it.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 1 << 18)),
     ("guest_policy_too_wide", "the guest may run on sibling threads", |it| it.want("smt", "false")),

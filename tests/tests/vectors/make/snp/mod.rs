@@ -12,7 +12,7 @@ use chrysalis_simulate::{
 use chrysalis_tests::scene::{CONFIGURATION, LAUNCH_DIGEST};
 use serde_json::json;
 
-use super::{AMD, NOW};
+use super::{AMD, MILAN, NOW};
 use crate::{
     vector::{Common, Vector},
     wishes::{Wishes, list},
@@ -47,11 +47,15 @@ const AMDS_NAME: &str = "Advanced Micro Devices";
 
 impl Scene {
     pub(super) fn honest() -> Self {
+        Self::of(&AMD)
+    }
+
+    fn of(amd: &'static Amd) -> Self {
         let launch = Launch::new(LAUNCH_DIGEST, host_data(CONFIGURATION), [0x1D; 32]);
-        let endorsements = AMD.endorsements();
+        let endorsements = amd.endorsements();
         Self {
-            amd: &AMD,
-            report: AMD.report(&launch, ASKED),
+            amd,
+            report: amd.report(&launch, ASKED),
             certificates: NAMES.into_iter().zip(endorsements.certificates).collect(),
             lists: endorsements.crls,
             wishes: Some(wishes()),
@@ -65,6 +69,16 @@ impl Scene {
         let mut profile = AMD.vcek_profile(NOW);
         change(&mut profile);
         self.certificates[VCEK].1 = AMD.issue_vcek(&profile).expect("a certificate");
+    }
+
+    /// On a machine of a product line that is known to be broken, wanted but for that.
+    fn of_milan() -> Self {
+        let mut wishes = wishes_for("milan");
+        wishes.simulated(&[MILAN.root_sha256()]);
+        Self {
+            wishes: Some(wishes),
+            ..Self::of(&MILAN)
+        }
     }
 
     /// Issues the ASK's certificate anew.
@@ -131,6 +145,11 @@ impl Scene {
 
 /// A policy for exactly the honest guest.
 pub(super) fn wishes() -> Wishes {
+    wishes_for("genoa")
+}
+
+/// The same on a machine of this product line.
+fn wishes_for(line: &str) -> Wishes {
     let mut wishes = Wishes::default();
     wishes.set("snp", "launch_digest", list(&[LAUNCH_DIGEST]));
     let Tcb {
@@ -143,7 +162,7 @@ pub(super) fn wishes() -> Wishes {
     let floor = format!(
         "{{ bootloader = {bootloader}, tee = {tee}, snp = {snp}, microcode = {microcode} }}"
     );
-    wishes.set("snp", "minimum_tcb", floor);
+    wishes.set("snp", &format!("minimum_tcb.{line}"), floor);
     wishes.set("configuration", "sha256", list(&[host_data(CONFIGURATION)]));
     wishes.simulated(&[AMD.root_sha256()]);
     wishes
@@ -179,6 +198,21 @@ fn cut_table() -> Vec<u8> {
     table
 }
 
+/// What the policy accepts for a reason, and says so.
+fn of_a_broken_line() -> Vector {
+    let mut scene = Scene::of_milan();
+    scene.want("broken", "{ milan = { unchecked = \"a vector\" } }");
+    let claims = json!({
+        "product": "milan",
+        "broken": { "product": "milan", "since": "2026-05-13", "source": "arXiv:2605.12990" },
+    });
+    let shows = "the product line is known to be broken, and the policy accepts that";
+    let outcome = ("trusted", claims);
+    let vector = Vector::accepted(KIND, "broken-and-accepted", shows, NOW, outcome);
+    let vector = vector.file("report", "report.bin", scene.report());
+    scene.around(vector)
+}
+
 pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     let honest = Scene::honest();
     for (name, der) in &honest.certificates {
@@ -195,7 +229,7 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     let shows = "nobody lies";
     let vector = Vector::accepted(KIND, "honest", shows, NOW, ("trusted", claims));
     let vector = vector.file("report", "report.bin", honest.report());
-    let mut vectors = vec![honest.around(vector)];
+    let mut vectors = vec![honest.around(vector), of_a_broken_line()];
     for (code, shows, lie) in lies::LIES {
         let mut scene = Scene::honest();
         lie(&mut scene);

@@ -1,0 +1,44 @@
+//! The product lines that are simulated: what AMD's names, numbers and reports say of each.
+
+use chrysalis_attestation::snp::product::Cpuid;
+
+/// What is particular to a product line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// In names, product extension and addresses.
+    pub(crate) name: &'static str,
+    /// In reports.
+    pub(crate) cpuid: Cpuid,
+    /// AMD's number for the root.
+    pub(crate) ark_serial: u64,
+    /// AMD's number for the intermediate that signs VCEKs.
+    pub(crate) ask_serial: u64,
+    /// AMD's number for the one that signs VLEKs.
+    pub(crate) asvk_serial: u64,
+}
+
+/// Revision B1.
+pub(crate) static GENOA: Line = Line {
+    name: "Genoa",
+    cpuid: Cpuid {
+        family: 0x19,
+        model: 0x11,
+        stepping: 1,
+    },
+    ark_serial: 0x20000,
+    ask_serial: crate::ASK_SERIAL,
+    asvk_serial: 0x20101,
+};
+
+/// Revision B1.
+pub(crate) static MILAN: Line = Line {
+    name: "Milan",
+    cpuid: Cpuid {
+        family: 0x19,
+        model: 0x01,
+        stepping: 1,
+    },
+    ark_serial: 0x10000,
+    ask_serial: 0x10001,
+    asvk_serial: 0x10101,
+};

@@ -1,0 +1,95 @@
+//! What a verdict's text tells of everything that was not checked.
+
+use super::Check;
+
+/// Begins the line with all that the policy does not mention.
+const SILENT: &str = "not in the policy";
+
+/// A line for each check that was waived, with the reason, and, where a policy judged, one for all that it could have asked for and
+/// did not.
+pub fn lines(checks: &[Check], by_a_policy: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut silent = Vec::new();
+    for check in checks {
+        let Check { name, detail, .. } = check;
+        if check.is_open() {
+            let line = format!("open    {name:<24} not checked: {detail}");
+            // Several GPUs leave the same line.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        } else if check.is_left_open() && !silent.contains(name) {
+            silent.push(*name);
+        }
+    }
+    if by_a_policy && !silent.is_empty() {
+        lines.push(format!("open    {SILENT:<24} {}", silent.join(", ")));
+    }
+    lines
+}
+
+/// The same for a verdict in one line: the names of what was waived, and how much the policy does not mention.
+pub fn in_a_line(checks: &[Check]) -> Option<String> {
+    let mut waived = Vec::new();
+    let mut silent = Vec::new();
+    for check in checks {
+        let names = if check.is_open() {
+            &mut waived
+        } else if check.is_left_open() {
+            &mut silent
+        } else {
+            continue;
+        };
+        if !names.contains(&check.name) {
+            names.push(check.name);
+        }
+    }
+    match (waived.as_slice(), silent.len()) {
+        ([], 0) => None,
+        ([], count) => Some(format!("open: {count} {SILENT}")),
+        (_, 0) => Some(format!("open: {}", waived.join(", "))),
+        (_, count) => Some(format!("open: {}, and {count} {SILENT}", waived.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{ALLOWED, LEFT_OPEN, NO_POLICY, Outcome};
+
+    #[test]
+    fn what_is_waived_is_told_with_its_reason_and_what_is_silent_in_one_line() {
+        let check = |name, outcome, detail: &str| Check {
+            step: "policy-1",
+            name,
+            outcome,
+            detail: detail.to_owned(),
+        };
+        let checks = [
+            check("chip", Outcome::NotChecked, LEFT_OPEN),
+            check("report version", Outcome::Passed, "3"),
+            check("revocation", Outcome::NotChecked, "offline"),
+            check("debugging", Outcome::NotChecked, ALLOWED),
+            check("revocation", Outcome::NotChecked, "offline"),
+            check("models", Outcome::NotChecked, NO_POLICY),
+            check("chip", Outcome::NotChecked, LEFT_OPEN),
+            check("ID block", Outcome::NotChecked, LEFT_OPEN),
+        ];
+        let waived = [
+            "open    revocation               not checked: offline",
+            "open    debugging                not checked: it is there, and the policy allows it",
+        ];
+        assert_eq!(lines(&checks, false), waived);
+        let silent = "open    not in the policy        chip, ID block";
+        assert_eq!(lines(&checks, true), [&waived[..], &[silent]].concat());
+        assert!(lines(&[], true).is_empty());
+
+        let line = "open: revocation, debugging, and 2 not in the policy";
+        assert_eq!(in_a_line(&checks), Some(line.to_owned()));
+        let silent = "open: 1 not in the policy";
+        assert_eq!(in_a_line(&checks[..1]), Some(silent.to_owned()));
+        let waived = "open: revocation";
+        assert_eq!(in_a_line(&checks[2..3]), Some(waived.to_owned()));
+        assert_eq!(in_a_line(&[]), None);
+    }
+}
