@@ -50,6 +50,8 @@ pub struct Answer {
     pub status: CertificateStatus,
     /// When this was known.
     pub this_update: Time,
+    /// When it was signed, if not then.
+    pub produced_at: Option<Time>,
     /// Until when it counts, if it says so.
     pub next_update: Option<Time>,
     /// Repeats the question's, if there was one.
@@ -67,6 +69,7 @@ impl Answer {
             id: Self::id(subject, issuer),
             status: CertificateStatus::Good,
             this_update: after(now, -6 * HOUR),
+            produced_at: None,
             next_update: Some(after(now, 18 * HOUR)),
             nonce,
             key_hash: None,
@@ -143,7 +146,7 @@ impl Answer {
             tag::SEQUENCE,
             &[
                 &responder,
-                &time(self.this_update),
+                &time(self.produced_at.unwrap_or(self.this_update)),
                 &tlv(tag::SEQUENCE, &[&single]),
                 &extensions.unwrap_or_default(),
             ],
