@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use chrysalis_attestation::{Time, azure::vtpm::MAX_NONCE};
 use chrysalis_client::Target;
-use chrysalis_collateral::Mirrors;
+use chrysalis_collateral::{MirrorError, Mirrors};
 use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -81,9 +81,19 @@ pub(crate) struct Judging {
     /// What a rebuilder signed about the image; the policy names whose statements count
     #[arg(long = "statement", value_name = "FILE")]
     pub(crate) statements: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
     /// Judge as at this moment instead of now, such as 2026-12-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Time>,
+}
+
+/// Who is asked where a policy says `revocation = "asked"`.
+#[derive(Debug, Args)]
+pub(crate) struct Asking {
+    /// With revocation = "asked" in the policy: ask another responder than NVIDIA's whether GPUs' certificates are revoked
+    #[arg(long, value_name = "nvidia-ocsp=URL", value_parser = responder)]
+    pub(crate) mirror: Option<Mirrors>,
 }
 
 #[derive(Debug, Args)]
@@ -350,6 +360,8 @@ pub(crate) struct NvidiaArguments {
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<GpuInput>,
     #[command(flatten)]
+    pub(crate) asking: Asking,
+    #[command(flatten)]
     pub(crate) options: FileOptions,
 }
 
@@ -529,6 +541,17 @@ pub(crate) fn moment(text: &str) -> Result<Time, String> {
         .map_err(|_| "write it as 2026-12-01T12:00:00Z".to_owned())
 }
 
+/// The one service that a verification asks.
+fn responder(text: &str) -> Result<Mirrors, String> {
+    if text.starts_with("nvidia-ocsp=") || !text.contains('=') {
+        return text.parse().map_err(|error: MirrorError| error.to_string());
+    }
+    Err(
+        "only nvidia-ocsp is asked here; `chrysalis fetch` asks the others ahead of time"
+            .to_owned(),
+    )
+}
+
 fn nonce(text: &str) -> Result<[u8; 32], String> {
     let mut nonce = [0; 32];
     hex::decode_to_slice(text, &mut nonce)
@@ -606,6 +629,20 @@ mod tests {
         }
         assert_eq!(moment("1970-01-01T00:01:00Z"), Ok(Time(60)));
         assert!(moment("tomorrow").is_err());
+    }
+
+    #[test]
+    fn only_nvidias_responder_has_a_mirror_here() {
+        assert!(responder("nvidia-ocsp=https://ocsp.example").is_ok());
+        for wrong in ["amd=https://kds.example", "https://ocsp.example/?a=b"] {
+            assert!(
+                responder(wrong).unwrap_err().contains("only nvidia-ocsp"),
+                "{wrong}"
+            );
+        }
+        for wrong in ["nvidia-ocsp", "nvidia-ocsp=ocsp.example"] {
+            assert!(responder(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

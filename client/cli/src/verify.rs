@@ -3,9 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::{
-    Rejection, Waivers, binding::Session, bundle::Evidence, verdict::Refusal,
-};
+use chrysalis_attestation::{Waivers, binding::Session, bundle::Evidence, verdict::Refusal};
 use chrysalis_client::{Error, SavedSession};
 
 use crate::{
@@ -71,7 +69,7 @@ fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Res
         match explained(judge, &artifact) {
             Ok(None) => {}
             Ok(Some(explained)) => return Ok(Ok(explained)),
-            Err(unreadable) => return Ok(Err(unreadable.into())),
+            Err(error) => return Ok(Err(error)),
         }
     }
     Ok(match artifact {
@@ -86,8 +84,8 @@ fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Res
 }
 
 /// Everything that is wrong, if anything is.
-fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Rejection> {
-    Ok(match artifact {
+fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Error> {
+    match artifact {
         Artifact::Session(saved) => {
             let evidence = Evidence::decode(saved.bundle())?;
             judge.explain(evidence, Some((&saved.session(), saved.spki())))
@@ -97,8 +95,8 @@ fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Reject
             judge.explain(evidence, Some((&Session::Boot, &spki)))
         }
         Artifact::Bundle(evidence) => judge.explain(evidence.clone(), None),
-        Artifact::Report(_) | Artifact::Unreadable(_) => None,
-    })
+        Artifact::Report(_) | Artifact::Unreadable(_) => Ok(None),
+    }
 }
 
 /// The reasons that the command line gives.
