@@ -412,7 +412,10 @@ rejections! {
         "an OCSP answer does not repeat the nonce that was asked", hint: "an old answer was replayed: ask again";
     /// An OCSP answer was not asked for by this verifier, and nothing says that this is fine.
     OcspStapledRefused = "ocsp_stapled_refused", "gpu-4",
-        "the OCSP answer was brought along, not asked with a nonce", hint: "accept stapled answers explicitly: their age is then bounded by their own validity";
+        "the OCSP answer was brought along, not asked with a nonce", hint: "let `chrysalis verify`, `chat` or `proxy` ask NVIDIA over the network, or write revocation = \"stapled\" under [gpu] to accept answers of the last day";
+    /// An OCSP answer that was brought along is older than the policy accepts.
+    OcspTooOld { made: Time, hours: u64 } = "ocsp_too_old", "gpu-4",
+        "an OCSP answer was made {made}, more than {hours} hours ago", hint: "ask the provider to staple fresh answers, or run `chrysalis fetch EVIDENCE --into DIR`; gpu.stapled_hours in the policy sets another bound";
     /// An OCSP answer is stale.
     OcspExpired { until: Time } = "ocsp_expired", "gpu-4",
         "an OCSP answer ended {until}", hint: "`chrysalis fetch` gets a current one; the provider staples it";

@@ -10,23 +10,27 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::{Error, error::from_hyper};
+use crate::{Error, error::from_hyper, term::Term};
 
 /// The body of an answer. Ends in [`Error::Incomplete`] when the connection is cut, and in [`Error::Stalled`] when the
-/// peer falls silent; a clean end means that the enclave itself ended the answer, inside TLS.
+/// peer falls silent, and in [`Error::Expired`] when the connection's term is over; a clean end means that the enclave itself ended the answer, inside TLS.
 pub struct Answer {
     body: Incoming,
     idle: Duration,
     timer: Pin<Box<Sleep>>,
+    term: Term,
+    end_of_term: Pin<Box<dyn Future<Output = Error> + Send>>,
     over: bool,
 }
 
 impl Answer {
-    pub(crate) fn new(body: Incoming, idle: Duration) -> Self {
+    pub(crate) fn new(body: Incoming, idle: Duration, term: Term) -> Self {
         Self {
             body,
             idle,
             timer: Box::pin(sleep(idle)),
+            end_of_term: Box::pin(term.ended()),
+            term,
             over: false,
         }
     }
@@ -42,6 +46,12 @@ impl Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if self.over {
             return Poll::Ready(None);
+        }
+        // Before the body, so that a peer that never pauses does not outlast its term.
+        let ended = self.end_of_term.as_mut().poll(context);
+        if ended.is_ready() || self.term.is_over() {
+            self.over = true;
+            return Poll::Ready(Some(Err(self.term.expired())));
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             let next = Instant::now() + self.idle;

@@ -13,10 +13,19 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::{net::TcpStream, task::AbortHandle};
+use tokio::{
+    net::TcpStream,
+    task::{AbortHandle, JoinHandle},
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::{Deadlines, Error, SavedSession, Target, deadlines::within, error::from_hyper, tls};
+use crate::{
+    Deadlines, Error, SavedSession, Target,
+    deadlines::within,
+    error::from_hyper,
+    tcp::{Leash, Leashed},
+    tls,
+};
 
 /// The media type of evidence.
 const EVIDENCE_TYPE: &str = "application/cmw+cbor";
@@ -29,16 +38,31 @@ pub(crate) type Sender = http1::SendRequest<Full<Bytes>>;
 /// A connection before trust.
 pub(crate) struct Channel {
     pub(crate) sender: Sender,
-    pub(crate) driver: Driver,
+    pub(crate) driver: Task,
+    pub(crate) leash: Leash,
     pub(crate) authority: String,
     spki: Vec<u8>,
     exporter: [u8; 32],
 }
 
-/// The task that moves a connection's bytes. Dropped, it closes the connection: an enclave then stops generating.
-pub(crate) struct Driver(AbortHandle);
+/// A task that ends when this is dropped. That which moves a connection's bytes then closes it: an enclave stops generating.
+pub(crate) struct Task(AbortHandle);
 
-impl Drop for Driver {
+impl Task {
+    /// Ends it, possibly from another task.
+    pub(crate) fn end(&self) -> impl FnOnce() + Send + use<> {
+        let handle = self.0.clone();
+        move || handle.abort()
+    }
+}
+
+impl From<JoinHandle<()>> for Task {
+    fn from(task: JoinHandle<()>) -> Self {
+        Self(task.abort_handle())
+    }
+}
+
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -47,7 +71,8 @@ impl Drop for Driver {
 impl Channel {
     /// TCP, then TLS 1.3 with whoever answers.
     pub(crate) async fn open(target: &Target, deadlines: &Deadlines) -> Result<Self, Error> {
-        let tls = connect(target, deadlines).await?;
+        let leash = Leash::default();
+        let tls = connect(target, deadlines, &leash).await?;
         let (_, session) = tls.get_ref();
         let certificate = session
             .peer_certificates()
@@ -69,7 +94,8 @@ impl Channel {
         });
         Ok(Self {
             sender,
-            driver: Driver(driver.abort_handle()),
+            driver: driver.into(),
+            leash,
             authority: target.authority(),
             spki,
             exporter,
@@ -120,7 +146,11 @@ impl Channel {
     }
 }
 
-async fn connect(target: &Target, deadlines: &Deadlines) -> Result<TlsStream<TcpStream>, Error> {
+async fn connect(
+    target: &Target,
+    deadlines: &Deadlines,
+    leash: &Leash,
+) -> Result<TlsStream<Leashed>, Error> {
     let unreachable = |why: std::io::Error| Error::Unreachable {
         address: target.to_string(),
         why: why.to_string(),
@@ -135,6 +165,7 @@ async fn connect(target: &Target, deadlines: &Deadlines) -> Result<TlsStream<Tcp
         .await?
         .map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
+    let tcp = Leashed::new(tcp, Leash::clone(leash));
     let handshake = TlsConnector::from(configuration).connect(name, tcp);
     within(deadlines.handshake, "TLS handshake", handshake)
         .await?

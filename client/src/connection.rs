@@ -11,17 +11,23 @@ use hyper::{
 
 use crate::{
     Answer, Error, RelyingParty, SavedSession, Target,
-    channel::{Channel, Driver, Sender},
+    channel::{Channel, Sender, Task},
     deadlines::within,
     error::from_hyper,
+    term::Term,
 };
 
 /// An open, verified connection. Dropped, it closes, and the enclave stops what it was answering.
+///
+/// It closes, too, when its verdict's `until` has passed, by the relying party's clock or by its stopwatch: from then on not a
+/// byte leaves over it and none of an answer is handed out. Whatever is under way ends in [`Error::Expired`].
 pub struct AttestedConnection {
     sender: Sender,
-    _driver: Driver,
+    _driver: Task,
+    _watch: Task,
     authority: HeaderValue,
     relying_party: RelyingParty,
+    term: Term,
     trusted: Trusted,
     saved: SavedSession,
 }
@@ -32,14 +38,23 @@ impl AttestedConnection {
         let deadlines = relying_party.deadlines();
         let mut channel = Channel::open(target, deadlines).await?;
         let saved = channel.ask_for_evidence(deadlines.evidence).await?;
-        let trusted = relying_party.verify_session(&saved)?;
+        let (trusted, term) = relying_party.verify_connection(&saved).await?;
+        // It was unset, for only here is it set.
+        let term = channel.leash.get_or_init(|| term).clone();
+        let (ended, close) = (term.ended(), channel.driver.end());
+        let watch = tokio::spawn(async move {
+            ended.await;
+            close();
+        });
         let authority = HeaderValue::try_from(channel.authority)
             .map_err(|error| Error::Local(error.to_string()))?;
         Ok(Self {
             sender: channel.sender,
             _driver: channel.driver,
+            _watch: watch.into(),
             authority,
             relying_party: relying_party.clone(),
+            term,
             trusted,
             saved,
         })
@@ -50,6 +65,11 @@ impl AttestedConnection {
         &self.trusted
     }
 
+    /// How long it can be trusted.
+    pub(crate) fn term(&self) -> &Term {
+        &self.term
+    }
+
     /// The evidence, to keep: it can be verified again by anyone, offline.
     pub fn saved_session(&self) -> &SavedSession {
         &self.saved
@@ -57,15 +77,12 @@ impl AttestedConnection {
 
     /// Sends one request and waits for the head of its answer. `Host` is set to the enclave's address.
     ///
-    /// Refuses when what the verdict rests on has run out since. [`Error::Closed`] says that not a byte was sent, so that
+    /// Refuses when what the verdict rests on has run out, before or meanwhile. [`Error::Closed`] says that not a byte was sent, so that
     /// the request may go over another connection.
     pub async fn send(&mut self, request: Request<Bytes>) -> Result<Response<Answer>, Error> {
-        let until = self.trusted.until();
-        if self.relying_party.now() > until {
-            return Err(Error::Expired { until: until.0 });
-        }
         let deadlines = *self.relying_party.deadlines();
         let request = self.addressed(request);
+        let term = self.term.clone();
         let sending = async {
             self.sender.ready().await.map_err(|_| Error::Closed)?;
             let sent = self.sender.try_send_request(request).await;
@@ -74,13 +91,23 @@ impl AttestedConnection {
                 None => from_hyper(failed.error(), "answer"),
             })
         };
-        let answer = within(deadlines.first_byte, "first byte of the answer", sending).await??;
-        Ok(answer.map(|body| Answer::new(body, deadlines.idle)))
+        let answer = within(deadlines.first_byte, "first byte of the answer", sending);
+        let answer = tokio::select! {
+            // First: once it is over nothing is even begun.
+            biased;
+            expired = term.ended() => Err(expired),
+            answer = answer => match answer {
+                // The connection was closed because its term was over.
+                Ok(Err(_)) if term.is_over() => Err(term.expired()),
+                answer => answer?,
+            },
+        };
+        Ok(answer?.map(|body| Answer::new(body, deadlines.idle, term)))
     }
 
     /// Whether the connection can take a request now.
     pub fn is_ready(&self) -> bool {
-        self.sender.is_ready() && !self.sender.is_closed()
+        !self.term.is_over() && self.sender.is_ready() && !self.sender.is_closed()
     }
 
     fn addressed(&self, request: Request<Bytes>) -> Request<Full<Bytes>> {

@@ -13,6 +13,8 @@ pub struct Deadlines {
     pub handshake: Duration,
     /// Asking for evidence, to its last byte. An enclave under emulation takes many seconds to sign.
     pub evidence: Duration,
+    /// Asking NVIDIA about the GPUs' certificates, where the policy wants that: all the answers.
+    pub revocation: Duration,
     /// From the last byte of a request to the head of its answer; a plain answer begins when the model has ended it.
     pub first_byte: Duration,
     /// Between two pieces of an answer.
@@ -25,6 +27,7 @@ impl Default for Deadlines {
             connect: Duration::from_secs(10),
             handshake: Duration::from_secs(20),
             evidence: Duration::from_mins(1),
+            revocation: Duration::from_secs(40),
             first_byte: Duration::from_mins(10),
             idle: Duration::from_mins(2),
         }

@@ -20,6 +20,12 @@ pub enum Error {
         /// Unix seconds.
         until: i64,
     },
+    /// NVIDIA could not be asked about the GPUs' certificates, and the policy wants that.
+    #[error("NVIDIA could not be asked whether it still stands by the GPUs' certificates: {why}")]
+    Unasked {
+        /// Why not.
+        why: String,
+    },
     /// No connection came about.
     #[error("{address} cannot be reached: {why}")]
     Unreachable {
@@ -39,6 +45,14 @@ pub enum Error {
     /// The connection was closed before the request was sent; not a byte of it left.
     #[error("the connection was closed before the request was sent")]
     Closed,
+    /// One verified connection after the other was closed before the request was sent; not a byte of it left.
+    #[error(
+        "the host closed {tries} verified connections in a row before the request could be sent"
+    )]
+    CutOff {
+        /// How many.
+        tries: u32,
+    },
     /// The connection ended in the middle. An answer received so far is not the whole answer.
     #[error("the connection ended before the {what} was complete")]
     Incomplete {
@@ -60,9 +74,11 @@ impl Error {
             Self::Refused(refusal) => refusal.rejection.code(),
             Self::KeyChanged => "key_changed",
             Self::Expired { .. } => "evidence_expired",
+            Self::Unasked { .. } => "revocation_unasked",
             Self::Unreachable { .. } => "unreachable",
             Self::Stalled { .. } => "stalled",
             Self::Closed => "connection_closed",
+            Self::CutOff { .. } => "connections_cut",
             Self::Incomplete { .. } => "incomplete_answer",
             Self::Protocol(_) => "protocol_error",
             Self::Local(_) => "local_error",
@@ -77,6 +93,9 @@ impl Error {
             Self::Expired { .. } => {
                 "connect again: the host staples fresh collateral when its vendor offers any"
             }
+            Self::Unasked { .. } => {
+                "check this machine's network, or name another responder with --mirror nvidia-ocsp=URL; revocation = \"stapled\" under [gpu] in the policy accepts answers of the last day instead"
+            }
             Self::Unreachable { .. } => {
                 "check the address, and that `chrysalis-host run` says it is listening there"
             }
@@ -84,6 +103,9 @@ impl Error {
                 "try again later; if it keeps stalling, ask the provider what `chrysalis-host` logs"
             }
             Self::Closed => "connect again and send the request anew",
+            Self::CutOff { .. } => {
+                "the request did not leave this machine: ask the provider what closes connections in front of the enclave, and what `chrysalis-host` logs"
+            }
             Self::Incomplete { .. } => "discard what came or treat it as cut short, and ask again",
             Self::Protocol(_) => {
                 "check that the address is that of a chrysalis host, and that both sides are of one release"

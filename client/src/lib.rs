@@ -16,12 +16,14 @@
 //!
 //! Verifies nothing by itself: chrysalis-attestation does. What this crate adds is the order of things. TCP, TLS 1.3,
 //! evidence about this very connection, the walk to trust; only at its end is there a value with a `send`. Trusts the
-//! policy and the clock that it is given, and nothing that comes over the network.
+//! policy and the clocks that it is given, and nothing that comes over the network. Trust ends with the verdict's `until`, by a
+//! wall clock and by a stopwatch, whichever is first: from then on a connection carries nothing, in either direction.
 
 #![forbid(unsafe_code)]
 
 mod answer;
 mod channel;
+mod clock;
 mod connection;
 mod deadlines;
 mod error;
@@ -31,13 +33,16 @@ pub mod proxy;
 mod relying_party;
 mod saved;
 mod target;
+mod tcp;
+mod term;
 mod tls;
 
 pub use answer::Answer;
+pub use clock::{Clock, Stopwatch, system_stopwatch, system_time};
 pub use connection::AttestedConnection;
 pub use deadlines::Deadlines;
 pub use error::Error;
-pub use relying_party::{Bring, Clock, RelyingParty, system_time};
+pub use relying_party::{Ask, Bring, RelyingParty};
 pub use saved::{MAX_SAVED, SavedError, SavedSession};
 pub use target::{Target, TargetError};
 

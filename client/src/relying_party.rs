@@ -1,27 +1,43 @@
 //! Who asks: what a relying party brings to every verification, and the one walk from bytes to trust.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc};
 
 use chrysalis_attestation::{
-    Collateral, Time, Trusted, Unverified, binding::Session, bundle::Evidence, policy::Policy,
+    Collateral, Time, Trusted, Unverified,
+    binding::Session,
+    bundle::Evidence,
+    nvidia::{
+        needs::{Questioned, to_ask},
+        ocsp::OcspAnswer,
+        policy::Revocation,
+    },
+    policy::Policy,
 };
+use tokio::task::spawn_blocking;
 
-use crate::{Deadlines, Error, SavedSession};
+use crate::{
+    Clock, Deadlines, Error, SavedSession, Stopwatch,
+    clock::{Moment, system_stopwatch, system_time},
+    term::Term,
+};
 
 /// A relying party: its policy, the vendor-signed objects it brings itself, its clock and its patience.
 #[derive(Clone)]
 pub struct RelyingParty {
     policy: Policy,
     bring: Bring,
+    ask: Option<Ask>,
     clock: Clock,
+    stopwatch: Stopwatch,
     deadlines: Deadlines,
 }
 
-/// Tells the time.
-pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
-
 /// Finds what bears on this evidence, which nobody has verified yet. What is not there is left out.
 pub type Bring = Arc<dyn Fn(&Evidence) -> Collateral + Send + Sync>;
+
+/// Asks NVIDIA's responder about these certificates, each with a nonce of its own, and takes its time; or says why that cannot be done.
+/// `chrysalis_collateral::Responder` does.
+pub type Ask = Arc<dyn Fn(&[Questioned]) -> Result<Vec<OcspAnswer>, String> + Send + Sync>;
 
 impl RelyingParty {
     /// A relying party that wants `policy`, brings no collateral and goes by this machine's clock.
@@ -29,7 +45,9 @@ impl RelyingParty {
         Self {
             policy,
             bring: Arc::new(|_| Collateral::default()),
+            ask: None,
             clock: Arc::new(system_time),
+            stopwatch: Arc::new(system_stopwatch),
             deadlines: Deadlines::default(),
         }
     }
@@ -47,10 +65,24 @@ impl RelyingParty {
         self
     }
 
+    /// Asks NVIDIA where the policy says `revocation = "asked"`. Without this no evidence with GPUs meets such a policy.
+    #[must_use]
+    pub fn asking(mut self, ask: Ask) -> Self {
+        self.ask = Some(ask);
+        self
+    }
+
     /// Goes by another clock: that of a test, or a fixed moment.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Goes by another stopwatch, by which trust ends even if the clock is set back.
+    #[must_use]
+    pub fn with_stopwatch(mut self, stopwatch: Stopwatch) -> Self {
+        self.stopwatch = stopwatch;
         self
     }
 
@@ -61,16 +93,40 @@ impl RelyingParty {
         self
     }
 
-    /// Verifies a saved conversation: everything but the handshake, which happened then.
+    /// Verifies a saved conversation: everything but the handshake, which happened then. Blocks where NVIDIA has to be asked.
     pub fn verify_session(&self, saved: &SavedSession) -> Result<Trusted, Error> {
-        let evidence = Evidence::decode(saved.bundle())?;
-        self.walk(evidence, &saved.session(), saved.spki())
+        self.conversation(saved).map(|(trusted, _)| trusted)
     }
 
-    /// Verifies the evidence in a certificate, made at boot: it says nothing of freshness.
+    /// Verifies the evidence in a certificate, made at boot: it says nothing of freshness. Blocks where NVIDIA has to be asked.
     pub fn verify_certificate(&self, der: &[u8]) -> Result<Trusted, Error> {
         let (evidence, spki) = Evidence::from_certificate(der)?;
-        self.walk(evidence, &Session::Boot, &spki)
+        let (trusted, _) = self.walk(evidence, &Session::Boot, &spki)?;
+        Ok(trusted)
+    }
+
+    /// All that it brings for this evidence: what it has, and, where the policy wants that, what NVIDIA answers now. Then it blocks.
+    pub fn collateral_for(&self, evidence: &Evidence) -> Result<Collateral, Error> {
+        let mut collateral = (self.bring)(evidence);
+        let Some(ask) = self.ask.as_ref().filter(|_| self.wants_asking()) else {
+            return Ok(collateral);
+        };
+        // As a verifier will: its own manifests where it has any.
+        let rims = match &collateral.rims[..] {
+            [] => &evidence.endorsements.rims,
+            own => own,
+        };
+        let roots = self.policy.roots().nvidia;
+        let about = to_ask(&evidence.gpus, rims, &roots, self.now());
+        let answers = match &about[..] {
+            [] => Vec::new(),
+            about => ask(about).map_err(|why| Error::Unasked { why })?,
+        };
+        // In place of what it has: nothing is newer.
+        if !answers.is_empty() {
+            collateral.ocsp = answers;
+        }
+        Ok(collateral)
     }
 
     /// The moment, by its clock.
@@ -82,17 +138,61 @@ impl RelyingParty {
         &self.deadlines
     }
 
-    fn walk(&self, evidence: Evidence, session: &Session, spki: &[u8]) -> Result<Trusted, Error> {
-        let collateral = (self.bring)(&evidence);
+    /// As [`Self::verify_session`], and for how long that holds. Asking NVIDIA takes seconds: it goes on aside, while others go on here.
+    pub(crate) async fn verify_connection(
+        &self,
+        saved: &SavedSession,
+    ) -> Result<(Trusted, Term), Error> {
+        if self.ask.is_none() || !self.wants_asking() {
+            return self.conversation(saved);
+        }
+        let (party, saved) = (self.clone(), saved.clone());
+        let verifying = spawn_blocking(move || party.conversation(&saved));
+        let limit = self.deadlines.revocation;
+        match tokio::time::timeout(limit, verifying).await {
+            Ok(Ok(verified)) => verified,
+            Ok(Err(error)) => Err(Error::Local(error.to_string())),
+            Err(_) => Err(Error::Unasked {
+                why: format!("no answer within {} s", limit.as_secs_f32()),
+            }),
+        }
+    }
+
+    fn conversation(&self, saved: &SavedSession) -> Result<(Trusted, Term), Error> {
+        let evidence = Evidence::decode(saved.bundle())?;
+        self.walk(evidence, &saved.session(), saved.spki())
+    }
+
+    fn wants_asking(&self) -> bool {
+        let gpu = self.policy.gpu.as_ref();
+        gpu.is_some_and(|gpu| gpu.proof.revocation == Revocation::Asked)
+    }
+
+    fn walk(
+        &self,
+        evidence: Evidence,
+        session: &Session,
+        spki: &[u8],
+    ) -> Result<(Trusted, Term), Error> {
+        let collateral = self.collateral_for(&evidence)?;
+        // The clocks are read after the asking, which takes a while; the stopwatch first, so that what passes between the two
+        // readings shortens the term.
+        let elapsed = (self.stopwatch)();
+        let moment = Moment {
+            elapsed,
+            now: self.now(),
+        };
         let trusted = Unverified::new(evidence)
-            .authenticate(&self.policy.roots(), &collateral, self.now())?
+            .authenticate(&self.policy.roots(), &collateral, moment.now)?
             .bind(session, spki)?
             .appraise(&self.policy)?;
         // `bind` has checked this. It is the one fact all else stands on, so it is checked again where it is used.
         if trusted.tls_key() != spki {
             return Err(Error::KeyChanged);
         }
-        Ok(trusted)
+        let (clock, stopwatch) = (Arc::clone(&self.clock), Arc::clone(&self.stopwatch));
+        let term = Term::new(clock, stopwatch, moment, trusted.until());
+        Ok((trusted, term))
     }
 }
 
@@ -103,14 +203,4 @@ impl fmt::Debug for RelyingParty {
             .field("deadlines", &self.deadlines)
             .finish_non_exhaustive()
     }
-}
-
-/// This machine's clock.
-pub fn system_time() -> Time {
-    let seconds = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        // Before 1970: no certificate is valid yet, so nothing is trusted.
-        Err(_) => i64::MIN,
-    };
-    Time(seconds)
 }

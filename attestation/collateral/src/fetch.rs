@@ -1,16 +1,17 @@
 //! Fetching: asks politely, tries again where that may help, and keeps only what an accepted root stands behind.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use chrysalis_attestation::{Time, nvidia::ocsp};
+use chrysalis_attestation::Time;
 
 use crate::{
-    address::{Mirrors, Service, addresses, host},
+    address::{Mirrors, Service, addresses},
     answer::{Accepted, Anchors, Judge, accept},
+    errand::{Errand, Question},
     error::{FetchError, Trouble},
-    http::{Broken, Http, MAX_ANSWER, Reply},
+    http::{Http, Reply},
     object::Object,
-    patience::{Limits, retry_after},
+    patience::Limits,
     status::Condition,
     store::{Keeping, Store},
     wish::{Wish, following},
@@ -107,10 +108,7 @@ impl Fetcher<'_> {
     /// Fetches all that is wished for and all that it needs in turn. One failure keeps nothing else from being tried.
     pub fn gather(&mut self, wish: &Wish, refresh: Refresh) -> Vec<Gathered> {
         let mut wish = wish.clone();
-        let mut errand = Errand {
-            deadline: self.world.elapsed().saturating_add(self.limits.total),
-            asked: BTreeMap::new(),
-        };
+        let mut errand = Errand::new(self.http, self.world, self.limits);
         let mut gathered = Vec::new();
         while let Some(object) = wish.objects.get(gathered.len()).cloned() {
             let outcome = self.one(&object, &wish, refresh, &mut errand);
@@ -130,7 +128,7 @@ impl Fetcher<'_> {
         object: &Object,
         wish: &Wish,
         refresh: Refresh,
-        errand: &mut Errand,
+        errand: &mut Errand<'_>,
     ) -> Result<Fetched, Failure> {
         let now = self.world.now();
         // A damaged file is fetched again; a store that cannot be read at all fails when the object is kept.
@@ -151,16 +149,19 @@ impl Fetcher<'_> {
         &mut self,
         object: &Object,
         wish: &Wish,
-        errand: &mut Errand,
+        errand: &mut Errand<'_>,
     ) -> Result<Fetched, FetchError> {
         let (service, urls) = addresses(object, self.mirrors);
-        let question = self.question(object)?;
+        let question = match object {
+            Object::Ocsp(questioned) => Some(Question::about(questioned, self.world)?),
+            _ => None,
+        };
         let mut outcome = Err(FetchError::Form {
             url: String::new(),
             what: "there is no address for it",
         });
         for url in &urls {
-            outcome = self.ask(object, url, question.as_ref(), errand);
+            outcome = errand.ask(object, url, question.as_ref(), self.hear);
             if !matches!(outcome, Err(FetchError::NotKnown { .. })) {
                 return self.keep(object, wish, &outcome?, (service, question, url));
             }
@@ -200,139 +201,4 @@ impl Fetcher<'_> {
             }),
         }
     }
-
-    /// What is posted, for the one service that wants that.
-    fn question(&self, object: &Object) -> Result<Option<Question>, FetchError> {
-        let Object::Ocsp(questioned) = object else {
-            return Ok(None);
-        };
-        let nonce = self.world.random().ok_or(FetchError::NoRandomness)?;
-        let der = ocsp::question(&questioned.subject, &questioned.issuer, &nonce);
-        let der = der.map_err(|rejection| FetchError::Unfit {
-            url: "the evidence".to_owned(),
-            rejection: Box::new(rejection),
-        })?;
-        Ok(Some(Question { der, nonce }))
-    }
-
-    /// Asks until there is an answer that will not change.
-    fn ask(
-        &mut self,
-        object: &Object,
-        url: &str,
-        question: Option<&Question>,
-        errand: &mut Errand,
-    ) -> Result<Reply, FetchError> {
-        (self.hear)(Event::Asking { object, url });
-        let mut attempts = 0;
-        loop {
-            let patience = self.take_turn(url, errand)?;
-            attempts += 1;
-            let question = question.map(|question| question.der.as_slice());
-            let answered = self.http.ask(url, question, patience);
-            let (trouble, wanted) = match answered {
-                Ok(reply) if reply.status == 200 => return Ok(reply),
-                Ok(reply) => self.passing_status(&reply, url)?,
-                Err(Broken::Passing(trouble)) => (trouble, None),
-                Err(Broken::TooLarge) => {
-                    return Err(FetchError::TooLarge {
-                        url: url.to_owned(),
-                        limit: MAX_ANSWER,
-                    });
-                }
-                Err(Broken::Form) => {
-                    return Err(FetchError::Form {
-                        url: url.to_owned(),
-                        what: "it is not HTTP",
-                    });
-                }
-            };
-            let left = errand.deadline.saturating_sub(self.world.elapsed());
-            match wanted {
-                Some(wait) if wait > left => {
-                    return Err(FetchError::Busy {
-                        url: url.to_owned(),
-                        wait,
-                    });
-                }
-                _ if attempts >= self.limits.attempts => {
-                    return Err(FetchError::Unavailable {
-                        url: url.to_owned(),
-                        attempts,
-                        what: trouble,
-                    });
-                }
-                _ => {}
-            }
-            let jitter = self.world.random().map_or(0, |bytes| bytes[0]);
-            let pause = wanted
-                .unwrap_or_default()
-                .max(self.limits.pause(attempts, jitter));
-            let pause = pause.min(left);
-            (self.hear)(Event::Waiting {
-                host: host(url),
-                pause,
-                why: &trouble,
-            });
-            self.world.sleep(pause);
-        }
-    }
-
-    /// Keeps the distance to the last question of this host; how long the next may take.
-    fn take_turn(&self, url: &str, errand: &mut Errand) -> Result<Duration, FetchError> {
-        let over = || FetchError::Deadline {
-            url: url.to_owned(),
-        };
-        let left = |now: Duration| errand.deadline.checked_sub(now).filter(|it| !it.is_zero());
-        let now = self.world.elapsed();
-        let next = errand
-            .asked
-            .get(host(url))
-            .map_or(now, |last| last.saturating_add(self.limits.spacing));
-        let pause = next.saturating_sub(now);
-        if left(now.saturating_add(pause)).is_none() {
-            return Err(over());
-        }
-        if !pause.is_zero() {
-            self.world.sleep(pause);
-        }
-        let now = self.world.elapsed();
-        let left = left(now).ok_or_else(over)?;
-        errand.asked.insert(host(url).to_owned(), now);
-        Ok(left.min(self.limits.request))
-    }
-
-    /// A status that may pass, with how long the service wants to be left alone; an error for all others.
-    fn passing_status(
-        &self,
-        reply: &Reply,
-        url: &str,
-    ) -> Result<(Trouble, Option<Duration>), FetchError> {
-        let url = url.to_owned();
-        match reply.status {
-            404 => Err(FetchError::NotKnown { url }),
-            300..=399 => Err(FetchError::Redirected { url }),
-            status @ (408 | 429 | 500 | 502..=504) => {
-                let wanted = reply.retry_after.as_deref();
-                let wanted = wanted.and_then(|text| retry_after(text, self.world.now()));
-                Ok((Trouble::Status(status), wanted))
-            }
-            status => Err(FetchError::Refused { url, status }),
-        }
-    }
-}
-
-/// What one gathering remembers.
-struct Errand {
-    /// On the world's stopwatch.
-    deadline: Duration,
-    /// When each host was last asked.
-    asked: BTreeMap<String, Duration>,
-}
-
-/// An OCSP question.
-#[derive(Clone)]
-struct Question {
-    der: Vec<u8>,
-    nonce: [u8; ocsp::NONCE_SIZE],
 }

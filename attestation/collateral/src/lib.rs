@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! evidence ──Wish──▶ objects ──Fetcher──▶ Store ──for_report, for_quote, for_gpus──▶ the verifiers' collateral
+//! evidence ──to_ask──▶ certificates ──Responder──▶ OCSP answers to nonces of one's own ──▶ the verifiers' collateral
 //! ```
 
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@
 
 mod address;
 mod answer;
+mod errand;
 mod error;
 mod fetch;
 mod http;
@@ -20,6 +22,7 @@ mod index;
 mod intel;
 mod object;
 mod patience;
+mod responder;
 mod status;
 mod store;
 mod supply;
@@ -34,6 +37,7 @@ pub use http::Http;
 pub use index::Entry;
 pub use object::Object;
 pub use patience::Limits;
+pub use responder::Responder;
 pub use status::{Condition, Listed, list};
 pub use store::Store;
 pub use wish::Wish;

@@ -121,10 +121,7 @@ impl Wish {
 
     /// Whether the certificates that came along are a simulated vendor's, who has no service: all it signs travels along.
     pub fn is_simulated(&self) -> bool {
-        let name = roots::SIMULATED.as_bytes();
-        self.certificates
-            .iter()
-            .any(|der| der.windows(name.len()).any(|bytes| bytes == name))
+        self.certificates.iter().any(|der| is_simulated(der))
     }
 
     /// How many objects are wished for so far.
@@ -142,6 +139,12 @@ impl Wish {
             self.objects.push(object);
         }
     }
+}
+
+/// Whether a certificate names a simulated vendor.
+pub(crate) fn is_simulated(der: &[u8]) -> bool {
+    let name = roots::SIMULATED.as_bytes();
+    der.windows(name.len()).any(|bytes| bytes == name)
 }
 
 /// What an object needs in turn.

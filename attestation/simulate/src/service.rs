@@ -8,7 +8,7 @@ use chrysalis_attestation::{
 use data_encoding::BASE64;
 use serde_json::json;
 
-use crate::{Nvidia, nvidia::Answer};
+use crate::{Nvidia, Signer, nvidia::Answer};
 
 /// One answer with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,19 @@ pub fn ocsp(vendor: &Nvidia, at: Time) -> Vec<Answered> {
         body: Answer::good(&subject, &issuer, at, None).encode(),
     };
     vendor.revocable().into_iter().map(good).collect()
+}
+
+/// What NVIDIA's responder answers to a question of the verifying library's, made at this time: that all is well, with the nonce that was asked.
+/// `None` where it is about no certificate of this vendor's.
+pub fn responder(vendor: &Nvidia, question: &[u8], at: Time) -> Option<Vec<u8>> {
+    // The nonce's extension is the last thing in it.
+    let nonce = *question.last_chunk::<32>()?;
+    let is_asked = |(subject, issuer): &(Signer, Signer)| {
+        let id = Answer::id(subject, issuer);
+        question.windows(id.len()).any(|part| part == id)
+    };
+    let (subject, issuer) = vendor.revocable().into_iter().find(is_asked)?;
+    Some(Answer::good(&subject, &issuer, at, Some(nonce)).encode())
 }
 
 fn percent_encoded(text: &str) -> String {

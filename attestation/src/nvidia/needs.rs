@@ -5,7 +5,8 @@
 
 use super::{
     GpuEvidence, Roots,
-    chain::{Device, claimed_device},
+    certificate::Signatures,
+    chain::{Device, DeviceChain, claimed_device},
     ocsp,
     opaque::{Opaque, SwitchOpaque},
     rim::{self, Document},
@@ -49,6 +50,33 @@ pub fn of_device(evidence: &GpuEvidence) -> Vec<Questioned> {
 /// Those of a manifest's certificates that NVIDIA's responder knows: all but the root.
 pub fn of_rim(bytes: &[u8]) -> Result<Vec<Questioned>, Rejection> {
     Ok(pairs(Document::parse(bytes)?.supplied_chain()))
+}
+
+/// What a verifier asks NVIDIA's responder about where its policy wants that ([`super::policy::Revocation::Asked`]): the certificates of these
+/// devices and of these manifests, each once, and at most [`ocsp::MAX_ANSWERS`].
+///
+/// Only where an accepted root stands behind them: whoever made up the rest cannot have the verifier carry it to NVIDIA.
+pub fn to_ask(
+    devices: &[GpuEvidence],
+    rims: &[Vec<u8>],
+    roots: &Roots,
+    now: Time,
+) -> Vec<Questioned> {
+    let mut signatures = Signatures::default();
+    let genuine = |device: &&GpuEvidence| {
+        DeviceChain::verify(&device.chain, roots, now, &mut signatures).is_ok()
+    };
+    let of_devices = devices.iter().filter(genuine).flat_map(of_device);
+    let signed = |rim: &&Vec<u8>| rim::verify(rim, roots, now).is_ok();
+    let of_rims = rims.iter().filter(signed);
+    let of_rims = of_rims.flat_map(|rim| of_rim(rim).unwrap_or_default());
+    let mut wanted: Vec<Questioned> = Vec::new();
+    for questioned in of_devices.chain(of_rims) {
+        if wanted.len() < ocsp::MAX_ANSWERS && !wanted.contains(&questioned) {
+            wanted.push(questioned);
+        }
+    }
+    wanted
 }
 
 /// That NVIDIA signed this manifest, and that it is of the version that its id names.

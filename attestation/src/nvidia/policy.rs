@@ -1,6 +1,8 @@
 //! What a relying party wants of GPUs. Nothing is left out by silence: whatever is not checked has a reason beside it.
 
-use super::{opaque::Mode, version::DriverVersion};
+use std::time::Duration;
+
+use super::{ocsp::STAPLED_AGE, opaque::Mode, version::DriverVersion};
 use crate::policy::Expect;
 
 /// The whole policy for the GPUs of one machine. It has no default.
@@ -12,11 +14,14 @@ pub struct GpuPolicy {
     pub wanted: Wanted,
 }
 
-/// What may be missing from the proof that a GPU is genuine. [`Proof::complete`] misses nothing.
+/// What may be missing from the proof that a GPU is genuine. [`Proof::complete`] misses nothing; [`Proof::offline`] only what
+/// takes a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// Whose word counts on revocation.
     pub revocation: Revocation,
+    /// How old an answer may be that was brought along. It counts only with [`Revocation::Stapled`].
+    pub stapled_age: Duration,
     /// Accepts certificates on hold, for this reason. NVIDIA puts devices on hold; most policies should not accept that.
     pub hold_accepted: Option<String>,
     /// Goes without RIMs, for this reason: then nothing is known of the firmware that runs.
@@ -28,9 +33,9 @@ pub struct Proof {
 /// Whose word counts on revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Revocation {
-    /// OCSP answers that this verifier asked for with a nonce of its own.
+    /// OCSP answers that this verifier asked for with a nonce of its own. It takes a network: [`super::needs::to_ask`] says what to ask.
     Asked,
-    /// Also answers that were brought along. Their own validity, a day, bounds their age.
+    /// Also answers that were brought along, if they are no older than [`Proof::stapled_age`].
     Stapled,
     /// Nobody's, for this reason.
     Unchecked {
@@ -79,9 +84,18 @@ impl Proof {
     pub fn complete() -> Self {
         Self {
             revocation: Revocation::Asked,
+            stapled_age: STAPLED_AGE,
             hold_accepted: None,
             rims_unchecked: None,
             fwid_unchecked: None,
+        }
+    }
+
+    /// The same, but OCSP answers may have been brought along, a day old at the most: a policy's default.
+    pub fn offline() -> Self {
+        Self {
+            revocation: Revocation::Stapled,
+            ..Self::complete()
         }
     }
 }

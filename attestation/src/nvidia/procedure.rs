@@ -1,6 +1,6 @@
 //! The steps of docs/spec/verification.md for each device in turn, gpu-1 to gpu-6; what follows is in the files beside.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{
     certificate::{Certificate, Signatures},
@@ -289,6 +289,7 @@ impl<'a> Procedure<'a> {
     ) -> Option<bool> {
         let Proof {
             revocation,
+            stapled_age,
             hold_accepted,
             ..
         } = &self.question.policy.proof;
@@ -297,7 +298,7 @@ impl<'a> Procedure<'a> {
             return None;
         }
         let terms = Terms {
-            stapled: *revocation == Revocation::Stapled,
+            stapled: (*revocation == Revocation::Stapled).then_some(*stapled_age),
             hold: hold_accepted.is_some(),
         };
         let now = self.question.now;
@@ -313,7 +314,7 @@ impl<'a> Procedure<'a> {
                     .map(ask)
                     .collect::<Result<Vec<Standing>, _>>()
             },
-            |standings| told(standings, hold_accepted.as_deref()),
+            |standings| told(standings, hold_accepted.as_deref(), *stapled_age),
         )?;
         self.until = standings
             .iter()
@@ -352,7 +353,7 @@ fn check_fwid(
     }
 }
 
-fn told(standings: &[Standing], hold_accepted: Option<&str>) -> String {
+fn told(standings: &[Standing], hold_accepted: Option<&str>, stapled_age: Duration) -> String {
     let mut text = format!("{} good", standings.iter().filter(|it| !it.on_hold).count());
     let held = standings.iter().filter(|it| it.on_hold).count();
     if held > 0 {
@@ -360,7 +361,8 @@ fn told(standings: &[Standing], hold_accepted: Option<&str>) -> String {
         text = format!("{text}, {held} on hold, accepted: {why}");
     }
     if standings.iter().any(|it| it.stapled) {
-        text.push_str(", answers brought along without a nonce");
+        let hours = stapled_age.as_secs() / 3600;
+        text = format!("{text}, answers brought along, at most {hours} h old");
     }
     text
 }

@@ -11,11 +11,14 @@
 //! modes = ["single_passthrough", "unstated"]   # default: these; also multi_passthrough, protected_pcie
 //! switches = { unchecked = "why" }             # default: in protected-PCIe mode evidence of the switches is required, too
 //! switch_firmware = ["96.10.55.00.01"]         # default: open
-//! revocation = "asked"                         # default; or "stapled", or { unchecked = "why" }
+//! revocation = "stapled"                       # default; or "asked", or { unchecked = "why" }
+//! stapled_hours = 24                           # default: the oldest stapled OCSP answer that counts, from 1 to 168 hours
 //! hold = { unchecked = "why" }                 # default: a certificate on hold is refused
 //! rims = { unchecked = "why" }                 # default: both RIMs are required
 //! fwid = { unchecked = "why" }                 # default: required; reports of 2023's firmware have none
 //! ```
+
+use std::time::Duration;
 
 use super::{
     Expect, PolicyError,
@@ -31,7 +34,7 @@ use crate::{
     verdict::LEFT_OPEN,
 };
 
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "count",
     "minimum_driver",
     "models",
@@ -42,6 +45,7 @@ pub(super) const KEYS: [&str; 13] = [
     "switches",
     "switch_firmware",
     "revocation",
+    "stapled_hours",
     "hold",
     "rims",
     "fwid",
@@ -52,6 +56,8 @@ const MODES: [Mode; 4] = [
     Mode::ProtectedPcie,
     Mode::Unstated,
 ];
+/// A week: a longer bound is better written as `unchecked`, with the reason.
+const MAX_STAPLED_HOURS: u64 = 168;
 /// Firmware before the flag was there leaves it out, and could not do more than one.
 const ALONE: [Mode; 2] = [Mode::SinglePassthrough, Mode::Unstated];
 
@@ -70,11 +76,13 @@ pub(super) fn policy(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
             why: LEFT_OPEN.to_owned(),
         }))
     };
+    let default = Proof::offline();
+    let revocation = section.read("revocation", revocation)?;
+    let stapled_age = stapled_age(section, revocation.as_ref())?;
     Ok(GpuPolicy {
         proof: Proof {
-            revocation: section
-                .read("revocation", revocation)?
-                .unwrap_or(Revocation::Asked),
+            revocation: revocation.unwrap_or(default.revocation),
+            stapled_age: stapled_age.unwrap_or(default.stapled_age),
             hold_accepted: section.read("hold", Field::unchecked)?,
             rims_unchecked: section.read("rims", Field::unchecked)?,
             fwid_unchecked: section.read("fwid", Field::unchecked)?,
@@ -95,6 +103,16 @@ pub(super) fn policy(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
     })
 }
 
+/// Reads the section of an enclave's configuration. An enclave has no network to ask NVIDIA over.
+pub(super) fn of_configuration(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
+    const EXPECTED: &str = "\"stapled\" in a configuration: an enclave has no network to ask over, relying parties have";
+    let policy = policy(section)?;
+    match (&policy.proof.revocation, section.get("revocation")) {
+        (Revocation::Asked, Some(field)) => Err(field.wrong(EXPECTED)),
+        _ => Ok(policy),
+    }
+}
+
 fn revocation(field: &Field<'_>) -> Result<Revocation, PolicyError> {
     const EXPECTED: &str = "\"asked\", \"stapled\" or { unchecked = \"why\" }";
     if field.is_table() {
@@ -105,6 +123,22 @@ fn revocation(field: &Field<'_>) -> Result<Revocation, PolicyError> {
         "stapled" => Ok(Revocation::Stapled),
         _ => Err(field.wrong(EXPECTED)),
     }
+}
+
+/// How old a stapled answer may be. Where none is accepted, a bound would promise something that nobody checks.
+fn stapled_age(
+    section: &Section<'_>,
+    revocation: Option<&Revocation>,
+) -> Result<Option<Duration>, PolicyError> {
+    const EXPECTED: &str = "a number of hours from 1 to 168";
+    const STAPLED_ONLY: &str = "left out unless revocation is \"stapled\"";
+    section.read("stapled_hours", |field| match revocation {
+        Some(Revocation::Asked | Revocation::Unchecked { .. }) => Err(field.wrong(STAPLED_ONLY)),
+        Some(Revocation::Stapled) | None => match field.number(EXPECTED)? {
+            hours @ 1..=MAX_STAPLED_HOURS => Ok(Duration::from_hours(hours)),
+            _ => Err(field.wrong(EXPECTED)),
+        },
+    })
 }
 
 fn minimum(field: &Field<'_>) -> Result<Minimum, PolicyError> {
@@ -139,9 +173,30 @@ mod tests {
     #[test]
     fn what_is_not_said_is_strict() {
         let policy = parse("count = [1]\nminimum_driver = \"550.90.07\"").expect("a policy");
-        assert_eq!(policy.proof, Proof::complete());
+        assert_eq!(policy.proof, Proof::offline());
+        let complete = Proof {
+            revocation: Revocation::Stapled,
+            ..Proof::complete()
+        };
+        assert_eq!(policy.proof, complete, "only a network is not asked for");
+        assert_eq!(policy.proof.stapled_age, Duration::from_hours(24));
         assert_eq!(policy.wanted.modes, Expect::AnyOf(ALONE.to_vec()));
         assert_eq!(policy.wanted.switches_unchecked, None);
+    }
+
+    #[test]
+    fn an_enclave_is_not_told_to_ask() {
+        let of = |revocation: &str| {
+            let text = format!(
+                "[gpu]\ncount = [1]\nminimum_driver = \"550.1\"\nrevocation = {revocation}"
+            );
+            Policy::gpu_of_configuration(&text).map_err(|error| error.to_string())
+        };
+        assert!(of("\"stapled\"").is_ok());
+        assert!(of("{ unchecked = \"why\" }").is_ok());
+        let message = "policy, line 4: `gpu.revocation` must be \"stapled\" in a configuration: \
+                       an enclave has no network to ask over, relying parties have";
+        assert_eq!(of("\"asked\""), Err(message.to_owned()));
     }
 
     #[test]
@@ -150,7 +205,7 @@ mod tests {
             "count = [1, 8]\nminimum_driver = { unchecked = \"a\" }\nmodels = [\"m\"]\ndevices = [\"d\"]\n\
              drivers = [\"550.1\"]\nvbioses = [\"v\"]\nmodes = [\"protected_pcie\"]\nswitches = { unchecked = \"b\" }\n\
              switch_firmware = [\"s\"]\n\
-             revocation = \"stapled\"\nhold = { unchecked = \"c\" }\nrims = { unchecked = \"d\" }\n\
+             revocation = \"stapled\"\nstapled_hours = 6\nhold = { unchecked = \"c\" }\nrims = { unchecked = \"d\" }\n\
              fwid = { unchecked = \"e\" }",
         );
         let any = |text: &str| Expect::AnyOf(vec![text.to_owned()]);
@@ -158,6 +213,7 @@ mod tests {
         let expected = GpuPolicy {
             proof: Proof {
                 revocation: Revocation::Stapled,
+                stapled_age: Duration::from_hours(6),
                 hold_accepted: why("c"),
                 rims_unchecked: why("d"),
                 fwid_unchecked: why("e"),
@@ -197,6 +253,18 @@ mod tests {
             (
                 "count = [1]\nminimum_driver = \"550.1\"\nrevocation = \"no\"",
                 "policy, line 5: `gpu.revocation` must be \"asked\", \"stapled\" or { unchecked = \"why\" }",
+            ),
+            (
+                "count = [1]\nminimum_driver = \"550.1\"\nstapled_hours = 169",
+                "policy, line 5: `gpu.stapled_hours` must be a number of hours from 1 to 168",
+            ),
+            (
+                "count = [1]\nminimum_driver = \"550.1\"\nstapled_hours = 0",
+                "policy, line 5: `gpu.stapled_hours` must be a number of hours from 1 to 168",
+            ),
+            (
+                "count = [1]\nminimum_driver = \"550.1\"\nrevocation = \"asked\"\nstapled_hours = 1",
+                "policy, line 6: `gpu.stapled_hours` must be left out unless revocation is \"stapled\"",
             ),
         ] {
             assert_eq!(parse(section), Err(message.to_owned()));

@@ -152,8 +152,9 @@ pub(super) fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
 /// Reads the section about GPUs, if there is one, in a document whose other sections are somebody else's.
 pub(super) fn gpu_section(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
     let table = table(text)?;
-    Section::whole(text, table.get_ref())
-        .read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))
+    Section::whole(text, table.get_ref()).read("gpu", |field| {
+        gpu::of_configuration(&field.section(&gpu::KEYS)?)
+    })
 }
 
 /// Reads the section about TDs, and whether a quote may be an old one.

@@ -1,11 +1,13 @@
-//! OCSP: all seven checks, each with an answer that fails only it.
+//! OCSP: all eight checks, each with an answer that fails only it.
+
+use std::time::Duration;
 
 use chrysalis_attestation::{
     Rejection, Time,
     nvidia::{
-        needs,
+        Roots, needs,
         ocsp::{OcspAnswer, question},
-        policy::Revocation,
+        policy::{Proof, Revocation},
     },
 };
 use chrysalis_simulate::{
@@ -176,16 +178,138 @@ fn an_answer_brought_along_counts_only_where_that_is_said() {
     );
 }
 
+/// The same for an answer that was brought along, under a policy that accepts such for so long.
+fn stapled(
+    scene: &Scene,
+    age: Duration,
+    change: impl FnOnce(&mut Answer),
+) -> Result<Time, Rejection> {
+    let mut case = scene.case().without_rims();
+    let mut answer = scene.answer();
+    change(&mut answer);
+    case.collateral.ocsp[0].der = answer.encode();
+    for answer in &mut case.collateral.ocsp {
+        answer.nonce = None;
+    }
+    case.policy.proof = Proof {
+        revocation: Revocation::Stapled,
+        stapled_age: age,
+        ..case.policy.proof
+    };
+    case.verify().map(|verified| verified.until())
+}
+
+const DAY: i64 = 24 * 3600;
+
+#[test]
+fn an_answer_brought_along_counts_for_a_day() {
+    let scene = Scene::new();
+    let age = Proof::offline().stapled_age;
+    let made = |seconds: i64| {
+        move |answer: &mut Answer| {
+            answer.this_update = Time(NOW.0 - seconds);
+            answer.next_update = Some(Time(NOW.0 + 7 * DAY));
+        }
+    };
+    assert_eq!(stapled(&scene, age, made(DAY)), Ok(NOW));
+    let too_old = |seconds: i64, hours| {
+        Err(Rejection::OcspTooOld {
+            made: Time(NOW.0 - seconds),
+            hours,
+        })
+    };
+    assert_eq!(stapled(&scene, age, made(DAY + 1)), too_old(DAY + 1, 24));
+    // The policy's own bound, shorter or longer.
+    let hours = Duration::from_hours;
+    assert_eq!(stapled(&scene, hours(6), made(6 * 3600)), Ok(NOW));
+    assert_eq!(
+        stapled(&scene, hours(6), made(6 * 3600 + 1)),
+        too_old(6 * 3600 + 1, 6)
+    );
+    assert!(stapled(&scene, hours(48), made(DAY + 1)).is_ok());
+    // An answer's own end comes first where it is earlier.
+    let ended = |answer: &mut Answer| answer.next_update = Some(Time(NOW.0 - 1));
+    assert_eq!(
+        stapled(&scene, age, ended),
+        Err(Rejection::OcspExpired {
+            until: Time(NOW.0 - 1)
+        })
+    );
+}
+
+#[test]
+fn an_answer_is_as_old_as_its_signature_where_that_is_older() {
+    let scene = Scene::new();
+    let age = Proof::offline().stapled_age;
+    let signed = |seconds: i64| {
+        move |answer: &mut Answer| {
+            answer.this_update = NOW;
+            answer.produced_at = Some(Time(NOW.0 + seconds));
+        }
+    };
+    assert_eq!(stapled(&scene, age, signed(-DAY)), Ok(NOW));
+    assert_eq!(
+        stapled(&scene, age, signed(-DAY - 1)),
+        Err(Rejection::OcspTooOld {
+            made: Time(NOW.0 - DAY - 1),
+            hours: 24
+        })
+    );
+    assert_eq!(
+        stapled(&scene, age, signed(1)),
+        Err(Rejection::OcspNotYetValid {
+            from: Time(NOW.0 + 1)
+        })
+    );
+}
+
+/// It repeats a nonce that is younger than the question: however old the status is, NVIDIA knows nothing newer.
+#[test]
+fn an_answer_that_was_asked_for_has_no_age() {
+    let scene = Scene::new();
+    let old = |answer: &mut Answer, _: &Scene| {
+        answer.this_update = Time(NOW.0 - 7 * DAY);
+        answer.produced_at = Some(NOW);
+    };
+    assert_eq!(verdict(&scene, old), None);
+}
+
+#[test]
+fn what_is_revoked_stays_so_however_old_the_answer_and_whoever_asked() {
+    let scene = Scene::new();
+    let mut answer = scene.answer();
+    answer.status = revoked_for(COMPROMISE);
+    (answer.this_update, answer.next_update) = (THIS_YEAR, Some(Time(THIS_YEAR.0 + DAY)));
+    for nonce in [None, Some([7; 32])] {
+        let mut case = scene.case();
+        let der = answer.encode();
+        case.collateral.ocsp.push(OcspAnswer { der, nonce });
+        assert_eq!(case.verify(), Err(Rejection::OcspRevoked { which: WHICH }));
+    }
+    // A hold may have been lifted since.
+    answer.status = revoked_for(HOLD);
+    let mut case = scene.case();
+    case.collateral.ocsp.push(OcspAnswer {
+        der: answer.encode(),
+        nonce: None,
+    });
+    assert!(case.verify().is_ok());
+}
+
 #[test]
 fn an_answer_counts_only_in_its_own_time() {
     let scene = Scene::new();
-    let early = verdict(&scene, |answer, _| answer.this_update = Time(NOW.0 + 1));
-    assert_eq!(
-        early,
-        Some(Rejection::OcspNotYetValid {
-            from: Time(1_772_323_201)
-        })
-    );
+    let begins =
+        |seconds: i64| move |answer: &mut Answer| answer.this_update = Time(NOW.0 + seconds);
+    let from = |seconds: i64| Rejection::OcspNotYetValid {
+        from: Time(NOW.0 + seconds),
+    };
+    let age = Proof::offline().stapled_age;
+    assert_eq!(stapled(&scene, age, begins(1)), Err(from(1)));
+    // To a nonce of our own, the responder's clock may be five minutes ahead.
+    let asked = |seconds: i64| verdict(&scene, |answer, _| begins(seconds)(answer));
+    assert_eq!(asked(300), None);
+    assert_eq!(asked(301), Some(from(301)));
     let late = verdict(&scene, |answer, _| {
         answer.next_update = Some(Time(NOW.0 - 1));
     });
@@ -320,6 +444,45 @@ fn what_evidence_needs_is_what_it_is_refused_without() {
     ]
     .map(str::to_owned);
     assert_eq!(ids, Ok(vec![driver, vbios]));
+}
+
+#[test]
+fn only_what_an_accepted_root_stands_behind_is_asked_about() {
+    let scene = Scene::new();
+    let case = scene.case();
+    let [driver, vbios] = &case.collateral.rims[..] else {
+        panic!()
+    };
+    let ask = |devices: &[_], rims: &[Vec<u8>]| needs::to_ask(devices, rims, &case.roots, NOW);
+    let all = ask(&case.evidence, &case.collateral.rims);
+    assert_eq!(
+        all.len(),
+        6,
+        "each once, though one chain signed both manifests"
+    );
+    let twice = [&case.evidence[..], &case.evidence].concat();
+    assert_eq!(
+        ask(&twice, &[driver.clone(), vbios.clone(), vbios.clone()]),
+        all
+    );
+    assert_eq!(ask(&[], std::slice::from_ref(driver)), all[3..]);
+
+    let stranger = Scene::of_another();
+    assert_eq!(
+        ask(&[stranger.gpu.evidence(&NONCE)], &stranger.nvidia.rims()),
+        []
+    );
+    let mut cut = case.evidence[0].clone();
+    cut.chain.pop();
+    let mut changed = driver.clone();
+    let place = changed.len() / 2;
+    changed[place] ^= 1;
+    assert_eq!(ask(&[cut], &[changed, b"none".to_vec()]), []);
+    assert_eq!(
+        needs::to_ask(&case.evidence, &[], &Roots::nvidia(), NOW),
+        [],
+        "nobody named the simulated roots"
+    );
 }
 
 #[test]

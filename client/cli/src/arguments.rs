@@ -11,7 +11,7 @@ use chrysalis_attestation::{
     },
 };
 use chrysalis_client::Target;
-use chrysalis_collateral::Mirrors;
+use chrysalis_collateral::{MirrorError, Mirrors};
 use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -88,9 +88,19 @@ pub(crate) struct Judging {
     /// What a rebuilder signed about the image; the policy names whose statements count
     #[arg(long = "statement", value_name = "FILE")]
     pub(crate) statements: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
     /// Judge as at this moment instead of now, such as 2026-12-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Time>,
+}
+
+/// Who is asked where a policy says `revocation = "asked"`.
+#[derive(Debug, Args)]
+pub(crate) struct Asking {
+    /// With revocation = "asked" in the policy: ask another responder than NVIDIA's whether GPUs' certificates are revoked
+    #[arg(long, value_name = "nvidia-ocsp=URL", value_parser = responder)]
+    pub(crate) mirror: Option<Mirrors>,
 }
 
 #[derive(Debug, Args)]
@@ -363,6 +373,8 @@ pub(crate) struct NvidiaArguments {
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) without: Vec<GpuInput>,
     #[command(flatten)]
+    pub(crate) asking: Asking,
+    #[command(flatten)]
     pub(crate) options: FileOptions,
 }
 
@@ -571,6 +583,17 @@ fn reason(text: &str) -> Result<String, String> {
     }
 }
 
+/// The one service that a verification asks.
+fn responder(text: &str) -> Result<Mirrors, String> {
+    if text.starts_with("nvidia-ocsp=") || !text.contains('=') {
+        return text.parse().map_err(|error: MirrorError| error.to_string());
+    }
+    Err(
+        "only nvidia-ocsp is asked here; `chrysalis fetch` asks the others ahead of time"
+            .to_owned(),
+    )
+}
+
 fn nonce(text: &str) -> Result<[u8; 32], String> {
     let mut nonce = [0; 32];
     hex::decode_to_slice(text, &mut nonce)
@@ -659,6 +682,20 @@ mod tests {
         }
         assert_eq!(reason(" a test "), Ok("a test".to_owned()));
         assert!(reason(" ").is_err());
+    }
+
+    #[test]
+    fn only_nvidias_responder_has_a_mirror_here() {
+        assert!(responder("nvidia-ocsp=https://ocsp.example").is_ok());
+        for wrong in ["amd=https://kds.example", "https://ocsp.example/?a=b"] {
+            assert!(
+                responder(wrong).unwrap_err().contains("only nvidia-ocsp"),
+                "{wrong}"
+            );
+        }
+        for wrong in ["nvidia-ocsp", "nvidia-ocsp=ocsp.example"] {
+            assert!(responder(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

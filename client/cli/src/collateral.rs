@@ -1,5 +1,5 @@
 //! What bears on evidence, from a folder: a store of `chrysalis fetch`, or certificates and revocation lists that somebody
-//! put together. All of it is untrusted transport: each object is signed by its vendor.
+//! put together; and from NVIDIA's responder, where a policy wants that. All of it is untrusted transport: each object is signed by its vendor.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -9,11 +9,11 @@ use chrysalis_attestation::{
     nvidia::{self, GpuEvidence},
     tdx,
 };
-use chrysalis_client::Bring;
-use chrysalis_collateral::{Store, StoreError};
+use chrysalis_client::{Ask, Bring};
+use chrysalis_collateral::{Responder, Store, StoreError, System};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 
-use crate::{fetch::told, files, printable::printable};
+use crate::{arguments::Asking, fetch::told, files, printable::printable};
 
 /// The most bytes of one file; AMD's longest list is far shorter.
 const MAX_FILE: usize = 1024 * 1024;
@@ -37,6 +37,13 @@ pub(crate) fn from(folder: Option<&Path>) -> anyhow::Result<Bring> {
             Collateral::default()
         })
     }))
+}
+
+/// Asks NVIDIA's responder, where a policy wants that. Nothing is asked before there is something to ask.
+pub(crate) fn asking(asking: &Asking) -> Ask {
+    let mirrors = asking.mirror.clone().unwrap_or_default();
+    let responder = Responder::new(mirrors, Box::new(System::new()), Responder::LIMITS);
+    Arc::new(move |about| responder.ask(about).map_err(|error| error.to_string()))
 }
 
 /// Adds what a store has for a report.

@@ -12,7 +12,7 @@ use chrysalis_attestation::{
     roots::Roots,
     verdict::{Check, Refusal},
 };
-use chrysalis_client::{Bring, Error, RelyingParty, SavedSession, genuine, system_time};
+use chrysalis_client::{Ask, Bring, Error, RelyingParty, SavedSession, genuine, system_time};
 
 use crate::{arguments::Judging, collateral, files};
 
@@ -21,7 +21,9 @@ pub(crate) struct Judge {
     /// `None`: the vendors' roots only, for nobody said what is wanted.
     policy: Option<Policy>,
     bring: Bring,
-    now: Time,
+    ask: Ask,
+    /// A fixed moment; `None`: now, whenever that is.
+    at: Option<Time>,
     waivers: Waivers,
 }
 
@@ -70,14 +72,15 @@ impl Judge {
         Ok(Self {
             policy: policy.map(|policy| waivers.applied_to(policy)),
             bring: bring(judging)?,
-            now: judging.at.unwrap_or_else(system_time),
+            ask: collateral::asking(&judging.asking),
+            at: judging.at,
             waivers,
         })
     }
 
     /// The moment at which it judges.
     pub(crate) fn now(&self) -> Time {
-        self.now
+        self.at.unwrap_or_else(system_time)
     }
 
     /// Whether somebody said what is wanted.
@@ -89,7 +92,7 @@ impl Judge {
     pub(crate) fn session(&self, saved: &SavedSession) -> Result<Found, Error> {
         match self.relying_party() {
             Some(party) => party.verify_session(saved).map(trusted),
-            None => genuine::session(saved, &self.bring, self.now, &self.waivers)
+            None => genuine::session(saved, &self.bring, self.now(), &self.waivers)
                 .map(Box::new)
                 .map(Found::Genuine),
         }
@@ -99,7 +102,7 @@ impl Judge {
     pub(crate) fn certificate(&self, der: &[u8]) -> Result<Found, Error> {
         match self.relying_party() {
             Some(party) => party.verify_certificate(der).map(trusted),
-            None => genuine::certificate(der, &self.bring, self.now, &self.waivers)
+            None => genuine::certificate(der, &self.bring, self.now(), &self.waivers)
                 .map(Box::new)
                 .map(Found::Genuine),
         }
@@ -110,18 +113,22 @@ impl Judge {
         if self.policy.is_some() {
             return Err(Refusal::from(Rejection::ConversationMissing).into());
         }
-        genuine::bundle(evidence, &self.bring, self.now, &self.waivers)
+        genuine::bundle(evidence, &self.bring, self.now(), &self.waivers)
             .map(Box::new)
             .map(Found::Unbound)
     }
 
-    /// Makes every check that can be made; `None` if nothing is wrong, and then it is to be judged.
+    /// Makes every check that can be made; `None` if nothing is wrong, and then it is to be judged. An error where NVIDIA has to be
+    /// asked, and cannot be.
     pub(crate) fn explain(
         &self,
         evidence: Evidence,
         conversation: Option<(&Session, &[u8])>,
-    ) -> Option<Found> {
-        let collateral = (self.bring)(&evidence);
+    ) -> Result<Option<Found>, Error> {
+        let collateral = match self.relying_party() {
+            Some(party) => party.collateral_for(&evidence)?,
+            None => (self.bring)(&evidence),
+        };
         let roots = self
             .policy
             .as_ref()
@@ -133,7 +140,7 @@ impl Judge {
         let explained = Unverified::new(evidence).explain(&Question {
             roots: &roots,
             collateral: &collateral,
-            now: self.now,
+            now: self.now(),
             conversation,
             policy: self.policy.as_ref(),
             waivers: match self.policy {
@@ -142,23 +149,29 @@ impl Judge {
             },
         });
         let wrong = !explained.failures().is_empty();
-        wrong.then(|| Found::Explained(Box::new(explained)))
+        Ok(wrong.then(|| Found::Explained(Box::new(explained))))
     }
 
     fn relying_party(&self) -> Option<RelyingParty> {
-        let now = self.now;
-        let party = RelyingParty::new(self.policy.clone()?).bringing(Arc::clone(&self.bring));
-        Some(party.with_clock(Arc::new(move || now)))
+        let party = RelyingParty::new(self.policy.clone()?);
+        let party = party.bringing(Arc::clone(&self.bring));
+        Some(at(self.at, party.asking(Arc::clone(&self.ask))))
     }
 }
 
 /// A relying party with the policy in `path`.
 pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<RelyingParty> {
     let party = RelyingParty::new(read_policy(path)?).bringing(bring(judging)?);
-    Ok(match judging.at {
+    let party = party.asking(collateral::asking(&judging.asking));
+    Ok(at(judging.at, party))
+}
+
+/// Judging at a fixed moment, if there is one.
+fn at(moment: Option<Time>, party: RelyingParty) -> RelyingParty {
+    match moment {
         Some(moment) => party.with_clock(Arc::new(move || moment)),
         None => party,
-    })
+    }
 }
 
 fn read_policy(path: &Path) -> anyhow::Result<Policy> {

@@ -78,7 +78,7 @@ fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Res
         match explained(judge, &artifact) {
             Ok(None) => {}
             Ok(Some(explained)) => return Ok(Ok(explained)),
-            Err(unreadable) => return Ok(Err(unreadable.into())),
+            Err(error) => return Ok(Err(error)),
         }
     }
     Ok(match artifact {
@@ -93,8 +93,8 @@ fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Res
 }
 
 /// Everything that is wrong, if anything is.
-fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Rejection> {
-    Ok(match artifact {
+fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Error> {
+    match artifact {
         Artifact::Session(saved) => {
             let evidence = Evidence::decode(saved.bundle())?;
             judge.explain(evidence, Some((&saved.session(), saved.spki())))
@@ -104,8 +104,8 @@ fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Reject
             judge.explain(evidence, Some((&Session::Boot, &spki)))
         }
         Artifact::Bundle(evidence) => judge.explain(evidence.clone(), None),
-        Artifact::Report(_) | Artifact::Unreadable(_) => None,
-    })
+        Artifact::Report(_) | Artifact::Unreadable(_) => Ok(None),
+    }
 }
 
 /// The reasons that the command line gives.

@@ -15,7 +15,7 @@ use hyper::{
 };
 
 use super::{
-    gate::{Gate, Lease},
+    gate::{Gate, Lease, Tries},
     reply::{self, BadRequest, Body},
     stream,
 };
@@ -128,10 +128,11 @@ async fn forward(gate: Arc<Gate>, request: Request<Bytes>) -> Result<Response<Bo
     Ok(Response::from_parts(head, body))
 }
 
-/// Sends over lent connections until one takes the request: an idle one may have closed just before.
+/// Sends over lent connections until one takes the request: an idle one may have closed just before. Not for ever: [`Gate::lend`] counts.
 async fn send(gate: &Gate, request: Request<Bytes>) -> Result<(Lease, Response<Answer>), Error> {
+    let mut tries = Tries::default();
     loop {
-        let mut lease = gate.lend().await?;
+        let mut lease = gate.lend(&mut tries).await?;
         let ended = lease.end_of_trust();
         tokio::select! {
             answer = lease.connection.send(request.clone()) => match answer {

@@ -1,7 +1,8 @@
 //! Whether the enclave is trusted now, and the idle connections that rest on it.
 //!
 //! Trust is a reign: one key, verified again and again. It ends when a verification is refused, fails twice to come
-//! about, or finds another key. What was lent under a reign ends with it; the next request begins a new one, or is refused.
+//! about, or finds another key, and with the `until` of the last verdict, whatever became of the next. A connection has its own
+//! verdict's `until`, and no other prolongs it. What was lent under a reign ends with it; the next request begins a new one, or is refused.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,12 +15,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{AttestedConnection, Error, RelyingParty, Target};
+use crate::{AttestedConnection, Error, RelyingParty, Target, term::Term};
 
 /// The most idle connections kept.
 const MAX_IDLE: usize = 4;
 /// How long an idle connection is kept.
 const IDLE_FOR: Duration = Duration::from_mins(1);
+/// The most connections that are verified anew for one request.
+const MAX_FRESH: u32 = 3;
 /// The pause before a verification that did not come about is tried once more.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,7 @@ pub(super) struct Gate {
 struct Reign {
     key: Vec<u8>,
     standing: Standing,
+    term: Term,
     ended: watch::Sender<Option<Error>>,
     idle: Vec<(AttestedConnection, Instant)>,
 }
@@ -45,6 +49,10 @@ pub(super) struct Standing {
     pub(super) verified: Time,
     pub(super) until: Time,
 }
+
+/// The connections that were verified anew for one request: a host that cuts each of them has a client attest for ever.
+#[derive(Debug, Default)]
+pub(super) struct Tries(u32);
 
 /// A verified connection, lent for one request.
 pub(super) struct Lease {
@@ -85,16 +93,20 @@ impl Gate {
     /// How things stand, or why trust ended.
     pub(super) fn standing(&self) -> Result<Standing, Option<Error>> {
         match &*self.lock() {
-            Ok(reign) => Ok(reign.standing),
+            Ok(reign) => reign.term.check().map(|()| reign.standing).map_err(Some),
             Err(error) => Err(error.clone()),
         }
     }
 
-    /// An idle connection, or a new one, which is verified first.
-    pub(super) async fn lend(&self) -> Result<Lease, Error> {
+    /// An idle connection, or a new one, which is verified first; an error once this request had its share of new ones.
+    pub(super) async fn lend(&self, tries: &mut Tries) -> Result<Lease, Error> {
         if let Some(lease) = self.idle() {
             return Ok(lease);
         }
+        if tries.0 == MAX_FRESH {
+            return Err(Error::CutOff { tries: tries.0 });
+        }
+        tries.0 += 1;
         let connection = AttestedConnection::connect(&self.target, &self.relying_party).await?;
         let ended = self.recognise(&connection);
         Ok(Lease { connection, ended })
@@ -120,7 +132,7 @@ impl Gate {
     pub(super) async fn renew_for_ever(&self, interval: Duration) {
         loop {
             sleep(self.next_renewal(interval)).await;
-            if self.standing().is_ok() {
+            if self.lock().is_ok() {
                 self.renew().await;
             }
         }
@@ -147,11 +159,10 @@ impl Gate {
     }
 
     fn next_renewal(&self, interval: Duration) -> Duration {
-        let Ok(standing) = self.standing() else {
-            return interval;
-        };
-        let left = standing.until.0.saturating_sub(self.relying_party.now().0);
-        interval.min(Duration::from_secs(u64::try_from(left).unwrap_or(0).max(1)))
+        match &*self.lock() {
+            Ok(reign) => interval.min(reign.term.left().max(Duration::from_secs(1))),
+            Err(_) => interval,
+        }
     }
 
     /// Renews the reign of the connection's key, or ends another's and begins its own.
@@ -166,6 +177,7 @@ impl Gate {
         if let Ok(reign) = &mut *current {
             if reign.key == trusted.tls_key() {
                 reign.standing = standing;
+                reign.term = connection.term().clone();
                 return reign.ended.subscribe();
             }
             reign.ended.send_replace(Some(Error::KeyChanged));
@@ -175,6 +187,7 @@ impl Gate {
         *current = Ok(Reign {
             key,
             standing,
+            term: connection.term().clone(),
             ended,
             idle: Vec::new(),
         });
@@ -193,8 +206,7 @@ impl Gate {
         let mut current = self.lock();
         let reign = current.as_mut().ok()?;
         while let Some((connection, since)) = reign.idle.pop() {
-            let good = self.relying_party.now() <= connection.trusted().until();
-            if good && since.elapsed() < IDLE_FOR && connection.is_ready() {
+            if since.elapsed() < IDLE_FOR && connection.is_ready() {
                 return Some(Lease {
                     connection,
                     ended: reign.ended.subscribe(),

@@ -5,8 +5,10 @@
     reason = "a test stops at the first thing that is not as it has to be"
 )]
 
+mod asked;
 mod command_line;
 mod connection;
 mod proxy;
 mod saved;
 mod stage;
+mod term;

@@ -17,12 +17,14 @@ use std::{
 use bytes::Bytes;
 use chrysalis_attestation::{
     binding::{Anchor, Session, TLS_EXPORTER_LABEL},
-    bundle::{CpuReport, Evidence},
+    bundle::{CpuReport, Evidence, encode_gpus},
     claims::{Claims, PROFILE},
+    digest::sha256,
+    nvidia::Collateral,
     policy::Policy,
 };
 use chrysalis_client::{Deadlines, RelyingParty, Target, system_time};
-use chrysalis_simulate::{Amd, Launch};
+use chrysalis_simulate::{Amd, Launch, Nvidia};
 use chrysalis_tests::paths;
 use futures_util::stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -34,6 +36,7 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -71,6 +74,32 @@ pub(crate) fn policy_text(simulation: bool) -> String {
     )
 }
 
+/// The simulated vendor of the GPU that an enclave has if it has one.
+pub(crate) fn nvidia() -> &'static Nvidia {
+    static VENDOR: OnceLock<Nvidia> = OnceLock::new();
+    VENDOR.get_or_init(|| Nvidia::from_seed(&[0x9D; 32], system_time()))
+}
+
+/// What a host staples of that vendor's; made once, because keys on P-384 take their time.
+pub(crate) fn stapled() -> &'static Collateral {
+    static STAPLED: OnceLock<Collateral> = OnceLock::new();
+    STAPLED.get_or_init(|| nvidia().collateral(system_time()))
+}
+
+/// As [`policy_text`], wanting one GPU; `revocation` is a line of `[gpu]` or nothing.
+pub(crate) fn gpu_policy_text(revocation: &str) -> String {
+    let roots = [
+        vendor().root_sha256(),
+        sha256(&[nvidia().device_root()]),
+        sha256(&[nvidia().rim_root()]),
+    ];
+    format!(
+        "{}[simulation]\nroots = {:?}\n[gpu]\ncount = [1]\nminimum_driver = \"550.90.07\"\n{revocation}\n",
+        policy_text(false),
+        roots.map(hex::encode)
+    )
+}
+
 /// A relying party that trusts the honest enclave, and is patient for a second.
 pub(crate) fn relying_party() -> RelyingParty {
     RelyingParty::new(policy(true)).with_deadlines(short_deadlines())
@@ -83,6 +112,7 @@ pub(crate) fn short_deadlines() -> Deadlines {
         connect: wait,
         handshake: wait,
         evidence: wait,
+        revocation: wait,
         first_byte: wait,
         idle: wait,
     }
@@ -94,11 +124,21 @@ pub(crate) struct Enclave {
     certificate: CertificateDer<'static>,
     launch: Launch,
     claims: Claims,
+    has_gpu: bool,
 }
 
 impl Enclave {
     /// One that runs `image`.
     pub(crate) fn running(image: [u8; 48]) -> Arc<Self> {
+        Self::new(image, false)
+    }
+
+    /// The one that the test policy trusts, with a GPU.
+    pub(crate) fn with_gpu() -> Arc<Self> {
+        Self::new(IMAGE, true)
+    }
+
+    fn new(image: [u8; 48], has_gpu: bool) -> Arc<Self> {
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["enclave".into()])
             .unwrap()
@@ -120,6 +160,7 @@ impl Enclave {
                 epoch: 0,
                 epoch_began: 0,
             },
+            has_gpu,
         })
     }
 
@@ -136,12 +177,20 @@ impl Enclave {
     fn evidence(&self, nonce: [u8; 32], exporter: [u8; 32]) -> Vec<u8> {
         let claims = self.claims.encode();
         let anchor = Anchor::new(&Session::Asked { nonce, exporter }, &self.spki(), &claims);
-        let report = vendor().sign_report(&self.launch, anchor.report_data(&[0x80]));
-        let endorsements = vendor().endorsements();
+        let mut endorsements = vendor().endorsements();
+        let mut gpus = Vec::new();
+        if self.has_gpu {
+            let of_nvidia = stapled();
+            (endorsements.rims, endorsements.ocsp) =
+                (of_nvidia.rims.clone(), of_nvidia.ocsp.clone());
+            gpus.push(nvidia().gpu(0).evidence(&anchor.gpu_nonce()));
+        }
+        let report_data = anchor.report_data(&encode_gpus(&gpus));
+        let report = vendor().sign_report(&self.launch, report_data);
         Evidence {
             cpu: CpuReport::Snp(report.to_vec()),
             claims,
-            gpus: Vec::new(),
+            gpus,
             endorsements,
         }
         .encode()
@@ -165,6 +214,8 @@ impl Enclave {
 pub(crate) enum Proof {
     /// The truth.
     Honest,
+    /// The truth, and then the connection is closed.
+    Closing,
     /// Evidence for a nonce of long ago.
     Replayed,
     /// Evidence of another enclave, asked with the client's own nonce.
@@ -190,6 +241,8 @@ pub(crate) enum Reply {
     SilenceInside,
     /// A piece every few milliseconds, for ever.
     Endless,
+    /// Reads none of the request's body until [`Host::hear`].
+    Deaf,
 }
 
 /// A host with one enclave behind it.
@@ -205,6 +258,8 @@ struct Inside {
     seen: Mutex<Vec<u8>>,
     generations: AtomicUsize,
     connections: AtomicUsize,
+    ended: AtomicUsize,
+    hears: Notify,
 }
 
 impl Host {
@@ -219,6 +274,8 @@ impl Host {
             seen: Mutex::default(),
             generations: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+            hears: Notify::new(),
         });
         let shared = Arc::clone(&inside);
         tokio::spawn(async move {
@@ -258,6 +315,21 @@ impl Host {
         self.inside.connections.load(Ordering::SeqCst)
     }
 
+    /// Connections that have ended.
+    pub(crate) fn ended(&self) -> usize {
+        self.inside.ended.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes clients sent so far that were read.
+    pub(crate) fn heard(&self) -> usize {
+        self.inside.seen.lock().unwrap().len()
+    }
+
+    /// Reads on where it was deaf.
+    pub(crate) fn hear(&self) {
+        self.inside.hears.notify_one();
+    }
+
     /// Streams that are being made now.
     pub(crate) fn generations(&self) -> usize {
         self.inside.generations.load(Ordering::SeqCst)
@@ -286,6 +358,7 @@ async fn connection(inside: Arc<Inside>, tcp: TcpStream) {
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(recorded), answer)
         .await;
+    inside.ended.fetch_add(1, Ordering::SeqCst);
 }
 
 async fn answer(
@@ -303,8 +376,15 @@ async fn answer(
         let nonce = hex::decode(nonce).unwrap().try_into().unwrap();
         return Ok(prove(&inside, &enclave, nonce, exporter).await);
     }
-    let body = request.into_body().collect().await.unwrap().to_bytes();
     let reply = *inside.reply.lock().unwrap();
+    if reply == Reply::Deaf {
+        inside.hears.notified().await;
+    }
+    let Ok(body) = request.into_body().collect().await else {
+        // Who asked has left, and reads no answer.
+        return Ok(Response::new(whole("")));
+    };
+    let body = body.to_bytes();
     if reply == Reply::Silence {
         std::future::pending::<()>().await;
     }
@@ -327,18 +407,20 @@ async fn prove(
     exporter: [u8; 32],
 ) -> Response<Body> {
     let proof = inside.proof.lock().unwrap().clone();
+    let closing = matches!(proof, Proof::Closing);
     let bytes = match proof {
-        Proof::Honest => enclave.evidence(nonce, exporter),
+        Proof::Honest | Proof::Closing => enclave.evidence(nonce, exporter),
         Proof::Replayed => enclave.evidence([9; 32], exporter),
         Proof::Of(other) => other.evidence(nonce, [8; 32]),
         Proof::Bytes(bytes) => bytes,
         Proof::Silence => std::future::pending().await,
         Proof::Refused => return Response::builder().status(503).body(whole("{}")).unwrap(),
     };
-    Response::builder()
-        .header("content-type", "application/cmw+cbor")
-        .body(whole(bytes))
-        .unwrap()
+    let mut answer = Response::builder().header("content-type", "application/cmw+cbor");
+    if closing {
+        answer = answer.header("connection", "close");
+    }
+    answer.body(whole(bytes)).unwrap()
 }
 
 fn whole(bytes: impl Into<Bytes>) -> Body {

@@ -56,11 +56,15 @@ pub(crate) struct Asked {
 
 type Script = BTreeMap<String, VecDeque<Answer>>;
 
+/// Makes an answer of a question that was posted.
+type Answerer = dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync;
+
 /// A service on this machine. A path's last answer is repeated; a path without one is 404.
 pub(crate) struct Local {
     pub(crate) base: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     script: Arc<Mutex<Script>>,
+    responder: Arc<Mutex<Option<Arc<Answerer>>>>,
 }
 
 impl Local {
@@ -68,15 +72,18 @@ impl Local {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (asked, script) = (Arc::default(), Arc::new(Mutex::new(Script::new())));
+        let responder = Arc::new(Mutex::new(None));
         let local = Self {
             base,
             asked: Arc::clone(&asked),
             script: Arc::clone(&script),
+            responder: Arc::clone(&responder),
         };
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
-                thread::spawn(move || serve(connection, &asked, &script));
+                let responder = responder.lock().unwrap().clone();
+                thread::spawn(move || serve(connection, &asked, &script, responder.as_deref()));
             }
         });
         local
@@ -94,6 +101,14 @@ impl Local {
         self.answer(&hex::encode(about), [answer])
     }
 
+    /// What every POST is answered with for which there is nothing else; 404 where this says nothing.
+    pub(crate) fn respond_by(
+        &self,
+        answerer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) {
+        *self.responder.lock().unwrap() = Some(Arc::new(answerer));
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -107,12 +122,18 @@ impl Local {
     }
 }
 
-fn serve(mut connection: TcpStream, asked: &Mutex<Vec<Asked>>, script: &Mutex<Script>) {
+fn serve(
+    mut connection: TcpStream,
+    asked: &Mutex<Vec<Asked>>,
+    script: &Mutex<Script>,
+    responder: Option<&Answerer>,
+) {
     let Some((line, body)) = read(&connection) else {
         return;
     };
     let path = line.split(' ').nth(1).unwrap().to_owned();
     let question = hex::encode(&body);
+    let made = responder.and_then(|answer| answer(&body));
     asked.lock().unwrap().push(Asked { line, body });
     let mut script = script.lock().unwrap();
     let about = script.keys().find(|key| question.contains(*key)).cloned();
@@ -120,7 +141,7 @@ fn serve(mut connection: TcpStream, asked: &Mutex<Vec<Asked>>, script: &Mutex<Sc
     let answer = match found {
         Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
         Some(answers) => answers[0].clone(),
-        None => status(404),
+        None => made.map_or_else(|| status(404), |body| ok(&body)),
     };
     drop(script);
     let head = |status: u16, length: usize, headers: &[String]| {

@@ -52,6 +52,8 @@ pub struct Answer {
     pub status: CertificateStatus,
     /// When this was known.
     pub this_update: Time,
+    /// When it was signed, if not then.
+    pub produced_at: Option<Time>,
     /// Until when it counts, if it says so.
     pub next_update: Option<Time>,
     /// Repeats the question's, if there was one.
@@ -80,6 +82,7 @@ impl Answer {
             id: Self::id(subject, issuer),
             status: CertificateStatus::Good,
             this_update: after(now, -6 * HOUR),
+            produced_at: None,
             next_update: Some(after(now, 18 * HOUR)),
             nonce,
             key_hash: None,
@@ -153,7 +156,7 @@ impl Answer {
             tag::SEQUENCE,
             &[
                 &responder,
-                &time(self.this_update),
+                &time(self.produced_at.unwrap_or(self.this_update)),
                 &tlv(tag::SEQUENCE, &[&single]),
                 &self.extensions(Place::Answer, self.nonce),
             ],

@@ -25,6 +25,8 @@ pub(super) struct Answer<'a> {
     /// What the signature covers.
     pub(super) signed: &'a [u8],
     pub(super) responder: Responder<'a>,
+    /// When it was signed.
+    pub(super) produced_at: Time,
     singles: Vec<Single<'a>>,
     pub(super) nonce: Option<&'a [u8]>,
     pub(super) signature: &'a [u8],
@@ -42,6 +44,7 @@ pub(super) enum Responder<'a> {
 pub(super) struct Single<'a> {
     id: CertificateId<'a>,
     pub(super) status: Status,
+    /// When the status was known to be so.
     pub(super) this_update: Time,
     pub(super) next_update: Option<Time>,
 }
@@ -72,6 +75,7 @@ impl<'a> Answer<'a> {
         Ok(Self {
             signed,
             responder: data.responder,
+            produced_at: data.produced_at,
             singles: data.singles,
             nonce: data.nonce,
             signature,
@@ -150,6 +154,7 @@ fn basic(mut response: Der<'_>) -> Option<Basic<'_>> {
 /// `ResponseData`
 struct Data<'a> {
     responder: Responder<'a>,
+    produced_at: Time,
     singles: Vec<Single<'a>>,
     nonce: Option<&'a [u8]>,
 }
@@ -166,7 +171,7 @@ impl<'a> Data<'a> {
             _ => return None,
         };
         inner.end()?;
-        time(data.take(tag::GENERALIZED_TIME)?)?;
+        let produced_at = time(data.take(tag::GENERALIZED_TIME)?)?;
         let mut list = data.enter(tag::SEQUENCE)?;
         let mut singles = Vec::new();
         while !list.is_empty() && singles.len() < MAX_SINGLES {
@@ -180,6 +185,7 @@ impl<'a> Data<'a> {
         data.end()?;
         Some(Self {
             responder,
+            produced_at,
             singles,
             nonce,
         })

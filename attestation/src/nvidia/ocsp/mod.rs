@@ -2,10 +2,13 @@
 //!
 //! An answer counts only if all of this holds: it is a successful one, signed by its responder; the responder is appointed for
 //! OCSP by the very authority that issued the certificate; the answer is about that certificate; it repeats the nonce that
-//! was asked, or was explicitly accepted without one; now lies in its validity; and its status is good.
+//! was asked, or the policy accepts it without one and it is young enough for that; now lies in its validity; and its status is good.
+//! One that revokes the certificate for good counts whatever its age, and whoever asked for it.
 
 mod answer;
 mod question;
+
+use std::time::Duration;
 
 use x509_parser::{der_parser::oid, oid_registry::Oid};
 
@@ -31,6 +34,11 @@ pub const MAX_ANSWER_SIZE: usize = 16 * 1024;
 pub const MAX_ANSWERS: usize = 64;
 /// How long an answer without nextUpdate counts. NVIDIA's live for a day and say so.
 const DEFAULT_LIFETIME: i64 = 3600;
+/// How old an answer may be that nobody asked for with a nonce of their own, unless a policy says otherwise. NVIDIA's are good for as long.
+pub const STAPLED_AGE: Duration = Duration::from_hours(24);
+/// How far the responder's clock may be ahead where it answered our own nonce, in seconds: the answer is younger than the
+/// question, so a date from the future says that a clock is off, and nothing else.
+const CLOCK_SKEW: i64 = 300;
 
 /// What the two certificates of a question are called in messages.
 const QUESTIONED: &str = "questioned";
@@ -64,8 +72,8 @@ impl OcspAnswer {
 /// Which answers are good enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terms {
-    /// Whether an answer counts that was not asked with a nonce.
-    pub(crate) stapled: bool,
+    /// How old an answer may be that was not asked with a nonce; `None`: no such answer counts.
+    pub(crate) stapled: Option<Duration>,
     /// Whether a certificate counts that is on hold.
     pub(crate) hold: bool,
 }
@@ -118,9 +126,14 @@ impl<'a> Answers<'a> {
             let Some(single) = answer.about(|id| is_about(id, subject, issuer))? else {
                 continue;
             };
-            let authentic = check_responder(answer, issuer, now, signatures)
-                .and_then(|()| check_freshness(answer, single, *nonce, terms, now));
-            match (authentic, &best) {
+            let authentic = check_responder(answer, issuer, now, signatures);
+            // NVIDIA takes back nothing but a hold, so this is true for ever.
+            if authentic.is_ok() && single.status == Status::Revoked {
+                check_status(single, subject, terms)?;
+            }
+            let fresh =
+                authentic.and_then(|()| check_freshness(answer, single, *nonce, terms, now));
+            match (fresh, &best) {
                 (Ok(until), _) => {
                     let held_by_another = matches!(best, Ok(Standing { on_hold: true, .. }));
                     let on_hold = check_status(single, subject, terms)? || held_by_another;
@@ -160,7 +173,7 @@ pub(super) fn check_answer(
         .ok_or(Rejection::OcspMissing { which: QUESTIONED })?;
     check_responder(&answer, &issuer, now, &mut Signatures::default())?;
     let terms = Terms {
-        stapled: true,
+        stapled: Some(STAPLED_AGE),
         hold: true,
     };
     Ok(Span {
@@ -243,24 +256,45 @@ fn check_freshness(
     terms: Terms,
     now: Time,
 ) -> Result<Time, Rejection> {
-    match nonce {
+    let skew = match nonce {
         Some(nonce) if answer.nonce != Some(&nonce[..]) => {
             return Err(Rejection::OcspNonceMismatch);
         }
-        None if !terms.stapled => return Err(Rejection::OcspStapledRefused),
-        _ => {}
-    }
-    let from = single.this_update;
+        None if terms.stapled.is_none() => return Err(Rejection::OcspStapledRefused),
+        Some(_) => CLOCK_SKEW,
+        None => 0,
+    };
+    let from = single.this_update.max(answer.produced_at);
     let until = single
         .next_update
-        .unwrap_or(Time(from.0.saturating_add(DEFAULT_LIFETIME)));
-    if now < from {
+        .unwrap_or_else(|| later(single.this_update, DEFAULT_LIFETIME));
+    if later(now, skew) < from {
         return Err(Rejection::OcspNotYetValid { from });
     }
     if now > until {
         return Err(Rejection::OcspExpired { until });
     }
+    match terms.stapled.filter(|_| nonce.is_none()) {
+        Some(age) => {
+            // Signed ahead of its time or long after it: what it says is as old as the older of the two.
+            let made = single.this_update.min(answer.produced_at);
+            Ok(until.min(check_age(made, age, now)?))
+        }
+        None => Ok(until),
+    }
+}
+
+/// That an answer of unknown freshness was made at most so long ago. Until when that is so.
+fn check_age(made: Time, age: Duration, now: Time) -> Result<Time, Rejection> {
+    let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+    let until = later(made, seconds);
+    let hours = age.as_secs() / 3600;
+    ensure(now <= until, || Rejection::OcspTooOld { made, hours })?;
     Ok(until)
+}
+
+fn later(time: Time, seconds: i64) -> Time {
+    Time(time.0.saturating_add(seconds))
 }
 
 /// Whether the certificate is on hold; any other status than that and good is refused.

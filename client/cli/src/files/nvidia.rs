@@ -7,13 +7,14 @@ use chrysalis_attestation::{
         Collateral, Gpu, GpuEvidence, GpuPolicy, Question, Roots, Verified,
         evidence::read as read_evidence,
         explain,
+        needs::to_ask,
         ocsp::OcspAnswer,
         policy::{Proof, Revocation, Wanted},
         verify,
     },
     policy::{Policy, PolicyError},
 };
-use chrysalis_client::system_time;
+use chrysalis_client::{Error, system_time};
 use serde_json::{Value, json};
 
 use super::{
@@ -44,6 +45,9 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
             if let Some(folder) = &arguments.collateral {
                 collateral::add_for_gpus(&mut collateral, folder, &evidence)?;
             }
+            if policy.proof.revocation == Revocation::Asked {
+                ask(arguments, &evidence, &roots, &mut collateral)?;
+            }
             let question = Question {
                 nonce: &arguments.nonce,
                 roots: &roots,
@@ -58,6 +62,26 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     finding.tell(&options.telling, options.explain_only)
 }
 
+/// Asks NVIDIA about these GPUs and these manifests, in place of the answers that were brought along: nothing is newer.
+fn ask(
+    arguments: &NvidiaArguments,
+    evidence: &[GpuEvidence],
+    roots: &Roots,
+    collateral: &mut Collateral,
+) -> anyhow::Result<()> {
+    let now = arguments.options.at.unwrap_or_else(system_time);
+    let about = to_ask(evidence, &collateral.rims, roots, now);
+    if about.is_empty() {
+        return Ok(());
+    }
+    let ask = collateral::asking(&arguments.asking);
+    let answers = ask(&about).map_err(|why| Error::Unasked { why })?;
+    if !answers.is_empty() {
+        collateral.ocsp = answers;
+    }
+    Ok(())
+}
+
 /// The policy of the file and the roots it names, or that every genuine GPU will do; with the reasons that the command line adds.
 fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(GpuPolicy, Roots)> {
     let (mut policy, roots) = match &arguments.options.policy {
@@ -67,10 +91,7 @@ fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(GpuPolicy, Roots)> {
         // Whoever names a file of answers accepts answers that were brought along.
         None => (
             GpuPolicy {
-                proof: Proof {
-                    revocation: Revocation::Stapled,
-                    ..Proof::complete()
-                },
+                proof: Proof::offline(),
                 wanted: Wanted::any(NO_POLICY),
             },
             Roots::nvidia(),

@@ -6,7 +6,7 @@ use chrysalis_simulate::{
     nvidia::{Answer, CertificateStatus, Manifest, Place, VBIOS, opaque},
 };
 
-use super::{LAST_MONTH, Lie, NONCE, REQUEST, RESPONSE_HEAD, answers, sign};
+use super::{DAY, LAST_MONTH, Lie, NONCE, REQUEST, RESPONSE_HEAD, answers, sign};
 use crate::{make::NOW, wishes::OPEN};
 
 /// The code that must come out, what is wrong, and the lie.
@@ -93,7 +93,20 @@ pub(super) const LIES: &[Lie] = &[
         it.answers[0].this_update = Time(NOW.0 - 3601);
         it.answers[0].next_update = None;
     }),
+    ("ocsp_too_old", "an answer that was brought along is a second older than a day", |it| it.made(-DAY - 1)),
+    ("ocsp_too_old by-its-signature", "an answer was signed more than a day before what it says", |it| {
+        it.made(0);
+        it.answers[0].produced_at = Some(Time(NOW.0 - DAY - 1));
+    }),
+    ("ocsp_too_old by-the-policy", "the policy accepts answers of the last five hours, and one is six hours old", |it| it.want("stapled_hours", "5")),
     ("ocsp_not_yet_valid", "an answer begins in a second", |it| it.answers[0].this_update = Time(NOW.0 + 1)),
+    ("ocsp_not_yet_valid by-its-signature", "an answer is signed in a second", |it| it.answers[0].produced_at = Some(Time(NOW.0 + 1))),
+    ("ocsp_revoked long-ago", "an answer that ended last month revokes the device's certificate, beside a good one", |it| {
+        let mut old = it.answers[0].clone();
+        old.status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 1 };
+        (old.this_update, old.next_update) = (LAST_MONTH, Some(Time(LAST_MONTH.0 + DAY)));
+        it.answers.push(old);
+    }),
     ("ocsp_revoked", "the device's certificate is revoked", |it| it.answers[0].status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 1 }),
     ("ocsp_hold", "the device's certificate is on hold", |it| it.answers[0].status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 6 }),
     ("ocsp_unknown", "the responder does not know the device", |it| it.answers[0].status = CertificateStatus::Unknown),

@@ -23,6 +23,8 @@ const NONCE: [u8; 32] = [0x42; 32];
 const REQUEST: usize = 37;
 const RESPONSE_HEAD: usize = 8;
 const SIGNATURE: usize = 96;
+/// Seconds.
+const DAY: i64 = 24 * 3600;
 /// 2026-11-01 00:00 UTC
 const LAST_MONTH: Time = Time(1_793_491_200);
 
@@ -80,6 +82,17 @@ impl Scene {
     fn want(&mut self, key: &str, value: &str) {
         let wishes = self.wishes.as_mut().expect("wishes");
         wishes.set("gpu", key, value);
+    }
+
+    fn unwant(&mut self, key: &str) {
+        let wishes = self.wishes.as_mut().expect("wishes");
+        wishes.unset("gpu", key);
+    }
+
+    /// Has the first answer know what it says since so many seconds, and be valid for a week.
+    fn made(&mut self, seconds: i64) {
+        self.answers[0].this_update = Time(NOW.0 + seconds);
+        self.answers[0].next_update = Some(Time(NOW.0 + 7 * DAY));
     }
 
     /// Issues a manifest anew.
@@ -288,6 +301,10 @@ fn accepted() -> Vec<Vector> {
     };
     let mut outshone = held.clone();
     outshone.answers.push(Scene::honest().answers.remove(0));
+    let mut aged = Scene::honest();
+    aged.made(-DAY);
+    let mut unsaid = Scene::honest();
+    unsaid.unwant("revocation");
     let mut decoder = Scene::honest();
     decoder.gpu.opaque.insert(opaque::NVDEC0_STATUS, vec![0x55]);
     decoder.gpu.measurements.insert(35, [0xDE; 48]);
@@ -314,6 +331,18 @@ fn accepted() -> Vec<Vector> {
             "of two answers about a certificate the later one does not say that it is on hold",
             json!({"status": "on_hold"}),
             outshone,
+        ),
+        accepted(
+            "a-day-old",
+            "an answer that was brought along is exactly a day old",
+            claims.clone(),
+            aged,
+        ),
+        accepted(
+            "revocation-unsaid",
+            "the policy is silent on revocation: answers of the last day count",
+            claims.clone(),
+            unsaid,
         ),
         accepted(
             "decoder-off",
