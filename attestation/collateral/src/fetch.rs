@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use chrysalis_attestation::{Time, nvidia::ocsp};
 
 use crate::{
-    address::{Mirrors, Service, addresses, host},
+    address::{Mirrors, Service, Update, addresses, host},
     answer::{Accepted, Anchors, Judge, accept},
     error::{FetchError, Trouble},
     http::{Broken, Http, MAX_ANSWER, Reply},
@@ -91,6 +91,8 @@ pub struct Fetcher<'a> {
     pub store: &'a Store,
     /// Who is asked.
     pub mirrors: &'a Mirrors,
+    /// Which of Intel's rules are asked for.
+    pub update: Update,
     /// Whose signatures count.
     pub anchors: &'a Anchors,
     /// The network.
@@ -135,8 +137,12 @@ impl Fetcher<'_> {
         let now = self.world.now();
         // A damaged file is fetched again; a store that cannot be read at all fails when the object is kept.
         let stored = self.store.read(object).ok().flatten();
+        let is_wanted = stored
+            .as_ref()
+            .is_some_and(|kept| self.update.is_of(object, &kept.entry.source));
         let stored = stored.map(|kept| (kept.entry.valid_until, kept.entry.condition(now)));
-        if let (Some((until, Condition::Fresh)), Refresh::Due) = (stored, refresh) {
+        if let (Some((until, Condition::Fresh)), Refresh::Due, true) = (stored, refresh, is_wanted)
+        {
             return Ok(Fetched::Kept { until });
         }
         self.fetch(object, wish, errand).map_err(|error| Failure {
@@ -153,7 +159,7 @@ impl Fetcher<'_> {
         wish: &Wish,
         errand: &mut Errand,
     ) -> Result<Fetched, FetchError> {
-        let (service, urls) = addresses(object, self.mirrors);
+        let (service, urls) = addresses(object, self.mirrors, self.update);
         let question = self.question(object)?;
         let mut outcome = Err(FetchError::Form {
             url: String::new(),
