@@ -332,7 +332,7 @@ rejections! {
         "the evidence answers nonce {found}, not yours", hint: "the evidence is old or of another conversation: ask again, and do not trust this peer if it repeats";
     /// The GPU evidence is something else.
     GpuEvidenceKind { found: &'static str } = "gpu_evidence_kind", "gpu-2",
-        "this is {found}, not the evidence of a GPU", hint: "give the report as bytes, as hex text, or as the JSON that NVIDIA's attestation SDK writes";
+        "this is {found}, not the evidence of a GPU", hint: "give the report as bytes, as hex or base64 text, or as JSON: the list of NVIDIA's attestation SDK, `evidence_list`, `evidences`, or NVIDIA's CMW collection";
     /// The text or JSON around a GPU's evidence cannot be read.
     GpuEvidenceMalformed { what: &'static str } = "gpu_evidence_malformed", "gpu-2",
         "the GPU evidence is malformed: {what}", hint: "ask for the evidence again";
@@ -360,9 +360,12 @@ rejections! {
     /// A field that must be there is not in the report's opaque data.
     GpuOpaqueMissing { field: &'static str } = "gpu_opaque_missing", "gpu-2",
         "the report's opaque data lacks {field}", hint: "this firmware is older or newer than what this verifier knows";
+    /// The report's opaque data is of a profile that is not known.
+    GpuOpaqueProfile { found: u16 } = "gpu_opaque_profile", "gpu-2",
+        "the report's opaque data (NVDAOD) has profile {found}", hint: "known is profile 0: update this verifier if the driver is newer";
     /// The opaque data follows a version that is not known.
     GpuOpaqueVersion { found: u16 } = "gpu_opaque_version", "gpu-2",
-        "the report's opaque data has version {found}", hint: "known are 0 and 1: update this verifier if the firmware is newer";
+        "the report's opaque data has version {found}", hint: "known are 0, 1 and, with a header (NVDAOD), 2: update this verifier if the driver is newer";
 
     /// A certificate of NVIDIA's cannot be read as X.509.
     NvidiaCertificateMalformed { which: &'static str } = "nvidia_certificate_malformed", "gpu-3",
@@ -480,15 +483,18 @@ rejections! {
     RimProductMismatch { found: String } = "rim_product_mismatch", "gpu-7",
         "a RIM is for {found}", hint: "bring the RIM of this GPU's product";
     /// A RIM has two values for one index.
-    RimDuplicateIndex { index: u8 } = "rim_duplicate_index", "gpu-7",
+    RimDuplicateIndex { index: usize } = "rim_duplicate_index", "gpu-7",
         "a RIM has index {index} twice", hint: "fetch it again";
     /// Driver and VBIOS RIM both claim an index.
-    RimIndexConflict { index: u8 } = "rim_index_conflict", "gpu-7",
+    RimIndexConflict { index: usize } = "rim_index_conflict", "gpu-7",
         "driver and VBIOS RIM both have a value for index {index}", hint: "the two RIMs do not belong together: fetch both again";
 
     /// What the GPU measured is not what NVIDIA published.
     MeasurementMismatch { kind: &'static str, indices: Indices } = "measurement_mismatch", "gpu-8",
         "the GPU's measurements differ from the {kind} RIM at {indices}", hint: "other firmware, a debug mode or tampering; NVIDIA re-issues RIMs, so fetch the current one first";
+    /// A level that the report tells is below the least that a RIM wants, or is not told.
+    GpuLevelBelowFloor { kind: &'static str, name: String, found: String, floor: u64 } = "gpu_level_below_floor", "gpu-8",
+        "the report's {name} is {found}, the {kind} RIM wants at least {floor}", hint: "ask the provider to update the GPU's firmware and driver; no policy goes below what NVIDIA publishes";
 
     /// A GPU's driver is older than the policy wants.
     GpuDriverBelowFloor { found: String, floor: String } = "gpu_driver_below_floor", "gpu-9",
@@ -660,8 +666,8 @@ rejections! {
     TcbRevoked = "tcb_revoked", "tdx-8",
         "the platform's level is revoked", hint: "its keys are not to be trusted: do not trust this peer";
     /// The platform is not as current as the policy wants.
-    TcbStatusRefused { found: Status, advisories: String } = "tcb_status_refused", "tdx-8",
-        "the platform is {found} (advisories: {advisories})", hint: "the provider updates the platform; or your policy lists this status";
+    TcbStatusRefused { found: Status, lagging: String, advisories: String } = "tcb_status_refused", "tdx-8",
+        "the platform is {found}{lagging} (advisories: {advisories})", hint: "ask the provider to update what lags behind, or list this status in the policy";
     /// The rules that the platform was judged by are older than the policy wants.
     TcbEvaluationBelowFloor { found: u32, floor: u32 } = "tcb_evaluation_below_floor", "tdx-8",
         "the collateral has evaluation number {found}, the policy wants {floor}", hint: "fetch current collateral";
@@ -686,6 +692,9 @@ rejections! {
     /// Service TDs are bound to the TD.
     TdServiceTd = "td_service_td", "tdx-8",
         "a service TD is bound to the TD", hint: "the provider launches the TD without; or your policy allows it";
+    /// Devices may reach into the TD's memory.
+    TdDevices = "td_devices", "tdx-8",
+        "devices may reach into the TD's memory (TDX Connect)", hint: "ask the provider to launch the TD without them, or allow them in the policy with `devices = true`";
     /// The host may take away and add the TD's pages unnoticed.
     TdSeptVe = "td_sept_ve", "tdx-8",
         "the TD runs without SEPT_VE_DISABLE", hint: "the provider launches the TD with it; or the policy gives a reason";

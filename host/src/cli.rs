@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use chrysalis_attestation::snp::{bits::GuestPolicy, tcb::Tcb};
 use chrysalis_collateral::Mirrors;
-use chrysalis_measure::CpuType;
+use chrysalis_measure::{CpuType, MeasureError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::launch::{gpu::PciAddress, protection::QuoteService};
@@ -77,7 +77,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "MiB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(256..))]
     pub(crate) memory: u32,
     /// The CPU type of an SNP guest, as QEMU names it; counted in the launch digest
-    #[arg(long, value_name = "TYPE", default_value_t = CpuType::EPYC_V4)]
+    #[arg(long, value_name = "TYPE", default_value_t = CpuType::EPYC_V4, value_parser = named_cpu)]
     pub(crate) cpu: CpuType,
     /// An SNP ID block, in base64, as `chrysalis measure --id-key` writes it
     #[arg(long, value_name = "FILE", requires = "id_auth")]
@@ -192,6 +192,20 @@ fn client_connections(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(connections @ 1..=256) => Ok(connections),
         _ => Err("a number from 1 to 256 is wanted: the relay has 256 places in all".to_owned()),
+    }
+}
+
+/// A type that QEMU can be told: a signature alone is enough to measure a guest, not to start one.
+fn named_cpu(text: &str) -> Result<CpuType, String> {
+    let cpu: CpuType = text
+        .parse()
+        .map_err(|error: MeasureError| error.to_string())?;
+    match cpu.name() {
+        Some(_) => Ok(cpu),
+        None => Err(
+            "give QEMU's name of the type, such as EPYC-Genoa: it starts no CPU by its signature"
+                .to_owned(),
+        ),
     }
 }
 

@@ -80,10 +80,21 @@ pub enum MeasureError {
         fault: &'static str,
     },
     /// A CPU type that no digest can be computed for.
-    #[error("unknown CPU type {name:?}; known are {}", CpuType::names())]
+    #[error(
+        "unknown CPU type {name:?}; known are {}; or give its CPUID signature, such as 0xa10f11",
+        CpuType::names()
+    )]
     CpuType {
         /// What was asked for.
         name: String,
+    },
+    /// A number that is no signature of a CPU with SEV.
+    #[error(
+        "{signature:#x} is no signature of a CPU with SEV: give EAX of CPUID function 1 as the guest sees it, such as 0xa10f11 for Genoa"
+    )]
+    CpuSignature {
+        /// What was asked for.
+        signature: u32,
     },
     /// A number of virtual CPUs that no guest has.
     #[error("{vcpus} virtual CPUs cannot be measured; give a number from 1 to {MAX_VCPUS}")]

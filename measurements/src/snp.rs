@@ -2,9 +2,12 @@
 
 use crate::{CommandLine, CpuType, Image, MeasureError, firmware};
 use sev::measurement::{
+    ovmf::OVMF,
     snp::{SnpMeasurementArgs, snp_calc_launch_digest},
-    vmsa::{GuestFeatures, VMMType},
+    vcpu_types,
+    vmsa::{GuestFeatures, VMMType, VMSA},
 };
+use sha2::{Digest, Sha384};
 
 /// The most virtual CPUs of a guest. Each costs a page of the digest's work.
 pub const MAX_VCPUS: u32 = 512;
@@ -45,9 +48,10 @@ pub fn snp_launch_digest(
         return Err(MeasureError::Vcpus { vcpus: shape.vcpus });
     }
     firmware::check(&image.firmware())?;
-    let digest = snp_calc_launch_digest(SnpMeasurementArgs {
-        vcpus: shape.vcpus,
-        vcpu_type: shape.cpu_type.0,
+    // Memory first, then a page for each virtual CPU: those are added here, because the library knows types by name only.
+    let memory = snp_calc_launch_digest(SnpMeasurementArgs {
+        vcpus: 0,
+        vcpu_type: ANY_TYPE,
         ovmf_file: image.firmware(),
         guest_features: GuestFeatures(shape.guest_features),
         kernel_file: Some(image.kernel()),
@@ -56,13 +60,66 @@ pub fn snp_launch_digest(
         ovmf_hash_str: None,
         vmm_type: Some(VMMType::QEMU),
     });
-    let bytes: Result<Vec<u8>, _> = digest.and_then(TryInto::try_into);
-    let bytes = bytes.map_err(|error| MeasureError::Digest {
-        detail: error.to_string(),
-    })?;
-    bytes.try_into().map_err(|_| MeasureError::Digest {
-        detail: "it is not 48 bytes".to_owned(),
-    })
+    let failed = |detail: String| MeasureError::Digest { detail };
+    let memory: Result<Vec<u8>, _> = memory.and_then(TryInto::try_into);
+    let memory = memory.map_err(|error| failed(error.to_string()))?;
+    let memory: [u8; 48] = memory
+        .try_into()
+        .map_err(|_| failed("it is not 48 bytes".to_owned()))?;
+    let pages = first_states(image, shape)?;
+    Ok(pages
+        .iter()
+        .fold(memory, |digest, page| extended(&digest, page)))
+}
+
+/// The library fills it into each first state, where the signature then takes its place.
+const ANY_TYPE: vcpu_types::CpuType = vcpu_types::CpuType::EpycV4;
+/// Where a virtual CPU's save area (VMSA) has RDX, which holds the signature at reset. AMD 24593, table B-4.
+const RDX: std::ops::Range<usize> = 0x310..0x318;
+/// Where the digest counts save areas to be, whatever memory the guest has. AMD 56860 §8.17.
+const VMSA_ADDRESS: u64 = 0xFFFF_FFFF_F000;
+/// `PAGE_TYPE_VMSA`
+const VMSA_PAGE: u8 = 2;
+
+/// The page of each virtual CPU, in its first state.
+fn first_states(image: &Image, shape: Shape) -> Result<Vec<Vec<u8>>, MeasureError> {
+    let failed = |detail: String| MeasureError::Digest { detail };
+    let firmware = OVMF::new(image.firmware()).map_err(|error| failed(error.to_string()))?;
+    let reset = firmware
+        .sev_es_reset_eip()
+        .map_err(|error| failed(error.to_string()))?;
+    let states = VMSA::new(
+        reset.into(),
+        ANY_TYPE,
+        VMMType::QEMU,
+        Some(shape.vcpus.into()),
+        GuestFeatures(shape.guest_features),
+    );
+    let count = usize::try_from(shape.vcpus).map_err(|error| failed(error.to_string()))?;
+    let mut pages = states
+        .pages(count)
+        .map_err(|error| failed(error.to_string()))?;
+    let signature = u64::from(shape.cpu_type.signature()).to_le_bytes();
+    for page in &mut pages {
+        let place = page
+            .get_mut(RDX)
+            .ok_or_else(|| failed("a save area is too short".to_owned()))?;
+        place.copy_from_slice(&signature);
+    }
+    Ok(pages)
+}
+
+/// The digest after one page more. `PAGE_INFO` of AMD 56860, table 67.
+fn extended(digest: &[u8; 48], page: &[u8]) -> [u8; 48] {
+    const LENGTH: u16 = 0x70;
+    let mut info = Vec::with_capacity(usize::from(LENGTH));
+    info.extend(digest);
+    info.extend(Sha384::digest(page));
+    info.extend(LENGTH.to_le_bytes());
+    // The type; no initial migration image; no permissions for lower privilege levels.
+    info.extend([VMSA_PAGE, 0, 0, 0, 0, 0]);
+    info.extend(VMSA_ADDRESS.to_le_bytes());
+    Sha384::digest(&info).into()
 }
 
 #[cfg(test)]

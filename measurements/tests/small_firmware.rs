@@ -165,3 +165,49 @@ fn no_damaged_table_is_a_panic() {
         }
     }
 }
+
+/// The library that `chrysalis-measure` uses knows these by name, so that it can say what their digest is.
+#[test]
+fn a_type_s_signature_measures_as_its_name_does() {
+    use sev::measurement::{
+        snp::{SnpMeasurementArgs, snp_calc_launch_digest},
+        vcpu_types::CpuType as Known,
+        vmsa::{GuestFeatures, VMMType},
+    };
+    let (_folder, image) = image(&firmware(&SECTIONS, HASHES_AT));
+    let digest = |cpu: &str| {
+        let shape = Shape {
+            cpu_type: cpu.parse().unwrap(),
+            ..Shape::new(3)
+        };
+        snp_launch_digest(&image, CommandLine::Hardware, shape).unwrap()
+    };
+    for (name, hex, known) in [
+        ("EPYC-v4", "0x800f12", Known::EpycV4),
+        ("EPYC-Rome", "0x830f10", Known::EpycRome),
+        ("EPYC-Milan", "0xa00f11", Known::EpycMilan),
+        ("EPYC-Genoa", "0xa10f10", Known::EpycGenoa),
+        ("EPYC-Turin", "0xb00f00", Known::EpycTurin),
+    ] {
+        let other: Vec<u8> = snp_calc_launch_digest(SnpMeasurementArgs {
+            vcpus: 3,
+            vcpu_type: known,
+            ovmf_file: image.firmware(),
+            guest_features: GuestFeatures(Shape::new(3).guest_features),
+            kernel_file: Some(image.kernel()),
+            initrd_file: Some(image.initrd()),
+            append: Some("console=ttyS0 --"),
+            ovmf_hash_str: None,
+            vmm_type: Some(VMMType::QEMU),
+        })
+        .unwrap()
+        .try_into()
+        .unwrap();
+        assert_eq!(digest(name).as_slice(), other, "{name}");
+        assert_eq!(digest(hex), digest(name), "{name}");
+    }
+    // A newer version of a type is measured like the first; another stepping is not.
+    assert_eq!(digest("EPYC-Milan-v3"), digest("EPYC-Milan"));
+    assert_eq!(digest("EPYC-Genoa-v2"), digest("10555152"));
+    assert_ne!(digest("0xa10f11"), digest("EPYC-Genoa"));
+}

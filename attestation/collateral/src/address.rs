@@ -134,8 +134,41 @@ impl FromStr for Mirrors {
     }
 }
 
+/// Which of Intel's rules on how current a platform must be are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Update {
+    /// Those that Intel applies by default, up to a year after it published what they ask for.
+    #[default]
+    Standard,
+    /// Those of the newest evaluation, from the day of its publication.
+    Early,
+}
+
+impl Update {
+    /// What is added to an address that has no other parameter yet, or has some.
+    fn parameter(self, before: &str) -> String {
+        match self {
+            Self::Standard => String::new(),
+            Self::Early => format!("{before}{EARLY}"),
+        }
+    }
+
+    /// Whether an object that was fetched from this address is of these rules, as far as an address tells.
+    pub(crate) fn is_of(self, object: &Object, source: &str) -> bool {
+        let has_rules = matches!(object, Object::TcbInfo(_) | Object::QeIdentity);
+        !has_rules || self == Self::Standard || source.ends_with(EARLY)
+    }
+}
+
+/// As Intel's service spells it.
+const EARLY: &str = "update=early";
+
 /// Who is asked for an object, and where; several places where the evidence does not say which.
-pub(crate) fn addresses(object: &Object, mirrors: &Mirrors) -> (Service, Vec<String>) {
+pub(crate) fn addresses(
+    object: &Object,
+    mirrors: &Mirrors,
+    update: Update,
+) -> (Service, Vec<String>) {
     let (service, paths) = match object {
         Object::Vcek(chip) => {
             let hardware_id = hex::encode(&chip.hardware_id);
@@ -156,11 +189,17 @@ pub(crate) fn addresses(object: &Object, mirrors: &Mirrors) -> (Service, Vec<Str
         Object::VlekList(product) => (Service::Amd, vec![format!("/vlek/v1/{product}/crl")]),
         Object::TcbInfo(fmspc) => (
             Service::Intel,
-            vec![format!("/tdx/certification/v4/tcb?fmspc={fmspc}")],
+            vec![format!(
+                "/tdx/certification/v4/tcb?fmspc={fmspc}{}",
+                update.parameter("&")
+            )],
         ),
         Object::QeIdentity => (
             Service::Intel,
-            vec!["/tdx/certification/v4/qe/identity".to_owned()],
+            vec![format!(
+                "/tdx/certification/v4/qe/identity{}",
+                update.parameter("?")
+            )],
         ),
         Object::PckList(authority) => (
             Service::Intel,
@@ -194,7 +233,11 @@ mod tests {
     };
 
     fn url(object: &Object) -> String {
-        addresses(object, &Mirrors::default()).1.join(" ")
+        of(object, Update::Standard)
+    }
+
+    fn of(object: &Object, update: Update) -> String {
+        addresses(object, &Mirrors::default(), update).1.join(" ")
     }
 
     #[test]
@@ -234,7 +277,7 @@ mod tests {
             "https://kdsintf.amd.com/vcek/v1/Turin/0101010101010101?fmcSPL=01&blSPL=04&teeSPL=00&snpSPL=24&ucodeSPL=219"
         );
         let either = chip(vec![Product::Milan, Product::Genoa], vec![0; 64], tcb);
-        assert_eq!(addresses(&either, &Mirrors::default()).1.len(), 2);
+        assert_eq!(url(&either).split(' ').count(), 2);
         assert_eq!(
             url(&Object::VlekList(Product::Milan)),
             "https://kdsintf.amd.com/vlek/v1/Milan/crl"
@@ -262,9 +305,36 @@ mod tests {
     }
 
     #[test]
+    fn early_rules_are_asked_for_where_intel_has_them() {
+        let info = Object::TcbInfo(Hex([0x90, 0xC0, 0x6F, 0, 0, 0]));
+        assert_eq!(
+            of(&info, Update::Early),
+            "https://api.trustedservices.intel.com/tdx/certification/v4/tcb?fmspc=90c06f000000&update=early"
+        );
+        assert_eq!(
+            of(&Object::QeIdentity, Update::Early),
+            "https://api.trustedservices.intel.com/tdx/certification/v4/qe/identity?update=early"
+        );
+        for other in [
+            Object::PckList(Authority::Platform),
+            Object::RootList(Vec::new()),
+            Object::Rim("NV_A".to_owned()),
+        ] {
+            assert_eq!(of(&other, Update::Early), url(&other));
+            assert!(Update::Early.is_of(&other, &url(&other)));
+        }
+        for object in [info, Object::QeIdentity] {
+            assert!(!Update::Early.is_of(&object, &url(&object)));
+            assert!(Update::Early.is_of(&object, &of(&object, Update::Early)));
+            // Newer rules than those asked for are no reason to ask again.
+            assert!(Update::Standard.is_of(&object, &of(&object, Update::Early)));
+        }
+    }
+
+    #[test]
     fn a_mirror_takes_the_place_of_the_base_address() {
         let mirrors: Mirrors = "intel=https://cache.example/pcs/".parse().unwrap();
-        let (_, addresses) = addresses(&Object::QeIdentity, &mirrors);
+        let (_, addresses) = addresses(&Object::QeIdentity, &mirrors, Update::Standard);
         assert_eq!(
             addresses,
             ["https://cache.example/pcs/tdx/certification/v4/qe/identity"]

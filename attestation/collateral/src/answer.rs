@@ -1,15 +1,17 @@
 //! From a service's answer to the file that is kept: read strictly, held against the accepted roots, and never believed.
 
+use crate::{error::FetchError, http::Reply, intel, object::Object};
 use chrysalis_attestation::{
-    Rejection, Span, Time, base64,
-    nvidia::{needs::check_rim, ocsp::NONCE_SIZE},
+    Rejection, Span, Time,
+    nvidia::{
+        needs::check_rim,
+        ocsp::NONCE_SIZE,
+        rim::{self, Answered},
+    },
     roots::Roots,
     snp::needs::{Authorities, check_list, check_vcek},
     tdx::needs::{Answer, check_pck_list, check_qe_identity, check_root_list, check_tcb_info},
 };
-use serde::Deserialize;
-
-use crate::{error::FetchError, http::Reply, intel, object::Object};
 
 /// The roots that count.
 pub type Anchors = Roots;
@@ -131,27 +133,19 @@ fn issuers(reply: &Reply) -> Result<String, &'static str> {
         .ok_or("it has no issuer chain in its header")
 }
 
-/// The answer of NVIDIA's service for manifests; what else it says is not read.
-#[derive(Deserialize)]
-struct RimAnswer {
-    id: String,
-    rim: String,
-}
-
 fn manifest(body: &[u8], id: &str, url: &str) -> Result<Vec<u8>, FetchError> {
     let form = |what| FetchError::Form {
         url: url.to_owned(),
         what,
     };
-    let answer: RimAnswer = serde_json::from_slice(body)
-        .map_err(|_| form("it is not the JSON of NVIDIA's service for manifests"))?;
-    if answer.id != id {
+    let Answered { id: found, rim } = rim::of_answer(body).map_err(form)?;
+    if found.as_deref() != Some(id) {
         return Err(FetchError::WrongId {
             url: url.to_owned(),
-            found: answer.id.chars().take(200).collect(),
+            found: found.unwrap_or_default().chars().take(200).collect(),
         });
     }
-    base64::decode(&answer.rim).ok_or_else(|| form("its manifest is not base64"))
+    Ok(rim)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrysalis_attestation::Time;
 
 use crate::{
-    address::{Mirrors, Service, addresses},
+    address::{Mirrors, Service, Update, addresses},
     answer::{Accepted, Anchors, Judge, accept},
     errand::{Errand, Question},
     error::{FetchError, Trouble},
@@ -92,6 +92,8 @@ pub struct Fetcher<'a> {
     pub store: &'a Store,
     /// Who is asked.
     pub mirrors: &'a Mirrors,
+    /// Which of Intel's rules are asked for.
+    pub update: Update,
     /// Whose signatures count.
     pub anchors: &'a Anchors,
     /// The network.
@@ -133,8 +135,12 @@ impl Fetcher<'_> {
         let now = self.world.now();
         // A damaged file is fetched again; a store that cannot be read at all fails when the object is kept.
         let stored = self.store.read(object).ok().flatten();
+        let is_wanted = stored
+            .as_ref()
+            .is_some_and(|kept| self.update.is_of(object, &kept.entry.source));
         let stored = stored.map(|kept| (kept.entry.valid_until, kept.entry.condition(now)));
-        if let (Some((until, Condition::Fresh)), Refresh::Due) = (stored, refresh) {
+        if let (Some((until, Condition::Fresh)), Refresh::Due, true) = (stored, refresh, is_wanted)
+        {
             return Ok(Fetched::Kept { until });
         }
         self.fetch(object, wish, errand).map_err(|error| Failure {
@@ -151,7 +157,7 @@ impl Fetcher<'_> {
         wish: &Wish,
         errand: &mut Errand<'_>,
     ) -> Result<Fetched, FetchError> {
-        let (service, urls) = addresses(object, self.mirrors);
+        let (service, urls) = addresses(object, self.mirrors, self.update);
         let question = match object {
             Object::Ocsp(questioned) => Some(Question::about(questioned, self.world)?),
             _ => None,

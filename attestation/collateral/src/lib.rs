@@ -29,7 +29,7 @@ mod supply;
 mod wish;
 mod world;
 
-pub use address::{MirrorError, Mirrors, Service};
+pub use address::{MirrorError, Mirrors, Service, Update};
 pub use answer::Anchors;
 pub use error::{FetchError, StoreError};
 pub use fetch::{Event, Failure, Fetched, Fetcher, Gathered, Refresh};

@@ -5,4 +5,5 @@
 
 pub mod hcl;
 pub(crate) mod tdreport;
+pub mod thim;
 pub mod vtpm;

@@ -76,6 +76,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<TdReport, Rejection> {
             Hex(td.array()?),
         ],
         mrservicetd: Some(Hex(td.array()?)),
+        extended: None,
     };
     // Version 1 says that there are service TDs.
     let has_service_td = report.mrservicetd != Some(Hex([0; 48]));
@@ -85,7 +86,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<TdReport, Rejection> {
 
 /// Whether the quote was made of this report, as far as both tell.
 pub(crate) fn check_quote(report: &TdReport, quote: &TdReport) -> Result<(), Rejection> {
-    let is_longer = quote.layout == Layout::V15;
+    let is_longer = quote.layout != Layout::V1;
     let [rtmr0, rtmr1, rtmr2, rtmr3] = [0, 1, 2, 3].map(|index: usize| {
         let register = |of: &TdReport| of.rtmr.get(index).copied();
         register(report) == register(quote)

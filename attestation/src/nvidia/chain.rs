@@ -40,7 +40,7 @@ const NAMES: [&str; CHAIN_LENGTH] = [
 pub enum Architecture {
     /// H100, H200 and their kin: GH100.
     Hopper,
-    /// B200 and its kin: GB100, GB102 and on.
+    /// B200, RTX PRO 6000 and their kin: GB100, GB102, GB202 and on.
     Blackwell,
 }
 
@@ -258,25 +258,51 @@ fn check_names(
     if identity.common_name() != format!("{chip_and_stepping} {processor} BROM") {
         return Err(identity.refuse("is of another chip than the leaf"));
     }
-    if !provisioner
-        .common_name()
-        .starts_with(&format!("NVIDIA {chip} Provisioner ICA "))
-    {
+    let named = between(provisioner.common_name(), "NVIDIA ", " Provisioner ICA ");
+    if !named.is_some_and(|named| is_kin(named, chip)) {
         return Err(provisioner.refuse("is of another chip than the leaf"));
     }
     let family_chip = match device {
         Device::Gpu(_) => chip,
         Device::Switch => "GH100",
     };
-    if family.common_name() != format!("NVIDIA {family_chip} Identity") {
+    let named = family.common_name().strip_prefix("NVIDIA ");
+    let named = named.and_then(|name| name.strip_suffix(" Identity"));
+    if !named.is_some_and(|named| is_kin(named, family_chip)) {
         return Err(family.refuse("is of another chip than the leaf"));
     }
     Ok((device, chip.to_owned()))
 }
 
+/// What stands between two texts, the first of which begins the name.
+fn between<'n>(name: &'n str, before: &str, after: &str) -> Option<&'n str> {
+    name.strip_prefix(before)?
+        .split_once(after)
+        .map(|(between, _)| between)
+}
+
+/// Whether two names are of one chip: the same, or one of them a family of Blackwell chips in which the other is. RTX PRO 6000 has
+/// certificates of GB20X, and one of GB202 above them.
+pub(crate) fn is_kin(one: &str, other: &str) -> bool {
+    let family = |chip: &'_ str| {
+        chip.get(..FAMILY_LENGTH)
+            .filter(|_| is_blackwell(chip))
+            .map(str::to_owned)
+    };
+    let is_family = |chip: &str| chip.ends_with('X');
+    one == other
+        || (is_family(one) || is_family(other))
+            && family(one).is_some()
+            && family(one) == family(other)
+}
+
+/// `GB20` of `GB202`, and of `GB20X`.
+const FAMILY_LENGTH: usize = 4;
+
+/// GB and three digits, the last of which is an X for a whole family.
 fn is_blackwell(chip: &str) -> bool {
-    chip.strip_prefix("GB")
-        .is_some_and(|it| it.len() == 3 && it.bytes().all(|byte| byte.is_ascii_digit()))
+    let digits = chip.strip_prefix("GB").unwrap_or_default().as_bytes();
+    matches!(digits, [a, b, c] if a.is_ascii_digit() && b.is_ascii_digit() && (c.is_ascii_digit() || *c == b'X'))
 }
 
 /// The firmware that a leaf's key is bound to.
@@ -330,12 +356,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blackwell_chips_are_gb_and_three_digits() {
-        for chip in ["GB100", "GB102", "GB202"] {
+    fn blackwell_chips_are_gb_and_three_digits_or_a_family() {
+        for chip in ["GB100", "GB102", "GB202", "GB20X", "GB10X"] {
             assert!(is_blackwell(chip), "{chip}");
         }
-        for chip in ["GH100", "GB1", "GB10X", "GB1000", "LS_10"] {
+        for chip in [
+            "GH100", "GH10X", "GB1", "GB1XX", "GBX", "GB20x", "GB1000", "GB20X0", "LS_10",
+        ] {
             assert!(!is_blackwell(chip), "{chip}");
+        }
+    }
+
+    #[test]
+    fn a_family_is_kin_to_its_chips_alone() {
+        for (one, other) in [
+            ("GB202", "GB202"),
+            ("GB20X", "GB202"),
+            ("GB202", "GB20X"),
+            ("GB20X", "GB20X"),
+            ("GH100", "GH100"),
+        ] {
+            assert!(is_kin(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("GB202", "GB203"),
+            ("GB10X", "GB202"),
+            ("GB20X", "GB10X"),
+            ("GB20X", "GB102"),
+            ("GB20X", "GH100"),
+            ("GH10X", "GH100"),
+            ("GB20X", "GB20"),
+            ("GB20X", ""),
+        ] {
+            assert!(!is_kin(one, other), "{one} {other}");
         }
     }
 }

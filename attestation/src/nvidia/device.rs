@@ -1,13 +1,13 @@
 //! What is known of devices that passed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::{
     chain::{Architecture, Pdi},
     measurements::Compared,
-    opaque::Mode,
+    opaque::{Entry, Mode},
 };
 use crate::{Time, digest::Hex};
 
@@ -46,6 +46,12 @@ pub struct Gpu {
     /// The switches that its links lead to.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub switches: BTreeSet<Pdi>,
+    /// Security version numbers, by their type in the opaque data; firmware before version 2 of it tells none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub levels: BTreeMap<u16, u64>,
+    /// Entries of the opaque data that this verifier does not know. They are shown, and decided nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown_entries: Vec<Entry>,
 }
 
 /// A switch between GPUs that passed. Every field is signed by its key, except where its doc says otherwise.

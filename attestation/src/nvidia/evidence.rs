@@ -1,17 +1,21 @@
-//! GPU evidence as people keep it: the report as bytes or hex text beside a chain in PEM, or the JSON that NVIDIA's
-//! attestation SDK writes, for any number of GPUs.
+//! GPU evidence as people keep it: the report as bytes or hex text beside a chain in PEM, or JSON of one of four forms, for any
+//! number of GPUs ([`Form`]).
 //!
-//! The JSON's own nonce, architecture and versions are copies that nobody signed; they are not read.
+//! The JSON's own nonces, architectures and versions are copies that nobody signed; they are not read.
 
-use serde::Deserialize;
+use std::{collections::BTreeSet, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, Visitor},
+};
 
 use super::{
     certificate::Certificate,
     chain::CHAIN_LENGTH,
-    pem,
     spdm::{MAX_REPORT_SIZE, Request},
 };
-use crate::Rejection;
+use crate::{Rejection, base64, pem};
 
 /// A machine has at most eight today.
 pub const MAX_GPUS: usize = 16;
@@ -44,11 +48,86 @@ impl GpuEvidence {
     }
 }
 
-/// One element of the SDK's JSON. Unknown keys are the SDK's own affair; a known key that stands twice is an error.
+/// The forms of JSON that hold reports of GPUs with their chains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The list that NVIDIA's attestation SDK writes, or one element of it by itself.
+    Sdk,
+    /// What is posted to NVIDIA's attestation service: the same list under `evidence_list`.
+    ServiceRequest,
+    /// The same list under `evidences`.
+    Evidences,
+    /// NVIDIA's collection of conceptual messages (CMW), an item for each GPU.
+    Collection,
+}
+
+impl Form {
+    /// The form of a JSON text, by the keys that it has; none if it is no GPU evidence.
+    pub fn of(text: &[u8]) -> Option<Self> {
+        match text.trim_ascii_start().first()? {
+            b'[' => {
+                let list: Vec<Keys> = serde_json::from_slice(text).ok()?;
+                list.iter().all(Keys::are_an_elements).then_some(Self::Sdk)
+            }
+            b'{' => {
+                let keys: Keys = serde_json::from_slice(text).ok()?;
+                match keys {
+                    Keys { collection, .. } if collection.is_some() => Some(Self::Collection),
+                    Keys { evidence_list, .. } if evidence_list.is_some() => {
+                        Some(Self::ServiceRequest)
+                    }
+                    Keys { evidences, .. } if evidences.is_some() => Some(Self::Evidences),
+                    keys => keys.are_an_elements().then_some(Self::Sdk),
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sdk => "the JSON of NVIDIA's attestation SDK",
+            Self::ServiceRequest => "a request to NVIDIA's attestation service",
+            Self::Evidences => "a list of GPU evidence under `evidences`",
+            Self::Collection => "NVIDIA's CMW collection",
+        })
+    }
+}
+
+/// Which keys an object has. One that stands twice is an error.
+#[derive(Deserialize)]
+struct Keys {
+    #[serde(rename = "__cmwc_t")]
+    collection: Option<IgnoredAny>,
+    evidence_list: Option<IgnoredAny>,
+    evidences: Option<IgnoredAny>,
+    evidence: Option<IgnoredAny>,
+    certificate: Option<IgnoredAny>,
+}
+
+impl Keys {
+    fn are_an_elements(&self) -> bool {
+        self.evidence.is_some() && self.certificate.is_some()
+    }
+}
+
+/// One element of a list. Unknown keys are their writer's own affair; a known key that stands twice is an error.
 #[derive(Deserialize)]
 struct Serialized {
     certificate: String,
     evidence: String,
+}
+
+#[derive(Deserialize)]
+struct ServiceRequest {
+    evidence_list: Vec<Serialized>,
+}
+
+#[derive(Deserialize)]
+struct Evidences {
+    evidences: Vec<Serialized>,
 }
 
 /// Reads evidence of any of the kinds. `chain` is the file beside a bare report; JSON brings its own chains.
@@ -93,17 +172,15 @@ fn report(bytes: &[u8]) -> Result<Vec<u8>, Rejection> {
     Ok(report)
 }
 
-/// A chain as PEM, or as the base64 of PEM, as NVIDIA's tools keep it.
+/// A chain as PEM, or as the base64 of PEM, as NVIDIA's tools keep it; NULs may follow either.
 pub fn read_chain(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
     if bytes.len() > MAX_CHAIN_SIZE {
         return Err(Rejection::GpuEvidenceTooLarge { found: bytes.len() });
     }
-    let read = |bytes: &[u8]| str::from_utf8(bytes).ok().and_then(pem::parse);
+    let read = |bytes: &[u8]| pem::labelled(pem::CERTIFICATE, bytes);
     let wrapped = || {
-        str::from_utf8(bytes)
-            .ok()
-            .and_then(pem::unwrapped)
-            .and_then(|inner| read(&inner))
+        let text = str::from_utf8(bytes).ok()?.trim_end_matches('\0');
+        read(&base64::decode_lines(text)?)
     };
     let chain = read(bytes)
         .or_else(wrapped)
@@ -116,28 +193,133 @@ pub fn read_chain(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
 }
 
 fn from_json(text: &[u8]) -> Result<Vec<GpuEvidence>, Rejection> {
-    let not_the_sdks = |_| malformed("it is not the JSON of NVIDIA's attestation SDK");
-    let list: Vec<Serialized> = match text.first() {
-        Some(b'[') => serde_json::from_slice(text).map_err(not_the_sdks)?,
-        _ => vec![serde_json::from_slice(text).map_err(not_the_sdks)?],
+    fn parsed<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, Rejection> {
+        serde_json::from_slice(text).map_err(|_| {
+            malformed("an element does not have `certificate` and `evidence`, each once and text")
+        })
+    }
+    let form = Form::of(text).ok_or(malformed(
+        "its JSON has none of the forms of GPU evidence: the SDK's list, `evidence_list`, `evidences`, NVIDIA's collection",
+    ))?;
+    let list: Vec<Serialized> = match form {
+        Form::Sdk if text.starts_with(b"[") => parsed(text)?,
+        Form::Sdk => vec![parsed(text)?],
+        Form::ServiceRequest => parsed::<ServiceRequest>(text)?.evidence_list,
+        Form::Evidences => parsed::<Evidences>(text)?.evidences,
+        Form::Collection => return from_collection(text),
     };
-    if list.is_empty() {
-        return Err(Rejection::GpuEvidenceMissing);
-    }
-    if list.len() > MAX_GPUS {
-        return Err(malformed("it has more GPUs than a machine has"));
-    }
+    check_count(list.len())?;
     list.iter().map(Serialized::decode).collect()
+}
+
+fn check_count(found: usize) -> Result<(), Rejection> {
+    match found {
+        0 => Err(Rejection::GpuEvidenceMissing),
+        1..=MAX_GPUS => Ok(()),
+        _ => Err(malformed("it has more GPUs than a machine has")),
+    }
 }
 
 impl Serialized {
     fn decode(&self) -> Result<GpuEvidence, Rejection> {
-        let binary = |text: &str| pem::unwrapped(text).ok_or(malformed("a value is not base64"));
+        let evidence = self.evidence.trim_ascii();
+        let report = if evidence.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            report(evidence.as_bytes())
+        } else {
+            report(&binary(evidence)?)
+        };
+        let chain = if pem::is_pem(self.certificate.as_bytes()) {
+            read_chain(self.certificate.as_bytes())
+        } else {
+            read_chain(&binary(&self.certificate)?)
+        };
         Ok(GpuEvidence {
-            report: report(&binary(&self.evidence)?)?,
-            chain: read_chain(&binary(&self.certificate)?)?,
+            report: report?,
+            chain: chain?,
         })
     }
+}
+
+fn binary(text: &str) -> Result<Vec<u8>, Rejection> {
+    base64::decode_lines(text).ok_or(malformed("a value is not base64"))
+}
+
+/// NVIDIA's collection: RFC 9999's records in JSON, one object for each device under a label of its own.
+struct Collection(Vec<Item>);
+
+/// What one device says. Nonce and hints beside it are copies that nobody signed.
+#[derive(Deserialize)]
+struct Item {
+    evidence: Record,
+    certificate: Option<Record>,
+}
+
+/// Media type, and what it says in base64 for addresses (RFC 4648 §5), without padding.
+#[derive(Deserialize)]
+struct Record(String, String);
+
+impl Record {
+    fn decode(&self, media_type: &str, otherwise: &'static str) -> Result<Vec<u8>, Rejection> {
+        if self.0 != media_type {
+            return Err(malformed(otherwise));
+        }
+        base64::decode_url_unpadded(&self.1).ok_or(malformed("a value is not base64url"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Collection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Labels;
+        impl<'de> Visitor<'de> for Labels {
+            type Value = Collection;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a collection")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Collection, A::Error> {
+                let mut seen = BTreeSet::new();
+                let mut items = Vec::new();
+                while let Some(label) = map.next_key::<String>()? {
+                    match label.as_str() {
+                        // The profile is in `Form` already; what the asker wanted is not the evidence's to say.
+                        "__cmwc_t" | "nonce" | "appraisal-settings" => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        _ => items.push(map.next_value()?),
+                    }
+                    if !seen.insert(label) || items.len() > MAX_GPUS {
+                        return Err(A::Error::custom("a label twice, or too many"));
+                    }
+                }
+                Ok(Collection(items))
+            }
+        }
+        deserializer.deserialize_map(Labels)
+    }
+}
+
+fn from_collection(text: &[u8]) -> Result<Vec<GpuEvidence>, Rejection> {
+    let Collection(items) = serde_json::from_slice(text).map_err(|_| {
+        malformed("an item of its collection has no `evidence` of media type and value, a label stands twice, or it has too many")
+    })?;
+    check_count(items.len())?;
+    let decode = |item: &Item| {
+        let chain = item.certificate.as_ref().ok_or(malformed(
+            "an item of its collection brings no certificates, as evidence of GPUs does",
+        ))?;
+        Ok(GpuEvidence {
+            report: report(&item.evidence.decode(
+                "application/vnd.nvidia.spdm-measurement-transcript",
+                "an item of its collection is no SPDM transcript, so not of a GPU",
+            )?)?,
+            chain: read_chain(&chain.decode(
+                "application/vnd.nvidia.pem-cert-chain",
+                "an item of its collection brings certificates in another form than PEM",
+            )?)?,
+        })
+    };
+    items.iter().map(decode).collect()
 }
 
 /// What bytes look like that are no report: people swap files.

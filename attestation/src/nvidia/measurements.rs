@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{inspection::ensure, rim::Golden, spdm::MEASUREMENT_SIZE};
+use super::{
+    inspection::ensure,
+    rim::{Content, Floors, Golden, OPAQUE_INDICES},
+    spdm::MEASUREMENT_SIZE,
+};
 use crate::Rejection;
 
 /// The index that belongs to the first video decoder; while that is off, nothing is measured there.
@@ -75,10 +79,39 @@ pub(crate) fn compare(
     Ok(compared)
 }
 
-/// An index may be active in the driver's RIM or in the VBIOS's, not in both.
-pub(crate) fn check_disjoint(driver: &Golden, vbios: &Golden) -> Result<(), Rejection> {
-    match driver.keys().find(|index| vbios.contains_key(index)) {
-        Some(index) => Err(Rejection::RimIndexConflict { index: *index }),
+/// Every level that a RIM names must be told by the report, as a level, and be high enough.
+pub(crate) fn check_floors(
+    kind: &'static str,
+    told: &BTreeMap<u16, u64>,
+    floors: &Floors,
+) -> Result<(), Rejection> {
+    for (place, floor) in floors {
+        let found = told.get(place);
+        let reached = found.is_some_and(|found| *found >= floor.minimum);
+        ensure(reached, || Rejection::GpuLevelBelowFloor {
+            kind,
+            name: floor.name.clone(),
+            found: found.map_or("not told".to_owned(), u64::to_string),
+            floor: floor.minimum,
+        })?;
+    }
+    Ok(())
+}
+
+/// An index may be active in the driver's RIM or in the VBIOS's, not in both; and so may a type of opaque data.
+pub(crate) fn check_disjoint(driver: &Content, vbios: &Content) -> Result<(), Rejection> {
+    let golden = driver
+        .golden
+        .keys()
+        .find(|it| vbios.golden.contains_key(it));
+    let floor = driver
+        .floors
+        .keys()
+        .find(|it| vbios.floors.contains_key(it));
+    let index = golden.map(|it| usize::from(*it));
+    let index = index.or(floor.map(|it| OPAQUE_INDICES + usize::from(*it)));
+    match index {
+        Some(index) => Err(Rejection::RimIndexConflict { index }),
         None => Ok(()),
     }
 }
@@ -86,6 +119,7 @@ pub(crate) fn check_disjoint(driver: &Golden, vbios: &Golden) -> Result<(), Reje
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nvidia::rim::Floor;
 
     const VALUE: [u8; 48] = [7; 48];
     const OTHER: [u8; 48] = [8; 48];
@@ -162,15 +196,50 @@ mod tests {
 
     #[test]
     fn two_rims_share_no_index() {
-        let one = Golden::from([(3, vec![VALUE])]);
-        let other = Golden::from([(3, vec![VALUE]), (4, vec![VALUE])]);
-        assert_eq!(
-            check_disjoint(&one, &other),
-            Err(Rejection::RimIndexConflict { index: 3 })
-        );
-        assert_eq!(
-            check_disjoint(&one, &Golden::from([(4, vec![VALUE])])),
-            Ok(())
-        );
+        let content = |indices: &[u8], kinds: &[u16]| Content {
+            version: String::new(),
+            product: String::new(),
+            edition: String::new(),
+            golden: indices.iter().map(|index| (*index, vec![VALUE])).collect(),
+            floors: kinds.iter().map(|kind| (*kind, floor(1))).collect(),
+        };
+        let one = content(&[3], &[37]);
+        for (other, index) in [
+            (content(&[3, 4], &[]), 3),
+            (content(&[4], &[37]), 4096 + 37),
+        ] {
+            let conflict = Rejection::RimIndexConflict { index };
+            assert_eq!(check_disjoint(&one, &other), Err(conflict));
+        }
+        assert_eq!(check_disjoint(&one, &content(&[4], &[38])), Ok(()));
+    }
+
+    fn floor(minimum: u64) -> Floor {
+        Floor {
+            name: "FSP_UCODE_MIN_SVN".to_owned(),
+            minimum,
+        }
+    }
+
+    #[test]
+    fn levels_are_compared_as_numbers_and_a_missing_one_reaches_no_floor() {
+        let floors = Floors::from([(37, floor(20))]);
+        for told in [20, 21, 256, u64::MAX] {
+            let told = BTreeMap::from([(37, told)]);
+            assert_eq!(check_floors("driver", &told, &floors), Ok(()));
+        }
+        for (told, found) in [
+            (BTreeMap::from([(37, 19)]), "19"),
+            (BTreeMap::from([(37, 3)]), "3"),
+            (BTreeMap::from([(38, 20)]), "not told"),
+            (BTreeMap::new(), "not told"),
+        ] {
+            let refused = check_floors("driver", &told, &floors).expect_err("below");
+            assert_eq!(refused.code(), "gpu_level_below_floor");
+            let says = format!(
+                "the report's FSP_UCODE_MIN_SVN is {found}, the driver RIM wants at least 20"
+            );
+            assert_eq!(refused.to_string(), says);
+        }
     }
 }

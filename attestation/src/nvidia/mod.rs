@@ -12,7 +12,6 @@ pub mod measurements;
 pub mod needs;
 pub mod ocsp;
 pub mod opaque;
-pub(crate) mod pem;
 pub mod policy;
 mod procedure;
 mod question;

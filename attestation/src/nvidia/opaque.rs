@@ -1,9 +1,15 @@
-//! The report's opaque data: what the device says about itself beside its measurements. Type, length, value.
+//! The report's opaque data: what the device says about itself besides its measurements.
 //!
-//! Nothing here may be believed before the report's signature was checked. Types that are not known are skipped, since
-//! firmware adds some; a field that this verifier reads may stand only once.
+//! Two layouts. Up to version 1: type, length, value. Version 2, of the drivers of CUDA 13.5 and later: a header (`NVDAOD`, profile,
+//! version), then type, value type, length, value. NVIDIA's specification "Opaque Data Format" describes both.
+//!
+//! Nothing here may be believed before the report's signature was checked. Types that are not known decide nothing, since firmware adds
+//! some: they are kept to be shown. A field that this verifier reads may stand only once, and so may a level.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{
     chain::Pdi,
@@ -11,8 +17,18 @@ use super::{
 };
 use crate::{Rejection, digest::Hex};
 
-/// The newest layout that is known.
+/// The newest version of the layout without a header.
 const MAX_VERSION: u16 = 1;
+/// What the header begins with.
+const MAGIC: &[u8; 6] = b"NVDAOD";
+/// The one profile of the layout with a header.
+const PROFILE: u16 = 0;
+/// The one major version of it. Minor versions and patches add what older verifiers may pass over.
+const MAJOR: u8 = 2;
+/// The value type of a security version number: an unsigned number, little-endian.
+const SVN: u16 = 0x87;
+/// Entries that are kept to be shown; real reports have fewer than five.
+const MAX_OTHERS: usize = 32;
 const ENABLED: u8 = 0xAA;
 const DISABLED: u8 = 0x55;
 /// A GPU has a link for each.
@@ -48,6 +64,27 @@ pub struct Opaque {
     pub mode: Mode,
     /// The switches that its links lead to; none where it says nothing of links.
     pub switches: BTreeSet<Pdi>,
+    /// Security version numbers, by their type: what a manifest's floors are compared with. Version 2 of the layout.
+    pub levels: BTreeMap<u16, u64>,
+    /// Entries of types that this verifier does not know, in order. They decide nothing.
+    pub others: Vec<Entry>,
+}
+
+/// An entry as the device wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Entry {
+    /// Its type.
+    pub kind: u16,
+    /// How its value is to be read; layouts before version 2 do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_type: Option<u16>,
+    /// Its value.
+    #[serde(serialize_with = "hex_text")]
+    pub value: Vec<u8>,
+}
+
+fn hex_text<S: serde::Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(value))
 }
 
 /// What of a switch's opaque data decides something.
@@ -63,6 +100,10 @@ pub struct SwitchOpaque {
     pub lock: u16,
     /// The firmware that its key was certified for, if it says so; firmware of 2025 does not.
     pub fwid: Option<[u8; 48]>,
+    /// As of a GPU.
+    pub levels: BTreeMap<u16, u64>,
+    /// As of a GPU.
+    pub others: Vec<Entry>,
 }
 
 /// How a GPU is passed to the guest.
@@ -107,6 +148,77 @@ struct Fields<'a> {
     pdi: Option<&'a [u8]>,
     lock: Option<&'a [u8]>,
     switch_gpus: Option<&'a [u8]>,
+    levels: BTreeMap<u16, u64>,
+    others: Vec<Entry>,
+}
+
+/// One entry, still as bytes.
+struct Raw<'a> {
+    kind: u16,
+    value_type: Option<u16>,
+    value: &'a [u8],
+}
+
+impl<'a> Raw<'a> {
+    /// The first entry, and what follows it.
+    fn take(bytes: &'a [u8], has_header: bool) -> Option<(Self, &'a [u8])> {
+        let number = |bytes: &'a [u8]| {
+            let (number, rest) = bytes.split_first_chunk()?;
+            Some((u16::from_le_bytes(*number), rest))
+        };
+        let (kind, rest) = number(bytes)?;
+        let (value_type, rest) = match has_header {
+            true => number(rest).map(|(found, rest)| (Some(found), rest))?,
+            false => (None, rest),
+        };
+        let (size, rest) = number(rest)?;
+        let (value, rest) = rest.split_at_checked(usize::from(size))?;
+        let entry = Self {
+            kind,
+            value_type,
+            value,
+        };
+        Some((entry, rest))
+    }
+
+    fn to_owned(&self) -> Entry {
+        Entry {
+            kind: self.kind,
+            value_type: self.value_type,
+            value: self.value.to_vec(),
+        }
+    }
+
+    /// Its value as a number, if it is a security version number.
+    fn level(&self) -> Option<Result<u64, Rejection>> {
+        if self.value_type != Some(SVN) {
+            return None;
+        }
+        let number = (1..=8).contains(&self.value.len()).then(|| {
+            let bytes = self.value.iter().rev();
+            bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
+        });
+        Some(number.ok_or(malformed("a security version number")))
+    }
+}
+
+/// The entries behind a header, if there is one, whose profile and version are known.
+fn after_header(bytes: &[u8]) -> Result<Option<&[u8]>, Rejection> {
+    let Some(header) = bytes.strip_prefix(MAGIC) else {
+        return Ok(None);
+    };
+    let ([a, b, major, _minor, _patch, _padding], entries) =
+        header.split_first_chunk().ok_or(malformed("its header"))?;
+    let found = u16::from_le_bytes([*a, *b]);
+    if found != PROFILE {
+        return Err(Rejection::GpuOpaqueProfile { found });
+    }
+    if *major != MAJOR {
+        return Err(Rejection::GpuOpaqueVersion {
+            found: u16::from(*major),
+        });
+    }
+    Ok(Some(entries))
 }
 
 impl<'a> Fields<'a> {
@@ -130,33 +242,53 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn read(mut rest: &'a [u8]) -> Result<Self, Rejection> {
-        let cut = || Rejection::GpuOpaqueMalformed {
-            field: "a field's length",
-        };
+    fn read(bytes: &'a [u8]) -> Result<Self, Rejection> {
+        let entries = after_header(bytes)?;
+        let has_header = entries.is_some();
+        let mut rest = entries.unwrap_or(bytes);
         let mut fields = Self::default();
         while !rest.is_empty() {
-            let ([a, b, c, d], after) = rest.split_first_chunk().ok_or_else(cut)?;
-            let (kind, size) = (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d]));
-            let (value, after) = after.split_at_checked(usize::from(size)).ok_or_else(cut)?;
-            if let Some((field, slot)) = fields.slot(kind)
-                && slot.replace(value).is_some()
-            {
-                return Err(Rejection::GpuOpaqueDuplicate { field });
-            }
+            let (entry, after) =
+                Raw::take(rest, has_header).ok_or(malformed("a field's length"))?;
             rest = after;
+            fields.keep(&entry)?;
         }
-        let version = fields
-            .version
-            .map(|it| array(it, "OPAQUE_DATA_VERSION"))
-            .transpose()?;
-        let version = version.map_or(0, u16::from_le_bytes);
-        if version > MAX_VERSION {
-            return Err(Rejection::GpuOpaqueVersion { found: version });
+        if !has_header {
+            let version = fields.version.map(|it| array(it, "OPAQUE_DATA_VERSION"));
+            let found = version.transpose()?.map_or(0, u16::from_le_bytes);
+            if found > MAX_VERSION {
+                return Err(Rejection::GpuOpaqueVersion { found });
+            }
         }
         Ok(fields)
     }
+
+    fn keep(&mut self, entry: &Raw<'a>) -> Result<(), Rejection> {
+        if let Some(level) = entry.level() {
+            return match self.levels.insert(entry.kind, level?) {
+                None => Ok(()),
+                Some(_) => Err(Rejection::GpuOpaqueDuplicate {
+                    field: "a security version number",
+                }),
+            };
+        }
+        match self.slot(entry.kind) {
+            Some((field, slot)) => match slot.replace(entry.value) {
+                None => Ok(()),
+                Some(_) => Err(Rejection::GpuOpaqueDuplicate { field }),
+            },
+            None => {
+                if !KNOWN_BUT_UNREAD.contains(&entry.kind) && self.others.len() < MAX_OTHERS {
+                    self.others.push(entry.to_owned());
+                }
+                Ok(())
+            }
+        }
+    }
 }
+
+/// Types that NVIDIA's specification names and that decide nothing here: board, counters, links.
+const KNOWN_BUT_UNREAD: [u16; 17] = [1, 2, 4, 5, 7, 8, 9, 10, 12, 13, 14, 16, 19, 23, 24, 32, 33];
 
 impl Opaque {
     /// Reads all of it.
@@ -178,6 +310,8 @@ impl Opaque {
             fwid: fields.fwid.map(|it| array(it, "FWID")).transpose()?,
             mode: mode(fields.feature, fields.protected_pcie)?,
             switches: fields.pdi.map(switches).transpose()?.unwrap_or_default(),
+            levels: fields.levels,
+            others: fields.others,
         })
     }
 }
@@ -208,6 +342,8 @@ impl SwitchOpaque {
                 .map(|field| somebodies(pdis(&field).take(GPUS_OF_A_SWITCH)))?,
             lock: u16::from_le_bytes(array(lock, "LOCK_SWITCH_STATUS")?),
             fwid: fields.fwid.map(|it| array(it, "FWID")).transpose()?,
+            levels: fields.levels,
+            others: fields.others,
         })
     }
 }
@@ -325,9 +461,130 @@ mod tests {
     }
 
     #[test]
-    fn skips_types_it_does_not_know_even_twice() {
-        let bytes = [complete(), field(4242, b"x"), field(4242, b"y")].concat();
-        assert!(Opaque::parse(&bytes).is_ok());
+    fn keeps_types_that_it_does_not_know_and_rests_nothing_on_them() {
+        let bytes = [
+            complete(),
+            field(4242, b"x"),
+            field(12, b"z"),
+            field(4242, b"y"),
+        ]
+        .concat();
+        let opaque = Opaque::parse(&bytes).expect("complete");
+        let kept = |value: &[u8]| Entry {
+            kind: 4242,
+            value_type: None,
+            value: value.to_vec(),
+        };
+        assert_eq!(opaque.others, [kept(b"x"), kept(b"y")]);
+        let many = [complete(), field(4242, b"").repeat(MAX_OTHERS + 1)].concat();
+        assert_eq!(
+            Opaque::parse(&many).map(|it| it.others.len()),
+            Ok(MAX_OTHERS)
+        );
+    }
+
+    /// An entry of the layout with a header.
+    fn entry(kind: u16, value_type: u16, value: &[u8]) -> Vec<u8> {
+        let size = u16::try_from(value.len()).expect("small");
+        [
+            &kind.to_le_bytes()[..],
+            &value_type.to_le_bytes(),
+            &size.to_le_bytes(),
+            value,
+        ]
+        .concat()
+    }
+
+    fn header(profile: u16, version: [u8; 4]) -> Vec<u8> {
+        [&MAGIC[..], &profile.to_le_bytes(), &version].concat()
+    }
+
+    /// As a driver of CUDA 13.5 writes it: the value types are those of the public capture in NVIDIA's own tests.
+    fn versioned() -> Vec<u8> {
+        [
+            header(0, [2, 0, 0, 0]),
+            entry(6, 0x86, &[0x00, 0xd9, 0x00, 0x96, 0x0f, 0, 0, 0]),
+            entry(14, 0x82, &[0, 4, 3, 5]),
+            entry(15, 0x82, b"884\0\0\0\0\0\0"),
+            entry(17, 0x82, b"G520\0"),
+            entry(18, 0x82, b"0201\0"),
+            entry(3, 0x86, b"620.1\0\0"),
+            entry(11, 0x82, &[0xAA]),
+            entry(37, 0x87, &[20, 0]),
+            entry(20, 0x01, &[7; 48]),
+            entry(21, 0x85, &[0x55]),
+            entry(34, 0x86, &[0, 2]),
+            entry(36, 0x85, &[0, 0]),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn reads_the_layout_with_a_header() {
+        let opaque = Opaque::parse(&versioned()).expect("version 2");
+        assert_eq!(opaque.driver.to_string(), "620.1");
+        assert_eq!(opaque.vbios.to_string(), "96.00.D9.00.0F");
+        assert_eq!(
+            (opaque.project.as_str(), opaque.project_sku.as_str()),
+            ("G520", "0201")
+        );
+        assert_eq!((opaque.fwid, opaque.nvdec0), (Some([7; 48]), Some(true)));
+        assert_eq!(opaque.mode, Mode::SinglePassthrough);
+        assert_eq!(opaque.levels, BTreeMap::from([(37, 20)]));
+        assert_eq!(opaque.others, []);
+        let later = [versioned(), entry(200, 0x99, &[1])].concat();
+        let later = [header(0, [2, 3, 1, 0]), later[12..].to_vec()].concat();
+        let opaque = Opaque::parse(&later).expect("a minor version");
+        let [other] = &opaque.others[..] else {
+            panic!("{:?}", opaque.others)
+        };
+        assert_eq!((other.kind, other.value_type), (200, Some(0x99)));
+    }
+
+    #[test]
+    fn refuses_a_profile_and_a_major_version_that_it_does_not_know_by_name() {
+        let with = |header: Vec<u8>| Opaque::parse(&[header, versioned()[12..].to_vec()].concat());
+        assert_eq!(
+            with(header(1, [2, 0, 0, 0])),
+            Err(Rejection::GpuOpaqueProfile { found: 1 })
+        );
+        for major in [0, 1, 3, 255] {
+            let found = u16::from(major);
+            assert_eq!(
+                with(header(0, [major, 0, 0, 0])),
+                Err(Rejection::GpuOpaqueVersion { found })
+            );
+        }
+        let cut = Opaque::parse(&versioned()[..11]);
+        assert_eq!(cut, Err(malformed("its header")));
+        let cut = Opaque::parse(&versioned()[..15]);
+        assert_eq!(cut, Err(malformed("a field's length")));
+    }
+
+    #[test]
+    fn a_level_is_one_number_of_its_value_type() {
+        let with = |entries: &[Vec<u8>]| Opaque::parse(&[versioned(), entries.concat()].concat());
+        let long = with(&[entry(40, 0x87, &[1; 8])]).expect("eight bytes");
+        assert_eq!(long.levels.get(&40), Some(&0x0101_0101_0101_0101));
+        for value in [&[][..], &[1; 9]] {
+            let field = "a security version number";
+            assert_eq!(with(&[entry(40, 0x87, value)]), Err(malformed(field)));
+        }
+        let twice = with(&[entry(37, 0x87, &[30, 0])]);
+        let field = "a security version number";
+        assert_eq!(twice, Err(Rejection::GpuOpaqueDuplicate { field }));
+        let other = with(&[entry(40, 0x86, &[1])]).expect("of another value type");
+        assert_eq!(other.levels.get(&40), None);
+        // The older layout has no value types, so it has no levels.
+        let older = [complete(), field_of_37()].concat();
+        assert_eq!(
+            Opaque::parse(&older).map(|it| it.levels),
+            Ok(BTreeMap::new())
+        );
+    }
+
+    fn field_of_37() -> Vec<u8> {
+        field(37, &[20, 0])
     }
 
     #[test]

@@ -165,6 +165,8 @@ impl<'a> Procedure<'a> {
             on_hold,
             pdi: chain.pdi(),
             switches: opaque.switches,
+            levels: opaque.levels,
+            unknown_entries: opaque.others,
         };
         let wanted = &self.question.policy.wanted;
         check_wanted(&gpu, (&opaque.driver, switches), wanted, inspection);

@@ -1,9 +1,9 @@
 //! Steps gpu-7 and gpu-8: the two manifests of a GPU, the one of a switch, and what they say that it should measure.
 
 use super::{
-    chain::{Architecture, DeviceChain},
+    chain::{Architecture, DeviceChain, is_kin},
     inspection::{Inspection, ensure},
-    measurements::{Compared, check_disjoint, compare},
+    measurements::{Compared, check_disjoint, check_floors, compare},
     opaque::{Opaque, SwitchOpaque},
     procedure::{Procedure, root_in_words},
     question::Question,
@@ -22,6 +22,7 @@ struct Kind {
     revocation: (&'static str, &'static str),
     signature: (&'static str, &'static str),
     measurements: (&'static str, &'static str),
+    levels: (&'static str, &'static str),
 }
 
 /// The kind of this name, and its checks.
@@ -34,6 +35,7 @@ macro_rules! kind {
             revocation: ("gpu-7", concat!($name, " RIM revocation")),
             signature: ("gpu-7", concat!($name, " RIM signature")),
             measurements: ("gpu-8", concat!($name, " measurements")),
+            levels: ("gpu-8", concat!($name, " levels")),
         }
     };
 }
@@ -42,8 +44,13 @@ const DRIVER: Kind = kind!("driver");
 const VBIOS: Kind = kind!("VBIOS");
 const SWITCH: Kind = kind!("switch");
 
-/// What a manifest must be for: its edition, and its product.
-type For<'p> = (&'static str, &'p str);
+/// What a manifest must be for.
+#[derive(Debug, Clone, Copy)]
+struct For<'p> {
+    edition: &'static str,
+    /// Any of these.
+    products: &'p [&'p str],
+}
 
 impl Procedure<'_> {
     /// Steps 7 and 8: both manifests, and what they say the GPU should measure.
@@ -58,6 +65,15 @@ impl Procedure<'_> {
         if self.goes_without(&[DRIVER, VBIOS], inspection) {
             return None;
         }
+        // A certificate may name a family of chips, and the signed report the chip of it.
+        let chip = opaque
+            .chip
+            .as_deref()
+            .filter(|chip| is_kin(chip, &chain.chip));
+        let wanted = For {
+            edition: "GPU",
+            products: &[&chain.chip, chip.unwrap_or(&chain.chip)],
+        };
         let driver_id = driver_rim_id(architecture, opaque);
         let driver_id =
             driver_id.unwrap_or_else(|| "one that this firmware does not name".to_owned());
@@ -65,20 +81,20 @@ impl Procedure<'_> {
             DRIVER,
             &opaque.driver.to_string(),
             driver_id,
-            ("GPU", &chain.chip),
+            wanted,
             inspection,
         );
         let vbios = self.manifest(
             VBIOS,
             &opaque.vbios.to_string(),
             vbios_rim_id(opaque),
-            ("GPU", &chain.chip),
+            wanted,
             inspection,
         );
         if let (Some(driver), Some(vbios)) = (&driver, &vbios) {
             inspection.check(
                 ("gpu-8", "RIM indices"),
-                || check_disjoint(&driver.golden, &vbios.golden),
+                || check_disjoint(driver, vbios),
                 |()| {
                     format!(
                         "{} of the driver, {} of the VBIOS, none of both",
@@ -89,12 +105,20 @@ impl Procedure<'_> {
             );
         }
         let mut measured = |kind: Kind, content: Option<Content>| {
-            let golden = content?.golden;
-            inspection.check(
+            let Content { golden, floors, .. } = content?;
+            let compared = inspection.check(
                 kind.measurements,
                 || compare(kind.name, &report.measurements, &golden, opaque.nvdec0),
                 Compared::to_string,
-            )
+            );
+            if !floors.is_empty() {
+                inspection.check(
+                    kind.levels,
+                    || check_floors(kind.name, &opaque.levels, &floors),
+                    |()| format!("{} high enough", floors.len()),
+                )?;
+            }
+            compared
         };
         let (driver, vbios) = (measured(DRIVER, driver), measured(VBIOS, vbios));
         driver.zip(vbios)
@@ -114,8 +138,18 @@ impl Procedure<'_> {
         let id = switch_rim_id(&opaque.firmware);
         // Certificates write the chip's name with a line in it, manifests without.
         let product = chain.chip.replace('_', "");
-        let wanted = ("SWITCH", product.as_str());
+        let wanted = For {
+            edition: "SWITCH",
+            products: &[&product],
+        };
         let content = self.manifest(SWITCH, &opaque.firmware, id, wanted, inspection)?;
+        if !content.floors.is_empty() {
+            inspection.check(
+                SWITCH.levels,
+                || check_floors(SWITCH.name, &opaque.levels, &content.floors),
+                |()| format!("{} high enough", content.floors.len()),
+            )?;
+        }
         inspection.check(
             SWITCH.measurements,
             || compare(SWITCH.name, &report.measurements, &content.golden, None),
@@ -146,7 +180,7 @@ impl Procedure<'_> {
     ) -> Option<Content> {
         let place = inspection.check(
             kind.choice,
-            || self.choose(kind, version, (id, wanted.0)),
+            || self.choose(kind, version, (id, wanted.edition)),
             |_| version.to_owned(),
         )?;
         if let Some(content) = self.opened.get(&place) {
@@ -253,9 +287,9 @@ impl Procedure<'_> {
     }
 }
 
-fn check_product(content: Content, (edition, product): For<'_>) -> Result<Content, Rejection> {
+fn check_product(content: Content, wanted: For<'_>) -> Result<Content, Rejection> {
     ensure(
-        content.edition == edition && content.product == product,
+        content.edition == wanted.edition && wanted.products.contains(&content.product.as_str()),
         || Rejection::RimProductMismatch {
             found: format!("{} {}", content.edition, content.product),
         },

@@ -2,10 +2,11 @@
 //!
 //! Devices and reference values have a root each; neither may stand in for the other.
 
-use super::{certificate::Certificate, pem};
+use super::certificate::Certificate;
 use crate::{
     Rejection,
     digest::{Hex, sha256},
+    pem,
     roots::SIMULATED,
 };
 
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     fn digest(pem: &str) -> String {
-        let certificates = pem::parse(pem).expect("a pinned root");
+        let certificates = pem::labelled(pem::CERTIFICATE, pem.as_bytes()).expect("a pinned root");
         let [root] = &certificates[..] else {
             panic!("one certificate")
         };
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn one_root_does_not_stand_in_for_the_other() {
-        let rim = pem::parse(CORIM_SIGNING).expect("PEM");
+        let rim = pem::labelled(pem::CERTIFICATE, CORIM_SIGNING.as_bytes()).expect("PEM");
         let rim = Certificate::parse(&rim[0], "root").expect("a certificate");
         assert_eq!(Roots::nvidia().admit(Purpose::Rim, &rim), Ok(false));
         let refused = Roots::nvidia()

@@ -19,6 +19,7 @@
 //! migratable = false                           # default; whether the TD may move to another machine
 //! perfmon = false                              # default; whether the TD may use performance counters
 //! service_td = false                           # default; whether service TDs may be bound to the TD
+//! devices = false                              # default; whether devices may reach into the TD's memory (TDX Connect)
 //! dynamic_platform = true                      # default: servers with several processors are; false refuses them
 //! cached_keys = true                           # default: so are they registered; false refuses platforms whose keys Intel may keep
 //! smt = true                                   # default; false refuses sibling threads
@@ -42,7 +43,7 @@ use crate::{
     verdict::LEFT_OPEN,
 };
 
-pub(super) const KEYS: [&str; 26] = [
+pub(super) const KEYS: [&str; 27] = [
     "mrtd",
     "rtmr0",
     "rtmr0_events",
@@ -62,6 +63,7 @@ pub(super) const KEYS: [&str; 26] = [
     "migratable",
     "perfmon",
     "service_td",
+    "devices",
     "dynamic_platform",
     "cached_keys",
     "smt",
@@ -119,6 +121,7 @@ pub(super) fn policy(
         migratable: section.bool("migratable", false)?,
         perfmon: section.bool("perfmon", false)?,
         service_td: section.bool("service_td", false)?,
+        devices: section.bool("devices", false)?,
         sept_ve_accepted: section.read("sept_ve_disable", Field::unchecked)?,
         dynamic_platform: section.bool("dynamic_platform", true)?,
         cached_keys: section.bool("cached_keys", true)?,
@@ -235,6 +238,7 @@ mod tests {
             migratable: false,
             perfmon: false,
             service_td: false,
+            devices: false,
             sept_ve_accepted: None,
             dynamic_platform: true,
             cached_keys: true,
@@ -261,7 +265,7 @@ mod tests {
         let policy = parse(&format!(
             "statuses = [\"UpToDate\", \"SWHardeningNeeded\"]\nrefused_advisories = [\"INTEL-SA-1\"]\n\
              trailing = {{ unchecked = \"a\" }}\nevent_log = {{ unchecked = \"b\" }}\nsept_ve_disable = {{ unchecked = \"c\" }}\n\
-             debug = true\nmigratable = true\nperfmon = true\nservice_td = true\n\
+             debug = true\nmigratable = true\nperfmon = true\nservice_td = true\ndevices = true\n\
              dynamic_platform = false\ncached_keys = false\nsmt = false\n\
              minimum_tee_tcb_svn = \"06010300000000000000000000000000\"\nxfam = [\"0x600e7\"]\n\
              mrseam = {seam}\nmrowner = {owner}\nmrownerconfig = {config}\nrtmr3 = {third}\n\
@@ -282,6 +286,7 @@ mod tests {
             migratable: true,
             perfmon: true,
             service_td: true,
+            devices: true,
             sept_ve_accepted: why("c"),
             dynamic_platform: false,
             cached_keys: false,

@@ -1,10 +1,9 @@
 //! Public keys of those who sign releases, rebuilds and logs: Ed25519, or ECDSA over P-256 with SHA-256.
 
-use x509_parser::pem::Pem;
-
 use crate::{
     Rejection, crypto,
     digest::{Hex, sha256},
+    pem,
 };
 
 /// What comes before the key in the one DER encoding of an Ed25519 `SubjectPublicKeyInfo` (RFC 8410 §4).
@@ -61,14 +60,11 @@ impl PublicKey {
         if file.len() > MAX_FILE {
             return Err(Rejection::ReleaseKeyMalformed);
         }
-        if !file.trim_ascii_start().starts_with(b"-----BEGIN") {
+        if !pem::is_pem(file) {
             return Self::from_spki(file);
         }
-        let mut blocks = Pem::iter_from_buffer(file);
-        match (blocks.next(), blocks.next()) {
-            (Some(Ok(block)), None) if block.label == "PUBLIC KEY" => {
-                Self::from_spki(&block.contents)
-            }
+        match pem::labelled("PUBLIC KEY", file).as_deref() {
+            Some([der]) => Self::from_spki(der),
             _ => Err(Rejection::ReleaseKeyMalformed),
         }
     }

@@ -14,7 +14,7 @@ use x509_parser::{
 use crate::{
     Rejection, Time,
     crypto::{PointP256, verify_ecdsa_p256, verify_ecdsa_p256_der},
-    x509,
+    pem, x509,
 };
 
 /// No certificate of Intel's comes near this.
@@ -30,6 +30,14 @@ pub(crate) struct Certificate<'a> {
     /// The public key, an uncompressed point.
     pub(crate) point: PointP256,
     x509: X509Certificate<'a>,
+}
+
+/// Intel's chains have two or three.
+const MAX_CHAIN: usize = 4;
+
+/// The DER of each certificate of a chain in PEM, in the order of the text: as quotes carry it and as Intel's service gives it.
+pub(crate) fn chain(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+    pem::labelled(pem::CERTIFICATE, text).filter(|chain| chain.len() <= MAX_CHAIN)
 }
 
 /// ECDSA with SHA-256 and no parameters: RFC 5758 §3.2.
@@ -217,14 +225,13 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::tdx::pem;
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn noise_is_no_certificate_and_no_chain(bytes in vec(any::<u8>(), 0..1200)) {
-            prop_assert!(pem::chain(&bytes).is_none());
+            prop_assert!(chain(&bytes).is_none());
             prop_assert!(Certificate::parse(&bytes, "some").is_err());
         }
     }

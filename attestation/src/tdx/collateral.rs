@@ -1,9 +1,10 @@
 //! What a verifier brings besides the quote: signed by Intel, whoever carried it. One JSON file holds all of it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, error::Category};
 
 use super::document::Signed;
-use crate::Rejection;
+use crate::{Rejection, base64, pem};
 
 /// Real collateral has 20 KB.
 pub const MAX_COLLATERAL_SIZE: usize = 512 * 1024;
@@ -31,8 +32,7 @@ pub struct Collateral {
     pub qe_identity_signature: [u8; 64],
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct File {
     pck_crl_issuer_chain: String,
     root_ca_crl: String,
@@ -43,35 +43,113 @@ struct File {
     qe_identity_issuer_chain: String,
     qe_identity: String,
     qe_identity_signature: String,
-    /// Other tools put the PCK's chain here too; the quote's own is read.
-    #[serde(default, skip_serializing, rename = "pck_certificate_chain")]
-    _pck_certificate_chain: Option<String>,
+}
+
+/// The same as it arrives. Tools write more beside it, such as `version`, `tee_type` and the PCK's chain: nothing of that is read. A field
+/// that stands twice is an error.
+#[derive(Deserialize)]
+struct Arrived {
+    pck_crl_issuer_chain: Option<Value>,
+    root_ca_crl: Option<Value>,
+    pck_crl: Option<Value>,
+    tcb_info_issuer_chain: Option<Value>,
+    tcb_info: Option<Value>,
+    tcb_info_signature: Option<Value>,
+    qe_identity_issuer_chain: Option<Value>,
+    qe_identity: Option<Value>,
+    qe_identity_signature: Option<Value>,
 }
 
 fn malformed(what: &'static str) -> Rejection {
     Rejection::TdxCollateralMalformed { what }
 }
 
+/// The text of a field that must be there. Intel's library ends its texts with a NUL, which belongs to none of them.
+macro_rules! text {
+    ($arrived:ident, $field:ident) => {
+        match $arrived.$field {
+            Some(Value::String(text)) => Ok(text.trim_end_matches('\0').to_owned()),
+            Some(_) => Err(malformed(concat!("`", stringify!($field), "` is not text"))),
+            None => Err(malformed(concat!(
+                "it has no field `",
+                stringify!($field),
+                "`"
+            ))),
+        }
+    };
+}
+
+/// A revocation list of a field: hex, as most tools write it, PEM, or base64.
+macro_rules! list {
+    ($arrived:ident, $field:ident) => {
+        list(&text!($arrived, $field)?).ok_or(malformed(concat!(
+            "`",
+            stringify!($field),
+            "` is no list in hex, PEM or base64"
+        )))
+    };
+}
+
+/// A signed object and its signature: in a field each, or together as Intel's service answers and its library keeps it.
+macro_rules! signed {
+    ($arrived:ident, $field:ident, $signature:ident, $object:literal) => {{
+        let text = text!($arrived, $field)?;
+        match &$arrived.$signature {
+            None if text
+                .trim_ascii_start()
+                .starts_with(concat!("{\"", $object, "\"")) =>
+            {
+                split_answer(&text, $object).map(|(body, signature)| (body.to_owned(), signature))
+            }
+            _ => signature(&text!($arrived, $signature)?).map(|signature| (text, signature)),
+        }
+    }};
+}
+
+fn list(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_ascii();
+    if pem::is_pem(text.as_bytes()) {
+        return match &mut pem::labelled(pem::REVOCATION_LIST, text.as_bytes())?[..] {
+            [der] => Some(std::mem::take(der)),
+            _ => None,
+        };
+    }
+    hex::decode(text)
+        .ok()
+        .or_else(|| base64::decode_lines(text))
+}
+
 impl Collateral {
-    /// Reads a `collateral.json`: lists and signatures in hex, the rest as text.
+    /// Reads a `collateral.json`: lists in hex, signatures in hex, the rest as text.
     pub fn parse(json: &[u8]) -> Result<Self, Rejection> {
         let found = json.len();
         if found > MAX_COLLATERAL_SIZE {
             return Err(Rejection::TdxCollateralTooLarge { found });
         }
-        let file: File = serde_json::from_slice(json)
-            .map_err(|_| malformed("it is not an object of the nine known fields"))?;
-        let list = |text: &str| hex::decode(text).map_err(|_| malformed("a list is not hex"));
+        let arrived: Arrived = serde_json::from_slice(json).map_err(|error| {
+            malformed(match error.classify() {
+                Category::Data => "it is no JSON object, or has a field twice",
+                _ => "it is not JSON",
+            })
+        })?;
+        let (tcb_info, tcb_info_signature) =
+            signed!(arrived, tcb_info, tcb_info_signature, "tcbInfo")?;
+        let (qe_identity, qe_identity_signature) = signed!(
+            arrived,
+            qe_identity,
+            qe_identity_signature,
+            "enclaveIdentity"
+        )?;
         Ok(Self {
-            root_ca_crl: list(&file.root_ca_crl)?,
-            pck_crl: list(&file.pck_crl)?,
-            tcb_info_signature: signature(&file.tcb_info_signature)?,
-            qe_identity_signature: signature(&file.qe_identity_signature)?,
-            pck_crl_issuer_chain: file.pck_crl_issuer_chain,
-            tcb_info_issuer_chain: file.tcb_info_issuer_chain,
-            tcb_info: file.tcb_info,
-            qe_identity_issuer_chain: file.qe_identity_issuer_chain,
-            qe_identity: file.qe_identity,
+            pck_crl_issuer_chain: text!(arrived, pck_crl_issuer_chain)?,
+            root_ca_crl: list!(arrived, root_ca_crl)?,
+            pck_crl: list!(arrived, pck_crl)?,
+            tcb_info_issuer_chain: text!(arrived, tcb_info_issuer_chain)?,
+            tcb_info,
+            tcb_info_signature,
+            qe_identity_issuer_chain: text!(arrived, qe_identity_issuer_chain)?,
+            qe_identity,
+            qe_identity_signature,
         })
     }
 
@@ -87,7 +165,6 @@ impl Collateral {
             qe_identity_issuer_chain: self.qe_identity_issuer_chain.clone(),
             qe_identity: self.qe_identity.clone(),
             qe_identity_signature: hex::encode(self.qe_identity_signature),
-            _pck_certificate_chain: None,
         };
         serde_json::to_vec(&file).expect("text is always encodable")
     }

@@ -5,7 +5,12 @@
 use serde::{Deserialize, Deserializer, de::Error};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{certificate::Certificate, crl::RevocationList, pck::PckChain, pem, status::Status};
+use super::{
+    certificate::{Certificate, chain},
+    crl::RevocationList,
+    pck::PckChain,
+    status::Status,
+};
 use crate::{
     Rejection, Time,
     crypto::{PointP256, verify_ecdsa_p256},
@@ -59,7 +64,7 @@ fn vouch<'a>(
     root_list: &RevocationList<'_>,
     now: Time,
 ) -> Result<Vouched<'a>, Rejection> {
-    let chain = pem::chain(issuers.as_bytes()).ok_or(Rejection::TdxCollateralMalformed {
+    let chain = chain(issuers.as_bytes()).ok_or(Rejection::TdxCollateralMalformed {
         what: "an issuer chain is not PEM",
     })?;
     let [signer, root] = &chain[..] else {
@@ -152,7 +157,7 @@ pub(crate) struct Level {
     pub(crate) advisories: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct LevelTcb {
     #[serde(rename = "sgxtcbcomponents")]
     pub(crate) sgx: [Component; 16],
@@ -161,9 +166,35 @@ pub(crate) struct LevelTcb {
     pub(crate) tdx: [Component; 16],
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+/// A component's level; Intel says of most what they are, such as `BIOS`, `Early Microcode Update`.
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Component {
     pub(crate) svn: u8,
+    #[serde(default)]
+    category: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+}
+
+impl LevelTcb {
+    /// Higher for the better of two levels.
+    fn rank(&self) -> ([u8; 16], u16, [u8; 16]) {
+        let svns = |components: &[Component; 16]| components.each_ref().map(|it| it.svn);
+        (svns(&self.sgx), self.pcesvn, svns(&self.tdx))
+    }
+}
+
+impl Component {
+    /// What it is, in Intel's words; empty where Intel does not say.
+    pub(crate) fn words(&self) -> String {
+        let words = [&self.category, &self.kind];
+        let words: Vec<&str> = words
+            .into_iter()
+            .map(String::as_str)
+            .filter(|it| !it.is_empty())
+            .collect();
+        words.join(", ")
+    }
 }
 
 /// A level of the TDX module or of the quoting enclave.
@@ -260,7 +291,8 @@ impl TcbInfo {
         }
         let until = check_fresh("TCB info", info.issue_date, info.next_update, now)?;
         check_levels(info.tcb_levels.iter().map(Level::status))?;
-        info.tcb_levels.sort_by(|a, b| b.tcb.cmp(&a.tcb));
+        info.tcb_levels
+            .sort_by_key(|level| std::cmp::Reverse(level.tcb.rank()));
         check_levels(
             info.tdx_module_identities
                 .iter()

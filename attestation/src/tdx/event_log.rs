@@ -16,6 +16,8 @@ pub const MAX_EVENT_LOG_SIZE: usize = 1024 * 1024;
 /// Real logs have fewer than 300.
 const MAX_EVENTS: usize = 4096;
 
+/// The register that the guest extends itself.
+const RTMR3: u8 = 3;
 const EV_NO_ACTION: u32 = 3;
 const SHA384: u16 = 0x000C;
 const SPECIFICATION: &[u8; 16] = b"Spec ID Event03\0";
@@ -101,17 +103,50 @@ impl EventLog {
     }
 
     /// That these events, and no others, made the registers.
-    pub(super) fn check(&self, registers: &[Hex<48>; 4]) -> Result<(), Rejection> {
+    ///
+    /// RTMR3 is the guest's own: what it measures there after the boot stands in no firmware's log. Where `rtmr3_is_pinned`, its value
+    /// is known to be wanted, so it may stand unexplained; events that claim to be of it are then left out, since nothing vouches for them.
+    pub(super) fn explained(
+        mut self,
+        registers: &[Hex<48>; 4],
+        rtmr3_is_pinned: bool,
+    ) -> Result<Explained, Rejection> {
         let replayed = self.replay();
+        let mut rtmr3 = true;
         for (register, (found, wanted)) in (0_u8..).zip(replayed.iter().zip(registers)) {
-            if found != wanted {
+            if found == wanted {
+                continue;
+            }
+            if register != RTMR3 || !rtmr3_is_pinned {
                 return Err(Rejection::EventLogMismatch {
                     register,
                     wanted: *wanted,
                 });
             }
+            rtmr3 = false;
+            self.events.retain(|event| event.rtmr != RTMR3);
         }
-        Ok(())
+        Ok(Explained { log: self, rtmr3 })
+    }
+}
+
+/// A log that made registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Explained {
+    /// The events that the registers vouch for.
+    pub(super) log: EventLog,
+    /// Whether RTMR3 is among these registers.
+    pub(super) rtmr3: bool,
+}
+
+impl Explained {
+    /// Which registers, for people.
+    pub(super) fn what(&self) -> &'static str {
+        if self.rtmr3 {
+            "the registers"
+        } else {
+            "RTMR0 to RTMR2"
+        }
     }
 }
 

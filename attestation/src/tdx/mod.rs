@@ -13,7 +13,6 @@ pub mod event_log;
 mod genuine;
 pub mod needs;
 mod pck;
-mod pem;
 pub mod policy;
 mod procedure;
 pub mod quote;
@@ -33,6 +32,7 @@ pub use policy::TdxPolicy;
 pub use quote::Quote;
 pub use roots::Roots;
 pub use status::Status;
+pub use tcb::Lag;
 pub use td::Td;
 pub use verify::{Examined, Question, Verified, examine, examine_wrapped, explain, verify};
 

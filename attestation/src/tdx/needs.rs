@@ -4,17 +4,16 @@
 //! are held against the accepted root before anybody keeps them.
 
 use super::{
-    certificate::Certificate,
+    certificate::{Certificate, chain},
     collateral::split_answer,
     crl::RevocationList,
     document::{QeIdentity, SIGNER, TcbInfo},
     pck::{INTERMEDIATES, ROOT, platform},
-    pem,
     quote::Quote,
     roots::{Roots, Vendor},
     tcb::check_fmspc,
 };
-use crate::{Rejection, Span, Time, digest::Hex};
+use crate::{Rejection, Span, Time, digest::Hex, pem};
 
 /// Which of Intel's authorities issued a PCK certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,7 +184,7 @@ fn root_of<'a>(
 
 fn two(issuers: &str) -> Result<[Vec<u8>; 2], Rejection> {
     let malformed = |what| Rejection::TdxCollateralMalformed { what };
-    pem::chain(issuers.as_bytes())
+    chain(issuers.as_bytes())
         .ok_or(malformed("an issuer chain is not PEM"))?
         .try_into()
         .map_err(|_| malformed("an issuer chain does not have two certificates"))
@@ -195,5 +194,8 @@ fn two(issuers: &str) -> Result<[Vec<u8>; 2], Rejection> {
 pub fn issuer_chain(quote: &[u8]) -> Result<String, Rejection> {
     let quote = Quote::parse(quote)?;
     let chain = quote.chain.get(1..).unwrap_or_default();
-    Ok(chain.iter().map(|der| pem::block(der)).collect())
+    Ok(chain
+        .iter()
+        .map(|der| pem::block(pem::CERTIFICATE, der))
+        .collect())
 }

@@ -30,6 +30,8 @@ pub struct TdxPolicy {
     pub perfmon: bool,
     /// Whether service TDs may be bound to the TD.
     pub service_td: bool,
+    /// Whether devices may reach into the TD's memory (TDX Connect); only the extended layout says so.
+    pub devices: bool,
     /// Accepts a TD whose pages the host may take away and add unnoticed, for this reason.
     pub sept_ve_accepted: Option<String>,
     /// Whether packages may be added to the platform.
@@ -110,6 +112,7 @@ impl TdxPolicy {
             migratable: false,
             perfmon: false,
             service_td: false,
+            devices: false,
             sept_ve_accepted: None,
             dynamic_platform: true,
             cached_keys: true,

@@ -2,12 +2,11 @@
 //! genuine TD, tdx-8 and tdx-9, is in the file beside.
 
 use super::{
-    certificate::Certificate,
+    certificate::{Certificate, chain},
     collateral::Collateral,
     crl::RevocationList,
     document::{QeIdentity, TcbInfo},
     pck::{PckChain, Platform},
-    pem,
     quote::{Quote, Trailing},
     report::TdReport,
     roots::{Roots, Vendor},
@@ -104,6 +103,7 @@ impl<'a, 'i, 't> Procedure<'a, 'i, 't> {
             platform_status: standing.platform,
             module_status: standing.module,
             qe_status: standing.qe,
+            lagging: standing.lagging,
             advisories: standing.advisories,
             tcb_date: standing.date,
             evaluation: standing.evaluation,
@@ -278,7 +278,7 @@ fn words(vendor: Vendor) -> &'static str {
 /// The list's own chain must be that of the PCK: the same root, and the same authority below it. Until when its certificate holds.
 fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<Time, Rejection> {
     let malformed = |what| Rejection::TdxCollateralMalformed { what };
-    let chain = pem::chain(text.as_bytes()).ok_or(malformed("an issuer chain is not PEM"))?;
+    let chain = chain(text.as_bytes()).ok_or(malformed("an issuer chain is not PEM"))?;
     let [issuer, root] = &chain[..] else {
         return Err(malformed(
             "the PCK CRL's chain does not have two certificates",

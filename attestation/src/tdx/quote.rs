@@ -3,7 +3,7 @@
 //! Versions 4 and 5 for TDs. Version 3, and any quote of an SGX enclave, is read as far as to say what it is.
 
 use super::{
-    pem,
+    certificate::chain,
     report::{ENCLAVE_SIZE, EnclaveReport, Layout, TdReport},
 };
 use crate::{Rejection, digest::Hex, read::Reader};
@@ -160,6 +160,7 @@ fn read_described(after_header: &[u8], tee: u32) -> Result<(Body, usize, &[u8]),
         1 => (Kind::Enclave, ENCLAVE_SIZE),
         2 => (Kind::Td(Layout::V1), Layout::V1.size()),
         3 => (Kind::Td(Layout::V15), Layout::V15.size()),
+        4 => (Kind::Td(Layout::V15Extended), Layout::V15Extended.size()),
         _ => return Err(Rejection::QuoteBodyType { found }),
     };
     if usize::try_from(size) != Ok(expected) {
@@ -214,7 +215,7 @@ impl<'a> Signatures<'a> {
         let (length, rest) = take_array(rest)?;
         let (qe_authentication, rest) = take(rest, usize::from(u16::from_le_bytes(length)))?;
         let text = certification(rest, PCK_CHAIN)?;
-        let chain = pem::chain(text).ok_or(malformed("the PCK chain is not PEM"))?;
+        let chain = chain(text).ok_or(malformed("the PCK chain is not PEM"))?;
         Ok(Self {
             signature,
             attestation_key,

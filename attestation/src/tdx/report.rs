@@ -18,6 +18,9 @@ pub enum Layout {
     /// TD report 1.5, 648 bytes: adds the present level and service TDs.
     #[serde(rename = "1.5")]
     V15,
+    /// TD report 1.5, extended, 885 bytes: adds devices, and service TDs by the extended scheme.
+    #[serde(rename = "1.5 extended")]
+    V15Extended,
 }
 
 impl Layout {
@@ -26,6 +29,7 @@ impl Layout {
         match self {
             Self::V1 => 584,
             Self::V15 => 648,
+            Self::V15Extended => 885,
         }
     }
 }
@@ -35,6 +39,7 @@ impl fmt::Display for Layout {
         f.write_str(match self {
             Self::V1 => "1.0",
             Self::V15 => "1.5",
+            Self::V15Extended => "1.5 extended",
         })
     }
 }
@@ -72,6 +77,34 @@ pub struct TdReport {
     pub tee_tcb_svn_2: Option<Hex<16>>,
     /// The service TDs bound to this one; zero for none. Layout 1.5.
     pub mrservicetd: Option<Hex<48>>,
+    /// What the extended layout adds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended: Option<Extended>,
+}
+
+/// What a TD report 1.5 says in its extended layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Extended {
+    /// Which of the TD's partitions asked; 0 is the TD itself.
+    pub vm_id: u8,
+    /// The TD's name on its platform.
+    pub td_id: Hex<32>,
+    /// The devices that the TD lets into its memory (TDX Connect); zero for none.
+    pub device_info: Hex<48>,
+    /// The service TDs that were bound first; zero for none.
+    pub initial_service_td: Hex<48>,
+    /// Their attributes, a little-endian number.
+    pub initial_service_td_attributes: u64,
+    /// Where the first service TD was bound: the processor's level.
+    pub initial_cpu_svn: Hex<16>,
+    /// The module's level there.
+    pub initial_tee_tcb_svn: Hex<16>,
+    /// The platform's family, model and stepping there.
+    pub initial_fmspc: Hex<12>,
+    /// The service TDs that are bound now; zero for none.
+    pub service_td: Hex<48>,
+    /// Their attributes, a little-endian number.
+    pub service_td_attributes: u64,
 }
 
 impl TdReport {
@@ -108,12 +141,49 @@ impl TdReport {
             report_data: Hex(reader.array()?),
             tee_tcb_svn_2: None,
             mrservicetd: None,
+            extended: None,
         };
-        if layout == Layout::V15 {
+        if layout != Layout::V1 {
             report.tee_tcb_svn_2 = Some(Hex(reader.array()?));
             report.mrservicetd = Some(Hex(reader.array()?));
         }
+        if layout == Layout::V15Extended {
+            report.extended = Some(Extended::read(reader)?);
+        }
         Ok(report)
+    }
+
+    /// Whether a service TD is bound to this one, or was, as far as its layout says.
+    pub fn has_service_td(&self) -> bool {
+        let is_bound = |hash: Hex<48>| hash != Hex([0; 48]);
+        self.mrservicetd.is_some_and(is_bound)
+            || self
+                .extended
+                .is_some_and(|it| is_bound(it.service_td) || is_bound(it.initial_service_td))
+    }
+
+    /// Whether devices may reach into its memory, as far as its layout says.
+    pub fn has_devices(&self) -> bool {
+        self.extended
+            .is_some_and(|it| it.device_info != Hex([0; 48]))
+    }
+}
+
+impl Extended {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Rejection> {
+        let [vm_id] = reader.array()?;
+        Ok(Self {
+            vm_id,
+            td_id: Hex(reader.array()?),
+            device_info: Hex(reader.array()?),
+            initial_service_td: Hex(reader.array()?),
+            initial_service_td_attributes: reader.u64()?,
+            initial_cpu_svn: Hex(reader.array()?),
+            initial_tee_tcb_svn: Hex(reader.array()?),
+            initial_fmspc: Hex(reader.array()?),
+            service_td: Hex(reader.array()?),
+            service_td_attributes: reader.u64()?,
+        })
     }
 }
 

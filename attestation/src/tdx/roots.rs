@@ -4,7 +4,7 @@ use super::certificate::Certificate;
 use crate::{
     Rejection,
     digest::{Hex, sha256},
-    nvidia::pem,
+    pem,
     roots::SIMULATED,
 };
 
@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn the_pinned_root_is_that_of_the_specification() {
         // docs/spec/verification.md §0
-        let certificates = pem::parse(INTEL_SGX_ROOT).expect("a pinned root");
+        let certificates =
+            pem::labelled(pem::CERTIFICATE, INTEL_SGX_ROOT.as_bytes()).expect("a pinned root");
         let [root] = &certificates[..] else {
             panic!("one certificate")
         };

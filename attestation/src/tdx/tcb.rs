@@ -9,6 +9,8 @@ use super::{
     status::Status,
 };
 use crate::{Rejection, Time, digest::Hex};
+use serde::Serialize;
+use std::fmt;
 
 /// What came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,30 @@ pub(crate) struct Standing {
     pub(crate) date: Time,
     /// The lesser of the two documents' evaluation numbers.
     pub(crate) evaluation: u32,
+    /// What is below the newest level that Intel calls current.
+    pub(crate) lagging: Vec<Lag>,
+}
+
+/// A part of the platform that is older than Intel wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lag {
+    /// Which, such as `TDX component 2 (OS/VMM, TDX Late Microcode Update)`.
+    pub component: String,
+    /// Its security version number.
+    pub found: u16,
+    /// That of the newest level which Intel calls current.
+    pub wanted: u16,
+}
+
+impl fmt::Display for Lag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            component,
+            found,
+            wanted,
+        } = self;
+        write!(f, "{component} SVN {found}, wanted {wanted}")
+    }
 }
 
 /// What a TD's report is compared with.
@@ -191,7 +217,69 @@ pub(crate) fn evaluate(
         evaluation: info
             .tcb_evaluation_data_number
             .min(identity.tcb_evaluation_data_number),
+        lagging: lagging(info, identity, reported, qe),
     })
+}
+
+/// Component by component, what is below the newest level that Intel calls current; nothing, where Intel calls none so.
+fn lagging(
+    info: &TcbInfo,
+    identity: &QeIdentity,
+    Reported { td, platform }: Reported<'_>,
+    qe: &EnclaveReport,
+) -> Vec<Lag> {
+    let mut lagging = Vec::new();
+    let mut compare = |component: String, found: u16, wanted: u16| {
+        if found < wanted {
+            lagging.push(Lag {
+                component,
+                found,
+                wanted,
+            });
+        }
+    };
+    let is_current = |status: Result<Status, Rejection>| status.is_ok_and(Status::is_current);
+    let level = info
+        .tcb_levels
+        .iter()
+        .find(|level| is_current(level.status()));
+    let skipped = components_of_module(&td.tee_tcb_svn);
+    if let Some(Level { tcb, .. }) = level {
+        let parts = [
+            ("SGX", platform.components, &tcb.sgx, 0),
+            ("TDX", td.tee_tcb_svn, &tcb.tdx, skipped),
+        ];
+        for (kind, Hex(found), wanted, skipped) in parts {
+            for (place, (found, wanted)) in found.iter().zip(wanted).enumerate().skip(skipped) {
+                let name = named(kind, place, &wanted.words());
+                compare(name, (*found).into(), wanted.svn.into());
+            }
+        }
+        compare("PCE".to_owned(), platform.pcesvn, tcb.pcesvn);
+    }
+    let newest = |levels: &[EnclaveLevel]| {
+        let level = levels.iter().find(|level| is_current(level.status()));
+        level.map(|level| level.tcb.isvsvn)
+    };
+    if let Ok(Some(module)) = module_of(info, &td.tee_tcb_svn)
+        && let Some(wanted) = newest(&module.tcb_levels)
+    {
+        let name = format!("TDX module {}", module.id);
+        compare(name, td.tee_tcb_svn.0[0].into(), wanted);
+    }
+    if let Some(wanted) = newest(&identity.tcb_levels) {
+        compare("quoting enclave".to_owned(), qe.isvsvn, wanted);
+    }
+    lagging
+}
+
+/// A component by its place, counted from one as Intel's documents do, and by what Intel says it is.
+fn named(kind: &str, place: usize, words: &str) -> String {
+    let number = place + 1;
+    match words {
+        "" => format!("{kind} component {number}"),
+        _ => format!("{kind} component {number} ({words})"),
+    }
 }
 
 /// The levels that the platform's certificate reaches, highest first.
@@ -204,9 +292,16 @@ fn matching<'i>(info: &'i TcbInfo, platform: &'i Platform) -> impl Iterator<Item
 }
 
 /// From module version 1 on, the first two components are the module's, whose level stands in its own identity.
+fn components_of_module(svn: &Hex<16>) -> usize {
+    if svn.0[1] > 0 { 2 } else { 0 }
+}
+
 fn matches_tdx(level: &Level, svn: &Hex<16>) -> bool {
-    let skipped = if svn.0[1] > 0 { 2 } else { 0 };
-    let components = svn.0.iter().zip(&level.tcb.tdx).skip(skipped);
+    let components = svn
+        .0
+        .iter()
+        .zip(&level.tcb.tdx)
+        .skip(components_of_module(svn));
     components
         .into_iter()
         .all(|(found, wanted)| *found >= wanted.svn)

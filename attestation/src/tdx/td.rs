@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{event_log::EventLog, pck::Platform, report::TdReport, status::Status};
+use super::{event_log::EventLog, pck::Platform, report::TdReport, status::Status, tcb::Lag};
 use crate::Time;
 
 /// A TD that passed. Every field is signed by hardware or by Intel, except where its doc says otherwise.
@@ -24,6 +24,9 @@ pub struct Td {
     pub module_status: Option<Status>,
     /// How current the quoting enclave is.
     pub qe_status: Status,
+    /// What is older than the newest level that Intel calls current, by component.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lagging: Vec<Lag>,
     /// Advisories that the matching levels name.
     pub advisories: Vec<String>,
     /// When the matching level was set.

@@ -10,6 +10,7 @@ use super::{
     policy::{BootEvent, Evaluation, NOTHING_ASKED, TdxPolicy},
     report::TdReport,
     status::Status,
+    tcb::Lag,
     td::Td,
 };
 use crate::{
@@ -22,6 +23,8 @@ use crate::{
 };
 
 const STEP: &str = "tdx-8";
+/// The firmware's log ends before the guest begins to measure by itself.
+const RTMR3_UNEXPLAINED: &str = "the guest extends this register itself, and the log does not say how; the policy pins its value";
 
 /// What came with a quote.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +77,7 @@ fn check_standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection<'_>) 
         _ if policy.statuses.contains(&found) => Ok(()),
         _ => Err(Rejection::TcbStatusRefused {
             found,
+            lagging: in_words(&td.lagging),
             advisories: td.advisories.join(", "),
         }),
     };
@@ -102,6 +106,15 @@ fn check_standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection<'_>) 
     inspection.check((STEP, "advisories"), named, |()| {
         format!("{} apply, none is refused", td.advisories.len())
     });
+}
+
+/// What lags behind, after the status that it explains.
+fn in_words(lagging: &[Lag]) -> String {
+    if lagging.is_empty() {
+        return String::new();
+    }
+    let each: Vec<String> = lagging.iter().map(Lag::to_string).collect();
+    format!(": {}", each.join("; "))
 }
 
 /// Is the TD set up as it must be, and the one that is wanted?
@@ -179,7 +192,7 @@ fn expect<const N: usize>(
 fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
     let attributes = report.attributes;
     let has = |bits: u64| attributes & bits != 0;
-    let service_td = has(SERVTD_EXT) || report.mrservicetd.is_some_and(|Hex(td)| td != [0; 48]);
+    let service_td = has(SERVTD_EXT) || report.has_service_td();
     let reserved = || Rejection::TdReserved {
         field: "TDATTRIBUTES",
         bits: attributes & RESERVED,
@@ -208,6 +221,11 @@ fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Insp
             service_td,
             policy.service_td,
             Rejection::TdServiceTd,
+        ),
+        (
+            "devices",
+            !report.has_devices() || policy.devices,
+            Rejection::TdDevices,
         ),
     ];
     inspection.check(
@@ -304,16 +322,29 @@ fn check_event_log(
             inspection.skip(CHECK, why);
             None
         }
-        (log, _) => inspection.check(
-            CHECK,
-            || {
-                let log = EventLog::parse(log.ok_or(Rejection::EventLogMissing)?)?;
-                log.check(&report.rtmr)?;
-                Ok(log)
-            },
-            |log| format!("{} events make the registers", log.events.len()),
-        ),
+        (log, _) => {
+            let [.., rtmr3] = &policy.rtmr;
+            let is_pinned = matches!(rtmr3, Expect::AnyOf(_));
+            inspection.check(
+                CHECK,
+                || {
+                    let log = EventLog::parse(log.ok_or(Rejection::EventLogMissing)?)?;
+                    log.explained(&report.rtmr, is_pinned)
+                },
+                |explained| {
+                    format!(
+                        "{} events make {}",
+                        explained.log.events.len(),
+                        explained.what()
+                    )
+                },
+            )
+        }
     };
+    if log.as_ref().is_some_and(|it| !it.rtmr3) {
+        inspection.skip(("tdx-9", "RTMR3 events"), RTMR3_UNEXPLAINED);
+    }
+    let log = log.map(|explained| explained.log);
     if let (Some(log), Some(wanted)) = (&log, &policy.rtmr0_events) {
         check_events(log, wanted, inspection);
     }

@@ -4,6 +4,8 @@
 mod arbitrary;
 mod device;
 mod fabric;
+mod forms;
 mod manifests;
+mod newer;
 mod revocation;
 mod scene;

@@ -63,7 +63,7 @@ const LIES: &[(&str, Lie)] = &[
         "quote_of_enclave",
         Signed(|scene| scene.td.version = QuoteVersion::Enclave),
     ),
-    ("quote_body_type", Arrived(|case| case.quote[48] = 4)),
+    ("quote_body_type", Arrived(|case| case.quote[48] = 5)),
     ("quote_vendor", Arrived(|case| case.quote[12] ^= 1)),
     (
         "quote_certification",
@@ -135,7 +135,10 @@ const LIES: &[(&str, Lie)] = &[
     ),
     (
         "tdx_collateral_malformed",
-        Arrived(|case| case.collateral["more"] = json!(1)),
+        Arrived(|case| {
+            let fields = case.collateral.as_object_mut().expect("an object");
+            fields.remove("pck_crl");
+        }),
     ),
     (
         "tdx_collateral_signature",
@@ -221,6 +224,13 @@ const LIES: &[(&str, Lie)] = &[
     (
         "td_service_td",
         Signed(|scene| scene.td.attributes |= SERVTD_EXT),
+    ),
+    (
+        "td_devices",
+        Signed(|scene| {
+            scene.td.version = QuoteVersion::V5Extended;
+            scene.td.extension[33] = 1;
+        }),
     ),
     (
         "td_sept_ve",

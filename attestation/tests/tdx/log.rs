@@ -3,7 +3,9 @@
 use chrysalis_attestation::{
     Rejection,
     digest::{Hex, sha384},
+    policy::Expect,
     tdx::{EventLog, policy::BootEvent},
+    verdict::Outcome,
 };
 use chrysalis_simulate::intel::event_log;
 
@@ -118,4 +120,73 @@ fn events_of_rtmr0_are_held_against_the_policy_one_by_one() {
     case.policy.event_log_unchecked = Some("nobody kept it".to_owned());
     let refused = case.verify().expect_err("no log");
     assert_eq!(refused, Rejection::EventLogMissing);
+}
+
+/// A TD whose log explains RTMR0 and RTMR1, and which then extended RTMR3 itself.
+fn extended_by_the_guest() -> super::scene::Case {
+    let bytes = event_log(&[(1, 4, b"a"), (2, 13, b"kernel"), (4, 13, b"a claim")]);
+    let mut scene = Scene::new();
+    let registers = EventLog::parse(&bytes).expect("a log").replay();
+    scene.td.rtmrs = registers.map(|register| register.0);
+    scene.td.rtmrs[3] = [7; 48];
+    let mut case = scene.case();
+    case.policy.event_log_unchecked = None;
+    case.event_log = Some(bytes);
+    case
+}
+
+#[test]
+fn a_pinned_rtmr3_may_stand_unexplained_and_is_listed_so() {
+    let mut case = extended_by_the_guest();
+    case.policy.rtmr[3] = Expect::AnyOf(vec![[7; 48]]);
+    let verified = case.verify().expect("its value is wanted");
+    let log = verified.td().event_log.as_ref().expect("the log");
+    assert!(
+        log.events.iter().all(|event| event.rtmr != 3),
+        "nothing vouches for these"
+    );
+    assert_eq!(log.events.len(), 2);
+    let mut open = verified.transcript().checks().iter();
+    let open =
+        open.find(|check| check.outcome == Outcome::NotChecked && check.name == "RTMR3 events");
+    assert!(open.is_some_and(
+        |check| check.step == "tdx-9" && check.detail.contains("the log does not say how")
+    ));
+    // Another value than the wanted one is refused for that.
+    case.policy.rtmr[3] = Expect::AnyOf(vec![[8; 48]]);
+    assert_eq!(case.verify().map_err(|it| it.code()), Err("td_refused"));
+}
+
+#[test]
+fn an_rtmr3_that_the_policy_leaves_open_must_be_explained() {
+    let case = extended_by_the_guest();
+    let refused = case.verify().expect_err("nobody wants its value");
+    let wanted = Hex([7; 48]);
+    assert_eq!(
+        refused,
+        Rejection::EventLogMismatch {
+            register: 3,
+            wanted
+        }
+    );
+}
+
+#[test]
+fn the_firmwares_registers_must_be_explained_even_where_they_are_pinned() {
+    for register in [0, 1, 2] {
+        let mut scene = Scene::new();
+        scene.td.rtmrs[register] = [9; 48];
+        let mut case = scene.case();
+        case.policy.event_log_unchecked = None;
+        case.event_log = Some(event_log(&[]));
+        case.policy.rtmr = std::array::from_fn(|place| {
+            let value = if place == register { [9; 48] } else { [0; 48] };
+            Expect::AnyOf(vec![value])
+        });
+        assert_eq!(
+            case.verify().map_err(|it| it.code()),
+            Err("event_log_mismatch"),
+            "{register}"
+        );
+    }
 }

@@ -5,4 +5,5 @@ mod azure;
 mod levels;
 mod lies;
 mod log;
+mod newer;
 mod scene;

@@ -419,6 +419,9 @@ pub(crate) struct FetchArguments {
     /// Fetch what is fresh in the folder too
     #[arg(long, conflicts_with = "status")]
     pub(crate) refresh: bool,
+    /// Which of Intel's rules to ask for on how current a TDX platform must be
+    #[arg(long, value_enum, default_value_t = Update::Standard, conflicts_with = "status")]
+    pub(crate) update: Update,
     /// Fetch nothing: say what of this folder is fresh, and until when
     #[arg(long, value_name = "DIR", conflicts_with_all = ["evidence", "into"])]
     pub(crate) status: Option<PathBuf>,
@@ -431,6 +434,24 @@ pub(crate) struct FetchArguments {
     /// Say nothing; the exit code tells
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// Which of Intel's rules on how current a TDX platform must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Update {
+    /// Those that Intel applies by default, up to a year after it published what they ask for
+    Standard,
+    /// Those of Intel's newest evaluation, from the day of its publication: more platforms are out of date by them
+    Early,
+}
+
+impl From<Update> for chrysalis_collateral::Update {
+    fn from(update: Update) -> Self {
+        match update {
+            Update::Standard => Self::Standard,
+            Update::Early => Self::Early,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

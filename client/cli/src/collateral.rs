@@ -7,11 +7,11 @@ use anyhow::{Context, bail};
 use chrysalis_attestation::{
     Collateral, Rejection,
     nvidia::{self, GpuEvidence},
+    pem::{self, Block},
     tdx,
 };
 use chrysalis_client::{Ask, Bring};
 use chrysalis_collateral::{Responder, Store, StoreError, System};
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 
 use crate::{arguments::Asking, fetch::told, files, printable::printable};
 
@@ -151,7 +151,7 @@ fn read(folder: &Path) -> anyhow::Result<Collateral> {
 }
 
 fn add(collateral: &mut Collateral, bytes: Vec<u8>, is_list: bool) -> anyhow::Result<()> {
-    if !bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+    if !pem::is_pem(&bytes) {
         let kind = if is_list {
             &mut collateral.crls
         } else {
@@ -160,15 +160,15 @@ fn add(collateral: &mut Collateral, bytes: Vec<u8>, is_list: bool) -> anyhow::Re
         kind.push(bytes);
         return Ok(());
     }
-    let before = collateral.certificates.len() + collateral.crls.len();
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        collateral.certificates.push(certificate?.to_vec());
-    }
-    for list in CertificateRevocationListDer::pem_slice_iter(&bytes) {
-        collateral.crls.push(list?.to_vec());
-    }
-    if collateral.certificates.len() + collateral.crls.len() == before {
-        bail!("it holds neither a certificate nor a revocation list");
+    let blocks = pem::blocks(&bytes).context(
+        "it is PEM with something before, between or behind its blocks: leave the blocks alone",
+    )?;
+    for Block { label, der } in blocks {
+        match label.as_str() {
+            pem::CERTIFICATE => collateral.certificates.push(der),
+            pem::REVOCATION_LIST => collateral.crls.push(der),
+            _ => bail!("it holds a block `{label}`, neither a certificate nor a revocation list"),
+        }
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use chrysalis_attestation::Time;
 use chrysalis_client::system_time;
 use chrysalis_collateral::{
     Anchors, Condition, Event, Failure, FetchError, Fetched, Fetcher, Gathered, Http, Limits,
-    Listed, Mirrors, Refresh, Store, StoreError, System, Wish, list,
+    Listed, Mirrors, Refresh, Store, StoreError, System, Update, Wish, list,
 };
 use serde_json::{Value, json};
 
@@ -49,15 +49,23 @@ pub(crate) async fn run(arguments: FetchArguments) -> anyhow::Result<Outcome> {
         Refresh::Due
     };
     let store = Store::open_or_create(&folder).map_err(|error| told(&error))?;
-    let fetching = tokio::task::spawn_blocking(move || gather(&store, &mirrors, &wish, refresh));
+    let update = arguments.update.into();
+    let fetching =
+        tokio::task::spawn_blocking(move || gather(&store, &mirrors, &wish, (refresh, update)));
     let gathered = progress::during("fetching", fetching).await?;
     tell(&folder, &gathered, &arguments)
 }
 
-fn gather(store: &Store, mirrors: &Mirrors, wish: &Wish, refresh: Refresh) -> Vec<Gathered> {
+fn gather(
+    store: &Store,
+    mirrors: &Mirrors,
+    wish: &Wish,
+    (refresh, update): (Refresh, Update),
+) -> Vec<Gathered> {
     Fetcher {
         store,
         mirrors,
+        update,
         anchors: &Anchors::vendors(),
         http: &Http::new(),
         world: &System::new(),

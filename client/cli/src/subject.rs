@@ -3,11 +3,13 @@
 use std::{fmt, fs::File, io::Read, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::{Rejection, bundle::Evidence, snp::report::REPORT_SIZE};
+use chrysalis_attestation::{Rejection, bundle::Evidence, pem, snp::report::REPORT_SIZE};
 use chrysalis_client::{Deadlines, MAX_SAVED, SavedSession, Target};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-use crate::{files::Kind, progress};
+use crate::{
+    files::{self, Kind},
+    progress,
+};
 
 /// An enclave or a file.
 #[derive(Debug, Clone)]
@@ -91,18 +93,17 @@ impl Artifact {
         if bytes.len() > MAX_SAVED {
             bail!("the file has more than {MAX_SAVED} bytes: evidence is shorter");
         }
+        let bytes = &files::decoded(bytes)[..];
         if bytes.len() == REPORT_SIZE {
             return Ok(Self::Report(bytes.to_vec()));
         }
-        if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
-            let mut certificates = CertificateDer::pem_slice_iter(bytes);
-            return match (certificates.next(), certificates.next()) {
-                (Some(Ok(certificate)), None) => Ok(Self::Certificate(certificate.to_vec())),
-                (Some(Ok(_)), Some(_)) => {
+        if pem::is_pem(bytes) {
+            return match &mut pem::labelled(pem::CERTIFICATE, bytes).unwrap_or_default()[..] {
+                [certificate] => Ok(Self::Certificate(std::mem::take(certificate))),
+                [_, _, ..] => {
                     bail!("the PEM file holds more than one certificate; give one at a time")
                 }
-                (Some(Err(error)), _) => bail!("the PEM file holds no certificate: {error}"),
-                (None, _) => bail!("the PEM file holds no certificate"),
+                [] => bail!("the PEM file holds no certificate, or something besides its blocks"),
             };
         }
         // A DER certificate is a SEQUENCE; no CBOR map begins so.
@@ -118,24 +119,26 @@ impl Artifact {
         let kind = Kind::of(bytes);
         match (Evidence::decode(bytes), kind) {
             (Ok(evidence), _) => Ok(Self::Bundle(evidence)),
-            (_, Kind::SnpReport | Kind::Hcl) => {
-                bail!("it is {kind}, and no bundle: `chrysalis verify snp` takes it")
-            }
-            (_, Kind::TdxQuote) => {
-                bail!("it is {kind}, and no bundle: `chrysalis verify tdx` takes it")
-            }
-            (_, Kind::GpuReport | Kind::GpuJson) => {
-                bail!("it is {kind}, and no bundle: `chrysalis verify nvidia` takes it")
-            }
             (Err(rejection), Kind::Bundle) => Ok(Self::Unreadable(rejection)),
             (_, Kind::Session) => bail!("it is {kind} that cannot be read: save it again"),
             (_, Kind::Unknown) => bail!(
                 "this is no evidence: neither a saved session, a bundle, a certificate nor a 1184-byte report; \
                  `chrysalis verify URL --save FILE` saves a session"
             ),
-            _ => bail!(
-                "it is {kind}, and neither a saved session, a bundle, a certificate nor a report"
-            ),
+            _ => match (kind.place(), kind.check(bytes)) {
+                (Some(place), Ok(())) => bail!(
+                    "it is {kind}, and no bundle: `{}` takes it",
+                    place.command()
+                ),
+                (Some(_), Err(rejection)) => bail!(
+                    "it looks like {kind}, and cannot be read: {rejection}\nhint: {}",
+                    rejection.hint()
+                ),
+                (None, _) => bail!(
+                    "it is {}, and neither a saved session, a bundle, a certificate nor a report",
+                    files::described(bytes)
+                ),
+            },
         }
     }
 }

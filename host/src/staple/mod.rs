@@ -20,7 +20,7 @@ use chrysalis_attestation::{
 };
 use chrysalis_collateral::{
     Anchors, Failure, Fetcher, Http, Limits, Mirrors, Object, Refresh, Store, StoreError, System,
-    Wish, World,
+    Update, Wish, World,
 };
 use tokio::time::timeout;
 
@@ -167,6 +167,7 @@ impl Stapler {
         let mut fetcher = Fetcher {
             store: &self.store,
             mirrors: &self.mirrors,
+            update: Update::Standard,
             anchors: &self.anchors,
             http: &Http::new(),
             world,

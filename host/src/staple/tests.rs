@@ -6,7 +6,7 @@ use chrysalis_attestation::{
     snp::needs::{ReportKey, report_key},
     tdx,
 };
-use chrysalis_collateral::{FetchError, Service};
+use chrysalis_collateral::{FetchError, Service, Update};
 use chrysalis_simulate::{
     Intel, Nvidia,
     intel::TdProfile,
@@ -254,6 +254,7 @@ fn staples_what_was_fetched_for_the_chip() {
     let gathered = Fetcher {
         store: &stapler.store,
         mirrors: &stapler.mirrors,
+        update: Update::Standard,
         anchors: &stapler.anchors,
         http: &Http::new(),
         world: &System::new(),

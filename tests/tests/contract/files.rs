@@ -51,16 +51,16 @@ fn swapped_files_are_named() {
     for (file, why) in [
         (
             quote,
-            "it is a TDX quote, and no bundle: `chrysalis verify tdx`",
+            "it is a TDX quote, and no bundle: `chrysalis verify tdx --quote`",
         ),
         (report, "verify snp"),
         (
             "snp/azure-genoa-v3-trustee/hcl-report.bin",
-            "it is an Azure HCL report, and no bundle: `chrysalis verify snp`",
+            "it is an Azure HCL report, and no bundle: `chrysalis verify snp --report`",
         ),
         (
             "nvidia/h100-550.90.07/report.bin",
-            "it is a GPU report, and no bundle: `chrysalis verify nvidia`",
+            "it is a GPU report, and no bundle: `chrysalis verify nvidia --report`",
         ),
         (
             "nvidia/h100-590.12-multi4/multi_gpu_hopper.json",
@@ -68,7 +68,7 @@ fn swapped_files_are_named() {
         ),
         (
             "tdx/collateral/b0c06f-2025-06/collateral.json",
-            "it is TDX collateral, and neither",
+            "it is TDX collateral, and no bundle: `chrysalis verify tdx --collateral`",
         ),
         (
             "snp/crls/milan_2026-08.crl.der",

@@ -5,6 +5,7 @@
 
 mod azure;
 mod bundle;
+mod cases;
 mod files;
 mod guide;
 mod nvidia;

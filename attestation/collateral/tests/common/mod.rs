@@ -16,7 +16,8 @@ use std::{
 
 use chrysalis_attestation::Time;
 use chrysalis_collateral::{
-    Anchors, Event, Fetcher, Gathered, Http, Limits, Mirrors, Refresh, Service, Store, Wish, World,
+    Anchors, Event, Fetcher, Gathered, Http, Limits, Mirrors, Refresh, Service, Store, Update,
+    Wish, World,
 };
 
 /// Longer than any test has patience.
@@ -244,6 +245,7 @@ pub(crate) struct Stage {
     pub(crate) world: Staged,
     pub(crate) anchors: Anchors,
     pub(crate) mirrors: Mirrors,
+    pub(crate) update: Update,
     pub(crate) limits: Limits,
 }
 
@@ -262,6 +264,7 @@ impl Stage {
             world: Staged::at(now),
             anchors,
             mirrors,
+            update: Update::Standard,
             limits: Limits {
                 spacing: Duration::ZERO,
                 ..Limits::default()
@@ -282,6 +285,7 @@ impl Stage {
         Fetcher {
             store: &self.store,
             mirrors: &self.mirrors,
+            update: self.update,
             anchors: &self.anchors,
             http: &Http::new(),
             world: &self.world,

@@ -17,6 +17,8 @@ const VENDOR: [u8; 16] = [
 ];
 /// Version 5's name for a TD report 1.5.
 const BODY_TD_15: u16 = 3;
+/// Version 5's name for an extended TD report 1.5.
+const BODY_TD_15_EXTENDED: u16 = 4;
 /// A TD report 1.0 is the first part of a 1.5.
 const TD_10_SIZE: usize = 584;
 /// Certification data that is a chain in PEM.
@@ -35,6 +37,8 @@ pub enum QuoteVersion {
     V4,
     /// With a TD report 1.5.
     V5,
+    /// With a TD report 1.5 in its extended layout.
+    V5Extended,
 }
 
 /// A TD as the TDX module reports it, and how its quote is laid out.
@@ -70,6 +74,9 @@ pub struct TdProfile {
     pub tee_tcb_svn_2: [u8; 16],
     /// The service TDs that are bound to it. Only a report 1.5 has them.
     pub mrservicetd: [u8; 48],
+    /// What the extended layout adds, in its order: partition, the TD's name, devices, first service TDs and where they were bound, present
+    /// service TDs.
+    pub extension: [u8; 237],
     /// What kind of certification the platform gives: 5 is a chain.
     pub certification: u16,
     /// How many certificates the quote brings: PCK, its authority, the root.
@@ -78,6 +85,10 @@ pub struct TdProfile {
     pub after_chain: usize,
     /// So many bytes follow the quoting enclave's certification, inside of the signature data.
     pub after_certification: usize,
+    /// What lies behind the chain's text: quoting services leave a NUL there.
+    pub chain_end: Vec<u8>,
+    /// How its lines end.
+    pub line_end: &'static str,
 }
 
 impl Default for TdProfile {
@@ -101,10 +112,13 @@ impl Default for TdProfile {
             report_data: [0; 64],
             tee_tcb_svn_2: levels,
             mrservicetd: [0; 48],
+            extension: [0; 237],
             certification: PCK_CHAIN,
             chain_length: 3,
             after_chain: 0,
             after_certification: 0,
+            chain_end: vec![0],
+            line_end: "\n",
         }
     }
 }
@@ -190,7 +204,7 @@ pub(super) fn sign(intel: &Intel, td: &TdProfile) -> Vec<u8> {
     let (version, tee) = match td.version {
         QuoteVersion::Enclave => (3_u16, 0),
         QuoteVersion::V4 => (4, TEE_TDX),
-        QuoteVersion::V5 => (5, TEE_TDX),
+        QuoteVersion::V5 | QuoteVersion::V5Extended => (5, TEE_TDX),
     };
     // Without the 4 that marks it as uncompressed.
     let point = intel.attestation_key.point();
@@ -213,6 +227,10 @@ pub(super) fn sign(intel: &Intel, td: &TdProfile) -> Vec<u8> {
         QuoteVersion::V5 => {
             quote.extend(BODY_TD_15.to_le_bytes());
             quote.extend(counted(&report));
+        }
+        QuoteVersion::V5Extended => {
+            quote.extend(BODY_TD_15_EXTENDED.to_le_bytes());
+            quote.extend(counted(&[&report[..], &td.extension].concat()));
         }
     }
 
@@ -238,8 +256,9 @@ fn certification(intel: &Intel, td: &TdProfile, enclave: &[u8]) -> Vec<u8> {
     inner.extend(size.to_le_bytes());
     inner.extend(AUTHENTICATION_DATA);
     let chain = [&intel.pck, &intel.pck_authority, &intel.root];
-    let mut text = pem(chain.get(..td.chain_length).unwrap_or(&chain)).into_bytes();
-    text.push(0);
+    let text = pem(chain.get(..td.chain_length).unwrap_or(&chain));
+    let mut text = text.replace('\n', td.line_end).into_bytes();
+    text.extend(&td.chain_end);
     inner.extend(td.certification.to_le_bytes());
     inner.extend(counted(&text));
     inner.resize(inner.len() + td.after_chain, 0);

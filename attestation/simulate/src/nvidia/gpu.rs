@@ -50,6 +50,8 @@ pub mod opaque {
     pub const SWITCH_GPU_PDIS: u16 = 26;
     /// How the GPU is passed to the guest: two bytes, little-endian; 0 alone, 1 with others, 2 over attested switches.
     pub const FEATURE_FLAG: u16 = 36;
+    /// The level of the first stage's microcode: two bytes, little-endian. Only the layout with a header has it.
+    pub const FSP_UCODE_SVN: u16 = 37;
 }
 
 /// A simulated GPU. It signs whatever its fields say; tests change them.
@@ -63,6 +65,63 @@ pub struct Gpu {
     pub opaque: BTreeMap<u16, Vec<u8>>,
     /// What the device adds to the question.
     pub responder_nonce: [u8; 32],
+    /// In which layout it writes its opaque data.
+    pub layout: Layout,
+}
+
+/// How opaque data are laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layout {
+    /// Type, length, value: drivers before CUDA 13.5.
+    Plain,
+    /// A header, then type, value type, length, value: drivers of CUDA 13.5 and later.
+    Versioned {
+        /// 0, from an honest driver.
+        profile: u16,
+        /// Major, minor and patch: 2, 0, 0.
+        version: [u8; 3],
+    },
+}
+
+impl Layout {
+    /// As an honest driver of CUDA 13.5 writes it.
+    pub const VERSIONED: Self = Self::Versioned {
+        profile: 0,
+        version: [2, 0, 0],
+    };
+
+    fn encode(&self, entries: &BTreeMap<u16, Vec<u8>>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if let Self::Versioned {
+            profile,
+            version: [major, minor, patch],
+        } = self
+        {
+            bytes.extend(b"NVDAOD");
+            bytes.extend(profile.to_le_bytes());
+            bytes.extend([major, minor, patch, &0]);
+        }
+        for (kind, value) in entries {
+            bytes.extend(kind.to_le_bytes());
+            if *self != Self::Plain {
+                bytes.extend(value_type(*kind).to_le_bytes());
+            }
+            bytes.extend(length(value));
+            bytes.extend(value);
+        }
+        bytes
+    }
+}
+
+/// How the values of a kind are to be read, as public captures have it.
+fn value_type(kind: u16) -> u16 {
+    match kind {
+        opaque::FSP_UCODE_SVN => 0x87,
+        opaque::FWID => 1,
+        opaque::FEATURE_FLAG => 0x85,
+        opaque::DRIVER_VERSION | opaque::VBIOS_VERSION => 0x86,
+        _ => 0x82,
+    }
 }
 
 impl Gpu {
@@ -91,6 +150,7 @@ impl Gpu {
             measurements: (0..64).map(|index| (index, golden(index))).collect(),
             opaque,
             responder_nonce: responder_nonce(index),
+            layout: Layout::Plain,
         }
     }
 
@@ -132,12 +192,22 @@ impl Gpu {
             measurements: (0..31).map(|index| (index, golden(index))).collect(),
             opaque,
             responder_nonce: responder_nonce(index),
+            layout: Layout::Plain,
         }
     }
 
     /// The firmware that every honest leaf is certified for.
     pub fn fwid() -> [u8; 48] {
         sha384(&[b"simulated first stage"])
+    }
+
+    /// The same with a driver of CUDA 13.5: the layout with a header, and a level in it.
+    #[must_use]
+    pub fn with_versioned_data(mut self) -> Self {
+        self.layout = Layout::VERSIONED;
+        self.opaque
+            .insert(opaque::FSP_UCODE_SVN, 20_u16.to_le_bytes().into());
+        self
     }
 
     /// Issues the leaf anew, with something changed, by the identity that the chain has now.
@@ -184,11 +254,7 @@ impl Gpu {
         report.extend(blocks.len().to_le_bytes().iter().take(3));
         report.extend(blocks);
         report.extend(self.responder_nonce);
-        let opaque = self.opaque.iter().flat_map(|(kind, value)| {
-            let header = [kind.to_le_bytes(), length(value)].concat();
-            header.into_iter().chain(value.iter().copied())
-        });
-        let opaque: Vec<u8> = opaque.collect();
+        let opaque = self.layout.encode(&self.opaque);
         report.extend(length(&opaque));
         report.extend(opaque);
         let [leaf, ..] = &self.chain;

@@ -14,9 +14,15 @@ use std::{collections::BTreeMap, fmt::Write};
 /// What the root element declares, and `SignedInfo` inherits.
 const SWID: &str = "http://standards.iso.org/iso/19770/-2/2015/schema.xsd";
 const HASH: &str = "http://www.w3.org/2001/04/xmlenc#sha384";
+/// Values that are compared as numbers.
+const NUMERIC: &str = "https://docs.nvidia.com/attestation/specs/latest/opaque-data.html";
+/// Indices of opaque data begin here.
+const OPAQUE_INDICES: usize = 0x1000;
 const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
 const TCG: &str = "https://trustedcomputinggroup.org/resource/\
                    tcg-reference-integrity-manifest-rim-information-model/";
+/// How the root element declares [`NUMERIC`].
+const DECLARED: &str = "xmlns:ns3=";
 const CLOSE: &str = "</SoftwareIdentity>";
 
 /// What a manifest says. Tests change any of it, or the text that it becomes.
@@ -30,6 +36,8 @@ pub struct Manifest {
     pub product: String,
     /// The values that count. All other indices of the 64 are written as inactive.
     pub active: BTreeMap<u8, [u8; 48]>,
+    /// The least levels of the opaque data, by type; where there are any, the document declares their namespace, as newer ones of NVIDIA's do.
+    pub floors: BTreeMap<u16, u64>,
 }
 
 impl Manifest {
@@ -43,6 +51,7 @@ impl Manifest {
                 .iter()
                 .map(|index| (*index, golden(*index)))
                 .collect(),
+            floors: BTreeMap::new(),
         }
     }
 
@@ -86,12 +95,25 @@ impl Manifest {
             );
             text
         });
+        let levels = self.floors.iter().fold(String::new(), |mut text, (kind, floor)| {
+            let index = OPAQUE_INDICES + usize::from(*kind);
+            let _ = writeln!(
+                text,
+                "<ns0:Resource active=\"True\" index=\"{index}\" name=\"OPAQUE_{kind}_MIN_SVN\" type=\"Measurement\" \
+                 ns3:includeInResult=\"True\" ns3:minSvn=\"{floor}\"></ns0:Resource>"
+            );
+            text
+        });
+        let numeric = match levels.is_empty() {
+            true => String::new(),
+            false => format!(" {DECLARED}\"{NUMERIC}\""),
+        };
         format!(
-            "<SoftwareIdentity xmlns=\"{SWID}\" xmlns:ns0=\"{SWID}\" xmlns:ns2=\"{HASH}\" name=\"{product}\">\n\
+            "<SoftwareIdentity xmlns=\"{SWID}\" xmlns:ns0=\"{SWID}\" xmlns:ns2=\"{HASH}\"{numeric} name=\"{product}\">\n\
              <ns0:Entity name=\"Simulated\"></ns0:Entity>\n\
              <ns0:Meta xmlns:ns1=\"{TCG}\" colloquialVersion=\"{version}\" edition=\"{edition}\" product=\"{product}\" \
              ns1:FirmwareManufacturerId=\"5703\"></ns0:Meta>\n\
-             <ns0:Payload>\n{resources}</ns0:Payload>\n{CLOSE}"
+             <ns0:Payload>\n{resources}{levels}</ns0:Payload>\n{CLOSE}"
         )
     }
 }
@@ -101,8 +123,13 @@ pub(super) fn sign(document: &str, chain: &[Signer]) -> String {
     let body = document.strip_suffix(CLOSE).unwrap_or(document);
     let digest = BASE64.encode(&sha384(&[document.as_bytes()]));
     // Canonical, as the apex of what is signed: it repeats every declaration in scope.
-    let declared =
-        format!(" xmlns=\"{SWID}\" xmlns:ds=\"{DSIG}\" xmlns:ns0=\"{SWID}\" xmlns:ns2=\"{HASH}\"");
+    let numeric = match document.contains(DECLARED) {
+        true => format!(" {DECLARED}\"{NUMERIC}\""),
+        false => String::new(),
+    };
+    let declared = format!(
+        " xmlns=\"{SWID}\" xmlns:ds=\"{DSIG}\" xmlns:ns0=\"{SWID}\" xmlns:ns2=\"{HASH}\"{numeric}"
+    );
     let signed_info = |declared: &str| {
         let algorithm =
             |name: &str, uri: &str| format!("<ds:{name} Algorithm=\"{uri}\"></ds:{name}>");

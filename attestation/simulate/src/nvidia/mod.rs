@@ -37,7 +37,7 @@ mod gpu;
 mod manifest;
 mod ocsp;
 
-pub use gpu::{Gpu, opaque};
+pub use gpu::{Gpu, Layout, opaque};
 pub use manifest::Manifest;
 pub use ocsp::{Answer, CertificateStatus, Place};
 

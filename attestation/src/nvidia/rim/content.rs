@@ -3,7 +3,10 @@
 //! Reads only what the signature covers, by direct path from the root; an element deeper down or inside the signature is
 //! never looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
 use super::xml::Element;
 use crate::{
@@ -14,6 +17,13 @@ use crate::{
 /// ISO 19770-2:2015
 const SWID: &str = "http://standards.iso.org/iso/19770/-2/2015/schema.xsd";
 const HASH: &str = "http://www.w3.org/2001/04/xmlenc#sha384";
+/// Values that are compared as numbers: NVIDIA's specification "Opaque Data RIM Attributes".
+const NUMERIC: &str = "https://docs.nvidia.com/attestation/specs/latest/opaque-data.html";
+/// Indices from here on are types of opaque data, counted from zero.
+pub(crate) const OPAQUE_INDICES: usize = 0x1000;
+/// NVIDIA's specification names one.
+const MAX_FLOORS: usize = 64;
+const MAX_NAME_SIZE: usize = 64;
 const TCG: &str = "https://trustedcomputinggroup.org/resource/tcg-reference-integrity-manifest-rim-information-model/";
 /// NVIDIA's number among manufacturers.
 const NVIDIA: &str = "5703";
@@ -22,6 +32,17 @@ const MAX_ALTERNATIVES: usize = 64;
 
 /// The values that a measurement may have.
 pub(crate) type Golden = BTreeMap<u8, Vec<[u8; MEASUREMENT_SIZE]>>;
+
+/// The least levels that a report's opaque data may tell, by type.
+pub(crate) type Floors = BTreeMap<u16, Floor>;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Floor {
+    /// As NVIDIA names it, such as `FSP_UCODE_MIN_SVN`.
+    pub(crate) name: String,
+    pub(crate) minimum: u64,
+}
 
 /// What a RIM says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +55,8 @@ pub(crate) struct Content {
     pub(crate) edition: String,
     /// The indices that are to be compared; at least one.
     pub(crate) golden: Golden,
+    /// The levels that are to be compared as numbers.
+    pub(crate) floors: Floors,
 }
 
 impl Content {
@@ -56,11 +79,13 @@ impl Content {
                 .map(str::to_owned)
                 .ok_or_else(|| refuse("it lacks its version or product"))
         };
+        let (golden, floors) = values_of(payload)?;
         Ok(Self {
             version: attribute("colloquialVersion")?,
             product: attribute("product")?,
             edition: attribute("edition")?,
-            golden: golden(payload)?,
+            golden,
+            floors,
         })
     }
 
@@ -74,9 +99,10 @@ impl Content {
     }
 }
 
-fn golden(payload: &Element<'_>) -> Result<Golden, Rejection> {
+/// Values that are hashes, at the indices of measurements, and floors, at those of opaque data.
+fn values_of(payload: &Element<'_>) -> Result<(Golden, Floors), Rejection> {
     let mut seen = BTreeSet::new();
-    let mut golden = Golden::new();
+    let (mut golden, mut floors) = (Golden::new(), Floors::new());
     for resource in payload
         .elements()
         .ok_or_else(|| refuse("its payload has text"))?
@@ -87,36 +113,109 @@ fn golden(payload: &Element<'_>) -> Result<Golden, Rejection> {
         if !is_measurement {
             return Err(refuse("its payload has something other than measurements"));
         }
-        let index = number(resource, "index")
-            .and_then(|it| u8::try_from(it).ok())
-            .filter(|it| *it < MAX_MEASUREMENTS);
-        let index = index.ok_or_else(|| refuse("an index is not from 0 to 63"))?;
-        if !seen.insert(index) {
+        let index = number(resource, "index").ok_or_else(unknown_index)?;
+        let place = place(index)?;
+        if !seen.insert(place) {
             return Err(Rejection::RimDuplicateIndex { index });
         }
-        let values = values(resource)?;
-        match resource.attribute("active") {
-            Some("True") => golden.insert(index, values),
-            Some("False") => None,
+        let is_active = match resource.attribute("active") {
+            Some("True") => true,
+            Some("False") => false,
             // NVIDIA's two verifiers disagree on any other text.
             _ => return Err(refuse("a measurement is neither active nor inactive")),
         };
+        match place {
+            Place::Measurement(index) => {
+                let values = values(resource)?;
+                if is_active {
+                    golden.insert(index, values);
+                }
+            }
+            Place::Opaque(kind) => {
+                let floor = floor(resource)?;
+                if is_active {
+                    floors.insert(kind, floor);
+                }
+            }
+        }
     }
-    if golden.is_empty() {
-        Err(refuse("no measurement is active"))
-    } else {
-        Ok(golden)
+    match (golden.is_empty(), floors.len()) {
+        (true, _) => Err(refuse("no measurement is active")),
+        (_, 0..=MAX_FLOORS) => Ok((golden, floors)),
+        _ => Err(refuse("it has too many numeric values")),
+    }
+}
+
+/// What a value is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// A measurement, by its index.
+    Measurement(u8),
+    /// An entry of the opaque data, by its type.
+    Opaque(u16),
+}
+
+fn place(index: usize) -> Result<Place, Rejection> {
+    let measurement = u8::try_from(index).ok().filter(|it| *it < MAX_MEASUREMENTS);
+    let opaque = index.checked_sub(OPAQUE_INDICES);
+    let opaque = opaque.and_then(|kind| u16::try_from(kind).ok());
+    let place = measurement.map(Place::Measurement);
+    place
+        .or(opaque.map(Place::Opaque))
+        .ok_or_else(unknown_index)
+}
+
+fn unknown_index() -> Rejection {
+    refuse("an index is neither from 0 to 63 nor of opaque data, from 4096 on")
+}
+
+/// A floor is a number and a name. What else the namespace may hold one day would want another comparison.
+fn floor(resource: &Element<'_>) -> Result<Floor, Rejection> {
+    let namespaced = resource
+        .attributes
+        .iter()
+        .filter_map(|it| it.name.namespace.zip(Some(it.name.local)));
+    for name in namespaced {
+        if !matches!(name, (NUMERIC, "minSvn" | "includeInResult")) {
+            return Err(refuse(
+                "a numeric value is of a kind that this verifier does not know",
+            ));
+        }
+    }
+    let included = resource.attribute_in(NUMERIC, "includeInResult");
+    if !matches!(included, None | Some("True" | "False")) {
+        return Err(refuse(
+            "a numeric value is neither in the result nor out of it",
+        ));
+    }
+    let minimum = resource.attribute_in(NUMERIC, "minSvn").and_then(decimal);
+    let name = resource
+        .attribute("name")
+        .filter(|it| (1..=MAX_NAME_SIZE).contains(&it.len()));
+    match (minimum, name) {
+        (Some(minimum), Some(name)) => Ok(Floor {
+            name: name.to_owned(),
+            minimum,
+        }),
+        _ => Err(refuse(
+            "a numeric value has no name or no least level (minSvn)",
+        )),
     }
 }
 
 fn values(resource: &Element<'_>) -> Result<Vec<[u8; MEASUREMENT_SIZE]>, Rejection> {
     let count = number(resource, "alternatives").filter(|it| (1..=MAX_ALTERNATIVES).contains(it));
     let count = count.ok_or_else(|| refuse("a measurement has no number of alternatives"))?;
-    let hashes = resource
-        .attributes
-        .iter()
-        .filter(|it| it.name.namespace == Some(HASH))
-        .count();
+    let of = |namespace| {
+        let attributes = resource.attributes.iter();
+        attributes
+            .filter(|it| it.name.namespace == Some(namespace))
+            .count()
+    };
+    if of(NUMERIC) != 0 {
+        return Err(refuse("a measurement has a numeric value"));
+    }
+    let hashes = of(HASH);
     if hashes != count || number(resource, "size") != Some(MEASUREMENT_SIZE) {
         return Err(refuse(
             "a measurement has more, fewer or other values than it says",
@@ -132,12 +231,15 @@ fn values(resource: &Element<'_>) -> Result<Vec<[u8; MEASUREMENT_SIZE]>, Rejecti
         .collect()
 }
 
-/// A decimal number as a program writes it: no sign, no leading zero.
 fn number(resource: &Element<'_>, name: &str) -> Option<usize> {
-    let text = resource.attribute(name)?;
+    decimal(resource.attribute(name)?)
+}
+
+/// A decimal number as a program writes it: no sign, no leading zero.
+fn decimal<N: FromStr + ToString>(text: &str) -> Option<N> {
     text.parse()
         .ok()
-        .filter(|number: &usize| number.to_string() == text)
+        .filter(|number: &N| number.to_string() == text)
 }
 
 fn refuse(what: &'static str) -> Rejection {

@@ -3,6 +3,7 @@
 //! The order is the point: read the XML, take the signature out, validate its chain up to the pinned root, check the digest
 //! of what is left and the signature by that chain's leaf, and only then read the content, from the tree that was digested.
 
+mod answer;
 mod canonical;
 mod content;
 mod signature;
@@ -14,9 +15,14 @@ use super::{
     chain::{check_chain, first_end},
     roots::{Purpose, Roots},
 };
+use std::collections::BTreeMap;
+
 use crate::{Rejection, Time};
 
-pub(crate) use content::{Content, Golden};
+pub use answer::{Answered, is_answer, of_answer};
+#[cfg(test)]
+pub(crate) use content::Floor;
+pub(crate) use content::{Content, Floors, Golden, OPAQUE_INDICES};
 
 /// The largest RIM that is read; NVIDIA's have up to 26 KiB.
 pub const MAX_RIM_SIZE: usize = 64 * 1024;
@@ -41,6 +47,8 @@ pub struct Rim {
     pub edition: String,
     /// Which indices have values.
     pub active: Vec<u8>,
+    /// The least levels that it wants of the report's opaque data, by type.
+    pub floors: BTreeMap<u16, u64>,
     /// When the first of its certificates ends.
     pub until: Time,
     /// Whether its root is a simulated one.
@@ -56,13 +64,19 @@ pub fn verify(bytes: &[u8], roots: &Roots, now: Time) -> Result<Rim, Rejection> 
         product,
         edition,
         golden,
+        floors,
     } = document.open(&chain)?;
+    let floors = floors
+        .into_iter()
+        .map(|(kind, floor)| (kind, floor.minimum))
+        .collect();
     let active = golden.into_keys().collect();
     Ok(Rim {
         version,
         product,
         edition,
         active,
+        floors,
         until: chain.until,
         simulated: chain.simulated,
     })

@@ -8,12 +8,11 @@ use super::{
     xml::{Element, Node, Scope},
 };
 use crate::{
-    Rejection,
+    Rejection, base64,
     digest::sha384,
     nvidia::{
         certificate::{Certificate, MAX_CERTIFICATE_SIZE, SIGNATURE_SIZE},
         inspection::ensure,
-        pem,
     },
 };
 
@@ -182,7 +181,7 @@ fn only_attribute(element: &Element<'_>, name: &str, value: &str) -> Result<(), 
 
 fn binary(element: &Element<'_>) -> Result<Vec<u8>, Rejection> {
     let text = element.text().filter(|_| element.attributes.is_empty());
-    text.and_then(pem::unwrapped)
+    text.and_then(base64::decode_lines)
         .ok_or_else(|| refuse("a value is not base64"))
 }
 

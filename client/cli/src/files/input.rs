@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use chrysalis_attestation::release::{MAX_ENVELOPE, MAX_STATEMENTS};
 
-use super::kind::Kind;
+use super::kind::{Kind, Place, decoded, described};
 
 /// Reports, certificates, revocation lists, manifests and OCSP answers are far shorter.
 pub(super) const MAX_EVIDENCE: usize = 1024 * 1024;
@@ -39,36 +39,37 @@ pub(crate) fn read(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Files that must look like one of `kinds`, or like nothing that is known: those the parsers name.
-pub(super) fn read_as(
-    path: &Path,
-    limit: usize,
-    wanted: &str,
-    kinds: &[Kind],
-) -> anyhow::Result<Vec<u8>> {
+/// A file that must look as if it belonged to this place, or like nothing that is known: that the parsers name. Hex and base64 text come as
+/// what they stand for.
+pub(super) fn read_for(place: Place, path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     let bytes = read(path, limit)?;
-    match Kind::of(&bytes) {
-        Kind::Unknown => Ok(bytes),
-        kind if kinds.contains(&kind) => Ok(bytes),
-        kind => bail!("{} is {kind}, not {wanted}", path.display()),
+    let binary = decoded(&bytes);
+    let kind = Kind::of(&binary);
+    if kind == Kind::Unknown || place.takes(kind) {
+        return Ok(binary);
     }
+    let (path, wanted, forms) = (path.display(), place.wanted(), place.forms());
+    let elsewhere = kind.place().map_or_else(String::new, |other| {
+        format!("; `{}` takes it", other.command())
+    });
+    bail!(
+        "{path} is {}, not {wanted}{elsewhere}\nhint: hand over {forms}",
+        described(&binary)
+    )
 }
 
-/// As [`read_as`], for an option that may be repeated.
-pub(super) fn read_all(
-    paths: &[impl AsRef<Path>],
-    wanted: &str,
-    kinds: &[Kind],
-) -> anyhow::Result<Vec<Vec<u8>>> {
+/// As [`read_for`], for an option that may be repeated.
+pub(super) fn read_all(place: Place, paths: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Vec<u8>>> {
     if paths.len() > MAX_FILES {
         bail!(
-            "{} files are more than {MAX_FILES}: give {wanted} once",
-            paths.len()
+            "{} files are more than {MAX_FILES}: give {} once",
+            paths.len(),
+            place.wanted()
         );
     }
     paths
         .iter()
-        .map(|path| read_as(path.as_ref(), MAX_EVIDENCE, wanted, kinds))
+        .map(|path| read_for(place, path.as_ref(), MAX_EVIDENCE))
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, pem::PemObject};
+use chrysalis_attestation::pem;
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
 
 use super::input::{MAX_EVIDENCE, read};
@@ -18,11 +18,15 @@ pub(crate) fn read_key(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn key(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let text = bytes.trim_ascii_start();
-    let der = if text.starts_with(b"-----BEGIN CERTIFICATE-----") {
-        CertificateDer::from_pem_slice(text)?.to_vec()
-    } else if text.starts_with(b"-----BEGIN ") {
-        SubjectPublicKeyInfoDer::from_pem_slice(text)?.to_vec()
+    let der = if pem::is_pem(bytes) {
+        match &pem::blocks(bytes).unwrap_or_default()[..] {
+            [block, ..] if [pem::CERTIFICATE, "PUBLIC KEY"].contains(&&*block.label) => {
+                block.der.clone()
+            }
+            _ => bail!(
+                "its PEM does not begin with a certificate or a public key, or has more than blocks"
+            ),
+        }
     } else {
         bytes.to_vec()
     };

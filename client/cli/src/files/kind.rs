@@ -1,13 +1,31 @@
-//! What a file looks like it holds. People swap files, and "malformed" would send them looking in the wrong place.
+//! What a file looks like it holds, and where files of that kind are handed over. People swap files, and "malformed" would send them
+//! looking in the wrong place.
 //!
-//! A guess from the first bytes; the parsers of chrysalis-attestation decide.
+//! A guess from the first bytes; the parsers of chrysalis-attestation decide. Whatever refuses a file, takes it, or says which command
+//! takes it, asks [`Kind`] and [`Place`]: there is no second list.
 
 use std::fmt;
 
 use chrysalis_attestation::{
-    azure::hcl::{self, Platform},
-    snp::{report::REPORT_SIZE, table},
+    Rejection,
+    azure::{
+        hcl::{self, Platform},
+        thim,
+    },
+    base64,
+    nvidia::{
+        evidence::{Form, read as read_gpus},
+        rim,
+        spdm::Report as GpuReport,
+    },
+    pem,
+    snp::{
+        report::{REPORT_SIZE, Report},
+        table,
+    },
+    tdx::Quote,
 };
+use serde_json::Value;
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 /// TDREPORT, as the TDX module gives it to the guest.
@@ -30,6 +48,8 @@ pub(crate) enum Kind {
     Certificate,
     CertificateTable,
     RevocationList,
+    AzureCertificates,
+    RimAnswer,
     OtherPem,
     OtherDer,
     GpuJson,
@@ -43,12 +63,164 @@ pub(crate) enum Kind {
     Unknown,
 }
 
+/// Where a file is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    SnpReport,
+    SnpCertificate,
+    RevocationList,
+    Quote,
+    TdxCollateral,
+    HclReport,
+    EventLog,
+    TpmQuote,
+    GpuReport,
+    GpuChain,
+    Switches,
+    Rim,
+    OcspAnswer,
+}
+
+impl Place {
+    /// All of them; the first that takes a kind is where to hand it over.
+    const ALL: [Self; 13] = [
+        Self::SnpReport,
+        Self::SnpCertificate,
+        Self::RevocationList,
+        Self::Quote,
+        Self::TdxCollateral,
+        Self::HclReport,
+        Self::EventLog,
+        Self::TpmQuote,
+        Self::GpuReport,
+        Self::GpuChain,
+        Self::Switches,
+        Self::Rim,
+        Self::OcspAnswer,
+    ];
+
+    /// Whether files of this kind belong here.
+    pub(crate) fn takes(self, kind: Kind) -> bool {
+        let kinds: &[Kind] = match self {
+            Self::SnpReport => &[Kind::SnpReport, Kind::Hcl],
+            Self::SnpCertificate => &[
+                Kind::Certificate,
+                Kind::CertificateTable,
+                Kind::AzureCertificates,
+                Kind::OtherDer,
+            ],
+            Self::RevocationList => &[Kind::RevocationList, Kind::OtherDer],
+            // An enclave's quote is refused by the parser, which says so.
+            Self::Quote => &[Kind::TdxQuote, Kind::SgxQuote],
+            Self::TdxCollateral => &[Kind::TdxCollateral],
+            // That of an SNP guest is refused by the parser, which says so.
+            Self::HclReport => &[Kind::HclTdx, Kind::Hcl],
+            Self::EventLog => &[Kind::EventLog],
+            Self::TpmQuote => &[Kind::TpmQuote, Kind::TpmJson],
+            Self::GpuReport => &[Kind::GpuReport, Kind::GpuJson],
+            Self::GpuChain => &[Kind::Certificate, Kind::OtherPem],
+            Self::Switches => &[Kind::GpuJson],
+            Self::Rim => &[Kind::Xml, Kind::RimAnswer],
+            Self::OcspAnswer => &[Kind::OtherDer],
+        };
+        kinds.contains(&kind)
+    }
+
+    /// The command and the option.
+    pub(crate) fn command(self) -> &'static str {
+        match self {
+            Self::SnpReport => "chrysalis verify snp --report",
+            Self::SnpCertificate => "chrysalis verify snp --cert",
+            Self::RevocationList => "chrysalis verify snp --crl",
+            Self::Quote => "chrysalis verify tdx --quote",
+            Self::TdxCollateral => "chrysalis verify tdx --collateral",
+            Self::HclReport => "chrysalis verify tdx --hcl-report",
+            Self::EventLog => "chrysalis verify tdx --event-log",
+            Self::TpmQuote => "chrysalis verify snp --tpm-quote",
+            Self::GpuReport => "chrysalis verify nvidia --report",
+            Self::GpuChain => "chrysalis verify nvidia --chain",
+            Self::Switches => "chrysalis verify nvidia --switches",
+            Self::Rim => "chrysalis verify nvidia --rim",
+            Self::OcspAnswer => "chrysalis verify nvidia --ocsp",
+        }
+    }
+
+    /// What belongs here, in a few words.
+    pub(crate) fn wanted(self) -> &'static str {
+        match self {
+            Self::SnpReport => "an SEV-SNP report",
+            Self::SnpCertificate => "a VCEK or VLEK certificate",
+            Self::RevocationList => "a revocation list",
+            Self::Quote => "a TDX quote",
+            Self::TdxCollateral => "TDX collateral",
+            Self::HclReport => "an Azure HCL report of a TDX guest",
+            Self::EventLog => "an event log",
+            Self::TpmQuote => "a vTPM's quote",
+            Self::GpuReport => "a GPU report",
+            Self::GpuChain => "a chain of certificates",
+            Self::Switches => "evidence of switches",
+            Self::Rim => "a RIM",
+            Self::OcspAnswer => "an OCSP answer",
+        }
+    }
+
+    /// What to hand over instead, form by form.
+    pub(crate) fn forms(self) -> &'static str {
+        match self {
+            Self::SnpReport => {
+                "the 1184 bytes or Azure's HCL report, as they are, in hex or in base64"
+            }
+            Self::SnpCertificate => {
+                "the certificate in DER, PEM or base64, a certificate table, or the answer of Azure's THIM service"
+            }
+            Self::RevocationList => "the list in DER, PEM or base64",
+            Self::Quote => {
+                "the quote as it is, in hex or in base64; if it is a value in JSON, that value alone"
+            }
+            Self::TdxCollateral => {
+                "one JSON object with Intel's TCB info, QE identity, revocation lists and chains, or a folder of `chrysalis fetch`"
+            }
+            Self::HclReport => "the vTPM's NV index 0x01400001 as it is, in hex or in base64",
+            Self::EventLog => "the CCEL table's data as they are, in hex or in base64",
+            Self::TpmQuote => "the TPMS_ATTEST, or the JSON of Azure's guests",
+            Self::GpuReport => {
+                "the report as it is, in hex or in base64, with --chain; or JSON: the list of NVIDIA's attestation SDK, \
+                 a request with `evidence_list`, an object with `evidences`, or NVIDIA's CMW collection"
+            }
+            Self::GpuChain => "the device's certificates in PEM",
+            Self::Switches => {
+                "the list of NVIDIA's attestation SDK, a request with `evidence_list`, an object with `evidences`, or NVIDIA's CMW collection"
+            }
+            Self::Rim => {
+                "the manifest in XML, or the answer of NVIDIA's service with the field `rim`"
+            }
+            Self::OcspAnswer => "the answer in DER or base64",
+        }
+    }
+}
+
 impl Kind {
-    /// Of a file's content, hex text read as what it stands for.
+    /// Of a file's content, hex and base64 text read as what they stand for.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        match unhex(bytes) {
-            Some(inner) => Self::of_binary(&inner),
-            None => Self::of_binary(bytes),
+        Self::of_binary(&decoded(bytes))
+    }
+
+    /// Where files of this kind are handed over.
+    pub(crate) fn place(self) -> Option<Place> {
+        Place::ALL.into_iter().find(|place| place.takes(self))
+    }
+
+    /// Whether the verifier that takes this kind can read these bytes, of which [`Kind::of`] says that they are of it. Where it cannot,
+    /// nothing may promise that it does.
+    pub(crate) fn check(self, bytes: &[u8]) -> Result<(), Rejection> {
+        match self {
+            Self::SnpReport => Report::parse(bytes).map(drop),
+            Self::Hcl => hcl::unwrap(bytes, Platform::Snp).map(drop),
+            Self::HclTdx => hcl::unwrap(bytes, Platform::Tdx).map(drop),
+            Self::TdxQuote => Quote::parse(bytes)?.td().map(drop),
+            Self::GpuReport => GpuReport::parse(bytes).map(drop),
+            Self::GpuJson => read_gpus(bytes, None).map(drop),
+            _ => Ok(()),
         }
     }
 
@@ -78,9 +250,7 @@ impl Kind {
             [] => Self::Empty,
             [b'[' | b'{', ..] => Self::of_json(text),
             [b'<', ..] => Self::Xml,
-            _ if text.starts_with(b"-----BEGIN CERTIFICATE-----") => Self::Certificate,
-            _ if text.starts_with(b"-----BEGIN X509 CRL-----") => Self::RevocationList,
-            _ if text.starts_with(b"-----BEGIN ") => Self::OtherPem,
+            _ if pem::is_pem(text) => Self::of_pem(text),
             _ if is_policy(text) => Self::Policy,
             _ if table::is_table(bytes)
                 || table::certificates(bytes).is_ok_and(|it| !it.certificates.is_empty()) =>
@@ -88,6 +258,18 @@ impl Kind {
                 Self::CertificateTable
             }
             _ => Self::Unknown,
+        }
+    }
+
+    /// By the first block; the reader refuses what does not go on as it begins.
+    fn of_pem(text: &[u8]) -> Self {
+        let begins = |label: &str| text.starts_with(format!("-----BEGIN {label}-----").as_bytes());
+        if begins(pem::CERTIFICATE) {
+            Self::Certificate
+        } else if begins(pem::REVOCATION_LIST) {
+            Self::RevocationList
+        } else {
+            Self::OtherPem
         }
     }
 
@@ -101,20 +283,63 @@ impl Kind {
         }
     }
 
-    /// By the names of the keys, wherever they stand: reading it whole is for those who need it.
+    /// By the keys: those forms that a parser takes by asking it, the others by names that stand nowhere else.
     fn of_json(text: &[u8]) -> Self {
-        let has = |key: &[u8]| text.windows(key.len()).any(|window| window == key);
-        if has(b"\"tcb_info\"") || has(b"\"tcbInfo\"") {
-            Self::TdxCollateral
-        } else if has(b"\"message\"") && has(b"\"signature\"") && has(b"\"pcrs\"") {
-            Self::TpmJson
-        } else if has(b"\"evidence\"") && has(b"\"certificate\"") {
+        let has = |key: &str| {
+            let key = format!("\"{key}\"");
+            text.windows(key.len())
+                .any(|window| window == key.as_bytes())
+        };
+        if Form::of(text).is_some() {
             Self::GpuJson
+        } else if thim::is_answer(text) {
+            Self::AzureCertificates
+        } else if rim::is_answer(text) {
+            Self::RimAnswer
+        } else if [
+            "tcb_info",
+            "tcbInfo",
+            "qe_identity",
+            "enclaveIdentity",
+            "pck_crl",
+        ]
+        .into_iter()
+        .any(has)
+        {
+            Self::TdxCollateral
+        } else if has("message") && has("signature") && has("pcrs") {
+            Self::TpmJson
         } else {
             Self::OtherJson
         }
     }
 }
+
+/// What a file is, for a person who handed it over in the wrong place; JSON that nothing takes is told by its keys.
+pub(crate) fn described(bytes: &[u8]) -> String {
+    let kind = Kind::of(bytes);
+    if kind != Kind::OtherJson {
+        return kind.to_string();
+    }
+    match serde_json::from_slice(&decoded(bytes)) {
+        Ok(Value::Object(object)) => {
+            let keys = object.keys().take(SHOWN_KEYS);
+            let keys: Vec<String> = keys
+                .map(|key| format!("`{}`", key.chars().take(SHOWN_LETTERS).collect::<String>()))
+                .collect();
+            match keys.is_empty() {
+                true => "an empty JSON object".to_owned(),
+                false => format!("a JSON object with {}", keys.join(", ")),
+            }
+        }
+        Ok(Value::Array(_)) => "a JSON list".to_owned(),
+        Ok(_) | Err(_) => "damaged JSON".to_owned(),
+    }
+}
+
+/// Keys that a person is shown of JSON, and letters of each.
+const SHOWN_KEYS: usize = 6;
+const SHOWN_LETTERS: usize = 40;
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,6 +361,8 @@ impl fmt::Display for Kind {
             Self::TpmQuote => "a TPM's quote",
             Self::Certificate => "a certificate",
             Self::CertificateTable => "a certificate table",
+            Self::AzureCertificates => "the answer of Azure's THIM service",
+            Self::RimAnswer => "an answer of NVIDIA's service for manifests",
             Self::RevocationList => "a revocation list",
             Self::OtherPem => "PEM of another kind",
             Self::OtherDer => "DER, perhaps an OCSP answer",
@@ -177,17 +404,43 @@ fn is_event_log(bytes: &[u8]) -> bool {
     first.is_some_and(|data| data.starts_with(b"Spec ID Event"))
 }
 
-/// Hex text of the longest evidence that comes so, a quote or Azure's wrapping, with room for line breaks.
-const MAX_HEX: usize = 3 * hcl::MAX_SIZE;
+/// Text that stands for evidence is no longer than a file of evidence may be.
+const MAX_TEXT: usize = 1024 * 1024;
+
+/// What a file stands for: its bytes, or those that it has in hex or base64 as text. Base64 is taken for such only if evidence comes out,
+/// since almost any word is base64; it may have hex inside.
+pub(crate) fn decoded(bytes: &[u8]) -> Vec<u8> {
+    if let Some(binary) = unhex(bytes) {
+        return binary;
+    }
+    let within_limit = || Some(bytes).filter(|bytes| bytes.len() <= MAX_TEXT);
+    let Some(inner) = within_limit().and_then(base64::decode_file) else {
+        return bytes.to_vec();
+    };
+    let inner = unhex(&inner).unwrap_or(inner);
+    match Kind::of_binary(&inner) {
+        Kind::Unknown | Kind::Empty => bytes.to_vec(),
+        _ => inner,
+    }
+}
+
+/// The same for bytes of which nothing can be told, such as a signature.
+pub(super) fn decoded_blindly(bytes: &[u8]) -> Vec<u8> {
+    /// No signature and no PCR is shorter, and random bytes of this length are never all letters.
+    const SHORTEST: usize = 32;
+    unhex(bytes)
+        .or_else(|| base64::decode_file(bytes).filter(|inner| inner.len() >= SHORTEST))
+        .unwrap_or_else(|| bytes.to_vec())
+}
 
 /// What hex text stands for; `None` if the bytes are no hex text, or too many to be evidence.
-pub(super) fn unhex(bytes: &[u8]) -> Option<Vec<u8>> {
+fn unhex(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = bytes.trim_ascii();
     let digits = || {
         text.iter()
             .all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace())
     };
-    if text.is_empty() || text.len() > MAX_HEX || !digits() {
+    if text.is_empty() || text.len() > MAX_TEXT || !digits() {
         return None;
     }
     let compact: Vec<u8> = text
@@ -243,6 +496,16 @@ mod tests {
             ),
             (b"{\"tcb_info\": 1}".to_vec(), Kind::TdxCollateral),
             (b"{}".to_vec(), Kind::OtherJson),
+            (b"{\"evidence_list\":[]}".to_vec(), Kind::GpuJson),
+            (b"{\"evidences\":[]}".to_vec(), Kind::GpuJson),
+            (b"{\"__cmwc_t\":\"\"}".to_vec(), Kind::GpuJson),
+            (b"[{\"evidence\":\"\"}]".to_vec(), Kind::OtherJson),
+            (b"{\"id\":\"a\",\"rim\":\"\"}".to_vec(), Kind::RimAnswer),
+            (
+                b"{\"vcekCert\":\"\",\"tcbm\":\"\"}".to_vec(),
+                Kind::AzureCertificates,
+            ),
+            (b"{\"pck_crl\":\"\"}".to_vec(), Kind::TdxCollateral),
             (b"<SoftwareIdentity".to_vec(), Kind::Xml),
             (b"\xA4\x64spki\x41".to_vec(), Kind::Session),
             (b"\xA3\x63cpu\xF6\x68__cmwc_t".to_vec(), Kind::Bundle),
@@ -255,7 +518,72 @@ mod tests {
 
     #[test]
     fn hex_text_longer_than_any_evidence_is_left_as_it_is() {
-        assert!(unhex(&vec![b'0'; MAX_HEX]).is_some());
-        assert_eq!(unhex(&vec![b'0'; MAX_HEX + 2]), None);
+        assert!(unhex(&vec![b'0'; MAX_TEXT]).is_some());
+        assert_eq!(unhex(&vec![b'0'; MAX_TEXT + 2]), None);
+    }
+
+    #[test]
+    fn base64_is_read_where_evidence_comes_out_of_it() {
+        let mut report = vec![4, 0, 0, 0];
+        report.resize(REPORT_SIZE, 7);
+        let text = data_encoding::BASE64.encode(&report);
+        let lines: Vec<&str> = text
+            .as_bytes()
+            .chunks(76)
+            .map(|line| str::from_utf8(line).unwrap())
+            .collect();
+        for text in [
+            text.clone(),
+            lines.join("\r\n") + "\n",
+            text.trim_end_matches('=').to_owned(),
+            data_encoding::BASE64URL_NOPAD.encode(&report),
+            data_encoding::BASE64.encode(hex::encode(&report).as_bytes()),
+        ] {
+            assert_eq!(Kind::of(text.as_bytes()), Kind::SnpReport);
+            assert_eq!(decoded(text.as_bytes()), report);
+        }
+        for word in ["hello", "aGVsbG8=", "QUJD"] {
+            assert_eq!(decoded(word.as_bytes()), word.as_bytes(), "{word}");
+        }
+        let signature = [0xA5; 64];
+        let text = data_encoding::BASE64.encode(&signature);
+        assert_eq!(decoded_blindly(text.as_bytes()), signature);
+        assert_eq!(decoded_blindly(&signature), signature);
+        assert_eq!(decoded_blindly(b"QUJD"), b"QUJD");
+    }
+
+    #[test]
+    fn each_place_takes_what_it_is_named_for_and_says_what_to_hand_over() {
+        for place in Place::ALL {
+            assert!(place.command().starts_with("chrysalis verify "));
+            assert!(!place.wanted().is_empty() && !place.forms().is_empty());
+        }
+        assert_eq!(Kind::GpuJson.place(), Some(Place::GpuReport));
+        assert_eq!(Kind::RimAnswer.place(), Some(Place::Rim));
+        for nowhere in [
+            Kind::Empty,
+            Kind::OtherJson,
+            Kind::TdReport,
+            Kind::EventLogTable,
+            Kind::Policy,
+            Kind::Unknown,
+        ] {
+            assert_eq!(nowhere.place(), None, "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn json_that_nothing_takes_is_told_by_its_keys() {
+        for (json, says) in [
+            (
+                &b"{\"quote\":\"\",\"event_log\":\"\"}"[..],
+                "a JSON object with `event_log`, `quote`",
+            ),
+            (b"{}", "an empty JSON object"),
+            (b"[1]", "a JSON list"),
+            (b"{\"a\":", "damaged JSON"),
+        ] {
+            assert_eq!(described(json), says);
+        }
     }
 }

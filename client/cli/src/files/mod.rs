@@ -12,7 +12,7 @@ mod wish;
 
 pub(crate) use input::{read, read_policy, read_statements, write_whole};
 pub(crate) use key::read_key;
-pub(crate) use kind::Kind;
+pub(crate) use kind::{Kind, decoded, described};
 pub(crate) use wish::wish;
 
 /// What stands in a verdict for everything that only a policy could want.

@@ -1,5 +1,7 @@
 //! `verify nvidia`: reports of GPUs, their chains, and what NVIDIA says about both.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Rejection,
@@ -10,7 +12,7 @@ use chrysalis_attestation::{
         needs::to_ask,
         ocsp::OcspAnswer,
         policy::{Proof, Revocation, Wanted},
-        verify,
+        rim, verify,
     },
     policy::{Policy, PolicyError},
 };
@@ -20,8 +22,8 @@ use serde_json::{Value, json};
 use super::{
     NO_POLICY,
     finding::Finding,
-    input::{MAX_EVIDENCE, MAX_JSON, read_all, read_as, read_policy},
-    kind::{Kind, unhex},
+    input::{MAX_EVIDENCE, MAX_JSON, read_all, read_for, read_policy},
+    kind::{Kind, Place},
 };
 use crate::{
     Outcome,
@@ -34,8 +36,8 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let has_policy = options.policy.is_some();
     let (policy, roots) = wanted(arguments)?;
     let mut collateral = Collateral {
-        rims: read_all(&arguments.rims, "a RIM", &[Kind::Xml])?,
-        ocsp: read_all(&arguments.answers, "an OCSP answer", &[Kind::OtherDer])?
+        rims: rims(arguments)?,
+        ocsp: read_all(Place::OcspAnswer, &arguments.answers)?
             .into_iter()
             .map(|der| OcspAnswer { der, nonce: None })
             .collect(),
@@ -119,25 +121,12 @@ fn read(text: &str) -> Result<(GpuPolicy, Roots), PolicyError> {
 }
 
 fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidence>, Rejection>> {
-    let report = read_as(
-        &arguments.report,
-        MAX_JSON,
-        "a GPU report",
-        &[Kind::GpuReport, Kind::GpuJson, Kind::OtherJson],
-    )?;
+    let report = read_for(Place::GpuReport, &arguments.report, MAX_JSON)?;
     let chain = match &arguments.chain {
-        Some(path) => {
-            let kinds = [Kind::Certificate, Kind::OtherPem];
-            Some(read_as(
-                path,
-                MAX_EVIDENCE,
-                "a chain of certificates",
-                &kinds,
-            )?)
-        }
+        Some(path) => Some(read_for(Place::GpuChain, path, MAX_EVIDENCE)?),
         None => None,
     };
-    let is_json = matches!(Kind::of(&report), Kind::GpuJson | Kind::OtherJson);
+    let is_json = Kind::of(&report) == Kind::GpuJson;
     match (is_json, &chain) {
         (true, Some(_)) => bail!(
             "{} brings the chains of its GPUs: leave --chain out",
@@ -149,15 +138,30 @@ fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidenc
         ),
         _ => {}
     }
-    let report = unhex(&report).unwrap_or(report);
     let devices = read_evidence(&report, chain.as_deref());
     let Some(path) = &arguments.switches else {
         return Ok(devices);
     };
-    let kinds = [Kind::GpuJson, Kind::OtherJson];
-    let switches = read_as(path, MAX_JSON, "evidence of switches", &kinds)?;
+    let switches = read_for(Place::Switches, path, MAX_JSON)?;
     let switches = read_evidence(&switches, None);
     Ok(devices.and_then(|gpus| Ok([gpus, switches?].concat())))
+}
+
+/// Manifests, out of the answers that NVIDIA's service gave.
+fn rims(arguments: &NvidiaArguments) -> anyhow::Result<Vec<Vec<u8>>> {
+    let files = read_all(Place::Rim, &arguments.rims)?;
+    let taken_out = |(file, path): (Vec<u8>, &PathBuf)| match Kind::of(&file) {
+        Kind::RimAnswer => rim::of_answer(&file).map(|it| it.rim).map_err(|why| {
+            let (path, forms) = (path.display(), Place::Rim.forms());
+            anyhow!("cannot take the manifest out of {path}: {why}\nhint: hand over {forms}")
+        }),
+        _ => Ok(file),
+    };
+    files
+        .into_iter()
+        .zip(&arguments.rims)
+        .map(taken_out)
+        .collect()
 }
 
 fn finding(

@@ -3,7 +3,10 @@
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Patience, Rejection,
-    azure::hcl::{self, Platform},
+    azure::{
+        hcl::{self, Platform},
+        thim,
+    },
     pem,
     policy::Policy,
     snp::{
@@ -14,13 +17,13 @@ use chrysalis_attestation::{
     },
 };
 use chrysalis_client::system_time;
-use rustls_pki_types::{CertificateRevocationListDer, pem::PemObject};
 use serde_json::{Value, json};
 
 use super::{
+    NO_POLICY,
     finding::{Finding, told},
-    input::{MAX_EVIDENCE, read_all, read_as, read_policy, read_statements},
-    kind::{Kind, unhex},
+    input::{MAX_EVIDENCE, read_all, read_for, read_policy, read_statements},
+    kind::{Kind, Place},
     vtpm,
 };
 use crate::{
@@ -36,23 +39,9 @@ const WITHOUT_FRESHNESS: &str = "--without freshness";
 pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let policy = policy(arguments)?;
-    let report = read_as(
-        &arguments.report,
-        MAX_EVIDENCE,
-        "an SEV-SNP report",
-        &[Kind::SnpReport, Kind::Hcl],
-    )?;
-    let certificates = read_all(
-        &arguments.certificates,
-        "a VCEK or VLEK certificate",
-        &[Kind::Certificate, Kind::CertificateTable, Kind::OtherDer],
-    )?;
-    let lists = read_all(
-        &arguments.lists,
-        "a revocation list",
-        &[Kind::RevocationList, Kind::OtherDer],
-    )?;
-    let report = unhex(&report).unwrap_or(report);
+    let report = read_for(Place::SnpReport, &arguments.report, MAX_EVIDENCE)?;
+    let certificates = read_all(Place::SnpCertificate, &arguments.certificates)?;
+    let lists = read_all(Place::RevocationList, &arguments.lists)?;
     let vtpm = vtpm::Files::read(&arguments.tpm)?;
     if vtpm.is_some() && !hcl::is_wrapped(&report) {
         bail!(
@@ -134,16 +123,17 @@ fn gather(certificates: &[Vec<u8>], lists: Vec<Vec<u8>>) -> Result<Collateral, R
     for file in certificates {
         collateral.certificates.extend(match Kind::of(file) {
             Kind::CertificateTable => table::certificates(file)?.certificates,
+            Kind::AzureCertificates => thim::certificates(file)?,
             _ => pem::certificates(file)?,
         });
     }
     for file in lists {
-        if file.trim_ascii_start().starts_with(b"-----BEGIN") {
-            for list in CertificateRevocationListDer::pem_slice_iter(&file) {
-                let which = "a revocation list";
-                let list = list.map_err(|_| Rejection::CertificateMalformed { which })?;
-                collateral.crls.push(list.to_vec());
-            }
+        if pem::is_pem(&file) {
+            let which = "a revocation list";
+            let lists = pem::labelled(pem::REVOCATION_LIST, &file);
+            collateral
+                .crls
+                .extend(lists.ok_or(Rejection::CertificateMalformed { which })?);
         } else {
             collateral.crls.push(file);
         }

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use super::{
     NO_POLICY,
     finding::{Finding, told},
-    input::{MAX_EVIDENCE, read_as, read_policy, read_statements},
-    kind::{Kind, unhex},
+    input::{MAX_EVIDENCE, read_for, read_policy, read_statements},
+    kind::Place,
     vtpm,
 };
 use crate::{
@@ -41,22 +41,10 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         rebuilders,
     } = wanted(arguments)?;
     let statements = read_statements(&arguments.statements)?;
-    // An enclave's quote is refused by the parser, which says so; whatever is no quote is named here.
-    let quote = read_as(
-        &arguments.quote,
-        MAX_EVIDENCE,
-        "a TDX quote",
-        &[Kind::TdxQuote, Kind::SgxQuote],
-    )?;
-    let quote = unhex(&quote).unwrap_or(quote);
+    let quote = read_for(Place::Quote, &arguments.quote, MAX_EVIDENCE)?;
     let collateral = collateral(&arguments.collateral, &quote)?;
     let event_log = match &arguments.event_log {
-        Some(path) => Some(read_as(
-            path,
-            MAX_EVIDENCE,
-            "an event log",
-            &[Kind::EventLog],
-        )?),
+        Some(path) => Some(read_for(Place::EventLog, path, MAX_EVIDENCE)?),
         None => None,
     };
     let hcl_report = read_hcl_report(arguments)?;
@@ -99,13 +87,9 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
 
 /// Azure's, as bytes.
 fn read_hcl_report(arguments: &TdxArguments) -> anyhow::Result<Option<Vec<u8>>> {
-    let Some(path) = &arguments.hcl_report else {
-        return Ok(None);
-    };
-    // That of an SNP guest is refused by the parser, which says so.
-    let wanted = "an Azure HCL report of a TDX guest";
-    let file = read_as(path, MAX_EVIDENCE, wanted, &[Kind::HclTdx, Kind::Hcl])?;
-    Ok(Some(unhex(&file).unwrap_or(file)))
+    let path = arguments.hcl_report.as_ref();
+    path.map(|path| read_for(Place::HclReport, path, MAX_EVIDENCE))
+        .transpose()
 }
 
 /// What Intel says: one JSON object, or what a store of `chrysalis fetch` has for this quote.
@@ -113,12 +97,7 @@ fn collateral(path: &Path, quote: &[u8]) -> anyhow::Result<Result<Collateral, Re
     if path.is_dir() {
         return for_quote(path, quote);
     }
-    let json = read_as(
-        path,
-        MAX_EVIDENCE,
-        "TDX collateral",
-        &[Kind::TdxCollateral, Kind::OtherJson],
-    )?;
+    let json = read_for(Place::TdxCollateral, path, MAX_EVIDENCE)?;
     Ok(Collateral::parse(&json))
 }
 
@@ -240,6 +219,7 @@ fn claims(td: &Td, told: Option<&Told>) -> Value {
         "mrservicetd": report.mrservicetd,
         "mrseam": report.mrseam,
         "mrsignerseam": report.mrsignerseam,
+        "extended": report.extended,
         "attributes": format!("{:#x}", report.attributes),
         "debug": report.attributes & (attributes::DEBUG | attributes::PROFILING) != 0,
         "xfam": format!("{:#x}", report.xfam),
@@ -249,6 +229,7 @@ fn claims(td: &Td, told: Option<&Told>) -> Value {
         "pce_svn": platform.pcesvn,
         "qe_svn": td.qe_svn,
         "status": td.status,
+        "lagging": td.lagging,
         "platform_status": td.platform_status,
         "module_status": td.module_status,
         "qe_status": td.qe_status,

@@ -5,8 +5,8 @@ use chrysalis_attestation::azure::vtpm::{Quoted, Told};
 use serde_json::{Value, json};
 
 use super::{
-    input::{MAX_EVIDENCE, read, read_as},
-    kind::{Kind, unhex},
+    input::{MAX_EVIDENCE, read, read_for},
+    kind::{Kind, Place, decoded_blindly},
 };
 use crate::arguments::TpmArguments;
 
@@ -29,9 +29,7 @@ impl Files {
         let Some(path) = &arguments.tpm_quote else {
             return Ok(None);
         };
-        let wanted = "a vTPM's quote";
-        let kinds = [Kind::TpmQuote, Kind::TpmJson];
-        let quote = read_as(path, MAX_EVIDENCE, wanted, &kinds)?;
+        let quote = read_for(Place::TpmQuote, path, MAX_EVIDENCE)?;
         let (signature, pcrs) = (&arguments.tpm_signature, &arguments.tpm_pcrs);
         if Kind::of(&quote) == Kind::TpmJson {
             if signature.is_some() || pcrs.is_some() {
@@ -50,13 +48,13 @@ impl Files {
             );
         };
         Ok(Some(Self {
-            quote: plain(quote),
+            quote,
             // Whatever its bytes look like: they are random.
-            signature: plain(read(signature, MAX_EVIDENCE)?),
+            signature: decoded_blindly(&read(signature, MAX_EVIDENCE)?),
             pcrs: match pcrs {
                 None => None,
                 Some(path) => Some(
-                    values(&plain(read(path, MAX_EVIDENCE)?))
+                    values(&decoded_blindly(&read(path, MAX_EVIDENCE)?))
                         .with_context(|| format!("{} has no PCRs", path.display()))?,
                 ),
             },
@@ -77,11 +75,6 @@ impl Files {
             pcrs_unchecked: without_pcrs.then_some(WITHOUT_PCRS),
         }
     }
-}
-
-/// The bytes that hex text stands for, or the bytes.
-fn plain(bytes: Vec<u8>) -> Vec<u8> {
-    unhex(&bytes).unwrap_or(bytes)
 }
 
 fn values(bytes: &[u8]) -> anyhow::Result<Vec<[u8; 32]>> {

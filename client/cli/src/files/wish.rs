@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Rejection,
-    azure::hcl::{self, Platform},
+    azure::{
+        hcl::{self, Platform},
+        thim,
+    },
     bundle::Evidence,
     nvidia::evidence::read as read_gpus,
     pem,
@@ -15,7 +18,7 @@ use chrysalis_collateral::Wish;
 
 use super::{
     input::{MAX_FILES, MAX_JSON, read},
-    kind::{Kind, unhex},
+    kind::{Kind, decoded, described},
 };
 use crate::subject::{self, Artifact, Subject};
 
@@ -56,27 +59,31 @@ pub(crate) async fn wish(evidence: &[Subject]) -> anyhow::Result<Wish> {
 
 impl Found {
     fn file(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let binary = unhex(bytes).unwrap_or_else(|| bytes.to_vec());
-        match Kind::of(bytes) {
-            Kind::SnpReport => self.reports.push(binary),
+        let bytes = decoded(bytes);
+        match Kind::of(&bytes) {
+            Kind::SnpReport => self.reports.push(bytes),
             Kind::Hcl => {
-                let wrapped = hcl::unwrap(&binary, Platform::Snp).map_err(|it| told(&it))?;
+                let wrapped = hcl::unwrap(&bytes, Platform::Snp).map_err(|it| told(&it))?;
                 self.reports.push(wrapped.report.to_vec());
             }
             Kind::TdxQuote => self
                 .wish
-                .extend(Wish::of_quote(&binary).map_err(|it| told(&it))?),
-            Kind::GpuReport => self.gpu_reports.push(binary),
-            Kind::GpuJson => self.gpus(bytes, None)?,
+                .extend(Wish::of_quote(&bytes).map_err(|it| told(&it))?),
+            Kind::GpuReport => self.gpu_reports.push(bytes),
+            Kind::GpuJson => self.gpus(&bytes, None)?,
             Kind::CertificateTable => {
-                let table = table::certificates(bytes).map_err(|it| told(&it))?;
+                let table = table::certificates(&bytes).map_err(|it| told(&it))?;
                 self.certificates.extend(table.certificates);
             }
-            Kind::Certificate => self.certificate(bytes)?,
-            Kind::Session | Kind::Bundle | Kind::Unknown => {
-                self.artifact(Artifact::recognise(bytes)?)?;
+            Kind::AzureCertificates => {
+                let certificates = thim::certificates(&bytes).map_err(|it| told(&it))?;
+                self.certificates.extend(certificates);
             }
-            kind => bail!("it is {kind}, and no evidence"),
+            Kind::Certificate => self.certificate(&bytes)?,
+            Kind::Session | Kind::Bundle | Kind::Unknown => {
+                self.artifact(Artifact::recognise(&bytes)?)?;
+            }
+            _ => bail!("it is {}, and no evidence", described(&bytes)),
         }
         Ok(())
     }

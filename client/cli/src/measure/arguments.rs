@@ -38,7 +38,7 @@ pub(crate) struct SnpArguments {
     /// How many virtual CPUs the guest has
     #[arg(long, value_name = "N", required_if_eq("platform", "snp"), value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_VCPUS)))]
     pub(crate) vcpus: Option<u32>,
-    /// Which CPU type the guest sees [default: EPYC-v4]
+    /// Which CPU type the guest sees: QEMU's name, or the CPUID signature in hex (0xa10f11) or decimal [default: EPYC-v4]
     #[arg(long, value_name = "TYPE")]
     pub(crate) cpu: Option<CpuType>,
     /// `SEV_FEATURES` of the virtual CPUs [default: 1, SNP alone]

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     make::NOW,
-    wishes::{SOMEBODY, list},
+    wishes::{OPEN, SOMEBODY, list},
 };
 
 const YEAR: i64 = 365 * 24 * 3600;
@@ -33,7 +33,7 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("quote_key_type", "the quote names another type of key", Altered(|it| it.quote[2] = 3)),
     ("quote_tee_type", "the quote is of a TEE that nobody knows", Altered(|it| it.quote[4] = 0x82)),
     ("quote_of_enclave", "the quote is of an SGX enclave", Signed(|it| it.td.version = QuoteVersion::Enclave)),
-    ("quote_body_type", "the quote's body is of a type that nobody knows", Altered(|it| it.quote[48] = 4)),
+    ("quote_body_type", "the quote's body is of a type that nobody knows", Altered(|it| it.quote[48] = 5)),
     ("quote_vendor", "another quoting enclave's vendor is named", Altered(|it| it.quote[12] ^= 1)),
     ("quote_certification", "the quote names its platform instead of certifying it", Signed(|it| it.td.certification = 1)),
     ("quote_trailing", "a byte follows the quote", Altered(|it| it.quote.push(1))),
@@ -75,7 +75,7 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("intel_certificate_revoked signer", "the root's list revokes the signer of what Intel says", Signed(|it| it.statements.root_list.revoked = vec![it.intel.tcb_signer.serial()])),
     ("intel_certificate_revoked root", "the root's list revokes the root", Signed(|it| it.statements.root_list.revoked = vec![it.intel.root.serial()])),
     ("intel_crl_malformed narrowed", "the platforms' revocation list says that it is about end entities alone", Signed(|it| it.statements.pck_list.narrowed = true)),
-    ("tdx_collateral_malformed", "the collateral has a field that nobody knows", Altered(|it| it.collateral["more"] = json!(1))),
+    ("tdx_collateral_malformed", "the collateral has no revocation list of the platforms' authority", Altered(|it| drop(it.collateral.as_object_mut().expect("an object").remove("pck_crl")))),
     ("tdx_collateral_signature", "the signature of TCB info was changed", Altered(|it| it.spoil("tcb_info_signature"))),
     ("tdx_collateral_content", "TCB info has an FMSPC that is no hex", Signed(|it| it.statements.tcb_info["fmspc"] = json!("zz"))),
     ("tdx_collateral_kind", "the QE identity is that of SGX", Signed(|it| it.statements.qe_identity["id"] = json!("QE"))),
@@ -119,12 +119,25 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("td_migratable", "the TD may be migrated", Signed(|it| it.td.attributes |= MIGRATABLE)),
     ("td_perfmon", "the TD may use performance counters", Signed(|it| it.td.attributes |= PERFMON)),
     ("td_service_td", "a service TD may be bound", Signed(|it| it.td.attributes |= SERVTD_EXT)),
+    ("td_service_td extended", "a service TD is bound by the extended scheme, and only the extended body says so", Signed(|it| {
+        it.td.version = QuoteVersion::V5Extended;
+        it.td.extension[181] = 1;
+    })),
+    ("td_devices", "a device may reach into the TD's memory", Signed(|it| {
+        it.td.version = QuoteVersion::V5Extended;
+        it.td.extension[33] = 1;
+    })),
     ("td_sept_ve", "SEPT_VE_DISABLE is not set", Signed(|it| it.td.attributes &= !SEPT_VE_DISABLE)),
     ("td_refused", "another image was measured", Signed(|it| it.td.mrtd = [9; 48])),
     ("platform_refused", "the platform has sibling threads", Signed(|it| it.want("smt", "false"))),
     ("event_log_missing", "the policy wants an event log", Signed(|it| it.wish(|wishes| wishes.unset("tdx", "event_log")))),
     ("event_log_malformed", "the event log is a single byte", Signed(|it| it.event_log = Some(vec![1]))),
     ("event_log_mismatch", "the event log makes other registers", Signed(|it| it.event_log = Some(event_log(&[(1, 4, b"\0\0\0\0")])))),
+    ("event_log_mismatch open-rtmr3", "the log does not explain RTMR3, which the policy leaves open", Signed(|it| {
+        it.logged();
+        it.td.rtmrs[3] = [7; 48];
+        it.want("rtmr3", OPEN);
+    })),
     ("event_unexpected", "the policy wants another first event", Signed(|it| {
         it.logged();
         it.wish(|wishes| wishes.unset("tdx", "rtmr0"));

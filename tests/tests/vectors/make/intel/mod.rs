@@ -259,6 +259,18 @@ fn accepted() -> Vec<Vector> {
     older.td.version = QuoteVersion::V4;
     let mut logged = Scene::honest();
     logged.logged();
+    let mut extended = Scene::honest();
+    extended.td.version = QuoteVersion::V5Extended;
+    // A partition and the TD's name bind nobody.
+    extended.td.extension[..33].fill(3);
+    let mut two_nuls = Scene::honest();
+    two_nuls.td.chain_end = vec![0; 2];
+    let mut crlf = Scene::honest();
+    crlf.td.line_end = "\r\n";
+    let mut pinned = Scene::honest();
+    pinned.logged();
+    pinned.td.rtmrs[3] = [7; 48];
+    pinned.want("rtmr3", &list(&[[7_u8; 48]]));
     let mut one_by_one = Scene::honest();
     one_by_one.logged();
     one_by_one.wish(|wishes| wishes.unset("tdx", "rtmr0"));
@@ -283,5 +295,29 @@ fn accepted() -> Vec<Vector> {
             one_by_one,
         ),
         accepted("event-log", "an event log makes the registers", 5, logged),
+        accepted(
+            "event-log-rtmr3-pinned",
+            "the log makes RTMR0 to 2, and the policy pins RTMR3, which the guest extended itself",
+            5,
+            pinned,
+        ),
+        accepted(
+            "honest-extended",
+            "nobody lies, in a quote of version 5 with an extended body (type 4)",
+            5,
+            extended,
+        ),
+        accepted(
+            "chain-two-nuls",
+            "two NULs lie behind the text of the PCK's chain",
+            5,
+            two_nuls,
+        ),
+        accepted(
+            "chain-crlf",
+            "lines of the PCK's chain end in CRLF",
+            5,
+            crlf,
+        ),
     ]
 }

@@ -3,7 +3,7 @@
 use chrysalis_attestation::Time;
 use chrysalis_simulate::{
     Curve, Profile, Purpose, Signer,
-    nvidia::{Answer, CertificateStatus, Manifest, Place, VBIOS, opaque},
+    nvidia::{Answer, CertificateStatus, Layout, Manifest, Place, VBIOS, opaque},
 };
 
 use super::{DAY, LAST_MONTH, Lie, NONCE, REQUEST, RESPONSE_HEAD, answers, sign};
@@ -35,6 +35,14 @@ pub(super) const LIES: &[Lie] = &[
     }),
     ("gpu_opaque_missing", "the report does not tell the driver", |it| drop(it.gpu.opaque.remove(&opaque::DRIVER_VERSION))),
     ("gpu_opaque_version", "the opaque data have a version that nobody knows", |it| drop(it.gpu.opaque.insert(34, vec![2, 0]))),
+    ("gpu_opaque_version with-a-header", "opaque data with a header have a version that nobody knows", |it| {
+        it.versioned();
+        it.gpu.layout = Layout::Versioned { profile: 0, version: [3, 0, 0] };
+    }),
+    ("gpu_opaque_profile", "opaque data with a header have a profile that nobody knows", |it| {
+        it.versioned();
+        it.gpu.layout = Layout::Versioned { profile: 1, version: [2, 0, 0] };
+    }),
     ("nvidia_certificate_malformed", "the leaf is no X.509", |it| it.alter = |evidence, _| evidence.chain[0] = vec![0x30, 0]),
     ("nvidia_certificate_profile", "the leaf may issue certificates", |it| it.gpu.reissue_leaf(|leaf| leaf.purpose = Purpose::SignsAndIssues)),
     ("nvidia_certificate_profile of-another-family", "the family's certificate is of another chip", |it| {
@@ -147,6 +155,12 @@ pub(super) const LIES: &[Lie] = &[
         let document = Manifest::driver().document().replace("index=\"63\"", "index=\"64\"");
         it.manifests[0] = it.nvidia.sign_manifest(&document);
     }),
+    ("rim_content numeric", "a signed manifest has a numeric value of a kind that nobody knows", |it| {
+        it.versioned();
+        let manifest = Manifest { floors: [(opaque::FSP_UCODE_SVN, 20)].into(), ..Manifest::driver() };
+        let document = manifest.document().replace("ns3:minSvn", "ns3:maxSvn");
+        it.manifests[0] = it.nvidia.sign_manifest(&document);
+    }),
     ("rim_product_mismatch", "a manifest is for another chip", |it| it.manifest(1, |manifest| "GB100".clone_into(&mut manifest.product))),
     ("rim_duplicate_index", "a signed manifest has an index twice", |it| {
         let document = Manifest::driver().document().replace("index=\"63\"", "index=\"62\"");
@@ -155,6 +169,18 @@ pub(super) const LIES: &[Lie] = &[
     ("rim_index_conflict", "both manifests speak of index 2", |it| it.manifests[1] = it.nvidia.sign_manifest(&Manifest::new(VBIOS, &[2, 3, 4]).document())),
     ("measurement_mismatch", "the GPU measured something else, as in developer mode", |it| _ = it.gpu.measurements.insert(2, [0xDE; 48])),
     ("measurement_mismatch of-the-decoder", "the decoder is on, and its firmware is not the published one", |it| _ = it.gpu.measurements.insert(35, [0xDE; 48])),
+    ("gpu_level_below_floor", "a microcode's level is below the least that a manifest wants", |it| {
+        it.versioned();
+        it.gpu.opaque.insert(opaque::FSP_UCODE_SVN, vec![19, 0]);
+    }),
+    ("gpu_level_below_floor not-told", "a manifest wants a level that the report does not tell", |it| {
+        it.versioned();
+        it.gpu.opaque.remove(&opaque::FSP_UCODE_SVN);
+    }),
+    ("gpu_level_below_floor no-header", "opaque data without a header have no levels, whatever stands in the entry", |it| {
+        it.versioned();
+        it.gpu.layout = Layout::Plain;
+    }),
     ("gpu_driver_below_floor", "the policy wants a newer driver", |it| it.want("minimum_driver", "\"570.0.0\"")),
     ("gpu_refused", "the policy lists another device", |it| it.want("devices", "[\"00\"]")),
     ("gpu_switches_unchecked", "the GPU shares its memory over switches", |it| {

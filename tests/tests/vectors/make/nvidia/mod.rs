@@ -48,6 +48,8 @@ struct Scene {
     alter: fn(&mut GpuEvidence, &Gpu),
     /// What stands in the place of the evidence.
     instead: Option<Vec<u8>>,
+    /// What lies behind the chain's text.
+    chain_end: &'static str,
     /// What stands in the place of a manifest or an answer.
     junk: Option<(&'static str, Vec<u8>)>,
     /// What an OCSP answer was asked with.
@@ -73,6 +75,7 @@ impl Scene {
             without: Vec::new(),
             alter: |_, _| (),
             instead: None,
+            chain_end: "",
             junk: None,
             ocsp_nonce: None,
             nvidia,
@@ -100,6 +103,14 @@ impl Scene {
         let mut manifest = [Manifest::driver(), Manifest::vbios()][place].clone();
         change(&mut manifest);
         self.manifests[place] = self.nvidia.sign_manifest(&manifest.document());
+    }
+
+    /// A driver of CUDA 13.5, and its manifest, which wants a level.
+    fn versioned(&mut self) {
+        self.gpu = self.gpu.clone().with_versioned_data();
+        self.manifest(0, |manifest| {
+            manifest.floors = [(opaque::FSP_UCODE_SVN, 20)].into();
+        });
     }
 
     /// Changes the driver's manifest after it was signed.
@@ -132,7 +143,7 @@ impl Scene {
         let evidence = self.evidence();
         let mut vector = vector.with("nonce", hex::encode(NONCE));
         vector = match self.instead {
-            Some(bytes) if bytes.first() == Some(&b'[') => {
+            Some(bytes) if matches!(bytes.first(), Some(b'[' | b'{')) => {
                 vector.file("report", "evidence.json", bytes)
             }
             Some(bytes) => vector.file("report", "report.bin", bytes).file(
@@ -142,7 +153,7 @@ impl Scene {
             ),
             None if self.others.is_empty() => vector
                 .file("report", "report.bin", evidence.report)
-                .file("chain", "chain.pem", pem(&evidence.chain)),
+                .file("chain", "chain.pem", pem(&evidence.chain) + self.chain_end),
             None => {
                 let all = [vec![evidence], self.others].concat();
                 vector.file("report", "evidence.json", sdk_json(&all))
@@ -199,6 +210,22 @@ fn sdk_json(gpus: &[GpuEvidence]) -> String {
         })
         .collect();
     format!("[{}]\n", list.join(",\n"))
+}
+
+/// NVIDIA's collection of conceptual messages, with one item.
+fn collection(gpu: &GpuEvidence) -> String {
+    let record =
+        |kind: &str, value: &[u8]| json!([kind, data_encoding::BASE64URL_NOPAD.encode(value)]);
+    let item = json!({
+        "__cmwc_t": "tag:nvidia.com,2026:evidence-item/v1",
+        "evidence": record("application/vnd.nvidia.spdm-measurement-transcript", &gpu.report),
+        "certificate": record("application/vnd.nvidia.pem-cert-chain", pem(&gpu.chain).as_bytes()),
+    });
+    let whole = json!({
+        "__cmwc_t": "tag:nvidia.com,2026:verifier-input/profiles/base/pre-1.0.0",
+        "gpu_0": item,
+    });
+    format!("{whole}\n")
 }
 
 /// A policy for exactly the honest GPU.
@@ -308,6 +335,15 @@ fn accepted() -> Vec<Vector> {
     let mut decoder = Scene::honest();
     decoder.gpu.opaque.insert(opaque::NVDEC0_STATUS, vec![0x55]);
     decoder.gpu.measurements.insert(35, [0xDE; 48]);
+    let mut versioned = Scene::honest();
+    versioned.versioned();
+    let mut nuls = Scene::honest();
+    nuls.chain_end = "\0\0\0\0\0";
+    let form = |write: fn(&GpuEvidence) -> String| {
+        let mut scene = Scene::honest();
+        scene.instead = Some(write(&scene.evidence()).into_bytes());
+        scene
+    };
     let mut bare = Scene::honest();
     bare.answers.clear();
     bare.without = vec!["ocsp"];
@@ -347,8 +383,48 @@ fn accepted() -> Vec<Vector> {
         accepted(
             "decoder-off",
             "the decoder is off, so its index does not count",
-            claims,
+            claims.clone(),
             decoder,
+        ),
+        accepted(
+            "versioned-opaque-data",
+            "a driver of CUDA 13.5 tells a level, which the driver's manifest wants",
+            claims.clone(),
+            versioned,
+        ),
+        accepted(
+            "chain-nuls",
+            "NULs lie behind the text of the chain, as NVML leaves them",
+            claims.clone(),
+            nuls,
+        ),
+        accepted(
+            "service-request",
+            "the evidence is a request to NVIDIA's attestation service",
+            claims.clone(),
+            form(|gpu| {
+                format!(
+                    "{{\"nonce\":\"00\",\"arch\":\"HOPPER\",\"evidence_list\":{}}}\n",
+                    sdk_json(std::slice::from_ref(gpu)).trim()
+                )
+            }),
+        ),
+        accepted(
+            "evidences",
+            "the evidence stands under `evidences`",
+            claims.clone(),
+            form(|gpu| {
+                format!(
+                    "{{\"evidences\":{}}}\n",
+                    sdk_json(std::slice::from_ref(gpu)).trim()
+                )
+            }),
+        ),
+        accepted(
+            "collection",
+            "the evidence is NVIDIA's CMW collection",
+            claims.clone(),
+            form(collection),
         ),
         accepted(
             "without-ocsp",
