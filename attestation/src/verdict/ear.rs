@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{About, Outcome, Verdict, Word};
 use crate::{
     Cpu, Time,
+    appraise::RELEASE_KEY,
     binding::Session,
     nvidia::Gpu,
     tdx::{
@@ -97,7 +98,9 @@ impl Verdict<'_> {
                     .iter()
                     .any(|check| checks.contains(&check.name) && check.outcome == Outcome::Passed);
                 if checked {
-                    vector.insert(claim.to_owned(), value::AFFIRMING.into());
+                    // The policy names its image, and anyone could have signed the release that it took the name from.
+                    let vouched = claim != "executables" || self.checked(RELEASE_KEY);
+                    vector.insert(claim.to_owned(), tier(true, vouched).into());
                 }
             }
         }
@@ -117,6 +120,25 @@ impl Verdict<'_> {
             .checks
             .iter()
             .any(|check| check.name == name && check.outcome == skipped)
+    }
+
+    fn verifier_claims(&self) -> Value {
+        let mut claims = json!({
+            "verdict": self.word,
+            "code": self.code,
+            "detail": self.detail,
+            "result_is_unsigned": true,
+        });
+        if let Some(told) = self.release_key() {
+            claims["release_key"] = told.into();
+        }
+        claims
+    }
+
+    /// What there is to say against the key of the release that the policy is made from.
+    fn release_key(&self) -> Option<&str> {
+        let check = self.checks.iter().find(|check| check.name == RELEASE_KEY)?;
+        Some(&check.detail)
     }
 
     /// Who refused is told by the step; a refusal of the conversation is one of the CPU that was to vouch for it.
@@ -146,15 +168,7 @@ impl Verdict<'_> {
             ("ear_status", Some(status.into())),
             ("ear_trustworthiness_vector", Some(vector.clone().into())),
             ("ear_attester_claims", attester),
-            (
-                "ear_verifier_claims",
-                Some(json!({
-                    "verdict": self.word,
-                    "code": self.code,
-                    "detail": self.detail,
-                    "result_is_unsigned": true,
-                })),
-            ),
+            ("ear_verifier_claims", Some(self.verifier_claims())),
         ])
     }
 }
