@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Patience, Rejection,
     azure::vtpm::Told,
-    policy::{Expect, Policy, PolicyError},
+    policy::{Expect, Policy, PolicyError, ReleasePolicy},
     release::Rebuilders,
     tdx::{
         Collateral, Examined, Question, Roots, Td, TdxPolicy, attributes, examine, examine_wrapped,
@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         policy,
         roots,
         rebuilders,
+        release,
     } = wanted(arguments)?;
     let statements = read_statements(&arguments.statements)?;
     // An enclave's quote is refused by the parser, which says so; whatever is no quote is named here.
@@ -90,6 +91,9 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
             if let Some(rebuilders) = &rebuilders {
                 examined = examined.confirmed_by(rebuilders, &statements);
             }
+            if let Some(release) = &release {
+                examined = examined.of_release(release);
+            }
             finding(&examined, has_policy)
         }
         Err(rejection) => Finding::unreadable(has_policy, rejection),
@@ -128,6 +132,8 @@ struct Wanted {
     roots: Roots,
     /// Who must confirm the image, if anybody.
     rebuilders: Option<Rebuilders>,
+    /// Which release its digests are from, if they are from one.
+    release: Option<ReleasePolicy>,
 }
 
 /// What the file wants, or that every genuine, current TD will do; with what the command line adds.
@@ -140,6 +146,7 @@ fn wanted(arguments: &TdxArguments) -> anyhow::Result<Wanted> {
             policy: TdxPolicy::genuine(NO_POLICY),
             roots: Roots::intel(),
             rebuilders: None,
+            release: None,
         },
     };
     let policy = &mut wanted.policy;
@@ -166,6 +173,7 @@ fn read(text: &str) -> Result<Wanted, PolicyError> {
         policy: Policy::parse_tdx(text)?,
         roots,
         rebuilders: Policy::parse_rebuilders(text)?,
+        release: Policy::parse_release(text)?,
     })
 }
 

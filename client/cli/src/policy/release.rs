@@ -6,8 +6,8 @@ use anyhow::bail;
 use chrysalis_attestation::{
     Rejection,
     digest::Hex,
-    policy::{Floor, SnpTemplate, TdxTemplate},
-    release::{MAX_ENVELOPE, MinimumTcb, Release, Verified},
+    policy::{Floor, ReleasePolicy, SnpTemplate, TdxTemplate},
+    release::{ANYONE_CAN_SIGN, MAX_ENVELOPE, MinimumTcb, Release, Verified},
     snp::tcb::Tcb,
 };
 use chrysalis_client::system_time;
@@ -16,36 +16,60 @@ use chrysalis_measure::CommandLine;
 use super::Wanted;
 use crate::{
     files::read,
-    release::{State, read_public},
+    release::{Publisher, State},
 };
+
+/// Why a policy of `--development-root` accepts it.
+const NAMED: &str = "named with --development-root";
 
 /// Reads and verifies the manifest, for the measurements of this command line.
 pub(super) fn wanted(
     manifest: &Path,
-    key: &Path,
+    publisher: &Publisher,
     which: CommandLine,
 ) -> anyhow::Result<Result<Wanted, Rejection>> {
-    let key = read_public(key)?;
     let manifest = read(manifest, MAX_ENVELOPE)?;
     let mut state = State::open()?;
-    let seen = state.release(&key.id());
-    let verified = match Release::verify(&manifest, &key, system_time(), seen) {
-        Ok(verified) => verified,
+    let vetted = publisher.signed(&manifest, system_time(), &state)?;
+    let found = vetted.and_then(|vetted| Ok((vetted.current(&state)?, vetted)));
+    let (verified, vetted) = match found {
+        Ok(found) => found,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    state.remember_release(&key.id(), verified.seen);
+    vetted.remember(&verified, &mut state);
     state.save()?;
+    let development = vetted.is_development();
+    if development {
+        eprintln!("warning: {ANYONE_CAN_SIGN}");
+    }
+    let until = vetted.until();
     let Verified { release, .. } = verified;
     let wanted = of(&release, which == CommandLine::Simulated)?;
     let title = format!(
         "Trusts release {}, epoch {}, with one configuration.\n\
-         The release ends {}: make a new policy of the next one.\nSigned by key {}.",
+         The release ends {until}: make a new policy of the next one.\nSigned by key {}, {}.",
         printable(&release.release),
         release.epoch,
-        release.expires,
-        key.id()
+        vetted.signer(),
+        match vetted.root() {
+            Some(root) => format!("for which root {root} vouches"),
+            None => "for which no root vouches".to_owned(),
+        }
     );
-    Ok(Ok(Wanted { title, ..wanted }))
+    let title = match development {
+        true => format!("{title}\nWarning: {ANYONE_CAN_SIGN}."),
+        false => title,
+    };
+    let release = vetted.root().map(|root| ReleasePolicy {
+        name: printable(&release.release),
+        root,
+        development: development.then(|| NAMED.to_owned()),
+    });
+    Ok(Ok(Wanted {
+        title,
+        release,
+        ..wanted
+    }))
 }
 
 fn of(release: &Release, simulated: bool) -> anyhow::Result<Wanted> {
@@ -91,6 +115,7 @@ fn of(release: &Release, simulated: bool) -> anyhow::Result<Wanted> {
     }
     Ok(Wanted {
         title: String::new(),
+        release: None,
         snp,
         tdx,
     })
