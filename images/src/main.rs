@@ -1,4 +1,4 @@
-//! `chrysalis-image`: makes images, weights and pins. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
+//! `chrysalis-image`: makes images, weights and pins, and what publishers sign. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
 
 #![forbid(unsafe_code)]
 

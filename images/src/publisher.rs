@@ -20,7 +20,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum KeyCommand {
     /// Make a root key and its statement, or the statement of the root that follows
     #[command(
-        after_help = "The root key stays offline: it signs root and key statements and nothing else.\n\nExamples:\n  chrysalis-image key root --project releases.example --key root.pem --expires 2028-12-01 --out publication\n  chrysalis-image key root --after root.pem --key root-2.pem --expires 2029-12-01 --out publication"
+        after_help = "The root key stays offline: it signs root and key statements and nothing else.\n\nExample:\n  chrysalis-image key root --project releases.example --key root.pem --expires 2028-12-01 --out publication\n  chrysalis-image key root --after root.pem --key root-2.pem --expires 2029-12-01 --out publication"
     )]
     Root(RootArguments),
     /// Make a key that signs releases, and its public half beside it

@@ -600,10 +600,22 @@ fn the_development_key_is_no_publishers_key() {
     ] {
         scene.no(&command, "development_key");
     }
-    fs::write(scene.path("policy.toml"), "").unwrap();
     scene.cannot(
         &format!("release verify manifest.json {AT}"),
         "whose release is it?",
+    );
+    // Named as the key of a log, it is told as well.
+    let root = releases().join("development/root.pem");
+    scene.yes(&format!(
+        "log append log manifest.json --origin a --key {} --development-root",
+        root.display()
+    ));
+    let told = scene.yes(&format!(
+        "release verify manifest.json --key release.pub --log log --log-key {key} {AT} --development-root"
+    ));
+    assert!(
+        told.contains("warning development key: anyone can sign\n"),
+        "{told}"
     );
 }
 

@@ -49,8 +49,10 @@ pub(crate) const PROJECT: &str = "chrysalis";
 /// A manifest that counts by somebody's word, and by whose.
 pub(crate) struct Vetted {
     word: Word,
-    /// The log that has it; none where nobody asked for one.
+    /// The log that has it; none where no log was asked for.
     head: Option<(Checkpoint, KeyId)>,
+    /// Whether any of the keys is the development key.
+    development: bool,
 }
 
 enum Word {
@@ -128,9 +130,13 @@ impl Publisher {
             .and_then(|mut keys| {
                 let vouched = keys.signed(manifest, proof(manifest).as_deref())?;
                 let head = keys.log().map(|it| (it.checkpoint.clone(), it.key));
+                let development = keys.is_development();
                 let keys = Box::new(keys);
-                let word = Word::Root { keys, vouched };
-                Ok(Vetted { word, head })
+                Ok(Vetted {
+                    word: Word::Root { keys, vouched },
+                    head,
+                    development,
+                })
             });
         Ok(vouched)
     }
@@ -159,6 +165,8 @@ impl Publisher {
             Ok(signed) => signed,
             Err(rejection) => return Ok(Err(rejection)),
         };
+        let of_log = head.as_ref().is_some_and(|(_, key)| key.is_development());
+        let development = key.is_development() || of_log;
         let head = match head {
             Some((folder, log_key)) => {
                 let proof = log::proof_of(folder, manifest)
@@ -176,7 +184,11 @@ impl Publisher {
             project: self.project.clone(),
             now,
         };
-        Ok(Ok(Vetted { word, head }))
+        Ok(Ok(Vetted {
+            word,
+            head,
+            development,
+        }))
     }
 
     fn log_folder(&self) -> Option<PathBuf> {
@@ -266,10 +278,7 @@ impl Vetted {
 
     /// Whether anyone could have signed it.
     pub(crate) fn is_development(&self) -> bool {
-        match &self.word {
-            Word::Root { keys, .. } => keys.is_development(),
-            Word::Key { key, .. } => key.is_development(),
-        }
+        self.development
     }
 
     /// Who vouches for it, in lines for people.
