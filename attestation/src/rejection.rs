@@ -728,9 +728,12 @@ rejections! {
     /// A signed file is not a DSSE envelope.
     EnvelopeMalformed { what: String } = "envelope_malformed", "release-1",
         "the file is no DSSE envelope: {what}", hint: "fetch it again; docs/spec/manifest.md says what it looks like";
-    /// The envelope holds something else than a statement.
-    EnvelopePayloadType { found: String } = "envelope_payload_type", "release-1",
-        "the envelope's payload is {found:?}", hint: "a manifest or rebuild statement is application/vnd.in-toto+json: this is another file";
+    /// The key is the development key, whose private half is public, and nobody named it.
+    DevelopmentKey = "development_key", "release-1",
+        "this is the development key: anyone can sign with it", hint: "use the key of a publisher that you trust; to try things out, name it with --development-root";
+    /// The envelope holds another kind of statement than the one that was asked for.
+    EnvelopePayloadType { found: String, wanted: &'static str } = "envelope_payload_type", "release-1",
+        "the envelope's payload is {found:?}, not {wanted:?}", hint: "this is another file: bring the manifest, root statement or key statement that was asked for";
     /// Nobody signed the envelope.
     EnvelopeUnsigned = "envelope_unsigned", "release-2",
         "the envelope has no signature", hint: "do not use it: fetch the signed one";
@@ -746,23 +749,85 @@ rejections! {
     /// A signed statement is of another kind.
     StatementType { found: String, wanted: &'static str } = "statement_type", "release-3",
         "the statement is {found:?}, not {wanted:?}", hint: "a manifest says what a release is, a rebuild statement that somebody confirms it: bring the other one, or update this verifier";
+    /// The release is of another project.
+    ReleaseProject { found: String, wanted: String } = "release_project", "release-3",
+        "the release is of project {found:?}, not of {wanted:?}", hint: "take the manifest of the project that you asked for; --project names another one where --key is used";
     /// The release is from the future.
     ReleaseNotYetValid { from: Time } = "release_not_yet_valid", "release-4",
         "the release was issued {from}", hint: "check this machine's clock";
     /// The release is too old to be trusted.
     ReleaseExpired { until: Time } = "release_expired", "release-4",
         "the release ended {until}", hint: "take the newest release; ask its publisher where none is newer";
-    /// A newer release of this key was seen before.
+    /// A newer release of this project was seen before, under whatever key.
     ReleaseRolledBack { found: u64, seen: u64 } = "release_rolled_back", "release-5",
         "the release has epoch {found}, epoch {seen} was seen before", hint: "somebody offers an old release: take the newest one";
-    /// Two releases of this key have one epoch.
+    /// Two releases of this project have one epoch.
     ReleaseEpochReused { epoch: u64 } = "release_epoch_reused", "release-5",
         "another release of epoch {epoch} was seen before", hint: "the publisher signed two releases where one is the rule: ask which is which before you trust either";
     /// Too few of the policy's rebuilders confirm the image.
     RebuildersTooFew { found: usize, wanted: usize, measured: String } = "rebuilders_too_few", "policy-13",
         "{found} of the policy's rebuilders confirm {measured}, {wanted} must", hint: "bring their statements with --statement; `chrysalis audit --sign` makes one of your own";
 
-    // The log that they may be in
+    // The root of a project, and the keys that it vouches for
+    /// A new root statement is not signed by the root before it.
+    ReleaseRootNotVouched { old: Hex<32> } = "release_root_not_vouched", "root-4",
+        "the new root is not signed by the old one, {old}", hint: "do not use it: ask the publisher, in more than one place, which root is theirs";
+    /// A root statement is not the next one.
+    ReleaseRootVersionSkipped { found: u64, wanted: u64 } = "release_root_version_skipped", "root-4",
+        "the next root statement has version {found}, not {wanted}", hint: "fetch every root statement of the publisher, one for each version";
+    /// A new root statement is of another project.
+    ReleaseRootProject { found: String, wanted: String } = "release_root_project", "root-4",
+        "the new root is of project {found:?}, not of {wanted:?}", hint: "do not use it: a project keeps its name from root to root";
+    /// The root statement is from the future.
+    ReleaseRootNotYetValid { from: Time } = "release_root_not_yet_valid", "root-5",
+        "the root statement was issued {from}", hint: "check this machine's clock";
+    /// The newest root statement is too old to be trusted.
+    ReleaseRootExpired { until: Time } = "release_root_expired", "root-5",
+        "the root statement ended {until}", hint: "fetch the publisher's newest root statement; ask the publisher if there is none";
+    /// A newer root statement of this project was seen before.
+    ReleaseRootRolledBack { found: u64, seen: u64 } = "release_root_rolled_back", "root-6",
+        "the newest root statement has version {found}, version {seen} was seen before", hint: "somebody withholds the newer root: fetch it from the publisher";
+    /// Two root statements of this project have one version.
+    ReleaseRootVersionReused { version: u64 } = "release_root_version_reused", "root-6",
+        "another root statement of version {version} was seen before", hint: "ask the publisher which root is theirs before you trust either; a root that replaces a lost one has a higher version";
+    /// Another root than the one that was named signed the key statement.
+    ReleaseRootUnknown { wanted: Hex<32> } = "release_root_unknown", "keys-2",
+        "root {wanted} did not sign the key statement", hint: "bring the key statement of the project whose root you name, and every root statement since";
+    /// A key statement is of another project than its root.
+    KeyStatementProject { found: String, wanted: String } = "key_statement_project", "keys-3",
+        "the key statement is of project {found:?}, not of {wanted:?}", hint: "bring the key statement of the project whose root you name";
+    /// The key statement is from the future.
+    KeyStatementNotYetValid { from: Time } = "key_statement_not_yet_valid", "keys-4",
+        "the key statement was issued {from}", hint: "check this machine's clock";
+    /// The key statement is too old to be trusted.
+    KeyStatementExpired { until: Time } = "key_statement_expired", "keys-4",
+        "the key statement ended {until}", hint: "fetch the publisher's newest key statement; ask the publisher if there is none";
+    /// A newer key statement of this project was seen before.
+    KeyStatementRolledBack { found: u64, seen: u64 } = "key_statement_rolled_back", "keys-5",
+        "the key statement has version {found}, version {seen} was seen before", hint: "somebody offers an old one, in which a key may not be revoked yet: fetch the newest";
+    /// Two key statements of this project have one version.
+    KeyStatementVersionReused { version: u64 } = "key_statement_version_reused", "keys-5",
+        "another key statement of version {version} was seen before", hint: "the root signed two statements where one is the rule: ask the publisher which is theirs before you trust either";
+    /// No key that the root lets sign releases signed the manifest.
+    ReleaseKeyNotVouched { root: Hex<32> } = "release_key_not_vouched", "keys-6",
+        "root {root} vouches for no key that signed this release", hint: "fetch the manifest and the key statement again; ask the publisher which key signed it";
+    /// The key that signed the manifest is revoked.
+    ReleaseKeyRevoked { key: Hex<32> } = "release_key_revoked", "keys-6",
+        "the release key {key} is revoked", hint: "do not use this release: take one that another key signed";
+    /// The key that signed the manifest does not count yet.
+    ReleaseKeyNotYetValid { key: Hex<32>, from: Time } = "release_key_not_yet_valid", "keys-6",
+        "the release key {key} counts from {from} on", hint: "check this machine's clock";
+    /// The key that signed the manifest has expired.
+    ReleaseKeyExpired { key: Hex<32>, until: Time } = "release_key_expired", "keys-6",
+        "the release key {key} ended {until}", hint: "take the newest release and key statement; ask the publisher if there are none";
+    /// The log does not have a statement or manifest that must be in it.
+    LogEntryMissing { what: &'static str } = "log_entry_missing", "keys-7",
+        "nothing shows that the log has {what}", hint: "fetch the publisher's log again; what is not in it could be shown to you alone";
+    /// The root vouches for no key of a log.
+    LogKeyNotVouched { root: Hex<32> } = "log_key_not_vouched", "keys-7",
+        "root {root} vouches for no log key that counts now", hint: "fetch the publisher's newest key statement; ask the publisher if there is none";
+
+    // The log that they are in
     /// A log's checkpoint cannot be read.
     CheckpointMalformed { what: &'static str } = "checkpoint_malformed", "log-1",
         "the checkpoint is malformed: {what}", hint: "fetch it again; it is a note of origin, size and root";

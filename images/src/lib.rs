@@ -2,7 +2,7 @@
 //!
 //! Trusts the lock beside the recipe and nothing else: every input is held against its SHA-256 before a byte of it is
 //! read. Never reads the time, the user, the locale or the directory it runs in. [`image`] tells the story of a build,
-//! [`weights`] that of a model's disk, [`refresh`] that of the lock.
+//! [`weights`] that of a model's disk, [`refresh`] that of the lock, [`publish`] that of what is signed about an image.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod package;
 pub mod parallel;
 pub mod progress;
+pub mod publish;
 pub mod recipe;
 pub mod refresh;
 pub mod rust;

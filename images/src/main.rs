@@ -1,6 +1,8 @@
-//! `chrysalis-image`: makes images, weights and pins. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
+//! `chrysalis-image`: makes images, weights and pins, and what publishers sign. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
 
 #![forbid(unsafe_code)]
+
+mod publisher;
 
 use std::{
     ffi::OsString,
@@ -94,6 +96,18 @@ enum Command {
         #[command(flatten)]
         fetch: FetchOptions,
     },
+    /// Make keys with a passphrase, and sign with the root which of them count
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis-image key release --key release.pem"
+    )]
+    Key(publisher::KeyCommand),
+    /// Sign a release anew
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis-image release renew v1/manifest.json --epoch 2 --expires 2027-12-01 --key release.pem --out v1-2/manifest.json"
+    )]
+    Release(publisher::ReleaseCommand),
     /// Run cargo with the environment and flags of measured programs, such as to check or test them as they are built
     #[command(
         after_help = "Example:\n  chrysalis-image cargo clippy --release -p chrysalis-enclave"
@@ -204,6 +218,8 @@ fn run(command: Command) -> Result<ExitCode> {
             let built = compile(&recipe, &wanted, &fetch.fetcher()?)?;
             println!("{}", built.folder().display());
         }
+        Command::Key(command) => publisher::key(&command)?,
+        Command::Release(command) => publisher::release(&command)?,
         Command::Cargo { fetch, arguments } => {
             let mut cargo =
                 Workspace::around(Path::new("."), &fetch.fetcher()?)?.cargo(Linkage::Static)?;

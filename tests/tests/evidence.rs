@@ -488,7 +488,7 @@ lies! {
         scene.verdict()
     };
     rejects_an_image_that_no_rebuilder_confirms: "rebuilders_too_few", |mut scene| {
-        let keys = vec![PublicKey::from_ed25519([1; 32])];
+        let keys = vec![PublicKey::from_ed25519([1; 32]).unwrap()];
         scene.policy.rebuilders = Some(Rebuilders { keys, at_least: 1 });
         scene.verdict()
     };

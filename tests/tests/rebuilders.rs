@@ -37,7 +37,7 @@ impl Rebuilder {
     }
 
     fn key(&self) -> PublicKey {
-        PublicKey::from_ed25519(self.0.der_bytes().try_into().unwrap())
+        PublicKey::from_ed25519(self.0.der_bytes().try_into().unwrap()).unwrap()
     }
 
     /// Their word that an image measures this on either platform.

@@ -8,7 +8,8 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    Collateral, Question, Refusal, Rejection, Trusted, Unverified, Verdict, Waivers, roots::Roots,
+    Collateral, Question, Refusal, Rejection, Trusted, Unverified, Verdict, Waivers, digest::Hex,
+    policy::ReleasePolicy, release::DEVELOPMENT_ROOT, roots::Roots,
 };
 use chrysalis_simulate::Amd;
 use chrysalis_tests::{
@@ -215,4 +216,48 @@ fn an_attestation_result_of_a_refusal_says_whose_it_is() {
     assert_eq!(gpu["ear_status"], "contraindicated");
     assert_eq!(gpu["ear_verifier_claims"]["code"], "rim_missing");
     assert_eq!(ear["submods"].as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn a_release_that_anyone_can_sign_is_told_in_every_output() {
+    let mut machine = Machine::honest(&AMD, Vendor::Amd);
+    machine.policy.release = Some(ReleasePolicy {
+        name: "v1.2.3".to_owned(),
+        root: DEVELOPMENT_ROOT,
+        development: Some("a test".to_owned()),
+    });
+    let result = machine.verdict();
+    let verdict = Verdict::of(&result);
+    let warning = "development key: anyone can sign";
+    let text = verdict.to_string();
+    assert!(
+        text.contains(&format!("matches release v1.2.3, {warning}\n")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("not checked: {warning} (a test)\n")),
+        "{text}"
+    );
+    let json = serde_json::to_value(&verdict).unwrap();
+    assert_eq!(faults(&schema(), &json, ""), [""; 0]);
+    assert!(json["checks"].to_string().contains(warning), "{json}");
+    let cpu = &verdict.ear(NOW)["submods"]["cpu"];
+    assert_eq!(
+        cpu["ear_verifier_claims"]["release_key"],
+        format!("{warning} (a test)")
+    );
+    assert_eq!(cpu["ear_trustworthiness_vector"]["executables"], 32);
+    // Of any other root there is nothing to say against.
+    machine.policy.release = Some(ReleasePolicy {
+        name: "v1.2.3".to_owned(),
+        root: Hex([1; 32]),
+        development: None,
+    });
+    let result = machine.verdict();
+    let verdict = Verdict::of(&result);
+    let text = verdict.to_string();
+    assert!(text.contains("matches release v1.2.3\n"), "{text}");
+    assert!(!text.contains(warning), "{text}");
+    let cpu = &verdict.ear(NOW)["submods"]["cpu"];
+    assert_eq!(cpu["ear_trustworthiness_vector"]["executables"], 2);
 }

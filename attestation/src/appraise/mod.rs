@@ -15,13 +15,16 @@ use crate::{
     cpu::Cpu,
     digest::Hex,
     nvidia::Devices,
-    policy::{Expect, Policy, SnpPolicy},
-    release::{Measured, Rebuilders},
+    policy::{Expect, Policy, ReleasePolicy, SnpPolicy},
+    release::{ANYONE_CAN_SIGN, Measured, Rebuilders},
     snp::{Genuine, broken::Accepted},
     stages::gpus::Asked,
     tdx::{self, TdxPolicy},
     verdict::{LEFT_OPEN, NO_POLICY, Transcript},
 };
+
+/// What a verdict calls the check of the key that signed the release of a policy.
+pub(crate) const RELEASE_KEY: &str = "release key";
 
 /// What is appraised.
 pub(crate) struct Subject<'a> {
@@ -72,6 +75,7 @@ pub(crate) fn appraise(
         &measured,
         transcript,
     )?;
+    release(policy.release.as_ref(), transcript);
     Ok(gpus)
 }
 
@@ -226,6 +230,7 @@ pub(crate) fn appraise_alone(
     transcript.not_checked("policy-10", "known answer", alone);
     transcript.not_checked("policy-11", "GPUs", alone);
     freshness(fresh, policy, transcript)?;
+    release(policy.release.as_ref(), transcript);
     let measured = genuine.measured();
     rebuilders(
         policy.rebuilders.as_ref(),
@@ -254,6 +259,15 @@ pub(crate) fn rebuilders(
             transcript.record(check.0, check.1, Ok(()), |()| told)
         }
         Err(too_few) => transcript.require(check, false, too_few, ""),
+    }
+}
+
+/// Step policy-14: the digests are from a release for which nobody vouches, and the policy says that it knows.
+pub(crate) fn release(wanted: Option<&ReleasePolicy>, transcript: &mut Transcript) {
+    let why = wanted.and_then(|it| it.development.as_ref());
+    if let Some(why) = why {
+        let told = format!("{ANYONE_CAN_SIGN} ({why})");
+        transcript.not_checked("policy-14", RELEASE_KEY, &told);
     }
 }
 

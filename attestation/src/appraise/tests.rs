@@ -10,7 +10,7 @@ use crate::{
     },
     policy::{Expect, Floor},
     release::{
-        Rebuilders,
+        DEVELOPMENT_ROOT, Rebuilders,
         tests::{Signer, rebuild},
     },
     snp::{
@@ -224,6 +224,29 @@ fn accepts_what_the_policy_describes_and_lists_what_it_leaves_open() {
         "rebuilders",
     ];
     assert_eq!(open, names.map(|name| (name, LEFT_OPEN)));
+}
+
+#[test]
+fn lists_that_anyone_could_have_signed_the_release_of_the_policy() {
+    let release = |root, development: Option<&str>| ReleasePolicy {
+        name: "v1.2.3".to_owned(),
+        root,
+        development: development.map(str::to_owned),
+    };
+    let named = accepts(|case| {
+        case.policy.release = Some(release(DEVELOPMENT_ROOT, Some("a test")));
+    });
+    let check = named.checks().last().expect("checks");
+    assert_eq!(
+        (check.step, check.outcome, check.detail.as_str()),
+        (
+            "policy-14",
+            Outcome::NotChecked,
+            "development key: anyone can sign (a test)"
+        )
+    );
+    let other = accepts(|case| case.policy.release = Some(release(Hex([1; 32]), None)));
+    assert!(other.checks().iter().all(|it| it.step != "policy-14"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod gpu;
 mod parse;
 mod pcrs;
 mod rebuilders;
+mod release;
 mod section;
 mod tdx;
 mod template;
@@ -28,6 +29,7 @@ use std::collections::BTreeMap;
 
 pub use error::{PolicyError, Problem};
 pub use floor::{Floor, FloorError, Floors};
+pub use release::ReleasePolicy;
 pub use template::{GpuTemplate, SnpTemplate, TdxTemplate, Template};
 
 use crate::{
@@ -65,6 +67,8 @@ pub struct Policy {
     pub configuration: ConfigurationPolicy,
     /// `[rebuilders]`: who must confirm the image. Default: nobody.
     pub rebuilders: Option<Rebuilders>,
+    /// `[release]`: which release the digests are from, and whose root vouches for it. Default: none is named.
+    pub release: Option<ReleasePolicy>,
     /// `session.freshness = { unchecked = "why" }`: accepts evidence made at boot, as in a saved certificate. Default: no.
     pub freshness_unchecked: Option<String>,
     /// `simulation.roots`: SHA-256 of the DER of each simulated root that is accepted. Default: none.
@@ -237,6 +241,11 @@ impl Policy {
     /// Parses the `[rebuilders]` section of TOML, for evidence by itself; `None` if there is none.
     pub fn parse_rebuilders(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
         parse::rebuilders_policy(text)
+    }
+
+    /// Parses the `[release]` section of TOML, for evidence by itself; `None` if there is none.
+    pub fn parse_release(text: &str) -> Result<Option<ReleasePolicy>, PolicyError> {
+        parse::release_policy(text)
     }
 
     /// Parses the `[simulation]` section of TOML, for evidence by itself: SHA-256 of each simulated root that is accepted.

@@ -6,9 +6,9 @@ use toml::{Spanned, de::DeTable};
 
 use super::{
     ConfigurationPolicy, Expect, Floor, Floors, PlatformPolicy, Policy, PolicyError, Problem,
-    SnpPolicy, gpu,
+    ReleasePolicy, SnpPolicy, gpu,
     pcrs::pcrs,
-    rebuilders,
+    rebuilders, release,
     section::{Field, Section, line},
     tdx,
 };
@@ -24,7 +24,7 @@ use crate::{
     tdx::TdxPolicy,
 };
 
-const ROOT: [&str; 8] = [
+const ROOT: [&str; 9] = [
     "version",
     "snp",
     "configuration",
@@ -33,6 +33,7 @@ const ROOT: [&str; 8] = [
     "gpu",
     "tdx",
     "rebuilders",
+    "release",
 ];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
 const SNP: [&str; 33] = [
@@ -118,6 +119,7 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
         gpu: root.read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))?,
         configuration,
         rebuilders: rebuilders(&root)?,
+        release: release(&root)?,
         freshness_unchecked: freshness_unchecked(&root)?,
         simulation: simulated_roots(&root)?,
     })
@@ -179,6 +181,18 @@ fn rebuilders(root: &Section<'_>) -> Result<Option<Rebuilders>, PolicyError> {
 pub(super) fn rebuilders_policy(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
     let table = table(text)?;
     rebuilders(&root(text, table.get_ref())?)
+}
+
+fn release(root: &Section<'_>) -> Result<Option<ReleasePolicy>, PolicyError> {
+    root.read("release", |field| {
+        release::policy(&field.section(&release::KEYS)?)
+    })
+}
+
+/// Reads the section about the release only.
+pub(super) fn release_policy(text: &str) -> Result<Option<ReleasePolicy>, PolicyError> {
+    let table = table(text)?;
+    release(&root(text, table.get_ref())?)
 }
 
 /// Reads the section about simulated roots only.

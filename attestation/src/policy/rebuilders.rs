@@ -18,7 +18,7 @@ const MAX_KEYS: usize = 16;
 
 /// Reads the section.
 pub(super) fn policy(section: &Section<'_>) -> Result<Rebuilders, PolicyError> {
-    const KEY: &str = "a list of up to 16 public keys, none twice: Ed25519 or P-256, DER in base64 as between the lines of a PEM file";
+    const KEY: &str = "a list of up to 16 public keys, none twice: Ed25519 or P-256, DER in base64 as between the lines of a PEM file, and not the development key, with which anyone can sign";
     const AT_LEAST: &str = "a number from 1 to that of the keys";
     let keys_field = section.require(
         "keys",
@@ -54,6 +54,9 @@ mod tests {
     const ONE: &str = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
     const TWO: &str = "MCowBQYDK2VwAyEAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 
+    /// Its private half is in this repository.
+    const DEVELOPMENT: &str = "MCowBQYDK2VwAyEAmAE/I14+i2KiYvTZxDTfHAj5bFDQmWS+vjBGDwN2YNE=";
+
     fn parse(section: &str) -> Result<Option<Rebuilders>, String> {
         let text = format!("version = 1\n[rebuilders]\n{section}");
         Policy::parse_rebuilders(&text).map_err(|error| error.to_string())
@@ -75,11 +78,12 @@ mod tests {
             let text = format!("keys = [\"{ONE}\"]\nat_least = {number}");
             assert_eq!(parse(&text), Err(at_least.to_owned()), "{number}");
         }
-        let keys = "policy, line 3: `rebuilders.keys` must be a list of up to 16 public keys, none twice: Ed25519 or P-256, DER in base64 as between the lines of a PEM file";
+        let keys = "policy, line 3: `rebuilders.keys` must be a list of up to 16 public keys, none twice: Ed25519 or P-256, DER in base64 as between the lines of a PEM file, and not the development key, with which anyone can sign";
         for list in [
             format!("[\"{ONE}\", \"{ONE}\"]"),
             "[\"AAAA\"]".to_owned(),
             "[\"not base64\"]".to_owned(),
+            format!("[\"{DEVELOPMENT}\"]"),
         ] {
             let text = format!("keys = {list}\nat_least = 1");
             assert_eq!(parse(&text), Err(keys.to_owned()), "{list}");

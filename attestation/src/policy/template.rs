@@ -1,9 +1,9 @@
 //! A policy to start from: for one image and one configuration, with comments that say what to decide next.
 
-use super::Floor;
+use super::{Floor, ReleasePolicy};
 use crate::{
     digest::{sha256, sha384},
-    release::MachineEvent,
+    release::{ANYONE_CAN_SIGN, MachineEvent},
     snp::{
         broken::{self, Broken},
         tcb::Tcb,
@@ -16,6 +16,8 @@ use crate::{
 pub struct Template<'a> {
     /// The release that this is, in words for the first line.
     pub title: &'a str,
+    /// The release that the digests are from, if a root vouches for it.
+    pub release: Option<ReleasePolicy>,
     /// The configuration, byte by byte as the guest gets it.
     pub configuration: &'a [u8],
     /// The image on SEV-SNP.
@@ -67,6 +69,7 @@ impl Template<'_> {
     pub(super) fn to_toml(&self) -> String {
         let mut text = self.head();
         let sections = [
+            self.release.as_ref().map(release),
             self.snp.as_ref().map(|it| self.snp(it)),
             self.tdx.as_ref().map(tdx),
             self.gpu.as_ref().map(gpu),
@@ -154,6 +157,28 @@ roots = [{}]
             roots.join(", ")
         )
     }
+}
+
+fn release(
+    ReleasePolicy {
+        name,
+        root,
+        development,
+    }: &ReleasePolicy,
+) -> String {
+    let named = development.as_ref().map_or_else(String::new, |why| {
+        let why = quote(why);
+        format!("# {ANYONE_CAN_SIGN}. Remove this policy once a publisher that you trust has a release.\ndevelopment_root = {why}\n")
+    });
+    format!(
+        "\
+[release]
+# Where the digests are from, and whose root vouches for it.
+name = {}
+root = \"{root}\"
+{named}",
+        quote(name)
+    )
 }
 
 /// Digests, on a line each if there are several.

@@ -104,6 +104,7 @@ fn what_is_not_set_is_strict() {
             sha384: None,
         },
         rebuilders: None,
+        release: None,
         freshness_unchecked: None,
         simulation: vec![],
     };

@@ -52,9 +52,14 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 impl Envelope {
     /// An envelope of an in-toto statement, as yet unsigned.
     pub fn new(payload: Vec<u8>) -> Self {
+        Self::of(PAYLOAD_TYPE, payload)
+    }
+
+    /// An envelope of something else, as yet unsigned.
+    pub fn of(payload_type: &str, payload: Vec<u8>) -> Self {
         Self {
             payload,
-            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload_type: payload_type.to_owned(),
             signatures: Vec::new(),
         }
     }
@@ -125,29 +130,46 @@ impl Envelope {
 
     /// The payload, of an in-toto statement that this key signed.
     pub fn payload_signed_by(&self, key: &PublicKey) -> Result<&[u8], Rejection> {
-        if self.payload_type != PAYLOAD_TYPE {
-            return Err(Rejection::EnvelopePayloadType {
-                found: self.payload_type.clone(),
-            });
+        self.payload_of_type(PAYLOAD_TYPE)?;
+        self.payload_signed(key)
+    }
+
+    /// Refuses a payload of another type, before any key is tried: no signature of one type counts for another.
+    pub(super) fn payload_of_type(&self, wanted: &'static str) -> Result<(), Rejection> {
+        if self.payload_type == wanted {
+            return Ok(());
         }
+        let found = self.payload_type.clone();
+        Err(Rejection::EnvelopePayloadType { found, wanted })
+    }
+
+    /// The payload, if this key signed it, whatever its type.
+    pub(super) fn payload_signed(&self, key: &PublicKey) -> Result<&[u8], Rejection> {
         if self.signatures.is_empty() {
             return Err(Rejection::EnvelopeUnsigned);
         }
-        let message = self.to_be_signed();
-        let key_id: KeyId = key.id();
-        if self
-            .signatures
-            .iter()
-            .any(|(_, signature)| key.signed(&message, signature))
-        {
+        if self.is_signed_by(key) {
             return Ok(&self.payload);
         }
+        let key_id: KeyId = key.id();
         let named = key_id.to_string();
         if self.claimed_keys().any(|claimed| claimed == named) {
             Err(Rejection::EnvelopeSignature { key: key_id })
         } else {
             Err(Rejection::EnvelopeKeyUnknown { wanted: key_id })
         }
+    }
+
+    /// Whether one of the signatures is this key's.
+    pub(super) fn is_signed_by(&self, key: &PublicKey) -> bool {
+        let message = self.to_be_signed();
+        let mut signatures = self.signatures.iter();
+        signatures.any(|(_, signature)| key.signed(&message, signature))
+    }
+
+    /// What nobody vouches for yet: a root statement names the key that must have signed it.
+    pub(super) fn unverified_payload(&self) -> &[u8] {
+        &self.payload
     }
 }
 

@@ -1,5 +1,6 @@
 //! Public keys of those who sign releases, rebuilds and logs: Ed25519, or ECDSA over P-256 with SHA-256.
 
+use super::development::{self, Development};
 use crate::{
     Rejection, crypto,
     digest::{Hex, sha256},
@@ -32,9 +33,9 @@ enum Kind {
 }
 
 impl PublicKey {
-    /// An Ed25519 key by its 32 bytes.
-    pub fn from_ed25519(key: [u8; 32]) -> Self {
-        Self(Kind::Ed25519(key))
+    /// An Ed25519 key by its 32 bytes. The development key is refused, here and wherever a key is read.
+    pub fn from_ed25519(key: [u8; 32]) -> Result<Self, Rejection> {
+        Self(Kind::Ed25519(key)).accepted(Development::Refused)
     }
 
     /// A P-256 key by its uncompressed point.
@@ -47,9 +48,14 @@ impl PublicKey {
 
     /// Reads a DER `SubjectPublicKeyInfo`.
     pub fn from_spki(der: &[u8]) -> Result<Self, Rejection> {
+        Self::from_spki_with(der, Development::Refused)
+    }
+
+    /// The same, where the development key may be named.
+    pub fn from_spki_with(der: &[u8], development: Development) -> Result<Self, Rejection> {
         let after = |prefix| der.strip_prefix(prefix);
         if let Some(key) = after(&ED25519[..]).and_then(|key| key.try_into().ok()) {
-            return Ok(Self::from_ed25519(key));
+            return Self(Kind::Ed25519(key)).accepted(development);
         }
         let point = after(&P256[..]).and_then(|point| point.try_into().ok());
         Self::from_p256(point.ok_or(Rejection::ReleaseKeyMalformed)?)
@@ -57,16 +63,33 @@ impl PublicKey {
 
     /// Reads a file: DER, or PEM with one `PUBLIC KEY`.
     pub fn read(file: &[u8]) -> Result<Self, Rejection> {
+        Self::read_with(file, Development::Refused)
+    }
+
+    /// The same, where the development key may be named.
+    pub fn read_with(file: &[u8], development: Development) -> Result<Self, Rejection> {
         if file.len() > MAX_FILE {
             return Err(Rejection::ReleaseKeyMalformed);
         }
         if !pem::is_pem(file) {
-            return Self::from_spki(file);
+            return Self::from_spki_with(file, development);
         }
         match pem::labelled("PUBLIC KEY", file).as_deref() {
-            Some([der]) => Self::from_spki(der),
+            Some([der]) => Self::from_spki_with(der, development),
             _ => Err(Rejection::ReleaseKeyMalformed),
         }
+    }
+
+    /// Whether this is the key with which anyone can sign.
+    pub fn is_development(&self) -> bool {
+        self.0 == Kind::Ed25519(development::KEY)
+    }
+
+    fn accepted(self, development: Development) -> Result<Self, Rejection> {
+        if self.is_development() && development == Development::Refused {
+            return Err(Rejection::DevelopmentKey);
+        }
+        Ok(self)
     }
 
     /// DER `SubjectPublicKeyInfo`.

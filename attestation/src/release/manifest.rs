@@ -17,15 +17,23 @@ use crate::{
 };
 
 /// The predicate's type.
-pub const RELEASE: &str = "tag:chrysalis,2026:release/1";
+pub const RELEASE: &str = "tag:chrysalis,2026:release/2";
+/// The first one, of manifests that name no project.
+const RELEASE_1: &str = "tag:chrysalis,2026:release/1";
 
 /// The largest number that every reader of JSON keeps exactly.
-const MAX_EPOCH: u64 = (1 << 53) - 1;
+pub(super) const MAX_NUMBER: u64 = (1 << 53) - 1;
+/// The most bytes of a project's name.
+const MAX_PROJECT: usize = 64;
 
 /// What a release says about its image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
+    /// The project that it is a release of, as in its root statement. None in manifests of the first type (v0.1.3 and before), which
+    /// are of the project that the reader asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Its version, for people.
     pub release: String,
     /// Counts up from release to release, and decides which of two is the newer one.
@@ -87,7 +95,7 @@ pub struct MinimumTcb {
     pub microcode: u8,
 }
 
-/// The newest release of a key that a client has seen.
+/// The newest release of a project that a client has seen, under whatever key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// Its epoch.
@@ -122,16 +130,25 @@ impl Release {
             subject: files,
             predicate: self,
         };
-        statement.envelope(RELEASE)
+        let of_type = match statement.predicate.project {
+            Some(_) => RELEASE,
+            None => RELEASE_1,
+        };
+        statement.envelope(of_type)
     }
 
     /// Steps release-1 to release-3: did `key` sign this manifest?
     pub fn signed(manifest: &[u8], key: &PublicKey) -> Result<Signed, Rejection> {
-        let envelope = Envelope::parse(manifest)?;
+        Self::signed_in(&Envelope::parse(manifest)?, key)
+    }
+
+    /// The same of an envelope that is read already.
+    pub(super) fn signed_in(envelope: &Envelope, key: &PublicKey) -> Result<Signed, Rejection> {
         let payload = envelope.payload_signed_by(key)?;
-        let statement = Statement::<Self>::parse(payload, RELEASE)?;
+        let types = [RELEASE, RELEASE_1];
+        let (statement, of_type) = Statement::<Self>::parse_one_of(payload, &types)?;
         let release = statement.predicate;
-        release.check_sense()?;
+        release.check_sense(of_type)?;
         Ok(Signed {
             files: statement.subject,
             seen: Seen {
@@ -142,19 +159,27 @@ impl Release {
         })
     }
 
-    /// Steps release-1 to release-5: is `manifest` signed by `key`, valid at `now`, and no older than the newest seen?
+    /// Steps release-1 to release-5: is `manifest` signed by `key`, of this project, valid at `now`, and no older than the newest
+    /// seen? Nothing vouches for the key but the caller: [`super::Published`] asks a root.
     pub fn verify(
         manifest: &[u8],
         key: &PublicKey,
+        project: &str,
         now: Time,
         seen: Option<Seen>,
     ) -> Result<Verified, Rejection> {
-        Self::signed(manifest, key)?.current(now, seen)
+        Self::signed(manifest, key)?.current(project, now, seen)
     }
 
-    fn check_sense(&self) -> Result<(), Rejection> {
+    fn check_sense(&self, of_type: &str) -> Result<(), Rejection> {
         let measurements = &self.measurements;
-        let what = if self.epoch > MAX_EPOCH {
+        let placed = match &self.project {
+            Some(project) => of_type == RELEASE && is_project(project),
+            None => of_type == RELEASE_1,
+        };
+        let what = if !placed {
+            "its project is missing, or no name that a project has, or a manifest of the first type names one"
+        } else if self.epoch > MAX_NUMBER {
             "its epoch is over 2^53 - 1"
         } else if self.expires <= self.issued {
             "it expires before it is issued"
@@ -180,8 +205,25 @@ impl Signed {
         &self.release
     }
 
-    /// Steps release-4 and release-5.
-    pub fn current(self, now: Time, seen: Option<Seen>) -> Result<Verified, Rejection> {
+    /// The rest of step release-3: is it of this project?
+    fn check_project(&self, wanted: &str) -> Result<(), Rejection> {
+        match &self.release.project {
+            Some(found) if found != wanted => Err(Rejection::ReleaseProject {
+                found: found.clone(),
+                wanted: wanted.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Steps release-3 to release-5.
+    pub fn current(
+        self,
+        project: &str,
+        now: Time,
+        seen: Option<Seen>,
+    ) -> Result<Verified, Rejection> {
+        self.check_project(project)?;
         let Release {
             issued, expires, ..
         } = self.release;
@@ -198,6 +240,12 @@ impl Signed {
             seen: self.seen,
         })
     }
+}
+
+/// Whether a project may be called so: a name, or an address without its scheme, that no terminal or file system takes amiss.
+pub fn is_project(name: &str) -> bool {
+    let plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '.' | '-' | '/');
+    (1..=MAX_PROJECT).contains(&name.len()) && name.chars().all(plain)
 }
 
 fn no_step_back(found: Seen, seen: Option<Seen>) -> Result<(), Rejection> {

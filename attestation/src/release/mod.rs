@@ -1,23 +1,36 @@
-//! Releases that anyone can check: signed manifests, the statements of rebuilders, and the log they may sit in.
+//! Releases that anyone can check: a root that vouches for keys, manifests that those sign, the statements of rebuilders, and the
+//! log that all of it sits in.
 //!
 //! Verification only, and bytes only: keys, time and what was seen before are arguments. docs/spec/manifest.md has the bytes.
 
+mod development;
 mod dsse;
 mod key;
+mod keys;
 mod log;
 mod manifest;
 mod measurements;
 mod rebuild;
+mod root;
 mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod vouching;
 
+pub use development::{ANYONE_CAN_SIGN, DEVELOPMENT_ROOT, Development};
 pub use dsse::{Envelope, MAX_ENVELOPE, PAYLOAD_TYPE, pae};
 pub use key::{KeyId, PublicKey};
+pub use keys::{
+    KEYS, KeyStatement, Keys, Logged, Published, RevokedKey, Role, SeenKeys, Vouched, VouchedKey,
+};
 pub use log::{
     Checkpoint, Growth, HASH, Hash, Head, Inclusion, MAX_TEXT, leaf_hash, verify_inclusion,
 };
-pub use manifest::{Input, MinimumTcb, RELEASE, Release, Seen, Signed, Toolchain, Verified};
+pub use manifest::{
+    Input, MinimumTcb, RELEASE, Release, Seen, Signed, Toolchain, Verified, is_project,
+};
 pub use measurements::{MachineEvent, Measured, Measurements, SnpMeasurement, TdxMeasurement};
 pub use rebuild::{MAX_STATEMENTS, REBUILD, Rebuild, Rebuilders};
+pub use root::{ROOT, Root, RootStatement, SeenVersion};
 pub use statement::{DigestSet, Subject};

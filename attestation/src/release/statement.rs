@@ -71,17 +71,29 @@ impl Subject {
 impl<P: Serialize + DeserializeOwned> Statement<P> {
     /// Reads a payload whose signature held, if its predicate is of this type.
     pub(super) fn parse(payload: &[u8], predicate_type: &'static str) -> Result<Self, Rejection> {
+        Self::parse_one_of(payload, &[predicate_type]).map(|(statement, _)| statement)
+    }
+
+    /// The same of one of several types, the newest first, and which it is.
+    pub(super) fn parse_one_of(
+        payload: &[u8],
+        predicate_types: &[&'static str],
+    ) -> Result<(Self, &'static str), Rejection> {
         let malformed = |what: String| Rejection::StatementMalformed { what };
         let unreadable = |error: serde_json::Error| malformed(error.to_string());
         let Kind {
             kind,
             predicate_type: found,
         } = serde_json::from_slice(payload).map_err(unreadable)?;
-        for (found, wanted) in [(kind, STATEMENT), (found, predicate_type)] {
-            if found != wanted {
-                return Err(Rejection::StatementType { found, wanted });
-            }
-        }
+        let of_type = predicate_types.iter().find(|wanted| **wanted == found);
+        let newest = predicate_types.first().copied().unwrap_or_default();
+        let predicate_type = match of_type {
+            _ if kind != STATEMENT => Err((kind, STATEMENT)),
+            None => Err((found, newest)),
+            Some(wanted) => Ok(*wanted),
+        };
+        let predicate_type =
+            predicate_type.map_err(|(found, wanted)| Rejection::StatementType { found, wanted })?;
         let wire: Wire<P> = serde_json::from_slice(payload).map_err(unreadable)?;
         let mut names: Vec<_> = wire.subject.iter().map(|file| &file.name).collect();
         names.sort_unstable();
@@ -90,10 +102,11 @@ impl<P: Serialize + DeserializeOwned> Statement<P> {
             let what = format!("it is not about 1 to {MAX_SUBJECTS} files, each named once");
             return Err(malformed(what));
         }
-        Ok(Self {
+        let statement = Self {
             subject: wire.subject,
             predicate: wire.predicate,
-        })
+        };
+        Ok((statement, predicate_type))
     }
 
     /// The envelope to be signed.

@@ -6,11 +6,24 @@ use ring::{
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
 
+use x509_parser::pem::parse_x509_pem;
+
 use super::*;
 use crate::{Rejection, Time, digest::Hex};
 
-const NOW: Time = Time(1_800_000_000);
-const DAY: i64 = 86_400;
+pub(super) const NOW: Time = Time(1_800_000_000);
+pub(super) const DAY: i64 = 86_400;
+pub(super) const PROJECT: &str = "releases.example";
+/// What comes before the bytes of an Ed25519 key (RFC 8410 §4).
+const ED25519: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
+
+/// The development key, as only somebody who names it reads it.
+pub(crate) fn development() -> PublicKey {
+    let file = include_bytes!("../../../measurements/releases/development/root.pub");
+    PublicKey::read_with(file, Development::Named).expect("a key")
+}
 
 /// Whoever signs.
 pub(crate) struct Signer(Ed25519KeyPair);
@@ -20,15 +33,24 @@ impl Signer {
         Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a seed"))
     }
 
+    /// The development key: its private half is in this repository.
+    pub(crate) fn development() -> Self {
+        let file = include_bytes!("../../../measurements/releases/development/root.pem");
+        let (_, pem) = parse_x509_pem(file).expect("PEM");
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pem.contents);
+        Self(pair.expect("an Ed25519 key"))
+    }
+
     pub(crate) fn key(&self) -> PublicKey {
-        PublicKey::from_ed25519(self.0.public_key().as_ref().try_into().expect("32 bytes"))
+        let spki = [&ED25519[..], self.0.public_key().as_ref()].concat();
+        PublicKey::from_spki_with(&spki, Development::Named).expect("a key")
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.0.sign(message).as_ref().to_vec()
     }
 
-    fn seal(&self, envelope: Envelope) -> Vec<u8> {
+    pub(crate) fn seal(&self, envelope: Envelope) -> Vec<u8> {
         let signature = self.sign(&envelope.to_be_signed());
         envelope
             .with_signature(&self.key(), signature)
@@ -41,7 +63,7 @@ impl Signer {
     }
 }
 
-fn files() -> Vec<Subject> {
+pub(super) fn files() -> Vec<Subject> {
     vec![
         Subject::new("kernel", [1; 32]),
         Subject::new("initrd", [2; 32]),
@@ -70,8 +92,9 @@ fn measurements(launch_digest: u8) -> Measurements {
     }
 }
 
-fn release(epoch: u64) -> Release {
+pub(super) fn release(epoch: u64) -> Release {
     Release {
+        project: Some(PROJECT.to_owned()),
         release: "v1.2.3".to_owned(),
         epoch,
         issued: Time(NOW.0 - DAY),
@@ -113,11 +136,11 @@ fn the_pre_authentication_encoding_is_that_of_the_protocol() {
 fn a_signed_manifest_says_what_was_signed() {
     let signer = Signer::new(1);
     let manifest = signer.seal(release(7).envelope(files()));
-    let verified = Release::verify(&manifest, &signer.key(), NOW, None).expect("verified");
+    let verified = Release::verify(&manifest, &signer.key(), PROJECT, NOW, None).expect("verified");
     assert_eq!(verified.files, files());
     assert_eq!(verified.release, release(7));
     assert_eq!(verified.seen.epoch, 7);
-    let again = Release::verify(&manifest, &signer.key(), NOW, Some(verified.seen));
+    let again = Release::verify(&manifest, &signer.key(), PROJECT, NOW, Some(verified.seen));
     assert_eq!(
         again,
         Ok(verified),
@@ -143,7 +166,7 @@ fn p256_signs_as_well_and_several_keys_may() {
     let other = Signer::new(1);
     let manifest = other.seal(envelope);
     for key in [key, other.key()] {
-        Release::verify(&manifest, &key, NOW, None).expect("verified");
+        Release::verify(&manifest, &key, PROJECT, NOW, None).expect("verified");
     }
 }
 
@@ -151,7 +174,7 @@ fn p256_signs_as_well_and_several_keys_may() {
 fn rejects_a_manifest_that_is_changed_unsigned_or_somebody_elses() {
     let signer = Signer::new(1);
     let key = signer.key();
-    let verify = |manifest: &[u8]| Release::verify(manifest, &key, NOW, None).map(|_| ());
+    let verify = |manifest: &[u8]| Release::verify(manifest, &key, PROJECT, NOW, None).map(|_| ());
 
     let other = Signer::new(2).seal(release(7).envelope(files()));
     let wanted = key.id();
@@ -179,14 +202,17 @@ fn rejects_a_manifest_that_is_changed_unsigned_or_somebody_elses() {
     let found = "text/plain".to_owned();
     assert_eq!(
         verify(retyped.as_bytes()),
-        Err(Rejection::EnvelopePayloadType { found })
+        Err(Rejection::EnvelopePayloadType {
+            found,
+            wanted: PAYLOAD_TYPE
+        })
     );
 }
 
 #[test]
 fn rejects_what_is_no_envelope() {
     let key = Signer::new(1).key();
-    let what = |bytes: &[u8]| match Release::verify(bytes, &key, NOW, None) {
+    let what = |bytes: &[u8]| match Release::verify(bytes, &key, PROJECT, NOW, None) {
         Err(Rejection::EnvelopeMalformed { what }) => what,
         other => panic!("{other:?}"),
     };
@@ -210,7 +236,8 @@ fn rejects_what_is_no_envelope() {
 #[test]
 fn rejects_a_statement_of_another_kind() {
     let signer = Signer::new(1);
-    let verify = |manifest: &[u8]| Release::verify(manifest, &signer.key(), NOW, None).map(|_| ());
+    let verify =
+        |manifest: &[u8]| Release::verify(manifest, &signer.key(), PROJECT, NOW, None).map(|_| ());
     assert_eq!(
         verify(&rebuild(&signer, 5)),
         Err(Rejection::StatementType {
@@ -218,7 +245,7 @@ fn rejects_a_statement_of_another_kind() {
             wanted: RELEASE
         })
     );
-    let old = r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"tag:chrysalis,2026:release/1"}"#;
+    let old = r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"tag:chrysalis,2026:release/2"}"#;
     assert_eq!(
         verify(&signer.seal_text(old)),
         Err(Rejection::StatementType {
@@ -231,10 +258,11 @@ fn rejects_a_statement_of_another_kind() {
 #[test]
 fn rejects_a_signed_statement_that_makes_no_sense() {
     let signer = Signer::new(1);
-    let what = |manifest: Vec<u8>| match Release::verify(&manifest, &signer.key(), NOW, None) {
-        Err(Rejection::StatementMalformed { what }) => what,
-        other => panic!("{other:?}"),
-    };
+    let what =
+        |manifest: Vec<u8>| match Release::verify(&manifest, &signer.key(), PROJECT, NOW, None) {
+            Err(Rejection::StatementMalformed { what }) => what,
+            other => panic!("{other:?}"),
+        };
     let seal = |release: Release| signer.seal(release.envelope(files()));
     assert_eq!(what(seal(release(1 << 53))), "its epoch is over 2^53 - 1");
     let expires = release(1).issued;
@@ -258,7 +286,7 @@ fn rejects_a_signed_statement_that_makes_no_sense() {
     assert_eq!(what(signer.seal(release(1).envelope(twice))), about);
     assert_eq!(what(signer.seal(release(1).envelope(Vec::new()))), about);
     assert!(what(signer.seal_text("{")).starts_with("EOF while parsing"));
-    let typed = r#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"tag:chrysalis,2026:release/1""#;
+    let typed = r#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"tag:chrysalis,2026:release/2""#;
     assert!(what(signer.seal_text(&format!("{typed}}}"))).starts_with("missing field `subject`"));
     let extra = format!(r#"{typed},"subject":[],"predicate":{{"epoch":1,"trusted":true}}}}"#);
     assert!(what(signer.seal_text(&extra)).starts_with("unknown field `trusted`"));
@@ -268,7 +296,7 @@ fn rejects_a_signed_statement_that_makes_no_sense() {
 fn rejects_a_release_before_its_time_and_after() {
     let signer = Signer::new(1);
     let manifest = signer.seal(release(7).envelope(files()));
-    let at = |now| Release::verify(&manifest, &signer.key(), now, None).map(|_| ());
+    let at = |now| Release::verify(&manifest, &signer.key(), PROJECT, now, None).map(|_| ());
     let Release {
         issued, expires, ..
     } = release(7);
@@ -289,7 +317,13 @@ fn rejects_an_older_release_and_a_second_one_of_the_same_epoch() {
     let signer = Signer::new(1);
     let key = signer.key();
     let verify = |release: Release, seen| {
-        Release::verify(&signer.seal(release.envelope(files())), &key, NOW, seen)
+        Release::verify(
+            &signer.seal(release.envelope(files())),
+            &key,
+            PROJECT,
+            NOW,
+            seen,
+        )
     };
     let seen = verify(release(7), None).expect("verified").seen;
     let newer = verify(release(8), Some(seen)).expect("a step ahead");
@@ -305,6 +339,76 @@ fn rejects_an_older_release_and_a_second_one_of_the_same_epoch() {
         verify(other, Some(seen)).map(|_| ()),
         Err(Rejection::ReleaseEpochReused { epoch: 7 })
     );
+}
+
+#[test]
+fn rejects_a_release_of_another_project() {
+    let signer = Signer::new(1);
+    let manifest = signer.seal(release(7).envelope(files()));
+    let other = Release::verify(&manifest, &signer.key(), "other.example", NOW, None);
+    assert_eq!(
+        other.map(|_| ()),
+        Err(Rejection::ReleaseProject {
+            found: PROJECT.to_owned(),
+            wanted: "other.example".to_owned()
+        })
+    );
+}
+
+#[test]
+fn a_manifest_of_the_first_type_is_of_the_project_that_is_asked_for() {
+    let signer = Signer::new(1);
+    let first = Release {
+        project: None,
+        ..release(7)
+    };
+    let envelope = first.clone().envelope(files());
+    let manifest = signer.seal(envelope);
+    for project in [PROJECT, "other.example"] {
+        let verified = Release::verify(&manifest, &signer.key(), project, NOW, None);
+        assert_eq!(verified.expect("verified").release, first);
+    }
+    // A type of its own for those that name one: no verifier takes the one for the other.
+    let what = "its project is missing, or no name that a project has, or a manifest of the first type names one";
+    let as_text = |release: Release| {
+        let sealed = signer.seal(release.envelope(files()));
+        let envelope = Envelope::parse(&sealed).expect("an envelope");
+        String::from_utf8(envelope.unverified_payload().to_vec()).expect("JSON")
+    };
+    for text in [
+        as_text(first).replace("release/1", "release/2"),
+        as_text(release(7)).replace("release/2", "release/1"),
+        as_text(release(7)).replace(PROJECT, "No Project"),
+        as_text(release(7)).replace(PROJECT, ""),
+    ] {
+        let found = Release::signed(&signer.seal_text(&text), &signer.key());
+        assert_eq!(
+            found.map(|_| ()),
+            Err(Rejection::StatementMalformed {
+                what: what.to_owned()
+            }),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn nothing_reads_the_development_key_unless_it_is_named() {
+    let spki = development().spki();
+    let key: [u8; 32] = spki[12..].try_into().expect("32 bytes");
+    let pem = include_bytes!("../../../measurements/releases/development/root.pub");
+    for refused in [
+        PublicKey::from_ed25519(key),
+        PublicKey::from_spki(&spki),
+        PublicKey::read(&spki),
+        PublicKey::read(pem),
+        PublicKey::read_with(pem, Development::default()),
+    ] {
+        assert_eq!(refused, Err(Rejection::DevelopmentKey));
+    }
+    assert!(development().is_development());
+    assert_eq!(Signer::development().key(), development());
+    assert!(!Signer::new(1).key().is_development());
 }
 
 #[test]
@@ -398,7 +502,7 @@ fn each_flipped_bit_of_a_manifest_is_refused() {
         for bit in 0..8 {
             let mut changed = manifest.clone();
             changed[at] ^= 1 << bit;
-            let verified = Release::verify(&changed, &key, NOW, None);
+            let verified = Release::verify(&changed, &key, PROJECT, NOW, None);
             // What no signature covers may differ and changes nothing: the key's name, a hint, and white space at the end.
             if let Ok(verified) = verified {
                 assert_eq!(verified.release, release(7), "byte {at}, bit {bit}");
@@ -412,10 +516,10 @@ proptest! {
     fn arbitrary_bytes_are_refused_and_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         let signer = Signer::new(1);
         let key = signer.key();
-        prop_assert!(Release::verify(&bytes, &key, NOW, None).is_err());
+        prop_assert!(Release::verify(&bytes, &key, PROJECT, NOW, None).is_err());
         prop_assert!(PublicKey::read(&bytes).is_err());
         // As a payload that is signed, too.
-        prop_assert!(Release::verify(&signer.seal(Envelope::new(bytes.clone())), &key, NOW, None).is_err());
+        prop_assert!(Release::verify(&signer.seal(Envelope::new(bytes.clone())), &key, PROJECT, NOW, None).is_err());
         prop_assert!(Rebuild::verify(&signer.seal(Envelope::new(bytes)), &key).is_err());
     }
 }

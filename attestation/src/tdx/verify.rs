@@ -16,6 +16,7 @@ use crate::{
     Rejection, Time, appraise,
     azure::vtpm::{Quoted, Told},
     inspection::{Inspection, Patience},
+    policy::ReleasePolicy,
     release::Rebuilders,
     verdict::{Refusal, Transcript},
 };
@@ -108,6 +109,13 @@ impl Examined {
             );
             self.failures.extend(confirmed.err());
         }
+        self
+    }
+
+    /// Step policy-14, of a TD that a policy was made for from a release.
+    #[must_use]
+    pub fn of_release(mut self, release: &ReleasePolicy) -> Self {
+        appraise::release(Some(release), &mut self.transcript);
         self
     }
 

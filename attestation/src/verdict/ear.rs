@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{About, Outcome, Verdict, Word};
 use crate::{
     Cpu, Time,
+    appraise::RELEASE_KEY,
     binding::Session,
     nvidia::Gpu,
     tdx::{
@@ -104,7 +105,9 @@ impl Verdict<'_> {
                     .iter()
                     .any(|check| checks.contains(&check.name) && check.outcome == Outcome::Passed);
                 if checked {
-                    vector.insert(claim.to_owned(), value::AFFIRMING.into());
+                    // The policy names its image, and anyone could have signed the release that it took the name from.
+                    let vouched = claim != "executables" || self.checked(RELEASE_KEY);
+                    vector.insert(claim.to_owned(), tier(true, vouched).into());
                 }
             }
         }
@@ -133,6 +136,33 @@ impl Verdict<'_> {
             .any(|check| check.name == name && check.is_open())
     }
 
+    /// What was not checked is told where it belongs: with the GPUs or with the CPU.
+    fn verifier_claims(&self, submodule: &str) -> Value {
+        let not_checked = self.checks.iter();
+        let not_checked: Vec<_> = not_checked
+            .filter(|check| check.outcome == Outcome::NotChecked)
+            .filter(|check| check.step.starts_with("gpu-") == (submodule == GPU))
+            .map(|it| json!({"step": it.step, "name": it.name, "detail": it.detail}))
+            .collect();
+        let mut claims = json!({
+            "verdict": self.word,
+            "code": self.code,
+            "detail": self.detail,
+            "result_is_unsigned": true,
+            "not_checked": not_checked,
+        });
+        if let Some(told) = self.release_key() {
+            claims["release_key"] = told.into();
+        }
+        claims
+    }
+
+    /// What there is to say against the key of the release that the policy is made from.
+    fn release_key(&self) -> Option<&str> {
+        let check = self.checks.iter().find(|check| check.name == RELEASE_KEY)?;
+        Some(&check.detail)
+    }
+
     /// Who refused is told by the step; a refusal of the conversation is one of the CPU that was to vouch for it.
     fn of_refusal(&self) -> Value {
         let first = self.failures.first();
@@ -150,14 +180,8 @@ impl Verdict<'_> {
         json!({ submodule: self.submod(submodule, &vector, None) })
     }
 
-    /// The status is the worst that the vector has. What was not checked is told where it belongs: with the GPUs or with the CPU.
+    /// The status is the worst that the vector has.
     fn submod(&self, submodule: &str, vector: &Vector, attester: Option<Value>) -> Value {
-        let not_checked = self.checks.iter();
-        let not_checked: Vec<_> = not_checked
-            .filter(|check| check.outcome == Outcome::NotChecked)
-            .filter(|check| check.step.starts_with("gpu-") == (submodule == GPU))
-            .map(|it| json!({"step": it.step, "name": it.name, "detail": it.detail}))
-            .collect();
         let worst = vector.values().filter_map(Value::as_i64).max().unwrap_or(0);
         let status = match worst {
             96.. => "contraindicated",
@@ -171,13 +195,7 @@ impl Verdict<'_> {
             ("ear_attester_claims", attester),
             (
                 "ear_verifier_claims",
-                Some(json!({
-                    "verdict": self.word,
-                    "code": self.code,
-                    "detail": self.detail,
-                    "result_is_unsigned": true,
-                    "not_checked": not_checked,
-                })),
+                Some(self.verifier_claims(submodule)),
             ),
         ])
     }

@@ -4,7 +4,7 @@ use super::{About, NO_POLICY};
 use crate::{
     Cpu,
     nvidia::{Devices, Gpu, Switch, measurements::Compared},
-    policy::{Expect, Policy},
+    policy::{Expect, Policy, ReleasePolicy},
 };
 
 /// How the two main answers are told: on the CPU's firmware, and on the image.
@@ -23,9 +23,12 @@ impl Told {
             (Cpu::Snp(genuine), None) => genuine.reported_tcb().to_string(),
             (Cpu::Tdx(genuine), _) => genuine.td().status.to_string(),
         };
-        let image = policy.map(|policy| match cpu {
-            Cpu::Snp(_) => told(policy.snp.as_ref().map(|it| &it.launch_digest)),
-            Cpu::Tdx(_) => told(policy.tdx.as_ref().map(|it| &it.mrtd)),
+        let image = policy.map(|policy| {
+            let release = policy.release.as_ref().map(ReleasePolicy::told);
+            match cpu {
+                Cpu::Snp(_) => told(policy.snp.as_ref().map(|it| &it.launch_digest), release),
+                Cpu::Tdx(_) => told(policy.tdx.as_ref().map(|it| &it.mrtd), release),
+            }
         });
         Self {
             firmware,
@@ -34,9 +37,9 @@ impl Told {
     }
 }
 
-fn told<T>(expected: Option<&Expect<T>>) -> String {
+fn told<T>(expected: Option<&Expect<T>>, release: Option<String>) -> String {
     match expected {
-        Some(Expect::AnyOf(_)) => "matches the policy".to_owned(),
+        Some(Expect::AnyOf(_)) => release.unwrap_or_else(|| "matches the policy".to_owned()),
         Some(Expect::Unchecked { why }) => format!("not checked: {why}"),
         None => "not checked".to_owned(),
     }

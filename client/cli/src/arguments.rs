@@ -19,7 +19,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     log::LogCommand,
     measure::MeasureArguments,
-    release::{AuditArguments, ReleaseCommand},
+    release::{AuditArguments, Publisher, ReleaseCommand},
     subject::Subject,
 };
 
@@ -29,7 +29,7 @@ use crate::{
     name = "chrysalis",
     version,
     arg_required_else_help = true,
-    after_help = "Example:\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml\n  chrysalis verify https://llm.example --policy policy.toml\n  chrysalis proxy https://llm.example --policy policy.toml --listen 127.0.0.1:8080"
+    after_help = "Example:\n  chrysalis policy init --release v1/manifest.json --root 1.root.json --keys publication --configuration configuration.toml > policy.toml\n  chrysalis verify https://llm.example --policy policy.toml\n  chrysalis proxy https://llm.example --policy policy.toml --listen 127.0.0.1:8080"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -520,7 +520,7 @@ pub(crate) struct ProxyArguments {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml --minimum-tcb measurements/releases/minimum-tcb.toml > policy.toml"
+    after_help = "Example:\n  chrysalis policy init --release v1/manifest.json --root 1.root.json --keys publication --configuration configuration.toml > policy.toml\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml --minimum-tcb measurements/releases/minimum-tcb.toml > policy.toml"
 )]
 pub(crate) struct PolicyInitArguments {
     /// The image folder to trust
@@ -538,11 +538,10 @@ pub(crate) struct PolicyInitArguments {
     #[arg(long, value_name = "TYPE", default_value = "EPYC-v4")]
     pub(crate) cpu: CpuType,
     /// The manifest of a release to trust instead, on each machine that it lists
-    #[arg(long, value_name = "FILE", conflicts_with = "image", requires = "key")]
+    #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pub(crate) release: Option<PathBuf>,
-    /// The public key of the release's publisher, PEM or DER
-    #[arg(long, value_name = "FILE", requires = "release")]
-    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) publisher: Publisher,
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,

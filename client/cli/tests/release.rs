@@ -8,12 +8,18 @@
 )]
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use chrysalis_attestation::release::PublicKey;
+use chrysalis_attestation::{
+    Time,
+    digest::Hex,
+    release::{Development, Measurements, PublicKey, Release, SnpMeasurement, Subject},
+};
+use chrysalis_image::publish::{Passphrase, SigningKey};
 use data_encoding::BASE64;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -82,6 +88,37 @@ impl Scene {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{words}: {output:?}");
         assert!(said.contains(why), "{words}: {said}");
+    }
+
+    /// A manifest of a made-up image, signed by one of the keys.
+    fn signed_by(&self, key: &str, epoch: u64, out: &str) {
+        let key = SigningKey::read(
+            &self.path(&format!("{key}.pem")),
+            &Passphrase::Terminal,
+            Development::Refused,
+        );
+        let release = Release {
+            project: None,
+            release: format!("v{epoch}"),
+            epoch,
+            issued: Time(1_790_000_000),
+            expires: Time(4_000_000_000),
+            inputs: Vec::new(),
+            toolchain: None,
+            measurements: Measurements {
+                snp: vec![SnpMeasurement {
+                    vcpus: 1,
+                    cpu: "EPYC-v4".to_owned(),
+                    guest_features: 1,
+                    simulated: false,
+                    launch_digest: Hex([7; 48]),
+                }],
+                tdx: Vec::new(),
+            },
+            minimum_tcb: BTreeMap::new(),
+        };
+        let envelope = release.envelope(vec![Subject::new("kernel", [1; 32])]);
+        fs::write(self.path(out), key.unwrap().seal(envelope).unwrap()).unwrap();
     }
 
     fn make(&self, image: &Path, epoch: u64, out: &str) {
@@ -422,4 +459,251 @@ fn the_guides_show_what_the_newest_release_measures() {
             assert!(release.contains(digest), "{guide}: {digest}");
         }
     }
+}
+
+/// This repository's releases.
+fn releases() -> PathBuf {
+    let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../measurements/releases");
+    releases.canonicalize().unwrap()
+}
+
+/// While all of v0.1.0 to v0.1.3 are current.
+const AT: &str = "--at 2026-11-29T00:00:00Z";
+/// What v0.1.0 to v0.1.3 were signed by.
+const FIRST: [(&str, &str); 4] = [
+    ("v0.1.0", "release-2026-11-22.pub"),
+    ("v0.1.1", "release-2026-11-22.pub"),
+    ("v0.1.2", "release-2026-11-28.pub"),
+    ("v0.1.3", "release.pub"),
+];
+
+fn by_its_key(release: &str) -> String {
+    let folder = releases();
+    let folder = folder.display();
+    let (_, key) = FIRST.iter().find(|(name, _)| *name == release).unwrap();
+    format!("release verify {folder}/{release}/manifest.json --key {folder}/{key} {AT}")
+}
+
+fn by_the_root(release: &str) -> String {
+    let folder = releases();
+    let folder = folder.display();
+    format!(
+        "release verify {folder}/{release}/manifest.json --root {folder}/1.root.json --keys {folder} {AT}"
+    )
+}
+
+#[test]
+fn whoever_saw_v0_1_3_refuses_what_came_before_under_whatever_key() {
+    let named = |command: String| format!("{command} --development-root");
+    for newest in [by_its_key("v0.1.3"), named(by_the_root("v0.1.3"))] {
+        let scene = Scene::new();
+        scene.yes(&newest);
+        for (older, _) in &FIRST[..3] {
+            scene.no(&by_its_key(older), "release_rolled_back");
+            scene.no(&named(by_the_root(older)), "release_rolled_back");
+        }
+        scene.yes(&newest);
+    }
+}
+
+#[test]
+fn what_v0_1_3_remembered_by_key_counts_for_the_project_and_is_kept() {
+    let scene = Scene::new();
+    let state = scene.path("state/chrysalis/releases.toml");
+    let old = format!(
+        "[release.bad6d7d957f5363012f088c098ce1f0aecb57383f2d174c5ebc3246df5d0b012]\nepoch = 4\npayload = \"{0}\"\n\n\
+         [release.{1}]\nepoch = 9\npayload = \"{0}\"\n\n\
+         [log.{1}]\norigin = \"log.example\"\nsize = 3\nroot = \"{0}\"\n",
+        "11".repeat(32),
+        "22".repeat(32),
+    );
+    fs::create_dir_all(state.parent().unwrap()).unwrap();
+    fs::write(&state, &old).unwrap();
+    scene.no(&by_its_key("v0.1.1"), "release_rolled_back");
+    scene.no(&by_its_key("v0.1.3"), "release_epoch_reused");
+    // Of another project nothing was seen, and what was seen of other keys is not lost.
+    scene.yes(&format!("{} --project other.example", by_its_key("v0.1.0")));
+    let kept = fs::read_to_string(&state).unwrap();
+    for line in old.lines().filter(|line| !line.is_empty()) {
+        assert!(kept.contains(line), "{line} is gone:\n{kept}");
+    }
+    // A key that was remembered is one of whichever project it is asked for.
+    let stranger = PublicKey::read(&fs::read(scene.path("stranger.pub")).unwrap()).unwrap();
+    let old = old.replace(&"22".repeat(32), &stranger.id().to_string());
+    fs::write(&state, old).unwrap();
+    scene.signed_by("stranger", 8, "stranger.json");
+    let verify =
+        format!("release verify stranger.json --key stranger.pub --project a.example {AT}");
+    scene.no(&verify, "release_rolled_back");
+}
+
+#[test]
+fn the_development_root_is_refused_unless_it_is_named_and_told_in_every_output() {
+    let warning = "development key: anyone can sign";
+    let scene = Scene::new();
+    let verify = by_the_root("v0.1.3");
+    scene.no(&verify, "development_key");
+    let named = format!("{verify} --development-root");
+    assert!(scene.yes(&named).contains(&format!("warning {warning}\n")));
+    let json: Value = serde_json::from_str(&scene.yes(&format!("{named} --format json"))).unwrap();
+    assert_eq!(
+        (&json["verdict"], &json["warning"]),
+        (&"current".into(), &warning.into())
+    );
+    let root = json["root"]["key"].as_str().unwrap();
+
+    let folder = releases();
+    let folder = folder.display();
+    let log = format!("log verify {folder}/log --key {folder}/development/root.pub");
+    scene.no(&log, "development_key");
+    let told = scene.yes(&format!("{log} --development-root"));
+    assert!(told.contains(&format!("warning {warning}\n")), "{told}");
+
+    fs::write(scene.path("configuration.toml"), "").unwrap();
+    let init = format!(
+        "policy init --release {folder}/v0.1.3/manifest.json --root {folder}/1.root.json --keys {folder} --configuration configuration.toml"
+    );
+    let refused = scene.chrysalis(&init);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let policy = scene.yes(&format!("{init} --development-root"));
+    assert!(
+        policy.contains(&format!("# Warning: {warning}.")),
+        "{policy}"
+    );
+    let parse = chrysalis_attestation::policy::Policy::parse;
+    let release = parse(&policy).unwrap().release.unwrap();
+    assert_eq!(
+        (release.name.as_str(), release.root.to_string()),
+        ("v0.1.3", root.to_owned())
+    );
+    assert!(release.development.is_some());
+    // Nobody signs by accident with it.
+    scene.cannot(
+        &format!(
+            "log append log configuration.toml --origin a --key {folder}/development/root.pem"
+        ),
+        "anyone can sign with it",
+    );
+    // Without its reason the policy is none.
+    let silent: String = policy
+        .lines()
+        .filter(|line| !line.starts_with("development_root"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(
+        parse(&silent)
+            .unwrap_err()
+            .to_string()
+            .contains("anyone can sign")
+    );
+}
+
+#[test]
+fn the_development_key_is_no_publishers_key() {
+    let scene = Scene::new();
+    let key = releases().join("development/root.pub");
+    let key = key.display();
+    scene.signed_by("release", 1, "manifest.json");
+    for command in [
+        format!("release verify manifest.json --key {key} {AT}"),
+        format!("release verify manifest.json --key release.pub --log log --log-key {key} {AT}"),
+    ] {
+        scene.no(&command, "development_key");
+    }
+    scene.cannot(
+        &format!("release verify manifest.json {AT}"),
+        "whose release is it?",
+    );
+    // Named as the key of a log, it is told as well.
+    let root = releases().join("development/root.pem");
+    scene.yes(&format!(
+        "log append log manifest.json --origin a --key {} --development-root",
+        root.display()
+    ));
+    let told = scene.yes(&format!(
+        "release verify manifest.json --key release.pub --log log --log-key {key} {AT} --development-root"
+    ));
+    assert!(
+        told.contains("warning development key: anyone can sign\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn all_that_was_released_is_in_the_log_and_vouched_for() {
+    for (release, _) in FIRST {
+        let told = Scene::new().yes(&format!("{} --development-root", by_the_root(release)));
+        assert!(told.starts_with(&format!("release {release} ")), "{told}");
+        assert!(told.contains("\nlog     chrysalis/development "), "{told}");
+    }
+    // Every manifest there is, and every statement, whichever was added since.
+    let folder = releases();
+    let scene = Scene::new();
+    let check = |file: &Path| {
+        let (log, key) = (folder.join("log"), folder.join("development/root.pub"));
+        scene.yes(&format!(
+            "log verify {} --key {} --development-root --entry {}",
+            log.display(),
+            key.display(),
+            file.display()
+        ));
+    };
+    check(&folder.join("1.root.json"));
+    check(&folder.join("keys.json"));
+    let folders = fs::read_dir(&folder).unwrap();
+    let manifests = folders.map(|entry| entry.unwrap().path().join("manifest.json"));
+    let manifests: Vec<_> = manifests.filter(|it| it.exists()).collect();
+    assert!(manifests.len() >= 4);
+    manifests.iter().for_each(|manifest| check(manifest));
+}
+
+#[test]
+fn the_lint_lets_one_private_key_in_by_its_digest() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let scene = Scene::new();
+    let copy = scene.path("repository");
+    let development = copy.join("measurements/releases/development");
+    fs::create_dir_all(&development).unwrap();
+    let key = fs::read_to_string(root.join("measurements/releases/development/root.pem")).unwrap();
+    let git = Command::new("git")
+        .arg("init")
+        .arg("-q")
+        .arg(&copy)
+        .status();
+    assert!(git.unwrap().success());
+    let lint = || {
+        let output = Command::new(root.join("scripts/keys")).arg(&copy).output();
+        let output = output.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.success(), said)
+    };
+    let (passed, said) = lint();
+    assert!(
+        !passed && said.contains("is not the development key"),
+        "{said}"
+    );
+    fs::write(development.join("root.pem"), &key).unwrap();
+    assert!(lint().0, "{:?}", lint());
+    let other = fs::read_to_string(scene.path("release.pem")).unwrap();
+    for (name, bytes) in [
+        ("measurements/releases/development/root.pem", other.clone()),
+        (
+            "measurements/releases/development/root.pem",
+            format!("{key}{other}"),
+        ),
+        ("measurements/releases/development/other.pem", other),
+        ("key.pem", key.clone()),
+        ("encrypted.pem", key.replace("PRIVATE", "ENCRYPTED PRIVATE")),
+    ] {
+        let path = copy.join(name);
+        let before = fs::read(&path).ok();
+        fs::write(&path, bytes).unwrap();
+        let (passed, said) = lint();
+        assert!(!passed, "{name}: {said}");
+        match before {
+            Some(before) => fs::write(&path, before).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+    }
+    assert!(lint().0);
 }

@@ -73,11 +73,21 @@ impl Run {
 
     /// With every option that the request has a value for.
     fn ask(&self, verb: &[&str], more: &[String]) -> Value {
+        self.ask_of(&Value::Null, verb, more)
+    }
+
+    /// The same, where something else has values of its own for some of the options.
+    fn ask_of(&self, other: &Value, verb: &[&str], more: &[String]) -> Value {
         let mut command = self.command(verb);
         command.args(more);
         let request = self.request.as_object().expect("an object");
         for (key, value) in request {
             if NOT_OPTIONS.contains(&key.as_str()) {
+                continue;
+            }
+            let value = other.get(key).unwrap_or(value);
+            if *value == json!(true) {
+                command.arg(format!("--{}", key.replace('_', "-")));
                 continue;
             }
             let several = value
@@ -151,7 +161,7 @@ impl Run {
             arguments
         };
         for seen in self.request["seen"].as_array().into_iter().flatten() {
-            let found = self.ask(&verb, &arguments(seen));
+            let found = self.ask_of(seen, &verb, &arguments(seen));
             assert_eq!(found["verdict"], "current", "what was seen: {found}");
         }
         let mut found = self.ask(&verb, &arguments(&self.request));

@@ -110,6 +110,14 @@ impl Vector {
         self.beside(name, files)
     }
 
+    /// Puts other bytes in the place of a file.
+    pub(crate) fn replaced(mut self, key: &str, bytes: Vec<u8>) -> Self {
+        let mut files = self.files.iter_mut();
+        let (_, old) = files.find(|(place, _)| place.key == key).expect("a file");
+        *old = bytes;
+        self
+    }
+
     /// Adds the files of a folder that the request names in some other way.
     pub(crate) fn beside(mut self, name: &str, files: &Tree) -> Self {
         for (path, bytes) in files {

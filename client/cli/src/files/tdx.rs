@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Patience, Rejection,
     azure::vtpm::Told,
-    policy::{Expect, Policy, PolicyError},
+    policy::{Expect, Policy, PolicyError, ReleasePolicy},
     release::Rebuilders,
     tdx::{
         Collateral, Examined, Question, Roots, Td, TdxPolicy, attributes, examine, examine_wrapped,
@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         policy,
         roots,
         rebuilders,
+        release,
     } = wanted(arguments)?;
     let statements = read_statements(&arguments.statements)?;
     let quote = read_for(Place::Quote, &arguments.quote, MAX_EVIDENCE)?;
@@ -78,6 +79,9 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
             if let Some(rebuilders) = &rebuilders {
                 examined = examined.confirmed_by(rebuilders, &statements);
             }
+            if let Some(release) = &release {
+                examined = examined.of_release(release);
+            }
             finding(&examined, has_policy.then_some(&policy))
         }
         Err(rejection) => Finding::unreadable(has_policy, rejection),
@@ -107,6 +111,8 @@ struct Wanted {
     roots: Roots,
     /// Who must confirm the image, if anybody.
     rebuilders: Option<Rebuilders>,
+    /// Which release its digests are from, if they are from one.
+    release: Option<ReleasePolicy>,
 }
 
 /// What the file wants, or that every genuine, current TD will do; with what the command line adds.
@@ -119,6 +125,7 @@ fn wanted(arguments: &TdxArguments) -> anyhow::Result<Wanted> {
             policy: TdxPolicy::genuine(NO_POLICY),
             roots: Roots::intel(),
             rebuilders: None,
+            release: None,
         },
     };
     let policy = &mut wanted.policy;
@@ -145,6 +152,7 @@ fn read(text: &str) -> Result<Wanted, PolicyError> {
         policy: Policy::parse_tdx(text)?,
         roots,
         rebuilders: Policy::parse_rebuilders(text)?,
+        release: Policy::parse_release(text)?,
     })
 }
 

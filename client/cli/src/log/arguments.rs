@@ -28,9 +28,15 @@ pub(crate) struct AppendArguments {
     /// The log's name, for good: an address without its scheme is unlikely to be another log's
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: String,
-    /// The log's key: PKCS #8 PEM, Ed25519
+    /// The log's key, as `chrysalis-image key log` makes it: PKCS #8 PEM, Ed25519
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    /// A file whose first line is the key's passphrase; without it, the terminal is asked
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Sign with the development key, whose private half is public: such a log shows nothing
+    #[arg(long)]
+    pub(crate) development_root: bool,
 }
 
 #[derive(Debug, Args)]
@@ -58,4 +64,7 @@ pub(crate) struct VerifyLogArguments {
     /// Check that this file is in the log, by its proof alone, instead of every entry
     #[arg(long, value_name = "FILE")]
     pub(crate) entry: Option<PathBuf>,
+    /// Accept a log of the development key, whose private half is public: anyone can sign its heads
+    #[arg(long)]
+    pub(crate) development_root: bool,
 }

@@ -9,8 +9,9 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
     Rejection,
-    release::{Checkpoint, Head, MAX_ENVELOPE, verify_inclusion},
+    release::{ANYONE_CAN_SIGN, Checkpoint, Head, MAX_ENVELOPE, verify_inclusion},
 };
+use chrysalis_image::publish::{Passphrase, SigningKey};
 
 pub(crate) use arguments::LogCommand;
 use arguments::{AppendArguments, VerifyLogArguments};
@@ -21,7 +22,7 @@ use crate::{
     Outcome,
     files::read,
     printable::{print, printable},
-    release::{SigningKey, State, read_public, refused},
+    release::{State, development, read_public, refused},
 };
 
 pub(crate) fn run(command: &LogCommand) -> anyhow::Result<Outcome> {
@@ -56,7 +57,9 @@ pub(crate) fn follow(
 /// Entries first, the head last: a reader finds the old log until all of the new one is there.
 fn append(arguments: &AppendArguments) -> anyhow::Result<Outcome> {
     let folder = Folder(&arguments.folder);
-    let key = SigningKey::read(&arguments.key)?;
+    let passphrase = Passphrase::from(arguments.passphrase_file.as_deref());
+    let development = development(arguments.development_root);
+    let key = SigningKey::read(&arguments.key, &passphrase, development)?;
     let mut entries = folder.entries()?;
     match folder.checkpoint()? {
         None if entries.is_empty() => {}
@@ -106,11 +109,20 @@ fn append(arguments: &AppendArguments) -> anyhow::Result<Outcome> {
     }
     folder.write_checkpoint(&note)?;
     print(&note)?;
+    if key.public().is_development() {
+        print(&format!("{ANYONE_CAN_SIGN}\n"))?;
+    }
     Ok(Outcome::Yes)
 }
 
 fn verify(arguments: &VerifyLogArguments) -> anyhow::Result<Outcome> {
-    let key = read_public(&arguments.key)?;
+    let key = match read_public(&arguments.key, development(arguments.development_root))? {
+        Ok(key) => key,
+        Err(rejection) => {
+            print(&refused(&rejection))?;
+            return Ok(Outcome::No);
+        }
+    };
     let folder = Folder(&arguments.folder);
     let mut state = State::open()?;
     let found = if let Some(path) = &arguments.entry {
@@ -147,8 +159,12 @@ fn verify(arguments: &VerifyLogArguments) -> anyhow::Result<Outcome> {
             } else {
                 "every one is there"
             };
+            let warning = match key.is_development() {
+                true => format!("warning {ANYONE_CAN_SIGN}\n"),
+                false => String::new(),
+            };
             print(&printable(&format!(
-                "log     {origin}\nentries {size}, {which}\nroot    {root}\n"
+                "log     {origin}\nentries {size}, {which}\nroot    {root}\n{warning}"
             )))?;
             Ok(Outcome::Yes)
         }

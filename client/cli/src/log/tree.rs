@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn the_verifier_takes_every_proof_of_every_small_tree() {
         let signer = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap();
-        let key = PublicKey::from_ed25519(signer.public_key().as_ref().try_into().unwrap());
+        let key =
+            PublicKey::from_ed25519(signer.public_key().as_ref().try_into().unwrap()).unwrap();
         let all: Vec<Vec<u8>> = (0..20).map(|number: u8| vec![number; 3]).collect();
         let mut heads = Vec::new();
         for size in 1..=all.len() {

@@ -12,7 +12,7 @@ use chrysalis_attestation::{
     digest::sha256,
     nvidia::policy::Minimum,
     pem,
-    policy::{Expect, GpuTemplate, Policy, SnpTemplate, TdxTemplate, Template},
+    policy::{Expect, GpuTemplate, Policy, ReleasePolicy, SnpTemplate, TdxTemplate, Template},
 };
 use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 
@@ -31,6 +31,7 @@ const MAX_CERTIFICATES: usize = 64 * 1024;
 /// What is to be trusted, of whichever origin.
 struct Wanted {
     title: String,
+    release: Option<ReleasePolicy>,
     snp: Option<SnpTemplate>,
     tdx: Option<TdxTemplate>,
 }
@@ -42,16 +43,15 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         CommandLine::Simulated
     };
     let configuration = files::read(&arguments.configuration, MAX_CONFIGURATION)?;
-    let wanted = match (&arguments.release, &arguments.key, &arguments.image) {
-        (Some(manifest), Some(key), _) => match release::wanted((manifest, key), which, arguments)?
-        {
+    let wanted = match (&arguments.release, &arguments.image) {
+        (Some(manifest), _) => match release::wanted(manifest, which, arguments)? {
             Ok(wanted) => wanted,
             Err(rejection) => {
                 eprint!("{}", refused(&rejection));
                 return Ok(Outcome::No);
             }
         },
-        (_, _, Some(image)) => of_image(image, which, arguments)?,
+        (_, Some(image)) => of_image(image, which, arguments)?,
         _ => anyhow::bail!("nothing to trust; give --image or --release"),
     };
     let gpus = gpus(&configuration)
@@ -63,6 +63,7 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
     }
     let template = Template {
         title: &wanted.title,
+        release: wanted.release,
         configuration: &configuration,
         snp: wanted.snp,
         tdx: wanted.tdx,
@@ -94,6 +95,7 @@ fn of_image(
         title: format!(
             "Trusts one image, on {vcpus} virtual CPUs of type {cpu}, with one configuration."
         ),
+        release: None,
         snp: Some(SnpTemplate {
             launch_digest: vec![launch_digest],
             minimum_tcb,

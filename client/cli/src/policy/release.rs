@@ -6,8 +6,8 @@ use anyhow::bail;
 use chrysalis_attestation::{
     Rejection,
     digest::Hex,
-    policy::{SnpTemplate, TdxTemplate},
-    release::{MAX_ENVELOPE, Release, Verified},
+    policy::{ReleasePolicy, SnpTemplate, TdxTemplate},
+    release::{ANYONE_CAN_SIGN, MAX_ENVELOPE, Release, Verified},
     tdx::policy::Evaluation,
 };
 use chrysalis_client::system_time;
@@ -17,39 +17,62 @@ use super::{Wanted, floors};
 use crate::{
     arguments::PolicyInitArguments,
     files::read,
-    release::{State, read_public},
+    release::State,
 };
 
 const TDX_LEFT_OUT: &str = "note: the release runs on Intel TDX as well. The policy accepts that once you say how recent Intel's rules must be: \
     --minimum-evaluation N, the tcbEvaluationDataNumber of Intel's TCB info";
+/// Why a policy of `--development-root` accepts it.
+const NAMED: &str = "named with --development-root";
 
 /// Reads and verifies the manifest, for the measurements of this command line.
 pub(super) fn wanted(
-    (manifest, key): (&Path, &Path),
+    manifest: &Path,
     which: CommandLine,
     arguments: &PolicyInitArguments,
 ) -> anyhow::Result<Result<Wanted, Rejection>> {
-    let key = read_public(key)?;
     let manifest = read(manifest, MAX_ENVELOPE)?;
     let mut state = State::open()?;
-    let seen = state.release(&key.id());
-    let verified = match Release::verify(&manifest, &key, system_time(), seen) {
-        Ok(verified) => verified,
+    let vetted = arguments.publisher.signed(&manifest, system_time(), &state)?;
+    let found = vetted.and_then(|vetted| Ok((vetted.current(&state)?, vetted)));
+    let (verified, vetted) = match found {
+        Ok(found) => found,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    state.remember_release(&key.id(), verified.seen);
+    vetted.remember(&verified, &mut state);
     state.save()?;
+    let development = vetted.is_development();
+    if development {
+        eprintln!("warning: {ANYONE_CAN_SIGN}");
+    }
+    let until = vetted.until();
     let Verified { release, .. } = verified;
     let wanted = of(&release, which == CommandLine::Simulated, arguments)?;
     let title = format!(
         "Trusts release {}, epoch {}, with one configuration.\n\
-         The release ends {}: make a new policy of the next one.\nSigned by key {}.",
+         The release ends {until}: make a new policy of the next one.\nSigned by key {}, {}.",
         printable(&release.release),
         release.epoch,
-        release.expires,
-        key.id()
+        vetted.signer(),
+        match vetted.root() {
+            Some(root) => format!("for which root {root} vouches"),
+            None => "for which no root vouches".to_owned(),
+        }
     );
-    Ok(Ok(Wanted { title, ..wanted }))
+    let title = match development {
+        true => format!("{title}\nWarning: {ANYONE_CAN_SIGN}."),
+        false => title,
+    };
+    let release = vetted.root().map(|root| ReleasePolicy {
+        name: printable(&release.release),
+        root,
+        development: development.then(|| NAMED.to_owned()),
+    });
+    Ok(Ok(Wanted {
+        title,
+        release,
+        ..wanted
+    }))
 }
 
 pub(super) fn of(
@@ -107,6 +130,7 @@ pub(super) fn of(
     }
     Ok(Wanted {
         title: String::new(),
+        release: None,
         snp,
         tdx,
     })

@@ -7,6 +7,7 @@ use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Subcommand};
 use time::{Date, format_description::well_known::Iso8601};
 
+use super::publisher::{PROJECT, Publisher};
 use crate::arguments::{Telling, moment};
 
 #[derive(Debug, Subcommand)]
@@ -19,7 +20,7 @@ pub(crate) enum ReleaseCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis release make build/cpu --epoch 1 --expires 2027-06-01 --key release.pem --out measurements/releases/v0.1.0"
+    after_help = "Example:\n  chrysalis release make build/cpu --project releases.example --epoch 1 --expires 2027-06-01 --key release.pem --out publication/v1"
 )]
 pub(crate) struct MakeArguments {
     /// An image folder, as `chrysalis-image build` makes it
@@ -31,9 +32,15 @@ pub(crate) struct MakeArguments {
     /// From when on nobody is to trust this release, such as 2027-06-01
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub(crate) expires: Time,
-    /// The release key: PKCS #8 PEM, Ed25519 or P-256, as `openssl genpkey` makes it
+    /// The release key, as `chrysalis-image key release` makes it: PKCS #8 PEM, Ed25519 or P-256
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    /// A file whose first line is the key's passphrase; without it, the terminal is asked
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// The project that it is a release of, as in your root statement
+    #[arg(long, value_name = "NAME", default_value = PROJECT)]
+    pub(crate) project: String,
     /// The folder that manifest.json goes to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -68,21 +75,14 @@ pub(crate) struct Shapes {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit code 0: current. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis release verify manifest.json --key release.pub --log log/ --log-key log.pub"
+    after_help = "Exit code 0: current. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis release verify publication/v1/manifest.json --root 1.root.json --keys publication"
 )]
 pub(crate) struct VerifyReleaseArguments {
     /// The manifest
     #[arg(value_name = "FILE")]
     pub(crate) manifest: PathBuf,
-    /// The publisher's public key, PEM or DER
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
-    /// The folder of the log that the manifest must be in
-    #[arg(long, value_name = "DIR", requires = "log_key")]
-    pub(crate) log: Option<PathBuf>,
-    /// The log's public key
-    #[arg(long, value_name = "FILE", requires = "log")]
-    pub(crate) log_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) publisher: Publisher,
     /// Judge as at this moment instead of now, such as 2026-12-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Time>,
@@ -92,7 +92,7 @@ pub(crate) struct VerifyReleaseArguments {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit code 0: the same. 1: something differs, or the manifest is refused. 2: could not check.\n\nExample:\n  chrysalis audit images/cpu.toml --against manifest.json --key release.pub\n  chrysalis audit --image build/cpu --against manifest.json --key release.pub --sign mine.pem --out statement.json"
+    after_help = "Exit code 0: the same. 1: something differs, or the manifest is refused. 2: could not check.\n\nExample:\n  chrysalis audit images/cpu.toml --against v1/manifest.json --root 1.root.json --keys publication\n  chrysalis audit --image build/cpu --against v1/manifest.json --root 1.root.json --keys publication --sign mine.pem --out statement.json"
 )]
 pub(crate) struct AuditArguments {
     /// The recipe to rebuild from; its lock.toml lies beside it
@@ -115,15 +115,17 @@ pub(crate) struct AuditArguments {
     /// The manifest to hold the image against
     #[arg(long, value_name = "FILE")]
     pub(crate) against: PathBuf,
-    /// The publisher's public key, PEM or DER
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) publisher: Publisher,
     /// The released image folder, to name the first entry, word or page that differs
     #[arg(long, value_name = "DIR")]
     pub(crate) released: Option<PathBuf>,
     /// Your own key, to say under it that the image is the same
     #[arg(long, value_name = "FILE", requires = "out")]
     pub(crate) sign: Option<PathBuf>,
+    /// A file whose first line is the passphrase of your own key; without it, the terminal is asked
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    pub(crate) passphrase_file: Option<PathBuf>,
     /// Where the signed statement goes
     #[arg(long, value_name = "FILE", requires = "sign")]
     pub(crate) out: Option<PathBuf>,

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use chrysalis_attestation::release::{
-    Input, MAX_ENVELOPE, Measurements, Rebuild, Release, Subject,
+    Development, Input, MAX_ENVELOPE, Measurements, Rebuild, Release, Subject,
 };
 use chrysalis_client::system_time;
 use chrysalis_image::{
@@ -15,6 +15,7 @@ use chrysalis_image::{
     binaries::Binaries,
     fetch::{Fetcher, default_cache},
     image,
+    publish::{Passphrase, SigningKey},
     workspace::Workspace,
 };
 use chrysalis_measure::{Image, explain_images};
@@ -22,7 +23,7 @@ use chrysalis_measure::{Image, explain_images};
 use super::{
     arguments::AuditArguments,
     image::{Described, Wanted, describe},
-    key::{SigningKey, read_public},
+    state::State,
     verify::refused,
 };
 use crate::{
@@ -32,16 +33,20 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
-    let signer = arguments
-        .sign
-        .as_deref()
-        .map(SigningKey::read)
+    let passphrase = Passphrase::from(arguments.passphrase_file.as_deref());
+    let signer = arguments.sign.as_deref();
+    let signer = signer
+        .map(|path| SigningKey::read(path, &passphrase, Development::Refused))
         .transpose()?;
-    let key = read_public(&arguments.key)?;
     let manifest = read(&arguments.against, MAX_ENVELOPE)?;
     // A release that ended, or is not the newest, can be audited as well: this asks what it is, not whether to use it.
-    let manifest = match Release::signed(&manifest, &key) {
-        Ok(manifest) => manifest,
+    let vetted = {
+        let state = State::open()?;
+        let publisher = &arguments.publisher;
+        publisher.signed(&manifest, system_time(), &state)?
+    };
+    let vetted = match vetted {
+        Ok(vetted) => vetted,
         Err(rejection) => {
             print(&refused(&rejection))?;
             return Ok(Outcome::No);
@@ -52,11 +57,13 @@ pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
         None => rebuild(arguments)?,
     };
     eprintln!("measuring {} …", folder.display());
+    let manifest = vetted.signed();
     let release = manifest.release();
     let found = describe(&folder, &Wanted::As(&release.measurements))?;
     if let Some(difference) = first_difference(release, manifest.files(), &found) {
         let explained = explain(arguments.released.as_deref(), &folder)?;
-        print(&printable(&format!("{difference}{explained}")))?;
+        let vouched = vetted.told();
+        print(&printable(&format!("{difference}{explained}{vouched}")))?;
         return Ok(Outcome::No);
     }
     let mut told = format!(
@@ -64,11 +71,13 @@ pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
          files   {:<24} as released\n\
          snp     {:<24} as released\n\
          tdx     {:<24} as released\n\
+         {}\
          the same: release {}, epoch {}\n",
         format!("{} packages", found.inputs.len()),
         found.files.len(),
         format!("{} launch digests", found.measurements.snp.len()),
         format!("{} sets of registers", found.measurements.tdx.len()),
+        vetted.told(),
         release.release,
         release.epoch,
     );

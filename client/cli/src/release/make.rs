@@ -3,13 +3,13 @@
 use std::fs;
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::release::Release;
+use chrysalis_attestation::release::{Development, Release, is_project};
 use chrysalis_client::system_time;
+use chrysalis_image::publish::{Passphrase, SigningKey};
 
 use super::{
     arguments::MakeArguments,
     image::{Wanted, describe},
-    key::SigningKey,
 };
 use crate::{
     Outcome,
@@ -21,7 +21,15 @@ use crate::{
 const MANIFEST: &str = "manifest.json";
 
 pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
-    let key = SigningKey::read(&arguments.key)?;
+    if !is_project(&arguments.project) {
+        bail!(
+            "{:?} is no name that a project has; use lower-case letters, digits, `.`, `-` and `/`, such as releases.example",
+            arguments.project
+        );
+    }
+    let passphrase = Passphrase::from(arguments.passphrase_file.as_deref());
+    // A root signs no releases, the development root among them: there, too, it vouches for a key that does.
+    let key = SigningKey::read(&arguments.key, &passphrase, Development::Refused)?;
     let issued = arguments.issued.unwrap_or_else(system_time);
     if arguments.expires <= issued {
         bail!("--expires is not after the release is issued; give a later day");
@@ -40,7 +48,9 @@ pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
     eprintln!("measuring {} …", arguments.image.display());
     let image = describe(&arguments.image, &Wanted::Shapes(&arguments.shapes))?;
     let name = arguments.name.clone();
+    let project = &arguments.project;
     let release = Release {
+        project: Some(project.clone()),
         release: name.unwrap_or_else(|| format!("v{}", image.version)),
         epoch: arguments.epoch,
         issued,
@@ -55,7 +65,7 @@ pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
         release.measurements.tdx.len(),
     );
     let told = format!(
-        "release {}, epoch {}, until {}\n{} files, {snp} launch digests, {tdx} sets of TDX registers\nkey     {}\n",
+        "project {project}\nrelease {}, epoch {}, until {}\n{} files, {snp} launch digests, {tdx} sets of TDX registers\nkey     {}\n",
         release.release,
         release.epoch,
         release.expires,
@@ -64,7 +74,7 @@ pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<Outcome> {
     );
     let manifest = key.seal(release.envelope(image.files))?;
     // What is signed here must be what verifiers take: better told now than by each of them.
-    Release::verify(manifest.as_bytes(), key.public(), issued, None)
+    Release::verify(manifest.as_bytes(), key.public(), project, issued, None)
         .map_err(|rejection| anyhow::anyhow!("{rejection}; {}", rejection.hint()))?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create {}", arguments.out.display()))?;

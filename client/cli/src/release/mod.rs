@@ -3,13 +3,13 @@
 mod arguments;
 pub(crate) mod audit;
 mod image;
-mod key;
 mod make;
+mod publisher;
 mod state;
 mod verify;
 
 pub(crate) use arguments::{AuditArguments, ReleaseCommand};
-pub(crate) use key::{SigningKey, read_public};
+pub(crate) use publisher::{Publisher, development, read_public};
 pub(crate) use state::State;
 pub(crate) use verify::refused;
 

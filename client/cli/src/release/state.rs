@@ -1,5 +1,7 @@
-//! The high-water mark: the newest release of each key and the newest head of each log that this user has seen, in a small file.
+//! The high-water mark: the newest release and the newest key statements of each project, and the newest head of each log, that this
+//! user has seen, in a small file.
 //!
+//! v0.1.3 and before remembered a release by the key that signed it. Such lines stay, and count for the project whose key that is.
 //! It only ever moves ahead. A file that cannot be read is never replaced: whoever could make a client forget could roll it back.
 
 use std::{
@@ -13,12 +15,19 @@ use std::{
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
     digest::Hex,
-    release::{Head, KeyId, Seen},
+    release::{Head, KeyId, Seen, SeenKeys, SeenVersion},
 };
 use serde::{Deserialize, Serialize};
 
+use super::publisher::PROJECT;
 use crate::files::{read, write_whole};
 
+/// The keys that signed v0.1.0 to v0.1.3, each without a word on the others.
+const FIRST_KEYS: [&str; 3] = [
+    "303729bec9e2fd70aa086ff67126d0219c7303baaca2a4a0216795f563880569",
+    "e058e7231c98b68a37e29ffde6175aa72ec342fa6255f1284406031751871e4f",
+    "bad6d7d957f5363012f088c098ce1f0aecb57383f2d174c5ebc3246df5d0b012",
+];
 /// A thousand keys.
 const MAX_FILE: usize = 256 * 1024;
 
@@ -33,9 +42,30 @@ pub(crate) struct State {
 #[serde(deny_unknown_fields)]
 struct Everything {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    project: BTreeMap<String, SeenProject>,
+    /// By key, as v0.1.3 and before wrote it. Nothing is added here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     release: BTreeMap<String, SeenRelease>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     log: BTreeMap<String, SeenHead>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeenProject {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    release: Option<SeenRelease>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<SeenStatement>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<SeenStatement>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeenStatement {
+    version: u64,
+    payload: Hex<32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,13 +121,35 @@ impl State {
         })
     }
 
-    /// The newest release of a key.
-    pub(crate) fn release(&self, key: &KeyId) -> Option<Seen> {
-        let seen = self.seen.release.get(&key.to_string())?;
+    /// The newest release of a project: as it was remembered by name, or before that by one of these keys.
+    pub(crate) fn release(&self, project: &str, keys: &[KeyId]) -> Option<Seen> {
+        let named = self.seen.project.get(project);
+        let named = named.and_then(|it| it.release.as_ref());
+        let firsts = FIRST_KEYS.iter().map(|key| (*key).to_owned());
+        let firsts = firsts.filter(|_| project == PROJECT);
+        let keys = keys.iter().map(ToString::to_string).chain(firsts);
+        let by_key = keys.filter_map(|key| self.seen.release.get(&key));
+        // Of equals the last one counts: that of the project.
+        let newest = by_key.chain(named).max_by_key(|seen| seen.epoch)?;
         Some(Seen {
-            epoch: seen.epoch,
-            payload: seen.payload,
+            epoch: newest.epoch,
+            payload: newest.payload,
         })
+    }
+
+    /// The newest statements of a project.
+    pub(crate) fn keys(&self, project: &str) -> SeenKeys {
+        let seen = |it: &Option<SeenStatement>| {
+            it.as_ref().map(|it| SeenVersion {
+                version: it.version,
+                payload: it.payload,
+            })
+        };
+        let found = self.seen.project.get(project);
+        SeenKeys {
+            root: found.and_then(|it| seen(&it.root)),
+            keys: found.and_then(|it| seen(&it.keys)),
+        }
     }
 
     /// The newest head of a log's key.
@@ -111,9 +163,24 @@ impl State {
     }
 
     /// Remembers a release that was verified against what was remembered before.
-    pub(crate) fn remember_release(&mut self, key: &KeyId, Seen { epoch, payload }: Seen) {
+    pub(crate) fn remember_release(&mut self, project: &str, Seen { epoch, payload }: Seen) {
         let seen = SeenRelease { epoch, payload };
-        self.seen.release.insert(key.to_string(), seen);
+        self.project(project).release = Some(seen);
+    }
+
+    /// Remembers statements that were verified against what was remembered before.
+    pub(crate) fn remember_keys(&mut self, project: &str, SeenKeys { root, keys }: SeenKeys) {
+        let seen = |it: SeenVersion| SeenStatement {
+            version: it.version,
+            payload: it.payload,
+        };
+        let project = self.project(project);
+        project.root = root.map(seen);
+        project.keys = keys.map(seen);
+    }
+
+    fn project(&mut self, name: &str) -> &mut SeenProject {
+        self.seen.project.entry(name.to_owned()).or_default()
     }
 
     /// Remembers a head that was verified against what was remembered before.

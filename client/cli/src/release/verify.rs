@@ -1,49 +1,36 @@
-//! `release verify`: is this the release that its publisher signed, is it current, and is it no step back?
+//! `release verify`: is this a release of the project, signed by a key that counts, current, in the log, and no step back?
 
-use std::path::Path;
-
-use anyhow::Context;
 use chrysalis_attestation::{
     Rejection,
-    release::{Checkpoint, MAX_ENVELOPE, PublicKey, Release, Verified, verify_inclusion},
+    release::{MAX_ENVELOPE, Verified},
 };
 use chrysalis_client::system_time;
 use serde_json::json;
 
-use super::{arguments::VerifyReleaseArguments, key::read_public, state::State};
+use super::{
+    arguments::VerifyReleaseArguments,
+    publisher::{Vetted, short},
+    state::State,
+};
 use crate::{
     Outcome,
     arguments::Format,
     files::read,
-    log,
     printable::{print, printable},
 };
 
-/// A release, and the head of the log that it must be in, by the log's key.
-type Found<'a> = (Verified, Option<(Checkpoint, &'a PublicKey)>);
+/// A release, and whose word on it counts.
+type Found = (Verified, Vetted);
 
 pub(super) fn run(arguments: &VerifyReleaseArguments) -> anyhow::Result<Outcome> {
-    let key = read_public(&arguments.key)?;
-    let log = match (&arguments.log, &arguments.log_key) {
-        (Some(folder), Some(key)) => Some((folder.as_path(), read_public(key)?)),
-        _ => None,
-    };
     let manifest = read(&arguments.manifest, MAX_ENVELOPE)?;
     let now = arguments.at.unwrap_or_else(system_time);
     let mut state = State::open()?;
-    let found = Release::verify(&manifest, &key, now, state.release(&key.id()));
-    let found = match (found, &log) {
-        (Ok(verified), Some((folder, log_key))) => {
-            let checkpoint = in_log(&manifest, folder, log_key, &state)?;
-            checkpoint.map(|checkpoint| (verified, Some((checkpoint, log_key))))
-        }
-        (found, _) => found.map(|verified| (verified, None)),
-    };
-    if let Ok((verified, checkpoint)) = &found {
-        state.remember_release(&key.id(), verified.seen);
-        if let Some((checkpoint, log_key)) = checkpoint {
-            state.remember_head(&log_key.id(), checkpoint.head());
-        }
+    let vetted = arguments.publisher.signed(&manifest, now, &state)?;
+    let found: Result<Found, Rejection> =
+        vetted.and_then(|vetted| Ok((vetted.current(&state)?, vetted)));
+    if let Ok((verified, vetted)) = &found {
+        vetted.remember(verified, &mut state);
         state.save()?;
     }
     let telling = &arguments.telling;
@@ -51,10 +38,7 @@ pub(super) fn run(arguments: &VerifyReleaseArguments) -> anyhow::Result<Outcome>
         _ if telling.quiet => {}
         Format::Json => print(&format!("{}\n", json(found.as_ref())))?,
         Format::Text => match &found {
-            Ok((verified, checkpoint)) => {
-                let checkpoint = checkpoint.as_ref().map(|(checkpoint, _)| checkpoint);
-                print(&printable(&text(verified, &key, checkpoint)))?;
-            }
+            Ok((verified, vetted)) => print(&printable(&text(verified, vetted)))?,
             Err(rejection) => print(&refused(rejection))?,
         },
     }
@@ -74,59 +58,35 @@ pub(crate) fn refused(rejection: &Rejection) -> String {
     ))
 }
 
-/// The head of the log that the file is in, held against the one seen last.
-pub(crate) fn in_log(
-    file: &[u8],
-    folder: &Path,
-    key: &PublicKey,
-    state: &State,
-) -> anyhow::Result<Result<Checkpoint, Rejection>> {
-    let proof = log::proof_of(folder, file).context("no proof that the log has this file")?;
-    let checkpoint = match verify_inclusion(file, &proof, key) {
-        Ok(checkpoint) => checkpoint,
-        Err(rejection) => return Ok(Err(rejection)),
-    };
-    let followed = log::follow(folder, &checkpoint, state.head(&key.id()))?;
-    Ok(followed.map(|()| checkpoint))
-}
-
-fn text(verified: &Verified, key: &PublicKey, checkpoint: Option<&Checkpoint>) -> String {
+fn text(verified: &Verified, vetted: &Vetted) -> String {
     let release = &verified.release;
-    let logged = checkpoint.map_or_else(String::new, |checkpoint| {
-        format!(
-            "log     {:<24} one of {} entries\n",
-            checkpoint.origin, checkpoint.size
-        )
-    });
     format!(
         "release {:<24} epoch {}, no step back\n\
          signed  {:<24} {} files, {} launch digests, {} sets of TDX registers\n\
-         {logged}\
+         {}\
          current until {}\n",
         release.release,
         release.epoch,
-        short(&key.id().to_string()),
+        short(&vetted.signer()),
         verified.files.len(),
         release.measurements.snp.len(),
         release.measurements.tdx.len(),
-        release.expires,
+        vetted.told(),
+        vetted.until(),
     )
 }
 
-fn short(id: &str) -> String {
-    id.chars().take(16).chain(['…']).collect()
-}
-
-fn json(found: Result<&Found<'_>, &Rejection>) -> serde_json::Value {
-    let verdict = |word| json!({ "verdict": word, "code": null, "detail": null, "hint": null });
+fn json(found: Result<&Found, &Rejection>) -> serde_json::Value {
     match found {
-        Ok((verified, checkpoint)) => {
-            let mut told = verdict("current");
+        Ok((verified, vetted)) => {
+            let mut told = vetted.to_json();
+            told["verdict"] = json!("current");
+            for absent in ["code", "detail", "hint"] {
+                told[absent] = json!(null);
+            }
             told["release"] = json!(verified.release);
             told["files"] = json!(verified.files);
-            told["log"] = checkpoint.as_ref().map_or(json!(null), |(checkpoint, _)| {
-                json!({ "origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root })
-            });
+            told["until"] = json!(vetted.until());
             told
         }
         Err(rejection) => json!({

@@ -228,7 +228,7 @@ fn honest_seeds_of_releases_are_signed_and_in_their_log() {
     let key = PublicKey::read(one("release_key", "der")).expect("a key");
     assert_eq!(PublicKey::read(one("release_key", "pem")), Ok(key.clone()));
     let release = one("envelope", "release");
-    assert!(Release::verify(release, &key, seeds::NOW, None).is_ok());
+    assert!(Release::verify(release, &key, "releases.example", seeds::NOW, None).is_ok());
     assert!(Rebuild::verify(one("envelope", "rebuild"), &key).is_ok());
     let checkpoint = |name| Checkpoint::verify(one("checkpoint", name), &key).expect("signed");
     for name in ["first", "second"] {

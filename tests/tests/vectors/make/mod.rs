@@ -8,6 +8,7 @@ mod intel;
 mod nvidia;
 mod release;
 mod snp;
+mod vouching;
 
 use std::{path::Path, sync::LazyLock};
 
@@ -41,6 +42,7 @@ pub(crate) fn all() -> Tree {
         nvidia::vectors,
         bundle::vectors,
         release::vectors,
+        vouching::vectors,
     ] {
         vectors.extend(make(&mut common));
     }

@@ -6,8 +6,8 @@ use chrysalis_attestation::{
     Time,
     digest::{Hex, sha256},
     release::{
-        Checkpoint, Envelope, Growth, Hash, Inclusion, Measurements, PublicKey, Rebuild, Release,
-        SnpMeasurement, Subject, leaf_hash,
+        Checkpoint, Development, Envelope, Growth, Hash, Inclusion, Measurements, PublicKey,
+        Rebuild, Release, SnpMeasurement, Subject, leaf_hash,
     },
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -16,50 +16,68 @@ use serde_json::{Value, json};
 use super::NOW;
 use crate::vector::{Common, Tree, Vector};
 
-const KIND: &str = "release";
-const DAY: i64 = 24 * 3600;
-const ORIGIN: &str = "log.example/releases";
+pub(super) const KIND: &str = "release";
+pub(super) const DAY: i64 = 24 * 3600;
+pub(super) const ORIGIN: &str = "log.example/releases";
+pub(super) const PROJECT: &str = "releases.example";
+/// What comes before the bytes of an Ed25519 key (RFC 8410 §4).
+const ED25519: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
 
 /// Whoever signs.
-struct Signer(Ed25519KeyPair);
+pub(super) struct Signer(Ed25519KeyPair);
 
 impl Signer {
-    fn new(seed: u8) -> Self {
+    pub(super) fn new(seed: u8) -> Self {
         Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a seed"))
     }
 
-    fn publisher() -> Self {
+    pub(super) fn publisher() -> Self {
         Self::new(0xD1)
     }
 
-    fn log() -> Self {
+    pub(super) fn log() -> Self {
         Self::new(0xD2)
     }
 
-    fn key(&self) -> PublicKey {
-        PublicKey::from_ed25519(self.0.public_key().as_ref().try_into().expect("32 bytes"))
+    /// The development key: its private half is in this repository.
+    pub(super) fn development() -> Self {
+        let file = include_str!("../../../../measurements/releases/development/root.pem");
+        let text: String = file
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
+        let der = data_encoding::BASE64.decode(text.as_bytes()).expect("PEM");
+        Self(Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).expect("an Ed25519 key"))
     }
 
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(super) fn key(&self) -> PublicKey {
+        let spki = [&ED25519[..], self.0.public_key().as_ref()].concat();
+        PublicKey::from_spki_with(&spki, Development::Named).expect("a key")
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.0.sign(message).as_ref().to_vec()
     }
 
-    fn seal(&self, envelope: Envelope) -> Vec<u8> {
+    pub(super) fn seal(&self, envelope: Envelope) -> Vec<u8> {
         let signature = self.sign(&envelope.to_be_signed());
         let sealed = envelope.with_signature(&self.key(), signature);
         sealed.to_json().into_bytes()
     }
 }
 
-fn files() -> Vec<Subject> {
+pub(super) fn files() -> Vec<Subject> {
     vec![
         Subject::new("kernel", [1; 32]),
         Subject::new("initrd", [2; 32]),
     ]
 }
 
-fn release(epoch: u64) -> Release {
+pub(super) fn release(epoch: u64) -> Release {
     Release {
+        project: Some(PROJECT.to_owned()),
         release: format!("v1.2.{epoch}"),
         epoch,
         issued: Time(NOW.0 - DAY),
@@ -108,6 +126,7 @@ fn lies() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             publisher.seal(Release { expires: release(7).issued, ..release(7) }.envelope(files()))
         }),
         ("statement_type", "a rebuild statement stands in for the manifest", publisher.seal(rebuild.envelope(files()))),
+        ("release_project", "the release is of another project", publisher.seal(Release { project: Some("other.example".to_owned()), ..release(7) }.envelope(files()))),
         ("release_not_yet_valid", "the release is issued in a second", {
             publisher.seal(Release { issued: Time(NOW.0 + 1), ..release(7) }.envelope(files()))
         }),
@@ -202,6 +221,7 @@ fn asked(vector: Vector, manifest: Vec<u8>) -> Vector {
     vector
         .file("manifest", "manifest.json", manifest)
         .file("key", "key.der", key)
+        .with("project", PROJECT)
 }
 
 fn logged(vector: Vector, log: &Tree) -> Vector {
@@ -209,7 +229,7 @@ fn logged(vector: Vector, log: &Tree) -> Vector {
     vector.file("log_key", "log-key.der", Signer::log().key().spki())
 }
 
-fn rejected(code: &str, shows: &str) -> Vector {
+pub(super) fn rejected(code: &str, shows: &str) -> Vector {
     Vector::rejected(KIND, code, shows, NOW)
 }
 
@@ -265,10 +285,19 @@ fn remembered() -> Vec<Vector> {
     let back = rejected("release_rolled_back", shows).beside("seen", &beside(manifest(8)));
     let shows = "another release of this epoch was seen before";
     let twice = rejected("release_epoch_reused", shows).beside("seen", &beside(other));
+    let another = Signer::new(0xD3);
+    let newer = another.seal(release(8).envelope(files()));
+    let shows = "a newer release was seen before, which another key signed";
+    let elsewhere = rejected("release_rolled_back another-key", shows)
+        .beside("seen", &beside(newer))
+        .file("", "seen/key.der", another.key().spki());
     let seen = || seen("seen/manifest.json", None);
-    [back, twice]
+    let by_another = json!([{"manifest": "seen/manifest.json", "key": "seen/key.der"}]);
+    let mut vectors: Vec<_> = [back, twice]
         .map(|vector| asked(vector, manifest(7)).with("seen", seen()))
-        .into()
+        .into();
+    vectors.push(asked(elsewhere, manifest(7)).with("seen", by_another));
+    vectors
 }
 
 #[rustfmt::skip]

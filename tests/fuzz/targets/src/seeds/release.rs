@@ -6,8 +6,9 @@ use chrysalis_attestation::{
     Time,
     digest::{Hex, sha256},
     release::{
-        Checkpoint, Envelope, Growth, Inclusion, Input, MachineEvent, Measured, Measurements,
-        Rebuild, Release, SnpMeasurement, Subject, TdxMeasurement, Toolchain, leaf_hash,
+        Checkpoint, Envelope, Growth, Inclusion, Input, KeyStatement, MachineEvent, Measured,
+        Measurements, PublicKey, Rebuild, Release, RevokedKey, Role, SnpMeasurement, Subject,
+        TdxMeasurement, Toolchain, VouchedKey, leaf_hash,
     },
 };
 use data_encoding::BASE64;
@@ -15,7 +16,7 @@ use data_encoding::BASE64;
 use super::{NOW, Seed, seed};
 use crate::{
     parts,
-    targets::release::{MEASURED, key, seal, sign},
+    targets::release::{MEASURED, PROJECT, key, root_of_seeds, seal, sign},
 };
 
 const DAY: i64 = 24 * 3600;
@@ -38,11 +39,43 @@ pub(super) fn seeds() -> Vec<Seed> {
         seed("envelope", "rebuild", rebuild.clone()),
         seed("statement", "release", payload(&release)),
         seed("statement", "rebuild", payload(&rebuild)),
+        seed("root_statement", "envelope", root_of_seeds()),
+        seed("root_statement", "payload", inside(&root_of_seeds())),
+        seed("key_statement", "payload", inside(&key_statement())),
         seed("release_key", "der", spki),
         seed("release_key", "pem", pem),
     ];
     seeds.extend(log(&release, &rebuild));
     seeds
+}
+
+/// The payload of an envelope, whatever its type.
+fn inside(sealed: &[u8]) -> Vec<u8> {
+    let signed = Envelope::parse(sealed).expect("an envelope").to_be_signed();
+    // Type and payload stand in it with their lengths, each behind a space.
+    let parts = signed.splitn(5, |byte| *byte == b' ');
+    parts.last().unwrap_or_default().to_vec()
+}
+
+fn key_statement() -> Vec<u8> {
+    let statement = KeyStatement {
+        project: PROJECT.to_owned(),
+        version: 3,
+        issued: Time(NOW.0 - DAY),
+        expires: Time(NOW.0 + DAY),
+        keys: vec![VouchedKey {
+            role: Role::Release,
+            key: PublicKey::from_ed25519([9; 32]).expect("a key"),
+            not_before: NOW,
+            expires: Time(NOW.0 + DAY),
+        }],
+        revoked: vec![RevokedKey {
+            key: Hex([8; 32]),
+            since: NOW,
+            why: "lost".to_owned(),
+        }],
+    };
+    seal(statement.envelope())
 }
 
 fn measurements() -> Measurements {
@@ -87,6 +120,7 @@ fn files() -> Vec<Subject> {
 
 fn release() -> Vec<u8> {
     let release = Release {
+        project: Some(PROJECT.to_owned()),
         release: "v1.2.3".to_owned(),
         epoch: 7,
         issued: Time(NOW.0 - DAY),

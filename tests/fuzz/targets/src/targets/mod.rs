@@ -71,6 +71,18 @@ pub const TARGETS: &[Target] = &[
     target("statement", 16 * KIB, Some("release"), release::statement),
     target("checkpoint", 4 * KIB, Some("release"), release::checkpoint),
     target("log_proof", 16 * KIB, Some("release"), release::proof),
+    target(
+        "root_statement",
+        8 * KIB,
+        Some("release"),
+        release::root_statement,
+    ),
+    target(
+        "key_statement",
+        16 * KIB,
+        Some("release"),
+        release::key_statement,
+    ),
     target("release_key", 5 * KIB, Some("release"), release::key_file),
     target("policy", 16 * KIB, Some("policy"), policy::policy),
     target("wire", 16 * KIB, Some("wire"), wire::frame),

@@ -3,10 +3,12 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
+    Time,
     digest::Hex,
     release::{
-        Checkpoint, Envelope, Growth, HASH, Head, Inclusion, Measured, PublicKey, Rebuild,
-        Rebuilders, Release, verify_inclusion,
+        Checkpoint, Development, Envelope, Growth, HASH, Head, Inclusion, KEYS, KeyStatement,
+        Measured, PublicKey, ROOT, Rebuild, Rebuilders, Release, Root, RootStatement,
+        verify_inclusion,
     },
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -19,6 +21,9 @@ pub(crate) const MEASURED: Measured = Measured::Snp {
     launch_digest: Hex([5; 48]),
 };
 
+/// The project of the seeds.
+pub(crate) const PROJECT: &str = "releases.example";
+
 /// Signs whatever a target says: what is read only after its signature is reached no other way.
 static SIGNER: LazyLock<Ed25519KeyPair> =
     LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("32 bytes are a seed"));
@@ -26,12 +31,13 @@ static SIGNER: LazyLock<Ed25519KeyPair> =
 /// By which the seeds are signed.
 pub(crate) fn key() -> PublicKey {
     let public = SIGNER.public_key().as_ref().try_into();
-    PublicKey::from_ed25519(public.expect("a key of Ed25519 has 32 bytes"))
+    let key = PublicKey::from_ed25519(public.expect("a key of Ed25519 has 32 bytes"));
+    key.expect("it is not the development key")
 }
 
 /// Nobody signs with this one.
 fn stranger() -> PublicKey {
-    PublicKey::from_ed25519([9; 32])
+    PublicKey::from_ed25519([9; 32]).expect("it is not the development key")
 }
 
 /// The envelope, signed.
@@ -59,13 +65,60 @@ pub(super) fn statement(bytes: &[u8]) {
     count(&seal(Envelope::new(bytes.to_vec())));
 }
 
+/// A root statement, as it comes and signed by the key that counts: it names its own key, and follows no root that did not sign it.
+pub(super) fn root_statement(bytes: &[u8]) {
+    for statement in [bytes.to_vec(), seal(Envelope::of(ROOT, bytes.to_vec()))] {
+        if let Ok(root) = Root::named(&statement, Development::Named) {
+            let said = root.statement();
+            assert!(said.version > 0, "a version of zero");
+            let of_another = RootStatement {
+                key: stranger(),
+                ..said.clone()
+            };
+            let next = seal(of_another.envelope());
+            assert!(
+                root.followed_by(&next).is_err(),
+                "a root that nobody signed"
+            );
+        }
+        let named = Root::named(&statement, Development::Refused);
+        let development = named.is_ok_and(|root| root.statement().key.is_development());
+        assert!(
+            !development,
+            "the development root counts, and nobody named it"
+        );
+    }
+}
+
+/// A key statement, which is read only once the root signed it: here by the key that counts, whatever it says.
+pub(super) fn key_statement(bytes: &[u8]) {
+    let root = Root::named(&root_of_seeds(), Development::Refused).expect("a root");
+    let sealed = seal(Envelope::of(KEYS, bytes.to_vec()));
+    if let Ok(said) = KeyStatement::signed(&sealed, &root) {
+        let again = KeyStatement::signed(&seal(said.envelope()), &root);
+        assert_eq!(again, Ok(said), "a key statement came back changed");
+    }
+}
+
+/// The root whose key the seeds are signed by.
+pub(crate) fn root_of_seeds() -> Vec<u8> {
+    let statement = RootStatement {
+        project: PROJECT.to_owned(),
+        version: 1,
+        issued: NOW,
+        expires: Time(NOW.0 + 1),
+        key: key(),
+    };
+    seal(statement.envelope())
+}
+
 fn count(envelope: &[u8]) {
     let (key, stranger) = (key(), stranger());
     if let Ok(signed) = Release::signed(envelope, &key) {
-        let seen = signed.clone().current(NOW, None).map(|it| it.seen);
+        let seen = signed.clone().current(PROJECT, NOW, None).map(|it| it.seen);
         if let Ok(seen) = seen {
             assert!(
-                signed.current(NOW, Some(seen)).is_ok(),
+                signed.current(PROJECT, NOW, Some(seen)).is_ok(),
                 "the release that was seen is a step back"
             );
         }

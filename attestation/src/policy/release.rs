@@ -1,0 +1,118 @@
+//! `[release]`: which release the digests of a policy are from, and whose root vouches for it. `chrysalis policy init` writes it.
+//!
+//! ```toml
+//! [release]
+//! name = "v0.1.4"              # required
+//! root = "3fbbd461…"           # required: SHA-256 of the root key
+//! development_root = "why"     # required if that is the development key, with which anyone can sign; else it must not be there
+//! ```
+
+use super::{PolicyError, section::Section};
+use crate::{
+    digest::Hex,
+    release::{ANYONE_CAN_SIGN, DEVELOPMENT_ROOT, KeyId},
+};
+
+pub(super) const KEYS: [&str; 3] = ["name", "root", "development_root"];
+
+/// Where the digests of a policy are from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleasePolicy {
+    /// The release, for people.
+    pub name: String,
+    /// The root that vouches for whoever signed it.
+    pub root: KeyId,
+    /// Why the policy accepts the development root, if that is the one.
+    pub development: Option<String>,
+}
+
+impl ReleasePolicy {
+    /// What a verdict says of the image that matches.
+    pub(crate) fn told(&self) -> String {
+        let name = &self.name;
+        match &self.development {
+            Some(_) => format!("matches release {name}, {ANYONE_CAN_SIGN}"),
+            None => format!("matches release {name}"),
+        }
+    }
+}
+
+/// Reads the section.
+pub(super) fn policy(section: &Section<'_>) -> Result<ReleasePolicy, PolicyError> {
+    const NAME: &str = "the release's name, without control characters";
+    const ROOT: &str = "the SHA-256 of the root key, in hex";
+    const WHY: &str = "the reason for which you accept a root under which anyone can sign";
+    const OTHER: &str = "left out: this root is not the development root";
+    let name = section.require("name", "write which release the digests are from")?;
+    let root = section.require("root", "`chrysalis policy init --root FILE` fills it in")?;
+    let text = name.text(NAME)?;
+    if text.is_empty() || text.contains(char::is_control) {
+        return Err(name.wrong(NAME));
+    }
+    let root = Hex(root.hex(ROOT)?);
+    let why = section.read("development_root", |why| match why.text(WHY)?.trim() {
+        "" => Err(why.wrong(WHY)),
+        _ if root != DEVELOPMENT_ROOT => Err(why.wrong(OTHER)),
+        reason => Ok(reason.to_owned()),
+    })?;
+    if root == DEVELOPMENT_ROOT && why.is_none() {
+        section.require(
+            "development_root",
+            "anyone can sign under this root: use a release of a publisher that you trust, or write why you accept it",
+        )?;
+    }
+    Ok(ReleasePolicy {
+        name: text.to_owned(),
+        root,
+        development: why,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+
+    fn parse(section: &str) -> Result<Option<ReleasePolicy>, String> {
+        let text = format!("version = 1\n[release]\nname = \"v1.2.3\"\n{section}");
+        Policy::parse_release(&text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_development_root_is_refused_unless_the_policy_says_why() {
+        let root = format!("root = \"{DEVELOPMENT_ROOT}\"\n");
+        assert_eq!(
+            parse(&root),
+            Err("policy: `release.development_root` is missing; anyone can sign under this root: use a release of a publisher that you trust, or write why you accept it".to_owned())
+        );
+        let blank = parse(&format!("{root}development_root = \" \""));
+        assert_eq!(
+            blank,
+            Err("policy, line 5: `release.development_root` must be the reason for which you accept a root under which anyone can sign".to_owned())
+        );
+        let named = parse(&format!("{root}development_root = \"a demo\""));
+        let named = named.expect("a policy").expect("the section");
+        assert_eq!(named.development.as_deref(), Some("a demo"));
+        assert_eq!(
+            named.told(),
+            "matches release v1.2.3, development key: anyone can sign"
+        );
+    }
+
+    #[test]
+    fn any_other_root_needs_no_reason_and_takes_none() {
+        let root = format!("root = \"{}\"\n", "11".repeat(32));
+        let read = parse(&root).expect("a policy").expect("the section");
+        assert_eq!(read.told(), "matches release v1.2.3");
+        assert_eq!(
+            parse(&format!("{root}development_root = \"a demo\"")),
+            Err("policy, line 5: `release.development_root` must be left out: this root is not the development root".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_identifier_is_that_of_the_key() {
+        let key = crate::release::tests::development();
+        assert_eq!(key.id(), DEVELOPMENT_ROOT);
+    }
+}

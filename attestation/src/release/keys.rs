@@ -1,0 +1,480 @@
+//! Key statements: which keys a project's root lets sign releases and logs, from when until when, and which it has revoked.
+//!
+//! ```json
+//! {"project":"releases.example","version":1,"issued":"…Z","expires":"…Z",
+//!  "keys":[{"role":"release","key":"<SubjectPublicKeyInfo, base64>","not_before":"…Z","expires":"…Z"}],
+//!  "revoked":[{"key":"<SHA-256 of its SubjectPublicKeyInfo>","since":"…Z","why":"…"}]}
+//! ```
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    development::Development,
+    dsse::Envelope,
+    key::{KeyId, PublicKey},
+    log::{Checkpoint, verify_inclusion},
+    manifest::{MAX_NUMBER, Release, Seen, Signed, Verified, is_project},
+    root::{Root, SeenVersion, malformed},
+};
+use crate::{
+    Rejection, Time, base64,
+    digest::{Hex, sha256},
+};
+
+/// What the payload of a key statement is called.
+pub const KEYS: &str = "application/vnd.chrysalis.keys+json";
+/// The most keys of a statement, and the most that it has revoked.
+const MAX_KEYS: usize = 64;
+const MAX_REVOKED: usize = 256;
+/// The most bytes of a reason.
+const MAX_WHY: usize = 256;
+
+/// What a key is for. One of another role counts for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It signs manifests.
+    Release,
+    /// It signs the log's heads.
+    Log,
+}
+
+/// A key that the root vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VouchedKey {
+    /// What for.
+    pub role: Role,
+    /// The key.
+    pub key: PublicKey,
+    /// Before that it counts for nothing.
+    pub not_before: Time,
+    /// From then on it counts for nothing, and neither does what it signed.
+    pub expires: Time,
+}
+
+/// A key that the root takes back, and with it all that it ever signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedKey {
+    /// Its name.
+    pub key: KeyId,
+    /// When it was revoked, for people: nothing that it signed counts, whenever that was.
+    pub since: Time,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// What a key statement says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyStatement {
+    /// The project, as in the root statement.
+    pub project: String,
+    /// Counts up from statement to statement.
+    pub version: u64,
+    /// When it was signed.
+    pub issued: Time,
+    /// From then on it vouches for nothing: the next one is due.
+    pub expires: Time,
+    /// The keys.
+    pub keys: Vec<VouchedKey>,
+    /// Those that count no more, though they may still stand among the keys.
+    pub revoked: Vec<RevokedKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    project: String,
+    version: u64,
+    issued: Time,
+    expires: Time,
+    keys: Vec<WireKey>,
+    revoked: Vec<RevokedKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireKey {
+    role: Role,
+    key: String,
+    not_before: Time,
+    expires: Time,
+}
+
+/// What a publisher serves beside its manifests. Nobody vouches for any of it but the root that the reader names.
+#[derive(Clone, Copy)]
+pub struct Published<'a> {
+    /// The root statement that the reader names.
+    pub root: &'a [u8],
+    /// Every later one, in order.
+    pub later_roots: &'a [Vec<u8>],
+    /// The newest key statement.
+    pub keys: &'a [u8],
+    /// The proof that the log has an entry; none where nobody brings one.
+    pub proof: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>,
+}
+
+/// What a client has seen of a project's keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SeenKeys {
+    /// The newest root statement.
+    pub root: Option<SeenVersion>,
+    /// The newest key statement.
+    pub keys: Option<SeenVersion>,
+}
+
+/// The keys that count at one moment: a current root vouches for them, and a log of theirs has every statement on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    root: Root,
+    statement: KeyStatement,
+    seen: SeenVersion,
+    now: Time,
+    logged: Option<Logged>,
+}
+
+/// The head of a log, and the key that signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// The head that all entries are under.
+    pub checkpoint: Checkpoint,
+    /// The log's key.
+    pub key: KeyId,
+}
+
+/// A manifest that a key signed which counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouched {
+    signed: Signed,
+    /// The release key.
+    pub signer: KeyId,
+    /// Until when root, key statement and release key all count.
+    pub until: Time,
+    project: String,
+    now: Time,
+}
+
+impl KeyStatement {
+    /// The envelope, to be signed by the root.
+    pub fn envelope(&self) -> Envelope {
+        let keys = self.keys.iter().map(|it| WireKey {
+            role: it.role,
+            key: BASE64.encode(&it.key.spki()),
+            not_before: it.not_before,
+            expires: it.expires,
+        });
+        let wire = Wire {
+            project: self.project.clone(),
+            version: self.version,
+            issued: self.issued,
+            expires: self.expires,
+            keys: keys.collect(),
+            revoked: self.revoked.clone(),
+        };
+        let payload = serde_json::to_vec(&wire).expect("names and numbers always serialise");
+        Envelope::of(KEYS, payload)
+    }
+
+    /// Steps keys-1 to keys-3: reads a statement that this root signed, current or not.
+    pub fn signed(statement: &[u8], root: &Root) -> Result<Self, Rejection> {
+        Self::signed_as_seen(statement, root).map(|(statement, _)| statement)
+    }
+
+    fn signed_as_seen(statement: &[u8], root: &Root) -> Result<(Self, SeenVersion), Rejection> {
+        let envelope = Envelope::parse(statement)?;
+        envelope.payload_of_type(KEYS)?;
+        let root = root.statement();
+        if !envelope.is_signed_by(&root.key) {
+            return Err(match envelope.payload_signed(&root.key) {
+                Err(Rejection::EnvelopeKeyUnknown { wanted }) => {
+                    Rejection::ReleaseRootUnknown { wanted }
+                }
+                Err(rejection) => rejection,
+                Ok(_) => Rejection::ReleaseRootUnknown {
+                    wanted: root.key.id(),
+                },
+            });
+        }
+        let payload = envelope.payload_signed(&root.key)?;
+        let wire: Wire = serde_json::from_slice(payload).map_err(|error| malformed(&error))?;
+        let development = match root.key.is_development() {
+            true => Development::Named,
+            false => Development::Refused,
+        };
+        let keys = wire.keys.into_iter().map(|key| key.read(development));
+        let statement = Self {
+            project: wire.project,
+            version: wire.version,
+            issued: wire.issued,
+            expires: wire.expires,
+            keys: keys.collect::<Result<_, _>>()?,
+            revoked: wire.revoked,
+        };
+        statement.check_sense(&root.key)?;
+        if statement.project != root.project {
+            return Err(Rejection::KeyStatementProject {
+                found: statement.project,
+                wanted: root.project.clone(),
+            });
+        }
+        let seen = SeenVersion {
+            version: statement.version,
+            payload: Hex(sha256(&[payload])),
+        };
+        Ok((statement, seen))
+    }
+
+    fn check_sense(&self, root: &PublicKey) -> Result<(), Rejection> {
+        let twice = |(at, key): (usize, &VouchedKey)| {
+            let before = self.keys.iter().take(at);
+            before
+                .clone()
+                .any(|other| (other.role, &other.key) == (key.role, &key.key))
+        };
+        let plain = |text: &str| text.len() <= MAX_WHY && !text.contains(char::is_control);
+        let what = if !is_project(&self.project) {
+            "its project is no name that a project has"
+        } else if self.version == 0 || self.version > MAX_NUMBER {
+            "its version is not from 1 to 2^53 - 1"
+        } else if self.expires <= self.issued {
+            "it expires before it is issued"
+        } else if self.keys.len() > MAX_KEYS || self.revoked.len() > MAX_REVOKED {
+            "it has too many keys"
+        } else if self.keys.iter().enumerate().any(twice) {
+            "it has a key twice"
+        } else if self.keys.iter().any(|key| key.expires <= key.not_before) {
+            "a key expires before it counts"
+        } else if !self.revoked.iter().all(|it| plain(&it.why)) {
+            "the reason of a revocation is too long, or has control characters"
+        } else if !root.is_development() && self.keys.iter().any(|it| it.key == *root) {
+            "it lists the root key itself, which signs nothing but statements"
+        } else {
+            return Ok(());
+        };
+        Err(malformed(&what))
+    }
+
+    /// Steps keys-4 and keys-5.
+    fn check_current(
+        &self,
+        found: SeenVersion,
+        now: Time,
+        seen: Option<SeenVersion>,
+    ) -> Result<(), Rejection> {
+        let Self {
+            issued,
+            expires,
+            version,
+            ..
+        } = *self;
+        if now < issued {
+            return Err(Rejection::KeyStatementNotYetValid { from: issued });
+        }
+        if now >= expires {
+            return Err(Rejection::KeyStatementExpired { until: expires });
+        }
+        let Some(seen) = seen else { return Ok(()) };
+        if version < seen.version {
+            return Err(Rejection::KeyStatementRolledBack {
+                found: version,
+                seen: seen.version,
+            });
+        }
+        if version == seen.version && found.payload != seen.payload {
+            return Err(Rejection::KeyStatementVersionReused { version });
+        }
+        Ok(())
+    }
+
+    fn is_revoked(&self, key: &KeyId) -> bool {
+        self.revoked.iter().any(|it| it.key == *key)
+    }
+}
+
+impl WireKey {
+    fn read(self, development: Development) -> Result<VouchedKey, Rejection> {
+        let der = base64::decode(&self.key).ok_or(Rejection::ReleaseKeyMalformed)?;
+        Ok(VouchedKey {
+            role: self.role,
+            key: PublicKey::from_spki_with(&der, development)?,
+            not_before: self.not_before,
+            expires: self.expires,
+        })
+    }
+}
+
+impl Published<'_> {
+    /// Steps root-1 to keys-5, and that the log has each of these statements: the keys that count now.
+    pub fn keys(
+        &self,
+        development: Development,
+        now: Time,
+        seen: SeenKeys,
+    ) -> Result<Keys, Rejection> {
+        let mut root = Root::named(self.root, development)?;
+        for next in self.later_roots {
+            root = root.followed_by(next)?;
+        }
+        root.check_current(now, seen.root)?;
+        let (statement, found) = KeyStatement::signed_as_seen(self.keys, &root)?;
+        statement.check_current(found, now, seen.keys)?;
+        let mut keys = Keys {
+            root,
+            statement,
+            seen: found,
+            now,
+            logged: None,
+        };
+        let statements = [("the root statement", self.root)].into_iter();
+        let later = self
+            .later_roots
+            .iter()
+            .map(|it| ("a later root statement", &it[..]));
+        let statements = statements
+            .chain(later)
+            .chain([("the key statement", self.keys)]);
+        for (what, entry) in statements {
+            let proof = (self.proof)(entry);
+            keys.has_logged(what, entry, proof.as_deref())?;
+        }
+        Ok(keys)
+    }
+}
+
+impl Keys {
+    /// Steps keys-6, log-1, log-2, and release-1 to release-3: a manifest that one of the release keys signed and the log has.
+    pub fn signed(&mut self, manifest: &[u8], proof: Option<&[u8]>) -> Result<Vouched, Rejection> {
+        let envelope = Envelope::parse(manifest)?;
+        let signer = self.signer(&envelope)?;
+        let signed = Release::signed_in(&envelope, &signer.key)?;
+        let until = self
+            .statement
+            .expires
+            .min(self.root.statement.expires)
+            .min(signer.expires);
+        let signer = signer.key.id();
+        self.has_logged("the manifest", manifest, proof)?;
+        Ok(Vouched {
+            signed,
+            signer,
+            until,
+            project: self.statement.project.clone(),
+            now: self.now,
+        })
+    }
+
+    /// Step keys-6: of several signatures one is enough.
+    fn signer(&self, envelope: &Envelope) -> Result<&VouchedKey, Rejection> {
+        let releases = self.statement.keys.iter();
+        let releases = releases.filter(|it| it.role == Role::Release);
+        let mut refused = None;
+        for key in releases.filter(|it| envelope.is_signed_by(&it.key)) {
+            let id = key.key.id();
+            let found = if self.statement.is_revoked(&id) {
+                Rejection::ReleaseKeyRevoked { key: id }
+            } else if self.now < key.not_before {
+                let from = key.not_before;
+                Rejection::ReleaseKeyNotYetValid { key: id, from }
+            } else if self.now >= key.expires {
+                let until = key.expires;
+                Rejection::ReleaseKeyExpired { key: id, until }
+            } else {
+                return Ok(key);
+            };
+            refused = refused.or(Some(found));
+        }
+        // A key that is revoked and no longer listed cannot be tried; the name that the envelope claims is enough to refuse by.
+        let mut revoked = self.statement.revoked.iter().map(|it| it.key);
+        let claimed = revoked.find(|key| {
+            let name = key.to_string();
+            envelope.claimed_keys().any(|claimed| claimed == name)
+        });
+        let claimed = claimed.map(|key| Rejection::ReleaseKeyRevoked { key });
+        let root = self.root.key_id();
+        Err(refused
+            .or(claimed)
+            .unwrap_or(Rejection::ReleaseKeyNotVouched { root }))
+    }
+
+    /// Step keys-7: the log of a key that counts has this entry, under the one head that has them all.
+    fn has_logged(
+        &mut self,
+        what: &'static str,
+        entry: &[u8],
+        proof: Option<&[u8]>,
+    ) -> Result<(), Rejection> {
+        let Some(proof) = proof else {
+            return Err(Rejection::LogEntryMissing { what });
+        };
+        let Self { statement, now, .. } = self;
+        let counts = |it: &&VouchedKey| {
+            it.role == Role::Log
+                && (it.not_before..it.expires).contains(now)
+                && !statement.is_revoked(&it.key.id())
+        };
+        let mut found = Err(Rejection::LogKeyNotVouched {
+            root: self.root.key_id(),
+        });
+        for VouchedKey { key, .. } in statement.keys.iter().filter(counts) {
+            found = verify_inclusion(entry, proof, key).map(|checkpoint| Logged {
+                checkpoint,
+                key: key.id(),
+            });
+            // Another key of the log's may be the one that signed.
+            if !matches!(found, Err(Rejection::CheckpointUnsigned { .. })) {
+                break;
+            }
+        }
+        let found = found?;
+        match &self.logged {
+            Some(before) if *before != found => Err(Rejection::LogForked {
+                size: before.checkpoint.size,
+            }),
+            _ => {
+                self.logged = Some(found);
+                Ok(())
+            }
+        }
+    }
+
+    /// The root that vouches for them.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// What the root says.
+    pub fn statement(&self) -> &KeyStatement {
+        &self.statement
+    }
+
+    /// Whether all of this rests on the development key: then every output says [`super::ANYONE_CAN_SIGN`].
+    pub fn is_development(&self) -> bool {
+        self.root.statement.key.is_development()
+    }
+
+    /// The log that has everything so far; to be held against the head seen last.
+    pub fn log(&self) -> Option<&Logged> {
+        self.logged.as_ref()
+    }
+
+    /// What the client is to remember.
+    pub fn seen(&self) -> SeenKeys {
+        SeenKeys {
+            root: Some(self.root.seen),
+            keys: Some(self.seen),
+        }
+    }
+}
+
+impl Vouched {
+    /// What was signed, current or not.
+    pub fn signed(&self) -> &Signed {
+        &self.signed
+    }
+
+    /// The rest of release-3, release-4 and release-5.
+    pub fn current(self, seen: Option<Seen>) -> Result<Verified, Rejection> {
+        self.signed.current(&self.project, self.now, seen)
+    }
+}
