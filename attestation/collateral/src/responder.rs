@@ -15,7 +15,7 @@ use chrysalis_attestation::{
 };
 
 use crate::{
-    address::{Mirrors, Service, addresses},
+    address::{Mirrors, Service, Update, addresses},
     errand::{Errand, Question},
     error::FetchError,
     http::Http,
@@ -92,7 +92,7 @@ impl Responder {
             return Ok(answer);
         }
         let (elapsed, now) = (self.world.elapsed(), self.world.now());
-        let (_, urls) = addresses(&object, &self.mirrors);
+        let (_, urls) = addresses(&object, &self.mirrors, Update::default());
         let url = urls.first().map_or("", String::as_str);
         let question = Question::about(questioned, &*self.world)?;
         let reply = errand.ask(&object, url, Some(&question), &mut |_| ())?;

@@ -224,7 +224,8 @@ fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Insp
         ),
         (
             "devices",
-            !report.has_devices() || policy.devices,
+            report.has_devices(),
+            policy.devices,
             Rejection::TdDevices,
         ),
     ];

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
-    Rejection, Waivers,
+    Waivers,
     binding::Session,
     bundle::Evidence,
     snp::{

@@ -20,7 +20,6 @@ use chrysalis_client::system_time;
 use serde_json::{Value, json};
 
 use super::{
-    NO_POLICY,
     finding::{Finding, told},
     input::{MAX_EVIDENCE, read_all, read_for, read_policy, read_statements},
     kind::{Kind, Place},

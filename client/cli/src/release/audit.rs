@@ -106,12 +106,18 @@ fn rebuild(arguments: &AuditArguments) -> anyhow::Result<PathBuf> {
         archives: Archives::read(Path::new("/etc/apt")),
     };
     eprintln!("building {} …", recipe.display());
-    image::build(recipe, &arguments.build, &fetcher, |wanted| {
-        if let Some(folder) = &arguments.binaries {
-            return Binaries::given(folder);
-        }
-        Workspace::around(recipe, &fetcher)?.build(wanted)
-    })?;
+    image::build(
+        recipe,
+        &arguments.build,
+        &fetcher,
+        |order| order.build(),
+        |wanted| {
+            if let Some(folder) = &arguments.binaries {
+                return Binaries::given(folder);
+            }
+            Workspace::around(recipe, &fetcher)?.build(wanted)
+        },
+    )?;
     Ok(arguments.build.clone())
 }
 
