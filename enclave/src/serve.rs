@@ -15,6 +15,7 @@ mod routes;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use chrysalis_attestation::binding::TLS_EXPORTER_LABEL;
+use chrysalis_wire::api;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{
@@ -67,7 +68,7 @@ impl Default for Bounds {
             handshakes: 64,
             connections: 192,
             handshake: Duration::from_secs(5),
-            header: Duration::from_secs(15),
+            header: api::IDLE,
             pace: Pace::USUAL,
             evidence: Rate {
                 burst: 8,
@@ -78,10 +79,10 @@ impl Default for Bounds {
     }
 }
 
-/// The most headers of a request.
-const MAX_HEADERS: usize = 64;
-/// The most bytes of a request's line and headers together.
-const MAX_HEAD: usize = 16 * 1024;
+/// The most headers, and bytes of the line and headers together, that are read of a request: more than [`routes`] answers,
+/// so that a client reads why.
+const MAX_HEADERS: usize = 2 * api::MAX_HEADERS;
+const MAX_HEAD: usize = 2 * api::MAX_HEAD;
 /// How long answers under way may take once the provider wants the machine back.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The pause after a client could not be accepted, so that a fault does not spin.

@@ -193,10 +193,7 @@ impl Verdict<'_> {
             ("ear_status", Some(status.into())),
             ("ear_trustworthiness_vector", Some(vector.clone().into())),
             ("ear_attester_claims", attester),
-            (
-                "ear_verifier_claims",
-                Some(self.verifier_claims(submodule)),
-            ),
+            ("ear_verifier_claims", Some(self.verifier_claims(submodule))),
         ])
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use chrysalis_attestation::Time;
+use chrysalis_wire::api::RETIRED;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -19,8 +20,6 @@ use crate::{AttestedConnection, Error, RelyingParty, Target, term::Term};
 
 /// The most idle connections kept.
 const MAX_IDLE: usize = 4;
-/// How long an idle connection is kept.
-const IDLE_FOR: Duration = Duration::from_mins(1);
 /// The most connections that are verified anew for one request.
 const MAX_FRESH: u32 = 3;
 /// The pause before a verification that did not come about is tried once more.
@@ -57,6 +56,8 @@ pub(super) struct Tries(u32);
 /// A verified connection, lent for one request.
 pub(super) struct Lease {
     pub(super) connection: AttestedConnection,
+    /// Whether it was used before, and so may have closed since.
+    pub(super) reused: bool,
     ended: watch::Receiver<Option<Error>>,
 }
 
@@ -109,13 +110,21 @@ impl Gate {
         tries.0 += 1;
         let connection = AttestedConnection::connect(&self.target, &self.relying_party).await?;
         let ended = self.recognise(&connection);
-        Ok(Lease { connection, ended })
+        Ok(Lease {
+            connection,
+            reused: false,
+            ended,
+        })
     }
 
     /// Takes a verified connection in, to be lent later.
     pub(super) fn admit(&self, connection: AttestedConnection) {
         let ended = self.recognise(&connection);
-        self.give_back(Lease { connection, ended });
+        self.give_back(Lease {
+            connection,
+            reused: false,
+            ended,
+        });
     }
 
     /// Takes back a connection whose answer has come whole.
@@ -202,13 +211,15 @@ impl Gate {
         *current = Err(Some(error));
     }
 
+    /// A connection that was used before, and that the enclave does not close yet.
     fn idle(&self) -> Option<Lease> {
         let mut current = self.lock();
         let reign = current.as_mut().ok()?;
         while let Some((connection, since)) = reign.idle.pop() {
-            if since.elapsed() < IDLE_FOR && connection.is_ready() {
+            if since.elapsed() < RETIRED && connection.is_ready() {
                 return Some(Lease {
                     connection,
+                    reused: true,
                     ended: reign.ended.subscribe(),
                 });
             }

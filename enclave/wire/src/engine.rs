@@ -62,7 +62,7 @@ pub struct Sampling {
     pub max_tokens: u32,
     /// 0 chooses the likeliest token every time; at most 2.
     pub temperature: f32,
-    /// Keep the likeliest tokens that together reach this probability; 1 keeps all.
+    /// Keep the likeliest tokens that together reach this probability; 1 keeps all, 0 the likeliest.
     pub top_p: f32,
     /// The same seed and input give the same output.
     pub seed: u32,

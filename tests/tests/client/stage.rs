@@ -2,7 +2,6 @@
 //! It writes down every byte that reaches it in the clear, so that a test can say what a client gave away.
 
 use std::{
-    convert::Infallible,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -260,6 +259,7 @@ struct Inside {
     connections: AtomicUsize,
     ended: AtomicUsize,
     hears: Notify,
+    cuts: AtomicUsize,
 }
 
 impl Host {
@@ -276,6 +276,7 @@ impl Host {
             connections: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             hears: Notify::new(),
+            cuts: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&inside);
         tokio::spawn(async move {
@@ -298,6 +299,11 @@ impl Host {
     /// From now on, chats are answered so.
     pub(crate) fn reply(&self, reply: Reply) {
         *self.inside.reply.lock().unwrap() = reply;
+    }
+
+    /// The next so many chats are read, and their connections cut before the first byte of an answer.
+    pub(crate) fn cut(&self, chats: usize) {
+        self.inside.cuts.store(chats, Ordering::SeqCst);
     }
 
     /// The enclave is started anew, with new keys.
@@ -366,7 +372,7 @@ async fn answer(
     enclave: Arc<Enclave>,
     exporter: [u8; 32],
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<Body>, io::Error> {
     if request.uri().path() == "/v1/attestation" {
         let nonce = request
             .uri()
@@ -385,6 +391,11 @@ async fn answer(
         return Ok(Response::new(whole("")));
     };
     let body = body.to_bytes();
+    let cut = |cuts: usize| cuts.checked_sub(1);
+    let (one, other) = (Ordering::SeqCst, Ordering::SeqCst);
+    if inside.cuts.fetch_update(one, other, cut).is_ok() {
+        return Err(io::Error::other("cut"));
+    }
     if reply == Reply::Silence {
         std::future::pending::<()>().await;
     }

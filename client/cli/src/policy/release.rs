@@ -14,11 +14,7 @@ use chrysalis_client::system_time;
 use chrysalis_measure::CommandLine;
 
 use super::{Wanted, floors};
-use crate::{
-    arguments::PolicyInitArguments,
-    files::read,
-    release::State,
-};
+use crate::{arguments::PolicyInitArguments, files::read, release::State};
 
 const TDX_LEFT_OUT: &str = "note: the release runs on Intel TDX as well. The policy accepts that once you say how recent Intel's rules must be: \
     --minimum-evaluation N, the tcbEvaluationDataNumber of Intel's TCB info";
@@ -33,7 +29,9 @@ pub(super) fn wanted(
 ) -> anyhow::Result<Result<Wanted, Rejection>> {
     let manifest = read(manifest, MAX_ENVELOPE)?;
     let mut state = State::open()?;
-    let vetted = arguments.publisher.signed(&manifest, system_time(), &state)?;
+    let vetted = arguments
+        .publisher
+        .signed(&manifest, system_time(), &state)?;
     let found = vetted.and_then(|vetted| Ok((vetted.current(&state)?, vetted)));
     let (verified, vetted) = match found {
         Ok(found) => found,

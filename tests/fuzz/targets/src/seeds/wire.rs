@@ -1,4 +1,4 @@
-//! Seeds of what host, enclave and engine tell each other.
+//! Seeds of what host, enclave and engine tell each other, and of hosts.
 
 use chrysalis_wire::{
     engine::{FinishReason, FromEngine, Message, Prompt, Sampling, ToEngine},
@@ -86,5 +86,16 @@ pub(super) fn seeds() -> Vec<Seed> {
     ];
     let frames = frames.map(|(name, bytes)| seed("wire", name, bytes.expect("a small message")));
     let configuration = seed("configuration", "good", CONFIGURATION);
-    frames.into_iter().chain([configuration]).collect()
+    let hosts = [
+        "localhost:8080",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "a.example",
+    ];
+    let hosts = hosts.map(|host| seed("host_name", host, host));
+    frames
+        .into_iter()
+        .chain([configuration])
+        .chain(hosts)
+        .collect()
 }

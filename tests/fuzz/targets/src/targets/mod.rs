@@ -87,4 +87,5 @@ pub const TARGETS: &[Target] = &[
     target("policy", 16 * KIB, Some("policy"), policy::policy),
     target("wire", 16 * KIB, Some("wire"), wire::frame),
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),
+    target("host_name", 300, None, wire::host_name),
 ];

@@ -1,10 +1,13 @@
-//! What host, enclave and engine tell each other, and the configuration that the host brings.
+//! What host, enclave and engine tell each other, the configuration that the host brings, and whom a request addresses.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chrysalis_wire::{
     configuration::Configuration,
     engine::{FromEngine, ToEngine},
     frame,
     host::{FromHost, ToHost},
+    local::{Addressed, HostName},
 };
 
 /// A frame that is read can be written, and read again.
@@ -23,4 +26,26 @@ pub(super) fn frame(bytes: &[u8]) {
 /// The configuration's TOML.
 pub(super) fn configuration(bytes: &[u8]) {
     let _ = Configuration::parse(bytes);
+}
+
+/// What a `Host` header says. Nothing but this machine's own names, with the port, is the listener.
+pub(super) fn host_name(bytes: &[u8]) {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+    if Addressed::of([bytes], None, local, &[]) == Addressed::Here {
+        let text = str::from_utf8(bytes).expect("a host is text");
+        let (host, _) = text.rsplit_once(':').expect("a port that is not 80");
+        let name = host.strip_suffix('.').unwrap_or(host);
+        let inside = host.trim_start_matches('[').trim_end_matches(']');
+        let v4 = host.parse().is_ok_and(|it: Ipv4Addr| it.is_loopback());
+        let v6 = |it: Ipv6Addr| it.to_canonical().is_loopback();
+        assert!(
+            name.eq_ignore_ascii_case("localhost") || v4 || inside.parse().is_ok_and(v6),
+            "{text} is not this machine"
+        );
+    }
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(name) = text.parse::<HostName>() {
+        let found = Addressed::of([text.as_bytes()], None, local, &[name]);
+        assert_eq!(found, Addressed::Here, "{text} is not itself");
+    }
 }

@@ -1,0 +1,54 @@
+//! What the enclave's API and its clients agree on. Both keep these numbers, so that neither side's bound surprises the
+//! other: what a client lets through the enclave takes, and no connection is used that the enclave is about to close.
+
+use std::time::Duration;
+
+/// The most bytes of a request's body.
+pub const MAX_BODY: usize = 1024 * 1024;
+/// The most bytes of a request's line and headers together.
+pub const MAX_HEAD: usize = 16 * 1024;
+/// The most headers of a request.
+pub const MAX_HEADERS: usize = 64;
+/// After this long without a request the enclave closes a connection.
+pub const IDLE: Duration = Duration::from_secs(15);
+/// After this long without a request a client no longer uses a connection. The rest, up to [`IDLE`], is for a request
+/// on its way.
+pub const RETIRED: Duration = Duration::from_secs(10);
+
+const _: () = assert!(RETIRED.as_secs() < IDLE.as_secs());
+
+/// Whether a head is within [`MAX_HEAD`] and [`MAX_HEADERS`]: its method and target as they stand, and each header's name
+/// and value.
+pub fn head_fits<'a>(
+    method: &str,
+    target: &str,
+    headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> bool {
+    let line = method.len().saturating_add(target.len());
+    let line = line.saturating_add("  HTTP/1.1\r\n\r\n".len());
+    let (count, bytes) =
+        headers
+            .into_iter()
+            .fold((0_usize, line), |(count, bytes), (name, value)| {
+                let header = name.len().saturating_add(value.len());
+                let header = header.saturating_add(": \r\n".len());
+                (count.saturating_add(1), bytes.saturating_add(header))
+            });
+    count <= MAX_HEADERS && bytes <= MAX_HEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_fits_up_to_the_last_byte_and_header() {
+        let rest = "GET /v1/models HTTP/1.1\r\nx: \r\n\r\n".len();
+        let longest = vec![b'a'; MAX_HEAD - rest];
+        let fits = |value: &[u8]| head_fits("GET", "/v1/models", [("x", value)]);
+        assert!(fits(&longest));
+        assert!(!fits(&[longest.as_slice(), b"a"].concat()));
+        let many = |count| head_fits("GET", "/", std::iter::repeat_n(("x", &b"y"[..]), count));
+        assert!(many(MAX_HEADERS) && !many(MAX_HEADERS + 1));
+    }
+}
