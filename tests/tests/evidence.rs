@@ -40,6 +40,9 @@ static AMD: LazyLock<Amd> = LazyLock::new(|| vendor("amd"));
 /// Of the same names, with other keys.
 static OTHER_AMD: LazyLock<Amd> = LazyLock::new(|| vendor("other-amd"));
 
+/// Of a product line that is known to be broken.
+static MILAN: LazyLock<Amd> = LazyLock::new(|| vendor("amd").into_milan(NOW).unwrap());
+
 fn vendor(name: &str) -> Amd {
     scene::vendor(env!("CARGO_TARGET_TMPDIR"), name).unwrap()
 }
@@ -347,6 +350,9 @@ lies! {
         scene.report.cpuid = None;
         scene.report.mitigations = None;
         scene.verdict()
+    };
+    rejects_a_product_that_is_known_to_be_broken: "product_broken", |_| {
+        Scene::honest(&MILAN).verdict()
     };
     rejects_a_product_that_the_policy_does_not_want: "product_refused", |mut scene| {
         snp(&mut scene).products = Expect::AnyOf(vec![Product::Turin]);

@@ -53,7 +53,10 @@ impl fmt::Display for Broken {
             since,
             source,
         } = self;
-        write!(f, "{product} is broken since {since}: {known} ({source})")
+        write!(
+            f,
+            "{product} has been broken since {since}: {known} ({source})"
+        )
     }
 }
 

@@ -209,7 +209,7 @@ fn what_policy_init_writes_is_a_policy_with_the_floor_that_was_asked_for() {
         ..Template::default()
     });
     assert!(
-        text.contains("# Milan is broken since 2026-05-13: "),
+        text.contains("# Milan has been broken since 2026-05-13: "),
         "{text}"
     );
     let policy = Policy::parse(&text).expect("a policy");

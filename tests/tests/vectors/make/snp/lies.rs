@@ -110,7 +110,10 @@ pub(super) const LIES: &[Lie] = &[
     ("report_signature of-another-chip", "the report is of another chip than the certificate", |it| it.amd = &OTHER_AMD),
     ("tcb_certificate_mismatch", "the certificate is for other microcode than the report tells", |it| it.vcek(|vcek| vcek.tcb.microcode += 1)),
     ("chip_mismatch", "the report names another chip than its certificate", |it| it.report.chip_id[63] ^= 1),
-    ("tcb_inconsistent", "a level is committed that is above the running one", |it| it.report.committed_tcb = Tcb { snp: TCB.snp + 1, ..TCB }.encode()),
+    ("tcb_inconsistent", "a level is committed that is above the running one", |it| {
+        it.want("provisional_firmware", "true");
+        it.report.committed_tcb = Tcb { snp: TCB.snp + 1, ..TCB }.encode();
+    }),
     ("tcb_inconsistent firmware", "SEV firmware is committed that is newer than what runs", |it| {
         it.want("provisional_firmware", "true");
         let running = it.report.current_firmware;
