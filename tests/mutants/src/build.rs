@@ -84,7 +84,7 @@ type Programs = Vec<((String, String), PathBuf)>;
 fn cargo(tree: &Path, target: &Path, arguments: &[&str]) -> Result<Programs> {
     let mut child = Command::new("cargo")
         .args(arguments)
-        .args(["--locked", "--message-format", "json-render-diagnostics"])
+        .args(["--locked", "--message-format", "json"])
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
@@ -96,6 +96,11 @@ fn cargo(tree: &Path, target: &Path, arguments: &[&str]) -> Result<Programs> {
     let _pulse = Pulse::start("compiling");
     for line in BufReader::new(output).lines() {
         let message: Value = serde_json::from_str(&line?).unwrap_or_default();
+        // Switches make odd code, which the compiler warns of; errors alone are told.
+        if message["message"]["level"] == "error" {
+            let rendered = message["message"]["rendered"].as_str();
+            eprint!("{}", rendered.unwrap_or_default());
+        }
         let Some(program) = message["executable"].as_str() else {
             continue;
         };

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A guard may keep something from never ending: a test that runs this long has failed.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// What is to be run.
 #[derive(Debug)]
@@ -69,13 +69,12 @@ pub fn run(wish: &Wish) -> Result<bool> {
     let mut wrong = 0_usize;
     for (place, guard) in chosen.iter().enumerate() {
         let began = Instant::now();
-        let (outcome, how) = match results.of(&guard.name) {
-            Some(outcome) => (outcome, "as before".to_owned()),
-            None => {
-                let outcome = runner.outcome(&guard.name)?;
-                results.add(&guard.name, &outcome)?;
-                (outcome, format!("{} s", began.elapsed().as_secs()))
-            }
+        let (outcome, how) = if let Some(outcome) = results.of(&guard.name) {
+            (outcome, "as before".to_owned())
+        } else {
+            let outcome = runner.outcome(&guard.name)?;
+            results.add(&guard.name, &outcome)?;
+            (outcome, format!("{} s", began.elapsed().as_secs()))
         };
         let (word, is_wrong) = judge(&outcome, guard.survives.as_deref());
         wrong += usize::from(is_wrong);

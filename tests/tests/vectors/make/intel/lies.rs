@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Lie::{self, Altered, Signed},
-    Scene,
+    Scene, move_list,
 };
 use crate::{
     make::NOW,
@@ -69,6 +69,8 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("intel_crl_issuer", "the root's list stands in for the platforms'", Altered(|it| it.collateral["pck_crl"] = it.collateral["root_ca_crl"].clone())),
     ("intel_crl_signature", "the platforms' revocation list was changed", Altered(|it| it.spoil("pck_crl"))),
     ("intel_crl_expired", "both revocation lists are a year old", Signed(|it| it.move_lists(-YEAR))),
+    ("intel_crl_expired of-the-root", "the root's revocation list alone is a year old", Signed(|it| move_list(&mut it.statements.root_list, -YEAR))),
+    ("intel_crl_expired of-the-platforms", "the platforms' revocation list alone is a year old", Signed(|it| move_list(&mut it.statements.pck_list, -YEAR))),
     ("intel_crl_not_yet_valid", "both revocation lists are of next year", Signed(|it| it.move_lists(YEAR))),
     ("intel_certificate_revoked", "the list revokes the platform", Signed(|it| it.statements.pck_list.revoked = vec![it.intel.pck.serial()])),
     ("intel_certificate_revoked authority", "the root's list revokes the platform's authority", Signed(|it| it.statements.root_list.revoked = vec![it.intel.pck_authority.serial()])),

@@ -8,7 +8,7 @@ use chrysalis_attestation::{
     tdx::EventLog,
 };
 use chrysalis_simulate::{
-    Intel, Profile,
+    CrlProfile, Intel, Profile,
     intel::{QuoteVersion, Statements, TdProfile, collateral_json, event_log},
 };
 use serde_json::{Value, json};
@@ -138,8 +138,7 @@ impl Scene {
     fn move_lists(&mut self, seconds: i64) {
         let statements = &mut self.statements;
         for list in [&mut statements.root_list, &mut statements.pck_list] {
-            list.this_update.0 += seconds;
-            list.next_update = list.next_update.map(|it| Time(it.0 + seconds));
+            move_list(list, seconds);
         }
     }
 
@@ -196,6 +195,12 @@ impl Arrived {
         let vector = vector.file("quote", "quote.bin", self.quote.clone());
         vector.file("collateral", "collateral.json", self.collateral.to_string())
     }
+}
+
+/// Moves a revocation list by so many seconds.
+fn move_list(list: &mut CrlProfile, seconds: i64) {
+    list.this_update.0 += seconds;
+    list.next_update = list.next_update.map(|it| Time(it.0 + seconds));
 }
 
 /// A policy for exactly the honest TD.
