@@ -1,4 +1,4 @@
-//! PEM as certificates, lists and keys come in it: blocks, white space between them, and nothing else but NUL bytes at the very end.
+//! PEM as certificates, lists and keys come in it: blocks, line ends between them, and nothing else but NUL bytes at the very end.
 //!
 //! This is the only reader. Libraries that hand out C strings leave NULs behind the text, and some tools end lines with CRLF; neither
 //! changes what a block holds. A NUL between two blocks, text around them or another label is somebody's mistake, and refused.
@@ -9,6 +9,8 @@ use crate::{Rejection, base64, x509};
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
+/// All that may stand between blocks.
+const LINE_END: [char; 2] = ['\r', '\n'];
 /// RFC 7468 §2.
 const LINE: usize = 64;
 
@@ -34,7 +36,7 @@ pub fn is_pem(bytes: &[u8]) -> bool {
 /// Every block, in the order of the text. None if there is anything else, or no block.
 pub fn blocks(bytes: &[u8]) -> Option<Vec<Block>> {
     let text = str::from_utf8(bytes).ok()?;
-    let mut rest = text.trim_end_matches('\0').trim_ascii();
+    let mut rest = text.trim_end_matches('\0').trim_matches(LINE_END);
     let mut blocks = Vec::new();
     while !rest.is_empty() {
         let (label, after) = rest.strip_prefix(BEGIN)?.split_once(DASHES)?;
@@ -46,9 +48,9 @@ pub fn blocks(bytes: &[u8]) -> Option<Vec<Block>> {
         let (body, after) = after.split_once(&format!("-----END {label}-----"))?;
         blocks.push(Block {
             label: label.to_owned(),
-            der: base64::decode_lines(body)?,
+            der: base64::decode(&body.replace(LINE_END, ""))?,
         });
-        rest = after.trim_ascii_start();
+        rest = after.trim_start_matches(LINE_END);
     }
     (!blocks.is_empty()).then_some(blocks)
 }
@@ -109,9 +111,9 @@ mod tests {
         for text in [
             lines.clone(),
             lines.replace('\n', "\r\n"),
-            lines.replace("-----\n-----", "-----\n\n \t\r\n-----"),
+            lines.replace("-----\n-----", "-----\n\n\r\n-----"),
             lines.trim_end().to_owned(),
-            format!("\r\n {lines}"),
+            format!("\r\n{lines}"),
             format!("{lines}\0"),
             format!("{lines}\0\0\0\0\0"),
             format!("{}\0\0", lines.trim_end()),
@@ -137,11 +139,15 @@ mod tests {
             format!("subject=CN = a\n{lines}"),
             format!("{first}text\n{second}"),
             format!("{lines}text"),
+            format!("{lines} "),
+            format!("{first}\t{second}"),
             format!("{first}-----BEGIN CERTIFICATE-----\n"),
             lines[..20].to_owned(),
             lines.replace("AQI=", "AQJ="),
             lines.replace("AQI=", "AQI=\nAQI="),
             lines.replace("AQI=", "AQ\0I="),
+            lines.replace("AQI=", "AQ I="),
+            lines.replace("AQI=", "AQI=\x0C"),
             lines.replace("AQI=", "Proc-Type: 4,ENCRYPTED\n\nAQI="),
             lines.replacen("END CERTIFICATE", "END X509 CRL", 1),
             lines.replacen("CERTIFICATE", "certificate", 2),

@@ -256,13 +256,8 @@ fn an_extended_td_is_read_and_judged() {
             quote.display()
         ),
     );
-    let failures = found["failures"].to_string();
-    assert!(!failures.contains("quote_body_type"), "{failures}");
-    assert!(!failures.contains("quote_malformed"), "{failures}");
-    assert!(
-        found["claims"]["mrtd"].is_string() || found["claims"]["measurement"].is_string(),
-        "{found}"
-    );
+    // It was put together from a real quote, so that all holds but its signature.
+    assert_eq!(codes(&found), ["quote_signature"], "{found}");
 }
 
 /// Among the words of `show`, the commands that it sends to: `chrysalis verify snp --report`.
@@ -276,12 +271,12 @@ fn promised(folder: &Path, file: &str) -> Option<(String, String)> {
         + &String::from_utf8_lossy(&output.stderr);
     let promise = talk.split("`chrysalis verify ").nth(1)?;
     let mut words = promise.split('`').next()?.split_whitespace();
-    let proof = words.next().expect("a kind of proof").to_owned();
-    let option = words
-        .next()
-        .unwrap_or_else(|| panic!("no option: {talk}"))
-        .to_owned();
-    Some((proof, option))
+    let proof = words.next()?.to_owned();
+    if !["snp", "tdx", "nvidia"].contains(&proof.as_str()) {
+        return None;
+    }
+    let option = words.next().unwrap_or_else(|| panic!("no option: {talk}"));
+    Some((proof, option.to_owned()))
 }
 
 #[test]

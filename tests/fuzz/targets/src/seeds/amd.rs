@@ -33,6 +33,11 @@ pub(super) fn seeds(amd: &Amd) -> Vec<Seed> {
     };
     let chain = parts::join(&[&crls.concat(), ark, ask, vcek, &report]);
     let pem: String = certificates.iter().map(|der| pem(der)).collect();
+    let answer = format!(
+        r#"{{"vcekCert":"{}","tcbm":"DB18000000000004","certificateChain":"{}"}}"#,
+        self::pem(vcek).replace('\n', "\\n"),
+        (self::pem(ask) + &self::pem(ark)).replace('\n', "\\n"),
+    );
     let [bundle, certificate, saved] = conversation(amd, &launch);
     vec![
         seed("snp_report", "version-5", report),
@@ -43,6 +48,7 @@ pub(super) fn seeds(amd: &Amd) -> Vec<Seed> {
         seed("vtpm", "unsigned", vtpm(amd, &launch, vcek)),
         seed("pem", "der", vcek.as_slice()),
         seed("pem", "three", pem),
+        seed("pem", "azure", answer),
         seed("bundle", "honest", bundle),
         seed("claims", "honest", claims().encode()),
         seed("certificate", "honest", certificate),

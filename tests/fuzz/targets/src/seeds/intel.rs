@@ -46,6 +46,10 @@ pub(super) fn seeds() -> Vec<Seed> {
         version: QuoteVersion::V4,
         ..td.clone()
     };
+    let extended = TdProfile {
+        version: QuoteVersion::V5Extended,
+        ..td.clone()
+    };
     let collateral = intel.collateral(super::NOW);
     let json = collateral_json(&collateral).to_string();
     let whole = |td| parts::join(&[&log, json.as_bytes(), &intel.quote(td)]);
@@ -62,6 +66,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         seed("azure_td", "honest", on_azure(intel, &older)),
         seed("tdx_quote", "version-5", whole(&td)),
         seed("tdx_quote", "version-4", whole(&older)),
+        seed("tdx_quote", "extended", whole(&extended)),
         seed("tdx_collateral", "file", json.as_str()),
         seed("tdx_collateral", "answer", answer),
         seed("tdx_statements", "honest", statements),

@@ -1,7 +1,10 @@
 //! Seeds of what GPUs say, and of what NVIDIA says about them.
 
 use chrysalis_attestation::nvidia::spdm::Report;
-use chrysalis_simulate::{Nvidia, nvidia::Manifest};
+use chrysalis_simulate::{
+    Nvidia,
+    nvidia::{Manifest, opaque},
+};
 
 use super::{Seed, amd::pem, seed};
 use crate::{parts, targets};
@@ -43,18 +46,53 @@ pub(super) fn seeds() -> Vec<Seed> {
         data_encoding::BASE64.encode(chain.as_bytes()),
         data_encoding::BASE64.encode(&gpu.report)
     );
+    let newer = nvidia.gpu(0).with_versioned_data().evidence(&[0x4E; 32]);
+    let newer_opaque = Report::parse(&newer.report)
+        .expect("an honest report")
+        .opaque;
+    let mut with_floor = Manifest::driver();
+    with_floor.floors.insert(opaque::FSP_UCODE_SVN, 3);
+    let request = format!(r#"{{"nonce":"4e","arch":"HOPPER","evidence_list":{json}}}"#);
+    let evidences = format!(r#"{{"evidences":{json}}}"#);
+    let collection = format!(
+        r#"{{"__cmwc_t":"tag:nvidia.com,2026:x","gpu_0":{{"__cmwc_t":"tag:nvidia.com,2026:y","evidence":["application/vnd.nvidia.spdm-measurement-transcript","{}"],"certificate":["application/vnd.nvidia.pem-cert-chain","{}"]}}}}"#,
+        data_encoding::BASE64URL_NOPAD.encode(&gpu.report),
+        data_encoding::BASE64URL_NOPAD.encode(chain.as_bytes())
+    );
+    let answer = format!(
+        r#"{{"id":"NV_GPU_DRIVER_GH100_550.90.07","rim":"{}","sha256":"00"}}"#,
+        data_encoding::BASE64.encode(&collateral.rims[0])
+    );
     let unsigned = &gpu.report[..gpu.report.len() - SIGNATURE_SIZE];
     vec![
         seed("spdm", "signed", gpu.report.as_slice()),
         seed("spdm", "cut", unsigned),
         seed("opaque", "hopper", opaque),
         seed("opaque", "switch", switch_opaque),
+        seed("opaque", "versioned", newer_opaque),
         seed(
             "gpu_evidence",
             "beside-a-chain",
             parts::join(&[chain.as_bytes(), &gpu.report]),
         ),
         seed("gpu_evidence", "json", parts::join(&[b"", json.as_bytes()])),
+        seed(
+            "gpu_evidence",
+            "service-request",
+            parts::join(&[b"", request.as_bytes()]),
+        ),
+        seed(
+            "gpu_evidence",
+            "evidences",
+            parts::join(&[b"", evidences.as_bytes()]),
+        ),
+        seed(
+            "gpu_evidence",
+            "collection",
+            parts::join(&[b"", collection.as_bytes()]),
+        ),
+        seed("rim", "answer", answer),
+        seed("rim_content", "floors", with_floor.document()),
         seed("rim", "driver", collateral.rims[0].as_slice()),
         seed("rim_content", "driver", Manifest::driver().document()),
         seed("rim_content", "vbios", Manifest::vbios().document()),

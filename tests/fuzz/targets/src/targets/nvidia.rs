@@ -4,7 +4,7 @@ use chrysalis_attestation::{
     digest::sha256,
     nvidia::{
         Collateral, GpuEvidence, GpuPolicy, Question, Roots,
-        evidence::{read, read_chain},
+        evidence::{Form, read, read_chain},
         explain, needs,
         ocsp::OcspAnswer,
         opaque::{Opaque, SwitchOpaque},
@@ -38,9 +38,15 @@ pub(super) fn opaque(bytes: &[u8]) {
     let _ = SwitchOpaque::parse(bytes);
 }
 
-/// A report or NVIDIA's JSON, beside a chain or without one, and what would be fetched for it.
+/// A report or JSON of any form, beside a chain or without one, and what would be fetched for it.
 pub(super) fn evidence(bytes: &[u8]) {
     let [chain, report] = parts::split(bytes);
+    let is_readable = read(report, None).is_ok_and(|gpus| !gpus.is_empty());
+    let is_json = report.trim_ascii_start().starts_with(b"{");
+    assert!(
+        !is_readable || !is_json || Form::of(report).is_some(),
+        "evidence was read whose form has no name"
+    );
     for chain in [None, Some(chain)] {
         for gpu in read(report, chain).unwrap_or_default() {
             for id in needs::rim_ids(&gpu).unwrap_or_default() {
@@ -55,8 +61,12 @@ pub(super) fn evidence(bytes: &[u8]) {
     }
 }
 
-/// A manifest by itself.
+/// A manifest by itself, or in an answer of NVIDIA's service.
 pub(super) fn rim(bytes: &[u8]) {
+    if let Ok(answered) = rim::of_answer(bytes) {
+        let found = rim::verify(&answered.rim, &Roots::nvidia(), NOW);
+        assert!(found.is_err(), "genuine under NVIDIA's root");
+    }
     let found = rim::verify(bytes, &Roots::nvidia(), NOW);
     assert!(found.is_err(), "genuine under NVIDIA's root");
     let chain = needs::of_rim(bytes).unwrap_or_default();

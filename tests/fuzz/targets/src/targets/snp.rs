@@ -2,6 +2,8 @@
 
 use chrysalis_attestation::{
     Collateral, Patience,
+    azure::thim,
+    base64,
     digest::sha256,
     nvidia::{evidence, ocsp},
     pem,
@@ -61,9 +63,15 @@ pub(super) fn table(bytes: &[u8]) {
     let _ = certificates(bytes);
 }
 
-/// Certificates as people keep them, and a question to NVIDIA's responder about each.
+/// Certificates as people and services keep them, and a question to NVIDIA's responder about each.
 pub(super) fn pem(bytes: &[u8]) {
     let _ = evidence::read_chain(bytes);
+    let _ = base64::decode_file(bytes);
+    let _ = thim::certificates(bytes);
+    if let Some(blocks) = pem::blocks(bytes) {
+        let text: String = blocks.iter().map(|it| pem::block(&it.label, &it.der)).collect();
+        assert_eq!(pem::blocks(text.as_bytes()), Some(blocks), "PEM came back changed");
+    }
     let Ok(certificates) = pem::certificates(bytes) else {
         return;
     };
