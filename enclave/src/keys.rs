@@ -105,6 +105,10 @@ fn make() -> Result<Arc<EcdsaKeyPair>, NoKey> {
 
 /// Zeros over the frames of the calls before this one.
 #[inline(never)]
+#[expect(
+    clippy::large_stack_arrays,
+    reason = "it is the stack that is to be wiped"
+)]
 fn wipe_stack() {
     let mut frames = [0_u8; WIPED_STACK];
     frames.zeroize();

@@ -27,8 +27,7 @@ use tokio::{
 };
 
 use crate::{link::Link, metrics::Counters};
-pub(crate) use clients::Share;
-use clients::{Client, Clients, Visit};
+use clients::{Client, Clients, Share, Visit};
 use silent::{Silent, Waiting};
 
 /// The rest when the system cannot accept, most likely for want of file descriptors.
@@ -71,6 +70,15 @@ impl Default for Bounds {
             still: Duration::from_secs(2),
             farewell: Duration::from_secs(20),
         }
+    }
+}
+
+impl Bounds {
+    /// The usual ones, with so many connections at once for one client.
+    pub(crate) fn for_clients_of(connections: usize) -> Self {
+        let mut bounds = Self::default();
+        bounds.client.connections = connections;
+        bounds
     }
 }
 
@@ -491,7 +499,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bounds = only(|bounds| bounds.reading = SHORT);
         let (address, counters) = relay_to(folder.path(), bounds, async |mut stream| {
-            while stream.write_all(&[7; 1 << 16]).await.is_ok() {}
+            let flood = vec![7; 1 << 16];
+            while stream.write_all(&flood).await.is_ok() {}
         })
         .await;
         let _client = speaking(address).await;

@@ -29,7 +29,7 @@ use crate::{
     plan,
     platform::Platform,
     processor::Launched,
-    relay::{Bounds, Relay, Share},
+    relay::{Bounds, Relay},
     services::{Endorser, Services},
     simulation::Simulation,
     staple,
@@ -129,14 +129,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         ..ready
     };
 
-    let bounds = Bounds::default();
-    let bounds = Bounds {
-        client: Share {
-            connections: options.connections_per_client,
-            ..bounds.client
-        },
-        ..bounds
-    };
+    let bounds = Bounds::for_clients_of(options.connections_per_client);
     let relay = Relay::new(running.link.clone(), counters, bounds, options.verbose);
     let serving = async {
         if guest.decided().await == State::Serving {

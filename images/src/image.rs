@@ -97,10 +97,7 @@ pub fn build(
     let initrd = archive.encode()?;
 
     let word = driver.as_ref().map_or("", |driver| &driver.word);
-    let hardware = format!(
-        "{} not_before={}{word}",
-        recipe.commandline, recipe.not_before
-    );
+    let hardware = recipe.hardware_line(word);
     let simulated = format!("{CONSOLE}{hardware}{SIMULATED}");
     let line = || Origin::Recipe {
         key: "commandline".into(),

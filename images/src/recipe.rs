@@ -184,6 +184,16 @@ impl ImageRecipe {
         self.binary.iter().chain(on_disk).cloned().collect()
     }
 
+    /// The command line of a guest on hardware: the day of the build, and the word of the driver's disk, if there is one.
+    pub fn hardware_line(&self, driver: &str) -> String {
+        let Self {
+            commandline,
+            not_before,
+            ..
+        } = self;
+        format!("{commandline} not_before={not_before}{driver}")
+    }
+
     fn problem(&self) -> Option<(&'static str, &'static str)> {
         let printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         let line = &self.commandline;

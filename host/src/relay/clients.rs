@@ -34,7 +34,7 @@ pub(super) struct Clients {
 pub(super) enum Client {
     V4([u8; 4]),
     /// The first 64 bits.
-    V6([u8; 8]),
+    V6(u128),
 }
 
 #[derive(Debug)]
@@ -56,10 +56,7 @@ impl Client {
     pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
-            }
+            IpAddr::V6(address) => Self::V6(address.to_bits() >> 64),
         }
     }
 }
