@@ -4,7 +4,7 @@
 //! [tdx]
 //! mrtd = ["<48 bytes, hex>"]                   # required: a list, or { unchecked = "why" }
 //! rtmr0 = ["<48 bytes, hex>"]                  # required, and so are rtmr1 and rtmr2: a list, or { unchecked = "why" }
-//! rtmr0_events = ["<hex>", { varies = "why" }] # instead of rtmr0: each event of the log, in order; nothing else goes into the register
+//! rtmr0_events = ["<hex>", { varies = "why" }, { acpi_varies = "why" }] # instead of rtmr0: each event of the log, in order; nothing else goes into the register
 //! rtmr3 = ["<48 bytes, hex>"]                  # default: zero, so that nothing was measured after boot
 //! mrconfigid = ["<48 bytes, hex>"]             # default: configuration.sha384, which is the same; one of the two is required
 //! minimum_evaluation = 19                      # required: Intel's TCB evaluation number, or { unchecked = "why" }
@@ -151,6 +151,10 @@ pub(super) fn policy(
     })
 }
 
+/// The key of an entry that accepts any ACPI tables.
+pub(super) const ACPI_VARIES: &str = "acpi_varies";
+const ACPI_EXPECTED: &str = "the digest of the machine's ACPI tables (`chrysalis policy init --acpi DIR` computes it), or { acpi_varies = \"why\" }";
+
 fn open<T>() -> Expect<T> {
     let why = LEFT_OPEN.to_owned();
     Expect::Unchecked { why }
@@ -162,11 +166,25 @@ fn register(field: &Field<'_>) -> Result<[u8; 48], PolicyError> {
 
 fn event(field: &Field<'_>) -> Result<BootEvent, PolicyError> {
     const EXPECTED: &str = "48 bytes in hex, or { varies = \"why\" }";
-    if field.is_table() {
-        let why = field.reason("varies", EXPECTED)?;
-        return Ok(BootEvent::Varies { why });
+    if !field.is_table() {
+        return Ok(BootEvent::Measured(Hex(field.hex(EXPECTED)?)));
     }
-    Ok(BootEvent::Measured(Hex(field.hex(EXPECTED)?)))
+    if let Ok(why) = field.reason(ACPI_VARIES, EXPECTED) {
+        return Ok(BootEvent::Varies {
+            why: format!("any ACPI tables: {why}"),
+        });
+    }
+    let why = field.reason("varies", EXPECTED)?;
+    // What earlier templates wrote: a name, and no reason why any table of the host's would do.
+    if is_acpi(&why) {
+        return Err(field.wrong(ACPI_EXPECTED));
+    }
+    Ok(BootEvent::Varies { why })
+}
+
+/// Whether an event of this name measures what the host tells the kernel about the machine.
+pub(super) fn is_acpi(name: &str) -> bool {
+    name.trim_start().to_ascii_lowercase().starts_with("acpi")
 }
 
 /// Any but `Revoked`: a list that has it would promise what no verdict keeps.
@@ -396,6 +414,11 @@ mod tests {
             (
                 "rtmr0_events = [{ varies = \"\" }]",
                 "policy, line 9: `tdx.rtmr0_events` must be 48 bytes in hex, or { varies = \"why\" }",
+            ),
+            (
+                "rtmr0_events = [{ varies = \"ACPI tables\" }]",
+                "policy, line 9: `tdx.rtmr0_events` must be the digest of the machine's ACPI tables (`chrysalis policy init --acpi DIR` \
+                 computes it), or { acpi_varies = \"why\" }",
             ),
             (
                 "rtmr3 = [\"00\"]",

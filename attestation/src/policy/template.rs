@@ -1,6 +1,9 @@
 //! A policy to start from: for one image and one configuration, with comments that say what to decide next.
 
-use super::{Floor, ReleasePolicy};
+use super::{
+    Floor, ReleasePolicy,
+    tdx::{ACPI_VARIES, is_acpi},
+};
 use crate::{
     digest::{sha256, sha384},
     release::{ANYONE_CAN_SIGN, MachineEvent},
@@ -54,6 +57,8 @@ pub struct TdxTemplate {
     pub rtmr2: [u8; 48],
     /// How recent Intel's rules must be.
     pub minimum_evaluation: Evaluation,
+    /// Why the machine's ACPI tables may be any, where [`Self::rtmr0`] has no digests of them. Without a reason the template is no policy.
+    pub acpi_unchecked: Option<String>,
 }
 
 /// The GPUs of a machine.
@@ -236,6 +241,7 @@ fn tdx(
         rtmr1,
         rtmr2,
         minimum_evaluation,
+        acpi_unchecked,
     }: &TdxTemplate,
 ) -> String {
     let [mrtd, rtmr1, rtmr2] = [mrtd, rtmr1, rtmr2].map(|register| list(&[*register]));
@@ -243,6 +249,11 @@ fn tdx(
         .iter()
         .map(|MachineEvent { name, digest }| match digest {
             Some(digest) => format!("    \"{digest}\",  # {}\n", name.replace('\n', " ")),
+            None if is_acpi(name) => {
+                let why = quote(acpi_unchecked.as_deref().unwrap_or_default());
+                let name = name.replace('\n', " ");
+                format!("    {{ {ACPI_VARIES} = {why} }},  # {name}\n")
+            }
             None => format!("    {{ varies = {} }},\n", quote(name)),
         });
     let rtmr0: String = rtmr0.collect();

@@ -450,6 +450,7 @@ fn a_template_is_a_policy_for_exactly_that() {
             rtmr1: [3; 48],
             rtmr2: [4; 48],
             minimum_evaluation: Evaluation::AtLeast(19),
+            acpi_unchecked: None,
         }),
         gpu: Some(GpuTemplate {
             count: 8,
@@ -500,6 +501,7 @@ fn a_template_has_room_for_several_machines_and_for_what_nobody_knows_yet() {
             minimum_evaluation: Evaluation::Unchecked {
                 why: "a \"test\"".to_owned(),
             },
+            acpi_unchecked: None,
         }),
         ..Template::default()
     };
@@ -512,6 +514,37 @@ fn a_template_has_room_for_several_machines_and_for_what_nobody_knows_yet() {
     let why = "a \"test\"".to_owned();
     assert_eq!(tdx.minimum_evaluation, Evaluation::Unchecked { why });
     assert_eq!(tdx.rtmr[1], Expect::AnyOf(vec![[3; 48]]));
+}
+
+/// What the host tells the kernel about the machine is pinned, or somebody says why not: a template has no reason of its own.
+#[test]
+fn a_template_without_the_digests_of_acpi_tables_needs_a_reason() {
+    let digest = |digest| MachineEvent {
+        name: "ACPI tables".to_owned(),
+        digest,
+    };
+    let template = |event, why: Option<&str>| {
+        let template = Template {
+            configuration: b"model",
+            tdx: Some(TdxTemplate {
+                mrtd: [1; 48],
+                rtmr0: vec![event],
+                rtmr1: [3; 48],
+                rtmr2: [4; 48],
+                minimum_evaluation: Evaluation::AtLeast(19),
+                acpi_unchecked: why.map(str::to_owned),
+            }),
+            ..Template::default()
+        };
+        let policy = Policy::parse(&Policy::template(&template))?;
+        Ok::<_, PolicyError>(policy.tdx.expect("[tdx]").rtmr0_events)
+    };
+    assert!(template(digest(None), None).is_err());
+    let why = "any ACPI tables: a \"test\"".to_owned();
+    let events = template(digest(None), Some("a \"test\"")).expect("a reason");
+    assert_eq!(events, Some(vec![BootEvent::Varies { why }]));
+    let events = template(digest(Some(Hex([2; 48]))), None).expect("a digest");
+    assert_eq!(events, Some(vec![BootEvent::Measured(Hex([2; 48]))]));
 }
 
 #[test]

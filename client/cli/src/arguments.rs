@@ -578,6 +578,13 @@ pub(crate) struct PolicyInitArguments {
     /// Accept TDX too, by Intel's rules of any age, for this reason, which verdicts repeat
     #[arg(long, value_name = "WHY", requires = "release", conflicts_with = "minimum_evaluation", value_parser = reason)]
     pub(crate) minimum_evaluation_unchecked: Option<String>,
+    /// On TDX, the machine's ACPI tables: a folder with table-loader, rsdp and tables, copied from /sys/firmware/qemu_fw_cfg/by_name/etc
+    /// of a guest
+    #[arg(long, value_name = "DIR", requires = "release")]
+    pub(crate) acpi: Option<PathBuf>,
+    /// On TDX, accept any ACPI tables, for this reason, which verdicts repeat
+    #[arg(long, value_name = "WHY", requires = "release", conflicts_with = "acpi", value_parser = reason)]
+    pub(crate) acpi_unchecked: Option<String>,
     /// Trust the simulated platform of these root certificates instead of hardware: for tests only; PEM, may be repeated
     #[arg(long = "simulated-root", value_name = "FILE")]
     pub(crate) simulated_roots: Vec<PathBuf>,

@@ -5,19 +5,25 @@ use std::path::Path;
 use anyhow::bail;
 use chrysalis_attestation::{
     Rejection,
-    digest::Hex,
+    digest::{Hex, sha384},
     policy::{ReleasePolicy, SnpTemplate, TdxTemplate},
-    release::{ANYONE_CAN_SIGN, MAX_ENVELOPE, Release, Verified},
+    release::{ANYONE_CAN_SIGN, MAX_ENVELOPE, MachineEvent, Release, Verified},
     tdx::policy::Evaluation,
 };
 use chrysalis_client::system_time;
-use chrysalis_measure::CommandLine;
+use chrysalis_measure::{AcpiTables, CommandLine};
 
 use super::{Wanted, floors};
 use crate::{arguments::PolicyInitArguments, files::read, release::State};
 
 const TDX_LEFT_OUT: &str = "note: the release runs on Intel TDX as well. The policy accepts that once you say how recent Intel's rules must be: \
     --minimum-evaluation N, the tcbEvaluationDataNumber of Intel's TCB info";
+/// The events that count ACPI tables, as releases name them, and which of them each counts.
+const ACPI: [(&str, fn(&AcpiTables) -> &[u8]); 3] = [
+    ("ACPI table loader", |tables| &tables.loader),
+    ("ACPI root pointer", |tables| &tables.rsdp),
+    ("ACPI tables", |tables| &tables.tables),
+];
 /// Why a policy of `--development-root` accepts it.
 const NAMED: &str = "named with --development-root";
 
@@ -102,14 +108,16 @@ pub(super) fn of(
     let tdx = line.zip(evaluation(arguments));
     let tdx = tdx.map(|(line, minimum_evaluation)| {
         let Hex(mrtd) = line.mrtd;
-        TdxTemplate {
+        Ok::<_, anyhow::Error>(TdxTemplate {
             mrtd,
-            rtmr0: line.rtmr0.clone(),
+            rtmr0: events(line.rtmr0.clone(), arguments)?,
             rtmr1: line.rtmr1.0,
             rtmr2: line.rtmr2.0,
             minimum_evaluation,
-        }
+            acpi_unchecked: arguments.acpi_unchecked.clone(),
+        })
     });
+    let tdx = tdx.transpose()?;
     match (line, &tdx, &snp) {
         (Some(_), None, Some(_)) => eprintln!("{TDX_LEFT_OUT}"),
         (Some(_), None, None) => bail!(
@@ -132,6 +140,29 @@ pub(super) fn of(
         snp,
         tdx,
     })
+}
+
+/// What RTMR0 counts, with the digests of the machine's ACPI tables: those come from the host, and the release cannot know them.
+fn events(
+    mut events: Vec<MachineEvent>,
+    arguments: &PolicyInitArguments,
+) -> anyhow::Result<Vec<MachineEvent>> {
+    let tables = arguments.acpi.as_deref().map(AcpiTables::read);
+    let tables = tables.transpose()?;
+    for event in events.iter_mut().filter(|event| event.digest.is_none()) {
+        let Some(table) = ACPI.iter().find(|(name, _)| *name == event.name) else {
+            continue;
+        };
+        match (&tables, &arguments.acpi_unchecked) {
+            (Some(tables), _) => event.digest = Some(Hex(sha384(&[(table.1)(tables)]))),
+            (None, Some(_)) => {}
+            (None, None) => bail!(
+                "on TDX the machine's ACPI tables come from the host, and nothing says which will do; give --acpi DIR with those of a guest, or \
+                 --acpi-unchecked WHY, and verdicts repeat the reason"
+            ),
+        }
+    }
+    Ok(events)
 }
 
 /// How recent Intel's rules must be, if the command line says so.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chrysalis_attestation::{
     Time,
-    digest::Hex,
+    digest::{Hex, sha384},
     policy::{Floor, FloorError, Policy, Template},
-    release::{Measurements, MinimumTcb, Release, SnpMeasurement, TdxMeasurement},
+    release::{MachineEvent, Measurements, MinimumTcb, Release, SnpMeasurement, TdxMeasurement},
     snp::{product::Product, tcb::Tcb},
     tdx::policy::Evaluation,
 };
@@ -157,6 +157,7 @@ fn the_levels_in_this_repository_are_floors_and_milan_has_none() {
 fn measured(snp: bool, tdx: bool) -> Release {
     let digest = Hex([1; 48]);
     Release {
+        project: Some("releases.example".to_owned()),
         release: "v1".to_owned(),
         epoch: 1,
         issued: Time(0),
@@ -199,6 +200,56 @@ fn tdx_is_accepted_once_somebody_says_how_recent_intels_rules_must_be() {
     let why = evaluation(&["--minimum-evaluation-unchecked", "a test"]).minimum_evaluation;
     let reason = "a test".to_owned();
     assert_eq!(why, Evaluation::Unchecked { why: reason });
+}
+
+#[test]
+fn acpi_tables_are_pinned_or_somebody_says_why_not() {
+    let mut release = measured(false, true);
+    let event = |name: &str, digest| MachineEvent {
+        name: name.to_owned(),
+        digest,
+    };
+    release.measurements.tdx[0].rtmr0 = vec![
+        event("separator", Some(Hex([7; 48]))),
+        event("ACPI table loader", None),
+        event("ACPI root pointer", None),
+        event("ACPI tables", None),
+        event("SMBIOS tables", None),
+    ];
+    let of = |words: &[&str]| {
+        let words = [&["--minimum-evaluation", "19"], words].concat();
+        release::of(&release, false, &arguments(&words)).map(|wanted| wanted.tdx.expect("TDX"))
+    };
+    let error = of(&[]).err().expect("nothing says it").to_string();
+    assert!(error.contains("--acpi DIR"), "{error}");
+
+    let open = of(&["--acpi-unchecked", "a test"]).expect("a reason");
+    assert_eq!(open.acpi_unchecked.as_deref(), Some("a test"));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let words = ["--acpi", folder.path().to_str().expect("text")];
+    assert!(of(&words).is_err(), "an empty folder");
+    for name in ["table-loader", "rsdp", "tables"] {
+        std::fs::write(folder.path().join(name), name).expect("written");
+    }
+    let found: Vec<_> = of(&words)
+        .expect("tables")
+        .rtmr0
+        .into_iter()
+        .map(|event| event.digest)
+        .collect();
+    let of = |name: &str| Some(Hex(sha384(&[name.as_bytes()])));
+    let separator = Some(Hex([7; 48]));
+    assert_eq!(
+        found,
+        [
+            separator,
+            of("table-loader"),
+            of("rsdp"),
+            of("tables"),
+            None
+        ]
+    );
 }
 
 #[test]
