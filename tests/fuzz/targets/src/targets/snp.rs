@@ -68,8 +68,15 @@ pub(super) fn pem(bytes: &[u8]) {
     let _ = base64::decode_file(bytes);
     let _ = thim::certificates(bytes);
     if let Some(blocks) = pem::blocks(bytes) {
-        let text: String = blocks.iter().map(|it| pem::block(&it.label, &it.der)).collect();
-        assert_eq!(pem::blocks(text.as_bytes()), Some(blocks), "PEM came back changed");
+        let text: String = blocks
+            .iter()
+            .map(|it| pem::block(&it.label, &it.der))
+            .collect();
+        assert_eq!(
+            pem::blocks(text.as_bytes()),
+            Some(blocks),
+            "PEM came back changed"
+        );
     }
     let Ok(certificates) = pem::certificates(bytes) else {
         return;
