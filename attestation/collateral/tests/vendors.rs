@@ -19,7 +19,7 @@ use chrysalis_attestation::{
     tdx::{self, Status},
 };
 use chrysalis_collateral::{
-    Anchors, FetchError, Gathered, Refresh, Service, Store, StoreError, Wish,
+    Anchors, FetchError, Gathered, Refresh, Service, Store, StoreError, Update, Wish,
 };
 use common::{Answer, Asked, Stage, codes, ok, status};
 use serde_json::{Value, json};
@@ -182,6 +182,52 @@ fn a_quote_is_verified_from_the_folder_as_from_the_file() {
             .map_err(|it| it.rejection)
     };
     assert_eq!(verdict(&fetched), verdict(&given));
+}
+
+#[test]
+fn early_rules_are_asked_for_even_where_fresh_ones_of_the_other_kind_are_kept() {
+    let Some(mut intel) = Intel::new() else {
+        return;
+    };
+    assert_eq!(codes(&intel.gather()), ["", "", "", ""]);
+    intel.stage.local.forget();
+    let (tcb, identity) = (
+        format!("{TCB}&update=early"),
+        format!("{IDENTITY}?update=early"),
+    );
+    intel
+        .stage
+        .local
+        .answer(
+            &tcb,
+            [intel.signed("tcb_info", "tcbInfo", "TCB-Info-Issuer-Chain")],
+        )
+        .answer(
+            &identity,
+            [intel.signed(
+                "qe_identity",
+                "enclaveIdentity",
+                "SGX-Enclave-Identity-Issuer-Chain",
+            )],
+        );
+    intel.stage.update = Update::Early;
+    assert_eq!(codes(&intel.gather()), ["", "", "", ""]);
+    let lines = intel.stage.local.lines();
+    let early = lines.iter().filter(|line| line.contains("update=early"));
+    assert_eq!(early.count(), 2, "{lines:?}");
+    for line in &lines {
+        assert!(
+            !line.contains(&format!("{TCB} ")) && !line.contains(&format!("{IDENTITY} ")),
+            "{line}"
+        );
+    }
+    intel.stage.local.forget();
+    assert_eq!(codes(&intel.gather()), ["", "", "", ""]);
+    let again = intel.stage.local.lines();
+    assert!(
+        !again.iter().any(|line| line.contains("update=")),
+        "{again:?}"
+    );
 }
 
 #[test]

@@ -235,10 +235,10 @@ pub(crate) struct FileOptions {
     after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify snp --report report.bin --cert vcek.der --crl genoa.crl"
 )]
 pub(crate) struct SnpArguments {
-    /// The report: 1184 bytes, hex text, or Azure's HCL report around it; `-` for stdin
+    /// The report: 1184 bytes, or Azure's HCL report around it, bare, in hex or base64; `-` for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) report: PathBuf,
-    /// VCEK or VLEK certificate (DER, PEM, or a certificate table such as configfs-tsm's auxblob), and others of its chain
+    /// VCEK or VLEK certificate (DER, PEM, a certificate table such as configfs-tsm's auxblob, or Azure's THIM answer), and others of its chain
     #[arg(
         long = "cert",
         value_name = "FILE",
@@ -306,7 +306,7 @@ pub(crate) struct TpmNonce(pub(crate) Vec<u8>);
     after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify tdx --quote quote.bin --collateral collateral.json"
 )]
 pub(crate) struct TdxArguments {
-    /// The quote: bytes or hex text; `-` for stdin
+    /// The quote: bytes, hex or base64; `-` for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) quote: PathBuf,
     /// What Intel says about the platform: TCB info, QE identity and revocation lists with their chains, in one JSON object
@@ -350,7 +350,7 @@ pub(crate) enum TdxInput {
     after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify nvidia --report report.bin --chain chain.pem --nonce 931d…4dfcb --rim driver.xml --rim vbios.xml --without ocsp"
 )]
 pub(crate) struct NvidiaArguments {
-    /// The report: bytes, hex text, or the JSON of NVIDIA's attestation SDK (then all its GPUs); `-` for stdin
+    /// The report: bytes, hex or base64; or JSON with all GPUs: of NVIDIA's attestation SDK, a request to its service, `evidences`, a CMW collection; `-` for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) report: PathBuf,
     /// The device's certificates, PEM, from the leaf to the root; JSON brings its own
@@ -363,7 +363,7 @@ pub(crate) struct NvidiaArguments {
     /// What the GPUs were asked: 32 bytes in hex
     #[arg(long, value_name = "HEX", value_parser = nonce)]
     pub(crate) nonce: [u8; 32],
-    /// A reference manifest of the driver, the VBIOS or a switch's firmware (XML)
+    /// A reference manifest of the driver, the VBIOS or a switch's firmware: XML, or the answer of NVIDIA's RIM service
     #[arg(long = "rim", value_name = "FILE")]
     pub(crate) rims: Vec<PathBuf>,
     /// An OCSP answer (DER)
@@ -555,7 +555,7 @@ pub(crate) struct PolicyInitArguments {
     /// How many virtual CPUs the guest has
     #[arg(long, value_name = "N", conflicts_with = "release", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_VCPUS)))]
     pub(crate) vcpus: Option<u32>,
-    /// Which CPU type the guest sees
+    /// Which CPU type the guest sees: QEMU's name, or the CPUID signature in hex or decimal
     #[arg(long, value_name = "TYPE", default_value = "EPYC-v4")]
     pub(crate) cpu: CpuType,
     /// The manifest of a release to trust instead, on each machine that it lists

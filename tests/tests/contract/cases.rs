@@ -303,6 +303,9 @@ fn show_sends_no_file_to_a_command_that_cannot_read_it() {
                     H100_NONCE,
                 ),
                 ("nvidia", "--rim") => h100(&format!("--rim {file}")),
+                ("nvidia", _) if file.ends_with(".json") => {
+                    gpu(&format!("{option} {file}"), H100_NONCE)
+                }
                 ("nvidia", _) => gpu(
                     &format!("{option} {file} --chain {H100}/chain.pem"),
                     H100_NONCE,
