@@ -19,6 +19,7 @@ use std::{
 };
 
 use chrysalis_attestation::binding::TLS_EXPORTER_LABEL;
+use chrysalis_wire::api;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{
@@ -47,11 +48,11 @@ const MAX_CONNECTIONS: usize = 256;
 /// How long a TLS handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the headers of a request may take, counted from the end of the request before: an idle connection ends.
-const HEADER_PATIENCE: Duration = Duration::from_secs(15);
-/// The most headers of a request.
-const MAX_HEADERS: usize = 64;
-/// The most bytes of a request's line and headers together.
-const MAX_HEAD: usize = 16 * 1024;
+const HEADER_PATIENCE: Duration = api::IDLE;
+/// The most headers, and bytes of the line and headers together, that are read of a request: more than [`routes`] answers,
+/// so that a client reads why.
+const MAX_HEADERS: usize = 2 * api::MAX_HEADERS;
+const MAX_HEAD: usize = 2 * api::MAX_HEAD;
 /// How long answers under way may take once the provider wants the machine back.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The pause after a client could not be accepted, so that a fault does not spin.

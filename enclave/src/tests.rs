@@ -15,7 +15,7 @@ use chrysalis_attestation::{
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::UnixStream};
 
-use client::{CHAT, ask, connect, request, send};
+use client::{CHAT, ask, ask_with, connect, request, send};
 use host::{FakeHost, Gpus, configuration, enclave, tell};
 
 fn chat(text: &str) -> Value {
@@ -156,7 +156,9 @@ async fn answers_whole_and_in_pieces() {
     streaming["stream"] = json!(true);
     let answer = request(&host, CHAT, &streaming).await;
     assert!(
-        answer.head.contains("content-type: text/event-stream"),
+        answer
+            .head
+            .contains("content-type: text/event-stream; charset=utf-8\r\n"),
         "{}",
         answer.head
     );
@@ -213,6 +215,98 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
         request(&host, "GET /health", &Value::Null).await.status,
         200
     );
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_without_the_body() {
+    let (host, _story) = enclave().await;
+    for (path, status) in [
+        ("/v1/models", 200),
+        ("/v1/models/", 200),
+        ("/v1/models/tiny", 200),
+        ("/v1/models/other", 404),
+        ("/health", 200),
+        ("/v1/chat/completions", 405),
+    ] {
+        let answer = request(&host, &format!("HEAD {path}"), &Value::Null).await;
+        assert_eq!((answer.status, answer.body.len()), (status, 0), "{path}");
+    }
+    let answer = request(&host, "POST /v1/models", &json!({})).await;
+    assert_eq!(answer.status, 405);
+    assert!(answer.head.contains("allow: GET, HEAD"), "{}", answer.head);
+}
+
+#[tokio::test]
+async fn a_body_that_is_encoded_is_refused_with_what_is_taken() {
+    let (host, _story) = enclave().await;
+    let body = chat("one").to_string();
+    for (encoding, status) in [
+        ("gzip", 415),
+        ("identity, br", 415),
+        ("identity", 200),
+        ("", 200),
+    ] {
+        let mut stream = connect(host.folder.path()).await;
+        let header = format!("content-encoding: {encoding}\r\n");
+        let answer = ask_with(&mut stream, CHAT, &header, body.as_bytes()).await;
+        assert_eq!(answer.status, status, "{encoding}");
+        if status == 415 {
+            assert_eq!(
+                answer.json()["error"]["code"],
+                "unsupported_content_encoding"
+            );
+            let taken = "accept-encoding: identity";
+            assert!(answer.head.contains(taken), "{}", answer.head);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_over_the_limit_is_an_error_that_says_so() {
+    let (host, _story) = enclave().await;
+    for headers in [
+        format!("x-big: {}\r\n", "a".repeat(20_000)),
+        "x-one: 1\r\n".repeat(65),
+    ] {
+        let mut stream = connect(host.folder.path()).await;
+        let answer = ask_with(&mut stream, "GET /v1/models", &headers, b"").await;
+        assert_eq!(
+            (answer.status, answer.json()["error"]["code"].clone()),
+            (431, json!("head_too_large"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_head_of_a_stream_goes_out_while_the_request_waits() {
+    let (host, _story) = enclave().await;
+    let mut first = connect(host.folder.path()).await;
+    let mut body = chat("forever");
+    body["stream"] = json!(true);
+    send(&mut first, &body).await;
+    first.read_exact(&mut [0; 16]).await.unwrap();
+    let mut waiting = connect(host.folder.path()).await;
+    let mut body = chat("one");
+    body["stream"] = json!(true);
+    send(&mut waiting, &body).await;
+    let (mut text, mut piece) = (String::new(), [0; 4096]);
+    while !text.contains(": still here\n\n") {
+        let length = waiting.read(&mut piece).await.unwrap();
+        assert_ne!(length, 0, "{text}");
+        text.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+    }
+    assert!(
+        text.starts_with("HTTP/1.1 200 OK") && !text.contains("data:"),
+        "{text}"
+    );
+    // The one before it leaves, and the answer follows the comment.
+    drop(first);
+    while !text.contains("[DONE]") {
+        let length = waiting.read(&mut piece).await.unwrap();
+        assert_ne!(length, 0, "{text}");
+        text.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+    }
+    assert!(text.contains("\"content\":\"one \""), "{text}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Response, StatusCode,
     body::Frame,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use serde_json::Value;
 
@@ -40,11 +40,11 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
     whole(status, "application/json", value.to_string())
 }
 
-/// A stream of server-sent events.
+/// A stream of server-sent events. The standard knows no other characters than UTF-8; some clients go by the header.
 pub(super) fn events(pieces: Pieces) -> Response<Body> {
     build(
         StatusCode::OK,
-        "text/event-stream",
+        "text/event-stream; charset=utf-8",
         StreamBody::new(pieces).boxed_unsync(),
     )
 }
@@ -59,20 +59,26 @@ fn build(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
     response
 }
 
-/// An error's body, and when to try again.
+/// An error's body, and what to do about it where a header says so.
 pub(super) fn error(error: &ApiError) -> Response<Body> {
     let mut response = json(error.status, &error.to_json());
+    let headers = response.headers_mut();
     if let Some(seconds) = error.retry_after() {
-        let seconds = HeaderValue::from_static(seconds);
-        response.headers_mut().insert(RETRY_AFTER, seconds);
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    if error.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        // RFC 9110 §12.5.3: with this status, what a request may be encoded in.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     response
 }
 
-/// An error about the method, and the one to use.
-pub(super) fn wrong_method(allowed: &Method) -> Response<Body> {
-    let mut response = error(&ApiError::method(allowed));
-    if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
+/// An error about the method, and those to use.
+pub(super) fn wrong_method(allowed: &[Method]) -> Response<Body> {
+    let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+    let allowed = allowed.join(", ");
+    let mut response = error(&ApiError::method(&allowed));
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
         response.headers_mut().insert(ALLOW, allowed);
     }
     response

@@ -1,7 +1,10 @@
 //! What a chat completion asks, from bytes to a question for the engine.
 //!
-//! As OpenAI does it: unknown keys are ignored. A known key that would change the answer in a way that this server
-//! cannot is refused, because ignoring it would be a lie.
+//! A key that would change the answer in a way that this server cannot, or that it does not know, is refused, because
+//! ignoring it would be a lie ([`keys`]).
+
+mod body;
+mod keys;
 
 use chrysalis_wire::{
     configuration::Configuration,
@@ -42,18 +45,16 @@ impl Chat {
         configuration: &Configuration,
         seed: u32,
     ) -> Result<Self, ApiError> {
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| ApiError::malformed(format!("the body is not JSON: {error}")))?;
-        let Value::Object(request) = value else {
+        let Value::Object(request) = body::json(body)? else {
             return Err(ApiError::malformed("the body is not a JSON object"));
         };
         check_model(&request, &configuration.model.name)?;
-        refuse_unsupported(&request)?;
+        keys::refuse_unsupported(&request)?;
         let messages = messages(&request)?;
         let sampling = Sampling {
             max_tokens: max_tokens(&request, configuration)?,
             temperature: number(&request, "temperature", 0.0, 2.0)?.unwrap_or(1.0),
-            top_p: top_p(&request)?,
+            top_p: number(&request, "top_p", 0.0, 1.0)?.unwrap_or(1.0),
             seed: request_seed(&request)?.unwrap_or(seed),
             stop: stop(&request)?,
         };
@@ -78,38 +79,6 @@ fn check_model(request: &Object, served: &str) -> Result<(), ApiError> {
         Some(Value::String(name)) if name == served => Ok(()),
         Some(Value::String(name)) => Err(ApiError::model_not_found(name, served)),
         Some(_) => Err(ApiError::invalid("model", "model is not a string")),
-    }
-}
-
-fn refuse_unsupported(request: &Object) -> Result<(), ApiError> {
-    match request
-        .iter()
-        .find(|(key, value)| !value.is_null() && !changes_nothing(key, value))
-    {
-        Some((key, _)) => Err(ApiError::unsupported(key)),
-        None => Ok(()),
-    }
-}
-
-/// Of the keys that this server does not do: whether the value is the one that asks for nothing.
-fn changes_nothing(key: &str, value: &Value) -> bool {
-    match key {
-        "n" | "best_of" | "repetition_penalty" => value.as_f64() == Some(1.0),
-        "frequency_penalty" | "presence_penalty" | "min_p" | "top_logprobs" => {
-            value.as_f64() == Some(0.0)
-        }
-        "logprobs" | "store" => value == &Value::Bool(false),
-        "tools" | "functions" => value.as_array().is_some_and(Vec::is_empty),
-        "logit_bias" => value.as_object().is_some_and(Map::is_empty),
-        "tool_choice" | "function_call" => matches!(value.as_str(), Some("none" | "auto")),
-        "response_format" => value.get("type").is_some_and(|kind| kind == "text"),
-        "modalities" => value
-            .as_array()
-            .is_some_and(|kinds| kinds.iter().all(|kind| kind == "text")),
-        "top_k" | "audio" | "prediction" | "web_search_options" | "guided_json" | "grammar" => {
-            false
-        }
-        _ => true,
     }
 }
 
@@ -159,13 +128,23 @@ fn message(place: &str, entry: &Value) -> Result<Message, ApiError> {
         }
         None => return Err(ApiError::missing(&format!("{place}.role"))),
     };
-    if given(entry, "tool_calls").is_some() {
-        return Err(ApiError::unsupported(&format!("{place}.tool_calls")));
-    }
+    keys::refuse_unsupported_message(entry, place)?;
+    let content = match content(&format!("{place}.content"), entry) {
+        Err(_) if role == "assistant" && entry.get("content") == Some(&Value::Null) => {
+            instead_of_content(entry)
+        }
+        content => content?,
+    };
     Ok(Message {
         role: role.to_owned(),
-        content: content(&format!("{place}.content"), entry)?,
+        content,
     })
+}
+
+/// What an assistant said whose content is null: that it will not answer, or nothing.
+fn instead_of_content(entry: &Object) -> String {
+    let refusal = given(entry, "refusal").and_then(Value::as_str);
+    refusal.unwrap_or_default().to_owned()
 }
 
 /// A text, or the texts of an array of text parts one after the other.
@@ -187,10 +166,11 @@ fn content(place: &str, entry: &Object) -> Result<String, ApiError> {
 
 fn text_part<'a>(place: &str, part: &'a Value) -> Result<&'a str, ApiError> {
     match part.get("type").and_then(Value::as_str) {
-        Some("text") => part
-            .get("text")
+        // In an assistant's turn, OpenAI's clients repeat its refusal as a part of its own.
+        Some(kind @ ("text" | "refusal")) => part
+            .get(kind)
             .and_then(Value::as_str)
-            .ok_or_else(|| ApiError::missing(&format!("{place}.text"))),
+            .ok_or_else(|| ApiError::missing(&format!("{place}.{kind}"))),
         Some(other) => {
             let message = format!(
                 "{place}.type is {:?}; this server takes text only",
@@ -202,24 +182,39 @@ fn text_part<'a>(place: &str, part: &'a Value) -> Result<&'a str, ApiError> {
     }
 }
 
+/// As many as are asked for, and never more than the context has: a client that asks for more cannot get more, and that is
+/// what it asked for. -1 asks for as many as there are, as at llama-server.
 fn max_tokens(request: &Object, configuration: &Configuration) -> Result<u32, ApiError> {
     let context = configuration.engine.context;
     // The newer name wins where a client sends both.
     for key in ["max_completion_tokens", "max_tokens"] {
         if let Some(value) = given(request, key) {
-            return value
-                .as_u64()
-                .and_then(|wanted| u32::try_from(wanted).ok())
-                .filter(|wanted| (1..=context).contains(wanted))
-                .ok_or_else(|| {
+            return match whole_number(value) {
+                Some(-1) => Ok(context),
+                Some(wanted @ 1..) => Ok(u32::try_from(wanted).unwrap_or(context).min(context)),
+                _ => {
                     let message = format!(
-                        "{key} is not a whole number from 1 to {context}, the context's tokens"
+                        "{key} is not a whole number from 1; leave it out for this server's default, or send -1 for as many as fit"
                     );
-                    ApiError::invalid(key, message)
-                });
+                    Err(ApiError::invalid(key, message))
+                }
+            };
         }
     }
     Ok(configuration.serving.default_max_tokens.min(context))
+}
+
+/// A whole number, however it is written: 3.0 is one.
+fn whole_number(value: &Value) -> Option<i128> {
+    let whole = value.as_i64().map(i128::from);
+    whole
+        .or_else(|| value.as_u64().map(i128::from))
+        .or_else(|| {
+            let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+            // Saturates; what is that large is out of every range.
+            #[allow(clippy::cast_possible_truncation)]
+            Some(number as i128)
+        })
 }
 
 fn number(request: &Object, key: &str, least: f64, most: f64) -> Result<Option<f32>, ApiError> {
@@ -237,53 +232,46 @@ fn number(request: &Object, key: &str, least: f64, most: f64) -> Result<Option<f
     }
 }
 
-fn top_p(request: &Object) -> Result<f32, ApiError> {
-    match number(request, "top_p", 0.0, 1.0)? {
-        Some(top_p) if top_p <= 0.0 => Err(ApiError::invalid(
-            "top_p",
-            "top_p is 0, which would keep no token",
-        )),
-        top_p => Ok(top_p.unwrap_or(1.0)),
-    }
-}
-
 /// OpenAI's seeds have 64 bits, the engine's 32: the halves are folded, so that small seeds stay what they are.
 fn request_seed(request: &Object) -> Result<Option<u32>, ApiError> {
     let Some(value) = given(request, "seed") else {
         return Ok(None);
     };
-    let seed = value
-        .as_u64()
-        .or_else(|| value.as_i64().map(i64::cast_unsigned))
+    let seed = whole_number(value)
+        .and_then(|seed| {
+            let negative = i64::try_from(seed).map(i64::cast_unsigned);
+            u64::try_from(seed).or(negative).ok()
+        })
         .ok_or_else(|| ApiError::invalid("seed", "seed is not a whole number of 64 bits"))?;
     let folded = (seed ^ (seed >> 32)) & u64::from(u32::MAX);
     Ok(u32::try_from(folded).ok())
 }
 
 fn stop(request: &Object) -> Result<Vec<String>, ApiError> {
-    let wrong = || {
-        let message = format!(
-            "stop is neither a string nor an array of up to {MAX_STOPS} strings of 1 to {MAX_STOP} bytes"
-        );
-        ApiError::invalid("stop", message)
-    };
+    let wrong = |message: String| Err(ApiError::invalid("stop", message));
     let stops = match given(request, "stop") {
         None => return Ok(Vec::new()),
-        Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Array(list)) if list.len() <= MAX_STOPS => list
+        Some(Value::String(text)) => Some(vec![text.clone()]),
+        Some(Value::Array(list)) => list
             .iter()
             .map(|text| text.as_str().map(str::to_owned))
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(wrong)?,
-        Some(_) => return Err(wrong()),
+            .collect(),
+        Some(_) => None,
     };
-    if stops
-        .iter()
-        .all(|text| (1..=MAX_STOP).contains(&text.len()))
-    {
-        Ok(stops)
-    } else {
-        Err(wrong())
+    match stops {
+        None => wrong("stop is neither a string nor an array of strings".to_owned()),
+        Some(stops) if stops.len() > MAX_STOPS => wrong(format!(
+            "stop has {} strings; the limit is {MAX_STOPS}",
+            stops.len()
+        )),
+        Some(stops) if stops.iter().any(String::is_empty) => wrong(
+            "stop has an empty string, which would end every answer before it begins; leave it out"
+                .to_owned(),
+        ),
+        Some(stops) if stops.iter().any(|text| text.len() > MAX_STOP) => {
+            wrong(format!("a string of stop is longer than {MAX_STOP} bytes"))
+        }
+        Some(stops) => Ok(stops),
     }
 }
 
@@ -296,9 +284,12 @@ fn delivery(request: &Object) -> Result<Delivery, ApiError> {
             "stream_options is only for requests with \"stream\": true",
         )),
         (true, None) => Ok(Delivery::Stream { with_usage: false }),
-        (true, Some(Value::Object(options))) => Ok(Delivery::Stream {
-            with_usage: flag(options, "include_usage", "stream_options.include_usage")?,
-        }),
+        (true, Some(Value::Object(options))) => {
+            keys::refuse_unsupported_stream(options)?;
+            Ok(Delivery::Stream {
+                with_usage: flag(options, "include_usage", "stream_options.include_usage")?,
+            })
+        }
         (true, Some(_)) => Err(ApiError::invalid(
             "stream_options",
             "stream_options is not an object",

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::engine::Event;
 
+/// How long a stream's head waits for the answer to begin, so that what is refused at once still has a status of its own.
+/// After that the head goes out, for a client that hears nothing gives up.
+const FIRST_WORD: Duration = Duration::from_millis(300);
 /// How long a stream is silent before a comment shows that it lives.
 const SILENCE: Duration = Duration::from_secs(10);
 /// A comment, which clients skip.
@@ -52,12 +55,6 @@ impl Envelope {
             "system_fingerprint": self.fingerprint,
             "choices": choices,
         })
-    }
-
-    fn delta(&self, delta: &Value, reason: Option<&str>) -> Value {
-        self.chunk(
-            &json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason}]),
-        )
     }
 }
 
@@ -98,37 +95,32 @@ pub(super) async fn whole(
     }
 }
 
-/// Streams the answer. What goes wrong before the first piece is still an error with a status of its own.
+/// Streams the answer. What goes wrong within [`FIRST_WORD`] is still an error with a status of its own.
 pub(super) async fn stream(
     envelope: Envelope,
     mut events: mpsc::Receiver<Event>,
     with_usage: bool,
 ) -> Result<Response<Body>, ApiError> {
-    let first = match events.recv().await {
-        None => return Err(ApiError::broken()),
-        Some(Event::Refused(error)) => return Err(refused(&error)),
-        Some(Event::NoEngine) => return Err(ApiError::no_engine()),
-        Some(event) => event,
+    let first = match timeout(FIRST_WORD, events.recv()).await {
+        Ok(None) => return Err(ApiError::broken()),
+        Ok(Some(Event::Refused(error))) => return Err(refused(&error)),
+        Ok(Some(Event::NoEngine)) => return Err(ApiError::no_engine()),
+        Ok(Some(event)) => Some(event),
+        Err(_) => None,
     };
-    let role = envelope.delta(
-        &json!({"role": "assistant", "content": "", "refusal": null}),
-        None,
-    );
-    let mut opening = data(&role);
-    let state = match follow(&envelope, first, with_usage) {
-        Step::More(text) => {
-            opening.push_str(&text);
-            State::Open
-        }
-        Step::Last(text) => {
-            opening.push_str(&text);
-            State::Closed
-        }
+    let mut chunks = Chunks {
+        envelope,
+        with_usage,
+        begun: false,
+    };
+    let (opening, state) = match first.map(|event| chunks.follow(event)) {
+        None => (COMMENT.to_owned(), State::Open),
+        Some(Step::More(text)) => (text, State::Open),
+        Some(Step::Last(text)) => (text, State::Closed),
     };
     let start = Streaming {
-        envelope,
+        chunks,
         events,
-        with_usage,
         opening,
         state,
     };
@@ -137,9 +129,8 @@ pub(super) async fn stream(
 }
 
 struct Streaming {
-    envelope: Envelope,
+    chunks: Chunks,
     events: mpsc::Receiver<Event>,
-    with_usage: bool,
     opening: String,
     state: State,
 }
@@ -169,7 +160,7 @@ impl Streaming {
             Err(_) => COMMENT.to_owned(),
             Ok(event) => {
                 let step = match event {
-                    Some(event) => follow(&self.envelope, event, self.with_usage),
+                    Some(event) => self.chunks.follow(event),
                     None => Step::Last(data(&ApiError::broken().to_json())),
                 };
                 match step {
@@ -185,32 +176,67 @@ impl Streaming {
     }
 }
 
-/// An error in mid-stream is an event of its own, and no `[DONE]` follows: the client knows that the answer is incomplete.
-fn follow(envelope: &Envelope, event: Event, with_usage: bool) -> Step {
-    match event {
-        Event::Piece { text, .. } if text.is_empty() => Step::More(COMMENT.to_owned()),
-        Event::Piece { text, .. } => {
-            Step::More(data(&envelope.delta(&json!({"content": text}), None)))
-        }
-        Event::Refused(error) => Step::Last(data(&refused(&error).to_json())),
-        Event::NoEngine => Step::Last(data(&ApiError::no_engine().to_json())),
-        Event::Finished {
-            reason,
-            prompt_tokens,
-            completion_tokens,
-        } => match finish_reason(reason) {
-            Err(error) => Step::Last(data(&error.to_json())),
-            Ok(reason) => {
-                let mut end = data(&envelope.delta(&json!({}), Some(reason)));
-                if with_usage {
-                    let mut chunk = envelope.chunk(&json!([]));
-                    chunk["usage"] = usage(prompt_tokens, completion_tokens);
-                    end.push_str(&data(&chunk));
+/// What a stream is made of.
+struct Chunks {
+    envelope: Envelope,
+    with_usage: bool,
+    /// Whether the first chunk, which says whose turn it is, has gone.
+    begun: bool,
+}
+
+impl Chunks {
+    /// An error in mid-stream is an event of its own, and no `[DONE]` follows: the client knows that the answer is incomplete.
+    fn follow(&mut self, event: Event) -> Step {
+        match event {
+            Event::Piece { text, .. } => {
+                let mut chunks = self.begin();
+                if text.is_empty() {
+                    chunks.push_str(COMMENT);
+                } else {
+                    chunks.push_str(&self.delta(&json!({"content": text}), None));
                 }
-                end.push_str(DONE);
-                Step::Last(end)
+                Step::More(chunks)
             }
-        },
+            Event::Refused(error) => Step::Last(data(&refused(&error).to_json())),
+            Event::NoEngine => Step::Last(data(&ApiError::no_engine().to_json())),
+            Event::Finished {
+                reason,
+                prompt_tokens,
+                completion_tokens,
+            } => match finish_reason(reason) {
+                Err(error) => Step::Last(data(&error.to_json())),
+                Ok(reason) => {
+                    let mut end = self.begin();
+                    end.push_str(&self.delta(&json!({}), Some(reason)));
+                    if self.with_usage {
+                        let mut chunk = self.envelope.chunk(&json!([]));
+                        chunk["usage"] = usage(prompt_tokens, completion_tokens);
+                        end.push_str(&data(&chunk));
+                    }
+                    end.push_str(DONE);
+                    Step::Last(end)
+                }
+            },
+        }
+    }
+
+    /// The first chunk, once.
+    fn begin(&mut self) -> String {
+        if std::mem::replace(&mut self.begun, true) {
+            return String::new();
+        }
+        let role = json!({"role": "assistant", "content": "", "refusal": null});
+        self.delta(&role, None)
+    }
+
+    /// A chunk of the answer. Where a last chunk with token counts is wanted, every other says that it has none.
+    fn delta(&self, delta: &Value, reason: Option<&str>) -> String {
+        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason});
+        let mut chunk = self.envelope.chunk(&json!([choice]));
+        if self.with_usage {
+            chunk["usage"] = Value::Null;
+        }
+        data(&chunk)
     }
 }
 
@@ -302,6 +328,9 @@ mod tests {
         let chunk = |line: &str| -> Value {
             serde_json::from_str(line.strip_prefix("data: ").unwrap()).unwrap()
         };
+        for line in &lines[..4] {
+            assert_eq!(chunk(line).get("usage"), Some(&Value::Null), "{line}");
+        }
         assert_eq!(chunk(lines[0])["choices"][0]["delta"]["role"], "assistant");
         assert_eq!(chunk(lines[1])["choices"][0]["delta"]["content"], "a");
         assert_eq!(chunk(lines[2])["choices"][0]["delta"]["content"], "é");
@@ -309,6 +338,62 @@ mod tests {
         assert_eq!(chunk(lines[4])["choices"], json!([]));
         assert_eq!(chunk(lines[4])["usage"]["total_tokens"], 5);
         assert_eq!(lines[5], "data: [DONE]");
+    }
+
+    #[tokio::test]
+    async fn usage_is_named_only_where_it_is_asked_for() {
+        let text = streamed(&[piece("a"), finished(FinishReason::Stop)], false)
+            .await
+            .unwrap();
+        assert!(!text.contains("usage"), "{text}");
+    }
+
+    /// The pause of the clock moves on by itself when there is nothing else to do.
+    #[tokio::test(start_paused = true)]
+    async fn the_head_of_a_stream_goes_out_while_the_answer_waits() {
+        use http_body_util::BodyExt;
+        let (sender, receiver) = mpsc::channel(16);
+        let response = stream(envelope(), receiver, false).await.unwrap();
+        let kind = &response.headers()["content-type"];
+        assert_eq!(kind, "text/event-stream; charset=utf-8");
+        let mut body = response.into_body();
+        let mut next = async || {
+            let frame = body.frame().await?.unwrap();
+            Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
+        };
+        for _ in 0..3 {
+            assert_eq!(next().await.unwrap(), COMMENT);
+        }
+        sender.send(piece("a")).await.unwrap();
+        let begun = next().await.unwrap();
+        assert!(
+            begun.contains("\"role\"") && begun.contains("\"a\""),
+            "{begun}"
+        );
+        let refused = Event::Refused(GenerateError::Template("no".into()));
+        sender.send(refused).await.unwrap();
+        let error = next().await.unwrap();
+        assert!(error.starts_with("data: {\"error\""), "{error}");
+        assert_eq!(next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_after_the_head_went_out_is_an_event_and_no_turn() {
+        use http_body_util::BodyExt;
+        let (sender, receiver) = mpsc::channel(16);
+        let response = stream(envelope(), receiver, true).await.unwrap();
+        let long = GenerateError::ContextExceeded {
+            prompt_tokens: 100,
+            context: 64,
+        };
+        sender.send(Event::Refused(long)).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains("context_length_exceeded"), "{text}");
+        assert!(
+            !text.contains("\"role\"") && !text.contains("[DONE]"),
+            "{text}"
+        );
     }
 
     #[tokio::test]

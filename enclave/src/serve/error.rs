@@ -1,6 +1,7 @@
 //! Errors as OpenAI's clients know them: `{"error": {message, type, param, code}}`.
 
-use hyper::{Method, StatusCode};
+use chrysalis_wire::api;
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 /// Seconds after which a client that was turned away may try again.
@@ -59,6 +60,7 @@ impl ApiError {
 
     /// 400: a parameter would change the answer, and this server cannot do what it asks.
     pub(super) fn unsupported(parameter: &str) -> Self {
+        let parameter = quoted(parameter);
         let message = format!("{parameter} is not supported by this server; leave it out");
         Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
     }
@@ -87,12 +89,12 @@ impl ApiError {
 
     /// 404: no such route.
     pub(super) fn unknown_route() -> Self {
-        let message = "there is no such route; there are POST /v1/chat/completions, GET /v1/models, GET /v1/attestation and GET /health";
+        let message = "there is no such route; there are POST /v1/chat/completions, GET /v1/models, GET /v1/attestation and GET /health; a client's base address ends in /v1";
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
     }
 
     /// 405: the route takes another method.
-    pub(super) fn method(allowed: &Method) -> Self {
+    pub(super) fn method(allowed: &str) -> Self {
         let message = format!("this route takes {allowed}");
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -109,8 +111,33 @@ impl ApiError {
 
     /// 413: the body is too long.
     pub(super) fn body_too_long(limit: usize) -> Self {
-        let message = format!("the body is over the limit of {limit} bytes; send less");
+        let message =
+            format!("the body is over the limit of {limit} bytes; send a shorter conversation");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    /// 415: the body is compressed.
+    pub(super) fn encoded_body() -> Self {
+        let message = "the body has a Content-Encoding; send it as plain JSON, uncompressed";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_content_encoding",
+            message,
+        )
+    }
+
+    /// 431: the line and headers are too long.
+    pub(super) fn head_too_long() -> Self {
+        let message = format!(
+            "the request's line and headers are over the limit of {} bytes or {} headers; send fewer or shorter ones",
+            api::MAX_HEAD,
+            api::MAX_HEADERS
+        );
+        Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head_too_large",
+            message,
+        )
     }
 
     /// 429: the queue is full.

@@ -4,10 +4,12 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrysalis_attestation::binding::Session;
+use chrysalis_wire::api::{self, MAX_BODY};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
-    Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
+    header::CONTENT_ENCODING,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
@@ -25,8 +27,6 @@ use crate::{
     engine::{Busy, Scheduler},
 };
 
-/// The most bytes of a request's body.
-const MAX_BODY: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// How much of a body that is too long is still taken, and thrown away, so that its sender gets to read why.
@@ -63,15 +63,18 @@ impl Service {
         request: Request<Incoming>,
         exporter: [u8; 32],
     ) -> Result<Response<Body>, Infallible> {
+        if !fits(&request) {
+            return Ok(answer::error(&ApiError::head_too_long()));
+        }
         let (head, body) = request.into_parts();
         let answered = match Route::of(head.uri.path()) {
             None => Err(ApiError::unknown_route()),
-            Some(route) if head.method != route.method() => {
-                return Ok(answer::wrong_method(&route.method()));
+            Some(route) if !route.methods().contains(&head.method) => {
+                return Ok(answer::wrong_method(route.methods()));
             }
-            Some(Route::Chat) => self.chat(body).await,
+            Some(Route::Chat) => self.chat(&head.headers, body).await,
             Some(Route::Models) => Ok(self.models()),
-            Some(Route::Model(name)) => self.model(name),
+            Some(Route::Model(name)) => self.model(&name),
             Some(Route::Attestation) => {
                 self.attestation(head.uri.query().unwrap_or_default(), exporter)
                     .await
@@ -81,7 +84,11 @@ impl Service {
         Ok(answered.unwrap_or_else(|error| answer::error(&error)))
     }
 
-    async fn chat(&self, body: Incoming) -> Result<Response<Body>, ApiError> {
+    async fn chat(&self, headers: &HeaderMap, body: Incoming) -> Result<Response<Body>, ApiError> {
+        if is_encoded(headers) {
+            tokio::spawn(discard(body));
+            return Err(ApiError::encoded_body());
+        }
         let body = read(body).await?;
         let configuration = &self.measured.configuration;
         let chat = Chat::parse(&body, configuration, u32::from_le_bytes(self.random()?))?;
@@ -166,31 +173,81 @@ impl Service {
 
 /// The paths that there are.
 #[derive(Debug, PartialEq, Eq)]
-enum Route<'a> {
+enum Route {
     Chat,
     Models,
-    Model(&'a str),
+    Model(String),
     Attestation,
     Health,
 }
 
-impl<'a> Route<'a> {
-    fn of(path: &'a str) -> Option<Self> {
-        match path {
-            "/v1/chat/completions" => Some(Self::Chat),
-            "/v1/models" => Some(Self::Models),
-            "/v1/attestation" => Some(Self::Attestation),
-            "/health" => Some(Self::Health),
-            _ => path.strip_prefix("/v1/models/").map(Self::Model),
+impl Route {
+    /// The route of a path. Clients put base addresses and paths together with a slash too many, before, between and behind.
+    fn of(path: &str) -> Option<Self> {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        match parts.as_slice() {
+            ["v1", "chat", "completions"] => Some(Self::Chat),
+            ["v1", "models"] => Some(Self::Models),
+            ["v1", "models", name @ ..] => Some(Self::Model(decoded(&name.join("/")))),
+            ["v1", "attestation"] => Some(Self::Attestation),
+            ["health"] => Some(Self::Health),
+            _ => None,
         }
     }
 
-    fn method(&self) -> Method {
+    fn methods(&self) -> &'static [Method] {
+        static TOLD: [Method; 1] = [Method::POST];
+        // Of an answer to HEAD, hyper sends the headers alone.
+        static READ: [Method; 2] = [Method::GET, Method::HEAD];
         match self {
-            Self::Chat => Method::POST,
-            _ => Method::GET,
+            Self::Chat => &TOLD,
+            _ => &READ,
         }
     }
+}
+
+/// A part of a path without its percent signs (RFC 3986 §2.1), for clients write a slash in a model's name as `%2F`. What
+/// cannot be decoded stays as it is, and is then no model's name.
+fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let encoded = after
+            .first_chunk()
+            .filter(|_| first == b'%')
+            .and_then(|digits| hex_byte(*digits));
+        let (byte, taken) = encoded.map_or((first, 1), |byte| (byte, 3));
+        bytes.push(byte);
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| part.to_owned())
+}
+
+fn hex_byte(digits: [u8; 2]) -> Option<u8> {
+    let mut byte = [0];
+    hex::decode_to_slice(digits, &mut byte).ok()?;
+    Some(byte[0])
+}
+
+/// Whether the head is within the API's limits.
+fn fits<B>(request: &Request<B>) -> bool {
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    api::head_fits(
+        request.method().as_str(),
+        &request.uri().to_string(),
+        headers,
+    )
+}
+
+/// Whether the body is compressed or otherwise encoded, which this server does not undo: what a few bytes unpack to has no
+/// bound.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// A relying party's nonce: there once, and of the right length.
@@ -253,16 +310,47 @@ mod tests {
 
     #[test]
     fn a_path_has_one_route() {
+        let model = |name: &str| Some(Route::Model(name.to_owned()));
         assert_eq!(Route::of("/v1/models"), Some(Route::Models));
-        assert_eq!(
-            Route::of("/v1/models/org/tiny"),
-            Some(Route::Model("org/tiny"))
-        );
+        assert_eq!(Route::of("/v1/models/org/tiny"), model("org/tiny"));
         assert_eq!(Route::of("/v1/embeddings"), None);
-        assert_eq!(
-            Route::of("/v1/models/../../etc"),
-            Some(Route::Model("../../etc"))
-        );
+        assert_eq!(Route::of("/v1/models/../../etc"), model("../../etc"));
+        assert_eq!(Route::of("/"), None);
+    }
+
+    #[test]
+    fn a_slash_too_many_changes_nothing() {
+        for (path, route) in [
+            ("/v1/models/", Route::Models),
+            ("/v1//models", Route::Models),
+            ("//v1/chat/completions/", Route::Chat),
+            ("/v1/models/tiny/", Route::Model("tiny".to_owned())),
+            ("/health/", Route::Health),
+            ("/v1/attestation/", Route::Attestation),
+        ] {
+            assert_eq!(Route::of(path), Some(route), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_models_name_may_be_percent_encoded() {
+        for (path, name) in [
+            ("/v1/models/org%2Ftiny", "org/tiny"),
+            ("/v1/models/org%2ftiny", "org/tiny"),
+            ("/v1/models/tiny%3Alatest", "tiny:latest"),
+            ("/v1/models/caf%C3%A9", "café"),
+            ("/v1/models/100%", "100%"),
+            ("/v1/models/a%2", "a%2"),
+            ("/v1/models/a%zz", "a%zz"),
+            ("/v1/models/%ff", "%ff"),
+            ("/v1/models/a%252Fb", "a%2Fb"),
+        ] {
+            assert_eq!(
+                Route::of(path),
+                Some(Route::Model(name.to_owned())),
+                "{path}"
+            );
+        }
     }
 
     #[test]

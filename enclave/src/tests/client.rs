@@ -92,8 +92,18 @@ impl Answer {
 
 /// One request on a connection that the server then closes. A chunked body stays chunked.
 pub(super) async fn ask(stream: &mut TlsStream<UnixStream>, start: &str, body: &[u8]) -> Answer {
+    ask_with(stream, start, "", body).await
+}
+
+/// The same with more headers, each with its line's end.
+pub(super) async fn ask_with(
+    stream: &mut TlsStream<UnixStream>,
+    start: &str,
+    headers: &str,
+    body: &[u8],
+) -> Answer {
     let head = format!(
-        "{start} HTTP/1.1\r\nhost: enclave\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "{start} HTTP/1.1\r\nhost: enclave\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
