@@ -5,7 +5,7 @@ use bytes::Bytes;
 use chrysalis_attestation::Trusted;
 use http_body_util::Full;
 use hyper::{
-    Request, Response, Uri,
+    Request, Response, Uri, Version,
     header::{HOST, HeaderValue},
 };
 
@@ -88,6 +88,8 @@ impl AttestedConnection {
         if let Some(path) = request.uri().path_and_query() {
             *request.uri_mut() = Uri::from(path.clone());
         }
+        // Whatever version the request came in: this hop speaks its own (RFC 9110 §2.5), and stays open.
+        *request.version_mut() = Version::HTTP_11;
         request.headers_mut().insert(HOST, self.authority.clone());
         request
     }

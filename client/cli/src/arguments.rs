@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use chrysalis_attestation::{Time, azure::vtpm::MAX_NONCE};
-use chrysalis_client::Target;
+use chrysalis_client::{
+    Target,
+    proxy::{HostName, Origin},
+};
 use chrysalis_collateral::Mirrors;
 use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -453,7 +456,10 @@ pub(crate) struct ChatArguments {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis proxy https://llm.example --policy policy.toml\n  curl http://127.0.0.1:8080/v1/models"
+    after_help = "Example:\n  chrysalis proxy https://llm.example --policy policy.toml\n  curl http://127.0.0.1:8080/v1/models\n\n\
+                  For an app that is a page:\n  chrysalis proxy https://llm.example --policy policy.toml --allow-origin app://obsidian.md\n\n\
+                  For other machines, which show the token as their API key:\n  chrysalis proxy https://llm.example --policy policy.toml \
+                  --listen 192.168.1.5:8080 --allow-remote --token-file token"
 )]
 pub(crate) struct ProxyArguments {
     /// The enclave, as https://HOST:PORT
@@ -467,6 +473,21 @@ pub(crate) struct ProxyArguments {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// Let other machines in, where --listen names an address that they reach: every request then shows the token
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+    /// The token that every request shows as its API key, at least 16 characters; without a file, --allow-remote makes one
+    /// up and prints it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A name under which programs reach the proxy, such as host.docker.internal, besides localhost and its own address; may
+    /// be repeated
+    #[arg(long = "host-name", value_name = "NAME[:PORT]")]
+    pub(crate) host_names: Vec<HostName>,
+    /// An app that is a web page, by its origin as the browser writes it (`app://obsidian.md`, `http://localhost:3000`); may
+    /// be repeated. Other pages are refused
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub(crate) origins: Vec<Origin>,
     /// How long to wait before verifying again, such as 30s, 5m or 1h
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub(crate) reverify: Duration,

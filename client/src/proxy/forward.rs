@@ -1,28 +1,29 @@
 //! One request's way: read whole, cleaned, sent over a verified connection, its answer handed on.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use chrysalis_wire::api::MAX_BODY;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    HeaderMap, Request, Response,
+    HeaderMap, Method, Request, Response,
     body::{Body as _, Incoming},
     header::{
         ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT,
-        HOST, HeaderName, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+        HOST, HeaderName, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, TE, TRAILER,
         TRANSFER_ENCODING, UPGRADE,
     },
 };
 
 use super::{
+    door::{self, Rules},
     gate::{Gate, Lease},
+    page,
     reply::{self, BadRequest, Body},
     stream,
 };
 use crate::{Answer, Error, deadlines::within};
 
-/// The most bytes of a request's body.
-const MAX_REQUEST: usize = 2 * 1024 * 1024;
 /// The most bytes of an answer that is not a stream of events.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// How long a local program may take to send the body of a request.
@@ -40,50 +41,75 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
     CONTENT_LENGTH,
 ];
-/// The local program's own: its secrets are for this machine, and an encoded answer could not be cut at its events.
-const KEPT_HERE: [HeaderName; 6] = [
+/// The local program's own: its secrets and where it asks from are for this machine, and an encoded answer could not be
+/// cut at its events.
+const KEPT_HERE: [HeaderName; 10] = [
     AUTHORIZATION,
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
     PROXY_AUTHORIZATION,
     COOKIE,
     HOST,
+    ORIGIN,
+    REFERER,
     EXPECT,
     ACCEPT_ENCODING,
 ];
 
-/// Answers one local request.
+/// Answers one request that came through the door, over a connection whose own end is `local`.
 pub(super) async fn answer(
     gate: Arc<Gate>,
+    rules: &Rules,
+    local: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    if request.headers().contains_key(ORIGIN) {
-        return Ok(reply::bad_request(BadRequest::WebPage));
+    let origin = match rules.origin(&request, local) {
+        Ok(origin) => origin,
+        Err(why) => return Ok(reply::bad_request(why)),
+    };
+    let Some(origin) = origin else {
+        return Ok(admitted(gate, rules, request).await);
+    };
+    let answer = if door::is_preflight(&request) {
+        page::preflight(request.headers())
+    } else {
+        admitted(gate, rules, request).await
+    };
+    Ok(page::readable(answer, origin))
+}
+
+async fn admitted(gate: Arc<Gate>, rules: &Rules, request: Request<Incoming>) -> Response<Body> {
+    if let Err(why) = rules.head(&request) {
+        return reply::bad_request(why);
     }
-    if request.uri().path() == "/health" {
-        return Ok(reply::health(gate.target(), &gate.standing()));
+    if request.uri().path().trim_end_matches('/') == "/health" {
+        return match *request.method() {
+            Method::GET | Method::HEAD => reply::health(gate.target(), &gate.standing()),
+            _ => reply::bad_request(BadRequest::Method),
+        };
     }
     let request = match read(request).await {
         Ok(request) => request,
-        Err(why) => return Ok(reply::bad_request(why)),
+        Err(why) => return reply::bad_request(why),
     };
-    Ok(match forward(gate, request).await {
+    match forward(gate, request).await {
         Ok(response) => response,
         Err(error) => {
             tracing::warn!(event = "no_answer", code = error.code());
             reply::no_answer(&error)
         }
-    })
+    }
 }
 
 async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, BadRequest> {
     let (mut head, body) = request.into_parts();
-    let too_long = BadRequest::TooLong { limit: MAX_REQUEST };
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > MAX_REQUEST && head.headers.contains_key(EXPECT) {
-        return Err(too_long);
+    if announced > MAX_BODY && head.headers.contains_key(EXPECT) {
+        return Err(BadRequest::BodyTooLong);
     }
     let body = match within(BODY_DEADLINE, "request", read_body(body)).await {
         Ok(Ok(Some(body))) => body,
-        Ok(Ok(None)) => return Err(too_long),
+        Ok(Ok(None)) => return Err(BadRequest::BodyTooLong),
         Ok(Err(_)) | Err(_) => return Err(BadRequest::Unfinished),
     };
     strip(&mut head.headers);
@@ -101,7 +127,7 @@ async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
         let Ok(piece) = frame?.into_data() else {
             continue;
         };
-        whole = whole.filter(|so_far| so_far.len().saturating_add(piece.len()) <= MAX_REQUEST);
+        whole = whole.filter(|so_far| so_far.len().saturating_add(piece.len()) <= MAX_BODY);
         if let Some(so_far) = &mut whole {
             so_far.extend_from_slice(&piece);
         }
@@ -128,20 +154,29 @@ async fn forward(gate: Arc<Gate>, request: Request<Bytes>) -> Result<Response<Bo
     Ok(Response::from_parts(head, body))
 }
 
-/// Sends over lent connections until one takes the request: an idle one may have closed just before.
+/// Sends over an idle connection, if there is one. The enclave, or the host, may have closed it in the meantime: then once
+/// more, over a new one. What a new connection comes to is the answer.
 async fn send(gate: &Gate, request: Request<Bytes>) -> Result<(Lease, Response<Answer>), Error> {
-    loop {
-        let mut lease = gate.lend().await?;
-        let ended = lease.end_of_trust();
-        tokio::select! {
-            answer = lease.connection.send(request.clone()) => match answer {
-                Ok(answer) => return Ok((lease, answer)),
-                Err(Error::Closed) => {}
-                Err(error) => return Err(error),
-            },
-            error = ended => return Err(error),
+    if let Some(lease) = gate.idle() {
+        match send_over(lease, request.clone()).await {
+            // No answer had begun, so the program has seen nothing of it.
+            Err(Error::Closed | Error::Incomplete { .. }) => {}
+            outcome => return outcome,
         }
     }
+    send_over(gate.connect().await?, request).await
+}
+
+async fn send_over(
+    mut lease: Lease,
+    request: Request<Bytes>,
+) -> Result<(Lease, Response<Answer>), Error> {
+    let ended = lease.end_of_trust();
+    let answer = tokio::select! {
+        answer = lease.connection.send(request) => answer?,
+        error = ended => return Err(error),
+    };
+    Ok((lease, answer))
 }
 
 /// Reads a plain answer whole, so that one that breaks off is an error and never a shorter answer.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use chrysalis_attestation::Time;
+use chrysalis_wire::api::RETIRED;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -18,8 +19,6 @@ use crate::{AttestedConnection, Error, RelyingParty, Target};
 
 /// The most idle connections kept.
 const MAX_IDLE: usize = 4;
-/// How long an idle connection is kept.
-const IDLE_FOR: Duration = Duration::from_mins(1);
 /// The pause before a verification that did not come about is tried once more.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -90,11 +89,8 @@ impl Gate {
         }
     }
 
-    /// An idle connection, or a new one, which is verified first.
-    pub(super) async fn lend(&self) -> Result<Lease, Error> {
-        if let Some(lease) = self.idle() {
-            return Ok(lease);
-        }
+    /// A new connection, which is verified first.
+    pub(super) async fn connect(&self) -> Result<Lease, Error> {
         let connection = AttestedConnection::connect(&self.target, &self.relying_party).await?;
         let ended = self.recognise(&connection);
         Ok(Lease { connection, ended })
@@ -189,12 +185,13 @@ impl Gate {
         *current = Err(Some(error));
     }
 
-    fn idle(&self) -> Option<Lease> {
+    /// A connection that was used before, and that the enclave does not close yet.
+    pub(super) fn idle(&self) -> Option<Lease> {
         let mut current = self.lock();
         let reign = current.as_mut().ok()?;
         while let Some((connection, since)) = reign.idle.pop() {
             let good = self.relying_party.now() <= connection.trusted().until();
-            if good && since.elapsed() < IDLE_FOR && connection.is_ready() {
+            if good && since.elapsed() < RETIRED && connection.is_ready() {
                 return Some(Lease {
                     connection,
                     ended: reign.ended.subscribe(),

@@ -1,11 +1,15 @@
 //! A local OpenAI-compatible endpoint whose every request goes over a verified connection.
 //!
 //! Programs that know nothing of attestation point their base address at it. It verifies before its first byte, on every
-//! new connection, and again on a timer; when trust ends, so do the streams that rest on it, by name. Trusts whoever
-//! can reach its port on this machine, except web pages; trusts nothing upstream that is not [`AttestedConnection`].
+//! new connection, and again on a timer; when trust ends, so do the streams that rest on it, by name. Trusts the programs
+//! of this machine and, where they show the token, of others; no web page that was not allowed by name; and nothing
+//! upstream that is not [`AttestedConnection`].
 
+mod access;
+mod door;
 mod forward;
 mod gate;
+mod page;
 mod reply;
 mod stream;
 
@@ -14,15 +18,22 @@ use std::{sync::Arc, time::Duration};
 use chrysalis_attestation::Trusted;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::sync::Semaphore;
+
+pub use self::{
+    access::{Access, Origin, OriginError, Token, TokenError},
+    door::{Door, DoorError},
+};
+pub use chrysalis_wire::local::{HostName, NotAHost};
 
 use self::gate::Gate;
 use crate::{AttestedConnection, Error, RelyingParty, Target};
 
 /// The most connections of local programs at once; the next one waits.
 const MAX_CONNECTIONS: usize = 256;
-/// The most bytes of a request's head.
-const MAX_HEAD: usize = 64 * 1024;
+/// The most bytes that are read of a request's head, and the most headers: more than pass, so that a program reads why.
+const MAX_HEAD_READ: usize = 256 * 1024;
+const MAX_HEADERS_READ: usize = 512;
 /// How long a local program may take to send the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -47,12 +58,14 @@ impl Proxy {
         &self.first
     }
 
-    /// Serves `listener` for as long as it is polled, and verifies the enclave again after each `interval`.
-    pub async fn serve(&self, listener: TcpListener, interval: Duration) {
-        tokio::join!(self.accept(listener), self.gate.renew_for_ever(interval));
+    /// Serves who comes through `door` for as long as it is polled, and verifies the enclave again after each `interval`.
+    pub async fn serve(&self, door: Door, interval: Duration) {
+        tokio::join!(self.accept(door), self.gate.renew_for_ever(interval));
     }
 
-    async fn accept(&self, listener: TcpListener) {
+    async fn accept(&self, door: Door) {
+        let listener = door.listener;
+        let rules = Arc::new(door.rules);
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let Ok(place) = Arc::clone(&room).acquire_owned().await else {
@@ -63,14 +76,20 @@ impl Proxy {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let gate = Arc::clone(&self.gate);
+            let Ok(own_end) = local.local_addr() else {
+                continue;
+            };
+            let (gate, rules) = (Arc::clone(&self.gate), Arc::clone(&rules));
             tokio::spawn(async move {
-                let answer = service_fn(|request| forward::answer(Arc::clone(&gate), request));
+                let answer = service_fn(|request| {
+                    forward::answer(Arc::clone(&gate), &rules, own_end, request)
+                });
                 // A local program that hangs up ends its own connection and nothing else.
                 let _ = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD_DEADLINE)
-                    .max_buf_size(MAX_HEAD)
+                    .max_buf_size(MAX_HEAD_READ)
+                    .max_headers(MAX_HEADERS_READ)
                     .serve_connection(TokioIo::new(local), answer)
                     .await;
                 drop(place);

@@ -1,11 +1,14 @@
 //! What the proxy itself says, in the error shape of the API, so that programs report it as they report any other error.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use chrysalis_attestation::Time;
+use chrysalis_wire::api;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE},
 };
 use serde_json::{Value, json};
 
@@ -23,12 +26,22 @@ pub(super) type Body = UnsyncBoxBody<Bytes, Error>;
 /// A request that the proxy itself refuses.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum BadRequest {
+    /// It is meant for another host than the listener at `local`.
+    Misdirected { local: SocketAddr },
+    /// It does not say, or not once and clearly, for which host it is meant.
+    NoHost { local: SocketAddr },
+    /// A web page asks that was not allowed by name.
+    WebPage,
+    /// It does not show the token.
+    NoToken,
+    /// The head is too long.
+    HeadTooLong,
     /// The body is too long.
-    TooLong { limit: usize },
+    BodyTooLong,
     /// The body broke off or came too slowly.
     Unfinished,
-    /// A web page asks.
-    WebPage,
+    /// The proxy's own path takes another method.
+    Method,
 }
 
 /// The body of `bytes`.
@@ -74,24 +87,71 @@ pub(super) fn broken_stream(error: &Error) -> Bytes {
 /// A request refused before it went anywhere.
 pub(super) fn bad_request(why: BadRequest) -> Response<Body> {
     let (status, code, message) = match why {
-        BadRequest::TooLong { limit } => (
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "request_too_large",
-            format!("the request has more than {limit} bytes; send a shorter conversation"),
+        BadRequest::Misdirected { local } => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected_request",
+            format!(
+                "the request names another host than this proxy, http://{local}; use that address, or allow the name: \
+                 `chrysalis proxy --host-name NAME`"
+            ),
         ),
-        BadRequest::Unfinished => (
-            StatusCode::REQUEST_TIMEOUT,
-            "request_unfinished",
-            "the request broke off or came too slowly; send it again".to_owned(),
+        BadRequest::NoHost { local } => (
+            StatusCode::BAD_REQUEST,
+            "invalid_host",
+            format!("the request does not say clearly which host it is for; send one header `Host: {local}`"),
         ),
         BadRequest::WebPage => (
             StatusCode::FORBIDDEN,
             "web_page_refused",
-            "this proxy serves local programs, not web pages; requests with an Origin are refused"
+            "this proxy serves local programs, not web pages; if this is an app of yours, allow its origin: \
+             `chrysalis proxy --allow-origin ORIGIN`"
                 .to_owned(),
         ),
+        BadRequest::NoToken => (
+            StatusCode::UNAUTHORIZED,
+            "invalid_api_key",
+            "this proxy wants its token as the API key: `Authorization: Bearer TOKEN`".to_owned(),
+        ),
+        BadRequest::HeadTooLong => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head_too_large",
+            format!(
+                "the request's line and headers are over the limit of {} bytes or {} headers; send fewer or shorter ones",
+                api::MAX_HEAD,
+                api::MAX_HEADERS
+            ),
+        ),
+        BadRequest::BodyTooLong => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!(
+                "the body is over the limit of {} bytes; send a shorter conversation",
+                api::MAX_BODY
+            ),
+        ),
+        BadRequest::Unfinished => (
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "the request broke off or came too slowly; send it again".to_owned(),
+        ),
+        BadRequest::Method => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "this route takes GET, HEAD".to_owned(),
+        ),
     };
-    json_reply(status, &shape(&message, "invalid_request_error", code))
+    let mut reply = json_reply(status, &shape(&message, "invalid_request_error", code));
+    let extra = match why {
+        BadRequest::NoToken => Some((WWW_AUTHENTICATE, "Bearer")),
+        BadRequest::Method => Some((ALLOW, "GET, HEAD")),
+        _ => None,
+    };
+    if let Some((name, value)) = extra {
+        reply
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    reply
 }
 
 /// The proxy's own health: whether the next request would find trust.

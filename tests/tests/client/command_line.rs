@@ -175,6 +175,47 @@ async fn what_cannot_be_checked_ends_in_2_and_says_what_to_do() {
             "30s, 5m or 1h",
         ),
         (
+            &["proxy", "https://a", "--policy", "p", "--allow-origin", "*"],
+            "name the one origin",
+        ),
+        (
+            &[
+                "proxy",
+                "https://a",
+                "--policy",
+                "p",
+                "--allow-origin",
+                "app://a/b",
+            ],
+            "write it without a path",
+        ),
+        (
+            &["proxy", "https://a", "--policy", "p", "--host-name", "a/b"],
+            "NAME:PORT",
+        ),
+        (
+            &[
+                "proxy",
+                "https://a",
+                "--policy",
+                "p",
+                "--token-file",
+                "none",
+            ],
+            "openssl rand -hex 32",
+        ),
+        (
+            &[
+                "proxy",
+                "https://a",
+                "--policy",
+                "p",
+                "--token-file",
+                "junk",
+            ],
+            "from 16 to 512",
+        ),
+        (
             &["measure", ".", "--platform", "snp", "--vcpus", "2"],
             "chrysalis-image build",
         ),
@@ -187,6 +228,36 @@ async fn what_cannot_be_checked_ends_in_2_and_says_what_to_do() {
         assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {talk}");
         assert!(talk.contains(expected), "{arguments:?}: {talk}");
     }
+}
+
+#[tokio::test]
+async fn the_proxy_lets_no_other_machine_in_unasked() {
+    let host = Host::serving(Enclave::honest()).await;
+    let folder = folder(&policy_text(true));
+    let url = host.target().to_string();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let arguments = [
+            "proxy",
+            &url,
+            "--policy",
+            "policy.toml",
+            "--listen",
+            address,
+        ];
+        let (code, stdout, talk) = run(&folder, &arguments).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{talk}");
+    }
+    let arguments = [
+        "proxy",
+        &url,
+        "--policy",
+        "policy.toml",
+        "--listen",
+        "0.0.0.0:0",
+    ];
+    let (_, _, talk) = run(&folder, &arguments).await;
+    assert!(talk.contains("--allow-remote"), "{talk}");
+    assert_eq!(host.connections(), 0);
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 //! It writes down every byte that reaches it in the clear, so that a test can say what a client gave away.
 
 use std::{
-    convert::Infallible,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -205,6 +204,7 @@ struct Inside {
     seen: Mutex<Vec<u8>>,
     generations: AtomicUsize,
     connections: AtomicUsize,
+    cuts: AtomicUsize,
 }
 
 impl Host {
@@ -219,6 +219,7 @@ impl Host {
             seen: Mutex::default(),
             generations: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            cuts: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&inside);
         tokio::spawn(async move {
@@ -241,6 +242,11 @@ impl Host {
     /// From now on, chats are answered so.
     pub(crate) fn reply(&self, reply: Reply) {
         *self.inside.reply.lock().unwrap() = reply;
+    }
+
+    /// The next so many chats are read, and their connections cut before the first byte of an answer.
+    pub(crate) fn cut(&self, chats: usize) {
+        self.inside.cuts.store(chats, Ordering::SeqCst);
     }
 
     /// The enclave is started anew, with new keys.
@@ -293,7 +299,7 @@ async fn answer(
     enclave: Arc<Enclave>,
     exporter: [u8; 32],
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<Body>, io::Error> {
     if request.uri().path() == "/v1/attestation" {
         let nonce = request
             .uri()
@@ -304,6 +310,11 @@ async fn answer(
         return Ok(prove(&inside, &enclave, nonce, exporter).await);
     }
     let body = request.into_body().collect().await.unwrap().to_bytes();
+    let cut = |cuts: usize| cuts.checked_sub(1);
+    let (one, other) = (Ordering::SeqCst, Ordering::SeqCst);
+    if inside.cuts.fetch_update(one, other, cut).is_ok() {
+        return Err(io::Error::other("cut"));
+    }
     let reply = *inside.reply.lock().unwrap();
     if reply == Reply::Silence {
         std::future::pending::<()>().await;
