@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use chrysalis_attestation::snp::{bits::GuestPolicy, tcb::Tcb};
 use chrysalis_collateral::Mirrors;
 use chrysalis_measure::CpuType;
+use chrysalis_wire::local::HostName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::launch::{gpu::PciAddress, protection::QuoteService};
@@ -57,6 +58,10 @@ pub(crate) struct RunOptions {
     /// Where Prometheus asks, at /metrics; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     pub(crate) metrics: SocketAddr,
+    /// A name under which Prometheus asks, besides localhost and the address of --metrics; may be repeated. Requests for other
+    /// names are refused, for a web page may send them
+    #[arg(long = "metrics-name", value_name = "NAME[:PORT]")]
+    pub(crate) metrics_names: Vec<HostName>,
     /// Keeps sockets, the console and the simulated vendor's keys [default: `$XDG_STATE_HOME/chrysalis`,
     /// else `~/.local/state/chrysalis`]
     #[arg(long, value_name = "DIR")]

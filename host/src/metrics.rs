@@ -1,8 +1,10 @@
-//! `/metrics`: counts in Prometheus's text format. Holds numbers, states and the names of boot stages, never content.
+//! `/metrics`: counts in Prometheus's text format. Holds numbers, states and the names of boot stages, never content. Programs
+//! may read it; web pages may not, so each request must be addressed to this listener and not come from a page.
 
 use std::{
     convert::Infallible,
     fmt::{Display, Write},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,11 +13,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrysalis_wire::local::{Addressed, HostName, from_another_site};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_TYPE, HOST, HeaderValue, ORIGIN},
     server::conn::http1,
     service::service_fn,
 };
@@ -93,14 +96,21 @@ impl Drop for OpenOne {
 pub(crate) struct Metrics {
     counters: Arc<Counters>,
     guest: Arc<Guest>,
+    /// Names under which this is asked, besides loopback's and the listener's address.
+    names: Vec<HostName>,
     started: Instant,
 }
 
 impl Metrics {
-    pub(crate) fn new(counters: Arc<Counters>, guest: Arc<Guest>) -> Arc<Self> {
+    pub(crate) fn new(
+        counters: &Arc<Counters>,
+        guest: &Arc<Guest>,
+        names: Vec<HostName>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            counters,
-            guest,
+            counters: Arc::clone(counters),
+            guest: Arc::clone(guest),
+            names,
             started: Instant::now(),
         })
     }
@@ -117,11 +127,14 @@ impl Metrics {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             };
+            let Ok(local) = stream.local_addr() else {
+                continue;
+            };
             let metrics = Arc::clone(&self);
             tokio::spawn(async move {
                 let _place = place;
                 let service = service_fn(|request| {
-                    let answer = metrics.answer(&request);
+                    let answer = metrics.answer(&request, local);
                     async { Ok::<_, Infallible>(answer) }
                 });
                 let connection = http1::Builder::new()
@@ -133,9 +146,9 @@ impl Metrics {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let (status, text) = match (request.method(), request.uri().path()) {
-            (&Method::GET, "/metrics") => (StatusCode::OK, self.text()),
+    fn answer(&self, request: &Request<Incoming>, local: SocketAddr) -> Response<Full<Bytes>> {
+        let answered = || match (request.method(), request.uri().path()) {
+            (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, self.text()),
             (_, "/metrics") => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "only GET is answered here\n".to_owned(),
@@ -145,10 +158,35 @@ impl Metrics {
                 "the metrics are at /metrics\n".to_owned(),
             ),
         };
+        let (status, text) = self.refusal(request, local).unwrap_or_else(answered);
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, TEXT_FORMAT);
         response
+    }
+
+    /// Why a request is not answered whatever it asks: it is meant for somebody else, or a web page sends it.
+    fn refusal<B>(&self, request: &Request<B>, local: SocketAddr) -> Option<(StatusCode, String)> {
+        let headers = request.headers();
+        let hosts = headers.get_all(HOST).into_iter().map(HeaderValue::as_bytes);
+        let target = request.uri().authority().map(AsRef::as_ref);
+        match Addressed::of(hosts, target, local, &self.names) {
+            Addressed::Here => {}
+            Addressed::Elsewhere => {
+                let text =
+                    format!("this is http://{local}; allow another name with --metrics-name\n");
+                return Some((StatusCode::MISDIRECTED_REQUEST, text));
+            }
+            Addressed::Unclear => {
+                let text = format!("send one header `Host: {local}`\n");
+                return Some((StatusCode::BAD_REQUEST, text));
+            }
+        }
+        let mut sites = headers.get_all("sec-fetch-site").iter();
+        let page =
+            headers.contains_key(ORIGIN) || sites.any(|site| from_another_site(site.as_bytes()));
+        let text = "web pages are not answered\n".to_owned();
+        page.then_some((StatusCode::FORBIDDEN, text))
     }
 
     /// The text that Prometheus reads.
@@ -269,7 +307,7 @@ mod tests {
         guest.passed("weights opened", 1500);
         guest.passed("\"} evil 1", 1600);
         guest.serves();
-        Metrics::new(counters, Arc::new(guest))
+        Metrics::new(&counters, &Arc::new(guest), Vec::new())
     }
 
     #[test]
@@ -302,22 +340,63 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(metrics().serve(listener));
-        let ask = async |line: &str| {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            stream
-                .write_all(format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
-                .await
-                .unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            answer
-        };
+        let ask = async |line: &str| ask(address, line, &format!("host: {address}")).await;
         let good = ask("GET /metrics").await;
         assert!(
             good.starts_with("HTTP/1.1 200 OK") && good.contains("version=0.0.4"),
             "{good}"
         );
         assert!(ask("GET /").await.starts_with("HTTP/1.1 404"));
+        assert!(ask("HEAD /metrics").await.starts_with("HTTP/1.1 200"));
         assert!(ask("POST /metrics").await.starts_with("HTTP/1.1 405"));
+    }
+
+    async fn ask(address: SocketAddr, line: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn web_pages_read_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let named = Metrics {
+            counters: Arc::default(),
+            guest: Arc::new(Guest::new()),
+            names: vec!["gpu-box.example:9443".parse().unwrap()],
+            started: Instant::now(),
+        };
+        tokio::spawn(Arc::new(named).serve(listener));
+        let port = address.port();
+        for (headers, status) in [
+            (format!("host: localhost:{port}"), 200),
+            ("host: gpu-box.example:9443".to_owned(), 200),
+            (format!("host: {address}\r\nsec-fetch-site: none"), 200),
+            ("host: evil.example".to_owned(), 421),
+            (format!("host: evil.example:{port}"), 421),
+            (format!("host: 0.0.0.0:{port}"), 421),
+            (format!("host: {address}\r\nhost: evil.example"), 400),
+            ("accept: */*".to_owned(), 400),
+            (
+                format!("host: {address}\r\nsec-fetch-site: cross-site"),
+                403,
+            ),
+            (format!("host: {address}\r\nsec-fetch-site: same-site"), 403),
+            (
+                format!("host: {address}\r\norigin: https://evil.example"),
+                403,
+            ),
+        ] {
+            let answer = ask(address, "GET /metrics", &headers).await;
+            let found = answer.get(9..12).unwrap();
+            assert_eq!(found, status.to_string(), "{headers}: {answer}");
+            assert_eq!(answer.contains("chrysalis_"), status == 200, "{answer}");
+        }
     }
 }

@@ -120,7 +120,8 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let services = Services::new(configuration, endorser, statements, Arc::clone(&guest));
     tokio::spawn(Arc::clone(&services).keep_fresh());
     tokio::spawn(services.serve(questions));
-    tokio::spawn(Metrics::new(Arc::clone(&counters), Arc::clone(&guest)).serve(scrapers));
+    let metrics = Metrics::new(&counters, &guest, options.metrics_names);
+    tokio::spawn(metrics.serve(scrapers));
     let mut running = prepared.start(&console)?;
     let ready = Ready {
         accelerator: running.executed.clone(),
