@@ -261,6 +261,37 @@ fn a_key_that_wishes_for_nothing_passes() {
     }
 }
 
+/// The reference's table of keys, each with a value that it says is taken.
+#[test]
+fn the_reference_lists_what_passes() {
+    let reference = include_str!("../../../../docs/reference/enclave.md");
+    let (_, table) = reference.split_once("| keys | taken |\n").unwrap();
+    let mut tried = 0;
+    for row in table.lines().take_while(|line| line.starts_with('|')) {
+        let (keys, taken) = row
+            .trim_matches(['|', ' '])
+            .split_once(" | ")
+            .unwrap_or_default();
+        if keys.starts_with("in ") {
+            continue;
+        }
+        let value = match taken {
+            "1" => json!(1),
+            "0" | "0 or -1: off" => json!(0),
+            "false" => json!(false),
+            "true" => json!(true),
+            "empty" => json!([]),
+            any if any.starts_with("with any value") => json!("any"),
+            _ => continue,
+        };
+        for key in keys.split('`').skip(1).step_by(2) {
+            tried += 1;
+            with(key, value.clone()).unwrap_or_else(|error| panic!("{key}: {error:?}"));
+        }
+    }
+    assert!(tried > 60, "the table has {tried} keys");
+}
+
 #[test]
 fn tools_that_may_not_be_called_pass() {
     let mut request = json!({
