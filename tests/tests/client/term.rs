@@ -13,7 +13,9 @@ use std::{
 use bytes::Bytes;
 use chrysalis_attestation::Time;
 use chrysalis_client::{
-    AttestedConnection, Deadlines, Error, RelyingParty, Target, proxy::Proxy, system_time,
+    AttestedConnection, Deadlines, Error, RelyingParty, Target,
+    proxy::{Access, Door, Proxy},
+    system_time,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, StatusCode, body::Incoming, client::conn::http1};
@@ -195,8 +197,9 @@ async fn proxy(host: &Host, clocks: &Arc<Clocks>) -> SocketAddr {
         .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let door = Door::open(listener, Access::default()).unwrap();
     // No renewal comes in between.
-    tokio::spawn(async move { proxy.serve(listener, Duration::from_hours(1)).await });
+    tokio::spawn(async move { proxy.serve(door, Duration::from_hours(1)).await });
     address
 }
 
