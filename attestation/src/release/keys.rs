@@ -198,9 +198,10 @@ impl KeyStatement {
         }
         let payload = envelope.payload_signed(&root.key)?;
         let wire: Wire = serde_json::from_slice(payload).map_err(|error| malformed(&error))?;
-        let development = match root.key.is_development() {
-            true => Development::Named,
-            false => Development::Refused,
+        let development = if root.key.is_development() {
+            Development::Named
+        } else {
+            Development::Refused
         };
         let keys = wire.keys.into_iter().map(|key| key.read(development));
         let statement = Self {
@@ -227,10 +228,8 @@ impl KeyStatement {
 
     fn check_sense(&self, root: &PublicKey) -> Result<(), Rejection> {
         let twice = |(at, key): (usize, &VouchedKey)| {
-            let before = self.keys.iter().take(at);
-            before
-                .clone()
-                .any(|other| (other.role, &other.key) == (key.role, &key.key))
+            let mut before = self.keys.iter().take(at);
+            before.any(|other| (other.role, &other.key) == (key.role, &key.key))
         };
         let plain = |text: &str| text.len() <= MAX_WHY && !text.contains(char::is_control);
         let what = if !is_project(&self.project) {

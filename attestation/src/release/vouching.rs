@@ -12,6 +12,9 @@ use crate::{Rejection, Time, digest::sha256};
 
 const ORIGIN: &str = "releases.example/log";
 
+/// What makes no sense about a statement, and how it is told.
+type Change<T> = (fn(&mut T), &'static str);
+
 /// All that a publisher serves and a client remembers; each part can be changed before it is signed.
 struct Scene {
     roots: Vec<Vec<u8>>,
@@ -426,7 +429,7 @@ fn rejects_what_the_log_does_not_have() {
 fn rejects_a_log_whose_key_is_not_vouched_for_or_counts_no_more() {
     let root = Signer::new(10).key().id();
     let refused = Rejection::LogKeyNotVouched { root };
-    Scene::rejects(|scene| drop(scene.keys.keys.remove(1)), refused.clone());
+    Scene::rejects(|scene| scene.keys.keys.truncate(1), refused.clone());
     Scene::rejects(|scene| scene.keys.keys[1].expires = NOW, refused.clone());
     Scene::rejects(
         |scene| scene.keys.keys[1].not_before = Time(NOW.0 + 1),
@@ -517,7 +520,6 @@ fn rejects_statements_that_make_no_sense() {
     let name = "its project is no name that a project has";
     let version = "its version is not from 1 to 2^53 - 1";
     let expires = "it expires before it is issued";
-    type Change<T> = (fn(&mut T), &'static str);
     let roots: [Change<RootStatement>; 5] = [
         (|it| it.project = "Releases".to_owned(), name),
         (|it| it.project = String::new(), name),

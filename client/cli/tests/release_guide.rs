@@ -56,23 +56,22 @@ fn steps(guide: &str) -> Vec<Step> {
     steps
 }
 
-/// Whether some line of the output is as shown: `…` stands for anything.
+/// Whether some line of the output is as shown, where `…` stands for anything, and the end of a line may be left out.
 fn printed(output: &str, shown: &str) -> bool {
-    let fits = |line: &str| {
-        let mut rest = line;
-        shown.split('…').enumerate().all(|(place, part)| {
-            let part = if place == 0 { part } else { part.trim() };
-            match rest.find(part) {
-                Some(0) => true,
-                Some(_) if place == 0 => false,
-                None => false,
-                Some(_) => true,
-            }
-            .then(|| rest = &rest[rest.find(part).unwrap_or(0) + part.len()..])
-            .is_some()
+    let mut parts = shown.split('…').map(str::trim_end);
+    let first = parts.next().unwrap_or_default();
+    let parts: Vec<_> = parts.map(str::trim_start).collect();
+    let behind = |rest: &str, part: &str| rest.find(part).map(|at| at + part.len());
+    output.lines().any(|line| {
+        let Some(mut rest) = line.strip_prefix(first) else {
+            return false;
+        };
+        parts.iter().all(|part| {
+            let end = behind(rest, part);
+            rest = &rest[end.unwrap_or(0)..];
+            end.is_some()
         })
-    };
-    output.lines().any(fits)
+    })
 }
 
 struct Room(TempDir);

@@ -293,7 +293,7 @@ fn signed_by_one_of(
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let length = fs::metadata(path)?.len();
-    if usize::try_from(length).map_or(true, |length| length > MAX_ENVELOPE) {
+    if length > MAX_ENVELOPE as u64 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long"));
     }
     fs::read(path)

@@ -159,9 +159,10 @@ fn verify(arguments: &VerifyLogArguments) -> anyhow::Result<Outcome> {
             } else {
                 "every one is there"
             };
-            let warning = match key.is_development() {
-                true => format!("warning {ANYONE_CAN_SIGN}\n"),
-                false => String::new(),
+            let warning = if key.is_development() {
+                format!("warning {ANYONE_CAN_SIGN}\n")
+            } else {
+                String::new()
             };
             print(&printable(&format!(
                 "log     {origin}\nentries {size}, {which}\nroot    {root}\n{warning}"

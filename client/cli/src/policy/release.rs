@@ -63,9 +63,10 @@ pub(super) fn wanted(
             None => "for which no root vouches".to_owned(),
         }
     );
-    let title = match development {
-        true => format!("{title}\nWarning: {ANYONE_CAN_SIGN}."),
-        false => title,
+    let title = if development {
+        format!("{title}\nWarning: {ANYONE_CAN_SIGN}.")
+    } else {
+        title
     };
     let release = vetted.root().map(|root| ReleasePolicy {
         name: printable(&release.release),
