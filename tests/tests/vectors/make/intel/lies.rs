@@ -6,7 +6,7 @@ use chrysalis_attestation::{
     tdx::attributes::{DEBUG, MIGRATABLE, PERFMON, SEPT_VE_DISABLE, SERVTD_EXT},
 };
 use chrysalis_simulate::{
-    Purpose,
+    Profile, Purpose,
     intel::{QuoteVersion, event_log},
 };
 use serde_json::json;
@@ -67,6 +67,20 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("tdx_simulated_root_refused", "nobody named the simulated root", Signed(|it| it.wishes = None)),
     ("intel_crl_malformed", "the root's revocation list is empty", Altered(|it| it.collateral["root_ca_crl"] = json!("3000"))),
     ("intel_crl_issuer", "the root's list stands in for the platforms'", Altered(|it| it.collateral["pck_crl"] = it.collateral["root_ca_crl"].clone())),
+    ("tdx_collateral_malformed of-another-root", "the chain of the platforms' list ends in another root than the quote", Altered(|it| {
+        it.collateral["pck_crl_issuer_chain"] = Scene::of_another().arrived().collateral["pck_crl_issuer_chain"].clone();
+    })),
+    ("intel_crl_issuer of-another-authority", "the chain of the platforms' list begins with another authority than the quote's", Altered(|it| it.listed_by(|intel| {
+        let other = Profile { common_name: "Intel SGX PCK Processor CA".to_owned(), ..intel.pck_authority.profile() };
+        intel.root.issue(other).der
+    }))),
+    ("intel_certificate_signature of-a-list", "somebody of the root's name certified the authority of the platforms' list", Altered(|it| it.listed_by(|intel| {
+        intel.pck_authority.issued_again(&Scene::of_another().intel.root)
+    }))),
+    ("intel_certificate_expired of-a-list", "the authority of the platforms' list has another certificate, which ended a second ago", Altered(|it| it.listed_by(|intel| {
+        let ended = Profile { serial: Some(7), not_after: Time(NOW.0 - 1), ..intel.pck_authority.profile() };
+        intel.root.issue(ended).der
+    }))),
     ("intel_crl_signature", "the platforms' revocation list was changed", Altered(|it| it.spoil("pck_crl"))),
     ("intel_crl_expired", "both revocation lists are a year old", Signed(|it| it.move_lists(-YEAR))),
     ("intel_crl_expired of-the-root", "the root's revocation list alone is a year old", Signed(|it| move_list(&mut it.statements.root_list, -YEAR))),

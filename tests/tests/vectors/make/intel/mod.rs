@@ -13,7 +13,7 @@ use chrysalis_simulate::{
 };
 use serde_json::{Value, json};
 
-use super::NOW;
+use super::{NOW, pem};
 use crate::{
     vector::{Common, Vector},
     wishes::{OPEN, Wishes, list},
@@ -189,6 +189,13 @@ impl Arrived {
         let mut bytes = hex::decode(text).expect("hex");
         *bytes.last_mut().expect("bytes") ^= 1;
         self.collateral[field] = json!(hex::encode(bytes));
+    }
+
+    /// Says of the platforms' list that an authority with this certificate, below the root, issued it.
+    fn listed_by(&mut self, certificate: fn(&Intel) -> Vec<u8>) {
+        let intel = Scene::honest().intel;
+        let chain = [certificate(&intel), intel.root.der];
+        self.collateral["pck_crl_issuer_chain"] = json!(pem(&chain));
     }
 
     fn add(&self, vector: Vector) -> Vector {
