@@ -549,7 +549,8 @@ pub(crate) struct PolicyInitArguments {
         long,
         value_name = "DIR",
         required_unless_present = "release",
-        requires = "vcpus"
+        requires = "vcpus",
+        conflicts_with_all = ["root", "keys", "key", "log", "log_key", "development_root"]
     )]
     pub(crate) image: Option<PathBuf>,
     /// How many virtual CPUs the guest has
@@ -573,17 +574,17 @@ pub(crate) struct PolicyInitArguments {
     #[arg(long, value_name = "WHY", conflicts_with = "minimum_tcb", value_parser = reason)]
     pub(crate) minimum_tcb_unchecked: Option<String>,
     /// Accept TDX too, by Intel's rules with this tcbEvaluationDataNumber or a later one
-    #[arg(long, value_name = "N", requires = "release", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "image", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) minimum_evaluation: Option<u32>,
     /// Accept TDX too, by Intel's rules of any age, for this reason, which verdicts repeat
-    #[arg(long, value_name = "WHY", requires = "release", conflicts_with = "minimum_evaluation", value_parser = reason)]
+    #[arg(long, value_name = "WHY", conflicts_with_all = ["image", "minimum_evaluation"], value_parser = reason)]
     pub(crate) minimum_evaluation_unchecked: Option<String>,
     /// On TDX, the machine's ACPI tables: a folder with table-loader, rsdp and tables, copied from /sys/firmware/qemu_fw_cfg/by_name/etc
     /// of a guest
-    #[arg(long, value_name = "DIR", requires = "release")]
+    #[arg(long, value_name = "DIR", conflicts_with = "image")]
     pub(crate) acpi: Option<PathBuf>,
     /// On TDX, accept any ACPI tables, for this reason, which verdicts repeat
-    #[arg(long, value_name = "WHY", requires = "release", conflicts_with = "acpi", value_parser = reason)]
+    #[arg(long, value_name = "WHY", conflicts_with_all = ["image", "acpi"], value_parser = reason)]
     pub(crate) acpi_unchecked: Option<String>,
     /// Trust the simulated platform of these root certificates instead of hardware: for tests only; PEM, may be repeated
     #[arg(long = "simulated-root", value_name = "FILE")]

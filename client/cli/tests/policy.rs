@@ -38,7 +38,8 @@ fn an_image_without_levels_is_asked_about_by_the_names_of_the_options() {
             &["--minimum-tcb-unchecked", "a test", "--minimum-tcb", "f"],
             "cannot be used with",
         ),
-        (&["--minimum-evaluation", "19"], "--release"),
+        (&["--minimum-evaluation", "19"], "cannot be used with"),
+        (&["--acpi", "tables"], "cannot be used with"),
         // What was asked for is enough: now it is the image that is none.
         (
             &["--minimum-tcb-unchecked", "a test"],
