@@ -123,6 +123,10 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
         it.want("statuses", "[\"UpToDate\", \"OutOfDate\", \"OutOfDateConfigurationNeeded\"]");
     })),
     ("tcb_status_refused", "the platform is out of date", Signed(|it| it.td.tee_tcb_svn[2] = 3)),
+    ("tcb_info_mismatch fmspc", "TCB info is of another family of platforms", Signed(|it| it.statements.tcb_info["fmspc"] = json!("90C06F000001"))),
+    ("tcb_status_refused components", "a component of the platform is below the current level", Signed(|it| {
+        it.statements.tcb_info["tcbLevels"][1]["tcb"]["sgxtcbcomponents"][15]["svn"] = json!(6);
+    })),
     ("tcb_status_refused pce", "the platform's provisioning enclave is below the current level", Signed(|it| it.statements.tcb_info["tcbLevels"][1]["tcb"]["pcesvn"] = json!(14))),
     ("tcb_evaluation_below_floor", "the policy wants newer rules of Intel's", Signed(|it| it.want("minimum_evaluation", "18"))),
     ("tcb_advisory_refused", "an advisory applies that the policy refuses", Signed(|it| {
