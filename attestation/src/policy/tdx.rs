@@ -198,10 +198,10 @@ fn status(field: &Field<'_>) -> Result<Status, PolicyError> {
 }
 
 fn evaluation(field: &Field<'_>) -> Result<Evaluation, PolicyError> {
+    const EXPECTED: &str = "a number such as 19, or { unchecked = \"why\" }";
     if field.is_table() {
         return field.unchecked().map(|why| Evaluation::Unchecked { why });
     }
-    const EXPECTED: &str = "a number such as 19, or { unchecked = \"why\" }";
     match field.number(EXPECTED)? {
         // Every number is at least that.
         0 => Err(field.wrong(EXPECTED)),
