@@ -148,6 +148,7 @@ mod tests {
             report_data: Hex([15; 64]),
             tee_tcb_svn_2: Some(Hex([16; 16])),
             mrservicetd: Some(digest(0)),
+            extended: None,
         }
     }
 
