@@ -511,7 +511,7 @@ fn every_rejection_is_provoked() {
     );
     // The lies of GPUs, TDs, releases and logs are told in attestation/src and attestation/tests, those of whole machines in
     // composite.rs.
-    let elsewhere = ["gpu-", "tdx-", "hcl-", "release-", "log-"];
+    let elsewhere = ["gpu-", "tdx-", "hcl-", "release-", "root-", "keys-", "log-"];
     let of_the_cpu = Rejection::ALL
         .iter()
         .filter(|reason| !elsewhere.iter().any(|room| reason.step.starts_with(room)));

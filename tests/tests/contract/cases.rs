@@ -41,7 +41,12 @@ fn nonce(file: &Path) -> String {
 
 #[track_caller]
 fn is_genuine(folder: &Path, arguments: &str) -> Value {
-    let (code, found) = verdict(folder, arguments);
+    // The SNP cases are of a Milan, which is genuine and broken.
+    let accepted = match arguments.strip_prefix("snp ") {
+        Some(rest) => format!("snp --accept-broken milan {rest}"),
+        None => arguments.to_owned(),
+    };
+    let (code, found) = verdict(folder, &accepted);
     assert_eq!(
         (code, &found["verdict"]),
         (0, &"genuine".into()),
