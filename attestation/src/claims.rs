@@ -33,7 +33,7 @@ pub struct Claims {
     pub engine: String,
     /// Whether the loaded model gave the known answer; an enclave without it does not serve.
     pub known_answer: bool,
-    /// Counts re-attestations since boot, from 0.
+    /// How often the enclave has attested anew since boot. It does not yet, so this is 0.
     pub epoch: u64,
     /// Unix seconds when the epoch began, by the guest's clock, which the host may set: a hint.
     pub epoch_began: i64,

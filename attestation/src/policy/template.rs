@@ -95,7 +95,7 @@ impl Template<'_> {
         };
         format!(
             "\
-{title}# What a peer must prove before it gets a prompt. What is not named here is checked strictly.
+{title}# What a peer must prove before it gets a prompt. What is not named here is checked, or listed in the verdict as open.
 # To leave something unchecked, replace its list by {{ unchecked = \"why\" }}: the verdict repeats the reason.
 version = 1
 "
