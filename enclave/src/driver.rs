@@ -1,6 +1,6 @@
 //! Between the first step and the second, on images for GPUs: the driver. It comes as a disk of the host's, read through
 //! dm-verity; its root stands on the measured command line, so every module, library and firmware on it is measured, too.
-//! The kernel takes modules from that one file system alone (LoadPin), and once they are loaded it takes no more from
+//! The kernel takes modules from that one file system alone (`LoadPin`), and once they are loaded it takes no more from
 //! anywhere. Until that is done, no byte of the host's is read but the disk's.
 
 use std::{fs, io, os::unix::fs::FileTypeExt, path::Path, sync::Arc, thread, time::Instant};

@@ -93,14 +93,14 @@ impl Guest {
     fn end(self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         let mut monitor = Monitor::open(&self.folder.path().join("qmp"), deadline);
-        while monitor.ask("query-status", json!({}))["status"] != "shutdown" {
+        while monitor.ask("query-status", &json!({}))["status"] != "shutdown" {
             let console = self.console();
             assert!(Instant::now() < deadline, "no end in time:\n{console}");
             thread::sleep(Duration::from_millis(200));
         }
         let dump = self.folder.path().join("memory");
         let range = json!({ "val": initrd_address(), "size": CANARY, "filename": dump });
-        monitor.ask("pmemsave", range);
+        monitor.ask("pmemsave", &range);
         Ended {
             console: self.console(),
             canary: fs::read(dump).unwrap(),
@@ -137,11 +137,11 @@ impl Monitor {
         let mut monitor = Self {
             stream: BufReader::new(stream),
         };
-        monitor.ask("qmp_capabilities", json!({}));
+        monitor.ask("qmp_capabilities", &json!({}));
         monitor
     }
 
-    fn ask(&mut self, question: &str, arguments: Value) -> Value {
+    fn ask(&mut self, question: &str, arguments: &Value) -> Value {
         let question = json!({ "execute": question, "arguments": arguments });
         writeln!(self.stream.get_mut(), "{question}").unwrap();
         loop {

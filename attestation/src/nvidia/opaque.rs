@@ -167,9 +167,10 @@ impl<'a> Raw<'a> {
             Some((u16::from_le_bytes(*number), rest))
         };
         let (kind, rest) = number(bytes)?;
-        let (value_type, rest) = match has_header {
-            true => number(rest).map(|(found, rest)| (Some(found), rest))?,
-            false => (None, rest),
+        let (value_type, rest) = if has_header {
+            number(rest).map(|(found, rest)| (Some(found), rest))?
+        } else {
+            (None, rest)
         };
         let (size, rest) = number(rest)?;
         let (value, rest) = rest.split_at_checked(usize::from(size))?;
@@ -272,18 +273,16 @@ impl<'a> Fields<'a> {
                 }),
             };
         }
-        match self.slot(entry.kind) {
-            Some((field, slot)) => match slot.replace(entry.value) {
+        if let Some((field, slot)) = self.slot(entry.kind) {
+            return match slot.replace(entry.value) {
                 None => Ok(()),
                 Some(_) => Err(Rejection::GpuOpaqueDuplicate { field }),
-            },
-            None => {
-                if !KNOWN_BUT_UNREAD.contains(&entry.kind) && self.others.len() < MAX_OTHERS {
-                    self.others.push(entry.to_owned());
-                }
-                Ok(())
-            }
+            };
         }
+        if !KNOWN_BUT_UNREAD.contains(&entry.kind) && self.others.len() < MAX_OTHERS {
+            self.others.push(entry.to_owned());
+        }
+        Ok(())
     }
 }
 

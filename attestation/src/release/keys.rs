@@ -345,18 +345,18 @@ impl Keys {
     /// Steps keys-6, log-1, log-2, and release-1 to release-3: a manifest that one of the release keys signed and the log has.
     pub fn signed(&mut self, manifest: &[u8], proof: Option<&[u8]>) -> Result<Vouched, Rejection> {
         let envelope = Envelope::parse(manifest)?;
-        let signer = self.signer(&envelope)?;
-        let signed = Release::signed_in(&envelope, &signer.key)?;
+        let vouched_for = self.signer(&envelope)?;
+        let signed = Release::signed_in(&envelope, &vouched_for.key)?;
         let until = self
             .statement
             .expires
             .min(self.root.statement.expires)
-            .min(signer.expires);
-        let signer = signer.key.id();
+            .min(vouched_for.expires);
+        let by = vouched_for.key.id();
         self.has_logged("the manifest", manifest, proof)?;
         Ok(Vouched {
             signed,
-            signer,
+            signer: by,
             until,
             project: self.statement.project.clone(),
             now: self.now,

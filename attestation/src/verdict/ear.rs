@@ -144,17 +144,14 @@ impl Verdict<'_> {
             .filter(|check| check.step.starts_with("gpu-") == (submodule == GPU))
             .map(|it| json!({"step": it.step, "name": it.name, "detail": it.detail}))
             .collect();
-        let mut claims = json!({
-            "verdict": self.word,
-            "code": self.code,
-            "detail": self.detail,
-            "result_is_unsigned": true,
-            "not_checked": not_checked,
-        });
-        if let Some(told) = self.release_key() {
-            claims["release_key"] = told.into();
-        }
-        claims
+        object([
+            ("verdict", Some(json!(self.word))),
+            ("code", Some(json!(self.code))),
+            ("detail", Some(json!(self.detail))),
+            ("result_is_unsigned", Some(json!(true))),
+            ("not_checked", Some(json!(not_checked))),
+            ("release_key", self.release_key().map(Into::into)),
+        ])
     }
 
     /// What there is to say against the key of the release that the policy is made from.

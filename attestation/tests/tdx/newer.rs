@@ -231,7 +231,7 @@ fn the_field_that_is_missing_or_of_another_kind_is_named() {
                     it.as_object_mut()
                         .expect("an object")
                         .remove("tcb_info_signature"),
-                )
+                );
             },
             "it has no field `tcb_info_signature`",
         ),

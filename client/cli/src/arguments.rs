@@ -579,7 +579,7 @@ pub(crate) struct PolicyInitArguments {
     /// Accept TDX too, by Intel's rules of any age, for this reason, which verdicts repeat
     #[arg(long, value_name = "WHY", conflicts_with_all = ["image", "minimum_evaluation"], value_parser = reason)]
     pub(crate) minimum_evaluation_unchecked: Option<String>,
-    /// On TDX, the machine's ACPI tables: a folder with table-loader, rsdp and tables, copied from /sys/firmware/qemu_fw_cfg/by_name/etc
+    /// On TDX, the machine's ACPI tables: a folder with table-loader, rsdp and tables, copied from `/sys/firmware/qemu_fw_cfg/by_name/etc`
     /// of a guest
     #[arg(long, value_name = "DIR", conflicts_with = "image")]
     pub(crate) acpi: Option<PathBuf>,

@@ -588,7 +588,7 @@ fn the_development_root_is_refused_unless_it_is_named_and_told_in_every_output()
     let silent: String = policy
         .lines()
         .filter(|line| !line.starts_with("development_root"))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect();
     assert!(
         parse(&silent)
@@ -654,7 +654,9 @@ fn all_that_was_released_is_in_the_log_and_vouched_for() {
     let manifests = folders.map(|entry| entry.unwrap().path().join("manifest.json"));
     let manifests: Vec<_> = manifests.filter(|it| it.exists()).collect();
     assert!(manifests.len() >= 4);
-    manifests.iter().for_each(|manifest| check(manifest));
+    for manifest in &manifests {
+        check(manifest);
+    }
 }
 
 #[test]

@@ -250,8 +250,8 @@ fn nothing_secret_is_left_to_read() {
         text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
         "{text}"
     );
-    let mode = fs::metadata(&key).unwrap().permissions().mode();
-    assert_eq!(mode & 0o077, 0, "{mode:o}");
+    let permissions = fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(permissions & 0o077, 0, "{permissions:o}");
     // No option takes the passphrase itself.
     for verb in ["root", "release", "log", "vouch", "revoke"] {
         let help = room.run(&format!("chrysalis-image key {verb} --help"));
@@ -260,9 +260,9 @@ fn nothing_secret_is_left_to_read() {
         assert!(!help.contains("--passphrase <"), "{help}");
     }
     // Without a terminal and without a file there is no key.
-    let asked = room.run("setsid -w chrysalis-image key log --key log.pem < /dev/null");
-    let said = String::from_utf8(asked.stderr).unwrap();
-    assert_eq!(asked.status.code(), Some(2), "{said}");
+    let refused = room.run("setsid -w chrysalis-image key log --key log.pem < /dev/null");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("there is no terminal"), "{said}");
     assert!(!room.path("log.pem").exists());
 }
@@ -281,23 +281,23 @@ fn the_publishers_verbs_refuse_what_clients_would_not_take() {
         assert_eq!(output.status.code(), Some(2), "{command}: {said}");
         assert!(said.contains(why), "{command}: {said}");
     };
-    let root = "chrysalis-image key root --passphrase-file passphrase --expires 2099-01-01 --out p";
+    let make = "chrysalis-image key root --passphrase-file passphrase --expires 2099-01-01 --out p";
     cannot(
-        &format!("{root} --project 'No Name' --key a.pem"),
+        &format!("{make} --project 'No Name' --key a.pem"),
         "no name that a project has",
     );
     cannot(
-        &format!("{root} --project chrysalis --key a.pem"),
+        &format!("{make} --project chrysalis --key a.pem"),
         "anyone can sign",
     );
-    yes(&format!("{root} --project releases.example --key root.pem"));
+    yes(&format!("{make} --project releases.example --key root.pem"));
     cannot(
-        &format!("{root} --project releases.example --key other.pem"),
+        &format!("{make} --project releases.example --key other.pem"),
         "has a root statement already",
     );
     let development = "measurements/releases/development/root.pem";
     cannot(
-        &format!("{root} --project a --key {development}"),
+        &format!("{make} --project a --key {development}"),
         "anyone can sign with it",
     );
     yes("chrysalis-image key release --key release.pem --passphrase-file passphrase");

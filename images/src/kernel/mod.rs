@@ -308,6 +308,11 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
+/// [`Order::build`], for whoever hands it on.
+pub fn compile(order: Order<'_>) -> Result<Kernel, Error> {
+    order.build()
+}
+
 /// `usr/src/linux-source-6.12.tar.xz` → `linux-source-6.12`.
 fn top_of(archive: &str) -> &str {
     let name = archive.rsplit('/').next().unwrap_or(archive);

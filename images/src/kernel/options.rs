@@ -34,9 +34,10 @@ impl Options {
     /// As the kernel's makefiles read them.
     pub(super) fn render(&self) -> String {
         let lines = self.0.iter();
-        lines
-            .map(|(name, value)| format!("CONFIG_{name}={value}\n"))
-            .collect()
+        let lines: Vec<_> = lines
+            .map(|(name, value)| format!("CONFIG_{name}={value}"))
+            .collect();
+        lines.join("\n") + "\n"
     }
 
     /// The options that a finished `.config` does not have as they are wanted.

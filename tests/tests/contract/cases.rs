@@ -308,7 +308,11 @@ fn show_sends_no_file_to_a_command_that_cannot_read_it() {
                     H100_NONCE,
                 ),
                 ("nvidia", "--rim") => h100(&format!("--rim {file}")),
-                ("nvidia", _) if file.ends_with(".json") => {
+                ("nvidia", _)
+                    if Path::new(&file)
+                        .extension()
+                        .is_some_and(|kind| kind == "json") =>
+                {
                     gpu(&format!("{option} {file}"), H100_NONCE)
                 }
                 ("nvidia", _) => gpu(

@@ -104,9 +104,10 @@ impl Manifest {
             );
             text
         });
-        let numeric = match levels.is_empty() {
-            true => String::new(),
-            false => format!(" {DECLARED}\"{NUMERIC}\""),
+        let numeric = if levels.is_empty() {
+            String::new()
+        } else {
+            format!(" {DECLARED}\"{NUMERIC}\"")
         };
         format!(
             "<SoftwareIdentity xmlns=\"{SWID}\" xmlns:ns0=\"{SWID}\" xmlns:ns2=\"{HASH}\"{numeric} name=\"{product}\">\n\
@@ -123,9 +124,10 @@ pub(super) fn sign(document: &str, chain: &[Signer]) -> String {
     let body = document.strip_suffix(CLOSE).unwrap_or(document);
     let digest = BASE64.encode(&sha384(&[document.as_bytes()]));
     // Canonical, as the apex of what is signed: it repeats every declaration in scope.
-    let numeric = match document.contains(DECLARED) {
-        true => format!(" {DECLARED}\"{NUMERIC}\""),
-        false => String::new(),
+    let numeric = if document.contains(DECLARED) {
+        format!(" {DECLARED}\"{NUMERIC}\"")
+    } else {
+        String::new()
     };
     let declared = format!(
         " xmlns=\"{SWID}\" xmlns:ds=\"{DSIG}\" xmlns:ns0=\"{SWID}\" xmlns:ns2=\"{HASH}\"{numeric}"

@@ -327,10 +327,10 @@ pub(crate) fn described(bytes: &[u8]) -> String {
             let keys: Vec<String> = keys
                 .map(|key| format!("`{}`", key.chars().take(SHOWN_LETTERS).collect::<String>()))
                 .collect();
-            match keys.is_empty() {
-                true => "an empty JSON object".to_owned(),
-                false => format!("a JSON object with {}", keys.join(", ")),
+            if keys.is_empty() {
+                return "an empty JSON object".to_owned();
             }
+            format!("a JSON object with {}", keys.join(", "))
         }
         Ok(Value::Array(_)) => "a JSON list".to_owned(),
         Ok(_) | Err(_) => "damaged JSON".to_owned(),

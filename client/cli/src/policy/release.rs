@@ -18,8 +18,10 @@ use crate::{arguments::PolicyInitArguments, files::read, release::State};
 
 const TDX_LEFT_OUT: &str = "note: the release runs on Intel TDX as well. The policy accepts that once you say how recent Intel's rules must be: \
     --minimum-evaluation N, the tcbEvaluationDataNumber of Intel's TCB info";
+/// One of a machine's ACPI tables.
+type Table = fn(&AcpiTables) -> &[u8];
 /// The events that count ACPI tables, as releases name them, and which of them each counts.
-const ACPI: [(&str, fn(&AcpiTables) -> &[u8]); 3] = [
+const ACPI: [(&str, Table); 3] = [
     ("ACPI table loader", |tables| &tables.loader),
     ("ACPI root pointer", |tables| &tables.rsdp),
     ("ACPI tables", |tables| &tables.tables),

@@ -220,7 +220,7 @@ fn acpi_tables_are_pinned_or_somebody_says_why_not() {
         let words = [&["--minimum-evaluation", "19"], words].concat();
         release::of(&release, false, &arguments(&words)).map(|wanted| wanted.tdx.expect("TDX"))
     };
-    let error = of(&[]).err().expect("nothing says it").to_string();
+    let error = of(&[]).map(drop).expect_err("nothing says it").to_string();
     assert!(error.contains("--acpi DIR"), "{error}");
 
     let open = of(&["--acpi-unchecked", "a test"]).expect("a reason");

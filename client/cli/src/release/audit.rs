@@ -14,7 +14,7 @@ use chrysalis_image::{
     apt::Archives,
     binaries::Binaries,
     fetch::{Fetcher, default_cache},
-    image,
+    image, kernel,
     publish::{Passphrase, SigningKey},
     workspace::Workspace,
 };
@@ -110,7 +110,7 @@ fn rebuild(arguments: &AuditArguments) -> anyhow::Result<PathBuf> {
         recipe,
         &arguments.build,
         &fetcher,
-        |order| order.build(),
+        kernel::compile,
         |wanted| {
             if let Some(folder) = &arguments.binaries {
                 return Binaries::given(folder);

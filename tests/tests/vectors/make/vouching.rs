@@ -240,7 +240,7 @@ fn lies() -> Vec<(&'static str, &'static str, Scene)> {
         ("release_root_not_vouched", "the new root is signed by itself alone", Scene::followed(|_| {}, vec![second()])),
         ("release_root_not_vouched by-another", "the new root is signed by itself and by a stranger", Scene::followed(|_| {}, vec![second(), Signer::new(0xD6)])),
         ("release_root_version_skipped", "the second root statement has version 3", Scene::followed(|it| it.version = 3, both())),
-        ("release_root_project", "the second root statement is of another project", Scene::followed(|it| it.project = "other.example".to_owned(), both())),
+        ("release_root_project", "the second root statement is of another project", Scene::followed(|it| "other.example".clone_into(&mut it.project), both())),
         ("release_root_not_yet_valid", "the root statement is issued in a second", Scene::with(|it| it.roots[0].0.issued = soon)),
         ("release_root_expired", "the root statement has just ended", Scene::with(|it| it.roots[0].0.expires = NOW)),
         ("release_root_unknown", "another root signed the key statement", Scene::with(|it| it.keys_signer = second())),
@@ -249,7 +249,7 @@ fn lies() -> Vec<(&'static str, &'static str, Scene)> {
             scene.keys_signer = first();
             scene
         }),
-        ("key_statement_project", "the key statement is of another project", Scene::with(|it| it.keys.project = "other.example".to_owned())),
+        ("key_statement_project", "the key statement is of another project", Scene::with(|it| "other.example".clone_into(&mut it.keys.project))),
         ("key_statement_not_yet_valid", "the key statement is issued in a second", Scene::with(|it| it.keys.issued = soon)),
         ("key_statement_expired", "the key statement has just ended", Scene::with(|it| it.keys.expires = NOW)),
         ("release_key_not_vouched", "a key that the root does not vouch for signed the manifest", Scene::with(|it| it.releaser = Signer::new(0xD6))),

@@ -300,6 +300,7 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     vectors
 }
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn accepted() -> Vec<Vector> {
     let claims = json!({
         "nonce": hex::encode(NONCE), "driver": DRIVER, "vbios": VBIOS, "status": "good",
