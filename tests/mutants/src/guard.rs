@@ -25,7 +25,7 @@ pub struct Guard {
     pub within: Option<String>,
     /// The text of the source.
     pub find: String,
-    /// What stands there with a switch: [`OFF`] in it is true if the guard is off.
+    /// What stands there with a switch: `OFF` in it is true if the guard is off.
     pub put: String,
     /// Why no test can miss it; none, if one does.
     pub survives: Option<String>,
