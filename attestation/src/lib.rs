@@ -7,46 +7,35 @@
 //!             is it genuine?             this channel?     what I want?
 //! ```
 //!
-//! Roots, collateral, the time and the policy are arguments. Every check lands in the [`verdict::Transcript`] as
+//! Roots, collateral, the time and the policy are arguments. Every check lands in the [`transcript::Transcript`] as
 //! passed, failed or not checked. Revocation, freshness and the chip's identity reject when they were not checked, unless the
 //! policy gives a reason; a pin that the policy leaves open is listed as such.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-mod appraise;
+mod appraisal;
 pub mod azure;
-pub mod base64;
-pub mod binding;
-pub mod bundle;
-mod cbor;
-pub mod claims;
-mod cpu;
 mod crypto;
-mod der;
-pub mod digest;
-mod inspection;
+pub mod encoding;
+pub mod evidence;
 pub mod nvidia;
-pub mod pem;
 pub mod policy;
-mod read;
 pub mod rejection;
 pub mod release;
 pub mod roots;
 pub mod snp;
-mod stages;
 pub mod tdx;
-mod utc;
+pub mod transcript;
 pub mod verdict;
-mod x509;
 
-pub use appraise::Waivers;
-pub use cpu::Cpu;
-pub use crypto::BACKEND;
-pub use inspection::Patience;
-pub use rejection::Rejection;
-pub use stages::{
-    Authentic, Bound, Collateral, Explained, Genuine, Peer, Question, Trusted, Unbound, Unverified,
+pub use appraisal::{
+    Authentic, Bound, Collateral, Found, Genuine, Peer, Question, Trusted, Unbound, Unverified,
+    alone, cpu::Cpu,
 };
-pub use utc::{Span, Time};
-pub use verdict::{Refusal, Verdict};
+pub use crypto::BACKEND;
+pub use encoding::utc::{Span, Time};
+pub use policy::Waivers;
+pub use rejection::Rejection;
+pub use transcript::{Patience, Refusal};
+pub use verdict::Verdict;

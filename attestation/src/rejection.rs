@@ -5,11 +5,10 @@
 use std::fmt;
 
 use crate::{
-    digest::Hex,
-    nvidia::measurements::Indices,
-    snp::{broken::Broken, product::Product, report::Firmware, tcb::Tcb},
-    tdx::Status,
-    utc::Time,
+    encoding::{digest::Hex, utc::Time},
+    nvidia::indices::Indices,
+    snp::{broken::Broken, firmware::Firmware, product::Product, tcb::Tcb},
+    tdx::status::Status,
 };
 
 /// A line of the reference: what a code means, whatever the details.

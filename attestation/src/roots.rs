@@ -2,9 +2,6 @@
 
 use crate::{nvidia, snp, tdx};
 
-/// The organisation in the names of simulated certificates: nobody can mistake one for a vendor's.
-pub const SIMULATED: &str = "Chrysalis Simulated";
-
 /// The anchors that a verifier accepts, each for the evidence of its own kind.
 #[derive(Debug, Clone)]
 pub struct Roots {

@@ -4,14 +4,17 @@
 //! them through, whatever comes after it.
 
 use chrysalis_attestation::{
-    Bound, Time, Unverified,
-    binding::{Anchor, Session},
-    bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
-    claims::{Claims, PROFILE},
-    digest::sha256,
+    Bound, Refusal, Time, Unverified,
+    encoding::digest::sha256,
+    evidence::{
+        CpuReport, Endorsements, Evidence,
+        binding::{Anchor, Session},
+        claims::{Claims, PROFILE},
+        encode_gpus,
+    },
     nvidia::GpuEvidence,
     roots::Roots,
-    verdict::{Outcome, Refusal},
+    transcript::Outcome,
 };
 use chrysalis_simulate::{
     Intel, Nvidia,

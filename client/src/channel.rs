@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrysalis_attestation::{binding::TLS_EXPORTER_LABEL, bundle::MAX_BUNDLE};
+use chrysalis_attestation::evidence::{MAX_BUNDLE, binding::TLS_EXPORTER_LABEL};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,

@@ -2,7 +2,8 @@
 //! is wanted, so the answer is never trust, and no connection comes of it.
 
 use chrysalis_attestation::{
-    Authentic, Genuine, Time, Unbound, Unverified, Waivers, binding::Session, bundle::Evidence,
+    Authentic, Genuine, Time, Unbound, Unverified, Waivers,
+    evidence::{Evidence, binding::Session},
     roots::Roots,
 };
 

@@ -4,8 +4,7 @@ use std::{fmt, sync::Arc};
 
 use chrysalis_attestation::{
     Collateral, Time, Trusted, Unverified,
-    binding::Session,
-    bundle::Evidence,
+    evidence::{Evidence, binding::Session},
     nvidia::{
         needs::{Questioned, to_ask},
         ocsp::OcspAnswer,

@@ -1,6 +1,6 @@
 //! A conversation's evidence with what it was bound to, in one file: whoever holds it can repeat every check offline.
 
-use chrysalis_attestation::{binding::Session, bundle::MAX_BUNDLE};
+use chrysalis_attestation::evidence::{MAX_BUNDLE, binding::Session};
 use serde_cbor::Value;
 
 /// The most bytes a saved session may have: a bundle, and little beside it.

@@ -3,10 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrysalis_attestation::{
+use chrysalis_attestation::evidence::{
+    CpuReport, Endorsements, Evidence, MAX_BUNDLE,
     binding::{Anchor, Session},
-    bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, encode_gpus},
     claims::{Claims, PROFILE},
+    encode_gpus,
 };
 use chrysalis_wire::configuration::ConfigurationError;
 use rustls::sign::CertifiedKey;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrysalis_attestation::{binding::host_data, nvidia::GpuPolicy, policy::Policy};
+use chrysalis_attestation::{evidence::binding::host_data, nvidia::GpuPolicy, policy::Policy};
 use chrysalis_wire::configuration::Configuration;
 
 use crate::{boot::Ground, driver::Locked, failure::Failure, platform::OtherConfiguration};

@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use chrysalis_attestation::{
     Rejection,
-    bundle::Endorsements,
-    nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Question, Roots, Verified},
+    alone::{Verified, gpus::Question},
+    evidence::Endorsements,
+    nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Roots},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use chrysalis_attestation::{
-    bundle::{Endorsements, MAX_CERTIFICATES, MAX_CRLS},
+    evidence::{Endorsements, MAX_CERTIFICATES, MAX_CRLS},
     nvidia::{
         GpuEvidence, MAX_RIMS,
         ocsp::{MAX_ANSWERS, OcspAnswer},

@@ -6,7 +6,7 @@
 
 use std::{fmt, hint::black_box, sync::Arc};
 
-use chrysalis_attestation::bundle::{Evidence, ID_PE_CMW};
+use chrysalis_attestation::evidence::{Evidence, ID_PE_CMW};
 use rcgen::{CertificateParams, CustomExtension, DnType, PublicKeyData};
 use ring::{
     error::Unspecified,
@@ -192,7 +192,7 @@ mod tests {
         os::unix::fs::FileExt,
     };
 
-    use chrysalis_attestation::bundle::{CpuReport, Endorsements};
+    use chrysalis_attestation::evidence::{CpuReport, Endorsements};
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
     fn evidence() -> Evidence {

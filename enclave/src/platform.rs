@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    bundle::{CpuReport, Endorsements},
+    evidence::{CpuReport, Endorsements},
     snp::{
         report::{REPORT_SIZE, Report},
         table,

@@ -14,7 +14,7 @@ mod routes;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use chrysalis_attestation::binding::TLS_EXPORTER_LABEL;
+use chrysalis_attestation::evidence::binding::TLS_EXPORTER_LABEL;
 use chrysalis_wire::api;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};

@@ -7,9 +7,9 @@ mod host;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use chrysalis_attestation::{
+use chrysalis_attestation::evidence::{
+    CpuReport, Evidence, NO_GPUS,
     binding::{Anchor, Session, TLS_EXPORTER_LABEL, host_data},
-    bundle::{CpuReport, Evidence, NO_GPUS},
     claims::Claims,
 };
 use serde_json::{Value, json};

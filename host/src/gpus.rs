@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use chrysalis_attestation::{Time, digest::sha256, nvidia::Collateral};
+use chrysalis_attestation::{Time, encoding::digest::sha256, nvidia::Collateral};
 use chrysalis_simulate::Nvidia;
 use chrysalis_wire::{configuration::Configuration, host::GpuAnswer};
 
@@ -87,7 +87,8 @@ fn toml_count(value: &toml::Value) -> Option<u64> {
 mod tests {
     use super::*;
     use chrysalis_attestation::{
-        nvidia::{self, GpuEvidence, Question, Roots},
+        alone::gpus::Question,
+        nvidia::{self, GpuEvidence, Roots},
         policy::Policy,
     };
 

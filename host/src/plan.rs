@@ -3,7 +3,7 @@
 use std::{path::Path, path::PathBuf};
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::binding::host_data;
+use chrysalis_attestation::evidence::binding::host_data;
 use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 use ring::digest::{SHA384, digest};
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use chrysalis_attestation::{
-    bundle::Endorsements,
+    evidence::Endorsements,
     snp::{bits::GuestPolicy, tcb::Tcb},
 };
 use chrysalis_simulate::{Amd, Launch, VcekProfile};

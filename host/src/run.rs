@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::binding::host_data;
+use chrysalis_attestation::evidence::binding::host_data;
 use chrysalis_measure::Image;
 use chrysalis_wire::configuration::{Configuration, Model};
 use serde::Serialize;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_attestation::{bundle::Endorsements, nvidia::GpuEvidence};
+use chrysalis_attestation::{evidence::Endorsements, nvidia::GpuEvidence};
 use chrysalis_wire::{
     frame::{FrameError, read_async, write_async},
     host::{FromHost, GpuAnswer, Status, ToHost},
@@ -243,7 +243,7 @@ mod tests {
         guest::{Failure, State},
         processor::tests::processor,
     };
-    use chrysalis_attestation::{binding::host_data, release::Envelope};
+    use chrysalis_attestation::{evidence::binding::host_data, release::Envelope};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
         task::JoinHandle,

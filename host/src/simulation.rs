@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::Context;
-use chrysalis_attestation::{bundle::Endorsements, digest::sha256, pem};
+use chrysalis_attestation::{
+    encoding::{digest::sha256, pem},
+    evidence::Endorsements,
+};
 use chrysalis_wire::{configuration::Configuration, host::FromHost};
 
 use crate::{

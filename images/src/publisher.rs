@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use chrysalis_attestation::{
     Time,
-    digest::Hex,
+    encoding::digest::Hex,
     release::{ANYONE_CAN_SIGN, Development, KeyId, PublicKey, Role, VouchedKey},
 };
 use chrysalis_image::publish::{

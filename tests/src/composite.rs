@@ -5,13 +5,16 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    Time, Trusted, Unverified,
-    binding::{Anchor, Session},
-    bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
-    digest::{sha256, sha384},
+    Refusal, Time, Trusted, Unverified,
+    encoding::digest::{sha256, sha384},
+    evidence::{
+        CpuReport, Endorsements, Evidence,
+        binding::{Anchor, Session},
+        encode_gpus,
+    },
     nvidia::{GpuEvidence, ocsp::OcspAnswer, opaque::Mode},
-    policy::{Expect, Policy},
-    verdict::Refusal,
+    policy::Policy,
+    transcript::Expect,
 };
 use chrysalis_simulate::{
     Amd, Intel, Launch, Nvidia,

@@ -3,14 +3,16 @@
 //! No network and no enclave: the simulated vendor signs what an enclave would have it sign.
 
 use chrysalis_attestation::{
-    Time, Trusted, Unverified,
-    binding::{Anchor, Session, host_data},
-    bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
-    claims::{Claims, PROFILE},
+    Refusal, Time, Trusted, Unverified,
+    evidence::{
+        CpuReport, Endorsements, Evidence,
+        binding::{Anchor, Session, host_data},
+        claims::{Claims, PROFILE},
+        encode_gpus,
+    },
     nvidia::GpuEvidence,
-    policy::{Floor, Policy, SnpTemplate, Template},
-    snp::{product::Product, report::Report, tcb::Tcb},
-    verdict::Refusal,
+    policy::{Policy, SnpTemplate, Template},
+    snp::{floor::Floor, product::Product, report::Report, tcb::Tcb},
 };
 use chrysalis_simulate::{Amd, Launch, SimulateError, TCB};
 use std::path::Path;

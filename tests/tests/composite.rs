@@ -9,11 +9,13 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{
     Collateral, Refusal, Time, Trusted, Unverified, Verdict,
-    binding::{Anchor, Session},
-    bundle::{CpuReport, Evidence},
-    policy::Expect,
+    evidence::{
+        CpuReport, Evidence,
+        binding::{Anchor, Session},
+    },
     roots::Roots,
     tdx::Collateral as Intel,
+    transcript::Expect,
 };
 use chrysalis_simulate::{
     Amd,
@@ -228,7 +230,7 @@ fn rejects_a_cpu_report_of_another_boot() {
 
 /// What the same CPU says about another conversation.
 fn sign_again(evidence: &mut Evidence, session: &Session, spki: &[u8]) {
-    let gpus = chrysalis_attestation::bundle::encode_gpus(&evidence.gpus);
+    let gpus = chrysalis_attestation::evidence::encode_gpus(&evidence.gpus);
     let report_data = Anchor::new(session, spki, &evidence.claims).report_data(&gpus);
     evidence.cpu = match &evidence.cpu {
         CpuReport::Snp(_) => {

@@ -9,18 +9,23 @@
 
 use chrysalis_attestation::{
     Collateral, Refusal, Rejection, Time, Trusted, Unverified, Waivers,
-    binding::{Anchor, Session},
-    bundle::{CpuReport, Evidence, MAX_BUNDLE},
-    claims::Claims,
-    policy::{Expect, Floor, SnpPolicy},
+    evidence::{
+        CpuReport, Evidence, MAX_BUNDLE,
+        binding::{Anchor, Session},
+        claims::Claims,
+    },
     release::{PublicKey, Rebuilders},
     snp::{
+        SnpPolicy,
         bits::{GuestPolicy, PlatformInfo},
+        firmware::Firmware,
+        floor::Floor,
         product::{Cpuid, Product},
-        report::{Firmware, SigningKey},
+        report::SigningKey,
         table,
         tcb::Tcb,
     },
+    transcript::Expect,
 };
 use chrysalis_simulate::{ASK_SERIAL, Amd, CrlProfile, TCB};
 use chrysalis_tests::{

@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    bundle::{CpuReport, Evidence},
+    evidence::{CpuReport, Evidence},
     nvidia::spdm::Request,
 };
 use chrysalis_simulate::{

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{
     Rejection, Verdict,
-    digest::Hex,
+    encoding::digest::Hex,
     release::{
         Measured, Measurements, PublicKey, Rebuild, Rebuilders, SnpMeasurement, Subject,
         TdxMeasurement,

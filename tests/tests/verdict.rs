@@ -8,8 +8,8 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    Collateral, Question, Refusal, Rejection, Trusted, Unverified, Verdict, Waivers, digest::Hex,
-    policy::ReleasePolicy, release::DEVELOPMENT_ROOT, roots::Roots,
+    Collateral, Question, Refusal, Rejection, Trusted, Unverified, Verdict, Waivers,
+    encoding::digest::Hex, policy::ReleasePolicy, release::DEVELOPMENT_ROOT, roots::Roots,
 };
 use chrysalis_simulate::Amd;
 use chrysalis_tests::{

@@ -227,7 +227,7 @@ pub(crate) fn host(url: &str) -> &str {
 mod tests {
     use super::*;
     use chrysalis_attestation::{
-        digest::Hex,
+        encoding::digest::Hex,
         snp::{needs::Chip, tcb::Tcb},
         tdx::needs::Authority,
     };

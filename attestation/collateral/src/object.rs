@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrysalis_attestation::{
-    digest::{Hex, sha256},
+    encoding::digest::{Hex, sha256},
     nvidia::needs::Questioned,
     snp::{needs::Chip, product::Product},
     tdx::needs::Authority,

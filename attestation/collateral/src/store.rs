@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrysalis_attestation::{Span, Time, digest::sha256};
+use chrysalis_attestation::{Span, Time, encoding::digest::sha256};
 
 use crate::{
     error::StoreError,

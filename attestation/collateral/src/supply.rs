@@ -4,7 +4,7 @@
 
 use chrysalis_attestation::{
     Collateral,
-    bundle::{CpuReport, Evidence},
+    evidence::{CpuReport, Evidence},
     nvidia::{self, GpuEvidence, ocsp::OcspAnswer},
     snp::needs::Chip,
     tdx::{self, split_answer},

@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{
     Rejection,
-    bundle::{CpuReport, Evidence},
+    evidence::{CpuReport, Evidence},
     nvidia::{
         GpuEvidence,
         needs::{of_device, of_rim, rim_ids},

@@ -8,12 +8,8 @@ use std::{fs, path::Path, time::Duration};
 
 use chrysalis_attestation::{
     Patience, Rejection, Time,
-    snp::Roots,
-    snp::{
-        bits::GuestPolicy,
-        examine::{Question, examine},
-        report::Report,
-    },
+    alone::snp::{Question, examine},
+    snp::{Roots, bits::GuestPolicy, report::Report},
 };
 use chrysalis_collateral::{
     Anchors, Condition, Event, FetchError, Fetched, Object, Refresh, Wish, list,

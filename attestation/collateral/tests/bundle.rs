@@ -6,9 +6,12 @@ mod common;
 
 use chrysalis_attestation::{
     Collateral, Rejection, Time, Unverified, Waivers,
-    binding::{Anchor, Session},
-    bundle::{CpuReport, Endorsements, Evidence, encode_gpus},
-    claims::{Claims, PROFILE},
+    evidence::{
+        CpuReport, Endorsements, Evidence,
+        binding::{Anchor, Session},
+        claims::{Claims, PROFILE},
+        encode_gpus,
+    },
     nvidia::needs::rim_ids,
 };
 use chrysalis_collateral::{Anchors, Refresh, Wish};

@@ -6,11 +6,11 @@ mod common;
 
 use chrysalis_attestation::{
     Rejection, Time,
+    alone::gpus::{Question, verify},
     nvidia::{
-        GpuEvidence, GpuPolicy, Question,
+        GpuEvidence, GpuPolicy,
         needs::{of_device, of_rim},
         policy::{Proof, Revocation, Wanted},
-        verify,
     },
 };
 use chrysalis_collateral::{Anchors, FetchError, Refresh, Wish};

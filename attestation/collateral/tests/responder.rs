@@ -11,12 +11,12 @@ use std::{
 
 use chrysalis_attestation::{
     Rejection, Time,
+    alone::gpus::{Question, verify},
     nvidia::{
-        Collateral, GpuEvidence, GpuPolicy, Question, Roots,
+        Collateral, GpuEvidence, GpuPolicy, Roots,
         needs::{Questioned, to_ask},
         ocsp::OcspAnswer,
         policy::{Proof, Wanted},
-        verify,
     },
 };
 use chrysalis_collateral::{FetchError, Limits, Mirrors, Responder, Service, World};

@@ -8,8 +8,8 @@ use crate::{
 };
 use chrysalis_attestation::{
     Time,
-    bundle::Endorsements,
-    digest::{sha256, sha512},
+    encoding::digest::{sha256, sha512},
+    evidence::Endorsements,
     snp::{
         report::{KeyInfo, Mitigations, REPORT_SIZE, Report, SIGNED_SIZE, Signature, SigningKey},
         tcb::Tcb,

@@ -3,7 +3,7 @@
 //! It signs nothing in a vendor's name: the report is an [`crate::Amd`]'s, or the quote made of the `TDREPORT` an [`crate::Intel`]'s.
 
 use crate::{SimulateError, intel::TdProfile};
-use chrysalis_attestation::digest::{sha256, sha384};
+use chrysalis_attestation::encoding::digest::{sha256, sha384};
 use data_encoding::BASE64URL_NOPAD;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rsa::{

@@ -7,7 +7,7 @@ use crate::{
     signing::{SignCertificates, public_key},
     x509::oid,
 };
-use chrysalis_attestation::digest::sha256;
+use chrysalis_attestation::encoding::digest::sha256;
 use der::asn1::BitString;
 use p256::ecdsa::signature::Signer;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};

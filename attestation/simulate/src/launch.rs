@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::snp::{
     bits::{GuestPolicy, PlatformInfo},
-    report::Firmware,
+    firmware::Firmware,
 };
 
 /// A guest as the simulated processor knows it.

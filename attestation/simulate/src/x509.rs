@@ -1,7 +1,7 @@
 //! What certificates and revocation lists have in common: names, times and extensions.
 
 use crate::{SimulateError, signing::SignCertificates};
-use chrysalis_attestation::{Time, digest::sha384};
+use chrysalis_attestation::{Time, encoding::digest::sha384};
 use der::{
     Any, DateTime, Decode, Encode,
     asn1::{

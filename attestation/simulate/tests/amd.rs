@@ -9,7 +9,7 @@
 
 use chrysalis_attestation::{
     Time,
-    digest::sha256,
+    encoding::digest::sha256,
     snp::report::{REPORT_SIZE, Report, SIGNED_SIZE},
 };
 use chrysalis_simulate::{ASK_SERIAL, Amd, CrlProfile, Launch, ORGANISATION, SimulateError, TCB};

@@ -4,7 +4,8 @@
 
 use chrysalis_attestation::{
     Time,
-    tdx::{Collateral, Question, Status, TdxPolicy, report::Layout, verify},
+    alone::tdx::{Question, verify},
+    tdx::{Collateral, Status, TdxPolicy, report::Layout},
 };
 use chrysalis_simulate::{
     Intel,
@@ -102,6 +103,6 @@ fn a_kept_vendor_has_the_same_root_at_every_start() {
     let again = Intel::open_or_create(&folder, Time(NOW.0 + 3 * YEAR)).expect("kept");
     assert_eq!(first.root(), again.root());
     let pem = fs::read(folder.join("root.pem")).expect("a root");
-    let pem = chrysalis_attestation::pem::certificates(&pem).expect("PEM");
+    let pem = chrysalis_attestation::encoding::pem::certificates(&pem).expect("PEM");
     assert_eq!(pem, [first.root()]);
 }

@@ -4,11 +4,11 @@
 
 use chrysalis_attestation::{
     Time,
+    alone::gpus::{Question, verify},
     nvidia::{
-        GpuPolicy, Question,
+        GpuPolicy,
         ocsp::OcspAnswer,
         policy::{Proof, Revocation, Wanted},
-        verify,
     },
 };
 use chrysalis_simulate::Nvidia;
@@ -93,7 +93,7 @@ fn a_kept_vendor_has_the_same_roots_at_every_start() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     let pem = fs::read(folder.join("device-root.pem")).expect("a root");
-    let pem = chrysalis_attestation::pem::certificates(&pem).expect("PEM");
+    let pem = chrysalis_attestation::encoding::pem::certificates(&pem).expect("PEM");
     assert_eq!(pem, [first.device_root()]);
 
     fs::write(folder.join("seed"), "not hex").expect("written");

@@ -5,7 +5,10 @@
 
 use super::tdreport::TDREPORT_SIZE;
 use crate::{
-    Rejection, digest::sha256, inspection::ensure, read::Reader, snp::report::REPORT_SIZE,
+    Rejection,
+    encoding::{digest::sha256, reader::Reader},
+    snp::report::REPORT_SIZE,
+    transcript::ensure,
 };
 
 /// How a wrapped report begins.

@@ -4,6 +4,8 @@
 //! the quote made of the report.
 
 pub mod hcl;
+pub(crate) mod td;
 pub(crate) mod tdreport;
 pub mod thim;
 pub mod vtpm;
+pub(crate) mod wanted;

@@ -5,10 +5,12 @@
 
 use crate::{
     Rejection,
-    digest::{Hex, sha384},
-    inspection::ensure,
-    read::Reader,
+    encoding::{
+        digest::{Hex, sha384},
+        reader::Reader,
+    },
     tdx::report::{Layout, TdReport},
+    transcript::ensure,
 };
 
 /// How long it is.

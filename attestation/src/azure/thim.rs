@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::{Rejection, pem};
+use crate::{Rejection, encoding::pem};
 
 /// Real answers have 7 KB.
 pub const MAX_SIZE: usize = 64 * 1024;

@@ -34,7 +34,7 @@ compile_error!(
     "chrysalis-attestation needs a cryptography library: turn on `ring`, `aws-lc-rs` or `rustcrypto`"
 );
 
-use crate::der::{self, Der, tag};
+use crate::encoding::der::{self, Der, tag};
 
 /// The library that computes, as cargo's feature calls it.
 pub const BACKEND: &str = Chosen::NAME;

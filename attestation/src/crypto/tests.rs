@@ -9,8 +9,8 @@ use super::{
     rsa_pss_by, rustcrypto,
 };
 use crate::{
+    encoding::x509::{self, Signed},
     snp::ARKS,
-    x509::{self, Signed},
 };
 
 const MESSAGE: &[u8] = b"what the hardware said";
@@ -248,7 +248,7 @@ fn rsa_by<B: Backend>(signer: &RsaSigner) {
 
     // AMD's own, of 4096 bits: each root signed itself.
     for pem in ARKS {
-        let der = crate::pem::certificates(pem).expect("PEM");
+        let der = crate::encoding::pem::certificates(pem).expect("PEM");
         let ark = x509::certificate(&der[0]).expect("a certificate");
         let own = Signed::certificate(&ark);
         let key = &ark.public_key().subject_public_key.data;

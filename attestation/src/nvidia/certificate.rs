@@ -13,8 +13,8 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate, X509Name, X509Version},
 };
 
-use super::der::{Der, pair_of_numbers, tag};
-use crate::{Rejection, Time, crypto::verify_ecdsa_p384, digest::sha384};
+use crate::encoding::der::{Der, pair_of_numbers, tag};
+use crate::{Rejection, Time, crypto::verify_ecdsa_p384, encoding::digest::sha384};
 
 /// No certificate of NVIDIA's comes near this.
 pub(crate) const MAX_CERTIFICATE_SIZE: usize = 4096;

@@ -15,10 +15,10 @@ use x509_parser::{der_parser::oid, oid_registry::Oid};
 
 use super::{
     certificate::{Certificate, Signatures},
-    der::{Der, tag},
     roots::{Purpose, Roots},
 };
-use crate::{Rejection, Time, digest::Hex};
+use crate::encoding::der::{Der, tag};
+use crate::{Rejection, Time, encoding::digest::Hex};
 
 /// A device's chain has exactly that many certificates.
 pub const CHAIN_LENGTH: usize = 5;

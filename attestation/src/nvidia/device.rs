@@ -9,7 +9,7 @@ use super::{
     measurements::Compared,
     opaque::{Entry, Mode},
 };
-use crate::{Time, digest::Hex};
+use crate::{Time, encoding::digest::Hex};
 
 /// A GPU that passed. Every field is signed by its key, except where its doc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,11 +81,13 @@ pub struct Switch {
 
 /// The devices of one machine, all of them verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Devices {
-    pub(crate) gpus: Vec<Gpu>,
-    pub(crate) switches: Vec<Switch>,
+pub struct Devices {
+    /// At least one, but where none are wanted.
+    pub gpus: Vec<Gpu>,
+    /// In protected-PCIe mode.
+    pub switches: Vec<Switch>,
     /// When the first certificate or OCSP answer that they rest on ends.
-    pub(crate) until: Time,
+    pub until: Time,
 }
 
 /// None, on which nothing rests.

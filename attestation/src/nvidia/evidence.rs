@@ -15,7 +15,10 @@ use super::{
     chain::CHAIN_LENGTH,
     spdm::{MAX_REPORT_SIZE, Request},
 };
-use crate::{Rejection, base64, pem};
+use crate::{
+    Rejection,
+    encoding::{base64, pem},
+};
 
 /// A machine has at most eight today.
 pub const MAX_GPUS: usize = 16;

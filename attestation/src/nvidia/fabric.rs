@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use super::{
     chain::Pdi,
     device::{Devices, Gpu, Switch},
-    inspection::{Inspection, ensure},
 };
 use crate::Rejection;
+use crate::transcript::{Inspection, ensure};
 
-pub(super) fn check_fabric(devices: &Devices, inspection: &mut Inspection<'_>) {
-    inspection.check(
+pub(super) fn check_fabric(devices: &Devices, inspection: &mut Inspection) {
+    inspection.note(
         ("gpu-11", "fabric"),
         || closed(devices),
         |()| {

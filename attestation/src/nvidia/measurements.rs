@@ -3,27 +3,15 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    inspection::ensure,
+    indices::Indices,
     rim::{Content, Floors, Golden, OPAQUE_INDICES},
     spdm::MEASUREMENT_SIZE,
 };
 use crate::Rejection;
+use crate::transcript::ensure;
 
 /// The index that belongs to the first video decoder; while that is off, nothing is measured there.
 const NVDEC0_INDEX: u8 = 35;
-
-/// Some RIM indices, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Indices(pub Vec<u8>);
-
-impl fmt::Display for Indices {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, index) in self.0.iter().enumerate() {
-            write!(f, "{}{index}", if place == 0 { "index " } else { ", " })?;
-        }
-        Ok(())
-    }
-}
 
 /// Which indices of a RIM were compared, and which had nothing to compare.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

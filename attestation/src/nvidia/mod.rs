@@ -8,22 +8,20 @@ pub mod chain;
 mod device;
 pub mod evidence;
 mod fabric;
+mod genuine;
+pub mod indices;
 pub mod measurements;
 pub mod needs;
 pub mod ocsp;
 pub mod opaque;
 pub mod policy;
-mod procedure;
 mod question;
 mod reference;
 pub mod rim;
 mod roots;
 pub mod spdm;
-mod verify;
 pub mod version;
 mod wanted;
-
-use crate::{der, inspection};
 
 pub use chain::Pdi;
 pub use device::{Gpu, Switch};
@@ -31,7 +29,6 @@ pub use evidence::GpuEvidence;
 pub use policy::GpuPolicy;
 pub use question::{Collateral, MAX_RIMS, Question};
 pub use roots::Roots;
-pub use verify::{Verified, explain, verify};
 
-pub(crate) use device::Devices;
-pub(crate) use verify::verify_into;
+pub use device::Devices;
+pub(crate) use genuine::verify;

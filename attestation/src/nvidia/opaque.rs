@@ -15,7 +15,7 @@ use super::{
     chain::Pdi,
     version::{DriverVersion, VbiosVersion},
 };
-use crate::{Rejection, digest::Hex};
+use crate::{Rejection, encoding::digest::Hex};
 
 /// The newest version of the layout without a header.
 const MAX_VERSION: u16 = 1;

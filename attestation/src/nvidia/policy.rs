@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ocsp::STAPLED_AGE, opaque::Mode, version::DriverVersion};
-use crate::policy::Expect;
+use crate::transcript::Expect;
 
 /// The whole policy for the GPUs of one machine. It has no default.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,17 +1,19 @@
 //! Steps gpu-7 and gpu-8: the two manifests of a GPU, the one of a switch, and what they say that it should measure.
 
+use std::collections::BTreeMap;
+
 use super::{
     chain::{Architecture, DeviceChain, is_kin},
-    inspection::{Inspection, ensure},
+    genuine::{Procedure, root_in_words},
     measurements::{Compared, check_disjoint, check_floors, compare},
     opaque::{Opaque, SwitchOpaque},
-    procedure::{Procedure, root_in_words},
     question::Question,
-    rim::{Content, Document},
+    rim::{Content, Document, Floors},
     spdm::Report,
     version::{DriverVersion, driver_rim_id, switch_rim_id, vbios_rim_id},
 };
 use crate::Rejection;
+use crate::transcript::{Failed, Inspection, ensure};
 
 /// A kind of manifest.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +62,7 @@ impl Procedure<'_> {
         architecture: Architecture,
         report: &Report<'_>,
         opaque: &Opaque,
-        inspection: &mut Inspection<'_>,
+        inspection: &mut Inspection,
     ) -> Option<(Compared, Compared)> {
         if self.goes_without(&[DRIVER, VBIOS], inspection) {
             return None;
@@ -91,8 +93,8 @@ impl Procedure<'_> {
             wanted,
             inspection,
         );
-        if let (Some(driver), Some(vbios)) = (&driver, &vbios) {
-            inspection.check(
+        if let (Ok(driver), Ok(vbios)) = (&driver, &vbios) {
+            inspection.note(
                 ("gpu-8", "RIM indices"),
                 || check_disjoint(driver, vbios),
                 |()| {
@@ -104,21 +106,15 @@ impl Procedure<'_> {
                 },
             );
         }
-        let mut measured = |kind: Kind, content: Option<Content>| {
-            let Content { golden, floors, .. } = content?;
+        let mut measured = |kind: Kind, content: Result<Content, Failed>| {
+            let Content { golden, floors, .. } = content.ok()?;
             let compared = inspection.check(
                 kind.measurements,
                 || compare(kind.name, &report.measurements, &golden, opaque.nvdec0),
                 Compared::to_string,
             );
-            if !floors.is_empty() {
-                inspection.check(
-                    kind.levels,
-                    || check_floors(kind.name, &opaque.levels, &floors),
-                    |()| format!("{} high enough", floors.len()),
-                )?;
-            }
-            compared
+            check_levels(kind, &opaque.levels, &floors, inspection);
+            compared.ok()
         };
         let (driver, vbios) = (measured(DRIVER, driver), measured(VBIOS, vbios));
         driver.zip(vbios)
@@ -130,7 +126,7 @@ impl Procedure<'_> {
         chain: &DeviceChain<'_>,
         report: &Report<'_>,
         opaque: &SwitchOpaque,
-        inspection: &mut Inspection<'_>,
+        inspection: &mut Inspection,
     ) -> Option<Compared> {
         if self.goes_without(&[SWITCH], inspection) {
             return None;
@@ -142,23 +138,19 @@ impl Procedure<'_> {
             edition: "SWITCH",
             products: &[&product],
         };
-        let content = self.manifest(SWITCH, &opaque.firmware, id, wanted, inspection)?;
-        if !content.floors.is_empty() {
-            inspection.check(
-                SWITCH.levels,
-                || check_floors(SWITCH.name, &opaque.levels, &content.floors),
-                |()| format!("{} high enough", content.floors.len()),
-            )?;
-        }
-        inspection.check(
+        let content = self.manifest(SWITCH, &opaque.firmware, id, wanted, inspection);
+        let Content { golden, floors, .. } = content.ok()?;
+        check_levels(SWITCH, &opaque.levels, &floors, inspection);
+        let compared = inspection.check(
             SWITCH.measurements,
-            || compare(SWITCH.name, &report.measurements, &content.golden, None),
+            || compare(SWITCH.name, &report.measurements, &golden, None),
             Compared::to_string,
-        )
+        );
+        compared.ok()
     }
 
     /// Whether the policy goes without manifests; its reason is told of each of these.
-    fn goes_without(&self, kinds: &[Kind], inspection: &mut Inspection<'_>) -> bool {
+    fn goes_without(&self, kinds: &[Kind], inspection: &mut Inspection) -> bool {
         let unchecked = self.question.policy.proof.rims_unchecked.as_ref();
         if let Some(why) = unchecked {
             for kind in kinds {
@@ -176,11 +168,26 @@ impl Procedure<'_> {
         version: &str,
         id: String,
         wanted: For<'_>,
-        inspection: &mut Inspection<'_>,
-    ) -> Option<Content> {
-        let place = inspection.check(
+        inspection: &mut Inspection,
+    ) -> Result<Content, Failed> {
+        // Out of self for a moment, since the chain borrows it.
+        let documents = std::mem::take(&mut self.documents);
+        let content = self.opened(&documents, kind, (version, id), wanted, inspection);
+        self.documents = documents;
+        content
+    }
+
+    fn opened(
+        &mut self,
+        documents: &[Document<'_>],
+        kind: Kind,
+        (version, id): (&str, String),
+        wanted: For<'_>,
+        inspection: &mut Inspection,
+    ) -> Result<Content, Failed> {
+        let (place, document) = inspection.check(
             kind.choice,
-            || self.choose(kind, version, (id, wanted.edition)),
+            || choose(documents, kind, version, (id, wanted.edition)),
             |_| version.to_owned(),
         )?;
         if let Some(content) = self.opened.get(&place) {
@@ -192,97 +199,105 @@ impl Procedure<'_> {
             );
         }
         let Question { roots, now, .. } = *self.question;
-        // Out of self for a moment, since the chain borrows it.
-        let documents = std::mem::take(&mut self.documents);
-        let content = documents.get(place).and_then(|document| {
-            let chain = inspection.check(
-                kind.chain,
-                || document.chain(roots, now, &mut self.signatures),
-                |chain| {
-                    format!(
-                        "to {}, until {}",
-                        root_in_words(chain.simulated),
-                        chain.until
-                    )
-                },
-            )?;
-            self.until = self.until.min(chain.until);
-            self.simulated |= chain.simulated;
-            if chain.simulated {
-                inspection.mark_simulated();
-            }
-            self.revocation(kind.revocation, &chain.revocable(), inspection);
-            inspection.check(
-                kind.signature,
-                || {
-                    document
-                        .open(&chain)
-                        .and_then(|content| check_product(content, wanted))
-                },
-                |content| {
-                    format!(
-                        "{} {}, {} active measurements",
-                        content.product,
-                        content.version,
-                        content.golden.len()
-                    )
-                },
-            )
-        });
-        self.documents = documents;
-        let content = content?;
+        let chain = inspection.check(
+            kind.chain,
+            || document.chain(roots, now, &mut self.signatures),
+            |chain| {
+                format!(
+                    "to {}, until {}",
+                    root_in_words(chain.simulated),
+                    chain.until
+                )
+            },
+        )?;
+        self.until = self.until.min(chain.until);
+        self.simulated |= chain.simulated;
+        if chain.simulated {
+            inspection.mark_simulated();
+        }
+        self.revocation(kind.revocation, &chain.revocable(), inspection);
+        let content = inspection.check(
+            kind.signature,
+            || {
+                document
+                    .open(&chain)
+                    .and_then(|content| check_product(content, wanted))
+            },
+            |content| {
+                format!(
+                    "{} {}, {} active measurements",
+                    content.product,
+                    content.version,
+                    content.golden.len()
+                )
+            },
+        )?;
         self.opened.insert(place, content.clone());
-        Some(content)
+        Ok(content)
     }
+}
 
-    fn choose(
-        &self,
-        kind: Kind,
-        version: &str,
-        (id, edition): (String, &str),
-    ) -> Result<usize, Rejection> {
-        let claims = |document: &Document<'_>| {
-            document
-                .claimed_version()
-                .is_some_and(|it| it.eq_ignore_ascii_case(version))
-        };
-        let mut fitting = self
-            .documents
-            .iter()
-            .enumerate()
-            .filter(|(_, document)| claims(document))
-            .map(|(place, _)| place);
-        match (fitting.next(), fitting.next()) {
-            (Some(place), None) => Ok(place),
-            (Some(_), Some(_)) => Err(Rejection::RimAmbiguous {
-                kind: kind.name,
-                version: version.to_owned(),
-            }),
-            (None, _) => {
-                // A driver's version and a VBIOS's do not look alike.
-                let alike = |it: &&str| {
-                    DriverVersion::parse(it).is_some() == DriverVersion::parse(version).is_some()
-                };
-                let others: Vec<_> = self
-                    .documents
-                    .iter()
-                    .filter(|it| it.claimed_edition() == Some(edition))
-                    .filter_map(Document::claimed_version)
-                    .filter(alike)
-                    .collect();
-                if others.is_empty() {
-                    return Err(Rejection::RimMissing {
-                        kind: kind.name,
-                        id,
-                    });
-                }
-                let found = others.join(", ").chars().take(256).collect();
-                Err(Rejection::RimVersionMismatch {
+/// The levels that a manifest names, if it names any.
+fn check_levels(
+    kind: Kind,
+    told: &BTreeMap<u16, u64>,
+    floors: &Floors,
+    inspection: &mut Inspection,
+) {
+    if !floors.is_empty() {
+        inspection.note(
+            kind.levels,
+            || check_floors(kind.name, told, floors),
+            |()| format!("{} high enough", floors.len()),
+        );
+    }
+}
+
+/// The one document for this version, and its place.
+fn choose<'d, 'x>(
+    documents: &'d [Document<'x>],
+    kind: Kind,
+    version: &str,
+    (id, edition): (String, &str),
+) -> Result<(usize, &'d Document<'x>), Rejection> {
+    let claims = |document: &Document<'_>| {
+        document
+            .claimed_version()
+            .is_some_and(|it| it.eq_ignore_ascii_case(version))
+    };
+    let mut fitting = documents
+        .iter()
+        .enumerate()
+        .filter(|(_, document)| claims(document));
+    match (fitting.next(), fitting.next()) {
+        (Some(found), None) => Ok(found),
+        (Some(_), Some(_)) => Err(Rejection::RimAmbiguous {
+            kind: kind.name,
+            version: version.to_owned(),
+        }),
+        (None, _) => {
+            // A driver's version and a VBIOS's do not look alike.
+            let alike = |it: &&str| {
+                DriverVersion::parse(it).is_some() == DriverVersion::parse(version).is_some()
+            };
+            let others: Vec<_> = documents
+                .iter()
+                .filter(|it| it.claimed_edition() == Some(edition))
+                .filter_map(Document::claimed_version)
+                .filter(alike)
+                .collect();
+            if others.is_empty() {
+                return Err(Rejection::RimMissing {
                     kind: kind.name,
-                    wanted: version.to_owned(),
-                    found,
-                })
+                    id,
+                });
             }
+            let found = others.join(", ").chars().take(256).collect();
+            Err(Rejection::RimVersionMismatch {
+                kind: kind.name,
+                wanted: version.to_owned(),
+                found,
+            })
         }
     }
 }

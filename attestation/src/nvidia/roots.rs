@@ -5,9 +5,11 @@
 use super::certificate::Certificate;
 use crate::{
     Rejection,
-    digest::{Hex, sha256},
-    pem,
-    roots::SIMULATED,
+    encoding::{
+        digest::{Hex, sha256},
+        pem,
+    },
+    transcript::SIMULATED,
 };
 
 const DEVICE_IDENTITY: &str = include_str!("roots/device-identity-ca.pem");

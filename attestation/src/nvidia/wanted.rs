@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{
     device::{Devices, Gpu, Switch},
-    inspection::{Inspection, ensure},
     opaque::Mode,
     policy::{Minimum, Wanted},
     version::DriverVersion,
 };
-use crate::{Rejection, policy::Expect};
+use crate::transcript::{Inspection, ensure};
+use crate::{Rejection, transcript::Expect};
 
 /// What a switch reports whose configuration is locked until it is reset.
 const LOCKED: u16 = 1;
@@ -19,7 +19,7 @@ pub(super) fn check_wanted(
     gpu: &Gpu,
     (driver, switches): (&DriverVersion, bool),
     wanted: &Wanted,
-    inspection: &mut Inspection<'_>,
+    inspection: &mut Inspection,
 ) {
     let mut expect = |name: &'static str, wanted: &Expect<String>, found: &[&String]| match wanted {
         Expect::Unchecked { why } => inspection.skip(("gpu-9", name), why),
@@ -30,7 +30,7 @@ pub(super) fn check_wanted(
                 field: name,
                 found: text.clone(),
             };
-            inspection.check(("gpu-9", name), || ensure(fits, || refused), |()| text);
+            inspection.note(("gpu-9", name), || ensure(fits, || refused), |()| text);
         }
     };
     expect("model", &wanted.models, &[&gpu.model]);
@@ -44,7 +44,7 @@ pub(super) fn check_wanted(
                 found: driver.to_string(),
                 floor: floor.to_string(),
             };
-            inspection.check(
+            inspection.note(
                 ("gpu-9", "driver floor"),
                 || ensure(!driver.is_below(floor), below),
                 |()| format!("{driver} is not below {floor}"),
@@ -58,7 +58,7 @@ pub(super) fn check_wanted(
                 field: "mode",
                 found: gpu.mode.to_string(),
             };
-            inspection.check(
+            inspection.note(
                 ("gpu-9", "mode"),
                 || ensure(modes.contains(&gpu.mode), refused),
                 |()| gpu.mode.to_string(),
@@ -69,7 +69,7 @@ pub(super) fn check_wanted(
         match &wanted.switches_unchecked {
             Some(why) => inspection.skip(("gpu-9", "switches"), why),
             None => {
-                inspection.check(
+                inspection.note(
                     ("gpu-9", "switches"),
                     || Err::<(), _>(Rejection::GpuSwitchesUnchecked),
                     |()| String::new(),
@@ -84,7 +84,7 @@ pub(super) fn check_switch_wanted(
     switch: &Switch,
     lock: u16,
     wanted: &Wanted,
-    inspection: &mut Inspection<'_>,
+    inspection: &mut Inspection,
 ) {
     let firmware = &switch.firmware;
     match &wanted.switch_firmware {
@@ -94,7 +94,7 @@ pub(super) fn check_switch_wanted(
                 field: "switch firmware",
                 found: firmware.clone(),
             };
-            inspection.check(
+            inspection.note(
                 ("gpu-9", "switch firmware"),
                 || ensure(list.contains(firmware), refused),
                 |()| firmware.clone(),
@@ -102,7 +102,7 @@ pub(super) fn check_switch_wanted(
         }
     }
     let unlocked = || Rejection::SwitchUnlocked { found: lock };
-    inspection.check(
+    inspection.note(
         ("gpu-9", "switch lock"),
         || ensure(lock == LOCKED, unlocked),
         |()| "locked until it is reset".to_owned(),
@@ -114,7 +114,7 @@ pub(super) fn check_together(
     devices: &Devices,
     count: usize,
     wanted: &Wanted,
-    inspection: &mut Inspection<'_>,
+    inspection: &mut Inspection,
 ) {
     match &wanted.count {
         Expect::Unchecked { why } => inspection.skip(("gpu-10", "count"), why),
@@ -123,7 +123,7 @@ pub(super) fn check_together(
                 found: count,
                 wanted: counts.first().copied().unwrap_or(0),
             };
-            inspection.check(
+            inspection.note(
                 ("gpu-10", "count"),
                 || ensure(counts.contains(&count), refused),
                 |()| count.to_string(),
@@ -145,7 +145,7 @@ pub(super) fn check_together(
         }
         Ok(())
     };
-    inspection.check(("gpu-10", "distinct devices"), twice, |()| {
+    inspection.note(("gpu-10", "distinct devices"), twice, |()| {
         "no device stands for two".to_owned()
     });
     let alike = || {
@@ -154,7 +154,7 @@ pub(super) fn check_together(
             .all(|pair| matches!(pair, [a, b] if a.mode == b.mode));
         ensure(same, || Rejection::GpuModesDiffer)
     };
-    inspection.check(("gpu-10", "one mode"), alike, |()| {
+    inspection.note(("gpu-10", "one mode"), alike, |()| {
         gpus.first()
             .map(|it| it.mode.to_string())
             .unwrap_or_default()

@@ -21,9 +21,10 @@
 use std::time::Duration;
 
 use super::{
-    Expect, PolicyError,
+    PolicyError,
     section::{Field, Section},
 };
+use crate::transcript::Expect;
 use crate::{
     nvidia::{
         GpuPolicy,
@@ -31,7 +32,7 @@ use crate::{
         policy::{Minimum, Proof, Revocation, Wanted},
         version::DriverVersion,
     },
-    verdict::LEFT_OPEN,
+    transcript::LEFT_OPEN,
 };
 
 pub(super) const KEYS: [&str; 14] = [

@@ -8,7 +8,7 @@
 
 use super::{PolicyError, section::Section};
 use crate::{
-    base64,
+    encoding::base64,
     release::{PublicKey, Rebuilders},
 };
 

@@ -9,7 +9,7 @@
 
 use super::{PolicyError, section::Section};
 use crate::{
-    digest::Hex,
+    encoding::digest::Hex,
     release::{ANYONE_CAN_SIGN, DEVELOPMENT_ROOT, KeyId},
 };
 

@@ -1,11 +1,14 @@
 //! Reads tables whose keys are all known, and says where and how a value is wrong.
 
+use std::collections::BTreeMap;
+
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::{Expect, PolicyError, Problem};
+use super::{PolicyError, Problem};
+use crate::transcript::Expect;
 
 /// How alike two keys must be (Jaro-Winkler, 0 to 1) for one to be suggested for the other.
 const ALIKE: f64 = 0.75;
@@ -253,4 +256,33 @@ impl<'a> Field<'a> {
             _ => Err(self.wrong(expected)),
         }
     }
+}
+
+/// A digest.
+pub(super) fn sha256(field: &Field<'_>) -> Result<[u8; 32], PolicyError> {
+    field.hex("a SHA-256 in hex")
+}
+
+/// A digest.
+pub(super) fn sha384(field: &Field<'_>) -> Result<[u8; 48], PolicyError> {
+    field.hex("a SHA-384 in hex")
+}
+
+/// Of a PC's TPM.
+const PCRS: [&str; 24] = [
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",
+    "17", "18", "19", "20", "21", "22", "23",
+];
+
+/// Each PCR that the section names, with the values that are wanted.
+pub(super) fn pcrs(section: &Section<'_>) -> Result<BTreeMap<u8, Vec<[u8; 32]>>, PolicyError> {
+    let section = section.section("pcrs", &PCRS)?;
+    let mut pcrs = BTreeMap::new();
+    for (index, name) in (0..).zip(PCRS) {
+        let values = section.read(name, |values| values.list(|it| it.hex("a SHA-256 in hex")))?;
+        if let Some(values) = values {
+            pcrs.insert(index, values);
+        }
+    }
+    Ok(pcrs)
 }

@@ -30,17 +30,17 @@
 //! ```
 
 use super::{
-    Expect, PolicyError,
-    pcrs::pcrs,
-    section::{Field, Section},
+    PolicyError,
+    section::{Field, Section, pcrs},
 };
+use crate::transcript::Expect;
 use crate::{
-    digest::Hex,
+    encoding::digest::Hex,
     tdx::{
         Status, TdxPolicy,
         policy::{BootEvent, Evaluation, NOTHING_ASKED},
     },
-    verdict::LEFT_OPEN,
+    transcript::LEFT_OPEN,
 };
 
 pub(super) const KEYS: [&str; 27] = [
@@ -192,8 +192,8 @@ fn status(field: &Field<'_>) -> Result<Status, PolicyError> {
     const EXPECTED: &str = "UpToDate, SWHardeningNeeded, ConfigurationNeeded, ConfigurationAndSWHardeningNeeded, OutOfDate, \
         OutOfDateConfigurationNeeded, TDRelaunchAdvised or TDRelaunchAdvisedConfigurationNeeded";
     match Status::parse(field.text(EXPECTED)?) {
-        Ok(Status::Revoked) | Err(_) => Err(field.wrong(EXPECTED)),
-        Ok(status) => Ok(status),
+        Some(Status::Revoked) | None => Err(field.wrong(EXPECTED)),
+        Some(status) => Ok(status),
     }
 }
 

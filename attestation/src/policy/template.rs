@@ -1,14 +1,15 @@
 //! A policy to start from: for one image and one configuration, with comments that say what to decide next.
 
 use super::{
-    Floor, ReleasePolicy,
+    ReleasePolicy,
     tdx::{ACPI_VARIES, is_acpi},
 };
 use crate::{
-    digest::{sha256, sha384},
+    encoding::digest::{sha256, sha384},
     release::{ANYONE_CAN_SIGN, MachineEvent},
     snp::{
         broken::{self, Broken},
+        floor::Floor,
         tcb::Tcb,
     },
     tdx::policy::Evaluation,

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::{
-    digest::{Hex, sha256, sha384},
+    encoding::digest::{Hex, sha256, sha384},
     release::MachineEvent,
     roots::Roots,
-    snp::tcb::Tcb,
+    snp::{PlatformPolicy, firmware::Firmware, floor::Floor, product::Product, tcb::Tcb},
     tdx::policy::{BootEvent, Evaluation},
 };
 

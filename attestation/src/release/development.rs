@@ -4,7 +4,7 @@
 //! It is refused where a [`PublicKey`](super::PublicKey) is read, so nothing takes it by accident: only [`Development::Named`] lets
 //! it through, and whoever passes that on says [`ANYONE_CAN_SIGN`] in every output.
 
-use crate::digest::Hex;
+use crate::encoding::digest::Hex;
 
 /// The 32 bytes of the Ed25519 key. They never change.
 pub(super) const KEY: [u8; 32] = [

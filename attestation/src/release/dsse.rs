@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
 use super::key::{KeyId, PublicKey};
-use crate::{Rejection, base64};
+use crate::{Rejection, encoding::base64};
 
 /// The most bytes of an envelope. One of a release with a hundred shapes has 40 KB.
 pub const MAX_ENVELOPE: usize = 1024 * 1024;

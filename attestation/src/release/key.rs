@@ -3,8 +3,10 @@
 use super::development::{self, Development};
 use crate::{
     Rejection, crypto,
-    digest::{Hex, sha256},
-    pem,
+    encoding::{
+        digest::{Hex, sha256},
+        pem,
+    },
 };
 
 /// What comes before the key in the one DER encoding of an Ed25519 `SubjectPublicKeyInfo` (RFC 8410 §4).

@@ -18,8 +18,11 @@ use super::{
     root::{Root, SeenVersion, malformed},
 };
 use crate::{
-    Rejection, Time, base64,
-    digest::{Hex, sha256},
+    Rejection, Time,
+    encoding::{
+        base64,
+        digest::{Hex, sha256},
+    },
 };
 
 /// What the payload of a key statement is called.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Rejection, Time,
-    digest::{Hex, sha256},
+    encoding::digest::{Hex, sha256},
     snp::product::Product,
 };
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Hex;
+use crate::encoding::digest::Hex;
 
 /// What hardware may say about an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

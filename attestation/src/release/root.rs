@@ -15,8 +15,11 @@ use super::{
     manifest::{MAX_NUMBER, is_project},
 };
 use crate::{
-    Rejection, Time, base64,
-    digest::{Hex, sha256},
+    Rejection, Time,
+    encoding::{
+        base64,
+        digest::{Hex, sha256},
+    },
 };
 
 /// What the payload of a root statement is called.

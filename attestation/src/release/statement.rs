@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::dsse::Envelope;
-use crate::{Rejection, digest::Hex};
+use crate::{Rejection, encoding::digest::Hex};
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 /// The most files of a statement. An image has a handful.

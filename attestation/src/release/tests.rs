@@ -9,7 +9,7 @@ use ring::{
 use x509_parser::pem::parse_x509_pem;
 
 use super::*;
-use crate::{Rejection, Time, digest::Hex};
+use crate::{Rejection, Time, encoding::digest::Hex};
 
 pub(super) const NOW: Time = Time(1_800_000_000);
 pub(super) const DAY: i64 = 86_400;

@@ -8,7 +8,7 @@ use super::{
     tests::{DAY, NOW, PROJECT, Signer, files, release},
     *,
 };
-use crate::{Rejection, Time, digest::sha256};
+use crate::{Rejection, Time, encoding::digest::sha256};
 
 const ORIGIN: &str = "releases.example/log";
 
@@ -143,7 +143,7 @@ fn proofs(entries: &[&[u8]], log: &Signer) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let checkpoint = Checkpoint {
         origin: ORIGIN.to_owned(),
         size: width as u64,
-        root: crate::digest::Hex(rows[rows.len() - 1][0]),
+        root: crate::encoding::digest::Hex(rows[rows.len() - 1][0]),
     };
     let signature = log.sign(checkpoint.to_be_signed().as_bytes());
     let note = checkpoint.note(&log.key(), &signature).expect("a note");
@@ -269,7 +269,7 @@ fn rejects_an_older_root_and_a_second_one_of_the_same_version() {
     let seen = |version, payload| SeenKeys {
         root: Some(SeenVersion {
             version,
-            payload: crate::digest::Hex([payload; 32]),
+            payload: crate::encoding::digest::Hex([payload; 32]),
         }),
         keys: None,
     };
@@ -331,7 +331,7 @@ fn rejects_an_older_key_statement_and_a_second_one_of_the_same_version() {
         root: None,
         keys: Some(SeenVersion {
             version,
-            payload: crate::digest::Hex([1; 32]),
+            payload: crate::encoding::digest::Hex([1; 32]),
         }),
     };
     Scene::rejects(
@@ -578,7 +578,7 @@ fn rejects_statements_that_make_no_sense() {
 
 fn revoked(why: &str) -> RevokedKey {
     RevokedKey {
-        key: crate::digest::Hex([1; 32]),
+        key: crate::encoding::digest::Hex([1; 32]),
         since: NOW,
         why: why.to_owned(),
     }

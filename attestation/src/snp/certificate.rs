@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use x509_parser::prelude::{X509Certificate, X509Version};
 
 use super::{product::Product, report::SigningKey, tcb::Tcb};
-use crate::{Rejection, x509::Name};
+use crate::{Rejection, encoding::x509::Name};
 
 /// The arc of AMD's extensions.
 const AMD: &str = "1.3.6.1.4.1.3704.1.";

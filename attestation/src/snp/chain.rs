@@ -13,10 +13,11 @@ use super::{
 };
 use crate::{
     Rejection, Time,
-    bundle::Endorsements,
-    digest::{Hex, sha256},
-    roots::SIMULATED,
-    x509::{self, Name, Signed},
+    encoding::{
+        digest::{Hex, sha256},
+        x509::{self, Name, Signed},
+    },
+    transcript::SIMULATED,
 };
 
 const ARK: &str = "ARK";
@@ -26,23 +27,6 @@ const LEAF: &str = "report key's";
 pub(crate) struct Candidates<'a> {
     pub(crate) certificates: Vec<&'a [u8]>,
     pub(crate) lists: Vec<&'a [u8]>,
-}
-
-impl<'a> Candidates<'a> {
-    /// All that these hold, a verifier's own first.
-    pub(crate) fn of(sources: &[&'a Endorsements]) -> Self {
-        let all = |of: fn(&Endorsements) -> &Vec<Vec<u8>>| {
-            sources
-                .iter()
-                .flat_map(|source| of(source))
-                .map(Vec::as_slice)
-                .collect()
-        };
-        Self {
-            certificates: all(|source| &source.certificates),
-            lists: all(|source| &source.crls),
-        }
-    }
 }
 
 /// A root that was chosen, its whole DER in hand.

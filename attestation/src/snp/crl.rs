@@ -10,7 +10,7 @@ use x509_parser::{
 
 use crate::{
     Rejection, Time,
-    x509::{self, Signed},
+    encoding::x509::{self, Signed},
 };
 
 /// Extensions that a list may have: authority key identifier and list number. Others could narrow what it says.

@@ -7,16 +7,20 @@ pub mod broken;
 pub(crate) mod certificate;
 pub(crate) mod chain;
 mod crl;
-pub mod examine;
+pub mod firmware;
+pub mod floor;
+pub(crate) mod genuine;
 pub mod needs;
+mod policy;
 pub mod product;
 pub mod report;
 mod roots;
 pub mod table;
 pub mod tcb;
-pub(crate) mod verify;
+pub(crate) mod wanted;
 
+pub use genuine::Genuine;
+pub use policy::{PlatformPolicy, SnpPolicy};
 #[cfg(test)]
 pub(crate) use roots::ARKS;
 pub use roots::{AMD, Roots};
-pub use verify::Genuine;

@@ -10,13 +10,13 @@ use super::{
     chain::{self, Candidates},
     crl,
     product::Product,
-    report::{Report, SigningKey},
+    report::{Report, SigningKey, components},
     roots::Roots,
     tcb::Tcb,
 };
 use crate::{
     Rejection, Span, Time,
-    x509::{self, Name},
+    encoding::x509::{self, Name},
 };
 
 /// Whose certificate a report wants.
@@ -69,7 +69,7 @@ pub fn report_key(report: &[u8]) -> Result<ReportKey, Rejection> {
     let hardware_id = report.chip_id.iter().take(first.hardware_id_size());
     Ok(ReportKey::Chip(Chip {
         hardware_id: hardware_id.copied().collect(),
-        tcb: report.reported_tcb.components(first)?,
+        tcb: components(report.reported_tcb, first)?,
         products,
     }))
 }

@@ -5,10 +5,11 @@
 
 use super::{
     bits::{GuestPolicy, PlatformInfo},
-    product::Cpuid,
-    tcb::TcbVersion,
+    firmware::Firmware,
+    product::{Cpuid, Product},
+    tcb::{Tcb, TcbVersion},
 };
-use crate::{Rejection, read::Reader};
+use crate::{Rejection, encoding::reader::Reader};
 
 /// The one length of a report.
 pub const REPORT_SIZE: usize = 0x4A0;
@@ -102,23 +103,6 @@ pub enum SigningKey {
     None,
 }
 
-/// A version of the SEV firmware. Ordered as versions are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Firmware {
-    /// Major version.
-    pub major: u8,
-    /// Minor version.
-    pub minor: u8,
-    /// Build number.
-    pub build: u8,
-}
-
-impl std::fmt::Display for Firmware {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.build)
-    }
-}
-
 /// Which mitigations are in place, a bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mitigations {
@@ -135,6 +119,12 @@ pub struct Signature {
     pub r: [u8; SCALAR],
     /// s
     pub s: [u8; SCALAR],
+}
+
+/// The components of one of a report's levels, by the layout of the product line.
+pub(crate) fn components(level: TcbVersion, product: Product) -> Result<Tcb, Rejection> {
+    let reserved = Rejection::ReportReserved { field: "TCB" };
+    level.components(product).ok_or(reserved)
 }
 
 impl Report {
@@ -291,12 +281,6 @@ impl KeyInfo {
             SigningKey::None => 7,
         };
         u32::from(self.author_key_enabled) | u32::from(self.chip_key_masked) << 1 | signing_key << 2
-    }
-}
-
-impl Firmware {
-    fn encode(self) -> [u8; 4] {
-        [self.build, self.minor, self.major, 0]
     }
 }
 

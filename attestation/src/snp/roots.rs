@@ -1,7 +1,10 @@
 //! Trust anchors: AMD's, pinned by their whole DER, and simulated ones that a policy names.
 
 use super::product::Product;
-use crate::{digest::sha256, pem, roots::SIMULATED};
+use crate::{
+    encoding::{digest::sha256, pem},
+    transcript::SIMULATED,
+};
 
 /// The organisation in the names of AMD's certificates.
 pub const AMD: &str = "Advanced Micro Devices";
@@ -128,7 +131,7 @@ pub(crate) const ARKS: [&[u8]; 3] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::x509::{self, Signed};
+    use crate::encoding::x509::{self, Signed};
 
     /// ARK, ASK and ASVK from AMD's key service, as several independent verifiers pin them.
     const FINGERPRINTS: [(Product, [&str; 3]); 3] = [

@@ -2,7 +2,11 @@
 //!
 //! The host writes it, so whatever it holds is a candidate and no more.
 
-use crate::{Rejection, bundle::Endorsements, pem, read::Reader};
+use crate::{
+    Rejection,
+    encoding::{pem, reader::Reader},
+    evidence::Endorsements,
+};
 
 /// Entries that a table may have, the closing one not counted.
 const MAX_ENTRIES: usize = 16;

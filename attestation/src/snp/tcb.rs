@@ -5,7 +5,6 @@ use std::fmt;
 use serde::Serialize;
 
 use super::product::Product;
-use crate::Rejection;
 
 /// A `TCB_VERSION` as a report stores it. Which byte means what depends on the product line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,8 +27,8 @@ pub struct Tcb {
 }
 
 impl TcbVersion {
-    /// The components, by the layout of the product line.
-    pub fn components(self, product: Product) -> Result<Tcb, Rejection> {
+    /// The components, by the layout of the product line. None if a reserved byte is set.
+    pub fn components(self, product: Product) -> Option<Tcb> {
         let (tcb, reserved) = match (product, self.0) {
             (Product::Milan | Product::Genoa, [bootloader, tee, a, b, c, d, snp, microcode]) => (
                 Tcb {
@@ -52,10 +51,7 @@ impl TcbVersion {
                 a | b | c,
             ),
         };
-        match reserved {
-            0 => Ok(tcb),
-            _ => Err(Rejection::ReportReserved { field: "TCB" }),
-        }
+        (reserved == 0).then_some(tcb)
     }
 }
 
@@ -121,10 +117,9 @@ mod tests {
             snp: 4,
             microcode: 5,
         };
-        assert_eq!(bytes.components(Product::Turin), Ok(turin));
+        assert_eq!(bytes.components(Product::Turin), Some(turin));
         assert_eq!(turin.encode(), bytes);
-        let refused = Rejection::ReportReserved { field: "TCB" };
-        assert_eq!(bytes.components(Product::Genoa), Err(refused));
+        assert_eq!(bytes.components(Product::Genoa), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use x509_parser::{
 use crate::{
     Rejection, Time,
     crypto::{PointP256, verify_ecdsa_p256, verify_ecdsa_p256_der},
-    pem, x509,
+    encoding::{pem, x509},
 };
 
 /// No certificate of Intel's comes near this.

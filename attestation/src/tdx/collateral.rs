@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, error::Category};
 
 use super::document::Signed;
-use crate::{Rejection, base64, pem};
+use crate::{
+    Rejection,
+    encoding::{base64, pem},
+};
 
 /// Real collateral has 20 KB.
 pub const MAX_COLLATERAL_SIZE: usize = 512 * 1024;

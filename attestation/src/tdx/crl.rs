@@ -3,7 +3,7 @@
 use x509_parser::prelude::CertificateRevocationList;
 
 use super::certificate::{Certificate, is_ecdsa_sha256};
-use crate::{Rejection, Span, Time, x509};
+use crate::{Rejection, Span, Time, encoding::x509};
 
 /// Extensions that a list may have: authority key identifier and list number. Others could narrow what it says.
 const KNOWN_EXTENSIONS: [&str; 2] = ["2.5.29.35", "2.5.29.20"];

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     Rejection, Time,
     crypto::{PointP256, verify_ecdsa_p256},
-    digest::{Hex, sha256},
+    encoding::digest::{Hex, sha256},
+    transcript::ensure,
 };
 
 pub(crate) const SIGNER: &str = "Intel SGX TCB Signing";
@@ -213,15 +214,26 @@ pub(crate) struct EnclaveTcb {
     pub(crate) isvsvn: u16,
 }
 
+/// A word that is not known is refused: it may be worse than any that is.
+fn status(word: &str) -> Result<Status, Rejection> {
+    Status::parse(word).ok_or_else(|| Rejection::TcbStatusUnknown {
+        found: word.to_owned(),
+    })
+}
+
 impl Level {
     pub(crate) fn status(&self) -> Result<Status, Rejection> {
-        Status::parse(&self.tcb_status)
+        status(&self.tcb_status)
     }
 }
 
 impl EnclaveLevel {
     pub(crate) fn status(&self) -> Result<Status, Rejection> {
-        Status::parse(&self.tcb_status)?.of_component()
+        let found = status(&self.tcb_status)?;
+        ensure(found.is_of_component(), || Rejection::TcbStatusUnknown {
+            found: format!("{found} of a module or enclave"),
+        })?;
+        Ok(found)
     }
 }
 

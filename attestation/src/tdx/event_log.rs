@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use crate::{
     Rejection,
-    digest::{Hex, sha384},
-    read::Reader,
+    encoding::{
+        digest::{Hex, sha384},
+        reader::Reader,
+    },
 };
 
 /// Real logs have 5 to 100 KB; the area they stand in has 64 KiB or more.

@@ -4,7 +4,6 @@
 //! is shown to stand behind them. The statuses are Intel's; which of them are good enough is the policy's.
 
 pub mod attributes;
-mod azure;
 mod certificate;
 mod collateral;
 mod crl;
@@ -14,15 +13,14 @@ mod genuine;
 pub mod needs;
 mod pck;
 pub mod policy;
-mod procedure;
 pub mod quote;
 pub mod report;
 mod roots;
-mod status;
+pub(crate) mod status;
+pub(crate) mod steps;
 mod tcb;
 mod td;
-mod verify;
-mod wanted;
+pub(crate) mod wanted;
 
 pub use collateral::{Collateral, MAX_COLLATERAL_SIZE, split_answer};
 pub use event_log::EventLog;
@@ -34,7 +32,6 @@ pub use roots::Roots;
 pub use status::Status;
 pub use tcb::Lag;
 pub use td::Td;
-pub use verify::{Examined, Question, Verified, examine, examine_wrapped, explain, verify};
 
-pub(crate) use genuine::{authenticate, explain as explain_genuine};
-pub(crate) use procedure::Grounds;
+pub(crate) use genuine::authenticate;
+pub(crate) use steps::Grounds;

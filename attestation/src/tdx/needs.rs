@@ -13,7 +13,10 @@ use super::{
     roots::{Roots, Vendor},
     tcb::check_fmspc,
 };
-use crate::{Rejection, Span, Time, digest::Hex, pem};
+use crate::{
+    Rejection, Span, Time,
+    encoding::{digest::Hex, pem},
+};
 
 /// Which of Intel's authorities issued a PCK certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

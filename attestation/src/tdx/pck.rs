@@ -9,8 +9,10 @@ use super::{
 };
 use crate::{
     Rejection, Time,
-    der::{Der, tag},
-    digest::Hex,
+    encoding::{
+        der::{Der, tag},
+        digest::Hex,
+    },
 };
 
 /// For platforms of several packages, and of one.

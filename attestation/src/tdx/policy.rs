@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::status::Status;
-use crate::{digest::Hex, policy::Expect};
+use crate::{encoding::digest::Hex, transcript::Expect};
 
 /// The whole policy for one TD. It has no default.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,10 @@ use super::{
     certificate::chain,
     report::{ENCLAVE_SIZE, EnclaveReport, Layout, TdReport},
 };
-use crate::{Rejection, digest::Hex, read::Reader};
+use crate::{
+    Rejection,
+    encoding::{digest::Hex, reader::Reader},
+};
 
 /// The most that is read: real quotes have 4 to 8 KB, some of it padding.
 pub const MAX_QUOTE_SIZE: usize = 64 * 1024;

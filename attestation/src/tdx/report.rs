@@ -4,7 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{Rejection, digest::Hex, read::Reader, release::Measured};
+use crate::{
+    Rejection,
+    encoding::{digest::Hex, reader::Reader},
+    release::Measured,
+};
 
 /// The size of an enclave's report.
 pub const ENCLAVE_SIZE: usize = 384;

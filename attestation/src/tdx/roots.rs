@@ -3,9 +3,11 @@
 use super::certificate::Certificate;
 use crate::{
     Rejection,
-    digest::{Hex, sha256},
-    pem,
-    roots::SIMULATED,
+    encoding::{
+        digest::{Hex, sha256},
+        pem,
+    },
+    transcript::SIMULATED,
 };
 
 const INTEL_SGX_ROOT: &str = include_str!("roots/intel-sgx-root-ca.pem");

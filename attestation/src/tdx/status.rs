@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::Rejection;
-
 macro_rules! statuses {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
         /// How current a platform is, in Intel's words.
@@ -62,22 +60,17 @@ impl Serialize for Status {
 }
 
 impl Status {
-    /// A word that is not known is refused: it may be worse than any that is.
-    pub fn parse(word: &str) -> Result<Self, Rejection> {
-        let known = Self::ALL.iter().find(|status| status.word() == word);
-        known.copied().ok_or_else(|| Rejection::TcbStatusUnknown {
-            found: word.to_owned(),
-        })
+    /// The status that has this word, if any has.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|status| status.word() == word)
     }
 
-    /// That of the TDX module or the quoting enclave, which is one of three.
-    pub(super) fn of_component(self) -> Result<Self, Rejection> {
-        match self {
-            Self::UpToDate | Self::OutOfDate | Self::Revoked => Ok(self),
-            _ => Err(Rejection::TcbStatusUnknown {
-                found: format!("{self} of a module or enclave"),
-            }),
-        }
+    /// Whether the TDX module and the quoting enclave can have it.
+    pub(super) fn is_of_component(self) -> bool {
+        matches!(self, Self::UpToDate | Self::OutOfDate | Self::Revoked)
     }
 
     /// What the platform's status becomes by that of one of its components.

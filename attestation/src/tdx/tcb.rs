@@ -8,7 +8,7 @@ use super::{
     report::{EnclaveReport, TdReport},
     status::Status,
 };
-use crate::{Rejection, Time, digest::Hex};
+use crate::{Rejection, Time, encoding::digest::Hex};
 use serde::Serialize;
 use std::fmt;
 

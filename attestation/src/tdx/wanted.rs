@@ -1,4 +1,4 @@
-//! Steps tdx-8, hcl-8 and tdx-9: is this genuine TD, on this platform, one that the policy wants, and does its event log explain it?
+//! Steps tdx-8 and tdx-9: is this genuine TD, on this platform, one that the policy wants, and does its event log explain it?
 
 use super::{
     attributes::{
@@ -15,62 +15,16 @@ use super::{
 };
 use crate::{
     Rejection,
-    azure::vtpm::{self, Told},
-    digest::Hex,
-    inspection::{Inspection, ensure},
-    policy::Expect,
-    verdict::{ALLOWED, LEFT_OPEN},
+    encoding::digest::Hex,
+    transcript::{ALLOWED, Expect, Inspection, LEFT_OPEN, ensure},
 };
 
 const STEP: &str = "tdx-8";
 /// The firmware's log ends before the guest begins to measure by itself.
 const RTMR3_UNEXPLAINED: &str = "the guest extends this register itself, and the log does not say how; the policy pins its value";
 
-/// What came with a quote.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Beside<'a> {
-    pub(super) event_log: Option<&'a [u8]>,
-    /// What Azure's virtual TPM told.
-    pub(super) vtpm: Option<&'a Told>,
-}
-
-/// Everything that the policy wants. The events are those that explain the registers, if a log came along.
-pub(super) fn check(
-    td: &Td,
-    policy: &TdxPolicy,
-    beside: Beside<'_>,
-    inspection: &mut Inspection<'_>,
-) -> Option<EventLog> {
-    check_standing(td, policy, inspection);
-    check_td_and_rest(&td.report, &td.platform, policy, beside, inspection)
-}
-
-/// What can be said of a TD whose platform's standing is not known: to explain what else is wrong, never to accept.
-pub(super) fn check_td_and_rest(
-    report: &TdReport,
-    platform: &Platform,
-    policy: &TdxPolicy,
-    beside: Beside<'_>,
-    inspection: &mut Inspection<'_>,
-) -> Option<EventLog> {
-    check_td(report, platform, policy, inspection);
-    check_pcrs(beside.vtpm, policy, inspection);
-    check_event_log(report, policy, beside.event_log, inspection)
-}
-
-/// What the guest of Azure's paravisor booted. Evidence from anywhere else tells no PCR, so a policy that wants one refuses it.
-fn check_pcrs(told: Option<&Told>, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
-    const CHECK: (&str, &str) = ("hcl-8", "wanted PCRs");
-    if policy.pcrs.is_empty() && told.is_some() {
-        inspection.skip(CHECK, LEFT_OPEN);
-    }
-    for (&index, wanted) in &policy.pcrs {
-        inspection.check(CHECK, || vtpm::pcr(told, index, wanted), String::clone);
-    }
-}
-
-/// Is the platform current enough?
-fn check_standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+/// Step tdx-8: is the platform current enough?
+pub(crate) fn standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection) {
     let found = td.status;
     let status = || match found {
         Status::Revoked => Err(Rejection::TcbRevoked),
@@ -81,13 +35,13 @@ fn check_standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection<'_>) 
             advisories: td.advisories.join(", "),
         }),
     };
-    inspection.check((STEP, "TCB status"), status, |()| found.to_string());
+    inspection.note((STEP, "TCB status"), status, |()| found.to_string());
     let found = td.evaluation;
     match policy.minimum_evaluation {
         Evaluation::Unchecked { ref why } => inspection.skip((STEP, "evaluation number"), why),
         Evaluation::AtLeast(floor) => {
             let below = || Rejection::TcbEvaluationBelowFloor { found, floor };
-            inspection.check(
+            inspection.note(
                 (STEP, "evaluation number"),
                 || ensure(found >= floor, below),
                 |()| found.to_string(),
@@ -103,7 +57,7 @@ fn check_standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection<'_>) 
             }),
         }
     };
-    inspection.check((STEP, "advisories"), named, |()| {
+    inspection.note((STEP, "advisories"), named, |()| {
         format!("{} apply, none is refused", td.advisories.len())
     });
 }
@@ -117,12 +71,12 @@ fn in_words(lagging: &[Lag]) -> String {
     format!(": {}", each.join("; "))
 }
 
-/// Is the TD set up as it must be, and the one that is wanted?
-fn check_td(
+/// Step tdx-8: is the TD set up as it must be, and the one that is wanted?
+pub(crate) fn td(
     report: &TdReport,
     platform: &Platform,
     policy: &TdxPolicy,
-    inspection: &mut Inspection<'_>,
+    inspection: &mut Inspection,
 ) {
     check_attributes(report, policy, inspection);
     check_platform(platform, policy, inspection);
@@ -136,7 +90,7 @@ fn check_td(
     if floor.0 == [0; 16] {
         inspection.skip((STEP, "TEE_TCB_SVN"), LEFT_OPEN);
     } else {
-        inspection.check(
+        inspection.note(
             (STEP, "TEE_TCB_SVN"),
             || ensure(reached, || Rejection::TeeTcbBelowFloor { found, floor }),
             |()| found.to_string(),
@@ -156,7 +110,7 @@ fn check_td(
     }
     if policy.report_data == NOTHING_ASKED {
         let unasked = || Err(Rejection::FreshnessUnchecked);
-        inspection.check((STEP, "REPORTDATA"), unasked, |()| String::new());
+        inspection.note((STEP, "REPORTDATA"), unasked, |()| String::new());
     } else {
         expect(
             "REPORTDATA",
@@ -171,7 +125,7 @@ fn expect<const N: usize>(
     name: &'static str,
     wanted: &Expect<[u8; N]>,
     found: Hex<N>,
-    inspection: &mut Inspection<'_>,
+    inspection: &mut Inspection,
 ) {
     match wanted {
         Expect::Unchecked { why } => inspection.skip((STEP, name), why),
@@ -180,7 +134,7 @@ fn expect<const N: usize>(
                 field: name,
                 found: found.to_string(),
             };
-            inspection.check(
+            inspection.note(
                 (STEP, name),
                 || ensure(list.contains(&found.0), refused),
                 |()| found.to_string(),
@@ -189,7 +143,7 @@ fn expect<const N: usize>(
     }
 }
 
-fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Inspection) {
     let attributes = report.attributes;
     let has = |bits: u64| attributes & bits != 0;
     let service_td = has(SERVTD_EXT) || report.has_service_td();
@@ -229,7 +183,7 @@ fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Insp
             Rejection::TdDevices,
         ),
     ];
-    inspection.check(
+    inspection.note(
         (STEP, "reserved attributes"),
         || ensure(!has(RESERVED), reserved),
         |()| format!("none in {attributes:#x}"),
@@ -238,7 +192,7 @@ fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Insp
         if is_there && is_allowed {
             inspection.skip((STEP, name), ALLOWED);
         } else {
-            inspection.check(
+            inspection.note(
                 (STEP, name),
                 || ensure(!is_there, || rejection),
                 |()| "none".to_owned(),
@@ -248,7 +202,7 @@ fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Insp
     match &policy.sept_ve_accepted {
         Some(why) if !has(SEPT_VE_DISABLE) => inspection.skip((STEP, "SEPT_VE_DISABLE"), why),
         _ => {
-            inspection.check(
+            inspection.note(
                 (STEP, "SEPT_VE_DISABLE"),
                 || ensure(has(SEPT_VE_DISABLE), || Rejection::TdSeptVe),
                 |()| "set".to_owned(),
@@ -258,13 +212,13 @@ fn check_attributes(report: &TdReport, policy: &TdxPolicy, inspection: &mut Insp
     check_xfam(report.xfam, policy, inspection);
 }
 
-fn check_xfam(xfam: u64, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+fn check_xfam(xfam: u64, policy: &TdxPolicy, inspection: &mut Inspection) {
     let known = xfam & XFAM_ALWAYS == XFAM_ALWAYS && xfam & !XFAM_KNOWN == 0;
     let reserved = || Rejection::TdReserved {
         field: "XFAM",
         bits: (xfam & !XFAM_KNOWN) | (XFAM_ALWAYS & !xfam),
     };
-    inspection.check(
+    inspection.note(
         (STEP, "reserved XFAM bits"),
         || ensure(known, reserved),
         |()| format!("none in {xfam:#x}"),
@@ -276,7 +230,7 @@ fn check_xfam(xfam: u64, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
                 field: "XFAM",
                 found: format!("{xfam:#x}"),
             };
-            inspection.check(
+            inspection.note(
                 (STEP, "XFAM"),
                 || ensure(list.contains(&xfam), refused),
                 |()| format!("{xfam:#x}"),
@@ -286,7 +240,7 @@ fn check_xfam(xfam: u64, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
 }
 
 /// A platform that does not say how it is set up counts as set up in the worse way.
-fn check_platform(platform: &Platform, policy: &TdxPolicy, inspection: &mut Inspection<'_>) {
+fn check_platform(platform: &Platform, policy: &TdxPolicy, inspection: &mut Inspection) {
     let says = platform.configuration.unwrap_or_default();
     let flags = [
         (
@@ -299,7 +253,7 @@ fn check_platform(platform: &Platform, policy: &TdxPolicy, inspection: &mut Insp
     ];
     for (flag, found, allowed) in flags {
         let refused = || Rejection::PlatformRefused { flag };
-        inspection.check(
+        inspection.note(
             (STEP, flag),
             || ensure(allowed || found == Some(false), refused),
             |()| match found {
@@ -311,11 +265,12 @@ fn check_platform(platform: &Platform, policy: &TdxPolicy, inspection: &mut Insp
     }
 }
 
-fn check_event_log(
+/// Step tdx-9: the events that explain the registers, if a log came along.
+pub(crate) fn event_log(
     report: &TdReport,
     policy: &TdxPolicy,
     log: Option<&[u8]>,
-    inspection: &mut Inspection<'_>,
+    inspection: &mut Inspection,
 ) -> Option<EventLog> {
     const CHECK: (&str, &str) = ("tdx-9", "event log");
     let log = match (log, &policy.event_log_unchecked) {
@@ -326,20 +281,22 @@ fn check_event_log(
         (log, _) => {
             let [.., rtmr3] = &policy.rtmr;
             let is_pinned = matches!(rtmr3, Expect::AnyOf(_));
-            inspection.check(
-                CHECK,
-                || {
-                    let log = EventLog::parse(log.ok_or(Rejection::EventLogMissing)?)?;
-                    log.explained(&report.rtmr, is_pinned)
-                },
-                |explained| {
-                    format!(
-                        "{} events make {}",
-                        explained.log.events.len(),
-                        explained.what()
-                    )
-                },
-            )
+            inspection
+                .check(
+                    CHECK,
+                    || {
+                        let log = EventLog::parse(log.ok_or(Rejection::EventLogMissing)?)?;
+                        log.explained(&report.rtmr, is_pinned)
+                    },
+                    |explained| {
+                        format!(
+                            "{} events make {}",
+                            explained.log.events.len(),
+                            explained.what()
+                        )
+                    },
+                )
+                .ok()
         }
     };
     if log.as_ref().is_some_and(|it| !it.rtmr3) {
@@ -353,7 +310,7 @@ fn check_event_log(
 }
 
 /// One by one, what RTMR0 counts: neither more events than wanted, nor fewer, nor others.
-fn check_events(log: &EventLog, wanted: &[BootEvent], inspection: &mut Inspection<'_>) {
+fn check_events(log: &EventLog, wanted: &[BootEvent], inspection: &mut Inspection) {
     const CHECK: (&str, &str) = ("tdx-9", "RTMR0 events");
     let found: Vec<_> = log.events.iter().filter(|event| event.rtmr == 0).collect();
     let fits = || {
@@ -373,7 +330,7 @@ fn check_events(log: &EventLog, wanted: &[BootEvent], inspection: &mut Inspectio
         }
         Ok(())
     };
-    inspection.check(CHECK, fits, |()| format!("{} as wanted", found.len()));
+    inspection.note(CHECK, fits, |()| format!("{} as wanted", found.len()));
     for event in wanted {
         if let BootEvent::Varies { why } = event {
             inspection.skip(CHECK, why);

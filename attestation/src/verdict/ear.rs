@@ -6,16 +6,16 @@
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::{About, Outcome, Verdict, Word};
+use super::{
+    Verdict, Word,
+    about::{About, Bound},
+};
 use crate::{
-    Cpu, Time,
-    appraise::RELEASE_KEY,
-    binding::Session,
+    Time,
+    appraisal::{appraise::RELEASE_KEY, platform::Platform},
+    evidence::binding::Session,
     nvidia::Gpu,
-    tdx::{
-        Status,
-        attributes::{DEBUG, PROFILING},
-    },
+    transcript::Outcome,
 };
 
 const PROFILE: &str = "tag:ietf.org,2026:rats/ear#04";
@@ -43,11 +43,13 @@ type Vector = Map<String, Value>;
 impl Verdict<'_> {
     /// The claims set, in JSON. `issued` is the verifier's clock.
     pub fn ear(&self, issued: Time) -> Value {
-        let asked = self.found.and_then(|about| match about.bound {
-            Some((Session::Asked { nonce, .. }, _)) => Some(BASE64URL_NOPAD.encode(nonce)),
-            Some((Session::Boot, _)) | None => None,
+        let asked = self.about.and_then(|about| match about.bound {
+            Bound::Conversation(Session::Asked { nonce, .. }, _) => {
+                Some(BASE64URL_NOPAD.encode(nonce))
+            }
+            Bound::Conversation(Session::Boot, _) | Bound::Asked | Bound::Nothing => None,
         });
-        let submods = match self.found {
+        let submods = match self.about {
             Some(about) => self.of_found(about),
             None => self.of_refusal(),
         };
@@ -67,13 +69,17 @@ impl Verdict<'_> {
     }
 
     fn of_found(&self, about: About<'_>) -> Value {
-        let cpu = self.submod(CPU, &self.cpu(about.cpu), Some(about.cpu.claims()));
-        let mut submods = Map::from_iter([("cpu".to_owned(), cpu)]);
-        for (place, gpu) in about.devices.gpus.iter().enumerate() {
+        let mut submods = Map::new();
+        if let Some(cpu) = about.cpu {
+            let cpu = self.submod(CPU, &self.cpu(cpu), Some(cpu.claims()));
+            submods.insert("cpu".to_owned(), cpu);
+        }
+        let devices = about.devices;
+        for (place, gpu) in devices.iter().flat_map(|it| &it.gpus).enumerate() {
             let gpu = self.submod(GPU, &hardware(self.gpu(gpu)), Some(json!(gpu)));
             submods.insert(format!("gpu{place}"), gpu);
         }
-        for (place, switch) in about.devices.switches.iter().enumerate() {
+        for (place, switch) in devices.iter().flat_map(|it| &it.switches).enumerate() {
             let known = switch.measurements.is_some() && self.checked("device revocation");
             let tier = tier(!switch.simulated, known && !switch.on_hold);
             let switch = self.submod(GPU, &hardware(tier), Some(json!(switch)));
@@ -83,17 +89,13 @@ impl Verdict<'_> {
     }
 
     /// Without a policy nobody knows the code or its configuration, so nothing is claimed about them.
-    fn cpu(&self, cpu: &Cpu) -> Vector {
-        let up_to_date = match cpu {
-            Cpu::Snp(_) => cpu.broken().is_none(),
-            Cpu::Tdx(genuine) => genuine.td().status == Status::UpToDate,
-        };
-        let real = !cpu.simulated();
+    fn cpu(&self, cpu: &dyn Platform) -> Vector {
+        let real = !cpu.is_simulated();
         let floors = ["TCB floor", "committed TCB floor", "evaluation number"];
         let waived = floors.iter().any(|floor| self.waived(floor));
-        let complete = up_to_date && !waived && self.checked("revocation");
+        let complete = cpu.is_current() && !waived && self.checked("revocation");
         let mut vector = hardware(tier(real, complete));
-        let opaque = tier(real && is_private(cpu), true);
+        let opaque = tier(real && cpu.is_private(), true);
         vector.insert("runtime-opaque".to_owned(), opaque.into());
         if self.word == Word::Trusted {
             for (claim, checks) in [
@@ -201,14 +203,6 @@ fn object<const N: usize>(claims: [(&str, Option<Value>); N]) -> Value {
         .into_iter()
         .filter_map(|(name, claim)| Some((name.to_owned(), claim?)));
     Value::Object(made.collect())
-}
-
-/// Whether the host can look into the guest's memory, which a policy may allow.
-fn is_private(cpu: &Cpu) -> bool {
-    match cpu {
-        Cpu::Snp(genuine) => !genuine.report().policy.debug_allowed(),
-        Cpu::Tdx(genuine) => genuine.td().report.attributes & (DEBUG | PROFILING) == 0,
-    }
 }
 
 /// Simulated hardware is no hardware.

@@ -1,6 +1,6 @@
 //! What a verdict's text tells of everything that was not checked.
 
-use super::Check;
+use crate::transcript::Check;
 
 /// Begins the line with all that the policy does not mention.
 const SILENT: &str = "not in the policy";
@@ -55,7 +55,7 @@ pub fn in_a_line(checks: &[Check]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{ALLOWED, LEFT_OPEN, NO_POLICY, Outcome};
+    use crate::transcript::{ALLOWED, LEFT_OPEN, NO_POLICY, Outcome};
 
     #[test]
     fn what_is_waived_is_told_with_its_reason_and_what_is_silent_in_one_line() {

@@ -1,79 +1,58 @@
 //! The first lines of a verdict: what, which, and how it was found.
 
-use super::{About, NO_POLICY};
+use super::about::{About, Bound};
 use crate::{
-    Cpu,
+    appraisal::{platform::Platform, told::Told},
+    azure::vtpm,
     nvidia::{Devices, Gpu, Switch, measurements::Compared},
-    policy::{Expect, Policy, ReleasePolicy},
 };
-
-/// How the two main answers are told: on the CPU's firmware, and on the image.
-#[derive(Debug, Clone)]
-pub(crate) struct Told {
-    firmware: String,
-    image: String,
-}
-
-impl Told {
-    /// Of a CPU that was appraised by this policy; `None`: by none.
-    pub(crate) fn of(cpu: &Cpu, policy: Option<&Policy>) -> Self {
-        let floor = policy.and_then(|it| it.snp.as_ref());
-        let firmware = match (cpu, floor) {
-            (Cpu::Snp(_), Some(policy)) => policy.minimum_tcb.told(),
-            (Cpu::Snp(genuine), None) => genuine.reported_tcb().to_string(),
-            (Cpu::Tdx(genuine), _) => genuine.td().status.to_string(),
-        };
-        let image = policy.map(|policy| {
-            let release = policy.release.as_ref().map(ReleasePolicy::told);
-            match cpu {
-                Cpu::Snp(_) => told(policy.snp.as_ref().map(|it| &it.launch_digest), release),
-                Cpu::Tdx(_) => told(policy.tdx.as_ref().map(|it| &it.mrtd), release),
-            }
-        });
-        Self {
-            firmware,
-            image: image.unwrap_or_else(|| NO_POLICY.to_owned()),
-        }
-    }
-}
-
-fn told<T>(expected: Option<&Expect<T>>, release: Option<String>) -> String {
-    match expected {
-        Some(Expect::AnyOf(_)) => release.unwrap_or_else(|| "matches the policy".to_owned()),
-        Some(Expect::Unchecked { why }) => format!("not checked: {why}"),
-        None => "not checked".to_owned(),
-    }
-}
 
 /// The lines.
 pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
-    let About {
-        cpu, told, bound, ..
-    } = about;
-    let Told { firmware, image } = told;
-    let genuine = genuine(cpu.simulated(), cpu.vendor());
-    let short = hex::encode(cpu.measurement())
-        .chars()
-        .take(12)
-        .chain(['…'])
-        .collect();
-    let how = match cpu.broken() {
-        Some(broken) if cpu.simulated() => format!("{genuine}, {}", broken.told()),
+    let mut lines = Vec::new();
+    if let (Some(cpu), Some(told)) = (about.cpu, about.told) {
+        lines.push(["cpu".to_owned(), cpu.name(), how(cpu, told)]);
+    }
+    lines.extend(about.devices.map(devices).unwrap_or_default());
+    let bound = match about.bound {
+        Bound::Conversation(session, _) => session.to_string(),
+        Bound::Asked => "to what was asked".to_owned(),
+        Bound::Nothing => "to nothing that is known".to_owned(),
+    };
+    lines.push(["bound".to_owned(), bound, String::new()]);
+    if let (Some(cpu), Some(told)) = (about.cpu, about.told) {
+        let short = hex::encode(cpu.measurement());
+        let short = short.chars().take(12).chain(['…']).collect();
+        lines.push(["image".to_owned(), short, told.image.clone()]);
+    }
+    if let Some(events) = about.cpu.and_then(Platform::events) {
+        let what = "make the run-time registers".to_owned();
+        lines.push(["log".to_owned(), format!("{events} events"), what]);
+    }
+    lines.extend(about.vtpm.map(vtpm));
+    lines
+}
+
+fn how(cpu: &dyn Platform, Told { firmware, .. }: &Told) -> String {
+    let genuine = genuine(cpu.is_simulated(), cpu.vendor());
+    match cpu.broken() {
+        Some(broken) if cpu.is_simulated() => format!("{genuine}, {}", broken.told()),
         Some(broken) => broken.told(),
         None => format!("{genuine}, {firmware}"),
+    }
+}
+
+fn vtpm(told: &vtpm::Told) -> [String; 3] {
+    let fresh = if told.fresh {
+        "signed for your nonce"
+    } else {
+        "signed, for a nonce that nobody compared"
     };
-    let of_the_cpu = ["cpu".to_owned(), cpu.to_string(), how];
-    let bound = match bound {
-        Some((session, _)) => session.to_string(),
-        None => "to nothing that is known".to_owned(),
+    let pcrs = match told.quote.selection.as_slice() {
+        [_] => "1 PCR".to_owned(),
+        many => format!("{} PCRs", many.len()),
     };
-    let bound = ["bound".to_owned(), bound, String::new()];
-    let image = ["image".to_owned(), short, image.clone()];
-    [of_the_cpu]
-        .into_iter()
-        .chain(devices(about.devices))
-        .chain([bound, image])
-        .collect()
+    ["vtpm".to_owned(), pcrs, fresh.to_owned()]
 }
 
 fn genuine(simulated: bool, vendor: &str) -> String {

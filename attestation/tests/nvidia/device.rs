@@ -2,7 +2,8 @@
 
 use chrysalis_attestation::{
     Rejection,
-    nvidia::{Question, Roots, explain, opaque::Mode, policy::Proof},
+    alone::gpus::{Question, explain},
+    nvidia::{Roots, opaque::Mode, policy::Proof},
 };
 use chrysalis_simulate::{Purpose, nvidia::opaque};
 
@@ -184,14 +185,11 @@ fn an_explanation_names_every_failure() {
     case.collateral.rims.pop();
     case.collateral.ocsp.remove(0);
     let question = Question {
-        nonce: &[0; 32],
-        roots: &case.roots,
-        collateral: &case.collateral,
-        policy: &case.policy,
-        now: NOW,
+        policy: Some(&case.policy),
+        ..Question::new(&[0; 32], &case.roots, &case.collateral, NOW)
     };
-    let (failures, transcript) = explain(&case.evidence, &question);
-    let codes: Vec<_> = failures.iter().map(Rejection::code).collect();
+    let refusal = explain(&case.evidence, &question).expect_err("a refusal");
+    let codes: Vec<_> = refusal.rejections().map(Rejection::code).collect();
     assert_eq!(
         codes,
         [
@@ -202,7 +200,7 @@ fn an_explanation_names_every_failure() {
         ]
     );
     assert!(
-        transcript.checks().len() > 12,
+        refusal.transcript.checks().len() > 12,
         "and all the others were still made"
     );
 }

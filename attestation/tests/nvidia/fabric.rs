@@ -1,6 +1,6 @@
 //! GPUs in protected-PCIe mode and the switches between them: who names whom.
 
-use chrysalis_attestation::{Rejection, nvidia::opaque::Mode, policy::Expect};
+use chrysalis_attestation::{Rejection, nvidia::opaque::Mode, transcript::Expect};
 use chrysalis_simulate::nvidia::{Gpu, Manifest, SWITCH_FIRMWARE, opaque};
 
 use super::scene::{Case, NONCE, NOW, Scene};

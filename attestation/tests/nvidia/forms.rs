@@ -2,11 +2,11 @@
 
 use chrysalis_attestation::{
     Rejection,
+    encoding::pem,
     nvidia::{
         GpuEvidence,
         evidence::{Form, MAX_GPUS, read, read_chain},
     },
-    pem,
 };
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};

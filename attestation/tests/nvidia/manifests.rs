@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{
     Rejection,
-    nvidia::{Roots, measurements::Indices, rim},
+    nvidia::{Roots, indices::Indices, rim},
 };
 use chrysalis_simulate::{
     Nvidia, Purpose,

@@ -169,7 +169,7 @@ fn an_answer_brought_along_counts_only_where_that_is_said() {
     assert_eq!(case.verify(), Err(Rejection::OcspStapledRefused));
     case.policy.proof.revocation = Revocation::Stapled;
     let verified = case.verify().expect("stapled answers");
-    let told = |it: &chrysalis_attestation::verdict::Check| {
+    let told = |it: &chrysalis_attestation::transcript::Check| {
         it.name == "device revocation" && it.detail.contains("brought along")
     };
     assert!(

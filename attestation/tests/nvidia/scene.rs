@@ -4,10 +4,13 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{
     Rejection, Time,
+    alone::{
+        Verified,
+        gpus::{Question, verify},
+    },
     nvidia::{
-        Collateral, GpuEvidence, GpuPolicy, Question, Roots, Verified,
+        Collateral, Devices, GpuEvidence, GpuPolicy, Roots,
         policy::{Proof, Revocation, Wanted},
-        verify,
     },
 };
 use chrysalis_simulate::{
@@ -109,17 +112,14 @@ impl Case {
         self
     }
 
-    pub(crate) fn verify(&self) -> Result<Verified, Rejection> {
+    pub(crate) fn verify(&self) -> Result<Verified<Devices>, Rejection> {
         self.verify_under(&self.roots)
     }
 
-    pub(crate) fn verify_under(&self, roots: &Roots) -> Result<Verified, Rejection> {
+    pub(crate) fn verify_under(&self, roots: &Roots) -> Result<Verified<Devices>, Rejection> {
         let question = Question {
-            nonce: &NONCE,
-            roots,
-            collateral: &self.collateral,
-            policy: &self.policy,
-            now: NOW,
+            policy: Some(&self.policy),
+            ..Question::new(&NONCE, roots, &self.collateral, NOW)
         };
         verify(&self.evidence, &question).map_err(|refusal| refusal.rejection)
     }

@@ -2,8 +2,9 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use chrysalis_attestation::tdx::{
-    Collateral, EventLog, Question, Quote, TdxPolicy, split_answer, verify,
+use chrysalis_attestation::{
+    alone::tdx::{Question, verify},
+    tdx::{Collateral, EventLog, Quote, TdxPolicy, split_answer},
 };
 use chrysalis_simulate::intel::event_log;
 
@@ -43,11 +44,8 @@ fn a_changed_quote_is_refused() {
     let collateral = Collateral::parse(case.collateral.to_string().as_bytes()).expect("collateral");
     let policy = TdxPolicy::genuine(WHY);
     let question = Question {
-        roots: &case.roots,
-        collateral: &collateral,
-        event_log: None,
-        policy: &policy,
-        now: NOW,
+        policy: Some(&policy),
+        ..Question::new(&case.roots, &collateral, NOW)
     };
     verify(&case.quote, &question).expect("honest");
     let strategy = (any::<usize>(), 0_usize..64, vec(any::<u8>(), 0..64));

@@ -3,18 +3,22 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    Patience, Rejection,
+    Patience, Refusal, Rejection,
+    alone::{
+        Verified,
+        tdx::{Evidence, explain, verify},
+    },
     azure::vtpm::Quoted,
-    digest::Hex,
-    policy::Expect,
-    tdx::{Examined, examine, examine_wrapped, policy::NOTHING_ASKED},
+    encoding::digest::Hex,
+    tdx::{Genuine, policy::NOTHING_ASKED},
+    transcript::Expect,
 };
 use chrysalis_simulate::{
     azure::{PcrQuote, VirtualTpm, report_data, tdreport, wrap},
     intel::{QuoteVersion, TdProfile},
 };
 
-use super::scene::{Case, Scene};
+use super::scene::{Case, Scene, failures};
 
 const NONCE: &[u8] = b"challenge";
 const PCR: [u8; 32] = [4; 32];
@@ -53,7 +57,7 @@ impl Guest {
         Self::of(QuoteVersion::V4, |_| ())
     }
 
-    fn examine(&self, patience: Patience) -> Examined {
+    fn look(&self, patience: Patience) -> Result<Verified<Genuine>, Refusal> {
         let quoted = self.tpm.as_ref().map(|tpm| Quoted {
             quote: &tpm.message,
             signature: &tpm.signature,
@@ -61,10 +65,18 @@ impl Guest {
             nonce: self.nonce.as_deref(),
             pcrs_unchecked: None,
         });
-        let examined = self.case.ask(|quote, question| {
-            examine_wrapped(quote, &self.hcl, quoted.as_ref(), question, patience)
+        let looked = self.case.ask(|evidence, question| {
+            let evidence = Evidence {
+                hcl_report: Some(&self.hcl),
+                quoted: quoted.as_ref(),
+                ..evidence
+            };
+            match patience {
+                Patience::First => verify(evidence, question),
+                Patience::All => explain(evidence, question),
+            }
         });
-        examined.expect("collateral")
+        looked.expect("collateral")
     }
 }
 
@@ -73,8 +85,8 @@ impl Guest {
 fn refuses(change: impl FnOnce(&mut Guest), expected: &Rejection) {
     let mut guest = Guest::honest();
     change(&mut guest);
-    let examined = guest.examine(Patience::First);
-    assert_eq!(examined.failures(), std::slice::from_ref(expected));
+    let looked = guest.look(Patience::First);
+    assert_eq!(failures(&looked), std::slice::from_ref(expected));
 }
 
 #[test]
@@ -82,10 +94,9 @@ fn an_honest_guest_is_genuine_and_fresh_in_either_layout() {
     for version in [QuoteVersion::V4, QuoteVersion::V5] {
         let guest = Guest::of(version, |_| ());
         for patience in [Patience::First, Patience::All] {
-            let examined = guest.examine(patience);
-            assert_eq!(examined.failures(), []);
-            assert!(examined.transcript().simulated());
-            assert!(examined.vtpm().expect("a quote").fresh);
+            let verified = guest.look(patience).expect("genuine");
+            assert!(verified.simulated());
+            assert!(verified.vtpm().expect("a quote").fresh);
         }
     }
 }
@@ -94,7 +105,7 @@ fn an_honest_guest_is_genuine_and_fresh_in_either_layout() {
 fn a_td_with_service_tds_says_so_in_its_tdreport_too() {
     let mut guest = Guest::of(QuoteVersion::V5, |td| td.mrservicetd = [5; 48]);
     guest.case.policy.service_td = true;
-    assert_eq!(guest.examine(Patience::First).failures(), []);
+    assert_eq!(failures(&guest.look(Patience::First)), []);
 }
 
 #[test]
@@ -105,7 +116,7 @@ fn evidence_that_nobody_asked_for_is_not_fresh() {
     let mut guest = Guest::honest();
     guest.nonce = None;
     guest.case.policy.report_data = Expect::AnyOf(vec![report_data(&TPM.runtime_data())]);
-    assert_eq!(guest.examine(Patience::First).failures(), []);
+    assert_eq!(failures(&guest.look(Patience::First)), []);
 }
 
 #[test]
@@ -159,7 +170,7 @@ fn refuses_evidence_without_a_wanted_pcr() {
     };
     let mut guest = Guest::honest();
     wanted(&mut guest, 4, PCR);
-    assert_eq!(guest.examine(Patience::First).failures(), []);
+    assert_eq!(failures(&guest.look(Patience::First)), []);
     let other = Rejection::VtpmPcrUnknown {
         index: 4,
         found: Hex(PCR),
@@ -170,11 +181,8 @@ fn refuses_evidence_without_a_wanted_pcr() {
 
     // A quote without its wrapping tells no PCR.
     guest.case.policy.report_data = Expect::AnyOf(vec![report_data(&TPM.runtime_data())]);
-    let examined = guest
-        .case
-        .ask(|quote, question| examine(quote, question, Patience::First));
     let unquoted = Rejection::VtpmPcrUnquoted { index: 4 };
-    assert_eq!(examined.expect("collateral").failures(), [unquoted]);
+    assert_eq!(guest.case.verify(), Err(unquoted));
 }
 
 #[test]
@@ -183,8 +191,8 @@ fn explaining_tells_everything_that_is_wrong() {
     guest.hcl = Guest::of(QuoteVersion::V4, |td| td.mrtd = [9; 48]).hcl;
     guest.nonce = Some(b"mine".to_vec());
     guest.case.quote[30] ^= 1;
-    let examined = guest.examine(Patience::All);
-    let codes: Vec<_> = examined.failures().iter().map(Rejection::code).collect();
+    let explained = guest.look(Patience::All);
+    let codes: Vec<_> = failures(&explained).iter().map(Rejection::code).collect();
     let expected = [
         "quote_signature",
         "hcl_quote_mismatch",
@@ -192,5 +200,4 @@ fn explaining_tells_everything_that_is_wrong() {
         "freshness_unchecked",
     ];
     assert_eq!(codes, expected);
-    assert!(examined.td().is_none() && examined.vtpm().is_none());
 }

@@ -3,17 +3,16 @@
 use std::collections::BTreeSet;
 
 use chrysalis_attestation::{
-    Patience, Rejection, Time,
-    policy::Expect,
+    Rejection, Time,
+    alone::tdx::explain,
     tdx::{
-        Collateral, Examined, Roots, Status,
+        Collateral, Roots, Status,
         attributes::{DEBUG, MIGRATABLE, PERFMON, SEPT_VE_DISABLE, SERVTD_EXT},
-        examine, explain,
         policy::{BootEvent, Evaluation, NOTHING_ASKED},
         report::Layout,
         split_answer,
     },
-    verdict::Outcome,
+    transcript::{Expect, Outcome},
 };
 use chrysalis_simulate::{
     Curve, Signer,
@@ -21,7 +20,7 @@ use chrysalis_simulate::{
 };
 use serde_json::json;
 
-use super::scene::{Case, NOW, Scene, WHY};
+use super::scene::{Case, NOW, Scene, WHY, failures};
 
 const YEAR: i64 = 365 * 24 * 3600;
 
@@ -365,38 +364,6 @@ fn what_a_policy_accepts_has_its_reason_in_the_transcript() {
     }
 }
 
-fn looked_at(case: &Case, patience: Patience) -> Examined {
-    let found = case.ask(|quote, question| examine(quote, question, patience));
-    found.expect("collateral")
-}
-
-#[test]
-fn a_genuine_td_is_known_though_nobody_wants_it() {
-    let mut scene = Scene::new();
-    scene.td.attributes |= DEBUG;
-    scene.td.tee_tcb_svn[2] = 3;
-    let mut case = scene.case();
-    for patience in [Patience::First, Patience::All] {
-        let examined = looked_at(&case, patience);
-        let td = examined.td().expect("genuine");
-        assert_eq!(td.status, Status::OutOfDate);
-        assert!(examined.until().is_some());
-        assert_eq!(examined.failures()[0].code(), "tcb_status_refused");
-    }
-    // Of what no key of Intel's signed, nothing is known.
-    case.quote[710] ^= 1;
-    for patience in [Patience::First, Patience::All] {
-        let examined = looked_at(&case, patience);
-        assert_eq!(examined.failures()[0], Rejection::QuoteSignature);
-        assert_eq!(examined.td(), None);
-    }
-    let mut scene = Scene::new();
-    scene.statements.tcb_info["tcbLevels"][1]["tcbStatus"] = json!("Revoked");
-    let examined = looked_at(&scene.case(), Patience::All);
-    assert_eq!(examined.failures(), [Rejection::TcbRevoked]);
-    assert_eq!(examined.td(), None);
-}
-
 #[test]
 fn explaining_reports_every_failure() {
     let mut scene = Scene::new();
@@ -404,8 +371,10 @@ fn explaining_reports_every_failure() {
     scene.td.tee_tcb_svn[2] = 3;
     let mut case = scene.case();
     case.quote[710] ^= 1;
-    let (failures, _) = case.ask(explain).expect("collateral");
-    let codes: Vec<_> = failures.iter().map(Rejection::code).collect();
+    let explained = case
+        .ask(|evidence, question| explain(evidence, question))
+        .expect("collateral");
+    let codes: Vec<_> = failures(&explained).iter().map(Rejection::code).collect();
     assert_eq!(
         codes,
         [

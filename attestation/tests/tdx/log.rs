@@ -2,10 +2,9 @@
 
 use chrysalis_attestation::{
     Rejection,
-    digest::{Hex, sha384},
-    policy::Expect,
+    encoding::digest::{Hex, sha384},
     tdx::{EventLog, policy::BootEvent},
-    verdict::Outcome,
+    transcript::{Expect, Outcome},
 };
 use chrysalis_simulate::intel::event_log;
 

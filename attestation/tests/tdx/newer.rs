@@ -193,7 +193,7 @@ fn more_fields_and_other_ways_to_write_one_change_nothing() {
         with(|it| it["pck_crl"] = json!(BASE64.encode(&list(&it["pck_crl"])))),
         Ok(())
     );
-    let block = |der: &[u8]| chrysalis_attestation::pem::block("X509 CRL", der);
+    let block = |der: &[u8]| chrysalis_attestation::encoding::pem::block("X509 CRL", der);
     assert_eq!(
         with(|it| it["root_ca_crl"] = json!(block(&list(&it["root_ca_crl"])) + "\0")),
         Ok(())

@@ -1,8 +1,12 @@
 //! A TD of the simulated Intel, and all that it is verified against. Honest until something is changed.
 
 use chrysalis_attestation::{
-    Rejection, Time,
-    tdx::{Collateral, Question, Roots, TdxPolicy, Verified, verify},
+    Refusal, Rejection, Time,
+    alone::{
+        Verified,
+        tdx::{Evidence, Question, verify},
+    },
+    tdx::{Collateral, Genuine, Roots, TdxPolicy},
 };
 use chrysalis_simulate::{
     Intel, Profile,
@@ -63,7 +67,7 @@ impl Scene {
     }
 
     /// The code that the first failure has.
-    pub(crate) fn verify(&self) -> Result<Verified, Rejection> {
+    pub(crate) fn verify(&self) -> Result<Verified<Genuine>, Rejection> {
         self.case().verify()
     }
 }
@@ -80,20 +84,28 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn ask<T>(
         &self,
-        ask: impl FnOnce(&[u8], &Question<'_>) -> T,
+        ask: impl FnOnce(Evidence<'_>, &Question<'_>) -> T,
     ) -> Result<T, Rejection> {
         let collateral = Collateral::parse(self.collateral.to_string().as_bytes())?;
         let question = Question {
-            roots: &self.roots,
-            collateral: &collateral,
-            event_log: self.event_log.as_deref(),
-            policy: &self.policy,
-            now: NOW,
+            policy: Some(&self.policy),
+            ..Question::new(&self.roots, &collateral, NOW)
         };
-        Ok(ask(&self.quote, &question))
+        let evidence = Evidence {
+            event_log: self.event_log.as_deref(),
+            ..(&self.quote).into()
+        };
+        Ok(ask(evidence, &question))
     }
 
-    pub(crate) fn verify(&self) -> Result<Verified, Rejection> {
-        self.ask(verify)?.map_err(|refusal| refusal.rejection)
+    pub(crate) fn verify(&self) -> Result<Verified<Genuine>, Rejection> {
+        self.ask(|evidence, question| verify(evidence, question))?
+            .map_err(|refusal| refusal.rejection)
     }
+}
+
+/// Everything that is wrong.
+pub(crate) fn failures<T>(result: &Result<T, Refusal>) -> Vec<Rejection> {
+    let refusal = result.as_ref().err();
+    refusal.map_or_else(Vec::new, |refusal| refusal.rejections().cloned().collect())
 }

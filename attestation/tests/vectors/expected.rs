@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrysalis_attestation::{Refusal, Rejection};
 use serde_json::Value;
 
 /// The folder of one vendor's evidence, or nothing if it is not on this machine.
@@ -45,4 +46,15 @@ pub(crate) fn folders(of: &Path) -> Vec<PathBuf> {
 pub(crate) fn name(folder: &Path) -> String {
     let name = folder.file_name().expect("a name");
     name.to_string_lossy().into_owned()
+}
+
+/// Everything that is wrong.
+pub(crate) fn failures<T>(result: &Result<T, Refusal>) -> Vec<Rejection> {
+    let refusal = result.as_ref().err();
+    refusal.map_or_else(Vec::new, |refusal| refusal.rejections().cloned().collect())
+}
+
+/// The codes of everything that is wrong.
+pub(crate) fn codes<T>(result: &Result<T, Refusal>) -> Vec<&'static str> {
+    failures(result).iter().map(Rejection::code).collect()
 }

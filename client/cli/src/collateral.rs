@@ -6,8 +6,8 @@ use std::{fs, path::Path, sync::Arc};
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
     Collateral, Rejection,
+    encoding::pem::{self, Block},
     nvidia::{self, GpuEvidence},
-    pem::{self, Block},
     tdx,
 };
 use chrysalis_client::{Ask, Bring};

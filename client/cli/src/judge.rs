@@ -4,13 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
-    Collateral, Explained, Genuine, Question, Rejection, Time, Trusted, Unbound, Unverified,
-    Verdict, Waivers,
-    binding::Session,
-    bundle::Evidence,
+    Collateral, Explained, Genuine, Question, Refusal, Rejection, Time, Trusted, Unbound,
+    Unverified, Verdict, Waivers,
+    evidence::{Evidence, binding::Session},
     policy::Policy,
     roots::Roots,
-    verdict::{Check, Refusal},
+    transcript::Check,
 };
 use chrysalis_client::{Ask, Bring, Error, RelyingParty, SavedSession, genuine, system_time};
 

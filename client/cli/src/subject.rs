@@ -3,7 +3,9 @@
 use std::{fmt, fs::File, io::Read, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::{Rejection, bundle::Evidence, pem, snp::report::REPORT_SIZE};
+use chrysalis_attestation::{
+    Rejection, encoding::pem, evidence::Evidence, snp::report::REPORT_SIZE,
+};
 use chrysalis_client::{Deadlines, MAX_SAVED, SavedSession, Target};
 
 use crate::{

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use anyhow::bail;
 use chrysalis_attestation::{
     Rejection, Time, Trusted, Verdict,
-    verdict::{Check, Outcome as CheckOutcome, mark, open_in_a_line},
+    transcript::{Check, Outcome as CheckOutcome},
+    verdict::{mark, open_in_a_line},
 };
 use chrysalis_client::Error;
 use serde_json::{Value, json};

@@ -4,14 +4,12 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
-    Waivers,
-    binding::Session,
-    bundle::Evidence,
+    Refusal, Waivers,
+    evidence::{Evidence, binding::Session},
     snp::{
         broken::{self, Accepted, Broken},
         product::Product,
     },
-    verdict::Refusal,
 };
 use chrysalis_client::{Error, SavedSession};
 

@@ -16,7 +16,7 @@ use std::{
 
 use chrysalis_attestation::{
     Time,
-    digest::Hex,
+    encoding::digest::Hex,
     release::{Development, Measurements, PublicKey, Release, SnpMeasurement, Subject},
 };
 use chrysalis_image::publish::{Passphrase, SigningKey};
@@ -149,7 +149,7 @@ fn changed(image: &Path, scene: &Scene, name: &str, bytes: &[u8]) {
         fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
     }
     fs::write(folder.join(name), bytes).unwrap();
-    let digest = chrysalis_attestation::digest::sha256(&[bytes]);
+    let digest = chrysalis_attestation::encoding::digest::sha256(&[bytes]);
     let path = folder.join("image.json");
     let mut description: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     for file in description["files"].as_array_mut().unwrap() {
@@ -327,7 +327,8 @@ fn a_release_in_a_log_becomes_a_policy() {
     .unwrap();
     let policy = scene.yes(&format!("{init} --minimum-tcb levels.toml"));
     let policy = chrysalis_attestation::policy::Policy::parse(&policy).unwrap();
-    let chrysalis_attestation::policy::Expect::AnyOf(digests) = policy.snp.unwrap().launch_digest
+    let chrysalis_attestation::transcript::Expect::AnyOf(digests) =
+        policy.snp.unwrap().launch_digest
     else {
         panic!("the digests are checked");
     };

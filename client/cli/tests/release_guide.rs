@@ -16,7 +16,7 @@ use std::{
 
 use chrysalis_attestation::{
     Time,
-    digest::Hex,
+    encoding::digest::Hex,
     release::{Development, Measurements, Release, SnpMeasurement, Subject},
 };
 use chrysalis_image::publish::{Passphrase, SigningKey};

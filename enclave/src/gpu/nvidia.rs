@@ -2,7 +2,10 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use chrysalis_attestation::nvidia::{GpuEvidence, Roots, Verified, evidence::read_chain};
+use chrysalis_attestation::{
+    alone::Verified,
+    nvidia::{GpuEvidence, Roots, evidence::read_chain},
+};
 use chrysalis_wire::gpu::{Answer, FromGpus, MAX_GPUS, Missing, State, Tested, ToGpus, WORKER};
 use rustix::fs::{Gid, Uid, chown};
 use tokio::sync::Mutex;

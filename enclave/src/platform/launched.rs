@@ -1,6 +1,6 @@
 //! The digest that the machine was launched with, where each kind of hardware keeps it.
 
-use chrysalis_attestation::{binding::host_data, digest::sha384};
+use chrysalis_attestation::{encoding::digest::sha384, evidence::binding::host_data};
 
 /// What the hardware says that the machine was launched with, the place where the provider put the configuration's digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

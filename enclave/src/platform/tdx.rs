@@ -9,7 +9,7 @@ mod quotes;
 use std::{fs, io, path::Path, sync::Arc};
 
 use chrysalis_attestation::{
-    bundle::{CpuReport, Endorsements},
+    evidence::{CpuReport, Endorsements},
     tdx::event_log::EventLog,
 };
 use tokio::sync::Mutex;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrysalis_attestation::binding::Session;
+use chrysalis_attestation::evidence::binding::Session;
 use chrysalis_wire::api::{self, MAX_BODY};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{

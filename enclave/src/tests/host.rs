@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_attestation::{binding::host_data, snp::report::REPORT_SIZE};
+use chrysalis_attestation::{evidence::binding::host_data, snp::report::REPORT_SIZE};
 use chrysalis_wire::{
     frame,
     host::{FromHost, GpuAnswer, Status, ToHost},

@@ -16,7 +16,7 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    Rejection, bundle::Endorsements, nvidia::GpuEvidence, snp::needs::Chip,
+    Rejection, evidence::Endorsements, nvidia::GpuEvidence, snp::needs::Chip,
 };
 use chrysalis_collateral::{
     Anchors, Failure, Fetcher, Http, Limits, Mirrors, Object, Refresh, Store, StoreError, System,

@@ -3,7 +3,7 @@
 use std::iter;
 
 use anyhow::{Context, ensure};
-use chrysalis_attestation::{BACKEND, pem};
+use chrysalis_attestation::{BACKEND, encoding::pem};
 use p256::ecdsa::signature::Signer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 

@@ -4,9 +4,8 @@
 
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
-    BACKEND, Time, Unverified,
-    binding::Session,
-    bundle::{CpuReport, Endorsements, Evidence},
+    BACKEND, Refusal, Time, Unverified,
+    evidence::{CpuReport, Endorsements, Evidence, binding::Session},
     nvidia::{
         self, GpuPolicy,
         policy::{Proof, Revocation, Wanted},
@@ -14,7 +13,6 @@ use chrysalis_attestation::{
     policy::Policy,
     roots::Roots,
     tdx::{self, TdxPolicy},
-    verdict::Refusal,
 };
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrysalis_attestation::{Time, bundle::MAX_BUNDLE};
+use chrysalis_attestation::{Time, evidence::MAX_BUNDLE};
 use chrysalis_client::{
     Answer, AttestedConnection, Error, RelyingParty, Target, fetch_evidence, system_time,
 };

@@ -42,7 +42,9 @@ async fn a_saved_session_with_one_flipped_bit_does_not_verify() {
 #[tokio::test]
 async fn a_saved_session_of_another_conversation_does_not_verify() {
     let (one, other) = (saved().await, saved().await);
-    let chrysalis_attestation::binding::Session::Asked { nonce, exporter } = other.session() else {
+    let chrysalis_attestation::evidence::binding::Session::Asked { nonce, exporter } =
+        other.session()
+    else {
         panic!("a conversation is asked")
     };
     let spliced = SavedSession::new(one.spki().to_vec(), nonce, exporter, one.bundle().to_vec());

@@ -15,10 +15,13 @@ use std::{
 
 use bytes::Bytes;
 use chrysalis_attestation::{
-    binding::{Anchor, Session, TLS_EXPORTER_LABEL},
-    bundle::{CpuReport, Evidence, encode_gpus},
-    claims::{Claims, PROFILE},
-    digest::sha256,
+    encoding::digest::sha256,
+    evidence::{
+        CpuReport, Evidence,
+        binding::{Anchor, Session, TLS_EXPORTER_LABEL},
+        claims::{Claims, PROFILE},
+        encode_gpus,
+    },
     nvidia::Collateral,
     policy::Policy,
 };

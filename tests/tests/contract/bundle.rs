@@ -4,7 +4,7 @@
 
 use std::{fs, sync::LazyLock};
 
-use chrysalis_attestation::binding::Session;
+use chrysalis_attestation::evidence::binding::Session;
 use chrysalis_client::SavedSession;
 use chrysalis_simulate::Amd;
 use chrysalis_tests::{

@@ -4,7 +4,7 @@ use std::fs;
 
 use chrysalis_attestation::{
     Time,
-    digest::sha256,
+    encoding::digest::sha256,
     tdx::attributes::{DEBUG, MIGRATABLE},
 };
 use chrysalis_simulate::{

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chrysalis_attestation::{Time, digest::sha256};
+use chrysalis_attestation::{Time, encoding::digest::sha256};
 use chrysalis_simulate::Nvidia;
 use data_encoding::BASE64;
 use serde_json::Value;

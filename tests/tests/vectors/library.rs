@@ -5,9 +5,10 @@ use std::{fs, path::Path};
 
 use chrysalis_attestation::{
     Rejection,
-    bundle::Evidence,
-    digest::Hex,
-    nvidia::{Collateral, Question, Roots, evidence, ocsp::OcspAnswer, verify},
+    alone::gpus::{Question, verify},
+    encoding::digest::Hex,
+    evidence::Evidence,
+    nvidia::{Collateral, Roots, evidence, ocsp::OcspAnswer},
     policy::Policy,
     release::PublicKey,
     tdx,
@@ -102,7 +103,7 @@ fn quote(folder: &Path, request: &Value) -> Result<(), Rejection> {
         .fold(tdx::Roots::intel(), tdx::Roots::and_simulated);
     let mut policy = Policy::parse_tdx(&text).expect("a policy");
     let asked: Hex<64> = serde_json::from_value(request["report_data"].clone()).expect("hex");
-    policy.report_data = chrysalis_attestation::policy::Expect::AnyOf(vec![asked.0]);
+    policy.report_data = chrysalis_attestation::transcript::Expect::AnyOf(vec![asked.0]);
     let collateral = tdx::Collateral::parse(&file(folder, &request["collateral"]))?;
     let question = tdx::Question {
         roots: &roots,

@@ -1,6 +1,6 @@
 //! What a TD's firmware writes down of what it measures: the TCG's log in its crypto-agile form, with SHA-384 alone.
 
-use chrysalis_attestation::digest::sha384;
+use chrysalis_attestation::encoding::digest::sha384;
 
 /// SHA-384, as the TCG numbers it.
 const SHA384: u16 = 0x0C;

@@ -44,7 +44,7 @@ use crate::{
 };
 use chrysalis_attestation::{
     Time,
-    digest::sha256,
+    encoding::digest::sha256,
     tdx::{Collateral, Roots},
 };
 use std::path::Path;

@@ -3,7 +3,7 @@
 
 use super::{Intel, pem};
 use chrysalis_attestation::{
-    digest::{sha256, sha384},
+    encoding::digest::{sha256, sha384},
     tdx::attributes::SEPT_VE_DISABLE,
 };
 

@@ -8,7 +8,7 @@ use crate::{
 };
 use chrysalis_attestation::{
     Time,
-    digest::sha384,
+    encoding::digest::sha384,
     nvidia::{GpuEvidence, spdm::Request},
 };
 use std::collections::BTreeMap;

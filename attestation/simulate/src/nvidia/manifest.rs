@@ -7,7 +7,7 @@ use super::{
     DRIVER, DRIVER_INDICES, SWITCH_FIRMWARE, SWITCH_INDICES, VBIOS, VBIOS_INDICES, golden,
 };
 use crate::Signer;
-use chrysalis_attestation::digest::sha384;
+use chrysalis_attestation::encoding::digest::sha384;
 use data_encoding::BASE64;
 use std::{collections::BTreeMap, fmt::Write};
 

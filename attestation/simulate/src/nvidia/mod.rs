@@ -44,7 +44,7 @@ pub use ocsp::{Answer, CertificateStatus, Place};
 use crate::{Curve, Profile, Purpose, Signer, SimulateError, seed};
 use chrysalis_attestation::{
     Time,
-    digest::{sha256, sha384},
+    encoding::digest::{sha256, sha384},
     nvidia::{Collateral, Roots, ocsp::OcspAnswer},
 };
 use std::{collections::BTreeSet, path::Path};

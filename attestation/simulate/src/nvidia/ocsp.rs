@@ -6,7 +6,7 @@ use crate::{
     tlv::{tag, tlv},
     x509::{after, generalized_time},
 };
-use chrysalis_attestation::{Time, digest::sha384};
+use chrysalis_attestation::{Time, encoding::digest::sha384};
 
 /// 2.16.840.1.101.3.4.2.2
 const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];

@@ -14,8 +14,8 @@ pub use quote::{MAX_NONCE, PCR_COUNT, Quote};
 
 use crate::{
     Rejection,
-    digest::{Hex, sha256},
-    inspection::{Inspection, ensure},
+    encoding::digest::sha256,
+    transcript::{Inspection, ensure},
 };
 use key::Key;
 
@@ -50,31 +50,16 @@ pub struct Told {
 
 impl Told {
     /// The value of a PCR.
-    fn pcr(&self, index: u8) -> Option<[u8; 32]> {
+    pub(super) fn pcr(&self, index: u8) -> Option<[u8; 32]> {
         self.pcrs.as_ref()?.get(&index).copied()
     }
-}
-
-/// Step hcl-8 for one PCR: that it was quoted, and has one of the values that are wanted. What was found, for people.
-pub(crate) fn pcr(
-    told: Option<&Told>,
-    index: u8,
-    wanted: &[[u8; 32]],
-) -> Result<String, Rejection> {
-    let found = told.and_then(|told| told.pcr(index));
-    let found = found.map(Hex).ok_or(Rejection::VtpmPcrUnquoted { index })?;
-    ensure(wanted.contains(&found.0), || Rejection::VtpmPcrUnknown {
-        index,
-        found,
-    })?;
-    Ok(format!("PCR {index}: {found}"))
 }
 
 /// The steps hcl-3 to hcl-7 of docs/spec/verification.md. Without a quote, says so.
 pub(crate) fn inspect(
     runtime_data: &[u8],
     quoted: Option<&Quoted<'_>>,
-    inspection: &mut Inspection<'_>,
+    inspection: &mut Inspection,
 ) -> Option<Told> {
     let Some(quoted) = quoted else {
         inspection.skip(("hcl-3", "vTPM quote"), "no quote came with the report");
@@ -89,9 +74,10 @@ pub(crate) fn inspect(
         ("hcl-4", "vTPM quote"),
         || Quote::parse(quoted.quote),
         |quote| format!("of {} PCRs", quote.selection.len()),
-    )?;
-    if let Some(key) = key {
-        inspection.check(
+    );
+    let quote = quote.ok()?;
+    if let Ok(key) = key {
+        inspection.note(
             ("hcl-5", "vTPM signature"),
             || key.verify(quoted.quote, bare(quoted.signature)),
             |()| "RSASSA-PKCS1-v1_5".to_owned(),
@@ -111,7 +97,7 @@ fn bare(signature: &[u8]) -> &[u8] {
         .map_or(signature, |(_, rest)| rest)
 }
 
-fn nonce(quote: &Quote, expected: Option<&[u8]>, inspection: &mut Inspection<'_>) -> bool {
+fn nonce(quote: &Quote, expected: Option<&[u8]>, inspection: &mut Inspection) -> bool {
     let check = ("hcl-6", "vTPM nonce");
     let Some(expected) = expected else {
         inspection.skip(check, "nobody says what was asked");
@@ -126,20 +112,20 @@ fn nonce(quote: &Quote, expected: Option<&[u8]>, inspection: &mut Inspection<'_>
         || ensure(quote.nonce == expected, otherwise),
         |()| found.clone(),
     );
-    made.is_some()
+    made.is_ok()
 }
 
 fn pcrs(
     quote: &Quote,
     quoted: &Quoted<'_>,
-    inspection: &mut Inspection<'_>,
+    inspection: &mut Inspection,
 ) -> Option<BTreeMap<u8, [u8; 32]>> {
     let check = ("hcl-7", "vTPM PCRs");
     if let (None, Some(why)) = (quoted.pcrs, quoted.pcrs_unchecked) {
         inspection.skip(check, why);
         return None;
     }
-    inspection.check(
+    let pcrs = inspection.check(
         check,
         || {
             let values = quoted.pcrs.ok_or(Rejection::VtpmPcrsMissing)?;
@@ -150,5 +136,6 @@ fn pcrs(
             Ok(pcrs)
         },
         |pcrs| format!("{} values, as quoted", pcrs.len()),
-    )
+    );
+    pcrs.ok()
 }

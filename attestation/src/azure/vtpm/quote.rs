@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Rejection, read::Reader};
+use crate::{Rejection, encoding::reader::Reader};
 
 /// `TPM_GENERATED_VALUE`: what a TPM itself made begins so, and it signs nothing else with a restricted key that does.
 const GENERATED: u32 = 0xFF54_4347;

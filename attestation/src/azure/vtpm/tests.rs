@@ -14,7 +14,7 @@ use rsa::{
 use super::*;
 use crate::{
     Patience,
-    verdict::{Outcome, Transcript},
+    transcript::{Outcome, Transcript},
 };
 
 static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
@@ -94,10 +94,15 @@ impl Scene {
             nonce: self.nonce.as_deref(),
             pcrs_unchecked: self.pcrs_unchecked,
         };
-        let mut transcript = Transcript::default();
-        let mut inspection = Inspection::new(&mut transcript, patience);
+        let mut inspection = Inspection::new(patience);
         let told = inspect(self.runtime_data.as_bytes(), Some(&quoted), &mut inspection);
-        (told, inspection.failures(), transcript)
+        match inspection.finish(Ok(())) {
+            Ok(((), transcript)) => (told, Vec::new(), transcript),
+            Err(refusal) => {
+                let failures = refusal.rejections().cloned().collect();
+                (told, failures, refusal.transcript)
+            }
+        }
     }
 }
 
@@ -176,9 +181,9 @@ fn lists_what_nobody_asked_for_or_brought() {
     };
     refuses(wrong, &Rejection::VtpmPcrDigest);
 
-    let mut transcript = Transcript::default();
-    let mut inspection = Inspection::new(&mut transcript, Patience::First);
+    let mut inspection = Inspection::new(Patience::First);
     assert_eq!(inspect(b"", None, &mut inspection), None);
+    let ((), transcript) = inspection.finish(Ok(())).expect("nothing is wrong");
     assert_eq!(transcript.checks()[0].outcome, Outcome::NotChecked);
 }
 

@@ -5,10 +5,8 @@ use ::time::{Date, Month};
 use super::{CertificateId, MAX_ANSWER_SIZE, OID_NONCE};
 use crate::{
     Rejection, Time,
-    nvidia::{
-        certificate::{ECDSA_SHA384, whole_bytes},
-        der::{Der, tag},
-    },
+    encoding::der::{Der, tag},
+    nvidia::certificate::{ECDSA_SHA384, whole_bytes},
 };
 
 /// 1.3.6.1.5.5.7.48.1.1

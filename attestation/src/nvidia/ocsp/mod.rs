@@ -16,14 +16,12 @@ use self::{
     answer::{Answer, Responder, Single, Status},
     question::certificate_id,
 };
-use super::{
-    certificate::{Certificate, Signatures},
-    inspection::ensure,
-};
+use super::certificate::{Certificate, Signatures};
+use crate::transcript::ensure;
 use crate::{
     Rejection, Span, Time,
     crypto::sha1,
-    digest::{sha256, sha384},
+    encoding::digest::{sha256, sha384},
 };
 
 pub use question::{NONCE_SIZE, question};

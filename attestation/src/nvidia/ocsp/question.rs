@@ -3,11 +3,11 @@
 use super::{ISSUING, OID_NONCE, OID_SHA384, QUESTIONED};
 use crate::{
     Rejection,
-    digest::sha384,
-    nvidia::{
-        certificate::Certificate,
+    encoding::{
         der::{encode, tag},
+        digest::sha384,
     },
+    nvidia::certificate::Certificate,
 };
 
 /// RFC 9654's recommended length.

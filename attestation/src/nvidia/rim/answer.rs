@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::base64;
+use crate::encoding::base64;
 
 /// A manifest of the largest size in base64, and what stands beside it.
 const MAX_SIZE: usize = 2 * super::MAX_RIM_SIZE;

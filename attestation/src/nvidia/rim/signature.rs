@@ -8,12 +8,10 @@ use super::{
     xml::{Element, Node, Scope},
 };
 use crate::{
-    Rejection, base64,
-    digest::sha384,
-    nvidia::{
-        certificate::{Certificate, MAX_CERTIFICATE_SIZE, SIGNATURE_SIZE},
-        inspection::ensure,
-    },
+    Rejection,
+    encoding::{base64, digest::sha384},
+    nvidia::certificate::{Certificate, MAX_CERTIFICATE_SIZE, SIGNATURE_SIZE},
+    transcript::ensure,
 };
 
 const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";

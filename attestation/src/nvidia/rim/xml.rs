@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::MAX_RIM_SIZE;
-use crate::{Rejection, nvidia::inspection::ensure};
+use crate::{Rejection, transcript::ensure};
 
 /// NVIDIA's RIMs nest six deep.
 const MAX_DEPTH: usize = 12;

@@ -4,8 +4,11 @@ use data_encoding::BASE64;
 
 use super::{super::key::PublicKey, HASH, Head, MAX_TEXT, merkle::Hash};
 use crate::{
-    Rejection, base64,
-    digest::{Hex, sha256},
+    Rejection,
+    encoding::{
+        base64,
+        digest::{Hex, sha256},
+    },
 };
 
 /// What a signature line begins with: an em dash and a space.

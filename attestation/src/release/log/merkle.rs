@@ -1,6 +1,6 @@
 //! The hash tree of RFC 6962, read: whether a path leads from a leaf, or from a smaller tree, to a root (RFC 9162 §2.1.3.2 and §2.1.4.2).
 
-use crate::digest::sha256;
+use crate::encoding::digest::sha256;
 
 /// Bytes of a hash.
 pub const HASH: usize = 32;

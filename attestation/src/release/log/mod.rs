@@ -15,7 +15,7 @@ pub use merkle::{HASH, Hash, leaf_hash};
 pub use proof::{Growth, Inclusion};
 
 use super::key::PublicKey;
-use crate::{Rejection, digest::Hex};
+use crate::{Rejection, encoding::digest::Hex};
 
 /// The most bytes of any of the three. A proof in a tree of 2^64 entries has 3 KB.
 pub const MAX_TEXT: usize = 64 * 1024;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use chrysalis_attestation::{
     Rejection, Time,
-    nvidia::{Roots, explain, measurements::Indices, rim},
+    alone::gpus::explain,
+    nvidia::{Roots, indices::Indices, rim},
 };
 use serde_json::Value;
 
 use super::{COMPLETE, Case, DRIVER_RIM, MARCH_2026, WHY, moment, text, vectors, with_rims};
-use crate::expected::{bytes, expected};
+use crate::expected::{bytes, expected, failures};
 
 #[test]
 fn rims_count_only_while_their_certificates_are_valid() {
@@ -179,7 +180,7 @@ fn measurements_that_differ_are_named() {
             let differing: Vec<u8> =
                 serde_json::from_value(entry["compare"]["mismatch"].clone()).expect("indices");
             // All these are VBIOS RIMs, so the driver's is missing as well.
-            let (failures, _) = case.ask(explain);
+            let failures = failures(&case.ask(explain));
             let mut wanted = vec!["rim_missing"];
             wanted.extend((!differing.is_empty()).then_some("measurement_mismatch"));
             assert_eq!(

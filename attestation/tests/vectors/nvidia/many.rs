@@ -11,7 +11,7 @@ use chrysalis_attestation::{
         policy::{Minimum, Wanted},
         version::DriverVersion,
     },
-    policy::Expect,
+    transcript::Expect,
 };
 
 use super::{Case, MARCH_2026, array, text, vectors, without_collateral};

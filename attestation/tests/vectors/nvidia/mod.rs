@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 
 use chrysalis_attestation::{
     Rejection, Time,
+    alone::{
+        Verified,
+        gpus::{Question, verify},
+    },
     nvidia::{
-        Collateral, GpuEvidence, GpuPolicy, Question, Roots, Verified,
+        Collateral, Devices, GpuEvidence, GpuPolicy, Roots,
         evidence::read,
         policy::{Proof, Revocation, Wanted},
-        verify,
     },
 };
 use serde_json::Value;
@@ -118,16 +121,13 @@ impl Case {
         ask(
             evidence,
             &Question {
-                nonce,
-                roots: &roots,
-                collateral,
-                policy,
-                now: *now,
+                policy: Some(policy),
+                ..Question::new(nonce, &roots, collateral, *now)
             },
         )
     }
 
-    fn verify(&self) -> Result<Verified, Rejection> {
+    fn verify(&self) -> Result<Verified<Devices>, Rejection> {
         self.ask(verify).map_err(|refusal| refusal.rejection)
     }
 

@@ -8,16 +8,20 @@
 use std::path::Path;
 
 use chrysalis_attestation::{
-    Patience, Rejection,
+    Refusal, Rejection,
+    alone::{
+        Verified,
+        snp::{Evidence, Question, verify},
+    },
     azure::hcl::{self, Platform},
     roots::Roots,
-    snp::examine::{Examined, Question, examine_wrapped},
+    snp::Genuine,
 };
 use serde_json::Value;
 
 use super::{SEPTEMBER_2026, collateral, folder, folders_with, milan_accepted};
 use crate::{
-    expected::{bytes as read, expected},
+    expected::{bytes as read, codes, expected},
     tpm::TpmQuote,
 };
 
@@ -42,28 +46,18 @@ fn azures_wrapping_comes_off_every_report_and_covers_its_runtime_data() {
     println!("{} wrapped reports", folders.len());
 }
 
-/// How a wrapped report and its quote come out, and the codes of what is wrong.
-fn examine_quote(vector: &Path, tpm: &TpmQuote, nonce: &[u8]) -> (Examined, Vec<&'static str>) {
+/// How a wrapped report and its quote come out.
+fn verify_quote(vector: &Path, tpm: &TpmQuote, nonce: &[u8]) -> Result<Verified<Genuine>, Refusal> {
     let roots = Roots::vendors().amd;
     let collateral = collateral(vector.parent().unwrap(), &vector.join("vcek.der"));
+    let waivers = &milan_accepted();
     let question = Question {
-        roots: &roots,
-        collateral: &collateral,
-        now: SEPTEMBER_2026,
-        policy: None,
-        report_data: None,
-        revocation_unchecked: None,
-        broken: Some(&milan_accepted()),
+        waivers,
+        ..Question::new(&roots, &collateral, SEPTEMBER_2026)
     };
-    let wrapped = read(vector.join("hcl-report.bin"));
-    let examined = examine_wrapped(
-        &wrapped,
-        Some(&tpm.asked(nonce)),
-        &question,
-        Patience::First,
-    );
-    let codes = examined.failures().iter().map(Rejection::code).collect();
-    (examined, codes)
+    let report = &read(vector.join("hcl-report.bin"));
+    let quoted = Some(&tpm.asked(nonce));
+    verify(Evidence { report, quoted }, &question)
 }
 
 #[test]
@@ -77,20 +71,19 @@ fn every_quote_of_azures_virtual_tpm_is_genuine_and_tells_its_pcrs() {
         );
         let nonce = hex::decode(checks["extra_data_hex"].as_str().unwrap()).unwrap();
         let mut tpm = TpmQuote::of(vector);
-        let (examined, codes) = examine_quote(vector, &tpm, &nonce);
-        assert!(codes.is_empty(), "{}: {codes:?}", vector.display());
-        let told = examined.vtpm().expect("a quote");
+        let verified = verify_quote(vector, &tpm, &nonce)
+            .unwrap_or_else(|refusal| panic!("{}: {refusal}", vector.display()));
+        let told = verified.vtpm().expect("a quote");
         assert!(told.fresh);
         let pcrs = told.pcrs.as_ref().expect("values");
         assert_eq!(checks["pcrs"], pcrs.len());
         assert_eq!(pcrs.get(&4), tpm.pcrs.get(4));
 
-        assert_eq!(
-            examine_quote(vector, &tpm, b"mine").1,
-            ["vtpm_nonce_mismatch"]
-        );
+        let other = verify_quote(vector, &tpm, b"mine");
+        assert_eq!(codes(&other), ["vtpm_nonce_mismatch"]);
         tpm.pcrs[4][0] ^= 1;
-        assert_eq!(examine_quote(vector, &tpm, &nonce).1, ["vtpm_pcr_digest"]);
+        let changed = verify_quote(vector, &tpm, &nonce);
+        assert_eq!(codes(&changed), ["vtpm_pcr_digest"]);
     }
     println!("{} quotes", folders.len());
 }
@@ -101,8 +94,8 @@ fn a_quote_of_another_machine_is_refused() {
     let [one, other, ..] = folders.as_slice() else {
         return;
     };
-    let (_, codes) = examine_quote(one, &TpmQuote::of(other), b"");
-    assert_eq!(codes, ["vtpm_quote_signature"]);
+    let other = verify_quote(one, &TpmQuote::of(other), b"");
+    assert_eq!(codes(&other), ["vtpm_quote_signature"]);
 }
 
 #[test]
@@ -115,8 +108,7 @@ fn no_quote_of_a_virtual_tpm_with_a_flipped_bit_is_genuine() {
         let message = tpm.message.iter_mut();
         let byte = message.chain(&mut tpm.signature).nth(bit / 8);
         *byte.unwrap() ^= 1 << (bit % 8);
-        let (examined, codes) = examine_quote(&vector, &tpm, b"challenge");
-        assert!(examined.vtpm().is_none(), "bit {bit}");
+        let codes = codes(&verify_quote(&vector, &tpm, b"challenge"));
         assert!(
             matches!(
                 codes.as_slice(),

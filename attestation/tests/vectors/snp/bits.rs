@@ -2,8 +2,8 @@
 
 use chrysalis_attestation::{
     Collateral,
-    bundle::Evidence,
-    pem,
+    encoding::pem,
+    evidence::Evidence,
     snp::{report::Report, table},
 };
 use proptest::prelude::*;

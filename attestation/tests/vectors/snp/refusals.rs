@@ -1,7 +1,8 @@
 //! Reports, certificates and lists that must not pass, each for its own reason.
 
 use chrysalis_attestation::{
-    Collateral, Rejection, Time, pem,
+    Collateral, Rejection, Time,
+    encoding::pem,
     snp::{
         product::Product,
         report::{HOST_VMPL, Report},

@@ -3,16 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use chrysalis_attestation::{
-    Patience, Rejection,
+    Patience, Refusal, Rejection,
+    alone::{
+        Verified,
+        tdx::{Evidence, explain, verify},
+    },
     azure::vtpm::Quoted,
-    digest::{Hex, sha384},
-    policy::Expect,
-    tdx::{Examined, Status, TdxPolicy, examine_wrapped, policy::NOTHING_ASKED},
+    encoding::digest::{Hex, sha384},
+    tdx::{Genuine, Status, TdxPolicy, policy::NOTHING_ASKED},
+    transcript::Expect,
 };
 
 use super::{Case, WHY, vectors};
 use crate::{
-    expected::{bytes, expected},
+    expected::{bytes, expected, failures},
     tpm::TpmQuote,
 };
 
@@ -45,22 +49,32 @@ impl Wrapped {
         }
     }
 
-    fn with(&self, quoted: Option<&Quoted<'_>>, patience: Patience) -> Examined {
-        self.case
-            .ask(|quote, question| examine_wrapped(quote, &self.hcl, quoted, question, patience))
+    fn with(
+        &self,
+        quoted: Option<&Quoted<'_>>,
+        patience: Patience,
+    ) -> Result<Verified<Genuine>, Refusal> {
+        self.case.ask(|evidence, question| {
+            let evidence = Evidence {
+                hcl_report: Some(&self.hcl),
+                quoted,
+                ..evidence
+            };
+            match patience {
+                Patience::First => verify(evidence, question),
+                Patience::All => explain(evidence, question),
+            }
+        })
     }
 
     /// With the virtual TPM's quote, and asked with the vector's nonce.
-    fn examine(&self) -> Examined {
+    fn verify(&self) -> Result<Verified<Genuine>, Refusal> {
         self.with(Some(&self.tpm.asked(&self.nonce)), Patience::First)
     }
 
     #[track_caller]
     fn refuses(&self, expected: &Rejection) {
-        let examined = self.examine();
-        assert_eq!(examined.failures(), std::slice::from_ref(expected));
-        let told = (examined.td().is_some(), examined.vtpm().is_some());
-        assert!(told.0 == told.1, "both are known, or neither");
+        assert_eq!(failures(&self.verify()), std::slice::from_ref(expected));
     }
 
     /// Changes the TDREPORT, and makes its own hashes hold again.
@@ -76,32 +90,31 @@ impl Wrapped {
 fn a_current_td_on_azure_is_genuine_and_its_virtual_tpm_answers() {
     let Some(vectors) = vectors() else { return };
     let mut wrapped = Wrapped::of(&vectors, CURRENT);
-    let examined = wrapped.examine();
-    assert_eq!(examined.failures(), []);
-    assert_eq!(examined.td().expect("a TD").status, Status::UpToDate);
-    let told = examined.vtpm().expect("a quote");
+    let verified = wrapped.verify().expect("genuine");
+    assert_eq!(verified.td().status, Status::UpToDate);
+    let told = verified.vtpm().expect("a quote");
     assert!(told.fresh);
     let pcrs = told.pcrs.as_ref().expect("values");
     assert_eq!(expected(&wrapped.folder)["checks"]["pcrs"], pcrs.len());
     assert_eq!(pcrs.get(&4), wrapped.tpm.pcrs.get(4));
     let everything = Some(&wrapped.tpm.asked(&wrapped.nonce));
-    assert_eq!(wrapped.with(everything, Patience::All).failures(), []);
+    assert_eq!(failures(&wrapped.with(everything, Patience::All)), []);
 
     // Nobody has to say what REPORTDATA is: the virtual TPM answered.
     wrapped.case.policy.report_data = NOTHING_ASKED;
-    assert_eq!(wrapped.examine().failures(), []);
+    assert_eq!(failures(&wrapped.verify()), []);
     let unasked = Quoted {
         nonce: None,
         ..wrapped.tpm.asked(b"")
     };
     for quoted in [None, Some(&unasked)] {
-        let examined = wrapped.with(quoted, Patience::First);
-        assert_eq!(examined.failures(), [Rejection::FreshnessUnchecked]);
+        let looked = wrapped.with(quoted, Patience::First);
+        assert_eq!(failures(&looked), [Rejection::FreshnessUnchecked]);
     }
     // Who says it all the same is heard.
     wrapped.case.policy.report_data = Expect::AnyOf(vec![[1; 64]]);
-    let examined = wrapped.examine();
-    let codes = examined.failures().iter().map(Rejection::code);
+    let looked = wrapped.verify();
+    let codes = failures(&looked).into_iter().map(|it| it.code());
     assert_eq!(codes.collect::<Vec<_>>(), ["td_refused"]);
 }
 
@@ -110,18 +123,17 @@ fn an_outdated_td_on_azure_is_genuine_where_a_policy_says_so() {
     let Some(vectors) = vectors() else { return };
     let mut wrapped = Wrapped::of(&vectors, OUTDATED);
     let quoted = Some(&wrapped.tpm.asked(&wrapped.nonce));
-    let examined = wrapped.with(quoted, Patience::All);
-    let codes = examined.failures().iter().map(Rejection::code);
+    let looked = wrapped.with(quoted, Patience::All);
+    let codes = failures(&looked).into_iter().map(|it| it.code());
     assert_eq!(
         codes.collect::<Vec<_>>(),
         ["tcb_status_refused", "td_sept_ve"]
     );
-    assert!(examined.vtpm().is_some(), "it is genuine all the same");
     wrapped.case.policy.statuses.push(Status::OutOfDate);
     wrapped.case.policy.sept_ve_accepted = Some("a paravisor stands between".to_owned());
-    let examined = wrapped.examine();
-    assert_eq!(examined.failures(), []);
-    assert!(examined.vtpm().expect("a quote").fresh);
+    let looked = wrapped.verify();
+    let verified = looked.expect("genuine");
+    assert!(verified.vtpm().expect("a quote").fresh);
 }
 
 #[test]
@@ -130,10 +142,10 @@ fn a_policy_names_the_pcrs_that_are_wanted() {
     let mut wrapped = Wrapped::of(&vectors, CURRENT);
     let found = wrapped.tpm.pcrs[4];
     wrapped.case.policy.pcrs = [(4, vec![[0; 32], found])].into();
-    assert_eq!(wrapped.examine().failures(), []);
+    assert_eq!(failures(&wrapped.verify()), []);
     let unquoted = Rejection::VtpmPcrUnquoted { index: 4 };
-    let examined = wrapped.with(None, Patience::First);
-    assert_eq!(examined.failures(), std::slice::from_ref(&unquoted));
+    let looked = wrapped.with(None, Patience::First);
+    assert_eq!(failures(&looked), std::slice::from_ref(&unquoted));
     assert_eq!(wrapped.case.verify(), Err(unquoted));
     wrapped.case.policy.pcrs = [(4, vec![[0; 32]])].into();
     wrapped.refuses(&Rejection::VtpmPcrUnknown {
@@ -202,9 +214,8 @@ fn no_wrapping_with_a_flipped_bit_is_verified_but_for_what_only_its_machine_can_
             continue;
         }
         wrapped.hcl[byte] ^= 1 << (bit % 8);
-        let examined = wrapped.examine();
-        assert_eq!(examined.failures().is_empty(), is_open, "bit {bit}");
-        assert_eq!(examined.td().is_some(), is_open, "bit {bit}");
+        let looked = wrapped.verify();
+        assert_eq!(failures(&looked).is_empty(), is_open, "bit {bit}");
         wrapped.hcl[byte] ^= 1 << (bit % 8);
     }
 }

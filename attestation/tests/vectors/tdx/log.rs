@@ -2,8 +2,9 @@
 
 use chrysalis_attestation::{
     Rejection,
-    digest::sha384,
-    tdx::{EventLog, Question, Quote, TdxPolicy, verify},
+    alone::tdx::{Evidence, verify},
+    encoding::digest::sha384,
+    tdx::{EventLog, Quote, TdxPolicy},
 };
 use serde_json::Value;
 
@@ -75,13 +76,7 @@ fn a_real_log_makes_the_registers() {
     assert_eq!(case.verify(), Err(Rejection::EventLogMissing));
     let verified = case.ask(|quote, question| {
         let event_log = Some(&*log);
-        verify(
-            quote,
-            &Question {
-                event_log,
-                ..*question
-            },
-        )
+        verify(Evidence { event_log, ..quote }, question)
     });
     assert!(verified.expect("verified").td().event_log.is_some());
 }

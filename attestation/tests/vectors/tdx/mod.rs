@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 
 use chrysalis_attestation::{
     Rejection, Time,
-    tdx::{Collateral, Question, Roots, Status, TdxPolicy, Verified, verify},
+    alone::{
+        Verified,
+        tdx::{Evidence, Question, verify},
+    },
+    tdx::{Collateral, Genuine, Roots, Status, TdxPolicy},
 };
 use serde_json::Value;
 
@@ -63,19 +67,18 @@ impl Case {
         }
     }
 
-    fn ask<T>(&self, ask: impl FnOnce(&[u8], &Question<'_>) -> T) -> T {
+    fn ask<T>(&self, ask: impl FnOnce(Evidence<'_>, &Question<'_>) -> T) -> T {
+        let roots = Roots::intel();
         let question = Question {
-            roots: &Roots::intel(),
-            collateral: &self.collateral,
-            event_log: None,
-            policy: &self.policy,
-            now: self.now,
+            policy: Some(&self.policy),
+            ..Question::new(&roots, &self.collateral, self.now)
         };
-        ask(&self.quote, &question)
+        ask((&self.quote).into(), &question)
     }
 
-    fn verify(&self) -> Result<Verified, Rejection> {
-        self.ask(verify).map_err(|refusal| refusal.rejection)
+    fn verify(&self) -> Result<Verified<Genuine>, Rejection> {
+        self.ask(|evidence, question| verify(evidence, question))
+            .map_err(|refusal| refusal.rejection)
     }
 
     fn code(&self) -> &'static str {

@@ -2,7 +2,8 @@
 
 use chrysalis_attestation::{
     Rejection, Time,
-    tdx::{Collateral, Quote, TdxPolicy, split_answer, verify},
+    alone::tdx::verify,
+    tdx::{Collateral, Quote, TdxPolicy, split_answer},
 };
 
 use super::{Case, WHY, any_status, collateral, vectors};

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use chrysalis_attestation::{
     Refusal, Rejection, Time,
-    policy::Expect,
     snp::broken::Broken,
-    verdict::{Check, Outcome as CheckOutcome, Transcript, mark, open_lines},
+    transcript::{Check, Expect, Outcome as CheckOutcome, Transcript},
+    verdict::{mark, open_lines},
 };
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::pem;
+use chrysalis_attestation::encoding::pem;
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
 
 use super::input::{MAX_EVIDENCE, read};

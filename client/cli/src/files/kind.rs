@@ -12,13 +12,12 @@ use chrysalis_attestation::{
         hcl::{self, Platform},
         thim,
     },
-    base64,
+    encoding::{base64, pem},
     nvidia::{
         evidence::{Form, read as read_gpus},
         rim,
         spdm::Report as GpuReport,
     },
-    pem,
     snp::{
         report::{REPORT_SIZE, Report},
         table,

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Rejection,
+    alone::{
+        Verified,
+        gpus::{Question, explain, verify},
+    },
     nvidia::{
-        Collateral, Gpu, GpuEvidence, GpuPolicy, Question, Roots, Verified,
+        Collateral, Gpu, GpuEvidence, GpuPolicy, Roots,
         evidence::read as read_evidence,
-        explain,
         needs::to_ask,
         ocsp::OcspAnswer,
         policy::{Proof, Revocation, Wanted},
-        rim, verify,
+        rim,
     },
     policy::{Policy, PolicyError},
 };

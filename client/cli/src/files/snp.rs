@@ -3,15 +3,15 @@
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Patience, Rejection,
+    alone::snp::{Examined, Question, examine, examine_wrapped},
     azure::{
         hcl::{self, Platform},
         thim,
     },
-    pem,
+    encoding::pem,
     policy::Policy,
     snp::{
         Roots,
-        examine::{Examined, Question, examine, examine_wrapped},
         report::{Report, SigningKey},
         table,
     },

@@ -5,13 +5,15 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Patience, Rejection,
+    alone::tdx::Question,
     azure::vtpm::Told,
-    policy::{Expect, Policy, PolicyError, ReleasePolicy},
+    policy::{Policy, PolicyError, ReleasePolicy},
     release::Rebuilders,
     tdx::{
-        Collateral, Examined, Question, Roots, Td, TdxPolicy, attributes, examine, examine_wrapped,
+        Collateral, Examined, Roots, Td, TdxPolicy, attributes, examine, examine_wrapped,
         policy::NOTHING_ASKED,
     },
+    transcript::Expect,
 };
 use chrysalis_client::system_time;
 use serde_json::{Value, json};

@@ -9,9 +9,9 @@ use chrysalis_attestation::{
         hcl::{self, Platform},
         thim,
     },
-    bundle::Evidence,
+    encoding::pem,
+    evidence::Evidence,
     nvidia::evidence::read as read_gpus,
-    pem,
     snp::table,
 };
 use chrysalis_collateral::Wish;

@@ -1,7 +1,7 @@
 //! The log's side of the tree: roots and proofs, by the `ct-merkle` crate. The verifier has code of its own, so each checks the other.
 
 use chrysalis_attestation::{
-    digest::Hex,
+    encoding::digest::Hex,
     release::{Checkpoint, Growth, HASH, Hash, Inclusion},
 };
 use ct_merkle::mem_backed_tree::MemoryBackedTree;

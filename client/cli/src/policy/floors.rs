@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
-    policy::Floor,
     release::MinimumTcb,
-    snp::{broken, product::Product, tcb::Tcb},
+    snp::{broken, floor::Floor, product::Product, tcb::Tcb},
 };
 
 use crate::{arguments::PolicyInitArguments, files::read};

@@ -9,10 +9,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use chrysalis_attestation::{
-    digest::sha256,
+    encoding::{digest::sha256, pem},
     nvidia::policy::Minimum,
-    pem,
-    policy::{Expect, GpuTemplate, Policy, ReleasePolicy, SnpTemplate, TdxTemplate, Template},
+    policy::{GpuTemplate, Policy, ReleasePolicy, SnpTemplate, TdxTemplate, Template},
+    transcript::Expect,
 };
 use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 use chrysalis_attestation::{
     Rejection,
-    digest::{Hex, sha384},
+    encoding::digest::{Hex, sha384},
     policy::{ReleasePolicy, SnpTemplate, TdxTemplate},
     release::{ANYONE_CAN_SIGN, MAX_ENVELOPE, MachineEvent, Release, Verified},
     tdx::policy::Evaluation,

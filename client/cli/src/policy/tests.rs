@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use chrysalis_attestation::{
     Time,
-    digest::{Hex, sha384},
-    policy::{Floor, FloorError, Policy, Template},
+    encoding::digest::{Hex, sha384},
+    policy::{Policy, Template},
     release::{MachineEvent, Measurements, MinimumTcb, Release, SnpMeasurement, TdxMeasurement},
-    snp::{product::Product, tcb::Tcb},
+    snp::{
+        floor::{Floor, FloorError},
+        product::Product,
+        tcb::Tcb,
+    },
     tdx::policy::Evaluation,
 };
 use clap::Parser;

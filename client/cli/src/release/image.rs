@@ -4,7 +4,7 @@ use std::{fs::File, io, path::Path};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
-    digest::Hex,
+    encoding::digest::Hex,
     release::{
         Input, MachineEvent, Measurements, SnpMeasurement, Subject, TdxMeasurement, Toolchain,
     },

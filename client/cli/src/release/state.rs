@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
-    digest::Hex,
+    encoding::digest::Hex,
     release::{Head, KeyId, Seen, SeenKeys, SeenVersion},
 };
 use serde::{Deserialize, Serialize};

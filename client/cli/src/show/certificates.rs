@@ -1,6 +1,6 @@
 //! X.509 certificates and revocation lists in words.
 
-use chrysalis_attestation::{Time, digest::sha256, roots::SIMULATED};
+use chrysalis_attestation::{Time, encoding::digest::sha256, transcript::SIMULATED};
 use x509_parser::{
     prelude::{FromDer, X509Certificate},
     revocation_list::CertificateRevocationList,

@@ -1,6 +1,6 @@
 //! The claims: what the enclave says about itself. Bound, so true if the enclave is the measured one.
 
-use chrysalis_attestation::claims::Claims;
+use chrysalis_attestation::evidence::claims::Claims;
 
 use super::Page;
 

@@ -9,9 +9,8 @@ use std::fmt::Write;
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Rejection,
-    binding::Session,
-    bundle::{CpuReport, Evidence},
-    digest::sha256,
+    encoding::digest::sha256,
+    evidence::{CpuReport, Evidence, binding::Session},
 };
 use chrysalis_client::SavedSession;
 

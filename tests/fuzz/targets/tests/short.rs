@@ -7,15 +7,14 @@ use std::{
 
 use chrysalis_attestation::{
     Collateral, Patience, Unverified,
+    alone::snp,
     azure::{hcl, vtpm},
-    binding::Session,
-    bundle::Evidence,
-    digest::sha256,
+    encoding::digest::sha256,
+    evidence::{Evidence, binding::Session},
     nvidia,
     policy::Policy,
     release::{self, Checkpoint, PublicKey, Rebuild, Release},
     snp::Roots,
-    snp::examine,
     tdx,
 };
 use chrysalis_fuzz_targets::{

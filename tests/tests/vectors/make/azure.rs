@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use chrysalis_attestation::binding::host_data;
+use chrysalis_attestation::evidence::binding::host_data;
 use chrysalis_simulate::{
     Launch,
     azure::{PcrQuote, VirtualTpm, report_data, tdreport, wrap},

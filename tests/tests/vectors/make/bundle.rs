@@ -1,9 +1,11 @@
 //! Bundles as an enclave sends them, beside the conversation that the relying party had.
 
 use chrysalis_attestation::{
-    binding::{Anchor, Session},
-    bundle::{Evidence, MAX_BUNDLE},
-    claims::Claims,
+    evidence::{
+        Evidence, MAX_BUNDLE,
+        binding::{Anchor, Session},
+        claims::Claims,
+    },
     release::PublicKey,
 };
 use chrysalis_simulate::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrysalis_attestation::{
     Time,
-    digest::{Hex, sha256},
+    encoding::digest::{Hex, sha256},
     release::{
         Checkpoint, Development, Envelope, Growth, Hash, Inclusion, Measurements, PublicKey,
         Rebuild, Release, SnpMeasurement, Subject, leaf_hash,

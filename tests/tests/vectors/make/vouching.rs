@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{
     Time,
-    digest::{Hex, sha256},
+    encoding::digest::{Hex, sha256},
     release::{
         Checkpoint, Envelope, Hash, Inclusion, KeyStatement, PublicKey, ROOT, RevokedKey, Role,
         RootStatement, VouchedKey, leaf_hash,

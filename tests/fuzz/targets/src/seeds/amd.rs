@@ -1,10 +1,12 @@
 //! Seeds of everything that AMD's chips and the enclave on them say.
 
 use chrysalis_attestation::{
-    binding::{Anchor, Session, host_data},
-    bundle::{CpuReport, Endorsements, Evidence, ID_PE_CMW, NO_GPUS},
-    claims::{Claims, PROFILE},
-    digest::sha256,
+    encoding::digest::sha256,
+    evidence::{
+        CpuReport, Endorsements, Evidence, ID_PE_CMW, NO_GPUS,
+        binding::{Anchor, Session, host_data},
+        claims::{Claims, PROFILE},
+    },
 };
 use chrysalis_client::SavedSession;
 use chrysalis_simulate::{Amd, Launch, azure};

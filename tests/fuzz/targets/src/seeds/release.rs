@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrysalis_attestation::{
     Time,
-    digest::{Hex, sha256},
+    encoding::digest::{Hex, sha256},
     release::{
         Checkpoint, Envelope, Growth, Inclusion, Input, KeyStatement, MachineEvent, Measured,
         Measurements, PublicKey, Rebuild, Release, RevokedKey, Role, SnpMeasurement, Subject,

@@ -4,14 +4,12 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{
     Collateral, Patience,
+    alone::snp::{Question, examine_wrapped},
     azure::{
         hcl::{self, Platform},
         vtpm::Quoted,
     },
-    snp::{
-        Roots,
-        examine::{Question, examine_wrapped},
-    },
+    snp::Roots,
     tdx::{self, TdxPolicy, policy::NOTHING_ASKED},
 };
 

@@ -2,10 +2,8 @@
 
 use chrysalis_attestation::{
     Collateral, Genuine, Question, Refusal, Unverified, Waivers,
-    binding::Session,
-    bundle::{CpuReport, Evidence},
-    claims::Claims,
-    digest::sha256,
+    encoding::digest::sha256,
+    evidence::{CpuReport, Evidence, binding::Session, claims::Claims},
     nvidia::needs,
     roots::Roots,
     tdx::Quote,

@@ -1,17 +1,17 @@
 //! NVIDIA: the SPDM report, opaque data, evidence as people keep it, reference manifests and OCSP answers.
 
 use chrysalis_attestation::{
-    digest::sha256,
+    alone::gpus::{Question, explain, verify as verify_gpus},
+    encoding::digest::sha256,
     nvidia::{
-        Collateral, GpuEvidence, GpuPolicy, Question, Roots,
+        Collateral, GpuEvidence, GpuPolicy, Roots,
         evidence::{Form, read, read_chain},
-        explain, needs,
+        needs,
         ocsp::OcspAnswer,
         opaque::{Opaque, SwitchOpaque},
         policy::{Proof, Revocation, Wanted},
         rim,
         spdm::{REQUEST_SIZE, Report, Request},
-        verify as verify_gpus,
     },
 };
 

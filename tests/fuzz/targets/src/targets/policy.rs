@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    policy::{Floor, Policy, SnpTemplate, Template},
-    snp::{product::Product, tcb::Tcb},
+    policy::{Policy, SnpTemplate, Template},
+    snp::{floor::Floor, product::Product, tcb::Tcb},
 };
 
 /// Lower than the seeds'.

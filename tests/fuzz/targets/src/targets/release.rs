@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{
     Time,
-    digest::Hex,
+    encoding::digest::Hex,
     release::{
         Checkpoint, Development, Envelope, Growth, HASH, Head, Inclusion, KEYS, KeyStatement,
         Measured, PublicKey, ROOT, Rebuild, Rebuilders, Release, Root, RootStatement,

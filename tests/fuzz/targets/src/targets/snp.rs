@@ -2,17 +2,11 @@
 
 use chrysalis_attestation::{
     Collateral, Patience,
+    alone::snp::{Question, examine},
     azure::thim,
-    base64,
-    digest::sha256,
+    encoding::{base64, digest::sha256, pem},
     nvidia::{evidence, ocsp},
-    pem,
-    snp::Roots,
-    snp::{
-        examine::{Question, examine},
-        report,
-        table::certificates,
-    },
+    snp::{Roots, report, table::certificates},
 };
 
 use super::{NOW, policy::strict};

@@ -3,11 +3,9 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    digest::sha256,
-    tdx::{
-        Collateral, EventLog, Question, Quote, Roots, Status, TdxPolicy, explain, split_answer,
-        verify,
-    },
+    alone::tdx::{Question, explain, verify},
+    encoding::digest::sha256,
+    tdx::{Collateral, EventLog, Quote, Roots, Status, TdxPolicy, split_answer},
 };
 use chrysalis_simulate::intel::TdProfile;
 

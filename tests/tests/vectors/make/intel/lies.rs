@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{
     Time,
-    digest::sha384,
+    encoding::digest::sha384,
     tdx::attributes::{DEBUG, MIGRATABLE, PERFMON, SEPT_VE_DISABLE, SERVTD_EXT},
 };
 use chrysalis_simulate::{

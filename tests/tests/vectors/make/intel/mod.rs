@@ -4,7 +4,7 @@ mod lies;
 
 use chrysalis_attestation::{
     Time,
-    digest::{sha256, sha384},
+    encoding::digest::{sha256, sha384},
     tdx::EventLog,
 };
 use chrysalis_simulate::{

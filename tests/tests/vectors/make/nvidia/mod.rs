@@ -4,7 +4,7 @@ mod lies;
 
 use std::sync::LazyLock;
 
-use chrysalis_attestation::{Time, digest::sha256, nvidia::GpuEvidence};
+use chrysalis_attestation::{Time, encoding::digest::sha256, nvidia::GpuEvidence};
 use chrysalis_simulate::{
     Nvidia,
     nvidia::{Answer, CertificateStatus, DRIVER, Gpu, Manifest, VBIOS, opaque},

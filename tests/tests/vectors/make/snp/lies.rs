@@ -2,12 +2,7 @@
 
 use chrysalis_attestation::{
     Time,
-    snp::{
-        bits::GuestPolicy,
-        product::Cpuid,
-        report::{Firmware, SigningKey},
-        tcb::Tcb,
-    },
+    snp::{bits::GuestPolicy, firmware::Firmware, product::Cpuid, report::SigningKey, tcb::Tcb},
 };
 use chrysalis_simulate::{ASK_SERIAL, CrlProfile, TCB};
 

@@ -3,7 +3,7 @@
 mod lies;
 
 use chrysalis_attestation::{
-    binding::host_data,
+    evidence::binding::host_data,
     snp::{bits::PlatformInfo, report::Report, tcb::Tcb},
 };
 use chrysalis_simulate::{

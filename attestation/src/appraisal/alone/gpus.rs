@@ -1,0 +1,88 @@
+//! The answers of a machine's GPUs and of the switches between them: are they genuine, and if somebody says what they want, are they that?
+
+use super::Verified;
+use crate::{
+    Time,
+    nvidia::{self, Collateral, Devices, GpuEvidence, GpuPolicy, Roots},
+    policy::Waivers,
+    transcript::{Inspection, Patience, Refusal},
+};
+
+/// What GPUs are verified against.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What this verifier asked every one of them.
+    pub nonce: &'a [u8; 32],
+    /// Whose chains count.
+    pub roots: &'a Roots,
+    /// Manifests and revocation answers.
+    pub collateral: &'a Collateral,
+    /// The time.
+    pub now: Time,
+    /// What is wanted; without it, the verdict is about genuineness only.
+    pub policy: Option<&'a GpuPolicy>,
+    /// What the verifier goes without where there is no policy, which has fields of its own for it.
+    pub waivers: &'a Waivers,
+}
+
+impl<'a> Question<'a> {
+    /// Whether GPUs are genuine and answer `nonce`, with nothing left out. Set the other fields to ask for more, or for less.
+    pub fn new(
+        nonce: &'a [u8; 32],
+        roots: &'a Roots,
+        collateral: &'a Collateral,
+        now: Time,
+    ) -> Self {
+        Self {
+            nonce,
+            roots,
+            collateral,
+            now,
+            policy: None,
+            waivers: Waivers::none(),
+        }
+    }
+}
+
+/// Verifies the evidence of all GPUs of a machine, and of the switches between them, in any order, to the first check that fails.
+pub fn verify(
+    evidence: &[GpuEvidence],
+    question: &Question<'_>,
+) -> Result<Verified<Devices>, Refusal> {
+    conduct(evidence, question, Patience::First)
+}
+
+/// The same through every check that can be made: a refusal then has everything that is wrong.
+pub fn explain(
+    evidence: &[GpuEvidence],
+    question: &Question<'_>,
+) -> Result<Verified<Devices>, Refusal> {
+    conduct(evidence, question, Patience::All)
+}
+
+fn conduct(
+    evidence: &[GpuEvidence],
+    question: &Question<'_>,
+    patience: Patience,
+) -> Result<Verified<Devices>, Refusal> {
+    let mut inspection = Inspection::new(patience);
+    let without = question.waivers.gpu_policy();
+    let asked = nvidia::Question {
+        nonce: question.nonce,
+        roots: question.roots,
+        collateral: question.collateral,
+        policy: question.policy.unwrap_or(&without),
+        now: question.now,
+    };
+    let found = nvidia::verify(evidence, &asked, &mut inspection);
+    let (found, transcript) = inspection.finish(found)?;
+    Ok(Verified {
+        until: found.until,
+        found,
+        vtpm: None,
+        asked: true,
+        wanted: question.policy.is_some(),
+        told: None,
+        transcript,
+    })
+}

@@ -1,0 +1,151 @@
+//! A SEV-SNP report beside its certificates: is it genuine, and if somebody says what they want, is it that?
+
+use super::Verified;
+use crate::{
+    Collateral, Time,
+    appraisal::{appraise, cpu::candidates, told::Told},
+    azure::{
+        hcl::{self, Platform},
+        vtpm::{self, Quoted},
+    },
+    policy::{Policy, Waivers},
+    snp::{self, Genuine, Roots},
+    transcript::{Failed, Inspection, Patience, Refusal},
+};
+
+/// What a report is verified against.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Whose chains count.
+    pub roots: &'a Roots,
+    /// Certificates and revocation lists.
+    pub collateral: &'a Collateral,
+    /// The time.
+    pub now: Time,
+    /// What is wanted; without it, the verdict is about genuineness, and private memory, only.
+    pub policy: Option<&'a Policy>,
+    /// What the guest was asked to put in: 64 bytes. Without it, nothing says that the report is fresh.
+    pub report_data: Option<&'a [u8; 64]>,
+    /// What the verifier goes without. A policy has fields of its own for it: [`Waivers::applied_to`].
+    pub waivers: &'a Waivers,
+}
+
+impl<'a> Question<'a> {
+    /// Whether a report is genuine, with nothing left out. Set the other fields to ask for more, or for less.
+    pub fn new(roots: &'a Roots, collateral: &'a Collateral, now: Time) -> Self {
+        Self {
+            roots,
+            collateral,
+            now,
+            policy: None,
+            report_data: None,
+            waivers: Waivers::none(),
+        }
+    }
+}
+
+/// A report as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The report; or Azure's wrapping around it.
+    pub report: &'a [u8],
+    /// The quote of Azure's virtual TPM, whose key the wrapped report covers.
+    pub quoted: Option<&'a Quoted<'a>>,
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Evidence<'a> {
+    fn from(report: &'a T) -> Self {
+        Self {
+            report: report.as_ref(),
+            quoted: None,
+        }
+    }
+}
+
+/// Verifies a report, to the first check that fails.
+pub fn verify<'e>(
+    evidence: impl Into<Evidence<'e>>,
+    question: &Question<'_>,
+) -> Result<Verified<Genuine>, Refusal> {
+    conduct(evidence.into(), question, Patience::First)
+}
+
+/// The same through every check that can be made: a refusal then has everything that is wrong.
+pub fn explain<'e>(
+    evidence: impl Into<Evidence<'e>>,
+    question: &Question<'_>,
+) -> Result<Verified<Genuine>, Refusal> {
+    conduct(evidence.into(), question, Patience::All)
+}
+
+fn conduct(
+    evidence: Evidence<'_>,
+    question: &Question<'_>,
+    patience: Patience,
+) -> Result<Verified<Genuine>, Refusal> {
+    let mut inspection = Inspection::new(patience);
+    let walked = walk(evidence, question, &mut inspection);
+    let ((found, vtpm), transcript) = inspection.finish(walked)?;
+    Ok(Verified {
+        asked: question.report_data.is_some() || is_fresh(vtpm.as_ref()),
+        wanted: question.policy.is_some(),
+        told: Some(Told::snp(&found, question.policy)),
+        until: found.until(),
+        found,
+        vtpm,
+        transcript,
+    })
+}
+
+fn walk(
+    evidence: Evidence<'_>,
+    question: &Question<'_>,
+    inspection: &mut Inspection,
+) -> Result<(Genuine, Option<vtpm::Told>), Failed> {
+    let Evidence { report, quoted } = evidence;
+    let wrapped = if hcl::is_wrapped(report) {
+        Some(inspection.check(
+            ("hcl-2", "runtime data"),
+            || hcl::unwrap(report, Platform::Snp),
+            |it| format!("{} bytes, which the report covers", it.runtime_data.len()),
+        )?)
+    } else {
+        None
+    };
+    let bare = wrapped.as_ref().map_or(report, |it| it.report);
+    let Question {
+        roots,
+        collateral,
+        now,
+        ..
+    } = *question;
+    let candidates = candidates(&[collateral]);
+    let genuine = snp::genuine::authenticate(bare, &candidates, roots, now, inspection);
+    let told = wrapped.and_then(|it| vtpm::inspect(it.runtime_data, quoted, inspection));
+    let genuine = genuine?;
+    wanted((&genuine, told.as_ref()), question, inspection)?;
+    Ok((genuine, told))
+}
+
+fn wanted(
+    found: (&Genuine, Option<&vtpm::Told>),
+    question: &Question<'_>,
+    inspection: &mut Inspection,
+) -> Result<(), Failed> {
+    let (genuine, told) = found;
+    if let Some(expected) = question.report_data {
+        appraise::report_data(genuine, expected, inspection);
+    }
+    let Some(policy) = question.policy else {
+        let Waivers { crl, broken, .. } = question.waivers;
+        snp::wanted::without_policy(genuine, crl.as_deref(), broken, inspection);
+        return Ok(());
+    };
+    let fresh = question.report_data.is_some() || is_fresh(told);
+    let statements = &question.collateral.statements;
+    appraise::report_alone(found, policy, fresh, statements, inspection)
+}
+
+fn is_fresh(told: Option<&vtpm::Told>) -> bool {
+    told.is_some_and(|told| told.fresh)
+}

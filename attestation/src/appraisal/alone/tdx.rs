@@ -1,0 +1,185 @@
+//! The quote of a TD: is it genuine, and if somebody says what they want, is it that?
+
+use std::borrow::Cow;
+
+use super::Verified;
+use crate::{
+    Time,
+    appraisal::{appraise, told::Told},
+    azure::{
+        td::{self as azure, Wrapping},
+        vtpm::{self, Quoted},
+    },
+    policy::{ReleasePolicy, Waivers},
+    release::Rebuilders,
+    tdx::{self, Collateral, Genuine, Grounds, Roots, TdxPolicy, policy::NOTHING_ASKED},
+    transcript::{Expect, Failed, Inspection, NO_POLICY, Patience, Refusal},
+};
+
+/// What a quote is verified against.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Whose chains count.
+    pub roots: &'a Roots,
+    /// What Intel says about the platform.
+    pub collateral: &'a Collateral,
+    /// The time.
+    pub now: Time,
+    /// What is wanted; without it, the verdict is about genuineness only.
+    pub policy: Option<&'a TdxPolicy>,
+    /// Which release the policy's digests are from, if they are from one.
+    pub release: Option<&'a ReleasePolicy>,
+    /// Who must confirm the image, and what rebuilders say.
+    pub rebuilders: Option<(&'a Rebuilders, &'a [Vec<u8>])>,
+    /// What the TD was asked to sign: 64 bytes. It counts in place of the policy's.
+    pub report_data: Option<&'a [u8; 64]>,
+    /// What the verifier goes without, where the policy does not say.
+    pub waivers: &'a Waivers,
+}
+
+impl<'a> Question<'a> {
+    /// Whether a quote is genuine, with nothing left out. Set the other fields to ask for more, or for less.
+    pub fn new(roots: &'a Roots, collateral: &'a Collateral, now: Time) -> Self {
+        Self {
+            roots,
+            collateral,
+            now,
+            policy: None,
+            release: None,
+            rebuilders: None,
+            report_data: None,
+            waivers: Waivers::none(),
+        }
+    }
+}
+
+/// A quote as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The quote.
+    pub quote: &'a [u8],
+    /// What the guest says was measured into the run-time registers.
+    pub event_log: Option<&'a [u8]>,
+    /// On Azure, the HCL report around the `TDREPORT` that the quote was made of.
+    pub hcl_report: Option<&'a [u8]>,
+    /// The quote of Azure's virtual TPM, whose key the HCL report covers. If it answers the caller's nonce, the evidence is fresh, and
+    /// nobody has to say what REPORTDATA should be.
+    pub quoted: Option<&'a Quoted<'a>>,
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Evidence<'a> {
+    fn from(quote: &'a T) -> Self {
+        Self {
+            quote: quote.as_ref(),
+            event_log: None,
+            hcl_report: None,
+            quoted: None,
+        }
+    }
+}
+
+/// Verifies the quote of a TD, to the first check that fails.
+pub fn verify<'e>(
+    evidence: impl Into<Evidence<'e>>,
+    question: &Question<'_>,
+) -> Result<Verified<Genuine>, Refusal> {
+    conduct(evidence.into(), question, Patience::First)
+}
+
+/// The same through every check that can be made: a refusal then has everything that is wrong.
+pub fn explain<'e>(
+    evidence: impl Into<Evidence<'e>>,
+    question: &Question<'_>,
+) -> Result<Verified<Genuine>, Refusal> {
+    conduct(evidence.into(), question, Patience::All)
+}
+
+fn conduct(
+    evidence: Evidence<'_>,
+    question: &Question<'_>,
+    patience: Patience,
+) -> Result<Verified<Genuine>, Refusal> {
+    let mut inspection = Inspection::new(patience);
+    let walked = walk(evidence, question, &mut inspection);
+    let ((found, vtpm), transcript) = inspection.finish(walked)?;
+    let wanted = question
+        .policy
+        .map(|policy| (Some(policy), question.release));
+    let fresh = vtpm.as_ref().is_some_and(|told| told.fresh);
+    Ok(Verified {
+        asked: question.report_data.is_some() || fresh,
+        wanted: wanted.is_some(),
+        told: Some(Told::tdx(&found, wanted)),
+        until: found.until(),
+        found,
+        vtpm,
+        transcript,
+    })
+}
+
+impl Question<'_> {
+    /// What is wanted, with what the caller asked for and goes without.
+    fn wanted(&self) -> TdxPolicy {
+        let genuine = || TdxPolicy::genuine(NO_POLICY);
+        let mut policy = self.policy.cloned().unwrap_or_else(genuine);
+        if policy.event_log_unchecked.is_none() {
+            policy
+                .event_log_unchecked
+                .clone_from(&self.waivers.event_log);
+        }
+        match (self.report_data, &self.waivers.freshness) {
+            (Some(asked), _) => policy.report_data = Expect::AnyOf(vec![*asked]),
+            (None, Some(why)) if policy.report_data == NOTHING_ASKED => {
+                policy.report_data = Expect::Unchecked { why: why.clone() };
+            }
+            _ => {}
+        }
+        policy
+    }
+}
+
+/// Steps tdx-1 to tdx-9, those of Azure's wrapping if there is one, and policy-13 and policy-14.
+fn walk(
+    evidence: Evidence<'_>,
+    question: &Question<'_>,
+    inspection: &mut Inspection,
+) -> Result<(Genuine, Option<vtpm::Told>), Failed> {
+    let policy = question.wanted();
+    let wrapping = evidence.hcl_report.map(|hcl| Wrapping {
+        hcl,
+        quoted: evidence.quoted,
+    });
+    let unwrapped = match wrapping {
+        Some(wrapping) => Some(wrapping.unwrap(inspection)?),
+        None => None,
+    };
+    let grounds = Grounds {
+        roots: question.roots,
+        collateral: question.collateral,
+        trailing_accepted: policy.trailing_accepted.as_deref(),
+        now: question.now,
+    };
+    let found = tdx::authenticate(evidence.quote, grounds, inspection);
+    let vtpm = unwrapped.and_then(|unwrapped| {
+        let report = found.as_ref().ok().map(|found| &found.report);
+        unwrapped.inspect(report, inspection)
+    });
+    let found = found?;
+    let policy: Cow<'_, TdxPolicy> = azure::answered(&policy, vtpm.as_ref(), &found.report);
+    let beside = (evidence.event_log, vtpm.as_ref());
+    let (report, platform) = (found.report, found.platform.clone());
+    let mut genuine = match found.complete() {
+        Ok(genuine) => genuine,
+        Err(failed) => {
+            appraise::td_without_standing((&report, &platform), &policy, beside, inspection);
+            return Err(failed);
+        }
+    };
+    appraise::td(&mut genuine, &policy, beside, inspection);
+    if let Some((rebuilders, statements)) = question.rebuilders {
+        let measured = genuine.td().report.measured();
+        appraise::rebuilders(Some(rebuilders), statements, &measured, inspection);
+    }
+    appraise::release(question.release, inspection);
+    Ok((genuine, vtpm))
+}

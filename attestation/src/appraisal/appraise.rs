@@ -1,0 +1,337 @@
+//! The policy's checks, in the order of docs/spec/verification.md. Everything here is about evidence that is genuine and bound.
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use super::{cpu::Cpu, gpus::Asked};
+use crate::{
+    Rejection,
+    azure::{self, vtpm},
+    encoding::digest::Hex,
+    evidence::{binding::Session, claims::Claims},
+    nvidia::Devices,
+    policy::{Policy, ReleasePolicy, Waivers},
+    release::{ANYONE_CAN_SIGN, Measured, Rebuilders},
+    snp,
+    tdx::{self, EventLog, Platform, TdxPolicy, report::TdReport},
+    transcript::{Expect, Failed, Inspection, LEFT_OPEN, NO_POLICY, Step},
+};
+
+/// What a verdict calls the check of the key that signed the release of a policy.
+pub(crate) const RELEASE_KEY: &str = "release key";
+
+/// What is appraised.
+pub(crate) struct Subject<'a> {
+    pub(crate) cpu: &'a mut Cpu,
+    /// What came with a TD; none if nothing did.
+    pub(crate) event_log: Option<&'a [u8]>,
+    pub(crate) claims: &'a Claims,
+    pub(crate) gpus: &'a Asked,
+    /// What rebuilders say, the verifier's own statements first.
+    pub(crate) statements: &'a [Vec<u8>],
+    /// None if nobody knows it, which only happens where the aim is to explain.
+    pub(crate) session: Option<&'a Session>,
+}
+
+impl Subject<'_> {
+    /// Is it what the policy wants? Without one: is all of its hardware genuine and current, and its memory private?
+    pub(super) fn conclude(
+        self,
+        policy: Option<&Policy>,
+        waivers: &Waivers,
+        inspection: &mut Inspection,
+    ) -> Result<Devices, Failed> {
+        match policy {
+            Some(policy) => appraise(self, policy, inspection),
+            None => without_policy((self.cpu, self.event_log), self.gpus, waivers, inspection),
+        }
+    }
+}
+
+fn appraise(
+    subject: Subject<'_>,
+    policy: &Policy,
+    inspection: &mut Inspection,
+) -> Result<Devices, Failed> {
+    let Subject {
+        cpu,
+        event_log,
+        claims,
+        gpus,
+        statements,
+        session,
+    } = subject;
+    match cpu {
+        Cpu::Snp(genuine) => {
+            drop(snp_section(genuine, None, policy, inspection));
+            let found = claims.configuration;
+            configuration(policy.configuration.sha256.as_ref(), found, inspection);
+        }
+        Cpu::Tdx(genuine) => {
+            drop(tdx_section(genuine, event_log, policy, inspection));
+            let Hex(found) = genuine.td().report.mrconfigid;
+            configuration(policy.configuration.sha384.as_ref(), found, inspection);
+        }
+    }
+    let check = ("policy-10", "known answer");
+    inspection.require(
+        check,
+        claims.known_answer,
+        Rejection::KnownAnswerFailed,
+        "given",
+    );
+    let devices = gpus_section(gpus, policy, inspection);
+    match session {
+        Some(session) => freshness(matches!(session, Session::Asked { .. }), policy, inspection),
+        None => inspection.skip(("policy-12", "freshness"), "nobody knows the conversation"),
+    }
+    let measured = cpu.measured();
+    rebuilders(
+        policy.rebuilders.as_ref(),
+        statements,
+        &measured,
+        inspection,
+    );
+    release(policy.release.as_ref(), inspection);
+    devices
+}
+
+/// What is required where nobody brought a policy: hardware that is genuine and current, and memory that is private.
+pub(super) fn without_policy(
+    (cpu, event_log): (&mut Cpu, Option<&[u8]>),
+    gpus: &Asked,
+    waivers: &Waivers,
+    inspection: &mut Inspection,
+) -> Result<Devices, Failed> {
+    match cpu {
+        Cpu::Snp(genuine) => {
+            let crl = waivers.crl.as_deref();
+            snp::wanted::without_policy(genuine, crl, &waivers.broken, inspection);
+        }
+        Cpu::Tdx(genuine) => {
+            // A log that came along has to be the TD's.
+            td(
+                genuine,
+                &TdxPolicy::genuine(NO_POLICY),
+                (event_log, None),
+                inspection,
+            );
+        }
+    }
+    if gpus.count() == 0 {
+        return Ok(Devices::default());
+    }
+    gpus.verify(&waivers.gpu_policy(), None, inspection)
+}
+
+/// The policy's section for a platform, which it may not have.
+fn section<'p, T>(
+    found: &'static str,
+    section: &'static str,
+    policy: Option<&'p T>,
+    inspection: &mut Inspection,
+) -> Result<&'p T, Failed> {
+    inspection.check(
+        ("policy-1", "platform"),
+        || policy.ok_or(Rejection::PlatformUnwanted { found, section }),
+        |_| found.to_owned(),
+    )
+}
+
+/// Steps policy-1 to policy-8, and hcl-8.
+fn snp_section(
+    genuine: &snp::Genuine,
+    vtpm: Option<&vtpm::Told>,
+    policy: &Policy,
+    inspection: &mut Inspection,
+) -> Result<(), Failed> {
+    let root = genuine.root;
+    let refused = Rejection::SimulatedRootRefused {
+        root: root.to_string(),
+    };
+    simulation(genuine.simulated, root, refused, policy, inspection);
+    let wanted = section("AMD SEV-SNP", "snp", policy.snp.as_ref(), inspection)?;
+    azure::wanted::pcrs(vtpm, &wanted.pcrs, inspection);
+    snp::wanted::appraise(genuine, wanted, inspection);
+    Ok(())
+}
+
+/// Step policy-1, and in the place of the others tdx-8 and tdx-9.
+fn tdx_section(
+    genuine: &mut tdx::Genuine,
+    event_log: Option<&[u8]>,
+    policy: &Policy,
+    inspection: &mut Inspection,
+) -> Result<(), Failed> {
+    let root = genuine.root();
+    let refused = Rejection::TdxSimulatedRootRefused { root };
+    simulation(genuine.simulated(), root, refused, policy, inspection);
+    let wanted = section("Intel TDX", "tdx", policy.tdx.as_ref(), inspection)?;
+    let wanted = TdxPolicy {
+        // No policy can know what a conversation asks for; bind-2 did.
+        report_data: Expect::AnyOf(vec![genuine.td().report.report_data.0]),
+        ..wanted.clone()
+    };
+    td(genuine, &wanted, (event_log, None), inspection);
+    Ok(())
+}
+
+/// Steps tdx-8, hcl-8 and tdx-9. The TD then has the events that explain its registers, if a log came along.
+pub(super) fn td(
+    genuine: &mut tdx::Genuine,
+    policy: &TdxPolicy,
+    beside: (Option<&[u8]>, Option<&vtpm::Told>),
+    inspection: &mut Inspection,
+) {
+    tdx::wanted::standing(&genuine.td, policy, inspection);
+    let found = (&genuine.td.report, &genuine.td.platform);
+    genuine.td.event_log = td_without_standing(found, policy, beside, inspection);
+}
+
+/// The same of a TD whose platform's standing is not known: to explain what else is wrong.
+pub(super) fn td_without_standing(
+    (report, platform): (&TdReport, &Platform),
+    policy: &TdxPolicy,
+    (event_log, vtpm): (Option<&[u8]>, Option<&vtpm::Told>),
+    inspection: &mut Inspection,
+) -> Option<EventLog> {
+    tdx::wanted::td(report, platform, policy, inspection);
+    azure::wanted::pcrs(vtpm, &policy.pcrs, inspection);
+    tdx::wanted::event_log(report, policy, event_log, inspection)
+}
+
+/// Steps gpu-1 to gpu-11 as step policy-11, or that there are none.
+fn gpus_section(
+    gpus: &Asked,
+    policy: &Policy,
+    inspection: &mut Inspection,
+) -> Result<Devices, Failed> {
+    let found = gpus.count();
+    let none_wanted = match &policy.gpu {
+        Some(wanted) if found > 0 => {
+            return gpus.verify(wanted, Some(&policy.simulation), inspection);
+        }
+        Some(wanted) => match &wanted.wanted.count {
+            Expect::AnyOf(counts) if counts.contains(&0) => Ok(Devices::default()),
+            Expect::AnyOf(counts) => Err(Rejection::GpuCountMismatch {
+                found,
+                wanted: counts.first().copied().unwrap_or(0),
+            }),
+            Expect::Unchecked { .. } => Err(Rejection::GpuEvidenceMissing),
+        },
+        None if found == 0 => Ok(Devices::default()),
+        None => Err(Rejection::GpuUnexpected { found }),
+    };
+    inspection.check(
+        ("policy-11", "GPUs"),
+        || none_wanted,
+        |_| "none, as the policy wants".to_owned(),
+    )
+}
+
+fn freshness(fresh: bool, policy: &Policy, inspection: &mut Inspection) {
+    let check = ("policy-12", "freshness");
+    let why = policy.freshness_unchecked.as_deref();
+    inspection.waivable(check, fresh, why, Rejection::FreshnessUnchecked);
+}
+
+/// Is a report that came without claims, GPUs and a conversation what the policy wants?
+///
+/// `fresh` says that its `REPORT_DATA`, or what a virtual TPM signed, is what the relying party asked for.
+pub(super) fn report_alone(
+    (genuine, vtpm): (&snp::Genuine, Option<&vtpm::Told>),
+    policy: &Policy,
+    fresh: bool,
+    statements: &[Vec<u8>],
+    inspection: &mut Inspection,
+) -> Result<(), Failed> {
+    snp_section(genuine, vtpm, policy, inspection)?;
+    let found = genuine.report.host_data;
+    configuration(policy.configuration.sha256.as_ref(), found, inspection);
+    let alone = "a report alone does not tell";
+    inspection.skip(("policy-10", "known answer"), alone);
+    inspection.skip(("policy-11", "GPUs"), alone);
+    freshness(fresh, policy, inspection);
+    release(policy.release.as_ref(), inspection);
+    let measured = genuine.measured();
+    rebuilders(
+        policy.rebuilders.as_ref(),
+        statements,
+        &measured,
+        inspection,
+    );
+    Ok(())
+}
+
+/// Step policy-13.
+pub(super) fn rebuilders(
+    wanted: Option<&Rebuilders>,
+    statements: &[Vec<u8>],
+    measured: &Measured,
+    inspection: &mut Inspection,
+) {
+    const CHECK: Step = ("policy-13", "rebuilders");
+    let Some(wanted) = wanted else {
+        return inspection.skip(CHECK, LEFT_OPEN);
+    };
+    inspection.note(
+        CHECK,
+        || wanted.confirm(statements, measured),
+        |found| format!("{found} of {} confirm the image", wanted.keys.len()),
+    );
+}
+
+/// Step policy-14: the digests are from a release for which nobody vouches, and the policy says that it knows.
+pub(super) fn release(wanted: Option<&ReleasePolicy>, inspection: &mut Inspection) {
+    let why = wanted.and_then(|it| it.development.as_ref());
+    if let Some(why) = why {
+        let told = format!("{ANYONE_CAN_SIGN} ({why})");
+        inspection.skip(("policy-14", RELEASE_KEY), &told);
+    }
+}
+
+/// The policy that appraises may be another than the one whose roots authenticated.
+fn simulation(
+    simulated: bool,
+    root: Hex<32>,
+    refused: Rejection,
+    policy: &Policy,
+    inspection: &mut Inspection,
+) {
+    if simulated {
+        let named = policy.simulation.contains(&root.0);
+        let check = ("policy-1", "simulation");
+        inspection.require(check, named, refused, "a named simulated root");
+    }
+}
+
+/// A policy without a digest for this platform wants no configuration of it.
+fn configuration<const N: usize>(
+    wanted: Option<&Expect<[u8; N]>>,
+    found: [u8; N],
+    inspection: &mut Inspection,
+) {
+    let unknown = Rejection::ConfigurationUnknown {
+        found: hex::encode(found),
+    };
+    let check = ("policy-9", "configuration");
+    match wanted {
+        Some(wanted) => inspection.expect(check, Some(wanted), &found, unknown, Hex(found)),
+        None => inspection.require(check, false, unknown, ""),
+    }
+}
+
+/// `REPORT_DATA` is what was asked for.
+pub(super) fn report_data(
+    genuine: &snp::Genuine,
+    expected: &[u8; 64],
+    inspection: &mut Inspection,
+) {
+    let found = Hex(genuine.report.report_data);
+    let unknown = Rejection::PinUnknown {
+        field: "REPORT_DATA",
+        found: found.to_string(),
+    };
+    let check = ("policy-7", "report data");
+    inspection.require(check, found.0 == *expected, unknown, found);
+}

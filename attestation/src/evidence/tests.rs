@@ -1,0 +1,269 @@
+use serde_cbor::Value;
+use x509_parser::asn1_rs::{FromDer, OctetString};
+
+use super::*;
+use crate::nvidia::MAX_RIMS;
+
+fn evidence() -> Evidence {
+    Evidence {
+        cpu: CpuReport::Snp(vec![7; 1184]),
+        claims: claims::tests::claims().encode(),
+        gpus: Vec::new(),
+        endorsements: Endorsements {
+            certificates: vec![vec![1], vec![2]],
+            crls: vec![vec![3]],
+            ..Endorsements::default()
+        },
+    }
+}
+
+/// Every item that there is.
+fn everything() -> Evidence {
+    Evidence {
+        cpu: CpuReport::Tdx {
+            quote: vec![4; 5000],
+            event_log: vec![5; 100],
+        },
+        gpus: vec![a_gpu(), a_gpu()],
+        endorsements: Endorsements {
+            tdx: b"{}".to_vec(),
+            rims: vec![b"<a/>".to_vec()],
+            ocsp: vec![OcspAnswer::brought_along(vec![6])],
+            statements: vec![b"{}".to_vec()],
+            ..evidence().endorsements
+        },
+        ..evidence()
+    }
+}
+
+/// Sizes as an H100's evidence has them.
+fn a_gpu() -> GpuEvidence {
+    GpuEvidence {
+        report: vec![7; 4400],
+        chain: vec![vec![8; 900]; 5],
+    }
+}
+
+fn changed(change: impl FnOnce(&mut std::collections::BTreeMap<Value, Value>)) -> Vec<u8> {
+    let Some(Value::Map(mut fields)) = cbor::decode(&everything().encode()) else {
+        panic!()
+    };
+    change(&mut fields);
+    cbor::encode(&Value::Map(fields))
+}
+
+fn refused_item(bytes: &[u8], item: &str) {
+    assert_eq!(
+        Evidence::decode(bytes),
+        Err(Rejection::BundleItem {
+            item: item.to_owned()
+        })
+    );
+}
+
+#[test]
+fn a_bundle_comes_back_as_it_was() {
+    for evidence in [evidence(), everything()] {
+        assert_eq!(Evidence::decode(&evidence.encode()), Ok(evidence));
+    }
+}
+
+#[test]
+fn a_nonce_of_somebody_else_does_not_travel() {
+    let mut asked = everything();
+    asked.endorsements.ocsp[0].nonce = Some([1; 32]);
+    assert_eq!(Evidence::decode(&asked.encode()), Ok(everything()));
+}
+
+/// Issue and promise: docs/spec/bundle.md.
+#[test]
+fn one_gpu_without_collateral_fits_in_32_kib() {
+    let evidence = Evidence {
+        gpus: vec![a_gpu()],
+        endorsements: Endorsements {
+            // VCEK, ASK and ARK, and AMD's list.
+            certificates: vec![vec![1; 1700]; 3],
+            crls: vec![vec![2; 900]],
+            ..Endorsements::default()
+        },
+        ..evidence()
+    };
+    let size = evidence.encode().len();
+    assert!(size <= 32 * 1024, "{size} bytes");
+}
+
+#[test]
+fn refuses_a_bundle_over_the_limit() {
+    let found = MAX_BUNDLE + 1;
+    assert_eq!(
+        Evidence::decode(&vec![0; found]),
+        Err(Rejection::BundleTooLarge { found })
+    );
+}
+
+#[test]
+fn refuses_every_cut_and_every_appended_byte() {
+    let bytes = evidence().encode();
+    for length in (0..bytes.len()).step_by(7) {
+        assert!(Evidence::decode(&bytes[..length]).is_err());
+    }
+    let longer = [bytes, vec![0]].concat();
+    let what = "not deterministic CBOR";
+    assert_eq!(
+        Evidence::decode(&longer),
+        Err(Rejection::BundleMalformed { what })
+    );
+}
+
+#[test]
+fn refuses_items_that_are_missing_unknown_or_of_another_type() {
+    refused_item(
+        &changed(|fields| drop(fields.remove(&Value::Text("cpu".into())))),
+        "cpu",
+    );
+    refused_item(
+        &changed(|fields| drop(fields.insert(Value::Text("extra".into()), Value::Null))),
+        "extra",
+    );
+    refused_item(
+        &changed(|fields| drop(fields.insert(Value::Text("gpus".into()), Value::Null))),
+        "gpus",
+    );
+    refused_item(
+        &changed(|fields| drop(fields.remove(&Value::Text("__cmwc_t".into())))),
+        "__cmwc_t",
+    );
+}
+
+/// Puts other content into an item.
+fn with_content(item: &str, content: &[u8]) -> Vec<u8> {
+    changed(|fields| {
+        let Some(Value::Array(record)) = fields.get_mut(&Value::Text(item.into())) else {
+            panic!("{item}")
+        };
+        record[1] = Value::Bytes(content.to_vec());
+    })
+}
+
+#[test]
+fn refuses_gpu_evidence_of_another_form() {
+    // A map; an entry that is no pair; a report that is no byte string; a longer number than needed.
+    for content in [
+        &[0xA0][..],
+        &[0x81, 0x40],
+        &[0x81, 0x82, 0x01, 0x80],
+        &[0x98, 0x00],
+    ] {
+        refused_item(&with_content("gpus", content), "gpus");
+    }
+    for (count, report, chain) in [(17, 1, 1), (1, 16 * 1024 + 1, 1), (1, 1, 11)] {
+        let gpu = GpuEvidence {
+            report: vec![0; report],
+            chain: vec![vec![]; chain],
+        };
+        let gpus = vec![gpu; count];
+        refused_item(&Evidence { gpus, ..evidence() }.encode(), "gpus");
+    }
+}
+
+#[test]
+fn an_empty_item_is_left_out_and_refused_where_it_stands() {
+    let smallest = Evidence {
+        endorsements: Endorsements::default(),
+        ..evidence()
+    };
+    let Some(Value::Map(fields)) = cbor::decode(&smallest.encode()) else {
+        panic!()
+    };
+    assert_eq!(fields.len(), 4, "the type, cpu, claims and gpus");
+    for (item, empty) in [
+        ("event_log", &[][..]),
+        ("tdx", &[]),
+        ("certificates", &NO_GPUS),
+        ("crls", &NO_GPUS),
+        ("rims", &NO_GPUS),
+        ("ocsp", &NO_GPUS),
+    ] {
+        refused_item(&with_content(item, empty), item);
+        refused_item(&with_content(item, &[]), item);
+    }
+}
+
+#[test]
+fn an_event_log_is_that_of_a_td() {
+    let Some(Value::Map(tdx)) = cbor::decode(&everything().encode()) else {
+        panic!()
+    };
+    let Some(Value::Map(mut snp)) = cbor::decode(&evidence().encode()) else {
+        panic!()
+    };
+    let log = Value::Text("event_log".into());
+    snp.insert(log.clone(), tdx[&log].clone());
+    refused_item(&cbor::encode(&Value::Map(snp)), "event_log");
+}
+
+#[test]
+fn refuses_more_of_a_kind_than_the_limit() {
+    let many = |count: usize| vec![vec![1]; count + 1];
+    let endorsements = [
+        (
+            "certificates",
+            Endorsements {
+                certificates: many(MAX_CERTIFICATES),
+                ..Default::default()
+            },
+        ),
+        (
+            "crls",
+            Endorsements {
+                crls: many(MAX_CRLS),
+                ..Default::default()
+            },
+        ),
+        (
+            "rims",
+            Endorsements {
+                rims: many(MAX_RIMS),
+                ..Default::default()
+            },
+        ),
+        (
+            "ocsp",
+            Endorsements {
+                ocsp: vec![OcspAnswer::brought_along(vec![1]); 65],
+                ..Default::default()
+            },
+        ),
+    ];
+    for (item, endorsements) in endorsements {
+        refused_item(
+            &Evidence {
+                endorsements,
+                ..evidence()
+            }
+            .encode(),
+            item,
+        );
+    }
+}
+
+#[test]
+fn the_extension_is_an_octet_string() {
+    let extension = evidence().certificate_extension();
+    let (rest, content) = OctetString::from_der(&extension).expect("DER");
+    assert!(rest.is_empty());
+    assert_eq!(Evidence::decode(content.as_ref()), Ok(evidence()));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_changed_byte_goes_unseen(index: proptest::sample::Index, change in 1..=u8::MAX) {
+        let mut bytes = everything().encode();
+        let byte = index.get_mut(&mut bytes);
+        *byte ^= change;
+        if let Ok(changed) = Evidence::decode(&bytes) {
+            proptest::prop_assert_ne!(&changed, &everything());
+            proptest::prop_assert_eq!(changed.encode(), bytes);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What a policy says of one field.
+
+/// What a policy expects of one field. Nothing is unchecked by silence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expect<T> {
+    /// One of these, at least one.
+    AnyOf(Vec<T>),
+    /// Not checked, for this reason, which the verdict repeats.
+    Unchecked {
+        /// Why.
+        why: String,
+    },
+}
