@@ -13,10 +13,10 @@ mod worker;
 use std::sync::Arc;
 
 use chrysalis_attestation::{
-    Rejection,
-    alone::{Verified, gpus::Question},
+    Rejection, Waivers,
+    alone::{self, Verified, gpus::Question},
     evidence::Endorsements,
-    nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Roots},
+    nvidia::{Collateral, Devices, GpuEvidence, GpuPolicy, Roots},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -207,7 +207,7 @@ impl Gpus {
         nonce: &[u8; 32],
         roots: &Roots,
         endorsements: &Endorsements,
-    ) -> Result<Verified, GpuError> {
+    ) -> Result<Verified<Devices>, GpuError> {
         let collateral = Collateral {
             rims: endorsements.rims.clone(),
             ocsp: endorsements.ocsp.clone(),
@@ -216,11 +216,12 @@ impl Gpus {
             nonce,
             roots,
             collateral: &collateral,
-            policy: &self.policy,
+            policy: Some(&self.policy),
+            waivers: Waivers::none(),
             // Which the host may have set: a relying party judges ages by its own.
             now: clock::now(),
         };
-        match verifier::verify(evidence, &question) {
+        match alone::gpus::verify(evidence, &question) {
             Ok(verified) => {
                 for gpu in verified.gpus() {
                     let simulated = verified.simulated();

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use chrysalis_attestation::{Time, encoding::digest::sha256, nvidia::Collateral};
+use chrysalis_attestation::{Time, Waivers, alone, encoding::digest::sha256, nvidia::Collateral};
 use chrysalis_simulate::Nvidia;
 use chrysalis_wire::{configuration::Configuration, host::GpuAnswer};
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use chrysalis_attestation::{
         alone::gpus::Question,
-        nvidia::{self, GpuEvidence, Roots},
+        nvidia::{GpuEvidence, Roots},
         policy::Policy,
     };
 
@@ -132,10 +132,11 @@ mod tests {
             nonce: &[7; 32],
             roots: &Roots::nvidia().and_simulated(device, rim),
             collateral: gpus.collateral(NOW),
-            policy: &policy,
+            policy: Some(&policy),
+            waivers: Waivers::none(),
             now: NOW,
         };
-        let verified = nvidia::verify(&evidence, &question).unwrap();
+        let verified = alone::gpus::verify(&evidence, &question).unwrap();
         assert!(verified.simulated());
         assert_eq!(verified.gpus().len(), 2);
     }

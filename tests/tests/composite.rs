@@ -345,7 +345,7 @@ fn rejects_simulated_roots_that_only_the_one_who_authenticates_accepts() {
 
 /// What a verdict is about, all of it.
 fn told(trusted: &Trusted) -> Value {
-    serde_json::to_value(Verdict::trusted(trusted)).unwrap()["claims"].clone()
+    serde_json::to_value(Verdict::from(trusted)).unwrap()["claims"].clone()
 }
 
 /// A bundle's content, as far as anything can depend on it: Intel's collateral is JSON whose lists and signatures are hex, in

@@ -124,9 +124,10 @@ fn what_is_explained_or_bound_to_nothing_fits_the_schema() {
         policy: Some(&machine.policy),
         waivers: &Waivers::default(),
     });
-    let codes: Vec<_> = explained.failures().iter().map(Rejection::code).collect();
+    let refusal = explained.as_ref().unwrap_err();
+    let codes: Vec<_> = refusal.rejections().map(Rejection::code).collect();
     assert_eq!(codes.first(), Some(&"revocation_unchecked"), "{codes:?}");
-    let json = serde_json::to_value(Verdict::explained(&explained)).unwrap();
+    let json = serde_json::to_value(Verdict::of(&explained)).unwrap();
     assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
 
     let unbound = Unverified::new(machine.evidence())
@@ -135,7 +136,7 @@ fn what_is_explained_or_bound_to_nothing_fits_the_schema() {
         .unwrap();
     assert_eq!(unbound.gpus().len(), 1);
     assert!(unbound.simulated());
-    let json = serde_json::to_value(Verdict::unbound(&unbound)).unwrap();
+    let json = serde_json::to_value(Verdict::from(&unbound)).unwrap();
     assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
     let mut open = json["checks"].as_array().unwrap().iter();
     assert!(open.any(|it| it["step"] == "bind-4" && it["outcome"] == "not_checked"));
@@ -171,7 +172,7 @@ fn a_verdict_without_a_policy_is_genuine_and_fits_the_schema() {
         .and_then(|authentic| authentic.bind(&SESSION, SPKI))
         .and_then(|it| it.without_policy(&Waivers::default()))
         .unwrap();
-    let json = serde_json::to_value(Verdict::genuine(&genuine)).unwrap();
+    let json = serde_json::to_value(Verdict::from(&genuine)).unwrap();
     assert_eq!(json["verdict"], "genuine");
     assert_eq!(json["claims"]["gpus"][0]["driver"], "550.90.07");
     assert_eq!(faults(&schema(), &json, ""), [""; 0]);

@@ -7,9 +7,9 @@ use chrysalis_attestation::{
         GpuEvidence,
         needs::{of_device, of_rim, rim_ids},
     },
-    roots,
     snp::needs::{Chip, ReportKey, claimed_product, report_key},
     tdx::needs::{Wanted, of_quote},
+    transcript::SIMULATED,
 };
 
 use crate::object::Object;
@@ -143,7 +143,7 @@ impl Wish {
 
 /// Whether a certificate names a simulated vendor.
 pub(crate) fn is_simulated(der: &[u8]) -> bool {
-    let name = roots::SIMULATED.as_bytes();
+    let name = SIMULATED.as_bytes();
     der.windows(name.len()).any(|bytes| bytes == name)
 }
 

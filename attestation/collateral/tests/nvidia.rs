@@ -5,7 +5,7 @@
 mod common;
 
 use chrysalis_attestation::{
-    Rejection, Time,
+    Rejection, Time, Waivers,
     alone::gpus::{Question, verify},
     nvidia::{
         GpuEvidence, GpuPolicy,
@@ -67,7 +67,8 @@ impl Case {
             nonce: &NONCE,
             roots: &self.stage.anchors.nvidia,
             collateral: &collateral,
-            policy: &policy,
+            policy: Some(&policy),
+            waivers: Waivers::none(),
             now: self.stage.world.now.get(),
         };
         verify(&self.gpus, &question)

@@ -10,7 +10,7 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    Rejection, Time,
+    Rejection, Time, Waivers,
     alone::gpus::{Question, verify},
     nvidia::{
         Collateral, GpuEvidence, GpuPolicy, Roots,
@@ -110,7 +110,8 @@ impl Case {
             nonce: &NONCE,
             roots: &self.roots,
             collateral: &collateral,
-            policy: &policy,
+            policy: Some(&policy),
+            waivers: Waivers::none(),
             now: self.hand.now(),
         };
         verify(&self.gpus, &question)

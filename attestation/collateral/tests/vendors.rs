@@ -11,7 +11,7 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    Rejection, Time,
+    Rejection, Time, Waivers, alone,
     nvidia::{
         self, GpuPolicy,
         policy::{Proof, Revocation, Wanted},
@@ -170,14 +170,17 @@ fn a_quote_is_verified_from_the_folder_as_from_the_file() {
         ..tdx::TdxPolicy::genuine("this test is about the collateral")
     };
     let verdict = |collateral: &tdx::Collateral| {
-        let question = tdx::Question {
+        let question = alone::tdx::Question {
             roots: &tdx::Roots::intel(),
             collateral,
-            event_log: None,
-            policy: &policy,
+            policy: Some(&policy),
+            release: None,
+            rebuilders: None,
+            report_data: None,
+            waivers: Waivers::none(),
             now: JULY,
         };
-        tdx::verify(&intel.quote, &question)
+        alone::tdx::verify(&intel.quote, &question)
             .map(|it| it.td().clone())
             .map_err(|it| it.rejection)
     };
@@ -404,14 +407,15 @@ fn a_gpu_is_compared_with_manifests_from_the_folder() {
         .unwrap()
         .request
         .nonce;
-    let question = nvidia::Question {
+    let question = alone::gpus::Question {
         nonce: &nonce,
         roots: &nvidia::Roots::nvidia(),
         collateral: &collateral,
-        policy: &policy,
+        policy: Some(&policy),
+        waivers: Waivers::none(),
         now: MARCH,
     };
-    let verified = nvidia::verify(&nvidia.gpus, &question).unwrap();
+    let verified = alone::gpus::verify(&nvidia.gpus, &question).unwrap();
     assert_eq!(verified.gpus()[0].driver, "550.90.07");
 }
 

@@ -3,7 +3,7 @@
 //! What the verifier refuses, lie by lie, is in that crate's own tests, which this vendor serves.
 
 use chrysalis_attestation::{
-    Time,
+    Time, Waivers,
     alone::tdx::{Question, verify},
     tdx::{Collateral, Status, TdxPolicy, report::Layout},
 };
@@ -40,8 +40,11 @@ fn a_td_is_verified_with_what_it_reported() {
         let question = Question {
             roots: &roots,
             collateral: &collateral,
-            event_log: None,
-            policy: &policy,
+            policy: Some(&policy),
+            release: None,
+            rebuilders: None,
+            report_data: None,
+            waivers: Waivers::none(),
             now: NOW,
         };
         let verified = verify(&intel.quote(&td), &question).expect("a genuine TD");
@@ -74,8 +77,11 @@ fn every_status_can_be_said_of_the_platform() {
         let question = Question {
             roots: &roots,
             collateral: &intel.issue(&statements),
-            event_log: None,
-            policy: &policy,
+            policy: Some(&policy),
+            release: None,
+            rebuilders: None,
+            report_data: None,
+            waivers: Waivers::none(),
             now: NOW,
         };
         let verified = verify(&quote, &question).map(|it| it.td().status);

@@ -3,7 +3,7 @@
 //! What the verifier refuses, lie by lie, is in that crate's own tests, which this vendor serves.
 
 use chrysalis_attestation::{
-    Time,
+    Time, Waivers,
     alone::gpus::{Question, verify},
     nvidia::{
         GpuPolicy,
@@ -35,7 +35,8 @@ fn a_machine_with_several_gpus_is_verified_with_asked_and_with_stapled_answers()
             nonce: &NONCE,
             roots: &roots,
             collateral,
-            policy,
+            policy: Some(policy),
+            waivers: Waivers::none(),
             now: NOW,
         };
         verify(&evidence, &question).map_err(|refusal| refusal.rejection)

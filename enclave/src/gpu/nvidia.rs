@@ -4,7 +4,7 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use chrysalis_attestation::{
     alone::Verified,
-    nvidia::{GpuEvidence, Roots, evidence::read_chain},
+    nvidia::{Devices, GpuEvidence, Roots, evidence::read_chain},
 };
 use chrysalis_wire::gpu::{Answer, FromGpus, MAX_GPUS, Missing, State, Tested, ToGpus, WORKER};
 use rustix::fs::{Gid, Uid, chown};
@@ -113,7 +113,7 @@ impl Nvidia {
     }
 
     /// Lets them compute, now that they were verified.
-    pub(super) async fn set_ready(&self, _proof: &Verified) -> Result<(), GpuError> {
+    pub(super) async fn set_ready(&self, _proof: &Verified<Devices>) -> Result<(), GpuError> {
         self.ask(ToGpus::SetReady, |answer| match answer {
             FromGpus::Ready => Some(()),
             _ => None,
@@ -123,7 +123,7 @@ impl Nvidia {
 
     /// Sees that all of them compute, as many as were verified. A lying worker gains nothing by it: this finds what is
     /// broken, before a client does.
-    pub(super) async fn test(&self, verified: &Verified) -> Result<(), GpuError> {
+    pub(super) async fn test(&self, verified: &Verified<Devices>) -> Result<(), GpuError> {
         let tested = self
             .ask(ToGpus::SelfTest, |answer| match answer {
                 FromGpus::Tested(tested) if tested.len() <= MAX_GPUS => Some(tested),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{clock::now, processor::tests::processor};
 use chrysalis_attestation::{
-    Time, nvidia,
+    Time, Waivers, alone, nvidia,
     roots::Roots,
     snp::needs::{ReportKey, report_key},
     tdx,
@@ -146,14 +146,17 @@ async fn staples_what_the_guests_own_evidence_calls_for() {
     assert_eq!((&stapled.rims, &stapled.ocsp), (&first.rims, &first.ocsp));
 
     let policy = tdx::TdxPolicy::genuine("this test is about the collateral");
-    let question = tdx::Question {
+    let question = alone::tdx::Question {
         roots: &case.intel.roots(),
         collateral: &tdx::Collateral::parse(&stapled.tdx).unwrap(),
-        event_log: None,
-        policy: &policy,
+        policy: Some(&policy),
+        release: None,
+        rebuilders: None,
+        report_data: None,
+        waivers: Waivers::none(),
         now: now().unwrap(),
     };
-    tdx::verify(&case.quote, &question).unwrap();
+    alone::tdx::verify(&case.quote, &question).unwrap();
     let policy = nvidia::GpuPolicy {
         proof: nvidia::policy::Proof {
             revocation: nvidia::policy::Revocation::Stapled,
@@ -161,17 +164,18 @@ async fn staples_what_the_guests_own_evidence_calls_for() {
         },
         wanted: nvidia::policy::Wanted::any("this test is about the collateral"),
     };
-    let question = nvidia::Question {
+    let question = alone::gpus::Question {
         nonce: &[1; 32],
         roots: &case.nvidia.roots(),
         collateral: &nvidia::Collateral {
             rims: stapled.rims,
             ocsp: stapled.ocsp,
         },
-        policy: &policy,
+        policy: Some(&policy),
+        waivers: Waivers::none(),
         now: now().unwrap(),
     };
-    nvidia::verify(&case.gpus, &question).unwrap();
+    alone::gpus::verify(&case.gpus, &question).unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
-    BACKEND, Refusal, Time, Unverified,
+    BACKEND, Refusal, Time, Unverified, Waivers, alone,
     evidence::{CpuReport, Endorsements, Evidence, binding::Session},
     nvidia::{
         self, GpuPolicy,
@@ -81,14 +81,17 @@ fn tdx() -> anyhow::Result<Work> {
     let policy = TdxPolicy::genuine("the bench has no wishes");
     let collateral = tdx::Collateral::parse(&collateral).map_err(|it| anyhow!("{it}"))?;
     Ok(Box::new(move || {
-        let question = tdx::Question {
+        let question = alone::tdx::Question {
             roots: &roots,
             collateral: &collateral,
-            event_log: None,
-            policy: &policy,
+            policy: Some(&policy),
+            release: None,
+            rebuilders: None,
+            report_data: None,
+            waivers: Waivers::none(),
             now: Time(at),
         };
-        tdx::verify(&quote, &question)
+        alone::tdx::verify(&quote, &question)
             .map(drop)
             .map_err(|refusal| refused(&refusal))
     }))
@@ -120,14 +123,15 @@ fn gpu() -> anyhow::Result<Work> {
         .map_err(|it| anyhow!("{it}"))
         .context("the vector's evidence")?;
     Ok(Box::new(move || {
-        let question = nvidia::Question {
+        let question = alone::gpus::Question {
             nonce: &nonce,
             roots: &roots,
             collateral: &collateral,
-            policy: &policy,
+            policy: Some(&policy),
+            waivers: Waivers::none(),
             now: Time(at),
         };
-        nvidia::verify(&evidence, &question)
+        alone::gpus::verify(&evidence, &question)
             .map(drop)
             .map_err(|refusal| refused(&refusal))
     }))

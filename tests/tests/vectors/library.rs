@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use chrysalis_attestation::{
-    Rejection,
+    Rejection, Waivers, alone,
     alone::gpus::{Question, verify},
     encoding::digest::Hex,
     evidence::Evidence,
@@ -87,7 +87,8 @@ fn nvidia(folder: &Path, request: &Value) -> Result<(), Rejection> {
         nonce: &nonce("nonce"),
         roots: &Roots::nvidia().and_simulated(devices, manifests),
         collateral: &collateral,
-        policy: &Policy::parse_gpu(&text).expect("a policy"),
+        policy: Some(&Policy::parse_gpu(&text).expect("a policy")),
+        waivers: Waivers::none(),
         now: NOW,
     };
     verify(&gpus, &question)
@@ -105,15 +106,25 @@ fn quote(folder: &Path, request: &Value) -> Result<(), Rejection> {
     let asked: Hex<64> = serde_json::from_value(request["report_data"].clone()).expect("hex");
     policy.report_data = chrysalis_attestation::transcript::Expect::AnyOf(vec![asked.0]);
     let collateral = tdx::Collateral::parse(&file(folder, &request["collateral"]))?;
-    let question = tdx::Question {
+    let question = alone::tdx::Question {
         roots: &roots,
         collateral: &collateral,
-        event_log: Some(&file(folder, &request["event_log"])),
-        policy: &policy,
+        policy: Some(&policy),
+        release: None,
+        rebuilders: None,
+        report_data: None,
+        waivers: Waivers::none(),
         now: NOW,
     };
-    let quote = file(folder, &request["quote"]);
-    tdx::verify(&quote, &question)
+    let (quote, log) = (
+        file(folder, &request["quote"]),
+        file(folder, &request["event_log"]),
+    );
+    let evidence = alone::tdx::Evidence {
+        event_log: Some(&log),
+        ..(&quote).into()
+    };
+    alone::tdx::verify(evidence, &question)
         .map(drop)
         .map_err(|it| it.rejection)
 }

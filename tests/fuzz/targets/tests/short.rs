@@ -6,8 +6,7 @@ use std::{
 };
 
 use chrysalis_attestation::{
-    Collateral, Patience, Unverified,
-    alone::snp,
+    Collateral, Unverified, Waivers, alone,
     azure::{hcl, vtpm},
     encoding::digest::sha256,
     evidence::{Evidence, binding::Session},
@@ -89,17 +88,15 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         crls: vec![list.to_vec()],
         ..Collateral::default()
     };
-    let question = examine::Question {
+    let question = alone::snp::Question {
         roots: &Roots::amd().and_simulated(sha256(&[ark])),
         collateral: &collateral,
         now: seeds::NOW,
         policy: None,
         report_data: Some(&[7; 64]),
-        revocation_unchecked: None,
-        broken: None,
+        waivers: Waivers::none(),
     };
-    let examined = examine::examine(report, &question, Patience::All);
-    assert_eq!(examined.failures(), []);
+    alone::snp::explain(report, &question).expect("nothing is wrong");
 
     let policy = |name: &str| {
         let mut policies = seeds.iter().filter(|seed| seed.target == "policy");
@@ -115,14 +112,21 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
 
     let [log, collateral, quote] = parts::split(honest("tdx_quote"));
     let root = tdx::Quote::parse(quote).expect("a quote").chain.pop();
-    let question = tdx::Question {
+    let question = alone::tdx::Question {
         roots: &tdx::Roots::intel().and_simulated(sha256(&[&root.expect("a chain")])),
         collateral: &tdx::Collateral::parse(collateral).expect("collateral"),
-        event_log: Some(log),
-        policy: &tdx::TdxPolicy::genuine("this test is about genuineness"),
+        policy: Some(&tdx::TdxPolicy::genuine("this test is about genuineness")),
+        release: None,
+        rebuilders: None,
+        report_data: None,
+        waivers: Waivers::none(),
         now: seeds::NOW,
     };
-    assert_eq!(tdx::explain(quote, &question).0, []);
+    let evidence = alone::tdx::Evidence {
+        event_log: Some(log),
+        ..quote.into()
+    };
+    alone::tdx::explain(evidence, &question).expect("nothing is wrong");
 
     let [pcrs, signature, message, wrapped, quote] = parts::split(honest("azure_td"));
     let quoted = vtpm::Quoted {
@@ -132,13 +136,14 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         nonce: Some(&[7; 32]),
         pcrs_unchecked: None,
     };
-    let question = tdx::Question {
+    let evidence = alone::tdx::Evidence {
+        quote,
         event_log: None,
-        ..question
+        hcl_report: Some(wrapped),
+        quoted: Some(&quoted),
     };
-    let examined = tdx::examine_wrapped(quote, wrapped, Some(&quoted), &question, Patience::All);
-    assert_eq!(examined.failures(), []);
-    assert!(examined.vtpm().is_some_and(|told| told.fresh));
+    let verified = alone::tdx::explain(evidence, &question).expect("nothing is wrong");
+    assert!(verified.vtpm().is_some_and(|told| told.fresh));
 
     let [answers @ .., driver, vbios, chain, report] = parts::split::<10>(honest("gpu_verify"));
     let answer = |der: &[u8]| nvidia::ocsp::OcspAnswer {
@@ -148,7 +153,7 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     let gpu = nvidia::evidence::read(report, Some(chain)).expect("evidence");
     let manifest = nvidia::needs::of_rim(driver).expect("a manifest");
     let root = |der: Option<&Vec<u8>>| sha256(&[der.expect("a root")]);
-    let question = nvidia::Question {
+    let question = alone::gpus::Question {
         nonce: &nvidia::spdm::Request::parse(report)
             .expect("a request")
             .nonce,
@@ -160,16 +165,17 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
             rims: vec![driver.to_vec(), vbios.to_vec()],
             ocsp: answers.map(answer).into(),
         },
-        policy: &nvidia::GpuPolicy {
+        waivers: Waivers::none(),
+        policy: Some(&nvidia::GpuPolicy {
             proof: nvidia::policy::Proof {
                 revocation: nvidia::policy::Revocation::Stapled,
                 ..nvidia::policy::Proof::complete()
             },
             wanted: nvidia::policy::Wanted::any("this test is about genuineness"),
-        },
+        }),
         now: seeds::NOW,
     };
-    assert_eq!(nvidia::explain(&gpu, &question).0, []);
+    alone::gpus::explain(&gpu, &question).expect("nothing is wrong");
 }
 
 #[test]

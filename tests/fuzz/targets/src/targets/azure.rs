@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    Collateral, Patience,
-    alone::snp::{Question, examine_wrapped},
+    Collateral, Waivers,
+    alone::{self, snp::Question},
     azure::{
         hcl::{self, Platform},
         vtpm::Quoted,
@@ -52,13 +52,19 @@ pub(super) fn vtpm(bytes: &[u8]) {
         now: NOW,
         policy: None,
         report_data: None,
-        revocation_unchecked: Some("fuzzing"),
-        broken: None,
+        waivers: &Waivers {
+            crl: Some("fuzzing".to_owned()),
+            ..Waivers::default()
+        },
     };
-    for patience in [Patience::First, Patience::All] {
-        let found = examine_wrapped(wrapped, Some(&quoted), &question, patience);
-        assert!(!found.failures().is_empty(), "genuine under AMD's roots");
-    }
+    let evidence = alone::snp::Evidence {
+        report: wrapped,
+        quoted: Some(&quoted),
+    };
+    let found = alone::snp::verify(evidence, &question);
+    assert!(found.is_err(), "genuine under AMD's roots");
+    let found = alone::snp::explain(evidence, &question);
+    assert!(found.is_err(), "genuine under AMD's roots");
 }
 
 /// The quote of a TD on Azure, its wrapping and its virtual TPM's quote, which answers nobody's nonce but that of [`vtpm`].
@@ -76,28 +82,40 @@ pub(super) fn td(bytes: &[u8]) {
         report_data: NOTHING_ASKED,
         ..TdxPolicy::genuine("fuzzing")
     };
-    let question = |roots| tdx::Question {
+    let question = |roots| alone::tdx::Question {
         roots,
         collateral: &COLLATERAL,
-        event_log: None,
-        policy: &policy,
+        policy: Some(&policy),
+        release: None,
+        rebuilders: None,
+        report_data: None,
+        waivers: Waivers::none(),
         now: NOW,
     };
     let (intel, named) = (tdx::Roots::intel(), INTEL.roots());
-    for patience in [Patience::First, Patience::All] {
+    let evidence = |quoted| alone::tdx::Evidence {
+        quote,
+        event_log: None,
+        hcl_report: Some(wrapped),
+        quoted,
+    };
+    for explain in [false, true] {
         let ask = |quoted, roots| {
             let question = question(roots);
-            tdx::examine_wrapped(quote, wrapped, quoted, &question, patience)
+            if explain {
+                alone::tdx::explain(evidence(quoted), &question)
+            } else {
+                alone::tdx::verify(evidence(quoted), &question)
+            }
         };
         let found = ask(Some(&quoted), &intel);
-        assert!(!found.failures().is_empty(), "genuine under Intel's root");
+        assert!(found.is_err(), "genuine under Intel's root");
         let found = ask(Some(&quoted), &named);
         assert!(
-            !found.failures().is_empty()
-                || (found.transcript().simulated() && found.vtpm().is_some_and(|told| told.fresh)),
+            found.map_or(true, |it| it.simulated()
+                && it.vtpm().is_some_and(|told| told.fresh)),
             "a simulated root passed in silence, or an old answer"
         );
-        let found = ask(None, &named);
-        assert!(!found.failures().is_empty(), "fresh without an answer");
+        assert!(ask(None, &named).is_err(), "fresh without an answer");
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    alone::tdx::{Question, explain, verify},
+    Waivers,
+    alone::tdx::{Evidence, Question, explain, verify},
     encoding::digest::sha256,
     tdx::{Collateral, EventLog, Quote, Roots, Status, TdxPolicy, split_answer},
 };
@@ -30,24 +31,33 @@ pub(super) fn quote(bytes: &[u8]) {
     let question = |roots| Question {
         roots,
         collateral: &collateral,
-        event_log: (!log.is_empty()).then_some(log),
-        policy: &policy,
+        policy: Some(&policy),
+        release: None,
+        rebuilders: None,
+        report_data: None,
+        waivers: Waivers::none(),
         now: NOW,
     };
     let intel = Roots::intel();
-    let (failures, _) = explain(quote, &question(&intel));
-    assert!(!failures.is_empty(), "genuine under Intel's root");
+    let evidence = Evidence {
+        event_log: (!log.is_empty()).then_some(log),
+        ..quote.into()
+    };
     assert!(
-        verify(quote, &question(&intel)).is_err(),
+        explain(evidence, &question(&intel)).is_err(),
+        "genuine under Intel's root"
+    );
+    assert!(
+        verify(evidence, &question(&intel)).is_err(),
         "genuine under Intel's root"
     );
     let parsed = Quote::parse(quote);
     if let Some(root) = parsed.as_ref().ok().and_then(|it| it.chain.last()) {
         let named = Roots::intel().and_simulated(sha256(&[root]));
-        let (failures, _) = explain(quote, &question(&named));
-        let verified = verify(quote, &question(&named));
+        let explained = explain(evidence, &question(&named));
+        let verified = verify(evidence, &question(&named));
         assert_eq!(
-            failures.is_empty(),
+            explained.is_ok(),
             verified.is_ok(),
             "explained otherwise than verified"
         );
@@ -94,8 +104,11 @@ pub(super) fn statements(bytes: &[u8]) {
     let question = |roots| Question {
         roots,
         collateral: &collateral,
-        event_log: None,
-        policy: &policy,
+        policy: Some(&policy),
+        release: None,
+        rebuilders: None,
+        report_data: None,
+        waivers: Waivers::none(),
         now: NOW,
     };
     let (intel, named) = (Roots::intel(), INTEL.roots());
