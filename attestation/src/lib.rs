@@ -30,11 +30,11 @@ pub mod transcript;
 pub mod verdict;
 
 pub use appraisal::{
-    Authentic, Bound, Collateral, Found, Genuine, Peer, Question, Trusted, Unbound, Unverified,
-    alone, cpu::Cpu,
+    Authentic, Bound, Found, Genuine, Peer, Question, Trusted, Unbound, Unverified, alone, cpu::Cpu,
 };
 pub use crypto::BACKEND;
 pub use encoding::utc::{Span, Time};
+pub use evidence::Collateral;
 pub use policy::Waivers;
 pub use rejection::Rejection;
 pub use transcript::{Patience, Refusal};

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Collateral, platform::Platform};
+use super::platform::Platform;
 use crate::{
     Rejection, Time,
     encoding::digest::Hex,
-    evidence::{CpuReport, Endorsements},
+    evidence::{Collateral, CpuReport, Endorsements},
     release::Measured,
     roots::Roots,
     snp::{self, broken::Broken, chain::Candidates},

@@ -1,10 +1,9 @@
 //! The GPUs' evidence on its way: bound to the conversation first, and verified once the policy says how much proof it wants.
 
-use super::Collateral;
 use crate::{
     Rejection, Time,
     encoding::digest::Hex,
-    evidence::Endorsements,
+    evidence::{Collateral, Endorsements},
     nvidia::{self, Devices, GpuEvidence, GpuPolicy, Question},
     transcript::{Failed, Inspection, ensure},
 };

@@ -1,11 +1,21 @@
-use super::appraise::tests::{genuine, policy};
-use super::*;
+use super::{
+    appraise::tests::{genuine, policy},
+    cpu::Cpu,
+    gpus,
+    stages::Authentic,
+};
 use crate::{
-    Verdict,
-    evidence::{NO_GPUS, claims::tests::claims},
+    Rejection, Time, Verdict,
+    evidence::{
+        Endorsements, NO_GPUS,
+        binding::{Anchor, Session},
+        claims::{Claims, tests::claims},
+    },
     nvidia::GpuEvidence,
+    policy::{Policy, Waivers},
+    roots::Roots,
     snp::{self, broken, floor::Floor, product::Product},
-    transcript::{Expect, Outcome},
+    transcript::{Expect, Outcome, Refusal, Transcript},
 };
 
 const SPKI: &[u8] = b"the TLS key";

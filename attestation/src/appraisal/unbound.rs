@@ -1,6 +1,11 @@
 //! Evidence whose conversation nobody knows: its hardware may be genuine, and nothing says who talks through it.
 
-use super::{Authentic, appraise, cpu::Cpu, readable, told::Told};
+use super::{
+    appraise,
+    cpu::Cpu,
+    stages::{Authentic, readable},
+    told::Told,
+};
 use crate::{
     Rejection, Time,
     nvidia::{Devices, Gpu},

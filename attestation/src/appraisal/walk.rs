@@ -1,16 +1,16 @@
 //! The whole walk at once: to a verdict, or with patience to everything that is wrong.
 
 use super::{
-    Collateral, Genuine, Peer, Trusted, Unbound, Unverified, about,
     appraise::Subject,
     cpu::{self, Cpu},
-    event_log, gpus, readable, statements,
+    gpus,
+    stages::{Genuine, Peer, Trusted, Unverified, about, event_log, readable, statements},
     told::Told,
-    unbound::unbound,
+    unbound::{Unbound, unbound},
 };
 use crate::{
     Time,
-    evidence::{Evidence, binding::Session, claims::Claims},
+    evidence::{Collateral, Evidence, binding::Session, claims::Claims},
     nvidia::Devices,
     policy::{Policy, Waivers},
     roots::Roots,
@@ -142,14 +142,13 @@ fn walk(
             return Err(failed);
         }
     };
-    let gpus = match conversation {
-        Some(conversation) => about((&cpu, &encoded, &claims), gpus, conversation, inspection),
-        None => {
-            // The conversation is no policy's to waive.
-            let waivers = policy.is_none().then_some(waivers);
-            let why = unbound(waivers, inspection).unwrap_or(UNKNOWN);
-            gpus.unbound(why, inspection)
-        }
+    let gpus = if let Some(conversation) = conversation {
+        about((&cpu, &encoded, &claims), gpus, conversation, inspection)
+    } else {
+        // The conversation is no policy's to waive.
+        let waivers = policy.is_none().then_some(waivers);
+        let why = unbound(waivers, inspection).unwrap_or(UNKNOWN);
+        gpus.unbound(why, inspection)
     };
     let event_log = event_log(report);
     let subject = Subject {

@@ -5,7 +5,7 @@ use rsa::BigUint;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::{Backend, PointP256, PointP384, RsaKey};
+use super::backend::{Backend, PointP256, PointP384, RsaKey};
 
 pub(super) struct Chosen;
 

@@ -5,12 +5,14 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rsa::{pkcs1::EncodeRsaPublicKey, traits::PublicKeyParts};
 
 use super::{
-    Backend, PointP256, RsaKey, aws_lc, ecdsa_p256_by, ecdsa_p384_by, ring, rsa_pkcs1_by,
-    rsa_pss_by, rustcrypto,
+    PointP256,
+    alike::{aws_lc, ring},
+    backend::{Backend, RsaKey},
+    ecdsa_p256_by, ecdsa_p384_by, rsa_pkcs1_by, rsa_pss_by, rustcrypto,
 };
 use crate::{
-    encoding::x509::{self, Signed},
-    snp::ARKS,
+    encoding::x509,
+    snp::{ARKS, signed::Signed},
 };
 
 const MESSAGE: &[u8] = b"what the hardware said";

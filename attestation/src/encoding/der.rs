@@ -1,4 +1,4 @@
-//! A reader and a writer for the little DER that no library here knows: OCSP, the extension that holds a FWID, signatures.
+//! A reader and a writer for the little DER that no library here knows: OCSP, the extension that holds a FWID, signatures, envelopes.
 //!
 //! Trusts nothing: lengths must be minimal and definite, tags fit in one byte, and whoever reads says where the end is.
 
@@ -106,7 +106,12 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
             let length = u16::from_be_bytes(*length);
             (length >= 0x100).then_some((usize::from(length), rest))
         }
-        // Nothing here has 64 KiB.
+        0x83 => {
+            let ([a, b, c], rest) = rest.split_first_chunk()?;
+            let length = usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).ok()?;
+            (length >= 0x1_0000).then_some((length, rest))
+        }
+        // Nothing here has 16 MiB.
         _ => None,
     }
 }

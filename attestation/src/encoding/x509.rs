@@ -1,19 +1,9 @@
-//! What certificates and revocation lists have in common, over `x509-parser`. Trusts no certificate.
+//! Certificates and revocation lists in DER, over `x509-parser`: each by itself, in its one encoding. Trusts none of them.
 
-use x509_parser::{
-    prelude::{
-        AlgorithmIdentifier, CertificateRevocationList, FromDer, SubjectPublicKeyInfo,
-        X509Certificate, X509Name,
-    },
-    signature_algorithm::SignatureAlgorithm,
-};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
-use crate::{Rejection, crypto};
-
-const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
-const MGF1: &str = "1.2.840.113549.1.1.8";
-const SHA384: &str = "2.16.840.1.101.3.4.2.2";
-const RSA: &str = "1.2.840.113549.1.1.1";
+use super::der::{Der, tag};
+use crate::Rejection;
 
 /// Reads one DER certificate and nothing behind it.
 pub(crate) fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, Rejection> {
@@ -35,149 +25,25 @@ pub(crate) fn revocation_list(der: &[u8]) -> Result<CertificateRevocationList<'_
     }
 }
 
-const SEQUENCE: u8 = 0x30;
-const BIT_STRING: u8 = 0x03;
-
 /// Whether what the signature does not cover has its one encoding: the parser lets some tags there be any other.
 ///
 /// The algorithm outside must be, byte by byte, the one inside, which is the first sequence of the signed part.
 fn has_strict_envelope(der: &[u8]) -> bool {
     let strict = || {
-        let (SEQUENCE, mut whole, []) = element(der)? else {
-            return None;
-        };
-        let mut parts = [(0, &[][..]); 3];
-        for part in &mut parts {
-            let (tag, content, rest) = element(whole)?;
-            *part = (tag, content);
-            whole = rest;
-        }
-        let [
-            (SEQUENCE, mut signed),
-            (SEQUENCE, outside),
-            (BIT_STRING, [0, ..]),
-        ] = parts
-        else {
-            return None;
-        };
+        let mut outer = Der::new(der);
+        let mut whole = outer.enter(tag::SEQUENCE)?;
+        outer.end()?;
+        let mut signed = whole.enter(tag::SEQUENCE)?;
+        let outside = whole.take(tag::SEQUENCE)?;
+        let signature = whole.take(tag::BIT_STRING)?;
+        whole.end()?;
         let inside = loop {
-            let (tag, content, rest) = element(signed)?;
-            if tag == SEQUENCE {
-                break content;
+            let value = signed.any()?;
+            if value.tag == tag::SEQUENCE {
+                break value.content;
             }
-            signed = rest;
         };
-        (whole.is_empty() && inside == outside).then_some(())
+        (signature.first() == Some(&0) && inside == outside).then_some(())
     };
     strict().is_some()
-}
-
-/// The tag and the content of the first DER element, and what follows it.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (length, rest) = match bytes.get(1..)? {
-        [short @ ..=0x7F, rest @ ..] => (usize::from(*short), rest),
-        [0x81, a @ 0x80..=0xFF, rest @ ..] => (usize::from(*a), rest),
-        [0x82, a @ 1..=0xFF, b, rest @ ..] => (usize::from(u16::from_be_bytes([*a, *b])), rest),
-        [0x83, a @ 1..=0xFF, b, c, rest @ ..] => (
-            usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).ok()?,
-            rest,
-        ),
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((*bytes.first()?, content, rest))
-}
-
-/// The distinguished name of AMD's certificates, apart from what they all share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) organisation: String,
-    pub(crate) common_name: String,
-}
-
-impl Name {
-    /// Reads a name of AMD's form: C, ST, L, O, OU and CN, each once, the first three and OU always the same.
-    pub(crate) fn parse(name: &X509Name<'_>) -> Option<Self> {
-        const SHARED: [(&str, &str); 4] = [
-            ("2.5.4.6", "US"),
-            ("2.5.4.8", "CA"),
-            ("2.5.4.7", "Santa Clara"),
-            ("2.5.4.11", "Engineering"),
-        ];
-        let only = |oid: &str| {
-            let mut values = name
-                .iter_attributes()
-                .filter(|attribute| attribute.attr_type().to_id_string() == oid)
-                .filter_map(|attribute| attribute.as_str().ok());
-            values.next().filter(|_| values.next().is_none())
-        };
-        let shared = SHARED.iter().all(|(oid, value)| only(oid) == Some(value));
-        if !shared || name.iter_attributes().count() != SHARED.len() + 2 {
-            return None;
-        }
-        Some(Self {
-            organisation: only("2.5.4.10")?.to_owned(),
-            common_name: only("2.5.4.3")?.to_owned(),
-        })
-    }
-}
-
-/// Something that a certificate's RSA key signed: the signed bytes, the algorithm outside and inside them, the signature.
-pub(crate) struct Signed<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) algorithms: [&'a AlgorithmIdentifier<'a>; 2],
-    pub(crate) signature: &'a x509_parser::der_parser::asn1_rs::BitString<'a>,
-}
-
-impl<'a> Signed<'a> {
-    pub(crate) fn certificate(certificate: &'a X509Certificate<'a>) -> Self {
-        let tbs = &certificate.tbs_certificate;
-        Self {
-            bytes: tbs.as_ref(),
-            algorithms: [&certificate.signature_algorithm, &tbs.signature],
-            signature: &certificate.signature_value,
-        }
-    }
-
-    pub(crate) fn revocation_list(list: &'a CertificateRevocationList<'a>) -> Self {
-        let tbs = &list.tbs_cert_list;
-        Self {
-            bytes: tbs.as_ref(),
-            algorithms: [&list.signature_algorithm, &tbs.signature],
-            signature: &list.signature_value,
-        }
-    }
-
-    /// Whether `issuer` signed it by the one algorithm that AMD's keys use.
-    pub(crate) fn is_by(&self, issuer: &SubjectPublicKeyInfo<'_>) -> bool {
-        let [outer, inner] = self.algorithms;
-        outer == inner
-            && is_pss_sha384(outer)
-            && self.signature.unused_bits == 0
-            && issuer.algorithm.algorithm.to_id_string() == RSA
-            && issuer.subject_public_key.unused_bits == 0
-            && crypto::verify_rsa_pss(
-                &issuer.subject_public_key.data,
-                self.bytes,
-                &self.signature.data,
-            )
-            .is_ok()
-    }
-}
-
-/// The parameters are compared too: a verifier that takes them from the certificate lets its author choose the hash.
-fn is_pss_sha384(algorithm: &AlgorithmIdentifier<'_>) -> bool {
-    if algorithm.algorithm.to_id_string() != RSASSA_PSS {
-        return false;
-    }
-    let Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) = SignatureAlgorithm::try_from(algorithm)
-    else {
-        return false;
-    };
-    let mask = parameters.mask_gen_algorithm();
-    parameters.hash_algorithm_oid().to_id_string() == SHA384
-        && mask
-            .is_ok_and(|mask| mask.mgf.to_id_string() == MGF1 && mask.hash.to_id_string() == SHA384)
-        && parameters.salt_length() == 48
-        && parameters.trailer_field() == 1
 }

@@ -72,6 +72,9 @@ pub struct Endorsements {
     pub statements: Vec<Vec<u8>>,
 }
 
+/// What a verifier brings besides what the evidence carries: the same vendor-signed objects.
+pub type Collateral = Endorsements;
+
 impl Evidence {
     /// Encodes the bundle.
     pub fn encode(&self) -> Vec<u8> {

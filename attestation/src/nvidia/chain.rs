@@ -8,13 +8,11 @@
 //!
 //! Only the root is trusted; the four others are shown to descend from it.
 
-use std::fmt;
-
-use serde::Serialize;
 use x509_parser::{der_parser::oid, oid_registry::Oid};
 
 use super::{
     certificate::{Certificate, Signatures},
+    kind::{Architecture, Device, Pdi},
     roots::{Purpose, Roots},
 };
 use crate::encoding::der::{Der, tag};
@@ -33,46 +31,6 @@ const NAMES: [&str; CHAIN_LENGTH] = [
     "device family",
     "device root",
 ];
-
-/// The generations of GPUs whose evidence is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Architecture {
-    /// H100, H200 and their kin: GH100.
-    Hopper,
-    /// B200, RTX PRO 6000 and their kin: GB100, GB102, GB202 and on.
-    Blackwell,
-}
-
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Hopper => "Hopper",
-            Self::Blackwell => "Blackwell",
-        })
-    }
-}
-
-/// What a chain certifies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Device {
-    /// A GPU.
-    Gpu(Architecture),
-    /// A switch between GPUs, of the Hopper generation: LS10.
-    Switch,
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gpu(architecture) => architecture.fmt(f),
-            Self::Switch => f.write_str("NVSwitch"),
-        }
-    }
-}
-
-/// By which a device is known on the fabric of its machine: the last eight bytes of its identity certificate's serial number.
-pub type Pdi = Hex<8>;
 
 /// A chain that descends from an accepted root.
 #[derive(Debug)]

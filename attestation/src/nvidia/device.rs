@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
-    chain::{Architecture, Pdi},
+    kind::{Architecture, Pdi},
     measurements::Compared,
     opaque::{Entry, Mode},
 };

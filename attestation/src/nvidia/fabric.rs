@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    chain::Pdi,
     device::{Devices, Gpu, Switch},
+    kind::Pdi,
 };
 use crate::Rejection;
 use crate::transcript::{Inspection, ensure};

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{
     certificate::{Certificate, Signatures},
-    chain::{Architecture, Device, DeviceChain, claimed_device},
+    chain::{DeviceChain, claimed_device},
     device::{Devices, Gpu, Switch},
     evidence::{GpuEvidence, MAX_GPUS},
     fabric::check_fabric,
+    kind::{Architecture, Device},
     ocsp::{Answers, Standing, Terms},
     opaque::{Opaque, SwitchOpaque},
     policy::{Proof, Revocation},
@@ -41,6 +42,11 @@ struct Answer<'e, K, O> {
     opaque: O,
     on_hold: bool,
 }
+
+/// What a device is, if it is of the kind that is asked for.
+type OfKind<K> = fn(Device) -> Option<K>;
+/// Reads a device's opaque data.
+type Reads<O> = fn(&[u8]) -> Result<O, Rejection>;
 
 /// Their leaf names one all the same, and its key signed the report: only first stages that NVIDIA certified can have it.
 const SWITCHES_REPORT_NO_FWID: &str = "a switch's report names none";
@@ -239,7 +245,7 @@ impl<'a> Procedure<'a> {
         &mut self,
         evidence: &'e GpuEvidence,
         place: &str,
-        (kind, read): (fn(Device) -> Option<K>, fn(&[u8]) -> Result<O, Rejection>),
+        (kind, read): (OfKind<K>, Reads<O>),
         inspection: &mut Inspection,
     ) -> Result<Answer<'e, K, O>, Failed> {
         let Question {

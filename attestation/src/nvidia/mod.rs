@@ -10,6 +10,7 @@ pub mod evidence;
 mod fabric;
 mod genuine;
 pub mod indices;
+pub mod kind;
 pub mod measurements;
 pub mod needs;
 pub mod ocsp;
@@ -23,9 +24,9 @@ pub mod spdm;
 pub mod version;
 mod wanted;
 
-pub use chain::Pdi;
 pub use device::{Gpu, Switch};
 pub use evidence::GpuEvidence;
+pub use kind::Pdi;
 pub use policy::GpuPolicy;
 pub use question::{Collateral, MAX_RIMS, Question};
 pub use roots::Roots;

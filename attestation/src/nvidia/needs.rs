@@ -6,12 +6,12 @@
 use super::{
     GpuEvidence, Roots,
     certificate::Signatures,
-    chain::{Device, DeviceChain, claimed_device},
+    chain::{DeviceChain, claimed_device},
+    kind::Device,
     ocsp,
     opaque::{Opaque, SwitchOpaque},
-    rim::{self, Document},
+    rim::{self, Document, driver_rim_id, switch_rim_id, vbios_rim_id},
     spdm::Report,
-    version::{driver_rim_id, switch_rim_id, vbios_rim_id},
 };
 use crate::{Rejection, Span, Time};
 

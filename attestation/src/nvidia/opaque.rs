@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    chain::Pdi,
+    kind::Pdi,
     version::{DriverVersion, VbiosVersion},
 };
 use crate::{Rejection, encoding::digest::Hex};

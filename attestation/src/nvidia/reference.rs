@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    chain::{Architecture, DeviceChain, is_kin},
+    chain::{DeviceChain, is_kin},
     genuine::{Procedure, root_in_words},
+    kind::Architecture,
     measurements::{Compared, check_disjoint, check_floors, compare},
     opaque::{Opaque, SwitchOpaque},
     question::Question,
-    rim::{Content, Document, Floors},
+    rim::{Content, Document, Floors, driver_rim_id, switch_rim_id, vbios_rim_id},
     spdm::Report,
-    version::{DriverVersion, driver_rim_id, switch_rim_id, vbios_rim_id},
+    version::DriverVersion,
 };
 use crate::Rejection;
 use crate::transcript::{Failed, Inspection, ensure};

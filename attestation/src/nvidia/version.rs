@@ -2,8 +2,6 @@
 
 use std::{cmp::Ordering, fmt};
 
-use super::{chain::Architecture, opaque::Opaque};
-
 /// A driver's version, such as `550.90.07`: two to four numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriverVersion(String);
@@ -64,40 +62,6 @@ impl fmt::Display for VbiosVersion {
         let parts = self.0.map(|part| format!("{part:02X}"));
         f.write_str(&parts.join("."))
     }
-}
-
-/// Under which id NVIDIA publishes the driver's RIM for this report. None where the report does not say which chip it is.
-pub fn driver_rim_id(architecture: Architecture, opaque: &Opaque) -> Option<String> {
-    let driver = &opaque.driver;
-    match architecture {
-        Architecture::Hopper => Some(format!("NV_GPU_DRIVER_GH100_{driver}")),
-        Architecture::Blackwell => opaque
-            .chip
-            .as_ref()
-            .map(|chip| format!("NV_GPU_CC_DRIVER_{chip}_{driver}")),
-    }
-}
-
-/// Under which id NVIDIA publishes the RIM of a switch's firmware. Board and chip do not stand in the report; LS10 is of one.
-pub fn switch_rim_id(firmware: &str) -> String {
-    let firmware = firmware.replace('.', "");
-    format!("NV_SWITCH_BIOS_5612_0002_890_{firmware}").to_uppercase()
-}
-
-/// Under which id NVIDIA publishes the VBIOS's RIM for this report.
-pub fn vbios_rim_id(opaque: &Opaque) -> String {
-    let Opaque {
-        project,
-        project_sku,
-        chip_sku,
-        vbios,
-        ..
-    } = opaque;
-    format!(
-        "NV_GPU_VBIOS_{project}_{project_sku}_{chip_sku}_{}",
-        vbios.compact()
-    )
-    .to_uppercase()
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use x509_parser::prelude::{X509Certificate, X509Version};
 
+use super::signed::Name;
 use super::{product::Product, report::SigningKey, tcb::Tcb};
-use crate::{Rejection, encoding::x509::Name};
+use crate::Rejection;
 
 /// The arc of AMD's extensions.
 const AMD: &str = "1.3.6.1.4.1.3704.1.";

@@ -4,6 +4,7 @@
 
 use x509_parser::prelude::{X509Certificate, X509Version};
 
+use super::signed::{Name, Signed};
 use super::{
     certificate::Leaf,
     crl,
@@ -15,7 +16,7 @@ use crate::{
     Rejection, Time,
     encoding::{
         digest::{Hex, sha256},
-        x509::{self, Name, Signed},
+        x509,
     },
     transcript::SIMULATED,
 };

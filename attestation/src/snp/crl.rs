@@ -8,10 +8,8 @@ use x509_parser::{
     prelude::{CertificateRevocationList, X509Certificate},
 };
 
-use crate::{
-    Rejection, Time,
-    encoding::x509::{self, Signed},
-};
+use super::signed::Signed;
+use crate::{Rejection, Time, encoding::x509};
 
 /// Extensions that a list may have: authority key identifier and list number. Others could narrow what it says.
 const KNOWN_EXTENSIONS: [&str; 2] = ["2.5.29.35", "2.5.29.20"];

@@ -15,6 +15,7 @@ mod policy;
 pub mod product;
 pub mod report;
 mod roots;
+pub(crate) mod signed;
 pub mod table;
 pub mod tcb;
 pub(crate) mod wanted;

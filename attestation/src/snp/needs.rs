@@ -5,6 +5,7 @@
 
 use x509_parser::prelude::X509Certificate;
 
+use super::signed::Name;
 use super::{
     certificate::{self, Leaf, Owner},
     chain::{self, Candidates},
@@ -14,10 +15,7 @@ use super::{
     roots::Roots,
     tcb::Tcb,
 };
-use crate::{
-    Rejection, Span, Time,
-    encoding::x509::{self, Name},
-};
+use crate::{Rejection, Span, Time, encoding::x509};
 
 /// Whose certificate a report wants.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -131,7 +131,7 @@ pub(crate) const ARKS: [&[u8]; 3] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoding::x509::{self, Signed};
+    use crate::{encoding::x509, snp::signed::Signed};
 
     /// ARK, ASK and ASVK from AMD's key service, as several independent verifiers pin them.
     const FINGERPRINTS: [(Product, [&str; 3]); 3] = [

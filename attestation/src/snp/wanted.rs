@@ -23,7 +23,7 @@ pub(crate) fn appraise(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut I
     platform(genuine, policy, inspection);
     guest(genuine, policy, inspection);
     measurements(genuine, policy, inspection);
-    id_block(genuine, policy, inspection)
+    id_block(genuine, policy, inspection);
 }
 
 /// Evidence of a product line that is known to be broken proves nothing, with a policy or without.
@@ -82,7 +82,7 @@ fn private(genuine: &Genuine, inspection: &mut Inspection) {
         (guest.migration_allowed(), Rejection::MigrationAllowed),
     ];
     let found = format_args!("{:#x}", guest.0);
-    inspection.no_wrong_bit(("policy-4", "guest policy"), bits, found)
+    inspection.no_wrong_bit(("policy-4", "guest policy"), bits, found);
 }
 
 fn machine(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) {
@@ -149,7 +149,7 @@ fn firmware(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) 
         return inspection.allowed(check, true);
     }
     let found = "is what runs";
-    inspection.require(check, committed, Rejection::FirmwareProvisional, found)
+    inspection.require(check, committed, Rejection::FirmwareProvisional, found);
 }
 
 /// Firmware levels, none of which may be below the floor. `which` level they are is told in the rejection.
@@ -241,7 +241,7 @@ fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspecti
         found >= floor,
         below,
         dotted(found),
-    )
+    );
 }
 
 fn platform(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) {
@@ -317,7 +317,7 @@ fn guest(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) {
         .is_some_and(|found| found.launch & found.current & required == required);
     let missing = Rejection::MitigationMissing { required };
     let check = ("policy-6", "mitigations");
-    inspection.require(check, in_place, missing, format_args!("{required:#x}"))
+    inspection.require(check, in_place, missing, format_args!("{required:#x}"));
 }
 
 fn measurements(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) {
@@ -349,7 +349,7 @@ fn measurements(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspecti
         "migration agent",
         policy.report_id_ma.as_ref(),
         report.report_id_ma,
-    )
+    );
 }
 
 /// A verbatim field that the policy may pin.
@@ -363,7 +363,7 @@ fn pin<const N: usize>(
         field,
         found: hex::encode(found),
     };
-    inspection.expect(("policy-7", field), expected, &found, unknown, Hex(found))
+    inspection.expect(("policy-7", field), expected, &found, unknown, Hex(found));
 }
 
 /// The firmware verified the ID block's signatures at launch; what is left is to know the keys.
@@ -382,5 +382,5 @@ fn id_block(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) 
         "a known ID key"
     };
     let check = ("policy-8", "ID block");
-    inspection.require(check, by_author || by_id, Rejection::IdBlockUnknown, found)
+    inspection.require(check, by_author || by_id, Rejection::IdBlockUnknown, found);
 }

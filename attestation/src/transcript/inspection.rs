@@ -115,7 +115,7 @@ impl Inspection {
         Err(Refusal {
             rejection,
             further: failures.collect(),
-            transcript,
+            transcript: Box::new(transcript),
         })
     }
 

@@ -87,7 +87,7 @@ pub struct Refusal {
     /// What else is wrong, in order. Empty unless [`Patience::All`] looked for it.
     pub further: Vec<Rejection>,
     /// Every check that was made.
-    pub transcript: Transcript,
+    pub transcript: Box<Transcript>,
 }
 
 impl Refusal {
@@ -117,10 +117,10 @@ impl From<Rejection> for Refusal {
         Self {
             rejection,
             further: Vec::new(),
-            transcript: Transcript {
+            transcript: Box::new(Transcript {
                 checks: vec![check],
                 simulated: false,
-            },
+            }),
         }
     }
 }

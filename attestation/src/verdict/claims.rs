@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::about::{About, Bound};
 use crate::{
+    appraisal::platform::Platform,
     azure::vtpm,
     encoding::digest::Hex,
     evidence::claims,
@@ -39,7 +40,7 @@ impl<'a> Claims<'a> {
                 Bound::Asked | Bound::Nothing => None,
             },
             measurement: cpu.map(|cpu| Hex(cpu.measurement())),
-            cpu: cpu.map(|cpu| cpu.claims()),
+            cpu: cpu.map(Platform::claims),
             vtpm: about.vtpm.map(of_vtpm),
             gpus: about.devices.map(|it| it.gpus.as_slice()),
             switches: about.devices.map_or(&[], |it| &it.switches),

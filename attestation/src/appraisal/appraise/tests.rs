@@ -172,7 +172,7 @@ fn refuses(change: impl FnOnce(&mut Case), expected: Rejection) {
         (expected.step(), Outcome::Failed)
     );
     assert_eq!(last.detail, expected.to_string());
-    assert_eq!(refusal.rejection, expected);
+    assert_eq!(Err::<(), _>(refusal.rejection), Err(expected));
 }
 
 /// The case with one change is trusted.

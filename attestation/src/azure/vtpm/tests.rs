@@ -100,7 +100,7 @@ impl Scene {
             Ok(((), transcript)) => (told, Vec::new(), transcript),
             Err(refusal) => {
                 let failures = refusal.rejections().cloned().collect();
-                (told, failures, refusal.transcript)
+                (told, failures, *refusal.transcript)
             }
         }
     }

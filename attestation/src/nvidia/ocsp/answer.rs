@@ -2,13 +2,15 @@
 
 use ::time::{Date, Month};
 
-use super::{CertificateId, MAX_ANSWER_SIZE, OID_NONCE};
+use super::id::{CertificateId, OID_NONCE};
 use crate::{
     Rejection, Time,
     encoding::der::{Der, tag},
     nvidia::certificate::{ECDSA_SHA384, whole_bytes},
 };
 
+/// No answer that was seen has 3 KiB.
+pub const MAX_ANSWER_SIZE: usize = 16 * 1024;
 /// 1.3.6.1.5.5.7.48.1.1
 const OID_BASIC: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
 /// NVIDIA's responder brings one or two.

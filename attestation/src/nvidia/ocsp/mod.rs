@@ -6,6 +6,7 @@
 //! One that revokes the certificate for good counts whatever its age, and whoever asked for it.
 
 mod answer;
+mod id;
 mod question;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use x509_parser::{der_parser::oid, oid_registry::Oid};
 
 use self::{
     answer::{Answer, Responder, Single, Status},
+    id::{CertificateId, ISSUING, OID_SHA1, OID_SHA256, OID_SHA384, QUESTIONED},
     question::certificate_id,
 };
 use super::certificate::{Certificate, Signatures};
@@ -24,10 +26,9 @@ use crate::{
     encoding::digest::{sha256, sha384},
 };
 
+pub use answer::MAX_ANSWER_SIZE;
 pub use question::{NONCE_SIZE, question};
 
-/// No answer that was seen has 3 KiB.
-pub const MAX_ANSWER_SIZE: usize = 16 * 1024;
 /// One GPU and its two RIMs call for nine, eight GPUs of one machine for sixteen.
 pub const MAX_ANSWERS: usize = 64;
 /// How long an answer without nextUpdate counts. NVIDIA's live for a day and say so.
@@ -37,19 +38,6 @@ pub const STAPLED_AGE: Duration = Duration::from_hours(24);
 /// How far the responder's clock may be ahead where it answered our own nonce, in seconds: the answer is younger than the
 /// question, so a date from the future says that a clock is off, and nothing else.
 const CLOCK_SKEW: i64 = 300;
-
-/// What the two certificates of a question are called in messages.
-const QUESTIONED: &str = "questioned";
-const ISSUING: &str = "issuing";
-
-/// 1.3.14.3.2.26
-const OID_SHA1: &[u8] = &[0x2B, 0x0E, 0x03, 0x02, 0x1A];
-/// 2.16.840.1.101.3.4.2.1
-const OID_SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
-/// 2.16.840.1.101.3.4.2.2
-const OID_SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
-/// 1.3.6.1.5.5.7.48.1.2
-const OID_NONCE: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02];
 
 /// An answer as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,15 +167,6 @@ pub(super) fn check_answer(
         until: check_freshness(&answer, single, nonce, terms, now)?,
         number: None,
     })
-}
-
-/// Names a certificate by its issuer and serial number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct CertificateId<'a> {
-    hash: &'a [u8],
-    issuer_name: &'a [u8],
-    issuer_key: &'a [u8],
-    serial: &'a [u8],
 }
 
 fn is_about(id: &CertificateId<'_>, subject: &Certificate<'_>, issuer: &Certificate<'_>) -> bool {

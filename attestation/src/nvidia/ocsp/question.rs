@@ -1,6 +1,6 @@
 //! An OCSP request: what to POST to NVIDIA's responder, `application/ocsp-request`.
 
-use super::{ISSUING, OID_NONCE, OID_SHA384, QUESTIONED};
+use super::id::{ISSUING, OID_NONCE, OID_SHA384, QUESTIONED};
 use crate::{
     Rejection,
     encoding::{

@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
+use super::xml::MAX_RIM_SIZE;
 use crate::encoding::base64;
 
 /// A manifest of the largest size in base64, and what stands beside it.
-const MAX_SIZE: usize = 2 * super::MAX_RIM_SIZE;
+const MAX_SIZE: usize = 2 * MAX_RIM_SIZE;
 
 /// Digest, dates and the request's name are the service's own affair; a key that stands twice is an error.
 #[derive(Deserialize)]

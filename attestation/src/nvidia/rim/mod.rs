@@ -6,6 +6,7 @@
 mod answer;
 mod canonical;
 mod content;
+mod id;
 mod signature;
 mod xml;
 
@@ -23,9 +24,9 @@ pub use answer::{Answered, is_answer, of_answer};
 #[cfg(test)]
 pub(crate) use content::Floor;
 pub(crate) use content::{Content, Floors, Golden, OPAQUE_INDICES};
+pub use id::{driver_rim_id, switch_rim_id, vbios_rim_id};
+pub use xml::MAX_RIM_SIZE;
 
-/// The largest RIM that is read; NVIDIA's have up to 26 KiB.
-pub const MAX_RIM_SIZE: usize = 64 * 1024;
 /// A RIM's chain has exactly that many certificates.
 const CHAIN_LENGTH: usize = 4;
 /// What the certificates are called in messages, leaf first.

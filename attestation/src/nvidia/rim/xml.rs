@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::MAX_RIM_SIZE;
 use crate::{Rejection, transcript::ensure};
 
+/// The largest RIM that is read; NVIDIA's have up to 26 KiB.
+pub const MAX_RIM_SIZE: usize = 64 * 1024;
 /// NVIDIA's RIMs nest six deep.
 const MAX_DEPTH: usize = 12;
 /// NVIDIA's RIMs have 90 elements.

@@ -8,8 +8,8 @@ use chrysalis_attestation::{
         measurements::Compared,
         opaque::{Mode, Opaque},
         policy::Proof,
+        rim::{driver_rim_id, vbios_rim_id},
         spdm::Report,
-        version::{driver_rim_id, vbios_rim_id},
     },
 };
 use serde_json::Value;

@@ -1,0 +1,352 @@
+//! Unverified, Authentic, Bound, Trusted. Constructors are private: there is no other way to the next stage.
+
+use super::{
+    appraise::Subject,
+    cpu::{self, Cpu},
+    gpus,
+    told::Told,
+};
+use crate::{
+    Rejection, Time,
+    evidence::{
+        Collateral, CpuReport, Endorsements, Evidence,
+        binding::{Anchor, Session},
+        claims::Claims,
+        encode_gpus,
+    },
+    nvidia::{Devices, Gpu, Switch},
+    policy::{Policy, Waivers},
+    roots::Roots,
+    transcript::{Failed, Inspection, Patience, Refusal, Transcript},
+};
+
+/// Evidence as it came.
+#[derive(Debug, Clone)]
+pub struct Unverified(pub(super) Evidence);
+
+/// Evidence that a genuine (or named simulated) CPU signed.
+#[derive(Debug, Clone)]
+pub struct Authentic {
+    pub(super) cpu: Cpu,
+    pub(super) event_log: Vec<u8>,
+    pub(super) claims: Vec<u8>,
+    pub(super) gpus: gpus::Unproved,
+    pub(super) statements: Vec<Vec<u8>>,
+    pub(super) transcript: Transcript,
+}
+
+/// Authentic evidence about this conversation and this key.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    pub(super) cpu: Cpu,
+    pub(super) event_log: Vec<u8>,
+    pub(super) claims: Claims,
+    pub(super) gpus: gpus::Asked,
+    pub(super) statements: Vec<Vec<u8>>,
+    pub(super) session: Session,
+    pub(super) tls_key: Vec<u8>,
+    pub(super) transcript: Transcript,
+}
+
+/// What was found out about a peer.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub(crate) cpu: Cpu,
+    pub(crate) claims: Claims,
+    pub(crate) devices: Devices,
+    pub(crate) session: Session,
+    pub(crate) transcript: Transcript,
+    pub(crate) until: Time,
+    pub(crate) told: Told,
+}
+
+/// A peer whose CPU, image, GPUs and key were all checked. There is no other way to make one, and only it yields the TLS key.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    pub(super) peer: Peer,
+    pub(super) tls_key: Vec<u8>,
+}
+
+/// A peer whose hardware is genuine and whose memory is private, of which nobody said whether it is wanted. No key comes of it.
+#[derive(Debug, Clone)]
+pub struct Genuine(pub(super) Peer);
+
+impl Unverified {
+    /// Takes evidence in.
+    pub fn new(evidence: Evidence) -> Self {
+        Self(evidence)
+    }
+
+    /// The evidence, to be shown. Nothing of it is to be believed.
+    pub fn evidence(&self) -> &Evidence {
+        &self.0
+    }
+
+    /// Is the CPU genuine? Signatures, chains to `roots`, revocation and validity at `now`, and the report's own consistency.
+    pub fn authenticate(
+        self,
+        roots: &Roots,
+        collateral: &Collateral,
+        now: Time,
+    ) -> Result<Authentic, Refusal> {
+        let mut inspection = Inspection::new(Patience::First);
+        let Evidence {
+            cpu: report,
+            claims,
+            gpus,
+            endorsements,
+        } = self.0;
+        let sources = (collateral, &endorsements);
+        let cpu = cpu::authenticate(&report, sources, roots, now, &mut inspection);
+        let (cpu, transcript) = inspection.finish(cpu)?;
+        Ok(Authentic {
+            cpu,
+            event_log: event_log(report),
+            claims,
+            gpus: gpus::Unproved::new(gpus, &roots.nvidia, sources, now),
+            statements: statements(sources),
+            transcript,
+        })
+    }
+}
+
+/// The verifier's own first: no number of stapled ones keeps them from being read.
+pub(super) fn statements((own, stapled): (&Collateral, &Endorsements)) -> Vec<Vec<u8>> {
+    [&own.statements[..], &stapled.statements].concat()
+}
+
+/// What came with a TD; empty if nothing did.
+pub(super) fn event_log(report: CpuReport) -> Vec<u8> {
+    match report {
+        CpuReport::Tdx { event_log, .. } => event_log,
+        CpuReport::Snp(_) => Vec::new(),
+    }
+}
+
+impl Authentic {
+    /// Is it about this conversation and this key? `spki` is the DER `SubjectPublicKeyInfo` of the peer's TLS key.
+    pub fn bind(self, session: &Session, spki: &[u8]) -> Result<Bound, Refusal> {
+        let Self {
+            cpu,
+            event_log,
+            claims: encoded,
+            gpus,
+            statements,
+            transcript,
+        } = self;
+        let mut inspection = Inspection::resume(transcript, Patience::First);
+        let bound = readable(&encoded, &mut inspection).map(|claims| {
+            let told = (&cpu, encoded.as_slice(), &claims);
+            let gpus = about(told, gpus, (session, spki), &mut inspection);
+            (claims, gpus)
+        });
+        let ((claims, gpus), transcript) = inspection.finish(bound)?;
+        Ok(Bound {
+            cpu,
+            event_log,
+            claims,
+            gpus,
+            statements,
+            session: session.clone(),
+            tls_key: spki.to_vec(),
+            transcript,
+        })
+    }
+
+    /// The CPU.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// What was checked so far.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+}
+
+/// Step bind-1. The claims are read only to be hashed and compared; they are believed once the report holds them.
+pub(super) fn readable(claims: &[u8], inspection: &mut Inspection) -> Result<Claims, Failed> {
+    inspection.check(
+        ("bind-1", "claims"),
+        || Claims::decode(claims),
+        |claims| claims.profile.clone(),
+    )
+}
+
+/// Steps bind-2 to bind-5.
+pub(super) fn about(
+    (cpu, encoded, claims): (&Cpu, &[u8], &Claims),
+    gpus: gpus::Unproved,
+    (session, spki): (&Session, &[u8]),
+    inspection: &mut Inspection,
+) -> gpus::Asked {
+    let answers = encode_gpus(&gpus.evidence);
+    let holds = |session: &Session| {
+        Anchor::new(session, spki, encoded).report_data(&answers) == cpu.report_data()
+    };
+    let bound = || match holds(session) {
+        true => Ok(()),
+        false if holds(&Session::Boot) => Err(Rejection::NotFresh),
+        false => Err(Rejection::BindingMismatch),
+    };
+    inspection.note(("bind-2", "binding"), bound, |()| session.to_string());
+
+    let check = ("bind-3", "claimed configuration");
+    match cpu {
+        Cpu::Snp(genuine) => inspection.require(
+            check,
+            claims.configuration == genuine.report.host_data,
+            Rejection::ConfigurationMismatch,
+            "is the one that HOST_DATA holds",
+        ),
+        Cpu::Tdx(_) => inspection.skip(
+            check,
+            "MRCONFIGID holds its SHA-384, the claim its SHA-256: policy-9 decides by MRCONFIGID",
+        ),
+    }
+    let nonce = Anchor::new(session, spki, encoded).gpu_nonce();
+    gpus.bind(nonce, inspection)
+}
+
+impl Bound {
+    /// Is it what the policy wants? The GPUs are verified here: how much proof they need is the policy's to say.
+    pub fn appraise(self, policy: &Policy) -> Result<Trusted, Refusal> {
+        let tls_key = self.tls_key.clone();
+        self.conclude(Some(policy), &Waivers::default())
+            .map(|peer| Trusted { peer, tls_key })
+    }
+
+    /// Without a policy: is all of its hardware genuine and current, and its memory private?
+    pub fn without_policy(self, waivers: &Waivers) -> Result<Genuine, Refusal> {
+        self.conclude(None, waivers).map(Genuine)
+    }
+
+    fn conclude(self, policy: Option<&Policy>, waivers: &Waivers) -> Result<Peer, Refusal> {
+        let Self {
+            mut cpu,
+            event_log,
+            claims,
+            gpus,
+            statements,
+            session,
+            transcript,
+            ..
+        } = self;
+        let mut inspection = Inspection::resume(transcript, Patience::First);
+        let subject = Subject {
+            cpu: &mut cpu,
+            event_log: Some(event_log.as_slice()).filter(|log| !log.is_empty()),
+            claims: &claims,
+            gpus: &gpus,
+            statements: &statements,
+            session: Some(&session),
+        };
+        let devices = subject.conclude(policy, waivers, &mut inspection);
+        let (devices, transcript) = inspection.finish(devices)?;
+        Ok(Peer {
+            until: cpu.until().min(devices.until),
+            told: Told::of(&cpu, policy),
+            cpu,
+            claims,
+            devices,
+            session,
+            transcript,
+        })
+    }
+
+    /// What was checked so far.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+}
+
+impl Peer {
+    /// The CPU that vouches for all the rest.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// The GPUs, all of them verified; none, if there are none.
+    pub fn gpus(&self) -> &[Gpu] {
+        &self.devices.gpus
+    }
+
+    /// The switches between them, all of them verified; none, unless the GPUs are in protected-PCIe mode.
+    pub fn switches(&self) -> &[Switch] {
+        &self.devices.switches
+    }
+
+    /// The peer's claims.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Every check, in order.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// When the first certificate, list, document or answer that this rests on ends.
+    pub fn until(&self) -> Time {
+        self.until
+    }
+
+    /// Whether any of the hardware is simulated. Every output must then say so.
+    pub fn simulated(&self) -> bool {
+        self.transcript.simulated() || self.cpu.simulated()
+    }
+}
+
+impl Trusted {
+    /// DER `SubjectPublicKeyInfo` of the peer's TLS key.
+    pub fn tls_key(&self) -> &[u8] {
+        &self.tls_key
+    }
+
+    /// What was found out.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The CPU that vouches for all the rest.
+    pub fn cpu(&self) -> &Cpu {
+        self.peer.cpu()
+    }
+
+    /// The GPUs, all of them verified; none, if the policy wants none.
+    pub fn gpus(&self) -> &[Gpu] {
+        self.peer.gpus()
+    }
+
+    /// The switches between them, all of them verified; none, unless the GPUs are in protected-PCIe mode.
+    pub fn switches(&self) -> &[Switch] {
+        self.peer.switches()
+    }
+
+    /// The peer's claims.
+    pub fn claims(&self) -> &Claims {
+        self.peer.claims()
+    }
+
+    /// Every check, in order.
+    pub fn transcript(&self) -> &Transcript {
+        self.peer.transcript()
+    }
+
+    /// When the first certificate, list, document or answer that this rests on ends.
+    pub fn until(&self) -> Time {
+        self.peer.until()
+    }
+
+    /// Whether any of the hardware is simulated. Every output must then say so.
+    pub fn simulated(&self) -> bool {
+        self.peer.simulated()
+    }
+}
+
+impl Genuine {
+    /// What was found out.
+    pub fn peer(&self) -> &Peer {
+        &self.0
+    }
+}

@@ -1,0 +1,110 @@
+//! Names and signatures as AMD's certificates have them.
+
+use x509_parser::{
+    prelude::{
+        AlgorithmIdentifier, CertificateRevocationList, SubjectPublicKeyInfo, X509Certificate,
+        X509Name,
+    },
+    signature_algorithm::SignatureAlgorithm,
+};
+
+use crate::crypto;
+
+const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
+const MGF1: &str = "1.2.840.113549.1.1.8";
+const SHA384: &str = "2.16.840.1.101.3.4.2.2";
+const RSA: &str = "1.2.840.113549.1.1.1";
+
+/// The distinguished name of AMD's certificates, apart from what they all share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) organisation: String,
+    pub(crate) common_name: String,
+}
+
+impl Name {
+    /// Reads a name of AMD's form: C, ST, L, O, OU and CN, each once, the first three and OU always the same.
+    pub(crate) fn parse(name: &X509Name<'_>) -> Option<Self> {
+        const SHARED: [(&str, &str); 4] = [
+            ("2.5.4.6", "US"),
+            ("2.5.4.8", "CA"),
+            ("2.5.4.7", "Santa Clara"),
+            ("2.5.4.11", "Engineering"),
+        ];
+        let only = |oid: &str| {
+            let mut values = name
+                .iter_attributes()
+                .filter(|attribute| attribute.attr_type().to_id_string() == oid)
+                .filter_map(|attribute| attribute.as_str().ok());
+            values.next().filter(|_| values.next().is_none())
+        };
+        let shared = SHARED.iter().all(|(oid, value)| only(oid) == Some(value));
+        if !shared || name.iter_attributes().count() != SHARED.len() + 2 {
+            return None;
+        }
+        Some(Self {
+            organisation: only("2.5.4.10")?.to_owned(),
+            common_name: only("2.5.4.3")?.to_owned(),
+        })
+    }
+}
+
+/// Something that a certificate's RSA key signed: the signed bytes, the algorithm outside and inside them, the signature.
+pub(crate) struct Signed<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) algorithms: [&'a AlgorithmIdentifier<'a>; 2],
+    pub(crate) signature: &'a x509_parser::der_parser::asn1_rs::BitString<'a>,
+}
+
+impl<'a> Signed<'a> {
+    pub(crate) fn certificate(certificate: &'a X509Certificate<'a>) -> Self {
+        let tbs = &certificate.tbs_certificate;
+        Self {
+            bytes: tbs.as_ref(),
+            algorithms: [&certificate.signature_algorithm, &tbs.signature],
+            signature: &certificate.signature_value,
+        }
+    }
+
+    pub(crate) fn revocation_list(list: &'a CertificateRevocationList<'a>) -> Self {
+        let tbs = &list.tbs_cert_list;
+        Self {
+            bytes: tbs.as_ref(),
+            algorithms: [&list.signature_algorithm, &tbs.signature],
+            signature: &list.signature_value,
+        }
+    }
+
+    /// Whether `issuer` signed it by the one algorithm that AMD's keys use.
+    pub(crate) fn is_by(&self, issuer: &SubjectPublicKeyInfo<'_>) -> bool {
+        let [outer, inner] = self.algorithms;
+        outer == inner
+            && is_pss_sha384(outer)
+            && self.signature.unused_bits == 0
+            && issuer.algorithm.algorithm.to_id_string() == RSA
+            && issuer.subject_public_key.unused_bits == 0
+            && crypto::verify_rsa_pss(
+                &issuer.subject_public_key.data,
+                self.bytes,
+                &self.signature.data,
+            )
+            .is_ok()
+    }
+}
+
+/// The parameters are compared too: a verifier that takes them from the certificate lets its author choose the hash.
+fn is_pss_sha384(algorithm: &AlgorithmIdentifier<'_>) -> bool {
+    if algorithm.algorithm.to_id_string() != RSASSA_PSS {
+        return false;
+    }
+    let Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) = SignatureAlgorithm::try_from(algorithm)
+    else {
+        return false;
+    };
+    let mask = parameters.mask_gen_algorithm();
+    parameters.hash_algorithm_oid().to_id_string() == SHA384
+        && mask
+            .is_ok_and(|mask| mask.mgf.to_id_string() == MGF1 && mask.hash.to_id_string() == SHA384)
+        && parameters.salt_length() == 48
+        && parameters.trailer_field() == 1
+}
