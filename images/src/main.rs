@@ -29,6 +29,8 @@ use chrysalis_image::{
 };
 use clap::{Args, Parser, Subcommand};
 
+use crate::publisher::{key, log, release};
+
 #[derive(Parser)]
 #[command(
     name = "chrysalis-image",
@@ -46,7 +48,7 @@ enum Command {
     /// Build an image: kernel, initrd, firmware, command line, and image.json with the origin of every byte
     #[command(after_help = "Example:\n  chrysalis-image build images/cpu.toml --out build/cpu")]
     Build {
-        /// The recipe; its lock.toml lies beside it
+        /// The recipe; its lock.toml is in the same folder
         recipe: PathBuf,
         /// The folder to make or to replace
         #[arg(long, value_name = "DIR")]
@@ -65,7 +67,7 @@ enum Command {
         after_help = "Example:\n  chrysalis-image weights images/smollm2.toml --out build/smollm2"
     )]
     Weights {
-        /// The recipe; its lock.toml lies beside it
+        /// The recipe; its lock.toml is in the same folder
         recipe: PathBuf,
         /// The folder to make or to replace
         #[arg(long, value_name = "DIR")]
@@ -79,7 +81,7 @@ enum Command {
         /// The lock to rewrite
         #[arg(default_value = "images/lock.toml")]
         lock: PathBuf,
-        /// The toolchain's recipe; its lock, beside it, is rewritten
+        /// The toolchain's recipe; its lock, in the same folder, is rewritten
         #[arg(long, value_name = "FILE", default_value = TOOLCHAIN)]
         toolchain: PathBuf,
         /// Move Python packages to newer versions, too
@@ -101,13 +103,19 @@ enum Command {
         subcommand,
         after_help = "Example:\n  chrysalis-image key release --key release.pem"
     )]
-    Key(publisher::KeyCommand),
-    /// Sign a release anew
+    Key(key::KeyCommand),
+    /// Sign what an image is, or sign it anew
     #[command(
         subcommand,
-        after_help = "Example:\n  chrysalis-image release renew v1/manifest.json --epoch 2 --expires 2027-12-01 --key release.pem --out v1-2/manifest.json"
+        after_help = "Example:\n  chrysalis-image release make build/cpu --project releases.example --epoch 1 --expires 2027-06-01 --key release.pem --out publication/v1"
     )]
-    Release(publisher::ReleaseCommand),
+    Release(release::ReleaseCommand),
+    /// Keep a transparency log of releases
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis-image log append publication/log publication/v1/manifest.json --origin releases.example/log --key log.pem"
+    )]
+    Log(log::LogCommand),
     /// Run cargo with the environment and flags of measured programs, such as to check or test them as they are built
     #[command(
         after_help = "Example:\n  chrysalis-image cargo clippy --release -p chrysalis-enclave"
@@ -218,8 +226,9 @@ fn run(command: Command) -> Result<ExitCode> {
             let built = compile(&recipe, &wanted, &fetch.fetcher()?)?;
             println!("{}", built.folder().display());
         }
-        Command::Key(command) => publisher::key(&command)?,
-        Command::Release(command) => publisher::release(&command)?,
+        Command::Key(command) => key::run(&command)?,
+        Command::Release(command) => release::run(command)?,
+        Command::Log(command) => log::run(&command)?,
         Command::Cargo { fetch, arguments } => {
             let mut cargo =
                 Workspace::around(Path::new("."), &fetch.fetcher()?)?.cargo(Linkage::Static)?;

@@ -122,7 +122,7 @@ fn a_report_is_verified_from_what_was_fetched_for_it() {
         "{verdict}"
     );
 
-    let status = "fetch --status store";
+    let status = "fetch status store";
     assert_eq!(
         json(folder, &format!("{status} --at 2026-09-01T00:00:00Z")).0,
         0
@@ -185,6 +185,6 @@ fn what_cannot_be_fetched_for_is_named() {
         "fetch noise --into store --mirror amd=kds",
         "begins with https://",
     );
-    cannot(folder, "fetch --status nowhere", "has no store.json");
+    cannot(folder, "fetch status nowhere", "has no store.json");
     assert!(!folder.join("store").exists());
 }

@@ -33,7 +33,7 @@ const MIB: usize = 1024 * 1024;
 const MANY: usize = 16;
 
 /// Where a file can be named; `{}` is the hostile one, the others are as they should be.
-const PLACES: [&str; 31] = [
+const PLACES: [&str; 30] = [
     "verify snp --report {} --cert vcek.der",
     "verify snp --report report.bin --cert {}",
     "verify snp --report report.bin --cert vcek.der --crl {}",
@@ -41,12 +41,12 @@ const PLACES: [&str; 31] = [
     "verify snp --report wrapped.bin --cert vcek.der --tpm-quote {}",
     "verify snp --report wrapped.bin --cert vcek.der --tpm-quote quote.bin --tpm-signature {}",
     "verify snp --report wrapped.bin --cert vcek.der --tpm-quote quote.bin --tpm-signature gpu.bin --tpm-pcrs {}",
-    "verify tdx --quote {} --collateral collateral.json",
-    "verify tdx --quote quote.tdx --collateral {}",
-    "verify tdx --quote quote.tdx --collateral collateral.json --event-log {}",
-    "verify tdx --quote quote.tdx --collateral collateral.json --policy {}",
-    "verify tdx --quote quote.tdx --collateral collateral.json --hcl-report {}",
-    "verify tdx --quote quote.tdx --collateral collateral.json --hcl-report wrapped.tdx --tpm-quote {}",
+    "verify tdx --quote {} --quote-collateral collateral.json",
+    "verify tdx --quote quote.tdx --quote-collateral {}",
+    "verify tdx --quote quote.tdx --quote-collateral collateral.json --event-log {}",
+    "verify tdx --quote quote.tdx --quote-collateral collateral.json --policy {}",
+    "verify tdx --quote quote.tdx --quote-collateral collateral.json --hcl-report {}",
+    "verify tdx --quote quote.tdx --quote-collateral collateral.json --hcl-report wrapped.tdx --tpm-quote {}",
     "verify nvidia --nonce NONCE --report {} --chain vcek.pem",
     "verify nvidia --nonce NONCE --report {}",
     "verify nvidia --nonce NONCE --report gpu.bin --chain {}",
@@ -57,12 +57,11 @@ const PLACES: [&str; 31] = [
     "verify snp --report report.bin --collateral store-{}",
     "verify tdx --quote quote.tdx --collateral folder-{}",
     "verify tdx --quote quote.tdx --collateral store-{}",
-    "verify bundle {}",
-    "verify bundle --explain-only {}",
-    "verify bundle bundle.cbor --nonce NONCE --exporter NONCE --key {}",
-    "verify bundle vcek.der --collateral store-{}",
-    "verify bundle vcek.der --policy {}",
-    "verify bundle vcek.der --collateral folder-{}",
+    "verify --explain-only {}",
+    "verify bundle.cbor --session-nonce NONCE --session-exporter NONCE --session-key {}",
+    "verify vcek.der --collateral store-{}",
+    "verify vcek.der --policy {}",
+    "verify vcek.der --collateral folder-{}",
     "verify {}",
     "show {}",
 ];
@@ -311,10 +310,7 @@ fn a_folder_of_more_than_any_vendor_publishes() {
     for number in 0..1000 {
         link(&scene.path("many"), &folder.join(format!("{number}.der")));
     }
-    scene.run(
-        "verify bundle vcek.der --collateral folder-many",
-        "folder-many",
-    );
+    scene.run("verify vcek.der --collateral folder-many", "folder-many");
 }
 
 fn link(from: &Path, to: &Path) {

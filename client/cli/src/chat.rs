@@ -1,10 +1,14 @@
 //! One question to a verified enclave. The verdict goes to stderr, the answer to stdout as it comes.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use chrysalis_client::{Answer, AttestedConnection, Error, events};
+use chrysalis_client::{Answer, AttestedConnection, Error, Target, events};
+use clap::Args;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -12,12 +16,45 @@ use hyper::{
 };
 use serde_json::{Value, json};
 
-use crate::{Outcome, arguments::ChatArguments, judge, printable::printable, progress, verdict};
+use crate::{judge, options::Judging, outcome::Outcome, printable::printable, progress, verdict};
 
 /// The most bytes of a question on stdin; the enclave's context is shorter.
 const MAX_QUESTION: u64 = 1024 * 1024;
 /// The most bytes of an error's body.
 const MAX_ERROR: usize = 64 * 1024;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  chrysalis chat https://llm.example \"What is a chrysalis?\" --policy policy.toml"
+)]
+pub(crate) struct ChatArguments {
+    /// The enclave, as https://HOST:PORT
+    #[arg(value_name = "URL")]
+    pub(crate) target: Target,
+    /// What to ask, or `-` for stdin
+    #[arg(value_name = "MESSAGE")]
+    pub(crate) message: String,
+    /// What you require of the enclave
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    /// The model; by default the one in the enclave's claims
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// The most tokens of the answer
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tokens: Option<u32>,
+    /// 0 answers with the likeliest token every time; at most 2
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) temperature: Option<f32>,
+    /// The same seed and question give the same answer
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u32>,
+    /// Instructions before the question
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system: Option<String>,
+}
 
 pub(crate) async fn run(arguments: ChatArguments) -> anyhow::Result<Outcome> {
     let relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Rejection,
     encoding::pem::{self, Block},
@@ -13,7 +13,7 @@ use chrysalis_attestation::{
 use chrysalis_client::{Ask, Bring};
 use chrysalis_collateral::{Responder, Store, StoreError, System};
 
-use crate::{arguments::Asking, fetch::told, files, printable::printable};
+use crate::{files, options::Asking, printable::printable};
 
 /// The most bytes of one file; AMD's longest list is far shorter.
 const MAX_FILE: usize = 1024 * 1024;
@@ -32,7 +32,7 @@ pub(crate) fn from(folder: Option<&Path>) -> anyhow::Result<Bring> {
     let store = open(folder)?;
     Ok(Arc::new(move |evidence| {
         store.for_bundle(evidence).unwrap_or_else(|error| {
-            // Whoever judges goes on without, and says what lacks.
+            // The verdict goes on without it, and says what is missing.
             eprintln!("collateral: {}", printable(&format!("{:#}", told(&error))));
             Collateral::default()
         })
@@ -171,4 +171,9 @@ fn add(collateral: &mut Collateral, bytes: Vec<u8>, is_list: bool) -> anyhow::Re
         }
     }
     Ok(())
+}
+
+/// A store's error, with what to do next.
+pub(crate) fn told(error: &StoreError) -> anyhow::Error {
+    anyhow!("{error}\nhint: {}", error.hint())
 }

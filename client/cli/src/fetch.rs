@@ -2,38 +2,121 @@
 
 use std::{
     io::{IsTerminal, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, bail};
 use chrysalis_attestation::Time;
 use chrysalis_client::system_time;
 use chrysalis_collateral::{
     Anchors, Condition, Event, Failure, FetchError, Fetched, Fetcher, Gathered, Http, Limits,
-    Listed, Mirrors, Refresh, Store, StoreError, System, Update, Wish, list,
+    Listed, Mirrors, Refresh, Store, System, Wish, list,
 };
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::{
-    Outcome,
-    arguments::{FetchArguments, Format},
-    files,
+    collateral::told,
+    options::{Format, moment},
+    outcome::Outcome,
     printable::printable,
     progress,
+    subject::Subject,
+    wish::wish,
 };
 
 /// Shorter pauses are not worth a line.
 const TOLD_PAUSE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn run(arguments: FetchArguments) -> anyhow::Result<Outcome> {
-    if let Some(folder) = &arguments.status {
-        return status(folder, &arguments);
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Exit code 0: all of it is there. 1: a vendor's answer is no. 2: not all could be asked for.\n\n\
+                  Example:\n  chrysalis fetch report.bin --into collateral\n  chrysalis fetch status collateral\n  \
+                  chrysalis verify snp --report report.bin --collateral collateral"
+)]
+pub(crate) struct FetchArguments {
+    #[command(subcommand)]
+    command: Option<FetchCommand>,
+    /// Reports, quotes, GPU evidence (a bare report with its chain in PEM), saved sessions, certificates or enclaves
+    /// (https://HOST:PORT), or `-` for stdin
+    #[arg(value_name = "EVIDENCE", required = true)]
+    evidence: Vec<Subject>,
+    /// The folder to keep it in
+    #[arg(long, value_name = "DIR", required = true)]
+    into: Option<PathBuf>,
+    /// Ask another address instead of a vendor's; SERVICE is amd, intel, intel-root, nvidia-rim or nvidia-ocsp
+    #[arg(long, value_name = "SERVICE=URL")]
+    mirror: Vec<Mirrors>,
+    /// Fetch again what is still fresh in the folder
+    #[arg(long)]
+    refresh: bool,
+    /// Which of Intel's rules to ask for on how current a TDX platform must be
+    #[arg(long, value_enum, default_value_t = Update::Standard)]
+    update: Update,
+    #[command(flatten)]
+    telling: FetchTelling,
+}
+
+#[derive(Debug, Subcommand)]
+enum FetchCommand {
+    /// Say what of a folder is fresh, and until when, without fetching
+    Status(StatusArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: all of it is fresh. 1: some of it is not. 2: could not check.\n\nExample:\n  chrysalis fetch status collateral"
+)]
+struct StatusArguments {
+    /// The folder that `chrysalis fetch --into` made
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Evaluate as of this time instead of now, such as 2026-12-01T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Time>,
+    #[command(flatten)]
+    telling: FetchTelling,
+}
+
+/// How it is told.
+#[derive(Debug, Args)]
+struct FetchTelling {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Print nothing; the exit code tells
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Which of Intel's rules on how current a TDX platform must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Update {
+    /// Those that Intel applies by default, up to a year after it published what they ask for
+    Standard,
+    /// Those of Intel's newest evaluation, from the day of its publication: more platforms are out of date by them
+    Early,
+}
+
+impl From<Update> for chrysalis_collateral::Update {
+    fn from(update: Update) -> Self {
+        match update {
+            Update::Standard => Self::Standard,
+            Update::Early => Self::Early,
+        }
     }
-    let Some(folder) = arguments.into.clone() else {
-        bail!("name the folder with --into DIR");
-    };
-    let wish = files::wish(&arguments.evidence).await?;
+}
+
+pub(crate) async fn run(arguments: FetchArguments) -> anyhow::Result<Outcome> {
+    if let Some(FetchCommand::Status(arguments)) = &arguments.command {
+        return status(arguments);
+    }
+    let folder = arguments.into.clone();
+    let folder = folder.context("name the folder with --into DIR")?;
+    let wish = wish(&arguments.evidence).await?;
     if wish.is_simulated() {
         bail!(
             "the evidence is of simulated hardware: its vendor has no service, and all that it signs travels along"
@@ -60,7 +143,7 @@ fn gather(
     store: &Store,
     mirrors: &Mirrors,
     wish: &Wish,
-    (refresh, update): (Refresh, Update),
+    (refresh, update): (Refresh, chrysalis_collateral::Update),
 ) -> Vec<Gathered> {
     Fetcher {
         store,
@@ -89,7 +172,7 @@ fn gather(
     .gather(wish, refresh)
 }
 
-/// Whether a failure leaves nothing to want: the store's own still holds, and nobody insisted on another.
+/// Whether a failure leaves nothing to want: the store's own still holds, and `--refresh` was not given.
 fn is_tolerable(failure: &Failure, arguments: &FetchArguments) -> bool {
     failure.stored_until.is_some()
         && !arguments.refresh
@@ -107,8 +190,8 @@ fn tell(
         .filter(|failure| !is_tolerable(failure, arguments))
         .collect();
     let until = gathered.iter().filter_map(until).min();
-    match arguments.format {
-        _ if arguments.quiet => {}
+    match arguments.telling.format {
+        _ if arguments.telling.quiet => {}
         Format::Text => {
             let last = match (failures.len(), until) {
                 (0, Some(until)) => format!("all of it is in {} until {until}\n", folder.display()),
@@ -185,8 +268,9 @@ fn object(gathered: &Gathered) -> Value {
     })
 }
 
-fn status(folder: &Path, arguments: &FetchArguments) -> anyhow::Result<Outcome> {
+fn status(arguments: &StatusArguments) -> anyhow::Result<Outcome> {
     let now = arguments.at.unwrap_or_else(system_time);
+    let folder = &arguments.folder;
     let listed = Store::open(folder)
         .and_then(|store| list(&store, now))
         .map_err(|error| told(&error))?;
@@ -194,8 +278,8 @@ fn status(folder: &Path, arguments: &FetchArguments) -> anyhow::Result<Outcome> 
         .iter()
         .filter(|it| matches!(it.condition, Condition::Stale | Condition::Damaged))
         .count();
-    match arguments.format {
-        _ if arguments.quiet => {}
+    match arguments.telling.format {
+        _ if arguments.telling.quiet => {}
         Format::Text => print!("{}", printable(&table(&listed, stale))),
         Format::Json => println!(
             "{}",
@@ -206,11 +290,7 @@ fn status(folder: &Path, arguments: &FetchArguments) -> anyhow::Result<Outcome> 
             })
         ),
     }
-    Ok(if stale == 0 {
-        Outcome::Yes
-    } else {
-        Outcome::No
-    })
+    Ok((stale == 0).into())
 }
 
 fn table(listed: &[Listed], stale: usize) -> String {
@@ -259,9 +339,4 @@ fn condition(condition: Condition) -> &'static str {
         Condition::Stale => "stale",
         Condition::Damaged => "damaged",
     }
-}
-
-/// A store's error, with what to do next.
-pub(crate) fn told(error: &StoreError) -> anyhow::Error {
-    anyhow!("{error}\nhint: {}", error.hint())
 }

@@ -13,11 +13,11 @@ use chrysalis_attestation::{
 };
 use chrysalis_client::{Ask, Bring, Error, RelyingParty, SavedSession, genuine, system_time};
 
-use crate::{arguments::Judging, collateral, files};
+use crate::{collateral, files, options::Judging};
 
-/// What evidence is held against.
+/// What evidence is checked against.
 pub(crate) struct Judge {
-    /// `None`: the vendors' roots only, for nobody said what is wanted.
+    /// `None`: the vendors' roots only, for nothing says what is wanted.
     policy: Option<Policy>,
     bring: Bring,
     ask: Ask,
@@ -30,9 +30,9 @@ pub(crate) struct Judge {
 pub(crate) enum Found {
     /// It is what the policy wants.
     Trusted(Box<Trusted>),
-    /// It is real, and nobody said whether it is wanted.
+    /// It is real; nothing says whether it is wanted.
     Genuine(Box<Genuine>),
-    /// Its hardware is real, and nobody said whom it talked to.
+    /// Its hardware is real; nothing says whom it talked to.
     Unbound(Box<Unbound>),
     /// It is refused, for all of these reasons.
     Explained(Box<Explained>),
@@ -107,7 +107,7 @@ impl Judge {
         }
     }
 
-    /// Judges evidence of which nobody knows the conversation. No policy is met by it, whatever is waived.
+    /// Judges evidence of an unknown conversation. It never satisfies a policy, whatever is waived.
     pub(crate) fn bundle(&self, evidence: Evidence) -> Result<Found, Error> {
         if self.policy.is_some() {
             return Err(Refusal::from(Rejection::ConversationMissing).into());

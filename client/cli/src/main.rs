@@ -5,44 +5,45 @@
 
 #![forbid(unsafe_code)]
 
-mod arguments;
 mod chat;
 mod collateral;
+mod command;
 mod fetch;
 mod files;
 mod judge;
+mod keys;
 mod log;
 mod measure;
+mod options;
+mod outcome;
 mod policy;
 mod printable;
 mod progress;
 mod proxy;
 mod release;
+mod seen;
 mod show;
+mod spelling;
 mod subject;
 mod verdict;
 mod verify;
+mod wish;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::{
-    arguments::{Arguments, Command, PolicyCommand},
+    command::{Arguments, Command},
+    outcome::Outcome,
     printable::printable,
 };
 
-/// How a command came out, where nothing kept it from coming out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Trusted, or done.
-    Yes,
-    /// A verdict was reached and it is no.
-    No,
-}
-
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return unusable(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -57,6 +58,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// Help was asked for, or the command line makes no sense.
+fn unusable(error: &clap::Error) -> ExitCode {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let words: Vec<_> = words
+        .iter()
+        .map(|it| it.to_string_lossy().into_owned())
+        .collect();
+    let now = spelling::now(&words).filter(|_| error.use_stderr());
+    match now {
+        Some(now) => eprintln!("error: {}", printable(&now)),
+        // Nothing is left to do where the terminal is gone.
+        None => drop(error.print()),
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 async fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Verify(arguments) => verify::run(*arguments).await,
@@ -68,7 +85,7 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Release(arguments) => release::run(&arguments),
         Command::Audit(arguments) => release::audit::run(&arguments),
         Command::Log(command) => log::run(&command),
-        Command::Policy(PolicyCommand::Init(arguments)) => policy::run(&arguments),
+        Command::Policy(command) => policy::run(&command),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
+use chrysalis_attestation::Rejection;
 
 /// `text` without control characters; new lines and tabs stay.
 pub(crate) fn printable(text: &str) -> String {
@@ -14,6 +15,15 @@ pub(crate) fn printable(text: &str) -> String {
             _ => letter,
         })
         .collect()
+}
+
+/// A refusal as every verb tells it.
+pub(crate) fn refused(rejection: &Rejection) -> String {
+    printable(&format!(
+        "not trusted: {}\n{rejection}\nhint: {}\n",
+        rejection.code(),
+        rejection.hint()
+    ))
 }
 
 /// Writes `text` to stdout. A reader that has gone wants no more of it, which is no failure.

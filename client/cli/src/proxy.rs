@@ -1,21 +1,69 @@
 //! The local endpoint: verified before it listens, and for as long as it does.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::Read,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
-use chrysalis_client::proxy::{Access, Door, DoorError, Proxy, Token};
+use chrysalis_client::{
+    Target,
+    proxy::{Access, Door, DoorError, HostName, Origin, Proxy, Token},
+};
+use clap::Args;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::{Outcome, arguments::ProxyArguments, judge, progress, verdict};
+use crate::{judge, options::Judging, outcome::Outcome, progress, verdict};
 
 /// The most bytes that are read of a token's file: no token is as long.
 const MAX_TOKEN_FILE: u64 = 4096;
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  chrysalis proxy https://llm.example --policy policy.toml\n  curl http://127.0.0.1:8080/v1/models\n\n\
+                  For an app that is a page:\n  chrysalis proxy https://llm.example --policy policy.toml --allow-origin app://obsidian.md\n\n\
+                  For other machines, which show the token as their API key:\n  chrysalis proxy https://llm.example --policy policy.toml \
+                  --listen 192.168.1.5:8080 --allow-remote --token-file token"
+)]
+pub(crate) struct ProxyArguments {
+    /// The enclave, as https://HOST:PORT
+    #[arg(value_name = "URL")]
+    pub(crate) target: Target,
+    /// What you require of the enclave
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Let other machines in, where --listen names an address that they can reach: every request must then show the token
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+    /// The token that every request shows as its API key, at least 16 characters; without a file, --allow-remote makes one
+    /// up and prints it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A name under which programs reach the proxy, such as host.docker.internal, in addition to localhost and its own address; may
+    /// be repeated
+    #[arg(long = "host-name", value_name = "NAME[:PORT]")]
+    pub(crate) host_names: Vec<HostName>,
+    /// An app that is a web page, by its origin as the browser writes it (`app://obsidian.md`, `http://localhost:3000`); may
+    /// be repeated. Other pages are refused
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub(crate) origins: Vec<Origin>,
+    /// How long to wait before verifying again, such as 30s, 5m or 1h
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(crate) reverify: Duration,
+}
+
 pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
     let (token, made_up) = token(&arguments)?;
     let relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
-    // Taken before verifying: a port in use is found out first, and nobody is answered yet.
+    // Taken before verifying: a port in use is found out first, and no request is answered yet.
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
         format!(
             "cannot listen on {}; --listen ADDRESS names another",
@@ -87,5 +135,34 @@ fn read_token(file: &Path) -> anyhow::Result<Token> {
     match Token::new(text.trim()) {
         Ok(token) => Ok(token),
         Err(error) => bail!("{}: {error}", file.display()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it as 30s, 5m or 1h".to_owned();
+    let (number, seconds) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    match u64::from(number).checked_mul(seconds) {
+        None | Some(0) => Err(wrong()),
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_durations_as_people_write_them() {
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        for wrong in ["", "5", "0s", "-1s", "5 m", "m"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -105,7 +105,9 @@ impl Artifact {
                 [_, _, ..] => {
                     bail!("the PEM file holds more than one certificate; give one at a time")
                 }
-                [] => bail!("the PEM file holds no certificate, or something besides its blocks"),
+                [] => {
+                    bail!("the PEM file holds no certificate, or something other than PEM blocks")
+                }
             };
         }
         // A DER certificate is a SEQUENCE; no CBOR map begins so.

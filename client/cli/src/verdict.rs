@@ -11,7 +11,7 @@ use chrysalis_attestation::{
 use chrysalis_client::Error;
 use serde_json::{Value, json};
 
-use crate::{Outcome, judge::Found, printable::printable, verify::accept_broken};
+use crate::{judge::Found, options::accept_broken, outcome::Outcome, printable::printable};
 
 const NO_POLICY_HINT: &str = "hint: `chrysalis policy init --release FILE --key FILE --configuration FILE` prints a policy; give it with --policy";
 
@@ -84,7 +84,7 @@ pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
     printable(&text)
 }
 
-/// How to go on without what lacks, if that is all that is wrong.
+/// How to go on without what is missing, if that is all that is wrong.
 pub(crate) fn way_on(found: &Result<Found, Error>, has_policy: bool) -> Option<String> {
     let failures = match found {
         Err(Error::Refused(refusal)) => std::slice::from_ref(&refusal.rejection),
@@ -101,16 +101,16 @@ pub(crate) fn way_on(found: &Result<Found, Error>, has_policy: bool) -> Option<S
     ))
 }
 
-/// What goes on without an input whose lack is what is wrong, or with hardware that is known to be broken.
+/// The option that accepts a missing input, or hardware that is known to be broken.
 fn flag(rejection: &Rejection, has_policy: bool) -> Option<String> {
     match rejection {
         Rejection::ProductBroken { broken } if !has_policy => Some(accept_broken(broken)),
-        _ => lacking(rejection, has_policy).map(|it| format!("--without {it}")),
+        _ => missing(rejection, has_policy).map(|it| format!("--without {it}")),
     }
 }
 
-/// The name of an input, where its lack is what is wrong.
-fn lacking(rejection: &Rejection, has_policy: bool) -> Option<&'static str> {
+/// The name of an input, where what is wrong is that it is missing.
+fn missing(rejection: &Rejection, has_policy: bool) -> Option<&'static str> {
     match rejection {
         Rejection::RevocationUnchecked => Some("crl"),
         Rejection::OcspMissing { .. } => Some("ocsp"),

@@ -1,42 +1,135 @@
-//! `verify`: evidence from the network or a file, held against a policy.
+//! `verify`: evidence from the network or a file, checked against a policy.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
     Refusal, Waivers,
     evidence::{Evidence, binding::Session},
-    snp::{
-        broken::{self, Accepted, Broken},
-        product::Product,
-    },
+    snp::product::Product,
 };
 use chrysalis_client::{Error, SavedSession};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
-    Outcome,
-    arguments::{
-        BundleInput, Conversation, EvidenceCommand, VerdictFormat, VerifyArguments, VerifyOptions,
-    },
-    files,
+    files::{self, nvidia::NvidiaArguments, snp::SnpArguments, tdx::TdxArguments},
     judge::{Found, Judge},
+    options::{Judging, VerdictFormat, accepted, broken_product, nonce},
+    outcome::Outcome,
     printable::print,
     subject::{self, Artifact, Subject},
     verdict,
 };
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Exit code 0: trusted or, without a policy, genuine. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify https://llm.example --policy policy.toml --save evidence.cbor\n  chrysalis verify evidence.cbor --policy policy.toml"
+)]
+pub(crate) struct VerifyArguments {
+    #[command(subcommand)]
+    pub(crate) evidence: Option<EvidenceCommand>,
+    /// An enclave (https://HOST:PORT), a saved session, a certificate, a bare bundle, or `-` for stdin
+    #[arg(value_name = "URL|FILE", required = true)]
+    pub(crate) subject: Option<Subject>,
+    #[command(flatten)]
+    pub(crate) options: VerifyOptions,
+}
+
+/// How a conversation is judged and told.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyOptions {
+    /// What you require; without a policy the verdict is `genuine` at best
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    /// Accept without this input; the verdict lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<BundleInput>,
+    /// Accept an AMD product line that is known to be broken, such as milan; with a policy, set `snp.broken` there instead
+    #[arg(long, value_name = "PRODUCT", conflicts_with = "policy", value_parser = broken_product)]
+    pub(crate) accept_broken: Vec<Product>,
+    /// Run every possible check and report all failures, not only the first
+    #[arg(long)]
+    pub(crate) explain_only: bool,
+    #[command(flatten)]
+    pub(crate) conversation: Conversation,
+    /// Save the evidence, to verify it again offline
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// How to print the verdict
+    #[arg(long, value_enum, default_value_t = VerdictFormat::Text)]
+    pub(crate) format: VerdictFormat,
+    /// Print nothing; the exit code is the verdict
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Print every check
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+}
+
+/// Which conversation a bare bundle is about. A saved session and a certificate say so themselves.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the options are named after them"
+)]
+pub(crate) struct Conversation {
+    /// For a bundle without its session: the peer's TLS key, a public key or a certificate, DER or PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "session_nonce",
+        requires = "session_exporter"
+    )]
+    session_key: Option<PathBuf>,
+    /// For a bundle without its session: what the enclave was asked, 32 bytes in hex
+    #[arg(long, value_name = "HEX", requires = "session_key", value_parser = nonce)]
+    session_nonce: Option<[u8; 32]>,
+    /// For a bundle without its session: the connection's RFC 9266 `tls-exporter`, 32 bytes in hex
+    #[arg(long, value_name = "HEX", requires = "session_key", value_parser = nonce)]
+    session_exporter: Option<[u8; 32]>,
+}
+
+/// What a verification of a conversation may go without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BundleInput {
+    /// AMD's revocation list
+    Crl,
+    /// OCSP answers: whether GPUs' certificates are revoked
+    Ocsp,
+    /// Reference manifests: whether GPUs' firmware is one that NVIDIA published
+    Rim,
+    /// The firmware's identity, which GPU reports of 2023 do not have
+    Fwid,
+    /// A TD's event log, where a policy requires it
+    EventLog,
+    /// Proof that the evidence is recent, where a policy requires it
+    Freshness,
+    /// The conversation of a bare bundle: nothing then says who is talking, so nothing is trusted
+    Session,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Verify an AMD SEV-SNP report in a file
+    Snp(SnpArguments),
+    /// Verify the quote of an Intel TDX guest in a file
+    Tdx(TdxArguments),
+    /// Verify the evidence of NVIDIA GPUs in a file
+    Nvidia(NvidiaArguments),
+}
 
 pub(crate) async fn run(arguments: VerifyArguments) -> anyhow::Result<Outcome> {
     match (arguments.evidence, arguments.subject) {
         (Some(EvidenceCommand::Snp(arguments)), _) => files::snp::run(&arguments),
         (Some(EvidenceCommand::Tdx(arguments)), _) => files::tdx::run(&arguments),
         (Some(EvidenceCommand::Nvidia(arguments)), _) => files::nvidia::run(&arguments),
-        (Some(EvidenceCommand::Bundle(arguments)), _) => {
-            let subject = match arguments.file.as_os_str() {
-                name if name == "-" => Subject::Stdin,
-                _ => Subject::File(arguments.file),
-            };
-            conversation(&subject, &arguments.options).await
-        }
         (None, Some(subject)) => conversation(&subject, &arguments.options).await,
         (None, None) => bail!("nothing to verify: name an enclave as https://HOST:PORT, or a file"),
     }
@@ -48,7 +141,9 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
         &options.judging,
         waivers(options),
     )?;
-    let artifact = options.conversation.beside(subject::load(subject).await?)?;
+    let artifact = options
+        .conversation
+        .joined_to(subject::load(subject).await?)?;
     if let Some(path) = &options.save {
         save(path, &artifact)?;
     }
@@ -85,7 +180,7 @@ fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Res
         Artifact::Bundle(evidence) => judge.bundle(evidence),
         Artifact::Unreadable(rejection) => Err(Refusal::from(rejection).into()),
         Artifact::Report(_) => bail!(
-            "this is a report by itself, and no bundle: `chrysalis verify snp` verifies it, `chrysalis show` explains it"
+            "this is a report by itself, and no bundle: `chrysalis verify snp --report` verifies it, `chrysalis show` explains it"
         ),
     })
 }
@@ -127,29 +222,17 @@ fn waivers(options: &VerifyOptions) -> Waivers {
     waivers
 }
 
-/// The broken product lines that the command line accepts.
-pub(crate) fn accepted(products: &[Product]) -> Accepted {
-    let known = products.iter().filter_map(|product| broken::of(*product));
-    let accepted = known.map(|broken| (broken.product, accept_broken(broken)));
-    accepted.collect()
-}
-
-/// How the command line accepts one.
-pub(crate) fn accept_broken(broken: &Broken) -> String {
-    let name = broken.product.name().to_lowercase();
-    format!("--accept-broken {name}")
-}
-
 impl Conversation {
     /// What a bundle becomes once the command line says which conversation it is about; anything else brings its own.
-    fn beside(&self, artifact: Artifact) -> anyhow::Result<Artifact> {
-        let (Some(key), Some(nonce), Some(exporter)) = (&self.key, self.nonce, self.exporter)
+    fn joined_to(&self, artifact: Artifact) -> anyhow::Result<Artifact> {
+        let (Some(key), Some(nonce), Some(exporter)) =
+            (&self.session_key, self.session_nonce, self.session_exporter)
         else {
             return Ok(artifact);
         };
         let Artifact::Bundle(evidence) = artifact else {
             bail!(
-                "only a bare bundle needs its conversation: leave --key, --nonce and --exporter out"
+                "only a bare bundle needs its conversation: leave --session-key, --session-nonce and --session-exporter out"
             );
         };
         let spki = files::read_key(key)?;

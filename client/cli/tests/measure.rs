@@ -58,7 +58,7 @@ fn built() -> Option<PathBuf> {
 fn compares_two_folders_and_exits_accordingly() {
     let (one, other) = (folder(), folder());
     let (one, path) = (one.path().to_str().unwrap(), other.path());
-    let arguments = [one, "--against", path.to_str().unwrap()];
+    let arguments = [one, "--compare", path.to_str().unwrap()];
     let (code, printed, _) = measure(&arguments);
     assert_eq!(
         (code, printed.as_str()),
@@ -86,7 +86,7 @@ fn an_option_of_the_other_platform_is_refused_by_name() {
             "--memory belongs to --platform tdx; leave it out",
         ),
         (
-            &["--against", folder, "--cpu", "Milan"],
+            &["--compare", folder, "--cpu", "Milan"],
             "--cpu belongs to --platform snp or tdx; leave it out",
         ),
     ] {

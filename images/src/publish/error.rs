@@ -1,4 +1,4 @@
-//! What keeps a publisher from making or signing something. Each ends with what to do next.
+//! Why a publisher cannot make or sign something. Each ends with what to do next.
 
 use std::{io, path::PathBuf};
 
@@ -27,7 +27,7 @@ pub enum Error {
         .0.display()
     )]
     NoKey(PathBuf),
-    /// The wrong passphrase, or a damaged file: nobody can tell.
+    /// The wrong passphrase, or a damaged file: the two look alike.
     #[error("{} does not open\nhint: check the passphrase; if it is right, the file is damaged, so take your copy of it", .0.display())]
     Locked(PathBuf),
     /// A passphrase that protects little.
@@ -41,7 +41,7 @@ pub enum Error {
     /// The two that were typed differ.
     #[error("the two passphrases differ\nhint: start again")]
     Mistyped,
-    /// Nobody is there to ask.
+    /// No terminal to ask.
     #[error("there is no terminal to ask for the passphrase of {}: {reason}\nhint: put it in a file that only you can read, and name that with --passphrase-file", path.display())]
     NoTerminal {
         /// The key.
@@ -99,6 +99,17 @@ pub enum Error {
         /// The one that it has.
         before: u64,
     },
+    /// A file or folder that nothing can be made of.
+    #[error("{} {why}", path.display())]
+    Unfit {
+        /// Which.
+        path: PathBuf,
+        /// What it is, or has, and what to do.
+        why: String,
+    },
+    /// An image that cannot be measured.
+    #[error(transparent)]
+    Unmeasured(#[from] chrysalis_measure::MeasureError),
     /// A key that no statement lists.
     #[error("no key statement in {} lists key {key}\nhint: revoke a key that was vouched for; check the file", path.display())]
     Unlisted {
@@ -119,6 +130,13 @@ impl Error {
             action,
             path,
             reason,
+        }
+    }
+
+    pub(super) fn unfit(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self::Unfit {
+            path: path.into(),
+            why: why.into(),
         }
     }
 

@@ -23,7 +23,7 @@ use ring::{
 };
 use zeroize::Zeroizing;
 
-use super::{Error, Passphrase};
+use super::{error::Error, passphrase::Passphrase};
 
 /// A PEM file with such a key has some 500 bytes.
 const MAX_FILE: u64 = 16 * 1024;
@@ -210,7 +210,7 @@ fn seal(pkcs8: &[u8], passphrase: &str, random: &SystemRandom) -> Result<Zeroizi
         .map_err(failed)
 }
 
-/// A file that nobody else can read, and that replaces none.
+/// A new file that only its owner can read.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let created = File::options()
         .write(true)

@@ -1,16 +1,24 @@
-//! What a publisher does: keys with passphrases, root and key statements, and manifests that are signed anew.
+//! What a publisher does: keys with passphrases, root and key statements, manifests of images, and the log that has all of them.
 //!
-//! Knows the time only as an argument. What comes out is what [`chrysalis_attestation::release`] takes, and is held against it before
-//! it is written.
+//! Knows the time only as an argument. Whatever is signed here is checked by [`chrysalis_attestation::release`], as clients check it,
+//! before it is written.
 
+mod describe;
 mod error;
+mod files;
 mod key;
+mod levels;
+mod log;
 mod passphrase;
 mod publication;
-mod renew;
+mod release;
+mod tree;
 
+pub use describe::{Described, Shapes, Wanted, describe};
 pub use error::Error;
 pub use key::{SigningKey, public_pem, read_public};
+pub use levels::{Levels, floor, read_levels};
+pub use log::Log;
 pub use passphrase::{MINIMUM, Passphrase};
-pub use publication::{Publication, Span};
-pub use renew::{Renewal, renew};
+pub use publication::{PROJECT, Publication, Span};
+pub use release::{Making, Renewal, make, renew};

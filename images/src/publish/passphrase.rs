@@ -9,7 +9,7 @@ use std::{
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::error::Error;
 
 /// A new passphrase has at least so many characters.
 pub const MINIMUM: usize = 12;

@@ -1,4 +1,4 @@
-//! The folder that a publisher serves: root statements, the key statement, and beside them manifests and the log.
+//! The folder that a publisher serves: root statements, the key statement, manifests and the log.
 //!
 //! ```text
 //! 1.root.json, 2.root.json, …   every root statement, by its version
@@ -6,12 +6,7 @@
 //! log/                          the transparency log that has all of them
 //! ```
 
-use std::{
-    fs::{self, Permissions},
-    io::{self, Write},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::PathBuf};
 
 use chrysalis_attestation::{
     Rejection, Time,
@@ -21,14 +16,18 @@ use chrysalis_attestation::{
     },
 };
 
-use super::{Error, SigningKey};
+use super::{
+    error::Error,
+    files::{if_there, read, write},
+    key::SigningKey,
+};
 
 const KEYS: &str = "keys.json";
 const LOG: &str = "log";
 /// The most root statements that are looked for. A root a month for eighty years.
 const MAX_ROOTS: u64 = 1000;
-/// The name of what stands under the development root.
-const DEVELOPMENT_PROJECT: &str = "chrysalis";
+/// This repository's own releases, which stand under the development root, and manifests that name no project.
+pub const PROJECT: &str = "chrysalis";
 
 /// The folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +67,7 @@ impl Publication {
     pub fn roots_after(&self, version: u64) -> Result<Vec<Vec<u8>>, Error> {
         let mut roots = Vec::new();
         for version in (1..=MAX_ROOTS).map(|step| version.saturating_add(step)) {
-            match if_there(&self.root_path(version))? {
+            match if_there(&self.root_path(version), MAX_ENVELOPE)? {
                 Some(root) => roots.push(root),
                 None => break,
             }
@@ -78,8 +77,7 @@ impl Publication {
 
     /// The newest key statement, which must be there.
     pub fn keys(&self) -> Result<Vec<u8>, Error> {
-        let path = self.keys_path();
-        read(&path).map_err(Error::io("read", path))
+        read(&self.keys_path(), MAX_ENVELOPE)
     }
 
     /// Makes the first root statement, of version 1; of a higher one where it takes the place of a root that was lost.
@@ -94,7 +92,7 @@ impl Publication {
             return Err(Error::Name(project.to_owned()));
         }
         let development = key.public().is_development();
-        if project == DEVELOPMENT_PROJECT && !development {
+        if project == PROJECT && !development {
             return Err(Error::Taken);
         }
         if self.newest()?.is_some_and(|newest| newest >= version) {
@@ -105,7 +103,7 @@ impl Publication {
         let path = self.root_path(version);
         let accepted = accepting(key);
         Root::named(sealed.as_bytes(), accepted).map_err(Error::refused(&path))?;
-        write(&path, &sealed)?;
+        write(&path, sealed.as_bytes())?;
         Ok(path)
     }
 
@@ -130,11 +128,11 @@ impl Publication {
         let path = self.root_path(version);
         let followed = root.followed_by(sealed.as_bytes());
         followed.map_err(Error::refused(&path))?;
-        write(&path, &sealed)?;
+        write(&path, sealed.as_bytes())?;
         Ok(path)
     }
 
-    /// Makes the next key statement, with these keys beside those that still count. One that is there already gets its new span.
+    /// Makes the next key statement, with these keys added to those that still count. One that is there already gets its new span.
     pub fn vouch(
         &self,
         span: Span,
@@ -187,7 +185,7 @@ impl Publication {
     ) -> Result<KeyStatement, Error> {
         let (root, before) = self.root(key)?;
         let path = self.keys_path();
-        let old = match if_there(&path)? {
+        let old = match if_there(&path, MAX_ENVELOPE)? {
             None => None,
             Some(old) => {
                 Some(signed_by_one_of(&old, &root, &before).map_err(Error::refused(&path))?)
@@ -207,7 +205,7 @@ impl Publication {
         change(&mut next)?;
         let sealed = key.seal(next.envelope())?;
         let said = KeyStatement::signed(sealed.as_bytes(), &root).map_err(Error::refused(&path))?;
-        write(&path, &sealed)?;
+        write(&path, sealed.as_bytes())?;
         Ok(said)
     }
 
@@ -222,7 +220,7 @@ impl Publication {
             first -= 1;
         }
         let path = self.root_path(first);
-        let statement = read(&path).map_err(Error::io("read", &path))?;
+        let statement = read(&path, MAX_ENVELOPE)?;
         let mut root = Root::named(&statement, accepting(key)).map_err(Error::refused(&path))?;
         let mut before = Vec::new();
         for next in self.roots_after(first)? {
@@ -289,35 +287,4 @@ fn signed_by_one_of(
         let mut read = earlier.filter_map(|root| KeyStatement::signed(statement, root).ok());
         read.next().ok_or(refused)
     })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let length = fs::metadata(path)?.len();
-    if length > MAX_ENVELOPE as u64 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long"));
-    }
-    fs::read(path)
-}
-
-fn if_there(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        found => found.map(Some).map_err(Error::io("read", path)),
-    }
-}
-
-/// Whole or not at all.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    let written = tempfile::Builder::new()
-        .prefix(".chrysalis-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written.map(drop).map_err(Error::io("write", path))
 }

@@ -36,12 +36,12 @@ fn the_quote_of_azures_virtual_tpm_is_genuine_and_tells_its_pcrs() {
         let nonce = &expected(&folder, &format!("snp/{vector}"))["checks"]["extra_data_hex"];
         let nonce = nonce.as_str().expect("a nonce");
         let ask = |more: &str| verdict(&folder, &azure(vector, &format!("{quote} {more}"))).1;
-        let found = ask(&format!("--nonce {nonce}"));
+        let found = ask(&format!("--tpm-nonce {nonce}"));
         assert_eq!(found["verdict"], "genuine", "{vector}: {found}");
         let told = &found["claims"]["vtpm"];
         assert_eq!(told["nonce"], nonce);
         assert_eq!(told["pcrs"].as_object().map(serde_json::Map::len), Some(24));
-        assert_eq!(ask("--nonce 00")["code"], "vtpm_nonce_mismatch");
+        assert_eq!(ask("--tpm-nonce 00")["code"], "vtpm_nonce_mismatch");
         assert_eq!(ask("")["verdict"], "genuine", "what nobody asked is open");
     }
     let other = "--tpm-quote snp/azure-milan-v3-trustee-ev0/evidence.json";
@@ -102,7 +102,7 @@ fn a_policy_names_the_pcrs_that_are_wanted() {
     let pcr = found["claims"]["vtpm"]["pcrs"]["0"]
         .as_str()
         .expect("PCR 0");
-    let asked = format!("{quote} --nonce {}", hex::encode("challenge"));
+    let asked = format!("{quote} --tpm-nonce {}", hex::encode("challenge"));
     assert_eq!(
         ask(pcr, &asked)["verdict"],
         "trusted",
@@ -132,7 +132,7 @@ fn a_quote_in_the_wrong_place_is_named() {
     no_verdict(&folder, &swapped, "is a certificate, not a vTPM's quote");
     let both = azure(vector, &format!("{quote} --tpm-signature {json}"));
     no_verdict(&folder, &both, "leave --tpm-signature");
-    no_verdict(&folder, &azure(vector, "--nonce 00"), "--tpm-quote");
+    no_verdict(&folder, &azure(vector, "--tpm-nonce 00"), "--tpm-quote");
 }
 
 /// A current TD, and when its collateral was.
@@ -151,7 +151,7 @@ const OUTDATED: [&str; 3] = [
 /// The quote of a TD on Azure.
 fn td([vector, collateral, at]: [&str; 3], more: &str) -> String {
     format!(
-        "tdx --quote tdx/quotes/{vector}/quote.bin --collateral tdx/collateral/{collateral}/collateral.json --at {at} {more}"
+        "tdx --quote tdx/quotes/{vector}/quote.bin --quote-collateral tdx/collateral/{collateral}/collateral.json --at {at} {more}"
     )
 }
 
@@ -166,7 +166,7 @@ fn whole(of: [&str; 3], more: &str) -> String {
 fn asked(folder: &Path, of: [&str; 3]) -> String {
     let checks = &expected(folder, &format!("tdx/quotes/{}", of[0]))["checks"];
     let nonce = checks["extra_data_hex"].as_str().expect("a nonce");
-    format!("--nonce {nonce}")
+    format!("--tpm-nonce {nonce}")
 }
 
 #[test]
@@ -178,11 +178,11 @@ fn a_td_on_azure_is_genuine_with_the_quote_of_its_virtual_tpm() {
     assert_eq!(found["verdict"], "genuine", "{found}");
     let told = &found["claims"]["vtpm"];
     assert_eq!(
-        format!("--nonce {}", told["nonce"].as_str().expect("hex")),
+        format!("--tpm-nonce {}", told["nonce"].as_str().expect("hex")),
         nonce
     );
     assert_eq!(told["pcrs"].as_object().map(serde_json::Map::len), Some(24));
-    assert_eq!(ask("--nonce 00")["code"], "vtpm_nonce_mismatch");
+    assert_eq!(ask("--tpm-nonce 00")["code"], "vtpm_nonce_mismatch");
     assert_eq!(ask("")["verdict"], "genuine", "what nobody asked is open");
 
     let swap = |from: &str, to: &str| verdict(&folder, &whole(CURRENT, &nonce).replace(from, to)).1;
@@ -259,7 +259,7 @@ fn what_azure_wraps_around_a_td_in_the_wrong_place_is_named() {
     let swapped = td(CURRENT, &format!("--hcl-report {json}"));
     let why = "is a TPM's quote in JSON, not an Azure HCL report of a TDX guest";
     no_verdict(&folder, &swapped, why);
-    no_verdict(&folder, &td(CURRENT, "--nonce 00"), "--tpm-quote");
+    no_verdict(&folder, &td(CURRENT, "--tpm-nonce 00"), "--tpm-quote");
 }
 
 #[test]

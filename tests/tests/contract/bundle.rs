@@ -1,4 +1,4 @@
-//! `verify bundle` on machines of the simulated vendors: sessions, bare bundles, and what goes without what.
+//! `verify FILE` on machines of the simulated vendors: sessions, bare bundles, and what goes without what.
 //!
 //! Without a policy no simulated root counts, so what real hardware alone would get, `genuine`, is shown by the library's tests.
 
@@ -43,7 +43,7 @@ impl Scene {
     }
 
     fn command(more: &str) -> String {
-        format!("bundle --at {NOW_IN_WORDS} {more}")
+        format!("--at {NOW_IN_WORDS} {more}")
     }
 
     #[track_caller]
@@ -283,10 +283,10 @@ fn a_bundle_beside_its_conversation_is_a_session() {
     scene.write("policy.toml", format!("{before}[configuration]{after}"));
 
     let (nonce, exporter) = (hex::encode(nonce), hex::encode(exporter));
-    let question = format!("--nonce {nonce} --exporter {exporter}");
+    let question = format!("--session-nonce {nonce} --session-exporter {exporter}");
     let with = |key: &str| {
         scene.ask(&format!(
-            "bundle.cbor --policy policy.toml --key {key} {question}"
+            "bundle.cbor --policy policy.toml --session-key {key} {question}"
         ))
     };
     for key in ["key.der", "key.pem", "certificate.der", "certificate.pem"] {
@@ -297,12 +297,18 @@ fn a_bundle_beside_its_conversation_is_a_session() {
     let folder = scene.0.path();
     no_verdict(
         folder,
-        &Scene::command("bundle.cbor --key key.der"),
-        "--nonce",
+        &Scene::command("bundle.cbor --session-key key.der"),
+        "--session-nonce",
     );
-    let session = Scene::command(&format!("session.cbor --key key.der {question}"));
-    no_verdict(folder, &session, "leave --key, --nonce and --exporter out");
-    let swapped = Scene::command(&format!("bundle.cbor --key session.cbor {question}"));
+    let session = Scene::command(&format!("session.cbor --session-key key.der {question}"));
+    no_verdict(
+        folder,
+        &session,
+        "leave --session-key, --session-nonce and --session-exporter out",
+    );
+    let swapped = Scene::command(&format!(
+        "bundle.cbor --session-key session.cbor {question}"
+    ));
     no_verdict(folder, &swapped, "session.cbor is no public key");
 }
 
@@ -321,7 +327,7 @@ fn sessions_bundles_and_policies_in_the_wrong_place_are_named() {
                 "an SEV-SNP report",
             ),
             (
-                format!("tdx --quote {file} --collateral {file}"),
+                format!("tdx --quote {file} --quote-collateral {file}"),
                 "a TDX quote",
             ),
             (
@@ -334,15 +340,15 @@ fn sessions_bundles_and_policies_in_the_wrong_place_are_named() {
         }
     }
     let folder = scene.0.path();
-    no_verdict(folder, "bundle policy.toml", "it is a policy, and neither");
+    no_verdict(folder, "policy.toml", "it is a policy, and neither");
     let session = fs::read(folder.join("session.cbor")).expect("a file");
     scene.write("cut.cbor", &session[..session.len() - 1]);
     no_verdict(
         folder,
-        "bundle cut.cbor",
+        "cut.cbor",
         "it is a saved session that cannot be read",
     );
-    let policy = "bundle session.cbor --policy bundle.cbor";
+    let policy = "session.cbor --policy bundle.cbor";
     no_verdict(folder, policy, "the policy bundle.cbor is not text");
 }
 

@@ -136,7 +136,7 @@ fn base64_is_read_where_bytes_are() {
     is_genuine(
         &folder,
         &format!(
-            "tdx --quote {path}/quote.b64 --collateral tdx/collateral/00806f05-2025-06/collateral.json --at 2025-06-20T00:00:00Z"
+            "tdx --quote {path}/quote.b64 --quote-collateral tdx/collateral/00806f05-2025-06/collateral.json --at 2025-06-20T00:00:00Z"
         ),
     );
 }
@@ -176,7 +176,7 @@ fn every_file_of_evidence_may_be_base64() {
     is_genuine(
         &folder,
         &format!(
-            "tdx --quote {} --collateral {} --at {JULY_2025}",
+            "tdx --quote {} --quote-collateral {} --at {JULY_2025}",
             encoded("tdx/quotes/v4-phala/quote.bin"),
             encoded("tdx/collateral/b0c06f-2025-06/collateral.json"),
         ),
@@ -201,7 +201,7 @@ fn answers_of_services_are_taken_whole() {
     is_genuine(
         &folder,
         &format!(
-            "tdx --quote tdx/quotes/v4-phala/quote.bin --collateral {path}/collateral-extra-fields/collateral.json --at {JULY_2025}"
+            "tdx --quote tdx/quotes/v4-phala/quote.bin --quote-collateral {path}/collateral-extra-fields/collateral.json --at {JULY_2025}"
         ),
     );
 }
@@ -221,7 +221,7 @@ fn collateral_that_misses_a_field_says_which() {
         let (code, found) = verdict(
             &folder,
             &format!(
-                "tdx --quote tdx/quotes/v4-phala/quote.bin --collateral {} --at {JULY_2025}",
+                "tdx --quote tdx/quotes/v4-phala/quote.bin --quote-collateral {} --at {JULY_2025}",
                 file.display()
             ),
         );
@@ -241,7 +241,7 @@ fn a_pck_chain_may_end_in_nuls_and_have_lines_of_windows() {
         is_genuine(
             &folder,
             &format!(
-                "tdx --quote {} --collateral tdx/collateral/90c06f-2026-03/collateral.json --at {APRIL_2026}",
+                "tdx --quote {} --quote-collateral tdx/collateral/90c06f-2026-03/collateral.json --at {APRIL_2026}",
                 quote.display()
             ),
         );
@@ -257,7 +257,7 @@ fn an_extended_td_is_read_and_judged() {
     let (_, found) = verdict(
         &folder,
         &format!(
-            "tdx --quote {} --collateral tdx/collateral/90c06f-2026-03/collateral.json --at {APRIL_2026} --explain-only",
+            "tdx --quote {} --quote-collateral tdx/collateral/90c06f-2026-03/collateral.json --at {APRIL_2026} --explain-only",
             quote.display()
         ),
     );
@@ -323,11 +323,11 @@ fn show_sends_no_file_to_a_command_that_cannot_read_it() {
                     format!("snp --report snp/milan-v3-ms/report.bin --cert {file}")
                 }
                 ("snp", _) => format!("snp {option} {file} --cert snp/milan-v3-ms/vcek.der"),
-                (_, "--collateral") => {
-                    format!("tdx --quote tdx/quotes/v4-phala/quote.bin --collateral {file}")
+                (_, "--quote-collateral") => {
+                    format!("tdx --quote tdx/quotes/v4-phala/quote.bin --quote-collateral {file}")
                 }
                 _ => format!(
-                    "{proof} {option} {file} --collateral tdx/collateral/b0c06f-2025-06/collateral.json"
+                    "{proof} {option} {file} --quote-collateral tdx/collateral/b0c06f-2025-06/collateral.json"
                 ),
             };
             let output = super::verify(&folder, &format!("{arguments} --format json"));

@@ -68,7 +68,7 @@ fn swapped_files_are_named() {
         ),
         (
             "tdx/collateral/b0c06f-2025-06/collateral.json",
-            "it is TDX collateral, and no bundle: `chrysalis verify tdx --collateral`",
+            "it is TDX collateral, and no bundle: `chrysalis verify tdx --quote-collateral`",
         ),
         (
             "snp/crls/milan_2026-08.crl.der",
@@ -79,9 +79,9 @@ fn swapped_files_are_named() {
             "more than one certificate",
         ),
     ] {
-        no_verdict(&folder, &format!("bundle {file}"), why);
+        no_verdict(&folder, file, why);
     }
-    let plain = super::verdict(&folder, &format!("bundle {vcek}")).1;
+    let plain = super::verdict(&folder, vcek).1;
     assert_eq!(plain["code"], "evidence_missing");
     let swapped = format!("snp --report {report} --cert {report}");
     no_verdict(
@@ -110,7 +110,7 @@ fn a_command_line_that_asks_nothing_has_no_verdict() {
     no_verdict(&folder, &h100("--nonce 00"), "--nonce");
     let chainless = format!("nvidia --report {H100}/report.bin --nonce {H100_NONCE}");
     no_verdict(&folder, &chainless, "give them with --chain");
-    no_verdict(&folder, "bundle nothing.cbor", "cannot read nothing.cbor");
+    no_verdict(&folder, "nothing.cbor", "cannot read nothing.cbor");
     no_verdict(
         &folder,
         "snp --report /dev/zero --cert /dev/zero",

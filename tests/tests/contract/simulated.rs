@@ -131,7 +131,8 @@ impl Scene {
     }
 
     fn ask(&self, more: &str) -> (i32, Value) {
-        let arguments = format!("tdx --quote quote.bin --collateral collateral.json {AT} {more}");
+        let arguments =
+            format!("tdx --quote quote.bin --quote-collateral collateral.json {AT} {more}");
         verdict(self.folder.path(), &arguments)
     }
 
@@ -201,7 +202,7 @@ fn what_a_policy_lists_passes_but_never_a_revoked_platform() {
         "nothing is to be learned from it"
     );
     scene.policy("statuses = [\"Revoked\"]");
-    let arguments = "tdx --quote quote.bin --collateral collateral.json --policy policy.toml";
+    let arguments = "tdx --quote quote.bin --quote-collateral collateral.json --policy policy.toml";
     no_verdict(
         scene.folder.path(),
         arguments,
@@ -245,13 +246,13 @@ fn a_td_is_verified_from_a_store_of_fetch_as_from_one_file() {
         "tdx --quote quote.bin {AT} --policy policy.toml --without event-log --without freshness"
     );
     let ask = |collateral: &str| {
-        let arguments = format!("{quote} --collateral {collateral}");
+        let arguments = format!("{quote} {collateral}");
         verdict(scene.folder.path(), &arguments).1
     };
     scene.store("no file");
-    let found = ask("store");
+    let found = ask("--collateral store");
     assert_eq!(found["verdict"], "trusted", "{found}");
-    assert_eq!(found, ask("collateral.json"));
+    assert_eq!(found, ask("--quote-collateral collateral.json"));
 
     for (without, lacks) in [
         ("tcb.json", "TCB info"),
@@ -260,7 +261,11 @@ fn a_td_is_verified_from_a_store_of_fetch_as_from_one_file() {
         ("pck-platform-crl.der", "platform CA"),
     ] {
         scene.store(without);
-        assert_eq!(ask("store")["code"], "tdx_collateral_missing", "{without}");
+        assert_eq!(
+            ask("--collateral store")["code"],
+            "tdx_collateral_missing",
+            "{without}"
+        );
         let told = verify(scene.folder.path(), &format!("{quote} --collateral store"));
         let talk = String::from_utf8(told.stderr).expect("text");
         assert!(
@@ -278,6 +283,12 @@ fn a_td_is_verified_from_a_store_of_fetch_as_from_one_file() {
     );
     scene.write("store/store.json", "[");
     no_verdict(scene.folder.path(), &arguments, "is damaged");
+    let file = format!("{quote} --collateral collateral.json");
+    no_verdict(
+        scene.folder.path(),
+        &file,
+        "`--collateral FILE` is now `--quote-collateral FILE`",
+    );
     let folder = format!("{quote} --collateral .");
     no_verdict(scene.folder.path(), &folder, "has no store.json");
 }

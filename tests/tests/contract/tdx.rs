@@ -17,7 +17,7 @@ const APRIL_2026: &str = "2026-04-01T00:00:00Z";
 
 fn tdx(quote: &str, collateral: &str, more: &str) -> String {
     format!(
-        "tdx --quote tdx/quotes/{quote}/quote.bin --collateral tdx/collateral/{collateral}/collateral.json {more}"
+        "tdx --quote tdx/quotes/{quote}/quote.bin --quote-collateral tdx/collateral/{collateral}/collateral.json {more}"
     )
 }
 
@@ -290,7 +290,7 @@ fn swapped_files_are_named() {
         (collateral, "TDX collateral"),
         (&log, "an event log"),
     ] {
-        let arguments = format!("tdx --quote {file} --collateral {collateral}");
+        let arguments = format!("tdx --quote {file} --quote-collateral {collateral}");
         no_verdict(&folder, &arguments, &format!("{file} is {kind}"));
         no_verdict(&folder, &arguments, ", not a TDX quote");
     }
@@ -307,14 +307,15 @@ fn swapped_files_are_named() {
         ),
         ("/dev/null", "empty"),
     ] {
-        let arguments = format!("tdx --quote {quote} --collateral {file}");
+        let arguments = format!("tdx --quote {quote} --quote-collateral {file}");
         no_verdict(
             &folder,
             &arguments,
             &format!("{file} is {kind}, not TDX collateral"),
         );
     }
-    let swapped = format!("tdx --quote {quote} --collateral {collateral} --event-log {quote}");
+    let swapped =
+        format!("tdx --quote {quote} --quote-collateral {collateral} --event-log {quote}");
     no_verdict(&folder, &swapped, "is a TDX quote, not an event log");
     let swapped = format!("snp --report {log} --cert snp/milan-v3-ms/vcek.der");
     no_verdict(&folder, &swapped, "is an event log, not an SEV-SNP report");
@@ -326,7 +327,7 @@ fn a_command_line_that_asks_nothing_has_no_verdict() {
     no_verdict(
         &folder,
         "tdx --quote tdx/quotes/v4-phala/quote.bin",
-        "--collateral",
+        "--quote-collateral <FILE>",
     );
     no_verdict(&folder, &current("--without crl"), "--without");
     no_verdict(
@@ -334,7 +335,7 @@ fn a_command_line_that_asks_nothing_has_no_verdict() {
         &current("--report-data xy"),
         "write it as hex digits",
     );
-    let endless = "tdx --quote /dev/zero --collateral /dev/zero";
+    let endless = "tdx --quote /dev/zero --quote-collateral /dev/zero";
     no_verdict(&folder, endless, "has more than 1048576 bytes");
 }
 

@@ -45,7 +45,7 @@ impl Run {
     /// The verdict as the command line prints it.
     pub(crate) fn outcome(&self) -> Value {
         match self.text("kind") {
-            Some("bundle") => self.ask(&["verify", "bundle"], &[self.conversation()]),
+            Some("bundle") => self.ask(&["verify"], &[self.conversation()]),
             Some("release") => self.release(),
             Some(kind) => {
                 let nonce = self.nonce();
@@ -68,7 +68,11 @@ impl Run {
 
     fn nonce(&self) -> Option<[String; 2]> {
         let nonce = self.text("nonce")?;
-        Some(["--nonce".to_owned(), nonce.to_owned()])
+        let option = match self.text("kind") {
+            Some("nvidia") => "--nonce",
+            _ => "--tpm-nonce",
+        };
+        Some([option.to_owned(), nonce.to_owned()])
     }
 
     /// With every option that the request has a value for.
@@ -86,15 +90,19 @@ impl Run {
                 continue;
             }
             let value = other.get(key).unwrap_or(value);
+            let option = match (verb.last(), key.as_str()) {
+                (Some(&"tdx"), "collateral") => "--quote-collateral".to_owned(),
+                _ => format!("--{}", key.replace('_', "-")),
+            };
             if *value == json!(true) {
-                command.arg(format!("--{}", key.replace('_', "-")));
+                command.arg(option);
                 continue;
             }
             let several = value
                 .as_array()
                 .map_or(std::slice::from_ref(value), Vec::as_slice);
             for value in several {
-                command.arg(format!("--{}", key.replace('_', "-")));
+                command.arg(&option);
                 command.arg(self.value(value));
             }
         }

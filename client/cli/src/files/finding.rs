@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::NO_POLICY;
 use crate::{
-    Outcome,
-    arguments::{Format, Telling},
+    options::{Format, Telling, accept_broken},
+    outcome::Outcome,
     printable::{print, printable},
-    verify::accept_broken,
 };
 
 /// What was found.
@@ -176,7 +175,7 @@ fn flag(rejection: &Rejection, has_policy: bool) -> Option<String> {
         }
         Rejection::RevocationUnchecked => Some("--without crl"),
         Rejection::FreshnessUnchecked => {
-            Some("--report-data HEX, --nonce HEX for a vTPM's quote, or --without freshness")
+            Some("--report-data HEX, --tpm-nonce HEX for a vTPM's quote, or --without freshness")
         }
         Rejection::VtpmPcrsMissing => Some("--without pcrs"),
         Rejection::EventLogMissing => Some("--event-log FILE; or --without event-log"),

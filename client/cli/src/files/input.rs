@@ -15,11 +15,11 @@ use super::kind::{Kind, Place, decoded, described};
 /// Reports, certificates, revocation lists, manifests and OCSP answers are far shorter.
 pub(super) const MAX_EVIDENCE: usize = 1024 * 1024;
 /// JSON around evidence.
-pub(super) const MAX_JSON: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_JSON: usize = 4 * 1024 * 1024;
 /// A policy with a thousand digests; read as TOML it takes up to a hundred times the room.
 const MAX_POLICY: usize = 256 * 1024;
 /// The most files of one option: with the limits above, all of them fit into 64 MiB.
-pub(super) const MAX_FILES: usize = 16;
+pub(crate) const MAX_FILES: usize = 16;
 
 /// A file's bytes; `-` is stdin.
 pub(crate) fn read(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {

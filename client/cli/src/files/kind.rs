@@ -132,7 +132,7 @@ impl Place {
             Self::SnpCertificate => "chrysalis verify snp --cert",
             Self::RevocationList => "chrysalis verify snp --crl",
             Self::Quote => "chrysalis verify tdx --quote",
-            Self::TdxCollateral => "chrysalis verify tdx --collateral",
+            Self::TdxCollateral => "chrysalis verify tdx --quote-collateral",
             Self::HclReport => "chrysalis verify tdx --hcl-report",
             Self::EventLog => "chrysalis verify tdx --event-log",
             Self::TpmQuote => "chrysalis verify snp --tpm-quote",
@@ -177,7 +177,7 @@ impl Place {
                 "the quote as it is, in hex or in base64; if it is a value in JSON, that value alone"
             }
             Self::TdxCollateral => {
-                "one JSON object with Intel's TCB info, QE identity, revocation lists and chains, or a folder of `chrysalis fetch`"
+                "one JSON object with Intel's TCB info, QE identity, revocation lists and chains; --collateral takes a folder of `chrysalis fetch`"
             }
             Self::HclReport => "the vTPM's NV index 0x01400001 as it is, in hex or in base64",
             Self::EventLog => "the CCEL table's data as they are, in hex or in base64",

@@ -8,12 +8,10 @@ pub(crate) mod nvidia;
 pub(crate) mod snp;
 pub(crate) mod tdx;
 mod vtpm;
-mod wish;
 
-pub(crate) use input::{read, read_policy, read_statements, write_whole};
+pub(crate) use input::{MAX_FILES, MAX_JSON, read, read_policy, read_statements, write_whole};
 pub(crate) use key::read_key;
 pub(crate) use kind::{Kind, decoded, described};
-pub(crate) use wish::wish;
 
 /// What stands in a verdict for everything that only a policy could want.
 const NO_POLICY: &str = "no policy says what is wanted";

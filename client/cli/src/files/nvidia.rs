@@ -20,6 +20,7 @@ use chrysalis_attestation::{
     policy::{Policy, PolicyError},
 };
 use chrysalis_client::{Error, system_time};
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
@@ -29,10 +30,57 @@ use super::{
     kind::{Kind, Place},
 };
 use crate::{
-    Outcome,
-    arguments::{GpuInput, NvidiaArguments},
     collateral,
+    options::{Asking, FileOptions, nonce},
+    outcome::Outcome,
 };
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify nvidia --report report.bin --chain chain.pem --nonce 931d…4dfcb --rim driver.xml --rim vbios.xml --without ocsp"
+)]
+pub(crate) struct NvidiaArguments {
+    /// The report: bytes, hex or base64; or JSON with all GPUs: of NVIDIA's attestation SDK, a request to its service, `evidences`, a CMW collection; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    /// The device's certificates, PEM, from the leaf to the root; JSON brings its own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chain: Option<PathBuf>,
+    /// Evidence of the switches between GPUs in protected-PCIe mode: the JSON of NVIDIA's attestation SDK; it may also stand
+    /// among that of the GPUs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) switches: Option<PathBuf>,
+    /// What the GPUs were asked: 32 bytes in hex
+    #[arg(long, value_name = "HEX", value_parser = nonce)]
+    pub(crate) nonce: [u8; 32],
+    /// A reference manifest of the driver, the VBIOS or a switch's firmware: XML, or the answer of NVIDIA's RIM service
+    #[arg(long = "rim", value_name = "FILE")]
+    pub(crate) rims: Vec<PathBuf>,
+    /// An OCSP answer (DER)
+    #[arg(long = "ocsp", value_name = "FILE")]
+    pub(crate) answers: Vec<PathBuf>,
+    /// A folder that `chrysalis fetch` filled, for what the other options do not supply
+    #[arg(long, value_name = "DIR")]
+    pub(crate) collateral: Option<PathBuf>,
+    /// Accept without this input; the verdict lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<GpuInput>,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+    #[command(flatten)]
+    pub(crate) options: FileOptions,
+}
+
+/// What a verification of GPUs may go without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GpuInput {
+    /// OCSP answers: whether certificates are revoked
+    Ocsp,
+    /// Reference manifests: whether the firmware is one that NVIDIA published
+    Rim,
+    /// The firmware's identity, which reports of 2023 do not have
+    Fwid,
+}
 
 pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;

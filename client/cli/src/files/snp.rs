@@ -1,5 +1,7 @@
 //! `verify snp`: a report and its certificates.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Patience, Rejection,
@@ -12,28 +14,79 @@ use chrysalis_attestation::{
     policy::Policy,
     snp::{
         Roots,
+        product::Product,
         report::{Report, SigningKey},
         table,
     },
 };
 use chrysalis_client::system_time;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
     finding::{Finding, told},
     input::{MAX_EVIDENCE, read_all, read_for, read_policy, read_statements},
     kind::{Kind, Place},
-    vtpm,
+    vtpm::{self, TpmArguments},
 };
 use crate::{
-    Outcome,
-    arguments::{SnpArguments, SnpInput},
     collateral,
-    verify::accepted,
+    options::{FileOptions, accepted, broken_product, report_data},
+    outcome::Outcome,
 };
 
 const WITHOUT_CRL: &str = "--without crl";
 const WITHOUT_FRESHNESS: &str = "--without freshness";
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify snp --report report.bin --cert vcek.der --crl genoa.crl"
+)]
+pub(crate) struct SnpArguments {
+    /// The report: 1184 bytes, or Azure's HCL report around it, bare, in hex or base64; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    /// VCEK or VLEK certificate (DER, PEM, a certificate table such as configfs-tsm's auxblob, or Azure's THIM answer), and others of its chain
+    #[arg(
+        long = "cert",
+        value_name = "FILE",
+        required_unless_present = "collateral"
+    )]
+    pub(crate) certificates: Vec<PathBuf>,
+    /// The root's revocation list (DER or PEM)
+    #[arg(long = "crl", value_name = "FILE")]
+    pub(crate) lists: Vec<PathBuf>,
+    /// A folder that `chrysalis fetch` filled, for what the other options do not supply
+    #[arg(long, value_name = "DIR")]
+    pub(crate) collateral: Option<PathBuf>,
+    /// What the guest was asked to put into `REPORT_DATA`: up to 64 bytes in hex, padded with zeros
+    #[arg(long, value_name = "HEX", value_parser = report_data)]
+    pub(crate) report_data: Option<[u8; 64]>,
+    #[command(flatten)]
+    pub(crate) tpm: TpmArguments,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
+    /// Accept without this input; the verdict lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<SnpInput>,
+    /// Accept a product line that is known to be broken, such as milan; with a policy, set `snp.broken` there instead
+    #[arg(long, value_name = "PRODUCT", conflicts_with = "policy", value_parser = broken_product)]
+    pub(crate) accept_broken: Vec<Product>,
+    #[command(flatten)]
+    pub(crate) options: FileOptions,
+}
+
+/// What a verification of a report may go without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SnpInput {
+    /// Revocation list
+    Crl,
+    /// Proof by --report-data or --tpm-nonce that the evidence is recent
+    Freshness,
+    /// Values of the PCRs that a virtual TPM quoted
+    Pcrs,
+}
 
 pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;

@@ -1,6 +1,6 @@
 //! `verify tdx`: a TD's quote, and what Intel says about its platform.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
@@ -16,6 +16,7 @@ use chrysalis_attestation::{
     transcript::Expect,
 };
 use chrysalis_client::system_time;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
@@ -23,16 +24,68 @@ use super::{
     finding::{Finding, told},
     input::{MAX_EVIDENCE, read_for, read_policy, read_statements},
     kind::Place,
-    vtpm,
+    vtpm::{self, TpmArguments},
 };
 use crate::{
-    Outcome,
-    arguments::{TdxArguments, TdxInput},
     collateral::for_quote,
+    options::{FileOptions, report_data},
+    outcome::Outcome,
+    spelling,
 };
 
 const WITHOUT_EVENT_LOG: &str = "--without event-log";
 const WITHOUT_FRESHNESS: &str = "--without freshness";
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: genuine or, with a policy, trusted. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis verify tdx --quote quote.bin --quote-collateral collateral.json"
+)]
+pub(crate) struct TdxArguments {
+    /// The quote: bytes, hex or base64; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) quote: PathBuf,
+    /// What Intel says about the platform: TCB info, QE identity and revocation lists with their chains, in one JSON object
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "collateral",
+        conflicts_with = "collateral"
+    )]
+    pub(crate) quote_collateral: Option<PathBuf>,
+    /// A folder that `chrysalis fetch` filled with the same
+    #[arg(long, value_name = "DIR", value_parser = folder)]
+    pub(crate) collateral: Option<PathBuf>,
+    /// Azure's HCL report, around the TDREPORT that the quote was made of
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hcl_report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tpm: TpmArguments,
+    /// What was measured into the run-time registers: the CCEL table's data
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event_log: Option<PathBuf>,
+    /// What the TD was asked to put into `REPORTDATA`: up to 64 bytes in hex, padded with zeros
+    #[arg(long, value_name = "HEX", value_parser = report_data)]
+    pub(crate) report_data: Option<[u8; 64]>,
+    /// What a rebuilder signed about the image; the policy names whose statements count
+    #[arg(long = "statement", value_name = "FILE")]
+    pub(crate) statements: Vec<PathBuf>,
+    /// Accept without this input; the verdict lists it as not checked
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) without: Vec<TdxInput>,
+    #[command(flatten)]
+    pub(crate) options: FileOptions,
+}
+
+/// What a verification of a quote may go without, though a policy asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TdxInput {
+    /// Event log: what made the run-time registers
+    EventLog,
+    /// Proof by --report-data or --tpm-nonce that the evidence is recent
+    Freshness,
+    /// Values of the PCRs that a virtual TPM quoted
+    Pcrs,
+}
 
 pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
@@ -45,7 +98,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     } = wanted(arguments)?;
     let statements = read_statements(&arguments.statements)?;
     let quote = read_for(Place::Quote, &arguments.quote, MAX_EVIDENCE)?;
-    let collateral = collateral(&arguments.collateral, &quote)?;
+    let collateral = collateral(arguments, &quote)?;
     let event_log = match &arguments.event_log {
         Some(path) => Some(read_for(Place::EventLog, path, MAX_EVIDENCE)?),
         None => None,
@@ -99,15 +152,30 @@ fn read_hcl_report(arguments: &TdxArguments) -> anyhow::Result<Option<Vec<u8>>> 
 }
 
 /// What Intel says: one JSON object, or what a store of `chrysalis fetch` has for this quote.
-fn collateral(path: &Path, quote: &[u8]) -> anyhow::Result<Result<Collateral, Rejection>> {
-    if path.is_dir() {
-        return for_quote(path, quote);
+fn collateral(
+    arguments: &TdxArguments,
+    quote: &[u8],
+) -> anyhow::Result<Result<Collateral, Rejection>> {
+    match (&arguments.collateral, &arguments.quote_collateral) {
+        (Some(store), _) => for_quote(store, quote),
+        (None, Some(path)) => {
+            let json = read_for(Place::TdxCollateral, path, MAX_EVIDENCE)?;
+            Ok(Collateral::parse(&json))
+        }
+        (None, None) => bail!("give --quote-collateral FILE or --collateral DIR"),
     }
-    let json = read_for(Place::TdxCollateral, path, MAX_EVIDENCE)?;
-    Ok(Collateral::parse(&json))
 }
 
-/// What a quote is held against.
+/// A folder: what v0.1.4 took as a file here has an option of its own.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_file() {
+        return Err(format!("it is a file; {}", spelling::COLLATERAL));
+    }
+    Ok(path)
+}
+
+/// What a quote is checked against.
 struct Wanted {
     policy: TdxPolicy,
     roots: Roots,

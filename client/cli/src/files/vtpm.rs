@@ -1,20 +1,47 @@
 //! The quote of Azure's virtual TPM, from the files that people have of it: a TPM tool's, or the JSON of Azure's guests.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, bail};
-use chrysalis_attestation::azure::vtpm::{Quoted, Told};
+use chrysalis_attestation::azure::vtpm::{MAX_NONCE, Quoted, Told};
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
     input::{MAX_EVIDENCE, read, read_for},
     kind::{Kind, Place, decoded_blindly},
 };
-use crate::arguments::TpmArguments;
 
 /// JSON with numbers for bytes has 36 KiB; read, it takes up to twenty times the room.
 const MAX_JSON: usize = 256 * 1024;
 /// Where the quote stands in the JSON of Azure's guests: by itself, or in the evidence of a whole guest.
 const PLACES: [&str; 4] = ["", "/quote", "/tpm_quote", "/evidence/tpm_quote"];
 const WITHOUT_PCRS: &str = "--without pcrs";
+
+/// The quote of Azure's virtual TPM, next to the evidence whose HCL report names its key.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the options are named after them"
+)]
+pub(crate) struct TpmArguments {
+    /// The quote of Azure's virtual TPM, whose key the HCL report covers: its message (`TPMS_ATTEST`), or the JSON of Azure's guests
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tpm_quote: Option<PathBuf>,
+    /// The quote's signature, bare or as TPM tools write it; JSON has its own
+    #[arg(long, value_name = "FILE", requires = "tpm_quote")]
+    pub(crate) tpm_signature: Option<PathBuf>,
+    /// Values of the quoted PCRs (SHA-256), one after the other in their order, as bytes or hex; JSON has its own
+    #[arg(long, value_name = "FILE", requires = "tpm_quote")]
+    pub(crate) tpm_pcrs: Option<PathBuf>,
+    /// What the virtual TPM was asked: up to 66 bytes in hex
+    #[arg(long, value_name = "HEX", requires = "tpm_quote", value_parser = tpm_nonce)]
+    pub(crate) tpm_nonce: Option<TpmNonce>,
+}
+
+/// What a virtual TPM is asked with: as many bytes as it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TpmNonce(pub(crate) Vec<u8>);
 
 /// A quote and what came with it.
 pub(super) struct Files {
@@ -71,7 +98,7 @@ impl Files {
             quote: &self.quote,
             signature: &self.signature,
             pcrs: self.pcrs.as_deref(),
-            nonce: arguments.nonce.as_ref().map(|nonce| nonce.0.as_slice()),
+            nonce: arguments.tpm_nonce.as_ref().map(|nonce| nonce.0.as_slice()),
             pcrs_unchecked: without_pcrs.then_some(WITHOUT_PCRS),
         }
     }
@@ -153,7 +180,7 @@ pub(super) fn line(told: &Told) -> [String; 3] {
     let fresh = if told.fresh {
         "signed for your nonce"
     } else {
-        "signed, for a nonce that nobody compared"
+        "signed, its nonce not compared"
     };
     let pcrs = match told.quote.selection.as_slice() {
         [_] => "1 PCR".to_owned(),
@@ -162,9 +189,25 @@ pub(super) fn line(told: &Told) -> [String; 3] {
     ["vtpm".to_owned(), pcrs, fresh.to_owned()]
 }
 
+fn tpm_nonce(text: &str) -> Result<TpmNonce, String> {
+    let nonce = hex::decode(text).map_err(|_| "write it as hex digits".to_owned())?;
+    if nonce.is_empty() || nonce.len() > MAX_NONCE {
+        return Err(format!("it has from 1 to {MAX_NONCE} bytes"));
+    }
+    Ok(TpmNonce(nonce))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_what_a_tpm_was_asked_as_hex() {
+        assert_eq!(tpm_nonce("0a0B"), Ok(TpmNonce(vec![10, 11])));
+        for wrong in ["", "0", "xy", &"00".repeat(MAX_NONCE + 1)] {
+            assert!(tpm_nonce(wrong).is_err(), "{wrong}");
+        }
+    }
 
     fn refusal(text: &str) -> String {
         let refused = from_json(text.as_bytes()).err();

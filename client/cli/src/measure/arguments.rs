@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrysalis_measure::{CpuType, MAX_MEMORY, MAX_VCPUS, SnpPolicy};
 use clap::{Args, ValueEnum};
 
-use crate::arguments::Format;
+use crate::options::Format;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  chrysalis measure build/cpu --platform snp --vcpus 2")]
@@ -14,14 +14,14 @@ pub(crate) struct MeasureArguments {
     #[arg(value_name = "DIR")]
     pub(crate) image: PathBuf,
     /// The hardware that would measure it
-    #[arg(long, value_enum, required_unless_present = "against")]
+    #[arg(long, value_enum, required_unless_present = "compare")]
     pub(crate) platform: Option<Platform>,
     /// Measure the command line of the simulated platform
     #[arg(long)]
     pub(crate) simulated: bool,
     /// Name the first thing in which another image folder differs
     #[arg(long, value_name = "DIR", conflicts_with_all = ["platform", "simulated"])]
-    pub(crate) against: Option<PathBuf>,
+    pub(crate) compare: Option<PathBuf>,
     /// How to print what consists of several values
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
@@ -55,7 +55,7 @@ pub(crate) struct SnpArguments {
     pub(crate) out: Option<PathBuf>,
     /// The policy that the ID block demands [default: 0x30000]
     #[arg(long, value_name = "HEX", requires = "id_key", value_parser = policy)]
-    pub(crate) policy: Option<SnpPolicy>,
+    pub(crate) guest_policy: Option<SnpPolicy>,
     /// Your name of a family of images [default: zeroes]
     #[arg(long, value_name = "HEX", requires = "id_key", value_parser = identifier)]
     pub(crate) family_id: Option<[u8; 16]>,
@@ -80,7 +80,7 @@ pub(crate) struct TdxArguments {
     /// The configuration, for MRCONFIGID
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: Option<PathBuf>,
-    /// Hold a guest's event log against the image, and name the first event that differs
+    /// Compare a guest's event log with the image, and name the first event that differs
     #[arg(long, value_name = "FILE")]
     pub(crate) event_log: Option<PathBuf>,
 }

@@ -7,7 +7,7 @@ mod tdx;
 use anyhow::bail;
 use chrysalis_measure::{CommandLine, Image, explain_images};
 
-use crate::{Outcome, arguments::Format, printable::printable};
+use crate::{outcome::Outcome, printable::printable};
 pub(crate) use arguments::{MeasureArguments, Platform};
 
 pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<Outcome> {
@@ -29,11 +29,11 @@ pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<Outcome> {
     if let Some((name, platform)) = strangers {
         bail!("{name} belongs to --platform {platform}; leave it out");
     }
-    let outcome = match (arguments.platform, &arguments.against) {
+    let outcome = match (arguments.platform, &arguments.compare) {
         (Some(Platform::Snp), _) => snp::run(&image, which, arguments),
         (Some(Platform::Tdx), _) => tdx::run(&image, which, arguments),
         (None, Some(other)) => compare(&image, &Image::open(other)?),
-        (None, None) => bail!("nothing to do; give --platform or --against"),
+        (None, None) => bail!("nothing to do; give --platform or --compare"),
     };
     if arguments.simulated && outcome.is_ok() {
         eprintln!("simulated: no hardware ever reports this");
@@ -51,26 +51,6 @@ fn compare(expected: &Image, found: &Image) -> anyhow::Result<Outcome> {
         Some(difference) => {
             println!("{}", printable(&difference.to_string()));
             Ok(Outcome::No)
-        }
-    }
-}
-
-/// Prints named values, in order.
-fn print(values: &[(&'static str, String)], format: Format) {
-    match format {
-        Format::Text => {
-            let width = values.iter().map(|(name, _)| name.len()).max();
-            let width = width.unwrap_or_default();
-            for (name, value) in values {
-                println!("{name:width$}  {value}");
-            }
-        }
-        Format::Json => {
-            let object: serde_json::Map<_, _> = values
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
-                .collect();
-            println!("{}", serde_json::Value::from(object));
         }
     }
 }

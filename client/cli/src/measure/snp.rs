@@ -7,8 +7,8 @@ use chrysalis_measure::{CommandLine, IdBlock, Image, Shape, SigningKey, snp_laun
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
-use super::{MeasureArguments, arguments::SnpArguments, print};
-use crate::Outcome;
+use super::arguments::{MeasureArguments, SnpArguments};
+use crate::{options::Format, outcome::Outcome};
 
 pub(super) fn run(
     image: &Image,
@@ -44,7 +44,7 @@ fn sign(
         family_id: snp.family_id.unwrap_or_default(),
         image_id: snp.image_id.unwrap_or_default(),
         guest_svn: snp.guest_svn.unwrap_or_default(),
-        policy: snp.policy.unwrap_or_default(),
+        policy: snp.guest_policy.unwrap_or_default(),
     };
     let identity = block.sign(&key("--id-key", id_key)?, &key("--author-key", author_key)?);
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
@@ -69,4 +69,24 @@ fn key(role: &'static str, path: &Path) -> anyhow::Result<SigningKey> {
     // What is not UTF-8 has no PEM in it.
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     Ok(SigningKey::from_pem(role, text)?)
+}
+
+/// Prints named values, in order.
+fn print(values: &[(&'static str, String)], format: Format) {
+    match format {
+        Format::Text => {
+            let width = values.iter().map(|(name, _)| name.len()).max();
+            let width = width.unwrap_or_default();
+            for (name, value) in values {
+                println!("{name:width$}  {value}");
+            }
+        }
+        Format::Json => {
+            let object: serde_json::Map<_, _> = values
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
+                .collect();
+            println!("{}", serde_json::Value::from(object));
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! TDX: the registers, event by event, and a guest's event log held against them.
+//! TDX: the registers, event by event, and a guest's event log compared with them.
 
 use std::{fs, path::Path};
 
@@ -10,8 +10,8 @@ use chrysalis_measure::{
 };
 use serde_json::{Value, json};
 
-use super::MeasureArguments;
-use crate::{Outcome, arguments::Format, printable::printable};
+use super::arguments::MeasureArguments;
+use crate::{options::Format, outcome::Outcome, printable::printable};
 
 pub(super) fn run(
     image: &Image,
@@ -43,7 +43,7 @@ pub(super) fn run(
     Ok(Outcome::Yes)
 }
 
-/// Holds a log against the image. The log proves nothing by itself: `chrysalis verify` holds it against a quote.
+/// Compares a log with the image. The log proves nothing by itself: `chrysalis verify` checks it against a quote.
 fn compare(measured: &TdxMeasurement, path: &Path) -> anyhow::Result<Outcome> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let log = EventLog::parse(&bytes).map_err(|rejection| anyhow::anyhow!("{rejection}"))?;

@@ -1,42 +1,45 @@
 //! `policy init`: a policy that trusts exactly one image, or one signed release, with one configuration.
 
-pub(crate) mod floors;
+mod arguments;
+mod floors;
+mod more;
 mod release;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrysalis_attestation::{
     encoding::{digest::sha256, pem},
     nvidia::policy::Minimum,
-    policy::{GpuTemplate, Policy, ReleasePolicy, SnpTemplate, TdxTemplate, Template},
+    policy::{GpuTemplate, Policy, SnpTemplate, Template},
     transcript::Expect,
 };
 use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 
+pub(crate) use arguments::PolicyCommand;
+use arguments::PolicyInitArguments;
+use release::Wanted;
+
 use crate::{
-    Outcome,
-    arguments::PolicyInitArguments,
     files,
-    printable::{print, printable},
-    release::refused,
+    outcome::Outcome,
+    printable::{print, printable, refused},
 };
 
 /// An enclave takes no longer configuration from its host.
 const MAX_CONFIGURATION: usize = 64 * 1024;
 const MAX_CERTIFICATES: usize = 64 * 1024;
+/// The first driver with confidential computing on H100.
+const OLDEST_DRIVER: &str = "550.54.14";
 
-/// What is to be trusted, of whichever origin.
-struct Wanted {
-    title: String,
-    release: Option<ReleasePolicy>,
-    snp: Option<SnpTemplate>,
-    tdx: Option<TdxTemplate>,
+pub(crate) fn run(command: &PolicyCommand) -> anyhow::Result<Outcome> {
+    let PolicyCommand::Init(arguments) = command;
+    init(arguments)
 }
 
-pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
+fn init(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
     let which = if arguments.simulated_roots.is_empty() {
         CommandLine::Hardware
     } else {
@@ -52,9 +55,9 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
             }
         },
         (_, Some(image)) => of_image(image, which, arguments)?,
-        _ => anyhow::bail!("nothing to trust; give --image or --release"),
+        _ => bail!("nothing to trust; give --image or --release"),
     };
-    let gpus = gpus(&configuration)
+    let gpus = gpus(&configuration, arguments)
         .with_context(|| format!("{} is no configuration", arguments.configuration.display()))?;
     let mut simulated_roots = Vec::new();
     for path in &arguments.simulated_roots {
@@ -74,7 +77,10 @@ pub(crate) fn run(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         simulated_roots,
         ..Template::default()
     };
-    print(&printable(&Policy::template(&template)))?;
+    print(&printable(&more::add(
+        Policy::template(&template),
+        arguments,
+    )?))?;
     Ok(Outcome::Yes)
 }
 
@@ -104,19 +110,32 @@ fn of_image(
     })
 }
 
-/// How many GPUs an enclave with this configuration insists on, and the oldest driver; `None` if it wants none.
-fn gpus(configuration: &[u8]) -> anyhow::Result<Option<(usize, String)>> {
+/// How many GPUs there must be, and the oldest driver; `None` if neither the configuration nor the command line wants any.
+fn gpus(
+    configuration: &[u8],
+    arguments: &PolicyInitArguments,
+) -> anyhow::Result<Option<(usize, String)>> {
     let text = std::str::from_utf8(configuration)?;
-    let Some(policy) = Policy::gpu_of_configuration(text)? else {
+    let policy = Policy::gpu_of_configuration(text)?;
+    if policy.is_none() && arguments.gpus.is_none() {
+        if arguments.minimum_driver.is_some() {
+            bail!("the configuration asks for no GPUs, so --minimum-driver needs --gpus");
+        }
         return Ok(None);
+    }
+    let wanted = policy.map(|policy| policy.wanted);
+    let count = match (arguments.gpus, wanted.as_ref().map(|it| &it.count)) {
+        (Some(count), _) => usize::try_from(count)?,
+        (None, Some(Expect::AnyOf(counts))) => counts.first().copied().unwrap_or(1),
+        (None, _) => 1,
     };
-    let count = match &policy.wanted.count {
-        Expect::AnyOf(counts) => counts.first().copied().unwrap_or(1),
-        Expect::Unchecked { .. } => 1,
-    };
-    let minimum_driver = match &policy.wanted.minimum_driver {
-        Minimum::Driver(version) => version.to_string(),
-        Minimum::Unchecked { .. } => "550.54.14".to_owned(),
+    let minimum_driver = match (
+        &arguments.minimum_driver,
+        wanted.map(|it| it.minimum_driver),
+    ) {
+        (Some(version), _) => version.clone(),
+        (None, Some(Minimum::Driver(version))) => version.to_string(),
+        (None, _) => OLDEST_DRIVER.to_owned(),
     };
     Ok(Some((count, minimum_driver)))
 }

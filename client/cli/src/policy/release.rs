@@ -13,8 +13,8 @@ use chrysalis_attestation::{
 use chrysalis_client::system_time;
 use chrysalis_measure::{AcpiTables, CommandLine};
 
-use super::{Wanted, floors};
-use crate::{arguments::PolicyInitArguments, files::read, release::State};
+use super::{arguments::PolicyInitArguments, floors};
+use crate::{files::read, seen::State};
 
 const TDX_LEFT_OUT: &str = "note: the release runs on Intel TDX as well. The policy accepts that once you say how recent Intel's rules must be: \
     --minimum-evaluation N, the tcbEvaluationDataNumber of Intel's TCB info";
@@ -28,6 +28,14 @@ const ACPI: [(&str, Table); 3] = [
 ];
 /// Why a policy of `--development-root` accepts it.
 const NAMED: &str = "named with --development-root";
+
+/// What is to be trusted, of whichever origin.
+pub(super) struct Wanted {
+    pub(super) title: String,
+    pub(super) release: Option<ReleasePolicy>,
+    pub(super) snp: Option<SnpTemplate>,
+    pub(super) tdx: Option<TdxTemplate>,
+}
 
 /// Reads and verifies the manifest, for the measurements of this command line.
 pub(super) fn wanted(

@@ -14,10 +14,10 @@ use chrysalis_attestation::{
     },
     tdx::policy::Evaluation,
 };
+use chrysalis_image::publish::read_levels;
 use clap::Parser;
 
-use super::{floors, release};
-use crate::arguments::{Arguments, Command, PolicyCommand, PolicyInitArguments};
+use super::{arguments::PolicyInitArguments, floors, release};
 
 const LEVELS: MinimumTcb = MinimumTcb {
     fmc: None,
@@ -34,11 +34,15 @@ const TCB: Tcb = Tcb {
     microcode: 84,
 };
 
+#[derive(Parser)]
+struct Init {
+    #[command(flatten)]
+    arguments: PolicyInitArguments,
+}
+
 /// As a person types them, behind `policy init`.
 fn arguments(words: &[&str]) -> PolicyInitArguments {
     let start = [
-        "chrysalis",
-        "policy",
         "init",
         "--configuration",
         "c",
@@ -47,11 +51,8 @@ fn arguments(words: &[&str]) -> PolicyInitArguments {
         "--key",
         "k",
     ];
-    let parsed = Arguments::try_parse_from(start.iter().chain(words)).expect("arguments");
-    match parsed.command {
-        Command::Policy(PolicyCommand::Init(arguments)) => arguments,
-        _ => panic!("another command"),
-    }
+    let parsed = Init::try_parse_from(start.iter().chain(words));
+    parsed.expect("arguments").arguments
 }
 
 fn of_release(
@@ -117,7 +118,7 @@ fn a_releases_own_levels_count_but_for_lines_that_broke_since() {
 fn a_file_of_levels_has_one_for_each_line_that_can_be_trusted() {
     let read = |text: &str| {
         let file = file(text);
-        floors::read_levels(file.path()).map_err(|error| format!("{error:#}"))
+        read_levels(file.path()).map_err(|error| format!("{error:#}"))
     };
     let levels = read("genoa = { bootloader = 10, tee = 0, snp = 23, microcode = 84 }");
     assert_eq!(levels, Ok([(Product::Genoa, LEVELS)].into()));
@@ -137,7 +138,7 @@ fn a_file_of_levels_has_one_for_each_line_that_can_be_trusted() {
         ),
         (
             "milan = { bootloader = 4, tee = 0, snp = 24, microcode = 219 }",
-            "remove milan from",
+            "remove milan from it",
         ),
         ("bootloader = 4", "write [genoa] with"),
     ] {
@@ -152,7 +153,7 @@ fn the_levels_in_this_repository_are_floors_and_milan_has_none() {
         env!("CARGO_MANIFEST_DIR"),
         "/../../measurements/releases/minimum-tcb.toml"
     );
-    let levels = floors::read_levels(path.as_ref()).expect("levels");
+    let levels = read_levels(path.as_ref()).expect("levels");
     let lines: Vec<_> = levels.keys().copied().collect();
     assert_eq!(lines, [Product::Genoa, Product::Turin]);
 }

@@ -15,22 +15,60 @@ use chrysalis_image::{
     binaries::Binaries,
     fetch::{Fetcher, default_cache},
     image, kernel,
-    publish::{Passphrase, SigningKey},
+    publish::{Described, Passphrase, SigningKey, Wanted, describe},
     workspace::Workspace,
 };
 use chrysalis_measure::{Image, explain_images};
+use clap::Args;
 
-use super::{
-    arguments::AuditArguments,
-    image::{Described, Wanted, describe},
-    state::State,
-    verify::refused,
-};
+use super::publisher::Publisher;
 use crate::{
-    Outcome,
     files::{read, write_whole},
-    printable::{print, printable},
+    outcome::Outcome,
+    printable::{print, printable, refused},
+    seen::State,
 };
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: the same. 1: something differs, or the manifest is refused. 2: could not check.\n\nExample:\n  chrysalis audit images/cpu.toml --against v1/manifest.json --root 1.root.json --keys publication\n  chrysalis audit --image build/cpu --against v1/manifest.json --root 1.root.json --keys publication --sign mine.pem --statement statement.json"
+)]
+pub(crate) struct AuditArguments {
+    /// The recipe to rebuild from; its lock.toml is in the same folder
+    #[arg(value_name = "RECIPE", default_value = "images/cpu.toml")]
+    pub(crate) recipe: PathBuf,
+    /// Audit this image folder instead of rebuilding
+    #[arg(long, value_name = "DIR")]
+    pub(crate) image: Option<PathBuf>,
+    /// Where the rebuilt image goes
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "build/audit",
+        conflicts_with = "image"
+    )]
+    pub(crate) out: PathBuf,
+    /// Take the programs from this folder instead of compiling them
+    #[arg(long, value_name = "DIR", conflicts_with = "image")]
+    pub(crate) binaries: Option<PathBuf>,
+    /// The manifest to compare the image with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: PathBuf,
+    #[command(flatten)]
+    pub(crate) publisher: Publisher,
+    /// The released image folder, to name the first entry, word or page that differs
+    #[arg(long, value_name = "DIR")]
+    pub(crate) released: Option<PathBuf>,
+    /// Your own key, to sign a statement that the image is the same
+    #[arg(long, value_name = "FILE", requires = "statement")]
+    pub(crate) sign: Option<PathBuf>,
+    /// A file whose first line is the passphrase of your own key; without it, the terminal is asked
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Where the signed statement goes
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    pub(crate) statement: Option<PathBuf>,
+}
 
 pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
     let passphrase = Passphrase::from(arguments.passphrase_file.as_deref());
@@ -81,7 +119,7 @@ pub(crate) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
         release.release,
         release.epoch,
     );
-    if let (Some(signer), Some(out)) = (signer, &arguments.out) {
+    if let (Some(signer), Some(out)) = (signer, &arguments.statement) {
         let statement = Rebuild {
             release: release.release.clone(),
             rebuilt: system_time(),
@@ -108,7 +146,7 @@ fn rebuild(arguments: &AuditArguments) -> anyhow::Result<PathBuf> {
     eprintln!("building {} …", recipe.display());
     image::build(
         recipe,
-        &arguments.build,
+        &arguments.out,
         &fetcher,
         kernel::compile,
         |wanted| {
@@ -118,7 +156,7 @@ fn rebuild(arguments: &AuditArguments) -> anyhow::Result<PathBuf> {
             Workspace::around(recipe, &fetcher)?.build(wanted)
         },
     )?;
-    Ok(arguments.build.clone())
+    Ok(arguments.out.clone())
 }
 
 /// The first thing that differs, causes before what they cause: inputs, toolchain, files, measurements.

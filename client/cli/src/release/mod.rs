@@ -1,23 +1,24 @@
-//! `release` and `audit`: signing what an image is, and finding out whether it is so.
+//! `release` and `audit`: whether an image was released, and whether it is what its source says.
 
-mod arguments;
 pub(crate) mod audit;
-mod image;
-mod make;
 mod publisher;
-mod state;
 mod verify;
 
-pub(crate) use arguments::{AuditArguments, ReleaseCommand};
-pub(crate) use publisher::{Publisher, development, read_public};
-pub(crate) use state::State;
-pub(crate) use verify::refused;
+use clap::Subcommand;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
+
+pub(crate) use audit::AuditArguments;
+pub(crate) use publisher::Publisher;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReleaseCommand {
+    /// Check a release's manifest, and remember it as the newest one seen
+    Verify(verify::VerifyReleaseArguments),
+}
 
 pub(crate) fn run(command: &ReleaseCommand) -> anyhow::Result<Outcome> {
     match command {
-        ReleaseCommand::Make(arguments) => make::run(arguments),
         ReleaseCommand::Verify(arguments) => verify::run(arguments),
     }
 }

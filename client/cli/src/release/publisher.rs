@@ -10,12 +10,15 @@ use chrysalis_attestation::{
         Release, Root, Seen, Signed, Verified, Vouched, verify_inclusion,
     },
 };
-use chrysalis_image::publish::{self, Publication};
+use chrysalis_image::publish::{Log, PROJECT, Publication};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::state::State;
-use crate::{files::read, log};
+use crate::{
+    files::read,
+    keys::{development, read_public, short},
+    seen::State,
+};
 
 /// Whose word counts.
 #[derive(Debug, Args)]
@@ -42,9 +45,6 @@ pub(crate) struct Publisher {
     #[arg(long)]
     pub(crate) development_root: bool,
 }
-
-/// The project of this repository's own releases, and of manifests that name none.
-pub(crate) const PROJECT: &str = "chrysalis";
 
 /// A manifest that counts by somebody's word, and by whose.
 pub(crate) struct Vetted {
@@ -93,7 +93,7 @@ impl Publisher {
             let Some(((head, key), folder)) = vetted.head.as_ref().zip(folder) else {
                 return Ok(Ok(vetted));
             };
-            let step = log::follow(&folder, head, state.head(key))?;
+            let step = Log::at(folder).follows(head, state.head(key))?;
             anyhow::Ok(step.map(|()| vetted))
         };
         vetted.map_or_else(|rejection| Ok(Err(rejection)), followed)
@@ -116,8 +116,8 @@ impl Publisher {
         let statement = first.statement();
         let later_roots = publication.roots_after(statement.version)?;
         let keys = publication.keys()?;
-        let log = self.log_folder().context("no log")?;
-        let proof = |entry: &[u8]| log::proof_of(&log, entry).ok();
+        let log = Log::at(self.log_folder().context("no log")?);
+        let proof = |entry: &[u8]| log.proof(entry).ok();
         let published = Published {
             root: &root,
             later_roots: &later_roots,
@@ -169,7 +169,8 @@ impl Publisher {
         let development = key.is_development() || of_log;
         let head = match head {
             Some((folder, log_key)) => {
-                let proof = log::proof_of(folder, manifest)
+                let proof = Log::at(folder)
+                    .proof(manifest)
                     .context("no proof that the log has this file")?;
                 match verify_inclusion(manifest, &proof, &log_key) {
                     Ok(head) => Some((head, log_key.id())),
@@ -331,33 +332,4 @@ impl Vetted {
             "warning": self.is_development().then_some(ANYONE_CAN_SIGN),
         })
     }
-}
-
-/// Reads a public key; the development key only where it is named.
-pub(crate) fn read_public(
-    path: &Path,
-    development: Development,
-) -> anyhow::Result<Result<PublicKey, Rejection>> {
-    match publish::read_public(path, development) {
-        Ok(key) => Ok(Ok(key)),
-        Err(publish::Error::Refused { rejection, .. })
-            if *rejection == Rejection::DevelopmentKey =>
-        {
-            Ok(Err(Rejection::DevelopmentKey))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-pub(crate) fn development(named: bool) -> Development {
-    if named {
-        Development::Named
-    } else {
-        Development::Refused
-    }
-}
-
-/// A key's name, as far as people read it.
-pub(crate) fn short(id: &KeyId) -> String {
-    id.to_string().chars().take(16).chain(['…']).collect()
 }

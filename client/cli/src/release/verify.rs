@@ -1,23 +1,41 @@
 //! `release verify`: is this a release of the project, signed by a key that counts, current, in the log, and no step back?
 
+use std::path::PathBuf;
+
 use chrysalis_attestation::{
-    Rejection,
+    Rejection, Time,
     release::{MAX_ENVELOPE, Verified},
 };
 use chrysalis_client::system_time;
+use clap::Args;
 use serde_json::json;
 
-use super::{
-    arguments::VerifyReleaseArguments,
-    publisher::{Vetted, short},
-    state::State,
-};
+use super::publisher::{Publisher, Vetted};
 use crate::{
-    Outcome,
-    arguments::Format,
     files::read,
-    printable::{print, printable},
+    keys::short,
+    options::{Format, Telling, moment},
+    outcome::Outcome,
+    printable::{print, printable, refused},
+    seen::State,
 };
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: current. 1: rejected. 2: could not check.\n\nExample:\n  chrysalis release verify publication/v1/manifest.json --root 1.root.json --keys publication"
+)]
+pub(crate) struct VerifyReleaseArguments {
+    /// The manifest
+    #[arg(value_name = "FILE")]
+    pub(crate) manifest: PathBuf,
+    #[command(flatten)]
+    pub(crate) publisher: Publisher,
+    /// Evaluate as of this time instead of now, such as 2026-12-01T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) at: Option<Time>,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+}
 
 /// A release, and whose word on it counts.
 type Found = (Verified, Vetted);
@@ -42,20 +60,7 @@ pub(super) fn run(arguments: &VerifyReleaseArguments) -> anyhow::Result<Outcome>
             Err(rejection) => print(&refused(rejection))?,
         },
     }
-    Ok(if found.is_ok() {
-        Outcome::Yes
-    } else {
-        Outcome::No
-    })
-}
-
-/// A refusal as every verb tells it.
-pub(crate) fn refused(rejection: &Rejection) -> String {
-    printable(&format!(
-        "not trusted: {}\n{rejection}\nhint: {}\n",
-        rejection.code(),
-        rejection.hint()
-    ))
+    Ok(found.is_ok().into())
 }
 
 fn text(verified: &Verified, vetted: &Vetted) -> String {

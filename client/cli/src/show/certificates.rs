@@ -6,7 +6,7 @@ use x509_parser::{
     revocation_list::CertificateRevocationList,
 };
 
-use super::Page;
+use super::page::Page;
 
 /// Whether these bytes are a certificate and nothing else.
 pub(super) fn is_certificate(der: &[u8]) -> bool {

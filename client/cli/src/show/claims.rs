@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::evidence::claims::Claims;
 
-use super::Page;
+use super::page::Page;
 
 pub(super) fn show(page: &mut Page, bytes: &[u8]) {
     page.heading(

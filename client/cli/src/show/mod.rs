@@ -2,9 +2,8 @@
 
 mod certificates;
 mod claims;
+mod page;
 mod report;
-
-use std::fmt::Write;
 
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
@@ -13,13 +12,25 @@ use chrysalis_attestation::{
     evidence::{CpuReport, Evidence, binding::Session},
 };
 use chrysalis_client::SavedSession;
+use clap::Args;
+
+use page::Page;
 
 use crate::{
-    Outcome,
-    arguments::ShowArguments,
+    outcome::Outcome,
     printable::{print, printable},
-    subject::{self, Artifact},
+    subject::{self, Artifact, Subject},
 };
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  chrysalis show https://llm.example\n  chrysalis show evidence.cbor"
+)]
+pub(crate) struct ShowArguments {
+    /// An enclave (https://HOST:PORT), or a saved session, bundle, certificate or 1184-byte report, or `-` for stdin
+    #[arg(value_name = "URL|FILE")]
+    pub(crate) subject: Subject,
+}
 
 pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
     let mut page = Page::default();
@@ -132,39 +143,5 @@ fn evidence(page: &mut Page, evidence: &Evidence) {
             "brought by the host, signed by the vendor",
         );
         certificates::revocation_list(page, der);
-    }
-}
-
-/// What is printed: headings, and rows of name, value and meaning.
-#[derive(Default)]
-pub(crate) struct Page {
-    text: String,
-}
-
-impl Page {
-    /// The widest value that leaves room for its meaning on the same line.
-    const SHORT: usize = 28;
-
-    pub(crate) fn heading(&mut self, name: &str, about: &str) {
-        let gap = if self.text.is_empty() { "" } else { "\n" };
-        self.line(&format!("{gap}{name}: {about}"));
-    }
-
-    pub(crate) fn row(&mut self, name: &str, value: &str, meaning: &str) {
-        if value.chars().count() <= Self::SHORT {
-            self.line(&format!(
-                "  {name:<20} {value:<width$} {meaning}",
-                width = Self::SHORT
-            ));
-        } else {
-            self.line(&format!("  {name:<20} {value}"));
-            if !meaning.is_empty() {
-                self.line(&format!("  {:<20} {meaning}", ""));
-            }
-        }
-    }
-
-    fn line(&mut self, line: &str) {
-        writeln!(self.text, "{}", line.trim_end()).expect("writing to a string does not fail");
     }
 }

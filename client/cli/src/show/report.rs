@@ -7,7 +7,7 @@ use chrysalis_attestation::snp::{
     tcb::TcbVersion,
 };
 
-use super::Page;
+use super::page::Page;
 
 pub(super) fn show(page: &mut Page, bytes: &[u8]) {
     page.heading(

@@ -1,20 +1,17 @@
-//! The verbs of whoever publishes: keys, what the root says about them, and releases that are signed anew.
+//! Keys, and what the root says about them.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use chrysalis_attestation::{
     Time,
     encoding::digest::Hex,
-    release::{ANYONE_CAN_SIGN, Development, KeyId, PublicKey, Role, VouchedKey},
+    release::{Development, KeyId, PublicKey, Role, VouchedKey},
 };
-use chrysalis_image::publish::{
-    Passphrase, Publication, Renewal, SigningKey, Span, public_pem, read_public, renew,
-};
+use chrysalis_image::publish::{Passphrase, Publication, SigningKey, public_pem, read_public};
 use clap::{Args, Subcommand};
+
+use super::signing::{Naming, Signing, day};
 
 #[derive(Subcommand)]
 pub(crate) enum KeyCommand {
@@ -23,10 +20,10 @@ pub(crate) enum KeyCommand {
         after_help = "The root key stays offline: it signs root and key statements and nothing else.\n\nExample:\n  chrysalis-image key root --project releases.example --key root.pem --expires 2028-12-01 --out publication\n  chrysalis-image key root --after root.pem --key root-2.pem --expires 2029-12-01 --out publication"
     )]
     Root(RootArguments),
-    /// Make a key that signs releases, and its public half beside it
+    /// Make a key that signs releases, and write its public half next to it
     #[command(after_help = "Example:\n  chrysalis-image key release --key release.pem")]
     Release(MakeArguments),
-    /// Make a key that signs the heads of a log, and its public half beside it
+    /// Make a key that signs the heads of a log, and write its public half next to it
     #[command(after_help = "Example:\n  chrysalis-image key log --key log.pem")]
     Log(MakeArguments),
     /// Sign the next key statement: vouch for keys, or renew the statement as it is
@@ -39,15 +36,6 @@ pub(crate) enum KeyCommand {
         after_help = "Example:\n  chrysalis-image key revoke publication release.pub --root-key root.pem --why \"the laptop was stolen\" --expires 2027-06-01"
     )]
     Revoke(RevokeArguments),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum ReleaseCommand {
-    /// Sign a release anew, under a higher epoch and a later end: the same image, without a rebuild
-    #[command(
-        after_help = "Example:\n  chrysalis-image release renew publication/v1/manifest.json --epoch 2 --expires 2027-12-01 --key release.pem --out publication/v1-2/manifest.json"
-    )]
-    Renew(RenewArguments),
 }
 
 #[derive(Args)]
@@ -77,6 +65,8 @@ pub(crate) struct RootArguments {
     after_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     signing: Signing,
+    #[command(flatten)]
+    naming: Naming,
 }
 
 #[derive(Args)]
@@ -87,23 +77,6 @@ pub(crate) struct MakeArguments {
     /// A file whose first line is the passphrase; without it, the terminal is asked
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-}
-
-/// Who signs a statement, and how long it counts.
-#[derive(Args)]
-struct Signing {
-    /// From when on the statement counts no more, such as 2027-06-01
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    expires: Time,
-    /// When it is issued; by default now
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    issued: Option<Time>,
-    /// A file whose first line is the key's passphrase; without it, the terminal is asked
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// Sign with the development key, whose private half is public: it vouches for nothing
-    #[arg(long)]
-    development_root: bool,
 }
 
 #[derive(Args)]
@@ -128,6 +101,8 @@ pub(crate) struct VouchArguments {
     key_expires: Option<Time>,
     #[command(flatten)]
     signing: Signing,
+    #[command(flatten)]
+    naming: Naming,
 }
 
 #[derive(Args)]
@@ -141,71 +116,16 @@ pub(crate) struct RevokeArguments {
     /// The root key
     #[arg(long, value_name = "FILE")]
     root_key: PathBuf,
-    /// Why, for everybody to read
+    /// Why; everyone can read it
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]
     signing: Signing,
-}
-
-#[derive(Args)]
-pub(crate) struct RenewArguments {
-    /// The manifest so far
-    #[arg(value_name = "FILE")]
-    manifest: PathBuf,
-    /// Higher than before: clients refuse to go back
-    #[arg(long, value_name = "N")]
-    epoch: u64,
-    /// The release key
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The public half of the key that signed it before; by default --key's
-    #[arg(long, value_name = "FILE")]
-    signed_by: Option<PathBuf>,
-    /// The project, where the manifest names none (v0.1.3 and before)
-    #[arg(long, value_name = "NAME", default_value = "chrysalis")]
-    project: String,
-    /// The manifest to write
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
     #[command(flatten)]
-    signing: Signing,
+    naming: Naming,
 }
 
-impl Signing {
-    fn span(&self) -> Result<Span> {
-        let issued = match self.issued {
-            Some(issued) => issued,
-            None => now()?,
-        };
-        if self.expires <= issued {
-            bail!("--expires is not after it is issued\nhint: give a later day");
-        }
-        Ok(Span {
-            issued,
-            expires: self.expires,
-        })
-    }
-
-    fn development(&self) -> Development {
-        if self.development_root {
-            Development::Named
-        } else {
-            Development::Refused
-        }
-    }
-
-    fn key(&self, path: &Path) -> Result<SigningKey> {
-        let passphrase = Passphrase::from(self.passphrase_file.as_deref());
-        let key = SigningKey::read(path, &passphrase, self.development())?;
-        if key.public().is_development() {
-            println!("{ANYONE_CAN_SIGN}");
-        }
-        Ok(key)
-    }
-}
-
-pub(crate) fn key(command: &KeyCommand) -> Result<()> {
+pub(crate) fn run(command: &KeyCommand) -> Result<()> {
     match command {
         KeyCommand::Root(arguments) => root(arguments),
         KeyCommand::Release(arguments) => make("release key", arguments),
@@ -215,37 +135,6 @@ pub(crate) fn key(command: &KeyCommand) -> Result<()> {
     }
 }
 
-pub(crate) fn release(command: &ReleaseCommand) -> Result<()> {
-    let ReleaseCommand::Renew(arguments) = command;
-    let key = arguments.signing.key(&arguments.key)?;
-    let signed_by = match &arguments.signed_by {
-        Some(path) => read_public(path, Development::Refused)?,
-        None => key.public().clone(),
-    };
-    let renewal = Renewal {
-        epoch: arguments.epoch,
-        span: arguments.signing.span()?,
-        project: &arguments.project,
-    };
-    let (release, before) = renew(
-        &arguments.manifest,
-        &signed_by,
-        &renewal,
-        &key,
-        &arguments.out,
-    )?;
-    println!(
-        "release {}, epoch {} after {}, until {}\nkey     {}\nwrote   {}",
-        release.release,
-        release.epoch,
-        before.epoch,
-        release.expires,
-        key.public().id(),
-        arguments.out.display()
-    );
-    Ok(())
-}
-
 fn root(arguments: &RootArguments) -> Result<()> {
     let signing = &arguments.signing;
     let span = signing.span()?;
@@ -253,12 +142,18 @@ fn root(arguments: &RootArguments) -> Result<()> {
     let old = match &arguments.after {
         Some(path) => {
             let passphrase = Passphrase::from(arguments.after_passphrase_file.as_deref());
-            Some(SigningKey::read(path, &passphrase, signing.development())?)
+            Some(SigningKey::read(
+                path,
+                &passphrase,
+                arguments.naming.development(),
+            )?)
         }
         None => None,
     };
     let key = if arguments.key.exists() {
-        signing.key(&arguments.key)?
+        arguments
+            .naming
+            .key(&arguments.key, signing.passphrase_file.as_deref())?
     } else {
         let passphrase = Passphrase::from(signing.passphrase_file.as_deref());
         let key = SigningKey::make(&arguments.key, &passphrase)?;
@@ -288,7 +183,7 @@ fn make(what: &str, arguments: &MakeArguments) -> Result<()> {
     Ok(())
 }
 
-/// Writes the public half beside the private one.
+/// Writes the public half next to the private one.
 fn publish_half(path: &Path, key: &PublicKey) -> Result<PathBuf> {
     let public = path.with_extension("pub");
     std::fs::write(&public, public_pem(key))
@@ -299,7 +194,9 @@ fn publish_half(path: &Path, key: &PublicKey) -> Result<PathBuf> {
 fn vouch(arguments: &VouchArguments) -> Result<()> {
     let signing = &arguments.signing;
     let span = signing.span()?;
-    let root = signing.key(&arguments.root_key)?;
+    let root = arguments
+        .naming
+        .key(&arguments.root_key, signing.passphrase_file.as_deref())?;
     let mut keys = Vec::new();
     for (role, files) in [
         (Role::Release, &arguments.releases),
@@ -308,7 +205,7 @@ fn vouch(arguments: &VouchArguments) -> Result<()> {
         for file in files {
             keys.push(VouchedKey {
                 role,
-                key: read_public(file, signing.development())?,
+                key: read_public(file, arguments.naming.development())?,
                 not_before: arguments.not_before.unwrap_or(span.issued),
                 expires: arguments.key_expires.unwrap_or(span.expires),
             });
@@ -330,8 +227,11 @@ fn vouch(arguments: &VouchArguments) -> Result<()> {
 }
 
 fn revoke(arguments: &RevokeArguments) -> Result<()> {
-    let span = arguments.signing.span()?;
-    let root = arguments.signing.key(&arguments.root_key)?;
+    let signing = &arguments.signing;
+    let span = signing.span()?;
+    let root = arguments
+        .naming
+        .key(&arguments.root_key, signing.passphrase_file.as_deref())?;
     let mut id = [0; 32];
     let id: KeyId = match hex::decode_to_slice(&arguments.key, &mut id) {
         Ok(()) => Hex(id),
@@ -349,32 +249,5 @@ fn told(version: u64, publication: &Publication) {
         "keys    version {version}\nwrote   {}",
         publication.keys_path().display()
     );
-    eprintln!("It counts once the log has it: `chrysalis log append`.");
-}
-
-fn now() -> Result<Time> {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("this machine's clock is before 1970\nhint: set it")?;
-    Ok(Time(i64::try_from(since.as_secs())?))
-}
-
-/// A day, from its first second in UTC, or a moment.
-fn day(text: &str) -> Result<Time, String> {
-    let read = |text: &str| serde_json::from_value(text.into()).ok();
-    read(text)
-        .or_else(|| read(&format!("{text}T00:00:00Z")))
-        .ok_or_else(|| "write it as 2027-06-01".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_begins_at_midnight() {
-        assert_eq!(day("2026-12-01"), Ok(Time(1_796_083_200)));
-        assert_eq!(day("2026-12-01T12:00:00Z"), Ok(Time(1_796_126_400)));
-        assert!(day("soon").is_err());
-    }
+    eprintln!("It counts once the log has it: `chrysalis-image log append`.");
 }

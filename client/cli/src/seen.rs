@@ -17,9 +17,9 @@ use chrysalis_attestation::{
     encoding::digest::Hex,
     release::{Head, KeyId, Seen, SeenKeys, SeenVersion},
 };
+use chrysalis_image::publish::PROJECT;
 use serde::{Deserialize, Serialize};
 
-use super::publisher::PROJECT;
 use crate::files::{read, write_whole};
 
 /// The keys that signed v0.1.0 to v0.1.3, each without a word on the others.

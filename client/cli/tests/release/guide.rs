@@ -1,157 +1,31 @@
 //! docs/guide/release.md, command by command: each runs in one folder, and prints what the guide shows of it. Where no image is built
 //! (`CHRYSALIS_IMAGE`, or build/cpu), the first manifest is one of a made-up image; every other command is the guide's own.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that cannot go on fails its test"
-)]
+use std::{fs, os::unix::fs::symlink, process::Command};
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-
-use chrysalis_attestation::{
-    Time,
-    encoding::digest::Hex,
-    release::{Development, Measurements, Release, SnpMeasurement, Subject},
-};
+use chrysalis_attestation::release::Development;
 use chrysalis_image::publish::{Passphrase, SigningKey};
-use tempfile::TempDir;
 
-/// A command of the guide, and what it shows of the output.
-struct Step {
-    command: String,
-    shown: Vec<String>,
-}
+use crate::{
+    page::{Step, printed, steps},
+    room::{Room, image, programs, root},
+};
 
-fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().unwrap()
-}
-
-/// Indented blocks: a command begins with `$ `, a line that ends in `\` goes on, and the rest is output.
-fn steps(guide: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut goes_on = false;
-    for line in guide.lines().filter_map(|line| line.strip_prefix("    ")) {
-        let command = line.strip_prefix("$ ");
-        match (command, steps.last_mut()) {
-            (Some(command), _) => steps.push(Step {
-                command: command.to_owned(),
-                shown: Vec::new(),
-            }),
-            (None, Some(step)) if goes_on => {
-                step.command.push('\n');
-                step.command.push_str(line.trim());
-            }
-            (None, Some(step)) => step.shown.push(line.to_owned()),
-            (None, None) => panic!("output before any command: {line}"),
-        }
-        goes_on = line.ends_with('\\') && (command.is_some() || goes_on);
-    }
-    steps
-}
-
-/// Whether some line of the output is as shown, where `…` stands for anything, and the end of a line may be left out.
-fn printed(output: &str, shown: &str) -> bool {
-    let mut parts = shown.split('…').map(str::trim_end);
-    let first = parts.next().unwrap_or_default();
-    let parts: Vec<_> = parts.map(str::trim_start).collect();
-    let behind = |rest: &str, part: &str| rest.find(part).map(|at| at + part.len());
-    output.lines().any(|line| {
-        let Some(mut rest) = line.strip_prefix(first) else {
-            return false;
-        };
-        parts.iter().all(|part| {
-            let end = behind(rest, part);
-            rest = &rest[end.unwrap_or(0)..];
-            end.is_some()
-        })
-    })
-}
-
-struct Room(TempDir);
-
-/// Where `chrysalis` and `chrysalis-image` are.
-fn programs() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_chrysalis")).parent().unwrap()
-}
-
-impl Room {
-    /// A folder that the guide's commands find the programs in, and this repository's releases.
-    fn new() -> Self {
-        let room = Self(tempfile::tempdir().unwrap());
-        symlink(root().join("measurements"), room.path("measurements")).unwrap();
-        room
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn run(&self, command: &str) -> Output {
-        let programs = programs();
-        assert!(
-            programs.join("chrysalis-image").exists(),
-            "no chrysalis-image: cargo build -p chrysalis-image"
-        );
-        let path = format!("{}:{}", programs.display(), env::var("PATH").unwrap());
-        Command::new("bash")
-            .args(["-euc", command])
-            .current_dir(self.0.path())
-            .env("PATH", path)
-            .env("XDG_STATE_HOME", self.path("state"))
-            .output()
-            .unwrap()
-    }
-
-    /// What `release make` would sign, of an image that nobody built.
-    fn made_up(&self, command: &str) {
-        let words: Vec<_> = command.split_whitespace().collect();
-        let option = |name: &str| {
-            let at = words.iter().position(|word| *word == name).expect(name);
-            words.get(at + 1).expect("a value").trim_matches('"')
-        };
-        let key = SigningKey::read(
-            &self.path(option("--key")),
-            &Passphrase::File(self.path(option("--passphrase-file"))),
-            Development::Refused,
-        );
-        let release = Release {
-            project: Some(option("--project").to_owned()),
-            release: "v0.0.0".to_owned(),
-            epoch: option("--epoch").parse().unwrap(),
-            issued: Time(1_790_000_000),
-            expires: Time(4_000_000_000),
-            inputs: Vec::new(),
-            toolchain: None,
-            measurements: Measurements {
-                snp: vec![SnpMeasurement {
-                    vcpus: 1,
-                    cpu: "EPYC-v4".to_owned(),
-                    guest_features: 1,
-                    simulated: false,
-                    launch_digest: Hex([7; 48]),
-                }],
-                tdx: Vec::new(),
-            },
-            minimum_tcb: BTreeMap::new(),
-        };
-        let files = vec![Subject::new("kernel", [1; 32])];
-        let sealed = key.unwrap().seal(release.envelope(files)).unwrap();
-        let out = self.path(option("--out"));
-        fs::create_dir_all(&out).unwrap();
-        fs::write(out.join("manifest.json"), sealed).unwrap();
-    }
-}
-
-fn image() -> Option<PathBuf> {
-    let image = env::var_os("CHRYSALIS_IMAGE").map_or(root().join("build/cpu"), PathBuf::from);
-    image.join("image.json").exists().then_some(image)
+/// What `release make` would sign, of an image that was never built.
+fn made_up(room: &Room, command: &str) {
+    let words: Vec<_> = command.split_whitespace().collect();
+    let option = |name: &str| {
+        let at = words.iter().position(|word| *word == name).expect(name);
+        words.get(at + 1).expect("a value").trim_matches('"')
+    };
+    let key = SigningKey::read(
+        &room.path(option("--key")),
+        &Passphrase::File(room.path(option("--passphrase-file"))),
+        Development::Refused,
+    );
+    let out = format!("{}/manifest.json", option("--out"));
+    let epoch = option("--epoch").parse().unwrap();
+    room.made_up(&key.unwrap(), Some(option("--project")), epoch, &out);
 }
 
 #[test]
@@ -161,9 +35,7 @@ fn every_command_of_the_guide_does_what_the_guide_shows() {
     let image = image();
     if let Some(image) = &image {
         fs::create_dir(room.path("build")).unwrap();
-        symlink(image.canonicalize().unwrap(), room.path("build/cpu")).unwrap();
-    } else {
-        println!("no image: `release make` signs a made-up one");
+        symlink(image, room.path("build/cpu")).unwrap();
     }
     let mut ran = 0;
     for Step { command, shown } in steps(&guide) {
@@ -171,8 +43,8 @@ fn every_command_of_the_guide_does_what_the_guide_shows() {
             // It would write into the repository; the next test runs it on a copy.
             continue;
         }
-        if image.is_none() && command.starts_with("chrysalis release make ") {
-            room.made_up(&command);
+        if image.is_none() && command.starts_with("chrysalis-image release make ") {
+            made_up(&room, &command);
             continue;
         }
         let output = room.run(&command);
@@ -194,10 +66,7 @@ fn every_command_of_the_guide_does_what_the_guide_shows() {
 
 #[test]
 fn the_script_signs_the_next_release_under_the_development_root() {
-    let Some(image) = image() else {
-        println!("skipped: no image; `make image` builds it");
-        return;
-    };
+    let Some(image) = image() else { return };
     let room = Room::new();
     let copied = room.run("cp -rL measurements/releases copy");
     assert!(copied.status.success(), "{copied:?}");
@@ -271,54 +140,44 @@ fn nothing_secret_is_left_to_read() {
 fn the_publishers_verbs_refuse_what_clients_would_not_take() {
     let room = Room::new();
     fs::write(room.path("passphrase"), "correct horse battery staple").unwrap();
-    let yes = |command: &str| {
-        let output = room.run(command);
-        assert!(output.status.success(), "{command}: {output:?}");
-    };
-    let cannot = |command: &str, why: &str| {
-        let output = room.run(command);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{command}: {said}");
-        assert!(said.contains(why), "{command}: {said}");
-    };
     let make = "chrysalis-image key root --passphrase-file passphrase --expires 2099-01-01 --out p";
-    cannot(
+    room.cannot(
         &format!("{make} --project 'No Name' --key a.pem"),
         "no name that a project has",
     );
-    cannot(
+    room.cannot(
         &format!("{make} --project chrysalis --key a.pem"),
         "anyone can sign",
     );
-    yes(&format!("{make} --project releases.example --key root.pem"));
-    cannot(
+    room.yes(&format!("{make} --project releases.example --key root.pem"));
+    room.cannot(
         &format!("{make} --project releases.example --key other.pem"),
         "has a root statement already",
     );
     let development = "measurements/releases/development/root.pem";
-    cannot(
+    room.cannot(
         &format!("{make} --project a --key {development}"),
         "anyone can sign with it",
     );
-    yes("chrysalis-image key release --key release.pem --passphrase-file passphrase");
+    room.yes("chrysalis-image key release --key release.pem --passphrase-file passphrase");
     let sign = "--passphrase-file passphrase --expires 2099-01-01";
-    cannot(
+    room.cannot(
         &format!("chrysalis-image key vouch p --root-key release.pem --release release.pub {sign}"),
         "is not the key of the newest root statement",
     );
-    cannot(
+    room.cannot(
         &format!("chrysalis-image key vouch p --root-key root.pem --release root.pub {sign}"),
         "it lists the root key itself",
     );
-    cannot(
+    room.cannot(
         &format!("chrysalis-image key revoke p release.pub --root-key root.pem --why lost {sign}"),
         "revoke a key that was vouched for",
     );
-    cannot(
+    room.cannot(
         "chrysalis-image key vouch p --root-key root.pem --passphrase-file passphrase --expires 2020-01-01",
         "give a later day",
     );
-    cannot(
+    room.cannot(
         &format!(
             "chrysalis-image key vouch p --root-key root.pem --release measurements/releases/development/root.pub {sign}"
         ),

@@ -2,7 +2,6 @@
 
 use std::{fs::File, io, path::Path};
 
-use anyhow::{Context, bail};
 use chrysalis_attestation::{
     encoding::digest::Hex,
     release::{
@@ -10,24 +9,30 @@ use chrysalis_attestation::{
     },
 };
 use chrysalis_measure::{
-    CommandLine, EventDigest, Image, Shape, TdxShape, snp_launch_digest, tdx_measurement,
+    CommandLine, CpuType, EventDigest, Image, MeasureError, Shape, TdxShape, snp_launch_digest,
+    tdx_measurement,
 };
 use ring::digest::{Context as Hash, SHA256};
 use serde::Deserialize;
 
-use super::arguments::Shapes;
-use crate::files::read;
+use super::{error::Error, files::read};
 
 /// A description names some dozen files.
 const MAX_DESCRIPTION: usize = 1024 * 1024;
 
 /// An image folder, read and measured.
-pub(super) struct Described {
-    pub(super) version: String,
-    pub(super) files: Vec<Subject>,
-    pub(super) inputs: Vec<Input>,
-    pub(super) toolchain: Option<Toolchain>,
-    pub(super) measurements: Measurements,
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Its version.
+    pub version: String,
+    /// Its files, each hashed.
+    pub files: Vec<Subject>,
+    /// What it was made of.
+    pub inputs: Vec<Input>,
+    /// What compiled it.
+    pub toolchain: Option<Toolchain>,
+    /// What hardware reports of it.
+    pub measurements: Measurements,
 }
 
 /// image.json, as far as a release repeats it. Nothing trusts it: the files are hashed here.
@@ -53,6 +58,15 @@ struct Named {
     sha256: Hex<32>,
 }
 
+/// The SNP machines that an image is measured for: every combination.
+#[derive(Debug, Clone)]
+pub struct Shapes {
+    /// How many virtual CPUs.
+    pub vcpus: Vec<u32>,
+    /// Which CPU types.
+    pub cpu: Vec<CpuType>,
+}
+
 /// A machine whose launch digest is wanted.
 struct SnpShape {
     command_line: CommandLine,
@@ -60,22 +74,23 @@ struct SnpShape {
 }
 
 /// Reads, hashes and measures a folder for these machines, or for those of other measurements.
-pub(super) fn describe(folder: &Path, wanted: &Wanted<'_>) -> anyhow::Result<Described> {
+pub fn describe(folder: &Path, wanted: &Wanted<'_>) -> Result<Described, Error> {
     let path = folder.join("image.json");
-    let description: Description = serde_json::from_slice(&read(&path, MAX_DESCRIPTION)?)
-        .with_context(|| {
-            format!(
-                "{} is no description of an image; build it again",
-                path.display()
+    let description: Description =
+        serde_json::from_slice(&read(&path, MAX_DESCRIPTION)?).map_err(|error| {
+            Error::unfit(
+                &path,
+                format!("is no description of an image; build it again: {error}"),
             )
         })?;
     let mut files = Vec::new();
     for Named { path, sha256 } in description.files {
         let found = sha256_of(&folder.join(&path))?;
         if found != sha256.0 {
-            bail!(
-                "{path} is not the file that image.json describes; build the image again with `chrysalis-image build`"
-            );
+            return Err(Error::unfit(
+                path,
+                "is not the file that image.json describes; build the image again with `chrysalis-image build`",
+            ));
         }
         files.push(Subject::new(path, found));
     }
@@ -95,7 +110,8 @@ pub(super) fn describe(folder: &Path, wanted: &Wanted<'_>) -> anyhow::Result<Des
 }
 
 /// Which machines an image is measured for.
-pub(super) enum Wanted<'a> {
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
     /// Every combination of these, with both command lines.
     Shapes(&'a Shapes),
     /// Those that a manifest has.
@@ -103,7 +119,7 @@ pub(super) enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn snp(&self) -> anyhow::Result<Vec<SnpShape>> {
+    fn snp(&self) -> Result<Vec<SnpShape>, MeasureError> {
         let mut wanted = Vec::new();
         match self {
             Self::Shapes(shapes) => {
@@ -161,7 +177,7 @@ fn which(simulated: bool) -> CommandLine {
     }
 }
 
-fn measure(image: &Image, wanted: &Wanted<'_>) -> anyhow::Result<Measurements> {
+fn measure(image: &Image, wanted: &Wanted<'_>) -> Result<Measurements, Error> {
     let mut measurements = Measurements::default();
     for SnpShape {
         command_line,
@@ -182,11 +198,18 @@ fn measure(image: &Image, wanted: &Wanted<'_>) -> anyhow::Result<Measurements> {
     Ok(measurements)
 }
 
-fn tdx(image: &Image, command_line: CommandLine) -> anyhow::Result<TdxMeasurement> {
+fn tdx(image: &Image, command_line: CommandLine) -> Result<TdxMeasurement, Error> {
     let measured = tdx_measurement(image, command_line, &TdxShape::default())?;
     let register = |index| {
         let value = measured.rtmr(index).map(Hex);
-        value.with_context(|| format!("RTMR{index} depends on more than the image"))
+        value.ok_or_else(|| {
+            Error::unfit(
+                image.folder(),
+                format!(
+                    "is measured into RTMR{index} together with more than the image; build it again"
+                ),
+            )
+        })
     };
     let rtmr0 = measured.events.iter().filter(|event| event.rtmr == 0);
     let rtmr0 = rtmr0.map(|event| MachineEvent {
@@ -205,7 +228,7 @@ fn tdx(image: &Image, command_line: CommandLine) -> anyhow::Result<TdxMeasuremen
     })
 }
 
-fn sha256_of(path: &Path) -> anyhow::Result<[u8; 32]> {
+fn sha256_of(path: &Path) -> Result<[u8; 32], Error> {
     struct Hasher(Hash);
     impl io::Write for Hasher {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -219,7 +242,7 @@ fn sha256_of(path: &Path) -> anyhow::Result<[u8; 32]> {
     let mut hasher = Hasher(Hash::new(&SHA256));
     File::open(path)
         .and_then(|mut file| io::copy(&mut file, &mut hasher))
-        .with_context(|| format!("cannot read {}", path.display()))?;
+        .map_err(Error::io("read", path))?;
     let mut digest = [0; 32];
     digest.copy_from_slice(hasher.0.finish().as_ref());
     Ok(digest)

@@ -1,147 +1,49 @@
-//! `release`, `audit`, `log` and `policy init --release` by the built program, with keys that openssl makes and this test throws
-//! away. The image is that of `CHRYSALIS_IMAGE` or build/cpu; the other implementation of DSSE is `securesystemslib`, in
-//! `CHRYSALIS_PYTHON`. Says which one it misses, and passes.
+//! `release`, `audit`, `log` and `policy init --release`, with keys that openssl makes and this test throws away. The other
+//! implementation of DSSE is `securesystemslib`, in `CHRYSALIS_PYTHON`. Says which one it misses, and passes.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that cannot go on fails its test"
-)]
+use std::{env, fs, path::Path, process::Command};
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-
-use chrysalis_attestation::{
-    Time,
-    encoding::digest::Hex,
-    release::{Development, Measurements, PublicKey, Release, SnpMeasurement, Subject},
-};
+use chrysalis_attestation::release::{Development, PublicKey};
 use chrysalis_image::publish::{Passphrase, SigningKey};
 use data_encoding::BASE64;
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A folder with keys, where the program runs and remembers.
-struct Scene(TempDir);
+use crate::room::{Room, image, releases, root};
 
-impl Scene {
-    fn new() -> Self {
-        let scene = Self(tempfile::tempdir().unwrap());
-        for name in ["release", "log", "stranger"] {
-            scene.openssl(&format!("genpkey -algorithm ed25519 -out {name}.pem"));
-        }
-        scene.openssl("genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out rebuilder.pem");
-        for name in ["release", "log", "stranger", "rebuilder"] {
-            scene.openssl(&format!("pkey -in {name}.pem -pubout -out {name}.pub"));
-        }
-        scene
-    }
-
-    fn openssl(&self, words: &str) {
-        let mut openssl = Command::new("openssl");
-        openssl.args(words.split(' ')).current_dir(self.0.path());
-        assert!(
-            openssl.output().unwrap().status.success(),
-            "openssl {words}"
-        );
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn chrysalis(&self, words: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_chrysalis"))
-            .args(words.split(' '))
-            .current_dir(self.0.path())
-            .env("XDG_STATE_HOME", self.path("state"))
-            .output()
-            .unwrap()
-    }
-
-    #[track_caller]
-    fn yes(&self, words: &str) -> String {
-        let output = self.chrysalis(words);
-        assert_eq!(output.status.code(), Some(0), "{words}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// A verdict was reached, and it is this code.
-    #[track_caller]
-    fn no(&self, words: &str, code: &str) {
-        let output = self.chrysalis(words);
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(1), "{words}: {output:?}");
-        assert!(
-            said.starts_with(&format!("not trusted: {code}\n")),
-            "{words}: {said}"
-        );
-    }
-
-    /// No verdict: the message has this in it.
-    #[track_caller]
-    fn cannot(&self, words: &str, why: &str) {
-        let output = self.chrysalis(words);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{words}: {output:?}");
-        assert!(said.contains(why), "{words}: {said}");
-    }
-
-    /// A manifest of a made-up image, signed by one of the keys.
-    fn signed_by(&self, key: &str, epoch: u64, out: &str) {
-        let key = SigningKey::read(
-            &self.path(&format!("{key}.pem")),
-            &Passphrase::Terminal,
-            Development::Refused,
-        );
-        let release = Release {
-            project: None,
-            release: format!("v{epoch}"),
-            epoch,
-            issued: Time(1_790_000_000),
-            expires: Time(4_000_000_000),
-            inputs: Vec::new(),
-            toolchain: None,
-            measurements: Measurements {
-                snp: vec![SnpMeasurement {
-                    vcpus: 1,
-                    cpu: "EPYC-v4".to_owned(),
-                    guest_features: 1,
-                    simulated: false,
-                    launch_digest: Hex([7; 48]),
-                }],
-                tdx: Vec::new(),
-            },
-            minimum_tcb: BTreeMap::new(),
-        };
-        let envelope = release.envelope(vec![Subject::new("kernel", [1; 32])]);
-        fs::write(self.path(out), key.unwrap().seal(envelope).unwrap()).unwrap();
-    }
-
-    fn make(&self, image: &Path, epoch: u64, out: &str) {
-        let image = image.display();
-        self.yes(&format!(
-            "release make {image} --epoch {epoch} --issued 2026-11-01T00:00:00Z --expires 2099-01-01 --key release.pem \
-             --out {out} --vcpus 1,2 --cpu EPYC-v4"
+/// A room with keys.
+fn scene() -> Room {
+    let room = Room::new();
+    for name in ["release", "log", "stranger"] {
+        room.yes(&format!(
+            "openssl genpkey -algorithm ed25519 -out {name}.pem"
         ));
     }
+    room.yes("openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out rebuilder.pem");
+    for name in ["release", "log", "stranger", "rebuilder"] {
+        room.yes(&format!(
+            "openssl pkey -in {name}.pem -pubout -out {name}.pub"
+        ));
+    }
+    room
 }
 
-fn image() -> Option<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build/cpu");
-    let image = env::var_os("CHRYSALIS_IMAGE").map_or(default, PathBuf::from);
-    if image.join("image.json").exists() {
-        return Some(image);
-    }
-    println!("skipped: no image; `make image` builds it");
-    None
+/// A manifest of an image that was never built, signed by one of the keys.
+fn signed_by(room: &Room, key: &str, epoch: u64, out: &str) {
+    let key = room.path(&format!("{key}.pem"));
+    let key = SigningKey::read(&key, &Passphrase::Terminal, Development::Refused);
+    room.made_up(&key.unwrap(), None, epoch, out);
+}
+
+fn make(room: &Room, image: &Path, epoch: u64, out: &str) {
+    let image = image.display();
+    room.yes(&format!(
+        "chrysalis-image release make {image} --epoch {epoch} --issued 2026-11-01T00:00:00Z --expires 2099-01-01 --key release.pem \
+         --out {out} --vcpus 1,2 --cpu EPYC-v4"
+    ));
 }
 
 /// A copy of the image in which one file is another.
-fn changed(image: &Path, scene: &Scene, name: &str, bytes: &[u8]) {
+fn changed(image: &Path, scene: &Room, name: &str, bytes: &[u8]) {
     let folder = scene.path("changed");
     fs::create_dir(&folder).unwrap();
     for file in fs::read_dir(image).unwrap() {
@@ -163,11 +65,12 @@ fn changed(image: &Path, scene: &Scene, name: &str, bytes: &[u8]) {
 #[test]
 fn a_release_is_verified_remembered_and_never_left_for_an_older_one() {
     let Some(image) = image() else { return };
-    let scene = Scene::new();
-    scene.make(&image, 1, "v1");
-    scene.make(&image, 2, "v2");
-    scene.make(&image, 2, "other");
-    let verify = |folder: &str| format!("release verify {folder}/manifest.json --key release.pub");
+    let scene = scene();
+    make(&scene, &image, 1, "v1");
+    make(&scene, &image, 2, "v2");
+    make(&scene, &image, 2, "other");
+    let verify =
+        |folder: &str| format!("chrysalis release verify {folder}/manifest.json --key release.pub");
     assert!(scene.yes(&verify("v1")).contains("epoch 1, no step back"));
     let told: Value =
         serde_json::from_str(&scene.yes(&format!("{} --format json", verify("v2")))).unwrap();
@@ -188,15 +91,15 @@ fn a_release_is_verified_remembered_and_never_left_for_an_older_one() {
         "release_not_yet_valid",
     );
     scene.no(
-        "release verify v2/manifest.json --key stranger.pub",
+        "chrysalis release verify v2/manifest.json --key stranger.pub",
         "envelope_key_unknown",
     );
     scene.cannot(
-        "release verify v2/manifest.json --key release.pem",
+        "chrysalis release verify v2/manifest.json --key release.pem",
         "openssl pkey -pubout",
     );
     let again = format!(
-        "release make {} --epoch 3 --expires 2099-01-01 --key release.pem --out v2",
+        "chrysalis-image release make {} --epoch 3 --expires 2099-01-01 --key release.pem --out v2",
         image.display()
     );
     scene.cannot(&again, "is there already");
@@ -207,16 +110,16 @@ fn a_release_is_verified_remembered_and_never_left_for_an_older_one() {
 #[test]
 fn an_audit_says_the_same_signs_it_or_names_the_first_difference() {
     let Some(image) = image() else { return };
-    let scene = Scene::new();
-    scene.make(&image, 1, "v1");
+    let scene = scene();
+    make(&scene, &image, 1, "v1");
     let audit = |folder: &Path| {
         format!(
-            "audit --image {} --against v1/manifest.json --key release.pub",
+            "chrysalis audit --image {} --against v1/manifest.json --key release.pub",
             folder.display()
         )
     };
     let sign = format!(
-        "{} --sign rebuilder.pem --out statement.json",
+        "{} --sign rebuilder.pem --statement statement.json",
         audit(&image)
     );
     assert!(scene.yes(&sign).contains("the same: release v"));
@@ -228,7 +131,7 @@ fn an_audit_says_the_same_signs_it_or_names_the_first_difference() {
         "cmdline",
         format!("{} debug", line.trim_end()).as_bytes(),
     );
-    let output = scene.chrysalis(&format!(
+    let output = scene.run(&format!(
         "{} --released {}",
         audit(&scene.path("changed")),
         image.display()
@@ -257,65 +160,75 @@ fn an_audit_says_the_same_signs_it_or_names_the_first_difference() {
 
 #[test]
 fn a_log_shows_its_files_and_is_refused_when_it_forks_or_shrinks() {
-    let scene = Scene::new();
+    let scene = scene();
     for name in ["one", "two", "three"] {
         fs::write(scene.path(name), name).unwrap();
     }
     let append = |log: &str, files: &str| {
-        format!("log append {log} {files} --origin log.example --key log.pem")
+        format!("chrysalis-image log append {log} {files} --origin log.example --key log.pem")
     };
     scene.yes(&append("log", "one two"));
-    scene.yes("log verify log --key log.pub");
-    scene.yes("log verify log --key log.pub --entry two");
+    scene.yes("chrysalis log verify log --key log.pub");
+    scene.yes("chrysalis log verify log --key log.pub --entry two");
     assert!(
         scene
-            .yes("log prove log two")
+            .yes("chrysalis log prove log two")
             .starts_with("c2sp.org/tlog-proof@v1\nindex 1\n")
     );
     scene.cannot(
-        "log verify log --key log.pub --entry three",
+        "chrysalis log verify log --key log.pub --entry three",
         "may not have this file",
     );
     scene.cannot(&append("log", "one"), "in the log already");
     scene.cannot(
-        "log append log three --origin other.example --key log.pem",
+        "chrysalis-image log append log three --origin other.example --key log.pem",
         "a log only grows",
     );
     scene.cannot(
-        "log append p256 three --origin log.example --key rebuilder.pem",
+        "chrysalis-image log append p256 three --origin log.example --key rebuilder.pem",
         "signs with an Ed25519 key",
     );
-    scene.no("log verify log --key stranger.pub", "checkpoint_unsigned");
+    scene.no(
+        "chrysalis log verify log --key stranger.pub",
+        "checkpoint_unsigned",
+    );
 
     scene.yes(&append("log", "three"));
     let grown = scene.path("log/consistency/2");
     let proof = fs::read(&grown).unwrap();
     fs::remove_file(&grown).unwrap();
-    scene.no("log verify log --key log.pub", "log_growth_missing");
+    scene.no(
+        "chrysalis log verify log --key log.pub",
+        "log_growth_missing",
+    );
     fs::write(&grown, proof).unwrap();
-    scene.yes("log verify log --key log.pub");
+    scene.yes("chrysalis log verify log --key log.pub");
 
     scene.yes(&append("fork", "one three two"));
-    scene.no("log verify fork --key log.pub", "log_forked");
-    scene.no("log verify fork --key log.pub --entry two", "log_forked");
+    scene.no("chrysalis log verify fork --key log.pub", "log_forked");
+    scene.no(
+        "chrysalis log verify fork --key log.pub --entry two",
+        "log_forked",
+    );
     scene.yes(&append("old", "one"));
-    scene.no("log verify old --key log.pub", "log_shrunk");
+    scene.no("chrysalis log verify old --key log.pub", "log_shrunk");
     fs::write(scene.path("log/entries/000001"), "rewritten").unwrap();
-    scene.no("log verify log --key log.pub", "log_forked");
+    scene.no("chrysalis log verify log --key log.pub", "log_forked");
 }
 
 #[test]
 fn a_release_in_a_log_becomes_a_policy() {
     let Some(image) = image() else { return };
-    let scene = Scene::new();
-    scene.make(&image, 1, "v1");
+    let scene = scene();
+    make(&scene, &image, 1, "v1");
     fs::write(scene.path("statement"), "something else").unwrap();
     fs::write(scene.path("configuration.toml"), "").unwrap();
-    scene.yes("log append log statement v1/manifest.json --origin log.example --key log.pem");
-    let verify = "release verify v1/manifest.json --key release.pub --log log --log-key log.pub";
+    scene.yes("chrysalis-image log append log statement v1/manifest.json --origin log.example --key log.pem");
+    let verify =
+        "chrysalis release verify v1/manifest.json --key release.pub --log log --log-key log.pub";
     assert!(scene.yes(verify).contains("one of 2 entries"));
 
-    let init = "policy init --release v1/manifest.json --key release.pub --configuration configuration.toml";
+    let init = "chrysalis policy init --release v1/manifest.json --key release.pub --configuration configuration.toml";
     scene.cannot(
         init,
         "does not say which firmware will do; give --minimum-tcb FILE",
@@ -333,7 +246,7 @@ fn a_release_in_a_log_becomes_a_policy() {
         panic!("the digests are checked");
     };
     let measured = scene.yes(&format!(
-        "measure {} --platform snp --vcpus 2",
+        "chrysalis measure {} --platform snp --vcpus 2",
         image.display()
     ));
     assert!(
@@ -350,13 +263,13 @@ fn securesystemslib_takes_our_envelopes_and_we_take_its() {
         println!("skipped: no CHRYSALIS_PYTHON with securesystemslib");
         return;
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/dsse.py");
-    let scene = Scene::new();
+    let script = root().join("tests/clients/dsse.py");
+    let scene = scene();
     let dsse = |words: &str| {
         let output = Command::new(&python)
             .arg(&script)
             .args(words.split(' '))
-            .current_dir(scene.0.path())
+            .current_dir(scene.path("."))
             .output()
             .unwrap();
         output.status.success().then_some(output.stdout)
@@ -364,7 +277,7 @@ fn securesystemslib_takes_our_envelopes_and_we_take_its() {
     for (epoch, key) in [(1, "release"), (2, "rebuilder")] {
         let folder = format!("by-{key}");
         scene.yes(&format!(
-            "release make {} --epoch {epoch} --expires 2099-01-01 --key {key}.pem --out {folder} --vcpus 1 --cpu EPYC-v4",
+            "chrysalis-image release make {} --epoch {epoch} --expires 2099-01-01 --key {key}.pem --out {folder} --vcpus 1 --cpu EPYC-v4",
             image.display()
         ));
         let ours = format!("{folder}/manifest.json");
@@ -373,9 +286,11 @@ fn securesystemslib_takes_our_envelopes_and_we_take_its() {
         fs::write(scene.path("payload"), &payload).unwrap();
         let theirs = dsse(&format!("sign payload {key}.pem")).expect("it signs");
         fs::write(scene.path("theirs.json"), theirs).unwrap();
-        scene.yes(&format!("release verify theirs.json --key {key}.pub"));
+        scene.yes(&format!(
+            "chrysalis release verify theirs.json --key {key}.pub"
+        ));
         scene.no(
-            "release verify theirs.json --key stranger.pub",
+            "chrysalis release verify theirs.json --key stranger.pub",
             "envelope_key_unknown",
         );
     }
@@ -384,7 +299,7 @@ fn securesystemslib_takes_our_envelopes_and_we_take_its() {
 /// What this repository released: signed by one of its keys, by our word and by an independent one.
 #[test]
 fn what_was_released_verifies_by_both() {
-    let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../measurements/releases");
+    let releases = releases();
     let entries = fs::read_dir(&releases).unwrap();
     let paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     // One for several releases, or each its own.
@@ -415,13 +330,13 @@ fn what_was_released_verifies_by_both() {
         let (manifest, key) = (manifest.display(), key.display());
         // Each on its own day, and by somebody who has seen no other.
         let issued = statement["predicate"]["issued"].as_str().unwrap();
-        let said = Scene::new().yes(&format!(
-            "release verify {manifest} --key {key} --at {issued}"
+        let said = scene().yes(&format!(
+            "chrysalis release verify {manifest} --key {key} --at {issued}"
         ));
         let name = statement["predicate"]["release"].as_str().unwrap();
         assert!(said.starts_with(&format!("release {name} ")), "{said}");
         if let Some(python) = env::var_os("CHRYSALIS_PYTHON") {
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/dsse.py");
+            let script = root().join("tests/clients/dsse.py");
             let mut theirs = Command::new(&python);
             theirs
                 .arg(script)
@@ -433,7 +348,7 @@ fn what_was_released_verifies_by_both() {
 
 /// What the newest release says, as text: JSON.
 fn newest_release() -> String {
-    let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../measurements/releases");
+    let releases = releases();
     let folders = fs::read_dir(releases).unwrap();
     let manifests = folders.map(|entry| entry.unwrap().path().join("manifest.json"));
     let statements = manifests.filter(|it| it.exists()).map(|manifest| {
@@ -449,7 +364,7 @@ fn newest_release() -> String {
 #[test]
 fn the_guides_show_what_the_newest_release_measures() {
     let release = newest_release();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root();
     for guide in ["README.md", "docs/guide/measure.md"] {
         let text = fs::read_to_string(root.join(guide)).unwrap();
         let digests = text.lines().filter_map(|line| {
@@ -462,12 +377,6 @@ fn the_guides_show_what_the_newest_release_measures() {
             assert!(release.contains(digest), "{guide}: {digest}");
         }
     }
-}
-
-/// This repository's releases.
-fn releases() -> PathBuf {
-    let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../measurements/releases");
-    releases.canonicalize().unwrap()
 }
 
 /// While all of v0.1.0 to v0.1.3 are current.
@@ -484,14 +393,14 @@ fn by_its_key(release: &str) -> String {
     let folder = releases();
     let folder = folder.display();
     let (_, key) = FIRST.iter().find(|(name, _)| *name == release).unwrap();
-    format!("release verify {folder}/{release}/manifest.json --key {folder}/{key} {AT}")
+    format!("chrysalis release verify {folder}/{release}/manifest.json --key {folder}/{key} {AT}")
 }
 
 fn by_the_root(release: &str) -> String {
     let folder = releases();
     let folder = folder.display();
     format!(
-        "release verify {folder}/{release}/manifest.json --root {folder}/1.root.json --keys {folder} {AT}"
+        "chrysalis release verify {folder}/{release}/manifest.json --root {folder}/1.root.json --keys {folder} {AT}"
     )
 }
 
@@ -499,7 +408,7 @@ fn by_the_root(release: &str) -> String {
 fn whoever_saw_v0_1_3_refuses_what_came_before_under_whatever_key() {
     let named = |command: String| format!("{command} --development-root");
     for newest in [by_its_key("v0.1.3"), named(by_the_root("v0.1.3"))] {
-        let scene = Scene::new();
+        let scene = scene();
         scene.yes(&newest);
         for (older, _) in &FIRST[..3] {
             scene.no(&by_its_key(older), "release_rolled_back");
@@ -511,7 +420,7 @@ fn whoever_saw_v0_1_3_refuses_what_came_before_under_whatever_key() {
 
 #[test]
 fn what_v0_1_3_remembered_by_key_counts_for_the_project_and_is_kept() {
-    let scene = Scene::new();
+    let scene = scene();
     let state = scene.path("state/chrysalis/releases.toml");
     let old = format!(
         "[release.bad6d7d957f5363012f088c098ce1f0aecb57383f2d174c5ebc3246df5d0b012]\nepoch = 4\npayload = \"{0}\"\n\n\
@@ -534,16 +443,17 @@ fn what_v0_1_3_remembered_by_key_counts_for_the_project_and_is_kept() {
     let stranger = PublicKey::read(&fs::read(scene.path("stranger.pub")).unwrap()).unwrap();
     let old = old.replace(&"22".repeat(32), &stranger.id().to_string());
     fs::write(&state, old).unwrap();
-    scene.signed_by("stranger", 8, "stranger.json");
-    let verify =
-        format!("release verify stranger.json --key stranger.pub --project a.example {AT}");
+    signed_by(&scene, "stranger", 8, "stranger.json");
+    let verify = format!(
+        "chrysalis release verify stranger.json --key stranger.pub --project a.example {AT}"
+    );
     scene.no(&verify, "release_rolled_back");
 }
 
 #[test]
 fn the_development_root_is_refused_unless_it_is_named_and_told_in_every_output() {
     let warning = "development key: anyone can sign";
-    let scene = Scene::new();
+    let scene = scene();
     let verify = by_the_root("v0.1.3");
     scene.no(&verify, "development_key");
     let named = format!("{verify} --development-root");
@@ -557,16 +467,16 @@ fn the_development_root_is_refused_unless_it_is_named_and_told_in_every_output()
 
     let folder = releases();
     let folder = folder.display();
-    let log = format!("log verify {folder}/log --key {folder}/development/root.pub");
+    let log = format!("chrysalis log verify {folder}/log --key {folder}/development/root.pub");
     scene.no(&log, "development_key");
     let told = scene.yes(&format!("{log} --development-root"));
     assert!(told.contains(&format!("warning {warning}\n")), "{told}");
 
     fs::write(scene.path("configuration.toml"), "").unwrap();
     let init = format!(
-        "policy init --release {folder}/v0.1.3/manifest.json --root {folder}/1.root.json --keys {folder} --configuration configuration.toml"
+        "chrysalis policy init --release {folder}/v0.1.3/manifest.json --root {folder}/1.root.json --keys {folder} --configuration configuration.toml"
     );
-    let refused = scene.chrysalis(&init);
+    let refused = scene.run(&init);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let policy = scene.yes(&format!("{init} --development-root"));
     assert!(
@@ -583,7 +493,7 @@ fn the_development_root_is_refused_unless_it_is_named_and_told_in_every_output()
     // Nobody signs by accident with it.
     scene.cannot(
         &format!(
-            "log append log configuration.toml --origin a --key {folder}/development/root.pem"
+            "chrysalis-image log append log configuration.toml --origin a --key {folder}/development/root.pem"
         ),
         "anyone can sign with it",
     );
@@ -603,28 +513,30 @@ fn the_development_root_is_refused_unless_it_is_named_and_told_in_every_output()
 
 #[test]
 fn the_development_key_is_no_publishers_key() {
-    let scene = Scene::new();
+    let scene = scene();
     let key = releases().join("development/root.pub");
     let key = key.display();
-    scene.signed_by("release", 1, "manifest.json");
+    signed_by(&scene, "release", 1, "manifest.json");
     for command in [
-        format!("release verify manifest.json --key {key} {AT}"),
-        format!("release verify manifest.json --key release.pub --log log --log-key {key} {AT}"),
+        format!("chrysalis release verify manifest.json --key {key} {AT}"),
+        format!(
+            "chrysalis release verify manifest.json --key release.pub --log log --log-key {key} {AT}"
+        ),
     ] {
         scene.no(&command, "development_key");
     }
     scene.cannot(
-        &format!("release verify manifest.json {AT}"),
+        &format!("chrysalis release verify manifest.json {AT}"),
         "whose release is it?",
     );
     // Named as the key of a log, it is told as well.
     let root = releases().join("development/root.pem");
     scene.yes(&format!(
-        "log append log manifest.json --origin a --key {} --development-root",
+        "chrysalis-image log append log manifest.json --origin a --key {} --development-root",
         root.display()
     ));
     let told = scene.yes(&format!(
-        "release verify manifest.json --key release.pub --log log --log-key {key} {AT} --development-root"
+        "chrysalis release verify manifest.json --key release.pub --log log --log-key {key} {AT} --development-root"
     ));
     assert!(
         told.contains("warning development key: anyone can sign\n"),
@@ -635,17 +547,17 @@ fn the_development_key_is_no_publishers_key() {
 #[test]
 fn all_that_was_released_is_in_the_log_and_vouched_for() {
     for (release, _) in FIRST {
-        let told = Scene::new().yes(&format!("{} --development-root", by_the_root(release)));
+        let told = scene().yes(&format!("{} --development-root", by_the_root(release)));
         assert!(told.starts_with(&format!("release {release} ")), "{told}");
         assert!(told.contains("\nlog     chrysalis/development "), "{told}");
     }
     // Every manifest there is, and every statement, whichever was added since.
     let folder = releases();
-    let scene = Scene::new();
+    let scene = scene();
     let check = |file: &Path| {
         let (log, key) = (folder.join("log"), folder.join("development/root.pub"));
         scene.yes(&format!(
-            "log verify {} --key {} --development-root --entry {}",
+            "chrysalis log verify {} --key {} --development-root --entry {}",
             log.display(),
             key.display(),
             file.display()
@@ -664,8 +576,8 @@ fn all_that_was_released_is_in_the_log_and_vouched_for() {
 
 #[test]
 fn the_lint_lets_one_private_key_in_by_its_digest() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let scene = Scene::new();
+    let root = root();
+    let scene = scene();
     let copy = scene.path("repository");
     let development = copy.join("measurements/releases/development");
     fs::create_dir_all(&development).unwrap();

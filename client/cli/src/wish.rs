@@ -16,11 +16,10 @@ use chrysalis_attestation::{
 };
 use chrysalis_collateral::Wish;
 
-use super::{
-    input::{MAX_FILES, MAX_JSON, read},
-    kind::{Kind, decoded, described},
+use crate::{
+    files::{Kind, MAX_FILES, MAX_JSON, decoded, described, read},
+    subject::{self, Artifact, Subject},
 };
-use crate::subject::{self, Artifact, Subject};
 
 /// What was found in the arguments, before reports meet the certificates beside them.
 #[derive(Default)]

@@ -1,0 +1,49 @@
+//! Files, read no further than what they can hold is long, and written whole or not at all.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{ErrorKind, Read, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use super::error::Error;
+
+/// A file's bytes.
+pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
+        .map_err(Error::io("read", path))?;
+    if bytes.len() > limit {
+        return Err(Error::unfit(path, format!("has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// A file's bytes, where it is there.
+pub(super) fn if_there(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Error> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        _ => read(path, limit).map(Some),
+    }
+}
+
+/// Writes a file, and the folder around it.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let written = tempfile::Builder::new()
+        .prefix(".chrysalis-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|error| error.error)
+        });
+    written.map(drop).map_err(Error::io("write", path))
+}
