@@ -28,7 +28,6 @@ mod connection;
 mod deadlines;
 mod error;
 pub mod events;
-pub mod genuine;
 pub mod proxy;
 mod relying_party;
 mod saved;

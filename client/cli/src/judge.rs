@@ -4,14 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
-    Collateral, Explained, Genuine, Question, Refusal, Rejection, Time, Trusted, Unbound,
-    Unverified, Verdict, Waivers,
+    Collateral, Found, Question, Time, Unverified, Waivers,
     evidence::{Evidence, binding::Session},
     policy::Policy,
     roots::Roots,
-    transcript::Check,
 };
-use chrysalis_client::{Ask, Bring, Error, RelyingParty, SavedSession, genuine, system_time};
+use chrysalis_client::{Ask, Bring, Error, RelyingParty, system_time};
 
 use crate::{collateral, files, options::Judging};
 
@@ -24,40 +22,6 @@ pub(crate) struct Judge {
     /// A fixed moment; `None`: now, whenever that is.
     at: Option<Time>,
     waivers: Waivers,
-}
-
-/// What was found out.
-pub(crate) enum Found {
-    /// It is what the policy wants.
-    Trusted(Box<Trusted>),
-    /// It is real; nothing says whether it is wanted.
-    Genuine(Box<Genuine>),
-    /// Its hardware is real; nothing says whom it talked to.
-    Unbound(Box<Unbound>),
-    /// It is refused, for all of these reasons.
-    Explained(Box<Explained>),
-}
-
-impl Found {
-    /// As people and programs are told.
-    pub(crate) fn verdict(&self) -> Verdict<'_> {
-        match self {
-            Self::Trusted(trusted) => Verdict::trusted(trusted),
-            Self::Genuine(genuine) => Verdict::genuine(genuine),
-            Self::Unbound(unbound) => Verdict::unbound(unbound),
-            Self::Explained(explained) => Verdict::explained(explained),
-        }
-    }
-
-    /// Every check.
-    pub(crate) fn checks(&self) -> &[Check] {
-        match self {
-            Self::Trusted(trusted) => trusted.transcript().checks(),
-            Self::Genuine(genuine) => genuine.peer().transcript().checks(),
-            Self::Unbound(unbound) => unbound.transcript().checks(),
-            Self::Explained(explained) => explained.transcript().checks(),
-        }
-    }
 }
 
 impl Judge {
@@ -87,68 +51,33 @@ impl Judge {
         self.policy.is_some()
     }
 
-    /// Judges a conversation.
-    pub(crate) fn session(&self, saved: &SavedSession) -> Result<Found, Error> {
-        match self.relying_party() {
-            Some(party) => party.verify_session(saved).map(trusted),
-            None => genuine::session(saved, &self.bring, self.now(), &self.waivers)
-                .map(Box::new)
-                .map(Found::Genuine),
-        }
-    }
-
-    /// Judges a certificate with evidence in it.
-    pub(crate) fn certificate(&self, der: &[u8]) -> Result<Found, Error> {
-        match self.relying_party() {
-            Some(party) => party.verify_certificate(der).map(trusted),
-            None => genuine::certificate(der, &self.bring, self.now(), &self.waivers)
-                .map(Box::new)
-                .map(Found::Genuine),
-        }
-    }
-
-    /// Judges evidence of an unknown conversation. It never satisfies a policy, whatever is waived.
-    pub(crate) fn bundle(&self, evidence: Evidence) -> Result<Found, Error> {
-        if self.policy.is_some() {
-            return Err(Refusal::from(Rejection::ConversationMissing).into());
-        }
-        genuine::bundle(evidence, &self.bring, self.now(), &self.waivers)
-            .map(Box::new)
-            .map(Found::Unbound)
-    }
-
-    /// Makes every check that can be made; `None` if nothing is wrong, and then it is to be judged. An error where NVIDIA has to be
-    /// asked, and cannot be.
-    pub(crate) fn explain(
+    /// Judges evidence by itself or of a conversation: to the first failure, or to explain through every check. An error where NVIDIA
+    /// has to be asked, and cannot be.
+    pub(crate) fn judge(
         &self,
         evidence: Evidence,
         conversation: Option<(&Session, &[u8])>,
-    ) -> Result<Option<Found>, Error> {
+        explain: bool,
+    ) -> Result<Found, Error> {
         let collateral = match self.relying_party() {
             Some(party) => party.collateral_for(&evidence)?,
             None => (self.bring)(&evidence),
         };
-        let roots = self
-            .policy
-            .as_ref()
-            .map_or_else(Roots::vendors, Policy::roots);
-        let unbindable = Waivers {
-            session: None,
-            ..self.waivers.clone()
-        };
-        let explained = Unverified::new(evidence).explain(&Question {
-            roots: &roots,
+        let policy = self.policy.as_ref();
+        let question = Question {
+            roots: &policy.map_or_else(Roots::vendors, Policy::roots),
             collateral: &collateral,
             now: self.now(),
             conversation,
-            policy: self.policy.as_ref(),
-            waivers: match self.policy {
-                Some(_) => &unbindable,
-                None => &self.waivers,
-            },
-        });
-        let wrong = !explained.failures().is_empty();
-        Ok(wrong.then(|| Found::Explained(Box::new(explained))))
+            policy,
+            waivers: &self.waivers,
+        };
+        let evidence = Unverified::new(evidence);
+        Ok(if explain {
+            evidence.explain(&question)
+        } else {
+            evidence.verify(&question)
+        }?)
     }
 
     fn relying_party(&self) -> Option<RelyingParty> {
@@ -190,8 +119,4 @@ fn bring(judging: &Judging) -> anyhow::Result<Bring> {
         statements: statements.clone(),
         ..found(evidence)
     }))
-}
-
-fn trusted(trusted: Trusted) -> Found {
-    Found::Trusted(Box::new(trusted))
 }

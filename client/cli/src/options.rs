@@ -56,10 +56,13 @@ pub(crate) struct FileOptions {
 
 /// How a verdict is printed.
 #[derive(Debug, Args)]
-pub(crate) struct Telling {
+pub(crate) struct Telling<F = VerdictFormat>
+where
+    F: ValueEnum + Default + Clone + Send + Sync + 'static,
+{
     /// How to print the verdict
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = F::default())]
+    pub(crate) format: F,
     /// Print nothing; the exit code is the verdict
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -68,9 +71,10 @@ pub(crate) struct Telling {
     pub(crate) verbose: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerdictFormat {
     /// For people
+    #[default]
     Text,
     /// For programs: one JSON object
     Json,
@@ -78,9 +82,10 @@ pub(crate) enum VerdictFormat {
     Ear,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
+    #[default]
     Text,
     /// For programs: one JSON object
     Json,

@@ -1,7 +1,5 @@
 //! Verdicts as people and programs read them. The words are chrysalis-attestation's; this adds what it has no verdict on.
 
-use std::fmt::Write;
-
 use anyhow::bail;
 use chrysalis_attestation::{
     Rejection, Time, Trusted, Verdict,
@@ -11,16 +9,20 @@ use chrysalis_attestation::{
 use chrysalis_client::Error;
 use serde_json::{Value, json};
 
-use crate::{judge::Found, options::accept_broken, outcome::Outcome, printable::printable};
+use crate::{
+    options::{Telling, VerdictFormat, accept_broken},
+    outcome::Outcome,
+    printable::{print, printable},
+};
 
-const NO_POLICY_HINT: &str = "hint: `chrysalis policy init --release FILE --key FILE --configuration FILE` prints a policy; give it with --policy";
+const NO_POLICY_HINT: &str = "hint: `chrysalis policy init --release FILE --key FILE --configuration FILE` prints a policy; give it with --policy\n";
 
 /// Ends a command whose peer was refused; errors that are no verdict go on as errors.
 pub(crate) fn refuse(error: Error) -> anyhow::Result<Outcome> {
     if !error.is_verdict() {
         return Err(error.into());
     }
-    eprint!("{}", describe(&Err(error), false));
+    eprint!("{}", describe(&Err::<Trusted, _>(error), false));
     Ok(Outcome::No)
 }
 
@@ -44,54 +46,101 @@ pub(crate) fn one_line(trusted: &Trusted) -> String {
 
 /// The verdict on a trusted peer in full.
 pub(crate) fn text(trusted: &Trusted) -> String {
-    format!("{}\n", Verdict::trusted(trusted))
+    format!("{}\n", Verdict::from(trusted))
+}
+
+/// How a verdict is to be told.
+pub(crate) struct Manner<'a> {
+    pub(crate) telling: &'a Telling,
+    /// Whether every check was asked for.
+    pub(crate) explain: bool,
+    pub(crate) has_policy: bool,
+    /// The moment that was judged by.
+    pub(crate) now: Time,
+    /// The option that would accept what is wrong, if there is one.
+    pub(crate) flag: fn(&Rejection, bool) -> Option<String>,
+}
+
+/// Prints what was found, and says how it came out. Errors that are no verdict go on as errors.
+pub(crate) fn tell<T>(found: Result<T, Error>, manner: &Manner<'_>) -> anyhow::Result<Outcome>
+where
+    for<'a> &'a T: Into<Verdict<'a>>,
+{
+    let telling = manner.telling;
+    if let Err(error) = &found
+        && !error.is_verdict()
+    {
+        return found.map(|_| Outcome::No).map_err(Into::into);
+    }
+    match telling.format {
+        _ if telling.quiet => {}
+        VerdictFormat::Text => {
+            let mut text = describe(&found, telling.verbose || manner.explain);
+            text.extend(way_on(&found, manner));
+            print(&text)?;
+        }
+        VerdictFormat::Json => print(&format!("{}\n", json(&found)?))?,
+        VerdictFormat::Ear => print(&format!("{}\n", ear(&found, manner.now)?))?,
+    }
+    Ok(found.is_ok().into())
+}
+
+/// The verdict, unless no evidence was even looked at.
+fn verdict<'a, T>(found: &'a Result<T, Error>) -> Result<Verdict<'a>, &'a Error>
+where
+    &'a T: Into<Verdict<'a>>,
+{
+    match found {
+        Ok(found) => Ok(found.into()),
+        Err(Error::Refused(refusal)) => Ok((&**refusal).into()),
+        Err(error) => Err(error),
+    }
 }
 
 /// What was found, for people; with every check if `verbose`.
-pub(crate) fn describe(found: &Result<Found, Error>, verbose: bool) -> String {
-    let mut text = String::new();
-    if verbose {
-        for check in checks(found) {
-            let mark = match check.outcome {
-                CheckOutcome::Passed => "passed",
-                CheckOutcome::Failed => "FAILED",
-                CheckOutcome::NotChecked => "not checked",
+fn describe<'a, T>(found: &'a Result<T, Error>, verbose: bool) -> String
+where
+    &'a T: Into<Verdict<'a>>,
+{
+    let text = match verdict(found) {
+        Ok(verdict) => {
+            let checks = verdict.checks().iter().filter(|_| verbose);
+            let checks: String = checks.map(line).collect();
+            let hint = match found {
+                Ok(_) if !verdict.is_trusted() => NO_POLICY_HINT,
+                _ => "",
             };
-            let Check {
-                step, name, detail, ..
-            } = check;
-            writeln!(text, "{step:<9} {mark:<12} {name}: {detail}").expect("a string takes all");
+            format!("{checks}{verdict}\n{hint}")
         }
-    }
-    let written = match found {
-        Ok(found @ (Found::Trusted(_) | Found::Explained(_))) => {
-            writeln!(text, "{}", found.verdict())
-        }
-        Ok(found @ (Found::Genuine(_) | Found::Unbound(_))) => {
-            writeln!(text, "{}\n{NO_POLICY_HINT}", found.verdict())
-        }
-        Err(Error::Refused(refusal)) => writeln!(text, "{}", Verdict::refused(refusal)),
-        Err(error) => {
-            writeln!(
-                text,
-                "not trusted: {}\n{error}\nhint: {}",
-                error.code(),
-                error.hint()
-            )
-        }
+        Err(error) => format!(
+            "not trusted: {}\n{error}\nhint: {}\n",
+            error.code(),
+            error.hint()
+        ),
     };
-    written.expect("a string takes all");
     printable(&text)
 }
 
-/// How to go on without what is missing, if that is all that is wrong.
-pub(crate) fn way_on(found: &Result<Found, Error>, has_policy: bool) -> Option<String> {
-    let failures = match found {
-        Err(Error::Refused(refusal)) => std::slice::from_ref(&refusal.rejection),
-        Ok(Found::Explained(explained)) => explained.failures(),
-        _ => return None,
+fn line(check: &Check) -> String {
+    let mark = match check.outcome {
+        CheckOutcome::Passed => "passed",
+        CheckOutcome::Failed => "FAILED",
+        CheckOutcome::NotChecked => "not checked",
     };
-    let flags = failures.iter().map(|it| flag(it, has_policy));
+    let Check {
+        step, name, detail, ..
+    } = check;
+    format!("{step:<9} {mark:<12} {name}: {detail}\n")
+}
+
+/// How to go on without what is missing, if that is all that is wrong.
+fn way_on<T>(found: &Result<T, Error>, manner: &Manner<'_>) -> Option<String> {
+    let Err(Error::Refused(refusal)) = found else {
+        return None;
+    };
+    let flags = refusal
+        .rejections()
+        .map(|it| (manner.flag)(it, manner.has_policy));
     let mut flags: Vec<_> = flags.collect::<Option<_>>()?;
     flags.dedup();
     let what = if flags.len() == 1 { "it" } else { "them" };
@@ -102,7 +151,7 @@ pub(crate) fn way_on(found: &Result<Found, Error>, has_policy: bool) -> Option<S
 }
 
 /// The option that accepts a missing input, or hardware that is known to be broken.
-fn flag(rejection: &Rejection, has_policy: bool) -> Option<String> {
+pub(crate) fn flag(rejection: &Rejection, has_policy: bool) -> Option<String> {
     match rejection {
         Rejection::ProductBroken { broken } if !has_policy => Some(accept_broken(broken)),
         _ => missing(rejection, has_policy).map(|it| format!("--without {it}")),
@@ -124,10 +173,12 @@ fn missing(rejection: &Rejection, has_policy: bool) -> Option<&'static str> {
 }
 
 /// What was found, for programs: one object.
-pub(crate) fn json(found: &Result<Found, Error>) -> anyhow::Result<Value> {
-    Ok(match found {
-        Ok(found) => serde_json::to_value(found.verdict())?,
-        Err(Error::Refused(refusal)) => serde_json::to_value(Verdict::refused(refusal))?,
+fn json<'a, T>(found: &'a Result<T, Error>) -> anyhow::Result<Value>
+where
+    &'a T: Into<Verdict<'a>>,
+{
+    Ok(match verdict(found) {
+        Ok(verdict) => serde_json::to_value(verdict)?,
         Err(error) => json!({
             "verdict": "rejected", "code": error.code(), "detail": error.to_string(),
             "hint": error.hint(), "simulated": false, "until": null, "checks": [], "claims": null,
@@ -139,18 +190,12 @@ pub(crate) fn json(found: &Result<Found, Error>) -> anyhow::Result<Value> {
 }
 
 /// What was found, as the claims of an attestation result.
-pub(crate) fn ear(found: &Result<Found, Error>, issued: Time) -> anyhow::Result<Value> {
-    Ok(match found {
-        Ok(found) => found.verdict().ear(issued),
-        Err(Error::Refused(refusal)) => Verdict::refused(refusal).ear(issued),
+fn ear<'a, T>(found: &'a Result<T, Error>, issued: Time) -> anyhow::Result<Value>
+where
+    &'a T: Into<Verdict<'a>>,
+{
+    match verdict(found) {
+        Ok(verdict) => Ok(verdict.ear(issued)),
         Err(error) => bail!("there is no verdict on the evidence itself: {error}"),
-    })
-}
-
-fn checks(found: &Result<Found, Error>) -> &[Check] {
-    match found {
-        Ok(found) => found.checks(),
-        Err(Error::Refused(refusal)) => refusal.transcript.checks(),
-        Err(_) => &[],
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
-    Refusal, Waivers,
+    Found, Waivers,
     evidence::{Evidence, binding::Session},
     snp::product::Product,
 };
@@ -16,12 +16,11 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
     files::{self, nvidia::NvidiaArguments, snp::SnpArguments, tdx::TdxArguments},
-    judge::{Found, Judge},
-    options::{Judging, VerdictFormat, accepted, broken_product, nonce},
+    judge::Judge,
+    options::{Judging, Telling, accepted, broken_product, nonce},
     outcome::Outcome,
-    printable::print,
     subject::{self, Artifact, Subject},
-    verdict,
+    verdict::{self, Manner},
 };
 
 #[derive(Debug, Args)]
@@ -62,15 +61,8 @@ pub(crate) struct VerifyOptions {
     /// Save the evidence, to verify it again offline
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
-    /// How to print the verdict
-    #[arg(long, value_enum, default_value_t = VerdictFormat::Text)]
-    pub(crate) format: VerdictFormat,
-    /// Print nothing; the exit code is the verdict
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
-    /// Print every check
-    #[arg(long, short, conflicts_with = "quiet")]
-    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
 }
 
 /// Which conversation a bare bundle is about. A saved session and a certificate say so themselves.
@@ -147,58 +139,36 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
     if let Some(path) = &options.save {
         save(path, &artifact)?;
     }
-    let found = found(&judge, artifact, options.explain_only)?;
-    let outcome = match &found {
-        Ok(Found::Trusted(_) | Found::Genuine(_) | Found::Unbound(_)) => Outcome::Yes,
-        Ok(Found::Explained(_)) | Err(Error::Refused(_) | Error::KeyChanged) => Outcome::No,
-        Err(_) => return found.map(|_| Outcome::No).map_err(Into::into),
+    let manner = Manner {
+        telling: &options.telling,
+        explain: options.explain_only,
+        has_policy: judge.has_policy(),
+        now: judge.now(),
+        flag: verdict::flag,
     };
-    match options.format {
-        _ if options.quiet => {}
-        VerdictFormat::Text => {
-            let mut text = verdict::describe(&found, options.verbose || options.explain_only);
-            text.extend(verdict::way_on(&found, judge.has_policy()));
-            print(&text)?;
-        }
-        VerdictFormat::Json => print(&format!("{}\n", verdict::json(&found)?))?,
-        VerdictFormat::Ear => print(&format!("{}\n", verdict::ear(&found, judge.now())?))?,
-    }
-    Ok(outcome)
+    verdict::tell(found(&judge, artifact, options.explain_only)?, &manner)
 }
 
 fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Result<Found, Error>> {
-    if explain {
-        match explained(judge, &artifact) {
-            Ok(None) => {}
-            Ok(Some(explained)) => return Ok(Ok(explained)),
-            Err(error) => return Ok(Err(error)),
-        }
-    }
-    Ok(match artifact {
-        Artifact::Session(saved) => judge.session(&saved),
-        Artifact::Certificate(der) => judge.certificate(&der),
-        Artifact::Bundle(evidence) => judge.bundle(evidence),
-        Artifact::Unreadable(rejection) => Err(Refusal::from(rejection).into()),
+    let judged = match artifact {
+        Artifact::Session(saved) => Evidence::decode(saved.bundle())
+            .map_err(Error::from)
+            .and_then(|evidence| {
+                let conversation = (&saved.session(), saved.spki());
+                judge.judge(evidence, Some(conversation), explain)
+            }),
+        Artifact::Certificate(der) => Evidence::from_certificate(&der)
+            .map_err(Error::from)
+            .and_then(|(evidence, spki)| {
+                judge.judge(evidence, Some((&Session::Boot, &spki)), explain)
+            }),
+        Artifact::Bundle(evidence) => judge.judge(evidence, None, explain),
+        Artifact::Unreadable(rejection) => Err(rejection.into()),
         Artifact::Report(_) => bail!(
             "this is a report by itself, and no bundle: `chrysalis verify snp --report` verifies it, `chrysalis show` explains it"
         ),
-    })
-}
-
-/// Everything that is wrong, if anything is.
-fn explained(judge: &Judge, artifact: &Artifact) -> Result<Option<Found>, Error> {
-    match artifact {
-        Artifact::Session(saved) => {
-            let evidence = Evidence::decode(saved.bundle())?;
-            judge.explain(evidence, Some((&saved.session(), saved.spki())))
-        }
-        Artifact::Certificate(der) => {
-            let (evidence, spki) = Evidence::from_certificate(der)?;
-            judge.explain(evidence, Some((&Session::Boot, &spki)))
-        }
-        Artifact::Bundle(evidence) => judge.explain(evidence.clone(), None),
-        Artifact::Report(_) | Artifact::Unreadable(_) => Ok(None),
-    }
+    };
+    Ok(judged)
 }
 
 /// The reasons that the command line gives.

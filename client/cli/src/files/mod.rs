@@ -1,17 +1,14 @@
 //! `verify snp`, `verify tdx` and `verify nvidia`: evidence by itself, every input a file. Nothing here touches the network.
 
-mod finding;
 mod input;
 mod key;
 mod kind;
 pub(crate) mod nvidia;
 pub(crate) mod snp;
 pub(crate) mod tdx;
+mod tell;
 mod vtpm;
 
 pub(crate) use input::{MAX_FILES, MAX_JSON, read, read_policy, read_statements, write_whole};
 pub(crate) use key::read_key;
 pub(crate) use kind::{Kind, decoded, described};
-
-/// What stands in a verdict for everything that only a policy could want.
-const NO_POLICY: &str = "no policy says what is wanted";

@@ -4,30 +4,21 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
-    Rejection,
-    alone::{
-        Verified,
-        gpus::{Question, explain, verify},
-    },
+    Rejection, Waivers,
+    alone::gpus::{Question, explain, verify},
     nvidia::{
-        Collateral, Gpu, GpuEvidence, GpuPolicy, Roots,
-        evidence::read as read_evidence,
-        needs::to_ask,
-        ocsp::OcspAnswer,
-        policy::{Proof, Revocation, Wanted},
-        rim,
+        Collateral, GpuEvidence, GpuPolicy, Roots, evidence::read as read_evidence, needs::to_ask,
+        ocsp::OcspAnswer, policy::Revocation, rim,
     },
     policy::{Policy, PolicyError},
 };
 use chrysalis_client::{Error, system_time};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
 use super::{
-    NO_POLICY,
-    finding::Finding,
     input::{MAX_EVIDENCE, MAX_JSON, read_all, read_for, read_policy},
     kind::{Kind, Place},
+    tell::tell,
 };
 use crate::{
     collateral,
@@ -84,7 +75,6 @@ pub(crate) enum GpuInput {
 
 pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
-    let has_policy = options.policy.is_some();
     let (policy, roots) = wanted(arguments)?;
     let mut collateral = Collateral {
         rims: rims(arguments)?,
@@ -93,26 +83,41 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
             .map(|der| OcspAnswer { der, nonce: None })
             .collect(),
     };
-    let finding = match evidence(arguments)? {
+    let now = options.at.unwrap_or_else(system_time);
+    let verified = match evidence(arguments)? {
         Ok(evidence) => {
             if let Some(folder) = &arguments.collateral {
                 collateral::add_for_gpus(&mut collateral, folder, &evidence)?;
             }
-            if policy.proof.revocation == Revocation::Asked {
+            let proof = policy.as_ref().map(|policy| &policy.proof);
+            if proof.is_some_and(|proof| proof.revocation == Revocation::Asked) {
                 ask(arguments, &evidence, &roots, &mut collateral)?;
             }
             let question = Question {
-                nonce: &arguments.nonce,
-                roots: &roots,
-                collateral: &collateral,
-                policy: &policy,
-                now: options.at.unwrap_or_else(system_time),
+                policy: policy.as_ref(),
+                waivers: &waivers(arguments),
+                ..Question::new(&arguments.nonce, &roots, &collateral, now)
             };
-            finding(&evidence, &question, options.explain_only, has_policy)
+            if options.explain_only {
+                explain(&evidence, &question)
+            } else {
+                verify(&evidence, &question)
+            }
         }
-        Err(rejection) => Finding::unreadable(has_policy, rejection),
+        Err(rejection) => Err(rejection.into()),
     };
-    finding.tell(&options.telling, options.explain_only)
+    tell(verified, options, now)
+}
+
+/// The reasons that the command line gives.
+fn waivers(arguments: &NvidiaArguments) -> Waivers {
+    let why = |input, why: &str| arguments.without.contains(&input).then(|| why.to_owned());
+    Waivers {
+        ocsp: why(GpuInput::Ocsp, "--without ocsp"),
+        rim: why(GpuInput::Rim, "--without rim"),
+        fwid: why(GpuInput::Fwid, "--without fwid"),
+        ..Waivers::default()
+    }
 }
 
 /// Asks NVIDIA about these GPUs and these manifests, in place of the answers that were brought along: nothing is newer.
@@ -135,31 +140,24 @@ fn ask(
     Ok(())
 }
 
-/// The policy of the file and the roots it names, or that every genuine GPU will do; with the reasons that the command line adds.
-fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(GpuPolicy, Roots)> {
-    let (mut policy, roots) = match &arguments.options.policy {
-        Some(path) => read(&read_policy(path)?)
-            .map_err(|error| anyhow!("{error}"))
-            .with_context(|| format!("the policy {} cannot be used", path.display()))?,
-        // Whoever names a file of answers accepts answers that were brought along.
-        None => (
-            GpuPolicy {
-                proof: Proof::offline(),
-                wanted: Wanted::any(NO_POLICY),
-            },
-            Roots::nvidia(),
-        ),
+/// The policy of the file, with the reasons that the command line adds, and the roots it names.
+fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(Option<GpuPolicy>, Roots)> {
+    let Some(path) = &arguments.options.policy else {
+        return Ok((None, Roots::nvidia()));
     };
+    let (mut policy, roots) = read(&read_policy(path)?)
+        .map_err(|error| anyhow!("{error}"))
+        .with_context(|| format!("the policy {} cannot be used", path.display()))?;
+    let Waivers {
+        ocsp, rim, fwid, ..
+    } = waivers(arguments);
     let proof = &mut policy.proof;
-    let why = |name: &str| format!("--without {name}");
-    for input in &arguments.without {
-        match input {
-            GpuInput::Ocsp => proof.revocation = Revocation::Unchecked { why: why("ocsp") },
-            GpuInput::Rim => proof.rims_unchecked = Some(why("rim")),
-            GpuInput::Fwid => proof.fwid_unchecked = Some(why("fwid")),
-        }
+    if let Some(why) = ocsp {
+        proof.revocation = Revocation::Unchecked { why };
     }
-    Ok((policy, roots))
+    proof.rims_unchecked = rim.or(proof.rims_unchecked.take());
+    proof.fwid_unchecked = fwid.or(proof.fwid_unchecked.take());
+    Ok((Some(policy), roots))
 }
 
 /// A simulated NVIDIA has a root for devices and one for manifests; a policy does not say which is which.
@@ -213,114 +211,4 @@ fn rims(arguments: &NvidiaArguments) -> anyhow::Result<Vec<Vec<u8>>> {
         .zip(&arguments.rims)
         .map(taken_out)
         .collect()
-}
-
-fn finding(
-    evidence: &[GpuEvidence],
-    question: &Question<'_>,
-    explain_all: bool,
-    policy: bool,
-) -> Finding {
-    let refused = |failures, transcript| Finding {
-        policy,
-        failures,
-        transcript,
-        until: None,
-        claims: Value::Null,
-        lines: Vec::new(),
-        broken: None,
-    };
-    if explain_all {
-        let (failures, transcript) = explain(evidence, question);
-        if !failures.is_empty() {
-            return refused(failures, transcript);
-        }
-    }
-    match verify(evidence, question) {
-        Ok(verified) => Finding {
-            policy,
-            failures: Vec::new(),
-            transcript: verified.transcript().clone(),
-            until: Some(verified.until()),
-            claims: claims(&verified, question),
-            lines: lines(&verified),
-            broken: None,
-        },
-        Err(refusal) => refused(vec![refusal.rejection], refusal.transcript),
-    }
-}
-
-/// A line for each kind of device; a machine's are alike.
-fn lines(verified: &Verified) -> Vec<[String; 3]> {
-    let genuine = if verified.simulated() {
-        "SIMULATED, not NVIDIA hardware"
-    } else {
-        "genuine"
-    };
-    let compared = |firmware: bool| {
-        if firmware {
-            "firmware matches"
-        } else {
-            "firmware not compared"
-        }
-    };
-    let gpus = verified.gpus().iter().map(|gpu| {
-        let firmware = gpu.driver_measurements.is_some() && gpu.vbios_measurements.is_some();
-        let (firmware, driver, vbios) = (compared(firmware), &gpu.driver, &gpu.vbios);
-        let how = format!("{genuine}, {firmware}, driver {driver}, VBIOS {vbios}");
-        ("gpu", gpu.model.replace(" GSP BROM", ""), how)
-    });
-    let switches = verified.switches().iter().map(|switch| {
-        let firmware = compared(switch.measurements.is_some());
-        let how = format!("{genuine}, {firmware}, {}", switch.firmware);
-        ("switch", switch.model.replace(" FSP BROM", ""), how)
-    });
-    let mut kinds: Vec<((&str, String, String), usize)> = Vec::new();
-    for kind in gpus.chain(switches) {
-        match kinds.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((kind, 1)),
-        }
-    }
-    let line = |((which, model, how), count): ((&str, String, String), usize)| {
-        [which.to_owned(), format!("NVIDIA {model} ×{count}"), how]
-    };
-    kinds.into_iter().map(line).collect()
-}
-
-/// What genuine GPUs say. What all of them have in common stands by itself too, so that one GPU needs no list.
-fn claims(verified: &Verified, question: &Question<'_>) -> Value {
-    let gpus = verified.gpus();
-    let common = |of: fn(&Gpu) -> &str| {
-        let mut values = gpus.iter().map(of);
-        let first = values.next();
-        first.filter(|first| values.all(|value| value == *first))
-    };
-    let revocation = &question.policy.proof.revocation;
-    let status = |held: bool| match (revocation, held) {
-        (Revocation::Unchecked { .. }, _) => "not_checked",
-        (_, true) => "on_hold",
-        (_, false) => "good",
-    };
-    let each: Vec<Value> = gpus
-        .iter()
-        .map(|gpu| {
-            let mut claims = json!(gpu);
-            claims["status"] = status(gpu.on_hold).into();
-            claims
-        })
-        .collect();
-    let mut claims = json!({
-        "platform": "nvidia",
-        "nonce": hex::encode(question.nonce),
-        "driver": common(|gpu| &gpu.driver),
-        "vbios": common(|gpu| &gpu.vbios),
-        "model": common(|gpu| &gpu.model),
-        "status": status(gpus.iter().any(|gpu| gpu.on_hold)),
-        "gpus": each,
-    });
-    if !verified.switches().is_empty() {
-        claims["switches"] = json!(verified.switches());
-    }
-    claims
 }

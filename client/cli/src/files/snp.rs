@@ -4,29 +4,23 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
-    Collateral, Patience, Rejection,
-    alone::snp::{Examined, Question, examine, examine_wrapped},
+    Collateral, Rejection, Waivers,
+    alone::snp::{Evidence, Question, explain, verify},
     azure::{
         hcl::{self, Platform},
         thim,
     },
     encoding::pem,
     policy::Policy,
-    snp::{
-        Roots,
-        product::Product,
-        report::{Report, SigningKey},
-        table,
-    },
+    snp::{Roots, product::Product, table},
 };
 use chrysalis_client::system_time;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
 use super::{
-    finding::{Finding, told},
     input::{MAX_EVIDENCE, read_all, read_for, read_policy, read_statements},
     kind::{Kind, Place},
+    tell::tell,
     vtpm::{self, TpmArguments},
 };
 use crate::{
@@ -34,9 +28,6 @@ use crate::{
     options::{FileOptions, accepted, broken_product, report_data},
     outcome::Outcome,
 };
-
-const WITHOUT_CRL: &str = "--without crl";
-const WITHOUT_FRESHNESS: &str = "--without freshness";
 
 #[derive(Debug, Args)]
 #[command(
@@ -102,7 +93,10 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
         );
     }
     let statements = read_statements(&arguments.statements)?;
-    let finding = match gather(&certificates, lists) {
+    let now = options.at.unwrap_or_else(system_time);
+    let waivers = waivers(arguments);
+    let policy = policy.map(|policy| waivers.applied_to(policy));
+    let verified = match gather(&certificates, lists) {
         Ok(mut collateral) => {
             collateral.statements = statements;
             if let Some(folder) = &arguments.collateral {
@@ -111,62 +105,53 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
                     .map_or(&report[..], |wrapped| wrapped.report);
                 collateral::add_for_report(&mut collateral, folder, bare)?;
             }
-            let roots = policy
-                .as_ref()
-                .map_or_else(Roots::amd, |policy| policy.roots().amd);
-            let broken = accepted(&arguments.accept_broken);
+            let without_pcrs = arguments.without.contains(&SnpInput::Pcrs);
+            let quoted = vtpm.as_ref();
+            let quoted = quoted.map(|files| files.quoted(&arguments.tpm, without_pcrs));
+            let evidence = Evidence {
+                report: &report,
+                quoted: quoted.as_ref(),
+            };
             let question = Question {
-                roots: &roots,
-                collateral: &collateral,
-                now: options.at.unwrap_or_else(system_time),
                 policy: policy.as_ref(),
                 report_data: arguments.report_data.as_ref(),
-                revocation_unchecked: goes_without(arguments, SnpInput::Crl).then_some(WITHOUT_CRL),
-                broken: Some(&broken),
+                waivers: &waivers,
+                roots: &policy
+                    .as_ref()
+                    .map_or_else(Roots::amd, |policy| policy.roots().amd),
+                collateral: &collateral,
+                now,
             };
-            let patience = if options.explain_only {
-                Patience::All
+            if options.explain_only {
+                explain(evidence, &question)
             } else {
-                Patience::First
-            };
-            let examined = if hcl::is_wrapped(&report) {
-                let quoted = vtpm.as_ref().map(|files| {
-                    files.quoted(&arguments.tpm, goes_without(arguments, SnpInput::Pcrs))
-                });
-                examine_wrapped(&report, quoted.as_ref(), &question, patience)
-            } else {
-                examine(&report, &question, patience)
-            };
-            finding(&examined, policy.as_ref())
+                verify(evidence, &question)
+            }
         }
-        Err(rejection) => Finding::unreadable(policy.is_some(), rejection),
+        Err(rejection) => Err(rejection.into()),
     };
-    finding.tell(&options.telling, options.explain_only)
+    tell(verified, options, now)
 }
 
-fn goes_without(arguments: &SnpArguments, input: SnpInput) -> bool {
-    arguments.without.contains(&input)
+/// The reasons that the command line gives.
+fn waivers(arguments: &SnpArguments) -> Waivers {
+    let why = |input, why: &str| arguments.without.contains(&input).then(|| why.to_owned());
+    Waivers {
+        crl: why(SnpInput::Crl, "--without crl"),
+        freshness: why(SnpInput::Freshness, "--without freshness"),
+        broken: accepted(&arguments.accept_broken),
+        ..Waivers::default()
+    }
 }
 
-/// The policy, with the reasons that the command line adds.
 fn policy(arguments: &SnpArguments) -> anyhow::Result<Option<Policy>> {
     let Some(path) = &arguments.options.policy else {
         return Ok(None);
     };
-    let mut policy = Policy::parse(&read_policy(path)?)
+    Policy::parse(&read_policy(path)?)
+        .map(Some)
         .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("the policy {} cannot be used", path.display()))?;
-    if let Some(snp) = &mut policy.snp
-        && goes_without(arguments, SnpInput::Crl)
-    {
-        let why = &mut snp.revocation_unchecked;
-        why.get_or_insert_with(|| WITHOUT_CRL.to_owned());
-    }
-    if goes_without(arguments, SnpInput::Freshness) {
-        let why = &mut policy.freshness_unchecked;
-        why.get_or_insert_with(|| WITHOUT_FRESHNESS.to_owned());
-    }
-    Ok(Some(policy))
+        .with_context(|| format!("the policy {} cannot be used", path.display()))
 }
 
 /// Certificates and lists, out of whatever they were wrapped in.
@@ -191,91 +176,4 @@ fn gather(certificates: &[Vec<u8>], lists: Vec<Vec<u8>>) -> Result<Collateral, R
         }
     }
     Ok(collateral)
-}
-
-fn finding(examined: &Examined, policy: Option<&Policy>) -> Finding {
-    let mut finding = Finding {
-        policy: policy.is_some(),
-        failures: examined.failures().to_vec(),
-        transcript: examined.transcript().clone(),
-        until: examined.until(),
-        claims: Value::Null,
-        lines: Vec::new(),
-        broken: examined.broken(),
-    };
-    let (Some(report), Some(product), Some(tcb)) = (
-        examined.report(),
-        examined.product(),
-        examined.reported_tcb(),
-    ) else {
-        return finding;
-    };
-    finding.claims = claims(report, examined);
-    let digest = hex::encode(report.launch_digest);
-    let wanted = policy.and_then(|it| it.snp.as_ref());
-    let genuine = if examined.transcript().simulated() {
-        "SIMULATED, not AMD hardware"
-    } else {
-        "genuine"
-    };
-    let how = match examined.broken() {
-        Some(broken) if examined.transcript().simulated() => {
-            format!("{genuine}, {}", broken.told())
-        }
-        Some(broken) => broken.told(),
-        None => format!("{genuine}, {tcb}"),
-    };
-    finding.lines = vec![
-        ["cpu".to_owned(), format!("AMD SEV-SNP, {product}"), how],
-        [
-            "image".to_owned(),
-            digest.chars().take(12).chain(['…']).collect(),
-            told(wanted.map(|it| &it.launch_digest)),
-        ],
-    ];
-    finding.lines.extend(examined.vtpm().map(vtpm::line));
-    finding
-}
-
-/// What a genuine report says, as text and lower-case hex.
-fn claims(report: &Report, examined: &Examined) -> Value {
-    let status = match examined.revocation_until() {
-        Some(_) => "not_revoked",
-        None => "not_checked",
-    };
-    json!({
-        "platform": "snp",
-        "product": examined.product().map(|product| product.to_string().to_lowercase()),
-        "measurement": hex::encode(report.launch_digest),
-        "report_data": hex::encode(report.report_data),
-        "host_data": hex::encode(report.host_data),
-        "version": report.version,
-        "tcb": hex::encode(report.reported_tcb.0),
-        "tcb_components": examined.reported_tcb(),
-        "current_tcb": hex::encode(report.current_tcb.0),
-        "committed_tcb": hex::encode(report.committed_tcb.0),
-        "launch_tcb": hex::encode(report.launch_tcb.0),
-        "current_firmware": report.current_firmware.to_string(),
-        "committed_firmware": report.committed_firmware.to_string(),
-        "status": status,
-        "policy": format!("{:#x}", report.policy.0),
-        "debug": report.policy.debug_allowed(),
-        "platform_info": format!("{:#x}", report.platform_info.0),
-        "vmpl": report.vmpl,
-        "guest_svn": report.guest_svn,
-        "signing_key": match report.key_info.signing_key {
-            SigningKey::Vcek => "vcek",
-            SigningKey::Vlek => "vlek",
-            SigningKey::None => "none",
-        },
-        "family_id": hex::encode(report.family_id),
-        "image_id": hex::encode(report.image_id),
-        "id_key_digest": hex::encode(report.id_key_digest),
-        "author_key_digest": hex::encode(report.author_key_digest),
-        "report_id": hex::encode(report.report_id),
-        "chip_id": hex::encode(report.chip_id),
-        "vtpm": examined.vtpm().map(vtpm::claims),
-        "root": examined.root().map(|root| root.to_string()),
-        "broken": examined.broken(),
-    })
 }

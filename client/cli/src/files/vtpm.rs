@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::azure::vtpm::{MAX_NONCE, Quoted, Told};
+use chrysalis_attestation::azure::vtpm::{MAX_NONCE, Quoted};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     input::{MAX_EVIDENCE, read, read_for},
@@ -154,39 +154,6 @@ fn bytes(value: &Value) -> Option<Vec<u8>> {
             .collect(),
         _ => None,
     }
-}
-
-/// What a genuine quote says.
-pub(super) fn claims(told: &Told) -> Value {
-    let quote = &told.quote;
-    let pcrs = told.pcrs.as_ref().map(|pcrs| {
-        let values = pcrs.iter();
-        let values = values.map(|(index, value)| (index.to_string(), hex::encode(value).into()));
-        values.collect::<serde_json::Map<String, Value>>()
-    });
-    json!({
-        "nonce": hex::encode(&quote.nonce),
-        "pcrs": pcrs,
-        "clock": quote.clock,
-        "resets": quote.resets,
-        "restarts": quote.restarts,
-        "safe": quote.safe,
-        "firmware": format!("{:#x}", quote.firmware),
-    })
-}
-
-/// The line for people.
-pub(super) fn line(told: &Told) -> [String; 3] {
-    let fresh = if told.fresh {
-        "signed for your nonce"
-    } else {
-        "signed, its nonce not compared"
-    };
-    let pcrs = match told.quote.selection.as_slice() {
-        [_] => "1 PCR".to_owned(),
-        many => format!("{} PCRs", many.len()),
-    };
-    ["vtpm".to_owned(), pcrs, fresh.to_owned()]
 }
 
 fn tpm_nonce(text: &str) -> Result<TpmNonce, String> {

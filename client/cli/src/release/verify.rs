@@ -34,7 +34,7 @@ pub(crate) struct VerifyReleaseArguments {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Time>,
     #[command(flatten)]
-    pub(crate) telling: Telling,
+    pub(crate) telling: Telling<Format>,
 }
 
 /// A release, and whose word on it counts.

@@ -209,8 +209,8 @@ fn platform(page: &mut Page, platform: PlatformInfo) {
 fn firmware(page: &mut Page, report: &Report) {
     let product = report.cpuid.and_then(Product::of).unwrap_or(Product::Milan);
     let level = |tcb: TcbVersion| match tcb.components(product) {
-        Ok(tcb) => tcb.to_string(),
-        Err(_) => hex::encode(tcb.0),
+        Some(tcb) => tcb.to_string(),
+        None => hex::encode(tcb.0),
     };
     page.row(
         "current_tcb",
