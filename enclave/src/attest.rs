@@ -8,7 +8,7 @@ use chrysalis_attestation::{
     bundle::{CpuReport, Endorsements, Evidence, MAX_BUNDLE, encode_gpus},
     claims::{Claims, PROFILE},
 };
-use chrysalis_wire::configuration::ConfigurationError;
+use chrysalis_wire::{boot::Stage, configuration::ConfigurationError};
 use rustls::sign::CertifiedKey;
 use tokio::{
     sync::{Mutex, Semaphore, SemaphorePermit},
@@ -60,7 +60,7 @@ impl Equipped {
         }
         require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
         let certified = self.keys.certify(&evidence)?;
-        self.ground.progress.passed("attested").await;
+        self.ground.progress.passed(Stage::Attested).await;
         Ok(Attested {
             ground: self.ground,
             measured: self.measured,

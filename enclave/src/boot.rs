@@ -5,6 +5,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use chrysalis_wire::boot::Stage;
+
 use crate::{
     clock,
     console::{Progress, since_boot_ms},
@@ -64,7 +66,7 @@ impl Words {
 pub(crate) struct Booted {
     pub(crate) ground: Arc<Ground>,
     /// Stages of a machine of our own, passed before the host could be told, each with its time since the kernel started.
-    pub(crate) untold: Vec<(&'static str, u64)>,
+    pub(crate) untold: Vec<(Stage, u64)>,
 }
 
 /// What every later step stands on.
@@ -89,8 +91,8 @@ impl Booted {
         tracing::info!(platform = platform.name(), "booted");
         let untold = match machine {
             Machine::Own => vec![
-                ("kernel started", began),
-                ("machine ready", since_boot_ms()),
+                (Stage::KernelStarted, began),
+                (Stage::MachineReady, since_boot_ms()),
             ],
             Machine::Shared => Vec::new(),
         };

@@ -14,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_wire::host::{MAX_FAILURE, Status};
+use chrysalis_wire::{
+    boot::Stage,
+    host::{MAX_FAILURE, Status},
+};
 use rustix::time::{ClockId, clock_gettime};
 use tracing::Level;
 use tracing_subscriber::{
@@ -133,22 +136,22 @@ impl Progress {
     }
 
     /// A stage of the boot was passed.
-    pub(crate) async fn passed(&self, stage: &str) {
+    pub(crate) async fn passed(&self, stage: Stage) {
         let at_ms = since_boot_ms();
         tracing::info!("{stage}");
         self.passed_at(stage, at_ms).await;
     }
 
     /// A stage was passed before there was anybody to tell.
-    pub(crate) async fn passed_at(&self, stage: &str, at_ms: u64) {
-        let stage = stage.to_owned();
+    pub(crate) async fn passed_at(&self, stage: Stage, at_ms: u64) {
+        let stage = stage.name().to_owned();
         self.tell(Status::Passed { stage, at_ms }).await;
     }
 
     /// Clients may come.
     pub(crate) async fn serving(&self) {
         let at_ms = since_boot_ms();
-        tracing::info!("serving");
+        tracing::info!("{}", Stage::Serving);
         self.tell(Status::Serving { at_ms }).await;
     }
 

@@ -5,6 +5,7 @@
 
 use std::{fs, io, os::unix::fs::FileTypeExt, path::Path, sync::Arc, thread, time::Instant};
 
+use chrysalis_wire::boot::Stage;
 use rustix::{
     fs::{CWD, FileType, Mode, makedev, mknodat},
     io::Errno,
@@ -63,7 +64,7 @@ impl Disk {
 pub(crate) struct Locked {
     pub(crate) ground: Arc<Ground>,
     /// As [`Booted::untold`], with the driver's.
-    pub(crate) untold: Vec<(&'static str, u64)>,
+    pub(crate) untold: Vec<(Stage, u64)>,
 }
 
 impl Booted {
@@ -84,7 +85,7 @@ impl Booted {
                 load_modules()?;
                 make_nodes()?;
                 close_kernel()?;
-                untold.push(("driver loaded, kernel closed", since_boot_ms()));
+                untold.push((Stage::DriverLoaded, since_boot_ms()));
             }
         }
         Ok(Locked { ground, untold })

@@ -7,7 +7,10 @@ mod worker;
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use chrysalis_wire::engine::{FinishReason, GenerateError, Prompt, Sampling};
+use chrysalis_wire::{
+    boot::Stage,
+    engine::{FinishReason, GenerateError, Prompt, Sampling},
+};
 
 pub(crate) use scheduler::{Busy, Scheduler};
 pub(crate) use worker::Description;
@@ -102,9 +105,9 @@ impl Opened {
             measured: self.measured.clone(),
         };
         let mut worker = recipe.load().await?;
-        self.ground.progress.passed("engine loaded").await;
+        self.ground.progress.passed(Stage::EngineLoaded).await;
         recipe.require_known_answer(&mut worker).await?;
-        self.ground.progress.passed("known answer given").await;
+        self.ground.progress.passed(Stage::KnownAnswerGiven).await;
         Ok(Loaded {
             ground: self.ground,
             measured: self.measured,

@@ -17,6 +17,7 @@ use chrysalis_attestation::{
     bundle::Endorsements,
     nvidia::{self as verifier, Collateral, GpuEvidence, GpuPolicy, Question, Roots, Verified},
 };
+use chrysalis_wire::boot::Stage;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::{
@@ -261,10 +262,7 @@ impl Keyed {
                 host.endorsements().await
             };
             gpus.admit(nonce, staple).await?;
-            self.ground
-                .progress
-                .passed("GPUs verified and set ready")
-                .await;
+            self.ground.progress.passed(Stage::GpusReady).await;
         }
         Ok(Equipped {
             ground: self.ground,

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_wire::configuration::Model;
+use chrysalis_wire::{boot::Stage, configuration::Model};
 use ring::digest;
 use rustix::io::Errno;
 
@@ -44,7 +44,7 @@ impl Configured {
         let weights = match (self.ground.machine, &self.ground.words.weights) {
             (Machine::Own, _) => {
                 open_disk(model)?;
-                self.ground.progress.passed("weights opened").await;
+                self.ground.progress.passed(Stage::WeightsOpened).await;
                 read_all(Path::new(VERIFIED), model)?;
                 PathBuf::from(VERIFIED)
             }
@@ -59,7 +59,7 @@ impl Configured {
                 });
             }
         };
-        self.ground.progress.passed("weights verified").await;
+        self.ground.progress.passed(Stage::WeightsVerified).await;
         Ok(Opened {
             ground: self.ground,
             measured: self.measured,
