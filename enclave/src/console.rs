@@ -27,7 +27,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{failure::Failure, host::Host, machine};
+use crate::{failure::Failure, host::Host, process::is_ours};
 
 /// How long a boot waits for the host to note a status: it is a courtesy, so not long.
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ impl MakeWriter<'_> for Log {
     type Writer = Box<dyn Write>;
 
     fn make_writer(&self) -> Self::Writer {
-        if machine::is_ours() {
+        if is_ours() {
             Box::new(KernelLog)
         } else {
             Box::new(io::stdout())
@@ -103,7 +103,7 @@ pub(crate) fn report_failure(failure: &Failure) {
 pub(crate) fn since_boot_ms() -> u64 {
     static BEGAN: OnceLock<u64> = OnceLock::new();
     let now = uptime_ms();
-    let began = *BEGAN.get_or_init(|| if machine::is_ours() { 0 } else { now });
+    let began = *BEGAN.get_or_init(|| if is_ours() { 0 } else { now });
     now.saturating_sub(began)
 }
 

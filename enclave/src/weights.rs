@@ -15,9 +15,9 @@ use ring::digest;
 use rustix::io::Errno;
 
 use crate::{
-    boot::{DEVICE_PATIENCE, Ground},
+    boot::Ground,
     configuration::{Configured, Measured},
-    device_mapper::{self, VerityTable},
+    device_mapper::{self, DEVICE_PATIENCE, VerityTable},
     failure::Failure,
     machine::Machine,
 };
