@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrysalis_attestation::evidence::{MAX_BUNDLE, binding::TLS_EXPORTER_LABEL};
+use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, NONCE, NONCE_LENGTH};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -27,8 +28,6 @@ use crate::{
     tls,
 };
 
-/// The media type of evidence.
-const EVIDENCE_TYPE: &str = "application/cmw+cbor";
 /// The most bytes that the head of an answer may have.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -117,8 +116,8 @@ impl Channel {
         ))
     }
 
-    async fn fetch(&mut self, nonce: &[u8; 32]) -> Result<Vec<u8>, Error> {
-        let request = Request::get(format!("/v1/attestation?nonce={}", hex::encode(nonce)))
+    async fn fetch(&mut self, nonce: &[u8; NONCE_LENGTH]) -> Result<Vec<u8>, Error> {
+        let request = Request::get(format!("{ATTESTATION}?{NONCE}={}", hex::encode(nonce)))
             .header(HOST, &self.authority)
             .body(Full::default())
             .map_err(|error| Error::Local(error.to_string()))?;
@@ -193,8 +192,8 @@ async fn read_bundle(answer: Response<Incoming>) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn fresh_nonce() -> Result<[u8; 32], Error> {
-    let mut nonce = [0; 32];
+fn fresh_nonce() -> Result<[u8; NONCE_LENGTH], Error> {
+    let mut nonce = [0; NONCE_LENGTH];
     match SystemRandom::new().fill(&mut nonce) {
         Ok(()) => Ok(nonce),
         Err(_) => Err(Error::Local("no random numbers".into())),

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use chrysalis_wire::api::ALPN;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::{
@@ -28,7 +29,7 @@ pub(crate) fn dangerous_configuration() -> Result<Arc<ClientConfig>, rustls::Err
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
+    configuration.alpn_protocols = vec![ALPN.to_vec()];
     configuration.resumption = Resumption::disabled();
     Ok(Arc::new(configuration))
 }

@@ -9,7 +9,7 @@ use chrysalis_attestation::evidence::{
     claims::{Claims, PROFILE},
     encode_gpus,
 };
-use chrysalis_wire::configuration::ConfigurationError;
+use chrysalis_wire::{boot::Stage, configuration::ConfigurationError};
 use rustls::sign::CertifiedKey;
 use tokio::{
     sync::{Mutex, Semaphore, SemaphorePermit},
@@ -61,7 +61,7 @@ impl Equipped {
         }
         require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
         let certified = self.keys.certify(&evidence)?;
-        self.ground.progress.passed("attested").await;
+        self.ground.progress.passed(Stage::Attested).await;
         Ok(Attested {
             ground: self.ground,
             measured: self.measured,

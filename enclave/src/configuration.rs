@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrysalis_attestation::{evidence::binding::host_data, nvidia::GpuPolicy, policy::Policy};
-use chrysalis_wire::configuration::Configuration;
+use chrysalis_wire::{boot::Stage, configuration::Configuration};
 
 use crate::{boot::Ground, driver::Locked, failure::Failure, platform::OtherConfiguration};
 
@@ -37,7 +37,7 @@ impl Locked {
         let configuration = Configuration::parse(&bytes)?;
         let gpus = Policy::gpu_of_configuration(&String::from_utf8_lossy(&bytes))
             .map_err(|error| Failure::GpuPolicy(error.to_string()))?;
-        ground.progress.passed("configuration accepted").await;
+        ground.progress.passed(Stage::ConfigurationAccepted).await;
         Ok(Configured {
             ground,
             measured: Arc::new(Measured {

@@ -14,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_wire::host::{MAX_FAILURE, Status};
+use chrysalis_wire::{
+    boot::Stage,
+    host::{MAX_FAILURE, Status},
+};
 use rustix::time::{ClockId, clock_gettime};
 use tracing::Level;
 use tracing_subscriber::{
@@ -24,7 +27,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{failure::Failure, host::Host, machine};
+use crate::{failure::Failure, host::Host, process::is_ours};
 
 /// How long a boot waits for the host to note a status: it is a courtesy, so not long.
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
@@ -58,7 +61,7 @@ impl MakeWriter<'_> for Log {
     type Writer = Box<dyn Write>;
 
     fn make_writer(&self) -> Self::Writer {
-        if machine::is_ours() {
+        if is_ours() {
             Box::new(KernelLog)
         } else {
             Box::new(io::stdout())
@@ -100,7 +103,7 @@ pub(crate) fn report_failure(failure: &Failure) {
 pub(crate) fn since_boot_ms() -> u64 {
     static BEGAN: OnceLock<u64> = OnceLock::new();
     let now = uptime_ms();
-    let began = *BEGAN.get_or_init(|| if machine::is_ours() { 0 } else { now });
+    let began = *BEGAN.get_or_init(|| if is_ours() { 0 } else { now });
     now.saturating_sub(began)
 }
 
@@ -133,22 +136,22 @@ impl Progress {
     }
 
     /// A stage of the boot was passed.
-    pub(crate) async fn passed(&self, stage: &str) {
+    pub(crate) async fn passed(&self, stage: Stage) {
         let at_ms = since_boot_ms();
         tracing::info!("{stage}");
         self.passed_at(stage, at_ms).await;
     }
 
     /// A stage was passed before there was anybody to tell.
-    pub(crate) async fn passed_at(&self, stage: &str, at_ms: u64) {
-        let stage = stage.to_owned();
+    pub(crate) async fn passed_at(&self, stage: Stage, at_ms: u64) {
+        let stage = stage.name().to_owned();
         self.tell(Status::Passed { stage, at_ms }).await;
     }
 
     /// Clients may come.
     pub(crate) async fn serving(&self) {
         let at_ms = since_boot_ms();
-        tracing::info!("serving");
+        tracing::info!("{}", Stage::Serving);
         self.tell(Status::Serving { at_ms }).await;
     }
 

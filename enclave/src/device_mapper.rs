@@ -17,8 +17,8 @@ use rustix::{
     ioctl::{Opcode, Updater, ioctl, opcode},
 };
 
-use crate::boot::DEVICE_PATIENCE;
-
+/// How long a device may take to appear after the kernel started.
+pub(crate) const DEVICE_PATIENCE: Duration = Duration::from_secs(10);
 /// The device-mapper's control device, a misc device with a number of its own.
 const CONTROL: &str = "/dev/mapper/control";
 /// Its number.

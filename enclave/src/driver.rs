@@ -5,6 +5,7 @@
 
 use std::{fs, io, os::unix::fs::FileTypeExt, path::Path, sync::Arc, thread, time::Instant};
 
+use chrysalis_wire::boot::Stage;
 use rustix::{
     fs::{CWD, FileType, Mode, makedev, mknodat},
     io::Errno,
@@ -12,11 +13,12 @@ use rustix::{
 };
 
 use crate::{
-    boot::{Booted, DEVICE_PATIENCE, Ground},
+    boot::{Booted, Ground},
     console::since_boot_ms,
-    device_mapper::{self, VerityTable},
+    device_mapper::{self, DEVICE_PATIENCE, VerityTable},
     failure::Failure,
     machine::{self, Machine},
+    words::Disk,
 };
 
 /// The host's second disk, after the weights.
@@ -36,34 +38,11 @@ const PINNED: &str = "/proc/sys/kernel/loadpin/enforce";
 /// Whether no more modules are taken. It can be turned on, and not off.
 const CLOSED: &str = "/proc/sys/kernel/modules_disabled";
 
-/// The driver's disk, by the measured words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Disk {
-    /// Blocks of its file system; the hash tree follows.
-    blocks: u64,
-    /// Hexadecimal root of the tree.
-    root: String,
-}
-
-impl Disk {
-    /// `BLOCKS:ROOT`
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (blocks, root) = text.split_once(':')?;
-        let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let right = root.len() == 64 && root.bytes().all(digits);
-        let blocks = blocks.parse().ok().filter(|blocks| *blocks > 0)?;
-        right.then(|| Self {
-            blocks,
-            root: root.to_owned(),
-        })
-    }
-}
-
 /// An enclave whose kernel has all the code that it will ever have.
 pub(crate) struct Locked {
     pub(crate) ground: Arc<Ground>,
     /// As [`Booted::untold`], with the driver's.
-    pub(crate) untold: Vec<(&'static str, u64)>,
+    pub(crate) untold: Vec<(Stage, u64)>,
 }
 
 impl Booted {
@@ -84,7 +63,7 @@ impl Booted {
                 load_modules()?;
                 make_nodes()?;
                 close_kernel()?;
-                untold.push(("driver loaded, kernel closed", since_boot_ms()));
+                untold.push((Stage::DriverLoaded, since_boot_ms()));
             }
         }
         Ok(Locked { ground, untold })
@@ -188,30 +167,6 @@ fn must_be_on(switch: &str, step: &'static str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ROOT: &str = "ff2967cbbf2f5655bb02a1370a288da80b02cc35c0ae7b0d300a5adfa4d34ee0";
-
-    #[test]
-    fn reads_a_disk() {
-        let disk = Disk::parse(&format!("31460:{ROOT}")).unwrap();
-        assert_eq!((disk.blocks, disk.root.as_str()), (31460, ROOT));
-    }
-
-    #[test]
-    fn refuses_a_disk_that_is_not_whole() {
-        for text in [
-            "",
-            ROOT,
-            &format!(":{ROOT}"),
-            &format!("0:{ROOT}"),
-            &format!("-1:{ROOT}"),
-            "1:ff",
-            &format!("1:{}", ROOT.to_uppercase()),
-            &format!("1:{ROOT} "),
-        ] {
-            assert_eq!(Disk::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn finds_the_number_of_a_device() {

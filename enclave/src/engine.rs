@@ -2,13 +2,15 @@
 //! ([`crate::process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
 //! ([`scheduler`]). Before the first client it must give the known answer.
 
+mod question;
 mod scheduler;
 mod worker;
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use chrysalis_wire::engine::{FinishReason, GenerateError, Prompt, Sampling};
+use chrysalis_wire::boot::Stage;
 
+pub(crate) use question::{Cut, Event, Question};
 pub(crate) use scheduler::{Busy, Scheduler};
 pub(crate) use worker::Description;
 use worker::Recipe;
@@ -26,41 +28,6 @@ use crate::{
 const ENGINE: &str = "chrysalis-engine-llama";
 /// Lets the engine run on a kernel with less of Landlock than the image's.
 const PARTIAL_WALLS: &str = "--dangerous-partial-walls";
-
-/// A question to the engine. The values are in range: whoever made it has checked them.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Question {
-    pub(crate) prompt: Prompt,
-    pub(crate) sampling: Sampling,
-}
-
-/// A part of the answer. An answer that ends with a [`Event::Piece`], or with nothing, is incomplete: the engine broke.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// The next tokens, and their text as far as it is whole characters.
-    Piece { tokens: Vec<i32>, text: String },
-    /// The answer is complete.
-    Finished {
-        reason: FinishReason,
-        prompt_tokens: u32,
-        completion_tokens: u32,
-    },
-    /// The engine will not answer this question.
-    Refused(GenerateError),
-    /// There is no engine to ask: it broke and could not be started again.
-    NoEngine,
-    /// The answer was ended before its end.
-    Cut(Cut),
-}
-
-/// Why an answer was ended before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// The client took it more slowly than it was made, and the rest of it is not kept.
-    NotRead,
-    /// The engine said more than an answer can have.
-    TooLong,
-}
 
 /// An enclave whose engine has shown that it answers as it should.
 pub(crate) struct Loaded {
@@ -102,9 +69,9 @@ impl Opened {
             measured: self.measured.clone(),
         };
         let mut worker = recipe.load().await?;
-        self.ground.progress.passed("engine loaded").await;
+        self.ground.progress.passed(Stage::EngineLoaded).await;
         recipe.require_known_answer(&mut worker).await?;
-        self.ground.progress.passed("known answer given").await;
+        self.ground.progress.passed(Stage::KnownAnswerGiven).await;
         Ok(Loaded {
             ground: self.ground,
             measured: self.measured,

@@ -5,12 +5,12 @@ use std::{io, path::PathBuf};
 use chrysalis_attestation::Time;
 use chrysalis_wire::configuration::ConfigurationError;
 
-use crate::{gpu::GpuError, host::HostError, platform::PlatformError};
-
-/// The code where a worker's walls are not whole.
-pub(crate) const WORKER_NOT_CONFINED: &str = "worker_not_confined";
-/// What to do about it.
-pub(crate) const CONFINE_WORKERS: &str = "launch the image with the kernel and the command line that it was built with: Linux 6.12 or newer, with landlock in lsm=";
+use crate::{
+    gpu::GpuError,
+    host::HostError,
+    platform::PlatformError,
+    process::{CONFINE_WORKERS, WORKER_NOT_CONFINED},
+};
 
 /// The end of an enclave that could not, or must not, serve.
 #[derive(Debug, thiserror::Error)]

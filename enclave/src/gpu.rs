@@ -7,17 +7,19 @@
 //! What it asks names its own key, so nobody else's GPUs can answer for it. A relying party gets the answers too, and
 //! trusts its own verification of them, not this one.
 
+mod error;
 mod nvidia;
 mod worker;
 
 use std::sync::Arc;
 
 use chrysalis_attestation::{
-    Rejection, Waivers,
+    Waivers,
     alone::{self, Verified, gpus::Question},
     evidence::Endorsements,
     nvidia::{Collateral, Devices, GpuEvidence, GpuPolicy, Roots},
 };
+use chrysalis_wire::boot::Stage;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::{
@@ -25,13 +27,13 @@ use crate::{
     clock,
     configuration::Measured,
     engine::{Description, Scheduler},
-    failure::{CONFINE_WORKERS, Failure, WORKER_NOT_CONFINED},
+    failure::Failure,
     host::{Host, HostError},
     keys::{Keyed, Keys},
     platform::Platform,
 };
+pub(crate) use error::GpuError;
 use nvidia::Nvidia;
-use worker::Lost;
 
 /// The GPUs that the measured configuration wants.
 pub(crate) struct Gpus {
@@ -45,100 +47,6 @@ enum Answerer {
     Simulated(Arc<Host>),
     /// They themselves.
     Nvidia(Nvidia),
-}
-
-/// GPUs that cannot be asked, or must not compute.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum GpuError {
-    /// `gpu_refused`
-    #[error("the GPUs were refused: {code}: {detail}")]
-    Refused {
-        /// The rejection's code.
-        code: &'static str,
-        /// What exactly is wrong.
-        detail: String,
-        /// What to do next.
-        hint: &'static str,
-    },
-    /// `gpu_driver_missing`
-    #[error(
-        "no GPU found: the configuration wants GPUs, and this image has no driver for them: {0}"
-    )]
-    NoDriver(String),
-    /// `gpu_not_found`
-    #[error("no GPU found: NVIDIA's driver sees none")]
-    NoGpu,
-    /// `gpu_not_confidential`
-    #[error("the GPUs protect nothing: {0}")]
-    NotConfidential(&'static str),
-    /// `gpu_devtools`
-    #[error("the GPUs are in dev-tools mode: whoever has the machine may look into them")]
-    DevTools,
-    /// `gpu_worker_failed`
-    #[error("the GPU worker is lost: {0}")]
-    WorkerLost(#[from] Lost),
-    /// `gpu_worker_failed`
-    #[error("the GPU worker could not do it: {0:?}")]
-    WorkerFailed(String),
-    /// `worker_not_confined`
-    #[error("the GPU worker does not run: {0:?}")]
-    Unconfined(String),
-    /// `gpu_self_test`
-    #[error("the GPUs do not compute as they should: {0:?}")]
-    SelfTest(String),
-    /// The host's codes, where the host plays the GPUs
-    #[error(transparent)]
-    Host(#[from] HostError),
-}
-
-impl GpuError {
-    fn refused(rejection: &Rejection) -> Self {
-        Self::Refused {
-            code: rejection.code(),
-            detail: rejection.to_string(),
-            hint: rejection.hint(),
-        }
-    }
-
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::Refused { .. } => "gpu_refused",
-            Self::NoDriver(_) => "gpu_driver_missing",
-            Self::NoGpu => "gpu_not_found",
-            Self::NotConfidential(_) => "gpu_not_confidential",
-            Self::DevTools => "gpu_devtools",
-            Self::WorkerLost(_) | Self::WorkerFailed(_) => "gpu_worker_failed",
-            Self::Unconfined(_) => WORKER_NOT_CONFINED,
-            Self::SelfTest(_) => "gpu_self_test",
-            Self::Host(error) => error.code(),
-        }
-    }
-
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
-            Self::Refused { hint, .. } => hint,
-            Self::NoDriver(_) => {
-                "launch an image with the GPU's driver, such as h100, or a configuration without a [gpu] section"
-            }
-            Self::NoGpu => {
-                "give the guest a GPU (`chrysalis-host run --gpu ADDRESS`), or launch a configuration without a [gpu] section"
-            }
-            Self::NotConfidential(_) => {
-                "turn the GPU's confidential mode on from the host, with NVIDIA's gpu-admin-tools (`--set-cc-mode=on --reset-after-cc-mode-switch`), and launch again"
-            }
-            Self::DevTools => {
-                "set the GPU's confidential mode from `devtools` to `on` from the host, with NVIDIA's gpu-admin-tools, and launch again"
-            }
-            Self::WorkerLost(_) | Self::WorkerFailed(_) => {
-                "launch again; if it repeats, reset the GPU from the host and see that its firmware is one that the image's driver knows"
-            }
-            Self::Unconfined(_) => CONFINE_WORKERS,
-            Self::SelfTest(_) => {
-                "reset the GPU from the host and launch again; if it repeats, the GPU is broken"
-            }
-            Self::Host(error) => error.hint(),
-        }
-    }
 }
 
 impl Gpus {
@@ -263,10 +171,7 @@ impl Keyed {
                 host.endorsements().await
             };
             gpus.admit(nonce, staple).await?;
-            self.ground
-                .progress
-                .passed("GPUs verified and set ready")
-                .await;
+            self.ground.progress.passed(Stage::GpusReady).await;
         }
         Ok(Equipped {
             ground: self.ground,

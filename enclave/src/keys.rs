@@ -7,6 +7,7 @@
 use std::{fmt, hint::black_box, sync::Arc};
 
 use chrysalis_attestation::evidence::{Evidence, ID_PE_CMW};
+use chrysalis_wire::boot::Stage;
 use rcgen::{CertificateParams, CustomExtension, DnType, PublicKeyData};
 use ring::{
     error::Unspecified,
@@ -40,7 +41,7 @@ impl Loaded {
     /// Makes the keys, only now that there is something to serve with them.
     pub(crate) async fn make_keys(self) -> Result<Keyed, Failure> {
         let keys = Keys::make().map_err(|error| Failure::Keys(error.to_string()))?;
-        self.ground.progress.passed("keys made").await;
+        self.ground.progress.passed(Stage::KeysMade).await;
         Ok(Keyed {
             ground: self.ground,
             measured: self.measured,

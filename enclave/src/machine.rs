@@ -1,4 +1,4 @@
-//! The machine under PID 1: file systems, limits, orphans, and the end.
+//! The machine under PID 1: file systems, limits, and the end.
 //!
 //! As an ordinary process, in tests, the enclave owns no machine and does none of this.
 
@@ -12,11 +12,11 @@ use std::{
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount},
-    process::{DumpableBehavior, Resource, Rlimit, WaitOptions, set_dumpable_behavior, setrlimit},
+    process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit},
     system::{RebootCommand, finit_module, reboot},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, process::is_ours};
 
 /// Whose the machine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,6 @@ impl Machine {
         mount_all()?;
         Ok(Self::Own)
     }
-}
-
-/// Whether this is PID 1.
-pub(crate) fn is_ours() -> bool {
-    std::process::id() == 1
 }
 
 /// Memory holds prompts and keys: neither a dump nor a debugger of another user may see it.
@@ -90,13 +85,6 @@ pub(crate) fn load_module(file: &Path) -> Result<(), Errno> {
     let module =
         File::open(file).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     finit_module(module, c"", 0)
-}
-
-/// Takes every child that has ended off the process table: orphans come to PID 1.
-pub(crate) fn reap_orphans() {
-    if is_ours() {
-        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
-    }
 }
 
 /// The end: a machine of our own is switched off, a process says how it went.

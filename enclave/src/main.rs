@@ -27,6 +27,7 @@ mod serve;
 mod tests;
 mod transport;
 mod weights;
+mod words;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -53,7 +54,7 @@ async fn run() -> Result<(), Failure> {
     let booted = match Booted::from_measured_words(std::env::args().skip(1)) {
         Ok(booted) => booted,
         Err(failure) => {
-            if machine::is_ours() {
+            if process::is_ours() {
                 // There may be no console, and the host has one place where it listens.
                 Progress::new(Arc::new(Host::new(Address::Vsock)))
                     .failed(&failure)

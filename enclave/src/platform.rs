@@ -3,7 +3,9 @@
 //! Which of them is decided by the measured words and then by the devices that are there, never by the host's word.
 //! A simulated report is worth nothing to a relying party whose policy does not name the simulated root.
 
+mod error;
 mod launched;
+mod signed;
 mod tdx;
 mod tsm;
 
@@ -14,25 +16,19 @@ use std::{
 
 use chrysalis_attestation::{
     evidence::{CpuReport, Endorsements},
-    snp::{
-        report::{REPORT_SIZE, Report},
-        table,
-    },
+    snp::{report::Report, table},
 };
 use rustix::mount::{MountFlags, mount};
 use sev::firmware::guest::Firmware;
 
-use crate::{
-    boot::Words,
-    host::{Host, HostError},
-};
+use crate::{host::Host, words::Words};
+pub(crate) use error::PlatformError;
+use error::{SEV_GUEST, TSM};
 pub(crate) use launched::{Launched, OtherConfiguration};
+pub(crate) use signed::Signed;
+use signed::aside;
 pub(crate) use tdx::QuoteError;
 
-/// The device of the kernel's sev-guest driver.
-const SEV_GUEST: &str = "/dev/sev-guest";
-/// The kernel's way to ask any confidential-computing platform for a report.
-const TSM: &str = "/sys/kernel/config/tsm/report";
 /// Where TSM appears once configfs is mounted.
 const CONFIGFS: &str = "/sys/kernel/config";
 
@@ -47,58 +43,6 @@ pub(crate) enum Platform {
     Tsm(Arc<Mutex<PathBuf>>),
     /// Intel's TDX module. The path is configfs-tsm's, the second way to a quote, one at a time.
     Tdx(Arc<tokio::sync::Mutex<PathBuf>>),
-}
-
-/// Signed evidence, as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Signed {
-    /// The report or quote.
-    pub(crate) cpu: CpuReport,
-    /// What came with it: certificates that the host had put beside the report.
-    pub(crate) endorsements: Endorsements,
-}
-
-/// No platform, or no report from it.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PlatformError {
-    /// `no_platform`
-    #[error("nothing here vouches for this machine: none of {SEV_GUEST}, {tdx} and {TSM} exists", tdx = tdx::DEVICE)]
-    NoPlatform,
-    /// `report_failed`
-    #[error("the security processor gave no report: {0}")]
-    Report(String),
-    /// `quote_failed`
-    #[error("the host had no quote made: {0}")]
-    Quote(#[from] QuoteError),
-    /// The host's codes
-    #[error(transparent)]
-    Host(#[from] HostError),
-}
-
-impl PlatformError {
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::NoPlatform => "no_platform",
-            Self::Report(_) => "report_failed",
-            Self::Quote(_) => "quote_failed",
-            Self::Host(error) => error.code(),
-        }
-    }
-
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
-            Self::NoPlatform => {
-                "launch as an SEV-SNP guest or a TDX trust domain, or launch the image with its simulated command line"
-            }
-            Self::Report(_) => {
-                "check the firmware and the kernel of the host: `chrysalis-host doctor`"
-            }
-            Self::Quote(_) => {
-                "start Intel's tdx-qgs on the host, on vsock port 4050, and see its log"
-            }
-            Self::Host(error) => error.hint(),
-        }
-    }
 }
 
 impl Platform {
@@ -172,21 +116,6 @@ impl Platform {
     }
 }
 
-impl Signed {
-    /// An SNP report, if it has the length that reports have.
-    fn snp(report: Vec<u8>, endorsements: Endorsements) -> Result<Self, PlatformError> {
-        match report.len() {
-            REPORT_SIZE => Ok(Self {
-                cpu: CpuReport::Snp(report),
-                endorsements,
-            }),
-            other => Err(PlatformError::Report(format!(
-                "it has {other} bytes instead of {REPORT_SIZE}"
-            ))),
-        }
-    }
-}
-
 fn snp_by_tsm(root: &Path, report_data: &[u8; 64]) -> Result<Signed, PlatformError> {
     let answer = tsm::report(root, tsm::Provider::SevGuest, report_data)?;
     // The host wrote the table. A broken one costs its certificates, not the report.
@@ -207,16 +136,10 @@ fn ask_sev_guest(
     Signed::snp(report, Endorsements::default())
 }
 
-async fn aside<T: Send + 'static>(
-    ask: impl FnOnce() -> Result<T, PlatformError> + Send + 'static,
-) -> Result<T, PlatformError> {
-    tokio::task::spawn_blocking(ask)
-        .await
-        .unwrap_or_else(|_| Err(PlatformError::Report("asking it broke off".to_owned())))
-}
-
 #[cfg(test)]
 mod tests {
+    use chrysalis_attestation::snp::report::REPORT_SIZE;
+
     use super::*;
 
     fn tree(outblob: &[u8]) -> tempfile::TempDir {

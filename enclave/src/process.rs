@@ -13,10 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group};
 use tokio::net::UnixStream;
 
-use crate::machine;
+/// The code where a worker's walls are not whole.
+pub(crate) const WORKER_NOT_CONFINED: &str = "worker_not_confined";
+/// What to do about it.
+pub(crate) const CONFINE_WORKERS: &str = "launch the image with the kernel and the command line that it was built with: Linux 6.12 or newer, with landlock in lsm=";
 
 /// The user and group without any right.
 const NOBODY: u32 = 65534;
@@ -109,6 +112,18 @@ impl Drop for Process {
             }
             break;
         }
-        machine::reap_orphans();
+        reap_orphans();
+    }
+}
+
+/// Whether this is PID 1.
+pub(crate) fn is_ours() -> bool {
+    std::process::id() == 1
+}
+
+/// Takes every child that has ended off the process table: orphans come to PID 1.
+fn reap_orphans() {
+    if is_ours() {
+        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
     }
 }

@@ -135,7 +135,7 @@ fn acceptor(certified: Arc<CertifiedKey>) -> Result<TlsAcceptor, Failure> {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![api::ALPN.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

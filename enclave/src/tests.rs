@@ -12,6 +12,7 @@ use chrysalis_attestation::evidence::{
     binding::{Anchor, Session, TLS_EXPORTER_LABEL, host_data},
     claims::Claims,
 };
+use chrysalis_wire::boot::Stage;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -41,13 +42,13 @@ async fn the_story_is_told_in_order_and_ends_when_the_provider_wants() {
     assert_eq!(
         host.stages(),
         [
-            "configuration accepted",
-            "weights verified",
-            "engine loaded",
-            "known answer given",
-            "keys made",
-            "attested",
-            "serving"
+            Stage::ConfigurationAccepted,
+            Stage::WeightsVerified,
+            Stage::EngineLoaded,
+            Stage::KnownAnswerGiven,
+            Stage::KeysMade,
+            Stage::Attested,
+            Stage::Serving,
         ]
     );
     host.stop.notify_waiters();
@@ -64,7 +65,7 @@ async fn another_configuration_than_was_launched_stops_the_boot() {
     let host = FakeHost::start(configuration(), [1; 32]);
     let refused = tell(host.words()).await.unwrap_err();
     assert_eq!(refused.code(), "configuration_refused");
-    assert_eq!(host.stages(), Vec::<String>::new());
+    assert_eq!(host.stages(), []);
 }
 
 #[tokio::test]
@@ -641,5 +642,5 @@ async fn a_clock_before_the_build_of_the_image_stops_the_boot() {
         words.extend(word.map(str::to_owned));
         assert_eq!(tell(words).await.unwrap_err().code(), code);
     }
-    assert_eq!(host.stages(), Vec::<String>::new());
+    assert_eq!(host.stages(), []);
 }

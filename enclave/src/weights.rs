@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_wire::configuration::Model;
+use chrysalis_wire::{boot::Stage, configuration::Model};
 use ring::digest;
 use rustix::io::Errno;
 
 use crate::{
-    boot::{DEVICE_PATIENCE, Ground},
+    boot::Ground,
     configuration::{Configured, Measured},
-    device_mapper::{self, VerityTable},
+    device_mapper::{self, DEVICE_PATIENCE, VerityTable},
     failure::Failure,
     machine::Machine,
 };
@@ -44,7 +44,7 @@ impl Configured {
         let weights = match (self.ground.machine, &self.ground.words.weights) {
             (Machine::Own, _) => {
                 open_disk(model)?;
-                self.ground.progress.passed("weights opened").await;
+                self.ground.progress.passed(Stage::WeightsOpened).await;
                 read_all(Path::new(VERIFIED), model)?;
                 PathBuf::from(VERIFIED)
             }
@@ -59,7 +59,7 @@ impl Configured {
                 });
             }
         };
-        self.ground.progress.passed("weights verified").await;
+        self.ground.progress.passed(Stage::WeightsVerified).await;
         Ok(Opened {
             ground: self.ground,
             measured: self.measured,

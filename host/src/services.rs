@@ -11,6 +11,7 @@ use std::{
 
 use chrysalis_attestation::{evidence::Endorsements, nvidia::GpuEvidence};
 use chrysalis_wire::{
+    boot,
     frame::{FrameError, read_async, write_async},
     host::{FromHost, GpuAnswer, Status, ToHost},
 };
@@ -206,7 +207,7 @@ impl Services {
         match status {
             Status::Passed { stage, at_ms } => passed(&stage, at_ms),
             Status::Serving { at_ms } => {
-                passed("serving", at_ms);
+                passed(boot::Stage::Serving.name(), at_ms);
                 self.guest.serves();
             }
             Status::Failed { code, message } => self.guest.failed(&code, &message),

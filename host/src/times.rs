@@ -5,7 +5,7 @@
 
 use std::{fmt, time::Duration};
 
-use chrysalis_wire::host::STAGES_OF_WEIGHTS;
+use chrysalis_wire::boot;
 use serde::Serialize;
 
 /// A stage of the boot, and what it cost.
@@ -27,7 +27,7 @@ impl Stage {
         Self {
             at_ms,
             took_ms: at_ms.saturating_sub(before.map_or(0, |stage| stage.at_ms)),
-            weights: STAGES_OF_WEIGHTS.contains(&&*name),
+            weights: boot::Stage::named(&name).is_some_and(boot::Stage::waits_for_weights),
             name,
         }
     }

@@ -69,7 +69,7 @@ impl CpuType {
     ];
 
     /// All names, for a person who mistyped one.
-    pub(crate) fn names() -> String {
+    fn names() -> String {
         Self::ALL.map(|cpu| cpu.to_string()).join(", ")
     }
 
@@ -100,6 +100,7 @@ impl FromStr for CpuType {
     fn from_str(text: &str) -> Result<Self, MeasureError> {
         let unknown = || MeasureError::CpuType {
             name: text.to_owned(),
+            known: Self::names(),
         };
         if text.starts_with(|first: char| first.is_ascii_digit()) {
             let number = match text.strip_prefix("0x") {

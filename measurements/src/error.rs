@@ -1,6 +1,6 @@
 //! Why an image cannot be measured: always something about the files or the question, never about a peer.
 
-use crate::{CpuType, MAX_MEMORY, MAX_VCPUS};
+use crate::{MAX_MEMORY, MAX_VCPUS};
 use std::path::PathBuf;
 
 /// Why there is no digest.
@@ -81,12 +81,13 @@ pub enum MeasureError {
     },
     /// A CPU type that no digest can be computed for.
     #[error(
-        "unknown CPU type {name:?}; known are {}; or give its CPUID signature, such as 0xa10f11",
-        CpuType::names()
+        "unknown CPU type {name:?}; known are {known}; or give its CPUID signature, such as 0xa10f11"
     )]
     CpuType {
         /// What was asked for.
         name: String,
+        /// The names that there are.
+        known: String,
     },
     /// A number that is no signature of a CPU with SEV.
     #[error(

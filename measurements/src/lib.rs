@@ -21,6 +21,7 @@ mod firmware;
 mod footer;
 mod id_block;
 mod image;
+mod limits;
 mod snp;
 mod tdx;
 
@@ -29,8 +30,9 @@ pub use error::MeasureError;
 pub use explain::{Difference, FoundEvent, explain_events, explain_images};
 pub use id_block::{IdBlock, Identity, SigningKey, SnpPolicy};
 pub use image::{CommandLine, Image};
-pub use snp::{MAX_VCPUS, Shape, snp_launch_digest};
+pub use limits::{MAX_MEMORY, MAX_VCPUS};
+pub use snp::{Shape, snp_launch_digest};
 pub use tdx::{
-    AcpiTables, EventDigest, MAX_MEMORY, Sha384Digest, TdxEvent, TdxMeasurement, TdxShape,
-    mr_config_id, tdx_measurement,
+    AcpiTables, EventDigest, Sha384Digest, TdxEvent, TdxMeasurement, TdxShape, mr_config_id,
+    tdx_measurement,
 };

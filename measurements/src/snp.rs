@@ -1,6 +1,6 @@
 //! The SNP launch digest: what AMD's firmware accumulates page by page before the first instruction of a guest.
 
-use crate::{CommandLine, CpuType, Image, MeasureError, firmware};
+use crate::{CommandLine, CpuType, Image, MAX_VCPUS, MeasureError, firmware};
 use sev::measurement::{
     ovmf::OVMF,
     snp::{SnpMeasurementArgs, snp_calc_launch_digest},
@@ -8,9 +8,6 @@ use sev::measurement::{
     vmsa::{GuestFeatures, VMMType, VMSA},
 };
 use sha2::{Digest, Sha384};
-
-/// The most virtual CPUs of a guest. Each costs a page of the digest's work.
-pub const MAX_VCPUS: u32 = 512;
 
 /// `SNPActive` and nothing else: what QEMU sets unless told otherwise.
 const SNP_ACTIVE: u64 = 0x1;

@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use chrysalis_wire::api::{ALPN, ATTESTATION, NONCE};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, ServerConfig, ServerConnection,
     SignatureScheme, StreamOwned,
@@ -33,7 +34,7 @@ impl TerminatingRelay {
         let nonce = "00".repeat(32);
         let old = ask(
             target,
-            &format!("GET /v1/attestation?nonce={nonce} HTTP/1.1\r\nhost: enclave\r\n\r\n"),
+            &format!("GET {ATTESTATION}?{NONCE}={nonce} HTTP/1.1\r\nhost: enclave\r\n\r\n"),
         );
         Self::answering(move |_| old.clone())
     }
@@ -126,7 +127,7 @@ fn server() -> ServerConfig {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key.into())
         .expect("a matching key");
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec()];
     config
 }
 
@@ -137,7 +138,7 @@ fn client() -> ClientConfig {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anyone))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec()];
     config
 }
 

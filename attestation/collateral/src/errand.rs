@@ -7,7 +7,7 @@ use chrysalis_attestation::nvidia::{needs::Questioned, ocsp};
 use crate::{
     address::host,
     error::{FetchError, Trouble},
-    fetch::Event,
+    event::Event,
     http::{Broken, Http, MAX_ANSWER, Reply},
     object::Object,
     patience::{Limits, retry_after},

@@ -1,14 +1,13 @@
 //! Fetching: asks politely, tries again where that may help, and keeps only what an accepted root stands behind.
 
-use std::time::Duration;
-
 use chrysalis_attestation::Time;
 
 use crate::{
     address::{Mirrors, Service, Update, addresses},
     answer::{Accepted, Anchors, Judge, accept},
     errand::{Errand, Question},
-    error::{FetchError, Trouble},
+    error::FetchError,
+    event::Event,
     http::{Http, Reply},
     object::Object,
     patience::Limits,
@@ -25,27 +24,6 @@ pub enum Refresh {
     Due,
     /// All of them.
     All,
-}
-
-/// What is going on, for people who wait.
-#[derive(Debug, Clone, Copy)]
-pub enum Event<'a> {
-    /// An object is asked for.
-    Asking {
-        /// Which.
-        object: &'a Object,
-        /// Where.
-        url: &'a str,
-    },
-    /// A pause, because a host asked for it or an attempt failed.
-    Waiting {
-        /// For whom.
-        host: &'a str,
-        /// How long.
-        pause: Duration,
-        /// Why.
-        why: &'a Trouble,
-    },
 }
 
 /// What became of one object.

@@ -1,7 +1,7 @@
 //! The simulated AMD: a root, an intermediate and one Genoa chip.
 
 use crate::{
-    AskProfile, CrlProfile, Launch, SimulateError, VcekProfile, certificate, line, revocation,
+    AskProfile, CrlProfile, Launch, SimulateError, TCB, VcekProfile, certificate, line, revocation,
     signing::Keys,
     store::{self, Kept},
     x509::after,
@@ -10,24 +10,12 @@ use chrysalis_attestation::{
     Time,
     encoding::digest::{sha256, sha512},
     evidence::Endorsements,
-    snp::{
-        report::{KeyInfo, Mitigations, REPORT_SIZE, Report, SIGNED_SIZE, Signature, SigningKey},
-        tcb::Tcb,
-    },
+    snp::report::{KeyInfo, Mitigations, REPORT_SIZE, Report, SIGNED_SIZE, Signature, SigningKey},
 };
 use p384::ecdsa::{self, signature::Signer};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rsa::rand_core::OsRng;
 use std::path::Path;
-
-/// The firmware levels of the simulated chip: those of a Genoa machine that was up to date in 2026.
-pub const TCB: Tcb = Tcb {
-    fmc: None,
-    bootloader: 10,
-    tee: 0,
-    snp: 27,
-    microcode: 84,
-};
 
 /// The layout that current firmware writes.
 const REPORT_VERSION: u32 = 5;

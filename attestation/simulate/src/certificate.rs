@@ -3,10 +3,10 @@
 use crate::{
     SimulateError, TCB,
     line::Line,
-    signing::{Keys, SignCertificates, public_key},
+    signing::{Keys, public_key},
     x509::{
-        COMMON_NAME, COUNTRY, Draft, Form, ORGANISATION_NAME, after, authority_key_identifier,
-        extension, name, oid, raw_extension, subject_key_identifier,
+        COMMON_NAME, COUNTRY, Draft, Form, ORGANISATION_NAME, SignCertificates, after,
+        authority_key_identifier, extension, name, oid, raw_extension, subject_key_identifier,
     },
 };
 use chrysalis_attestation::{Time, snp::tcb::Tcb};
@@ -31,9 +31,6 @@ pub const ORGANISATION: &str = "Chrysalis Simulated";
 
 /// The organisation in AMD's own names, for those who pose as AMD.
 const AMD: &str = "Advanced Micro Devices";
-
-/// AMD's number for the Genoa ASK, for a revocation list that names it.
-pub const ASK_SERIAL: u64 = 0x20002;
 
 const YEAR: i64 = 365 * 24 * 3600;
 const AUTHORITY_VALIDITY: i64 = 25 * YEAR;

@@ -4,8 +4,8 @@
 
 use crate::{
     SimulateError,
-    signing::{SignCertificates, public_key},
-    x509::oid,
+    signing::public_key,
+    x509::{SignCertificates, oid},
 };
 use chrysalis_attestation::encoding::digest::sha256;
 use der::asn1::BitString;

@@ -27,12 +27,13 @@ mod store;
 mod tlv;
 mod x509;
 
-pub use amd::{Amd, TCB};
-pub use certificate::{ASK_SERIAL, AskProfile, ORGANISATION, VcekProfile};
+pub use amd::Amd;
+pub use certificate::{AskProfile, ORGANISATION, VcekProfile};
 pub use error::SimulateError;
 pub use intel::Intel;
 pub use key::Curve;
 pub use launch::Launch;
+pub use line::{ASK_SERIAL, TCB};
 pub use nvidia::Nvidia;
 pub use revocation::CrlProfile;
 pub use signer::{Profile, Purpose, Signer};

@@ -1,6 +1,18 @@
 //! The product lines that are simulated: what AMD's names, numbers and reports say of each.
 
-use chrysalis_attestation::snp::product::Cpuid;
+use chrysalis_attestation::snp::{product::Cpuid, tcb::Tcb};
+
+/// AMD's number for the Genoa ASK, for a revocation list that names it.
+pub const ASK_SERIAL: u64 = 0x20002;
+
+/// The firmware levels of the simulated chip: those of a Genoa machine that was up to date in 2026.
+pub const TCB: Tcb = Tcb {
+    fmc: None,
+    bootloader: 10,
+    tee: 0,
+    snp: 27,
+    microcode: 84,
+};
 
 /// What is particular to a product line.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +38,7 @@ pub(crate) static GENOA: Line = Line {
         stepping: 1,
     },
     ark_serial: 0x20000,
-    ask_serial: crate::ASK_SERIAL,
+    ask_serial: ASK_SERIAL,
     asvk_serial: 0x20101,
 };
 

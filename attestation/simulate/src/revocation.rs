@@ -2,8 +2,7 @@
 
 use crate::{
     SimulateError,
-    signing::SignCertificates,
-    x509::{after, authority_key_identifier, extension, time},
+    x509::{SignCertificates, after, authority_key_identifier, extension, time},
 };
 use chrysalis_attestation::Time;
 use der::{Encode, asn1::Uint};

@@ -7,10 +7,9 @@ use crate::{
     CrlProfile, Curve, Form, ORGANISATION,
     key::{Key, seed_below},
     revocation,
-    signing::SignCertificates,
     x509::{
-        COMMON_NAME, Draft, ORGANISATION_NAME, authority_key_identifier, extension, name, oid,
-        raw_extension, subject_key_identifier,
+        COMMON_NAME, Draft, ORGANISATION_NAME, SignCertificates, authority_key_identifier,
+        extension, name, oid, raw_extension, subject_key_identifier,
     },
 };
 use chrysalis_attestation::Time;

@@ -7,7 +7,7 @@ use crate::{
     SimulateError,
     line::{GENOA, Line},
     tlv::{tag, tlv},
-    x509::oid,
+    x509::{SignCertificates, oid},
 };
 use der::{Decode, asn1::BitString, pem::LineEnding};
 use p384::ecdsa;
@@ -24,18 +24,6 @@ const RSA_BITS: usize = 4096;
 const SHA384: &str = "2.16.840.1.101.3.4.2.2";
 /// As long as the digest.
 const SALT_LENGTH: usize = 48;
-
-/// What signs certificates and revocation lists.
-pub(crate) trait SignCertificates {
-    /// How it signs, as certificates and lists name it.
-    fn algorithm(&self) -> Result<AlgorithmIdentifierOwned, SimulateError>;
-
-    /// The public key as certificates carry it.
-    fn public(&self) -> Result<SubjectPublicKeyInfoOwned, SimulateError>;
-
-    /// Signs DER. The same bytes get the same signature, which keeps seeded vendors reproducible.
-    fn sign(&self, message: &[u8]) -> Result<BitString, SimulateError>;
-}
 
 /// RSASSA-PSS as certificates name it (RFC 4055 §3.1), for tests that name it wrongly. AMD's is the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What certificates and revocation lists have in common: names, times and extensions.
 
-use crate::{SimulateError, signing::SignCertificates};
+use crate::SimulateError;
 use chrysalis_attestation::{Time, encoding::digest::sha384};
 use der::{
     Any, DateTime, Decode, Encode,
@@ -23,6 +23,18 @@ use x509_cert::{
     spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
     time::Validity,
 };
+
+/// What signs certificates and revocation lists.
+pub(crate) trait SignCertificates {
+    /// How it signs, as certificates and lists name it.
+    fn algorithm(&self) -> Result<AlgorithmIdentifierOwned, SimulateError>;
+
+    /// The public key as certificates carry it.
+    fn public(&self) -> Result<SubjectPublicKeyInfoOwned, SimulateError>;
+
+    /// Signs DER. The same bytes get the same signature, which keeps seeded vendors reproducible.
+    fn sign(&self, message: &[u8]) -> Result<BitString, SimulateError>;
+}
 
 /// How a certificate is put together, for tests that need one which is wrong in that. [`Form::default`] is right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use chrysalis_wire::api::MAX_BODY;
+use chrysalis_wire::api::{HEALTH, MAX_BODY};
 use http_body_util::{BodyExt, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response,
@@ -82,7 +82,7 @@ async fn admitted(gate: Arc<Gate>, rules: &Rules, request: Request<Incoming>) ->
     if let Err(why) = rules.head(&request) {
         return reply::bad_request(why);
     }
-    if request.uri().path().trim_end_matches('/') == "/health" {
+    if request.uri().path().trim_end_matches('/') == HEALTH {
         return match *request.method() {
             Method::GET | Method::HEAD => reply::health(gate.target(), &gate.standing()),
             _ => reply::bad_request(BadRequest::Method),

@@ -18,7 +18,7 @@ use chrysalis_wire::{
 use data_encoding::BASE64;
 use tokio::net::UnixStream;
 
-use super::*;
+use super::{worker::Lost, *};
 
 const NONCE: [u8; 32] = [7; 32];
 const ASKED: ToGpus = ToGpus::Evidence { nonce: NONCE };

@@ -5,15 +5,17 @@
 
 mod body;
 mod keys;
+mod object;
 
 use chrysalis_wire::{
     configuration::Configuration,
     engine::{MAX_MESSAGES, Message, Prompt, Sampling},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::error::{ApiError, quoted};
 use crate::engine::Question;
+use object::{Object, given};
 
 /// The most stop texts, as OpenAI has it.
 const MAX_STOPS: usize = 4;
@@ -35,8 +37,6 @@ pub(super) enum Delivery {
     /// Piece by piece, with a last piece that counts tokens where it is wanted.
     Stream { with_usage: bool },
 }
-
-type Object = Map<String, Value>;
 
 impl Chat {
     /// Reads a request's body. `seed` is used where the request has none.
@@ -66,11 +66,6 @@ impl Chat {
             delivery: delivery(&request)?,
         })
     }
-}
-
-/// A key that is null is as good as absent, for OpenAI's clients send both.
-fn given<'a>(request: &'a Object, key: &str) -> Option<&'a Value> {
-    request.get(key).filter(|value| !value.is_null())
 }
 
 fn check_model(request: &Object, served: &str) -> Result<(), ApiError> {

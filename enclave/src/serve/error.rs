@@ -1,6 +1,6 @@
 //! Errors as OpenAI's clients know them: `{"error": {message, type, param, code}}`.
 
-use chrysalis_wire::api;
+use chrysalis_wire::api::{self, ATTESTATION, CHAT, HEALTH, MODELS};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ impl ApiError {
     /// 404: another model.
     pub(super) fn model_not_found(asked: &str, served: &str) -> Self {
         let message = format!(
-            "there is no model {:?} here, only {served:?}; GET /v1/models lists it",
+            "there is no model {:?} here, only {served:?}; GET {MODELS} lists it",
             quoted(asked)
         );
         Self::new(StatusCode::NOT_FOUND, "model_not_found", message).about("model")
@@ -91,7 +91,9 @@ impl ApiError {
 
     /// 404: no such route.
     pub(super) fn unknown_route() -> Self {
-        let message = "there is no such route; there are POST /v1/chat/completions, GET /v1/models, GET /v1/attestation and GET /health; a client's base address ends in /v1";
+        let message = format!(
+            "there is no such route; there are POST {CHAT}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
+        );
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use chrysalis_attestation::evidence::binding::Session;
-use chrysalis_wire::api::{self, MAX_BODY};
+use chrysalis_wire::api::{self, MAX_BODY, NONCE, NONCE_LENGTH};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -36,10 +36,6 @@ use crate::{
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// How much of a body that is too long is still taken, and thrown away, so that its sender gets to read why.
 const MAX_DISCARDED: usize = 128 * 1024 * 1024;
-/// Bytes of a relying party's nonce.
-const NONCE: usize = 32;
-/// The media type of a bundle, RFC 9999.
-const CMW_CBOR: &str = "application/cmw+cbor";
 
 /// What all connections share.
 pub(super) struct Service {
@@ -142,7 +138,7 @@ impl Service {
             "owned_by": "chrysalis",
             "context_length": self.measured.configuration.engine.context,
             "weights": {"sha256": model.sha256, "verity_root": model.verity_root},
-            "attestation": "/v1/attestation",
+            "attestation": api::ATTESTATION,
         })
     }
 
@@ -162,7 +158,7 @@ impl Service {
             .bundle(&Session::Asked { nonce, exporter })
             .await
         {
-            Ok(bundle) => Ok(answer::whole(StatusCode::OK, CMW_CBOR, bundle)),
+            Ok(bundle) => Ok(answer::whole(StatusCode::OK, api::EVIDENCE_TYPE, bundle)),
             Err(NoBundle::Busy) => Err(ApiError::evidence_busy()),
             Err(NoBundle::Failed(failure)) => {
                 tracing::error!(code = failure.code(), "no evidence: {failure}");
@@ -201,14 +197,17 @@ enum Route {
 impl Route {
     /// The route of a path. Clients put base addresses and paths together with a slash too many, before, between and behind.
     fn of(path: &str) -> Option<Self> {
-        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        match parts.as_slice() {
-            ["v1", "chat", "completions"] => Some(Self::Chat),
-            ["v1", "models"] => Some(Self::Models),
-            ["v1", "models", name @ ..] => Some(Self::Model(decoded(&name.join("/")))),
-            ["v1", "attestation"] => Some(Self::Attestation),
-            ["health"] => Some(Self::Health),
-            _ => None,
+        let parts = path.split('/').filter(|part| !part.is_empty());
+        let path = parts.fold(String::new(), |path, part| path + "/" + part);
+        match path.as_str() {
+            api::CHAT => Some(Self::Chat),
+            api::MODELS => Some(Self::Models),
+            api::ATTESTATION => Some(Self::Attestation),
+            api::HEALTH => Some(Self::Health),
+            path => {
+                let name = path.strip_prefix(api::MODELS)?.strip_prefix('/')?;
+                Some(Self::Model(decoded(name)))
+            }
         }
     }
 
@@ -268,23 +267,23 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 /// A relying party's nonce: there once, and of the right length.
-fn nonce(query: &str) -> Result<[u8; NONCE], ApiError> {
+fn nonce(query: &str) -> Result<[u8; NONCE_LENGTH], ApiError> {
     let given = query
         .split('&')
-        .find_map(|pair| pair.strip_prefix("nonce="))
-        .ok_or_else(|| ApiError::missing("nonce"))?;
-    let digits = NONCE.saturating_mul(2);
+        .find_map(|pair| pair.strip_prefix(NONCE)?.strip_prefix('='))
+        .ok_or_else(|| ApiError::missing(NONCE))?;
+    let digits = NONCE_LENGTH.saturating_mul(2);
     if given.len() != digits {
         let message = format!(
             "nonce has {} characters; it takes {digits} hexadecimal digits, chosen at random for this one question",
             given.len()
         );
-        return Err(ApiError::invalid("nonce", message));
+        return Err(ApiError::invalid(NONCE, message));
     }
     hex::decode(given)
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| ApiError::invalid("nonce", "nonce is not hexadecimal"))
+        .ok_or_else(|| ApiError::invalid(NONCE, "nonce is not hexadecimal"))
 }
 
 /// Reads a body up to the limit. Of one that is longer, the rest is thrown away in the background: a client that is

@@ -10,6 +10,7 @@ use std::{
 
 use chrysalis_attestation::{evidence::binding::host_data, snp::report::REPORT_SIZE};
 use chrysalis_wire::{
+    boot::Stage,
     frame,
     host::{FromHost, GpuAnswer, Status, ToHost},
 };
@@ -157,13 +158,13 @@ impl FakeHost {
         ]
     }
 
-    pub(super) fn stages(&self) -> Vec<String> {
+    pub(super) fn stages(&self) -> Vec<Stage> {
         let told = self.told.lock().unwrap();
         told.iter()
             .map(|status| match status {
-                Status::Passed { stage, .. } => stage.clone(),
-                Status::Serving { .. } => "serving".to_owned(),
-                other => format!("{other:?}"),
+                Status::Passed { stage, .. } => Stage::named(stage).unwrap(),
+                Status::Serving { .. } => Stage::Serving,
+                other => panic!("{other:?}"),
             })
             .collect()
     }
@@ -230,7 +231,7 @@ pub(super) async fn enclave_within(bounds: Bounds) -> (FakeHost, JoinHandle<Resu
     let digest = host_data(&configuration);
     let host = FakeHost::start(configuration, digest);
     let story = tokio::spawn(tell_within(host.words(), bounds));
-    while host.stages().last().map(String::as_str) != Some("serving") {
+    while host.stages().last() != Some(&Stage::Serving) {
         assert!(!story.is_finished(), "{:?}", story.await);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

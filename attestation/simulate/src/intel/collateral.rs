@@ -1,6 +1,6 @@
 //! What Intel's service says about a platform: TCB info, QE identity and two revocation lists.
 
-use super::{FMSPC, Intel, pem};
+use super::{Intel, extension::FMSPC, pem};
 use crate::{
     CrlProfile,
     x509::{after, rfc3339},
@@ -50,7 +50,7 @@ pub fn enclave_level(svn: u16, status: &str) -> Value {
 
 impl Statements {
     /// That the platform, its module and its quoting enclave are up to date, and nothing is revoked.
-    pub(super) fn honest(now: Time) -> Self {
+    fn honest(now: Time) -> Self {
         let text = |seconds| rfc3339(after(now, seconds));
         let zero = "00".repeat(48);
         let mask = "F".repeat(16);
@@ -99,24 +99,37 @@ impl Statements {
     }
 }
 
-pub(super) fn issue(intel: &Intel, statements: &Statements) -> Collateral {
-    let tcb_info = in_order(statements.tcb_info.clone()).to_string();
-    let qe_identity = in_order(statements.qe_identity.clone()).to_string();
-    let sign = |text: &str| {
-        let signature = intel.tcb_signer.sign_fixed(text.as_bytes());
-        signature.try_into().unwrap_or([0; 64])
-    };
-    let issuers = pem(&[&intel.tcb_signer, &intel.root]);
-    Collateral {
-        pck_crl_issuer_chain: pem(&[&intel.pck_authority, &intel.root]),
-        root_ca_crl: intel.root.revocation_list(&statements.root_list),
-        pck_crl: intel.pck_authority.revocation_list(&statements.pck_list),
-        tcb_info_issuer_chain: issuers.clone(),
-        tcb_info_signature: sign(&tcb_info),
-        tcb_info,
-        qe_identity_issuer_chain: issuers,
-        qe_identity_signature: sign(&qe_identity),
-        qe_identity,
+impl Intel {
+    /// What the service says about the platform at this time, to be changed and issued.
+    pub fn statements(&self, now: Time) -> Statements {
+        Statements::honest(now)
+    }
+
+    /// Signs the service's statements, whatever they say.
+    pub fn issue(&self, statements: &Statements) -> Collateral {
+        let tcb_info = in_order(statements.tcb_info.clone()).to_string();
+        let qe_identity = in_order(statements.qe_identity.clone()).to_string();
+        let sign = |text: &str| {
+            let signature = self.tcb_signer.sign_fixed(text.as_bytes());
+            signature.try_into().unwrap_or([0; 64])
+        };
+        let issuers = pem(&[&self.tcb_signer, &self.root]);
+        Collateral {
+            pck_crl_issuer_chain: pem(&[&self.pck_authority, &self.root]),
+            root_ca_crl: self.root.revocation_list(&statements.root_list),
+            pck_crl: self.pck_authority.revocation_list(&statements.pck_list),
+            tcb_info_issuer_chain: issuers.clone(),
+            tcb_info_signature: sign(&tcb_info),
+            tcb_info,
+            qe_identity_issuer_chain: issuers,
+            qe_identity_signature: sign(&qe_identity),
+            qe_identity,
+        }
+    }
+
+    /// What a relying party needs beside the quote; [`collateral_json`] makes a file of it.
+    pub fn collateral(&self, now: Time) -> Collateral {
+        self.issue(&self.statements(now))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The extension by which a platform's certificate names its firmware levels.
 
-use super::FMSPC;
 use crate::tlv::{tag, tlv};
+
+/// The platform's name among Intel's, as TCB info has it.
+pub(super) const FMSPC: [u8; 6] = [0x90, 0xC0, 0x6F, 0, 0, 0];
 
 /// 1.2.840.113741.1.13.1
 const SGX: &str = "1.2.840.113741.1.13.1";

@@ -29,28 +29,23 @@
 //! ```
 
 mod collateral;
+mod enclave;
 mod event_log;
 mod extension;
 mod quote;
 
 pub use collateral::{Statements, collateral_json, enclave_level, level};
+pub use enclave::EnclaveProfile;
 pub use event_log::event_log;
-pub use quote::{EnclaveProfile, QuoteVersion, TdProfile};
+pub use quote::{QuoteVersion, TdProfile};
 
 use crate::{
     Curve, Profile, Purpose, Signer, SimulateError,
     key::{Key, seed_below},
     seed,
 };
-use chrysalis_attestation::{
-    Time,
-    encoding::digest::sha256,
-    tdx::{Collateral, Roots},
-};
+use chrysalis_attestation::{Time, encoding::digest::sha256, tdx::Roots};
 use std::path::Path;
-
-/// The platform's name among Intel's, as TCB info has it.
-const FMSPC: [u8; 6] = [0x90, 0xC0, 0x6F, 0, 0, 0];
 
 /// A simulated vendor with one platform. It signs whatever it is told to, where a real one looks first.
 #[derive(Clone)]
@@ -117,26 +112,6 @@ impl Intel {
     /// Intel's root, and this one beside it.
     pub fn roots(&self) -> Roots {
         Roots::intel().and_simulated(sha256(&[self.root()]))
-    }
-
-    /// The signed quote of a TD, with the platform's certificates inside.
-    pub fn quote(&self, td: &TdProfile) -> Vec<u8> {
-        quote::sign(self, td)
-    }
-
-    /// What the service says about the platform at this time, to be changed and issued.
-    pub fn statements(&self, now: Time) -> Statements {
-        Statements::honest(now)
-    }
-
-    /// Signs the service's statements, whatever they say.
-    pub fn issue(&self, statements: &Statements) -> Collateral {
-        collateral::issue(self, statements)
-    }
-
-    /// What a relying party needs beside the quote; [`collateral_json`] makes a file of it.
-    pub fn collateral(&self, now: Time) -> Collateral {
-        self.issue(&self.statements(now))
     }
 }
 

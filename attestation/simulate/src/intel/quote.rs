@@ -146,106 +146,55 @@ impl TdProfile {
     }
 }
 
-/// What the quoting enclave's report says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnclaveProfile {
-    /// ATTRIBUTES: flags, then XFRM.
-    pub attributes: [u8; 16],
-    /// Who signed it.
-    pub mrsigner: [u8; 32],
-    /// Which of the signer's enclaves it is.
-    pub isvprodid: u16,
-    /// Its level.
-    pub isvsvn: u16,
-    /// Bits to flip in its REPORTDATA, which names the key that signs quotes: a lie for tests.
-    pub report_data_flipped: [u8; 64],
-}
+impl Intel {
+    /// The signed quote of a TD, with the platform's certificates inside.
+    pub fn quote(&self, td: &TdProfile) -> Vec<u8> {
+        let (version, tee) = match td.version {
+            QuoteVersion::Enclave => (3_u16, 0),
+            QuoteVersion::V4 => (4, TEE_TDX),
+            QuoteVersion::V5 | QuoteVersion::V5Extended => (5, TEE_TDX),
+        };
+        // Without the 4 that marks it as uncompressed.
+        let point = self.attestation_key.point();
+        let point = point.get(1..).unwrap_or_default();
+        let enclave = self
+            .quoting_enclave
+            .encode(sha256(&[point, &AUTHENTICATION_DATA]));
 
-impl EnclaveProfile {
-    pub(super) fn honest() -> Self {
-        let mut attributes = [0; 16];
-        // Initialised, 64 bits, and allowed to use the provisioning key.
-        attributes[0] = 0x15;
-        Self {
-            attributes,
-            mrsigner: [0xDC; 32],
-            isvprodid: 2,
-            isvsvn: 7,
-            report_data_flipped: [0; 64],
+        let mut quote = Vec::new();
+        quote.extend(version.to_le_bytes());
+        quote.extend(KEY_TYPE.to_le_bytes());
+        quote.extend(tee.to_le_bytes());
+        quote.extend([0; 4]);
+        quote.extend(VENDOR);
+        quote.extend([0; 20]);
+        let report = td.encode();
+        match td.version {
+            QuoteVersion::Enclave => quote.extend(&enclave),
+            QuoteVersion::V4 => quote.extend(report.iter().take(TD_10_SIZE)),
+            QuoteVersion::V5 => {
+                quote.extend(BODY_TD_15.to_le_bytes());
+                quote.extend(counted(&report));
+            }
+            QuoteVersion::V5Extended => {
+                quote.extend(BODY_TD_15_EXTENDED.to_le_bytes());
+                quote.extend(counted(&[&report[..], &td.extension].concat()));
+            }
         }
-    }
 
-    /// The enclave report, 384 bytes. `named` is what it should name.
-    fn encode(&self, named: [u8; 32]) -> Vec<u8> {
-        let mut data = self.report_data_flipped;
-        for (byte, name) in data.iter_mut().zip(named) {
-            *byte ^= name;
+        let mut data = self.attestation_key.sign_fixed(&quote);
+        data.extend(point);
+        let certification = certification(self, td, &enclave);
+        if td.version == QuoteVersion::Enclave {
+            data.extend(certification);
+        } else {
+            data.extend(ENCLAVE_REPORT.to_le_bytes());
+            data.extend(counted(&certification));
         }
-        [
-            // CPUSVN, MISCSELECT.
-            &[0; 16 + 4][..],
-            &[0; 28],
-            &self.attributes,
-            // MRENCLAVE.
-            &[0; 32],
-            &[0; 32],
-            &self.mrsigner,
-            &[0; 96],
-            &self.isvprodid.to_le_bytes(),
-            &self.isvsvn.to_le_bytes(),
-            &[0; 60],
-            &data,
-        ]
-        .concat()
+        data.resize(data.len() + td.after_certification, 0);
+        quote.extend(counted(&data));
+        quote
     }
-}
-
-pub(super) fn sign(intel: &Intel, td: &TdProfile) -> Vec<u8> {
-    let (version, tee) = match td.version {
-        QuoteVersion::Enclave => (3_u16, 0),
-        QuoteVersion::V4 => (4, TEE_TDX),
-        QuoteVersion::V5 | QuoteVersion::V5Extended => (5, TEE_TDX),
-    };
-    // Without the 4 that marks it as uncompressed.
-    let point = intel.attestation_key.point();
-    let point = point.get(1..).unwrap_or_default();
-    let enclave = intel
-        .quoting_enclave
-        .encode(sha256(&[point, &AUTHENTICATION_DATA]));
-
-    let mut quote = Vec::new();
-    quote.extend(version.to_le_bytes());
-    quote.extend(KEY_TYPE.to_le_bytes());
-    quote.extend(tee.to_le_bytes());
-    quote.extend([0; 4]);
-    quote.extend(VENDOR);
-    quote.extend([0; 20]);
-    let report = td.encode();
-    match td.version {
-        QuoteVersion::Enclave => quote.extend(&enclave),
-        QuoteVersion::V4 => quote.extend(report.iter().take(TD_10_SIZE)),
-        QuoteVersion::V5 => {
-            quote.extend(BODY_TD_15.to_le_bytes());
-            quote.extend(counted(&report));
-        }
-        QuoteVersion::V5Extended => {
-            quote.extend(BODY_TD_15_EXTENDED.to_le_bytes());
-            quote.extend(counted(&[&report[..], &td.extension].concat()));
-        }
-    }
-
-    let mut data = intel.attestation_key.sign_fixed(&quote);
-    data.extend(point);
-    let certification = certification(intel, td, &enclave);
-    if td.version == QuoteVersion::Enclave {
-        data.extend(certification);
-    } else {
-        data.extend(ENCLAVE_REPORT.to_le_bytes());
-        data.extend(counted(&certification));
-    }
-    data.resize(data.len() + td.after_certification, 0);
-    quote.extend(counted(&data));
-    quote
 }
 
 /// The quoting enclave's report, the platform's signature over it, and the platform's certificates.

@@ -1,7 +1,7 @@
 //! One simulated H100, or one simulated switch between several: its certificates, what it says about itself, and the report that it
 //! signs.
 
-use super::{SWITCH_FIRMWARE, golden};
+use super::reference::{SWITCH_FIRMWARE, golden};
 use crate::{
     Profile, Purpose, Signer,
     tlv::{tag, tlv},

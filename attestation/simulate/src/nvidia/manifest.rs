@@ -3,7 +3,7 @@
 //! Documents are written in canonical form (W3C Canonical XML 1.1) from the start, so that what is hashed is the text itself and
 //! no XML library is needed. What leaves has its empty elements shortened, as NVIDIA's have: whoever verifies has to canonicalise.
 
-use super::{
+use super::reference::{
     DRIVER, DRIVER_INDICES, SWITCH_FIRMWARE, SWITCH_INDICES, VBIOS, VBIOS_INDICES, golden,
 };
 use crate::Signer;

@@ -36,37 +36,20 @@
 mod gpu;
 mod manifest;
 mod ocsp;
+mod reference;
 
 pub use gpu::{Gpu, Layout, opaque};
 pub use manifest::Manifest;
 pub use ocsp::{Answer, CertificateStatus, Place};
+pub use reference::{DRIVER, SWITCH_FIRMWARE, VBIOS, golden};
 
 use crate::{Curve, Profile, Purpose, Signer, SimulateError, seed};
 use chrysalis_attestation::{
     Time,
-    encoding::digest::{sha256, sha384},
+    encoding::digest::sha256,
     nvidia::{Collateral, Roots, ocsp::OcspAnswer},
 };
 use std::{collections::BTreeSet, path::Path};
-
-/// The driver that the simulated GPUs report.
-pub const DRIVER: &str = "550.90.07";
-/// The firmware that the simulated GPUs report.
-pub const VBIOS: &str = "96.00.9F.00.01";
-/// The indices that the driver's manifest speaks of; 35 counts only while the first video decoder is on.
-const DRIVER_INDICES: [u8; 3] = [1, 2, 35];
-/// The indices that the VBIOS's manifest speaks of.
-const VBIOS_INDICES: [u8; 2] = [3, 4];
-
-/// The firmware that the simulated switches report.
-pub const SWITCH_FIRMWARE: &str = "96.10.55.00.01";
-/// The indices that the switches' manifest speaks of.
-const SWITCH_INDICES: [u8; 3] = [0, 5, 30];
-
-/// What the simulated GPUs measure at an index, and what the manifests expect there.
-pub fn golden(index: u8) -> [u8; 48] {
-    sha384(&[b"simulated measurement", &[index]])
-}
 
 /// A simulated vendor with the GPUs of one machine. It signs whatever it is told to, where a real one looks first.
 #[derive(Clone)]

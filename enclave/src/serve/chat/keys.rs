@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Object, given};
+use super::object::{Object, given};
 use crate::serve::error::ApiError;
 
 /// Refuses the first key that this server cannot do as it is asked.

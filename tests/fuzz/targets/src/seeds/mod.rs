@@ -1,5 +1,6 @@
 //! Good inputs to start from, signed by simulated vendors. Made anew each time but for the bundles of tests/vectors.
 
+mod all;
 mod amd;
 mod bundles;
 mod intel;
@@ -11,6 +12,8 @@ use std::{fs, io, path::Path};
 
 use chrysalis_attestation::Time;
 use chrysalis_simulate::{Amd, SimulateError};
+
+pub use all::all;
 
 use crate::{Target, targets};
 
@@ -42,32 +45,19 @@ pub fn vendor(folder: &Path) -> Result<Amd, SimulateError> {
     Amd::open_or_create(folder, NOW, &mut |step| eprintln!("  {step}"))
 }
 
-/// All of them, by all the vendors.
-pub fn all(amd: &Amd) -> Vec<Seed> {
-    [
-        amd::seeds(amd),
-        bundles::seeds(),
-        intel::seeds(),
-        nvidia::seeds(),
-        release::seeds(),
-        wire::seeds(),
-    ]
-    .concat()
-}
-
 /// Those of one target, to mutate.
-pub fn of(all: &[Seed], target: &Target) -> Vec<Vec<u8>> {
-    let wanted = all.iter().filter(|seed| seed.target == target.name);
+pub fn of(seeds: &[Seed], target: &Target) -> Vec<Vec<u8>> {
+    let wanted = seeds.iter().filter(|seed| seed.target == target.name);
     wanted.map(|seed| seed.bytes.clone()).collect()
 }
 
 /// Writes them as libFuzzer reads them: a folder for each target, a file for each seed.
-pub fn write(all: &[Seed], folder: &Path) -> io::Result<()> {
+pub fn write(seeds: &[Seed], folder: &Path) -> io::Result<()> {
     for Seed {
         target,
         name,
         bytes,
-    } in all
+    } in seeds
     {
         let folder = folder.join(target);
         fs::create_dir_all(&folder)?;

@@ -1,6 +1,7 @@
 //! The targets, a file for each family of formats. Only what is public is called: a parser that is private is reached through
 //! the verification that uses it.
 
+mod all;
 mod azure;
 mod bundle;
 mod nvidia;
@@ -15,9 +16,8 @@ use std::sync::LazyLock;
 use chrysalis_attestation::Time;
 use chrysalis_simulate::{Intel, Nvidia};
 
+pub use all::TARGETS;
 pub(crate) use policy::template;
-
-use crate::Target;
 
 /// 2026-12-01 12:00 UTC: when the seeds are valid.
 pub(crate) const NOW: Time = Time(1_796_126_400);
@@ -26,66 +26,3 @@ pub(crate) const NOW: Time = Time(1_796_126_400);
 pub(crate) static INTEL: LazyLock<Intel> = LazyLock::new(|| Intel::from_seed(&[7; 32], NOW));
 /// As [`INTEL`].
 pub(crate) static NVIDIA: LazyLock<Nvidia> = LazyLock::new(|| Nvidia::from_seed(&[7; 32], NOW));
-
-const KIB: usize = 1024;
-
-const fn target(
-    name: &'static str,
-    longest: usize,
-    dictionary: Option<&'static str>,
-    run: fn(&[u8]),
-) -> Target {
-    Target {
-        name,
-        longest,
-        dictionary,
-        run,
-    }
-}
-
-/// All of them.
-pub const TARGETS: &[Target] = &[
-    target("snp_report", 1184, None, snp::report),
-    target("snp_chain", 16 * KIB, Some("x509"), snp::chain),
-    target("certificate_table", 16 * KIB, Some("x509"), snp::table),
-    target("hcl", 4 * KIB, None, azure::hcl),
-    target("vtpm", 16 * KIB, Some("x509"), azure::vtpm),
-    target("azure_td", 16 * KIB, Some("tdx"), azure::td),
-    target("pem", 16 * KIB, Some("x509"), snp::pem),
-    target("tdx_quote", 64 * KIB, Some("tdx"), tdx::quote),
-    target("tdx_collateral", 64 * KIB, Some("tdx"), tdx::collateral),
-    target("tdx_statements", 16 * KIB, Some("tdx"), tdx::statements),
-    target("event_log", 64 * KIB, None, tdx::event_log),
-    target("spdm", 8 * KIB, None, nvidia::spdm),
-    target("opaque", 4 * KIB, None, nvidia::opaque),
-    target("gpu_evidence", 32 * KIB, Some("x509"), nvidia::evidence),
-    target("rim", 65 * KIB, Some("rim"), nvidia::rim),
-    target("rim_content", 48 * KIB, Some("rim"), nvidia::rim_content),
-    target("ocsp", 17 * KIB, Some("x509"), nvidia::ocsp),
-    target("gpu_verify", 128 * KIB, Some("rim"), nvidia::verify),
-    target("bundle", 128 * KIB, Some("bundle"), bundle::bundle),
-    target("claims", 4 * KIB, Some("bundle"), bundle::claims),
-    target("certificate", 32 * KIB, Some("x509"), bundle::certificate),
-    target("saved_session", 128 * KIB, Some("bundle"), bundle::saved),
-    target("envelope", 16 * KIB, Some("release"), release::envelope),
-    target("statement", 16 * KIB, Some("release"), release::statement),
-    target("checkpoint", 4 * KIB, Some("release"), release::checkpoint),
-    target("log_proof", 16 * KIB, Some("release"), release::proof),
-    target(
-        "root_statement",
-        8 * KIB,
-        Some("release"),
-        release::root_statement,
-    ),
-    target(
-        "key_statement",
-        16 * KIB,
-        Some("release"),
-        release::key_statement,
-    ),
-    target("release_key", 5 * KIB, Some("release"), release::key_file),
-    target("policy", 16 * KIB, Some("policy"), policy::policy),
-    target("wire", 16 * KIB, Some("wire"), wire::frame),
-    target("configuration", 16 * KIB, Some("wire"), wire::configuration),
-    target("host_name", 300, None, wire::host_name),
-];

@@ -2,6 +2,7 @@
 //!
 //! Everything follows from seeds and from [`NOW`], signatures included, so the same bytes come out each time.
 
+mod all;
 mod azure;
 mod bundle;
 mod intel;
@@ -12,10 +13,9 @@ mod vouching;
 
 use std::{path::Path, sync::LazyLock};
 
+pub(crate) use all::all;
 use chrysalis_simulate::Amd;
 pub(crate) use chrysalis_tests::scene::NOW;
-
-use crate::vector::{Common, Tree, Vector, tree};
 
 /// The simulated AMD.
 pub(crate) static AMD: LazyLock<Amd> = LazyLock::new(|| vendor(0xA1));
@@ -29,24 +29,6 @@ pub(crate) static MILAN: LazyLock<Amd> =
 fn vendor(seed: u8) -> Amd {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("seeded-amd-{seed:x}"));
     Amd::open_or_seed(&folder, [seed; 32], NOW).expect("a vendor")
-}
-
-/// The whole tree.
-pub(crate) fn all() -> Tree {
-    let mut common = Common::new();
-    let mut vectors: Vec<Vector> = Vec::new();
-    for make in [
-        snp::vectors,
-        azure::vectors,
-        intel::vectors,
-        nvidia::vectors,
-        bundle::vectors,
-        release::vectors,
-        vouching::vectors,
-    ] {
-        vectors.extend(make(&mut common));
-    }
-    tree(vectors, common)
 }
 
 /// PEM of certificates, one after the other.

@@ -28,6 +28,7 @@ use chrysalis_attestation::{
 use chrysalis_client::{Deadlines, RelyingParty, Target, system_time};
 use chrysalis_simulate::{Amd, Launch, Nvidia};
 use chrysalis_tests::paths;
+use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE};
 use futures_util::stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -376,7 +377,7 @@ async fn answer(
     exporter: [u8; 32],
     request: Request<Incoming>,
 ) -> Result<Response<Body>, io::Error> {
-    if request.uri().path() == "/v1/attestation" {
+    if request.uri().path() == ATTESTATION {
         let nonce = request
             .uri()
             .query()
@@ -430,7 +431,7 @@ async fn prove(
         Proof::Silence => std::future::pending().await,
         Proof::Refused => return Response::builder().status(503).body(whole("{}")).unwrap(),
     };
-    let mut answer = Response::builder().header("content-type", "application/cmw+cbor");
+    let mut answer = Response::builder().header("content-type", EVIDENCE_TYPE);
     if closing {
         answer = answer.header("connection", "close");
     }

@@ -1,6 +1,6 @@
 //! All that the two sides of a boundary share: the host and the enclave ([`host`], over vsock), the enclave and its
 //! workers, for the engine ([`engine`]) and for GPUs ([`gpu`]), each over a socket pair, and the configuration that the host
-//! brings and the hardware measures ([`configuration`]). So are the numbers that the enclave's API and its clients agree on
+//! brings and the hardware measures ([`configuration`]), with the stages of a boot ([`boot`]). So are the numbers that the enclave's API and its clients agree on
 //! ([`api`]), and how the two who listen for HTTP on a port of their own machine know whom a request is meant for
 //! ([`local`]).
 //!
@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod boot;
 pub mod configuration;
 pub mod engine;
 pub mod frame;

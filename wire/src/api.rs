@@ -1,8 +1,25 @@
-//! What the enclave's API and its clients agree on. Both keep these numbers, so that neither side's bound surprises the
-//! other: what a client lets through the enclave takes, and no connection is used that the enclave is about to close.
+//! What the enclave's API and its clients agree on: where things are, and bounds that both keep, so that neither side's
+//! surprises the other. What a client lets through the enclave takes, and no connection is used that the enclave is about
+//! to close.
 
 use std::time::Duration;
 
+/// What both sides speak on a connection, as TLS names it (ALPN).
+pub const ALPN: &[u8] = b"http/1.1";
+/// Where prompts go.
+pub const CHAT: &str = "/v1/chat/completions";
+/// Where the models are listed; below it is each of them, by name.
+pub const MODELS: &str = "/v1/models";
+/// Where evidence comes from.
+pub const ATTESTATION: &str = "/v1/attestation";
+/// Whether there is an answer to be had.
+pub const HEALTH: &str = "/health";
+/// The query parameter of [`ATTESTATION`]: [`NONCE_LENGTH`] bytes in hexadecimal.
+pub const NONCE: &str = "nonce";
+/// Bytes of a relying party's nonce.
+pub const NONCE_LENGTH: usize = 32;
+/// The media type of evidence, RFC 9999.
+pub const EVIDENCE_TYPE: &str = "application/cmw+cbor";
 /// The most bytes of a request's body.
 pub const MAX_BODY: usize = 1024 * 1024;
 /// The most bytes of a request's line and headers together.

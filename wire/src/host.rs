@@ -14,14 +14,6 @@ pub const MAX_CONFIGURATION: usize = 64 * 1024;
 /// The most bytes a [`Status::Failed`] message may have.
 pub const MAX_FAILURE: usize = 2048;
 
-/// The stages of a boot that wait for the weights or the engine: how long they take is the model's doing.
-pub const STAGES_OF_WEIGHTS: [&str; 4] = [
-    "weights opened",
-    "weights verified",
-    "engine loaded",
-    "known answer given",
-];
-
 /// A request of the enclave. At most [`crate::frame::MAX_FRAME`] bytes; each may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -110,7 +102,7 @@ pub struct GpuAnswer {
 pub enum Status {
     /// A stage of the boot was passed.
     Passed {
-        /// The stage's name, such as `weights opened`.
+        /// The name of a [`crate::boot::Stage`], which may be one of another version.
         stage: String,
         /// Milliseconds since the kernel (or the process) started.
         at_ms: u64,

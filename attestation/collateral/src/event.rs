@@ -1,0 +1,26 @@
+//! What a fetch tells while it goes on.
+
+use std::time::Duration;
+
+use crate::{error::Trouble, object::Object};
+
+/// What is going on, for people who wait.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// An object is asked for.
+    Asking {
+        /// Which.
+        object: &'a Object,
+        /// Where.
+        url: &'a str,
+    },
+    /// A pause, because a host asked for it or an attempt failed.
+    Waiting {
+        /// For whom.
+        host: &'a str,
+        /// How long.
+        pause: Duration,
+        /// Why.
+        why: &'a Trouble,
+    },
+}

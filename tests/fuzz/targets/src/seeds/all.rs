@@ -1,0 +1,18 @@
+//! The seeds of all vendors.
+
+use chrysalis_simulate::Amd;
+
+use super::{Seed, amd, bundles, intel, nvidia, release, wire};
+
+/// Every seed.
+pub fn all(amd: &Amd) -> Vec<Seed> {
+    [
+        amd::seeds(amd),
+        bundles::seeds(),
+        intel::seeds(),
+        nvidia::seeds(),
+        release::seeds(),
+        wire::seeds(),
+    ]
+    .concat()
+}
