@@ -136,7 +136,7 @@ fn image() -> Option<PathBuf> {
     if image.join("image.json").exists() {
         return Some(image);
     }
-    println!("skipped: no image; `make image` builds it");
+    chrysalis_test_support::skip("no image: make image");
     None
 }
 
@@ -346,7 +346,7 @@ fn a_release_in_a_log_becomes_a_policy() {
 #[test]
 fn securesystemslib_takes_our_envelopes_and_we_take_its() {
     let (Some(image), Some(python)) = (image(), env::var_os("CHRYSALIS_PYTHON")) else {
-        println!("skipped: no CHRYSALIS_PYTHON with securesystemslib");
+        chrysalis_test_support::skip("no CHRYSALIS_PYTHON with securesystemslib");
         return;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/dsse.py");
