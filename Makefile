@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run test bench bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo run check test vectors bench bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -7,9 +7,13 @@ demo: setup image  ## boot a measured VM, verify it, and ask it something
 	@scripts/demo
 run: setup image   ## boot it and keep it running until Ctrl-C
 	@scripts/run
+check: setup       ## the one-minute loop: fmt, clippy and the library tests of what changed (no image, no VM)
+	@scripts/check
 test: setup image  ## every test, with the real VM and real clients
 	@scripts/test
-bench: setup       ## CPU time of verification, beside the floor and other verifiers (real evidence: ../shared/vectors)
+vectors:           ## the real evidence that this repository may not ship (FROM=DIR: from a folder)
+	@scripts/vectors $(if $(FROM),--from "$(FROM)")
+bench: setup       ## CPU time of verification, compared with the bare signatures and with other verifiers
 	@scripts/bench
 bench-boot: setup image ## a boot by stage, beside the kernel's own
 	@scripts/bench-boot

@@ -236,7 +236,7 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut child) = child else {
-            eprintln!("skipped: no cpio");
+            chrysalis_test_support::skip("no cpio");
             return;
         };
         let mut input = child.stdin.take().unwrap();

@@ -120,7 +120,7 @@ mod tests {
             .output()
             .is_err()
         {
-            eprintln!("skipped: no veritysetup");
+            chrysalis_test_support::skip("no veritysetup");
             return;
         }
         let folder = tempfile::tempdir().unwrap();

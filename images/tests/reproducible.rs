@@ -117,7 +117,7 @@ impl Person {
                 "--clear-groups",
             ]);
         } else if self.stranger {
-            eprintln!("partly skipped: only root can build as another user, too");
+            chrysalis_test_support::skip("only root can build as another user, too");
         }
         command
             .arg(program)

@@ -112,7 +112,7 @@ fn the_same_keys_sign_the_same_bytes_again() {
 #[test]
 fn another_implementation_makes_the_same_block_and_digests() {
     let Some(python) = std::env::var_os("CHRYSALIS_PYTHON") else {
-        println!("skipped: no CHRYSALIS_PYTHON with sev-snp-measure");
+        chrysalis_test_support::skip("no CHRYSALIS_PYTHON with sev-snp-measure");
         return;
     };
     let folder = tempfile::tempdir().unwrap();

@@ -201,7 +201,7 @@ fn image() -> Option<PathBuf> {
     if folder.join("kernel").exists() {
         return Some(folder);
     }
-    println!("skipped: no image (make image)");
+    chrysalis_test_support::skip("no image: make image");
     None
 }
 
@@ -329,6 +329,6 @@ fn sev_snp_measure() -> Option<SevSnpMeasure> {
         python.env("PYTHONPATH", &folder);
         return Some(SevSnpMeasure::start(python));
     }
-    println!("skipped: no sev-snp-measure");
+    chrysalis_test_support::skip("no sev-snp-measure");
     None
 }

@@ -1,4 +1,4 @@
-//! Holds the computation against real hardware: an event log that a TDX quote vouches for (`../shared/vectors/tdx`), and the
+//! Holds the computation against real hardware: an event log that a TDX quote vouches for (tests/vectors/real), and the
 //! firmware of a built image (`CHRYSALIS_IMAGE`, by default build/cpu). Says which one it misses and passes.
 //!
 //! The log is of another operator's machine with 64 GiB and of firmware before edk2-stable202505, whose store of variables,
@@ -15,17 +15,13 @@ use chrysalis_measure::{
 };
 use std::{fs, path::Path};
 
-const LOG: &str = "../../shared/vectors/tdx/quotes/v4-dstack-report/quote-report.json";
+const LOG: &str = "tdx/quotes/v4-dstack-report/quote-report.json";
 /// Of the machine that the log is from, in MiB.
 const MEMORY: u64 = 64 * 1024;
 
 /// The events in the log, by register.
 fn logged() -> Option<Vec<FoundEvent>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(LOG);
-    let Ok(text) = fs::read_to_string(path) else {
-        println!("skipped: no vectors (../shared/vectors)");
-        return None;
-    };
+    let text = fs::read_to_string(chrysalis_test_support::real(&[LOG])?.join(LOG)).unwrap();
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     let log: serde_json::Value =
         serde_json::from_str(report["event_log"].as_str().unwrap()).unwrap();
@@ -44,7 +40,7 @@ fn computed() -> Option<Vec<TdxEvent>> {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../build/cpu");
     let folder = std::env::var_os("CHRYSALIS_IMAGE").map_or_else(default, Into::into);
     if !folder.join("firmware-tdx.fd").exists() {
-        println!("skipped: no image with TDX firmware (make image)");
+        chrysalis_test_support::skip("no image with TDX firmware: make image");
         return None;
     }
     let image = Image::open(folder).unwrap();

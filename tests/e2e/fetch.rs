@@ -1,26 +1,17 @@
 //! `chrysalis fetch` as a person runs it, against a service of this machine that answers as AMD's does, with real objects
-//! from `../shared/vectors`. The vectors are not part of the project: without them the tests that need them say so and pass.
+//! from tests/vectors/real.
 
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
     thread,
 };
 
 use chrysalis_tests::paths;
 use serde_json::Value;
-
-fn vectors() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no vectors");
-    None
-}
 
 fn chrysalis(folder: &Path, arguments: &str) -> Output {
     Command::new(paths::tool("chrysalis"))
@@ -75,7 +66,9 @@ fn service(answers: Vec<(&'static str, Vec<u8>)>) -> String {
 
 #[test]
 fn a_report_is_verified_from_what_was_fetched_for_it() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = chrysalis_test_support::real(&[]) else {
+        return;
+    };
     let read = |name: &str| fs::read(vectors.join("snp").join(name)).expect("a vector");
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

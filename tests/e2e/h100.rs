@@ -11,7 +11,7 @@ use chrysalis_tests::{
 fn plan() -> Option<Plan> {
     let image: PathBuf = paths::gpu_image();
     if !image.join("driver.img").exists() {
-        println!("skipped: no H100 image (make image-h100)");
+        chrysalis_test_support::skip("no H100 image: make image-h100");
         return None;
     }
     Some(Plan {

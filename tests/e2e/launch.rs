@@ -98,7 +98,7 @@ fn knows_the_object(command: &str) -> bool {
     let object = object.as_object().unwrap();
     let kind = object["qom-type"].as_str().unwrap();
     let Some(mut known) = properties("-object", kind) else {
-        eprintln!("skipped: this QEMU has no {kind}");
+        chrysalis_test_support::skip(format!("this QEMU has no {kind}"));
         return false;
     };
     if !known.is_empty() {

@@ -129,7 +129,7 @@ fn the_openai_sdk_chats_plainly_and_streaming() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/openai_sdk.py");
     let python = paths::python();
     if !python.exists() {
-        println!("skipped: no Python environment (make test makes one)");
+        chrysalis_test_support::skip("no Python environment: make test makes one");
         return;
     }
     let base = format!("http://{}/v1", proxy().address());

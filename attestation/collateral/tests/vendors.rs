@@ -1,14 +1,10 @@
-//! Intel's and NVIDIA's services, played by a local one with real objects from ../shared/vectors. Without that folder every
-//! test here prints `skipped: no vectors` and passes.
+//! Intel's and NVIDIA's services, played by a local one with real objects from tests/vectors/real.
 
 #![allow(clippy::unwrap_used, reason = "what helps a test fails as a test does")]
 
 mod common;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use chrysalis_attestation::{
     Rejection, Time, Waivers, alone,
@@ -21,6 +17,7 @@ use chrysalis_attestation::{
 use chrysalis_collateral::{
     Anchors, FetchError, Gathered, Refresh, Service, Store, StoreError, Update, Wish,
 };
+use chrysalis_test_support::real;
 use common::{Answer, Asked, Stage, codes, ok, status};
 use serde_json::{Value, json};
 
@@ -34,15 +31,7 @@ const PCK_LIST: &str = "/sgx/certification/v4/pckcrl?ca=platform&encoding=der";
 const ROOT_LIST: &str = "/IntelSGXRootCA.der";
 const DRIVER: &str = "NV_GPU_DRIVER_GH100_550.90.07";
 const VBIOS: &str = "NV_GPU_VBIOS_1010_0200_882_96009F0001";
-
-fn vectors() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no vectors");
-    None
-}
+const PROCESSOR_LIST: &str = "tdx/collateral/processor-ca-crl/pck_processor_crl.der";
 
 /// A TD's quote, Intel's real answers, and the service that gives them.
 struct Intel {
@@ -53,7 +42,7 @@ struct Intel {
 
 impl Intel {
     fn new() -> Option<Self> {
-        let tdx = vectors()?.join("tdx");
+        let tdx = real(&[])?.join("tdx");
         let read = |path: &str| fs::read(tdx.join(path)).expect(path);
         let collateral = read("collateral/b0c06f-2025-06/collateral.json");
         let intel = Self {
@@ -247,6 +236,9 @@ fn a_quote_whose_collateral_is_not_all_there_says_what_lacks() {
 
 #[test]
 fn keeps_no_answer_of_intel_that_was_changed_swapped_or_cut() {
+    let Some(folder) = real(&[PROCESSOR_LIST]) else {
+        return;
+    };
     let Some(intel) = Intel::new() else { return };
     let unfit = |place: usize, path: &str, answer: Answer| {
         intel.stage.local.answer(path, [answer]);
@@ -274,12 +266,7 @@ fn keeps_no_answer_of_intel_that_was_changed_swapped_or_cut() {
     );
     let swapped = intel.signed("qe_identity", "enclaveIdentity", "TCB-Info-Issuer-Chain");
     assert_eq!(unfit(0, TCB, swapped), "tdx_collateral_malformed");
-    let other = fs::read(
-        vectors()
-            .unwrap()
-            .join("tdx/collateral/processor-ca-crl/pck_processor_crl.der"),
-    )
-    .unwrap();
+    let other = fs::read(folder.join(PROCESSOR_LIST)).unwrap();
     let Answer::Whole(_, headers, _) = intel.listed() else {
         panic!()
     };
@@ -312,7 +299,7 @@ fn keeps_no_answer_of_intel_that_was_changed_swapped_or_cut() {
 #[test]
 fn keeps_no_tcb_info_of_another_platform() {
     let Some(intel) = Intel::new() else { return };
-    let other = vectors()
+    let other = real(&[])
         .unwrap()
         .join("tdx/collateral/90c06f-2025-06/collateral.json");
     let other = Intel {
@@ -344,7 +331,8 @@ struct Nvidia {
 
 impl Nvidia {
     fn new() -> Option<Self> {
-        let folder = vectors()?.join("nvidia/h100-550.90.07");
+        let rims = [DRIVER, VBIOS].map(|id| format!("nvidia/h100-550.90.07/rim/{id}.swidtag"));
+        let folder = real(&rims.each_ref().map(String::as_str))?.join("nvidia/h100-550.90.07");
         let read = |name: &str| fs::read(folder.join(name)).expect(name);
         let gpus = nvidia::evidence::read(&read("report.bin"), Some(&read("chain.pem"))).unwrap();
         let nvidia = Self {
@@ -500,7 +488,11 @@ fn asks_the_responder_with_a_nonce_and_keeps_nothing_that_is_no_answer() {
 
 #[test]
 fn real_reports_fetch_their_certificate_and_list() {
-    let Some(vectors) = vectors() else { return };
+    let lists = [
+        "snp/crls/genoa_2026-08.crl.der",
+        "snp/crls/turin_2026-08.crl.der",
+    ];
+    let Some(vectors) = real(&lists) else { return };
     // 2026-09-01 00:00 UTC
     let stage = Stage::new(Time(1_788_220_800), Anchors::vendors());
     for (name, product, query) in [

@@ -6,18 +6,14 @@ use std::{
 };
 
 use chrysalis_attestation::{Refusal, Rejection};
+use chrysalis_test_support::{NOT_SHIPPED, skip};
 use serde_json::Value;
 
-/// The folder of one vendor's evidence, or nothing if it is not on this machine.
-pub(crate) fn shelf(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/vectors")
-        .join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no vectors");
-    None
+/// The folder of one vendor's evidence, if everything in `needs` is on this machine.
+pub(crate) fn shelf(name: &str, needs: &[&str]) -> Option<PathBuf> {
+    let needs: Vec<_> = needs.iter().map(|need| format!("{name}/{need}")).collect();
+    let needs: Vec<_> = needs.iter().map(String::as_str).collect();
+    Some(chrysalis_test_support::real(&needs)?.join(name))
 }
 
 pub(crate) fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
@@ -34,11 +30,16 @@ pub(crate) fn expected(folder: &Path) -> Value {
     json(folder.join("expected.json"))
 }
 
-/// The folders inside, by their names.
+/// The folders inside, by their names. Of evidence that is not shipped only expected.json is.
 pub(crate) fn folders(of: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(of).expect("a folder");
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    let mut folders: Vec<_> = paths.filter(|path| path.is_dir()).collect();
+    let (mut folders, left): (Vec<_>, Vec<_>) = paths
+        .filter(|path| path.is_dir())
+        .partition(|path| fs::read_dir(path).expect("a folder").count() > 1);
+    if !left.is_empty() {
+        skip(NOT_SHIPPED);
+    }
     folders.sort();
     folders
 }

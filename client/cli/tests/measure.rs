@@ -50,7 +50,7 @@ fn built() -> Option<PathBuf> {
     if folder.join("firmware-tdx.fd").exists() {
         return Some(folder);
     }
-    println!("skipped: no image with TDX firmware (make image)");
+    chrysalis_test_support::skip("no image with TDX firmware: make image");
     None
 }
 

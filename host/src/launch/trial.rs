@@ -134,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn works_under_emulation_and_names_what_does_not() {
         let Ok(qemu) = programs::qemu() else {
-            println!("skipped: there is no QEMU");
+            chrysalis_test_support::skip("no QEMU");
             return;
         };
         let folder = tempfile::tempdir().unwrap();

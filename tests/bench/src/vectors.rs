@@ -1,12 +1,10 @@
-//! The evidence that everybody here verifies: real, of one machine each, beside the checkout; and a bundle of simulated vendors, in
-//! it, since no machine's real evidence of CPU and GPU is public.
+//! The evidence that everybody here verifies: real, of one machine each; and a bundle of simulated vendors, since no machine's
+//! real evidence of CPU and GPU is public.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use chrysalis_test_support::folder;
 use serde_json::Value;
 
 /// An SNP report of a Milan: `snp/milan-v3-ms`, with AMD's list of August 2026.
@@ -49,18 +47,9 @@ pub(crate) struct Composite {
     pub(crate) at: i64,
 }
 
-/// The folder of vectors.
-pub(crate) fn folder() -> anyhow::Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
-    if !folder.is_dir() {
-        bail!("no vectors ({} is not there)", folder.display());
-    }
-    Ok(folder)
-}
-
 impl Snp {
     pub(crate) fn load() -> anyhow::Result<Self> {
-        let folder = folder()?.join("snp");
+        let folder = folder().join("snp");
         Ok(Self {
             report: read(&folder.join("milan-v3-ms/report.bin"))?,
             vcek: read(&folder.join("milan-v3-ms/vcek.der"))?,
@@ -72,7 +61,7 @@ impl Snp {
 
 impl Tdx {
     pub(crate) fn load() -> anyhow::Result<Self> {
-        let folder = folder()?.join("tdx");
+        let folder = folder().join("tdx");
         Ok(Self {
             quote: read(&folder.join("quotes/v4-phala/quote.bin"))?,
             collateral: read(&folder.join("collateral/b0c06f-2025-06/collateral.json"))?,
@@ -83,7 +72,7 @@ impl Tdx {
 
 impl Gpu {
     pub(crate) fn load() -> anyhow::Result<Self> {
-        let folder = folder()?.join("nvidia/h100-550.90.07");
+        let folder = folder().join("nvidia/h100-550.90.07");
         let rim = |name: &str| read(&folder.join("rim").join(name));
         let expected: Value = serde_json::from_slice(&read(&folder.join("expected.json"))?)?;
         let nonce = expected.pointer("/fields/nonce").and_then(Value::as_str);

@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
+use chrysalis_test_support::real;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    BROKEN, SEPTEMBER_2026, assert_no_damage_passes, codes, expected, no_verdict, snp, vectors,
-    verdict,
+    BROKEN, SEPTEMBER_2026, assert_no_damage_passes, codes, expected, no_verdict, snp, verdict,
 };
 
 /// Azure's report of a vector.
@@ -25,7 +25,7 @@ fn azure(vector: &str, more: &str) -> String {
 
 #[test]
 fn the_quote_of_azures_virtual_tpm_is_genuine_and_tells_its_pcrs() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     for vector in [
         "azure-genoa-v3-trustee",
         "azure-milan-v3-cdai-live",
@@ -51,7 +51,7 @@ fn the_quote_of_azures_virtual_tpm_is_genuine_and_tells_its_pcrs() {
 
 #[test]
 fn a_quote_comes_as_a_tpm_tools_files_too() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let vector = "azure-milan-v3-trustee-ev1";
     let text = fs::read(folder.join(format!("snp/{vector}/evidence.json"))).expect("evidence");
     let evidence: Value = serde_json::from_slice(&text).expect("JSON");
@@ -82,7 +82,7 @@ fn a_quote_comes_as_a_tpm_tools_files_too() {
 
 #[test]
 fn a_policy_names_the_pcrs_that_are_wanted() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let vector = "azure-milan-v3-trustee-ev1";
     let fields = expected(&folder, &format!("snp/{vector}"));
     let digest = &fields["fields"]["measurement"];
@@ -116,7 +116,7 @@ fn a_policy_names_the_pcrs_that_are_wanted() {
 
 #[test]
 fn a_quote_in_the_wrong_place_is_named() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let json = "snp/azure-milan-v3-trustee-ev1/evidence.json";
     let quote = format!("--tpm-quote {json}");
     let why = "a quote goes with Azure's HCL report";
@@ -171,7 +171,7 @@ fn asked(folder: &Path, of: [&str; 3]) -> String {
 
 #[test]
 fn a_td_on_azure_is_genuine_with_the_quote_of_its_virtual_tpm() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let nonce = asked(&folder, CURRENT);
     let ask = |more: &str| verdict(&folder, &whole(CURRENT, more)).1;
     let found = ask(&nonce);
@@ -197,7 +197,7 @@ fn a_td_on_azure_is_genuine_with_the_quote_of_its_virtual_tpm() {
 
 #[test]
 fn an_outdated_td_on_azure_is_told_all_that_is_wrong_with_it() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let more = format!("{} --explain-only", asked(&folder, OUTDATED));
     let found = verdict(&folder, &whole(OUTDATED, &more)).1;
     assert_eq!(codes(&found), ["tcb_status_refused", "td_sept_ve"]);
@@ -206,7 +206,7 @@ fn an_outdated_td_on_azure_is_told_all_that_is_wrong_with_it() {
 
 #[test]
 fn trust_in_a_td_on_azure_needs_its_pcrs_and_an_answer_where_a_policy_wants_them() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let keep = TempDir::new().expect("a folder");
     let file = keep.path().join("policy.toml");
     let trust = |of: [&str; 3], lines: &str, pcr: &str| {
@@ -252,7 +252,7 @@ fn trust_in_a_td_on_azure_needs_its_pcrs_and_an_answer_where_a_policy_wants_them
 
 #[test]
 fn what_azure_wraps_around_a_td_in_the_wrong_place_is_named() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let json = format!("tdx/quotes/{}/evidence.json", CURRENT[0]);
     let alone = td(CURRENT, &format!("--tpm-quote {json}"));
     no_verdict(&folder, &alone, "its quote goes with --hcl-report");
@@ -264,7 +264,7 @@ fn what_azure_wraps_around_a_td_in_the_wrong_place_is_named() {
 
 #[test]
 fn damaged_bytes_of_a_td_on_azure_end_in_a_refusal_or_an_error() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let wrapped = format!("--hcl-report tdx/quotes/{}/hcl-report.bin", CURRENT[0]);
     assert_no_damage_passes(&folder, &td(CURRENT, &wrapped));
 }

@@ -1,7 +1,7 @@
 //! Evidence as other tools and services write it: every form is taken, or refused with its name and what to hand over,
 //! and `show` sends no file to a command that refuses it.
 //!
-//! The files are not part of the project: without `../shared/cases/evidence` these tests say so and pass.
+//! The files are in tests/vectors/real/cases.
 
 use std::{
     fs,
@@ -9,26 +9,23 @@ use std::{
     process::Command,
 };
 
+use chrysalis_test_support::real;
 use chrysalis_tests::paths;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    DRIVER_RIM, H100, H100_NONCE, MARCH_2026, VBIOS_RIM, codes, h100, no_verdict, vectors, verdict,
+    DRIVER_RIM, H100, H100_NONCE, MARCH_2026, RIMS, VBIOS_RIM, codes, h100, no_verdict, verdict,
 };
 
 const JULY_2025: &str = "2025-07-01T00:00:00Z";
 const APRIL_2026: &str = "2026-04-01T00:00:00Z";
 
-/// The vectors and the cases, or nothing if they are not on this machine.
-fn cases() -> Option<(PathBuf, PathBuf)> {
-    let vectors = vectors()?;
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases/evidence");
-    if cases.is_dir() {
-        return Some((vectors, cases));
-    }
-    println!("skipped: no cases");
-    None
+/// The vectors and the cases among them.
+fn cases(needs: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    let vectors = real(needs)?;
+    let cases = vectors.join("cases");
+    Some((vectors, cases))
 }
 
 fn gpu(files: &str, nonce: &str) -> String {
@@ -57,7 +54,7 @@ fn is_genuine(folder: &Path, arguments: &str) -> Value {
 
 #[test]
 fn nuls_behind_a_chain_are_read_and_nuls_within_are_not() {
-    let Some((folder, cases)) = cases() else {
+    let Some((folder, cases)) = cases(&[]) else {
         return;
     };
     let chain = |name: &str| {
@@ -78,7 +75,7 @@ fn nuls_behind_a_chain_are_read_and_nuls_within_are_not() {
 
 #[test]
 fn every_json_form_of_gpu_evidence_is_taken() {
-    let Some((folder, cases)) = cases() else {
+    let Some((folder, cases)) = cases(&[]) else {
         return;
     };
     let forms = cases.join("gpu-json-forms");
@@ -105,7 +102,7 @@ fn every_json_form_of_gpu_evidence_is_taken() {
 
 #[test]
 fn a_family_s_leaf_under_the_chip_s_provisioner_is_taken() {
-    let Some((folder, cases)) = cases() else {
+    let Some((folder, cases)) = cases(&[]) else {
         return;
     };
     let gb202 = cases.join("gpu-gb202");
@@ -117,7 +114,7 @@ fn a_family_s_leaf_under_the_chip_s_provisioner_is_taken() {
 
 #[test]
 fn base64_is_read_where_bytes_are() {
-    let Some((folder, cases)) = cases() else {
+    let Some((folder, cases)) = cases(&[]) else {
         return;
     };
     let path = cases.join("base64");
@@ -143,7 +140,9 @@ fn base64_is_read_where_bytes_are() {
 
 #[test]
 fn every_file_of_evidence_may_be_base64() {
-    let Some((folder, _)) = cases() else { return };
+    let Some((folder, _)) = cases(&RIMS) else {
+        return;
+    };
     let keep = TempDir::new().expect("a folder");
     let encoded = |path: &str| {
         let output = Command::new("base64")
@@ -185,7 +184,9 @@ fn every_file_of_evidence_may_be_base64() {
 
 #[test]
 fn answers_of_services_are_taken_whole() {
-    let Some((folder, cases)) = cases() else {
+    let Some((folder, cases)) =
+        cases(&[RIMS.as_slice(), &["cases/rim-answer/answer.json"]].concat())
+    else {
         return;
     };
     let path = cases.display();
@@ -208,7 +209,9 @@ fn answers_of_services_are_taken_whole() {
 
 #[test]
 fn collateral_that_misses_a_field_says_which() {
-    let Some((folder, _)) = cases() else { return };
+    let Some((folder, _)) = cases(&[]) else {
+        return;
+    };
     let keep = TempDir::new().expect("a folder");
     let original = folder.join("tdx/collateral/b0c06f-2025-06/collateral.json");
     let original: Value =
@@ -231,18 +234,22 @@ fn collateral_that_misses_a_field_says_which() {
     }
 }
 
+/// Quotes whose chain text has something else between the lines, or behind them. They are not shipped.
+const PCK_CHAIN_TEXT: [&str; 2] = [
+    "cases/pck-chain-text/quote-two-nuls.bin",
+    "cases/pck-chain-text/quote-crlf.bin",
+];
+
 #[test]
 fn a_pck_chain_may_end_in_nuls_and_have_lines_of_windows() {
-    let Some((folder, cases)) = cases() else {
+    let Some(folder) = real(&PCK_CHAIN_TEXT) else {
         return;
     };
-    for name in ["quote-two-nuls.bin", "quote-crlf.bin"] {
-        let quote = cases.join("pck-chain-text").join(name);
+    for quote in PCK_CHAIN_TEXT {
         is_genuine(
             &folder,
             &format!(
-                "tdx --quote {} --quote-collateral tdx/collateral/90c06f-2026-03/collateral.json --at {APRIL_2026}",
-                quote.display()
+                "tdx --quote {quote} --quote-collateral tdx/collateral/90c06f-2026-03/collateral.json --at {APRIL_2026}"
             ),
         );
     }
@@ -250,7 +257,7 @@ fn a_pck_chain_may_end_in_nuls_and_have_lines_of_windows() {
 
 #[test]
 fn an_extended_td_is_read_and_judged() {
-    let Some((folder, cases)) = cases() else {
+    let Some((folder, cases)) = cases(&[]) else {
         return;
     };
     let quote = cases.join("v5-body-type-4/quote.bin");
@@ -286,7 +293,7 @@ fn promised(folder: &Path, file: &str) -> Option<(String, String)> {
 
 #[test]
 fn show_sends_no_file_to_a_command_that_cannot_read_it() {
-    let Some((folder, cases)) = cases() else {
+    let Some((folder, cases)) = cases(&[]) else {
         return;
     };
     let mut count = 0;
@@ -347,7 +354,9 @@ fn show_sends_no_file_to_a_command_that_cannot_read_it() {
 
 #[test]
 fn a_form_that_is_not_taken_is_named_with_what_to_hand_over() {
-    let Some((folder, _)) = cases() else { return };
+    let Some((folder, _)) = cases(&[]) else {
+        return;
+    };
     let keep = TempDir::new().expect("a folder");
     let write = |name: &str, text: &str| {
         let path = keep.path().join(name);

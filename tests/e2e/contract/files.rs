@@ -2,16 +2,17 @@
 
 use std::process::{Command, Stdio};
 
+use chrysalis_test_support::real;
 use chrysalis_tests::paths;
 
 use super::{
-    H100, H100_NONCE, SEPTEMBER_2026, assert_no_damage_passes, h100, h100_with_rims, no_verdict,
-    snp, vectors,
+    H100, H100_NONCE, LISTS, RIMS, SEPTEMBER_2026, assert_no_damage_passes, h100, h100_with_rims,
+    no_verdict, snp,
 };
 
 #[test]
 fn swapped_files_are_named() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let quote = "tdx/quotes/v4-phala/quote.bin";
     let vcek = "snp/milan-v3-ms/vcek.der";
     for (file, kind) in [
@@ -24,7 +25,7 @@ fn swapped_files_are_named() {
             "GPU evidence in JSON",
         ),
         (vcek, "a certificate"),
-        ("snp/crls/milan_2026-08.crl.der", "a revocation list"),
+        ("snp/crls/milan_2025-05.crl.der", "a revocation list"),
         ("nvidia/h100-550.90.07/chain.pem", "a certificate"),
     ] {
         let arguments = format!("snp --report {file} --cert {vcek}");
@@ -71,7 +72,7 @@ fn swapped_files_are_named() {
             "it is TDX collateral, and no bundle: `chrysalis verify tdx --quote-collateral`",
         ),
         (
-            "snp/crls/milan_2026-08.crl.der",
+            "snp/crls/milan_2025-05.crl.der",
             "it is a revocation list, and no evidence",
         ),
         (
@@ -100,7 +101,7 @@ fn swapped_files_are_named() {
 
 #[test]
 fn a_command_line_that_asks_nothing_has_no_verdict() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     no_verdict(
         &folder,
         "snp --report nothing.bin --cert nothing.der",
@@ -120,7 +121,9 @@ fn a_command_line_that_asks_nothing_has_no_verdict() {
 
 #[test]
 fn damaged_bytes_in_any_file_end_in_a_refusal_or_an_error() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[LISTS.as_slice(), &RIMS].concat()) else {
+        return;
+    };
     let commands = [
         snp(
             "genoa-v3-ms",
@@ -141,7 +144,7 @@ fn damaged_bytes_in_any_file_end_in_a_refusal_or_an_error() {
 
 #[test]
 fn a_reader_that_goes_away_changes_no_exit_code() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     let list = format!("--crl snp/crls/genoa_2026-08.crl.der --at {SEPTEMBER_2026}");
     let mut asked = Command::new(paths::tool("chrysalis"))
         .current_dir(&folder)

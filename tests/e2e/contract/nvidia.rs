@@ -2,16 +2,17 @@
 
 use std::fs;
 
+use chrysalis_test_support::real;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    H100, H100_NONCE, MARCH_2026, expected, h100, h100_with_rims, no_verdict, vectors, verdict,
+    H100, H100_NONCE, MARCH_2026, RIMS, expected, h100, h100_with_rims, no_verdict, verdict,
 };
 
 #[test]
 fn a_real_gpu_with_both_manifests_is_genuine() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&RIMS) else { return };
     let (code, found) = verdict(&folder, &h100_with_rims("--without ocsp"));
     assert_eq!((code, &found["verdict"]), (0, &"genuine".into()));
     let claims = &found["claims"];
@@ -24,7 +25,7 @@ fn a_real_gpu_with_both_manifests_is_genuine() {
 
 #[test]
 fn a_gpu_without_answers_or_manifests_is_refused_unless_a_flag_says_otherwise() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&RIMS) else { return };
     let code = |arguments: &str| verdict(&folder, arguments).1["code"].clone();
     assert_eq!(code(&h100_with_rims("")), "ocsp_missing");
     assert_eq!(code(&h100("--without ocsp")), "rim_missing");
@@ -35,7 +36,7 @@ fn a_gpu_without_answers_or_manifests_is_refused_unless_a_flag_says_otherwise() 
 
 #[test]
 fn a_gpu_report_that_no_certified_key_signed_is_refused() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let vector = "nvidia/h100-560.00-badsig";
     let nonce = expected(&folder, vector)["fields"]["nonce"].clone();
     let nonce = nonce.as_str().expect("a nonce");
@@ -51,7 +52,7 @@ fn a_gpu_report_that_no_certified_key_signed_is_refused() {
 
 #[test]
 fn the_json_of_nvidias_sdk_brings_all_gpus_and_their_chains() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let vector = "nvidia/h100-590.12-multi4";
     let nonce = expected(&folder, vector)["fields"]["per_gpu"][0]["nonce"].clone();
     let nonce = nonce.as_str().expect("a nonce");
@@ -67,7 +68,7 @@ fn the_json_of_nvidias_sdk_brings_all_gpus_and_their_chains() {
 
 #[test]
 fn a_gpu_policy_decides_trust() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&RIMS) else { return };
     let keep = TempDir::new().expect("a folder");
     let policy = keep.path().join("policy.toml");
     let ask = |floor: &str| {

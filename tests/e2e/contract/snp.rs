@@ -2,16 +2,17 @@
 
 use std::fs;
 
+use chrysalis_test_support::real;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    BROKEN, JUNE_2025, SEPTEMBER_2026, codes, expected, no_verdict, snp, vectors, verdict, verify,
+    BROKEN, JUNE_2025, LISTS, SEPTEMBER_2026, codes, expected, no_verdict, snp, verdict, verify,
 };
 
 #[test]
 fn real_reports_of_three_lines_are_genuine() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     for (vector, line) in [
         ("milan-v3-ms", "milan"),
         ("genoa-v3-ms", "genoa"),
@@ -40,7 +41,7 @@ fn real_reports_of_three_lines_are_genuine() {
 
 #[test]
 fn a_milan_is_refused_unless_the_command_line_or_the_policy_accepts_it_with_a_reason() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     let list = format!("--crl snp/crls/milan_2026-08.crl.der --at {SEPTEMBER_2026}");
     let milan = |more: &str| snp("milan-v3-ms", &format!("{list} {more}"));
     let (code, found) = verdict(&folder, &milan(""));
@@ -95,7 +96,7 @@ fn a_milan_is_refused_unless_the_command_line_or_the_policy_accepts_it_with_a_re
 /// Two honest reports of machines that had not committed their firmware.
 #[test]
 fn firmware_that_can_be_rolled_back_is_refused_unless_the_policy_takes_it() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     let keep = TempDir::new().expect("a folder");
     let policy = keep.path().join("policy.toml");
     for (vector, leaf, list, at) in [
@@ -132,7 +133,7 @@ fn firmware_that_can_be_rolled_back_is_refused_unless_the_policy_takes_it() {
 
 #[test]
 fn a_report_comes_as_hex_text_in_azures_wrapping_or_beside_a_certificate_table() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let at = format!("--without crl --at {SEPTEMBER_2026} {BROKEN}");
     for arguments in [
         format!(
@@ -166,7 +167,7 @@ fn a_report_comes_as_hex_text_in_azures_wrapping_or_beside_a_certificate_table()
 
 #[test]
 fn a_report_without_a_revocation_list_is_refused_unless_a_flag_says_otherwise() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let (code, found) = verdict(
         &folder,
         &snp("genoa-v3-ms", &format!("--at {SEPTEMBER_2026}")),
@@ -186,7 +187,7 @@ fn a_report_without_a_revocation_list_is_refused_unless_a_flag_says_otherwise() 
 
 #[test]
 fn a_report_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     let list = format!("--crl snp/crls/milan_2026-08.crl.der --at {SEPTEMBER_2026} {BROKEN}");
     let (code, found) = verdict(&folder, &snp("milan-v2-debug", &list));
     assert_eq!((code, &found["code"]), (1, &"debug_allowed".into()));
@@ -208,7 +209,7 @@ fn a_report_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
 
 #[test]
 fn a_list_that_came_along_is_not_called_missing_when_the_chain_fails() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     let told = |more: &str| {
         let arguments = snp("genoa-v3-ms", &format!("{more} --explain-only"));
         let (_, found) = verdict(&folder, &arguments);
@@ -246,7 +247,7 @@ fn a_list_that_came_along_is_not_called_missing_when_the_chain_fails() {
 
 #[test]
 fn a_providers_key_verifies_in_its_time() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     let vlek = format!(
         "snp --report snp/milan-v3-vlek-aws/report.bin --cert snp/milan-v3-vlek-aws/vlek.der {BROKEN}"
     );
@@ -260,7 +261,7 @@ fn a_providers_key_verifies_in_its_time() {
 
 #[test]
 fn the_certificate_of_another_chip_is_refused() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     let wrong = "snp --report snp/azure-hclv1-wrong-vcek/hcl-report.bin --cert snp/azure-hclv1-wrong-vcek/vcek-of-other-chip.der";
     let list = format!("--crl snp/crls/milan_2026-08.crl.der --at {SEPTEMBER_2026} {BROKEN}");
     let (code, found) = verdict(&folder, &format!("{wrong} {list}"));
@@ -274,7 +275,7 @@ fn the_certificate_of_another_chip_is_refused() {
 
 #[test]
 fn malformed_reports_are_refused_by_name() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     for file in [
         "too-long-1185.bin",
         "truncated-793.bin",
@@ -293,7 +294,7 @@ fn malformed_reports_are_refused_by_name() {
 
 #[test]
 fn trust_needs_a_policy_that_says_what_is_wanted() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&LISTS) else { return };
     let keep = TempDir::new().expect("a folder");
     let policy = keep.path().join("policy.toml");
     let write = |digest: &str| {

@@ -2,10 +2,11 @@
 
 use std::{fs, path::Path};
 
+use chrysalis_test_support::real;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{JUNE_2025, assert_no_damage_passes, codes, expected, no_verdict, vectors, verdict};
+use super::{JUNE_2025, assert_no_damage_passes, codes, expected, no_verdict, verdict};
 
 /// In the time of the collateral that calls the platform of `v4-phala` current.
 const CURRENT: &str = "b0c06f-2025-06";
@@ -27,7 +28,7 @@ fn current(more: &str) -> String {
 
 #[test]
 fn current_tds_are_genuine() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     for (quote, collateral, at) in [
         ("v4-phala", CURRENT, JULY_2025),
         ("v5-td15-gtg", "90c06f-2026-03", APRIL_2026),
@@ -69,7 +70,7 @@ fn current_tds_are_genuine() {
 
 #[test]
 fn an_out_of_date_platform_is_refused_and_what_it_is_told() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let arguments = tdx("v4-phala", OUT_OF_DATE, &format!("--at {SEPTEMBER_2026}"));
     let (code, found) = verdict(&folder, &arguments);
     assert_eq!((code, &found["code"]), (1, &"tcb_status_refused".into()));
@@ -83,7 +84,7 @@ fn an_out_of_date_platform_is_refused_and_what_it_is_told() {
 
 #[test]
 fn a_td_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let debugged = |more: &str| {
         let at = format!("--at {APRIL_2026} {more}");
         verdict(&folder, &tdx("v4-debug-trustee", "50806f-2026-03", &at)).1
@@ -100,7 +101,7 @@ fn a_td_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
 
 #[test]
 fn collateral_of_another_platform_or_time_is_refused() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let other = tdx("v4-phala", "50806f-2026-03", &format!("--at {APRIL_2026}"));
     let (code, found) = verdict(&folder, &other);
     assert_eq!((code, &found["code"]), (1, &"tcb_info_mismatch".into()));
@@ -121,7 +122,7 @@ fn collateral_of_another_platform_or_time_is_refused() {
 
 #[test]
 fn an_enclaves_quote_and_one_that_was_changed_are_refused_by_name() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let enclave = tdx("v3-sgx-phala", CURRENT, "");
     assert_eq!(verdict(&folder, &enclave).1["code"], "quote_of_enclave");
     let keep = TempDir::new().expect("a folder");
@@ -162,7 +163,7 @@ fn policy(folder: &Path, lines: &str, end: &str) -> String {
 
 #[test]
 fn trust_needs_a_policy_that_says_what_is_wanted() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let keep = TempDir::new().expect("a folder");
     let file = keep.path().join("policy.toml");
     let asked = expected(&folder, "tdx/quotes/v4-phala")["fields"]["rd"].clone();
@@ -201,7 +202,7 @@ fn trust_needs_a_policy_that_says_what_is_wanted() {
 
 #[test]
 fn without_a_policy_what_was_asked_counts_all_the_same() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let found = verdict(&folder, &current("--report-data 00")).1;
     assert_eq!(found["code"], "td_refused");
 }
@@ -243,7 +244,7 @@ fn event_log(folder: &Path) -> Vec<u8> {
 
 #[test]
 fn an_event_log_explains_the_registers_or_is_refused() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let keep = TempDir::new().expect("a folder");
     let file = keep.path().join("log");
     let mut log = event_log(&folder);
@@ -266,7 +267,7 @@ fn an_event_log_explains_the_registers_or_is_refused() {
 
 #[test]
 fn swapped_files_are_named() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     let keep = TempDir::new().expect("a folder");
     let log = keep.path().join("log").display().to_string();
     fs::write(&log, event_log(&folder)).expect("a log");
@@ -323,7 +324,7 @@ fn swapped_files_are_named() {
 
 #[test]
 fn a_command_line_that_asks_nothing_has_no_verdict() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     no_verdict(
         &folder,
         "tdx --quote tdx/quotes/v4-phala/quote.bin",
@@ -341,7 +342,7 @@ fn a_command_line_that_asks_nothing_has_no_verdict() {
 
 #[test]
 fn damaged_bytes_end_in_a_refusal_or_an_error() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = real(&[]) else { return };
     assert_no_damage_passes(&folder, &current(""));
     let newer = tdx(
         "v5-td15-gtg",

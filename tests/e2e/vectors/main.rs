@@ -28,7 +28,7 @@ use serde_json::Value;
 use crate::{run::Run, vector::Tree};
 
 /// Beside the vectors, and none.
-const OTHERS: [&str; 2] = ["README.md", ".gitattributes"];
+const OTHERS: [&str; 4] = ["README.md", ".gitattributes", "real", "real.lock"];
 /// Codes that no vector provokes, each with its reason.
 const WITHOUT: &[(&str, &str)] = &[];
 /// In the environment: asks only those whose names begin so, such as `snp/`: a quicker answer.
@@ -47,9 +47,12 @@ fn read() -> Tree {
         for entry in entries {
             let entry = entry.unwrap();
             let name = format!("{below}{}", entry.file_name().to_string_lossy());
+            if OTHERS.contains(&name.as_str()) {
+                continue;
+            }
             if entry.file_type().unwrap().is_dir() {
                 walk(&entry.path(), &format!("{name}/"), tree);
-            } else if !OTHERS.contains(&name.as_str()) {
+            } else {
                 tree.insert(name, fs::read(entry.path()).unwrap());
             }
         }

@@ -19,7 +19,7 @@ use crate::expected::{bytes, expected};
 
 #[test]
 fn several_gpus_stand_or_fall_together() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = vectors(&[]) else { return };
     let folder = vectors.join("h100-590.12-multi4");
     let four = read(&bytes(folder.join("multi_gpu_hopper.json")), None).expect("evidence");
     let nonce = array(text(&expected(&folder)["fields"], "nonce"));

@@ -32,8 +32,14 @@ const COMPLETE: &str = "h100-550.90.07";
 const DRIVER_RIM: &str = "NV_GPU_DRIVER_GH100_550.90.07.swidtag";
 const VBIOS_RIM: &str = "NV_GPU_VBIOS_1010_0200_882_96009F0001.swidtag";
 
-fn vectors() -> Option<PathBuf> {
-    shelf("nvidia")
+/// The manifests of the complete case, which are not shipped.
+const RIMS: [&str; 2] = [
+    "h100-550.90.07/rim/NV_GPU_DRIVER_GH100_550.90.07.swidtag",
+    "h100-550.90.07/rim/NV_GPU_VBIOS_1010_0200_882_96009F0001.swidtag",
+];
+
+fn vectors(needs: &[&str]) -> Option<PathBuf> {
+    shelf("nvidia", needs)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

@@ -23,7 +23,7 @@ use crate::expected::{bytes, codes, expected, failures};
 const SEPTEMBER_2026: Time = Time(1_788_220_800);
 
 fn evidence(file: &str) -> Option<Vec<GpuEvidence>> {
-    Some(read(&bytes(vectors()?.join(file)), None).expect("evidence"))
+    Some(read(&bytes(vectors(&[])?.join(file)), None).expect("evidence"))
 }
 
 fn gpus() -> Option<Vec<GpuEvidence>> {
@@ -149,7 +149,7 @@ fn a_real_switch_measures_what_nvidia_published() {
     let (Some(gpus), Some(switch), Some(vectors)) = (
         gpus(),
         evidence("switch-ls10/switch_evidence_ls10.json"),
-        vectors(),
+        vectors(&[]),
     ) else {
         return;
     };

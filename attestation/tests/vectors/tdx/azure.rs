@@ -88,7 +88,7 @@ impl Wrapped {
 
 #[test]
 fn a_current_td_on_azure_is_genuine_and_its_virtual_tpm_answers() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = vectors(&[]) else { return };
     let mut wrapped = Wrapped::of(&vectors, CURRENT);
     let verified = wrapped.verify().expect("genuine");
     assert_eq!(verified.td().status, Status::UpToDate);
@@ -120,7 +120,7 @@ fn a_current_td_on_azure_is_genuine_and_its_virtual_tpm_answers() {
 
 #[test]
 fn an_outdated_td_on_azure_is_genuine_where_a_policy_says_so() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = vectors(&[]) else { return };
     let mut wrapped = Wrapped::of(&vectors, OUTDATED);
     let quoted = Some(&wrapped.tpm.asked(&wrapped.nonce));
     let looked = wrapped.with(quoted, Patience::All);
@@ -138,7 +138,7 @@ fn an_outdated_td_on_azure_is_genuine_where_a_policy_says_so() {
 
 #[test]
 fn a_policy_names_the_pcrs_that_are_wanted() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = vectors(&[]) else { return };
     let mut wrapped = Wrapped::of(&vectors, CURRENT);
     let found = wrapped.tpm.pcrs[4];
     wrapped.case.policy.pcrs = [(4, vec![[0; 32], found])].into();
@@ -156,7 +156,7 @@ fn a_policy_names_the_pcrs_that_are_wanted() {
 
 #[test]
 fn a_wrapping_of_another_boot_machine_or_td_is_refused() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = vectors(&[]) else { return };
     let whole = || Wrapped::of(&vectors, CURRENT);
     let mismatch = |field| Rejection::HclQuoteMismatch { field };
 
@@ -183,7 +183,7 @@ fn a_wrapping_of_another_boot_machine_or_td_is_refused() {
 
 #[test]
 fn another_answer_of_a_virtual_tpm_is_refused() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = vectors(&[]) else { return };
     let whole = || Wrapped::of(&vectors, CURRENT);
 
     let mut wrapped = whole();
@@ -203,7 +203,7 @@ fn another_answer_of_a_virtual_tpm_is_refused() {
 /// CPUSVN and the MAC mean something to the TD's machine alone, and nothing is told of them.
 #[test]
 fn no_wrapping_with_a_flipped_bit_is_verified_but_for_what_only_its_machine_can_check() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = vectors(&[]) else { return };
     let mut wrapped = Wrapped::of(&vectors, CURRENT);
     let machines_own = [TDREPORT + 16..TDREPORT + 32, TDREPORT + 224..TDREPORT + 256];
     for bit in 0..wrapped.hcl.len() * 8 {

@@ -21,8 +21,8 @@ use crate::expected::{bytes, expected, shelf};
 
 const WHY: &str = "this test is about something else";
 
-fn vectors() -> Option<PathBuf> {
-    shelf("tdx")
+fn vectors(needs: &[&str]) -> Option<PathBuf> {
+    shelf("tdx", needs)
 }
 
 fn collateral(vectors: &Path, name: &str) -> Collateral {

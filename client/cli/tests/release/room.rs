@@ -45,7 +45,7 @@ pub(crate) fn image() -> Option<PathBuf> {
     if image.join("image.json").exists() {
         return Some(image.canonicalize().unwrap());
     }
-    println!("skipped: no image; `make image` builds it");
+    chrysalis_test_support::skip("no image: make image");
     None
 }
 

@@ -260,7 +260,7 @@ fn a_release_in_a_log_becomes_a_policy() {
 #[test]
 fn securesystemslib_takes_our_envelopes_and_we_take_its() {
     let (Some(image), Some(python)) = (image(), env::var_os("CHRYSALIS_PYTHON")) else {
-        println!("skipped: no CHRYSALIS_PYTHON with securesystemslib");
+        chrysalis_test_support::skip("no CHRYSALIS_PYTHON with securesystemslib");
         return;
     };
     let script = root().join("tests/clients/dsse.py");

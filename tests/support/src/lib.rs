@@ -1,0 +1,95 @@
+//! What tests of every room share: the real evidence on this machine, and the count of what was skipped.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::Display,
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    thread,
+};
+
+/// The folder with all the real evidence that this machine has, if everything in `needs`, files or folders of it, is there.
+/// Otherwise the test is skipped.
+pub fn real(needs: &[&str]) -> Option<PathBuf> {
+    let folder = folder();
+    if needs.iter().all(|need| folder.join(need).exists()) {
+        return Some(folder.to_owned());
+    }
+    skip(NOT_SHIPPED);
+    None
+}
+
+/// The same folder, whatever it has.
+pub fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(gather)
+}
+
+/// Why a test of real evidence is skipped, in whole or in part.
+pub const NOT_SHIPPED: &str = "real evidence that is not shipped: scripts/vectors";
+
+/// Says that the calling test is skipped, in whole or in part, and why. `make test` counts it.
+pub fn skip(why: impl Display) {
+    println!("skipped: {why}");
+    let Some(list) = env::var_os("CHRYSALIS_SKIPPED") else {
+        return;
+    };
+    let program = env::current_exe().unwrap_or_default();
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    // One write, so that tests of several programs do not mix their lines.
+    let line = format!("{}\t{test}\t{why}\n", program.display());
+    let list = OpenOptions::new().append(true).create(true).open(list);
+    let written = list.and_then(|mut list| list.write_all(line.as_bytes()));
+    written.expect("the list of skipped tests can be written");
+}
+
+/// One folder of links to what is shipped, what `scripts/vectors` got, and what lies beside the checkout. The first that has a
+/// file counts.
+fn gather() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root.canonicalize().expect("the checkout");
+    let folder = root.join("build/tests/real");
+    let mut wanted = BTreeMap::new();
+    for (place, below) in [
+        ("tests/vectors/real", ""),
+        ("build/vectors", ""),
+        ("../shared/vectors", ""),
+        ("../shared/cases/evidence", "cases"),
+    ] {
+        for file in files(&root.join(place)) {
+            let name = file.strip_prefix(root.join(place)).expect("a file in it");
+            wanted.entry(folder.join(below).join(name)).or_insert(file);
+        }
+    }
+    for link in files(&folder) {
+        if wanted.get(&link) != fs::read_link(&link).ok().as_ref() {
+            // Another program of tests may have been faster.
+            let _ = fs::remove_file(&link);
+        }
+    }
+    for (link, file) in &wanted {
+        if !link.is_symlink() {
+            fs::create_dir_all(link.parent().expect("a folder")).expect("room in build/");
+            let _ = symlink(file, link);
+        }
+    }
+    folder
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let found = entries.flat_map(|entry| {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            files(&entry.path())
+        } else {
+            vec![entry.path()]
+        }
+    });
+    found.collect()
+}
