@@ -1,4 +1,4 @@
-//! A TLS connection to a peer that has not proved itself. It can ask for evidence, and has no way to send anything else.
+//! A TLS connection to a peer that has not yet proved itself. It can ask for evidence and has no way to send anything else.
 
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ use crate::{
 
 /// The media type of evidence.
 const EVIDENCE_TYPE: &str = "application/cmw+cbor";
-/// The most bytes that the head of an answer may have.
+/// The most bytes in the head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// What both an unproved channel and a trusted connection write to.
+/// What an unproved channel and a trusted connection both write to.
 pub(crate) type Sender = http1::SendRequest<Full<Bytes>>;
 
 /// A connection before trust.
@@ -45,7 +45,7 @@ pub(crate) struct Channel {
     exporter: [u8; 32],
 }
 
-/// A task that ends when this is dropped. That which moves a connection's bytes then closes it: an enclave stops generating.
+/// A task that ends when this is dropped. The task that moves a connection's bytes then closes it, so the enclave stops generating.
 pub(crate) struct Task(AbortHandle);
 
 impl Task {
@@ -69,7 +69,7 @@ impl Drop for Task {
 }
 
 impl Channel {
-    /// TCP, then TLS 1.3 with whoever answers.
+    /// Opens TCP, then TLS 1.3 with whatever answers.
     pub(crate) async fn open(target: &Target, deadlines: &Deadlines) -> Result<Self, Error> {
         let leash = Leash::default();
         let tls = connect(target, deadlines, &leash).await?;
@@ -77,7 +77,7 @@ impl Channel {
         let certificate = session
             .peer_certificates()
             .and_then(<[_]>::first)
-            .ok_or_else(|| Error::Protocol("it shows no certificate".into()))?;
+            .ok_or_else(|| Error::Protocol("it sent no certificate".into()))?;
         let spki =
             tls::public_key(certificate).map_err(|error| Error::Protocol(error.to_string()))?;
         let exporter = session
@@ -89,7 +89,7 @@ impl Channel {
             .await
             .map_err(|error| from_hyper(&error, "connection"))?;
         let driver = tokio::spawn(async move {
-            // Whatever ends the connection reaches the one who waits for an answer on it.
+            // Whatever ends the connection reaches the caller that waits for an answer on it.
             let _ = connection.await;
         });
         Ok(Self {
@@ -102,7 +102,7 @@ impl Channel {
         })
     }
 
-    /// Asks for evidence about this very conversation, with a nonce never used before.
+    /// Asks for evidence about this very conversation, with a fresh nonce.
     pub(crate) async fn ask_for_evidence(
         &mut self,
         limit: Duration,
@@ -129,7 +129,7 @@ impl Channel {
             .map_err(|error| from_hyper(&error, "evidence"))?;
         if answer.status() != StatusCode::OK {
             return Err(Error::Protocol(format!(
-                "asked for evidence, it answers {}",
+                "asked for evidence, it answered {}",
                 answer.status()
             )));
         }
@@ -139,7 +139,7 @@ impl Channel {
             .is_none_or(|found| found != EVIDENCE_TYPE)
         {
             return Err(Error::Protocol(format!(
-                "asked for evidence, it answers something else than {EVIDENCE_TYPE}"
+                "asked for evidence, it answered with something other than {EVIDENCE_TYPE}"
             )));
         }
         read_bundle(answer).await

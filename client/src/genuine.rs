@@ -1,5 +1,5 @@
-//! Without a policy: is the evidence of real hardware whose memory is private, and about this conversation? Nobody said what
-//! is wanted, so the answer is never trust, and no connection comes of it.
+//! Without a policy: is the evidence from real hardware whose memory is private, and about this conversation? Nothing says what is
+//! wanted, so the answer is never trust, and it never yields a connection.
 
 use chrysalis_attestation::{
     Authentic, Genuine, Time, Unbound, Unverified, Waivers, binding::Session, bundle::Evidence,
@@ -20,7 +20,7 @@ pub fn session(
     Ok(bound.without_policy(waivers)?)
 }
 
-/// Whether the evidence in a certificate is of genuine hardware.
+/// Whether the evidence in a certificate comes from genuine hardware.
 pub fn certificate(
     der: &[u8],
     bring: &Bring,
@@ -32,7 +32,7 @@ pub fn certificate(
     Ok(bound.without_policy(waivers)?)
 }
 
-/// Whether evidence is of genuine hardware, where nobody knows the conversation: refused unless the waivers say why.
+/// Whether evidence comes from genuine hardware if the conversation is unknown. Refused unless the waivers say why.
 pub fn bundle(
     evidence: Evidence,
     bring: &Bring,

@@ -1,8 +1,8 @@
 //! What a TDX quote says about an image: MRTD, the run-time registers RTMR0 to RTMR2 with every event that makes them, and
 //! MRCONFIGID.
 //!
-//! Presumes what `chrysalis-host` and Debian's firmware do: QEMU from 10.1 (the first with TDX), direct kernel boot, EDK II
-//! from edk2-stable202505, no Secure Boot. Other hosts measure otherwise, and their quotes are refused.
+//! This assumes what `chrysalis-host` and Debian's firmware do: QEMU 10.1 or newer (10.1 is the first with TDX), direct kernel boot,
+//! EDK II since edk2-stable202505, no Secure Boot. Other hosts measure differently, and their quotes are refused.
 
 mod authenticode;
 mod boot;
@@ -22,7 +22,7 @@ pub type Sha384Digest = [u8; 48];
 /// The most memory of a guest, in MiB: 64 TiB.
 pub const MAX_MEMORY: u64 = 64 * 1024 * 1024;
 
-/// What of a guest's machine the registers count, besides the image. What is not known leaves its events open.
+/// What the registers count of a guest's machine, besides the image. Events of what is not given stay open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TdxShape {
     /// The guest's memory, in MiB.
@@ -38,12 +38,12 @@ pub struct AcpiTables {
     pub loader: Vec<u8>,
     /// `acpi/rsdp`: where they begin.
     pub rsdp: Vec<u8>,
-    /// `acpi/tables`: themselves.
+    /// `acpi/tables`: the tables themselves.
     pub tables: Vec<u8>,
 }
 
 impl AcpiTables {
-    /// Reads `table-loader`, `rsdp` and `tables` of a folder.
+    /// Reads `table-loader`, `rsdp` and `tables` from a folder.
     pub fn read(folder: &Path) -> Result<Self, MeasureError> {
         let read = |name| {
             let path = folder.join(name);
@@ -60,13 +60,13 @@ impl AcpiTables {
 /// What one event extends a register with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventDigest {
-    /// This, wherever the image boots.
+    /// This digest, wherever the image boots.
     Computed(Sha384Digest),
-    /// What the machine decides; why it cannot be told from the image.
+    /// The machine decides; this says why the image alone does not tell.
     Varies(&'static str),
 }
 
-/// One extension of a run-time register, in the order of a boot.
+/// One extension of a run-time register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TdxEvent {
     /// Which register: 0 to 2. The guest's own software may extend 3.
@@ -77,7 +77,7 @@ pub struct TdxEvent {
     pub digest: EventDigest,
 }
 
-/// All that can be told of an image's quote.
+/// Everything that an image alone says about its quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TdxMeasurement {
     /// The pages that the firmware's metadata names, as the module adds and extends them.
@@ -87,7 +87,7 @@ pub struct TdxMeasurement {
 }
 
 impl TdxMeasurement {
-    /// What a register holds when the kernel runs; `None` where one of its events varies.
+    /// What a register holds when the kernel runs; `None` if one of its events varies.
     pub fn rtmr(&self, index: u8) -> Option<Sha384Digest> {
         let events = self.events.iter().filter(|event| event.rtmr == index);
         events.into_iter().try_fold([0; 48], |register, event| {
@@ -99,7 +99,7 @@ impl TdxMeasurement {
     }
 }
 
-/// What a TDX machine says about `image` in this shape.
+/// What a TDX machine of this shape reports about `image`.
 pub fn tdx_measurement(
     image: &Image,
     command_line: CommandLine,
@@ -143,7 +143,7 @@ pub fn tdx_measurement(
     })
 }
 
-/// MRCONFIGID of a configuration, as `chrysalis-host` hands it to the module.
+/// MRCONFIGID of a configuration, as `chrysalis-host` passes it to the module.
 pub fn mr_config_id(configuration: &[u8]) -> Sha384Digest {
     sha384(&[configuration])
 }
