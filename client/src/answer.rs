@@ -1,4 +1,4 @@
-//! An answer's body as it streams in: whole, or an error that says it is not.
+//! An answer's body as it streams in: either whole, or an error that says it is not.
 
 use std::{
     pin::Pin,
@@ -12,8 +12,9 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{Error, error::from_hyper, term::Term};
 
-/// The body of an answer. Ends in [`Error::Incomplete`] when the connection is cut, and in [`Error::Stalled`] when the
-/// peer falls silent, and in [`Error::Expired`] when the connection's term is over; a clean end means that the enclave itself ended the answer, inside TLS.
+/// The body of an answer. It ends in [`Error::Incomplete`] when the connection is cut, in [`Error::Stalled`] when the peer falls
+/// silent, and in [`Error::Expired`] when the connection's term is over. A clean end means that the enclave itself ended the
+/// answer, inside TLS.
 pub struct Answer {
     body: Incoming,
     idle: Duration,

@@ -1,4 +1,4 @@
-//! A TLS connection to a peer that has not proved itself. It can ask for evidence, and has no way to send anything else.
+//! A TLS connection to a peer that has not yet proved itself. It can ask for evidence and has no way to send anything else.
 
 use std::time::Duration;
 
@@ -28,10 +28,10 @@ use crate::{
     tls,
 };
 
-/// The most bytes that the head of an answer may have.
+/// The most bytes in the head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// What both an unproved channel and a trusted connection write to.
+/// What an unproved channel and a trusted connection both write to.
 pub(crate) type Sender = http1::SendRequest<Full<Bytes>>;
 
 /// A connection before trust.
@@ -44,7 +44,7 @@ pub(crate) struct Channel {
     exporter: [u8; 32],
 }
 
-/// A task that ends when this is dropped. That which moves a connection's bytes then closes it: an enclave stops generating.
+/// A task that ends when this is dropped. The task that moves a connection's bytes then closes it, so the enclave stops generating.
 pub(crate) struct Task(AbortHandle);
 
 impl Task {
@@ -68,7 +68,7 @@ impl Drop for Task {
 }
 
 impl Channel {
-    /// TCP, then TLS 1.3 with whoever answers.
+    /// Opens TCP, then TLS 1.3 with whatever answers.
     pub(crate) async fn open(target: &Target, deadlines: &Deadlines) -> Result<Self, Error> {
         let leash = Leash::default();
         let tls = connect(target, deadlines, &leash).await?;
@@ -76,7 +76,7 @@ impl Channel {
         let certificate = session
             .peer_certificates()
             .and_then(<[_]>::first)
-            .ok_or_else(|| Error::Protocol("it shows no certificate".into()))?;
+            .ok_or_else(|| Error::Protocol("it sent no certificate".into()))?;
         let spki =
             tls::public_key(certificate).map_err(|error| Error::Protocol(error.to_string()))?;
         let exporter = session
@@ -88,7 +88,7 @@ impl Channel {
             .await
             .map_err(|error| from_hyper(&error, "connection"))?;
         let driver = tokio::spawn(async move {
-            // Whatever ends the connection reaches the one who waits for an answer on it.
+            // Whatever ends the connection reaches the caller that waits for an answer on it.
             let _ = connection.await;
         });
         Ok(Self {
@@ -101,7 +101,7 @@ impl Channel {
         })
     }
 
-    /// Asks for evidence about this very conversation, with a nonce never used before.
+    /// Asks for evidence about this very conversation, with a fresh nonce.
     pub(crate) async fn ask_for_evidence(
         &mut self,
         limit: Duration,
@@ -128,7 +128,7 @@ impl Channel {
             .map_err(|error| from_hyper(&error, "evidence"))?;
         if answer.status() != StatusCode::OK {
             return Err(Error::Protocol(format!(
-                "asked for evidence, it answers {}",
+                "asked for evidence, it answered {}",
                 answer.status()
             )));
         }
@@ -138,7 +138,7 @@ impl Channel {
             .is_none_or(|found| found != EVIDENCE_TYPE)
         {
             return Err(Error::Protocol(format!(
-                "asked for evidence, it answers something else than {EVIDENCE_TYPE}"
+                "asked for evidence, it answered with something other than {EVIDENCE_TYPE}"
             )));
         }
         read_bundle(answer).await

@@ -1,5 +1,5 @@
-//! The two clocks of a relying party. Neither is trusted alone: a wall clock can be set back, a stopwatch may stand still
-//! while the machine sleeps.
+//! The two clocks of a relying party. Neither is trusted alone: a wall clock can be set back, and a stopwatch may stop while the
+//! machine sleeps.
 
 use std::{
     sync::Arc,
@@ -11,10 +11,10 @@ use chrysalis_attestation::Time;
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
-/// Tells how long it has been since some fixed moment, never backwards, whatever the time is set to.
+/// Tells how much time has passed since some fixed moment. It never runs backwards, whatever the time is set to.
 pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// Both at one moment.
+/// Both clocks at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     pub(crate) elapsed: Duration,
@@ -31,7 +31,7 @@ pub fn system_time() -> Time {
     Time(seconds)
 }
 
-/// This machine's stopwatch; on Linux it runs while the machine sleeps, too.
+/// This machine's stopwatch; on Linux it also runs while the machine sleeps.
 #[cfg(target_os = "linux")]
 pub fn system_stopwatch() -> Duration {
     let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

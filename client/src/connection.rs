@@ -1,4 +1,4 @@
-//! A connection to a peer that has proved itself. [`AttestedConnection::connect`] is the only way to one, and only it
+//! A connection to a peer that has proved itself. [`AttestedConnection::connect`] is the only way to get one, and no other type
 //! has `send`: a prompt cannot leave before trust, because until then there is nothing to send it with.
 
 use bytes::Bytes;
@@ -17,10 +17,10 @@ use crate::{
     term::Term,
 };
 
-/// An open, verified connection. Dropped, it closes, and the enclave stops what it was answering.
+/// An open, verified connection. Dropping it closes it, and the enclave stops generating.
 ///
-/// It closes, too, when its verdict's `until` has passed, by the relying party's clock or by its stopwatch: from then on not a
-/// byte leaves over it and none of an answer is handed out. Whatever is under way ends in [`Error::Expired`].
+/// It also closes when its verdict's `until` has passed, by the relying party's clock or by its stopwatch. From then on not a byte
+/// leaves over it, and no byte of an answer is handed out. Whatever is under way ends in [`Error::Expired`].
 pub struct AttestedConnection {
     sender: Sender,
     _driver: Task,
@@ -33,13 +33,13 @@ pub struct AttestedConnection {
 }
 
 impl AttestedConnection {
-    /// Connects, asks for evidence about this very connection, verifies it, and only then is a connection.
+    /// Connects, asks for evidence about this very connection, verifies it, and only then returns.
     pub async fn connect(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
         let deadlines = relying_party.deadlines();
         let mut channel = Channel::open(target, deadlines).await?;
         let saved = channel.ask_for_evidence(deadlines.evidence).await?;
         let (trusted, term) = relying_party.verify_connection(&saved).await?;
-        // It was unset, for only here is it set.
+        // It is set only here, so it was unset.
         let term = channel.leash.get_or_init(|| term).clone();
         let (ended, close) = (term.ended(), channel.driver.end());
         let watch = tokio::spawn(async move {
@@ -65,20 +65,20 @@ impl AttestedConnection {
         &self.trusted
     }
 
-    /// How long it can be trusted.
+    /// How long the connection can be trusted.
     pub(crate) fn term(&self) -> &Term {
         &self.term
     }
 
-    /// The evidence, to keep: it can be verified again by anyone, offline.
+    /// The evidence, to keep: anyone can verify it again, offline.
     pub fn saved_session(&self) -> &SavedSession {
         &self.saved
     }
 
-    /// Sends one request and waits for the head of its answer. `Host` is set to the enclave's address.
+    /// Sends one request and waits for the head of its answer. Sets `Host` to the enclave's address.
     ///
-    /// Refuses when what the verdict rests on has run out, before or meanwhile. [`Error::Closed`] says that not a byte was sent, so that
-    /// the request may go over another connection.
+    /// Refuses if what the verdict rests on has expired, before or while the request is under way. [`Error::Closed`] says that not a
+    /// byte was sent, so the request may go over another connection.
     pub async fn send(&mut self, request: Request<Bytes>) -> Result<Response<Answer>, Error> {
         let deadlines = *self.relying_party.deadlines();
         let request = self.addressed(request);
@@ -93,11 +93,11 @@ impl AttestedConnection {
         };
         let answer = within(deadlines.first_byte, "first byte of the answer", sending);
         let answer = tokio::select! {
-            // First: once it is over nothing is even begun.
+            // First: once the term is over, nothing is even begun.
             biased;
             expired = term.ended() => Err(expired),
             answer = answer => match answer {
-                // The connection was closed because its term was over.
+                // The connection was closed because its term had ended.
                 Ok(Err(_)) if term.is_over() => Err(term.expired()),
                 answer => answer?,
             },
@@ -115,7 +115,7 @@ impl AttestedConnection {
         if let Some(path) = request.uri().path_and_query() {
             *request.uri_mut() = Uri::from(path.clone());
         }
-        // Whatever version the request came in: this hop speaks its own (RFC 9110 §2.5), and stays open.
+        // Whatever version the request came in, this hop speaks its own (RFC 9110 §2.5) and stays open.
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().insert(HOST, self.authority.clone());
         request

@@ -1,10 +1,10 @@
-//! How long a peer may keep the client waiting. Every wait has an end: a host that stalls is named, never endured.
+//! How long a peer may keep the client waiting. Every wait has an end: a host that stalls is reported, never endured.
 
 use std::{future::Future, time::Duration};
 
 use crate::Error;
 
-/// The longest that each wait may take.
+/// The limit on each wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
     /// Finding the host and opening TCP.
@@ -13,9 +13,9 @@ pub struct Deadlines {
     pub handshake: Duration,
     /// Asking for evidence, to its last byte. An enclave under emulation takes many seconds to sign.
     pub evidence: Duration,
-    /// Asking NVIDIA about the GPUs' certificates, where the policy wants that: all the answers.
+    /// Asking NVIDIA about the GPUs' certificates, if the policy wants that; covers all the answers.
     pub revocation: Duration,
-    /// From the last byte of a request to the head of its answer; a plain answer begins when the model has ended it.
+    /// From the last byte of a request to the head of its answer. A plain (not streamed) answer begins when the model has finished it.
     pub first_byte: Duration,
     /// Between two pieces of an answer.
     pub idle: Duration,
@@ -34,7 +34,7 @@ impl Default for Deadlines {
     }
 }
 
-/// Waits for `work`, at most `limit`; `what` names the wait in [`Error::Stalled`].
+/// Waits for `work`, but no longer than `limit`; `what` names the wait in [`Error::Stalled`].
 pub(crate) async fn within<T>(
     limit: Duration,
     what: &'static str,

@@ -1,4 +1,4 @@
-//! What can go wrong, by whose fault. Each error has a stable code and says what to do next.
+//! What can go wrong, and whose fault it is. Each error has a stable code and says what to do next.
 
 use std::time::Duration;
 
@@ -8,28 +8,28 @@ use chrysalis_attestation::{Refusal, Rejection};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer's evidence was examined and refused: a verdict.
+    /// The peer's evidence was examined and refused. This is a verdict.
     #[error("not trusted: {}", .0.rejection)]
     Refused(Box<Refusal>),
-    /// The peer proved itself, but with another key than the one that was trusted before: another enclave, or the same one started anew.
-    #[error("the enclave behind the address has another key than the one verified before")]
+    /// The peer proved itself, but with a different key from the one trusted before: it is another enclave, or the same one restarted.
+    #[error("the enclave behind the address has a different key from the one verified before")]
     KeyChanged,
-    /// What the evidence rests on has run out since it was verified.
+    /// Something that the evidence rests on has expired since it was verified.
     #[error("the evidence was good until {until}, which is past")]
     Expired {
         /// Unix seconds.
         until: i64,
     },
-    /// NVIDIA could not be asked about the GPUs' certificates, and the policy wants that.
-    #[error("NVIDIA could not be asked whether it still stands by the GPUs' certificates: {why}")]
+    /// The policy wants NVIDIA to be asked about the GPUs' certificates, and that failed.
+    #[error("cannot ask NVIDIA whether the GPUs' certificates are still good: {why}")]
     Unasked {
         /// Why not.
         why: String,
     },
-    /// No connection came about.
+    /// No connection could be made.
     #[error("{address} cannot be reached: {why}")]
     Unreachable {
-        /// Whom the client tried.
+        /// The address that the client tried.
         address: String,
         /// What the network said.
         why: String,
@@ -39,28 +39,28 @@ pub enum Error {
     Stalled {
         /// What the client waited for.
         what: &'static str,
-        /// For how long.
+        /// How long it waited.
         after: Duration,
     },
-    /// The connection was closed before the request was sent; not a byte of it left.
+    /// The connection was closed before the request was sent: not a byte of it left.
     #[error("the connection was closed before the request was sent")]
     Closed,
-    /// One verified connection after the other was closed before the request was sent; not a byte of it left.
+    /// One verified connection after another was closed before the request was sent: not a byte of it left.
     #[error(
         "the host closed {tries} verified connections in a row before the request could be sent"
     )]
     CutOff {
-        /// How many.
+        /// How many connections.
         tries: u32,
     },
-    /// The connection ended in the middle. An answer received so far is not the whole answer.
+    /// The connection ended midway. What was received so far is not the whole answer.
     #[error("the connection ended before the {what} was complete")]
     Incomplete {
         /// What was cut.
         what: &'static str,
     },
-    /// The peer does not speak as an enclave does.
-    #[error("the peer does not speak as an enclave does: {0}")]
+    /// The peer does not speak the way an enclave does.
+    #[error("the peer does not behave like an enclave: {0}")]
     Protocol(String),
     /// This machine's random numbers or TLS are unusable.
     #[error("this machine cannot open a secure connection: {0}")]
@@ -89,34 +89,34 @@ impl Error {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.rejection.hint(),
-            Self::KeyChanged => "send the request again: the next connection is verified anew",
+            Self::KeyChanged => {
+                "send the request again; the next connection is verified from scratch"
+            }
             Self::Expired { .. } => {
-                "connect again: the host staples fresh collateral when its vendor offers any"
+                "connect again; the host staples fresh collateral when the vendor offers it"
             }
             Self::Unasked { .. } => {
-                "check this machine's network, or name another responder with --mirror nvidia-ocsp=URL; revocation = \"stapled\" under [gpu] in the policy accepts answers of the last day instead"
+                "check this machine's network, or name another responder with --mirror nvidia-ocsp=URL; or accept answers from the last day with revocation = \"stapled\" under [gpu] in the policy"
             }
             Self::Unreachable { .. } => {
-                "check the address, and that `chrysalis-host run` says it is listening there"
+                "check the address, and check that `chrysalis-host run` says it is listening there"
             }
             Self::Stalled { .. } => {
                 "try again later; if it keeps stalling, ask the provider what `chrysalis-host` logs"
             }
-            Self::Closed => "connect again and send the request anew",
+            Self::Closed => "connect again and resend the request",
             Self::CutOff { .. } => {
                 "the request did not leave this machine: ask the provider what closes connections in front of the enclave, and what `chrysalis-host` logs"
             }
             Self::Incomplete { .. } => "discard what came or treat it as cut short, and ask again",
             Self::Protocol(_) => {
-                "check that the address is that of a chrysalis host, and that both sides are of one release"
+                "check that the address is that of a chrysalis host, and that both sides run the same release"
             }
-            Self::Local(_) => {
-                "this is no fault of the peer: check this machine's entropy and clock"
-            }
+            Self::Local(_) => "check this machine's entropy and clock; the peer is not at fault",
         }
     }
 
-    /// Whether evidence was examined and found wanting, rather than never obtained.
+    /// Whether evidence was obtained, examined and refused, rather than never obtained.
     pub fn is_verdict(&self) -> bool {
         matches!(
             self,
@@ -137,7 +137,7 @@ impl From<Rejection> for Error {
     }
 }
 
-/// An error of hyper's, read for whose fault it is; `what` names what was under way.
+/// Works out from hyper's error whose fault it is; `what` names what was under way.
 pub(crate) fn from_hyper(error: &hyper::Error, what: &'static str) -> Error {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     for cause in causes {

@@ -1,18 +1,18 @@
-//! Server-sent events, cut at their boundaries: a piece of an event is never passed on as if it were one.
+//! Server-sent events, cut at their boundaries: part of an event is never passed on as if it were a whole one.
 
 use bytes::{Bytes, BytesMut};
 
-/// The most bytes of one event. Longer ones pass in pieces: better than to hold without bound.
+/// The most bytes of one event. Longer ones pass in pieces, which is better than buffering without a limit.
 const MAX_EVENT: usize = 1024 * 1024;
 
-/// Holds back the beginning of an event until its end has come.
+/// Holds back the beginning of an event until its end has arrived.
 #[derive(Debug, Default)]
 pub struct WholeEvents {
     held: BytesMut,
 }
 
 impl WholeEvents {
-    /// Takes a piece of the stream; gives all that is whole events by now, possibly nothing.
+    /// Takes a piece of the stream and returns all the events that are now whole, possibly none.
     pub fn push(&mut self, piece: &[u8]) -> Bytes {
         self.held.extend_from_slice(piece);
         let whole = match end_of_events(&self.held) {
@@ -22,7 +22,7 @@ impl WholeEvents {
         self.held.split_to(whole).freeze()
     }
 
-    /// What is left when the stream has ended cleanly.
+    /// What is left over when the stream has ended cleanly.
     pub fn finish(&mut self) -> Bytes {
         self.held.split().freeze()
     }

@@ -1,4 +1,4 @@
-//! What a relying party embeds: TLS to an enclave that has to prove itself before it is sent anything.
+//! What a relying party embeds: TLS to an enclave that must prove itself before it is sent anything.
 //!
 //! ```no_run
 //! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,10 +14,10 @@
 //! # }
 //! ```
 //!
-//! Verifies nothing by itself: chrysalis-attestation does. What this crate adds is the order of things. TCP, TLS 1.3,
-//! evidence about this very connection, the walk to trust; only at its end is there a value with a `send`. Trusts the
-//! policy and the clocks that it is given, and nothing that comes over the network. Trust ends with the verdict's `until`, by a
-//! wall clock and by a stopwatch, whichever is first: from then on a connection carries nothing, in either direction.
+//! This crate verifies nothing by itself; chrysalis-attestation does. What it adds is the order of events: TCP, TLS 1.3, evidence
+//! about this very connection, verification; only at the end is there a value with a `send`. It trusts the policy and the clocks
+//! that it is given, and nothing that comes over the network. Trust ends at the verdict's `until`, by a wall clock or by a
+//! stopwatch, whichever comes first: from then on a connection carries nothing, in either direction.
 
 #![forbid(unsafe_code)]
 
@@ -45,7 +45,7 @@ pub use relying_party::{Ask, Bring, RelyingParty};
 pub use saved::{MAX_SAVED, SavedError, SavedSession};
 pub use target::{Target, TargetError};
 
-/// Fetches evidence without judging it, to be shown or saved. Nothing else is ever sent over that connection.
+/// Fetches evidence without judging it, so that you can show or save it. Nothing else is ever sent over that connection.
 pub async fn fetch_evidence(target: &Target, deadlines: &Deadlines) -> Result<SavedSession, Error> {
     let mut channel = channel::Channel::open(target, deadlines).await?;
     channel.ask_for_evidence(deadlines.evidence).await

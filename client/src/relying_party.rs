@@ -1,4 +1,4 @@
-//! Who asks: what a relying party brings to every verification, and the one walk from bytes to trust.
+//! The relying party: what it brings to every verification, and the one walk from bytes to trust.
 
 use std::{fmt, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     term::Term,
 };
 
-/// A relying party: its policy, the vendor-signed objects it brings itself, its clock and its patience.
+/// A relying party: its policy, the vendor-signed objects that it brings itself, its clocks and its deadlines.
 #[derive(Clone)]
 pub struct RelyingParty {
     policy: Policy,
@@ -31,15 +31,15 @@ pub struct RelyingParty {
     deadlines: Deadlines,
 }
 
-/// Finds what bears on this evidence, which nobody has verified yet. What is not there is left out.
+/// Finds collateral for this evidence, which has not been verified yet. What is missing is left out.
 pub type Bring = Arc<dyn Fn(&Evidence) -> Collateral + Send + Sync>;
 
-/// Asks NVIDIA's responder about these certificates, each with a nonce of its own, and takes its time; or says why that cannot be done.
-/// `chrysalis_collateral::Responder` does.
+/// Asks NVIDIA's responder about these certificates, each with a nonce of its own, or says why that cannot be done. It may take a
+/// while. `chrysalis_collateral::Responder` does this.
 pub type Ask = Arc<dyn Fn(&[Questioned]) -> Result<Vec<OcspAnswer>, String> + Send + Sync>;
 
 impl RelyingParty {
-    /// A relying party that wants `policy`, brings no collateral and goes by this machine's clock.
+    /// A relying party that wants `policy`, brings no collateral and uses this machine's clocks.
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
@@ -51,66 +51,66 @@ impl RelyingParty {
         }
     }
 
-    /// Brings certificates and revocation lists, where the evidence carries none or older ones.
+    /// Brings certificates and revocation lists, for evidence that carries none or older ones.
     #[must_use]
     pub fn with_collateral(self, collateral: Collateral) -> Self {
         self.bringing(Arc::new(move |_| collateral.clone()))
     }
 
-    /// Brings what it finds for each piece of evidence, such as from a folder that knows many machines.
+    /// Brings what it finds for each piece of evidence, for example from a folder that covers many machines.
     #[must_use]
     pub fn bringing(mut self, bring: Bring) -> Self {
         self.bring = bring;
         self
     }
 
-    /// Asks NVIDIA where the policy says `revocation = "asked"`. Without this no evidence with GPUs meets such a policy.
+    /// Asks NVIDIA if the policy says `revocation = "asked"`. Without this, no evidence with GPUs satisfies such a policy.
     #[must_use]
     pub fn asking(mut self, ask: Ask) -> Self {
         self.ask = Some(ask);
         self
     }
 
-    /// Goes by another clock: that of a test, or a fixed moment.
+    /// Uses another clock: that of a test, or a fixed moment.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Goes by another stopwatch, by which trust ends even if the clock is set back.
+    /// Uses another stopwatch, by which trust ends even if the clock is set back.
     #[must_use]
     pub fn with_stopwatch(mut self, stopwatch: Stopwatch) -> Self {
         self.stopwatch = stopwatch;
         self
     }
 
-    /// Waits longer or shorter.
+    /// Sets how long to wait for the peer.
     #[must_use]
     pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
         self
     }
 
-    /// Verifies a saved conversation: everything but the handshake, which happened then. Blocks where NVIDIA has to be asked.
+    /// Verifies a saved conversation: everything but the handshake, which happened back then. Blocks if NVIDIA has to be asked.
     pub fn verify_session(&self, saved: &SavedSession) -> Result<Trusted, Error> {
         self.conversation(saved).map(|(trusted, _)| trusted)
     }
 
-    /// Verifies the evidence in a certificate, made at boot: it says nothing of freshness. Blocks where NVIDIA has to be asked.
+    /// Verifies the evidence in a certificate, which was made at boot and says nothing about freshness. Blocks if NVIDIA has to be asked.
     pub fn verify_certificate(&self, der: &[u8]) -> Result<Trusted, Error> {
         let (evidence, spki) = Evidence::from_certificate(der)?;
         let (trusted, _) = self.walk(evidence, &Session::Boot, &spki)?;
         Ok(trusted)
     }
 
-    /// All that it brings for this evidence: what it has, and, where the policy wants that, what NVIDIA answers now. Then it blocks.
+    /// Everything it brings for this evidence: what it has and, if the policy wants that, what NVIDIA answers now. Asking blocks.
     pub fn collateral_for(&self, evidence: &Evidence) -> Result<Collateral, Error> {
         let mut collateral = (self.bring)(evidence);
         let Some(ask) = self.ask.as_ref().filter(|_| self.wants_asking()) else {
             return Ok(collateral);
         };
-        // As a verifier will: its own manifests where it has any.
+        // As a verifier will: its own manifests if it has any.
         let rims = match &collateral.rims[..] {
             [] => &evidence.endorsements.rims,
             own => own,
@@ -121,14 +121,14 @@ impl RelyingParty {
             [] => Vec::new(),
             about => ask(about).map_err(|why| Error::Unasked { why })?,
         };
-        // In place of what it has: nothing is newer.
+        // Replaces what it has: nothing is newer.
         if !answers.is_empty() {
             collateral.ocsp = answers;
         }
         Ok(collateral)
     }
 
-    /// The moment, by its clock.
+    /// The current time, by its clock.
     pub fn now(&self) -> Time {
         (self.clock)()
     }
@@ -137,7 +137,8 @@ impl RelyingParty {
         &self.deadlines
     }
 
-    /// As [`Self::verify_session`], and for how long that holds. Asking NVIDIA takes seconds: it goes on aside, while others go on here.
+    /// Like [`Self::verify_session`], and also says for how long the verdict holds. Asking NVIDIA takes seconds, so it runs on another
+    /// thread and blocks nothing here.
     pub(crate) async fn verify_connection(
         &self,
         saved: &SavedSession,

@@ -1,14 +1,14 @@
-//! A conversation's evidence with what it was bound to, in one file: whoever holds it can repeat every check offline.
+//! A conversation's evidence with what it was bound to, in one file: anyone who has it can repeat every check offline.
 
 use chrysalis_attestation::evidence::{MAX_BUNDLE, binding::Session};
 use serde_cbor::Value;
 
-/// The most bytes a saved session may have: a bundle, and little beside it.
+/// The most bytes of a saved session: a bundle and little else.
 pub const MAX_SAVED: usize = MAX_BUNDLE + 4096;
-/// The most bytes of a public key; that of RSA-8192 is shorter.
+/// The most bytes of a public key; an RSA-8192 key is shorter.
 const MAX_SPKI: usize = 2048;
 
-/// Evidence as it came, and the conversation it answered. Nothing in it is secret, and nothing is trusted.
+/// Evidence as it arrived, and the conversation it answered. Nothing in it is secret, and nothing in it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedSession {
     spki: Vec<u8>,
@@ -17,20 +17,20 @@ pub struct SavedSession {
     bundle: Vec<u8>,
 }
 
-/// A file that is no saved session.
+/// A file that is not a saved session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedError {
     /// Over [`MAX_SAVED`].
-    #[error("a saved session has at most {MAX_SAVED} bytes, this has {0}")]
+    #[error("a saved session has at most {MAX_SAVED} bytes; this has {0}")]
     TooLong(usize),
     /// Not the map that `verify --save` writes.
-    #[error("this is no saved session; `chrysalis verify URL --save FILE` writes one")]
+    #[error("this is not a saved session; make one with `chrysalis verify URL --save FILE`")]
     Malformed,
 }
 
 impl SavedSession {
-    /// Takes what a connection saw.
+    /// Saves what a connection saw.
     pub fn new(spki: Vec<u8>, nonce: [u8; 32], exporter: [u8; 32], bundle: Vec<u8>) -> Self {
         Self {
             spki,
@@ -50,7 +50,7 @@ impl SavedSession {
         &self.bundle
     }
 
-    /// The conversation that the evidence has to be about.
+    /// The conversation that the evidence must be about.
     pub fn session(&self) -> Session {
         Session::Asked {
             nonce: self.nonce,
@@ -73,7 +73,7 @@ impl SavedSession {
         serde_cbor::to_vec(&map).expect("a map of four byte strings is always encodable")
     }
 
-    /// Decodes the one deterministic encoding.
+    /// Decodes a session; accepts only the one deterministic encoding.
     pub fn decode(bytes: &[u8]) -> Result<Self, SavedError> {
         if bytes.len() > MAX_SAVED {
             return Err(SavedError::TooLong(bytes.len()));

@@ -1,14 +1,14 @@
-//! Whom to speak to: an `https` address, parsed once.
+//! The peer to speak to: an `https` address, parsed once.
 
 use std::{fmt, str::FromStr};
 
 use hyper::Uri;
 use rustls_pki_types::ServerName;
 
-/// The port of an address that names none.
+/// The port if an address names none.
 const DEFAULT_PORT: u16 = 443;
 
-/// Where an enclave answers. The name only finds it: what is trusted is its evidence, never its address.
+/// Where an enclave answers. The name only finds it: trust comes from its evidence, never from its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     host: String,
@@ -27,7 +27,7 @@ pub enum TargetError {
     NotHttps(String),
     /// More than host and port.
     #[error(
-        "`{0}` has more than a host and a port; write https://HOST:PORT, paths come with each request"
+        "`{0}` has more than a host and a port; write https://HOST:PORT, and put the path in each request"
     )]
     HasPath(String),
 }
@@ -51,7 +51,7 @@ impl Target {
         }
     }
 
-    /// The name in the TLS handshake; `None` where the host is neither a DNS name nor an IP address.
+    /// The name in the TLS handshake; `None` if the host is neither a DNS name nor an IP address.
     pub(crate) fn server_name(&self) -> Option<ServerName<'static>> {
         ServerName::try_from(self.host())
             .ok()
@@ -79,7 +79,7 @@ impl FromStr for Target {
             port: match authority.port_u16() {
                 Some(port) => port,
                 None if authority.as_str() == authority.host() => DEFAULT_PORT,
-                // A user name, or a port that is no number.
+                // A user name, or a port that is not a number.
                 None => return Err(malformed()),
             },
         };

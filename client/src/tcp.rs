@@ -1,5 +1,5 @@
-//! The connection's bytes, for as long as the verdict on its peer holds. Below TLS, so that nothing that TLS still holds back
-//! leaves once the term is over; what the kernel has not sent by then is thrown away with the socket.
+//! The connection's bytes, for as long as the verdict on its peer holds. This sits below TLS, so that nothing that TLS still holds
+//! back leaves once the term is over. What the kernel has not sent by then is thrown away with the socket.
 
 use std::{
     io::{self, IoSlice},
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::term::Term;
 
-/// The term of a connection's trust; unset before the peer has proved itself, when nothing but a question for evidence can be sent.
+/// The term of a connection's trust. Unset until the peer has proved itself; until then only a request for evidence can be sent.
 pub(crate) type Leash = Arc<OnceLock<Term>>;
 
 /// TCP on a leash.
@@ -36,7 +36,7 @@ impl Leashed {
 
     fn check(&self) -> io::Result<()> {
         if self.is_over() {
-            Err(io::Error::other("what the connection rests on has run out"))
+            Err(io::Error::other("what the connection rests on has expired"))
         } else {
             Ok(())
         }
@@ -46,8 +46,8 @@ impl Leashed {
 impl Drop for Leashed {
     fn drop(&mut self) {
         if self.is_over() {
-            // Without this the kernel would go on sending what it holds. Where it fails, TLS still hides what is sent from all
-            // but the enclave that was trusted when it was encrypted.
+            // Without this the kernel would go on sending what it holds. If it fails, TLS still hides what is sent from everyone but
+            // the enclave that was trusted when it was encrypted.
             let _ = self.tcp.set_zero_linger();
         }
     }

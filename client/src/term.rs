@@ -1,5 +1,5 @@
-//! The term of a verdict: to its `until` by the wall clock, and for as long as that was ahead by a stopwatch, whichever ends
-//! first. Nothing prolongs it; who wants more verifies anew.
+//! The term of a verdict: until its `until` by the wall clock, or for the time that was left then by a stopwatch, whichever ends
+//! first. Nothing prolongs it: to get more time, verify again.
 
 use std::{fmt, time::Duration};
 
@@ -8,8 +8,8 @@ use tokio::time::sleep;
 
 use crate::{Clock, Error, Stopwatch, clock::Moment};
 
-/// How often both clocks are read while somebody waits: a timer of its own knows nothing of a clock that was set ahead, or of
-/// a night that the machine slept through.
+/// How often both clocks are read during a wait: a timer alone would not notice that the clock was set ahead, or that the machine
+/// slept through the night.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a verdict holds.
@@ -23,7 +23,7 @@ pub(crate) struct Term {
 }
 
 impl Term {
-    /// To `until`, as seen at the moment of the verification.
+    /// The term to `until`, as of the moment of verification.
     pub(crate) fn new(clock: Clock, stopwatch: Stopwatch, verified: Moment, until: Time) -> Self {
         let ahead = until.0.saturating_sub(verified.now.0);
         let ahead = Duration::from_secs(u64::try_from(ahead).unwrap_or(0));
@@ -35,7 +35,7 @@ impl Term {
         }
     }
 
-    /// Whether it has ended by either clock.
+    /// Whether it has ended, by either clock.
     pub(crate) fn is_over(&self) -> bool {
         (self.clock)() > self.until || (self.stopwatch)() > self.deadline
     }
@@ -49,7 +49,7 @@ impl Term {
         }
     }
 
-    /// What is left of it by the clock that has less.
+    /// What is left of it, by the clock that has less.
     pub(crate) fn left(&self) -> Duration {
         let by_clock = self.until.0.saturating_sub((self.clock)().0);
         let by_clock = Duration::from_secs(u64::try_from(by_clock).unwrap_or(0));
@@ -67,7 +67,7 @@ impl Term {
         }
     }
 
-    /// What those hear whose trust has ended.
+    /// The error for users whose trust has ended.
     pub(crate) fn expired(&self) -> Error {
         Error::Expired {
             until: self.until.0,
@@ -95,7 +95,7 @@ mod tests {
 
     const NOW: i64 = 1_796_126_400;
 
-    /// Both clocks, moved by hand; the term was seen ten seconds before its end.
+    /// Both clocks, moved by hand; the term was taken ten seconds before its end.
     struct Scene {
         now: Arc<AtomicI64>,
         elapsed: Arc<AtomicU64>,
@@ -171,7 +171,7 @@ mod tests {
     async fn who_waits_hears_of_its_end() {
         let Scene { now, elapsed, term } = scene();
         let waiting = tokio::spawn(term.ended());
-        // Ten seconds of the timer alone are no ten seconds of these clocks.
+        // Ten seconds on the timer alone are not ten seconds on these clocks.
         sleep(Duration::from_mins(1)).await;
         assert!(!waiting.is_finished());
         now.store(NOW - 100, SeqCst);

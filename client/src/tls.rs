@@ -1,8 +1,8 @@
 //! TLS to a peer that no certificate authority vouches for. This is the one dangerous module of the client.
 //!
-//! A name in a certificate says nothing of what runs behind it, so this client asks none. The handshake proves one
-//! thing: that the peer holds the private key of the certificate it shows. Whose key that is, the evidence says, and
-//! until it does the connection is a [`crate::channel::Channel`], which can ask for evidence and nothing else.
+//! A name in a certificate says nothing about what runs behind it, so this client does not look at names. The handshake proves one
+//! thing: that the peer holds the private key of the certificate it shows. The evidence says whose key that is, and until it does
+//! the connection is a [`crate::channel::Channel`], which can ask for evidence and nothing else.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-/// TLS 1.3 only, no resumption: each connection is a new handshake with its own exporter to bind evidence to.
+/// TLS 1.3 only, no resumption: each connection is a new handshake, with its own exporter to bind evidence to.
 pub(crate) fn dangerous_configuration() -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = ring::default_provider();
     let verifier = HandshakeOnly {
@@ -41,7 +41,7 @@ pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, ru
         .to_vec())
 }
 
-/// Checks possession of the certificate's key, and deliberately nothing else.
+/// Checks possession of the certificate's key and, deliberately, nothing else.
 #[derive(Debug)]
 struct HandshakeOnly {
     algorithms: WebPkiSupportedAlgorithms,
@@ -56,7 +56,7 @@ impl ServerCertVerifier for HandshakeOnly {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // Not trust: only that it is a certificate with a key in it. Trust is the evidence's to give.
+        // Not trust, only that it is a certificate with a key in it. Trust comes from the evidence.
         ParsedCertificate::try_from(end_entity)?;
         Ok(ServerCertVerified::assertion())
     }
@@ -67,7 +67,7 @@ impl ServerCertVerifier for HandshakeOnly {
         _certificate: &CertificateDer<'_>,
         _signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        // Never offered; were it ever reached, it must not pass.
+        // Never offered; if it were ever reached, it must not pass.
         Err(CertificateError::ApplicationVerificationFailure.into())
     }
 

@@ -1,4 +1,4 @@
-//! The CPU types of QEMU: the digest counts the one that a guest is started with, by its signature, in each virtual CPU's first state.
+//! The CPU types of QEMU. The digest counts the type that a guest is started with, by its signature, in each virtual CPU's first state.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use crate::MeasureError;
 /// A CPU type: as QEMU names it, such as `EPYC-v4`, or by its signature alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuType {
-    /// None where only the signature is known, as of `-cpu host`.
+    /// None if only the signature is known, as with `-cpu host`.
     name: Option<&'static str>,
     signature: u32,
 }
@@ -21,7 +21,7 @@ const fn signature(family: u32, model: u32, stepping: u32) -> u32 {
         | stepping
 }
 
-/// What the family's first part is for every CPU with SEV.
+/// The first part of the family, the same for every CPU with SEV.
 const BASE_FAMILY: u32 = 0xF;
 /// Bits of the signature that are reserved.
 const RESERVED: u32 = 0xF000_F000;
@@ -38,10 +38,10 @@ const fn named(name: &'static str, signature: u32) -> CpuType {
 }
 
 impl CpuType {
-    /// What guests run as unless told otherwise: every machine with SNP can.
+    /// The default for guests: every machine with SNP can run it.
     pub const EPYC_V4: Self = named("EPYC-v4", NAPLES);
 
-    /// Every type of QEMU's that a digest can be computed for, up to QEMU 11. A version changes what the CPU can do, never its signature.
+    /// Every QEMU type for which a digest can be computed, up to QEMU 11. A version changes what the CPU can do, never its signature.
     pub const ALL: [Self; 23] = [
         named("EPYC", NAPLES),
         named("EPYC-v1", NAPLES),
@@ -68,17 +68,17 @@ impl CpuType {
         named("EPYC-Turin-v2", TURIN),
     ];
 
-    /// All names, for a person who mistyped one.
+    /// All names, for the error about a mistyped one.
     fn names() -> String {
         Self::ALL.map(|cpu| cpu.to_string()).join(", ")
     }
 
-    /// As QEMU's `-cpu` takes it; none for a type of which only the signature is known.
+    /// The name for QEMU's `-cpu`; none if only the signature is known.
     pub fn name(self) -> Option<&'static str> {
         self.name
     }
 
-    /// EAX of CPUID function 1: what the digest counts.
+    /// EAX of CPUID function 1, which is what the digest counts.
     pub fn signature(self) -> u32 {
         self.signature
     }
@@ -96,7 +96,7 @@ impl CpuType {
 impl FromStr for CpuType {
     type Err = MeasureError;
 
-    /// QEMU's name, the same without `EPYC-`, or the signature in hex, after `0x`, or in decimal.
+    /// Takes QEMU's name, the same without `EPYC-`, or the signature: in hex after `0x`, or in decimal.
     fn from_str(text: &str) -> Result<Self, MeasureError> {
         let unknown = || MeasureError::CpuType {
             name: text.to_owned(),

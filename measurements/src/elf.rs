@@ -1,9 +1,9 @@
-//! Where two programs differ: the first section, for who looks for what made it. Trusts neither of them.
+//! Where two programs differ: the first section, to help find the cause. Trusts neither program.
 
 use object::{Object, ObjectSection, read::elf::ElfFile64};
 
-/// The first section, by its place in the file, in which two programs differ, or that only one of them has. None where one
-/// of them is no 64-bit ELF file, or where only what lies between their sections differs.
+/// The first section, by its place in the file, in which two programs differ, or that only one of them has. None if one of them is
+/// not a 64-bit ELF file, or if they differ only in what lies between their sections.
 pub(crate) fn section_that_differs(left: &[u8], right: &[u8]) -> Option<String> {
     let (left, right) = (sections(left)?, sections(right)?);
     let longer = left.len().max(right.len());
@@ -12,8 +12,7 @@ pub(crate) fn section_that_differs(left: &[u8], right: &[u8]) -> Option<String> 
     left.or(right).map(|(name, ..)| name.clone())
 }
 
-/// Name, content and size in memory. A linker's own identification of its output follows from all the rest, so it counts
-/// last.
+/// Name, content and size in memory. A linker's build ID follows from all the rest, so it counts last.
 fn sections(program: &[u8]) -> Option<Vec<(String, &[u8], u64)>> {
     let file = ElfFile64::<object::Endianness>::parse(program).ok()?;
     let mut sections = Vec::new();

@@ -1,4 +1,4 @@
-//! Why an image cannot be measured: always something about the files or the question, never about a peer.
+//! Why an image cannot be measured: the cause is always in the files or the question, never in a peer.
 
 use crate::{MAX_MEMORY, MAX_VCPUS};
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ pub enum MeasureError {
     /// A file of the image cannot be read.
     #[error("{}: {source}; an image folder has kernel, initrd, firmware.fd, firmware-tdx.fd, cmdline, cmdline-simulated and, for GPUs, driver.img: `chrysalis-image build` makes one", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// A command line would be measured otherwise than it is booted.
+    /// A command line would not be measured as it is booted.
     #[error("{}: the command line {fault}; correct the recipe and build the image again", path.display())]
     CommandLine {
         /// The file.
@@ -24,7 +24,7 @@ pub enum MeasureError {
         fault: &'static str,
     },
     /// The firmware is not one that SNP can measure together with a kernel.
-    #[error("{}: {fault}; use the firmware of the package ovmf-amdsev, which holds kernel, initrd and command line to their hashes", path.display())]
+    #[error("{}: {fault}; use the firmware of the package ovmf-amdsev, which checks kernel, initrd and command line against their hashes", path.display())]
     Firmware {
         /// The file.
         path: PathBuf,
@@ -47,15 +47,15 @@ pub enum MeasureError {
         /// What is wrong with it.
         fault: &'static str,
     },
-    /// Without an initrd a kernel measures other events.
+    /// There is no initrd, and without one a kernel measures other events.
     #[error("{}: the initrd is empty; `chrysalis-image build` makes one with the enclave in it", path.display())]
     Initrd {
         /// The file.
         path: PathBuf,
     },
-    /// No guest has so much or so little memory.
+    /// No guest has that much or that little memory.
     #[error(
-        "{memory} MiB of memory cannot be measured; give as many as the guest is started with, from 64 to {MAX_MEMORY}"
+        "{memory} MiB of memory cannot be measured; give what the guest is started with, from 64 to {MAX_MEMORY}"
     )]
     Memory {
         /// What was asked for, in MiB.
@@ -64,7 +64,7 @@ pub enum MeasureError {
     /// A file of ACPI tables cannot be read.
     #[error("{}: {source}; a folder of ACPI tables has table-loader, rsdp and tables, copied from /sys/firmware/qemu_fw_cfg/by_name/etc of a guest", path.display())]
     Acpi {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -79,7 +79,7 @@ pub enum MeasureError {
         /// What is wrong with it.
         fault: &'static str,
     },
-    /// A CPU type that no digest can be computed for.
+    /// A CPU type for which no digest can be computed.
     #[error(
         "unknown CPU type {name:?}; known are {known}; or give its CPUID signature, such as 0xa10f11"
     )]
@@ -89,9 +89,9 @@ pub enum MeasureError {
         /// The names that there are.
         known: String,
     },
-    /// A number that is no signature of a CPU with SEV.
+    /// A number that is not the signature of a CPU with SEV.
     #[error(
-        "{signature:#x} is no signature of a CPU with SEV: give EAX of CPUID function 1 as the guest sees it, such as 0xa10f11 for Genoa"
+        "{signature:#x} is not the signature of a CPU with SEV; give EAX of CPUID function 1 as the guest sees it, such as 0xa10f11 for Genoa"
     )]
     CpuSignature {
         /// What was asked for.
@@ -103,7 +103,7 @@ pub enum MeasureError {
         /// What was asked for.
         vcpus: u32,
     },
-    /// The library that hashes refused.
+    /// The library that computes the hash refused.
     #[error(
         "computing the launch digest: {detail}; check the image's files against its image.json"
     )]

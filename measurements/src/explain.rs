@@ -1,4 +1,4 @@
-//! Why two measurements differ: the first thing that does, named as a person would look for it.
+//! Why two measurements differ: the first thing that does, named the way you would look for it.
 
 use crate::{
     CommandLine, EventDigest, Image, MeasureError, Sha384Digest, TdxEvent,
@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{fmt, path::Path};
 
-/// The length of an entry's header in a newc archive, and where its numbers stand.
+/// The length of an entry's header in a newc archive, and where its numbers are.
 const ENTRY: usize = 110;
 const MODE: usize = 14;
 const SIZE: usize = 54;
@@ -64,14 +64,14 @@ pub enum Difference {
         rtmr: u8,
         /// The event's number in the register, from 0.
         index: usize,
-        /// What was to be measured there, if anything.
+        /// What should have been measured there, if anything.
         expected: Option<&'static str>,
         /// What the log says was measured there, if anything.
         found: Option<String>,
     },
 }
 
-/// An event of a log, as the one who keeps it tells it.
+/// An event of a log, as the guest that keeps the log reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundEvent {
     /// The register.
@@ -82,7 +82,7 @@ pub struct FoundEvent {
     pub digest: Sha384Digest,
 }
 
-/// The first thing in which two images differ, in the order of a boot; `None` if they measure the same everywhere.
+/// The first thing in which two images differ, in boot order; `None` if they measure the same everywhere.
 pub fn explain_images(expected: &Image, found: &Image) -> Result<Option<Difference>, MeasureError> {
     for name in ["firmware.fd", "firmware-tdx.fd"] {
         let (left, right) = (expected.folder().join(name), found.folder().join(name));
@@ -124,8 +124,8 @@ pub fn explain_images(expected: &Image, found: &Image) -> Result<Option<Differen
     Ok(first(&left, &right).map(|offset| entry(&left, &right, offset)))
 }
 
-/// The first event in which a log differs from what was computed, register by register. Events that vary by machine are
-/// passed over; one that is missing or too many is a difference.
+/// The first event in which a log differs from what was computed, register by register. Events that vary by machine are skipped; a
+/// missing or an extra event is a difference.
 pub fn explain_events(expected: &[TdxEvent], found: &[FoundEvent]) -> Option<Difference> {
     (0..=2).find_map(|rtmr| {
         let mut log = found.iter().filter(|event| event.rtmr == rtmr);
@@ -163,7 +163,7 @@ fn read(path: &Path) -> Result<Vec<u8>, MeasureError> {
     })
 }
 
-/// The first offset at which two files differ; a file that ends there differs, too.
+/// The first offset at which two files differ. A file that ends early differs where it ends.
 fn first(left: &[u8], right: &[u8]) -> Option<usize> {
     let common = left
         .iter()
@@ -222,7 +222,7 @@ fn entry(left: &[u8], right: &[u8], offset: usize) -> Difference {
     }
 }
 
-/// A file of an archive, as far as the initrd's makers write it: time, owner and number are always zero.
+/// A file of an archive, as far as the initrd's builder sets it: time, owner and number are always zero.
 #[derive(PartialEq, Eq)]
 struct Entry<'a> {
     name: String,
@@ -300,9 +300,9 @@ impl fmt::Display for Difference {
             Self::Entry {
                 expected, found, ..
             } => {
-                f.write_str("initrd: ")?;
+                f.write_str("initrd: found ")?;
                 side(f, found)?;
-                f.write_str(" stands where expected is ")?;
+                f.write_str(", expected ")?;
                 side(f, expected)
             }
             Self::Byte { file, offset } => write!(f, "{file}: byte {offset} differs"),

@@ -1,7 +1,7 @@
-//! Looks at a firmware before it is measured: whether it holds the kernel to its hashes, and whether its tables are
-//! sound. The library that measures it presumes both, and an auditor may be given any file.
+//! Checks a firmware before it is measured: whether it checks the kernel against its hashes, and whether its tables are sound. The
+//! library that measures it assumes both, and an auditor may be given any file.
 //!
-//! Layout: the table at the file's end (`footer.rs`) points to the metadata that lists which pages SNP measures how
+//! Layout: the table at the file's end (`footer.rs`) points to the metadata that lists which pages SNP measures, and how
 //! (`OvmfPkg/ResetVector` and `OvmfPkg/AmdSev` in EDK II).
 
 use crate::{
@@ -29,7 +29,7 @@ const RESET: [u8; 16] = *b"\xde\x71\xf7\x00\x7e\x1a\xcb\x4f\x89\x0e\x68\xc7\x7e\
 /// dc886566-984a-4798-a75e-5585a7bf67cc
 const METADATA: [u8; 16] = *b"\x66\x65\x88\xdc\x4a\x98\x98\x47\xa7\x5e\x55\x85\xa7\xbf\x67\xcc";
 
-const NOT_FIRMWARE: &str = "this is no UEFI firmware for SEV";
+const NOT_FIRMWARE: &str = "this is not UEFI firmware for SEV";
 const DAMAGED: &str = "its table of SEV entries is damaged";
 const NO_HASHES: &str =
     "this firmware has no table for the SNP kernel hashes, so a host could boot any kernel";
@@ -37,7 +37,7 @@ const NO_HASHES: &str =
 /// Refuses a firmware that cannot be measured together with a kernel.
 pub(crate) fn check(path: &Path) -> Result<(), MeasureError> {
     let file = std::fs::metadata(path).and_then(|metadata| match metadata.len() {
-        // Not read at all: `faults` below refuses its length.
+        // Not read at all, because `faults` below refuses its length.
         length if length > MAX_SIZE as u64 => Ok(Vec::new()),
         _ => std::fs::read(path),
     });

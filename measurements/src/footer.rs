@@ -1,10 +1,10 @@
-//! The table at the end of an OVMF firmware: GUID-tagged entries that say where the firmware's metadata for SEV and TDX
-//! stand (`OvmfPkg/ResetVector` in EDK II). Read backwards from 32 bytes before the end. Trusts nothing: an auditor may
+//! The table at the end of an OVMF firmware: GUID-tagged entries that say where the firmware's metadata for SEV and TDX is
+//! (`OvmfPkg/ResetVector` in EDK II). It is read backwards, from 32 bytes before the end. Nothing in it is trusted: an auditor may
 //! be given any file.
 
-/// What QEMU's firmware files may reach: they end at 4 GiB, below them lies the guest's memory.
+/// The largest firmware file for QEMU: it ends at 4 GiB, and the guest's memory lies below it.
 pub(crate) const MAX_SIZE: usize = 64 * 1024 * 1024;
-/// What both platforms measure in.
+/// The unit that both platforms measure in.
 pub(crate) const PAGE: usize = 4096;
 /// From the end of the file to the end of the table.
 const AFTER_TABLE: usize = 32;
@@ -19,7 +19,7 @@ const TABLE: [u8; 16] = *b"\xde\x82\xb5\x96\xb2\x1f\xf7\x45\xba\xea\xa3\x66\xc5\
 pub(crate) enum NoEntries {
     /// The file has no such table.
     NoTable,
-    /// It has one that makes no sense.
+    /// It has one, which makes no sense.
     Damaged,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, NoEntries> {
     while !rest.is_empty() {
         let (guid, data) = last_entry(rest).ok_or(NoEntries::Damaged)?;
         entries.push((guid, data));
-        // An entry was read off the end, so that much is there.
+        // An entry was read off the end, so the file has at least that much.
         rest = rest
             .get(..rest.len() - data.len() - ENTRY_TAIL)
             .unwrap_or_default();

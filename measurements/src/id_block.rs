@@ -1,8 +1,8 @@
 //! The ID block: what the owner of an image signs, so that the security processor itself refuses to start anything else
 //! (AMD, "SEV-SNP Firmware ABI", 56860, `SNP_LAUNCH_FINISH`).
 //!
-//! Layouts and signatures are our own: those of the `sev` crate come only with OpenSSL. Signatures are deterministic (RFC
-//! 6979), so that an owner's two machines make the same bytes.
+//! Layouts and signatures are our own: those of the `sev` crate come only with OpenSSL. Signatures are deterministic (RFC 6979), so
+//! that two machines of one owner make the same bytes.
 
 use crate::{MeasureError, tdx::sha384};
 use p384::{
@@ -21,7 +21,7 @@ const CURVE: u32 = 2;
 const NUMBER: usize = 72;
 const SIGNATURE: usize = 512;
 const PUBLIC_KEY: usize = 1028;
-/// In the ID authentication information: where the block's signature, the ID key, its signature and the author key stand.
+/// In the ID authentication information: where the block's signature, the ID key, its signature and the author key are.
 const BLOCK_SIGNATURE_AT: usize = 0x40;
 const ID_KEY_AT: usize = 0x240;
 const KEY_SIGNATURE_AT: usize = 0x680;
@@ -39,7 +39,7 @@ const NUMBER_OF_KEY: &[u8] = b"\x02\x01\x01\x04\x30";
 pub struct SnpPolicy(pub u64);
 
 impl Default for SnpPolicy {
-    /// What QEMU starts a guest with unless told otherwise: threads, and nothing more.
+    /// QEMU's default for a guest: threads, and nothing more.
     fn default() -> Self {
         Self(0x3_0000)
     }
@@ -100,7 +100,7 @@ impl SigningKey {
             "EC PRIVATE KEY" => SecretKey::from_sec1_der(bytes).ok(),
             _ => return Err("it is encrypted: decrypt it first (`openssl pkey`)"),
         };
-        // The parser of SEC1 takes another curve's key for one of its own.
+        // The SEC1 parser takes a key of another curve for one of its own.
         if !holds(P384) {
             return Err("it holds a key of another curve or kind");
         }

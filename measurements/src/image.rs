@@ -6,17 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Which of an image's two command lines a guest boots with. They measure differently, so that a simulated platform
-/// can never pass for a real one.
+/// Which of an image's two command lines a guest boots with. They measure differently, so that a simulated platform can never pass
+/// for a real one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandLine {
     /// For SNP hardware.
     Hardware,
-    /// The same and the words that make the enclave use a simulated processor.
+    /// The same, with the words that make the enclave use a simulated processor.
     Simulated,
 }
 
-/// The files that are measured.
+/// An image's folder: the files that are measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     folder: PathBuf,
@@ -58,20 +58,20 @@ impl Image {
         self.folder.join("firmware.fd")
     }
 
-    /// The firmware that TDX runs first. Images built before there was one have none.
+    /// The firmware that TDX runs first. Older images have none.
     pub fn tdx_firmware(&self) -> PathBuf {
         self.folder.join("firmware-tdx.fd")
     }
 
-    /// The disk of a GPU's driver, if the command line names its root. The line is measured, and the guest holds the disk
-    /// to it.
+    /// The disk of a GPU's driver, if the command line names its root. The line is measured, and the guest checks the disk against
+    /// it.
     pub fn driver(&self) -> Option<PathBuf> {
         let named = |word: &str| word.starts_with("driver=");
         let has = self.hardware.split(' ').any(named);
         has.then(|| self.folder.join("driver.img"))
     }
 
-    /// The kernel command line, exactly as it must be handed to QEMU: that is what is measured.
+    /// The kernel command line, exactly as it must be passed to QEMU, because that is what is measured.
     pub fn command_line(&self, which: CommandLine) -> &str {
         match which {
             CommandLine::Hardware => &self.hardware,
@@ -85,8 +85,8 @@ impl Image {
     }
 }
 
-/// QEMU hashes the command line as it is, up to its NUL; the library that hashes here trims it first. So a line that
-/// trimming would change is refused. One newline at the end of the file is the file's, not the command line's.
+/// QEMU hashes the command line as it is, up to its NUL; the library that hashes here trims it first. So a line that trimming would
+/// change is refused. One newline at the end of the file belongs to the file, not to the command line.
 fn command_line(path: PathBuf) -> Result<String, MeasureError> {
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,

@@ -1,7 +1,7 @@
 //! What the hardware will say about an image, computed from its files and without the hardware.
 //!
-//! Trusts the files it is given to be the ones that will boot, and the `sev` crate to hash as AMD's firmware does; a
-//! test holds its result against an independent implementation.
+//! It trusts that the files it is given are the ones that will boot, and that the `sev` crate hashes as AMD's firmware does; a test
+//! compares its result with an independent implementation.
 //!
 //! ```no_run
 //! use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};

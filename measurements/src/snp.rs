@@ -9,22 +9,22 @@ use sev::measurement::{
 };
 use sha2::{Digest, Sha384};
 
-/// `SNPActive` and nothing else: what QEMU sets unless told otherwise.
+/// `SNPActive` and nothing else: QEMU's default.
 const SNP_ACTIVE: u64 = 0x1;
 
-/// What of a guest's machine the digest counts, besides the image.
+/// What the digest counts of a guest's machine, besides the image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shape {
     /// How many virtual CPUs.
     pub vcpus: u32,
-    /// Of which type.
+    /// Their type.
     pub cpu_type: CpuType,
     /// `SEV_FEATURES` of their save areas.
     pub guest_features: u64,
 }
 
 impl Shape {
-    /// So many virtual CPUs of the default type with the default features.
+    /// This many virtual CPUs, of the default type and with the default features.
     pub fn new(vcpus: u32) -> Self {
         Self {
             vcpus,
@@ -34,7 +34,7 @@ impl Shape {
     }
 }
 
-/// The launch digest of a guest that QEMU starts with `kernel-hashes=on`: firmware, the hashes of kernel, initrd and
+/// The launch digest of a guest that QEMU starts with `kernel-hashes=on`: it covers firmware, the hashes of kernel, initrd and
 /// command line, and the first state of every virtual CPU.
 pub fn snp_launch_digest(
     image: &Image,
@@ -45,7 +45,7 @@ pub fn snp_launch_digest(
         return Err(MeasureError::Vcpus { vcpus: shape.vcpus });
     }
     firmware::check(&image.firmware())?;
-    // Memory first, then a page for each virtual CPU: those are added here, because the library knows types by name only.
+    // Memory first, then a page for each virtual CPU. Those are added here, because the library knows types only by name.
     let memory = snp_calc_launch_digest(SnpMeasurementArgs {
         vcpus: 0,
         vcpu_type: ANY_TYPE,
@@ -73,7 +73,7 @@ pub fn snp_launch_digest(
 const ANY_TYPE: vcpu_types::CpuType = vcpu_types::CpuType::EpycV4;
 /// Where a virtual CPU's save area (VMSA) has RDX, which holds the signature at reset. AMD 24593, table B-4.
 const RDX: std::ops::Range<usize> = 0x310..0x318;
-/// Where the digest counts save areas to be, whatever memory the guest has. AMD 56860 §8.17.
+/// The address of save areas in the digest, however much memory the guest has. AMD 56860 §8.17.
 const VMSA_ADDRESS: u64 = 0xFFFF_FFFF_F000;
 /// `PAGE_TYPE_VMSA`
 const VMSA_PAGE: u8 = 2;
@@ -106,7 +106,7 @@ fn first_states(image: &Image, shape: Shape) -> Result<Vec<Vec<u8>>, MeasureErro
     Ok(pages)
 }
 
-/// The digest after one page more. `PAGE_INFO` of AMD 56860, table 67.
+/// The digest after one more page. `PAGE_INFO` of AMD 56860, table 67.
 fn extended(digest: &[u8; 48], page: &[u8]) -> [u8; 48] {
     const LENGTH: u16 = 0x70;
     let mut info = Vec::with_capacity(usize::from(LENGTH));

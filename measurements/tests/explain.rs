@@ -133,12 +133,12 @@ fn names_the_file_in_an_initrd() {
     ]);
     assert_eq!(
         said("initrd", &more),
-        "initrd: \"door\" stands where expected is \"modules/00-a.ko\""
+        "initrd: found \"door\", expected \"modules/00-a.ko\""
     );
     let fewer = archive(&[("init", b"the enclave"), ("modules/00-a.ko", b"a")]);
     assert_eq!(
         said("initrd", &fewer),
-        "initrd: nothing stands where expected is \"worker\""
+        "initrd: found nothing, expected \"worker\""
     );
 }
 
@@ -157,7 +157,7 @@ fn an_initrd_that_is_no_archive_differs_in_a_byte_or_an_entry() {
     );
     assert_eq!(
         said("initrd", b"no archive"),
-        "initrd: nothing stands where expected is \"init\""
+        "initrd: found nothing, expected \"init\""
     );
     // Any byte of the headers, and any end: something is said, and nothing panics.
     for end in 0..sound.len() {

@@ -183,7 +183,7 @@ fn no_damage_to_the_firmware_is_a_panic() {
         let _ = snp_launch_digest(&image, CommandLine::Hardware, Shape::new(1));
     }
     fs::write(&path, vec![0xFF; 4096]).unwrap();
-    assert_eq!(fault_of(folder.path()), "this is no UEFI firmware for SEV");
+    assert_eq!(fault_of(folder.path()), "this is not UEFI firmware for SEV");
 }
 
 fn fault_of(folder: &Path) -> &'static str {

@@ -112,7 +112,7 @@ fn fault(firmware: &[u8]) -> &'static str {
 const NO_HASHES: &str =
     "this firmware has no table for the SNP kernel hashes, so a host could boot any kernel";
 const DAMAGED: &str = "its table of SEV entries is damaged";
-const NOT_FIRMWARE: &str = "this is no UEFI firmware for SEV";
+const NOT_FIRMWARE: &str = "this is not UEFI firmware for SEV";
 
 #[test]
 fn refuses_firmware_that_does_not_hold_the_kernel_to_its_hashes() {

@@ -343,7 +343,7 @@ fn firmware_fault(firmware: Vec<u8>) -> &'static str {
     }
 }
 
-const NOT_FIRMWARE: &str = "this is no UEFI firmware for TDX";
+const NOT_FIRMWARE: &str = "this is not UEFI firmware for TDX";
 const NO_METADATA: &str = "this firmware has no TDX metadata, so a TDX module could not start it";
 const DAMAGED: &str = "its TDX metadata is damaged";
 
@@ -426,8 +426,8 @@ fn refuses_what_is_no_kernel() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(fault(vec![]), "this is no bzImage");
-    assert_eq!(fault(vec![0; 0x2000]), "this is no bzImage");
+    assert_eq!(fault(vec![]), "this is not a bzImage");
+    assert_eq!(fault(vec![0; 0x2000]), "this is not a bzImage");
     let mut plain = kernel();
     plain[0] = 0;
     assert_eq!(

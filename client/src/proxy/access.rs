@@ -1,4 +1,4 @@
-//! Who may use the proxy besides the programs of this machine: what a person allows by name.
+//! Who may use the proxy besides the programs on this machine: what the user allows by name.
 
 use std::str::FromStr;
 
@@ -12,19 +12,19 @@ use crate::Error;
 
 /// The fewest and the most characters of a token.
 const TOKEN: std::ops::RangeInclusive<usize> = 16..=512;
-/// Random bytes of a token that is made up.
+/// The number of random bytes in a generated token.
 const TOKEN_BYTES: usize = 32;
 
-/// What is allowed. By default only programs of this machine are served, and every one of them.
+/// What is allowed. By default every program on this machine is served, and nothing else.
 #[derive(Default)]
 pub struct Access {
-    /// Names under which the listener is known, besides loopback's and its own address.
+    /// Names for the listener, besides those of loopback and its own address.
     pub host_names: Vec<HostName>,
-    /// Web pages, and apps that are pages, that may ask.
+    /// Web pages that may ask, and apps that are web pages.
     pub origins: Vec<Origin>,
     /// Whether other machines may ask. They need a token.
     pub remote: bool,
-    /// What every request has to show, where there is one.
+    /// The token that every request must show, if there is one.
     pub token: Option<Token>,
 }
 
@@ -32,17 +32,17 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
-/// Text that names no single origin.
+/// Text that does not name one origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OriginError {
-    /// Not of the form of an origin.
+    /// Not in the form of an origin.
     #[error(
         "`{0}` is not an origin; write it without a path, such as http://localhost:3000 or app://obsidian.md"
     )]
     Malformed(String),
-    /// `*`, or `null`, which is every sandboxed page's.
-    #[error("`{0}` would let in pages of every site; name the one origin")]
+    /// `*`, or `null`, which stands for every sandboxed page.
+    #[error("`{0}` would let in pages from every site; name the one origin")]
     Everyone(String),
 }
 
@@ -61,7 +61,7 @@ impl FromStr for Origin {
                 .is_some_and(|byte| byte.is_ascii_lowercase());
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
             let outside = |byte: u8| !byte.is_ascii_graphic() || b"/?#@\\*,".contains(&byte);
-            // Pages of files have no host: `file://`.
+            // Pages from files have no host: `file://`.
             first
                 && scheme.bytes().all(plain)
                 && !host.bytes().any(outside)
@@ -70,7 +70,7 @@ impl FromStr for Origin {
         let Some((scheme, host)) = parts else {
             return Err(OriginError::Malformed(text.to_owned()));
         };
-        // Browsers leave a default port out.
+        // Browsers leave out a default port.
         let host = match scheme {
             "http" => host.strip_suffix(":80").unwrap_or(host),
             "https" => host.strip_suffix(":443").unwrap_or(host),
@@ -93,18 +93,18 @@ pub struct Token {
     tag: hmac::Tag,
 }
 
-/// A token that is refused.
+/// Why a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// Too short, too long, or with characters that no header carries.
+    /// Too short, too long, or with characters that a header cannot carry.
     #[error(
-        "a token has from {} to {} letters, digits and signs, no spaces; `openssl rand -hex 32` makes one",
+        "a token has {} to {} letters, digits and punctuation marks, and no spaces; make one with `openssl rand -hex 32`",
         TOKEN.start(),
         TOKEN.end()
     )]
     Unusable,
-    /// No random numbers.
+    /// The system gives no random numbers.
     #[error("this machine has no random numbers")]
     NoRandom,
 }
@@ -127,7 +127,7 @@ impl Token {
         Ok(Self { key, tag })
     }
 
-    /// A new token, and its text for whoever is to use it.
+    /// Generates a token, and returns its text to give to its users.
     pub fn generate() -> Result<(Self, String), TokenError> {
         let mut bytes = [0; TOKEN_BYTES];
         SystemRandom::new()
@@ -137,7 +137,7 @@ impl Token {
         Ok((Self::new(&text)?, text))
     }
 
-    /// Whether this is what an `Authorization` header shows. Takes as long for a wrong token as for the right one.
+    /// Whether an `Authorization` header shows this token. Takes as long for a wrong token as for the right one.
     pub(super) fn is(&self, authorization: &[u8]) -> bool {
         let shown = match authorization.split_at_checked(b"Bearer ".len()) {
             Some((scheme, shown)) if scheme.eq_ignore_ascii_case(b"Bearer ") => shown,

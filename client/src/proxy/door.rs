@@ -1,5 +1,5 @@
-//! The door that local programs come through. Each request is asked whom it addresses, where a browser sends it from, and
-//! for the token where there is one, before anything of it is read.
+//! The door that local programs come through. Before anything else of a request is read, it is checked for the host that it
+//! addresses, for where a browser sends it from, and for the token if there is one.
 
 use std::net::SocketAddr;
 
@@ -17,23 +17,21 @@ use super::{access::Access, reply::BadRequest};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// A listener and who may come through it. There is none beyond loopback without a token.
+/// A listener, and who may come through it. None listens beyond loopback without a token.
 pub struct Door {
     pub(super) listener: TcpListener,
     pub(super) rules: Rules,
 }
 
-/// A door that is not opened.
+/// Why a door is not opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DoorError {
-    /// The listener is beyond loopback, and nobody allowed that.
-    #[error(
-        "{0} can be reached from other machines; allow that explicitly, or listen on 127.0.0.1"
-    )]
+    /// The listener is beyond loopback, and that was not allowed.
+    #[error("other machines can reach {0}; allow that explicitly, or listen on 127.0.0.1")]
     BeyondLoopback(SocketAddr),
     /// Other machines may ask, and there is no token.
-    #[error("{0} can be reached from other machines; that needs a token")]
+    #[error("other machines can reach {0}, and that needs a token")]
     NoToken(SocketAddr),
     /// The listener has no address.
     #[error("the listener has no address: {0}")]
@@ -59,11 +57,11 @@ impl Door {
     }
 }
 
-/// What each request is asked.
+/// What each request is checked for.
 pub(super) struct Rules(Access);
 
 impl Rules {
-    /// Where a request comes from, if that may ask at all. `local` is the connection's own end.
+    /// Where a request comes from, if requests from there are allowed at all. `local` is the connection's own end.
     pub(super) fn origin<B>(
         &self,
         request: &Request<B>,
@@ -91,7 +89,8 @@ impl Rules {
         }
     }
 
-    /// What the rest of the head must be: with the token, and not too long. A browser asks before it sends either.
+    /// Checks the rest of the head: it must show the token, and must not be too long. A browser's preflight, which
+    /// carries no token, is not asked.
     pub(super) fn head<B>(&self, request: &Request<B>) -> Result<(), BadRequest> {
         let headers = request.headers();
         if let Some(token) = &self.0.token {
@@ -119,13 +118,13 @@ impl Rules {
     }
 }
 
-/// A browser that sends no `Origin`, as for pictures and links, still says from where.
+/// A browser that sends no `Origin`, as for images and links, still says where the request comes from.
 fn comes_from_a_page(headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
     sites.any(|site| from_another_site(site.as_bytes()))
 }
 
-/// Whether a browser asks here what the page may send, before it sends it.
+/// Whether this is a CORS preflight: a browser asks what the page may send, before it sends it.
 pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS
         && request

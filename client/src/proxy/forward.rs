@@ -1,4 +1,4 @@
-//! One request's way: read whole, cleaned, sent over a verified connection, its answer handed on.
+//! The path of one request: read whole, cleaned, sent over a verified connection, its answer passed on.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,12 +24,12 @@ use super::{
 };
 use crate::{Answer, Error, deadlines::within};
 
-/// The most bytes of an answer that is not a stream of events.
+/// The most bytes of an answer that is not an event stream.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// How long a local program may take to send the body of a request.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Meant for one hop (RFC 9110 §7.6.1), and never for the next.
+/// Headers for one hop (RFC 9110 §7.6.1), never passed to the next.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -41,8 +41,8 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
     CONTENT_LENGTH,
 ];
-/// The local program's own: its secrets and where it asks from are for this machine, and an encoded answer could not be
-/// cut at its events.
+/// Headers that stay on this machine: the local program's secrets and where it asks from. An encoded answer could not be cut at its
+/// events.
 const KEPT_HERE: [HeaderName; 10] = [
     AUTHORIZATION,
     HeaderName::from_static("api-key"),
@@ -56,7 +56,7 @@ const KEPT_HERE: [HeaderName; 10] = [
     ACCEPT_ENCODING,
 ];
 
-/// Answers one request that came through the door, over a connection whose own end is `local`.
+/// Answers one request that came through the door, on a connection whose own end is `local`.
 pub(super) async fn answer(
     gate: Arc<Gate>,
     rules: &Rules,
@@ -119,8 +119,8 @@ async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, BadRequest> 
     Ok(Request::from_parts(head, body))
 }
 
-/// The whole body, or `None` where it is too long. What is too long is still read, and forgotten: a program that is cut
-/// off while it sends would not read why.
+/// The whole body, or `None` if it is too long. A body that is too long is still read, and dropped: a program that is cut off while
+/// it sends would not read the reason.
 async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     let mut whole = Some(BytesMut::new());
     while let Some(frame) = body.frame().await {
@@ -154,9 +154,8 @@ async fn forward(gate: Arc<Gate>, request: Request<Bytes>) -> Result<Response<Bo
     Ok(Response::from_parts(head, body))
 }
 
-/// Sends over lent connections until one takes the request. An idle one may have closed in the meantime, by the enclave or
-/// by the host: where no answer had begun, the program has seen nothing of it, and another one is lent. Not for ever:
-/// [`Gate::lend`] counts.
+/// Sends over lent connections until one takes the request. The enclave or the host may have closed an idle one in the meantime. If
+/// no answer had begun, the program has seen nothing of it, and another connection is lent. Not forever: [`Gate::lend`] counts.
 async fn send(gate: &Gate, request: Request<Bytes>) -> Result<(Lease, Response<Answer>), Error> {
     let mut tries = Tries::default();
     loop {
@@ -182,7 +181,7 @@ async fn send_over(
     Ok((lease, answer))
 }
 
-/// Reads a plain answer whole, so that one that breaks off is an error and never a shorter answer.
+/// Reads the whole of a plain answer, so that one that breaks off is an error and never a shorter answer.
 async fn collect(gate: &Gate, lease: Lease, body: Answer) -> Result<Bytes, Error> {
     let ended = lease.end_of_trust();
     let body = tokio::select! {

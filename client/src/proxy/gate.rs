@@ -1,8 +1,9 @@
 //! Whether the enclave is trusted now, and the idle connections that rest on it.
 //!
-//! Trust is a reign: one key, verified again and again. It ends when a verification is refused, fails twice to come
-//! about, or finds another key, and with the `until` of the last verdict, whatever became of the next. A connection has its own
-//! verdict's `until`, and no other prolongs it. What was lent under a reign ends with it; the next request begins a new one, or is refused.
+//! Trust is a reign: one key, verified again and again. It ends when a verification is refused, cannot be made twice in a row, or
+//! finds another key, and at the `until` of the last verdict, whatever became of the next. A connection has the `until` of its own
+//! verdict, and no other verdict prolongs it. What was lent under a reign ends with it; the next request begins a new reign, or is
+//! refused.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,11 +19,11 @@ use tokio::{
 
 use crate::{AttestedConnection, Error, RelyingParty, Target, term::Term};
 
-/// The most idle connections kept.
+/// The most idle connections to keep.
 const MAX_IDLE: usize = 4;
-/// The most connections that are verified anew for one request.
+/// The most new connections that are verified for one request.
 const MAX_FRESH: u32 = 3;
-/// The pause before a verification that did not come about is tried once more.
+/// The pause before a verification that could not be made is tried once more.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The way to the enclave.
@@ -41,7 +42,7 @@ struct Reign {
     idle: Vec<(AttestedConnection, Instant)>,
 }
 
-/// How things stand under a reign.
+/// The state of trust under a reign.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
     pub(super) simulated: bool,
@@ -49,7 +50,7 @@ pub(super) struct Standing {
     pub(super) until: Time,
 }
 
-/// The connections that were verified anew for one request: a host that cuts each of them has a client attest for ever.
+/// Counts the new connections verified for one request: otherwise a host that cuts each of them could make a client attest forever.
 #[derive(Debug, Default)]
 pub(super) struct Tries(u32);
 
@@ -91,7 +92,7 @@ impl Gate {
         &self.target
     }
 
-    /// How things stand, or why trust ended.
+    /// The current state of trust, or why it ended.
     pub(super) fn standing(&self) -> Result<Standing, Option<Error>> {
         match &*self.lock() {
             Ok(reign) => reign.term.check().map(|()| reign.standing).map_err(Some),
@@ -99,7 +100,7 @@ impl Gate {
         }
     }
 
-    /// An idle connection, or a new one, which is verified first; an error once this request had its share of new ones.
+    /// Lends an idle connection, or a new one, which is verified first. An error once this request has had its share of new ones.
     pub(super) async fn lend(&self, tries: &mut Tries) -> Result<Lease, Error> {
         if let Some(lease) = self.idle() {
             return Ok(lease);
@@ -117,7 +118,7 @@ impl Gate {
         })
     }
 
-    /// Takes a verified connection in, to be lent later.
+    /// Keeps a verified connection, to lend it later.
     pub(super) fn admit(&self, connection: AttestedConnection) {
         let ended = self.recognise(&connection);
         self.give_back(Lease {
@@ -127,7 +128,7 @@ impl Gate {
         });
     }
 
-    /// Takes back a connection whose answer has come whole.
+    /// Takes back a connection whose answer has arrived whole.
     pub(super) fn give_back(&self, lease: Lease) {
         if let Ok(reign) = &mut *self.lock()
             && lease.ended.same_channel(&reign.ended.subscribe())
@@ -137,7 +138,7 @@ impl Gate {
         }
     }
 
-    /// Verifies again after each `interval`, or earlier when what the verdict rests on runs out.
+    /// Verifies again after each `interval`, or earlier if what the verdict rests on expires.
     pub(super) async fn renew_for_ever(&self, interval: Duration) {
         loop {
             sleep(self.next_renewal(interval)).await;
@@ -150,7 +151,7 @@ impl Gate {
     async fn renew(&self) {
         let connect = || AttestedConnection::connect(&self.target, &self.relying_party);
         let mut outcome = connect().await;
-        // The network may fail once. Evidence that was examined and refused is refused.
+        // The network may fail once. A refusal, after examining the evidence, is final.
         if outcome.as_ref().is_err_and(|error| !error.is_verdict()) {
             sleep(RETRY_AFTER).await;
             outcome = connect().await;
@@ -174,7 +175,7 @@ impl Gate {
         }
     }
 
-    /// Renews the reign of the connection's key, or ends another's and begins its own.
+    /// Renews the reign of the connection's key, or ends another key's reign and begins its own.
     fn recognise(&self, connection: &AttestedConnection) -> watch::Receiver<Option<Error>> {
         let trusted = connection.trusted();
         let standing = Standing {
@@ -211,7 +212,7 @@ impl Gate {
         *current = Err(Some(error));
     }
 
-    /// A connection that was used before, and that the enclave does not close yet.
+    /// A connection that was used before, and that the enclave will not close yet.
     fn idle(&self) -> Option<Lease> {
         let mut current = self.lock();
         let reign = current.as_mut().ok()?;

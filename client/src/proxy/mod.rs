@@ -1,9 +1,9 @@
 //! A local OpenAI-compatible endpoint whose every request goes over a verified connection.
 //!
-//! Programs that know nothing of attestation point their base address at it. It verifies before its first byte, on every
-//! new connection, and again on a timer; when trust ends, so do the streams that rest on it, by name. Trusts the programs
-//! of this machine and, where they show the token, of others; no web page that was not allowed by name; and nothing
-//! upstream that is not [`AttestedConnection`].
+//! Programs that know nothing of attestation point their base address at it. It verifies before its first byte, on every new
+//! connection, and again on a timer. When trust ends, so do the streams that rest on it, and they say why. It trusts the programs on
+//! this machine and, if they show the token, on others; no web page that was not allowed by name; and nothing upstream that is not
+//! an [`AttestedConnection`].
 
 mod access;
 mod door;
@@ -29,22 +29,22 @@ pub use chrysalis_wire::local::{HostName, NotAHost};
 use self::gate::Gate;
 use crate::{AttestedConnection, Error, RelyingParty, Target};
 
-/// The most connections of local programs at once; the next one waits.
+/// The most connections from local programs at once; the next one waits.
 const MAX_CONNECTIONS: usize = 256;
-/// The most bytes that are read of a request's head, and the most headers: more than pass, so that a program reads why.
+/// The most bytes and headers that are read of a request's head: more than pass, so that a program can read the refusal.
 const MAX_HEAD_READ: usize = 256 * 1024;
 const MAX_HEADERS_READ: usize = 512;
 /// How long a local program may take to send the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A proxy in front of one enclave. There is none until the enclave has been verified once.
+/// A proxy in front of one enclave. It exists only after the enclave has been verified once.
 pub struct Proxy {
     gate: Arc<Gate>,
     first: Trusted,
 }
 
 impl Proxy {
-    /// Verifies the enclave; a refusal here means that there is nothing to serve.
+    /// Verifies the enclave. A refusal here means that there is nothing to serve.
     pub async fn start(target: Target, relying_party: RelyingParty) -> Result<Self, Error> {
         let connection = AttestedConnection::connect(&target, &relying_party).await?;
         let first = connection.trusted().clone();
@@ -58,7 +58,7 @@ impl Proxy {
         &self.first
     }
 
-    /// Serves who comes through `door` for as long as it is polled, and verifies the enclave again after each `interval`.
+    /// Serves what comes through `door` for as long as it is polled, and verifies the enclave again after each `interval`.
     pub async fn serve(&self, door: Door, interval: Duration) {
         tokio::join!(self.accept(door), self.gate.renew_for_ever(interval));
     }
@@ -72,7 +72,7 @@ impl Proxy {
                 return;
             };
             let Ok((local, _)) = listener.accept().await else {
-                // Out of descriptors, most likely: some come back when connections end.
+                // Most likely out of descriptors: some come back when connections end.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
@@ -84,7 +84,7 @@ impl Proxy {
                 let answer = service_fn(|request| {
                     forward::answer(Arc::clone(&gate), &rules, own_end, request)
                 });
-                // A local program that hangs up ends its own connection and nothing else.
+                // If a local program hangs up, that ends its own connection and nothing else.
                 let _ = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD_DEADLINE)

@@ -1,4 +1,4 @@
-//! What an app that is a web page needs so that its browser lets it read an answer: the headers of the Fetch standard's CORS.
+//! What an app that is a web page needs so that its browser lets it read an answer: the CORS headers of the Fetch standard.
 
 use hyper::{
     HeaderMap, Response, StatusCode,
@@ -11,7 +11,7 @@ use hyper::{
 
 use super::reply::{self, Body};
 
-/// A browser asks so before a page of the network reaches into this machine.
+/// How a browser asks before a page from the network may reach into this machine.
 const REQUEST_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName =
@@ -27,7 +27,7 @@ const BY_PREFLIGHT: HeaderValue = HeaderValue::from_static(
     "Access-Control-Request-Headers, Access-Control-Request-Private-Network",
 );
 
-/// Yes to what a browser asks on behalf of an allowed page: the headers it names, the key among them, and every method.
+/// Says yes to what a browser asks for an allowed page: the headers it names, the API key among them, and every method.
 pub(super) fn preflight(asked: &HeaderMap) -> Response<Body> {
     let mut yes = Response::new(reply::whole(""));
     *yes.status_mut() = StatusCode::NO_CONTENT;

@@ -1,4 +1,4 @@
-//! What the proxy itself says, in the error shape of the API, so that programs report it as they report any other error.
+//! What the proxy itself says, in the API's error format, so that programs report it like any other error.
 
 use std::net::SocketAddr;
 
@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::gate::Standing;
 use crate::{Error, Target};
 
-/// Says on which kind of trust an answer rests: `trusted` or `trusted-simulated`.
+/// Says what kind of trust an answer rests on: `trusted` or `trusted-simulated`.
 pub(super) const VERDICT: HeaderName = HeaderName::from_static("x-chrysalis-verdict");
-/// The usual clients try again after every 5xx unless this says not to.
+/// The usual clients retry after every 5xx unless this says not to.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// A body that may end in an error, which cuts the local connection.
@@ -26,11 +26,11 @@ pub(super) type Body = UnsyncBoxBody<Bytes, Error>;
 /// A request that the proxy itself refuses.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum BadRequest {
-    /// It is meant for another host than the listener at `local`.
+    /// It is meant for a host other than the listener at `local`.
     Misdirected { local: SocketAddr },
-    /// It does not say, or not once and clearly, for which host it is meant.
+    /// It does not say, once and clearly, which host it is meant for.
     NoHost { local: SocketAddr },
-    /// A web page asks that was not allowed by name.
+    /// It comes from a web page that was not allowed by name.
     WebPage,
     /// It does not show the token.
     NoToken,
@@ -40,7 +40,7 @@ pub(super) enum BadRequest {
     BodyTooLong,
     /// The body broke off or came too slowly.
     Unfinished,
-    /// The proxy's own path takes another method.
+    /// The proxy's own route takes a different method.
     Method,
 }
 
@@ -84,14 +84,14 @@ pub(super) fn broken_stream(error: &Error) -> Bytes {
     format!("data: {}\n\n", shape(&message, kind(error), error.code())).into()
 }
 
-/// A request refused before it went anywhere.
+/// A request that was refused before it went anywhere.
 pub(super) fn bad_request(why: BadRequest) -> Response<Body> {
     let (status, code, message) = match why {
         BadRequest::Misdirected { local } => (
             StatusCode::MISDIRECTED_REQUEST,
             "misdirected_request",
             format!(
-                "the request names another host than this proxy, http://{local}; use that address, or allow the name: \
+                "the request names a host other than this proxy, http://{local}; use that address, or allow the name: \
                  `chrysalis proxy --host-name NAME`"
             ),
         ),

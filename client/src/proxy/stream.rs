@@ -1,5 +1,5 @@
-//! A stream of events on its way through the proxy. It ends as the enclave ended it, or with an error event and a cut
-//! connection: never so that a part could pass for the whole.
+//! An event stream on its way through the proxy. It ends as the enclave ended it, or with an error event and a cut connection, so
+//! that a part can never pass for the whole.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ enum State {
 
 type Piece = Result<Frame<Bytes>, Error>;
 
-/// The body that hands `answer` on, and gives the lease back when it has come whole.
+/// The body that passes `answer` on, and gives the lease back when the answer has arrived whole.
 pub(super) fn body(gate: Arc<Gate>, lease: Lease, answer: Answer) -> Body {
     let end_of_trust = Box::pin(lease.end_of_trust());
     let events = WholeEvents::default();

@@ -7,7 +7,7 @@ use crate::footer::{u16_at, u32_at};
 /// Documentation/arch/x86/boot.rst of Linux.
 const BOOT_FLAG_AT: usize = 0x1FE;
 const HEADER_AT: usize = 0x202;
-/// Where a PE header's offset stands.
+/// Where the offset of the PE header is.
 const PE_OFFSET_AT: usize = 0x3C;
 /// `PE\0\0` and the COFF header.
 const COFF_LENGTH: usize = 24;
@@ -16,13 +16,13 @@ const PE32_PLUS: u16 = 0x20B;
 const HEADERS_SIZE_AT: usize = 60;
 const CHECKSUM_AT: usize = 64;
 const DIRECTORIES_AT: usize = 108;
-/// Number of directories and four of them: the fifth tells where the signatures stand.
+/// The number of directories and the first four of them: the fifth says where the signatures are.
 const CERTIFICATES_AT: usize = DIRECTORIES_AT + 4 + 4 * 8;
 const SECTION_LENGTH: usize = 40;
 /// Kernels have fewer than ten.
 const MAX_SECTIONS: u16 = 96;
 
-const NOT_KERNEL: &str = "this is no bzImage";
+const NOT_KERNEL: &str = "this is not a bzImage";
 const NO_STUB: &str =
     "this kernel has no EFI stub, so the firmware would boot it without measuring it";
 const DAMAGED: &str = "its PE header is damaged";
@@ -59,7 +59,7 @@ fn measured(kernel: &[u8]) -> Option<Vec<&[u8]>> {
     ];
     let mut counted = headers;
     for (start, length) in sections(kernel, pe, optional)? {
-        // Sections that overlap would be counted twice; no kernel has such, and EDK II refuses them.
+        // Sections that overlap would be counted twice; no kernel has any, and EDK II refuses them.
         if start < counted {
             return None;
         }

@@ -1,6 +1,6 @@
 //! The events of a boot: what the firmware and the kernel's EFI stub extend RTMR0, RTMR1 and RTMR2 with, in order.
 //!
-//! The order is that of EDK II from edk2-stable202505; docs/guide/measure.md says how it was checked.
+//! The order is that of EDK II since edk2-stable202505; docs/guide/measure.md says how it was checked.
 
 use super::{
     AcpiTables, EventDigest,
@@ -41,7 +41,7 @@ pub(super) struct Boot<'a> {
 }
 
 impl Boot<'_> {
-    /// By register, and within each in the order of the boot.
+    /// By register, and within each register in boot order.
     pub(super) fn events(&self) -> Vec<TdxEvent> {
         let of = |bytes: &[u8]| Computed(sha384(&[bytes]));
         let acpi = |table: fn(&AcpiTables) -> &Vec<u8>| match self.acpi {
@@ -134,8 +134,8 @@ fn load_option(attributes: u32, name: &str, program: [u8; 16]) -> Vec<u8> {
         .collect()
 }
 
-/// What OVMF hands the kernel's EFI stub, which measures it: its own word first, every byte of the command line as a character,
-/// and the final zero.
+/// What OVMF passes to the kernel's EFI stub, which measures it: first a word of OVMF's own, then every byte of the command line as
+/// a character, then the final zero.
 fn load_options(command_line: &str) -> Vec<u8> {
     let bytes = b"initrd=initrd ".iter().chain(command_line.as_bytes());
     bytes.chain(&[0]).flat_map(|byte| [*byte, 0]).collect()

@@ -1,9 +1,9 @@
-//! The hand-off block: the memory map that QEMU writes for the firmware, which measures it first of all (QEMU,
+//! The hand-off block: the memory map that QEMU writes for the firmware, which measures it before anything else (QEMU,
 //! `hw/i386/tdvf-hob.c`; structures from the UEFI Platform Initialization Specification, volume 3).
 
 use super::metadata::{Kind, Metadata};
 
-/// Where q35 ends the memory below 4 GiB: guests with so much memory or more, and those with less.
+/// Where q35 ends the memory below 4 GiB: in guests with at least this much memory, and in those with less.
 const LARGE: u64 = 0xB000_0000;
 const BELOW_4G_OF_LARGE: u64 = 0x8000_0000;
 const FOUR_GIB: u64 = 0x1_0000_0000;
@@ -18,7 +18,7 @@ const ACCEPTED: u32 = 0;
 const UNACCEPTED: u32 = 7;
 /// Present, initialized, tested.
 const ATTRIBUTES: u32 = 7;
-/// The entry that ends the list: it is counted in the list's end and not hashed.
+/// The entry that ends the list. The list's end counts it, but it is not hashed.
 const END_LENGTH: u64 = 8;
 
 /// A range of memory, and whether the firmware finds it accepted.
@@ -29,7 +29,7 @@ struct Range {
     kind: u32,
 }
 
-/// The block without its last entry, as it is hashed; `None` where the firmware does not fit into so much memory.
+/// The block without its last entry, as it is hashed; `None` if the firmware does not fit into that much memory.
 pub(super) fn block(metadata: &Metadata<'_>, memory: u64) -> Option<Vec<u8>> {
     let ranges = ranges(metadata, memory)?;
     let length = u64::from(HAND_OFF_LENGTH) + u64::from(RESOURCE_LENGTH) * ranges.len() as u64;
@@ -43,7 +43,7 @@ pub(super) fn block(metadata: &Metadata<'_>, memory: u64) -> Option<Vec<u8>> {
     block.extend(end.to_le_bytes());
     for range in ranges {
         block.extend(header(TYPE_RESOURCE, RESOURCE_LENGTH));
-        // The owner: nobody.
+        // No owner.
         block.extend([0; 16]);
         block.extend(range.kind.to_le_bytes());
         block.extend(ATTRIBUTES.to_le_bytes());

@@ -1,7 +1,7 @@
-//! TDVF metadata: which parts of a firmware TDX puts where, and which of them it measures (Intel, "TDX Virtual Firmware
-//! Design Guide", 11.2).
+//! TDVF metadata: which parts of a firmware TDX puts where, and which of them it measures (Intel, "TDX Virtual Firmware Design
+//! Guide", 11.2).
 //!
-//! Our own parser: the `tdx` crate's reads enumerations out of the file unchecked, and panics on lengths.
+//! The parser is our own: that of the `tdx` crate reads enumerations out of the file unchecked, and panics on lengths.
 
 use crate::footer::{self, MAX_SIZE, NoEntries, PAGE, u32_at, u64_at};
 
@@ -15,7 +15,7 @@ const MAX_SECTIONS: usize = 64;
 /// `MR.EXTEND`: the section's content is measured, not only its place.
 const EXTEND: u32 = 1;
 
-pub(super) const NOT_FIRMWARE: &str = "this is no UEFI firmware for TDX";
+pub(super) const NOT_FIRMWARE: &str = "this is not UEFI firmware for TDX";
 const NO_METADATA: &str = "this firmware has no TDX metadata, so a TDX module could not start it";
 const DAMAGED: &str = "its TDX metadata is damaged";
 const UNKNOWN: &str = "its TDX metadata asks for something that this version cannot measure (a section's type or attributes)";
@@ -37,11 +37,11 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Section<'a> {
     pub(super) kind: Kind,
-    /// Where it begins: a page's boundary.
+    /// Where it begins: on a page boundary.
     pub(super) address: u64,
     /// Its length in the guest: whole pages.
     pub(super) size: u64,
-    /// Its bytes, where its content is measured: as many as `size`.
+    /// Its bytes, if its content is measured: as many as `size`.
     pub(super) extended: Option<&'a [u8]>,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Section<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Metadata<'a> {
     pub(super) sections: Vec<Section<'a>>,
-    /// Where the hand-off block stands.
+    /// Where the hand-off block is.
     pub(super) hand_off: u64,
     /// The bytes of the store of variables.
     pub(super) configuration: &'a [u8],

@@ -1,8 +1,8 @@
 //! What a TDX quote says about an image: MRTD, the run-time registers RTMR0 to RTMR2 with every event that makes them, and
 //! MRCONFIGID.
 //!
-//! Presumes what `chrysalis-host` and Debian's firmware do: QEMU from 10.1 (the first with TDX), direct kernel boot, EDK II
-//! from edk2-stable202505, no Secure Boot. Other hosts measure otherwise, and their quotes are refused.
+//! This assumes what `chrysalis-host` and Debian's firmware do: QEMU 10.1 or newer (10.1 is the first with TDX), direct kernel boot,
+//! EDK II since edk2-stable202505, no Secure Boot. Other hosts measure differently, and their quotes are refused.
 
 mod authenticode;
 mod boot;
@@ -23,7 +23,7 @@ pub(crate) use digest::sha384;
 pub use event::{EventDigest, TdxEvent, TdxMeasurement};
 pub use shape::{AcpiTables, TdxShape};
 
-/// What a TDX machine says about `image` in this shape.
+/// What a TDX machine of this shape reports about `image`.
 pub fn tdx_measurement(
     image: &Image,
     command_line: CommandLine,
@@ -67,7 +67,7 @@ pub fn tdx_measurement(
     })
 }
 
-/// MRCONFIGID of a configuration, as `chrysalis-host` hands it to the module.
+/// MRCONFIGID of a configuration, as `chrysalis-host` passes it to the module.
 pub fn mr_config_id(configuration: &[u8]) -> Sha384Digest {
     sha384(&[configuration])
 }

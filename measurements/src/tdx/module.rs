@@ -1,8 +1,8 @@
-//! MRTD: what the TDX module accumulates while QEMU hands it the guest's first pages (Intel, "TDX Module Base
+//! MRTD: what the TDX module accumulates while QEMU gives it the guest's first pages (Intel, "TDX Module Base
 //! Specification": TDH.MEM.PAGE.ADD and TDH.MR.EXTEND).
 //!
-//! KVM adds a page and extends it at once, section after section in the metadata's order. Kernels before KVM's own TDX
-//! support, which some clouds still run, first added all pages of a section; their MRTD differs.
+//! KVM adds a page and extends it at once, section after section, in the metadata's order. Kernels from before KVM had TDX support of
+//! its own, which some clouds still run, first added all pages of a section; their MRTD differs.
 
 use super::{Sha384Digest, metadata::Metadata};
 use crate::footer::PAGE;

@@ -1,7 +1,7 @@
 //! The configuration volume: the store of UEFI variables that a firmware starts with.
 //!
-//! Only an empty one is measured here. With Secure Boot keys enrolled, as Debian ships it, the firmware refuses a kernel
-//! that Microsoft did not sign, or boots it by a path that measures nothing; and each variable is an event of its own.
+//! Only an empty store is measured here. With Secure Boot keys enrolled, as Debian ships it, the firmware refuses a kernel that
+//! Microsoft did not sign, or boots it by a path that measures nothing; and each variable is an event of its own.
 
 use crate::footer::{u16_at, u32_at};
 
@@ -28,7 +28,7 @@ pub(super) fn must_be_empty(volume: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// What stands behind the store's header.
+/// What follows the store's header.
 fn content(volume: &[u8]) -> Option<&[u8]> {
     let signature = volume.get(SIGNATURE_AT..SIGNATURE_AT + 4)?;
     let store = volume.get(usize::from(u16_at(volume, HEADER_LENGTH_AT)?)..)?;
