@@ -25,7 +25,8 @@ you are the owner, your policy can accept the line, for a reason that every verd
 broken.milan = { unchecked = \"our own machine, in our own rack\" }
 ```
 
-The line also needs a floor, such as `minimum_tcb.milan`. Without a policy, `chrysalis verify --accept-broken milan` asks whether the evidence is otherwise in order.
+The line also needs a floor, such as `minimum_tcb.milan`. Without a policy, `chrysalis verify --accept-broken milan` checks whether the
+evidence is otherwise in order.
 
 To add a line, add an entry to `KNOWN`; the refusal, the wording of verdicts and this page follow
 (`UPDATE_DOCS=1 cargo test -p chrysalis-attestation --test broken_page`). Do not add what an update can fix: raise the floors in
