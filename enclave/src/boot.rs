@@ -1,7 +1,7 @@
 //! The first step: the measured words, and on the machine itself the file systems.
 //!
-//! The kernel hands everything after `--` on its command line to PID 1 as arguments, and the command line is part of
-//! the launch digest. These words are therefore measured; nothing else decides where the enclave runs.
+//! The kernel passes everything after `--` on its command line to PID 1 as arguments, and the command line is part of
+//! the launch digest. So these words are measured; nothing else decides where the enclave runs.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -22,16 +22,16 @@ pub(crate) struct Words {
     pub(crate) simulated: bool,
     /// Where the host answers.
     pub(crate) host: Address,
-    /// The day before which no clock can be right, as it stands there.
+    /// The day before which no clock can be right, as written there.
     pub(crate) not_before: Option<String>,
     /// The disk of a GPU's driver, on images that have one.
     pub(crate) driver: Option<driver::Disk>,
-    /// The weights file of an enclave that is an ordinary process; the machine has a disk instead.
+    /// The weights file, for an enclave that is an ordinary process; the VM has a disk instead.
     pub(crate) weights: Option<PathBuf>,
 }
 
 impl Words {
-    /// Refuses whatever it does not know: a misspelt word would otherwise mean its default.
+    /// Refuses unknown words: a misspelt one would otherwise mean its default.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, Failure> {
         let mut parsed = Self {
             simulated: false,
@@ -63,11 +63,11 @@ impl Words {
 /// An enclave that knows where it runs.
 pub(crate) struct Booted {
     pub(crate) ground: Arc<Ground>,
-    /// Stages of a machine of our own, passed before the host could be told, each with its time since the kernel started.
+    /// On a machine of our own, the stages passed before the host could be told, each with its time since the kernel started.
     pub(crate) untold: Vec<(&'static str, u64)>,
 }
 
-/// What every later step stands on.
+/// What every later step builds on.
 pub(crate) struct Ground {
     pub(crate) words: Words,
     pub(crate) machine: Machine,
@@ -77,7 +77,7 @@ pub(crate) struct Ground {
 }
 
 impl Booted {
-    /// Makes the machine usable, as far as it is ours, and finds out what vouches for it.
+    /// Sets up the machine, if it is ours, and finds out what vouches for it.
     pub(crate) fn from_measured_words(
         words: impl IntoIterator<Item = String>,
     ) -> Result<Self, Failure> {
@@ -107,14 +107,14 @@ impl Booted {
         })
     }
 
-    /// Refuses a clock that stands before the image was built. The clock is the host's to set, and nothing here can tell
-    /// the right time: but what has ended by then stays ended.
+    /// Refuses a clock from before the image was built. The host sets the clock, and nothing here knows the right time; but
+    /// whatever had expired by that day stays expired.
     pub(crate) fn require_clock(self) -> Result<Self, Failure> {
         clock::require(self.ground.words.not_before.as_deref(), clock::now())?;
         Ok(self)
     }
 
-    /// Where to say how far the enclave is.
+    /// Where to report how far the enclave has got.
     pub(crate) fn progress(&self) -> Progress {
         self.ground.progress.clone()
     }

@@ -1,5 +1,5 @@
-//! The fourth step: the engine. It is other people's code with prompts in its hands, so it runs as a process of its own
-//! ([`crate::process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
+//! The fourth step: the engine. It is other people's code that handles prompts, so it runs in a process of its own
+//! ([`crate::process`], [`worker`]) with no key, no network and no file but the weights, and gets one question at a time
 //! ([`scheduler`]). Before the first client it must give the known answer.
 
 mod scheduler;
@@ -22,19 +22,19 @@ use crate::{
     weights::Opened,
 };
 
-/// The engine's file, beside the enclave's own.
+/// The engine's file, next to the enclave's own.
 const ENGINE: &str = "chrysalis-engine-llama";
 /// Lets the engine run on a kernel with less of Landlock than the image's.
 const PARTIAL_WALLS: &str = "--dangerous-partial-walls";
 
-/// A question to the engine. The values are in range: whoever made it has checked them.
+/// A question to the engine. Its values are in range: they were checked when it was made.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
     pub(crate) prompt: Prompt,
     pub(crate) sampling: Sampling,
 }
 
-/// A part of the answer. An answer that ends with a [`Event::Piece`], or with nothing, is incomplete: the engine broke.
+/// A part of the answer. An answer that ends with an [`Event::Piece`], or with nothing, is incomplete: the engine failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The next tokens, and their text as far as it is whole characters.
@@ -47,18 +47,18 @@ pub(crate) enum Event {
     },
     /// The engine will not answer this question.
     Refused(GenerateError),
-    /// There is no engine to ask: it broke and could not be started again.
+    /// There is no engine to ask: it failed and could not be restarted.
     NoEngine,
-    /// The answer was ended before its end.
+    /// The answer was stopped before its end.
     Cut(Cut),
 }
 
-/// Why an answer was ended before its end.
+/// Why an answer was stopped before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// The client took it more slowly than it was made, and the rest of it is not kept.
+    /// The client read it more slowly than it was generated, and the rest is not kept.
     NotRead,
-    /// The engine said more than an answer can have.
+    /// The engine sent more than an answer may contain.
     TooLong,
 }
 

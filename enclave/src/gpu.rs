@@ -1,11 +1,11 @@
 //! The sixth step: the GPUs. The enclave asks them itself, verifies what they answer as a relying party would, and only
 //! then sets them ready to compute.
 //!
-//! Who answers is decided by the measured words: the driver of the image ([`nvidia`]), or on a simulated machine without one
-//! the host, which plays GPUs that compute nothing. The walk is the same.
+//! The measured words decide who answers: the driver of the image ([`nvidia`]), or, on a simulated machine without one, the
+//! host, which plays GPUs that compute nothing. The walk is the same.
 //!
-//! What it asks names its own key, so nobody else's GPUs can answer for it. A relying party gets the answers too, and
-//! trusts its own verification of them, not this one.
+//! The question names the enclave's own key, so another enclave's GPUs cannot answer it. A relying party gets the answers
+//! too, and trusts its own verification of them, not this one.
 
 mod nvidia;
 mod worker;
@@ -42,7 +42,7 @@ pub(crate) struct Gpus {
 enum Answerer {
     /// The host plays them.
     Simulated(Arc<Host>),
-    /// They themselves.
+    /// The GPUs themselves.
     Nvidia(Nvidia),
 }
 
@@ -71,7 +71,7 @@ pub(crate) enum GpuError {
     #[error("the GPUs protect nothing: {0}")]
     NotConfidential(&'static str),
     /// `gpu_devtools`
-    #[error("the GPUs are in dev-tools mode: whoever has the machine may look into them")]
+    #[error("the GPUs are in dev-tools mode: the machine's owner can look inside them")]
     DevTools,
     /// `gpu_worker_failed`
     #[error("the GPU worker is lost: {0}")]
@@ -85,7 +85,7 @@ pub(crate) enum GpuError {
     /// `gpu_self_test`
     #[error("the GPUs do not compute as they should: {0:?}")]
     SelfTest(String),
-    /// The host's codes, where the host plays the GPUs
+    /// The host's codes, if the host plays the GPUs
     #[error(transparent)]
     Host(#[from] HostError),
 }
@@ -129,11 +129,11 @@ impl GpuError {
                 "set the GPU's confidential mode from `devtools` to `on` from the host, with NVIDIA's gpu-admin-tools, and launch again"
             }
             Self::WorkerLost(_) | Self::WorkerFailed(_) => {
-                "launch again; if it repeats, reset the GPU from the host and see that its firmware is one that the image's driver knows"
+                "launch again; if this repeats, reset the GPU from the host and check that the image's driver knows its firmware"
             }
             Self::Unconfined(_) => CONFINE_WORKERS,
             Self::SelfTest(_) => {
-                "reset the GPU from the host and launch again; if it repeats, the GPU is broken"
+                "reset the GPU from the host and launch again; if this repeats, the GPU is broken"
             }
             Self::Host(error) => error.hint(),
         }
@@ -141,7 +141,7 @@ impl GpuError {
 }
 
 impl Gpus {
-    /// Those of the configuration; `None` where it wants none.
+    /// Those of the configuration; `None` if it wants none.
     pub(crate) fn find(measured: &Measured, ground: &Ground) -> Result<Option<Self>, GpuError> {
         let Some(policy) = measured.gpus.clone() else {
             return Ok(None);
@@ -154,8 +154,8 @@ impl Gpus {
         Ok(Some(Self { policy, answerer }))
     }
 
-    /// The boot's whole way with them: verified first, and only then set ready, and only then tested. `staple` has the host
-    /// get what it takes to verify this evidence.
+    /// Everything that a boot does with them: first verify, only then set ready, and only then test. `staple` has the host
+    /// fetch what it takes to verify this evidence.
     async fn admit(
         &self,
         nonce: [u8; 32],
@@ -187,12 +187,12 @@ impl Gpus {
         Ok(evidence)
     }
 
-    /// What they answer to `nonce`, and under which roots it counts. Nothing of it is verified.
+    /// What they answer to `nonce`, and under which roots it counts. None of it is verified.
     async fn answers(&self, nonce: [u8; 32]) -> Result<(Vec<GpuEvidence>, Roots), GpuError> {
         match &self.answerer {
             Answerer::Simulated(host) => {
-                // Nothing protects a simulated machine, so whichever root it says is simulated will do here. Whether it
-                // does for a relying party is their policy's to say.
+                // Nothing protects a simulated machine, so any root that it calls simulated will do here. Whether it
+                // does for a relying party is up to that party's policy.
                 let (evidence, [device, rim]) = host.simulated_gpus(nonce).await?;
                 Ok((evidence, Roots::nvidia().and_simulated(device, rim)))
             }
@@ -216,7 +216,7 @@ impl Gpus {
             roots,
             collateral: &collateral,
             policy: &self.policy,
-            // Which the host may have set: a relying party judges ages by its own.
+            // The host may have set this clock: a relying party judges ages by its own.
             now: clock::now(),
         };
         match verifier::verify(evidence, &question) {
@@ -248,7 +248,7 @@ pub(crate) struct Equipped {
 }
 
 impl Keyed {
-    /// Verifies the GPUs, then sets them ready and sees whether they compute.
+    /// Verifies the GPUs, then sets them ready and checks that they compute.
     pub(crate) async fn check_gpus(self) -> Result<Equipped, Failure> {
         let gpus = Gpus::find(&self.measured, &self.ground)?;
         if let Some(gpus) = &gpus {

@@ -28,7 +28,7 @@ pub(crate) enum Machine {
 }
 
 impl Machine {
-    /// Readies the machine, if it is ours.
+    /// Sets up the machine, if it is ours.
     pub(crate) fn take() -> Result<Self, Failure> {
         forbid_core_dumps()?;
         if !is_ours() {
@@ -92,19 +92,19 @@ pub(crate) fn load_module(file: &Path) -> Result<(), Errno> {
     finit_module(module, c"", 0)
 }
 
-/// Takes every child that has ended off the process table: orphans come to PID 1.
+/// Reaps every child that has ended: orphans come to PID 1.
 pub(crate) fn reap_orphans() {
     if is_ours() {
         while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
     }
 }
 
-/// The end: a machine of our own is switched off, a process says how it went.
+/// The end: a machine of our own is powered off, a process exits with its result.
 pub(crate) fn end(outcome: &Result<(), Failure>) -> ExitCode {
     if is_ours() {
         tracing::info!("powering off");
         if reboot(RebootCommand::PowerOff).is_err() {
-            // PID 1 that returns is a kernel panic, which `panic=-1` turns into a reboot: the machine ends all the same.
+            // If PID 1 returns, the kernel panics, which `panic=-1` turns into a reboot: the machine ends anyway.
             tracing::error!("the kernel would not power off");
         }
     }
