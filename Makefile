@@ -1,7 +1,7 @@
 # Every command a person types, one line each.
 .PHONY: help demo run check test vectors bench bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
-help:              ## this list
+help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
 demo: setup image  ## boot a measured VM, verify it, and ask it something
 	@scripts/demo
@@ -9,33 +9,33 @@ run: setup image   ## boot it and keep it running until Ctrl-C
 	@scripts/run
 check: setup       ## the one-minute loop: fmt, clippy and the library tests of what changed (no image, no VM)
 	@scripts/check
-test: setup image  ## every test, with the real VM and real clients
+test: setup image  ## run every test, with the real VM and real clients
 	@scripts/test
-vectors:           ## the real evidence that this repository may not ship (FROM=DIR: from a folder)
+vectors:           ## get the real evidence that this repository may not ship (FROM=DIR: from a folder)
 	@scripts/vectors $(if $(FROM),--from "$(FROM)")
 bench: setup       ## CPU time of verification, compared with the bare signatures and with other verifiers
 	@scripts/bench
-bench-boot: setup image ## a boot by stage, beside the kernel's own
+bench-boot: setup image ## a boot by stage, compared with the kernel alone
 	@scripts/bench-boot
-boots: setup image ## the kernel alone, BOOTS times (50) under OVMF: does it ever stall?
+boots: setup image ## boot the kernel alone under OVMF, BOOTS times (50): does it ever stall?
 	@scripts/boots
-fuzz: setup        ## every parser for a minute (FUZZ_SECONDS=N) on mutated simulated evidence (TARGETS="rim ocsp")
+fuzz: setup        ## feed every parser mutated simulated evidence for a minute (FUZZ_SECONDS=N, TARGETS="rim ocsp")
 	@scripts/fuzz
-mutants: setup     ## the verifier's tests with each of its guards off, one at a time (GUARDS="snp-4 bind-5")
+mutants: setup     ## run the verifier's tests with each of its guards off, one at a time (GUARDS="snp-4 bind-5")
 	@scripts/mutants
-image: setup       ## build/cpu and build/smollm2
+image: setup       ## build the image and the weights: build/cpu, build/smollm2
 	@scripts/image
-image-h100: setup  ## build/h100: the image for NVIDIA's H100, its kernel modules compiled (fetches what is under NVIDIA's licence)
+image-h100: setup  ## build/h100: the image for NVIDIA's H100, with compiled kernel modules (fetches files under NVIDIA's licence)
 	@scripts/image-h100
-reproduce: setup   ## build the image in another userland, too, and compare every byte (as root; FAST=1: the enclave alone)
+reproduce: setup   ## build the image again in another userland and compare every byte (as root; FAST=1: the enclave alone)
 	@scripts/reproduce cpu
-reproduce-h100: setup  ## the same for both images, the H100's kernel modules compiled twice, too
+reproduce-h100: setup  ## the same for both images; the H100's kernel modules are compiled twice, too
 	@scripts/reproduce cpu h100
 lock: setup        ## refresh the pins of images/lock.toml and images/toolchain.lock.toml
 	@cargo run -q -p chrysalis-image -- lock
 lint: setup        ## fmt, clippy, rustdoc, cargo-deny, the arrows, the enclave's dependency list
 	@scripts/lint
-doctor: setup      ## what this machine has and lacks
+doctor: setup      ## what this machine has, and what is missing
 	@scripts/doctor
 setup:
 	@scripts/setup

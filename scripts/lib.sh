@@ -1,4 +1,4 @@
-# Shared by the scripts: where things are kept, and how long steps show themselves.
+# Shared by the scripts: where things are kept, and how long steps report progress.
 # Source it; do not run it.
 
 set -euo pipefail
@@ -8,7 +8,7 @@ cache=${CHRYSALIS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chrysalis}
 tools=$cache/tools/bin
 export CHRYSALIS_CACHE=$cache
 export CHRYSALIS_VHOST_DEVICE_VSOCK=${CHRYSALIS_VHOST_DEVICE_VSOCK:-$tools/vhost-device-vsock}
-# Builds outlive a clone: the next one starts warm.
+# Builds can outlive a clone: the next one starts warm.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 debug=$CARGO_TARGET_DIR/debug
 mkdir -p "$cache/logs"
@@ -32,8 +32,8 @@ debian_archive() {
     printf '%s\n' "$archive"
 }
 
-# step WHAT COMMAND...: runs the command with its output in a log; after two seconds says what takes so long, then the
-# newest line of the log now and then. On failure prints the log's end.
+# step WHAT COMMAND...: runs the command with its output in a log; after two seconds says which step is running, then
+# prints the newest line of the log from time to time. On failure prints the end of the log.
 step() {
     local what=$1 log started last='' line pid status=0
     shift
@@ -55,7 +55,7 @@ step() {
     wait "$pid" || status=$?
     if [ "$status" -ne 0 ]; then
         tail -n 30 "$log" >&2
-        die "$what failed (exit $status)" "the whole log is $log"
+        die "$what failed (exit $status)" "read the whole log: $log"
     fi
     [ "$ticks" -ge 10 ] && say "  $what: done in $((SECONDS - started)) s"
     return 0

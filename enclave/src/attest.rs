@@ -1,4 +1,4 @@
-//! The seventh step: evidence. At boot once, for the certificate; then for whoever asks, about their nonce and their
+//! The seventh step: evidence. Once at boot, for the certificate; then for each client that asks, about its nonce and its
 //! connection. docs/spec/binding.md says what is hashed into what.
 
 use std::{sync::Arc, time::Duration};
@@ -52,7 +52,7 @@ impl Equipped {
         };
         attester.present_quote().await?;
         let mut evidence = attester.evidence(&Session::Boot).await?;
-        // Too much for a certificate, and the same for all machines of a kind: whoever verifies one brings them, or asks.
+        // Too much for a certificate, and the same for all machines of a kind: a verifier has its own, or asks.
         evidence.endorsements.rims.clear();
         evidence.endorsements.ocsp.clear();
         evidence.endorsements.statements.clear();
@@ -102,19 +102,20 @@ pub(crate) struct Attester {
     claims: Vec<u8>,
     public_key: Vec<u8>,
     gpus: Option<Gpus>,
-    /// A relying party may have its own; a host that brings none does not stop evidence.
+    /// A relying party may have its own; a host that supplies none does not stop evidence.
     last_endorsements: Mutex<Endorsements>,
     desk: Desk,
 }
 
-/// How many may ask for evidence at once. Each question costs the processor's time, and the GPUs', who answer one after the other.
+/// How many requests for evidence there may be at once. Each costs the processor's time, and that of the GPUs, which answer one at
+/// a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// Questions that are being answered.
+    /// Requests that are being answered.
     pub(crate) at_once: usize,
-    /// Questions that wait; one more is turned away.
+    /// Requests that wait; one more is refused.
     pub(crate) waiting: usize,
-    /// How long one waits before it is turned away.
+    /// How long one waits before it is refused.
     pub(crate) patience: Duration,
 }
 
@@ -131,7 +132,7 @@ impl Default for Bounds {
 /// No bundle.
 #[derive(Debug)]
 pub(crate) enum NoBundle {
-    /// Too many ask at once.
+    /// There are too many requests.
     Busy,
     /// The processor or the GPUs gave no evidence.
     Failed(Failure),
@@ -143,7 +144,7 @@ impl From<Failure> for NoBundle {
     }
 }
 
-/// Where questions wait, in the order in which they came.
+/// Where requests wait, in the order in which they came.
 struct Desk {
     places: Semaphore,
     turns: Semaphore,
@@ -159,7 +160,7 @@ impl Desk {
         }
     }
 
-    /// What is held while a question is answered.
+    /// Held while a request is answered.
     async fn turn(&self) -> Result<[SemaphorePermit<'_>; 2], NoBundle> {
         let place = self.places.try_acquire().map_err(|_| NoBundle::Busy)?;
         match timeout(self.patience, self.turns.acquire()).await {
@@ -170,13 +171,13 @@ impl Desk {
 }
 
 impl Attester {
-    /// The same, for so many questions at once.
+    /// The same, with these limits on requests.
     pub(crate) fn within(self, bounds: Bounds) -> Self {
         let desk = Desk::new(bounds);
         Self { desk, ..self }
     }
 
-    /// A bundle about `session`, for whoever asks.
+    /// A bundle about `session`, for the client that asks.
     pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, NoBundle> {
         let _turn = self.desk.turn().await?;
         Ok(self.encoded(session).await?)
@@ -186,7 +187,7 @@ impl Attester {
         let mut evidence = self.evidence(session).await?;
         let mut bundle = evidence.encode();
         if bundle.len() > MAX_BUNDLE {
-            // The first that a relying party can do without, or bring.
+            // The first thing that a relying party can do without, or supply itself.
             tracing::warn!("no room in the bundle for the rebuilders' statements");
             evidence.endorsements.statements.clear();
             bundle = evidence.encode();
@@ -195,7 +196,7 @@ impl Attester {
         Ok(bundle)
     }
 
-    /// Shows the host what a quote of this machine says of its platform, so that it gets Intel's collateral.
+    /// Shows the host what a quote of this machine says about its platform, so that it can fetch Intel's collateral.
     async fn present_quote(&self) -> Result<(), Failure> {
         if let Platform::Tdx(_) = &self.ground.platform
             && let CpuReport::Tdx { quote, .. } = self.ground.platform.report([0; 64]).await?.cpu
@@ -205,7 +206,7 @@ impl Attester {
         Ok(())
     }
 
-    /// Evidence about `session`, this key and these claims: first the GPUs answer, then the CPU signs for their answers.
+    /// Evidence about `session`, this key and these claims: first the GPUs answer, then the CPU signs over their answers.
     async fn evidence(&self, session: &Session) -> Result<Evidence, Failure> {
         let anchor = Anchor::new(session, &self.public_key, &self.claims);
         let mut endorsements = self.endorsements().await;
@@ -230,7 +231,7 @@ impl Attester {
         })
     }
 
-    /// What the host has now, or else had last: revocation lists age, but an old one is for the verifier to refuse.
+    /// What the host has now, or else had last. Revocation lists age, but it is the verifier's job to refuse an old one.
     async fn endorsements(&self) -> Endorsements {
         let brought = self.ground.host.endorsements().await;
         let mut last = self.last_endorsements.lock().await;

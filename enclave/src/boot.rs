@@ -21,7 +21,7 @@ pub(crate) struct Booted {
     pub(crate) untold: Vec<(Stage, u64)>,
 }
 
-/// What every later step stands on.
+/// What every later step builds on.
 pub(crate) struct Ground {
     pub(crate) words: Words,
     pub(crate) machine: Machine,
@@ -31,7 +31,7 @@ pub(crate) struct Ground {
 }
 
 impl Booted {
-    /// Makes the machine usable, as far as it is ours, and finds out what vouches for it.
+    /// Sets up the machine, if it is ours, and finds out what vouches for it.
     pub(crate) fn from_measured_words(
         words: impl IntoIterator<Item = String>,
     ) -> Result<Self, Failure> {
@@ -61,14 +61,14 @@ impl Booted {
         })
     }
 
-    /// Refuses a clock that stands before the image was built. The clock is the host's to set, and nothing here can tell
-    /// the right time: but what has ended by then stays ended.
+    /// Refuses a clock from before the image was built. The host sets the clock, and nothing here knows the right time; but
+    /// whatever had expired by that day stays expired.
     pub(crate) fn require_clock(self) -> Result<Self, Failure> {
         clock::require(self.ground.words.not_before.as_deref(), clock::now())?;
         Ok(self)
     }
 
-    /// Where to say how far the enclave is.
+    /// Where to report how far the enclave has got.
     pub(crate) fn progress(&self) -> Progress {
         self.ground.progress.clone()
     }

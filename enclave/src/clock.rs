@@ -1,9 +1,9 @@
-//! The guest's clock. The host sets it, so it is believed as little as the host: it must not stand before the day that the
-//! image was built on, which is measured, and nothing more can be known of it here.
+//! The guest's clock. The host sets it, so it is trusted as little as the host: it must not be before the day on which the
+//! image was built, which is measured. Nothing more can be known about it here.
 //!
-//! What rests on it: whether the certificates, manifests, revocation lists and OCSP answers of GPUs count today, before the
-//! enclave sets them ready; and the times that the claims and the answers name. A relying party judges all of it again by its own
-//! clock.
+//! What depends on it: whether the certificates, manifests, revocation lists and OCSP answers of GPUs count today, before the
+//! enclave sets them ready; and the times that the claims and the answers name. A relying party judges all of it again by its
+//! own clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use serde::{
 
 use crate::failure::Failure;
 
-/// Characters of a day, such as `2026-11-29`.
+/// Characters in a day, such as `2026-11-29`.
 const DAY: usize = 10;
 
 /// By this machine's clock.
@@ -26,7 +26,7 @@ pub(crate) fn now() -> Time {
     Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Refuses a clock that stands at `now`, before the measured day begins (UTC); and a machine without such a day.
+/// Refuses a clock whose `now` is before the measured day begins (UTC), and a machine without such a day.
 pub(crate) fn require(not_before: Option<&str>, now: Time) -> Result<(), Failure> {
     let day = not_before.ok_or(Failure::NotBeforeMissing)?;
     let begins = beginning(day).ok_or_else(|| Failure::NotBeforeInvalid(day.to_owned()))?;
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(failure.code(), "clock_too_early");
         assert_eq!(
             failure.to_string(),
-            "the clock stands at 2026-11-28 23:59 UTC, but this image was built on 2026-11-29"
+            "the clock says 2026-11-28 23:59 UTC, but this image was built on 2026-11-29"
         );
     }
 

@@ -1,4 +1,4 @@
-//! The second step: the configuration comes from the host and must be the one that the machine was launched with.
+//! The second step: the configuration. It comes from the host and must be the one with which the machine was launched.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(crate) struct Measured {
     pub(crate) configuration: Configuration,
     /// SHA-256 of its bytes; equals HOST_DATA on SEV-SNP.
     pub(crate) digest: [u8; 32],
-    /// Which GPUs it wants; none if it says nothing of them.
+    /// Which GPUs it wants; none if it does not mention any.
     pub(crate) gpus: Option<GpuPolicy>,
 }
 
@@ -33,7 +33,7 @@ impl Locked {
         for (stage, at_ms) in self.untold {
             ground.progress.passed_at(stage, at_ms).await;
         }
-        // Parsed last: no byte of it means anything before its digest is known to be the measured one.
+        // Parsed last: no byte of it counts until its digest is known to be the measured one.
         let configuration = Configuration::parse(&bytes)?;
         let gpus = Policy::gpu_of_configuration(&String::from_utf8_lossy(&bytes))
             .map_err(|error| Failure::GpuPolicy(error.to_string()))?;

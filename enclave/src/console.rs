@@ -1,9 +1,9 @@
-//! What the enclave says about itself: one line an event in the log, and how far it is to the host.
+//! What the enclave says about itself: one line per event in the log, and its progress to the host.
 //!
 //! A machine has no console; the log is the kernel's own, which only the simulated image's command line shows to the host.
-//! That is no reason to say more there: neither ever holds a prompt, an answer or anything derived from one. A panic's message may
-//! quote the string it tripped over: only its place in the source is told. Lines of other crates are dropped for the
-//! same reason.
+//! That is no reason to say more there: neither ever contains a prompt, an answer or anything derived from one. A panic's
+//! message may quote the string that caused it, so only its place in the source is reported. Lines from other crates are
+//! dropped for the same reason.
 
 use std::{
     fmt,
@@ -29,15 +29,15 @@ use tracing_subscriber::{
 
 use crate::{failure::Failure, host::Host, process::is_ours};
 
-/// How long a boot waits for the host to note a status: it is a courtesy, so not long.
+/// How long a boot waits for the host to note a status: not long, since it is a courtesy.
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The kernel's log, which it takes records for, one a write (Documentation/ABI/testing/dev-kmsg of Linux).
+/// The kernel's log, one record per write (Linux's Documentation/ABI/testing/dev-kmsg).
 const KERNEL_LOG: &str = "/dev/kmsg";
-/// The most bytes of a record, less its level (`PRINTKRB_RECORD_MAX` is 1024, from which the kernel takes its own).
+/// The most bytes in a record, without its level (`PRINTKRB_RECORD_MAX` is 1024, and the kernel uses some of that).
 const MAX_RECORD: usize = 900;
 
-/// Opens the log and sees to it that panics say where, never what.
+/// Opens the log and makes panics say where, never what.
 pub(crate) fn open() {
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
@@ -69,7 +69,7 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// Takes a line at a time. One that finds no log, as before /dev is mounted, is lost: a log is for people.
+/// Takes a line at a time. Without a log, such as before /dev is mounted, a line is lost: a log is for people.
 struct KernelLog;
 
 impl Write for KernelLog {
@@ -86,7 +86,7 @@ impl Write for KernelLog {
     }
 }
 
-/// A line as the kernel takes it: its level in front, and no longer than a record may be.
+/// A line in the kernel's form: preceded by its level, and no longer than a record may be.
 fn kernel_record(line: &[u8]) -> Vec<u8> {
     let mut record = b"<3>".to_vec();
     record.extend(line.iter().take(MAX_RECORD));
@@ -98,8 +98,8 @@ pub(crate) fn report_failure(failure: &Failure) {
     tracing::error!(code = failure.code(), hint = failure.hint(), "{failure}");
 }
 
-/// Milliseconds since the kernel started, or, where the machine is not ours, the process: what it waited for before is
-/// none of its boot.
+/// Milliseconds since the kernel started, or, if the machine is not ours, since the process did: any wait before that is not
+/// part of its boot.
 pub(crate) fn since_boot_ms() -> u64 {
     static BEGAN: OnceLock<u64> = OnceLock::new();
     let now = uptime_ms();
@@ -114,7 +114,7 @@ fn uptime_ms() -> u64 {
     seconds.saturating_mul(1000).saturating_add(milliseconds)
 }
 
-/// Stamps lines with the time since boot: the wall clock is the host's to set.
+/// Stamps lines with the time since boot: the host sets the wall clock.
 struct SinceBoot;
 
 impl FormatTime for SinceBoot {
@@ -124,7 +124,7 @@ impl FormatTime for SinceBoot {
     }
 }
 
-/// Says how far the enclave is, on the console and to the host.
+/// Reports how far the enclave has got, in the log and to the host.
 #[derive(Clone)]
 pub(crate) struct Progress {
     host: Arc<Host>,
@@ -166,7 +166,7 @@ impl Progress {
         self.tell(Status::Failed { code, message }).await;
     }
 
-    /// A host that does not listen changes nothing: a status is for people.
+    /// It does not matter if the host does not listen: a status is for people.
     async fn tell(&self, status: Status) {
         let _ = tokio::time::timeout(STATUS_PATIENCE, self.host.tell(status)).await;
     }

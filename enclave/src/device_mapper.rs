@@ -1,4 +1,4 @@
-//! A dm-verity device by the kernel's device-mapper ioctls (linux/dm-ioctl.h): three calls, so no library.
+//! A dm-verity device through the kernel's device-mapper ioctls (linux/dm-ioctl.h): three calls, so no library.
 //!
 //! The device is read-only, and a block that does not hash up to the root reads as an I/O error.
 #![allow(unsafe_code)]
@@ -23,7 +23,7 @@ pub(crate) const DEVICE_PATIENCE: Duration = Duration::from_secs(10);
 const CONTROL: &str = "/dev/mapper/control";
 /// Its number.
 const CONTROL_NUMBER: (u32, u32) = (10, 236);
-/// Bytes of a sector.
+/// Bytes in a sector.
 const SECTOR: u64 = 512;
 /// Room for one target and its parameters.
 const PAYLOAD: usize = 1024;
@@ -106,7 +106,7 @@ impl VerityTable<'_> {
 /// The step that failed, and how.
 pub(crate) type VerityError = (&'static str, io::Error);
 
-/// Makes the device and says its number.
+/// Makes the device and returns its number.
 pub(crate) fn create_verity(name: &str, table: &VerityTable<'_>) -> Result<Dev, VerityError> {
     let control = open_control().map_err(|error| ("open the device-mapper", error))?;
 
@@ -147,7 +147,7 @@ fn open_control() -> io::Result<File> {
     }
 }
 
-/// devtmpfs makes the node; where it is late, we do. Whether it worked shows when it is opened.
+/// devtmpfs makes the node; if it is late, we do. Opening it shows whether that worked.
 fn make_control_node() {
     let (major, minor) = CONTROL_NUMBER;
     let _ = fs::create_dir("/dev/mapper");

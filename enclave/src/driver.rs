@@ -1,7 +1,7 @@
-//! Between the first step and the second, on images for GPUs: the driver. It comes as a disk of the host's, read through
-//! dm-verity; its root stands on the measured command line, so every module, library and firmware on it is measured, too.
-//! The kernel takes modules from that one file system alone (`LoadPin`), and once they are loaded it takes no more from
-//! anywhere. Until that is done, no byte of the host's is read but the disk's.
+//! Between the first step and the second, on images for GPUs: the driver. It comes on a disk from the host, read through
+//! dm-verity; its root is on the measured command line, so every module, library and firmware on it is measured, too. The
+//! kernel loads modules from that one file system alone (`LoadPin`), and once they are loaded it accepts no more from
+//! anywhere. Until then, the disk's bytes are the only bytes from the host that are read.
 
 use std::{fs, io, os::unix::fs::FileTypeExt, path::Path, sync::Arc, thread, time::Instant};
 
@@ -25,7 +25,7 @@ use crate::{
 const DISK: &str = "/dev/vdb";
 /// What comes out of it through dm-verity.
 const VERIFIED: &str = "/dev/driver";
-/// Where its file system stands.
+/// Where its file system is mounted.
 const PLACE: &str = "/nvidia";
 /// Its modules, loaded in the order of their names.
 const MODULES: &str = "/nvidia/modules";
@@ -33,9 +33,9 @@ const MODULES: &str = "/nvidia/modules";
 const GPUS: &str = "/proc/driver/nvidia/gpus";
 /// `NV_MAJOR_DEVICE_NUMBER` of the driver's nv-chardev-numbers.h, and its control device's minor number.
 const NVIDIA: (u32, u32) = (195, 255);
-/// Whether modules and firmware must all come from the file system that brought the first of them.
+/// Whether modules and firmware must all come from the file system that supplied the first of them.
 const PINNED: &str = "/proc/sys/kernel/loadpin/enforce";
-/// Whether no more modules are taken. It can be turned on, and not off.
+/// Whether the kernel accepts no more modules. This can be turned on, but not off.
 const CLOSED: &str = "/proc/sys/kernel/modules_disabled";
 
 /// An enclave whose kernel has all the code that it will ever have.
@@ -50,16 +50,16 @@ impl Booted {
     pub(crate) fn load_driver(self) -> Result<Locked, Failure> {
         let Self { ground, mut untold } = self;
         match (&ground.words.driver, ground.machine) {
-            // The kernel of such an image takes no modules.
+            // Such an image's kernel loads no modules.
             (None, _) => {}
             (Some(_), Machine::Shared) => {
-                return Err(failed("load it into a machine of others")(
-                    io::ErrorKind::Unsupported.into(),
-                ));
+                return Err(failed(
+                    "load it into a machine that is not the enclave's own",
+                )(io::ErrorKind::Unsupported.into()));
             }
             (Some(disk), Machine::Own) => {
                 open(disk)?;
-                must_be_on(PINNED, "see that modules come from its disk alone")?;
+                must_be_on(PINNED, "make sure that modules come from its disk alone")?;
                 load_modules()?;
                 make_nodes()?;
                 close_kernel()?;
@@ -109,7 +109,7 @@ fn load_modules() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The nodes that a desktop's udev would make: the driver's own, one for each GPU, and those of unified memory.
+/// The nodes that a desktop's udev would make: the driver's own, one for each GPU, and those for unified memory.
 fn make_nodes() -> Result<(), Failure> {
     let (major, control) = NVIDIA;
     let mut gpus = fs::read_dir(GPUS).map_err(failed("list its GPUs"))?.count();
@@ -149,7 +149,7 @@ fn node(path: &str, major: u32, minor: u32) -> Result<(), Failure> {
     .map_err(|error| failed("make its device nodes")(error.into()))
 }
 
-/// From here on the kernel takes no code, whoever asks. Read back, since an enclave that only believes so must not go on.
+/// From here on the kernel accepts no code from anyone. Read back, because an enclave that only assumes so must not go on.
 fn close_kernel() -> Result<(), Failure> {
     fs::write(CLOSED, "1").map_err(failed("close the kernel to modules"))?;
     must_be_on(CLOSED, "close the kernel to modules")

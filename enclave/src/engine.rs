@@ -1,5 +1,5 @@
-//! The fourth step: the engine. It is other people's code with prompts in its hands, so it runs as a process of its own
-//! ([`crate::process`], [`worker`]) that has no key, no network and no file but the weights, and it is asked one thing at a time
+//! The fourth step: the engine. It is other people's code that handles prompts, so it runs in a process of its own
+//! ([`crate::process`], [`worker`]) with no key, no network and no file but the weights, and gets one question at a time
 //! ([`scheduler`]). Before the first client it must give the known answer.
 
 mod question;
@@ -24,7 +24,7 @@ use crate::{
     weights::Opened,
 };
 
-/// The engine's file, beside the enclave's own.
+/// The engine's file, next to the enclave's own.
 const ENGINE: &str = "chrysalis-engine-llama";
 /// Lets the engine run on a kernel with less of Landlock than the image's.
 const PARTIAL_WALLS: &str = "--dangerous-partial-walls";

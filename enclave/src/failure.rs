@@ -1,4 +1,4 @@
-//! Why an enclave gives up. Each code is stable, documented here, and comes with what to do next.
+//! Why an enclave gives up. Each code is stable, documented here, and comes with a hint.
 
 use std::{io, path::PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{
     process::{CONFINE_WORKERS, WORKER_NOT_CONFINED},
 };
 
-/// The end of an enclave that could not, or must not, serve.
+/// Why an enclave could not, or must not, serve.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// `unknown_word`
@@ -22,10 +22,12 @@ pub(crate) enum Failure {
     #[error("the measured command line does not say when the image was built")]
     NotBeforeMissing,
     /// `not_before_invalid`
-    #[error("the measured command line says not_before={0:?}, which is no day such as 2026-11-29")]
+    #[error(
+        "the measured command line says not_before={0:?}, which is not a date such as 2026-11-29"
+    )]
     NotBeforeInvalid(String),
     /// `clock_too_early`
-    #[error("the clock stands at {now}, but this image was built on {not_before}")]
+    #[error("the clock says {now}, but this image was built on {not_before}")]
     ClockTooEarly { now: Time, not_before: String },
     /// `machine_setup_failed`
     #[error("could not {what}: {why}")]
@@ -33,7 +35,7 @@ pub(crate) enum Failure {
     /// `host_unreachable`, `host_stalled`, `host_refused`, `host_misspoke`
     #[error(transparent)]
     Host(#[from] HostError),
-    /// `no_platform`, `report_failed`, `quote_failed`, or the host's codes where the host plays the processor
+    /// `no_platform`, `report_failed`, `quote_failed`, or the host's codes if the host plays the processor
     #[error(transparent)]
     Platform(#[from] PlatformError),
     /// `configuration_invalid`
@@ -48,7 +50,7 @@ pub(crate) enum Failure {
     #[error("the configuration's [gpu] section is wrong: {0}")]
     GpuPolicy(String),
     /// `gpu_refused`, `gpu_driver_missing`, `gpu_not_found`, `gpu_not_confidential`, `gpu_devtools`, `gpu_worker_failed`,
-    /// `gpu_self_test`, or the host's codes where the host plays the GPUs
+    /// `gpu_self_test`, or the host's codes if the host plays the GPUs
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// `gpu_not_found`
@@ -80,14 +82,14 @@ pub(crate) enum Failure {
     Keys(String),
     /// `evidence_too_long`
     #[error(
-        "the evidence has {0} bytes, over what a peer accepts; the host's endorsements are too many"
+        "the evidence has {0} bytes, more than a peer accepts; the host supplied too many endorsements"
     )]
     EvidenceTooLong(usize),
     /// `listen_failed`
     #[error("could not listen for clients: {0}")]
     Listen(io::Error),
     /// `panicked`
-    #[error("the enclave broke off at a fault of its own; the log line before this one says where")]
+    #[error("the enclave stopped at a fault of its own; the log line before this one says where")]
     Panicked,
 }
 
@@ -121,26 +123,26 @@ impl Failure {
         }
     }
 
-    /// What the provider does next.
+    /// What the provider should do next.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::UnknownWord(_) => {
                 "known words are not_before=DAY, platform=simulated, host=vsock, host=unix:DIR, driver=BLOCKS:ROOT and weights=FILE; rebuild the image"
             }
             Self::NotBeforeMissing | Self::NotBeforeInvalid(_) => {
-                "launch the image folder as it was built; if it repeats, rebuild the image, whose recipe has not_before = \"YYYY-MM-DD\""
+                "launch the image folder as it was built; if this repeats, rebuild the image from a recipe with not_before = \"YYYY-MM-DD\""
             }
             Self::ClockTooEarly { .. } => {
                 "set this machine's clock, from which the guest takes its own, and launch again"
             }
             Self::Machine { .. } => {
-                "the image does not fit this machine: rebuild it with the modules of its own kernel"
+                "rebuild the image with the modules of its own kernel: it does not fit this machine"
             }
             Self::Host(error) => error.hint(),
             Self::Platform(error) => error.hint(),
             Self::ConfigurationInvalid(_) => "correct configuration.toml and launch again",
             Self::ConfigurationRefused { .. } => {
-                "launch with the digest of the very configuration.toml that the host serves: its SHA-256 as HOST_DATA on SEV-SNP, its SHA-384 as MRCONFIGID on TDX"
+                "launch with the digest of the same configuration.toml that the host serves: its SHA-256 as HOST_DATA on SEV-SNP, its SHA-384 as MRCONFIGID on TDX"
             }
             Self::GpuPolicy(_) => "correct the [gpu] section of the configuration and launch again",
             Self::Gpu(error) => error.hint(),
@@ -148,29 +150,27 @@ impl Failure {
                 "give the guest a GPU (`chrysalis-host run --gpu ADDRESS`), or launch an image without a GPU's driver, such as build/cpu"
             }
             Self::Driver { .. } => {
-                "launch the image folder as it was built, with its own driver.img; if it repeats, rebuild the image"
+                "launch the image folder as it was built, with its own driver.img; if this repeats, rebuild the image"
             }
             Self::WeightsMissing { .. } => {
                 "give the machine the weights disk (`chrysalis-host run --weights FILE`), or the process weights=FILE"
             }
             Self::WeightsCorrupt(_) => {
-                "make the weights disk again with `chrysalis-image weights`; if it repeats, suspect the storage"
+                "make the weights disk again with `chrysalis-image weights`; if this repeats, check the storage"
             }
             Self::Verity { .. } => {
-                "check that the image has the modules dm-mod and dm-verity, and that weights disk and configuration belong together"
+                "check that the image has the modules dm-mod and dm-verity, and that the weights disk and the configuration belong together"
             }
             Self::Engine(_) => {
-                "check that the machine has the memory for these weights (`--memory`) and that the engine is in the image"
+                "check that the machine has enough memory for these weights (`--memory`) and that the engine is in the image"
             }
             Self::Unconfined(_) => CONFINE_WORKERS,
             Self::KnownAnswerWrong { .. } => {
-                "the known answer belongs to one engine build, thread count and processor: if those were changed on purpose, put the tokens given into the configuration"
+                "if the engine build, thread count or processor was changed on purpose, put the tokens given into the configuration: the known answer belongs to one of each"
             }
-            Self::Keys(_) | Self::Panicked => {
-                "this should not happen: please report it with the log"
-            }
+            Self::Keys(_) | Self::Panicked => "report this with the log: it should not happen",
             Self::EvidenceTooLong(_) => {
-                "let the host bring only the certificates and revocation lists of this processor"
+                "have the host supply only this processor's certificates and revocation lists"
             }
             Self::Listen(_) => {
                 "check that the machine has its vsock device, or that the socket's folder is writable"
@@ -178,7 +178,7 @@ impl Failure {
         }
     }
 
-    /// Shorthand for what fails while the machine is set up.
+    /// Shorthand for a failure while the machine is set up.
     pub(crate) fn machine(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |why| Self::Machine { what, why }

@@ -1,11 +1,11 @@
 //! The sixth step: the GPUs. The enclave asks them itself, verifies what they answer as a relying party would, and only
 //! then sets them ready to compute.
 //!
-//! Who answers is decided by the measured words: the driver of the image ([`nvidia`]), or on a simulated machine without one
-//! the host, which plays GPUs that compute nothing. The walk is the same.
+//! The measured words decide who answers: the driver of the image ([`nvidia`]), or, on a simulated machine without one, the
+//! host, which plays GPUs that compute nothing. The walk is the same.
 //!
-//! What it asks names its own key, so nobody else's GPUs can answer for it. A relying party gets the answers too, and
-//! trusts its own verification of them, not this one.
+//! The question names the enclave's own key, so another enclave's GPUs cannot answer it. A relying party gets the answers
+//! too, and trusts its own verification of them, not this one.
 
 mod error;
 mod nvidia;
@@ -45,12 +45,12 @@ pub(crate) struct Gpus {
 enum Answerer {
     /// The host plays them.
     Simulated(Arc<Host>),
-    /// They themselves.
+    /// The GPUs themselves.
     Nvidia(Nvidia),
 }
 
 impl Gpus {
-    /// Those of the configuration; `None` where it wants none.
+    /// Those of the configuration; `None` if it wants none.
     pub(crate) fn find(measured: &Measured, ground: &Ground) -> Result<Option<Self>, GpuError> {
         let Some(policy) = measured.gpus.clone() else {
             return Ok(None);
@@ -63,8 +63,8 @@ impl Gpus {
         Ok(Some(Self { policy, answerer }))
     }
 
-    /// The boot's whole way with them: verified first, and only then set ready, and only then tested. `staple` has the host
-    /// get what it takes to verify this evidence.
+    /// Everything that a boot does with them: first verify, only then set ready, and only then test. `staple` has the host
+    /// fetch what it takes to verify this evidence.
     async fn admit(
         &self,
         nonce: [u8; 32],
@@ -96,12 +96,12 @@ impl Gpus {
         Ok(evidence)
     }
 
-    /// What they answer to `nonce`, and under which roots it counts. Nothing of it is verified.
+    /// What they answer to `nonce`, and under which roots it counts. None of it is verified.
     async fn answers(&self, nonce: [u8; 32]) -> Result<(Vec<GpuEvidence>, Roots), GpuError> {
         match &self.answerer {
             Answerer::Simulated(host) => {
-                // Nothing protects a simulated machine, so whichever root it says is simulated will do here. Whether it
-                // does for a relying party is their policy's to say.
+                // Nothing protects a simulated machine, so any root that it calls simulated will do here. Whether it
+                // does for a relying party is up to that party's policy.
                 let (evidence, [device, rim]) = host.simulated_gpus(nonce).await?;
                 Ok((evidence, Roots::nvidia().and_simulated(device, rim)))
             }
@@ -158,7 +158,7 @@ pub(crate) struct Equipped {
 }
 
 impl Keyed {
-    /// Verifies the GPUs, then sets them ready and sees whether they compute.
+    /// Verifies the GPUs, then sets them ready and checks that they compute.
     pub(crate) async fn check_gpus(self) -> Result<Equipped, Failure> {
         let gpus = Gpus::find(&self.measured, &self.ground)?;
         if let Some(gpus) = &gpus {

@@ -1,4 +1,4 @@
-//! Asking the host. It is trusted with nothing: each answer is measured, signed, checked or a hint, and each question
+//! Asking the host. It is not trusted with anything: each answer is measured, signed, checked or a hint, and each question
 //! has a deadline.
 
 use std::{path::PathBuf, time::Duration};
@@ -24,7 +24,7 @@ use crate::transport::{self, AnyStream, Listener};
 
 /// How long the host may take to answer a question.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a host that is still starting is waited for.
+/// How long to wait for a host that is still starting.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long one attempt to connect may take.
 const ATTEMPT_PATIENCE: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ pub(crate) enum HostError {
     #[error("the host refused: {0:?}")]
     Refused(String),
     /// `host_misspoke`
-    #[error("the host answered something else than was asked")]
+    #[error("the host answered a different question")]
     Misspoke,
     /// `host_misspoke`
     #[error("the host's answer could not be read: {0}")]
@@ -94,7 +94,7 @@ impl Host {
         Self { address }
     }
 
-    /// The configuration's bytes; whoever takes them holds them against HOST_DATA.
+    /// The configuration's bytes; the caller compares their digest with HOST_DATA.
     pub(crate) async fn configuration(&self) -> Result<Vec<u8>, HostError> {
         match self.ask(&ToHost::Configuration).await? {
             FromHost::Configuration(bytes) if bytes.len() <= MAX_CONFIGURATION => Ok(bytes),
@@ -102,8 +102,8 @@ impl Host {
         }
     }
 
-    /// What vendors have signed about this platform, and rebuilders about this image. Travels as it is: whoever verifies it
-    /// trusts only signatures. More than a bundle may carry is nothing that an honest host brings.
+    /// What vendors have signed about this platform, and rebuilders about this image. It travels as it is: a verifier trusts
+    /// only the signatures. No honest host supplies more than a bundle may carry.
     pub(crate) async fn endorsements(&self) -> Result<Endorsements, HostError> {
         match self.ask(&ToHost::Endorsements).await? {
             FromHost::Endorsements {
@@ -132,8 +132,8 @@ impl Host {
         }
     }
 
-    /// Shows evidence to the host, which gets what vendors have signed about such hardware. A courtesy of the host's: without
-    /// it, whoever verifies says what lacks.
+    /// Shows evidence to the host, which fetches what vendors have signed about such hardware. This is the host's courtesy:
+    /// without it, verifiers say what is missing.
     pub(crate) async fn present(&self, quote: Vec<u8>, gpus: &[GpuEvidence]) {
         let answer = |GpuEvidence { report, chain }: &GpuEvidence| GpuAnswer {
             report: report.clone(),
@@ -183,7 +183,7 @@ impl Host {
         }
     }
 
-    /// Says how far the enclave is.
+    /// Reports how far the enclave has got.
     pub(crate) async fn tell(&self, status: Status) -> Result<(), HostError> {
         match self.ask(&ToHost::Status(status)).await? {
             FromHost::Noted => Ok(()),
@@ -191,7 +191,7 @@ impl Host {
         }
     }
 
-    /// Returns when the provider wants the machine to stop, however often the connection breaks until then.
+    /// Returns when the provider wants the machine to stop, however often the connection breaks before that.
     pub(crate) async fn shutdown_wanted(&self) {
         loop {
             if let Ok(mut stream) = self.connect().await
@@ -206,7 +206,7 @@ impl Host {
         }
     }
 
-    /// Opens the door for clients.
+    /// Listens for clients.
     pub(crate) fn listen(&self) -> std::io::Result<Listener> {
         match &self.address {
             Address::Vsock => Listener::vsock(TLS_PORT),

@@ -1,7 +1,7 @@
 //! The fifth step: the key that ends TLS. It is made in memory, never written, and gone with the machine.
 //!
-//! There is one copy of it, ring's: rcgen and rustls are lent a way to sign, not the key. ring hands a new key out as PKCS#8,
-//! which is used on the stack and wiped there with whatever ring left beside it. ring keeps the private scalar and the key of its
+//! There is one copy of it, ring's: rcgen and rustls get a way to sign, not the key. ring returns a new key as PKCS#8, which
+//! is used on the stack and wiped there, with whatever ring left around it. ring keeps the private scalar and the key of its
 //! nonces for as long as they sign, and does not wipe them when they are dropped: that is when the machine ends.
 
 use std::{fmt, hint::black_box, sync::Arc};
@@ -28,7 +28,7 @@ use crate::{
     failure::Failure,
 };
 
-/// An enclave with a key that nobody else has.
+/// An enclave with a key that only it has.
 pub(crate) struct Keyed {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,
@@ -69,7 +69,7 @@ impl Keys {
 
     /// A certificate that carries `evidence`, ready for TLS.
     ///
-    /// It is signed by its own key and valid at any time: what it is worth is in the evidence.
+    /// It is signed by its own key and valid at any time: its worth is in the evidence.
     pub(crate) fn certify(self, evidence: &Evidence) -> Result<Arc<CertifiedKey>, Failure> {
         let failed = |error: rcgen::Error| Failure::Keys(error.to_string());
         let mut parameters =
@@ -91,10 +91,10 @@ impl Keys {
 
 /// The one way in which it signs.
 const SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
-/// Bytes of the stack below a caller that are wiped: ring's frames, and what it puts on them, are a fraction of that.
+/// How many bytes of the stack below a caller are wiped: ring's frames, with what it puts on them, are a fraction of that.
 const WIPED_STACK: usize = 64 * 1024;
 
-/// The PKCS#8 form lives in this function's frame and in those that it calls, all of them below its caller's.
+/// The PKCS#8 form lives in the frames of this function and those that it calls, all of them below its caller's.
 #[inline(never)]
 fn make() -> Result<Arc<EcdsaKeyPair>, NoKey> {
     let random = SystemRandom::new();
@@ -106,17 +106,14 @@ fn make() -> Result<Arc<EcdsaKeyPair>, NoKey> {
 
 /// Zeros over the frames of the calls before this one.
 #[inline(never)]
-#[expect(
-    clippy::large_stack_arrays,
-    reason = "it is the stack that is to be wiped"
-)]
+#[expect(clippy::large_stack_arrays, reason = "the stack is what must be wiped")]
 fn wipe_stack() {
     let mut frames = [0_u8; WIPED_STACK];
     frames.zeroize();
     black_box(&mut frames);
 }
 
-/// ring made no key, and says no more.
+/// ring made no key, and says nothing more.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random numbers")]
 struct NoKey;
@@ -225,12 +222,12 @@ mod tests {
         assert_eq!(key.choose_scheme(&offered).unwrap().scheme(), SCHEME);
     }
 
-    /// How often this process's memory has the PKCS#8 form of the key with this public point: there alone stands `A1 44 03 42
-    /// 00` before it (RFC 5915). The two are never put together here, for they would be found.
+    /// How often this process's memory contains the PKCS#8 form of the key with this public point: only there does
+    /// `A1 44 03 42 00` precede it (RFC 5915). The two are never put together here, or the search would find them.
     fn copies_of(point: &[u8]) -> usize {
         const BEFORE: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
         const CHUNK: usize = 1 << 18;
-        // Enclaves of other tests have closed this process to debuggers, of which this is one.
+        // Enclaves of other tests have closed this process to debuggers, and this is one.
         set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
         let memory = File::open("/proc/self/mem").unwrap();
         let whole = BEFORE.len() + point.len();
@@ -244,7 +241,7 @@ mod tests {
                 continue;
             }
             for at in (start..end).step_by(CHUNK) {
-                // What another thread has given back since is not there to read.
+                // Another thread may have returned this memory since.
                 let length = memory.read_at(&mut chunk, at).unwrap_or(0);
                 let matches = |place: &[u8]| {
                     place.len() == whole && place.starts_with(&BEFORE) && place.ends_with(point)

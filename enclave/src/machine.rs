@@ -28,7 +28,7 @@ pub(crate) enum Machine {
 }
 
 impl Machine {
-    /// Readies the machine, if it is ours.
+    /// Sets up the machine, if it is ours.
     pub(crate) fn take() -> Result<Self, Failure> {
         forbid_core_dumps()?;
         if !is_ours() {
@@ -92,7 +92,7 @@ pub(crate) fn end(outcome: &Result<(), Failure>) -> ExitCode {
     if is_ours() {
         tracing::info!("powering off");
         if reboot(RebootCommand::PowerOff).is_err() {
-            // PID 1 that returns is a kernel panic, which `panic=-1` turns into a reboot: the machine ends all the same.
+            // If PID 1 returns, the kernel panics, which `panic=-1` turns into a reboot: the machine ends anyway.
             tracing::error!("the kernel would not power off");
         }
     }

@@ -1,11 +1,11 @@
 //! What runs inside the confidential VM: one program, PID 1, without flags or subcommands.
 //!
 //! It trusts the processor that measured it, the words it was measured with, and the configuration whose digest the
-//! hardware signed. It does not trust the host, which brings everything else, nor the engine, which sees prompts and
+//! hardware signed. It does not trust the host, which supplies everything else, nor the engine, which sees prompts and
 //! nothing more.
 //!
-//! Each step of the story takes the proof that the step before left, so nothing is served before everything is
-//! checked. Whatever goes wrong ends the machine with a [`Failure`] that has a stable code.
+//! Each step takes the proof that the previous step produced, so nothing is served before everything is checked. Any
+//! fault ends the machine with a [`Failure`] that has a stable code.
 
 mod attest;
 mod boot;

@@ -1,7 +1,7 @@
 //! What vouches for this machine: AMD's security processor, Intel's TDX module, or a simulated processor that the host plays.
 //!
-//! Which of them is decided by the measured words and then by the devices that are there, never by the host's word.
-//! A simulated report is worth nothing to a relying party whose policy does not name the simulated root.
+//! The measured words decide which, then the devices that are present; never the host's word. A simulated report is worth
+//! nothing to a relying party whose policy does not name the simulated root.
 
 mod error;
 mod launched;
@@ -35,18 +35,18 @@ const CONFIGFS: &str = "/sys/kernel/config";
 /// Who signs this machine's reports.
 #[derive(Clone)]
 pub(crate) enum Platform {
-    /// The host plays the processor. Only where the measured words say so.
+    /// The host plays the processor. Only if the measured words say so.
     Simulated(Arc<Host>),
-    /// AMD's processor, by the sev-guest driver.
+    /// AMD's processor, through the sev-guest driver.
     SevGuest(Arc<Mutex<Firmware>>),
-    /// AMD's processor, by configfs-tsm.
+    /// AMD's processor, through configfs-tsm.
     Tsm(Arc<Mutex<PathBuf>>),
     /// Intel's TDX module. The path is configfs-tsm's, the second way to a quote, one at a time.
     Tdx(Arc<tokio::sync::Mutex<PathBuf>>),
 }
 
 impl Platform {
-    /// Finds out by what is there.
+    /// Finds out from the devices that are present.
     pub(crate) fn find(words: &Words, host: &Arc<Host>) -> Result<Self, PlatformError> {
         if words.simulated {
             return Ok(Self::Simulated(host.clone()));
@@ -56,7 +56,7 @@ impl Platform {
                 .map_err(|error| PlatformError::Report(format!("{SEV_GUEST}: {error}")))?;
             return Ok(Self::SevGuest(Arc::new(Mutex::new(firmware))));
         }
-        // Mounted by nobody else, or not there at all: what counts is whether TSM shows up.
+        // It may be mounted already, or not exist at all: what counts is whether TSM shows up.
         let _ = mount("configfs", CONFIGFS, "configfs", MountFlags::NOEXEC, None);
         if Path::new(tdx::DEVICE).exists() {
             return Ok(Self::Tdx(Arc::new(tokio::sync::Mutex::new(TSM.into()))));
@@ -77,8 +77,8 @@ impl Platform {
         }
     }
 
-    /// What the machine was launched with, from the processor itself. A quote would not do on TDX: it comes through the
-    /// host, and only a verifier's eye tells it from a forged one.
+    /// What the machine was launched with, from the processor itself. A quote would not do on TDX: it comes through the host,
+    /// and only verification distinguishes it from a forged one.
     pub(crate) async fn launched(&self) -> Result<Launched, PlatformError> {
         if let Self::Tdx(_) = self {
             let report = tdx::report([0; 64]).await?;
@@ -88,7 +88,9 @@ impl Platform {
             CpuReport::Snp(report) => Report::parse(&report)
                 .map(|report| Launched::HostData(report.host_data))
                 .map_err(|rejection| PlatformError::Report(rejection.to_string())),
-            _ => Err(PlatformError::Report("it is of another kind".to_owned())),
+            _ => Err(PlatformError::Report(
+                "it is of a different kind".to_owned(),
+            )),
         }
     }
 

@@ -1,5 +1,5 @@
-//! The process that a worker runs in: no environment but what it is given, no file but its socket, and never longer than its
-//! use.
+//! The process that a worker runs in: no environment but what it is given, no file but its socket, and no longer than it is
+//! needed.
 
 use std::{
     io,
@@ -21,10 +21,10 @@ pub(crate) const WORKER_NOT_CONFINED: &str = "worker_not_confined";
 /// What to do about it.
 pub(crate) const CONFINE_WORKERS: &str = "launch the image with the kernel and the command line that it was built with: Linux 6.12 or newer, with landlock in lsm=";
 
-/// The user and group without any right.
+/// The user and group without any privileges.
 const NOBODY: u32 = 65534;
 
-/// How long a process that was killed may take to end, and to give its memory back.
+/// How long a killed process may take to end and to give its memory back.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -48,7 +48,7 @@ pub(crate) struct Executable {
     pub(crate) arguments: &'static [&'static str],
     /// Its whole environment.
     pub(crate) environment: &'static [(&'static str, &'static str)],
-    /// Whether as a user without rights. One that is not gives them up by itself.
+    /// Whether to run as a user without privileges. If not, the worker drops them itself.
     pub(crate) unprivileged: bool,
 }
 
@@ -83,14 +83,14 @@ impl Executable {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if self.unprivileged {
-            // With it go the supplementary groups.
+            // This drops the supplementary groups, too.
             command.uid(NOBODY).gid(NOBODY);
         }
         Ok(Process(command.spawn()?))
     }
 }
 
-/// A child that does not outlive its use, nor do its children.
+/// A child that does not outlive its use, and neither do its children.
 pub(crate) struct Process(Child);
 
 impl Drop for Process {
@@ -101,13 +101,13 @@ impl Drop for Process {
         let deadline = Instant::now() + END_PATIENCE;
         loop {
             match self.0.try_wait() {
-                Ok(Some(status)) => tracing::info!(%status, "worker process over"),
+                Ok(Some(status)) => tracing::info!(%status, "worker process ended"),
                 Err(error) => tracing::warn!(%error, "worker process lost"),
                 Ok(None) if Instant::now() < deadline => {
                     thread::sleep(PAUSE);
                     continue;
                 }
-                // Inside a driver that does not return, a signal waits; the enclave's own end must not.
+                // If a driver call does not return, a signal waits; the enclave's own end must not.
                 Ok(None) => tracing::warn!("worker process does not end"),
             }
             break;

@@ -1,8 +1,8 @@
 //! The last step: TLS ends here, and HTTP begins.
 //!
-//! TLS 1.3 only, without tickets, resumption or early data: each connection proves the key anew, and the exporter that
+//! TLS 1.3 only, without tickets, resumption or early data: each connection proves the key again, and the exporter that
 //! evidence is bound to is its own. Every wait has an end and every number a bound, because the host decides who
-//! connects how often; and nobody's silence or slowness keeps another waiting.
+//! connects and how often; and no client's silence or slowness keeps another waiting.
 
 mod answer;
 mod chat;
@@ -45,20 +45,20 @@ use routes::Service;
 /// What all clients together may have, and how long each may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// TLS handshakes at once; one more ends the one that has lasted longest.
+    /// TLS handshakes at once; one more ends the oldest.
     pub(crate) handshakes: usize,
-    /// Connections at once that have greeted; one more ends the one that has been idle for longest, or is closed itself where all
+    /// Connections at once after the handshake; one more ends the one that has been idle longest, or is closed itself if all
     /// are being answered.
     pub(crate) connections: usize,
     /// How long a TLS handshake may take.
     pub(crate) handshake: Duration,
-    /// How long the headers of a request may take, counted from the end of the request before: an idle connection ends.
+    /// How long the headers of a request may take, counted from the end of the previous request: an idle connection ends.
     pub(crate) header: Duration,
     /// How slowly an answer may be read.
     pub(crate) pace: Pace,
     /// How often one connection may ask for evidence.
     pub(crate) evidence: Rate,
-    /// How many may ask for evidence at once.
+    /// How many requests for evidence there may be at once.
     pub(crate) desk: attest::Bounds,
 }
 
@@ -79,11 +79,11 @@ impl Default for Bounds {
     }
 }
 
-/// The most headers, and bytes of the line and headers together, that are read of a request: more than [`routes`] answers,
-/// so that a client reads why.
+/// The most headers of a request, and bytes of its line and headers together, that are read: more than [`routes`] answers, so
+/// that a client gets to read why.
 const MAX_HEADERS: usize = 2 * api::MAX_HEADERS;
 const MAX_HEAD: usize = 2 * api::MAX_HEAD;
-/// How long answers under way may take once the provider wants the machine back.
+/// How long answers in progress may take once the provider wants the machine back.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The pause after a client could not be accepted, so that a fault does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -117,7 +117,7 @@ impl Attested {
         tracing::info!("shutting down");
         drop(listener);
         drop(closing);
-        // Whoever is still streaming after this is cut off, and told so by the missing end of the stream.
+        // A client that is still streaming after this is cut off; the missing end of the stream shows it.
         let _ = timeout(FAREWELL, async {
             while connections.join_next().await.is_some() {}
         })
@@ -169,7 +169,7 @@ async fn accept_all(
     }
 }
 
-/// A connection, or as much of it as there is before its place is given to another.
+/// A connection, until its place is given to another.
 async fn until_displaced(connection: impl Future<Output = ()>, displaced: Displaced) {
     tokio::select! {
         () = connection => {}
@@ -178,7 +178,7 @@ async fn until_displaced(connection: impl Future<Output = ()>, displaced: Displa
 }
 
 impl Door {
-    /// One client, from handshake to goodbye. How it ended is nobody's business but the client's: nothing is logged.
+    /// One client, from handshake to goodbye. How it ended concerns only the client: nothing is logged.
     async fn serve(
         self: Arc<Self>,
         stream: AnyStream,
@@ -219,7 +219,7 @@ impl Door {
     }
 }
 
-/// What both ends of this connection know and nobody else: RFC 9266.
+/// What only the two ends of this connection know: RFC 9266.
 fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
     connection
         .export_keying_material([0; 32], TLS_EXPORTER_LABEL, None)

@@ -1,6 +1,6 @@
 //! The whole story in one process: a host that answers as it should, an engine that echoes, and a client that speaks TLS.
 //!
-//! What a relying party makes of the evidence is tested with the real simulated processor, end to end.
+//! How a relying party verifies the evidence is tested end to end, with the real simulated processor.
 
 mod client;
 mod host;
@@ -29,7 +29,7 @@ use crate::{
 use client::{CHAT, ask, ask_on, ask_with, connect, request, send};
 use host::{FakeHost, Gpus, configuration, enclave, enclave_within, tell};
 
-/// How long whatever must happen may take.
+/// How long anything that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn chat(text: &str) -> Value {
@@ -80,7 +80,7 @@ async fn one_other_byte_of_the_weights_stops_the_boot() {
     );
 }
 
-/// The end of a boot whose configuration wants GPUs, at a host that has these; and whether they were set ready.
+/// How a boot ends whose configuration wants GPUs, with a host that has these; and whether they were set ready.
 async fn end_with(gpu: &str, gpus: Gpus) -> (&'static str, String, bool) {
     let mut configuration = configuration();
     configuration
@@ -88,7 +88,7 @@ async fn end_with(gpu: &str, gpus: Gpus) -> (&'static str, String, bool) {
     let digest = host_data(&configuration);
     let host = FakeHost::with_gpus(configuration, digest, gpus);
     let failure = tell(host.words()).await.unwrap_err();
-    // Whatever they answered was shown to the host, which then knows what to fetch for them.
+    // Their answers were shown to the host, which then knows what to fetch for them.
     assert_eq!(*host.shown.lock().unwrap(), gpus.answered());
     let ready = host.ready.load(Ordering::Relaxed);
     (failure.code(), failure.to_string(), ready)
@@ -139,7 +139,7 @@ async fn evidence_is_about_the_nonce_the_connection_and_the_key() {
         (Evidence::decode(&answer.body).unwrap(), asked),
         (in_certificate, Session::Boot),
     ] {
-        // What the host staples of rebuilders' is for whoever asks; a certificate has no room for it.
+        // The rebuilders' statements that the host staples are for clients that ask; a certificate has no room for them.
         let stapled = usize::from(session != Session::Boot);
         assert_eq!(evidence.endorsements.statements.len(), stapled);
         let CpuReport::Snp(report) = evidence.cpu else {
@@ -219,7 +219,7 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
         assert_eq!(answer.status, status, "{start} {}", answer.text());
         assert_eq!(answer.json()["error"]["code"], code, "{start}");
     }
-    // Answered only once the engine that crashed above was started again.
+    // Answered only once the engine that crashed above has been restarted.
     assert_eq!(request(&host, CHAT, &chat("still here")).await.status, 200);
     let answer = request(&host, "GET /v1/models/tiny", &Value::Null).await;
     assert_eq!(
@@ -359,7 +359,7 @@ async fn a_full_queue_turns_away_and_says_when_to_come_back() {
     assert_eq!(answer.status, 429);
     assert!(answer.head.contains("retry-after: 5"), "{}", answer.head);
 
-    // Clients that go make room: their generations end.
+    // Clients that go away make room: their generations end.
     drop(held);
     sleep(Duration::from_millis(100)).await;
     assert_eq!(request(&host, CHAT, &chat("me now")).await.status, 200);
@@ -427,7 +427,7 @@ async fn idle_connections_give_way_to_a_newcomer() {
     };
     let (host, _story) = enclave_within(bounds).await;
     let first = connect(host.folder.path()).await;
-    // Of a question that has only begun, nothing is answered.
+    // A request that has only begun gets no answer.
     let mut second = connect(host.folder.path()).await;
     second.write_all(b"GET /health HT").await.unwrap();
     for _ in 0..2 {
@@ -468,7 +468,7 @@ async fn a_client_that_ends_its_side_has_gone() {
     body["stream"] = json!(true);
     send(&mut stream, &body).await;
     stream.read_exact(&mut [0; 16]).await.unwrap();
-    // It could still read, and the engine is free for the next.
+    // It could still read, and the engine is free for the next client.
     stream.shutdown().await.unwrap();
     let next = within_patience(request(&host, CHAT, &chat("next"))).await;
     assert_eq!(next.status, 200);
@@ -506,7 +506,7 @@ async fn a_client_that_reads_slowly_holds_nobody_up_and_learns_why_its_answer_en
     send(&mut slow, &flood()).await;
     slow.read_exact(&mut [0; 16]).await.unwrap();
     let mut read = Vec::new();
-    // Faster than the least pace, and far slower than the answer is made.
+    // Faster than the minimum pace, and far slower than the answer is generated.
     let reading = async {
         loop {
             let mut piece = [0; 16 << 10];
@@ -522,7 +522,7 @@ async fn a_client_that_reads_slowly_holds_nobody_up_and_learns_why_its_answer_en
         () = sleep(PATIENCE) => panic!("the engine waits for a reader"),
     };
     assert_eq!(answer.status, 200);
-    // Its end is that of an idle connection, without a word of TLS.
+    // It ends like an idle connection, without a word of TLS.
     let _ = within_patience(slow.read_to_end(&mut read)).await;
     let text = String::from_utf8_lossy(&read);
     assert!(text.contains("answer_not_read"), "{}", text.len());

@@ -17,23 +17,23 @@ use tokio::{
 };
 use tokio_vsock::{VMADDR_CID_ANY, VsockAddr, VsockListener, VsockStream};
 
-/// How slowly a peer may take what is written to it. Only time counts in which a write waits for it.
+/// How slowly a peer may read what is written to it. Only the time for which a write waits counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pace {
     /// How long writes may wait, in all, before the connection is given up.
     pub(crate) patience: Duration,
-    /// Bytes that earn a second of waiting back: whoever takes them faster may take his time for ever.
+    /// Bytes that earn back a second of waiting: a peer that reads faster than this is never cut off.
     pub(crate) bytes_a_second: u32,
 }
 
 impl Pace {
-    /// The host's, and a client's: an answer of so many bytes is read within a minute and so many seconds, or not at all.
+    /// For the host and for clients: a minute for an answer, plus a second for every 1024 bytes of it.
     pub(crate) const USUAL: Self = Self {
         patience: Duration::from_mins(1),
         bytes_a_second: 1024,
     };
 
-    /// The waiting that taking so many bytes makes good.
+    /// The waiting that reading so many bytes earns back.
     fn earned(self, bytes: usize) -> Duration {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         Duration::from_secs(1).saturating_mul(bytes) / self.bytes_a_second.max(1)
@@ -79,7 +79,7 @@ impl Listener {
         }
     }
 
-    /// The next client, which may be so slow.
+    /// The next client, which may be this slow.
     pub(crate) async fn accept(&self, pace: Pace) -> io::Result<AnyStream> {
         let stream: Box<dyn Stream> = match self {
             Self::Vsock(listener) => Box::new(listener.accept().await?.0),
@@ -89,14 +89,14 @@ impl Listener {
     }
 }
 
-/// A stream that writes no more at once than a vsock carries ([`MAX_VSOCK_WRITE`]), and gives up on a peer that takes what is
-/// written too slowly, whether it takes nothing or a byte now and then.
+/// A stream that writes no more at once than a vsock carries ([`MAX_VSOCK_WRITE`]), and gives up on a peer that reads too
+/// slowly, whether it reads nothing or a byte now and then.
 pub(crate) struct Paced<S> {
     stream: S,
     pace: Pace,
-    /// How long writes have waited that were taken since, less what the peer has earned.
+    /// How long finished writes have waited, less what the peer has earned.
     waited: Duration,
-    /// Since when a write waits, and when that has lasted too long.
+    /// Since when a write has been waiting, and when that has lasted too long.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
@@ -110,8 +110,8 @@ impl<S> Paced<S> {
         }
     }
 
-    /// Passes on what the stream says to a write, a flush or a shutdown, and counts how long they wait; `taken` says how many
-    /// bytes the peer took.
+    /// Passes on what the stream answers to a write, a flush or a shutdown, and counts how long they wait; `taken` says how
+    /// many bytes the peer read.
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
-    /// How a write of this many bytes ends at a peer that takes some of them at a time, and rests after each.
+    /// How a write of this many bytes ends with a peer that reads a few at a time, and rests after each.
     async fn written_to(reader: (usize, Duration), bytes: usize) -> io::Result<()> {
         let (near, mut far) = duplex(16);
         let mut near = Paced::new(near, Pace::USUAL);
@@ -218,7 +218,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_what_it_should_may_take_its_time() {
-        // Twice the least pace, for minutes.
+        // Twice the minimum pace, for minutes.
         let piece_and_rest = (16, Duration::from_millis(7));
         written_to(piece_and_rest, 1 << 20).await.unwrap();
     }

@@ -1,5 +1,5 @@
-//! The third step: the weights. On the machine they come as a disk of the host's, read through dm-verity, so that every
-//! block hashes up to the root in the configuration. A process takes them as a file whose digest is in the configuration.
+//! The third step: the weights. On the machine they come on a disk from the host, read through dm-verity, so that every
+//! block hashes up to the root in the configuration. A process takes them from a file whose digest is in the configuration.
 
 use std::{
     fs::File,
@@ -29,7 +29,7 @@ const VERIFIED: &str = "/dev/weights";
 /// How much is read at once.
 const PIECE: usize = 1024 * 1024;
 
-/// An enclave whose weights are those of the configuration, to the last byte.
+/// An enclave whose weights are those in the configuration, to the last byte.
 pub(crate) struct Opened {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,

@@ -1,4 +1,4 @@
-//! What the walls around a worker are made of. Which calls and files are let through, each worker says itself.
+//! What confines a worker. Each worker says itself which calls and files it is allowed.
 
 use anyhow::{Context, ensure};
 use landlock::{
@@ -11,7 +11,7 @@ use seccompiler::{
 };
 pub use seccompiler::{SeccompAction, SeccompRule};
 
-/// System calls by number, each with the arguments that match; none: any arguments.
+/// System calls by number, each with the arguments that match; without rules, any arguments do.
 pub type Calls = Vec<(libc::c_long, Vec<SeccompRule>)>;
 
 /// No core dumps and no debugger.
@@ -46,8 +46,8 @@ fn rule(argument: u8, operator: SeccompCmpOp, value: libc::c_int) -> anyhow::Res
     Ok(SeccompRule::new(vec![condition])?)
 }
 
-/// Filters this thread's system calls, and those of the threads it makes. It adds to the filters that are there: of what
-/// they answer, the kernel takes the strictest.
+/// Filters this thread's system calls, and those of the threads it makes. It adds to the existing filters: the kernel takes
+/// the strictest of their answers.
 pub fn filter(
     calls: Calls,
     on_match: SeccompAction,
@@ -57,28 +57,28 @@ pub fn filter(
     let filter = SeccompFilter::new(calls, otherwise, on_match, TargetArch::x86_64)?;
     let program: BpfProgram = filter.try_into()?;
     seccompiler::apply_filter(&program)
-        .context("the kernel has no seccomp filters; the worker does not run without")
+        .context("the kernel has no seccomp filters; the worker does not run without them")
 }
 
-/// What the caller of these calls is told: that there is no such call, or that it may not.
+/// The error that these calls return: that there is no such call, or that it is not permitted.
 pub fn answer(error: libc::c_int) -> SeccompAction {
     SeccompAction::Errno(error.unsigned_abs())
 }
 
-/// The argument that leaves a worker with [`Landlock::Partial`]: for machines whose kernel is not the image's.
+/// The argument that runs a worker with [`Landlock::Partial`]: for machines whose kernel is not the image's.
 pub const PARTIAL_WALLS: &str = "--dangerous-partial-walls";
 
 /// How much of Landlock a worker insists on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Landlock {
-    /// All of it: a kernel that cannot enforce one part is an error. So it is on an image's own kernel.
+    /// All of it: a kernel that cannot enforce one part is an error. An image's own kernel enforces all.
     Whole,
-    /// What the kernel has: for tests and development on whatever kernel is there.
+    /// What the kernel has: for tests and development on any kernel.
     Partial,
 }
 
 impl Landlock {
-    /// As a worker's arguments say: [`Landlock::Whole`] without any.
+    /// What a worker's arguments say: [`Landlock::Whole`] if there are none.
     pub fn of_arguments(arguments: impl IntoIterator<Item = String>) -> anyhow::Result<Self> {
         let mut landlock = Self::Whole;
         for argument in arguments {
@@ -91,7 +91,7 @@ impl Landlock {
         Ok(landlock)
     }
 
-    /// Closes files, TCP, sockets and signals to this thread and those it makes, but for what `open` adds.
+    /// Closes files, TCP, sockets and signals to this thread and those it makes, except what `open` adds.
     pub fn restrict(
         self,
         open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use std::thread;
 
-    /// What comes of insisting on `landlock` where the kernel answers as one without Landlock. A filter is a thread's own.
+    /// The result of insisting on `landlock` when the kernel answers like one without Landlock. A filter is a thread's own.
     fn on_a_kernel_without_landlock(landlock: Landlock) -> anyhow::Result<RulesetStatus> {
         let inside = thread::spawn(move || {
             let absent = any(&[libc::SYS_landlock_create_ruleset]);

@@ -67,10 +67,10 @@ pub(crate) fn question(text: &str) -> Question {
     }
 }
 
-/// Repeats the last message, or the text, word by word. Some words do more: `crash` ends the engine, `forever` says one thing
-/// more and then nothing until it is cancelled, `flood` makes all the tokens that it may, each of [`FLOOD`] bytes, `long` does not
-/// fit. And some lie: `babble` has too many tokens, `novel` a token of too much text, `library` too much text in all, `void`
-/// pieces without end and without tokens; `deaf` goes on when it is told to stop.
+/// Repeats the last message, or the text, word by word. Some words do more: `crash` ends the engine, `forever` sends one more
+/// piece and then nothing until it is cancelled, `flood` makes all the tokens that it may, each of [`FLOOD`] bytes, `long` does
+/// not fit. And some lie: `babble` sends too many tokens, `novel` a token with too much text, `library` too much text in all,
+/// `void` endless pieces without tokens; `deaf` goes on when told to stop.
 pub(crate) fn echo(mut socket: UnixStream) {
     while let Ok(message) = frame::read(&mut socket) {
         match message {
@@ -100,14 +100,14 @@ pub(crate) fn refuses_weights(mut socket: UnixStream) {
     say(&mut socket, &FromEngine::LoadFailed { why });
 }
 
-/// Runs on a kernel that does not put up all of its walls.
+/// Runs on a kernel that does not fully confine it.
 pub(crate) fn is_not_confined(mut socket: UnixStream) {
     let _: ToEngine = frame::read(&mut socket).unwrap();
     let why = "no Landlock".to_owned();
     say(&mut socket, &FromEngine::Unconfined { why });
 }
 
-/// Bytes of a token of a flood.
+/// Bytes in a token of a flood.
 pub(crate) const FLOOD: usize = 500;
 
 fn answer(socket: &mut UnixStream, id: u64, text: &str, max_tokens: u32) -> Option<()> {
@@ -193,7 +193,7 @@ fn loaded() -> FromEngine {
     }
 }
 
-/// The enclave may have gone.
+/// The enclave may have gone away.
 fn say(socket: &mut UnixStream, message: &FromEngine) {
     let _ = frame::write(socket, message);
 }

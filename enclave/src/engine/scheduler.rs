@@ -1,5 +1,5 @@
-//! Who is answered when: one question at a time, in the order they came, and no more waiting than the configuration
-//! allows. A client that goes gives up its place.
+//! Who is answered when: one question at a time, in order of arrival, with no more waiting than the configuration
+//! allows. A client that goes away gives up its place.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use super::{
     worker::{PIECES, Recipe, Worker},
 };
 
-/// Hands questions to the engine, and starts a new engine when one breaks.
+/// Passes questions to the engine, and starts a new engine when one fails.
 pub(crate) struct Scheduler {
     /// Places to wait in.
     places: Arc<Semaphore>,
@@ -22,12 +22,12 @@ pub(crate) struct Scheduler {
 
 struct Engine {
     recipe: Recipe,
-    /// The mutex is fair: whoever asks first is answered first. Empty while there is no worker that can be used.
+    /// The mutex is fair: first come, first served. Empty while there is no usable worker.
     worker: Arc<Mutex<Option<Worker>>>,
     ready: AtomicBool,
 }
 
-/// All places to wait in are taken.
+/// The queue is full.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Busy;
 
@@ -44,7 +44,7 @@ impl Scheduler {
         }
     }
 
-    /// Asks. The answer comes piece by piece; dropping its receiver ends the question wherever it is.
+    /// Asks. The answer comes piece by piece; dropping its receiver ends the question at any point.
     pub(crate) fn ask(&self, question: Question) -> Result<mpsc::Receiver<Event>, Busy> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Busy)?;
         let (events, answer) = mpsc::channel(PIECES);
@@ -136,7 +136,7 @@ mod tests {
         let waiting = scheduler.ask(fake::question("a")).unwrap();
         let _waiting_too = scheduler.ask(fake::question("b")).unwrap();
         assert_eq!(scheduler.ask(fake::question("c")).unwrap_err(), Busy);
-        // Whoever goes makes room, without having been served.
+        // A client that goes away makes room, without having been served.
         drop(waiting);
         tokio::task::yield_now().await;
         scheduler.ask(fake::question("d")).unwrap();
@@ -161,7 +161,7 @@ mod tests {
             () = tokio::time::sleep(Duration::from_secs(30)) => panic!("the engine waits for a reader"),
         };
         assert_eq!(answered, ("next ".into(), true));
-        // What was kept is still there to read, and why there is no more.
+        // What was kept can still be read, and then why there is no more.
         let mut last = None;
         while let Some(event) = slow.recv().await {
             last = Some(event);
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(last, Some(Event::Cut(Cut::NotRead)));
     }
 
-    /// Answers at first, and can no longer load once it broke.
+    /// Answers at first; once it has failed, it can no longer load.
     fn breaks_for_good(socket: std::os::unix::net::UnixStream) {
         static STARTED: AtomicBool = AtomicBool::new(false);
         if STARTED.swap(true, Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! One engine process and the conversation with it. Everything it says is checked for form; what it says wrongly ends it.
+//! One engine process and the conversation with it. The form of every message is checked; a wrong one ends the process.
 //!
 //! Nothing that it says is logged, not even its errors: they may quote a prompt.
 
@@ -25,21 +25,21 @@ use crate::{
 const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
 /// How long it may take to end once it was told to stop.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
-/// The most pieces of an answer that are kept for a client: the engine never waits for one, so an answer of which more lies
-/// unread is ended.
+/// The most pieces of an answer that are kept for a client: the engine never waits for a client, so an answer with more
+/// unread pieces is stopped.
 pub(super) const PIECES: usize = 2048;
-/// The most bytes of text that a token stands for. In common vocabularies the longest have 128 to 256.
+/// The most bytes of text in a token. In common vocabularies the longest have 128 to 256.
 const MAX_TOKEN_TEXT: usize = 1024;
-/// The most tokens of a piece.
+/// The most tokens in a piece.
 const MAX_PIECE_TOKENS: usize = 16;
-/// The most bytes of a piece: its tokens' text, and what was held back while it might have become a stop text.
+/// The most bytes in a piece: its tokens' text, and what was held back while it might have become a stop text.
 const MAX_PIECE_TEXT: usize = 4096;
-/// The most bytes of an answer.
+/// The most bytes in an answer.
 const MAX_ANSWER_TEXT: usize = 16 << 20;
-/// The most bytes of the engine's name, and of its word for why it does not load.
+/// The most bytes in the engine's name, and in its reason for not loading.
 const MAX_WORDS: usize = 512;
 
-/// How to make a worker, at boot and whenever one broke.
+/// How to make a worker, at boot and whenever one has failed.
 #[derive(Debug)]
 pub(super) struct Recipe {
     pub(super) program: Program,
@@ -47,7 +47,7 @@ pub(super) struct Recipe {
     pub(super) measured: Arc<Measured>,
 }
 
-/// What the engine said of itself when it had loaded.
+/// What the engine said about itself once it had loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Description {
     /// The engine and its version.
@@ -68,18 +68,18 @@ pub(super) struct Worker {
     _process: Option<Process>,
 }
 
-/// The worker can no longer be used. Says no more than this, see above.
+/// The worker can no longer be used. Says no more than that: see above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
     /// It ended, or closed its socket.
     Ended,
     /// It said nothing for [`ENGINE_PATIENCE`], or did not end within [`STOP_PATIENCE`].
     Stalled,
-    /// It said something that it may not say.
+    /// It sent a message that is not allowed.
     Misspoke,
-    /// It said more than was asked for: tokens, or pieces without any.
+    /// It sent more than was asked for: tokens, or pieces without any.
     TooManyTokens,
-    /// It said more than its tokens stand for.
+    /// It sent more text than its tokens can contain.
     TooMuchText,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for Lost {
             Self::Stalled => "it fell silent",
             Self::Misspoke => "it broke its protocol",
             Self::TooManyTokens => "it sent more tokens than it was asked for",
-            Self::TooMuchText => "it sent more text than its tokens stand for",
+            Self::TooMuchText => "it sent more text than its tokens can contain",
         })
     }
 }
@@ -112,7 +112,7 @@ impl Recipe {
         Ok(worker)
     }
 
-    /// Starts a worker that loads the weights. It is of no use before it has given the known answer.
+    /// Starts a worker that loads the weights. It may not be used before it has given the known answer.
     pub(super) async fn load(&self) -> Result<Worker, Failure> {
         let (process, socket) = self
             .program
@@ -199,13 +199,13 @@ impl Recipe {
 }
 
 impl Worker {
-    /// What the engine said of itself.
+    /// What the engine said about itself.
     pub(super) fn description(&self) -> &Description {
         &self.description
     }
 
-    /// Asks one question and passes the answer on, never waiting for the client. One that is gone, or leaves too much unread,
-    /// ends the generation, and the worker is ready for the next question.
+    /// Asks one question and passes the answer on, never waiting for the client. A client that is gone, or leaves too much
+    /// unread, ends the generation, and the worker is ready for the next question.
     pub(super) async fn generate(
         &mut self,
         question: Question,
@@ -258,9 +258,9 @@ impl Worker {
         }
     }
 
-    /// The engine's next message. Meanwhile a client may go.
+    /// The engine's next message. Meanwhile the client may go away.
     async fn hear(&mut self, id: u64, client: &mut Client) -> Result<FromEngine, Lost> {
-        // Reading a frame loses its place when dropped half-way, so one read lasts as long as the message takes.
+        // A read that is dropped half-way through a frame loses its place, so one read lasts as long as the message takes.
         let mut reading = pin!(frame::read_async(&mut self.reader));
         let end = client
             .stop_by
@@ -287,14 +287,14 @@ impl Worker {
     }
 }
 
-/// What the engine has said of an answer, and what it may still say.
+/// What the engine has sent of an answer, and what it may still send.
 struct Said {
     tokens_left: usize,
-    /// Bytes of text that its tokens stand for and that have not come.
+    /// Bytes of text that its tokens allow and that have not come.
     text_left: usize,
     /// Bytes of text that an answer may still have.
     answer_left: usize,
-    /// Whether the text came that stands without tokens, at the end: what might have become a stop text.
+    /// Whether the text without tokens has come, at the end: what might have become a stop text.
     rest: bool,
 }
 
@@ -334,12 +334,12 @@ impl Said {
     }
 }
 
-/// Who waits for an answer.
+/// The client that waits for an answer.
 struct Client {
     events: mpsc::Sender<Event>,
-    /// A place that is kept for the last word, however much lies unread before it.
+    /// A place that is kept for the last message, however much is unread before it.
     last_word: Option<mpsc::OwnedPermit<Event>>,
-    /// When the engine must have stopped, once it was told to. What it still says goes nowhere.
+    /// When the engine must have stopped, once told to. What it still sends is dropped.
     stop_by: Option<Instant>,
     stop_patience: Duration,
 }
@@ -354,7 +354,7 @@ impl Client {
         }
     }
 
-    /// Keeps a piece for the client, which may have gone, or have left too many unread.
+    /// Keeps a piece for the client, which may have gone away, or left too many unread.
     fn take(&mut self, piece: Event) -> Result<(), Gone> {
         if self.stop_by.is_some() {
             return Ok(());
@@ -369,20 +369,20 @@ impl Client {
         }
     }
 
-    /// The last word; a second one goes nowhere.
+    /// The last message; a second one is dropped.
     fn end(&mut self, event: Event) {
         if let Some(place) = self.last_word.take() {
             place.send(event);
         }
     }
 
-    /// The engine is told to stop: by when it must have.
+    /// The engine is told to stop: the time by which it must have.
     fn stop(&mut self) -> Instant {
         *self.stop_by.insert(Instant::now() + self.stop_patience)
     }
 }
 
-/// A client that went, or takes too little.
+/// A client that went away, or reads too slowly.
 struct Gone;
 
 fn shortened(mut why: String) -> String {

@@ -1,4 +1,4 @@
-//! NVIDIA's GPUs themselves, asked through the worker. Roots are NVIDIA's alone here: on hardware nothing is simulated.
+//! NVIDIA's real GPUs, asked through the worker. The only roots here are NVIDIA's: on hardware nothing is simulated.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -16,27 +16,27 @@ use super::{
 };
 use crate::process::{Executable, Program};
 
-/// The worker on the driver's disk. It loads libraries, so it comes with their loader; the enclave itself loads nothing.
+/// The worker on the driver's disk. It loads libraries, so it comes with a loader; the enclave itself loads nothing.
 const WORKER_FILE: &str = "/nvidia/bin/chrysalis-gpu-nvidia";
 const LOADER: &str = "/nvidia/lib64/ld-linux-x86-64.so.2";
 const ARGUMENTS: &[&str] = &["--library-path", "/nvidia/lib", WORKER_FILE];
-/// CUDA keeps no programs that it compiled: there is no place for them.
+/// CUDA does not cache programs that it compiled: there is no place for them.
 const ENVIRONMENT: &[(&str, &str)] = &[("CUDA_CACHE_DISABLE", "1")];
 
 /// Hopper: the first generation with a confidential mode.
 const LEAST_CAPABILITY: (u32, u32) = (9, 0);
-/// Bytes of memory that a GPU of that generation can have: what is outside was misread, or is a part of a GPU.
+/// Bytes of memory that a GPU of that generation can have: anything else was misread, or is only part of a GPU.
 const MEMORY: std::ops::RangeInclusive<u64> = (32 << 30)..=(4 << 40);
 
 /// The machine's GPUs.
 pub(super) struct Nvidia {
-    /// The worker, or how it was lost. One that is lost is not started again: the GPUs would have to be set ready anew.
+    /// The worker, or how it was lost. A lost worker is not restarted: the GPUs would have to be set ready again.
     worker: Arc<Mutex<Result<Worker, Lost>>>,
     roots: Roots,
 }
 
 impl Nvidia {
-    /// Starts the worker that the driver's disk brings.
+    /// Starts the worker on the driver's disk.
     pub(super) fn start() -> Result<Self, GpuError> {
         let missing = |error: io::Error| GpuError::NoDriver(format!("{WORKER_FILE}: {error}"));
         fs::metadata(WORKER_FILE).map_err(missing)?;
@@ -67,7 +67,7 @@ impl Nvidia {
         self.roots.clone()
     }
 
-    /// Refuses what evidence would refuse, too, in words that say what to turn on or off.
+    /// Refuses what the evidence would cause to be refused anyway, in words that say what to turn on or off.
     pub(super) async fn require_confidential(&self) -> Result<(), GpuError> {
         let state = self
             .ask(ToGpus::State, |answer| match answer {
@@ -142,8 +142,8 @@ impl Nvidia {
         tested.iter().try_for_each(require_whole)
     }
 
-    /// Asks the worker. A client that goes while it waits must not leave half an answer for the next, so the conversation is
-    /// a task of its own.
+    /// Asks the worker. A client that goes away while it waits must not leave half an answer for the next one, so the
+    /// conversation is a task of its own.
     async fn ask<T: Send + 'static>(
         &self,
         question: ToGpus,
@@ -203,7 +203,7 @@ fn give_devices(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 impl Nvidia {
-    /// The same with a worker that a test plays.
+    /// The same with a worker played by a test.
     pub(super) fn played(socket: tokio::net::UnixStream, roots: Roots) -> Self {
         Self::new(Worker::over(None, socket), roots)
     }
@@ -246,7 +246,7 @@ mod tests {
             fs::write(folder.path().join(name), "").unwrap();
         }
         if give_devices(folder.path()).is_err() {
-            // Whoever is not the administrator gives nothing away.
+            // Only the administrator can change an owner.
             assert!(!rustix::process::geteuid().is_root());
             return;
         }

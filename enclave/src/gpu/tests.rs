@@ -1,5 +1,5 @@
-//! The walk with NVIDIA's GPUs, whose worker a thread plays: evidence of the simulated vendor, over the real protocol. Each
-//! test also holds what the worker was asked against what it may have been.
+//! The walk with NVIDIA's GPUs, whose worker is played by a thread: the simulated vendor's evidence, over the real protocol.
+//! Each test also compares what the worker was asked with what it may be asked.
 
 use std::{
     io::Write,
@@ -121,7 +121,7 @@ async fn staple(_: &[GpuEvidence]) -> Result<Endorsements, HostError> {
     Ok(stapled().clone())
 }
 
-/// How the walk ends at a worker that answers one question otherwise than the honest one, and what it was asked.
+/// How the walk ends with a worker that answers one question differently from the honest one, and what it was asked.
 async fn end_at(at: ToGpus, reply: fn() -> Reply) -> (GpuError, Vec<ToGpus>) {
     let (gpus, heard) = gpus(vendor().roots(), move |question| {
         if *question == at {
@@ -147,7 +147,7 @@ fn code(error: &GpuError) -> &'static str {
 async fn gpus_are_verified_then_set_ready_then_tested() {
     let (gpus, heard) = gpus(vendor().roots(), honest);
     gpus.admit(NONCE, staple).await.unwrap();
-    // And whoever comes later gets evidence about a question of theirs.
+    // Later clients get evidence about questions of their own.
     let evidence = gpus.ask([8; 32], stapled()).await.unwrap();
     let [evidence] = &evidence[..] else {
         panic!("one GPU")

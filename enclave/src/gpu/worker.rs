@@ -1,4 +1,4 @@
-//! The GPU worker's process and the conversation with it. Nothing that it says is believed; what it says wrongly ends it.
+//! The GPU worker's process and the conversation with it. Nothing that it says is trusted; a wrong message ends it.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{net::UnixStream, time::timeout};
 
 use crate::process::Process;
 
-/// How long the worker may think: the driver starts a GPU's own firmware, and compiles a program for the test.
+/// How long the worker may take to answer: the driver starts a GPU's own firmware, and compiles a program for the test.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A worker that has answered every question so far.
@@ -29,10 +29,10 @@ pub(crate) enum Lost {
     /// It said nothing for [`PATIENCE`].
     #[error("it did not answer within {} seconds", PATIENCE.as_secs())]
     Stalled,
-    /// It said something while nothing was asked.
+    /// It sent something although nothing had been asked.
     #[error("it spoke before it was asked")]
     Unasked,
-    /// It answered something else than was asked, or more than an answer may have.
+    /// It answered a different question, or sent more than an answer may contain.
     #[error("it broke its protocol")]
     Misspoke,
 }
@@ -46,14 +46,14 @@ impl From<FrameError> for Lost {
     }
 }
 
-/// The worker's "no", in the form that it may have.
+/// The forms that the worker's "no" may take.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum No {
     /// There is no GPU to ask.
     Missing(Missing),
     /// In its own words.
     Failed(String),
-    /// Its walls are not whole, in its own words.
+    /// It is not fully confined, in its own words.
     Unconfined(String),
 }
 

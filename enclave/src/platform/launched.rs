@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{encoding::digest::sha384, evidence::binding::host_data};
 
-/// What the hardware says that the machine was launched with, the place where the provider put the configuration's digest.
+/// What the hardware says the machine was launched with: here the provider put the configuration's digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Launched {
     /// SEV-SNP's HOST_DATA: SHA-256.
@@ -11,17 +11,17 @@ pub(crate) enum Launched {
     ConfigurationId([u8; 48]),
 }
 
-/// Two digests that differ, hexadecimal.
+/// Two digests that differ, in hexadecimal.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OtherConfiguration {
-    /// Of what the host brought.
+    /// That of what the host supplied.
     pub(crate) given: String,
     /// What the hardware says.
     pub(crate) measured: String,
 }
 
 impl Launched {
-    /// That the machine was launched with this configuration.
+    /// Checks that the machine was launched with this configuration.
     pub(crate) fn require(&self, configuration: &[u8]) -> Result<(), OtherConfiguration> {
         let (given, measured) = match self {
             Self::HostData(measured) => {

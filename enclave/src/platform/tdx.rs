@@ -1,7 +1,7 @@
-//! What vouches for a trust domain: Intel's TDX module, and the quote that the host has made of its word.
+//! What vouches for a trust domain: Intel's TDX module, and the quote that the host has made from its report.
 //!
-//! The TDREPORT comes from the module and is believed. The quote goes through the host's hands, whichever way it comes, so
-//! the enclave believes nothing of it: it is for whoever verifies its signatures.
+//! The TDREPORT comes from the module and is trusted. The quote passes through the host either way, so the enclave trusts
+//! nothing in it: it is for those who verify its signatures.
 
 mod device;
 mod quotes;
@@ -29,19 +29,19 @@ const EVENT_LOG: &str = "/sys/firmware/acpi/tables/data/CCEL";
 /// Bytes of a TDREPORT, as the module gave them.
 type Bytes = [u8; TDREPORT_SIZE];
 
-/// The TDX module's word about this domain: for the enclave itself, and what a quote is made of.
+/// The TDX module's word about this domain: for the enclave itself, and what a quote is made from.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct TdReport(Box<Bytes>);
 
 impl TdReport {
-    /// Where REPORTMACSTRUCT says what kind of report it is; 0x81 is a TD's.
+    /// Where REPORTMACSTRUCT says what kind of report this is; 0x81 is a TD's.
     const KIND: usize = 0;
     /// Where REPORTMACSTRUCT has REPORTDATA.
     const REPORT_DATA: usize = 128;
-    /// Where TDINFO, behind 512 other bytes, has MRCONFIGID.
+    /// Where TDINFO, after 512 other bytes, has MRCONFIGID.
     const CONFIGURATION_ID: usize = 512 + 64;
 
-    /// Takes a report that is a TD's and answers `report_data`.
+    /// Accepts a report if it is a TD's and answers `report_data`.
     fn parse(bytes: Box<Bytes>, report_data: &[u8; 64]) -> Result<Self, PlatformError> {
         let report = Self(bytes);
         if report.field::<1>(Self::KIND)? != [0x81] {
@@ -103,8 +103,8 @@ pub(super) async fn quote(
     })
 }
 
-/// The quote by configfs-tsm. `before` is why there was none the other way; where the kernel has no such door, that is
-/// the reason that counts.
+/// The quote through configfs-tsm. `before` is why the other way gave none; if the kernel has no configfs-tsm, that is the
+/// reason that counts.
 fn quote_by_kernel(
     root: &Path,
     report_data: &[u8; 64],
@@ -121,7 +121,7 @@ fn quote_by_kernel(
     }
 }
 
-/// The firmware's log, or nothing: without one, whoever wants the registers explained refuses the evidence.
+/// The firmware's log, or nothing: without one, a verifier that wants the registers explained refuses the evidence.
 fn event_log(path: &Path) -> Vec<u8> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -134,7 +134,7 @@ fn event_log(path: &Path) -> Vec<u8> {
     match EventLog::written(&bytes) {
         Ok(log) => log.to_vec(),
         Err(rejection) => {
-            tracing::warn!(%rejection, "the firmware's event log is of no use");
+            tracing::warn!(%rejection, "the firmware's event log is not usable");
             Vec::new()
         }
     }

@@ -1,14 +1,14 @@
-//! A report by configfs-tsm (Documentation/ABI/testing/configfs-tsm-report): make an entry, write the question, read the
-//! answer.
+//! A report through configfs-tsm (Documentation/ABI/testing/configfs-tsm-report): make an entry, write the question, read
+//! the answer.
 
 use std::{fs, io, path::Path};
 
 use super::PlatformError;
 
-/// Our entry. Reports are asked one at a time, by one process.
+/// Our entry. One process asks for reports, one at a time.
 const ENTRY: &str = "chrysalis";
 
-/// Whose word is wanted: the kernel's name for its driver.
+/// Whose report is wanted: the kernel's name for its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Provider {
     /// Gives SNP reports.
@@ -31,11 +31,11 @@ impl Provider {
 pub(super) struct Answer {
     /// The report or quote.
     pub(super) blob: Vec<u8>,
-    /// What the host had put beside it; empty where the provider has no such attribute.
+    /// What the host put with it; empty if the provider has no such attribute.
     pub(super) auxiliary: Vec<u8>,
 }
 
-/// Asks for a report below `root`, which is a directory of the kernel's, or of a test.
+/// Asks for a report below `root`, a directory of the kernel's or of a test.
 pub(super) fn report(
     root: &Path,
     provider: Provider,
@@ -49,7 +49,7 @@ pub(super) fn report(
         _ => {}
     }
     let asked = ask(&entry, provider, report_data);
-    // An entry that stays is used again; configfs removes its attributes with it.
+    // An entry that is still there is used again; configfs removes its attributes with it.
     let _ = fs::remove_dir(&entry);
     asked
 }
@@ -64,7 +64,7 @@ fn ask(entry: &Path, wanted: Provider, report_data: &[u8; 64]) -> Result<Answer,
         )));
     }
     fs::write(entry.join("inblob"), report_data).map_err(failed("write inblob of", entry))?;
-    // The kernel counts questions: a count that moves between question and answer means the answer is another's.
+    // The kernel counts questions: if the count moves between question and answer, the answer is somebody else's.
     let generation = read(entry, "generation")?;
     let blob = read(entry, "outblob")?;
     let auxiliary = match fs::read(entry.join("auxblob")) {

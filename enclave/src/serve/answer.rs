@@ -17,7 +17,7 @@ use super::error::ApiError;
 /// A body, whole or streaming.
 pub(super) type Body = UnsyncBoxBody<Bytes, Broken>;
 
-/// Where this body stops, the answer is not complete: the connection ends without the end of the body.
+/// This body stops before the answer is complete: the connection ends without the end of the body.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is incomplete")]
 pub(super) struct Broken;
@@ -40,7 +40,7 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
     whole(status, "application/json", value.to_string())
 }
 
-/// A stream of server-sent events. The standard knows no other characters than UTF-8; some clients go by the header.
+/// A stream of server-sent events. The standard allows only UTF-8; some clients go by the header.
 pub(super) fn events(pieces: Pieces) -> Response<Body> {
     build(
         StatusCode::OK,
@@ -49,7 +49,7 @@ pub(super) fn events(pieces: Pieces) -> Response<Body> {
     )
 }
 
-/// Nobody between client and enclave can read an answer, and nobody at either end should keep it.
+/// An answer cannot be read between client and enclave, and should not be kept at either end.
 fn build(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -59,7 +59,7 @@ fn build(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
     response
 }
 
-/// An error's body, and what to do about it where a header says so.
+/// An error's body, and what to do about it if a header says so.
 pub(super) fn error(error: &ApiError) -> Response<Body> {
     let mut response = json(error.status, &error.to_json());
     let headers = response.headers_mut();
@@ -67,13 +67,13 @@ pub(super) fn error(error: &ApiError) -> Response<Body> {
         headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
     }
     if error.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        // RFC 9110 §12.5.3: with this status, what a request may be encoded in.
+        // RFC 9110 §12.5.3: with this status, the encodings that a request may use.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     response
 }
 
-/// An error about the method, and those to use.
+/// An error about the method, with the ones to use.
 pub(super) fn wrong_method(allowed: &[Method]) -> Response<Body> {
     let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
     let allowed = allowed.join(", ");

@@ -1,4 +1,4 @@
-//! What a chat completion asks, from bytes to a question for the engine.
+//! What a chat completion asks for, from bytes to a question for the engine.
 //!
 //! A key that would change the answer in a way that this server cannot, or that it does not know, is refused, because
 //! ignoring it would be a lie ([`keys`]).
@@ -17,9 +17,9 @@ use super::error::{ApiError, quoted};
 use crate::engine::Question;
 use object::{Object, given};
 
-/// The most stop texts, as OpenAI has it.
+/// The most stop texts, as at OpenAI.
 const MAX_STOPS: usize = 4;
-/// The most bytes of a stop text.
+/// The most bytes in a stop text.
 const MAX_STOP: usize = 256;
 
 /// A chat completion, checked.
@@ -29,17 +29,17 @@ pub(super) struct Chat {
     pub(super) delivery: Delivery,
 }
 
-/// How the answer is wanted.
+/// How to send the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
     /// In one piece.
     Whole,
-    /// Piece by piece, with a last piece that counts tokens where it is wanted.
+    /// Piece by piece, with a last piece that counts tokens if requested.
     Stream { with_usage: bool },
 }
 
 impl Chat {
-    /// Reads a request's body. `seed` is used where the request has none.
+    /// Reads a request's body. `seed` is used if the request has none.
     pub(super) fn parse(
         body: &[u8],
         configuration: &Configuration,
@@ -86,7 +86,7 @@ fn messages(request: &Object) -> Result<Vec<Message>, ApiError> {
     if list.is_empty() {
         return Err(ApiError::invalid(
             "messages",
-            "messages is empty; it takes at least one",
+            "messages is empty; send at least one",
         ));
     }
     if list.len() > MAX_MESSAGES {
@@ -110,13 +110,13 @@ fn message(place: &str, entry: &Value) -> Result<Message, ApiError> {
         ));
     };
     let role = match given(entry, "role").and_then(Value::as_str) {
-        // Newer clients say `developer` for what templates know as `system`.
+        // Newer clients say `developer` for what templates call `system`.
         Some("system" | "developer") => "system",
         Some("user") => "user",
         Some("assistant") => "assistant",
         Some(other) => {
             let message = format!(
-                "{place}.role is {:?}; it takes system, developer, user or assistant",
+                "{place}.role is {:?}; use system, developer, user or assistant",
                 quoted(other)
             );
             return Err(ApiError::invalid(format!("{place}.role"), message));
@@ -136,13 +136,13 @@ fn message(place: &str, entry: &Value) -> Result<Message, ApiError> {
     })
 }
 
-/// What an assistant said whose content is null: that it will not answer, or nothing.
+/// What an assistant whose content is null said: that it will not answer, or nothing.
 fn instead_of_content(entry: &Object) -> String {
     let refusal = given(entry, "refusal").and_then(Value::as_str);
     refusal.unwrap_or_default().to_owned()
 }
 
-/// A text, or the texts of an array of text parts one after the other.
+/// A text, or the concatenated texts of an array of text parts.
 fn content(place: &str, entry: &Object) -> Result<String, ApiError> {
     match given(entry, "content") {
         None => Err(ApiError::missing(place)),
@@ -168,7 +168,7 @@ fn text_part<'a>(place: &str, part: &'a Value) -> Result<&'a str, ApiError> {
             .ok_or_else(|| ApiError::missing(&format!("{place}.{kind}"))),
         Some(other) => {
             let message = format!(
-                "{place}.type is {:?}; this server takes text only",
+                "{place}.type is {:?}; this server accepts only text",
                 quoted(other)
             );
             Err(ApiError::invalid(format!("{place}.type"), message))
@@ -177,11 +177,11 @@ fn text_part<'a>(place: &str, part: &'a Value) -> Result<&'a str, ApiError> {
     }
 }
 
-/// As many as are asked for, and never more than the context has: a client that asks for more cannot get more, and that is
-/// what it asked for. -1 asks for as many as there are, as at llama-server.
+/// As many as are asked for, but never more than the context has: a client that asks for more wants all that it can get. -1
+/// asks for as many as fit, as at llama-server.
 fn max_tokens(request: &Object, configuration: &Configuration) -> Result<u32, ApiError> {
     let context = configuration.engine.context;
-    // The newer name wins where a client sends both.
+    // The newer name wins if a client sends both.
     for key in ["max_completion_tokens", "max_tokens"] {
         if let Some(value) = given(request, key) {
             return match whole_number(value) {
@@ -189,7 +189,7 @@ fn max_tokens(request: &Object, configuration: &Configuration) -> Result<u32, Ap
                 Some(wanted @ 1..) => Ok(u32::try_from(wanted).unwrap_or(context).min(context)),
                 _ => {
                     let message = format!(
-                        "{key} is not a whole number from 1; leave it out for this server's default, or send -1 for as many as fit"
+                        "{key} is not a whole number from 1 up; leave it out for this server's default, or send -1 for as many as fit"
                     );
                     Err(ApiError::invalid(key, message))
                 }
@@ -206,7 +206,7 @@ fn whole_number(value: &Value) -> Option<i128> {
         .or_else(|| value.as_u64().map(i128::from))
         .or_else(|| {
             let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
-            // Saturates; what is that large is out of every range.
+            // Saturates; anything that large is out of every range.
             #[allow(clippy::cast_possible_truncation)]
             Some(number as i128)
         })
@@ -264,7 +264,7 @@ fn stop(request: &Object) -> Result<Vec<String>, ApiError> {
                 .to_owned(),
         ),
         Some(stops) if stops.iter().any(|text| text.len() > MAX_STOP) => {
-            wrong(format!("a string of stop is longer than {MAX_STOP} bytes"))
+            wrong(format!("a string in stop is longer than {MAX_STOP} bytes"))
         }
         Some(stops) => Ok(stops),
     }
@@ -276,7 +276,7 @@ fn delivery(request: &Object) -> Result<Delivery, ApiError> {
         (false, None) => Ok(Delivery::Whole),
         (false, Some(_)) => Err(ApiError::invalid(
             "stream_options",
-            "stream_options is only for requests with \"stream\": true",
+            "stream_options is only for requests with \"stream\": true; leave it out",
         )),
         (true, None) => Ok(Delivery::Stream { with_usage: false }),
         (true, Some(Value::Object(options))) => {

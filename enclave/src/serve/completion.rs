@@ -15,17 +15,17 @@ use super::{
 };
 use crate::engine::Event;
 
-/// How long a stream's head waits for the answer to begin, so that what is refused at once still has a status of its own.
-/// After that the head goes out, for a client that hears nothing gives up.
+/// How long a stream's head waits for the answer to begin, so that what is refused at once still gets a status of its own.
+/// After that the head is sent, because a client that hears nothing gives up.
 const FIRST_WORD: Duration = Duration::from_millis(300);
-/// How long a stream is silent before a comment shows that it lives.
+/// How long a stream is silent before a comment shows that it is alive.
 const SILENCE: Duration = Duration::from_secs(10);
 /// A comment, which clients skip.
 const COMMENT: &str = ": still here\n\n";
 /// The end of a complete stream.
 const DONE: &str = "data: [DONE]\n\n";
 
-/// What every part of one answer says.
+/// What every part of one answer repeats.
 #[derive(Debug, Clone)]
 pub(super) struct Envelope {
     pub(super) id: String,
@@ -96,7 +96,7 @@ pub(super) async fn whole(
     }
 }
 
-/// Streams the answer. What goes wrong within [`FIRST_WORD`] is still an error with a status of its own.
+/// Streams the answer. A failure within [`FIRST_WORD`] is still an error with a status of its own.
 pub(super) async fn stream(
     envelope: Envelope,
     mut events: mpsc::Receiver<Event>,
@@ -143,7 +143,7 @@ enum State {
     Closed,
 }
 
-/// What an event makes of the stream.
+/// What an event does to the stream.
 enum Step {
     More(String),
     Last(String),
@@ -182,7 +182,7 @@ impl Streaming {
 struct Chunks {
     envelope: Envelope,
     with_usage: bool,
-    /// Whether the first chunk, which says whose turn it is, has gone.
+    /// Whether the first chunk, which says whose turn it is, has been sent.
     begun: bool,
 }
 
@@ -232,7 +232,7 @@ impl Chunks {
         self.delta(&role, None)
     }
 
-    /// A chunk of the answer. Where a last chunk with token counts is wanted, every other says that it has none.
+    /// A chunk of the answer. If a last chunk with token counts was requested, every other chunk says that it has none.
     fn delta(&self, delta: &Value, reason: Option<&str>) -> String {
         let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason});
         let mut chunk = self.envelope.chunk(&json!([choice]));

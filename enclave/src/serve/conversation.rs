@@ -1,4 +1,4 @@
-//! One connection, as its requests see it: what evidence is bound to, what it may still ask for, and its place.
+//! One connection, as its requests see it: what evidence is bound to, what it may still request, and its place.
 
 use std::{
     pin::Pin,
@@ -15,23 +15,23 @@ use super::{
     places::Place,
 };
 
-/// How often something may be had: so many times in a row, and once more after each period.
+/// How often something may be requested: so many times in a row, and once more after each period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
     /// Times in a row.
     pub(crate) burst: u32,
-    /// What makes one time good.
+    /// After this long, once more.
     pub(crate) every: Duration,
 }
 
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    /// What both ends of this connection know and nobody else: RFC 9266.
+    /// What only the two ends of this connection know: RFC 9266.
     pub(super) exporter: [u8; 32],
     place: Place,
     evidence: Rate,
-    /// When all of the burst is to be had again.
+    /// When the whole burst is available again.
     rested: Mutex<Instant>,
 }
 
@@ -45,7 +45,7 @@ impl Conversation {
         })
     }
 
-    /// Whether one more question for evidence may be asked at `now`; if so, it counts.
+    /// Whether one more request for evidence is allowed at `now`; if so, it counts.
     pub(super) fn may_ask_for_evidence(&self, now: Instant) -> bool {
         let mut rested = self.rested.lock().unwrap_or_else(PoisonError::into_inner);
         let Rate { burst, every } = self.evidence;
@@ -57,7 +57,7 @@ impl Conversation {
         true
     }
 
-    /// A question has come, whole: from here on the place is not given to another.
+    /// A whole request has come: from here on the place is not given to another connection.
     pub(super) fn is_answered(&self) {
         self.place.answered();
     }

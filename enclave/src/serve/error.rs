@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::engine::Cut;
 
-/// Seconds after which a client that was turned away may try again.
+/// Seconds after which a client that was refused may try again.
 const RETRY_AFTER: &str = "5";
 
-/// The most bytes of a client's own word that an error repeats.
+/// The most bytes of a client's own text that an error repeats.
 const MAX_QUOTED: usize = 64;
 
 /// A request that is not answered as asked.
@@ -44,12 +44,12 @@ impl ApiError {
         self
     }
 
-    /// 400: a parameter has a value that it cannot have.
+    /// 400: a parameter has an invalid value.
     pub(super) fn invalid(parameter: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_value", message).about(parameter)
     }
 
-    /// 400: a parameter must be there.
+    /// 400: a parameter is missing.
     pub(super) fn missing(parameter: &str) -> Self {
         let message = format!("you must provide {parameter}");
         Self::new(
@@ -67,7 +67,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
     }
 
-    /// 400: the body is no JSON object.
+    /// 400: the body is not a JSON object.
     pub(super) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_json", message)
     }
@@ -97,7 +97,7 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
     }
 
-    /// 405: the route takes another method.
+    /// 405: the route needs another method.
     pub(super) fn method(allowed: &str) -> Self {
         let message = format!("this route takes {allowed}");
         Self::new(
@@ -107,7 +107,7 @@ impl ApiError {
         )
     }
 
-    /// 408: the body did not come.
+    /// 408: the body did not arrive.
     pub(super) fn slow_body(seconds: u64) -> Self {
         let message = format!("the body did not arrive within {seconds} seconds; send it again");
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
@@ -146,8 +146,7 @@ impl ApiError {
 
     /// 429: the queue is full.
     pub(super) fn busy() -> Self {
-        let message =
-            format!("all places to wait in are taken; try again in {RETRY_AFTER} seconds");
+        let message = format!("the queue is full; try again in {RETRY_AFTER} seconds");
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "rate_limit_exceeded",
@@ -155,32 +154,32 @@ impl ApiError {
         )
     }
 
-    /// 429: this connection, or all of them together, ask for evidence too often.
+    /// 429: this connection, or all connections together, ask for evidence too often.
     pub(super) fn evidence_busy() -> Self {
         let message = format!(
-            "too many questions for evidence are waiting, or came on this connection; try again in {RETRY_AFTER} seconds"
+            "too many requests for evidence are waiting, or came on this connection; try again in {RETRY_AFTER} seconds"
         );
         Self::new(StatusCode::TOO_MANY_REQUESTS, "attestation_busy", message)
     }
 
-    /// 500: the answer was ended before its end.
+    /// 500: the answer was stopped before its end.
     pub(super) fn cut(cut: Cut) -> Self {
         let (code, message) = match cut {
             Cut::NotRead => (
                 "answer_not_read",
-                "the answer is incomplete: it was read more slowly than it was made, and the rest was not kept; read it as it comes",
+                "the answer is incomplete: it was read more slowly than it was generated, and the rest was not kept; read it as it comes",
             ),
             Cut::TooLong => (
                 "answer_too_long",
-                "the answer is incomplete: the engine said more than an answer can have, and was ended; ask again, and tell the provider if it repeats",
+                "the answer is incomplete: the engine sent more than an answer may contain, and was stopped; ask again, and tell the provider if this repeats",
             ),
         };
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
     }
 
-    /// 500: the answer broke off, or did not begin.
+    /// 500: the answer stopped early, or did not begin.
     pub(super) fn broken() -> Self {
-        let message = "the answer is incomplete: the engine broke off; ask again";
+        let message = "the answer is incomplete: the engine failed; ask again";
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "incomplete_answer",
@@ -200,11 +199,11 @@ impl ApiError {
 
     /// 503: there is no evidence at the moment.
     pub(super) fn no_evidence(code: &'static str) -> Self {
-        let message = "this machine's security processor gave no report; ask again, and tell the provider if it repeats";
+        let message = "this machine's security processor gave no report; ask again, and tell the provider if this repeats";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 
-    /// When to try again, where that is worth saying.
+    /// When to try again, if that is worth saying.
     pub(super) fn retry_after(&self) -> Option<&'static str> {
         matches!(
             self.status,
@@ -224,7 +223,7 @@ impl ApiError {
     }
 }
 
-/// The start of a client's own word: enough to find it by, never a whole prompt sent back.
+/// The start of a client's own text: enough to find it by, never a whole prompt sent back.
 pub(super) fn quoted(word: &str) -> &str {
     word.get(..word.floor_char_boundary(MAX_QUOTED))
         .unwrap_or_default()

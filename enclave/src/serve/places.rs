@@ -1,8 +1,8 @@
 //! Who has a place, and who gives one up for a newcomer.
 //!
-//! The enclave cannot tell clients apart: the host relays all of them, and could say what it likes of where they come from. What
-//! one client may have is the relay's to bound; here all of them are bounded together, and whoever does nothing with a place gives
-//! it to whoever comes. A connection that is being answered keeps its own.
+//! The enclave cannot tell clients apart: the host relays all of them, and could claim anything about where they come from. The
+//! relay bounds what one client may have; here all clients are bounded together, and a connection that does nothing with its
+//! place gives it to a newcomer. A connection that is being answered keeps its place.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct Table {
-    /// Counts what happens: the numbers of places, and which of two has been idle for longer.
+    /// Counts what happens: it numbers places, and shows which of two has been idle longer.
     moments: u64,
     held: BTreeMap<u64, Held>,
 }
@@ -29,9 +29,9 @@ struct Table {
 #[derive(Debug)]
 struct Held {
     stage: Stage,
-    /// When it came to this stage.
+    /// When it reached this stage.
     since: u64,
-    /// Its end is the sign to go.
+    /// When this ends, it must go.
     _stay: oneshot::Sender<()>,
 }
 
@@ -40,7 +40,7 @@ struct Held {
 enum Stage {
     /// Its TLS handshake.
     Greeting,
-    /// Nothing: what it sends of a question has not come to its end.
+    /// Nothing: no whole request has come.
     Idle,
     /// It is being answered.
     Answered,
@@ -53,11 +53,11 @@ pub(super) struct Place {
     number: u64,
 }
 
-/// Resolves once a place is somebody else's.
+/// Resolves once the place belongs to another connection.
 pub(super) type Displaced = oneshot::Receiver<()>;
 
 impl Places {
-    /// Places for so many handshakes, and as many connections after them.
+    /// Places for this many handshakes, and this many connections after them.
     pub(super) fn new(handshakes: usize, connections: usize) -> Arc<Self> {
         Arc::new(Self {
             handshakes,
@@ -66,7 +66,7 @@ impl Places {
         })
     }
 
-    /// A place for a handshake, if need be that of the one that has lasted longest.
+    /// A place for a handshake, if need be that of the oldest one.
     pub(super) fn enter(self: &Arc<Self>) -> (Place, Displaced) {
         let (stay, displaced) = oneshot::channel();
         let mut table = self.table();
@@ -102,7 +102,7 @@ impl Table {
         self.held.values().filter(|held| of(held.stage)).count()
     }
 
-    /// Takes the place of whoever has been at `stage` for longest: whether there was one.
+    /// Takes the place of the connection that has been at `stage` longest; says whether there was one.
     fn displace(&mut self, stage: Stage) -> bool {
         let at_stage = self.held.iter().filter(|(_, held)| held.stage == stage);
         let longest = at_stage.min_by_key(|(_, held)| held.since);
@@ -112,8 +112,8 @@ impl Table {
 }
 
 impl Place {
-    /// The handshake is done. Whether there is a place from here on, if need be that of the connection that has been idle for
-    /// longest; there is none where all are being answered.
+    /// The handshake is done. Says whether there is a place from here on, if need be that of the connection that has been idle
+    /// longest; there is none if all are being answered.
     pub(super) fn greeted(&self) -> bool {
         let mut table = self.places.table();
         let connected = table.count(|stage| stage != Stage::Greeting);
@@ -125,7 +125,7 @@ impl Place {
         true
     }
 
-    /// A question came, whole: it is being answered.
+    /// A whole request has come: it is being answered.
     pub(super) fn answered(&self) {
         self.come_to(Stage::Answered);
     }
@@ -138,7 +138,7 @@ impl Place {
     fn come_to(&self, stage: Stage) {
         let mut table = self.places.table();
         let since = table.moment();
-        // One that was displaced has no place to do anything with.
+        // A displaced connection no longer has a place.
         if let Some(held) = table.held.get_mut(&self.number) {
             held.stage = stage;
             held.since = since;

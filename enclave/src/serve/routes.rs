@@ -1,4 +1,4 @@
-//! Who answers which path.
+//! What answers each path.
 
 use std::{
     convert::Infallible,
@@ -34,7 +34,7 @@ use crate::{
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
-/// How much of a body that is too long is still taken, and thrown away, so that its sender gets to read why.
+/// How much of an overlong body is still read, and thrown away, so that its sender gets to read why.
 const MAX_DISCARDED: usize = 128 * 1024 * 1024;
 
 /// What all connections share.
@@ -128,7 +128,7 @@ impl Service {
         }
     }
 
-    /// As OpenAI describes a model, and what its weights are and where that is proved.
+    /// The model as OpenAI describes one, with what its weights are and where the proof is.
     fn describe(&self) -> Value {
         let model = &self.measured.configuration.model;
         json!({
@@ -195,7 +195,7 @@ enum Route {
 }
 
 impl Route {
-    /// The route of a path. Clients put base addresses and paths together with a slash too many, before, between and behind.
+    /// The route of a path. Clients join base addresses and paths with extra slashes before, between and after.
     fn of(path: &str) -> Option<Self> {
         let parts = path.split('/').filter(|part| !part.is_empty());
         let path = parts.fold(String::new(), |path, part| path + "/" + part);
@@ -213,7 +213,7 @@ impl Route {
 
     fn methods(&self) -> &'static [Method] {
         static TOLD: [Method; 1] = [Method::POST];
-        // Of an answer to HEAD, hyper sends the headers alone.
+        // For HEAD, hyper sends only the headers.
         static READ: [Method; 2] = [Method::GET, Method::HEAD];
         match self {
             Self::Chat => &TOLD,
@@ -222,8 +222,8 @@ impl Route {
     }
 }
 
-/// A part of a path without its percent signs (RFC 3986 §2.1), for clients write a slash in a model's name as `%2F`. What
-/// cannot be decoded stays as it is, and is then no model's name.
+/// A part of a path with its percent signs decoded (RFC 3986 §2.1): clients write a slash in a model's name as `%2F`. What
+/// cannot be decoded stays as it is, and then names no model.
 fn decoded(part: &str) -> String {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
@@ -256,8 +256,8 @@ fn fits<B>(request: &Request<B>) -> bool {
     )
 }
 
-/// Whether the body is compressed or otherwise encoded, which this server does not undo: what a few bytes unpack to has no
-/// bound.
+/// Whether the body is compressed or otherwise encoded. This server does not decode it: a few bytes could unpack to any
+/// size.
 fn is_encoded(headers: &HeaderMap) -> bool {
     let encodings = headers.get_all(CONTENT_ENCODING).iter();
     encodings
@@ -286,8 +286,8 @@ fn nonce(query: &str) -> Result<[u8; NONCE_LENGTH], ApiError> {
         .ok_or_else(|| ApiError::invalid(NONCE, "nonce is not hexadecimal"))
 }
 
-/// Reads a body up to the limit. Of one that is longer, the rest is thrown away in the background: a client that is
-/// still sending when the connection closes would never read why.
+/// Reads a body up to the limit. The rest of a longer one is thrown away in the background: a client that is still sending
+/// when the connection closes would never read why.
 async fn read(body: Incoming) -> Result<Bytes, ApiError> {
     let announced = body.size_hint().lower();
     if announced > MAX_BODY as u64 {
@@ -301,7 +301,7 @@ async fn read(body: Incoming) -> Result<Bytes, ApiError> {
             tokio::spawn(discard(body));
             Err(ApiError::body_too_long(MAX_BODY))
         }
-        Ok(Err(_)) => Err(ApiError::malformed("the body broke off; send it again")),
+        Ok(Err(_)) => Err(ApiError::malformed("the body ended early; send it again")),
         Err(_) => Err(ApiError::slow_body(BODY_PATIENCE.as_secs())),
     }
 }

@@ -17,7 +17,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::host::FakeHost;
 
-/// Accepts any certificate: here nobody decides about trust.
+/// Accepts any certificate: trust is not decided here.
 #[derive(Debug)]
 pub(super) struct AnyCertificate;
 
@@ -159,7 +159,7 @@ pub(super) async fn request(host: &FakeHost, start: &str, body: &Value) -> Answe
     .await
 }
 
-/// The route that answers.
+/// The route for chats.
 pub(super) const CHAT: &str = "POST /v1/chat/completions";
 
 /// Sends a chat and leaves the answer on the connection.

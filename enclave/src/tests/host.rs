@@ -30,9 +30,9 @@ const WEIGHTS: &[u8] = b"weights";
 pub(super) enum Gpus {
     /// It says that there are none.
     None,
-    /// It brings an empty list.
+    /// It sends an empty list.
     Empty,
-    /// It brings one that answers nonsense.
+    /// It sends one that answers nonsense.
     Nonsense,
 }
 

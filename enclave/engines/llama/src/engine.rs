@@ -12,8 +12,8 @@ use llama_cpp_2::model::{LlamaModel, params::LlamaModelParams};
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
-/// Tokens of prompt that are computed at once. A cancelled generation ends between two batches, so this bounds how long
-/// that takes; the answers of a model depend on it, so it is not a setting.
+/// Prompt tokens that are computed at once. A cancelled generation ends between two batches, so this bounds how long that
+/// takes. A model's answers depend on it, so it is not a setting.
 pub(crate) const BATCH: u32 = 16;
 
 /// A model, ready to answer.
@@ -32,17 +32,17 @@ impl Engine {
         gguf::check(
             &mut File::open(path).with_context(|| format!("cannot open the weights at {path}"))?,
         )?;
-        // llama.cpp would log what it works on.
+        // llama.cpp would log what it is working on.
         send_logs_to_tracing(LogOptions::default().with_logs_enabled(false));
         let backend = LlamaBackend::init()?;
         let model = LlamaModel::load_from_file(&backend, path, &LlamaModelParams::default())
             .map_err(|_| {
-                anyhow!("llama.cpp cannot load the weights; hold the file against its SHA-256")
+                anyhow!("llama.cpp cannot load the weights; compare the file with its SHA-256")
             })?;
         let trained = model.n_ctx_train();
         ensure!(
             context <= trained,
-            "the model was trained for {trained} tokens of context; {context} are asked for"
+            "the model was trained for {trained} tokens of context; {context} are requested"
         );
 
         let template = chat_template(&model)?;
@@ -60,7 +60,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// What the enclave is told about the model.
+    /// What the worker tells the enclave about the model.
     pub(crate) fn description(&self) -> FromEngine {
         FromEngine::Loaded {
             engine: "llama.cpp (llama-cpp-2 0.1.160)".to_owned(),
@@ -85,10 +85,10 @@ impl Engine {
 
 fn chat_template(model: &LlamaModel) -> anyhow::Result<Template> {
     let source = model.meta_val_str("tokenizer.chat_template").map_err(|_| {
-        anyhow!("the weights hold no chat template; use an instruction-tuned model")
+        anyhow!("the weights contain no chat template; use an instruction-tuned model")
     })?;
     let vocabulary = model.vocab();
-    // A vocabulary without the token answers -1, which llama.cpp would look up.
+    // For a vocabulary without the token this is -1, which llama.cpp would look up.
     let text = |token: LlamaToken| match token {
         LlamaToken(0..) => vocabulary
             .text(token)

@@ -15,8 +15,8 @@ use crate::engine::{BATCH, Engine};
 use crate::inbox::{Inbox, Request};
 use crate::prompt;
 
-/// Answers one request: pieces of text, then how it ended. An error is the socket's; a generation that breaks is
-/// answered [`FromEngine::Failed`].
+/// Answers one request: pieces of text, then how it ended. An error is the socket's; a generation that fails is answered
+/// with [`FromEngine::Failed`].
 pub(crate) fn answer(
     engine: &Engine,
     request: Request,
@@ -56,7 +56,7 @@ pub(crate) fn answer(
     Ok(frame::write(told.enclave, &last)?)
 }
 
-/// The tokens of a prompt; its words are gone with this call.
+/// The tokens of a prompt; its text is gone when this call returns.
 fn fitting_prompt(engine: &Engine, prompt: Prompt) -> Result<Vec<LlamaToken>, GenerateError> {
     let refused = |why| Err(GenerateError::Template(why));
     let prompt = match prompt {
@@ -69,7 +69,7 @@ fn fitting_prompt(engine: &Engine, prompt: Prompt) -> Result<Vec<LlamaToken>, Ge
             .map_err(|error| GenerateError::Template(error.to_string()))?,
     };
     let (prompt_tokens, context) = (count(prompt.len()), engine.context);
-    // One token at least must fit after it.
+    // At least one token must fit after it.
     if prompt_tokens >= context {
         return Err(GenerateError::ContextExceeded {
             prompt_tokens,
@@ -79,7 +79,7 @@ fn fitting_prompt(engine: &Engine, prompt: Prompt) -> Result<Vec<LlamaToken>, Ge
     Ok(prompt)
 }
 
-/// Why a generation did not come to its end.
+/// Why a generation did not finish.
 enum Broken {
     /// llama.cpp failed, and this is what it says: codes and sizes, no content.
     Engine(String),
@@ -87,7 +87,7 @@ enum Broken {
     Socket(frame::FrameError),
 }
 
-/// The whole memory of the generation lives in this function: when it returns, the memory is freed, and so scrubbed.
+/// All of the generation's memory lives in this function: when it returns, the memory is freed, and so scrubbed.
 fn generate(
     engine: &Engine,
     prompt: &[LlamaToken],
@@ -131,7 +131,7 @@ fn generate(
             sequence.read(&[token])?;
         }
     };
-    // No stop text came of what was held back.
+    // What was held back did not become a stop text.
     let rest = match stop_texts.push(&characters.finish()) {
         Passed::GoOn(text) => text + &stop_texts.finish(),
         Passed::Stop(text) => text,
@@ -154,7 +154,7 @@ fn sampler(sampling: &Sampling) -> LlamaSampler {
     LlamaSampler::chain(chain, true)
 }
 
-/// What the enclave was told so far.
+/// What the enclave has been told so far.
 struct Told<'a> {
     id: u64,
     enclave: &'a mut UnixStream,

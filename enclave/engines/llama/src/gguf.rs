@@ -1,13 +1,13 @@
-//! The first 24 bytes of a GGUF file, checked before llama.cpp reads the rest: its own reasons go to a log that the
-//! worker keeps shut, and these are reasons that a person can act on.
+//! The first 24 bytes of a GGUF file, checked before llama.cpp reads the rest: llama.cpp's own reasons go to a log that the
+//! worker keeps closed, and these are reasons that a person can act on.
 
 use std::io::{self, Read};
 
-/// What every GGUF file begins with.
+/// The start of every GGUF file.
 const MAGIC: [u8; 4] = *b"GGUF";
 /// The versions that llama.cpp reads.
 const VERSIONS: std::ops::RangeInclusive<u32> = 2..=3;
-/// The most tensors and the most keys that are believed: ten times what the largest models have.
+/// The most tensors and the most keys that are accepted: ten times what the largest models have.
 const MAX_ENTRIES: u64 = 1 << 16;
 
 /// Weights that cannot be what they should.
@@ -17,12 +17,12 @@ pub enum GgufError {
     /// The file could not be read.
     #[error("the weights cannot be read")]
     Io(#[from] io::Error),
-    /// Nothing, or next to nothing.
-    #[error("the weights end inside their header; hold the file against its SHA-256")]
+    /// Empty, or almost empty.
+    #[error("the weights end inside their header; compare the file with its SHA-256")]
     Cut,
     /// Another format, or damaged.
     #[error(
-        "the weights begin with {0:02x?}, not with \"GGUF\"; hold the file against its SHA-256"
+        "the weights begin with {0:02x?}, not with \"GGUF\"; compare the file with its SHA-256"
     )]
     Magic([u8; 4]),
     /// Another version.
@@ -30,7 +30,7 @@ pub enum GgufError {
     Version(u32),
     /// A count that no model has.
     #[error(
-        "the weights claim {tensors} tensors and {keys} keys; hold the file against its SHA-256"
+        "the weights claim {tensors} tensors and {keys} keys; compare the file with its SHA-256"
     )]
     Counts {
         /// Tensors claimed.

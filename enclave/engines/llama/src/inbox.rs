@@ -1,4 +1,4 @@
-//! What the enclave says while the engine computes: a thread reads it, so that a cancellation is seen at the next step.
+//! What the enclave sends while the engine computes: a thread reads it, so that a cancellation is seen at the next step.
 
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
@@ -11,14 +11,14 @@ use chrysalis_wire::{
     frame::{self, FrameError},
 };
 
-/// A generation that the enclave asks for.
+/// A generation that the enclave requests.
 pub(crate) struct Request {
     pub(crate) id: u64,
     pub(crate) prompt: Prompt,
     pub(crate) sampling: Sampling,
 }
 
-/// Messages of the enclave, oldest first.
+/// Messages from the enclave, oldest first.
 pub(crate) struct Inbox {
     arriving: Receiver<Result<ToEngine, FrameError>>,
     waiting: VecDeque<Result<ToEngine, FrameError>>,
@@ -43,7 +43,7 @@ impl Inbox {
         }
     }
 
-    /// The next generation asked for, or nothing when the enclave has closed the socket.
+    /// The next requested generation, or nothing once the enclave has closed the socket.
     pub(crate) fn next(&mut self) -> anyhow::Result<Option<Request>> {
         loop {
             let message = match self.waiting.pop_front() {
@@ -71,7 +71,7 @@ impl Inbox {
         }
     }
 
-    /// Whether generation `id` is to stop: cancelled, or nobody is left to hear it. Does not wait.
+    /// Whether generation `id` must stop: it was cancelled, or the enclave is gone. Does not wait.
     pub(crate) fn cancelled(&mut self, id: u64) -> bool {
         self.waiting.extend(self.arriving.try_iter());
         self.waiting.iter().any(|message| match message {

@@ -1,9 +1,10 @@
-//! The worker: llama.cpp in a room without a window. It speaks [`chrysalis_wire::engine`] over the socket that it was
-//! given as its standard input, and has nothing else: no network, no file but the weights, no words on stderr.
+//! The worker: llama.cpp, sandboxed. It speaks [`chrysalis_wire::engine`] over the socket that it gets as its standard
+//! input, and has nothing else: no network, no file but the weights, no output on stderr.
 //!
-//! Trusts the enclave on the other end of the socket to ask only what the messages allow; is trusted by it with the
+//! It trusts the enclave at the other end of the socket to ask only what the messages allow; the enclave trusts it with the
 //! prompts and nothing more. Exits 0 when the enclave closes the socket, or the weights do not load, or the kernel does not
-//! enforce all of Landlock; 1 when a message breaks the protocol; and dies of SIGSYS when it calls what the sandbox forbids.
+//! enforce all of Landlock; exits 1 when a message breaks the protocol; is killed by SIGSYS when it makes a call that the
+//! sandbox forbids.
 //!
 //! Its one argument, `--dangerous-partial-walls`, lets it run on a kernel with less of Landlock: for tests and development.
 
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Heard only before the sandbox is shut, when no prompt was read yet; after that, writing fails.
+            // Works only before the sandbox is shut, when no prompt has been read; after that, writing fails.
             let _ = writeln!(io::stderr(), "chrysalis-engine-llama: {error:#}");
             ExitCode::FAILURE
         }
@@ -69,7 +70,7 @@ fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The engine, or what the enclave is told instead.
+/// The engine, or what to tell the enclave instead.
 fn load(path: &str, context: u32, threads: u32, landlock: Landlock) -> Result<Engine, FromEngine> {
     let failed = |error: anyhow::Error| FromEngine::LoadFailed {
         why: format!("{error:#}"),

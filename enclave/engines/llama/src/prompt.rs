@@ -6,8 +6,8 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::engine::Engine;
 
-/// The tokens of a conversation up to where the assistant speaks next. Special tokens are recognised in the template's
-/// own text and nowhere else; so the template and the messages are tokenised one by one.
+/// The tokens of a conversation up to where the assistant speaks next. Special tokens are recognised only in the template's
+/// own text, so the template and the messages are tokenised one by one.
 pub(crate) fn of_conversation(
     engine: &Engine,
     messages: &[Message],
@@ -37,7 +37,7 @@ pub(crate) fn of_text(engine: &Engine, text: &str) -> Vec<LlamaToken> {
     begun(engine, tokens)
 }
 
-/// With the token that begins a prompt, where the model has one; most templates write it themselves.
+/// Adds the token that begins a prompt, if the model has one; most templates write it themselves.
 fn begun(engine: &Engine, mut tokens: Vec<LlamaToken>) -> Vec<LlamaToken> {
     let vocabulary = engine.model.vocab();
     if vocabulary.should_add_bos() && tokens.first() != Some(&vocabulary.bos()) {

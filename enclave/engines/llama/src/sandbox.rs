@@ -1,6 +1,6 @@
-//! The walls of the room. Put up before the first message is read: no new privileges, no core dumps, no debugger, and a
-//! list of the system calls that llama.cpp and Rust's library make; any other kills the worker. After `Load`, Landlock
-//! leaves one readable file; after loading, none is opened any more.
+//! What confines the worker, before the first message is read: no new privileges, no core dumps, no debugger, and a list of
+//! the system calls that llama.cpp and Rust's library make; any other kills the worker. After `Load`, Landlock leaves one
+//! readable file; after loading, none can be opened.
 //!
 //! The calls were found by tracing the worker, natively and under emulation: loading, generating with one thread and
 //! with several, being cancelled, failing to load.
@@ -34,7 +34,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_sigaltstack,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    // Clocks, where the kernel offers none that is read without a call; chance; what the machine has
+    // Clocks, if the kernel offers none that can be read without a call; randomness; what the machine has
     libc::SYS_clock_gettime,
     libc::SYS_getrandom,
     libc::SYS_sysinfo,
@@ -42,7 +42,7 @@ const ALLOWED: &[libc::c_long] = &[
     // The socket
     libc::SYS_recvfrom,
     libc::SYS_sendto,
-    // Words on stderr and the backtrace of a panic, which come to nothing: see `shut`
+    // Output on stderr and the backtrace of a panic, which fail later: see `shut`
     libc::SYS_write,
     libc::SYS_writev,
     libc::SYS_getcwd,
@@ -53,7 +53,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_lseek,
     libc::SYS_fstat,
     libc::SYS_fadvise64,
-    // The next walls
+    // The next restrictions
     libc::SYS_prctl,
     libc::SYS_seccomp,
     libc::SYS_landlock_create_ruleset,
@@ -61,7 +61,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_landlock_restrict_self,
 ];
 
-/// What the worker needs no more when it has loaded.
+/// What the worker no longer needs once it has loaded.
 const FILES: &[libc::c_long] = &[
     libc::SYS_openat,
     libc::SYS_prctl,
@@ -71,7 +71,7 @@ const FILES: &[libc::c_long] = &[
     libc::SYS_landlock_restrict_self,
 ];
 
-/// Puts up the walls that need no argument. Before any thread is made: threads inherit them.
+/// Applies the restrictions that need no argument. Before any thread is made: threads inherit them.
 pub(crate) fn shut() -> anyhow::Result<()> {
     leave_no_traces()?;
     let mut allowed = any(ALLOWED);
@@ -80,8 +80,8 @@ pub(crate) fn shut() -> anyhow::Result<()> {
         (libc::SYS_fcntl, vec![equal(1, libc::F_DUPFD_CLOEXEC)?]),
         (libc::SYS_tgkill, vec![equal(2, libc::SIGABRT)?]),
     ]);
-    // Answered as by a kernel that lacks them. `clone3`: its flags lie in memory, where no filter sees them; the C
-    // library falls back to `clone`. `write`: llama.cpp may print what it works on; the socket is written by `sendto`.
+    // Answered as by a kernel without them. `clone3`: its flags are in memory, where no filter sees them; the C library
+    // falls back to `clone`. `write`: llama.cpp may print what it is working on; the socket is written with `sendto`.
     let mut absent = any(&[
         libc::SYS_clone3,
         libc::SYS_write,
@@ -96,14 +96,14 @@ pub(crate) fn shut() -> anyhow::Result<()> {
     filter(absent, answer(libc::ENOSYS), SeccompAction::Allow)
 }
 
-/// Leaves one file that can be read and none that can be written, and no TCP.
+/// Leaves one readable file, no writable one, and no TCP.
 pub(crate) fn allow_to_read_only(weights: PathFd, landlock: Landlock) -> anyhow::Result<()> {
     let open = PathBeneath::new(weights, AccessFs::ReadFile);
     landlock.restrict(|closed| Ok(closed.add_rule(open)?))?;
     Ok(())
 }
 
-/// Opens no file any more. What is mapped stays mapped.
+/// From here on no file can be opened. What is mapped stays mapped.
 pub(crate) fn forbid_files() -> anyhow::Result<()> {
     filter(any(FILES), answer(libc::ENOSYS), SeccompAction::Allow)
 }

@@ -1,6 +1,6 @@
-//! The model's own chat template, a Jinja program inside the weights, laid out so that nobody's words become control
+//! The model's own chat template, a Jinja program inside the weights, laid out so that no message's text becomes control
 //! tokens: the template is rendered with a marker in place of every message, and the result is cut at the markers. The
-//! caller parses special tokens in the template's pieces alone; a message that says `<|im_end|>` only says so.
+//! caller parses special tokens in the template's pieces alone; a message that says `<|im_end|>` is only text.
 
 use minijinja::{Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig};
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 /// The roles a message may have.
 pub const ROLES: [&str; 3] = ["system", "user", "assistant"];
 
-/// A marker is the message's number between these: characters of a private plane, which no template writes.
+/// A marker is the message's number between these characters from a private plane, which no template writes.
 const MARKER: [char; 2] = ['\u{f0000}', '\u{f0001}'];
 const NAME: &str = "chat template";
 
@@ -20,10 +20,10 @@ pub struct Template {
     end: String,
 }
 
-/// A stretch of a prompt.
+/// A section of a prompt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Text of the template, whose special tokens are meant.
+    /// Text of the template, in which special tokens are special.
     Control(String),
     /// The content of the message with this number, in which nothing is special.
     Content(usize),
@@ -36,7 +36,7 @@ pub enum TemplateError {
     /// Jinja that does not compile.
     #[error("the model's chat template does not compile: {0}")]
     Syntax(Error),
-    /// A role that is none of [`ROLES`].
+    /// A role that is not one of [`ROLES`].
     #[error("message {0} has a role that is not system, user or assistant")]
     Role(usize),
     /// The template raised an error, such as about the order of roles.
@@ -55,7 +55,7 @@ impl Template {
     pub fn new(source: String, beginning: String, end: String) -> Result<Self, TemplateError> {
         let sha256 = hex::encode(Sha256::digest(&source));
         let mut environment = Environment::new();
-        // As Hugging Face renders chat templates: its whitespace rules, Python's methods, `raise_exception`.
+        // Like Hugging Face's rendering of chat templates: its whitespace rules, Python's methods, `raise_exception`.
         let syntax = SyntaxConfig::builder()
             .trim_blocks(true)
             .lstrip_blocks(true)

@@ -1,7 +1,7 @@
 //! From the bytes of tokens to text that may be sent: whole characters ([`Characters`]), up to a stop text
 //! ([`StopTexts`]). The result depends on the bytes alone, never on where one token ends and the next begins.
 
-/// Makes whole characters out of bytes that may end inside one. Bytes that are no UTF-8 become U+FFFD, as in
+/// Makes whole characters out of bytes that may end inside one. Bytes that are not UTF-8 become U+FFFD, as in
 /// [`String::from_utf8_lossy`].
 #[derive(Default)]
 pub struct Characters {
@@ -30,7 +30,7 @@ impl Characters {
         text
     }
 
-    /// What is left when no more bytes come: nothing, or U+FFFD for a character that was cut.
+    /// What is left when no more bytes come: nothing, or U+FFFD for a character that was cut off.
     pub fn finish(&mut self) -> String {
         let rest = std::mem::take(&mut self.pending);
         String::from_utf8_lossy(&rest).into_owned()
@@ -53,7 +53,7 @@ pub enum Passed {
 }
 
 impl StopTexts {
-    /// Watches for `texts`; an empty one is no stop text.
+    /// Watches for `texts`; an empty one does not count.
     pub fn new(texts: Vec<String>) -> Self {
         let texts = texts.into_iter().filter(|text| !text.is_empty()).collect();
         Self {
@@ -78,7 +78,7 @@ impl StopTexts {
         std::mem::take(&mut self.held)
     }
 
-    /// Where the stop text begins that is complete first.
+    /// The start of the stop text that is complete first.
     fn first_stop(&self) -> Option<usize> {
         let found = self.texts.iter().filter_map(|stop| {
             let start = self.held.find(stop)?;

@@ -1,5 +1,5 @@
 //! A library that plays NVML with two GPUs, for the worker's own tests: what goes through the C interface and comes back.
-//! Its reports are no reports; the enclave's tests have those.
+//! Its reports are not real ones; the enclave's tests have those.
 
 #![allow(unsafe_code, non_snake_case, missing_docs)]
 
@@ -30,7 +30,7 @@ pub extern "C" fn nvmlShutdown() -> nvmlReturn_t {
 }
 
 /// # Safety
-/// As nvml.h has it: the pointer is valid. So for all below.
+/// As nvml.h requires: the pointer is valid. The same goes for all below.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetCount_v2(count: *mut u32) -> nvmlReturn_t {
     // SAFETY: the caller's pointer is valid.
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn nvmlDeviceGetHandleByIndex_v2(
     if index >= GPUS {
         return INVALID_ARGUMENT;
     }
-    // SAFETY: the caller's pointer is valid. The handle is a number, and nobody follows it.
+    // SAFETY: the caller's pointer is valid. The handle is a number, and is never dereferenced.
     unsafe { device.write(ptr::without_provenance_mut(index as usize + 1)) };
     SUCCESS
 }
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn nvmlDeviceGetConfComputeGpuAttestationReport(
     device: nvmlDevice_t,
     report: *mut nvmlConfComputeGpuAttestationReport_t,
 ) -> nvmlReturn_t {
-    // SAFETY: the caller's pointer is valid, and nobody else's while this runs.
+    // SAFETY: the caller's pointer is valid, and not shared while this runs.
     let report = unsafe { &mut *report };
     let answer = report.nonce.into_iter().chain([number(device)]);
     for (place, byte) in report.attestationReport.iter_mut().zip(answer) {
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn nvmlDeviceGetConfComputeGpuAttestationReport(
     SUCCESS
 }
 
-/// A text with the zero that ends it.
+/// A text with its terminating zero.
 ///
 /// # Safety
 /// The pointer is valid, and what it points to initialised.
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn nvmlDeviceGetConfComputeGpuCertificate(
     device: nvmlDevice_t,
     certificate: *mut nvmlConfComputeGpuCertificate_t,
 ) -> nvmlReturn_t {
-    // SAFETY: the caller's pointer is valid, and nobody else's while this runs.
+    // SAFETY: the caller's pointer is valid, and not shared while this runs.
     let certificate = unsafe { &mut *certificate };
     let text = *b"PEM of GPU ";
     let text = text.into_iter().chain([b'0' + number(device), 0]);

@@ -5,14 +5,14 @@ use nvml_wrapper::{Nvml, error::NvmlError};
 
 use crate::{sandbox, self_test, state};
 
-/// NVIDIA's driver, once it was asked for. It stays open as long as the worker lives: a GPU in confidential mode forgets its
-/// session, and that it was ready, when the last to hold it lets go.
+/// NVIDIA's driver, once requested. It stays open as long as the worker lives: a GPU in confidential mode forgets its
+/// session, and that it was ready, when the last process that holds it lets go.
 #[derive(Default)]
 pub(crate) struct Driver {
     nvml: Option<Nvml>,
 }
 
-/// A question without the answer that it wants.
+/// Why a question got no answer.
 enum Refused {
     Missing(Missing),
     Failed(String),
@@ -28,7 +28,9 @@ impl Driver {
             ToGpus::SelfTest => self_test::run()
                 .map(FromGpus::Tested)
                 .map_err(|why| Refused::Failed(format!("{why:#}"))),
-            other => Err(Refused::Failed(format!("this worker knows no {other:?}"))),
+            other => Err(Refused::Failed(format!(
+                "this worker does not know {other:?}"
+            ))),
         };
         match answer {
             Ok(answer) => answer,
@@ -53,18 +55,20 @@ impl Driver {
         let nvml = self.open()?;
         let gpus = nvml.device_count().map_err(refused("count the GPUs"))?;
         if usize::try_from(gpus).unwrap_or(usize::MAX) > MAX_GPUS {
-            return Err(Refused::Failed(format!("{gpus} GPUs, over {MAX_GPUS}")));
+            return Err(Refused::Failed(format!(
+                "{gpus} GPUs, more than {MAX_GPUS}"
+            )));
         }
         (0..gpus)
             .map(|index| evidence_of(nvml, index, nonce))
             .collect()
     }
 
-    /// The driver asks for a right of the machine's administrator. Nothing after this does, so it is given up.
+    /// The driver requires an administrator's privilege for this. Nothing later does, so it is given up.
     fn set_ready(&mut self) -> Result<(), Refused> {
         let nvml = self.open()?;
         let first = nvml.device_by_index(0).map_err(refused("open GPU 0"))?;
-        // Of the machine, whichever GPU it is called on.
+        // This is for the whole machine, whichever GPU it is called on.
         first
             .set_confidential_compute_state(true)
             .map_err(refused("set the GPUs ready"))?;
@@ -97,7 +101,7 @@ fn evidence_of(nvml: &Nvml, index: u32, nonce: &[u8; 32]) -> Result<Answer, Refu
         .confidential_compute_gpu_certificate()
         .map_err(refused("give a GPU's certificates"))?;
     let mut chain = certificates.attestation_cert_chain;
-    // It counts the zero that ends the text, or does not, by release.
+    // Depending on the release, it counts the zero that ends the text or does not.
     while chain.last() == Some(&0) {
         chain.pop();
     }
@@ -123,7 +127,7 @@ fn unopened(error: NvmlError) -> Refused {
     }
 }
 
-/// For whoever starts the worker by hand.
+/// For people who start the worker by hand.
 pub(crate) fn missing(missing: &Missing) -> String {
     let why = match missing {
         Missing::Library { why } => why,

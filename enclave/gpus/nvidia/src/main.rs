@@ -1,13 +1,13 @@
-//! The GPU worker: NVIDIA's libraries in a room of their own. It speaks [`chrysalis_wire::gpu`] over the socket that it was
-//! given as its standard input; it has no network, no keys, no prompts, and no file but the libraries and the GPUs' devices.
+//! The GPU worker: NVIDIA's libraries in a process of their own. It speaks [`chrysalis_wire::gpu`] over the socket that it
+//! gets as its standard input. It has no network, no keys, no prompts, and no file but the libraries and the GPUs' devices.
 //!
-//! It believes the driver, since it can do no other; the enclave believes neither, and verifies what the GPUs sign. Exits 0
-//! when the enclave closes the socket, 1 when a message breaks the protocol. Where the kernel does not enforce all of Landlock,
-//! it refuses the first question and exits 1; its one argument, `--dangerous-partial-walls`, has it go on, for tests and
+//! It trusts the driver because it has no choice; the enclave trusts neither, and verifies what the GPUs sign. Exits 0 when
+//! the enclave closes the socket, 1 when a message breaks the protocol. If the kernel does not enforce all of Landlock, it
+//! refuses the first question and exits 1; with its one argument, `--dangerous-partial-walls`, it continues, for tests and
 //! development.
 //!
-//! Started by hand, it asks the questions itself, in their order but for the one that changes anything, and prints the
-//! answers, after how far the kernel's Landlock goes.
+//! Started by hand, it prints how much of Landlock the kernel enforces, then asks the questions itself, in order, except the
+//! one that changes anything, and prints the answers.
 
 mod driver;
 mod sandbox;
@@ -59,7 +59,7 @@ fn run() -> anyhow::Result<()> {
     }
 }
 
-/// Tells the enclave, which asks first, why nothing is answered.
+/// Tells the enclave, which asks first, why it gets no answer.
 fn refuse(enclave: &mut UnixStream, error: anyhow::Error) -> anyhow::Result<()> {
     let _: ToGpus = frame::read(enclave)?;
     let why = format!("{error:#}");
@@ -78,7 +78,7 @@ fn serve(enclave: &mut UnixStream, driver: &mut Driver) -> anyhow::Result<()> {
     }
 }
 
-/// One line an answer, for people; ready is left as it is.
+/// One line per answer, for people; does not set the GPUs ready.
 fn tell(driver: &mut Driver) -> anyhow::Result<()> {
     let nonce = [0x5a; 32];
     let mut out = io::stdout().lock();

@@ -1,10 +1,10 @@
-//! The walls of the room. Put up before a library is loaded: another user, of an administrator's rights only the one that
-//! setting GPUs ready takes, no new privileges, no core dumps, no debugger, a list of system calls, and of files the
-//! libraries and the GPUs' devices alone.
+//! What confines the worker, before a library is loaded: another user, only the one administrator's privilege that setting
+//! GPUs ready takes, no new privileges, no core dumps, no debugger, a list of system calls, and no files but the libraries
+//! and the GPUs' devices.
 //!
-//! NVIDIA's libraries are not ours to trace on every GPU, so a call that is not listed is refused and does not kill: they
-//! try much that they can do without. What a list must keep out is kept out either way: other processes, programs,
-//! mounts, modules, namespaces, the network.
+//! We cannot trace NVIDIA's libraries on every GPU, so an unlisted call is refused and does not kill: they try much that they
+//! can do without. What the list must keep out is kept out either way: other processes, programs, mounts, modules,
+//! namespaces, the network.
 
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_sigaltstack,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    // Clocks, chance, what the machine has
+    // Clocks, randomness, what the machine has
     libc::SYS_clock_gettime,
     libc::SYS_clock_getres,
     libc::SYS_clock_nanosleep,
@@ -75,7 +75,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_uname,
     libc::SYS_prlimit64,
     libc::SYS_getrlimit,
-    // The socket, and what threads wait with
+    // The socket, and what threads use to wait
     libc::SYS_recvfrom,
     libc::SYS_sendto,
     libc::SYS_poll,
@@ -119,7 +119,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_dup2,
     libc::SYS_dup3,
     libc::SYS_ioctl,
-    // Names of threads; rights, which only become fewer; the next walls
+    // Thread names; privileges, which can only shrink; the next restrictions
     libc::SYS_prctl,
     libc::SYS_capget,
     libc::SYS_capset,
@@ -129,7 +129,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_landlock_restrict_self,
 ];
 
-/// Where libraries are: the first in the image, the others on a machine where somebody starts the worker by hand.
+/// Where libraries are: the first in the image, the others on a machine where the worker is started by hand.
 const LIBRARIES: &[&str] = &[
     "/nvidia",
     "/usr/lib",
@@ -140,13 +140,14 @@ const LIBRARIES: &[&str] = &[
     "/etc/ld.so.cache",
 ];
 
-/// Where the kernel says what there is.
+/// Where the kernel describes the machine.
 const READABLE: &[&str] = &["/proc", "/sys", "/dev/null", "/dev/zero", "/dev/urandom"];
 
-/// Where CUDA writes the names of its threads, and gives up if it may not.
+/// Where CUDA writes the names of its threads; it gives up if it may not.
 const THREADS: &str = "/proc/self/task";
 
-/// Puts up all walls, and says how far the kernel's Landlock goes. Before any thread is made: threads inherit them.
+/// Applies all restrictions, and says how much of Landlock the kernel enforces. Before any thread is made: threads inherit
+/// them.
 pub(crate) fn shut(landlock: Landlock) -> anyhow::Result<RulesetStatus> {
     become_worker().context("the user could not be changed")?;
     leave_no_traces()?;
@@ -154,12 +155,12 @@ pub(crate) fn shut(landlock: Landlock) -> anyhow::Result<RulesetStatus> {
     close_files(landlock)
 }
 
-/// Gives up what is left of an administrator's rights.
+/// Gives up the remaining administrator's privileges.
 pub(crate) fn give_up_rights() -> anyhow::Result<()> {
-    keep(CapabilitySet::empty()).context("a right could not be given up")
+    keep(CapabilitySet::empty()).context("a privilege could not be given up")
 }
 
-/// Where an administrator starts it, as the enclave does.
+/// If an administrator starts it, as the enclave does.
 fn become_worker() -> rustix::io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
@@ -170,7 +171,7 @@ fn become_worker() -> rustix::io::Result<()> {
     set_thread_res_gid(group, group, group)?;
     set_thread_res_uid(user, user, user)?;
     set_keep_capabilities(false)?;
-    // What the driver asks for before it sets GPUs ready.
+    // What the driver requires before it sets GPUs ready.
     keep(CapabilitySet::SYS_ADMIN)
 }
 
@@ -189,14 +190,14 @@ fn filter_calls() -> anyhow::Result<()> {
         (libc::SYS_clone, vec![having(0, libc::CLONE_THREAD)?]),
         (libc::SYS_tgkill, vec![equal(2, libc::SIGABRT)?]),
     ]);
-    // Its flags lie in memory, where no filter sees them; the C library falls back to `clone`.
+    // Its flags are in memory, where no filter sees them; the C library falls back to `clone`.
     let absent = any(&[libc::SYS_clone3]);
     allowed.extend(absent.clone());
     filter(allowed, SeccompAction::Allow, answer(libc::EPERM))?;
     filter(absent, answer(libc::ENOSYS), SeccompAction::Allow)
 }
 
-/// Leaves the libraries to read, the devices to use, and no TCP.
+/// Allows reading the libraries and using the devices, and no TCP.
 fn close_files(landlock: Landlock) -> anyhow::Result<RulesetStatus> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let devices = std::fs::read_dir("/dev")?
@@ -214,7 +215,7 @@ fn close_files(landlock: Landlock) -> anyhow::Result<RulesetStatus> {
     places.extend(devices.map(|path| (path, device | AccessFs::ReadDir)));
     landlock.restrict(|mut rules| {
         for (path, access) in places {
-            // What is not there needs no leave.
+            // What does not exist needs no permission.
             let Ok(opened) = PathFd::new(&path) else {
                 continue;
             };
@@ -246,7 +247,7 @@ mod tests {
         attempt.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
     }
 
-    /// Filters, rights and rules are a thread's own, so this one is walled in and the test is not.
+    /// Filters, privileges and rules belong to a thread, so this one is confined and the test is not.
     #[test]
     fn neither_network_nor_programs_nor_other_files_are_in_reach() {
         let folder = tempfile::tempdir().unwrap();
@@ -259,7 +260,7 @@ mod tests {
             assert!(refused(TcpStream::connect(address)));
             assert!(refused(TcpListener::bind("127.0.0.1:0")));
             assert!(refused(Command::new("/bin/true").status()));
-            // With the right that it has, only the filter stands before this.
+            // It has the privilege for this, so only the filter prevents it.
             let place = folder.path();
             let mounted = mount("none", place, "tmpfs", MountFlags::empty(), None);
             assert!(refused(mounted.map_err(Into::into)));

@@ -1,4 +1,4 @@
-//! Whether the GPUs compute: on each, a pattern goes up, a kernel works on it, and what comes down is compared.
+//! Whether the GPUs compute: each gets a pattern, runs a kernel over it, and the result is compared.
 
 #![allow(unsafe_code)]
 
@@ -14,7 +14,7 @@ use cudarc::{
     nvrtc::Ptx,
 };
 
-/// Numbers in the pattern: 4 MiB of them, so that a transfer takes more than one packet.
+/// Numbers in the pattern: 4 MiB, so that a transfer takes more than one packet.
 const LENGTH: u32 = 1 << 20;
 /// What the kernel does to each: `a · FACTOR + place`, modulo 2³².
 const FACTOR: u32 = 0x9E37_79B1;
@@ -59,16 +59,19 @@ pub(crate) fn run() -> anyhow::Result<Vec<Tested>> {
     if !unsafe { sys::is_culib_present() } {
         bail!("libcuda.so.1 cannot be loaded");
     }
-    // The bindings panic on a library that lacks a function.
+    // The bindings panic if the library is missing a function.
     catch_unwind(AssertUnwindSafe(test_all))
-        .unwrap_or_else(|_| bail!("libcuda.so.1 is not of a release that this worker knows"))
+        .unwrap_or_else(|_| bail!("libcuda.so.1 is from a release that this worker does not know"))
 }
 
 fn test_all() -> anyhow::Result<Vec<Tested>> {
     cudarc::driver::result::init().context("CUDA does not start")?;
     let count = CudaContext::device_count().context("CUDA does not count its GPUs")?;
     let count = usize::try_from(count).unwrap_or_default();
-    ensure!(count <= MAX_GPUS, "CUDA sees {count} GPUs, over {MAX_GPUS}");
+    ensure!(
+        count <= MAX_GPUS,
+        "CUDA sees {count} GPUs, more than {MAX_GPUS}"
+    );
     (0..count)
         .map(|place| test(place).with_context(|| format!("GPU {place}")))
         .collect()
@@ -91,14 +94,14 @@ fn work(context: &Arc<CudaContext>) -> anyhow::Result<()> {
     let pattern: Vec<u32> = (0..LENGTH)
         .map(|place| place.rotate_left(16) ^ place)
         .collect();
-    let input = stream.clone_htod(&pattern).context("takes no data")?;
-    let back = stream.clone_dtoh(&input).context("gives no data back")?;
-    ensure!(back == pattern, "gives back other data than it was given");
+    let input = stream.clone_htod(&pattern).context("accepts no data")?;
+    let back = stream.clone_dtoh(&input).context("returns no data")?;
+    ensure!(back == pattern, "returns other data than it was given");
 
     let mut output = stream.alloc_zeros::<u32>(pattern.len())?;
     let module = context
         .load_module(Ptx::from_src(KERNEL))
-        .context("takes no program")?;
+        .context("accepts no program")?;
     let work = module.load_function("work")?;
     let mut launch = stream.launch_builder(&work);
     launch
@@ -119,7 +122,7 @@ fn work(context: &Arc<CudaContext>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the kernel makes of a number.
+/// What the kernel turns a number into.
 fn expect(value: u32, place: u32) -> u32 {
     value.wrapping_mul(FACTOR).wrapping_add(place)
 }

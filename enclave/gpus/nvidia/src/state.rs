@@ -1,4 +1,5 @@
-//! How the driver set the GPUs up, in one question. The wrapper has it only together with whether they are ready, as one bool.
+//! How the driver set the GPUs up, in one question. The wrapper only has this combined with whether they are ready, as one
+//! bool.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The program itself, on whatever machine this is: its walls, its protocol, and what it says where there is no GPU.
+//! The program itself, on any machine: how it is confined, its protocol, and what it says without a GPU.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ fn start() -> (Child, UnixStream) {
     start_with(&[])
 }
 
-/// On whatever kernel this machine has.
+/// On any kernel.
 fn start_with(environment: &[(&str, &str)]) -> (Child, UnixStream) {
     start_as(&[PARTIAL_WALLS], environment)
 }
@@ -46,7 +46,7 @@ fn ask(enclave: &mut UnixStream, question: &ToGpus) -> FromGpus {
     frame::read(enclave).expect("the worker answers")
 }
 
-/// Whether this machine lacks the library, as machines that build this usually do.
+/// Whether this machine does not have the library, as is usual on machines that build this.
 fn lacks_library(enclave: &mut UnixStream) -> bool {
     match ask(enclave, &ToGpus::State) {
         FromGpus::Missing(Missing::Library { why }) => {
@@ -83,7 +83,7 @@ fn ends_at_a_question_that_is_none() {
     assert_eq!(worker.wait().unwrap().code(), Some(1));
 }
 
-/// What the kernel says of a worker in a field of its status, the first word.
+/// The first word of a field in the kernel's status of a worker.
 fn field(worker: &Child, name: &str) -> String {
     let file = format!("/proc/{}/status", worker.id());
     let status = fs::read_to_string(file).expect("the worker runs");
@@ -99,7 +99,7 @@ fn brings_what_nvml_answers_and_gives_up_its_right_with_ready() {
     fs::copy(&library, folder.path().join("libnvidia-ml.so.1"))
         .expect("`cargo test` builds the example before the tests");
     let place = folder.path().to_str().unwrap();
-    // Loaded before the walls go up: they leave no such folder to read.
+    // Loaded before the worker is confined: after that it cannot read this folder.
     let environment = [
         ("LD_LIBRARY_PATH", place),
         ("LD_PRELOAD", "libnvidia-ml.so.1"),
@@ -137,7 +137,7 @@ fn is_walled_in_before_it_answers() {
     );
     if geteuid().is_root() {
         assert_eq!(field("Uid:"), WORKER.to_string());
-        // CAP_SYS_ADMIN alone, which the driver wants of whoever sets GPUs ready.
+        // CAP_SYS_ADMIN alone, which the driver requires to set GPUs ready.
         assert_eq!(field("CapPrm:"), "0000000000200000");
         assert_eq!(field("CapInh:"), "0000000000000000");
     }
@@ -145,7 +145,7 @@ fn is_walled_in_before_it_answers() {
     worker.wait().unwrap();
 }
 
-/// Filters are inherited: the worker starts on a kernel that answers as one without Landlock.
+/// Filters are inherited: the worker starts on a kernel that answers like one without Landlock.
 #[test]
 fn answers_nothing_on_a_kernel_that_does_not_enforce_all_of_landlock() {
     let started = thread::spawn(|| {

@@ -1,4 +1,4 @@
-//! The TDREPORT by the kernel's tdx-guest device (linux/tdx-guest.h): one call, so no library.
+//! The TDREPORT through the kernel's tdx-guest device (linux/tdx-guest.h): one call, so no library.
 #![allow(unsafe_code)]
 
 use std::{

@@ -1,9 +1,9 @@
-//! A quote by Intel's quoting service on the host: one question, one answer, and the service closes the connection.
+//! A quote from Intel's quoting service on the host: one question, one answer, and the service closes the connection.
 //!
 //! The messages are those of Intel's `QuoteGeneration/quote_wrapper/qgs_msg_lib` (`inc/qgs_msg_lib.h`, `qgs_msg_lib.cpp`;
-//! github.com/intel/confidential-computing.tee.dcap at 806c50e), version 1.1, behind the length that its `qgs/qgs_server.cpp`
-//! reads. QEMU's `target/i386/kvm/tdx-quote-generator.c` asks with the same bytes. Numbers are little-endian, but for that
-//! length. The service is the host's: its answer is bounded in size and time, and its content is not believed.
+//! github.com/intel/confidential-computing.tee.dcap at 806c50e), version 1.1, after the length that its `qgs/qgs_server.cpp`
+//! reads. QEMU's `target/i386/kvm/tdx-quote-generator.c` asks with the same bytes. Numbers are little-endian, except that
+//! length. The service is the host's: its answer is bounded in size and time, and its content is not trusted.
 
 use std::{future::Future, io, time::Duration};
 
@@ -16,23 +16,23 @@ use super::TDREPORT_SIZE;
 
 /// The longest quote that a verifier reads.
 pub(super) const MAX_QUOTE: usize = chrysalis_attestation::tdx::quote::MAX_QUOTE_SIZE;
-/// How long the service may take in all: it may have to talk to Intel's first.
+/// How long the service may take in all: it may have to ask Intel's first.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bytes of `qgs_msg_header_t`: two u16 of version; then a u32 each of type, size of the message with this header, and error.
 const HEADER: usize = 16;
 /// A u32 each of two sizes follow the header: of the report and of a list of identities in the question
-/// (`qgs_msg_get_quote_req_t`), of the chosen identity and of the quote in the answer (`qgs_msg_get_quote_resp_t`). What they
-/// are the sizes of follows in the same order.
+/// (`qgs_msg_get_quote_req_t`), of the chosen identity and of the quote in the answer (`qgs_msg_get_quote_resp_t`). The items
+/// themselves follow in the same order.
 const SIZES: usize = 8;
-/// The question's size and its report's, as they stand in it.
+/// The sizes of the question and of its report, as written in it.
 const QUESTION_SIZE: u32 = 16 + 8 + REPORT_SIZE;
 const REPORT_SIZE: u32 = 1024;
 const _: () = assert!(QUESTION_SIZE as usize == HEADER + SIZES + TDREPORT_SIZE);
 /// The longest answer: a quote and the 16 bytes of the identity that the service chose.
 const MAX_MESSAGE: usize = HEADER + SIZES + 16 + MAX_QUOTE;
 const MAJOR: u16 = 1;
-/// What Intel's library and QEMU say. A service of version 1.0 answers all the same.
+/// What Intel's library and QEMU send. A service of version 1.0 answers it too.
 const MINOR: u16 = 1;
 /// `GET_QUOTE_REQ`
 const QUESTION: u32 = 0;
@@ -42,38 +42,38 @@ const ANSWER: u32 = 1;
 /// No quote.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum QuoteError {
-    /// The service is not there, or broke off.
+    /// The service is not there, or the connection broke.
     #[error("the connection to the quoting service: {0}")]
     Connection(#[from] io::Error),
     /// It took too long.
     #[error("the quoting service did not answer for {} s", PATIENCE.as_secs())]
     Stalled,
-    /// It says why not, with a number of Intel's.
+    /// It says why not, with one of Intel's error numbers.
     #[error("the quoting service failed with error {0:#x}: {meaning}", meaning = meaning(*.0))]
     Service(u32),
     /// What it sent is not an answer.
-    #[error("the quoting service misspoke: {0}")]
+    #[error("the quoting service broke its protocol: {0}")]
     Misspoke(&'static str),
     /// Empty, or longer than a verifier reads.
     #[error("the quote has {0} bytes")]
     Length(usize),
 }
 
-/// What a number of `qgs_msg_error_t` means.
+/// What a number from `qgs_msg_error_t` means.
 fn meaning(error: u32) -> &'static str {
     match error {
         0x1_2001 => "no quote could be made",
         0x1_2002 => "it is out of memory",
-        0x1_2003 => "it found a parameter wrong",
+        0x1_2003 => "it rejected a parameter",
         0x1_2004 => "it does not speak this version",
         0x1_2005 => "it does not know this question",
-        0x1_2006 => "it found a size wrong",
-        0x1_2007 => "it found an error code wrong",
+        0x1_2006 => "it rejected a size",
+        0x1_2007 => "it rejected an error code",
         _ => "Intel's qgs_msg_lib.h has no such number",
     }
 }
 
-/// Connects, and has a quote made of `report`.
+/// Connects, and has a quote made from `report`.
 pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     connecting: impl Future<Output = io::Result<S>>,
     report: &[u8; TDREPORT_SIZE],
@@ -113,7 +113,7 @@ fn read_answer(message: &[u8]) -> Result<Vec<u8>, QuoteError> {
     let (kind, rest) = number(rest)?;
     let (length, rest) = number(rest)?;
     let (error, rest) = number(rest)?;
-    // The lower half is the major version. Intel's library deems every minor one compatible, and so do we.
+    // The lower half is the major version. Intel's library accepts every minor version, and so do we.
     if version & 0xFFFF != u32::from(MAJOR) {
         return Err(QuoteError::Misspoke("it speaks another version"));
     }
@@ -171,7 +171,7 @@ mod tests {
         let service = tokio::spawn(async move {
             let mut asked = vec![0; 4 + HEADER + SIZES + TDREPORT_SIZE];
             far.read_exact(&mut asked).await.unwrap();
-            // Who asked may have heard enough before the end.
+            // The enclave may have hung up before the end.
             let _ = far.write_all(&bytes).await;
             asked
         });
@@ -206,7 +206,7 @@ mod tests {
         let rest = [&[9; 16][..], &vec![7; MAX_QUOTE]].concat();
         let sent = framed(&answer(0x0001_0001, 1, 0, [16, size], &rest));
         assert_eq!(sent.len(), 4 + MAX_MESSAGE);
-        // Holds one byte at a time, so that every read is a short one.
+        // Holds one byte at a time, so that every read is short.
         let (near, mut far) = tokio::io::duplex(1);
         let service = tokio::spawn(async move {
             let mut asked = vec![0; 4 + HEADER + SIZES + TDREPORT_SIZE];

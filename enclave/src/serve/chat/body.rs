@@ -1,4 +1,4 @@
-//! The JSON in a request's body, and what is wrong with one that is not JSON: said so that its sender finds the place.
+//! The JSON in a request's body, and what is wrong if it is not JSON, in words that help its sender find the place.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::serve::error::ApiError;
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 /// UTF-16's, in both byte orders.
 const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
-/// Bytes of an escape such as `\ud83d`.
+/// Bytes in an escape such as `\ud83d`.
 const ESCAPE: usize = 6;
 
 /// Reads the one JSON value that the body is.
@@ -59,7 +59,7 @@ fn lone_surrogate(text: &str) -> Option<(usize, &str)> {
     None
 }
 
-/// The UTF-16 unit that is escaped at this place, if one is.
+/// The UTF-16 unit escaped at this place, if there is one.
 fn unit(text: &str, at: usize) -> Option<u16> {
     let digits = text.get(at..at + ESCAPE)?.strip_prefix("\\u")?;
     u16::from_str_radix(digits, 16).ok()

@@ -1,13 +1,13 @@
-//! The keys of a chat completion, each known by name: read, of no consequence for the answer, or a wish that this server
-//! cannot grant, unless its value wishes for nothing. A key that is not here is refused like such a wish: OpenAI refuses it,
-//! too, and one that was ignored might have changed what the answer means.
+//! The keys of a chat completion, each known by name: read, irrelevant to the answer, or a request for something that this
+//! server cannot do, unless its value requests nothing. A key that is not here is refused too: OpenAI refuses it, and a key
+//! that was ignored might have changed what the answer means.
 
 use serde_json::{Map, Value};
 
 use super::object::{Object, given};
 use crate::serve::error::ApiError;
 
-/// Refuses the first key that this server cannot do as it is asked.
+/// Refuses the first key that this server cannot honour.
 pub(super) fn refuse_unsupported(request: &Object) -> Result<(), ApiError> {
     refuse(request, "", |key, value| {
         wishes_nothing(key, value) || is_a_tool_never_called(request, key)
@@ -18,18 +18,18 @@ pub(super) fn refuse_unsupported(request: &Object) -> Result<(), ApiError> {
 pub(super) fn refuse_unsupported_stream(options: &Object) -> Result<(), ApiError> {
     refuse(options, "stream_options.", |key, value| match key {
         "include_usage" => true,
-        // To pad chunks so that their sizes tell nothing is a promise; this server does not make it.
+        // Padding chunks so that their sizes reveal nothing would be a promise; this server does not make it.
         "include_obfuscation" | "continuous_usage_stats" => value == false,
         _ => false,
     })
 }
 
-/// The same for a message, by what changes its meaning. Clients put many a mark of their own on messages; those are ignored.
+/// The same for a message's keys that change its meaning. Clients add all kinds of keys to messages; the others are ignored.
 pub(super) fn refuse_unsupported_message(message: &Object, place: &str) -> Result<(), ApiError> {
     refuse(message, &format!("{place}."), |key, value| match key {
         "tool_calls" => is_empty(value),
         "function_call" | "audio" => false,
-        // Mistral's, DeepSeek's and Moonshot's ways to have the last message continued.
+        // How Mistral, DeepSeek and Moonshot have the last message continued.
         "prefix" | "partial" => value == false,
         _ => true,
     })
@@ -47,14 +47,11 @@ fn refuse(
     }
 }
 
-/// Whether a key, with this value, leaves the answer as it would be without.
-#[allow(
-    clippy::match_same_arms,
-    reason = "keys stand together by what they are for"
-)]
+/// Whether the answer is the same with this key and value as without.
+#[allow(clippy::match_same_arms, reason = "keys are grouped by purpose")]
 fn wishes_nothing(key: &str, value: &Value) -> bool {
     match key {
-        // Read in their own places.
+        // Read elsewhere.
         "model"
         | "messages"
         | "temperature"
@@ -66,7 +63,7 @@ fn wishes_nothing(key: &str, value: &Value) -> bool {
         | "stream"
         | "stream_options" => true,
 
-        // Who asks, how fast it should go, and what is kept of it; here nothing is.
+        // Who asks, how fast it should go, and what is kept; nothing is kept here.
         "user"
         | "safety_identifier"
         | "metadata"
@@ -76,10 +73,10 @@ fn wishes_nothing(key: &str, value: &Value) -> bool {
         | "prompt_cache_key"
         | "prompt_cache_retention"
         | "parallel_tool_calls" => true,
-        // The same of vLLM, llama-server, LM Studio and Ollama.
+        // The same for vLLM, llama-server, LM Studio and Ollama.
         "request_id" | "priority" | "cache_salt" | "cache_prompt" | "id_slot" | "slot_id"
         | "ttl" | "keep_alive" | "include_reasoning" => true,
-        // Numbers that only turn what is off.
+        // Numbers that only tune what is off.
         "repeat_last_n"
         | "penalty_last_n"
         | "mirostat_tau"

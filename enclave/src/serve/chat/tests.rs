@@ -220,7 +220,7 @@ fn says_so_when_it_cannot_do_what_is_asked() {
         ("n_predict", json!(8)),
         ("options", json!({"num_predict": 8})),
         ("format", json!("json")),
-        // Others', and some that no one knows.
+        // Others', and some unknown ones.
         ("regex", json!("a+")),
         ("reasoning_effort", json!("high")),
         ("enable_thinking", json!(true)),
