@@ -17,7 +17,7 @@ use crate::{
 /// An enclave that knows where it runs.
 pub(crate) struct Booted {
     pub(crate) ground: Arc<Ground>,
-    /// Stages of a machine of our own, passed before the host could be told, each with its time since the kernel started.
+    /// On a machine of our own, the stages passed before the host could be told, each with its time since the kernel started.
     pub(crate) untold: Vec<(Stage, u64)>,
 }
 

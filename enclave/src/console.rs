@@ -142,7 +142,7 @@ impl Progress {
         self.passed_at(stage, at_ms).await;
     }
 
-    /// A stage was passed before there was anybody to tell.
+    /// A stage was passed before the host could be told.
     pub(crate) async fn passed_at(&self, stage: Stage, at_ms: u64) {
         let stage = stage.name().to_owned();
         self.tell(Status::Passed { stage, at_ms }).await;

@@ -41,7 +41,7 @@ const CLOSED: &str = "/proc/sys/kernel/modules_disabled";
 /// An enclave whose kernel has all the code that it will ever have.
 pub(crate) struct Locked {
     pub(crate) ground: Arc<Ground>,
-    /// As [`Booted::untold`], with the driver's.
+    /// As [`Booted::untold`], with the driver's stage.
     pub(crate) untold: Vec<(Stage, u64)>,
 }
 

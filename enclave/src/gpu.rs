@@ -126,7 +126,7 @@ impl Gpus {
             collateral: &collateral,
             policy: Some(&self.policy),
             waivers: Waivers::none(),
-            // Which the host may have set: a relying party judges ages by its own.
+            // The host may have set this clock: a relying party judges ages by its own.
             now: clock::now(),
         };
         match alone::gpus::verify(evidence, &question) {

@@ -87,7 +87,7 @@ pub(crate) fn load_module(file: &Path) -> Result<(), Errno> {
     finit_module(module, c"", 0)
 }
 
-/// The end: a machine of our own is switched off, a process says how it went.
+/// The end: a machine of our own is powered off, a process exits with its result.
 pub(crate) fn end(outcome: &Result<(), Failure>) -> ExitCode {
     if is_ours() {
         tracing::info!("powering off");

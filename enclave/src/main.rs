@@ -55,7 +55,7 @@ async fn run() -> Result<(), Failure> {
         Ok(booted) => booted,
         Err(failure) => {
             if process::is_ours() {
-                // There may be no console, and the host has one place where it listens.
+                // There may be no console, and the host listens in only one place.
                 Progress::new(Arc::new(Host::new(Address::Vsock)))
                     .failed(&failure)
                     .await;

@@ -16,7 +16,7 @@ use std::{
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group};
 use tokio::net::UnixStream;
 
-/// The code where a worker's walls are not whole.
+/// The code when the kernel does not fully confine a worker.
 pub(crate) const WORKER_NOT_CONFINED: &str = "worker_not_confined";
 /// What to do about it.
 pub(crate) const CONFINE_WORKERS: &str = "launch the image with the kernel and the command line that it was built with: Linux 6.12 or newer, with landlock in lsm=";
@@ -121,7 +121,7 @@ pub(crate) fn is_ours() -> bool {
     std::process::id() == 1
 }
 
-/// Takes every child that has ended off the process table: orphans come to PID 1.
+/// Reaps every child that has ended: orphans come to PID 1.
 fn reap_orphans() {
     if is_ours() {
         while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}

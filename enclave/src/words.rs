@@ -12,16 +12,16 @@ pub(crate) struct Words {
     pub(crate) simulated: bool,
     /// Where the host answers.
     pub(crate) host: Address,
-    /// The day before which no clock can be right, as it stands there.
+    /// The day before which no clock can be right, as written there.
     pub(crate) not_before: Option<String>,
     /// The disk of a GPU's driver, on images that have one.
     pub(crate) driver: Option<Disk>,
-    /// The weights file of an enclave that is an ordinary process; the machine has a disk instead.
+    /// The weights file, for an enclave that is an ordinary process; the VM has a disk instead.
     pub(crate) weights: Option<PathBuf>,
 }
 
 impl Words {
-    /// Refuses whatever it does not know: a misspelt word would otherwise mean its default.
+    /// Refuses unknown words: a misspelt one would otherwise mean its default.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, Failure> {
         let mut parsed = Self {
             simulated: false,
@@ -50,7 +50,7 @@ impl Words {
     }
 }
 
-/// The driver's disk, by the measured words.
+/// The driver's disk, as the measured words describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Disk {
     /// Blocks of its file system; the hash tree follows.

@@ -2,14 +2,14 @@
 
 use chrysalis_wire::engine::{FinishReason, GenerateError, Prompt, Sampling};
 
-/// A question to the engine. The values are in range: whoever made it has checked them.
+/// A question to the engine. Its values are in range: they were checked when it was made.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
     pub(crate) prompt: Prompt,
     pub(crate) sampling: Sampling,
 }
 
-/// A part of the answer. An answer that ends with a [`Event::Piece`], or with nothing, is incomplete: the engine broke.
+/// A part of the answer. An answer that ends with an [`Event::Piece`], or with nothing, is incomplete: the engine failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The next tokens, and their text as far as it is whole characters.
@@ -22,17 +22,17 @@ pub(crate) enum Event {
     },
     /// The engine will not answer this question.
     Refused(GenerateError),
-    /// There is no engine to ask: it broke and could not be started again.
+    /// There is no engine to ask: it failed and could not be restarted.
     NoEngine,
-    /// The answer was ended before its end.
+    /// The answer was stopped before its end.
     Cut(Cut),
 }
 
-/// Why an answer was ended before its end.
+/// Why an answer was stopped before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// The client took it more slowly than it was made, and the rest of it is not kept.
+    /// The client read it more slowly than it was generated, and the rest is not kept.
     NotRead,
-    /// The engine said more than an answer can have.
+    /// The engine sent more than an answer may contain.
     TooLong,
 }

@@ -33,7 +33,7 @@ pub(crate) enum GpuError {
     #[error("the GPUs protect nothing: {0}")]
     NotConfidential(&'static str),
     /// `gpu_devtools`
-    #[error("the GPUs are in dev-tools mode: whoever has the machine may look into them")]
+    #[error("the GPUs are in dev-tools mode: the machine's owner can look inside them")]
     DevTools,
     /// `gpu_worker_failed`
     #[error("the GPU worker is lost: {0}")]
@@ -47,7 +47,7 @@ pub(crate) enum GpuError {
     /// `gpu_self_test`
     #[error("the GPUs do not compute as they should: {0:?}")]
     SelfTest(String),
-    /// The host's codes, where the host plays the GPUs
+    /// The host's codes, if the host plays the GPUs
     #[error(transparent)]
     Host(#[from] HostError),
 }
@@ -91,11 +91,11 @@ impl GpuError {
                 "set the GPU's confidential mode from `devtools` to `on` from the host, with NVIDIA's gpu-admin-tools, and launch again"
             }
             Self::WorkerLost(_) | Self::WorkerFailed(_) => {
-                "launch again; if it repeats, reset the GPU from the host and see that its firmware is one that the image's driver knows"
+                "launch again; if this repeats, reset the GPU from the host and check that the image's driver knows its firmware"
             }
             Self::Unconfined(_) => CONFINE_WORKERS,
             Self::SelfTest(_) => {
-                "reset the GPU from the host and launch again; if it repeats, the GPU is broken"
+                "reset the GPU from the host and launch again; if this repeats, the GPU is broken"
             }
             Self::Host(error) => error.hint(),
         }

@@ -112,7 +112,7 @@ impl Nvidia {
             .collect()
     }
 
-    /// Lets them compute, now that they were verified.
+    /// Lets them compute, now that they have been verified.
     pub(super) async fn set_ready(&self, _proof: &Verified<Devices>) -> Result<(), GpuError> {
         self.ask(ToGpus::SetReady, |answer| match answer {
             FromGpus::Ready => Some(()),
@@ -121,8 +121,8 @@ impl Nvidia {
         .await
     }
 
-    /// Sees that all of them compute, as many as were verified. A lying worker gains nothing by it: this finds what is
-    /// broken, before a client does.
+    /// Checks that all of them compute, as many as were verified. A worker gains nothing by lying here: this finds broken GPUs
+    /// before a client does.
     pub(super) async fn test(&self, verified: &Verified<Devices>) -> Result<(), GpuError> {
         let tested = self
             .ask(ToGpus::SelfTest, |answer| match answer {

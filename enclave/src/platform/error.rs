@@ -18,7 +18,7 @@ pub(crate) enum PlatformError {
     #[error("the security processor gave no report: {0}")]
     Report(String),
     /// `quote_failed`
-    #[error("the host had no quote made: {0}")]
+    #[error("the host got no quote: {0}")]
     Quote(#[from] QuoteError),
     /// The host's codes
     #[error(transparent)]
@@ -44,7 +44,7 @@ impl PlatformError {
                 "check the firmware and the kernel of the host: `chrysalis-host doctor`"
             }
             Self::Quote(_) => {
-                "start Intel's tdx-qgs on the host, on vsock port 4050, and see its log"
+                "start Intel's tdx-qgs on the host, on vsock port 4050, and read its log"
             }
             Self::Host(error) => error.hint(),
         }

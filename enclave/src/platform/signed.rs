@@ -12,7 +12,7 @@ use super::PlatformError;
 pub(crate) struct Signed {
     /// The report or quote.
     pub(crate) cpu: CpuReport,
-    /// What came with it: certificates that the host had put beside the report.
+    /// What came with it: certificates that the host put with the report.
     pub(crate) endorsements: Endorsements,
 }
 
@@ -35,7 +35,9 @@ impl Signed {
 pub(super) async fn aside<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, PlatformError> + Send + 'static,
 ) -> Result<T, PlatformError> {
-    tokio::task::spawn_blocking(ask)
-        .await
-        .unwrap_or_else(|_| Err(PlatformError::Report("asking it broke off".to_owned())))
+    tokio::task::spawn_blocking(ask).await.unwrap_or_else(|_| {
+        Err(PlatformError::Report(
+            "the request was interrupted".to_owned(),
+        ))
+    })
 }

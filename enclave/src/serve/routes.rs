@@ -266,7 +266,7 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .any(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"))
 }
 
-/// A relying party's nonce: there once, and of the right length.
+/// A relying party's nonce: present once, with the right length.
 fn nonce(query: &str) -> Result<[u8; NONCE_LENGTH], ApiError> {
     let given = query
         .split('&')
