@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    azure::vtpm::Told,
     snp::{
         self,
         broken::{self, Broken},
@@ -34,6 +35,15 @@ pub(crate) trait Platform: std::fmt::Debug {
     /// What its report says, signed by hardware, and what its vendor says about it: digests and identities as lower-case hex,
     /// versions and statuses as text.
     fn claims(&self) -> Value;
+}
+
+/// What a refused verdict says of evidence by itself whose CPU is genuine.
+pub(crate) fn known(cpu: &dyn Platform, vtpm: Option<&Told>) -> Value {
+    let mut known = json!({"measurement": hex::encode(cpu.measurement()), "cpu": cpu.claims()});
+    if let Some(told) = vtpm {
+        known["vtpm"] = told.claims();
+    }
+    known
 }
 
 impl Platform for snp::Genuine {

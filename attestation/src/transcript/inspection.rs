@@ -94,6 +94,11 @@ impl Inspection {
         Failed(Box::new(rejection))
     }
 
+    /// Whether nothing failed so far.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.failures.is_empty()
+    }
+
     /// Says from here on that something is simulated.
     pub(crate) fn mark_simulated(&mut self) {
         self.transcript.simulated = true;
@@ -116,6 +121,7 @@ impl Inspection {
             rejection,
             further: failures.collect(),
             transcript: Box::new(transcript),
+            known: None,
         })
     }
 

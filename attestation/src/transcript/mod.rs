@@ -7,6 +7,7 @@ mod inspection;
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub(crate) use self::inspection::{Failed, Inspection, Step, ensure};
 pub use self::{expect::Expect, inspection::Patience};
@@ -88,9 +89,17 @@ pub struct Refusal {
     pub further: Vec<Rejection>,
     /// Every check that was made.
     pub transcript: Box<Transcript>,
+    /// What the hardware says, where every check of its genuineness passed: real, and not wanted.
+    pub(crate) known: Option<Box<Value>>,
 }
 
 impl Refusal {
+    /// Keeps what the hardware says, for people who want to know why it is not wanted.
+    pub(crate) fn knowing(mut self, known: Option<Value>) -> Self {
+        self.known = known.map(Box::new);
+        self
+    }
+
     /// Everything that is wrong, in order.
     pub fn rejections(&self) -> impl Iterator<Item = &Rejection> {
         std::iter::once(&self.rejection).chain(&self.further)
@@ -121,6 +130,7 @@ impl From<Rejection> for Refusal {
                 checks: vec![check],
                 simulated: false,
             }),
+            known: None,
         }
     }
 }

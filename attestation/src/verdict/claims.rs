@@ -1,12 +1,12 @@
 //! What a verdict says of evidence, for programs: digests and identities as lower-case hex, versions and statuses as text.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::about::{About, Bound};
 use crate::{
     appraisal::platform::Platform,
-    azure::vtpm,
+    azure::vtpm::Told,
     encoding::digest::Hex,
     evidence::claims,
     nvidia::{Gpu, Switch},
@@ -41,27 +41,9 @@ impl<'a> Claims<'a> {
             },
             measurement: cpu.map(|cpu| Hex(cpu.measurement())),
             cpu: cpu.map(Platform::claims),
-            vtpm: about.vtpm.map(of_vtpm),
+            vtpm: about.vtpm.map(Told::claims),
             gpus: about.devices.map(|it| it.gpus.as_slice()),
             switches: about.devices.map_or(&[], |it| &it.switches),
         }
     }
-}
-
-fn of_vtpm(told: &vtpm::Told) -> Value {
-    let quote = &told.quote;
-    let pcrs = told.pcrs.as_ref().map(|pcrs| {
-        let values = pcrs.iter();
-        let values = values.map(|(index, value)| (index.to_string(), hex::encode(value).into()));
-        values.collect::<Map<String, Value>>()
-    });
-    json!({
-        "nonce": hex::encode(&quote.nonce),
-        "pcrs": pcrs,
-        "clock": quote.clock,
-        "resets": quote.resets,
-        "restarts": quote.restarts,
-        "safe": quote.safe,
-        "firmware": format!("{:#x}", quote.firmware),
-    })
 }

@@ -9,6 +9,7 @@ mod summary;
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub use self::open::{in_a_line as open_in_a_line, lines as open_lines};
 use self::{about::About, claims::Claims};
@@ -31,9 +32,19 @@ pub struct Verdict<'a> {
     until: Option<Time>,
     failures: Vec<Failure>,
     checks: &'a [Check],
-    claims: Option<Claims<'a>>,
+    claims: Option<Said<'a>>,
     #[serde(skip)]
     about: Option<About<'a>>,
+}
+
+/// What the evidence says.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Said<'a> {
+    /// All of it.
+    Accepted(Box<Claims<'a>>),
+    /// What genuine hardware says that was refused.
+    Refused(&'a Value),
 }
 
 /// One thing that is wrong.
@@ -104,7 +115,7 @@ impl<'a> Verdict<'a> {
         Self {
             simulated: transcript.simulated() || about.cpu.is_some_and(Platform::is_simulated),
             until: Some(until).filter(|until| *until != Time(i64::MAX)),
-            claims: Some(Claims::of(&about)),
+            claims: Some(Said::Accepted(Box::new(Claims::of(&about)))),
             about: Some(about),
             ..Self::without_claims(word, transcript)
         }
@@ -196,6 +207,7 @@ impl<'a> From<&'a Refusal> for Verdict<'a> {
             detail: Some(rejection.to_string()),
             hint: Some(rejection.hint()),
             failures: refusal.rejections().map(Failure::from).collect(),
+            claims: refusal.known.as_deref().map(Said::Refused),
             ..Self::without_claims(Word::Rejected, &refusal.transcript)
         }
     }

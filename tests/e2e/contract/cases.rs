@@ -96,7 +96,7 @@ fn every_json_form_of_gpu_evidence_is_taken() {
             &folder,
             &gpu(&format!("--report {}", file.display()), &nonce),
         );
-        assert_eq!(claims["nonce"], nonce.as_str(), "{name}");
+        assert_eq!(claims["gpus"][0]["nonce"], nonce.as_str(), "{name}");
     }
 }
 
@@ -109,7 +109,7 @@ fn a_family_s_leaf_under_the_chip_s_provisioner_is_taken() {
     let path = gb202.display();
     let files = format!("--report {path}/report.bin --chain {path}/chain.pem");
     let claims = is_genuine(&folder, &gpu(&files, &nonce(&gb202.join("nonce.txt"))));
-    assert_eq!(claims["driver"], "595.58.03");
+    assert_eq!(claims["gpus"][0]["driver"], "595.58.03");
 }
 
 #[test]

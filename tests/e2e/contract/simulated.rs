@@ -150,9 +150,9 @@ fn a_simulated_td_is_trusted_only_by_a_policy_that_names_its_root() {
     let found = scene.trusted("");
     assert_eq!(found["verdict"], "trusted", "{found}");
     assert_eq!(found["simulated"], true);
-    assert_eq!(found["claims"]["status"], "UpToDate");
+    assert_eq!(found["claims"]["cpu"]["status"], "UpToDate");
     assert_eq!(found["claims"]["measurement"], "00".repeat(48));
-    assert_eq!(found["claims"]["report_data"], hex::encode(ASKED));
+    assert_eq!(found["claims"]["cpu"]["report_data"], hex::encode(ASKED));
     let (code, found) = scene.ask("");
     assert_eq!(
         (code, &found["code"]),
@@ -172,7 +172,7 @@ fn every_failure_is_told_when_asked() {
     let first = scene.trusted("");
     assert_eq!(codes(&first), ["tcb_status_refused"]);
     assert_eq!(
-        first["claims"]["status"], "OutOfDate",
+        first["claims"]["cpu"]["status"], "OutOfDate",
         "it is known, wanted or not"
     );
     let all = scene.trusted("--explain-only");

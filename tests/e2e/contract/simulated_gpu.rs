@@ -87,7 +87,7 @@ fn simulated_gpus_are_trusted_only_by_a_policy_that_names_both_roots() {
     let found = scene.ask("--policy policy.toml");
     assert_eq!(found["verdict"], "trusted", "{found}");
     assert_eq!(found["simulated"], true);
-    assert_eq!(found["claims"]["nonce"], hex::encode(NONCE));
+    assert_eq!(found["claims"]["gpus"][0]["nonce"], hex::encode(NONCE));
     assert_eq!(found["claims"]["gpus"][0]["simulated"], true);
     let told = verify(scene.folder.path(), &scene.command("--policy policy.toml"));
     let told = String::from_utf8(told.stdout).expect("text");

@@ -27,7 +27,7 @@ fn real_reports_of_three_lines_are_genuine() {
             "{vector}"
         );
         let fields = &expected(&folder, &format!("snp/{vector}"))["fields"];
-        let claims = &found["claims"];
+        let claims = &found["claims"]["cpu"];
         assert_eq!(claims["measurement"], fields["measurement"], "{vector}");
         assert_eq!(claims["report_data"], fields["report_data"], "{vector}");
         assert_eq!(claims["host_data"], fields["host_data"], "{vector}");
@@ -46,7 +46,7 @@ fn a_milan_is_refused_unless_the_command_line_or_the_policy_accepts_it_with_a_re
     let milan = |more: &str| snp("milan-v3-ms", &format!("{list} {more}"));
     let (code, found) = verdict(&folder, &milan(""));
     assert_eq!((code, &found["code"]), (1, &"product_broken".into()));
-    assert_eq!(found["claims"]["broken"]["product"], "milan");
+    assert_eq!(found["claims"]["cpu"]["broken"]["product"], "milan");
     let output = verify(&folder, &milan(""));
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(
@@ -192,7 +192,7 @@ fn a_report_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
     let (code, found) = verdict(&folder, &snp("milan-v2-debug", &list));
     assert_eq!((code, &found["code"]), (1, &"debug_allowed".into()));
     assert_eq!(
-        found["claims"]["debug"], true,
+        found["claims"]["cpu"]["debug"], true,
         "what it says is known: it is signed"
     );
     let explain = format!("--explain-only --at {SEPTEMBER_2026}");

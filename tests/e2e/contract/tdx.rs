@@ -45,12 +45,11 @@ fn current_tds_are_genuine() {
             "{quote}: {found}"
         );
         let fields = &expected(&folder, &format!("tdx/quotes/{quote}"))["fields"];
-        let claims = &found["claims"];
+        let claims = &found["claims"]["cpu"];
         assert_eq!(claims["measurement"], fields["mrtd"], "{quote}");
         for register in 0..4 {
             assert_eq!(
-                claims[format!("rtmr{register}")],
-                fields["rtmr"][register],
+                claims["rtmr"][register], fields["rtmr"][register],
                 "{quote}"
             );
         }
@@ -74,7 +73,7 @@ fn an_out_of_date_platform_is_refused_and_what_it_is_told() {
     let arguments = tdx("v4-phala", OUT_OF_DATE, &format!("--at {SEPTEMBER_2026}"));
     let (code, found) = verdict(&folder, &arguments);
     assert_eq!((code, &found["code"]), (1, &"tcb_status_refused".into()));
-    let claims = &found["claims"];
+    let claims = &found["claims"]["cpu"];
     assert_eq!(
         claims["status"], "OutOfDate",
         "it is signed, so it is known"
@@ -91,7 +90,7 @@ fn a_td_that_the_host_may_debug_is_refused_and_all_failures_are_told() {
     };
     let found = debugged("--explain-only");
     assert_eq!(codes(&found), ["tcb_status_refused", "td_debug"]);
-    assert_eq!(found["claims"]["debug"], true);
+    assert_eq!(found["claims"]["cpu"]["debug"], true);
     assert_eq!(
         codes(&debugged("")),
         ["tcb_status_refused"],
@@ -255,7 +254,9 @@ fn an_event_log_explains_the_registers_or_is_refused() {
     };
     let found = ask(&log, "--explain-only");
     assert!(!codes(&found).contains(&"event_log_mismatch"), "{found}");
-    let events = found["claims"]["event_log"].as_array().expect("events");
+    let events = found["claims"]["cpu"]["event_log"]
+        .as_array()
+        .expect("events");
     assert!(events.iter().any(|event| event["data_is_measured"] == true));
     // In the first event's digest.
     log[32 + 33 + 14] ^= 1;

@@ -3,7 +3,7 @@
 use super::Verified;
 use crate::{
     Collateral, Time,
-    appraisal::{appraise, cpu::candidates, told::Told},
+    appraisal::{appraise, cpu::candidates, platform::known, told::Told},
     azure::{
         hcl::{self, Platform},
         vtpm::{self, Quoted},
@@ -84,8 +84,13 @@ fn conduct(
     patience: Patience,
 ) -> Result<Verified<Genuine>, Refusal> {
     let mut inspection = Inspection::new(patience);
-    let walked = walk(evidence, question, &mut inspection);
-    let ((found, vtpm), transcript) = inspection.finish(walked)?;
+    let mut genuine = None;
+    let walked = walk(evidence, question, &mut genuine, &mut inspection);
+    let finished = inspection.finish(walked);
+    let ((found, vtpm), transcript) = finished.map_err(|refusal| {
+        let said = |(cpu, told): (Genuine, Option<vtpm::Told>)| known(&cpu, told.as_ref());
+        refusal.knowing(genuine.map(said))
+    })?;
     Ok(Verified {
         asked: question.report_data.is_some() || is_fresh(vtpm.as_ref()),
         wanted: question.policy.is_some(),
@@ -100,6 +105,7 @@ fn conduct(
 fn walk(
     evidence: Evidence<'_>,
     question: &Question<'_>,
+    known: &mut Option<(Genuine, Option<vtpm::Told>)>,
     inspection: &mut Inspection,
 ) -> Result<(Genuine, Option<vtpm::Told>), Failed> {
     let Evidence { report, quoted } = evidence;
@@ -123,6 +129,9 @@ fn walk(
     let genuine = snp::genuine::authenticate(bare, &candidates, roots, now, inspection);
     let told = wrapped.and_then(|it| vtpm::inspect(it.runtime_data, quoted, inspection));
     let genuine = genuine?;
+    *known = inspection
+        .is_clean()
+        .then(|| (genuine.clone(), told.clone()));
     wanted((&genuine, told.as_ref()), question, inspection)?;
     Ok((genuine, told))
 }

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use super::Verified;
 use crate::{
     Time,
-    appraisal::{appraise, told::Told},
+    appraisal::{appraise, platform::known, told::Told},
     azure::{
         td::{self as azure, Wrapping},
         vtpm::{self, Quoted},
     },
     policy::{ReleasePolicy, Waivers},
     release::Rebuilders,
-    tdx::{self, Collateral, Genuine, Grounds, Roots, TdxPolicy, policy::NOTHING_ASKED},
+    tdx::{self, Collateral, Genuine, Grounds, Roots, Status, TdxPolicy, policy::NOTHING_ASKED},
     transcript::{Expect, Failed, Inspection, NO_POLICY, Patience, Refusal},
 };
 
@@ -100,8 +100,13 @@ fn conduct(
     patience: Patience,
 ) -> Result<Verified<Genuine>, Refusal> {
     let mut inspection = Inspection::new(patience);
-    let walked = walk(evidence, question, &mut inspection);
-    let ((found, vtpm), transcript) = inspection.finish(walked)?;
+    let mut genuine = None;
+    let walked = walk(evidence, question, &mut genuine, &mut inspection);
+    let finished = inspection.finish(walked);
+    let ((found, vtpm), transcript) = finished.map_err(|refusal| {
+        let said = |(cpu, told): (Genuine, Option<vtpm::Told>)| known(&cpu, told.as_ref());
+        refusal.knowing(genuine.map(said))
+    })?;
     let wanted = question
         .policy
         .map(|policy| (Some(policy), question.release));
@@ -142,6 +147,7 @@ impl Question<'_> {
 fn walk(
     evidence: Evidence<'_>,
     question: &Question<'_>,
+    known: &mut Option<(Genuine, Option<vtpm::Told>)>,
     inspection: &mut Inspection,
 ) -> Result<(Genuine, Option<vtpm::Told>), Failed> {
     let policy = question.wanted();
@@ -175,7 +181,9 @@ fn walk(
             return Err(failed);
         }
     };
+    let is_genuine = inspection.is_clean() && genuine.td().status != Status::Revoked;
     appraise::td(&mut genuine, &policy, beside, inspection);
+    *known = is_genuine.then(|| (genuine.clone(), vtpm.clone()));
     if let Some((rebuilders, statements)) = question.rebuilders {
         let measured = genuine.td().report.measured();
         appraise::rebuilders(Some(rebuilders), statements, &measured, inspection);

@@ -10,6 +10,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value, json};
+
 pub use quote::{MAX_NONCE, PCR_COUNT, Quote};
 
 use crate::{
@@ -49,6 +51,26 @@ pub struct Told {
 }
 
 impl Told {
+    /// What it says, for programs.
+    pub(crate) fn claims(&self) -> Value {
+        let quote = &self.quote;
+        let pcrs = self.pcrs.as_ref().map(|pcrs| {
+            let values = pcrs.iter();
+            let values =
+                values.map(|(index, value)| (index.to_string(), hex::encode(value).into()));
+            values.collect::<Map<String, Value>>()
+        });
+        json!({
+            "nonce": hex::encode(&quote.nonce),
+            "pcrs": pcrs,
+            "clock": quote.clock,
+            "resets": quote.resets,
+            "restarts": quote.restarts,
+            "safe": quote.safe,
+            "firmware": format!("{:#x}", quote.firmware),
+        })
+    }
+
     /// The value of a PCR.
     pub(super) fn pcr(&self, index: u8) -> Option<[u8; 32]> {
         self.pcrs.as_ref()?.get(&index).copied()

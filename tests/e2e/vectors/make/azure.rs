@@ -129,7 +129,13 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
         common.insert(format!("snp/azure/{name}"), bytes);
     }
     let shows = "a guest of Azure, with the quote of its virtual TPM";
-    let vector = Vector::accepted(KIND, "azure", shows, NOW, ("trusted", claims));
+    let vector = Vector::accepted(
+        KIND,
+        "azure",
+        shows,
+        NOW,
+        ("trusted", json!({"cpu": claims})),
+    );
     let mut vectors = vec![honest.complete(vector)];
     for (code, shows, lie) in LIES {
         let mut scene = Scene::honest();
@@ -155,7 +161,13 @@ fn td(vector: Vector, change: fn(&mut TdProfile)) -> Vector {
 fn tds() -> [Vector; 2] {
     let shows = "a TD on Azure, with the quote of its virtual TPM";
     let claims = json!({"measurement": hex::encode(intel::MRTD), "status": "UpToDate"});
-    let honest = Vector::accepted("tdx", "azure", shows, NOW, ("trusted", claims));
+    let honest = Vector::accepted(
+        "tdx",
+        "azure",
+        shows,
+        NOW,
+        ("trusted", json!({"cpu": claims})),
+    );
     let shows = "the TDREPORT is of a TD with another owner";
     let other = Vector::rejected("tdx", "hcl_quote_mismatch", shows, NOW);
     [td(honest, |_| ()), td(other, |td| td.mrowner = [7; 48])]

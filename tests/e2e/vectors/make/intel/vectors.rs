@@ -77,7 +77,7 @@ fn accepted() -> Vec<Vector> {
         })
     };
     let accepted = |name, shows, version, scene: Scene| {
-        let outcome = ("trusted", claims(version));
+        let outcome = ("trusted", json!({"cpu": claims(version)}));
         let vector = Vector::accepted(KIND, name, shows, NOW, outcome);
         let vector = scene.arrived().add(vector);
         scene.around(vector)

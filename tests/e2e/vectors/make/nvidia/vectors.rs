@@ -76,10 +76,11 @@ pub(in crate::make) fn vectors(common: &mut Common) -> Vec<Vector> {
 
 #[expect(clippy::too_many_lines, reason = "a list")]
 fn accepted() -> Vec<Vector> {
-    let claims = json!({
-        "nonce": hex::encode(NONCE), "driver": DRIVER, "vbios": VBIOS, "status": "good",
+    let gpu = json!({
+        "nonce": hex::encode(NONCE), "driver": DRIVER, "vbios": VBIOS, "on_hold": false,
         "model": "GH100 A01 GSP BROM",
     });
+    let claims = json!({"gpus": [gpu]});
     let accepted = |name, shows, claims, scene: Scene| {
         scene.complete(Vector::accepted(
             KIND,
@@ -124,7 +125,12 @@ fn accepted() -> Vec<Vector> {
     bare.without = vec!["ocsp"];
     vec![
         accepted("honest", "nobody lies", claims.clone(), Scene::honest()),
-        accepted("two-gpus", "two GPUs of one machine", claims.clone(), two),
+        accepted(
+            "two-gpus",
+            "two GPUs of one machine",
+            json!({"gpus": [gpu, gpu]}),
+            two,
+        ),
         accepted(
             "switches",
             "a GPU and the two switches that it shares its memory over",
@@ -134,13 +140,13 @@ fn accepted() -> Vec<Vector> {
         accepted(
             "hold-accepted",
             "a certificate is on hold, which the policy accepts",
-            json!({"status": "on_hold"}),
+            json!({"gpus": [{"on_hold": true}]}),
             held,
         ),
         accepted(
             "hold-beside-good",
             "of two answers about a certificate the later one does not say that it is on hold",
-            json!({"status": "on_hold"}),
+            json!({"gpus": [{"on_hold": true}]}),
             outshone,
         ),
         accepted(
@@ -204,7 +210,7 @@ fn accepted() -> Vec<Vector> {
         accepted(
             "without-ocsp",
             "nobody asked whether a certificate is revoked",
-            json!({"status": "not_checked"}),
+            claims.clone(),
             bare,
         ),
     ]

@@ -25,7 +25,13 @@ pub(in crate::make) fn vectors(common: &mut Common) -> Vec<Vector> {
         "host_data": hex::encode(host_data(CONFIGURATION)), "tcb": hex::encode(TCB.encode().0),
     });
     let shows = "nobody lies";
-    let vector = Vector::accepted(KIND, "honest", shows, NOW, ("trusted", claims));
+    let vector = Vector::accepted(
+        KIND,
+        "honest",
+        shows,
+        NOW,
+        ("trusted", json!({"cpu": claims})),
+    );
     let vector = vector.file("report", "report.bin", honest.report());
     let mut vectors = vec![honest.around(vector), of_a_broken_line()];
     for (code, shows, lie) in LIES {
@@ -47,7 +53,7 @@ fn of_a_broken_line() -> Vector {
         "broken": { "product": "milan", "since": "2026-05-13", "source": "arXiv:2605.12990" },
     });
     let shows = "the product line is known to be broken, and the policy accepts that";
-    let outcome = ("trusted", claims);
+    let outcome = ("trusted", json!({"cpu": claims}));
     let vector = Vector::accepted(KIND, "broken-and-accepted", shows, NOW, outcome);
     let vector = vector.file("report", "report.bin", scene.report());
     scene.around(vector)
