@@ -327,13 +327,6 @@ impl Error {
     }
 }
 
-/// For [`Error::Missing`] debs.
-pub(crate) const HINT_DEB: &str = "`make lock` moves the pins to what the mirrors have today; to rebuild exactly this \
-    image, name an archive of old versions with --mirror URL";
-/// For [`Error::Missing`] wheels.
-pub(crate) const HINT_WHEEL: &str = "pip's own configuration says where it looks; \
-    `chrysalis-image lock --upgrade` moves the pin to the newest version";
-
 fn list(tried: &[String]) -> String {
     tried.iter().fold(String::new(), |mut text, line| {
         // Writing to a String cannot fail.

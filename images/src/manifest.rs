@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Sha256, lock::Input};
+use crate::{digest::Sha256, inputs::lock::Input};
 
 /// Version of the format that this code writes.
 pub const FORMAT: u32 = 1;

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_image::{
+use chrysalis_image::inputs::{
     apt::Archives,
     fetch::{self, Fetcher},
     lock::{Kind, Lock},

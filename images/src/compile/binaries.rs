@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error,
     digest::Sha256,
-    lock::Input,
+    inputs::lock::Input,
     manifest::{Origin, Toolchain},
 };
 

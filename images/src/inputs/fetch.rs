@@ -1,6 +1,6 @@
-//! Pinned inputs from a cache, and into it from wherever this machine gets its packages: Debian's through apt's own
-//! downloader or curl, Python's through pip. Trusts none of them: a file enters the cache under its digest, and only
-//! after its bytes were counted and hashed. A broken transfer leaves nothing behind.
+//! Pinned inputs from a cache, filled from wherever this machine gets its packages: Debian's through apt's own downloader
+//! or curl, Python's through pip. None of them is trusted: a file enters the cache under its digest, and only after its bytes
+//! were counted and hashed. A broken transfer leaves nothing behind.
 
 use std::{
     env,
@@ -14,23 +14,35 @@ use std::{
 
 use crate::{
     Error,
-    apt::Archives,
     digest::Sha256,
-    error::{HINT_DEB, HINT_WHEEL},
-    lock::{Input, Kind},
-    parallel, progress,
+    files::{name_of, temporary_in},
+    inputs::{
+        apt::Archives,
+        lock::{Input, Kind},
+        package::Deb,
+    },
+    parallel, progress, tool,
 };
 
+/// Said where nothing can be tried.
+pub(super) const NO_ARCHIVE: &str = "nothing: this machine's apt names no Debian archive";
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
+const HINT_PIP: &str = "install Debian's package python3-pip";
+/// For debs that no mirror has.
+const HINT_DEB: &str = "`make lock` moves the pins to what the mirrors have today; to rebuild exactly this image, name an \
+    archive of old versions with --mirror URL";
+/// And for wheels.
+const HINT_WHEEL: &str = "check pip's own configuration, which says where to look; `chrysalis-image lock --upgrade` moves the \
+    pin to the newest version";
 
-/// Downloads at once where there are many: most are small, and each asks the archive anew.
+/// Downloads at once: most files are small, and each costs a round trip to the archive.
 const DOWNLOADS: usize = 6;
 
-/// Who says how far it is: each input, or they all together.
+/// Whose progress is shown: each input's, or that of all together.
 #[derive(Clone, Copy)]
 enum Talk {
-    OfEach,
-    OfAll,
+    Each,
+    All,
 }
 
 /// Fetches inputs into a cache.
@@ -57,9 +69,9 @@ pub fn default_cache() -> Option<PathBuf> {
 }
 
 impl Fetcher {
-    /// The input's file, from the cache or from afar, its bytes the pinned ones.
+    /// The input's file, from the cache or from a mirror; its bytes are the pinned ones.
     pub fn fetch(&self, input: &Input) -> Result<PathBuf, Error> {
-        self.obtain(input, Talk::OfEach)
+        self.obtain(input, Talk::Each)
     }
 
     /// Many inputs into the cache, a few at a time.
@@ -70,13 +82,20 @@ impl Fetcher {
             let have = progress::megabytes(have.load(Ordering::Relaxed));
             format!(": {have} of {total} MB")
         };
-        progress::during(&format!("fetching {what}"), status, || {
+        progress::showing(&format!("fetching {what}"), status, || {
             parallel::each(inputs, DOWNLOADS, |input| {
-                self.obtain(input, Talk::OfAll)?;
+                self.obtain(input, Talk::All)?;
                 have.fetch_add(input.size, Ordering::Relaxed);
                 Ok(())
             })
         })
+    }
+
+    /// A Debian package, unpacked in memory.
+    pub fn deb(&self, input: &Input) -> Result<Deb, Error> {
+        let path = self.fetch(input)?;
+        let what = format!("unpacking {} {}", input.package, input.version);
+        progress::during(&what, || Deb::read(&input.name, &path))
     }
 
     fn obtain(&self, input: &Input, talk: Talk) -> Result<PathBuf, Error> {
@@ -98,7 +117,7 @@ impl Fetcher {
                 });
             }
             Kind::Wheel => {
-                let temporary = temporary_folder(&folder)?;
+                let temporary = temporary_in(&folder)?;
                 let file = pip_download(&input.package, Some(&input.version), temporary.path())?;
                 check(&file, input, "pip's index")?;
                 keep(&file, &cached)?;
@@ -110,14 +129,10 @@ impl Fetcher {
     /// Takes a wheel's newest version, or the named one, into the cache, and pins it.
     pub fn pin_wheel(&self, input: &Input, version: Option<&str>) -> Result<Input, Error> {
         let folder = self.inputs()?;
-        let temporary = temporary_folder(&folder)?;
+        let temporary = temporary_in(&folder)?;
         let file = pip_download(&input.package, version, temporary.path())?;
         let (size, sha256) = Sha256::of_file(&file).map_err(Error::io("read", &file))?;
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = name_of(&file);
         // name-version-tags.whl: a version has no dash (PEP 427).
         let version = name.split('-').nth(1).unwrap_or_default().to_owned();
         keep(&file, &folder.join(sha256.to_string()))?;
@@ -136,8 +151,8 @@ impl Fetcher {
         Ok(folder)
     }
 
-    /// Where a package may be. The security archive drops it for a newer one; by then a point release has mostly brought it
-    /// into the archive proper, byte for byte.
+    /// Where a package may be. The security archive drops it for a newer one; by then a point release has usually brought it
+    /// into the main archive, byte for byte.
     fn addresses(&self, input: &Input) -> Vec<String> {
         let suite = input.suite.as_deref().unwrap_or_default();
         let at = |suite: &str, path: &str| -> Vec<String> {
@@ -164,14 +179,14 @@ impl Fetcher {
         let mut tried = Vec::new();
         let mut refused = None;
         for address in self.addresses(input) {
-            let temporary = temporary_folder(folder)?;
+            let temporary = temporary_in(folder)?;
             let file = temporary.path().join("input");
             let what = format!("fetching {} {}", input.package, input.version);
             let status = || progress::of_file(&file, input.size);
             let transfer = || download(&address, &file);
             let transferred = match talk {
-                Talk::OfEach => progress::during(&what, status, transfer),
-                Talk::OfAll => transfer(),
+                Talk::Each => progress::showing(&what, status, transfer),
+                Talk::All => transfer(),
             };
             match transferred {
                 Err(problem) => tried.push(format!("{address}: {problem}")),
@@ -182,7 +197,7 @@ impl Fetcher {
             }
         }
         if tried.is_empty() {
-            tried.push("nothing: this machine's apt names no Debian archive".into());
+            tried.push(NO_ARCHIVE.into());
         }
         Err(refused.unwrap_or_else(|| Error::Missing {
             name: input.package.clone(),
@@ -212,14 +227,6 @@ fn check(file: &Path, input: &Input, from: &str) -> Result<(), Error> {
         });
     }
     Ok(())
-}
-
-/// Beside its destination, so that a rename is enough; gone with its contents when dropped.
-fn temporary_folder(folder: &Path) -> Result<tempfile::TempDir, Error> {
-    tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempdir_in(folder)
-        .map_err(Error::io("write to", folder))
 }
 
 fn keep(file: &Path, cached: &Path) -> Result<(), Error> {
@@ -303,17 +310,11 @@ fn pip_download(package: &str, version: Option<&str>, folder: &Path) -> Result<P
         .arg(folder)
         .arg(&wanted);
     let what = format!("fetching {wanted} by pip");
-    let output = progress::during(&what, String::new, || command.output());
-    let tool = |problem: String| Error::Tool {
-        program: "python3 -m pip".into(),
-        problem,
-        hint: "it is in Debian's package python3-pip",
-    };
-    let output = output.map_err(|error| tool(format!("does not start: {error}")))?;
+    let output = progress::during(&what, || tool::output(&mut command, HINT_PIP))?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         if said.contains("No module named pip") {
-            return Err(tool("is not there".into()));
+            return Err(tool::failed(&command, "has no module pip", HINT_PIP));
         }
         let reason = said
             .lines()
@@ -333,5 +334,5 @@ fn pip_download(package: &str, version: Option<&str>, folder: &Path) -> Result<P
         .iter()
         .map(fs::DirEntry::path)
         .find(|path| path.extension().is_some_and(|end| end == "whl"));
-    wheel.ok_or_else(|| tool("left no wheel".into()))
+    wheel.ok_or_else(|| tool::failed(&command, "downloaded no wheel", HINT_PIP))
 }

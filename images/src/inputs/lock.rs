@@ -1,11 +1,11 @@
-//! The lock: every input by name, version, place and SHA-256. No host stands in it: where to fetch from is each
-//! machine's own business, and the digest decides whether what came is right.
+//! The lock: every input by name, version, place and SHA-256. It names no host: where to fetch from is each machine's own
+//! business, and the digest decides whether the right bytes came.
 
-use std::{fs, path::Path};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, digest::Sha256};
+use crate::{Error, digest::Sha256, files::read_toml};
 
 const HEADER: &str = "\
 # Pinned inputs. `make lock` writes this file; review its diff like code.
@@ -27,7 +27,7 @@ pub struct Lock {
 pub struct Input {
     /// What recipes call it; stays the same when the package's name changes with its version.
     pub name: String,
-    /// Which kind of package it is, and so who fetches it.
+    /// Which kind of package it is, and so what fetches it.
     pub kind: Kind,
     /// The package's name where it comes from.
     pub package: String,
@@ -39,13 +39,13 @@ pub struct Input {
     /// Of a deb: the Debian suite that had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suite: Option<String>,
-    /// Of a deb: the path below an archive's base. Of a wheel: the file's name. Of Rust: nothing.
+    /// Of a deb: the path below an archive's base. Of a wheel: the file's name. Of Rust: empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// Bytes, of all its files.
+    /// The length of all its files, in bytes.
     #[serde(default)]
     pub size: u64,
-    /// What decides.
+    /// The digest, which decides.
     pub sha256: Sha256,
 }
 
@@ -57,7 +57,7 @@ pub enum Kind {
     Deb,
     /// A Python package: a zip file.
     Wheel,
-    /// Rust's compiler: many files, which rustup fetches and [`crate::rust`] checks.
+    /// Rust's compiler: many files, which rustup fetches and [`crate::compile::rust`] checks.
     Rust,
 }
 
@@ -75,11 +75,7 @@ impl Kind {
 impl Lock {
     /// Reads and checks a lock.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let mut lock: Self = toml::from_str(&text).map_err(|problem| Error::Malformed {
-            path: path.to_owned(),
-            problem: Box::new(problem),
-        })?;
+        let mut lock: Self = read_toml(path)?;
         lock.input.sort_by(|left, right| left.name.cmp(&right.name));
         let value = |input: &Input, key: &str, problem: &str| Error::Value {
             path: path.to_owned(),
@@ -91,7 +87,7 @@ impl Lock {
                 return Err(value(
                     input,
                     "suite",
-                    "must be there for a deb, and only there",
+                    "is required for a deb, and not allowed otherwise",
                 ));
             }
             // The path goes into an address and into a file name.
@@ -103,7 +99,7 @@ impl Lock {
                 return Err(value(
                     input,
                     "path",
-                    "must be a relative path without `.`, `..` or blanks",
+                    "must be a relative path without `.`, `..` or spaces",
                 ));
             }
             if input.kind == Kind::Wheel && input.path.contains('/') {
@@ -112,19 +108,42 @@ impl Lock {
         }
         let twice = |pair: &&[Input]| matches!(pair, [left, right] if left.name == right.name);
         if let Some([input, ..]) = lock.input.windows(2).find(twice) {
-            return Err(value(input, "name", "must be there once"));
+            return Err(value(input, "name", "must be unique"));
         }
         Ok(lock)
     }
 
+    /// The file's text: the same pins, the same bytes.
+    pub fn render(&self) -> String {
+        let mut lock = self.clone();
+        lock.input.sort_by(|left, right| left.name.cmp(&right.name));
+        let body = toml::to_string(&lock).expect("strings and numbers always serialise");
+        format!("{HEADER}\n{body}")
+    }
+}
+
+/// A lock, and the file that it was read from.
+pub struct LockFile {
+    path: PathBuf,
+    lock: Lock,
+}
+
+impl LockFile {
+    /// `lock.toml` next to a recipe.
+    pub fn beside(recipe: &Path) -> Result<Self, Error> {
+        let path = recipe.with_file_name("lock.toml");
+        let lock = Lock::read(&path)?;
+        Ok(Self { path, lock })
+    }
+
     /// The pin of an input that a recipe names.
-    pub fn input(&self, name: &str, wanted: Kind, path: &Path) -> Result<&Input, Error> {
+    pub fn input(&self, name: &str, wanted: Kind) -> Result<&Input, Error> {
         let not_locked = || Error::NotLocked {
             input: name.into(),
-            lock: path.to_owned(),
+            lock: self.path.clone(),
         };
-        let input = self
-            .input
+        let pins = &self.lock.input;
+        let input = pins
             .iter()
             .find(|input| input.name == name)
             .ok_or_else(not_locked)?;
@@ -140,19 +159,12 @@ impl Lock {
         }
         Ok(input)
     }
-
-    /// The file's text: the same pins, the same bytes.
-    pub fn render(&self) -> String {
-        let mut lock = self.clone();
-        lock.input.sort_by(|left, right| left.name.cmp(&right.name));
-        let body = toml::to_string(&lock).expect("strings and numbers always serialise");
-        format!("{HEADER}\n{body}")
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn committed() -> (&'static Path, Lock) {
         let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/lock.toml"));
@@ -177,10 +189,11 @@ mod tests {
 
     #[test]
     fn recipe_and_lock_must_agree() {
-        let (path, lock) = committed();
-        let unknown = lock.input("gcc", Kind::Deb, path).unwrap_err();
+        let (path, _) = committed();
+        let lock = LockFile::beside(path).unwrap();
+        let unknown = lock.input("gcc", Kind::Deb).unwrap_err();
         assert!(matches!(unknown, Error::NotLocked { input, .. } if input == "gcc"));
-        let kind = lock.input("firmware-snp", Kind::Wheel, path).unwrap_err();
+        let kind = lock.input("firmware-snp", Kind::Wheel).unwrap_err();
         assert!(matches!(
             kind,
             Error::WrongKind {

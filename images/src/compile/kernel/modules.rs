@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use crate::{Error, package::Deb, recipe::ModuleSource};
+use crate::{
+    Error,
+    inputs::{package::Deb, recipe::ModuleSource},
+};
 
 /// Writes the source's files, corrected.
 pub(super) fn lay_out(recipe: &ModuleSource, source: &Deb, folder: &Path) -> Result<(), Error> {
@@ -64,7 +67,7 @@ fn misfit(recipe: &ModuleSource, file: &str, from: &str, found: usize) -> Error 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Edit;
+    use crate::inputs::recipe::Edit;
 
     fn recipe(from: &str) -> ModuleSource {
         ModuleSource {

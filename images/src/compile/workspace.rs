@@ -13,15 +13,19 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{
-    Error,
+use super::{
     binaries::Binaries,
     chamber::Chamber,
-    fetch::Fetcher,
-    manifest,
-    recipe::{Binary, Linkage},
     rust::{self, Rustc, clean, output, run},
     toolchain::Toolchain,
+};
+use crate::{
+    Error,
+    inputs::{
+        fetch::Fetcher,
+        recipe::{Binary, Linkage},
+    },
+    manifest,
 };
 
 /// The only platform that has measured programs.
@@ -38,7 +42,7 @@ const OUTPUT: &str = "/target";
 const DYNAMIC: &str = "dynamic";
 const RUST: &str = "/rust";
 const CARGO: &str = "/cargo";
-/// What the user may decide inside: how busy the machine gets, and how it looks.
+/// What the user may decide inside: how busy the machine gets, and how the output looks.
 const INSIDE: [&str; 2] = ["CARGO_BUILD_JOBS", "CARGO_TERM_COLOR"];
 
 /// A checkout, its toolchain, and what cargo says about it.
@@ -93,8 +97,8 @@ impl Workspace {
         let metadata: Metadata =
             serde_json::from_str(&metadata).map_err(|problem| Error::Tool {
                 program: "cargo metadata".into(),
-                problem: format!("printed what does not parse: {problem}"),
-                hint: "run it by hand to see",
+                problem: format!("printed something that does not parse: {problem}"),
+                hint: "run it by hand to see what it prints",
             })?;
         Ok(Self {
             root: root.to_owned(),
@@ -151,15 +155,15 @@ impl Workspace {
             .with("CXXFLAGS", c_flags.join(" "))
             .with("CC", "gcc")
             .with("CXX", "g++")
-            // What a user's cargo configuration may say about these does not count here.
+            // Overrides what a user's cargo configuration may say.
             .with("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", "gcc")
             .with("RUSTC_WRAPPER", "")
             .with("RUSTC_WORKSPACE_WRAPPER", "");
         Ok(chamber.command("cargo", SOURCE))
     }
 
-    /// Compiles the programs of these packages, and writes down what compiled them. One after the other: cargo would
-    /// give what two of them share the features that both want, and a program's bytes must not depend on its company.
+    /// Compiles the programs of these packages, and records what compiled them. One after the other: cargo would build what two
+    /// of them share with the features of both, and a program's bytes must not depend on what is built with it.
     pub fn build(&self, wanted: &[Binary]) -> Result<Binaries, Error> {
         let release = |target: &Path| target.join(TARGET).join("release");
         let folder = release(&self.target);
@@ -190,8 +194,8 @@ impl Workspace {
         Binaries::built(&folder, programs, toolchain, self.toolchain.pins())
     }
 
-    /// Every path inside that two machines may have differently, and what stands in a program instead: a mirror or a
-    /// vendor folder has a name of its own for the registry, so cargo is asked.
+    /// Every path inside that may differ between machines, and what stands in a program instead: a mirror or a vendor folder
+    /// has a name of its own for the registry, so cargo is asked.
     fn prefixes(&self) -> Vec<(String, String)> {
         let outside = self
             .packages

@@ -7,9 +7,13 @@ use std::{
     process::Command,
 };
 
-use crate::{Error, toolchain::Toolchain};
+use super::toolchain::Toolchain;
+use crate::{Error, tool};
 
 const PROGRAM: &str = "bwrap";
+const HINT: &str = "install bubblewrap (`make setup` does) and let it make user namespaces (sysctl user.max_user_namespaces, or \
+    kernel.apparmor_restrict_unprivileged_userns=0), or be root outside a container; or name a folder of compiled programs \
+    with --binaries DIR";
 
 /// A place to run programs in.
 #[derive(Debug, Clone)]
@@ -81,20 +85,13 @@ impl Chamber {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let refused = |problem: String| Error::Tool {
-            program: PROGRAM.into(),
-            problem: format!("cannot make a place to build in: {problem}"),
-            hint: "programs are compiled in a root of their own, by bubblewrap: install it (`make setup` does), and let it \
-                   make user namespaces (sysctl user.max_user_namespaces, or kernel.apparmor_restrict_unprivileged_userns=0), \
-                   or be root outside a container; or name a folder of compiled programs with --binaries DIR",
-        };
-        let output = self.command("true", "/").output();
-        let output = output.map_err(|error| refused(error.to_string()))?;
+        let mut command = self.command("true", "/");
+        let output = tool::output(&mut command, HINT)?;
         if output.status.success() {
             return Ok(());
         }
-        Err(refused(
-            String::from_utf8_lossy(&output.stderr).trim().into(),
-        ))
+        let said = String::from_utf8_lossy(&output.stderr);
+        let problem = format!("cannot make a place to build in: {}", said.trim());
+        Err(tool::failed(&command, problem, HINT))
     }
 }

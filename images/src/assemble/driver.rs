@@ -2,70 +2,58 @@
 //! with its dm-verity tree behind it. The tree's root stands on the command line, so the launch digest counts every byte
 //! of the disk, and the host that brings it can change none.
 
-use std::path::Path;
-
+use super::{
+    contents::Contents,
+    squashfs,
+    verity::{self, BLOCK},
+};
 use crate::{
     Error,
-    binaries::Binaries,
-    cpio::Archive,
-    fetch::Fetcher,
-    lock::{Input, Kind, Lock},
+    compile::{binaries::Binaries, toolchain::Toolchain},
+    inputs::{
+        fetch::Fetcher,
+        lock::{Input, Kind, LockFile},
+        recipe::DriverRecipe,
+    },
     manifest::{File, Origin},
-    package::Deb,
-    progress,
-    recipe::DriverRecipe,
-    squashfs,
-    toolchain::Toolchain,
-    verity::{self, BLOCK},
 };
 
 /// The disk, in an image folder.
-pub const DISK: &str = "driver.img";
+pub(super) const DISK: &str = "driver.img";
 
 /// A disk that was made.
-pub struct Driver {
+pub(super) struct Driver {
     /// Its bytes: the file system in whole blocks, then the tree.
-    pub bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// What the command line says of it: ` driver=BLOCKS:ROOT`.
-    pub word: String,
+    pub(super) word: String,
     /// The files on it.
-    pub contents: Vec<File>,
+    pub(super) contents: Vec<File>,
     /// The pins of the inputs that it took, tools among them.
-    pub inputs: Vec<Input>,
-}
-
-impl Driver {
-    /// The disk as the manifest names it.
-    pub fn describe(self) -> File {
-        File {
-            contents: self.contents,
-            ..File::of(DISK, &self.bytes, Origin::Contents)
-        }
-    }
+    pub(super) inputs: Vec<Input>,
 }
 
 /// A disk with all but what is compiled.
-pub struct Draft<'image> {
+pub(super) struct Draft<'image> {
     recipe: &'image DriverRecipe,
     contents: Contents,
     inputs: Vec<Input>,
 }
 
 impl<'image> Draft<'image> {
-    /// Fetches and reads every input: a missing one is told before minutes of compiling.
-    pub fn gather(
+    /// Fetches and reads every input, so that a missing one is reported before minutes of compiling.
+    pub(super) fn gather(
         recipe: &'image DriverRecipe,
-        lock: (&Lock, &Path),
+        lock: &LockFile,
         toolchain: &Toolchain,
         fetcher: &Fetcher,
     ) -> Result<Self, Error> {
-        let (lock, lock_path) = lock;
-        let pin = |name: &str| lock.input(name, Kind::Deb, lock_path);
         let mut inputs = Vec::new();
         let mut contents = Contents::default();
         for file in &recipe.file {
-            let input = pin(&file.input).or_else(|_| toolchain.pin(&file.input))?;
-            let deb = read(input, fetcher)?;
+            let input = lock.input(&file.input, Kind::Deb);
+            let input = input.or_else(|_| toolchain.pin(&file.input))?;
+            let deb = fetcher.deb(input)?;
             let (path, bytes) = deb.only(&file.from)?;
             let origin = Origin::Input {
                 name: input.name.clone(),
@@ -88,7 +76,11 @@ impl<'image> Draft<'image> {
     }
 
     /// Makes the disk with these programs and these modules, in the recipe's order, on it.
-    pub fn build(mut self, binaries: &Binaries, modules: Vec<Vec<u8>>) -> Result<Driver, Error> {
+    pub(super) fn build(
+        mut self,
+        binaries: &Binaries,
+        modules: Vec<Vec<u8>>,
+    ) -> Result<Driver, Error> {
         let recipe = self.recipe;
         for binary in &recipe.binary {
             let (bytes, origin) = binaries.read(&binary.package)?;
@@ -112,27 +104,6 @@ impl<'image> Draft<'image> {
             contents: self.contents.files,
             inputs: self.inputs,
         })
-    }
-}
-
-fn read(input: &Input, fetcher: &Fetcher) -> Result<Deb, Error> {
-    let path = fetcher.fetch(input)?;
-    let what = format!("unpacking {} {}", input.package, input.version);
-    progress::during(&what, String::new, || Deb::read(&input.name, &path))
-}
-
-#[derive(Default)]
-struct Contents {
-    archive: Archive,
-    files: Vec<File>,
-}
-
-impl Contents {
-    fn add(&mut self, path: &str, mode: u32, bytes: Vec<u8>, origin: Origin) -> Result<(), Error> {
-        let mut file = File::of(path, &bytes, origin);
-        file.mode = Some(format!("{mode:04o}"));
-        self.files.push(file);
-        self.archive.file(path, mode, bytes)
     }
 }
 

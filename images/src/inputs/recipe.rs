@@ -1,11 +1,11 @@
 //! Recipes: what a person writes to say what an image or a weights disk is made of. Strict: an unknown key is an error.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde::Deserialize;
 use toml::value::Datetime;
 
-use crate::{Error, digest::Sha256};
+use crate::{Error, digest::Sha256, files::read_toml};
 
 /// x86's `COMMAND_LINE_SIZE` less its final zero and the longest words that the build adds.
 const MAX_COMMANDLINE: usize = 1800;
@@ -18,7 +18,7 @@ pub struct ImageRecipe {
     pub name: String,
     /// The kernel's command line. Ends in `--`: what follows is the enclave's own arguments.
     pub commandline: String,
-    /// The day of the build, such as `2026-11-29`: an enclave refuses a clock that stands before it.
+    /// The day of the build, such as `2026-11-29`: an enclave refuses a clock set to an earlier day.
     pub not_before: String,
     /// Empty directories of the initrd, to mount on.
     pub directories: Vec<String>,
@@ -43,7 +43,7 @@ pub struct KernelRecipe {
     pub input: String,
     /// The archive in it, whose name is that of the folder inside.
     pub source: String,
-    /// The folder beside the recipe that has patches, the table of ACPI bytecode, and options.
+    /// The folder next to the recipe that has patches, the table of ACPI bytecode, and options.
     pub folder: String,
     /// Files of options in that folder; of two that disagree, the later one counts.
     pub options: Vec<String>,
@@ -144,7 +144,7 @@ pub struct WeightsRecipe {
     pub name: String,
     /// The file of weights.
     pub weights: Weights,
-    /// Copied into the configuration as it stands; the enclave holds it against its own types.
+    /// Copied into the configuration as it stands; the enclave checks it against its own types.
     pub configuration: toml::Table,
 }
 
@@ -164,10 +164,27 @@ pub struct Weights {
     pub verity_salt: Sha256,
 }
 
+/// The recipe of the toolchain, such as images/toolchain.toml.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolchainRecipe {
+    /// The Debian suite to take it from.
+    pub suite: String,
+    /// Packages; what they depend on comes along.
+    pub packages: Vec<String>,
+}
+
+impl ToolchainRecipe {
+    /// Reads a recipe.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        read_toml(path)
+    }
+}
+
 impl ImageRecipe {
     /// Reads and checks a recipe.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let recipe: Self = parse(path)?;
+        let recipe: Self = read_toml(path)?;
         match recipe.problem() {
             Some((key, problem)) => Err(Error::Value {
                 path: path.to_owned(),
@@ -249,7 +266,7 @@ impl ImageRecipe {
             (
                 self.binary.iter().any(|binary| binary.path == "init"),
                 "binary",
-                "must have one with path = \"init\": the kernel starts it",
+                "must contain one with path = \"init\": the kernel starts it",
             ),
             (
                 self.binary
@@ -291,7 +308,7 @@ impl ImageRecipe {
 impl WeightsRecipe {
     /// Reads and checks a recipe.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let recipe: Self = parse(path)?;
+        let recipe: Self = read_toml(path)?;
         let clash = ["version", "model"]
             .into_iter()
             .find(|key| recipe.configuration.contains_key(*key));
@@ -317,12 +334,4 @@ impl WeightsRecipe {
 fn is_day(text: &str) -> bool {
     let day = |date: Datetime| date.date.is_some() && date.time.is_none() && date.offset.is_none();
     text.parse().is_ok_and(day)
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Error> {
-    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    toml::from_str(&text).map_err(|problem| Error::Malformed {
-        path: path.to_owned(),
-        problem: Box::new(problem),
-    })
 }

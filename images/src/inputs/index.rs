@@ -10,15 +10,15 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::{
-    Error,
-    fetch::Fetcher,
+use super::{
+    fetch::{Fetcher, NO_ARCHIVE},
     lock::{Input, Kind},
-    progress,
 };
+use crate::{Error, files::name_of, progress, tool};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+const HINT_APT: &str = "run this on Debian, with a network and the package debian-archive-keyring";
 const HINT: &str =
     "correct package, follows or suite in the lock, or name an archive with --mirror URL";
 
@@ -55,7 +55,7 @@ impl Index {
                 name: format!("the index of {suite}"),
                 version: String::new(),
                 file: format!("dists/{suite}"),
-                tried: vec!["nothing: this machine's apt names no Debian archive".into()],
+                tried: vec![NO_ARCHIVE.into()],
                 hint: HINT,
             })?;
             // Writing to a String cannot fail.
@@ -72,11 +72,7 @@ impl Index {
         let mut files = Vec::new();
         for entry in fs::read_dir(&lists).map_err(Error::io("read", &lists))? {
             let path = entry.map_err(Error::io("read", &lists))?.path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = name_of(&path);
             if let Some(suite) = suites.iter().find(|suite| name.ends_with(&middle(suite))) {
                 files.push((suite.clone(), path));
             }
@@ -166,7 +162,7 @@ impl Stanza {
         let not_understood = |key: &str| Error::Value {
             path: "the archive's index".into(),
             key: format!("{key} of {package}"),
-            problem: "is not understood".into(),
+            problem: "cannot be read".into(),
         };
         let size = self.field("Size").parse();
         let sha256 = self.field("SHA256").parse();
@@ -229,18 +225,13 @@ impl View {
                 "-oAcquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
             ])
             .args(arguments);
-        let output = progress::during(what, String::new, || command.output());
-        let failed = |problem: String| Error::Tool {
-            program: "apt-get".into(),
-            problem,
-            hint: "`make lock` needs Debian's apt, its network, and the package debian-archive-keyring",
-        };
-        let output = output.map_err(|error| failed(format!("does not start: {error}")))?;
+        let output = progress::during(what, || tool::output(&mut command, HINT_APT))?;
         if output.status.success() {
             return Ok(output);
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(failed(format!("failed:\n{}", said.trim())))
+        let problem = format!("failed:\n{}", said.trim());
+        Err(tool::failed(&command, problem, HINT_APT))
     }
 }
 
@@ -291,15 +282,9 @@ fn stanzas(
 
 /// By dpkg itself: Debian's order of versions is its own.
 fn is_newer(left: &str, right: &str) -> Result<bool, Error> {
-    let status = Command::new("dpkg")
-        .args(["--compare-versions", left, "gt", right])
-        .status();
-    let status = status.map_err(|error| Error::Tool {
-        program: "dpkg".into(),
-        problem: format!("does not start: {error}"),
-        hint: "`make lock` needs a Debian machine",
-    })?;
-    Ok(status.success())
+    let mut dpkg = Command::new("dpkg");
+    dpkg.args(["--compare-versions", left, "gt", right]);
+    Ok(tool::output(&mut dpkg, HINT_APT)?.status.success())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The guest's kernel, and a GPU's modules for it: a pinned source, our patches, our options and the one table of ACPI
 //! bytecode that it runs in; a bzImage out. Compiler, tools and every path are those of a [`Chamber`]; the time, the user
 //! and the host that the kernel's makefiles would write down are fixed. What was compiled stays in the cache, under the
-//! digest of all that it was made from, and is not hashed again: whoever can write there can change what this machine
+//! digest of all that it was made from, and is not hashed again: anyone who can write there can change what this machine
 //! builds.
 
 mod modules;
@@ -16,17 +16,19 @@ use std::{
 
 use liblzma::read::XzDecoder;
 
+use super::{chamber::Chamber, toolchain::Toolchain};
 use crate::{
     Error,
-    chamber::Chamber,
     digest::Sha256,
-    fetch::Fetcher,
-    lock::{Input, Kind, Lock},
+    files::{make_once, name_of},
+    inputs::{
+        fetch::Fetcher,
+        lock::{Input, Kind, LockFile},
+        package::Deb,
+        recipe::{DriverRecipe, ImageRecipe, KernelRecipe},
+    },
     manifest::Origin,
-    package::Deb,
-    progress,
-    recipe::{DriverRecipe, KernelRecipe},
-    toolchain::Toolchain,
+    progress, tool,
 };
 use options::Options;
 
@@ -84,7 +86,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// One that the user hands in, who alone knows what it is.
+    /// One that the user hands in; only they know what it is.
     pub fn given(path: &Path) -> Result<Self, Error> {
         Ok(Self {
             image: fs::read(path).map_err(Error::io("read", path))?,
@@ -110,15 +112,15 @@ pub struct Order<'image> {
 }
 
 impl<'image> Order<'image> {
-    /// Fetches every input and reads the options: what is missing or wrong is told before minutes of compiling.
+    /// Fetches every input and reads the options, so that what is missing or wrong is reported before minutes of compiling.
     pub fn gather(
-        recipe: &'image KernelRecipe,
-        driver: Option<&'image DriverRecipe>,
-        recipe_path: &Path,
-        lock: (&Lock, &Path),
+        image: &'image ImageRecipe,
+        image_path: &Path,
+        lock: &LockFile,
         fetcher: &'image Fetcher,
     ) -> Result<Self, Error> {
-        let folder = recipe_path.with_file_name(&recipe.folder);
+        let recipe = &image.kernel;
+        let folder = image_path.with_file_name(&recipe.folder);
         let mut options = Options::default();
         for name in &recipe.options {
             let path = folder.join(name);
@@ -129,10 +131,9 @@ impl<'image> Order<'image> {
                 problem: fault.problem,
             })?;
         }
-        let (lock, lock_path) = lock;
-        let pin = lock.input(&recipe.input, Kind::Deb, lock_path)?.clone();
-        let driver = driver.map(|driver| {
-            let pin = lock.input(&driver.source.input, Kind::Deb, lock_path)?;
+        let pin = lock.input(&recipe.input, Kind::Deb)?.clone();
+        let driver = image.driver.as_ref().map(|driver| {
+            let pin = lock.input(&driver.source.input, Kind::Deb)?;
             Ok((driver, fetcher.fetch(pin)?, pin.clone()))
         });
         Ok(Self {
@@ -142,7 +143,7 @@ impl<'image> Order<'image> {
             options,
             source: fetcher.fetch(&pin)?,
             pin,
-            toolchain: Toolchain::prepare(&recipe_path.with_file_name("toolchain.toml"), fetcher)?,
+            toolchain: Toolchain::prepare(&image_path.with_file_name("toolchain.toml"), fetcher)?,
             fetcher,
         })
     }
@@ -154,12 +155,9 @@ impl<'image> Order<'image> {
 
     /// The kernel, from the cache or compiled.
     pub fn build(self) -> Result<Kernel, Error> {
-        let kernels = self.fetcher.cache.join("kernels");
-        let made = kernels.join(self.digest()?.to_string());
-        if !made.exists() {
-            fs::create_dir_all(&kernels).map_err(Error::io("create", &kernels))?;
-            self.compile(&kernels, &made)?;
-        }
+        let name = self.digest()?.to_string();
+        let made = self.fetcher.cache.join("kernels").join(name);
+        make_once(&made, |work| self.compile(work))?;
         let read = |name: &str| {
             let path = made.join(name);
             fs::read(&path).map_err(Error::io("read", path))
@@ -191,12 +189,12 @@ impl<'image> Order<'image> {
             MODULES.to_owned(),
             self.pin.sha256.to_string(),
             // Its name is the digest of its packages.
-            file_name(self.toolchain.root()),
+            name_of(self.toolchain.root()),
             self.options.render(),
         ];
         for path in self.ours()? {
             let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-            parts.push(format!("{} {}", file_name(&path), Sha256::of(&bytes)));
+            parts.push(format!("{} {}", name_of(&path), Sha256::of(&bytes)));
         }
         if let Some((driver, _, pin)) = &self.driver {
             let edits = &driver.source.edit;
@@ -219,13 +217,8 @@ impl<'image> Order<'image> {
         Ok(files)
     }
 
-    /// Beside its place, then renamed into it: never half a kernel.
-    fn compile(&self, kernels: &Path, made: &Path) -> Result<(), Error> {
-        let work = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempdir_in(kernels)
-            .map_err(Error::io("write to", kernels))?;
-        let work = work.path();
+    /// Works in this folder, and says which one in it has what is kept.
+    fn compile(&self, work: &Path) -> Result<PathBuf, Error> {
         self.lay_out(work)?;
         let chamber = Chamber::of(&self.toolchain)?
             .write(work, WORK)
@@ -266,11 +259,7 @@ impl<'image> Order<'image> {
                 keep(work.join("driver").join(&file), &file)?;
             }
         }
-        match fs::rename(&done, made) {
-            // Somebody else was faster, with the same.
-            Err(_) if made.exists() => Ok(()),
-            result => result.map_err(Error::io("write", made)),
-        }
+        Ok(done)
     }
 
     /// The source, unpacked, and all of ours.
@@ -284,7 +273,7 @@ impl<'image> Order<'image> {
         }
         let options = work.join("options");
         fs::write(&options, self.options.render()).map_err(Error::io("write", &options))?;
-        progress::during("unpacking the kernel's source", String::new, || {
+        progress::during("unpacking the kernel's source", || {
             let deb = Deb::read(&self.recipe.input, &self.source)?;
             let (path, archive) = deb.only(&self.recipe.source)?;
             unpack(archive, work).map_err(|problem| Error::BadPackage {
@@ -303,12 +292,7 @@ impl<'image> Order<'image> {
     }
 }
 
-fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
-/// [`Order::build`], for whoever hands it on.
+/// [`Order::build`], as a value.
 pub fn compile(order: Order<'_>) -> Result<Kernel, Error> {
     order.build()
 }
@@ -327,12 +311,8 @@ fn unpack(archive: &[u8], folder: &Path) -> Result<(), String> {
 
 /// Runs a step; where it fails, the end of what it printed is shown.
 fn run(what: &str, mut command: Command) -> Result<(), Error> {
-    let output = progress::during(what, String::new, || command.output());
-    let output = output.map_err(|error| Error::Tool {
-        program: command.get_program().to_string_lossy().into_owned(),
-        problem: format!("does not start: {error}"),
-        hint: "`make setup` says what is missing",
-    })?;
+    let hint = "run `make setup`, which installs what is missing";
+    let output = progress::during(what, || tool::output(&mut command, hint))?;
     if output.status.success() {
         return Ok(());
     }
