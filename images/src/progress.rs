@@ -1,7 +1,6 @@
 //! Says on stderr what is being done while it takes long. None of this reaches an image.
 
 use std::{
-    path::Path,
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
@@ -35,10 +34,9 @@ pub(crate) fn showing<T>(
     })
 }
 
-/// `: 12.3 of 34.4 MB`, by a file's length.
-pub(crate) fn of_file(path: &Path, size: u64) -> String {
-    let have = path.metadata().map_or(0, |metadata| metadata.len());
-    format!(": {} of {} MB", megabytes(have), megabytes(size))
+/// `: 12.3 of 34.4 MB`
+pub(crate) fn of(have: u64, total: u64) -> String {
+    format!(": {} of {} MB", megabytes(have), megabytes(total))
 }
 
 /// Millions of bytes with one decimal.

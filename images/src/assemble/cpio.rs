@@ -100,7 +100,7 @@ impl Archive {
     fn insert(&mut self, path: &str, node: Node) -> Result<(), Error> {
         match self.nodes.get(path) {
             Some(Node::Directory) if node == Node::Directory => Ok(()),
-            Some(_) => Err(unarchivable(path, "it is there already")),
+            Some(_) => Err(unarchivable(path, "the path is taken")),
             None => {
                 self.nodes.insert(path.to_owned(), node);
                 Ok(())
@@ -109,7 +109,7 @@ impl Archive {
     }
 }
 
-/// What stands in front of a name, and behind it.
+/// What comes before a name, and after it.
 #[derive(Default)]
 struct Entry<'archive> {
     inode: u32,
@@ -218,7 +218,7 @@ mod tests {
         assert!(matches!(
             error,
             Error::Unarchivable {
-                problem: "it is there already",
+                problem: "the path is taken",
                 ..
             }
         ));

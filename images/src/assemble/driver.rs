@@ -1,6 +1,6 @@
 //! The disk of a GPU's driver: kernel modules, firmware and the user space that goes with them, on a read-only file system
-//! with its dm-verity tree behind it. The tree's root stands on the command line, so the launch digest counts every byte
-//! of the disk, and the host that brings it can change none.
+//! followed by its dm-verity tree. The tree's root is on the command line, so the launch digest covers every byte of the disk,
+//! and the host that supplies it can change none.
 
 use super::{
     contents::Contents,
@@ -33,7 +33,7 @@ pub(super) struct Driver {
     pub(super) inputs: Vec<Input>,
 }
 
-/// A disk with all but what is compiled.
+/// A disk with everything but what is compiled.
 pub(super) struct Draft<'image> {
     recipe: &'image DriverRecipe,
     contents: Contents,

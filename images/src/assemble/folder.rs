@@ -1,4 +1,4 @@
-//! An output folder that is there whole or not at all: written beside its place, then renamed into it. Modes are set, not
+//! An output folder that is there whole or not at all: written next to its place, then renamed into it. Modes are set, not
 //! left to the user's umask.
 
 use std::{
@@ -18,8 +18,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Starts a folder for this place. What is there now is replaced at the end, and only if it holds the marker: the
-    /// file by which this program knows its own folders.
+    /// Starts a folder for this place. What is there now is replaced at the end, and only if it has the marker: the file by
+    /// which this program recognises its own folders.
     pub fn start(place: &Path, marker: &'static str) -> Result<Self, Error> {
         let is_empty =
             |folder: &Path| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());

@@ -1,6 +1,6 @@
 //! A read-only file system whose bytes depend on paths, modes and contents alone: squashfs, owner root, time 0, nothing
-//! compressed. What a processor unpacks at every boot, inside encrypted memory, is slower than what it reads; and no
-//! compressor's version can change the bytes.
+//! compressed. Unpacking at every boot, inside encrypted memory, is slower than reading; and no compressor's version can
+//! change the bytes.
 
 use std::io::Cursor;
 
@@ -44,7 +44,7 @@ pub fn encode(archive: &Archive) -> Result<Vec<u8>, Error> {
     };
     let mut writer = FilesystemWriter::default();
     writer.set_kind(Kind::new_v4(&STORED));
-    // The kernel wants the name of a compressor that it knows, used or not.
+    // The kernel requires the name of a compressor that it knows, used or not.
     let named = FilesystemCompressor::new(Compressor::Gzip, None).map_err(failed)?;
     writer.set_compressor(named);
     writer.set_emit_compression_options(false);

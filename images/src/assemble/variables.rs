@@ -1,8 +1,8 @@
 //! TDX's firmware without what Debian put into its store of UEFI variables.
 //!
-//! Debian enrols Microsoft's Secure Boot keys there. With them the firmware refuses the kernel, which Debian signed; and
-//! Secure Boot would add nothing: a run-time register counts the store, and another counts the kernel. The code stays
-//! as Debian built it, and so does MRTD, which does not count the store.
+//! Debian enrols Microsoft's Secure Boot keys there. With them the firmware refuses the kernel, which carries no signature of
+//! theirs; and Secure Boot would add nothing: one run-time register measures the store, and another the kernel. The code stays
+//! as Debian built it, and so does MRTD, which does not cover the store.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ const CONTENT: usize = 28;
 /// What flash memory holds where nothing was written.
 const ERASED: u8 = 0xff;
 
-/// The same firmware with an empty store; `None` if it is none that TDX can start, or has no store.
+/// The same firmware with an empty store; `None` if TDX cannot start it, or it has no store.
 pub fn without_variables(firmware: &[u8]) -> Option<Vec<u8>> {
     let announced = firmware
         .windows(TDX_METADATA.len())

@@ -19,7 +19,7 @@ pub struct Builder {
 pub struct Tree {
     /// What the configuration binds.
     pub root: Sha256,
-    /// All levels, as they stand on the disk after the data.
+    /// All levels, as they follow the data on the disk.
     pub bytes: Vec<u8>,
 }
 
@@ -34,7 +34,7 @@ impl Builder {
         }
     }
 
-    /// A tree without a salt, which the kernel takes, too.
+    /// A tree without a salt, which the kernel accepts, too.
     pub fn unsalted() -> Self {
         Self {
             salted: Hasher::default(),

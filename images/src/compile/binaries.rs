@@ -1,4 +1,4 @@
-//! The measured programs, and what is known about them: which compiler made which bytes is written beside them.
+//! The measured programs, and what is known about them: which compiler made which bytes is recorded next to them.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{
     manifest::{Origin, Toolchain},
 };
 
-/// Where the facts about programs stand, beside them.
+/// The file of facts about programs, in their folder.
 const FACTS: &str = "binaries.json";
 
 /// A folder of programs, and what is known about them.
@@ -42,7 +42,7 @@ struct Fact {
 }
 
 impl Binaries {
-    /// Programs that somebody else compiled. Their facts hold for those whose bytes they name, and for no other.
+    /// Programs that were compiled elsewhere. Recorded facts apply only to the bytes they name.
     pub fn given(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FACTS);
         let facts = match fs::read(&path) {
@@ -51,7 +51,7 @@ impl Binaries {
                 serde_json::from_slice(&bytes).map_err(|problem| Error::Value {
                     path,
                     key: "the file".into(),
-                    problem: format!("does not parse: {problem}"),
+                    problem: format!("cannot be parsed: {problem}"),
                 })?,
             ),
         };

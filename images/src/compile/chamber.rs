@@ -1,5 +1,5 @@
-//! Runs programs where nothing of this machine can decide what they make: in a toolchain's root, with what is mounted into
-//! it at fixed places, no network, no other process, no environment, no users. bubblewrap does it, as root or as anyone.
+//! Runs programs where nothing on this machine can influence what they make: in a toolchain's root, with mounts at fixed
+//! places, no network, no other process, no environment, no users. bubblewrap does it, as root or any other user.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -22,7 +22,7 @@ pub struct Chamber {
 }
 
 impl Chamber {
-    /// A chamber of this toolchain; an error where this machine cannot make one.
+    /// A chamber of this toolchain; an error if this machine cannot make one.
     pub fn of(toolchain: &Toolchain) -> Result<Self, Error> {
         let mut chamber = Self {
             arguments: ["--die-with-parent", "--unshare-all", "--clearenv"]

@@ -19,7 +19,7 @@ struct Entry {
 }
 
 impl Archives {
-    /// Those of apt's configuration in this folder, usually /etc/apt. None where there is no apt.
+    /// Those of apt's configuration in this folder, usually /etc/apt. None if there is no apt.
     pub fn read(etc: &Path) -> Self {
         let mut archives = Self::default();
         let parts = fs::read_dir(etc.join("sources.list.d"))
@@ -41,14 +41,14 @@ impl Archives {
         archives
     }
 
-    /// Where packages of a suite may be. Archives of other suites of the same mirror lie beside, under the same base.
+    /// Where packages of a suite may be. A mirror has the archives of other suites under the same base.
     pub fn bases(&self, suite: &str) -> Vec<String> {
         if !suite.ends_with("-security") {
             return self.main.clone();
         }
-        let beside = self.main.iter().map(|base| format!("{base}-security"));
+        let siblings = self.main.iter().map(|base| format!("{base}-security"));
         let mut bases = self.security.clone();
-        bases.extend(beside.filter(|base| !self.security.contains(base)));
+        bases.extend(siblings.filter(|base| !self.security.contains(base)));
         bases
     }
 
@@ -130,7 +130,7 @@ fn parse_stanza(lines: &[&str]) -> Option<Entry> {
     let (mut binary, mut enabled) = (false, true);
     let mut field = String::new();
     for line in lines {
-        // A line that starts with a blank goes on with the field before it.
+        // A line that starts with a space continues the field before it.
         let value = match line.split_once(':') {
             Some((name, value)) if !line.starts_with([' ', '\t']) => {
                 field = name.to_ascii_lowercase();

@@ -76,12 +76,9 @@ impl Fetcher {
 
     /// Many inputs into the cache, a few at a time.
     pub fn fetch_all(&self, what: &str, inputs: &[Input]) -> Result<(), Error> {
-        let total = progress::megabytes(inputs.iter().map(|input| input.size).sum());
+        let total = inputs.iter().map(|input| input.size).sum();
         let have = AtomicU64::new(0);
-        let status = || {
-            let have = progress::megabytes(have.load(Ordering::Relaxed));
-            format!(": {have} of {total} MB")
-        };
+        let status = || progress::of(have.load(Ordering::Relaxed), total);
         progress::showing(&format!("fetching {what}"), status, || {
             parallel::each(inputs, DOWNLOADS, |input| {
                 self.obtain(input, Talk::All)?;
@@ -182,7 +179,8 @@ impl Fetcher {
             let temporary = temporary_in(folder)?;
             let file = temporary.path().join("input");
             let what = format!("fetching {} {}", input.package, input.version);
-            let status = || progress::of_file(&file, input.size);
+            let have = || file.metadata().map_or(0, |metadata| metadata.len());
+            let status = || progress::of(have(), input.size);
             let transfer = || download(&address, &file);
             let transferred = match talk {
                 Talk::Each => progress::showing(&what, status, transfer),

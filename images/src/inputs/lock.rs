@@ -131,7 +131,11 @@ pub struct LockFile {
 impl LockFile {
     /// `lock.toml` next to a recipe.
     pub fn beside(recipe: &Path) -> Result<Self, Error> {
-        let path = recipe.with_file_name("lock.toml");
+        Self::read(recipe.with_file_name("lock.toml"))
+    }
+
+    /// The lock at this path.
+    pub fn read(path: PathBuf) -> Result<Self, Error> {
         let lock = Lock::read(&path)?;
         Ok(Self { path, lock })
     }

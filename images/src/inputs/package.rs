@@ -61,7 +61,7 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// Unpacks a package into a folder, as `dpkg-deb --extract` does: no scripts, and nobody's but the user's own files.
+/// Unpacks a package into a folder, as `dpkg-deb --extract` does: no scripts run, and the files are the user's own.
 pub fn unpack_into(input: &str, path: &Path, folder: &Path) -> Result<(), Error> {
     open(input, path, |data| {
         tar::Archive::new(data)
@@ -95,7 +95,7 @@ fn data<T>(
             b"data.tar" => return take(&mut entry),
             other if other.starts_with(b"data.tar") => {
                 return Err(format!(
-                    "{} is of a compression this program lacks",
+                    "{} is compressed in a way that this program cannot read",
                     String::from_utf8_lossy(other)
                 ));
             }

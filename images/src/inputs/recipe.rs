@@ -49,7 +49,7 @@ pub struct KernelRecipe {
     pub options: Vec<String>,
 }
 
-/// A read-only disk whose dm-verity root stands on the measured command line: kernel modules that are built here, and what
+/// A read-only disk whose dm-verity root is on the measured command line: kernel modules that are built here, and what
 /// they and their user space need.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +78,7 @@ pub struct ModuleSource {
     pub edit: Vec<Edit>,
 }
 
-/// One correction: a text that stands in a file exactly once, and what stands there instead.
+/// One correction: a text that occurs in a file exactly once, and its replacement.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -86,7 +86,7 @@ pub struct Edit {
     pub file: String,
     /// The text.
     pub from: String,
-    /// Its replacement.
+    /// What replaces it.
     pub to: String,
 }
 
