@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use chrysalis_wire::host::{HOST_PORT, TLS_PORT};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -28,8 +28,8 @@ const MAX_GREETING: usize = 32;
 pub(crate) enum Link {
     /// The enclave is a process: `host.sock` and `tls.sock` in a folder.
     Folder(PathBuf),
-    /// `vhost-device-vsock`, Firecracker and Cloud Hypervisor: a Unix socket for connections to the guest, and one
-    /// with the port's number behind its name for those that the guest makes.
+    /// `vhost-device-vsock`, Firecracker and Cloud Hypervisor: a Unix socket for connections to the guest, and one whose
+    /// name ends in the port's number for those that the guest makes.
     Device(PathBuf),
     /// `AF_VSOCK`, with the guest's context id.
     Kernel(u32),
@@ -59,7 +59,7 @@ impl Link {
         })
     }
 
-    /// Listens for the enclave's questions. The sockets' places must be free.
+    /// Listens for the enclave's questions. Nothing may be in the sockets' places.
     pub(crate) fn listen(&self) -> anyhow::Result<Listener> {
         let unix = |path: PathBuf| {
             UnixListener::bind(&path)
@@ -75,8 +75,10 @@ impl Link {
             }
             Self::Kernel(cid) => VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, HOST_PORT))
                 .map(|listener| Listener::Kernel { listener, cid: *cid })
-                .with_context(|| {
-                    format!("cannot listen on vsock port {HOST_PORT}; another machine's host may hold it: stop it first")
+                .map_err(|error| {
+                    anyhow!(
+                        "cannot listen on vsock port {HOST_PORT}: {error}\nhint: stop the other chrysalis-host that may be using it"
+                    )
                 }),
         }
     }
@@ -87,13 +89,13 @@ async fn greet(mut stream: UnixStream) -> io::Result<UnixStream> {
     stream
         .write_all(format!("CONNECT {TLS_PORT}\n").as_bytes())
         .await?;
-    // Byte by byte, for what follows the line is the guest's.
+    // Byte by byte, because what follows the line is the guest's.
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
         if line.len() == MAX_GREETING {
             return Err(io::Error::new(
                 ErrorKind::InvalidData,
-                "the vsock device answers with a line too long",
+                "the vsock device answered with too long a line",
             ));
         }
         line.push(stream.read_u8().await?);

@@ -1,46 +1,45 @@
 //! From what the provider typed to the machine that is launched.
 
-use std::{path::Path, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::binding::host_data;
 use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
 use ring::digest::{SHA384, digest};
 
+use super::{files::Files, options::RunOptions};
 use crate::{
-    cli::RunOptions,
     launch::{
         VmPlan,
         id_block::IdBlock,
+        platform::Platform,
         protection::{CBit, Protection, QuoteService, Snp, Tdx},
     },
-    platform::Platform,
+    simulation::processor::Launched,
 };
 
 /// The firmware for TDX guests, in an image folder.
 const TDX_FIRMWARE: &str = "firmware-tdx.fd";
 
 /// The machine.
-pub(crate) fn machine<'a>(
+pub(super) fn machine<'a>(
     options: &RunOptions,
     platform: Platform,
-    image: &'a Image,
-    weights: &'a Path,
-    configuration: &[u8],
+    files: &'a Files,
 ) -> anyhow::Result<VmPlan<'a>> {
     let protection = match platform {
         Platform::Simulated => Protection::None,
         Platform::Snp => Protection::Snp(Snp {
-            firmware: image.firmware(),
+            firmware: files.image.firmware(),
             cpu: options.cpu,
             policy: options.guest_policy,
-            host_data: host_data(configuration),
+            host_data: host_data(&files.configuration),
             id_block: id_block(options)?,
             c_bit: CBit::of_this_machine(),
         }),
         Platform::Tdx => Protection::Tdx(Tdx {
-            firmware: tdx_firmware(image)?,
-            mrconfigid: sha384(configuration)?,
+            firmware: tdx_firmware(&files.image)?,
+            mrconfigid: sha384(&files.configuration)?,
             quotes: options
                 .quotes
                 .clone()
@@ -48,8 +47,8 @@ pub(crate) fn machine<'a>(
         }),
     };
     Ok(VmPlan {
-        image,
-        weights,
+        image: &files.image,
+        weights: &files.weights,
         vcpus: options.vcpus,
         memory_mib: options.memory,
         accelerator: options.accelerator,
@@ -58,8 +57,8 @@ pub(crate) fn machine<'a>(
     })
 }
 
-/// The launch digest that the hardware will report; none is known of a TDX guest before it runs.
-pub(crate) fn launch_digest(
+/// The launch digest that the hardware will report; a TDX guest's is not known before it runs.
+pub(super) fn launch_digest(
     options: &RunOptions,
     platform: Platform,
     image: &Image,
@@ -76,6 +75,16 @@ pub(crate) fn launch_digest(
     Ok(Some(snp_launch_digest(image, command_line, shape)?))
 }
 
+/// What the simulated processor needs to know of a launch.
+pub(super) fn launched(options: &RunOptions, launch_digest: [u8; 48], files: &Files) -> Launched {
+    Launched {
+        launch_digest,
+        host_data: host_data(&files.configuration),
+        policy: options.guest_policy,
+        tcb: options.simulated_tcb.map(|levels| levels.0),
+    }
+}
+
 fn id_block(options: &RunOptions) -> anyhow::Result<Option<IdBlock>> {
     match (&options.id_block, &options.id_auth) {
         (Some(block), Some(auth)) => IdBlock::read(block, auth).map(Some),
@@ -87,7 +96,7 @@ fn tdx_firmware(image: &Image) -> anyhow::Result<PathBuf> {
     let firmware = image.folder().join(TDX_FIRMWARE);
     if !firmware.is_file() {
         bail!(
-            "{} is not there, so this image cannot be launched under TDX\n\
+            "{} is missing, so this image cannot be launched under TDX\n\
              hint: build it from a recipe that has [firmware-tdx], as images/cpu.toml does",
             firmware.display()
         );

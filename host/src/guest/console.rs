@@ -1,12 +1,12 @@
 //! What the guest and the programs around it print: the newest lines in memory, to show when something breaks, and all
-//! of it in a file, up to a limit. It is untrusted text; a guest that fills it gets cut off, not the disk.
+//! of it in a file, up to a limit. It is untrusted text; a guest that prints too much is cut off before it fills the disk.
 
 use std::{
     collections::VecDeque,
     fs::File,
     io::Write,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use anyhow::Context;
@@ -15,7 +15,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::text::{LineBreaks, printable};
+use super::text::{LineBreaks, printable};
+use crate::mutex::held;
 
 /// The newest lines that are kept in memory.
 const KEPT_LINES: usize = 200;
@@ -81,10 +82,10 @@ impl Console {
         if self.echo {
             eprintln!("console: {line}");
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = held(&self.kept);
         if let Some(room) = kept.room.checked_sub(line.len().saturating_add(1)) {
             kept.room = room;
-            // A full disk must not end a guest that serves; the newest lines are in memory.
+            // A full disk must not end a guest that serves; the newest lines stay in memory.
             let _ = writeln!(kept.file, "{line}");
         }
         if kept.lines.len() == KEPT_LINES {
@@ -95,7 +96,7 @@ impl Console {
 
     /// The newest lines, oldest first.
     pub(crate) fn newest(&self, count: usize) -> Vec<String> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = held(&self.kept);
         let skipped = kept.lines.len().saturating_sub(count);
         kept.lines.iter().skip(skipped).cloned().collect()
     }
@@ -111,12 +112,7 @@ mod tests {
         let path = folder.path().join("console.log");
         let console = Console::create(&path, false).unwrap();
         let lines: Vec<String> = (0..KEPT_LINES + 50)
-            .map(|number| {
-                format!(
-                    "line {number}
-"
-                )
-            })
+            .map(|number| format!("line {number}\n"))
             .collect();
         let printed = lines.concat();
         console
@@ -125,10 +121,7 @@ mod tests {
             .unwrap();
         assert_eq!(console.newest(2), ["line 248", "line 249"]);
         assert_eq!(console.newest(usize::MAX).len(), KEPT_LINES);
-        assert_eq!(
-            std::fs::read_to_string(path).unwrap(),
-            printed.replace('\r', "")
-        );
+        assert_eq!(std::fs::read_to_string(path).unwrap(), printed);
     }
 
     #[tokio::test]

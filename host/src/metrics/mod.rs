@@ -1,14 +1,13 @@
 //! `/metrics`: counts in Prometheus's text format. Holds numbers, states and the names of boot stages, never content. Programs
 //! may read it; web pages may not, so each request must be addressed to this listener and not come from a page.
 
+pub(crate) mod counters;
+
 use std::{
     convert::Infallible,
     fmt::{Display, Write},
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,79 +23,30 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
-    time::{sleep, timeout},
+    net::{TcpListener, TcpStream},
+    time::timeout,
 };
 
-use crate::guest::{Guest, State};
+use self::counters::Counters;
+use crate::{
+    accept,
+    guest::{Guest, State},
+};
 
 /// The most questions at once; one more waits.
 const MAX_CONNECTIONS: usize = 8;
 /// The longest that one question and its answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The rest when the system cannot accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The version of the text format.
 const TEXT_FORMAT: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-
-/// One number that is counted.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(pub(crate) AtomicU64);
-
-impl Counter {
-    pub(crate) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
-    }
-
-    pub(crate) fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What the relay counts.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    /// Connections being relayed.
-    pub(crate) open: Counter,
-    /// Connections ever relayed.
-    pub(crate) total: Counter,
-    /// Connections closed for want of a place, or because their client has too many.
-    pub(crate) refused: Counter,
-    /// Connections that ended in an error.
-    pub(crate) broken: Counter,
-    /// Bytes from clients.
-    pub(crate) to_guest: Counter,
-    /// Bytes to clients.
-    pub(crate) from_guest: Counter,
-}
-
-impl Counters {
-    /// Counts a connection as open until the value is dropped.
-    pub(crate) fn open_one(self: &Arc<Self>) -> OpenOne {
-        self.open.add(1);
-        self.total.add(1);
-        OpenOne(Arc::clone(self))
-    }
-}
-
-/// A connection that is open.
-#[derive(Debug)]
-pub(crate) struct OpenOne(Arc<Counters>);
-
-impl Drop for OpenOne {
-    fn drop(&mut self) {
-        self.0.open.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// Everything that is published.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     counters: Arc<Counters>,
     guest: Arc<Guest>,
-    /// Names under which this is asked, besides loopback's and the listener's address.
+    /// Names that requests may be addressed to, besides loopback's and the listener's address.
     names: Vec<HostName>,
     started: Instant,
 }
@@ -117,22 +67,12 @@ impl Metrics {
 
     /// Answers `GET /metrics` for as long as it is polled.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        loop {
-            // Never closed, so never an error.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
-            let Ok((stream, _)) = listener.accept().await else {
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            let Ok(local) = stream.local_addr() else {
-                continue;
-            };
+        let answer = |(stream, _): (TcpStream, SocketAddr)| {
             let metrics = Arc::clone(&self);
-            tokio::spawn(async move {
-                let _place = place;
+            async move {
+                let Ok(local) = stream.local_addr() else {
+                    return;
+                };
                 let service = service_fn(|request| {
                     let answer = metrics.answer(&request, local);
                     async { Ok::<_, Infallible>(answer) }
@@ -140,10 +80,11 @@ impl Metrics {
                 let connection = http1::Builder::new()
                     .keep_alive(false)
                     .serve_connection(TokioIo::new(stream), service);
-                // One that is slow or gone is its own loss.
+                // A client that is slow or gone gets no answer.
                 let _ = timeout(PATIENCE, connection).await;
-            });
-        }
+            }
+        };
+        accept::serve(MAX_CONNECTIONS, || listener.accept(), answer).await;
     }
 
     fn answer(&self, request: &Request<Incoming>, local: SocketAddr) -> Response<Full<Bytes>> {
@@ -165,7 +106,7 @@ impl Metrics {
         response
     }
 
-    /// Why a request is not answered whatever it asks: it is meant for somebody else, or a web page sends it.
+    /// Why a request is refused whatever it asks: it is meant for another listener, or a web page sends it.
     fn refusal<B>(&self, request: &Request<B>, local: SocketAddr) -> Option<(StatusCode, String)> {
         let headers = request.headers();
         let hosts = headers.get_all(HOST).into_iter().map(HeaderValue::as_bytes);
@@ -191,45 +132,41 @@ impl Metrics {
 
     /// The text that Prometheus reads.
     fn text(&self) -> String {
-        let counters = &self.counters;
+        let Counters {
+            open,
+            total,
+            refused,
+            broken,
+            to_guest,
+            from_guest,
+        } = &*self.counters;
         let mut page = Page::default();
         page.family("connections_open", "gauge", "Connections being relayed.");
-        page.sample("connections_open", "", counters.open.read());
-        page.family("connections_total", "counter", "Connections ever relayed.");
-        page.sample("connections_total", "", counters.total.read());
-        page.family(
-            "connections_refused_total",
-            "counter",
-            "Connections closed for want of a place, or because their client has too many.",
-        );
-        page.sample("connections_refused_total", "", counters.refused.read());
-        page.family(
-            "connections_broken_total",
-            "counter",
-            "Connections that ended in an error.",
-        );
-        page.sample("connections_broken_total", "", counters.broken.read());
-        page.family(
-            "relayed_bytes_total",
-            "counter",
-            "Bytes of ciphertext relayed.",
-        );
-        page.sample(
-            "relayed_bytes_total",
-            r#"{direction="to_guest"}"#,
-            counters.to_guest.read(),
-        );
-        page.sample(
-            "relayed_bytes_total",
-            r#"{direction="from_guest"}"#,
-            counters.from_guest.read(),
-        );
-        page.family(
-            "guest_restarts_total",
-            "counter",
-            "Restarts of the guest: a run has one guest and ends with it.",
-        );
-        page.sample("guest_restarts_total", "", 0);
+        page.sample("connections_open", "", open.read());
+        for (name, counter, help) in [
+            ("connections_total", total, "Connections ever relayed."),
+            (
+                "connections_refused_total",
+                refused,
+                "Connections closed because there was no room, or because their client had too many.",
+            ),
+            (
+                "connections_broken_total",
+                broken,
+                "Connections that ended in an error.",
+            ),
+        ] {
+            page.family(name, "counter", help);
+            page.sample(name, "", counter.read());
+        }
+        let name = "relayed_bytes_total";
+        page.family(name, "counter", "Bytes of ciphertext relayed.");
+        page.sample(name, r#"{direction="to_guest"}"#, to_guest.read());
+        page.sample(name, r#"{direction="from_guest"}"#, from_guest.read());
+        let name = "guest_restarts_total";
+        let help = "Restarts of the guest: a run has one guest and ends with it.";
+        page.family(name, "counter", help);
+        page.sample(name, "", 0);
         page.family(
             "guest_state",
             "gauge",
@@ -250,7 +187,7 @@ impl Metrics {
         page.family(
             "boot_stage_seconds",
             "gauge",
-            "Since the guest's kernel started, when it passed each stage.",
+            "When the guest passed each stage, in seconds since its kernel started.",
         );
         for stage in self.guest.stages() {
             let labels = format!(r#"{{stage="{}"}}"#, label(&stage.name));
@@ -259,7 +196,7 @@ impl Metrics {
         page.family(
             "uptime_seconds",
             "gauge",
-            "Since this host program started.",
+            "Seconds since this host program started.",
         );
         page.sample("uptime_seconds", "", self.started.elapsed().as_secs());
         page.0
@@ -294,10 +231,7 @@ fn label(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpStream,
-    };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn metrics() -> Arc<Metrics> {
         let counters = Arc::new(Counters::default());

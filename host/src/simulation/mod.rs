@@ -1,4 +1,7 @@
-//! The hardware that is simulated for one guest: a security processor, and as many GPUs as its configuration wants.
+//! The hardware that is simulated for one guest: a security processor, and as many GPUs as its configuration asks for.
+
+mod gpus;
+pub(crate) mod processor;
 
 use std::{
     fs,
@@ -8,12 +11,13 @@ use std::{
 use anyhow::Context;
 use chrysalis_attestation::{bundle::Endorsements, digest::sha256, pem};
 use chrysalis_wire::{configuration::Configuration, host::FromHost};
+use serde::Serialize;
 
-use crate::{
-    clock::now,
+use self::{
     gpus::Gpus,
     processor::{Launched, Processor},
 };
+use crate::clock::now;
 
 /// Every simulated root in PEM, for a relying party's policy to name; in the state folder.
 const ROOTS: &str = "simulated-roots.pem";
@@ -43,7 +47,7 @@ impl Simulation {
         })
     }
 
-    /// Only these, for a test.
+    /// Exactly these, for a test.
     #[cfg(test)]
     pub(crate) fn of(processor: Processor, gpus: Option<Gpus>) -> Self {
         Self { processor, gpus }
@@ -54,7 +58,7 @@ impl Simulation {
         let mut text = String::new();
         for name in KEPT {
             let path = state.join(name);
-            // Without GPUs there is no root of theirs.
+            // Without GPUs, NVIDIA's simulated roots were not made.
             if path.exists() {
                 text += &fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             }
@@ -77,31 +81,27 @@ impl Simulation {
 
     /// What the GPUs answer.
     pub(crate) fn ask_gpus(&self, nonce: &[u8; 32]) -> FromHost {
-        match &self.gpus {
-            Some(gpus) => FromHost::SimulatedGpus {
-                gpus: gpus.answer(nonce),
-                roots: gpus.roots(),
-            },
-            None => {
-                FromHost::Refused("the configuration wants no GPU, so there is none".to_owned())
-            }
-        }
+        self.with_gpus(|gpus| FromHost::SimulatedGpus {
+            gpus: gpus.answer(nonce),
+            roots: gpus.roots(),
+        })
     }
 
     /// The enclave has verified the GPUs, and lets them compute.
     pub(crate) fn set_gpus_ready(&self) -> FromHost {
-        match &self.gpus {
-            Some(gpus) => {
-                eprintln!("simulated GPUs: {} set ready, by the enclave", gpus.count());
-                FromHost::Noted
-            }
-            None => {
-                FromHost::Refused("the configuration wants no GPU, so there is none".to_owned())
-            }
-        }
+        self.with_gpus(|gpus| {
+            eprintln!("simulated GPUs: the enclave set {} ready", gpus.count());
+            FromHost::Noted
+        })
     }
 
-    /// Makes the revocation list anew once a day.
+    fn with_gpus(&self, answer: impl FnOnce(&Gpus) -> FromHost) -> FromHost {
+        let none =
+            || FromHost::Refused("there is no GPU: the configuration asks for none".to_owned());
+        self.gpus.as_ref().map_or_else(none, answer)
+    }
+
+    /// Renews the revocation list once a day.
     pub(crate) fn renew(&mut self) -> anyhow::Result<()> {
         self.processor.renew()
     }
@@ -119,9 +119,12 @@ impl Simulation {
 }
 
 /// The simulated roots, for a policy to name.
+#[derive(Debug, Serialize)]
 pub(crate) struct Roots {
     /// All of them, PEM.
+    #[serde(rename = "root_path")]
     pub(crate) path: PathBuf,
     /// Each by the hexadecimal SHA-256 of its DER, in the file's order.
+    #[serde(rename = "root_sha256")]
     pub(crate) sha256: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The simulated GPUs: what NVIDIA's would be on a machine that has them. They compute nothing.
+//! The simulated GPUs, in place of NVIDIA's on a machine without any. They compute nothing.
 //!
 //! They sign answers of the real layout under roots that say they are simulated, with manifests and OCSP answers to match.
 //! A relying party accepts them only if its policy names both roots.
@@ -10,7 +10,7 @@ use chrysalis_attestation::{Time, digest::sha256, nvidia::Collateral};
 use chrysalis_simulate::Nvidia;
 use chrysalis_wire::{configuration::Configuration, host::GpuAnswer};
 
-/// How old the manifests and OCSP answers may get before they are signed anew, seconds. Answers are good for a day.
+/// How old the manifests and OCSP answers may get before they are signed again, in seconds. Answers are valid for a day.
 const COLLATERAL_AGE: i64 = 3600;
 
 /// The GPUs of one guest.
@@ -21,7 +21,7 @@ pub(crate) struct Gpus {
 }
 
 impl Gpus {
-    /// As many as the configuration wants; `None` if it wants none. The vendor's seed is in `keys`.
+    /// As many as the configuration asks for; `None` if it asks for none. The vendor's seed is in `keys`.
     pub(crate) fn plug_in(
         keys: &Path,
         configuration: &Configuration,
@@ -31,7 +31,7 @@ impl Gpus {
             return Ok(None);
         };
         let count = section.get("count").and_then(toml_count).context(
-            "the configuration's gpu.count is no list of numbers\nhint: write `count = [1]` for one GPU",
+            "gpu.count in the configuration is not a list of numbers\nhint: write `count = [1]` for one GPU",
         )?;
         let vendor = Nvidia::open_or_create(keys, now)?.with_gpus(count);
         Ok(Some(Self {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{clock::now, processor::tests::processor};
+use crate::{clock::now, simulation::processor::tests::processor};
 use chrysalis_attestation::{
     Time, nvidia,
     roots::Roots,
@@ -175,12 +175,12 @@ async fn staples_what_the_guests_own_evidence_calls_for() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_had_is_told_and_costs_nothing_else() {
+async fn what_cannot_be_fetched_is_reported_and_costs_nothing_else() {
     let case = Case::new();
     case.vendors.forget(TCB_INFO);
     let stapled = case.show(case.quote.clone(), case.gpus.clone()).await;
     assert_eq!((stapled.tdx.len(), stapled.rims.len()), (0, 2));
-    let lacking = Object::TcbInfo(tdx::needs::of_quote(&case.quote).unwrap().fmspc);
+    let missing = Object::TcbInfo(tdx::needs::of_quote(&case.quote).unwrap().fmspc);
     let told = |object: &Object, stored_until| {
         let url = "https://vendor".to_owned();
         let error = FetchError::NotKnown { url };
@@ -194,16 +194,16 @@ async fn what_cannot_be_had_is_told_and_costs_nothing_else() {
         line.rsplit_once("; ").unwrap().1.to_owned()
     };
     assert_eq!(
-        told(&lacking, None),
-        "none is stapled, and relying parties bring it or refuse"
+        told(&missing, None),
+        "none is stapled, so relying parties must bring their own"
     );
     assert_eq!(
         told(&Object::QeIdentity, Some(Time(0))),
-        "the one that is stapled holds until 1970-01-01 00:00 UTC"
+        "the stapled one is valid until 1970-01-01 00:00 UTC"
     );
     assert_eq!(
         told(&Object::QeIdentity, None),
-        "the one that is stapled has ended, and relying parties refuse it"
+        "the stapled one has expired, and relying parties refuse it"
     );
 }
 
@@ -221,7 +221,7 @@ async fn a_guest_that_shows_nonsense_or_too_much_has_nothing_fetched() {
         assert!(case.stapler.remember(case.quote.clone(), Vec::new()));
     }
     assert!(!case.stapler.remember(case.quote.clone(), Vec::new()));
-    // The host's own look goes by what was shown, and gives the guest a new allowance.
+    // The host's own round uses what was shown, and gives the guest a new allowance.
     Arc::clone(&case.stapler).fetch().await;
     assert!(!case.stapler.endorsements().tdx.is_empty());
     assert!(case.stapler.remember(case.quote.clone(), Vec::new()));
@@ -249,7 +249,7 @@ fn staples_what_was_fetched_for_the_chip() {
         ..Roots::vendors()
     };
     let stapler = Stapler::new(folder.path(), Some(chip), &mirrors, anchors).unwrap();
-    // The root and its intermediate are in no verifier of AMD's; here they stand in for the pinned ones.
+    // The root and its intermediate are pinned in no verifier; here they stand in for the pinned ones.
     let wish = Wish::of_report(&processor.report([6; 64]), &signed.certificates[1..]).unwrap();
     let gathered = Fetcher {
         store: &stapler.store,

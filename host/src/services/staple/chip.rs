@@ -11,11 +11,11 @@ use chrysalis_attestation::snp::{
 use sev::firmware::host::Firmware;
 
 /// This machine's chip at the level that its reports name.
-pub(super) fn this_chip() -> anyhow::Result<Chip> {
+pub(crate) fn this_chip() -> anyhow::Result<Chip> {
     let cpus = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
     let product =
-        product(&cpus).context("this CPU is of no product line that AMD has a root for")?;
-    let denied = "cannot ask /dev/sev, which wants root";
+        product(&cpus).context("this CPU belongs to no product line that AMD has a root for")?;
+    let denied = "cannot ask /dev/sev; run as root";
     let mut firmware = Firmware::open().context(denied)?;
     let identity = firmware.get_identifier().context(denied)?;
     let status = firmware.snp_platform_status().context(denied)?;
@@ -38,7 +38,7 @@ pub(super) fn this_chip() -> anyhow::Result<Chip> {
     })
 }
 
-/// By the first CPU; a machine's are alike.
+/// By the first CPU; all of a machine's are alike.
 fn product(cpus: &str) -> Option<Product> {
     let value = |name: &str| {
         cpus.lines()

@@ -1,4 +1,4 @@
-//! The simulated security processor: what AMD's would be on a machine that has one. No hardware protects anything here.
+//! The simulated security processor, in place of AMD's on a machine without one. No hardware protects anything here.
 //!
 //! It measures exactly the files and the command line that QEMU gets, and the firmware that SNP would run in front of
 //! them, and signs reports of the real layout under a root that says it is simulated. A relying party accepts them only
@@ -45,7 +45,7 @@ impl Processor {
         SystemRandom::new()
             .fill(&mut report_id)
             .ok()
-            .context("the system gives no random numbers")?;
+            .context("the system provides no random numbers")?;
         let amd = Amd::open_or_create(keys, now()?, &mut |step| {
             eprintln!("simulated processor: {step}");
         })?;
@@ -70,7 +70,7 @@ impl Processor {
         self.amd.sign(&report).to_vec()
     }
 
-    /// Makes the revocation list anew once a day.
+    /// Renews the revocation list once a day.
     pub(crate) fn renew(&mut self) -> anyhow::Result<()> {
         Ok(self.amd.renew(now()?)?)
     }

@@ -2,20 +2,26 @@
 //!
 //! All of it is the guest's own word: good for a progress line and a metric, never for a decision that matters.
 
+pub(crate) mod console;
+pub(crate) mod link;
+pub(crate) mod text;
+pub(crate) mod times;
+
 use std::sync::{
-    Mutex, PoisonError,
+    Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
 use chrysalis_wire::host::MAX_FAILURE;
 use tokio::sync::watch;
 
-use crate::{
+use self::{
     text::{LineBreaks, printable},
     times::Stage,
 };
+use crate::mutex::held;
 
-/// The most stages that are kept and printed; a guest that passes more is not believed.
+/// The most stages that are kept and printed; those of a guest that passes more are dropped.
 const MAX_STAGES: usize = 32;
 /// The most bytes of a stage's name or a failure's code.
 const MAX_NAME: usize = 64;
@@ -61,7 +67,7 @@ impl Guest {
 
     /// Notes a stage, and gives it back if it is worth printing.
     pub(crate) fn passed(&self, name: &str, at_ms: u64) -> Option<Stage> {
-        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stages = held(&self.stages);
         if stages.len() == MAX_STAGES {
             return None;
         }
@@ -118,13 +124,10 @@ impl Guest {
 
     /// The stages it passed, in order.
     pub(crate) fn stages(&self) -> Vec<Stage> {
-        self.stages
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        held(&self.stages).clone()
     }
 
-    /// Asks it to stop: whether anybody inside listens for that.
+    /// Asks it to stop. Whether anything inside listens for that.
     pub(crate) fn ask_to_stop(&self) -> bool {
         self.stop.send_replace(true);
         self.listening_for_stop.load(Ordering::Relaxed) > 0
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_whether_anybody_would_hear_it() {
+    fn knows_whether_anything_listens() {
         assert!(!Guest::new().ask_to_stop());
     }
 }

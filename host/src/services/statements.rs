@@ -1,21 +1,23 @@
 //! What rebuilders signed about images, from files that the provider names, handed to the enclave with what vendors signed.
 //!
-//! Nobody's word is taken here: a statement counts by the keys that a relying party's policy names, and one about another
-//! image counts as nothing. Only what no verifier could read is refused, because that is the provider's mistake.
+//! Nothing is believed here: a statement counts by the keys that a relying party's policy names, and one about another image
+//! counts for nothing. Only what no verifier could read is refused, because that is the provider's mistake.
 
 use std::{
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::release::{Envelope, MAX_STATEMENTS};
 
-/// The most bytes of all of them: a bundle has 1 MiB, and most of it is the GPUs' manifests'.
+use crate::mutex::held;
+
+/// The most bytes of all of them: a bundle may have 1 MiB, and the GPUs' manifests need most of it.
 const MAX_BYTES: usize = 256 * 1024;
-/// Lies in a release's folder beside the statements, and is none.
+/// Lies next to the statements in a release's folder, and is not one.
 const MANIFEST: &str = "manifest.json";
 
 /// Statements, and the files and folders that they are read from.
@@ -33,17 +35,16 @@ impl Statements {
         })
     }
 
-    /// Reads them again: rebuilders take their time, and the guest is to run meanwhile.
+    /// Reads them again: rebuilders take their time, and the guest runs meanwhile.
     pub(crate) fn renew(&self) -> anyhow::Result<()> {
         let statements = read(&self.places)?;
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = statements;
+        *held(&self.read) = statements;
         Ok(())
     }
 
     /// As they were read last: DSSE envelopes, JSON.
     pub(crate) fn current(&self) -> Vec<Vec<u8>> {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.clone()
+        held(&self.read).clone()
     }
 }
 
@@ -61,7 +62,7 @@ fn read(places: &[PathBuf]) -> anyhow::Result<Vec<Vec<u8>>> {
     }
     if statements.len() > MAX_STATEMENTS {
         bail!(
-            "{} statements are more than a verifier reads, {MAX_STATEMENTS}\nhint: leave those of the rebuilders whom relying parties name",
+            "{} statements are more than the {MAX_STATEMENTS} that a verifier reads\nhint: keep only those of rebuilders whom relying parties name",
             statements.len()
         );
     }
@@ -97,12 +98,12 @@ fn one(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
         .with_context(|| format!("cannot read the statement {shown}"))?;
     if statement.len() > limit {
         bail!(
-            "with {shown} the statements have more than {MAX_BYTES} bytes\nhint: leave those of the rebuilders whom relying parties name"
+            "with {shown} the statements have more than {MAX_BYTES} bytes\nhint: keep only those of rebuilders whom relying parties name"
         );
     }
     if let Err(rejection) = Envelope::parse(&statement) {
         bail!(
-            "{shown} is no statement: {rejection}\nhint: `chrysalis audit --sign KEY --out FILE` writes one"
+            "{shown} is not a statement: {rejection}\nhint: make one with `chrysalis audit --sign KEY --out FILE`"
         );
     }
     Ok(statement)
@@ -154,7 +155,7 @@ mod tests {
         };
         let why = refused("none", "{}");
         assert!(
-            why.contains("is no statement") && why.contains("chrysalis audit"),
+            why.contains("is not a statement") && why.contains("chrysalis audit"),
             "{why}"
         );
         let why = refused("long", &envelope(&b" ".repeat(MAX_BYTES)));

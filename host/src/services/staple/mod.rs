@@ -1,17 +1,17 @@
 //! What vendors have signed about this machine's hardware, fetched ahead of need into the state folder and handed to the
-//! enclave, which carries it beside its evidence: a relying party then asks nobody.
+//! enclave, which sends it along with its evidence: a relying party then need not ask a vendor.
 //!
-//! AMD's chip the host finds by itself. What TDX's platform and the GPUs are, only their evidence says, so the enclave shows
-//! its own; the guest is trusted with nothing, so what it calls for is bounded. Fetching is a courtesy and may fail. The run
-//! goes on: what is missing or stale is said here, and whoever verifies decides.
+//! The host identifies AMD's chip by itself. What TDX's platform and the GPUs are, only their evidence says, so the enclave
+//! shows its own; the guest is trusted with nothing, so what it calls for is bounded. Fetching is a courtesy and may fail. The
+//! run goes on: what is missing or stale is reported here, and the verifier decides.
 
-mod chip;
+pub(super) mod chip;
 #[cfg(test)]
 mod tests;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -25,18 +25,17 @@ use chrysalis_collateral::{
 use tokio::time::timeout;
 
 use crate::{
-    platform::Platform,
-    services::Endorser,
-    text::{LineBreaks, printable},
+    guest::text::{LineBreaks, printable},
+    mutex::held,
 };
 
-/// The longest that fetching may take, and a launch waits for it.
+/// The longest that fetching may take; a launch waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest that a guest waits, which gives up after 30 seconds; the fetching goes on.
+/// The longest that a guest is kept waiting: it gives up after 30 seconds. The fetching goes on.
 const GUEST_PATIENCE: Duration = Duration::from_secs(20);
-/// How often between two looks of the host's own it fetches because a guest shows evidence. A boot does it twice.
+/// How often a guest's evidence may cause a fetch between two rounds of the host's own. A boot causes two.
 const FETCHES_FOR_GUEST: u32 = 8;
-/// The longest line that a stranger's words may fill.
+/// The longest line that may be filled with words from outside.
 const MAX_LINE: usize = 1024;
 
 /// A store, and the hardware that it is filled for.
@@ -45,10 +44,10 @@ pub(crate) struct Stapler {
     mirrors: Mirrors,
     anchors: Anchors,
     limits: Limits,
-    /// AMD's; none under TDX, or where it cannot be found out.
+    /// AMD's; none under TDX, or where it cannot be identified.
     chip: Option<Chip>,
     shown: Mutex<Shown>,
-    /// Held while fetching: nobody is asked by two at once.
+    /// Held while fetching, so that no vendor is asked twice at once.
     fetching: Mutex<()>,
     stapled: Mutex<Endorsements>,
 }
@@ -60,37 +59,8 @@ struct Shown {
     fetches_left: u32,
 }
 
-/// Fills a store for this machine; nobody endorses where there can be no store, and a line says why.
-pub(crate) async fn of_this_machine(
-    platform: Platform,
-    folder: &Path,
-    mirrors: &[Mirrors],
-) -> Endorser {
-    let chip = match platform {
-        Platform::Snp => chip::this_chip()
-            .map_err(|error| {
-                eprintln!(
-                    "nothing of AMD's is stapled: {error:#}\nhint: relying parties then run `chrysalis fetch` themselves"
-                );
-            })
-            .ok(),
-        Platform::Tdx | Platform::Simulated => None,
-    };
-    match Stapler::new(folder, chip, mirrors, Anchors::vendors()) {
-        Ok(stapler) => {
-            let stapler = Arc::new(stapler);
-            Arc::clone(&stapler).fetch().await;
-            Endorser::Stapled(stapler)
-        }
-        Err(error) => {
-            eprintln!("nothing is stapled: {error}\nhint: {}", error.hint());
-            Endorser::Nobody
-        }
-    }
-}
-
 impl Stapler {
-    fn new(
+    pub(super) fn new(
         folder: &Path,
         chip: Option<Chip>,
         mirrors: &[Mirrors],
@@ -119,7 +89,7 @@ impl Stapler {
         })
     }
 
-    /// Fetches what is missing or ends soon. What fails is told, and tried again the next time.
+    /// Fetches what is missing or expires soon. Failures are reported, and tried again the next time.
     pub(crate) async fn fetch(self: Arc<Self>) {
         held(&self.shown).fetches_left = FETCHES_FOR_GUEST;
         self.fetch_aside().await;
@@ -132,8 +102,8 @@ impl Stapler {
         }
         if timeout(GUEST_PATIENCE, self.fetch_aside()).await.is_err() {
             eprintln!(
-                "the vendors are slow: the guest goes on with what is there, and the fetching too\n\
-                 hint: if it gives up for want of something, start it again once that was fetched"
+                "the vendors are slow: the guest goes on with what is there, while fetching continues\n\
+                 hint: if the guest fails because something is missing, start it again once that was fetched"
             );
         }
     }
@@ -197,23 +167,23 @@ impl Stapler {
         wish
     }
 
-    /// What a failure means for those who verify. Vendors' answers and names in evidence are strangers' words.
+    /// What a failure means for those who verify. Vendors' answers and names in evidence are untrusted text.
     fn told(&self, object: &Object, failure: &Failure) -> String {
         let path = object.path();
         let entries = self.store.entries().unwrap_or_default();
         let stapled = match failure.stored_until {
-            Some(until) => format!("the one that is stapled holds until {until}"),
+            Some(until) => format!("the stapled one is valid until {until}"),
             None if entries.iter().any(|(there, _)| *there == path) => {
-                "the one that is stapled has ended, and relying parties refuse it".to_owned()
+                "the stapled one has expired, and relying parties refuse it".to_owned()
             }
-            None => "none is stapled, and relying parties bring it or refuse".to_owned(),
+            None => "none is stapled, so relying parties must bring their own".to_owned(),
         };
         let error = &failure.error;
         let line = line(&format!("{object} was not fetched: {error}; {stapled}"));
         format!("{line}\nhint: {}", error.hint())
     }
 
-    /// Reads what the store has for this machine, good for all questions until the next fetching.
+    /// Reads what the store has for this machine, to answer all questions until the next fetch.
     fn staple(&self) {
         let mut stapled = match &self.chip {
             Some(chip) => found(self.store.for_chip(chip.clone())),
@@ -247,7 +217,7 @@ fn is_readable(what: &str, wish: Result<Wish, Rejection>) -> bool {
     refused.is_none()
 }
 
-/// What was found. That something lacks was told when it could not be fetched.
+/// What was found. What is missing was reported when it could not be fetched.
 fn found<T: Default>(found: Result<T, StoreError>) -> T {
     found.unwrap_or_else(|error| {
         if !matches!(error, StoreError::Lacks(_)) {
@@ -259,8 +229,4 @@ fn found<T: Default>(found: Result<T, StoreError>) -> T {
 
 fn line(text: &str) -> String {
     printable(text, MAX_LINE, LineBreaks::Replace)
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_the_teeth_out_of_a_guests_words() {
+    fn makes_a_guests_words_harmless() {
         let said = "\x1b[2Jboot\u{9b}ed\r\n\tüber";
         assert_eq!(
             printable(said, 100, LineBreaks::Replace),
