@@ -103,7 +103,7 @@ fn one(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     }
     if let Err(rejection) = Envelope::parse(&statement) {
         bail!(
-            "{shown} is not a statement: {rejection}\nhint: make one with `chrysalis audit --sign KEY --out FILE`"
+            "{shown} is not a statement: {rejection}\nhint: make one with `chrysalis audit --sign KEY --statement FILE`"
         );
     }
     Ok(statement)
