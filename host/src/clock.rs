@@ -1,4 +1,4 @@
-//! The host's clock. It decides nothing that a relying party relies on: those have their own.
+//! The host's clock. Nothing that a relying party relies on depends on it: they have their own.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +9,7 @@ use chrysalis_attestation::Time;
 pub(crate) fn now() -> anyhow::Result<Time> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .context("the clock stands before 1970; set it")?;
+        .ok()
+        .context("the clock is set to a time before 1970\nhint: set it")?;
     Ok(Time(since.as_secs().try_into()?))
 }

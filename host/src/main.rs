@@ -1,29 +1,26 @@
 //! `chrysalis-host`: the provider's door. Launches the VM, relays bytes to it, brings it what it asks for, and counts.
 //!
-//! Trusted with nothing: whatever a relying party relies on is measured, signed or refused by somebody else. Where the
-//! machine has neither SEV-SNP nor TDX, a part of this program plays the security processor, and says so wherever it appears.
+//! Trusted with nothing: everything a relying party relies on is measured or signed by hardware, or refused by the verifier.
+//! On a machine with neither SEV-SNP nor TDX, a part of this program plays the security processor, and says so wherever it
+//! appears.
+//!
+//! [`run`] tells the story of a guest. It [launches](launch) it, [relays](relay) clients to it, [answers](services) what it
+//! asks, with [simulated](simulation) hardware if need be, keeps what it [says](guest), and [counts](metrics).
+//! [`doctor`] examines the machine beforehand.
 
+mod accept;
 mod cli;
 mod clock;
-mod console;
 mod doctor;
-mod gpus;
 mod guest;
 mod launch;
-mod link;
 mod metrics;
-mod plan;
-mod platform;
-mod processor;
+mod mutex;
 mod relay;
 mod run;
 mod services;
 mod simulation;
-mod staple;
 mod state;
-mod statements;
-mod text;
-mod times;
 
 use std::process::ExitCode;
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 /// The longest path a Unix socket may have, its final NUL not counted.
 const MAX_SOCKET_PATH: usize = 107;
@@ -23,16 +23,16 @@ pub(crate) struct StateFolder {
 }
 
 impl StateFolder {
-    /// Makes the folder where it is missing, readable by its owner only, and takes it.
+    /// Makes the folder if it is missing, readable by its owner only, and takes it.
     pub(crate) fn claim(path: Option<PathBuf>) -> anyhow::Result<Self> {
         let path = path.map_or_else(default_path, Ok)?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&path)
-            .with_context(|| {
-                format!(
-                    "cannot make the state folder {}; choose another with --state",
+            .map_err(|error| {
+                anyhow!(
+                    "cannot make the state folder {}: {error}\nhint: choose another with --state",
                     path.display()
                 )
             })?;
@@ -48,7 +48,7 @@ impl StateFolder {
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => bail!(
-                "another chrysalis-host runs with the state folder {}\n\
+                "another chrysalis-host is running with the state folder {}\n\
                  hint: stop it, or choose another folder with --state",
                 path.display()
             ),
@@ -66,7 +66,7 @@ impl StateFolder {
         self.path.join(name)
     }
 
-    /// A socket's path in it, what an earlier run left there removed.
+    /// A socket's path in it, after removing what an earlier run left there.
     pub(crate) fn fresh(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
         match fs::remove_file(&path) {
@@ -88,7 +88,7 @@ pub(crate) fn default_path() -> anyhow::Result<PathBuf> {
     set("XDG_STATE_HOME")
         .or_else(|| Some(set("HOME")?.join(".local/state")))
         .map(|folder| folder.join("chrysalis"))
-        .context("there is no home folder; choose a state folder with --state")
+        .context("there is no home folder\nhint: choose a state folder with --state")
 }
 
 #[cfg(test)]
@@ -101,7 +101,10 @@ mod tests {
         let path = Some(folder.path().to_owned());
         let first = StateFolder::claim(path.clone()).unwrap();
         let refused = StateFolder::claim(path.clone()).unwrap_err().to_string();
-        assert!(refused.contains("another chrysalis-host runs"), "{refused}");
+        assert!(
+            refused.contains("another chrysalis-host is running"),
+            "{refused}"
+        );
         drop(first);
         StateFolder::claim(path).unwrap();
     }

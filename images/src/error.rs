@@ -1,4 +1,4 @@
-//! All that can go wrong, by name. What a person reads ends with what to do next.
+//! Everything that can go wrong, by name. Messages end with what to do next.
 
 use std::{fmt::Write, io, path::PathBuf};
 
@@ -20,7 +20,7 @@ pub enum Error {
     },
 
     /// A recipe or a lock that is not the TOML expected; an unknown key is among the reasons.
-    #[error("{} does not parse: {problem}hint: docs/guide/image.md lists every key", path.display())]
+    #[error("{} does not parse: {problem}hint: correct it; docs/guide/image.md lists every key", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -28,7 +28,7 @@ pub enum Error {
         problem: Box<toml::de::Error>,
     },
 
-    /// A value in a recipe or a lock that cannot be meant.
+    /// A value in a recipe or a lock that makes no sense.
     #[error("{}: {key} {problem}", path.display())]
     Value {
         /// The file.
@@ -41,8 +41,8 @@ pub enum Error {
 
     /// The recipe names an input that the lock has no pin for.
     #[error(
-        "the recipe wants the input {input}, and {} has no pin for it\n\
-         hint: add an [[input]] of that name to the lock, then `make lock`",
+        "the recipe names the input {input}, but {} has no pin for it\n\
+         hint: add an [[input]] of that name to the lock, then run `make lock`",
         lock.display()
     )]
     NotLocked {
@@ -54,7 +54,7 @@ pub enum Error {
 
     /// The recipe takes as a package of one kind what the lock pins as another.
     #[error(
-        "the recipe reads the input {input} as a {wanted}, and the lock pins a {locked}\n\
+        "the recipe reads the input {input} as a {wanted}, but the lock pins a {locked}\n\
          hint: correct `kind` in the lock, or the input's name in the recipe"
     )]
     WrongKind {
@@ -69,7 +69,7 @@ pub enum Error {
     /// Bytes other than the pinned ones.
     #[error(
         "{what} is not what is pinned\nexpected SHA-256 {expected}\n     got SHA-256 {got}\n\
-         hint: another mirror may be honest (--mirror URL); if the pin itself is old, `make lock`"
+         hint: try another mirror (--mirror URL); if the pin itself is old, run `make lock`"
     )]
     WrongHash {
         /// Which file, from where.
@@ -80,10 +80,10 @@ pub enum Error {
         got: Sha256,
     },
 
-    /// A file of another length than the pinned one: nearly always a transfer that broke off.
+    /// A file of another length than the pinned one: nearly always a broken transfer.
     #[error(
-        "{what} has {got} bytes, and {expected} are pinned: a truncated download\n\
-         hint: run it again; nothing of it was kept"
+        "{what} has {got} bytes instead of the pinned {expected}: the download was cut off\n\
+         hint: run it again; nothing was kept"
     )]
     Truncated {
         /// Which file, from where.
@@ -112,7 +112,7 @@ pub enum Error {
     /// The input has no such file, or several.
     #[error(
         "{input} has {found} files that match {pattern}; the recipe needs exactly one\n\
-         hint: `dpkg-deb -c` or `unzip -l` on the cached input lists what is in it"
+         hint: look at what the cached input contains, with `dpkg-deb -c` or `unzip -l`"
     )]
     NotOneFile {
         /// The input's name.
@@ -125,7 +125,7 @@ pub enum Error {
 
     /// A package that does not unpack.
     #[error(
-        "{input} does not unpack: {problem}\nhint: its bytes are the pinned ones, so the pin itself is wrong; `make lock`"
+        "{input} does not unpack: {problem}\nhint: run `make lock`: the bytes are the pinned ones, so the pin itself is wrong"
     )]
     BadPackage {
         /// The input's name.
@@ -136,7 +136,7 @@ pub enum Error {
 
     /// A line of options that cannot be read.
     #[error(
-        "line {line} of {} has {problem}\nhint: an option a line: NAME=value  # why it is on",
+        "line {line} of {} has {problem}\nhint: write one option a line: NAME=value  # why it is on",
         path.display()
     )]
     KernelOption {
@@ -148,9 +148,9 @@ pub enum Error {
         problem: &'static str,
     },
 
-    /// The kernel's own rules turned options round.
+    /// The kernel's own rules changed options.
     #[error(
-        "the kernel does not take these options:\n  {options}\n\
+        "the kernel does not accept these options:\n  {options}\n\
          hint: look them up in its Kconfig files: each depends on, or is selected by, others"
     )]
     KernelOptionsUnmet {
@@ -158,7 +158,7 @@ pub enum Error {
         options: String,
     },
 
-    /// With this firmware a launch digest would count no kernel, no initrd and no command line.
+    /// With this firmware a launch digest would cover no kernel, no initrd and no command line.
     #[error(
         "{path} of {input} has no table for kernel hashes: the host could start any kernel under the same launch digest\n\
          hint: use OVMF.amdsev.fd of the package ovmf-amdsev"
@@ -202,10 +202,10 @@ pub enum Error {
         problem: String,
     },
 
-    /// A correction that does not fit the source any more.
+    /// A correction that no longer fits the source.
     #[error(
         "{file} of {input} has {found} places that read {from:?}; the recipe's correction needs exactly one\n\
-         hint: the source changed with its version: read it, then correct or drop the [[driver.source.edit]]"
+         hint: read the source, which changed with its version, then correct or drop the [[driver.source.edit]]"
     )]
     EditMisfit {
         /// The input's name.
@@ -218,10 +218,10 @@ pub enum Error {
         found: usize,
     },
 
-    /// The folder of a module's source has no such thing.
+    /// The input has no such folder of a module's source.
     #[error(
         "{input} has no files below {path}\n\
-         hint: correct [driver.source] path in the recipe; `dpkg-deb -c` on the cached input lists what is in it"
+         hint: correct path of [driver.source] in the recipe; `dpkg-deb -c` lists what the cached input contains"
     )]
     NoSource {
         /// The input's name.
@@ -233,13 +233,13 @@ pub enum Error {
     /// A kernel that was handed in comes without the driver's modules.
     #[error(
         "the kernel that was given has no modules for the driver's disk\n\
-         hint: leave --kernel out: the modules are compiled together with the kernel"
+         hint: omit --kernel: the modules are compiled together with the kernel"
     )]
     NoModules,
 
-    /// The compiler, or a tool beside it, refused.
+    /// The compiler, or another tool of the build, refused.
     #[error(
-        "{what} failed:\n{log}\nhint: source, patches and compiler must go together: images/kernel/README.md"
+        "{what} failed:\n{log}\nhint: make source, patches and compiler fit together; see images/kernel/README.md"
     )]
     BuildFailed {
         /// The step.
@@ -248,9 +248,9 @@ pub enum Error {
         log: String,
     },
 
-    /// The folder of programs lacks one that the recipe names.
+    /// A program that the recipe names is missing from the folder.
     #[error(
-        "there is no program {package} in {}\nhint: `chrysalis-image binaries RECIPE` compiles a recipe's programs and \
+        "there is no program {package} in {}\nhint: run `chrysalis-image binaries RECIPE`, which compiles a recipe's programs and \
          prints their folder",
         folder.display()
     )]
@@ -261,15 +261,16 @@ pub enum Error {
         folder: PathBuf,
     },
 
-    /// The output folder holds something that this program did not make.
+    /// The output folder has something in it that this program did not make.
     #[error(
-        "{} exists and has no {marker}: it is not this program's to replace\nhint: choose another --out, or remove it",
+        "{} exists and has no {marker}, so this program did not make it and will not replace it\nhint: choose another --out, or \
+         remove it",
         folder.display()
     )]
     Occupied {
         /// The folder.
         folder: PathBuf,
-        /// The file by which this program knows its own.
+        /// The file by which this program recognises its own.
         marker: &'static str,
     },
 
@@ -286,8 +287,8 @@ pub enum Error {
 
     /// Another compiler than the pinned one would give other bytes.
     #[error(
-        "rustc is {found}, and rust-toolchain.toml pins {wanted}: other bytes would come out\n\
-         hint: `rustup toolchain install {wanted}`"
+        "rustc is {found}, but rust-toolchain.toml pins {wanted}: other bytes would come out\n\
+         hint: run `rustup toolchain install {wanted}`"
     )]
     Toolchain {
         /// The pinned release.
@@ -296,10 +297,10 @@ pub enum Error {
         found: String,
     },
 
-    /// The pinned release, and yet other bytes: another maker's, or a changed one.
+    /// The pinned release, but other bytes: built by others, or changed.
     #[error(
         "rustc in {} is not the pinned one\nexpected {expected}\n     got {got}\n\
-         hint: install it by rustup, as Rust's makers built it; after a move to another release, `make lock` pins it",
+         hint: install it with rustup, as Rust's makers built it; after a move to another release, pin it with `make lock`",
         sysroot.display()
     )]
     OtherRust {
@@ -326,13 +327,6 @@ impl Error {
         }
     }
 }
-
-/// For [`Error::Missing`] debs.
-pub(crate) const HINT_DEB: &str = "`make lock` moves the pins to what the mirrors have today; to rebuild exactly this \
-    image, name an archive of old versions with --mirror URL";
-/// For [`Error::Missing`] wheels.
-pub(crate) const HINT_WHEEL: &str = "pip's own configuration says where it looks; \
-    `chrysalis-image lock --upgrade` moves the pin to the newest version";
 
 fn list(tried: &[String]) -> String {
     tried.iter().fold(String::new(), |mut text, line| {

@@ -1,37 +1,22 @@
 //! What is in the VM: a recipe and a lock in; kernel, initrd, command line and firmware out, the same bytes everywhere.
 //!
-//! Trusts the lock beside the recipe and nothing else: every input is held against its SHA-256 before a byte of it is
-//! read. Never reads the time, the user, the locale or the directory it runs in. [`image`] tells the story of a build,
-//! [`weights`] that of a model's disk, [`refresh`] that of the lock, [`publish`] that of what is signed about an image.
+//! Trusts nothing but the lock next to the recipe: every input is checked against its SHA-256 before a byte of it is
+//! read. Never reads the time, the user, the locale or the directory it runs in. Three rooms, each built on the one before:
+//! [`inputs`], what is written and pinned; [`compile`], what is made from source; [`assemble`], what is put together,
+//! where [`assemble::image`] tells the story of a build. [`publish`] is about what is signed, and stands by itself.
 
 #![forbid(unsafe_code)]
 
-pub mod apt;
-pub mod binaries;
-pub mod chamber;
-pub mod cpio;
+pub mod assemble;
+pub mod compile;
 pub mod digest;
-pub mod driver;
 pub mod error;
-pub mod fetch;
-pub mod folder;
-pub mod image;
-pub mod index;
-pub mod kernel;
-pub mod lock;
+mod files;
+pub mod inputs;
 pub mod manifest;
-pub mod package;
-pub mod parallel;
-pub mod progress;
+mod parallel;
+mod progress;
 pub mod publish;
-pub mod recipe;
-pub mod refresh;
-pub mod rust;
-pub mod squashfs;
-pub mod toolchain;
-pub mod variables;
-pub mod verity;
-pub mod weights;
-pub mod workspace;
+mod tool;
 
 pub use error::Error;

@@ -14,18 +14,21 @@ use std::{
 
 use anyhow::{Context, Result};
 use chrysalis_image::{
-    apt::Archives,
-    binaries::Binaries,
-    fetch::{self, Fetcher},
-    image,
-    kernel::Kernel,
-    lock::Lock,
-    recipe::{Binary, ImageRecipe, Linkage},
-    refresh::{self, Wheels},
-    rust::Rustc,
-    toolchain::{self, Recipe},
-    weights,
-    workspace::{TOOLCHAIN, Workspace},
+    assemble::{image, weights},
+    compile::{
+        binaries::Binaries,
+        kernel::Kernel,
+        rust::Rustc,
+        toolchain,
+        workspace::{TOOLCHAIN, Workspace},
+    },
+    inputs::{
+        apt::Archives,
+        fetch::{self, Fetcher},
+        lock::Lock,
+        recipe::{Binary, ImageRecipe, Linkage, ToolchainRecipe as Recipe},
+        refresh::{self, Wheels},
+    },
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -219,7 +222,11 @@ fn run(command: Command) -> Result<ExitCode> {
             let lock = toolchain::lock_of(&recipe);
             let old = Lock::read(&lock).unwrap_or_default();
             let rustc = Rustc::of(Path::new("."))?;
-            rewrite(&lock, &old, &refresh::toolchain(&wanted, &fetcher, &rustc)?)?;
+            rewrite(
+                &lock,
+                &old,
+                &refresh::toolchain(&wanted, &fetcher, rustc.pin()?)?,
+            )?;
         }
         Command::Binaries { recipe, fetch } => {
             let wanted = ImageRecipe::read(&recipe)?.programs();

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Sha256, lock::Input};
+use crate::{digest::Sha256, inputs::lock::Input};
 
 /// Version of the format that this code writes.
 pub const FORMAT: u32 = 1;
@@ -76,7 +76,7 @@ pub enum Origin {
         name: String,
         /// The archive in it.
         path: String,
-        /// The folder of patches and options beside the recipe.
+        /// The folder of patches and options next to the recipe.
         folder: String,
     },
     /// A kernel module, compiled from a pinned input together with the kernel.
@@ -86,12 +86,12 @@ pub enum Origin {
         /// The folder in it.
         path: String,
     },
-    /// Handed in by the user, who alone knows what it is.
+    /// Handed in by the user; only they know what it is.
     Given {
         /// The cargo package that it stands for.
         package: String,
     },
-    /// A line of the recipe; with the word that binds the driver's disk, where there is one.
+    /// A line of the recipe, with the word that binds the driver's disk, if there is one.
     Recipe {
         /// Its key.
         key: String,
@@ -100,7 +100,7 @@ pub enum Origin {
     Contents,
 }
 
-/// What decides the bytes of a compiled program beside its source.
+/// What decides the bytes of a compiled program, apart from its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Toolchain {

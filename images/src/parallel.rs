@@ -10,8 +10,8 @@ use std::{
 
 use crate::Error;
 
-/// Does the work on each item, on so many threads. The first error ends it, once what has begun is done.
-pub fn each<T: Sync>(
+/// Does the work on each item, on so many threads. The first error stops it, once what has begun is done.
+pub(crate) fn each<T: Sync>(
     items: &[T],
     threads: usize,
     work: impl Fn(&T) -> Result<(), Error> + Sync,

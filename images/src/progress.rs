@@ -1,7 +1,6 @@
-//! Says on stderr what takes long, while it does. Nothing of it reaches an image.
+//! Says on stderr what is being done while it takes long. None of this reaches an image.
 
 use std::{
-    path::Path,
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
@@ -9,8 +8,17 @@ use std::{
 
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Does the work; every two seconds that it takes, prints a line with the newest status and the time it has taken.
-pub fn during<T>(what: &str, status: impl Fn() -> String + Send, work: impl FnOnce() -> T) -> T {
+/// Does the work; prints a line every two seconds that it takes.
+pub(crate) fn during<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    showing(what, String::new, work)
+}
+
+/// The same, with the newest status in each line.
+pub(crate) fn showing<T>(
+    what: &str,
+    status: impl Fn() -> String + Send,
+    work: impl FnOnce() -> T,
+) -> T {
     let (done, ended) = channel::<()>();
     let started = Instant::now();
     thread::scope(|scope| {
@@ -26,14 +34,13 @@ pub fn during<T>(what: &str, status: impl Fn() -> String + Send, work: impl FnOn
     })
 }
 
-/// `: 12.3 of 34.4 MB`, by a file's length.
-pub fn of_file(path: &Path, size: u64) -> String {
-    let have = path.metadata().map_or(0, |metadata| metadata.len());
-    format!(": {} of {} MB", megabytes(have), megabytes(size))
+/// `: 12.3 of 34.4 MB`
+pub(crate) fn of(have: u64, total: u64) -> String {
+    format!(": {} of {} MB", megabytes(have), megabytes(total))
 }
 
 /// Millions of bytes with one decimal.
-pub fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     let tenths = bytes.div_ceil(100_000);
     format!("{}.{}", tenths / 10, tenths % 10)
 }

@@ -6,7 +6,7 @@ mod workbench;
 
 use std::fs;
 
-use chrysalis_image::{Error, digest::Sha256, lock::Kind, manifest::Origin};
+use chrysalis_image::{Error, digest::Sha256, inputs::lock::Kind, manifest::Origin};
 use workbench::{RECIPE, Workbench, deb};
 
 #[test]

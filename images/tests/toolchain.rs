@@ -8,8 +8,10 @@ use std::{fs, path::PathBuf};
 
 use chrysalis_image::{
     Error,
-    chamber::Chamber,
-    toolchain::{Toolchain, lock_of},
+    compile::{
+        chamber::Chamber,
+        toolchain::{Toolchain, lock_of},
+    },
 };
 use workbench::{Workbench, deb};
 

@@ -12,10 +12,9 @@ use std::{
 
 use chrysalis_image::{
     Error,
+    assemble::weights::{self, Made},
     digest::Sha256,
-    lock::Kind,
-    recipe::WeightsRecipe,
-    weights::{self, Made},
+    inputs::{lock::Kind, recipe::WeightsRecipe},
 };
 use chrysalis_wire::configuration::Configuration;
 use workbench::Workbench;

@@ -19,10 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_image::{
+use chrysalis_image::inputs::{
     apt::Archives,
     fetch::{self, Fetcher},
-    lock::{Kind, Lock},
+    lock::{Kind, LockFile},
     package::Deb,
 };
 use chrysalis_tests::paths;
@@ -181,8 +181,8 @@ fn debians() -> Option<&'static Path> {
     static KERNEL: OnceLock<Option<(TempDir, PathBuf)>> = OnceLock::new();
     let kernel = KERNEL.get_or_init(|| {
         let lock = zoo().join("debian-kernel.lock.toml");
-        let pin = Lock::read(&lock).unwrap();
-        let pin = pin.input("kernel", Kind::Deb, &lock).unwrap();
+        let pin = LockFile::read(lock).unwrap();
+        let pin = pin.input("kernel", Kind::Deb).unwrap();
         let fetcher = Fetcher {
             cache: fetch::default_cache()?,
             mirrors: Vec::new(),

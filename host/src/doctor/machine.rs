@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Check;
+use super::{check::Check, options::DoctorOptions};
 use crate::{
-    cli::DoctorOptions,
     launch::{
-        VsockWay, accelerator, kernel_vsock,
+        accelerator,
         programs::{self, Fitness, QEMU_FIX, QemuVersion},
+        vsock::{self, VsockWay},
     },
     state,
 };
@@ -34,9 +34,9 @@ pub(super) async fn checks(
         }
         Err(error) => {
             checks.push(
-                Check::lacks("qemu", "there is no qemu-system-x86_64 in PATH", QEMU_FIX).needed(),
+                Check::missing("qemu", "there is no qemu-system-x86_64 in PATH", QEMU_FIX).needed(),
             );
-            checks.push(Check::lacks(
+            checks.push(Check::missing(
                 "kvm",
                 format!("not tried: {}", first_line(&error)),
                 "install QEMU first",
@@ -53,13 +53,13 @@ pub(super) async fn checks(
 
 fn version(version: Option<QemuVersion>) -> Check {
     let Some(version) = version else {
-        return Check::lacks("qemu", "its version cannot be told", QEMU_FIX);
+        return Check::missing("qemu", "cannot tell its version", QEMU_FIX);
     };
     let found = format!("QEMU {version}");
     match version.fitness() {
         Fitness::Good => Check::ok("qemu", found),
         Fitness::Untested => Check::ok("qemu", format!("{found}, untested")).advising(QEMU_FIX),
-        Fitness::Crashes => Check::lacks(
+        Fitness::Crashes => Check::missing(
             "qemu",
             format!(
                 "{found}; versions as old as 7.2 crash 6.12 kernels under emulation at random (cmpxchg16b)"
@@ -72,22 +72,21 @@ fn version(version: Option<QemuVersion>) -> Check {
 async fn kvm(qemu: &Path) -> Check {
     match accelerator::kvm(qemu, &env::temp_dir()).await {
         Ok(()) => Check::ok("kvm", "a trial run worked"),
-        Err(why) => Check::lacks(
+        Err(why) => Check::missing(
             "kvm",
             format!("{why}; guests are emulated, slowly"),
-            "turn virtualization on in the BIOS, or in the cloud's settings for nested virtualization; \
-             be in the group that owns /dev/kvm",
+            "turn virtualization on in the BIOS, or nested virtualization in the cloud's settings; join the group that owns /dev/kvm",
         ),
     }
 }
 
 fn vhost_vsock() -> Check {
-    match kernel_vsock() {
+    match vsock::kernel() {
         Ok(()) => Check::ok("vhost-vsock", "/dev/vhost-vsock works"),
-        Err(why) => Check::lacks(
+        Err(why) => Check::missing(
             "vhost-vsock",
             why,
-            "`modprobe vhost_vsock` as root; without it vhost-device-vsock serves",
+            "run `modprobe vhost_vsock` as root; without it, vhost-device-vsock is used",
         ),
     }
 }
@@ -99,15 +98,15 @@ fn vsock_device() -> Check {
         }
         (None, Ok(_)) => Check::ok(
             "vhost-device-vsock",
-            "none, and none is needed beside vhost-vsock",
+            "none, and none is needed with vhost-vsock",
         ),
-        (None, Err(_)) => Check::lacks(
+        (None, Err(_)) => Check::missing(
             "vhost-device-vsock",
             format!(
-                "neither in PATH nor where {} says",
+                "neither in PATH nor where {} points",
                 programs::DEVICE_VARIABLE
             ),
-            "`make setup`, or `cargo install vhost-device-vsock --version 0.3.0 --locked`",
+            "run `make setup`, or `cargo install vhost-device-vsock --version 0.3.0 --locked`",
         )
         .needed(),
     }
@@ -120,10 +119,10 @@ fn firmware(image: &Path) -> Check {
             "firmware",
             format!("{}, {} KiB", path.display(), file.len() >> 10),
         ),
-        Err(error) => Check::lacks(
+        Err(error) => Check::missing(
             "firmware",
             format!("{}: {error}", path.display()),
-            "`make image` builds an image; --image names another folder",
+            "build an image with `make image`, or name another folder with --image",
         ),
     }
 }
@@ -138,12 +137,12 @@ fn memory(meminfo: &str) -> Check {
         Some(mib) if mib >= WANTED_MEMORY_MIB => {
             Check::ok("memory", format!("{mib} MiB available"))
         }
-        Some(mib) => Check::lacks(
+        Some(mib) => Check::missing(
             "memory",
-            format!("{mib} MiB available; the default guest wants {WANTED_MEMORY_MIB}"),
-            "end other programs; a smaller guest (`--memory`) may do for a smaller model",
+            format!("{mib} MiB available; the default guest needs {WANTED_MEMORY_MIB}"),
+            "end other programs, or start a smaller guest with `--memory` for a smaller model",
         ),
-        None => Check::lacks("memory", "/proc/meminfo does not say", "mount /proc"),
+        None => Check::missing("memory", "/proc/meminfo does not say", "mount /proc"),
     }
 }
 
@@ -151,7 +150,7 @@ fn disk(folder: Option<&Path>) -> Check {
     let folder = match folder.map_or_else(state::default_path, |folder| Ok(folder.to_owned())) {
         Ok(folder) => folder,
         Err(error) => {
-            return Check::lacks(
+            return Check::missing(
                 "disk",
                 first_line(&error),
                 "choose a state folder with --state",
@@ -171,10 +170,10 @@ fn disk(folder: Option<&Path>) -> Check {
         Some(mib) if mib >= WANTED_DISK_MIB => {
             Check::ok("disk", format!("{mib} MiB free for {}", folder.display()))
         }
-        found => Check::lacks(
+        found => Check::missing(
             "disk",
             format!(
-                "{} MiB free for {}; {WANTED_DISK_MIB} are wanted",
+                "{} MiB free for {}; {WANTED_DISK_MIB} are needed",
                 found.unwrap_or(0),
                 folder.display()
             ),
@@ -195,7 +194,7 @@ fn first_line(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Outcome;
+    use crate::doctor::check::Outcome;
 
     #[test]
     fn reads_the_available_memory() {
@@ -204,14 +203,14 @@ mod tests {
             (check.outcome, check.found.as_str()),
             (Outcome::Ok, "2048 MiB available")
         );
-        assert_eq!(memory("MemAvailable: 1024 kB\n").outcome, Outcome::Lacks);
-        assert_eq!(memory("").outcome, Outcome::Lacks);
+        assert_eq!(memory("MemAvailable: 1024 kB\n").outcome, Outcome::Missing);
+        assert_eq!(memory("").outcome, Outcome::Missing);
     }
 
     #[test]
     fn names_the_firmware_that_is_missing() {
         let check = firmware(Path::new("/no/such/folder"));
-        assert_eq!(check.outcome, Outcome::Lacks);
+        assert_eq!(check.outcome, Outcome::Missing);
         assert!(
             check.found.starts_with("/no/such/folder/firmware.fd: "),
             "{}",

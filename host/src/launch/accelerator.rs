@@ -3,9 +3,20 @@
 use std::{fmt, fs::OpenOptions, io::ErrorKind, path::Path};
 
 use anyhow::bail;
+use clap::ValueEnum;
 
 use super::trial;
-use crate::cli::AcceleratorChoice;
+
+/// What executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AcceleratorChoice {
+    /// KVM if a trial run works, else TCG
+    Auto,
+    /// The processor itself
+    Kvm,
+    /// QEMU's emulation: slow, works everywhere
+    Tcg,
+}
 
 /// What executes a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +45,7 @@ impl fmt::Display for Accelerator {
 }
 
 impl Accelerator {
-    /// Chooses, by trying where nothing else was asked for.
+    /// Chooses, by trying unless one was requested.
     pub(crate) async fn choose(
         qemu: &Path,
         choice: AcceleratorChoice,
@@ -50,7 +61,7 @@ impl Accelerator {
             (AcceleratorChoice::Tcg, _) => asked(Kind::Tcg),
             (AcceleratorChoice::Kvm, Ok(())) => asked(Kind::Kvm),
             (AcceleratorChoice::Kvm, Err(why)) => {
-                bail!("{why}\nhint: `--accelerator tcg` runs without KVM")
+                bail!("{why}\nhint: run without KVM with `--accelerator tcg`")
             }
             (AcceleratorChoice::Auto, Ok(())) => Ok(Self {
                 kind: Kind::Kvm,
@@ -62,14 +73,12 @@ impl Accelerator {
             }),
         }
     }
-}
 
-impl Accelerator {
-    /// Hardware protects memory under KVM alone. Whether this KVM can, QEMU says when it starts.
+    /// Hardware protects memory under KVM alone. QEMU says when it starts whether this KVM can.
     pub(crate) fn of_protected(choice: AcceleratorChoice) -> anyhow::Result<Self> {
         if choice == AcceleratorChoice::Tcg {
             bail!(
-                "emulation protects no memory\nhint: leave --accelerator out, or run with --platform simulated"
+                "emulation protects no memory\nhint: omit --accelerator, or run with --platform simulated"
             );
         }
         let why = "hardware protects memory under KVM alone".to_owned();
@@ -87,7 +96,7 @@ async fn try_kvm(qemu: &Path, choice: AcceleratorChoice, scratch: &Path) -> Resu
     }
 }
 
-/// Whether KVM works, by opening it and running a trial; else what is in its way.
+/// Whether KVM works, by opening it and running a trial; if not, what is in its way.
 pub(crate) async fn kvm(qemu: &Path, scratch: &Path) -> Result<(), String> {
     let opened = OpenOptions::new().read(true).write(true).open("/dev/kvm");
     opened.map_err(|error| match error.kind() {

@@ -28,7 +28,7 @@ impl FromStr for PciAddress {
                 Ok(Self(whole.to_ascii_lowercase()))
             }
             _ => Err(
-                "a PCI address is wanted, such as 0000:41:00.0; `lspci -d 10de:` lists NVIDIA's"
+                "give a PCI address, such as 0000:41:00.0; `lspci -d 10de:` lists NVIDIA's"
                     .to_owned(),
             ),
         }
@@ -40,12 +40,12 @@ impl FromStr for PciAddress {
 pub(crate) enum Iommu {
     /// `/dev/iommu`
     Fd,
-    /// VFIO's own container, `/dev/vfio/vfio`, which counts every mapping: for kernels without the other, as Debian 13's.
+    /// VFIO's own container, `/dev/vfio/vfio`, which counts every mapping: for kernels without the other, such as Debian 13's.
     Container,
 }
 
 impl Iommu {
-    /// The one that the machine under `root` has; the newer where it has none, so that a command can be shown anywhere.
+    /// The one that the machine under `root` has; the newer if it has none, so that a command can be shown anywhere.
     pub(crate) fn of_this_machine(root: &Path) -> Self {
         let there = |device: &str| root.join("dev").join(device).exists();
         if there("vfio/vfio") && !there("iommu") {
@@ -56,7 +56,7 @@ impl Iommu {
     }
 }
 
-/// QEMU's words for them.
+/// QEMU's arguments for them.
 pub(super) fn arguments(gpus: &[PciAddress], iommu: Iommu) -> Vec<String> {
     if gpus.is_empty() {
         return Vec::new();

@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, bail};
-use chrysalis_attestation::encoding::base64;
+use anyhow::{Context, anyhow, bail};
+use chrysalis_attestation::base64;
 
 /// Bytes of an ID block.
 const BLOCK: usize = 96;
@@ -45,9 +45,10 @@ impl IdBlock {
 }
 
 fn read(path: &Path, length: usize) -> anyhow::Result<Vec<u8>> {
-    const HINT: &str = "hint: `chrysalis measure IMAGE_DIR --platform snp --id-key KEY` writes one";
+    const HINT: &str =
+        "hint: make one with `chrysalis measure IMAGE_DIR --platform snp --id-key KEY`";
     let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}\n{HINT}", path.display()))?;
+        .map_err(|error| anyhow!("cannot read {}: {error}\n{HINT}", path.display()))?;
     let bytes = base64::decode(text.trim())
         .with_context(|| format!("{} is not base64\n{HINT}", path.display()))?;
     if bytes.len() != length {

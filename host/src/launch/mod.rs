@@ -4,12 +4,13 @@ pub(crate) mod accelerator;
 pub(crate) mod gpu;
 mod guard;
 pub(crate) mod id_block;
+pub(crate) mod platform;
 pub(crate) mod programs;
 pub(crate) mod protection;
 mod qemu;
 mod shell;
 mod trial;
-mod vsock;
+pub(crate) mod vsock;
 
 use std::{env, fmt, path::Path, process::ExitStatus, sync::Arc, time::Duration};
 
@@ -21,17 +22,20 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{cli::AcceleratorChoice, console::Console, link::Link, state::StateFolder};
-use accelerator::{Accelerator, Kind};
+use crate::{
+    guest::{console::Console, link::Link},
+    state::StateFolder,
+};
+use accelerator::{Accelerator, AcceleratorChoice, Kind};
 use gpu::{Iommu, PciAddress};
 use programs::QemuVersion;
 use protection::Protection;
 use qemu::{Machine, VsockDevice};
-pub(crate) use vsock::{VsockWay, kernel as kernel_vsock};
+use vsock::VsockWay;
 
 /// The longest that a dead guest's last lines may take to arrive.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long before a broken vsock device ends the run, its guest may end it with a better reason.
+/// How long a guest may take to end with a better reason, before a broken vsock device ends the run.
 const GUEST_FIRST: Duration = Duration::from_secs(2);
 
 /// A machine to launch.
@@ -49,6 +53,12 @@ pub(crate) struct VmPlan<'a> {
 pub(crate) struct Running {
     /// The machine, or the enclave's process.
     child: Child,
+    /// Everything around it.
+    pub(crate) way: Way,
+}
+
+/// What is around a guest, before it starts and while it runs.
+pub(crate) struct Way {
     /// The user-space vsock device in front of it.
     device: Option<Child>,
     output: Vec<JoinHandle<()>>,
@@ -65,7 +75,7 @@ pub(crate) struct Running {
 pub(crate) enum End {
     /// It exited.
     Exited(ExitStatus),
-    /// The vsock device in front of it did, and nothing reaches the guest any more.
+    /// The vsock device in front of it exited, and nothing reaches the guest any more.
     DeviceBroke(ExitStatus),
 }
 
@@ -83,14 +93,10 @@ impl fmt::Display for End {
     }
 }
 
-/// A guest whose way to it is decided, not yet started: its questions can be listened for first.
+/// A guest that is not yet started, but can be reached: its questions can be listened for first.
 pub(crate) struct Prepared {
     command: Command,
-    device: Option<Child>,
-    link: Link,
-    executed: String,
-    reached: String,
-    output: Vec<JoinHandle<()>>,
+    way: Way,
 }
 
 /// Prepares a VM.
@@ -126,15 +132,14 @@ pub(crate) async fn vm(
     };
     let mut command = Command::new(qemu);
     command.args(plan.machine(accelerator.kind, vsock).arguments()?);
-    let (executed, reached) = (accelerator.to_string(), way.to_string());
-    Ok(Prepared {
-        command,
+    let way = Way {
         device,
-        link,
-        executed,
-        reached,
         output,
-    })
+        link,
+        executed: accelerator.to_string(),
+        reached: way.to_string(),
+    };
+    Ok(Prepared { command, way })
 }
 
 /// The command that would start a VM, as a shell takes it. Starts nothing.
@@ -183,7 +188,8 @@ impl VmPlan<'_> {
     }
 }
 
-/// Prepares the enclave as a process: the same words as a VM's command line, the image's day among them, and nothing isolated.
+/// Prepares the enclave as a process: with the same arguments as on a VM's command line, the image's day among them, and
+/// nothing isolated.
 pub(crate) fn process(
     binary: &Path,
     image: &Image,
@@ -207,20 +213,20 @@ pub(crate) fn process(
         .arg("platform=simulated")
         .arg(word("host=unix:", state.path()))
         .arg(word("weights=", weights));
-    Ok(Prepared {
-        command,
+    let way = Way {
         device: None,
+        output: Vec::new(),
         link: Link::Folder(state.path().to_owned()),
         executed: "none, no VM: nothing is isolated".to_owned(),
         reached: "Unix sockets in the state folder".to_owned(),
-        output: Vec::new(),
-    })
+    };
+    Ok(Prepared { command, way })
 }
 
 impl Prepared {
     /// How the guest will be reached.
     pub(crate) fn link(&self) -> &Link {
-        &self.link
+        &self.way.link
     }
 
     /// Starts the guest.
@@ -228,15 +234,9 @@ impl Prepared {
         let program = self.command.as_std().get_program().to_owned();
         let mut child = guard::spawn(&mut self.command)
             .with_context(|| format!("cannot start {}", program.display()))?;
-        self.output.extend(follow(console, "", &mut child));
-        Ok(Running {
-            child,
-            device: self.device,
-            output: self.output,
-            link: self.link,
-            executed: self.executed,
-            reached: self.reached,
-        })
+        self.way.output.extend(follow(console, "", &mut child));
+        let way = self.way;
+        Ok(Running { child, way })
     }
 }
 
@@ -246,7 +246,7 @@ impl Running {
         let end = tokio::select! {
             biased;
             status = self.child.wait() => End::Exited(status?),
-            status = device_ended(&mut self.device) => {
+            status = device_ended(&mut self.way.device) => {
                 match timeout(GUEST_FIRST, self.child.wait()).await {
                     Ok(guest) => End::Exited(guest?),
                     Err(_) => End::DeviceBroke(status?),
@@ -265,11 +265,11 @@ impl Running {
     }
 
     async fn last_words(&mut self) {
-        if let Some(device) = &mut self.device {
+        if let Some(device) = &mut self.way.device {
             let _ = device.kill().await;
         }
         let _ = timeout(LAST_WORDS, async {
-            for output in self.output.drain(..) {
+            for output in self.way.output.drain(..) {
                 let _ = output.await;
             }
         })

@@ -1,4 +1,4 @@
-//! Where the programs are that a run needs, and which versions of QEMU are good.
+//! Finds the programs that a run needs, and tells which versions of QEMU are good.
 
 use std::{
     env, fmt,
@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use tokio::process::Command;
 
-/// Names a place of `vhost-device-vsock` outside PATH.
+/// Points to `vhost-device-vsock` outside PATH.
 pub(crate) const DEVICE_VARIABLE: &str = "CHRYSALIS_VHOST_DEVICE_VSOCK";
 const DEVICE: &str = "vhost-device-vsock";
 const QEMU: &str = "qemu-system-x86_64";
@@ -47,10 +47,10 @@ fn in_path(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// What to do where there is none, or an old one.
+/// What to do if QEMU is missing, or old.
 pub(crate) const QEMU_FIX: &str =
     "install QEMU 9.2 or newer (Debian: qemu-system-x86 of trixie or bookworm-backports)";
-/// What to do about one that [cannot start](QemuVersion::starts_tdx) guests under Intel TDX.
+/// What to do if it [cannot start](QemuVersion::starts_tdx) guests under Intel TDX.
 pub(crate) const TDX_FIX: &str =
     "install QEMU 10.1 or newer (Debian: qemu-system-x86 of trixie-backports)";
 
@@ -64,7 +64,7 @@ pub(crate) struct QemuVersion {
 /// How good a version is for this work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fitness {
-    /// Of the kind that is tested.
+    /// Tested.
     Good,
     /// Probably works; not tested.
     Untested,

@@ -1,7 +1,7 @@
-//! What keeps the host out of the guest's memory, as QEMU is told of it.
+//! What keeps the host out of the guest's memory, as QEMU options.
 //!
-//! Nothing here is relied on by anybody else: a guest that was launched otherwise has another launch digest, another
-//! HOST_DATA or MRCONFIGID, or no report at all.
+//! No relying party depends on this code: a guest that was launched otherwise has another launch digest, another HOST_DATA
+//! or MRCONFIGID, or no report at all.
 
 use std::{
     arch::x86_64::__cpuid,
@@ -22,10 +22,10 @@ pub(super) const OBJECT: &str = "protection";
 /// What the CPU says of its memory encryption, in EBX.
 const MEMORY_ENCRYPTION: u32 = 0x8000_001F;
 
-/// Who protects the guest's memory.
+/// What protects the guest's memory.
 #[derive(Debug)]
 pub(crate) enum Protection {
-    /// Nobody: the simulated platform.
+    /// Nothing: the simulated platform.
     None,
     /// AMD's security processor.
     Snp(Snp),
@@ -36,7 +36,7 @@ pub(crate) enum Protection {
 /// A launch under AMD SEV-SNP.
 #[derive(Debug)]
 pub(crate) struct Snp {
-    /// Measured first; it holds kernel, initrd and command line against the hashes that QEMU puts beside it.
+    /// Measured first; it checks kernel, initrd and command line against the hashes that QEMU measures with it.
     pub(crate) firmware: PathBuf,
     /// Counted in the launch digest, by its signature.
     pub(crate) cpu: CpuType,
@@ -77,7 +77,7 @@ impl CBit {
         reduced: 1,
     };
 
-    /// This machine's, by its CPU; the usual one where the CPU has none, so that a command can be shown anywhere.
+    /// This machine's, by its CPU; the usual one if the CPU has none, so that a command can be shown anywhere.
     pub(crate) fn of_this_machine() -> Self {
         let highest = __cpuid(0x8000_0000).eax;
         let found = (highest >= MEMORY_ENCRYPTION).then(|| __cpuid(MEMORY_ENCRYPTION).ebx);
@@ -146,7 +146,7 @@ impl FromStr for QuoteService {
             Some(("vsock", rest)) => vsock(rest),
             _ => None,
         }
-        .ok_or_else(|| "vsock:CID:PORT or unix:PATH is wanted, such as vsock:2:4050".to_owned())
+        .ok_or_else(|| "give vsock:CID:PORT or unix:PATH, such as vsock:2:4050".to_owned())
     }
 }
 
@@ -180,7 +180,7 @@ impl Protection {
         }
     }
 
-    /// What `-machine` is told besides.
+    /// What to add to `-machine`.
     pub(super) fn machine(&self) -> &'static str {
         match self {
             Self::None => "",
@@ -190,7 +190,7 @@ impl Protection {
         }
     }
 
-    /// What a virtio device is told besides: it reads shared memory alone, by the guest's leave.
+    /// What to add to a virtio device: it reads only memory that the guest shares.
     pub(super) fn virtio(&self) -> &'static str {
         match self {
             Self::None => "",

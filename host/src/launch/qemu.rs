@@ -1,5 +1,5 @@
 //! QEMU's command line, as data. The machine has a weights disk, the disk of a GPU's driver if its image has one, a vsock,
-//! a console and the GPUs that it is given, and nothing else: no network.
+//! a console and the GPUs that it is given. It has nothing else: no network.
 
 use std::{
     ffi::OsString,
@@ -150,13 +150,13 @@ impl Machine {
 fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().with_context(|| {
         format!(
-            "QEMU needs paths that are UTF-8 text; rename {}",
+            "QEMU needs paths that are UTF-8 text\nhint: rename {}",
             path.display()
         )
     })
 }
 
-/// A comma separates options unless there are two.
+/// A comma separates options unless it is doubled.
 fn doubled(value: &str) -> String {
     value.replace(',', ",,")
 }

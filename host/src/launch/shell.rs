@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path};
 
 use anyhow::Context;
 
-/// One option a line, its value beside it, quoted where the shell would read anything into it.
+/// One option and its value a line, quoted if the shell would otherwise interpret it.
 pub(super) fn command(program: &Path, arguments: &[OsString]) -> anyhow::Result<String> {
     let mut text = quoted(program.to_str().context("QEMU's path is not UTF-8 text")?);
     for argument in arguments {

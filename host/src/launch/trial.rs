@@ -1,7 +1,7 @@
 //! A program of a few instructions for a machine without firmware, to try out an accelerator.
 //!
 //! Where KVM is nested badly, opening it works and most of its calls too, but the first real kernel dies on an instruction
-//! that nobody emulates. So the trial goes where kernels go: protected mode, and an instruction that decompressors use.
+//! that nothing emulates. So the trial goes where kernels go: protected mode, and an instruction that decompressors use.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -52,7 +52,7 @@ const PROGRAM: [u8; 0x56] = [
 /// `jmp` back from the reset vector to the program.
 const RESET: [u8; 3] = [0xe9, 0x0d, 0xff];
 
-/// Runs the program under `accelerator` with processor `cpu`: nothing if it worked, else what was in its way.
+/// Runs the program under `accelerator` with processor `cpu`. The error says what was in its way.
 pub(super) async fn run(
     qemu: &Path,
     accelerator: &str,
@@ -62,7 +62,7 @@ pub(super) async fn run(
     let rom = scratch.join("trial.rom");
     std::fs::write(&rom, firmware()).map_err(|error| format!("{}: {error}", rom.display()))?;
     let result = run_rom(qemu, accelerator, cpu, &rom).await;
-    // Left behind it does no harm.
+    // If it stays behind, it does no harm.
     let _ = std::fs::remove_file(&rom);
     result
 }

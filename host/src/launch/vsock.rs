@@ -1,4 +1,4 @@
-//! The host's end of the guest's vsock: the kernel's where it has one that works, else a program's.
+//! The host's end of the guest's vsock: the kernel's if it works, or else a program's.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use tokio::{
 use tokio_vsock::{VMADDR_CID_ANY, VsockAddr, VsockListener};
 
 use super::{guard, programs};
-use crate::{link::Link, state::StateFolder};
+use crate::{guest::link::Link, state::StateFolder};
 
 /// The longest that the program may take to be ready for QEMU.
 const START_PATIENCE: Duration = Duration::from_secs(5);
@@ -55,13 +55,13 @@ impl VsockWay {
             Some(program) => Ok(Self::Device(program)),
             None => bail!(
                 "{why}, and there is no vhost-device-vsock\n\
-                 hint: `modprobe vhost_vsock` as root, or `cargo install vhost-device-vsock --version 0.3.0 --locked`"
+                 hint: run `modprobe vhost_vsock` as root, or `cargo install vhost-device-vsock --version 0.3.0 --locked`"
             ),
         }
     }
 }
 
-/// Whether the kernel's vsock works, by using it; else what is in its way.
+/// Whether the kernel's vsock works, by using it; if not, what is in its way.
 pub(crate) fn kernel() -> Result<(), String> {
     OpenOptions::new()
         .read(true)
@@ -73,7 +73,7 @@ pub(crate) fn kernel() -> Result<(), String> {
         .map_err(|error| format!("AF_VSOCK sockets do not work ({error})"))
 }
 
-/// A context id that no other guest of this machine has: ours, as process ids are.
+/// A context id that no other guest of this machine has, since no other process has our id.
 pub(super) fn guest_cid() -> u32 {
     FIRST_GUEST_CID.saturating_add(std::process::id())
 }
@@ -106,7 +106,7 @@ pub(super) async fn start(
     };
     tokio::select! {
         ready = timeout(START_PATIENCE, ready) => {
-            ready.with_context(|| format!("{} is not ready in {START_PATIENCE:?}", program.display()))?;
+            ready.with_context(|| format!("{} was not ready within {START_PATIENCE:?}", program.display()))?;
         }
         status = child.wait() => bail!("{} ended at once ({})", program.display(), status?),
     }

@@ -1,12 +1,14 @@
-//! How much of the relay one client may take, and what a client is: an address, for that is all the relay sees. An IPv6 network
-//! of 64 bits counts as one, since its owner has all of its addresses.
+//! How much of the relay one client may take, and what a client is: an address, which is all the relay sees. An IPv6 /64
+//! counts as one, since its owner has all of its addresses.
 
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
+
+use crate::mutex::held;
 
 /// The most clients that are remembered while none of their connections is open.
 const MAX_REMEMBERED: usize = 4096;
@@ -40,7 +42,7 @@ pub(super) enum Client {
 #[derive(Debug)]
 struct Visits {
     open: usize,
-    /// When all of the burst is to be had again.
+    /// When the whole burst is available again.
     rested: Instant,
 }
 
@@ -92,12 +94,12 @@ impl Clients {
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<Client, Visits>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.table)
     }
 }
 
-/// Makes room: of clients without a connection, first those who are rested, then all. Whoever can come from so many addresses
-/// gains nothing by it.
+/// Makes room: of clients without a connection, first those that are rested, then all. A client that
+/// can come from so many addresses gains nothing by it.
 fn forget(table: &mut HashMap<Client, Visits>, now: Instant) {
     if table.len() >= MAX_REMEMBERED {
         table.retain(|_, visits| visits.open > 0 || visits.rested > now);

@@ -1,14 +1,16 @@
 //! Connections on which no byte has come yet. There are few places for them, and the one that has been silent for longest gives
-//! its own to a newcomer: so silence costs nobody else anything, and the guest never hears of it.
+//! its own to a newcomer: so silence costs other clients nothing, and the guest never hears of it.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use tokio::sync::oneshot;
 
-/// Who is silent, the longest first.
+use crate::mutex::held;
+
+/// Those that are silent, the longest first.
 #[derive(Debug)]
 pub(super) struct Silent {
     places: usize,
@@ -40,7 +42,7 @@ impl Silent {
     /// A place for a newcomer, if need be the longest silent one's.
     pub(super) fn enter(self: &Arc<Self>) -> Waiting {
         let (leave, displaced) = oneshot::channel();
-        let mut queue = self.queue();
+        let mut queue = held(&self.queue);
         if queue.waiting.len() >= self.places {
             // The end of the sender is the sign.
             queue.waiting.pop_front();
@@ -54,10 +56,6 @@ impl Silent {
             displaced,
         }
     }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Waiting {
@@ -70,8 +68,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let number = self.number;
-        self.silent
-            .queue()
+        held(&self.silent.queue)
             .waiting
             .retain(|(waiting, _)| *waiting != number);
     }

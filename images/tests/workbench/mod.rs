@@ -7,13 +7,14 @@ use std::{fs, io::Write, path::PathBuf};
 
 use chrysalis_image::{
     Error,
-    apt::Archives,
-    binaries::Binaries,
+    assemble::image,
+    compile::{binaries::Binaries, kernel::Kernel},
     digest::Sha256,
-    fetch::Fetcher,
-    image,
-    kernel::Kernel,
-    lock::{Input, Kind, Lock},
+    inputs::{
+        apt::Archives,
+        fetch::Fetcher,
+        lock::{Input, Kind, Lock},
+    },
     manifest::Manifest,
 };
 use tempfile::TempDir;

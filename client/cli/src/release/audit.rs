@@ -11,12 +11,13 @@ use chrysalis_attestation::release::{
 };
 use chrysalis_client::system_time;
 use chrysalis_image::{
-    apt::Archives,
-    binaries::Binaries,
-    fetch::{Fetcher, default_cache},
-    image, kernel,
+    assemble::image,
+    compile::{binaries::Binaries, kernel, workspace::Workspace},
+    inputs::{
+        apt::Archives,
+        fetch::{Fetcher, default_cache},
+    },
     publish::{Described, Passphrase, SigningKey, Wanted, describe},
-    workspace::Workspace,
 };
 use chrysalis_measure::{Image, explain_images};
 use clap::Args;

@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path};
 
-use super::{Check, Hindrance, forbidden, hindrance};
+use super::kernel::{Hindrance, forbidden, hindrance};
+use crate::doctor::check::Check;
 use crate::launch::gpu::Iommu;
 
 /// NVIDIA, among PCI vendors.
@@ -16,23 +17,23 @@ const CONFIDENTIAL: [(&str, &str); 6] = [
     ("0x2339", "H100 SXM5 96 GB"),
     ("0x233b", "H200 NVL"),
 ];
-const CC_MODE: &str = "confidential mode is set while no driver holds the GPU: `nvidia_gpu_tools.py --gpu-bdf=ADDRESS --set-cc-mode=on \
-                       --reset-after-cc-mode-switch` (NVIDIA's gpu-admin-tools); `--query-cc-mode` says how it stands";
+const CC_MODE: &str = "set confidential mode while no driver holds the GPU, with `nvidia_gpu_tools.py --gpu-bdf=ADDRESS --set-cc-mode=on \
+                       --reset-after-cc-mode-switch` (NVIDIA's gpu-admin-tools); check it with `--query-cc-mode`";
 
-/// How many mappings VFIO makes where the kernel has no /dev/iommu.
+/// How many mappings VFIO makes on a kernel without /dev/iommu.
 const MAPPINGS: &str = "sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 /// One for every page of 64 GiB.
 const WANTED_MAPPINGS: u64 = 16 << 20;
 /// Its bit in a set of capabilities.
 const CAP_IPC_LOCK: u64 = 1 << 14;
 
-/// A GPU of NVIDIA's.
+/// An NVIDIA GPU.
 struct Gpu {
     address: String,
     name: String,
     confidential: bool,
     driver: Option<String>,
-    /// What VFIO opens once vfio-pci holds it: itself, or where the kernel has no such thing its group.
+    /// What VFIO opens once vfio-pci holds it: the device itself or, on older kernels, its group.
     device: Option<String>,
 }
 
@@ -41,12 +42,12 @@ pub(super) fn checks(root: &Path) -> Vec<Check> {
     let text = |gpu: &Gpu| format!("{} at {}", gpu.name, gpu.address);
     let names: Vec<String> = gpus.iter().map(text).collect();
     if gpus.is_empty() {
-        let fix = "an H100 or H200; without one the CPU computes";
-        return vec![Check::lacks("gpu", "there is no NVIDIA GPU", fix)];
+        let fix = "add an H100 or H200; without one the CPU computes";
+        return vec![Check::missing("gpu", "there is no NVIDIA GPU", fix)];
     }
     if !gpus.iter().any(|gpu| gpu.confidential) {
         let found = format!("{}: no confidential mode", names.join(", "));
-        return vec![Check::lacks("gpu", found, "an H100 or H200")];
+        return vec![Check::missing("gpu", found, "use an H100 or H200")];
     }
     vec![
         Check::ok("gpu", names.join(", ")).advising(CC_MODE),
@@ -106,15 +107,15 @@ fn passthrough(root: &Path, gpus: &[Gpu]) -> Check {
                 address, driver, ..
             }),
             _,
-        ) => Check::lacks(
+        ) => Check::missing(
             "gpu passthrough",
             format!(
                 "{} holds {address}",
                 driver.as_deref().unwrap_or("no driver")
             ),
             format!(
-                "as root: `modprobe vfio-pci`, `echo vfio-pci > /sys/bus/pci/devices/{address}/driver_override`, \
-                 unbind it from its driver, `echo {address} > /sys/bus/pci/drivers_probe`"
+                "as root, run `modprobe vfio-pci` and `echo vfio-pci > /sys/bus/pci/devices/{address}/driver_override`, unbind it from \
+                 its driver, then run `echo {address} > /sys/bus/pci/drivers_probe`"
             ),
         ),
     }
@@ -131,34 +132,31 @@ fn iommu(root: &Path) -> Check {
             Iommu::Fd => Check::ok("gpu iommu", "/dev/iommu"),
             Iommu::Container => mappings(root),
         },
-        Some(Hindrance::Absent) => Check::lacks(
+        Some(Hindrance::Absent) => Check::missing(
             "gpu iommu",
             "there is neither /dev/iommu nor /dev/vfio/vfio",
-            "`modprobe iommufd vfio-pci`, with the IOMMU on in the BIOS and in the kernel (on Intel: intel_iommu=on)",
+            "run `modprobe iommufd vfio-pci`, with the IOMMU on in the BIOS and in the kernel (on Intel: intel_iommu=on)",
         ),
         Some(Hindrance::Forbidden) => forbidden("gpu iommu", device, rule),
     }
 }
 
-/// Without /dev/iommu, a limit that is meant for less than a guest that shares its memory page by page.
+/// Without /dev/iommu there is a limit, too low by default for a guest that shares its memory page by page.
 fn mappings(root: &Path) -> Check {
     let text = fs::read_to_string(root.join(MAPPINGS)).unwrap_or_default();
     let limit = text.trim().parse::<u64>().unwrap_or(0);
-    if limit >= WANTED_MAPPINGS {
-        Check::ok("gpu iommu", format!("/dev/vfio/vfio, {limit} mappings"))
-    } else {
-        Check::lacks(
-            "gpu iommu",
-            format!("/dev/vfio/vfio, which maps no more than {limit} pieces of a guest's memory"),
-            format!(
-                "a kernel with CONFIG_IOMMUFD needs no limit; on this one a guest wants a mapping for every 4 KiB: \
-                 `options vfio_iommu_type1 dma_entry_limit={WANTED_MAPPINGS}` in /etc/modprobe.d does for 64 GiB"
-            ),
-        )
-    }
+    Check::of(
+        "gpu iommu",
+        limit >= WANTED_MAPPINGS,
+        format!("/dev/vfio/vfio, which maps no more than {limit} pieces of a guest's memory"),
+        format!(
+            "put `options vfio_iommu_type1 dma_entry_limit={WANTED_MAPPINGS}` in /etc/modprobe.d, which is enough for 64 GiB: a guest \
+             needs a mapping for every 4 KiB; or use a kernel with CONFIG_IOMMUFD, which needs no limit"
+        ),
+    )
 }
 
-/// What a GPU can reach stays in memory, all of the guest's, and the kernel bounds how much of that a user may have.
+/// A GPU may reach all of the guest's memory, so all of it stays locked, and the kernel bounds how much a user may lock.
 fn locked_memory(root: &Path) -> Check {
     let read = |name: &str| fs::read_to_string(root.join("proc/self").join(name));
     let value = |text: &str, name: &str| {
@@ -176,22 +174,22 @@ fn locked_memory(root: &Path) -> Check {
     match limit.as_str() {
         _ if capable => Check::ok("gpu memory", "this user may lock memory without limit"),
         "unlimited" => Check::ok("gpu memory", "memory can be locked without limit"),
-        _ => Check::lacks(
+        _ => Check::missing(
             "gpu memory",
             format!(
-                "this user may lock {limit} bytes, and a GPU wants all memory of its guest locked"
+                "this user may lock {limit} bytes, but a GPU needs all of its guest's memory locked"
             ),
-            "run as root, or raise it: `@kvm - memlock unlimited` in /etc/security/limits.d, LimitMEMLOCK=infinity for a \
-             service of systemd",
+            "run as root, or raise it with `@kvm - memlock unlimited` in /etc/security/limits.d, or LimitMEMLOCK=infinity for a \
+             systemd service",
         ),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lacking, write};
+    use super::super::kernel::tests::{missing, write};
     use super::*;
-    use crate::doctor::Outcome;
+    use crate::doctor::check::Outcome;
     use std::os::unix::fs::symlink;
 
     fn machine(id: &str) -> tempfile::TempDir {
@@ -217,14 +215,14 @@ mod tests {
         assert_eq!(found[0].found, "NVIDIA H100 PCIe at 0000:01:00.0");
         assert!(found[0].fix.as_ref().unwrap().contains("--set-cc-mode=on"));
         let all = ["gpu passthrough", "gpu iommu", "gpu memory"];
-        assert_eq!(lacking(&found), all);
+        assert_eq!(missing(&found), all);
         let driver = root.path().join("sys/bus/pci/devices/0000:01:00.0/driver");
         symlink("../../../bus/pci/drivers/nvidia", &driver).unwrap();
         assert_eq!(checks(root.path())[1].found, "nvidia holds 0000:01:00.0");
         fs::remove_file(&driver).unwrap();
         symlink("../../../bus/pci/drivers/vfio-pci", &driver).unwrap();
         write(root.path(), "dev/iommu", "");
-        assert_eq!(lacking(&checks(root.path())), ["gpu memory"]);
+        assert_eq!(missing(&checks(root.path())), ["gpu memory"]);
     }
 
     #[test]

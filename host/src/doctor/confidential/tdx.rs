@@ -2,40 +2,44 @@
 
 use std::{fs, path::Path};
 
-use super::{Check, cpu, kernel, switched_on};
-use crate::launch::{
-    programs::{QemuVersion, TDX_FIX},
-    protection::QUOTE_SOCKET,
+use super::kernel::{cpu, kernel, kvm};
+use crate::{
+    doctor::check::Check,
+    launch::{
+        platform::Platform,
+        programs::{QemuVersion, TDX_FIX},
+        protection::QUOTE_SOCKET,
+    },
 };
 
 /// The configuration of Intel's Quote Generation Service.
 const QUOTES: &str = "etc/qgs.conf";
-const BY_PORT: &str = "`port = 4050` in /etc/qgs.conf, then `systemctl restart qgsd`";
-
-/// Whether KVM can start TDX guests.
-pub(crate) fn is_on(root: &Path) -> bool {
-    switched_on(&root.join("sys/module/kvm_intel/parameters/tdx"))
-}
+const BY_PORT: &str = "put `port = 4050` in /etc/qgs.conf, then run `systemctl restart qgsd`";
 
 pub(super) fn checks(root: &Path, qemu: Option<QemuVersion>) -> Vec<Check> {
     let (intel, flag) = cpu(root, "GenuineIntel", "tdx_host_platform");
-    if !intel || !flag && !is_on(root) {
+    if !intel || !flag && !Platform::Tdx.is_on(root) {
         let found = if intel {
             "the kernel sees no TDX in the CPU"
         } else {
             "the CPU is not Intel's"
         };
-        return vec![Check::lacks(
+        return vec![Check::missing(
             "tdx",
             found,
-            "a Xeon of the 4th generation with TDX, or of the 5th or newer; in the BIOS: TME, TME-MT, TDX and SEAM Loader on, \
-             TME-MT/TDX key split above 0, SGX on; a kernel from 6.16 on that was built with CONFIG_INTEL_TDX_HOST (Ubuntu's \
-             from 25.10 on, not Debian's)",
+            "use a Xeon of the 4th generation with TDX, or of the 5th or newer; in the BIOS, turn on TME, TME-MT, TDX, SEAM Loader \
+             and SGX, and set the TME-MT/TDX key split above 0; install Linux 6.16 or newer built with CONFIG_INTEL_TDX_HOST \
+             (Ubuntu's since 25.10, not Debian's)",
         )];
     }
     let mut checks = vec![
         kernel(root, "tdx kernel", (6, 16), "starting TDX guests"),
-        kvm(root),
+        kvm(
+            root,
+            Platform::Tdx,
+            "tdx",
+            "put kvm_intel.tdx=1 and nohibernate on the host's kernel command line; run `dmesg | grep -i tdx` to see what prevents it",
+        ),
         quotes(root),
     ];
     checks.extend(qemu.map(starts_guests));
@@ -45,34 +49,18 @@ pub(super) fn checks(root: &Path, qemu: Option<QemuVersion>) -> Vec<Check> {
 fn starts_guests(qemu: QemuVersion) -> Check {
     let found = format!("QEMU {qemu}");
     if qemu.starts_tdx() {
-        Check::ok("tdx qemu", found)
-    } else {
-        Check::lacks(
-            "tdx qemu",
-            format!("{found} cannot start TDX guests"),
-            TDX_FIX,
-        )
+        return Check::ok("tdx qemu", found);
     }
-}
-
-fn kvm(root: &Path) -> Check {
-    if is_on(root) {
-        Check::ok("tdx", "kvm_intel has TDX on")
-    } else {
-        Check::lacks(
-            "tdx",
-            "kvm_intel does not have TDX on",
-            "kvm_intel.tdx=1 and nohibernate on the host's kernel command line; `dmesg | grep -i tdx` says what hinders it",
-        )
-    }
+    let found = format!("{found} cannot start TDX guests");
+    Check::missing("tdx qemu", found, TDX_FIX)
 }
 
 fn quotes(root: &Path) -> Check {
     match port(root).as_deref() {
-        Some("4050") => Check::ok("tdx quotes", format!("port 4050, says /{QUOTES}")),
-        Some(other) => Check::lacks(
+        Some("4050") => Check::ok("tdx quotes", format!("port 4050, according to /{QUOTES}")),
+        Some(other) => Check::missing(
             "tdx quotes",
-            format!("port {other}, says /{QUOTES}; guests ask on 4050"),
+            format!("port {other}, according to /{QUOTES}; guests ask on 4050"),
             BY_PORT,
         ),
         None if root.join(QUOTE_SOCKET).exists() => Check::ok(
@@ -80,12 +68,12 @@ fn quotes(root: &Path) -> Check {
             format!("/{QUOTE_SOCKET}"),
         )
         .advising(format!(
-            "guests get to it through QEMU, which takes a second a quote; with {BY_PORT} they ask by themselves"
+            "{BY_PORT}: guests then ask it directly, instead of through QEMU, which takes a second for each quote"
         )),
-        None => Check::lacks(
+        None => Check::missing(
             "tdx quotes",
             format!("neither a port in /{QUOTES} nor /{QUOTE_SOCKET}"),
-            format!("install Intel's tdx-qgs and register the platform (mpa_registration_tool or a PCCS); {BY_PORT}"),
+            format!("install Intel's tdx-qgs, register the platform (mpa_registration_tool or a PCCS), and {BY_PORT}"),
         ),
     }
 }
@@ -102,12 +90,12 @@ fn port(root: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lacking, write};
+    use super::super::kernel::tests::{missing, write};
     use super::*;
-    use crate::doctor::Outcome;
+    use crate::doctor::check::Outcome;
 
     #[test]
-    fn names_each_thing_that_an_intel_machine_lacks() {
+    fn names_each_thing_missing_on_an_intel_machine() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         write(
@@ -115,22 +103,22 @@ mod tests {
             "proc/cpuinfo",
             "vendor_id\t: GenuineIntel\nflags\t\t: fpu\n",
         );
-        let lacking = |qemu| lacking(&checks(root, qemu));
+        let missing = |qemu| missing(&checks(root, qemu));
         let old = QemuVersion::parse("QEMU emulator version 10.0.2");
         let new = QemuVersion::parse("QEMU emulator version 10.1.0");
-        assert_eq!(lacking(None), ["tdx"]);
+        assert_eq!(missing(None), ["tdx"]);
         write(
             root,
             "proc/cpuinfo",
             "vendor_id\t: GenuineIntel\nflags\t\t: fpu tdx_host_platform\n",
         );
         let all = ["tdx kernel", "tdx", "tdx quotes", "tdx qemu"];
-        assert_eq!(lacking(old), all);
+        assert_eq!(missing(old), all);
         write(root, "proc/sys/kernel/osrelease", "6.16.3\n");
         write(root, "sys/module/kvm_intel/parameters/tdx", "Y\n");
         write(root, QUOTE_SOCKET, "");
-        assert_eq!(lacking(old), ["tdx qemu"]);
-        assert!(lacking(new).is_empty());
+        assert_eq!(missing(old), ["tdx qemu"]);
+        assert!(missing(new).is_empty());
     }
 
     #[test]
@@ -140,8 +128,11 @@ mod tests {
             write(root.path(), QUOTES, configuration);
             quotes(root.path()).outcome
         };
-        assert_eq!(judged("#port = 4050\nnumber_threads = 4\n"), Outcome::Lacks);
-        assert_eq!(judged("port = 4051\n"), Outcome::Lacks);
+        assert_eq!(
+            judged("#port = 4050\nnumber_threads = 4\n"),
+            Outcome::Missing
+        );
+        assert_eq!(judged("port = 4051\n"), Outcome::Missing);
         assert_eq!(judged("port = 4050\n"), Outcome::Ok);
         write(root.path(), QUOTE_SOCKET, "");
         assert_eq!(judged("#port = 4050\n"), Outcome::Ok);

@@ -1,0 +1,195 @@
+//! What the host knows of its guest, and the one thing it may ask of it: to stop.
+//!
+//! All of it is the guest's own word: good for a progress line and a metric, never for a decision that matters.
+
+pub(crate) mod console;
+pub(crate) mod link;
+pub(crate) mod text;
+pub(crate) mod times;
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use chrysalis_wire::host::MAX_FAILURE;
+use tokio::sync::watch;
+
+use self::{
+    text::{LineBreaks, printable},
+    times::Stage,
+};
+use crate::mutex::held;
+
+/// The most stages that are kept and printed; those of a guest that passes more are dropped.
+const MAX_STAGES: usize = 32;
+/// The most bytes of a stage's name or a failure's code.
+const MAX_NAME: usize = 64;
+
+/// How far a guest is, as it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It has not said that it serves.
+    Booting,
+    /// It listens.
+    Serving,
+    /// It gave up.
+    Failed(Failure),
+}
+
+/// Why a guest gave up, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// A stable code.
+    pub(crate) code: String,
+    /// What happened and what to do.
+    pub(crate) message: String,
+}
+
+/// The guest, as its services see it.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    state: watch::Sender<State>,
+    stop: watch::Sender<bool>,
+    stages: Mutex<Vec<Stage>>,
+    listening_for_stop: AtomicUsize,
+}
+
+impl Guest {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: watch::Sender::new(State::Booting),
+            stop: watch::Sender::new(false),
+            stages: Mutex::default(),
+            listening_for_stop: AtomicUsize::new(0),
+        }
+    }
+
+    /// Notes a stage, and gives it back if it is worth printing.
+    pub(crate) fn passed(&self, name: &str, at_ms: u64) -> Option<Stage> {
+        let mut stages = held(&self.stages);
+        if stages.len() == MAX_STAGES {
+            return None;
+        }
+        let name = printable(name, MAX_NAME, LineBreaks::Replace);
+        let stage = Stage::after(stages.last(), name, at_ms);
+        stages.push(stage.clone());
+        Some(stage)
+    }
+
+    /// Notes that it listens. A guest that has given up does not come back.
+    pub(crate) fn serves(&self) {
+        self.advance(State::Serving);
+    }
+
+    /// Notes that it gave up.
+    pub(crate) fn failed(&self, code: &str, message: &str) {
+        let code = printable(code, MAX_NAME, LineBreaks::Replace);
+        let message = printable(message, MAX_FAILURE, LineBreaks::Keep);
+        self.advance(State::Failed(Failure { code, message }));
+    }
+
+    fn advance(&self, next: State) {
+        self.state.send_if_modified(|state| {
+            let advances = *state != next && !matches!(state, State::Failed(_));
+            if advances {
+                *state = next;
+            }
+            advances
+        });
+    }
+
+    /// How far it is.
+    pub(crate) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Returns when it serves or gave up.
+    pub(crate) async fn decided(&self) -> State {
+        self.wait(|state| *state != State::Booting).await
+    }
+
+    /// Returns when it gave up.
+    pub(crate) async fn gave_up(&self) {
+        self.wait(|state| matches!(state, State::Failed(_))).await;
+    }
+
+    async fn wait(&self, until: impl FnMut(&State) -> bool) -> State {
+        match self.state.subscribe().wait_for(until).await {
+            Ok(state) => state.clone(),
+            // The sender is a part of `self`, so it outlives this borrow.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The stages it passed, in order.
+    pub(crate) fn stages(&self) -> Vec<Stage> {
+        held(&self.stages).clone()
+    }
+
+    /// Asks it to stop. Whether anything inside listens for that.
+    pub(crate) fn ask_to_stop(&self) -> bool {
+        self.stop.send_replace(true);
+        self.listening_for_stop.load(Ordering::Relaxed) > 0
+    }
+
+    /// Returns when it was asked to stop.
+    pub(crate) async fn asked_to_stop(&self) {
+        let _counted = Counted::new(&self.listening_for_stop);
+        // Fails only without a sender, which is a part of `self`.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+}
+
+/// Counts itself for as long as it lives.
+#[derive(Debug)]
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_that_gave_up_does_not_serve_again() {
+        let guest = Guest::new();
+        guest.failed("weights_corrupt", "first");
+        guest.serves();
+        guest.failed("other", "second");
+        let failure = Failure {
+            code: "weights_corrupt".to_owned(),
+            message: "first".to_owned(),
+        };
+        assert_eq!(guest.state(), State::Failed(failure));
+    }
+
+    #[test]
+    fn keeps_a_bounded_number_of_bounded_stages() {
+        let guest = Guest::new();
+        for _ in 0..MAX_STAGES {
+            assert_eq!(
+                guest.passed(&"x".repeat(5000), 1).unwrap().name.len(),
+                MAX_NAME
+            );
+        }
+        assert_eq!(guest.passed("one more", 1), None);
+        assert_eq!(guest.stages().len(), MAX_STAGES);
+    }
+
+    #[test]
+    fn knows_whether_anything_listens() {
+        assert!(!Guest::new().ask_to_stop());
+    }
+}

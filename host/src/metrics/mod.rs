@@ -1,0 +1,336 @@
+//! `/metrics`: counts in Prometheus's text format. Holds numbers, states and the names of boot stages, never content. Programs
+//! may read it; web pages may not, so each request must be addressed to this listener and not come from a page.
+
+pub(crate) mod counters;
+
+use std::{
+    convert::Infallible,
+    fmt::{Display, Write},
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use chrysalis_wire::local::{Addressed, HostName, from_another_site};
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HOST, HeaderValue, ORIGIN},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use self::counters::Counters;
+use crate::{
+    accept,
+    guest::{Guest, State},
+};
+
+/// The most questions at once; one more waits.
+const MAX_CONNECTIONS: usize = 8;
+/// The longest that one question and its answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The version of the text format.
+const TEXT_FORMAT: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// Everything that is published.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    counters: Arc<Counters>,
+    guest: Arc<Guest>,
+    /// Names that requests may be addressed to, besides loopback's and the listener's address.
+    names: Vec<HostName>,
+    started: Instant,
+}
+
+impl Metrics {
+    pub(crate) fn new(
+        counters: &Arc<Counters>,
+        guest: &Arc<Guest>,
+        names: Vec<HostName>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            counters: Arc::clone(counters),
+            guest: Arc::clone(guest),
+            names,
+            started: Instant::now(),
+        })
+    }
+
+    /// Answers `GET /metrics` for as long as it is polled.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let answer = |(stream, _): (TcpStream, SocketAddr)| {
+            let metrics = Arc::clone(&self);
+            async move {
+                let Ok(local) = stream.local_addr() else {
+                    return;
+                };
+                let service = service_fn(|request| {
+                    let answer = metrics.answer(&request, local);
+                    async { Ok::<_, Infallible>(answer) }
+                });
+                let connection = http1::Builder::new()
+                    .keep_alive(false)
+                    .serve_connection(TokioIo::new(stream), service);
+                // A client that is slow or gone gets no answer.
+                let _ = timeout(PATIENCE, connection).await;
+            }
+        };
+        accept::serve(MAX_CONNECTIONS, || listener.accept(), answer).await;
+    }
+
+    fn answer(&self, request: &Request<Incoming>, local: SocketAddr) -> Response<Full<Bytes>> {
+        let answered = || match (request.method(), request.uri().path()) {
+            (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, self.text()),
+            (_, "/metrics") => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET is answered here\n".to_owned(),
+            ),
+            _ => (
+                StatusCode::NOT_FOUND,
+                "the metrics are at /metrics\n".to_owned(),
+            ),
+        };
+        let (status, text) = self.refusal(request, local).unwrap_or_else(answered);
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, TEXT_FORMAT);
+        response
+    }
+
+    /// Why a request is refused whatever it asks: it is meant for another listener, or a web page sends it.
+    fn refusal<B>(&self, request: &Request<B>, local: SocketAddr) -> Option<(StatusCode, String)> {
+        let headers = request.headers();
+        let hosts = headers.get_all(HOST).into_iter().map(HeaderValue::as_bytes);
+        let target = request.uri().authority().map(AsRef::as_ref);
+        match Addressed::of(hosts, target, local, &self.names) {
+            Addressed::Here => {}
+            Addressed::Elsewhere => {
+                let text =
+                    format!("this is http://{local}; allow another name with --metrics-name\n");
+                return Some((StatusCode::MISDIRECTED_REQUEST, text));
+            }
+            Addressed::Unclear => {
+                let text = format!("send one header `Host: {local}`\n");
+                return Some((StatusCode::BAD_REQUEST, text));
+            }
+        }
+        let mut sites = headers.get_all("sec-fetch-site").iter();
+        let page =
+            headers.contains_key(ORIGIN) || sites.any(|site| from_another_site(site.as_bytes()));
+        let text = "web pages are not answered\n".to_owned();
+        page.then_some((StatusCode::FORBIDDEN, text))
+    }
+
+    /// The text that Prometheus reads.
+    fn text(&self) -> String {
+        let Counters {
+            open,
+            total,
+            refused,
+            broken,
+            to_guest,
+            from_guest,
+        } = &*self.counters;
+        let mut page = Page::default();
+        page.family("connections_open", "gauge", "Connections being relayed.");
+        page.sample("connections_open", "", open.read());
+        for (name, counter, help) in [
+            ("connections_total", total, "Connections ever relayed."),
+            (
+                "connections_refused_total",
+                refused,
+                "Connections closed because there was no room, or because their client had too many.",
+            ),
+            (
+                "connections_broken_total",
+                broken,
+                "Connections that ended in an error.",
+            ),
+        ] {
+            page.family(name, "counter", help);
+            page.sample(name, "", counter.read());
+        }
+        let name = "relayed_bytes_total";
+        page.family(name, "counter", "Bytes of ciphertext relayed.");
+        page.sample(name, r#"{direction="to_guest"}"#, to_guest.read());
+        page.sample(name, r#"{direction="from_guest"}"#, from_guest.read());
+        let name = "guest_restarts_total";
+        let help = "Restarts of the guest: a run has one guest and ends with it.";
+        page.family(name, "counter", help);
+        page.sample(name, "", 0);
+        page.family(
+            "guest_state",
+            "gauge",
+            "1 for the state that the guest says it is in.",
+        );
+        let now = self.guest.state();
+        for (name, is) in [
+            ("booting", now == State::Booting),
+            ("serving", now == State::Serving),
+            ("failed", matches!(now, State::Failed(_))),
+        ] {
+            page.sample(
+                "guest_state",
+                &format!(r#"{{state="{name}"}}"#),
+                u8::from(is),
+            );
+        }
+        page.family(
+            "boot_stage_seconds",
+            "gauge",
+            "When the guest passed each stage, in seconds since its kernel started.",
+        );
+        for stage in self.guest.stages() {
+            let labels = format!(r#"{{stage="{}"}}"#, label(&stage.name));
+            page.sample("boot_stage_seconds", &labels, stage.at());
+        }
+        page.family(
+            "uptime_seconds",
+            "gauge",
+            "Seconds since this host program started.",
+        );
+        page.sample("uptime_seconds", "", self.started.elapsed().as_secs());
+        page.0
+    }
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            self.0,
+            "# HELP chrysalis_{name} {help}\n# TYPE chrysalis_{name} {kind}"
+        );
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = writeln!(self.0, "chrysalis_{name}{labels} {value}");
+    }
+}
+
+/// A label's value; the guest chose it, so nothing but plain words passes.
+fn label(name: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || " _-.".contains(character);
+    name.chars()
+        .map(|character| if plain(character) { character } else { '_' })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn metrics() -> Arc<Metrics> {
+        let counters = Arc::new(Counters::default());
+        counters.to_guest.add(7);
+        counters.refused.add(2);
+        let guest = Guest::new();
+        guest.passed("weights opened", 1500);
+        guest.passed("\"} evil 1", 1600);
+        guest.serves();
+        Metrics::new(&counters, &Arc::new(guest), Vec::new())
+    }
+
+    #[test]
+    fn says_what_was_counted() {
+        let metrics = metrics();
+        let _open = metrics.counters.open_one();
+        drop(metrics.counters.open_one());
+        let text = metrics.text();
+        for line in [
+            "chrysalis_connections_open 1",
+            "chrysalis_connections_total 2",
+            "chrysalis_connections_refused_total 2",
+            "# TYPE chrysalis_relayed_bytes_total counter",
+            r#"chrysalis_relayed_bytes_total{direction="to_guest"} 7"#,
+            "chrysalis_guest_restarts_total 0",
+            r#"chrysalis_guest_state{state="booting"} 0"#,
+            r#"chrysalis_guest_state{state="serving"} 1"#,
+            r#"chrysalis_boot_stage_seconds{stage="weights opened"} 1.5"#,
+            r#"chrysalis_boot_stage_seconds{stage="__ evil 1"} 1.6"#,
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_over_http_at_its_one_path() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(metrics().serve(listener));
+        let ask = async |line: &str| ask(address, line, &format!("host: {address}")).await;
+        let good = ask("GET /metrics").await;
+        assert!(
+            good.starts_with("HTTP/1.1 200 OK") && good.contains("version=0.0.4"),
+            "{good}"
+        );
+        assert!(ask("GET /").await.starts_with("HTTP/1.1 404"));
+        assert!(ask("HEAD /metrics").await.starts_with("HTTP/1.1 200"));
+        assert!(ask("POST /metrics").await.starts_with("HTTP/1.1 405"));
+    }
+
+    async fn ask(address: SocketAddr, line: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn web_pages_read_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let named = Metrics {
+            counters: Arc::default(),
+            guest: Arc::new(Guest::new()),
+            names: vec!["gpu-box.example:9443".parse().unwrap()],
+            started: Instant::now(),
+        };
+        tokio::spawn(Arc::new(named).serve(listener));
+        let port = address.port();
+        for (headers, status) in [
+            (format!("host: localhost:{port}"), 200),
+            ("host: gpu-box.example:9443".to_owned(), 200),
+            (format!("host: {address}\r\nsec-fetch-site: none"), 200),
+            ("host: evil.example".to_owned(), 421),
+            (format!("host: evil.example:{port}"), 421),
+            (format!("host: 0.0.0.0:{port}"), 421),
+            (format!("host: {address}\r\nhost: evil.example"), 400),
+            ("accept: */*".to_owned(), 400),
+            (
+                format!("host: {address}\r\nsec-fetch-site: cross-site"),
+                403,
+            ),
+            (format!("host: {address}\r\nsec-fetch-site: same-site"), 403),
+            (
+                format!("host: {address}\r\norigin: https://evil.example"),
+                403,
+            ),
+        ] {
+            let answer = ask(address, "GET /metrics", &headers).await;
+            let found = answer.get(9..12).unwrap();
+            assert_eq!(found, status.to_string(), "{headers}: {answer}");
+            assert_eq!(answer.contains("chrysalis_"), status == 200, "{answer}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `chrysalis-host run`: one guest, from its files to its end.
+
+mod end;
+mod files;
+pub(crate) mod options;
+mod plan;
+mod ready;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use tokio::net::TcpListener;
+
+use self::{
+    end::{Ended, Stop},
+    files::Files,
+    options::RunOptions,
+    ready::Ready,
+};
+use crate::{
+    guest::{Guest, State, console::Console},
+    launch::{self, VmPlan, platform::Platform},
+    metrics::{Metrics, counters::Counters},
+    relay::{Bounds, Relay},
+    services::{Services, endorser::Endorser, statements::Statements},
+    simulation::Simulation,
+    state::{self, StateFolder},
+};
+
+/// Runs one guest until it ends or is stopped.
+pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::listen()?;
+    let files = Files::open(&options)?;
+    let statements = Statements::open(&options.statements)?;
+    let platform = match &options.without_vm {
+        Some(_) => Platform::Simulated,
+        None => Platform::choose(options.platform, Path::new("/")),
+    };
+    let machine = plan::machine(&options, platform, &files)?;
+    if options.print {
+        return print(machine, options.state).await;
+    }
+    platform.check(Path::new("/"))?;
+    let state = StateFolder::claim(options.state.clone())?;
+    let clients = listen(options.listen, "--listen").await?;
+    let scrapers = listen(options.metrics, "--metrics").await?;
+    let (listen, metrics) = (clients.local_addr()?, scrapers.local_addr()?);
+
+    let launch_digest = plan::launch_digest(&options, platform, &files.image)?;
+    let (simulation, roots) = match (platform, launch_digest) {
+        (Platform::Simulated, Some(digest)) => {
+            let launched = plan::launched(&options, digest, &files);
+            let simulation = Simulation::launch(state.path(), &launched, &files.parsed)?;
+            (Some(simulation), Some(Simulation::publish(state.path())?))
+        }
+        _ => (None, None),
+    };
+    let console = Console::create(&state.join("console.log"), options.verbose)?;
+    let prepared = match &options.without_vm {
+        Some(binary) => {
+            eprintln!("no VM: nothing is isolated");
+            launch::process(binary, &files.image, &files.weights, &state)?
+        }
+        None => launch::vm(machine, &state, &console).await?,
+    };
+
+    let questions = prepared.link().listen()?;
+    let endorser = if let Some(simulation) = simulation {
+        Endorser::simulated(simulation)
+    } else {
+        let store = state.join("collateral");
+        Endorser::of_this_machine(platform, &store, &options.mirror).await
+    };
+    let guest = Arc::new(Guest::new());
+    let services = Services::new(
+        files.configuration,
+        endorser,
+        statements,
+        Arc::clone(&guest),
+    );
+    tokio::spawn(Arc::clone(&services).keep_fresh());
+    tokio::spawn(services.serve(questions));
+    let counters = Arc::new(Counters::default());
+    let published = Metrics::new(&counters, &guest, options.metrics_names);
+    tokio::spawn(published.serve(scrapers));
+
+    let mut running = prepared.start(&console)?;
+    let ready = Ready {
+        listen,
+        metrics,
+        platform: platform.to_string(),
+        simulated: platform == Platform::Simulated,
+        launch_digest: launch_digest.map(hex::encode),
+        roots,
+        accelerator: running.way.executed.clone(),
+        vsock: running.way.reached.clone(),
+        state: state.path().to_owned(),
+    };
+    let bounds = Bounds::for_clients_of(options.connections_per_client);
+    let relay = Relay::new(running.way.link.clone(), counters, bounds, options.verbose);
+    let serving = async {
+        if guest.decided().await == State::Serving {
+            ready.announce(&guest, options.ready_file.as_deref())?;
+            relay.serve(clients).await;
+        }
+        std::future::pending::<anyhow::Result<Ended>>().await
+    };
+    let ended = tokio::select! {
+        biased;
+        end = running.ended() => Ended::ByItself(end?),
+        () = guest.gave_up() => Ended::GaveUp,
+        () = stop.asked() => Ended::Asked,
+        failed = serving => failed?,
+    };
+    ended
+        .finish(&guest, &mut running, &mut stop, &console)
+        .await
+}
+
+/// Prints the command that would start the guest.
+async fn print(machine: VmPlan<'_>, state: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let state = state.map_or_else(state::default_path, Ok)?;
+    println!("{}", launch::printed(machine, &state).await?);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow::anyhow!(
+            "cannot listen on {address}: {error}\nhint: stop what uses it, or choose another address with {option}"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_a_port_in_use() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let refused = listen(address, "--listen").await.unwrap_err().to_string();
+        assert!(
+            refused.contains(&address.to_string()) && refused.contains("--listen"),
+            "{refused}"
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! What a provider may say about a run.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+
+use chrysalis_attestation::snp::{bits::GuestPolicy, tcb::Tcb};
+use chrysalis_collateral::Mirrors;
+use chrysalis_measure::{CpuType, MeasureError};
+use chrysalis_wire::local::HostName;
+use clap::Args;
+
+use crate::launch::{
+    accelerator::AcceleratorChoice, gpu::PciAddress, platform::PlatformChoice,
+    protection::QuoteService,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// The image folder, as `chrysalis-image build` makes it
+    #[arg(value_name = "IMAGE_DIR")]
+    pub(crate) image: PathBuf,
+    /// The configuration that the hardware measures
+    #[arg(long, value_name = "FILE")]
+    pub(crate) configuration: PathBuf,
+    /// The disk of weights and their hash tree, as `chrysalis-image weights` makes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// Where clients connect; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    pub(crate) listen: SocketAddr,
+    /// The most connections at once from one IPv4 address or one IPv6 /64; raise it if clients come through a proxy of yours
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = client_connections)]
+    pub(crate) connections_per_client: usize,
+    /// Where Prometheus asks, at /metrics; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
+    pub(crate) metrics: SocketAddr,
+    /// A name under which Prometheus asks, besides localhost and the address of --metrics; may be repeated. Requests for other
+    /// names are refused, because a web page may send them
+    #[arg(long = "metrics-name", value_name = "NAME[:PORT]")]
+    pub(crate) metrics_names: Vec<HostName>,
+    /// Keeps sockets, the console and the simulated vendor's keys [default: `$XDG_STATE_HOME/chrysalis`,
+    /// else `~/.local/state/chrysalis`]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// What protects the guest's memory; `auto` takes what this machine has
+    #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
+    pub(crate) platform: PlatformChoice,
+    /// Only print the QEMU command that would start the guest
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Virtual CPUs; counted in the launch digest
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) vcpus: u32,
+    /// The guest's memory
+    #[arg(long, value_name = "MiB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(256..))]
+    pub(crate) memory: u32,
+    /// The CPU type of an SNP guest, as QEMU names it; counted in the launch digest
+    #[arg(long, value_name = "TYPE", default_value_t = CpuType::EPYC_V4, value_parser = named_cpu)]
+    pub(crate) cpu: CpuType,
+    /// An SNP ID block, in base64, as `chrysalis measure --id-key` writes it
+    #[arg(long, value_name = "FILE", requires = "id_auth")]
+    pub(crate) id_block: Option<PathBuf>,
+    /// The authentication of the ID block, in base64
+    #[arg(long, value_name = "FILE", requires = "id_block")]
+    pub(crate) id_auth: Option<PathBuf>,
+    /// Who makes a TDX guest's quotes: `vsock:CID:PORT` or `unix:PATH` [default: the Unix socket of Intel's service if
+    /// it is there, else vsock:2:4050]
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) quotes: Option<QuoteService>,
+    /// Give the guest this GPU, by its PCI address; may be repeated
+    #[arg(long = "gpu", value_name = "ADDRESS")]
+    pub(crate) gpus: Vec<PciAddress>,
+    /// What executes a simulated guest's instructions; `auto` takes KVM if a trial run works
+    #[arg(long, value_enum, default_value_t = AcceleratorChoice::Auto)]
+    pub(crate) accelerator: AcceleratorChoice,
+    /// Run this enclave as a plain process instead of a VM: for tests and development, nothing is isolated
+    #[arg(long, value_name = "BINARY")]
+    pub(crate) without_vm: Option<PathBuf>,
+    /// The guest policy that SNP's processor, or the simulated one, enforces and reports
+    #[arg(long, value_name = "HEX", default_value = "0x30000", value_parser = guest_policy)]
+    pub(crate) guest_policy: GuestPolicy,
+    /// The firmware levels that the simulated processor reports: boot loader, TEE, SNP, microcode
+    #[arg(long, value_name = "B,T,S,U")]
+    pub(crate) simulated_tcb: Option<SimulatedTcb>,
+    /// Staple to the evidence what a rebuilder signed about the image, or all such statements in a release's folder; may be
+    /// repeated. A relying party's policy names the rebuilders whose statements count
+    #[arg(long = "statement", value_name = "FILE|DIR")]
+    pub(crate) statements: Vec<PathBuf>,
+    /// Ask another address instead of a vendor's for what is stapled to the evidence: amd=URL, intel=URL, nvidia-rim=URL and so on
+    #[arg(long, value_name = "SERVICE=URL")]
+    pub(crate) mirror: Vec<Mirrors>,
+    /// Once the guest serves, write where and what it serves, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Show the guest's console and every broken connection
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// Firmware levels as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SimulatedTcb(pub(crate) Tcb);
+
+impl FromStr for SimulatedTcb {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let levels: Result<Vec<u8>, _> =
+            text.split(',').map(|level| level.trim().parse()).collect();
+        match levels.as_deref() {
+            Ok(&[bootloader, tee, snp, microcode]) => Ok(Self(Tcb {
+                fmc: None,
+                bootloader,
+                tee,
+                snp,
+                microcode,
+            })),
+            _ => Err("give four numbers from 0 to 255, such as 10,0,27,84".to_owned()),
+        }
+    }
+}
+
+fn client_connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(connections @ 1..=256) => Ok(connections),
+        _ => Err("give a number from 1 to 256: the relay has 256 places in all".to_owned()),
+    }
+}
+
+/// A type that QEMU knows by name: a signature alone is enough to measure a guest, not to start one.
+fn named_cpu(text: &str) -> Result<CpuType, String> {
+    let cpu: CpuType = text
+        .parse()
+        .map_err(|error: MeasureError| error.to_string())?;
+    match cpu.name() {
+        Some(_) => Ok(cpu),
+        None => Err(
+            "give QEMU's name of the type, such as EPYC-Genoa: it cannot start a CPU by its signature"
+                .to_owned(),
+        ),
+    }
+}
+
+fn guest_policy(text: &str) -> Result<GuestPolicy, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u64::from_str_radix(digits, 16)
+        .map(GuestPolicy)
+        .map_err(|_| "give a hexadecimal number of at most 64 bits, such as 0x30000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_firmware_levels_and_refuses_others() {
+        let tcb = Tcb {
+            fmc: None,
+            bootloader: 1,
+            tee: 2,
+            snp: 3,
+            microcode: 255,
+        };
+        assert_eq!("1,2,3,255".parse(), Ok(SimulatedTcb(tcb)));
+        for wrong in ["", "1,2,3", "1,2,3,4,5", "1,2,3,256", "a,b,c,d"] {
+            assert!(wrong.parse::<SimulatedTcb>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn reads_how_many_connections_a_client_may_have() {
+        assert_eq!(client_connections("256"), Ok(256));
+        for wrong in ["0", "257", "-1", "many"] {
+            assert!(client_connections(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn reads_a_guest_policy_with_and_without_prefix() {
+        assert_eq!(guest_policy("0xb0000"), Ok(GuestPolicy(0xb_0000)));
+        assert_eq!(guest_policy("30000"), Ok(GuestPolicy(0x3_0000)));
+        assert!(guest_policy("debug").is_err());
+    }
+}

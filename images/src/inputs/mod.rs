@@ -1,0 +1,9 @@
+//! What a build starts from: recipes that people write, the lock that pins every package, and the packages themselves.
+
+pub mod apt;
+pub mod fetch;
+pub mod index;
+pub mod lock;
+pub mod package;
+pub mod recipe;
+pub mod refresh;

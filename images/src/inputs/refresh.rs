@@ -1,0 +1,127 @@
+//! New pins. Debian's come from an [`Index`] whose signature apt checks. Python's stay unless an upgrade is requested.
+
+use super::{
+    fetch::Fetcher,
+    index::Index,
+    lock::{Input, Kind, Lock},
+    recipe::ToolchainRecipe,
+};
+use crate::{Error, digest::Sha256};
+
+/// Whether Python packages move to newer versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wheels {
+    /// They stay at the version that the lock names.
+    Keep,
+    /// They move to the newest one.
+    Upgrade,
+}
+
+/// Every pin anew. The lock on disk stays as it is.
+pub fn refresh(lock: &Lock, fetcher: &Fetcher, wheels: Wheels) -> Result<Lock, Error> {
+    let mut fresh = lock.clone();
+    for input in &mut fresh.input {
+        *input = match input.kind {
+            Kind::Deb => refresh_deb(input, fetcher)?,
+            Kind::Wheel if wheels == Wheels::Upgrade => fetcher.pin_wheel(input, None)?,
+            Kind::Wheel if input.sha256 == Sha256::UNSET => {
+                let version = Some(input.version.as_str()).filter(|version| *version != "0");
+                fetcher.pin_wheel(input, version)?
+            }
+            Kind::Wheel | Kind::Rust => input.clone(),
+        };
+    }
+    Ok(fresh)
+}
+
+/// The pins of a toolchain: what its recipe asks for, with all dependencies; and rustc, as this machine has it.
+pub fn toolchain(recipe: &ToolchainRecipe, fetcher: &Fetcher, rustc: Input) -> Result<Lock, Error> {
+    let index = Index::fetch(&recipe.suite, "main", fetcher)?;
+    let mut input = index.closure(&recipe.packages)?;
+    input.push(rustc);
+    Ok(Lock { input })
+}
+
+fn refresh_deb(input: &Input, fetcher: &Fetcher) -> Result<Input, Error> {
+    let suite = input.suite.as_deref().unwrap_or_default();
+    let index = Index::fetch(suite, component(&input.path), fetcher)?;
+    let package = match &input.follows {
+        None => input.package.clone(),
+        Some(meta) => follow(&input.package, meta, &index)?,
+    };
+    Ok(Input {
+        follows: input.follows.clone(),
+        ..index.newest(&package)?.pin(&input.name)?
+    })
+}
+
+/// Today's name of a package: the dependency of a meta package, or of its first dependency, whose name differs only in the
+/// version in it.
+fn follow(package: &str, meta: &str, index: &Index) -> Result<String, Error> {
+    let newest = index.newest(meta)?;
+    let same = |depends| dependencies(depends).find(|name| alike(name, package));
+    if let Some(found) = same(newest.field("Depends")) {
+        return Ok(found.into());
+    }
+    let first = dependencies(newest.field("Depends")).next().unwrap_or(meta);
+    let newest = index.newest(first)?;
+    Ok(same(newest.field("Depends")).unwrap_or(first).into())
+}
+
+/// `linux-image-6.12 (= 6.12-1), other` → `linux-image-6.12`, `other`.
+fn dependencies(depends: &str) -> impl Iterator<Item = &str> {
+    let names = depends.split([',', '|']);
+    names.filter_map(|name| name.split_whitespace().next())
+}
+
+/// Whether two names differ only in the version in them, which starts with a digit and ends before a dash.
+fn alike(left: &str, right: &str) -> bool {
+    let around = |name: &str| {
+        let start = name.find(|character: char| character.is_ascii_digit());
+        let (before, rest) = name.split_at_checked(start?)?;
+        let after = rest.find('-').and_then(|end| rest.get(end..));
+        Some((before.to_owned(), after.unwrap_or_default().to_owned()))
+    };
+    around(left).is_some() && around(left) == around(right)
+}
+
+/// `pool/updates/main/l/…` → `main`.
+fn component(path: &str) -> &str {
+    path.split('/')
+        .find(|part| !matches!(*part, "" | "pool" | "updates"))
+        .unwrap_or("main")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_component_and_the_dependencies_apart() {
+        assert_eq!(component("pool/updates/main/l/linux/x.deb"), "main");
+        assert_eq!(
+            component("pool/non-free-firmware/n/x.deb"),
+            "non-free-firmware"
+        );
+        assert_eq!(component(""), "main");
+        let names: Vec<&str> = dependencies("linux-image-6 (= 6-1), x | y").collect();
+        assert_eq!(names, ["linux-image-6", "x", "y"]);
+        assert_eq!(dependencies("").next(), None);
+    }
+
+    #[test]
+    fn knows_a_package_of_another_version() {
+        let (old, new) = (
+            "linux-headers-6.12.1+deb13-common",
+            "linux-headers-6.12.107+deb13-common",
+        );
+        assert!(alike(old, new));
+        assert!(!alike(old, "linux-headers-6.12.107+deb13-cloud-amd64"));
+        assert!(!alike(old, "linux-image-6.12.107+deb13-common"));
+        assert!(alike(
+            "linux-kbuild-6.12.1+deb13",
+            "linux-kbuild-6.12.107+deb13"
+        ));
+        assert!(!alike("linux-base", "linux-base"));
+    }
+}
