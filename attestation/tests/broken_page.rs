@@ -1,4 +1,4 @@
-//! docs/reference/broken.md is made of the table in the code. `UPDATE_DOCS=1 cargo test` writes it anew.
+//! docs/reference/broken.md is generated from the table in the code. `UPDATE_DOCS=1 cargo test` regenerates it.
 
 use std::{env, fmt::Write, fs, path::Path};
 
@@ -7,25 +7,25 @@ use chrysalis_attestation::snp::broken::{Broken, KNOWN};
 const INTRODUCTION: &str = "\
 # Hardware that is known to be broken
 
-Product lines whose evidence proves nothing any more, and which no firmware update mends. A verifier refuses them with `product_broken`, under a policy and without
-one. This page is made of the table in `attestation/src/snp/broken.rs`, and a test compares them.
+Product lines whose evidence no longer proves anything, and which no firmware update fixes. A verifier refuses them with `product_broken`, with or without a
+policy. This page is generated from the table in `attestation/src/snp/broken.rs`, and a test keeps the two equal.
 
 | product line | since | what is known | source |
 |---|---|---|---|
 ";
 
 const WHAT_TO_DO: &str = "
-Ask your provider for a machine of another line. If you trust the owner of that very machine with your prompts, for instance because you are the owner, your policy can accept the
-line, for a reason that every verdict repeats; it then says `BROKEN` where it would say `genuine`:
+Ask your provider for a machine of another line. If you trust the owner of this particular machine with your prompts, for instance because you own it, your policy can accept the
+line, for a reason that every verdict repeats; the verdict then says `BROKEN` instead of `genuine`:
 
 ```toml
 [snp]
 broken.milan = { unchecked = \"our own machine, in our own rack\" }
 ```
 
-The line also needs a floor, such as `minimum_tcb.milan`. Without a policy, `chrysalis verify --accept-broken milan` asks whether the evidence is otherwise in order.
+The line also needs a floor, such as `minimum_tcb.milan`. Without a policy, `chrysalis verify --accept-broken milan` checks whether the evidence is otherwise in order.
 
-To add a line, add an entry to `KNOWN`; the refusal, the words of verdicts and this page follow (`UPDATE_DOCS=1 cargo test -p chrysalis-attestation --test broken_page`). What an update mends does
+To add a line, add an entry to `KNOWN`; the refusal, the wording of verdicts and this page follow (`UPDATE_DOCS=1 cargo test -p chrysalis-attestation --test broken_page`). What an update fixes does
 not belong here: raise the floors in `measurements/releases/minimum-tcb.toml` instead.
 ";
 

@@ -1,4 +1,4 @@
-//! docs/reference/rejections.md is made of the table in the code. `UPDATE_DOCS=1 cargo test` writes it anew.
+//! docs/reference/rejections.md is generated from the table in the code. `UPDATE_DOCS=1 cargo test` regenerates it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "\
 # Rejections
 
 Why a verifier refuses evidence. The code is stable; the step is that of [the specification](../spec/verification.md).
-This page is made of the table in `attestation/src/rejection.rs`, and a test compares them. The vector provokes it:
+This page is generated from the table in `attestation/src/rejection.rs`, and a test keeps the two equal. Each vector provokes its rejection:
 [how to run them](../../tests/vectors/README.md).
 
 | code | step | what it means | what to do | vector |

@@ -282,7 +282,7 @@ fn a_refusal_reads_as_code_detail_and_hint() {
         format!(
             "not trusted: launch_digest_unknown\n\
              image   {} is not in the policy\n\
-             hint: `chrysalis measure DIR` computes the digest of an image you built",
+             hint: run `chrysalis measure DIR` to compute the digest of an image you built",
             "03".repeat(48)
         )
     );

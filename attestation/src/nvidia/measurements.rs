@@ -225,7 +225,7 @@ mod tests {
             let refused = check_floors("driver", &told, &floors).expect_err("below");
             assert_eq!(refused.code(), "gpu_level_below_floor");
             let says = format!(
-                "the report's FSP_UCODE_MIN_SVN is {found}, the driver RIM wants at least 20"
+                "the report's FSP_UCODE_MIN_SVN is {found}, the driver RIM requires at least 20"
             );
             assert_eq!(refused.to_string(), says);
         }
