@@ -281,7 +281,7 @@ rejections! {
         "the guest's policy allows {bit}", hint: "ask the provider to relaunch with a narrower guest policy, or allow it in yours";
     /// The guest's policy does not require something that your policy does.
     GuestPolicyLacks { bit: &'static str } = "guest_policy_lacks", "policy-4",
-        "the guest's policy does not require {bit}", hint: "ask the provider to relaunch with that bit, or stop requiring it in your policy";
+        "the guest's policy does not meet a requirement of yours: {bit}", hint: "ask the provider to relaunch with that bit, or stop requiring it in your policy";
     /// The guest accepts an older firmware interface than the policy allows.
     AbiBelowFloor { found: String, floor: String } = "abi_below_floor", "policy-4",
         "the guest accepts firmware interface {found}, the policy requires at least {floor}", hint: "ask the provider to relaunch with a higher minimum ABI";
@@ -290,7 +290,7 @@ rejections! {
         "the platform has {bit} turned on", hint: "ask the provider to turn it off in the machine's firmware settings, or allow it in the policy";
     /// The platform does not have something that the policy requires.
     PlatformLacks { bit: &'static str } = "platform_lacks", "policy-5",
-        "the platform does not have {bit}", hint: "ask the provider to turn it on in the machine's firmware settings, or stop requiring it in the policy";
+        "the platform does not meet a requirement of the policy: {bit}", hint: "ask the provider to turn it on in the machine's firmware settings, or stop requiring it in the policy";
     /// The platform sets bits whose meaning is not known, and the policy does not list them.
     PlatformUnknown { bits: u64 } = "platform_unknown", "policy-5",
         "the platform sets bits {bits:#x}, whose meaning is not known", hint: "update this verifier, as newer firmware may define them, or list them under snp.platform.unknown_bits once you know what they mean";
