@@ -218,7 +218,7 @@ fn a_verdict_on_broken_hardware_says_so_in_the_words_of_the_table() {
     assert_eq!(
         verdict.to_string(),
         format!(
-            "cpu     AMD SEV-SNP, Milan       BROKEN since 2026-05-13, whatever its firmware\n\
+            "cpu     AMD SEV-SNP, Milan       BROKEN since 2026-05-13, with any firmware\n\
              gpu     none\n\
              bound   this TLS session, your nonce\n\
              image   030303030303…            matches the policy\n\
