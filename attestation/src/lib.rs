@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Roots, collateral, the time and the policy are arguments. Every check lands in the [`transcript::Transcript`] as
-//! passed, failed or not checked. Revocation, freshness and the chip's identity reject when they were not checked, unless the
+//! passed, failed or not checked. If revocation, freshness or the chip's identity was not checked, the evidence is rejected unless the
 //! policy gives a reason; a pin that the policy leaves open is listed as such.
 
 #![forbid(unsafe_code)]

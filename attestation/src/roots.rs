@@ -9,12 +9,12 @@ pub struct Roots {
     pub amd: snp::Roots,
     /// For TDX quotes.
     pub intel: tdx::Roots,
-    /// For GPUs, and for what is published about them.
+    /// For GPUs, and for what NVIDIA publishes about them.
     pub nvidia: nvidia::Roots,
 }
 
 impl Roots {
-    /// AMD's, Intel's and NVIDIA's. No simulation.
+    /// AMD's, Intel's and NVIDIA's. No simulated roots.
     pub fn vendors() -> Self {
         Self {
             amd: snp::Roots::amd(),

@@ -374,7 +374,7 @@ fn keeps_no_certificate_of_another_chip_level_or_vendor() {
     };
     let wish = case.wish();
     let other_chip = issue(|profile| profile.hwid = [9; 64]);
-    let what = "it is of another chip";
+    let what = "it belongs to a different chip";
     assert_eq!(vcek(&other_chip, &wish), Rejection::LeafProfile { what });
     let other_level = issue(|profile| profile.tcb.snp = 26);
     let certificate = chrysalis_attestation::snp::tcb::Tcb { snp: 26, ..TCB };

@@ -17,24 +17,24 @@ use crate::{
     transcript::{Expect, Failed, Inspection, LEFT_OPEN, NO_POLICY, Step},
 };
 
-/// What a verdict calls the check of the key that signed the release of a policy.
+/// A verdict's name for the check of the key that signed a policy's release.
 pub(crate) const RELEASE_KEY: &str = "release key";
 
 /// What is appraised.
 pub(crate) struct Subject<'a> {
     pub(crate) cpu: &'a mut Cpu,
-    /// What came with a TD; none if nothing did.
+    /// The event log that came with a TD, if any.
     pub(crate) event_log: Option<&'a [u8]>,
     pub(crate) claims: &'a Claims,
     pub(crate) gpus: &'a Asked,
-    /// What rebuilders say, the verifier's own statements first.
+    /// The rebuilders' statements, the verifier's own first.
     pub(crate) statements: &'a [Vec<u8>],
-    /// None if nobody knows it, which only happens where the aim is to explain.
+    /// `None` if it is unknown, which happens only where the aim is to explain.
     pub(crate) session: Option<&'a Session>,
 }
 
 impl Subject<'_> {
-    /// Is it what the policy wants? Without one: is all of its hardware genuine and current, and its memory private?
+    /// Is it what the policy wants? Without a policy: is all of its hardware genuine and current, and its memory private?
     pub(super) fn conclude(
         self,
         policy: Option<&Policy>,
@@ -83,7 +83,7 @@ fn appraise(
     let devices = gpus_section(gpus, policy, inspection);
     match session {
         Some(session) => freshness(matches!(session, Session::Asked { .. }), policy, inspection),
-        None => inspection.skip(("policy-12", "freshness"), "nobody knows the conversation"),
+        None => inspection.skip(("policy-12", "freshness"), "the conversation is unknown"),
     }
     let measured = cpu.measured();
     rebuilders(
@@ -96,7 +96,7 @@ fn appraise(
     devices
 }
 
-/// What is required where nobody brought a policy: hardware that is genuine and current, and memory that is private.
+/// What is required without a policy: hardware that is genuine and current, and memory that is private.
 pub(super) fn without_policy(
     (cpu, event_log): (&mut Cpu, Option<&[u8]>),
     gpus: &Asked,
@@ -109,7 +109,7 @@ pub(super) fn without_policy(
             snp::wanted::without_policy(genuine, crl, &waivers.broken, inspection);
         }
         Cpu::Tdx(genuine) => {
-            // A log that came along has to be the TD's.
+            // If there is a log, it has to be the TD's.
             td(
                 genuine,
                 &TdxPolicy::genuine(NO_POLICY),
@@ -124,7 +124,7 @@ pub(super) fn without_policy(
     gpus.verify(&waivers.gpu_policy(), None, inspection)
 }
 
-/// The policy's section for a platform, which it may not have.
+/// The policy's section for a platform, if it has one.
 fn section<'p, T>(
     found: &'static str,
     section: &'static str,
@@ -156,7 +156,7 @@ fn snp_section(
     Ok(())
 }
 
-/// Step policy-1, and in the place of the others tdx-8 and tdx-9.
+/// Step policy-1, then tdx-8 and tdx-9 in place of the other policy steps.
 fn tdx_section(
     genuine: &mut tdx::Genuine,
     event_log: Option<&[u8]>,
@@ -168,7 +168,7 @@ fn tdx_section(
     simulation(genuine.simulated(), root, refused, policy, inspection);
     let wanted = section("Intel TDX", "tdx", policy.tdx.as_ref(), inspection)?;
     let wanted = TdxPolicy {
-        // No policy can know what a conversation asks for; bind-2 did.
+        // No policy can know what a conversation asks for; bind-2 has checked that.
         report_data: Expect::AnyOf(vec![genuine.td().report.report_data.0]),
         ..wanted.clone()
     };
@@ -176,7 +176,7 @@ fn tdx_section(
     Ok(())
 }
 
-/// Steps tdx-8, hcl-8 and tdx-9. The TD then has the events that explain its registers, if a log came along.
+/// Steps tdx-8, hcl-8 and tdx-9. The TD then has the events that explain its registers, if there was a log.
 pub(super) fn td(
     genuine: &mut tdx::Genuine,
     policy: &TdxPolicy,
@@ -188,7 +188,7 @@ pub(super) fn td(
     genuine.td.event_log = td_without_standing(found, policy, beside, inspection);
 }
 
-/// The same of a TD whose platform's standing is not known: to explain what else is wrong.
+/// The same for a TD whose platform's standing is unknown: to explain what else is wrong.
 pub(super) fn td_without_standing(
     (report, platform): (&TdReport, &Platform),
     policy: &TdxPolicy,
@@ -200,7 +200,7 @@ pub(super) fn td_without_standing(
     tdx::wanted::event_log(report, policy, event_log, inspection)
 }
 
-/// Steps gpu-1 to gpu-11 as step policy-11, or that there are none.
+/// Steps gpu-1 to gpu-11 as step policy-11, or the check that there are no GPUs.
 fn gpus_section(
     gpus: &Asked,
     policy: &Policy,
@@ -248,7 +248,7 @@ pub(super) fn report_alone(
     snp_section(genuine, vtpm, policy, inspection)?;
     let found = genuine.report.host_data;
     configuration(policy.configuration.sha256.as_ref(), found, inspection);
-    let alone = "a report alone does not tell";
+    let alone = "a report alone does not show this";
     inspection.skip(("policy-10", "known answer"), alone);
     inspection.skip(("policy-11", "GPUs"), alone);
     freshness(fresh, policy, inspection);
@@ -281,7 +281,7 @@ pub(super) fn rebuilders(
     );
 }
 
-/// Step policy-14: the digests are from a release for which nobody vouches, and the policy says that it knows.
+/// Step policy-14: anyone could have signed the release that the digests come from, and the policy says that it accepts this.
 pub(super) fn release(wanted: Option<&ReleasePolicy>, inspection: &mut Inspection) {
     let why = wanted.and_then(|it| it.development.as_ref());
     if let Some(why) = why {
@@ -290,7 +290,7 @@ pub(super) fn release(wanted: Option<&ReleasePolicy>, inspection: &mut Inspectio
     }
 }
 
-/// The policy that appraises may be another than the one whose roots authenticated.
+/// The policy that appraises may not be the one whose roots were used to authenticate.
 fn simulation(
     simulated: bool,
     root: Hex<32>,
@@ -305,7 +305,7 @@ fn simulation(
     }
 }
 
-/// A policy without a digest for this platform wants no configuration of it.
+/// A policy without a digest for this platform accepts no configuration on it.
 fn configuration<const N: usize>(
     wanted: Option<&Expect<[u8; N]>>,
     found: [u8; N],

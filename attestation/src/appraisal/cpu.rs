@@ -1,4 +1,4 @@
-//! The CPU that vouches for all the rest: a platform of either vendor, once it is genuine.
+//! The CPU that vouches for everything else: a platform of either vendor, once it is genuine.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::{
     transcript::{Failed, Inspection},
 };
 
-/// A genuine CPU and the guest that it runs. Neither is known to be wanted.
+/// A genuine CPU and the guest that it runs. Whether either is wanted is not decided yet.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Cpu {
@@ -49,7 +49,7 @@ pub(crate) fn authenticate(
     }
 }
 
-/// All that these hold of AMD's, a verifier's own first.
+/// Everything from AMD in these sources, a verifier's own first.
 pub(super) fn candidates<'a>(sources: &[&'a Endorsements]) -> Candidates<'a> {
     let all = |of: fn(&Endorsements) -> &Vec<Vec<u8>>| {
         let all = sources.iter().flat_map(|source| of(source));
@@ -61,7 +61,7 @@ pub(super) fn candidates<'a>(sources: &[&'a Endorsements]) -> Candidates<'a> {
     }
 }
 
-/// One collateral, never a mixture of two: the verifier's own, where it has one.
+/// One set of collateral, never a mixture of two: the verifier's own, if it has one.
 fn of_intel(
     (own, stapled): (&Endorsements, &Endorsements),
     inspection: &mut Inspection,
@@ -80,14 +80,14 @@ fn grounds<'a>(roots: &'a Roots, collateral: &'a tdx::Collateral, now: Time) -> 
     tdx::Grounds {
         roots: &roots.intel,
         collateral,
-        // In a bundle nothing has to follow a quote.
+        // In a bundle, nothing may follow a quote.
         trailing_accepted: None,
         now,
     }
 }
 
 impl Cpu {
-    /// The same as what all platforms have in common.
+    /// The CPU as what all platforms have in common.
     pub(crate) fn platform(&self) -> &dyn Platform {
         match self {
             Self::Snp(genuine) => &**genuine,
@@ -95,7 +95,7 @@ impl Cpu {
         }
     }
 
-    /// What the guest asked to be signed: `REPORT_DATA` or `REPORTDATA`.
+    /// What the guest had signed: `REPORT_DATA` or `REPORTDATA`, 64 bytes.
     pub fn report_data(&self) -> [u8; 64] {
         match self {
             Self::Snp(genuine) => genuine.report.report_data,
@@ -103,13 +103,13 @@ impl Cpu {
         }
     }
 
-    /// What was measured at launch: the launch digest, which counts the whole image; or MRTD, which counts the firmware, and
+    /// What was measured at launch: the launch digest, which covers the whole image; or MRTD, which covers the firmware and
     /// leaves the rest to the run-time registers.
     pub fn measurement(&self) -> [u8; 48] {
         self.platform().measurement()
     }
 
-    /// What of the image was measured, as rebuilders compute it.
+    /// The measurements of the image, as rebuilders compute them.
     pub fn measured(&self) -> Measured {
         match self {
             Self::Snp(genuine) => genuine.measured(),
@@ -130,7 +130,7 @@ impl Cpu {
         self.platform().is_simulated()
     }
 
-    /// When the first certificate, list or document that this rests on ends.
+    /// When the first certificate, list or document that this rests on expires.
     pub fn until(&self) -> Time {
         match self {
             Self::Snp(genuine) => genuine.until(),
@@ -138,7 +138,7 @@ impl Cpu {
         }
     }
 
-    /// What is known against its product line, if anything.
+    /// Why its product line counts as broken, if it does.
     pub fn broken(&self) -> Option<&'static Broken> {
         self.platform().broken()
     }
@@ -149,7 +149,7 @@ impl Cpu {
     }
 }
 
-/// As a verdict calls it.
+/// Its name in a verdict.
 impl fmt::Display for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.platform().name())

@@ -1,4 +1,4 @@
-//! The GPUs' evidence on its way: bound to the conversation first, and verified once the policy says how much proof it wants.
+//! The GPUs' evidence on its way: first bound to the conversation, then verified, once the policy says how much proof it requires.
 
 use crate::{
     Rejection, Time,
@@ -8,7 +8,7 @@ use crate::{
     transcript::{Failed, Inspection, ensure},
 };
 
-/// What every GPU answered, and all that it will be verified against but the nonce and the policy.
+/// What every GPU answered, and everything that it will be verified against except the nonce and the policy.
 #[derive(Debug, Clone)]
 pub(super) struct Unproved {
     pub(super) evidence: Vec<GpuEvidence>,
@@ -17,7 +17,7 @@ pub(super) struct Unproved {
     now: Time,
 }
 
-/// GPUs that were asked about this conversation. Nothing else of them is known.
+/// GPUs that were asked about this conversation. Nothing else is known about them.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     unproved: Unproved,
@@ -25,8 +25,8 @@ pub(crate) struct Asked {
 }
 
 impl Unproved {
-    /// Manifests are the verifier's own, where it has any, so that a newer edition is no second one. Answers are everybody's:
-    /// of two, the one that revokes counts.
+    /// Manifests are the verifier's own, if it has any, so that a newer edition does not count as a second one. Answers come from
+    /// both: of two, the one that revokes counts.
     pub(super) fn new(
         evidence: Vec<GpuEvidence>,
         roots: &nvidia::Roots,
@@ -48,7 +48,7 @@ impl Unproved {
         }
     }
 
-    /// Steps bind-4 and bind-5: each was asked with this nonce, and none stands for two.
+    /// Steps bind-4 and bind-5: each was asked with this nonce, and none is counted as two.
     pub(super) fn bind(self, nonce: [u8; 32], inspection: &mut Inspection) -> Asked {
         let asked = || {
             self.evidence.iter().try_for_each(|gpu| {
@@ -65,7 +65,7 @@ impl Unproved {
         self.with_nonce(nonce, inspection)
     }
 
-    /// Step bind-5, where nobody knows the conversation: that they were all asked the same is all that can be said.
+    /// Step bind-5 without a known conversation: all that can be shown is that they were all asked the same.
     pub(super) fn unbound(self, why: &str, inspection: &mut Inspection) -> Asked {
         let nonce = match self.evidence.first().map(GpuEvidence::claimed_nonce) {
             Some(Ok(nonce)) => {
@@ -85,7 +85,7 @@ impl Unproved {
         inspection.note(
             ("bind-5", "distinct GPUs"),
             || distinct(&self.evidence),
-            |()| "no leaf is there twice".to_owned(),
+            |()| "no leaf appears twice".to_owned(),
         );
         Asked {
             unproved: self,
@@ -104,7 +104,7 @@ fn distinct(evidence: &[GpuEvidence]) -> Result<(), Rejection> {
 }
 
 impl Asked {
-    /// So many entries that say nothing.
+    /// This many empty entries.
     #[cfg(test)]
     pub(crate) fn unread(count: usize) -> Self {
         let entry = GpuEvidence {
@@ -124,7 +124,7 @@ impl Asked {
         self.unproved.evidence.len()
     }
 
-    /// Steps gpu-1 to gpu-11. Of the simulated roots that authenticated, only those in `simulation` count now; `None`: all.
+    /// Steps gpu-1 to gpu-11. Of the simulated roots accepted so far, only those in `simulation` count now; `None`: all.
     pub(crate) fn verify(
         &self,
         policy: &GpuPolicy,

@@ -1,4 +1,4 @@
-//! What every CPU can be asked for a verdict's sake, whoever made it.
+//! What a verdict needs to know about every CPU, regardless of its vendor.
 
 use serde_json::{Value, json};
 
@@ -17,20 +17,20 @@ use crate::{
 
 /// A genuine CPU and the guest that it runs.
 pub(crate) trait Platform: std::fmt::Debug {
-    /// As a verdict calls it.
+    /// Its name in a verdict.
     fn name(&self) -> String;
-    /// Who makes it.
+    /// Who made it.
     fn vendor(&self) -> &'static str;
     fn is_simulated(&self) -> bool;
-    /// What is known against its product line, if anything.
+    /// Why its product line counts as broken, if it does.
     fn broken(&self) -> Option<&'static Broken>;
-    /// Whether its vendor says nothing against it.
+    /// Whether its vendor reports nothing wrong with it.
     fn is_current(&self) -> bool;
-    /// Whether the host cannot look into the guest's memory, which a policy may allow.
+    /// Whether the host cannot read the guest's memory, which a policy may allow.
     fn is_private(&self) -> bool;
     /// The launch digest, or MRTD.
     fn measurement(&self) -> [u8; 48];
-    /// How many events explain the run-time registers, where there are such and a log came along.
+    /// How many events explain the run-time registers, if the platform has these and a log came with the evidence.
     fn events(&self) -> Option<usize>;
     /// What its report says, signed by hardware, and what its vendor says about it: digests and identities as lower-case hex,
     /// versions and statuses as text.

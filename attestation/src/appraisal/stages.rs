@@ -1,4 +1,4 @@
-//! Unverified, Authentic, Bound, Trusted. Constructors are private: there is no other way to the next stage.
+//! Unverified, Authentic, Bound, Trusted. Constructors are private: each stage can be reached only through the one before.
 
 use super::{
     appraise::Subject,
@@ -60,14 +60,14 @@ pub struct Peer {
     pub(crate) told: Told,
 }
 
-/// A peer whose CPU, image, GPUs and key were all checked. There is no other way to make one, and only it yields the TLS key.
+/// A peer whose CPU, image, GPUs and key were all checked. Only verification makes one, and only it yields the TLS key.
 #[derive(Debug, Clone)]
 pub struct Trusted {
     pub(super) peer: Peer,
     pub(super) tls_key: Vec<u8>,
 }
 
-/// A peer whose hardware is genuine and whose memory is private, of which nobody said whether it is wanted. No key comes of it.
+/// A peer whose hardware is genuine and whose memory is private, without a policy to say whether it is wanted. It yields no key.
 #[derive(Debug, Clone)]
 pub struct Genuine(pub(super) Peer);
 
@@ -77,7 +77,7 @@ impl Unverified {
         Self(evidence)
     }
 
-    /// The evidence, to be shown. Nothing of it is to be believed.
+    /// The evidence, for display. Nothing in it may be trusted.
     pub fn evidence(&self) -> &Evidence {
         &self.0
     }
@@ -110,12 +110,12 @@ impl Unverified {
     }
 }
 
-/// The verifier's own first: no number of stapled ones keeps them from being read.
+/// The verifier's own come first, so that no number of stapled ones can keep them from being read.
 pub(super) fn statements((own, stapled): (&Collateral, &Endorsements)) -> Vec<Vec<u8>> {
     [&own.statements[..], &stapled.statements].concat()
 }
 
-/// What came with a TD; empty if nothing did.
+/// The event log that came with a TD; empty if none did.
 pub(super) fn event_log(report: CpuReport) -> Vec<u8> {
     match report {
         CpuReport::Tdx { event_log, .. } => event_log,
@@ -164,7 +164,7 @@ impl Authentic {
     }
 }
 
-/// Step bind-1. The claims are read only to be hashed and compared; they are believed once the report holds them.
+/// Step bind-1. The claims are read only to be hashed and compared; they are trusted only once the report covers them.
 pub(super) fn readable(claims: &[u8], inspection: &mut Inspection) -> Result<Claims, Failed> {
     inspection.check(
         ("bind-1", "claims"),
@@ -197,7 +197,7 @@ pub(super) fn about(
             check,
             claims.configuration == genuine.report.host_data,
             Rejection::ConfigurationMismatch,
-            "is the one that HOST_DATA holds",
+            "is the one in HOST_DATA",
         ),
         Cpu::Tdx(_) => inspection.skip(
             check,
@@ -209,7 +209,7 @@ pub(super) fn about(
 }
 
 impl Bound {
-    /// Is it what the policy wants? The GPUs are verified here: how much proof they need is the policy's to say.
+    /// Is it what the policy wants? The GPUs are verified here: the policy decides how much proof they need.
     pub fn appraise(self, policy: &Policy) -> Result<Trusted, Refusal> {
         let tls_key = self.tls_key.clone();
         self.conclude(Some(policy), &Waivers::default())
@@ -261,17 +261,17 @@ impl Bound {
 }
 
 impl Peer {
-    /// The CPU that vouches for all the rest.
+    /// The CPU, which vouches for everything else.
     pub fn cpu(&self) -> &Cpu {
         &self.cpu
     }
 
-    /// The GPUs, all of them verified; none, if there are none.
+    /// The GPUs, all of them verified; empty if there are none.
     pub fn gpus(&self) -> &[Gpu] {
         &self.devices.gpus
     }
 
-    /// The switches between them, all of them verified; none, unless the GPUs are in protected-PCIe mode.
+    /// The switches between them, all of them verified; empty unless the GPUs are in protected-PCIe mode.
     pub fn switches(&self) -> &[Switch] {
         &self.devices.switches
     }
@@ -286,7 +286,7 @@ impl Peer {
         &self.transcript
     }
 
-    /// When the first certificate, list, document or answer that this rests on ends.
+    /// When the first certificate, list, document or answer that this rests on expires.
     pub fn until(&self) -> Time {
         self.until
     }
@@ -308,17 +308,17 @@ impl Trusted {
         &self.peer
     }
 
-    /// The CPU that vouches for all the rest.
+    /// The CPU, which vouches for everything else.
     pub fn cpu(&self) -> &Cpu {
         self.peer.cpu()
     }
 
-    /// The GPUs, all of them verified; none, if the policy wants none.
+    /// The GPUs, all of them verified; empty if the policy wants none.
     pub fn gpus(&self) -> &[Gpu] {
         self.peer.gpus()
     }
 
-    /// The switches between them, all of them verified; none, unless the GPUs are in protected-PCIe mode.
+    /// The switches between them, all of them verified; empty unless the GPUs are in protected-PCIe mode.
     pub fn switches(&self) -> &[Switch] {
         self.peer.switches()
     }
@@ -333,7 +333,7 @@ impl Trusted {
         self.peer.transcript()
     }
 
-    /// When the first certificate, list, document or answer that this rests on ends.
+    /// When the first certificate, list, document or answer that this rests on expires.
     pub fn until(&self) -> Time {
         self.peer.until()
     }

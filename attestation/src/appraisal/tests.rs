@@ -27,7 +27,7 @@ const ASKED: Session = Session::Asked {
     exporter: [2; 32],
 };
 
-/// Evidence of genuine hardware whose report is about `session`, [`SPKI`] and the claims, with one thing changed.
+/// Evidence from genuine hardware whose report is about `session`, [`SPKI`] and the claims, with one thing changed.
 fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authentic {
     let claims = claims().encode();
     let mut genuine = genuine();
@@ -187,7 +187,7 @@ fn a_verdict_says_what_is_simulated_and_what_is_unchecked() {
     );
 }
 
-/// Evidence of a machine whose product line is known to be broken.
+/// Evidence from a machine whose product line is known to be broken.
 fn of_milan() -> Authentic {
     changed(&ASKED, |genuine| genuine.product = Product::Milan)
 }
@@ -218,7 +218,7 @@ fn a_verdict_on_broken_hardware_says_so_in_the_words_of_the_table() {
     assert_eq!(
         verdict.to_string(),
         format!(
-            "cpu     AMD SEV-SNP, Milan       BROKEN since 2026-05-13, whatever its firmware\n\
+            "cpu     AMD SEV-SNP, Milan       BROKEN since 2026-05-13, with any firmware\n\
              gpu     none\n\
              bound   this TLS session, your nonce\n\
              image   030303030303…            matches the policy\n\
@@ -260,7 +260,7 @@ fn broken_hardware_is_not_genuine_unless_somebody_says_why() {
     let unbound = of_milan().without_conversation(&waivers).expect("genuine");
     let text = Verdict::from(&unbound).to_string();
     assert!(text.contains("Milan       BROKEN since "), "{text}");
-    // A policy says it itself, or it is not said.
+    // Only a policy can say so itself; waivers do not apply to it.
     let waived = waivers.applied_to(policy());
     let refused_all_the_same = of_milan()
         .bind(&ASKED, SPKI)
@@ -282,7 +282,7 @@ fn a_refusal_reads_as_code_detail_and_hint() {
         format!(
             "not trusted: launch_digest_unknown\n\
              image   {} is not in the policy\n\
-             hint: `chrysalis measure DIR` computes the digest of an image you built",
+             hint: run `chrysalis measure DIR` to compute the digest of an image you built",
             "03".repeat(48)
         )
     );
@@ -360,7 +360,7 @@ fn a_bundle_without_its_conversation_is_genuine_only_where_somebody_says_why() {
         verdict.to_string(),
         "cpu     AMD SEV-SNP, Genoa       genuine, bootloader 10, tee 0, snp 23, microcode 84\n\
          gpu     none\n\
-         bound   to nothing that is known\n\
+         bound   to no known conversation\n\
          image   030303030303…            no policy says what is wanted\n\
          open    binding                  not checked: kept for the record\n\
          open    claimed configuration    not checked: kept for the record\n\
@@ -445,7 +445,7 @@ fn without_a_policy_memory_has_to_be_private_and_revocation_known() {
     refused(walk(unknown), &Rejection::RevocationUnchecked);
 }
 
-/// docs/spec/ear.md: what each claim is made of.
+/// docs/spec/ear.md: what each claim is made from.
 #[test]
 fn an_attestation_result_claims_what_was_checked_and_no_more() {
     let vector = |change_policy: &dyn Fn(&mut Policy), change: &dyn Fn(&mut snp::Genuine)| {

@@ -1,4 +1,4 @@
-//! How a verdict tells of the two things that a policy is about above all: the CPU's firmware, and the image.
+//! How a verdict describes the two main subjects of a policy: the CPU's firmware and the image.
 
 use super::cpu::Cpu;
 use crate::{
@@ -16,7 +16,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Of a CPU that was appraised by this policy; `None`: by none.
+    /// For a CPU that was appraised by this policy; `None`: by no policy.
     pub(crate) fn of(cpu: &Cpu, policy: Option<&Policy>) -> Self {
         match cpu {
             Cpu::Snp(genuine) => Self::snp(genuine, policy),
@@ -55,7 +55,7 @@ impl Told {
     }
 }
 
-/// Whether the image is the one that is wanted, of evidence in which nothing is wrong.
+/// How the image compares with the policy, in evidence where nothing is wrong.
 fn image<T>(expected: Option<&Expect<T>>, release: Option<&ReleasePolicy>) -> String {
     match (expected, release) {
         (Some(Expect::AnyOf(_)), Some(release)) => release.told(),

@@ -1,4 +1,4 @@
-//! Evidence whose conversation nobody knows: its hardware may be genuine, and nothing says who talks through it.
+//! Evidence without a known conversation: its hardware may be genuine, but nothing shows who is talking through it.
 
 use super::{
     appraise,
@@ -13,8 +13,8 @@ use crate::{
     transcript::{Failed, Inspection, Patience, Refusal, Transcript},
 };
 
-/// Genuine hardware with private memory, and nothing else: neither a key, nor a conversation, nor the enclave's claims belong
-/// to it, and its GPUs may be another machine's. No key comes of it, and no policy is met by it.
+/// Genuine hardware with private memory, and no more than that: neither a key, nor a conversation, nor the enclave's claims belong
+/// to it, and its GPUs may be another machine's. It yields no key and satisfies no policy.
 #[derive(Debug, Clone)]
 pub struct Unbound {
     pub(crate) cpu: Cpu,
@@ -39,7 +39,7 @@ impl Authentic {
         } = self;
         let mut inspection = Inspection::resume(transcript, Patience::First);
         let event_log = Some(event_log.as_slice()).filter(|log| !log.is_empty());
-        // What the claims say is then dropped: nobody knows who says it.
+        // The content of the claims is then dropped: their author is unknown.
         let devices = readable(&claims, &mut inspection)
             .and_then(|_| unbound(Some(waivers), &mut inspection))
             .and_then(|why| {
@@ -58,7 +58,7 @@ impl Authentic {
     }
 }
 
-/// Why bind-2 and bind-3 are left out, if there is a reason.
+/// Why bind-2 and bind-3 are skipped, if a reason is given.
 pub(super) fn unbound<'w>(
     waivers: Option<&'w Waivers>,
     inspection: &mut Inspection,
@@ -80,7 +80,7 @@ impl Unbound {
         &self.cpu
     }
 
-    /// The GPUs, each of them genuine; whether they are this machine's nobody knows.
+    /// The GPUs, each of them genuine; whether they belong to this machine is unknown.
     pub fn gpus(&self) -> &[Gpu] {
         &self.devices.gpus
     }
@@ -90,7 +90,7 @@ impl Unbound {
         &self.transcript
     }
 
-    /// When the first certificate, list, document or answer that this rests on ends.
+    /// When the first certificate, list, document or answer that this rests on expires.
     pub fn until(&self) -> Time {
         self.until
     }

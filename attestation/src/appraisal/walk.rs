@@ -1,4 +1,4 @@
-//! The whole walk at once: to a verdict, or with patience to everything that is wrong.
+//! The whole walk at once: to a verdict or, with patience, to everything that is wrong.
 
 use super::{
     appraise::Subject,
@@ -22,15 +22,15 @@ use crate::{
 pub struct Question<'a> {
     /// Whose chains count.
     pub roots: &'a Roots,
-    /// What the verifier brings.
+    /// The verifier's own collateral.
     pub collateral: &'a Collateral,
     /// The time.
     pub now: Time,
-    /// The conversation and the DER `SubjectPublicKeyInfo` of the peer's TLS key. Without them no policy is ever met.
+    /// The conversation and the DER `SubjectPublicKeyInfo` of the peer's TLS key. Without them no policy is ever satisfied.
     pub conversation: Option<(&'a Session, &'a [u8])>,
     /// What is wanted; without it, whether the hardware is genuine and its memory private.
     pub policy: Option<&'a Policy>,
-    /// What the verifier goes without. A policy has fields of its own for it: [`Waivers::applied_to`].
+    /// Which inputs may be missing. A policy has its own fields for this: [`Waivers::applied_to`].
     pub waivers: &'a Waivers,
 }
 
@@ -40,9 +40,9 @@ pub struct Question<'a> {
 pub enum Found {
     /// The peer of the conversation is what the policy wants.
     Trusted(Box<Trusted>),
-    /// The peer of the conversation is genuine. Nobody said what is wanted.
+    /// The peer of the conversation is genuine. There was no policy.
     Genuine(Box<Genuine>),
-    /// The hardware is genuine. Nobody knows the conversation.
+    /// The hardware is genuine. The conversation is unknown.
     Unbound(Box<Unbound>),
 }
 
@@ -63,16 +63,16 @@ impl Unverified {
         conduct(self.0, question, Patience::First)
     }
 
-    /// The same walk through every check that can be made: a refusal then has everything that is wrong.
+    /// The same walk through every check that can be made: a refusal then lists everything that is wrong.
     pub fn explain(self, question: &Question<'_>) -> Result<Found, Refusal> {
         conduct(self.0, question, Patience::All)
     }
 }
 
-/// Why nothing more is said of a CPU.
+/// Why nothing more is said about a CPU.
 const UNREADABLE: &str = "too little of the evidence can be read";
-/// Why nothing is said of a conversation.
-const UNKNOWN: &str = "nobody knows which conversation it is about";
+/// Why nothing is said about a conversation.
+const UNKNOWN: &str = "it is not known which conversation it is about";
 
 fn conduct(
     evidence: Evidence,
@@ -111,7 +111,7 @@ fn conduct(
     })
 }
 
-/// The stages one after the other. With patience each goes on with what the one before could read.
+/// The stages, one after the other. With patience, each continues with what the previous one could read.
 fn walk(
     evidence: Evidence,
     question: &Question<'_>,
@@ -145,7 +145,7 @@ fn walk(
     let gpus = if let Some(conversation) = conversation {
         about((&cpu, &encoded, &claims), gpus, conversation, inspection)
     } else {
-        // The conversation is no policy's to waive.
+        // No policy can waive the conversation.
         let waivers = policy.is_none().then_some(waivers);
         let why = unbound(waivers, inspection).unwrap_or(UNKNOWN);
         gpus.unbound(why, inspection)

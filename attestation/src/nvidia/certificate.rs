@@ -1,6 +1,6 @@
-//! X.509 as NVIDIA issues it: EC keys on P-384, ECDSA with SHA-384, and nothing else.
+//! X.509 as NVIDIA issues it, and no other: EC keys on P-384, ECDSA with SHA-384.
 //!
-//! A certificate from outside is a candidate until it is shown to be issued by one that is trusted already.
+//! A certificate from outside is a candidate until it is shown to be issued by one that is already trusted.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ use x509_parser::{
 use crate::encoding::der::{Der, pair_of_numbers, tag};
 use crate::{Rejection, Time, crypto::verify_ecdsa_p384, encoding::digest::sha384};
 
-/// No certificate of NVIDIA's comes near this.
+/// NVIDIA's certificates are far smaller.
 pub(crate) const MAX_CERTIFICATE_SIZE: usize = 4096;
-/// An uncompressed point on P-384.
+/// The size of an uncompressed point on P-384.
 const POINT_SIZE: usize = 97;
-/// r and s, as SPDM and XML signatures have them.
+/// The size of r and s, as in SPDM and XML signatures.
 pub(crate) const SIGNATURE_SIZE: usize = 96;
 
 /// `AlgorithmIdentifier` of ECDSA with SHA-384, DER: 1.2.840.10045.4.3.3.
@@ -28,10 +28,10 @@ pub(crate) const ECDSA_SHA384: &[u8] = &[
     0x30, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03,
 ];
 
-/// A certificate that could be read. Whether anybody vouches for it is another question.
+/// A certificate that could be read. Whether it can be trusted is a separate question.
 #[derive(Debug, Clone)]
 pub(crate) struct Certificate<'a> {
-    /// What it is for, in words that fit before "certificate".
+    /// What it is for, worded to fit before "certificate".
     pub(crate) which: &'static str,
     pub(crate) der: &'a [u8],
     /// What the issuer signed.
@@ -40,7 +40,7 @@ pub(crate) struct Certificate<'a> {
     x509: X509Certificate<'a>,
 }
 
-/// Which signatures were verified already.
+/// Which signatures have been verified already.
 ///
 /// The GPUs of one machine share intermediates and the answers about them, and so do manifests: one appraisal verifies each
 /// signature once.
@@ -52,7 +52,7 @@ pub(crate) struct Signatures {
 impl Signatures {
     /// Whether this key signed this; the signature is DER.
     pub(crate) fn check(&mut self, by: &Certificate<'_>, message: &[u8], signature: &[u8]) -> bool {
-        // The parts are hashed by themselves, so that none can run into the next.
+        // The parts are hashed separately, so that none can run into the next.
         let digest = sha384(&[
             &sha384(&[by.point()]),
             &sha384(&[message]),
@@ -70,7 +70,7 @@ impl Signatures {
 }
 
 impl<'a> Certificate<'a> {
-    /// Reads DER that ends where the certificate does. `which` is the name it has in messages.
+    /// Reads DER that ends where the certificate does. `which` is its name in messages.
     pub(crate) fn parse(der: &'a [u8], which: &'static str) -> Result<Self, Rejection> {
         let malformed = Rejection::NvidiaCertificateMalformed { which };
         if der.len() > MAX_CERTIFICATE_SIZE {
@@ -134,14 +134,14 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// That `issuer` signed this, by name and by key.
+    /// Checks that `issuer` signed this, by name and by key.
     pub(crate) fn check_issued_by(
         &self,
         issuer: &Self,
         signatures: &mut Signatures,
     ) -> Result<(), Rejection> {
         if self.issuer().as_raw() != issuer.subject().as_raw() {
-            return Err(self.refuse("names another issuer"));
+            return Err(self.refuse("names a different issuer"));
         }
         if signatures.check(issuer, self.signed, self.signature) {
             Ok(())
@@ -150,7 +150,7 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// That it may issue certificates, with `below` further authorities between it and the leaf.
+    /// Checks that it may issue certificates, with `below` further authorities between it and the leaf.
     pub(crate) fn check_authority(&self, below: u32) -> Result<(), Rejection> {
         let constraints = self.x509.basic_constraints().ok().flatten();
         match constraints.map(|it| (it.critical, it.value.ca, it.value.path_len_constraint)) {
@@ -173,7 +173,7 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// That it signs messages and issues nothing.
+    /// Checks that it signs messages and issues nothing.
     pub(crate) fn check_end_entity(&self) -> Result<(), Rejection> {
         if self
             .x509
@@ -196,7 +196,7 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// That `now` lies in its validity.
+    /// Checks that `now` lies in its validity period.
     pub(crate) fn check_valid_at(&self, now: Time) -> Result<(), Rejection> {
         let which = self.which;
         let from = Time(self.x509.validity().not_before.timestamp());
@@ -210,7 +210,7 @@ impl<'a> Certificate<'a> {
         Ok(())
     }
 
-    /// The last second of its validity.
+    /// The last second of its validity period.
     pub(crate) fn until(&self) -> Time {
         Time(self.x509.validity().not_after.timestamp())
     }
@@ -225,7 +225,7 @@ impl<'a> Certificate<'a> {
         verify_ecdsa_p384(self.point(), message, signature).is_ok()
     }
 
-    /// The public key as a point: what OCSP hashes to name an issuer.
+    /// The public key as a point, which OCSP hashes to name an issuer.
     pub(crate) fn point(&self) -> &[u8] {
         &self
             .x509
@@ -243,7 +243,7 @@ impl<'a> Certificate<'a> {
         self.x509.issuer()
     }
 
-    /// The subject's one common name, or nothing.
+    /// The subject's only common name, if it has exactly one.
     pub(crate) fn common_name(&self) -> &str {
         let mut names = self.subject().iter_common_name();
         match (names.next(), names.next()) {
@@ -252,12 +252,12 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// The serial number's bytes as they stand in the certificate.
+    /// The serial number's bytes as in the certificate.
     pub(crate) fn serial(&self) -> &'a [u8] {
         self.x509.raw_serial()
     }
 
-    /// The serial number as people write it: NVIDIA's claims call the leaf's `ueid`.
+    /// The serial number in decimal: NVIDIA's claims call the leaf's `ueid`.
     pub(crate) fn serial_decimal(&self) -> String {
         self.x509.serial.to_string()
     }
@@ -302,7 +302,7 @@ fn envelope(der: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((signed, algorithm, signature))
 }
 
-/// The content of a bit string that has no bits left over.
+/// The content of a bit string without unused bits.
 pub(crate) fn whole_bytes(bit_string: &[u8]) -> Option<&[u8]> {
     bit_string
         .split_first()

@@ -1,4 +1,4 @@
-//! A device's certificates: from the key that signs reports up to the pinned root, and the firmware that key is bound to.
+//! A device's certificates, from the key that signs reports up to the pinned root, and the firmware that the key is bound to.
 //!
 //! ```text
 //! leaf (FMC) ← device identity (BROM) ← provisioner ← chip family ← NVIDIA Device Identity CA
@@ -6,7 +6,7 @@
 //!
 //! The same root certifies GPUs and the switches between them; the leaf's name says which of the two a device is.
 //!
-//! Only the root is trusted; the four others are shown to descend from it.
+//! Only the root is trusted; the four others must be shown to descend from it.
 
 use x509_parser::{der_parser::oid, oid_registry::Oid};
 
@@ -18,12 +18,12 @@ use super::{
 use crate::encoding::der::{Der, tag};
 use crate::{Rejection, Time, encoding::digest::Hex};
 
-/// A device's chain has exactly that many certificates.
+/// A device's chain has exactly this many certificates.
 pub const CHAIN_LENGTH: usize = 5;
 
 /// 2.16.840.1.101.3.4.2.2
 const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
-/// What the certificates are called in messages, leaf first.
+/// The certificates' names in messages, leaf first.
 const NAMES: [&str; CHAIN_LENGTH] = [
     "device leaf",
     "device identity (BROM)",
@@ -37,16 +37,16 @@ const NAMES: [&str; CHAIN_LENGTH] = [
 pub(crate) struct DeviceChain<'a> {
     certificates: [Certificate<'a>; CHAIN_LENGTH],
     pub(crate) device: Device,
-    /// Of the chip: `GH100`.
+    /// The chip: `GH100`.
     pub(crate) chip: String,
-    /// Whether the root is one that simulates NVIDIA's.
+    /// Whether the root simulates NVIDIA's.
     pub(crate) simulated: bool,
-    /// When the first of its certificates ends.
+    /// When the first of its certificates expires.
     pub(crate) until: Time,
 }
 
 impl<'a> DeviceChain<'a> {
-    /// Verifies certificates in DER, leaf first. The supplied root is only compared with the pinned one.
+    /// Verifies certificates in DER, leaf first. The root in the chain is only compared with the pinned one.
     pub(crate) fn verify(
         der: &'a [Vec<u8>],
         roots: &Roots,
@@ -68,7 +68,7 @@ impl<'a> DeviceChain<'a> {
         let simulated = roots.admit(Purpose::Device, root)?;
         let (device, chip) = check_names(&certificates)?;
         check_chain(&certificates, now, signatures)?;
-        // The leaf and what issued it live on the device; no other key may sign for it.
+        // The leaf and its issuer live on the device; no other key may sign for it.
         leaf.check_end_entity()?;
         identity.check_authority(0)?;
         let until = first_end(&certificates);
@@ -86,26 +86,26 @@ impl<'a> DeviceChain<'a> {
         leaf
     }
 
-    /// The model as the device's own certificate names it: `GH100 A01 GSP BROM`.
+    /// The model, as named in the device's own certificate: `GH100 A01 GSP BROM`.
     pub(crate) fn model(&self) -> String {
         let [_, identity, ..] = &self.certificates;
         identity.common_name().to_owned()
     }
 
-    /// The device itself, whatever firmware it runs: its identity certificate's serial number in hex.
+    /// The device itself, independent of its firmware: its identity certificate's serial number in hex.
     pub(crate) fn identity(&self) -> String {
         let [_, identity, ..] = &self.certificates;
         hex::encode_upper(identity.serial())
     }
 
-    /// Its name on the fabric, if NVIDIA certified one: a byte for its kind, then the eight of the name.
+    /// Its name on the fabric, if NVIDIA certified one: a byte for its kind, then the eight bytes of the name.
     pub(crate) fn pdi(&self) -> Option<Pdi> {
         let [_, identity, ..] = &self.certificates;
         let [_kind, pdi @ ..]: [u8; 9] = identity.serial().try_into().ok()?;
         Some(Hex(pdi))
     }
 
-    /// Those that NVIDIA's responder knows, each with its issuer. The leaf is made on the device; the root is pinned.
+    /// The certificates that NVIDIA's responder knows, each with its issuer. The leaf is made on the device; the root is pinned.
     pub(crate) fn revocable(&self) -> [(&Certificate<'a>, &Certificate<'a>); 3] {
         let [_, identity, provisioner, family, root] = &self.certificates;
         [
@@ -115,7 +115,7 @@ impl<'a> DeviceChain<'a> {
         ]
     }
 
-    /// That the key was certified for the firmware that the report names.
+    /// Checks that the key was certified for the firmware that the report names.
     pub(crate) fn check_fwid(&self, reported: Option<[u8; 48]>) -> Result<[u8; 48], Rejection> {
         let certified = fwid(self.leaf())?;
         match reported {
@@ -128,7 +128,7 @@ impl<'a> DeviceChain<'a> {
     }
 }
 
-/// Signatures, names, authority and validity from the leaf up to the root, whose own signature proves nothing.
+/// Checks signatures, names, authority and validity from the leaf up to the root, whose own signature would prove nothing.
 pub(crate) fn check_chain(
     certificates: &[Certificate<'_>],
     now: Time,
@@ -146,7 +146,7 @@ pub(crate) fn check_chain(
     Ok(())
 }
 
-/// When the first of these ends.
+/// When the first of these expires.
 pub(crate) fn first_end(certificates: &[Certificate<'_>]) -> Time {
     certificates
         .iter()
@@ -155,7 +155,7 @@ pub(crate) fn first_end(certificates: &[Certificate<'_>]) -> Time {
         .unwrap_or(Time(i64::MIN))
 }
 
-/// What a chain claims to certify, for knowing what to fetch and how to read the report. Nothing is verified.
+/// What a chain claims to certify, used to decide what to fetch and how to read the report. Nothing is verified.
 pub(crate) fn claimed_device(der: &[Vec<u8>]) -> Result<Device, Rejection> {
     let leaf = der.first().ok_or(Rejection::GpuChainLength { found: 0 })?;
     let leaf = Certificate::parse(leaf, NAMES[0])?;
@@ -169,7 +169,7 @@ struct Stem<'c> {
     chip: &'c str,
     /// `GH100 A01`
     chip_and_stepping: &'c str,
-    /// Of the chip's processors the one that signs reports: a GPU's `GSP`, a switch's `FSP`.
+    /// The chip's processor that signs reports: a GPU's `GSP`, a switch's `FSP`.
     processor: &'c str,
 }
 
@@ -201,7 +201,7 @@ fn unknown(leaf: &Certificate<'_>) -> Rejection {
     }
 }
 
-/// All certificates below the root name one chip; the family of a switch is that of the GPUs that it connects.
+/// Checks that all certificates below the root name one chip; a switch's family is that of the GPUs that it connects.
 fn check_names(
     certificates: &[Certificate<'_>; CHAIN_LENGTH],
 ) -> Result<(Device, String), Rejection> {
@@ -214,11 +214,11 @@ fn check_names(
         processor,
     } = stem;
     if identity.common_name() != format!("{chip_and_stepping} {processor} BROM") {
-        return Err(identity.refuse("is of another chip than the leaf"));
+        return Err(identity.refuse("belongs to a different chip than the leaf"));
     }
     let named = between(provisioner.common_name(), "NVIDIA ", " Provisioner ICA ");
     if !named.is_some_and(|named| is_kin(named, chip)) {
-        return Err(provisioner.refuse("is of another chip than the leaf"));
+        return Err(provisioner.refuse("belongs to a different chip than the leaf"));
     }
     let family_chip = match device {
         Device::Gpu(_) => chip,
@@ -227,20 +227,20 @@ fn check_names(
     let named = family.common_name().strip_prefix("NVIDIA ");
     let named = named.and_then(|name| name.strip_suffix(" Identity"));
     if !named.is_some_and(|named| is_kin(named, family_chip)) {
-        return Err(family.refuse("is of another chip than the leaf"));
+        return Err(family.refuse("belongs to a different chip than the leaf"));
     }
     Ok((device, chip.to_owned()))
 }
 
-/// What stands between two texts, the first of which begins the name.
+/// The part between two texts, the first of which begins the name.
 fn between<'n>(name: &'n str, before: &str, after: &str) -> Option<&'n str> {
     name.strip_prefix(before)?
         .split_once(after)
         .map(|(between, _)| between)
 }
 
-/// Whether two names are of one chip: the same, or one of them a family of Blackwell chips in which the other is. RTX PRO 6000 has
-/// certificates of GB20X, and one of GB202 above them.
+/// Whether two names belong to one chip: they are the same, or one is a family of Blackwell chips that includes the other. RTX PRO
+/// 6000 has certificates that name GB20X, below one that names GB202.
 pub(crate) fn is_kin(one: &str, other: &str) -> bool {
     let family = |chip: &'_ str| {
         chip.get(..FAMILY_LENGTH)
@@ -257,7 +257,7 @@ pub(crate) fn is_kin(one: &str, other: &str) -> bool {
 /// `GB20` of `GB202`, and of `GB20X`.
 const FAMILY_LENGTH: usize = 4;
 
-/// GB and three digits, the last of which is an X for a whole family.
+/// GB and three digits, the last of which is X for a whole family.
 fn is_blackwell(chip: &str) -> bool {
     let digits = chip.strip_prefix("GB").unwrap_or_default().as_bytes();
     matches!(digits, [a, b, c] if a.is_ascii_digit() && b.is_ascii_digit() && (c.is_ascii_digit() || *c == b'X'))

@@ -1,4 +1,4 @@
-//! What is known of devices that passed.
+//! What is known about devices that passed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::{Time, encoding::digest::Hex};
 /// A GPU that passed. Every field is signed by its key, except where its doc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gpu {
-    /// Whether anything about the machine's GPUs rests on a simulated root: then they are no NVIDIA hardware.
+    /// Whether anything about the machine's GPUs rests on a simulated root: if so, they are not NVIDIA hardware.
     pub simulated: bool,
     /// Its generation; from its certificates.
     pub architecture: Architecture,
@@ -22,11 +22,11 @@ pub struct Gpu {
     pub model: String,
     /// NVIDIA's name for the device and its firmware's first stage: its leaf's serial number.
     pub ueid: String,
-    /// The device, whatever firmware it runs: its identity certificate's serial number.
+    /// The device, independent of its firmware: its identity certificate's serial number.
     pub identity: String,
-    /// The question that it answered.
+    /// The nonce that it answered.
     pub nonce: Hex<32>,
-    /// The driver that set it up.
+    /// The driver that initialized it.
     pub driver: String,
     /// Its firmware.
     pub vbios: String,
@@ -34,22 +34,22 @@ pub struct Gpu {
     pub mode: Mode,
     /// The firmware that its key was certified for, if it says so.
     pub fwid: Option<Hex<48>>,
-    /// What was compared with the driver's RIM; none if the policy goes without.
+    /// What was compared with the driver's RIM; `None` if the policy waives it.
     pub driver_measurements: Option<Compared>,
-    /// What was compared with the VBIOS's RIM; none if the policy goes without.
+    /// What was compared with the VBIOS's RIM; `None` if the policy waives it.
     pub vbios_measurements: Option<Compared>,
-    /// Whether a certificate of the device is on hold, which the policy then accepts.
+    /// Whether a certificate of the device is on hold; if so, the policy accepts that.
     pub on_hold: bool,
-    /// Who it is on the fabric of its machine, if its certificates say so.
+    /// Its identity on the fabric of its machine, if its certificates give one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pdi: Option<Pdi>,
     /// The switches that its links lead to.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub switches: BTreeSet<Pdi>,
-    /// Security version numbers, by their type in the opaque data; firmware before version 2 of it tells none.
+    /// Security version numbers, by their type in the opaque data; firmware before version 2 of that format reports none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub levels: BTreeMap<u16, u64>,
-    /// Entries of the opaque data that this verifier does not know. They are shown, and decided nothing.
+    /// Entries of the opaque data that this verifier does not know. They are shown, but they decided nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown_entries: Vec<Entry>,
 }
@@ -57,23 +57,23 @@ pub struct Gpu {
 /// A switch between GPUs that passed. Every field is signed by its key, except where its doc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Switch {
-    /// As of a [`Gpu`].
+    /// As for a [`Gpu`].
     pub simulated: bool,
     /// Its model; from its certificates.
     pub model: String,
     /// NVIDIA's name for the device and its firmware's first stage: its leaf's serial number.
     pub ueid: String,
-    /// The device, whatever firmware it runs: its identity certificate's serial number.
+    /// The device, independent of its firmware: its identity certificate's serial number.
     pub identity: String,
-    /// Who it is on the fabric; its report and its certificates agree on it.
+    /// Its identity on the fabric; its report and its certificates agree on it.
     pub pdi: Pdi,
-    /// The question that it answered.
+    /// The nonce that it answered.
     pub nonce: Hex<32>,
     /// Its firmware.
     pub firmware: String,
-    /// What was compared with the firmware's RIM; none if the policy goes without.
+    /// What was compared with the firmware's RIM; `None` if the policy waives it.
     pub measurements: Option<Compared>,
-    /// Whether a certificate of the device is on hold, which the policy then accepts.
+    /// Whether a certificate of the device is on hold; if so, the policy accepts that.
     pub on_hold: bool,
     /// The GPUs that its ports lead to.
     pub gpus: BTreeSet<Pdi>,
@@ -82,15 +82,15 @@ pub struct Switch {
 /// The devices of one machine, all of them verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Devices {
-    /// At least one, but where none are wanted.
+    /// At least one, unless none are wanted.
     pub gpus: Vec<Gpu>,
-    /// In protected-PCIe mode.
+    /// The switches in protected-PCIe mode.
     pub switches: Vec<Switch>,
-    /// When the first certificate or OCSP answer that they rest on ends.
+    /// When the first certificate or OCSP answer that they rest on expires.
     pub until: Time,
 }
 
-/// None, on which nothing rests.
+/// No devices.
 impl Default for Devices {
     fn default() -> Self {
         Self {

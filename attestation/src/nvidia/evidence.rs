@@ -1,7 +1,7 @@
-//! GPU evidence as people keep it: the report as bytes or hex text beside a chain in PEM, or JSON of one of four forms, for any
+//! GPU evidence as people keep it: the report as bytes or hex text, with a chain in PEM, or JSON in one of four forms, for any
 //! number of GPUs ([`Form`]).
 //!
-//! The JSON's own nonces, architectures and versions are copies that nobody signed; they are not read.
+//! The JSON's own nonces, architectures and versions are unsigned copies; they are not read.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -27,7 +27,7 @@ pub const MAX_EVIDENCE_SIZE: usize = 512 * 1024;
 /// A chain in PEM has about 5 KiB.
 const MAX_CHAIN_SIZE: usize = 64 * 1024;
 
-/// What one GPU answered, and its certificates. Nothing of it is verified.
+/// What one GPU answered, and its certificates. Nothing in it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpuEvidence {
     /// SPDM request and response.
@@ -37,12 +37,12 @@ pub struct GpuEvidence {
 }
 
 impl GpuEvidence {
-    /// The question that it says it answers. Believed once the report's signature holds, which covers it.
+    /// The nonce that it claims to answer. Trusted once the report's signature, which covers it, has been verified.
     pub(crate) fn claimed_nonce(&self) -> Result<[u8; 32], Rejection> {
         Request::parse(&self.report).map(|request| request.nonce)
     }
 
-    /// The device that it says it is of: its leaf's serial number, NVIDIA's ueid.
+    /// The device that it claims to come from: its leaf's serial number, NVIDIA's ueid.
     pub(crate) fn claimed_device(&self) -> Result<String, Rejection> {
         let found = self.chain.len();
         let leaf = self.chain.first();
@@ -54,18 +54,18 @@ impl GpuEvidence {
 /// The forms of JSON that hold reports of GPUs with their chains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// The list that NVIDIA's attestation SDK writes, or one element of it by itself.
+    /// The list that NVIDIA's attestation SDK writes, or a single element of it.
     Sdk,
     /// What is posted to NVIDIA's attestation service: the same list under `evidence_list`.
     ServiceRequest,
     /// The same list under `evidences`.
     Evidences,
-    /// NVIDIA's collection of conceptual messages (CMW), an item for each GPU.
+    /// NVIDIA's collection of conceptual messages (CMW), with an item for each GPU.
     Collection,
 }
 
 impl Form {
-    /// The form of a JSON text, by the keys that it has; none if it is no GPU evidence.
+    /// The form of a JSON text, by its keys; `None` if it is not GPU evidence.
     pub fn of(text: &[u8]) -> Option<Self> {
         match text.trim_ascii_start().first()? {
             b'[' => {
@@ -99,7 +99,7 @@ impl fmt::Display for Form {
     }
 }
 
-/// Which keys an object has. One that stands twice is an error.
+/// Which keys an object has. A key that appears twice is an error.
 #[derive(Deserialize)]
 struct Keys {
     #[serde(rename = "__cmwc_t")]
@@ -116,7 +116,7 @@ impl Keys {
     }
 }
 
-/// One element of a list. Unknown keys are their writer's own affair; a known key that stands twice is an error.
+/// One element of a list. Unknown keys are ignored; a known key that appears twice is an error.
 #[derive(Deserialize)]
 struct Serialized {
     certificate: String,
@@ -133,7 +133,7 @@ struct Evidences {
     evidences: Vec<Serialized>,
 }
 
-/// Reads evidence of any of the kinds. `chain` is the file beside a bare report; JSON brings its own chains.
+/// Reads evidence of any of these kinds. `chain` is the file that accompanies a bare report; JSON contains its own chains.
 pub fn read(evidence: &[u8], chain: Option<&[u8]>) -> Result<Vec<GpuEvidence>, Rejection> {
     if evidence.len() > MAX_EVIDENCE_SIZE {
         return Err(Rejection::GpuEvidenceTooLarge {
@@ -145,7 +145,7 @@ pub fn read(evidence: &[u8], chain: Option<&[u8]>) -> Result<Vec<GpuEvidence>, R
         return match chain {
             None => from_json(text),
             Some(_) => Err(malformed(
-                "JSON brings its own chains, so there is no place for another",
+                "JSON contains its own chains, so no other may be given",
             )),
         };
     }
@@ -163,7 +163,7 @@ fn report(bytes: &[u8]) -> Result<Vec<u8>, Rejection> {
     let report = match bytes {
         [0x11, 0xE0, ..] => bytes.to_vec(),
         _ if !text.is_empty() && text.iter().all(u8::is_ascii_hexdigit) => {
-            hex::decode(text).map_err(|_| malformed("its hex text has half a byte"))?
+            hex::decode(text).map_err(|_| malformed("its hex text ends in half a byte"))?
         }
         _ => return Err(Rejection::GpuEvidenceKind { found: kind(bytes) }),
     };
@@ -188,7 +188,7 @@ pub fn read_chain(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
     let chain = read(bytes)
         .or_else(wrapped)
         .ok_or(malformed("its chain is not PEM"))?;
-    // The right number is checked with the chain; this bounds what is kept until then.
+    // The exact number is checked with the chain; this bounds what is kept until then.
     if chain.len() > 4 * CHAIN_LENGTH {
         return Err(Rejection::GpuChainLength { found: chain.len() });
     }
@@ -198,7 +198,7 @@ pub fn read_chain(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
 fn from_json(text: &[u8]) -> Result<Vec<GpuEvidence>, Rejection> {
     fn parsed<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, Rejection> {
         serde_json::from_slice(text).map_err(|_| {
-            malformed("an element does not have `certificate` and `evidence`, each once and text")
+            malformed("an element does not have `certificate` and `evidence`, once each and as text")
         })
     }
     let form = Form::of(text).ok_or(malformed(
@@ -247,17 +247,17 @@ fn binary(text: &str) -> Result<Vec<u8>, Rejection> {
     base64::decode_lines(text).ok_or(malformed("a value is not base64"))
 }
 
-/// NVIDIA's collection: RFC 9999's records in JSON, one object for each device under a label of its own.
+/// NVIDIA's collection: RFC 9999's records in JSON, one object for each device under its own label.
 struct Collection(Vec<Item>);
 
-/// What one device says. Nonce and hints beside it are copies that nobody signed.
+/// What one device says. The nonce and hints next to it are unsigned copies.
 #[derive(Deserialize)]
 struct Item {
     evidence: Record,
     certificate: Option<Record>,
 }
 
-/// Media type, and what it says in base64 for addresses (RFC 4648 §5), without padding.
+/// Media type, and content in URL-safe base64 (RFC 4648 §5), without padding.
 #[derive(Deserialize)]
 struct Record(String, String);
 
@@ -285,7 +285,7 @@ impl<'de> Deserialize<'de> for Collection {
                 let mut items = Vec::new();
                 while let Some(label) = map.next_key::<String>()? {
                     match label.as_str() {
-                        // The profile is in `Form` already; what the asker wanted is not the evidence's to say.
+                        // The profile is in `Form` already; what the asker wanted is not for the evidence to say.
                         "__cmwc_t" | "nonce" | "appraisal-settings" => {
                             map.next_value::<IgnoredAny>()?;
                         }
@@ -304,28 +304,28 @@ impl<'de> Deserialize<'de> for Collection {
 
 fn from_collection(text: &[u8]) -> Result<Vec<GpuEvidence>, Rejection> {
     let Collection(items) = serde_json::from_slice(text).map_err(|_| {
-        malformed("an item of its collection has no `evidence` of media type and value, a label stands twice, or it has too many")
+        malformed("an item of its collection has no `evidence` of media type and value, a label appears twice, or it has too many")
     })?;
     check_count(items.len())?;
     let decode = |item: &Item| {
         let chain = item.certificate.as_ref().ok_or(malformed(
-            "an item of its collection brings no certificates, as evidence of GPUs does",
+            "an item of its collection has no certificates, which evidence of GPUs has",
         ))?;
         Ok(GpuEvidence {
             report: report(&item.evidence.decode(
                 "application/vnd.nvidia.spdm-measurement-transcript",
-                "an item of its collection is no SPDM transcript, so not of a GPU",
+                "an item of its collection is not an SPDM transcript, so it is not from a GPU",
             )?)?,
             chain: read_chain(&chain.decode(
                 "application/vnd.nvidia.pem-cert-chain",
-                "an item of its collection brings certificates in another form than PEM",
+                "an item of its collection has certificates in a form other than PEM",
             )?)?,
         })
     };
     items.iter().map(decode).collect()
 }
 
-/// What bytes look like that are no report: people swap files.
+/// What bytes that are not a report look like: people mix up files.
 fn kind(bytes: &[u8]) -> &'static str {
     match bytes {
         [] => "empty",

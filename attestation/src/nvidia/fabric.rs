@@ -1,8 +1,8 @@
 //! Step gpu-11: over which switches do GPUs in protected-PCIe mode share their memory, and with whom?
 //!
-//! What runs over the links is not encrypted, so whoever is on the fabric belongs to the trusted base. Every GPU names, signed, the
-//! switches at its links; every switch names, signed, the GPUs at its ports; and both names are in their certificates. All of
-//! them have to name each other and nobody else: a device that is not in the evidence is one that nobody verified.
+//! Traffic on the links is not encrypted, so every device on the fabric belongs to the trusted base. Every GPU names, signed, the
+//! switches at its links; every switch names, signed, the GPUs at its ports; and both names are in their certificates. They must
+//! name exactly each other: a device that is not in the evidence is one that was not verified.
 
 use std::collections::BTreeSet;
 
@@ -20,14 +20,14 @@ pub(super) fn check_fabric(devices: &Devices, inspection: &mut Inspection) {
         |()| {
             let Devices { gpus, switches, .. } = devices;
             let (gpus, switches) = (gpus.len(), switches.len());
-            format!("{gpus} GPU(s) and {switches} switch(es) name each other and nobody else")
+            format!("{gpus} GPU(s) and {switches} switch(es) name each other and no other device")
         },
     );
 }
 
 fn closed(devices: &Devices) -> Result<(), Rejection> {
     let Devices { gpus, switches, .. } = devices;
-    // No two have one name: step gpu-10.
+    // No two have the same name: step gpu-10.
     let name = |gpu: &Gpu| {
         gpu.pdi.ok_or_else(|| Rejection::FabricNameMissing {
             device: gpu.ueid.clone(),

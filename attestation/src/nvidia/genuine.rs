@@ -1,4 +1,4 @@
-//! Steps gpu-1 to gpu-6 for each device in turn: is it genuine? [`super::reference`] and [`super::wanted`] have the rest.
+//! Steps gpu-1 to gpu-6 for each device in turn: is it genuine? [`super::reference`] and [`super::wanted`] do the rest.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -20,12 +20,12 @@ use super::{
 use crate::transcript::{Failed, Inspection, ensure};
 use crate::{Rejection, Time, encoding::digest::Hex};
 
-/// What is the same for all GPUs, and what was learned along the way.
+/// What is shared by all GPUs, and what was learned along the way.
 pub(super) struct Procedure<'a> {
     pub(super) question: &'a Question<'a>,
     pub(super) answers: Answers<'a>,
     pub(super) documents: Vec<Document<'a>>,
-    /// RIMs that were verified already, by their place among the documents.
+    /// RIMs that have been verified already, by their position among the documents.
     pub(super) opened: BTreeMap<usize, Content>,
     pub(super) signatures: Signatures,
     pub(super) until: Time,
@@ -35,7 +35,7 @@ pub(super) struct Procedure<'a> {
 
 /// What a device answered, signed by its certified key.
 struct Answer<'e, K, O> {
-    /// What the certificates say that it is.
+    /// What it is, according to the certificates.
     kind: K,
     chain: DeviceChain<'e>,
     report: Report<'e>,
@@ -43,13 +43,13 @@ struct Answer<'e, K, O> {
     on_hold: bool,
 }
 
-/// What a device is, if it is of the kind that is asked for.
+/// What a device is, if it is of the expected kind.
 type OfKind<K> = fn(Device) -> Option<K>;
 /// Reads a device's opaque data.
 type Reads<O> = fn(&[u8]) -> Result<O, Rejection>;
 
-/// Their leaf names one all the same, and its key signed the report: only first stages that NVIDIA certified can have it.
-const SWITCHES_REPORT_NO_FWID: &str = "a switch's report names none";
+/// Their leaf names one anyway, and its key signed the report: only first stages that NVIDIA certified can have that key.
+const SWITCHES_REPORT_NO_FWID: &str = "a switch's report contains none";
 
 /// Steps gpu-1 to gpu-11 for the GPUs of one machine and the switches between them, in any order.
 pub(crate) fn verify(
@@ -61,7 +61,7 @@ pub(crate) fn verify(
 }
 
 impl<'a> Procedure<'a> {
-    /// Reads the collateral: what cannot be read is refused, even if it should turn out not to be needed.
+    /// Reads the collateral: what cannot be read is refused, even if it would turn out not to be needed.
     fn new(question: &'a Question<'a>, inspection: &mut Inspection) -> Result<Self, Failed> {
         let collateral = question.collateral;
         let answers = Answers::parse(&collateral.ocsp);
@@ -99,7 +99,7 @@ impl<'a> Procedure<'a> {
         evidence: &[GpuEvidence],
         inspection: &mut Inspection,
     ) -> Result<Devices, Failed> {
-        // By what they claim, and so they are read; the chain has to bear it out.
+        // Sorted and read according to their claims; the chain has to confirm these.
         let (switches, gpus): (Vec<_>, Vec<_>) = evidence
             .iter()
             .partition(|one| claimed_device(&one.chain) == Ok(Device::Switch));
@@ -116,7 +116,7 @@ impl<'a> Procedure<'a> {
             }
         })?;
         let mut found = Devices::default();
-        // Explaining goes on past a device that failed.
+        // Explaining continues past a device that failed.
         let mut complete = Ok(());
         for (place, one) in gpus.iter().enumerate() {
             let place = format!("GPU {} of {}", place + 1, gpus.len());
@@ -148,7 +148,7 @@ impl<'a> Procedure<'a> {
         Ok(found)
     }
 
-    /// Steps 1 to 9 for one GPU. `switches`: whether evidence of such came along.
+    /// Steps 1 to 9 for one GPU. `switches`: whether there is evidence of any.
     fn gpu(
         &mut self,
         evidence: &GpuEvidence,
@@ -282,7 +282,7 @@ impl<'a> Procedure<'a> {
                 let kind = kind(chain.device).ok_or_else(|| {
                     chain
                         .leaf()
-                        .refuse("is of another kind of device than it claims")
+                        .refuse("belongs to a different kind of device than it claims")
                 })?;
                 Ok((chain, kind))
             },
@@ -319,7 +319,7 @@ impl<'a> Procedure<'a> {
         })
     }
 
-    /// Whether any of these certificates is on hold; the first that is not good is refused.
+    /// Whether any of these certificates is on hold; the first one that is neither good nor on hold is refused.
     pub(super) fn revocation(
         &mut self,
         check: (&'static str, &'static str),
@@ -375,7 +375,7 @@ fn is_switch(device: Device) -> Option<()> {
     (device == Device::Switch).then_some(())
 }
 
-/// How a transcript calls the root that a chain ends in.
+/// A transcript's name for the root that a chain ends in.
 pub(super) fn root_in_words(simulated: bool) -> &'static str {
     if simulated {
         "a simulated root"
@@ -384,7 +384,7 @@ pub(super) fn root_in_words(simulated: bool) -> &'static str {
     }
 }
 
-/// Without a report of it, `unchecked` says why that is fine; one that is there is always compared.
+/// If the report contains none, `unchecked` says why that is accepted; one that is present is always compared.
 fn check_fwid(
     chain: &DeviceChain<'_>,
     reported: Option<[u8; 48]>,

@@ -1,4 +1,4 @@
-//! Indices of manifests, as a rejection names them.
+//! RIM indices, as listed in a rejection.
 
 use std::fmt;
 

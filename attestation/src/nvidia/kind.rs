@@ -1,4 +1,4 @@
-//! What kinds of devices there are, and how one is known on the fabric of its machine.
+//! Which kinds of devices there are, and how a device is identified on the fabric of its machine.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use crate::encoding::digest::Hex;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
-    /// H100, H200 and their kin: GH100.
+    /// H100, H200 and relatives: GH100.
     Hopper,
-    /// B200, RTX PRO 6000 and their kin: GB100, GB102, GB202 and on.
+    /// B200, RTX PRO 6000 and relatives: GB100, GB102, GB202 and later.
     Blackwell,
 }
 
@@ -43,5 +43,5 @@ impl fmt::Display for Device {
     }
 }
 
-/// By which a device is known on the fabric of its machine: the last eight bytes of its identity certificate's serial number.
+/// A device's identity on the fabric of its machine: the last eight bytes of its identity certificate's serial number.
 pub type Pdi = Hex<8>;

@@ -10,7 +10,7 @@ use super::{
 use crate::Rejection;
 use crate::transcript::ensure;
 
-/// The index that belongs to the first video decoder; while that is off, nothing is measured there.
+/// The index of the first video decoder; while it is off, nothing is measured there.
 const NVDEC0_INDEX: u8 = 35;
 
 /// Which indices of a RIM were compared, and which had nothing to compare.
@@ -18,7 +18,7 @@ const NVDEC0_INDEX: u8 = 35;
 pub struct Compared {
     /// These match.
     pub matching: Vec<u8>,
-    /// The video decoder's, while that is off.
+    /// The video decoder's, while it is off.
     pub skipped: Vec<u8>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn compare(
             differing.push(*index);
         }
     }
-    // A RIM of which nothing was compared proves nothing.
+    // A RIM with nothing compared proves nothing.
     if compared.matching.is_empty() && differing.is_empty() {
         differing.clone_from(&compared.skipped);
     }
@@ -67,7 +67,7 @@ pub(crate) fn compare(
     Ok(compared)
 }
 
-/// Every level that a RIM names must be told by the report, as a level, and be high enough.
+/// The report must contain every level that a RIM names, as a level, and it must be high enough.
 pub(crate) fn check_floors(
     kind: &'static str,
     told: &BTreeMap<u16, u64>,
@@ -79,14 +79,14 @@ pub(crate) fn check_floors(
         ensure(reached, || Rejection::GpuLevelBelowFloor {
             kind,
             name: floor.name.clone(),
-            found: found.map_or("not told".to_owned(), u64::to_string),
+            found: found.map_or("missing".to_owned(), u64::to_string),
             floor: floor.minimum,
         })?;
     }
     Ok(())
 }
 
-/// An index may be active in the driver's RIM or in the VBIOS's, not in both; and so may a type of opaque data.
+/// An index may be active in the driver's RIM or in the VBIOS's, but not in both; the same applies to a type of opaque data.
 pub(crate) fn check_disjoint(driver: &Content, vbios: &Content) -> Result<(), Rejection> {
     let golden = driver
         .golden
@@ -219,13 +219,13 @@ mod tests {
         for (told, found) in [
             (BTreeMap::from([(37, 19)]), "19"),
             (BTreeMap::from([(37, 3)]), "3"),
-            (BTreeMap::from([(38, 20)]), "not told"),
-            (BTreeMap::new(), "not told"),
+            (BTreeMap::from([(38, 20)]), "missing"),
+            (BTreeMap::new(), "missing"),
         ] {
             let refused = check_floors("driver", &told, &floors).expect_err("below");
             assert_eq!(refused.code(), "gpu_level_below_floor");
             let says = format!(
-                "the report's FSP_UCODE_MIN_SVN is {found}, the driver RIM wants at least 20"
+                "the report's FSP_UCODE_MIN_SVN is {found}, the driver RIM requires at least 20"
             );
             assert_eq!(refused.to_string(), says);
         }

@@ -1,7 +1,7 @@
-//! NVIDIA GPUs in confidential-computing mode, and the switches between them: the report, its certificates, the manifests and revocation answers that bear
-//! on it, and the steps that verify them. All of it offline, and all of it in Rust.
+//! NVIDIA GPUs in confidential-computing mode, and the switches between them: the report, its certificates, the manifests and
+//! revocation answers that apply to it, and the steps that verify them. All of it offline, and all of it in Rust.
 //!
-//! Trusts nothing but the two roots it is given. Hopper first; of Blackwell the same is verified where it brings the same.
+//! Trusts only the two roots that it is given. Hopper comes first; Blackwell is verified the same way where its evidence is the same.
 
 mod certificate;
 pub mod chain;

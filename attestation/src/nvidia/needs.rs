@@ -1,7 +1,7 @@
 //! What to fetch before evidence can be verified: which manifests, and OCSP answers about which certificates.
 //!
-//! All of it is read from evidence that nobody has verified yet. It says what to ask NVIDIA for, and nothing else: names from
-//! here are letters, digits, dots, dashes and underscores, so that they may stand in an address or a file's name.
+//! All of it is read from evidence that is not verified yet. It only says what to ask NVIDIA for: names from here consist of letters,
+//! digits, dots, dashes and underscores, so that they are safe in an address or a file name.
 
 use super::{
     GpuEvidence, Roots,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Rejection, Span, Time};
 
-/// A certificate that OCSP is asked about, with its issuer. Both DER; [`super::ocsp::question`] makes the request.
+/// A certificate to ask OCSP about, with its issuer. Both DER; [`super::ocsp::question`] makes the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Questioned {
     /// The certificate.
@@ -24,8 +24,8 @@ pub struct Questioned {
     pub issuer: Vec<u8>,
 }
 
-/// The ids of a device's manifests: a GPU's two, the driver's first and none of it where the firmware does not say which chip it
-/// is; a switch's one.
+/// The ids of a device's manifests: two for a GPU, the driver's first (left out where the firmware does not say which chip it is);
+/// one for a switch.
 pub fn rim_ids(evidence: &GpuEvidence) -> Result<Vec<String>, Rejection> {
     let report = Report::parse(&evidence.report)?;
     let architecture = match claimed_device(&evidence.chain)? {
@@ -42,20 +42,20 @@ pub fn rim_ids(evidence: &GpuEvidence) -> Result<Vec<String>, Rejection> {
     Ok(ids.collect())
 }
 
-/// Those of a GPU's certificates that NVIDIA's responder knows: all but the leaf, which the device made, and the root.
+/// The certificates of a GPU that NVIDIA's responder knows: all but the leaf, which the device made, and the root.
 pub fn of_device(evidence: &GpuEvidence) -> Vec<Questioned> {
     pairs(evidence.chain.get(1..).unwrap_or_default())
 }
 
-/// Those of a manifest's certificates that NVIDIA's responder knows: all but the root.
+/// The certificates of a manifest that NVIDIA's responder knows: all but the root.
 pub fn of_rim(bytes: &[u8]) -> Result<Vec<Questioned>, Rejection> {
     Ok(pairs(Document::parse(bytes)?.supplied_chain()))
 }
 
-/// What a verifier asks NVIDIA's responder about where its policy wants that ([`super::policy::Revocation::Asked`]): the certificates of these
-/// devices and of these manifests, each once, and at most [`ocsp::MAX_ANSWERS`].
+/// What a verifier asks NVIDIA's responder about if its policy requires that ([`super::policy::Revocation::Asked`]): the
+/// certificates of these devices and of these manifests, each once, and at most [`ocsp::MAX_ANSWERS`].
 ///
-/// Only where an accepted root stands behind them: whoever made up the rest cannot have the verifier carry it to NVIDIA.
+/// Only certificates that descend from an accepted root: made-up ones cannot be passed through the verifier to NVIDIA.
 pub fn to_ask(
     devices: &[GpuEvidence],
     rims: &[Vec<u8>],
@@ -79,7 +79,7 @@ pub fn to_ask(
     wanted
 }
 
-/// That NVIDIA signed this manifest, and that it is of the version that its id names.
+/// Checks that NVIDIA signed this manifest, and that its version is the one in its id.
 pub fn check_rim(bytes: &[u8], id: &str, roots: &Roots, now: Time) -> Result<rim::Rim, Rejection> {
     let manifest = rim::verify(bytes, roots, now)?;
     let ends_in = |version: &str| {
@@ -98,14 +98,14 @@ pub fn check_rim(bytes: &[u8], id: &str, roots: &Roots, now: Time) -> Result<rim
 }
 
 impl Questioned {
-    /// What OCSP calls the certificate, DER: its issuer's name and key, and its serial number. Equal for equal questions.
+    /// OCSP's identifier of the certificate, DER: its issuer's name and key, and its serial number. Equal for equal questions.
     pub fn id(&self) -> Result<Vec<u8>, Rejection> {
         ocsp::name_of(&self.subject, &self.issuer)
     }
 
-    /// That this answer is fresh, signed for the issuer, about this certificate, and to `nonce` where one was asked.
+    /// Checks that this answer is fresh, signed for the issuer, about this certificate, and in reply to `nonce` if one is given.
     ///
-    /// Whether it says good or revoked is a verifier's matter: a store keeps bad news too.
+    /// Whether it says good or revoked is for the verifier to judge: a store keeps bad news too.
     pub fn check(
         &self,
         answer: &[u8],

@@ -1,10 +1,10 @@
 //! The report's opaque data: what the device says about itself besides its measurements.
 //!
-//! Two layouts. Up to version 1: type, length, value. Version 2, of the drivers of CUDA 13.5 and later: a header (`NVDAOD`, profile,
+//! Two layouts. Up to version 1: type, length, value. Version 2, from drivers of CUDA 13.5 and later: a header (`NVDAOD`, profile,
 //! version), then type, value type, length, value. NVIDIA's specification "Opaque Data Format" describes both.
 //!
-//! Nothing here may be believed before the report's signature was checked. Types that are not known decide nothing, since firmware adds
-//! some: they are kept to be shown. A field that this verifier reads may stand only once, and so may a level.
+//! Nothing here may be trusted before the report's signature has been checked. Unknown types decide nothing, since firmware adds new
+//! ones: they are kept for display. A field that this verifier reads may appear only once, and so may a level.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,34 +19,34 @@ use crate::{Rejection, encoding::digest::Hex};
 
 /// The newest version of the layout without a header.
 const MAX_VERSION: u16 = 1;
-/// What the header begins with.
+/// The beginning of the header.
 const MAGIC: &[u8; 6] = b"NVDAOD";
-/// The one profile of the layout with a header.
+/// The only profile of the layout with a header.
 const PROFILE: u16 = 0;
-/// The one major version of it. Minor versions and patches add what older verifiers may pass over.
+/// Its only major version. Minor versions and patches add what older verifiers may skip.
 const MAJOR: u8 = 2;
 /// The value type of a security version number: an unsigned number, little-endian.
 const SVN: u16 = 0x87;
-/// Entries that are kept to be shown; real reports have fewer than five.
+/// How many entries are kept for display; real reports have fewer than five.
 const MAX_OTHERS: usize = 32;
 const ENABLED: u8 = 0xAA;
 const DISABLED: u8 = 0x55;
-/// A GPU has a link for each.
+/// The most switches: a GPU has a link for each.
 const MAX_LINKS: usize = 18;
-/// A switch names so many GPUs, and then says which port leads to which.
+/// A switch names this many GPUs, and then says which port leads to which.
 const GPUS_OF_A_SWITCH: usize = 8;
 const SWITCH_GPUS_SIZE: usize = 128;
-/// What a link that leads nowhere names.
+/// The name at a link that leads nowhere.
 const NOBODY: Pdi = Hex([0; 8]);
-/// No name or number in here is longer.
+/// The maximum length of a name or number in here.
 const MAX_TEXT_SIZE: usize = 64;
 
-/// What of the opaque data decides something.
+/// The part of the opaque data that matters for verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opaque {
-    /// Of the kernel driver that runs in the guest.
+    /// The version of the kernel driver in the guest.
     pub driver: DriverVersion,
-    /// Of the firmware on the board.
+    /// The version of the firmware on the board.
     pub vbios: VbiosVersion,
     /// Part of the VBIOS RIM's id.
     pub project: String,
@@ -56,17 +56,17 @@ pub struct Opaque {
     pub chip_sku: String,
     /// Blackwell's chip, such as `GB100`; Hopper does not say.
     pub chip: Option<String>,
-    /// Whether the first video decoder is on. It owns index 35, which is compared only then.
+    /// Whether the first video decoder is on. Index 35 belongs to it, and is compared only then.
     pub nvdec0: Option<bool>,
-    /// The firmware that the device's key was certified for; 2023's firmware does not say.
+    /// The firmware that the device's key was certified for; firmware from 2023 does not report it.
     pub fwid: Option<[u8; 48]>,
     /// How the GPU shares its memory.
     pub mode: Mode,
-    /// The switches that its links lead to; none where it says nothing of links.
+    /// The switches that its links lead to; empty if it does not report links.
     pub switches: BTreeSet<Pdi>,
     /// Security version numbers, by their type: what a manifest's floors are compared with. Version 2 of the layout.
     pub levels: BTreeMap<u16, u64>,
-    /// Entries of types that this verifier does not know, in order. They decide nothing.
+    /// Entries of unknown types, in order. They decide nothing.
     pub others: Vec<Entry>,
 }
 
@@ -75,7 +75,7 @@ pub struct Opaque {
 pub struct Entry {
     /// Its type.
     pub kind: u16,
-    /// How its value is to be read; layouts before version 2 do not say.
+    /// How to read its value; layouts before version 2 do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_type: Option<u16>,
     /// Its value.
@@ -87,26 +87,26 @@ fn hex_text<S: serde::Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, 
     serializer.serialize_str(&hex::encode(value))
 }
 
-/// What of a switch's opaque data decides something.
+/// The part of a switch's opaque data that matters for verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SwitchOpaque {
     /// Its firmware: `96.10.55.00.01`.
     pub firmware: String,
-    /// Who it is on the fabric.
+    /// Its identity on the fabric.
     pub pdi: Pdi,
     /// The GPUs that its ports lead to.
     pub gpus: BTreeSet<Pdi>,
-    /// Whether its configuration is locked until it is reset: 1, as switches in protected-PCIe mode report.
+    /// Whether its configuration is locked until a reset: 1, as switches in protected-PCIe mode report.
     pub lock: u16,
-    /// The firmware that its key was certified for, if it says so; firmware of 2025 does not.
+    /// The firmware that its key was certified for, if it reports it; firmware from 2025 does not.
     pub fwid: Option<[u8; 48]>,
-    /// As of a GPU.
+    /// As for a GPU.
     pub levels: BTreeMap<u16, u64>,
-    /// As of a GPU.
+    /// As for a GPU.
     pub others: Vec<Entry>,
 }
 
-/// How a GPU is passed to the guest.
+/// How a GPU is passed through to the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -116,7 +116,7 @@ pub enum Mode {
     MultiPassthrough,
     /// With others, over switches whose links are not encrypted but whose switches are attested.
     ProtectedPcie,
-    /// This firmware does not say; it is not [`Self::ProtectedPcie`].
+    /// The firmware does not say; it is not [`Self::ProtectedPcie`].
     Unstated,
 }
 
@@ -286,7 +286,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Types that NVIDIA's specification names and that decide nothing here: board, counters, links.
+/// Types that NVIDIA's specification defines and that decide nothing here: board, counters, links.
 const KNOWN_BUT_UNREAD: [u16; 17] = [1, 2, 4, 5, 7, 8, 9, 10, 12, 13, 14, 16, 19, 23, 24, 32, 33];
 
 impl Opaque {
@@ -347,7 +347,7 @@ impl SwitchOpaque {
     }
 }
 
-/// A GPU names the switch at each of its links, in the other order of bytes than switches name themselves.
+/// A GPU names the switch at each of its links, in the opposite byte order from the switches' own names.
 fn switches(field: &[u8]) -> Result<BTreeSet<Pdi>, Rejection> {
     if !field.len().is_multiple_of(8) || field.len() > MAX_LINKS * 8 {
         return Err(malformed("SWITCH_PDI"));
@@ -369,7 +369,7 @@ fn somebodies(pdis: impl Iterator<Item = Pdi>) -> BTreeSet<Pdi> {
     pdis.filter(|pdi| *pdi != NOBODY).collect()
 }
 
-/// Firmware says it by a flag since 2025, by a switch since 2024, not at all before; where both speak they must agree.
+/// Firmware reports it by a flag since 2025, by a switch since 2024, and not at all before; if both are present, they must agree.
 fn mode(feature: Option<&[u8]>, protected_pcie: Option<&[u8]>) -> Result<Mode, Rejection> {
     let protected = protected_pcie
         .map(|it| switch(it, "PROTECTED_PCIE_STATUS"))
@@ -407,7 +407,7 @@ fn switch(value: &[u8], field: &'static str) -> Result<bool, Rejection> {
     }
 }
 
-/// Letters, digits, dots and the like, padded with NUL to a fixed size.
+/// Letters, digits, dots and similar characters, padded with NUL to a fixed size.
 fn text(value: &[u8], field: &'static str) -> Result<String, Rejection> {
     let end = value
         .iter()
@@ -574,7 +574,7 @@ mod tests {
         assert_eq!(twice, Err(Rejection::GpuOpaqueDuplicate { field }));
         let other = with(&[entry(40, 0x86, &[1])]).expect("of another value type");
         assert_eq!(other.levels.get(&40), None);
-        // The older layout has no value types, so it has no levels.
+        // The older layout has no value types, and therefore no levels.
         let older = [complete(), field_of_37()].concat();
         assert_eq!(
             Opaque::parse(&older).map(|it| it.levels),

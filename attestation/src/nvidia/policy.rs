@@ -1,4 +1,4 @@
-//! What a relying party wants of GPUs. Nothing is left out by silence: whatever is not checked has a reason beside it.
+//! What a relying party requires of GPUs. Nothing is skipped silently: whatever is not checked has a stated reason.
 
 use std::time::Duration;
 
@@ -8,43 +8,43 @@ use crate::transcript::Expect;
 /// The whole policy for the GPUs of one machine. It has no default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpuPolicy {
-    /// What is needed to call a GPU genuine.
+    /// What it takes to call a GPU genuine.
     pub proof: Proof,
-    /// Which genuine GPUs are wanted.
+    /// Which genuine GPUs are accepted.
     pub wanted: Wanted,
 }
 
-/// What may be missing from the proof that a GPU is genuine. [`Proof::complete`] misses nothing; [`Proof::offline`] only what
-/// takes a network.
+/// What may be missing from the proof that a GPU is genuine. [`Proof::complete`] requires everything; [`Proof::offline`] everything
+/// except what takes a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// Whose word counts on revocation.
+    /// Whose statement on revocation counts.
     pub revocation: Revocation,
-    /// How old an answer may be that was brought along. It counts only with [`Revocation::Stapled`].
+    /// How old a stapled answer may be. This applies only with [`Revocation::Stapled`].
     pub stapled_age: Duration,
     /// Accepts certificates on hold, for this reason. NVIDIA puts devices on hold; most policies should not accept that.
     pub hold_accepted: Option<String>,
-    /// Goes without RIMs, for this reason: then nothing is known of the firmware that runs.
+    /// Accepts the absence of RIMs, for this reason: nothing is then known about the running firmware.
     pub rims_unchecked: Option<String>,
-    /// Accepts reports without FWID, as 2023's firmware makes them, for this reason. One that is there is always compared.
+    /// Accepts reports without FWID, as made by firmware from 2023, for this reason. If there is an FWID, it is always compared.
     pub fwid_unchecked: Option<String>,
 }
 
-/// Whose word counts on revocation.
+/// Whose statement on revocation counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Revocation {
-    /// OCSP answers that this verifier asked for with a nonce of its own. It takes a network: [`super::needs::to_ask`] says what to ask.
+    /// OCSP answers that this verifier requested with its own nonce. This takes a network: [`super::needs::to_ask`] says what to ask.
     Asked,
-    /// Also answers that were brought along, if they are no older than [`Proof::stapled_age`].
+    /// Also stapled answers, if they are no older than [`Proof::stapled_age`].
     Stapled,
-    /// Nobody's, for this reason.
+    /// Revocation is not checked, for this reason.
     Unchecked {
         /// Why.
         why: String,
     },
 }
 
-/// Which genuine GPUs are wanted.
+/// Which genuine GPUs are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// How many.
@@ -67,7 +67,7 @@ pub struct Wanted {
     pub switches_unchecked: Option<String>,
 }
 
-/// The oldest driver that is wanted.
+/// The oldest accepted driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Minimum {
     /// This one.
@@ -80,7 +80,7 @@ pub enum Minimum {
 }
 
 impl Proof {
-    /// Everything is there: fresh OCSP answers, none on hold, both RIMs, and the FWID.
+    /// Requires everything: fresh OCSP answers, no certificate on hold, both RIMs, and the FWID.
     pub fn complete() -> Self {
         Self {
             revocation: Revocation::Asked,
@@ -91,7 +91,7 @@ impl Proof {
         }
     }
 
-    /// The same, but OCSP answers may have been brought along, a day old at the most: a policy's default.
+    /// The same, but OCSP answers may be stapled and at most a day old: a policy's default.
     pub fn offline() -> Self {
         Self {
             revocation: Revocation::Stapled,

@@ -1,15 +1,15 @@
-//! What devices are verified against: who asks, what was asked, and what NVIDIA has signed about them.
+//! What devices are verified against: the verifier's question, and what NVIDIA has signed about them.
 
 use super::{ocsp::OcspAnswer, policy::GpuPolicy, roots::Roots};
 use crate::Time;
 
-/// A machine's RIMs are two. Whoever keeps the whole catalogue picks by id: [`super::needs`].
+/// A machine needs two RIMs. To pick them by id from a whole catalogue, see [`super::needs`].
 pub const MAX_RIMS: usize = 16;
 
-/// What a verifier brings besides the evidence: signed by NVIDIA, whoever carried it.
+/// What a verifier needs in addition to the evidence: signed by NVIDIA, so it does not matter who delivered it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Collateral {
-    /// Reference manifests, XML. Those of other versions do no harm.
+    /// Reference manifests, XML. Manifests for other versions do no harm.
     pub rims: Vec<Vec<u8>>,
     /// OCSP answers.
     pub ocsp: Vec<OcspAnswer>,
@@ -22,7 +22,7 @@ pub struct Question<'a> {
     pub nonce: &'a [u8; 32],
     /// Whose chains count.
     pub roots: &'a Roots,
-    /// What is known about them.
+    /// Manifests and revocation answers.
     pub collateral: &'a Collateral,
     /// What is wanted.
     pub policy: &'a GpuPolicy,

@@ -1,4 +1,4 @@
-//! Steps gpu-7 and gpu-8: the two manifests of a GPU, the one of a switch, and what they say that it should measure.
+//! Steps gpu-7 and gpu-8: the two manifests of a GPU, the one of a switch, and the measurements that they call for.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ struct Kind {
     levels: (&'static str, &'static str),
 }
 
-/// The kind of this name, and its checks.
+/// The kind's name, and its checks.
 macro_rules! kind {
     ($name:literal) => {
         Kind {
@@ -56,7 +56,7 @@ struct For<'p> {
 }
 
 impl Procedure<'_> {
-    /// Steps 7 and 8: both manifests, and what they say the GPU should measure.
+    /// Steps 7 and 8: both manifests, and the measurements that they call for.
     pub(super) fn reference(
         &mut self,
         chain: &DeviceChain<'_>,
@@ -68,7 +68,7 @@ impl Procedure<'_> {
         if self.goes_without(&[DRIVER, VBIOS], inspection) {
             return None;
         }
-        // A certificate may name a family of chips, and the signed report the chip of it.
+        // A certificate may name a family of chips, and the signed report the chip within it.
         let chip = opaque
             .chip
             .as_deref()
@@ -100,7 +100,7 @@ impl Procedure<'_> {
                 || check_disjoint(driver, vbios),
                 |()| {
                     format!(
-                        "{} of the driver, {} of the VBIOS, none of both",
+                        "{} from the driver, {} from the VBIOS, none from both",
                         driver.golden.len(),
                         vbios.golden.len()
                     )
@@ -133,7 +133,7 @@ impl Procedure<'_> {
             return None;
         }
         let id = switch_rim_id(&opaque.firmware);
-        // Certificates write the chip's name with a line in it, manifests without.
+        // Certificates write the chip's name with an underscore, manifests without.
         let product = chain.chip.replace('_', "");
         let wanted = For {
             edition: "SWITCH",
@@ -150,7 +150,7 @@ impl Procedure<'_> {
         compared.ok()
     }
 
-    /// Whether the policy goes without manifests; its reason is told of each of these.
+    /// Whether the policy waives manifests; its reason is recorded for each of these checks.
     fn goes_without(&self, kinds: &[Kind], inspection: &mut Inspection) -> bool {
         let unchecked = self.question.policy.proof.rims_unchecked.as_ref();
         if let Some(why) = unchecked {
@@ -162,7 +162,7 @@ impl Procedure<'_> {
         unchecked.is_some()
     }
 
-    /// The manifest for this version: chosen by what it claims, believed once it is verified.
+    /// The manifest for this version: chosen by what it claims, trusted once it is verified.
     fn manifest(
         &mut self,
         kind: Kind,
@@ -171,7 +171,7 @@ impl Procedure<'_> {
         wanted: For<'_>,
         inspection: &mut Inspection,
     ) -> Result<Content, Failed> {
-        // Out of self for a moment, since the chain borrows it.
+        // Taken out of self for a moment, since the chain borrows it.
         let documents = std::mem::take(&mut self.documents);
         let content = self.opened(&documents, kind, (version, id), wanted, inspection);
         self.documents = documents;
@@ -254,7 +254,7 @@ fn check_levels(
     }
 }
 
-/// The one document for this version, and its place.
+/// The one document for this version, and its position.
 fn choose<'d, 'x>(
     documents: &'d [Document<'x>],
     kind: Kind,
@@ -277,7 +277,7 @@ fn choose<'d, 'x>(
             version: version.to_owned(),
         }),
         (None, _) => {
-            // A driver's version and a VBIOS's do not look alike.
+            // A driver's version and a VBIOS's have different forms.
             let alike = |it: &&str| {
                 DriverVersion::parse(it).is_some() == DriverVersion::parse(version).is_some()
             };

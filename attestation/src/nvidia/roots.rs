@@ -1,6 +1,6 @@
 //! Trust anchors: NVIDIA's two roots, compared by their whole DER, and simulated ones that a policy names.
 //!
-//! Devices and reference values have a root each; neither may stand in for the other.
+//! Devices and reference values each have their own root; neither may stand in for the other.
 
 use super::certificate::Certificate;
 use crate::{
@@ -36,7 +36,7 @@ pub(crate) enum Purpose {
 }
 
 impl Roots {
-    /// The NVIDIA Device Identity CA and the `CoRIM` signing root. No simulation.
+    /// The NVIDIA Device Identity CA and the `CoRIM` signing root. No simulated roots.
     pub fn nvidia() -> Self {
         Self {
             device: vec![Anchor::Nvidia {
@@ -54,7 +54,7 @@ impl Roots {
         self
     }
 
-    /// The same, but of simulated roots only these.
+    /// The same, but with only these of the simulated roots.
     pub(crate) fn simulating_only(&self, named: &[[u8; 32]]) -> Self {
         let keep = |anchors: &[Anchor]| {
             let kept = anchors.iter().filter(|anchor| match anchor {
@@ -69,7 +69,7 @@ impl Roots {
         }
     }
 
-    /// Whether `root`, the last certificate of a chain from outside, is one of ours; and if so whether a simulated one.
+    /// Whether `root`, the last certificate of a chain from outside, is an accepted one, and if so, whether it is simulated.
     pub(crate) fn admit(
         &self,
         purpose: Purpose,

@@ -1,16 +1,16 @@
 //! A GPU's report: the SPDM 1.1 `GET_MEASUREMENTS` request, and the `MEASUREMENTS` response that answers it.
 //!
-//! Trusts nothing. The message ends exactly where its signature does, and the signature covers every byte before itself,
-//! the verifier's nonce in the request included.
+//! Trusts nothing. The message ends exactly where its signature does, and the signature covers every byte before it,
+//! including the verifier's nonce in the request.
 
 use std::collections::BTreeMap;
 
 use super::certificate::SIGNATURE_SIZE;
 use crate::Rejection;
 
-/// No report that was seen has 5 KiB.
+/// Every report seen so far is smaller than 5 KiB.
 pub const MAX_REPORT_SIZE: usize = 16 * 1024;
-/// The request is that long.
+/// The length of the request.
 pub const REQUEST_SIZE: usize = 37;
 /// A measurement: SHA-384.
 pub const MEASUREMENT_SIZE: usize = 48;
@@ -21,7 +21,7 @@ pub const MAX_MEASUREMENTS: u8 = 64;
 const VERSION: u8 = 0x11;
 const GET_MEASUREMENTS: u8 = 0xE0;
 const MEASUREMENTS: u8 = 0x60;
-/// Parameter 1 of the request: the answer shall be signed.
+/// Parameter 1 of the request: the answer must be signed.
 const SIGNED: u8 = 0x01;
 /// Parameter 2 of the request: all measurements.
 const ALL: u8 = 0xFF;
@@ -37,11 +37,11 @@ const DMTF_SIZE: u16 = 3 + 48;
 pub struct Request {
     /// Chosen by the verifier.
     pub nonce: [u8; 32],
-    /// Which of the device's certificate chains it should sign with.
+    /// Which of the device's certificate chains to sign with.
     pub slot: u8,
 }
 
-/// Question and answer, as far as their layout goes.
+/// Question and answer. Only their layout has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<'a> {
     /// The question.
@@ -154,7 +154,7 @@ fn measurements(
         let rim_index =
             rim_index.ok_or_else(|| malformed("a measurement's index is not from 1 to 64"))?;
         if found.insert(rim_index, value).is_some() {
-            return Err(malformed("two measurements have one index"));
+            return Err(malformed("two measurements have the same index"));
         }
     }
     if reader.0.is_empty() {
@@ -168,7 +168,7 @@ fn malformed(what: &'static str) -> Rejection {
     Rejection::GpuReportMalformed { what }
 }
 
-/// What is left to read; running out of it means that the report was cut.
+/// What is left to read; running out of bytes means that the report was cut.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -1,4 +1,4 @@
-//! Versions as the device reports them, and the names under which NVIDIA publishes what they should measure.
+//! Versions as devices report them, and the names under which NVIDIA publishes their reference measurements.
 
 use std::{cmp::Ordering, fmt};
 
@@ -7,7 +7,7 @@ use std::{cmp::Ordering, fmt};
 pub struct DriverVersion(String);
 
 impl DriverVersion {
-    /// Numbers with dots between them; the text is kept as it is, since RIMs are named by it.
+    /// Numbers separated by dots; the text is kept unchanged, since it is part of RIM names.
     pub fn parse(text: &str) -> Option<Self> {
         let parts = text.split('.').count();
         let numbers = text.split('.').all(|part| {
@@ -46,7 +46,7 @@ impl fmt::Display for DriverVersion {
 pub struct VbiosVersion([u8; 5]);
 
 impl VbiosVersion {
-    /// From the eight bytes of a report: the version proper as a little-endian number, then the OEM's part.
+    /// Reads a report's eight bytes: the version itself as a little-endian number, then the OEM's part.
     pub fn from_report([d, c, b, a, oem, _, _, _]: [u8; 8]) -> Self {
         Self([a, b, c, d, oem])
     }

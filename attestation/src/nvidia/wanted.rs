@@ -1,4 +1,4 @@
-//! Steps gpu-9 and gpu-10: are these genuine devices the ones that the policy wants, and one machine's?
+//! Steps gpu-9 and gpu-10: are these genuine devices the ones that the policy wants, and do they belong to one machine?
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use super::{
 use crate::transcript::{Inspection, ensure};
 use crate::{Rejection, transcript::Expect};
 
-/// What a switch reports whose configuration is locked until it is reset.
+/// What a switch reports if its configuration is locked until a reset.
 const LOCKED: u16 = 1;
 
-/// Step 9: is this genuine GPU one that the policy wants? `switches`: whether evidence of such came along.
+/// Step 9: is this genuine GPU one that the policy wants? `switches`: whether there is evidence of any.
 pub(super) fn check_wanted(
     gpu: &Gpu,
     (driver, switches): (&DriverVersion, bool),
@@ -105,7 +105,7 @@ pub(super) fn check_switch_wanted(
     inspection.note(
         ("gpu-9", "switch lock"),
         || ensure(lock == LOCKED, unlocked),
-        |()| "locked until it is reset".to_owned(),
+        |()| "locked until reset".to_owned(),
     );
 }
 
@@ -146,7 +146,7 @@ pub(super) fn check_together(
         Ok(())
     };
     inspection.note(("gpu-10", "distinct devices"), twice, |()| {
-        "no device stands for two".to_owned()
+        "no device is counted twice".to_owned()
     });
     let alike = || {
         let same = gpus

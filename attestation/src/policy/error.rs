@@ -1,11 +1,11 @@
-//! What is wrong with a policy, where, and how to mend it.
+//! What is wrong with a policy, where, and how to fix it.
 
 use std::fmt;
 
 /// A policy that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyError {
-    /// The line, counted from 1; none for something that is missing.
+    /// The line, counted from 1; `None` where something is missing.
     pub line: Option<usize>,
     /// The key with its tables, such as `snp.launch_digest`; empty for a syntax error.
     pub key: String,
@@ -18,17 +18,17 @@ pub struct PolicyError {
 pub enum Problem {
     /// It is not TOML.
     Syntax(String),
-    /// No such key is known; perhaps the nearest one was meant.
+    /// The key is unknown; perhaps the nearest one was meant.
     UnknownKey {
         /// The nearest known key of the table.
         nearest: Option<&'static str>,
     },
-    /// A key that must be there is not.
+    /// A required key is missing.
     Missing {
-        /// How to come by its value.
+        /// How to get its value.
         how: &'static str,
     },
-    /// The value is of another form.
+    /// The value has the wrong form.
     Wrong {
         /// The form that it must have.
         expected: &'static str,

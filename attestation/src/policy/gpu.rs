@@ -5,17 +5,17 @@
 //! count = [1]                                  # required: a list, or { unchecked = "why" }
 //! minimum_driver = "550.90.07"                 # required: a version, or { unchecked = "why" }
 //! models = ["GH100 A01 GSP BROM"]              # default: open
-//! devices = ["<ueid, decimal, or identity, hex>"]   # default: open
+//! devices = ["<ueid in decimal, or identity in hex>"]   # default: open
 //! drivers = ["550.90.07"]                      # default: open
 //! vbioses = ["96.00.9F.00.01"]                 # default: open
 //! modes = ["single_passthrough", "unstated"]   # default: these; also multi_passthrough, protected_pcie
-//! switches = { unchecked = "why" }             # default: in protected-PCIe mode evidence of the switches is required, too
+//! switches = { unchecked = "why" }             # default: in protected-PCIe mode, evidence of the switches is required, too
 //! switch_firmware = ["96.10.55.00.01"]         # default: open
 //! revocation = "stapled"                       # default; or "asked", or { unchecked = "why" }
-//! stapled_hours = 24                           # default: the oldest stapled OCSP answer that counts, from 1 to 168 hours
+//! stapled_hours = 24                           # default: the maximum age of a stapled OCSP answer, from 1 to 168 hours
 //! hold = { unchecked = "why" }                 # default: a certificate on hold is refused
 //! rims = { unchecked = "why" }                 # default: both RIMs are required
-//! fwid = { unchecked = "why" }                 # default: required; reports of 2023's firmware have none
+//! fwid = { unchecked = "why" }                 # default: required; reports of firmware from 2023 have none
 //! ```
 
 use std::time::Duration;
@@ -59,7 +59,7 @@ const MODES: [Mode; 4] = [
 ];
 /// A week: a longer bound is better written as `unchecked`, with the reason.
 const MAX_STAPLED_HOURS: u64 = 168;
-/// Firmware before the flag was there leaves it out, and could not do more than one.
+/// Firmware from before the flag existed leaves it out, and supported only single GPUs.
 const ALONE: [Mode; 2] = [Mode::SinglePassthrough, Mode::Unstated];
 
 /// Reads the section.
@@ -104,9 +104,9 @@ pub(super) fn policy(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
     })
 }
 
-/// Reads the section of an enclave's configuration. An enclave has no network to ask NVIDIA over.
+/// Reads the section in an enclave's configuration. An enclave has no network over which to ask NVIDIA.
 pub(super) fn of_configuration(section: &Section<'_>) -> Result<GpuPolicy, PolicyError> {
-    const EXPECTED: &str = "\"stapled\" in a configuration: an enclave has no network to ask over, relying parties have";
+    const EXPECTED: &str = "\"stapled\" in a configuration: relying parties have a network to ask NVIDIA over, an enclave does not";
     let policy = policy(section)?;
     match (&policy.proof.revocation, section.get("revocation")) {
         (Revocation::Asked, Some(field)) => Err(field.wrong(EXPECTED)),
@@ -126,7 +126,7 @@ fn revocation(field: &Field<'_>) -> Result<Revocation, PolicyError> {
     }
 }
 
-/// How old a stapled answer may be. Where none is accepted, a bound would promise something that nobody checks.
+/// How old a stapled answer may be. Where none is accepted, a bound would promise a check that never happens.
 fn stapled_age(
     section: &Section<'_>,
     revocation: Option<&Revocation>,
@@ -179,7 +179,7 @@ mod tests {
             revocation: Revocation::Stapled,
             ..Proof::complete()
         };
-        assert_eq!(policy.proof, complete, "only a network is not asked for");
+        assert_eq!(policy.proof, complete, "the only thing not required is a network");
         assert_eq!(policy.proof.stapled_age, Duration::from_hours(24));
         assert_eq!(policy.wanted.modes, Expect::AnyOf(ALONE.to_vec()));
         assert_eq!(policy.wanted.switches_unchecked, None);
@@ -195,8 +195,8 @@ mod tests {
         };
         assert!(of("\"stapled\"").is_ok());
         assert!(of("{ unchecked = \"why\" }").is_ok());
-        let message = "policy, line 4: `gpu.revocation` must be \"stapled\" in a configuration: \
-                       an enclave has no network to ask over, relying parties have";
+        let message = "policy, line 4: `gpu.revocation` must be \"stapled\" in a configuration: relying parties have \
+                       a network to ask NVIDIA over, an enclave does not";
         assert_eq!(of("\"asked\""), Err(message.to_owned()));
     }
 

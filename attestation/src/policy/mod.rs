@@ -37,20 +37,20 @@ use crate::{
 
 /// A relying party's policy.
 ///
-/// It has no default: whoever makes one in code, not from TOML, decides each field.
+/// It has no default: code that builds one without TOML must decide each field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// `[snp]`: the CPU, its firmware, and the guest that it launched. Without it, SEV-SNP is not wanted.
+    /// `[snp]`: the CPU, its firmware, and the guest that it launched. Without it, SEV-SNP is refused.
     pub snp: Option<SnpPolicy>,
-    /// `[tdx]`: the platform, and the TD. Without it, TDX is not wanted. TOML must have one of the two, or both.
+    /// `[tdx]`: the platform and the TD. Without it, TDX is refused. TOML must have at least one of the two.
     pub tdx: Option<TdxPolicy>,
-    /// `[gpu]`: the GPUs. Without it, none are wanted.
+    /// `[gpu]`: the GPUs. Without it, none are accepted.
     pub gpu: Option<GpuPolicy>,
     /// `[configuration]`: what the guest was configured with.
     pub configuration: ConfigurationPolicy,
-    /// `[rebuilders]`: who must confirm the image. Default: nobody.
+    /// `[rebuilders]`: who must confirm the image. Default: no confirmation is required.
     pub rebuilders: Option<Rebuilders>,
-    /// `[release]`: which release the digests are from, and whose root vouches for it. Default: none is named.
+    /// `[release]`: which release the digests come from, and whose root vouches for it. Default: none is named.
     pub release: Option<ReleasePolicy>,
     /// `session.freshness = { unchecked = "why" }`: accepts evidence made at boot, as in a saved certificate. Default: no.
     pub freshness_unchecked: Option<String>,
@@ -58,7 +58,7 @@ pub struct Policy {
     pub simulation: Vec<[u8; 32]>,
 }
 
-/// `[configuration]`: one set of bytes, whose digest each platform holds in a field of its own. What is not there is not wanted.
+/// `[configuration]`: one set of bytes, whose digest each platform reports in a field of its own. A missing digest accepts nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigurationPolicy {
     /// `sha256`, required with `[snp]`: the SHA-256, which is `HOST_DATA`.
@@ -89,14 +89,14 @@ impl Policy {
         parse::gpu_policy(text)
     }
 
-    /// Parses the `[gpu]` section of an enclave's configuration, in the same words; `None` if it has none.
+    /// Parses the `[gpu]` section of an enclave's configuration, in the same syntax; `None` if it has none.
     pub fn gpu_of_configuration(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
         parse::gpu_section(text)
     }
 
     /// Parses the `[tdx]` section of TOML, for the quote of a TD by itself. The other sections may be missing.
     ///
-    /// What the TD must have been asked to sign is in no file: set [`TdxPolicy::report_data`], else only a policy that goes without
+    /// No file can say what the TD must have been asked to sign: set [`TdxPolicy::report_data`]; otherwise only a policy that waives
     /// freshness (`session.freshness`) accepts anything.
     ///
     /// ```
@@ -131,7 +131,7 @@ impl Policy {
         parse::simulation(text)
     }
 
-    /// A commented policy for exactly one image and configuration, to be read by people and by [`Policy::parse`].
+    /// A commented policy for exactly one image and configuration, readable by people and by [`Policy::parse`].
     pub fn template(template: &Template<'_>) -> String {
         template.to_toml()
     }

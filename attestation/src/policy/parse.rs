@@ -32,11 +32,11 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     if snp.is_some() {
         wanted.require(
             "sha256",
-            "it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
+            "set it to the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
         )?;
     }
     let tdx = root.read("tdx", |field| {
-        let how = "it is the SHA-384 of configuration.toml; `sha384sum` prints it";
+        let how = "set it to the SHA-384 of configuration.toml; `sha384sum` prints it";
         wanted.require("sha384", how)?;
         tdx::policy(&field.section(&tdx::KEYS)?, configuration.sha384.clone())
     })?;
@@ -77,14 +77,14 @@ fn simulated_roots(root: &Section<'_>) -> Result<Vec<[u8; 32]>, PolicyError> {
     Ok(roots.unwrap_or_default())
 }
 
-/// Reads the section about GPUs only.
+/// Reads only the section about GPUs.
 pub(super) fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
     gpu::policy(&root.section("gpu", &gpu::KEYS)?)
 }
 
-/// Reads the section about GPUs, if there is one, in a document whose other sections are somebody else's.
+/// Reads the section about GPUs, if there is one, in a document whose other sections belong to another reader.
 pub(super) fn gpu_section(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
     let table = table(text)?;
     Section::whole(text, table.get_ref()).read("gpu", |field| {
@@ -92,7 +92,7 @@ pub(super) fn gpu_section(text: &str) -> Result<Option<GpuPolicy>, PolicyError> 
     })
 }
 
-/// Reads the section about TDs, and whether a quote may be an old one.
+/// Reads the section about TDs, and whether an old quote is accepted.
 pub(super) fn tdx_policy(text: &str) -> Result<TdxPolicy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
@@ -110,7 +110,7 @@ fn rebuilders(root: &Section<'_>) -> Result<Option<Rebuilders>, PolicyError> {
     })
 }
 
-/// Reads the section about rebuilders only.
+/// Reads only the section about rebuilders.
 pub(super) fn rebuilders_policy(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
     let table = table(text)?;
     rebuilders(&root(text, table.get_ref())?)
@@ -122,13 +122,13 @@ fn release(root: &Section<'_>) -> Result<Option<ReleasePolicy>, PolicyError> {
     })
 }
 
-/// Reads the section about the release only.
+/// Reads only the section about the release.
 pub(super) fn release_policy(text: &str) -> Result<Option<ReleasePolicy>, PolicyError> {
     let table = table(text)?;
     release(&root(text, table.get_ref())?)
 }
 
-/// Reads the section about simulated roots only.
+/// Reads only the section about simulated roots.
 pub(super) fn simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
     let table = table(text)?;
     simulated_roots(&root(text, table.get_ref())?)
@@ -146,7 +146,7 @@ fn root<'a>(text: &'a str, table: &'a DeTable<'a>) -> Result<Section<'a>, Policy
     let root = Section::root(text, table, &ROOT)?;
     let version = root.require("version", "write `version = 1` at the top")?;
     if version.number::<u32>("1")? != 1 {
-        return Err(version.wrong("1: this verifier knows no other version"));
+        return Err(version.wrong("1: this verifier supports no other version"));
     }
     Ok(root)
 }

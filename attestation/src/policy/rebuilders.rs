@@ -1,4 +1,4 @@
-//! `[rebuilders]`: how many of whom must confirm the image under their own keys.
+//! `[rebuilders]`: who may confirm the image under their own keys, and how many of them must.
 //!
 //! ```toml
 //! [rebuilders]
@@ -18,8 +18,8 @@ const MAX_KEYS: usize = 16;
 
 /// Reads the section.
 pub(super) fn policy(section: &Section<'_>) -> Result<Rebuilders, PolicyError> {
-    const KEY: &str = "a list of up to 16 public keys, none twice: Ed25519 or P-256, DER in base64 as between the lines of a PEM file, and not the development key, with which anyone can sign";
-    const AT_LEAST: &str = "a number from 1 to that of the keys";
+    const KEY: &str = "a list of up to 16 distinct public keys: Ed25519 or P-256, DER in base64 as between the lines of a PEM file, and not the development key, with which anyone can sign";
+    const AT_LEAST: &str = "a number from 1 to the number of keys";
     let keys_field = section.require(
         "keys",
         "name those whose rebuilds count; `openssl pkey -in KEY.pem -pubout` prints such a key",
@@ -73,12 +73,12 @@ mod tests {
     #[test]
     fn refuses_what_could_never_or_always_be_met() {
         let at_least =
-            "policy, line 4: `rebuilders.at_least` must be a number from 1 to that of the keys";
+            "policy, line 4: `rebuilders.at_least` must be a number from 1 to the number of keys";
         for number in ["0", "2", "\"1\""] {
             let text = format!("keys = [\"{ONE}\"]\nat_least = {number}");
             assert_eq!(parse(&text), Err(at_least.to_owned()), "{number}");
         }
-        let keys = "policy, line 3: `rebuilders.keys` must be a list of up to 16 public keys, none twice: Ed25519 or P-256, DER in base64 as between the lines of a PEM file, and not the development key, with which anyone can sign";
+        let keys = "policy, line 3: `rebuilders.keys` must be a list of up to 16 distinct public keys: Ed25519 or P-256, DER in base64 as between the lines of a PEM file, and not the development key, with which anyone can sign";
         for list in [
             format!("[\"{ONE}\", \"{ONE}\"]"),
             "[\"AAAA\"]".to_owned(),

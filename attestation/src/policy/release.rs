@@ -1,10 +1,10 @@
-//! `[release]`: which release the digests of a policy are from, and whose root vouches for it. `chrysalis policy init` writes it.
+//! `[release]`: which release a policy's digests come from, and whose root vouches for it. `chrysalis policy init` writes it.
 //!
 //! ```toml
 //! [release]
 //! name = "v0.1.4"              # required
 //! root = "3fbbd461…"           # required: SHA-256 of the root key
-//! development_root = "why"     # required if that is the development key, with which anyone can sign; else it must not be there
+//! development_root = "why"     # required if that is the development key, with which anyone can sign; otherwise not allowed
 //! ```
 
 use super::{PolicyError, section::Section};
@@ -15,19 +15,19 @@ use crate::{
 
 pub(super) const KEYS: [&str; 3] = ["name", "root", "development_root"];
 
-/// Where the digests of a policy are from.
+/// Where a policy's digests come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleasePolicy {
-    /// The release, for people.
+    /// The release's name, for people.
     pub name: String,
-    /// The root that vouches for whoever signed it.
+    /// The root that vouches for the release's signer.
     pub root: KeyId,
-    /// Why the policy accepts the development root, if that is the one.
+    /// Why the policy accepts the development root, if that is its root.
     pub development: Option<String>,
 }
 
 impl ReleasePolicy {
-    /// What a verdict says of the image that matches.
+    /// What a verdict says about the matching image.
     pub(crate) fn told(&self) -> String {
         let name = &self.name;
         match &self.development {
@@ -41,10 +41,10 @@ impl ReleasePolicy {
 pub(super) fn policy(section: &Section<'_>) -> Result<ReleasePolicy, PolicyError> {
     const NAME: &str = "the release's name, without control characters";
     const ROOT: &str = "the SHA-256 of the root key, in hex";
-    const WHY: &str = "the reason for which you accept a root under which anyone can sign";
+    const WHY: &str = "the reason why you accept a root under which anyone can sign";
     const OTHER: &str = "left out: this root is not the development root";
-    let name = section.require("name", "write which release the digests are from")?;
-    let root = section.require("root", "`chrysalis policy init --root FILE` fills it in")?;
+    let name = section.require("name", "write which release the digests come from")?;
+    let root = section.require("root", "run `chrysalis policy init --root FILE` to fill it in")?;
     let text = name.text(NAME)?;
     if text.is_empty() || text.contains(char::is_control) {
         return Err(name.wrong(NAME));
@@ -58,7 +58,7 @@ pub(super) fn policy(section: &Section<'_>) -> Result<ReleasePolicy, PolicyError
     if root == DEVELOPMENT_ROOT && why.is_none() {
         section.require(
             "development_root",
-            "anyone can sign under this root: use a release of a publisher that you trust, or write why you accept it",
+            "use a release from a publisher that you trust, or write why you accept this root, under which anyone can sign",
         )?;
     }
     Ok(ReleasePolicy {
@@ -83,12 +83,12 @@ mod tests {
         let root = format!("root = \"{DEVELOPMENT_ROOT}\"\n");
         assert_eq!(
             parse(&root),
-            Err("policy: `release.development_root` is missing; anyone can sign under this root: use a release of a publisher that you trust, or write why you accept it".to_owned())
+            Err("policy: `release.development_root` is missing; use a release from a publisher that you trust, or write why you accept this root, under which anyone can sign".to_owned())
         );
         let blank = parse(&format!("{root}development_root = \" \""));
         assert_eq!(
             blank,
-            Err("policy, line 5: `release.development_root` must be the reason for which you accept a root under which anyone can sign".to_owned())
+            Err("policy, line 5: `release.development_root` must be the reason why you accept a root under which anyone can sign".to_owned())
         );
         let named = parse(&format!("{root}development_root = \"a demo\""));
         let named = named.expect("a policy").expect("the section");

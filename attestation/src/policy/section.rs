@@ -1,4 +1,4 @@
-//! Reads tables whose keys are all known, and says where and how a value is wrong.
+//! Reads tables whose keys must all be known, and reports where and how a value is wrong.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use toml::{
 use super::{PolicyError, Problem};
 use crate::transcript::Expect;
 
-/// How alike two keys must be (Jaro-Winkler, 0 to 1) for one to be suggested for the other.
+/// How similar two keys must be (Jaro-Winkler, 0 to 1) for one to be suggested instead of the other.
 const ALIKE: f64 = 0.75;
 
-/// A table, none of whose keys is unknown.
+/// A table without unknown keys.
 pub(super) struct Section<'a> {
     text: &'a str,
     path: String,
     table: Option<&'a DeTable<'a>>,
 }
 
-/// A value and where it stands.
+/// A value and its position.
 pub(super) struct Field<'a> {
     text: &'a str,
     pub(super) key: String,
@@ -54,7 +54,7 @@ impl<'a> Section<'a> {
         Self::whole(text, table).knowing(known)
     }
 
-    /// A document whose other keys are not this reader's business.
+    /// A document whose other keys do not concern this reader.
     pub(super) fn whole(text: &'a str, table: &'a DeTable<'a>) -> Self {
         Self {
             text,
@@ -63,7 +63,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The first key that is not known is an error, before anything is missing.
+    /// Refuses the first unknown key, before anything counts as missing.
     fn knowing(self, known: &[&'static str]) -> Result<Self, PolicyError> {
         let unknown = self
             .table
@@ -86,7 +86,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A table inside; without it, one in which nothing is set.
+    /// A nested table; if it is missing, an empty one.
     pub(super) fn section(&self, key: &str, known: &[&'static str]) -> Result<Self, PolicyError> {
         match self.get(key) {
             Some(field) => field.section(known),
@@ -129,14 +129,14 @@ impl<'a> Section<'a> {
         self.get(key).map(|field| read(&field)).transpose()
     }
 
-    /// A truth value, or its default.
+    /// A boolean, or its default.
     pub(super) fn bool(&self, key: &str, default: bool) -> Result<bool, PolicyError> {
         Ok(self.read(key, Field::bool)?.unwrap_or(default))
     }
 }
 
 impl<'a> Field<'a> {
-    /// The error that this value should have another form.
+    /// The error for a value of the wrong form.
     pub(super) fn wrong(&self, expected: &'static str) -> PolicyError {
         PolicyError {
             line: Some(line(self.text, self.value.span().start)),
@@ -183,7 +183,7 @@ impl<'a> Field<'a> {
             .ok_or_else(|| self.wrong(expected))
     }
 
-    /// A number from 0 on.
+    /// A non-negative number.
     pub(super) fn number<T: TryFrom<u64>>(&self, expected: &'static str) -> Result<T, PolicyError> {
         self.value
             .get_ref()
@@ -241,7 +241,7 @@ impl<'a> Field<'a> {
         self.reason("unchecked", "{ unchecked = \"why\" }, with a reason")
     }
 
-    /// The reason in a table of this key alone.
+    /// The reason in a table that has only this key.
     pub(super) fn reason(
         &self,
         key: &'static str,
@@ -274,7 +274,7 @@ const PCRS: [&str; 24] = [
     "17", "18", "19", "20", "21", "22", "23",
 ];
 
-/// Each PCR that the section names, with the values that are wanted.
+/// Each PCR that the section names, with the accepted values.
 pub(super) fn pcrs(section: &Section<'_>) -> Result<BTreeMap<u8, Vec<[u8; 32]>>, PolicyError> {
     let section = section.section("pcrs", &PCRS)?;
     let mut pcrs = BTreeMap::new();

@@ -76,11 +76,11 @@ const PRODUCTS: [(&str, Product); 3] = [
 pub(super) fn policy(section: &Section<'_>) -> Result<SnpPolicy, PolicyError> {
     let launch_digest = section.require(
         "launch_digest",
-        "`chrysalis measure DIR --platform snp --vcpus N` computes it from an image",
+        "run `chrysalis measure DIR --platform snp --vcpus N` to compute it from an image",
     )?;
     let minimum_tcb = section.require(
         "minimum_tcb",
-        "take the levels of AMD's current firmware, or those `chrysalis show` prints for a machine you trust",
+        "use the levels of AMD's current firmware, or those that `chrysalis show` prints for a machine you trust",
     )?;
     let products = section.read("products", |products| products.expect(product))?;
     let one_line = only(products.as_ref());
@@ -152,7 +152,7 @@ fn platform(section: &Section<'_>) -> Result<PlatformPolicy, PolicyError> {
     })
 }
 
-/// The one product line that may be meant, if it is one.
+/// The product line, if the policy accepts exactly one.
 fn only(products: Option<&Expect<Product>>) -> Option<Product> {
     match products {
         Some(Expect::AnyOf(products)) => match products.as_slice() {
@@ -163,9 +163,9 @@ fn only(products: Option<&Expect<Product>>) -> Option<Product> {
     }
 }
 
-/// Levels for each line, or unchecked; levels alone where one line alone is meant.
+/// Levels for each line, or unchecked; the line's name may be left out where only one is accepted.
 fn floor(field: &Field<'_>, one_line: Option<Product>) -> Result<Floor, PolicyError> {
-    const EACH: &str = "levels for each product line, as `minimum_tcb.genoa = { … }`: those of two lines cannot be compared";
+    const EACH: &str = "levels for each product line, as in `minimum_tcb.genoa = { … }`: levels of different lines cannot be compared";
     if field.has("unchecked") {
         return Ok(Floor::Unchecked {
             why: field.unchecked()?,
@@ -185,19 +185,19 @@ fn floor(field: &Field<'_>, one_line: Option<Product>) -> Result<Floor, PolicyEr
     Floor::each(floors).map_err(|_| field.wrong(EACH))
 }
 
-/// All components must be named: a forgotten one would be a floor of zero.
+/// All components must be named: one left out would have a floor of zero.
 fn levels(field: &Field<'_>, product: Product) -> Result<Tcb, PolicyError> {
     const LEVEL: &str = "a level from 0 to 255";
-    const SOME: &str = "above 0 in one component at least; to check no level, write { unchecked = \"why\" } in place of all lines";
+    const SOME: &str = "above 0 in at least one component; to check no levels at all, write { unchecked = \"why\" } in place of all lines";
     let section = if product.has_fmc() {
         field.section(&COMPONENTS_WITH_FMC)?
     } else {
         field.section(&COMPONENTS)?
     };
-    let how = "name all of bootloader, tee, snp and microcode, 0 where any level will do";
+    let how = "name bootloader, tee, snp and microcode, with 0 where any level will do";
     let required = |name| section.require(name, how)?.number(LEVEL);
     let fmc = product.has_fmc().then(|| {
-        let how = "Turin has a management controller, whose level counts too: name fmc, 0 where any level will do";
+        let how = "name fmc, with 0 where any level will do: Turin has a management controller, whose level counts too";
         section.require("fmc", how)?.number(LEVEL)
     });
     let levels = Tcb {
@@ -211,9 +211,9 @@ fn levels(field: &Field<'_>, product: Product) -> Result<Tcb, PolicyError> {
     Ok(levels)
 }
 
-/// Lines that are known to be broken and accepted all the same. A reason for a sound one would wait for the day it breaks.
+/// Broken lines that are accepted all the same. A reason given for a sound line would silently take effect on the day it breaks.
 fn accepted(section: &Section<'_>) -> Result<Accepted, PolicyError> {
-    const SOUND: &str = "left out: nothing is known against this product line";
+    const SOUND: &str = "left out: this product line is not known to be broken";
     let mut accepted = Accepted::new();
     for (name, product) in PRODUCTS {
         let Some(field) = section.get(name) else {
@@ -275,7 +275,7 @@ fn bits(field: &Field<'_>) -> Result<u64, PolicyError> {
         .ok_or_else(|| field.wrong(EXPECTED))
 }
 
-/// 64 bytes; or the 8 of Turin, whose reports fill up with zeros.
+/// 64 bytes, or Turin's 8, which its reports pad with zeros.
 fn chip(field: &Field<'_>) -> Result<[u8; 64], PolicyError> {
     const EXPECTED: &str = "64 bytes in hex, or 8 on Turin";
     let mut chip = [0; 64];
@@ -290,5 +290,5 @@ fn chip(field: &Field<'_>) -> Result<[u8; 64], PolicyError> {
 }
 
 fn pin<const N: usize>(field: &Field<'_>) -> Result<Expect<[u8; N]>, PolicyError> {
-    field.expect(|value| value.hex("hex of the field's length"))
+    field.expect(|value| value.hex("hex of the field's exact length"))
 }

@@ -3,30 +3,30 @@
 //! ```toml
 //! [tdx]
 //! mrtd = ["<48 bytes, hex>"]                   # required: a list, or { unchecked = "why" }
-//! rtmr0 = ["<48 bytes, hex>"]                  # required, and so are rtmr1 and rtmr2: a list, or { unchecked = "why" }
-//! rtmr0_events = ["<hex>", { varies = "why" }, { acpi_varies = "why" }] # instead of rtmr0: each event of the log, in order; nothing else goes into the register
-//! rtmr3 = ["<48 bytes, hex>"]                  # default: zero, so that nothing was measured after boot
-//! mrconfigid = ["<48 bytes, hex>"]             # default: configuration.sha384, which is the same; one of the two is required
+//! rtmr0 = ["<48 bytes, hex>"]                  # required, like rtmr1 and rtmr2: a list, or { unchecked = "why" }
+//! rtmr0_events = ["<hex>", { varies = "why" }, { acpi_varies = "why" }] # instead of rtmr0: each event of the log, in order, with no others in the register
+//! rtmr3 = ["<48 bytes, hex>"]                  # default: zero, which means that nothing was measured after boot
+//! mrconfigid = ["<48 bytes, hex>"]             # default: configuration.sha384, which means the same; one of the two is required
 //! minimum_evaluation = 19                      # required: Intel's TCB evaluation number, or { unchecked = "why" }
-//! statuses = ["UpToDate"]                      # default; Intel's words, any but Revoked
-//! refused_advisories = ["INTEL-SA-01192"]      # default: none beyond what the status says
-//! minimum_tee_tcb_svn = "06010300000000000000000000000000"   # default: open, Intel's levels judge it
+//! statuses = ["UpToDate"]                      # default; any of Intel's statuses except Revoked
+//! refused_advisories = ["INTEL-SA-01192"]      # default: none beyond what the status implies
+//! minimum_tee_tcb_svn = "06010300000000000000000000000000"   # default: open, as Intel's levels cover it
 //! mrseam = ["<48 bytes, hex>"]                 # default: open, any TDX module that Intel signed
 //! mrowner = ["<48 bytes, hex>"]                # default: zero
 //! mrownerconfig = ["<48 bytes, hex>"]          # default: zero
-//! xfam = ["0x600e7"]                           # default: open, any features that are known
-//! debug = false                                # default; whether the host may read or profile the TD
+//! xfam = ["0x600e7"]                           # default: open, any known features
+//! debug = false                                # default; whether the host may debug or profile the TD
 //! migratable = false                           # default; whether the TD may move to another machine
 //! perfmon = false                              # default; whether the TD may use performance counters
 //! service_td = false                           # default; whether service TDs may be bound to the TD
 //! devices = false                              # default; whether devices may reach into the TD's memory (TDX Connect)
-//! dynamic_platform = true                      # default: servers with several processors are; false refuses them
-//! cached_keys = true                           # default: so are they registered; false refuses platforms whose keys Intel may keep
+//! dynamic_platform = true                      # default, as servers with several processors are dynamic; false refuses them
+//! cached_keys = true                           # default, as such servers are registered this way; false refuses platforms whose keys Intel may keep
 //! smt = true                                   # default; false refuses sibling threads
-//! pcrs = { 4 = ["<32 bytes, hex>"] }           # default: open; PCRs of Azure's virtual TPM, whose quote must then be there
+//! pcrs = { 4 = ["<32 bytes, hex>"] }           # default: open; PCRs of Azure's virtual TPM, whose quote is then required
 //! sept_ve_disable = { unchecked = "why" }      # default: required
-//! event_log = { unchecked = "why" }            # default: a log that makes the registers is required
-//! trailing = { unchecked = "why" }             # default: behind the quote stands nothing but zeros
+//! event_log = { unchecked = "why" }            # default: a log that leads to the registers' values is required
+//! trailing = { unchecked = "why" }             # default: only zeros may follow the quote
 //! ```
 
 use super::{
@@ -73,9 +73,9 @@ pub(super) const KEYS: [&str; 27] = [
     "pcrs",
 ];
 const ZERO: [u8; 48] = [0; 48];
-const FROM_PUBLISHER: &str = "take it from whoever published the image; `chrysalis verify tdx --format json` prints that of a TD you trust";
+const FROM_PUBLISHER: &str = "take it from the image's publisher; `chrysalis verify tdx --format json` prints that of a TD you trust";
 
-/// Reads the section. What the TD was asked to sign is no matter of a file: until the caller sets it, none is accepted.
+/// Reads the section. No file can say what the TD was asked to sign: until the caller sets it, no quote is accepted.
 pub(super) fn policy(
     section: &Section<'_>,
     configuration: Option<Expect<[u8; 48]>>,
@@ -97,13 +97,13 @@ pub(super) fn policy(
         _ => section
             .require(
                 "mrconfigid",
-                "it is the SHA-384 of the configuration that the TD was launched with",
+                "set it to the SHA-384 of the configuration that the TD was launched with",
             )?
             .expect(register)?,
     };
     let floor = section.require(
         "minimum_evaluation",
-        "write the tcbEvaluationDataNumber of the collateral that you hold current, such as 19",
+        "write the tcbEvaluationDataNumber of the collateral that you consider current, such as 19",
     )?;
     Ok(TdxPolicy {
         statuses: section
@@ -175,19 +175,19 @@ fn event(field: &Field<'_>) -> Result<BootEvent, PolicyError> {
         });
     }
     let why = field.reason("varies", EXPECTED)?;
-    // What earlier templates wrote: a name, and no reason why any table of the host's would do.
+    // Earlier templates wrote this: a name, but no reason for accepting any table from the host.
     if is_acpi(&why) {
         return Err(field.wrong(ACPI_EXPECTED));
     }
     Ok(BootEvent::Varies { why })
 }
 
-/// Whether an event of this name measures what the host tells the kernel about the machine.
+/// Whether an event with this name measures what the host tells the kernel about the machine.
 pub(super) fn is_acpi(name: &str) -> bool {
     name.trim_start().to_ascii_lowercase().starts_with("acpi")
 }
 
-/// Any but `Revoked`: a list that has it would promise what no verdict keeps.
+/// Any but `Revoked`: no verdict would honor a list that has it.
 fn status(field: &Field<'_>) -> Result<Status, PolicyError> {
     const EXPECTED: &str = "UpToDate, SWHardeningNeeded, ConfigurationNeeded, ConfigurationAndSWHardeningNeeded, OutOfDate, \
         OutOfDateConfigurationNeeded, TDRelaunchAdvised or TDRelaunchAdvisedConfigurationNeeded";
@@ -203,7 +203,7 @@ fn evaluation(field: &Field<'_>) -> Result<Evaluation, PolicyError> {
         return field.unchecked().map(|why| Evaluation::Unchecked { why });
     }
     match field.number(EXPECTED)? {
-        // Every number is at least that.
+        // Every number is at least 0, so a floor of 0 would check nothing.
         0 => Err(field.wrong(EXPECTED)),
         number => Ok(Evaluation::AtLeast(number)),
     }
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use crate::policy::Policy;
 
-    /// A policy whose required keys all have a value: 0x11 to 0x15, again and again.
+    /// A policy whose required keys all have a value: 0x11 to 0x15, repeated.
     fn least() -> String {
         let keys = ["mrtd", "rtmr0", "rtmr1", "rtmr2", "mrconfigid"];
         let values = ["11", "12", "13", "14", "15"].map(|byte| byte.repeat(48));
@@ -234,7 +234,7 @@ mod tests {
         format!("version = 1\n[tdx]\n{lines}minimum_evaluation = 19\n")
     }
 
-    /// The least policy with these lines at its end.
+    /// The minimal policy with these lines at its end.
     fn parse(lines: &str) -> Result<TdxPolicy, String> {
         let text = format!("{}{lines}", least());
         Policy::parse_tdx(&text).map_err(|error| error.to_string())

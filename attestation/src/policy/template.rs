@@ -1,4 +1,4 @@
-//! A policy to start from: for one image and one configuration, with comments that say what to decide next.
+//! A policy to start from: for one image and one configuration, with comments on what to decide next.
 
 use super::{
     ReleasePolicy,
@@ -15,14 +15,14 @@ use crate::{
     tdx::policy::Evaluation,
 };
 
-/// What a template is filled in with. `Template::default()` wants nothing and is no policy yet: name one platform at least.
+/// What a template is filled in with. `Template::default()` asks for nothing and is not a policy yet: name at least one platform.
 #[derive(Debug, Clone, Default)]
 pub struct Template<'a> {
-    /// The release that this is, in words for the first line.
+    /// The release's title, for the first line.
     pub title: &'a str,
-    /// The release that the digests are from, if a root vouches for it.
+    /// The release that the digests come from, if a root vouches for it.
     pub release: Option<ReleasePolicy>,
-    /// The configuration, byte by byte as the guest gets it.
+    /// The configuration, byte for byte as the guest gets it.
     pub configuration: &'a [u8],
     /// The image on SEV-SNP.
     pub snp: Option<SnpTemplate>,
@@ -30,16 +30,16 @@ pub struct Template<'a> {
     pub tdx: Option<TdxTemplate>,
     /// The GPUs.
     pub gpu: Option<GpuTemplate<'a>>,
-    /// SHA-256 of simulated roots' DER, to accept no hardware but that simulation's.
+    /// SHA-256 of simulated roots' DER, to accept that simulation's hardware.
     pub simulated_roots: Vec<[u8; 32]>,
-    /// Why revocation is not checked; `None`: it is.
+    /// Why revocation is not checked; `None` if it is.
     pub revocation_unchecked: Option<&'a str>,
 }
 
 /// An image as SEV-SNP measures it.
 #[derive(Debug, Clone)]
 pub struct SnpTemplate {
-    /// The launch digest, on each machine that may run it; at least one.
+    /// The launch digest on each machine that may run it; at least one.
     pub launch_digest: Vec<[u8; 48]>,
     /// The floor for the firmware.
     pub minimum_tcb: Floor,
@@ -50,15 +50,15 @@ pub struct SnpTemplate {
 pub struct TdxTemplate {
     /// The launch measurement.
     pub mrtd: [u8; 48],
-    /// What the first run-time register counts.
+    /// The events in the first run-time register.
     pub rtmr0: Vec<MachineEvent>,
-    /// The second one.
+    /// The second register.
     pub rtmr1: [u8; 48],
-    /// The third one; the last one stays zero.
+    /// The third register; the last one stays zero.
     pub rtmr2: [u8; 48],
     /// How recent Intel's rules must be.
     pub minimum_evaluation: Evaluation,
-    /// Why the machine's ACPI tables may be any, where [`Self::rtmr0`] has no digests of them. Without a reason the template is no policy.
+    /// Why any ACPI tables are accepted, where [`Self::rtmr0`] has no digests of them. Without a reason the template is not a valid policy.
     pub acpi_unchecked: Option<String>,
 }
 
@@ -96,8 +96,8 @@ impl Template<'_> {
         };
         format!(
             "\
-{title}# What a peer must prove before it gets a prompt. What is not named here is checked, or listed in the verdict as open.
-# To leave something unchecked, replace its list by {{ unchecked = \"why\" }}: the verdict repeats the reason.
+{title}# What a peer must prove before it gets a prompt. What is not named here is either checked, or listed in the verdict as open.
+# To leave something unchecked, replace its list with {{ unchecked = \"why\" }}: the verdict repeats the reason.
 version = 1
 "
         )
@@ -122,8 +122,8 @@ version = 1
 [snp]
 # The image: firmware, kernel, initrd and command line, as the processor measured them.
 launch_digest = {launch_digest}
-# The lowest firmware levels that you accept of each product line: of what the report tells, and of what the host has committed
-# itself to. A line without levels is refused. Raise them as AMD's bulletins advise.
+# The lowest firmware levels that you accept for each product line, both as reported and as committed by the host.
+# A product line without levels is refused. Raise them as AMD's bulletins advise.
 {minimum_tcb}
 # provisional_firmware = true   # default: firmware that the host can still roll back is refused
 {broken}{revocation}
@@ -152,11 +152,11 @@ launch_digest = {launch_digest}
             .map(|root| format!("\"{}\"", hex::encode(root)))
             .collect();
         if roots.is_empty() {
-            return "# No simulation is accepted: [simulation] would name its roots.\n".to_owned();
+            return "# No simulation is accepted; [simulation] would name its roots.\n".to_owned();
         }
         format!(
             "\
-# Accepts evidence of simulated hardware, whose keys lie in plain files: it protects nothing. Remove it for real machines.
+# Accepts evidence from simulated hardware, whose keys are plain files: this protects nothing. Remove it for real machines.
 [simulation]
 roots = [{}]
 ",
@@ -179,7 +179,7 @@ fn release(
     format!(
         "\
 [release]
-# Where the digests are from, and whose root vouches for it.
+# Where the digests come from, and whose root vouches for them.
 name = {}
 root = \"{root}\"
 {named}",
@@ -187,7 +187,7 @@ root = \"{root}\"
     )
 }
 
-/// Digests, on a line each if there are several.
+/// Digests, one per line if there are several.
 fn list(digests: &[[u8; 48]]) -> String {
     let digests: Vec<_> = digests
         .iter()
@@ -199,7 +199,7 @@ fn list(digests: &[[u8; 48]]) -> String {
     }
 }
 
-/// That a product line is broken, and how to accept it.
+/// States that a product line is broken, and how to accept it.
 fn refused(broken: &Broken) -> String {
     let line = broken.product.name().to_lowercase();
     format!("# {broken}.\n# broken.{line} = {{ unchecked = \"why\" }}   # default: refused\n")
@@ -267,12 +267,12 @@ fn tdx(
 [tdx]
 # The image: the firmware, what it set up, the kernel with its initrd, and its command line.
 mrtd = {mrtd}
-# The first register counts the machine as well: each event of the guest's log, but for what the machine decides.
+# The first register covers the machine as well: each event of the guest's log, except those that the machine decides.
 rtmr0_events = [
 {rtmr0}]
 rtmr1 = {rtmr1}
 rtmr2 = {rtmr2}
-# Intel's rules, by which a platform is called current: no older ones than these. Raise it with Intel's releases.
+# The oldest version of Intel's rules on which platforms are current. Raise it with Intel's releases.
 minimum_evaluation = {minimum_evaluation}
 # statuses = [\"UpToDate\"]   # default
 "
@@ -292,9 +292,9 @@ fn gpu(
 count = [{count}]
 # The oldest driver. Raise it to the one that NVIDIA's bulletins advise.
 minimum_driver = {minimum_driver}
-# NVIDIA's word on revocation comes along with the evidence and is at most a day old; \"asked\" wants answers to a nonce of your own.
+# NVIDIA's revocation status comes with the evidence and is at most a day old; \"asked\" requires answers to a nonce of your own.
 revocation = \"stapled\"
-# devices = [\"…\"]   # default: every genuine GPU; a list tells your provider's from others that are relayed
+# devices = [\"…\"]   # default: every genuine GPU; a list tells your provider's GPUs apart from others that are relayed
 "
     )
 }

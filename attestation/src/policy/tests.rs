@@ -1,4 +1,4 @@
-//! Policies that are right, and each way of being wrong with the message that mends it.
+//! Valid policies, and each way to be invalid with the message that says how to fix it.
 
 use super::*;
 use crate::{
@@ -21,14 +21,14 @@ const LEVELS: Tcb = Tcb {
 };
 const CONFIGURATION: &str = "[configuration]\nsha256 = [\"2222222222222222222222222222222222222222222222222222222222222222\"]";
 
-/// The least policy, with these lines in `[snp]` and these at the end.
+/// The minimal policy, with these lines in `[snp]` and these at the end.
 fn with(snp: &str, end: &str) -> Result<Policy, PolicyError> {
     Policy::parse(&format!(
         "version = 1\n[snp]\n{LAUNCH_DIGEST}\n{MINIMUM_TCB}\n{snp}\n{CONFIGURATION}\n{end}\n"
     ))
 }
 
-/// The least policy with other floors.
+/// The minimal policy with other floors.
 fn floored(floors: &str) -> Result<Policy, PolicyError> {
     Policy::parse(&format!(
         "version = 1\n[snp]\n{LAUNCH_DIGEST}\n{floors}\n{CONFIGURATION}\n"
@@ -225,7 +225,7 @@ fn a_floor_for_each_line_names_the_lines() {
 #[test]
 fn one_floor_for_several_product_lines_is_refused() {
     let levels = "{ bootloader = 10, tee = 0, snp = 23, microcode = 84 }";
-    let each = "must be levels for each product line, as `minimum_tcb.genoa = { … }`: those of two lines cannot be compared";
+    let each = "must be levels for each product line, as in `minimum_tcb.genoa = { … }`: levels of different lines cannot be compared";
     for floors in [
         format!("minimum_tcb = {levels}"),
         format!("minimum_tcb = {levels}\nproducts = [\"genoa\", \"milan\"]"),
@@ -249,15 +249,15 @@ fn one_floor_for_several_product_lines_is_refused() {
 fn a_floor_names_every_component_that_the_line_has_and_checks_one_of_them() {
     wrong(
         floored("minimum_tcb.turin = { bootloader = 1, tee = 1, snp = 4, microcode = 81 }"),
-        "policy: `snp.minimum_tcb.turin.fmc` is missing; Turin has a management controller, whose level counts too: \
-         name fmc, 0 where any level will do",
+        "policy: `snp.minimum_tcb.turin.fmc` is missing; name fmc, with 0 where any level will do: \
+         Turin has a management controller, whose level counts too",
     );
     wrong(
         floored(
             "products = [\"turin\"]\nminimum_tcb = { bootloader = 1, tee = 1, snp = 4, microcode = 81 }",
         ),
-        "policy: `snp.minimum_tcb.fmc` is missing; Turin has a management controller, whose level counts too: \
-         name fmc, 0 where any level will do",
+        "policy: `snp.minimum_tcb.fmc` is missing; name fmc, with 0 where any level will do: \
+         Turin has a management controller, whose level counts too",
     );
     wrong(
         floored(
@@ -271,7 +271,7 @@ fn a_floor_names_every_component_that_the_line_has_and_checks_one_of_them() {
     );
     wrong(
         floored("minimum_tcb.genoa = { bootloader = 0, tee = 0, snp = 0, microcode = 0 }"),
-        "policy, line 4: `snp.minimum_tcb.genoa` must be above 0 in one component at least; to check no level, write \
+        "policy, line 4: `snp.minimum_tcb.genoa` must be above 0 in at least one component; to check no levels at all, write \
          { unchecked = \"why\" } in place of all lines",
     );
 }
@@ -292,7 +292,7 @@ fn only_what_is_broken_is_accepted_as_broken_and_only_with_a_reason() {
     );
     wrong(
         with("broken.genoa = { unchecked = \"in case\" }", ""),
-        "policy, line 5: `snp.broken.genoa` must be left out: nothing is known against this product line",
+        "policy, line 5: `snp.broken.genoa` must be left out: this product line is not known to be broken",
     );
 }
 
@@ -328,17 +328,17 @@ fn what_is_missing_is_named_with_how_to_get_it() {
     );
     wrong(
         Policy::parse("version = 1\n[snp]"),
-        "policy: `snp.launch_digest` is missing; `chrysalis measure DIR --platform snp --vcpus N` computes it from an image",
+        "policy: `snp.launch_digest` is missing; run `chrysalis measure DIR --platform snp --vcpus N` to compute it from an image",
     );
     wrong(
         Policy::parse(&format!(
             "version = 1\n[snp]\n{LAUNCH_DIGEST}\n{MINIMUM_TCB}"
         )),
-        "policy: `configuration.sha256` is missing; it is the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
+        "policy: `configuration.sha256` is missing; set it to the SHA-256 of configuration.toml; `chrysalis policy init` fills it in",
     );
     wrong(
         with("minimum_launch_tcb.genoa = { snp = 1 }", ""),
-        "policy: `snp.minimum_launch_tcb.genoa.bootloader` is missing; name all of bootloader, tee, snp and microcode, 0 where any level will do",
+        "policy: `snp.minimum_launch_tcb.genoa.bootloader` is missing; name bootloader, tee, snp and microcode, with 0 where any level will do",
     );
 }
 
@@ -386,11 +386,11 @@ fn what_has_another_form_is_named_with_the_right_one() {
     );
     wrong(
         Policy::parse("version = 2"),
-        "policy, line 1: `version` must be 1: this verifier knows no other version",
+        "policy, line 1: `version` must be 1: this verifier supports no other version",
     );
     wrong(
         with("", "[tdx]\nmrtd = []"),
-        "policy: `configuration.sha384` is missing; it is the SHA-384 of configuration.toml; `sha384sum` prints it",
+        "policy: `configuration.sha384` is missing; set it to the SHA-384 of configuration.toml; `sha384sum` prints it",
     );
     wrong(
         Policy::parse("version = 1"),
@@ -516,7 +516,7 @@ fn a_template_has_room_for_several_machines_and_for_what_nobody_knows_yet() {
     assert_eq!(tdx.rtmr[1], Expect::AnyOf(vec![[3; 48]]));
 }
 
-/// What the host tells the kernel about the machine is pinned, or somebody says why not: a template has no reason of its own.
+/// What the host tells the kernel about the machine is either pinned or left open for a stated reason: a template invents none.
 #[test]
 fn a_template_without_the_digests_of_acpi_tables_needs_a_reason() {
     let digest = |digest| MachineEvent {

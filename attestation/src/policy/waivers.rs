@@ -1,4 +1,4 @@
-//! What a verifier goes without by its own word, where no policy says so.
+//! Which missing inputs a verifier accepts on its own, where no policy does.
 
 use super::Policy;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::{
     transcript::NO_POLICY,
 };
 
-/// Inputs that a verifier goes without, each for a reason that the verdict then tells. `None`: its lack is a refusal.
+/// Inputs that may be missing, each for a reason that the verdict then states. `None`: evidence without the input is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Waivers {
     /// AMD's revocation list.
@@ -21,19 +21,19 @@ pub struct Waivers {
     pub ocsp: Option<String>,
     /// NVIDIA's manifests.
     pub rim: Option<String>,
-    /// The firmware's identity in GPU reports of 2023, which lack it.
+    /// The firmware's identity, which GPU reports of 2023 do not have.
     pub fwid: Option<String>,
-    /// A TD's event log, which only a policy asks for.
+    /// A TD's event log, which only a policy requires.
     pub event_log: Option<String>,
-    /// Evidence for this very conversation, which only a policy asks for.
+    /// Evidence made for this very conversation, which only a policy requires.
     pub freshness: Option<String>,
-    /// The conversation. Without it nothing is bound, and no policy is ever met.
+    /// The conversation. Without it nothing is bound, and no policy is ever satisfied.
     pub session: Option<String>,
     /// AMD's product lines that are known to be broken.
     pub broken: Accepted,
 }
 
-/// Goes without nothing.
+/// Waives nothing.
 static NONE: Waivers = Waivers {
     crl: None,
     ocsp: None,
@@ -46,12 +46,12 @@ static NONE: Waivers = Waivers {
 };
 
 impl Waivers {
-    /// None at all: whatever is missing is a refusal.
+    /// No waivers: a missing input means refusal.
     pub fn none() -> &'static Self {
         &NONE
     }
 
-    /// What GPUs owe where there is no policy: proof, and nothing else.
+    /// What GPUs must show where there is no policy: only proof that they are genuine.
     pub(crate) fn gpu_policy(&self) -> GpuPolicy {
         let revocation = match &self.ocsp {
             Some(why) => Revocation::Unchecked { why: why.clone() },
@@ -69,8 +69,8 @@ impl Waivers {
         }
     }
 
-    /// The policy with these reasons where it has none of its own. The conversation is no policy's to waive; broken hardware is
-    /// the policy's alone.
+    /// The policy with these reasons where it has none of its own. No policy can waive the conversation; only the policy itself can
+    /// accept broken hardware.
     #[must_use]
     pub fn applied_to(&self, mut policy: Policy) -> Policy {
         let adopt = |theirs: &mut Option<String>, ours: &Option<String>| {

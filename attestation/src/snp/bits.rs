@@ -1,8 +1,8 @@
-//! The two bit fields of a report: what the guest's owner allows the host, and how the platform is set up.
+//! The two bit fields of a report: what the guest's owner allows the host, and how the platform is configured.
 
 use crate::Rejection;
 
-/// POLICY (0x008). Bits that widen what the host may do are named `…_allowed`, bits that narrow it `…_required`.
+/// POLICY (0x008). Bits that extend the host's powers are named `…_allowed`, bits that restrict them `…_required`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuestPolicy(pub u64);
 
@@ -17,13 +17,13 @@ macro_rules! bits {
 }
 
 impl GuestPolicy {
-    /// SMT allowed and the reserved bit that must be one: the policy of a guest that asks for nothing else.
+    /// SMT allowed, plus the reserved bit that must be one: the policy of a guest with no other requests.
     pub const STRICT: Self = Self(1 << 16 | Self::ALWAYS_ONE);
 
     const ALWAYS_ONE: u64 = 1 << 17;
     const KNOWN: u64 = (1 << 26) - 1;
 
-    /// Refuses bits without a known meaning.
+    /// Refuses bits whose meaning is not known.
     pub fn parse(word: u64) -> Result<Self, Rejection> {
         if word & !Self::KNOWN != 0 || word & Self::ALWAYS_ONE == 0 {
             return Err(Rejection::ReportReserved { field: "POLICY" });
@@ -31,14 +31,14 @@ impl GuestPolicy {
         Ok(Self(word))
     }
 
-    /// The least firmware ABI that may run the guest: major, minor.
+    /// The oldest firmware ABI that may run the guest: major, minor.
     pub fn minimum_abi(self) -> (u8, u8) {
         let [minor, major, ..] = self.0.to_le_bytes();
         (major, minor)
     }
 
     bits! {
-        /// The host may run it on sibling threads.
+        /// The host may run the guest on sibling threads.
         smt_allowed = 16;
         /// A migration agent may be associated.
         migration_allowed = 18;
@@ -62,8 +62,8 @@ impl GuestPolicy {
 impl PlatformInfo {
     const KNOWN: u64 = (1 << 8) - 1;
 
-    /// Bits without a known meaning. Newer firmware names new ones, and describes the platform, not what a guest allows: so they
-    /// are read, and a policy decides.
+    /// Bits whose meaning is not known. Newer firmware defines new ones, and they describe the platform, not what a guest allows: so
+    /// they are read, and a policy decides.
     pub fn unknown(self) -> u64 {
         self.0 & !Self::KNOWN
     }
@@ -79,9 +79,9 @@ impl PlatformInfo {
         rapl_off = 3;
         /// Ciphertext is hidden from the host.
         ciphertext_hiding = 4;
-        /// Memory was searched for aliases since the last reset (`BadRAM`).
+        /// Memory has been searched for aliases since the last reset (`BadRAM`).
         alias_check = 5;
-        /// The IOMMU's writes are safe. Turin sets it; older documents call it reserved, so nothing rests on it.
+        /// The IOMMU's writes are safe. Turin sets this bit; older documents call it reserved, so nothing relies on it.
         iommu_write_safe = 6;
         /// Trusted I/O is on.
         trusted_io = 7;

@@ -1,7 +1,7 @@
-//! Product lines whose evidence is known to prove nothing. One line each in [`KNOWN`]: the refusal, the words of verdicts and
-//! docs/reference/broken.md are made of it.
+//! Product lines whose evidence is known to prove nothing, with one entry each in [`KNOWN`]: the refusal, the wording of verdicts and
+//! docs/reference/broken.md are generated from it.
 //!
-//! A line belongs here if no firmware update helps, and so no floor. What an update mends is a matter of floors.
+//! A line belongs here if no firmware update helps, and so no floor does. What an update fixes is a matter of floors.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -9,20 +9,20 @@ use serde::Serialize;
 
 use super::product::Product;
 
-/// What is known of a product line.
+/// What is known about a product line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Broken {
     /// The line.
     pub product: Product,
-    /// What is known.
+    /// The known flaw.
     pub known: &'static str,
-    /// The day on which it became public, as 2026-12-01.
+    /// The day on which it became public, as in 2026-12-01.
     pub since: &'static str,
-    /// Where to read it.
+    /// Where to read about it.
     pub source: &'static str,
 }
 
-/// All that is known, by day.
+/// All broken lines, by day.
 pub const KNOWN: &[Broken] = &[Broken {
     product: Product::Milan,
     known: "software alone can read the root seed of a chip's report keys, so the owner of a machine can sign any report, at any firmware level",
@@ -33,15 +33,15 @@ pub const KNOWN: &[Broken] = &[Broken {
 /// The broken lines that are accepted all the same, each with the reason.
 pub type Accepted = BTreeMap<Product, String>;
 
-/// What is known of a line, if anything.
+/// What is known about a line, if it is broken.
 pub fn of(product: Product) -> Option<&'static Broken> {
     KNOWN.iter().find(|broken| broken.product == product)
 }
 
 impl Broken {
-    /// As a verdict's first line says it, in place of the firmware's level.
+    /// The wording in a verdict's first line, in place of the firmware's level.
     pub fn told(&self) -> String {
-        format!("BROKEN since {}, whatever its firmware", self.since)
+        format!("BROKEN since {}, with any firmware", self.since)
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
                 since,
                 source,
             } = broken;
-            assert_eq!(of(*product), Some(broken), "{product} stands twice");
+            assert_eq!(of(*product), Some(broken), "{product} appears twice");
             assert!(!known.is_empty() && !known.ends_with('.'), "{known}");
             assert!(!source.is_empty(), "{product}");
             let digits = since.split('-').map(str::len).collect::<Vec<_>>();

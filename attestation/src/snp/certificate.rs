@@ -1,6 +1,6 @@
 //! The certificate of the key that signs reports: VCEK (one chip) or VLEK (one cloud provider).
 //!
-//! AMD 57230 gives it a fixed form, and only that form is read: serial 0, no extensions but AMD's own.
+//! AMD 57230 gives it a fixed form, and only that form is accepted: serial 0, and no extensions except AMD's own.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ mod extension {
     pub(super) const BOOTLOADER: &str = "3.1";
     pub(super) const TEE: &str = "3.2";
     pub(super) const SNP: &str = "3.3";
-    /// Levels without a meaning: zero.
+    /// Reserved levels: zero.
     pub(super) const RESERVED: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
     pub(super) const MICROCODE: &str = "3.8";
     pub(super) const FMC: &str = "3.9";
@@ -48,17 +48,17 @@ mod extension {
     }
 }
 
-/// What the certificate says. Nobody vouches for it until its chain is verified.
+/// What the certificate says. It must not be trusted until its chain is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leaf {
     pub(crate) product: Product,
     /// Who issued it.
     pub(crate) issuer: Name,
-    /// The firmware level that the key is derived from.
+    /// The firmware level from which the key is derived.
     pub(crate) tcb: Tcb,
     /// Chip or cloud provider.
     pub(crate) owner: Owner,
-    /// The uncompressed point on P-384.
+    /// The uncompressed point on P-384, 97 bytes.
     pub(crate) key: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Leaf {
 pub(crate) enum Owner {
     /// VCEK: the chip with this hardware identity.
     Chip(Vec<u8>),
-    /// VLEK: the cloud provider of this name.
+    /// VLEK: the cloud provider with this name.
     Provider(String),
 }
 
@@ -80,7 +80,7 @@ impl std::fmt::Display for Owner {
     }
 }
 
-/// As in a report's `SIGNING_KEY`: how a person calls the certificate, and its common name.
+/// For a report's `SIGNING_KEY`: the certificate's name in messages, and its common name.
 pub(crate) fn kind(signing_key: SigningKey) -> Result<(&'static str, &'static str), Rejection> {
     match signing_key {
         SigningKey::Vcek => Ok(("VCEK", "SEV-VCEK")),
@@ -90,7 +90,7 @@ pub(crate) fn kind(signing_key: SigningKey) -> Result<(&'static str, &'static st
 }
 
 impl Leaf {
-    /// Reads a certificate of AMD's form.
+    /// Reads a certificate in AMD's form.
     pub(crate) fn parse(certificate: &X509Certificate<'_>) -> Result<Self, Rejection> {
         Self::read(certificate).map_err(|what| Rejection::LeafProfile { what })
     }
@@ -103,10 +103,10 @@ impl Leaf {
         if tbs.raw_serial() != [0] {
             return Err("its serial number is not zero");
         }
-        let subject = Name::parse(&tbs.subject).ok_or("its subject is not of AMD's form")?;
-        let issuer = Name::parse(&tbs.issuer).ok_or("its issuer is not of AMD's form")?;
+        let subject = Name::parse(&tbs.subject).ok_or("its subject does not have AMD's form")?;
+        let issuer = Name::parse(&tbs.issuer).ok_or("its issuer does not have AMD's form")?;
         if subject.organisation != issuer.organisation {
-            return Err("its subject and its issuer are two organisations");
+            return Err("its subject and its issuer are different organisations");
         }
         let extensions = Extensions::collect(certificate)?;
         let product = extensions.product()?;
@@ -138,7 +138,7 @@ fn key(certificate: &X509Certificate<'_>) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// AMD's extensions by what follows their arc.
+/// AMD's extensions, by the part after their arc.
 struct Extensions<'a>(BTreeMap<String, &'a [u8]>);
 
 impl<'a> Extensions<'a> {
@@ -152,7 +152,7 @@ impl<'a> Extensions<'a> {
             let name = oid
                 .strip_prefix(AMD)
                 .filter(|name| extension::is_known(name));
-            let name = name.ok_or("it has an extension that AMD's certificates have not")?;
+            let name = name.ok_or("it has an extension that AMD's certificates do not have")?;
             if extensions
                 .insert(name.to_owned(), extension.value)
                 .is_some()
@@ -173,7 +173,7 @@ impl<'a> Extensions<'a> {
     }
 
     fn tcb(&self, product: Product) -> Result<Tcb, &'static str> {
-        let missing = "a firmware level is missing, or not a number up to 255";
+        let missing = "a firmware level is missing, or is not a number up to 255";
         let version = self
             .number(extension::STRUCT_VERSION)
             .ok_or("it has no structVersion")?;
@@ -184,7 +184,7 @@ impl<'a> Extensions<'a> {
                 product == Product::Turin,
             )
         {
-            return Err("its structVersion and FMC level do not fit its product");
+            return Err("its structVersion and FMC level do not match its product");
         }
         let reserved = extension::RESERVED
             .iter()
@@ -207,7 +207,7 @@ impl<'a> Extensions<'a> {
         match (common_name, hardware_id, provider) {
             ("SEV-VCEK", Some(id), None) => unwrap_hardware_id(id, product)
                 .map(|id| Owner::Chip(id.to_vec()))
-                .ok_or("its hardware identity has a wrong length"),
+                .ok_or("its hardware identity has the wrong length"),
             ("SEV-VLEK", None, Some(_)) => self
                 .text(extension::CSP_ID)
                 .map(|name| Owner::Provider(name.to_owned()))
@@ -242,7 +242,7 @@ impl<'a> Extensions<'a> {
     }
 }
 
-/// Older certificates hold the identity raw, newer ones wrap it in a DER OCTET STRING.
+/// Older certificates contain the raw identity, newer ones wrap it in a DER OCTET STRING.
 fn unwrap_hardware_id(value: &[u8], product: Product) -> Option<&[u8]> {
     let size = product.hardware_id_size();
     match value {

@@ -1,6 +1,6 @@
-//! From a pinned root (ARK) over the intermediate (ASK, ASVK) to the key that signed the report.
+//! From a pinned root (ARK) via the intermediate (ASK, ASVK) to the key that signed the report.
 //!
-//! Certificates that travel with the evidence are only candidates: one becomes a link when the pinned root's signature says so.
+//! Certificates that come with the evidence are only candidates: the pinned root's signature is what makes one a link.
 
 use x509_parser::prelude::{X509Certificate, X509Version};
 
@@ -24,25 +24,25 @@ use crate::{
 const ARK: &str = "ARK";
 const LEAF: &str = "report key's";
 
-/// Certificates and lists that are candidates, from wherever.
+/// Candidate certificates and lists, from any source.
 pub(crate) struct Candidates<'a> {
     pub(crate) certificates: Vec<&'a [u8]>,
     pub(crate) lists: Vec<&'a [u8]>,
 }
 
-/// A root that was chosen, its whole DER in hand.
+/// The chosen root, with its whole DER.
 pub(crate) struct Root<'a> {
     pub(crate) anchor: &'a Anchor,
     pub(crate) ark: &'a [u8],
     pub(crate) fingerprint: Hex<32>,
 }
 
-/// How long a chain holds.
+/// How long a chain is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Validity {
-    /// When its first certificate ends.
+    /// When its first certificate expires.
     pub(crate) until: Time,
-    /// When its revocation list ends; `None`: there was none, so revocation is unchecked.
+    /// When its revocation list expires; `None` if there was none, so that revocation is unchecked.
     pub(crate) revocation_until: Option<Time>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn find_leaf<'a>(
     found.ok_or(Rejection::LeafMissing { kind })
 }
 
-/// The accepted root of the product line and of the leaf's organisation. A root that travels along must be an accepted one.
+/// The accepted root of the product line and of the leaf's organisation. A root that comes with the evidence must be an accepted one.
 pub(crate) fn find_root<'a>(
     candidates: &Candidates<'a>,
     roots: &'a Roots,
@@ -138,7 +138,7 @@ pub(crate) fn verify(
     let ask_name = (organisation, common_name.as_str());
     let (ask, is_issuer) = find_intermediate(candidates, root, leaf_certificate, ask_name)?;
     check_authority(which, &ask, &ark, ask_name)?;
-    // The root is pinned by its whole DER, and so are AMD's intermediates: what their signatures would say is known.
+    // The root is pinned by its whole DER, and so are AMD's intermediates: verifying their signatures would add nothing.
     let pinned = root.anchor.intermediates().is_some();
     if !pinned && !Signed::certificate(&ask).is_by(ark.public_key()) {
         return Err(Rejection::ChainSignature { which });
@@ -160,9 +160,9 @@ pub(crate) fn verify(
     })
 }
 
-/// The certificate of this name that signed the leaf, and `true`; or, where none did, any, whose fault is then told.
+/// The certificate with this name that signed the leaf, and `true`; if none did, any such certificate, whose fault is then reported.
 ///
-/// Below AMD's roots only the pinned ones count: AMD has revoked an intermediate before, and a list may be missing.
+/// Below AMD's roots, only the pinned ones count: AMD has revoked an intermediate before, and a list may be missing.
 fn find_intermediate<'a>(
     candidates: &Candidates<'a>,
     root: &Root<'a>,
@@ -190,7 +190,7 @@ fn find_intermediate<'a>(
     })
 }
 
-/// Of the certificates of this name, the one that signed the leaf, and `true`; or else the first.
+/// Among the certificates with this name, the one that signed the leaf, and `true`; otherwise the first.
 fn nearest<'a>(
     certificates: impl Iterator<Item = &'a [u8]>,
     leaf: &X509Certificate<'_>,
@@ -213,7 +213,7 @@ fn nearest<'a>(
     Ok(any)
 }
 
-/// An authority's certificate of this name, in the name of `issuer`. Its signature is checked elsewhere.
+/// Checks that this is an authority's certificate with this name, issued in the name of `issuer`. Its signature is checked elsewhere.
 fn check_authority(
     which: &'static str,
     certificate: &X509Certificate<'_>,
@@ -244,7 +244,7 @@ fn check_authority(
         extension.critical && !KNOWN_CRITICAL.contains(&extension.oid.to_id_string().as_str())
     });
     if unknown_critical {
-        return wrong("it has a critical extension that is not known");
+        return wrong("it has an unknown critical extension");
     }
     Ok(())
 }
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
     use crate::snp::AMD;
 
-    /// AMD's Milan certificates as a chain one step higher: a root in an intermediate's place signed an ASK in the leaf's.
+    /// AMD's Milan certificates as a chain one step higher: a root in the intermediate's place signed an ASK in the leaf's place.
     #[test]
     fn refuses_an_intermediate_that_is_not_the_pinned_one() {
         let roots = Roots::amd();

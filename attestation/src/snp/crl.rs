@@ -1,6 +1,6 @@
-//! Revocation lists: signed by the root itself, fresh, and naming none of the chain.
+//! Revocation lists: signed by the root itself, fresh, and naming no certificate of the chain.
 //!
-//! AMD's lists carry no scope: the one of VCEK chains and the one of VLEK chains have the same issuer, and either may name any
+//! AMD's lists carry no scope: the one for VCEK chains and the one for VLEK chains have the same issuer, and either may name any
 //! certificate that the root issued. A leaf has serial 0 and cannot be listed: AMD retires leaves by TCB.
 
 use x509_parser::{
@@ -11,12 +11,12 @@ use x509_parser::{
 use super::signed::Signed;
 use crate::{Rejection, Time, encoding::x509};
 
-/// Extensions that a list may have: authority key identifier and list number. Others could narrow what it says.
+/// Extensions that a list may have: authority key identifier and list number. Others could narrow its scope.
 const KNOWN_EXTENSIONS: [&str; 2] = ["2.5.29.35", "2.5.29.20"];
 
-/// Checks `chain` (each with its name) against every list of `root` among `lists`, and says until when the freshest one holds.
+/// Checks `chain` (each with its name) against every list of `root` among `lists`, and returns until when the freshest one is valid.
 ///
-/// `None`: there is no list of this root. A list that is signed counts against the chain even when it is stale.
+/// `None`: there is no list from this root. A signed list counts against the chain even when it is stale.
 pub(crate) fn check(
     lists: &[&[u8]],
     root: &X509Certificate<'_>,
@@ -42,7 +42,7 @@ pub(crate) fn check(
     }
 }
 
-/// Until when this list of the root holds.
+/// Until when this list from the root is valid.
 fn check_one(
     list: &CertificateRevocationList<'_>,
     root: &X509Certificate<'_>,
@@ -55,7 +55,7 @@ fn check_one(
         .any(|extension| !KNOWN_EXTENSIONS.contains(&extension.oid.to_id_string().as_str()));
     if narrowed {
         return Err(Rejection::CrlProfile {
-            what: "has an extension that could narrow what it says",
+            what: "has an extension that could narrow its scope",
         });
     }
     if !Signed::revocation_list(list).is_by(root.public_key()) {
@@ -64,7 +64,7 @@ fn check_one(
     refuse_listed(list, chain)?;
     let from = Time(list.last_update().timestamp());
     let until = list.next_update().ok_or(Rejection::CrlProfile {
-        what: "does not say when it ends",
+        what: "does not say when it expires",
     })?;
     let until = Time(until.timestamp());
     if now < from {

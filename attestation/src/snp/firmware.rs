@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A version of the SEV firmware. Ordered as versions are.
+/// A version of the SEV firmware, in version order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Firmware {
     /// Major version.
@@ -20,7 +20,7 @@ impl fmt::Display for Firmware {
 }
 
 impl Firmware {
-    /// As a report holds it.
+    /// Reads it as a report stores it.
     pub(super) fn encode(self) -> [u8; 4] {
         [self.build, self.minor, self.major, 0]
     }

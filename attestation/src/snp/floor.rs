@@ -1,4 +1,4 @@
-//! Firmware levels below which nothing is accepted, a set for each product line.
+//! Firmware levels below which nothing is accepted, one set for each product line.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,7 +7,7 @@ use super::{product::Product, tcb::Tcb};
 /// The lowest firmware levels that are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Floor {
-    /// One for each product line that is accepted; a line without one is refused.
+    /// One for each accepted product line; a line without one is refused.
     Each(Floors),
     /// Not checked, for this reason, which the verdict repeats.
     Unchecked {
@@ -16,13 +16,13 @@ pub enum Floor {
     },
 }
 
-/// Floors by product line: the layouts of two lines differ, and so do the meanings of their levels, so none stands for another.
+/// Floors by product line: lines differ in layout and in what their levels mean, so the floor of one cannot stand in for another's.
 ///
-/// There is at least one; each checks something; Turin's names the level of its FMC, and no other line's does.
+/// There is at least one; each checks something; Turin's, and only Turin's, names the level of its FMC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Floors(BTreeMap<Product, Tcb>);
 
-/// Why levels are no floor.
+/// Why levels cannot be a floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FloorError {
     /// There is no product line.
@@ -41,7 +41,7 @@ impl Floor {
         Floors::new(floors).map(Self::Each)
     }
 
-    /// How a verdict tells of it.
+    /// Its wording in a verdict.
     pub(crate) fn told(&self) -> String {
         match self {
             Self::Each(_) => "firmware at the floor".to_owned(),
@@ -51,7 +51,7 @@ impl Floor {
 }
 
 impl Floors {
-    /// Takes floors that can be one.
+    /// Builds floors from valid levels.
     pub fn new(floors: impl IntoIterator<Item = (Product, Tcb)>) -> Result<Self, FloorError> {
         let floors: BTreeMap<_, _> = floors.into_iter().collect();
         if floors.is_empty() {

@@ -1,6 +1,6 @@
 //! The steps from a report's bytes to evidence that is genuine, in the order of docs/spec/verification.md.
 //!
-//! Nothing from the report decides anything, besides which pinned root to try, before step 5 has succeeded.
+//! Before step 5 has succeeded, nothing in the report decides anything except which pinned root to try.
 
 use x509_parser::prelude::X509Certificate;
 
@@ -19,7 +19,7 @@ use crate::{
     transcript::{Failed, Inspection, SIMULATED, ensure},
 };
 
-/// A report that AMD's hardware (or a named simulation of it) signed. There is no other way to make one than to verify it.
+/// A report that AMD's hardware (or a named simulation of it) signed. Only verification makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Genuine {
     pub(crate) report: Report,
@@ -29,7 +29,7 @@ pub struct Genuine {
     pub(crate) root: Hex<32>,
     pub(crate) simulated: bool,
     pub(crate) validity: Validity,
-    /// Why a revocation list that came along was of no use, where patience went past that.
+    /// Why a revocation list that came with the evidence could not be used, where patience went past that.
     pub(crate) unused_list: Option<&'static str>,
     /// Whether the report's chip was compared with the certificate's.
     pub(crate) chip_compared: bool,
@@ -45,19 +45,19 @@ pub(crate) struct Levels {
 }
 
 impl Genuine {
-    /// What of the image was measured: all of it.
+    /// The image's measurement, which covers all of it.
     pub fn measured(&self) -> Measured {
         Measured::Snp {
             launch_digest: Hex(self.report.launch_digest),
         }
     }
 
-    /// The report. Signed by hardware, every field of it.
+    /// The report. Every field is signed by hardware.
     pub fn report(&self) -> &Report {
         &self.report
     }
 
-    /// The product line, by its certificates.
+    /// The product line, according to its certificates.
     pub fn product(&self) -> Product {
         self.product
     }
@@ -77,22 +77,22 @@ impl Genuine {
         self.simulated
     }
 
-    /// Until when the revocation list speaks; `None`: there was none.
+    /// Until when the revocation list is valid; `None` if there was none.
     pub fn revocation_until(&self) -> Option<Time> {
         self.validity.revocation_until
     }
 
-    /// When the first certificate or revocation list that this rests on ends.
+    /// When the first certificate or revocation list that this rests on expires.
     pub fn until(&self) -> Time {
         let revocation = self.validity.revocation_until;
         revocation.map_or(self.validity.until, |until| until.min(self.validity.until))
     }
 }
 
-/// Why a revocation list that came along says nothing: it, or the chain that it is about, has failed by then.
-const LIST_STOPPED: &str = "a list came along; what failed at snp-4 kept it from being used";
+/// Why a revocation list that came with the evidence is not used: it, or the chain that it is about, has already failed.
+const LIST_STOPPED: &str = "there was a list, but the failure at snp-4 kept it from being used";
 
-/// Steps snp-1 to snp-8. Where patience goes past a failure, what comes of it is as if the chain had held for no time at all: only
+/// Steps snp-1 to snp-8. Where patience goes past a failure, the result is as if the chain had been valid for no time at all: only
 /// [`Inspection::finish`] makes it count.
 pub(crate) fn authenticate(
     bytes: &[u8],
@@ -147,7 +147,7 @@ fn structure(bytes: &[u8], inspection: &mut Inspection) -> Result<Report, Failed
     )
 }
 
-/// Step 2: the certificate of the kind of key that signed.
+/// Step 2: the certificate for the kind of key that signed.
 fn report_key<'c>(
     report: &Report,
     candidates: &Candidates<'c>,
@@ -203,7 +203,7 @@ fn chain(
         inspection.note(
             ("snp-4", "revocation"),
             || Ok(()),
-            |()| format!("none revoked, as of the list until {until}"),
+            |()| format!("none revoked, according to the list valid until {until}"),
         );
     }
     Ok(validity)
@@ -218,7 +218,7 @@ fn signature(bytes: &[u8], report: &Report, leaf: &Leaf, inspection: &mut Inspec
     );
 }
 
-/// Step 6: the reported level is the one the key is derived from.
+/// Step 6: the reported level is the one from which the key is derived.
 fn reported_tcb(
     report: &Report,
     leaf: &Leaf,
@@ -238,11 +238,11 @@ fn reported_tcb(
         },
         |levels| levels.reported.to_string(),
     );
-    // Another level than the certificate's can still be compared with a policy's floor.
+    // A level other than the certificate's can still be compared with a policy's floor.
     checked.or_else(|failed| levels.map_err(|_| failed))
 }
 
-/// Step 7: the chip is the one the key belongs to. Whether there was a chip to compare.
+/// Step 7: the chip is the one that the key belongs to. Returns whether there was a chip to compare.
 fn chip(report: &Report, leaf: &Leaf, inspection: &mut Inspection) -> bool {
     let Owner::Chip(id) = &leaf.owner else {
         return false;
@@ -272,9 +272,9 @@ fn consistency(report: &Report, levels: &Levels, inspection: &mut Inspection) {
     );
 }
 
-/// By the CPU's family and model where the report has them, else by the certificate; the two must agree.
+/// The line of the CPU's family and model if the report has them, otherwise the certificate's; the two must agree.
 ///
-/// The root and the intermediate are then looked up by this line, so all of them agree.
+/// The root and the intermediate are then looked up by this line, so all of them match.
 fn product(report: &Report, leaf: &Leaf) -> Result<Product, Rejection> {
     let Some(cpuid) = report.cpuid else {
         return Ok(leaf.product);
@@ -325,7 +325,7 @@ fn same_chip(chip_id: &[u8; 64], certified: &[u8]) -> Result<(), Rejection> {
     }
 }
 
-/// Honest hosts run uncommitted firmware for a while, so committed may be lower than current; never higher.
+/// Honest hosts run uncommitted firmware for a while, so committed may be lower than current, but never higher.
 fn check_levels(report: &Report, levels: &Levels) -> Result<(), Rejection> {
     let wrong = |what| Err(Rejection::TcbInconsistent { what });
     if levels.current.below(&levels.reported).is_some() {

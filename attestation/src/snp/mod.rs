@@ -1,6 +1,6 @@
 //! AMD SEV-SNP: the report, its certificates, its revocation lists, and the steps that verify them.
 //!
-//! Trusts nothing but the roots it is given. Sources: AMD 56860 (SNP firmware ABI) and AMD 57230 (VCEK certificates).
+//! Trusts only the roots that it is given. Sources: AMD 56860 (SNP firmware ABI) and AMD 57230 (VCEK certificates).
 
 pub mod bits;
 pub mod broken;

@@ -1,7 +1,7 @@
-//! What to fetch before a report can be verified, and whether what came back is that.
+//! What to fetch before a report can be verified, and whether the answer is what was asked for.
 //!
-//! The wish is read from a report that nobody has verified yet: it says what to ask AMD for, and nothing else. The answers are
-//! held against the accepted roots before anybody keeps them, so a store cannot be filled with somebody else's objects.
+//! The wish is read from a report that is not verified yet: it only says what to ask AMD for. The answers are checked against the
+//! accepted roots before they are kept, so a store cannot be filled with foreign objects.
 
 use x509_parser::prelude::X509Certificate;
 
@@ -17,19 +17,19 @@ use super::{
 };
 use crate::{Rejection, Span, Time, encoding::x509};
 
-/// Whose certificate a report wants.
+/// Whose certificate a report needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportKey {
     /// A VCEK, which AMD's key service has for every chip and firmware level.
     Chip(Chip),
-    /// A VLEK: only the cloud provider hands it out, beside the report.
+    /// A VLEK: only the cloud provider hands it out, along with the report.
     Provider(Product),
 }
 
 /// A chip at a firmware level: what a VCEK is derived from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chip {
-    /// The product lines that it may be of. Several only where a report of version 2 does not say which.
+    /// The product lines that it may belong to. Several only where a report of version 2 does not say which.
     pub products: Vec<Product>,
     /// 64 bytes; on Turin 8.
     pub hardware_id: Vec<u8>,
@@ -37,12 +37,12 @@ pub struct Chip {
     pub tcb: Tcb,
 }
 
-/// The roots to hold answers against, and certificates to find a chain among: untrusted, from wherever.
+/// The roots to check answers against, and certificates to build a chain from: untrusted, from any source.
 #[derive(Debug, Clone, Copy)]
 pub struct Authorities<'a> {
     /// Accepted roots.
     pub roots: &'a Roots,
-    /// DER. AMD's own are pinned; a simulated vendor's travel with the evidence.
+    /// DER. AMD's own are pinned; a simulated vendor's come with the evidence.
     pub certificates: &'a [Vec<u8>],
 }
 
@@ -72,7 +72,7 @@ pub fn report_key(report: &[u8]) -> Result<ReportKey, Rejection> {
     }))
 }
 
-/// Version 2 does not say; firmware of Turin never wrote it, and the two other lines share their layout.
+/// Version 2 does not name the line; Turin's firmware never wrote that version, and the two other lines share their layout.
 fn products(report: &Report) -> Result<Vec<Product>, Rejection> {
     let Some(cpuid) = report.cpuid else {
         return Ok(vec![Product::Milan, Product::Genoa]);
@@ -85,7 +85,7 @@ fn products(report: &Report) -> Result<Vec<Product>, Rejection> {
 }
 
 impl Chip {
-    /// Whether this certificate, of which nothing is verified, says that it is the chip's at this level; and its line.
+    /// Whether this unverified certificate says that it is the chip's at this level; if so, its product line.
     pub fn is_named_by(&self, der: &[u8]) -> Option<Product> {
         let leaf = Leaf::parse(&x509::certificate(der).ok()?).ok()?;
         self.check(&leaf).ok().map(|()| leaf.product)
@@ -101,7 +101,7 @@ impl Chip {
         }
         if leaf.owner != Owner::Chip(self.hardware_id.clone()) {
             return Err(Rejection::LeafProfile {
-                what: "it is of another chip",
+                what: "it belongs to a different chip",
             });
         }
         if leaf.tcb != self.tcb {
@@ -114,7 +114,7 @@ impl Chip {
     }
 }
 
-/// That this is the certificate of the chip at this level, issued under an accepted root; and its product line.
+/// Checks that this is the certificate of the chip at this level, issued under an accepted root. Returns its product line and validity.
 pub fn check_vcek(
     der: &[u8],
     chip: &Chip,
@@ -141,7 +141,7 @@ pub fn check_vcek(
     Ok((leaf.product, span))
 }
 
-/// That this is a fresh revocation list of the line's accepted root.
+/// Checks that this is a fresh revocation list from the line's accepted root. Returns its validity.
 pub fn check_list(
     der: &[u8],
     product: Product,
@@ -150,7 +150,7 @@ pub fn check_list(
 ) -> Result<Span, Rejection> {
     let list = x509::revocation_list(der)?;
     let foreign = || Rejection::CrlProfile {
-        what: "is of another issuer than the product's root",
+        what: "does not come from the product's root",
     };
     let issuer = Name::parse(list.issuer()).ok_or_else(foreign)?;
     if issuer.common_name != format!("ARK-{product}") {
@@ -172,14 +172,14 @@ pub fn check_list(
     })
 }
 
-/// The product line that a VCEK or VLEK names. Nothing of it is verified.
+/// The product line that a VCEK or VLEK names. Nothing in it is verified.
 pub fn claimed_product(der: &[u8]) -> Option<Product> {
     let leaf = Leaf::parse(&x509::certificate(der).ok()?).ok()?;
     Some(leaf.product)
 }
 
 impl<'a> Authorities<'a> {
-    /// Without revocation lists: those are judged by themselves, and again at every verification.
+    /// Without revocation lists: those are checked by themselves, and again at every verification.
     fn candidates(&self) -> Candidates<'a> {
         Candidates {
             certificates: self.certificates.iter().map(Vec::as_slice).collect(),

@@ -1,11 +1,11 @@
-//! What a relying party wants of an SEV-SNP report. Read from TOML by [`crate::policy`]; unset means strict.
+//! What a relying party requires of an SEV-SNP report. Read from TOML by [`crate::policy`]; unset means strict.
 
 use std::collections::BTreeMap;
 
 use super::{broken::Accepted, firmware::Firmware, floor::Floor, product::Product};
 use crate::transcript::Expect;
 
-/// What a policy wants of an SEV-SNP report.
+/// What a policy requires of an SEV-SNP report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -15,13 +15,13 @@ pub struct SnpPolicy {
     /// `launch_digest`, required: MEASUREMENT, 48 bytes.
     pub launch_digest: Expect<[u8; 48]>,
     /// `minimum_tcb`, required: the floor for `REPORTED_TCB`, component by component, for each product line
-    /// (`minimum_tcb.genoa = { … }`). The line's name may be left out where `products` names one line alone.
+    /// (`minimum_tcb.genoa = { … }`). The line's name may be left out where `products` names only one line.
     pub minimum_tcb: Floor,
     /// `minimum_committed_tcb`: the floor for `COMMITTED_TCB`, below which the host cannot go back. Default: `minimum_tcb`.
     pub minimum_committed_tcb: Option<Floor>,
     /// `minimum_launch_tcb`: the floor for `LAUNCH_TCB`. Default: open.
     pub minimum_launch_tcb: Option<Floor>,
-    /// `minimum_firmware = "1.55.40"`: the least SEV firmware that may run. Default: open.
+    /// `minimum_firmware = "1.55.40"`: the oldest SEV firmware that may run. Default: open.
     pub minimum_firmware: Option<Firmware>,
     /// `provisional_firmware`: whether firmware may run that can still be rolled back, as on an honest host between an update
     /// and its commit. Default: false.
@@ -35,7 +35,7 @@ pub struct SnpPolicy {
     pub versions: Expect<u32>,
     /// `vmpl`: who may ask for the report. Default: 0, the most privileged level of the guest.
     pub vmpl: Expect<u32>,
-    /// `debug`: whether the host may read the guest's memory. Default: false.
+    /// `debug`: whether a guest is accepted whose memory the host can read. Default: false.
     pub debug: bool,
     /// `migration`: whether a migration agent is allowed. Default: false.
     pub migration: bool,
@@ -53,13 +53,13 @@ pub struct SnpPolicy {
     pub ciphertext_hiding: bool,
     /// `page_swap_off`: whether the guest must forbid the host to swap its pages. Default: false.
     pub page_swap_off: bool,
-    /// `minimum_abi = "1.55"`: the least firmware interface that the guest must ask for. Default: open.
+    /// `minimum_abi = "1.55"`: the lowest minimum of the firmware interface that the guest may ask for. Default: open.
     pub minimum_abi: Option<(u8, u8)>,
     /// `[snp.platform]`.
     pub platform: PlatformPolicy,
     /// `minimum_guest_svn`: the floor for `GUEST_SVN`. Default: 0.
     pub minimum_guest_svn: u32,
-    /// `mitigations = "0x3"`: bits that both mitigation vectors must have; then versions below 5 fail. Default: open.
+    /// `mitigations = "0x3"`: bits that both mitigation vectors must have; report versions below 5 then fail. Default: open.
     pub mitigations: u64,
     /// `id_keys`: SHA-384 of ID keys; one of these, or one of `author_keys`, must have signed the ID block. Default: open.
     pub id_keys: Vec<[u8; 48]>,
@@ -80,12 +80,12 @@ pub struct SnpPolicy {
     pub report_id: Option<Expect<[u8; 32]>>,
     /// `report_id_ma`, 32 bytes. Default: open.
     pub report_id_ma: Option<Expect<[u8; 32]>>,
-    /// `pcrs = { 4 = ["…"] }`: PCRs of Azure's virtual TPM, SHA-256, each with the values that are wanted; evidence without a
+    /// `pcrs = { 4 = ["…"] }`: PCRs of Azure's virtual TPM, SHA-256, each with the accepted values; evidence without a
     /// quote of them is then refused. Default: open.
     pub pcrs: BTreeMap<u8, Vec<[u8; 32]>>,
 }
 
-/// `[snp.platform]`: how the machine must be set up.
+/// `[snp.platform]`: how the machine must be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -106,6 +106,6 @@ pub struct PlatformPolicy {
     pub ciphertext_hiding: bool,
     /// `alias_check`: whether memory must have been searched for aliases (`BadRAM`). Default: true.
     pub alias_check: bool,
-    /// `unknown_bits = "0x100"`: bits of `PLATFORM_INFO` that may be set though this verifier knows no meaning. Default: none.
+    /// `unknown_bits = "0x100"`: bits of `PLATFORM_INFO` that may be set although this verifier does not know their meaning. Default: none.
     pub unknown_bits: u64,
 }

@@ -1,10 +1,10 @@
-//! The product lines that AMD endorses under a root each, and which CPUs belong to them.
+//! The product lines that AMD endorses, each under its own root, and which CPUs belong to them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A product line with a root of its own.
+/// A product line with its own root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Product {
@@ -61,7 +61,7 @@ impl Product {
         Self::ALL.into_iter().find(|product| product.name() == name)
     }
 
-    /// Whether its firmware levels count a management controller (FMC) of their own.
+    /// Whether its firmware levels include one for a management controller (FMC).
     pub fn has_fmc(self) -> bool {
         match self {
             Self::Milan | Self::Genoa => false,
@@ -69,7 +69,7 @@ impl Product {
         }
     }
 
-    /// Bytes of a hardware identity that mean something; the rest of `CHIP_ID` is zero.
+    /// How many bytes of a hardware identity are in use; the rest of `CHIP_ID` is zero.
     pub fn hardware_id_size(self) -> usize {
         match self {
             Self::Milan | Self::Genoa => 64,

@@ -1,7 +1,7 @@
 //! The attestation report: 1184 bytes, read and written field by field in the order of the layout.
 //!
-//! Trusts nothing: every reserved bit but those of `PLATFORM_INFO` must be zero, and a version that is not known is refused, since a new version may give
-//! reserved bytes a meaning. So whatever parses encodes to the same bytes, and no byte of a report goes unseen.
+//! Trusts nothing: every reserved bit except those of `PLATFORM_INFO` must be zero, and an unknown version is refused, since a new
+//! version may give reserved bytes a meaning. So whatever parses encodes to the same bytes, and no byte of a report is ignored.
 
 use super::{
     bits::{GuestPolicy, PlatformInfo},
@@ -11,22 +11,22 @@ use super::{
 };
 use crate::{Rejection, encoding::reader::Reader};
 
-/// The one length of a report.
+/// The only length of a report.
 pub const REPORT_SIZE: usize = 0x4A0;
 /// The part that the signature covers, from the first byte.
 pub const SIGNED_SIZE: usize = 0x2A0;
-/// VMPL of a report that the host asked for, not the guest.
+/// The VMPL of a report that was requested by the host, not by the guest.
 pub const HOST_VMPL: u32 = 0xFFFF_FFFF;
 /// The versions whose layout is known. 2 has no CPUID fields; 5 added the mitigation vectors.
 pub const KNOWN_VERSIONS: std::ops::RangeInclusive<u32> = 2..=5;
 
-/// ECDSA over P-384 with SHA-384: the one signature algorithm.
+/// ECDSA over P-384 with SHA-384: the only signature algorithm.
 const ECDSA_P384_SHA384: u32 = 1;
-/// The bytes of an r or s that P-384 uses, and those above them, which stay zero.
+/// The bytes of r or s that P-384 uses, and the ones above them, which stay zero.
 const SCALAR: usize = 48;
 const SCALAR_PADDING: usize = 24;
 
-/// One report. Every field but the signature is signed.
+/// One report. Every field except the signature is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Layout version, 2 to 5.
@@ -41,11 +41,11 @@ pub struct Report {
     pub image_id: [u8; 16],
     /// Who asked for the report: 0 to 3, or [`HOST_VMPL`].
     pub vmpl: u32,
-    /// The firmware that runs now.
+    /// The level of the firmware that runs now.
     pub current_tcb: TcbVersion,
-    /// How the platform is set up.
+    /// How the platform is configured.
     pub platform_info: PlatformInfo,
-    /// What `KEY_INFO` says.
+    /// `KEY_INFO`.
     pub key_info: KeyInfo,
     /// What the guest put in.
     pub report_data: [u8; 64],
@@ -55,17 +55,17 @@ pub struct Report {
     pub host_data: [u8; 32],
     /// SHA-384 of the key that signed the ID block; zero without an ID block.
     pub id_key_digest: [u8; 48],
-    /// SHA-384 of the author key; means something only if [`KeyInfo::author_key_enabled`].
+    /// SHA-384 of the author key; meaningful only if [`KeyInfo::author_key_enabled`].
     pub author_key_digest: [u8; 48],
-    /// Names this guest instance.
+    /// Identifies this guest instance.
     pub report_id: [u8; 32],
-    /// Names its migration agent; all 0xFF without one.
+    /// Identifies its migration agent; all 0xFF without one.
     pub report_id_ma: [u8; 32],
     /// The firmware level from which the signing key is derived.
     pub reported_tcb: TcbVersion,
     /// Family, model and stepping; from version 3 on.
     pub cpuid: Option<Cpuid>,
-    /// Names the chip; zero where the host masks it.
+    /// Identifies the chip; zero if the host masks it.
     pub chip_id: [u8; 64],
     /// The level below which the platform cannot go back.
     pub committed_tcb: TcbVersion,
@@ -81,10 +81,10 @@ pub struct Report {
     pub signature: Signature,
 }
 
-/// `KEY_INFO`: which key signed, and what of it is masked.
+/// `KEY_INFO`: which key signed, and whether it is masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// Whether the author key digest means something.
+    /// Whether the author key digest is meaningful.
     pub author_key_enabled: bool,
     /// Whether the host masked the chip's key.
     pub chip_key_masked: bool,
@@ -95,15 +95,15 @@ pub struct KeyInfo {
 /// The kind of key that signed a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningKey {
-    /// Versioned chip endorsement key: of one chip.
+    /// Versioned chip endorsement key: belongs to one chip.
     Vcek,
-    /// Versioned loaded endorsement key: of one cloud provider.
+    /// Versioned loaded endorsement key: belongs to one cloud provider.
     Vlek,
     /// The report is not signed.
     None,
 }
 
-/// Which mitigations are in place, a bit each.
+/// Which mitigations are in place, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mitigations {
     /// At launch.
@@ -201,8 +201,8 @@ impl Report {
         })
     }
 
-    /// Writes the layout, signature included. Who signs encodes with any signature first, signs the first [`SIGNED_SIZE`]
-    /// bytes, and encodes again.
+    /// Writes the layout, signature included. To sign, encode with any signature first, sign the first [`SIGNED_SIZE`] bytes, and
+    /// encode again.
     pub fn encode(&self) -> [u8; REPORT_SIZE] {
         let cpuid = self
             .cpuid
@@ -248,7 +248,7 @@ impl Report {
             &[0; 368],
         ];
         let bytes = fields.concat();
-        <[u8; REPORT_SIZE]>::try_from(bytes).expect("the fields above are the layout, whole")
+        <[u8; REPORT_SIZE]>::try_from(bytes).expect("the fields above make up the whole layout")
     }
 }
 

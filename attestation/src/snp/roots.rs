@@ -16,19 +16,19 @@ pub struct Roots(Vec<Anchor>);
 /// One accepted root (ARK).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Anchor {
-    /// AMD's, with its intermediates for VCEKs (ASK) and VLEKs (ASVK): no other one counts below it.
+    /// AMD's, with its intermediates for VCEKs (ASK) and VLEKs (ASVK): no others count below it.
     Amd {
         product: Product,
         ark: Vec<u8>,
         ask: Vec<u8>,
         asvk: Vec<u8>,
     },
-    /// A simulated one, by the SHA-256 of its DER: the certificate itself travels with the evidence.
+    /// A simulated one, by the SHA-256 of its DER: the certificate itself comes with the evidence.
     Simulated { sha256: [u8; 32] },
 }
 
 impl Roots {
-    /// AMD's roots for Milan, Genoa and Turin. No simulation.
+    /// AMD's roots for Milan, Genoa and Turin. No simulated roots.
     pub fn amd() -> Self {
         let anchor = |product, ark, ask, asvk| Anchor::Amd {
             product,
@@ -65,7 +65,7 @@ impl Roots {
         self
     }
 
-    /// The anchor that this certificate is, by its whole DER.
+    /// The anchor whose whole DER is this certificate.
     pub(crate) fn accept(&self, der: &[u8]) -> Option<&Anchor> {
         self.0.iter().find(|anchor| match anchor {
             Anchor::Amd { ark, .. } => ark == der,
@@ -73,12 +73,12 @@ impl Roots {
         })
     }
 
-    /// Whether any simulation is accepted.
+    /// Whether any simulated root is accepted.
     pub(crate) fn name_a_simulation(&self) -> bool {
         self.0.iter().any(Anchor::simulated)
     }
 
-    /// The anchor of a product line whose certificate is in hand, so that it need not travel.
+    /// The anchor of a product line whose certificate is built in, so that it need not come with the evidence.
     pub(crate) fn pinned(&self, wanted: Product, organisation: &str) -> Option<(&Anchor, &[u8])> {
         self.0.iter().find_map(|anchor| match anchor {
             Anchor::Amd { product, ark, .. } if *product == wanted && organisation == AMD => {
@@ -98,12 +98,12 @@ impl Anchor {
         }
     }
 
-    /// Whether what it vouches for is no hardware.
+    /// Whether it vouches for simulated hardware.
     pub(crate) fn simulated(&self) -> bool {
         matches!(self, Self::Simulated { .. })
     }
 
-    /// The only intermediates that count below it; `None`: those that it issued, which travel with the evidence.
+    /// The only intermediates that count below it; `None`: those that it issued, which come with the evidence.
     pub(crate) fn intermediates(&self) -> Option<[&[u8]; 2]> {
         match self {
             Self::Amd { ask, asvk, .. } => Some([ask, asvk]),
@@ -120,7 +120,7 @@ fn pinned(text: &[u8]) -> Vec<u8> {
         .expect("each pinned file has one certificate; a test reads them")
 }
 
-/// PEM, for tests that want a signature of AMD's.
+/// PEM, for tests that need one of AMD's signatures.
 #[cfg(test)]
 pub(crate) const ARKS: [&[u8]; 3] = [
     include_bytes!("roots/milan-ark.pem"),
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(pinned, expected);
     }
 
-    /// Which is why nobody checks it again at each verification.
+    /// This is why verification does not check it again each time.
     #[test]
     fn the_pinned_certificates_are_issued_by_the_pinned_roots() {
         for anchor in Roots::amd().0 {

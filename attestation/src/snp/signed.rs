@@ -1,4 +1,4 @@
-//! Names and signatures as AMD's certificates have them.
+//! Names and signatures in the form of AMD's certificates.
 
 use x509_parser::{
     prelude::{
@@ -15,7 +15,7 @@ const MGF1: &str = "1.2.840.113549.1.1.8";
 const SHA384: &str = "2.16.840.1.101.3.4.2.2";
 const RSA: &str = "1.2.840.113549.1.1.1";
 
-/// The distinguished name of AMD's certificates, apart from what they all share.
+/// The distinguished name in AMD's certificates, apart from what they all share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) organisation: String,
@@ -23,7 +23,7 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// Reads a name of AMD's form: C, ST, L, O, OU and CN, each once, the first three and OU always the same.
+    /// Reads a name in AMD's form: C, ST, L, O, OU and CN, each once; the first three and OU are always the same.
     pub(crate) fn parse(name: &X509Name<'_>) -> Option<Self> {
         const SHARED: [(&str, &str); 4] = [
             ("2.5.4.6", "US"),
@@ -49,7 +49,7 @@ impl Name {
     }
 }
 
-/// Something that a certificate's RSA key signed: the signed bytes, the algorithm outside and inside them, the signature.
+/// Something signed by a certificate's RSA key: the signed bytes, the algorithm outside and inside them, the signature.
 pub(crate) struct Signed<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) algorithms: [&'a AlgorithmIdentifier<'a>; 2],
@@ -75,7 +75,7 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// Whether `issuer` signed it by the one algorithm that AMD's keys use.
+    /// Whether `issuer` signed it with the one algorithm that AMD's keys use.
     pub(crate) fn is_by(&self, issuer: &SubjectPublicKeyInfo<'_>) -> bool {
         let [outer, inner] = self.algorithms;
         outer == inner

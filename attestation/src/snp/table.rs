@@ -1,6 +1,6 @@
-//! The certificate table that the host hands a guest beside its report (extended report, or `auxblob` of configfs-tsm).
+//! The certificate table that the host hands a guest along with its report (extended report, or `auxblob` of configfs-tsm).
 //!
-//! The host writes it, so whatever it holds is a candidate and no more.
+//! The host writes it, so everything in it is only a candidate.
 
 use crate::{
     Rejection,
@@ -8,7 +8,7 @@ use crate::{
     evidence::Endorsements,
 };
 
-/// Entries that a table may have, the closing one not counted.
+/// The maximum number of entries, not counting the closing one.
 const MAX_ENTRIES: usize = 16;
 const ENTRY_SIZE: usize = 24;
 
@@ -20,14 +20,14 @@ const CERTIFICATES: [[u8; 16]; 4] = [
     0xc0b4_06a4_a803_4952_9743_3fb6_014c_d0ae_u128.to_be_bytes(),
 ];
 
-/// Whether these bytes begin as a table whose first entry is a certificate; it may still be malformed.
+/// Whether these bytes begin like a table whose first entry is a certificate; the table may still be malformed.
 pub fn is_table(bytes: &[u8]) -> bool {
     bytes
         .first_chunk()
         .is_some_and(|guid| CERTIFICATES.contains(guid))
 }
 
-/// Reads the certificates, PEM or DER. Entries of other kinds are passed over; an empty table has none.
+/// Reads the certificates, PEM or DER. Entries of other kinds are skipped; an empty table has none.
 pub fn certificates(table: &[u8]) -> Result<Endorsements, Rejection> {
     let mut endorsements = Endorsements::default();
     if table.is_empty() {

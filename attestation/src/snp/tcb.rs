@@ -13,7 +13,7 @@ pub struct TcbVersion(pub [u8; 8]);
 /// The security patch level of each firmware component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Tcb {
-    /// Turin's management controller; elsewhere none.
+    /// Turin's management controller; `None` elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fmc: Option<u8>,
     /// The security processor's boot loader.
@@ -27,7 +27,7 @@ pub struct Tcb {
 }
 
 impl TcbVersion {
-    /// The components, by the layout of the product line. None if a reserved byte is set.
+    /// The components, in the layout of the product line. `None` if a reserved byte is set.
     pub fn components(self, product: Product) -> Option<Tcb> {
         let (tcb, reserved) = match (product, self.0) {
             (Product::Milan | Product::Genoa, [bootloader, tee, a, b, c, d, snp, microcode]) => (
@@ -56,7 +56,7 @@ impl TcbVersion {
 }
 
 impl Tcb {
-    /// The bytes of a report. Without an FMC level the layout is that of Milan and Genoa.
+    /// The bytes as in a report. Without an FMC level the layout is that of Milan and Genoa.
     pub fn encode(self) -> TcbVersion {
         let Self {
             fmc,
@@ -71,7 +71,7 @@ impl Tcb {
         })
     }
 
-    /// The first component that is lower than in `floor`: its name, its level, the level it should have.
+    /// The first component that is lower than in `floor`: its name, its level, the required level.
     pub fn below(&self, floor: &Self) -> Option<(&'static str, u8, u8)> {
         let pairs = [
             ("fmc", self.fmc.unwrap_or(0), floor.fmc.unwrap_or(0)),

@@ -1,4 +1,4 @@
-//! What a policy wants of the CPU, its firmware, and the guest that it launched.
+//! What a policy requires of the CPU, its firmware, and the guest that it launched.
 
 use super::{
     Genuine,
@@ -26,7 +26,7 @@ pub(crate) fn appraise(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut I
     id_block(genuine, policy, inspection);
 }
 
-/// Evidence of a product line that is known to be broken proves nothing, with a policy or without.
+/// Evidence from a broken product line proves nothing, with or without a policy.
 fn sound(genuine: &Genuine, accepted: &Accepted, inspection: &mut Inspection) {
     const CHECK: Step = ("policy-1", "soundness");
     let product = genuine.product;
@@ -34,7 +34,7 @@ fn sound(genuine: &Genuine, accepted: &Accepted, inspection: &mut Inspection) {
         (None, _) => inspection.note(
             CHECK,
             || Ok(()),
-            |()| format!("nothing is known against {product}"),
+            |()| format!("{product} is not known to be broken"),
         ),
         (Some(broken), Some(why)) => inspection.skip(CHECK, &format!("{why}. {broken}")),
         (Some(broken), None) => {
@@ -43,8 +43,8 @@ fn sound(genuine: &Genuine, accepted: &Accepted, inspection: &mut Inspection) {
     }
 }
 
-/// What is required of a report where nobody brought a policy: a product line that is not known to be broken, memory that is
-/// private, and a list that says who is revoked.
+/// What is required of a report without a policy: a product line that is not known to be broken, memory that is private, and a
+/// revocation list.
 pub(crate) fn without_policy(
     genuine: &Genuine,
     revocation_unchecked: Option<&str>,
@@ -53,7 +53,7 @@ pub(crate) fn without_policy(
 ) {
     sound(genuine, broken, inspection);
     if !genuine.chip_compared {
-        let why = "the host masks the chip, or a provider's key signed";
+        let why = "the host masks the chip, or a provider's key signed the report";
         inspection.skip(("policy-1", "certified chip"), why);
     }
     revocation(genuine, revocation_unchecked, inspection);
@@ -67,13 +67,13 @@ fn revocation(genuine: &Genuine, unchecked: Option<&str>, inspection: &mut Inspe
     inspection.waivable(check, checked, why, Rejection::RevocationUnchecked);
 }
 
-/// What holds without any policy: memory that the host may read, or move, is not private, so no evidence is worth anything then.
+/// What is required without any policy: memory that the host may read, or move, is not private, so evidence is worth nothing then.
 ///
-/// Bits of the platform that nobody here knows are told, and left to a policy.
+/// Unknown platform bits are reported, and left to a policy.
 fn private(genuine: &Genuine, inspection: &mut Inspection) {
     let unknown = genuine.report.platform_info.unknown();
     if unknown != 0 {
-        let why = format!("it sets bits {unknown:#x}, whose meaning is not known");
+        let why = format!("the platform sets bits {unknown:#x}, whose meaning is not known");
         inspection.skip(("policy-5", "platform"), &why);
     }
     let guest = genuine.report.policy;
@@ -152,7 +152,7 @@ fn firmware(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) 
     inspection.require(check, committed, Rejection::FirmwareProvisional, found);
 }
 
-/// Firmware levels, none of which may be below the floor. `which` level they are is told in the rejection.
+/// Firmware levels, none of which may be below the floor. The rejection says `which` levels they are.
 fn at_floor(
     inspection: &mut Inspection,
     step: Step,
@@ -179,7 +179,7 @@ fn at_floor(
     inspection.note(step, || at_floor, |()| level.to_string());
 }
 
-/// What widens the host's powers must be allowed by the policy; what narrows them must be there if the policy asks.
+/// Bits that extend the host's powers must be allowed by the policy; bits that restrict them must be set if the policy requires them.
 fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) {
     let guest = genuine.report.policy;
     let too_wide = |bit| Rejection::GuestPolicyTooWide { bit };
@@ -352,7 +352,7 @@ fn measurements(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspecti
     );
 }
 
-/// A verbatim field that the policy may pin.
+/// A field, taken verbatim, that the policy may pin.
 fn pin<const N: usize>(
     inspection: &mut Inspection,
     field: &'static str,
@@ -366,7 +366,7 @@ fn pin<const N: usize>(
     inspection.expect(("policy-7", field), expected, &found, unknown, Hex(found));
 }
 
-/// The firmware verified the ID block's signatures at launch; what is left is to know the keys.
+/// The firmware verified the ID block's signatures at launch; all that remains is to recognize the keys.
 fn id_block(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) {
     if policy.id_keys.is_empty() && policy.author_keys.is_empty() {
         inspection.skip(("policy-8", "ID block"), LEFT_OPEN);

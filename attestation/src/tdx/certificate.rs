@@ -1,6 +1,6 @@
-//! X.509 as Intel issues it: EC keys on P-256, ECDSA with SHA-256, and nothing else.
+//! X.509 as Intel issues it, and no other: EC keys on P-256, ECDSA with SHA-256.
 //!
-//! A certificate from outside is a candidate until it is shown to be issued by one that is trusted already.
+//! A certificate from outside is a candidate until it is shown to be issued by one that is already trusted.
 
 use x509_parser::{
     num_bigint::BigUint,
@@ -17,25 +17,25 @@ use crate::{
     encoding::{pem, x509},
 };
 
-/// No certificate of Intel's comes near this.
+/// Intel's certificates are far smaller.
 const MAX_CERTIFICATE_SIZE: usize = 4096;
 const P256: &str = "1.2.840.10045.3.1.7";
 
-/// A certificate that could be read. Whether anybody vouches for it is another question.
+/// A certificate that could be read. Whether it can be trusted is a separate question.
 #[derive(Debug, Clone)]
 pub(crate) struct Certificate<'a> {
-    /// What it is for, in words that fit before "certificate".
+    /// What it is for, worded to fit before "certificate".
     pub(crate) which: &'static str,
     pub(crate) der: &'a [u8],
-    /// The public key, an uncompressed point.
+    /// The public key, an uncompressed point of 65 bytes.
     pub(crate) point: PointP256,
     x509: X509Certificate<'a>,
 }
 
-/// Intel's chains have two or three.
+/// Intel's chains have two or three certificates.
 const MAX_CHAIN: usize = 4;
 
-/// The DER of each certificate of a chain in PEM, in the order of the text: as quotes carry it and as Intel's service gives it.
+/// The DER of each certificate of a PEM chain, in the order of the text: as in quotes and in the answers of Intel's service.
 pub(crate) fn chain(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     pem::labelled(pem::CERTIFICATE, text).filter(|chain| chain.len() <= MAX_CHAIN)
 }
@@ -46,7 +46,7 @@ pub(crate) fn is_ecdsa_sha256(algorithm: &AlgorithmIdentifier<'_>) -> bool {
 }
 
 impl<'a> Certificate<'a> {
-    /// Reads DER that ends where the certificate does. `which` is the name it has in messages.
+    /// Reads DER that ends where the certificate does. `which` is its name in messages.
     pub(crate) fn parse(der: &'a [u8], which: &'static str) -> Result<Self, Rejection> {
         let malformed = || Rejection::IntelCertificateMalformed { which };
         if der.len() > MAX_CERTIFICATE_SIZE {
@@ -80,10 +80,10 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// That `issuer` signed this, by name and by key.
+    /// Checks that `issuer` signed this, by name and by key.
     pub(crate) fn check_issued_by(&self, issuer: &Self) -> Result<(), Rejection> {
         if self.x509.issuer().as_raw() != issuer.subject().as_raw() {
-            return Err(self.refuse("names another issuer"));
+            return Err(self.refuse("names a different issuer"));
         }
         let signed = issuer.signed_der(
             self.x509.tbs_certificate.as_ref(),
@@ -96,7 +96,7 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// That it may issue certificates and revocation lists.
+    /// Checks that it may issue certificates and revocation lists.
     pub(crate) fn check_authority(&self) -> Result<(), Rejection> {
         match self.x509.basic_constraints() {
             Ok(Some(constraints)) if constraints.critical && constraints.value.ca => {}
@@ -108,11 +108,11 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// That it signs messages and issues nothing.
+    /// Checks that it signs messages and issues nothing.
     pub(crate) fn check_end_entity(&self) -> Result<(), Rejection> {
         match self.x509.basic_constraints() {
             Ok(Some(constraints)) if !constraints.value.ca => {}
-            _ => return Err(self.refuse("does not say that it is no authority")),
+            _ => return Err(self.refuse("does not state that it is not an authority")),
         }
         match self.x509.key_usage() {
             Ok(Some(usage)) if usage.value.digital_signature() && !usage.value.key_cert_sign() => {
@@ -122,13 +122,13 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// That its subject is this, by common name and organisation.
+    /// Checks that its subject has this common name and organisation.
     pub(crate) fn check_name(&self, names: &[&str], organisation: &str) -> Result<(), Rejection> {
         let fits = names.iter().any(|name| self.has_common_name(name));
         if fits && self.is_of(organisation) {
             Ok(())
         } else {
-            Err(self.refuse("is not of the name that its place wants"))
+            Err(self.refuse("does not have the name that its place requires"))
         }
     }
 
@@ -150,7 +150,7 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// That `now` lies in its validity.
+    /// Checks that `now` lies in its validity period.
     pub(crate) fn check_valid_at(&self, now: Time) -> Result<(), Rejection> {
         let which = self.which;
         let from = Time(self.x509.validity().not_before.timestamp());
@@ -164,7 +164,7 @@ impl<'a> Certificate<'a> {
         Ok(())
     }
 
-    /// The last second of its validity.
+    /// The last second of its validity period.
     pub(crate) fn until(&self) -> Time {
         Time(self.x509.validity().not_after.timestamp())
     }
@@ -174,12 +174,12 @@ impl<'a> Certificate<'a> {
         verify_ecdsa_p256_der(&self.point, message, signature).is_ok()
     }
 
-    /// Whether its key signed this; the signature is r and s, big-endian, as in quotes and collateral.
+    /// Whether its key signed this; the signature is r and s, big-endian, 64 bytes, as in quotes and collateral.
     pub(crate) fn signed_fixed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         verify_ecdsa_p256(&self.point, message, signature).is_ok()
     }
 
-    /// Whether both stand for one authority: the same name and the same key.
+    /// Whether both represent the same authority: the same name and the same key.
     pub(crate) fn is_same_authority(&self, other: &Self) -> bool {
         self.point == other.point && self.subject().as_raw() == other.subject().as_raw()
     }
@@ -188,7 +188,7 @@ impl<'a> Certificate<'a> {
         self.x509.subject()
     }
 
-    /// The serial number, by which revocation lists name it.
+    /// The serial number, by which revocation lists refer to it.
     pub(crate) fn serial(&self) -> &BigUint {
         &self.x509.tbs_certificate.serial
     }

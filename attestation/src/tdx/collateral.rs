@@ -1,4 +1,4 @@
-//! What a verifier brings besides the quote: signed by Intel, whoever carried it. One JSON file holds all of it.
+//! What a verifier needs in addition to the quote: signed by Intel, so it does not matter who delivered it. One JSON file holds it all.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, error::Category};
@@ -23,13 +23,13 @@ pub struct Collateral {
     pub pck_crl: Vec<u8>,
     /// PEM: the signer of TCB info and the root.
     pub tcb_info_issuer_chain: String,
-    /// The object inside `tcbInfo`, byte by byte.
+    /// The object inside `tcbInfo`, byte for byte.
     pub tcb_info: String,
     /// Intel's signature over it.
     pub tcb_info_signature: [u8; 64],
     /// PEM: the signer of QE identity and the root.
     pub qe_identity_issuer_chain: String,
-    /// The object inside `enclaveIdentity`, byte by byte.
+    /// The object inside `enclaveIdentity`, byte for byte.
     pub qe_identity: String,
     /// Intel's signature over it.
     pub qe_identity_signature: [u8; 64],
@@ -48,8 +48,8 @@ struct File {
     qe_identity_signature: String,
 }
 
-/// The same as it arrives. Tools write more beside it, such as `version`, `tee_type` and the PCK's chain: nothing of that is read. A field
-/// that stands twice is an error.
+/// The same as it arrives. Tools add more fields, such as `version`, `tee_type` and the PCK's chain: these are ignored. A field that
+/// appears twice is an error.
 #[derive(Deserialize)]
 struct Arrived {
     pck_crl_issuer_chain: Option<Value>,
@@ -67,7 +67,7 @@ fn malformed(what: &'static str) -> Rejection {
     Rejection::TdxCollateralMalformed { what }
 }
 
-/// The text of a field that must be there. Intel's library ends its texts with a NUL, which belongs to none of them.
+/// The text of a required field. Intel's library ends its texts with a NUL, which is not part of them.
 macro_rules! text {
     ($arrived:ident, $field:ident) => {
         match $arrived.$field {
@@ -82,18 +82,18 @@ macro_rules! text {
     };
 }
 
-/// A revocation list of a field: hex, as most tools write it, PEM, or base64.
+/// The revocation list in a field: hex, as most tools write it, PEM, or base64.
 macro_rules! list {
     ($arrived:ident, $field:ident) => {
         list(&text!($arrived, $field)?).ok_or(malformed(concat!(
             "`",
             stringify!($field),
-            "` is no list in hex, PEM or base64"
+            "` is not a list in hex, PEM or base64"
         )))
     };
 }
 
-/// A signed object and its signature: in a field each, or together as Intel's service answers and its library keeps it.
+/// A signed object and its signature: in separate fields, or together as in Intel's service's answers and its library.
 macro_rules! signed {
     ($arrived:ident, $field:ident, $signature:ident, $object:literal) => {{
         let text = text!($arrived, $field)?;
@@ -131,7 +131,7 @@ impl Collateral {
         }
         let arrived: Arrived = serde_json::from_slice(json).map_err(|error| {
             malformed(match error.classify() {
-                Category::Data => "it is no JSON object, or has a field twice",
+                Category::Data => "it is not a JSON object, or has a field twice",
                 _ => "it is not JSON",
             })
         })?;
@@ -156,7 +156,7 @@ impl Collateral {
         })
     }
 
-    /// The `collateral.json` that [`Self::parse`] reads as this.
+    /// The `collateral.json` that [`Self::parse`] reads back as this.
     pub fn encode(&self) -> Vec<u8> {
         let file = File {
             pck_crl_issuer_chain: self.pck_crl_issuer_chain.clone(),
@@ -193,7 +193,7 @@ impl Collateral {
 
 /// Takes an answer of Intel's service apart: `{"tcbInfo":{…},"signature":"…"}`, or the same with `enclaveIdentity`.
 ///
-/// The object comes out byte by byte as it went in, because that is what Intel signed.
+/// The object is returned byte for byte as it was received, because that is what Intel signed.
 pub fn split_answer<'a>(answer: &'a str, object: &str) -> Result<(&'a str, [u8; 64]), Rejection> {
     let take_apart = || {
         let rest = answer.trim_ascii().strip_prefix("{\"")?;
@@ -202,7 +202,7 @@ pub fn split_answer<'a>(answer: &'a str, object: &str) -> Result<(&'a str, [u8; 
         rest.rsplit_once(",\"signature\":\"")
     };
     let (body, hex) =
-        take_apart().ok_or(malformed("an answer is not one object and its signature"))?;
+        take_apart().ok_or(malformed("an answer is not an object and its signature"))?;
     Ok((body, signature(hex)?))
 }
 

@@ -1,11 +1,11 @@
-//! Intel's revocation lists: one of the root's, one of the intermediate's. Both must be there, signed and fresh.
+//! Intel's revocation lists: one from the root, one from the intermediate. Both must be present, signed and fresh.
 
 use x509_parser::prelude::CertificateRevocationList;
 
 use super::certificate::{Certificate, is_ecdsa_sha256};
 use crate::{Rejection, Span, Time, encoding::x509};
 
-/// Extensions that a list may have: authority key identifier and list number. Others could narrow what it says.
+/// Extensions that a list may have: authority key identifier and list number. Others could narrow its scope.
 const KNOWN_EXTENSIONS: [&str; 2] = ["2.5.29.35", "2.5.29.20"];
 
 /// A revocation list that its issuer signed.
@@ -39,16 +39,16 @@ impl<'a> RevocationList<'a> {
             .iter()
             .any(|it| !KNOWN_EXTENSIONS.contains(&it.oid.to_id_string().as_str()))
         {
-            return Err(malformed("has an extension that could narrow what it says"));
+            return Err(malformed("has an extension that could narrow its scope"));
         }
         let until = list
             .next_update()
-            .ok_or(malformed("does not say when it ends"))?;
+            .ok_or(malformed("does not say when it expires"))?;
         let until = Time(until.timestamp());
         Ok(Self { which, list, until })
     }
 
-    /// That `now` lies between its update and the next.
+    /// Checks that `now` lies between its update and the next.
     pub(crate) fn check_fresh(&self, now: Time) -> Result<Time, Rejection> {
         let which = self.which;
         let from = Time(self.list.last_update().timestamp());
@@ -64,7 +64,7 @@ impl<'a> RevocationList<'a> {
         Ok(self.until)
     }
 
-    /// When it was made and until when it holds, if `now` lies between.
+    /// When it was made and until when it is valid, if `now` lies between the two.
     pub(crate) fn span(&self, now: Time) -> Result<Span, Rejection> {
         Ok(Span {
             until: self.check_fresh(now)?,
@@ -76,7 +76,7 @@ impl<'a> RevocationList<'a> {
         })
     }
 
-    /// That it does not name this certificate.
+    /// Checks that it does not name this certificate.
     pub(crate) fn check_absent(&self, certificate: &Certificate<'_>) -> Result<(), Rejection> {
         let listed = self
             .list

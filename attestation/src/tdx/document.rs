@@ -1,6 +1,6 @@
-//! TCB info and QE identity: JSON that Intel signs byte by byte. It is read only after its signature holds.
+//! TCB info and QE identity: JSON that Intel signs byte for byte. It is parsed only after its signature has been verified.
 //!
-//! A field that is read and stands twice is an error; fields that nobody here reads may be there.
+//! A known field that appears twice is an error; unknown fields are ignored.
 
 use serde::{Deserialize, Deserializer, de::Error};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(crate) const SIGNER: &str = "Intel SGX TCB Signing";
-/// Levels are fewer than 20, module identities fewer than 5.
+/// Real documents have fewer than 20 levels and fewer than 5 module identities.
 const MAX_LEVELS: usize = 256;
 
 /// Something that Intel signed, and its chain.
@@ -32,7 +32,7 @@ pub(crate) struct Signed<'a> {
     pub(crate) issuers: &'a str,
 }
 
-/// A signer that is vouched for, to be told again by its chain.
+/// A verified signer, recognizable by its chain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Vouched<'a> {
     issuers: &'a str,
@@ -41,7 +41,7 @@ pub(crate) struct Vouched<'a> {
 }
 
 impl<'a> Signed<'a> {
-    /// Checks the chain, unless it is one that was checked already, and the signature over the exact bytes.
+    /// Checks the chain, unless it was checked already, and the signature over the exact bytes.
     pub(crate) fn verify(
         &self,
         pck: &PckChain<'_>,
@@ -91,7 +91,7 @@ fn vouch<'a>(
     })
 }
 
-/// What TCB info says.
+/// The content of TCB info.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TcbInfo {
@@ -167,7 +167,7 @@ pub(crate) struct LevelTcb {
     pub(crate) tdx: [Component; 16],
 }
 
-/// A component's level; Intel says of most what they are, such as `BIOS`, `Early Microcode Update`.
+/// A component's level; for most components Intel says what they are, such as `BIOS` or `Early Microcode Update`.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Component {
     pub(crate) svn: u8,
@@ -186,7 +186,7 @@ impl LevelTcb {
 }
 
 impl Component {
-    /// What it is, in Intel's words; empty where Intel does not say.
+    /// What it is, in Intel's words; empty if Intel does not say.
     pub(crate) fn words(&self) -> String {
         let words = [&self.category, &self.kind];
         let words: Vec<&str> = words
@@ -214,7 +214,7 @@ pub(crate) struct EnclaveTcb {
     pub(crate) isvsvn: u16,
 }
 
-/// A word that is not known is refused: it may be worse than any that is.
+/// An unknown word is refused: it may be worse than any known one.
 fn status(word: &str) -> Result<Status, Rejection> {
     Status::parse(word).ok_or_else(|| Rejection::TcbStatusUnknown {
         found: word.to_owned(),
@@ -237,7 +237,7 @@ impl EnclaveLevel {
     }
 }
 
-/// What QE identity says.
+/// The content of QE identity.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QeIdentity {
@@ -260,7 +260,7 @@ pub(crate) struct QeIdentity {
     pub(crate) tcb_levels: Vec<EnclaveLevel>,
 }
 
-/// Until when a document holds, that is, until the next one is due.
+/// Until when a document is valid, that is, until the next one is due.
 fn check_fresh(
     which: &'static str,
     Moment(from): Moment,
@@ -291,7 +291,7 @@ fn check_kind(
 }
 
 impl TcbInfo {
-    /// Reads what `Signed::verify` passed, with the time that it ends.
+    /// Reads what `Signed::verify` accepted, along with when it expires.
     pub(crate) fn read(body: &str, now: Time) -> Result<(Self, Time), Rejection> {
         let mut info: Self = read("TCB info", body)?;
         check_kind("TCB info", (&info.id, info.version), ("TDX", &[3]))?;
@@ -319,7 +319,7 @@ impl TcbInfo {
 }
 
 impl QeIdentity {
-    /// Reads what `Signed::verify` passed, with the time that it ends.
+    /// Reads what `Signed::verify` accepted, along with when it expires.
     pub(crate) fn read(body: &str, now: Time) -> Result<(Self, Time), Rejection> {
         let mut identity: Self = read("QE identity", body)?;
         let found = (&*identity.id, identity.version);
@@ -339,12 +339,12 @@ fn read<'de, T: Deserialize<'de>>(which: &'static str, body: &'de str) -> Result
     })
 }
 
-/// Highest first, whatever the order they came in.
+/// Highest first, in whatever order they came.
 fn sort(levels: &mut [EnclaveLevel]) {
     levels.sort_by_key(|level| std::cmp::Reverse(level.tcb.isvsvn));
 }
 
-/// That the levels are not too many, and that each has a known status, even where nothing turns out to need it.
+/// Checks that there are not too many levels, and that each has a known status, even if it turns out not to be needed.
 fn check_levels(
     mut levels: impl ExactSizeIterator<Item = Result<Status, Rejection>>,
 ) -> Result<(), Rejection> {
@@ -379,7 +379,7 @@ mod hex_array {
         let text = String::deserialize(deserializer)?;
         let mut bytes = [0; N];
         hex::decode_to_slice(&text, &mut bytes)
-            .map_err(|_| D::Error::custom(format!("{N} bytes of hex are wanted")))?;
+            .map_err(|_| D::Error::custom(format!("expected {N} bytes of hex")))?;
         Ok(bytes)
     }
 }

@@ -1,7 +1,7 @@
-//! What the firmware and the loaders say they measured: a TCG2 crypto-agile log, as the CCEL table holds it.
+//! What the firmware and the loaders say they measured: a TCG2 crypto-agile log, as in the CCEL table.
 //!
-//! Trusts nothing: the log explains the run-time registers only if replaying it gives exactly them. Even then an event's data is
-//! no more than a claim, except where its digest is the data's own.
+//! Trusts nothing: the log explains the run-time registers only if replaying it gives exactly their values. Even then an event's data
+//! is only a claim, unless its digest is the digest of that data.
 
 use serde::Serialize;
 
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// Real logs have 5 to 100 KB; the area they stand in has 64 KiB or more.
+/// Real logs have 5 to 100 KB; the area that contains them has 64 KiB or more.
 pub const MAX_EVENT_LOG_SIZE: usize = 1024 * 1024;
-/// Real logs have fewer than 300.
+/// Real logs have fewer than 300 events.
 const MAX_EVENTS: usize = 4096;
 
 /// The register that the guest extends itself.
@@ -36,16 +36,16 @@ pub struct EventLog {
 pub struct Event {
     /// 0 to 3.
     pub rtmr: u8,
-    /// Its type, a number.
+    /// Its type, as a number.
     pub kind: u32,
     /// Its type, in TCG's words.
     pub name: &'static str,
     /// What the register was extended with.
     pub digest: Hex<48>,
-    /// What whoever measured says about it: a claim, unless `data_is_measured`.
+    /// What the measuring party says about it: a claim, unless `data_is_measured`.
     #[serde(serialize_with = "hex_text")]
     pub data: Vec<u8>,
-    /// Whether the digest is that of the data, so that the register vouches for it.
+    /// Whether the digest is that of the data, so that the register vouches for the data.
     pub data_is_measured: bool,
 }
 
@@ -62,12 +62,12 @@ const CUT: Rejection = Rejection::EventLogMalformed {
 };
 
 impl EventLog {
-    /// Reads a log. What stands behind its last event must be all zeroes or all ones, as an unused area is.
+    /// Reads a log. Whatever follows its last event must be all zeroes or all ones, like an unused area.
     pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
         Self::read(bytes).map(|(log, _)| log)
     }
 
-    /// The part of `bytes` that holds the log, without the unused area that firmware keeps behind it: what a guest puts
+    /// The part of `bytes` that holds the log, without the unused area that firmware keeps after it: what a guest puts
     /// into a bundle. Refuses what [`Self::parse`] refuses.
     pub fn written(bytes: &[u8]) -> Result<&[u8], Rejection> {
         let (_, unused) = Self::read(bytes)?;
@@ -93,7 +93,7 @@ impl EventLog {
         Ok((Self { events }, rest))
     }
 
-    /// What the four registers hold after these events.
+    /// The values of the four registers after these events.
     pub fn replay(&self) -> [Hex<48>; 4] {
         let mut registers = [Hex([0; 48]); 4];
         for event in &self.events {
@@ -104,10 +104,10 @@ impl EventLog {
         registers
     }
 
-    /// That these events, and no others, made the registers.
+    /// Checks that exactly these events lead to the registers' values.
     ///
-    /// RTMR3 is the guest's own: what it measures there after the boot stands in no firmware's log. Where `rtmr3_is_pinned`, its value
-    /// is known to be wanted, so it may stand unexplained; events that claim to be of it are then left out, since nothing vouches for them.
+    /// RTMR3 is the guest's own: no firmware log contains what the guest measures there after the boot. If `rtmr3_is_pinned`, the policy
+    /// wants its value, so it may remain unexplained; events that claim to be in it are then dropped, since nothing vouches for them.
     pub(super) fn explained(
         mut self,
         registers: &[Hex<48>; 4],
@@ -132,7 +132,7 @@ impl EventLog {
     }
 }
 
-/// A log that made registers.
+/// A log that explains registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Explained {
     /// The events that the registers vouch for.
@@ -152,7 +152,7 @@ impl Explained {
     }
 }
 
-/// The first event has the old layout and says which digests the others have: SHA-384 alone.
+/// The first event has the old layout and says which digests the others have: only SHA-384.
 fn read_specification(bytes: &[u8]) -> Result<&[u8], Rejection> {
     let mut reader = Reader::new(bytes, CUT);
     let (_, kind) = (reader.u32()?, reader.u32()?);
@@ -170,31 +170,31 @@ fn read_specification(bytes: &[u8]) -> Result<&[u8], Rejection> {
     let algorithm = u16::from_le_bytes(reader.array()?);
     let size = u16::from_le_bytes(reader.array()?);
     if (algorithms, algorithm, size) != (1, SHA384, 48) {
-        return Err(malformed("its digests are not SHA-384 alone"));
+        return Err(malformed("its digests are not only SHA-384"));
     }
     Ok(rest)
 }
 
-/// One event, unless it extends nothing, and what follows.
+/// One event, unless it extends no register, and what follows it.
 fn read_event(bytes: &[u8]) -> Result<(Option<Event>, &[u8]), Rejection> {
     let mut reader = Reader::new(bytes, CUT);
     let (register, kind) = (reader.u32()?, reader.u32()?);
     let (digests, algorithm) = (reader.u32()?, u16::from_le_bytes(reader.array()?));
     if (digests, algorithm) != (1, SHA384) {
-        return Err(malformed("an event's digest is not SHA-384 alone"));
+        return Err(malformed("an event's digest is not only SHA-384"));
     }
     let digest: [u8; 48] = reader.array()?;
     let (data, rest) = counted(bytes.get(62..).unwrap_or_default())?;
     if kind == EV_NO_ACTION {
         return Ok((None, rest));
     }
-    // The log counts MRTD as register 0, and MRTD is extended before any log begins.
+    // The log numbers MRTD as register 0, and MRTD is extended before any log begins.
     let rtmr = match register {
         1 => 0,
         2 => 1,
         3 => 2,
         4 => 3,
-        _ => return Err(malformed("an event is for no run-time register")),
+        _ => return Err(malformed("an event is not for a run-time register")),
     };
     let event = Event {
         rtmr,

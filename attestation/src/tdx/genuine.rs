@@ -10,7 +10,7 @@ use crate::{
     transcript::{Failed, Inspection},
 };
 
-/// A TD that Intel (or a named simulation of it) vouches for. Nobody has said yet that its platform is current enough.
+/// A TD that Intel (or a named simulation of it) vouches for. Whether its platform is current enough is not decided yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Genuine {
     pub(crate) td: Td,
@@ -19,8 +19,8 @@ pub struct Genuine {
     until: Time,
 }
 
-/// The steps. Where patience goes past a failure, what comes of them is as if it had passed: only [`Inspection::finish`] makes it
-/// count. Without a TD, the collateral does not tell how current its platform is.
+/// The steps. Where patience goes past a failure, the result is as if the check had passed: only [`Inspection::finish`] makes it
+/// count. Without a TD, the collateral does not say how current its platform is.
 pub(crate) fn authenticate(
     quote: &[u8],
     grounds: Grounds<'_>,
@@ -57,7 +57,7 @@ impl Genuine {
         self.simulated
     }
 
-    /// When the first certificate, list or document that this rests on ends.
+    /// When the first certificate, list or document that this rests on expires.
     pub fn until(&self) -> Time {
         self.until
     }

@@ -1,7 +1,7 @@
-//! Intel TDX: a TD's quote, Intel's certificates and collateral that bear on it, and the steps that verify them. All offline.
+//! Intel TDX: a TD's quote, the relevant certificates and collateral from Intel, and the steps that verify them. All offline.
 //!
-//! Trusts nothing but Intel's root. The certificates that come with a quote or with collateral are candidates until that root
-//! is shown to stand behind them. The statuses are Intel's; which of them are good enough is the policy's.
+//! Trusts only Intel's root. The certificates that come with a quote or with collateral are candidates until they are shown to descend
+//! from that root. The statuses are Intel's; the policy decides which of them are good enough.
 
 pub mod attributes;
 mod certificate;

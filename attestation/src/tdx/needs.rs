@@ -1,7 +1,7 @@
-//! What to fetch before a quote can be verified, and whether what came back is that.
+//! What to fetch before a quote can be verified, and whether the answer is what was asked for.
 //!
-//! The wish is read from a quote that nobody has verified yet: it says what to ask Intel for, and nothing else. The answers
-//! are held against the accepted root before anybody keeps them.
+//! The wish is read from a quote that is not verified yet: it only says what to ask Intel for. The answers are checked against the
+//! accepted root before they are kept.
 
 use super::{
     certificate::{Certificate, chain},
@@ -21,14 +21,14 @@ use crate::{
 /// Which of Intel's authorities issued a PCK certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authority {
-    /// For platforms of several packages.
+    /// For platforms with several packages.
     Platform,
-    /// For platforms of one package.
+    /// For platforms with one package.
     Processor,
 }
 
 impl Authority {
-    /// As Intel's service spells it.
+    /// Its spelling in Intel's service.
     pub fn name(self) -> &'static str {
         match self {
             Self::Platform => "platform",
@@ -45,18 +45,18 @@ impl Authority {
     }
 }
 
-/// What Intel is asked about a quote.
+/// What to ask Intel about a quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// What TCB info is looked up by.
+    /// The FMSPC, by which TCB info is looked up.
     pub fmspc: Hex<6>,
-    /// Whose revocation list bears on the PCK certificate.
+    /// The authority whose revocation list covers the PCK certificate.
     pub authority: Authority,
-    /// The root that the quote's chain claims, DER. Its list is wanted too.
+    /// The root that the quote's chain claims, DER. Its list is needed too.
     pub root: Vec<u8>,
 }
 
-/// Reads from a TD's quote what Intel is to be asked.
+/// Reads from a TD's quote what to ask Intel.
 pub fn of_quote(quote: &[u8]) -> Result<Wanted, Rejection> {
     let quote = Quote::parse(quote)?;
     quote.td()?;
@@ -69,7 +69,7 @@ pub fn of_quote(quote: &[u8]) -> Result<Wanted, Rejection> {
     let authority = [Authority::Platform, Authority::Processor]
         .into_iter()
         .find(|authority| intermediate.has_common_name(authority.common_name()))
-        .ok_or_else(|| intermediate.refuse("is not of the name that its place wants"))?;
+        .ok_or_else(|| intermediate.refuse("does not have the name that its place requires"))?;
     Ok(Wanted {
         fmspc: platform(&Certificate::parse(leaf, "PCK")?)?.fmspc,
         authority,
@@ -77,7 +77,7 @@ pub fn of_quote(quote: &[u8]) -> Result<Wanted, Rejection> {
     })
 }
 
-/// An answer of Intel's service with the chain that came in its header: PEM, the signer first.
+/// An answer from Intel's service with the chain from its header: PEM, the signer first.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
     /// The body.
@@ -86,7 +86,7 @@ pub struct Answer<'a> {
     pub issuers: &'a str,
 }
 
-/// That this is fresh TCB info of the platform, signed under an accepted root.
+/// Checks that this is fresh TCB info for the platform, signed under an accepted root.
 pub fn check_tcb_info(
     answer: Answer<'_>,
     fmspc: Hex<6>,
@@ -103,7 +103,7 @@ pub fn check_tcb_info(
     })
 }
 
-/// That this is fresh QE identity, signed under an accepted root.
+/// Checks that this is a fresh QE identity, signed under an accepted root.
 pub fn check_qe_identity(answer: Answer<'_>, roots: &Roots, now: Time) -> Result<Span, Rejection> {
     let (body, until) = answer.open("QE identity", "enclaveIdentity", roots, now)?;
     let (identity, identity_until) = QeIdentity::read(body, now)?;
@@ -114,7 +114,7 @@ pub fn check_qe_identity(answer: Answer<'_>, roots: &Roots, now: Time) -> Result
     })
 }
 
-/// That this is a fresh list of the authority, whose chain ends in an accepted root.
+/// Checks that this is a fresh list from the authority, whose chain ends in an accepted root.
 pub fn check_pck_list(
     list: &[u8],
     issuers: &str,
@@ -136,7 +136,7 @@ pub fn check_pck_list(
     Ok(span)
 }
 
-/// That this is a fresh list of the root, which must be an accepted one.
+/// Checks that this is a fresh list from the root, which must be an accepted one.
 pub fn check_root_list(
     list: &[u8],
     root: &[u8],
@@ -148,7 +148,7 @@ pub fn check_root_list(
 }
 
 impl<'a> Answer<'a> {
-    /// The signed object, once an accepted root stands behind its signer; and when that signer ends.
+    /// The signed object, if its signer descends from an accepted root, and when that signer expires.
     fn open(
         self,
         which: &'static str,
@@ -193,7 +193,7 @@ fn two(issuers: &str) -> Result<[Vec<u8>; 2], Rejection> {
         .map_err(|_| malformed("an issuer chain does not have two certificates"))
 }
 
-/// The chain behind the PCK's revocation list, PEM, as the quote itself brings it: the authority and the root.
+/// The chain of the PCK's revocation list, PEM, as contained in the quote itself: the authority and the root.
 pub fn issuer_chain(quote: &[u8]) -> Result<String, Rejection> {
     let quote = Quote::parse(quote)?;
     let chain = quote.chain.get(1..).unwrap_or_default();

@@ -15,12 +15,12 @@ use crate::{
     },
 };
 
-/// For platforms of several packages, and of one.
+/// For platforms with several packages, and with one.
 pub(crate) const INTERMEDIATES: [&str; 2] =
     ["Intel SGX PCK Platform CA", "Intel SGX PCK Processor CA"];
 const LEAF: &str = "Intel SGX PCK Certificate";
 pub(crate) const ROOT: &str = "Intel SGX Root CA";
-/// 1.2.840.113741.1.13.1, as DER has it; what is inside adds numbers to it.
+/// 1.2.840.113741.1.13.1 in DER; the items inside append numbers to it.
 const SGX: [u8; 9] = [0x2A, 0x86, 0x48, 0x86, 0xF8, 0x4D, 0x01, 0x0D, 0x01];
 
 /// A platform as its PCK certificate describes it. Signed by Intel.
@@ -28,32 +28,32 @@ const SGX: [u8; 9] = [0x2A, 0x86, 0x48, 0x86, 0xF8, 0x4D, 0x01, 0x0D, 0x01];
 pub struct Platform {
     /// The platform's pseudonym.
     pub ppid: Hex<16>,
-    /// Its processor's level, as the processor counts it: for people, levels are matched by the components.
+    /// Its processor's level in the processor's own numbering: for people only, as levels are matched by component.
     pub cpu_svn: Hex<16>,
-    /// The SVNs of its sixteen components.
+    /// The SVNs of its 16 components.
     pub components: Hex<16>,
     /// The SVN of its provisioning enclave.
     pub pcesvn: u16,
     /// Its provisioning enclave.
     pub pceid: Hex<2>,
-    /// Its family, model, stepping and more: what TCB info is looked up by.
+    /// Its family, model, stepping and more, by which TCB info is looked up.
     pub fmspc: Hex<6>,
     /// How its memory is protected: 0 standard, 1 scalable, 2 scalable with integrity.
     pub sgx_type: u8,
-    /// Which platform of several packages it is.
+    /// Which platform with several packages it is.
     pub instance: Option<Hex<16>>,
-    /// How it is set up; platforms of one package do not say.
+    /// How it is configured; platforms with one package do not say.
     pub configuration: Option<Configuration>,
 }
 
-/// How a platform of several packages is set up.
+/// How a platform with several packages is configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Configuration {
     /// Packages may be added.
     pub dynamic_platform: Option<bool>,
     /// Intel keeps the platform's keys.
     pub cached_keys: Option<bool>,
-    /// Sibling threads are on.
+    /// Sibling threads (SMT) are on.
     pub smt: Option<bool>,
 }
 
@@ -107,15 +107,15 @@ impl<'a> PckChain<'a> {
     }
 }
 
-/// What the certificate says about its platform. Whether Intel says so is the chain's matter.
+/// What the certificate says about its platform. Whether Intel says so is for the chain to show.
 pub(crate) fn platform(leaf: &Certificate<'_>) -> Result<Platform, Rejection> {
     let extension = leaf
         .extension(&oid!(1.2.840.113741.1.13.1))
         .ok_or(leaf.refuse("has no SGX extension"))?;
-    read_platform(extension).ok_or(leaf.refuse("has an SGX extension of another form"))
+    read_platform(extension).ok_or(leaf.refuse("has an SGX extension of the wrong form"))
 }
 
-/// Each item once, in Intel's order, and nothing that is not known.
+/// Each item once, in Intel's order, and no unknown ones.
 fn read_platform(extension: &[u8]) -> Option<Platform> {
     let mut outer = Der::new(extension);
     let mut items = outer.enter(tag::SEQUENCE)?;
@@ -180,7 +180,7 @@ fn read_configuration(content: &[u8]) -> Option<Configuration> {
     Some(configuration)
 }
 
-/// The content of `SEQUENCE { oid, value }`, of this oid below [`SGX`] and this type.
+/// The content of `SEQUENCE { oid, value }`, with this oid below [`SGX`] and this type.
 fn item<'a>(items: &mut Der<'a>, below: &[u8], kind: u8) -> Option<&'a [u8]> {
     let mut pair = items.enter(tag::SEQUENCE)?;
     let oid = pair.take(tag::OID)?;
@@ -193,7 +193,7 @@ fn array<const N: usize>(content: &[u8]) -> Option<[u8; N]> {
     content.try_into().ok()
 }
 
-/// A number that is not negative, in its one encoding.
+/// A non-negative number, in its one encoding.
 fn integer(content: &[u8]) -> Option<u16> {
     match content {
         [value @ 0..=0x7F] => Some(u16::from(*value)),

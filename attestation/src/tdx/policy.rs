@@ -1,4 +1,4 @@
-//! What a relying party wants of a TD. Nothing is left out by silence: whatever is not checked has a reason beside it.
+//! What a relying party requires of a TD. Nothing is skipped silently: whatever is not checked has a stated reason.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use crate::{encoding::digest::Hex, transcript::Expect};
     reason = "each is one bit of the report or the certificate, by its name"
 )]
 pub struct TdxPolicy {
-    /// How current the platform must be. Most want `UpToDate` alone; `Revoked` is refused whatever stands here.
+    /// How current the platform must be. Most accept only `UpToDate`; `Revoked` is refused even if it is listed here.
     pub statuses: Vec<Status>,
-    /// How new Intel's rules must be.
+    /// How recent Intel's rules must be.
     pub minimum_evaluation: Evaluation,
     /// Advisories that no level may name.
     pub refused_advisories: Vec<String>,
-    /// Accepts bytes that are not zero behind the quote, for this reason. Nothing covers them.
+    /// Accepts nonzero bytes after the quote, for this reason. Nothing covers them.
     pub trailing_accepted: Option<String>,
-    /// Goes without an event log, for this reason: then the run-time registers are numbers without an explanation.
+    /// Accepts the absence of an event log, for this reason: the run-time registers are then numbers without an explanation.
     pub event_log_unchecked: Option<String>,
-    /// Whether the host may read or profile the TD.
+    /// Whether the host may debug or profile the TD.
     pub debug: bool,
     /// Whether the TD may be moved to another machine.
     pub migratable: bool,
@@ -32,7 +32,7 @@ pub struct TdxPolicy {
     pub service_td: bool,
     /// Whether devices may reach into the TD's memory (TDX Connect); only the extended layout says so.
     pub devices: bool,
-    /// Accepts a TD whose pages the host may take away and add unnoticed, for this reason.
+    /// Accepts a TD whose pages the host can remove and add unnoticed, for this reason.
     pub sept_ve_accepted: Option<String>,
     /// Whether packages may be added to the platform.
     pub dynamic_platform: bool,
@@ -40,7 +40,7 @@ pub struct TdxPolicy {
     pub cached_keys: bool,
     /// Whether sibling threads may be on.
     pub smt: bool,
-    /// The least level at which the TD was launched, component by component.
+    /// The lowest level at which the TD may have been launched, component by component.
     pub minimum_tee_tcb_svn: [u8; 16],
     /// The features that the TD may use.
     pub xfam: Expect<u64>,
@@ -56,32 +56,32 @@ pub struct TdxPolicy {
     pub mrownerconfig: Expect<[u8; 48]>,
     /// The run-time registers.
     pub rtmr: [Expect<[u8; 48]>; 4],
-    /// Every event of RTMR0, in order: what is wanted of a register that counts the machine beside the image. With it, no reason goes
-    /// without an event log.
+    /// Every event of RTMR0, in order: the expectation for a register that covers the machine as well as the image. With it, the event
+    /// log cannot be waived.
     pub rtmr0_events: Option<Vec<BootEvent>>,
-    /// PCRs of Azure's virtual TPM, SHA-256, each with the values that are wanted; evidence without a quote of them is then refused.
+    /// PCRs of Azure's virtual TPM, SHA-256, each with the accepted values; evidence without a quote of them is then refused.
     pub pcrs: BTreeMap<u8, Vec<[u8; 32]>>,
-    /// What the TD asked to be signed; with [`NOTHING_ASKED`], nothing that it may be is accepted.
+    /// What the TD had signed; with [`NOTHING_ASKED`], no value is accepted.
     pub report_data: Expect<[u8; 64]>,
 }
 
-/// An event of the boot, as a relying party wants it.
+/// A boot event, as a relying party expects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BootEvent {
     /// It extends the register with this digest.
     Measured(Hex<48>),
-    /// The machine decides what it measures: any digest, for this reason, which the verdict repeats.
+    /// The machine decides what it measures: any digest is accepted, for this reason, which the verdict repeats.
     Varies {
         /// Why.
         why: String,
     },
 }
 
-/// How new the rules must be by which Intel calls a platform current.
+/// How recent the rules must be by which Intel calls a platform current.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evaluation {
-    /// TCB info and QE identity must have at least this evaluation number. Without a floor, whoever brings the collateral may
-    /// bring older rules that have not ended yet.
+    /// TCB info and QE identity must have at least this evaluation number. Without a floor, the party that supplies the collateral
+    /// can supply older rules that have not expired yet.
     AtLeast(u32),
     /// Not checked, for this reason, which the verdict repeats.
     Unchecked {
@@ -90,11 +90,11 @@ pub enum Evaluation {
     },
 }
 
-/// Nobody said what the TD was asked to sign, and nobody that it does not matter: every quote is refused as perhaps an old one.
+/// Neither what the TD was asked to sign is known, nor that it does not matter: every quote is refused, as it may be an old one.
 pub const NOTHING_ASKED: Expect<[u8; 64]> = Expect::AnyOf(Vec::new());
 
 impl TdxPolicy {
-    /// Any genuine, current TD that nobody can look into, for this reason: the verdict is then about genuineness only.
+    /// Any genuine, current TD that is closed to its host, for this reason: the verdict is then about genuineness only.
     pub fn genuine(why: &str) -> Self {
         fn open<T>(why: &str) -> Expect<T> {
             let why = why.to_owned();

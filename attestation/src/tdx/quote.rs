@@ -1,6 +1,6 @@
-//! A quote as Intel's quoting enclave writes it: header, the TD's report, and what signs them. Trusts nothing.
+//! A quote as Intel's quoting enclave writes it: header, the TD's report, and their signature data. Trusts nothing.
 //!
-//! Versions 4 and 5 for TDs. Version 3, and any quote of an SGX enclave, is read as far as to say what it is.
+//! Versions 4 and 5 for TDs. Version 3, and any quote of an SGX enclave, is read only far enough to say what it is.
 
 use super::{
     certificate::chain,
@@ -21,7 +21,7 @@ const SGX: u32 = 0;
 const TDX: u32 = 0x81;
 const QE_REPORT: u16 = 6;
 const PCK_CHAIN: u16 = 5;
-/// The only vendor of quoting enclaves that is known: Intel.
+/// The only known vendor of quoting enclaves: Intel.
 const INTEL: [u8; 16] = [
     0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9, 0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07,
 ];
@@ -36,7 +36,7 @@ pub struct Quote<'a> {
     /// What the attestation key signed.
     pub(super) signed: &'a [u8],
     pub(super) signature: [u8; 64],
-    /// x and y.
+    /// x and y, 64 bytes.
     pub(super) attestation_key: [u8; 64],
     /// The quoting enclave's report, as signed by the PCK, and read.
     pub(super) qe_signed: &'a [u8],
@@ -44,13 +44,13 @@ pub struct Quote<'a> {
     pub qe: EnclaveReport,
     pub(super) qe_signature: [u8; 64],
     pub(super) qe_authentication: &'a [u8],
-    /// The PCK's chain as it came with the quote: DER, leaf first. Candidates, no anchors.
+    /// The PCK's chain as it came with the quote: DER, leaf first. Candidates, not anchors.
     pub chain: Vec<Vec<u8>>,
     /// Bytes after the quote, which nothing covers.
     pub trailing: Trailing,
 }
 
-/// What a quote is of.
+/// What a quote comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// A TD.
@@ -64,7 +64,7 @@ pub enum Body {
 pub struct Trailing {
     /// How many.
     pub count: usize,
-    /// Whether all are zero, as buffers of a fixed size leave them.
+    /// Whether all are zero, as left by buffers of a fixed size.
     pub zero: bool,
 }
 
@@ -73,7 +73,7 @@ fn malformed(what: &'static str) -> Rejection {
 }
 
 impl<'a> Quote<'a> {
-    /// Reads a quote. What follows its declared end is counted and not read.
+    /// Reads a quote. What follows its declared end is counted but not read.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
         let found = bytes.len();
         if found > MAX_QUOTE_SIZE {
@@ -109,7 +109,7 @@ impl<'a> Quote<'a> {
         })
     }
 
-    /// The TD's report, which is what is wanted here.
+    /// The TD's report; a quote of anything else is refused.
     pub fn td(&self) -> Result<&TdReport, Rejection> {
         match &self.body {
             Body::Td(report) => Ok(report),
@@ -153,7 +153,7 @@ fn body_of(tee: u32, version: u16) -> Result<Kind, Rejection> {
     }
 }
 
-/// Version 5 says what its body is and how long.
+/// Version 5 states the type and length of its body.
 fn read_described(after_header: &[u8], tee: u32) -> Result<(Body, usize, &[u8]), Rejection> {
     let (descriptor, rest) = take(after_header, DESCRIPTOR_SIZE)?;
     let mut reader = Reader::new(descriptor, Rejection::QuoteTruncated);
@@ -173,13 +173,13 @@ fn read_described(after_header: &[u8], tee: u32) -> Result<(Body, usize, &[u8]),
         || body_of(tee, 5)? != Kind::Enclave && kind == Kind::Enclave
     {
         return Err(malformed(
-            "the body is not of the TEE that the header names",
+            "the body does not belong to the TEE that the header names",
         ));
     }
     read_body(rest, kind, HEADER_SIZE + DESCRIPTOR_SIZE)
 }
 
-/// The body, the size of all that is signed, and what follows.
+/// The body, the size of everything that is signed, and what follows.
 fn read_body(bytes: &[u8], kind: Kind, before: usize) -> Result<(Body, usize, &[u8]), Rejection> {
     let size = match kind {
         Kind::Enclave => ENCLAVE_SIZE,
@@ -230,7 +230,7 @@ impl<'a> Signatures<'a> {
     }
 }
 
-/// The content of certification data that must be of this type and end where `bytes` does.
+/// The content of certification data, which must have this type and end where `bytes` does.
 fn certification(bytes: &[u8], wanted: u16) -> Result<&[u8], Rejection> {
     let (found, rest) = take_array(bytes)?;
     let found = u16::from_le_bytes(found);
@@ -256,7 +256,7 @@ fn take_array<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), Rejectio
         .ok_or(Rejection::QuoteTruncated)
 }
 
-/// A little-endian count of four bytes, so many bytes, and the rest.
+/// A little-endian count of four bytes, that many bytes, and the rest.
 fn take_counted(bytes: &[u8]) -> Result<(&[u8], &[u8]), Rejection> {
     let (count, rest) = take_array(bytes)?;
     let count =

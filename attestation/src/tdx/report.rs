@@ -48,7 +48,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// A TD's report: signed by hardware, every field of it.
+/// A TD's report. Every field is signed by hardware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TdReport {
     /// Its layout.
@@ -75,9 +75,9 @@ pub struct TdReport {
     pub mrownerconfig: Hex<48>,
     /// The run-time measurement registers.
     pub rtmr: [Hex<48>; 4],
-    /// What the TD asked to be signed.
+    /// What the TD had signed.
     pub report_data: Hex<64>,
-    /// The level that runs now, after updates that preserved the TD. Layout 1.5.
+    /// The current level, after updates that preserved the TD. Layout 1.5.
     pub tee_tcb_svn_2: Option<Hex<16>>,
     /// The service TDs bound to this one; zero for none. Layout 1.5.
     pub mrservicetd: Option<Hex<48>>,
@@ -86,14 +86,14 @@ pub struct TdReport {
     pub extended: Option<Extended>,
 }
 
-/// What a TD report 1.5 says in its extended layout.
+/// What a TD report 1.5 contains in its extended layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Extended {
     /// Which of the TD's partitions asked; 0 is the TD itself.
     pub vm_id: u8,
-    /// The TD's name on its platform.
+    /// The TD's identity on its platform.
     pub td_id: Hex<32>,
-    /// The devices that the TD lets into its memory (TDX Connect); zero for none.
+    /// The devices that the TD allows to access its memory (TDX Connect); zero for none.
     pub device_info: Hex<48>,
     /// The service TDs that were bound first; zero for none.
     pub initial_service_td: Hex<48>,
@@ -112,7 +112,7 @@ pub struct Extended {
 }
 
 impl TdReport {
-    /// What of the image was measured: RTMR0 is the machine's as well, RTMR3 the guest's own.
+    /// The image's measurements: RTMR0 covers the machine as well, RTMR3 is the guest's own.
     pub fn measured(&self) -> Measured {
         let [_, rtmr1, rtmr2, _] = self.rtmr;
         Measured::Tdx {
@@ -194,11 +194,11 @@ impl Extended {
 /// An SGX enclave's report: here, that of the quoting enclave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EnclaveReport {
-    /// `MISCSELECT`, as it stands.
+    /// `MISCSELECT`, verbatim.
     pub miscselect: [u8; 4],
-    /// `ATTRIBUTES`, as they stand.
+    /// `ATTRIBUTES`, verbatim.
     pub attributes: [u8; 16],
-    /// What was measured.
+    /// The enclave's measurement.
     pub mrenclave: [u8; 32],
     /// Who signed the enclave.
     pub mrsigner: [u8; 32],
@@ -206,7 +206,7 @@ pub struct EnclaveReport {
     pub isvprodid: u16,
     /// Its level.
     pub isvsvn: u16,
-    /// What the enclave asked to be signed.
+    /// What the enclave had signed.
     pub report_data: [u8; 64],
 }
 

@@ -20,7 +20,7 @@ pub struct Roots {
     simulated: Vec<[u8; 32]>,
 }
 
-/// Whose root a chain ends in.
+/// The owner of the root that a chain ends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vendor {
     Intel,
@@ -28,7 +28,7 @@ pub(crate) enum Vendor {
 }
 
 impl Vendor {
-    /// The organisation that every certificate below its root names.
+    /// The organisation in every certificate below its root.
     pub(crate) fn organisation(self) -> &'static str {
         match self {
             Self::Intel => INTEL,
@@ -38,7 +38,7 @@ impl Vendor {
 }
 
 impl Roots {
-    /// The Intel SGX Root CA. No simulation.
+    /// The Intel SGX Root CA. No simulated roots.
     pub fn intel() -> Self {
         Self {
             simulated: Vec::new(),
@@ -52,7 +52,7 @@ impl Roots {
         self
     }
 
-    /// Whether `root`, the last certificate of a chain from outside, is one of ours, and whose.
+    /// Whose root this is, if `root`, the last certificate of a chain from outside, is an accepted one.
     pub(crate) fn admit(&self, root: &Certificate<'_>) -> Result<Vendor, Rejection> {
         if pem::is(INTEL_SGX_ROOT, root.der) {
             return Ok(Vendor::Intel);

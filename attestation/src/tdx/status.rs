@@ -1,4 +1,4 @@
-//! Intel's words for how current a platform is, and how the words of its parts become one.
+//! Intel's words for how current a platform is, and how the words for its parts combine into one.
 
 use std::fmt;
 
@@ -27,23 +27,23 @@ macro_rules! statuses {
 }
 
 statuses! {
-    /// Nothing is left to do.
+    /// The platform is up to date.
     UpToDate,
-    /// The software inside must defend itself against known flaws.
+    /// The software in the TD must defend itself against known flaws.
     SWHardeningNeeded,
-    /// The platform should be set up otherwise.
+    /// The platform should be configured differently.
     ConfigurationNeeded,
     /// Both of these.
     ConfigurationAndSWHardeningNeeded,
     /// Updates are missing.
     OutOfDate,
-    /// Updates are missing, and the platform should be set up otherwise.
+    /// Updates are missing, and the platform should be configured differently.
     OutOfDateConfigurationNeeded,
-    /// The platform was updated under the TD, which was launched before.
+    /// The platform was updated after the TD was launched.
     TDRelaunchAdvised,
-    /// As before, and the platform should be set up otherwise.
+    /// The same, and the platform should be configured differently.
     TDRelaunchAdvisedConfigurationNeeded,
-    /// Its keys are not to be trusted any more. No policy accepts this.
+    /// Its keys must no longer be trusted. No policy can accept this.
     Revoked,
 }
 
@@ -60,7 +60,7 @@ impl Serialize for Status {
 }
 
 impl Status {
-    /// The status that has this word, if any has.
+    /// The status with this word, if there is one.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL
             .iter()
@@ -68,12 +68,12 @@ impl Status {
             .find(|status| status.word() == word)
     }
 
-    /// Whether the TDX module and the quoting enclave can have it.
+    /// Whether the TDX module and the quoting enclave can have this status.
     pub(super) fn is_of_component(self) -> bool {
         matches!(self, Self::UpToDate | Self::OutOfDate | Self::Revoked)
     }
 
-    /// What the platform's status becomes by that of one of its components.
+    /// The platform's status when combined with that of one of its components.
     pub(super) fn converge(self, component: Self) -> Self {
         match (component, self) {
             (Self::Revoked, _) => Self::Revoked,
@@ -91,7 +91,7 @@ impl Status {
         self == Self::UpToDate || self == Self::SWHardeningNeeded || self.wants_configuration()
     }
 
-    /// Whether, with all updates there, the platform should be set up otherwise.
+    /// Whether, apart from updates, the platform should be configured differently.
     pub(super) fn wants_configuration(self) -> bool {
         matches!(
             self,

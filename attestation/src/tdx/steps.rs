@@ -1,5 +1,5 @@
-//! The steps of docs/spec/verification.md that say whether a quote is genuine, tdx-1 to tdx-7. What the policy wants of a
-//! genuine TD, tdx-8 and tdx-9, is in the file beside.
+//! The steps of docs/spec/verification.md that decide whether a quote is genuine, tdx-1 to tdx-7. What the policy requires of a
+//! genuine TD, tdx-8 and tdx-9, is in `wanted.rs`.
 
 use super::{
     certificate::{Certificate, chain},
@@ -19,21 +19,21 @@ use crate::{
     transcript::{Failed, Inspection, ensure},
 };
 
-/// What the genuineness of a quote is decided by.
+/// The basis for deciding whether a quote is genuine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grounds<'a> {
     pub(crate) roots: &'a Roots,
     pub(crate) collateral: &'a Collateral,
-    /// Why bytes behind the quote that are not zero do no harm; `None`: they do.
+    /// Why nonzero bytes after the quote are accepted; `None` if they are not.
     pub(crate) trailing_accepted: Option<&'a str>,
     pub(crate) now: Time,
 }
 
-/// What was read and looked up along the way. It says nothing of whether the checks passed.
+/// What was read and looked up along the way. It does not say whether the checks passed.
 pub(crate) struct Findings {
     pub(crate) report: TdReport,
     pub(crate) platform: Platform,
-    /// All of it, but the event log; none if the collateral does not tell how current the platform is.
+    /// Everything except the event log; an error if the collateral does not say how current the platform is.
     pub(crate) td: Result<Td, Failed>,
     /// SHA-256 of the root.
     pub(super) root: Hex<32>,
@@ -134,7 +134,7 @@ impl<'a, 'i> Procedure<'a, 'i> {
         }
     }
 
-    /// The root's list, once both lists are shown to be Intel's, fresh, and to name none of the chain.
+    /// The root's list, once both lists are shown to be Intel's, fresh, and to name no certificate of the chain.
     fn revocation(&mut self, pck: &PckChain<'_>) -> Result<RevocationList<'a>, Failed> {
         let Grounds {
             collateral, now, ..
@@ -148,7 +148,7 @@ impl<'a, 'i> Procedure<'a, 'i> {
                 let until = list.check_fresh(now)?;
                 Ok((list, until))
             },
-            |(_, until)| format!("names none of the chain; until {until}"),
+            |(_, until)| format!("names no certificate of the chain; until {until}"),
         )?;
         let of_leaf = self.inspection.check(
             ("tdx-3", "PCK CRL"),
@@ -223,7 +223,7 @@ impl<'a, 'i> Procedure<'a, 'i> {
         );
         let names_key = || {
             let digest = sha256(&[&quote.attestation_key, quote.qe_authentication]);
-            // Intel's library compares the first half only; the other is zero in every honest quote.
+            // Intel's library compares only the first half; the other half is zero in every honest quote.
             let wanted: Vec<u8> = digest.iter().copied().chain([0; 32]).collect();
             ensure(quote.qe.report_data == *wanted, || Rejection::QeReportData)
         };
@@ -277,7 +277,7 @@ fn words(vendor: Vendor) -> &'static str {
     }
 }
 
-/// The list's own chain must be that of the PCK: the same root, and the same authority below it. Until when its certificate holds.
+/// Checks that the list's own chain is the PCK's: the same root, and the same authority below it. Returns when its certificate expires.
 fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<Time, Rejection> {
     let malformed = |what| Rejection::TdxCollateralMalformed { what };
     let chain = chain(text.as_bytes()).ok_or(malformed("an issuer chain is not PEM"))?;
@@ -294,7 +294,7 @@ fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<Time, Reje
     if issuer == pck.intermediate.der {
         return Ok(pck.intermediate.until());
     }
-    // Intel may have certified the same authority again.
+    // Intel may have issued another certificate for the same authority.
     let issuer = Certificate::parse(issuer, "PCK CRL issuer")?;
     if !issuer.is_same_authority(&pck.intermediate) {
         return Err(Rejection::IntelCrlIssuer { which: "PCK" });

@@ -1,6 +1,6 @@
-//! How current is the platform? Levels of TCB info and QE identity against what the processor and its certificate report.
+//! How current is the platform? Compares the levels of TCB info and QE identity with what the processor and its certificate report.
 //!
-//! In the order and with the outcomes of Intel's own verification library.
+//! The order and the outcomes are those of Intel's own verification library.
 
 use super::{
     document::{EnclaveLevel, Level, ModuleIdentity, QeIdentity, TcbInfo, TdxModule},
@@ -12,7 +12,7 @@ use crate::{Rejection, Time, encoding::digest::Hex};
 use serde::Serialize;
 use std::fmt;
 
-/// What came out.
+/// The outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) status: Status,
@@ -22,20 +22,20 @@ pub(crate) struct Standing {
     pub(crate) advisories: Vec<String>,
     /// When the level was set: the older of the platform's and the module's.
     pub(crate) date: Time,
-    /// The lesser of the two documents' evaluation numbers.
+    /// The lower of the two documents' evaluation numbers.
     pub(crate) evaluation: u32,
-    /// What is below the newest level that Intel calls current.
+    /// Everything below the newest level that Intel calls current.
     pub(crate) lagging: Vec<Lag>,
 }
 
-/// A part of the platform that is older than Intel wants.
+/// A part of the platform that is older than it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lag {
     /// Which, such as `TDX component 2 (OS/VMM, TDX Late Microcode Update)`.
     pub component: String,
     /// Its security version number.
     pub found: u16,
-    /// That of the newest level which Intel calls current.
+    /// The number in the newest level that Intel calls current.
     pub wanted: u16,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Reported<'a> {
     pub(crate) platform: &'a Platform,
 }
 
-/// The identity of a TDX module of this major version.
+/// The identity of a TDX module with this major version.
 fn identity(info: &TcbInfo, version: u8) -> Result<&ModuleIdentity, Rejection> {
     let id = format!("TDX_{version:02X}");
     info.tdx_module_identities
@@ -66,7 +66,7 @@ fn identity(info: &TcbInfo, version: u8) -> Result<&ModuleIdentity, Rejection> {
         .ok_or(Rejection::TdxModuleUnknown { version })
 }
 
-/// A module before 1.5 says version 0, and counts only as a component of the platform.
+/// A module before 1.5 reports version 0, and counts only as a component of the platform.
 fn module_of<'i>(
     info: &'i TcbInfo,
     svn: &Hex<16>,
@@ -77,7 +77,7 @@ fn module_of<'i>(
     }
 }
 
-/// That TCB info is about this platform.
+/// Checks that TCB info is about this platform.
 pub(crate) fn check_platform(info: &TcbInfo, platform: &Platform) -> Result<(), Rejection> {
     let mismatch = |field, found: String, wanted: String| Rejection::TcbInfoMismatch {
         field,
@@ -92,7 +92,7 @@ pub(crate) fn check_platform(info: &TcbInfo, platform: &Platform) -> Result<(), 
     Ok(())
 }
 
-/// That TCB info is about platforms of this family, model and stepping.
+/// Checks that TCB info is about platforms of this family, model and stepping.
 pub(crate) fn check_fmspc(info: &TcbInfo, wanted: Hex<6>) -> Result<(), Rejection> {
     if info.fmspc == wanted.0 {
         return Ok(());
@@ -104,7 +104,7 @@ pub(crate) fn check_fmspc(info: &TcbInfo, wanted: Hex<6>) -> Result<(), Rejectio
     })
 }
 
-/// That the TDX module is Intel's.
+/// Checks that the TDX module is Intel's.
 pub(crate) fn check_module(info: &TcbInfo, td: &TdReport) -> Result<(), Rejection> {
     let TdxModule {
         mrsigner,
@@ -128,7 +128,7 @@ pub(crate) fn check_module(info: &TcbInfo, td: &TdReport) -> Result<(), Rejectio
     Ok(())
 }
 
-/// That the quoting enclave is the one that Intel describes, and no debug build of it.
+/// Checks that the quoting enclave is the one that Intel describes, and not a debug build of it.
 pub(crate) fn check_qe(identity: &QeIdentity, qe: &EnclaveReport) -> Result<(), Rejection> {
     let checks = [
         (
@@ -156,7 +156,7 @@ pub(crate) fn check_qe(identity: &QeIdentity, qe: &EnclaveReport) -> Result<(), 
     }
 }
 
-/// Whether what the mask selects has the wanted value.
+/// Whether the masked bytes have the expected value.
 fn fits(found: &[u8], mask: &[u8], wanted: &[u8]) -> bool {
     let bytes = found.iter().zip(mask).zip(wanted);
     bytes
@@ -221,7 +221,7 @@ pub(crate) fn evaluate(
     })
 }
 
-/// Component by component, what is below the newest level that Intel calls current; nothing, where Intel calls none so.
+/// Component by component, what is below the newest level that Intel calls current; empty if Intel calls none current.
 fn lagging(
     info: &TcbInfo,
     identity: &QeIdentity,
@@ -273,7 +273,7 @@ fn lagging(
     lagging
 }
 
-/// A component by its place, counted from one as Intel's documents do, and by what Intel says it is.
+/// A component's name: its position, counted from one as in Intel's documents, and what Intel says it is.
 fn named(kind: &str, place: usize, words: &str) -> String {
     let number = place + 1;
     match words {
@@ -282,7 +282,7 @@ fn named(kind: &str, place: usize, words: &str) -> String {
     }
 }
 
-/// The levels that the platform's certificate reaches, highest first.
+/// The levels that the platform's certificate satisfies, highest first.
 fn matching<'i>(info: &'i TcbInfo, platform: &'i Platform) -> impl Iterator<Item = &'i Level> {
     info.tcb_levels.iter().filter(|level| {
         let mut components = platform.components.0.iter().zip(&level.tcb.sgx);
@@ -291,7 +291,7 @@ fn matching<'i>(info: &'i TcbInfo, platform: &'i Platform) -> impl Iterator<Item
     })
 }
 
-/// From module version 1 on, the first two components are the module's, whose level stands in its own identity.
+/// From module version 1 on, the first two components belong to the module, whose level is in its own identity.
 fn components_of_module(svn: &Hex<16>) -> usize {
     if svn.0[1] > 0 { 2 } else { 0 }
 }
@@ -311,9 +311,9 @@ fn first_below(levels: &[EnclaveLevel], svn: u16) -> Option<&EnclaveLevel> {
     levels.iter().find(|level| svn >= level.tcb.isvsvn)
 }
 
-/// Whether a TD that is out of date only because its module was old at its launch would be current if launched again.
+/// Whether a TD that is out of date only because its module was old at launch would be current if relaunched.
 ///
-/// Intel's library looks at the highest level only. Others put the present level through the whole comparison and refuse what
+/// Intel's library looks only at the highest level. Others put the current level through the whole comparison and refuse what
 /// matches nothing; here, as with Intel, the outcome then simply stays `OutOfDate`.
 fn relaunch(
     info: &TcbInfo,

@@ -1,4 +1,4 @@
-//! What is known of a TD that passed.
+//! What is known about a TD that passed.
 
 use serde::Serialize;
 
@@ -20,21 +20,21 @@ pub struct Td {
     pub status: Status,
     /// How current the platform's components are.
     pub platform_status: Status,
-    /// How current the TDX module is; none before version 1, where it counts as a component.
+    /// How current the TDX module is; `None` before version 1, where it counts as a component.
     pub module_status: Option<Status>,
     /// How current the quoting enclave is.
     pub qe_status: Status,
-    /// What is older than the newest level that Intel calls current, by component.
+    /// Everything older than the newest level that Intel calls current, by component.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lagging: Vec<Lag>,
     /// Advisories that the matching levels name.
     pub advisories: Vec<String>,
     /// When the matching level was set.
     pub tcb_date: Time,
-    /// The evaluation number of TCB info and QE identity, the lesser of the two.
+    /// The evaluation number of TCB info and QE identity, the lower of the two.
     pub evaluation: u32,
-    /// Every event that explains the run-time registers, if a log came along.
+    /// Every event that explains the run-time registers, if there was a log.
     pub event_log: Option<EventLog>,
-    /// How many bytes follow the quote. Hint: nothing covers them, and nothing reads them.
+    /// How many bytes follow the quote. Only a hint: nothing covers them, and nothing reads them.
     pub trailing_bytes: usize,
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const STEP: &str = "tdx-8";
-/// The firmware's log ends before the guest begins to measure by itself.
+/// The firmware's log ends before the guest starts making its own measurements.
 const RTMR3_UNEXPLAINED: &str = "the guest extends this register itself, and the log does not say how; the policy pins its value";
 
 /// Step tdx-8: is the platform current enough?
@@ -58,11 +58,11 @@ pub(crate) fn standing(td: &Td, policy: &TdxPolicy, inspection: &mut Inspection)
         }
     };
     inspection.note((STEP, "advisories"), named, |()| {
-        format!("{} apply, none is refused", td.advisories.len())
+        format!("{} apply, none refused", td.advisories.len())
     });
 }
 
-/// What lags behind, after the status that it explains.
+/// What is behind, appended to the status that it explains.
 fn in_words(lagging: &[Lag]) -> String {
     if lagging.is_empty() {
         return String::new();
@@ -71,7 +71,7 @@ fn in_words(lagging: &[Lag]) -> String {
     format!(": {}", each.join("; "))
 }
 
-/// Step tdx-8: is the TD set up as it must be, and the one that is wanted?
+/// Step tdx-8: is the TD configured as it must be, and is it the one that is wanted?
 pub(crate) fn td(
     report: &TdReport,
     platform: &Platform,
@@ -239,7 +239,7 @@ fn check_xfam(xfam: u64, policy: &TdxPolicy, inspection: &mut Inspection) {
     }
 }
 
-/// A platform that does not say how it is set up counts as set up in the worse way.
+/// A platform that does not say how it is configured counts as configured the worse way.
 fn check_platform(platform: &Platform, policy: &TdxPolicy, inspection: &mut Inspection) {
     let says = platform.configuration.unwrap_or_default();
     let flags = [
@@ -265,7 +265,7 @@ fn check_platform(platform: &Platform, policy: &TdxPolicy, inspection: &mut Insp
     }
 }
 
-/// Step tdx-9: the events that explain the registers, if a log came along.
+/// Step tdx-9: the events that explain the registers, if there is a log.
 pub(crate) fn event_log(
     report: &TdReport,
     policy: &TdxPolicy,
@@ -290,7 +290,7 @@ pub(crate) fn event_log(
                     },
                     |explained| {
                         format!(
-                            "{} events make {}",
+                            "{} events lead to {}",
                             explained.log.events.len(),
                             explained.what()
                         )
@@ -309,7 +309,7 @@ pub(crate) fn event_log(
     log
 }
 
-/// One by one, what RTMR0 counts: neither more events than wanted, nor fewer, nor others.
+/// Checks the events of RTMR0 one by one: no more, no fewer, and no others than expected.
 fn check_events(log: &EventLog, wanted: &[BootEvent], inspection: &mut Inspection) {
     const CHECK: (&str, &str) = ("tdx-9", "RTMR0 events");
     let found: Vec<_> = log.events.iter().filter(|event| event.rtmr == 0).collect();
@@ -330,7 +330,7 @@ fn check_events(log: &EventLog, wanted: &[BootEvent], inspection: &mut Inspectio
         }
         Ok(())
     };
-    inspection.note(CHECK, fits, |()| format!("{} as wanted", found.len()));
+    inspection.note(CHECK, fits, |()| format!("{} as expected", found.len()));
     for event in wanted {
         if let BootEvent::Varies { why } = event {
             inspection.skip(CHECK, why);

@@ -1,4 +1,4 @@
-//! The kinds of checks that a policy makes, each of which leaves its line in the transcript.
+//! The kinds of checks that a policy makes, each of which records its line in the transcript.
 
 use std::fmt::Display;
 
@@ -18,7 +18,7 @@ impl Inspection {
         self.note(step, || result, |()| found.to_string());
     }
 
-    /// Bits, none of which may be wrong.
+    /// A set of bits, none of which may be wrong.
     pub(crate) fn no_wrong_bit<const N: usize>(
         &mut self,
         step: Step,
@@ -37,7 +37,7 @@ impl Inspection {
         }
     }
 
-    /// One of the expected values; or unchecked, for the policy's reason or because the policy leaves it open.
+    /// One of the expected values, or unchecked: for the policy's reason, or because the policy leaves it open.
     pub(crate) fn expect<T: PartialEq>(
         &mut self,
         step: Step,
@@ -55,7 +55,7 @@ impl Inspection {
         }
     }
 
-    /// Something that is there, and that the policy allows though its default does not: a verdict tells it.
+    /// Something that is present and that the policy allows although its default does not: a verdict reports it.
     pub(crate) fn allowed(&mut self, step: Step, is_there: bool) {
         if is_there {
             self.skip(step, ALLOWED);

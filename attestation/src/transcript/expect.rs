@@ -1,6 +1,6 @@
-//! What a policy says of one field.
+//! What a policy says about one field.
 
-/// What a policy expects of one field. Nothing is unchecked by silence.
+/// What a policy expects of one field. Nothing is skipped silently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expect<T> {
     /// One of these, at least one.

@@ -1,7 +1,7 @@
-//! The one recorder. A walk makes its checks through it, in order; each leaves its line in the transcript.
+//! The one recorder. A walk makes its checks through it, in order; each records its line in the transcript.
 //!
-//! With [`Patience::First`] nothing is checked after the first failure. With [`Patience::All`] the same walk goes on with whatever
-//! can still be read, to explain what else is wrong. Either way only [`Inspection::finish`] hands out what a walk found, and only
+//! With [`Patience::First`] nothing is checked after the first failure. With [`Patience::All`] the same walk continues with whatever
+//! can still be read, to explain what else is wrong. Either way only [`Inspection::finish`] returns what a walk found, and only
 //! if no check failed.
 
 use super::{Check, Outcome, Refusal, Transcript};
@@ -12,14 +12,14 @@ use crate::Rejection;
 pub enum Patience {
     /// To the first failure: for a verdict.
     First,
-    /// Through every check that can still be made: to explain. A failure is no less a refusal.
+    /// Through every check that can still be made: to explain. A failure is still a refusal.
     All,
 }
 
 /// A check's step in docs/spec/verification.md, and its name.
 pub(crate) type Step = (&'static str, &'static str);
 
-/// Proof that a check failed: only the recorder makes one. A walk that ends without what it looked for therefore has a reason.
+/// Proof that a check failed: only the recorder makes one. A walk that ends without a result therefore always has a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failed(Box<Rejection>);
 
@@ -36,7 +36,7 @@ impl Inspection {
         Self::resume(Transcript::default(), patience)
     }
 
-    /// Goes on where an earlier stage, in which nothing failed, has ended.
+    /// Continues where an earlier stage, in which nothing failed, ended.
     pub(crate) fn resume(transcript: Transcript, patience: Patience) -> Self {
         Self {
             transcript,
@@ -45,7 +45,7 @@ impl Inspection {
         }
     }
 
-    /// Makes a check whose result later ones need.
+    /// Makes a check whose result later checks need.
     pub(crate) fn check<T>(
         &mut self,
         step: Step,
@@ -81,7 +81,7 @@ impl Inspection {
         }
     }
 
-    /// Records a failure. A rejection has its own step: the same one may come up in two checks.
+    /// Records a failure. A rejection has its own step: the same one may occur in two checks.
     pub(crate) fn fail(&mut self, (_, name): Step, rejection: Rejection) -> Failed {
         if let Some(failed) = self.over() {
             return failed;
@@ -99,12 +99,12 @@ impl Inspection {
         self.failures.is_empty()
     }
 
-    /// Says from here on that something is simulated.
+    /// Records that something is simulated.
     pub(crate) fn mark_simulated(&mut self) {
         self.transcript.simulated = true;
     }
 
-    /// Hands out what the walk found, if no check failed.
+    /// Returns what the walk found, if no check failed.
     pub(crate) fn finish<T>(self, found: Result<T, Failed>) -> Result<(T, Transcript), Refusal> {
         let Self {
             transcript,
@@ -125,7 +125,7 @@ impl Inspection {
         })
     }
 
-    /// The failure after which nothing is checked any more.
+    /// The failure after which nothing more is checked.
     fn over(&self) -> Option<Failed> {
         let first = self.failures.first()?;
         (self.patience == Patience::First).then(|| Failed(Box::new(first.clone())))
@@ -141,7 +141,7 @@ impl Inspection {
     }
 }
 
-/// What has to hold, and what it means if it doesn't.
+/// A condition that must hold, and the rejection if it does not.
 pub(crate) fn ensure(holds: bool, otherwise: impl FnOnce() -> Rejection) -> Result<(), Rejection> {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
@@ -172,7 +172,7 @@ mod tests {
             |()| String::new(),
         );
         assert!(failed.is_err());
-        // A walk may ignore a failure. What it found does not come out all the same.
+        // A walk may ignore a failure. What it found is still not returned.
         inspection.finish(Ok(()))
     }
 

@@ -1,4 +1,4 @@
-//! Every check that was made, in order, and how it came out.
+//! Every check that was made, in order, and its outcome.
 
 mod checks;
 mod expect;
@@ -13,18 +13,18 @@ pub(crate) use self::inspection::{Failed, Inspection, Step, ensure};
 pub use self::{expect::Expect, inspection::Patience};
 use crate::Rejection;
 
-/// The organisation in the names of simulated certificates: nobody can mistake one for a vendor's.
+/// The organisation in the names of simulated certificates, so that they cannot be mistaken for a vendor's.
 pub const SIMULATED: &str = "Chrysalis Simulated";
 
-/// How a check came out.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It holds.
     Passed,
-    /// It does not hold. It is the last one: nothing after it was looked at.
+    /// It does not hold. With [`Patience::First`] it is the last check: nothing after it was looked at.
     Failed,
-    /// It was not made; the check's detail says why not. Never counts as passed.
+    /// It was not made; the check's detail says why. It never counts as passed.
     NotChecked,
 }
 
@@ -35,29 +35,29 @@ pub struct Check {
     pub step: &'static str,
     /// What was looked at.
     pub name: &'static str,
-    /// How it came out.
+    /// Its outcome.
     pub outcome: Outcome,
     /// What was found, what is wrong, or why it was not checked.
     pub detail: String,
 }
 
 impl Check {
-    /// Whether it was not made because a policy, which could ask for it, does not.
+    /// Whether it was not made because the policy, which could require it, does not.
     pub(crate) fn is_left_open(&self) -> bool {
         self.outcome == Outcome::NotChecked && self.detail == LEFT_OPEN
     }
 
-    /// Whether a verdict names it among what was not checked, with the reason.
+    /// Whether a verdict lists it as not checked, with the reason.
     pub(crate) fn is_open(&self) -> bool {
         self.outcome == Outcome::NotChecked && ![LEFT_OPEN, NO_POLICY].contains(&&*self.detail)
     }
 }
 
-/// Why a check was not made that the policy could ask for and does not.
+/// Why a check was not made that the policy could require but does not.
 pub(crate) const LEFT_OPEN: &str = "the policy leaves it open";
-/// Why a check was not made of something that is there: the policy takes it, and gives no further reason.
+/// Why something that is present was not checked: the policy accepts it, and gives no further reason.
 pub(crate) const ALLOWED: &str = "it is there, and the policy allows it";
-/// Why a check was not made that only a policy could ask for, and there is none.
+/// Why a check was not made that only a policy could require, where there is none.
 pub const NO_POLICY: &str = "no policy says what is wanted";
 
 /// Every check so far. Only the walk writes it.

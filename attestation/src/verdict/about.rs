@@ -1,4 +1,4 @@
-//! What a verdict that is no refusal is about.
+//! What a verdict other than a refusal is about.
 
 use crate::{
     Peer, Unbound,
@@ -9,14 +9,14 @@ use crate::{
     snp, tdx,
 };
 
-/// What was found, of whatever was verified.
+/// What was found, for any kind of evidence.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct About<'a> {
-    /// None of GPUs by themselves.
+    /// `None` for GPUs by themselves.
     pub(super) cpu: Option<&'a dyn Platform>,
-    /// None of a report or quote by itself, which does not tell.
+    /// `None` for a report or quote by itself, which does not report them.
     pub(super) devices: Option<&'a Devices>,
-    /// How firmware and image are told of; none where there is no CPU.
+    /// How firmware and image are described; `None` where there is no CPU.
     pub(super) told: Option<&'a Told>,
     pub(super) vtpm: Option<&'a vtpm::Told>,
     pub(super) bound: Bound<'a>,
@@ -27,9 +27,9 @@ pub(super) struct About<'a> {
 pub(super) enum Bound<'a> {
     /// A conversation, with the enclave's own claims.
     Conversation(&'a Session, &'a Claims),
-    /// What the relying party had asked for.
+    /// What the relying party asked for.
     Asked,
-    /// Nobody knows.
+    /// Unknown.
     Nothing,
 }
 

@@ -1,4 +1,4 @@
-//! What a verdict says of evidence, for programs: digests and identities as lower-case hex, versions and statuses as text.
+//! What a verdict says about evidence, for programs: digests and identities as lower-case hex, versions and statuses as text.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,13 +12,13 @@ use crate::{
     nvidia::{Gpu, Switch},
 };
 
-/// The enclave's claims, and what the hardware says beside them. The names are the same, whatever was verified.
+/// The enclave's claims, along with what the hardware says. The names are the same for every kind of evidence.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Claims<'a> {
-    /// None where nobody knows that the CPU signed for them.
+    /// `None` where it is not known that the CPU signed for them.
     #[serde(flatten)]
     enclave: Option<&'a claims::Claims>,
-    /// Of the CPU, where most look for it.
+    /// The CPU's, at the place where most readers look for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     measurement: Option<Hex<48>>,
     #[serde(skip_serializing_if = "Option::is_none")]

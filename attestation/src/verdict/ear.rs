@@ -1,7 +1,7 @@
 //! The verdict as the claims of an EAT attestation result: draft-ietf-rats-ear-04, with the trustworthiness vector of
-//! draft-ietf-rats-ar4si-10. docs/spec/ear.md says what each claim is made of.
+//! draft-ietf-rats-ar4si-10. docs/spec/ear.md says what each claim is made from.
 //!
-//! The result is not signed. It is for relying parties that read EAR and trust whoever ran this verifier.
+//! The result is not signed. It is for relying parties that read EAR and trust the party that ran this verifier.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
@@ -22,22 +22,22 @@ const PROFILE: &str = "tag:ietf.org,2026:rats/ear#04";
 const DEVELOPER: &str = "Chrysalis";
 /// The submodule of the CPU, with the image and the conversation.
 const CPU: &str = "cpu";
-/// What the submodules of GPUs and of the switches between them are like.
+/// The kind of submodule for GPUs and the switches between them.
 const GPU: &str = "gpu";
 
 /// AR4SI's numbers: what a claim about one aspect of an attester says.
 mod value {
     /// Genuine hardware; approved code; approved configuration; memory that is encrypted.
     pub(super) const AFFIRMING: i8 = 2;
-    /// Affirmed as far as somebody's policy goes, which is not the vendor's advice.
+    /// Affirmed by the policy, but not in line with the vendor's advice.
     pub(super) const WARNING: i8 = 32;
     /// Refused.
     pub(super) const CONTRAINDICATED: i8 = 96;
-    /// A signature, or what was signed, does not hold.
+    /// A signature, or what was signed, is wrong.
     pub(super) const CRYPTOGRAPHY_FAILED: i8 = 99;
 }
 
-/// A submodule's claims, by their names in AR4SI. One that is not there is not made.
+/// A submodule's claims, by their names in AR4SI. A claim that is absent is not made.
 type Vector = Map<String, Value>;
 
 impl Verdict<'_> {
@@ -88,7 +88,7 @@ impl Verdict<'_> {
         submods.into()
     }
 
-    /// Without a policy nobody knows the code or its configuration, so nothing is claimed about them.
+    /// Without a policy the code and its configuration are unknown, so nothing is claimed about them.
     fn cpu(&self, cpu: &dyn Platform) -> Vector {
         let real = !cpu.is_simulated();
         let floors = ["TCB floor", "committed TCB floor", "evaluation number"];
@@ -107,7 +107,7 @@ impl Verdict<'_> {
                     .iter()
                     .any(|check| checks.contains(&check.name) && check.outcome == Outcome::Passed);
                 if checked {
-                    // The policy names its image, and anyone could have signed the release that it took the name from.
+                    // The policy names its image, but anyone could have signed the release that the name came from.
                     let vouched = claim != "executables" || self.checked(RELEASE_KEY);
                     vector.insert(claim.to_owned(), tier(true, vouched).into());
                 }
@@ -122,7 +122,7 @@ impl Verdict<'_> {
         tier(!gpu.simulated, measured && revocation && !gpu.on_hold)
     }
 
-    /// Whether nothing of this name was left unchecked.
+    /// Whether no check with this name was left out.
     fn checked(&self, name: &str) -> bool {
         let skipped = Outcome::NotChecked;
         !self
@@ -131,14 +131,14 @@ impl Verdict<'_> {
             .any(|check| check.name == name && check.outcome == skipped)
     }
 
-    /// Whether the policy gives a reason why something of this name is not checked.
+    /// Whether the policy gives a reason why a check with this name is not made.
     fn waived(&self, name: &str) -> bool {
         self.checks
             .iter()
             .any(|check| check.name == name && check.is_open())
     }
 
-    /// What was not checked is told where it belongs: with the GPUs or with the CPU.
+    /// What was not checked is listed where it belongs: with the GPUs or with the CPU.
     fn verifier_claims(&self, submodule: &str) -> Value {
         let not_checked = self.checks.iter();
         let not_checked: Vec<_> = not_checked
@@ -156,13 +156,13 @@ impl Verdict<'_> {
         ])
     }
 
-    /// What there is to say against the key of the release that the policy is made from.
+    /// The objection to the key of the release that the policy is made from, if there is one.
     fn release_key(&self) -> Option<&str> {
         let check = self.checks.iter().find(|check| check.name == RELEASE_KEY)?;
         Some(&check.detail)
     }
 
-    /// Who refused is told by the step; a refusal of the conversation is one of the CPU that was to vouch for it.
+    /// The step shows which submodule was refused; a refused conversation counts for the CPU that was to vouch for it.
     fn of_refusal(&self) -> Value {
         let first = self.failures.first();
         let (step, code) = first.map_or(("", ""), |failure| (failure.step, failure.code));
@@ -205,7 +205,7 @@ fn object<const N: usize>(claims: [(&str, Option<Value>); N]) -> Value {
     Value::Object(made.collect())
 }
 
-/// Simulated hardware is no hardware.
+/// Simulated hardware does not count as hardware.
 fn tier(real: bool, complete: bool) -> i8 {
     match (real, complete) {
         (true, true) => value::AFFIRMING,

@@ -19,7 +19,7 @@ use crate::{
     transcript::{Check, NO_POLICY, Refusal, Transcript},
 };
 
-/// What a person or a program is told. As text by `Display`, as JSON by `Serialize` (docs/spec/verdict.schema.json), as the
+/// The outcome for people and programs. As text by `Display`, as JSON by `Serialize` (docs/spec/verdict.schema.json), as the
 /// claims of an attestation result by [`Verdict::ear`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict<'a> {
@@ -73,7 +73,7 @@ impl From<&Rejection> for Failure {
 enum Word {
     /// It is what the policy wants.
     Trusted,
-    /// It is real, and nobody said whether it is wanted.
+    /// It is real, and there was no policy to say whether it is wanted.
     Genuine,
     /// It was refused.
     Rejected,
@@ -89,7 +89,7 @@ impl Word {
     }
 }
 
-/// What stands behind the word of a verdict that rests on hardware which proves nothing.
+/// The note after the word of a verdict that rests on hardware which proves nothing.
 pub fn mark(simulated: bool, broken: bool) -> &'static str {
     match (simulated, broken) {
         (false, false) => "",
@@ -100,7 +100,7 @@ pub fn mark(simulated: bool, broken: bool) -> &'static str {
 }
 
 impl<'a> Verdict<'a> {
-    /// Of a walk that ended, whatever was walked.
+    /// The verdict of any walk that has ended.
     pub fn of<T>(result: &'a Result<T, Refusal>) -> Self
     where
         &'a T: Into<Self>,

@@ -1,12 +1,12 @@
-//! What a verdict's text tells of everything that was not checked.
+//! What a verdict's text says about everything that was not checked.
 
 use crate::transcript::Check;
 
-/// Begins the line with all that the policy does not mention.
+/// Begins the line that lists everything the policy does not mention.
 const SILENT: &str = "not in the policy";
 
-/// A line for each check that was waived, with the reason, and, where a policy judged, one for all that it could have asked for and
-/// did not.
+/// A line for each waived check, with the reason, and, where there was a policy, one line for everything that it could have required
+/// and did not.
 pub fn lines(checks: &[Check], by_a_policy: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut silent = Vec::new();
@@ -14,7 +14,7 @@ pub fn lines(checks: &[Check], by_a_policy: bool) -> Vec<String> {
         let Check { name, detail, .. } = check;
         if check.is_open() {
             let line = format!("open    {name:<24} not checked: {detail}");
-            // Several GPUs leave the same line.
+            // Several GPUs produce the same line.
             if !lines.contains(&line) {
                 lines.push(line);
             }
@@ -28,7 +28,7 @@ pub fn lines(checks: &[Check], by_a_policy: bool) -> Vec<String> {
     lines
 }
 
-/// The same for a verdict in one line: the names of what was waived, and how much the policy does not mention.
+/// The same for a verdict in one line: the names of waived checks, and how many the policy does not mention.
 pub fn in_a_line(checks: &[Check]) -> Option<String> {
     let mut waived = Vec::new();
     let mut silent = Vec::new();

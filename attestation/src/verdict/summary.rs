@@ -17,7 +17,7 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
     let bound = match about.bound {
         Bound::Conversation(session, _) => session.to_string(),
         Bound::Asked => "to what was asked".to_owned(),
-        Bound::Nothing => "to nothing that is known".to_owned(),
+        Bound::Nothing => "to no known conversation".to_owned(),
     };
     lines.push(["bound".to_owned(), bound, String::new()]);
     if let (Some(cpu), Some(told)) = (about.cpu, about.told) {
@@ -26,7 +26,7 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
         lines.push(["image".to_owned(), short, told.image.clone()]);
     }
     if let Some(events) = about.cpu.and_then(Platform::events) {
-        let what = "make the run-time registers".to_owned();
+        let what = "account for the run-time registers".to_owned();
         lines.push(["log".to_owned(), format!("{events} events"), what]);
     }
     lines.extend(about.vtpm.map(vtpm));
@@ -46,7 +46,7 @@ fn vtpm(told: &vtpm::Told) -> [String; 3] {
     let fresh = if told.fresh {
         "signed for your nonce"
     } else {
-        "signed, for a nonce that nobody compared"
+        "signed, for a nonce that was not compared"
     };
     let pcrs = match told.quote.selection.as_slice() {
         [_] => "1 PCR".to_owned(),
@@ -63,7 +63,7 @@ fn genuine(simulated: bool, vendor: &str) -> String {
     }
 }
 
-/// One line for all the devices that are told in the same words.
+/// One line for all devices with the same description.
 fn counted(which: &str, devices: impl Iterator<Item = [String; 2]>) -> Vec<[String; 3]> {
     let mut kinds: Vec<([String; 2], usize)> = Vec::new();
     for words in devices {
@@ -93,7 +93,7 @@ fn devices(devices: &Devices) -> Vec<[String; 3]> {
     told
 }
 
-/// Which it is, and how it was found. The certificates name the chip, not the product that is sold with it.
+/// Which GPU it is, and what was found. The certificates name the chip, not the product that contains it.
 fn gpu(gpu: &Gpu) -> [String; 2] {
     let chip = gpu.model.split(' ').next().unwrap_or_default();
     let genuine = genuine(gpu.simulated, "NVIDIA");
@@ -105,7 +105,7 @@ fn gpu(gpu: &Gpu) -> [String; 2] {
     ]
 }
 
-/// The same of a switch.
+/// The same for a switch.
 fn switch(switch: &Switch) -> [String; 2] {
     let chip = switch.model.split(' ').next().unwrap_or_default();
     let chip = chip.replace('_', "");

@@ -134,7 +134,7 @@ fn a_chain_names_one_chip() {
         .gpu
         .reissue_leaf(|leaf| "GB100 A01 GSP FMC LF".clone_into(&mut leaf.common_name));
     let case = scene.case().without_rims().without_revocation();
-    let what = "is of another chip than the leaf";
+    let what = "belongs to a different chip than the leaf";
     assert_eq!(
         case.verify(),
         Err(Rejection::NvidiaCertificateProfile {

@@ -161,7 +161,7 @@ fn a_gpu_does_not_become_a_switch_by_its_leafs_name() {
         });
     });
     let which = "device identity (BROM)";
-    let what = "is of another chip than the leaf";
+    let what = "belongs to a different chip than the leaf";
     assert_eq!(
         result,
         Err(Rejection::NvidiaCertificateProfile { which, what })

@@ -152,9 +152,9 @@ fn what_is_missing_twice_or_of_another_kind_is_refused() {
         (collection(&[]), "no evidence of any GPU"),
         (
             collection(&[("a", without_chain)]),
-            "brings no certificates",
+            "has no certificates",
         ),
-        (collection(&[("a", of_a_cpu)]), "no SPDM transcript"),
+        (collection(&[("a", of_a_cpu)]), "not an SPDM transcript"),
         (collection(&[("a", three)]), "media type and value"),
         (collection(&[("a", padded)]), "not base64url"),
         (collection(&[("a", json!(1))]), "media type and value"),
@@ -171,7 +171,7 @@ fn what_is_missing_twice_or_of_another_kind_is_refused() {
     let refused = read(twice.as_bytes(), None)
         .expect_err("a label twice")
         .to_string();
-    assert!(refused.contains("a label stands twice"), "{refused}");
+    assert!(refused.contains("a label appears twice"), "{refused}");
     let twice = r#"{"evidence_list":[],"evidence_list":[]}"#;
     assert_eq!(Form::of(twice.as_bytes()), None);
 }

@@ -148,7 +148,7 @@ fn opaque_data_with_a_header_are_read_and_levels_reach_their_floors() {
     assert!(
         refused
             .to_string()
-            .contains("is 20, the driver RIM wants at least 21"),
+            .contains("is 20, the driver RIM requires at least 21"),
         "{refused}"
     );
 }

@@ -241,7 +241,7 @@ fn the_field_that_is_missing_or_of_another_kind_is_named() {
         ),
         (
             |it| it["root_ca_crl"] = json!("!"),
-            "`root_ca_crl` is no list in hex, PEM or base64",
+            "`root_ca_crl` is not a list in hex, PEM or base64",
         ),
         (
             |it| it["qe_identity_signature"] = json!("00"),
@@ -249,7 +249,7 @@ fn the_field_that_is_missing_or_of_another_kind_is_named() {
         ),
         (
             |it| *it = json!([]),
-            "it is no JSON object, or has a field twice",
+            "it is not a JSON object, or has a field twice",
         ),
     ] {
         assert_eq!(says(change), format!("the collateral is malformed: {what}"));

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, anyhow, bail};
-use chrysalis_attestation::base64;
+use chrysalis_attestation::encoding::base64;
 
 /// Bytes of an ID block.
 const BLOCK: usize = 96;

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_attestation::{bundle::Endorsements, nvidia::GpuEvidence};
+use chrysalis_attestation::{evidence::Endorsements, nvidia::GpuEvidence};
 use chrysalis_wire::{
     frame::{FrameError, read_async, write_async},
     host::{FromHost, GpuAnswer, Status, ToHost},

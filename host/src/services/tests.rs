@@ -3,7 +3,7 @@ use crate::{
     guest::{Failure, State},
     simulation::processor::tests::processor,
 };
-use chrysalis_attestation::{binding::host_data, release::Envelope};
+use chrysalis_attestation::{evidence::binding::host_data, release::Envelope};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     task::JoinHandle,

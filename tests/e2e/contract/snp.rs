@@ -83,7 +83,7 @@ fn a_milan_is_refused_unless_the_command_line_or_the_policy_accepts_it_with_a_re
     let output = verify(&folder, &with_policy);
     let text = String::from_utf8(output.stdout).expect("text");
     for line in [
-        "cpu     AMD SEV-SNP, Milan       BROKEN since 2026-05-13, whatever its firmware\n",
+        "cpu     AMD SEV-SNP, Milan       BROKEN since 2026-05-13, with any firmware\n",
         "\nopen    soundness                not checked: a vector. Milan has been broken since 2026-05-13: ",
         "\nopen    freshness                not checked: a report kept for the record\n",
         "\nopen    not in the policy        chip, ",

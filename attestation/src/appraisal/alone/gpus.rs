@@ -1,4 +1,4 @@
-//! The answers of a machine's GPUs and of the switches between them: are they genuine, and if somebody says what they want, are they that?
+//! The answers of a machine's GPUs and of the switches between them: are they genuine, and do they satisfy a policy, if there is one?
 
 use super::Verified;
 use crate::{
@@ -21,12 +21,12 @@ pub struct Question<'a> {
     pub now: Time,
     /// What is wanted; without it, the verdict is about genuineness only.
     pub policy: Option<&'a GpuPolicy>,
-    /// What the verifier goes without where there is no policy, which has fields of its own for it.
+    /// Which inputs may be missing where there is no policy; a policy has its own fields for this.
     pub waivers: &'a Waivers,
 }
 
 impl<'a> Question<'a> {
-    /// Whether GPUs are genuine and answer `nonce`, with nothing left out. Set the other fields to ask for more, or for less.
+    /// Asks whether GPUs are genuine and answer `nonce`, with nothing waived. Set the other fields to ask for more, or for less.
     pub fn new(
         nonce: &'a [u8; 32],
         roots: &'a Roots,
@@ -52,7 +52,7 @@ pub fn verify(
     conduct(evidence, question, Patience::First)
 }
 
-/// The same through every check that can be made: a refusal then has everything that is wrong.
+/// The same through every check that can be made: a refusal then lists everything that is wrong.
 pub fn explain(
     evidence: &[GpuEvidence],
     question: &Question<'_>,

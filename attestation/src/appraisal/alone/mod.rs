@@ -1,6 +1,6 @@
-//! Evidence by itself: a report, a quote or GPUs' answers, without the conversation that it is about. It takes the same walk.
+//! Evidence by itself: a report, a quote or GPUs' answers, without the conversation that it is about. It goes through the same walk.
 //!
-//! Without a conversation, evidence says nothing of who answers now: [`crate::Unverified`] walks the whole way.
+//! Without a conversation, evidence does not show who is answering now: [`crate::Unverified`] walks the whole way.
 
 pub mod gpus;
 pub mod snp;
@@ -16,17 +16,17 @@ use crate::{
     transcript::Transcript,
 };
 
-/// Evidence that was verified. There is no other way to make one.
+/// Evidence that was verified. Only verification makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<T> {
     pub(crate) found: T,
-    /// What Azure's virtual TPM told beside it.
+    /// What Azure's virtual TPM said about it.
     pub(crate) vtpm: Option<vtpm::Told>,
     /// Whether it answers what the relying party asked for.
     pub(crate) asked: bool,
-    /// Whether a policy said what is wanted.
+    /// Whether there was a policy.
     pub(crate) wanted: bool,
-    /// None of GPUs.
+    /// `None` for GPUs.
     pub(crate) told: Option<Told>,
     pub(crate) until: Time,
     pub(crate) transcript: Transcript,
@@ -38,12 +38,12 @@ impl<T> Verified<T> {
         &self.found
     }
 
-    /// What Azure's virtual TPM told beside it.
+    /// What Azure's virtual TPM said about it.
     pub fn vtpm(&self) -> Option<&vtpm::Told> {
         self.vtpm.as_ref()
     }
 
-    /// When the first certificate, list, document or answer that this rests on ends.
+    /// When the first certificate, list, document or answer that this rests on expires.
     pub fn until(&self) -> Time {
         self.until
     }
@@ -79,7 +79,7 @@ impl Verified<Devices> {
         &self.found.gpus
     }
 
-    /// The switches between them, where the GPUs are in protected-PCIe mode and the policy does not go without them.
+    /// The switches between them, if the GPUs are in protected-PCIe mode and the policy does not waive them.
     pub fn switches(&self) -> &[Switch] {
         &self.found.switches
     }

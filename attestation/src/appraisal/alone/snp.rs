@@ -1,4 +1,4 @@
-//! A SEV-SNP report beside its certificates: is it genuine, and if somebody says what they want, is it that?
+//! A SEV-SNP report with its certificates: is it genuine, and does it satisfy a policy, if there is one?
 
 use super::Verified;
 use crate::{
@@ -22,16 +22,16 @@ pub struct Question<'a> {
     pub collateral: &'a Collateral,
     /// The time.
     pub now: Time,
-    /// What is wanted; without it, the verdict is about genuineness, and private memory, only.
+    /// What is wanted; without it, the verdict is only about genuineness and private memory.
     pub policy: Option<&'a Policy>,
-    /// What the guest was asked to put in: 64 bytes. Without it, nothing says that the report is fresh.
+    /// What the guest was asked to put in: 64 bytes. Without it, nothing shows that the report is fresh.
     pub report_data: Option<&'a [u8; 64]>,
-    /// What the verifier goes without. A policy has fields of its own for it: [`Waivers::applied_to`].
+    /// Which inputs may be missing. A policy has its own fields for this: [`Waivers::applied_to`].
     pub waivers: &'a Waivers,
 }
 
 impl<'a> Question<'a> {
-    /// Whether a report is genuine, with nothing left out. Set the other fields to ask for more, or for less.
+    /// Asks whether a report is genuine, with nothing waived. Set the other fields to ask for more, or for less.
     pub fn new(roots: &'a Roots, collateral: &'a Collateral, now: Time) -> Self {
         Self {
             roots,
@@ -47,7 +47,7 @@ impl<'a> Question<'a> {
 /// A report as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// The report; or Azure's wrapping around it.
+    /// The report, or Azure's wrapping around it.
     pub report: &'a [u8],
     /// The quote of Azure's virtual TPM, whose key the wrapped report covers.
     pub quoted: Option<&'a Quoted<'a>>,
@@ -70,7 +70,7 @@ pub fn verify<'e>(
     conduct(evidence.into(), question, Patience::First)
 }
 
-/// The same through every check that can be made: a refusal then has everything that is wrong.
+/// The same through every check that can be made: a refusal then lists everything that is wrong.
 pub fn explain<'e>(
     evidence: impl Into<Evidence<'e>>,
     question: &Question<'_>,

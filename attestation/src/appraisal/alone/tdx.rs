@@ -1,4 +1,4 @@
-//! The quote of a TD: is it genuine, and if somebody says what they want, is it that?
+//! The quote of a TD: is it genuine, and does it satisfy a policy, if there is one?
 
 use std::borrow::Cow;
 
@@ -27,18 +27,18 @@ pub struct Question<'a> {
     pub now: Time,
     /// What is wanted; without it, the verdict is about genuineness only.
     pub policy: Option<&'a TdxPolicy>,
-    /// Which release the policy's digests are from, if they are from one.
+    /// Which release the policy's digests come from, if any.
     pub release: Option<&'a ReleasePolicy>,
-    /// Who must confirm the image, and what rebuilders say.
+    /// Who must confirm the image, and the rebuilders' statements.
     pub rebuilders: Option<(&'a Rebuilders, &'a [Vec<u8>])>,
-    /// What the TD was asked to sign: 64 bytes. It counts in place of the policy's.
+    /// What the TD was asked to sign: 64 bytes. It takes precedence over the policy's.
     pub report_data: Option<&'a [u8; 64]>,
-    /// What the verifier goes without, where the policy does not say.
+    /// Which inputs may be missing, where the policy does not say.
     pub waivers: &'a Waivers,
 }
 
 impl<'a> Question<'a> {
-    /// Whether a quote is genuine, with nothing left out. Set the other fields to ask for more, or for less.
+    /// Asks whether a quote is genuine, with nothing waived. Set the other fields to ask for more, or for less.
     pub fn new(roots: &'a Roots, collateral: &'a Collateral, now: Time) -> Self {
         Self {
             roots,
@@ -58,12 +58,12 @@ impl<'a> Question<'a> {
 pub struct Evidence<'a> {
     /// The quote.
     pub quote: &'a [u8],
-    /// What the guest says was measured into the run-time registers.
+    /// What was measured into the run-time registers, according to the guest.
     pub event_log: Option<&'a [u8]>,
-    /// On Azure, the HCL report around the `TDREPORT` that the quote was made of.
+    /// On Azure, the HCL report around the `TDREPORT` that the quote was made from.
     pub hcl_report: Option<&'a [u8]>,
     /// The quote of Azure's virtual TPM, whose key the HCL report covers. If it answers the caller's nonce, the evidence is fresh, and
-    /// nobody has to say what REPORTDATA should be.
+    /// there is no need to say what REPORTDATA should be.
     pub quoted: Option<&'a Quoted<'a>>,
 }
 
@@ -86,7 +86,7 @@ pub fn verify<'e>(
     conduct(evidence.into(), question, Patience::First)
 }
 
-/// The same through every check that can be made: a refusal then has everything that is wrong.
+/// The same through every check that can be made: a refusal then lists everything that is wrong.
 pub fn explain<'e>(
     evidence: impl Into<Evidence<'e>>,
     question: &Question<'_>,
@@ -123,7 +123,7 @@ fn conduct(
 }
 
 impl Question<'_> {
-    /// What is wanted, with what the caller asked for and goes without.
+    /// What is wanted, including what the caller asked for and waives.
     fn wanted(&self) -> TdxPolicy {
         let genuine = || TdxPolicy::genuine(NO_POLICY);
         let mut policy = self.policy.cloned().unwrap_or_else(genuine);

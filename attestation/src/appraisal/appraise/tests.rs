@@ -1,4 +1,4 @@
-//! Each of the policy's rejections, from evidence that passes but for one thing.
+//! Each of the policy's rejections, from evidence that passes except for one thing.
 
 use super::*;
 use crate::{
@@ -81,7 +81,7 @@ pub(crate) fn report() -> Report {
     }
 }
 
-/// As it comes out of the verification.
+/// The report as it comes out of the verification.
 pub(crate) fn genuine() -> Genuine {
     Genuine {
         report: report(),
@@ -160,7 +160,7 @@ impl Case {
     }
 }
 
-/// The case with one change is refused with exactly this rejection, at the rejection's own step.
+/// With one change, the case is refused with exactly this rejection, at the rejection's own step.
 #[track_caller]
 fn refuses(change: impl FnOnce(&mut Case), expected: Rejection) {
     let mut case = case();
@@ -175,7 +175,7 @@ fn refuses(change: impl FnOnce(&mut Case), expected: Rejection) {
     assert_eq!(Err::<(), _>(refusal.rejection), Err(expected));
 }
 
-/// The case with one change is trusted.
+/// With one change, the case is trusted.
 #[track_caller]
 fn accepts(change: impl FnOnce(&mut Case)) -> Transcript {
     let mut case = case();
@@ -187,7 +187,7 @@ fn floor_of(product: Product, floor: Tcb) -> Floor {
     Floor::each([(product, floor)]).expect("a floor")
 }
 
-/// Why a check was not made; none if it was.
+/// Why a check was not made; `None` if it was.
 fn left_out(transcript: &Transcript, name: &str) -> Option<String> {
     let mut checks = transcript.checks().iter();
     let check = checks.find(|check| check.name == name)?;
@@ -264,7 +264,7 @@ fn refuses_a_simulated_root_that_the_policy_does_not_name() {
     });
 }
 
-/// A bundle has no virtual TPM's quote in it.
+/// A bundle contains no quote of a virtual TPM.
 #[test]
 fn refuses_a_bundle_where_a_pcr_is_wanted() {
     refuses(
@@ -430,7 +430,7 @@ fn refuses_older_and_uncommitted_firmware() {
     assert_eq!(left_out(&transcript, "committed firmware"), None);
 }
 
-/// A host between an update and its commit: it runs what it reports, and could go back to what it has committed.
+/// A host between an update and its commit: it runs what it reports, and can still go back to what it has committed.
 fn uncommitted(case: &mut Case) {
     case.genuine.levels.committed.snp = 22;
     case.snp().provisional_firmware = true;
@@ -470,7 +470,7 @@ fn refuses_a_host_that_may_go_back_below_the_floor() {
     }
 }
 
-/// A machine of a product line that is known to be broken, and a policy for it that says nothing of that.
+/// A machine of a broken product line, and a policy for it that does not mention that.
 fn broken(case: &mut Case) {
     case.genuine.product = Product::Milan;
     let snp = case.snp();
@@ -483,7 +483,7 @@ fn refuses_a_broken_product_line_without_a_reason() {
     let known = broken::of(Product::Milan).expect("known");
     let refused = || Rejection::ProductBroken { broken: known };
     refuses(broken, refused());
-    // It is named before the hint that the policy could list it.
+    // This is reported before the hint that the policy could list the line.
     refuses(|case| case.genuine.product = Product::Milan, refused());
     let transcript = accepts(|case| {
         broken(case);
@@ -493,7 +493,7 @@ fn refuses_a_broken_product_line_without_a_reason() {
     let told = left_out(&transcript, "soundness").expect("told");
     assert_eq!(told, format!("our own machine. {known}"));
     assert!(told.contains("2605.12990"), "{told}");
-    // Accepting one line opens no other.
+    // Accepting one line does not accept another.
     refuses(
         |case| {
             broken(case);
@@ -520,10 +520,10 @@ fn without_a_policy_a_broken_product_line_is_not_genuine() {
     assert_eq!(judge(&accepted), Ok(()));
 }
 
-/// A guest and a platform with all that defaults refuse, and a policy that takes it.
+/// A guest and a platform with everything that defaults refuse, and a policy that accepts it.
 fn everything(case: &mut Case) {
     case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 0b1011 << 18);
-    // Trusted I/O, no alias check, and a bit that nobody knows.
+    // Trusted I/O, no alias check, and an unknown bit.
     case.genuine.report.platform_info = PlatformInfo(1 << 7 | 1 << 8);
     let snp = case.snp();
     [snp.debug, snp.migration, snp.cxl] = [true; 3];
@@ -549,7 +549,7 @@ fn what_the_policy_allows_is_told_where_it_is_there() {
         "unknown platform bits",
     ];
     assert_eq!(told(everything), all);
-    // Of what is allowed and is not there, nothing needs telling.
+    // What is allowed but absent is not reported.
     let nothing: fn(&mut Case) = |case| {
         everything(case);
         case.genuine.report.policy = report().policy;

@@ -1,4 +1,4 @@
-//! An OCSP response as its DER says: RFC 6960 §4.2.1. Reading it verifies nothing.
+//! An OCSP response as parsed from DER: RFC 6960 §4.2.1. Reading it verifies nothing.
 
 use ::time::{Date, Month};
 
@@ -9,15 +9,15 @@ use crate::{
     nvidia::certificate::{ECDSA_SHA384, whole_bytes},
 };
 
-/// No answer that was seen has 3 KiB.
+/// Every answer seen so far is smaller than 3 KiB.
 pub const MAX_ANSWER_SIZE: usize = 16 * 1024;
 /// 1.3.6.1.5.5.7.48.1.1
 const OID_BASIC: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
-/// NVIDIA's responder brings one or two.
+/// NVIDIA's responder sends one or two.
 const MAX_CERTIFICATES: usize = 4;
-/// NVIDIA's responder answers one question.
+/// NVIDIA's responder answers one question at a time.
 const MAX_SINGLES: usize = 16;
-/// `CRLReason` certificateHold: revoked for now.
+/// `CRLReason` certificateHold: revoked for the time being.
 const CERTIFICATE_HOLD: &[u8] = &[6];
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) enum Responder<'a> {
 pub(super) struct Single<'a> {
     id: CertificateId<'a>,
     pub(super) status: Status,
-    /// When the status was known to be so.
+    /// When the status was known to be correct.
     pub(super) this_update: Time,
     pub(super) next_update: Option<Time>,
 }
@@ -62,7 +62,7 @@ impl<'a> Answer<'a> {
         if der.len() > MAX_ANSWER_SIZE {
             return Err(malformed("it is larger than any of NVIDIA's"));
         }
-        let (status, rest) = status(der).ok_or(malformed("it is no OCSP response"))?;
+        let (status, rest) = status(der).ok_or(malformed("it is not an OCSP response"))?;
         if status != 0 {
             return Err(Rejection::OcspUnsuccessful { status });
         }
@@ -70,7 +70,7 @@ impl<'a> Answer<'a> {
             signed,
             signature,
             certificates,
-        } = basic(rest).ok_or(malformed("it is no basic OCSP response"))?;
+        } = basic(rest).ok_or(malformed("it is not a basic OCSP response"))?;
         let data = Data::parse(signed).ok_or(malformed("its response data cannot be read"))?;
         Ok(Self {
             signed,
@@ -83,7 +83,7 @@ impl<'a> Answer<'a> {
         })
     }
 
-    /// What it says about the certificate that `is_wanted` recognises. Two statements about one are refused.
+    /// What it says about the certificate that `is_wanted` recognizes. Two statements about one certificate are refused.
     pub(super) fn about(
         &self,
         is_wanted: impl Fn(&CertificateId<'_>) -> bool,
@@ -91,7 +91,7 @@ impl<'a> Answer<'a> {
         let mut wanted = self.singles.iter().filter(|it| is_wanted(&it.id));
         match (wanted.next(), wanted.next()) {
             (single, None) => Ok(single),
-            _ => Err(malformed("it speaks twice about one certificate")),
+            _ => Err(malformed("it has two statements about one certificate")),
         }
     }
 }
@@ -162,7 +162,7 @@ struct Data<'a> {
 impl<'a> Data<'a> {
     fn parse(der: &'a [u8]) -> Option<Self> {
         let mut data = Der::new(der).enter(tag::SEQUENCE)?;
-        // Version 1 is the default, so DER leaves it out; there is no other.
+        // Version 1 is the default, so DER omits it; there is no other version.
         let responder = data.any()?;
         let mut inner = Der::new(responder.content);
         let responder = match responder.tag {
@@ -228,7 +228,7 @@ impl<'a> Single<'a> {
 fn certificate_id(mut id: Der<'_>) -> Option<CertificateId<'_>> {
     let mut algorithm = id.enter(tag::SEQUENCE)?;
     let hash = algorithm.take(tag::OID)?;
-    // Parameters are absent, or NULL.
+    // Parameters are either absent or NULL.
     if algorithm
         .optional(tag::NULL)
         .is_some_and(|null| !null.is_empty())
@@ -268,7 +268,7 @@ fn revoked(mut info: Der<'_>) -> Option<Status> {
     })
 }
 
-/// The nonce among an answer's extensions: none, or one. None if they cannot be read.
+/// The nonce among an answer's extensions, if any. The outer `None` means that they cannot be read.
 fn nonce(extensions: &[u8]) -> Option<Vec<&[u8]>> {
     let mut found = Vec::new();
     for_each_extension(extensions, |oid, value| {
@@ -283,7 +283,7 @@ fn nonce(extensions: &[u8]) -> Option<Vec<&[u8]>> {
     (found.len() <= 1).then_some(found)
 }
 
-/// Shows each extension to `is_known`; an unknown critical one makes the whole unreadable.
+/// Passes each extension to `is_known`; an unknown critical one makes the whole answer unreadable.
 fn for_each_extension<'a>(
     explicit: &'a [u8],
     mut is_known: impl FnMut(&'a [u8], &'a [u8]) -> Option<bool>,
@@ -308,7 +308,7 @@ fn for_each_extension<'a>(
     Some(())
 }
 
-/// `YYYYMMDDHHMMSSZ`, the one form that DER and RFC 5280 allow.
+/// `YYYYMMDDHHMMSSZ`, the only form that DER and RFC 5280 allow.
 fn time(text: &[u8]) -> Option<Time> {
     let (b'Z', digits) = text.split_last()? else {
         return None;

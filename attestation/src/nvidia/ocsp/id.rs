@@ -1,6 +1,6 @@
-//! How OCSP names a certificate.
+//! How OCSP identifies a certificate.
 
-/// What the two certificates of a question are called in messages.
+/// The names in messages of the two certificates of a question.
 pub(super) const QUESTIONED: &str = "questioned";
 pub(super) const ISSUING: &str = "issuing";
 
@@ -13,7 +13,7 @@ pub(super) const OID_SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04,
 /// 1.3.6.1.5.5.7.48.1.2
 pub(super) const OID_NONCE: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02];
 
-/// Names a certificate by its issuer and serial number.
+/// Identifies a certificate by its issuer and serial number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CertificateId<'a> {
     pub(super) hash: &'a [u8],

@@ -1,9 +1,9 @@
-//! OCSP (RFC 6960): whether NVIDIA still stands by a certificate.
+//! OCSP (RFC 6960): whether NVIDIA still vouches for a certificate.
 //!
-//! An answer counts only if all of this holds: it is a successful one, signed by its responder; the responder is appointed for
-//! OCSP by the very authority that issued the certificate; the answer is about that certificate; it repeats the nonce that
-//! was asked, or the policy accepts it without one and it is young enough for that; now lies in its validity; and its status is good.
-//! One that revokes the certificate for good counts whatever its age, and whoever asked for it.
+//! An answer counts only if all of this is true: it is successful, and signed by its responder; the responder is appointed for OCSP by
+//! the same authority that issued the certificate; the answer is about that certificate; it repeats the nonce of the request, or the
+//! policy accepts it without one and it is recent enough for that; the current time lies in its validity period; and its status is good.
+//! An answer that permanently revokes the certificate counts regardless of its age and of who asked for it.
 
 mod answer;
 mod id;
@@ -29,27 +29,27 @@ use crate::{
 pub use answer::MAX_ANSWER_SIZE;
 pub use question::{NONCE_SIZE, question};
 
-/// One GPU and its two RIMs call for nine, eight GPUs of one machine for sixteen.
+/// One GPU and its two RIMs need nine answers, eight GPUs of one machine need sixteen.
 pub const MAX_ANSWERS: usize = 64;
-/// How long an answer without nextUpdate counts. NVIDIA's live for a day and say so.
+/// How long an answer without nextUpdate counts. NVIDIA's are valid for a day and say so.
 const DEFAULT_LIFETIME: i64 = 3600;
-/// How old an answer may be that nobody asked for with a nonce of their own, unless a policy says otherwise. NVIDIA's are good for as long.
+/// How old a stapled answer may be, unless a policy says otherwise. NVIDIA's are valid for just as long.
 pub const STAPLED_AGE: Duration = Duration::from_hours(24);
-/// How far the responder's clock may be ahead where it answered our own nonce, in seconds: the answer is younger than the
-/// question, so a date from the future says that a clock is off, and nothing else.
+/// How far ahead the responder's clock may be, in seconds, if it answered our own nonce: the answer is more recent than the
+/// question, so a date in the future only means that a clock is off.
 const CLOCK_SKEW: i64 = 300;
 
-/// An answer as it came.
+/// An answer as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OcspAnswer {
     /// The response, DER.
     pub der: Vec<u8>,
-    /// What this verifier asked with; none if somebody else asked and brought the answer along.
+    /// The nonce in this verifier's request; `None` if the answer is stapled.
     pub nonce: Option<[u8; NONCE_SIZE]>,
 }
 
 impl OcspAnswer {
-    /// One that this verifier did not ask for.
+    /// An answer that this verifier did not request.
     pub fn brought_along(der: Vec<u8>) -> Self {
         Self { der, nonce: None }
     }
@@ -58,29 +58,29 @@ impl OcspAnswer {
 /// Which answers are good enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terms {
-    /// How old an answer may be that was not asked with a nonce; `None`: no such answer counts.
+    /// How old an answer without a nonce of ours may be; `None`: no such answer counts.
     pub(crate) stapled: Option<Duration>,
-    /// Whether a certificate counts that is on hold.
+    /// Whether a certificate on hold is accepted.
     pub(crate) hold: bool,
 }
 
-/// What is known about a certificate that NVIDIA stands by.
+/// What is known about a certificate that NVIDIA still vouches for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// When the answer ends.
+    /// When the answer expires.
     pub(crate) until: Time,
     /// The certificate is on hold, and the terms accept that.
     pub(crate) on_hold: bool,
-    /// Nobody but the time vouches for the answer's freshness.
+    /// Only its date vouches for the answer's freshness.
     pub(crate) stapled: bool,
 }
 
-/// All the answers there are, each of them readable.
+/// All answers, each of them readable.
 #[derive(Debug)]
 pub(crate) struct Answers<'a>(Vec<(Answer<'a>, Option<[u8; NONCE_SIZE]>)>);
 
 impl<'a> Answers<'a> {
-    /// Reads all of them; one that cannot be read, or is not a successful one, spoils the set.
+    /// Reads all of them; if one cannot be read or is not successful, the whole set is refused.
     pub(crate) fn parse(answers: &'a [OcspAnswer]) -> Result<Self, Rejection> {
         if answers.len() > MAX_ANSWERS {
             return Err(Rejection::OcspMalformed {
@@ -94,9 +94,9 @@ impl<'a> Answers<'a> {
             .map(Self)
     }
 
-    /// Whether NVIDIA stands by a certificate whose issuer was validated.
+    /// Whether NVIDIA still vouches for a certificate whose issuer was validated.
     ///
-    /// Where several answers are about it, one that revokes it outweighs those that don't.
+    /// If several answers are about it, one that revokes it outweighs those that don't.
     pub(crate) fn check(
         &self,
         subject: &Certificate<'_>,
@@ -113,7 +113,7 @@ impl<'a> Answers<'a> {
                 continue;
             };
             let authentic = check_responder(answer, issuer, now, signatures);
-            // NVIDIA takes back nothing but a hold, so this is true for ever.
+            // Only a hold can be lifted, so this stays true forever.
             if authentic.is_ok() && single.status == Status::Revoked {
                 check_status(single, subject, terms)?;
             }
@@ -137,14 +137,14 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// What a question calls a certificate, DER. Neither certificate is verified here.
+/// A certificate's identifier in a question, DER. Neither certificate is verified here.
 pub(super) fn name_of(subject: &[u8], issuer: &[u8]) -> Result<Vec<u8>, Rejection> {
     let subject = Certificate::parse(subject, QUESTIONED)?;
     let issuer = Certificate::parse(issuer, ISSUING)?;
     Ok(certificate_id(&subject, &issuer))
 }
 
-/// That an answer is about `subject`, signed for `issuer`, and fresh; whatever it says.
+/// Checks that an answer is about `subject`, signed for `issuer`, and fresh, regardless of its status.
 pub(super) fn check_answer(
     (subject, issuer): (&[u8], &[u8]),
     der: &[u8],
@@ -171,7 +171,7 @@ pub(super) fn check_answer(
 
 fn is_about(id: &CertificateId<'_>, subject: &Certificate<'_>, issuer: &Certificate<'_>) -> bool {
     let names = |digest: &[u8], named: &[u8]| match id.hash {
-        // It names a key, whose signature is checked as well; nothing rests on its strength.
+        // This only names a key, whose signature is checked as well; nothing depends on its strength.
         OID_SHA1 => digest == sha1(&[named]),
         OID_SHA256 => digest == sha256(&[named]),
         OID_SHA384 => digest == sha384(&[named]),
@@ -182,14 +182,14 @@ fn is_about(id: &CertificateId<'_>, subject: &Certificate<'_>, issuer: &Certific
         && names(id.issuer_key, issuer.point())
 }
 
-/// That the issuer appointed the responder, and that the responder signed the answer.
+/// Checks that the issuer appointed the responder, and that the responder signed the answer.
 fn check_responder(
     answer: &Answer<'_>,
     issuer: &Certificate<'_>,
     now: Time,
     signatures: &mut Signatures,
 ) -> Result<(), Rejection> {
-    // Without it somebody would have to vouch for the responder's own certificate: id-pkix-ocsp-nocheck.
+    // id-pkix-ocsp-nocheck: without it, the responder's own certificate would need an answer too.
     const NOCHECK: Oid<'_> = oid!(1.3.6.1.5.5.7.48.1.5);
     let refuse = |what| Rejection::OcspResponder { what };
     let mut responder = None;
@@ -199,7 +199,7 @@ fn check_responder(
             responder = Some(candidate);
         }
     }
-    let responder = responder.ok_or_else(|| refuse("did not bring its certificate"))?;
+    let responder = responder.ok_or_else(|| refuse("did not include its certificate"))?;
     if responder.issuer().as_raw() != issuer.subject().as_raw() {
         return Err(refuse("was not appointed by the certificate's issuer"));
     }
@@ -225,7 +225,7 @@ fn is_named(certificate: &Certificate<'_>, responder: Responder<'_>) -> bool {
     }
 }
 
-/// That the answer is to our question, and is neither stale nor from the future. Until when it counts.
+/// Checks that the answer is to our question, and neither stale nor from the future. Returns until when it counts.
 fn check_freshness(
     answer: &Answer<'_>,
     single: &Single<'_>,
@@ -253,7 +253,7 @@ fn check_freshness(
     }
     match terms.stapled.filter(|_| nonce.is_none()) {
         Some(age) => {
-            // Signed ahead of its time or long after it: what it says is as old as the older of the two.
+            // Signed before its date or long after it: its content is as old as the older of the two.
             let made = single.this_update.min(answer.produced_at);
             Ok(until.min(check_age(made, age, now)?))
         }
@@ -261,7 +261,7 @@ fn check_freshness(
     }
 }
 
-/// That an answer of unknown freshness was made at most so long ago. Until when that is so.
+/// Checks that an answer of unknown freshness is not too old. Returns until when that is true.
 fn check_age(made: Time, age: Duration, now: Time) -> Result<Time, Rejection> {
     let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
     let until = later(made, seconds);
@@ -274,7 +274,7 @@ fn later(time: Time, seconds: i64) -> Time {
     Time(time.0.saturating_add(seconds))
 }
 
-/// Whether the certificate is on hold; any other status than that and good is refused.
+/// Whether the certificate is on hold; any status other than that and good is refused.
 fn check_status(
     single: &Single<'_>,
     subject: &Certificate<'_>,

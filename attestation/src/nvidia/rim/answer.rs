@@ -1,35 +1,35 @@
-//! What NVIDIA's service for manifests answers: JSON with the manifest in base64. Trusts nothing: the manifest inside is signed.
+//! An answer from NVIDIA's service for manifests: JSON with the manifest in base64. Trusts nothing: the manifest inside is signed.
 
 use serde::Deserialize;
 
 use super::xml::MAX_RIM_SIZE;
 use crate::encoding::base64;
 
-/// A manifest of the largest size in base64, and what stands beside it.
+/// A manifest of the maximum size in base64, plus the other fields.
 const MAX_SIZE: usize = 2 * MAX_RIM_SIZE;
 
-/// Digest, dates and the request's name are the service's own affair; a key that stands twice is an error.
+/// Digest, dates and the request's name are ignored; a key that appears twice is an error.
 #[derive(Deserialize)]
 struct Answer {
     id: Option<String>,
     rim: Option<String>,
 }
 
-/// A manifest out of an answer.
+/// A manifest taken from an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
-    /// Under which id the service says that it keeps it; some copies of answers leave it out. Nobody signed this.
+    /// The id under which the service says it keeps the manifest; some copies of answers leave it out. This is not signed.
     pub id: Option<String>,
     /// The manifest: a SWID tag in XML.
     pub rim: Vec<u8>,
 }
 
-/// Whether this JSON is such an answer, by the keys that it has.
+/// Whether this JSON is such an answer, by its keys.
 pub fn is_answer(json: &[u8]) -> bool {
     serde_json::from_slice::<Answer>(json).is_ok_and(|it| it.rim.is_some())
 }
 
-/// Takes the manifest out of an answer; or says why it cannot.
+/// Takes the manifest out of an answer. The error says why it cannot.
 pub fn of_answer(json: &[u8]) -> Result<Answered, &'static str> {
     if json.len() > MAX_SIZE {
         return Err("it is longer than an answer of NVIDIA's service for manifests");
@@ -40,7 +40,7 @@ pub fn of_answer(json: &[u8]) -> Result<Answered, &'static str> {
     let rim = base64::decode_lines(&text).ok_or("its field `rim` is not base64")?;
     if rim.trim_ascii_start().first() != Some(&b'<') {
         return Err(
-            "its field `rim` holds no SWID tag in XML, perhaps a CoRIM, which this verifier does not read",
+            "its field `rim` is not a SWID tag in XML; if it is a CoRIM, this verifier cannot read it",
         );
     }
     Ok(Answered { id: answer.id, rim })
@@ -72,11 +72,11 @@ mod tests {
             (r#"{"rim":"!"}"#, "its field `rim` is not base64"),
             (
                 r#"{"rim":""}"#,
-                "its field `rim` holds no SWID tag in XML, perhaps a CoRIM, which this verifier does not read",
+                "its field `rim` is not a SWID tag in XML; if it is a CoRIM, this verifier cannot read it",
             ),
             (
                 r#"{"rim":"2QH1"}"#,
-                "its field `rim` holds no SWID tag in XML, perhaps a CoRIM, which this verifier does not read",
+                "its field `rim` is not a SWID tag in XML; if it is a CoRIM, this verifier cannot read it",
             ),
         ] {
             assert_eq!(of_answer(json.as_bytes()), Err(what), "{json}");

@@ -1,7 +1,7 @@
-//! Canonical XML of what [`super::xml`] reads: the bytes that a RIM's digest and signature are over.
+//! Canonical XML of what [`super::xml`] reads: the bytes that a RIM's digest and signature cover.
 //!
 //! W3C Canonical XML 1.1, inclusive. For documents without entities, comments and `xml:` attributes that means: declarations
-//! first, then attributes in order, double quotes, no empty-element tags, and text as it is.
+//! first, then attributes in order, double quotes, no empty-element tags, and text unchanged.
 
 use super::xml::{Attribute, Element, Node, Scope, extended};
 
@@ -14,11 +14,11 @@ pub(crate) fn canonical(apex: &Element<'_>, inherited: &Scope<'_>) -> String {
     out
 }
 
-/// `in_scope` are the namespaces that hold here, `declared` those of them that no ancestor in the output has declared.
+/// `in_scope` are the namespaces in effect here, `declared` those that no ancestor in the output has declared.
 fn write<'a>(element: &Element<'a>, in_scope: &Scope<'a>, declared: &Scope<'a>, out: &mut String) {
     out.push('<');
     out.push_str(element.qualified);
-    // A map is in order of its keys, and the default namespace, which has no prefix, comes first.
+    // A map is ordered by key, and the default namespace, which has no prefix, comes first.
     for (prefix, namespace) in declared {
         match prefix {
             None => push(&[" xmlns=\"", namespace, "\""], out),

@@ -1,7 +1,7 @@
-//! What a RIM says: which product and version it is for, and which values its measurements may have.
+//! The content of a RIM: which product and version it is for, and which values its measurements may have.
 //!
 //! Reads only what the signature covers, by direct path from the root; an element deeper down or inside the signature is
-//! never looked at.
+//! ignored.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,11 +21,11 @@ const HASH: &str = "http://www.w3.org/2001/04/xmlenc#sha384";
 const NUMERIC: &str = "https://docs.nvidia.com/attestation/specs/latest/opaque-data.html";
 /// Indices from here on are types of opaque data, counted from zero.
 pub(crate) const OPAQUE_INDICES: usize = 0x1000;
-/// NVIDIA's specification names one.
+/// NVIDIA's specification defines one.
 const MAX_FLOORS: usize = 64;
 const MAX_NAME_SIZE: usize = 64;
 const TCG: &str = "https://trustedcomputinggroup.org/resource/tcg-reference-integrity-manifest-rim-information-model/";
-/// NVIDIA's number among manufacturers.
+/// NVIDIA's manufacturer number.
 const NVIDIA: &str = "5703";
 /// NVIDIA's RIMs have at most four values for an index.
 const MAX_ALTERNATIVES: usize = 64;
@@ -33,43 +33,43 @@ const MAX_ALTERNATIVES: usize = 64;
 /// The values that a measurement may have.
 pub(crate) type Golden = BTreeMap<u8, Vec<[u8; MEASUREMENT_SIZE]>>;
 
-/// The least levels that a report's opaque data may tell, by type.
+/// The minimum levels in a report's opaque data, by type.
 pub(crate) type Floors = BTreeMap<u16, Floor>;
 
-/// One of them.
+/// One minimum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Floor {
-    /// As NVIDIA names it, such as `FSP_UCODE_MIN_SVN`.
+    /// NVIDIA's name for it, such as `FSP_UCODE_MIN_SVN`.
     pub(crate) name: String,
     pub(crate) minimum: u64,
 }
 
-/// What a RIM says.
+/// The content of a RIM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Content {
-    /// Of the driver or of the VBIOS.
+    /// The version of the driver or of the VBIOS.
     pub(crate) version: String,
     /// The chip, such as `GH100`.
     pub(crate) product: String,
     /// `GPU` or `SWITCH`.
     pub(crate) edition: String,
-    /// The indices that are to be compared; at least one.
+    /// The indices to compare; at least one.
     pub(crate) golden: Golden,
-    /// The levels that are to be compared as numbers.
+    /// The levels to compare as numbers.
     pub(crate) floors: Floors,
 }
 
 impl Content {
     pub(super) fn read(root: &Element<'_>) -> Result<Self, Rejection> {
         if !root.is(SWID, "SoftwareIdentity") {
-            return Err(refuse("it is no SWID tag"));
+            return Err(refuse("it is not a SWID tag"));
         }
         let elements = root.elements().unwrap_or_default();
         let [entity, meta, payload] = elements[..] else {
-            return Err(refuse("it is not Entity, Meta and Payload"));
+            return Err(refuse("it does not consist of Entity, Meta and Payload"));
         };
         if !(entity.is(SWID, "Entity") && meta.is(SWID, "Meta") && payload.is(SWID, "Payload")) {
-            return Err(refuse("it is not Entity, Meta and Payload"));
+            return Err(refuse("it does not consist of Entity, Meta and Payload"));
         }
         if meta.attribute_in(TCG, "FirmwareManufacturerId") != Some(NVIDIA) {
             return Err(refuse("its firmware is not NVIDIA's"));
@@ -77,7 +77,7 @@ impl Content {
         let attribute = |name| {
             meta.attribute(name)
                 .map(str::to_owned)
-                .ok_or_else(|| refuse("it lacks its version or product"))
+                .ok_or_else(|| refuse("its version or product is missing"))
         };
         let (golden, floors) = values_of(payload)?;
         Ok(Self {
@@ -89,7 +89,7 @@ impl Content {
         })
     }
 
-    /// What a document claims about itself, for choosing among several. Verify it before relying on it.
+    /// What a document claims about itself, used to choose among several. Verify it before relying on it.
     pub(super) fn claimed<'a>(root: &Element<'a>, attribute: &str) -> Option<&'a str> {
         let meta = root
             .elements()?
@@ -99,7 +99,7 @@ impl Content {
     }
 }
 
-/// Values that are hashes, at the indices of measurements, and floors, at those of opaque data.
+/// Hashes, at the indices of measurements, and floors, at those of opaque data.
 fn values_of(payload: &Element<'_>) -> Result<(Golden, Floors), Rejection> {
     let mut seen = BTreeSet::new();
     let (mut golden, mut floors) = (Golden::new(), Floors::new());
@@ -121,7 +121,7 @@ fn values_of(payload: &Element<'_>) -> Result<(Golden, Floors), Rejection> {
         let is_active = match resource.attribute("active") {
             Some("True") => true,
             Some("False") => false,
-            // NVIDIA's two verifiers disagree on any other text.
+            // NVIDIA's two verifiers disagree about any other text.
             _ => return Err(refuse("a measurement is neither active nor inactive")),
         };
         match place {
@@ -146,12 +146,12 @@ fn values_of(payload: &Element<'_>) -> Result<(Golden, Floors), Rejection> {
     }
 }
 
-/// What a value is compared with.
+/// What a value is to be compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// A measurement, by its index.
+    /// A measurement, by index.
     Measurement(u8),
-    /// An entry of the opaque data, by its type.
+    /// An entry of the opaque data, by type.
     Opaque(u16),
 }
 
@@ -169,7 +169,7 @@ fn unknown_index() -> Rejection {
     refuse("an index is neither from 0 to 63 nor of opaque data, from 4096 on")
 }
 
-/// A floor is a number and a name. What else the namespace may hold one day would want another comparison.
+/// A floor is a number and a name. Anything else that the namespace may hold one day would need a different comparison.
 fn floor(resource: &Element<'_>) -> Result<Floor, Rejection> {
     let namespaced = resource
         .attributes
@@ -198,7 +198,7 @@ fn floor(resource: &Element<'_>) -> Result<Floor, Rejection> {
             minimum,
         }),
         _ => Err(refuse(
-            "a numeric value has no name or no least level (minSvn)",
+            "a numeric value has no name or no minimum level (minSvn)",
         )),
     }
 }
@@ -218,7 +218,7 @@ fn values(resource: &Element<'_>) -> Result<Vec<[u8; MEASUREMENT_SIZE]>, Rejecti
     let hashes = of(HASH);
     if hashes != count || number(resource, "size") != Some(MEASUREMENT_SIZE) {
         return Err(refuse(
-            "a measurement has more, fewer or other values than it says",
+            "a measurement does not have exactly the values that it declares",
         ));
     }
     let value = |k: usize| {
@@ -235,7 +235,7 @@ fn number(resource: &Element<'_>, name: &str) -> Option<usize> {
     decimal(resource.attribute(name)?)
 }
 
-/// A decimal number as a program writes it: no sign, no leading zero.
+/// A decimal number in canonical form: no sign, no leading zero.
 fn decimal<N: FromStr + ToString>(text: &str) -> Option<N> {
     text.parse()
         .ok()

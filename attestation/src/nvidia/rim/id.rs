@@ -1,8 +1,8 @@
-//! Under which names NVIDIA publishes what a device should measure.
+//! The ids under which NVIDIA publishes a device's reference measurements.
 
 use crate::nvidia::{kind::Architecture, opaque::Opaque};
 
-/// Under which id NVIDIA publishes the driver's RIM for this report. None where the report does not say which chip it is.
+/// The id under which NVIDIA publishes the driver's RIM for this report. `None` if the report does not say which chip it is.
 pub fn driver_rim_id(architecture: Architecture, opaque: &Opaque) -> Option<String> {
     let driver = &opaque.driver;
     match architecture {
@@ -14,13 +14,13 @@ pub fn driver_rim_id(architecture: Architecture, opaque: &Opaque) -> Option<Stri
     }
 }
 
-/// Under which id NVIDIA publishes the RIM of a switch's firmware. Board and chip do not stand in the report; LS10 is of one.
+/// The id under which NVIDIA publishes the RIM of a switch's firmware. The report does not name board and chip; LS10 has only one.
 pub fn switch_rim_id(firmware: &str) -> String {
     let firmware = firmware.replace('.', "");
     format!("NV_SWITCH_BIOS_5612_0002_890_{firmware}").to_uppercase()
 }
 
-/// Under which id NVIDIA publishes the VBIOS's RIM for this report.
+/// The id under which NVIDIA publishes the VBIOS's RIM for this report.
 pub fn vbios_rim_id(opaque: &Opaque) -> String {
     let Opaque {
         project,

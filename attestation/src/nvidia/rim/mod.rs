@@ -1,7 +1,7 @@
-//! Reference integrity manifests: what NVIDIA says that a driver or VBIOS measures. A SWID tag with an XML signature.
+//! Reference integrity manifests: the measurements that NVIDIA publishes for a driver or VBIOS. A SWID tag with an XML signature.
 //!
-//! The order is the point: read the XML, take the signature out, validate its chain up to the pinned root, check the digest
-//! of what is left and the signature by that chain's leaf, and only then read the content, from the tree that was digested.
+//! The order matters: read the XML, take the signature out, validate its chain up to the pinned root, check the digest of what is
+//! left and the signature by that chain's leaf, and only then read the content, from the very tree that was digested.
 
 mod answer;
 mod canonical;
@@ -27,9 +27,9 @@ pub(crate) use content::{Content, Floors, Golden, OPAQUE_INDICES};
 pub use id::{driver_rim_id, switch_rim_id, vbios_rim_id};
 pub use xml::MAX_RIM_SIZE;
 
-/// A RIM's chain has exactly that many certificates.
+/// A RIM's chain has exactly this many certificates.
 const CHAIN_LENGTH: usize = 4;
-/// What the certificates are called in messages, leaf first.
+/// The certificates' names in messages, leaf first.
 const NAMES: [&str; CHAIN_LENGTH] = [
     "RIM signer",
     "RIM intermediate",
@@ -37,7 +37,7 @@ const NAMES: [&str; CHAIN_LENGTH] = [
     "RIM root",
 ];
 
-/// A RIM that NVIDIA signed: what a folder of them wants to know before it keeps one.
+/// A RIM that NVIDIA signed: what a store needs to know before it keeps one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rim {
     /// Of the driver or of the VBIOS.
@@ -48,15 +48,15 @@ pub struct Rim {
     pub edition: String,
     /// Which indices have values.
     pub active: Vec<u8>,
-    /// The least levels that it wants of the report's opaque data, by type.
+    /// The minimum levels that it requires in the report's opaque data, by type.
     pub floors: BTreeMap<u16, u64>,
-    /// When the first of its certificates ends.
+    /// When the first of its certificates expires.
     pub until: Time,
     /// Whether its root is a simulated one.
     pub simulated: bool,
 }
 
-/// Verifies one RIM by itself: form, chain, signature, content. Revocation and the GPU are other checks.
+/// Verifies one RIM by itself: form, chain, signature, content. Revocation and the comparison with the GPU are separate checks.
 pub fn verify(bytes: &[u8], roots: &Roots, now: Time) -> Result<Rim, Rejection> {
     let document = Document::parse(bytes)?;
     let chain = document.chain(roots, now, &mut Signatures::default())?;
@@ -86,7 +86,7 @@ pub fn verify(bytes: &[u8], roots: &Roots, now: Time) -> Result<Rim, Rejection> 
 /// A RIM that could be read. Nothing in it is verified.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
-    /// Without the signature.
+    /// The document without the signature.
     root: xml::Element<'a>,
     signature: Signature,
 }
@@ -96,7 +96,7 @@ pub(crate) struct Document<'a> {
 pub(crate) struct RimChain<'a> {
     certificates: [Certificate<'a>; CHAIN_LENGTH],
     pub(crate) simulated: bool,
-    /// When the first of its certificates ends.
+    /// When the first of its certificates expires.
     pub(crate) until: Time,
 }
 
@@ -107,7 +107,7 @@ impl<'a> Document<'a> {
         Ok(Self { root, signature })
     }
 
-    /// The version that it claims, for choosing among several. Not verified.
+    /// The version that it claims, used to choose among several. Not verified.
     pub(crate) fn claimed_version(&self) -> Option<&'a str> {
         Content::claimed(&self.root, "colloquialVersion")
     }
@@ -117,12 +117,12 @@ impl<'a> Document<'a> {
         Content::claimed(&self.root, "edition")
     }
 
-    /// The certificates that the signature brings, DER, leaf first. Not verified.
+    /// The certificates in the signature, DER, leaf first. Not verified.
     pub(crate) fn supplied_chain(&self) -> &[Vec<u8>] {
         &self.signature.certificates
     }
 
-    /// Verifies the chain of certificates that the signature brings.
+    /// Verifies the chain of certificates in the signature.
     pub(crate) fn chain(
         &self,
         roots: &Roots,
@@ -137,7 +137,7 @@ impl<'a> Document<'a> {
         let [.., root] = supplied else {
             return Err(wrong_length);
         };
-        // First of all: whose is it?
+        // First of all: whose root is it?
         let root = Certificate::parse(root, d)?;
         let simulated = roots.admit(Purpose::Rim, &root)?;
         let [leaf, intermediate, authority, _] = supplied else {
@@ -159,7 +159,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// What the RIM says, if the leaf of this chain signed it.
+    /// The RIM's content, if the leaf of this chain signed it.
     pub(crate) fn open(&self, chain: &RimChain<'_>) -> Result<Content, Rejection> {
         let [leaf, ..] = &chain.certificates;
         self.signature.verify(&self.root, leaf)?;
@@ -168,7 +168,7 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> RimChain<'a> {
-    /// Those that NVIDIA's responder knows, each with its issuer. The root is pinned.
+    /// The certificates that NVIDIA's responder knows, each with its issuer. The root is pinned.
     pub(crate) fn revocable(&self) -> [(&Certificate<'a>, &Certificate<'a>); 3] {
         let [leaf, intermediate, authority, root] = &self.certificates;
         [

@@ -1,7 +1,7 @@
-//! The one form of XML signature that NVIDIA's RIMs have, and nothing beside it.
+//! The one form of XML signature that NVIDIA's RIMs have, and no other.
 //!
 //! A single enveloped signature over the whole document, canonical XML 1.1, SHA-384, ECDSA on P-384, and one list of
-//! certificates. Every element and attribute of it is expected by name; whatever else XML signatures can do is refused.
+//! certificates. Every element and attribute is expected by name; everything else that XML signatures can do is refused.
 
 use super::{
     canonical::canonical,
@@ -22,7 +22,7 @@ const SHA384: &str = "http://www.w3.org/2001/04/xmldsig-more#sha384";
 /// NVIDIA's RIMs have four.
 const MAX_CERTIFICATES: usize = 8;
 
-/// A signature taken out of its document. Nothing of it is verified yet.
+/// A signature taken out of its document. Nothing in it is verified yet.
 #[derive(Debug)]
 pub(super) struct Signature {
     digest: [u8; 48],
@@ -48,7 +48,7 @@ impl Signature {
             return Err(refuse("it is not the last element of the document"));
         }
         if holds_signature_parts(root) {
-            return Err(refuse("there are parts of another one in the content"));
+            return Err(refuse("there are parts of another signature in the content"));
         }
         let mut scope = root.declared.clone();
         scope.extend(&signature.declared);
@@ -64,7 +64,7 @@ impl Signature {
         )?;
         algorithm(canonicalization, CANONICAL_XML_11)?;
         algorithm(method, ECDSA_SHA384)?;
-        // An empty URI is the document that the signature stands in.
+        // An empty URI refers to the document that contains the signature.
         only_attribute(reference, "URI", "")?;
         let [transforms, digest_method, digest] =
             children(reference, ["Transforms", "DigestMethod", "DigestValue"])?;
@@ -84,7 +84,7 @@ impl Signature {
         })
     }
 
-    /// That `leaf`, of a chain that was validated, signed what is left of the document.
+    /// Checks that `leaf`, from a validated chain, signed the rest of the document.
     pub(super) fn verify(
         &self,
         document: &Element<'_>,
@@ -103,7 +103,7 @@ impl Signature {
     }
 }
 
-/// Certificates and nothing else: a bare key would bypass the chain.
+/// Only certificates: a bare key would bypass the chain.
 fn certificates(key_info: &Element<'_>) -> Result<Vec<Vec<u8>>, Rejection> {
     let [data] = parts(key_info, ["X509Data"])?;
     let elements = data.elements().unwrap_or_default();
@@ -133,7 +133,7 @@ fn holds_signature_parts(element: &Element<'_>) -> bool {
             .any(|it| matches!(it, Node::Element(it) if holds_signature_parts(it)))
 }
 
-/// The children of an element without attributes, which must be these.
+/// The children of an element without attributes, which must have exactly these names.
 fn parts<'e, 'a, const N: usize>(
     element: &'e Element<'a>,
     names: [&str; N],
@@ -173,7 +173,7 @@ fn algorithm(element: &Element<'_>, uri: &str) -> Result<(), Rejection> {
 fn only_attribute(element: &Element<'_>, name: &str, value: &str) -> Result<(), Rejection> {
     let only = element.attributes.len() == 1 && element.attribute(name) == Some(value);
     ensure(only, || {
-        refuse("it uses another algorithm or reference than RIMs do")
+        refuse("it uses an algorithm or reference that RIMs do not use")
     })
 }
 

@@ -1,7 +1,7 @@
-//! The XML that NVIDIA's RIMs are written in, and no other: elements, attributes in double quotes, namespaces, text.
+//! Only the XML that NVIDIA's RIMs use: elements, attributes in double quotes, namespaces, text.
 //!
 //! There is no declaration, document type, comment, processing instruction, CDATA section, entity or carriage return, and no
-//! character beyond ASCII. Whatever needs one of them is refused, so that what is hashed and what is read cannot differ.
+//! character beyond ASCII. Any document with one of these is refused, so that what is hashed and what is read cannot differ.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +16,20 @@ const MAX_ELEMENTS: usize = 1024;
 /// NVIDIA's elements have at most 13 attributes.
 const MAX_ATTRIBUTES: usize = 80;
 
-/// An element and what is in it.
+/// An element and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Element<'a> {
-    /// As written: what canonical XML repeats.
+    /// The name as written, which canonical XML repeats.
     pub(crate) qualified: &'a str,
     pub(crate) name: Name<'a>,
     /// The namespaces that this element declares, by prefix; the default one has none.
     pub(crate) declared: Scope<'a>,
-    /// In canonical order: by namespace, then by local name. None stands twice.
+    /// In canonical order: by namespace, then by local name. None appears twice.
     pub(crate) attributes: Vec<Attribute<'a>>,
     pub(crate) children: Vec<Node<'a>>,
 }
 
-/// What a name means, whatever its prefix. Names without a namespace come first, as canonical XML has it.
+/// What a name means, regardless of its prefix. Names without a namespace come first, as in canonical XML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name<'a> {
     pub(crate) namespace: Option<&'a str>,
@@ -69,7 +69,7 @@ impl<'a> Element<'a> {
         self.attributes.iter().find(named).map(|it| it.value)
     }
 
-    /// The elements in it. None if there is text between them that is more than white space.
+    /// The elements in it. `None` if there is text between them other than white space.
     pub(crate) fn elements(&self) -> Option<Vec<&Self>> {
         let mut elements = Vec::new();
         for child in &self.children {
@@ -82,7 +82,7 @@ impl<'a> Element<'a> {
         Some(elements)
     }
 
-    /// The text in it. None if there are elements.
+    /// The text in it. `None` if there are elements.
     pub(crate) fn text(&self) -> Option<&'a str> {
         match &self.children[..] {
             [] => Some(""),
@@ -115,13 +115,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Element<'_>, Rejection> {
     Ok(root)
 }
 
-/// Which namespace a prefix stands for; without a prefix, the default one.
+/// The namespace that a prefix stands for; without a prefix, the default one.
 ///
-/// No name here is ever an empty text: comparing those took a seventh of a GPU's whole verification, since the C library's
-/// `memcmp` can be very slow on nothing.
+/// No name here is ever an empty text: comparing those took a seventh of a GPU's whole verification time, since the C library's
+/// `memcmp` can be very slow on empty input.
 pub(crate) type Scope<'a> = BTreeMap<Option<&'a str>, &'a str>;
 
-/// What holds inside an element that declares something.
+/// The scope inside an element with declarations.
 pub(crate) fn extended<'a>(outer: &Scope<'a>, declared: &Scope<'a>) -> Scope<'a> {
     let mut scope = outer.clone();
     scope.extend(declared);
@@ -175,7 +175,7 @@ impl<'a> Parser<'a> {
                 let rest = rest.strip_prefix(tag.qualified).map(str::trim_ascii_start);
                 self.rest = rest
                     .and_then(|it| it.strip_prefix('>'))
-                    .ok_or_else(|| refuse("an end tag of another element"))?;
+                    .ok_or_else(|| refuse("an end tag of a different element"))?;
                 return Ok(element);
             }
             element
@@ -216,7 +216,7 @@ impl<'a> Parser<'a> {
                 .rest
                 .split_once('"')
                 .ok_or_else(|| refuse("an attribute without an end"))?;
-            // White space would be normalised, and `<`, `&` and `>` escaped; RIMs have none of them.
+            // White space would be normalised, and `<`, `&` and `>` escaped; RIMs contain none of these.
             let escaped = |byte| matches!(byte, b'<' | b'>' | b'&' | b'\n' | b'\t');
             if value.bytes().any(escaped) {
                 return Err(refuse("an entity or a control character in an attribute"));
@@ -294,7 +294,7 @@ fn resolve<'a>(tag: &Tag<'a>, outer: &Scope<'a>) -> Result<Element<'a>, Rejectio
             continue;
         }
         attributes.push(Attribute {
-            // The default namespace is not for attributes.
+            // The default namespace does not apply to attributes.
             name: lookup(qualified, None)?,
             qualified,
             value,
@@ -303,7 +303,7 @@ fn resolve<'a>(tag: &Tag<'a>, outer: &Scope<'a>) -> Result<Element<'a>, Rejectio
     attributes.sort_unstable_by_key(|it| it.name);
     let twice = |pair: &[Attribute<'_>]| matches!(pair, [a, b] if a.name == b.name);
     if attributes.windows(2).any(twice) {
-        return Err(refuse("an attribute that stands twice"));
+        return Err(refuse("an attribute that appears twice"));
     }
     Ok(Element {
         qualified: tag.qualified,
