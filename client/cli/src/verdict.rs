@@ -15,14 +15,15 @@ use crate::{
     printable::{print, printable},
 };
 
-const NO_POLICY_HINT: &str = "hint: `chrysalis policy init --release FILE --key FILE --configuration FILE` prints a policy; give it with --policy\n";
+/// What a verdict on an enclave without a policy ends in.
+pub(crate) const NO_POLICY_HINT: &str = "hint: `chrysalis policy init --release FILE --key FILE --configuration FILE` prints a policy; give it with --policy\n";
 
 /// Ends a command whose peer was refused; errors that are no verdict go on as errors.
 pub(crate) fn refuse(error: Error) -> anyhow::Result<Outcome> {
     if !error.is_verdict() {
         return Err(error.into());
     }
-    eprint!("{}", describe(&Err::<Trusted, _>(error), false));
+    eprint!("{}", describe(&Err::<Trusted, _>(error), false, ""));
     Ok(Outcome::No)
 }
 
@@ -55,6 +56,8 @@ pub(crate) struct Manner<'a> {
     /// Whether every check was asked for.
     pub(crate) explain: bool,
     pub(crate) has_policy: bool,
+    /// What to do about a verdict without a policy.
+    pub(crate) hint: &'static str,
     /// The moment that was judged by.
     pub(crate) now: Time,
     /// The option that would accept what is wrong, if there is one.
@@ -75,7 +78,7 @@ where
     match telling.format {
         _ if telling.quiet => {}
         VerdictFormat::Text => {
-            let mut text = describe(&found, telling.verbose || manner.explain);
+            let mut text = describe(&found, telling.verbose || manner.explain, manner.hint);
             text.extend(way_on(&found, manner));
             print(&text)?;
         }
@@ -98,7 +101,7 @@ where
 }
 
 /// What was found, for people; with every check if `verbose`.
-fn describe<'a, T>(found: &'a Result<T, Error>, verbose: bool) -> String
+fn describe<'a, T>(found: &'a Result<T, Error>, verbose: bool, hint: &str) -> String
 where
     &'a T: Into<Verdict<'a>>,
 {
@@ -107,7 +110,7 @@ where
             let checks = verdict.checks().iter().filter(|_| verbose);
             let checks: String = checks.map(line).collect();
             let hint = match found {
-                Ok(_) if !verdict.is_trusted() => NO_POLICY_HINT,
+                Ok(_) if !verdict.is_trusted() => hint,
                 _ => "",
             };
             format!("{checks}{verdict}\n{hint}")

@@ -143,6 +143,7 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
         telling: &options.telling,
         explain: options.explain_only,
         has_policy: judge.has_policy(),
+        hint: verdict::NO_POLICY_HINT,
         now: judge.now(),
         flag: verdict::flag,
     };

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use chrysalis_attestation::{Time, Waivers, alone, encoding::digest::sha256, nvidia::Collateral};
+use chrysalis_attestation::{Time, encoding::digest::sha256, nvidia::Collateral};
 use chrysalis_simulate::Nvidia;
 use chrysalis_wire::{configuration::Configuration, host::GpuAnswer};
 

@@ -213,7 +213,7 @@ async fn what_cannot_be_checked_ends_in_2_and_says_what_to_do() {
                 "--token-file",
                 "junk",
             ],
-            "from 16 to 512",
+            "16 to 512 letters",
         ),
         (
             &["measure", ".", "--platform", "snp", "--vcpus", "2"],

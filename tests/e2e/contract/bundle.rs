@@ -241,7 +241,7 @@ fn a_bundle_without_its_conversation_is_never_trusted() {
         &Scene::command("bundle.cbor --policy policy.toml"),
     );
     let told = String::from_utf8(told.stdout).expect("text");
-    assert!(told.contains("hint: bring the saved session"), "{told}");
+    assert!(told.contains("hint: pass the saved session"), "{told}");
     assert!(
         !told.contains("--without session"),
         "a policy is never met so"

@@ -21,6 +21,7 @@ where
         telling: &options.telling,
         explain: options.explain_only,
         has_policy: options.policy.is_some(),
+        hint: "",
         now,
         flag,
     };
