@@ -1,4 +1,4 @@
-//! What programs read: the verdict as JSON, held against docs/spec/verdict.schema.json, and as an attestation result.
+//! What programs read: the verdict as JSON, checked against docs/spec/verdict.schema.json, and as an attestation result.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,67 +15,12 @@ use chrysalis_simulate::Amd;
 use chrysalis_tests::{
     composite::{Machine, SESSION, SPKI, Vendor, roots},
     scene::{self, NOW},
+    schema::{faults, schema},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 static AMD: LazyLock<Amd> =
     LazyLock::new(|| scene::vendor(env!("CARGO_TARGET_TMPDIR"), "amd").unwrap());
-
-/// What is wrong with a value by a schema, as far as ours goes: types, enumerations, required and further properties, items.
-fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
-    let mut faults = Vec::new();
-    let types: Vec<_> = match &schema["type"] {
-        Value::String(one) => vec![one.as_str()],
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let found = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    if !types.is_empty() && !types.contains(&found) {
-        faults.push(format!("{at} is {found}"));
-    }
-    if let Some(known) = schema["enum"].as_array()
-        && !known.contains(value)
-    {
-        faults.push(format!("{at} is {value}"));
-    }
-    if let Some(items) = value.as_array() {
-        for (place, item) in items.iter().enumerate() {
-            faults.extend(self::faults(
-                &schema["items"],
-                item,
-                &format!("{at}/{place}"),
-            ));
-        }
-    }
-    if let Some(fields) = value.as_object() {
-        let required = schema["required"].as_array().into_iter().flatten();
-        let missing = required
-            .filter_map(Value::as_str)
-            .filter(|name| !fields.contains_key(*name));
-        faults.extend(missing.map(|name| format!("{at}/{name} is missing")));
-        for (name, field) in fields {
-            match schema["properties"].get(name) {
-                Some(schema) => faults.extend(self::faults(schema, field, &format!("{at}/{name}"))),
-                None if schema["additionalProperties"] == false => {
-                    faults.push(format!("{at}/{name} is unknown"));
-                }
-                None => {}
-            }
-        }
-    }
-    faults
-}
-
-fn schema() -> Value {
-    serde_json::from_str(include_str!("../../docs/spec/verdict.schema.json")).unwrap()
-}
 
 /// Verdicts of every word, on both platforms, with and without GPUs.
 fn results() -> Vec<Result<Trusted, Refusal>> {
@@ -99,7 +44,7 @@ fn every_verdict_fits_the_schema() {
     let schema = schema();
     for result in results() {
         let json = serde_json::to_value(Verdict::of(&result)).unwrap();
-        assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
+        assert_eq!(faults(schema, &json, ""), [""; 0], "{json:#}");
     }
 }
 
@@ -128,7 +73,7 @@ fn what_is_explained_or_bound_to_nothing_fits_the_schema() {
     let codes: Vec<_> = refusal.rejections().map(Rejection::code).collect();
     assert_eq!(codes.first(), Some(&"revocation_unchecked"), "{codes:?}");
     let json = serde_json::to_value(Verdict::of(&explained)).unwrap();
-    assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
+    assert_eq!(faults(schema, &json, ""), [""; 0], "{json:#}");
 
     let unbound = Unverified::new(machine.evidence())
         .authenticate(&machine.policy.roots(), none, NOW)
@@ -137,7 +82,7 @@ fn what_is_explained_or_bound_to_nothing_fits_the_schema() {
     assert_eq!(unbound.gpus().len(), 1);
     assert!(unbound.simulated());
     let json = serde_json::to_value(Verdict::from(&unbound)).unwrap();
-    assert_eq!(faults(&schema, &json, ""), [""; 0], "{json:#}");
+    assert_eq!(faults(schema, &json, ""), [""; 0], "{json:#}");
     let mut open = json["checks"].as_array().unwrap().iter();
     assert!(open.any(|it| it["step"] == "bind-4" && it["outcome"] == "not_checked"));
 }
@@ -150,7 +95,7 @@ fn the_schema_tells_a_verdict_from_another_thing() {
     json["claims"]["gpus"][0]["driver"] = json!(550);
     json["claims"]["more"] = json!(1);
     json.as_object_mut().unwrap().remove("checks");
-    let found = faults(&schema(), &json, "");
+    let found = faults(schema(), &json, "");
     let expected = [
         "/checks is missing",
         "/claims/gpus/0/driver is integer",
@@ -175,7 +120,7 @@ fn a_verdict_without_a_policy_is_genuine_and_fits_the_schema() {
     let json = serde_json::to_value(Verdict::from(&genuine)).unwrap();
     assert_eq!(json["verdict"], "genuine");
     assert_eq!(json["claims"]["gpus"][0]["driver"], "550.90.07");
-    assert_eq!(faults(&schema(), &json, ""), [""; 0]);
+    assert_eq!(faults(schema(), &json, ""), [""; 0]);
     // Production roots know no simulation, with a policy or without.
     let refused = Unverified::new(machine.evidence())
         .authenticate(&Roots::vendors(), &Collateral::default(), NOW)
@@ -240,7 +185,7 @@ fn a_release_that_anyone_can_sign_is_told_in_every_output() {
         "{text}"
     );
     let json = serde_json::to_value(&verdict).unwrap();
-    assert_eq!(faults(&schema(), &json, ""), [""; 0]);
+    assert_eq!(faults(schema(), &json, ""), [""; 0]);
     assert!(json["checks"].to_string().contains(warning), "{json}");
     let cpu = &verdict.ear(NOW)["submods"]["cpu"];
     assert_eq!(

@@ -9,4 +9,5 @@ pub mod paths;
 pub mod proxy;
 pub mod relay;
 pub mod scene;
+pub mod schema;
 pub mod worker;

@@ -39,11 +39,11 @@ pub(crate) trait Platform: std::fmt::Debug {
 
 /// What a refused verdict says of evidence by itself whose CPU is genuine.
 pub(crate) fn known(cpu: &dyn Platform, vtpm: Option<&Told>) -> Value {
-    let mut known = json!({"measurement": hex::encode(cpu.measurement()), "cpu": cpu.claims()});
-    if let Some(told) = vtpm {
-        known["vtpm"] = told.claims();
-    }
-    known
+    json!({
+        "measurement": hex::encode(cpu.measurement()),
+        "cpu": cpu.claims(),
+        "vtpm": vtpm.map(Told::claims),
+    })
 }
 
 impl Platform for snp::Genuine {

@@ -5,7 +5,7 @@
 use serde_cbor::Value;
 
 use super::{
-    CpuReport, Endorsements, Evidence, MAX_CERTIFICATES, MAX_CRLS,
+    CpuReport, Endorsements, Evidence, MAX_BUNDLE, MAX_CERTIFICATES, MAX_CRLS,
     gpus::{self, encode_gpus},
 };
 use crate::{
@@ -17,6 +17,23 @@ use crate::{
     },
     release::MAX_STATEMENTS,
 };
+
+impl Evidence {
+    /// Encodes the bundle.
+    pub fn encode(&self) -> Vec<u8> {
+        cbor::encode(&wrap(self))
+    }
+
+    /// Decodes a bundle; anything but the one deterministic encoding is refused.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
+        if bytes.len() > MAX_BUNDLE {
+            return Err(Rejection::BundleTooLarge { found: bytes.len() });
+        }
+        let malformed = |what| Rejection::BundleMalformed { what };
+        let value = cbor::decode(bytes).ok_or(malformed("not deterministic CBOR"))?;
+        unwrap(Fields::of(value).ok_or(malformed("not a map"))?)
+    }
+}
 
 /// Names the kind of collection and its version: `__cmwc_t`.
 const COLLECTION: (&str, &str) = ("__cmwc_t", "tag:chrysalis,2026:evidence/1");
@@ -90,7 +107,7 @@ const OCSP: Item = Item(
 );
 
 /// The collection.
-pub(super) fn wrap(evidence: &Evidence) -> Value {
+fn wrap(evidence: &Evidence) -> Value {
     let Endorsements {
         certificates,
         crls,
@@ -151,7 +168,7 @@ fn list(items: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The evidence in a collection, whose every item must be known.
-pub(super) fn unwrap(mut fields: Fields) -> Result<Evidence, Rejection> {
+fn unwrap(mut fields: Fields) -> Result<Evidence, Rejection> {
     let (name, kind) = COLLECTION;
     if fields.text(name).as_deref() != Some(kind) {
         return Err(refused(name));

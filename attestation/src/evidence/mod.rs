@@ -13,11 +13,7 @@ mod tests;
 pub use certificate::ID_PE_CMW;
 pub use gpus::{NO_GPUS, encode_gpus};
 
-use crate::{
-    Rejection,
-    encoding::cbor,
-    nvidia::{GpuEvidence, ocsp::OcspAnswer},
-};
+use crate::nvidia::{GpuEvidence, ocsp::OcspAnswer};
 
 /// The most bytes a bundle may have. One of a GPU has 15 KB; its collateral, the manifests above all, has some hundred more.
 pub const MAX_BUNDLE: usize = 1024 * 1024;
@@ -74,20 +70,3 @@ pub struct Endorsements {
 
 /// What a verifier brings besides what the evidence carries: the same vendor-signed objects.
 pub type Collateral = Endorsements;
-
-impl Evidence {
-    /// Encodes the bundle.
-    pub fn encode(&self) -> Vec<u8> {
-        cbor::encode(&items::wrap(self))
-    }
-
-    /// Decodes a bundle; anything but the one deterministic encoding is refused.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        if bytes.len() > MAX_BUNDLE {
-            return Err(Rejection::BundleTooLarge { found: bytes.len() });
-        }
-        let malformed = |what| Rejection::BundleMalformed { what };
-        let value = cbor::decode(bytes).ok_or(malformed("not deterministic CBOR"))?;
-        items::unwrap(cbor::Fields::of(value).ok_or(malformed("not a map"))?)
-    }
-}

@@ -2,7 +2,7 @@ use serde_cbor::Value;
 use x509_parser::asn1_rs::{FromDer, OctetString};
 
 use super::*;
-use crate::nvidia::MAX_RIMS;
+use crate::{Rejection, encoding::cbor, nvidia::MAX_RIMS};
 
 fn evidence() -> Evidence {
     Evidence {

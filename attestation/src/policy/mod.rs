@@ -68,69 +68,6 @@ pub struct ConfigurationPolicy {
 }
 
 impl Policy {
-    /// Parses TOML.
-    pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        parse::policy(text)
-    }
-
-    /// Parses the `[gpu]` section of TOML, for evidence of GPUs by themselves. The other sections may be missing.
-    ///
-    /// ```
-    /// let policy = chrysalis_attestation::policy::Policy::parse_gpu(r#"
-    ///     version = 1
-    ///     [gpu]
-    ///     count = [1]
-    ///     minimum_driver = "550.90.07"
-    ///     revocation = "stapled"
-    /// "#);
-    /// assert!(policy.is_ok());
-    /// ```
-    pub fn parse_gpu(text: &str) -> Result<GpuPolicy, PolicyError> {
-        parse::gpu_policy(text)
-    }
-
-    /// Parses the `[gpu]` section of an enclave's configuration, in the same syntax; `None` if it has none.
-    pub fn gpu_of_configuration(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
-        parse::gpu_section(text)
-    }
-
-    /// Parses the `[tdx]` section of TOML, for the quote of a TD by itself. The other sections may be missing.
-    ///
-    /// No file can say what the TD must have been asked to sign: set [`TdxPolicy::report_data`]; otherwise only a policy that waives
-    /// freshness (`session.freshness`) accepts anything.
-    ///
-    /// ```
-    /// let policy = chrysalis_attestation::policy::Policy::parse_tdx(r#"
-    ///     version = 1
-    ///     [tdx]
-    ///     mrtd = ["000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"]
-    ///     rtmr0 = { unchecked = "depends on the machine's shape" }
-    ///     rtmr1 = { unchecked = "any kernel will do" }
-    ///     rtmr2 = { unchecked = "any command line will do" }
-    ///     mrconfigid = { unchecked = "any configuration will do" }
-    ///     minimum_evaluation = 19
-    /// "#);
-    /// assert!(policy.is_ok());
-    /// ```
-    pub fn parse_tdx(text: &str) -> Result<TdxPolicy, PolicyError> {
-        parse::tdx_policy(text)
-    }
-
-    /// Parses the `[rebuilders]` section of TOML, for evidence by itself; `None` if there is none.
-    pub fn parse_rebuilders(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
-        parse::rebuilders_policy(text)
-    }
-
-    /// Parses the `[release]` section of TOML, for evidence by itself; `None` if there is none.
-    pub fn parse_release(text: &str) -> Result<Option<ReleasePolicy>, PolicyError> {
-        parse::release_policy(text)
-    }
-
-    /// Parses the `[simulation]` section of TOML, for evidence by itself: SHA-256 of each simulated root that is accepted.
-    pub fn parse_simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
-        parse::simulation(text)
-    }
-
     /// A commented policy for exactly one image and configuration, readable by people and by [`Policy::parse`].
     pub fn template(template: &Template<'_>) -> String {
         template.to_toml()

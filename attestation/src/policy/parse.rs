@@ -22,8 +22,73 @@ const ROOT: [&str; 9] = [
 ];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
 
+impl Policy {
+    /// Parses TOML.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        policy(text)
+    }
+
+    /// Parses the `[gpu]` section of TOML, for evidence of GPUs by themselves. The other sections may be missing.
+    ///
+    /// ```
+    /// let policy = chrysalis_attestation::policy::Policy::parse_gpu(r#"
+    ///     version = 1
+    ///     [gpu]
+    ///     count = [1]
+    ///     minimum_driver = "550.90.07"
+    ///     revocation = "stapled"
+    /// "#);
+    /// assert!(policy.is_ok());
+    /// ```
+    pub fn parse_gpu(text: &str) -> Result<GpuPolicy, PolicyError> {
+        gpu_policy(text)
+    }
+
+    /// Parses the `[gpu]` section of an enclave's configuration, in the same syntax; `None` if it has none.
+    pub fn gpu_of_configuration(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
+        gpu_section(text)
+    }
+
+    /// Parses the `[tdx]` section of TOML, for the quote of a TD by itself. The other sections may be missing.
+    ///
+    /// No file can say what the TD must have been asked to sign: set [`TdxPolicy::report_data`]; otherwise only a policy that waives
+    /// freshness (`session.freshness`) accepts anything.
+    ///
+    /// ```
+    /// let policy = chrysalis_attestation::policy::Policy::parse_tdx(r#"
+    ///     version = 1
+    ///     [tdx]
+    ///     mrtd = ["000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"]
+    ///     rtmr0 = { unchecked = "depends on the machine's shape" }
+    ///     rtmr1 = { unchecked = "any kernel will do" }
+    ///     rtmr2 = { unchecked = "any command line will do" }
+    ///     mrconfigid = { unchecked = "any configuration will do" }
+    ///     minimum_evaluation = 19
+    /// "#);
+    /// assert!(policy.is_ok());
+    /// ```
+    pub fn parse_tdx(text: &str) -> Result<TdxPolicy, PolicyError> {
+        tdx_policy(text)
+    }
+
+    /// Parses the `[rebuilders]` section of TOML, for evidence by itself; `None` if there is none.
+    pub fn parse_rebuilders(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
+        rebuilders_policy(text)
+    }
+
+    /// Parses the `[release]` section of TOML, for evidence by itself; `None` if there is none.
+    pub fn parse_release(text: &str) -> Result<Option<ReleasePolicy>, PolicyError> {
+        release_policy(text)
+    }
+
+    /// Parses the `[simulation]` section of TOML, for evidence by itself: SHA-256 of each simulated root that is accepted.
+    pub fn parse_simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
+        simulation(text)
+    }
+}
+
 /// Reads a whole policy.
-pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
+fn policy(text: &str) -> Result<Policy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
     let configuration = configuration(&root)?;
@@ -78,14 +143,14 @@ fn simulated_roots(root: &Section<'_>) -> Result<Vec<[u8; 32]>, PolicyError> {
 }
 
 /// Reads only the section about GPUs.
-pub(super) fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
+fn gpu_policy(text: &str) -> Result<GpuPolicy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
     gpu::policy(&root.section("gpu", &gpu::KEYS)?)
 }
 
 /// Reads the section about GPUs, if there is one, in a document whose other sections belong to another reader.
-pub(super) fn gpu_section(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
+fn gpu_section(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
     let table = table(text)?;
     Section::whole(text, table.get_ref()).read("gpu", |field| {
         gpu::of_configuration(&field.section(&gpu::KEYS)?)
@@ -93,7 +158,7 @@ pub(super) fn gpu_section(text: &str) -> Result<Option<GpuPolicy>, PolicyError> 
 }
 
 /// Reads the section about TDs, and whether an old quote is accepted.
-pub(super) fn tdx_policy(text: &str) -> Result<TdxPolicy, PolicyError> {
+fn tdx_policy(text: &str) -> Result<TdxPolicy, PolicyError> {
     let table = table(text)?;
     let root = root(text, table.get_ref())?;
     let configuration = configuration(&root)?.sha384;
@@ -111,7 +176,7 @@ fn rebuilders(root: &Section<'_>) -> Result<Option<Rebuilders>, PolicyError> {
 }
 
 /// Reads only the section about rebuilders.
-pub(super) fn rebuilders_policy(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
+fn rebuilders_policy(text: &str) -> Result<Option<Rebuilders>, PolicyError> {
     let table = table(text)?;
     rebuilders(&root(text, table.get_ref())?)
 }
@@ -123,13 +188,13 @@ fn release(root: &Section<'_>) -> Result<Option<ReleasePolicy>, PolicyError> {
 }
 
 /// Reads only the section about the release.
-pub(super) fn release_policy(text: &str) -> Result<Option<ReleasePolicy>, PolicyError> {
+fn release_policy(text: &str) -> Result<Option<ReleasePolicy>, PolicyError> {
     let table = table(text)?;
     release(&root(text, table.get_ref())?)
 }
 
 /// Reads only the section about simulated roots.
-pub(super) fn simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
+fn simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
     let table = table(text)?;
     simulated_roots(&root(text, table.get_ref())?)
 }

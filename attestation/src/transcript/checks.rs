@@ -2,7 +2,11 @@
 
 use std::fmt::Display;
 
-use super::{ALLOWED, Expect, Inspection, LEFT_OPEN, Step};
+use super::{
+    expect::Expect,
+    inspection::{Inspection, Step},
+    record::{ALLOWED, LEFT_OPEN},
+};
 use crate::Rejection;
 
 impl Inspection {

@@ -4,7 +4,7 @@
 //! can still be read, to explain what else is wrong. Either way only [`Inspection::finish`] returns what a walk found, and only
 //! if no check failed.
 
-use super::{Check, Outcome, Refusal, Transcript};
+use super::record::{Check, Outcome, Refusal, Transcript};
 use crate::Rejection;
 
 /// How far to go.

@@ -3,134 +3,14 @@
 mod checks;
 mod expect;
 mod inspection;
+mod record;
 
-use std::fmt;
-
-use serde::Serialize;
-use serde_json::Value;
-
-pub(crate) use self::inspection::{Failed, Inspection, Step, ensure};
-pub use self::{expect::Expect, inspection::Patience};
-use crate::Rejection;
-
-/// The organisation in the names of simulated certificates, so that they cannot be mistaken for a vendor's.
-pub const SIMULATED: &str = "Chrysalis Simulated";
-
-/// The outcome of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It holds.
-    Passed,
-    /// It does not hold. With [`Patience::First`] it is the last check: nothing after it was looked at.
-    Failed,
-    /// It was not made; the check's detail says why. It never counts as passed.
-    NotChecked,
-}
-
-/// One check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// The step of docs/spec/verification.md.
-    pub step: &'static str,
-    /// What was looked at.
-    pub name: &'static str,
-    /// Its outcome.
-    pub outcome: Outcome,
-    /// What was found, what is wrong, or why it was not checked.
-    pub detail: String,
-}
-
-impl Check {
-    /// Whether it was not made because the policy, which could require it, does not.
-    pub(crate) fn is_left_open(&self) -> bool {
-        self.outcome == Outcome::NotChecked && self.detail == LEFT_OPEN
-    }
-
-    /// Whether a verdict lists it as not checked, with the reason.
-    pub(crate) fn is_open(&self) -> bool {
-        self.outcome == Outcome::NotChecked && ![LEFT_OPEN, NO_POLICY].contains(&&*self.detail)
-    }
-}
-
-/// Why a check was not made that the policy could require but does not.
-pub(crate) const LEFT_OPEN: &str = "the policy leaves it open";
-/// Why something that is present was not checked: the policy accepts it, and gives no further reason.
-pub(crate) const ALLOWED: &str = "it is there, and the policy allows it";
-/// Why a check was not made that only a policy could require, where there is none.
-pub const NO_POLICY: &str = "no policy says what is wanted";
-
-/// Every check so far. Only the walk writes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Transcript {
-    checks: Vec<Check>,
-    simulated: bool,
-}
-
-impl Transcript {
-    /// Every check, in order.
-    pub fn checks(&self) -> &[Check] {
-        &self.checks
-    }
-
-    /// Whether the evidence rests on a simulated root. Every output must then say so.
-    pub fn simulated(&self) -> bool {
-        self.simulated
-    }
-}
-
-/// Evidence that was refused: why, and everything that was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refusal {
-    /// Why: the first check that failed.
-    pub rejection: Rejection,
-    /// What else is wrong, in order. Empty unless [`Patience::All`] looked for it.
-    pub further: Vec<Rejection>,
-    /// Every check that was made.
-    pub transcript: Box<Transcript>,
-    /// What the hardware says, where every check of its genuineness passed: real, and not wanted.
-    pub(crate) known: Option<Box<Value>>,
-}
-
-impl Refusal {
-    /// Keeps what the hardware says, for people who want to know why it is not wanted.
-    pub(crate) fn knowing(mut self, known: Option<Value>) -> Self {
-        self.known = known.map(Box::new);
-        self
-    }
-
-    /// Everything that is wrong, in order.
-    pub fn rejections(&self) -> impl Iterator<Item = &Rejection> {
-        std::iter::once(&self.rejection).chain(&self.further)
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.rejection.code(), self.rejection)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-/// Evidence that could not even be read.
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
-        let check = Check {
-            step: rejection.step(),
-            name: "evidence can be read",
-            outcome: Outcome::Failed,
-            detail: rejection.to_string(),
-        };
-        Self {
-            rejection,
-            further: Vec::new(),
-            transcript: Box::new(Transcript {
-                checks: vec![check],
-                simulated: false,
-            }),
-            known: None,
-        }
-    }
-}
+pub use self::{
+    expect::Expect,
+    inspection::Patience,
+    record::{Check, NO_POLICY, Outcome, Refusal, SIMULATED, Transcript},
+};
+pub(crate) use self::{
+    inspection::{Failed, Inspection, Step, ensure},
+    record::{ALLOWED, LEFT_OPEN},
+};

@@ -87,6 +87,7 @@ fn toml_count(value: &toml::Value) -> Option<u64> {
 mod tests {
     use super::*;
     use chrysalis_attestation::{
+        Waivers, alone,
         alone::gpus::Question,
         nvidia::{GpuEvidence, Roots},
         policy::Policy,

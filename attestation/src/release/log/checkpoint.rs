@@ -2,7 +2,10 @@
 
 use data_encoding::BASE64;
 
-use super::{super::key::PublicKey, HASH, Head, MAX_TEXT, merkle::Hash};
+use super::{
+    super::key::PublicKey,
+    merkle::{HASH, Hash},
+};
 use crate::{
     Rejection,
     encoding::{
@@ -10,6 +13,20 @@ use crate::{
         digest::{Hex, sha256},
     },
 };
+
+/// The most bytes of any of the three. A proof in a tree of 2^64 entries has 3 KB.
+pub const MAX_TEXT: usize = 64 * 1024;
+
+/// The newest head of a log that a client has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Which log.
+    pub origin: String,
+    /// How many entries it had.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hex<HASH>,
+}
 
 /// What a signature line begins with: an em dash and a space.
 const SIGNATURE: &str = "\u{2014} ";

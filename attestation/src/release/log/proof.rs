@@ -5,8 +5,7 @@ use std::fmt::Write;
 use data_encoding::BASE64;
 
 use super::{
-    MAX_TEXT,
-    checkpoint::{hash, number},
+    checkpoint::{MAX_TEXT, hash, number},
     merkle::Hash,
 };
 use crate::Rejection;
