@@ -4,7 +4,10 @@ use data_encoding::BASE64;
 use proptest::prelude::*;
 
 use super::{super::tests::Signer, *};
-use crate::{Rejection, encoding::digest::sha256};
+use crate::{
+    Rejection,
+    encoding::digest::{Hex, sha256},
+};
 
 const ORIGIN: &str = "log.example/releases";
 
