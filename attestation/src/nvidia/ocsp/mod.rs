@@ -34,7 +34,7 @@ pub const MAX_ANSWERS: usize = 64;
 /// How long an answer without nextUpdate counts. NVIDIA's live for a day and say so.
 const DEFAULT_LIFETIME: i64 = 3600;
 /// How old an answer may be that nobody asked for with a nonce of their own, unless a policy says otherwise. NVIDIA's are good for as long.
-pub const STAPLED_AGE: Duration = Duration::from_hours(24);
+pub const STAPLED_AGE: Duration = Duration::from_secs(24 * 3600);
 /// How far the responder's clock may be ahead where it answered our own nonce, in seconds: the answer is younger than the
 /// question, so a date from the future says that a clock is off, and nothing else.
 const CLOCK_SKEW: i64 = 300;
