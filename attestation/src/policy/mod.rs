@@ -131,6 +131,11 @@ impl Policy {
         parse::simulation(text)
     }
 
+    /// The roots that a policy's TOML accepts, for evidence by itself: the vendors', and those under `[simulation]`.
+    pub fn parse_roots(text: &str) -> Result<Roots, PolicyError> {
+        Self::parse_simulation(text).map(|named| accepted(&named))
+    }
+
     /// A commented policy for exactly one image and configuration, to be read by people and by [`Policy::parse`].
     pub fn template(template: &Template<'_>) -> String {
         template.to_toml()
@@ -138,7 +143,11 @@ impl Policy {
 
     /// The roots that this policy accepts: the vendors', and the simulated ones that it names.
     pub fn roots(&self) -> Roots {
-        let name = |roots: Roots, sha256: &[u8; 32]| roots.and_simulated(*sha256);
-        self.simulation.iter().fold(Roots::vendors(), name)
+        accepted(&self.simulation)
     }
+}
+
+fn accepted(simulation: &[[u8; 32]]) -> Roots {
+    let name = |roots: Roots, sha256: &[u8; 32]| roots.and_simulated(*sha256);
+    simulation.iter().fold(Roots::vendors(), name)
 }
