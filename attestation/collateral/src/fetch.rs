@@ -29,6 +29,7 @@ pub enum Refresh {
 
 /// What is going on, for people who wait.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// An object is asked for.
     Asking {
@@ -50,6 +51,7 @@ pub enum Event<'a> {
 
 /// What became of one object.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Gathered {
     /// Which.
     pub object: Object,
