@@ -1,16 +1,4 @@
-//! Verifies confidential-computing evidence: bytes in, verdict out. No network, no clock, no async, no unsafe.
-//!
-//! Evidence walks one way, and each step consumes the one before:
-//!
-//! ```text
-//! Unverified ──authenticate──▶ Authentic ──bind──▶ Bound ──appraise──▶ Trusted
-//!             is it genuine?             this channel?     what I want?
-//! ```
-//!
-//! Roots, collateral, the time and the policy are arguments. Every check lands in the [`transcript::Transcript`] as
-//! passed, failed or not checked. If revocation, freshness or the chip's identity was not checked, the evidence is rejected unless the
-//! policy gives a reason; a pin that the policy leaves open is listed as such.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 

@@ -13,6 +13,7 @@ use crate::{
 
 /// A line of the reference: what a code means, apart from the details of one case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reason {
     /// The stable code, such as `launch_digest_unknown`.
     pub code: &'static str,

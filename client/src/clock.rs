@@ -23,12 +23,7 @@ pub(crate) struct Moment {
 
 /// This machine's clock.
 pub fn system_time() -> Time {
-    let seconds = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        // Before 1970: no certificate is valid yet, so nothing is trusted.
-        Err(_) => i64::MIN,
-    };
-    Time(seconds)
+    SystemTime::now().into()
 }
 
 /// This machine's stopwatch; on Linux it also runs while the machine sleeps.

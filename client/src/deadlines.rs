@@ -26,10 +26,10 @@ impl Default for Deadlines {
         Self {
             connect: Duration::from_secs(10),
             handshake: Duration::from_secs(20),
-            evidence: Duration::from_mins(1),
+            evidence: Duration::from_secs(60),
             revocation: Duration::from_secs(40),
-            first_byte: Duration::from_mins(10),
-            idle: Duration::from_mins(2),
+            first_byte: Duration::from_secs(10 * 60),
+            idle: Duration::from_secs(2 * 60),
         }
     }
 }

@@ -1,24 +1,4 @@
-//! What a relying party embeds: TLS to an enclave that must prove itself before it is sent anything.
-//!
-//! ```no_run
-//! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
-//! use chrysalis_attestation::policy::Policy;
-//! use chrysalis_client::{AttestedConnection, RelyingParty, Target};
-//!
-//! let policy = Policy::parse(&std::fs::read_to_string("policy.toml")?)?;
-//! let target: Target = "https://llm.example".parse()?;
-//! let mut enclave = AttestedConnection::connect(&target, &RelyingParty::new(policy)).await?;
-//! let request = hyper::Request::post("/v1/chat/completions").body("{…}".into())?;
-//! let answer = enclave.send(request).await?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! This crate verifies nothing by itself; chrysalis-attestation does. What it adds is the order of events: TCP, TLS 1.3, evidence
-//! about this very connection, verification; only at the end is there a value with a `send`. It trusts the policy and the clocks
-//! that it is given, and nothing that comes over the network. Trust ends at the verdict's `until`, by a wall clock or by a
-//! stopwatch, whichever comes first: from then on a connection carries nothing, in either direction.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod answer;

@@ -16,6 +16,7 @@ const LAST: &[u8] = b"TRAILER!!!";
 
 /// The first thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Difference {
     /// A page of a firmware.
     Page {

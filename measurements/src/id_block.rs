@@ -62,6 +62,7 @@ pub struct IdBlock {
 
 /// What QEMU takes, and what a policy pins.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Identity {
     /// 96 bytes: `id-block=` of `sev-snp-guest`, in base64.
     pub block: Vec<u8>,

@@ -1,16 +1,4 @@
-//! What the hardware will say about an image, computed from its files and without the hardware.
-//!
-//! It trusts that the files it is given are the ones that will boot, and that the `sev` crate hashes as AMD's firmware does; a test
-//! compares its result with an independent implementation.
-//!
-//! ```no_run
-//! use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
-//!
-//! let image = Image::open("build/cpu")?;
-//! let digest = snp_launch_digest(&image, CommandLine::Hardware, Shape::new(2))?;
-//! # Ok::<(), chrysalis_measure::MeasureError>(())
-//! ```
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod cpu;

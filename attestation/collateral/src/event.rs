@@ -6,6 +6,7 @@ use crate::{error::Trouble, object::Object};
 
 /// What is going on, for people who wait.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// An object is asked for.
     Asking {

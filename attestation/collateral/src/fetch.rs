@@ -14,7 +14,7 @@ use crate::{
     status::Condition,
     store::{Keeping, Store},
     wish::{Wish, following},
-    world::World,
+    world::{System, World},
 };
 
 /// Which objects are fetched that the store has already.
@@ -28,6 +28,7 @@ pub enum Refresh {
 
 /// What became of one object.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Gathered {
     /// Which.
     pub object: Object,
@@ -62,6 +63,21 @@ pub struct Failure {
     pub error: FetchError,
     /// Until when the one holds that the store has; none if it has none.
     pub stored_until: Option<Time>,
+}
+
+/// Fetches what is wished for, and stale or missing, from the vendors themselves, at this machine's time. A [`Fetcher`] can be told more.
+pub fn gather(wish: &Wish, store: &Store) -> Vec<Gathered> {
+    Fetcher {
+        store,
+        mirrors: &Mirrors::default(),
+        update: Update::default(),
+        anchors: &Anchors::vendors(),
+        http: &Http::new(),
+        world: &System::new(),
+        limits: Limits::default(),
+        hear: &mut |_| (),
+    }
+    .gather(wish, Refresh::Due)
 }
 
 /// Fetches into a store.

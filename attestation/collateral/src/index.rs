@@ -22,6 +22,7 @@ pub(crate) struct Index {
 /// What is known about one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Entry {
     /// What it is, for people.
     pub what: String,

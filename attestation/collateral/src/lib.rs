@@ -1,14 +1,4 @@
-//! What vendors sign about hardware, fetched ahead of time and kept in a folder: AMD's key service, Intel's certification
-//! service, NVIDIA's manifests and OCSP. The only network code of a verifier.
-//!
-//! Trusts nobody on the way. Every answer is bounded, read strictly and held against the accepted roots before it is kept, and
-//! an older one does not replace a newer one. A verifier judges all of it again, from the folder, without a network.
-//!
-//! ```text
-//! evidence ──Wish──▶ objects ──Fetcher──▶ Store ──for_report, for_quote, for_gpus──▶ the verifiers' collateral
-//! evidence ──to_ask──▶ certificates ──Responder──▶ OCSP answers to nonces of one's own ──▶ the verifiers' collateral
-//! ```
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -34,7 +24,7 @@ pub use address::{MirrorError, Mirrors, Service, Update};
 pub use answer::Anchors;
 pub use error::{FetchError, StoreError};
 pub use event::Event;
-pub use fetch::{Failure, Fetched, Fetcher, Gathered, Refresh};
+pub use fetch::{Failure, Fetched, Fetcher, Gathered, Refresh, gather};
 pub use http::Http;
 pub use index::Entry;
 pub use object::Object;

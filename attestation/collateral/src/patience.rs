@@ -25,7 +25,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request: Duration::from_secs(20),
-            total: Duration::from_mins(3),
+            total: Duration::from_secs(3 * 60),
             attempts: 5,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(30),
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(retry_after(" 7", now), Some(Duration::from_secs(7)));
         assert_eq!(
             retry_after("Sun, 06 Nov 1994 08:50:37 GMT", now),
-            Some(Duration::from_mins(1))
+            Some(Duration::from_secs(60))
         );
         assert_eq!(
             retry_after("Sun, 06 Nov 1994 08:00:00 GMT", now),

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// For how long an answer is taken for the next question, too: connections of one program are opened in swarms.
-const KEPT_FOR: Duration = Duration::from_mins(5);
+const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
 /// The most answers that are kept; a machine with eight GPUs calls for sixteen.
 const MAX_KEPT: usize = 256;
 

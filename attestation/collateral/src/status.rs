@@ -22,6 +22,7 @@ pub enum Condition {
 
 /// A line of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listed {
     /// In the store.
     pub path: String,

@@ -210,7 +210,7 @@ fn does_not_wait_for_a_service_that_asks_for_more_than_there_is() {
         .answer(LIST, [with_header(503, "Retry-After: 3600", b"")]);
     let error = case.list_error();
     assert!(
-        matches!(&error, FetchError::Busy { wait, .. } if *wait == Duration::from_hours(1)),
+        matches!(&error, FetchError::Busy { wait, .. } if *wait == Duration::from_secs(3600)),
         "{error}"
     );
     assert_eq!(case.stage.world.seconds_slept(), [0; 0]);

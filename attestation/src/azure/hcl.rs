@@ -61,6 +61,7 @@ impl Platform {
 
 /// A wrapped report. Nothing of it is verified, but that the report covers the runtime data and, on SNP, calls the paravisor its asker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Wrapped<'a> {
     /// The report: 1184 bytes of SNP, or a `TDREPORT` of 1024.
     pub report: &'a [u8],

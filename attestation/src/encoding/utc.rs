@@ -1,6 +1,6 @@
 //! Time as an argument: this library has no clock.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -18,6 +18,16 @@ pub struct Span {
     pub until: Time,
     /// Counts up from one to the next, where its kind has that: a CRL's number, Intel's evaluation number.
     pub number: Option<u64>,
+}
+
+/// A moment of the caller's clock. Before 1970 no certificate is valid yet, so nothing is trusted.
+impl From<SystemTime> for Time {
+    fn from(moment: SystemTime) -> Self {
+        let since = moment.duration_since(SystemTime::UNIX_EPOCH);
+        Self(since.map_or(i64::MIN, |since| {
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        }))
+    }
 }
 
 /// `2026-12-01 12:00 UTC`: verdicts need no seconds.
@@ -71,6 +81,14 @@ mod tests {
             Time(i64::MAX).to_string(),
             "9223372036854775807 s after 1970"
         );
+    }
+
+    #[test]
+    fn a_clock_before_1970_trusts_nothing() {
+        let second = std::time::Duration::from_secs(1);
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(Time::from(epoch + second), Time(1));
+        assert_eq!(Time::from(epoch - second), Time(i64::MIN));
     }
 
     #[test]

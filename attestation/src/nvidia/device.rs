@@ -13,6 +13,7 @@ use crate::{Time, encoding::digest::Hex};
 
 /// A GPU that passed. Every field is signed by its key, except where its doc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Gpu {
     /// Whether anything about the machine's GPUs rests on a simulated root: if so, they are not NVIDIA hardware.
     pub simulated: bool,
@@ -56,6 +57,7 @@ pub struct Gpu {
 
 /// A switch between GPUs that passed. Every field is signed by its key, except where its doc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Switch {
     /// As for a [`Gpu`].
     pub simulated: bool,
@@ -81,6 +83,7 @@ pub struct Switch {
 
 /// The devices of one machine, all of them verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Devices {
     /// At least one, unless none are wanted.
     pub gpus: Vec<Gpu>,

@@ -53,6 +53,7 @@ impl GpuEvidence {
 
 /// The forms of JSON that hold reports of GPUs with their chains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Form {
     /// The list that NVIDIA's attestation SDK writes, or a single element of it.
     Sdk,

@@ -9,6 +9,7 @@ use crate::encoding::digest::Hex;
 /// The generations of GPUs whose evidence is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Architecture {
     /// H100, H200 and relatives: GH100.
     Hopper,

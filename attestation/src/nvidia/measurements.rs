@@ -15,6 +15,7 @@ const NVDEC0_INDEX: u8 = 35;
 
 /// Which indices of a RIM were compared, and which had nothing to compare.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Compared {
     /// These match.
     pub matching: Vec<u8>,

@@ -136,7 +136,7 @@ fn stapled_age(
     section.read("stapled_hours", |field| match revocation {
         Some(Revocation::Asked | Revocation::Unchecked { .. }) => Err(field.wrong(STAPLED_ONLY)),
         Some(Revocation::Stapled) | None => match field.number(EXPECTED)? {
-            hours @ 1..=MAX_STAPLED_HOURS => Ok(Duration::from_hours(hours)),
+            hours @ 1..=MAX_STAPLED_HOURS => Ok(Duration::from_secs(hours * 3600)),
             _ => Err(field.wrong(EXPECTED)),
         },
     })
@@ -183,7 +183,7 @@ mod tests {
             policy.proof, complete,
             "the only thing not required is a network"
         );
-        assert_eq!(policy.proof.stapled_age, Duration::from_hours(24));
+        assert_eq!(policy.proof.stapled_age, Duration::from_secs(24 * 3600));
         assert_eq!(policy.wanted.modes, Expect::AnyOf(ALONE.to_vec()));
         assert_eq!(policy.wanted.switches_unchecked, None);
     }
@@ -217,7 +217,7 @@ mod tests {
         let expected = GpuPolicy {
             proof: Proof {
                 revocation: Revocation::Stapled,
-                stapled_age: Duration::from_hours(6),
+                stapled_age: Duration::from_secs(6 * 3600),
                 hold_accepted: why("c"),
                 rims_unchecked: why("d"),
                 fwid_unchecked: why("e"),

@@ -75,7 +75,11 @@ impl Policy {
 
     /// The roots that this policy accepts: the vendors', and the simulated ones that it names.
     pub fn roots(&self) -> Roots {
-        let name = |roots: Roots, sha256: &[u8; 32]| roots.and_simulated(*sha256);
-        self.simulation.iter().fold(Roots::vendors(), name)
+        accepted(&self.simulation)
     }
+}
+
+fn accepted(simulation: &[[u8; 32]]) -> Roots {
+    let name = |roots: Roots, sha256: &[u8; 32]| roots.and_simulated(*sha256);
+    simulation.iter().fold(Roots::vendors(), name)
 }

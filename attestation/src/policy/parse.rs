@@ -3,11 +3,14 @@
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    ConfigurationPolicy, Policy, PolicyError, Problem, ReleasePolicy, gpu, rebuilders, release,
+    ConfigurationPolicy, Policy, PolicyError, Problem, ReleasePolicy, accepted, gpu, rebuilders,
+    release,
     section::{Field, Section, line, sha256, sha384},
     snp, tdx,
 };
-use crate::{nvidia::GpuPolicy, release::Rebuilders, tdx::TdxPolicy, transcript::Expect};
+use crate::{
+    nvidia::GpuPolicy, release::Rebuilders, roots::Roots, tdx::TdxPolicy, transcript::Expect,
+};
 
 const ROOT: [&str; 9] = [
     "version",
@@ -84,6 +87,11 @@ impl Policy {
     /// Parses the `[simulation]` section of TOML, for evidence by itself: SHA-256 of each simulated root that is accepted.
     pub fn parse_simulation(text: &str) -> Result<Vec<[u8; 32]>, PolicyError> {
         simulation(text)
+    }
+
+    /// The roots that a policy's TOML accepts, for evidence by itself: the vendors', and those under `[simulation]`.
+    pub fn parse_roots(text: &str) -> Result<Roots, PolicyError> {
+        Self::parse_simulation(text).map(|named| accepted(&named))
     }
 }
 

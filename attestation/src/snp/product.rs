@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A product line with its own root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Product {
     /// Zen 3.
     Milan,

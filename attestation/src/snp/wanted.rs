@@ -81,8 +81,11 @@ fn private(genuine: &Genuine, inspection: &mut Inspection) {
         (guest.debug_allowed(), Rejection::DebugAllowed),
         (guest.migration_allowed(), Rejection::MigrationAllowed),
     ];
-    let found = format_args!("{:#x}", guest.0);
-    inspection.no_wrong_bit(("policy-4", "guest policy"), bits, found);
+    inspection.no_wrong_bit(
+        ("policy-4", "guest policy"),
+        bits,
+        format_args!("{:#x}", guest.0),
+    );
 }
 
 fn machine(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) {
@@ -216,8 +219,11 @@ fn guest_policy(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspecti
             lacks("no page swapping"),
         ),
     ];
-    let found = format_args!("{:#x}", guest.0);
-    inspection.no_wrong_bit(("policy-4", "guest policy"), bits, found);
+    inspection.no_wrong_bit(
+        ("policy-4", "guest policy"),
+        bits,
+        format_args!("{:#x}", guest.0),
+    );
     for (name, is_set, is_allowed) in [
         ("debugging", guest.debug_allowed(), policy.debug),
         ("migration", guest.migration_allowed(), policy.migration),
@@ -275,8 +281,11 @@ fn platform(genuine: &Genuine, policy: &SnpPolicy, inspection: &mut Inspection) 
         ),
         (unknown != 0, Rejection::PlatformUnknown { bits: unknown }),
     ];
-    let found = format_args!("{:#x}", info.0);
-    inspection.no_wrong_bit(("policy-5", "platform"), bits, found);
+    inspection.no_wrong_bit(
+        ("policy-5", "platform"),
+        bits,
+        format_args!("{:#x}", info.0),
+    );
     let unknown = info.unknown() & policy.unknown_bits;
     for (name, is_there) in [
         ("trusted I/O", info.trusted_io() && policy.trusted_io),

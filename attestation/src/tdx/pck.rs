@@ -25,6 +25,7 @@ const SGX: [u8; 9] = [0x2A, 0x86, 0x48, 0x86, 0xF8, 0x4D, 0x01, 0x0D, 0x01];
 
 /// A platform as its PCK certificate describes it. Signed by Intel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Platform {
     /// The platform's pseudonym.
     pub ppid: Hex<16>,
@@ -48,6 +49,7 @@ pub struct Platform {
 
 /// How a platform with several packages is configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Configuration {
     /// Packages may be added.
     pub dynamic_platform: Option<bool>,

@@ -28,6 +28,7 @@ const INTEL: [u8; 16] = [
 
 /// A quote that could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Quote<'a> {
     /// 4 or 5; 3 for an enclave.
     pub version: u16,
@@ -61,6 +62,7 @@ pub enum Body {
 
 /// Bytes after a quote's declared end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trailing {
     /// How many.
     pub count: usize,

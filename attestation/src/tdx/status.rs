@@ -8,6 +8,7 @@ macro_rules! statuses {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
         /// How current a platform is, in Intel's words.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
         pub enum Status {
             $($(#[doc = $doc])+ $name),+
         }

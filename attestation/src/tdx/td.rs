@@ -7,6 +7,7 @@ use crate::Time;
 
 /// A TD that passed. Every field is signed by hardware or by Intel, except where its doc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Td {
     /// The quote's version.
     pub version: u16,

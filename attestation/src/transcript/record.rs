@@ -24,6 +24,7 @@ pub enum Outcome {
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Check {
     /// The step of docs/spec/verification.md.
     pub step: &'static str,

@@ -220,7 +220,7 @@ fn an_answer_brought_along_counts_for_a_day() {
     };
     assert_eq!(stapled(&scene, age, made(DAY + 1)), too_old(DAY + 1, 24));
     // The policy's own bound, shorter or longer.
-    let hours = Duration::from_hours;
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
     assert_eq!(stapled(&scene, hours(6), made(6 * 3600)), Ok(NOW));
     assert_eq!(
         stapled(&scene, hours(6), made(6 * 3600 + 1)),

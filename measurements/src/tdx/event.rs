@@ -24,6 +24,7 @@ pub struct TdxEvent {
 
 /// All that can be told of an image's quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TdxMeasurement {
     /// The pages that the firmware's metadata names, as the module adds and extends them.
     pub mrtd: Sha384Digest,

@@ -41,6 +41,7 @@ pub struct Quoted<'a> {
 
 /// What the virtual TPM said, signature and all verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Told {
     /// The quote.
     pub quote: Quote,

@@ -34,7 +34,7 @@ pub const MAX_ANSWERS: usize = 64;
 /// How long an answer without nextUpdate counts. NVIDIA's are valid for a day and say so.
 const DEFAULT_LIFETIME: i64 = 3600;
 /// How old a stapled answer may be, unless a policy says otherwise. NVIDIA's are valid for just as long.
-pub const STAPLED_AGE: Duration = Duration::from_hours(24);
+pub const STAPLED_AGE: Duration = Duration::from_secs(24 * 3600);
 /// How far ahead the responder's clock may be, in seconds, if it answered our own nonce: the answer is more recent than the
 /// question, so a date in the future only means that a clock is off.
 const CLOCK_SKEW: i64 = 300;

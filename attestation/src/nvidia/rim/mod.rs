@@ -39,6 +39,7 @@ const NAMES: [&str; CHAIN_LENGTH] = [
 
 /// A RIM that NVIDIA signed: what a store needs to know before it keeps one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rim {
     /// Of the driver or of the VBIOS.
     pub version: String,
