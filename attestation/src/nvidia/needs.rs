@@ -4,7 +4,7 @@
 //! digits, dots, dashes and underscores, so that they are safe in an address or a file name.
 
 use super::{
-    GpuEvidence, Roots,
+    GpuEvidence, NvidiaRoots,
     certificate::Signatures,
     chain::{DeviceChain, claimed_device},
     kind::Device,
@@ -59,7 +59,7 @@ pub fn of_rim(bytes: &[u8]) -> Result<Vec<Questioned>, Rejection> {
 pub fn to_ask(
     devices: &[GpuEvidence],
     rims: &[Vec<u8>],
-    roots: &Roots,
+    roots: &NvidiaRoots,
     now: Time,
 ) -> Vec<Questioned> {
     let mut signatures = Signatures::default();
@@ -80,7 +80,12 @@ pub fn to_ask(
 }
 
 /// Checks that NVIDIA signed this manifest, and that its version is the one in its id.
-pub fn check_rim(bytes: &[u8], id: &str, roots: &Roots, now: Time) -> Result<rim::Rim, Rejection> {
+pub fn check_rim(
+    bytes: &[u8],
+    id: &str,
+    roots: &NvidiaRoots,
+    now: Time,
+) -> Result<rim::Rim, Rejection> {
     let manifest = rim::verify(bytes, roots, now)?;
     let ends_in = |version: &str| {
         id.strip_suffix(version)

@@ -3,13 +3,13 @@
 
 use super::{
     certificate::{Certificate, chain},
-    collateral::Collateral,
+    collateral::IntelCollateral,
     crl::RevocationList,
     document::{QeIdentity, TcbInfo},
     pck::{PckChain, Platform},
     quote::{Quote, Trailing},
     report::TdReport,
-    roots::{Roots, Vendor},
+    roots::{IntelRoots, Vendor},
     tcb::{self, Reported, Standing},
     td::Td,
 };
@@ -22,8 +22,8 @@ use crate::{
 /// The basis for deciding whether a quote is genuine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grounds<'a> {
-    pub(crate) roots: &'a Roots,
-    pub(crate) collateral: &'a Collateral,
+    pub(crate) roots: &'a IntelRoots,
+    pub(crate) collateral: &'a IntelCollateral,
     /// Why nonzero bytes after the quote are accepted; `None` if they are not.
     pub(crate) trailing_accepted: Option<&'a str>,
     pub(crate) now: Time,

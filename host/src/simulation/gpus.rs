@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use chrysalis_attestation::{Time, encoding::digest::sha256, nvidia::Collateral};
+use chrysalis_attestation::{Time, encoding::digest::sha256, nvidia::GpuCollateral};
 use chrysalis_simulate::Nvidia;
 use chrysalis_wire::{configuration::Configuration, host::GpuAnswer};
 
@@ -17,7 +17,7 @@ const COLLATERAL_AGE: i64 = 3600;
 pub(crate) struct Gpus {
     vendor: Nvidia,
     count: u64,
-    collateral: Option<(Time, Collateral)>,
+    collateral: Option<(Time, GpuCollateral)>,
 }
 
 impl Gpus {
@@ -65,8 +65,8 @@ impl Gpus {
     }
 
     /// Manifests, and OCSP answers that are young enough.
-    pub(crate) fn collateral(&mut self, now: Time) -> &Collateral {
-        let young = |(made, _): &(Time, Collateral)| {
+    pub(crate) fn collateral(&mut self, now: Time) -> &GpuCollateral {
+        let young = |(made, _): &(Time, GpuCollateral)| {
             (0..COLLATERAL_AGE).contains(&now.0.saturating_sub(made.0))
         };
         let kept = self.collateral.take().filter(young);
@@ -88,8 +88,8 @@ mod tests {
     use super::*;
     use chrysalis_attestation::{
         Waivers, alone,
-        alone::gpus::Question,
-        nvidia::{GpuEvidence, Roots},
+        alone::gpus::GpuQuestion,
+        nvidia::{GpuEvidence, NvidiaRoots},
         policy::Policy,
     };
 
@@ -129,9 +129,9 @@ mod tests {
             .collect();
         let [device, rim] = gpus.roots();
         let policy = Policy::gpu_of_configuration(section).unwrap().unwrap();
-        let question = Question {
+        let question = GpuQuestion {
             nonce: &[7; 32],
-            roots: &Roots::nvidia().and_simulated(device, rim),
+            roots: &NvidiaRoots::nvidia().and_simulated(device, rim),
             collateral: gpus.collateral(NOW),
             policy: Some(&policy),
             waivers: Waivers::none(),

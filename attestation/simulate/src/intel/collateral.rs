@@ -5,7 +5,7 @@ use crate::{
     CrlProfile,
     x509::{after, rfc3339},
 };
-use chrysalis_attestation::{Time, tdx::Collateral};
+use chrysalis_attestation::{Time, tdx::IntelCollateral};
 use serde_json::{Value, json};
 
 const HOUR: i64 = 3600;
@@ -106,7 +106,7 @@ impl Intel {
     }
 
     /// Signs the service's statements, whatever they say.
-    pub fn issue(&self, statements: &Statements) -> Collateral {
+    pub fn issue(&self, statements: &Statements) -> IntelCollateral {
         let tcb_info = in_order(statements.tcb_info.clone()).to_string();
         let qe_identity = in_order(statements.qe_identity.clone()).to_string();
         let sign = |text: &str| {
@@ -114,7 +114,7 @@ impl Intel {
             signature.try_into().unwrap_or([0; 64])
         };
         let issuers = pem(&[&self.tcb_signer, &self.root]);
-        Collateral {
+        IntelCollateral {
             pck_crl_issuer_chain: pem(&[&self.pck_authority, &self.root]),
             root_ca_crl: self.root.revocation_list(&statements.root_list),
             pck_crl: self.pck_authority.revocation_list(&statements.pck_list),
@@ -128,7 +128,7 @@ impl Intel {
     }
 
     /// What a relying party needs beside the quote; [`collateral_json`] makes a file of it.
-    pub fn collateral(&self, now: Time) -> Collateral {
+    pub fn collateral(&self, now: Time) -> IntelCollateral {
         self.issue(&self.statements(now))
     }
 }
@@ -139,7 +139,7 @@ fn in_order(mut value: Value) -> Value {
     value
 }
 
-/// Collateral as `collateral.json` has it, to be changed; [`Collateral::parse`] reads it.
-pub fn collateral_json(collateral: &Collateral) -> Value {
+/// Collateral as `collateral.json` has it, to be changed; [`IntelCollateral::parse`] reads it.
+pub fn collateral_json(collateral: &IntelCollateral) -> Value {
     in_order(serde_json::from_slice(&collateral.encode()).unwrap_or_default())
 }

@@ -44,7 +44,7 @@ use crate::{
     key::{Key, seed_below},
     seed,
 };
-use chrysalis_attestation::{Time, encoding::digest::sha256, tdx::Roots};
+use chrysalis_attestation::{Time, encoding::digest::sha256, tdx::IntelRoots};
 use std::path::Path;
 
 /// A simulated vendor with one platform. It signs whatever it is told to, where a real one looks first.
@@ -110,8 +110,8 @@ impl Intel {
     }
 
     /// Intel's root, and this one beside it.
-    pub fn roots(&self) -> Roots {
-        Roots::intel().and_simulated(sha256(&[self.root()]))
+    pub fn roots(&self) -> IntelRoots {
+        IntelRoots::intel().and_simulated(sha256(&[self.root()]))
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Rejection, Waivers,
-    alone::gpus::{Question, explain, verify},
+    alone::gpus::{GpuQuestion, explain, verify},
     nvidia::{
-        Collateral, GpuEvidence, GpuPolicy, Roots, evidence::read as read_evidence, needs::to_ask,
-        ocsp::OcspAnswer, policy::Revocation, rim,
+        GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots, evidence::read as read_evidence,
+        needs::to_ask, ocsp::OcspAnswer, policy::Revocation, rim,
     },
     policy::{Policy, PolicyError},
 };
@@ -76,7 +76,7 @@ pub(crate) enum GpuInput {
 pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let (policy, roots) = wanted(arguments)?;
-    let mut collateral = Collateral {
+    let mut collateral = GpuCollateral {
         rims: rims(arguments)?,
         ocsp: read_all(Place::OcspAnswer, &arguments.answers)?
             .into_iter()
@@ -93,10 +93,10 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
             if proof.is_some_and(|proof| proof.revocation == Revocation::Asked) {
                 ask(arguments, &evidence, &roots, &mut collateral)?;
             }
-            let question = Question {
+            let question = GpuQuestion {
                 policy: policy.as_ref(),
                 waivers: &waivers(arguments),
-                ..Question::new(&arguments.nonce, &roots, &collateral, now)
+                ..GpuQuestion::new(&arguments.nonce, &roots, &collateral, now)
             };
             if options.explain_only {
                 explain(&evidence, &question)
@@ -124,8 +124,8 @@ fn waivers(arguments: &NvidiaArguments) -> Waivers {
 fn ask(
     arguments: &NvidiaArguments,
     evidence: &[GpuEvidence],
-    roots: &Roots,
-    collateral: &mut Collateral,
+    roots: &NvidiaRoots,
+    collateral: &mut GpuCollateral,
 ) -> anyhow::Result<()> {
     let now = arguments.options.at.unwrap_or_else(system_time);
     let about = to_ask(evidence, &collateral.rims, roots, now);
@@ -141,9 +141,9 @@ fn ask(
 }
 
 /// The policy of the file, with the reasons that the command line adds, and the roots it names.
-fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(Option<GpuPolicy>, Roots)> {
+fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(Option<GpuPolicy>, NvidiaRoots)> {
     let Some(path) = &arguments.options.policy else {
-        return Ok((None, Roots::nvidia()));
+        return Ok((None, NvidiaRoots::nvidia()));
     };
     let (mut policy, roots) = read(&read_policy(path)?)
         .map_err(|error| anyhow!("{error}"))
@@ -161,11 +161,13 @@ fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(Option<GpuPolicy>, Roo
 }
 
 /// A simulated NVIDIA has a root for devices and one for manifests; a policy does not say which is which.
-fn read(text: &str) -> Result<(GpuPolicy, Roots), PolicyError> {
+fn read(text: &str) -> Result<(GpuPolicy, NvidiaRoots), PolicyError> {
     let simulated = Policy::parse_simulation(text)?;
-    let roots = simulated.into_iter().fold(Roots::nvidia(), |roots, root| {
-        roots.and_simulated(root, root)
-    });
+    let roots = simulated
+        .into_iter()
+        .fold(NvidiaRoots::nvidia(), |roots, root| {
+            roots.and_simulated(root, root)
+        });
     Ok((Policy::parse_gpu(text)?, roots))
 }
 

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Rejection, Waivers,
-    alone::snp::{Evidence, Question, explain, verify},
+    alone::snp::{SnpEvidence, SnpQuestion, explain, verify},
     azure::{
         hcl::{self, Platform},
         thim,
     },
     encoding::pem,
     policy::Policy,
-    snp::{Roots, product::Product, table},
+    snp::{AmdRoots, product::Product, table},
 };
 use chrysalis_client::system_time;
 use clap::{Args, ValueEnum};
@@ -108,17 +108,17 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             let without_pcrs = arguments.without.contains(&SnpInput::Pcrs);
             let quoted = vtpm.as_ref();
             let quoted = quoted.map(|files| files.quoted(&arguments.tpm, without_pcrs));
-            let evidence = Evidence {
+            let evidence = SnpEvidence {
                 report: &report,
                 quoted: quoted.as_ref(),
             };
-            let question = Question {
+            let question = SnpQuestion {
                 policy: policy.as_ref(),
                 report_data: arguments.report_data.as_ref(),
                 waivers: &waivers,
                 roots: &policy
                     .as_ref()
-                    .map_or_else(Roots::amd, |policy| policy.roots().amd),
+                    .map_or_else(AmdRoots::amd, |policy| policy.roots().amd),
                 collateral: &collateral,
                 now,
             };

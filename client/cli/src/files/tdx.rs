@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Rejection, Waivers,
-    alone::tdx::{Evidence, Question, explain, verify},
+    alone::tdx::{TdxEvidence, TdxQuestion, explain, verify},
     policy::{Policy, PolicyError, ReleasePolicy},
     release::Rebuilders,
-    tdx::{Collateral, Roots, TdxPolicy},
+    tdx::{IntelCollateral, IntelRoots, TdxPolicy},
 };
 use chrysalis_client::system_time;
 use clap::{Args, ValueEnum};
@@ -103,19 +103,19 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
             let without_pcrs = arguments.without.contains(&TdxInput::Pcrs);
             let quoted = vtpm.as_ref();
             let quoted = quoted.map(|files| files.quoted(&arguments.tpm, without_pcrs));
-            let evidence = Evidence {
+            let evidence = TdxEvidence {
                 quote: &quote,
                 event_log: event_log.as_deref(),
                 hcl_report: hcl_report.as_deref(),
                 quoted: quoted.as_ref(),
             };
-            let question = Question {
+            let question = TdxQuestion {
                 policy: policy.as_ref(),
                 release: release.as_ref(),
                 rebuilders: rebuilders.as_ref().map(|it| (it, statements.as_slice())),
                 report_data: arguments.report_data.as_ref(),
                 waivers: &waivers(arguments),
-                ..Question::new(&roots, &collateral, now)
+                ..TdxQuestion::new(&roots, &collateral, now)
             };
             if options.explain_only {
                 explain(evidence, &question)
@@ -149,12 +149,12 @@ fn read_hcl_report(arguments: &TdxArguments) -> anyhow::Result<Option<Vec<u8>>> 
 fn collateral(
     arguments: &TdxArguments,
     quote: &[u8],
-) -> anyhow::Result<Result<Collateral, Rejection>> {
+) -> anyhow::Result<Result<IntelCollateral, Rejection>> {
     match (&arguments.collateral, &arguments.quote_collateral) {
         (Some(store), _) => for_quote(store, quote),
         (None, Some(path)) => {
             let json = read_for(Place::TdxCollateral, path, MAX_EVIDENCE)?;
-            Ok(Collateral::parse(&json))
+            Ok(IntelCollateral::parse(&json))
         }
         (None, None) => bail!("give --quote-collateral FILE or --collateral DIR"),
     }
@@ -172,7 +172,7 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 /// What a quote is checked against.
 struct Wanted {
     policy: Option<TdxPolicy>,
-    roots: Roots,
+    roots: IntelRoots,
     /// Who must confirm the image, if anybody.
     rebuilders: Option<Rebuilders>,
     /// Which release its digests are from, if they are from one.
@@ -187,7 +187,7 @@ fn wanted(arguments: &TdxArguments) -> anyhow::Result<Wanted> {
             .with_context(|| format!("the policy {} cannot be used", path.display())),
         None => Ok(Wanted {
             policy: None,
-            roots: Roots::intel(),
+            roots: IntelRoots::intel(),
             rebuilders: None,
             release: None,
         }),
@@ -198,7 +198,7 @@ fn read(text: &str) -> Result<Wanted, PolicyError> {
     let simulated = Policy::parse_simulation(text)?;
     let roots = simulated
         .into_iter()
-        .fold(Roots::intel(), Roots::and_simulated);
+        .fold(IntelRoots::intel(), IntelRoots::and_simulated);
     Ok(Wanted {
         policy: Some(Policy::parse_tdx(text)?),
         roots,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrysalis_attestation::{
     Rejection, Time,
-    release::{MAX_ENVELOPE, Verified},
+    release::{MAX_ENVELOPE, VerifiedRelease},
 };
 use chrysalis_client::system_time;
 use clap::Args;
@@ -38,7 +38,7 @@ pub(crate) struct VerifyReleaseArguments {
 }
 
 /// A release, and whose word on it counts.
-type Found = (Verified, Vetted);
+type Found = (VerifiedRelease, Vetted);
 
 pub(super) fn run(arguments: &VerifyReleaseArguments) -> anyhow::Result<Outcome> {
     let manifest = read(&arguments.manifest, MAX_ENVELOPE)?;
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &VerifyReleaseArguments) -> anyhow::Result<Outcome>
     Ok(found.is_ok().into())
 }
 
-fn text(verified: &Verified, vetted: &Vetted) -> String {
+fn text(verified: &VerifiedRelease, vetted: &Vetted) -> String {
     let release = &verified.release;
     format!(
         "release {:<24} epoch {}, no step back\n\
