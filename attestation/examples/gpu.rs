@@ -6,8 +6,8 @@ use std::{env, error::Error, fs, path::Path, process::ExitCode, time::SystemTime
 
 use chrysalis_attestation::{
     Verdict,
-    alone::gpus::{Question, verify},
-    nvidia::{Collateral, evidence, ocsp::OcspAnswer},
+    alone::gpus::{GpuQuestion, verify},
+    nvidia::{GpuCollateral, evidence, ocsp::OcspAnswer},
     policy::Policy,
 };
 
@@ -20,7 +20,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (policy, roots) = (Policy::parse_gpu(&toml)?, Policy::parse_roots(&toml)?);
     let mut asked = [0; 32];
     hex::decode_to_slice(nonce, &mut asked)?;
-    let mut collateral = Collateral::default();
+    let mut collateral = GpuCollateral::default();
     for file in files.iter().map(Path::new) {
         let bytes = fs::read(file)?;
         match file.extension() {
@@ -28,9 +28,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             _ => collateral.ocsp.push(OcspAnswer::brought_along(bytes)),
         }
     }
-    let question = Question {
+    let question = GpuQuestion {
         policy: Some(&policy),
-        ..Question::new(&asked, &roots.nvidia, &collateral, SystemTime::now().into())
+        ..GpuQuestion::new(&asked, &roots.nvidia, &collateral, SystemTime::now().into())
     };
     let verified = verify(&evidence::read(&fs::read(answers)?, None)?, &question);
     println!("{}", Verdict::of(&verified));

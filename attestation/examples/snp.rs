@@ -6,7 +6,7 @@ use std::{env, error::Error, fs, process::ExitCode, time::SystemTime};
 
 use chrysalis_attestation::{
     Collateral, Verdict,
-    alone::snp::{Question, verify},
+    alone::snp::{SnpQuestion, verify},
     policy::Policy,
 };
 
@@ -29,10 +29,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         crls: vec![fs::read(crl)?],
         ..Collateral::default()
     };
-    let question = Question {
+    let question = SnpQuestion {
         policy: Some(&policy),
         report_data: Some(&asked),
-        ..Question::new(&roots.amd, &collateral, SystemTime::now().into())
+        ..SnpQuestion::new(&roots.amd, &collateral, SystemTime::now().into())
     };
     let verified = verify(&fs::read(report)?, &question);
     println!("{}", Verdict::of(&verified));

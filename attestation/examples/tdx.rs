@@ -6,9 +6,9 @@ use std::{env, error::Error, fs, process::ExitCode, time::SystemTime};
 
 use chrysalis_attestation::{
     Verdict,
-    alone::tdx::{Question, verify},
+    alone::tdx::{TdxQuestion, verify},
     policy::Policy,
-    tdx::Collateral,
+    tdx::IntelCollateral,
 };
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -20,11 +20,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (policy, roots) = (Policy::parse_tdx(&toml)?, Policy::parse_roots(&toml)?);
     let mut asked = [0; 64];
     hex::decode_to_slice(report_data, &mut asked)?;
-    let collateral = Collateral::parse(&fs::read(collateral)?)?;
-    let question = Question {
+    let collateral = IntelCollateral::parse(&fs::read(collateral)?)?;
+    let question = TdxQuestion {
         policy: Some(&policy),
         report_data: Some(&asked),
-        ..Question::new(&roots.intel, &collateral, SystemTime::now().into())
+        ..TdxQuestion::new(&roots.intel, &collateral, SystemTime::now().into())
     };
     let verified = verify(&fs::read(quote)?, &question);
     println!("{}", Verdict::of(&verified));

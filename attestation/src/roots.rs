@@ -6,20 +6,20 @@ use crate::{nvidia, snp, tdx};
 #[derive(Debug, Clone)]
 pub struct Roots {
     /// For SEV-SNP reports.
-    pub amd: snp::Roots,
+    pub amd: snp::AmdRoots,
     /// For TDX quotes.
-    pub intel: tdx::Roots,
+    pub intel: tdx::IntelRoots,
     /// For GPUs, and for what is published about them.
-    pub nvidia: nvidia::Roots,
+    pub nvidia: nvidia::NvidiaRoots,
 }
 
 impl Roots {
     /// AMD's, Intel's and NVIDIA's. No simulation.
     pub fn vendors() -> Self {
         Self {
-            amd: snp::Roots::amd(),
-            intel: tdx::Roots::intel(),
-            nvidia: nvidia::Roots::nvidia(),
+            amd: snp::AmdRoots::amd(),
+            intel: tdx::IntelRoots::intel(),
+            nvidia: nvidia::NvidiaRoots::nvidia(),
         }
     }
 

@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use chrysalis_attestation::{
     Rejection, Waivers,
-    alone::{self, Verified, gpus::Question},
+    alone::{self, Verified, gpus::GpuQuestion},
     evidence::Endorsements,
-    nvidia::{Collateral, Devices, GpuEvidence, GpuPolicy, Roots},
+    nvidia::{Devices, GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -189,13 +189,13 @@ impl Gpus {
     }
 
     /// What they answer to `nonce`, and under which roots it counts. Nothing of it is verified.
-    async fn answers(&self, nonce: [u8; 32]) -> Result<(Vec<GpuEvidence>, Roots), GpuError> {
+    async fn answers(&self, nonce: [u8; 32]) -> Result<(Vec<GpuEvidence>, NvidiaRoots), GpuError> {
         match &self.answerer {
             Answerer::Simulated(host) => {
                 // Nothing protects a simulated machine, so whichever root it says is simulated will do here. Whether it
                 // does for a relying party is their policy's to say.
                 let (evidence, [device, rim]) = host.simulated_gpus(nonce).await?;
-                Ok((evidence, Roots::nvidia().and_simulated(device, rim)))
+                Ok((evidence, NvidiaRoots::nvidia().and_simulated(device, rim)))
             }
             Answerer::Nvidia(gpus) => Ok((gpus.evidence(nonce).await?, gpus.roots())),
         }
@@ -205,14 +205,14 @@ impl Gpus {
         &self,
         evidence: &[GpuEvidence],
         nonce: &[u8; 32],
-        roots: &Roots,
+        roots: &NvidiaRoots,
         endorsements: &Endorsements,
     ) -> Result<Verified<Devices>, GpuError> {
-        let collateral = Collateral {
+        let collateral = GpuCollateral {
             rims: endorsements.rims.clone(),
             ocsp: endorsements.ocsp.clone(),
         };
-        let question = Question {
+        let question = GpuQuestion {
             nonce,
             roots,
             collateral: &collateral,

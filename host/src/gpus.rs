@@ -6,7 +6,9 @@
 use std::path::Path;
 
 use anyhow::Context;
-use chrysalis_attestation::{Time, Waivers, alone, encoding::digest::sha256, nvidia::Collateral};
+use chrysalis_attestation::{
+    Time, Waivers, alone, encoding::digest::sha256, nvidia::GpuCollateral,
+};
 use chrysalis_simulate::Nvidia;
 use chrysalis_wire::{configuration::Configuration, host::GpuAnswer};
 
@@ -17,7 +19,7 @@ const COLLATERAL_AGE: i64 = 3600;
 pub(crate) struct Gpus {
     vendor: Nvidia,
     count: u64,
-    collateral: Option<(Time, Collateral)>,
+    collateral: Option<(Time, GpuCollateral)>,
 }
 
 impl Gpus {
@@ -65,8 +67,8 @@ impl Gpus {
     }
 
     /// Manifests, and OCSP answers that are young enough.
-    pub(crate) fn collateral(&mut self, now: Time) -> &Collateral {
-        let young = |(made, _): &(Time, Collateral)| {
+    pub(crate) fn collateral(&mut self, now: Time) -> &GpuCollateral {
+        let young = |(made, _): &(Time, GpuCollateral)| {
             (0..COLLATERAL_AGE).contains(&now.0.saturating_sub(made.0))
         };
         let kept = self.collateral.take().filter(young);
@@ -87,8 +89,8 @@ fn toml_count(value: &toml::Value) -> Option<u64> {
 mod tests {
     use super::*;
     use chrysalis_attestation::{
-        alone::gpus::Question,
-        nvidia::{GpuEvidence, Roots},
+        alone::gpus::GpuQuestion,
+        nvidia::{GpuEvidence, NvidiaRoots},
         policy::Policy,
     };
 
@@ -128,9 +130,9 @@ mod tests {
             .collect();
         let [device, rim] = gpus.roots();
         let policy = Policy::gpu_of_configuration(section).unwrap().unwrap();
-        let question = Question {
+        let question = GpuQuestion {
             nonce: &[7; 32],
-            roots: &Roots::nvidia().and_simulated(device, rim),
+            roots: &NvidiaRoots::nvidia().and_simulated(device, rim),
             collateral: gpus.collateral(NOW),
             policy: Some(&policy),
             waivers: Waivers::none(),

@@ -14,7 +14,7 @@ use chrysalis_attestation::{
         binding::{Anchor, Session},
     },
     roots::Roots,
-    tdx::Collateral as Intel,
+    tdx::IntelCollateral as Intel,
     transcript::Expect,
 };
 use chrysalis_simulate::{

@@ -61,7 +61,7 @@ impl Store {
     }
 
     /// Everything that Intel says about a quote's platform; all of it must be there.
-    pub fn for_quote(&self, quote: &[u8]) -> Result<tdx::Collateral, StoreError> {
+    pub fn for_quote(&self, quote: &[u8]) -> Result<tdx::IntelCollateral, StoreError> {
         let mut lacks = Vec::new();
         let [mut info, mut identity, mut pck_list, mut root_list] = [const { Vec::new() }; 4];
         for (object, file) in self.closure(Wish::of_quote(quote)?)? {
@@ -84,7 +84,7 @@ impl Store {
             self.signed(&info, "tcbInfo", "tcb.json")?;
         let (qe_identity, qe_identity_signature, qe_identity_issuer_chain) =
             self.signed(&identity, "enclaveIdentity", "qe-identity.json")?;
-        Ok(tdx::Collateral {
+        Ok(tdx::IntelCollateral {
             pck_crl_issuer_chain: tdx::needs::issuer_chain(quote)?,
             root_ca_crl: root_list,
             pck_crl: pck_list,
@@ -98,13 +98,13 @@ impl Store {
     }
 
     /// Manifests and OCSP answers for GPUs. The answers count as stapled: this verifier's nonce is in none of them.
-    pub fn for_gpus(&self, gpus: &[GpuEvidence]) -> Result<nvidia::Collateral, StoreError> {
+    pub fn for_gpus(&self, gpus: &[GpuEvidence]) -> Result<nvidia::GpuCollateral, StoreError> {
         self.of_nvidia(gpus).map(|(collateral, _)| collateral)
     }
 
     /// The same, and whether every manifest was there.
-    fn of_nvidia(&self, gpus: &[GpuEvidence]) -> Result<(nvidia::Collateral, bool), StoreError> {
-        let mut collateral = nvidia::Collateral::default();
+    fn of_nvidia(&self, gpus: &[GpuEvidence]) -> Result<(nvidia::GpuCollateral, bool), StoreError> {
+        let mut collateral = nvidia::GpuCollateral::default();
         let mut has_all_rims = true;
         for (object, file) in self.closure(Wish::of_gpus(gpus)?)? {
             match object {

@@ -8,8 +8,8 @@ use std::{fs, path::Path, time::Duration};
 
 use chrysalis_attestation::{
     Rejection, Time, Waivers,
-    alone::snp::{Question, verify},
-    snp::{Roots, bits::GuestPolicy, report::Report},
+    alone::snp::{SnpQuestion, verify},
+    snp::{AmdRoots, bits::GuestPolicy, report::Report},
 };
 use chrysalis_collateral::{
     Anchors, Condition, Event, FetchError, Fetched, Object, Refresh, Wish, list,
@@ -38,7 +38,7 @@ impl Case {
         launch.policy = GuestPolicy::STRICT;
         let report = amd.sign_report(&launch, [6; 64]).to_vec();
         let anchors = Anchors {
-            amd: Roots::amd().and_simulated(amd.root_sha256()),
+            amd: AmdRoots::amd().and_simulated(amd.root_sha256()),
             ..Anchors::vendors()
         };
         let case = Self {
@@ -110,7 +110,7 @@ fn a_report_is_verified_from_the_folder_alone() {
 
     let mut collateral = case.stage.store.for_report(&case.report, &[]).unwrap();
     collateral.certificates.extend(case.authorities());
-    let question = Question {
+    let question = SnpQuestion {
         roots: &case.stage.anchors.amd,
         collateral: &collateral,
         now: NOW,

@@ -6,7 +6,7 @@ mod common;
 
 use chrysalis_attestation::{
     Rejection, Time, Waivers,
-    alone::gpus::{Question, verify},
+    alone::gpus::{GpuQuestion, verify},
     nvidia::{
         GpuEvidence, GpuPolicy,
         needs::{of_device, of_rim},
@@ -63,7 +63,7 @@ impl Case {
             },
             wanted: Wanted::any("this test is about the collateral"),
         };
-        let question = Question {
+        let question = GpuQuestion {
             nonce: &NONCE,
             roots: &self.stage.anchors.nvidia,
             collateral: &collateral,

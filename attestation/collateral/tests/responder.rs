@@ -11,9 +11,9 @@ use std::{
 
 use chrysalis_attestation::{
     Rejection, Time, Waivers,
-    alone::gpus::{Question, verify},
+    alone::gpus::{GpuQuestion, verify},
     nvidia::{
-        Collateral, GpuEvidence, GpuPolicy, Roots,
+        GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots,
         needs::{Questioned, to_ask},
         ocsp::OcspAnswer,
         policy::{Proof, Wanted},
@@ -63,7 +63,7 @@ impl World for Hand {
 struct Case {
     nvidia: Nvidia,
     gpus: Vec<GpuEvidence>,
-    roots: Roots,
+    roots: NvidiaRoots,
     local: Local,
     hand: Hand,
     responder: Responder,
@@ -98,7 +98,7 @@ impl Case {
 
     /// By the strictest policy: `revocation = "asked"`.
     fn verdict(&self, ocsp: Vec<OcspAnswer>) -> Result<usize, Rejection> {
-        let collateral = Collateral {
+        let collateral = GpuCollateral {
             rims: self.nvidia.rims(),
             ocsp,
         };
@@ -106,7 +106,7 @@ impl Case {
             proof: Proof::complete(),
             wanted: Wanted::any("this test is about revocation"),
         };
-        let question = Question {
+        let question = GpuQuestion {
             nonce: &NONCE,
             roots: &self.roots,
             collateral: &collateral,

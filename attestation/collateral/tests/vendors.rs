@@ -150,7 +150,7 @@ fn a_quote_is_verified_from_the_folder_as_from_the_file() {
         .for_quote(&intel.quote)
         .unwrap();
     let json = serde_json::to_vec(&intel.collateral).unwrap();
-    let given = tdx::Collateral::parse(&json).unwrap();
+    let given = tdx::IntelCollateral::parse(&json).unwrap();
     assert_eq!(
         (
             &fetched.tcb_info,
@@ -169,9 +169,9 @@ fn a_quote_is_verified_from_the_folder_as_from_the_file() {
         statuses: Status::ALL.to_vec(),
         ..tdx::TdxPolicy::genuine("this test is about the collateral")
     };
-    let verdict = |collateral: &tdx::Collateral| {
-        let question = alone::tdx::Question {
-            roots: &tdx::Roots::intel(),
+    let verdict = |collateral: &tdx::IntelCollateral| {
+        let question = alone::tdx::TdxQuestion {
+            roots: &tdx::IntelRoots::intel(),
             collateral,
             policy: Some(&policy),
             release: None,
@@ -407,9 +407,9 @@ fn a_gpu_is_compared_with_manifests_from_the_folder() {
         .unwrap()
         .request
         .nonce;
-    let question = alone::gpus::Question {
+    let question = alone::gpus::GpuQuestion {
         nonce: &nonce,
-        roots: &nvidia::Roots::nvidia(),
+        roots: &nvidia::NvidiaRoots::nvidia(),
         collateral: &collateral,
         policy: Some(&policy),
         waivers: Waivers::none(),

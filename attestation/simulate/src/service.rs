@@ -3,7 +3,7 @@
 use chrysalis_attestation::{
     Rejection, Time,
     nvidia::{GpuEvidence, needs::rim_ids},
-    tdx::Collateral,
+    tdx::IntelCollateral,
 };
 use data_encoding::BASE64;
 use serde_json::json;
@@ -34,7 +34,7 @@ pub enum Asked {
 pub const TCB_INFO: &str = "/tdx/certification/v4/tcb?fmspc=90c06f000000";
 
 /// Intel's answers about the simulated platform.
-pub fn intel(said: &Collateral) -> Vec<Answered> {
+pub fn intel(said: &IntelCollateral) -> Vec<Answered> {
     let signed = |object: &str, body: &str, signature: &[u8]| {
         let signature = hex::encode(signature);
         format!("{{\"{object}\":{body},\"signature\":\"{signature}\"}}").into_bytes()

@@ -4,8 +4,8 @@
 
 use chrysalis_attestation::{
     Time, Waivers,
-    alone::tdx::{Question, verify},
-    tdx::{Collateral, Status, TdxPolicy, report::Layout},
+    alone::tdx::{TdxQuestion, verify},
+    tdx::{IntelCollateral, Status, TdxPolicy, report::Layout},
 };
 use chrysalis_simulate::{
     Intel,
@@ -37,7 +37,7 @@ fn a_td_is_verified_with_what_it_reported() {
             ..TdProfile::default()
         };
         let collateral = intel.collateral(NOW);
-        let question = Question {
+        let question = TdxQuestion {
             roots: &roots,
             collateral: &collateral,
             policy: Some(&policy),
@@ -74,7 +74,7 @@ fn every_status_can_be_said_of_the_platform() {
         .filter(|status| **status != Status::Revoked);
     for status in said {
         let statements = intel.statements(NOW).with_status(&status.to_string());
-        let question = Question {
+        let question = TdxQuestion {
             roots: &roots,
             collateral: &intel.issue(&statements),
             policy: Some(&policy),
@@ -98,7 +98,7 @@ fn the_same_seed_makes_the_same_bytes_and_the_file_reads_as_it_was_written() {
     assert_eq!(made(), made());
     let (_, collateral) = made();
     let file = collateral_json(&collateral).to_string();
-    assert_eq!(Collateral::parse(file.as_bytes()), Ok(collateral));
+    assert_eq!(IntelCollateral::parse(file.as_bytes()), Ok(collateral));
 }
 
 #[test]

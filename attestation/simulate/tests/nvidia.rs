@@ -4,7 +4,7 @@
 
 use chrysalis_attestation::{
     Time, Waivers,
-    alone::gpus::{Question, verify},
+    alone::gpus::{GpuQuestion, verify},
     nvidia::{
         GpuPolicy,
         ocsp::OcspAnswer,
@@ -31,7 +31,7 @@ fn a_machine_with_several_gpus_is_verified_with_asked_and_with_stapled_answers()
     policy.proof.revocation = Revocation::Stapled;
     let roots = nvidia.roots();
     let ask = |collateral: &_, policy: &_| {
-        let question = Question {
+        let question = GpuQuestion {
             nonce: &NONCE,
             roots: &roots,
             collateral,

@@ -65,18 +65,22 @@ pub(super) fn candidates<'a>(sources: &[&'a Endorsements]) -> Candidates<'a> {
 fn of_intel(
     (own, stapled): (&Endorsements, &Endorsements),
     inspection: &mut Inspection,
-) -> Result<tdx::Collateral, Failed> {
+) -> Result<tdx::IntelCollateral, Failed> {
     let collateral = || {
         let mut json = [&own.tdx, &stapled.tdx].into_iter();
         let json = json.find(|json| !json.is_empty());
-        tdx::Collateral::parse(json.ok_or(Rejection::TdxCollateralMissing)?)
+        tdx::IntelCollateral::parse(json.ok_or(Rejection::TdxCollateralMissing)?)
     };
     inspection.check(("tdx-4", "collateral"), collateral, |_| {
         "can be read".to_owned()
     })
 }
 
-fn grounds<'a>(roots: &'a Roots, collateral: &'a tdx::Collateral, now: Time) -> tdx::Grounds<'a> {
+fn grounds<'a>(
+    roots: &'a Roots,
+    collateral: &'a tdx::IntelCollateral,
+    now: Time,
+) -> tdx::Grounds<'a> {
     tdx::Grounds {
         roots: &roots.intel,
         collateral,

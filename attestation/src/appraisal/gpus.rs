@@ -4,7 +4,7 @@ use crate::{
     Rejection, Time,
     encoding::digest::Hex,
     evidence::{Collateral, Endorsements},
-    nvidia::{self, Devices, GpuEvidence, GpuPolicy, Question},
+    nvidia::{self, Devices, GpuEvidence, GpuPolicy, Grounds},
     transcript::{Failed, Inspection, ensure},
 };
 
@@ -12,8 +12,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Unproved {
     pub(super) evidence: Vec<GpuEvidence>,
-    roots: nvidia::Roots,
-    collateral: nvidia::Collateral,
+    roots: nvidia::NvidiaRoots,
+    collateral: nvidia::GpuCollateral,
     now: Time,
 }
 
@@ -29,7 +29,7 @@ impl Unproved {
     /// of two, the one that revokes counts.
     pub(super) fn new(
         evidence: Vec<GpuEvidence>,
-        roots: &nvidia::Roots,
+        roots: &nvidia::NvidiaRoots,
         (own, stapled): (&Collateral, &Endorsements),
         now: Time,
     ) -> Self {
@@ -43,7 +43,7 @@ impl Unproved {
         Self {
             evidence,
             roots: roots.clone(),
-            collateral: nvidia::Collateral { rims, ocsp },
+            collateral: nvidia::GpuCollateral { rims, ocsp },
             now,
         }
     }
@@ -112,7 +112,7 @@ impl Asked {
             chain: Vec::new(),
         };
         let none = &Endorsements::default();
-        let roots = &nvidia::Roots::nvidia();
+        let roots = &nvidia::NvidiaRoots::nvidia();
         Self {
             unproved: Unproved::new(vec![entry; count], roots, (none, none), Time(0)),
             nonce: [0; 32],
@@ -141,7 +141,7 @@ impl Asked {
             Some(named) => &roots.simulating_only(named),
             None => roots,
         };
-        let question = Question {
+        let question = Grounds {
             nonce: &self.nonce,
             roots,
             collateral,

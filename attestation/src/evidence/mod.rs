@@ -62,7 +62,7 @@ pub struct Endorsements {
     pub certificates: Vec<Vec<u8>>,
     /// X.509 revocation lists of AMD's, DER.
     pub crls: Vec<Vec<u8>>,
-    /// What Intel's service says about a platform: the JSON that [`crate::tdx::Collateral::parse`] reads. Empty: none.
+    /// What Intel's service says about a platform: the JSON that [`crate::tdx::IntelCollateral::parse`] reads. Empty: none.
     pub tdx: Vec<u8>,
     /// NVIDIA's reference manifests, XML.
     pub rims: Vec<Vec<u8>>,

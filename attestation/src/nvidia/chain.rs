@@ -13,7 +13,7 @@ use x509_parser::{der_parser::oid, oid_registry::Oid};
 use super::{
     certificate::{Certificate, Signatures},
     kind::{Architecture, Device, Pdi},
-    roots::{Purpose, Roots},
+    roots::{NvidiaRoots, Purpose},
 };
 use crate::encoding::der::{Der, tag};
 use crate::{Rejection, Time, encoding::digest::Hex};
@@ -49,7 +49,7 @@ impl<'a> DeviceChain<'a> {
     /// Verifies certificates in DER, leaf first. The supplied root is only compared with the pinned one.
     pub(crate) fn verify(
         der: &'a [Vec<u8>],
-        roots: &Roots,
+        roots: &NvidiaRoots,
         now: Time,
         signatures: &mut Signatures,
     ) -> Result<Self, Rejection> {

@@ -12,7 +12,7 @@ use super::{
     ocsp::{Answers, Standing, Terms},
     opaque::{Opaque, SwitchOpaque},
     policy::{Proof, Revocation},
-    question::{MAX_RIMS, Question},
+    question::{Grounds, MAX_RIMS},
     rim::{Content, Document},
     spdm::{Report, Request},
     wanted::{check_switch_wanted, check_together, check_wanted},
@@ -22,7 +22,7 @@ use crate::{Rejection, Time, encoding::digest::Hex};
 
 /// What is the same for all GPUs, and what was learned along the way.
 pub(super) struct Procedure<'a> {
-    pub(super) question: &'a Question<'a>,
+    pub(super) question: &'a Grounds<'a>,
     pub(super) answers: Answers<'a>,
     pub(super) documents: Vec<Document<'a>>,
     /// RIMs that were verified already, by their place among the documents.
@@ -54,7 +54,7 @@ const SWITCHES_REPORT_NO_FWID: &str = "a switch's report names none";
 /// Steps gpu-1 to gpu-11 for the GPUs of one machine and the switches between them, in any order.
 pub(crate) fn verify(
     evidence: &[GpuEvidence],
-    question: &Question<'_>,
+    question: &Grounds<'_>,
     inspection: &mut Inspection,
 ) -> Result<Devices, Failed> {
     Procedure::new(question, inspection)?.run(evidence, inspection)
@@ -62,7 +62,7 @@ pub(crate) fn verify(
 
 impl<'a> Procedure<'a> {
     /// Reads the collateral: what cannot be read is refused, even if it should turn out not to be needed.
-    fn new(question: &'a Question<'a>, inspection: &mut Inspection) -> Result<Self, Failed> {
+    fn new(question: &'a Grounds<'a>, inspection: &mut Inspection) -> Result<Self, Failed> {
         let collateral = question.collateral;
         let answers = Answers::parse(&collateral.ocsp);
         let answers = inspection.check(
@@ -248,7 +248,7 @@ impl<'a> Procedure<'a> {
         (kind, read): (OfKind<K>, Reads<O>),
         inspection: &mut Inspection,
     ) -> Result<Answer<'e, K, O>, Failed> {
-        let Question {
+        let Grounds {
             nonce, roots, now, ..
         } = *self.question;
         let asked = || {

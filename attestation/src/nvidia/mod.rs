@@ -28,8 +28,8 @@ pub use device::{Gpu, Switch};
 pub use evidence::GpuEvidence;
 pub use kind::Pdi;
 pub use policy::GpuPolicy;
-pub use question::{Collateral, MAX_RIMS, Question};
-pub use roots::Roots;
+pub use question::{GpuCollateral, Grounds, MAX_RIMS};
+pub use roots::NvidiaRoots;
 
 pub use device::Devices;
 pub(crate) use genuine::verify;

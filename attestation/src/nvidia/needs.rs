@@ -4,7 +4,7 @@
 //! here are letters, digits, dots, dashes and underscores, so that they may stand in an address or a file's name.
 
 use super::{
-    GpuEvidence, Roots,
+    GpuEvidence, NvidiaRoots,
     certificate::Signatures,
     chain::{DeviceChain, claimed_device},
     kind::Device,
@@ -59,7 +59,7 @@ pub fn of_rim(bytes: &[u8]) -> Result<Vec<Questioned>, Rejection> {
 pub fn to_ask(
     devices: &[GpuEvidence],
     rims: &[Vec<u8>],
-    roots: &Roots,
+    roots: &NvidiaRoots,
     now: Time,
 ) -> Vec<Questioned> {
     let mut signatures = Signatures::default();
@@ -80,7 +80,12 @@ pub fn to_ask(
 }
 
 /// That NVIDIA signed this manifest, and that it is of the version that its id names.
-pub fn check_rim(bytes: &[u8], id: &str, roots: &Roots, now: Time) -> Result<rim::Rim, Rejection> {
+pub fn check_rim(
+    bytes: &[u8],
+    id: &str,
+    roots: &NvidiaRoots,
+    now: Time,
+) -> Result<rim::Rim, Rejection> {
     let manifest = rim::verify(bytes, roots, now)?;
     let ends_in = |version: &str| {
         id.strip_suffix(version)

@@ -8,7 +8,7 @@ use super::{
     kind::Architecture,
     measurements::{Compared, check_disjoint, check_floors, compare},
     opaque::{Opaque, SwitchOpaque},
-    question::Question,
+    question::Grounds,
     rim::{Content, Document, Floors, driver_rim_id, switch_rim_id, vbios_rim_id},
     spdm::Report,
     version::DriverVersion,
@@ -199,7 +199,7 @@ impl Procedure<'_> {
                 |_| "verified above".to_owned(),
             );
         }
-        let Question { roots, now, .. } = *self.question;
+        let Grounds { roots, now, .. } = *self.question;
         let chain = inspection.check(
             kind.chain,
             || document.chain(roots, now, &mut self.signatures),

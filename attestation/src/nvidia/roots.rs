@@ -17,7 +17,7 @@ const CORIM_SIGNING: &str = include_str!("roots/corim-signing-root-ca.pem");
 
 /// The anchors that a verifier accepts.
 #[derive(Debug, Clone)]
-pub struct Roots {
+pub struct NvidiaRoots {
     device: Vec<Anchor>,
     rim: Vec<Anchor>,
 }
@@ -35,7 +35,7 @@ pub(crate) enum Purpose {
     Rim,
 }
 
-impl Roots {
+impl NvidiaRoots {
     /// The NVIDIA Device Identity CA and the `CoRIM` signing root. No simulation.
     pub fn nvidia() -> Self {
         Self {
@@ -131,8 +131,8 @@ mod tests {
     fn one_root_does_not_stand_in_for_the_other() {
         let rim = pem::labelled(pem::CERTIFICATE, CORIM_SIGNING.as_bytes()).expect("PEM");
         let rim = Certificate::parse(&rim[0], "root").expect("a certificate");
-        assert_eq!(Roots::nvidia().admit(Purpose::Rim, &rim), Ok(false));
-        let refused = Roots::nvidia()
+        assert_eq!(NvidiaRoots::nvidia().admit(Purpose::Rim, &rim), Ok(false));
+        let refused = NvidiaRoots::nvidia()
             .admit(Purpose::Device, &rim)
             .expect_err("the wrong root");
         assert_eq!(refused.code(), "gpu_root_unknown");

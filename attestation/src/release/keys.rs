@@ -14,7 +14,7 @@ use super::{
     dsse::Envelope,
     key::{KeyId, PublicKey},
     log::{Checkpoint, verify_inclusion},
-    manifest::{MAX_NUMBER, Release, Seen, Signed, Verified, is_project},
+    manifest::{MAX_NUMBER, Release, Seen, Signed, VerifiedRelease, is_project},
     root::{Root, SeenVersion, malformed},
 };
 use crate::{
@@ -476,7 +476,7 @@ impl Vouched {
     }
 
     /// The rest of release-3, release-4 and release-5.
-    pub fn current(self, seen: Option<Seen>) -> Result<Verified, Rejection> {
+    pub fn current(self, seen: Option<Seen>) -> Result<VerifiedRelease, Rejection> {
         self.signed.current(&self.project, self.now, seen)
     }
 }

@@ -114,7 +114,7 @@ pub struct Signed {
 
 /// A manifest that is signed, current, and no step back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
+pub struct VerifiedRelease {
     /// The image's files.
     pub files: Vec<Subject>,
     /// What is said about them.
@@ -167,7 +167,7 @@ impl Release {
         project: &str,
         now: Time,
         seen: Option<Seen>,
-    ) -> Result<Verified, Rejection> {
+    ) -> Result<VerifiedRelease, Rejection> {
         Self::signed(manifest, key)?.current(project, now, seen)
     }
 
@@ -222,7 +222,7 @@ impl Signed {
         project: &str,
         now: Time,
         seen: Option<Seen>,
-    ) -> Result<Verified, Rejection> {
+    ) -> Result<VerifiedRelease, Rejection> {
         self.check_project(project)?;
         let Release {
             issued, expires, ..
@@ -234,7 +234,7 @@ impl Signed {
             return Err(Rejection::ReleaseExpired { until: expires });
         }
         no_step_back(self.seen, seen)?;
-        Ok(Verified {
+        Ok(VerifiedRelease {
             files: self.files,
             release: self.release,
             seen: self.seen,

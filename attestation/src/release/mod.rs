@@ -28,7 +28,7 @@ pub use log::{
     Checkpoint, Growth, HASH, Hash, Head, Inclusion, MAX_TEXT, leaf_hash, verify_inclusion,
 };
 pub use manifest::{
-    Input, MinimumTcb, RELEASE, Release, Seen, Signed, Toolchain, Verified, is_project,
+    Input, MinimumTcb, RELEASE, Release, Seen, Signed, Toolchain, VerifiedRelease, is_project,
 };
 pub use measurements::{MachineEvent, Measured, Measurements, SnpMeasurement, TdxMeasurement};
 pub use rebuild::{MAX_STATEMENTS, REBUILD, Rebuild, Rebuilders};

@@ -10,7 +10,7 @@ use super::{
     crl,
     product::Product,
     report::SigningKey,
-    roots::{Anchor, Roots},
+    roots::{AmdRoots, Anchor},
 };
 use crate::{
     Rejection, Time,
@@ -70,7 +70,7 @@ pub(crate) fn find_leaf<'a>(
 /// The accepted root of the product line and of the leaf's organisation. A root that travels along must be an accepted one.
 pub(crate) fn find_root<'a>(
     candidates: &Candidates<'a>,
-    roots: &'a Roots,
+    roots: &'a AmdRoots,
     product: Product,
     organisation: &str,
 ) -> Result<Root<'a>, Rejection> {
@@ -283,7 +283,7 @@ mod tests {
     /// AMD's Milan certificates as a chain one step higher: a root in an intermediate's place signed an ASK in the leaf's.
     #[test]
     fn refuses_an_intermediate_that_is_not_the_pinned_one() {
-        let roots = Roots::amd();
+        let roots = AmdRoots::amd();
         let (anchor, ark) = roots.pinned(Product::Milan, AMD).expect("pinned");
         let root = Root {
             anchor,

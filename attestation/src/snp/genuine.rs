@@ -9,7 +9,7 @@ use super::{
     chain::{self, Candidates, Root, Validity},
     product::Product,
     report::{Report, SIGNED_SIZE, SigningKey, components},
-    roots::Roots,
+    roots::AmdRoots,
     tcb::Tcb,
 };
 use crate::{
@@ -97,7 +97,7 @@ const LIST_STOPPED: &str = "a list came along; what failed at snp-4 kept it from
 pub(crate) fn authenticate(
     bytes: &[u8],
     candidates: &Candidates<'_>,
-    roots: &Roots,
+    roots: &AmdRoots,
     now: Time,
     inspection: &mut Inspection,
 ) -> Result<Genuine, Failed> {
@@ -169,7 +169,7 @@ fn root<'c>(
     report: &Report,
     leaf: &Leaf,
     candidates: &Candidates<'c>,
-    roots: &'c Roots,
+    roots: &'c AmdRoots,
     inspection: &mut Inspection,
 ) -> Result<Root<'c>, Failed> {
     if leaf.issuer.organisation == SIMULATED {

@@ -24,4 +24,4 @@ pub use genuine::Genuine;
 pub use policy::{PlatformPolicy, SnpPolicy};
 #[cfg(test)]
 pub(crate) use roots::ARKS;
-pub use roots::{AMD, Roots};
+pub use roots::{AMD, AmdRoots};

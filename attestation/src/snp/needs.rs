@@ -12,7 +12,7 @@ use super::{
     crl,
     product::Product,
     report::{Report, SigningKey, components},
-    roots::Roots,
+    roots::AmdRoots,
     tcb::Tcb,
 };
 use crate::{Rejection, Span, Time, encoding::x509};
@@ -41,7 +41,7 @@ pub struct Chip {
 #[derive(Debug, Clone, Copy)]
 pub struct Authorities<'a> {
     /// Accepted roots.
-    pub roots: &'a Roots,
+    pub roots: &'a AmdRoots,
     /// DER. AMD's own are pinned; a simulated vendor's travel with the evidence.
     pub certificates: &'a [Vec<u8>],
 }

@@ -11,7 +11,7 @@ pub const AMD: &str = "Advanced Micro Devices";
 
 /// The anchors that a verifier accepts.
 #[derive(Debug, Clone)]
-pub struct Roots(Vec<Anchor>);
+pub struct AmdRoots(Vec<Anchor>);
 
 /// One accepted root (ARK).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Anchor {
     Simulated { sha256: [u8; 32] },
 }
 
-impl Roots {
+impl AmdRoots {
     /// AMD's roots for Milan, Genoa and Turin. No simulation.
     pub fn amd() -> Self {
         let anchor = |product, ark, ask, asvk| Anchor::Amd {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_pinned_certificates_are_amds() {
-        let pinned: Vec<_> = Roots::amd()
+        let pinned: Vec<_> = AmdRoots::amd()
             .0
             .into_iter()
             .filter_map(|anchor| match anchor {
@@ -186,7 +186,7 @@ mod tests {
     /// Which is why nobody checks it again at each verification.
     #[test]
     fn the_pinned_certificates_are_issued_by_the_pinned_roots() {
-        for anchor in Roots::amd().0 {
+        for anchor in AmdRoots::amd().0 {
             let Anchor::Amd { ark, ask, asvk, .. } = anchor else {
                 panic!("AMD's")
             };
@@ -201,9 +201,9 @@ mod tests {
     #[test]
     fn no_simulated_root_is_accepted_unless_named() {
         let ark = b"an ARK's DER";
-        assert_eq!(Roots::amd().accept(ark), None);
+        assert_eq!(AmdRoots::amd().accept(ark), None);
         let sha256 = sha256(&[ark]);
-        let roots = Roots::amd().and_simulated(sha256);
+        let roots = AmdRoots::amd().and_simulated(sha256);
         assert_eq!(roots.accept(ark), Some(&Anchor::Simulated { sha256 }));
         assert_eq!(roots.accept(b"another"), None);
     }

@@ -14,7 +14,7 @@ pub const MAX_COLLATERAL_SIZE: usize = 512 * 1024;
 
 /// Everything that Intel's service says about a platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Collateral {
+pub struct IntelCollateral {
     /// PEM: the PCK's authority and the root.
     pub pck_crl_issuer_chain: String,
     /// The root's revocation list, DER.
@@ -122,7 +122,7 @@ fn list(text: &str) -> Option<Vec<u8>> {
         .or_else(|| base64::decode_lines(text))
 }
 
-impl Collateral {
+impl IntelCollateral {
     /// Reads a `collateral.json`: lists in hex, signatures in hex, the rest as text.
     pub fn parse(json: &[u8]) -> Result<Self, Rejection> {
         let found = json.len();

@@ -22,13 +22,13 @@ mod tcb;
 mod td;
 pub(crate) mod wanted;
 
-pub use collateral::{Collateral, MAX_COLLATERAL_SIZE, split_answer};
+pub use collateral::{IntelCollateral, MAX_COLLATERAL_SIZE, split_answer};
 pub use event_log::EventLog;
 pub use genuine::Genuine;
 pub use pck::{Configuration, Platform};
 pub use policy::TdxPolicy;
 pub use quote::Quote;
-pub use roots::Roots;
+pub use roots::IntelRoots;
 pub use status::Status;
 pub use tcb::Lag;
 pub use td::Td;

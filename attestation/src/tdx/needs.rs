@@ -10,7 +10,7 @@ use super::{
     document::{QeIdentity, SIGNER, TcbInfo},
     pck::{INTERMEDIATES, ROOT, platform},
     quote::Quote,
-    roots::{Roots, Vendor},
+    roots::{IntelRoots, Vendor},
     tcb::check_fmspc,
 };
 use crate::{
@@ -90,7 +90,7 @@ pub struct Answer<'a> {
 pub fn check_tcb_info(
     answer: Answer<'_>,
     fmspc: Hex<6>,
-    roots: &Roots,
+    roots: &IntelRoots,
     now: Time,
 ) -> Result<Span, Rejection> {
     let (body, until) = answer.open("TCB info", "tcbInfo", roots, now)?;
@@ -104,7 +104,11 @@ pub fn check_tcb_info(
 }
 
 /// That this is fresh QE identity, signed under an accepted root.
-pub fn check_qe_identity(answer: Answer<'_>, roots: &Roots, now: Time) -> Result<Span, Rejection> {
+pub fn check_qe_identity(
+    answer: Answer<'_>,
+    roots: &IntelRoots,
+    now: Time,
+) -> Result<Span, Rejection> {
     let (body, until) = answer.open("QE identity", "enclaveIdentity", roots, now)?;
     let (identity, identity_until) = QeIdentity::read(body, now)?;
     Ok(Span {
@@ -119,7 +123,7 @@ pub fn check_pck_list(
     list: &[u8],
     issuers: &str,
     authority: Authority,
-    roots: &Roots,
+    roots: &IntelRoots,
     now: Time,
 ) -> Result<Span, Rejection> {
     let chain = two(issuers)?;
@@ -140,7 +144,7 @@ pub fn check_pck_list(
 pub fn check_root_list(
     list: &[u8],
     root: &[u8],
-    roots: &Roots,
+    roots: &IntelRoots,
     now: Time,
 ) -> Result<Span, Rejection> {
     let (root, _) = root_of(root, roots, now)?;
@@ -153,7 +157,7 @@ impl<'a> Answer<'a> {
         self,
         which: &'static str,
         object: &str,
-        roots: &Roots,
+        roots: &IntelRoots,
         now: Time,
     ) -> Result<(&'a str, Time), Rejection> {
         let (body, signature) = split_answer(self.body, object)?;
@@ -174,7 +178,7 @@ impl<'a> Answer<'a> {
 
 fn root_of<'a>(
     der: &'a [u8],
-    roots: &Roots,
+    roots: &IntelRoots,
     now: Time,
 ) -> Result<(Certificate<'a>, Vendor), Rejection> {
     let root = Certificate::parse(der, "root")?;

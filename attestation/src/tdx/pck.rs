@@ -5,7 +5,7 @@ use x509_parser::oid_registry::asn1_rs::oid;
 
 use super::{
     certificate::Certificate,
-    roots::{Roots, Vendor},
+    roots::{IntelRoots, Vendor},
 };
 use crate::{
     Rejection, Time,
@@ -74,7 +74,7 @@ impl<'a> PckChain<'a> {
     /// Verifies a chain of three, leaf first.
     pub(crate) fn verify(
         chain: &'a [Vec<u8>],
-        roots: &Roots,
+        roots: &IntelRoots,
         now: Time,
     ) -> Result<Self, Rejection> {
         let [leaf, intermediate, root] = chain else {

@@ -16,7 +16,7 @@ const INTEL: &str = "Intel Corporation";
 
 /// The anchors that a verifier accepts.
 #[derive(Debug, Clone)]
-pub struct Roots {
+pub struct IntelRoots {
     simulated: Vec<[u8; 32]>,
 }
 
@@ -37,7 +37,7 @@ impl Vendor {
     }
 }
 
-impl Roots {
+impl IntelRoots {
     /// The Intel SGX Root CA. No simulation.
     pub fn intel() -> Self {
         Self {
@@ -87,6 +87,6 @@ mod tests {
             "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"
         );
         let root = Certificate::parse(root, "root").expect("a certificate");
-        assert_eq!(Roots::intel().admit(&root), Ok(Vendor::Intel));
+        assert_eq!(IntelRoots::intel().admit(&root), Ok(Vendor::Intel));
     }
 }

@@ -3,13 +3,13 @@
 
 use super::{
     certificate::{Certificate, chain},
-    collateral::Collateral,
+    collateral::IntelCollateral,
     crl::RevocationList,
     document::{QeIdentity, TcbInfo},
     pck::{PckChain, Platform},
     quote::{Quote, Trailing},
     report::TdReport,
-    roots::{Roots, Vendor},
+    roots::{IntelRoots, Vendor},
     tcb::{self, Reported, Standing},
     td::Td,
 };
@@ -22,8 +22,8 @@ use crate::{
 /// What the genuineness of a quote is decided by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grounds<'a> {
-    pub(crate) roots: &'a Roots,
-    pub(crate) collateral: &'a Collateral,
+    pub(crate) roots: &'a IntelRoots,
+    pub(crate) collateral: &'a IntelCollateral,
     /// Why bytes behind the quote that are not zero do no harm; `None`: they do.
     pub(crate) trailing_accepted: Option<&'a str>,
     pub(crate) now: Time,

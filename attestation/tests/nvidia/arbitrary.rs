@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::scene::{NONCE, NOW, Scene};
 use chrysalis_attestation::nvidia::{
-    Roots,
+    NvidiaRoots,
     evidence::{read, read_chain},
     ocsp::OcspAnswer,
     opaque::{Opaque, SwitchOpaque},
@@ -33,7 +33,7 @@ proptest! {
 
     #[test]
     fn the_manifest_reader_does_not_panic_on_markup(text in "[<>/a-c:=\" \n&x!?-]{0,120}") {
-        let vendor_less = Roots::nvidia();
+        let vendor_less = NvidiaRoots::nvidia();
         prop_assert!(rim::verify(text.as_bytes(), &vendor_less, NOW).is_err());
     }
 }

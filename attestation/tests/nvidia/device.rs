@@ -2,8 +2,8 @@
 
 use chrysalis_attestation::{
     Rejection,
-    alone::gpus::{Question, explain},
-    nvidia::{Roots, opaque::Mode, policy::Proof},
+    alone::gpus::{GpuQuestion, explain},
+    nvidia::{NvidiaRoots, opaque::Mode, policy::Proof},
 };
 use chrysalis_simulate::{Purpose, nvidia::opaque};
 
@@ -37,7 +37,7 @@ fn a_simulated_gpu_is_refused_by_those_who_did_not_name_its_root() {
     let scene = Scene::new();
     let refused = scene
         .case()
-        .verify_under(&Roots::nvidia())
+        .verify_under(&NvidiaRoots::nvidia())
         .map_err(|it| it.code());
     assert_eq!(refused.err(), Some("gpu_simulated_root_refused"));
     let other = Scene::of_another().nvidia.roots();
@@ -184,9 +184,9 @@ fn an_explanation_names_every_failure() {
     case.evidence[0].report[last] ^= 1;
     case.collateral.rims.pop();
     case.collateral.ocsp.remove(0);
-    let question = Question {
+    let question = GpuQuestion {
         policy: Some(&case.policy),
-        ..Question::new(&[0; 32], &case.roots, &case.collateral, NOW)
+        ..GpuQuestion::new(&[0; 32], &case.roots, &case.collateral, NOW)
     };
     let refusal = explain(&case.evidence, &question).expect_err("a refusal");
     let codes: Vec<_> = refusal.rejections().map(Rejection::code).collect();

@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{
     Rejection,
-    nvidia::{Roots, indices::Indices, rim},
+    nvidia::{NvidiaRoots, indices::Indices, rim},
 };
 use chrysalis_simulate::{
     Nvidia, Purpose,
@@ -175,7 +175,8 @@ fn the_key_is_that_of_the_validated_chain() {
     // Somebody else's key, under somebody else's root of the same names.
     let other = signed(&Scene::of_another().nvidia, DRIVER, &[1]);
     assert_eq!(code(&vendor, &other), Some("gpu_simulated_root_refused"));
-    let refused = rim::verify(other.as_bytes(), &Roots::nvidia(), NOW).map_err(|it| it.code());
+    let refused =
+        rim::verify(other.as_bytes(), &NvidiaRoots::nvidia(), NOW).map_err(|it| it.code());
     assert_eq!(refused, Err("gpu_simulated_root_refused"));
 
     // A key that may not sign, and a chain that is too long or too short.

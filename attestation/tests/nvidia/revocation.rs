@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrysalis_attestation::{
     Rejection, Time,
     nvidia::{
-        Roots, needs,
+        NvidiaRoots, needs,
         ocsp::{OcspAnswer, question},
         policy::{Proof, Revocation},
     },
@@ -479,7 +479,7 @@ fn only_what_an_accepted_root_stands_behind_is_asked_about() {
     changed[place] ^= 1;
     assert_eq!(ask(&[cut], &[changed, b"none".to_vec()]), []);
     assert_eq!(
-        needs::to_ask(&case.evidence, &[], &Roots::nvidia(), NOW),
+        needs::to_ask(&case.evidence, &[], &NvidiaRoots::nvidia(), NOW),
         [],
         "nobody named the simulated roots"
     );

@@ -6,10 +6,10 @@ use chrysalis_attestation::{
     Rejection, Time,
     alone::{
         Verified,
-        gpus::{Question, verify},
+        gpus::{GpuQuestion, verify},
     },
     nvidia::{
-        Collateral, Devices, GpuEvidence, GpuPolicy, Roots,
+        Devices, GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots,
         policy::{Proof, Revocation, Wanted},
     },
 };
@@ -66,7 +66,7 @@ impl Scene {
         Case {
             roots: self.nvidia.roots(),
             evidence: vec![self.gpu.evidence(&NONCE)],
-            collateral: Collateral {
+            collateral: GpuCollateral {
                 rims: self.nvidia.rims(),
                 ocsp: self.nvidia.ocsp(NOW, Some(NONCE)),
             },
@@ -91,9 +91,9 @@ pub(crate) fn impostor(name: &str) -> Signer {
 
 /// A whole verification, complete and good until a test changes something.
 pub(crate) struct Case {
-    pub(crate) roots: Roots,
+    pub(crate) roots: NvidiaRoots,
     pub(crate) evidence: Vec<GpuEvidence>,
-    pub(crate) collateral: Collateral,
+    pub(crate) collateral: GpuCollateral,
     pub(crate) policy: GpuPolicy,
 }
 
@@ -116,10 +116,10 @@ impl Case {
         self.verify_under(&self.roots)
     }
 
-    pub(crate) fn verify_under(&self, roots: &Roots) -> Result<Verified<Devices>, Rejection> {
-        let question = Question {
+    pub(crate) fn verify_under(&self, roots: &NvidiaRoots) -> Result<Verified<Devices>, Rejection> {
+        let question = GpuQuestion {
             policy: Some(&self.policy),
-            ..Question::new(&NONCE, roots, &self.collateral, NOW)
+            ..GpuQuestion::new(&NONCE, roots, &self.collateral, NOW)
         };
         verify(&self.evidence, &question).map_err(|refusal| refusal.rejection)
     }

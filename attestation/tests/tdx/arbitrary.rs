@@ -3,8 +3,8 @@
 use proptest::{collection::vec, prelude::*};
 
 use chrysalis_attestation::{
-    alone::tdx::{Question, verify},
-    tdx::{Collateral, EventLog, Quote, TdxPolicy, split_answer},
+    alone::tdx::{TdxQuestion, verify},
+    tdx::{EventLog, IntelCollateral, Quote, TdxPolicy, split_answer},
 };
 use chrysalis_simulate::intel::event_log;
 
@@ -24,8 +24,8 @@ proptest! {
     fn parsers_do_not_panic_on_noise(bytes in vec(any::<u8>(), 0..1200), text in "[{}\":,a-f0-9]{0,80}") {
         prop_assert!(Quote::parse(&bytes).is_err());
         prop_assert!(EventLog::parse(&bytes).is_err());
-        prop_assert!(Collateral::parse(&bytes).is_err());
-        prop_assert!(Collateral::parse(text.as_bytes()).is_err());
+        prop_assert!(IntelCollateral::parse(&bytes).is_err());
+        prop_assert!(IntelCollateral::parse(text.as_bytes()).is_err());
         prop_assert!(split_answer(&text, "tcbInfo").is_err());
     }
 
@@ -41,11 +41,12 @@ proptest! {
 #[test]
 fn a_changed_quote_is_refused() {
     let case = Scene::new().case();
-    let collateral = Collateral::parse(case.collateral.to_string().as_bytes()).expect("collateral");
+    let collateral =
+        IntelCollateral::parse(case.collateral.to_string().as_bytes()).expect("collateral");
     let policy = TdxPolicy::genuine(WHY);
-    let question = Question {
+    let question = TdxQuestion {
         policy: Some(&policy),
-        ..Question::new(&case.roots, &collateral, NOW)
+        ..TdxQuestion::new(&case.roots, &collateral, NOW)
     };
     verify(&case.quote, &question).expect("honest");
     let strategy = (any::<usize>(), 0_usize..64, vec(any::<u8>(), 0..64));

@@ -6,7 +6,7 @@ use chrysalis_attestation::{
     Patience, Refusal, Rejection,
     alone::{
         Verified,
-        tdx::{Evidence, explain, verify},
+        tdx::{TdxEvidence, explain, verify},
     },
     azure::vtpm::Quoted,
     encoding::digest::Hex,
@@ -66,7 +66,7 @@ impl Guest {
             pcrs_unchecked: None,
         });
         let looked = self.case.ask(|evidence, question| {
-            let evidence = Evidence {
+            let evidence = TdxEvidence {
                 hcl_report: Some(&self.hcl),
                 quoted: quoted.as_ref(),
                 ..evidence

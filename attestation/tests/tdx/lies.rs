@@ -6,7 +6,7 @@ use chrysalis_attestation::{
     Rejection, Time,
     alone::tdx::explain,
     tdx::{
-        Collateral, Roots, Status,
+        IntelCollateral, IntelRoots, Status,
         attributes::{DEBUG, MIGRATABLE, PERFMON, SEPT_VE_DISABLE, SERVTD_EXT},
         policy::{BootEvent, Evaluation, NOTHING_ASKED},
         report::Layout,
@@ -102,7 +102,7 @@ const LIES: &[(&str, Lie)] = &[
     ),
     (
         "tdx_simulated_root_refused",
-        Arrived(|case| case.roots = Roots::intel()),
+        Arrived(|case| case.roots = IntelRoots::intel()),
     ),
     (
         "intel_crl_malformed",
@@ -335,7 +335,7 @@ fn a_field_that_stands_twice_is_refused() {
     let mut case = Scene::new().case();
     let text = case.collateral.to_string();
     let twice = text.replacen('{', r#"{"pck_crl":"00","#, 1);
-    let refused = Collateral::parse(twice.as_bytes()).expect_err("twice");
+    let refused = IntelCollateral::parse(twice.as_bytes()).expect_err("twice");
     assert_eq!(refused.code(), "tdx_collateral_malformed");
     // In what is signed the signature fails first, unless Intel itself should ever write so.
     let info = case.collateral["tcb_info"].as_str().expect("text");

@@ -4,9 +4,9 @@ use chrysalis_attestation::{
     Refusal, Rejection, Time,
     alone::{
         Verified,
-        tdx::{Evidence, Question, verify},
+        tdx::{TdxEvidence, TdxQuestion, verify},
     },
-    tdx::{Collateral, Genuine, Roots, TdxPolicy},
+    tdx::{Genuine, IntelCollateral, IntelRoots, TdxPolicy},
 };
 use chrysalis_simulate::{
     Intel, Profile,
@@ -76,7 +76,7 @@ impl Scene {
 pub(crate) struct Case {
     pub(crate) quote: Vec<u8>,
     pub(crate) collateral: Value,
-    pub(crate) roots: Roots,
+    pub(crate) roots: IntelRoots,
     pub(crate) policy: TdxPolicy,
     pub(crate) event_log: Option<Vec<u8>>,
 }
@@ -84,14 +84,14 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn ask<T>(
         &self,
-        ask: impl FnOnce(Evidence<'_>, &Question<'_>) -> T,
+        ask: impl FnOnce(TdxEvidence<'_>, &TdxQuestion<'_>) -> T,
     ) -> Result<T, Rejection> {
-        let collateral = Collateral::parse(self.collateral.to_string().as_bytes())?;
-        let question = Question {
+        let collateral = IntelCollateral::parse(self.collateral.to_string().as_bytes())?;
+        let question = TdxQuestion {
             policy: Some(&self.policy),
-            ..Question::new(&self.roots, &collateral, NOW)
+            ..TdxQuestion::new(&self.roots, &collateral, NOW)
         };
-        let evidence = Evidence {
+        let evidence = TdxEvidence {
             event_log: self.event_log.as_deref(),
             ..(&self.quote).into()
         };

@@ -64,7 +64,7 @@ pub(crate) fn add_for_report(
 
 /// Adds what a store has for GPUs.
 pub(crate) fn add_for_gpus(
-    collateral: &mut nvidia::Collateral,
+    collateral: &mut nvidia::GpuCollateral,
     folder: &Path,
     gpus: &[GpuEvidence],
 ) -> anyhow::Result<()> {
@@ -82,7 +82,7 @@ pub(crate) fn add_for_gpus(
 pub(crate) fn for_quote(
     folder: &Path,
     quote: &[u8],
-) -> anyhow::Result<Result<tdx::Collateral, Rejection>> {
+) -> anyhow::Result<Result<tdx::IntelCollateral, Rejection>> {
     match open(folder)?.for_quote(quote) {
         Ok(found) => Ok(Ok(found)),
         Err(StoreError::Evidence { rejection }) => Ok(Err(*rejection)),

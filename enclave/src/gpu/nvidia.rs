@@ -4,7 +4,7 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use chrysalis_attestation::{
     alone::Verified,
-    nvidia::{Devices, GpuEvidence, Roots, evidence::read_chain},
+    nvidia::{Devices, GpuEvidence, NvidiaRoots, evidence::read_chain},
 };
 use chrysalis_wire::gpu::{Answer, FromGpus, MAX_GPUS, Missing, State, Tested, ToGpus, WORKER};
 use rustix::fs::{Gid, Uid, chown};
@@ -32,7 +32,7 @@ const MEMORY: std::ops::RangeInclusive<u64> = (32 << 30)..=(4 << 40);
 pub(super) struct Nvidia {
     /// The worker, or how it was lost. One that is lost is not started again: the GPUs would have to be set ready anew.
     worker: Arc<Mutex<Result<Worker, Lost>>>,
-    roots: Roots,
+    roots: NvidiaRoots,
 }
 
 impl Nvidia {
@@ -52,10 +52,13 @@ impl Nvidia {
 
     fn start_program(program: &Program) -> io::Result<Self> {
         let (process, socket) = program.start()?;
-        Ok(Self::new(Worker::over(process, socket), Roots::nvidia()))
+        Ok(Self::new(
+            Worker::over(process, socket),
+            NvidiaRoots::nvidia(),
+        ))
     }
 
-    fn new(worker: Worker, roots: Roots) -> Self {
+    fn new(worker: Worker, roots: NvidiaRoots) -> Self {
         Self {
             worker: Arc::new(Mutex::new(Ok(worker))),
             roots,
@@ -63,7 +66,7 @@ impl Nvidia {
     }
 
     /// Whose chains count.
-    pub(super) fn roots(&self) -> Roots {
+    pub(super) fn roots(&self) -> NvidiaRoots {
         self.roots.clone()
     }
 
@@ -204,7 +207,7 @@ fn give_devices(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 impl Nvidia {
     /// The same with a worker that a test plays.
-    pub(super) fn played(socket: tokio::net::UnixStream, roots: Roots) -> Self {
+    pub(super) fn played(socket: tokio::net::UnixStream, roots: NvidiaRoots) -> Self {
         Self::new(Worker::over(None, socket), roots)
     }
 }

@@ -76,7 +76,7 @@ fn honest(question: &ToGpus) -> Reply {
 
 /// GPUs whose worker does `play`, and what it was asked until they are dropped.
 fn gpus(
-    roots: Roots,
+    roots: NvidiaRoots,
     mut play: impl FnMut(&ToGpus) -> Reply + Send + 'static,
 ) -> (Gpus, JoinHandle<Vec<ToGpus>>) {
     let (ours, mut theirs) = StdUnixStream::pair().unwrap();
@@ -106,7 +106,7 @@ fn gpus(
 /// The simulated vendor's manifests and answers, as a host staples them.
 fn stapled() -> &'static Endorsements {
     static STAPLED: LazyLock<Endorsements> = LazyLock::new(|| {
-        let Collateral { rims, ocsp } = vendor().collateral(clock::now());
+        let GpuCollateral { rims, ocsp } = vendor().collateral(clock::now());
         Endorsements {
             rims,
             ocsp,
@@ -169,7 +169,7 @@ async fn gpus_are_verified_then_set_ready_then_tested() {
 
 #[tokio::test]
 async fn simulated_gpus_behind_a_worker_are_never_set_ready() {
-    let (gpus, heard) = gpus(Roots::nvidia(), honest);
+    let (gpus, heard) = gpus(NvidiaRoots::nvidia(), honest);
     let refused = gpus.admit(NONCE, staple).await.unwrap_err();
     assert_eq!(refused.code(), "gpu_refused");
     assert_eq!(code(&refused), "gpu_simulated_root_refused");

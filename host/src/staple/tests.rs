@@ -146,9 +146,9 @@ async fn staples_what_the_guests_own_evidence_calls_for() {
     assert_eq!((&stapled.rims, &stapled.ocsp), (&first.rims, &first.ocsp));
 
     let policy = tdx::TdxPolicy::genuine("this test is about the collateral");
-    let question = alone::tdx::Question {
+    let question = alone::tdx::TdxQuestion {
         roots: &case.intel.roots(),
-        collateral: &tdx::Collateral::parse(&stapled.tdx).unwrap(),
+        collateral: &tdx::IntelCollateral::parse(&stapled.tdx).unwrap(),
         policy: Some(&policy),
         release: None,
         rebuilders: None,
@@ -164,10 +164,10 @@ async fn staples_what_the_guests_own_evidence_calls_for() {
         },
         wanted: nvidia::policy::Wanted::any("this test is about the collateral"),
     };
-    let question = alone::gpus::Question {
+    let question = alone::gpus::GpuQuestion {
         nonce: &[1; 32],
         roots: &case.nvidia.roots(),
-        collateral: &nvidia::Collateral {
+        collateral: &nvidia::GpuCollateral {
             rims: stapled.rims,
             ocsp: stapled.ocsp,
         },

@@ -77,11 +77,11 @@ fn tdx() -> anyhow::Result<Work> {
         collateral,
         at,
     } = vectors::Tdx::load()?;
-    let roots = tdx::Roots::intel();
+    let roots = tdx::IntelRoots::intel();
     let policy = TdxPolicy::genuine("the bench has no wishes");
-    let collateral = tdx::Collateral::parse(&collateral).map_err(|it| anyhow!("{it}"))?;
+    let collateral = tdx::IntelCollateral::parse(&collateral).map_err(|it| anyhow!("{it}"))?;
     Ok(Box::new(move || {
-        let question = alone::tdx::Question {
+        let question = alone::tdx::TdxQuestion {
             roots: &roots,
             collateral: &collateral,
             policy: Some(&policy),
@@ -105,7 +105,7 @@ fn gpu() -> anyhow::Result<Work> {
         rims,
         at,
     } = vectors::Gpu::load()?;
-    let roots = nvidia::Roots::nvidia();
+    let roots = nvidia::NvidiaRoots::nvidia();
     let policy = GpuPolicy {
         proof: Proof {
             revocation: Revocation::Unchecked {
@@ -115,7 +115,7 @@ fn gpu() -> anyhow::Result<Work> {
         },
         wanted: Wanted::any("the bench has no wishes"),
     };
-    let collateral = nvidia::Collateral {
+    let collateral = nvidia::GpuCollateral {
         rims,
         ocsp: Vec::new(),
     };
@@ -123,7 +123,7 @@ fn gpu() -> anyhow::Result<Work> {
         .map_err(|it| anyhow!("{it}"))
         .context("the vector's evidence")?;
     Ok(Box::new(move || {
-        let question = alone::gpus::Question {
+        let question = alone::gpus::GpuQuestion {
             nonce: &nonce,
             roots: &roots,
             collateral: &collateral,

@@ -22,7 +22,7 @@ use chrysalis_attestation::{
         claims::{Claims, PROFILE},
         encode_gpus,
     },
-    nvidia::Collateral,
+    nvidia::GpuCollateral,
     policy::Policy,
 };
 use chrysalis_client::{Deadlines, RelyingParty, Target, system_time};
@@ -83,8 +83,8 @@ pub(crate) fn nvidia() -> &'static Nvidia {
 }
 
 /// What a host staples of that vendor's; made once, because keys on P-384 take their time.
-pub(crate) fn stapled() -> &'static Collateral {
-    static STAPLED: OnceLock<Collateral> = OnceLock::new();
+pub(crate) fn stapled() -> &'static GpuCollateral {
+    static STAPLED: OnceLock<GpuCollateral> = OnceLock::new();
     STAPLED.get_or_init(|| nvidia().collateral(system_time()))
 }
 

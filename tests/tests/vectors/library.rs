@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 
 use chrysalis_attestation::{
     Rejection, Waivers, alone,
-    alone::gpus::{Question, verify},
+    alone::gpus::{GpuQuestion, verify},
     encoding::digest::Hex,
     evidence::Evidence,
-    nvidia::{Collateral, Roots, evidence, ocsp::OcspAnswer},
+    nvidia::{GpuCollateral, NvidiaRoots, evidence, ocsp::OcspAnswer},
     policy::Policy,
     release::PublicKey,
     tdx,
@@ -77,15 +77,15 @@ fn nvidia(folder: &Path, request: &Value) -> Result<(), Rejection> {
         der,
         nonce: Some(asked),
     };
-    let collateral = Collateral {
+    let collateral = GpuCollateral {
         rims: files(folder, &request["rim"]),
         ocsp: answers.map(answer).collect(),
     };
     let chain = file(folder, &request["chain"]);
     let gpus = evidence::read(&file(folder, &request["report"]), Some(&chain))?;
-    let question = Question {
+    let question = GpuQuestion {
         nonce: &nonce("nonce"),
-        roots: &Roots::nvidia().and_simulated(devices, manifests),
+        roots: &NvidiaRoots::nvidia().and_simulated(devices, manifests),
         collateral: &collateral,
         policy: Some(&Policy::parse_gpu(&text).expect("a policy")),
         waivers: Waivers::none(),
@@ -101,12 +101,12 @@ fn quote(folder: &Path, request: &Value) -> Result<(), Rejection> {
     let roots = Policy::parse_simulation(&text).expect("a policy");
     let roots = roots
         .into_iter()
-        .fold(tdx::Roots::intel(), tdx::Roots::and_simulated);
+        .fold(tdx::IntelRoots::intel(), tdx::IntelRoots::and_simulated);
     let mut policy = Policy::parse_tdx(&text).expect("a policy");
     let asked: Hex<64> = serde_json::from_value(request["report_data"].clone()).expect("hex");
     policy.report_data = chrysalis_attestation::transcript::Expect::AnyOf(vec![asked.0]);
-    let collateral = tdx::Collateral::parse(&file(folder, &request["collateral"]))?;
-    let question = alone::tdx::Question {
+    let collateral = tdx::IntelCollateral::parse(&file(folder, &request["collateral"]))?;
+    let question = alone::tdx::TdxQuestion {
         roots: &roots,
         collateral: &collateral,
         policy: Some(&policy),
@@ -120,7 +120,7 @@ fn quote(folder: &Path, request: &Value) -> Result<(), Rejection> {
         file(folder, &request["quote"]),
         file(folder, &request["event_log"]),
     );
-    let evidence = alone::tdx::Evidence {
+    let evidence = alone::tdx::TdxEvidence {
         event_log: Some(&log),
         ..(&quote).into()
     };

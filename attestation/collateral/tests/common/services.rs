@@ -1,6 +1,6 @@
 //! Intel's and NVIDIA's services, as a local one plays them with a simulated vendor's objects.
 
-use chrysalis_attestation::{Time, nvidia::GpuEvidence, tdx::Collateral};
+use chrysalis_attestation::{Time, nvidia::GpuEvidence, tdx::IntelCollateral};
 use chrysalis_simulate::{
     Nvidia,
     service::{self, Answered, Asked},
@@ -9,7 +9,7 @@ use chrysalis_simulate::{
 use super::{Answer, Local};
 
 /// Answers as Intel does about the simulated platform.
-pub(crate) fn intel(local: &Local, said: &Collateral) {
+pub(crate) fn intel(local: &Local, said: &IntelCollateral) {
     serve(local, service::intel(said));
 }
 

@@ -5,7 +5,7 @@ use crate::{
     CrlProfile,
     x509::{after, rfc3339},
 };
-use chrysalis_attestation::{Time, tdx::Collateral};
+use chrysalis_attestation::{Time, tdx::IntelCollateral};
 use serde_json::{Value, json};
 
 const HOUR: i64 = 3600;
@@ -99,7 +99,7 @@ impl Statements {
     }
 }
 
-pub(super) fn issue(intel: &Intel, statements: &Statements) -> Collateral {
+pub(super) fn issue(intel: &Intel, statements: &Statements) -> IntelCollateral {
     let tcb_info = in_order(statements.tcb_info.clone()).to_string();
     let qe_identity = in_order(statements.qe_identity.clone()).to_string();
     let sign = |text: &str| {
@@ -107,7 +107,7 @@ pub(super) fn issue(intel: &Intel, statements: &Statements) -> Collateral {
         signature.try_into().unwrap_or([0; 64])
     };
     let issuers = pem(&[&intel.tcb_signer, &intel.root]);
-    Collateral {
+    IntelCollateral {
         pck_crl_issuer_chain: pem(&[&intel.pck_authority, &intel.root]),
         root_ca_crl: intel.root.revocation_list(&statements.root_list),
         pck_crl: intel.pck_authority.revocation_list(&statements.pck_list),
@@ -126,7 +126,7 @@ fn in_order(mut value: Value) -> Value {
     value
 }
 
-/// Collateral as `collateral.json` has it, to be changed; [`Collateral::parse`] reads it.
-pub fn collateral_json(collateral: &Collateral) -> Value {
+/// Collateral as `collateral.json` has it, to be changed; [`IntelCollateral::parse`] reads it.
+pub fn collateral_json(collateral: &IntelCollateral) -> Value {
     in_order(serde_json::from_slice(&collateral.encode()).unwrap_or_default())
 }

@@ -45,7 +45,7 @@ use crate::{
 use chrysalis_attestation::{
     Time,
     encoding::digest::sha256,
-    tdx::{Collateral, Roots},
+    tdx::{IntelCollateral, IntelRoots},
 };
 use std::path::Path;
 
@@ -115,8 +115,8 @@ impl Intel {
     }
 
     /// Intel's root, and this one beside it.
-    pub fn roots(&self) -> Roots {
-        Roots::intel().and_simulated(sha256(&[self.root()]))
+    pub fn roots(&self) -> IntelRoots {
+        IntelRoots::intel().and_simulated(sha256(&[self.root()]))
     }
 
     /// The signed quote of a TD, with the platform's certificates inside.
@@ -130,12 +130,12 @@ impl Intel {
     }
 
     /// Signs the service's statements, whatever they say.
-    pub fn issue(&self, statements: &Statements) -> Collateral {
+    pub fn issue(&self, statements: &Statements) -> IntelCollateral {
         collateral::issue(self, statements)
     }
 
     /// What a relying party needs beside the quote; [`collateral_json`] makes a file of it.
-    pub fn collateral(&self, now: Time) -> Collateral {
+    pub fn collateral(&self, now: Time) -> IntelCollateral {
         self.issue(&self.statements(now))
     }
 }

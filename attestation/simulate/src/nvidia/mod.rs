@@ -45,7 +45,7 @@ use crate::{Curve, Profile, Purpose, Signer, SimulateError, seed};
 use chrysalis_attestation::{
     Time,
     encoding::digest::{sha256, sha384},
-    nvidia::{Collateral, Roots, ocsp::OcspAnswer},
+    nvidia::{GpuCollateral, NvidiaRoots, ocsp::OcspAnswer},
 };
 use std::{collections::BTreeSet, path::Path};
 
@@ -138,8 +138,9 @@ impl Nvidia {
     }
 
     /// NVIDIA's roots, and these two beside them.
-    pub fn roots(&self) -> Roots {
-        Roots::nvidia().and_simulated(sha256(&[self.device_root()]), sha256(&[self.rim_root()]))
+    pub fn roots(&self) -> NvidiaRoots {
+        NvidiaRoots::nvidia()
+            .and_simulated(sha256(&[self.device_root()]), sha256(&[self.rim_root()]))
     }
 
     /// One GPU, honest until something of it is changed. The same index is the same device.
@@ -237,8 +238,8 @@ impl Nvidia {
     }
 
     /// What a relying party needs beside the evidence. The answers are to be brought along: they carry no nonce.
-    pub fn collateral(&self, now: Time) -> Collateral {
-        Collateral {
+    pub fn collateral(&self, now: Time) -> GpuCollateral {
+        GpuCollateral {
             rims: self.rims(),
             ocsp: self.ocsp(now, None),
         }

@@ -3,20 +3,20 @@
 use super::Verified;
 use crate::{
     Time,
-    nvidia::{self, Collateral, Devices, GpuEvidence, GpuPolicy, Roots},
+    nvidia::{self, Devices, GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots},
     policy::Waivers,
     transcript::{Inspection, Patience, Refusal},
 };
 
 /// What GPUs are verified against.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct GpuQuestion<'a> {
     /// What this verifier asked every one of them.
     pub nonce: &'a [u8; 32],
     /// Whose chains count.
-    pub roots: &'a Roots,
+    pub roots: &'a NvidiaRoots,
     /// Manifests and revocation answers.
-    pub collateral: &'a Collateral,
+    pub collateral: &'a GpuCollateral,
     /// The time.
     pub now: Time,
     /// What is wanted; without it, the verdict is about genuineness only.
@@ -25,12 +25,12 @@ pub struct Question<'a> {
     pub waivers: &'a Waivers,
 }
 
-impl<'a> Question<'a> {
+impl<'a> GpuQuestion<'a> {
     /// Whether GPUs are genuine and answer `nonce`, with nothing left out. Set the other fields to ask for more, or for less.
     pub fn new(
         nonce: &'a [u8; 32],
-        roots: &'a Roots,
-        collateral: &'a Collateral,
+        roots: &'a NvidiaRoots,
+        collateral: &'a GpuCollateral,
         now: Time,
     ) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl<'a> Question<'a> {
 /// Verifies the evidence of all GPUs of a machine, and of the switches between them, in any order, to the first check that fails.
 pub fn verify(
     evidence: &[GpuEvidence],
-    question: &Question<'_>,
+    question: &GpuQuestion<'_>,
 ) -> Result<Verified<Devices>, Refusal> {
     conduct(evidence, question, Patience::First)
 }
@@ -55,19 +55,19 @@ pub fn verify(
 /// The same through every check that can be made: a refusal then has everything that is wrong.
 pub fn explain(
     evidence: &[GpuEvidence],
-    question: &Question<'_>,
+    question: &GpuQuestion<'_>,
 ) -> Result<Verified<Devices>, Refusal> {
     conduct(evidence, question, Patience::All)
 }
 
 fn conduct(
     evidence: &[GpuEvidence],
-    question: &Question<'_>,
+    question: &GpuQuestion<'_>,
     patience: Patience,
 ) -> Result<Verified<Devices>, Refusal> {
     let mut inspection = Inspection::new(patience);
     let without = question.waivers.gpu_policy();
-    let asked = nvidia::Question {
+    let asked = nvidia::Grounds {
         nonce: question.nonce,
         roots: question.roots,
         collateral: question.collateral,

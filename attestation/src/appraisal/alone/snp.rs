@@ -9,15 +9,15 @@ use crate::{
         vtpm::{self, Quoted},
     },
     policy::{Policy, Waivers},
-    snp::{self, Genuine, Roots},
+    snp::{self, AmdRoots, Genuine},
     transcript::{Failed, Inspection, Patience, Refusal},
 };
 
 /// What a report is verified against.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct SnpQuestion<'a> {
     /// Whose chains count.
-    pub roots: &'a Roots,
+    pub roots: &'a AmdRoots,
     /// Certificates and revocation lists.
     pub collateral: &'a Collateral,
     /// The time.
@@ -30,9 +30,9 @@ pub struct Question<'a> {
     pub waivers: &'a Waivers,
 }
 
-impl<'a> Question<'a> {
+impl<'a> SnpQuestion<'a> {
     /// Whether a report is genuine, with nothing left out. Set the other fields to ask for more, or for less.
-    pub fn new(roots: &'a Roots, collateral: &'a Collateral, now: Time) -> Self {
+    pub fn new(roots: &'a AmdRoots, collateral: &'a Collateral, now: Time) -> Self {
         Self {
             roots,
             collateral,
@@ -46,14 +46,14 @@ impl<'a> Question<'a> {
 
 /// A report as it came.
 #[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
+pub struct SnpEvidence<'a> {
     /// The report; or Azure's wrapping around it.
     pub report: &'a [u8],
     /// The quote of Azure's virtual TPM, whose key the wrapped report covers.
     pub quoted: Option<&'a Quoted<'a>>,
 }
 
-impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Evidence<'a> {
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for SnpEvidence<'a> {
     fn from(report: &'a T) -> Self {
         Self {
             report: report.as_ref(),
@@ -64,23 +64,23 @@ impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Evidence<'a> {
 
 /// Verifies a report, to the first check that fails.
 pub fn verify<'e>(
-    evidence: impl Into<Evidence<'e>>,
-    question: &Question<'_>,
+    evidence: impl Into<SnpEvidence<'e>>,
+    question: &SnpQuestion<'_>,
 ) -> Result<Verified<Genuine>, Refusal> {
     conduct(evidence.into(), question, Patience::First)
 }
 
 /// The same through every check that can be made: a refusal then has everything that is wrong.
 pub fn explain<'e>(
-    evidence: impl Into<Evidence<'e>>,
-    question: &Question<'_>,
+    evidence: impl Into<SnpEvidence<'e>>,
+    question: &SnpQuestion<'_>,
 ) -> Result<Verified<Genuine>, Refusal> {
     conduct(evidence.into(), question, Patience::All)
 }
 
 fn conduct(
-    evidence: Evidence<'_>,
-    question: &Question<'_>,
+    evidence: SnpEvidence<'_>,
+    question: &SnpQuestion<'_>,
     patience: Patience,
 ) -> Result<Verified<Genuine>, Refusal> {
     let mut inspection = Inspection::new(patience);
@@ -98,11 +98,11 @@ fn conduct(
 }
 
 fn walk(
-    evidence: Evidence<'_>,
-    question: &Question<'_>,
+    evidence: SnpEvidence<'_>,
+    question: &SnpQuestion<'_>,
     inspection: &mut Inspection,
 ) -> Result<(Genuine, Option<vtpm::Told>), Failed> {
-    let Evidence { report, quoted } = evidence;
+    let SnpEvidence { report, quoted } = evidence;
     let wrapped = if hcl::is_wrapped(report) {
         Some(inspection.check(
             ("hcl-2", "runtime data"),
@@ -113,7 +113,7 @@ fn walk(
         None
     };
     let bare = wrapped.as_ref().map_or(report, |it| it.report);
-    let Question {
+    let SnpQuestion {
         roots,
         collateral,
         now,
@@ -129,7 +129,7 @@ fn walk(
 
 fn wanted(
     found: (&Genuine, Option<&vtpm::Told>),
-    question: &Question<'_>,
+    question: &SnpQuestion<'_>,
     inspection: &mut Inspection,
 ) -> Result<(), Failed> {
     let (genuine, told) = found;

@@ -12,17 +12,17 @@ use crate::{
     },
     policy::{ReleasePolicy, Waivers},
     release::Rebuilders,
-    tdx::{self, Collateral, Genuine, Grounds, Roots, TdxPolicy, policy::NOTHING_ASKED},
+    tdx::{self, Genuine, Grounds, IntelCollateral, IntelRoots, TdxPolicy, policy::NOTHING_ASKED},
     transcript::{Expect, Failed, Inspection, NO_POLICY, Patience, Refusal},
 };
 
 /// What a quote is verified against.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct TdxQuestion<'a> {
     /// Whose chains count.
-    pub roots: &'a Roots,
+    pub roots: &'a IntelRoots,
     /// What Intel says about the platform.
-    pub collateral: &'a Collateral,
+    pub collateral: &'a IntelCollateral,
     /// The time.
     pub now: Time,
     /// What is wanted; without it, the verdict is about genuineness only.
@@ -37,9 +37,9 @@ pub struct Question<'a> {
     pub waivers: &'a Waivers,
 }
 
-impl<'a> Question<'a> {
+impl<'a> TdxQuestion<'a> {
     /// Whether a quote is genuine, with nothing left out. Set the other fields to ask for more, or for less.
-    pub fn new(roots: &'a Roots, collateral: &'a Collateral, now: Time) -> Self {
+    pub fn new(roots: &'a IntelRoots, collateral: &'a IntelCollateral, now: Time) -> Self {
         Self {
             roots,
             collateral,
@@ -55,7 +55,7 @@ impl<'a> Question<'a> {
 
 /// A quote as it came.
 #[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
+pub struct TdxEvidence<'a> {
     /// The quote.
     pub quote: &'a [u8],
     /// What the guest says was measured into the run-time registers.
@@ -67,7 +67,7 @@ pub struct Evidence<'a> {
     pub quoted: Option<&'a Quoted<'a>>,
 }
 
-impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Evidence<'a> {
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for TdxEvidence<'a> {
     fn from(quote: &'a T) -> Self {
         Self {
             quote: quote.as_ref(),
@@ -80,23 +80,23 @@ impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Evidence<'a> {
 
 /// Verifies the quote of a TD, to the first check that fails.
 pub fn verify<'e>(
-    evidence: impl Into<Evidence<'e>>,
-    question: &Question<'_>,
+    evidence: impl Into<TdxEvidence<'e>>,
+    question: &TdxQuestion<'_>,
 ) -> Result<Verified<Genuine>, Refusal> {
     conduct(evidence.into(), question, Patience::First)
 }
 
 /// The same through every check that can be made: a refusal then has everything that is wrong.
 pub fn explain<'e>(
-    evidence: impl Into<Evidence<'e>>,
-    question: &Question<'_>,
+    evidence: impl Into<TdxEvidence<'e>>,
+    question: &TdxQuestion<'_>,
 ) -> Result<Verified<Genuine>, Refusal> {
     conduct(evidence.into(), question, Patience::All)
 }
 
 fn conduct(
-    evidence: Evidence<'_>,
-    question: &Question<'_>,
+    evidence: TdxEvidence<'_>,
+    question: &TdxQuestion<'_>,
     patience: Patience,
 ) -> Result<Verified<Genuine>, Refusal> {
     let mut inspection = Inspection::new(patience);
@@ -117,7 +117,7 @@ fn conduct(
     })
 }
 
-impl Question<'_> {
+impl TdxQuestion<'_> {
     /// What is wanted, with what the caller asked for and goes without.
     fn wanted(&self) -> TdxPolicy {
         let genuine = || TdxPolicy::genuine(NO_POLICY);
@@ -140,8 +140,8 @@ impl Question<'_> {
 
 /// Steps tdx-1 to tdx-9, those of Azure's wrapping if there is one, and policy-13 and policy-14.
 fn walk(
-    evidence: Evidence<'_>,
-    question: &Question<'_>,
+    evidence: TdxEvidence<'_>,
+    question: &TdxQuestion<'_>,
     inspection: &mut Inspection,
 ) -> Result<(Genuine, Option<vtpm::Told>), Failed> {
     let policy = question.wanted();

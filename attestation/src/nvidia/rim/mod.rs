@@ -14,7 +14,7 @@ use self::signature::Signature;
 use super::{
     certificate::{Certificate, Signatures},
     chain::{check_chain, first_end},
-    roots::{Purpose, Roots},
+    roots::{NvidiaRoots, Purpose},
 };
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub struct Rim {
 }
 
 /// Verifies one RIM by itself: form, chain, signature, content. Revocation and the GPU are other checks.
-pub fn verify(bytes: &[u8], roots: &Roots, now: Time) -> Result<Rim, Rejection> {
+pub fn verify(bytes: &[u8], roots: &NvidiaRoots, now: Time) -> Result<Rim, Rejection> {
     let document = Document::parse(bytes)?;
     let chain = document.chain(roots, now, &mut Signatures::default())?;
     let Content {
@@ -126,7 +126,7 @@ impl<'a> Document<'a> {
     /// Verifies the chain of certificates that the signature brings.
     pub(crate) fn chain(
         &self,
-        roots: &Roots,
+        roots: &NvidiaRoots,
         now: Time,
         signatures: &mut Signatures,
     ) -> Result<RimChain<'_>, Rejection> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrysalis_attestation::{
     Rejection, Time,
     alone::gpus::explain,
-    nvidia::{Roots, indices::Indices, rim},
+    nvidia::{NvidiaRoots, indices::Indices, rim},
 };
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn rims_count_only_while_their_certificates_are_valid() {
 
 /// Holds one RIM against what expected.json says of it.
 fn compare_rim(path: PathBuf, entry: &Value) {
-    let roots = Roots::nvidia();
+    let roots = NvidiaRoots::nvidia();
     let name = path.display().to_string();
     let bytes = bytes(path);
     // Python's form of the same.
@@ -110,7 +110,7 @@ fn every_rim_comes_out_as_expected() {
 #[test]
 fn each_bad_rim_has_its_own_rejection() {
     let Some(vectors) = vectors() else { return };
-    let roots = Roots::nvidia();
+    let roots = NvidiaRoots::nvidia();
     for (file, now, code) in [
         (
             "rim-negatives/incorrect_signature_driver_rim.xml",
@@ -233,7 +233,7 @@ fn a_rim_of_another_version_or_product_is_refused() {
 #[test]
 fn no_flipped_bit_of_a_rim_is_ever_verified() {
     let Some(vectors) = vectors() else { return };
-    let roots = Roots::nvidia();
+    let roots = NvidiaRoots::nvidia();
     let rim = bytes(vectors.join(COMPLETE).join("rim").join(DRIVER_RIM));
     assert!(rim::verify(&rim, &roots, MARCH_2026).is_ok());
     for place in (0..rim.len()).step_by(29) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrysalis_attestation::{
     Rejection,
     nvidia::{
-        Collateral, GpuEvidence,
+        GpuCollateral, GpuEvidence,
         evidence::read,
         opaque::Mode,
         policy::{Minimum, Wanted},
@@ -29,7 +29,7 @@ fn several_gpus_stand_or_fall_together() {
         Case {
             evidence,
             nonce,
-            collateral: Collateral::default(),
+            collateral: GpuCollateral::default(),
             policy,
             now: MARCH_2026,
         }

@@ -12,10 +12,10 @@ use chrysalis_attestation::{
     Rejection, Time,
     alone::{
         Verified,
-        gpus::{Question, verify},
+        gpus::{GpuQuestion, verify},
     },
     nvidia::{
-        Collateral, Devices, GpuEvidence, GpuPolicy, Roots,
+        Devices, GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots,
         evidence::read,
         policy::{Proof, Revocation, Wanted},
     },
@@ -79,7 +79,7 @@ fn with_rims() -> GpuPolicy {
 struct Case {
     evidence: Vec<GpuEvidence>,
     nonce: [u8; 32],
-    collateral: Collateral,
+    collateral: GpuCollateral,
     policy: GpuPolicy,
     now: Time,
 }
@@ -95,7 +95,7 @@ impl Case {
         Self {
             evidence,
             nonce,
-            collateral: Collateral::default(),
+            collateral: GpuCollateral::default(),
             policy: without_collateral(),
             now: MARCH_2026,
         }
@@ -109,8 +109,8 @@ impl Case {
         case
     }
 
-    fn ask<T>(&self, ask: impl FnOnce(&[GpuEvidence], &Question<'_>) -> T) -> T {
-        let roots = Roots::nvidia();
+    fn ask<T>(&self, ask: impl FnOnce(&[GpuEvidence], &GpuQuestion<'_>) -> T) -> T {
+        let roots = NvidiaRoots::nvidia();
         let Self {
             evidence,
             nonce,
@@ -120,9 +120,9 @@ impl Case {
         } = self;
         ask(
             evidence,
-            &Question {
+            &GpuQuestion {
                 policy: Some(policy),
-                ..Question::new(nonce, &roots, collateral, *now)
+                ..GpuQuestion::new(nonce, &roots, collateral, *now)
             },
         )
     }

@@ -3,7 +3,7 @@
 use chrysalis_attestation::{
     Rejection,
     nvidia::{
-        Collateral, GpuEvidence,
+        GpuCollateral, GpuEvidence,
         evidence::read,
         measurements::Compared,
         opaque::{Mode, Opaque},
@@ -26,7 +26,7 @@ fn compare(evidence: &GpuEvidence, fields: &Value, checks: &Value, name: &str) {
     let mut case = Case {
         evidence: vec![evidence.clone()],
         nonce,
-        collateral: Collateral::default(),
+        collateral: GpuCollateral::default(),
         policy: without_collateral(),
         now: MARCH_2026,
     };

@@ -7,7 +7,7 @@ use chrysalis_attestation::{
     Rejection, Time, Verdict,
     alone::gpus::explain,
     nvidia::{
-        Collateral, GpuEvidence, Pdi,
+        GpuCollateral, GpuEvidence, Pdi,
         evidence::read,
         needs,
         opaque::{Opaque, SwitchOpaque},
@@ -43,7 +43,7 @@ fn case(evidence: Vec<GpuEvidence>, nonce: [u8; 32]) -> Case {
     Case {
         evidence,
         nonce,
-        collateral: Collateral::default(),
+        collateral: GpuCollateral::default(),
         policy: without_collateral(),
         now: SEPTEMBER_2026,
     }

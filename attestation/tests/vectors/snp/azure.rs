@@ -11,7 +11,7 @@ use chrysalis_attestation::{
     Refusal, Rejection,
     alone::{
         Verified,
-        snp::{Evidence, Question, verify},
+        snp::{SnpEvidence, SnpQuestion, verify},
     },
     azure::hcl::{self, Platform},
     roots::Roots,
@@ -51,13 +51,13 @@ fn verify_quote(vector: &Path, tpm: &TpmQuote, nonce: &[u8]) -> Result<Verified<
     let roots = Roots::vendors().amd;
     let collateral = collateral(vector.parent().unwrap(), &vector.join("vcek.der"));
     let waivers = &milan_accepted();
-    let question = Question {
+    let question = SnpQuestion {
         waivers,
-        ..Question::new(&roots, &collateral, SEPTEMBER_2026)
+        ..SnpQuestion::new(&roots, &collateral, SEPTEMBER_2026)
     };
     let report = &read(vector.join("hcl-report.bin"));
     let quoted = Some(&tpm.asked(nonce));
-    verify(Evidence { report, quoted }, &question)
+    verify(SnpEvidence { report, quoted }, &question)
 }
 
 #[test]

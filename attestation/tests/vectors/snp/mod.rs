@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use chrysalis_attestation::{
     Authentic, Collateral, Cpu, Refusal, Rejection, Time, Unverified, Waivers,
-    alone::snp::{Question, explain, verify},
+    alone::snp::{SnpQuestion, explain, verify},
     evidence::{CpuReport, Endorsements, Evidence},
     roots::Roots,
     snp::{
@@ -214,9 +214,9 @@ fn explaining_a_report_tells_everything_that_is_wrong_with_it() {
     report[0x010] ^= 1;
     report[0x1A0] ^= 1;
     let roots = Roots::vendors().amd;
-    let question = Question {
+    let question = SnpQuestion {
         report_data: Some(&[1; 64]),
-        ..Question::new(&roots, &collateral, JUNE_2025)
+        ..SnpQuestion::new(&roots, &collateral, JUNE_2025)
     };
     let first = verify(&report, &question);
     assert_eq!(codes(&first), ["certificate_not_yet_valid"]);
@@ -252,9 +252,9 @@ fn every_report_of_a_milan_is_refused_by_its_own_code_unless_somebody_says_why()
         let report = read(path.join("report.bin"));
         let ask = |waivers| {
             let now = Time(now.unwrap_or(SEPTEMBER_2026.0));
-            let question = Question {
+            let question = SnpQuestion {
                 waivers,
-                ..Question::new(&roots, &collateral, now)
+                ..SnpQuestion::new(&roots, &collateral, now)
             };
             explain(&report, &question)
         };

@@ -6,7 +6,7 @@ use chrysalis_attestation::{
     Patience, Refusal, Rejection,
     alone::{
         Verified,
-        tdx::{Evidence, explain, verify},
+        tdx::{TdxEvidence, explain, verify},
     },
     azure::vtpm::Quoted,
     encoding::digest::{Hex, sha384},
@@ -55,7 +55,7 @@ impl Wrapped {
         patience: Patience,
     ) -> Result<Verified<Genuine>, Refusal> {
         self.case.ask(|evidence, question| {
-            let evidence = Evidence {
+            let evidence = TdxEvidence {
                 hcl_report: Some(&self.hcl),
                 quoted,
                 ..evidence

@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{
     Rejection,
-    alone::tdx::{Evidence, verify},
+    alone::tdx::{TdxEvidence, verify},
     encoding::digest::sha384,
     tdx::{EventLog, Quote, TdxPolicy},
 };
@@ -76,7 +76,7 @@ fn a_real_log_makes_the_registers() {
     assert_eq!(case.verify(), Err(Rejection::EventLogMissing));
     let verified = case.ask(|quote, question| {
         let event_log = Some(&*log);
-        verify(Evidence { event_log, ..quote }, question)
+        verify(TdxEvidence { event_log, ..quote }, question)
     });
     assert!(verified.expect("verified").td().event_log.is_some());
 }

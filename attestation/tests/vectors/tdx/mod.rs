@@ -11,9 +11,9 @@ use chrysalis_attestation::{
     Rejection, Time,
     alone::{
         Verified,
-        tdx::{Evidence, Question, verify},
+        tdx::{TdxEvidence, TdxQuestion, verify},
     },
-    tdx::{Collateral, Genuine, Roots, Status, TdxPolicy},
+    tdx::{Genuine, IntelCollateral, IntelRoots, Status, TdxPolicy},
 };
 use serde_json::Value;
 
@@ -25,12 +25,12 @@ fn vectors() -> Option<PathBuf> {
     shelf("tdx")
 }
 
-fn collateral(vectors: &Path, name: &str) -> Collateral {
+fn collateral(vectors: &Path, name: &str) -> IntelCollateral {
     let path = vectors
         .join("collateral")
         .join(name)
         .join("collateral.json");
-    Collateral::parse(&bytes(path)).expect("collateral")
+    IntelCollateral::parse(&bytes(path)).expect("collateral")
 }
 
 /// Everything that only a policy could refuse is accepted, except debugging.
@@ -46,7 +46,7 @@ fn any_status() -> TdxPolicy {
 
 struct Case {
     quote: Vec<u8>,
-    collateral: Collateral,
+    collateral: IntelCollateral,
     policy: TdxPolicy,
     now: Time,
 }
@@ -67,11 +67,11 @@ impl Case {
         }
     }
 
-    fn ask<T>(&self, ask: impl FnOnce(Evidence<'_>, &Question<'_>) -> T) -> T {
-        let roots = Roots::intel();
-        let question = Question {
+    fn ask<T>(&self, ask: impl FnOnce(TdxEvidence<'_>, &TdxQuestion<'_>) -> T) -> T {
+        let roots = IntelRoots::intel();
+        let question = TdxQuestion {
             policy: Some(&self.policy),
-            ..Question::new(&roots, &self.collateral, self.now)
+            ..TdxQuestion::new(&roots, &self.collateral, self.now)
         };
         ask((&self.quote).into(), &question)
     }

@@ -3,7 +3,7 @@
 use chrysalis_attestation::{
     Rejection, Time,
     alone::tdx::verify,
-    tdx::{Collateral, Quote, TdxPolicy, split_answer},
+    tdx::{IntelCollateral, Quote, TdxPolicy, split_answer},
 };
 
 use super::{Case, WHY, any_status, collateral, vectors};
@@ -129,7 +129,7 @@ fn no_flipped_bit_is_verified() {
     for place in (0..text.len()).step_by(3) {
         let mut flipped = text.clone();
         flipped[place] ^= 1 << (place % 7);
-        let Ok(collateral) = Collateral::parse(&flipped) else {
+        let Ok(collateral) = IntelCollateral::parse(&flipped) else {
             continue;
         };
         if collateral == good.collateral {

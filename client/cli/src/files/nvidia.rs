@@ -7,10 +7,10 @@ use chrysalis_attestation::{
     Rejection,
     alone::{
         Verified,
-        gpus::{Question, explain, verify},
+        gpus::{GpuQuestion, explain, verify},
     },
     nvidia::{
-        Collateral, Gpu, GpuEvidence, GpuPolicy, Roots,
+        Gpu, GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots,
         evidence::read as read_evidence,
         needs::to_ask,
         ocsp::OcspAnswer,
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let has_policy = options.policy.is_some();
     let (policy, roots) = wanted(arguments)?;
-    let mut collateral = Collateral {
+    let mut collateral = GpuCollateral {
         rims: rims(arguments)?,
         ocsp: read_all(Place::OcspAnswer, &arguments.answers)?
             .into_iter()
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
             if policy.proof.revocation == Revocation::Asked {
                 ask(arguments, &evidence, &roots, &mut collateral)?;
             }
-            let question = Question {
+            let question = GpuQuestion {
                 nonce: &arguments.nonce,
                 roots: &roots,
                 collateral: &collateral,
@@ -71,8 +71,8 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
 fn ask(
     arguments: &NvidiaArguments,
     evidence: &[GpuEvidence],
-    roots: &Roots,
-    collateral: &mut Collateral,
+    roots: &NvidiaRoots,
+    collateral: &mut GpuCollateral,
 ) -> anyhow::Result<()> {
     let now = arguments.options.at.unwrap_or_else(system_time);
     let about = to_ask(evidence, &collateral.rims, roots, now);
@@ -88,7 +88,7 @@ fn ask(
 }
 
 /// The policy of the file and the roots it names, or that every genuine GPU will do; with the reasons that the command line adds.
-fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(GpuPolicy, Roots)> {
+fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(GpuPolicy, NvidiaRoots)> {
     let (mut policy, roots) = match &arguments.options.policy {
         Some(path) => read(&read_policy(path)?)
             .map_err(|error| anyhow!("{error}"))
@@ -99,7 +99,7 @@ fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(GpuPolicy, Roots)> {
                 proof: Proof::offline(),
                 wanted: Wanted::any(NO_POLICY),
             },
-            Roots::nvidia(),
+            NvidiaRoots::nvidia(),
         ),
     };
     let proof = &mut policy.proof;
@@ -115,11 +115,13 @@ fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(GpuPolicy, Roots)> {
 }
 
 /// A simulated NVIDIA has a root for devices and one for manifests; a policy does not say which is which.
-fn read(text: &str) -> Result<(GpuPolicy, Roots), PolicyError> {
+fn read(text: &str) -> Result<(GpuPolicy, NvidiaRoots), PolicyError> {
     let simulated = Policy::parse_simulation(text)?;
-    let roots = simulated.into_iter().fold(Roots::nvidia(), |roots, root| {
-        roots.and_simulated(root, root)
-    });
+    let roots = simulated
+        .into_iter()
+        .fold(NvidiaRoots::nvidia(), |roots, root| {
+            roots.and_simulated(root, root)
+        });
     Ok((Policy::parse_gpu(text)?, roots))
 }
 
@@ -169,7 +171,7 @@ fn rims(arguments: &NvidiaArguments) -> anyhow::Result<Vec<Vec<u8>>> {
 
 fn finding(
     evidence: &[GpuEvidence],
-    question: &Question<'_>,
+    question: &GpuQuestion<'_>,
     explain_all: bool,
     policy: bool,
 ) -> Finding {
@@ -241,7 +243,7 @@ fn lines(verified: &Verified) -> Vec<[String; 3]> {
 }
 
 /// What genuine GPUs say. What all of them have in common stands by itself too, so that one GPU needs no list.
-fn claims(verified: &Verified, question: &Question<'_>) -> Value {
+fn claims(verified: &Verified, question: &GpuQuestion<'_>) -> Value {
     let gpus = verified.gpus();
     let common = |of: fn(&Gpu) -> &str| {
         let mut values = gpus.iter().map(of);

@@ -3,7 +3,7 @@
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Patience, Rejection,
-    alone::snp::{Examined, Question, examine, examine_wrapped},
+    alone::snp::{Examined, SnpQuestion, examine, examine_wrapped},
     azure::{
         hcl::{self, Platform},
         thim,
@@ -11,7 +11,7 @@ use chrysalis_attestation::{
     encoding::pem,
     policy::Policy,
     snp::{
-        Roots,
+        AmdRoots,
         report::{Report, SigningKey},
         table,
     },
@@ -60,9 +60,9 @@ pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
             }
             let roots = policy
                 .as_ref()
-                .map_or_else(Roots::amd, |policy| policy.roots().amd);
+                .map_or_else(AmdRoots::amd, |policy| policy.roots().amd);
             let broken = accepted(&arguments.accept_broken);
-            let question = Question {
+            let question = SnpQuestion {
                 roots: &roots,
                 collateral: &collateral,
                 now: options.at.unwrap_or_else(system_time),

@@ -5,12 +5,12 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Patience, Rejection,
-    alone::tdx::Question,
+    alone::tdx::TdxQuestion,
     azure::vtpm::Told,
     policy::{Policy, PolicyError, ReleasePolicy},
     release::Rebuilders,
     tdx::{
-        Collateral, Examined, Roots, Td, TdxPolicy, attributes, examine, examine_wrapped,
+        Examined, IntelCollateral, IntelRoots, Td, TdxPolicy, attributes, examine, examine_wrapped,
         policy::NOTHING_ASKED,
     },
     transcript::Expect,
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     }
     let finding = match collateral {
         Ok(collateral) => {
-            let question = Question {
+            let question = TdxQuestion {
                 roots: &roots,
                 collateral: &collateral,
                 event_log: event_log.as_deref(),
@@ -99,18 +99,18 @@ fn read_hcl_report(arguments: &TdxArguments) -> anyhow::Result<Option<Vec<u8>>> 
 }
 
 /// What Intel says: one JSON object, or what a store of `chrysalis fetch` has for this quote.
-fn collateral(path: &Path, quote: &[u8]) -> anyhow::Result<Result<Collateral, Rejection>> {
+fn collateral(path: &Path, quote: &[u8]) -> anyhow::Result<Result<IntelCollateral, Rejection>> {
     if path.is_dir() {
         return for_quote(path, quote);
     }
     let json = read_for(Place::TdxCollateral, path, MAX_EVIDENCE)?;
-    Ok(Collateral::parse(&json))
+    Ok(IntelCollateral::parse(&json))
 }
 
 /// What a quote is held against.
 struct Wanted {
     policy: TdxPolicy,
-    roots: Roots,
+    roots: IntelRoots,
     /// Who must confirm the image, if anybody.
     rebuilders: Option<Rebuilders>,
     /// Which release its digests are from, if they are from one.
@@ -125,7 +125,7 @@ fn wanted(arguments: &TdxArguments) -> anyhow::Result<Wanted> {
             .with_context(|| format!("the policy {} cannot be used", path.display()))?,
         None => Wanted {
             policy: TdxPolicy::genuine(NO_POLICY),
-            roots: Roots::intel(),
+            roots: IntelRoots::intel(),
             rebuilders: None,
             release: None,
         },
@@ -149,7 +149,7 @@ fn read(text: &str) -> Result<Wanted, PolicyError> {
     let simulated = Policy::parse_simulation(text)?;
     let roots = simulated
         .into_iter()
-        .fold(Roots::intel(), Roots::and_simulated);
+        .fold(IntelRoots::intel(), IntelRoots::and_simulated);
     Ok(Wanted {
         policy: Policy::parse_tdx(text)?,
         roots,

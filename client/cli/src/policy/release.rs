@@ -7,7 +7,7 @@ use chrysalis_attestation::{
     Rejection,
     encoding::digest::{Hex, sha384},
     policy::{ReleasePolicy, SnpTemplate, TdxTemplate},
-    release::{ANYONE_CAN_SIGN, MAX_ENVELOPE, MachineEvent, Release, Verified},
+    release::{ANYONE_CAN_SIGN, MAX_ENVELOPE, MachineEvent, Release, VerifiedRelease},
     tdx::policy::Evaluation,
 };
 use chrysalis_client::system_time;
@@ -52,7 +52,7 @@ pub(super) fn wanted(
         eprintln!("warning: {ANYONE_CAN_SIGN}");
     }
     let until = vetted.until();
-    let Verified { release, .. } = verified;
+    let VerifiedRelease { release, .. } = verified;
     let wanted = of(&release, which == CommandLine::Simulated, arguments)?;
     let title = format!(
         "Trusts release {}, epoch {}, with one configuration.\n\

@@ -7,7 +7,7 @@ use chrysalis_attestation::{
     Rejection, Time,
     release::{
         ANYONE_CAN_SIGN, Checkpoint, Development, KeyId, Keys, MAX_ENVELOPE, PublicKey, Published,
-        Release, Root, Seen, Signed, Verified, Vouched, verify_inclusion,
+        Release, Root, Seen, Signed, VerifiedRelease, Vouched, verify_inclusion,
     },
 };
 use chrysalis_image::publish::{self, Publication};
@@ -207,7 +207,7 @@ impl Vetted {
     }
 
     /// Whether it is of the project, current, and no step back from what this user has seen of the project under whatever key.
-    pub(crate) fn current(&self, state: &State) -> Result<Verified, Rejection> {
+    pub(crate) fn current(&self, state: &State) -> Result<VerifiedRelease, Rejection> {
         match &self.word {
             Word::Root { vouched, .. } => vouched.clone().current(self.seen(state)),
             Word::Key {
@@ -234,7 +234,7 @@ impl Vetted {
     }
 
     /// Remembers all of it, once it is current.
-    pub(crate) fn remember(&self, verified: &Verified, state: &mut State) {
+    pub(crate) fn remember(&self, verified: &VerifiedRelease, state: &mut State) {
         state.remember_release(self.project(), verified.seen);
         if let Word::Root { keys, .. } = &self.word {
             state.remember_keys(self.project(), keys.seen());

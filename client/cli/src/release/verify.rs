@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{
     Rejection,
-    release::{MAX_ENVELOPE, Verified},
+    release::{MAX_ENVELOPE, VerifiedRelease},
 };
 use chrysalis_client::system_time;
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A release, and whose word on it counts.
-type Found = (Verified, Vetted);
+type Found = (VerifiedRelease, Vetted);
 
 pub(super) fn run(arguments: &VerifyReleaseArguments) -> anyhow::Result<Outcome> {
     let manifest = read(&arguments.manifest, MAX_ENVELOPE)?;
@@ -58,7 +58,7 @@ pub(crate) fn refused(rejection: &Rejection) -> String {
     ))
 }
 
-fn text(verified: &Verified, vetted: &Vetted) -> String {
+fn text(verified: &VerifiedRelease, vetted: &Vetted) -> String {
     let release = &verified.release;
     format!(
         "release {:<24} epoch {}, no step back\n\

@@ -13,7 +13,7 @@ use chrysalis_attestation::{
     nvidia,
     policy::Policy,
     release::{self, Checkpoint, PublicKey, Rebuild, Release},
-    snp::Roots,
+    snp::AmdRoots,
     tdx,
 };
 use chrysalis_fuzz_targets::{
@@ -88,8 +88,8 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         crls: vec![list.to_vec()],
         ..Collateral::default()
     };
-    let question = alone::snp::Question {
-        roots: &Roots::amd().and_simulated(sha256(&[ark])),
+    let question = alone::snp::SnpQuestion {
+        roots: &AmdRoots::amd().and_simulated(sha256(&[ark])),
         collateral: &collateral,
         now: seeds::NOW,
         policy: None,
@@ -112,9 +112,9 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
 
     let [log, collateral, quote] = parts::split(honest("tdx_quote"));
     let root = tdx::Quote::parse(quote).expect("a quote").chain.pop();
-    let question = alone::tdx::Question {
-        roots: &tdx::Roots::intel().and_simulated(sha256(&[&root.expect("a chain")])),
-        collateral: &tdx::Collateral::parse(collateral).expect("collateral"),
+    let question = alone::tdx::TdxQuestion {
+        roots: &tdx::IntelRoots::intel().and_simulated(sha256(&[&root.expect("a chain")])),
+        collateral: &tdx::IntelCollateral::parse(collateral).expect("collateral"),
         policy: Some(&tdx::TdxPolicy::genuine("this test is about genuineness")),
         release: None,
         rebuilders: None,
@@ -122,7 +122,7 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         waivers: Waivers::none(),
         now: seeds::NOW,
     };
-    let evidence = alone::tdx::Evidence {
+    let evidence = alone::tdx::TdxEvidence {
         event_log: Some(log),
         ..quote.into()
     };
@@ -136,7 +136,7 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
         nonce: Some(&[7; 32]),
         pcrs_unchecked: None,
     };
-    let evidence = alone::tdx::Evidence {
+    let evidence = alone::tdx::TdxEvidence {
         quote,
         event_log: None,
         hcl_report: Some(wrapped),
@@ -153,15 +153,15 @@ fn honest_seeds_are_genuine_under_the_roots_that_they_name() {
     let gpu = nvidia::evidence::read(report, Some(chain)).expect("evidence");
     let manifest = nvidia::needs::of_rim(driver).expect("a manifest");
     let root = |der: Option<&Vec<u8>>| sha256(&[der.expect("a root")]);
-    let question = alone::gpus::Question {
+    let question = alone::gpus::GpuQuestion {
         nonce: &nvidia::spdm::Request::parse(report)
             .expect("a request")
             .nonce,
-        roots: &nvidia::Roots::nvidia().and_simulated(
+        roots: &nvidia::NvidiaRoots::nvidia().and_simulated(
             root(gpu[0].chain.last()),
             root(manifest.last().map(|last| &last.issuer)),
         ),
-        collateral: &nvidia::Collateral {
+        collateral: &nvidia::GpuCollateral {
             rims: vec![driver.to_vec(), vbios.to_vec()],
             ocsp: answers.map(answer).into(),
         },

@@ -4,12 +4,12 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{
     Collateral, Waivers,
-    alone::{self, snp::Question},
+    alone::{self, snp::SnpQuestion},
     azure::{
         hcl::{self, Platform},
         vtpm::Quoted,
     },
-    snp::Roots,
+    snp::AmdRoots,
     tdx::{self, TdxPolicy, policy::NOTHING_ASKED},
 };
 
@@ -46,8 +46,8 @@ pub(super) fn vtpm(bytes: &[u8]) {
         certificates: vec![vcek.to_vec()],
         ..Collateral::default()
     };
-    let question = Question {
-        roots: &Roots::amd(),
+    let question = SnpQuestion {
+        roots: &AmdRoots::amd(),
         collateral: &collateral,
         now: NOW,
         policy: None,
@@ -57,7 +57,7 @@ pub(super) fn vtpm(bytes: &[u8]) {
             ..Waivers::default()
         },
     };
-    let evidence = alone::snp::Evidence {
+    let evidence = alone::snp::SnpEvidence {
         report: wrapped,
         quoted: Some(&quoted),
     };
@@ -69,7 +69,7 @@ pub(super) fn vtpm(bytes: &[u8]) {
 
 /// The quote of a TD on Azure, its wrapping and its virtual TPM's quote, which answers nobody's nonce but that of [`vtpm`].
 pub(super) fn td(bytes: &[u8]) {
-    static COLLATERAL: LazyLock<tdx::Collateral> = LazyLock::new(|| INTEL.collateral(NOW));
+    static COLLATERAL: LazyLock<tdx::IntelCollateral> = LazyLock::new(|| INTEL.collateral(NOW));
     let [pcrs, signature, message, wrapped, quote] = parts::split(bytes);
     let quoted = Quoted {
         quote: message,
@@ -82,7 +82,7 @@ pub(super) fn td(bytes: &[u8]) {
         report_data: NOTHING_ASKED,
         ..TdxPolicy::genuine("fuzzing")
     };
-    let question = |roots| alone::tdx::Question {
+    let question = |roots| alone::tdx::TdxQuestion {
         roots,
         collateral: &COLLATERAL,
         policy: Some(&policy),
@@ -92,8 +92,8 @@ pub(super) fn td(bytes: &[u8]) {
         waivers: Waivers::none(),
         now: NOW,
     };
-    let (intel, named) = (tdx::Roots::intel(), INTEL.roots());
-    let evidence = |quoted| alone::tdx::Evidence {
+    let (intel, named) = (tdx::IntelRoots::intel(), INTEL.roots());
+    let evidence = |quoted| alone::tdx::TdxEvidence {
         quote,
         event_log: None,
         hcl_report: Some(wrapped),

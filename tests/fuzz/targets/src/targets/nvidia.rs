@@ -2,10 +2,10 @@
 
 use chrysalis_attestation::{
     Waivers,
-    alone::gpus::{Question, explain, verify as verify_gpus},
+    alone::gpus::{GpuQuestion, explain, verify as verify_gpus},
     encoding::digest::sha256,
     nvidia::{
-        Collateral, GpuEvidence, GpuPolicy, Roots,
+        GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots,
         evidence::{Form, read, read_chain},
         needs,
         ocsp::OcspAnswer,
@@ -65,15 +65,15 @@ pub(super) fn evidence(bytes: &[u8]) {
 /// A manifest by itself, or in an answer of NVIDIA's service.
 pub(super) fn rim(bytes: &[u8]) {
     if let Ok(answered) = rim::of_answer(bytes) {
-        let found = rim::verify(&answered.rim, &Roots::nvidia(), NOW);
+        let found = rim::verify(&answered.rim, &NvidiaRoots::nvidia(), NOW);
         assert!(found.is_err(), "genuine under NVIDIA's root");
     }
-    let found = rim::verify(bytes, &Roots::nvidia(), NOW);
+    let found = rim::verify(bytes, &NvidiaRoots::nvidia(), NOW);
     assert!(found.is_err(), "genuine under NVIDIA's root");
     let chain = needs::of_rim(bytes).unwrap_or_default();
     if let Some(last) = chain.last() {
         let root = sha256(&[&last.issuer]);
-        let named = Roots::nvidia().and_simulated(root, root);
+        let named = NvidiaRoots::nvidia().and_simulated(root, root);
         let found = rim::verify(bytes, &named, NOW);
         assert!(
             found.map_or(true, |rim| rim.simulated),
@@ -90,7 +90,7 @@ pub(super) fn rim_content(bytes: &[u8]) {
 
 /// An answer by itself: it is read before any GPU is looked at.
 pub(super) fn ocsp(bytes: &[u8]) {
-    judge(&[], &collateral([bytes], []), &Roots::nvidia());
+    judge(&[], &collateral([bytes], []), &NvidiaRoots::nvidia());
 }
 
 /// A GPU with both manifests and answers about all of it.
@@ -106,10 +106,10 @@ pub(super) fn verify(bytes: &[u8]) {
         chain,
     };
     let evidence = [gpu];
-    judge(&evidence, &collateral, &Roots::nvidia());
+    judge(&evidence, &collateral, &NvidiaRoots::nvidia());
     let manifest = needs::of_rim(driver).unwrap_or_default();
     if let (Some(device), Some(last)) = (device, manifest.last()) {
-        let named = Roots::nvidia().and_simulated(device, sha256(&[&last.issuer]));
+        let named = NvidiaRoots::nvidia().and_simulated(device, sha256(&[&last.issuer]));
         judge(&evidence, &collateral, &named);
     }
 }
@@ -117,8 +117,8 @@ pub(super) fn verify(bytes: &[u8]) {
 fn collateral<'a>(
     answers: impl IntoIterator<Item = &'a [u8]>,
     rims: impl IntoIterator<Item = &'a [u8]>,
-) -> Collateral {
-    Collateral {
+) -> GpuCollateral {
+    GpuCollateral {
         rims: rims.into_iter().map(<[u8]>::to_vec).collect(),
         ocsp: answers
             .into_iter()
@@ -131,7 +131,7 @@ fn collateral<'a>(
 }
 
 /// To the first failure, and through every check: neither may call anything genuine but what says that it is simulated.
-fn judge(evidence: &[GpuEvidence], collateral: &Collateral, roots: &Roots) {
+fn judge(evidence: &[GpuEvidence], collateral: &GpuCollateral, roots: &NvidiaRoots) {
     let request = evidence.first().map(|gpu| Request::parse(&gpu.report));
     let nonce = match request {
         Some(Ok(request)) => request.nonce,
@@ -144,7 +144,7 @@ fn judge(evidence: &[GpuEvidence], collateral: &Collateral, roots: &Roots) {
         },
         wanted: Wanted::any("fuzzing"),
     };
-    let question = Question {
+    let question = GpuQuestion {
         nonce: &nonce,
         roots,
         collateral,

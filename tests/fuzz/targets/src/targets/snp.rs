@@ -2,11 +2,11 @@
 
 use chrysalis_attestation::{
     Collateral,
-    alone::snp::{Question, explain, verify},
+    alone::snp::{SnpQuestion, explain, verify},
     azure::thim,
     encoding::{base64, digest::sha256, pem},
     nvidia::{evidence, ocsp},
-    snp::{Roots, report, table::certificates},
+    snp::{AmdRoots, report, table::certificates},
 };
 
 use super::{NOW, policy::strict};
@@ -29,12 +29,12 @@ pub(super) fn chain(bytes: &[u8]) {
     };
     let policy = strict();
     for policy in [None, Some(&policy)] {
-        let amd = Roots::amd();
-        let named = Roots::amd().and_simulated(sha256(&[ark]));
-        let question = |roots| Question {
+        let amd = AmdRoots::amd();
+        let named = AmdRoots::amd().and_simulated(sha256(&[ark]));
+        let question = |roots| SnpQuestion {
             policy,
             report_data: Some(&[7; 64]),
-            ..Question::new(roots, &collateral, NOW)
+            ..SnpQuestion::new(roots, &collateral, NOW)
         };
         for ask in [verify, explain] {
             let found = ask(report, &question(&amd));

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{
     Waivers,
-    alone::tdx::{Evidence, Question, explain, verify},
+    alone::tdx::{TdxEvidence, TdxQuestion, explain, verify},
     encoding::digest::sha256,
-    tdx::{Collateral, EventLog, Quote, Roots, Status, TdxPolicy, split_answer},
+    tdx::{EventLog, IntelCollateral, IntelRoots, Quote, Status, TdxPolicy, split_answer},
 };
 use chrysalis_simulate::intel::TdProfile;
 
@@ -16,7 +16,7 @@ use crate::parts;
 /// A quote with its collateral and its log. Collateral that cannot be read stands for none at all.
 pub(super) fn quote(bytes: &[u8]) {
     let [log, collateral, quote] = parts::split(bytes);
-    let collateral = Collateral::parse(collateral).unwrap_or(Collateral {
+    let collateral = IntelCollateral::parse(collateral).unwrap_or(IntelCollateral {
         pck_crl_issuer_chain: String::new(),
         root_ca_crl: Vec::new(),
         pck_crl: Vec::new(),
@@ -28,7 +28,7 @@ pub(super) fn quote(bytes: &[u8]) {
         qe_identity_signature: [0; 64],
     });
     let policy = TdxPolicy::genuine("fuzzing");
-    let question = |roots| Question {
+    let question = |roots| TdxQuestion {
         roots,
         collateral: &collateral,
         policy: Some(&policy),
@@ -38,8 +38,8 @@ pub(super) fn quote(bytes: &[u8]) {
         waivers: Waivers::none(),
         now: NOW,
     };
-    let intel = Roots::intel();
-    let evidence = Evidence {
+    let intel = IntelRoots::intel();
+    let evidence = TdxEvidence {
         event_log: (!log.is_empty()).then_some(log),
         ..quote.into()
     };
@@ -53,7 +53,7 @@ pub(super) fn quote(bytes: &[u8]) {
     );
     let parsed = Quote::parse(quote);
     if let Some(root) = parsed.as_ref().ok().and_then(|it| it.chain.last()) {
-        let named = Roots::intel().and_simulated(sha256(&[root]));
+        let named = IntelRoots::intel().and_simulated(sha256(&[root]));
         let explained = explain(evidence, &question(&named));
         let verified = verify(evidence, &question(&named));
         assert_eq!(
@@ -70,7 +70,7 @@ pub(super) fn quote(bytes: &[u8]) {
 
 /// The collateral's file, and the answers that it is made from.
 pub(super) fn collateral(bytes: &[u8]) {
-    let _ = Collateral::parse(bytes);
+    let _ = IntelCollateral::parse(bytes);
     if let Ok(text) = str::from_utf8(bytes) {
         for object in ["tcbInfo", "enclaveIdentity"] {
             if let Ok((body, _)) = split_answer(text, object) {
@@ -82,7 +82,7 @@ pub(super) fn collateral(bytes: &[u8]) {
 
 /// QE identity and TCB info, which are read only once they are signed: here by the simulated Intel, whatever they say.
 pub(super) fn statements(bytes: &[u8]) {
-    static HONEST: LazyLock<(Vec<u8>, Collateral)> = LazyLock::new(|| {
+    static HONEST: LazyLock<(Vec<u8>, IntelCollateral)> = LazyLock::new(|| {
         let quote = INTEL.quote(&TdProfile::default());
         (quote, INTEL.collateral(NOW))
     });
@@ -92,7 +92,7 @@ pub(super) fn statements(bytes: &[u8]) {
         let signature = INTEL.tcb_signer.sign_fixed(text.as_bytes());
         signature.try_into().expect("a signature has 64 bytes")
     };
-    let collateral = Collateral {
+    let collateral = IntelCollateral {
         tcb_info_signature: sign(&info),
         tcb_info: info.into_owned(),
         qe_identity_signature: sign(&identity),
@@ -101,7 +101,7 @@ pub(super) fn statements(bytes: &[u8]) {
     };
     let mut policy = TdxPolicy::genuine("fuzzing");
     policy.statuses = Status::ALL.to_vec();
-    let question = |roots| Question {
+    let question = |roots| TdxQuestion {
         roots,
         collateral: &collateral,
         policy: Some(&policy),
@@ -111,7 +111,7 @@ pub(super) fn statements(bytes: &[u8]) {
         waivers: Waivers::none(),
         now: NOW,
     };
-    let (intel, named) = (Roots::intel(), INTEL.roots());
+    let (intel, named) = (IntelRoots::intel(), INTEL.roots());
     let refused = verify(quote, &question(&intel));
     assert!(refused.is_err(), "genuine under Intel's root");
     let verified = verify(quote, &question(&named));
