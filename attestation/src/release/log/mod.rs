@@ -1,8 +1,8 @@
-//! A transparency log, as its readers check it: an append-only RFC 6962 Merkle tree whose head the log signs.
+//! A transparency log, from its readers' side: an append-only RFC 6962 Merkle tree whose head the log signs.
 //!
-//! Three texts travel, all of them C2SP's: a checkpoint (tlog-checkpoint) names the head; a proof (tlog-proof) shows that an
-//! entry is under it; a growth (the body that tlog-witness takes) shows that a later tree begins with an earlier one. None
-//! of them is believed beyond what the log's key signed and the hashes show.
+//! Three kinds of text are exchanged, all defined by C2SP: a checkpoint (tlog-checkpoint) names the head; a proof (tlog-proof) shows
+//! that an entry is under it; a growth (the body that tlog-witness takes) shows that a later tree begins with an earlier one. None of
+//! them is trusted beyond what the log's key signed and the hashes show.
 
 mod checkpoint;
 mod merkle;
@@ -17,7 +17,7 @@ pub use proof::{Growth, Inclusion};
 use super::key::PublicKey;
 use crate::{Rejection, encoding::digest::Hex};
 
-/// The most bytes of any of the three. A proof in a tree of 2^64 entries has 3 KB.
+/// The maximum size of any of the three, in bytes. A proof in a tree of 2^64 entries has 3 KB.
 pub const MAX_TEXT: usize = 64 * 1024;
 
 /// The newest head of a log that a client has seen.
@@ -32,7 +32,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Step log-3: does `next` begin with all that this head has? Where it has more entries, `growth` must show it.
+    /// Step log-3: does `next` begin with everything that this head has? If it has more entries, `growth` must show this.
     pub fn grew_into(&self, next: &Checkpoint, growth: Option<&[u8]>) -> Result<(), Rejection> {
         let forked = Rejection::LogForked { size: self.size };
         if next.origin != self.origin {
@@ -65,7 +65,7 @@ impl Head {
     }
 }
 
-/// Steps log-1 and log-2: is this entry in the log of this key? The head it is under is to be held against the one last seen.
+/// Steps log-1 and log-2: is this entry in the log of this key? Compare the returned head with the one last seen.
 pub fn verify_inclusion(
     entry: &[u8],
     proof: &[u8],
