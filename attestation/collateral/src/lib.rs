@@ -1,12 +1,12 @@
-//! What vendors sign about hardware, fetched ahead of time and kept in a folder: AMD's key service, Intel's certification
-//! service, NVIDIA's manifests and OCSP. The only network code of a verifier.
+//! What vendors sign about hardware, fetched ahead of time and kept in a folder: from AMD's key service, Intel's certification
+//! service, NVIDIA's manifests and OCSP. A verifier's only network code.
 //!
-//! Trusts nobody on the way. Every answer is bounded, read strictly and held against the accepted roots before it is kept, and
-//! an older one does not replace a newer one. A verifier judges all of it again, from the folder, without a network.
+//! Trusts no one on the way. Every answer is bounded, read strictly and checked against the accepted roots before it is kept, and an
+//! older one does not replace a newer one. A verifier checks all of it again, from the folder, without a network.
 //!
 //! ```text
 //! evidence ──Wish──▶ objects ──Fetcher──▶ Store ──for_report, for_quote, for_gpus──▶ the verifiers' collateral
-//! evidence ──to_ask──▶ certificates ──Responder──▶ OCSP answers to nonces of one's own ──▶ the verifiers' collateral
+//! evidence ──to_ask──▶ certificates ──Responder──▶ OCSP answers to its own nonces ──▶ the verifiers' collateral
 //! ```
 
 #![forbid(unsafe_code)]
