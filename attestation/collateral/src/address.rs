@@ -1,6 +1,6 @@
-//! Where vendors keep their objects, and what a caller names to have them fetched elsewhere: an internal cache, a cloud's copy.
+//! Where vendors keep their objects, and how a caller has them fetched elsewhere: from an internal cache, or a cloud's copy.
 //!
-//! A mirror is trusted as little as the network: what it hands out is signed by its vendor or not kept.
+//! A mirror is trusted as little as the network: what it hands out must be signed by its vendor, or it is not kept.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -8,17 +8,17 @@ use chrysalis_attestation::snp::product::Product;
 
 use crate::object::Object;
 
-/// The longest base address that is taken.
+/// The longest accepted base address.
 const MAX_BASE: usize = 1024;
 
-/// The services that are asked.
+/// The services to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// AMD's key distribution service.
     Amd,
     /// Intel's provisioning certification service, version 4.
     Intel,
-    /// Where Intel keeps its root's revocation list.
+    /// The home of Intel's root's revocation list.
     IntelRoot,
     /// NVIDIA's reference manifests.
     NvidiaRim,
@@ -27,7 +27,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// All of them.
+    /// Every service.
     pub const ALL: [Self; 5] = [
         Self::Amd,
         Self::Intel,
@@ -36,7 +36,7 @@ impl Service {
         Self::NvidiaOcsp,
     ];
 
-    /// As `--mirror` names it.
+    /// Its name in `--mirror`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Amd => "amd",
@@ -65,27 +65,27 @@ impl fmt::Display for Service {
     }
 }
 
-/// Other base addresses than the vendors' own.
+/// Base addresses to use instead of the vendors' own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mirrors(BTreeMap<Service, String>);
 
-/// `SERVICE=URL` that says something else.
+/// A malformed `SERVICE=URL`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MirrorError {
-    /// Not two parts, or a service that is not known.
+    /// Not two parts, or an unknown service.
     #[error(
-        "write it as SERVICE=URL, the service one of amd, intel, intel-root, nvidia-rim, nvidia-ocsp"
+        "write it as SERVICE=URL, where SERVICE is one of amd, intel, intel-root, nvidia-rim, nvidia-ocsp"
     )]
     Service,
     /// Not an address to which paths can be added.
     #[error(
-        "the address begins with https:// or http:// and has neither a query, a fragment, a user nor white space"
+        "the address must begin with https:// or http:// and must not have a query, a fragment, a user or white space"
     )]
     Address,
 }
 
 impl Mirrors {
-    /// Sends what goes to `service` to `base` instead. Paths and answers must be the vendor's.
+    /// Sends requests for `service` to `base` instead. Paths and answers must be the vendor's.
     pub fn set(&mut self, service: Service, base: &str) -> Result<(), MirrorError> {
         let rest = base
             .strip_prefix("https://")
@@ -104,12 +104,12 @@ impl Mirrors {
         Ok(())
     }
 
-    /// Takes over what `other` names.
+    /// Adds what `other` names, which takes precedence.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// Whether somebody else than the vendor is asked.
+    /// Whether another server than the vendor's is asked.
     pub(crate) fn has(&self, service: Service) -> bool {
         self.0.contains_key(&service)
     }
@@ -134,10 +134,10 @@ impl FromStr for Mirrors {
     }
 }
 
-/// Which of Intel's rules on how current a platform must be are asked for.
+/// Which of Intel's rules on how current a platform must be to ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Update {
-    /// Those that Intel applies by default, up to a year after it published what they ask for.
+    /// Those that Intel applies by default, up to a year after it published their requirements.
     #[default]
     Standard,
     /// Those of the newest evaluation, from the day of its publication.
@@ -145,7 +145,7 @@ pub enum Update {
 }
 
 impl Update {
-    /// What is added to an address that has no other parameter yet, or has some.
+    /// The suffix for an address, depending on whether it has other parameters already.
     fn parameter(self, before: &str) -> String {
         match self {
             Self::Standard => String::new(),
@@ -153,17 +153,17 @@ impl Update {
         }
     }
 
-    /// Whether an object that was fetched from this address is of these rules, as far as an address tells.
+    /// Whether an object fetched from this address follows these rules, as far as the address shows.
     pub(crate) fn is_of(self, object: &Object, source: &str) -> bool {
         let has_rules = matches!(object, Object::TcbInfo(_) | Object::QeIdentity);
         !has_rules || self == Self::Standard || source.ends_with(EARLY)
     }
 }
 
-/// As Intel's service spells it.
+/// Its spelling in Intel's service.
 const EARLY: &str = "update=early";
 
-/// Who is asked for an object, and where; several places where the evidence does not say which.
+/// Which service to ask for an object, and at which addresses; several if the evidence does not say which one.
 pub(crate) fn addresses(
     object: &Object,
     mirrors: &Mirrors,
@@ -217,7 +217,7 @@ pub(crate) fn addresses(
     (service, paths.into_iter().map(whole).collect())
 }
 
-/// The host of an address, with its port: whose patience is counted.
+/// The host of an address, with its port, to which courtesy is owed.
 pub(crate) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?']).next().unwrap_or(rest)
@@ -326,7 +326,7 @@ mod tests {
         for object in [info, Object::QeIdentity] {
             assert!(!Update::Early.is_of(&object, &url(&object)));
             assert!(Update::Early.is_of(&object, &of(&object, Update::Early)));
-            // Newer rules than those asked for are no reason to ask again.
+            // Rules newer than those asked for are no reason to ask again.
             assert!(Update::Standard.is_of(&object, &of(&object, Update::Early)));
         }
     }

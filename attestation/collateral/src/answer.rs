@@ -1,4 +1,4 @@
-//! From a service's answer to the file that is kept: read strictly, held against the accepted roots, and never believed.
+//! From a service's answer to the file that is kept: read strictly, checked against the accepted roots, and never simply trusted.
 
 use crate::{error::FetchError, http::Reply, intel, object::Object};
 use chrysalis_attestation::{
@@ -13,10 +13,10 @@ use chrysalis_attestation::{
     tdx::needs::{Answer, check_pck_list, check_qe_identity, check_root_list, check_tcb_info},
 };
 
-/// The roots that count.
+/// The accepted roots.
 pub type Anchors = Roots;
 
-/// What an answer is held against.
+/// What an answer is checked against.
 #[derive(Clone, Copy)]
 pub(crate) struct Judge<'a> {
     pub(crate) anchors: &'a Anchors,
@@ -25,13 +25,13 @@ pub(crate) struct Judge<'a> {
     pub(crate) now: Time,
 }
 
-/// What a file says of itself, and the file.
+/// What a file says about itself, and the file.
 pub(crate) struct Accepted {
     pub(crate) file: Vec<u8>,
     pub(crate) span: Span,
 }
 
-/// Takes an answer with status 200 apart. `nonce`: what OCSP was asked with, if the answer has to repeat it.
+/// Takes an answer with status 200 apart. `nonce`: the nonce of the OCSP request, if the answer has to repeat it.
 pub(crate) fn accept(
     object: &Object,
     reply: &Reply,
@@ -48,7 +48,7 @@ pub(crate) fn accept(
             let answer = str::from_utf8(&reply.body).map_err(|_| form("it is not text"))?;
             let chain = issuers(reply).map_err(form)?;
             intel::join(answer, &chain)
-                .ok_or_else(|| form("it is not one JSON object"))?
+                .ok_or_else(|| form("it is not a JSON object"))?
                 .into_bytes()
         }
         Object::Rim(id) => manifest(&reply.body, id, url)?,
@@ -71,7 +71,7 @@ pub(crate) fn accept(
 }
 
 impl Judge<'_> {
-    /// Until when a file holds, if it is the wanted object and an accepted root stands behind it.
+    /// Until when a file is valid, if it is the wanted object and descends from an accepted root.
     fn span(&self, object: &Object, file: &[u8]) -> Result<Span, Rejection> {
         let Self {
             anchors,
@@ -96,7 +96,7 @@ impl Judge<'_> {
             Object::RootList(root) => check_root_list(file, root, &anchors.intel, now),
             Object::Rim(id) => {
                 let manifest = check_rim(file, id, &anchors.nvidia, now)?;
-                // A manifest bears no date; the one that NVIDIA signed later ends later.
+                // A manifest has no date; the one that NVIDIA signed later expires later.
                 Ok(Span {
                     from: manifest.until,
                     until: manifest.until,
@@ -105,7 +105,7 @@ impl Judge<'_> {
             }
             Object::Ocsp(questioned) => questioned.check(file, None, now),
             Object::PckList(_) => Err(Rejection::TdxCollateralMalformed {
-                what: "its issuer chain is not at hand",
+                what: "its issuer chain is missing",
             }),
         }
     }
@@ -117,7 +117,7 @@ fn with_chain<T>(
 ) -> Result<T, Rejection> {
     let joined = str::from_utf8(file).ok().and_then(intel::split);
     let (body, issuers) = joined.ok_or(Rejection::TdxCollateralMalformed {
-        what: "an answer is not one object and its signature",
+        what: "an answer is not an object and its signature",
     })?;
     check(Answer {
         body: &body,

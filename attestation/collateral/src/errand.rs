@@ -1,4 +1,4 @@
-//! Asking a service: with courtesy, again where that may help, and never past a deadline.
+//! Asks a service: with courtesy, repeatedly where that may help, and never past a deadline.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,18 +14,18 @@ use crate::{
     world::World,
 };
 
-/// Everything that is asked for at one go.
+/// Everything that is asked for in one go.
 pub(crate) struct Errand<'a> {
     http: &'a Http,
     world: &'a dyn World,
     limits: Limits,
-    /// On the world's stopwatch.
+    /// By the world's stopwatch.
     deadline: Duration,
     /// When each host was last asked.
     asked: BTreeMap<String, Duration>,
 }
 
-/// An OCSP question.
+/// An OCSP request.
 #[derive(Clone)]
 pub(crate) struct Question {
     pub(crate) der: Vec<u8>,
@@ -33,7 +33,7 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// With a nonce that was never used before.
+    /// Makes one with a nonce that was never used before.
     pub(crate) fn about(questioned: &Questioned, world: &dyn World) -> Result<Self, FetchError> {
         let nonce = world.random().ok_or(FetchError::NoRandomness)?;
         let der = ocsp::question(&questioned.subject, &questioned.issuer, &nonce);
@@ -46,7 +46,7 @@ impl Question {
 }
 
 impl<'a> Errand<'a> {
-    /// Begins now.
+    /// Starts now.
     pub(crate) fn new(http: &'a Http, world: &'a dyn World, limits: Limits) -> Self {
         Self {
             http,
@@ -57,7 +57,7 @@ impl<'a> Errand<'a> {
         }
     }
 
-    /// Asks until there is an answer that will not change.
+    /// Asks until there is a final answer.
     pub(crate) fn ask(
         &mut self,
         object: &Object,
@@ -120,7 +120,7 @@ impl<'a> Errand<'a> {
         }
     }
 
-    /// Keeps the distance to the last question of this host; how long the next may take.
+    /// Keeps the distance to the last request to this host. Returns how long the next one may take.
     fn take_turn(&mut self, url: &str) -> Result<Duration, FetchError> {
         let over = || FetchError::Deadline {
             url: url.to_owned(),
@@ -145,7 +145,7 @@ impl<'a> Errand<'a> {
         Ok(left.min(self.limits.request))
     }
 
-    /// A status that may pass, with how long the service wants to be left alone; an error for all others.
+    /// A temporary status, with how long the service wants to be left alone; an error for all others.
     fn passing_status(
         &self,
         reply: &Reply,

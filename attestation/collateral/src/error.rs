@@ -1,4 +1,4 @@
-//! Why an object could not be had, or a store could not be used. Every message ends with what to do next.
+//! Why an object could not be fetched, or a store could not be used. Every error has a hint on what to do next.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -14,26 +14,26 @@ pub enum FetchError {
         /// Where.
         url: String,
     },
-    /// Any other status that asking again does not change.
+    /// Any other status where asking again does not help.
     #[error("{url} answers {status}")]
     Refused {
         /// Where.
         url: String,
-        /// HTTP's.
+        /// The HTTP status.
         status: u16,
     },
-    /// The service wants to send us elsewhere, and nobody here chose that place.
+    /// The service redirects to a place that the caller did not choose.
     #[error("{url} redirects elsewhere")]
     Redirected {
         /// Where.
         url: String,
     },
-    /// The service asks for more patience than there is.
-    #[error("{url} is busy and wants to be asked again in {} s", wait.as_secs())]
+    /// The service asks for a longer pause than there is time for.
+    #[error("{url} is busy and asks for a pause of {} s", wait.as_secs())]
     Busy {
         /// Where.
         url: String,
-        /// What it wants.
+        /// The pause that it asks for.
         wait: Duration,
     },
     /// Every attempt failed; this is how the last one did.
@@ -46,46 +46,46 @@ pub enum FetchError {
         /// The last failure.
         what: Trouble,
     },
-    /// The time for everything was over before this was there.
-    #[error("{url} was not asked: the time for everything is over")]
+    /// The time for everything ran out before this was fetched.
+    #[error("{url} was not asked: the time for everything has run out")]
     Deadline {
         /// Where.
         url: String,
     },
-    /// The answer has more bytes than any object of a vendor.
-    #[error("{url} answers more than {limit} bytes")]
+    /// The answer is larger than any vendor's object.
+    #[error("{url} sent more than {limit} bytes")]
     TooLarge {
         /// Where.
         url: String,
         /// The most that is read.
         limit: u64,
     },
-    /// The answer is of another form than the service's.
-    #[error("{url} answers something else: {what}")]
+    /// The answer does not have the service's form.
+    #[error("{url} sent an unexpected answer: {what}")]
     Form {
         /// Where.
         url: String,
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The answer is about another object.
-    #[error("{url} answers with {found:?}, which was not asked for")]
+    /// The answer is about a different object.
+    #[error("{url} sent {found:?}, which was not asked for")]
     WrongId {
         /// Where.
         url: String,
         /// What it is about.
         found: String,
     },
-    /// The object is not what the accepted roots stand behind, not the wanted one, or not fresh.
-    #[error("{url} answers with an object that is refused: {rejection} ({})", rejection.reason().code)]
+    /// The object does not descend from an accepted root, is not the wanted one, or is not fresh.
+    #[error("{url} sent an object that is refused: {rejection} ({})", rejection.reason().code)]
     Unfit {
         /// Where.
         url: String,
-        /// As a verifier would say.
+        /// The rejection that a verifier would report.
         rejection: Box<Rejection>,
     },
-    /// The store has a newer one. An old list or old TCB info may hide what was since revoked.
-    #[error("{url} answers with one made {found}, older than the stored one of {stored}")]
+    /// The store has a newer one. An old list or old TCB info may hide what has been revoked since.
+    #[error("{url} sent one made at {found}, older than the stored one made at {stored}")]
     Older {
         /// Where.
         url: String,
@@ -94,19 +94,19 @@ pub enum FetchError {
         /// When this one was made.
         found: Time,
     },
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers")]
+    /// The system provides no random numbers.
+    #[error("the system provides no random numbers")]
     NoRandomness,
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How one attempt failed, where another may not.
+/// How one attempt failed, where another may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// No connection, no name, no TLS.
+    /// No connection, no name resolution, or no TLS.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
     /// It did not answer in time.
@@ -115,8 +115,8 @@ pub enum Trouble {
     /// The connection ended before the answer did.
     #[error("the answer was cut off")]
     Truncated,
-    /// A status that may pass.
-    #[error("it answers {0}")]
+    /// A temporary status.
+    #[error("it answered with status {0}")]
     Status(u16),
 }
 
@@ -140,7 +140,7 @@ impl FetchError {
         }
     }
 
-    /// Whether the vendor has answered, and the answer is no.
+    /// Whether the vendor answered, and the answer is no.
     pub fn is_answer(&self) -> bool {
         matches!(
             self,
@@ -156,24 +156,24 @@ impl FetchError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NotKnown { .. } => {
-                "the vendor knows no such chip, platform or version: was the evidence changed, or is the machine's firmware \
-                 a preview?"
+                "check whether the evidence was changed or the machine's firmware is a preview: the vendor knows no such chip, \
+                 platform or version"
             }
             Self::Refused { .. } | Self::Form { .. } | Self::TooLarge { .. } => {
-                "something in between may answer in the vendor's place: look at the address in a browser"
+                "open the address in a browser: something in between may be answering instead of the vendor"
             }
             Self::Redirected { .. } => "if the vendor moved, name the new address with --mirror",
-            Self::Busy { .. } => "run this again then; what was fetched is kept",
+            Self::Busy { .. } => "run this again after that time; what was fetched is kept",
             Self::Unavailable { .. } | Self::Deadline { .. } => {
                 "check the network, or name a cache with --mirror; what was fetched is kept"
             }
-            Self::WrongId { .. } => "the mirror mixes objects up: ask the vendor itself",
+            Self::WrongId { .. } => "ask the vendor itself: the mirror mixes objects up",
             Self::Unfit { rejection, .. } => rejection.reason().hint,
             Self::Older { .. } => {
-                "the stored one was kept; ask the vendor itself, and if that gives the old one, remove the stored file and its \
-                 line in store.json"
+                "ask the vendor itself; if it returns the old one too, remove the stored file and its line in store.json; until \
+                 then the stored one is kept"
             }
-            Self::NoRandomness => "look at /dev/urandom",
+            Self::NoRandomness => "check /dev/urandom",
             Self::Store(error) => error.hint(),
         }
     }
@@ -183,7 +183,7 @@ impl FetchError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The folder or a file of it.
+    /// The folder or a file in it.
     #[error("{doing} {}: {source}", path.display())]
     Disk {
         /// What was tried.
@@ -194,7 +194,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The folder has no index.
-    #[error("{} is no store: it has no store.json", .0.display())]
+    #[error("{} is not a store: it has no store.json", .0.display())]
     NoStore(PathBuf),
     /// The index cannot be read.
     #[error("the index {} is damaged: {what}", path.display())]
@@ -204,19 +204,19 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
-    /// An object's file is not the one that was kept.
+    /// An object's file is not the one that was stored.
     #[error("{} is not the file that was kept", .0.display())]
     Damaged(PathBuf),
-    /// Something that a quote cannot be verified without is not there.
-    #[error("the store lacks {}", .0.join(", "))]
+    /// Something that is needed to verify a quote is missing.
+    #[error("the store does not have {}", .0.join(", "))]
     Lacks(Vec<String>),
-    /// A name that must not become a file's.
+    /// A name that must not be used for a file.
     #[error("{0:?} cannot be the name of a file")]
     Name(String),
-    /// The evidence that objects are looked up by cannot be read.
+    /// The evidence for which objects are looked up cannot be read.
     #[error("{rejection} ({})", rejection.reason().code)]
     Evidence {
-        /// As a verifier would say.
+        /// The rejection that a verifier would report.
         rejection: Box<Rejection>,
     },
 }
@@ -249,15 +249,15 @@ impl StoreError {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Disk { .. } => "choose a folder that can be written, or make room",
-            Self::NoStore(_) => "`chrysalis fetch EVIDENCE --into DIR` makes one",
+            Self::Disk { .. } => "choose a writable folder, or make room",
+            Self::NoStore(_) => "run `chrysalis fetch EVIDENCE --into DIR` to make one",
             Self::Index { .. } => {
-                "remove the folder and fetch again: everything in it can be had again"
+                "remove the folder and fetch again: everything in it can be fetched again"
             }
             Self::Damaged(_) | Self::Lacks(_) => {
-                "`chrysalis fetch EVIDENCE --into DIR` fetches what is missing or damaged"
+                "run `chrysalis fetch EVIDENCE --into DIR` to fetch what is missing or damaged"
             }
-            Self::Name(_) => "the evidence was changed: do not trust it",
+            Self::Name(_) => "do not trust the evidence: it was changed",
             Self::Evidence { rejection } => rejection.reason().hint,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{error::Trouble, object::Object};
 
-/// What is going on, for people who wait.
+/// Progress, for people who are waiting.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {

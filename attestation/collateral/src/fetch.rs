@@ -1,4 +1,4 @@
-//! Fetching: asks politely, tries again where that may help, and keeps only what an accepted root stands behind.
+//! Fetching: asks politely, tries again where that may help, and keeps only what descends from an accepted root.
 
 use chrysalis_attestation::Time;
 
@@ -17,7 +17,7 @@ use crate::{
     world::{System, World},
 };
 
-/// Which objects are fetched that the store has already.
+/// Which objects to fetch even though the store already has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refresh {
     /// Those that are stale, or soon will be.
@@ -26,32 +26,32 @@ pub enum Refresh {
     All,
 }
 
-/// What became of one object.
+/// What happened to one object.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Gathered {
     /// Which.
     pub object: Object,
-    /// How it went.
+    /// The outcome.
     pub outcome: Result<Fetched, Failure>,
 }
 
 /// An object that is in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetched {
-    /// It was fetched, and is another than before.
+    /// It was fetched, and differs from the one before.
     New {
-        /// Until when it holds.
+        /// Until when it is valid.
         until: Time,
     },
     /// It was fetched, and is the same as before.
     Same {
-        /// Until when it holds.
+        /// Until when it is valid.
         until: Time,
     },
-    /// It was there and is fresh; nobody was asked.
+    /// It was there and is fresh; no service was asked.
     Kept {
-        /// Until when it holds.
+        /// Until when it is valid.
         until: Time,
     },
 }
@@ -61,7 +61,7 @@ pub enum Fetched {
 pub struct Failure {
     /// Why.
     pub error: FetchError,
-    /// Until when the one holds that the store has; none if it has none.
+    /// Until when the stored one is valid; `None` if there is none.
     pub stored_until: Option<Time>,
 }
 
@@ -84,31 +84,31 @@ pub fn gather(wish: &Wish, store: &Store) -> Vec<Gathered> {
 pub struct Fetcher<'a> {
     /// Where objects are kept.
     pub store: &'a Store,
-    /// Who is asked.
+    /// Which mirrors to ask instead of the vendors.
     pub mirrors: &'a Mirrors,
-    /// Which of Intel's rules are asked for.
+    /// Which of Intel's rules to ask for.
     pub update: Update,
-    /// Whose signatures count.
+    /// The accepted roots.
     pub anchors: &'a Anchors,
     /// The network.
     pub http: &'a Http,
     /// Time and randomness.
     pub world: &'a dyn World,
-    /// How long to wait for whom.
+    /// How long to wait.
     pub limits: Limits,
-    /// Hears what goes on.
+    /// Receives progress.
     pub hear: &'a mut dyn FnMut(Event<'_>),
 }
 
 impl Fetcher<'_> {
-    /// Fetches all that is wished for and all that it needs in turn. One failure keeps nothing else from being tried.
+    /// Fetches everything that is wished for and everything that it needs in turn. One failure does not stop the rest.
     pub fn gather(&mut self, wish: &Wish, refresh: Refresh) -> Vec<Gathered> {
         let mut wish = wish.clone();
         let mut errand = Errand::new(self.http, self.world, self.limits);
         let mut gathered = Vec::new();
         while let Some(object) = wish.objects.get(gathered.len()).cloned() {
             let outcome = self.one(&object, &wish, refresh, &mut errand);
-            // Whatever is there now, fetched or not, says what more is needed.
+            // What is there now, fetched or not, determines what else is needed.
             if let Ok(Some(kept)) = self.store.read(&object) {
                 for next in following(&object, &kept.file) {
                     wish.add(next);
@@ -127,7 +127,7 @@ impl Fetcher<'_> {
         errand: &mut Errand<'_>,
     ) -> Result<Fetched, Failure> {
         let now = self.world.now();
-        // A damaged file is fetched again; a store that cannot be read at all fails when the object is kept.
+        // A damaged file is fetched again; a store that cannot be read at all fails when the object is stored.
         let stored = self.store.read(object).ok().flatten();
         let is_wanted = stored
             .as_ref()
@@ -185,7 +185,7 @@ impl Fetcher<'_> {
             certificates: &wish.certificates,
             now,
         };
-        // A cache answers many with one answer, so it cannot repeat a nonce; the answer's own times then bound its age.
+        // A cache gives many clients the same answer, so it cannot repeat a nonce; the answer's own times then bound its age.
         let nonce = question
             .map(|question| question.nonce)
             .filter(|_| !self.mirrors.has(service));

@@ -1,6 +1,6 @@
 //! One HTTP exchange: rustls on ring, the system's roots, no redirects, every byte counted.
 //!
-//! TLS keeps others from watching and meddling; nothing rests on it, because every object is signed by its vendor.
+//! TLS keeps others from watching and meddling; nothing depends on it, because every object is signed by its vendor.
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
@@ -12,11 +12,11 @@ use ureq::{
 
 use crate::error::Trouble;
 
-/// The most bytes of one answer. Intel's longest list and NVIDIA's longest manifest have less than a tenth of it.
+/// The maximum size of one answer, in bytes. Intel's longest list and NVIDIA's longest manifest have less than a tenth of that.
 pub(crate) const MAX_ANSWER: u64 = 1024 * 1024;
-/// The most bytes of an answer's header; Intel's issuer chains are there.
+/// The maximum size of an answer's header, in bytes; it contains Intel's issuer chains.
 const MAX_HEADER: usize = 64 * 1024;
-/// The header of Intel's answers that brings the issuer chain.
+/// The header of Intel's answers that contains the issuer chain.
 const ISSUER_CHAINS: [&str; 3] = [
     "tcb-info-issuer-chain",
     "sgx-enclave-identity-issuer-chain",
@@ -27,7 +27,7 @@ const ISSUER_CHAINS: [&str; 3] = [
 #[derive(Debug)]
 pub struct Http(Agent);
 
-/// What came back.
+/// The answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -37,19 +37,19 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why nothing came back.
+/// Why there is no answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// Another attempt may do better.
+    /// Another attempt may succeed.
     Passing(Trouble),
     /// More than [`MAX_ANSWER`].
     TooLarge,
-    /// No HTTP, or an address that is none.
+    /// Not HTTP, or not a valid address.
     Form,
 }
 
 impl Http {
-    /// Trusts the roots that the system trusts, so that a cache inside a company needs no option. Proxies are the
+    /// Trusts the roots that the system trusts, so that a company's internal cache needs no option. Proxies are the
     /// environment's (`HTTPS_PROXY`, `NO_PROXY`).
     pub fn new() -> Self {
         let found = rustls_native_certs::load_native_certs();
@@ -73,7 +73,7 @@ impl Http {
         Self(config.new_agent())
     }
 
-    /// GET, or POST of an OCSP question, and the whole answer.
+    /// GET, or POST of an OCSP request, and the whole answer.
     pub(crate) fn ask(
         &self,
         url: &str,
@@ -121,7 +121,7 @@ impl Default for Http {
     }
 }
 
-/// The one value of a header; two would have two meanings.
+/// The only value of a header; two would be ambiguous.
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

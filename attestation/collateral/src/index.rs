@@ -1,4 +1,4 @@
-//! `store.json`: what lies in a store, whence, since when and until when. Anybody may have written it, so it is read strictly.
+//! `store.json`: what a store contains, from where, since when and until when. Anyone may have written it, so it is read strictly.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use chrysalis_attestation::Time;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// The most objects of a store: a hundred machines with eight GPUs each need fewer.
+/// The maximum number of objects in a store: a hundred machines with eight GPUs each need fewer.
 const MAX_OBJECTS: usize = 4096;
 const VERSION: u32 = 1;
 
@@ -31,13 +31,13 @@ pub struct Entry {
     /// When it was fetched.
     #[serde(deserialize_with = "moment")]
     pub fetched_at: Time,
-    /// When it was made, by its own word.
+    /// When it was made, according to itself.
     #[serde(deserialize_with = "moment")]
     pub made_at: Time,
-    /// Until when it holds, by its own word.
+    /// Until when it is valid, according to itself.
     #[serde(deserialize_with = "moment")]
     pub valid_until: Time,
-    /// Its number, where its kind counts.
+    /// Its number, for kinds that are numbered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
     /// SHA-256 of the file.
@@ -65,7 +65,7 @@ impl Index {
             return Err(format!("it lists more than {MAX_OBJECTS} objects"));
         }
         match index.objects.keys().find(|path| !is_plain(path)) {
-            Some(path) => Err(format!("{path:?} is no path of a store")),
+            Some(path) => Err(format!("{path:?} is not a path in a store")),
             None => Ok(index),
         }
     }
@@ -78,7 +78,7 @@ impl Index {
     }
 }
 
-/// Whether a path stays in its folder and names no hidden file: letters, digits, `.`, `-` and `_` between single slashes.
+/// Whether a path stays in its folder and does not name a hidden file: letters, digits, `.`, `-` and `_` between single slashes.
 pub(crate) fn is_plain(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     path.split('/').all(|part| {
@@ -86,7 +86,7 @@ pub(crate) fn is_plain(path: &str) -> bool {
     })
 }
 
-/// RFC 3339, as [`Time`] writes itself.
+/// RFC 3339, as [`Time`] serialises itself.
 fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     let text = String::deserialize(deserializer)?;
     OffsetDateTime::parse(&text, &Rfc3339)
@@ -137,7 +137,7 @@ mod tests {
             let mut index = Index::new();
             index.objects.insert(path.to_owned(), entry());
             let error = Index::parse(&index.encode()).unwrap_err();
-            assert!(error.ends_with("is no path of a store"), "{error}");
+            assert!(error.ends_with("is not a path in a store"), "{error}");
         }
         let newer = br#"{"version":2,"objects":{}}"#;
         assert!(Index::parse(newer).unwrap_err().contains("version 2"));

@@ -1,18 +1,18 @@
-//! Intel's signed JSON with the chain that came in a header beside it, as one file.
+//! Intel's signed JSON, together with the chain from the answer's header, as one file.
 //!
-//! Intel's bytes stay as they are, because Intel signed them; the chain becomes a first field of the same object.
+//! Intel's bytes stay unchanged, because Intel signed them; the chain becomes the first field of the same object.
 
 use percent_encoding::percent_decode_str;
 
 const FIRST: &str = "{\"issuerChain\":";
 
-/// The chain of a header, PEM.
+/// The chain from a header, PEM.
 pub(crate) fn chain_of_header(header: &str) -> Option<String> {
     let chain = percent_decode_str(header).decode_utf8().ok()?;
     Some(chain.into_owned())
 }
 
-/// One JSON object of both. `None` where the answer is no object, or would not come out again as it went in.
+/// Joins both into one JSON object. `None` if the answer is not an object, or could not be recovered unchanged.
 pub(crate) fn join(answer: &str, chain: &str) -> Option<String> {
     let rest = answer.trim_ascii().strip_prefix('{')?;
     let chain_text = serde_json::to_string(chain).ok()?;
@@ -21,7 +21,7 @@ pub(crate) fn join(answer: &str, chain: &str) -> Option<String> {
     (answer_again == answer.trim_ascii() && chain_again == chain).then_some(joined)
 }
 
-/// Answer and chain again.
+/// Splits it into answer and chain again.
 pub(crate) fn split(joined: &str) -> Option<(String, String)> {
     let rest = joined.trim_ascii().strip_prefix(FIRST)?;
     let mut texts = serde_json::Deserializer::from_str(rest).into_iter::<String>();

@@ -1,4 +1,4 @@
-//! The objects that vendors publish, each by what identifies it. Where it lies on the network: `address`.
+//! The objects that vendors publish, each with what identifies it. For where it is on the network, see `address`.
 
 use std::fmt;
 
@@ -9,34 +9,34 @@ use chrysalis_attestation::{
     tdx::needs::Authority,
 };
 
-/// Digits of a chip's identity or of a digest that a person is shown.
+/// How many digits of a chip's identity or of a digest are shown to people.
 const SHOWN_DIGITS: usize = 12;
 
-/// One object of a vendor.
+/// One object from a vendor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {
     /// AMD's certificate of a chip's key at a firmware level.
     Vcek(Chip),
-    /// AMD's revocation list of a product line, as published for chains that end in a VCEK.
+    /// AMD's revocation list for a product line, as published for chains that end in a VCEK.
     VcekList(Product),
-    /// The same as published for chains that end in a VLEK.
+    /// The same, as published for chains that end in a VLEK.
     VlekList(Product),
-    /// Intel's word on the platforms of a family, model and stepping.
+    /// Intel's TCB info for the platforms of a family, model and stepping.
     TcbInfo(Hex<6>),
-    /// Intel's word on the quoting enclave of TDs.
+    /// Intel's identity of the quoting enclave for TDs.
     QeIdentity,
-    /// The revocation list of the authority that issued a PCK certificate.
+    /// The revocation list from the authority that issued a PCK certificate.
     PckList(Authority),
-    /// The revocation list of Intel's root, whose certificate this is, DER.
+    /// The revocation list from Intel's root, whose certificate this is, DER.
     RootList(Vec<u8>),
-    /// NVIDIA's reference manifest of a driver or VBIOS, by its id.
+    /// NVIDIA's reference manifest for a driver or VBIOS, by its id.
     Rim(String),
-    /// NVIDIA's answer on whether it still stands by a certificate.
+    /// NVIDIA's answer on whether it still vouches for a certificate.
     Ocsp(Questioned),
 }
 
 impl Object {
-    /// Its file's name in a store, with `/` between folders; people read it too.
+    /// Its file name in a store, with `/` between folders; it is also meant for people to read.
     pub fn path(&self) -> String {
         match self {
             Self::Vcek(chip) => format!(
@@ -55,8 +55,8 @@ impl Object {
         }
     }
 
-    /// Whether a newer one takes the place of an older one. A chip's certificate at one level says the same whenever it was
-    /// issued, and AMD issues it at each request.
+    /// Whether a newer one replaces an older one. A chip's certificate at one level says the same no matter when it was issued, and
+    /// AMD issues it again for each request.
     pub(crate) fn has_successors(&self) -> bool {
         !matches!(self, Self::Vcek(_))
     }
@@ -89,7 +89,7 @@ impl fmt::Display for Object {
     }
 }
 
-/// SHA-256 of what OCSP calls the certificate; a certificate that cannot be read has none, and no answer either.
+/// SHA-256 of OCSP's identifier for the certificate; an unreadable certificate has none, and no answer either.
 fn digest_of(questioned: &Questioned) -> String {
     let id = questioned
         .id()

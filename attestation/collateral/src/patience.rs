@@ -1,4 +1,4 @@
-//! How long to wait for whom: deadlines, exponential back-off with jitter, and courtesy towards a host.
+//! How long to wait: deadlines, exponential back-off with jitter, and courtesy towards hosts.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,17 +7,17 @@ use chrysalis_attestation::Time;
 /// How much patience a fetch has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For one answer, from the name's look-up to the last byte.
+    /// For one answer, from name resolution to the last byte.
     pub request: Duration,
-    /// For all that one piece of evidence needs, pauses counted.
+    /// For everything that one piece of evidence needs, pauses included.
     pub total: Duration,
-    /// How often one object is asked for.
+    /// How often to ask for one object.
     pub attempts: u32,
     /// The pause before the second attempt; it doubles from there.
     pub first_pause: Duration,
-    /// The longest pause that is taken unasked.
+    /// The longest pause that the host did not ask for.
     pub longest_pause: Duration,
-    /// Between two questions to one host: AMD's service counts them.
+    /// The pause between two requests to one host: AMD's service limits their rate.
     pub spacing: Duration,
 }
 
@@ -35,8 +35,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The pause after this many attempts: doubling, bounded, and from half of that to one and a half times it, so that many
-    /// who failed together do not come back together.
+    /// The pause after this many attempts: doubling, bounded, and then varied from half to one and a half times that, so that many
+    /// clients that failed together do not come back together.
     pub(crate) fn pause(&self, attempts: u32, jitter: u8) -> Duration {
         let doublings = attempts.saturating_sub(1).min(16);
         let whole = self
@@ -47,7 +47,7 @@ impl Limits {
     }
 }
 
-/// What `Retry-After` says: seconds, or a date. `None` where it says neither.
+/// What `Retry-After` says: seconds or a date. `None` if it is neither.
 pub(crate) fn retry_after(text: &str, now: Time) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<u32>() {

@@ -1,7 +1,7 @@
-//! NVIDIA's responder, asked about certificates now, each with a nonce of this verifier's own: what `revocation = "asked"` wants.
+//! Asks NVIDIA's responder about certificates now, each time with this verifier's own nonce, as `revocation = "asked"` requires.
 //!
-//! Whoever stands in between can only keep an answer back: it is signed, and it repeats the nonce. Nothing is judged here; the
-//! verifier does that, and a mirror's answer without the nonce is refused there.
+//! A party in between can only withhold an answer: it is signed, and it repeats the nonce. Nothing is judged here; the verifier does
+//! that, and there a mirror's answer without the nonce is refused.
 
 use std::{
     collections::BTreeMap,
@@ -25,12 +25,12 @@ use crate::{
     world::World,
 };
 
-/// For how long an answer is taken for the next question, too: connections of one program are opened in swarms.
+/// How long an answer is reused for further questions: a program often opens many connections at once.
 const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
-/// The most answers that are kept; a machine with eight GPUs calls for sixteen.
+/// The maximum number of answers to keep; a machine with eight GPUs needs sixteen.
 const MAX_KEPT: usize = 256;
 
-/// Asks NVIDIA's responder, or the one that a mirror names.
+/// Asks NVIDIA's responder, or a mirror of it.
 pub struct Responder {
     mirrors: Mirrors,
     http: Http,
@@ -39,7 +39,7 @@ pub struct Responder {
     kept: Mutex<BTreeMap<String, Kept>>,
 }
 
-/// An answer, and when it was asked for, by both clocks: one may be set, the other may stand while the machine sleeps.
+/// An answer, and when it was asked for, by both clocks: one may be set, the other may stop while the machine sleeps.
 struct Kept {
     elapsed: Duration,
     now: Time,
@@ -47,7 +47,7 @@ struct Kept {
 }
 
 impl Responder {
-    /// A service is a verifier's to wait for, so this is less patient than a fetch.
+    /// A verifier is waiting for the service, so this is less patient than a fetch.
     pub const LIMITS: Limits = Limits {
         request: Duration::from_secs(10),
         total: Duration::from_secs(30),
@@ -57,7 +57,7 @@ impl Responder {
         spacing: Duration::from_millis(50),
     };
 
-    /// One that was not asked yet.
+    /// A responder that has not been asked yet.
     pub fn new(mirrors: Mirrors, world: Box<dyn World + Send + Sync>, limits: Limits) -> Self {
         Self {
             mirrors,
@@ -68,9 +68,9 @@ impl Responder {
         }
     }
 
-    /// An answer about each certificate. The first that cannot be had is the end.
+    /// An answer about each certificate. Stops at the first that cannot be had.
     ///
-    /// A simulated vendor has no responder: about its certificates only one that a mirror names is asked, and without that nobody.
+    /// A simulated vendor has no responder: about its certificates only a mirror is asked, if there is one.
     pub fn ask(&self, about: &[Questioned]) -> Result<Vec<OcspAnswer>, FetchError> {
         let mirrored = self.mirrors.has(Service::NvidiaOcsp);
         let mut errand = Errand::new(&self.http, &*self.world, self.limits);
@@ -100,7 +100,7 @@ impl Responder {
             der: reply.body,
             nonce: Some(question.nonce),
         };
-        // What a verifier would refuse is not kept: the next question may fare better.
+        // What a verifier would refuse is not kept: the next attempt may do better.
         let refused = questioned.check(&answer.der, answer.nonce, self.world.now());
         if refused.is_ok() {
             let answer = answer.clone();

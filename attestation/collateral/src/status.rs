@@ -1,22 +1,22 @@
-//! What of a store is fresh, and until when.
+//! What in a store is fresh, and until when.
 
 use chrysalis_attestation::Time;
 
 use crate::{error::StoreError, index::Entry, store::Store};
 
-/// An object is due for a newer one when less than this part of its span is left.
+/// An object is due for replacement when less than this fraction of its validity is left.
 const DUE_PART: i64 = 4;
 
-/// How an object stands at a moment.
+/// An object's state at a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// It holds.
+    /// It is valid.
     Fresh,
-    /// It holds, and a newer one is due.
+    /// It is valid, and a newer one is due.
     Due,
-    /// It no longer holds.
+    /// It is no longer valid.
     Stale,
-    /// Its file is not the one that was kept.
+    /// Its file is not the one that was stored.
     Damaged,
 }
 
@@ -28,12 +28,12 @@ pub struct Listed {
     pub path: String,
     /// What the index says.
     pub entry: Entry,
-    /// How it stands.
+    /// Its state.
     pub condition: Condition,
 }
 
 impl Entry {
-    /// How it stands, by its own word.
+    /// Its state, according to itself.
     pub(crate) fn condition(&self, now: Time) -> Condition {
         let left = self.valid_until.0.saturating_sub(now.0);
         let whole = self.valid_until.0.saturating_sub(self.made_at.0);

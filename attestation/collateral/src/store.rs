@@ -1,7 +1,7 @@
-//! A folder of objects: one file each, named so that a person finds it, and `store.json` beside them.
+//! A folder of objects: one file each, with names that people can find, and `store.json` next to them.
 //!
-//! A file is written whole or not at all, then the index; whoever reads compares the two, so a crash between them costs a
-//! fetch and never mixes objects. Several programs may share a folder.
+//! A file is written completely or not at all, then the index; readers compare the two, so a crash in between costs a fetch but
+//! never mixes objects up. Several programs may share a folder.
 
 use std::{
     fs::{self, File},
@@ -36,19 +36,19 @@ pub(crate) struct Kept {
     pub(crate) entry: Entry,
 }
 
-/// What became of an object that was handed in.
+/// What happened to an object that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeping {
-    /// It is new, or took the place of an older one.
+    /// It is new, or replaced an older one.
     Written,
-    /// The very same was there.
+    /// The very same one was there already.
     Same,
-    /// A newer one was there, and stays.
+    /// A newer one was there already, and stays.
     Older { stored: Time },
 }
 
 impl Store {
-    /// A store that is there.
+    /// Opens an existing store.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         if folder.join(INDEX).is_file() {
             Ok(Self {
@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// A store that is there, or a new one in a new or empty folder.
+    /// Opens an existing store, or makes a new one in a new or empty folder.
     pub fn open_or_create(folder: &Path) -> Result<Self, StoreError> {
         let store = Self {
             folder: folder.to_owned(),
@@ -72,7 +72,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether a folder is a store, rather than a folder of certificates that somebody put together.
+    /// Whether a folder is a store, rather than a folder of hand-picked certificates.
     pub fn is_at(folder: &Path) -> bool {
         folder.join(INDEX).is_file()
     }
@@ -82,12 +82,12 @@ impl Store {
         &self.folder
     }
 
-    /// All that the index lists, by path.
+    /// Everything that the index lists, by path.
     pub fn entries(&self) -> Result<Vec<(String, Entry)>, StoreError> {
         Ok(self.index()?.objects.into_iter().collect())
     }
 
-    /// The file at a path of the index, if it is the one that was kept.
+    /// The file at a path of the index, if it is the one that was stored.
     pub(crate) fn file(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, StoreError> {
         if !is_plain(path) {
             return Err(StoreError::Name(path.to_owned()));
@@ -108,7 +108,7 @@ impl Store {
         }
     }
 
-    /// An object, if it is there and is what was kept.
+    /// An object, if it is there and is what was stored.
     pub(crate) fn read(&self, object: &Object) -> Result<Option<Kept>, StoreError> {
         let path = object.path();
         let Some(entry) = self.index()?.objects.remove(&path) else {
@@ -177,7 +177,7 @@ impl Store {
         Index::parse(&bytes).map_err(damaged)
     }
 
-    /// Held until it is dropped; the kernel lets go of it if the process dies.
+    /// Held until dropped; the kernel releases it if the process dies.
     fn lock(&self) -> Result<File, StoreError> {
         let path = self.folder.join(LOCK);
         let lock = File::create(&path).map_err(StoreError::disk("cannot open", &path))?;
@@ -186,7 +186,7 @@ impl Store {
         Ok(lock)
     }
 
-    /// Writes beside the place, makes it last, and moves it there. The lock is held.
+    /// Writes to a temporary file next to it, syncs that, and moves it into place. The lock is held.
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let place = self.folder.join(path);
         let folder = place.parent().unwrap_or(&self.folder);
@@ -202,7 +202,7 @@ impl Store {
     }
 }
 
-/// By number where both have one, else by when they were made.
+/// Compares by number if both have one, otherwise by when they were made.
 fn is_older(new: &Entry, stored: &Entry) -> bool {
     match (new.number, stored.number) {
         (Some(new), Some(stored)) if new != stored => new < stored,

@@ -1,6 +1,6 @@
-//! From a store to what the verifiers take: the one seam between files that were fetched and evidence that is judged.
+//! From a store to the verifiers' input: the only seam between fetched files and the evidence that is verified.
 //!
-//! What is not there is left out, and the verifier says what it lacked. Nothing is judged here, not even freshness.
+//! What is not there is left out, and the verifier says what is missing. Nothing is judged here, not even freshness.
 
 use chrysalis_attestation::{
     Collateral,
@@ -18,11 +18,11 @@ use crate::{
     wish::{Wish, following},
 };
 
-/// An object, with its file if it is there.
+/// An object, with its file if the store has it.
 type Found = (Object, Option<Vec<u8>>);
 
 impl Store {
-    /// Certificates and revocation lists for an SEV-SNP report, those that came with it left out.
+    /// Certificates and revocation lists for an SEV-SNP report, except those that came with it.
     pub fn for_report(
         &self,
         report: &[u8],
@@ -36,11 +36,10 @@ impl Store {
         self.of_amd(Wish::of_chip(chip))
     }
 
-    /// For a bundle: what bears on its CPU's report, those certificates left out that it carries, and on its GPUs.
+    /// For a bundle: what applies to its CPU's report, except the certificates that it carries, and to its GPUs.
     ///
-    /// Where only a part of Intel's collateral or of the manifests is here and the bundle carries them, the bundle's count: of
-    /// these a verifier takes its own or the bundle's, never both. Evidence that cannot be read finds nothing; the verifier
-    /// says why.
+    /// If the store has only part of Intel's collateral or of the manifests and the bundle carries them, the bundle's are used: for
+    /// these a verifier uses its own or the bundle's, never both. Nothing is found for unreadable evidence; the verifier says why.
     pub fn for_bundle(&self, bundle: &Evidence) -> Result<Collateral, StoreError> {
         let mut collateral = match &bundle.cpu {
             CpuReport::Snp(report) => {
@@ -60,7 +59,7 @@ impl Store {
         Ok(collateral)
     }
 
-    /// Everything that Intel says about a quote's platform; all of it must be there.
+    /// Everything that Intel says about a quote's platform; all of it must be in the store.
     pub fn for_quote(&self, quote: &[u8]) -> Result<tdx::IntelCollateral, StoreError> {
         let mut lacks = Vec::new();
         let [mut info, mut identity, mut pck_list, mut root_list] = [const { Vec::new() }; 4];
@@ -97,12 +96,12 @@ impl Store {
         })
     }
 
-    /// Manifests and OCSP answers for GPUs. The answers count as stapled: this verifier's nonce is in none of them.
+    /// Manifests and OCSP answers for GPUs. The answers count as stapled: none of them carries this verifier's nonce.
     pub fn for_gpus(&self, gpus: &[GpuEvidence]) -> Result<nvidia::GpuCollateral, StoreError> {
         self.of_nvidia(gpus).map(|(collateral, _)| collateral)
     }
 
-    /// The same, and whether every manifest was there.
+    /// The same, and whether every manifest was in the store.
     fn of_nvidia(&self, gpus: &[GpuEvidence]) -> Result<(nvidia::GpuCollateral, bool), StoreError> {
         let mut collateral = nvidia::GpuCollateral::default();
         let mut has_all_rims = true;
@@ -134,7 +133,7 @@ impl Store {
         Ok(collateral)
     }
 
-    /// All that is wished for, and all that it needs in turn, each with its file if it is there.
+    /// Everything that is wished for, and everything that it needs in turn, each with its file if the store has it.
     fn closure(&self, mut wish: Wish) -> Result<Vec<Found>, StoreError> {
         let mut found = Vec::new();
         while let Some(object) = wish.objects.get(found.len()).cloned() {
@@ -162,7 +161,7 @@ impl Store {
     }
 }
 
-/// What was found, or nothing where it lacks or the evidence cannot be read.
+/// What was found; nothing if it is missing or the evidence cannot be read.
 fn found<T: Default>(found: Result<T, StoreError>) -> Result<T, StoreError> {
     match found {
         Err(StoreError::Lacks(_) | StoreError::Evidence { .. }) => Ok(T::default()),

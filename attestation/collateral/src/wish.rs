@@ -1,4 +1,4 @@
-//! What evidence needs, read from evidence that nobody has verified yet: it says what to ask for, and nothing else.
+//! What evidence needs, read from evidence that is not verified yet: it only says what to ask for.
 
 use chrysalis_attestation::{
     Rejection,
@@ -14,18 +14,18 @@ use chrysalis_attestation::{
 
 use crate::object::Object;
 
-/// Objects to have, and certificates that came along.
+/// Objects to get, and certificates that came with the evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
     pub(crate) objects: Vec<Object>,
-    /// DER, untrusted: a simulated root travels with its evidence.
+    /// DER, untrusted: a simulated root comes with its evidence.
     pub(crate) certificates: Vec<Vec<u8>>,
 }
 
 impl Wish {
-    /// Of an SEV-SNP report, 1184 bytes, with the certificates that came with it, DER.
+    /// For an SEV-SNP report, 1184 bytes, with the certificates that came with it, DER.
     ///
-    /// A VCEK that came along is not fetched. A VLEK is never at AMD's service: its cloud provider hands it out.
+    /// A VCEK that came with it is not fetched. AMD's service never has a VLEK: its cloud provider hands it out.
     pub fn of_report(report: &[u8], certificates: &[Vec<u8>]) -> Result<Self, Rejection> {
         let mut wish = Self {
             objects: Vec::new(),
@@ -46,7 +46,7 @@ impl Wish {
         Ok(wish)
     }
 
-    /// Of a chip at a firmware level: what all its reports need.
+    /// For a chip at a firmware level: what all its reports need.
     pub fn of_chip(chip: Chip) -> Self {
         let mut wish = Self::default();
         let known = match &chip.products[..] {
@@ -60,7 +60,7 @@ impl Wish {
         wish
     }
 
-    /// Of a TD's quote.
+    /// For a TD's quote.
     pub fn of_quote(quote: &[u8]) -> Result<Self, Rejection> {
         let Wanted {
             fmspc,
@@ -78,7 +78,7 @@ impl Wish {
         })
     }
 
-    /// Of GPUs. What their manifests need in turn is known once those are there.
+    /// For GPUs. What their manifests need in turn is known once they are there.
     pub fn of_gpus(gpus: &[GpuEvidence]) -> Result<Self, Rejection> {
         let mut wish = Self::default();
         for gpu in gpus {
@@ -93,14 +93,14 @@ impl Wish {
         Ok(wish)
     }
 
-    /// Of a bundle: of its CPU's report, with the certificates that it carries, and of its GPUs.
+    /// For a bundle: for its CPU's report, with the certificates that it carries, and for its GPUs.
     ///
-    /// What Intel and NVIDIA say is wished for even where the bundle carries it: that is soon older than what can be had.
+    /// Intel's and NVIDIA's statements are fetched even if the bundle carries them: its copies are soon out of date.
     pub fn of_bundle(bundle: &Evidence) -> Result<Self, Rejection> {
         let mut wish = match &bundle.cpu {
             CpuReport::Snp(report) => Self::of_report(report, &bundle.endorsements.certificates)?,
             CpuReport::Tdx { quote, .. } => Self::of_quote(quote)?,
-            // A kind of report that this program does not know has no wish either.
+            // An unknown kind of report has no wish.
             _ => {
                 return Err(Rejection::BundleItem {
                     item: "cpu".to_owned(),
@@ -111,7 +111,7 @@ impl Wish {
         Ok(wish)
     }
 
-    /// Adds another's.
+    /// Adds another wish.
     pub fn extend(&mut self, other: Self) {
         for object in other.objects {
             self.add(object);
@@ -119,7 +119,7 @@ impl Wish {
         self.certificates.extend(other.certificates);
     }
 
-    /// Whether the certificates that came along are a simulated vendor's, who has no service: all it signs travels along.
+    /// Whether the certificates are a simulated vendor's, which has no service: everything it signs comes with the evidence.
     pub fn is_simulated(&self) -> bool {
         self.certificates.iter().any(|der| is_simulated(der))
     }
@@ -129,7 +129,7 @@ impl Wish {
         self.objects.len()
     }
 
-    /// Whether nothing is.
+    /// Whether nothing is wished for.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }
@@ -154,7 +154,7 @@ pub(crate) fn following(object: &Object, file: &[u8]) -> Vec<Object> {
             .map(Object::VcekList)
             .into_iter()
             .collect(),
-        // One that cannot be read was refused before it was kept.
+        // An unreadable one was refused before it was kept.
         Object::Rim(_) => of_rim(file)
             .unwrap_or_default()
             .into_iter()

@@ -1,19 +1,19 @@
-//! Time and randomness as arguments, so that a test decides how long anything takes.
+//! Time and randomness as arguments, so that a test can decide how long everything takes.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrysalis_attestation::Time;
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// What a fetch takes from its surroundings, besides the network.
+/// What a fetch needs from its surroundings, besides the network.
 pub trait World {
-    /// The time, by which objects are fresh or stale.
+    /// The time, which decides whether objects are fresh or stale.
     fn now(&self) -> Time;
-    /// Since some fixed moment, never backwards: by which deadlines are kept.
+    /// The time since some fixed moment, never going backwards: for deadlines.
     fn elapsed(&self) -> Duration;
     /// Waits.
     fn sleep(&self, duration: Duration);
-    /// Unpredictable bytes: the nonce of a question, the jitter of a pause. `None` where there are none to be had.
+    /// Unpredictable bytes, for the nonce of a request and the jitter of a pause. `None` if there are none to be had.
     fn random(&self) -> Option<[u8; 32]>;
 }
 
@@ -25,7 +25,7 @@ pub struct System {
 }
 
 impl System {
-    /// Counts from now.
+    /// Starts counting now.
     pub fn new() -> Self {
         Self {
             began: Instant::now(),

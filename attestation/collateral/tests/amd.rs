@@ -199,7 +199,7 @@ fn waits_as_long_as_a_busy_service_asks_for() {
         });
     assert_eq!(codes(&gathered), ["", ""]);
     assert_eq!(case.stage.world.seconds_slept(), [17]);
-    assert_eq!(heard, [(17, "it answers 429".to_owned())]);
+    assert_eq!(heard, [(17, "it answered with status 429".to_owned())]);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn gives_up_on_a_service_that_keeps_failing() {
     assert!(
         error
             .to_string()
-            .ends_with("failed 5 time(s): it answers 500"),
+            .ends_with("failed 5 time(s): it answered with status 500"),
         "{error}"
     );
     case.stage

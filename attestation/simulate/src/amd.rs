@@ -29,14 +29,14 @@ const UNSIGNED: Signature = Signature {
     r: [0; 48],
     s: [0; 48],
 };
-/// What is signed counts from a little earlier than now: a verifier's clock may be behind ours.
+/// What is signed is valid from a little before now: a verifier's clock may be behind ours.
 const CLOCK_SLACK: i64 = 3600;
 
-/// A simulated vendor with one chip. It signs whatever it is told to, where a real one looks first.
+/// A simulated vendor with one chip. It signs anything, where a real one would check first.
 pub struct Amd {
     kept: Kept,
     hwid: [u8; 64],
-    /// DER. Issued anew at each start, as AMD's key service does at each request.
+    /// DER. Issued again at each start, as AMD's key service does at each request.
     vcek: Vec<u8>,
     /// DER.
     crl: Vec<u8>,
@@ -44,8 +44,8 @@ pub struct Amd {
 }
 
 impl Amd {
-    /// Opens the vendor that `folder` keeps, or makes one there on first use, which takes seconds: `progress` hears
-    /// of each slow step. Processes that race end with the same keys.
+    /// Opens the vendor that `folder` keeps, or makes one there on first use, which takes seconds: each slow step is
+    /// reported to `progress`. Racing processes end up with the same keys.
     pub fn open_or_create(
         folder: &Path,
         now: Time,
@@ -66,8 +66,8 @@ impl Amd {
         Self::new(kept, now)
     }
 
-    /// A vendor whose keys follow from the seed and are written nowhere. For tests that compare bytes: whoever knows
-    /// the seed holds the keys. Takes as long as a first start.
+    /// A vendor whose keys follow from the seed and are not stored. For tests that compare bytes: anyone who knows the
+    /// seed has the keys. Takes as long as a first start.
     pub fn seeded(seed: [u8; 32], now: Time) -> Result<Self, SimulateError> {
         Self::new(
             make(&mut ChaCha20Rng::from_seed(seed), now, &mut |_| ())?,
@@ -94,7 +94,7 @@ impl Amd {
         })
     }
 
-    /// The same keys under the names of another product line, Milan, with a root of its own: for tests of hardware that is known
+    /// The same keys under the names of another product line, Milan, with its own root: for tests of hardware that is known
     /// to be broken.
     pub fn into_milan(self, now: Time) -> Result<Self, SimulateError> {
         let keys = Keys {
@@ -104,7 +104,7 @@ impl Amd {
         Self::new(keep(keys, now)?, now)
     }
 
-    /// Makes the revocation list anew if it is older than a day. A host that runs for weeks calls this now and then.
+    /// Renews the revocation list if it is older than a day. A host that runs for weeks calls this now and then.
     pub fn renew(&mut self, now: Time) -> Result<(), SimulateError> {
         if self.crl_profile.is_stale(now) {
             self.crl_profile = CrlProfile::empty(earlier(now));
@@ -126,12 +126,12 @@ impl Amd {
         }
     }
 
-    /// SHA-256 of the root's DER: what a policy names to accept this vendor.
+    /// SHA-256 of the root's DER, which a policy names to accept this vendor.
     pub fn root_sha256(&self) -> [u8; 32] {
         sha256(&[&self.kept.ark])
     }
 
-    /// The signed report of a guest that asks with `report_data`.
+    /// The signed report of a guest that passes `report_data`.
     pub fn sign_report(&self, launch: &Launch, report_data: [u8; 64]) -> [u8; REPORT_SIZE] {
         self.sign(&self.report(launch, report_data))
     }
@@ -171,7 +171,7 @@ impl Amd {
         }
     }
 
-    /// Signs a report, whatever it says.
+    /// Signs a report with any content.
     pub fn sign(&self, report: &Report) -> [u8; REPORT_SIZE] {
         let mut report = report.clone();
         let signature: ecdsa::Signature = self.kept.keys.vcek.sign(&report.encode()[..SIGNED_SIZE]);
@@ -183,12 +183,12 @@ impl Amd {
         report.encode()
     }
 
-    /// What the honest VCEK says, to be altered and issued.
+    /// The content of the honest VCEK, to be altered and then issued.
     pub fn vcek_profile(&self, now: Time) -> VcekProfile {
         VcekProfile::honest(self.kept.keys.line, self.hwid, earlier(now))
     }
 
-    /// Issues a certificate for the chip's key, whatever it says. DER.
+    /// Issues a certificate for the chip's key, with any content. DER.
     pub fn issue_vcek(&self, profile: &VcekProfile) -> Result<Vec<u8>, SimulateError> {
         certificate::vcek(&self.kept.keys, profile)
     }
@@ -209,7 +209,7 @@ impl Amd {
         certificate::asvk(&self.kept.keys, earlier(now))
     }
 
-    /// Issues a certificate that calls the chip's key a cloud provider's (VLEK); it says nothing of the chip. DER.
+    /// Issues a certificate that calls the chip's key a cloud provider's (VLEK); it does not name the chip. DER.
     pub fn issue_vlek(
         &self,
         profile: &VcekProfile,
@@ -218,7 +218,7 @@ impl Amd {
         certificate::vlek(&self.kept.keys, profile, provider)
     }
 
-    /// Issues a revocation list, whatever it says. DER.
+    /// Issues a revocation list with any content. DER.
     pub fn issue_crl(&self, profile: &CrlProfile) -> Result<Vec<u8>, SimulateError> {
         let keys = &self.kept.keys;
         revocation::crl(&certificate::ark_name(keys.line)?, &keys.ark, profile)
@@ -233,7 +233,7 @@ fn make(
     keep(Keys::generate(random, progress)?, now)
 }
 
-/// With the certificates that stay.
+/// Adds the permanent certificates.
 fn keep(keys: Keys, now: Time) -> Result<Kept, SimulateError> {
     Ok(Kept {
         ark: certificate::ark(&keys, earlier(now))?,
@@ -242,7 +242,7 @@ fn keep(keys: Keys, now: Time) -> Result<Kept, SimulateError> {
     })
 }
 
-/// The chip's identity follows from its key, so that nothing else needs keeping.
+/// The chip's identity follows from its key, so that nothing else needs to be stored.
 fn hwid(keys: &Keys) -> [u8; 64] {
     let public = keys.vcek.verifying_key().to_encoded_point(false);
     sha512(&[b"simulated chip", public.as_bytes()])

@@ -1,6 +1,6 @@
-//! Azure's paravisor: it has a report cover what it says of the guest's virtual TPM, wraps both, and the virtual TPM quotes.
+//! Azure's paravisor: it has a report cover what it says about the guest's virtual TPM, and wraps both; the virtual TPM quotes.
 //!
-//! It signs nothing in a vendor's name: the report is an [`crate::Amd`]'s, or the quote made of the `TDREPORT` an [`crate::Intel`]'s.
+//! It signs nothing in a vendor's name: the report is signed by a [`crate::Amd`], or the quote of the `TDREPORT` by a [`crate::Intel`].
 
 use crate::{SimulateError, intel::TdProfile};
 use chrysalis_attestation::encoding::digest::{sha256, sha384};
@@ -13,12 +13,12 @@ use rsa::{
 };
 use std::collections::BTreeMap;
 
-/// A report of SEV-SNP fills the room in the wrapping; a `TDREPORT` is shorter.
+/// An SEV-SNP report fills the room in the wrapping; a `TDREPORT` is shorter.
 const ROOM: usize = 1184;
 const TDREPORT_SIZE: usize = 1024;
 const KEY_BITS: usize = 2048;
 
-/// What the guest put in where it cannot choose: the digest of the runtime data.
+/// The report data, which the guest cannot choose: the digest of the runtime data.
 pub fn report_data(runtime_data: &[u8]) -> [u8; 64] {
     let mut data = [0; 64];
     let (digest, _) = data.split_at_mut(32);
@@ -26,7 +26,7 @@ pub fn report_data(runtime_data: &[u8]) -> [u8; 64] {
     data
 }
 
-/// Wraps a report: one of 1024 bytes is taken for a `TDREPORT`, any other for one of SEV-SNP.
+/// Wraps a report: one of 1024 bytes is taken for a `TDREPORT`, any other for an SEV-SNP report.
 pub fn wrap(report: &[u8], runtime_data: &[u8]) -> Vec<u8> {
     let platform = if report.len() == TDREPORT_SIZE { 4 } else { 2 };
     let length = u32::try_from(runtime_data.len()).unwrap_or(u32::MAX);
@@ -43,11 +43,11 @@ pub fn wrap(report: &[u8], runtime_data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The `TDREPORT` of a TD. Its MAC is noise: nobody but its machine could check it.
+/// The `TDREPORT` of a TD. Its MAC is noise: only its machine could check it.
 pub fn tdreport(td: &TdProfile) -> Vec<u8> {
     let bound = td.mrservicetd != [0; 48];
     let mut tcb_info = [
-        // VALID: all that a quote tells.
+        // VALID: everything that a quote contains.
         &[0xFF, 1, 3, 0, 0, 0, 0, 0][..],
         &td.tee_tcb_svn,
         &td.mrseam,
@@ -93,19 +93,19 @@ pub struct VirtualTpm {
     key: RsaPrivateKey,
 }
 
-/// What it says of PCRs.
+/// A quote of its PCRs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PcrQuote {
     /// The `TPMS_ATTEST`.
     pub message: Vec<u8>,
     /// The bare signature.
     pub signature: Vec<u8>,
-    /// The values that were quoted, in the order of the PCRs' numbers.
+    /// The quoted values, in the order of the PCRs' numbers.
     pub pcrs: Vec<[u8; 32]>,
 }
 
 impl VirtualTpm {
-    /// The one of this seed.
+    /// The virtual TPM with this seed.
     pub fn from_seed(seed: [u8; 32]) -> Result<Self, SimulateError> {
         let mut random = ChaCha20Rng::from_seed(seed);
         let key =
@@ -113,7 +113,7 @@ impl VirtualTpm {
         Ok(Self { key })
     }
 
-    /// What the paravisor says of it.
+    /// What the paravisor says about it.
     pub fn runtime_data(&self) -> Vec<u8> {
         let number = |number: &BigUint| BASE64URL_NOPAD.encode(&number.to_bytes_be());
         let (n, e) = (number(self.key.n()), number(self.key.e()));
@@ -137,7 +137,7 @@ impl VirtualTpm {
         let length = u16::try_from(nonce.len()).unwrap_or(u16::MAX);
         let message = [
             &[0xFF, b'T', b'C', b'G', 0x80, 0x18][..],
-            // The signer's name: not needed where the report names the key.
+            // The signer's name: not needed, as the report names the key.
             &[0, 0],
             &length.to_be_bytes(),
             nonce,
@@ -145,7 +145,7 @@ impl VirtualTpm {
             &[0; 16],
             &[1],
             &[0; 8],
-            // One bank, of SHA-256.
+            // One bank, SHA-256.
             &[0, 0, 0, 1, 0, 0x0B, 3, low, middle, high],
             &[0, 32],
             &sha256(&[pcrs.as_flattened()]),

@@ -29,14 +29,14 @@ use x509_cert::{
 /// The organisation (O) in every simulated name, where AMD's certificates have "Advanced Micro Devices".
 pub const ORGANISATION: &str = "Chrysalis Simulated";
 
-/// The organisation in AMD's own names, for those who pose as AMD.
+/// The organisation in AMD's own names, for certificates that pose as AMD's.
 const AMD: &str = "Advanced Micro Devices";
 
 const YEAR: i64 = 365 * 24 * 3600;
 const AUTHORITY_VALIDITY: i64 = 25 * YEAR;
 const VCEK_VALIDITY: i64 = 7 * YEAR;
 
-/// What a VCEK certificate says, for tests that need one which is wrong in one thing;
+/// The content of a VCEK certificate, for tests that need one with one thing wrong;
 /// [`crate::Amd::vcek_profile`] is the honest one.
 #[derive(Debug, Clone)]
 pub struct VcekProfile {
@@ -52,20 +52,20 @@ pub struct VcekProfile {
     pub product: String,
     /// The chip.
     pub hwid: [u8; 64],
-    /// The firmware levels that the key is derived from.
+    /// The firmware levels from which the key is derived.
     pub tcb: Tcb,
-    /// The first of the four levels without a meaning: zero in all of AMD's.
+    /// The first of the four reserved levels: zero in all of AMD's.
     pub reserved_level: u8,
     /// The first second of validity.
     pub not_before: Time,
     /// The last second of validity.
     pub not_after: Time,
-    /// How it is put together.
+    /// Its form.
     pub form: Form,
 }
 
 impl VcekProfile {
-    /// The certificate of a chip with this identity and the levels of [`TCB`], from this second on.
+    /// The certificate of a chip with this identity and the levels of [`TCB`], valid from this second on.
     pub(crate) fn honest(line: &Line, hwid: [u8; 64], not_before: Time) -> Self {
         Self {
             serial: 0,
@@ -83,7 +83,7 @@ impl VcekProfile {
     }
 }
 
-/// What an ASK certificate says, for tests that need one which is wrong in one thing.
+/// The content of an ASK certificate, for tests that need one with one thing wrong.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -92,17 +92,17 @@ impl VcekProfile {
 pub struct AskProfile {
     /// The serial number: [`ASK_SERIAL`].
     pub serial: u64,
-    /// Whether it is in AMD's name.
+    /// Whether it is issued in AMD's name.
     pub poses_as_amd: bool,
     /// The common name of the issuer.
     pub issuer: String,
-    /// Whether it says that it is an authority.
+    /// Whether it claims to be an authority.
     pub is_authority: bool,
     /// Whether its key may sign certificates.
     pub signs_certificates: bool,
-    /// Whether its own key signs it, in the place of the root's.
+    /// Whether it is signed by its own key instead of the root's.
     pub signs_itself: bool,
-    /// How it is put together.
+    /// Its form.
     pub form: Form,
 }
 
@@ -211,7 +211,7 @@ fn intermediate(
     draft.sign_as(issuer, &profile.form)
 }
 
-/// The chip's certificate: serial number 0, and no extensions but AMD's own.
+/// The chip's certificate: serial number 0, and no extensions except AMD's own.
 pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, SimulateError> {
     let draft = Draft {
         what: "VCEK",
@@ -226,7 +226,7 @@ pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, Simula
     draft.sign_as(&keys.ask, &profile.form)
 }
 
-/// A cloud provider's certificate for the chip's key: the provider's name stands where the chip's identity would.
+/// A cloud provider's certificate for the chip's key: it has the provider's name in place of the chip's identity.
 pub(crate) fn vlek(
     keys: &Keys,
     profile: &VcekProfile,
@@ -299,12 +299,12 @@ fn amd_extensions(profile: &VcekProfile) -> Result<Vec<Extension>, SimulateError
         number(oid("1.3.6.1.4.1.3704.1.3.7"), 0)?,
         number(oid("1.3.6.1.4.1.3704.1.3.3"), tcb.snp)?,
         number(oid("1.3.6.1.4.1.3704.1.3.8"), tcb.microcode)?,
-        // Raw bytes, not DER: AMD's own departure from X.509.
+        // Raw bytes, not DER: here AMD departs from X.509.
         raw_extension(oid("1.3.6.1.4.1.3704.1.4"), profile.hwid.to_vec())?,
     ])
 }
 
-/// Where AMD's list would be; nobody fetches a simulated one.
+/// Where AMD's list would be; a simulated one is never fetched.
 fn crl_distribution_point(line: &Line) -> Result<CrlDistributionPoints, SimulateError> {
     let url = format!("https://simulated.invalid/vcek/v1/{}/crl", line.name);
     let url = Ia5String::new(&url).map_err(SimulateError::encoding("address"))?;

@@ -16,18 +16,16 @@ pub enum SimulateError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A kept key or certificate is not one.
-    #[error("{} is not a usable {what}; remove the folder it is in and a new simulated vendor is made, which policies must name anew", path.display())]
+    /// A stored key or certificate is not usable.
+    #[error("{} is not a usable {what}; remove its folder to have a new simulated vendor made, and name that one in your policies", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// What it should contain.
         what: &'static str,
     },
     /// A structure could not be encoded: a time after the year 9999, or a name too long.
-    #[error(
-        "encoding a simulated {what}: {source}; check the times and names that it was ordered with"
-    )]
+    #[error("encoding a simulated {what}: {source}; check the times and names that were asked for")]
     Encoding {
         /// What was being made.
         what: &'static str,

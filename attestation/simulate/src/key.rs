@@ -1,4 +1,4 @@
-//! Elliptic-curve keys of simulated vendors: P-384 with SHA-384 as NVIDIA's, P-256 with SHA-256 as Intel's.
+//! Elliptic-curve keys of simulated vendors: P-384 with SHA-384 like NVIDIA's, P-256 with SHA-256 like Intel's.
 //!
 //! Each follows from a seed, and signatures are deterministic (RFC 6979): the same seed signs the same bytes.
 
@@ -22,7 +22,7 @@ pub enum Curve {
     P384,
 }
 
-/// A private key. Whoever knows the seed has it, so it is no secret.
+/// A private key. Anyone who knows the seed has it, so it is not a secret.
 #[derive(Clone)]
 pub(crate) enum Key {
     P256(p256::ecdsa::SigningKey),
@@ -38,7 +38,7 @@ impl Key {
         }
     }
 
-    /// r and s in DER, as X.509 and OCSP have them.
+    /// r and s in DER, as in X.509 and OCSP.
     pub(crate) fn sign_der(&self, message: &[u8]) -> Vec<u8> {
         match self {
             Self::P256(key) => {
@@ -52,7 +52,7 @@ impl Key {
         }
     }
 
-    /// r and s big-endian, as reports and documents have them.
+    /// r and s big-endian, as in reports and documents.
     pub(crate) fn sign_fixed(&self, message: &[u8]) -> Vec<u8> {
         match self {
             Self::P256(key) => {
@@ -107,7 +107,7 @@ impl SignCertificates for Key {
     }
 }
 
-/// The seed of what lies below `seed` under this name. `number` tells apart what has the same name.
+/// A seed derived from `seed` for this name. `number` distinguishes seeds with the same name.
 pub(crate) fn seed_below(seed: &[u8; 32], name: &str, number: u64) -> [u8; 32] {
     sha256(&[seed, &number.to_be_bytes(), name.as_bytes()])
 }

@@ -1,4 +1,4 @@
-//! What a guest was launched with, which is what a host tells the security processor.
+//! What a guest was launched with, that is, what a host passes to the security processor.
 
 use chrysalis_attestation::snp::{
     bits::{GuestPolicy, PlatformInfo},
@@ -14,20 +14,20 @@ pub struct Launch {
     pub host_data: [u8; 32],
     /// What the guest's owner allows the host.
     pub policy: GuestPolicy,
-    /// The level that asks for reports.
+    /// The privilege level that requests reports.
     pub vmpl: u32,
     /// The guest's security version.
     pub guest_svn: u32,
-    /// Names this guest instance: random, one a launch.
+    /// Identifies this guest instance: random, one per launch.
     pub report_id: [u8; 32],
-    /// How the platform is set up.
+    /// How the platform is configured.
     pub platform_info: PlatformInfo,
     /// The version of the SEV firmware.
     pub firmware: Firmware,
 }
 
 impl Launch {
-    /// A guest on a sane production machine: no debugging, no migration, VMPL 0, ECC and the alias check on.
+    /// A guest on a well-configured production machine: no debugging, no migration, VMPL 0, ECC and the alias check on.
     pub fn new(launch_digest: [u8; 48], host_data: [u8; 32], report_id: [u8; 32]) -> Self {
         Self {
             launch_digest,

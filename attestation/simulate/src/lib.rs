@@ -1,10 +1,10 @@
 //! Simulated vendors: fake roots that sign real structures, for the simulated platform and for the tests.
 //!
-//! [`Amd`], [`Intel`] and [`Nvidia`] each sign what the real one signs, in its formats, and the verifier reads them by the very
+//! [`Amd`], [`Intel`] and [`Nvidia`] each sign what the real one signs, in its formats, and the verifier reads them with the very
 //! same code. Every part can be changed before it is signed, which is what tests of refusals need.
 //!
-//! Trusts nothing and is trusted by nobody unless a policy names its root. The keys, or their seed, lie in plain files: whoever reads
-//! them can sign any report, so evidence that rests on them proves that the protocol works and nothing about hardware.
+//! Trusts nothing, and is not trusted unless a policy names its root. The keys, or their seed, are plain files: anyone who reads them
+//! can sign any report, so evidence that rests on them proves that the protocol works, but nothing about hardware.
 //! Every certificate says [`ORGANISATION`], and every verdict that rests on one says `simulated`.
 
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! The product lines that are simulated: what AMD's names, numbers and reports say of each.
+//! The simulated product lines: their names, numbers and report fields, as AMD has them.
 
 use chrysalis_attestation::snp::{product::Cpuid, tcb::Tcb};
 
@@ -14,18 +14,18 @@ pub const TCB: Tcb = Tcb {
     microcode: 84,
 };
 
-/// What is particular to a product line.
+/// What differs between product lines.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// In names, product extension and addresses.
+    /// Its name in subjects, product extension and addresses.
     pub(crate) name: &'static str,
-    /// In reports.
+    /// Its CPUID in reports.
     pub(crate) cpuid: Cpuid,
-    /// AMD's number for the root.
+    /// AMD's serial number for the root.
     pub(crate) ark_serial: u64,
-    /// AMD's number for the intermediate that signs VCEKs.
+    /// AMD's serial number for the intermediate that signs VCEKs.
     pub(crate) ask_serial: u64,
-    /// AMD's number for the one that signs VLEKs.
+    /// AMD's serial number for the one that signs VLEKs.
     pub(crate) asvk_serial: u64,
 }
 

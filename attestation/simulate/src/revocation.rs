@@ -1,4 +1,4 @@
-//! Revocation lists: X.509 version 2, signed by the authority that they are of.
+//! Revocation lists: X.509 version 2, each signed by its authority.
 
 use crate::{
     SimulateError,
@@ -15,9 +15,9 @@ use x509_cert::{
 };
 
 const DAY: i64 = 24 * 3600;
-/// AMD's lists hold for about this long, and Intel's for 30 days.
+/// AMD's lists are valid for about this long, and Intel's for 30 days.
 const CRL_VALIDITY: i64 = 45 * DAY;
-/// RFC 5280 §5.2.5: what narrows a list.
+/// RFC 5280 §5.2.5: the extension that narrows a list's scope.
 const OF_END_ENTITIES: IssuingDistributionPoint = IssuingDistributionPoint {
     distribution_point: None,
     only_contains_user_certs: true,
@@ -27,16 +27,16 @@ const OF_END_ENTITIES: IssuingDistributionPoint = IssuingDistributionPoint {
     only_contains_attribute_certs: false,
 };
 
-/// What a revocation list says, for tests that need a particular one.
+/// The content of a revocation list, for tests that need a particular one.
 #[derive(Debug, Clone)]
 pub struct CrlProfile {
     /// When it was made.
     pub this_update: Time,
-    /// When it must have been replaced; a list that does not say holds for ever, and no verifier should take it.
+    /// When it must have been replaced; a list that does not say is valid forever, and no verifier should accept it.
     pub next_update: Option<Time>,
     /// Serial numbers of revoked certificates.
     pub revoked: Vec<u64>,
-    /// Whether it says that it is about end entities alone, so that what it does not say of others proves nothing.
+    /// Whether it says that it covers only end entities, so that its silence about others proves nothing.
     pub narrowed: bool,
 }
 
@@ -57,7 +57,7 @@ impl CrlProfile {
     }
 }
 
-/// Makes and signs the list of an authority with this name and key.
+/// Makes and signs the list for an authority with this name and key.
 pub(crate) fn crl(
     authority: &Name,
     key: &impl SignCertificates,
@@ -65,7 +65,7 @@ pub(crate) fn crl(
 ) -> Result<Vec<u8>, SimulateError> {
     let encoding = "revocation list";
     let this_update = time(profile.this_update)?;
-    // Lists are numbered upwards; the time does that without remembering the last number.
+    // List numbers must increase; the time does that without having to remember the last number.
     let number = CrlNumber(
         Uint::new(&profile.this_update.0.to_be_bytes())
             .map_err(SimulateError::encoding(encoding))?,

@@ -1,6 +1,6 @@
-//! The folder that keeps a simulated vendor of one seed between runs: the seed, and the roots in PEM for people to name in policies.
+//! The folder that keeps a seeded simulated vendor between runs: the seed, and the roots in PEM for people to name in policies.
 //!
-//! Whole or absent, as that of the simulated AMD.
+//! Complete or absent, like that of the simulated AMD.
 
 use crate::{SimulateError, store};
 use rsa::rand_core::{OsRng, RngCore};
@@ -14,7 +14,7 @@ Whoever reads the seed can sign anything in its name. A policy accepts it only i
 Remove this folder to have a new vendor made on the next start.
 ";
 
-/// Reads the seed that `folder` keeps, or draws one and puts it there with the roots that it makes: file names and DER.
+/// Reads the seed that `folder` keeps, or draws one and puts it there together with its roots: file names and DER.
 pub(crate) fn open_or_create(
     folder: &Path,
     roots: impl FnOnce(&[u8; 32]) -> Vec<(&'static str, Vec<u8>)>,

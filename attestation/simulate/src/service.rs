@@ -1,4 +1,4 @@
-//! What the vendors' services would answer about simulated hardware, for a test to serve. Nothing here listens.
+//! The vendors' services' answers about simulated hardware, for a test to serve. Nothing here listens on a port.
 
 use chrysalis_attestation::{
     Rejection, Time,
@@ -15,22 +15,22 @@ use crate::{Nvidia, Signer, nvidia::Answer};
 pub struct Answered {
     /// The question.
     pub to: Asked,
-    /// Lines of the header, `Name: value`.
+    /// Header lines, `Name: value`.
     pub headers: Vec<String>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// What a service is asked.
+/// A request to a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// A GET of this path, with its query.
     Get(String),
-    /// A POST whose body holds these bytes.
+    /// A POST whose body contains these bytes.
     About(Vec<u8>),
 }
 
-/// Where Intel's service has the TCB info of the simulated platform.
+/// The path of the simulated platform's TCB info in Intel's service.
 pub const TCB_INFO: &str = "/tdx/certification/v4/tcb?fmspc=90c06f000000";
 
 /// Intel's answers about the simulated platform.
@@ -72,7 +72,7 @@ pub fn intel(said: &IntelCollateral) -> Vec<Answered> {
     ]
 }
 
-/// NVIDIA's answers about a simulated GPU: both manifests, and, made at this time, one about each certificate.
+/// NVIDIA's answers about a simulated GPU: both manifests, and one about each certificate, made at this time.
 pub fn nvidia(vendor: &Nvidia, gpu: &GpuEvidence, at: Time) -> Result<Vec<Answered>, Rejection> {
     let manifests = rim_ids(gpu)?.into_iter().zip(vendor.rims());
     let manifests = manifests.map(|(id, rim)| Answered {
@@ -85,12 +85,12 @@ pub fn nvidia(vendor: &Nvidia, gpu: &GpuEvidence, at: Time) -> Result<Vec<Answer
     Ok(manifests.chain(ocsp(vendor, at)).collect())
 }
 
-/// Where NVIDIA's service has a manifest.
+/// The path of a manifest in NVIDIA's service.
 pub fn rim_path(id: &str) -> String {
     format!("/v1/rim/{id}")
 }
 
-/// NVIDIA's answers about every certificate, made at this time. They repeat no nonce, as a cache's do not.
+/// NVIDIA's answers about every certificate, made at this time. Like a cache's, they repeat no nonce.
 pub fn ocsp(vendor: &Nvidia, at: Time) -> Vec<Answered> {
     let good = |(subject, issuer)| Answered {
         to: Asked::About(Answer::id(&subject, &issuer)),
@@ -100,10 +100,10 @@ pub fn ocsp(vendor: &Nvidia, at: Time) -> Vec<Answered> {
     vendor.revocable().into_iter().map(good).collect()
 }
 
-/// What NVIDIA's responder answers to a question of the verifying library's, made at this time: that all is well, with the nonce that was asked.
-/// `None` where it is about no certificate of this vendor's.
+/// The answer of NVIDIA's responder to a request from the verifying library, made at this time: good, with the request's nonce.
+/// `None` if it is not about one of this vendor's certificates.
 pub fn responder(vendor: &Nvidia, question: &[u8], at: Time) -> Option<Vec<u8>> {
-    // The nonce's extension is the last thing in it.
+    // The nonce's extension is the last thing in the request.
     let nonce = *question.last_chunk::<32>()?;
     let is_asked = |(subject, issuer): &(Signer, Signer)| {
         let id = Answer::id(subject, issuer);

@@ -1,7 +1,7 @@
-//! A key with the certificate that names it: what the chains of the simulated NVIDIA and Intel are made of.
+//! A key with its certificate: the building block of the chains of the simulated NVIDIA and Intel.
 //!
-//! Keys follow from the issuer's seed and the subject's name, so a vendor is made anew from 32 bytes, and a certificate that a
-//! test issues again, wrong in one thing, is still of the same key.
+//! Keys follow from the issuer's seed and the subject's name, so a vendor can be recreated from 32 bytes, and a certificate that a
+//! test issues again, with one thing wrong, still belongs to the same key.
 
 use crate::{
     CrlProfile, Curve, Form, ORGANISATION,
@@ -21,26 +21,26 @@ use x509_cert::{
 
 /// 2020-01-01 00:00 UTC
 const ROOTS_FROM: Time = Time(1_577_836_800);
-/// 9999-12-31 23:59:59 UTC, which RFC 5280 §4.1.2.5 reads as no end. A root has to stay the same from run to run.
+/// 9999-12-31 23:59:59 UTC, which RFC 5280 §4.1.2.5 defines as no end. A root has to stay the same from run to run.
 const ROOTS_UNTIL: Time = Time(253_402_300_799);
-/// Everything else is valid from so long before the vendor's present …
+/// Everything else is valid from this long before the vendor's present …
 const BEFORE: i64 = 365 * 24 * 3600;
-/// … until so long after it.
+/// … until this long after it.
 const AFTER: i64 = 10 * 365 * 24 * 3600;
 const MADE: &str = "names and values are short, and times end with the year 9999";
 
 /// What a certificate may be used for: its key usage and basic constraints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Issues certificates and revocation lists, with at most so many authorities below it.
+    /// Issues certificates and revocation lists, with at most this many authorities below it.
     Authority(Option<u8>),
-    /// The same without its basic constraints being critical: a lie for tests.
+    /// The same, but its basic constraints are not critical: a lie for tests.
     UncriticalAuthority,
-    /// Calls itself an authority, and may sign no certificates: a lie for tests.
+    /// Calls itself an authority, but may not sign certificates: a lie for tests.
     IdleAuthority,
-    /// Signs messages; says nothing of issuing, as NVIDIA's do.
+    /// Signs messages; says nothing about issuing, like NVIDIA's.
     Signs,
-    /// Signs messages, and says that it issues nothing, as Intel's do.
+    /// Signs messages, and says that it issues nothing, like Intel's.
     SignsOnly,
     /// Says nothing at all: a lie for tests.
     Unsaid,
@@ -48,16 +48,16 @@ pub enum Purpose {
     SignsAndIssues,
 }
 
-/// What one certificate says. Tests change any of it.
+/// The content of one certificate. Tests may change any of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// O of the subject.
     pub organisation: String,
     /// CN of the subject.
     pub common_name: String,
-    /// Tells apart what has the same name and issuer, each with a key of its own.
+    /// Distinguishes certificates with the same name and issuer, each of which has its own key.
     pub number: u64,
-    /// The serial number, if it shall not follow from the key.
+    /// The serial number, unless it should follow from the key.
     pub serial: Option<u64>,
     /// The first second of validity.
     pub not_before: Time,
@@ -67,14 +67,14 @@ pub struct Profile {
     pub purpose: Purpose,
     /// Whether its extended key usage is OCSP signing.
     pub signs_ocsp: bool,
-    /// Further extensions: OID in dotted form, and the value's bytes as they are.
+    /// Further extensions: OID in dotted form, and the exact bytes of the value.
     pub extensions: Vec<(&'static str, Vec<u8>)>,
-    /// How it is put together.
+    /// Its form.
     pub form: Form,
 }
 
 impl Profile {
-    /// A certificate of this name for a year back and ten years on.
+    /// A certificate with this name, valid from a year ago until ten years from now.
     pub fn new(common_name: &str, purpose: Purpose, now: Time) -> Self {
         Self {
             organisation: ORGANISATION.to_owned(),
@@ -90,7 +90,7 @@ impl Profile {
         }
     }
 
-    /// The certificate of a root, which is the same whatever the time.
+    /// The certificate of a root, which is the same at any time.
     pub fn root(common_name: &str) -> Self {
         Self {
             not_before: ROOTS_FROM,
@@ -100,10 +100,10 @@ impl Profile {
     }
 }
 
-/// A key and its certificate. It signs whatever it is told to.
+/// A key and its certificate. It signs anything.
 #[derive(Clone)]
 pub struct Signer {
-    /// The certificate. A test may put other bytes here; what is signed below stays as it was.
+    /// The certificate. A test may put other bytes here; what is signed below it stays unchanged.
     pub der: Vec<u8>,
     profile: Profile,
     curve: Curve,
@@ -118,7 +118,7 @@ impl Signer {
         Self::make(curve, seed, profile, None)
     }
 
-    /// Issues a certificate, whatever it says and whether or not this may issue any.
+    /// Issues a certificate with any content, whether or not this may issue any.
     #[must_use]
     pub fn issue(&self, profile: Profile) -> Self {
         Self::make(self.curve, &self.seed, profile, Some(self))
@@ -127,7 +127,7 @@ impl Signer {
     fn make(curve: Curve, above: &[u8; 32], profile: Profile, issuer: Option<&Self>) -> Self {
         let seed = seed_below(above, &profile.common_name, profile.number);
         let key = Key::from_seed(curve, seed_below(&seed, "key", 0));
-        // Random in appearance, and never zero, as RFC 5280 §4.1.2.2 wants it.
+        // It looks random and is never zero, as RFC 5280 §4.1.2.2 requires.
         let drawn = seed_below(&seed, "serial", 0);
         let drawn = drawn
             .iter()
@@ -220,32 +220,32 @@ impl Signer {
         Ok(extensions)
     }
 
-    /// What it says, to be changed and issued anew.
+    /// Its content, to be changed and issued again.
     pub fn profile(&self) -> Profile {
         self.profile.clone()
     }
 
-    /// Its serial number, by which revocation lists name it.
+    /// Its serial number, by which revocation lists refer to it.
     pub fn serial(&self) -> u64 {
         self.serial
     }
 
-    /// Signs; r and s in DER, as X.509 and OCSP have them.
+    /// Signs; r and s in DER, as in X.509 and OCSP.
     pub fn sign_der(&self, message: &[u8]) -> Vec<u8> {
         self.key.sign_der(message)
     }
 
-    /// Signs; r and s big-endian, as reports and documents have them.
+    /// Signs; r and s big-endian, as in reports and documents.
     pub fn sign_fixed(&self, message: &[u8]) -> Vec<u8> {
         self.key.sign_fixed(message)
     }
 
-    /// The public key as an uncompressed point, 4 ‖ x ‖ y: what OCSP hashes and quotes carry.
+    /// The public key as an uncompressed point, 4 ‖ x ‖ y, as hashed by OCSP and contained in quotes.
     pub fn point(&self) -> Vec<u8> {
         self.key.point()
     }
 
-    /// Issues the revocation list of this authority, whatever it says. DER.
+    /// Issues this authority's revocation list, with any content. DER.
     pub fn revocation_list(&self, profile: &CrlProfile) -> Vec<u8> {
         revocation::crl(&self.name(), &self.key, profile).expect(MADE)
     }

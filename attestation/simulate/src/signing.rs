@@ -1,6 +1,6 @@
 //! How vendors' keys sign certificates, and the three private keys of the simulated AMD.
 //!
-//! The ARK and the ASK sign as AMD's do: RSA-4096, RSASSA-PSS, SHA-384, MGF1-SHA-384, salt of 48 bytes. The VCEK signs
+//! The ARK and the ASK sign like AMD's: RSA-4096, RSASSA-PSS, SHA-384, MGF1-SHA-384, salt of 48 bytes. The VCEK signs
 //! reports with ECDSA P-384.
 
 use crate::{
@@ -25,7 +25,7 @@ const SHA384: &str = "2.16.840.1.101.3.4.2.2";
 /// As long as the digest.
 const SALT_LENGTH: usize = 48;
 
-/// RSASSA-PSS as certificates name it (RFC 4055 §3.1), for tests that name it wrongly. AMD's is the default.
+/// RSASSA-PSS as named in certificates (RFC 4055 §3.1), for tests that name it wrongly. AMD's is the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PssParameters {
     /// The hash's OID.
@@ -36,7 +36,7 @@ pub struct PssParameters {
     pub mask_hash: &'static str,
     /// The salt's length in bytes.
     pub salt_length: u8,
-    /// The trailer field: 1, which DER leaves out.
+    /// The trailer field: 1, which DER omits.
     pub trailer: u8,
 }
 
@@ -77,7 +77,7 @@ impl PssParameters {
 
 /// The keys of one vendor and of its one chip.
 pub(crate) struct Keys {
-    /// The chip's product line, whose names the certificates have.
+    /// The chip's product line, which the certificates name.
     pub(crate) line: &'static Line,
     pub(crate) ark: CertificateKey,
     pub(crate) ask: CertificateKey,
@@ -85,7 +85,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Makes all three, telling `progress` before each slow step.
+    /// Makes all three, reporting to `progress` before each slow step.
     pub(crate) fn generate(
         random: &mut ChaCha20Rng,
         progress: &mut dyn FnMut(&str),
@@ -158,7 +158,7 @@ impl SignCertificates for CertificateKey {
     }
 }
 
-/// A `SubjectPublicKeyInfo` by way of its DER, which every key of these libraries can write.
+/// A `SubjectPublicKeyInfo` via its DER, which every key of these libraries can write.
 pub(crate) fn public_key(
     key: &impl EncodePublicKey,
 ) -> Result<SubjectPublicKeyInfoOwned, SimulateError> {

@@ -1,7 +1,7 @@
-//! The folder that keeps the simulated AMD between runs: three private keys and the two certificates that stay.
+//! The folder that keeps the simulated AMD between runs: three private keys and the two permanent certificates.
 //!
-//! Whole or absent: it is made beside its place under a lock and renamed into it, so a run that was cut off leaves
-//! nothing that counts, and of two that start together the second waits and finds the first one's keys.
+//! Complete or absent: it is made next to its place under a lock and renamed into it, so an interrupted run leaves nothing
+//! behind that counts, and of two that start together the second waits and finds the first one's keys.
 
 use crate::{
     SimulateError, line,
@@ -70,7 +70,7 @@ pub(crate) fn open_or_create(
     open(folder)
 }
 
-/// Waits until nobody else makes this folder. The lock is held until it is dropped; the kernel lets go of it if the process dies.
+/// Waits until no other process is making this folder. The lock is held until dropped; the kernel releases it if the process dies.
 pub(crate) fn lock(folder: &Path) -> Result<File, SimulateError> {
     if let Some(parent) = folder.parent() {
         std::fs::create_dir_all(parent)
@@ -87,7 +87,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, SimulateError> {
     Ok(lock)
 }
 
-/// Makes the folder with these files in it, name and text, readable by its owner alone.
+/// Makes the folder with these files in it, name and text, readable only by its owner.
 pub(crate) fn create(folder: &Path, files: &[(&str, String)]) -> Result<(), SimulateError> {
     let draft = beside(folder, ".new");
     match std::fs::remove_dir_all(&draft) {
@@ -145,7 +145,7 @@ fn parse<T>(
     parse(&text).ok_or(SimulateError::Damaged { path, what })
 }
 
-/// One certificate, as people read it.
+/// One certificate, in PEM.
 pub(crate) fn certificate_pem(der: &[u8]) -> Result<String, SimulateError> {
     pem::encode_string("CERTIFICATE", LineEnding::LF, der)
         .map_err(|error| SimulateError::encoding("certificate")(der::Error::from(error)))

@@ -1,4 +1,4 @@
-//! A writer for the little DER that has no type in `x509-cert`: OCSP answers, and the vendors' own extensions.
+//! A writer for the bit of DER that has no type in `x509-cert`: OCSP answers, and the vendors' own extensions.
 
 /// The tags in use here.
 pub(crate) mod tag {

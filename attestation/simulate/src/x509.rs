@@ -24,34 +24,34 @@ use x509_cert::{
     time::Validity,
 };
 
-/// What signs certificates and revocation lists.
+/// A key that signs certificates and revocation lists.
 pub(crate) trait SignCertificates {
-    /// How it signs, as certificates and lists name it.
+    /// The signature algorithm, as named in certificates and lists.
     fn algorithm(&self) -> Result<AlgorithmIdentifierOwned, SimulateError>;
 
-    /// The public key as certificates carry it.
+    /// The public key, as in certificates.
     fn public(&self) -> Result<SubjectPublicKeyInfoOwned, SimulateError>;
 
-    /// Signs DER. The same bytes get the same signature, which keeps seeded vendors reproducible.
+    /// Signs DER. The same bytes always get the same signature, which keeps seeded vendors reproducible.
     fn sign(&self, message: &[u8]) -> Result<BitString, SimulateError>;
 }
 
-/// How a certificate is put together, for tests that need one which is wrong in that. [`Form::default`] is right.
+/// The form of a certificate, for tests that need one with the wrong form. [`Form::default`] is right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Form {
-    /// It says that it is of version 2, which has no extensions, and has them all the same.
+    /// It claims version 2, which has no extensions, and has extensions anyway.
     pub version_2: bool,
-    /// Names this signature algorithm, inside and outside, whatever it is signed by: an `AlgorithmIdentifier`, DER.
+    /// Names this signature algorithm, inside and outside, regardless of what signs it: an `AlgorithmIdentifier`, DER.
     pub algorithm: Option<Vec<u8>>,
-    /// So many bits at the end of the public key do not count. They are zero, whatever they should be.
+    /// Marks this many bits at the end of the public key as unused. They are zero, even if they should not be.
     pub unused_bits_of_key: u8,
-    /// So many bits at the end of the signature do not count. They are zero, whatever they should be.
+    /// Marks this many bits at the end of the signature as unused. They are zero, even if they should not be.
     pub unused_bits_of_signature: u8,
-    /// Has an extension with this OID, which nobody knows, and which is critical.
+    /// Has an unknown critical extension with this OID.
     pub critical_extension: Option<&'static str>,
 }
 
-/// What one certificate says, before it is signed.
+/// The content of one certificate, before it is signed.
 pub(crate) struct Draft {
     pub(crate) what: &'static str,
     pub(crate) serial: u64,
@@ -123,7 +123,7 @@ impl Draft {
     }
 }
 
-/// Says that the last bits do not count, which DER then wants to be zero.
+/// Marks the last bits as unused; DER then requires them to be zero.
 fn cut(bits: &mut BitString, unused: u8) -> Result<(), SimulateError> {
     let mut bytes = bits.raw_bytes().to_vec();
     if let Some(last) = bytes.last_mut() {
@@ -133,14 +133,14 @@ fn cut(bits: &mut BitString, unused: u8) -> Result<(), SimulateError> {
     Ok(())
 }
 
-/// C of a name, which is a `PrintableString`; everything else in names is UTF-8.
+/// C of a name, a `PrintableString`; everything else in names is UTF-8.
 pub(crate) const COUNTRY: &str = "2.5.4.6";
 /// O of a name.
 pub(crate) const ORGANISATION_NAME: &str = "2.5.4.10";
 /// CN of a name.
 pub(crate) const COMMON_NAME: &str = "2.5.4.3";
 
-/// A name of these attributes, each an OID and a text, in this order.
+/// A name with these attributes, each an OID and a text, in this order.
 pub(crate) fn name(attributes: &[(&str, &str)]) -> Result<Name, SimulateError> {
     let attribute = |(arc, text): &(&str, &str)| {
         let value = if *arc == COUNTRY {
@@ -185,12 +185,12 @@ pub(crate) fn rfc3339(time: Time) -> String {
     date(time).map_or_else(|_| String::new(), |date| date.to_string())
 }
 
-/// Before 1970 there is nothing to sign.
+/// Nothing is signed before 1970.
 fn date(time: Time) -> der::Result<DateTime> {
     DateTime::from_unix_duration(Duration::from_secs(u64::try_from(time.0).unwrap_or(0)))
 }
 
-/// Later by so many seconds.
+/// This many seconds later.
 pub(crate) fn after(time: Time, seconds: i64) -> Time {
     Time(time.0.saturating_add(seconds))
 }
@@ -209,7 +209,7 @@ pub(crate) fn extension<E: AssociatedOid + Encode>(
     })
 }
 
-/// An extension whose value is these bytes as they are.
+/// An extension with exactly these bytes as its value.
 pub(crate) fn raw_extension(
     extn_id: ObjectIdentifier,
     value: Vec<u8>,

@@ -1,7 +1,7 @@
 //! Azure's wrapping of a report: a header, the report, and the runtime data that the paravisor had the report cover.
 //!
 //! The guest cannot choose the report's data there: they are the digest of the runtime data, which name the virtual TPM's keys. What
-//! the TPM itself says is another piece of evidence: [`super::vtpm`].
+//! the TPM itself says is a separate piece of evidence: [`super::vtpm`].
 
 use super::tdreport::TDREPORT_SIZE;
 use crate::{
@@ -15,13 +15,13 @@ use crate::{
 pub const MAGIC: [u8; 4] = *b"HCLA";
 /// Azure's have 2048 or 2600 bytes.
 pub const MAX_SIZE: usize = 64 * 1024;
-/// What stands before the runtime data: a header of 32 bytes, room for a report, and five words about what follows.
+/// The size of what precedes the runtime data: a header of 32 bytes, room for a report, and five words about what follows.
 const BEFORE_DATA: u32 = 1236;
 /// The five words.
 const WORDS: u32 = 20;
-/// The request that the paravisor makes at boot, to have the virtual TPM's key certified.
+/// The request that the paravisor makes at boot to have the virtual TPM's key certified.
 const KEY_REQUEST: u32 = 2;
-/// Of the runtime data's hash: the only one that Azure uses.
+/// The type of the runtime data's hash: the only one that Azure uses.
 const SHA256: u32 = 1;
 
 /// Whose report is inside.
@@ -29,12 +29,12 @@ const SHA256: u32 = 1;
 pub enum Platform {
     /// SEV-SNP: the report itself.
     Snp,
-    /// TDX: a `TDREPORT`, of which a quote is made.
+    /// TDX: a `TDREPORT`, from which a quote is made.
     Tdx,
 }
 
 impl Platform {
-    /// As the wrapping counts.
+    /// Its number in the wrapping.
     const fn number(self) -> u32 {
         match self {
             Self::Snp => 2,
@@ -42,7 +42,7 @@ impl Platform {
         }
     }
 
-    /// Its report's size; the room for one is as large as the larger.
+    /// Its report's size; the room for it is as large as the larger of the two.
     const fn size(self) -> usize {
         match self {
             Self::Snp => REPORT_SIZE,
@@ -50,7 +50,7 @@ impl Platform {
         }
     }
 
-    /// Where the report holds what its asker put in.
+    /// Where the report holds what its requester put in.
     const fn data_at(self) -> usize {
         match self {
             Self::Snp => 0x50,
@@ -59,22 +59,22 @@ impl Platform {
     }
 }
 
-/// A wrapped report. Nothing of it is verified, but that the report covers the runtime data and, on SNP, calls the paravisor its asker.
+/// A wrapped report. All that is verified is that the report covers the runtime data and, on SNP, names the paravisor as its requester.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Wrapped<'a> {
     /// The report: 1184 bytes of SNP, or a `TDREPORT` of 1024.
     pub report: &'a [u8],
-    /// JSON of the paravisor: keys of the virtual TPM, configuration, user data. To be believed once the report is.
+    /// JSON from the paravisor: keys of the virtual TPM, configuration, user data. Trustworthy only once the report is.
     pub runtime_data: &'a [u8],
 }
 
-/// Whether these bytes are a wrapped report, of whatever platform.
+/// Whether these bytes are a wrapped report, for any platform.
 pub fn is_wrapped(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
-/// Which platform's report is inside, if it is one that is known.
+/// Which platform's report is inside, if it is a known one.
 pub fn platform(bytes: &[u8]) -> Option<Platform> {
     let word = bytes.get(1224..1228)?;
     let number = u32::from_le_bytes(word.try_into().ok()?);
@@ -95,7 +95,7 @@ pub fn unwrap(bytes: &[u8], platform: Platform) -> Result<Wrapped<'_>, Rejection
     let request = [reader.u32()?, reader.u32()?];
     holds(
         request == [KEY_REQUEST, 0],
-        "it answers another request than that for a key, or none",
+        "it does not answer the request for a key",
     )?;
     let mut zero = reader.array()? == [0; 12];
     let (report, padding) = reader
@@ -144,14 +144,14 @@ pub fn unwrap(bytes: &[u8], platform: Platform) -> Result<Wrapped<'_>, Rejection
 }
 
 impl Wrapped<'_> {
-    /// Who asked for an SNP report. A guest below the paravisor can ask too, and put the digest of its own keys in.
+    /// Checks who requested an SNP report. A guest below the paravisor can request one too, and put in the digest of its own keys.
     fn vmpl(&self) -> u32 {
         let word = self.report.get(0x30..0x34);
         let word = word.and_then(|word| word.try_into().ok());
         word.map_or(u32::MAX, u32::from_le_bytes)
     }
 
-    /// Whether the report's data are the runtime data's digest, and zero after it.
+    /// Checks that the report's data are the runtime data's digest, and zero after it.
     fn is_covered(&self, platform: Platform) -> bool {
         let digest = sha256(&[self.runtime_data]);
         let covered = self.report.get(platform.data_at()..);
@@ -164,7 +164,7 @@ impl Wrapped<'_> {
 mod tests {
     use super::*;
 
-    /// A wrapping around a report of zeros that covers `runtime_data`.
+    /// A wrapping around a report full of zeros that covers `runtime_data`.
     fn wrapping(runtime_data: &[u8], platform: Platform) -> Vec<u8> {
         let mut report = vec![0; REPORT_SIZE];
         let at = platform.data_at();
@@ -235,7 +235,7 @@ mod tests {
         let sizes = "its sizes contradict each other";
         assert_eq!(refused(|it| it[8] ^= 1), sizes);
         assert_eq!(refused(|it| it[1216] ^= 1), sizes);
-        let request = "it answers another request than that for a key, or none";
+        let request = "it does not answer the request for a key";
         assert_eq!(refused(|it| it[12] = 1), request);
         assert_eq!(refused(|it| it[16] = 1), request);
         assert_eq!(refused(|it| it[20] = 1), "it sets what is reserved");

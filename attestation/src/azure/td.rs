@@ -1,7 +1,7 @@
 //! A TD on Azure: the paravisor's wrapping of its `TDREPORT`, and the quote of its virtual TPM.
 //!
-//! Trusts the TD's quote, once it is genuine: the `TDREPORT` is held to it, the runtime data to the `TDREPORT`, and the virtual TPM's key to
-//! the runtime data.
+//! Trusts the TD's quote, once it is genuine: the `TDREPORT` is checked against the quote, the runtime data against the `TDREPORT`, and
+//! the virtual TPM's key against the runtime data.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::tdx::{
 };
 use crate::transcript::{Expect, Failed, Inspection};
 
-/// What Azure's guest has beside its quote.
+/// What a guest on Azure has in addition to its quote.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wrapping<'a> {
     /// The HCL report.
@@ -25,7 +25,7 @@ pub(crate) struct Wrapping<'a> {
     pub(crate) quoted: Option<&'a Quoted<'a>>,
 }
 
-/// A wrapping that could be taken off.
+/// An unwrapped report.
 pub(crate) struct Unwrapped<'a> {
     report: TdReport,
     runtime_data: &'a [u8],
@@ -33,7 +33,7 @@ pub(crate) struct Unwrapped<'a> {
 }
 
 impl<'a> Wrapping<'a> {
-    /// Step hcl-1, and of hcl-2 that the `TDREPORT` covers the runtime data.
+    /// Step hcl-1, and the part of hcl-2 that the `TDREPORT` covers the runtime data.
     pub(crate) fn unwrap(self, inspection: &mut Inspection) -> Result<Unwrapped<'a>, Failed> {
         let unwrap = || {
             let wrapped = hcl::unwrap(self.hcl, Platform::Tdx)?;
@@ -52,7 +52,7 @@ impl<'a> Wrapping<'a> {
 }
 
 impl Unwrapped<'_> {
-    /// That the quote is of this TDREPORT, as far as it could be read; then steps hcl-3 to hcl-7.
+    /// Checks that the quote was made from this TDREPORT, as far as the quote could be read; then steps hcl-3 to hcl-7.
     pub(crate) fn inspect(
         &self,
         quote: Option<&TdReport>,
@@ -62,15 +62,15 @@ impl Unwrapped<'_> {
             inspection.note(
                 ("hcl-2", "TDREPORT"),
                 || tdreport::check_quote(&self.report, quote),
-                |()| "the quote is made of it".to_owned(),
+                |()| "the quote was made from it".to_owned(),
             );
         }
         vtpm::inspect(self.runtime_data, self.quoted, inspection)
     }
 }
 
-/// The policy for a TD whose virtual TPM answered the caller. There it is the paravisor that chooses REPORTDATA, which hcl-2 held to the
-/// runtime data; so unless the caller says otherwise, any will do, and the quote is no older than the answer's key.
+/// The policy for a TD whose virtual TPM answered the caller. There the paravisor chooses REPORTDATA, which hcl-2 checked against the
+/// runtime data; so unless the caller says otherwise, any value is accepted, and the quote is no older than the answer's key.
 pub(crate) fn answered<'p>(
     policy: &'p TdxPolicy,
     told: Option<&Told>,

@@ -1,6 +1,6 @@
-//! `TDREPORT`: what the TDX module says of a TD to the machine that it runs on. (Intel 348551, `TDREPORT_STRUCT`.)
+//! `TDREPORT`: what the TDX module says about a TD to the machine that it runs on. (Intel 348551, `TDREPORT_STRUCT`.)
 //!
-//! A MAC authenticates it, which only that machine can check. So nothing here is worth more than the quote that was made of it:
+//! A MAC authenticates it, which only that machine can check. So nothing here is worth more than the quote that was made from it:
 //! the two are compared, field by field, and the quote is what is verified.
 
 use crate::{
@@ -13,25 +13,25 @@ use crate::{
     transcript::ensure,
 };
 
-/// How long it is.
+/// Its length in bytes.
 pub(crate) const TDREPORT_SIZE: usize = 1024;
-/// Of `REPORTTYPE`: a TD's.
+/// `REPORTTYPE` of a TD.
 const TD: u8 = 0x81;
 /// `TEE_TCB_INFO`; 17 bytes of padding follow it.
 const TCB_INFO_SIZE: usize = 239;
 /// `TDINFO`.
 const TD_INFO_SIZE: usize = 512;
 const TOO_SHORT: Rejection = malformed("its TDREPORT ends too early");
-const UNKNOWN: &str = "its TDREPORT is of no type that is known";
+const UNKNOWN: &str = "its TDREPORT has an unknown type";
 
 const fn malformed(what: &'static str) -> Rejection {
     Rejection::HclMalformed { what }
 }
 
-/// Reads the TD's report, in the layout that tells most.
+/// Reads the TD's report, in the layout with the most fields.
 ///
-/// Its own hashes must hold, and whatever is reserved must be zero. So besides CPUSVN and the MAC, which mean something to its machine
-/// alone, each byte is held to something, here or in [`check_quote`].
+/// Its own hashes must be right, and reserved bytes must be zero. So apart from CPUSVN and the MAC, which are meaningful only to its
+/// machine, every byte is checked, here or in [`check_quote`].
 pub(crate) fn parse(bytes: &[u8]) -> Result<TdReport, Rejection> {
     let holds = |holds, what| ensure(holds, || malformed(what));
     let mut reader = Reader::new(bytes, TOO_SHORT);
@@ -54,7 +54,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<TdReport, Rejection> {
     holds(covered, "its TDREPORT does not hash to itself")?;
 
     let mut tcb = Reader::new(tcb_info, TOO_SHORT);
-    // VALID: which fields the processor filled in. Those of a quote it always does.
+    // VALID: which fields the processor filled in. It always fills in those of a quote.
     tcb.array::<8>()?;
     let mut td = Reader::new(td_info, TOO_SHORT);
     let report = TdReport {
@@ -80,13 +80,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<TdReport, Rejection> {
         mrservicetd: Some(Hex(td.array()?)),
         extended: None,
     };
-    // Version 1 says that there are service TDs.
+    // Version 1 means that there are service TDs.
     let has_service_td = report.mrservicetd != Some(Hex([0; 48]));
     holds(has_service_td == (version == 1), UNKNOWN)?;
     Ok(report)
 }
 
-/// Whether the quote was made of this report, as far as both tell.
+/// Checks that the quote was made from this report, for all fields that both have.
 pub(crate) fn check_quote(report: &TdReport, quote: &TdReport) -> Result<(), Rejection> {
     let is_longer = quote.layout != Layout::V1;
     let [rtmr0, rtmr1, rtmr2, rtmr3] = [0, 1, 2, 3].map(|index: usize| {
@@ -131,7 +131,7 @@ pub(crate) fn check_quote(report: &TdReport, quote: &TdReport) -> Result<(), Rej
 mod tests {
     use super::*;
 
-    /// What the quote of [`bytes`] says.
+    /// What the quote made from [`bytes`] says.
     fn quote() -> TdReport {
         let digest = |byte| Hex([byte; 48]);
         TdReport {
@@ -184,7 +184,7 @@ mod tests {
         let report = parse(&bytes()).expect("a TDREPORT");
         assert_eq!(report, quote());
         assert_eq!(check_quote(&report, &quote()), Ok(()));
-        // A report 1.0 has neither.
+        // A report 1.0 has neither of the two.
         let shorter = TdReport {
             layout: Layout::V1,
             tee_tcb_svn_2: None,

@@ -1,7 +1,7 @@
 //! What Azure's instance metadata service hands a guest on SEV-SNP (THIM): the chip's certificate and those above it, in JSON.
 //!
-//! Trusts nothing: the certificates are candidates, as from anywhere else. The level beside them, `tcbm`, is in the certificate too, which
-//! AMD signed, so the copy is not read.
+//! Trusts nothing: the certificates are candidates, like those from any other source. The level next to them, `tcbm`, is also in the
+//! certificate, which AMD signed, so the copy is not read.
 
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ use crate::{Rejection, encoding::pem};
 /// Real answers have 7 KB.
 pub const MAX_SIZE: usize = 64 * 1024;
 
-/// Other keys, such as `tcbm` and `cacheControl`, are Azure's own affair; a key that stands twice is an error.
+/// Other keys, such as `tcbm` and `cacheControl`, are ignored; a key that appears twice is an error.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -18,7 +18,7 @@ struct Answer {
     certificate_chain: Option<String>,
 }
 
-/// Whether this JSON is such an answer, by the keys that it has.
+/// Whether this JSON is such an answer, by its keys.
 pub fn is_answer(json: &[u8]) -> bool {
     serde_json::from_slice::<Answer>(json).is_ok()
 }

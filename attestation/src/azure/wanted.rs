@@ -9,7 +9,7 @@ use crate::{
     transcript::{Inspection, LEFT_OPEN, Step, ensure},
 };
 
-/// Evidence from anywhere else tells no PCR, so a policy that wants one refuses it.
+/// Evidence from anywhere else contains no PCR, so a policy that pins one refuses it.
 pub(crate) fn pcrs(
     told: Option<&Told>,
     wanted: &BTreeMap<u8, Vec<[u8; 32]>>,
@@ -24,7 +24,7 @@ pub(crate) fn pcrs(
     }
 }
 
-/// That a PCR was quoted, and has one of the values that are wanted. What was found, for people.
+/// Checks that a PCR was quoted and has one of the accepted values. Returns what was found, for people.
 fn pcr(told: Option<&Told>, index: u8, wanted: &[[u8; 32]]) -> Result<String, Rejection> {
     let found = told.and_then(|told| told.pcr(index));
     let found = found.map(Hex).ok_or(Rejection::VtpmPcrUnquoted { index })?;
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::{azure::vtpm::Quote, transcript::Patience};
 
-    /// What a virtual TPM tells that quoted PCR 4.
+    /// What a virtual TPM that quoted PCR 4 says.
     fn told(pcrs: Option<[u8; 32]>) -> Told {
         Told {
             quote: Quote {

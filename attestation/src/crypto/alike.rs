@@ -1,4 +1,4 @@
-//! By ring, and by AWS-LC, whose Rust interface is ring's: one text for both.
+//! ring and AWS-LC, which has the same Rust interface: one text for both.
 
 macro_rules! backend {
     ($module:ident, $library:ident, $name:literal) => {

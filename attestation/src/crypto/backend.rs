@@ -7,9 +7,9 @@ pub(crate) type PointP256 = [u8; 65];
 /// An uncompressed point on P-384.
 pub(crate) type PointP384 = [u8; 97];
 
-/// What a library must compute. Keys and signatures have their form by then; what they are worth is its to say.
+/// What a library must compute. Keys and signatures already have the right form; the library decides whether they are valid.
 pub(super) trait Backend {
-    /// As cargo's feature calls it.
+    /// The name of its cargo feature.
     const NAME: &'static str;
 
     fn sha1(parts: &[&[u8]]) -> [u8; 20];
@@ -24,14 +24,14 @@ pub(super) trait Backend {
     /// RFC 8032, over the message itself.
     fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool;
 
-    /// With SHA-384, MGF1 over SHA-384 and a salt of 48 bytes. Refuses another length than the modulus has.
+    /// With SHA-384, MGF1 over SHA-384 and a salt of 48 bytes. Refuses any length other than that of the modulus.
     fn rsa_pss(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool;
 
-    /// RSASSA-PKCS1-v1_5 with SHA-256. Refuses another length than the modulus has.
+    /// RSASSA-PKCS1-v1_5 with SHA-256. Refuses any length other than that of the modulus.
     fn rsa_pkcs1(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool;
 }
 
-/// An RSA key of the only sizes and the only exponent that the vendors have: 2048 to 4096 bits, 65537.
+/// An RSA key with the only sizes and the only exponent that the vendors use: 2048 to 4096 bits, 65537.
 pub(super) struct RsaKey<'a> {
     /// Big-endian, its first byte and its last bit not zero.
     pub(super) modulus: &'a [u8],
@@ -52,7 +52,7 @@ impl<'a> RsaKey<'a> {
         Self::of(modulus, exponent)
     }
 
-    /// Of two numbers, big-endian, without leading zeros.
+    /// Reads two numbers, big-endian, without leading zeros.
     pub(super) fn of(modulus: &'a [u8], exponent: &[u8]) -> Option<Self> {
         let whole_bytes = modulus.first().is_some_and(|first| *first >= 0x80);
         let odd = modulus.last().is_some_and(|last| last & 1 == 1);

@@ -1,15 +1,15 @@
-//! The vendors' signature algorithms and hashes. The one module that knows which library computes them.
+//! The vendors' signature algorithms and hashes. The only module that knows which library computes them.
 //!
-//! Three can, each behind a feature of this crate, and a file here says how it is called:
+//! There are three, each behind a feature of this crate, and each with a file here that calls it:
 //!
-//! | feature | library | who takes it |
+//! | feature | library | used by |
 //! |---|---|---|
 //! | `aws-lc-rs` | AWS-LC, in C and assembly | the client and the command line: P-384 is four times as fast |
 //! | `ring` (default) | ring, in C, assembly and Rust | the enclave and the host, which link it for TLS anyway |
 //! | `rustcrypto` | the crates of `RustCrypto`, in Rust alone | where neither of the two compiles |
 //!
-//! Features add up over a build, so several may be on: the first of this table computes then. What is a key and what is a
-//! signature is decided here, before any of them: all three accept and refuse the same, and a test holds them to it.
+//! Features add up over a build, so several may be on: the first in this table is then used. What counts as a key and as a signature
+//! is decided here, before any of them is called: all three accept and refuse the same, and a test ensures that.
 
 #[cfg(any(test, feature = "aws-lc-rs", feature = "ring"))]
 mod alike;
@@ -37,10 +37,10 @@ use self::backend::{Backend, RsaKey};
 pub(crate) use self::backend::{PointP256, PointP384};
 use crate::encoding::der;
 
-/// The library that computes, as cargo's feature calls it.
+/// The library in use, by the name of its cargo feature.
 pub const BACKEND: &str = Chosen::NAME;
 
-/// The signature is not of this key over this message. Says no more, on purpose.
+/// The signature was not made by this key over this message. Deliberately says no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadSignature;
 
@@ -65,7 +65,7 @@ pub(crate) fn verify_rsa_pkcs1(
 
 /// ECDSA over P-384 with SHA-384. `key` is the uncompressed point, `signature` r and s big-endian, 48 bytes each.
 ///
-/// Refuses points off the curve, and r or s that are zero or not below the order. Large s passes: hardware does not normalise.
+/// Refuses points off the curve, and r or s that are zero or not below the order. Large s is accepted: hardware does not normalise.
 pub(crate) fn verify_ecdsa_p384(
     key: &[u8],
     message: &[u8],
@@ -76,7 +76,7 @@ pub(crate) fn verify_ecdsa_p384(
 
 /// ECDSA over P-256 with SHA-256. `key` is the uncompressed point, `signature` r and s big-endian, 32 bytes each.
 ///
-/// Refuses and passes what [`verify_ecdsa_p384`] does.
+/// Accepts and refuses the same as [`verify_ecdsa_p384`].
 pub(crate) fn verify_ecdsa_p256(
     key: &PointP256,
     message: &[u8],
@@ -85,7 +85,7 @@ pub(crate) fn verify_ecdsa_p256(
     ecdsa_p256_by::<Chosen>(key, message, signature)
 }
 
-/// As [`verify_ecdsa_p256`], with r and s in DER, as X.509 has them. Each signature has one encoding.
+/// Like [`verify_ecdsa_p256`], with r and s in DER, as in X.509. Each signature has only one encoding.
 pub(crate) fn verify_ecdsa_p256_der(
     key: &PointP256,
     message: &[u8],
@@ -104,7 +104,7 @@ pub(crate) fn verify_ed25519(
     said(Chosen::ed25519(key, message, signature))
 }
 
-/// SHA-1 of the parts, one after the other: OCSP's name for a key. Nothing may rest on its strength.
+/// SHA-1 of the parts, one after the other: OCSP's name for a key. Nothing may depend on its strength.
 pub(crate) fn sha1(parts: &[&[u8]]) -> [u8; 20] {
     Chosen::sha1(parts)
 }
@@ -147,7 +147,7 @@ fn ecdsa_p384_by<B: Backend>(
     message: &[u8],
     signature: &[u8; 96],
 ) -> Result<(), BadSignature> {
-    // Some libraries read compressed points and whole key structures here as well.
+    // Some libraries also read compressed points and whole key structures here.
     let key: &PointP384 = key.try_into().map_err(|_| BadSignature)?;
     said(is_uncompressed(key) && B::ecdsa_p384(key, message, signature))
 }

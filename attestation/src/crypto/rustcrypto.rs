@@ -1,4 +1,4 @@
-//! By the crates of the `RustCrypto` project: no C, no assembly that a target might lack.
+//! The crates of the `RustCrypto` project: no C, and no assembly that a target might not support.
 
 use p256::ecdsa::signature::Verifier;
 use rsa::BigUint;

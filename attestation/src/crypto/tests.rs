@@ -19,7 +19,7 @@ const MESSAGE: &[u8] = b"what the hardware said";
 const ORDER_P256: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 const ORDER_P384: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
 
-/// Little-endian, as Ed25519 has its numbers.
+/// Little-endian, like all of Ed25519's numbers.
 const ORDER_ED25519: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
 
 /// One question to a library, and what it must answer.
@@ -31,7 +31,7 @@ struct Row<const SIGNATURE: usize> {
     holds: bool,
 }
 
-/// `order - s`: just as good a signature, and hardware makes either.
+/// `order - s`: an equally valid signature, and hardware produces either.
 fn other_s<const SIGNATURE: usize>(signature: [u8; SIGNATURE], order: &[u8]) -> [u8; SIGNATURE] {
     let mut out = signature;
     let mut borrow = 0;
@@ -248,7 +248,7 @@ fn rsa_by<B: Backend>(signer: &RsaSigner) {
     );
     check("no key", &[], MESSAGE, &signature, false);
 
-    // AMD's own, of 4096 bits: each root signed itself.
+    // AMD's own, with 4096 bits: each root signed itself.
     for pem in ARKS {
         let der = crate::encoding::pem::certificates(pem).expect("PEM");
         let ark = x509::certificate(&der[0]).expect("a certificate");
@@ -284,7 +284,7 @@ fn ed25519_by<B: Backend>() {
         .to_bytes();
     check("another key", &other, MESSAGE, &signature, false);
     check("zero", &public, MESSAGE, &[0; 64], false);
-    // The same s plus the order, which the equation alone would not tell apart.
+    // The same s plus the order, which the equation alone could not distinguish.
     let order = hex::decode(ORDER_ED25519).expect("hex");
     let mut larger = signature;
     let mut carry = 0;

@@ -1,22 +1,22 @@
-//! Base64 in which one value has one text.
+//! Base64 in which each value has only one text.
 //!
-//! RFC 4648 with padding. The library refuses stray last bits, and yet takes several padded texts in a row for one; here padding
-//! ends the text.
+//! RFC 4648 with padding. The library refuses stray last bits, but accepts several padded texts in a row as one; here padding ends
+//! the text.
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, Encoding};
 
-/// The bytes of a text in the common alphabet (§4). None where it is anything else.
+/// The bytes of a text in the common alphabet (§4). `None` if it is anything else.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     in_alphabet(&BASE64, text)
 }
 
-/// The bytes of a text in the common alphabet, with white space where lines break.
+/// The bytes of a text in the common alphabet, with white space at line breaks.
 pub fn decode_lines(text: &str) -> Option<Vec<u8>> {
     let lines: String = text.split_ascii_whitespace().collect();
     decode(&lines)
 }
 
-/// The same in the alphabet for addresses and file names (§5).
+/// The same in the alphabet for URLs and file names (§5).
 pub fn decode_url(text: &str) -> Option<Vec<u8>> {
     in_alphabet(&BASE64URL, text)
 }
@@ -26,8 +26,8 @@ pub fn decode_url_unpadded(text: &str) -> Option<Vec<u8>> {
     BASE64URL_NOPAD.decode(text.as_bytes()).ok()
 }
 
-/// The bytes of a whole file in base64, as services carry evidence: either alphabet, padded or not, with lines broken anywhere, and white
-/// space or NULs around it. None where it is anything else.
+/// The bytes of a whole file in base64, as services transport evidence: either alphabet, padded or not, with line breaks anywhere, and
+/// white space or NULs around it. `None` if it is anything else.
 pub fn decode_file(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = str::from_utf8(bytes)
         .ok()?

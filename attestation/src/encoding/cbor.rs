@@ -9,7 +9,7 @@ pub(crate) fn encode(value: &Value) -> Vec<u8> {
     serde_cbor::to_vec(value).expect("a value in memory always encodes")
 }
 
-/// Decodes the one encoding of a value: anything else, such as a key twice or a longer number, is `None`.
+/// Decodes the one encoding of a value: anything else, such as a duplicate key or an overlong number, is `None`.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Value> {
     let value: Value = serde_cbor::from_slice(bytes).ok()?;
     (encode(&value) == bytes).then_some(value)
@@ -46,11 +46,11 @@ pub(crate) fn bytes(value: Value) -> Option<Vec<u8>> {
     }
 }
 
-/// The fields of a map with names; each is taken once, and none may stay.
+/// The fields of a map with names; each is taken once, and none may be left.
 pub(crate) struct Fields(BTreeMap<Value, Value>);
 
 impl Fields {
-    /// Of a map.
+    /// The fields of a map.
     pub(crate) fn of(value: Value) -> Option<Self> {
         match value {
             Value::Map(fields) => Some(Self(fields)),
@@ -87,7 +87,7 @@ impl Fields {
         }
     }
 
-    /// Takes a truth value out.
+    /// Takes a boolean out.
     pub(crate) fn bool(&mut self, name: &str) -> Option<bool> {
         match self.take(name)? {
             Value::Bool(value) => Some(value),
@@ -95,7 +95,7 @@ impl Fields {
         }
     }
 
-    /// The name of a field that nobody took.
+    /// The name of a field that was not taken.
     pub(crate) fn left_over(&self) -> Option<String> {
         self.0.keys().next().map(|key| match key {
             Value::Text(name) => name.clone(),

@@ -1,6 +1,6 @@
-//! A reader and a writer for the little DER that no library here knows: OCSP, the extension that holds a FWID, signatures, envelopes.
+//! A reader and a writer for the bit of DER that no library here covers: OCSP, the extension that holds a FWID, signatures, envelopes.
 //!
-//! Trusts nothing: lengths must be minimal and definite, tags fit in one byte, and whoever reads says where the end is.
+//! Trusts nothing: lengths must be minimal and definite, tags fit in one byte, and the caller says where the end is.
 
 /// The tags in use here.
 pub(crate) mod tag {
@@ -44,12 +44,12 @@ impl<'a> Der<'a> {
         Self { rest: bytes }
     }
 
-    /// The next value, whatever it is. None at the end, and where the bytes are no DER.
+    /// The next value, of any kind. `None` at the end, and where the bytes are not DER.
     pub(crate) fn any(&mut self) -> Option<Value<'a>> {
         let (&tag, after_tag) = self.rest.split_first()?;
         let (length, after_length) = length(after_tag)?;
         let (content, rest) = after_length.split_at_checked(length)?;
-        // A low five bits of ones announces a longer tag; nothing here has one.
+        // Five low bits of ones announce a longer tag; nothing here has one.
         if tag & 0x1F == 0x1F {
             return None;
         }
@@ -87,7 +87,7 @@ impl<'a> Der<'a> {
         self.rest.is_empty()
     }
 
-    /// Some only if everything was read.
+    /// `Some` only if everything was read.
     pub(crate) fn end(&self) -> Option<()> {
         self.is_empty().then_some(())
     }
@@ -116,7 +116,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// The bytes of a number that is not negative, without leading zeros; empty for zero. None where DER would write it otherwise.
+/// The bytes of a non-negative number, without leading zeros; empty for zero. `None` if DER would write it differently.
 pub(crate) fn magnitude(content: &[u8]) -> Option<&[u8]> {
     match content {
         [0] => Some(&[]),
@@ -141,7 +141,7 @@ pub(crate) fn pair_of_numbers<const WIDTH: usize>(bytes: &[u8]) -> Option<[u8; W
     Some(out)
 }
 
-/// Encodes one value. The content must be shorter than 64 KiB, as all is that this crate writes.
+/// Encodes one value. The content must be shorter than 64 KiB, as is everything that this crate writes.
 pub(crate) fn encode(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let mut out = vec![tag];

@@ -39,7 +39,7 @@ impl<const N: usize> serde::Serialize for Hex<N> {
     }
 }
 
-/// Exactly `2 * N` lower-case digits: one text for one value.
+/// Exactly `2 * N` lower-case digits, so that each value has only one text.
 impl<'de, const N: usize> serde::Deserialize<'de> for Hex<N> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;

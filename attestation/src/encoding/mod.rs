@@ -1,4 +1,4 @@
-//! How evidence is written down: readers and writers that know bytes and texts, and nothing of what they say.
+//! How evidence is encoded: readers and writers that know bytes and texts, but not what they mean.
 
 pub mod base64;
 pub(crate) mod cbor;

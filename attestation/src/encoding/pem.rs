@@ -1,7 +1,7 @@
-//! PEM as certificates, lists and keys come in it: blocks, line ends between them, and nothing else but NUL bytes at the very end.
+//! PEM with certificates, lists and keys: blocks, line ends between them, and otherwise only NUL bytes at the very end.
 //!
-//! This is the only reader. Libraries that hand out C strings leave NULs behind the text, and some tools end lines with CRLF; neither
-//! changes what a block holds. A NUL between two blocks, text around them or another label is somebody's mistake, and refused.
+//! This is the only reader. Libraries that hand out C strings leave NULs after the text, and some tools end lines with CRLF; neither
+//! changes what a block holds. A NUL between two blocks, text around them or another label is a mistake, and refused.
 
 use data_encoding::BASE64;
 
@@ -10,31 +10,31 @@ use crate::Rejection;
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
-/// All that may stand between blocks.
+/// The only characters allowed between blocks.
 const LINE_END: [char; 2] = ['\r', '\n'];
 /// RFC 7468 §2.
 const LINE: usize = 64;
 
-/// What a block of certificates is labelled.
+/// The label of a certificate.
 pub const CERTIFICATE: &str = "CERTIFICATE";
-/// What a block with a revocation list is labelled.
+/// The label of a revocation list.
 pub const REVOCATION_LIST: &str = "X509 CRL";
 
 /// One block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// Between the dashes, such as `CERTIFICATE`.
+    /// The text between the dashes, such as `CERTIFICATE`.
     pub label: String,
-    /// What the base64 stands for.
+    /// The decoded base64.
     pub der: Vec<u8>,
 }
 
-/// Whether these bytes begin as PEM does, so that nothing else need be tried.
+/// Whether these bytes begin like PEM, so that no other form need be tried.
 pub fn is_pem(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(BEGIN.as_bytes())
 }
 
-/// Every block, in the order of the text. None if there is anything else, or no block.
+/// Every block, in the order of the text. `None` if there is anything else, or no block.
 pub fn blocks(bytes: &[u8]) -> Option<Vec<Block>> {
     let text = str::from_utf8(bytes).ok()?;
     let mut rest = text.trim_end_matches('\0').trim_matches(LINE_END);
@@ -76,7 +76,7 @@ pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
     Ok(found)
 }
 
-/// A block, with lines of 64 letters.
+/// A block, with lines of 64 characters.
 pub fn block(label: &str, der: &[u8]) -> String {
     let mut text = format!("{BEGIN}{label}{DASHES}\n");
     for line in BASE64.encode(der).as_bytes().chunks(LINE) {

@@ -1,4 +1,4 @@
-//! Reads little-endian fields off the front of bytes that nobody vouches for.
+//! Reads little-endian fields off the front of untrusted bytes.
 
 use crate::Rejection;
 
@@ -10,7 +10,7 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from the first byte on.
+    /// Starts at the first byte.
     pub(crate) fn new(bytes: &'a [u8], at_the_end: Rejection) -> Self {
         Self {
             rest: bytes,

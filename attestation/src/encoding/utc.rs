@@ -9,14 +9,14 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub i64);
 
-/// What a vendor's object says about when it counts.
+/// A vendor object's own statement of when it is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// When it was made.
     pub from: Time,
-    /// When the next is due, or the first certificate that it rests on ends.
+    /// When the next one is due, or the first certificate that it rests on expires.
     pub until: Time,
-    /// Counts up from one to the next, where its kind has that: a CRL's number, Intel's evaluation number.
+    /// Counts up from one to the next, for kinds that have such a number: a CRL's number, Intel's evaluation number.
     pub number: Option<u64>,
 }
 

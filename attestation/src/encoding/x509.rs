@@ -1,11 +1,11 @@
-//! Certificates and revocation lists in DER, over `x509-parser`: each by itself, in its one encoding. Trusts none of them.
+//! Certificates and revocation lists in DER, using `x509-parser`: each by itself, in its one encoding. Trusts none of them.
 
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use super::der::{Der, tag};
 use crate::Rejection;
 
-/// Reads one DER certificate and nothing behind it.
+/// Reads one DER certificate, with nothing after it.
 pub(crate) fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, Rejection> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) if has_strict_envelope(der) => Ok(certificate),
@@ -15,7 +15,7 @@ pub(crate) fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, Rejection> 
     }
 }
 
-/// Reads one DER revocation list and nothing behind it.
+/// Reads one DER revocation list, with nothing after it.
 pub(crate) fn revocation_list(der: &[u8]) -> Result<CertificateRevocationList<'_>, Rejection> {
     match CertificateRevocationList::from_der(der) {
         Ok(([], list)) if has_strict_envelope(der) => Ok(list),
@@ -25,9 +25,9 @@ pub(crate) fn revocation_list(der: &[u8]) -> Result<CertificateRevocationList<'_
     }
 }
 
-/// Whether what the signature does not cover has its one encoding: the parser lets some tags there be any other.
+/// Whether what the signature does not cover has its one encoding: the parser accepts any other tag in some places.
 ///
-/// The algorithm outside must be, byte by byte, the one inside, which is the first sequence of the signed part.
+/// The algorithm outside must be, byte for byte, the one inside, which is the first sequence of the signed part.
 fn has_strict_envelope(der: &[u8]) -> bool {
     let strict = || {
         let mut outer = Der::new(der);

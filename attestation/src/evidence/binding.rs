@@ -1,4 +1,4 @@
-//! What the evidence binds: the four formulas, byte for byte as in docs/spec/binding.md.
+//! What the evidence is bound to: the four formulas, byte for byte as in docs/spec/binding.md.
 //!
 //! Each hash starts with a label: one byte of length, then the label's ASCII. No two uses can collide.
 
@@ -7,18 +7,18 @@ use crate::encoding::digest::{sha256, sha384, sha512};
 /// The conversation that evidence is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Session {
-    /// Asked over TLS: fresh, and of this connection alone.
+    /// Asked over TLS: fresh, and for this connection only.
     Asked {
         /// Chosen by the relying party.
         nonce: [u8; 32],
         /// RFC 9266 `tls-exporter` of the connection.
         exporter: [u8; 32],
     },
-    /// Made at boot, before any client: carried in the certificate. Says nothing of freshness.
+    /// Made at boot, before any client: carried in the certificate. It does not show freshness.
     Boot,
 }
 
-/// As a verdict says what evidence is bound to.
+/// How a verdict describes what evidence is bound to.
 impl std::fmt::Display for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -31,14 +31,14 @@ impl std::fmt::Display for Session {
 /// The label of RFC 9266; the context is empty and the length 32.
 pub const TLS_EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
-/// Everything else follows from an anchor: the conversation, the key that ends TLS, and the claims.
+/// What everything else is derived from: the conversation, the key that terminates TLS, and the claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor([u8; 48]);
 
 impl Anchor {
     /// `SHA-384("chrysalis/anchor/v1" ‖ session ‖ SHA-384(spki) ‖ SHA-384(claims))`
     ///
-    /// `spki` is the DER `SubjectPublicKeyInfo` of the key that ends TLS; `claims` the deterministic CBOR of the claims.
+    /// `spki` is the DER `SubjectPublicKeyInfo` of the key that terminates TLS; `claims` is the deterministic CBOR of the claims.
     pub fn new(session: &Session, spki: &[u8], claims: &[u8]) -> Self {
         let session = match session {
             Session::Asked { nonce, exporter } => {
@@ -76,7 +76,7 @@ impl Anchor {
     }
 }
 
-/// The digest of a configuration, as `HOST_DATA` holds it: SHA-256.
+/// The digest of a configuration, as in `HOST_DATA`: SHA-256.
 pub fn host_data(configuration: &[u8]) -> [u8; 32] {
     sha256(&[configuration])
 }

@@ -5,7 +5,7 @@ use x509_parser::asn1_rs::{FromDer, OctetString};
 use super::Evidence;
 use crate::{Rejection, encoding::x509};
 
-/// The extension of a certificate that carries a bundle: id-pe-cmw.
+/// The certificate extension that carries a bundle: id-pe-cmw.
 pub const ID_PE_CMW: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 1, 35];
 
 impl Evidence {

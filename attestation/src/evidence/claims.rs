@@ -1,4 +1,4 @@
-//! What the enclave says about itself. Every field is bound: hashed into what the hardware signs.
+//! What the enclave says about itself. Every field is bound, that is, hashed into what the hardware signs.
 
 use serde::Serialize;
 use serde_cbor::Value;
@@ -31,9 +31,9 @@ pub struct Claims {
     pub template: [u8; 32],
     /// The engine and its version.
     pub engine: String,
-    /// Whether the loaded model gave the known answer; an enclave without it does not serve.
+    /// Whether the loaded model gave the expected answer; an enclave where it did not does not serve.
     pub known_answer: bool,
-    /// How often the enclave has attested anew since boot. It does not yet, so this is 0.
+    /// How often the enclave has attested again since boot. It does not do so yet, so this is 0.
     pub epoch: u64,
     /// Unix seconds when the epoch began, by the guest's clock, which the host may set: a hint.
     pub epoch_began: i64,
@@ -66,9 +66,9 @@ impl Claims {
         let value = cbor::decode(bytes).ok_or_else(|| malformed("not deterministic CBOR"))?;
         let mut fields = Fields::of(value).ok_or_else(|| malformed("not a map"))?;
         let wrong = |name: &'static str| {
-            move || malformed(&format!("`{name}` is missing or of another type"))
+            move || malformed(&format!("`{name}` is missing or of the wrong type"))
         };
-        // First: another profile may have any other fields.
+        // Checked first, since another profile may have entirely different fields.
         let profile = fields.text("profile").ok_or_else(wrong("profile"))?;
         if profile != PROFILE {
             return Err(Rejection::ClaimsProfile { found: profile });
@@ -153,7 +153,7 @@ pub(crate) mod tests {
         );
         fields.remove(&Value::Text("model".to_owned()));
         let missing = Rejection::ClaimsMalformed {
-            what: "`model` is missing or of another type".to_owned(),
+            what: "`model` is missing or of the wrong type".to_owned(),
         };
         assert_eq!(
             Claims::decode(&cbor::encode(&Value::Map(fields))),

@@ -1,4 +1,4 @@
-//! The `gpus` item: what each GPU answered. Its bytes are what the CPU's report is bound to.
+//! The `gpus` item: what each GPU answered. The CPU's report is bound to its bytes.
 
 use serde_cbor::Value;
 
@@ -10,7 +10,7 @@ use crate::{
 /// The empty CBOR array: the evidence of no GPU.
 pub const NO_GPUS: [u8; 1] = [0x80];
 
-/// The right number is five; this bounds what is kept until the chain is looked at.
+/// The right number is five; this bounds what is kept until the chain is checked.
 const MAX_CHAIN: usize = 2 * CHAIN_LENGTH;
 
 /// `[* [report: bytes, [* certificate: bytes]]]`, deterministic: what `report_data` of docs/spec/binding.md hashes.
@@ -24,7 +24,7 @@ pub fn encode_gpus(gpus: &[GpuEvidence]) -> Vec<u8> {
     cbor::encode(&Value::Array(gpus.iter().map(entry).collect()))
 }
 
-/// The other way; `None` if anything is of another form, or more than a machine has.
+/// The reverse; `None` if anything has the wrong form, or there is more than a machine has.
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<GpuEvidence>> {
     let entries = cbor::array(cbor::decode(bytes)?)?;
     let few = entries.len() <= MAX_GPUS;

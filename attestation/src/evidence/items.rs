@@ -1,6 +1,6 @@
-//! The items of the collection: each has one name, media type and indicator, and one way to be there or not.
+//! The items of the collection: each has one name, media type and indicator, and one rule for when it is present.
 //!
-//! `cpu`, `claims` and `gpus` are always there. Any other item is there exactly if it has something in it: an empty one is refused.
+//! `cpu`, `claims` and `gpus` are always present. Any other item is present if and only if it is not empty: an empty one is refused.
 
 use serde_cbor::Value;
 
@@ -24,7 +24,7 @@ impl Evidence {
         cbor::encode(&wrap(self))
     }
 
-    /// Decodes a bundle; anything but the one deterministic encoding is refused.
+    /// Decodes a bundle; anything other than the one deterministic encoding is refused.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
         if bytes.len() > MAX_BUNDLE {
             return Err(Rejection::BundleTooLarge { found: bytes.len() });
@@ -35,10 +35,10 @@ impl Evidence {
     }
 }
 
-/// Names the kind of collection and its version: `__cmwc_t`.
+/// Identifies the kind of collection and its version: `__cmwc_t`.
 const COLLECTION: (&str, &str) = ("__cmwc_t", "tag:chrysalis,2026:evidence/1");
 
-/// What a CMW's indicator says it is: RFC 9999, the bits of `cm-type`.
+/// The kind of content that a CMW's indicator declares: RFC 9999, the bits of `cm-type`.
 #[derive(Clone, Copy)]
 enum Indicator {
     ReferenceValues = 1 << 0,
@@ -167,7 +167,7 @@ fn list(items: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
-/// The evidence in a collection, whose every item must be known.
+/// The evidence in a collection. Every item must be known.
 fn unwrap(mut fields: Fields) -> Result<Evidence, Rejection> {
     let (name, kind) = COLLECTION;
     if fields.text(name).as_deref() != Some(kind) {
@@ -209,7 +209,7 @@ fn refused(item: &str) -> Rejection {
     }
 }
 
-/// What an item says it is.
+/// What an item declares to be.
 struct Type {
     media_type: String,
     indicator: i128,
@@ -221,7 +221,7 @@ impl Type {
     }
 }
 
-/// Takes a record out, if there is one of this name.
+/// Takes a record out, if there is one with this name.
 fn take(fields: &mut Fields, name: &str) -> Result<Option<(Type, Vec<u8>)>, Rejection> {
     let Some(value) = fields.take(name) else {
         return Ok(None);
@@ -252,7 +252,7 @@ fn required(fields: &mut Fields, item: Item) -> Result<Vec<u8>, Rejection> {
     }
 }
 
-/// The content of an item that is there only with something in it.
+/// The content of an item that must not be empty.
 fn optional(fields: &mut Fields, item: Item) -> Result<Vec<u8>, Rejection> {
     match take(fields, item.0)? {
         None => Ok(Vec::new()),

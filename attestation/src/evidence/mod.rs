@@ -1,6 +1,6 @@
-//! The evidence as it travels: a CMW collection (RFC 9999) in deterministic CBOR, with limits. docs/spec/bundle.md has the bytes.
+//! Evidence in transit: a CMW collection (RFC 9999) in deterministic CBOR, with limits. docs/spec/bundle.md defines the format.
 //!
-//! Trusts nothing. What is decoded here is one value for one sequence of bytes, so that a hash over bytes is a hash over a value.
+//! Trusts nothing. Each value here has exactly one encoding, so that a hash over bytes is a hash over a value.
 
 pub mod binding;
 mod certificate;
@@ -15,11 +15,11 @@ pub use gpus::{NO_GPUS, encode_gpus};
 
 use crate::nvidia::{GpuEvidence, ocsp::OcspAnswer};
 
-/// The most bytes a bundle may have. One of a GPU has 15 KB; its collateral, the manifests above all, has some hundred more.
+/// The maximum size of a bundle, in bytes. With one GPU it has 15 KB; its collateral, mostly manifests, adds about a hundred more.
 pub const MAX_BUNDLE: usize = 1024 * 1024;
-/// The most certificates a bundle may have.
+/// The maximum number of certificates in a bundle.
 pub const MAX_CERTIFICATES: usize = 16;
-/// The most revocation lists a bundle may have.
+/// The maximum number of revocation lists in a bundle.
 pub const MAX_CRLS: usize = 8;
 
 /// One machine's evidence. Untrusted until it has walked to [`crate::Trusted`].
@@ -31,7 +31,7 @@ pub struct Evidence {
     pub claims: Vec<u8>,
     /// What each GPU answered. Bound, as [`encode_gpus`] encodes it.
     pub gpus: Vec<GpuEvidence>,
-    /// What vendors have signed about this platform: untrusted transport.
+    /// What vendors have signed about this platform. How it got here does not matter.
     pub endorsements: Endorsements,
 }
 
@@ -45,28 +45,28 @@ pub enum CpuReport {
     Tdx {
         /// The quote.
         quote: Vec<u8>,
-        /// What the guest says was measured into the run-time registers: the CCEL table's data, without the unused area behind
-        /// it. Empty: none.
+        /// What was measured into the run-time registers, according to the guest: the CCEL table's data, without the unused area
+        /// after it. Empty: none.
         event_log: Vec<u8>,
     },
 }
 
-/// What vendors have signed, in any order. Whoever carries it, each object counts by its vendor's signature alone.
+/// What vendors have signed, in any order. Each object counts only by its vendor's signature, no matter who delivered it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endorsements {
-    /// X.509 certificates of AMD's, DER.
+    /// AMD's X.509 certificates, DER.
     pub certificates: Vec<Vec<u8>>,
-    /// X.509 revocation lists of AMD's, DER.
+    /// AMD's X.509 revocation lists, DER.
     pub crls: Vec<Vec<u8>>,
     /// What Intel's service says about a platform: the JSON that [`crate::tdx::IntelCollateral::parse`] reads. Empty: none.
     pub tdx: Vec<u8>,
     /// NVIDIA's reference manifests, XML.
     pub rims: Vec<Vec<u8>>,
-    /// NVIDIA's OCSP answers. A bundle carries them without the nonce, which proves something only to the one who drew it.
+    /// NVIDIA's OCSP answers. A bundle carries them without the nonce, which proves something only to the party that chose it.
     pub ocsp: Vec<OcspAnswer>,
-    /// What rebuilders say about images: DSSE envelopes, JSON. They count by the keys that a policy names.
+    /// Rebuilders' statements about images: DSSE envelopes, JSON. They count by the keys that a policy names.
     pub statements: Vec<Vec<u8>>,
 }
 
-/// What a verifier brings besides what the evidence carries: the same vendor-signed objects.
+/// What a verifier has in addition to what the evidence carries: the same vendor-signed objects.
 pub type Collateral = Endorsements;

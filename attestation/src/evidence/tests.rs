@@ -17,7 +17,7 @@ fn evidence() -> Evidence {
     }
 }
 
-/// Every item that there is.
+/// Every item that exists.
 fn everything() -> Evidence {
     Evidence {
         cpu: CpuReport::Tdx {
@@ -36,7 +36,7 @@ fn everything() -> Evidence {
     }
 }
 
-/// Sizes as an H100's evidence has them.
+/// Sizes as in an H100's evidence.
 fn a_gpu() -> GpuEvidence {
     GpuEvidence {
         report: vec![7; 4400],
@@ -75,7 +75,7 @@ fn a_nonce_of_somebody_else_does_not_travel() {
     assert_eq!(Evidence::decode(&asked.encode()), Ok(everything()));
 }
 
-/// Issue and promise: docs/spec/bundle.md.
+/// The promise of docs/spec/bundle.md.
 #[test]
 fn one_gpu_without_collateral_fits_in_32_kib() {
     let evidence = Evidence {
@@ -135,7 +135,7 @@ fn refuses_items_that_are_missing_unknown_or_of_another_type() {
     );
 }
 
-/// Puts other content into an item.
+/// Replaces an item's content.
 fn with_content(item: &str, content: &[u8]) -> Vec<u8> {
     changed(|fields| {
         let Some(Value::Array(record)) = fields.get_mut(&Value::Text(item.into())) else {
@@ -147,7 +147,7 @@ fn with_content(item: &str, content: &[u8]) -> Vec<u8> {
 
 #[test]
 fn refuses_gpu_evidence_of_another_form() {
-    // A map; an entry that is no pair; a report that is no byte string; a longer number than needed.
+    // A map; an entry that is not a pair; a report that is not a byte string; a number longer than necessary.
     for content in [
         &[0xA0][..],
         &[0x81, 0x40],

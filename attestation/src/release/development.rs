@@ -1,8 +1,8 @@
-//! The development key. Its private half is public: it lies in `measurements/releases/development/root.pem`, so that everybody can
-//! try out how releases are signed, renewed and revoked. Whatever rests on it is vouched for by nobody.
+//! The development key. Its private half is public, in `measurements/releases/development/root.pem`, so that anyone can try out how
+//! releases are signed, renewed and revoked. A signature by this key proves nothing.
 //!
-//! It is refused where a [`PublicKey`](super::PublicKey) is read, so nothing takes it by accident: only [`Development::Named`] lets
-//! it through, and whoever passes that on says [`ANYONE_CAN_SIGN`] in every output.
+//! It is refused where a [`PublicKey`](super::PublicKey) is read, so nothing accepts it by accident: only [`Development::Named`] lets
+//! it through, and callers that pass this say [`ANYONE_CAN_SIGN`] in every output.
 
 use crate::encoding::digest::Hex;
 
@@ -12,21 +12,21 @@ pub(super) const KEY: [u8; 32] = [
     0x08, 0xf9, 0x6c, 0x50, 0xd0, 0x99, 0x64, 0xbe, 0xbe, 0x30, 0x46, 0x0f, 0x03, 0x76, 0x60, 0xd1,
 ];
 
-/// SHA-256 of its `SubjectPublicKeyInfo`: the development root's name.
+/// SHA-256 of its `SubjectPublicKeyInfo`: the development root's id.
 pub const DEVELOPMENT_ROOT: Hex<32> = Hex([
     0x3f, 0xbb, 0xd4, 0x61, 0x5a, 0x29, 0xd8, 0x69, 0xb2, 0xae, 0x70, 0x04, 0xd9, 0x2f, 0xe4, 0x0c,
     0x62, 0x73, 0x49, 0xf9, 0x35, 0x32, 0x6a, 0xd8, 0x7d, 0xf4, 0x42, 0x0c, 0x43, 0x6f, 0xa1, 0x77,
 ]);
 
-/// What every output says that rests on the development key.
+/// The warning in every output that rests on the development key.
 pub const ANYONE_CAN_SIGN: &str = "development key: anyone can sign";
 
 /// Whether a relying party accepts the development key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Development {
-    /// It does not: the default of everything.
+    /// It does not: the default everywhere.
     #[default]
     Refused,
-    /// It names the key, knowing that anyone can sign with it.
+    /// It accepts the key explicitly, knowing that anyone can sign with it.
     Named,
 }

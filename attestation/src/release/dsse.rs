@@ -1,6 +1,6 @@
 //! DSSE envelopes (github.com/secure-systems-lab/dsse, protocol 1.0.2): a payload, its type, and signatures over both.
 //!
-//! A key's name in an envelope is a hint that nobody signed: which key signed is found out by trying those that are trusted.
+//! A key's name in an envelope is an unsigned hint: the signing key is found by trying those that are trusted.
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::key::{KeyId, PublicKey};
 use crate::{Rejection, encoding::base64};
 
-/// The most bytes of an envelope. One of a release with a hundred shapes has 40 KB.
+/// The maximum size of an envelope, in bytes. That of a release with a hundred shapes has 40 KB.
 pub const MAX_ENVELOPE: usize = 1024 * 1024;
-/// The most signatures of an envelope.
+/// The maximum number of signatures of an envelope.
 const MAX_SIGNATURES: usize = 16;
-/// What an in-toto statement's payload is called (in-toto Attestation Framework 1.0, envelope).
+/// The payload type of an in-toto statement (in-toto Attestation Framework 1.0, envelope).
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-/// An envelope as it came. Nobody vouches for its payload until [`Envelope::payload_signed_by`] gives it out.
+/// An envelope as received. Its payload is not trusted until [`Envelope::payload_signed_by`] returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     payload: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct Envelope {
     signatures: Vec<(Option<String>, Vec<u8>)>,
 }
 
-/// Its JSON. Additional names are refused: nothing would have signed them.
+/// Its JSON. Additional names are refused: no signature would cover them.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
@@ -50,12 +50,12 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 impl Envelope {
-    /// An envelope of an in-toto statement, as yet unsigned.
+    /// An envelope for an in-toto statement, not signed yet.
     pub fn new(payload: Vec<u8>) -> Self {
         Self::of(PAYLOAD_TYPE, payload)
     }
 
-    /// An envelope of something else, as yet unsigned.
+    /// An envelope for another payload, not signed yet.
     pub fn of(payload_type: &str, payload: Vec<u8>) -> Self {
         Self {
             payload,
@@ -89,7 +89,7 @@ impl Envelope {
         })
     }
 
-    /// What a signature is made over.
+    /// The bytes to sign.
     pub fn to_be_signed(&self) -> Vec<u8> {
         pae(&self.payload_type, &self.payload)
     }
@@ -121,20 +121,20 @@ impl Envelope {
         json
     }
 
-    /// The keys that the envelope names, which proves nothing: for a person who looks for the right one.
+    /// The keys that the envelope names, which proves nothing: to help a person find the right one.
     pub fn claimed_keys(&self) -> impl Iterator<Item = &str> {
         self.signatures
             .iter()
             .filter_map(|(keyid, _)| keyid.as_deref())
     }
 
-    /// The payload, of an in-toto statement that this key signed.
+    /// The payload of an in-toto statement, if this key signed it.
     pub fn payload_signed_by(&self, key: &PublicKey) -> Result<&[u8], Rejection> {
         self.payload_of_type(PAYLOAD_TYPE)?;
         self.payload_signed(key)
     }
 
-    /// Refuses a payload of another type, before any key is tried: no signature of one type counts for another.
+    /// Refuses a payload of another type before any key is tried: a signature for one type does not count for another.
     pub(super) fn payload_of_type(&self, wanted: &'static str) -> Result<(), Rejection> {
         if self.payload_type == wanted {
             return Ok(());
@@ -143,7 +143,7 @@ impl Envelope {
         Err(Rejection::EnvelopePayloadType { found, wanted })
     }
 
-    /// The payload, if this key signed it, whatever its type.
+    /// The payload, of any type, if this key signed it.
     pub(super) fn payload_signed(&self, key: &PublicKey) -> Result<&[u8], Rejection> {
         if self.signatures.is_empty() {
             return Err(Rejection::EnvelopeUnsigned);
@@ -167,7 +167,7 @@ impl Envelope {
         signatures.any(|(_, signature)| key.signed(&message, signature))
     }
 
-    /// What nobody vouches for yet: a root statement names the key that must have signed it.
+    /// The payload, not verified yet: a root statement names the key that must have signed it.
     pub(super) fn unverified_payload(&self) -> &[u8] {
         &self.payload
     }

@@ -1,4 +1,4 @@
-//! Public keys of those who sign releases, rebuilds and logs: Ed25519, or ECDSA over P-256 with SHA-256.
+//! Public keys that sign releases, rebuilds and logs: Ed25519, or ECDSA over P-256 with SHA-256.
 
 use super::development::{self, Development};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// What comes before the key in the one DER encoding of an Ed25519 `SubjectPublicKeyInfo` (RFC 8410 §4).
+/// The prefix of the key in the only DER encoding of an Ed25519 `SubjectPublicKeyInfo` (RFC 8410 §4).
 const ED25519: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
@@ -21,10 +21,10 @@ const P256: [u8; 26] = [
 /// A PEM file with one of these keys has 178 bytes.
 const MAX_FILE: usize = 4096;
 
-/// SHA-256 of a key's DER `SubjectPublicKeyInfo`: a key's name wherever one is told.
+/// SHA-256 of a key's DER `SubjectPublicKeyInfo`: a key's name wherever one is shown.
 pub type KeyId = Hex<32>;
 
-/// A key that signatures are held against. Two are equal exactly if their DER is.
+/// A key to verify signatures with. Two are equal if and only if their DER is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey(Kind);
 
@@ -35,12 +35,12 @@ enum Kind {
 }
 
 impl PublicKey {
-    /// An Ed25519 key by its 32 bytes. The development key is refused, here and wherever a key is read.
+    /// An Ed25519 key from its 32 bytes. The development key is refused, here and wherever a key is read.
     pub fn from_ed25519(key: [u8; 32]) -> Result<Self, Rejection> {
         Self(Kind::Ed25519(key)).accepted(Development::Refused)
     }
 
-    /// A P-256 key by its uncompressed point.
+    /// A P-256 key from its uncompressed point, 65 bytes.
     pub fn from_p256(point: [u8; 65]) -> Result<Self, Rejection> {
         match point.first() {
             Some(4) => Ok(Self(Kind::P256(point))),
@@ -53,7 +53,7 @@ impl PublicKey {
         Self::from_spki_with(der, Development::Refused)
     }
 
-    /// The same, where the development key may be named.
+    /// The same, where the development key may be allowed.
     pub fn from_spki_with(der: &[u8], development: Development) -> Result<Self, Rejection> {
         let after = |prefix| der.strip_prefix(prefix);
         if let Some(key) = after(&ED25519[..]).and_then(|key| key.try_into().ok()) {
@@ -68,7 +68,7 @@ impl PublicKey {
         Self::read_with(file, Development::Refused)
     }
 
-    /// The same, where the development key may be named.
+    /// The same, where the development key may be allowed.
     pub fn read_with(file: &[u8], development: Development) -> Result<Self, Rejection> {
         if file.len() > MAX_FILE {
             return Err(Rejection::ReleaseKeyMalformed);
@@ -82,7 +82,7 @@ impl PublicKey {
         }
     }
 
-    /// Whether this is the key with which anyone can sign.
+    /// Whether this is the development key, with which anyone can sign.
     pub fn is_development(&self) -> bool {
         self.0 == Kind::Ed25519(development::KEY)
     }
@@ -107,7 +107,7 @@ impl PublicKey {
         Hex(sha256(&[&self.spki()]))
     }
 
-    /// The 32 bytes of an Ed25519 key; none of another kind.
+    /// The 32 bytes of an Ed25519 key; `None` for another kind.
     pub fn ed25519(&self) -> Option<&[u8; 32]> {
         match &self.0 {
             Kind::Ed25519(key) => Some(key),

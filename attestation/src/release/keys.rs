@@ -1,4 +1,4 @@
-//! Key statements: which keys a project's root lets sign releases and logs, from when until when, and which it has revoked.
+//! Key statements: which keys a project's root authorizes to sign releases and logs, and when, and which ones it has revoked.
 //!
 //! ```json
 //! {"project":"releases.example","version":1,"issued":"…Z","expires":"…Z",
@@ -25,15 +25,15 @@ use crate::{
     },
 };
 
-/// What the payload of a key statement is called.
+/// The payload type of a key statement.
 pub const KEYS: &str = "application/vnd.chrysalis.keys+json";
-/// The most keys of a statement, and the most that it has revoked.
+/// The maximum number of keys in a statement, and of revoked ones.
 const MAX_KEYS: usize = 64;
 const MAX_REVOKED: usize = 256;
-/// The most bytes of a reason.
+/// The maximum length of a reason, in bytes.
 const MAX_WHY: usize = 256;
 
-/// What a key is for. One of another role counts for nothing.
+/// What a key is for. A key with any other role does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -46,29 +46,29 @@ pub enum Role {
 /// A key that the root vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VouchedKey {
-    /// What for.
+    /// Its role.
     pub role: Role,
     /// The key.
     pub key: PublicKey,
-    /// Before that it counts for nothing.
+    /// Before this time it does not count.
     pub not_before: Time,
-    /// From then on it counts for nothing, and neither does what it signed.
+    /// From this time on neither the key nor anything that it signed counts.
     pub expires: Time,
 }
 
-/// A key that the root takes back, and with it all that it ever signed.
+/// A key that the root revokes, along with everything that it ever signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokedKey {
-    /// Its name.
+    /// Its id.
     pub key: KeyId,
-    /// When it was revoked, for people: nothing that it signed counts, whenever that was.
+    /// When it was revoked, for people: nothing that it signed counts, no matter when it was signed.
     pub since: Time,
     /// Why, for people.
     pub why: String,
 }
 
-/// What a key statement says.
+/// The content of a key statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyStatement {
     /// The project, as in the root statement.
@@ -77,11 +77,11 @@ pub struct KeyStatement {
     pub version: u64,
     /// When it was signed.
     pub issued: Time,
-    /// From then on it vouches for nothing: the next one is due.
+    /// From this time on it vouches for nothing: the next one is due.
     pub expires: Time,
     /// The keys.
     pub keys: Vec<VouchedKey>,
-    /// Those that count no more, though they may still stand among the keys.
+    /// Revoked keys, which no longer count even if they are still listed among the keys.
     pub revoked: Vec<RevokedKey>,
 }
 
@@ -105,7 +105,7 @@ struct WireKey {
     expires: Time,
 }
 
-/// What a publisher serves beside its manifests. Nobody vouches for any of it but the root that the reader names.
+/// What a publisher serves along with its manifests. Only the root that the reader names vouches for any of it.
 #[derive(Clone, Copy)]
 pub struct Published<'a> {
     /// The root statement that the reader names.
@@ -114,11 +114,11 @@ pub struct Published<'a> {
     pub later_roots: &'a [Vec<u8>],
     /// The newest key statement.
     pub keys: &'a [u8],
-    /// The proof that the log has an entry; none where nobody brings one.
+    /// The proof that the log has an entry; `None` if there is none.
     pub proof: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>,
 }
 
-/// What a client has seen of a project's keys.
+/// What a client has seen of a project's keys so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SeenKeys {
     /// The newest root statement.
@@ -127,7 +127,7 @@ pub struct SeenKeys {
     pub keys: Option<SeenVersion>,
 }
 
-/// The keys that count at one moment: a current root vouches for them, and a log of theirs has every statement on the way.
+/// The keys that are valid at one time: a current root vouches for them, and one of their logs has every statement on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
     root: Root,
@@ -146,20 +146,20 @@ pub struct Logged {
     pub key: KeyId,
 }
 
-/// A manifest that a key signed which counts.
+/// A manifest signed by a valid key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vouched {
     signed: Signed,
     /// The release key.
     pub signer: KeyId,
-    /// Until when root, key statement and release key all count.
+    /// Until when root, key statement and release key are all valid.
     pub until: Time,
     project: String,
     now: Time,
 }
 
 impl KeyStatement {
-    /// The envelope, to be signed by the root.
+    /// The unsigned envelope, for the root to sign.
     pub fn envelope(&self) -> Envelope {
         let keys = self.keys.iter().map(|it| WireKey {
             role: it.role,
@@ -236,7 +236,7 @@ impl KeyStatement {
         };
         let plain = |text: &str| text.len() <= MAX_WHY && !text.contains(char::is_control);
         let what = if !is_project(&self.project) {
-            "its project is no name that a project has"
+            "its project is not a valid name"
         } else if self.version == 0 || self.version > MAX_NUMBER {
             "its version is not from 1 to 2^53 - 1"
         } else if self.expires <= self.issued {
@@ -246,9 +246,9 @@ impl KeyStatement {
         } else if self.keys.iter().enumerate().any(twice) {
             "it has a key twice"
         } else if self.keys.iter().any(|key| key.expires <= key.not_before) {
-            "a key expires before it counts"
+            "a key expires before it becomes valid"
         } else if !self.revoked.iter().all(|it| plain(&it.why)) {
-            "the reason of a revocation is too long, or has control characters"
+            "the reason for a revocation is too long, or has control characters"
         } else if !root.is_development() && self.keys.iter().any(|it| it.key == *root) {
             "it lists the root key itself, which signs nothing but statements"
         } else {
@@ -307,7 +307,7 @@ impl WireKey {
 }
 
 impl Published<'_> {
-    /// Steps root-1 to keys-5, and that the log has each of these statements: the keys that count now.
+    /// Steps root-1 to keys-5, and checks that the log has each of these statements. Returns the keys that are valid now.
     pub fn keys(
         &self,
         development: Development,
@@ -366,7 +366,7 @@ impl Keys {
         })
     }
 
-    /// Step keys-6: of several signatures one is enough.
+    /// Step keys-6: one of several signatures is enough.
     fn signer(&self, envelope: &Envelope) -> Result<&VouchedKey, Rejection> {
         let releases = self.statement.keys.iter();
         let releases = releases.filter(|it| it.role == Role::Release);
@@ -386,7 +386,7 @@ impl Keys {
             };
             refused = refused.or(Some(found));
         }
-        // A key that is revoked and no longer listed cannot be tried; the name that the envelope claims is enough to refuse by.
+        // A key that is revoked and no longer listed cannot be tried; the id that the envelope claims is enough for a refusal.
         let mut revoked = self.statement.revoked.iter().map(|it| it.key);
         let claimed = revoked.find(|key| {
             let name = key.to_string();
@@ -399,7 +399,7 @@ impl Keys {
             .unwrap_or(Rejection::ReleaseKeyNotVouched { root }))
     }
 
-    /// Step keys-7: the log of a key that counts has this entry, under the one head that has them all.
+    /// Step keys-7: the log of a valid key has this entry, under the one head that covers them all.
     fn has_logged(
         &mut self,
         what: &'static str,
@@ -423,7 +423,7 @@ impl Keys {
                 checkpoint,
                 key: key.id(),
             });
-            // Another key of the log's may be the one that signed.
+            // Another of the log's keys may be the one that signed.
             if !matches!(found, Err(Rejection::CheckpointUnsigned { .. })) {
                 break;
             }
@@ -445,22 +445,22 @@ impl Keys {
         &self.root
     }
 
-    /// What the root says.
+    /// The root's content.
     pub fn statement(&self) -> &KeyStatement {
         &self.statement
     }
 
-    /// Whether all of this rests on the development key: then every output says [`super::ANYONE_CAN_SIGN`].
+    /// Whether all of this rests on the development key: if so, every output says [`super::ANYONE_CAN_SIGN`].
     pub fn is_development(&self) -> bool {
         self.root.statement.key.is_development()
     }
 
-    /// The log that has everything so far; to be held against the head seen last.
+    /// The log that has everything so far. Compare it with the head last seen.
     pub fn log(&self) -> Option<&Logged> {
         self.logged.as_ref()
     }
 
-    /// What the client is to remember.
+    /// What the client should remember.
     pub fn seen(&self) -> SeenKeys {
         SeenKeys {
             root: Some(self.root.seen),

@@ -1,4 +1,4 @@
-//! A release's manifest: which image it is, what hardware says about it, how old it may get, and that it is no step back.
+//! A release's manifest: which image it is, what hardware reports for it, how old it may get, and that it is not a rollback.
 
 use std::collections::BTreeMap;
 
@@ -18,37 +18,37 @@ use crate::{
 
 /// The predicate's type.
 pub const RELEASE: &str = "tag:chrysalis,2026:release/2";
-/// The first one, of manifests that name no project.
+/// The first type, for manifests that do not name a project.
 const RELEASE_1: &str = "tag:chrysalis,2026:release/1";
 
-/// The largest number that every reader of JSON keeps exactly.
+/// The largest number that every JSON reader represents exactly.
 pub(super) const MAX_NUMBER: u64 = (1 << 53) - 1;
-/// The most bytes of a project's name.
+/// The maximum length of a project's name, in bytes.
 const MAX_PROJECT: usize = 64;
 
 /// What a release says about its image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// The project that it is a release of, as in its root statement. None in manifests of the first type (v0.1.3 and before), which
-    /// are of the project that the reader asks for.
+    /// The project that it is a release of, as in its root statement. `None` in manifests of the first type (v0.1.3 and before), which
+    /// belong to the project that the reader asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// Its version, for people.
     pub release: String,
-    /// Counts up from release to release, and decides which of two is the newer one.
+    /// Counts up from release to release, and decides which of two is newer.
     pub epoch: u64,
     /// When it was signed.
     pub issued: Time,
-    /// From then on it is not to be trusted: a newer one is due.
+    /// From this time on it must not be trusted: a newer one is due.
     pub expires: Time,
     /// What the image was made of.
     pub inputs: Vec<Input>,
     /// What compiled the programs in it.
     pub toolchain: Option<Toolchain>,
-    /// What hardware says about it.
+    /// What hardware reports for it.
     pub measurements: Measurements,
-    /// The firmware levels below which this release is not to be trusted, by product line.
+    /// The firmware levels below which this release must not be trusted, by product line.
     pub minimum_tcb: BTreeMap<Product, MinimumTcb>,
 }
 
@@ -56,7 +56,7 @@ pub struct Release {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// What the recipe calls it.
+    /// Its name in the recipe.
     pub name: String,
     /// The package.
     pub package: String,
@@ -66,13 +66,13 @@ pub struct Input {
     pub sha256: Hex<32>,
 }
 
-/// What decides the bytes of a compiled program beside its source.
+/// What, besides its source, decides the bytes of a compiled program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Toolchain {
     /// Release and commit of rustc.
     pub rustc: String,
-    /// The C compiler's own words about its version.
+    /// The C compiler's version, as it reports it.
     pub c_compiler: String,
     /// SHA-256 of the C library that is linked in.
     pub c_library: Hex<32>,
@@ -82,7 +82,7 @@ pub struct Toolchain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MinimumTcb {
-    /// Turin's management controller; elsewhere none.
+    /// Turin's management controller; `None` elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fmc: Option<u8>,
     /// The security processor's boot loader.
@@ -95,16 +95,16 @@ pub struct MinimumTcb {
     pub microcode: u8,
 }
 
-/// The newest release of a project that a client has seen, under whatever key.
+/// The newest release of a project that a client has seen, under any key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// Its epoch.
     pub epoch: u64,
-    /// SHA-256 of its payload: two releases of one epoch are one too many.
+    /// SHA-256 of its payload: there must not be two releases with one epoch.
     pub payload: Hex<32>,
 }
 
-/// A manifest that is signed. Nobody has asked yet whether it is current: an auditor does not, a relying party must.
+/// A signed manifest. Whether it is current has not been checked yet: an auditor need not check, a relying party must.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     files: Vec<Subject>,
@@ -112,19 +112,19 @@ pub struct Signed {
     seen: Seen,
 }
 
-/// A manifest that is signed, current, and no step back.
+/// A manifest that is signed, current, and not a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedRelease {
     /// The image's files.
     pub files: Vec<Subject>,
-    /// What is said about them.
+    /// What the release says about them.
     pub release: Release,
-    /// What the client is to remember.
+    /// What the client should remember.
     pub seen: Seen,
 }
 
 impl Release {
-    /// The manifest of these files, to be signed.
+    /// The unsigned manifest of these files.
     pub fn envelope(self, files: Vec<Subject>) -> Envelope {
         let statement = Statement {
             subject: files,
@@ -142,7 +142,7 @@ impl Release {
         Self::signed_in(&Envelope::parse(manifest)?, key)
     }
 
-    /// The same of an envelope that is read already.
+    /// The same for an envelope that has been read already.
     pub(super) fn signed_in(envelope: &Envelope, key: &PublicKey) -> Result<Signed, Rejection> {
         let payload = envelope.payload_signed_by(key)?;
         let types = [RELEASE, RELEASE_1];
@@ -159,8 +159,8 @@ impl Release {
         })
     }
 
-    /// Steps release-1 to release-5: is `manifest` signed by `key`, of this project, valid at `now`, and no older than the newest
-    /// seen? Nothing vouches for the key but the caller: [`super::Published`] asks a root.
+    /// Steps release-1 to release-5: is `manifest` signed by `key`, from this project, valid at `now`, and no older than the newest
+    /// seen? Only the caller vouches for the key: [`super::Published`] asks a root.
     pub fn verify(
         manifest: &[u8],
         key: &PublicKey,
@@ -178,7 +178,7 @@ impl Release {
             None => of_type == RELEASE_1,
         };
         let what = if !placed {
-            "its project is missing, or no name that a project has, or a manifest of the first type names one"
+            "its project is missing or not a valid name, or a manifest of the first type names one"
         } else if self.epoch > MAX_NUMBER {
             "its epoch is over 2^53 - 1"
         } else if self.expires <= self.issued {
@@ -205,7 +205,7 @@ impl Signed {
         &self.release
     }
 
-    /// The rest of step release-3: is it of this project?
+    /// The rest of step release-3: does it belong to this project?
     fn check_project(&self, wanted: &str) -> Result<(), Rejection> {
         match &self.release.project {
             Some(found) if found != wanted => Err(Rejection::ReleaseProject {
@@ -242,7 +242,7 @@ impl Signed {
     }
 }
 
-/// Whether a project may be called so: a name, or an address without its scheme, that no terminal or file system takes amiss.
+/// Whether a project may have this name: a name, or an address without its scheme, that is safe for terminals and file systems.
 pub fn is_project(name: &str) -> bool {
     let plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '.' | '-' | '/');
     (1..=MAX_PROJECT).contains(&name.len()) && name.chars().all(plain)

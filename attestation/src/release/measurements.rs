@@ -1,4 +1,4 @@
-//! What hardware says about an image: one line for each machine that it was computed for.
+//! What hardware reports for an image: one entry for each machine that it was computed for.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::digest::Hex;
 
-/// What hardware may say about an image.
+/// What hardware may report for an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measurements {
-    /// SEV-SNP's launch digest, by the shape of the machine.
+    /// SEV-SNP's launch digests, by the machine's shape.
     pub snp: Vec<SnpMeasurement>,
     /// TDX's registers.
     pub tdx: Vec<TdxMeasurement>,
@@ -22,54 +22,54 @@ pub struct Measurements {
 pub struct SnpMeasurement {
     /// How many virtual CPUs.
     pub vcpus: u32,
-    /// Of which type, as QEMU names it.
+    /// Their type, as QEMU names it.
     pub cpu: String,
     /// `SEV_FEATURES` of their save areas.
     pub guest_features: u64,
-    /// With the command line of the simulated platform: no hardware ever reports it.
+    /// Computed with the simulated platform's command line: real hardware never reports it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub simulated: bool,
     /// MEASUREMENT.
     pub launch_digest: Hex<48>,
 }
 
-/// The registers of a TD that the image decides.
+/// The registers of a TD that depend on the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TdxMeasurement {
-    /// As [`SnpMeasurement::simulated`].
+    /// See [`SnpMeasurement::simulated`].
     #[serde(default, skip_serializing_if = "is_false")]
     pub simulated: bool,
     /// The firmware.
     pub mrtd: Hex<48>,
-    /// The kernel, and what the firmware does on the way to it.
+    /// The kernel, and the firmware's steps before it.
     pub rtmr1: Hex<48>,
     /// Command line and initrd.
     pub rtmr2: Hex<48>,
-    /// What RTMR0 counts, in order: a verifier holds a machine's event log against it.
+    /// The events in RTMR0, in order: a verifier compares a machine's event log with them.
     pub rtmr0: Vec<MachineEvent>,
 }
 
-/// An event of the register that counts the machine beside the image.
+/// An event of the register that covers the machine as well as the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MachineEvent {
     /// What is measured, for people.
     pub name: String,
-    /// Its digest; none where the machine decides it.
+    /// Its digest; `None` where the machine decides it.
     #[serde(deserialize_with = "Option::deserialize")]
     pub digest: Option<Hex<48>>,
 }
 
-/// What evidence says that it measured.
+/// The measurements in evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measured {
-    /// By SEV-SNP.
+    /// From SEV-SNP.
     Snp {
         /// MEASUREMENT.
         launch_digest: Hex<48>,
     },
-    /// By TDX. RTMR0 is the machine's, RTMR3 the guest's own.
+    /// From TDX. RTMR0 is the machine's, RTMR3 the guest's own.
     Tdx {
         /// MRTD.
         mrtd: Hex<48>,
@@ -81,7 +81,7 @@ pub enum Measured {
 }
 
 impl Measurements {
-    /// Whether hardware would say this about the image.
+    /// Whether hardware would report this for the image.
     pub fn include(&self, measured: &Measured) -> bool {
         match measured {
             Measured::Snp { launch_digest } => self
@@ -101,7 +101,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// As a rejection calls it.
+/// Its wording in a rejection.
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

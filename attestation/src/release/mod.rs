@@ -1,7 +1,7 @@
-//! Releases that anyone can check: a root that vouches for keys, manifests that those sign, the statements of rebuilders, and the
-//! log that all of it sits in.
+//! Releases that anyone can check: a root that vouches for keys, manifests signed by those keys, the statements of rebuilders, and
+//! the log that contains it all.
 //!
-//! Verification only, and bytes only: keys, time and what was seen before are arguments. docs/spec/manifest.md has the bytes.
+//! Verification only, on bytes only: keys, time and what was seen before are arguments. docs/spec/manifest.md defines the formats.
 
 mod development;
 mod dsse;

@@ -1,4 +1,4 @@
-//! Rebuilders: who built the same image from its inputs, and says under their own key what hardware will say about it.
+//! Rebuilders: parties that built the same image from its inputs and state, under their own keys, what hardware will report for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,34 +13,34 @@ use crate::{Rejection, Time};
 
 /// The predicate's type.
 pub const REBUILD: &str = "tag:chrysalis,2026:rebuild/1";
-/// The most statements that a verifier looks at.
+/// The maximum number of statements that a verifier reads.
 pub const MAX_STATEMENTS: usize = 32;
 
-/// What a rebuilder says about the files that came out. Who says it is the key that signed.
+/// A rebuilder's statement about the resulting files. The rebuilder is identified by the signing key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rebuild {
     /// The release that was rebuilt, for people.
     pub release: String,
-    /// When it was.
+    /// When it was rebuilt.
     pub rebuilt: Time,
     /// What compiled the programs in it.
     pub toolchain: Option<Toolchain>,
-    /// What hardware says about it.
+    /// What hardware reports for it.
     pub measurements: Measurements,
 }
 
-/// `[rebuilders]` of a policy: how many of whom must confirm an image.
+/// `[rebuilders]` of a policy: who may confirm an image, and how many of them must.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilders {
-    /// Those who count, none twice.
+    /// The keys that count, without duplicates.
     pub keys: Vec<PublicKey>,
-    /// How many of them; at least one, at most all.
+    /// How many of them must confirm; at least one, at most all.
     pub at_least: usize,
 }
 
 impl Rebuild {
-    /// The statement about these files, to be signed.
+    /// The unsigned statement about these files.
     pub fn envelope(self, files: Vec<Subject>) -> Envelope {
         let statement = Statement {
             subject: files,
@@ -65,7 +65,7 @@ impl Rebuild {
 impl Rebuilders {
     /// Step policy-13: how many of the keys confirm what was measured, if that is enough.
     ///
-    /// Whoever brings the statements is not trusted: what cannot be read, or is signed by nobody here, counts for nothing.
+    /// The source of the statements is not trusted: one that cannot be read, or is not signed by one of these keys, does not count.
     pub fn confirm(&self, statements: &[Vec<u8>], measured: &Measured) -> Result<usize, Rejection> {
         let statements: Vec<_> = statements
             .iter()

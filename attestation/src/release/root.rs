@@ -1,5 +1,5 @@
-//! Root statements: which key speaks for a project, and which one takes its place. A reader names the first one; every later one is
-//! signed by the key before it and by its own, one version after the other, as TUF changes roots (specification §5.3).
+//! Root statements: which key speaks for a project, and which one replaces it. A reader names the first one; every later one is
+//! signed by the previous key and by its own, one version after the other, as TUF rotates roots (specification §5.3).
 //!
 //! ```json
 //! {"project":"releases.example","version":1,"issued":"…Z","expires":"…Z","key":"<SubjectPublicKeyInfo, base64>"}
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What the payload of a root statement is called.
+/// The payload type of a root statement.
 pub const ROOT: &str = "application/vnd.chrysalis.root+json";
 
 /// A version of a statement that a client has seen.
@@ -30,26 +30,26 @@ pub const ROOT: &str = "application/vnd.chrysalis.root+json";
 pub struct SeenVersion {
     /// Its version.
     pub version: u64,
-    /// SHA-256 of its payload: two statements of one version are one too many.
+    /// SHA-256 of its payload: there must not be two statements with one version.
     pub payload: Hex<32>,
 }
 
-/// What a root statement says.
+/// The content of a root statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootStatement {
-    /// The project. Its name is what a client remembers releases by, whichever keys sign them.
+    /// The project. A client remembers releases by its name, regardless of which keys sign them.
     pub project: String,
-    /// From 1 on, without a gap.
+    /// From 1 on, without gaps.
     pub version: u64,
     /// When it was signed.
     pub issued: Time,
-    /// From then on it vouches for nothing: the next one is due.
+    /// From this time on it vouches for nothing: the next one is due.
     pub expires: Time,
     /// The root key.
     pub key: PublicKey,
 }
 
-/// A root statement that its own key signed. Nobody has asked yet whether it is current.
+/// A root statement signed by its own key. Whether it is current has not been checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
     pub(super) statement: RootStatement,
@@ -67,7 +67,7 @@ struct Wire {
 }
 
 impl RootStatement {
-    /// The envelope, to be signed by [`Self::key`], and where there is a root before it, by that one's as well.
+    /// The unsigned envelope. [`Self::key`] must sign it, and so must the previous root's key, if there is one.
     pub fn envelope(&self) -> Envelope {
         let wire = Wire {
             project: self.project.clone(),
@@ -82,7 +82,7 @@ impl RootStatement {
 }
 
 impl Root {
-    /// Steps root-1 to root-3: the statement that the reader names, signed by the key in it.
+    /// Steps root-1 to root-3: the statement that the reader names, signed by the key inside it.
     pub fn named(statement: &[u8], development: Development) -> Result<Self, Rejection> {
         let envelope = Envelope::parse(statement)?;
         Self::own(&envelope, development)
@@ -90,7 +90,7 @@ impl Root {
 
     fn own(envelope: &Envelope, development: Development) -> Result<Self, Rejection> {
         envelope.payload_of_type(ROOT)?;
-        // The key that must have signed it stands in it. Nothing else of it is used before that is shown.
+        // The key that must have signed it is inside it. Nothing else in it is used before that has been verified.
         let payload = envelope.unverified_payload();
         let wire: Wire = serde_json::from_slice(payload).map_err(|error| malformed(&error))?;
         let key = base64::decode(&wire.key).ok_or(Rejection::ReleaseKeyMalformed)?;
@@ -111,8 +111,8 @@ impl Root {
         Ok(Self { statement, seen })
     }
 
-    /// Step root-4: the next root, signed by this one's key and its own. Whether this one has expired is not asked: the next one is
-    /// how it is replaced.
+    /// Step root-4: the next root, signed by this one's key and its own. This one may have expired: the next one is how it is
+    /// replaced.
     pub fn followed_by(&self, next: &[u8]) -> Result<Self, Rejection> {
         let RootStatement {
             project,
@@ -121,7 +121,7 @@ impl Root {
             ..
         } = &self.statement;
         let envelope = Envelope::parse(next)?;
-        // The development key passes nothing on, and nothing is passed on to it.
+        // The development key cannot hand over to another key, and no key can hand over to it.
         let next = Self::own(&envelope, Development::Refused)?;
         if key.is_development() || !envelope.is_signed_by(key) {
             return Err(Rejection::ReleaseRootNotVouched { old: key.id() });
@@ -139,7 +139,7 @@ impl Root {
         Ok(next)
     }
 
-    /// Steps root-5 and root-6: does it count at this moment, and is it no step back?
+    /// Steps root-5 and root-6: is it valid at this time, and not a rollback?
     pub(super) fn check_current(
         &self,
         now: Time,
@@ -168,12 +168,12 @@ impl Root {
         Ok(())
     }
 
-    /// What it says.
+    /// Its content.
     pub fn statement(&self) -> &RootStatement {
         &self.statement
     }
 
-    /// The root key's name.
+    /// The root key's id.
     pub fn key_id(&self) -> KeyId {
         self.statement.key.id()
     }
@@ -182,7 +182,7 @@ impl Root {
 impl RootStatement {
     fn check_sense(&self) -> Result<(), Rejection> {
         let what = if !is_project(&self.project) {
-            "its project is no name that a project has"
+            "its project is not a valid name"
         } else if self.version == 0 || self.version > MAX_NUMBER {
             "its version is not from 1 to 2^53 - 1"
         } else if self.expires <= self.issued {

@@ -1,4 +1,4 @@
-//! in-toto Statement v1: named files by their SHA-256, and a predicate about them. Read only after its signature held.
+//! in-toto Statement v1: named files by their SHA-256, and a predicate about them. Read only after its signature was verified.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -6,13 +6,13 @@ use super::dsse::Envelope;
 use crate::{Rejection, encoding::digest::Hex};
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
-/// The most files of a statement. An image has a handful.
+/// The maximum number of files in a statement. An image has a handful.
 const MAX_SUBJECTS: usize = 64;
 
-/// A statement whose signature held.
+/// A statement whose signature was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Statement<P> {
-    /// The files that it is about: at least one, none twice.
+    /// The files that it is about: at least one, without duplicates.
     pub subject: Vec<Subject>,
     /// What it says about them.
     pub predicate: P,
@@ -24,11 +24,11 @@ pub(super) struct Statement<P> {
 pub struct Subject {
     /// Its name in the image folder.
     pub name: String,
-    /// What it must hash to.
+    /// Its expected digest.
     pub digest: DigestSet,
 }
 
-/// The digest of a file. in-toto has many algorithms; this is the one that everybody computes.
+/// The digest of a file. in-toto has many algorithms; this is the one that all implementations compute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DigestSet {
@@ -47,7 +47,7 @@ struct Wire<P> {
     predicate: P,
 }
 
-/// What a statement says it is, whatever else it says.
+/// What kind of statement this claims to be, ignoring the rest.
 #[derive(Deserialize)]
 struct Kind {
     #[serde(rename = "_type")]
@@ -69,12 +69,12 @@ impl Subject {
 }
 
 impl<P: Serialize + DeserializeOwned> Statement<P> {
-    /// Reads a payload whose signature held, if its predicate is of this type.
+    /// Reads a payload whose signature was verified, if its predicate has this type.
     pub(super) fn parse(payload: &[u8], predicate_type: &'static str) -> Result<Self, Rejection> {
         Self::parse_one_of(payload, &[predicate_type]).map(|(statement, _)| statement)
     }
 
-    /// The same of one of several types, the newest first, and which it is.
+    /// The same for one of several types, the newest first. Also returns which one it is.
     pub(super) fn parse_one_of(
         payload: &[u8],
         predicate_types: &[&'static str],
@@ -109,7 +109,7 @@ impl<P: Serialize + DeserializeOwned> Statement<P> {
         Ok((statement, predicate_type))
     }
 
-    /// The envelope to be signed.
+    /// The unsigned envelope.
     pub(super) fn envelope(self, predicate_type: &str) -> Envelope {
         let wire = Wire {
             kind: STATEMENT.to_owned(),

@@ -1,4 +1,4 @@
-//! Manifests and statements, right and wrong. The keys are made from seeds, so every file is the same in every run but P-256's.
+//! Manifests and statements, right and wrong. The keys come from seeds, so every file except P-256's is the same in every run.
 
 use proptest::prelude::*;
 use ring::{
@@ -14,18 +14,18 @@ use crate::{Rejection, Time, encoding::digest::Hex};
 pub(super) const NOW: Time = Time(1_800_000_000);
 pub(super) const DAY: i64 = 86_400;
 pub(super) const PROJECT: &str = "releases.example";
-/// What comes before the bytes of an Ed25519 key (RFC 8410 §4).
+/// The prefix of an Ed25519 key's bytes (RFC 8410 §4).
 const ED25519: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
-/// The development key, as only somebody who names it reads it.
+/// The development key, read with the explicit permission that it requires.
 pub(crate) fn development() -> PublicKey {
     let file = include_bytes!("../../../measurements/releases/development/root.pub");
     PublicKey::read_with(file, Development::Named).expect("a key")
 }
 
-/// Whoever signs.
+/// A signer.
 pub(crate) struct Signer(Ed25519KeyPair);
 
 impl Signer {
@@ -144,7 +144,7 @@ fn a_signed_manifest_says_what_was_signed() {
     assert_eq!(
         again,
         Ok(verified),
-        "the release that was seen is no step back"
+        "the release that was seen is not a rollback"
     );
 }
 
@@ -368,8 +368,9 @@ fn a_manifest_of_the_first_type_is_of_the_project_that_is_asked_for() {
         let verified = Release::verify(&manifest, &signer.key(), project, NOW, None);
         assert_eq!(verified.expect("verified").release, first);
     }
-    // A type of its own for those that name one: no verifier takes the one for the other.
-    let what = "its project is missing, or no name that a project has, or a manifest of the first type names one";
+    // Manifests that name a project have their own type: no verifier mistakes one for the other.
+    let what =
+        "its project is missing or not a valid name, or a manifest of the first type names one";
     let as_text = |release: Release| {
         let sealed = signer.seal(release.envelope(files()));
         let envelope = Envelope::parse(&sealed).expect("an envelope");
@@ -475,7 +476,7 @@ fn rejects_an_image_that_too_few_rebuilders_confirm() {
         );
     };
     too_few(&[], 0, measured(5));
-    // One key twice is one rebuilder; another image is not this one; a stranger is nobody; a manifest confirms nothing.
+    // The same key twice is one rebuilder; another image, an unknown key or a manifest confirms nothing.
     too_few(&[rebuild(&one, 5), rebuild(&one, 5)], 1, measured(5));
     too_few(&[rebuild(&one, 5), rebuild(&two, 4)], 1, measured(5));
     too_few(&[rebuild(&one, 5), rebuild(&other, 5)], 1, measured(5));
@@ -487,7 +488,7 @@ fn rejects_an_image_that_too_few_rebuilders_confirm() {
         rtmr2: Hex([9; 48]),
     };
     too_few(&[rebuild(&one, 5), rebuild(&two, 5)], 0, mixed);
-    // Beyond the limit nothing is read.
+    // Nothing beyond the limit is read.
     let mut many = vec![Vec::new(); MAX_STATEMENTS];
     many.extend([rebuild(&one, 5), rebuild(&two, 5)]);
     too_few(&many, 0, measured(5));
@@ -503,7 +504,7 @@ fn each_flipped_bit_of_a_manifest_is_refused() {
             let mut changed = manifest.clone();
             changed[at] ^= 1 << bit;
             let verified = Release::verify(&changed, &key, PROJECT, NOW, None);
-            // What no signature covers may differ and changes nothing: the key's name, a hint, and white space at the end.
+            // What no signature covers may differ without effect: the key's name, which is a hint, and trailing white space.
             if let Ok(verified) = verified {
                 assert_eq!(verified.release, release(7), "byte {at}, bit {bit}");
             }
@@ -518,7 +519,7 @@ proptest! {
         let key = signer.key();
         prop_assert!(Release::verify(&bytes, &key, PROJECT, NOW, None).is_err());
         prop_assert!(PublicKey::read(&bytes).is_err());
-        // As a payload that is signed, too.
+        // The same for a signed payload.
         prop_assert!(Release::verify(&signer.seal(Envelope::new(bytes.clone())), &key, PROJECT, NOW, None).is_err());
         prop_assert!(Rebuild::verify(&signer.seal(Envelope::new(bytes)), &key).is_err());
     }

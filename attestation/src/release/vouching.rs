@@ -1,4 +1,4 @@
-//! Roots, the keys that they vouch for, and what those signed: right, and wrong in one thing at a time.
+//! Roots, the keys that they vouch for, and what those keys signed: right, and wrong in one thing at a time.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::{Rejection, Time, encoding::digest::sha256};
 
 const ORIGIN: &str = "releases.example/log";
 
-/// What makes no sense about a statement, and how it is told.
+/// A change that makes a statement invalid, and how it is reported.
 type Change<T> = (fn(&mut T), &'static str);
 
-/// All that a publisher serves and a client remembers; each part can be changed before it is signed.
+/// Everything that a publisher serves and a client remembers; each part can be changed before it is signed.
 struct Scene {
     roots: Vec<Vec<u8>>,
     keys: KeyStatement,
@@ -23,7 +23,7 @@ struct Scene {
     root: Signer,
     release: Signer,
     log: Signer,
-    /// How many of the entries the log has, from the first on.
+    /// How many of the entries the log has, counted from the first.
     logged: usize,
     development: Development,
     now: Time,
@@ -101,7 +101,7 @@ impl Scene {
         self.verify_as(&self.statement(), &self.manifest())
     }
 
-    /// A log of one entry for each proof: its root is the leaf, so what is tested here is which entries are asked for.
+    /// A one-entry log for each proof: its root is the leaf, so what is tested here is which entries must be in the log.
     fn verify_as(&self, keys: &[u8], manifest: &[u8]) -> Result<(Keys, Vouched), Rejection> {
         let mut entries: Vec<&[u8]> = self.roots.iter().map(|it| &it[..]).collect();
         entries.extend([keys, manifest]);
@@ -127,7 +127,7 @@ impl Scene {
     }
 }
 
-/// The proofs that a log has these entries: RFC 6962's tree over them, filled up to four by one more entry each.
+/// The proofs that a log has these entries: RFC 6962's tree over them, padded to four entries.
 fn proofs(entries: &[&[u8]], log: &Signer) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut leaves: Vec<Hash> = entries.iter().map(|it| leaf_hash(it)).collect();
     let width = leaves.len().next_power_of_two();
@@ -174,7 +174,7 @@ fn a_root_vouches_for_the_key_that_signed_a_release() {
     assert!(!keys.is_development());
     let verified = vouched.current(None).expect("current");
     assert_eq!(verified.release, release(7));
-    // What was seen is no step back.
+    // What was seen is not a rollback.
     let again = Scene {
         seen: keys.seen(),
         ..scene
@@ -198,7 +198,7 @@ fn a_new_root_signed_by_the_old_one_takes_its_place_though_that_one_expired() {
     scene.root = new;
     let (keys, _) = scene.verify().expect("verified");
     assert_eq!(keys.root().statement().version, 2);
-    // What the old one signs counts no more.
+    // What the old one signs no longer counts.
     scene.root = old;
     let wanted = Signer::new(11).key().id();
     assert_eq!(
@@ -217,7 +217,7 @@ fn rejects_a_new_root_that_the_old_one_did_not_sign() {
             Rejection::ReleaseRootNotVouched { old },
         );
     }
-    // Nor one that its own key did not sign.
+    // Nor does one that its own key did not sign.
     let mut scene = Scene::new();
     scene
         .roots
@@ -350,7 +350,7 @@ fn rejects_a_release_key_that_is_not_vouched_for_or_of_another_role() {
     let refused = Rejection::ReleaseKeyNotVouched { root };
     Scene::rejects(|scene| scene.release = Signer::new(21), refused.clone());
     Scene::rejects(|scene| scene.release = Signer::new(30), refused.clone());
-    // The root itself signs no releases.
+    // The root itself cannot sign releases.
     Scene::rejects(|scene| scene.release = Signer::new(10), refused);
 }
 
@@ -372,7 +372,7 @@ fn rejects_a_revoked_release_key_whether_it_is_still_listed_or_not() {
         },
         Rejection::ReleaseKeyRevoked { key },
     );
-    // Another key's signature beside it counts.
+    // Another key's signature next to it counts.
     let other = Signer::new(21);
     let mut scene = Scene::new();
     revoke(&mut scene);
@@ -517,7 +517,7 @@ fn rejects_statements_that_make_no_sense() {
         other => panic!("{other:?}"),
     };
     let signer = Signer::new(10);
-    let name = "its project is no name that a project has";
+    let name = "its project is not a valid name";
     let version = "its version is not from 1 to 2^53 - 1";
     let expires = "it expires before it is issued";
     let roots: [Change<RootStatement>; 5] = [
@@ -546,7 +546,7 @@ fn rejects_statements_that_make_no_sense() {
         (|it| it.keys.push(it.keys[0].clone()), "it has a key twice"),
         (
             |it| it.keys[0].expires = it.keys[0].not_before,
-            "a key expires before it counts",
+            "a key expires before it becomes valid",
         ),
         (
             |it| it.revoked = vec![revoked(""); 257],
@@ -554,11 +554,11 @@ fn rejects_statements_that_make_no_sense() {
         ),
         (
             |it| it.revoked = vec![revoked("a\u{1b}[2J")],
-            "the reason of a revocation is too long, or has control characters",
+            "the reason for a revocation is too long, or has control characters",
         ),
         (
             |it| it.revoked = vec![revoked(&"x".repeat(257))],
-            "the reason of a revocation is too long, or has control characters",
+            "the reason for a revocation is too long, or has control characters",
         ),
         (
             |it| it.keys[0].key = Signer::new(10).key(),
@@ -623,7 +623,7 @@ fn no_other_root_vouches_for_the_development_key() {
 
 #[test]
 fn the_development_root_is_followed_by_none_and_follows_none() {
-    // Anyone could have signed its successor, and nobody would be told that it rests on a public key.
+    // Anyone could have signed its successor, and nothing would report that it rests on a public key.
     let old = Signer::development();
     let new = Signer::new(11);
     let mut scene = development();
@@ -654,7 +654,7 @@ fn each_flipped_bit_of_a_statement_is_refused() {
         for bit in 0..8 {
             let mut changed = honest.clone();
             changed[at] ^= 1 << bit;
-            // What no signature covers may differ and changes nothing: the key's name, a hint, and white space at the end.
+            // What no signature covers may differ without effect: the key's name, which is a hint, and trailing white space.
             if let Ok((keys, _)) = scene.verify_as(&changed, &manifest) {
                 assert_eq!(*keys.statement(), scene.keys, "byte {at}, bit {bit}");
             }
@@ -668,7 +668,7 @@ proptest! {
         let scene = Scene::new();
         prop_assert!(Root::named(&bytes, Development::Named).is_err());
         prop_assert!(scene.verify_as(&bytes, &scene.manifest()).is_err());
-        // As payloads that are signed, too.
+        // The same for signed payloads.
         let keys = scene.root.seal(Envelope::of(KEYS, bytes.clone()));
         prop_assert!(scene.verify_as(&keys, &scene.manifest()).is_err());
         let root = scene.root.seal(Envelope::of(ROOT, bytes));

@@ -269,7 +269,7 @@ fn a_td_is_verified_from_a_store_of_fetch_as_from_one_file() {
         let told = verify(scene.folder.path(), &format!("{quote} --collateral store"));
         let talk = String::from_utf8(told.stderr).expect("text");
         assert!(
-            talk.contains("the store lacks ") && talk.contains(lacks),
+            talk.contains("the store does not have ") && talk.contains(lacks),
             "{talk}"
         );
     }

@@ -10,23 +10,23 @@ use serde_json::{Value, json};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
-/// Intel's statements hold for 30 days.
+/// Intel's statements are valid for 30 days.
 const AGE: i64 = 14 * DAY;
 
-/// The service's statements before they are signed. Tests change any of them.
+/// The service's statements before they are signed. Tests may change any of them.
 #[derive(Debug, Clone)]
 pub struct Statements {
-    /// What `tcbInfo` holds.
+    /// The content of `tcbInfo`.
     pub tcb_info: Value,
-    /// What `enclaveIdentity` holds.
+    /// The content of `enclaveIdentity`.
     pub qe_identity: Value,
     /// The root's revocation list.
     pub root_list: CrlProfile,
-    /// That of the authority that issues platforms' certificates.
+    /// The revocation list of the authority that issues platforms' certificates.
     pub pck_list: CrlProfile,
 }
 
-/// A level of TCB info: its components are at `svn`, its PCE is at 13. The first two of TDX are the module's own affair.
+/// A level of TCB info: its components are at `svn`, its PCE is at 13. The first two of TDX belong to the module.
 pub fn level(svn: u8, status: &str, date: &str) -> Value {
     let components = |first: [u8; 3]| -> Vec<Value> {
         let all = first.into_iter().chain([0; 13]);
@@ -49,7 +49,7 @@ pub fn enclave_level(svn: u16, status: &str) -> Value {
 }
 
 impl Statements {
-    /// That the platform, its module and its quoting enclave are up to date, and nothing is revoked.
+    /// States that the platform, its module and its quoting enclave are up to date, and that nothing is revoked.
     fn honest(now: Time) -> Self {
         let text = |seconds| rfc3339(after(now, seconds));
         let zero = "00".repeat(48);
@@ -69,7 +69,7 @@ impl Statements {
                     "attributesMask": mask,
                     "tcbLevels": [enclave_level(7, "UpToDate"), enclave_level(3, "OutOfDate")],
                 }],
-                // Not in order, on purpose: a verifier has to sort them.
+                // Deliberately not in order: a verifier has to sort them.
                 "tcbLevels": [
                     level(2, "OutOfDate", "2023-01-01T00:00:00Z"),
                     level(5, "UpToDate", "2025-01-01T00:00:00Z"),
@@ -77,7 +77,7 @@ impl Statements {
             }),
             qe_identity: json!({
                 "id": "TD_QE", "version": 2,
-                // Due a day earlier, so that it shows which of the two bounds a verdict.
+                // Due a day earlier, to show which of the two limits a verdict.
                 "issueDate": text(-AGE), "nextUpdate": text(AGE - DAY),
                 "tcbEvaluationDataNumber": 17,
                 "miscselect": "00000000", "miscselectMask": "FFFFFFFF",
@@ -91,7 +91,7 @@ impl Statements {
         }
     }
 
-    /// Says this of the platform at the levels that it reports: one of Intel's statuses, such as `OutOfDate`.
+    /// Gives the platform this status at the levels that it reports: one of Intel's, such as `OutOfDate`.
     #[must_use]
     pub fn with_status(mut self, status: &str) -> Self {
         self.tcb_info["tcbLevels"] = json!([level(5, status, "2025-01-01T00:00:00Z")]);
@@ -133,13 +133,13 @@ impl Intel {
     }
 }
 
-/// With its keys in alphabetical order, whatever order this build of `serde_json` keeps: a seed signs the same bytes.
+/// With its keys in alphabetical order, regardless of how `serde_json` is built: a seed always signs the same bytes.
 fn in_order(mut value: Value) -> Value {
     value.sort_all_objects();
     value
 }
 
-/// Collateral as `collateral.json` has it, to be changed; [`IntelCollateral::parse`] reads it.
+/// Collateral as in `collateral.json`, for tests to change; [`IntelCollateral::parse`] reads it.
 pub fn collateral_json(collateral: &IntelCollateral) -> Value {
     in_order(serde_json::from_slice(&collateral.encode()).unwrap_or_default())
 }

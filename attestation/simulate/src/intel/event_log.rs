@@ -1,13 +1,13 @@
-//! What a TD's firmware writes down of what it measures: the TCG's log in its crypto-agile form, with SHA-384 alone.
+//! The log of what a TD's firmware measures: the TCG's log in its crypto-agile form, with only SHA-384.
 
 use chrysalis_attestation::encoding::digest::sha384;
 
-/// SHA-384, as the TCG numbers it.
+/// SHA-384, in the TCG's numbering.
 const SHA384: u16 = 0x0C;
-/// `EV_NO_ACTION`: the first event says how the others are laid out.
+/// `EV_NO_ACTION`: the first event describes the layout of the others.
 const NO_ACTION: u32 = 3;
 
-/// A log of these events: register as the log counts them (1 is RTMR0), type, and data whose digest is measured.
+/// A log of these events: register in the log's numbering (1 is RTMR0), type, and data whose digest is measured.
 pub fn event_log(events: &[(u32, u32, &[u8])]) -> Vec<u8> {
     let mut log = [0, NO_ACTION].map(u32::to_le_bytes).concat();
     log.extend([0; 20]);

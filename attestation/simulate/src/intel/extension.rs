@@ -1,4 +1,4 @@
-//! The extension by which a platform's certificate names its firmware levels.
+//! The extension in which a platform's certificate names its firmware levels.
 
 use crate::tlv::{tag, tlv};
 
@@ -7,7 +7,7 @@ pub(super) const FMSPC: [u8; 6] = [0x90, 0xC0, 0x6F, 0, 0, 0];
 
 /// 1.2.840.113741.1.13.1
 const SGX: &str = "1.2.840.113741.1.13.1";
-/// The same, as DER writes it.
+/// The same in DER.
 const SGX_BYTES: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF8, 0x4D, 0x01, 0x0D, 0x01];
 
 /// Every component at 5, PCE at 13, a scalable platform with SMT on.

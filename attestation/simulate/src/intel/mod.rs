@@ -1,7 +1,7 @@
-//! The simulated Intel: a root, one platform, its quoting enclave and the service that speaks about it.
+//! The simulated Intel: a root, one platform, its quoting enclave and the service with statements about it.
 //!
 //! It signs what a real one signs: quotes of versions 4 and 5 with the platform's certificates inside, TCB info, QE identity
-//! and revocation lists. What the platform reports is what the service calls up to date, unless a test changes either:
+//! and revocation lists. The service calls the platform up to date at the levels that it reports, unless a test changes either:
 //!
 //! ```
 //! use chrysalis_attestation::{Time, tdx::attributes::DEBUG};
@@ -11,13 +11,13 @@
 //! let mut intel = Intel::from_seed(&[7; 32], now);
 //! let honest = intel.quote(&TdProfile { report_data: [1; 64], ..TdProfile::default() });
 //!
-//! // A TD that its host can look into.
+//! // A TD that its host can debug.
 //! let mut debug = TdProfile::default();
 //! debug.attributes |= DEBUG;
 //! // Old firmware, in a quote and in what the service says.
 //! let old = TdProfile { tee_tcb_svn: [3; 16], ..TdProfile::default() };
 //! let outdated = intel.statements(now).with_status("OutOfDate");
-//! // A platform whose certificate is revoked, or has ended.
+//! // A platform whose certificate is revoked, or has expired.
 //! let mut revoked = intel.statements(now);
 //! revoked.pck_list.revoked = vec![intel.pck.serial()];
 //! let mut ended = intel.pck.profile();
@@ -47,10 +47,10 @@ use crate::{
 use chrysalis_attestation::{Time, encoding::digest::sha256, tdx::IntelRoots};
 use std::path::Path;
 
-/// A simulated vendor with one platform. It signs whatever it is told to, where a real one looks first.
+/// A simulated vendor with one platform. It signs anything, where a real one would check first.
 #[derive(Clone)]
 pub struct Intel {
-    /// Above everything.
+    /// The root of everything.
     pub root: Signer,
     /// Issues the platform's certificate, and its own revocation list.
     pub pck_authority: Signer,
@@ -65,8 +65,8 @@ pub struct Intel {
 }
 
 impl Intel {
-    /// A vendor whose keys follow from the seed and are written nowhere. Certificates are valid around `now`; that of the root
-    /// is the same whatever the time.
+    /// A vendor whose keys follow from the seed and are not stored. Certificates are valid around `now`; that of the root
+    /// is always the same.
     pub fn from_seed(seed: &[u8; 32], now: Time) -> Self {
         let root = Signer::root(Curve::P256, seed, Profile::root("Intel SGX Root CA"));
         let pck_authority = root.issue(Profile::new(
@@ -96,7 +96,7 @@ impl Intel {
         Ok(Self::from_seed(&seed, now))
     }
 
-    /// What the honest platform's certificate says, to be changed and issued by [`Self::pck_authority`].
+    /// The content of the honest platform's certificate, to be changed and then issued by [`Self::pck_authority`].
     pub fn pck_profile(now: Time) -> Profile {
         Profile {
             extensions: vec![extension::platform()],
@@ -109,13 +109,13 @@ impl Intel {
         &self.root.der
     }
 
-    /// Intel's root, and this one beside it.
+    /// Intel's root, and this one as well.
     pub fn roots(&self) -> IntelRoots {
         IntelRoots::intel().and_simulated(sha256(&[self.root()]))
     }
 }
 
-/// Certificates as Intel carries them: PEM, one line of base64 each, leaf first.
+/// Certificates in Intel's form: PEM, one line of base64 each, leaf first.
 fn pem(chain: &[&Signer]) -> String {
     chain.iter().fold(String::new(), |text, signer| {
         let body = data_encoding::BASE64.encode(&signer.der);

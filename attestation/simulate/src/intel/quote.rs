@@ -19,19 +19,19 @@ const VENDOR: [u8; 16] = [
 const BODY_TD_15: u16 = 3;
 /// Version 5's name for an extended TD report 1.5.
 const BODY_TD_15_EXTENDED: u16 = 4;
-/// A TD report 1.0 is the first part of a 1.5.
+/// The size of a TD report 1.0, which is the first part of a 1.5.
 const TD_10_SIZE: usize = 584;
-/// Certification data that is a chain in PEM.
+/// Certification data: a chain in PEM.
 const PCK_CHAIN: u16 = 5;
-/// Certification data that is the quoting enclave's report and what certifies it.
+/// Certification data: the quoting enclave's report and what certifies it.
 const ENCLAVE_REPORT: u16 = 6;
-/// What the quoting enclave signs beside its key: Intel's has 32 bytes too.
+/// What the quoting enclave signs along with its key: Intel's has 32 bytes too.
 const AUTHENTICATION_DATA: [u8; 32] = [9; 32];
 
-/// How a quote is laid out.
+/// The layout of a quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteVersion {
-    /// An SGX enclave's, of version 3: no TD at all, a lie for tests.
+    /// An SGX enclave's, version 3: not a TD at all, a lie for tests.
     Enclave,
     /// With a TD report 1.0.
     V4,
@@ -41,7 +41,7 @@ pub enum QuoteVersion {
     V5Extended,
 }
 
-/// A TD as the TDX module reports it, and how its quote is laid out.
+/// A TD as the TDX module reports it, and the layout of its quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TdProfile {
     /// The layout.
@@ -58,7 +58,7 @@ pub struct TdProfile {
     pub attributes: u64,
     /// XFAM.
     pub xfam: u64,
-    /// The measurement of what the TD starts with.
+    /// The measurement of the TD's initial contents.
     pub mrtd: [u8; 48],
     /// Its configuration's digest.
     pub mrconfigid: [u8; 48],
@@ -70,29 +70,29 @@ pub struct TdProfile {
     pub rtmrs: [[u8; 48]; 4],
     /// What the TD put there.
     pub report_data: [u8; 64],
-    /// The levels now. Only a report 1.5 has them.
+    /// The current levels. Only a report 1.5 has them.
     pub tee_tcb_svn_2: [u8; 16],
     /// The service TDs that are bound to it. Only a report 1.5 has them.
     pub mrservicetd: [u8; 48],
-    /// What the extended layout adds, in its order: partition, the TD's name, devices, first service TDs and where they were bound, present
-    /// service TDs.
+    /// What the extended layout adds, in this order: partition, the TD's identity, devices, first service TDs and where they were bound,
+    /// current service TDs.
     pub extension: [u8; 237],
-    /// What kind of certification the platform gives: 5 is a chain.
+    /// The type of the platform's certification data: 5 is a chain.
     pub certification: u16,
-    /// How many certificates the quote brings: PCK, its authority, the root.
+    /// How many certificates the quote contains: PCK, its authority, the root.
     pub chain_length: usize,
-    /// So many bytes follow the certificates, inside of what they are wrapped in.
+    /// How many bytes follow the certificates, inside their wrapping.
     pub after_chain: usize,
-    /// So many bytes follow the quoting enclave's certification, inside of the signature data.
+    /// How many bytes follow the quoting enclave's certification, inside the signature data.
     pub after_certification: usize,
-    /// What lies behind the chain's text: quoting services leave a NUL there.
+    /// What follows the chain's text: quoting services leave a NUL there.
     pub chain_end: Vec<u8>,
-    /// How its lines end.
+    /// Its line ending.
     pub line_end: &'static str,
 }
 
 impl Default for TdProfile {
-    /// A TD on an up-to-date platform, not debuggable, that measured nothing.
+    /// A TD on an up-to-date platform, not debuggable, with nothing measured.
     fn default() -> Self {
         let mut levels = [0; 16];
         levels[..3].copy_from_slice(&[7, 1, 5]);

@@ -21,12 +21,12 @@ const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
 /// Kinds of names on the fabric.
 const GPU: u64 = 0x41;
 const SWITCH: u64 = 0x50;
-/// A GPU has so many links.
+/// How many links a GPU has.
 const LINKS: usize = 18;
-/// A switch names so many GPUs.
+/// How many GPUs a switch names.
 const GPUS_OF_A_SWITCH: usize = 8;
 
-/// Kinds of opaque data, as [`Gpu::opaque`] is ordered by.
+/// Kinds of opaque data, the keys of [`Gpu::opaque`].
 pub mod opaque {
     /// The driver's version, text.
     pub const DRIVER_VERSION: u16 = 3;
@@ -42,34 +42,34 @@ pub mod opaque {
     pub const PROJECT_SKU: u16 = 18;
     /// The firmware that the key was certified for.
     pub const FWID: u16 = 20;
-    /// A GPU's: the switch at each of its links, each name's bytes turned round. A switch's: who it is.
+    /// For a GPU: the switch at each of its links, with the bytes of each name reversed. For a switch: its own identity.
     pub const SWITCH_PDI: u16 = 22;
-    /// A switch's: 1 if its configuration is locked.
+    /// For a switch: 1 if its configuration is locked.
     pub const LOCK_SWITCH_STATUS: u16 = 25;
-    /// A switch's: the eight GPUs at its ports, and which port leads to which.
+    /// For a switch: the eight GPUs at its ports, and which port leads to which.
     pub const SWITCH_GPU_PDIS: u16 = 26;
-    /// How the GPU is passed to the guest: two bytes, little-endian; 0 alone, 1 with others, 2 over attested switches.
+    /// How the GPU is passed through to the guest: two bytes, little-endian; 0 alone, 1 with others, 2 over attested switches.
     pub const FEATURE_FLAG: u16 = 36;
     /// The level of the first stage's microcode: two bytes, little-endian. Only the layout with a header has it.
     pub const FSP_UCODE_SVN: u16 = 37;
 }
 
-/// A simulated GPU. It signs whatever its fields say; tests change them.
+/// A simulated GPU. It signs whatever its fields say; tests may change them.
 #[derive(Clone)]
 pub struct Gpu {
     /// Leaf (FMC), identity (BROM), provisioner, chip family, root.
     pub chain: [Signer; 5],
-    /// What is measured, by RIM index: SPDM's block 1 is index 0.
+    /// Its measurements, by RIM index: SPDM's block 1 is index 0.
     pub measurements: BTreeMap<u8, [u8; 48]>,
     /// What the device says about itself, by kind.
     pub opaque: BTreeMap<u16, Vec<u8>>,
-    /// What the device adds to the question.
+    /// The device's own nonce.
     pub responder_nonce: [u8; 32],
-    /// In which layout it writes its opaque data.
+    /// The layout of its opaque data.
     pub layout: Layout,
 }
 
-/// How opaque data are laid out.
+/// A layout of opaque data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
     /// Type, length, value: drivers before CUDA 13.5.
@@ -84,7 +84,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// As an honest driver of CUDA 13.5 writes it.
+    /// As written by an honest driver of CUDA 13.5.
     pub const VERSIONED: Self = Self::Versioned {
         profile: 0,
         version: [2, 0, 0],
@@ -113,7 +113,7 @@ impl Layout {
     }
 }
 
-/// How the values of a kind are to be read, as public captures have it.
+/// The value type of a kind, as in public captures.
 fn value_type(kind: u16) -> u16 {
     match kind {
         opaque::FSP_UCODE_SVN => 0x87,
@@ -154,7 +154,7 @@ impl Gpu {
         }
     }
 
-    /// A GPU in protected-PCIe mode, whose links lead to these switches, each known by its place.
+    /// A GPU in protected-PCIe mode, whose links lead to these switches, each identified by its position.
     pub(super) fn on_fabric(mut self, index: u64, switches: u64) -> Self {
         self.reissue_identity(|identity| identity.serial = Some(pdi(GPU, index)));
         let links = (0..switches).flat_map(|place| pdi(SWITCH, place).to_le_bytes());
@@ -165,7 +165,7 @@ impl Gpu {
         self
     }
 
-    /// A switch whose ports lead to so many GPUs. It answers in the same form as a GPU.
+    /// A switch whose ports lead to this many GPUs. It answers in the same form as a GPU.
     pub(super) fn switch(authorities: &[Signer; 3], index: u64, gpus: u64, now: Time) -> Self {
         let [provisioner, family, root] = authorities.clone();
         let identity = provisioner.issue(Profile {
@@ -210,7 +210,7 @@ impl Gpu {
         self
     }
 
-    /// Issues the leaf anew, with something changed, by the identity that the chain has now.
+    /// Issues the leaf again, with something changed, by the chain's current identity.
     pub fn reissue_leaf(&mut self, change: impl FnOnce(&mut Profile)) {
         let [leaf, identity, ..] = &mut self.chain;
         let mut profile = leaf.profile();
@@ -218,7 +218,7 @@ impl Gpu {
         *leaf = identity.issue(profile);
     }
 
-    /// Issues the identity anew, with something changed, by the provisioner that the chain has now; and the leaf below it.
+    /// Issues the identity again, with something changed, by the chain's current provisioner, and then the leaf below it.
     pub fn reissue_identity(&mut self, change: impl FnOnce(&mut Profile)) {
         let [_, identity, provisioner, ..] = &mut self.chain;
         let mut profile = identity.profile();
@@ -227,7 +227,7 @@ impl Gpu {
         self.reissue_leaf(|_| ());
     }
 
-    /// Issues the family's certificate anew, with something changed, by the root; and all that are below it.
+    /// Issues the family's certificate again, with something changed, by the root, and then all those below it.
     pub fn reissue_family(&mut self, change: impl FnOnce(&mut Profile)) {
         let [_, _, provisioner, family, root] = &mut self.chain;
         let mut profile = family.profile();
@@ -237,7 +237,7 @@ impl Gpu {
         self.reissue_identity(|_| ());
     }
 
-    /// Answers a question: the signed report, and the certificates that stand behind it.
+    /// Answers a question: the signed report, and the certificates behind it.
     pub fn evidence(&self, nonce: &[u8; 32]) -> GpuEvidence {
         let request = Request {
             nonce: *nonce,
@@ -271,12 +271,12 @@ fn responder_nonce(index: u64) -> [u8; 32] {
     digest.first_chunk().copied().unwrap_or_default()
 }
 
-/// Who a device is on the fabric. Its highest bit makes a serial number of nine bytes of it, as NVIDIA's are.
+/// A device's identity on the fabric. Its highest bit makes the serial number nine bytes long, like NVIDIA's.
 fn pdi(kind: u64, index: u64) -> u64 {
     1 << 63 | kind << 32 | index
 }
 
-/// What the honest leaf below this identity says.
+/// The content of the honest leaf below this identity.
 fn leaf_profile(identity: &Signer, now: Time) -> Profile {
     let digest = tlv(tag::OCTET_STRING, &[&Gpu::fwid()]);
     let fwid = tlv(tag::SEQUENCE, &[&tlv(tag::OID, &[SHA384]), &digest]);

@@ -1,7 +1,7 @@
 //! Reference manifests (RIM) in NVIDIA's form: a SWID tag with an enveloped XML signature.
 //!
 //! Documents are written in canonical form (W3C Canonical XML 1.1) from the start, so that what is hashed is the text itself and
-//! no XML library is needed. What leaves has its empty elements shortened, as NVIDIA's have: whoever verifies has to canonicalise.
+//! no XML library is needed. The output has its empty elements shortened, as NVIDIA's have, so that verifiers must canonicalise.
 
 use super::reference::{
     DRIVER, DRIVER_INDICES, SWITCH_FIRMWARE, SWITCH_INDICES, VBIOS, VBIOS_INDICES, golden,
@@ -11,7 +11,7 @@ use chrysalis_attestation::encoding::digest::sha384;
 use data_encoding::BASE64;
 use std::{collections::BTreeMap, fmt::Write};
 
-/// What the root element declares, and `SignedInfo` inherits.
+/// The root element's declarations, which `SignedInfo` inherits.
 const SWID: &str = "http://standards.iso.org/iso/19770/-2/2015/schema.xsd";
 const HASH: &str = "http://www.w3.org/2001/04/xmlenc#sha384";
 /// Values that are compared as numbers.
@@ -25,10 +25,10 @@ const TCG: &str = "https://trustedcomputinggroup.org/resource/\
 const DECLARED: &str = "xmlns:ns3=";
 const CLOSE: &str = "</SoftwareIdentity>";
 
-/// What a manifest says. Tests change any of it, or the text that it becomes.
+/// The content of a manifest. Tests may change any of it, or the resulting text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Of the driver, of the VBIOS or of a switch's firmware.
+    /// The version of the driver, of the VBIOS or of a switch's firmware.
     pub version: String,
     /// What it is for: `GPU` or `SWITCH`.
     pub edition: String,
@@ -36,12 +36,12 @@ pub struct Manifest {
     pub product: String,
     /// The values that count. All other indices of the 64 are written as inactive.
     pub active: BTreeMap<u8, [u8; 48]>,
-    /// The least levels of the opaque data, by type; where there are any, the document declares their namespace, as newer ones of NVIDIA's do.
+    /// The minimum levels of the opaque data, by type; if there are any, the document declares their namespace, like NVIDIA's newer ones.
     pub floors: BTreeMap<u16, u64>,
 }
 
 impl Manifest {
-    /// One in which these indices have the values that the simulated GPUs report.
+    /// A manifest in which these indices have the values that the simulated GPUs report.
     pub fn new(version: &str, active: &[u8]) -> Self {
         Self {
             version: version.to_owned(),
@@ -119,11 +119,11 @@ impl Manifest {
     }
 }
 
-/// Puts a signature at the end of a canonical document: by the first of this chain, which goes into it whole.
+/// Puts a signature at the end of a canonical document: by the first key of this chain, all of which goes into it.
 pub(super) fn sign(document: &str, chain: &[Signer]) -> String {
     let body = document.strip_suffix(CLOSE).unwrap_or(document);
     let digest = BASE64.encode(&sha384(&[document.as_bytes()]));
-    // Canonical, as the apex of what is signed: it repeats every declaration in scope.
+    // Canonical, as the apex of the signed part: it repeats every declaration in scope.
     let numeric = if document.contains(DECLARED) {
         format!(" {DECLARED}\"{NUMERIC}\"")
     } else {
@@ -171,7 +171,7 @@ pub(super) fn sign(document: &str, chain: &[Signer]) -> String {
     shortened(&format!("{body}{signature}{CLOSE}"))
 }
 
-/// Empty elements as NVIDIA's writer leaves them.
+/// Shortens empty elements, as NVIDIA's writer does.
 fn shortened(text: &str) -> String {
     [
         "ns0:Resource",

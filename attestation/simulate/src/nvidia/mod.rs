@@ -1,7 +1,7 @@
-//! The simulated NVIDIA: two roots, as many GPUs as are asked for, their reference manifests and a responder for revocation.
+//! The simulated NVIDIA: two roots, any number of GPUs, their reference manifests and a responder for revocation.
 //!
-//! It signs what a real one signs: SPDM reports, manifests in XML, OCSP answers. What its GPUs report is what its manifests
-//! say, unless a test changes either:
+//! It signs what a real one signs: SPDM reports, manifests in XML, OCSP answers. Its GPUs report what its manifests say, unless a
+//! test changes either:
 //!
 //! ```
 //! use chrysalis_attestation::Time;
@@ -16,7 +16,7 @@
 //! gpu.measurements.insert(3, [0; 48]);
 //! // Other firmware than the key was certified for.
 //! gpu.opaque.insert(opaque::FWID, vec![0; 48]);
-//! // A certificate that has ended.
+//! // A certificate that has expired.
 //! gpu.reissue_leaf(|leaf| leaf.not_after = now);
 //! // Another device, with the serial number of the first.
 //! let serial = gpu.chain[1].serial();
@@ -51,7 +51,7 @@ use chrysalis_attestation::{
 };
 use std::{collections::BTreeSet, path::Path};
 
-/// A simulated vendor with the GPUs of one machine. It signs whatever it is told to, where a real one looks first.
+/// A simulated vendor with the GPUs of one machine. It signs anything, where a real one would check first.
 #[derive(Clone)]
 pub struct Nvidia {
     /// Above every device's identity: provisioner, chip family, root.
@@ -63,8 +63,8 @@ pub struct Nvidia {
 }
 
 impl Nvidia {
-    /// A vendor whose keys follow from the seed and are written nowhere. Certificates are valid around `now`; those of the
-    /// roots are the same whatever the time.
+    /// A vendor whose keys follow from the seed and are not stored. Certificates are valid around `now`; those of the
+    /// roots are always the same.
     pub fn from_seed(seed: &[u8; 32], now: Time) -> Self {
         let authority = |name: &str| Profile::new(name, Purpose::Authority(None), now);
         let device_root = Signer::root(
@@ -102,7 +102,7 @@ impl Nvidia {
         Ok(Self::from_seed(&seed, now))
     }
 
-    /// How many GPUs the machine has, one unless this says otherwise: so many identities are revocable.
+    /// How many GPUs the machine has, one by default: this many identities are revocable.
     #[must_use]
     pub fn with_gpus(mut self, count: u64) -> Self {
         self.gpus = count;
@@ -120,18 +120,18 @@ impl Nvidia {
         self.rim_chain.last().map_or(&[], |root| &root.der)
     }
 
-    /// NVIDIA's roots, and these two beside them.
+    /// NVIDIA's roots, and these two as well.
     pub fn roots(&self) -> NvidiaRoots {
         NvidiaRoots::nvidia()
             .and_simulated(sha256(&[self.device_root()]), sha256(&[self.rim_root()]))
     }
 
-    /// One GPU, honest until something of it is changed. The same index is the same device.
+    /// One GPU, honest until something in it is changed. The same index is the same device.
     pub fn gpu(&self, index: u64) -> Gpu {
         Gpu::new(&self.device_authorities, index, self.now)
     }
 
-    /// A machine whose GPUs share their memory over switches (protected PCIe): so many GPUs, eight at the most, then so many switches.
+    /// A machine whose GPUs share their memory over switches (protected PCIe): this many GPUs, at most eight, then this many switches.
     pub fn fabric(&self, gpus: u64, switches: u64) -> Vec<Gpu> {
         let [_, family, root] = &self.device_authorities;
         let name = "NVIDIA LS_10 Provisioner ICA 1";
@@ -171,12 +171,12 @@ impl Nvidia {
             .collect()
     }
 
-    /// Signs a manifest, whatever it says; it must be in canonical form. XML.
+    /// Signs a manifest with any content; it must be in canonical form. XML.
     pub fn sign_manifest(&self, document: &str) -> Vec<u8> {
         manifest::sign(document, &self.rim_chain).into_bytes()
     }
 
-    /// Each certificate that may be revoked, with its issuer: first those of the first GPU and those above it, then those of
+    /// Each certificate that may be revoked, with its issuer: first those of the first GPU and the ones above it, then those of
     /// the manifests, then the identities of further GPUs.
     pub fn revocable(&self) -> Vec<(Signer, Signer)> {
         let [provisioner, family, root] = &self.device_authorities;
@@ -196,12 +196,12 @@ impl Nvidia {
         pairs
     }
 
-    /// A good answer about each certificate that may be revoked. Without a nonce it is one to be brought along.
+    /// A good answer about each certificate that may be revoked. Without a nonce it is one to staple.
     pub fn ocsp(&self, now: Time, nonce: Option<[u8; 32]>) -> Vec<OcspAnswer> {
         self.ocsp_with(now, nonce, |_, _| ())
     }
 
-    /// The same, with each answer changed before it is signed; `change` hears its place among [`Self::revocable`].
+    /// The same, with each answer changed before it is signed; `change` receives its position in [`Self::revocable`].
     pub fn ocsp_with(
         &self,
         now: Time,
@@ -220,7 +220,7 @@ impl Nvidia {
         answers.collect()
     }
 
-    /// What a relying party needs beside the evidence. The answers are to be brought along: they carry no nonce.
+    /// What a relying party needs in addition to the evidence. The answers are for stapling: they carry no nonce.
     pub fn collateral(&self, now: Time) -> GpuCollateral {
         GpuCollateral {
             rims: self.rims(),

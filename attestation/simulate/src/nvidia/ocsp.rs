@@ -16,9 +16,9 @@ const ECDSA_SHA384: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03];
 const BASIC: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
 /// 1.3.6.1.5.5.7.48.1.2
 const NONCE: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02];
-/// 1.3.6.1.4.1.65535: nobody's.
+/// 1.3.6.1.4.1.65535: not assigned to anyone.
 const UNKNOWN: &[u8] = &[0x2B, 0x06, 0x01, 0x04, 0x01, 0x83, 0xFF, 0x7F];
-/// id-pkix-ocsp-nocheck: nobody asks about the responder's own certificate.
+/// id-pkix-ocsp-nocheck: the responder's own certificate needs no check.
 const NOCHECK: &str = "1.3.6.1.5.5.7.48.1.5";
 
 const HOUR: i64 = 3600;
@@ -26,9 +26,9 @@ const HOUR: i64 = 3600;
 /// What an answer says about its certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CertificateStatus {
-    /// NVIDIA stands by it.
+    /// NVIDIA still vouches for it.
     Good,
-    /// It does not, since then and for this reason (RFC 5280's `CRLReason`: 1 key compromise, 6 hold).
+    /// NVIDIA no longer does, since this time and for this reason (RFC 5280's `CRLReason`: 1 key compromise, 6 hold).
     Revoked {
         /// Since when.
         since: Time,
@@ -39,42 +39,42 @@ pub enum CertificateStatus {
     Unknown,
 }
 
-/// An answer before its responder signs it. Tests change any of it.
+/// An answer before its responder signs it. Tests may change any of it.
 #[derive(Clone)]
 pub struct Answer {
     /// Who signs.
     pub responder: Signer,
-    /// 0 for a successful answer; any other has nothing in it.
+    /// 0 for a successful answer; any other is empty.
     pub response_status: u8,
     /// Which certificate: `CertID`, DER.
     pub id: Vec<u8>,
-    /// What about it.
+    /// Its status.
     pub status: CertificateStatus,
     /// When this was known.
     pub this_update: Time,
-    /// When it was signed, if not then.
+    /// When it was signed, if not at that time.
     pub produced_at: Option<Time>,
-    /// Until when it counts, if it says so.
+    /// Until when it is valid, if it says so.
     pub next_update: Option<Time>,
-    /// Repeats the question's, if there was one.
+    /// The repeated nonce of the request, if there was one.
     pub nonce: Option<[u8; 32]>,
-    /// Names the responder by the SHA-1 of its key instead of by name, if that is given.
+    /// Names the responder by this SHA-1 of its key instead of by name, if given.
     pub key_hash: Option<[u8; 20]>,
-    /// Has an extension that nobody knows, and that is critical, there.
+    /// Where it has an unknown critical extension, if anywhere.
     pub critical_extension: Option<Place>,
 }
 
 /// Where an answer has extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Of all that it says.
+    /// The extensions of the whole answer.
     Answer,
-    /// Of what it says about the one certificate.
+    /// The extensions of its statement about the one certificate.
     Certificate,
 }
 
 impl Answer {
-    /// That all is well, as of six hours ago and for 18 hours more.
+    /// A good answer, as of six hours ago and for 18 more hours.
     pub fn good(subject: &Signer, issuer: &Signer, now: Time, nonce: Option<[u8; 32]>) -> Self {
         Self {
             responder: issuer.issue(Self::responder_profile(now)),
@@ -90,7 +90,7 @@ impl Answer {
         }
     }
 
-    /// What an appointed responder's certificate says.
+    /// The content of an appointed responder's certificate.
     pub fn responder_profile(now: Time) -> Profile {
         Profile {
             signs_ocsp: true,
@@ -163,7 +163,7 @@ impl Answer {
         )
     }
 
-    /// The extensions there; nothing, if there are none.
+    /// The extensions at this place; empty if there are none.
     fn extensions(&self, place: Place, nonce: Option<[u8; 32]>) -> Vec<u8> {
         let nonce = nonce.map(|nonce| {
             let value = tlv(tag::OCTET_STRING, &[&tlv(tag::OCTET_STRING, &[&nonce])]);
@@ -202,7 +202,7 @@ fn time(time: Time) -> Vec<u8> {
     generalized_time(time).expect("times end with the year 9999")
 }
 
-/// The content of an `INTEGER` that is not negative.
+/// The content of a non-negative `INTEGER`.
 fn integer(number: u64) -> Vec<u8> {
     let bytes = number.to_be_bytes();
     let mut content: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();

@@ -1,6 +1,6 @@
-//! The virtual TPM's attestation key, as the runtime data beside the report names it.
+//! The virtual TPM's attestation key, as named in the runtime data that accompany the report.
 //!
-//! To be read only once the report covers the runtime data: JSON has many ways to say one thing.
+//! Read only once the report is known to cover the runtime data: JSON has many ways to say the same thing.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ const MODULUS_SIZES: std::ops::RangeInclusive<usize> = 256..=512;
 /// The longest public exponent; Azure's is 65537.
 const MAX_EXPONENT: usize = 4;
 
-/// What of the runtime data is read.
+/// The part of the runtime data that is read.
 #[derive(Deserialize)]
 struct RuntimeData {
     keys: Vec<Jwk>,
@@ -39,7 +39,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The one key of this name.
+    /// The only key with this name.
     pub(super) fn parse(runtime_data: &[u8]) -> Result<Self, Rejection> {
         let wrong = |what| Rejection::VtpmKey { what };
         let data: RuntimeData = serde_json::from_slice(runtime_data)
@@ -53,14 +53,16 @@ impl Key {
         }
         let number = |text: Option<String>| {
             let bytes = BASE64URL_NOPAD.decode(text?.as_bytes()).ok()?;
-            // A leading zero would be another way to write the same number.
+            // A leading zero would be a second way to write the same number.
             bytes
                 .first()
                 .is_some_and(|first| *first != 0)
                 .then_some(bytes)
         };
         let (Some(modulus), Some(exponent)) = (number(key.n), number(key.e)) else {
-            return Err(wrong("its key HCLAkPub is not written as RFC 7518 wants"));
+            return Err(wrong(
+                "its key HCLAkPub is not written as RFC 7518 requires",
+            ));
         };
         if !MODULUS_SIZES.contains(&modulus.len()) || exponent.len() > MAX_EXPONENT {
             return Err(wrong("its key HCLAkPub is shorter or longer than a TPM's"));

@@ -1,7 +1,7 @@
-//! The quote of Azure's virtual TPM: what a guest can say for itself where it cannot choose `REPORT_DATA`.
+//! The quote of Azure's virtual TPM: how a guest can prove something where it cannot choose `REPORT_DATA`.
 //!
-//! The paravisor had the report cover a key of the virtual TPM; that key signs the PCRs and a nonce. Trusts the runtime data, so
-//! whoever calls has held them against the report, and counts the outcome only if the report is genuine.
+//! The paravisor had the report cover a key of the virtual TPM; that key signs the PCRs and a nonce. Trusts the runtime data, so the
+//! caller must have checked them against the report, and must use the result only if the report is genuine.
 
 mod key;
 mod quote;
@@ -24,28 +24,28 @@ use key::Key;
 /// How a `TPMT_SIGNATURE` begins: RSASSA, SHA-256. (TPM 2.0 Library, part 2, §11.3.4.)
 const RSASSA_SHA256: [u8; 4] = [0x00, 0x14, 0x00, 0x0B];
 
-/// A quote as it came, and what it is held against.
+/// A quote as received, and what to check it against.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quoted<'a> {
     /// The `TPMS_ATTEST` that was signed.
     pub quote: &'a [u8],
-    /// The signature: bare, or in a `TPMT_SIGNATURE` as TPM tools write it.
+    /// The signature: bare, or in a `TPMT_SIGNATURE`, as TPM tools write it.
     pub signature: &'a [u8],
     /// The values of the quoted PCRs, in the order of their numbers.
     pub pcrs: Option<&'a [[u8; 32]]>,
-    /// What the virtual TPM was asked with. Without it, nothing says that the quote is fresh.
+    /// The nonce that the virtual TPM was asked with. Without it, nothing shows that the quote is fresh.
     pub nonce: Option<&'a [u8]>,
-    /// Goes without the PCRs' values, for this reason.
+    /// Accepts the absence of the PCRs' values, for this reason.
     pub pcrs_unchecked: Option<&'a str>,
 }
 
-/// What the virtual TPM said, signature and all verified.
+/// What the virtual TPM said, with its signature verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Told {
     /// The quote.
     pub quote: Quote,
-    /// The PCRs' values, by number, if they were given: then they are the quoted ones.
+    /// The PCRs' values, by number, if they were given; they are then the quoted ones.
     pub pcrs: Option<BTreeMap<u8, [u8; 32]>>,
     /// Whether it answers what the caller asked.
     pub fresh: bool,
@@ -78,7 +78,7 @@ impl Told {
     }
 }
 
-/// The steps hcl-3 to hcl-7 of docs/spec/verification.md. Without a quote, says so.
+/// Steps hcl-3 to hcl-7 of docs/spec/verification.md. Without a quote, records that there is none.
 pub(crate) fn inspect(
     runtime_data: &[u8],
     quoted: Option<&Quoted<'_>>,
@@ -123,7 +123,7 @@ fn bare(signature: &[u8]) -> &[u8] {
 fn nonce(quote: &Quote, expected: Option<&[u8]>, inspection: &mut Inspection) -> bool {
     let check = ("hcl-6", "vTPM nonce");
     let Some(expected) = expected else {
-        inspection.skip(check, "nobody says what was asked");
+        inspection.skip(check, "the nonce is not known");
         return false;
     };
     let found = hex::encode(&quote.nonce);

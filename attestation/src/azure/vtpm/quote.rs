@@ -1,12 +1,12 @@
-//! What a TPM signed: `TPMS_ATTEST` of the type quote. (TPM 2.0 Library, part 2, §10.12.)
+//! What a TPM signed: a `TPMS_ATTEST` of type quote. (TPM 2.0 Library, part 2, §10.12.)
 //!
-//! Trusts nothing: sizes are bounded before anything is taken, and no byte goes unread. Integers are big-endian.
+//! Trusts nothing: sizes are bounded before anything is taken, and no byte is ignored. Integers are big-endian.
 
 use std::collections::BTreeMap;
 
 use crate::{Rejection, encoding::reader::Reader};
 
-/// `TPM_GENERATED_VALUE`: what a TPM itself made begins so, and it signs nothing else with a restricted key that does.
+/// `TPM_GENERATED_VALUE`: the start of data made by the TPM itself; its restricted keys sign no outside data that begins this way.
 const GENERATED: u32 = 0xFF54_4347;
 /// `TPM_ST_ATTEST_QUOTE`.
 const QUOTE: u16 = 0x8018;
@@ -14,27 +14,27 @@ const QUOTE: u16 = 0x8018;
 const SHA256: u16 = 0x000B;
 /// The longest name of a key: an algorithm and a SHA-512.
 const MAX_NAME: usize = 66;
-/// The most that a caller may have quoted: `TPM2B_DATA` holds as much as a name.
+/// The maximum nonce that a caller may have quoted: `TPM2B_DATA` holds as much as a name.
 pub const MAX_NONCE: usize = 66;
-/// PCRs of a PC's TPM.
+/// The number of PCRs of a PC's TPM.
 pub const PCR_COUNT: u8 = 24;
 /// The bitmap of [`PCR_COUNT`].
 const SELECTION_SIZE: u8 = 3;
 
-/// A quote. Nothing of it is to be believed before its signature is.
+/// A quote. Nothing in it may be trusted before its signature is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// `extraData`: what the caller asked with.
+    /// `extraData`: the caller's nonce.
     pub nonce: Vec<u8>,
     /// `clock`: milliseconds that the TPM has run.
     pub clock: u64,
     /// `resetCount`: how often it was reset.
     pub resets: u32,
-    /// `restartCount`: how often it was resumed since.
+    /// `restartCount`: how often it was resumed since then.
     pub restarts: u32,
-    /// `safe`: no later clock was ever reported.
+    /// `safe`: no later clock value was ever reported.
     pub safe: bool,
-    /// `firmwareVersion`, as its vendor counts.
+    /// `firmwareVersion`, in its vendor's numbering.
     pub firmware: u64,
     /// `pcrSelect`: the PCRs of the SHA-256 bank that were quoted, in order.
     pub selection: Vec<u8>,
@@ -47,12 +47,12 @@ impl Quote {
     pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
         let mut reader = Reader::new(bytes, malformed("it ends too early"));
         if u32::from_be_bytes(reader.array()?) != GENERATED {
-            return Err(malformed("it does not begin as what a TPM made"));
+            return Err(malformed("it does not begin like data made by a TPM"));
         }
         if u16::from_be_bytes(reader.array()?) != QUOTE {
-            return Err(malformed("it attests to something else than PCRs"));
+            return Err(malformed("it attests to something other than PCRs"));
         }
-        // The name of the key that signed, for who knows the TPM's hierarchy. Here the report names the key.
+        // The name of the signing key, for readers that know the TPM's hierarchy. Here the report names the key.
         sized(&mut reader, MAX_NAME)?;
         let nonce = sized(&mut reader, MAX_NONCE)?.to_vec();
         let clock = u64::from_be_bytes(reader.array()?);
@@ -68,7 +68,7 @@ impl Quote {
         let digest = sized(&mut reader, 32)?;
         let digest = digest
             .try_into()
-            .map_err(|_| malformed("its digest is no SHA-256"))?;
+            .map_err(|_| malformed("its digest is not a SHA-256"))?;
         if !reader.rest().is_empty() {
             return Err(malformed("bytes follow its digest"));
         }
@@ -84,7 +84,7 @@ impl Quote {
         })
     }
 
-    /// Which PCR has which of these values, which are in the order of the selection.
+    /// Which PCR has which value. The values are in the order of the selection.
     pub(super) fn assign(&self, values: &[[u8; 32]]) -> Result<BTreeMap<u8, [u8; 32]>, Rejection> {
         if values.len() != self.selection.len() {
             return Err(Rejection::VtpmPcrCount {
@@ -110,7 +110,7 @@ fn sized<'a>(reader: &mut Reader<'a>, most: usize) -> Result<&'a [u8], Rejection
     reader.take(size)
 }
 
-/// A `TPML_PCR_SELECTION` of one bank, that of SHA-256: Azure's tools quote no other.
+/// A `TPML_PCR_SELECTION` of one bank, SHA-256: Azure's tools quote no other.
 fn selection(reader: &mut Reader<'_>) -> Result<Vec<u8>, Rejection> {
     let banks = u32::from_be_bytes(reader.array()?);
     let bank = u16::from_be_bytes(reader.array()?);

@@ -1,4 +1,4 @@
-//! A virtual TPM with a key of its own, honest but for one thing.
+//! A virtual TPM with its own key, honest except for one thing.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,7 @@ static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
 });
 
 const NONCE: &[u8] = b"challenge";
-/// Of PCRs 0, 4 and 23.
+/// The values of PCRs 0, 4 and 23.
 const PCRS: [[u8; 32]; 3] = [[1; 32], [2; 32], [3; 32]];
 
 /// A quote over [`PCRS`], and everything that comes with it.
@@ -83,7 +83,7 @@ fn honest() -> Scene {
 }
 
 impl Scene {
-    /// Signs what was changed before, unless there is a signature.
+    /// Signs what was changed, unless there is a signature already.
     fn inspect(&self, patience: Patience) -> (Option<Told>, Vec<Rejection>, Transcript) {
         let signature = self.signature.clone();
         let signature = signature.unwrap_or_else(|| sign(&self.quote));
@@ -119,7 +119,7 @@ fn refuses(change: impl FnOnce(&mut Scene), expected: &Rejection) {
     );
 }
 
-/// The scene with one change passes, with these checks left out.
+/// With one change, the scene passes, and these checks are skipped.
 #[track_caller]
 fn accepts(change: impl FnOnce(&mut Scene), left_out: &[&str]) -> Told {
     let mut scene = honest();
@@ -174,7 +174,7 @@ fn lists_what_nobody_asked_for_or_brought() {
     };
     let told = accepts(why, &["vTPM PCRs"]);
     assert_eq!(told.pcrs, None);
-    // A reason to go without does not excuse values that are wrong.
+    // A reason to skip the values does not excuse wrong ones.
     let wrong = |scene: &mut Scene| {
         scene.pcrs = Some(vec![[9; 32]; 3]);
         scene.pcrs_unchecked = Some("a test");
@@ -207,7 +207,7 @@ fn refuses_runtime_data_without_exactly_one_rsa_key() {
         "\"kty\":\"EC\",\"e\"",
         "its key HCLAkPub is not RSA",
     );
-    let unwritten = "its key HCLAkPub is not written as RFC 7518 wants";
+    let unwritten = "its key HCLAkPub is not written as RFC 7518 requires";
     key("\"e\":\"AQAB\"", "\"f\":\"AQAB\"", unwritten);
     key("\"e\":\"AQAB\"", "\"e\":\"AQAB=\"", unwritten);
     key("\"e\":\"AQAB\"", "\"e\":\"AAEAAQ\"", unwritten);
@@ -225,8 +225,8 @@ fn refuses_what_is_not_a_quote() {
             &Rejection::VtpmQuoteMalformed { what },
         );
     };
-    malformed(|it| it[0] = 0, "it does not begin as what a TPM made");
-    malformed(|it| it[5] = 0x17, "it attests to something else than PCRs");
+    malformed(|it| it[0] = 0, "it does not begin like data made by a TPM");
+    malformed(|it| it[5] = 0x17, "it attests to something other than PCRs");
     malformed(|it| it[6] = 1, "a field is longer than a TPM's");
     malformed(|it| it[13] = 67, "a field is longer than a TPM's");
     malformed(|it| it[39] = 2, "its clock is neither safe nor unsafe");
@@ -241,7 +241,7 @@ fn refuses_what_is_not_a_quote() {
         it[59] = 31;
         it.truncate(it.len() - 1);
     };
-    malformed(digest, "its digest is no SHA-256");
+    malformed(digest, "its digest is not a SHA-256");
     malformed(|it| it.push(0), "bytes follow its digest");
     for length in 0..quote().len() {
         refuses(
@@ -261,7 +261,7 @@ fn refuses_a_quote_that_the_covered_key_did_not_sign() {
         |scene| scene.runtime_data = data,
         &Rejection::VtpmQuoteSignature,
     );
-    // A signature of the right key by another scheme.
+    // A signature by the right key in another scheme.
     let pss = rsa::Pss::new::<Sha256>();
     let mut salt = ChaCha20Rng::from_seed([3; 32]);
     let signature = KEY.sign_with_rng(&mut salt, pss, &Sha256::digest(quote()));

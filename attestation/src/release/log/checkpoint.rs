@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// The most bytes of any of the three. A proof in a tree of 2^64 entries has 3 KB.
+/// The maximum size of any of the three, in bytes. A proof in a tree of 2^64 entries has 3 KB.
 pub const MAX_TEXT: usize = 64 * 1024;
 
 /// The newest head of a log that a client has seen.
@@ -28,17 +28,17 @@ pub struct Head {
     pub root: Hex<HASH>,
 }
 
-/// What a signature line begins with: an em dash and a space.
+/// The start of a signature line: an em dash and a space.
 const SIGNATURE: &str = "\u{2014} ";
 /// The signature type of Ed25519 in a note's key.
 const ED25519: u8 = 1;
-/// The most signatures of a note: the log's own, and those of witnesses.
+/// The maximum number of signatures of a note: the log's own, and those of witnesses.
 const MAX_SIGNATURES: usize = 64;
 
 /// A head, signed by its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log: its name, by which it also signs.
+    /// Which log: its name, under which it also signs.
     pub origin: String,
     /// How many entries it has.
     pub size: u64,
@@ -75,7 +75,7 @@ impl Checkpoint {
             let (name, blob) = signature(line)
                 .filter(|_| count < MAX_SIGNATURES)
                 .ok_or(malformed("a signature line"))?;
-            // Other lines are other keys', such as witnesses'.
+            // Other lines belong to other keys, such as witnesses'.
             if let Some(signature) = blob.strip_prefix(&hint)
                 && name == checkpoint.origin
                 && verdict.is_err()
@@ -90,7 +90,7 @@ impl Checkpoint {
         verdict.map(|()| checkpoint)
     }
 
-    /// The three lines, without the last newline. Extension lines are refused: nothing here knows what they mean.
+    /// The three lines, without the last newline. Extension lines are refused: their meaning is unknown here.
     fn parse(text: &str) -> Result<Self, Rejection> {
         let malformed = |what| Rejection::CheckpointMalformed { what };
         let mut lines = text.split('\n');
@@ -115,7 +115,7 @@ impl Checkpoint {
         format!("{origin}\n{size}\n{}\n", BASE64.encode(&root.0))
     }
 
-    /// The note, with the log's signature. `None` for a key that signs no notes, or an origin that no note can have.
+    /// The note, with the log's signature. `None` for a key that cannot sign notes, or an origin that a note cannot have.
     pub fn note(&self, key: &PublicKey, signature: &[u8]) -> Option<String> {
         let key = key.ed25519().filter(|_| is_origin(&self.origin))?;
         let blob = [&key_hash(&self.origin, key)[..], signature].concat();
@@ -126,7 +126,7 @@ impl Checkpoint {
         ))
     }
 
-    /// What a client remembers of it.
+    /// What a client remembers about it.
     pub fn head(&self) -> Head {
         Head {
             origin: self.origin.clone(),
@@ -136,13 +136,13 @@ impl Checkpoint {
     }
 }
 
-/// Four bytes by which a note's reader finds the line of a key.
+/// Four bytes by which a note's reader finds a key's line.
 fn key_hash(name: &str, key: &[u8; 32]) -> [u8; 4] {
     let [a, b, c, d, ..] = sha256(&[name.as_bytes(), b"\n", &[ED25519], key]);
     [a, b, c, d]
 }
 
-/// A name that a key of a note may have.
+/// Whether a key in a note may have this name.
 fn is_origin(name: &str) -> bool {
     (1..=256).contains(&name.len()) && !name.contains(|c: char| c.is_whitespace() || c == '+')
 }

@@ -1,13 +1,13 @@
-//! The hash tree of RFC 6962, read: whether a path leads from a leaf, or from a smaller tree, to a root (RFC 9162 §2.1.3.2 and §2.1.4.2).
+//! Checks the hash tree of RFC 6962: whether a path leads from a leaf, or from a smaller tree, to a root (RFC 9162 §2.1.3.2, §2.1.4.2).
 
 use crate::encoding::digest::sha256;
 
-/// Bytes of a hash.
+/// A hash, 32 bytes.
 pub const HASH: usize = 32;
 /// A node of the tree.
 pub type Hash = [u8; HASH];
 
-/// A leaf: its hash is no node's, so that no path can pass one off as the other.
+/// A leaf: its hash can never be a node's, so that no path can pass one off as the other.
 pub fn leaf_hash(entry: &[u8]) -> Hash {
     sha256(&[&[0], entry])
 }
@@ -16,19 +16,19 @@ fn node(left: &Hash, right: &Hash) -> Hash {
     sha256(&[&[1], left, right])
 }
 
-/// Walks up from a node: `index` is its place in its row, `last` that of the row's last node.
+/// Walks up from a node: `index` is its position in its row, `last` that of the row's last node.
 struct Climb {
     index: u64,
     last: u64,
 }
 
 impl Climb {
-    /// Whether the next hash of the path stands to the left.
+    /// Whether the next hash of the path is to the left.
     fn sibling_is_left(&self) -> bool {
         self.index & 1 == 1 || self.index == self.last
     }
 
-    /// One row up; where the row's last node has no sibling, up to where it has one.
+    /// Moves up one row, or, where the row's last node has no sibling, up to a row where it has one.
     fn up(&mut self, from_the_right: bool) {
         if from_the_right {
             while self.index & 1 == 0 && self.index != 0 {
@@ -44,7 +44,7 @@ impl Climb {
     }
 }
 
-/// Whether the path leads from the leaf, at index of size, to the root.
+/// Whether the path leads from the leaf, at this index in a tree of this size, to the root.
 pub(super) fn is_included(
     leaf: &Hash,
     (index, size): (u64, u64),
@@ -81,7 +81,7 @@ pub(super) fn is_consistent(
     path: &[Hash],
 ) -> bool {
     if first == 0 {
-        // Everything begins with nothing.
+        // Every tree begins with the empty one.
         return path.is_empty() && *first_root == sha256(&[]);
     }
     if first == second {
@@ -97,7 +97,7 @@ pub(super) fn is_consistent(
     while climb.index & 1 == 1 {
         climb.shift();
     }
-    // A whole subtree is its own starting point, and left out of the path.
+    // A complete subtree is its own starting point, and is left out of the path.
     let (start, path) = if first.is_power_of_two() {
         (first_root, path)
     } else {

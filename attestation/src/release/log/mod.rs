@@ -1,8 +1,8 @@
-//! A transparency log, as its readers check it: an append-only RFC 6962 Merkle tree whose head the log signs.
+//! A transparency log, from its readers' side: an append-only RFC 6962 Merkle tree whose head the log signs.
 //!
-//! Three texts travel, all of them C2SP's: a checkpoint (tlog-checkpoint) names the head; a proof (tlog-proof) shows that an
-//! entry is under it; a growth (the body that tlog-witness takes) shows that a later tree begins with an earlier one. None
-//! of them is believed beyond what the log's key signed and the hashes show.
+//! Three kinds of text are exchanged, all defined by C2SP: a checkpoint (tlog-checkpoint) names the head; a proof (tlog-proof) shows
+//! that an entry is under it; a growth (the body that tlog-witness takes) shows that a later tree begins with an earlier one. None of
+//! them is trusted beyond what the log's key signed and the hashes show.
 
 mod check;
 mod checkpoint;

@@ -1,4 +1,4 @@
-//! The two proofs as texts: a first line, hashes in base64, an empty line, and the checkpoint that they lead to.
+//! The two proofs as text: a first line, hashes in base64, an empty line, and the checkpoint that they lead to.
 
 use std::fmt::Write;
 
@@ -12,13 +12,13 @@ use crate::Rejection;
 
 /// The first line of a C2SP tlog-proof.
 const VERSION: &str = "c2sp.org/tlog-proof@v1";
-/// A path has at most one hash for each bit of a size, and one more.
+/// A path has at most one hash for each bit of a size, plus one.
 const MAX_PATH: usize = 64 + 1;
 
-/// That an entry is in the log.
+/// Proof that an entry is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inclusion {
-    /// The entry's place, from 0.
+    /// The entry's index, from 0.
     pub index: u64,
     /// The siblings on the way up to the root.
     pub path: Vec<Hash>,
@@ -26,10 +26,10 @@ pub struct Inclusion {
     pub checkpoint: String,
 }
 
-/// That a log begins with what it was before.
+/// Proof that a log begins with its earlier entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Growth {
-    /// The size that it had.
+    /// Its earlier size.
     pub old: u64,
     /// RFC 6962 §2.1.2.
     pub path: Vec<Hash>,
@@ -38,7 +38,7 @@ pub struct Growth {
 }
 
 impl Inclusion {
-    /// Reads a proof. `extra` data are refused: nothing here knows what they mean.
+    /// Reads a proof. `extra` data are refused: their meaning is unknown here.
     pub fn parse(text: &[u8]) -> Result<Self, Rejection> {
         let text = utf8(text)?;
         let rest = text

@@ -247,7 +247,7 @@ fn rejects_a_checkpoint_of_another_key_or_with_a_wrong_signature() {
         Checkpoint::verify(changed.as_bytes(), &key),
         Err(Rejection::CheckpointSignature { key: key.id() })
     );
-    // A witness's line beside it is not the log's, and disturbs nothing.
+    // A witness's line next to it is not the log's, and does no harm.
     let witness = format!("\u{2014} witness.example {}\n", BASE64.encode(&[7; 76]));
     let witnessed = format!("{note}{witness}");
     assert_eq!(
@@ -295,7 +295,7 @@ fn rejects_notes_and_proofs_that_are_malformed() {
     let proof = inclusion(1, &entries, &signer).to_text();
     let leaf = leaf_hash(&entries[0]);
     let hash = BASE64.encode(&leaf);
-    // The same bytes, written as two texts in a row.
+    // The same bytes, written as two base64 texts in a row.
     let joined = BASE64.encode(&leaf[..1]) + &BASE64.encode(&leaf[1..]);
     for (bad, what) in [
         ("x".repeat(MAX_TEXT + 1), "it is too long"),
