@@ -164,7 +164,7 @@ fn a_level_that_the_report_does_not_tell_reaches_no_floor() {
         case.evidence = vec![scene.evidence(change)];
         let refused = case.verify().expect_err("not told");
         assert_eq!(refused.code(), "gpu_level_below_floor");
-        assert!(refused.to_string().contains("is not told"), "{refused}");
+        assert!(refused.to_string().contains("is missing"), "{refused}");
     }
 }
 
