@@ -25,9 +25,7 @@ pub enum SimulateError {
         what: &'static str,
     },
     /// A structure could not be encoded: a time after the year 9999, or a name too long.
-    #[error(
-        "encoding a simulated {what}: {source}; check the times and names that were asked for"
-    )]
+    #[error("encoding a simulated {what}: {source}; check the times and names that were asked for")]
     Encoding {
         /// What was being made.
         what: &'static str,

@@ -198,7 +198,9 @@ pub fn read_chain(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
 fn from_json(text: &[u8]) -> Result<Vec<GpuEvidence>, Rejection> {
     fn parsed<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, Rejection> {
         serde_json::from_slice(text).map_err(|_| {
-            malformed("an element does not have `certificate` and `evidence`, once each and as text")
+            malformed(
+                "an element does not have `certificate` and `evidence`, once each and as text",
+            )
         })
     }
     let form = Form::of(text).ok_or(malformed(

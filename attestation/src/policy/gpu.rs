@@ -179,7 +179,10 @@ mod tests {
             revocation: Revocation::Stapled,
             ..Proof::complete()
         };
-        assert_eq!(policy.proof, complete, "the only thing not required is a network");
+        assert_eq!(
+            policy.proof, complete,
+            "the only thing not required is a network"
+        );
         assert_eq!(policy.proof.stapled_age, Duration::from_hours(24));
         assert_eq!(policy.wanted.modes, Expect::AnyOf(ALONE.to_vec()));
         assert_eq!(policy.wanted.switches_unchecked, None);

@@ -44,7 +44,10 @@ pub(super) fn policy(section: &Section<'_>) -> Result<ReleasePolicy, PolicyError
     const WHY: &str = "the reason why you accept a root under which anyone can sign";
     const OTHER: &str = "left out: this root is not the development root";
     let name = section.require("name", "write which release the digests come from")?;
-    let root = section.require("root", "run `chrysalis policy init --root FILE` to fill it in")?;
+    let root = section.require(
+        "root",
+        "run `chrysalis policy init --root FILE` to fill it in",
+    )?;
     let text = name.text(NAME)?;
     if text.is_empty() || text.contains(char::is_control) {
         return Err(name.wrong(NAME));

@@ -369,7 +369,8 @@ fn a_manifest_of_the_first_type_is_of_the_project_that_is_asked_for() {
         assert_eq!(verified.expect("verified").release, first);
     }
     // Manifests that name a project have their own type: no verifier mistakes one for the other.
-    let what = "its project is missing or not a valid name, or a manifest of the first type names one";
+    let what =
+        "its project is missing or not a valid name, or a manifest of the first type names one";
     let as_text = |release: Release| {
         let sealed = signer.seal(release.envelope(files()));
         let envelope = Envelope::parse(&sealed).expect("an envelope");

@@ -150,10 +150,7 @@ fn what_is_missing_twice_or_of_another_kind_is_refused() {
             "a value is not base64",
         ),
         (collection(&[]), "no evidence of any GPU"),
-        (
-            collection(&[("a", without_chain)]),
-            "has no certificates",
-        ),
+        (collection(&[("a", without_chain)]), "has no certificates"),
         (collection(&[("a", of_a_cpu)]), "not an SPDM transcript"),
         (collection(&[("a", three)]), "media type and value"),
         (collection(&[("a", padded)]), "not base64url"),

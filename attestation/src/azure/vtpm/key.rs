@@ -60,7 +60,9 @@ impl Key {
                 .then_some(bytes)
         };
         let (Some(modulus), Some(exponent)) = (number(key.n), number(key.e)) else {
-            return Err(wrong("its key HCLAkPub is not written as RFC 7518 requires"));
+            return Err(wrong(
+                "its key HCLAkPub is not written as RFC 7518 requires",
+            ));
         };
         if !MODULUS_SIZES.contains(&modulus.len()) || exponent.len() > MAX_EXPONENT {
             return Err(wrong("its key HCLAkPub is shorter or longer than a TPM's"));

@@ -48,7 +48,9 @@ impl Signature {
             return Err(refuse("it is not the last element of the document"));
         }
         if holds_signature_parts(root) {
-            return Err(refuse("there are parts of another signature in the content"));
+            return Err(refuse(
+                "there are parts of another signature in the content",
+            ));
         }
         let mut scope = root.declared.clone();
         scope.extend(&signature.declared);
