@@ -9,8 +9,8 @@ use std::path::Path;
 const SEED: &str = "seed";
 const README: &str = "README";
 const README_TEXT: &str = "\
-The seed and the roots of a SIMULATED vendor. They are nobody else's and prove nothing about hardware.
-Whoever reads the seed can sign anything in its name. A policy accepts it only if it names the SHA-256 of the roots' DER.
+The seed and the roots of a SIMULATED vendor. They are not a real vendor's and prove nothing about hardware.
+Anyone who reads the seed can sign anything in its name. A policy accepts it only if it names the SHA-256 of the roots' DER.
 Remove this folder to have a new vendor made on the next start.
 ";
 

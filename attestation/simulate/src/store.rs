@@ -29,7 +29,7 @@ const README: &str = "README";
 
 const README_TEXT: &str = "\
 Keys and certificates of a SIMULATED processor vendor. They are not AMD's and prove nothing about hardware.
-Whoever reads the keys can sign any report. A policy accepts them only if it names the SHA-256 of ark.pem's DER.
+Anyone who reads the keys can sign any report. A policy accepts them only if it names the SHA-256 of ark.pem's DER.
 Remove this folder to have a new vendor made on the next start.
 ";
 

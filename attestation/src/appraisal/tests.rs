@@ -371,7 +371,7 @@ fn a_bundle_without_its_conversation_is_genuine_only_where_somebody_says_why() {
     assert_eq!(
         json["claims"].get("model"),
         None,
-        "nobody knows whose it is"
+        "it is not known whose it is"
     );
     assert_eq!(verdict.ear(Time(7)).get("eat_nonce"), None);
 

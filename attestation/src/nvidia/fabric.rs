@@ -54,7 +54,7 @@ fn closed(devices: &Devices) -> Result<(), Rejection> {
 fn listed(pdis: &BTreeSet<Pdi>) -> String {
     let list: Vec<_> = pdis.iter().map(Pdi::to_string).collect();
     if list.is_empty() {
-        return "nobody".to_owned();
+        return "no device".to_owned();
     }
     list.join(", ")
 }

@@ -413,7 +413,7 @@ fn told(standings: &[Standing], hold_accepted: Option<&str>, stapled_age: Durati
     }
     if standings.iter().any(|it| it.stapled) {
         let hours = stapled_age.as_secs() / 3600;
-        text = format!("{text}, answers brought along, at most {hours} h old");
+        text = format!("{text}, stapled answers, at most {hours} h old");
     }
     text
 }

@@ -127,7 +127,7 @@ fn switches_beside_gpus_that_use_none_are_refused() {
     let mut case = case(&scene, &devices);
     case.policy.wanted.modes = Expect::AnyOf(vec![Mode::SinglePassthrough]);
     let (_, named, _) = mismatch(case.verify().map(drop));
-    assert_eq!(named, "nobody");
+    assert_eq!(named, "no device");
 }
 
 #[test]
@@ -293,5 +293,5 @@ fn links_that_lead_nowhere_and_odd_lists_are_told_apart() {
         let links = vec![0; 18 * 8];
         devices[0].opaque.insert(opaque::SWITCH_PDI, links);
     }));
-    assert_eq!(named, "nobody");
+    assert_eq!(named, "no device");
 }

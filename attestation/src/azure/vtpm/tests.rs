@@ -167,7 +167,7 @@ fn takes_a_signature_in_the_structure_of_tpm_tools() {
 #[test]
 fn lists_what_nobody_asked_for_or_brought() {
     let told = accepts(|scene| scene.nonce = None, &["vTPM nonce"]);
-    assert!(!told.fresh, "nobody asked");
+    assert!(!told.fresh, "no nonce was asked with");
     let why = |scene: &mut Scene| {
         scene.pcrs = None;
         scene.pcrs_unchecked = Some("a test");
