@@ -90,7 +90,7 @@ impl VcekProfile {
     reason = "each is one thing that a certificate says or does not"
 )]
 pub struct AskProfile {
-    /// The serial number: [`ASK_SERIAL`].
+    /// The serial number: [`crate::ASK_SERIAL`].
     pub serial: u64,
     /// Whether it is issued in AMD's name.
     pub poses_as_amd: bool,
