@@ -16,7 +16,7 @@ pub const SIMULATED: &str = "Chrysalis Simulated";
 pub enum Outcome {
     /// It holds.
     Passed,
-    /// It does not hold. With [`Patience::First`] it is the last check: nothing after it was looked at.
+    /// It does not hold. With [`super::Patience::First`] it is the last check: nothing after it was looked at.
     Failed,
     /// It was not made; the check's detail says why. It never counts as passed.
     NotChecked,
@@ -80,7 +80,7 @@ impl Transcript {
 pub struct Refusal {
     /// Why: the first check that failed.
     pub rejection: Rejection,
-    /// What else is wrong, in order. Empty unless [`Patience::All`] looked for it.
+    /// What else is wrong, in order. Empty unless [`super::Patience::All`] looked for it.
     pub further: Vec<Rejection>,
     /// Every check that was made.
     pub transcript: Box<Transcript>,
