@@ -17,6 +17,7 @@ mod term;
 mod tls;
 
 pub use answer::Answer;
+pub use chrysalis_wire::api::CHAT;
 pub use clock::{Clock, Stopwatch, system_stopwatch, system_time};
 pub use connection::AttestedConnection;
 pub use deadlines::Deadlines;

@@ -36,6 +36,14 @@ fn chat(text: &str) -> Value {
     json!({"model": "tiny", "messages": [{"role": "user", "content": text}]})
 }
 
+#[test]
+fn the_reference_names_every_stage() {
+    let reference = include_str!("../../docs/reference/enclave.md");
+    for stage in Stage::ALL {
+        assert!(reference.contains(&format!("`{stage}`")), "{stage}");
+    }
+}
+
 #[tokio::test]
 async fn the_story_is_told_in_order_and_ends_when_the_provider_wants() {
     let (host, story) = enclave().await;

@@ -1,4 +1,4 @@
-//! Files that are made to break whoever opens them, in every file argument of `chrysalis verify` and `chrysalis show`.
+//! Files made to break any program that opens them, in every file argument of `chrysalis verify` and `chrysalis show`.
 //!
 //! Each run must end in a rejection or a usage error that names the file, without a panic and within 64 MB of memory. The
 //! kernel holds the program to that: 48 MiB for what it allocates leave 16 for its code and its stack.
@@ -66,7 +66,7 @@ const PLACES: [&str; 30] = [
     "show {}",
 ];
 
-/// Good files, and beside them one hostile file after the other.
+/// Good files, plus one hostile file after the other.
 struct Scene(TempDir);
 
 impl Scene {

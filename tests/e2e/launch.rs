@@ -1,4 +1,4 @@
-//! The real launches, held against QEMU itself: it knows every word of them, and on a machine without the hardware its
+//! The real launches, checked with QEMU itself: it knows every word of them, and on a machine without the hardware its
 //! only complaint is that the hardware is missing.
 
 #![expect(

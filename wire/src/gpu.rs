@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A machine has at most eight today.
 pub const MAX_GPUS: usize = 16;
-/// The worker's user and group: nobody else's, not even the engine's. The GPUs' devices are its own.
+/// The worker's user and group, which it shares with no one, not even the engine. The GPUs' devices are its own.
 pub const WORKER: u32 = 65533;
 /// The most bytes of a worker's words that are repeated to anybody.
 pub const MAX_WHY: usize = 512;

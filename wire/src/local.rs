@@ -2,7 +2,7 @@
 //!
 //! A web page can send requests to every port of the machine that shows it. Under a name of its own that leads to
 //! 127.0.0.1 it can read the answers, too (DNS rebinding). The browser tells: `Host` has the name that the page used, and
-//! `Sec-Fetch-Site` says whether a page of another site asks. Whoever listens on such a port looks at both.
+//! `Sec-Fetch-Site` says whether a page of another site asks. A listener on such a port checks both.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},

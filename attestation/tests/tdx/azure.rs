@@ -25,7 +25,7 @@ const PCR: [u8; 32] = [4; 32];
 
 static TPM: LazyLock<VirtualTpm> = LazyLock::new(|| VirtualTpm::from_seed([1; 32]).expect("a key"));
 
-/// All that a guest on Azure brings, and what it is held against.
+/// Everything a guest on Azure sends, and what it is checked against.
 struct Guest {
     case: Case,
     hcl: Vec<u8>,

@@ -39,7 +39,7 @@ impl TpmQuote {
         }
     }
 
-    /// What it is held against: this nonce.
+    /// What it is checked against: this nonce.
     pub(crate) fn asked<'a>(&'a self, nonce: &'a [u8]) -> Quoted<'a> {
         Quoted {
             quote: &self.message,

@@ -121,7 +121,7 @@ fn request(
             body[name] = value;
         }
     }
-    Ok(Request::post("/v1/chat/completions")
+    Ok(Request::post(chrysalis_client::CHAT)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .body(body.to_string().into())?)
 }

@@ -2,7 +2,7 @@
 //! user has seen, in a small file.
 //!
 //! v0.1.3 and before remembered a release by the key that signed it. Such lines stay, and count for the project whose key that is.
-//! It only ever moves ahead. A file that cannot be read is never replaced: whoever could make a client forget could roll it back.
+//! It only ever moves ahead. A file that cannot be read is never replaced: an attacker who could make a client forget could roll it back.
 
 use std::{
     collections::BTreeMap,

@@ -21,7 +21,7 @@ use crate::{
     subject::{self, Artifact, Subject},
 };
 
-/// What was found in the arguments, before reports meet the certificates beside them.
+/// What was found in the arguments, before reports are matched with the certificates given along with them.
 #[derive(Default)]
 struct Found {
     wish: Wish,

@@ -13,7 +13,7 @@ use super::error::Error;
 
 /// A new passphrase has at least so many characters.
 pub const MINIMUM: usize = 12;
-/// Nobody types more.
+/// No one types more.
 const MAX_FILE: u64 = 4096;
 const TERMINAL: &str = "/dev/tty";
 
@@ -22,7 +22,7 @@ const TERMINAL: &str = "/dev/tty";
 pub enum Passphrase {
     /// The first line of a file.
     File(PathBuf),
-    /// Whoever sits at the terminal.
+    /// The person at the terminal.
     Terminal,
 }
 

@@ -1,4 +1,4 @@
-//! `make bench`: how much CPU time a verdict takes, beside the floor and beside other verifiers, on the same evidence.
+//! `make bench`: how much CPU time a verdict takes, compared with the bare signatures and with other verifiers, on the same evidence.
 //!
 //! `measure` prints lines of JSON for the library that this was built with, `peers` for other verifiers in Rust, and `table`
 //! reads such lines, also those of the programs beside this one in Python and Go, and prints the table.

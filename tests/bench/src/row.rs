@@ -12,7 +12,7 @@ pub(crate) enum Subject {
     Tdx,
     /// An H100's report with its chain and both manifests.
     Gpu,
-    /// A bundle of simulated vendors: an SNP report and an H100's, with both manifests and OCSP, held against a policy.
+    /// A bundle of simulated vendors: an SNP report and an H100's, with both manifests and OCSP, checked against a policy.
     Composite,
 }
 

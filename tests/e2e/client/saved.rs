@@ -1,4 +1,4 @@
-//! Saved sessions: whoever holds one repeats every check, and no byte of it can be changed.
+//! Saved sessions: anyone with one can repeat every check, and no byte of it can be changed.
 
 use chrysalis_client::{AttestedConnection, Error, SavedSession};
 

@@ -213,7 +213,7 @@ fn every_code_has_one(tree: &Tree, vectors: &[(String, Value, Value)]) {
     assert_eq!(without, allowed, "codes without a vector");
 }
 
-/// So that whoever checks in another order finds the same.
+/// So that a verifier that checks in another order finds the same.
 #[test]
 fn one_thing_is_wrong_with_each_vector() {
     let explained = ["snp", "tdx", "nvidia"];

@@ -122,7 +122,7 @@ fn remove_others(top: &Path, folder: &Path, files: &[(String, Vec<u8>)]) -> Resu
     Ok(())
 }
 
-/// Real evidence lies beside the tree, where there is any; the copy has it beside itself too.
+/// Real evidence lies next to the tree, if there is any; the copy has it next to it too.
 fn link_shared(root: &Path, build: &Path) -> Result<()> {
     let (shared, link) = (root.join("../shared"), build.join("shared"));
     if shared.is_dir() && !link.exists() {

@@ -49,7 +49,7 @@ pub fn skip(why: impl Display) {
     written.expect("the list of skipped tests can be written");
 }
 
-/// One folder of links to what is shipped, what `scripts/vectors` got, and what lies beside the checkout. The first that has a
+/// One folder of links to what is shipped, what `scripts/vectors` got, and what lies next to the checkout. The first that has a
 /// file counts.
 fn gather() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -127,7 +127,7 @@ impl Intel {
         }
     }
 
-    /// What a relying party needs beside the quote; [`collateral_json`] makes a file of it.
+    /// What a relying party needs in addition to the quote; [`collateral_json`] makes a file of it.
     pub fn collateral(&self, now: Time) -> IntelCollateral {
         self.issue(&self.statements(now))
     }

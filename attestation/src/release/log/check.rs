@@ -41,7 +41,7 @@ impl Head {
     }
 }
 
-/// Steps log-1 and log-2: is this entry in the log of this key? The head it is under is to be held against the one last seen.
+/// Steps log-1 and log-2: is this entry in the log of this key? The caller compares the head it is under with the one last seen.
 pub fn verify_inclusion(
     entry: &[u8],
     proof: &[u8],

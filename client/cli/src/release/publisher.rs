@@ -268,7 +268,7 @@ impl Vetted {
         }
     }
 
-    /// Until when the release counts: it, its key, and whoever vouches for that.
+    /// Until when the release counts: it, its key, and whatever vouches for that.
     pub(crate) fn until(&self) -> Time {
         let expires = self.signed().release().expires;
         match &self.word {

@@ -1,4 +1,4 @@
-//! Bundles as an enclave sends them, beside the conversation that the relying party had.
+//! Bundles as an enclave sends them, with the conversation that the relying party had.
 
 use chrysalis_attestation::{
     evidence::{

@@ -25,7 +25,7 @@ pub(super) const MRTD: [u8; 48] = [0xD2; 48];
 /// What the firmware measures between its own work and the next program's.
 const SEPARATOR: &[u8] = &[0; 4];
 
-/// A TD and all that it is held against. Honest until one thing is changed.
+/// A TD and everything it is checked against. Honest until one thing is changed.
 pub(super) struct Scene {
     intel: Intel,
     pub(super) td: TdProfile,

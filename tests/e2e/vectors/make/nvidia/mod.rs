@@ -30,7 +30,7 @@ const LAST_MONTH: Time = Time(1_793_491_200);
 
 static HONEST: LazyLock<Scene> = LazyLock::new(|| Scene::seeded(0xC1));
 
-/// A GPU and all that it is held against. Honest until one thing is changed.
+/// A GPU and everything it is checked against. Honest until one thing is changed.
 #[derive(Clone)]
 struct Scene {
     nvidia: Nvidia,

@@ -1,4 +1,4 @@
-//! Reports of a simulated Genoa, beside their certificates.
+//! Reports of a simulated Genoa, with their certificates.
 
 mod lies;
 mod vectors;
@@ -29,7 +29,7 @@ const ASK: usize = 1;
 const ARK: usize = 2;
 const NAMES: [&str; 3] = ["vcek.der", "ask.der", "ark.der"];
 
-/// A report and all that it is held against. Honest until one thing is changed.
+/// A report and everything it is checked against. Honest until one thing is changed.
 pub(super) struct Scene {
     /// Who signs the report.
     amd: &'static Amd,

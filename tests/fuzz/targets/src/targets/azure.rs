@@ -30,7 +30,7 @@ pub(super) fn hcl(bytes: &[u8]) {
     }
 }
 
-/// The quote of Azure's virtual TPM beside the report that names its key. No list and no root: it can be explained, not
+/// The quote of Azure's virtual TPM with the report that names its key. No list and no root: it can be explained, not
 /// trusted.
 pub(super) fn vtpm(bytes: &[u8]) {
     let [vcek, pcrs, signature, quote, wrapped] = parts::split(bytes);

@@ -1,4 +1,4 @@
-//! Releases: envelopes, the statements in them, a log's checkpoints and proofs, and the keys that all of them are held against.
+//! Releases: envelopes, the statements in them, a log's checkpoints and proofs, and the keys that all of them are checked with.
 
 use std::sync::LazyLock;
 
@@ -51,7 +51,7 @@ pub(crate) fn sign(message: &[u8]) -> Vec<u8> {
     SIGNER.sign(message).as_ref().to_vec()
 }
 
-/// An envelope as it comes: whoever signed it, it counts for nothing under another key, and what is read can be written.
+/// An envelope as received: no matter who signed it, it counts for nothing under another key, and what is read can be written.
 pub(super) fn envelope(bytes: &[u8]) {
     count(bytes);
     if let Ok(envelope) = Envelope::parse(bytes) {
