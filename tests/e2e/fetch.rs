@@ -176,7 +176,7 @@ fn what_cannot_be_fetched_for_is_named() {
     cannot(
         folder,
         "fetch noise --into store --mirror amd=kds",
-        "begins with https://",
+        "must begin with https://",
     );
     cannot(folder, "fetch status nowhere", "has no store.json");
     assert!(!folder.join("store").exists());

@@ -4,7 +4,7 @@
 //! [tdx]
 //! mrtd = ["<48 bytes, hex>"]                   # required: a list, or { unchecked = "why" }
 //! rtmr0 = ["<48 bytes, hex>"]                  # required, like rtmr1 and rtmr2: a list, or { unchecked = "why" }
-//! rtmr0_events = ["<hex>", { varies = "why" }, { acpi_varies = "why" }] # instead of rtmr0: each event of the log, in order, with no others in the register
+//! rtmr0_events = ["<hex>", { varies = "why" }, { acpi_varies = "why" }] # instead of rtmr0: all events in the register, in order
 //! rtmr3 = ["<48 bytes, hex>"]                  # default: zero, which means that nothing was measured after boot
 //! mrconfigid = ["<48 bytes, hex>"]             # default: configuration.sha384, which means the same; one of the two is required
 //! minimum_evaluation = 19                      # required: Intel's TCB evaluation number, or { unchecked = "why" }
@@ -21,7 +21,7 @@
 //! service_td = false                           # default; whether service TDs may be bound to the TD
 //! devices = false                              # default; whether devices may reach into the TD's memory (TDX Connect)
 //! dynamic_platform = true                      # default, as servers with several processors are dynamic; false refuses them
-//! cached_keys = true                           # default, as such servers are registered this way; false refuses platforms whose keys Intel may keep
+//! cached_keys = true                           # default, as they are registered this way; false refuses keys that Intel may keep
 //! smt = true                                   # default; false refuses sibling threads
 //! pcrs = { 4 = ["<32 bytes, hex>"] }           # default: open; PCRs of Azure's virtual TPM, whose quote is then required
 //! sept_ve_disable = { unchecked = "why" }      # default: required

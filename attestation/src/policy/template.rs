@@ -179,7 +179,7 @@ fn release(
     format!(
         "\
 [release]
-# Where the digests come from, and whose root vouches for them.
+# Which release the digests come from, and whose root vouches for it.
 name = {}
 root = \"{root}\"
 {named}",
@@ -272,7 +272,7 @@ rtmr0_events = [
 {rtmr0}]
 rtmr1 = {rtmr1}
 rtmr2 = {rtmr2}
-# The oldest version of Intel's rules on which platforms are current. Raise it with Intel's releases.
+# The oldest version of Intel's rules that may judge whether a platform is current. Raise it with Intel's releases.
 minimum_evaluation = {minimum_evaluation}
 # statuses = [\"UpToDate\"]   # default
 "

@@ -162,7 +162,7 @@ fn a_level_that_the_report_does_not_tell_reaches_no_floor() {
     ];
     for change in changes {
         case.evidence = vec![scene.evidence(change)];
-        let refused = case.verify().expect_err("not told");
+        let refused = case.verify().expect_err("a missing level");
         assert_eq!(refused.code(), "gpu_level_below_floor");
         assert!(refused.to_string().contains("is missing"), "{refused}");
     }

@@ -170,7 +170,7 @@ fn an_answer_brought_along_counts_only_where_that_is_said() {
     case.policy.proof.revocation = Revocation::Stapled;
     let verified = case.verify().expect("stapled answers");
     let told = |it: &chrysalis_attestation::transcript::Check| {
-        it.name == "device revocation" && it.detail.contains("brought along")
+        it.name == "device revocation" && it.detail.contains("stapled answers")
     };
     assert!(
         verified.transcript().checks().iter().any(told),
@@ -178,7 +178,7 @@ fn an_answer_brought_along_counts_only_where_that_is_said() {
     );
 }
 
-/// The same for an answer that was brought along, under a policy that accepts such for so long.
+/// The same for an answer that was stapled, under a policy that accepts such answers for this long.
 fn stapled(
     scene: &Scene,
     age: Duration,
