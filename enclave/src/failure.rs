@@ -6,9 +6,9 @@ use chrysalis_attestation::Time;
 use chrysalis_wire::configuration::ConfigurationError;
 
 use crate::{
-    gpu::GpuError,
+    gpu::error::GpuError,
     host::HostError,
-    platform::PlatformError,
+    platform::error::PlatformError,
     process::{CONFINE_WORKERS, WORKER_NOT_CONFINED},
 };
 
@@ -188,7 +188,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::QuoteError;
+    use crate::platform::tdx::quotes::QuoteError;
     use chrysalis_wire::frame::FrameError;
 
     fn one_of_each() -> Vec<Failure> {

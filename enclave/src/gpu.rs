@@ -7,7 +7,7 @@
 //! The question names the enclave's own key, so another enclave's GPUs cannot answer it. A relying party gets the answers
 //! too, and trusts its own verification of them, not this one.
 
-mod error;
+pub(crate) mod error;
 mod nvidia;
 mod worker;
 
@@ -32,7 +32,7 @@ use crate::{
     keys::{Keyed, Keys},
     platform::Platform,
 };
-pub(crate) use error::GpuError;
+use error::GpuError;
 use nvidia::Nvidia;
 
 /// The GPUs that the measured configuration wants.

@@ -3,10 +3,10 @@
 //! The measured words decide which, then the devices that are present; never the host's word. A simulated report is worth
 //! nothing to a relying party whose policy does not name the simulated root.
 
-mod error;
+pub(crate) mod error;
 mod launched;
 mod signed;
-mod tdx;
+pub(crate) mod tdx;
 mod tsm;
 
 use std::{
@@ -22,12 +22,10 @@ use rustix::mount::{MountFlags, mount};
 use sev::firmware::guest::Firmware;
 
 use crate::{host::Host, words::Words};
-pub(crate) use error::PlatformError;
-use error::{SEV_GUEST, TSM};
+use error::{PlatformError, SEV_GUEST, TSM};
 pub(crate) use launched::{Launched, OtherConfiguration};
 pub(crate) use signed::Signed;
 use signed::aside;
-pub(crate) use tdx::QuoteError;
 
 /// Where TSM appears once configfs is mounted.
 const CONFIGFS: &str = "/sys/kernel/config";
@@ -58,7 +56,7 @@ impl Platform {
         }
         // It may be mounted already, or not exist at all: what counts is whether TSM shows up.
         let _ = mount("configfs", CONFIGFS, "configfs", MountFlags::NOEXEC, None);
-        if Path::new(tdx::DEVICE).exists() {
+        if Path::new(tdx::device::DEVICE).exists() {
             return Ok(Self::Tdx(Arc::new(tokio::sync::Mutex::new(TSM.into()))));
         }
         if Path::new(TSM).exists() {

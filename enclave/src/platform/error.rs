@@ -1,6 +1,6 @@
 //! Why nothing vouches for this machine, and what to do about it.
 
-use super::{QuoteError, tdx};
+use super::tdx::{device::DEVICE, quotes::QuoteError};
 use crate::host::HostError;
 
 /// The device of the kernel's sev-guest driver.
@@ -12,7 +12,9 @@ pub(super) const TSM: &str = "/sys/kernel/config/tsm/report";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlatformError {
     /// `no_platform`
-    #[error("nothing here vouches for this machine: none of {SEV_GUEST}, {tdx} and {TSM} exists", tdx = tdx::DEVICE)]
+    #[error(
+        "nothing here vouches for this machine: none of {SEV_GUEST}, {DEVICE} and {TSM} exists"
+    )]
     NoPlatform,
     /// `report_failed`
     #[error("the security processor gave no report: {0}")]

@@ -5,7 +5,7 @@ use chrysalis_attestation::{
     snp::report::REPORT_SIZE,
 };
 
-use super::PlatformError;
+use super::error::PlatformError;
 
 /// Signed evidence, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]

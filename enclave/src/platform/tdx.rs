@@ -3,8 +3,8 @@
 //! The TDREPORT comes from the module and is trusted. The quote passes through the host either way, so the enclave trusts
 //! nothing in it: it is for those who verify its signatures.
 
-mod device;
-mod quotes;
+pub(super) mod device;
+pub(crate) mod quotes;
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -14,10 +14,14 @@ use chrysalis_attestation::{
 };
 use tokio::sync::Mutex;
 
-use super::{PlatformError, Signed, aside, tsm};
+use super::{
+    error::PlatformError,
+    signed::{Signed, aside},
+    tsm,
+};
 use crate::transport;
-pub(super) use device::{DEVICE, TDREPORT_SIZE};
-pub(crate) use quotes::QuoteError;
+use device::{DEVICE, TDREPORT_SIZE};
+use quotes::QuoteError;
 
 /// The host, as its guests address it.
 const HOST_CID: u32 = 2;

@@ -3,7 +3,7 @@
 
 use std::{fs, io, path::Path};
 
-use super::PlatformError;
+use super::error::PlatformError;
 
 /// Our entry. One process asks for reports, one at a time.
 const ENTRY: &str = "chrysalis";

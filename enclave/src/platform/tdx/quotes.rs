@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::TDREPORT_SIZE;
+use super::device::TDREPORT_SIZE;
 
 /// The longest quote that a verifier reads.
 pub(super) const MAX_QUOTE: usize = chrysalis_attestation::tdx::quote::MAX_QUOTE_SIZE;
