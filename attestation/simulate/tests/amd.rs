@@ -295,7 +295,7 @@ fn a_damaged_folder_is_an_error_that_says_what_to_do() {
         ),
         "{error}"
     );
-    assert!(error.to_string().contains("remove the folder"), "{error}");
+    assert!(error.to_string().contains("remove its folder"), "{error}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn the_script_signs_the_next_release_under_the_development_root() {
     );
     // A release is never signed twice.
     let (again, said) = run("v99.0.0 100 2099-01-01");
-    assert!(!again && said.contains("is there already"), "{said}");
+    assert!(!again && said.contains("exists already"), "{said}");
 }
 
 #[test]
