@@ -26,6 +26,8 @@ pub(crate) trait Platform: std::fmt::Debug {
     fn broken(&self) -> Option<&'static Broken>;
     /// Whether its vendor reports nothing wrong with it.
     fn is_current(&self) -> bool;
+    /// Whether its vendor has revoked it, which refuses it whatever a policy says.
+    fn is_revoked(&self) -> bool;
     /// Whether the host cannot read the guest's memory, which a policy may allow.
     fn is_private(&self) -> bool;
     /// The launch digest, or MRTD.
@@ -65,6 +67,11 @@ impl Platform for snp::Genuine {
 
     fn is_current(&self) -> bool {
         self.broken().is_none()
+    }
+
+    /// A revoked certificate is refused before there is such a value.
+    fn is_revoked(&self) -> bool {
+        false
     }
 
     fn is_private(&self) -> bool {
@@ -143,6 +150,10 @@ impl Platform for tdx::Genuine {
 
     fn is_current(&self) -> bool {
         self.td().status == Status::UpToDate
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.td().status == Status::Revoked
     }
 
     fn is_private(&self) -> bool {

@@ -90,8 +90,8 @@ pub struct Refusal {
 
 impl Refusal {
     /// Keeps what the hardware says, for people who want to know why it is not wanted.
-    pub(crate) fn knowing(mut self, known: Option<Value>) -> Self {
-        self.known = known.map(Box::new);
+    pub(crate) fn knowing(mut self, known: Value) -> Self {
+        self.known = Some(Box::new(known));
         self
     }
 

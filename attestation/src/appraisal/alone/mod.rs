@@ -6,15 +6,46 @@ pub mod gpus;
 pub mod snp;
 pub mod tdx;
 
-use super::told::Told;
+use super::{
+    platform::{Platform, known},
+    told::Told,
+};
 use crate::{
     Time,
     azure::vtpm,
     nvidia::{Devices, Gpu, Switch},
     snp::report::Report,
     tdx::Td,
-    transcript::Transcript,
+    transcript::{Failed, Inspection, Patience, Refusal, Transcript},
 };
+
+/// A genuine CPU, and what Azure's virtual TPM said about it.
+type Vouched<C> = (C, Option<vtpm::Told>);
+
+/// First whether a CPU is genuine, then whether it is wanted. If it is genuine and refused, the refusal keeps what it says.
+fn conduct<C: Platform>(
+    patience: Patience,
+    authenticate: impl FnOnce(&mut Inspection) -> Result<Vouched<C>, Failed>,
+    appraise: impl FnOnce(&mut Vouched<C>, &mut Inspection) -> Result<(), Failed>,
+) -> Result<(Vouched<C>, Transcript), Refusal> {
+    let mut inspection = Inspection::new(patience);
+    let mut found = match authenticate(&mut inspection) {
+        Ok(found) => found,
+        Err(failed) => return inspection.finish(Err(failed)),
+    };
+    let is_genuine = inspection.is_clean() && !found.0.is_revoked();
+    let appraised = appraise(&mut found, &mut inspection);
+    match inspection.finish(appraised) {
+        Ok(((), transcript)) => Ok((found, transcript)),
+        Err(refusal) if is_genuine => Err(refusal.knowing(known(&found.0, found.1.as_ref()))),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Whether the virtual TPM's quote answers the caller's nonce.
+fn is_fresh(told: Option<&vtpm::Told>) -> bool {
+    told.is_some_and(|told| told.fresh)
+}
 
 /// Evidence that was verified. Only verification makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! A SEV-SNP report with its certificates: is it genuine, and does it satisfy a policy, if there is one?
 
-use super::Verified;
+use super::{Verified, Vouched, is_fresh};
 use crate::{
     Collateral, Time,
-    appraisal::{appraise, cpu::candidates, platform::known, told::Told},
+    appraisal::{appraise, cpu::candidates, told::Told},
     azure::{
         hcl::{self, Platform},
         vtpm::{self, Quoted},
@@ -83,14 +83,11 @@ fn conduct(
     question: &SnpQuestion<'_>,
     patience: Patience,
 ) -> Result<Verified<Genuine>, Refusal> {
-    let mut inspection = Inspection::new(patience);
-    let mut genuine = None;
-    let walked = walk(evidence, question, &mut genuine, &mut inspection);
-    let finished = inspection.finish(walked);
-    let ((found, vtpm), transcript) = finished.map_err(|refusal| {
-        let said = |(cpu, told): (Genuine, Option<vtpm::Told>)| known(&cpu, told.as_ref());
-        refusal.knowing(genuine.map(said))
-    })?;
+    let ((found, vtpm), transcript) = super::conduct(
+        patience,
+        |inspection| authenticate(evidence, question, inspection),
+        |(genuine, told), inspection| wanted((genuine, told.as_ref()), question, inspection),
+    )?;
     Ok(Verified {
         asked: question.report_data.is_some() || is_fresh(vtpm.as_ref()),
         wanted: question.policy.is_some(),
@@ -102,12 +99,11 @@ fn conduct(
     })
 }
 
-fn walk(
+fn authenticate(
     evidence: SnpEvidence<'_>,
     question: &SnpQuestion<'_>,
-    known: &mut Option<(Genuine, Option<vtpm::Told>)>,
     inspection: &mut Inspection,
-) -> Result<(Genuine, Option<vtpm::Told>), Failed> {
+) -> Result<Vouched<Genuine>, Failed> {
     let SnpEvidence { report, quoted } = evidence;
     let wrapped = if hcl::is_wrapped(report) {
         Some(inspection.check(
@@ -119,21 +115,11 @@ fn walk(
         None
     };
     let bare = wrapped.as_ref().map_or(report, |it| it.report);
-    let SnpQuestion {
-        roots,
-        collateral,
-        now,
-        ..
-    } = *question;
-    let candidates = candidates(&[collateral]);
-    let genuine = snp::genuine::authenticate(bare, &candidates, roots, now, inspection);
+    let candidates = candidates(&[question.collateral]);
+    let genuine =
+        snp::genuine::authenticate(bare, &candidates, question.roots, question.now, inspection);
     let told = wrapped.and_then(|it| vtpm::inspect(it.runtime_data, quoted, inspection));
-    let genuine = genuine?;
-    *known = inspection
-        .is_clean()
-        .then(|| (genuine.clone(), told.clone()));
-    wanted((&genuine, told.as_ref()), question, inspection)?;
-    Ok((genuine, told))
+    Ok((genuine?, told))
 }
 
 fn wanted(
@@ -153,8 +139,4 @@ fn wanted(
     let fresh = question.report_data.is_some() || is_fresh(told);
     let statements = &question.collateral.statements;
     appraise::report_alone(found, policy, fresh, statements, inspection)
-}
-
-fn is_fresh(told: Option<&vtpm::Told>) -> bool {
-    told.is_some_and(|told| told.fresh)
 }

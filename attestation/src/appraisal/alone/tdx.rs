@@ -1,21 +1,16 @@
 //! The quote of a TD: is it genuine, and does it satisfy a policy, if there is one?
 
-use std::borrow::Cow;
-
-use super::Verified;
+use super::{Verified, Vouched, is_fresh};
 use crate::{
     Time,
-    appraisal::{appraise, platform::known, told::Told},
+    appraisal::{appraise, told::Told},
     azure::{
         td::{self as azure, Wrapping},
-        vtpm::{self, Quoted},
+        vtpm::Quoted,
     },
     policy::{ReleasePolicy, Waivers},
     release::Rebuilders,
-    tdx::{
-        self, Genuine, Grounds, IntelCollateral, IntelRoots, Status, TdxPolicy,
-        policy::NOTHING_ASKED,
-    },
+    tdx::{self, Genuine, Grounds, IntelCollateral, IntelRoots, TdxPolicy, policy::NOTHING_ASKED},
     transcript::{Expect, Failed, Inspection, NO_POLICY, Patience, Refusal},
 };
 
@@ -102,20 +97,20 @@ fn conduct(
     question: &TdxQuestion<'_>,
     patience: Patience,
 ) -> Result<Verified<Genuine>, Refusal> {
-    let mut inspection = Inspection::new(patience);
-    let mut genuine = None;
-    let walked = walk(evidence, question, &mut genuine, &mut inspection);
-    let finished = inspection.finish(walked);
-    let ((found, vtpm), transcript) = finished.map_err(|refusal| {
-        let said = |(cpu, told): (Genuine, Option<vtpm::Told>)| known(&cpu, told.as_ref());
-        refusal.knowing(genuine.map(said))
-    })?;
+    let policy = question.wanted();
+    let ((found, vtpm), transcript) = super::conduct(
+        patience,
+        |inspection| authenticate(evidence, question, &policy, inspection),
+        |found, inspection| {
+            appraise_td(found, evidence.event_log, question, &policy, inspection);
+            Ok(())
+        },
+    )?;
     let wanted = question
         .policy
         .map(|policy| (Some(policy), question.release));
-    let fresh = vtpm.as_ref().is_some_and(|told| told.fresh);
     Ok(Verified {
-        asked: question.report_data.is_some() || fresh,
+        asked: question.report_data.is_some() || is_fresh(vtpm.as_ref()),
         wanted: wanted.is_some(),
         told: Some(Told::tdx(&found, wanted)),
         until: found.until(),
@@ -146,14 +141,13 @@ impl TdxQuestion<'_> {
     }
 }
 
-/// Steps tdx-1 to tdx-9, those of Azure's wrapping if there is one, and policy-13 and policy-14.
-fn walk(
+/// Steps tdx-1 to tdx-7, and those of Azure's wrapping if there is one.
+fn authenticate(
     evidence: TdxEvidence<'_>,
     question: &TdxQuestion<'_>,
-    known: &mut Option<(Genuine, Option<vtpm::Told>)>,
+    policy: &TdxPolicy,
     inspection: &mut Inspection,
-) -> Result<(Genuine, Option<vtpm::Told>), Failed> {
-    let policy = question.wanted();
+) -> Result<Vouched<Genuine>, Failed> {
     let wrapping = evidence.hcl_report.map(|hcl| Wrapping {
         hcl,
         quoted: evidence.quoted,
@@ -174,23 +168,32 @@ fn walk(
         unwrapped.inspect(report, inspection)
     });
     let found = found?;
-    let policy: Cow<'_, TdxPolicy> = azure::answered(&policy, vtpm.as_ref(), &found.report);
-    let beside = (evidence.event_log, vtpm.as_ref());
     let (report, platform) = (found.report, found.platform.clone());
-    let mut genuine = match found.complete() {
-        Ok(genuine) => genuine,
+    match found.complete() {
+        Ok(genuine) => Ok((genuine, vtpm)),
         Err(failed) => {
+            let policy = azure::answered(policy, vtpm.as_ref(), &report);
+            let beside = (evidence.event_log, vtpm.as_ref());
             appraise::td_without_standing((&report, &platform), &policy, beside, inspection);
-            return Err(failed);
+            Err(failed)
         }
-    };
-    let is_genuine = inspection.is_clean() && genuine.td().status != Status::Revoked;
-    appraise::td(&mut genuine, &policy, beside, inspection);
-    *known = is_genuine.then(|| (genuine.clone(), vtpm.clone()));
+    }
+}
+
+/// Steps tdx-8 and tdx-9, policy-13 and policy-14.
+fn appraise_td(
+    (genuine, vtpm): &mut Vouched<Genuine>,
+    event_log: Option<&[u8]>,
+    question: &TdxQuestion<'_>,
+    policy: &TdxPolicy,
+    inspection: &mut Inspection,
+) {
+    let policy = azure::answered(policy, vtpm.as_ref(), &genuine.td().report);
+    let beside = (event_log, vtpm.as_ref());
+    appraise::td(genuine, &policy, beside, inspection);
     if let Some((rebuilders, statements)) = question.rebuilders {
         let measured = genuine.td().report.measured();
         appraise::rebuilders(Some(rebuilders), statements, &measured, inspection);
     }
     appraise::release(question.release, inspection);
-    Ok((genuine, vtpm))
 }
