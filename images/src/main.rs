@@ -6,8 +6,6 @@ mod publisher;
 
 use std::{
     ffi::OsString,
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -29,6 +27,7 @@ use chrysalis_image::{
         recipe::{Binary, ImageRecipe, Linkage, ToolchainRecipe as Recipe},
         refresh::{self, Wheels},
     },
+    publish,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -282,14 +281,6 @@ fn rewrite(path: &Path, old: &Lock, new: &Lock) -> Result<()> {
             eprintln!("  {} {} is gone", gone.package, gone.version);
         }
     }
-    // Beside it, then renamed: never half a lock.
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
-    std::io::Write::write_all(&mut file, new.render().as_bytes())?;
-    fs::set_permissions(file.path(), Permissions::from_mode(0o644))?;
-    file.persist(path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(())
+    publish::write_whole(path, new.render().as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, Permissions},
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
 };
@@ -31,19 +31,25 @@ pub(super) fn if_there(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Err
 
 /// Writes a file, and the folder around it.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    let written = tempfile::Builder::new()
+    write_whole(path, bytes).map_err(Error::io("write", path))
+}
+
+/// Writes a file that is there whole or as it was before. Its folder must exist.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
         .prefix(".chrysalis-")
         .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written.map(drop).map_err(Error::io("write", path))
+        .tempfile_in(folder_of(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }

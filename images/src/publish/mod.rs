@@ -16,6 +16,7 @@ mod tree;
 
 pub use describe::{Described, Shapes, Wanted, describe};
 pub use error::Error;
+pub use files::write_whole;
 pub use key::{SigningKey, public_pem, read_public};
 pub use levels::{Levels, floor, read_levels};
 pub use log::Log;

@@ -1,14 +1,14 @@
 //! Files, read no further than what they can hold is long.
 
 use std::{
-    fs::{File, Permissions},
-    io::{Read, Write},
-    os::unix::fs::PermissionsExt,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::release::{MAX_ENVELOPE, MAX_STATEMENTS};
+use chrysalis_image::publish;
 
 use super::kind::{Kind, Place, decoded, described};
 
@@ -86,22 +86,7 @@ pub(crate) fn read_statements(paths: &[PathBuf]) -> anyhow::Result<Vec<Vec<u8>>>
 
 /// Writes a file that is there whole or as it was before.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let written = tempfile::Builder::new()
-        .prefix(".chrysalis-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written
-        .map(drop)
-        .with_context(|| format!("cannot write {}", path.display()))
+    publish::write_whole(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A policy's text.
