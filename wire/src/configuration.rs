@@ -1,12 +1,18 @@
 //! The configuration: what the host brings and the hardware measures. Its SHA-256 is HOST_DATA (SNP); the enclave
 //! refuses any other. TOML, strict: an unknown key is an error.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use serde::{Deserialize, Serialize};
 
 use crate::host::MAX_CONFIGURATION;
 
 /// Version of the format that this code reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The most engines, and the most models.
+pub const MAX_DISKS: usize = 16;
+/// The most bytes of a name.
+pub const MAX_NAME: usize = 128;
 
 /// What one machine serves. Every field is bound: hashed into what the hardware signs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,17 +20,116 @@ pub const VERSION: u32 = 1;
 pub struct Configuration {
     /// [`VERSION`].
     pub version: u32,
-    /// The model, as the API names it.
-    pub model: Model,
-    /// How the engine runs.
-    pub engine: Engine,
-    /// A question whose answer is known.
-    pub known_answer: KnownAnswer,
+    /// The engines, each on a disk of its own.
+    #[serde(rename = "engine")]
+    pub engines: Vec<Engine>,
+    /// The models, in the order in which they start. Each runs in an engine process of its own.
+    #[serde(rename = "model")]
+    pub models: Vec<Model>,
     /// How requests are met.
     pub serving: Serving,
+    /// Who is told apart by an API key; all others are told apart by their connections.
+    #[serde(default, rename = "tenant", skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<Tenant>,
     /// Which GPUs must be there, in the words of a policy's `[gpu]` section; without it the enclave has none. Read by the
     /// library that verifies them.
     pub gpu: Option<toml::Table>,
+}
+
+/// A read-only disk: blocks of data, then their dm-verity tree (SHA-256, blocks of [`Disk::BLOCK`] bytes, no salt).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disk {
+    /// Root of the tree: 64 hexadecimal digits, in lower case.
+    pub root: String,
+    /// Blocks of data; the tree starts at the block after them.
+    pub blocks: u64,
+}
+
+impl Disk {
+    /// Bytes of a block of the disk and of its tree.
+    pub const BLOCK: u64 = 4096;
+    /// Hashes in a block of the tree.
+    const HASHES: u64 = Self::BLOCK / 32;
+    /// What virtio calls a serial number has 20 bytes.
+    const SERIAL: usize = 20;
+
+    /// How the guest finds the disk among those of the machine. Only the tree decides whether it is the right one.
+    pub fn serial(&self) -> &str {
+        self.root.get(..Self::SERIAL).unwrap_or(&self.root)
+    }
+
+    /// The name of its file in a folder of disks.
+    pub fn file(&self) -> String {
+        format!("{}.img", self.root)
+    }
+
+    /// Bytes of data.
+    pub fn data(&self) -> u64 {
+        self.blocks.saturating_mul(Self::BLOCK)
+    }
+
+    /// Bytes of data and tree.
+    pub fn size(&self) -> u64 {
+        let mut level = self.blocks;
+        let mut blocks = level;
+        while level > 1 {
+            level = level.div_ceil(Self::HASHES);
+            blocks = blocks.saturating_add(level);
+        }
+        blocks.saturating_mul(Self::BLOCK)
+    }
+}
+
+/// An engine: a program that serves models, with all that it needs to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// What models call it here.
+    pub name: String,
+    /// Its disk, with an `engine.toml` that says how to start it.
+    pub disk: Disk,
+    /// Threads that compute, in each of its processes.
+    pub threads: u32,
+    /// What each of its processes may have in memory.
+    pub memory_mib: u32,
+    /// What it may use besides: `nvidia`, the GPUs that passed appraisal, and their driver's libraries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+}
+
+/// What an engine may use besides CPU and memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The GPUs.
+    Nvidia,
+}
+
+/// What a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Goes on from a conversation or a text.
+    Chat,
+    /// Turns texts into vectors.
+    Embedding,
+    /// Orders documents by how well they answer a query.
+    Rerank,
+    /// Turns speech into text.
+    Speech,
+}
+
+impl Kind {
+    /// As the configuration and the API call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embedding => "embedding",
+            Self::Rerank => "rerank",
+            Self::Speech => "speech",
+        }
+    }
 }
 
 /// A model and its weights.
@@ -33,54 +138,85 @@ pub struct Configuration {
 pub struct Model {
     /// The name in the API, such as `smollm2-135m-instruct`.
     pub name: String,
-    /// Bytes of the weights file.
-    pub size: u64,
-    /// Hexadecimal SHA-256 of the weights file.
-    pub sha256: String,
-    /// Hexadecimal root of the dm-verity tree (SHA-256, 4096-byte blocks, salt below).
-    pub verity_root: String,
-    /// Hexadecimal salt of the dm-verity tree.
-    pub verity_salt: String,
-}
-
-impl Model {
-    /// Bytes of a block of the disk and of its hash tree.
-    pub const BLOCK: u64 = 4096;
-
-    /// Blocks of weights; the hash tree starts at the block after them.
-    pub fn data_blocks(&self) -> u64 {
-        self.size.div_ceil(Self::BLOCK)
-    }
-}
-
-/// How the engine runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Engine {
+    /// What it is for.
+    pub kind: Kind,
+    /// The name of the engine that runs it.
+    pub engine: String,
+    /// Its disk.
+    pub disk: Disk,
+    /// Bytes of the one file that the disk is; a disk without it holds a folder.
+    pub size: Option<u64>,
+    /// Hexadecimal SHA-256 of the file; of a folder: of a text with a line `DIGEST  PATH` for each file, sorted by path.
+    pub weights: String,
+    /// Hexadecimal SHA-256 of the tokenizer, as the model's card has it.
+    pub tokenizer: Option<String>,
+    /// Hexadecimal SHA-256 of the chat template, as the model's card has it.
+    pub template: Option<String>,
     /// Tokens of context for one conversation.
     pub context: u32,
-    /// Threads that compute.
-    pub threads: u32,
+    /// Requests that are computed at once.
+    pub parallel: u32,
+    /// Texts, and how the model must go on from one of them before anything is served; any other answer stops the boot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_answer: Vec<KnownAnswer>,
 }
 
-/// A text that the model continues before the first client, greedily; any other tokens stop the boot.
+/// A text, and how a model goes on from it greedily. Numbers drift between machines; a model may have several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownAnswer {
     /// The text, without the model's chat template: every token of it costs boot time.
+    pub prompt: String,
+    /// What comes after it.
     pub text: String,
-    /// The first tokens that come after it.
-    pub tokens: Vec<i32>,
+    /// The kind of machine on which it was seen: a note for people.
+    pub seen_on: Option<String>,
 }
 
 /// How requests are met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Serving {
-    /// Requests that may wait for the engine; one more is answered 429.
+    /// Requests that may wait for each model; one more is answered 429.
     pub queue: u32,
     /// `max_tokens` where a request names none.
     pub default_max_tokens: u32,
+    /// Seconds after its last answer until an engine is replaced by a fresh process.
+    #[serde(default = "recycle_idle")]
+    pub recycle_idle_s: u32,
+    /// Seconds until it is replaced even if it is never idle.
+    #[serde(default = "recycle_after")]
+    pub recycle_after_s: u32,
+}
+
+impl Serving {
+    /// [`Self::recycle_idle_s`] as a duration.
+    pub const fn recycle_idle(&self) -> Duration {
+        Duration::from_secs(self.recycle_idle_s as u64)
+    }
+
+    /// [`Self::recycle_after_s`] as a duration.
+    pub const fn recycle_after(&self) -> Duration {
+        Duration::from_secs(self.recycle_after_s as u64)
+    }
+}
+
+const fn recycle_idle() -> u32 {
+    60
+}
+
+const fn recycle_after() -> u32 {
+    3600
+}
+
+/// A client with a key of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Who it is: a note for people.
+    pub name: String,
+    /// Hexadecimal SHA-256 of its API key.
+    pub key_sha256: String,
 }
 
 /// A configuration that cannot be used.
@@ -102,10 +238,10 @@ pub enum ConfigurationError {
     /// A field out of range.
     #[error("{field} {problem}")]
     Field {
-        /// Which, as `table.key`.
-        field: &'static str,
+        /// Which, as `table.key`, with the name of the engine, model or tenant where there is one.
+        field: String,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: String,
     },
 }
 
@@ -116,66 +252,178 @@ impl Configuration {
             return Err(ConfigurationError::TooLong(bytes.len()));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| ConfigurationError::NotText)?;
+        require_version(text)?;
         let configuration: Self = toml::from_str(text)?;
         configuration.check()?;
         Ok(configuration)
     }
 
+    /// The engine that runs a model.
+    pub fn engine_of(&self, model: &Model) -> Option<&Engine> {
+        self.engines
+            .iter()
+            .find(|engine| engine.name == model.engine)
+    }
+
+    /// Every disk, once.
+    pub fn disks(&self) -> Vec<&Disk> {
+        let engines = self.engines.iter().map(|engine| &engine.disk);
+        let models = self.models.iter().map(|model| &model.disk);
+        let mut seen = BTreeSet::new();
+        engines
+            .chain(models)
+            .filter(|disk| seen.insert(&disk.root))
+            .collect()
+    }
+
     fn check(&self) -> Result<(), ConfigurationError> {
-        if self.version != VERSION {
-            return Err(ConfigurationError::Version(self.version));
+        count("engine", self.engines.len())?;
+        count("model", self.models.len())?;
+        distinct("engine", self.engines.iter().map(|engine| &engine.name))?;
+        distinct("model", self.models.iter().map(|model| &model.name))?;
+        distinct("tenant", self.tenants.iter().map(|tenant| &tenant.name))?;
+        self.engines.iter().try_for_each(Engine::check)?;
+        for model in &self.models {
+            model.check()?;
+            if self.engine_of(model).is_none() {
+                let problem = format!("names {}, which is no [[engine]]", model.engine);
+                return Err(field("model", &model.name, "engine", &problem));
+            }
         }
-        let digest = |text: &str| matches!(hex::decode(text), Ok(bytes) if bytes.len() == 32);
-        let rules = [
-            (!self.model.name.is_empty(), "model.name", "is empty"),
-            (self.model.size > 0, "model.size", "is 0"),
-            (self.model.size <= 1 << 42, "model.size", "is over 4 TiB"),
-            (
-                digest(&self.model.sha256),
-                "model.sha256",
-                "is not 64 hexadecimal digits",
-            ),
-            (
-                digest(&self.model.verity_root),
-                "model.verity_root",
-                "is not 64 hexadecimal digits",
-            ),
-            (
-                digest(&self.model.verity_salt),
-                "model.verity_salt",
-                "is not 64 hexadecimal digits",
-            ),
-            (
-                (64..=1 << 20).contains(&self.engine.context),
-                "engine.context",
-                "is not 64 to 1048576",
-            ),
-            (
-                (1..=256).contains(&self.engine.threads),
-                "engine.threads",
-                "is not 1 to 256",
-            ),
-            (
-                !self.known_answer.tokens.is_empty(),
-                "known_answer.tokens",
-                "is empty",
-            ),
-            (
-                (1..=4096).contains(&self.serving.queue),
-                "serving.queue",
-                "is not 1 to 4096",
-            ),
-            (
-                self.serving.default_max_tokens > 0,
-                "serving.default_max_tokens",
-                "is 0",
-            ),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, field, problem)) => Err(ConfigurationError::Field { field, problem }),
-            None => Ok(()),
+        for tenant in &self.tenants {
+            digest("tenant", &tenant.name, "key_sha256", &tenant.key_sha256)?;
+        }
+        within("serving", "", "queue", self.serving.queue, 1, 4096)?;
+        let most = self.serving.default_max_tokens;
+        within("serving", "", "default_max_tokens", most, 1, 1 << 20)?;
+        let (idle, after) = (self.serving.recycle_idle_s, self.serving.recycle_after_s);
+        within("serving", "", "recycle_idle_s", idle, 1, 86_400)?;
+        within("serving", "", "recycle_after_s", after, 60, 604_800)
+    }
+}
+
+impl Engine {
+    fn check(&self) -> Result<(), ConfigurationError> {
+        self.disk.check("engine", &self.name)?;
+        within("engine", &self.name, "threads", self.threads, 1, 256)?;
+        let memory = self.memory_mib;
+        within("engine", &self.name, "memory_mib", memory, 64, 1 << 22)
+    }
+}
+
+impl Model {
+    fn check(&self) -> Result<(), ConfigurationError> {
+        let wrong = |key, problem| Err(field("model", &self.name, key, problem));
+        self.disk.check("model", &self.name)?;
+        match self.size {
+            Some(0) => return wrong("size", "is 0"),
+            Some(size) if size.div_ceil(Disk::BLOCK) != self.disk.blocks => {
+                return wrong("size", "does not fill the disk's blocks");
+            }
+            _ => {}
+        }
+        digest("model", &self.name, "weights", &self.weights)?;
+        for (key, value) in [("tokenizer", &self.tokenizer), ("template", &self.template)] {
+            if let Some(value) = value {
+                digest("model", &self.name, key, value)?;
+            }
+        }
+        within("model", &self.name, "context", self.context, 64, 1 << 24)?;
+        within("model", &self.name, "parallel", self.parallel, 1, 1024)?;
+        if self.kind == Kind::Chat && self.known_answer.is_empty() {
+            return wrong("known_answer", "is missing: a chat model has at least one");
+        }
+        if self.known_answer.iter().any(|known| known.text.is_empty()) {
+            return wrong("known_answer", "has an empty text");
+        }
+        Ok(())
+    }
+}
+
+impl Disk {
+    fn check(&self, table: &str, name: &str) -> Result<(), ConfigurationError> {
+        digest(table, name, "disk.root", &self.root)?;
+        match self.blocks {
+            1..=0x4000_0000 => Ok(()),
+            _ => Err(field(table, name, "disk.blocks", "is not 1 to 1073741824")),
         }
     }
+}
+
+/// First, since another version may have entirely different fields.
+fn require_version(text: &str) -> Result<(), ConfigurationError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    match toml::from_str::<Versioned>(text)?.version {
+        VERSION => Ok(()),
+        other => Err(ConfigurationError::Version(other)),
+    }
+}
+
+fn field(table: &str, name: &str, key: &str, problem: &str) -> ConfigurationError {
+    let field = if name.is_empty() {
+        format!("{table}.{key}")
+    } else {
+        format!("{table}.{key} of {name}")
+    };
+    ConfigurationError::Field {
+        field,
+        problem: problem.to_owned(),
+    }
+}
+
+fn count(table: &str, found: usize) -> Result<(), ConfigurationError> {
+    if (1..=MAX_DISKS).contains(&found) {
+        return Ok(());
+    }
+    Err(ConfigurationError::Field {
+        field: format!("[[{table}]]"),
+        problem: format!("is there {found} times, not 1 to {MAX_DISKS}"),
+    })
+}
+
+fn distinct<'a>(
+    table: &str,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigurationError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let printable = name.bytes().all(|byte| byte.is_ascii_graphic());
+        if name.is_empty() || name.len() > MAX_NAME || !printable {
+            let problem = format!("is not a word of 1 to {MAX_NAME} printable characters");
+            return Err(field(table, "", "name", &problem));
+        }
+        if !seen.insert(name) {
+            return Err(field(table, "", "name", &format!("is {name} twice")));
+        }
+    }
+    Ok(())
+}
+
+fn digest(table: &str, name: &str, key: &str, value: &str) -> Result<(), ConfigurationError> {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if value.len() == 64 && value.bytes().all(digit) {
+        return Ok(());
+    }
+    let problem = "is not 64 hexadecimal digits in lower case";
+    Err(field(table, name, key, problem))
+}
+
+fn within(
+    table: &str,
+    name: &str,
+    key: &str,
+    value: u32,
+    least: u32,
+    most: u32,
+) -> Result<(), ConfigurationError> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    let problem = format!("is not {least} to {most}");
+    Err(field(table, name, key, &problem))
 }
 
 #[cfg(test)]
@@ -183,38 +431,138 @@ mod tests {
     use super::*;
 
     fn sample() -> String {
+        let root = "ab".repeat(32);
+        let disk = |blocks| format!("disk = {{ root = \"{root}\", blocks = {blocks} }}");
         format!(
-            "version = 1\n[model]\nname = \"m\"\nsize = 8193\nsha256 = \"{0}\"\nverity_root = \"{0}\"\nverity_salt = \"{0}\"\n\
-             [engine]\ncontext = 2048\nthreads = 1\n[known_answer]\ntext = \"?\"\ntokens = [1]\n\
+            "version = 2\n[[engine]]\nname = \"e\"\n{}\nthreads = 1\nmemory_mib = 512\n\
+             [[model]]\nname = \"m\"\nkind = \"chat\"\nengine = \"e\"\n{}\nsize = 8193\nweights = \"{root}\"\n\
+             context = 2048\nparallel = 4\nknown_answer = [{{ prompt = \"?\", text = \"!\" }}]\n\
              [serving]\nqueue = 8\ndefault_max_tokens = 256\n",
-            "ab".repeat(32)
+            disk(9),
+            disk(3),
         )
+    }
+
+    fn refused(from: &str, to: &str) -> String {
+        let text = sample();
+        assert!(text.contains(from), "{from}");
+        let error = Configuration::parse(text.replacen(from, to, 1).as_bytes());
+        error.unwrap_err().to_string()
     }
 
     #[test]
     fn reads_a_good_configuration() {
         let configuration = Configuration::parse(sample().as_bytes()).unwrap();
-        assert_eq!(configuration.model.data_blocks(), 3);
+        let model = &configuration.models[0];
+        assert_eq!(configuration.engine_of(model).unwrap().name, "e");
+        assert_eq!(
+            configuration.serving.recycle_idle(),
+            Duration::from_secs(60)
+        );
+        // Engine and model are on the same disk here.
+        assert_eq!(configuration.disks().len(), 1);
+    }
+
+    #[test]
+    fn knows_the_size_of_a_disk_with_its_tree() {
+        // As `veritysetup format --no-superblock` makes them.
+        for (blocks, with_tree) in [(1, 1), (2, 3), (128, 129), (129, 132)] {
+            let root = "ab".repeat(32);
+            let disk = Disk { root, blocks };
+            assert_eq!(disk.size(), with_tree * Disk::BLOCK);
+        }
+    }
+
+    #[test]
+    fn a_serial_is_what_virtio_has_room_for() {
+        let configuration = Configuration::parse(sample().as_bytes()).unwrap();
+        assert_eq!(configuration.engines[0].disk.serial(), "ab".repeat(10));
     }
 
     #[test]
     fn names_an_unknown_key() {
-        let error = Configuration::parse(sample().replace("queue", "qeue").as_bytes()).unwrap_err();
-        assert!(error.to_string().contains("qeue"), "{error}");
+        assert!(refused("queue", "qeue").contains("qeue"));
     }
 
     #[test]
     fn names_the_field_out_of_range() {
-        let error =
-            Configuration::parse(sample().replace("context = 2048", "context = 1").as_bytes())
-                .unwrap_err();
-        assert_eq!(error.to_string(), "engine.context is not 64 to 1048576");
+        let upper = "AB".repeat(32);
+        let lower = "ab".repeat(32);
+        for (from, to, says) in [
+            (
+                "context = 2048",
+                "context = 1",
+                "model.context of m is not 64 to 16777216",
+            ),
+            (
+                "parallel = 4",
+                "parallel = 0",
+                "model.parallel of m is not 1 to 1024",
+            ),
+            (
+                "threads = 1",
+                "threads = 0",
+                "engine.threads of e is not 1 to 256",
+            ),
+            (
+                "memory_mib = 512",
+                "memory_mib = 1",
+                "engine.memory_mib of e is not 64 to 4194304",
+            ),
+            ("queue = 8", "queue = 0", "serving.queue is not 1 to 4096"),
+            (
+                "size = 8193",
+                "size = 1",
+                "model.size of m does not fill the disk's blocks",
+            ),
+            ("size = 8193", "size = 0", "model.size of m is 0"),
+            (
+                "blocks = 9",
+                "blocks = 0",
+                "engine.disk.blocks of e is not 1 to 1073741824",
+            ),
+            (
+                &lower,
+                &upper,
+                "engine.disk.root of e is not 64 hexadecimal digits in lower case",
+            ),
+            (
+                "engine = \"e\"",
+                "engine = \"f\"",
+                "model.engine of m names f, which is no [[engine]]",
+            ),
+            (
+                "name = \"m\"",
+                "name = \"\"",
+                "model.name is not a word of 1 to 128 printable characters",
+            ),
+            (
+                "text = \"!\"",
+                "text = \"\"",
+                "model.known_answer of m has an empty text",
+            ),
+            (
+                "known_answer = [{ prompt = \"?\", text = \"!\" }]",
+                "",
+                "model.known_answer of m is missing: a chat model has at least one",
+            ),
+        ] {
+            assert_eq!(refused(from, to), says);
+        }
     }
 
     #[test]
-    fn refuses_another_version() {
-        let error = Configuration::parse(sample().replace("version = 1", "version = 2").as_bytes())
-            .unwrap_err();
-        assert!(matches!(error, ConfigurationError::Version(2)));
+    fn names_what_is_there_twice() {
+        let text = sample();
+        let engine = text.split("[[model]]").next().unwrap();
+        let engine = engine.split_once('\n').unwrap().1;
+        let error = Configuration::parse(format!("{text}{engine}").as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "engine.name is e twice");
+    }
+
+    #[test]
+    fn refuses_another_version_whatever_its_fields() {
+        let error = Configuration::parse(b"version = 1\n[model]\nname = \"m\"\n").unwrap_err();
+        assert!(matches!(error, ConfigurationError::Version(1)));
     }
 }
