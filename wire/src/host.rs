@@ -114,7 +114,7 @@ pub enum Status {
     },
     /// The enclave gives up; it powers off next.
     Failed {
-        /// A stable code, such as `weights_corrupt`.
+        /// A stable code, such as `disk_wrong`.
         code: String,
         /// What happened and what to do, at most [`MAX_FAILURE`] bytes.
         message: String,
