@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetStatus, Scope,
+    RulesetCreated, RulesetError, RulesetStatus, Scope,
 };
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use seccompiler::{
@@ -38,6 +38,12 @@ pub fn equal(argument: u8, value: libc::c_int) -> anyhow::Result<SeccompRule> {
 pub fn having(argument: u8, flag: libc::c_int) -> anyhow::Result<SeccompRule> {
     let flags = SeccompCmpOp::MaskedEq(flag.unsigned_abs().into());
     rule(argument, flags, flag)
+}
+
+/// Only with none of these flags set in an argument, counted from 0; its low 32 bits.
+pub fn lacking(argument: u8, flags: libc::c_int) -> anyhow::Result<SeccompRule> {
+    let none = SeccompCmpOp::MaskedEq(flags.unsigned_abs().into());
+    rule(argument, none, 0)
 }
 
 fn rule(argument: u8, operator: SeccompCmpOp, value: libc::c_int) -> anyhow::Result<SeccompRule> {
@@ -96,17 +102,38 @@ impl Landlock {
         self,
         open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
     ) -> anyhow::Result<RulesetStatus> {
+        let closed = self
+            .closed()
+            .and_then(|rules| rules.handle_access(AccessNet::from_all(NEEDED)))
+            .context(INCOMPLETE)?;
+        self.enforce(closed, open)
+    }
+
+    /// The same, but leaves TCP alone: for a worker that has a network of its own, with no way out.
+    pub fn restrict_but_tcp(
+        self,
+        open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
+    ) -> anyhow::Result<RulesetStatus> {
+        self.enforce(self.closed().context(INCOMPLETE)?, open)
+    }
+
+    fn closed(self) -> Result<Ruleset, RulesetError> {
         let compatibility = match self {
             Self::Whole => CompatLevel::HardRequirement,
             Self::Partial => CompatLevel::BestEffort,
         };
-        let closed = Ruleset::default()
+        Ruleset::default()
             .set_compatibility(compatibility)
             .handle_access(AccessFs::from_all(NEEDED))
-            .and_then(|rules| rules.handle_access(AccessNet::from_all(NEEDED)))
             .and_then(|rules| rules.scope(Scope::from_all(NEEDED)))
-            .and_then(Ruleset::create)
-            .context(INCOMPLETE)?;
+    }
+
+    fn enforce(
+        self,
+        closed: Ruleset,
+        open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
+    ) -> anyhow::Result<RulesetStatus> {
+        let closed = closed.create().context(INCOMPLETE)?;
         let status = open(closed)?.restrict_self().context(INCOMPLETE)?.ruleset;
         ensure!(
             self == Self::Partial || status == RulesetStatus::FullyEnforced,
