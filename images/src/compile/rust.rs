@@ -126,6 +126,7 @@ impl Rustc {
             follows: None,
             version: self.release.clone(),
             suite: None,
+            snapshot: None,
             path: String::new(),
             size,
             sha256: Sha256::of(lines.concat().as_bytes()),
