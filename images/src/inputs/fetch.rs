@@ -204,7 +204,7 @@ impl Fetcher {
         let folder = self.inputs()?;
         let file = folder.join(library.sha256.to_string());
         if !file.exists() {
-            self.from_mirrors(Search::new(&library, Talk::Each, &folder, &file))?
+            self.on_mirrors(Search::new(&library, Talk::Each, &folder, &file))?
                 .map_or(Ok(()), |search| Err(search.failed()))?;
         }
         let deb = Deb::read(LIBRARY, &file)?;
@@ -222,7 +222,7 @@ impl Fetcher {
         cached: &Path,
     ) -> Result<(), Error> {
         let search = Search::new(input, talk, folder, cached);
-        let Some(mut search) = self.from_mirrors(search)? else {
+        let Some(mut search) = self.on_mirrors(search)? else {
             return Ok(());
         };
         for address in self.snapshots(input) {
@@ -236,7 +236,7 @@ impl Fetcher {
     }
 
     /// Gives the search back where no mirror has it.
-    fn from_mirrors<'input>(
+    fn on_mirrors<'input>(
         &self,
         mut search: Search<'input>,
     ) -> Result<Option<Search<'input>>, Error> {
