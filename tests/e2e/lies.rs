@@ -114,10 +114,7 @@ fn corrupt_weights_stop_the_boot() {
     let plan = Plan::process().with_changed_model(folder.path(), 1000);
     let (status, log) = Machine::fail(&plan);
     assert_eq!(status.code(), Some(1), "{log}");
-    assert!(
-        log.contains("disk_wrong") && log.contains("hint:"),
-        "{log}"
-    );
+    assert!(log.contains("disk_wrong") && log.contains("hint:"), "{log}");
 }
 
 #[test]

@@ -85,8 +85,5 @@ fn one_byte_of_the_weights_changed_stops_the_boot() {
     let plan = Plan::vm().with_changed_model(folder.path(), 50_000_000);
     let (status, log) = Machine::fail(&plan);
     assert_eq!(status.code(), Some(1), "{log}");
-    assert!(
-        log.contains("disk_wrong") && log.contains("hint:"),
-        "{log}"
-    );
+    assert!(log.contains("disk_wrong") && log.contains("hint:"), "{log}");
 }
