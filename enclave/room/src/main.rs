@@ -44,7 +44,7 @@ use rustix::{
     fs::{FileType, Mode, fstat},
     pipe::{PipeFlags, pipe_with},
     process::{PidfdFlags, pidfd_open, umask},
-    thread::UnshareFlags,
+    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
 };
 
 use crate::refusal::{Refusal, not_started, unconfined};
@@ -100,7 +100,7 @@ fn run(enclave: &mut UnixStream) -> Result<(), Refusal> {
     umask(Mode::from_raw_mode(0o022));
 
     let bounded = cgroup::join(&plan)?;
-    own_namespaces()?;
+    let outer = own_namespaces()?;
     if plan::has_loopback(&plan) {
         loopback::up().map_err(unconfined("the room's own loopback does not come up"))?;
     }
@@ -118,20 +118,27 @@ fn run(enclave: &mut UnixStream) -> Result<(), Refusal> {
         init::run(&plan, bounded, tell.into());
     };
     drop(tell);
+    // Threads, unlike children, must be in this process's own PID namespace.
+    move_into_link_name_space(outer.as_fd(), Some(LinkNameSpaceType::ProcessID))
+        .map_err(unconfined("the room cannot have threads"))?;
     let init = pidfd_open(init, PidfdFlags::empty())
         .map_err(unconfined("the first process cannot be watched"))?;
     carrier::confine(&plan)?;
     walled(status)?;
-    frame::write(enclave, &FromRoom::Walled).map_err(not_started("the enclave is gone"))?;
     if let (Some(listener), Some(port)) = (listener, plan.port) {
         carrier::start(listener, port).map_err(not_started("the port cannot be carried"))?;
     }
+    frame::write(enclave, &FromRoom::Walled).map_err(not_started("the enclave is gone"))?;
     watch::until_an_end(enclave, &init);
     Ok(())
 }
 
-/// Namespaces for this process and its children; the PID namespace for its children alone. The mounts are PID 1's.
-fn own_namespaces() -> Result<(), Refusal> {
+/// Namespaces for this process and its children; the PID namespace for its children alone, and the mounts for PID 1. Returns
+/// the PID namespace of this process.
+fn own_namespaces() -> Result<fs::File, Refusal> {
+    let outer = fs::File::open("/proc/self/ns/pid").map_err(unconfined(
+        "the kernel has no PID namespaces (hint: mount /proc)",
+    ))?;
     let own = UnshareFlags::NEWNET
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWUTS
@@ -139,7 +146,8 @@ fn own_namespaces() -> Result<(), Refusal> {
         | UnshareFlags::NEWPID;
     kernel::unshare(own).map_err(unconfined(
         "the kernel makes no namespaces (hint: run as root, on a kernel with NET_NS, PID_NS, IPC_NS and UTS_NS)",
-    ))
+    ))?;
+    Ok(outer)
 }
 
 /// Gives the engine its `/run`, without a socket that an earlier one left behind: some engines fail in silence on it.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use anyhow::Context;
-use chrysalis_sandbox::Landlock;
+use chrysalis_sandbox::{Landlock, Left};
 use chrysalis_wire::{
     frame,
     room::{FromRoom, MODEL, Plan, Walls},
@@ -84,7 +84,7 @@ fn close_files(plan: &Plan) -> anyhow::Result<()> {
             Ok(opened(rules)?.add_rule(listen)?)
         })?,
         // Its processes find each other on ports that they choose.
-        (Walls::Python, _) => landlock.restrict_but_tcp(opened)?,
+        (Walls::Python, _) => landlock.restrict_but(&[Left::Tcp], opened)?,
     };
     Ok(())
 }

@@ -21,6 +21,7 @@ impl Doors {
             Ok(_) => "open".to_owned(),
             Err(error) => match error.raw_os_error() {
                 Some(libc::ENOSYS) => "ENOSYS".to_owned(),
+                Some(libc::ESRCH) => "no such process".to_owned(),
                 _ => format!("{:?}", error.kind()),
             },
         };
