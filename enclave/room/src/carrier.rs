@@ -53,7 +53,7 @@ pub(crate) fn confine(plan: &Plan) -> Result<(), Refusal> {
                 None => rules,
             })
         })?;
-        calls::shut(calls::carrier())
+        calls::shut(calls::carrier()?)
     };
     shut().map_err(unconfined("the room itself stays open"))
 }

@@ -115,7 +115,7 @@ fn run(enclave: &mut UnixStream) -> Result<(), Refusal> {
             *enclave = UnixStream::from(null);
         }
         drop((status, listener));
-        init::run(&plan, bounded, tell.into());
+        init::run(&plan, bounded, tell);
     };
     drop(tell);
     // Threads, unlike children, must be in this process's own PID namespace.
@@ -139,13 +139,18 @@ fn own_namespaces() -> Result<fs::File, Refusal> {
     let outer = fs::File::open("/proc/self/ns/pid").map_err(unconfined(
         "the kernel has no PID namespaces (hint: mount /proc)",
     ))?;
-    let own = UnshareFlags::NEWNET
-        | UnshareFlags::NEWIPC
+    let mut own = UnshareFlags::NEWNET
         | UnshareFlags::NEWUTS
         | UnshareFlags::NEWCGROUP
         | UnshareFlags::NEWPID;
+    // An image's kernel has neither System V's IPC nor message queues, so nothing to separate.
+    let ipc = ["/proc/self/ns/ipc", "/proc/sysvipc", "/proc/sys/fs/mqueue"];
+    own.set(
+        UnshareFlags::NEWIPC,
+        ipc.iter().any(|sign| Path::new(sign).exists()),
+    );
     kernel::unshare(own).map_err(unconfined(
-        "the kernel makes no namespaces (hint: run as root, on a kernel with NET_NS, PID_NS, IPC_NS and UTS_NS)",
+        "the kernel makes no namespaces (hint: run as root, on a kernel with NET_NS, PID_NS and UTS_NS)",
     ))?;
     Ok(outer)
 }

@@ -12,7 +12,7 @@ use std::{
 
 use chrysalis_wire::room::{FromRoom, Plan, Walls};
 
-use crate::fixture::{Engine, engine, room, room_with_cgroups};
+use crate::fixture::{Engine, Room, engine, processes, room, room_with_cgroups};
 
 /// Calls that do not exist within any walls.
 const NO_CALL: &[&str] = &[
@@ -131,7 +131,7 @@ const CLOSED: &[(&str, &str, &str)] = &[
 const LANDLOCK: &[(&str, &str)] = &[("file in /run", "PermissionDenied")];
 /// What the engine sees, rather than what it tries: name, native, Python.
 const FACTS: &[(&str, &str, &str)] = &[
-    ("descriptors", "0 1 2 ", "0 1 2 "),
+    ("descriptors", "0 1 2", "0 1 2"),
     (
         "root",
         "bin engine.toml lib lib64 model run tmp usr",
@@ -146,11 +146,7 @@ const FACTS: &[(&str, &str, &str)] = &[
 /// What the engine found, tried against things outside that are really there.
 struct Tried(BTreeMap<String, String>);
 
-fn tried(
-    engine: &Engine,
-    walls: Walls,
-    start: impl FnOnce(&Plan) -> crate::fixture::Room,
-) -> Tried {
+fn tried(engine: &Engine, walls: Walls, start: impl FnOnce(&Plan) -> Room) -> Tried {
     let port = TcpListener::bind("127.0.0.1:0").unwrap();
     let name = format!("chrysalis-room-{}-{walls:?}", engine.path(""));
     let _socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
@@ -261,8 +257,8 @@ fn every_process_of_a_room_is_without_rights() {
     let Some(engine) = engine() else { return };
     for walls in [Walls::Native, Walls::Python] {
         let plan = engine.plan(walls, &["wait"]);
-        let room = engine.walled(&plan);
-        let processes = room.processes(plan.user);
+        let _room = engine.walled(&plan);
+        let processes = processes(plan.user);
         assert_eq!(processes.len(), 3, "{processes:?}");
         let user = plan.user;
         let ids = format!("{user}\t{user}\t{user}\t{user}");

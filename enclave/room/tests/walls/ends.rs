@@ -8,7 +8,7 @@ use std::{
 
 use chrysalis_wire::room::Walls;
 
-use crate::fixture::{Room, engine};
+use crate::fixture::{engine, processes};
 
 /// How long the rest of a room may live.
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ fn everything_dies_when_the_enclave_closes_its_end() {
         room.enclave.shutdown(Shutdown::Write).unwrap();
         assert!(room.process.wait().unwrap().success());
         assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
-        assert!(room.processes(plan.user).is_empty());
+        assert!(processes(plan.user).is_empty());
     }
 }
 
@@ -44,7 +44,7 @@ fn everything_dies_when_the_room_is_killed() {
     let mut room = engine.walled(&plan);
     room.process.kill().unwrap();
     room.process.wait().unwrap();
-    dies_within_a_second(&room, plan.user);
+    dies_within_a_second(plan.user);
 }
 
 #[test]
@@ -54,13 +54,13 @@ fn an_enclave_that_says_more_ends_the_room() {
     let mut room = engine.walled(&plan);
     chrysalis_wire::frame::write(&mut room.enclave, &"more").unwrap();
     assert!(room.process.wait().unwrap().success());
-    assert!(room.processes(plan.user).is_empty());
+    assert!(processes(plan.user).is_empty());
 }
 
-fn dies_within_a_second(room: &Room, user: u32) {
+fn dies_within_a_second(user: u32) {
     let started = Instant::now();
-    while !room.processes(user).is_empty() {
-        assert!(started.elapsed() < SECOND, "{:?}", room.processes(user));
+    while !processes(user).is_empty() {
+        assert!(started.elapsed() < SECOND, "{:?}", processes(user));
         thread::sleep(Duration::from_millis(5));
     }
 }

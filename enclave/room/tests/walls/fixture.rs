@@ -215,22 +215,6 @@ impl Room {
     pub(crate) fn end(&mut self) {
         assert_eq!(self.enclave.read(&mut [0; 16]).unwrap(), 0);
     }
-
-    /// The processes of the room, its first one included, with what the kernel says about each.
-    pub(crate) fn processes(&self, user: u32) -> Vec<String> {
-        let own = format!("Uid:\t{user}\t");
-        let entries = fs::read_dir("/proc").unwrap().flatten();
-        let status = |path: &Path| {
-            let mut text = String::new();
-            let read =
-                File::open(path.join("status")).and_then(|mut file| file.read_to_string(&mut text));
-            read.map_or_else(|_| String::new(), |_| text)
-        };
-        entries
-            .map(|entry| status(&entry.path()))
-            .filter(|text| text.contains(&own) && !text.contains("State:\tZ"))
-            .collect()
-    }
 }
 
 impl Drop for Room {
@@ -238,4 +222,21 @@ impl Drop for Room {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The processes of a room, its first one included, with what the kernel says about each.
+pub(crate) fn processes(user: u32) -> Vec<String> {
+    let own = format!("Uid:\t{user}\t");
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let status = |path: &Path| {
+        let mut text = String::new();
+        let file = File::open(path.join("status"));
+        // It may end in between.
+        let _ = file.and_then(|mut file| file.read_to_string(&mut text));
+        text
+    };
+    entries
+        .map(|entry| status(&entry.path()))
+        .filter(|text| text.contains(&own) && !text.contains("State:\tZ"))
+        .collect()
 }

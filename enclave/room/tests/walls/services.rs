@@ -11,7 +11,7 @@ use std::{
 use chrysalis_test_support::skip;
 use chrysalis_wire::room::{Plan, Walls};
 
-use crate::fixture::{Engine, engine};
+use crate::fixture::{Engine, Room, engine};
 
 fn words(engine: &Engine, walls: Walls, model: String) -> String {
     let plan = Plan {
@@ -109,16 +109,13 @@ fn a_port_is_carried_to_the_socket() {
         for (number, mut client) in clients.into_iter().enumerate() {
             let mut answer = String::new();
             client.read_to_string(&mut answer).unwrap();
-            assert!(
-                answer.ends_with(&format!("\r\n\r\n/{number}")),
-                "{answer}"
-            );
+            assert!(answer.ends_with(&format!("\r\n\r\n/{number}")), "{answer}");
         }
     }
 }
 
 /// The room's socket is there before the engine listens: until it does, connections close without an answer.
-fn ready(room: &crate::fixture::Room) {
+fn ready(room: &Room) {
     for _ in 0..1000 {
         let mut client = room.connect();
         let mut answer = String::new();
