@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_sandbox::Landlock;
+use chrysalis_sandbox::{Landlock, Left};
 use chrysalis_wire::room::Plan;
 use landlock::{AccessNet, NetPort, RulesetCreatedAttr};
 use rustix::{
@@ -45,14 +45,15 @@ pub(crate) fn confine(plan: &Plan) -> Result<(), Refusal> {
     };
     let shut = || {
         rights::give_up(plan.user)?;
-        landlock.restrict(|rules| {
+        // Of signals, its calls leave only the one that ends PID 1.
+        landlock.restrict_but(&[Left::Signals], |rules| {
             let reach = |port| NetPort::new(port, AccessNet::ConnectTcp);
             Ok(match plan.port {
                 Some(port) => rules.add_rule(reach(port))?,
                 None => rules,
             })
         })?;
-        calls::shut(calls::carrier())
+        calls::shut(calls::carrier()?)
     };
     shut().map_err(unconfined("the room itself stays open"))
 }

@@ -15,7 +15,7 @@ const LOOPBACK: i32 = 1;
 /// `IFF_UP`.
 const UP: u32 = 1;
 /// Bytes of the request: a header of 16, and the description of a device, of 16.
-const LENGTH: usize = 32;
+const LENGTH: u8 = 32;
 
 /// Switches it on. Asked over netlink, which takes bytes, where the older way takes pointers.
 pub(crate) fn up() -> io::Result<()> {
@@ -26,10 +26,10 @@ pub(crate) fn up() -> io::Result<()> {
     result(answer.get(..length).unwrap_or_default())
 }
 
-fn request() -> [u8; LENGTH] {
-    let mut bytes = [0; LENGTH];
+fn request() -> [u8; LENGTH as usize] {
+    let mut bytes = [0; LENGTH as usize];
     let fields: [(usize, &[u8]); 6] = [
-        (0, &[LENGTH as u8, 0, 0, 0]),
+        (0, &u32::from(LENGTH).to_ne_bytes()),
         (4, &NEWLINK.to_ne_bytes()),
         (6, &REQUEST.to_ne_bytes()),
         (20, &LOOPBACK.to_ne_bytes()),

@@ -44,7 +44,7 @@ use rustix::{
     fs::{FileType, Mode, fstat},
     pipe::{PipeFlags, pipe_with},
     process::{PidfdFlags, pidfd_open, umask},
-    thread::UnshareFlags,
+    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
 };
 
 use crate::refusal::{Refusal, not_started, unconfined};
@@ -100,7 +100,7 @@ fn run(enclave: &mut UnixStream) -> Result<(), Refusal> {
     umask(Mode::from_raw_mode(0o022));
 
     let bounded = cgroup::join(&plan)?;
-    own_namespaces()?;
+    let outer = own_namespaces()?;
     if plan::has_loopback(&plan) {
         loopback::up().map_err(unconfined("the room's own loopback does not come up"))?;
     }
@@ -115,31 +115,44 @@ fn run(enclave: &mut UnixStream) -> Result<(), Refusal> {
             *enclave = UnixStream::from(null);
         }
         drop((status, listener));
-        init::run(&plan, bounded, tell.into());
+        init::run(&plan, bounded, tell);
     };
     drop(tell);
+    // Threads, unlike children, must be in this process's own PID namespace.
+    move_into_link_name_space(outer.as_fd(), Some(LinkNameSpaceType::ProcessID))
+        .map_err(unconfined("the room cannot have threads"))?;
     let init = pidfd_open(init, PidfdFlags::empty())
         .map_err(unconfined("the first process cannot be watched"))?;
     carrier::confine(&plan)?;
     walled(status)?;
-    frame::write(enclave, &FromRoom::Walled).map_err(not_started("the enclave is gone"))?;
     if let (Some(listener), Some(port)) = (listener, plan.port) {
         carrier::start(listener, port).map_err(not_started("the port cannot be carried"))?;
     }
+    frame::write(enclave, &FromRoom::Walled).map_err(not_started("the enclave is gone"))?;
     watch::until_an_end(enclave, &init);
     Ok(())
 }
 
-/// Namespaces for this process and its children; the PID namespace for its children alone. The mounts are PID 1's.
-fn own_namespaces() -> Result<(), Refusal> {
-    let own = UnshareFlags::NEWNET
-        | UnshareFlags::NEWIPC
+/// Namespaces for this process and its children; the PID namespace for its children alone, and the mounts for PID 1. Returns
+/// the PID namespace of this process.
+fn own_namespaces() -> Result<fs::File, Refusal> {
+    let outer = fs::File::open("/proc/self/ns/pid").map_err(unconfined(
+        "the kernel has no PID namespaces (hint: mount /proc)",
+    ))?;
+    let mut own = UnshareFlags::NEWNET
         | UnshareFlags::NEWUTS
         | UnshareFlags::NEWCGROUP
         | UnshareFlags::NEWPID;
+    // An image's kernel has neither System V's IPC nor message queues, so nothing to separate.
+    let ipc = ["/proc/self/ns/ipc", "/proc/sysvipc", "/proc/sys/fs/mqueue"];
+    own.set(
+        UnshareFlags::NEWIPC,
+        ipc.iter().any(|sign| Path::new(sign).exists()),
+    );
     kernel::unshare(own).map_err(unconfined(
-        "the kernel makes no namespaces (hint: run as root, on a kernel with NET_NS, PID_NS, IPC_NS and UTS_NS)",
-    ))
+        "the kernel makes no namespaces (hint: run as root, on a kernel with NET_NS, PID_NS and UTS_NS)",
+    ))?;
+    Ok(outer)
 }
 
 /// Gives the engine its `/run`, without a socket that an earlier one left behind: some engines fail in silence on it.

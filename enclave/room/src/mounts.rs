@@ -83,7 +83,7 @@ pub(crate) fn enter_empty_root(at: &Path) -> io::Result<()> {
     Ok(chdir("/")?)
 }
 
-/// The kernel's first root, which an initrd is unpacked to, cannot be exchanged (pivot_root(2)): it is covered instead,
+/// The kernel's first root, which an initrd is unpacked to, cannot be exchanged: it is covered instead,
 /// once nothing but itself and the way to the new root is mounted on it.
 fn cover_root(at: &Path) -> io::Result<()> {
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;

@@ -5,7 +5,7 @@ use std::{
 };
 
 use anyhow::Context;
-use chrysalis_sandbox::Landlock;
+use chrysalis_sandbox::{Landlock, Left};
 use chrysalis_wire::{
     frame,
     room::{FromRoom, MODEL, Plan, Walls},
@@ -25,7 +25,9 @@ use crate::{
 pub(crate) fn become_it(plan: &Plan, tell: &mut File) -> Result<Infallible, Refusal> {
     let mut command = prepare(plan)?;
     close_files(plan).map_err(unconfined("the engine's files stay open"))?;
-    calls::shut(calls::of(plan)).map_err(unconfined("the engine's calls stay open"))?;
+    calls::of(plan)
+        .and_then(calls::shut)
+        .map_err(unconfined("the engine's calls stay open"))?;
     frame::write(tell, &FromRoom::Walled).map_err(not_started("the room is gone"))?;
     let error = command.exec();
     Err(cannot_start(plan)(error))
@@ -84,7 +86,7 @@ fn close_files(plan: &Plan) -> anyhow::Result<()> {
             Ok(opened(rules)?.add_rule(listen)?)
         })?,
         // Its processes find each other on ports that they choose.
-        (Walls::Python, _) => landlock.restrict_but_tcp(opened)?,
+        (Walls::Python, _) => landlock.restrict_but(&[Left::Tcp], opened)?,
     };
     Ok(())
 }
@@ -102,7 +104,7 @@ fn places(walls: Walls) -> Vec<(&'static str, BitFlags<AccessFs>)> {
     // A socket, and no file: this folder is seen outside.
     let socket = AccessFs::MakeSock | AccessFs::RemoveFile;
     let root = read | AccessFs::Execute;
-    let mut places = vec![("/", root), ("/run", socket.into()), ("/tmp", temporary)];
+    let mut places = vec![("/", root), ("/run", socket), ("/tmp", temporary)];
     if walls == Walls::Python {
         // /proc, for the names of threads; /dev, for devices, of which there are only those of the plan.
         places.push(("/tmp", AccessFs::Execute.into()));

@@ -102,38 +102,16 @@ impl Landlock {
         self,
         open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
     ) -> anyhow::Result<RulesetStatus> {
-        let closed = self
-            .closed()
-            .and_then(|rules| rules.handle_access(AccessNet::from_all(NEEDED)))
-            .context(INCOMPLETE)?;
-        self.enforce(closed, open)
+        self.restrict_but(&[], open)
     }
 
-    /// The same, but leaves TCP alone: for a worker that has a network of its own, with no way out.
-    pub fn restrict_but_tcp(
+    /// The same, but leaves some of it to the worker's other walls.
+    pub fn restrict_but(
         self,
+        left: &[Left],
         open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
     ) -> anyhow::Result<RulesetStatus> {
-        self.enforce(self.closed().context(INCOMPLETE)?, open)
-    }
-
-    fn closed(self) -> Result<Ruleset, RulesetError> {
-        let compatibility = match self {
-            Self::Whole => CompatLevel::HardRequirement,
-            Self::Partial => CompatLevel::BestEffort,
-        };
-        Ruleset::default()
-            .set_compatibility(compatibility)
-            .handle_access(AccessFs::from_all(NEEDED))
-            .and_then(|rules| rules.scope(Scope::from_all(NEEDED)))
-    }
-
-    fn enforce(
-        self,
-        closed: Ruleset,
-        open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
-    ) -> anyhow::Result<RulesetStatus> {
-        let closed = closed.create().context(INCOMPLETE)?;
+        let closed = self.closed(left).context(INCOMPLETE)?;
         let status = open(closed)?.restrict_self().context(INCOMPLETE)?.ruleset;
         ensure!(
             self == Self::Partial || status == RulesetStatus::FullyEnforced,
@@ -141,6 +119,34 @@ impl Landlock {
         );
         Ok(status)
     }
+
+    fn closed(self, left: &[Left]) -> Result<RulesetCreated, RulesetError> {
+        let compatibility = match self {
+            Self::Whole => CompatLevel::HardRequirement,
+            Self::Partial => CompatLevel::BestEffort,
+        };
+        let mut scopes = Scope::from_all(NEEDED);
+        if left.contains(&Left::Signals) {
+            scopes.remove(Scope::Signal);
+        }
+        let mut rules = Ruleset::default()
+            .set_compatibility(compatibility)
+            .handle_access(AccessFs::from_all(NEEDED))?
+            .scope(scopes)?;
+        if !left.contains(&Left::Tcp) {
+            rules = rules.handle_access(AccessNet::from_all(NEEDED))?;
+        }
+        rules.create()
+    }
+}
+
+/// What Landlock may leave to a worker's other walls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// TCP: for a worker that has a network of its own, with no way out.
+    Tcp,
+    /// Signals: for a worker that has no call to send one but to the process that it looks after.
+    Signals,
 }
 
 /// The version of Landlock that closes files, TCP, abstract sockets and signals: Linux 6.12 has it.

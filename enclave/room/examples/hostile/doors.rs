@@ -1,6 +1,7 @@
 //! Every door, and whether it opens. A line for each: its name, then `open` or the name of the error.
 
 use std::{
+    fmt::Write,
     fs, io,
     net::{TcpListener, TcpStream, UdpSocket},
     os::{
@@ -21,6 +22,7 @@ impl Doors {
             Ok(_) => "open".to_owned(),
             Err(error) => match error.raw_os_error() {
                 Some(libc::ENOSYS) => "ENOSYS".to_owned(),
+                Some(libc::ESRCH) => "no such process".to_owned(),
                 _ => format!("{:?}", error.kind()),
             },
         };
@@ -28,7 +30,7 @@ impl Doors {
     }
 
     fn fact(&mut self, name: &str, what: &str) {
-        self.0.push_str(&format!("{name}\t{what}\n"));
+        writeln!(self.0, "{name}\t{what}").unwrap();
     }
 
     /// A system call with up to six arguments.
@@ -64,7 +66,10 @@ fn what_is_there(doors: &mut Doors, outside: &str) {
     });
     doors.fact(
         "descriptors",
-        &open.map(|number| format!("{number} ")).collect::<String>(),
+        &open
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+            .join(" "),
     );
     let names = |folder: &str| {
         let entries = fs::read_dir(folder).map(|entries| entries.flatten().collect::<Vec<_>>());

@@ -38,7 +38,7 @@ fn names() -> usize {
 }
 
 fn threads() -> usize {
-    let sleep = || thread::sleep(Duration::from_secs(600));
+    let sleep = || thread::sleep(Duration::from_mins(10));
     let one = || thread::Builder::new().stack_size(MIB / 16).spawn(sleep);
     (0..MANY).take_while(|_| one().is_ok()).count()
 }

@@ -35,7 +35,7 @@ fn main() {
         "model" => answer(&model()),
         "http" => http(argument(1)),
         "end" => {}
-        _ => thread::sleep(Duration::from_secs(600)),
+        _ => thread::sleep(Duration::from_mins(10)),
     }
 }
 
@@ -44,7 +44,7 @@ fn answer(what: &str) {
     let (mut enclave, _) = UnixListener::bind("/run/e.sock").unwrap().accept().unwrap();
     enclave.write_all(what.as_bytes()).unwrap();
     drop(enclave);
-    thread::sleep(Duration::from_secs(600));
+    thread::sleep(Duration::from_mins(10));
 }
 
 /// The first bytes of the model, read and mapped, and its size; or what a folder holds.

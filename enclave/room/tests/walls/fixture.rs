@@ -8,12 +8,13 @@ use std::{
         unix::{fs::symlink, net::UnixStream},
     },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
+use chrysalis_sandbox::{SeccompAction, answer, any, filter};
 use chrysalis_test_support::skip;
 use chrysalis_wire::{
     frame,
@@ -26,19 +27,19 @@ const ROOM: &str = env!("CARGO_BIN_EXE_chrysalis-room");
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An engine's disk, a folder for its socket, and a model.
-pub struct Engine {
-    pub folder: tempfile::TempDir,
+pub(crate) struct Engine {
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// A room that was sent its plan.
-pub struct Room {
-    pub process: Child,
-    pub enclave: UnixStream,
+pub(crate) struct Room {
+    pub(crate) process: Child,
+    pub(crate) enclave: UnixStream,
     socket: PathBuf,
 }
 
 /// The engine, unless this user may not build walls.
-pub fn engine() -> Option<Engine> {
+pub(crate) fn engine() -> Option<Engine> {
     if !geteuid().is_root() {
         skip("only root can build the walls of a room");
         return None;
@@ -75,13 +76,26 @@ pub fn engine() -> Option<Engine> {
     Some(Engine { folder })
 }
 
+/// A command that runs the room.
+pub(crate) fn room() -> Command {
+    Command::new(ROOM)
+}
+
+/// The same, where a folder of plain files plays cgroup2: this machine may have none with the controllers.
+pub(crate) fn room_with_cgroups() -> Command {
+    let script = "mount -t tmpfs none /sys/fs/cgroup && echo cpu memory pids >/sys/fs/cgroup/cgroup.controllers && exec \"$0\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, ROOM]);
+    command
+}
+
 impl Engine {
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
     /// A plan that plays `arguments`, as a user that no other test has.
-    pub fn plan(&self, walls: Walls, arguments: &[&str]) -> Plan {
+    pub(crate) fn plan(&self, walls: Walls, arguments: &[&str]) -> Plan {
         static USER: AtomicU32 = AtomicU32::new(MIN_USER);
         let process = std::process::id() % 10_000;
         Plan {
@@ -104,13 +118,16 @@ impl Engine {
     }
 
     /// Starts a room and sends it a plan.
-    pub fn start(&self, plan: &Plan) -> Room {
+    pub(crate) fn start(&self, plan: &Plan) -> Room {
+        self.start_by(&mut Command::new(ROOM), plan)
+    }
+
+    /// The same, through a command that runs the room in the end.
+    pub(crate) fn start_by(&self, command: &mut Command, plan: &Plan) -> Room {
         let (mut enclave, theirs) = UnixStream::pair().unwrap();
         enclave.set_read_timeout(Some(PATIENCE)).unwrap();
-        let process = Command::new(ROOM)
+        let process = command
             .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .env("SECRET", "of the enclave")
             .spawn()
             .unwrap();
@@ -123,15 +140,33 @@ impl Engine {
         }
     }
 
+    /// The same, on a kernel that answers one system call with an error.
+    pub(crate) fn start_without(
+        &self,
+        call: libc::c_long,
+        error: libc::c_int,
+        command: &mut Command,
+        plan: &Plan,
+    ) -> Room {
+        // A filter is a thread's and its children's.
+        thread::scope(|scope| {
+            let start = || {
+                filter(any(&[call]), answer(error), SeccompAction::Allow).unwrap();
+                self.start_by(command, plan)
+            };
+            scope.spawn(start).join().unwrap()
+        })
+    }
+
     /// Starts a room that must come to stand.
-    pub fn walled(&self, plan: &Plan) -> Room {
+    pub(crate) fn walled(&self, plan: &Plan) -> Room {
         let mut room = self.start(plan);
         assert_eq!(room.answer(), FromRoom::Walled);
         room
     }
 
     /// Why a room does not start.
-    pub fn not_started(&self, plan: &Plan) -> String {
+    pub(crate) fn not_started(&self, plan: &Plan) -> String {
         match self.start(plan).answer() {
             FromRoom::NotStarted { why } => why,
             other => panic!("{other:?}"),
@@ -140,12 +175,12 @@ impl Engine {
 }
 
 impl Room {
-    pub fn answer(&mut self) -> FromRoom {
+    pub(crate) fn answer(&mut self) -> FromRoom {
         frame::read(&mut self.enclave).unwrap()
     }
 
     /// A connection to the engine, once it listens.
-    pub fn connect(&self) -> UnixStream {
+    pub(crate) fn connect(&self) -> UnixStream {
         let started = Instant::now();
         loop {
             match UnixStream::connect(&self.socket) {
@@ -160,33 +195,25 @@ impl Room {
     }
 
     /// What the engine says.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let mut words = String::new();
         self.connect().read_to_string(&mut words).unwrap();
         words
     }
 
-    /// How long it takes until the room closes its end.
-    pub fn end(&mut self) -> Duration {
-        let started = Instant::now();
-        assert_eq!(self.enclave.read(&mut [0; 16]).unwrap(), 0);
-        started.elapsed()
+    /// The same, if it listens already.
+    pub(crate) fn words_if_any(&self) -> Option<String> {
+        let mut words = String::new();
+        UnixStream::connect(&self.socket)
+            .ok()?
+            .read_to_string(&mut words)
+            .ok()?;
+        Some(words)
     }
 
-    /// The processes of the room, its first one included, with what the kernel says about each.
-    pub fn processes(&self, user: u32) -> Vec<String> {
-        let own = format!("Uid:\t{user}\t");
-        let entries = fs::read_dir("/proc").unwrap().flatten();
-        let status = |path: &Path| {
-            let mut text = String::new();
-            let read =
-                File::open(path.join("status")).and_then(|mut file| file.read_to_string(&mut text));
-            read.map_or_else(|_| String::new(), |_| text)
-        };
-        entries
-            .map(|entry| status(&entry.path()))
-            .filter(|text| text.contains(&own))
-            .collect()
+    /// Waits until the room closes its end.
+    pub(crate) fn end(&mut self) {
+        assert_eq!(self.enclave.read(&mut [0; 16]).unwrap(), 0);
     }
 }
 
@@ -195,4 +222,21 @@ impl Drop for Room {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The processes of a room, its first one included, with what the kernel says about each.
+pub(crate) fn processes(user: u32) -> Vec<String> {
+    let own = format!("Uid:\t{user}\t");
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let status = |path: &Path| {
+        let mut text = String::new();
+        let file = File::open(path.join("status"));
+        // It may end in between.
+        let _ = file.and_then(|mut file| file.read_to_string(&mut text));
+        text
+    };
+    entries
+        .map(|entry| status(&entry.path()))
+        .filter(|text| text.contains(&own) && !text.contains("State:\tZ"))
+        .collect()
 }
