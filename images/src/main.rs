@@ -12,7 +12,11 @@ use std::{
 
 use anyhow::{Context, Result};
 use chrysalis_image::{
-    assemble::{image, weights},
+    assemble::{
+        configuration, engine, image,
+        model::{self, Said},
+        weights,
+    },
     compile::{
         binaries::Binaries,
         kernel::Kernel,
@@ -27,6 +31,7 @@ use chrysalis_image::{
         recipe::{Binary, ImageRecipe, Linkage, ToolchainRecipe as Recipe},
         refresh::{self, Wheels},
     },
+    models::ModelKind,
     publish,
 };
 use clap::{Args, Parser, Subcommand};
@@ -76,6 +81,65 @@ enum Command {
         out: PathBuf,
         #[command(flatten)]
         fetch: FetchOptions,
+    },
+    /// Make the disk of an engine: the root folder that it runs in, and how it is started; and its card
+    #[command(
+        after_help = "Example:\n  chrysalis-image engine images/engines/llama-cpu.toml --out build/disks"
+    )]
+    Engine {
+        /// The recipe; lock.toml is in the same folder, or in the one above
+        recipe: PathBuf,
+        /// The folder of disks: gets ROOT.img, and NAME.toml, its card
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Lay its files out in DIR/ROOT as well, for an enclave that is a plain process
+        #[arg(long)]
+        unpacked: bool,
+        /// Take the programs of this workspace from this folder instead of compiling them
+        #[arg(long, value_name = "DIR")]
+        binaries: Option<PathBuf>,
+        #[command(flatten)]
+        fetch: FetchOptions,
+    },
+    /// Make the disk of a model, and its card: of a recipe, of a GGUF file, or of a folder of safetensors
+    #[command(
+        after_help = "Examples:\n  chrysalis-image model images/models/smollm2.toml --out build/disks\n  \
+            chrysalis-image model qwen3-8b-q4.gguf --licence Apache-2.0 --out build/disks"
+    )]
+    Model {
+        /// A recipe (.toml), a file of weights, or a folder
+        from: PathBuf,
+        /// The folder of disks: gets ROOT.img, and NAME.toml, its card
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Lay a folder's files out in DIR/ROOT as well, for an enclave that is a plain process
+        #[arg(long)]
+        unpacked: bool,
+        /// What to call it [default: as the recipe says, or like the file]
+        #[arg(long)]
+        name: Option<String>,
+        /// What it is for [default: as the recipe or the file says]
+        #[arg(long, value_parser = kind, value_name = "chat|embedding|rerank|speech")]
+        kind: Option<ModelKind>,
+        /// Its licence, as SPDX names it [default: as the recipe or the file says]
+        #[arg(long)]
+        licence: Option<String>,
+        #[command(flatten)]
+        fetch: FetchOptions,
+    },
+    /// Write the measured configuration that binds the disks of engines and models
+    #[command(
+        after_help = "Example:\n  chrysalis-image configuration images/demo.toml --disks build/disks --out build/demo.toml"
+    )]
+    Configuration {
+        /// The recipe: which cards, with which limits
+        recipe: PathBuf,
+        /// The folder of disks and cards
+        #[arg(long, value_name = "DIR")]
+        disks: PathBuf,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Move the pins of a lock, and those of the toolchain, to the newest versions in the suites they name
     #[command(after_help = "Example:\n  chrysalis-image lock images/lock.toml --upgrade")]
@@ -203,6 +267,41 @@ fn run(command: Command) -> Result<ExitCode> {
                 made.verity_root
             );
         }
+        Command::Engine {
+            recipe,
+            out,
+            unpacked,
+            binaries,
+            fetch,
+        } => {
+            let fetcher = fetch.fetcher()?;
+            let made = engine::build(&recipe, &out, unpacked, &fetcher, |wanted| match binaries {
+                Some(folder) => Binaries::given(&folder),
+                None => compile(&recipe, wanted, &fetcher),
+            })?;
+            println!("{}  {}", made.card.engine.disk.root, made.path.display());
+        }
+        Command::Model {
+            from,
+            out,
+            unpacked,
+            name,
+            kind,
+            licence,
+            fetch,
+        } => {
+            let said = Said {
+                name,
+                kind,
+                licence,
+            };
+            let made = model::build(&from, said, &out, unpacked, &fetch.fetcher()?)?;
+            println!("{}  {}", made.card.model.disk.root, made.path.display());
+        }
+        Command::Configuration { recipe, disks, out } => {
+            let digest = configuration::build(&recipe, &disks, &out)?;
+            println!("{digest}  {}", out.display());
+        }
         Command::Lock {
             lock,
             toolchain: recipe,
@@ -250,6 +349,18 @@ fn run(command: Command) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A kind of model, as `--kind` names it.
+fn kind(text: &str) -> Result<ModelKind, String> {
+    let kinds = [
+        ModelKind::Chat,
+        ModelKind::Embedding,
+        ModelKind::Rerank,
+        ModelKind::Speech,
+    ];
+    let found = kinds.into_iter().find(|kind| kind.name() == text);
+    found.ok_or_else(|| "must be chat, embedding, rerank or speech".into())
 }
 
 /// Compiles a recipe's programs in the workspace around it.
