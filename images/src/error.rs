@@ -194,7 +194,9 @@ pub enum Error {
     },
 
     /// Two files of a disk would be in one place.
-    #[error("{path} is on the disk twice, or lies below a file\nhint: correct one of the two in the recipe")]
+    #[error(
+        "{path} is on the disk twice, or lies below a file\nhint: correct one of the two in the recipe"
+    )]
     Taken {
         /// The path on the disk.
         path: String,

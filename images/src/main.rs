@@ -1,7 +1,9 @@
-//! `chrysalis-image`: makes images, weights and pins, and what publishers sign. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
+//! `chrysalis-image`: makes images, disks of engines and models, configurations and pins, and what publishers sign. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
 
 #![forbid(unsafe_code)]
 
+mod disks;
+mod options;
 mod publisher;
 
 use std::{
@@ -12,11 +14,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use chrysalis_image::{
-    assemble::{
-        configuration, engine, image,
-        model::{self, Said},
-        weights,
-    },
+    assemble::image,
     compile::{
         binaries::Binaries,
         kernel::Kernel,
@@ -25,18 +23,18 @@ use chrysalis_image::{
         workspace::{TOOLCHAIN, Workspace},
     },
     inputs::{
-        apt::Archives,
-        fetch::{self, Fetcher},
         lock::Lock,
-        recipe::{Binary, ImageRecipe, Linkage, ToolchainRecipe as Recipe},
+        recipe::{ImageRecipe, Linkage, ToolchainRecipe as Recipe},
         refresh::{self, Wheels},
     },
-    models::ModelKind,
     publish,
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::publisher::{key, log, release};
+use crate::{
+    options::{FetchOptions, compile},
+    publisher::{key, log, release},
+};
 
 #[derive(Parser)]
 #[command(
@@ -69,78 +67,22 @@ enum Command {
         #[command(flatten)]
         fetch: FetchOptions,
     },
-    /// Make a model's disk (weights.img) and the configuration that binds it (configuration.toml)
-    #[command(
-        after_help = "Example:\n  chrysalis-image weights images/smollm2.toml --out build/smollm2"
-    )]
-    Weights {
-        /// The recipe; its lock.toml is in the same folder
-        recipe: PathBuf,
-        /// The folder to make or to replace
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        #[command(flatten)]
-        fetch: FetchOptions,
-    },
     /// Make the disk of an engine: the root folder that it runs in, and how it is started; and its card
     #[command(
         after_help = "Example:\n  chrysalis-image engine images/engines/llama-cpu.toml --out build/disks"
     )]
-    Engine {
-        /// The recipe; lock.toml is in the same folder, or in the one above
-        recipe: PathBuf,
-        /// The folder of disks: gets ROOT.img, and NAME.toml, its card
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// Lay its files out in DIR/ROOT as well, for an enclave that is a plain process
-        #[arg(long)]
-        unpacked: bool,
-        /// Take the programs of this workspace from this folder instead of compiling them
-        #[arg(long, value_name = "DIR")]
-        binaries: Option<PathBuf>,
-        #[command(flatten)]
-        fetch: FetchOptions,
-    },
+    Engine(disks::EngineCommand),
     /// Make the disk of a model, and its card: of a recipe, of a GGUF file, or of a folder of safetensors
     #[command(
         after_help = "Examples:\n  chrysalis-image model images/models/smollm2.toml --out build/disks\n  \
             chrysalis-image model qwen3-8b-q4.gguf --licence Apache-2.0 --out build/disks"
     )]
-    Model {
-        /// A recipe (.toml), a file of weights, or a folder
-        from: PathBuf,
-        /// The folder of disks: gets ROOT.img, and NAME.toml, its card
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// Lay a folder's files out in DIR/ROOT as well, for an enclave that is a plain process
-        #[arg(long)]
-        unpacked: bool,
-        /// What to call it [default: as the recipe says, or like the file]
-        #[arg(long)]
-        name: Option<String>,
-        /// What it is for [default: as the recipe or the file says]
-        #[arg(long, value_parser = kind, value_name = "chat|embedding|rerank|speech")]
-        kind: Option<ModelKind>,
-        /// Its licence, as SPDX names it [default: as the recipe or the file says]
-        #[arg(long)]
-        licence: Option<String>,
-        #[command(flatten)]
-        fetch: FetchOptions,
-    },
+    Model(disks::ModelCommand),
     /// Write the measured configuration that binds the disks of engines and models
     #[command(
         after_help = "Example:\n  chrysalis-image configuration images/demo.toml --disks build/disks --out build/demo.toml"
     )]
-    Configuration {
-        /// The recipe: which cards, with which limits
-        recipe: PathBuf,
-        /// The folder of disks and cards
-        #[arg(long, value_name = "DIR")]
-        disks: PathBuf,
-        /// The file to write
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
+    Configuration(disks::ConfigurationCommand),
     /// Move the pins of a lock, and those of the toolchain, to the newest versions in the suites they name
     #[command(after_help = "Example:\n  chrysalis-image lock images/lock.toml --upgrade")]
     Lock {
@@ -195,28 +137,6 @@ enum Command {
     },
 }
 
-#[derive(Args)]
-struct FetchOptions {
-    /// Where inputs are kept by digest [default: `$CHRYSALIS_CACHE`, or chrysalis in the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// Base of one more Debian archive, an address or a folder; tried before those that apt knows
-    #[arg(long = "mirror", value_name = "URL")]
-    mirrors: Vec<String>,
-}
-
-impl FetchOptions {
-    fn fetcher(self) -> Result<Fetcher> {
-        let cache = self.cache.or_else(fetch::default_cache);
-        Ok(Fetcher {
-            cache: cache
-                .context("no HOME to keep a cache in\nhint: name a folder with --cache DIR")?,
-            mirrors: self.mirrors,
-            archives: Archives::read(Path::new("/etc/apt")),
-        })
-    }
-}
-
 fn main() -> ExitCode {
     match run(CommandLine::parse().command) {
         Ok(code) => code,
@@ -253,55 +173,9 @@ fn run(command: Command) -> Result<ExitCode> {
                 println!("{}  {}", file.sha256, out.join(&file.path).display());
             }
         }
-        Command::Weights { recipe, out, fetch } => {
-            let made = weights::build(&recipe, &out, &fetch.fetcher()?)?;
-            println!(
-                "{}  {}",
-                made.configuration,
-                out.join(weights::CONFIGURATION).display()
-            );
-            eprintln!(
-                "{} has {} bytes, verity root {}",
-                weights::DISK,
-                made.disk_size,
-                made.verity_root
-            );
-        }
-        Command::Engine {
-            recipe,
-            out,
-            unpacked,
-            binaries,
-            fetch,
-        } => {
-            let fetcher = fetch.fetcher()?;
-            let made = engine::build(&recipe, &out, unpacked, &fetcher, |wanted| match binaries {
-                Some(folder) => Binaries::given(&folder),
-                None => compile(&recipe, wanted, &fetcher),
-            })?;
-            println!("{}  {}", made.card.engine.disk.root, made.path.display());
-        }
-        Command::Model {
-            from,
-            out,
-            unpacked,
-            name,
-            kind,
-            licence,
-            fetch,
-        } => {
-            let said = Said {
-                name,
-                kind,
-                licence,
-            };
-            let made = model::build(&from, said, &out, unpacked, &fetch.fetcher()?)?;
-            println!("{}  {}", made.card.model.disk.root, made.path.display());
-        }
-        Command::Configuration { recipe, disks, out } => {
-            let digest = configuration::build(&recipe, &disks, &out)?;
-            println!("{digest}  {}", out.display());
-        }
+        Command::Engine(command) => disks::engine(command)?,
+        Command::Model(command) => disks::model(command)?,
+        Command::Configuration(command) => disks::configuration(&command)?,
         Command::Lock {
             lock,
             toolchain: recipe,
@@ -349,27 +223,6 @@ fn run(command: Command) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A kind of model, as `--kind` names it.
-fn kind(text: &str) -> Result<ModelKind, String> {
-    let kinds = [
-        ModelKind::Chat,
-        ModelKind::Embedding,
-        ModelKind::Rerank,
-        ModelKind::Speech,
-    ];
-    let found = kinds.into_iter().find(|kind| kind.name() == text);
-    found.ok_or_else(|| "must be chat, embedding, rerank or speech".into())
-}
-
-/// Compiles a recipe's programs in the workspace around it.
-fn compile(
-    recipe: &Path,
-    programs: &[Binary],
-    fetcher: &Fetcher,
-) -> Result<Binaries, chrysalis_image::Error> {
-    Workspace::around(recipe, fetcher)?.build(programs)
 }
 
 /// Puts fresh pins in a lock's place, and says what changed.

@@ -28,6 +28,8 @@ const HEADER: &str = "\
 ";
 /// Most threads of an engine.
 const MAX_THREADS: u32 = 256;
+/// What an engine may ask for: the GPUs.
+const DEVICE: &str = "nvidia";
 
 #[derive(Serialize)]
 struct Configuration {
@@ -129,6 +131,13 @@ impl Maker {
             let problem = format!("must be 1 to {MAX_THREADS}");
             return Err(self.value("engine.threads", problem));
         }
+        if served.memory_mib == 0 {
+            return Err(self.value("engine.memory_mib", "must not be 0".into()));
+        }
+        if served.devices.iter().any(|device| device != DEVICE) {
+            let problem = format!("must be [] or [\"{DEVICE}\"]");
+            return Err(self.value("engine.devices", problem));
+        }
         let engine = Engine {
             name: served.name.clone().unwrap_or_else(|| facts.name.clone()),
             threads: served.threads,
@@ -176,12 +185,18 @@ impl Maker {
         engine: &EngineFacts,
     ) -> Result<(), Error> {
         let (kind, trained) = (facts.kind.name(), facts.trained_context);
-        let serves = || engine.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
+        let able = || {
+            engine
+                .kinds
+                .iter()
+                .map(|kind| kind.name())
+                .collect::<Vec<_>>()
+        };
         let problem = if !engine.kinds.contains(&facts.kind) {
             let problem = format!(
                 "of {name} must serve {kind}, and {} serves {} alone",
                 engine.name,
-                serves().join(" and ")
+                able().join(" and ")
             );
             ("model.engine", problem)
         } else if !(1..=trained).contains(&served.context) {

@@ -159,7 +159,7 @@ impl Shelf {
     }
 
     fn finish(&self, mut file: NamedTempFile, data: Blocks) -> Result<Disk, Error> {
-        let blocks = data.blocks;
+        let blocks = data.count;
         let tree = data.tree.finish();
         let place = self.disk(&tree.root);
         let failed = || Error::io("write", &place);
@@ -218,7 +218,7 @@ struct Blocks {
     hasher: Hasher,
     block: [u8; BLOCK],
     filled: usize,
-    blocks: u64,
+    count: u64,
 }
 
 impl Default for Blocks {
@@ -228,7 +228,7 @@ impl Default for Blocks {
             hasher: Hasher::default(),
             block: [0; BLOCK],
             filled: 0,
-            blocks: 0,
+            count: 0,
         }
     }
 }
@@ -256,7 +256,7 @@ impl Blocks {
 
     /// Fills up the last block with zeros.
     fn pad(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        if self.filled == 0 && self.blocks > 0 {
+        if self.filled == 0 && self.count > 0 {
             return Ok(());
         }
         let rest = self.block.get_mut(self.filled..).unwrap_or_default();
@@ -268,7 +268,7 @@ impl Blocks {
 
     fn take(&mut self) {
         self.tree.block(&self.block);
-        self.blocks += 1;
+        self.count += 1;
         self.filled = 0;
     }
 }
@@ -291,13 +291,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let shelf = Shelf::open(folder.path()).unwrap();
         for size in [1, BLOCK - 1, BLOCK, BLOCK + 1, 130 * BLOCK] {
-            let data: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let data: Vec<u8> = (0..=250).cycle().take(size).collect();
             let mut draft = shelf.draft().unwrap();
             let (head, tail) = data.split_at(size / 3);
             draft.copy("a", &mut &head[..], size as u64).unwrap();
             draft.copy("b", &mut &tail[..], size as u64).unwrap();
             let written = draft.end().unwrap();
-            assert_eq!((written.size, written.sha256), (size as u64, Sha256::of(&data)));
+            assert_eq!(
+                (written.size, written.sha256),
+                (size as u64, Sha256::of(&data))
+            );
             let mut back = Vec::new();
             written.reader().unwrap().read_to_end(&mut back).unwrap();
             assert!(back == data);

@@ -147,18 +147,22 @@ fn version(template: &str, pins: &[Input]) -> Result<String, String> {
 
 /// What /engine.toml names must be on the disk.
 fn check(engine: &Engine, tree: &Tree) -> Result<(), (&'static str, String)> {
-    let runs = |path: &str| matches!(tree.at(path), Some(Node::File { mode, .. }) if mode & 0o111 != 0);
+    let runs =
+        |path: &str| matches!(tree.at(path), Some(Node::File { mode, .. }) if mode & 0o111 != 0);
     if !runs(&engine.program) {
-        let problem = "must be a program on the disk, with the mode of a program: add a [[file]] for it";
+        let problem =
+            "must be a program on the disk, with the mode of a program: add a [[file]] for it";
         return Err(("engine.program", problem.into()));
     }
     if engine.prepare.as_deref().is_some_and(|path| !runs(path)) {
-        let problem = "must be a program on the disk, with the mode of a program: add a [[file]] for it";
+        let problem =
+            "must be a program on the disk, with the mode of a program: add a [[file]] for it";
         return Err(("engine.prepare", problem.into()));
     }
     let is_folder = matches!(tree.at(&engine.directory), Some(Node::Directory));
     if engine.directory != "/" && !is_folder {
-        let problem = "must be a folder on the disk: add it to `directories`, or name one that has files";
+        let problem =
+            "must be a folder on the disk: add it to `directories`, or name one that has files";
         return Err(("engine.directory", problem.into()));
     }
     Ok(())

@@ -1,5 +1,5 @@
 //! What is put together: initrd, firmware and disks, whose bytes depend on their contents alone; and the folders that hold
-//! them, the image's and the model's.
+//! them. Beside each disk stands a card, and configurations are made from cards.
 
 pub mod card;
 pub mod configuration;
@@ -17,4 +17,3 @@ pub mod squashfs;
 pub mod tree;
 pub mod variables;
 pub mod verity;
-pub mod weights;

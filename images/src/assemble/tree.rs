@@ -188,7 +188,12 @@ mod tests {
         let folder = top.path().join("tree");
         fs::create_dir(&folder).unwrap();
         tree.unpack(&folder).unwrap();
-        let mode = |path: &str| fs::metadata(folder.join(path)).unwrap().permissions().mode();
+        let mode = |path: &str| {
+            fs::metadata(folder.join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+        };
         assert_eq!(mode("bin/program") & 0o777, 0o755);
         assert_eq!(mode("share/large") & 0o777, 0o644);
         assert_eq!(fs::read(folder.join("share/large")).unwrap(), b"large");

@@ -167,7 +167,9 @@ impl EngineRecipe {
                 "must not have `.`, `..` or a leading `/`",
             ),
             (
-                self.file.iter().all(|file| file.mode.unwrap_or(0o644) <= 0o777),
+                self.file
+                    .iter()
+                    .all(|file| file.mode.unwrap_or(0o644) <= 0o777),
                 "file.mode",
                 "must be permissions, such as 0o755",
             ),
@@ -222,7 +224,8 @@ impl EngineRecipe {
 /// `--threads={threads}` → `threads`. What has anything but lower-case letters, digits, `-` and `_` between its braces, such as
 /// JSON, is none.
 pub(crate) fn placeholders(text: &str) -> impl Iterator<Item = &str> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     text.split('{').skip(1).filter_map(move |rest| {
         let (name, _) = rest.split_once('}')?;
         (!name.is_empty() && name.bytes().all(plain)).then_some(name)

@@ -46,6 +46,8 @@ pub struct Conversion {
     pub from: Format,
     /// The vocabulary, which that format keeps in a file of its own.
     pub vocabulary: Source,
+    /// The description of its shape, if that is in a file of its own, too.
+    pub config: Option<Source>,
     /// Length of the result.
     pub size: u64,
     /// Its digest.
@@ -56,8 +58,10 @@ pub struct Conversion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// Whisper, as CTranslate2 keeps it; becomes whisper.cpp's GGML.
+    /// Whisper, as `CTranslate2` keeps it; becomes whisper.cpp's GGML.
     Ctranslate2Whisper,
+    /// BERT, as sentence-transformers keep it; becomes GGUF.
+    SafetensorsBert,
 }
 
 impl ModelRecipe {

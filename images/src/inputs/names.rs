@@ -5,7 +5,8 @@ const MAX_NAME: usize = 64;
 
 /// Whether this can name a card: its file is called after it, and so is the model in the API.
 pub(crate) fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     (1..=MAX_NAME).contains(&text.len())
         && text.bytes().all(plain)
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())

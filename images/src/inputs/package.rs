@@ -234,10 +234,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_package() {
         let unpack = |bytes: &[u8]| data(bytes, |data| untar(data));
-        assert_eq!(
-            unpack(b"!<arch>\n").err().unwrap(),
-            "it has no data.tar"
-        );
+        assert_eq!(unpack(b"!<arch>\n").err().unwrap(), "it has no data.tar");
         assert!(unpack(b"").is_err());
         assert!(unpack(b"not an archive at all").is_err());
     }

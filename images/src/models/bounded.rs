@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::NotModel;
+use super::error::NotModel;
 use crate::digest::Hasher;
 
 pub(super) struct Bounded<'file> {

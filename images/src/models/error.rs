@@ -16,7 +16,9 @@ pub enum NotModel {
     },
 
     /// A version of GGUF that this program does not read.
-    #[error("it is GGUF version {version}\nhint: convert it to version 3, which every current tool writes")]
+    #[error(
+        "it is GGUF version {version}\nhint: convert it to version 3, which every current tool writes"
+    )]
     Version {
         /// What it says.
         version: u32,
@@ -34,7 +36,9 @@ pub enum NotModel {
     },
 
     /// More than any model has.
-    #[error("its {what} is {found}, and at most {most} can be right\nhint: fetch it again: it is damaged, or no model")]
+    #[error(
+        "its {what} is {found}, and at most {most} can be right\nhint: fetch it again: it is damaged, or no model"
+    )]
     TooMuch {
         /// Of what.
         what: &'static str,
@@ -45,7 +49,9 @@ pub enum NotModel {
     },
 
     /// A value that the format does not allow.
-    #[error("its {what} cannot be read\nhint: fetch it again: it is damaged, or of a format that this program does not know")]
+    #[error(
+        "its {what} cannot be read\nhint: fetch it again: it is damaged, or of a format that this program does not know"
+    )]
     Malformed {
         /// Of what.
         what: &'static str,

@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Facts, ModelKind, NotModel};
+use super::{
+    error::NotModel,
+    facts::{Facts, ModelKind},
+};
 use crate::digest::Sha256;
 
 /// Bytes of a configuration that is looked at.
@@ -45,9 +48,11 @@ pub fn weights(parts: &[Part]) -> Sha256 {
 /// Reads what a folder says of itself.
 pub fn read(folder: &Path, parts: &[Part]) -> Result<Facts, NotModel> {
     let has = |path: &str| parts.iter().find(|part| part.path == path);
-    let weights = parts
-        .iter()
-        .filter(|part| Path::new(&part.path).extension().is_some_and(|end| end == WEIGHTS));
+    let weights = parts.iter().filter(|part| {
+        Path::new(&part.path)
+            .extension()
+            .is_some_and(|end| end == WEIGHTS)
+    });
     let mut count = 0;
     for part in weights {
         check_safetensors(&part.at)?;
@@ -65,14 +70,25 @@ pub fn read(folder: &Path, parts: &[Part]) -> Result<Facts, NotModel> {
     let class = config.pointer("/architectures/0").and_then(Value::as_str);
     let class = class.or_else(|| config.get("model_type")?.as_str());
     let class = class.ok_or_else(|| missing("architectures in config.json"))?;
-    let contexts = ["/max_position_embeddings", "/text_config/max_position_embeddings", "/max_target_positions"];
-    let context = contexts.iter().find_map(|path| config.pointer(path)?.as_u64());
+    let contexts = [
+        "/max_position_embeddings",
+        "/text_config/max_position_embeddings",
+        "/max_target_positions",
+    ];
+    let context = contexts
+        .iter()
+        .find_map(|path| config.pointer(path)?.as_u64());
     Ok(Facts {
         kind: kind(class),
         architecture: class.into(),
-        trained_context: context.ok_or_else(|| missing("max_position_embeddings in config.json"))?,
+        trained_context: context
+            .ok_or_else(|| missing("max_position_embeddings in config.json"))?,
         tokenizer: has("tokenizer.json").map(|part| part.sha256),
-        template: template(folder, has("chat_template.jinja"), has("tokenizer_config.json"))?,
+        template: template(
+            folder,
+            has("chat_template.jinja"),
+            has("tokenizer_config.json"),
+        )?,
         licence: None,
     })
 }
@@ -153,7 +169,9 @@ fn json(path: &Path) -> Result<Value, NotModel> {
     };
     let mut text = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_JSON).read_to_end(&mut text).map_err(unreadable)?;
+    file.take(MAX_JSON)
+        .read_to_end(&mut text)
+        .map_err(unreadable)?;
     serde_json::from_slice(&text).map_err(|_| NotModel::Malformed {
         what: if path.ends_with("config.json") {
             "config.json"

@@ -1,7 +1,11 @@
 //! GGUF, llama.cpp's format, versions 2 and 3, little-endian: a header, pairs of keys and values, what each tensor is, and the
 //! tensors (docs/gguf.md of ggml). Reads all but the tensors, and checks that the file is long enough for them.
 
-use super::{Facts, ModelKind, NotModel, bounded::Bounded};
+use super::{
+    bounded::Bounded,
+    error::NotModel,
+    facts::{Facts, ModelKind},
+};
 use crate::digest::{Hasher, Sha256};
 
 /// Pairs and tensors that a file may have: the largest models have a few thousand of each.
@@ -220,7 +224,10 @@ fn check_tensors(file: &mut Bounded<'_>, count: u64, alignment: u64) -> Result<(
         last = last.max(file.u64()?);
     }
     let start = file.position().next_multiple_of(alignment);
-    if start.checked_add(last).is_none_or(|begin| begin >= file.length()) {
+    if start
+        .checked_add(last)
+        .is_none_or(|begin| begin >= file.length())
+    {
         return Err(NotModel::Truncated { what: "tensors" });
     }
     Ok(())

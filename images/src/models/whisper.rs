@@ -1,6 +1,10 @@
 //! whisper.cpp's GGML: a magic and eleven numbers, then filters, vocabulary and tensors. Only the numbers are looked at.
 
-use super::{Facts, ModelKind, NotModel, bounded::Bounded};
+use super::{
+    bounded::Bounded,
+    error::NotModel,
+    facts::{Facts, ModelKind},
+};
 
 /// `ggml` as a little-endian number.
 pub const MAGIC: [u8; 4] = *b"lmgg";
@@ -18,11 +22,33 @@ pub(super) fn read(mut file: Bounded<'_>) -> Result<Facts, NotModel> {
             return Err(NotModel::TooMuch { what, found, most });
         }
     }
-    let [vocabulary, audio_context, audio_state, audio_heads, audio_layers, rest @ ..] = numbers;
-    let [text_context, text_state, text_heads, text_layers, mels, _type] = rest;
+    let [
+        vocabulary,
+        audio_context,
+        audio_state,
+        audio_heads,
+        audio_layers,
+        rest @ ..,
+    ] = numbers;
+    let [
+        text_context,
+        text_state,
+        text_heads,
+        text_layers,
+        mels,
+        _type,
+    ] = rest;
     let all = [
-        vocabulary, audio_context, audio_state, audio_heads, audio_layers, text_context, text_state,
-        text_heads, text_layers, mels,
+        vocabulary,
+        audio_context,
+        audio_state,
+        audio_heads,
+        audio_layers,
+        text_context,
+        text_state,
+        text_heads,
+        text_layers,
+        mels,
     ];
     if all.contains(&0) {
         return Err(NotModel::Malformed { what: "header" });

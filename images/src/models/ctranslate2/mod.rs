@@ -1,11 +1,11 @@
-//! Whisper as CTranslate2 keeps it (binary version 6, 16 or 32 bits a number), converted to whisper.cpp's GGML: other names,
+//! Whisper as `CTranslate2` keeps it (binary version 6, 16 bits a number), converted to whisper.cpp's GGML: other names,
 //! fused projections split by rows, vectors as 32 bits. No number changes its value.
 
 mod source;
 mod target;
 mod vocabulary;
 
-use super::NotModel;
+use super::error::NotModel;
 use source::Model;
 use target::Writer;
 
@@ -15,7 +15,7 @@ const RATE: f64 = 16_000.0;
 const MAX_LAYERS: usize = 64;
 const MAX_MELS: u32 = 1024;
 
-/// The file of whisper.cpp for a file of CTranslate2 and its vocabulary.
+/// The file of whisper.cpp for a file of `CTranslate2` and its vocabulary.
 pub fn whisper(model: &[u8], vocabulary: &[u8]) -> Result<Vec<u8>, NotModel> {
     let model = Model::read(model)?;
     let words = vocabulary::words(vocabulary)?;
@@ -27,12 +27,18 @@ pub fn whisper(model: &[u8], vocabulary: &[u8]) -> Result<Vec<u8>, NotModel> {
     }
     let state = model.dimension("decoder/embeddings/weight", 1)?;
     for number in 1..=2 {
-        let (name, key) = (format!("encoder.conv{number}"), format!("encoder/conv{number}"));
+        let (name, key) = (
+            format!("encoder.conv{number}"),
+            format!("encoder/conv{number}"),
+        );
         out.put(&format!("{name}.weight"), &format!("{key}/weight"))?;
         // whisper.cpp wants one row a channel.
         out.shaped(&format!("{name}.bias"), &format!("{key}/bias"), &[state, 1])?;
     }
-    out.put("decoder.token_embedding.weight", "decoder/embeddings/weight")?;
+    out.put(
+        "decoder.token_embedding.weight",
+        "decoder/embeddings/weight",
+    )?;
     Ok(out.bytes)
 }
 
@@ -44,7 +50,8 @@ fn layers(model: &Model<'_>, side: &str) -> usize {
 fn header(out: &mut Writer<'_>, layers: [usize; 2], words: &[Vec<u8>]) -> Result<(), NotModel> {
     let model = out.model;
     let embeddings = "decoder/embeddings/weight";
-    let [audio, text] = ["encoder", "decoder"].map(|side| format!("{side}/position_encodings/encodings"));
+    let [audio, text] =
+        ["encoder", "decoder"].map(|side| format!("{side}/position_encodings/encodings"));
     let mels = model.dimension("encoder/conv1/weight", 1)?;
     if mels > MAX_MELS || model.scalar("decoder/pre_norm")? != 1 {
         return Err(NotModel::Malformed { what: "shape" });
@@ -107,7 +114,10 @@ fn tensors(out: &mut Writer<'_>, side: &str, layers: usize) -> Result<(), NotMod
     let last = if side == "encoder" { "ln_post" } else { "ln" };
     out.norm(&format!("{side}.{last}"), side)?;
     for number in 0..layers {
-        let (to, from) = (format!("{side}.blocks.{number}."), format!("{side}/layer_{number}/"));
+        let (to, from) = (
+            format!("{side}.blocks.{number}."),
+            format!("{side}/layer_{number}/"),
+        );
         let attention = format!("{from}self_attention");
         out.norm(&format!("{to}attn_ln"), &attention)?;
         // One matrix has q, k and v; the bias of k is zero, and whisper.cpp has none.
@@ -115,19 +125,49 @@ fn tensors(out: &mut Writer<'_>, side: &str, layers: usize) -> Result<(), NotMod
         out.rows(&format!("{to}attn.query"), &fused, 0, 3, true)?;
         out.rows(&format!("{to}attn.key"), &fused, 1, 3, false)?;
         out.rows(&format!("{to}attn.value"), &fused, 2, 3, true)?;
-        out.rows(&format!("{to}attn.out"), &format!("{attention}/linear_1"), 0, 1, true)?;
+        out.rows(
+            &format!("{to}attn.out"),
+            &format!("{attention}/linear_1"),
+            0,
+            1,
+            true,
+        )?;
         if side == "decoder" {
             let attention = format!("{from}attention");
             out.norm(&format!("{to}cross_attn_ln"), &attention)?;
-            out.rows(&format!("{to}cross_attn.query"), &format!("{attention}/linear_0"), 0, 1, true)?;
+            out.rows(
+                &format!("{to}cross_attn.query"),
+                &format!("{attention}/linear_0"),
+                0,
+                1,
+                true,
+            )?;
             let fused = format!("{attention}/linear_1");
             out.rows(&format!("{to}cross_attn.key"), &fused, 0, 2, false)?;
             out.rows(&format!("{to}cross_attn.value"), &fused, 1, 2, true)?;
-            out.rows(&format!("{to}cross_attn.out"), &format!("{attention}/linear_2"), 0, 1, true)?;
+            out.rows(
+                &format!("{to}cross_attn.out"),
+                &format!("{attention}/linear_2"),
+                0,
+                1,
+                true,
+            )?;
         }
         out.norm(&format!("{to}mlp_ln"), &format!("{from}ffn"))?;
-        out.rows(&format!("{to}mlp.0"), &format!("{from}ffn/linear_0"), 0, 1, true)?;
-        out.rows(&format!("{to}mlp.2"), &format!("{from}ffn/linear_1"), 0, 1, true)?;
+        out.rows(
+            &format!("{to}mlp.0"),
+            &format!("{from}ffn/linear_0"),
+            0,
+            1,
+            true,
+        )?;
+        out.rows(
+            &format!("{to}mlp.2"),
+            &format!("{from}ffn/linear_1"),
+            0,
+            1,
+            true,
+        )?;
     }
     Ok(())
 }

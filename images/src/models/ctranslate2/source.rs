@@ -1,9 +1,9 @@
-//! A file of CTranslate2: a specification's name, then tensors by name, each with shape, type and bytes, then other names for
+//! A file of `CTranslate2`: a specification's name, then tensors by name, each with shape, type and bytes, then other names for
 //! some of them.
 
 use std::collections::BTreeMap;
 
-use crate::models::{NotModel, bounded::Bounded};
+use crate::models::{bounded::Bounded, error::NotModel};
 
 const VERSION: u32 = 6;
 /// More than any Whisper has.
@@ -35,7 +35,7 @@ impl<'file> Model<'file> {
         let mut source = Bounded::new(&mut front, file.len() as u64);
         if source.u32()? != VERSION || text(&mut source)? != "WhisperSpec" {
             return Err(NotModel::Malformed {
-                what: "specification, which must be Whisper's of CTranslate2 version 6,",
+                what: "specification, which must be Whisper's of `CTranslate2` version 6,",
             });
         }
         source.u32()?;
@@ -68,13 +68,15 @@ impl<'file> Model<'file> {
     pub(super) fn tensor(&self, name: &str) -> Result<&Tensor<'file>, NotModel> {
         self.tensors.get(name).ok_or(NotModel::Missing {
             what: "tensor that Whisper has",
-            whole: "a Whisper model of CTranslate2",
+            whole: "a Whisper model of `CTranslate2`",
         })
     }
 
     pub(super) fn dimension(&self, name: &str, number: usize) -> Result<u32, NotModel> {
         let dimension = self.tensor(name)?.shape.get(number);
-        dimension.copied().ok_or(NotModel::Malformed { what: "shape" })
+        dimension
+            .copied()
+            .ok_or(NotModel::Malformed { what: "shape" })
     }
 
     /// A small whole number, of any width.

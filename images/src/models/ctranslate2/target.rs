@@ -1,7 +1,7 @@
 //! Tensors as whisper.cpp reads them: number of dimensions, length of the name, type; the dimensions, last first; name; bytes.
 
 use super::source::{Model, Number};
-use crate::models::NotModel;
+use crate::models::error::NotModel;
 
 pub(super) struct Writer<'model> {
     pub(super) model: &'model Model<'model>,
@@ -32,24 +32,51 @@ impl<'model> Writer<'model> {
 
     /// A whole tensor.
     pub(super) fn put(&mut self, name: &str, key: &str) -> Result<(), NotModel> {
-        self.write(name, key, &Take { parts: 1, ..Take::default() })
+        self.write(
+            name,
+            key,
+            &Take {
+                parts: 1,
+                ..Take::default()
+            },
+        )
     }
 
     /// One with 32 bits a number.
     pub(super) fn wide(&mut self, name: &str, key: &str) -> Result<(), NotModel> {
         let wide = true;
-        self.write(name, key, &Take { parts: 1, wide, ..Take::default() })
+        self.write(
+            name,
+            key,
+            &Take {
+                parts: 1,
+                wide,
+                ..Take::default()
+            },
+        )
     }
 
     /// One with 32 bits a number and another shape.
     pub(super) fn shaped(&mut self, name: &str, key: &str, shape: &[u32]) -> Result<(), NotModel> {
         let (wide, shape) = (true, Some(shape));
-        self.write(name, key, &Take { part: 0, parts: 1, wide, shape })
+        self.write(
+            name,
+            key,
+            &Take {
+                part: 0,
+                parts: 1,
+                wide,
+                shape,
+            },
+        )
     }
 
     /// Scale and shift.
     pub(super) fn norm(&mut self, name: &str, key: &str) -> Result<(), NotModel> {
-        self.put(&format!("{name}.weight"), &format!("{key}/layer_norm/gamma"))?;
+        self.put(
+            &format!("{name}.weight"),
+            &format!("{key}/layer_norm/gamma"),
+        )?;
         self.put(&format!("{name}.bias"), &format!("{key}/layer_norm/beta"))
     }
 
@@ -62,7 +89,11 @@ impl<'model> Writer<'model> {
         parts: usize,
         bias: bool,
     ) -> Result<(), NotModel> {
-        let take = Take { part, parts, ..Take::default() };
+        let take = Take {
+            part,
+            parts,
+            ..Take::default()
+        };
         self.write(&format!("{name}.weight"), &format!("{key}/weight"), &take)?;
         if bias {
             self.write(&format!("{name}.bias"), &format!("{key}/bias"), &take)?;
@@ -73,10 +104,19 @@ impl<'model> Writer<'model> {
     fn write(&mut self, name: &str, key: &str, take: &Take<'_>) -> Result<(), NotModel> {
         let tensor = self.model.tensor(key)?;
         let malformed = || NotModel::Malformed { what: "tensor" };
-        let step = tensor.bytes.len().checked_div(take.parts).ok_or_else(malformed)?;
+        let step = tensor
+            .bytes
+            .len()
+            .checked_div(take.parts)
+            .ok_or_else(malformed)?;
         let start = step * take.part;
-        let bytes = tensor.bytes.get(start..start + step).ok_or_else(malformed)?;
-        let mut shape = take.shape.map_or_else(|| tensor.shape.clone(), <[u32]>::to_vec);
+        let bytes = tensor
+            .bytes
+            .get(start..start + step)
+            .ok_or_else(malformed)?;
+        let mut shape = take
+            .shape
+            .map_or_else(|| tensor.shape.clone(), <[u32]>::to_vec);
         if let (None, Some(first)) = (take.shape, shape.first_mut()) {
             *first /= u32::try_from(take.parts).unwrap_or(1);
         }
@@ -92,7 +132,9 @@ impl<'model> Writer<'model> {
             (Number::Float32, true) | (Number::Float16, false) => self.bytes.extend(bytes),
             (Number::Float16, true) => {
                 let (halves, _) = bytes.as_chunks::<2>();
-                let wide = halves.iter().flat_map(|half| widen(u16::from_le_bytes(*half)));
+                let wide = halves
+                    .iter()
+                    .flat_map(|half| widen(u16::from_le_bytes(*half)));
                 self.bytes.extend(wide);
             }
             (Number::Float32, false) | (Number::Integer, _) => {
@@ -139,7 +181,11 @@ mod tests {
             (0x3555, 0.333_251_95),
             (0x7c00, f32::INFINITY),
         ] {
-            assert_eq!(f32::from_le_bytes(widen(half)).to_bits(), wide.to_bits(), "{half:04x}");
+            assert_eq!(
+                f32::from_le_bytes(widen(half)).to_bits(),
+                wide.to_bits(),
+                "{half:04x}"
+            );
         }
         assert!(f32::from_le_bytes(widen(0x7e00)).is_nan());
     }

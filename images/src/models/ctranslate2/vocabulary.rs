@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::models::NotModel;
+use crate::models::error::NotModel;
 
 /// The first of the tokens that are no text.
 const END: &str = "<|endoftext|>";
@@ -47,10 +47,17 @@ mod tests {
     fn reads_lists_and_lines_up_to_the_special_words() {
         let words_of = |file: &str| words(file.as_bytes());
         let wanted = vec![b"!".to_vec(), b" a".to_vec(), vec![0xc3]];
-        assert_eq!(words_of("!\nĠa\nÃ\n<|endoftext|>\n<|x|>"), Ok(wanted.clone()));
+        assert_eq!(
+            words_of("!\nĠa\nÃ\n<|endoftext|>\n<|x|>"),
+            Ok(wanted.clone())
+        );
         assert_eq!(words_of(r#"["!", "Ġa", "Ã", "<|endoftext|>"]"#), Ok(wanted));
         for bad in ["", "a\nb", "[1]", "[", "日\n<|endoftext|>"] {
-            assert_eq!(words_of(bad), Err(NotModel::Malformed { what: "vocabulary" }), "{bad}");
+            assert_eq!(
+                words_of(bad),
+                Err(NotModel::Malformed { what: "vocabulary" }),
+                "{bad}"
+            );
         }
     }
 }
