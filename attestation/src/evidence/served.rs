@@ -199,11 +199,7 @@ pub(super) fn take<T: Served>(claims: &mut Fields) -> Result<Vec<T>, Rejection> 
     Ok(list)
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    clippy::ref_option,
-    reason = "serde passes references"
-)]
+#[expect(clippy::ref_option, reason = "serde passes references")]
 pub(super) fn as_hex_if<S: serde::Serializer>(
     bytes: &Option<[u8; 32]>,
     serializer: S,

@@ -70,8 +70,7 @@ pub(crate) async fn run(arguments: ChatArguments) -> anyhow::Result<Outcome> {
         (Some(named), _) => named,
         (None, Some(claimed)) => &claimed.name,
         (None, None) => bail!(
-            "the enclave serves no model for chat; \
-             hint: name one of its models with --model, or ask an enclave that serves one"
+            "the enclave serves no model for chat; name one of its models with --model, or ask an enclave that serves one"
         ),
     };
     let request = request(&arguments, model, &message)?;

@@ -59,8 +59,9 @@ fn init(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         _ => bail!("nothing to trust; give --image or --release"),
     };
     let gpus = gpus(&configuration, arguments).with_context(|| no_configuration(arguments))?;
-    let models = models::listed(&configuration, &arguments.models)
-        .with_context(|| no_configuration(arguments))?;
+    let models =
+        models::of_configuration(&configuration).with_context(|| no_configuration(arguments))?;
+    let models = models::listed(models, &arguments.models)?;
     let mut simulated_roots = Vec::new();
     for path in &arguments.simulated_roots {
         let roots = certificates(path)?;

@@ -32,12 +32,19 @@ impl FromStr for Named {
     }
 }
 
+/// The models of a configuration.
+pub(super) fn of_configuration(configuration: &[u8]) -> anyhow::Result<Vec<ModelPolicy>> {
+    let text = std::str::from_utf8(configuration)?;
+    Ok(Policy::models_of_configuration(text)?)
+}
+
 /// Each model of the configuration by all that it says, which must be what the command line says about the same one.
 ///
 /// Where the configuration has no `[[model]]`, those of the command line alone.
-pub(super) fn listed(configuration: &[u8], named: &[Named]) -> anyhow::Result<Vec<ModelPolicy>> {
-    let text = std::str::from_utf8(configuration)?;
-    let mut models = Policy::models_of_configuration(text)?;
+pub(super) fn listed(
+    mut models: Vec<ModelPolicy>,
+    named: &[Named],
+) -> anyhow::Result<Vec<ModelPolicy>> {
     let of_the_command_line = models.is_empty();
     for (at, Named { name, weights }) in named.iter().enumerate() {
         if named.iter().take(at).any(|other| other.name == *name) {
@@ -103,7 +110,8 @@ mod tests {
             "[[model]]\nname = \"m\"\nkind = \"chat\"\nweights = \"{digest}\"\n[[model]]\nname = \"n\"\n"
         );
         let of = |words: &[&str]| {
-            let listed = listed(text.as_bytes(), &named(words));
+            let models = of_configuration(text.as_bytes()).expect("a configuration");
+            let listed = listed(models, &named(words));
             listed.map_err(|error| error.to_string())
         };
         let plain = of(&[]).expect("two");
@@ -126,8 +134,9 @@ mod tests {
     #[test]
     fn without_models_in_the_configuration_those_named_are_listed() {
         let old = b"version = 1\n[model]\nname = \"m\"\n";
-        assert_eq!(listed(old, &[]).expect("none"), []);
-        let listed = listed(old, &named(&[&word("m", 3)])).expect("one");
+        let old = || of_configuration(old).expect("a configuration");
+        assert_eq!(listed(old(), &[]).expect("none"), []);
+        let listed = listed(old(), &named(&[&word("m", 3)])).expect("one");
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].weights, Some([3; 32]));
     }

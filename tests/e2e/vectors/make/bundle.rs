@@ -98,7 +98,7 @@ const OTHER_MODELS: &[Other] = &[
     ("model_mismatch of-the-disk", "the model comes from another disk than the policy lists", |claims| claims.models[0].disk = [0; 32]),
     ("model_mismatch of-the-tokenizer", "the policy lists a tokenizer, and the enclave claims none", |claims| claims.models[0].tokenizer = None),
     ("model_mismatch of-the-template", "the model has another chat template than the policy lists", |claims| claims.models[0].template = Some([0; 32])),
-    ("model_mismatch of-the-kind", "the model is for something else than the policy lists", |claims| claims.models[0].kind = "rerank".to_owned()),
+    ("model_mismatch of-the-kind", "the model is for something else than the policy lists", |claims| "rerank".clone_into(&mut claims.models[0].kind)),
     ("model_mismatch of-the-engine", "another engine runs the model than the policy lists", |claims| claims.engines[0].disk = [0; 32]),
 ];
 
