@@ -17,3 +17,4 @@ pub mod frame;
 pub mod gpu;
 pub mod host;
 pub mod local;
+pub mod room;
