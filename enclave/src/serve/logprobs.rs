@@ -132,8 +132,8 @@ pub(super) fn of_text(tokens: &[Token], alternatives: u32, offset: usize) -> Val
     let tops: Vec<Value> = tokens
         .iter()
         .map(|token| {
-            let pairs = first(token, alternatives)
-                .map(|other| (other.token.clone(), json!(other.logprob)));
+            let pairs =
+                first(token, alternatives).map(|other| (other.token.clone(), json!(other.logprob)));
             Value::Object(pairs.collect())
         })
         .collect();

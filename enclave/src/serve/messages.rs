@@ -118,7 +118,11 @@ fn calls(place: &str, entry: &Object) -> Result<Vec<PastCall>, ApiError> {
                 None => return Err(ApiError::missing(&function_place)),
                 Some(function) => object(function, &function_place)?,
             };
-            let arguments = text(function, "arguments", &format!("{function_place}.arguments"))?;
+            let arguments = text(
+                function,
+                "arguments",
+                &format!("{function_place}.arguments"),
+            )?;
             Ok(PastCall {
                 id: text(call, "id", &format!("{place}.id"))?.to_owned(),
                 name: text(function, "name", &format!("{function_place}.name"))?.to_owned(),

@@ -185,7 +185,11 @@ fn choice(request: &Object) -> Result<Choice, ApiError> {
             let name = function_name(named).ok_or_else(wrong)?;
             Ok(Choice::Of(vec![name], true))
         }
-        Some(allowed) if allowed.get("type").is_some_and(|kind| kind == "allowed_tools") => {
+        Some(allowed)
+            if allowed
+                .get("type")
+                .is_some_and(|kind| kind == "allowed_tools") =>
+        {
             allowed_tools(allowed).ok_or_else(wrong)
         }
         Some(_) => Err(wrong()),

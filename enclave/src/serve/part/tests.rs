@@ -43,7 +43,8 @@ fn reads_what_vllm_sends() {
     assert_eq!(part.tokens.len(), 2);
     assert_eq!(part.tokens[0].alternatives[0].token, "a");
     assert_eq!(part.tokens[1].chosen.logprob, -9999.0);
-    let event = text(json!({"role": "assistant", "content": "", "reasoning": null, "tool_calls": []}));
+    let event =
+        text(json!({"role": "assistant", "content": "", "reasoning": null, "tool_calls": []}));
     assert_eq!(Part::read(Endpoint::Chat, &event).unwrap().text, "");
 }
 
@@ -80,6 +81,10 @@ fn anything_else_is_misshapen() {
         usage(json!({"prompt_tokens": -1})),
         usage(json!({"prompt_tokens": 1, "completion_tokens": 1u64 << 40})),
     ] {
-        assert_eq!(Part::read(Endpoint::Chat, &event), Err(Misshapen), "{event}");
+        assert_eq!(
+            Part::read(Endpoint::Chat, &event),
+            Err(Misshapen),
+            "{event}"
+        );
     }
 }

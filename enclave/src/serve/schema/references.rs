@@ -165,8 +165,7 @@ impl<'a> References<'a> {
         }
         for (about, schema) in keywords::inside(schema) {
             if about != About::Nothing {
-                schemas =
-                    schemas.saturating_add(self.expanded(schema, path, known, recursive));
+                schemas = schemas.saturating_add(self.expanded(schema, path, known, recursive));
             }
         }
         schemas
