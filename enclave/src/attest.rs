@@ -1,7 +1,13 @@
 //! The seventh step: evidence. Once at boot, for the certificate; then for each client that asks, about its nonce and its
 //! connection. docs/spec/binding.md says what is hashed into what.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use chrysalis_attestation::evidence::{
     CpuReport, Endorsements, Evidence, MAX_BUNDLE,
@@ -20,6 +26,7 @@ use crate::{
     boot::Ground,
     clock,
     configuration::Measured,
+    console::since_boot_ms,
     engine::{Engines, Loaded},
     failure::Failure,
     gpu::Gpus,
@@ -49,6 +56,7 @@ impl Loaded {
             gpus: self.gpus,
             last_endorsements: Mutex::default(),
             desk: Desk::new(Bounds::default()),
+            attested_at: Arc::default(),
         };
         attester.present_quote().await?;
         let mut evidence = attester.evidence(&Session::Boot).await?;
@@ -110,6 +118,7 @@ pub(crate) struct Attester {
     /// A relying party may have its own; a host that supplies none does not stop evidence.
     last_endorsements: Mutex<Endorsements>,
     desk: Desk,
+    attested_at: Arc<AtomicU64>,
 }
 
 /// How many requests for evidence there may be at once. Each costs the processor's time, and that of the GPUs, which answer one at
@@ -182,6 +191,11 @@ impl Attester {
         Self { desk, ..self }
     }
 
+    /// When the hardware last signed, in milliseconds since boot.
+    pub(crate) fn attested_at(&self) -> Arc<AtomicU64> {
+        self.attested_at.clone()
+    }
+
     /// A bundle about `session`, for the client that asks.
     pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, NoBundle> {
         let _turn = self.desk.turn().await?;
@@ -224,6 +238,7 @@ impl Attester {
         };
         let report_data = anchor.report_data(&encode_gpus(&gpus));
         let signed = self.ground.platform.report(report_data).await?;
+        self.attested_at.store(since_boot_ms(), Ordering::Relaxed);
         endorsements
             .certificates
             .extend(signed.endorsements.certificates);

@@ -63,6 +63,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     attest::{self, Attested},
     failure::Failure,
+    load,
     transport::{AnyStream, Listener, Pace},
 };
 use conversation::Conversation;
@@ -128,7 +129,8 @@ impl Attested {
         let acceptor = acceptor(self.certified)?;
         let listener = ground.host.listen().map_err(Failure::Listen)?;
         let attester = self.attester.within(bounds.desk);
-        let service = Service::new(self.measured, self.engines, attester)?;
+        let attested_at = attester.attested_at();
+        let service = Service::new(self.measured, self.engines.clone(), attester)?;
         let door = Arc::new(Door {
             bounds,
             acceptor,
@@ -141,6 +143,7 @@ impl Attested {
         tokio::select! {
             () = accept_all(&listener, &door, &closed, &mut connections) => {}
             () = ground.host.shutdown_wanted() => {}
+            () = load::report(&ground.progress, &self.engines, attested_at) => {}
         }
         tracing::info!("shutting down");
         drop(listener);

@@ -8,6 +8,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::SystemTime,
 };
 
 use anyhow::{Context, Result};
@@ -24,6 +25,7 @@ use chrysalis_image::{
         apt::Archives,
         fetch::{self, Fetcher},
         lock::Lock,
+        moment::Moment,
         recipe::{Binary, ImageRecipe, Linkage, ToolchainRecipe as Recipe},
         refresh::{self, Wheels},
     },
@@ -215,8 +217,13 @@ fn run(command: Command) -> Result<ExitCode> {
                 Wheels::Keep
             };
             let fetcher = fetch.fetcher()?;
+            let now = Moment::from(SystemTime::now());
             let old = Lock::read(&lock)?;
-            rewrite(&lock, &old, &refresh::refresh(&old, &fetcher, wheels)?)?;
+            rewrite(
+                &lock,
+                &old,
+                &refresh::refresh(&old, &fetcher, wheels, &now)?,
+            )?;
             let wanted = Recipe::read(&recipe)?;
             let lock = toolchain::lock_of(&recipe);
             let old = Lock::read(&lock).unwrap_or_default();
@@ -224,7 +231,7 @@ fn run(command: Command) -> Result<ExitCode> {
             rewrite(
                 &lock,
                 &old,
-                &refresh::toolchain(&wanted, &fetcher, rustc.pin()?)?,
+                &refresh::toolchain(&wanted, &old, &fetcher, rustc.pin()?, &now)?,
             )?;
         }
         Command::Binaries { recipe, fetch } => {

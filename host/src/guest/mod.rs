@@ -165,11 +165,11 @@ mod tests {
     #[test]
     fn a_guest_that_gave_up_does_not_serve_again() {
         let guest = Guest::new();
-        guest.failed("weights_corrupt", "first");
+        guest.failed("disk_wrong", "first");
         guest.serves();
         guest.failed("other", "second");
         let failure = Failure {
-            code: "weights_corrupt".to_owned(),
+            code: "disk_wrong".to_owned(),
             message: "first".to_owned(),
         };
         assert_eq!(guest.state(), State::Failed(failure));

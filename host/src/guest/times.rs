@@ -27,7 +27,7 @@ impl Stage {
         Self {
             at_ms,
             took_ms: at_ms.saturating_sub(before.map_or(0, |stage| stage.at_ms)),
-            weights: boot::Stage::named(&name).is_some_and(boot::Stage::waits_for_weights),
+            weights: boot::Stage::named(&name).is_some_and(boot::Stage::waits_for_models),
             name,
         }
     }
@@ -101,8 +101,8 @@ mod tests {
     fn tells_the_boots_own_time_from_that_of_the_weights() {
         let times = times(&[
             ("kernel started", 1500),
-            ("weights opened", 1600),
-            ("known answer given", 9000),
+            ("disks opened", 1600),
+            ("known answers given", 9000),
             ("serving", 9100),
         ]);
         assert_eq!(times.total_ms, 9100);
@@ -112,8 +112,8 @@ mod tests {
             lines,
             [
                 "   1.500 s   +1.500  kernel started",
-                "   1.600 s   +0.100  weights opened (weights)",
-                "   9.000 s   +7.400  known answer given (weights)",
+                "   1.600 s   +0.100  disks opened (weights)",
+                "   9.000 s   +7.400  known answers given (weights)",
                 "   9.100 s   +0.100  serving",
             ]
         );

@@ -238,7 +238,7 @@ mod tests {
         counters.to_guest.add(7);
         counters.refused.add(2);
         let guest = Guest::new();
-        guest.passed("weights opened", 1500);
+        guest.passed("disks opened", 1500);
         guest.passed("\"} evil 1", 1600);
         guest.serves();
         Metrics::new(&counters, &Arc::new(guest), Vec::new())
@@ -259,7 +259,7 @@ mod tests {
             "chrysalis_guest_restarts_total 0",
             r#"chrysalis_guest_state{state="booting"} 0"#,
             r#"chrysalis_guest_state{state="serving"} 1"#,
-            r#"chrysalis_boot_stage_seconds{stage="weights opened"} 1.5"#,
+            r#"chrysalis_boot_stage_seconds{stage="disks opened"} 1.5"#,
             r#"chrysalis_boot_stage_seconds{stage="__ evil 1"} 1.6"#,
         ] {
             assert!(

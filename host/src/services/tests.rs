@@ -96,7 +96,7 @@ async fn notes_how_far_the_guest_is() {
     let services = services();
     let (mut enclave, _) = connect(&services);
     let passed = Status::Passed {
-        stage: "weights opened".to_owned(),
+        stage: "disks opened".to_owned(),
         at_ms: 1500,
     };
     for status in [passed, Status::Serving { at_ms: 2000 }] {
@@ -112,7 +112,7 @@ async fn notes_how_far_the_guest_is() {
         .into_iter()
         .map(|stage| stage.name)
         .collect();
-    assert_eq!(names, ["weights opened", "serving"]);
+    assert_eq!(names, ["disks opened", "serving"]);
     let failed = Status::Failed {
         code: "engine_failed".to_owned(),
         message: "it\x07 died".to_owned(),

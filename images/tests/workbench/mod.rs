@@ -35,6 +35,9 @@ firmware = { input = "firmware", path = "usr/share/ovmf/OVMF.amdsev.fd" }
 binary = [{ package = "chrysalis-enclave", path = "init" }, { package = "worker", path = "worker" }]
 "#;
 
+/// When the suite had every package.
+pub(crate) const MOMENT: &str = "20261129T000000Z";
+
 pub(crate) struct Workbench {
     pub(crate) folder: TempDir,
     pub(crate) lock: Lock,
@@ -97,6 +100,7 @@ impl Workbench {
             follows: None,
             version: "1-1".into(),
             suite: (kind == Kind::Deb).then(|| "trixie".into()),
+            snapshot: (kind == Kind::Deb).then(|| MOMENT.parse().unwrap()),
             path: path.into(),
             size: bytes.len() as u64,
             sha256: Sha256::of(bytes),
