@@ -198,8 +198,8 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
         (CHAT, Value::String("no object".into()), 400, "invalid_json"),
         (CHAT, other_model, 404, "model_not_found"),
         (CHAT, chat("long"), 400, "context_length_exceeded"),
-        (CHAT, chat("crash"), 500, "incomplete_answer"),
-        (CHAT, chat("novel"), 500, "answer_too_long"),
+        (CHAT, chat("crash"), 502, "engine_failed"),
+        (CHAT, chat("novel"), 502, "engine_failed"),
         (CHAT, chat(&"x".repeat(1 << 20)), 413, "body_too_large"),
         (
             "GET /v1/chat/completions",
@@ -207,7 +207,7 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
             405,
             "method_not_allowed",
         ),
-        ("POST /v1/embeddings", Value::Null, 404, "unknown_url"),
+        ("POST /v1/engines", Value::Null, 404, "unknown_url"),
         ("GET /v1/models/other", Value::Null, 404, "model_not_found"),
         (
             "GET /v1/attestation?nonce=00",

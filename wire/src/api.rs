@@ -8,6 +8,8 @@ use std::time::Duration;
 pub const ALPN: &[u8] = b"http/1.1";
 /// Where prompts go.
 pub const CHAT: &str = "/v1/chat/completions";
+/// Where texts go that are to be continued.
+pub const COMPLETIONS: &str = "/v1/completions";
 /// Where the models are listed; below it is each of them, by name.
 pub const MODELS: &str = "/v1/models";
 /// Where evidence comes from.

@@ -64,7 +64,7 @@ pub(super) fn error(error: &ApiError) -> Response<Body> {
     let mut response = json(error.status, &error.to_json());
     let headers = response.headers_mut();
     if let Some(seconds) = error.retry_after() {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         // RFC 9110 §12.5.3: with this status, the encodings that a request may use.
