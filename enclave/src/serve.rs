@@ -5,12 +5,23 @@
 //! connects and how often; and no client's silence or slowness keeps another waiting.
 
 mod answer;
+#[cfg(test)]
+mod arbitrary;
 mod chat;
 mod completion;
 mod conversation;
+mod embeddings;
 mod error;
+mod event;
+mod fields;
+mod messages;
 mod places;
+mod renamed;
+mod rerank;
+mod responses;
 mod routes;
+mod shape;
+mod transcriptions;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! All that the two sides of a boundary share: the host and the enclave ([`host`], over vsock), the enclave and its
 //! workers, for the engine ([`engine`]) and for GPUs ([`gpu`]), each over a socket pair, and the configuration that the host
 //! brings and the hardware measures ([`configuration`]), with the stages of a boot ([`boot`]). So are the numbers that the enclave's API and its clients agree on
-//! ([`api`]), and how the two who listen for HTTP on a port of their own machine know whom a request is meant for
+//! ([`api`]), the form that audio comes and goes in ([`multipart`]), and how the two who listen for HTTP on a port of their own machine know whom a request is meant for
 //! ([`local`]).
 //!
 //! Trusts nothing: every message is a length-prefixed CBOR frame ([`frame`]) whose length is bounded before a byte is
@@ -17,3 +17,4 @@ pub mod frame;
 pub mod gpu;
 pub mod host;
 pub mod local;
+pub mod multipart;

@@ -67,6 +67,13 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
     }
 
+    /// 400: the same, where it is worth saying why, or what to do instead.
+    pub(super) fn unsupported_because(parameter: &str, why: &str) -> Self {
+        let parameter = quoted(parameter);
+        let message = format!("{parameter} is not supported: {why}");
+        Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
+    }
+
     /// 400: the body is not a JSON object.
     pub(super) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_json", message)
