@@ -5,6 +5,7 @@
 //! connects and how often; and no client's silence or slowness keeps another waiting.
 
 mod answer;
+mod anthropic;
 #[cfg(test)]
 mod arbitrary;
 mod chat;
@@ -14,7 +15,6 @@ mod embeddings;
 mod error;
 mod event;
 mod fields;
-mod messages;
 mod places;
 mod renamed;
 mod rerank;

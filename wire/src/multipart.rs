@@ -70,7 +70,11 @@ pub fn boundary(content_type: &str) -> Result<&str, Malformed> {
     let fits = (1..=MAX_BOUNDARY).contains(&boundary.len())
         && boundary.bytes().all(allowed)
         && !boundary.ends_with(' ');
-    if fits { Ok(boundary) } else { Err(Malformed::NoBoundary) }
+    if fits {
+        Ok(boundary)
+    } else {
+        Err(Malformed::NoBoundary)
+    }
 }
 
 /// The parts of a body.
@@ -78,7 +82,9 @@ pub fn parse<'a>(boundary: &str, body: &'a [u8]) -> Result<Vec<Part<'a>>, Malfor
     let delimiter = format!("\r\n--{boundary}");
     // The first boundary has no line break before it.
     let first = delimiter.get(2..).unwrap_or_default();
-    let mut rest = body.strip_prefix(first.as_bytes()).ok_or(Malformed::NoBeginning)?;
+    let mut rest = body
+        .strip_prefix(first.as_bytes())
+        .ok_or(Malformed::NoBeginning)?;
     let mut parts = Vec::new();
     loop {
         if let Some(after) = rest.strip_prefix(b"--") {
@@ -128,7 +134,10 @@ fn names(head: &[u8]) -> Result<(&str, Option<&str>), Malformed> {
         let (key, value) = line.split_once(':').ok_or(Malformed::Head)?;
         if key.eq_ignore_ascii_case("content-transfer-encoding") {
             let plain = ["7bit", "8bit", "binary"];
-            if !plain.iter().any(|word| value.trim().eq_ignore_ascii_case(word)) {
+            if !plain
+                .iter()
+                .any(|word| value.trim().eq_ignore_ascii_case(word))
+            {
                 return Err(Malformed::Encoded);
             }
         }
@@ -210,7 +219,10 @@ impl Writer {
         kind: &'static str,
         pieces: &[&[u8]],
     ) {
-        self.head(&format!("name=\"{name}\"; filename=\"{file_name}\""), Some(kind));
+        self.head(
+            &format!("name=\"{name}\"; filename=\"{file_name}\""),
+            Some(kind),
+        );
         for piece in pieces {
             self.bytes.extend_from_slice(piece);
         }
@@ -219,7 +231,8 @@ impl Writer {
 
     /// The boundary and the body.
     pub fn finish(mut self) -> (String, Vec<u8>) {
-        self.bytes.extend_from_slice(format!("--{}--\r\n", self.boundary).as_bytes());
+        self.bytes
+            .extend_from_slice(format!("--{}--\r\n", self.boundary).as_bytes());
         (self.boundary, self.bytes)
     }
 
@@ -268,8 +281,14 @@ mod tests {
     fn a_content_type_names_its_boundary() {
         for (kind, expected) in [
             ("multipart/form-data; boundary=abc", "abc"),
-            ("Multipart/Form-Data; charset=utf-8; Boundary=\"a b\"", "a b"),
-            ("multipart/form-data;boundary=----WebKitFormBoundaryX;x=y", "----WebKitFormBoundaryX"),
+            (
+                "Multipart/Form-Data; charset=utf-8; Boundary=\"a b\"",
+                "a b",
+            ),
+            (
+                "multipart/form-data;boundary=----WebKitFormBoundaryX;x=y",
+                "----WebKitFormBoundaryX",
+            ),
         ] {
             assert_eq!(boundary(kind), Ok(expected), "{kind}");
         }
@@ -280,8 +299,14 @@ mod tests {
             ("multipart/form-data", Malformed::NoBoundary),
             ("multipart/form-data; boundary=", Malformed::NoBoundary),
             ("multipart/form-data; boundary=\"a", Malformed::NoBoundary),
-            ("multipart/form-data; boundary=\"a \"", Malformed::NoBoundary),
-            ("multipart/form-data; boundary=\"a\r\"", Malformed::NoBoundary),
+            (
+                "multipart/form-data; boundary=\"a \"",
+                Malformed::NoBoundary,
+            ),
+            (
+                "multipart/form-data; boundary=\"a\r\"",
+                Malformed::NoBoundary,
+            ),
             (&long, Malformed::NoBoundary),
         ] {
             assert_eq!(boundary(kind), Err(error), "{kind}");
@@ -301,21 +326,44 @@ mod tests {
             (b"--bc\r\n".to_vec(), Malformed::Boundary),
             (b"--b--\r\nepilogue".to_vec(), Malformed::Trailing),
             (b"--b\r\n".to_vec(), Malformed::HeadTooLong),
-            (format!("--b\r\n{named}\r\n\r\ndata").into_bytes(), Malformed::NoEnd),
+            (
+                format!("--b\r\n{named}\r\n\r\ndata").into_bytes(),
+                Malformed::NoEnd,
+            ),
             (format!("--b{part}").into_bytes(), Malformed::NoEnd),
             (many.into_bytes(), Malformed::TooManyParts),
             (form(&long, ""), Malformed::HeadTooLong),
             (form("no header", ""), Malformed::Head),
             (form("Content-Type: text/plain", ""), Malformed::NoName),
-            (form("Content-Disposition: form-data", ""), Malformed::NoName),
-            (form("Content-Disposition: attachment; name=a", ""), Malformed::NoName),
-            (form("Content-Disposition: form-data; filename=\"name=a\"", ""), Malformed::NoName),
+            (
+                form("Content-Disposition: form-data", ""),
+                Malformed::NoName,
+            ),
+            (
+                form("Content-Disposition: attachment; name=a", ""),
+                Malformed::NoName,
+            ),
+            (
+                form("Content-Disposition: form-data; filename=\"name=a\"", ""),
+                Malformed::NoName,
+            ),
             (form(&format!("{named}\r\n{named}"), ""), Malformed::NoName),
-            (form(&format!("{named}\r\nContent-Transfer-Encoding: base64"), ""), Malformed::Encoded),
-            ([b"--b\r\n".as_slice(), b"\xff: \r\n\r\n\r\n--b--"].concat(), Malformed::Head),
+            (
+                form(&format!("{named}\r\nContent-Transfer-Encoding: base64"), ""),
+                Malformed::Encoded,
+            ),
+            (
+                [b"--b\r\n".as_slice(), b"\xff: \r\n\r\n\r\n--b--"].concat(),
+                Malformed::Head,
+            ),
         ] {
             let text = String::from_utf8_lossy(&body);
-            assert_eq!(parse("b", &body), Err(error), "{}", text.get(..60).unwrap_or(&text));
+            assert_eq!(
+                parse("b", &body),
+                Err(error),
+                "{}",
+                text.get(..60).unwrap_or(&text)
+            );
         }
     }
 

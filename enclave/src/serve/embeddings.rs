@@ -98,7 +98,10 @@ impl Embeddings {
         match self.encoding {
             Encoding::Float => json!(vector),
             Encoding::Base64 => {
-                let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+                let bytes: Vec<u8> = vector
+                    .iter()
+                    .flat_map(|number| number.to_le_bytes())
+                    .collect();
                 Value::String(BASE64.encode(&bytes))
             }
         }
@@ -133,14 +136,21 @@ fn inputs(value: &Value) -> Result<Vec<String>, ApiError> {
 }
 
 /// One vector: finite numbers, as `f32`.
-#[expect(clippy::cast_possible_truncation, reason = "models compute with f32 or less")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "models compute with f32 or less"
+)]
 fn vector(item: &Value) -> Result<Vec<f32>, Misshapen> {
     const WHAT: &str = "a vector of something else than finite numbers";
     shape::list(item, "embedding", "embedding")?
         .iter()
         .map(|number| {
             let number = number.as_f64().ok_or(Misshapen(WHAT))? as f32;
-            if number.is_finite() { Ok(number) } else { Err(Misshapen(WHAT)) }
+            if number.is_finite() {
+                Ok(number)
+            } else {
+                Err(Misshapen(WHAT))
+            }
         })
         .collect()
 }
@@ -194,7 +204,10 @@ mod tests {
     #[test]
     fn base64_is_of_little_endian_numbers() {
         let request = json!({"model": "m", "input": "a", "encoding_format": "base64"});
-        let answer = parse(&request).unwrap().answer(&said(&[json!([1, -2])])).unwrap();
+        let answer = parse(&request)
+            .unwrap()
+            .answer(&said(&[json!([1, -2])]))
+            .unwrap();
         let encoded = answer["data"][0]["embedding"].as_str().unwrap();
         assert_eq!(
             BASE64.decode(encoded.as_bytes()).unwrap(),
@@ -217,7 +230,12 @@ mod tests {
             ("input", json!([1, 2]), "input", "invalid_value"),
             ("input", json!([[1], [2]]), "input", "invalid_value"),
             ("input", json!(["a", {}]), "input[1]", "invalid_value"),
-            ("encoding_format", json!("int8"), "encoding_format", "invalid_value"),
+            (
+                "encoding_format",
+                json!("int8"),
+                "encoding_format",
+                "invalid_value",
+            ),
             ("dimensions", json!(0), "dimensions", "invalid_value"),
             ("dimensions", json!(1.5), "dimensions", "invalid_value"),
             ("user", json!(5), "user", "invalid_value"),
@@ -241,7 +259,11 @@ mod tests {
         match parse(&request(3)).unwrap().answer(&said) {
             Err(Unfit::Refused(error)) => {
                 assert_eq!(error.parameter.as_deref(), Some("dimensions"));
-                assert!(error.message.contains("have 2 numbers"), "{}", error.message);
+                assert!(
+                    error.message.contains("have 2 numbers"),
+                    "{}",
+                    error.message
+                );
             }
             other => panic!("{other:?}"),
         }

@@ -184,10 +184,7 @@ mod tests {
 
     #[test]
     fn a_body_is_an_object() {
-        assert_eq!(
-            Fields::body(&json!([])).unwrap_err().code,
-            "invalid_json"
-        );
+        assert_eq!(Fields::body(&json!([])).unwrap_err().code, "invalid_json");
         let error = Fields::at("text", &json!(1)).unwrap_err();
         assert_eq!(error.message, "text is not an object");
     }

@@ -28,7 +28,14 @@ impl Rerank {
     /// Reads a request's body.
     pub(super) fn parse(body: &Value) -> Result<Self, ApiError> {
         let body = Fields::body(body)?;
-        body.only(&["model", "query", "documents", "top_n", "return_documents", "user"])?;
+        body.only(&[
+            "model",
+            "query",
+            "documents",
+            "top_n",
+            "return_documents",
+            "user",
+        ])?;
         body.text("user")?;
         let model = body.required_text("model")?.to_owned();
         let query = body.required_text("query")?;
@@ -41,7 +48,9 @@ impl Rerank {
             model,
             query: query.to_owned(),
             top: top.map_or(documents.len(), |top| {
-                usize::try_from(top).unwrap_or(usize::MAX).min(documents.len())
+                usize::try_from(top)
+                    .unwrap_or(usize::MAX)
+                    .min(documents.len())
             }),
             documents,
             returns_documents: body.flag("return_documents")?.unwrap_or(false),
@@ -57,8 +66,14 @@ impl Rerank {
     pub(super) fn answer(&self, said: &Value) -> Result<Value, Unfit> {
         let items = shape::list(said, "results", "results")?;
         let mut scores = Vec::with_capacity(self.documents.len());
-        for (index, item) in shape::in_order(items, self.documents.len())?.into_iter().enumerate() {
-            scores.push((index, shape::number(item, "relevance_score", "relevance_score")?));
+        for (index, item) in shape::in_order(items, self.documents.len())?
+            .into_iter()
+            .enumerate()
+        {
+            scores.push((
+                index,
+                shape::number(item, "relevance_score", "relevance_score")?,
+            ));
         }
         scores.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         let mut results = Vec::with_capacity(self.top);
@@ -87,7 +102,10 @@ fn documents(list: &[Value]) -> Result<Vec<String>, ApiError> {
     if list.is_empty() || list.len() > MAX_DOCUMENTS {
         return Err(ApiError::invalid(
             "documents",
-            format!("documents has {} entries; send 1 to {MAX_DOCUMENTS}", list.len()),
+            format!(
+                "documents has {} entries; send 1 to {MAX_DOCUMENTS}",
+                list.len()
+            ),
         ));
     }
     list.iter()
@@ -122,7 +140,8 @@ mod tests {
     use crate::serve::arbitrary::json as any_json;
 
     fn asked(extra: &[(&str, Value)]) -> Result<Rerank, ApiError> {
-        let mut request = json!({"model": "m", "query": "q", "documents": ["a", {"text": "b"}, "c"]});
+        let mut request =
+            json!({"model": "m", "query": "q", "documents": ["a", {"text": "b"}, "c"]});
         for (key, value) in extra {
             request[*key] = value.clone();
         }
@@ -145,7 +164,9 @@ mod tests {
             request.question(),
             json!({"model": "m", "query": "q", "documents": ["a", "b", "c"]})
         );
-        let answer = request.answer(&said(&[json!(-1), json!(0.5), json!(-1)])).unwrap();
+        let answer = request
+            .answer(&said(&[json!(-1), json!(0.5), json!(-1)]))
+            .unwrap();
         let results = json!([
             {"index": 1, "relevance_score": 0.5},
             {"index": 0, "relevance_score": -1.0},
@@ -158,10 +179,16 @@ mod tests {
     #[test]
     fn as_many_as_are_wanted_with_their_documents() {
         let wishes = [("top_n", json!(1)), ("return_documents", json!(true))];
-        let answer = asked(&wishes).unwrap().answer(&said(&[json!(1), json!(3), json!(2)])).unwrap();
+        let answer = asked(&wishes)
+            .unwrap()
+            .answer(&said(&[json!(1), json!(3), json!(2)]))
+            .unwrap();
         let best = json!([{"index": 1, "relevance_score": 3.0, "document": {"text": "b"}}]);
         assert_eq!(answer["results"], best);
-        let all = asked(&[("top_n", json!(99))]).unwrap().answer(&said(&[json!(1), json!(3), json!(2)]));
+        let all =
+            asked(&[("top_n", json!(99))])
+                .unwrap()
+                .answer(&said(&[json!(1), json!(3), json!(2)]));
         assert_eq!(all.unwrap()["results"].as_array().unwrap().len(), 3);
     }
 
@@ -172,17 +199,52 @@ mod tests {
             ("query", json!(null), "query", "missing_required_parameter"),
             ("query", json!(""), "query", "invalid_value"),
             ("query", json!(["q"]), "query", "invalid_value"),
-            ("documents", json!(null), "documents", "missing_required_parameter"),
+            (
+                "documents",
+                json!(null),
+                "documents",
+                "missing_required_parameter",
+            ),
             ("documents", json!("a"), "documents", "invalid_value"),
             ("documents", json!([]), "documents", "invalid_value"),
-            ("documents", json!(vec!["a"; MAX_DOCUMENTS + 1]), "documents", "invalid_value"),
-            ("documents", json!(["a", ""]), "documents[1]", "invalid_value"),
+            (
+                "documents",
+                json!(vec!["a"; MAX_DOCUMENTS + 1]),
+                "documents",
+                "invalid_value",
+            ),
+            (
+                "documents",
+                json!(["a", ""]),
+                "documents[1]",
+                "invalid_value",
+            ),
             ("documents", json!([5]), "documents[0]", "invalid_value"),
-            ("documents", json!([{}]), "documents[0].text", "missing_required_parameter"),
-            ("documents", json!([{"text": "a", "image": "b"}]), "documents[0].image", "unsupported_parameter"),
+            (
+                "documents",
+                json!([{}]),
+                "documents[0].text",
+                "missing_required_parameter",
+            ),
+            (
+                "documents",
+                json!([{"text": "a", "image": "b"}]),
+                "documents[0].image",
+                "unsupported_parameter",
+            ),
             ("top_n", json!(0), "top_n", "invalid_value"),
-            ("return_documents", json!("yes"), "return_documents", "invalid_value"),
-            ("max_chunks_per_doc", json!(1), "max_chunks_per_doc", "unsupported_parameter"),
+            (
+                "return_documents",
+                json!("yes"),
+                "return_documents",
+                "invalid_value",
+            ),
+            (
+                "max_chunks_per_doc",
+                json!(1),
+                "max_chunks_per_doc",
+                "unsupported_parameter",
+            ),
         ] {
             let error = asked(&[(key, value.clone())]).unwrap_err();
             let named = (error.parameter.as_deref(), error.code);

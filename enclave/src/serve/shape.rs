@@ -85,7 +85,10 @@ mod tests {
     #[test]
     fn items_are_sorted_and_each_is_there_once() {
         let items = |indexes: &[i64]| -> Vec<Value> {
-            indexes.iter().map(|index| json!({"index": index})).collect()
+            indexes
+                .iter()
+                .map(|index| json!({"index": index}))
+                .collect()
         };
         let sorted = items(&[1, 0]);
         let sorted = in_order(&sorted, 2).unwrap();

@@ -22,7 +22,10 @@ pub(super) fn messages(
         None => return Err(ApiError::missing("input")),
         Some(Value::String(text)) => messages.push("user", text),
         Some(Value::Array(items)) if items.is_empty() => {
-            return Err(ApiError::invalid("input", "input is empty; send at least one item"));
+            return Err(ApiError::invalid(
+                "input",
+                "input is empty; send at least one item",
+            ));
         }
         Some(Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
@@ -87,8 +90,13 @@ impl Messages {
                 "arguments": item.required_text("arguments")?,
             },
         });
-        if self.list.last().is_none_or(|last| last["role"] != "assistant") {
-            self.list.push(json!({"role": "assistant", "content": null}));
+        if self
+            .list
+            .last()
+            .is_none_or(|last| last["role"] != "assistant")
+        {
+            self.list
+                .push(json!({"role": "assistant", "content": null}));
         }
         if let Some(Value::Object(last)) = self.list.last_mut()
             && let Value::Array(calls) = last.entry("tool_calls").or_insert_with(|| json!([]))
@@ -110,7 +118,8 @@ impl Messages {
             ));
         }
         let content = content(item, "output")?;
-        self.list.push(json!({"role": "tool", "tool_call_id": id, "content": content}));
+        self.list
+            .push(json!({"role": "tool", "tool_call_id": id, "content": content}));
         Ok(())
     }
 }

@@ -150,7 +150,10 @@ pub(super) fn whole(echo: &Map<String, Value>, completion: &Value) -> Option<Val
         None | Some(Value::Null) => &[][..],
         Some(calls) => calls.as_array()?.as_slice(),
     };
-    let text = said.get("content").and_then(Value::as_str).unwrap_or_default();
+    let text = said
+        .get("content")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let mut output = Vec::new();
     if !text.is_empty() || calls.is_empty() {
         let id = envelope.item("msg", 0);

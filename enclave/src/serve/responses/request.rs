@@ -97,7 +97,9 @@ fn refuse_state(body: &Fields<'_>) -> Result<(), ApiError> {
 }
 
 fn refuse_unsupported(body: &Fields<'_>) -> Result<(), ApiError> {
-    body.unless("include", |value| value.as_array().is_some_and(Vec::is_empty))?;
+    body.unless("include", |value| {
+        value.as_array().is_some_and(Vec::is_empty)
+    })?;
     body.unless("top_logprobs", |value| value.as_u64() == Some(0))?;
     // Leaving out what does not fit would answer another question than was asked.
     body.unless("truncation", |value| value == "disabled")?;

@@ -63,7 +63,10 @@ impl ResponsesStream {
         {
             self.text(text, &mut events);
         }
-        if let Some(calls) = choice.pointer("/delta/tool_calls").and_then(Value::as_array) {
+        if let Some(calls) = choice
+            .pointer("/delta/tool_calls")
+            .and_then(Value::as_array)
+        {
             for call in calls {
                 self.call(call, &mut events);
             }

@@ -41,7 +41,10 @@ fn last() -> Value {
 
 fn streamed(request: &Responses, chunks: &[Value]) -> Vec<SseEvent> {
     let mut stream = request.events();
-    let mut events: Vec<SseEvent> = chunks.iter().flat_map(|chunk| stream.chunk(chunk)).collect();
+    let mut events: Vec<SseEvent> = chunks
+        .iter()
+        .flat_map(|chunk| stream.chunk(chunk))
+        .collect();
     events.extend(stream.finish());
     for (index, event) in events.iter().enumerate() {
         assert_eq!(event.data["sequence_number"], index, "{event}");
@@ -69,9 +72,15 @@ fn every_parameter_has_its_place_in_the_chat_completion() {
         ("temperature", json!(0.5)),
         ("top_p", json!(1)),
         ("tools", json!([weather()])),
-        ("tool_choice", json!({"type": "function", "name": "weather"})),
+        (
+            "tool_choice",
+            json!({"type": "function", "name": "weather"}),
+        ),
         ("parallel_tool_calls", json!(false)),
-        ("text", json!({"format": {"type": "json_schema", "name": "n", "schema": {}, "strict": true}})),
+        (
+            "text",
+            json!({"format": {"type": "json_schema", "name": "n", "schema": {}, "strict": true}}),
+        ),
         ("stream", json!(true)),
         ("store", json!(true)),
         ("metadata", json!({"a": "b"})),
@@ -166,56 +175,206 @@ fn names_what_is_wrong() {
         ("input", json!([]), "input", invalid),
         ("input", json!([5]), "input[0]", invalid),
         ("input", json!([{}]), "input[0].role", missing),
-        ("input", json!([{"role": "tool", "content": ""}]), "input[0].role", invalid),
+        (
+            "input",
+            json!([{"role": "tool", "content": ""}]),
+            "input[0].role",
+            invalid,
+        ),
         ("input", message(json!(null)), "input[0].content", missing),
         ("input", message(json!(5)), "input[0].content", invalid),
-        ("input", message(json!([{"type": "input_image"}])), "input[0].content[0].type", unsupported),
-        ("input", message(json!([{"type": "input_text"}])), "input[0].content[0].text", missing),
-        ("input", json!([{"type": "item_reference", "id": "x"}]), "input[0].type", unsupported),
-        ("input", json!([{"type": "reasoning"}]), "input[0].type", unsupported),
-        ("input", json!([{"type": "function_call", "call_id": "1"}]), "input[0].name", missing),
-        ("input", json!([{"type": "function_call", "call_id": "1", "name": "f", "arguments": {}}]), "input[0].arguments", invalid),
-        ("input", json!([{"type": "function_call", "namespace": "n", "call_id": "1", "name": "f", "arguments": ""}]), "input[0].namespace", unsupported),
-        ("input", json!([{"type": "function_call_output", "call_id": "1", "output": ""}]), "input[0].call_id", invalid),
+        (
+            "input",
+            message(json!([{"type": "input_image"}])),
+            "input[0].content[0].type",
+            unsupported,
+        ),
+        (
+            "input",
+            message(json!([{"type": "input_text"}])),
+            "input[0].content[0].text",
+            missing,
+        ),
+        (
+            "input",
+            json!([{"type": "item_reference", "id": "x"}]),
+            "input[0].type",
+            unsupported,
+        ),
+        (
+            "input",
+            json!([{"type": "reasoning"}]),
+            "input[0].type",
+            unsupported,
+        ),
+        (
+            "input",
+            json!([{"type": "function_call", "call_id": "1"}]),
+            "input[0].name",
+            missing,
+        ),
+        (
+            "input",
+            json!([{"type": "function_call", "call_id": "1", "name": "f", "arguments": {}}]),
+            "input[0].arguments",
+            invalid,
+        ),
+        (
+            "input",
+            json!([{"type": "function_call", "namespace": "n", "call_id": "1", "name": "f", "arguments": ""}]),
+            "input[0].namespace",
+            unsupported,
+        ),
+        (
+            "input",
+            json!([{"type": "function_call_output", "call_id": "1", "output": ""}]),
+            "input[0].call_id",
+            invalid,
+        ),
         ("instructions", json!(["x"]), "instructions", invalid),
-        ("previous_response_id", json!("resp_1"), "previous_response_id", unsupported),
+        (
+            "previous_response_id",
+            json!("resp_1"),
+            "previous_response_id",
+            unsupported,
+        ),
         ("conversation", json!("conv_1"), "conversation", unsupported),
         ("background", json!(true), "background", unsupported),
         ("store", json!("no"), "store", invalid),
         ("stream", json!(1), "stream", invalid),
-        ("include", json!(["reasoning.encrypted_content"]), "include", unsupported),
-        ("reasoning", json!({"effort": "high"}), "reasoning.effort", unsupported),
-        ("reasoning", json!({"summary": "auto"}), "reasoning.summary", unsupported),
+        (
+            "include",
+            json!(["reasoning.encrypted_content"]),
+            "include",
+            unsupported,
+        ),
+        (
+            "reasoning",
+            json!({"effort": "high"}),
+            "reasoning.effort",
+            unsupported,
+        ),
+        (
+            "reasoning",
+            json!({"summary": "auto"}),
+            "reasoning.summary",
+            unsupported,
+        ),
         ("truncation", json!("auto"), "truncation", unsupported),
         ("top_logprobs", json!(3), "top_logprobs", unsupported),
-        ("stream_options", json!({"include_obfuscation": true}), "stream_options.include_obfuscation", unsupported),
+        (
+            "stream_options",
+            json!({"include_obfuscation": true}),
+            "stream_options.include_obfuscation",
+            unsupported,
+        ),
         ("prompt", json!({"id": "p"}), "prompt", unsupported),
         ("nonsense", json!(1), "nonsense", unsupported),
         ("max_output_tokens", json!(0), "max_output_tokens", invalid),
         ("temperature", json!(3), "temperature", invalid),
         ("top_p", json!(-1), "top_p", invalid),
         ("metadata", json!({"a": 1}), "metadata", invalid),
-        ("metadata", json!({"a": "x".repeat(513)}), "metadata", invalid),
+        (
+            "metadata",
+            json!({"a": "x".repeat(513)}),
+            "metadata",
+            invalid,
+        ),
         ("user", json!(5), "user", invalid),
-        ("text", json!({"verbosity": "low"}), "text.verbosity", unsupported),
-        ("text", json!({"format": {"type": "xml"}}), "text.format.type", invalid),
-        ("text", json!({"format": {"type": "json_schema", "schema": {}}}), "text.format.name", missing),
-        ("text", json!({"format": {"type": "json_schema", "name": "n"}}), "text.format.schema", missing),
+        (
+            "text",
+            json!({"verbosity": "low"}),
+            "text.verbosity",
+            unsupported,
+        ),
+        (
+            "text",
+            json!({"format": {"type": "xml"}}),
+            "text.format.type",
+            invalid,
+        ),
+        (
+            "text",
+            json!({"format": {"type": "json_schema", "schema": {}}}),
+            "text.format.name",
+            missing,
+        ),
+        (
+            "text",
+            json!({"format": {"type": "json_schema", "name": "n"}}),
+            "text.format.schema",
+            missing,
+        ),
         ("tools", json!({}), "tools", invalid),
         ("tools", json!(vec![weather(); 129]), "tools", invalid),
-        ("tools", tools(json!({"type": "web_search"})), "tools[0].type", unsupported),
-        ("tools", tools(json!({"type": "function"})), "tools[0].name", missing),
-        ("tools", tools(json!({"type": "function", "name": "f", "defer_loading": true})), "tools[0].defer_loading", unsupported),
-        ("tools", tools(json!({"type": "function", "name": "f", "allowed_callers": ["programmatic"]})), "tools[0].allowed_callers", unsupported),
-        ("tools", tools(json!({"type": "function", "name": "f", "async": true})), "tools[0].async", unsupported),
-        ("tools", tools(json!({"type": "function", "name": "f", "odd": true})), "tools[0].odd", unsupported),
+        (
+            "tools",
+            tools(json!({"type": "web_search"})),
+            "tools[0].type",
+            unsupported,
+        ),
+        (
+            "tools",
+            tools(json!({"type": "function"})),
+            "tools[0].name",
+            missing,
+        ),
+        (
+            "tools",
+            tools(json!({"type": "function", "name": "f", "defer_loading": true})),
+            "tools[0].defer_loading",
+            unsupported,
+        ),
+        (
+            "tools",
+            tools(json!({"type": "function", "name": "f", "allowed_callers": ["programmatic"]})),
+            "tools[0].allowed_callers",
+            unsupported,
+        ),
+        (
+            "tools",
+            tools(json!({"type": "function", "name": "f", "async": true})),
+            "tools[0].async",
+            unsupported,
+        ),
+        (
+            "tools",
+            tools(json!({"type": "function", "name": "f", "odd": true})),
+            "tools[0].odd",
+            unsupported,
+        ),
         ("tool_choice", json!("any"), "tool_choice", invalid),
         ("tool_choice", json!(5), "tool_choice", invalid),
-        ("tool_choice", json!({"type": "web_search_preview"}), "tool_choice.type", unsupported),
-        ("tool_choice", json!({"type": "function", "name": "f"}), "tool_choice.name", invalid),
-        ("tool_choice", json!({"type": "allowed_tools", "mode": "none", "tools": []}), "tool_choice.mode", invalid),
-        ("tool_choice", json!({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "mcp"}]}), "tool_choice.tools[0].type", unsupported),
-        ("tool_choice", json!({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}), "tool_choice.tools[0].name", invalid),
+        (
+            "tool_choice",
+            json!({"type": "web_search_preview"}),
+            "tool_choice.type",
+            unsupported,
+        ),
+        (
+            "tool_choice",
+            json!({"type": "function", "name": "f"}),
+            "tool_choice.name",
+            invalid,
+        ),
+        (
+            "tool_choice",
+            json!({"type": "allowed_tools", "mode": "none", "tools": []}),
+            "tool_choice.mode",
+            invalid,
+        ),
+        (
+            "tool_choice",
+            json!({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "mcp"}]}),
+            "tool_choice.tools[0].type",
+            unsupported,
+        ),
+        (
+            "tool_choice",
+            json!({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}),
+            "tool_choice.tools[0].name",
+            invalid,
+        ),
     ] {
         let error = with(&[(key, value.clone())]).unwrap_err();
         let named = (error.parameter.as_deref(), error.code);
@@ -252,7 +411,9 @@ fn a_whole_answer_has_a_message_and_calls() {
     ]);
     assert_eq!(response["output"], output);
     assert_eq!(response["usage"]["total_tokens"], 5);
-    let cut = request.answer(&completion(&json!({"content": "x"}), "length")).unwrap();
+    let cut = request
+        .answer(&completion(&json!({"content": "x"}), "length"))
+        .unwrap();
     assert_eq!(cut["status"], "incomplete");
     assert_eq!(cut["incomplete_details"]["reason"], "max_output_tokens");
     assert_eq!(cut["completed_at"], Value::Null);
@@ -312,7 +473,12 @@ fn streamed_calls_are_items_of_their_own() {
     ];
     let events = streamed(&request, &chunks);
     let output = &events.last().unwrap().data["response"]["output"];
-    let kinds: Vec<_> = output.as_array().unwrap().iter().map(|item| &item["type"]).collect();
+    let kinds: Vec<_> = output
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["type"])
+        .collect();
     assert_eq!(kinds, ["message", "function_call", "function_call"]);
     assert_eq!(output[1]["arguments"], "{\"a\":1}");
     assert_eq!(output[2]["call_id"], "call_1");
@@ -339,17 +505,26 @@ fn an_answer_that_is_cut_off_or_fails_says_so() {
 
     let events = streamed(&request, &begun);
     assert_eq!(names(&events).last(), Some(&"response.failed"));
-    assert_eq!(events.last().unwrap().data["response"]["error"]["code"], "server_error");
+    assert_eq!(
+        events.last().unwrap().data["response"]["error"]["code"],
+        "server_error"
+    );
 
     let no_usage = [&begun[..], &[chunk(&json!({}), Some("stop"))]].concat();
-    assert_eq!(names(&streamed(&request, &no_usage)).last(), Some(&"response.failed"));
+    assert_eq!(
+        names(&streamed(&request, &no_usage)).last(),
+        Some(&"response.failed")
+    );
     assert_eq!(names(&streamed(&request, &[])), ["error"]);
 }
 
 #[test]
 fn an_answer_without_a_token_is_an_empty_message() {
     let request = with(&[("stream", json!(true))]).unwrap();
-    let chunks = [chunk(&json!({"role": "assistant", "content": ""}), Some("stop")), last()];
+    let chunks = [
+        chunk(&json!({"role": "assistant", "content": ""}), Some("stop")),
+        last(),
+    ];
     let events = streamed(&request, &chunks);
     let response = &events.last().unwrap().data["response"];
     assert_eq!(response["output"][0]["content"][0]["text"], "");

@@ -33,8 +33,14 @@ pub(super) fn translate(
     }
     echo.insert("tools".into(), given.into());
     let choice = body.given("tool_choice").cloned();
-    echo.insert("tool_choice".into(), choice.unwrap_or_else(|| json!("auto")));
-    echo.insert("parallel_tool_calls".into(), json!(parallel.unwrap_or(true)));
+    echo.insert(
+        "tool_choice".into(),
+        choice.unwrap_or_else(|| json!("auto")),
+    );
+    echo.insert(
+        "parallel_tool_calls".into(),
+        json!(parallel.unwrap_or(true)),
+    );
     Ok(())
 }
 
@@ -43,7 +49,10 @@ fn at_most<'a>(object: &Fields<'a>, key: &str) -> Result<&'a [Value], ApiError> 
     let list = object.list(key)?.map_or(&[][..], Vec::as_slice);
     if list.len() > MAX_TOOLS {
         let name = object.name(key);
-        let message = format!("{name} has {} entries; the limit is {MAX_TOOLS}", list.len());
+        let message = format!(
+            "{name} has {} entries; the limit is {MAX_TOOLS}",
+            list.len()
+        );
         return Err(ApiError::invalid(name, message));
     }
     Ok(list)
@@ -108,7 +117,9 @@ fn choice(body: &Fields<'_>, tools: &mut Vec<Value>) -> Result<Option<Value>, Ap
         "function" => {
             choice.only(&["type", "name"])?;
             let name = known(&choice, tools)?;
-            Ok(Some(json!({"type": "function", "function": {"name": name}})))
+            Ok(Some(
+                json!({"type": "function", "function": {"name": name}}),
+            ))
         }
         "allowed_tools" => {
             choice.only(&["type", "mode", "tools"])?;
@@ -144,7 +155,10 @@ fn known<'a>(reference: &Fields<'a>, tools: &[Value]) -> Result<&'a str, ApiErro
     if tools.iter().any(|tool| name(tool) == Some(wanted)) {
         Ok(wanted)
     } else {
-        Err(wrong(&reference.name("name"), "the name of one of the tools"))
+        Err(wrong(
+            &reference.name("name"),
+            "the name of one of the tools",
+        ))
     }
 }
 

@@ -10,7 +10,11 @@ pub(super) fn mp4(file: &[u8]) -> Result<(), &'static str> {
         .filter(|(kind, _)| kind == b"trak")
         .filter_map(|(_, track)| find(find(track, *b"mdia")?, *b"hdlr"))
         .any(|handler| handler.get(8..12) == Some(b"soun"));
-    if sound { Ok(()) } else { Err("a video without audio") }
+    if sound {
+        Ok(())
+    } else {
+        Err("a video without audio")
+    }
 }
 
 /// The content of the first box of a kind.
@@ -61,8 +65,14 @@ pub(super) fn webm(file: &[u8]) -> Result<(), &'static str> {
     };
     let audio = elements(tracks)
         .filter(|(id, _)| *id == TRACK_ENTRY)
-        .any(|(_, entry)| elements(entry).any(|(id, content)| id == TRACK_TYPE && content == AUDIO));
-    if audio { Ok(()) } else { Err("a video without audio") }
+        .any(|(_, entry)| {
+            elements(entry).any(|(id, content)| id == TRACK_TYPE && content == AUDIO)
+        });
+    if audio {
+        Ok(())
+    } else {
+        Err("a video without audio")
+    }
 }
 
 /// The elements of a WebM file, or of an element: identifier and content. Ends with what is cut short.
@@ -88,7 +98,9 @@ fn number(bytes: &[u8], most: u32) -> Option<(u64, u32, &[u8])> {
         return None;
     }
     let (number, rest) = bytes.split_at_checked(usize::try_from(width).ok()?)?;
-    let number = number.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
+    let number = number
+        .iter()
+        .fold(0, |number, byte| (number << 8) | u64::from(*byte));
     Some((number, width, rest))
 }
 
@@ -105,25 +117,45 @@ mod tests {
 
     fn track(handler: &[u8; 4]) -> Vec<u8> {
         let handler = boxed(b"hdlr", &[&[0; 8][..], handler, &[0; 12]].concat());
-        boxed(b"trak", &[boxed(b"tkhd", &[0; 20]), boxed(b"mdia", &handler)].concat())
+        boxed(
+            b"trak",
+            &[boxed(b"tkhd", &[0; 20]), boxed(b"mdia", &handler)].concat(),
+        )
     }
 
     fn mp4_of(tracks: &[Vec<u8>]) -> Vec<u8> {
-        let movie = boxed(b"moov", &[boxed(b"mvhd", &[0; 20]), tracks.concat()].concat());
-        [boxed(b"ftyp", b"M4A \0\0\0\0"), boxed(b"mdat", &[9; 30]), movie].concat()
+        let movie = boxed(
+            b"moov",
+            &[boxed(b"mvhd", &[0; 20]), tracks.concat()].concat(),
+        );
+        [
+            boxed(b"ftyp", b"M4A \0\0\0\0"),
+            boxed(b"mdat", &[9; 30]),
+            movie,
+        ]
+        .concat()
     }
 
     #[test]
     fn an_mp4_file_has_sound_or_is_refused() {
         assert_eq!(mp4(&mp4_of(&[track(b"soun")])), Ok(()));
         assert_eq!(mp4(&mp4_of(&[track(b"vide"), track(b"soun")])), Ok(()));
-        assert_eq!(mp4(&mp4_of(&[track(b"vide")])), Err("a video without audio"));
+        assert_eq!(
+            mp4(&mp4_of(&[track(b"vide")])),
+            Err("a video without audio")
+        );
         assert_eq!(mp4(&mp4_of(&[])), Err("a video without audio"));
         let whole = mp4_of(&[track(b"soun")]);
         let cut = "an M4A file without its index, cut short";
         assert_eq!(mp4(&whole[..40]), Err(cut));
         // A box of 64-bit size, and one to the end.
-        let large = [&1_u32.to_be_bytes()[..], b"free", &20_u64.to_be_bytes(), &[0; 4]].concat();
+        let large = [
+            &1_u32.to_be_bytes()[..],
+            b"free",
+            &20_u64.to_be_bytes(),
+            &[0; 4],
+        ]
+        .concat();
         let last = [&[0; 4], b"moov", &track(b"soun")[..]].concat();
         assert_eq!(mp4(&[large, last].concat()), Ok(()));
     }
@@ -134,10 +166,30 @@ mod tests {
     }
 
     fn webm_of(types: &[u8]) -> Vec<u8> {
-        let entry = |kind: &u8| element(&[0xae], &[element(&[0xd7], &[1]), element(&[0x83], &[*kind])].concat());
-        let tracks = element(&TRACKS.to_be_bytes(), &types.iter().flat_map(entry).collect::<Vec<_>>());
-        let cluster = [&CLUSTER.to_be_bytes()[..], &[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &[7; 9]].concat();
-        let segment = [&SEGMENT.to_be_bytes()[..], &[0xff], &element(&[0xec], &[0; 3]), &tracks, &cluster].concat();
+        let entry = |kind: &u8| {
+            element(
+                &[0xae],
+                &[element(&[0xd7], &[1]), element(&[0x83], &[*kind])].concat(),
+            )
+        };
+        let tracks = element(
+            &TRACKS.to_be_bytes(),
+            &types.iter().flat_map(entry).collect::<Vec<_>>(),
+        );
+        let cluster = [
+            &CLUSTER.to_be_bytes()[..],
+            &[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            &[7; 9],
+        ]
+        .concat();
+        let segment = [
+            &SEGMENT.to_be_bytes()[..],
+            &[0xff],
+            &element(&[0xec], &[0; 3]),
+            &tracks,
+            &cluster,
+        ]
+        .concat();
         [element(&[0x1a, 0x45, 0xdf, 0xa3], &[0; 5]), segment].concat()
     }
 

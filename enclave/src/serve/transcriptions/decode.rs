@@ -39,7 +39,10 @@ pub(super) async fn samples(decoder: &impl Decode, file: Bytes) -> Result<Wav, A
     // A decoder that writes something else was led to by the file, and holds nothing for the next one.
     let wav = Wav::decoded(&decoded).map_err(|_| refused(Undecoded::NotAudio))?;
     if wav.seconds() == 0.0 {
-        return Err(ApiError::invalid("file", "file has no audio in it; send a longer one"));
+        return Err(ApiError::invalid(
+            "file",
+            "file has no audio in it; send a longer one",
+        ));
     }
     Ok(wav)
 }
@@ -69,9 +72,9 @@ mod tests {
     impl Decode for Fake {
         async fn decode(&self, _: Bytes, most: usize) -> Result<Bytes, Undecoded> {
             let fits = |decoded: &Bytes| decoded.len() <= most;
-            self.0.clone().and_then(|decoded| {
-                fits(&decoded).then_some(decoded).ok_or(Undecoded::TooLong)
-            })
+            self.0
+                .clone()
+                .and_then(|decoded| fits(&decoded).then_some(decoded).ok_or(Undecoded::TooLong))
         }
     }
 
@@ -82,7 +85,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_becomes_samples() {
-        let wav = samples(&Fake(Ok(file(16_000, 5))), Bytes::new()).await.unwrap();
+        let wav = samples(&Fake(Ok(file(16_000, 5))), Bytes::new())
+            .await
+            .unwrap();
         assert_eq!(wav.seconds(), 1.0);
     }
 

@@ -145,10 +145,16 @@ fn language(code: &str) -> Result<Language, ApiError> {
     let start = lower.split(['-', '_']).next().unwrap_or_default();
     let near = Language::of(start).or_else(|| Language::named(&lower));
     let hint = near.map_or_else(
-        || "send an ISO 639-1 code that Whisper knows, or leave it out to have it detected".to_owned(),
+        || {
+            "send an ISO 639-1 code that Whisper knows, or leave it out to have it detected"
+                .to_owned()
+        },
         |near| format!("send {:?}", near.code),
     );
-    let message = format!("language is {:?}, which is no code of a language here; {hint}", quoted(code));
+    let message = format!(
+        "language is {:?}, which is no code of a language here; {hint}",
+        quoted(code)
+    );
     Err(ApiError::invalid("language", message))
 }
 

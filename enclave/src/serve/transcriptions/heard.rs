@@ -55,7 +55,9 @@ impl Heard {
         seconds: f64,
     ) -> Result<Self, Misshapen> {
         let language = shape::below(said, "language", "language")?.as_str();
-        let language = language.and_then(Language::said).ok_or(Misshapen("language"))?;
+        let language = language
+            .and_then(Language::said)
+            .ok_or(Misshapen("language"))?;
         if asked.is_some_and(|asked| asked != language) {
             return Err(Misshapen("another language than was asked for"));
         }
@@ -112,7 +114,9 @@ fn segment(item: &Value, from: f64, seconds: f64) -> Result<Segment, Misshapen> 
         return Err(Misshapen("a segment that ends before it begins"));
     }
     let start = start.max(from).min(seconds);
-    let text = shape::below(item, "text", "text")?.as_str().ok_or(Misshapen("text"))?;
+    let text = shape::below(item, "text", "text")?
+        .as_str()
+        .ok_or(Misshapen("text"))?;
     Ok(Segment {
         start,
         end: end.max(start).min(seconds),
@@ -143,9 +147,14 @@ fn tokens(item: &Value) -> Result<Vec<u64>, Misshapen> {
     const WHAT: Misshapen = Misshapen("tokens");
     let list = match item.get("tokens") {
         None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(list) => list.as_array().filter(|list| list.len() <= MAX_TOKENS).ok_or(WHAT)?,
+        Some(list) => list
+            .as_array()
+            .filter(|list| list.len() <= MAX_TOKENS)
+            .ok_or(WHAT)?,
     };
-    list.iter().map(|token| token.as_u64().ok_or(WHAT)).collect()
+    list.iter()
+        .map(|token| token.as_u64().ok_or(WHAT))
+        .collect()
 }
 
 #[cfg(test)]
@@ -197,12 +206,18 @@ mod tests {
             (segment("end", json!(91)), "a time outside of the audio"),
             (segment("end", json!("1")), "a time that is no number"),
             (segment("start", json!(null)), "a time that is no number"),
-            (segment("start", json!(2)), "a segment that ends before it begins"),
+            (
+                segment("start", json!(2)),
+                "a segment that ends before it begins",
+            ),
             (segment("text", json!(5)), "text"),
             (segment("text", json!(long)), "more text than can be said"),
             (segment("tokens", json!([-1])), "tokens"),
             (segment("tokens", json!(vec![1; 449])), "tokens"),
-            (segment("avg_logprob", json!("x")), "a segment's probability or temperature"),
+            (
+                segment("avg_logprob", json!("x")),
+                "a segment's probability or temperature",
+            ),
         ] {
             assert_eq!(read(&segments), Err(Misshapen(what)));
         }
@@ -214,7 +229,10 @@ mod tests {
         assert!(Heard::read(&said(&json!([])), german, 1.0).is_ok());
         let other = Heard::read(&said(&json!([])), Language::of("fr"), 1.0);
         assert_eq!(other, Err(Misshapen("another language than was asked for")));
-        for wrong in [json!({"segments": []}), json!({"language": "klingon", "segments": []})] {
+        for wrong in [
+            json!({"segments": []}),
+            json!({"language": "klingon", "segments": []}),
+        ] {
             assert_eq!(Heard::read(&wrong, None, 1.0), Err(Misshapen("language")));
         }
     }

@@ -34,7 +34,9 @@ pub(super) fn body(heard: &Heard, format: Format) -> (&'static str, String) {
 
 /// The data of the events of a stream: a delta for each segment, and then all of it.
 pub(super) fn events(heard: &Heard) -> Vec<Value> {
-    let deltas = heard.pieces().map(|delta| json!({"type": "transcript.text.delta", "delta": delta}));
+    let deltas = heard
+        .pieces()
+        .map(|delta| json!({"type": "transcript.text.delta", "delta": delta}));
     // `usage` in this event counts tokens, which are not what audio is measured in here.
     let done = json!({"type": "transcript.text.done", "text": heard.text()});
     deltas.chain([done]).collect()
@@ -87,7 +89,11 @@ fn srt(heard: &Heard) -> String {
     for (index, segment) in heard.segments.iter().enumerate() {
         let (start, end) = (time(segment.start, ','), time(segment.end, ','));
         let number = index.saturating_add(1);
-        let _ = write!(text, "{number}\n{start} --> {end}\n{}\n\n", safe(&segment.text));
+        let _ = write!(
+            text,
+            "{number}\n{start} --> {end}\n{}\n\n",
+            safe(&segment.text)
+        );
     }
     text
 }
@@ -97,7 +103,9 @@ fn vtt(heard: &Heard) -> String {
     let mut text = "WEBVTT\n\n".to_owned();
     for segment in &heard.segments {
         let (start, end) = (time(segment.start, '.'), time(segment.end, '.'));
-        let said = safe(&segment.text).replace('&', "&amp;").replace('<', "&lt;");
+        let said = safe(&segment.text)
+            .replace('&', "&amp;")
+            .replace('<', "&lt;");
         let _ = write!(text, "{start} --> {end}\n{said}\n\n");
     }
     text
@@ -158,7 +166,13 @@ mod tests {
         let (kind, json) = body(Format::Json);
         let json: Value = serde_json::from_str(&json).unwrap();
         let usage = json!({"type": "duration", "seconds": 3662});
-        assert_eq!((kind, json), ("application/json", json!({"text": "One & <two>. -->", "usage": usage})));
+        assert_eq!(
+            (kind, json),
+            (
+                "application/json",
+                json!({"text": "One & <two>. -->", "usage": usage})
+            )
+        );
         let verbose: Value = serde_json::from_str(&body(Format::VerboseJson).1).unwrap();
         assert_eq!(verbose["language"], "english");
         assert_eq!(verbose["duration"], 3661.5);
@@ -169,9 +183,15 @@ mod tests {
     #[test]
     fn the_deltas_of_a_stream_are_its_text() {
         let events = events(&heard());
-        let deltas: String = events.iter().filter_map(|event| event["delta"].as_str()).collect();
+        let deltas: String = events
+            .iter()
+            .filter_map(|event| event["delta"].as_str())
+            .collect();
         let done = events.last().unwrap();
-        assert_eq!((&done["type"], &done["text"]), (&json!("transcript.text.done"), &json!(deltas)));
+        assert_eq!(
+            (&done["type"], &done["text"]),
+            (&json!("transcript.text.done"), &json!(deltas))
+        );
         assert_eq!(events.len(), 3);
     }
 }

@@ -50,8 +50,15 @@ fn reads_every_field() {
     .unwrap();
     assert_eq!(request.language, Language::of("de"));
     assert_eq!(request.prompt.as_deref(), Some("Über"));
-    assert_eq!((request.format, request.temperature), (Format::VerboseJson, Some(0.5)));
-    assert!(with(&[("stream", "true"), ("response_format", "text")]).unwrap().stream);
+    assert_eq!(
+        (request.format, request.temperature),
+        (Format::VerboseJson, Some(0.5))
+    );
+    assert!(
+        with(&[("stream", "true"), ("response_format", "text")])
+            .unwrap()
+            .stream
+    );
 }
 
 #[test]
@@ -69,17 +76,29 @@ fn names_the_field_at_fault() {
         (&[("prompt", &long)], "prompt", invalid),
         (&[("prompt", "a\0b")], "prompt", invalid),
         (&[("response_format", "xml")], "response_format", invalid),
-        (&[("response_format", "diarized_json")], "response_format", unsupported),
+        (
+            &[("response_format", "diarized_json")],
+            "response_format",
+            unsupported,
+        ),
         (&[("temperature", "1.1")], "temperature", invalid),
         (&[("temperature", "NaN")], "temperature", invalid),
         (&[("temperature", "warm")], "temperature", invalid),
         (&[("stream", "yes")], "stream", invalid),
-        (&[("stream", "true"), ("response_format", "srt")], "stream", unsupported),
+        (
+            &[("stream", "true"), ("response_format", "srt")],
+            "stream",
+            unsupported,
+        ),
         (&[(granularity, "word")], granularity, unsupported),
         (&[(granularity, "letter")], granularity, invalid),
         (&[(granularity, "segment")], granularity, unsupported),
         (&[("model", "again")], "model", invalid),
-        (&[("chunking_strategy", "auto")], "chunking_strategy", unsupported),
+        (
+            &[("chunking_strategy", "auto")],
+            "chunking_strategy",
+            unsupported,
+        ),
         (&[("include[]", "logprobs")], "include[]", unsupported),
     ] {
         let error = with(fields).unwrap_err();
@@ -100,7 +119,10 @@ fn what_is_missing_is_named() {
     };
     let code = "missing_required_parameter";
     assert_eq!(missing(&form(&[], Some(b"ID3"))), ("model".into(), code));
-    assert_eq!(missing(&form(&[("model", "w")], None)), ("file".into(), code));
+    assert_eq!(
+        missing(&form(&[("model", "w")], None)),
+        ("file".into(), code)
+    );
 }
 
 #[test]
@@ -112,7 +134,10 @@ fn what_is_no_audio_is_refused_by_name() {
     ] {
         let body = form(&[("model", "w")], Some(file));
         let error = Transcription::parse(KIND, &body).unwrap_err();
-        assert_eq!((error.status.as_u16(), error.parameter.as_deref()), (400, Some("file")));
+        assert_eq!(
+            (error.status.as_u16(), error.parameter.as_deref()),
+            (400, Some("file"))
+        );
         assert!(error.message.starts_with(what), "{}", error.message);
         assert!(error.message.contains("send OGG"), "{}", error.message);
     }

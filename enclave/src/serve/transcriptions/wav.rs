@@ -57,7 +57,9 @@ impl Wav {
     pub(super) fn is_silent(&self) -> bool {
         let mut samples = self.0.chunks_exact(SAMPLE);
         samples.all(|sample| {
-            let sample = sample.first_chunk().map_or(0, |sample| i16::from_le_bytes(*sample));
+            let sample = sample
+                .first_chunk()
+                .map_or(0, |sample| i16::from_le_bytes(*sample));
             sample.unsigned_abs() < SILENCE
         })
     }
@@ -111,11 +113,18 @@ pub(super) mod tests {
         assert_eq!((wav.seconds(), wav.is_silent()), (0.5, false));
         let (header, samples) = wav.file();
         let again = Bytes::from([&header, samples].concat());
-        assert_eq!(again, file(8000, 99)[..].iter().enumerate().map(|(at, byte)| match at {
-            // The length of all of it, which the test's file has not.
-            4..8 => header[at],
-            _ => *byte,
-        }).collect::<Vec<u8>>());
+        assert_eq!(
+            again,
+            file(8000, 99)[..]
+                .iter()
+                .enumerate()
+                .map(|(at, byte)| match at {
+                    // The length of all of it, which the test's file has not.
+                    4..8 => header[at],
+                    _ => *byte,
+                })
+                .collect::<Vec<u8>>()
+        );
         assert_eq!(Wav::decoded(&again), Ok(wav));
         assert!(Wav::decoded(&file(100, -15)).unwrap().is_silent());
         assert!(!Wav::decoded(&file(100, i16::MIN)).unwrap().is_silent());
@@ -131,7 +140,15 @@ pub(super) mod tests {
 
     #[test]
     fn another_format_is_refused() {
-        for (at, byte) in [(0, 0), (8, 0), (20, 3), (22, 2), (24, 0), (34, 8), (36, b'x')] {
+        for (at, byte) in [
+            (0, 0),
+            (8, 0),
+            (20, 3),
+            (22, 2),
+            (24, 0),
+            (34, 8),
+            (36, b'x'),
+        ] {
             let mut wrong = file(4, 1).to_vec();
             wrong[at] = byte;
             assert!(Wav::decoded(&wrong.into()).is_err(), "byte {at}");

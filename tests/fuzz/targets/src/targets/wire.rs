@@ -69,5 +69,10 @@ pub(super) fn form(bytes: &[u8]) {
     }
     let (boundary, written) = writer.finish();
     let again = multipart::parse(&boundary, &written).expect("what was written can be read");
-    assert!(again.iter().map(|part| part.data).eq(parts.iter().map(|part| part.data)));
+    assert!(
+        again
+            .iter()
+            .map(|part| part.data)
+            .eq(parts.iter().map(|part| part.data))
+    );
 }

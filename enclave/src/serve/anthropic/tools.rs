@@ -82,7 +82,9 @@ fn choose(
         "none" => json!("none"),
         "tool" => {
             let name = choice.required_text("name")?;
-            let mut names = tools.iter().filter_map(|tool| tool.pointer("/function/name"));
+            let mut names = tools
+                .iter()
+                .filter_map(|tool| tool.pointer("/function/name"));
             if !names.any(|known| known == name) {
                 return Err(wrong(&choice.name("name"), "the name of one of the tools"));
             }

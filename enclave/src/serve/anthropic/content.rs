@@ -21,7 +21,10 @@ pub(super) fn messages(body: &Fields<'_>) -> Result<Vec<Value>, ApiError> {
     }
     let list = body.required("messages", body.list("messages")?)?;
     let Some(last) = list.len().checked_sub(1) else {
-        return Err(ApiError::invalid("messages", "messages is empty; send at least one"));
+        return Err(ApiError::invalid(
+            "messages",
+            "messages is empty; send at least one",
+        ));
     };
     for (index, message) in list.iter().enumerate() {
         let message = Fields::at(format!("messages[{index}]"), message)?;
@@ -92,11 +95,19 @@ impl Conversation {
     }
 
     fn result(&mut self, block: &Fields<'_>) -> Result<(), ApiError> {
-        block.only(&["type", "tool_use_id", "content", "is_error", "cache_control"])?;
+        block.only(&[
+            "type",
+            "tool_use_id",
+            "content",
+            "is_error",
+            "cache_control",
+        ])?;
         let id = block.required_text("tool_use_id")?;
         if !self.calls.contains(id) {
             let name = block.name("tool_use_id");
-            let message = format!("{name} answers no tool_use before it; send the assistant's message as well");
+            let message = format!(
+                "{name} answers no tool_use before it; send the assistant's message as well"
+            );
             return Err(ApiError::invalid(name, message));
         }
         let mut content = match block.given("content") {
@@ -106,7 +117,8 @@ impl Conversation {
         if block.flag("is_error")? == Some(true) {
             content.insert_str(0, ERROR);
         }
-        self.list.push(json!({"role": "tool", "tool_call_id": id, "content": content}));
+        self.list
+            .push(json!({"role": "tool", "tool_call_id": id, "content": content}));
         Ok(())
     }
 
@@ -176,7 +188,9 @@ fn blocks<'a>(object: &Fields<'a>, key: &str) -> Result<Vec<Block<'a>>, ApiError
                 return Ok(Block::Other(block));
             }
             block.only(&["type", "text", "cache_control", "citations"])?;
-            block.unless("citations", |value| value.as_array().is_some_and(Vec::is_empty))?;
+            block.unless("citations", |value| {
+                value.as_array().is_some_and(Vec::is_empty)
+            })?;
             Ok(Block::Text(block.required_text("text")?))
         })
         .collect()
@@ -200,6 +214,9 @@ fn text(object: &Fields<'_>, key: &str) -> Result<String, ApiError> {
 fn no_block(block: &Fields<'_>, kind: &str, known: &str) -> ApiError {
     ApiError::unsupported_because(
         &block.name("type"),
-        &format!("this server takes no block {:?} here; send {known}", quoted(kind)),
+        &format!(
+            "this server takes no block {:?} here; send {known}",
+            quoted(kind)
+        ),
     )
 }

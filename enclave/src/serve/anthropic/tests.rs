@@ -46,7 +46,10 @@ fn last() -> Value {
 
 fn streamed(chunks: &[Value]) -> Vec<SseEvent> {
     let mut stream = MessagesStream::default();
-    let mut events: Vec<SseEvent> = chunks.iter().flat_map(|chunk| stream.chunk(chunk)).collect();
+    let mut events: Vec<SseEvent> = chunks
+        .iter()
+        .flat_map(|chunk| stream.chunk(chunk))
+        .collect();
     events.extend(stream.finish());
     for event in &events {
         assert_eq!(event.data["type"], event.name);
@@ -154,59 +157,239 @@ fn names_what_is_wrong() {
         ("messages", json!({}), "messages", invalid),
         ("messages", json!([]), "messages", invalid),
         ("messages", json!([5]), "messages[0]", invalid),
-        ("messages", json!([{"role": "tool", "content": ""}]), "messages[0].role", invalid),
-        ("messages", json!([{"role": "user"}]), "messages[0].content", missing),
-        ("messages", json!([{"role": "user", "content": 5}]), "messages[0].content", invalid),
-        ("messages", json!([{"role": "user", "content": []}]), "messages[0].content", invalid),
-        ("messages", json!([{"role": "user", "content": "", "name": "n"}]), "messages[0].name", unsupported),
-        ("messages", json!([{"role": "assistant", "content": "so"}]), "messages[0].role", unsupported),
-        ("messages", user(json!({"type": "image"})), "messages[0].content[0].type", unsupported),
-        ("messages", user(json!({"type": "document"})), "messages[0].content[0].type", unsupported),
-        ("messages", user(json!({"type": "tool_use"})), "messages[0].content[0].type", unsupported),
-        ("messages", user(json!({"type": "text"})), "messages[0].content[0].text", missing),
-        ("messages", user(json!({"type": "text", "text": "", "citations": [1]})), "messages[0].content[0].citations", unsupported),
-        ("messages", user(json!({"type": "tool_result"})), "messages[0].content[0].tool_use_id", missing),
-        ("messages", user(json!({"type": "tool_result", "tool_use_id": "t"})), "messages[0].content[0].tool_use_id", invalid),
-        ("messages", assistant(json!({"type": "thinking"})), "messages[0].content[0].type", unsupported),
-        ("messages", assistant(json!({"type": "tool_use", "id": "t"})), "messages[0].content[0].input", missing),
-        ("messages", assistant(json!({"type": "tool_use", "id": "t", "input": "{}"})), "messages[0].content[0].input", invalid),
-        ("messages", assistant(json!({"type": "tool_use", "id": "t", "input": {}})), "messages[0].content[0].name", missing),
-        ("messages", assistant(json!({"type": "tool_use", "caller": {"type": "x"}})), "messages[0].content[0].caller", unsupported),
-        ("messages", json!([
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
-            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "tool_result", "tool_use_id": "t"}]},
-        ]), "messages[1].content[1].type", invalid),
-        ("messages", json!([
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image"}]}]},
-        ]), "messages[1].content[0].content[0].type", unsupported),
+        (
+            "messages",
+            json!([{"role": "tool", "content": ""}]),
+            "messages[0].role",
+            invalid,
+        ),
+        (
+            "messages",
+            json!([{"role": "user"}]),
+            "messages[0].content",
+            missing,
+        ),
+        (
+            "messages",
+            json!([{"role": "user", "content": 5}]),
+            "messages[0].content",
+            invalid,
+        ),
+        (
+            "messages",
+            json!([{"role": "user", "content": []}]),
+            "messages[0].content",
+            invalid,
+        ),
+        (
+            "messages",
+            json!([{"role": "user", "content": "", "name": "n"}]),
+            "messages[0].name",
+            unsupported,
+        ),
+        (
+            "messages",
+            json!([{"role": "assistant", "content": "so"}]),
+            "messages[0].role",
+            unsupported,
+        ),
+        (
+            "messages",
+            user(json!({"type": "image"})),
+            "messages[0].content[0].type",
+            unsupported,
+        ),
+        (
+            "messages",
+            user(json!({"type": "document"})),
+            "messages[0].content[0].type",
+            unsupported,
+        ),
+        (
+            "messages",
+            user(json!({"type": "tool_use"})),
+            "messages[0].content[0].type",
+            unsupported,
+        ),
+        (
+            "messages",
+            user(json!({"type": "text"})),
+            "messages[0].content[0].text",
+            missing,
+        ),
+        (
+            "messages",
+            user(json!({"type": "text", "text": "", "citations": [1]})),
+            "messages[0].content[0].citations",
+            unsupported,
+        ),
+        (
+            "messages",
+            user(json!({"type": "tool_result"})),
+            "messages[0].content[0].tool_use_id",
+            missing,
+        ),
+        (
+            "messages",
+            user(json!({"type": "tool_result", "tool_use_id": "t"})),
+            "messages[0].content[0].tool_use_id",
+            invalid,
+        ),
+        (
+            "messages",
+            assistant(json!({"type": "thinking"})),
+            "messages[0].content[0].type",
+            unsupported,
+        ),
+        (
+            "messages",
+            assistant(json!({"type": "tool_use", "id": "t"})),
+            "messages[0].content[0].input",
+            missing,
+        ),
+        (
+            "messages",
+            assistant(json!({"type": "tool_use", "id": "t", "input": "{}"})),
+            "messages[0].content[0].input",
+            invalid,
+        ),
+        (
+            "messages",
+            assistant(json!({"type": "tool_use", "id": "t", "input": {}})),
+            "messages[0].content[0].name",
+            missing,
+        ),
+        (
+            "messages",
+            assistant(json!({"type": "tool_use", "caller": {"type": "x"}})),
+            "messages[0].content[0].caller",
+            unsupported,
+        ),
+        (
+            "messages",
+            json!([
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+                {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "tool_result", "tool_use_id": "t"}]},
+            ]),
+            "messages[1].content[1].type",
+            invalid,
+        ),
+        (
+            "messages",
+            json!([
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image"}]}]},
+            ]),
+            "messages[1].content[0].content[0].type",
+            unsupported,
+        ),
         ("system", json!(5), "system", invalid),
-        ("system", json!([{"type": "image"}]), "system[0].type", unsupported),
+        (
+            "system",
+            json!([{"type": "image"}]),
+            "system[0].type",
+            unsupported,
+        ),
         ("stop_sequences", json!("x"), "stop_sequences", invalid),
-        ("stop_sequences", json!(["x", ""]), "stop_sequences[1]", invalid),
+        (
+            "stop_sequences",
+            json!(["x", ""]),
+            "stop_sequences[1]",
+            invalid,
+        ),
         ("temperature", json!(1.5), "temperature", invalid),
         ("top_p", json!(2), "top_p", invalid),
         ("top_k", json!(-1), "top_k", invalid),
         ("stream", json!("yes"), "stream", invalid),
-        ("thinking", json!({"type": "enabled", "budget_tokens": 9}), "thinking.type", unsupported),
+        (
+            "thinking",
+            json!({"type": "enabled", "budget_tokens": 9}),
+            "thinking.type",
+            unsupported,
+        ),
         ("speed", json!("fast"), "speed", unsupported),
         ("container", json!("c"), "container", unsupported),
         ("mcp_servers", json!([]), "mcp_servers", unsupported),
-        ("output_config", json!({"effort": "high"}), "output_config.effort", unsupported),
-        ("output_config", json!({"format": {"type": "xml"}}), "output_config.format.type", invalid),
-        ("output_config", json!({"format": {"type": "json_schema"}}), "output_config.format.schema", missing),
-        ("tools", json!([{"name": "n"}]), "tools[0].input_schema", missing),
-        ("tools", json!([{"input_schema": {}}]), "tools[0].name", missing),
-        ("tools", json!([{"type": "bash_20250124", "name": "bash"}]), "tools[0].type", unsupported),
-        ("tools", json!([{"name": "n", "input_schema": {}, "input_examples": []}]), "tools[0].input_examples", unsupported),
-        ("tools", json!([{"name": "n", "input_schema": {}, "defer_loading": true}]), "tools[0].defer_loading", unsupported),
-        ("tools", json!([{"name": "n", "input_schema": {}, "allowed_callers": ["x"]}]), "tools[0].allowed_callers", unsupported),
+        (
+            "output_config",
+            json!({"effort": "high"}),
+            "output_config.effort",
+            unsupported,
+        ),
+        (
+            "output_config",
+            json!({"format": {"type": "xml"}}),
+            "output_config.format.type",
+            invalid,
+        ),
+        (
+            "output_config",
+            json!({"format": {"type": "json_schema"}}),
+            "output_config.format.schema",
+            missing,
+        ),
+        (
+            "tools",
+            json!([{"name": "n"}]),
+            "tools[0].input_schema",
+            missing,
+        ),
+        (
+            "tools",
+            json!([{"input_schema": {}}]),
+            "tools[0].name",
+            missing,
+        ),
+        (
+            "tools",
+            json!([{"type": "bash_20250124", "name": "bash"}]),
+            "tools[0].type",
+            unsupported,
+        ),
+        (
+            "tools",
+            json!([{"name": "n", "input_schema": {}, "input_examples": []}]),
+            "tools[0].input_examples",
+            unsupported,
+        ),
+        (
+            "tools",
+            json!([{"name": "n", "input_schema": {}, "defer_loading": true}]),
+            "tools[0].defer_loading",
+            unsupported,
+        ),
+        (
+            "tools",
+            json!([{"name": "n", "input_schema": {}, "allowed_callers": ["x"]}]),
+            "tools[0].allowed_callers",
+            unsupported,
+        ),
         ("tools", json!(vec![weather(); 129]), "tools", invalid),
         ("tool_choice", json!("auto"), "tool_choice", invalid),
-        ("tool_choice", json!({"type": "required"}), "tool_choice.type", invalid),
-        ("tool_choice", json!({"type": "tool"}), "tool_choice.name", missing),
-        ("tool_choice", json!({"type": "tool", "name": "f"}), "tool_choice.name", invalid),
-        ("tool_choice", json!({"type": "none", "disable_parallel_tool_use": true}), "tool_choice.disable_parallel_tool_use", unsupported),
+        (
+            "tool_choice",
+            json!({"type": "required"}),
+            "tool_choice.type",
+            invalid,
+        ),
+        (
+            "tool_choice",
+            json!({"type": "tool"}),
+            "tool_choice.name",
+            missing,
+        ),
+        (
+            "tool_choice",
+            json!({"type": "tool", "name": "f"}),
+            "tool_choice.name",
+            invalid,
+        ),
+        (
+            "tool_choice",
+            json!({"type": "none", "disable_parallel_tool_use": true}),
+            "tool_choice.disable_parallel_tool_use",
+            unsupported,
+        ),
     ] {
         let error = with(&[(key, value.clone())]).unwrap_err();
         let named = (error.parameter.as_deref(), error.code);
@@ -228,7 +411,8 @@ fn a_whole_answer_has_blocks() {
     let said = json!({"content": "x", "tool_calls": [
         {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}},
     ]});
-    let answer = Messages::answer(&completion(&said, &json!({"finish_reason": "tool_calls"}))).unwrap();
+    let answer =
+        Messages::answer(&completion(&said, &json!({"finish_reason": "tool_calls"}))).unwrap();
     let expected = json!({
         "id": "msg_abc",
         "type": "message",
@@ -246,13 +430,32 @@ fn a_whole_answer_has_blocks() {
 fn each_end_has_its_reason() {
     for (choice, reason, sequence) in [
         (json!({"finish_reason": "stop"}), "end_turn", json!(null)),
-        (json!({"finish_reason": "stop", "stop_reason": "x"}), "stop_sequence", json!("x")),
-        (json!({"finish_reason": "stop", "stop_reason": 5}), "end_turn", json!(null)),
-        (json!({"finish_reason": "length"}), "max_tokens", json!(null)),
-        (json!({"finish_reason": "content_filter"}), "refusal", json!(null)),
+        (
+            json!({"finish_reason": "stop", "stop_reason": "x"}),
+            "stop_sequence",
+            json!("x"),
+        ),
+        (
+            json!({"finish_reason": "stop", "stop_reason": 5}),
+            "end_turn",
+            json!(null),
+        ),
+        (
+            json!({"finish_reason": "length"}),
+            "max_tokens",
+            json!(null),
+        ),
+        (
+            json!({"finish_reason": "content_filter"}),
+            "refusal",
+            json!(null),
+        ),
     ] {
         let answer = Messages::answer(&completion(&json!({"content": "x"}), &choice)).unwrap();
-        assert_eq!((&answer["stop_reason"], &answer["stop_sequence"]), (&json!(reason), &sequence));
+        assert_eq!(
+            (&answer["stop_reason"], &answer["stop_sequence"]),
+            (&json!(reason), &sequence)
+        );
     }
 }
 
@@ -263,14 +466,18 @@ fn a_call_that_was_cut_off_has_no_input_and_another_is_none() {
     ]});
     let cut = Messages::answer(&completion(&said, &json!({"finish_reason": "length"}))).unwrap();
     assert_eq!(cut["content"][0]["input"], json!({}));
-    assert_eq!(Messages::answer(&completion(&said, &json!({"finish_reason": "tool_calls"}))), None);
+    assert_eq!(
+        Messages::answer(&completion(&said, &json!({"finish_reason": "tool_calls"}))),
+        None
+    );
     assert_eq!(Messages::answer(&json!({})), None);
 }
 
 #[test]
 fn a_streamed_answer_has_all_its_events() {
     let call = json!({"tool_calls": [{"index": 0, "id": "call_0", "type": "function", "function": {"name": "f", "arguments": ""}}]});
-    let more = |piece: &str| json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]});
+    let more =
+        |piece: &str| json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]});
     let events = streamed(&[
         chunk(&json!({"role": "assistant", "content": ""}), None),
         chunk(&json!({"content": "a"}), None),
@@ -299,9 +506,15 @@ fn a_streamed_answer_has_all_its_events() {
         ]
     );
     assert_eq!(events[0].data["message"]["content"], json!([]));
-    assert_eq!(events[3].data["delta"], json!({"type": "text_delta", "text": "a"}));
+    assert_eq!(
+        events[3].data["delta"],
+        json!({"type": "text_delta", "text": "a"})
+    );
     let block = json!({"type": "tool_use", "id": "call_0", "name": "f", "input": {}});
-    assert_eq!((&events[6].data["index"], &events[6].data["content_block"]), (&json!(1), &block));
+    assert_eq!(
+        (&events[6].data["index"], &events[6].data["content_block"]),
+        (&json!(1), &block)
+    );
     let delta = json!({"type": "input_json_delta", "partial_json": "1}"});
     assert_eq!(events[8].data["delta"], delta);
     assert_eq!(events[10].data["delta"]["stop_reason"], "tool_use");

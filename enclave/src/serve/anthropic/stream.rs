@@ -40,7 +40,10 @@ impl MessagesStream {
         {
             self.text(text, &mut events);
         }
-        if let Some(calls) = choice.pointer("/delta/tool_calls").and_then(Value::as_array) {
+        if let Some(calls) = choice
+            .pointer("/delta/tool_calls")
+            .and_then(Value::as_array)
+        {
             for call in calls {
                 self.call(call, &mut events);
             }
@@ -59,7 +62,10 @@ impl MessagesStream {
         };
         let mut events = Vec::new();
         self.close(&mut events);
-        events.push(event("message_delta", json!({"delta": stop, "usage": usage})));
+        events.push(event(
+            "message_delta",
+            json!({"delta": stop, "usage": usage}),
+        ));
         events.push(event("message_stop", json!({})));
         events
     }
@@ -121,7 +127,10 @@ impl MessagesStream {
     }
 
     fn delta(&self, delta: &Value) -> SseEvent {
-        event("content_block_delta", json!({"index": self.blocks, "delta": delta}))
+        event(
+            "content_block_delta",
+            json!({"index": self.blocks, "delta": delta}),
+        )
     }
 
     /// Completes the open block, if there is one.

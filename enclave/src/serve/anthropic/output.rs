@@ -19,7 +19,9 @@ pub(super) fn message(chat: &Value, usage: &Value) -> Option<Value> {
 
 /// `stop_reason` and `stop_sequence`. Which stop text ended the answer, a chat completion says in `stop_reason`.
 pub(super) fn stop(choice: &Value) -> Option<Map<String, Value>> {
-    let sequence = choice.get("stop_reason").filter(|reason| reason.is_string());
+    let sequence = choice
+        .get("stop_reason")
+        .filter(|reason| reason.is_string());
     let reason = match (choice.get("finish_reason")?.as_str()?, sequence) {
         ("length", _) => "max_tokens",
         ("tool_calls", _) => "tool_use",
@@ -30,7 +32,10 @@ pub(super) fn stop(choice: &Value) -> Option<Map<String, Value>> {
     let sequence = sequence.filter(|_| reason == "stop_sequence");
     let mut stop = Map::new();
     stop.insert("stop_reason".into(), json!(reason));
-    stop.insert("stop_sequence".into(), sequence.cloned().unwrap_or_default());
+    stop.insert(
+        "stop_sequence".into(),
+        sequence.cloned().unwrap_or_default(),
+    );
     Some(stop)
 }
 
@@ -51,7 +56,9 @@ pub(super) fn whole(completion: &Value) -> Option<Value> {
     let choice = completion.pointer("/choices/0")?;
     let mut message = message(completion, &usage(completion.get("usage")?)?)?;
     let stop = stop(choice)?;
-    let cut_off = stop.get("stop_reason").is_some_and(|reason| reason == "max_tokens");
+    let cut_off = stop
+        .get("stop_reason")
+        .is_some_and(|reason| reason == "max_tokens");
     let said = choice.get("message")?;
     let mut content = Vec::new();
     if let Some(text) = said.get("content").and_then(Value::as_str)
