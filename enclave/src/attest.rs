@@ -9,7 +9,7 @@ use chrysalis_attestation::evidence::{
     claims::{Claims, PROFILE},
     encode_gpus,
 };
-use chrysalis_wire::{boot::Stage, configuration::ConfigurationError};
+use chrysalis_wire::boot::Stage;
 use rustls::sign::CertifiedKey;
 use tokio::{
     sync::{Mutex, Semaphore, SemaphorePermit},
@@ -20,9 +20,9 @@ use crate::{
     boot::Ground,
     clock,
     configuration::Measured,
-    engine::{Description, Scheduler},
+    engine::{Engines, Loaded},
     failure::Failure,
-    gpu::{Equipped, Gpus},
+    gpu::Gpus,
     platform::Platform,
 };
 
@@ -33,15 +33,15 @@ const MAX_IN_CERTIFICATE: usize = 48 * 1024;
 pub(crate) struct Attested {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,
-    pub(crate) scheduler: Scheduler,
+    pub(crate) engines: Engines,
     pub(crate) attester: Attester,
     pub(crate) certified: Arc<CertifiedKey>,
 }
 
-impl Equipped {
+impl Loaded {
     /// Gets the first evidence, and the certificate that carries it.
     pub(crate) async fn attest(self) -> Result<Attested, Failure> {
-        let claims = claims(&self.measured, &self.engine)?;
+        let claims = claims(&self.measured, &self.engines)?;
         let attester = Attester {
             ground: self.ground.clone(),
             claims: claims.encode(),
@@ -65,35 +65,40 @@ impl Equipped {
         Ok(Attested {
             ground: self.ground,
             measured: self.measured,
-            scheduler: self.scheduler,
+            engines: self.engines,
             attester,
             certified,
         })
     }
 }
 
-/// What the enclave says about itself. The known answer was given, or there would be no engine to describe.
-fn claims(measured: &Measured, engine: &Description) -> Result<Claims, Failure> {
-    let model = &measured.configuration.model;
-    let weights = hex::decode(&model.verity_root)
-        .ok()
-        .and_then(|root| root.try_into().ok())
-        .ok_or(ConfigurationError::Field {
-            field: "model.verity_root",
-            problem: "is not 64 hexadecimal digits",
-        })?;
+/// What the enclave says about itself. The known answers were given, or there would be no engines to describe.
+fn claims(measured: &Measured, engines: &Engines) -> Result<Claims, Failure> {
+    let served = engines.all().first().ok_or(Failure::Panicked)?;
+    let (model, engine) = (served.model(), served.engine());
     Ok(Claims {
         profile: PROFILE.to_owned(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
         configuration: measured.digest,
         model: model.name.clone(),
-        weights,
-        template: engine.template,
-        engine: engine.engine.clone(),
+        weights: digest(&model.disk.root)?,
+        template: digest(model.template.as_deref().unwrap_or(&model.weights))?,
+        engine: engine.version.clone(),
         known_answer: true,
         epoch: 0,
         epoch_began: clock::now().0,
     })
+}
+
+/// Digits that the configuration's parser has checked.
+fn digest(digits: &str) -> Result<[u8; 32], Failure> {
+    let bytes = hex::decode(digits).ok();
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| Failure::DiskWrong {
+            what: format!("{digits} is no digest"),
+            why: "it is not 64 hexadecimal digits".to_owned(),
+        })
 }
 
 /// Makes evidence about a session.

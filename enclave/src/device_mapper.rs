@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_wire::configuration::Model;
+use chrysalis_wire::configuration::Disk;
 use rustix::{
     fs::{CWD, Dev, FileType, Mode, makedev, mknodat},
     ioctl::{Opcode, Updater, ioctl, opcode},
@@ -78,28 +78,23 @@ const _: () = assert!(size_of::<Header>() == 312 && size_of::<Target>() == 40 + 
 pub(crate) struct VerityTable<'a> {
     /// The disk.
     pub(crate) device: &'a str,
-    /// Blocks of data, of [`Model::BLOCK`] bytes each.
+    /// Blocks of data, of [`Disk::BLOCK`] bytes each.
     pub(crate) data_blocks: u64,
     /// Hexadecimal root.
     pub(crate) root: &'a str,
-    /// Hexadecimal salt.
-    pub(crate) salt: &'a str,
 }
 
 impl VerityTable<'_> {
-    /// Parameters as in Documentation/admin-guide/device-mapper/verity.rst: format 1, and the tree starts at the
+    /// Parameters as in Documentation/admin-guide/device-mapper/verity.rst: format 1, no salt, and the tree starts at the
     /// block after the data.
     fn parameters(&self) -> String {
         let Self {
             device,
             data_blocks,
             root,
-            salt,
         } = self;
-        let block = Model::BLOCK;
-        format!(
-            "1 {device} {device} {block} {block} {data_blocks} {data_blocks} sha256 {root} {salt}"
-        )
+        let block = Disk::BLOCK;
+        format!("1 {device} {device} {block} {block} {data_blocks} {data_blocks} sha256 {root} -")
     }
 }
 
@@ -115,7 +110,7 @@ pub(crate) fn create_verity(name: &str, table: &VerityTable<'_>) -> Result<Dev, 
 
     let mut load = request(name, READ_ONLY);
     load.header.target_count = 1;
-    load.target.sectors = table.data_blocks.saturating_mul(Model::BLOCK / SECTOR);
+    load.target.sectors = table.data_blocks.saturating_mul(Disk::BLOCK / SECTOR);
     copy(&mut load.target.kind, "verity");
     copy(&mut load.target.parameters, &table.parameters());
     call::<TABLE_LOAD>(&control, &mut load).map_err(|error| ("load its table", error))?;
@@ -224,11 +219,10 @@ mod tests {
             device: "/dev/vda",
             data_blocks: 3,
             root: "aa",
-            salt: "bb",
         };
         assert_eq!(
             table.parameters(),
-            "1 /dev/vda /dev/vda 4096 4096 3 3 sha256 aa bb"
+            "1 /dev/vda /dev/vda 4096 4096 3 3 sha256 aa -"
         );
     }
 }

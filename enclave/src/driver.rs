@@ -3,7 +3,7 @@
 //! kernel loads modules from that one file system alone (`LoadPin`), and once they are loaded it accepts no more from
 //! anywhere. Until then, the disk's bytes are the only bytes from the host that are read.
 
-use std::{fs, io, os::unix::fs::FileTypeExt, path::Path, sync::Arc, thread, time::Instant};
+use std::{fs, io, path::Path, sync::Arc};
 
 use chrysalis_wire::boot::Stage;
 use rustix::{
@@ -15,14 +15,14 @@ use rustix::{
 use crate::{
     boot::{Booted, Ground},
     console::since_boot_ms,
-    device_mapper::{self, DEVICE_PATIENCE, VerityTable},
+    disks::virtio,
     failure::Failure,
     machine::{self, Machine},
     words::Disk,
 };
 
-/// The host's second disk, after the weights.
-const DISK: &str = "/dev/vdb";
+/// The serial number that the host gives its disk.
+const SERIAL: &str = "driver";
 /// What comes out of it through dm-verity.
 const VERIFIED: &str = "/dev/driver";
 /// Where its file system is mounted.
@@ -75,24 +75,8 @@ fn failed(step: &'static str) -> impl FnOnce(io::Error) -> Failure {
 }
 
 fn open(disk: &Disk) -> Result<(), Failure> {
-    let deadline = Instant::now() + DEVICE_PATIENCE;
-    while !fs::metadata(DISK).is_ok_and(|found| found.file_type().is_block_device()) {
-        if Instant::now() >= deadline {
-            return Err(failed("find its disk, /dev/vdb")(
-                io::ErrorKind::NotFound.into(),
-            ));
-        }
-        thread::sleep(std::time::Duration::from_millis(20));
-    }
-    let table = VerityTable {
-        device: DISK,
-        data_blocks: disk.blocks,
-        root: &disk.root,
-        salt: "-",
-    };
-    let number = device_mapper::create_verity("driver", &table)
-        .map_err(|(step, why)| Failure::Verity { step, why })?;
-    device_mapper::make_node(Path::new(VERIFIED), number).map_err(failed("make its node"))?;
+    let device = virtio::wait_for(SERIAL).map_err(failed("find its disk"))?;
+    virtio::watch(&device, &disk.root, disk.blocks, Path::new(VERIFIED))?;
     let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
     mount(VERIFIED, PLACE, "squashfs", flags, None)
         .map_err(|error| failed("mount its disk, which may not be this image's")(error.into()))

@@ -1,110 +1,102 @@
-//! The fourth step: the engine. It is other people's code that handles prompts, so it runs in a process of its own
-//! ([`crate::process`], [`worker`]) with no key, no network and no file but the weights, and gets one question at a time
-//! ([`scheduler`]). Before the first client it must give the known answer.
+//! The sixth step: engines. They are other people's programs, and they handle prompts; so each model's engine runs in a room of
+//! its own ([`room`]), without a key, a network or a file but its own and the model, and speaks HTTP over a Unix socket
+//! ([`http`]). Nothing is believed of what it says beyond its form.
+//!
+//! One process serves one model ([`served`]): it is started, asked for the known answer, and replaced when it has failed, has
+//! been idle, or has grown old. Who is answered when, [`queue`] decides.
 
-mod question;
-mod scheduler;
-mod worker;
+mod call;
+mod card;
+mod counters;
+mod http;
+mod known_answer;
+mod process;
+mod queue;
+mod room;
+mod served;
+mod sse;
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use chrysalis_wire::boot::Stage;
 
-pub(crate) use question::{Cut, Event, Question};
-pub(crate) use scheduler::{Busy, Scheduler};
-pub(crate) use worker::Description;
-use worker::Recipe;
+pub(crate) use call::{Call, CallBody, Event, Fault, Tenant, Turned};
+pub(crate) use card::{Api, Card};
+pub(crate) use served::Served;
 
 use crate::{
     boot::Ground,
     configuration::Measured,
     failure::Failure,
-    machine::Machine,
-    process::{Executable, Program},
-    weights::Opened,
+    gpu::{Equipped, Gpus},
+    keys::Keys,
 };
+use process::Launcher;
 
-/// The engine's file, next to the enclave's own.
-const ENGINE: &str = "chrysalis-engine-llama";
-/// Lets the engine run on a kernel with less of Landlock than the image's.
-const PARTIAL_WALLS: &str = "--dangerous-partial-walls";
-
-/// An enclave whose engine has shown that it answers as it should.
+/// An enclave whose engines are ready, and have shown that they answer as they should.
 pub(crate) struct Loaded {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,
-    pub(crate) scheduler: Scheduler,
-    pub(crate) engine: Description,
+    pub(crate) keys: Keys,
+    pub(crate) gpus: Option<Gpus>,
+    pub(crate) engines: Engines,
 }
 
-impl Opened {
-    /// Starts the engine on the weights and has it give the known answer.
-    pub(crate) async fn start_engine(self) -> Result<Loaded, Failure> {
-        let own = self.ground.machine == Machine::Own;
-        let program = match engine_beside(std::env::current_exe()) {
-            Ok(path) => Program::File(Executable {
-                path,
-                arguments: if own { &[] } else { &[PARTIAL_WALLS] },
-                environment: &[],
-                unprivileged: own,
-            }),
-            Err(error) => return Err(Failure::Engine(format!("it was not found: {error}"))),
-        };
-        self.start_program(program).await
+/// All models, each with the engine that runs it, in the configuration's order.
+#[derive(Clone)]
+pub(crate) struct Engines(Vec<Arc<Served>>);
+
+impl Engines {
+    /// A model, by its name in the API.
+    pub(crate) fn find(&self, model: &str) -> Option<&Arc<Served>> {
+        self.0.iter().find(|served| served.model().name == model)
     }
 
-    /// The same with a function that plays the engine.
+    /// All of them.
+    pub(crate) fn all(&self) -> &[Arc<Served>] {
+        &self.0
+    }
+}
+
+impl Equipped {
+    /// Starts every model's engine and has each chat model give its known answer.
+    pub(crate) async fn start_engines(self) -> Result<Loaded, Failure> {
+        let launchers = room::launchers(&self.ground, &self.measured, &self.disks)?;
+        self.start(launchers).await
+    }
+
+    /// The same with functions that play the engines.
     #[cfg(test)]
-    pub(crate) async fn start_fake_engine(
-        self,
-        play: fn(std::os::unix::net::UnixStream),
-    ) -> Result<Loaded, Failure> {
-        self.start_program(Program::Fake(play)).await
+    pub(crate) async fn start_fake_engines(self, play: fake::Play) -> Result<Loaded, Failure> {
+        let models = &self.measured.configuration.models;
+        let launchers = models.iter().map(|model| fake::launcher(model, play));
+        let launchers = launchers.collect();
+        self.start(launchers).await
     }
 
-    async fn start_program(self, program: Program) -> Result<Loaded, Failure> {
-        let recipe = Recipe {
-            program,
-            weights: self.weights,
-            measured: self.measured.clone(),
-        };
-        let mut worker = recipe.load().await?;
-        self.ground.progress.passed(Stage::EngineLoaded).await;
-        recipe.require_known_answer(&mut worker).await?;
-        self.ground.progress.passed(Stage::KnownAnswerGiven).await;
+    async fn start(self, launchers: Vec<Launcher>) -> Result<Loaded, Failure> {
+        let mut started = Vec::new();
+        for launcher in launchers {
+            let process = launcher.start().await?;
+            started.push((launcher, process));
+        }
+        self.ground.progress.passed(Stage::EnginesReady).await;
+        let mut engines = Vec::new();
+        for (launcher, process) in started {
+            launcher.require_known_answer(&process).await?;
+            let serving = &self.measured.configuration.serving;
+            engines.push(Served::start(launcher, process, serving));
+        }
+        self.ground.progress.passed(Stage::KnownAnswersGiven).await;
         Ok(Loaded {
             ground: self.ground,
             measured: self.measured,
-            engine: worker.description().clone(),
-            scheduler: Scheduler::new(recipe, worker),
+            keys: self.keys,
+            gpus: self.gpus,
+            engines: Engines(engines),
         })
     }
 }
 
-fn engine_beside(enclave: io::Result<PathBuf>) -> io::Result<PathBuf> {
-    let engine = enclave?.with_file_name(ENGINE);
-    engine.metadata()?;
-    Ok(engine)
-}
-
 #[cfg(test)]
 pub(crate) mod fake;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_engine_lies_beside_the_enclave() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(ENGINE), "").unwrap();
-        let engine = engine_beside(Ok(folder.path().join("init"))).unwrap();
-        assert_eq!(engine, folder.path().join(ENGINE));
-    }
-
-    #[test]
-    fn an_engine_that_is_missing_is_named() {
-        let missing = engine_beside(Ok("/nonexistent/init".into())).unwrap_err();
-        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-    }
-}

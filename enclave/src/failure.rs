@@ -59,24 +59,29 @@ pub(crate) enum Failure {
     /// `driver_failed`
     #[error("the GPU's driver: could not {step}: {why}")]
     Driver { step: &'static str, why: io::Error },
-    /// `weights_missing`
-    #[error("the weights are not at {place}: {why}", place = place.display())]
-    WeightsMissing { place: PathBuf, why: io::Error },
-    /// `weights_corrupt`
-    #[error("the weights are not those of the configuration: {0}")]
-    WeightsCorrupt(String),
+    /// `disk_missing`
+    #[error("there is no {place}: {why}", place = place.display())]
+    DiskMissing { place: PathBuf, why: io::Error },
+    /// `disk_wrong`
+    #[error("{what}: {why}")]
+    DiskWrong { what: String, why: String },
     /// `verity_failed`
     #[error("the kernel would not make the dm-verity device ({step}): {why}")]
     Verity { step: &'static str, why: io::Error },
     /// `engine_failed`
-    #[error("the engine did not start: {0}")]
-    Engine(String),
+    #[error("the engine of {model} did not start: {why}")]
+    Engine { model: String, why: String },
     /// `worker_not_confined`
-    #[error("the engine does not run: {0}")]
-    Unconfined(String),
+    #[error("the engine of {model} does not run: {why}")]
+    Unconfined { model: String, why: String },
     /// `known_answer_wrong`
-    #[error("the engine continues the known text with tokens {given:?}, not {known:?}")]
-    KnownAnswerWrong { given: Vec<i32>, known: Vec<i32> },
+    #[error("{model} continues {prompt:?} with {given:?}, not {known:?}")]
+    KnownAnswerWrong {
+        model: String,
+        prompt: String,
+        given: String,
+        known: String,
+    },
     /// `keys_failed`
     #[error("could not make the keys: {0}")]
     Keys(String),
@@ -94,7 +99,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The stable code, such as `weights_corrupt`.
+    /// The stable code, such as `disk_wrong`.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::UnknownWord(_) => "unknown_word",
@@ -110,11 +115,11 @@ impl Failure {
             Self::Gpu(error) => error.code(),
             Self::NoGpu => "gpu_not_found",
             Self::Driver { .. } => "driver_failed",
-            Self::WeightsMissing { .. } => "weights_missing",
-            Self::WeightsCorrupt(_) => "weights_corrupt",
+            Self::DiskMissing { .. } => "disk_missing",
+            Self::DiskWrong { .. } => "disk_wrong",
             Self::Verity { .. } => "verity_failed",
-            Self::Engine(_) => "engine_failed",
-            Self::Unconfined(_) => WORKER_NOT_CONFINED,
+            Self::Engine { .. } => "engine_failed",
+            Self::Unconfined { .. } => WORKER_NOT_CONFINED,
             Self::KnownAnswerWrong { .. } => "known_answer_wrong",
             Self::Keys(_) => "keys_failed",
             Self::EvidenceTooLong(_) => "evidence_too_long",
@@ -127,7 +132,7 @@ impl Failure {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::UnknownWord(_) => {
-                "known words are not_before=DAY, platform=simulated, host=vsock, host=unix:DIR, driver=BLOCKS:ROOT and weights=FILE; rebuild the image"
+                "known words are not_before=DAY, platform=simulated, host=vsock, host=unix:DIR, driver=BLOCKS:ROOT and disks=FOLDER; rebuild the image"
             }
             Self::NotBeforeMissing | Self::NotBeforeInvalid(_) => {
                 "launch the image folder as it was built; if this repeats, rebuild the image from a recipe with not_before = \"YYYY-MM-DD\""
@@ -152,21 +157,21 @@ impl Failure {
             Self::Driver { .. } => {
                 "launch the image folder as it was built, with its own driver.img; if this repeats, rebuild the image"
             }
-            Self::WeightsMissing { .. } => {
-                "give the machine the weights disk (`chrysalis-host run --weights FILE`), or the process weights=FILE"
+            Self::DiskMissing { .. } => {
+                "put the file into the folder that `chrysalis-host run --disks DIR` names: `chrysalis-image engine` and `chrysalis-image model` make it"
             }
-            Self::WeightsCorrupt(_) => {
-                "make the weights disk again with `chrysalis-image weights`; if this repeats, check the storage"
+            Self::DiskWrong { .. } => {
+                "make the disk again with `chrysalis-image engine` or `chrysalis-image model`, and the configuration with `chrysalis-image configuration`; if this repeats, check the storage"
             }
             Self::Verity { .. } => {
-                "check that the image has the modules dm-mod and dm-verity, and that the weights disk and the configuration belong together"
+                "launch the image folder as it was built; if this repeats, check that the disk and the configuration belong together"
             }
-            Self::Engine(_) => {
-                "check that the machine has enough memory for these weights (`--memory`) and that the engine is in the image"
+            Self::Engine { .. } => {
+                "check that the machine has enough memory (`--memory`), that memory_mib in the configuration is enough for the model, and that the model is one for this engine"
             }
-            Self::Unconfined(_) => CONFINE_WORKERS,
+            Self::Unconfined { .. } => CONFINE_WORKERS,
             Self::KnownAnswerWrong { .. } => {
-                "if the engine build, thread count or processor was changed on purpose, put the tokens given into the configuration: the known answer belongs to one of each"
+                "if the engine, its threads or the processor was changed on purpose, add the text given to the model's known answers: numbers drift between machines"
             }
             Self::Keys(_) | Self::Panicked => "report this with the log: it should not happen",
             Self::EvidenceTooLong(_) => {
@@ -235,20 +240,31 @@ mod tests {
                 step: "mount its disk",
                 why: io(),
             },
-            Failure::WeightsMissing {
-                place: "/dev/vda".into(),
+            Failure::DiskMissing {
+                place: "ab.img".into(),
                 why: io(),
             },
-            Failure::WeightsCorrupt(text()),
+            Failure::DiskWrong {
+                what: text(),
+                why: text(),
+            },
             Failure::Verity {
                 step: "create it",
                 why: io(),
             },
-            Failure::Engine(text()),
-            Failure::Unconfined(text()),
+            Failure::Engine {
+                model: text(),
+                why: text(),
+            },
+            Failure::Unconfined {
+                model: text(),
+                why: text(),
+            },
             Failure::KnownAnswerWrong {
-                given: vec![1],
-                known: vec![2],
+                model: text(),
+                prompt: text(),
+                given: text(),
+                known: text(),
             },
             Failure::Keys(text()),
             Failure::EvidenceTooLong(1),

@@ -1,4 +1,4 @@
-//! The sixth step: the GPUs. The enclave asks them itself, verifies what they answer as a relying party would, and only
+//! The fifth step: the GPUs. The enclave asks them itself, verifies what they answer as a relying party would, and only
 //! then sets them ready to compute.
 //!
 //! The measured words decide who answers: the driver of the image ([`nvidia`]), or, on a simulated machine without one, the
@@ -26,7 +26,7 @@ use crate::{
     boot::Ground,
     clock,
     configuration::Measured,
-    engine::{Description, Scheduler},
+    disks::Disks,
     failure::Failure,
     host::{Host, HostError},
     keys::{Keyed, Keys},
@@ -151,8 +151,7 @@ impl Gpus {
 pub(crate) struct Equipped {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,
-    pub(crate) scheduler: Scheduler,
-    pub(crate) engine: Description,
+    pub(crate) disks: Disks,
     pub(crate) keys: Keys,
     pub(crate) gpus: Option<Gpus>,
 }
@@ -176,8 +175,7 @@ impl Keyed {
         Ok(Equipped {
             ground: self.ground,
             measured: self.measured,
-            scheduler: self.scheduler,
-            engine: self.engine,
+            disks: self.disks,
             keys: self.keys,
             gpus,
         })

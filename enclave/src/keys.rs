@@ -1,4 +1,4 @@
-//! The fifth step: the key that ends TLS. It is made in memory, never written, and gone with the machine.
+//! The fourth step: the key that ends TLS. It is made in memory, never written, and gone with the machine.
 //!
 //! There is one copy of it, ring's: rcgen and rustls get a way to sign, not the key. ring returns a new key as PKCS#8, which
 //! is used on the stack and wiped there, with whatever ring left around it. ring keeps the private scalar and the key of its
@@ -24,7 +24,7 @@ use zeroize::Zeroize;
 use crate::{
     boot::Ground,
     configuration::Measured,
-    engine::{Description, Loaded, Scheduler},
+    disks::{Disks, Opened},
     failure::Failure,
 };
 
@@ -32,12 +32,11 @@ use crate::{
 pub(crate) struct Keyed {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,
-    pub(crate) scheduler: Scheduler,
-    pub(crate) engine: Description,
+    pub(crate) disks: Disks,
     pub(crate) keys: Keys,
 }
 
-impl Loaded {
+impl Opened {
     /// Makes the keys, only now that there is something to serve with them.
     pub(crate) async fn make_keys(self) -> Result<Keyed, Failure> {
         let keys = Keys::make().map_err(|error| Failure::Keys(error.to_string()))?;
@@ -45,8 +44,7 @@ impl Loaded {
         Ok(Keyed {
             ground: self.ground,
             measured: self.measured,
-            scheduler: self.scheduler,
-            engine: self.engine,
+            disks: self.disks,
             keys,
         })
     }

@@ -56,6 +56,8 @@ fn mount_all() -> Result<(), Failure> {
         ("devtmpfs", "/dev", plain),
         ("proc", "/proc", plain | MountFlags::NODEV),
         ("sysfs", "/sys", plain | MountFlags::NODEV),
+        // Engines are kept within bounds by control groups.
+        ("cgroup2", "/sys/fs/cgroup", plain | MountFlags::NODEV),
     ] {
         match mount(kind, place, kind, flags, None) {
             // A kernel built to do so has mounted /dev already.
@@ -68,6 +70,19 @@ fn mount_all() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Memory that could be had now, in MiB.
+pub(crate) fn memory_available_mib() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    Some(memory("MemAvailable", &text)? / 1024)
+}
+
+/// A line of /proc/meminfo, in KiB.
+fn memory(name: &str, text: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = lines.find(|(found, _)| *found == name)?;
+    value.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 /// The modules in a folder, in loading order.
@@ -117,6 +132,15 @@ mod tests {
             found,
             ["10-a.ko", "20-b.ko"].map(|name| folder.path().join(name))
         );
+    }
+
+    #[test]
+    fn memory_is_read_by_its_name() {
+        let text =
+            "MemTotal:       24603216 kB\nMemAvailable:   23167744 kB\nHugePages_Total:       0\n";
+        assert_eq!(memory("MemAvailable", text), Some(23_167_744));
+        assert_eq!(memory("HugePages_Total", text), None);
+        assert_eq!(memory("Mem", text), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod clock;
 mod configuration;
 mod console;
 mod device_mapper;
+mod disks;
 mod driver;
 mod engine;
 mod failure;
@@ -26,7 +27,6 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod transport;
-mod weights;
 mod words;
 
 use std::{
@@ -78,13 +78,13 @@ async fn tell_story(booted: Booted) -> Result<(), Failure> {
         .load_driver()?
         .accept_configuration()
         .await?
-        .open_weights()
-        .await?
-        .start_engine()
+        .open_disks()
         .await?
         .make_keys()
         .await?
         .check_gpus()
+        .await?
+        .start_engines()
         .await?
         .attest()
         .await?

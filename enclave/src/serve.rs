@@ -111,7 +111,7 @@ impl Attested {
         let acceptor = acceptor(self.certified)?;
         let listener = ground.host.listen().map_err(Failure::Listen)?;
         let attester = self.attester.within(bounds.desk);
-        let service = Service::new(self.measured, self.scheduler, attester);
+        let service = Service::new(self.measured, self.engines, attester);
         let door = Arc::new(Door {
             bounds,
             acceptor,

@@ -51,10 +51,11 @@ async fn the_story_is_told_in_order_and_ends_when_the_provider_wants() {
         host.stages(),
         [
             Stage::ConfigurationAccepted,
-            Stage::WeightsVerified,
-            Stage::EngineLoaded,
-            Stage::KnownAnswerGiven,
+            Stage::DisksOpened,
+            Stage::DisksVerified,
             Stage::KeysMade,
+            Stage::EnginesReady,
+            Stage::KnownAnswersGiven,
             Stage::Attested,
             Stage::Serving,
         ]
@@ -81,11 +82,9 @@ async fn one_other_byte_of_the_weights_stops_the_boot() {
     let configuration = configuration();
     let digest = host_data(&configuration);
     let host = FakeHost::start(configuration, digest);
-    std::fs::write(host.folder.path().join("weights"), b"Weights").unwrap();
-    assert_eq!(
-        tell(host.words()).await.unwrap_err().code(),
-        "weights_corrupt"
-    );
+    let disk = format!("{}.img", "ab".repeat(32));
+    std::fs::write(host.folder.path().join(disk), b"Weights").unwrap();
+    assert_eq!(tell(host.words()).await.unwrap_err().code(), "disk_wrong");
 }
 
 /// How a boot ends whose configuration wants GPUs, with a host that has these; and whether they were set ready.

@@ -16,8 +16,8 @@ pub(crate) struct Words {
     pub(crate) not_before: Option<String>,
     /// The disk of a GPU's driver, on images that have one.
     pub(crate) driver: Option<Disk>,
-    /// The weights file, for an enclave that is an ordinary process; the VM has a disk instead.
-    pub(crate) weights: Option<PathBuf>,
+    /// The folder of disks, for an enclave that is an ordinary process; a machine has the disks themselves.
+    pub(crate) disks: Option<PathBuf>,
 }
 
 impl Words {
@@ -28,7 +28,7 @@ impl Words {
             host: Address::Vsock,
             not_before: None,
             driver: None,
-            weights: None,
+            disks: None,
         };
         for word in words {
             match word.split_once('=') {
@@ -42,7 +42,7 @@ impl Words {
                     Some(disk) => parsed.driver = Some(disk),
                     None => return Err(Failure::UnknownWord(word)),
                 },
-                Some(("weights", file)) => parsed.weights = Some(PathBuf::from(file)),
+                Some(("disks", folder)) => parsed.disks = Some(PathBuf::from(folder)),
                 _ => return Err(Failure::UnknownWord(word)),
             }
         }
@@ -97,12 +97,12 @@ mod tests {
             "not_before=2026-11-29",
             "platform=simulated",
             "host=unix:/run/x",
-            "weights=/w",
+            "disks=/d",
         ];
         let words = parse(&words).unwrap();
         assert!(words.simulated);
         assert_eq!(words.host, Address::Unix("/run/x".into()));
-        assert_eq!(words.weights, Some("/w".into()));
+        assert_eq!(words.disks, Some("/d".into()));
         assert_eq!(words.not_before.as_deref(), Some("2026-11-29"));
     }
 
@@ -112,6 +112,7 @@ mod tests {
             "platform=simulatd",
             "single",
             "driver=/dev/vdb",
+            "weights=/w",
             "host=tcp:1",
             "hots=vsock",
             "",

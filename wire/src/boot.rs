@@ -14,18 +14,18 @@ pub enum Stage {
     DriverLoaded,
     /// The host's configuration is the measured one.
     ConfigurationAccepted,
-    /// The weights' disk can be read through dm-verity.
-    WeightsOpened,
-    /// Every byte of the weights is the configuration's.
-    WeightsVerified,
-    /// The engine holds the weights.
-    EngineLoaded,
-    /// The engine continued the known text as it should.
-    KnownAnswerGiven,
+    /// The disks of engines and models can be read through dm-verity.
+    DisksOpened,
+    /// Every byte of them is the configuration's.
+    DisksVerified,
     /// The enclave has its TLS key.
     KeysMade,
     /// The GPUs are genuine, and may compute.
     GpusReady,
+    /// The engines hold their models.
+    EnginesReady,
+    /// Each chat model continued the known text as it should.
+    KnownAnswersGiven,
     /// The hardware signed for the key.
     Attested,
     /// Clients may come.
@@ -39,12 +39,12 @@ impl Stage {
         Self::MachineReady,
         Self::DriverLoaded,
         Self::ConfigurationAccepted,
-        Self::WeightsOpened,
-        Self::WeightsVerified,
-        Self::EngineLoaded,
-        Self::KnownAnswerGiven,
+        Self::DisksOpened,
+        Self::DisksVerified,
         Self::KeysMade,
         Self::GpusReady,
+        Self::EnginesReady,
+        Self::KnownAnswersGiven,
         Self::Attested,
         Self::Serving,
     ];
@@ -56,12 +56,12 @@ impl Stage {
             Self::MachineReady => "machine ready",
             Self::DriverLoaded => "driver loaded, kernel closed",
             Self::ConfigurationAccepted => "configuration accepted",
-            Self::WeightsOpened => "weights opened",
-            Self::WeightsVerified => "weights verified",
-            Self::EngineLoaded => "engine loaded",
-            Self::KnownAnswerGiven => "known answer given",
+            Self::DisksOpened => "disks opened",
+            Self::DisksVerified => "disks verified",
             Self::KeysMade => "keys made",
             Self::GpusReady => "GPUs verified and set ready",
+            Self::EnginesReady => "engines ready",
+            Self::KnownAnswersGiven => "known answers given",
             Self::Attested => "attested",
             Self::Serving => "serving",
         }
@@ -72,14 +72,11 @@ impl Stage {
         Self::ALL.into_iter().find(|stage| stage.name() == name)
     }
 
-    /// Whether it waits for the weights or the engine: how long it takes is then up to the model.
-    pub const fn waits_for_weights(self) -> bool {
+    /// Whether it waits for disks or engines: how long it takes is then up to the models.
+    pub const fn waits_for_models(self) -> bool {
         matches!(
             self,
-            Self::WeightsOpened
-                | Self::WeightsVerified
-                | Self::EngineLoaded
-                | Self::KnownAnswerGiven
+            Self::DisksOpened | Self::DisksVerified | Self::EnginesReady | Self::KnownAnswersGiven
         )
     }
 }
@@ -100,13 +97,13 @@ mod tests {
         for stage in Stage::ALL {
             assert_eq!(Stage::named(stage.name()), Some(stage));
         }
-        assert_eq!(Stage::named("weights stolen"), None);
+        assert_eq!(Stage::named("keys stolen"), None);
         // Dashboards and scripts know them so.
         let names = Stage::ALL.map(Stage::name).join(" · ");
         assert_eq!(
             names,
-            "kernel started · machine ready · driver loaded, kernel closed · configuration accepted · weights opened · \
-             weights verified · engine loaded · known answer given · keys made · GPUs verified and set ready · attested · serving"
+            "kernel started · machine ready · driver loaded, kernel closed · configuration accepted · disks opened · \
+             disks verified · keys made · GPUs verified and set ready · engines ready · known answers given · attested · serving"
         );
     }
 }

@@ -1,28 +1,63 @@
-//! A function that plays the engine over the socket pair, for tests.
+//! A function that plays an engine: a real HTTP server on a real Unix socket, without a room.
 
-use std::{
-    cell::Cell, os::unix::net::UnixStream, path::PathBuf, sync::Arc, thread, time::Duration,
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use chrysalis_wire::configuration::{Configuration, Engine, Kind, Model, Serving};
+use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{Method, Request, Response, body::Frame, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::UnixListener;
+
+use super::{
+    Engines, Served,
+    card::tests::{card, engine},
+    process::{Aborted, End, Keep, Launcher, Starter},
 };
+use crate::configuration::Measured;
 
-use chrysalis_wire::{
-    configuration::Configuration,
-    engine::{FinishReason, FromEngine, GenerateError, Message, Prompt, Sampling, ToEngine},
-    frame,
-};
+/// What an engine says to a path and a body.
+pub(crate) type Play = fn(&str, Value) -> Vec<Said>;
 
-use super::{Question, Scheduler, worker::Recipe};
-use crate::{configuration::Measured, process::Program};
-
-/// Tokens of context that the fake engine has.
+/// Tokens of context that the fake models have.
 pub(crate) const CONTEXT: u32 = 64;
+/// Bytes in a token of a flood.
+pub(crate) const FLOOD: usize = 500;
 
-/// A configuration whose known answer is the echo's.
+/// A part of what an engine says.
+#[derive(Debug, Clone)]
+pub(crate) enum Said {
+    /// A server-sent event.
+    Json(Value),
+    /// The body of an answer that does not stream.
+    Whole(Value),
+    /// Bytes as they are, in an answer that streams.
+    Raw(Bytes),
+    /// Nothing for so long.
+    Wait(Duration),
+    /// Nothing for ever.
+    Hang,
+    /// The last event.
+    Done,
+    /// Another status than 200, and its body. Only as the first part.
+    Status(u16, Value),
+    /// The connection ends in the middle of the answer.
+    Close,
+    /// The engine itself ends.
+    End,
+}
+
+/// A configuration with one chat model, whose known answer is the echo's.
 pub(crate) fn configuration() -> String {
     let digest = "ab".repeat(32);
     format!(
-        "version = 1\n[model]\nname = \"tiny\"\nsize = 1\nsha256 = \"{digest}\"\nverity_root = \"{digest}\"\n\
-         verity_salt = \"{digest}\"\n[engine]\ncontext = {CONTEXT}\nthreads = 1\n\
-         [known_answer]\ntext = \"well known\"\ntokens = [1, 2]\n[serving]\nqueue = 2\ndefault_max_tokens = 16\n"
+        "version = 2\n[[engine]]\nname = \"fake\"\ndisk = {{ root = \"{digest}\", blocks = 1 }}\nthreads = 1\nmemory_mib = 64\n\
+         [[model]]\nname = \"tiny\"\nkind = \"chat\"\nengine = \"fake\"\ndisk = {{ root = \"{digest}\", blocks = 1 }}\n\
+         size = 1\nweights = \"{digest}\"\ntemplate = \"{digest}\"\ncontext = {CONTEXT}\nparallel = 1\n\
+         known_answer = [{{ prompt = \"well known\", text = \"well known \" }}]\n\
+         [serving]\nqueue = 2\ndefault_max_tokens = 16\n"
     )
 }
 
@@ -35,165 +70,210 @@ pub(crate) fn measured() -> Measured {
     }
 }
 
-pub(super) fn recipe(play: fn(UnixStream)) -> Recipe {
-    Recipe {
-        program: Program::Fake(play),
-        weights: PathBuf::from("/weights"),
-        measured: Arc::new(measured()),
+/// A model of a kind, for one call at a time.
+pub(crate) fn model(name: &str, kind: Kind) -> Model {
+    Model {
+        name: name.to_owned(),
+        kind,
+        known_answer: Vec::new(),
+        ..measured().configuration.models.remove(0)
     }
 }
 
-/// A scheduler over a fake engine.
-pub(crate) async fn scheduler(play: fn(UnixStream)) -> Scheduler {
-    let recipe = recipe(play);
-    let worker = recipe.launch().await.unwrap();
-    Scheduler::new(recipe, worker)
-}
-
-/// A question of one message.
-pub(crate) fn question(text: &str) -> Question {
-    Question {
-        prompt: Prompt::Conversation(vec![Message {
-            role: "user".into(),
-            content: text.into(),
-        }]),
-        sampling: Sampling {
-            max_tokens: 16,
-            temperature: 1.0,
-            top_p: 1.0,
-            seed: 0,
-            stop: Vec::new(),
-        },
+pub(super) fn launcher(model: &Model, play: Play) -> Launcher {
+    Launcher {
+        model: model.clone(),
+        card: card(),
+        starter: Starter::Fake(play),
+        count: 0.into(),
     }
 }
 
-/// Repeats the last message, or the text, word by word. Some words do more: `crash` ends the engine, `forever` sends one more
-/// piece and then nothing until it is cancelled, `flood` makes all the tokens that it may, each of [`FLOOD`] bytes, `long` does
-/// not fit. And some lie: `babble` sends too many tokens, `novel` a token with too much text, `library` too much text in all,
-/// `void` endless pieces without tokens; `deaf` goes on when told to stop.
-pub(crate) fn echo(mut socket: UnixStream) {
-    while let Ok(message) = frame::read(&mut socket) {
-        match message {
-            ToEngine::Load { .. } => say(&mut socket, &loaded()),
-            ToEngine::Generate {
-                id,
-                prompt,
-                sampling,
-            } => {
-                let text = match prompt {
-                    Prompt::Conversation(mut messages) => messages.pop().unwrap().content,
-                    Prompt::Text(text) => text,
-                };
-                if answer(&mut socket, id, &text, sampling.max_tokens).is_none() {
-                    return;
-                }
-            }
-            _ => {}
+/// Models that are served by functions.
+pub(crate) async fn engines(models: &[(Model, Play)]) -> Engines {
+    let mut served = Vec::new();
+    for (model, play) in models {
+        served.push(serve(model, *play, &measured().configuration.serving).await);
+    }
+    Engines(served)
+}
+
+/// The same for one, with these bounds.
+pub(super) async fn serve(model: &Model, play: Play, serving: &Serving) -> Arc<Served> {
+    let launcher = launcher(model, play);
+    let process = launcher.start().await.unwrap();
+    launcher.require_known_answer(&process).await.unwrap();
+    Served::start(launcher, process, serving)
+}
+
+/// The engine of the fake configuration.
+pub(crate) fn configured_engine() -> Engine {
+    engine()
+}
+
+pub(super) fn start(play: Play) -> (PathBuf, Arc<End>, Keep) {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("e.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let end = Arc::<End>::default();
+    let ending = end.clone();
+    let task = tokio::spawn(async move {
+        let ended = Arc::new(tokio::sync::Notify::new());
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = ended.notified() => break,
+            };
+            let (stream, _) = accepted.unwrap();
+            let ended = ended.clone();
+            let answer = service_fn(move |request| respond(request, play, ended.clone()));
+            connections.spawn(async move {
+                let server = hyper::server::conn::http1::Builder::new();
+                let _ = server.serve_connection(TokioIo::new(stream), answer).await;
+            });
         }
+        drop((listener, connections));
+        ending.came();
+    });
+    (socket, end, Keep::Fake(Aborted(task), folder))
+}
+
+type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>;
+
+async fn respond(
+    request: Request<Incoming>,
+    play: Play,
+    ended: Arc<tokio::sync::Notify>,
+) -> Result<Response<Body>, Infallible> {
+    if request.method() == Method::GET {
+        return Ok(Response::new(body(Vec::new(), ended)));
     }
+    let path = request.uri().path().to_owned();
+    let bytes = request.into_body().collect().await;
+    let bytes = bytes.map(|body| body.to_bytes()).unwrap_or_default();
+    // A form is given as it is.
+    let asked = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    let said = play(&path, asked);
+    let (status, kind) = match said.first() {
+        Some(Said::Status(status, _)) => (*status, "application/json"),
+        Some(Said::Whole(_)) => (200, "application/json; charset=utf-8"),
+        _ => (200, "text/event-stream"),
+    };
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", kind);
+    Ok(response.body(body(said, ended)).unwrap())
 }
 
-/// Cannot load.
-pub(crate) fn refuses_weights(mut socket: UnixStream) {
-    let _: ToEngine = frame::read(&mut socket).unwrap();
-    let why = "not a GGUF file".to_owned();
-    say(&mut socket, &FromEngine::LoadFailed { why });
+fn body(said: Vec<Said>, ended: Arc<tokio::sync::Notify>) -> Body {
+    let pieces = stream::iter(said).then(move |said| {
+        let ended = ended.clone();
+        async move {
+            let bytes = match said {
+                Said::Json(value) => format!("data: {value}\n\n").into(),
+                Said::Whole(value) | Said::Status(_, value) => value.to_string().into(),
+                Said::Raw(bytes) => bytes,
+                Said::Wait(time) => {
+                    tokio::time::sleep(time).await;
+                    Bytes::new()
+                }
+                Said::Hang => std::future::pending().await,
+                Said::Done => "data: [DONE]\n\n".into(),
+                Said::Close => return Err(std::io::ErrorKind::ConnectionReset.into()),
+                Said::End => {
+                    ended.notify_one();
+                    return Err(std::io::ErrorKind::ConnectionReset.into());
+                }
+            };
+            Ok(Frame::data(bytes))
+        }
+    });
+    StreamBody::new(pieces).boxed_unsync()
 }
 
-/// Runs on a kernel that does not fully confine it.
-pub(crate) fn is_not_confined(mut socket: UnixStream) {
-    let _: ToEngine = frame::read(&mut socket).unwrap();
-    let why = "no Landlock".to_owned();
-    say(&mut socket, &FromEngine::Unconfined { why });
-}
-
-/// Bytes in a token of a flood.
-pub(crate) const FLOOD: usize = 500;
-
-fn answer(socket: &mut UnixStream, id: u64, text: &str, max_tokens: u32) -> Option<()> {
-    let made = Cell::new(0);
-    let mut reason = FinishReason::Stop;
-    let piece = |socket: &mut UnixStream, tokens: Vec<i32>, text: String| {
-        made.set(made.get() + tokens.len());
-        frame::write(socket, &FromEngine::Token { id, tokens, text })
+/// Plays llama.cpp's server: repeats the last message, or the text, word by word, a token each. Some words do more: `crash`
+/// ends the engine, `forever` sends one more piece and then nothing, `flood` makes all the tokens that it may, each of
+/// [`FLOOD`] bytes, `long` does not fit. And some lie: `babble` sends too many tokens, `novel` a token with too much text.
+pub(crate) fn echo(path: &str, body: Value) -> Vec<Said> {
+    let chat = path == "/v1/chat/completions";
+    let text = match &body["messages"] {
+        Value::Array(messages) => last_words(messages),
+        _ => body["prompt"].as_str().unwrap_or_default().to_owned(),
+    };
+    let most = body["max_tokens"].as_u64().unwrap_or(16);
+    let mut said = Vec::new();
+    let mut made = 0;
+    let mut piece = |said: &mut Vec<Said>, text: &str| {
+        made += 1;
+        said.push(Said::Json(chunk(chat, text)));
     };
     for word in text.split_whitespace() {
         match word {
-            "crash" => return None,
-            "babble" => piece(socket, vec![0; 17], String::new()).ok()?,
-            "novel" => piece(socket, vec![0], "x".repeat(1 << 20)).ok()?,
-            "library" => {
-                for _ in 0..max_tokens {
-                    piece(socket, vec![0], "x".repeat(1100)).ok()?;
-                }
-            }
-            "void" => loop {
-                piece(socket, Vec::new(), String::new()).ok()?;
-            },
-            "deaf" => loop {
-                piece(socket, vec![0], "on ".to_owned()).ok()?;
-                thread::sleep(Duration::from_millis(1));
-            },
-            "flood" => {
-                for token in 0..max_tokens {
-                    if token % 64 == 63 && cancelled(socket, id) {
-                        reason = FinishReason::Cancelled;
-                        break;
-                    }
-                    piece(socket, vec![0], "x".repeat(FLOOD)).ok()?;
-                }
-            }
-            "forever" => {
-                piece(socket, vec![0], "on ".to_owned()).ok()?;
-                let ToEngine::Cancel { id: of } = frame::read(socket).ok()? else {
-                    return None;
-                };
-                assert_eq!(of, id);
-                reason = FinishReason::Cancelled;
+            "crash" => {
+                said.push(Said::End);
+                return said;
             }
             "long" => {
-                let error = GenerateError::ContextExceeded {
-                    prompt_tokens: 100,
-                    context: CONTEXT,
-                };
-                say(socket, &FromEngine::Failed { id, error });
-                return Some(());
+                let error = json!({"code": 400, "type": "exceed_context_size_error",
+                    "message": "too long", "n_prompt_tokens": 100, "n_ctx": CONTEXT});
+                return vec![Said::Status(400, json!({ "error": error }))];
             }
-            word => {
-                let next = i32::try_from(made.get() + 1).unwrap();
-                piece(socket, vec![next], format!("{word} ")).ok()?;
+            "forever" => {
+                piece(&mut said, "on ");
+                said.push(Said::Hang);
             }
+            "babble" => (0..=most).for_each(|_| piece(&mut said, "x ")),
+            "novel" => piece(&mut said, &"x".repeat(200_000)),
+            "flood" => (0..most).for_each(|_| piece(&mut said, &"x".repeat(FLOOD))),
+            word => piece(&mut said, &format!("{word} ")),
         }
     }
-    let finished = FromEngine::Finished {
-        id,
-        reason,
-        prompt_tokens: u32::try_from(text.split_whitespace().count()).unwrap(),
-        completion_tokens: u32::try_from(made.get()).unwrap(),
+    let prompt = text.split_whitespace().count();
+    said.push(Said::Json(finish(chat)));
+    said.push(Said::Json(usage(chat, prompt, made)));
+    said.push(Said::Done);
+    said
+}
+
+fn last_words(messages: &[Value]) -> String {
+    let content = messages
+        .last()
+        .map_or(&Value::Null, |last| &last["content"]);
+    content.as_str().unwrap_or_default().to_owned()
+}
+
+fn chunk(chat: bool, text: &str) -> Value {
+    let choice = if chat {
+        json!({"index": 0, "delta": {"content": text}, "finish_reason": null})
+    } else {
+        json!({"index": 0, "text": text, "finish_reason": null})
     };
-    say(socket, &finished);
-    Some(())
+    envelope(chat, json!([choice]))
 }
 
-/// Whether the enclave has said so by now.
-fn cancelled(socket: &mut UnixStream, id: u64) -> bool {
-    let patience = Some(Duration::from_millis(1));
-    socket.set_read_timeout(patience).unwrap();
-    let heard = frame::read(socket);
-    socket.set_read_timeout(None).unwrap();
-    matches!(heard, Ok(ToEngine::Cancel { id: of }) if of == id)
+fn finish(chat: bool) -> Value {
+    let choice = if chat {
+        json!({"index": 0, "delta": {}, "finish_reason": "stop"})
+    } else {
+        json!({"index": 0, "text": "", "finish_reason": "stop"})
+    };
+    envelope(chat, json!([choice]))
 }
 
-fn loaded() -> FromEngine {
-    FromEngine::Loaded {
-        engine: "fake 1".into(),
-        model: "tiny".into(),
-        trained_context: CONTEXT,
-        template_sha256: "cd".repeat(32),
-    }
+fn usage(chat: bool, prompt: usize, made: usize) -> Value {
+    let mut event = envelope(chat, json!([]));
+    event["usage"] =
+        json!({"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made});
+    event
 }
 
-/// The enclave may have gone away.
-fn say(socket: &mut UnixStream, message: &FromEngine) {
-    let _ = frame::write(socket, message);
+fn envelope(chat: bool, choices: Value) -> Value {
+    let object = if chat {
+        "chat.completion.chunk"
+    } else {
+        "text_completion"
+    };
+    json!({"id": "cmpl-1", "object": object, "created": 1, "model": "tiny", "choices": choices})
 }

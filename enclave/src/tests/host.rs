@@ -83,7 +83,9 @@ impl FakeHost {
     /// As [`Self::start`], with these GPUs.
     pub(super) fn with_gpus(configuration: Vec<u8>, launched_with: [u8; 32], gpus: Gpus) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("weights"), WEIGHTS).unwrap();
+        let root = "ab".repeat(32);
+        std::fs::write(folder.path().join(format!("{root}.img")), WEIGHTS).unwrap();
+        std::fs::create_dir(folder.path().join(root)).unwrap();
         let listener = UnixListener::bind(folder.path().join("host.sock")).unwrap();
         let host = Self {
             folder,
@@ -154,7 +156,7 @@ impl FakeHost {
             "not_before=2026-11-29".to_owned(),
             "platform=simulated".to_owned(),
             format!("host=unix:{folder}"),
-            format!("weights={folder}/weights"),
+            format!("disks={folder}"),
         ]
     }
 
@@ -171,13 +173,13 @@ impl FakeHost {
 }
 
 pub(super) fn configuration() -> Vec<u8> {
-    let text =
-        fake::configuration().replace(&format!("context = {}", fake::CONTEXT), "context = 100000");
     let sha256 = hex::encode(digest::digest(&digest::SHA256, WEIGHTS));
-    text.replace("size = 1", &format!("size = {}", WEIGHTS.len()))
+    fake::configuration()
+        .replace(&format!("context = {}", fake::CONTEXT), "context = 100000")
+        .replace("size = 1", &format!("size = {}", WEIGHTS.len()))
         .replace(
-            &format!("sha256 = \"{}\"", "ab".repeat(32)),
-            &format!("sha256 = \"{sha256}\""),
+            &format!("weights = \"{}\"", "ab".repeat(32)),
+            &format!("weights = \"{sha256}\""),
         )
         .into_bytes()
 }
@@ -206,13 +208,13 @@ async fn tell_within(words: Vec<String>, bounds: Bounds) -> Result<(), Failure> 
         .load_driver()?
         .accept_configuration()
         .await?
-        .open_weights()
-        .await?
-        .start_fake_engine(fake::echo)
+        .open_disks()
         .await?
         .make_keys()
         .await?
         .check_gpus()
+        .await?
+        .start_fake_engines(fake::echo)
         .await?
         .attest()
         .await?

@@ -1,0 +1,264 @@
+//! An engine's room: a process of ours that builds the walls, starts the engine in them, and ends with it (`enclave/room`).
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
+
+use chrysalis_wire::{
+    configuration::{Device, Engine, Model},
+    frame,
+    room::{FromRoom, Plan, SOCKET_NAME, Walls},
+};
+use rustix::fs::{Gid, Uid, chown};
+use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
+
+use super::{
+    card::Card,
+    process::{Aborted, End, Keep, Launcher, Starter},
+};
+use crate::{
+    boot::Ground,
+    configuration::Measured,
+    disks::Disks,
+    failure::Failure,
+    machine::Machine,
+    process::{Executable, Process, Program},
+};
+
+/// The program's file, next to the enclave's own.
+const PROGRAM: &str = "chrysalis-room";
+/// How long walls may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The first of the engines' users. Each process has one that no other process has had lately.
+const FIRST_USER: u32 = 20_000;
+/// Users of one model.
+const USERS: u32 = 64;
+/// Where the driver's libraries are, outside and inside.
+const DRIVER: &str = "/nvidia";
+
+/// Opens rooms for one model.
+pub(super) struct Rooms {
+    program: PathBuf,
+    engine: Engine,
+    tree: PathBuf,
+    model: PathBuf,
+    /// The model's number.
+    index: u32,
+    /// Whether the machine is the enclave's own.
+    own: bool,
+    places: PathBuf,
+}
+
+/// A folder for an engine's socket. It goes with the room.
+pub(super) struct RunFolder(PathBuf);
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A process whose end may take a moment: the enclave does not wait for it.
+struct Ending(Option<Process>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let process = self.0.take();
+        std::thread::spawn(move || drop(process));
+    }
+}
+
+/// A launcher for each model, in the configuration's order.
+pub(super) fn launchers(
+    ground: &Ground,
+    measured: &Measured,
+    disks: &Disks,
+) -> Result<Vec<Launcher>, Failure> {
+    let own = ground.machine == Machine::Own;
+    let beside = std::env::current_exe().map(|enclave| enclave.with_file_name(PROGRAM));
+    let program = beside.map_err(Failure::machine("find the program that builds rooms"))?;
+    let places = match own {
+        true => PathBuf::from("/rooms"),
+        false => std::env::temp_dir().join(format!("chrysalis-rooms-{}", std::process::id())),
+    };
+    let configuration = &measured.configuration;
+    let models = configuration.models.iter().zip(0_u32..);
+    models
+        .map(|(model, index)| {
+            let failed = |why: String| Failure::Engine {
+                model: model.name.clone(),
+                why,
+            };
+            let engine = configuration
+                .engine_of(model)
+                .ok_or_else(|| failed("the configuration has no such engine".to_owned()))?;
+            let tree = disks.tree(&engine.disk);
+            let card = Card::read(&tree, engine).map_err(failed)?;
+            Ok(Launcher {
+                model: model.clone(),
+                card,
+                starter: Starter::Room(Rooms {
+                    program: program.clone(),
+                    engine: engine.clone(),
+                    tree,
+                    model: disks.model(model),
+                    index,
+                    own,
+                    places: places.clone(),
+                }),
+                count: AtomicU32::new(0),
+            })
+        })
+        .collect()
+}
+
+impl Rooms {
+    /// Whether two processes may live at once: a GPU's memory has room for one.
+    pub(super) fn may_overlap(&self) -> bool {
+        self.engine.devices.is_empty()
+    }
+
+    /// What one process may have in memory.
+    pub(super) const fn memory_mib(&self) -> u32 {
+        self.engine.memory_mib
+    }
+
+    /// Opens a room and starts the engine in it: where it listens, how its end is told, and what keeps it alive.
+    pub(super) async fn open(
+        &self,
+        card: &Card,
+        model: &Model,
+        number: u32,
+    ) -> Result<(PathBuf, Arc<End>, Keep), Failure> {
+        let failed = |why: String| Failure::Engine {
+            model: model.name.clone(),
+            why,
+        };
+        let user = FIRST_USER
+            .saturating_add(self.index.saturating_mul(USERS))
+            .saturating_add(number % USERS);
+        let run = self
+            .folder(user)
+            .map_err(|error| failed(format!("it got no folder for its socket: {error}")))?;
+        let plan = self.plan(card, model, user, &run).map_err(failed)?;
+        let program = Program::File(Executable {
+            path: self.program.clone(),
+            arguments: &[],
+            environment: &[],
+            unprivileged: false,
+        });
+        let started = program.start();
+        let (process, mut socket) =
+            started.map_err(|error| failed(format!("{}: {error}", self.program.display())))?;
+        let process = Ending(process);
+        match timeout(PATIENCE, walls(&mut socket, &plan)).await {
+            Ok(Ok(FromRoom::Walled)) => {}
+            Ok(Ok(FromRoom::Unconfined { why })) => {
+                return Err(Failure::Unconfined {
+                    model: model.name.clone(),
+                    why: shortened(why),
+                });
+            }
+            Ok(Ok(FromRoom::NotStarted { why })) => return Err(failed(shortened(why))),
+            Ok(Ok(_) | Err(_)) => return Err(failed("its room broke its protocol".to_owned())),
+            Err(_) => return Err(failed("its room was not built in time".to_owned())),
+        }
+        let end = Arc::<End>::default();
+        let told = end.clone();
+        let watch = tokio::spawn(async move {
+            let _process = process;
+            // Nothing more is said: the socket's end is the engine's.
+            let _ = socket.read(&mut [0]).await;
+            told.came();
+        });
+        let keep = Keep::Room {
+            _watch: Aborted(watch),
+            _run: run,
+        };
+        Ok((self.socket(user), end, keep))
+    }
+
+    fn place(&self, user: u32) -> PathBuf {
+        self.places.join(user.to_string())
+    }
+
+    fn socket(&self, user: u32) -> PathBuf {
+        self.place(user).join(SOCKET_NAME)
+    }
+
+    fn folder(&self, user: u32) -> io::Result<RunFolder> {
+        let place = self.place(user);
+        if place.exists() {
+            fs::remove_dir_all(&place)?;
+        }
+        fs::create_dir_all(&place)?;
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o700))?;
+        chown(&place, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)))?;
+        Ok(RunFolder(place))
+    }
+
+    fn plan(&self, card: &Card, model: &Model, user: u32, run: &RunFolder) -> Result<Plan, String> {
+        let start = &card.start;
+        let gpus = self.engine.devices.contains(&Device::Nvidia);
+        Ok(Plan {
+            root: text(&self.tree)?,
+            model: Some(text(&self.model)?),
+            run: text(&run.0)?,
+            program: start.program.clone(),
+            arguments: card.arguments(&self.engine, model)?,
+            environment: start.environment.clone().into_iter().collect(),
+            directory: start.directory.clone(),
+            walls: start.walls,
+            port: start.port,
+            user,
+            memory_mib: self.engine.memory_mib,
+            processes: match start.walls {
+                Walls::Python => 4096,
+                _ => 512,
+            },
+            devices: if gpus { gpu_nodes()? } else { Vec::new() },
+            libraries: if gpus {
+                vec![(DRIVER.to_owned(), DRIVER.to_owned())]
+            } else {
+                Vec::new()
+            },
+            partial: !self.own,
+        })
+    }
+}
+
+async fn walls(socket: &mut UnixStream, plan: &Plan) -> Result<FromRoom, frame::FrameError> {
+    frame::write_async(socket, plan).await?;
+    frame::read_async(socket).await
+}
+
+fn gpu_nodes() -> Result<Vec<String>, String> {
+    let listed = fs::read_dir("/dev").map_err(|error| format!("/dev cannot be read: {error}"))?;
+    let mut nodes: Vec<String> = listed
+        .filter_map(|entry| entry.ok()?.path().into_os_string().into_string().ok())
+        .filter(|path| path.starts_with("/dev/nvidia"))
+        .collect();
+    nodes.sort();
+    if nodes.is_empty() {
+        return Err("it wants GPUs, and this machine has none".to_owned());
+    }
+    Ok(nodes)
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| format!("{} is not UTF-8", path.display()))
+}
+
+fn shortened(mut why: String) -> String {
+    let mut end = why.len().min(300);
+    while !why.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    why.truncate(end);
+    why
+}

@@ -1,0 +1,341 @@
+//! A model that is served: its queue, and the process that runs it now. The process is replaced when it ends or answers
+//! wrongly; when it has been idle, so that it forgets what it was asked; and when it has grown old.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use chrysalis_wire::configuration::{Model, Serving};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::{
+    call::{Call, Event, Fault, Tenant, Turned},
+    card::Card,
+    counters::Counters,
+    process::{KEPT, Launcher, Process, Starter},
+    queue::{Full, Place, Queue, Turn},
+};
+use crate::machine::memory_available_mib;
+
+/// How long a call waits for its turn.
+const WAIT: Duration = Duration::from_mins(5);
+/// How long a call waits for a process that is being started.
+const START: Duration = Duration::from_mins(2);
+/// The shortest and the longest pause before a process that failed is replaced.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));
+/// A process that lived so long did not fail at once.
+const STEADY: Duration = Duration::from_mins(1);
+
+/// A model, and what runs it.
+pub(crate) struct Served {
+    launcher: Launcher,
+    queue: Queue,
+    counters: Counters,
+    state: watch::Sender<State>,
+    distrusted: Notify,
+    last_answer: Mutex<Instant>,
+    idle: Duration,
+    after: Duration,
+}
+
+/// Whether there is a process.
+#[derive(Clone)]
+enum State {
+    Up(Arc<Process>),
+    /// It is being replaced.
+    Coming,
+    /// It failed, and so did its successor.
+    Down,
+}
+
+/// Where an answer goes, and when it began.
+pub(super) struct Sink {
+    events: mpsc::Sender<Event>,
+    began: Instant,
+    first: OnceLock<Duration>,
+}
+
+/// Why a process is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Ended,
+    Distrusted,
+    Idle,
+    Old,
+}
+
+impl Served {
+    /// Serves a model with a process that has given the known answer.
+    pub(super) fn start(launcher: Launcher, process: Process, serving: &Serving) -> Arc<Self> {
+        let served = Arc::new(Self {
+            queue: Queue::new(launcher.model.parallel, serving.queue),
+            launcher,
+            counters: Counters::default(),
+            state: watch::Sender::new(State::Up(Arc::new(process))),
+            distrusted: Notify::new(),
+            last_answer: Mutex::new(Instant::now()),
+            idle: serving.recycle_idle(),
+            after: serving.recycle_after(),
+        });
+        tokio::spawn(served.clone().supervise());
+        served
+    }
+
+    /// The model, as the configuration has it.
+    pub(crate) fn model(&self) -> &Model {
+        &self.launcher.model
+    }
+
+    /// The engine that runs it.
+    pub(crate) fn engine(&self) -> &Card {
+        &self.launcher.card
+    }
+
+    /// What was counted.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Calls that are computed, and calls that wait.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        self.queue.load()
+    }
+
+    /// Whether there is a process to ask, or will be in a moment.
+    pub(crate) fn ready(&self) -> bool {
+        !matches!(*self.state.borrow(), State::Down)
+    }
+
+    /// Asks. The answer comes part by part; dropping its receiver ends the call at any point.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        tenant: &Tenant,
+        call: Call,
+    ) -> Result<mpsc::Receiver<Event>, Turned> {
+        if !self.ready() {
+            return Err(Turned::NoEngine);
+        }
+        let place = self.queue.enter(*tenant).map_err(|Full { retry_after }| {
+            Counters::add(&self.counters.refused, 1);
+            Turned::Busy { retry_after }
+        })?;
+        Counters::add(&self.counters.requests, 1);
+        // One more than is kept, for the word that the rest was not.
+        let (events, answer) = mpsc::channel(KEPT.saturating_add(1));
+        tokio::spawn(self.clone().answer(place, call, Sink::new(events)));
+        Ok(answer)
+    }
+
+    /// The engine answered in a form that it must not: it is replaced.
+    pub(crate) fn distrust(&self) {
+        tracing::error!(model = self.model().name, "the engine answered wrongly");
+        Counters::add(&self.counters.failed, 1);
+        self.distrusted.notify_one();
+    }
+
+    async fn answer(self: Arc<Self>, place: Place, call: Call, sink: Sink) {
+        let outcome = tokio::select! {
+            outcome = self.answer_in_turn(place, call, &sink) => outcome,
+            // Its turn, if it has one, is given back.
+            () = sink.events.closed() => return,
+        };
+        if let Some(first) = sink.first.get() {
+            self.counters.first_token(*first);
+        }
+        if let Err(fault) = outcome {
+            if fault.is_the_engines() {
+                tracing::error!(model = self.model().name, why = %fault, "the engine failed");
+                Counters::add(&self.counters.failed, 1);
+                self.distrusted.notify_one();
+            }
+            let _ = sink.events.try_send(Event::Failed(fault));
+        }
+    }
+
+    async fn answer_in_turn(&self, place: Place, call: Call, sink: &Sink) -> Result<(), Fault> {
+        let _turn: Turn = match place {
+            Place::Turn(turn) => turn,
+            Place::Waiting(turn) => match timeout(WAIT, turn).await {
+                Ok(Ok(turn)) => turn,
+                Ok(Err(_)) | Err(_) => return Err(Fault::Waited),
+            },
+        };
+        sink.say(Event::Began)?;
+        let process = self.process().await?;
+        let outcome = process.serve(call, sink).await;
+        *self
+            .last_answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        outcome
+    }
+
+    /// The process, once there is one.
+    async fn process(&self) -> Result<Arc<Process>, Fault> {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, State::Coming));
+        match timeout(START, settled).await {
+            Ok(Ok(state)) => match &*state {
+                State::Up(process) => Ok(process.clone()),
+                State::Coming | State::Down => Err(Fault::NoEngine),
+            },
+            Ok(Err(_)) | Err(_) => Err(Fault::NoEngine),
+        }
+    }
+
+    /// Replaces the process whenever there is a reason, for as long as the enclave lives.
+    async fn supervise(self: Arc<Self>) {
+        let mut pause = BACK_OFF.0;
+        loop {
+            let State::Up(process) = self.state.borrow().clone() else {
+                return;
+            };
+            let reason = self.reason(&process).await;
+            if matches!(reason, Reason::Ended | Reason::Distrusted) {
+                Counters::add(&self.counters.restarts, 1);
+                if process.started().elapsed() >= STEADY {
+                    pause = BACK_OFF.0;
+                }
+            }
+            tracing::info!(model = self.model().name, ?reason, "replacing the engine");
+            self.replace(process, reason, &mut pause).await;
+        }
+    }
+
+    async fn reason(&self, process: &Process) -> Reason {
+        let end = process.end();
+        let ended = end.wait();
+        tokio::pin!(ended);
+        loop {
+            let last = *self
+                .last_answer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let (idle, old) = (last + self.idle, process.started() + self.after);
+            tokio::select! {
+                () = &mut ended => return Reason::Ended,
+                () = self.distrusted.notified() => return Reason::Distrusted,
+                () = sleep_until(idle.min(old)) => {}
+            }
+            let now = Instant::now();
+            // One that no client has asked has nothing to forget.
+            if !process.used() {
+                sleep(self.idle.min(Duration::from_secs(1))).await;
+            } else if now >= old {
+                return Reason::Old;
+            } else if self.queue.load() == (0, 0) && self.is_idle(now) {
+                return Reason::Idle;
+            } else {
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        now >= *self
+            .last_answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            + self.idle
+    }
+
+    /// Puts a fresh process in place of this one. While there is memory for both, the old one goes on until the new one is
+    /// ready, and what it has begun it ends.
+    async fn replace(&self, old: Arc<Process>, reason: Reason, pause: &mut Duration) {
+        let overlap = matches!(reason, Reason::Idle | Reason::Old) && self.has_room_for_two();
+        if overlap {
+            match self.fresh().await {
+                Some(process) => {
+                    self.state.send_replace(State::Up(Arc::new(process)));
+                    return;
+                }
+                None => tracing::error!(model = self.model().name, "the engine was not replaced"),
+            }
+        }
+        self.state.send_replace(State::Coming);
+        if reason == Reason::Old {
+            while Arc::strong_count(&old) > 1 {
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        drop(old);
+        loop {
+            if matches!(reason, Reason::Ended | Reason::Distrusted) {
+                sleep(*pause).await;
+                *pause = pause.saturating_mul(2).min(BACK_OFF.1);
+            }
+            if let Some(process) = self.fresh().await {
+                self.state.send_replace(State::Up(Arc::new(process)));
+                return;
+            }
+            self.state.send_replace(State::Down);
+            sleep(*pause).await;
+            *pause = pause.saturating_mul(2).min(BACK_OFF.1);
+        }
+    }
+
+    /// A process that has given the known answer like the first.
+    async fn fresh(&self) -> Option<Process> {
+        let started = async {
+            let process = self.launcher.start().await?;
+            self.launcher.require_known_answer(&process).await?;
+            Ok::<_, crate::failure::Failure>(process)
+        };
+        match started.await {
+            Ok(process) => Some(process),
+            Err(failure) => {
+                tracing::error!(code = failure.code(), "{failure}");
+                None
+            }
+        }
+    }
+
+    fn has_room_for_two(&self) -> bool {
+        match &self.launcher.starter {
+            Starter::Room(rooms) => {
+                let available = memory_available_mib().unwrap_or(0);
+                rooms.may_overlap() && available > u64::from(rooms.memory_mib())
+            }
+            #[cfg(test)]
+            Starter::Fake(_) => true,
+        }
+    }
+}
+
+impl Sink {
+    pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
+        Self {
+            events,
+            began: Instant::now(),
+            first: OnceLock::new(),
+        }
+    }
+
+    /// Passes a part on. An engine never waits for a reader: what there is no room for is not kept.
+    pub(super) fn say(&self, event: Event) -> Result<(), Fault> {
+        if matches!(event, Event::Json(_)) {
+            let _ = self.first.set(self.began.elapsed());
+        }
+        if self.events.is_closed() {
+            return Ok(());
+        }
+        // The last place is for the reason why there is no more.
+        if self.events.capacity() <= 1 {
+            return Err(Fault::NotRead);
+        }
+        let _ = self.events.try_send(event);
+        Ok(())
+    }
+
+    /// Waits until nobody listens any more.
+    pub(super) async fn closed(&self) {
+        self.events.closed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
