@@ -15,12 +15,12 @@ mod embeddings;
 mod error;
 mod event;
 mod fields;
+mod misshapen;
 mod places;
 mod renamed;
 mod rerank;
 mod responses;
 mod routes;
-mod shape;
 mod transcriptions;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     error::ApiError,
     fields::{Fields, wrong},
-    shape::{self, Misshapen, Unfit},
+    misshapen::{self as shape, Misshapen, Unfit},
 };
 
 /// The most texts of one request, as at OpenAI.

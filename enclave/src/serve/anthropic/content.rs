@@ -20,7 +20,7 @@ pub(super) fn messages(body: &Fields<'_>) -> Result<Vec<Value>, ApiError> {
         conversation.push("system", &content);
     }
     let list = body.required("messages", body.list("messages")?)?;
-    let Some(last) = list.len().checked_sub(1) else {
+    let Some(end) = list.len().checked_sub(1) else {
         return Err(ApiError::invalid(
             "messages",
             "messages is empty; send at least one",
@@ -31,7 +31,7 @@ pub(super) fn messages(body: &Fields<'_>) -> Result<Vec<Value>, ApiError> {
         message.only(&["role", "content"])?;
         match message.required_text("role")? {
             "user" => conversation.user(&message)?,
-            "assistant" if index == last => {
+            "assistant" if index == end => {
                 return Err(ApiError::unsupported_because(
                     &message.name("role"),
                     "this server does not continue an assistant's message; end with a user's",

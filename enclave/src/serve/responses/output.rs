@@ -84,16 +84,16 @@ pub(super) fn ended(
     envelope: &Envelope,
     end: End,
     output: Vec<Value>,
-    chat_usage: &Value,
-) -> Option<Value> {
+    usage: Value,
+) -> Value {
     let mut response = response(echo, envelope, end.status());
     match end {
         End::Completed => response["completed_at"] = json!(now().max(envelope.created)),
         End::Incomplete(reason) => response["incomplete_details"] = json!({"reason": reason}),
     }
     response["output"] = Value::Array(output);
-    response["usage"] = usage(chat_usage)?;
-    Some(response)
+    response["usage"] = usage;
+    response
 }
 
 fn now() -> u64 {
@@ -101,7 +101,8 @@ fn now() -> u64 {
     now.unwrap_or_default().as_secs()
 }
 
-fn usage(chat: &Value) -> Option<Value> {
+/// How many tokens were read and made.
+pub(super) fn usage(chat: &Value) -> Option<Value> {
     let count = |pointer: &str| chat.pointer(pointer).and_then(Value::as_u64);
     let (input, output) = (count("/prompt_tokens")?, count("/completion_tokens")?);
     Some(json!({
@@ -124,7 +125,7 @@ pub(super) fn text_part(text: &str) -> Value {
 }
 
 /// A message, with or without its one part.
-pub(super) fn message(id: &str, status: &str, parts: Vec<Value>) -> Value {
+pub(super) fn message(id: &str, status: &str, parts: &[Value]) -> Value {
     json!({"id": id, "type": "message", "role": "assistant", "status": status, "content": parts})
 }
 
@@ -157,7 +158,7 @@ pub(super) fn whole(echo: &Map<String, Value>, completion: &Value) -> Option<Val
     let mut output = Vec::new();
     if !text.is_empty() || calls.is_empty() {
         let id = envelope.item("msg", 0);
-        output.push(message(&id, end.status(), vec![text_part(text)]));
+        output.push(message(&id, end.status(), &[text_part(text)]));
     }
     for made in calls {
         let id = envelope.item("fc", output.len());
@@ -165,5 +166,6 @@ pub(super) fn whole(echo: &Map<String, Value>, completion: &Value) -> Option<Val
         let (name, arguments) = (part("/function/name")?, part("/function/arguments")?);
         output.push(call(&id, end.status(), part("/id")?, name, arguments));
     }
-    ended(echo, &envelope, end, output, completion.get("usage")?)
+    let usage = usage(completion.get("usage")?)?;
+    Some(ended(echo, &envelope, end, output, usage))
 }

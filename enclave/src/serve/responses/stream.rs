@@ -79,7 +79,8 @@ impl ResponsesStream {
 
     /// The events after the last chunk. A chat completion that ended early has failed.
     pub(in crate::serve) fn finish(&mut self) -> Vec<SseEvent> {
-        let Some(end) = self.end else {
+        let known = self.end.zip(self.envelope.clone());
+        let (Some((end, envelope)), Some(usage)) = (known, output::usage(&self.usage)) else {
             return self.fail(&ApiError::broken());
         };
         let mut events = Vec::new();
@@ -88,20 +89,13 @@ impl ResponsesStream {
             self.open_message(&mut events);
         }
         self.close(end.status(), &mut events);
-        let ended = self.envelope.as_ref().and_then(|envelope| {
-            let output = self.output.clone();
-            output::ended(&self.echo, envelope, end, output, &self.usage)
-        });
-        match ended {
-            None => return self.fail(&ApiError::broken()),
-            Some(response) => {
-                let name = match end {
-                    End::Completed => "response.completed",
-                    End::Incomplete(_) => "response.incomplete",
-                };
-                events.push(self.event(name, json!({"response": response})));
-            }
-        }
+        let output = self.output.clone();
+        let response = output::ended(&self.echo, &envelope, end, output, usage);
+        let name = match end {
+            End::Completed => "response.completed",
+            End::Incomplete(_) => "response.incomplete",
+        };
+        events.push(self.event(name, json!({"response": response})));
         events
     }
 
@@ -153,7 +147,7 @@ impl ResponsesStream {
 
     fn open_message(&mut self, events: &mut Vec<SseEvent>) {
         let id = self.item_id("msg");
-        let item = output::message(&id, "in_progress", Vec::new());
+        let item = output::message(&id, "in_progress", &[]);
         let part = json!({"item_id": id, "content_index": 0, "part": output::text_part("")});
         self.open = Some(Open::Message {
             id,
@@ -209,7 +203,7 @@ impl ResponsesStream {
                 events.push(self.event_of_item("response.output_text.done", done));
                 let done = json!({"item_id": id, "content_index": 0, "part": part});
                 events.push(self.event_of_item("response.content_part.done", done));
-                output::message(&id, status, vec![part])
+                output::message(&id, status, &[part])
             }
             Some(Open::Call {
                 id,

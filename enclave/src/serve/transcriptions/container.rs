@@ -1,4 +1,4 @@
-//! Whether a container that may hold a video has a track of audio in it: MP4 (ISO 14496-12) and WebM (EBML, RFC 8794;
+//! Whether a container that may hold a video has a track of audio in it: MP4 (ISO 14496-12) and `WebM` (EBML, RFC 8794;
 //! Matroska, RFC 9559). Only the sizes and kinds of boxes are read, each in one pass.
 
 /// An MP4 file must have a track that is sound.
@@ -51,7 +51,7 @@ const TRACK_ENTRY: u32 = 0xae;
 const TRACK_TYPE: u32 = 0x83;
 const AUDIO: &[u8] = &[2];
 
-/// A WebM file must have a track that is audio.
+/// A `WebM` file must have a track that is audio.
 pub(super) fn webm(file: &[u8]) -> Result<(), &'static str> {
     let segment = elements(file).find(|(id, _)| *id == SEGMENT);
     let tracks = segment.and_then(|(_, segment)| {
@@ -75,7 +75,7 @@ pub(super) fn webm(file: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// The elements of a WebM file, or of an element: identifier and content. Ends with what is cut short.
+/// The elements of a `WebM` file, or of an element: identifier and content. Ends with what is cut short.
 fn elements(mut rest: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         let (id, _, after) = number(rest, 4)?;
@@ -110,27 +110,27 @@ mod tests {
 
     use super::*;
 
-    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).unwrap();
-        [&size.to_be_bytes(), kind, content].concat()
+        [&size.to_be_bytes(), &kind, content].concat()
     }
 
-    fn track(handler: &[u8; 4]) -> Vec<u8> {
-        let handler = boxed(b"hdlr", &[&[0; 8][..], handler, &[0; 12]].concat());
+    fn track(handler: [u8; 4]) -> Vec<u8> {
+        let handler = boxed(*b"hdlr", &[&[0; 8][..], &handler, &[0; 12]].concat());
         boxed(
-            b"trak",
-            &[boxed(b"tkhd", &[0; 20]), boxed(b"mdia", &handler)].concat(),
+            *b"trak",
+            &[boxed(*b"tkhd", &[0; 20]), boxed(*b"mdia", &handler)].concat(),
         )
     }
 
     fn mp4_of(tracks: &[Vec<u8>]) -> Vec<u8> {
         let movie = boxed(
-            b"moov",
-            &[boxed(b"mvhd", &[0; 20]), tracks.concat()].concat(),
+            *b"moov",
+            &[boxed(*b"mvhd", &[0; 20]), tracks.concat()].concat(),
         );
         [
-            boxed(b"ftyp", b"M4A \0\0\0\0"),
-            boxed(b"mdat", &[9; 30]),
+            boxed(*b"ftyp", b"M4A \0\0\0\0"),
+            boxed(*b"mdat", &[9; 30]),
             movie,
         ]
         .concat()
@@ -138,14 +138,14 @@ mod tests {
 
     #[test]
     fn an_mp4_file_has_sound_or_is_refused() {
-        assert_eq!(mp4(&mp4_of(&[track(b"soun")])), Ok(()));
-        assert_eq!(mp4(&mp4_of(&[track(b"vide"), track(b"soun")])), Ok(()));
+        assert_eq!(mp4(&mp4_of(&[track(*b"soun")])), Ok(()));
+        assert_eq!(mp4(&mp4_of(&[track(*b"vide"), track(*b"soun")])), Ok(()));
         assert_eq!(
-            mp4(&mp4_of(&[track(b"vide")])),
+            mp4(&mp4_of(&[track(*b"vide")])),
             Err("a video without audio")
         );
         assert_eq!(mp4(&mp4_of(&[])), Err("a video without audio"));
-        let whole = mp4_of(&[track(b"soun")]);
+        let whole = mp4_of(&[track(*b"soun")]);
         let cut = "an M4A file without its index, cut short";
         assert_eq!(mp4(&whole[..40]), Err(cut));
         // A box of 64-bit size, and one to the end.
@@ -156,7 +156,7 @@ mod tests {
             &[0; 4],
         ]
         .concat();
-        let last = [&[0; 4], b"moov", &track(b"soun")[..]].concat();
+        let last = [&[0; 4], b"moov", &track(*b"soun")[..]].concat();
         assert_eq!(mp4(&[large, last].concat()), Ok(()));
     }
 
@@ -208,7 +208,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), at in 0_usize..200, byte: u8) {
             let _ = (mp4(&bytes), webm(&bytes));
-            for mut file in [mp4_of(&[track(b"soun")]), webm_of(&[1, 2])] {
+            for mut file in [mp4_of(&[track(*b"soun")]), webm_of(&[1, 2])] {
                 let at = at % file.len();
                 file[at] = byte;
                 let _ = (mp4(&file), webm(&file), mp4(&file[..at]), webm(&file[..at]));

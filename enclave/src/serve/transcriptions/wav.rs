@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::serve::shape::Misshapen;
+use crate::serve::misshapen::Misshapen;
 
 /// Samples per second.
 const RATE: u32 = 16_000;
@@ -22,9 +22,10 @@ impl Wav {
     /// Reads what a decoder wrote. A decoder that writes to a pipe does not know the length: then the data go to the end.
     pub(super) fn decoded(file: &Bytes) -> Result<Self, Misshapen> {
         const WHAT: Misshapen = Misshapen("not a WAV file of 16 kHz, one channel and 16 bits");
-        let mut rest = match file.split_at_checked(12) {
-            Some(([b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E'], rest)) => rest,
-            _ => return Err(WHAT),
+        let Some(([b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E'], mut rest)) =
+            file.split_at_checked(12)
+        else {
+            return Err(WHAT);
         };
         let mut as_wanted = false;
         while let Some((kind, after)) = rest.split_first_chunk::<4>() {
