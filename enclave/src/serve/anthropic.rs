@@ -10,34 +10,39 @@ mod stream;
 mod tests;
 mod tools;
 
+use hyper::{Response, StatusCode};
 use serde_json::Value;
 
-use super::error::ApiError;
+use super::{
+    answer::{self, Body},
+    chat::{ChatAnswer, chat},
+    error::ApiError,
+    service::Service,
+    sse,
+    translated::Translated,
+};
+use crate::engine::Tenant;
 pub(super) use error::to_json as error_json;
-pub(super) use stream::MessagesStream;
+use stream::MessagesStream;
 
-/// A request for a message, as one for a chat completion.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Messages {
-    /// The body of the chat completion.
-    pub(super) chat: Value,
-    /// Whether the answer is sent as events.
-    pub(super) stream: bool,
-}
-
-impl Messages {
-    /// Reads a request's body.
-    pub(super) fn parse(body: &Value) -> Result<Self, ApiError> {
-        request::parse(body)
-    }
-
-    /// The message that a whole chat completion is. None: it is no chat completion.
-    pub(super) fn answer(completion: &Value) -> Option<Value> {
-        output::whole(completion)
-    }
-
-    /// An error of the chat completion in this request's words.
-    pub(super) fn renamed(error: ApiError) -> ApiError {
-        request::renamed(error)
+/// Answers a request, the JSON of its body.
+pub(super) async fn respond(
+    service: &Service,
+    tenant: &Tenant,
+    body: &Value,
+) -> Result<Response<Body>, ApiError> {
+    let chat_body = request::parse(body)?;
+    let said = chat(service, tenant, chat_body)
+        .await
+        .map_err(request::renamed)?;
+    match said {
+        ChatAnswer::Whole(completion) => {
+            let message = output::whole(&completion).ok_or_else(ApiError::broken)?;
+            Ok(answer::json(StatusCode::OK, &message))
+        }
+        ChatAnswer::Stream(chunks) => Ok(sse::respond(Translated::new(
+            chunks,
+            MessagesStream::default(),
+        ))),
     }
 }

@@ -1,23 +1,53 @@
 //! `POST /v1/embeddings`: texts in, vectors out.
 
+use chrysalis_wire::configuration::Kind;
 use data_encoding::BASE64;
+use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
+    answer::{self, Body},
     error::ApiError,
     fields::{Fields, wrong},
     misshapen::{self as shape, Misshapen, Unfit},
+    refusal::Refusal,
+    service::Service,
+    single::Single,
 };
+use crate::engine::{Call, CallBody, Tenant};
 
 /// The most texts of one request, as at OpenAI.
-pub(super) const MAX_INPUTS: usize = 2048;
-/// The most bytes of the engine's answer: 2048 vectors of 1024 numbers, or fewer of more.
-pub(super) const MAX_ANSWER: usize = 32 * 1024 * 1024;
+const MAX_INPUTS: usize = 2048;
+/// What the engine's answer may have for each text: as much as sixteen bytes of generated text take on the wire.
+const TEXT_PER_INPUT: usize = 16;
+
+/// Answers a request, the JSON of its body.
+pub(super) async fn embed(
+    service: &Service,
+    tenant: &Tenant,
+    body: &Value,
+) -> Result<Response<Body>, ApiError> {
+    let request = Embeddings::parse(body)?;
+    let served = service.model(&request.model, Kind::Embedding)?;
+    let call = Call {
+        path: "/v1/embeddings",
+        body: CallBody::Json(request.question()),
+        most_text: request.inputs.len().saturating_mul(TEXT_PER_INPUT),
+    };
+    let refusal = Refusal {
+        prompt: "input",
+        schema: None,
+        names_tokens: false,
+    };
+    let mut single = Single::ask(served, tenant, call)?;
+    let answer = single.answer(refusal, |said| request.answer(said)).await?;
+    Ok(answer::json(StatusCode::OK, &answer))
+}
 
 /// A request for embeddings, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Embeddings {
-    pub(super) model: String,
+struct Embeddings {
+    model: String,
     inputs: Vec<String>,
     encoding: Encoding,
     dimensions: Option<u64>,
@@ -31,7 +61,7 @@ enum Encoding {
 
 impl Embeddings {
     /// Reads a request's body.
-    pub(super) fn parse(body: &Value) -> Result<Self, ApiError> {
+    fn parse(body: &Value) -> Result<Self, ApiError> {
         let body = Fields::body(body)?;
         body.only(&["model", "input", "encoding_format", "dimensions", "user"])?;
         body.text("user")?;
@@ -48,12 +78,12 @@ impl Embeddings {
     }
 
     /// What the engine is asked, by whichever API: numbers as text, because their shape can then be checked.
-    pub(super) fn question(&self) -> Value {
+    fn question(&self) -> Value {
         json!({"model": self.model, "input": self.inputs, "encoding_format": "float"})
     }
 
     /// The answer from the engine's.
-    pub(super) fn answer(&self, said: &Value) -> Result<Value, Unfit> {
+    fn answer(&self, said: &Value) -> Result<Value, Unfit> {
         let items = shape::list(said, "data", "data")?;
         let mut vectors = Vec::with_capacity(self.inputs.len());
         for item in shape::in_order(items, self.inputs.len())? {

@@ -1,23 +1,53 @@
 //! `POST /v1/rerank`: which of these documents answers the query best, in the shape that Jina and Cohere gave it and
 //! that llama.cpp and vLLM serve.
 
+use chrysalis_wire::configuration::Kind;
+use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
+    answer::{self, Body},
     error::ApiError,
     fields::{Fields, wrong},
     misshapen::{self as shape, Misshapen, Unfit},
+    refusal::Refusal,
+    service::Service,
+    single::Single,
 };
+use crate::engine::{Call, CallBody, Tenant};
 
 /// The most documents of one request.
-pub(super) const MAX_DOCUMENTS: usize = 2048;
-/// The most bytes of the engine's answer beside the documents, which vLLM repeats.
-pub(super) const MAX_ANSWER: usize = 4 * 1024 * 1024;
+const MAX_DOCUMENTS: usize = 2048;
+/// What the engine's answer may have, in bytes of text: vLLM repeats the documents.
+const MOST_TEXT: usize = 4096;
+
+/// Answers a request, the JSON of its body.
+pub(super) async fn rank(
+    service: &Service,
+    tenant: &Tenant,
+    body: &Value,
+) -> Result<Response<Body>, ApiError> {
+    let request = Rerank::parse(body)?;
+    let served = service.model(&request.model, Kind::Rerank)?;
+    let call = Call {
+        path: "/v1/rerank",
+        body: CallBody::Json(request.question()),
+        most_text: MOST_TEXT,
+    };
+    let refusal = Refusal {
+        prompt: "documents",
+        schema: None,
+        names_tokens: false,
+    };
+    let mut single = Single::ask(served, tenant, call)?;
+    let answer = single.answer(refusal, |said| request.answer(said)).await?;
+    Ok(answer::json(StatusCode::OK, &answer))
+}
 
 /// A request to rank documents, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rerank {
-    pub(super) model: String,
+struct Rerank {
+    model: String,
     query: String,
     documents: Vec<String>,
     top: usize,
@@ -26,7 +56,7 @@ pub(super) struct Rerank {
 
 impl Rerank {
     /// Reads a request's body.
-    pub(super) fn parse(body: &Value) -> Result<Self, ApiError> {
+    fn parse(body: &Value) -> Result<Self, ApiError> {
         let body = Fields::body(body)?;
         body.only(&[
             "model",
@@ -58,12 +88,12 @@ impl Rerank {
     }
 
     /// What the engine is asked: to score all of them. The best are chosen here.
-    pub(super) fn question(&self) -> Value {
+    fn question(&self) -> Value {
         json!({"model": self.model, "query": self.query, "documents": self.documents})
     }
 
     /// The answer from the engine's: the best first, and of equals the one that came first.
-    pub(super) fn answer(&self, said: &Value) -> Result<Value, Unfit> {
+    fn answer(&self, said: &Value) -> Result<Value, Unfit> {
         let items = shape::list(said, "results", "results")?;
         let mut scores = Vec::with_capacity(self.documents.len());
         for (index, item) in shape::in_order(items, self.documents.len())?

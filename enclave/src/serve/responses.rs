@@ -11,40 +11,61 @@ mod stream;
 mod tests;
 mod tools;
 
+use hyper::{Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::error::ApiError;
-pub(super) use stream::ResponsesStream;
+use super::{
+    answer::{self, Body},
+    chat::{ChatAnswer, chat},
+    error::ApiError,
+    service::Service,
+    sse,
+    translated::Translated,
+};
+use crate::engine::Tenant;
+use request::renamed;
+use stream::ResponsesStream;
+
+/// Answers a request, the JSON of its body.
+pub(super) async fn respond(
+    service: &Service,
+    tenant: &Tenant,
+    body: &Value,
+) -> Result<Response<Body>, ApiError> {
+    let mut request = Responses::parse(body)?;
+    let chat_body = std::mem::take(&mut request.chat);
+    let said = chat(service, tenant, chat_body).await.map_err(renamed)?;
+    match said {
+        ChatAnswer::Whole(completion) => {
+            let response = request.answer(&completion).ok_or_else(ApiError::broken)?;
+            Ok(answer::json(StatusCode::OK, &response))
+        }
+        ChatAnswer::Stream(chunks) => Ok(sse::respond(Translated::new(chunks, request.events()))),
+    }
+}
 
 /// A request for a response, as one for a chat completion.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Responses {
+struct Responses {
     /// The body of the chat completion.
-    pub(super) chat: Value,
-    /// Whether the answer is sent as events.
-    pub(super) stream: bool,
+    chat: Value,
     /// What every response object repeats of its request.
     echo: Map<String, Value>,
 }
 
 impl Responses {
     /// Reads a request's body.
-    pub(super) fn parse(body: &Value) -> Result<Self, ApiError> {
+    fn parse(body: &Value) -> Result<Self, ApiError> {
         request::parse(body)
     }
 
     /// The response that a whole chat completion is. None: it is no chat completion.
-    pub(super) fn answer(&self, completion: &Value) -> Option<Value> {
+    fn answer(&self, completion: &Value) -> Option<Value> {
         output::whole(&self.echo, completion)
     }
 
     /// What turns chunks into events.
-    pub(super) fn events(&self) -> ResponsesStream {
+    fn events(&self) -> ResponsesStream {
         ResponsesStream::new(self.echo.clone())
-    }
-
-    /// An error of the chat completion in this request's words.
-    pub(super) fn renamed(error: ApiError) -> ApiError {
-        request::renamed(error)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Messages, content, tools};
+use super::{content, tools};
 use crate::serve::{
     error::ApiError,
     fields::{Fields, wrong},
@@ -32,7 +32,8 @@ const KNOWN: &[&str] = &[
     "speed",
 ];
 
-pub(super) fn parse(body: &Value) -> Result<Messages, ApiError> {
+/// Reads a request's body, as that of a chat completion.
+pub(super) fn parse(body: &Value) -> Result<Value, ApiError> {
     let body = Fields::body(body)?;
     body.only(KNOWN)?;
     body.unless("speed", |value| value == "standard")?;
@@ -65,10 +66,7 @@ pub(super) fn parse(body: &Value) -> Result<Messages, ApiError> {
         chat.insert("stream".into(), json!(true));
         chat.insert("stream_options".into(), json!({"include_usage": true}));
     }
-    Ok(Messages {
-        chat: Value::Object(chat),
-        stream,
-    })
+    Ok(Value::Object(chat))
 }
 
 fn stops(body: &Fields<'_>) -> Result<Option<Value>, ApiError> {
@@ -107,6 +105,7 @@ fn output_config(config: &Fields<'_>, chat: &mut Map<String, Value>) -> Result<(
     Ok(())
 }
 
+/// An error of the chat completion in this request's words.
 pub(super) fn renamed(error: ApiError) -> ApiError {
     renamed::renamed(
         error,

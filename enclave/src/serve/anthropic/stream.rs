@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{error, output};
-use crate::serve::{error::ApiError, event::SseEvent};
+use crate::serve::{error::ApiError, event::SseEvent, translated::Translate};
 
 /// What has been said so far, and what is being said.
 #[derive(Debug, Clone, Default)]
-pub(in crate::serve) struct MessagesStream {
+pub(super) struct MessagesStream {
     begun: bool,
     /// How many blocks are complete.
     blocks: u64,
@@ -24,9 +24,8 @@ enum Open {
     ToolUse(u64),
 }
 
-impl MessagesStream {
-    /// The events that a chunk makes.
-    pub(in crate::serve) fn chunk(&mut self, chunk: &Value) -> Vec<SseEvent> {
+impl Translate for MessagesStream {
+    fn chunk(&mut self, chunk: &Value) -> Vec<SseEvent> {
         let mut events = Vec::new();
         self.begin(chunk, &mut events);
         if let Some(usage) = chunk.get("usage").and_then(output::usage) {
@@ -54,11 +53,11 @@ impl MessagesStream {
         events
     }
 
-    /// The events after the last chunk. A chat completion that ended early has failed.
-    pub(in crate::serve) fn finish(&mut self) -> Vec<SseEvent> {
+    /// A chat completion that ended early has failed.
+    fn finish(&mut self) -> Vec<SseEvent> {
         let (Some(stop), Some(usage), true) = (self.stop.take(), self.usage.take(), self.begun)
         else {
-            return Self::fail(&ApiError::broken());
+            return self.fail(&ApiError::broken());
         };
         let mut events = Vec::new();
         self.close(&mut events);
@@ -70,11 +69,12 @@ impl MessagesStream {
         events
     }
 
-    /// The event of an answer that stays incomplete: the last.
-    pub(in crate::serve) fn fail(error: &ApiError) -> Vec<SseEvent> {
+    fn fail(&mut self, error: &ApiError) -> Vec<SseEvent> {
         vec![event("error", error::to_json(error))]
     }
+}
 
+impl MessagesStream {
     /// How many tokens the prompt has is not known yet: the last event but one says it.
     fn begin(&mut self, chunk: &Value, events: &mut Vec<SseEvent>) {
         if self.begun {

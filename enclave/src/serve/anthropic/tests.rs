@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::serve::{arbitrary::json as any_json, event::SseEvent};
+use crate::serve::{arbitrary::json as any_json, event::SseEvent, translated::Translate};
 
-fn with(changes: &[(&str, Value)]) -> Result<Messages, ApiError> {
+fn with(changes: &[(&str, Value)]) -> Result<Value, ApiError> {
     let mut request = json!({
         "model": "m",
         "max_tokens": 9,
@@ -15,7 +15,7 @@ fn with(changes: &[(&str, Value)]) -> Result<Messages, ApiError> {
     for (key, value) in changes {
         request[*key] = value.clone();
     }
-    Messages::parse(&request)
+    request::parse(&request)
 }
 
 fn weather() -> Value {
@@ -96,7 +96,7 @@ fn every_parameter_has_its_place_in_the_chat_completion() {
         "stream": true,
         "stream_options": {"include_usage": true},
     });
-    assert_eq!((request.chat, request.stream), (chat, true));
+    assert_eq!(request, chat);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn each_choice_of_tools_has_its_word() {
         (json!({"type": "tool", "name": "weather"}), named),
     ] {
         let request = with(&[("tools", json!([weather()])), ("tool_choice", choice)]).unwrap();
-        assert_eq!(request.chat["tool_choice"], word);
+        assert_eq!(request["tool_choice"], word);
     }
 }
 
@@ -141,15 +141,15 @@ fn blocks_become_messages() {
         {"role": "system", "content": "s"},
         {"role": "user", "content": "last"},
     ]);
-    assert_eq!(request.chat["messages"], messages);
+    assert_eq!(request["messages"], messages);
 }
 
 #[test]
 fn an_error_of_the_chat_completion_speaks_of_this_request() {
     let error = ApiError::invalid("tools[0].function.parameters", "x");
-    let error = Messages::renamed(error);
+    let error = request::renamed(error);
     assert_eq!(error.parameter.as_deref(), Some("tools[0].input_schema"));
-    let error = Messages::renamed(ApiError::invalid("stop", "stop has 5 entries"));
+    let error = request::renamed(ApiError::invalid("stop", "stop has 5 entries"));
     assert_eq!(error.message, "stop_sequences has 5 entries");
 }
 
@@ -159,7 +159,7 @@ fn a_whole_answer_has_blocks() {
         {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}},
     ]});
     let answer =
-        Messages::answer(&completion(&said, &json!({"finish_reason": "tool_calls"}))).unwrap();
+        output::whole(&completion(&said, &json!({"finish_reason": "tool_calls"}))).unwrap();
     let expected = json!({
         "id": "msg_abc",
         "type": "message",
@@ -198,7 +198,7 @@ fn each_end_has_its_reason() {
             json!(null),
         ),
     ] {
-        let answer = Messages::answer(&completion(&json!({"content": "x"}), &choice)).unwrap();
+        let answer = output::whole(&completion(&json!({"content": "x"}), &choice)).unwrap();
         assert_eq!(
             (&answer["stop_reason"], &answer["stop_sequence"]),
             (&json!(reason), &sequence)
@@ -211,13 +211,13 @@ fn a_call_that_was_cut_off_has_no_input_and_another_is_none() {
     let said = json!({"content": null, "tool_calls": [
         {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":"}},
     ]});
-    let cut = Messages::answer(&completion(&said, &json!({"finish_reason": "length"}))).unwrap();
+    let cut = output::whole(&completion(&said, &json!({"finish_reason": "length"}))).unwrap();
     assert_eq!(cut["content"][0]["input"], json!({}));
     assert_eq!(
-        Messages::answer(&completion(&said, &json!({"finish_reason": "tool_calls"}))),
+        output::whole(&completion(&said, &json!({"finish_reason": "tool_calls"}))),
         None
     );
-    assert_eq!(Messages::answer(&json!({})), None);
+    assert_eq!(output::whole(&json!({})), None);
 }
 
 #[test]
@@ -283,12 +283,12 @@ fn a_stream_that_breaks_ends_with_an_error() {
 proptest! {
     #[test]
     fn no_request_no_answer_and_no_chunk_panics(request in any_json(), said in any_json(), chunks in prop::collection::vec(any_json(), 0..4)) {
-        let _ = Messages::parse(&request);
+        let _ = request::parse(&request);
         let _ = with(&[("messages", request.clone()), ("system", said.clone())]);
         let _ = with(&[("messages", json!([{"role": "user", "content": request.clone()}]))]);
         let _ = with(&[("tools", request), ("tool_choice", said.clone())]);
-        let _ = Messages::answer(&said);
-        let _ = Messages::answer(&completion(&said, &json!({"finish_reason": "stop"})));
+        let _ = output::whole(&said);
+        let _ = output::whole(&completion(&said, &json!({"finish_reason": "stop"})));
         let mut stream = MessagesStream::default();
         for delta in &chunks {
             stream.chunk(delta);

@@ -71,7 +71,6 @@ pub(super) fn parse(body: &Value) -> Result<Responses, ApiError> {
     }
     Ok(Responses {
         chat: Value::Object(chat),
-        stream,
         echo,
     })
 }
@@ -198,6 +197,7 @@ fn response_format(format: &Fields<'_>) -> Result<Value, ApiError> {
     }
 }
 
+/// An error of the chat completion in this request's words.
 pub(super) fn renamed(error: ApiError) -> ApiError {
     renamed::renamed(
         error,

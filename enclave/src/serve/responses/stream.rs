@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::output::{self, End, Envelope};
-use crate::serve::{error::ApiError, event::SseEvent};
+use crate::serve::{error::ApiError, event::SseEvent, translated::Translate};
 
 /// What has been said so far, and what is being said.
 #[derive(Debug, Clone)]
-pub(in crate::serve) struct ResponsesStream {
+pub(super) struct ResponsesStream {
     echo: Map<String, Value>,
     /// Known from the first chunk on.
     envelope: Option<Envelope>,
@@ -35,21 +35,8 @@ enum Open {
     },
 }
 
-impl ResponsesStream {
-    pub(super) fn new(echo: Map<String, Value>) -> Self {
-        Self {
-            echo,
-            envelope: None,
-            sequence: 0,
-            output: Vec::new(),
-            open: None,
-            end: None,
-            usage: Value::Null,
-        }
-    }
-
-    /// The events that a chunk makes.
-    pub(in crate::serve) fn chunk(&mut self, chunk: &Value) -> Vec<SseEvent> {
+impl Translate for ResponsesStream {
+    fn chunk(&mut self, chunk: &Value) -> Vec<SseEvent> {
         let mut events = Vec::new();
         self.begin(chunk, &mut events);
         if let Some(usage) = chunk.get("usage").filter(|usage| !usage.is_null()) {
@@ -77,8 +64,8 @@ impl ResponsesStream {
         events
     }
 
-    /// The events after the last chunk. A chat completion that ended early has failed.
-    pub(in crate::serve) fn finish(&mut self) -> Vec<SseEvent> {
+    /// A chat completion that ended early has failed.
+    fn finish(&mut self) -> Vec<SseEvent> {
         let known = self.end.zip(self.envelope.clone());
         let (Some((end, envelope)), Some(usage)) = (known, output::usage(&self.usage)) else {
             return self.fail(&ApiError::broken());
@@ -99,8 +86,7 @@ impl ResponsesStream {
         events
     }
 
-    /// The event of an answer that stays incomplete: the last.
-    pub(in crate::serve) fn fail(&mut self, error: &ApiError) -> Vec<SseEvent> {
+    fn fail(&mut self, error: &ApiError) -> Vec<SseEvent> {
         let Some(envelope) = self.envelope.clone() else {
             let error = json!({
                 "code": error.code, "message": error.message, "param": error.parameter,
@@ -116,6 +102,20 @@ impl ResponsesStream {
             "type": error.code,
         });
         vec![self.event("response.failed", json!({"response": response}))]
+    }
+}
+
+impl ResponsesStream {
+    pub(super) fn new(echo: Map<String, Value>) -> Self {
+        Self {
+            echo,
+            envelope: None,
+            sequence: 0,
+            output: Vec::new(),
+            open: None,
+            end: None,
+            usage: Value::Null,
+        }
     }
 
     fn begin(&mut self, chunk: &Value, events: &mut Vec<SseEvent>) {

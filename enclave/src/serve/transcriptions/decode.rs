@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::wav::Wav;
-use crate::serve::error::ApiError;
+use crate::{engine::Served, serve::error::ApiError};
 
 /// The most seconds of audio in one request: 55 MiB of samples.
 pub(super) const MAX_SECONDS: u64 = 1800;
@@ -20,6 +20,13 @@ pub(super) trait Decode {
     ) -> impl Future<Output = Result<Bytes, Undecoded>> + Send;
 }
 
+/// No engine's room has a decoder yet: it is to be one more program in it.
+impl Decode for Served {
+    async fn decode(&self, _: Bytes, _: usize) -> Result<Bytes, Undecoded> {
+        Err(Undecoded::NoDecoder)
+    }
+}
+
 /// Why there are no samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Undecoded {
@@ -29,15 +36,23 @@ pub(crate) enum Undecoded {
     TooLong,
     /// It took longer than it may, or ended otherwise.
     Failed,
-    /// There is none: the engine has no decoder, or is being restarted.
+    /// The engine has none.
     NoDecoder,
 }
 
-/// The samples of a file.
+/// The samples of a file. One that has them already needs no decoder.
 pub(super) async fn samples(decoder: &impl Decode, file: Bytes) -> Result<Wav, ApiError> {
-    let written = decoder.decode(file, MAX_DECODED).await.map_err(refused)?;
-    // A decoder that writes something else was led to by the file, and holds nothing for the next one.
-    let wav = Wav::decoded(&written).map_err(|_| refused(Undecoded::NotAudio))?;
+    let wav = match Wav::decoded(&file) {
+        Ok(wav) => wav,
+        Err(_) => {
+            let written = decoder.decode(file, MAX_DECODED).await;
+            // A decoder that writes something else was led to it by the file, and keeps nothing for the next one.
+            let wav = written
+                .map(|written| Wav::decoded(&written))
+                .map_err(refused)?;
+            wav.map_err(|_| refused(Undecoded::NotAudio))?
+        }
+    };
     if wav.seconds() == 0.0 {
         return Err(ApiError::invalid(
             "file",
@@ -57,8 +72,11 @@ fn refused(why: Undecoded) -> ApiError {
             "file",
             format!("file has more than {MAX_SECONDS} seconds of audio; send it in shorter pieces"),
         ),
-        Undecoded::Failed => ApiError::broken(),
-        Undecoded::NoDecoder => ApiError::no_engine(),
+        Undecoded::Failed => ApiError::engine_failed(),
+        Undecoded::NoDecoder => ApiError::unsupported_because(
+            "file",
+            "this server has no decoder; send WAV of 16 kHz, one channel and 16 bits",
+        ),
     }
 }
 
@@ -92,6 +110,12 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_has_samples_needs_no_decoder() {
+        let none = Fake(Err(Undecoded::NoDecoder));
+        assert!(samples(&none, file(16_000, 5)).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn each_refusal_says_what_to_do() {
         let long = Bytes::from(vec![0; MAX_DECODED + 1]);
         for (said, status, hint) in [
@@ -106,6 +130,9 @@ mod tests {
             assert!(message.contains(hint), "{message}");
         }
         assert_eq!(refusal(Err(Undecoded::Failed)).await.1, None);
-        assert_eq!(refusal(Err(Undecoded::NoDecoder)).await.0, 503);
+        assert_eq!(refusal(Err(Undecoded::Failed)).await.0, 502);
+        let (status, parameter, message) = refusal(Err(Undecoded::NoDecoder)).await;
+        assert_eq!((status, parameter.as_deref()), (400, Some("file")));
+        assert!(message.contains("16 kHz"), "{message}");
     }
 }

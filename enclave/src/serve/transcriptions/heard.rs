@@ -19,7 +19,8 @@ const PADDING: f64 = 30.0;
 /// What was said.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Heard {
-    pub(super) language: Language,
+    /// If any was heard, or asked for.
+    pub(super) language: Option<Language>,
     /// How long the audio is.
     pub(super) seconds: f64,
     pub(super) segments: Vec<Segment>,
@@ -39,13 +40,34 @@ pub(super) struct Segment {
 }
 
 impl Heard {
-    /// Nothing, in a language that was given or is not known.
-    pub(super) fn nothing(language: Option<Language>, seconds: f64) -> Option<Self> {
-        Some(Self {
-            language: language.or_else(|| Language::of("en"))?,
+    /// Nothing yet.
+    pub(super) fn nothing(language: Option<Language>, seconds: f64) -> Self {
+        Self {
+            language,
             seconds,
             segments: Vec::new(),
-        })
+        }
+    }
+
+    /// Bytes of text that so many seconds may have.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a length of audio in seconds"
+    )]
+    pub(super) fn most_text(seconds: f64) -> usize {
+        ((seconds + AT_LEAST) * TEXT_PER_SECOND) as usize
+    }
+
+    /// Adds what was heard of a stretch that begins at this second.
+    pub(super) fn add(&mut self, stretch: Self, at: f64) {
+        self.language = self.language.or(stretch.language);
+        let segments = stretch.segments.into_iter();
+        self.segments.extend(segments.map(|segment| Segment {
+            start: (segment.start + at).min(self.seconds),
+            end: (segment.end + at).min(self.seconds),
+            ..segment
+        }));
     }
 
     /// Reads an engine's answer about so many seconds, in this language if one was asked for.
@@ -77,12 +99,11 @@ impl Heard {
                 segments.push(segment);
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "a length")]
-        if length as f64 > bound * TEXT_PER_SECOND {
+        if length > Self::most_text(seconds) {
             return Err(Misshapen("more text than can be said"));
         }
         Ok(Self {
-            language,
+            language: Some(language),
             seconds,
             segments,
         })
@@ -181,12 +202,26 @@ mod tests {
             {"start": 1.5, "end": 70, "text": "-->"},
         ]))
         .unwrap();
-        assert_eq!(heard.language.code, "de");
+        assert_eq!(heard.language, Language::of("de"));
         assert_eq!(heard.text(), "Guten Tag -->");
         let times: Vec<_> = heard.segments.iter().map(|it| (it.start, it.end)).collect();
         assert_eq!(times, [(0.0, 2.5), (2.0, 60.0)]);
         assert_eq!(heard.segments[0].tokens, [1, 2]);
         assert!(heard.segments[1].avg_logprob.abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn stretches_follow_each_other() {
+        let mut heard = Heard::nothing(None, 90.5);
+        let stretch = json!([{"start": 1, "end": 60, "text": "a"}]);
+        heard.add(read(&stretch).unwrap(), 0.0);
+        heard.add(read(&stretch).unwrap(), 60.0);
+        let times: Vec<_> = heard.segments.iter().map(|it| (it.start, it.end)).collect();
+        assert_eq!(times, [(1.0, 60.0), (61.0, 90.5)]);
+        assert_eq!(
+            (heard.text(), heard.language),
+            ("a a".into(), Language::of("de"))
+        );
     }
 
     #[test]

@@ -32,14 +32,17 @@ pub(super) fn body(heard: &Heard, format: Format) -> (&'static str, String) {
     }
 }
 
-/// The data of the events of a stream: a delta for each segment, and then all of it.
-pub(super) fn events(heard: &Heard) -> Vec<Value> {
-    let deltas = heard
-        .pieces()
-        .map(|delta| json!({"type": "transcript.text.delta", "delta": delta}));
-    // `usage` in this event counts tokens, which are not what audio is measured in here.
-    let done = json!({"type": "transcript.text.done", "text": heard.text()});
-    deltas.chain([done]).collect()
+/// The data of the events of a stream: a delta for each segment after those that were sent.
+pub(super) fn deltas(heard: &Heard, sent: usize) -> Vec<Value> {
+    let pieces = heard.pieces().skip(sent);
+    pieces
+        .map(|delta| json!({"type": "transcript.text.delta", "delta": delta}))
+        .collect()
+}
+
+/// And of its last event: all of it. `usage` in it would count tokens, which is not what audio is measured in here.
+pub(super) fn done(heard: &Heard) -> Value {
+    json!({"type": "transcript.text.done", "text": heard.text()})
 }
 
 /// Whole seconds, begun ones counted.
@@ -75,7 +78,8 @@ fn verbose(heard: &Heard) -> Value {
         .collect();
     json!({
         "task": "transcribe",
-        "language": heard.language.name,
+        // One that was not heard has no name: nothing was said.
+        "language": heard.language.map_or("", |language| language.name),
         "duration": heard.seconds,
         "text": heard.text(),
         "segments": segments,
@@ -182,16 +186,17 @@ mod tests {
 
     #[test]
     fn the_deltas_of_a_stream_are_its_text() {
-        let events = events(&heard());
-        let deltas: String = events
+        let heard = heard();
+        let events = deltas(&heard, 0);
+        let said: String = events
             .iter()
             .filter_map(|event| event["delta"].as_str())
             .collect();
-        let done = events.last().unwrap();
+        let done = done(&heard);
         assert_eq!(
             (&done["type"], &done["text"]),
-            (&json!("transcript.text.done"), &json!(deltas))
+            (&json!("transcript.text.done"), &json!(said))
         );
-        assert_eq!(events.len(), 3);
+        assert_eq!(deltas(&heard, 1), events[1..]);
     }
 }

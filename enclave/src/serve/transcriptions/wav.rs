@@ -11,6 +11,11 @@ const RATE: u32 = 16_000;
 const SAMPLE: usize = 2;
 /// Below this in every sample (−66 dB) there is nothing to hear.
 const SILENCE: u16 = 16;
+/// Bytes of the longest stretch that is heard at once (a minute), and of the shortest.
+const LONGEST: usize = 60 * 16_000 * SAMPLE;
+const SHORTEST: usize = 45 * 16_000 * SAMPLE;
+/// Bytes of what is called quiet or loud: a tenth of a second.
+const MOMENT: usize = 1_600 * SAMPLE;
 /// Bytes of the header.
 const HEADER: usize = 44;
 
@@ -49,20 +54,38 @@ impl Wav {
     }
 
     /// How long it is.
-    #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^52")]
     pub(super) fn seconds(&self) -> f64 {
-        (self.0.len() / SAMPLE) as f64 / f64::from(RATE)
+        Self::at(self.samples())
+    }
+
+    /// How many samples it has.
+    pub(super) fn samples(&self) -> usize {
+        self.0.len() / SAMPLE
+    }
+
+    /// When a sample is heard, in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^52")]
+    pub(super) fn at(sample: usize) -> f64 {
+        sample as f64 / f64::from(RATE)
+    }
+
+    /// What follows so many samples, up to a quiet place. None: nothing does.
+    pub(super) fn stretch(&self, from: usize) -> Option<Self> {
+        let rest = self.0.get(from.checked_mul(SAMPLE)?..)?;
+        if rest.is_empty() {
+            return None;
+        }
+        let length = if rest.len() > LONGEST {
+            quiet_place(rest)
+        } else {
+            rest.len()
+        };
+        Some(Self(self.0.slice_ref(rest.get(..length)?)))
     }
 
     /// Whether there is anything to hear. Whisper makes up words for silence.
     pub(super) fn is_silent(&self) -> bool {
-        let mut samples = self.0.chunks_exact(SAMPLE);
-        samples.all(|sample| {
-            let sample = sample
-                .first_chunk()
-                .map_or(0, |sample| i16::from_le_bytes(*sample));
-            sample.unsigned_abs() < SILENCE
-        })
+        amplitudes(&self.0).all(|amplitude| amplitude < SILENCE)
     }
 
     /// A header of ours, and the samples after it.
@@ -83,6 +106,25 @@ impl Wav {
         }
         (header, &self.0)
     }
+}
+
+/// The middle of the quietest moment between the shortest and the longest stretch.
+fn quiet_place(bytes: &[u8]) -> usize {
+    let range = bytes.get(SHORTEST..LONGEST).unwrap_or_default();
+    let loudness = |moment: &[u8]| amplitudes(moment).map(u64::from).sum::<u64>();
+    let moments = range.chunks_exact(MOMENT).map(loudness).enumerate();
+    let (quietest, _) = moments
+        .min_by_key(|(_, loudness)| *loudness)
+        .unwrap_or_default();
+    SHORTEST + quietest * MOMENT + MOMENT / 2
+}
+
+/// How loud each sample is.
+fn amplitudes(samples: &[u8]) -> impl Iterator<Item = u16> {
+    let (samples, _) = samples.as_chunks::<SAMPLE>();
+    samples
+        .iter()
+        .map(|sample| i16::from_le_bytes(*sample).unsigned_abs())
 }
 
 /// The content of the chunk `fmt `: PCM, channels, samples and bytes per second, bytes and bits of a sample.
@@ -129,6 +171,32 @@ pub(super) mod tests {
         assert_eq!(Wav::decoded(&again), Ok(wav));
         assert!(Wav::decoded(&file(100, -15)).unwrap().is_silent());
         assert!(!Wav::decoded(&file(100, i16::MIN)).unwrap().is_silent());
+    }
+
+    #[test]
+    fn a_long_recording_is_cut_where_it_is_quiet() {
+        let minute = 60 * 16_000;
+        let mut loud = file(minute + 1, 1000).to_vec();
+        let quiet = 44 + 50 * 16_000 * SAMPLE;
+        loud[quiet..quiet + 2 * MOMENT].fill(0);
+        let wav = Wav::decoded(&loud.into()).unwrap();
+        let first = wav.stretch(0).unwrap();
+        assert!(
+            (first.seconds() - 50.05).abs() < 0.11,
+            "{}",
+            first.seconds()
+        );
+        let second = wav.stretch(first.samples()).unwrap();
+        assert_eq!(first.samples() + second.samples(), minute + 1);
+        assert_eq!(wav.stretch(minute + 1), None);
+        assert_eq!(
+            Wav::decoded(&file(minute, 1000))
+                .unwrap()
+                .stretch(0)
+                .unwrap()
+                .samples(),
+            minute
+        );
     }
 
     #[test]
