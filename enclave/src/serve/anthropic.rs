@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::{
     answer::{self, Body},
-    chat::{ChatAnswer, chat},
+    chat::chat,
+    chunks::Answer,
     error::ApiError,
     service::Service,
     sse,
@@ -29,18 +30,19 @@ use stream::MessagesStream;
 pub(super) async fn respond(
     service: &Service,
     tenant: &Tenant,
-    body: &Value,
+    body: Value,
 ) -> Result<Response<Body>, ApiError> {
-    let chat_body = request::parse(body)?;
+    let chat_body = request::parse(&body)?;
+    drop(body);
     let said = chat(service, tenant, chat_body)
         .await
         .map_err(request::renamed)?;
     match said {
-        ChatAnswer::Whole(completion) => {
+        Answer::Whole(completion) => {
             let message = output::whole(&completion).ok_or_else(ApiError::broken)?;
             Ok(answer::json(StatusCode::OK, &message))
         }
-        ChatAnswer::Stream(chunks) => Ok(sse::respond(Translated::new(
+        Answer::Stream(chunks) => Ok(sse::respond(Translated::new(
             chunks,
             MessagesStream::default(),
         ))),

@@ -25,9 +25,10 @@ const TEXT_PER_INPUT: usize = 16;
 pub(super) async fn embed(
     service: &Service,
     tenant: &Tenant,
-    body: &Value,
+    body: Value,
 ) -> Result<Response<Body>, ApiError> {
-    let request = Embeddings::parse(body)?;
+    let request = Embeddings::parse(&body)?;
+    drop(body);
     let served = service.model(&request.model, Kind::Embedding)?;
     let call = Call {
         path: "/v1/embeddings",

@@ -25,9 +25,10 @@ const MOST_TEXT: usize = 4096;
 pub(super) async fn rank(
     service: &Service,
     tenant: &Tenant,
-    body: &Value,
+    body: Value,
 ) -> Result<Response<Body>, ApiError> {
-    let request = Rerank::parse(body)?;
+    let request = Rerank::parse(&body)?;
+    drop(body);
     let served = service.model(&request.model, Kind::Rerank)?;
     let call = Call {
         path: "/v1/rerank",

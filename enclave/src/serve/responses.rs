@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{self, Body},
-    chat::{ChatAnswer, chat},
+    chat::chat,
+    chunks::Answer,
     error::ApiError,
     service::Service,
     sse,
@@ -30,17 +31,18 @@ use stream::ResponsesStream;
 pub(super) async fn respond(
     service: &Service,
     tenant: &Tenant,
-    body: &Value,
+    body: Value,
 ) -> Result<Response<Body>, ApiError> {
-    let mut request = Responses::parse(body)?;
+    let mut request = Responses::parse(&body)?;
+    drop(body);
     let chat_body = std::mem::take(&mut request.chat);
     let said = chat(service, tenant, chat_body).await.map_err(renamed)?;
     match said {
-        ChatAnswer::Whole(completion) => {
+        Answer::Whole(completion) => {
             let response = request.answer(&completion).ok_or_else(ApiError::broken)?;
             Ok(answer::json(StatusCode::OK, &response))
         }
-        ChatAnswer::Stream(chunks) => Ok(sse::respond(Translated::new(chunks, request.events()))),
+        Answer::Stream(chunks) => Ok(sse::respond(Translated::new(chunks, request.events()))),
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn receive(
     body: Incoming,
 ) -> Result<Recording, ApiError> {
     let seat = service.seats.take()?;
-    let body = intake::audio(headers, body).await?;
+    let body = intake::recording(headers, body).await?;
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::{chat::Chunks, error::ApiError, event::SseEvent, sse::Source};
+use super::{chunks::Chunks, error::ApiError, event::SseEvent, sse::Source};
 
 /// Makes events of chunks.
 pub(super) trait Translate: Send + 'static {
