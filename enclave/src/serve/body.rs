@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::serve::error::ApiError;
+use super::error::ApiError;
 
 /// UTF-8's byte order mark. RFC 8259 §8.1 lets a parser skip it.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
