@@ -131,7 +131,7 @@ fn refuses_an_unknown_or_a_missing_field() {
         ),
     ] {
         let unknown = changed(list, |fields| {
-            drop(fields.insert(name("colour"), Value::Null))
+            drop(fields.insert(name("colour"), Value::Null));
         });
         let prefix = list.map_or(String::new(), |list| format!("{list}."));
         assert_eq!(what(&unknown), format!("`{prefix}colour` is unknown"));

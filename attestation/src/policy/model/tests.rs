@@ -61,9 +61,8 @@ fn every_key_is_read() {
 
 #[test]
 fn says_what_is_missing_misspelt_or_of_another_form() {
-    let many: String = (0..=MAX_SERVED)
-        .map(|number| format!("[[model]]\nname = \"m{number}\"\n"))
-        .collect();
+    let tables = (0..=MAX_SERVED).map(|number| format!("[[model]]\nname = \"m{number}\"\n"));
+    let many = tables.collect::<Vec<_>>().concat();
     for (top, tables, message) in [
         (
             "",
