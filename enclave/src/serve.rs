@@ -6,14 +6,20 @@
 
 mod answer;
 mod answering;
+mod anthropic;
+#[cfg(test)]
+mod arbitrary;
 mod body;
 mod chat;
 mod choice;
 mod chunks;
 mod completions;
 mod conversation;
+mod embeddings;
 mod error;
+mod event;
 mod evidence;
+mod fields;
 mod format;
 mod generation;
 mod intake;
@@ -21,24 +27,31 @@ mod keys;
 mod literal;
 mod logprobs;
 mod messages;
+mod misshapen;
 mod models;
 mod object;
 mod part;
 mod places;
 mod question;
 mod refusal;
+mod renamed;
 mod render;
 mod request;
+mod rerank;
+mod responses;
 mod routes;
 mod sampling;
 mod scan;
 mod schema;
 mod service;
 mod shape;
+mod single;
 mod sse;
 mod stops;
 mod tenant;
 mod tools;
+mod transcriptions;
+mod translated;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

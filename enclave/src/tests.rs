@@ -157,7 +157,10 @@ async fn evidence_is_about_the_nonce_the_connection_and_the_key() {
         let claims = Claims::decode(&evidence.claims).unwrap();
         assert_eq!(claims.configuration, host_data(&host.configuration));
         assert_eq!(
-            (claims.model.as_str(), claims.engine.as_str()),
+            (
+                claims.models[0].name.as_str(),
+                claims.engines[0].version.as_str()
+            ),
             ("tiny", "fake 1")
         );
         assert_eq!(evidence.endorsements.certificates, [[0x30]]);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chrysalis_wire::{
-    api::{self, ATTESTATION, CHAT, COMPLETIONS, HEALTH, MODELS},
+    api::{
+        self, ATTESTATION, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, MESSAGES, MODELS, RERANK,
+        RESPONSES, TRANSCRIPTIONS,
+    },
     configuration::Kind,
 };
 use hyper::StatusCode;
@@ -78,6 +81,13 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
     }
 
+    /// 400: the same, where it is worth saying why, or what to do instead.
+    pub(super) fn unsupported_because(parameter: &str, why: &str) -> Self {
+        let parameter = quoted(parameter);
+        let message = format!("{parameter} is not supported: {why}");
+        Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
+    }
+
     /// 400: the body is not a JSON object.
     pub(super) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_json", message)
@@ -137,7 +147,7 @@ impl ApiError {
     /// 404: no such route.
     pub(super) fn unknown_route() -> Self {
         let message = format!(
-            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
+            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, POST {RESPONSES}, POST {MESSAGES}, POST {EMBEDDINGS}, POST {RERANK}, POST {TRANSCRIPTIONS}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
         );
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
     }
@@ -160,8 +170,7 @@ impl ApiError {
 
     /// 413: the body is too long.
     pub(super) fn body_too_long(limit: usize) -> Self {
-        let message =
-            format!("the body is over the limit of {limit} bytes; send a shorter conversation");
+        let message = format!("the body is over the limit of {limit} bytes; send less");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrysalis_wire::api::{self, MAX_BODY};
+use chrysalis_wire::api::{self, MAX_BODY, MAX_RECORDING};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request,
@@ -17,6 +17,8 @@ use super::{body, error::ApiError};
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// The same for a recording, which a phone may send at 2 Mbit/s.
+const RECORDING_PATIENCE: Duration = Duration::from_secs(120);
 /// How much of an overlong body is still read, and thrown away, so that its sender gets to read why.
 const MAX_DISCARDED: usize = 128 * 1024 * 1024;
 
@@ -35,11 +37,25 @@ pub(super) async fn bytes(
     body: Incoming,
     most: usize,
 ) -> Result<Bytes, ApiError> {
+    within(headers, body, most, BODY_PATIENCE).await
+}
+
+/// Reads a body with a recording in it.
+pub(super) async fn recording(headers: &HeaderMap, body: Incoming) -> Result<Bytes, ApiError> {
+    within(headers, body, MAX_RECORDING, RECORDING_PATIENCE).await
+}
+
+async fn within(
+    headers: &HeaderMap,
+    body: Incoming,
+    most: usize,
+    patience: Duration,
+) -> Result<Bytes, ApiError> {
     if is_encoded(headers) {
         tokio::spawn(discard(body));
         return Err(ApiError::encoded_body());
     }
-    read(body, most).await
+    read(body, most, patience).await
 }
 
 /// Whether the head is within the API's limits.
@@ -80,21 +96,21 @@ fn has_other_charset(headers: &HeaderMap) -> bool {
 
 /// Reads a body up to the limit. The rest of a longer one is thrown away in the background: a client that is still sending
 /// when the connection closes would never read why.
-async fn read(body: Incoming, most: usize) -> Result<Bytes, ApiError> {
+async fn read(body: Incoming, most: usize, patience: Duration) -> Result<Bytes, ApiError> {
     let announced = body.size_hint().lower();
     if announced > most as u64 {
         tokio::spawn(discard(body));
         return Err(ApiError::body_too_long(most));
     }
     let mut body = body;
-    match timeout(BODY_PATIENCE, Limited::new(&mut body, most).collect()).await {
+    match timeout(patience, Limited::new(&mut body, most).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             tokio::spawn(discard(body));
             Err(ApiError::body_too_long(most))
         }
         Ok(Err(_)) => Err(ApiError::malformed("the body ended early; send it again")),
-        Err(_) => Err(ApiError::slow_body(BODY_PATIENCE.as_secs())),
+        Err(_) => Err(ApiError::slow_body(patience.as_secs())),
     }
 }
 

@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 
 use super::{
     answer::{self, Body},
-    chat,
+    anthropic, chat,
     chunks::{Answer, Events},
     completions,
     conversation::Conversation,
+    embeddings,
     error::ApiError,
-    evidence, intake, models,
+    evidence, intake, models, rerank, responses,
     service::Service,
-    sse, tenant,
+    sse, tenant, transcriptions,
 };
 use crate::engine::Tenant;
 
@@ -27,7 +28,9 @@ pub(super) async fn answer(
         return answer::error(&ApiError::head_too_long());
     }
     let (head, body) = request.into_parts();
-    let answered = match Route::of(head.uri.path()) {
+    let route = Route::of(head.uri.path());
+    let anthropics = route == Some(Route::Messages);
+    let answered = match route {
         None => Err(ApiError::unknown_route()),
         Some(route) if !route.methods().contains(&head.method) => {
             return answer::wrong_method(route.methods());
@@ -41,7 +44,13 @@ pub(super) async fn answer(
         Some(Route::Health) => health(service),
         Some(route) => told(service, route, &head.headers, body, conversation).await,
     };
-    answered.unwrap_or_else(|error| answer::error(&error))
+    answered.unwrap_or_else(|error| {
+        if anthropics {
+            answer::error_as(&error, &anthropic::error_json(&error))
+        } else {
+            answer::error(&error)
+        }
+    })
 }
 
 /// Answers a request with a body.
@@ -54,9 +63,20 @@ async fn told(
 ) -> Result<Response<Body>, ApiError> {
     let tenants = &service.measured.configuration.tenants;
     let tenant = tenant::of(headers, tenants, &conversation.exporter)?;
+    if route == Route::Transcriptions {
+        let recording = transcriptions::receive(service, &tenant, headers, body).await?;
+        conversation.is_answered();
+        return recording.transcribe().await;
+    }
     let body = intake::json(headers, body).await?;
     conversation.is_answered();
-    completion(service, &tenant, route, body).await
+    match route {
+        Route::Responses => responses::respond(service, &tenant, body).await,
+        Route::Messages => anthropic::respond(service, &tenant, body).await,
+        Route::Embeddings => embeddings::embed(service, &tenant, body).await,
+        Route::Rerank => rerank::rank(service, &tenant, body).await,
+        route => completion(service, &tenant, route, body).await,
+    }
 }
 
 async fn completion(
@@ -89,6 +109,11 @@ fn health(service: &Service) -> Result<Response<Body>, ApiError> {
 enum Route {
     Chat,
     Completions,
+    Responses,
+    Messages,
+    Embeddings,
+    Rerank,
+    Transcriptions,
     Models,
     Model(String),
     Attestation,
@@ -103,6 +128,11 @@ impl Route {
         match path.as_str() {
             api::CHAT => Some(Self::Chat),
             api::COMPLETIONS => Some(Self::Completions),
+            api::RESPONSES => Some(Self::Responses),
+            api::MESSAGES => Some(Self::Messages),
+            api::EMBEDDINGS => Some(Self::Embeddings),
+            api::RERANK => Some(Self::Rerank),
+            api::TRANSCRIPTIONS => Some(Self::Transcriptions),
             api::MODELS => Some(Self::Models),
             api::ATTESTATION => Some(Self::Attestation),
             api::HEALTH => Some(Self::Health),
@@ -118,8 +148,8 @@ impl Route {
         // For HEAD, hyper sends only the headers.
         static READ: [Method; 2] = [Method::GET, Method::HEAD];
         match self {
-            Self::Chat | Self::Completions => &TOLD,
-            _ => &READ,
+            Self::Models | Self::Model(_) | Self::Attestation | Self::Health => &READ,
+            _ => &TOLD,
         }
     }
 }

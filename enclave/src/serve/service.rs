@@ -14,6 +14,7 @@ use super::{
     object::{Object, given},
     question,
     shape::Envelope,
+    transcriptions::Seats,
 };
 use crate::{
     attest::Attester,
@@ -27,6 +28,7 @@ pub(super) struct Service {
     pub(super) measured: Arc<Measured>,
     pub(super) engines: Engines,
     pub(super) attester: Attester,
+    pub(super) seats: Seats,
     fingerprint: String,
     /// Makes names of tenants for engines.
     salt: hmac::Key,
@@ -48,6 +50,7 @@ impl Service {
             measured,
             engines,
             attester,
+            seats: Seats::default(),
             salt,
             random,
         })

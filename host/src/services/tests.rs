@@ -193,3 +193,14 @@ async fn lets_go_of_an_asker_that_never_asks() {
     let (_silent, conversation) = connect(&services());
     conversation.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn notes_how_busy_the_guest_is() {
+    let services = services();
+    let (mut enclave, _) = connect(&services);
+    let load = crate::guest::load::tests::load("m", 8);
+    let said = ToHost::Status(Status::Load(load.clone()));
+    assert_eq!(ask(&mut enclave, &said).await, FromHost::Noted);
+    let busy = services.guest.busy(std::time::Instant::now()).unwrap();
+    assert_eq!(busy.load, load);
+}

@@ -1,4 +1,4 @@
-//! Seeds of what host, enclave and engine tell each other, and of hosts.
+//! Seeds of what host, enclave and engine tell each other, of hosts, and of a form.
 
 use chrysalis_wire::{
     engine::{FinishReason, FromEngine, Message, Prompt, Sampling, ToEngine},
@@ -7,6 +7,10 @@ use chrysalis_wire::{
 };
 
 use super::{Seed, seed};
+
+const FORM: &str = "multipart/form-data; boundary=b\n--b\r\n\
+    Content-Disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n--b\r\n\
+    Content-Disposition: form-data; name=\"file\"; filename=\"a.ogg\"\r\nContent-Type: audio/ogg\r\n\r\nOggS\r\n--b--\r\n";
 
 const CONFIGURATION: &str = r#"version = 1
 [model]
@@ -97,5 +101,6 @@ pub(super) fn seeds() -> Vec<Seed> {
         .into_iter()
         .chain([configuration])
         .chain(hosts)
+        .chain([seed("form", "good", FORM)])
         .collect()
 }

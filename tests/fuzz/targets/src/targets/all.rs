@@ -64,4 +64,5 @@ pub const TARGETS: &[Target] = &[
     target("wire", 16 * KIB, Some("wire"), wire::frame),
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),
     target("host_name", 300, None, wire::host_name),
+    target("form", 8 * KIB, None, wire::form),
 ];
