@@ -32,7 +32,7 @@ mod tests {
         };
         assert_eq!(
             event.to_string(),
-            "event: ping\ndata: {\"text\":\"a\\n\\nb\",\"type\":\"ping\"}\n\n"
+            "event: ping\ndata: {\"type\":\"ping\",\"text\":\"a\\n\\nb\"}\n\n"
         );
     }
 }
