@@ -153,7 +153,7 @@ impl Inquiry {
             logprobs: question.logprobs.is_some(),
             refusal: self.refusal,
         };
-        let generation = Generation::begin(&self.served, &self.tenant, prepared, terms)?;
+        let generation = Generation::begin(&self.served, &self.tenant, prepared, &terms)?;
         Ok(Choice::new(generation, self.form.clone()))
     }
 

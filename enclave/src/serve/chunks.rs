@@ -21,7 +21,7 @@ pub(super) enum Answer {
     /// In one object.
     Whole(Value),
     /// Chunk by chunk.
-    Stream(Chunks),
+    Stream(Box<Chunks>),
 }
 
 /// A stream of chunks. Dropping it cancels the engine's work.
@@ -58,7 +58,7 @@ pub(super) async fn stream(inquiry: Inquiry, shape: Shape) -> Result<Answer, Api
     };
     match timeout(FIRST_WORD, chunks.fill()).await {
         Ok(Err(error)) => Err(error),
-        Ok(Ok(())) | Err(_) => Ok(Answer::Stream(chunks)),
+        Ok(Ok(())) | Err(_) => Ok(Answer::Stream(Box::new(chunks))),
     }
 }
 
@@ -94,12 +94,12 @@ impl Chunks {
 /// Chunks as OpenAI sends them. An error in mid-stream is an event of its own, and no `[DONE]` follows: the client knows that
 /// the answer is incomplete.
 pub(super) struct Events {
-    chunks: Chunks,
+    chunks: Box<Chunks>,
     done: bool,
 }
 
 impl Events {
-    pub(super) fn new(chunks: Chunks) -> Self {
+    pub(super) fn new(chunks: Box<Chunks>) -> Self {
         Self {
             chunks,
             done: false,

@@ -326,3 +326,36 @@ pub(super) fn quoted(word: &str) -> &str {
     word.get(..word.floor_char_boundary(MAX_QUOTED))
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_of_another_kind_is_named_with_its_place_and_the_right_ones() {
+        let error = ApiError::wrong_kind("mini", Kind::Embedding, Kind::Chat, &["tiny", "big"]);
+        assert_eq!(
+            error.message,
+            "mini is an embedding model: send texts to POST /v1/embeddings; here, use tiny, big"
+        );
+        assert_eq!(
+            (error.status.as_u16(), error.parameter.as_deref()),
+            (400, Some("model"))
+        );
+        let error = ApiError::wrong_kind("tiny", Kind::Chat, Kind::Speech, &[]);
+        assert!(error.message.ends_with("there is no speech model here"));
+    }
+
+    #[test]
+    fn a_busy_queue_says_when_to_come_back() {
+        for (time, seconds) in [(0, 1), (1500, 2), (2000, 2)] {
+            let retry_after = Duration::from_millis(time);
+            let error = ApiError::turned(Turned::Busy { retry_after });
+            assert_eq!(
+                (error.status.as_u16(), error.retry_after()),
+                (429, Some(seconds))
+            );
+        }
+        assert_eq!(ApiError::turned(Turned::NoEngine).status.as_u16(), 503);
+    }
+}

@@ -89,7 +89,7 @@ impl Generation {
         served: &Arc<Served>,
         tenant: &Tenant,
         prepared: Prepared,
-        terms: Terms<'_>,
+        terms: &Terms<'_>,
     ) -> Result<Self, ApiError> {
         let events = served
             .ask(tenant, prepared.call)
@@ -131,11 +131,14 @@ impl Generation {
                 Ok(part) => self.take(part),
                 Err(Misshapen) => Err(self.distrust()),
             },
-            Some(Event::Done) => match self.finish {
-                Some(Finish::Stop) => self.end(Reason::Stop),
-                Some(Finish::Length) => self.end(Reason::Length),
-                None => Err(self.distrust()),
-            },
+            Some(Event::Done) => {
+                let finish = self.finish.ok_or_else(|| self.distrust())?;
+                self.end(match finish {
+                    Finish::Stop => Reason::Stop,
+                    Finish::Length => Reason::Length,
+                });
+                Ok(())
+            }
             Some(Event::Refused { status, body }) => {
                 let context = self.served.model().context;
                 Err(self.refusal.explain(status, &body, context))
@@ -160,11 +163,12 @@ impl Generation {
         let passed = self.watch.pass(&part.text);
         self.pass_on(passed.text, part.tokens);
         if passed.stopped {
-            return self.end(Reason::Stop);
+            self.end(Reason::Stop);
+            return Ok(());
         }
         if !self.knows_its_end && self.finish.is_none() && self.counted.so_far() >= self.max_tokens
         {
-            return self.end(Reason::Length);
+            self.end(Reason::Length);
         }
         Ok(())
     }
@@ -177,7 +181,7 @@ impl Generation {
         }
     }
 
-    fn end(&mut self, reason: Reason) -> Result<(), ApiError> {
+    fn end(&mut self, reason: Reason) {
         self.events.close();
         let rest = self.watch.rest();
         self.pass_on(rest, Vec::new());
@@ -185,7 +189,6 @@ impl Generation {
         let counters = self.served.counters();
         counters.tokens(counts.prompt.into(), counts.completion.into());
         self.ready.push_back(Said::Ended { reason, counts });
-        Ok(())
     }
 
     fn distrust(&self) -> ApiError {

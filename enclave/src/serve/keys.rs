@@ -141,7 +141,7 @@ impl Taken {
         match self {
             Read | Ignored => true,
             Number(number) => value.as_f64() == Some(number),
-            Off => matches!(value.as_f64(), Some(number) if number == 0.0 || number == -1.0),
+            Off => [Some(0.0), Some(-1.0)].contains(&value.as_f64()),
             Flag(flag) => *value == flag,
             Empty => is_empty(value),
             Words(words) => value.as_str().is_some_and(|word| words.contains(&word)),

@@ -118,7 +118,7 @@ impl Scanner {
                     Ok(Place::AnswerJson(Extent::default()))
                 }
                 (Place::Colon(After::Answer), ':') => Ok(Place::AnswerText),
-                (Place::Calls, '[') => Ok(Place::Call),
+                (Place::Calls, '[') | (Place::CallEnded, ',') => Ok(Place::Call),
                 (Place::Call, '{') => Ok(Place::Key(After::Name)),
                 (Place::NameValue, '"') => Ok(Place::InName(Text::default())),
                 (Place::Comma, ',') => Ok(Place::Key(After::Parameters)),
@@ -126,7 +126,6 @@ impl Scanner {
                     self.found.push(Found::CallEnds);
                     Ok(Place::CallEnded)
                 }
-                (Place::CallEnded, ',') => Ok(Place::Call),
                 (Place::CallEnded, ']') => Ok(Place::Last),
                 (Place::AnswerText, '"') => Ok(Place::InAnswerText(Text::default())),
                 (Place::Last, '}') => Ok(Place::End),

@@ -238,7 +238,7 @@ impl Shape {
         let choices: Vec<Value> = choices
             .map(|(index, choice)| match self.kind {
                 Kind::Chat => self.chat_choice(index, choice),
-                Kind::Text { .. } => self.text_choice(index, choice),
+                Kind::Text { .. } => self.text_choice(index, &choice),
             })
             .collect();
         let mut whole = self.object(true, &json!(choices));
@@ -267,7 +267,7 @@ impl Shape {
         })
     }
 
-    fn text_choice(&self, index: usize, choice: Collected) -> Value {
+    fn text_choice(&self, index: usize, choice: &Collected) -> Value {
         let echo = self.echo(index).unwrap_or_default();
         let offset = echo.chars().count();
         let logprobs = self

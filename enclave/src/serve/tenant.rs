@@ -4,7 +4,7 @@
 use chrysalis_wire::configuration::Tenant as Known;
 use hyper::{
     HeaderMap,
-    header::{AUTHORIZATION, HeaderName},
+    header::{AUTHORIZATION, HeaderName, HeaderValue},
 };
 use ring::digest::{SHA256, digest};
 
@@ -48,12 +48,11 @@ fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, ApiError> {
         return Err(ApiError::bad_credentials());
     }
     if keys.is_empty() {
-        keys.extend(headers.get_all(X_API_KEY).iter().map(|key| key.as_bytes()));
+        keys.extend(headers.get_all(X_API_KEY).iter().map(HeaderValue::as_bytes));
     }
     match keys.as_slice() {
-        [] => Ok(None),
         // Clients without a key send an empty one.
-        [key] if key.is_empty() => Ok(None),
+        [] | [[]] => Ok(None),
         [key] if key.len() <= MAX_KEY && key.iter().all(u8::is_ascii_graphic) => Ok(Some(key)),
         _ => Err(ApiError::bad_credentials()),
     }
@@ -80,7 +79,6 @@ fn is_hash(known: &str, hash: &[u8; 32]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::HeaderValue;
 
     fn who(headers: &[(HeaderName, &str)]) -> Result<Tenant, u16> {
         let known = [Known {

@@ -18,13 +18,13 @@ pub(super) trait Translate: Send + 'static {
 
 /// The stream of those events.
 pub(super) struct Translated<T> {
-    chunks: Chunks,
+    chunks: Box<Chunks>,
     translate: T,
     ended: bool,
 }
 
 impl<T: Translate> Translated<T> {
-    pub(super) fn new(chunks: Chunks, translate: T) -> Self {
+    pub(super) fn new(chunks: Box<Chunks>, translate: T) -> Self {
         Self {
             chunks,
             translate,

@@ -86,7 +86,7 @@ async fn whole(script: &Value, more: Value) -> Result<Value, ApiError> {
     }
 }
 
-async fn all(mut chunks: Chunks) -> Result<Vec<Value>, ApiError> {
+async fn all(mut chunks: Box<Chunks>) -> Result<Vec<Value>, ApiError> {
     let mut all = Vec::new();
     while let Some(chunk) = chunks.next().await {
         all.push(chunk?);

@@ -1,3 +1,9 @@
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::float_cmp,
+    reason = "values are written where they are used"
+)]
+
 use serde_json::json;
 
 use super::*;
