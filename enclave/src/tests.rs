@@ -3,6 +3,7 @@
 //! How a relying party verifies the evidence is tested end to end, with the real simulated processor.
 
 mod client;
+mod endpoints;
 mod host;
 
 use std::{sync::atomic::Ordering, time::Duration};
@@ -207,7 +208,7 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
             405,
             "method_not_allowed",
         ),
-        ("POST /v1/embeddings", Value::Null, 404, "unknown_url"),
+        ("POST /v1/engines", Value::Null, 404, "unknown_url"),
         ("GET /v1/models/other", Value::Null, 404, "model_not_found"),
         (
             "GET /v1/attestation?nonce=00",
