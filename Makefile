@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run check test vectors bench bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo run check test vectors bench bench-relay bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -15,6 +15,8 @@ vectors:           ## get the real evidence that this repository may not ship (F
 	@scripts/vectors $(if $(FROM),--from "$(FROM)")
 bench: setup       ## CPU time of verification, compared with the bare signatures and with other verifiers
 	@scripts/bench
+bench-relay: setup ## the relay, compared with socat and HAProxy, and with 10,000 idle connections
+	@scripts/bench-relay
 bench-boot: setup image ## a boot by stage, compared with the kernel alone
 	@scripts/bench-boot
 boots: setup image ## boot the kernel alone under OVMF, BOOTS times (50): does it ever stall?
@@ -23,7 +25,7 @@ fuzz: setup        ## feed every parser mutated simulated evidence for a minute 
 	@scripts/fuzz
 mutants: setup     ## run the verifier's tests with each of its guards off, one at a time (GUARDS="snp-4 bind-5")
 	@scripts/mutants
-image: setup       ## build the image and the weights: build/cpu, build/smollm2
+image: setup       ## build the image, the disks and the configuration: build/cpu, build/disks, build/demo.toml
 	@scripts/image
 image-h100: setup  ## build/h100: the image for NVIDIA's H100, with compiled kernel modules (fetches files under NVIDIA's licence)
 	@scripts/image-h100

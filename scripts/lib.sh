@@ -33,23 +33,24 @@ debian_archive() {
 }
 
 # step WHAT COMMAND...: runs the command with its output in a log; after two seconds says which step is running, then
-# prints the newest line of the log from time to time. On failure prints the end of the log.
+# prints the newest line of the log, which may be the same as before, every eight seconds: at least every ten, come what may.
+# On failure prints the end of the log.
 step() {
-    local what=$1 log started last='' line pid status=0
+    local what=$1 log started said=-1 line pid status=0
     shift
     log=$cache/logs/$(printf '%s' "$what" | tr -c 'A-Za-z0-9' '-').log
     started=$SECONDS
     "$@" >"$log" 2>&1 &
     pid=$!
-    local ticks=0
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.2
-        ticks=$((ticks + 1))
-        [ "$ticks" -eq 10 ] && say "  $what ..."
-        if [ "$ticks" -gt 10 ] && [ $((ticks % 50)) -eq 0 ]; then
-            line=$(tr '\r' '\n' <"$log" | grep -av '^[[:space:]]*$' | tail -n 1 | cut -c1-100 || true)
-            [ "$line" != "$last" ] && say "    $((SECONDS - started)) s: $line"
-            last=$line
+        if [ "$said" -lt 0 ]; then
+            [ $((SECONDS - started)) -lt 2 ] || { said=$SECONDS && say "  $what ..."; }
+        elif [ $((SECONDS - said)) -ge 8 ]; then
+            said=$SECONDS
+            # The end of a log is enough: some are long.
+            line=$(tail -c 4096 "$log" | tr '\r' '\n' | grep -av '^[[:space:]]*$' | tail -n 1 | cut -c1-100 || true)
+            say "    $((SECONDS - started)) s: ${line:-nothing said yet}"
         fi
     done
     wait "$pid" || status=$?
@@ -57,6 +58,6 @@ step() {
         tail -n 30 "$log" >&2
         die "$what failed (exit $status)" "read the whole log: $log"
     fi
-    [ "$ticks" -ge 10 ] && say "  $what: done in $((SECONDS - started)) s"
+    [ "$said" -lt 0 ] || say "  $what: done in $((SECONDS - started)) s"
     return 0
 }

@@ -1,12 +1,18 @@
 //! The seventh step: evidence. Once at boot, for the certificate; then for each client that asks, about its nonce and its
 //! connection. docs/spec/binding.md says what is hashed into what.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use chrysalis_attestation::evidence::{
     CpuReport, Endorsements, Evidence, MAX_BUNDLE,
     binding::{Anchor, Session},
-    claims::{Claims, PROFILE},
+    claims::{Claims, EngineClaim, ModelClaim, PROFILE},
     encode_gpus,
 };
 use chrysalis_wire::boot::Stage;
@@ -20,6 +26,7 @@ use crate::{
     boot::Ground,
     clock,
     configuration::Measured,
+    console::since_boot_ms,
     engine::{Engines, Loaded},
     failure::Failure,
     gpu::Gpus,
@@ -49,6 +56,7 @@ impl Loaded {
             gpus: self.gpus,
             last_endorsements: Mutex::default(),
             desk: Desk::new(Bounds::default()),
+            attested_at: Arc::default(),
         };
         attester.present_quote().await?;
         let mut evidence = attester.evidence(&Session::Boot).await?;
@@ -74,16 +82,34 @@ impl Loaded {
 
 /// What the enclave says about itself. The known answers were given, or there would be no engines to describe.
 fn claims(measured: &Measured, engines: &Engines) -> Result<Claims, Failure> {
-    let served = engines.all().first().ok_or(Failure::Panicked)?;
-    let (model, engine) = (served.model(), served.engine());
+    let mut of_engines: Vec<EngineClaim> = Vec::new();
+    let mut models = Vec::new();
+    for served in engines.all() {
+        let (model, engine) = (served.model(), served.engine());
+        if of_engines.iter().all(|claim| claim.name != engine.name) {
+            of_engines.push(EngineClaim {
+                name: engine.name.clone(),
+                version: engine.version.clone(),
+                disk: digest(&engine.disk.root)?,
+            });
+        }
+        let optional = |hex: &Option<String>| hex.as_deref().map(digest).transpose();
+        models.push(ModelClaim {
+            name: model.name.clone(),
+            kind: model.kind.name().to_owned(),
+            engine: engine.name.clone(),
+            disk: digest(&model.disk.root)?,
+            weights: digest(&model.weights)?,
+            tokenizer: optional(&model.tokenizer)?,
+            template: optional(&model.template)?,
+        });
+    }
     Ok(Claims {
         profile: PROFILE.to_owned(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
         configuration: measured.digest,
-        model: model.name.clone(),
-        weights: digest(&model.disk.root)?,
-        template: digest(model.template.as_deref().unwrap_or(&model.weights))?,
-        engine: engine.version.clone(),
+        engines: of_engines,
+        models,
         known_answer: true,
         epoch: 0,
         epoch_began: clock::now().0,
@@ -110,6 +136,7 @@ pub(crate) struct Attester {
     /// A relying party may have its own; a host that supplies none does not stop evidence.
     last_endorsements: Mutex<Endorsements>,
     desk: Desk,
+    attested_at: Arc<AtomicU64>,
 }
 
 /// How many requests for evidence there may be at once. Each costs the processor's time, and that of the GPUs, which answer one at
@@ -182,6 +209,11 @@ impl Attester {
         Self { desk, ..self }
     }
 
+    /// When the hardware last signed, in milliseconds since boot.
+    pub(crate) fn attested_at(&self) -> Arc<AtomicU64> {
+        self.attested_at.clone()
+    }
+
     /// A bundle about `session`, for the client that asks.
     pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, NoBundle> {
         let _turn = self.desk.turn().await?;
@@ -224,6 +256,7 @@ impl Attester {
         };
         let report_data = anchor.report_data(&encode_gpus(&gpus));
         let signed = self.ground.platform.report(report_data).await?;
+        self.attested_at.store(since_boot_ms(), Ordering::Relaxed);
         endorsements
             .certificates
             .extend(signed.endorsements.certificates);

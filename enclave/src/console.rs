@@ -16,7 +16,7 @@ use std::{
 
 use chrysalis_wire::{
     boot::Stage,
-    host::{MAX_FAILURE, Status},
+    host::{Load, MAX_FAILURE, Status},
 };
 use rustix::time::{ClockId, clock_gettime};
 use tracing::Level;
@@ -164,6 +164,11 @@ impl Progress {
         message.truncate(end.unwrap_or(0));
         let code = failure.code().to_owned();
         self.tell(Status::Failed { code, message }).await;
+    }
+
+    /// How busy the enclave is.
+    pub(crate) async fn load(&self, load: Load) {
+        self.tell(Status::Load(load)).await;
     }
 
     /// It does not matter if the host does not listen: a status is for people.

@@ -72,17 +72,32 @@ fn mount_all() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Memory that could be had now, in MiB.
-pub(crate) fn memory_available_mib() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    Some(memory("MemAvailable", &text)? / 1024)
+/// The machine's memory, in KiB.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// What could be had now.
+    pub(crate) available_kib: u64,
+    /// All of it.
+    pub(crate) total_kib: u64,
 }
 
-/// A line of /proc/meminfo, in KiB.
-fn memory(name: &str, text: &str) -> Option<u64> {
-    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
-    let (_, value) = lines.find(|(found, _)| *found == name)?;
-    value.trim().strip_suffix(" kB")?.trim().parse().ok()
+impl Memory {
+    /// As the kernel says now.
+    pub(crate) fn now() -> Option<Self> {
+        Self::parse(&fs::read_to_string("/proc/meminfo").ok()?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let line = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+            let (_, value) = lines.find(|(found, _)| *found == name)?;
+            value.trim().strip_suffix(" kB")?.trim().parse().ok()
+        };
+        Some(Self {
+            available_kib: line("MemAvailable")?,
+            total_kib: line("MemTotal")?,
+        })
+    }
 }
 
 /// The modules in a folder, in loading order.
@@ -138,9 +153,12 @@ mod tests {
     fn memory_is_read_by_its_name() {
         let text =
             "MemTotal:       24603216 kB\nMemAvailable:   23167744 kB\nHugePages_Total:       0\n";
-        assert_eq!(memory("MemAvailable", text), Some(23_167_744));
-        assert_eq!(memory("HugePages_Total", text), None);
-        assert_eq!(memory("Mem", text), None);
+        let memory = Memory {
+            available_kib: 23_167_744,
+            total_kib: 24_603_216,
+        };
+        assert_eq!(Memory::parse(text), Some(memory));
+        assert_eq!(Memory::parse("MemTotal: 1 kB\n"), None);
     }
 
     #[test]

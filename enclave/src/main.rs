@@ -20,6 +20,7 @@ mod failure;
 mod gpu;
 mod host;
 mod keys;
+mod load;
 mod machine;
 mod platform;
 mod process;

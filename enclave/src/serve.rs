@@ -76,6 +76,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     attest::{self, Attested},
     failure::Failure,
+    load,
     transport::{AnyStream, Listener, Pace},
 };
 use conversation::Conversation;
@@ -141,7 +142,8 @@ impl Attested {
         let acceptor = acceptor(self.certified)?;
         let listener = ground.host.listen().map_err(Failure::Listen)?;
         let attester = self.attester.within(bounds.desk);
-        let service = Service::new(self.measured, self.engines, attester)?;
+        let attested_at = attester.attested_at();
+        let service = Service::new(self.measured, self.engines.clone(), attester)?;
         let door = Arc::new(Door {
             bounds,
             acceptor,
@@ -154,6 +156,7 @@ impl Attested {
         tokio::select! {
             () = accept_all(&listener, &door, &closed, &mut connections) => {}
             () = ground.host.shutdown_wanted() => {}
+            () = load::report(&ground.progress, &self.engines, attested_at) => {}
         }
         tracing::info!("shutting down");
         drop(listener);

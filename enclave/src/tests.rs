@@ -158,7 +158,10 @@ async fn evidence_is_about_the_nonce_the_connection_and_the_key() {
         let claims = Claims::decode(&evidence.claims).unwrap();
         assert_eq!(claims.configuration, host_data(&host.configuration));
         assert_eq!(
-            (claims.model.as_str(), claims.engine.as_str()),
+            (
+                claims.models[0].name.as_str(),
+                claims.engines[0].version.as_str()
+            ),
             ("tiny", "fake 1")
         );
         assert_eq!(evidence.endorsements.certificates, [[0x30]]);
@@ -199,8 +202,8 @@ async fn what_it_cannot_answer_it_says_with_a_status_and_a_code() {
         (CHAT, Value::String("no object".into()), 400, "invalid_json"),
         (CHAT, other_model, 404, "model_not_found"),
         (CHAT, chat("long"), 400, "context_length_exceeded"),
-        (CHAT, chat("crash"), 500, "incomplete_answer"),
-        (CHAT, chat("novel"), 500, "answer_too_long"),
+        (CHAT, chat("crash"), 502, "engine_failed"),
+        (CHAT, chat("novel"), 502, "engine_failed"),
         (CHAT, chat(&"x".repeat(1 << 20)), 413, "body_too_large"),
         (
             "GET /v1/chat/completions",

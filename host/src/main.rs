@@ -11,6 +11,7 @@
 mod accept;
 mod cli;
 mod clock;
+mod descriptors;
 mod doctor;
 mod guest;
 mod launch;
@@ -18,9 +19,12 @@ mod metrics;
 mod mutex;
 mod relay;
 mod run;
+mod screen;
 mod services;
 mod simulation;
+mod spelling;
 mod state;
+mod talk;
 
 use std::process::ExitCode;
 
@@ -32,7 +36,10 @@ use crate::cli::{Command, Options};
 const COULD_NOT_START: u8 = 2;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return unusable(&error),
+    };
     // One thread: children die with the thread that spawned them, and moving bytes needs no second one.
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -42,6 +49,7 @@ fn main() -> ExitCode {
             runtime.block_on(async {
                 match options.command {
                     Command::Run(options) => run::run(*options).await,
+                    Command::Relay(options) => relay::alone::relay(options).await,
                     Command::Doctor(options) => doctor::doctor(&options).await,
                 }
             })
@@ -50,4 +58,19 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(COULD_NOT_START)
     })
+}
+
+/// Help was asked for, or the command line makes no sense.
+fn unusable(error: &clap::Error) -> ExitCode {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    match spelling::now(&words).filter(|_| error.use_stderr()) {
+        Some(now) => eprintln!("error: {now}"),
+        // Nothing is left to do where the terminal is gone.
+        None => drop(error.print()),
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(COULD_NOT_START))
 }

@@ -38,5 +38,5 @@ fn the_initrd_holds_two_programs_and_nothing_else() {
         .iter()
         .map(|file| file["path"].as_str().expect("a path"))
         .collect();
-    assert_eq!(names, ["chrysalis-engine-llama", "init"]);
+    assert_eq!(names, ["chrysalis-room", "init"]);
 }

@@ -111,19 +111,10 @@ fn another_configuration_is_refused() {
 #[test]
 fn corrupt_weights_stop_the_boot() {
     let folder = tempfile::tempdir().expect("a folder");
-    let weights = folder.path().join("weights.img");
-    let mut bytes = fs::read(paths::weights()).expect("weights");
-    bytes[1000] ^= 1;
-    fs::write(&weights, bytes).expect("changed weights");
-    let (status, log) = Machine::fail(&Plan {
-        weights,
-        ..Plan::process()
-    });
+    let plan = Plan::process().with_changed_model(folder.path(), 1000);
+    let (status, log) = Machine::fail(&plan);
     assert_eq!(status.code(), Some(1), "{log}");
-    assert!(
-        log.contains("weights_corrupt") && log.contains("hint:"),
-        "{log}"
-    );
+    assert!(log.contains("disk_wrong") && log.contains("hint:"), "{log}");
 }
 
 #[test]

@@ -82,16 +82,8 @@ fn another_configuration_is_refused_by_name() {
 fn one_byte_of_the_weights_changed_stops_the_boot() {
     let _turn = ONE_AT_A_TIME.lock();
     let folder = tempfile::tempdir().expect("a folder");
-    let weights = folder.path().join("weights.img");
-    fs::copy(paths::weights(), &weights).expect("a copy");
-    flip_last_byte_before(&weights, 50_000_000);
-    let (status, log) = Machine::fail(&Plan {
-        weights,
-        ..Plan::vm()
-    });
+    let plan = Plan::vm().with_changed_model(folder.path(), 50_000_000);
+    let (status, log) = Machine::fail(&plan);
     assert_eq!(status.code(), Some(1), "{log}");
-    assert!(
-        log.contains("weights_corrupt") && log.contains("hint:"),
-        "{log}"
-    );
+    assert!(log.contains("disk_wrong") && log.contains("hint:"), "{log}");
 }

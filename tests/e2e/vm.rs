@@ -173,7 +173,7 @@ fn the_command_line_chats() {
 #[test]
 fn no_prompt_or_answer_is_anywhere_the_host_can_read() {
     let canary = "zanzibar-quokka-7719";
-    let before = run("sha256sum", &[&paths::weights().to_string_lossy()]);
+    let before = run("sha256sum", &[&paths::model_disk().to_string_lossy()]);
     let body = body(
         &format!("Remember the word {canary}. Say it back."),
         r#""max_tokens":12,"temperature":0"#,
@@ -208,7 +208,7 @@ fn no_prompt_or_answer_is_anywhere_the_host_can_read() {
         }
     }
     assert_eq!(
-        run("sha256sum", &[&paths::weights().to_string_lossy()]),
+        run("sha256sum", &[&paths::model_disk().to_string_lossy()]),
         before,
         "the disk changed"
     );

@@ -10,4 +10,3 @@ pub mod proxy;
 pub mod relay;
 pub mod scene;
 pub mod schema;
-pub mod worker;

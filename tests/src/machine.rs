@@ -24,8 +24,8 @@ pub struct Plan {
     pub image: PathBuf,
     /// The configuration.
     pub configuration: PathBuf,
-    /// The weights disk.
-    pub weights: PathBuf,
+    /// The folder of the engines' and models' disks.
+    pub disks: PathBuf,
     /// Run the enclave as a process instead of a VM.
     pub without_vm: bool,
     /// More arguments of `chrysalis-host run`.
@@ -38,7 +38,7 @@ impl Plan {
         Self {
             image: paths::image(),
             configuration: paths::configuration(),
-            weights: paths::weights(),
+            disks: paths::disks(),
             without_vm: false,
             arguments: Vec::new(),
         }
@@ -56,6 +56,26 @@ impl Plan {
     #[must_use]
     pub fn with(mut self, flag: &str, value: &str) -> Self {
         self.arguments.extend([flag.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// With a copy of the disks in `at`, in which one byte of the model is another.
+    #[must_use]
+    pub fn with_changed_model(mut self, at: &Path, byte: usize) -> Self {
+        let changed = paths::model_disk();
+        for entry in fs::read_dir(&self.disks).expect("the disks") {
+            let from = entry.expect("a disk").path();
+            let to = at.join(from.file_name().expect("a name"));
+            if from == changed {
+                let mut bytes = fs::read(&from).expect("a disk");
+                bytes[byte] ^= 1;
+                fs::write(to, bytes).expect("a changed copy");
+            } else {
+                let from = from.canonicalize().expect("a path");
+                std::os::unix::fs::symlink(from, to).expect("a link");
+            }
+        }
+        at.clone_into(&mut self.disks);
         self
     }
 
@@ -111,8 +131,8 @@ impl Machine {
             .arg(&plan.image)
             .arg("--configuration")
             .arg(&plan.configuration)
-            .arg("--weights")
-            .arg(&plan.weights)
+            .arg("--disks")
+            .arg(&plan.disks)
             .arg("--state")
             .arg(state.path())
             .arg("--ready-file")

@@ -2,6 +2,8 @@
 
 use std::{env, path::PathBuf};
 
+use chrysalis_wire::configuration::Configuration;
+
 /// The image folder.
 pub fn image() -> PathBuf {
     of("CHRYSALIS_IMAGE", "build/cpu")
@@ -12,17 +14,24 @@ pub fn gpu_image() -> PathBuf {
     of("CHRYSALIS_GPU_IMAGE", "build/h100")
 }
 
-/// The weights disk.
-pub fn weights() -> PathBuf {
-    of("CHRYSALIS_WEIGHTS", "build/smollm2/weights.img")
+/// The folder of the engines' and models' disks.
+pub fn disks() -> PathBuf {
+    of("CHRYSALIS_DISKS", "build/disks")
 }
 
-/// The configuration that goes with the weights.
+/// The disk of the configuration's model.
+///
+/// # Panics
+/// When there is no configuration, or it names none.
+pub fn model_disk() -> PathBuf {
+    let text = std::fs::read(configuration()).expect("a configuration (make image)");
+    let configuration = Configuration::parse(&text).expect("a good configuration");
+    disks().join(configuration.models[0].disk.file())
+}
+
+/// The configuration that names them.
 pub fn configuration() -> PathBuf {
-    of(
-        "CHRYSALIS_CONFIGURATION",
-        "build/smollm2/configuration.toml",
-    )
+    of("CHRYSALIS_CONFIGURATION", "build/demo.toml")
 }
 
 /// The firmware levels below which no release is to be trusted.

@@ -148,6 +148,8 @@ mod tests {
             let _ = decode::<crate::engine::FromEngine>(&bytes);
             let _ = decode::<crate::gpu::ToGpus>(&bytes);
             let _ = decode::<crate::gpu::FromGpus>(&bytes);
+            let _ = decode::<crate::room::Plan>(&bytes);
+            let _ = decode::<crate::room::FromRoom>(&bytes);
         }
 
         #[test]

@@ -13,6 +13,19 @@ pub const TLS_PORT: u32 = 443;
 pub const MAX_CONFIGURATION: usize = 64 * 1024;
 /// The most bytes a [`Status::Failed`] message may have.
 pub const MAX_FAILURE: usize = 2048;
+/// The most models of one [`Load`].
+pub const MAX_LOADS: usize = 64;
+/// The most bytes of a model's name in a [`Load`].
+pub const MAX_MODEL_NAME: usize = 128;
+/// The upper bounds of [`ModelLoad::first_token_ms`], in milliseconds.
+pub const FIRST_TOKEN_BOUNDS_MS: [u64; 18] = [
+    10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 3000, 5000, 10_000, 20_000,
+    60_000,
+];
+/// Counts of tokens are rounded down to multiples of this.
+pub const TOKEN_GRAIN: u64 = 64;
+/// Memory is rounded down to multiples of this.
+pub const MEMORY_GRAIN_KIB: u64 = 16 * 1024;
 
 /// A request of the enclave. At most [`crate::frame::MAX_FRAME`] bytes; each may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +132,74 @@ pub enum Status {
         /// What happened and what to do, at most [`MAX_FAILURE`] bytes.
         message: String,
     },
+    /// How busy it is: once a second while it serves, for the provider's screen and metrics.
+    Load(Load),
+}
+
+/// How busy the enclave is, in numbers of the whole machine and of whole models: nothing of a client, a tenant or a request, no
+/// content. Every count is of all time since the boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Milliseconds since the kernel (or the process) started.
+    pub at_ms: u64,
+    /// When the hardware last signed for the key or for a client, on the same clock.
+    pub attested_at_ms: u64,
+    /// Memory that is available, in KiB.
+    pub memory_free_kib: u64,
+    /// All memory, in KiB.
+    pub memory_total_kib: u64,
+    /// One for each model, at most [`MAX_LOADS`], in the configuration's order.
+    pub models: Vec<ModelLoad>,
+}
+
+/// How busy one model is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelLoad {
+    /// As the configuration names it, at most [`MAX_MODEL_NAME`] bytes.
+    pub name: String,
+    /// Requests that the engine computes.
+    pub running: u32,
+    /// Requests that wait for it.
+    pub queued: u32,
+    /// Requests admitted.
+    pub requests: u64,
+    /// Requests answered 429.
+    pub refused: u64,
+    /// Requests that the engine failed.
+    pub failed: u64,
+    /// Tokens read, rounded.
+    pub prompt_tokens: u64,
+    /// Tokens generated, rounded.
+    pub completion_tokens: u64,
+    /// Answers by the time from their request to their first token: one count for each of [`FIRST_TOKEN_BOUNDS_MS`], then one for
+    /// those that took longer.
+    pub first_token_ms: Vec<u64>,
+    /// Times that its engine was replaced because it failed.
+    pub restarts: u64,
+    /// Whether it can answer now.
+    pub ready: bool,
+}
+
+impl Load {
+    /// The same, rounded to [`TOKEN_GRAIN`] and [`MEMORY_GRAIN_KIB`]: what it says of one short request, in a second in which there is
+    /// no other, is no exact length. An enclave sends no other.
+    #[must_use]
+    pub fn rounded(mut self) -> Self {
+        let down = |value: &mut u64, grain: u64| *value -= *value % grain;
+        down(&mut self.memory_free_kib, MEMORY_GRAIN_KIB);
+        for model in &mut self.models {
+            down(&mut model.prompt_tokens, TOKEN_GRAIN);
+            down(&mut model.completion_tokens, TOKEN_GRAIN);
+        }
+        self
+    }
+}
+
+impl ModelLoad {
+    /// Which of [`Self::first_token_ms`] counts an answer that took so many milliseconds to begin.
+    pub fn first_token_count(ms: u64) -> usize {
+        FIRST_TOKEN_BOUNDS_MS.partition_point(|bound| *bound < ms)
+    }
 }
 
 mod serde_bytes_64 {
@@ -136,5 +217,49 @@ mod serde_bytes_64 {
                 .map_err(|_| D::Error::custom("report_data is not 64 bytes")),
             _ => Err(D::Error::custom("report_data is not a byte string")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_under_the_first_bound_that_it_keeps() {
+        for (ms, count) in [(0, 0), (10, 0), (11, 1), (60_000, 17), (60_001, 18)] {
+            assert_eq!(ModelLoad::first_token_count(ms), count);
+        }
+        assert!(FIRST_TOKEN_BOUNDS_MS.is_sorted());
+    }
+
+    #[test]
+    fn what_is_said_of_a_load_is_rounded() {
+        let model = ModelLoad {
+            name: "m".to_owned(),
+            running: 1,
+            queued: 0,
+            requests: 1,
+            refused: 0,
+            failed: 0,
+            prompt_tokens: 63,
+            completion_tokens: 129,
+            first_token_ms: vec![0; FIRST_TOKEN_BOUNDS_MS.len() + 1],
+            restarts: 0,
+            ready: true,
+        };
+        let load = Load {
+            at_ms: 1,
+            attested_at_ms: 0,
+            memory_free_kib: 16_385,
+            memory_total_kib: 1_000_001,
+            models: vec![model],
+        };
+        let rounded = load.rounded();
+        assert_eq!(
+            (rounded.memory_free_kib, rounded.memory_total_kib),
+            (16_384, 1_000_001)
+        );
+        let model = &rounded.models[0];
+        assert_eq!((model.prompt_tokens, model.completion_tokens), (0, 128));
     }
 }

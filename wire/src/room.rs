@@ -1,75 +1,82 @@
-//! What the enclave asks of a room: the walls around an engine. One plan in, one answer back, over a Unix socket; then the
-//! socket's end says that the engine has ended.
+//! What the enclave tells the room, over a socket pair: which engine to start, and what it may see. One [`Plan`] in, one
+//! [`FromRoom`] back; after [`FromRoom::Walled`] nothing more is said, and whichever end closes first ends the engine.
+//!
+//! The plan comes from the measured configuration and from the engine's measured disk. The room holds no key and reads no
+//! prompt, and what the engine does later does not pass through these messages.
 
 use serde::{Deserialize, Serialize};
 
-/// Where the engine listens, inside.
+/// The most bytes of a room's words that are repeated to anybody.
+pub const MAX_WHY: usize = 512;
+/// The smallest user number that a room takes: those below are the machine's own.
+pub const MIN_USER: u32 = 10_000;
+/// The socket on which an engine answers, as it sees it; outside, it lies in [`Plan::run`].
 pub const SOCKET: &str = "/run/e.sock";
-/// The socket's name in [`Plan::run`].
+/// Its name in [`Plan::run`].
 pub const SOCKET_NAME: &str = "e.sock";
-/// Where the model is, inside: a file, or a folder.
+/// The model, as an engine sees it: a file, or a folder.
 pub const MODEL: &str = "/model";
 
-/// What to build, and what to start in it.
+/// One engine: what to start, and what it may see and use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The tree of the engine's disk, outside.
+    /// The folder outside whose entries become the engine's root, read-only: its mounted disk.
     pub root: String,
-    /// The model, outside: a block device, a file or a folder. It becomes [`MODEL`].
+    /// The model outside: a block device or a file, which becomes the file [`MODEL`], or a folder.
     pub model: Option<String>,
-    /// A folder, outside, that becomes `/run`: the engine makes [`SOCKET`] in it.
+    /// The folder outside that becomes `/run`. The room makes it the engine's own; [`SOCKET`] appears in it.
     pub run: String,
-    /// The program, inside.
+    /// The program, as the engine sees it: an absolute path.
     pub program: String,
-    /// Its arguments.
+    /// Its arguments, ready to use.
     pub arguments: Vec<String>,
-    /// Its whole environment.
+    /// Its whole environment; with [`Walls::Python`], `HOME` is added where it is not named.
     pub environment: Vec<(String, String)>,
-    /// Its working directory, inside.
+    /// Its working directory, as the engine sees it: an absolute path.
     pub directory: String,
-    /// Which system calls it may make.
+    /// What it needs of a system.
     pub walls: Walls,
-    /// A port of 127.0.0.1, inside, that is to be reached through [`SOCKET`], for an engine that knows TCP alone.
+    /// The port of 127.0.0.1 on which it answers, if it cannot answer on [`SOCKET`] itself: the room carries one to the
+    /// other.
     pub port: Option<u16>,
-    /// Its user and group: one for each room.
+    /// Its user and its group, of which no one else is, except another process of the same model: at least [`MIN_USER`].
     pub user: u32,
-    /// What it may have in memory.
+    /// The most memory for all of it, in MiB: at least 1.
     pub memory_mib: u32,
-    /// Processes and threads that it may have.
+    /// The most processes and threads, together: at least 1.
     pub processes: u32,
-    /// Device nodes that it may use.
+    /// Device nodes that it may use, below `/dev`, at the same place inside.
     pub devices: Vec<String>,
-    /// Files and folders that it may read besides: outside, inside.
+    /// Files and folders to add, read-only: the place outside, then the place inside, an absolute path.
     pub libraries: Vec<(String, String)>,
-    /// Go on where the kernel lacks Landlock or cgroups: for tests, and an enclave that is an ordinary process.
+    /// Go on where the kernel has no Landlock or no cgroups: for tests and development, never in an image.
     pub partial: bool,
 }
 
-/// Which system calls an engine may make.
+/// What an engine needs of a system, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum Walls {
-    /// What a server in C++ makes.
+    /// A compiled program: threads, files and its socket. No processes, no `/proc`, no devices but those of the plan.
     Native,
-    /// What Python and its libraries make.
+    /// A Python interpreter: processes of its own, TCP among them, `/proc`, `/dev/shm`, and a home.
     Python,
 }
 
-/// The room's answer, before the engine runs.
+/// The room's one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum FromRoom {
-    /// All walls are up, and the program is started next.
+    /// Every wall is up, and the program has been started within them.
     Walled,
-    /// The kernel does not put up all of them.
+    /// The kernel does not put up all of the walls; the room exits next.
     Unconfined {
-        /// What is missing.
+        /// What is missing, for people; at most [`MAX_WHY`] bytes.
         why: String,
     },
-    /// There is nothing to start, or it would not.
+    /// The plan cannot be followed; the room exits next.
     NotStarted {
-        /// Why.
+        /// Why, for people; at most [`MAX_WHY`] bytes.
         why: String,
     },
 }

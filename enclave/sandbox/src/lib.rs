@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetStatus, Scope,
+    RulesetCreated, RulesetError, RulesetStatus, Scope,
 };
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use seccompiler::{
@@ -38,6 +38,12 @@ pub fn equal(argument: u8, value: libc::c_int) -> anyhow::Result<SeccompRule> {
 pub fn having(argument: u8, flag: libc::c_int) -> anyhow::Result<SeccompRule> {
     let flags = SeccompCmpOp::MaskedEq(flag.unsigned_abs().into());
     rule(argument, flags, flag)
+}
+
+/// Only with none of these flags set in an argument, counted from 0; its low 32 bits.
+pub fn lacking(argument: u8, flags: libc::c_int) -> anyhow::Result<SeccompRule> {
+    let none = SeccompCmpOp::MaskedEq(flags.unsigned_abs().into());
+    rule(argument, none, 0)
 }
 
 fn rule(argument: u8, operator: SeccompCmpOp, value: libc::c_int) -> anyhow::Result<SeccompRule> {
@@ -96,17 +102,16 @@ impl Landlock {
         self,
         open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
     ) -> anyhow::Result<RulesetStatus> {
-        let compatibility = match self {
-            Self::Whole => CompatLevel::HardRequirement,
-            Self::Partial => CompatLevel::BestEffort,
-        };
-        let closed = Ruleset::default()
-            .set_compatibility(compatibility)
-            .handle_access(AccessFs::from_all(NEEDED))
-            .and_then(|rules| rules.handle_access(AccessNet::from_all(NEEDED)))
-            .and_then(|rules| rules.scope(Scope::from_all(NEEDED)))
-            .and_then(Ruleset::create)
-            .context(INCOMPLETE)?;
+        self.restrict_but(&[], open)
+    }
+
+    /// The same, but leaves some of it to the worker's other walls.
+    pub fn restrict_but(
+        self,
+        left: &[Left],
+        open: impl FnOnce(RulesetCreated) -> anyhow::Result<RulesetCreated>,
+    ) -> anyhow::Result<RulesetStatus> {
+        let closed = self.closed(left).context(INCOMPLETE)?;
         let status = open(closed)?.restrict_self().context(INCOMPLETE)?.ruleset;
         ensure!(
             self == Self::Partial || status == RulesetStatus::FullyEnforced,
@@ -114,6 +119,34 @@ impl Landlock {
         );
         Ok(status)
     }
+
+    fn closed(self, left: &[Left]) -> Result<RulesetCreated, RulesetError> {
+        let compatibility = match self {
+            Self::Whole => CompatLevel::HardRequirement,
+            Self::Partial => CompatLevel::BestEffort,
+        };
+        let mut scopes = Scope::from_all(NEEDED);
+        if left.contains(&Left::Signals) {
+            scopes.remove(Scope::Signal);
+        }
+        let mut rules = Ruleset::default()
+            .set_compatibility(compatibility)
+            .handle_access(AccessFs::from_all(NEEDED))?
+            .scope(scopes)?;
+        if !left.contains(&Left::Tcp) {
+            rules = rules.handle_access(AccessNet::from_all(NEEDED))?;
+        }
+        rules.create()
+    }
+}
+
+/// What Landlock may leave to a worker's other walls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// TCP: for a worker that has a network of its own, with no way out.
+    Tcp,
+    /// Signals: for a worker that has no call to send one but to the process that it looks after.
+    Signals,
 }
 
 /// The version of Landlock that closes files, TCP, abstract sockets and signals: Linux 6.12 has it.

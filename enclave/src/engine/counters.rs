@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-/// Upper bounds of the time until the first token, in milliseconds; one more bucket has what took longer.
-pub(crate) const FIRST_TOKEN_MS: [u64; 12] = [
-    5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000,
-];
+use chrysalis_wire::host::{FIRST_TOKEN_BOUNDS_MS, ModelLoad};
 
 /// Totals since boot.
 #[derive(Debug, Default)]
@@ -25,8 +22,8 @@ pub(crate) struct Counters {
     pub(crate) completion_tokens: AtomicU64,
     /// Times that the engine was replaced because it had failed.
     pub(crate) restarts: AtomicU64,
-    /// Times until the first token, by [`FIRST_TOKEN_MS`].
-    pub(crate) first_token: [AtomicU64; FIRST_TOKEN_MS.len() + 1],
+    /// Times until the first token, as [`ModelLoad::first_token_ms`] has them.
+    pub(crate) first_token: [AtomicU64; FIRST_TOKEN_BOUNDS_MS.len() + 1],
 }
 
 impl Counters {
@@ -43,8 +40,8 @@ impl Counters {
     /// Counts how long an answer's first token took.
     pub(super) fn first_token(&self, took: Duration) {
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let bucket = FIRST_TOKEN_MS.partition_point(|bound| *bound < milliseconds);
-        if let Some(bucket) = self.first_token.get(bucket) {
+        let count = ModelLoad::first_token_count(milliseconds);
+        if let Some(bucket) = self.first_token.get(count) {
             Self::add(bucket, 1);
         }
     }
@@ -55,15 +52,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_counted_in_the_bucket_that_holds_it() {
+    fn a_time_is_counted_once() {
         let counters = Counters::default();
-        for milliseconds in [0, 5, 6, 30_000, 30_001] {
+        for milliseconds in [0, 11, 60_001] {
             counters.first_token(Duration::from_millis(milliseconds));
         }
         let found = counters
             .first_token
             .each_ref()
             .map(|bucket| bucket.load(Ordering::Relaxed));
-        assert_eq!(found, [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!((found[0], found[1], found[18]), (1, 1, 1));
+        assert_eq!(found.iter().sum::<u64>(), 3);
     }
 }

@@ -181,9 +181,12 @@ fn body(said: Vec<Said>, ended: Arc<tokio::sync::Notify>) -> Body {
                 }
                 Said::Hang => std::future::pending().await,
                 Said::Done => "data: [DONE]\n\n".into(),
-                Said::Close => return Err(std::io::ErrorKind::ConnectionReset.into()),
-                Said::End => {
-                    ended.notify_one();
+                Said::Close | Said::End => {
+                    // What was said before it is on its way by then.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    if matches!(said, Said::End) {
+                        ended.notify_one();
+                    }
                     return Err(std::io::ErrorKind::ConnectionReset.into());
                 }
             };

@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU32},
     time::Duration,
@@ -11,9 +10,8 @@ use std::{
 use chrysalis_wire::{
     configuration::{Device, Engine, Model},
     frame,
-    room::{FromRoom, Plan, SOCKET_NAME, Walls},
+    room::{FromRoom, MAX_WHY, Plan, SOCKET_NAME, Walls},
 };
-use rustix::fs::{Gid, Uid, chown};
 use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 
 use super::{
@@ -196,8 +194,6 @@ impl Rooms {
             fs::remove_dir_all(&place)?;
         }
         fs::create_dir_all(&place)?;
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o700))?;
-        chown(&place, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)))?;
         Ok(RunFolder(place))
     }
 
@@ -218,7 +214,7 @@ impl Rooms {
             memory_mib: self.engine.memory_mib,
             processes: match start.walls {
                 Walls::Python => 4096,
-                _ => 512,
+                Walls::Native => 512,
             },
             devices: if gpus { gpu_nodes()? } else { Vec::new() },
             libraries: if gpus {
@@ -255,7 +251,7 @@ fn text(path: &Path) -> Result<String, String> {
 }
 
 fn shortened(mut why: String) -> String {
-    let mut end = why.len().min(300);
+    let mut end = why.len().min(MAX_WHY);
     while !why.is_char_boundary(end) {
         end = end.saturating_sub(1);
     }

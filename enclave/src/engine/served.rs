@@ -19,7 +19,7 @@ use super::{
     process::{KEPT, Launcher, Process, Starter},
     queue::{Full, Place, Queue, Turn},
 };
-use crate::machine::memory_available_mib;
+use crate::machine::Memory;
 
 /// How long a call waits for its turn.
 const WAIT: Duration = Duration::from_mins(5);
@@ -297,8 +297,8 @@ impl Served {
     fn has_room_for_two(&self) -> bool {
         match &self.launcher.starter {
             Starter::Room(rooms) => {
-                let available = memory_available_mib().unwrap_or(0);
-                rooms.may_overlap() && available > u64::from(rooms.memory_mib())
+                let available = Memory::now().unwrap_or_default().available_kib;
+                rooms.may_overlap() && available / 1024 > u64::from(rooms.memory_mib())
             }
             #[cfg(test)]
             Starter::Fake(_) => true,

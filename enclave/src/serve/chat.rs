@@ -18,10 +18,10 @@ use super::{
     request::{Chat, Delivery},
     schema::Schema,
     service::Service,
-    shape::{self, Shape},
+    shape::{self, Envelope, Shape},
     tools::Tools,
 };
-use crate::engine::Tenant;
+use crate::engine::{Served, Tenant};
 
 /// Answers a request, the JSON of its body: a `chat.completion`, or a stream of its chunks.
 pub(super) async fn chat(
@@ -36,6 +36,14 @@ pub(super) async fn chat(
     }
 }
 
+/// Who asks whom, and what every part of the answer repeats.
+struct Asked {
+    served: Arc<Served>,
+    tenant: Tenant,
+    salt: String,
+    envelope: Envelope,
+}
+
 fn prepare(
     service: &Service,
     tenant: &Tenant,
@@ -46,6 +54,16 @@ fn prepare(
     let chat = Chat::parse(&request, served.model(), service.serving(), service.seed()?)?;
     // The engine gets its own copy; this one is not kept while it answers.
     drop(request);
+    let asked = Asked {
+        envelope: service.envelope(&served)?,
+        salt: service.salt(tenant),
+        tenant: *tenant,
+        served,
+    };
+    Ok(plan(chat, asked))
+}
+
+fn plan(chat: Chat, asked: Asked) -> (Inquiry, Shape, Delivery) {
     let Chat {
         request,
         messages,
@@ -65,7 +83,7 @@ fn prepare(
     let mut sampling = request.sampling;
     let (form, schema) = form(tools, format, &mut sampling.stop);
     let shape = Shape {
-        envelope: service.envelope(&served)?,
+        envelope: asked.envelope,
         kind: shape::Kind::Chat,
         logprobs: request.logprobs,
         with_usage: request.delivery == Delivery::Stream { with_usage: true },
@@ -79,15 +97,15 @@ fn prepare(
         schema,
     };
     let inquiry = Inquiry {
-        served,
-        tenant: *tenant,
-        salt: service.salt(tenant),
+        served: asked.served,
+        tenant: asked.tenant,
+        salt: asked.salt,
         form,
         refusal,
         questions: vec![question],
         choices: request.choices,
     };
-    Ok((inquiry, shape, request.delivery))
+    (inquiry, shape, request.delivery)
 }
 
 /// The form of the answer, and the schema that the engine keeps to. Where that is a reply about functions, stop texts are for the

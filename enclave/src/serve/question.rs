@@ -67,7 +67,7 @@ impl Question {
             }
             Api::LlamaCpp | Api::WhisperCpp => {
                 body["max_tokens"] = json!(self.sampling.max_tokens);
-                self.for_llama_cpp(&mut body);
+                self.for_llama_cpp(&mut body, context);
             }
         }
         let most = self.sampling.max_tokens as usize;
@@ -126,7 +126,7 @@ impl Question {
         body
     }
 
-    fn for_llama_cpp(&self, body: &mut Value) {
+    fn for_llama_cpp(&self, body: &mut Value, context: u32) {
         let sampling = &self.sampling;
         let bias: Vec<Value> = sampling
             .logit_bias
@@ -139,7 +139,8 @@ impl Question {
             "timings_per_token": true,
             "top_p": sampling.top_p,
             "repeat_penalty": sampling.repetition_penalty,
-            "repeat_last_n": -1,
+            // All of it: OpenAI knows no window.
+            "repeat_last_n": context,
             "logit_bias": bias,
             // What one tenant's prompt left behind must not make another's faster.
             "cache_prompt": false,
@@ -149,7 +150,7 @@ impl Question {
             "dynatemp_range": 0,
             "mirostat": 0,
             "typical_p": 1,
-            "top_n_sigma": -1,
+            "top_n_sigma": -1.0,
             "min_keep": 0,
             "ignore_eos": false,
             "reasoning_format": "none",
@@ -204,5 +205,105 @@ impl Question {
 fn extend(body: &mut Value, more: Value) {
     if let (Value::Object(body), Value::Object(more)) = (body, more) {
         body.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fake;
+
+    fn question(input: Input) -> Question {
+        let configuration = fake::measured().configuration;
+        let request =
+            json!({"logit_bias": {"5": 1}, "stop": "x", "seed": 7, "top_p": 0, "max_tokens": 8});
+        let model = &configuration.models[0];
+        let request = request.as_object().unwrap();
+        Question {
+            input: Arc::new(input),
+            sampling: Sampling::parse(request, model, &configuration.serving, 1).unwrap(),
+            logprobs: Some(0),
+            schema: Some(json!({"type": "object"})),
+        }
+    }
+
+    fn prepared(api: Api, input: Input, context: u32) -> (Value, &'static str, bool) {
+        let prepared = question(input).prepare(api, "tiny", context, "salt");
+        let CallBody::Json(body) = prepared.call.body else {
+            panic!("not JSON");
+        };
+        assert_eq!(prepared.call.most_text, 8 * MAX_TOKEN_TEXT);
+        (body, prepared.call.path, prepared.knows_its_end)
+    }
+
+    fn turns() -> Input {
+        Input::Turns(vec![Turn {
+            role: "user",
+            content: "hi".into(),
+        }])
+    }
+
+    #[test]
+    fn llama_server_is_told_everything() {
+        let (body, path, knows) = prepared(Api::LlamaCpp, turns(), 10);
+        assert_eq!((path, knows), ("/v1/chat/completions", true));
+        for (key, value) in [
+            ("model", json!("tiny")),
+            ("messages", json!([{"role": "user", "content": "hi"}])),
+            ("stream", json!(true)),
+            ("stream_options", json!({"include_usage": true})),
+            ("cache_prompt", json!(false)),
+            ("max_tokens", json!(8)),
+            ("temperature", json!(1.0)),
+            ("top_p", json!(0.0)),
+            ("top_k", json!(0)),
+            ("repeat_penalty", json!(1.0)),
+            ("logit_bias", json!([[5, 1.0]])),
+            ("seed", json!(7)),
+            ("stop", json!(["x"])),
+            ("logprobs", json!(true)),
+            ("top_logprobs", json!(1)),
+            ("reasoning_format", json!("none")),
+        ] {
+            assert_eq!(body[key], value, "{key}");
+        }
+        assert_eq!(
+            body["response_format"]["json_schema"]["schema"],
+            json!({"type": "object"})
+        );
+        assert_eq!(body.get("cache_salt"), None);
+    }
+
+    #[test]
+    fn vllm_is_told_everything_and_who_asks() {
+        let (body, path, knows) = prepared(Api::Vllm, Input::Text("Once".into()), 100);
+        assert_eq!((path, knows), ("/v1/completions", true));
+        for (key, value) in [
+            ("prompt", json!("Once")),
+            (
+                "stream_options",
+                json!({"include_usage": true, "continuous_usage_stats": true}),
+            ),
+            ("cache_salt", json!("salt")),
+            ("max_tokens", json!(8)),
+            ("top_p", json!(1e-9)),
+            ("repetition_penalty", json!(1.0)),
+            ("logit_bias", json!({"5": 1.0})),
+            ("logprobs", json!(1)),
+        ] {
+            assert_eq!(body[key], value, "{key}");
+        }
+        // It would refuse what might not fit.
+        let (body, _, knows) = prepared(Api::Vllm, turns(), 40);
+        assert_eq!((body.get("max_tokens"), knows), (None, false));
+    }
+
+    #[test]
+    fn a_salt_tells_tenants_apart_and_nothing_else() {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &[1; 32]);
+        let one = salt(&key, &Tenant([1; 32]));
+        assert_eq!(one, salt(&key, &Tenant([1; 32])));
+        assert_ne!(one, salt(&key, &Tenant([2; 32])));
+        assert_ne!(one, hex::encode([1; 32]));
     }
 }

@@ -8,6 +8,7 @@ mod bounds;
 mod inhabited;
 mod keywords;
 mod moved;
+mod pattern;
 mod references;
 
 use std::{fmt, sync::Arc};

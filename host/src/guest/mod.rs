@@ -4,18 +4,23 @@
 
 pub(crate) mod console;
 pub(crate) mod link;
+pub(crate) mod load;
 pub(crate) mod text;
 pub(crate) mod times;
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
-use chrysalis_wire::host::MAX_FAILURE;
+use chrysalis_wire::host::{Load, MAX_FAILURE};
 use tokio::sync::watch;
 
 use self::{
+    load::{Busy, Loads},
     text::{LineBreaks, printable},
     times::Stage,
 };
@@ -52,6 +57,7 @@ pub(crate) struct Guest {
     state: watch::Sender<State>,
     stop: watch::Sender<bool>,
     stages: Mutex<Vec<Stage>>,
+    loads: Loads,
     listening_for_stop: AtomicUsize,
 }
 
@@ -61,6 +67,7 @@ impl Guest {
             state: watch::Sender::new(State::Booting),
             stop: watch::Sender::new(false),
             stages: Mutex::default(),
+            loads: Loads::default(),
             listening_for_stop: AtomicUsize::new(0),
         }
     }
@@ -127,6 +134,16 @@ impl Guest {
         held(&self.stages).clone()
     }
 
+    /// Notes how busy it is.
+    pub(crate) fn loaded(&self, load: Load) {
+        self.loads.note(load, Instant::now());
+    }
+
+    /// How busy it is at `now`, once it has said so.
+    pub(crate) fn busy(&self, now: Instant) -> Option<Busy> {
+        self.loads.busy(now)
+    }
+
     /// Asks it to stop. Whether anything inside listens for that.
     pub(crate) fn ask_to_stop(&self) -> bool {
         self.stop.send_replace(true);
@@ -165,11 +182,11 @@ mod tests {
     #[test]
     fn a_guest_that_gave_up_does_not_serve_again() {
         let guest = Guest::new();
-        guest.failed("weights_corrupt", "first");
+        guest.failed("disk_wrong", "first");
         guest.serves();
         guest.failed("other", "second");
         let failure = Failure {
-            code: "weights_corrupt".to_owned(),
+            code: "disk_wrong".to_owned(),
             message: "first".to_owned(),
         };
         assert_eq!(guest.state(), State::Failed(failure));

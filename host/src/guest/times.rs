@@ -17,8 +17,8 @@ pub(crate) struct Stage {
     at_ms: u64,
     /// How long after the stage before.
     took_ms: u64,
-    /// Whether it waited for the weights or the engine.
-    weights: bool,
+    /// Whether it waited for disks or engines.
+    models: bool,
 }
 
 impl Stage {
@@ -27,7 +27,7 @@ impl Stage {
         Self {
             at_ms,
             took_ms: at_ms.saturating_sub(before.map_or(0, |stage| stage.at_ms)),
-            weights: boot::Stage::named(&name).is_some_and(boot::Stage::waits_for_weights),
+            models: boot::Stage::named(&name).is_some_and(boot::Stage::waits_for_models),
             name,
         }
     }
@@ -40,9 +40,9 @@ impl Stage {
 
 impl fmt::Display for Stage {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let weights = if self.weights { " (weights)" } else { "" };
+        let models = if self.models { " (models)" } else { "" };
         let (at, took) = (self.at(), seconds(self.took_ms));
-        write!(to, "{at:>8.3} s {took:>+8.3}  {}{weights}", self.name)
+        write!(to, "{at:>8.3} s {took:>+8.3}  {}{models}", self.name)
     }
 }
 
@@ -52,8 +52,8 @@ pub(crate) struct Times {
     stages: Vec<Stage>,
     /// All of it.
     total_ms: u64,
-    /// All but the stages that take as long as the weights are large.
-    without_weights_ms: u64,
+    /// All but the stages that take as long as the models are large.
+    without_models_ms: u64,
 }
 
 impl Times {
@@ -67,7 +67,7 @@ impl Times {
         };
         Self {
             total_ms: took(|_| true),
-            without_weights_ms: took(|stage| !stage.weights),
+            without_models_ms: took(|stage| !stage.models),
             stages,
         }
     }
@@ -75,8 +75,8 @@ impl Times {
 
 impl fmt::Display for Times {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let without = seconds(self.without_weights_ms);
-        write!(to, "{without:>8.3} s of it without the weights")
+        let without = seconds(self.without_models_ms);
+        write!(to, "{without:>8.3} s of it without the models")
     }
 }
 
@@ -98,36 +98,36 @@ mod tests {
     }
 
     #[test]
-    fn tells_the_boots_own_time_from_that_of_the_weights() {
+    fn tells_the_boots_own_time_from_that_of_the_models() {
         let times = times(&[
             ("kernel started", 1500),
-            ("weights opened", 1600),
-            ("known answer given", 9000),
+            ("disks opened", 1600),
+            ("known answers given", 9000),
             ("serving", 9100),
         ]);
         assert_eq!(times.total_ms, 9100);
-        assert_eq!(times.without_weights_ms, 1600);
+        assert_eq!(times.without_models_ms, 1600);
         let lines: Vec<_> = times.stages.iter().map(Stage::to_string).collect();
         assert_eq!(
             lines,
             [
                 "   1.500 s   +1.500  kernel started",
-                "   1.600 s   +0.100  weights opened (weights)",
-                "   9.000 s   +7.400  known answer given (weights)",
+                "   1.600 s   +0.100  disks opened (models)",
+                "   9.000 s   +7.400  known answers given (models)",
                 "   9.100 s   +0.100  serving",
             ]
         );
-        assert_eq!(times.to_string(), "   1.600 s of it without the weights");
+        assert_eq!(times.to_string(), "   1.600 s of it without the models");
         let json = serde_json::to_value(&times).unwrap();
         assert_eq!(json["stages"][2]["took_ms"], 7400);
-        assert_eq!(json["stages"][2]["weights"], true);
-        assert_eq!(json["without_weights_ms"], 1600);
+        assert_eq!(json["stages"][2]["models"], true);
+        assert_eq!(json["without_models_ms"], 1600);
     }
 
     #[test]
     fn a_guest_that_counts_backwards_gains_nothing() {
         assert_eq!(
-            times(&[("a", 500), ("b", 100), ("c", 700)]).without_weights_ms,
+            times(&[("a", 500), ("b", 100), ("c", 700)]).without_models_ms,
             1100
         );
         assert_eq!(times(&[]).total_ms, 0);

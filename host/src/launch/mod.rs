@@ -1,6 +1,7 @@
 //! Starting a guest: a VM, or for tests and development the enclave as a plain process.
 
 pub(crate) mod accelerator;
+pub(crate) mod disks;
 pub(crate) mod gpu;
 mod guard;
 pub(crate) mod id_block;
@@ -27,6 +28,7 @@ use crate::{
     state::StateFolder,
 };
 use accelerator::{Accelerator, AcceleratorChoice, Kind};
+use disks::DiskFile;
 use gpu::{Iommu, PciAddress};
 use programs::QemuVersion;
 use protection::Protection;
@@ -41,7 +43,7 @@ const GUEST_FIRST: Duration = Duration::from_secs(2);
 /// A machine to launch.
 pub(crate) struct VmPlan<'a> {
     pub(crate) image: &'a Image,
-    pub(crate) weights: &'a Path,
+    pub(crate) disks: &'a [DiskFile],
     pub(crate) vcpus: u32,
     pub(crate) memory_mib: u32,
     pub(crate) accelerator: AcceleratorChoice,
@@ -171,14 +173,14 @@ impl VmPlan<'_> {
             Protection::None => CommandLine::Simulated,
             Protection::Snp(_) | Protection::Tdx(_) => CommandLine::Hardware,
         };
+        let driver = self.image.driver().map(|file| DiskFile::driver(&file));
         Machine {
             protection: self.protection,
             accelerator,
             kernel: self.image.kernel(),
             initrd: self.image.initrd(),
             command_line: self.image.command_line(which).to_owned(),
-            weights: self.weights.to_owned(),
-            driver: self.image.driver(),
+            disks: self.disks.iter().cloned().chain(driver).collect(),
             vcpus: self.vcpus,
             memory_mib: self.memory_mib,
             vsock,
@@ -188,12 +190,12 @@ impl VmPlan<'_> {
     }
 }
 
-/// Prepares the enclave as a process: with the same arguments as on a VM's command line, the image's day among them, and
+/// Prepares the enclave as a process with its disks in a folder: with the same arguments as on a VM's command line, the image's day among them, and
 /// nothing isolated.
 pub(crate) fn process(
     binary: &Path,
     image: &Image,
-    weights: &Path,
+    disks: &Path,
     state: &StateFolder,
 ) -> anyhow::Result<Prepared> {
     for name in ["host.sock", "tls.sock"] {
@@ -212,7 +214,7 @@ pub(crate) fn process(
         .args(words.filter(|word| word.starts_with("not_before=")))
         .arg("platform=simulated")
         .arg(word("host=unix:", state.path()))
-        .arg(word("weights=", weights));
+        .arg(word("disks=", disks));
     let way = Way {
         device: None,
         output: Vec::new(),

@@ -1,19 +1,15 @@
-//! QEMU's command line, as data. The machine has a weights disk, the disk of a GPU's driver if its image has one, a vsock,
-//! a console and the GPUs that it is given. It has nothing else: no network.
+//! QEMU's command line, as data. The machine has the disks of its engines and models, that of a GPU's driver if its image has one,
+//! a vsock, a console and the GPUs that it is given. It has nothing else: no network.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
-
-use anyhow::Context;
-use serde_json::json;
+use std::{ffi::OsString, path::PathBuf};
 
 use super::{
     accelerator::Kind,
+    disks::{self, DiskFile},
     gpu,
     gpu::{Iommu, PciAddress},
     protection::Protection,
+    shell::utf8,
 };
 
 /// A machine.
@@ -24,9 +20,7 @@ pub(super) struct Machine {
     pub(super) kernel: PathBuf,
     pub(super) initrd: PathBuf,
     pub(super) command_line: String,
-    pub(super) weights: PathBuf,
-    /// The disk of a GPU's driver, on images that have one.
-    pub(super) driver: Option<PathBuf>,
+    pub(super) disks: Vec<DiskFile>,
     pub(super) vcpus: u32,
     pub(super) memory_mib: u32,
     pub(super) vsock: VsockDevice,
@@ -95,22 +89,8 @@ impl Machine {
             "none",
         ]);
         let virtio = protection.virtio();
-        // The guest knows them by this order: /dev/vda, /dev/vdb.
-        let weights = Some(("weights", &self.weights));
-        let driver = self.driver.as_ref().map(|driver| ("driver", driver));
-        for (name, file) in weights.into_iter().chain(driver) {
-            let disk = json!({
-                "driver": "raw",
-                "node-name": name,
-                "read-only": true,
-                "file": { "driver": "file", "filename": text(file)?, "read-only": true },
-            });
-            add(&[
-                "-blockdev",
-                &disk.to_string(),
-                "-device",
-                &format!("virtio-blk-pci,drive={name}{virtio}"),
-            ]);
+        for word in disks::arguments(&self.disks, virtio)? {
+            add(&[&word]);
         }
         match &self.vsock {
             VsockDevice::Kernel { cid } => {
@@ -120,7 +100,7 @@ impl Machine {
                 ]);
             }
             VsockDevice::User { socket } => {
-                let socket = format!("socket,id=vsock,path={}", doubled(text(socket)?));
+                let socket = format!("socket,id=vsock,path={}", doubled(utf8(socket)?));
                 add(&[
                     "-chardev",
                     &socket,
@@ -133,27 +113,18 @@ impl Machine {
             add(&[&word]);
         }
         if let Some(firmware) = protection.firmware() {
-            add(&["-bios", text(firmware)?]);
+            add(&["-bios", utf8(firmware)?]);
         }
         // Exactly what was measured.
         add(&[
             "-kernel",
-            text(&self.kernel)?,
+            utf8(&self.kernel)?,
             "-initrd",
-            text(&self.initrd)?,
+            utf8(&self.initrd)?,
         ]);
         add(&["-append", &self.command_line]);
         Ok(arguments)
     }
-}
-
-fn text(path: &Path) -> anyhow::Result<&str> {
-    path.to_str().with_context(|| {
-        format!(
-            "QEMU needs paths that are UTF-8 text\nhint: rename {}",
-            path.display()
-        )
-    })
 }
 
 /// A comma separates options unless it is doubled.
@@ -167,6 +138,7 @@ mod tests {
     use super::*;
     use chrysalis_attestation::snp::bits::GuestPolicy;
     use chrysalis_measure::CpuType;
+    use serde_json::json;
 
     fn machine(accelerator: Kind, vsock: VsockDevice) -> Machine {
         Machine {
@@ -175,8 +147,10 @@ mod tests {
             kernel: "/image/kernel".into(),
             initrd: "/image/initrd".into(),
             command_line: "console=ttyS0 -- platform=simulated".to_owned(),
-            weights: "/with \"quotes\", commas/weights.img".into(),
-            driver: None,
+            disks: vec![DiskFile {
+                serial: "0123".to_owned(),
+                file: "/disks/0123.img".into(),
+            }],
             vcpus: 2,
             memory_mib: 1024,
             vsock,
@@ -219,7 +193,7 @@ mod tests {
         assert_eq!(
             value(&words, "-device"),
             [
-                "virtio-blk-pci,drive=weights",
+                "virtio-blk-pci,drive=disk-0123,serial=0123,multifunction=on,addr=10.0",
                 "vhost-user-vsock-pci,chardev=vsock"
             ]
         );
@@ -232,24 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_is_the_second_disk() {
-        let words = words(&Machine {
-            driver: Some("/image/driver.img".into()),
-            ..machine(Kind::Kvm, VsockDevice::Kernel { cid: 77 })
-        });
-        let devices = value(&words, "-device");
-        let disks = [
-            "virtio-blk-pci,drive=weights",
-            "virtio-blk-pci,drive=driver",
-        ];
-        assert_eq!(devices.get(..2), Some(&disks[..]));
-        let disk: serde_json::Value = serde_json::from_str(value(&words, "-blockdev")[1]).unwrap();
-        assert_eq!(disk["file"]["filename"], "/image/driver.img");
-        assert_eq!(disk["read-only"], true);
-    }
-
-    #[test]
-    fn hands_over_paths_with_commas_and_quotes_whole() {
+    fn hands_over_a_path_with_commas_whole() {
         let words = words(&machine(
             Kind::Tcg,
             VsockDevice::User {
@@ -257,12 +214,6 @@ mod tests {
             },
         ));
         assert!(value(&words, "-chardev").contains(&"socket,id=vsock,path=/a,,b/vhost.sock"));
-        let disk: serde_json::Value = serde_json::from_str(value(&words, "-blockdev")[0]).unwrap();
-        assert_eq!(
-            disk["file"]["filename"],
-            "/with \"quotes\", commas/weights.img"
-        );
-        assert_eq!(disk["read-only"], true);
     }
 
     #[test]

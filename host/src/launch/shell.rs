@@ -4,6 +4,16 @@ use std::{ffi::OsString, path::Path};
 
 use anyhow::Context;
 
+/// A path as QEMU takes it.
+pub(super) fn utf8(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| {
+        format!(
+            "QEMU needs paths that are UTF-8 text\nhint: rename {}",
+            path.display()
+        )
+    })
+}
+
 /// One option and its value a line, quoted if the shell would otherwise interpret it.
 pub(super) fn command(program: &Path, arguments: &[OsString]) -> anyhow::Result<String> {
     let mut text = quoted(program.to_str().context("QEMU's path is not UTF-8 text")?);

@@ -2,10 +2,11 @@
 //! may read it; web pages may not, so each request must be addressed to this listener and not come from a page.
 
 pub(crate) mod counters;
+mod load;
+mod page;
 
 use std::{
     convert::Infallible,
-    fmt::{Display, Write},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,7 +28,10 @@ use tokio::{
     time::timeout,
 };
 
-use self::counters::Counters;
+use self::{
+    counters::Counters,
+    page::{Page, label},
+};
 use crate::{
     accept,
     guest::{Guest, State},
@@ -193,6 +197,9 @@ impl Metrics {
             let labels = format!(r#"{{stage="{}"}}"#, label(&stage.name));
             page.sample("boot_stage_seconds", &labels, stage.at());
         }
+        if let Some(busy) = self.guest.busy(Instant::now()) {
+            load::publish(&mut page, &busy);
+        }
         page.family(
             "uptime_seconds",
             "gauge",
@@ -201,31 +208,6 @@ impl Metrics {
         page.sample("uptime_seconds", "", self.started.elapsed().as_secs());
         page.0
     }
-}
-
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            self.0,
-            "# HELP chrysalis_{name} {help}\n# TYPE chrysalis_{name} {kind}"
-        );
-    }
-
-    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
-        let _ = writeln!(self.0, "chrysalis_{name}{labels} {value}");
-    }
-}
-
-/// A label's value; the guest chose it, so nothing but plain words passes.
-fn label(name: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || " _-.".contains(character);
-    name.chars()
-        .map(|character| if plain(character) { character } else { '_' })
-        .collect()
 }
 
 #[cfg(test)]
@@ -238,7 +220,7 @@ mod tests {
         counters.to_guest.add(7);
         counters.refused.add(2);
         let guest = Guest::new();
-        guest.passed("weights opened", 1500);
+        guest.passed("disks opened", 1500);
         guest.passed("\"} evil 1", 1600);
         guest.serves();
         Metrics::new(&counters, &Arc::new(guest), Vec::new())
@@ -259,8 +241,43 @@ mod tests {
             "chrysalis_guest_restarts_total 0",
             r#"chrysalis_guest_state{state="booting"} 0"#,
             r#"chrysalis_guest_state{state="serving"} 1"#,
-            r#"chrysalis_boot_stage_seconds{stage="weights opened"} 1.5"#,
+            r#"chrysalis_boot_stage_seconds{stage="disks opened"} 1.5"#,
             r#"chrysalis_boot_stage_seconds{stage="__ evil 1"} 1.6"#,
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn says_how_busy_the_guest_is_once_it_has_said_so() {
+        let metrics = metrics();
+        assert!(!metrics.text().contains("chrysalis_requests"));
+        metrics
+            .guest
+            .loaded(crate::guest::load::tests::load("q/\"m\"", 8));
+        let text = metrics.text();
+        for line in [
+            r#"chrysalis_requests_running{model="q/\"m\""} 2"#,
+            r#"chrysalis_requests_queued{model="q/\"m\""} 1"#,
+            r#"chrysalis_requests_total{model="q/\"m\""} 8"#,
+            r#"chrysalis_requests_refused_total{model="q/\"m\""} 3"#,
+            r#"chrysalis_requests_failed_total{model="q/\"m\""} 4"#,
+            r#"chrysalis_tokens_total{model="q/\"m\"",kind="prompt"} 800"#,
+            r#"chrysalis_tokens_total{model="q/\"m\"",kind="completion"} 80"#,
+            r#"chrysalis_engine_restarts_total{model="q/\"m\""} 5"#,
+            r#"chrysalis_model_ready{model="q/\"m\""} 1"#,
+            "# TYPE chrysalis_first_token_seconds histogram",
+            r#"chrysalis_first_token_seconds_bucket{model="q/\"m\"",le="0.02"} 4"#,
+            r#"chrysalis_first_token_seconds_bucket{model="q/\"m\"",le="0.2"} 8"#,
+            r#"chrysalis_first_token_seconds_bucket{model="q/\"m\"",le="+Inf"} 8"#,
+            r#"chrysalis_first_token_seconds_count{model="q/\"m\""} 8"#,
+            "chrysalis_attestation_age_seconds 60",
+            r#"chrysalis_guest_memory_bytes{state="available"} 536870912"#,
+            r#"chrysalis_guest_memory_bytes{state="total"} 2147483648"#,
+            "chrysalis_load_age_seconds 0",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

@@ -10,7 +10,7 @@ use std::{
 
 use crate::mutex::held;
 
-/// The most clients that are remembered while none of their connections is open.
+/// The most clients that are remembered while none of their connections is open, or as many as have one, if those are more.
 const MAX_REMEMBERED: usize = 4096;
 
 /// What one client may have.
@@ -28,7 +28,14 @@ pub(crate) struct Share {
 #[derive(Debug)]
 pub(super) struct Clients {
     share: Share,
-    table: Mutex<HashMap<Client, Visits>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    visits: HashMap<Client, Visits>,
+    /// How many there are when it is next searched for those to forget.
+    full: usize,
 }
 
 /// One client, as far as its address tells.
@@ -67,15 +74,18 @@ impl Clients {
     pub(super) fn new(share: Share) -> Arc<Self> {
         Arc::new(Self {
             share,
-            table: Mutex::default(),
+            table: Mutex::new(Table {
+                visits: HashMap::new(),
+                full: MAX_REMEMBERED,
+            }),
         })
     }
 
     /// Lets a client in at `now`, or not: it has too many connections, or had too many in a short time.
     pub(super) fn admit(self: &Arc<Self>, client: Client, now: Instant) -> Option<Visit> {
         let mut table = self.table();
-        forget(&mut table, now);
-        let visits = table.entry(client).or_insert(Visits {
+        table.forget(now);
+        let visits = table.visits.entry(client).or_insert(Visits {
             open: 0,
             rested: now,
         });
@@ -93,25 +103,30 @@ impl Clients {
         })
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<Client, Visits>> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         held(&self.table)
     }
 }
 
-/// Makes room: of clients without a connection, first those that are rested, then all. A client that
-/// can come from so many addresses gains nothing by it.
-fn forget(table: &mut HashMap<Client, Visits>, now: Instant) {
-    if table.len() >= MAX_REMEMBERED {
-        table.retain(|_, visits| visits.open > 0 || visits.rested > now);
-    }
-    if table.len() >= MAX_REMEMBERED {
-        table.retain(|_, visits| visits.open > 0);
+impl Table {
+    /// Makes room: of clients without a connection, first those that are rested, then all. A client that can come from so many
+    /// addresses gains nothing by it. Searches again only once the table has doubled, so that many clients cost each other nothing.
+    fn forget(&mut self, now: Instant) {
+        if self.visits.len() < self.full {
+            return;
+        }
+        self.visits
+            .retain(|_, visits| visits.open > 0 || visits.rested > now);
+        if self.visits.len() >= self.full {
+            self.visits.retain(|_, visits| visits.open > 0);
+        }
+        self.full = MAX_REMEMBERED.max(self.visits.len().saturating_mul(2));
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        if let Some(visits) = self.clients.table().get_mut(&self.client) {
+        if let Some(visits) = self.clients.table().visits.get_mut(&self.client) {
             visits.open = visits.open.saturating_sub(1);
         }
     }
@@ -181,7 +196,24 @@ mod tests {
             let [.., c, d] = number.to_be_bytes();
             drop(clients.admit(Client::V4([10, 0, c, d]), now));
         }
-        assert!(clients.table().len() <= MAX_REMEMBERED);
+        assert!(clients.table().visits.len() <= MAX_REMEMBERED);
         assert!(clients.admit(there, now).is_none());
+    }
+
+    #[test]
+    fn many_that_are_there_leave_as_much_room_for_others() {
+        let clients = Clients::new(SHARE);
+        let now = Instant::now();
+        let address = |number: usize| {
+            let [.., b, c, d] = number.to_be_bytes();
+            Client::V4([10, b, c, d])
+        };
+        let there: Vec<_> = (0..2 * MAX_REMEMBERED)
+            .map(|number| clients.admit(address(number), now).unwrap())
+            .collect();
+        for number in 0..8 * MAX_REMEMBERED {
+            drop(clients.admit(address(there.len() + number), now));
+        }
+        assert!(clients.table().visits.len() <= 2 * there.len());
     }
 }

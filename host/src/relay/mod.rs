@@ -5,7 +5,9 @@
 //! side that does not read is neither buffered for nor waited for; and once one side has ended, the other has seconds. Only the
 //! relay sees clients' addresses, so what one client may have is bounded here; what all of them may have, in the enclave too.
 
+pub(crate) mod alone;
 mod clients;
+pub(crate) mod options;
 mod pump;
 mod silent;
 #[cfg(test)]
@@ -30,7 +32,7 @@ use self::{
     pump::{pump, stands_still},
     silent::{Silent, Waiting},
 };
-use crate::{accept, guest::link::Link, metrics::counters::Counters};
+use crate::{accept, guest::link::Link, metrics::counters::Counters, talk::say};
 
 /// How much of the relay clients may use.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +58,8 @@ pub(crate) struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            connections: 256,
-            silent: 128,
+            connections: 10_240,
+            silent: 256,
             client: Share {
                 connections: 32,
                 burst: 128,
@@ -73,11 +75,13 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// The usual ones, with so many connections at once for one client.
-    pub(crate) fn for_clients_of(connections: usize) -> Self {
-        let mut bounds = Self::default();
-        bounds.client.connections = connections;
-        bounds
+    /// The same, with so many connections at once, and so many of them for one client, which may open four times as many in a row.
+    fn within(mut self, connections: usize, of_client: u32) -> Self {
+        let of_client_at_once = usize::try_from(of_client).unwrap_or(usize::MAX);
+        self.connections = connections;
+        self.client.connections = of_client_at_once.min(connections);
+        self.client.burst = of_client.saturating_mul(4);
+        self
     }
 }
 
@@ -149,7 +153,7 @@ impl Relay {
         if let Err(error) = self.carry(client).await {
             self.counters.broken.add(1);
             if self.verbose {
-                eprintln!("relay: a connection broke: {error}");
+                say(format_args!("relay: a connection broke: {error}"));
             }
         }
     }
@@ -158,7 +162,7 @@ impl Relay {
         // Answers stream token by token; waiting to fill a packet would only delay them.
         client.set_nodelay(true)?;
         let guest = self.link.connect().await?;
-        let (from_client, to_client) = split(client);
+        let (from_client, to_client) = client.into_split();
         let (from_guest, to_guest) = split(guest);
         let moved = AtomicU64::new(0);
         let counters = &self.counters;

@@ -1,36 +1,74 @@
 //! Moves bytes one way, and notices when none move.
 
 use std::{
+    cell::RefCell,
+    future::poll_fn,
     io,
+    pin::Pin,
     sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use chrysalis_wire::frame::MAX_VSOCK_WRITE;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::{MissedTickBehavior, interval, timeout},
 };
 
-/// Copies until the end of `from`, then ends `to`. Holds one buffer, which must be taken within `patience`: a slow writer slows
-/// the reader down, and the connection of one that is too slow ends.
+thread_local! {
+    /// What every connection reads into. One that waits holds no memory, so ten thousand may.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_VSOCK_WRITE]);
+}
+
+/// What one read brought.
+struct Passed {
+    length: usize,
+    /// What was not taken at once.
+    rest: Vec<u8>,
+}
+
+/// Copies until the end of `from`, then ends `to`. Holds at most what one read brought, which must be taken within `patience`: a
+/// slow writer slows the reader down, and the connection of one that is too slow ends.
 pub(super) async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     patience: Duration,
     counters: [&AtomicU64; 2],
 ) -> io::Result<()> {
-    let mut buffer = vec![0; MAX_VSOCK_WRITE];
-    loop {
-        let length = from.read(&mut buffer).await?;
-        if length == 0 {
-            return to.shutdown().await;
+    while let Some(Passed { length, rest }) = poll_fn(|cx| pass(cx, &mut from, &mut to)).await? {
+        if !rest.is_empty() {
+            timeout(patience, to.write_all(&rest)).await??;
         }
-        timeout(patience, to.write_all(&buffer[..length])).await??;
         for counter in counters {
             counter.fetch_add(u64::try_from(length).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
     }
+    to.shutdown().await
+}
+
+/// Reads once, and writes what is taken without waiting. None at the end.
+fn pass(
+    cx: &mut Context<'_>,
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+) -> Poll<io::Result<Option<Passed>>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut read = ReadBuf::new(scratch);
+        ready!(Pin::new(from).poll_read(cx, &mut read))?;
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(None));
+        }
+        let taken = match Pin::new(to).poll_write(cx, bytes) {
+            Poll::Ready(taken) => taken?,
+            Poll::Pending => 0,
+        };
+        Poll::Ready(Ok(Some(Passed {
+            length: bytes.len(),
+            rest: bytes.get(taken..).unwrap_or_default().to_vec(),
+        })))
+    })
 }
 
 /// Returns once `moved` stayed the same for a whole `limit`.

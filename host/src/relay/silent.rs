@@ -2,7 +2,7 @@
 //! its own to a newcomer: so silence costs other clients nothing, and the guest never hears of it.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     sync::{Arc, Mutex},
 };
 
@@ -20,7 +20,8 @@ pub(super) struct Silent {
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
+    /// By number, so by age.
+    waiting: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
 /// A silent connection's place, until it is dropped.
@@ -45,11 +46,11 @@ impl Silent {
         let mut queue = held(&self.queue);
         if queue.waiting.len() >= self.places {
             // The end of the sender is the sign.
-            queue.waiting.pop_front();
+            queue.waiting.pop_first();
         }
         let number = queue.next;
         queue.next = queue.next.wrapping_add(1);
-        queue.waiting.push_back((number, leave));
+        queue.waiting.insert(number, leave);
         Waiting {
             silent: Arc::clone(self),
             number,
@@ -67,10 +68,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let number = self.number;
-        held(&self.silent.queue)
-            .waiting
-            .retain(|(waiting, _)| *waiting != number);
+        held(&self.silent.queue).waiting.remove(&self.number);
     }
 }
 

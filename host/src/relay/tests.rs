@@ -103,6 +103,57 @@ async fn carries_32_mib_both_ways_at_once_and_counts_them() {
     assert_eq!([counters.total.read(), counters.broken.read()], [1, 0]);
 }
 
+/// A client from another address of this machine.
+async fn from_address(number: usize, address: SocketAddr) -> TcpStream {
+    let [.., c, d] = number.to_be_bytes();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 1, c, d], 0))).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn two_thousand_idle_connections_stay_and_delay_nobody() {
+    const IDLE: usize = 2000;
+    let folder = tempfile::tempdir().unwrap();
+    let (address, counters) = relay_to(folder.path(), only(|_| {}), echo).await;
+    // This process has all four ends of each.
+    crate::descriptors::room(Some(2 * IDLE), 0).unwrap();
+    let mut idle = Vec::new();
+    for number in 0..IDLE {
+        let mut client = from_address(number / 16, address).await;
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'x');
+        idle.push(client);
+    }
+    assert_eq!(counters.open.read(), IDLE as u64);
+    let mut active = from_address(IDLE, address).await;
+    active.set_nodelay(true).unwrap();
+    for _ in 0..100 {
+        let asked = Instant::now();
+        active.write_all(b"y").await.unwrap();
+        active.read_u8().await.unwrap();
+        assert!(
+            asked.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            asked.elapsed()
+        );
+    }
+    for client in &mut idle {
+        client.write_all(b"z").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'z');
+    }
+    assert_eq!([counters.refused.read(), counters.broken.read()], [0, 0]);
+}
+
+#[test]
+fn a_client_gets_no_more_than_there_is_and_four_times_as_many_in_a_row() {
+    let bounds = Bounds::default();
+    let same = bounds.within(bounds.connections, 32);
+    assert_eq!(same.client.burst, bounds.client.burst);
+    let few = bounds.within(16, 32);
+    assert_eq!([few.connections, few.client.connections], [16, 16]);
+}
+
 #[tokio::test]
 async fn a_half_closed_connection_still_gets_its_answer() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,19 +1,17 @@
-//! The files of a run: image, configuration and weights, checked for a clear message before anything boots. The enclave
-//! decides for itself.
+//! The files of a run: image, configuration and disks, checked for a clear message before anything boots. The enclave decides for
+//! itself.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use chrysalis_measure::Image;
-use chrysalis_wire::configuration::{Configuration, Model};
+use chrysalis_wire::configuration::Configuration;
 
-use super::options::RunOptions;
-
-/// Hashes in a block of a dm-verity tree.
-const HASHES_PER_BLOCK: u64 = Model::BLOCK / 32;
+use super::{
+    disks::{self, Reader},
+    options::RunOptions,
+};
+use crate::launch::disks::DiskFile;
 
 /// What a guest is made of.
 pub(super) struct Files {
@@ -21,7 +19,10 @@ pub(super) struct Files {
     /// The configuration's bytes, which are measured.
     pub(super) configuration: Vec<u8>,
     pub(super) parsed: Configuration,
-    pub(super) weights: PathBuf,
+    /// The folder of disks, as a whole path.
+    pub(super) folder: PathBuf,
+    /// Those that the configuration names.
+    pub(super) disks: Vec<DiskFile>,
 }
 
 impl Files {
@@ -32,72 +33,27 @@ impl Files {
         let path = options.configuration.display();
         let configuration = fs::read(&options.configuration).map_err(|error| {
             anyhow!(
-                "cannot read the configuration {path}: {error}\nhint: make one with `make image`"
+                "cannot read the configuration {path}: {error}\n\
+                 hint: make one with `chrysalis-image configuration RECIPE --disks DIR --out {path}`"
             )
         })?;
         let parsed = Configuration::parse(&configuration).map_err(|error| {
-            anyhow!("{path}: {error}\nhint: correct it, or make it anew with `make image`")
+            anyhow!(
+                "{path}: {error}\n\
+                 hint: correct it, or make it anew with `chrysalis-image configuration RECIPE --disks DIR --out {path}`"
+            )
         })?;
+        let reader = match options.without_vm {
+            Some(_) => Reader::Process,
+            None => Reader::Vm,
+        };
+        let (folder, disks) = disks::find(&options.disks, &parsed, reader)?;
         Ok(Self {
-            weights: weights(&options.weights, &parsed.model)?,
             image,
             configuration,
             parsed,
+            folder,
+            disks,
         })
-    }
-}
-
-/// The whole path of the disk of weights, if it has the model's size.
-fn weights(path: &Path, model: &Model) -> anyhow::Result<PathBuf> {
-    let shown = path.display();
-    let unreadable = |error: io::Error| {
-        anyhow!("cannot read the weights {shown}: {error}\nhint: make them with `make image`")
-    };
-    let weights = fs::canonicalize(path).map_err(unreadable)?;
-    let size = fs::metadata(&weights).map_err(unreadable)?.len();
-    let wanted = disk_size(model);
-    if size != wanted {
-        bail!(
-            "the weights {shown} have {size} bytes, but those of {} and their hash tree have {wanted}\n\
-             hint: give the file that was made together with the configuration",
-            model.name
-        );
-    }
-    Ok(weights)
-}
-
-/// Bytes of the weights, padded to whole blocks, and of the dm-verity tree behind them.
-fn disk_size(model: &Model) -> u64 {
-    let mut level = model.data_blocks();
-    let mut blocks = level;
-    while level > 1 {
-        level = level.div_ceil(HASHES_PER_BLOCK);
-        blocks = blocks.saturating_add(level);
-    }
-    blocks.saturating_mul(Model::BLOCK)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model(size: u64) -> Model {
-        let digest = "00".repeat(32);
-        Model {
-            name: "m".to_owned(),
-            size,
-            sha256: digest.clone(),
-            verity_root: digest.clone(),
-            verity_salt: digest,
-        }
-    }
-
-    #[test]
-    fn knows_the_size_of_a_disk_with_its_tree() {
-        // As `veritysetup format --no-superblock` makes them.
-        assert_eq!(disk_size(&model(1)), 4096);
-        assert_eq!(disk_size(&model(4097)), (2 + 1) * 4096);
-        assert_eq!(disk_size(&model(128 * 4096)), (128 + 1) * 4096);
-        assert_eq!(disk_size(&model(129 * 4096)), (129 + 2 + 1) * 4096);
     }
 }

@@ -1,5 +1,6 @@
 //! `chrysalis-host run`: one guest, from its files to its end.
 
+mod disks;
 mod end;
 mod files;
 pub(crate) mod options;
@@ -7,13 +8,10 @@ mod plan;
 mod ready;
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
-
-use tokio::net::TcpListener;
 
 use self::{
     end::{Ended, Stop},
@@ -22,10 +20,12 @@ use self::{
     ready::Ready,
 };
 use crate::{
+    accept::listen,
     guest::{Guest, State, console::Console},
     launch::{self, VmPlan, platform::Platform},
     metrics::{Metrics, counters::Counters},
-    relay::{Bounds, Relay},
+    relay::Relay,
+    screen::Screen,
     services::{Services, endorser::Endorser, statements::Statements},
     simulation::Simulation,
     state::{self, StateFolder},
@@ -46,7 +46,8 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     }
     platform.check(Path::new("/"))?;
     let state = StateFolder::claim(options.state.clone())?;
-    let clients = listen(options.listen, "--listen").await?;
+    let bounds = options.relay.bounds()?;
+    let clients = listen(options.relay.listen, "--listen").await?;
     let scrapers = listen(options.metrics, "--metrics").await?;
     let (listen, metrics) = (clients.local_addr()?, scrapers.local_addr()?);
 
@@ -63,7 +64,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let prepared = match &options.without_vm {
         Some(binary) => {
             eprintln!("no VM: nothing is isolated");
-            launch::process(binary, &files.image, &files.weights, &state)?
+            launch::process(binary, &files.image, &files.folder, &state)?
         }
         None => launch::vm(machine, &state, &console).await?,
     };
@@ -100,12 +101,18 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         vsock: running.way.reached.clone(),
         state: state.path().to_owned(),
     };
-    let bounds = Bounds::for_clients_of(options.connections_per_client);
+    let screen = Screen::new(
+        &guest,
+        &counters,
+        listen,
+        platform.to_string(),
+        options.verbose,
+    );
     let relay = Relay::new(running.way.link.clone(), counters, bounds, options.verbose);
     let serving = async {
         if guest.decided().await == State::Serving {
             ready.announce(&guest, options.ready_file.as_deref())?;
-            relay.serve(clients).await;
+            tokio::join!(relay.serve(clients), screen.show());
         }
         std::future::pending::<anyhow::Result<Ended>>().await
     };
@@ -126,28 +133,4 @@ async fn print(machine: VmPlan<'_>, state: Option<PathBuf>) -> anyhow::Result<Ex
     let state = state.map_or_else(state::default_path, Ok)?;
     println!("{}", launch::printed(machine, &state).await?);
     Ok(ExitCode::SUCCESS)
-}
-
-async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        anyhow::anyhow!(
-            "cannot listen on {address}: {error}\nhint: stop what uses it, or choose another address with {option}"
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn names_a_port_in_use() {
-        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = taken.local_addr().unwrap();
-        let refused = listen(address, "--listen").await.unwrap_err().to_string();
-        assert!(
-            refused.contains(&address.to_string()) && refused.contains("--listen"),
-            "{refused}"
-        );
-    }
 }

@@ -8,9 +8,12 @@ use chrysalis_measure::{CpuType, MeasureError};
 use chrysalis_wire::local::HostName;
 use clap::Args;
 
-use crate::launch::{
-    accelerator::AcceleratorChoice, gpu::PciAddress, platform::PlatformChoice,
-    protection::QuoteService,
+use crate::{
+    launch::{
+        accelerator::AcceleratorChoice, gpu::PciAddress, platform::PlatformChoice,
+        protection::QuoteService,
+    },
+    relay::options::RelayOptions,
 };
 
 #[derive(Debug, Args)]
@@ -21,15 +24,12 @@ pub(crate) struct RunOptions {
     /// The configuration that the hardware measures
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
-    /// The disk of weights and their hash tree, as `chrysalis-image weights` makes it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: PathBuf,
-    /// Where clients connect; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
-    pub(crate) listen: SocketAddr,
-    /// The most connections at once from one IPv4 address or one IPv6 /64; raise it if clients come through a proxy of yours
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = client_connections)]
-    pub(crate) connections_per_client: usize,
+    /// The folder with the disks that the configuration names, each as ROOT.img: what `chrysalis-image engine` and
+    /// `chrysalis-image model` write with --out
+    #[arg(long, value_name = "DIR")]
+    pub(crate) disks: PathBuf,
+    #[command(flatten)]
+    pub(crate) relay: RelayOptions,
     /// Where Prometheus asks, at /metrics; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     pub(crate) metrics: SocketAddr,
@@ -119,13 +119,6 @@ impl FromStr for SimulatedTcb {
     }
 }
 
-fn client_connections(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(connections @ 1..=256) => Ok(connections),
-        _ => Err("give a number from 1 to 256: the relay has 256 places in all".to_owned()),
-    }
-}
-
 /// A type that QEMU knows by name: a signature alone is enough to measure a guest, not to start one.
 fn named_cpu(text: &str) -> Result<CpuType, String> {
     let cpu: CpuType = text
@@ -163,14 +156,6 @@ mod tests {
         assert_eq!("1,2,3,255".parse(), Ok(SimulatedTcb(tcb)));
         for wrong in ["", "1,2,3", "1,2,3,4,5", "1,2,3,256", "a,b,c,d"] {
             assert!(wrong.parse::<SimulatedTcb>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn reads_how_many_connections_a_client_may_have() {
-        assert_eq!(client_connections("256"), Ok(256));
-        for wrong in ["0", "257", "-1", "many"] {
-            assert!(client_connections(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -48,7 +48,7 @@ pub(super) fn machine<'a>(
     };
     Ok(VmPlan {
         image: &files.image,
-        weights: &files.weights,
+        disks: &files.disks,
         vcpus: options.vcpus,
         memory_mib: options.memory,
         accelerator: options.accelerator,

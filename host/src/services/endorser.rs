@@ -8,7 +8,7 @@ use std::{
 use chrysalis_collateral::{Anchors, Mirrors};
 
 use super::staple::{Stapler, chip::this_chip};
-use crate::{launch::platform::Platform, simulation::Simulation};
+use crate::{launch::platform::Platform, simulation::Simulation, talk::say};
 
 /// Who endorses this machine's hardware.
 pub(crate) enum Endorser {
@@ -35,9 +35,9 @@ impl Endorser {
         let chip = match platform {
             Platform::Snp => this_chip()
                 .inspect_err(|error| {
-                    eprintln!(
+                    say(format_args!(
                         "nothing of AMD's is stapled: {error:#}\nhint: tell relying parties to run `chrysalis fetch` themselves"
-                    );
+                    ));
                 })
                 .ok(),
             Platform::Tdx | Platform::Simulated => None,
@@ -49,7 +49,10 @@ impl Endorser {
                 Self::Stapled(stapler)
             }
             Err(error) => {
-                eprintln!("nothing is stapled: {error}\nhint: {}", error.hint());
+                say(format_args!(
+                    "nothing is stapled: {error}\nhint: {}",
+                    error.hint()
+                ));
                 Self::None
             }
         }

@@ -34,6 +34,7 @@ use crate::{
     },
     mutex::held,
     simulation::Simulation,
+    talk::say,
 };
 
 /// The most conversations at once; one more waits.
@@ -73,13 +74,15 @@ impl Services {
         loop {
             sleep(FRESHENING).await;
             if let Some(Err(error)) = self.simulation().map(|mut it| it.renew()) {
-                eprintln!("the simulation failed: {error:#}");
+                say(format_args!("the simulation failed: {error:#}"));
             }
             if let Endorser::Stapled(stapler) = &self.endorser {
                 Arc::clone(stapler).fetch().await;
             }
             if let Err(error) = self.statements.renew() {
-                eprintln!("keeping the statements that were read last: {error:#}");
+                say(format_args!(
+                    "keeping the statements that were read last: {error:#}"
+                ));
             }
         }
     }
@@ -93,7 +96,9 @@ impl Services {
                 match services.converse(connection).await {
                     Ok(()) | Err(FrameError::Closed | FrameError::Io(_)) => {}
                     Err(error) => {
-                        eprintln!("the guest asked something that makes no sense: {error}");
+                        say(format_args!(
+                            "the guest asked something that makes no sense: {error}"
+                        ));
                     }
                 }
             }
@@ -188,7 +193,7 @@ impl Services {
     fn note(&self, status: Status) {
         let passed = |name: &str, at_ms| {
             if let Some(stage) = self.guest.passed(name, at_ms) {
-                eprintln!("{stage}");
+                say(stage);
             }
         };
         match status {
@@ -198,6 +203,7 @@ impl Services {
                 self.guest.serves();
             }
             Status::Failed { code, message } => self.guest.failed(&code, &message),
+            Status::Load(load) => self.guest.loaded(load),
             _ => {}
         }
     }

@@ -96,7 +96,7 @@ async fn notes_how_far_the_guest_is() {
     let services = services();
     let (mut enclave, _) = connect(&services);
     let passed = Status::Passed {
-        stage: "weights opened".to_owned(),
+        stage: "disks opened".to_owned(),
         at_ms: 1500,
     };
     for status in [passed, Status::Serving { at_ms: 2000 }] {
@@ -112,7 +112,7 @@ async fn notes_how_far_the_guest_is() {
         .into_iter()
         .map(|stage| stage.name)
         .collect();
-    assert_eq!(names, ["weights opened", "serving"]);
+    assert_eq!(names, ["disks opened", "serving"]);
     let failed = Status::Failed {
         code: "engine_failed".to_owned(),
         message: "it\x07 died".to_owned(),
@@ -192,4 +192,15 @@ async fn gives_up_on_a_question_that_trickles() {
 async fn lets_go_of_an_asker_that_never_asks() {
     let (_silent, conversation) = connect(&services());
     conversation.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn notes_how_busy_the_guest_is() {
+    let services = services();
+    let (mut enclave, _) = connect(&services);
+    let load = crate::guest::load::tests::load("m", 8);
+    let said = ToHost::Status(Status::Load(load.clone()));
+    assert_eq!(ask(&mut enclave, &said).await, FromHost::Noted);
+    let busy = services.guest.busy(std::time::Instant::now()).unwrap();
+    assert_eq!(busy.load, load);
 }

@@ -98,9 +98,10 @@ mod tests {
     fn plugged_in(gpu: &str) -> anyhow::Result<Option<Gpus>> {
         let digest = "ab".repeat(32);
         let text = format!(
-            "version = 1\n[model]\nname = \"m\"\nsize = 1\nsha256 = \"{digest}\"\nverity_root = \"{digest}\"\n\
-             verity_salt = \"{digest}\"\n[engine]\ncontext = 64\nthreads = 1\n[known_answer]\ntext = \"?\"\n\
-             tokens = [1]\n[serving]\nqueue = 2\ndefault_max_tokens = 16\n{gpu}"
+            "version = 2\n[[engine]]\nname = \"e\"\ndisk = {{ root = \"{digest}\", blocks = 1 }}\nthreads = 1\n\
+             memory_mib = 64\n[[model]]\nname = \"m\"\nkind = \"embedding\"\nengine = \"e\"\n\
+             disk = {{ root = \"{digest}\", blocks = 1 }}\nsize = 1\nweights = \"{digest}\"\ncontext = 64\nparallel = 1\n\
+             [serving]\nqueue = 2\ndefault_max_tokens = 16\n{gpu}"
         );
         let configuration = Configuration::parse(text.as_bytes()).unwrap();
         let folder = tempfile::tempdir().unwrap();

@@ -20,7 +20,7 @@ use self::{
     gpus::Gpus,
     processor::{Launched, Processor},
 };
-use crate::clock::now;
+use crate::{clock::now, talk::say};
 
 /// Every simulated root in PEM, for a relying party's policy to name; in the state folder.
 const ROOTS: &str = "simulated-roots.pem";
@@ -93,7 +93,10 @@ impl Simulation {
     /// The enclave has verified the GPUs, and lets them compute.
     pub(crate) fn set_gpus_ready(&self) -> FromHost {
         self.with_gpus(|gpus| {
-            eprintln!("simulated GPUs: the enclave set {} ready", gpus.count());
+            say(format_args!(
+                "simulated GPUs: the enclave set {} ready",
+                gpus.count()
+            ));
             FromHost::Noted
         })
     }

@@ -2,6 +2,7 @@
 //! that shows them nothing of this machine.
 
 pub mod binaries;
+mod cargo;
 pub mod chamber;
 pub mod kernel;
 pub mod rust;

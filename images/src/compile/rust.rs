@@ -14,7 +14,8 @@ use crate::{
     tool,
 };
 
-const HINT: &str = "run `make setup`: a build of measured programs needs rustup and bubblewrap, everything else is pinned";
+/// For cargo and rustc.
+pub(super) const HINT: &str = "run `make setup`: a build of measured programs needs rustup and bubblewrap, everything else is pinned";
 /// What the toolchain's lock calls it.
 pub const PACKAGE: &str = "rustc";
 /// What of its folder decides bytes: these programs, and every file of these folders, the compiler's own libraries and those
@@ -126,6 +127,7 @@ impl Rustc {
             follows: None,
             version: self.release.clone(),
             suite: None,
+            snapshot: None,
             path: String::new(),
             size,
             sha256: Sha256::of(lines.concat().as_bytes()),
@@ -171,12 +173,6 @@ pub fn output(mut command: Command) -> Result<String, Error> {
         ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Runs a program whose talk goes to stderr: stdout is for data.
-pub fn run(mut command: Command) -> Result<(), Error> {
-    command.stdout(Stdio::null());
-    output(command).map(drop)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -15,8 +16,9 @@ use serde::Deserialize;
 
 use super::{
     binaries::Binaries,
+    cargo,
     chamber::Chamber,
-    rust::{self, Rustc, clean, output, run},
+    rust::{self, HINT, Rustc, clean, output},
     toolchain::Toolchain,
 };
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
         fetch::Fetcher,
         recipe::{Binary, Linkage},
     },
-    manifest,
+    manifest, progress,
 };
 
 /// The only platform that has measured programs.
@@ -93,7 +95,7 @@ impl Workspace {
             "--filter-platform",
             TARGET,
         ]);
-        let metadata = output(command)?;
+        let metadata = progress::during("asking cargo for the crates", || output(command))?;
         let metadata: Metadata =
             serde_json::from_str(&metadata).map_err(|problem| Error::Tool {
                 program: "cargo metadata".into(),
@@ -173,7 +175,11 @@ impl Workspace {
         {
             let mut command = self.cargo(*linkage)?;
             command.args(["build", "--release", "--locked", "--package", package]);
-            run(command)?;
+            // cargo writes into a pipe here, and would take that for no terminal.
+            if io::stderr().is_terminal() {
+                command.arg("--color=always");
+            }
+            cargo::run(package, &mut command, HINT)?;
             if *linkage == Linkage::Dynamic {
                 let from = release(&self.target.join(DYNAMIC)).join(package);
                 fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;

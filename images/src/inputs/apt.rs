@@ -1,13 +1,50 @@
 //! Where this machine's apt gets Debian from: the archives that pinned paths are looked for in. Reads apt's own source
 //! lists, both formats; nothing of what it finds is trusted, the pins decide.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use super::snapshot::Snapshots;
+
+/// Said where nothing can be tried.
+pub(super) const NO_ARCHIVE: &str = "nothing: this machine's apt names no Debian archive";
 
 /// Bases of Debian archives, in the order in which apt names them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Archives {
     main: Vec<String>,
     security: Vec<String>,
+    /// apt's folder of configuration; none where nothing was read.
+    etc: Option<PathBuf>,
+    snapshots: Arc<OnceLock<Snapshots>>,
+}
+
+/// Where to look for packages: archives that the user names, then those that apt knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'fetcher> {
+    /// Bases of archives: addresses, or folders.
+    pub mirrors: &'fetcher [String],
+    /// Those of apt.
+    pub archives: &'fetcher Archives,
+}
+
+impl Sources<'_> {
+    /// Every base that may have packages of a suite.
+    pub fn bases(&self, suite: &str) -> Vec<String> {
+        let mirrors = self.mirrors.iter().cloned();
+        mirrors.chain(self.archives.bases(suite)).collect()
+    }
+
+    /// The base to read a suite's index from.
+    pub fn first(&self, suite: &str) -> Option<String> {
+        let alike =
+            |mirror: &&String| mirror.ends_with("-security") == suite.ends_with("-security");
+        let mirror = self.mirrors.iter().find(alike).cloned();
+        mirror.or_else(|| self.archives.bases(suite).into_iter().next())
+    }
 }
 
 /// One entry of a source list, of either format.
@@ -21,7 +58,10 @@ struct Entry {
 impl Archives {
     /// Those of apt's configuration in this folder, usually /etc/apt. None if there is no apt.
     pub fn read(etc: &Path) -> Self {
-        let mut archives = Self::default();
+        let mut archives = Self {
+            etc: Some(etc.to_owned()),
+            ..Self::default()
+        };
         let parts = fs::read_dir(etc.join("sources.list.d"))
             .into_iter()
             .flatten();
@@ -50,6 +90,16 @@ impl Archives {
         let mut bases = self.security.clone();
         bases.extend(siblings.filter(|base| !self.security.contains(base)));
         bases
+    }
+
+    /// The snapshot archives that apt's configuration names; where it names none, those that `otherwise` finds. Looked for once.
+    pub(super) fn snapshots(&self, otherwise: impl FnOnce() -> Snapshots) -> &Snapshots {
+        self.snapshots.get_or_init(|| {
+            let configured = self.etc.as_deref().map(Snapshots::configured);
+            configured
+                .filter(|found| !found.is_empty())
+                .unwrap_or_else(otherwise)
+        })
     }
 
     fn add(&mut self, entry: &Entry) {
@@ -226,9 +276,8 @@ mod tests {
 
     #[test]
     fn finds_none_where_there_is_no_apt() {
-        assert_eq!(
-            Archives::read(Path::new("/nonexistent")),
-            Archives::default()
-        );
+        let archives = Archives::read(Path::new("/nonexistent"));
+        assert!(archives.bases("trixie").is_empty());
+        assert!(archives.bases("trixie-security").is_empty());
     }
 }

@@ -1,14 +1,11 @@
 //! Pinned inputs from a cache, filled from wherever this machine gets its packages: Debian's through apt's own downloader
-//! or curl, Python's through pip. None of them is trusted: a file enters the cache under its digest, and only after its bytes
-//! were counted and hashed. A broken transfer leaves nothing behind.
+//! or curl, Python's through pip; what no mirror has any more, from the distribution's snapshot archive. None of them is
+//! trusted: a file enters the cache under its digest, and only after its bytes were counted and hashed. A broken transfer
+//! leaves nothing behind.
 
 use std::{
-    env,
-    fs::{self, Permissions},
-    io,
-    os::unix::fs::PermissionsExt,
+    env, fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -17,33 +14,24 @@ use crate::{
     digest::Sha256,
     files::{name_of, temporary_in},
     inputs::{
-        apt::Archives,
+        apt::{Archives, NO_ARCHIVE, Sources},
+        download,
+        index::Index,
         lock::{Input, Kind},
         package::Deb,
+        search::{Search, Talk, check, keep},
+        snapshot::Snapshots,
     },
-    parallel, progress, tool,
+    parallel, progress,
 };
 
-/// Said where nothing can be tried.
-pub(super) const NO_ARCHIVE: &str = "nothing: this machine's apt names no Debian archive";
-const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
-const HINT_PIP: &str = "install Debian's package python3-pip";
-/// For debs that no mirror has.
-const HINT_DEB: &str = "`make lock` moves the pins to what the mirrors have today; to rebuild exactly this image, name an \
-    archive of old versions with --mirror URL";
-/// And for wheels.
-const HINT_WHEEL: &str = "check pip's own configuration, which says where to look; `chrysalis-image lock --upgrade` moves the \
-    pin to the newest version";
+/// The package that depends on apt's library, and how the library's name and file begin.
+const APT: &str = "apt";
+const LIBRARY: &str = "libapt-pkg";
+const LIBRARY_FILE: &str = "usr/lib/x86_64-linux-gnu/libapt-pkg.so.*";
 
 /// Downloads at once: most files are small, and each costs a round trip to the archive.
 const DOWNLOADS: usize = 6;
-
-/// Whose progress is shown: each input's, or that of all together.
-#[derive(Clone, Copy)]
-enum Talk {
-    Each,
-    All,
-}
 
 /// Fetches inputs into a cache.
 #[derive(Debug, Clone)]
@@ -105,7 +93,7 @@ impl Fetcher {
             }
         }
         match input.kind {
-            Kind::Deb => self.fetch_deb(input, &folder, &cached, talk)?,
+            Kind::Deb => self.fetch_deb(input, talk, &folder, &cached)?,
             Kind::Rust => {
                 return Err(Error::WrongKind {
                     input: input.name.clone(),
@@ -115,7 +103,7 @@ impl Fetcher {
             }
             Kind::Wheel => {
                 let temporary = temporary_in(&folder)?;
-                let file = pip_download(&input.package, Some(&input.version), temporary.path())?;
+                let file = download::wheel(&input.package, Some(&input.version), temporary.path())?;
                 check(&file, input, "pip's index")?;
                 keep(&file, &cached)?;
             }
@@ -127,7 +115,7 @@ impl Fetcher {
     pub fn pin_wheel(&self, input: &Input, version: Option<&str>) -> Result<Input, Error> {
         let folder = self.inputs()?;
         let temporary = temporary_in(&folder)?;
-        let file = pip_download(&input.package, version, temporary.path())?;
+        let file = download::wheel(&input.package, version, temporary.path())?;
         let (size, sha256) = Sha256::of_file(&file).map_err(Error::io("read", &file))?;
         let name = name_of(&file);
         // name-version-tags.whl: a version has no dash (PEP 427).
@@ -148,13 +136,29 @@ impl Fetcher {
         Ok(folder)
     }
 
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            mirrors: &self.mirrors,
+            archives: &self.archives,
+        }
+    }
+
+    /// What a suite and its security updates have today.
+    pub fn index(&self, suite: &str, component: &str) -> Result<Index, Error> {
+        Index::fetch(
+            suite,
+            component,
+            self.sources(),
+            &self.cache.join("indexes"),
+        )
+    }
+
     /// Where a package may be. The security archive drops it for a newer one; by then a point release has usually brought it
     /// into the main archive, byte for byte.
     fn addresses(&self, input: &Input) -> Vec<String> {
         let suite = input.suite.as_deref().unwrap_or_default();
         let at = |suite: &str, path: &str| -> Vec<String> {
-            let bases = self.mirrors.iter().cloned();
-            let bases = bases.chain(self.archives.bases(suite));
+            let bases = self.sources().bases(suite).into_iter();
             let address = |base: String| format!("{}/{path}", base.trim_end_matches('/'));
             bases.map(address).collect()
         };
@@ -166,171 +170,85 @@ impl Fetcher {
         addresses
     }
 
+    /// Where the snapshot archive has a package; or what is in the way.
+    fn snapshots(&self, input: &Input) -> Vec<Result<String, String>> {
+        let suite = input.suite.as_deref().unwrap_or_default();
+        let Some(moment) = &input.snapshot else {
+            let none = "no snapshot archive: the lock names no moment (snapshot) for this input";
+            return vec![Err(none.into())];
+        };
+        let snapshots = self.archives.snapshots(|| self.newer_snapshots(suite));
+        snapshots.addresses(suite, moment, &input.path)
+    }
+
+    /// An apt before version 3 knows of no snapshot archive; the one that the suite has may. Its newest version is read, not a pinned
+    /// one, which would be gone from the mirrors together with everything else.
+    fn newer_snapshots(&self, suite: &str) -> Snapshots {
+        let suite = suite.trim_end_matches("-security");
+        if self.archives.bases(suite).is_empty() {
+            return Snapshots::none("this machine's apt names no Debian archive");
+        }
+        self.library(suite).unwrap_or_else(|error| {
+            let text = error.to_string();
+            let reason = text.lines().next().unwrap_or_default();
+            Snapshots::none(format!("and the apt of {suite} cannot be read: {reason}"))
+        })
+    }
+
+    fn library(&self, suite: &str) -> Result<Snapshots, Error> {
+        let index = self.index(suite, "main")?;
+        let apt = index.newest(APT)?;
+        let depends = apt.field("Depends").split([',', '|', ' ']);
+        let name = depends.into_iter().find(|name| name.starts_with(LIBRARY));
+        let library = index.newest(name.unwrap_or(LIBRARY))?.pin(LIBRARY)?;
+        let folder = self.inputs()?;
+        let file = folder.join(library.sha256.to_string());
+        if !file.exists() {
+            self.on_mirrors(Search::new(&library, Talk::Each, &folder, &file))?
+                .map_or(Ok(()), |search| Err(search.failed()))?;
+        }
+        let deb = Deb::read(LIBRARY, &file)?;
+        let (_, bytes) = deb.only(LIBRARY_FILE)?;
+        let name = format!("{} {} of {suite}", library.package, library.version);
+        Ok(Snapshots::of_library(&name, bytes))
+    }
+
+    /// From a mirror, or else from the snapshot archive.
     fn fetch_deb(
         &self,
         input: &Input,
+        talk: Talk,
         folder: &Path,
         cached: &Path,
-        talk: Talk,
     ) -> Result<(), Error> {
-        let mut tried = Vec::new();
-        let mut refused = None;
-        for address in self.addresses(input) {
-            let temporary = temporary_in(folder)?;
-            let file = temporary.path().join("input");
-            let what = format!("fetching {} {}", input.package, input.version);
-            let have = || file.metadata().map_or(0, |metadata| metadata.len());
-            let status = || progress::of(have(), input.size);
-            let transfer = || download(&address, &file);
-            let transferred = match talk {
-                Talk::Each => progress::showing(&what, status, transfer),
-                Talk::All => transfer(),
-            };
-            match transferred {
-                Err(problem) => tried.push(format!("{address}: {problem}")),
-                Ok(()) => match check(&file, input, &address) {
-                    Ok(()) => return keep(&file, cached),
-                    Err(problem) => refused = Some(problem),
-                },
+        let search = Search::new(input, talk, folder, cached);
+        let Some(mut search) = self.on_mirrors(search)? else {
+            return Ok(());
+        };
+        for address in self.snapshots(input) {
+            match address {
+                Err(problem) => search.tried.push(problem),
+                Ok(address) if search.at(&address)? => return Ok(()),
+                Ok(_) => {}
             }
         }
-        if tried.is_empty() {
-            tried.push(NO_ARCHIVE.into());
+        Err(search.failed())
+    }
+
+    /// Gives the search back where no mirror has it.
+    fn on_mirrors<'input>(
+        &self,
+        mut search: Search<'input>,
+    ) -> Result<Option<Search<'input>>, Error> {
+        let addresses = self.addresses(search.input);
+        if addresses.is_empty() {
+            search.tried.push(NO_ARCHIVE.into());
         }
-        Err(refused.unwrap_or_else(|| Error::Missing {
-            name: input.package.clone(),
-            version: input.version.clone(),
-            file: input.path.clone(),
-            tried,
-            hint: HINT_DEB,
-        }))
-    }
-}
-
-fn check(file: &Path, input: &Input, from: &str) -> Result<(), Error> {
-    let (size, sha256) = Sha256::of_file(file).map_err(Error::io("read", file))?;
-    let what = format!("{} {} from {from}", input.package, input.version);
-    if size != input.size {
-        return Err(Error::Truncated {
-            what,
-            expected: input.size,
-            got: size,
-        });
-    }
-    if sha256 != input.sha256 {
-        return Err(Error::WrongHash {
-            what,
-            expected: input.sha256,
-            got: sha256,
-        });
-    }
-    Ok(())
-}
-
-fn keep(file: &Path, cached: &Path) -> Result<(), Error> {
-    fs::set_permissions(file, Permissions::from_mode(0o644))
-        .map_err(Error::io("write to", file))?;
-    fs::rename(file, cached).map_err(Error::io("write", cached))
-}
-
-/// One file from an address, by apt's downloader (it knows the machine's proxies) or curl; or from a folder.
-fn download(address: &str, to: &Path) -> Result<(), String> {
-    if let Some(path) = local(address) {
-        return fs::copy(path, to)
-            .map(drop)
-            .map_err(|error| error.to_string());
-    }
-    let (program, mut command) = if Path::new(APT_HELPER).exists() {
-        let mut command = Command::new(APT_HELPER);
-        command.arg("download-file").arg(address).arg(to);
-        ("apt-helper", command)
-    } else {
-        let mut command = Command::new("curl");
-        command.args([
-            "--fail",
-            "--silent",
-            "--show-error",
-            "--location",
-            "--output",
-        ]);
-        command.arg(to).arg(address);
-        ("curl", command)
-    };
-    let output = command
-        .env("LC_ALL", "C")
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let reason = said
-        .lines()
-        .find(|line| line.starts_with("E: ") || line.starts_with("curl: "));
-    let reason = reason
-        .unwrap_or("failed")
-        .trim_start_matches("E: Failed to fetch ");
-    // apt repeats the address in a spelling of its own.
-    let words = reason
-        .split_whitespace()
-        .filter(|word| !word.contains("://"));
-    Err(words.collect::<Vec<_>>().join(" "))
-}
-
-fn local(address: &str) -> Option<&str> {
-    match address.strip_prefix("file:") {
-        Some(path) => Some(path.strip_prefix("//").unwrap_or(path)),
-        None => (!address.contains("://")).then_some(address),
-    }
-}
-
-/// A wheel by pip, from wherever pip is configured to look. Installs and runs nothing of it.
-fn pip_download(package: &str, version: Option<&str>, folder: &Path) -> Result<PathBuf, Error> {
-    let wanted = version.map_or(package.to_owned(), |version| {
-        format!("{package}=={version}")
-    });
-    let mut command = Command::new("python3");
-    command
-        .args([
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "--no-cache-dir",
-            "download",
-            "--quiet",
-        ])
-        .args([
-            "--no-deps",
-            "--only-binary=:all:",
-            "--progress-bar=off",
-            "--dest",
-        ])
-        .arg(folder)
-        .arg(&wanted);
-    let what = format!("fetching {wanted} by pip");
-    let output = progress::during(&what, || tool::output(&mut command, HINT_PIP))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        if said.contains("No module named pip") {
-            return Err(tool::failed(&command, "has no module pip", HINT_PIP));
+        for address in addresses {
+            if search.at(&address)? {
+                return Ok(None);
+            }
         }
-        let reason = said
-            .lines()
-            .rfind(|line| line.starts_with("ERROR"))
-            .unwrap_or("it failed");
-        return Err(Error::Missing {
-            name: package.into(),
-            version: version.unwrap_or("(any version)").into(),
-            file: "a wheel".into(),
-            tried: vec![format!("pip: {reason}")],
-            hint: HINT_WHEEL,
-        });
+        Ok(Some(search))
     }
-    let files = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let files = files.map_err(Error::io("read", folder))?;
-    let wheel = files
-        .iter()
-        .map(fs::DirEntry::path)
-        .find(|path| path.extension().is_some_and(|end| end == "whl"));
-    wheel.ok_or_else(|| tool::failed(&command, "downloaded no wheel", HINT_PIP))
 }

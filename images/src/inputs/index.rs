@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    fetch::{Fetcher, NO_ARCHIVE},
+    apt::{NO_ARCHIVE, Sources},
     lock::{Input, Kind},
 };
 use crate::{Error, files::name_of, progress, tool};
@@ -37,21 +37,18 @@ pub struct Stanza {
 }
 
 impl Index {
-    /// Reads the index of a suite, and of its security updates.
-    pub fn fetch(suite: &str, component: &str, fetcher: &Fetcher) -> Result<Self, Error> {
+    /// Reads the index of a suite, and of its security updates, into a folder of apt's state.
+    pub fn fetch(
+        suite: &str,
+        component: &str,
+        sources: Sources<'_>,
+        folder: &Path,
+    ) -> Result<Self, Error> {
         let suites = with_security(suite);
-        let view = View::make(&fetcher.cache.join("indexes"))?;
-        let mut sources = String::new();
+        let view = View::make(folder)?;
+        let mut list = String::new();
         for suite in &suites {
-            // The first base that apt knows for the suite; `--mirror` goes before.
-            let mirror = fetcher
-                .mirrors
-                .iter()
-                .find(|mirror| mirror.ends_with("-security") == suite.ends_with("-security"));
-            let base = mirror
-                .cloned()
-                .or_else(|| fetcher.archives.bases(suite).into_iter().next());
-            let base = base.ok_or_else(|| Error::Missing {
+            let base = sources.first(suite).ok_or_else(|| Error::Missing {
                 name: format!("the index of {suite}"),
                 version: String::new(),
                 file: format!("dists/{suite}"),
@@ -60,11 +57,11 @@ impl Index {
             })?;
             // Writing to a String cannot fail.
             let _ = writeln!(
-                sources,
+                list,
                 "deb [arch=amd64 signed-by={KEYRING}] {base} {suite} {component}"
             );
         }
-        view.write("parts/chrysalis.list", &sources)?;
+        view.write("parts/chrysalis.list", &list)?;
         let what = format!("reading the index of {}", suites.join(" and "));
         view.apt_get(&what, &["update", "-oAPT::Update::Error-Mode=any"])?;
         let middle = |suite: &str| format!("_dists_{suite}_{component}_binary-amd64_Packages");
@@ -173,6 +170,7 @@ impl Stanza {
             follows: None,
             version: self.field("Version").into(),
             suite: Some(self.suite.clone()),
+            snapshot: None,
             path: self.field("Filename").into(),
             size: size.map_err(|_| not_understood("Size"))?,
             sha256: sha256.map_err(|_| not_understood("SHA256"))?,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::moment::Moment;
 use crate::{Error, digest::Sha256, files::read_toml};
 
 const HEADER: &str = "\
@@ -39,6 +40,9 @@ pub struct Input {
     /// Of a deb: the Debian suite that had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suite: Option<String>,
+    /// Of a deb: a moment at which the suite had it, for the snapshot archive. `make lock` writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Moment>,
     /// Of a deb: the path below an archive's base. Of a wheel: the file's name. Of Rust: empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
@@ -90,6 +94,9 @@ impl Lock {
                     "is required for a deb, and not allowed otherwise",
                 ));
             }
+            if input.kind != Kind::Deb && input.snapshot.is_some() {
+                return Err(value(input, "snapshot", "is not allowed: it is for debs"));
+            }
             // The path goes into an address and into a file name.
             let word = |part: &str| {
                 !matches!(part, "" | "." | "..") && part.bytes().all(|byte| byte.is_ascii_graphic())
@@ -129,9 +136,15 @@ pub struct LockFile {
 }
 
 impl LockFile {
-    /// `lock.toml` next to a recipe.
+    /// `lock.toml` next to a recipe, or else next to the folder that it is in.
     pub fn beside(recipe: &Path) -> Result<Self, Error> {
-        Self::read(recipe.with_file_name("lock.toml"))
+        let near = recipe.with_file_name("lock.toml");
+        let above = near.with_file_name("..").join("lock.toml");
+        Self::read(if !near.exists() && above.exists() {
+            above
+        } else {
+            near
+        })
     }
 
     /// The lock at this path.
@@ -209,13 +222,51 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_path_that_climbs() {
+    fn every_committed_deb_has_its_moment() {
+        let (path, lock) = committed();
+        let toolchain = Lock::read(&path.with_file_name("toolchain.lock.toml")).unwrap();
+        for input in lock.input.iter().chain(&toolchain.input) {
+            let has = input.snapshot.is_some();
+            assert_eq!(has, input.kind == Kind::Deb, "{}", input.name);
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut Lock)) -> Error {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock.toml");
         let (_, mut lock) = committed();
-        lock.input[0].path = "pool/../../etc/passwd".into();
+        change(&mut lock);
         fs::write(&path, lock.render()).unwrap();
-        let error = Lock::read(&path).unwrap_err();
+        Lock::read(&path).unwrap_err()
+    }
+
+    #[test]
+    fn refuses_a_path_that_climbs() {
+        let error = refused(|lock| lock.input[0].path = "pool/../../etc/passwd".into());
         assert!(matches!(error, Error::Value { key, .. } if key.starts_with("path of")));
+    }
+
+    #[test]
+    fn refuses_a_moment_of_what_is_no_deb() {
+        let error = refused(|lock| {
+            let moment = lock.input[0].snapshot.clone();
+            let wheel = lock.input.iter_mut().find(|it| it.kind == Kind::Wheel);
+            wheel.unwrap().snapshot = moment;
+        });
+        assert!(matches!(error, Error::Value { key, .. } if key.starts_with("snapshot of")));
+    }
+
+    #[test]
+    fn refuses_what_is_no_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock.toml");
+        let text = committed().1.render();
+        let (before, after) = text.split_once("snapshot = \"").unwrap();
+        fs::write(&path, format!("{before}snapshot = \"x{after}")).unwrap();
+        let text = Lock::read(&path).unwrap_err().to_string();
+        assert!(
+            text.contains("is no moment such as 20261129T000000Z"),
+            "{text}"
+        );
     }
 }

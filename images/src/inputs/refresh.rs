@@ -1,9 +1,12 @@
 //! New pins. Debian's come from an [`Index`] whose signature apt checks. Python's stay unless an upgrade is requested.
 
+use std::collections::BTreeMap;
+
 use super::{
     fetch::Fetcher,
     index::Index,
     lock::{Input, Kind, Lock},
+    moment::Moment,
     recipe::ToolchainRecipe,
 };
 use crate::{Error, digest::Sha256};
@@ -17,37 +20,75 @@ pub enum Wheels {
     Upgrade,
 }
 
-/// Every pin anew. The lock on disk stays as it is.
-pub fn refresh(lock: &Lock, fetcher: &Fetcher, wheels: Wheels) -> Result<Lock, Error> {
+/// Every pin anew; a pin that moves is of this moment. The lock on disk stays as it is.
+pub fn refresh(
+    lock: &Lock,
+    fetcher: &Fetcher,
+    wheels: Wheels,
+    now: &Moment,
+) -> Result<Lock, Error> {
     let mut fresh = lock.clone();
+    let mut debs: BTreeMap<(String, String), Vec<&mut Input>> = BTreeMap::new();
     for input in &mut fresh.input {
-        *input = match input.kind {
-            Kind::Deb => refresh_deb(input, fetcher)?,
-            Kind::Wheel if wheels == Wheels::Upgrade => fetcher.pin_wheel(input, None)?,
+        match input.kind {
+            Kind::Deb => {
+                let suite = input.suite.clone().unwrap_or_default();
+                let component = component(&input.path).to_owned();
+                debs.entry((suite, component)).or_default().push(input);
+            }
+            Kind::Wheel if wheels == Wheels::Upgrade => *input = fetcher.pin_wheel(input, None)?,
             Kind::Wheel if input.sha256 == Sha256::UNSET => {
                 let version = Some(input.version.as_str()).filter(|version| *version != "0");
-                fetcher.pin_wheel(input, version)?
+                *input = fetcher.pin_wheel(input, version)?;
             }
-            Kind::Wheel | Kind::Rust => input.clone(),
-        };
+            Kind::Wheel | Kind::Rust => {}
+        }
+    }
+    // An index is read once, whatever the number of its packages.
+    for ((suite, component), inputs) in debs {
+        let index = fetcher.index(&suite, &component)?;
+        for input in inputs {
+            *input = dated(refresh_deb(input, &index)?, Some(input), now);
+        }
     }
     Ok(fresh)
 }
 
-/// The pins of a toolchain: what its recipe asks for, with all dependencies; and rustc, as this machine has it.
-pub fn toolchain(recipe: &ToolchainRecipe, fetcher: &Fetcher, rustc: Input) -> Result<Lock, Error> {
-    let index = Index::fetch(&recipe.suite, "main", fetcher)?;
-    let mut input = index.closure(&recipe.packages)?;
-    input.push(rustc);
-    Ok(Lock { input })
+/// The pins of a toolchain: what its recipe asks for, with all dependencies; and rustc, as this machine has it. A pin that is not
+/// in the old lock is of this moment.
+pub fn toolchain(
+    recipe: &ToolchainRecipe,
+    old: &Lock,
+    fetcher: &Fetcher,
+    rustc: Input,
+    now: &Moment,
+) -> Result<Lock, Error> {
+    let pins = fetcher
+        .index(&recipe.suite, "main")?
+        .closure(&recipe.packages)?;
+    let dated = pins.into_iter().map(|pin| {
+        let before = old.input.iter().find(|before| before.name == pin.name);
+        dated(pin, before, now)
+    });
+    Ok(Lock {
+        input: dated.chain([rustc]).collect(),
+    })
 }
 
-fn refresh_deb(input: &Input, fetcher: &Fetcher) -> Result<Input, Error> {
-    let suite = input.suite.as_deref().unwrap_or_default();
-    let index = Index::fetch(suite, component(&input.path), fetcher)?;
+/// The pin with its moment: the old one as long as the bytes are the same, for the suite had them then.
+fn dated(pin: Input, before: Option<&Input>, now: &Moment) -> Input {
+    let same = before.filter(|before| before.sha256 == pin.sha256);
+    let moment = same.and_then(|before| before.snapshot.clone());
+    Input {
+        snapshot: moment.or_else(|| Some(now.clone())),
+        ..pin
+    }
+}
+
+fn refresh_deb(input: &Input, index: &Index) -> Result<Input, Error> {
     let package = match &input.follows {
         None => input.package.clone(),
-        Some(meta) => follow(&input.package, meta, &index)?,
+        Some(meta) => follow(&input.package, meta, index)?,
     };
     Ok(Input {
         follows: input.follows.clone(),
@@ -107,6 +148,33 @@ mod tests {
         let names: Vec<&str> = dependencies("linux-image-6 (= 6-1), x | y").collect();
         assert_eq!(names, ["linux-image-6", "x", "y"]);
         assert_eq!(dependencies("").next(), None);
+    }
+
+    #[test]
+    fn a_pin_keeps_its_moment_until_it_moves() {
+        let moment = |text: &str| text.parse::<Moment>().unwrap();
+        let pin = |sha256: &[u8], snapshot: Option<&str>| Input {
+            name: "a".into(),
+            kind: Kind::Deb,
+            package: "a".into(),
+            follows: None,
+            version: "1".into(),
+            suite: Some("trixie".into()),
+            snapshot: snapshot.map(moment),
+            path: "pool/a.deb".into(),
+            size: 1,
+            sha256: Sha256::of(sha256),
+        };
+        let now = moment("20270101T000000Z");
+        let (old, undated) = (pin(b"1", Some("20261129T000000Z")), pin(b"1", None));
+        assert_eq!(dated(pin(b"1", None), Some(&old), &now), old);
+        for (fresh, before) in [
+            (pin(b"2", None), Some(&old)),
+            (pin(b"1", None), Some(&undated)),
+            (pin(b"1", None), None),
+        ] {
+            assert_eq!(dated(fresh, before, &now).snapshot, Some(now.clone()));
+        }
     }
 
     #[test]

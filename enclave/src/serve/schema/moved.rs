@@ -3,7 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::keywords::{Holds, holds};
+use super::{
+    keywords::{Holds, holds},
+    pattern::plain,
+};
 
 /// The largest upper limit in a grammar.
 const MAX_MOST: u64 = 1024;
@@ -28,6 +31,7 @@ pub(super) fn moved(schema: &Value, base: &str) -> Value {
             (_, Value::String(place)) if key == "$ref" => {
                 Value::String(place.replacen('#', base, 1))
             }
+            (_, Value::String(pattern)) if key == "pattern" => plain(pattern).into(),
             _ => value.clone(),
         };
         (key.clone(), value)

@@ -27,6 +27,7 @@ use tokio::time::timeout;
 use crate::{
     guest::text::{LineBreaks, printable},
     mutex::held,
+    talk::say,
 };
 
 /// The longest that fetching may take; a launch waits for it.
@@ -101,10 +102,10 @@ impl Stapler {
             return;
         }
         if timeout(GUEST_PATIENCE, self.fetch_aside()).await.is_err() {
-            eprintln!(
+            say(format_args!(
                 "the vendors are slow: the guest goes on with what is there, while fetching continues\n\
                  hint: if the guest fails because something is missing, start it again once that was fetched"
-            );
+            ));
         }
     }
 
@@ -146,7 +147,7 @@ impl Stapler {
         };
         for gathered in fetcher.gather(&wish, Refresh::Due) {
             if let Err(failure) = gathered.outcome {
-                eprintln!("{}", self.told(&gathered.object, &failure));
+                say(self.told(&gathered.object, &failure));
             }
         }
         self.staple();
@@ -210,9 +211,9 @@ fn is_readable(what: &str, wish: Result<Wish, Rejection>) -> bool {
     let refused = wish.err();
     if let Some(rejection) = &refused {
         let why = line(&rejection.to_string());
-        eprintln!(
+        say(format_args!(
             "the guest showed {what} that cannot be read, so nothing is fetched for it: {why}"
-        );
+        ));
     }
     refused.is_none()
 }
@@ -221,7 +222,10 @@ fn is_readable(what: &str, wish: Result<Wish, Rejection>) -> bool {
 fn found<T: Default>(found: Result<T, StoreError>) -> T {
     found.unwrap_or_else(|error| {
         if !matches!(error, StoreError::Lacks(_)) {
-            eprintln!("nothing is stapled: {error}\nhint: {}", error.hint());
+            say(format_args!(
+                "nothing is stapled: {error}\nhint: {}",
+                error.hint()
+            ));
         }
         T::default()
     })

@@ -226,15 +226,15 @@ impl<'image> Order<'image> {
             .with("KBUILD_BUILD_USER", "chrysalis")
             .with("KBUILD_BUILD_HOST", "chrysalis");
         let jobs = thread::available_parallelism().map_or(1, usize::from);
-        let run = |what: &str, script: &str, arguments: &[String]| {
+        let run = |what: &str, made: &Path, script: &str, arguments: &[String]| {
             let mut command = chamber.command("sh", &format!("{WORK}/source"));
             command
                 .args(["-c", script, "sh", &jobs.to_string()])
                 .args(arguments);
-            run(what, command)
+            run(what, made, command)
         };
-        run("configuring the kernel", CONFIGURE, &[])?;
         let source = work.join("source");
+        run("configuring the kernel", &source, CONFIGURE, &[])?;
         let configuration = source.join(".config");
         let text = fs::read_to_string(&configuration).map_err(Error::io("read", &configuration))?;
         let unmet = self.options.unmet(&text);
@@ -243,7 +243,7 @@ impl<'image> Order<'image> {
                 options: unmet.join("\n  "),
             });
         }
-        run("compiling the kernel, some minutes", COMPILE, &[])?;
+        run("compiling the kernel, some minutes", &source, COMPILE, &[])?;
         let done = work.join("done");
         fs::create_dir(&done).map_err(Error::io("create", &done))?;
         let keep = |from: PathBuf, name: &str| {
@@ -253,7 +253,7 @@ impl<'image> Order<'image> {
         keep(configuration, "config")?;
         if let Some((driver, ..)) = &self.driver {
             let what = format!("compiling {}", driver.modules.join(" and "));
-            run(&what, MODULES, &driver.modules)?;
+            run(&what, work, MODULES, &driver.modules)?;
             for name in &driver.modules {
                 let file = format!("{name}.ko");
                 keep(work.join("driver").join(&file), &file)?;
@@ -285,8 +285,10 @@ impl<'image> Order<'image> {
             fs::rename(&from, work.join("source")).map_err(Error::io("rename", from))
         })?;
         if let Some((driver, path, _)) = &self.driver {
-            let deb = Deb::read(&driver.source.input, path)?;
-            modules::lay_out(&driver.source, &deb, &work.join("driver"))?;
+            progress::during("unpacking the driver's source", || {
+                let deb = Deb::read(&driver.source.input, path)?;
+                modules::lay_out(&driver.source, &deb, &work.join("driver"))
+            })?;
         }
         Ok(())
     }
@@ -309,10 +311,12 @@ fn unpack(archive: &[u8], folder: &Path) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-/// Runs a step; where it fails, the end of what it printed is shown.
-fn run(what: &str, mut command: Command) -> Result<(), Error> {
+/// Runs a step, and counts the objects that it makes in a folder; where it fails, the end of what it printed is shown.
+fn run(what: &str, made: &Path, mut command: Command) -> Result<(), Error> {
     let hint = "run `make setup`, which installs what is missing";
-    let output = progress::during(what, || tool::output(&mut command, hint))?;
+    let output = progress::showing(what, progress::objects(made), || {
+        tool::output(&mut command, hint)
+    })?;
     if output.status.success() {
         return Ok(());
     }

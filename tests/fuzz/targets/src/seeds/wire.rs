@@ -33,7 +33,7 @@ default_max_tokens = 256
 pub(super) fn seeds() -> Vec<Seed> {
     let report_data = [7; 64];
     let failed = ToHost::Status(Status::Failed {
-        code: "weights_corrupt".to_owned(),
+        code: "disk_wrong".to_owned(),
         message: "build them again".to_owned(),
     });
     let endorsements = FromHost::Endorsements {
