@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrysalis_wire::multipart::Writer;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Transcription, heard::Heard, language::Language, wav::Wav};
+use super::{form::Transcription, heard::Heard, language::Language, wav::Wav};
 use crate::{
     engine::{Api, Call, CallBody, Served, Tenant},
     serve::{error::ApiError, misshapen::Unfit, refusal::Refusal, single::Single},
