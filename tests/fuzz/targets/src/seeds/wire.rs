@@ -1,9 +1,9 @@
-//! Seeds of what host, enclave and room tell each other, of hosts, and of a form.
+//! Seeds of what host, enclave and engine tell each other, of hosts, and of a form.
 
 use chrysalis_wire::{
+    engine::{FinishReason, FromEngine, Message, Prompt, Sampling, ToEngine},
     frame::encode,
     host::{FromHost, GpuAnswer, Status, ToHost},
-    room::{FromRoom, Plan, Walls},
 };
 
 use super::{Seed, seed};
@@ -12,24 +12,19 @@ const FORM: &str = "multipart/form-data; boundary=b\n--b\r\n\
     Content-Disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n--b\r\n\
     Content-Disposition: form-data; name=\"file\"; filename=\"a.ogg\"\r\nContent-Type: audio/ogg\r\n\r\nOggS\r\n--b--\r\n";
 
-const CONFIGURATION: &str = r#"version = 2
-[[engine]]
-name = "llama-cpu"
-disk = { root = "abababababababababababababababababababababababababababababababab", blocks = 9 }
-threads = 2
-memory_mib = 2048
-[[model]]
+const CONFIGURATION: &str = r#"version = 1
+[model]
 name = "smollm2"
-kind = "chat"
-engine = "llama-cpu"
-disk = { root = "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd", blocks = 3 }
 size = 8193
-weights = "abababababababababababababababababababababababababababababababab"
+sha256 = "abababababababababababababababababababababababababababababababab"
+verity_root = "abababababababababababababababababababababababababababababababab"
+verity_salt = "abababababababababababababababababababababababababababababababab"
+[engine]
 context = 2048
-parallel = 4
-[[model.known_answer]]
-prompt = "The capital of France is"
-text = " Paris."
+threads = 1
+[known_answer]
+text = "?"
+tokens = [1, 2]
 [serving]
 queue = 8
 default_max_tokens = 256
@@ -56,25 +51,30 @@ pub(super) fn seeds() -> Vec<Seed> {
             chain: vec![vec![0x30, 0]],
         }],
     };
-    let plan = Plan {
-        root: "/engines/llama-cpu".to_owned(),
-        model: Some("/dev/mapper/model".to_owned()),
-        run: "/rooms/0".to_owned(),
-        program: "/usr/bin/llama-server".to_owned(),
-        arguments: vec!["--model".to_owned(), "/model".to_owned()],
-        environment: vec![("OMP_WAIT_POLICY".to_owned(), "passive".to_owned())],
-        directory: "/".to_owned(),
-        walls: Walls::Native,
-        port: Some(8080),
-        user: 20_000,
-        memory_mib: 2048,
-        processes: 64,
-        devices: vec!["/dev/nvidia0".to_owned()],
-        libraries: Vec::new(),
-        partial: false,
+    let generate = ToEngine::Generate {
+        id: 1,
+        prompt: Prompt::Conversation(vec![Message {
+            role: "user".to_owned(),
+            content: "What is a chrysalis?".to_owned(),
+        }]),
+        sampling: Sampling {
+            max_tokens: 64,
+            temperature: 0.5,
+            top_p: 1.0,
+            seed: 7,
+            stop: vec!["\n".to_owned()],
+        },
     };
-    let not_started = FromRoom::NotStarted {
-        why: "no such program".to_owned(),
+    let token = FromEngine::Token {
+        id: 1,
+        tokens: vec![1, -1, 70_000],
+        text: "A".to_owned(),
+    };
+    let finished = FromEngine::Finished {
+        id: 1,
+        reason: FinishReason::Stop,
+        prompt_tokens: 20,
+        completion_tokens: 1,
     };
     let frames = [
         (
@@ -84,9 +84,9 @@ pub(super) fn seeds() -> Vec<Seed> {
         ("failed", encode(&failed)),
         ("endorsements", encode(&endorsements)),
         ("evidence", encode(&evidence)),
-        ("plan", encode(&plan)),
-        ("walled", encode(&FromRoom::Walled)),
-        ("not-started", encode(&not_started)),
+        ("generate", encode(&generate)),
+        ("token", encode(&token)),
+        ("finished", encode(&finished)),
     ];
     let frames = frames.map(|(name, bytes)| seed("wire", name, bytes.expect("a small message")));
     let configuration = seed("configuration", "good", CONFIGURATION);

@@ -1,15 +1,15 @@
-//! What host, enclave and room tell each other, the configuration that the host brings, whom a request addresses, and the
+//! What host, enclave and engine tell each other, the configuration that the host brings, whom a request addresses, and the
 //! form that audio comes in.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chrysalis_wire::{
     configuration::Configuration,
+    engine::{FromEngine, ToEngine},
     frame,
     host::{FromHost, ToHost},
     local::{Addressed, HostName},
     multipart,
-    room::{FromRoom, Plan},
 };
 
 /// A frame that is read can be written, and read again.
@@ -22,7 +22,7 @@ pub(super) fn frame(bytes: &[u8]) {
             }
         )+};
     }
-    try_as!(ToHost, FromHost, Plan, FromRoom);
+    try_as!(ToHost, FromHost, ToEngine, FromEngine);
 }
 
 /// The configuration's TOML.
