@@ -20,7 +20,7 @@ pub enum Error {
     },
 
     /// A recipe or a lock that is not the TOML expected; an unknown key is among the reasons.
-    #[error("{} does not parse: {problem}hint: correct it; docs/guide/image.md lists every key", path.display())]
+    #[error("{} does not parse: {problem}hint: correct it; image.md, engines.md and models.md in docs/guide list every key", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
