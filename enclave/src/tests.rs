@@ -3,6 +3,7 @@
 //! How a relying party verifies the evidence is tested end to end, with the real simulated processor.
 
 mod client;
+mod endpoints;
 mod host;
 
 use std::{sync::atomic::Ordering, time::Duration};

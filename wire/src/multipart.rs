@@ -157,15 +157,12 @@ fn names(head: &[u8]) -> Result<(&str, Option<&str>), Malformed> {
 fn parameter<'a>(mut rest: &'a str, wanted: &str) -> Option<&'a str> {
     loop {
         let (key, after) = rest.split_once('=')?;
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => {
-                let (value, after) = quoted.split_once('"')?;
-                (value, after.split_once(';').map_or("", |(_, after)| after))
-            }
-            None => {
-                let (value, after) = after.split_once(';').unwrap_or((after, ""));
-                (value.trim(), after)
-            }
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            let (value, after) = quoted.split_once('"')?;
+            (value, after.split_once(';').map_or("", |(_, after)| after))
+        } else {
+            let (value, after) = after.split_once(';').unwrap_or((after, ""));
+            (value.trim(), after)
         };
         if key.trim().eq_ignore_ascii_case(wanted) {
             return Some(value);

@@ -30,9 +30,10 @@ mod tests {
             name: "ping",
             data: json!({"type": "ping", "text": "a\n\nb"}),
         };
-        assert_eq!(
-            event.to_string(),
-            "event: ping\ndata: {\"type\":\"ping\",\"text\":\"a\\n\\nb\"}\n\n"
-        );
+        let text = event.to_string();
+        let lines: Vec<&str> = text.split('\n').collect();
+        let data = lines[1].strip_prefix("data: ").unwrap();
+        assert_eq!((lines[0], &lines[2..]), ("event: ping", &["", ""][..]));
+        assert_eq!(serde_json::from_str::<Value>(data).unwrap(), event.data);
     }
 }

@@ -12,7 +12,7 @@ mod tests;
 mod tools;
 
 use hyper::{Response, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     answer::{self, Body},
@@ -24,8 +24,7 @@ use super::{
     translated::Translated,
 };
 use crate::engine::Tenant;
-use request::renamed;
-use stream::ResponsesStream;
+use request::{Responses, renamed};
 
 /// Answers a request, the JSON of its body.
 pub(super) async fn respond(
@@ -43,31 +42,5 @@ pub(super) async fn respond(
             Ok(answer::json(StatusCode::OK, &response))
         }
         Answer::Stream(chunks) => Ok(sse::respond(Translated::new(chunks, request.events()))),
-    }
-}
-
-/// A request for a response, as one for a chat completion.
-#[derive(Debug, Clone, PartialEq)]
-struct Responses {
-    /// The body of the chat completion.
-    chat: Value,
-    /// What every response object repeats of its request.
-    echo: Map<String, Value>,
-}
-
-impl Responses {
-    /// Reads a request's body.
-    fn parse(body: &Value) -> Result<Self, ApiError> {
-        request::parse(body)
-    }
-
-    /// The response that a whole chat completion is. None: it is no chat completion.
-    fn answer(&self, completion: &Value) -> Option<Value> {
-        output::whole(&self.echo, completion)
-    }
-
-    /// What turns chunks into events.
-    fn events(&self) -> ResponsesStream {
-        ResponsesStream::new(self.echo.clone())
     }
 }

@@ -72,3 +72,78 @@ impl Single {
         ApiError::engine_failed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrysalis_wire::configuration::Kind;
+    use serde_json::json;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::engine::{
+        CallBody,
+        fake::{self, Said},
+    };
+
+    /// An engine that says what it is asked to, whole or in events.
+    fn play(_: &str, body: Value) -> Vec<Said> {
+        match body["say"].as_str() {
+            Some("status") => vec![Said::Status(400, json!({"error": {"message": "secret"}}))],
+            Some("twice") => vec![Said::Json(json!(1)), Said::Json(json!(2)), Said::Done],
+            Some("nothing") => vec![Said::Done],
+            Some("close") => vec![Said::Close],
+            _ => vec![Said::Whole(body)],
+        }
+    }
+
+    async fn ask(say: &str, fit: bool) -> Result<Value, (u16, &'static str)> {
+        let engines = fake::engines(&[(fake::model("m", Kind::Embedding), play)]).await;
+        let call = Call {
+            path: "/v1/embeddings",
+            body: CallBody::Json(json!({"say": say})),
+            most_text: 0,
+        };
+        let refusal = Refusal {
+            prompt: "input",
+            schema: None,
+            names_tokens: false,
+        };
+        let mut single = Single::ask(&engines.all()[0], &Tenant([1; 32]), call).unwrap();
+        let read = |said: &Value| {
+            if fit {
+                Ok(said.clone())
+            } else {
+                Err(Misshapen("test").into())
+            }
+        };
+        let answer = timeout(Duration::from_secs(30), single.answer(refusal, read)).await;
+        answer
+            .unwrap()
+            .map_err(|error| (error.status.as_u16(), error.code))
+    }
+
+    #[tokio::test]
+    async fn one_value_is_the_answer() {
+        assert_eq!(ask("it", true).await, Ok(json!({"say": "it"})));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_answers_otherwise_has_failed() {
+        for (say, fit) in [
+            ("it", false),
+            ("twice", true),
+            ("nothing", true),
+            ("close", true),
+        ] {
+            let failed = Err((502, "engine_failed"));
+            assert_eq!(ask(say, fit).await, failed, "{say}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_engine_refuses_is_the_requests_fault() {
+        assert_eq!(ask("status", true).await, Err((400, "invalid_value")));
+    }
+}

@@ -12,19 +12,18 @@ mod kind;
 mod language;
 mod listen;
 mod render;
+mod seats;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod wav;
 
-use std::{sync::Arc, time::Duration};
-
-use bytes::Bytes;
 use chrysalis_wire::configuration::Kind;
 use hyper::{HeaderMap, Response, StatusCode, body::Incoming, header::CONTENT_TYPE};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
-use self::{language::Language, listen::Listening, render::Format, stream::Words};
+pub(super) use self::seats::Seats;
+use self::{form::Transcription, listen::Listening, render::Format, stream::Words};
 use super::{
     answer::{self, Body},
     error::ApiError,
@@ -32,31 +31,7 @@ use super::{
     service::Service,
     sse,
 };
-use crate::engine::{Tenant, Turned};
-
-/// How many recordings are held at once: each takes up to 25 MiB as it comes and 55 MiB as samples.
-const MAX_HELD: usize = 4;
-/// When one that found no room may come again.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
-
-/// Room for recordings.
-pub(super) struct Seats(Arc<Semaphore>);
-
-impl Default for Seats {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_HELD)))
-    }
-}
-
-impl Seats {
-    fn take(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        self.0.clone().try_acquire_owned().map_err(|_| {
-            ApiError::turned(Turned::Busy {
-                retry_after: RETRY_AFTER,
-            })
-        })
-    }
-}
+use crate::engine::Tenant;
 
 /// Reads a request's body, and has its file decoded: a recording that is about to be heard.
 pub(super) async fn receive(
@@ -104,24 +79,5 @@ impl Recording {
         while listening.next().await? {}
         let (kind, body) = render::body(listening.heard(), self.format);
         Ok(answer::whole(StatusCode::OK, kind, body))
-    }
-}
-
-/// A request for a transcription, checked.
-#[derive(Debug, Clone, PartialEq)]
-struct Transcription {
-    model: String,
-    file: Bytes,
-    language: Option<Language>,
-    prompt: Option<String>,
-    format: Format,
-    temperature: Option<f64>,
-    stream: bool,
-}
-
-impl Transcription {
-    /// Reads a request's body. `content_type` names the form's boundary.
-    fn parse(content_type: &str, body: &Bytes) -> Result<Self, ApiError> {
-        form::parse(content_type, body)
     }
 }

@@ -2,12 +2,65 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Responses, input, tools};
+use super::{input, output, stream::ResponsesStream, tools};
 use crate::serve::{
     error::ApiError,
     fields::{Fields, wrong},
     renamed,
 };
+
+/// A request for a response, as one for a chat completion.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Responses {
+    /// The body of the chat completion.
+    pub(super) chat: Value,
+    /// What every response object repeats of its request.
+    echo: Map<String, Value>,
+}
+
+impl Responses {
+    /// Reads a request's body.
+    pub(super) fn parse(body: &Value) -> Result<Self, ApiError> {
+        let body = Fields::body(body)?;
+        refuse_state(&body)?;
+        body.only(KNOWN)?;
+        refuse_unsupported(&body)?;
+        let stream = body.flag("stream")?.unwrap_or(false);
+        let mut chat = Map::new();
+        let mut echo = echo(&body)?;
+        chat.insert("model".into(), json!(body.required_text("model")?));
+        let messages = input::messages(body.text("instructions")?, body.given("input"))?;
+        chat.insert("messages".into(), Value::Array(messages));
+        if let Some(most) = body.whole("max_output_tokens", 1)? {
+            chat.insert("max_completion_tokens".into(), json!(most));
+        }
+        for (key, most) in [("temperature", 2.0), ("top_p", 1.0)] {
+            if let Some(number) = body.number(key, 0.0..=most)? {
+                chat.insert(key.into(), number.clone());
+            }
+        }
+        tools::translate(&body, &mut chat, &mut echo)?;
+        text(&body, &mut chat, &mut echo)?;
+        if stream {
+            chat.insert("stream".into(), json!(true));
+            chat.insert("stream_options".into(), json!({"include_usage": true}));
+        }
+        Ok(Self {
+            chat: Value::Object(chat),
+            echo,
+        })
+    }
+
+    /// The response that a whole chat completion is. None: it is no chat completion.
+    pub(super) fn answer(&self, completion: &Value) -> Option<Value> {
+        output::whole(&self.echo, completion)
+    }
+
+    /// What turns chunks into events.
+    pub(super) fn events(&self) -> ResponsesStream {
+        ResponsesStream::new(self.echo.clone())
+    }
+}
 
 /// The most pairs of metadata, as at OpenAI.
 const MAX_METADATA: usize = 16;
@@ -43,37 +96,6 @@ const KNOWN: &[&str] = &[
     "top_logprobs",
     "truncation",
 ];
-
-pub(super) fn parse(body: &Value) -> Result<Responses, ApiError> {
-    let body = Fields::body(body)?;
-    refuse_state(&body)?;
-    body.only(KNOWN)?;
-    refuse_unsupported(&body)?;
-    let stream = body.flag("stream")?.unwrap_or(false);
-    let mut chat = Map::new();
-    let mut echo = echo(&body)?;
-    chat.insert("model".into(), json!(body.required_text("model")?));
-    let messages = input::messages(body.text("instructions")?, body.given("input"))?;
-    chat.insert("messages".into(), Value::Array(messages));
-    if let Some(most) = body.whole("max_output_tokens", 1)? {
-        chat.insert("max_completion_tokens".into(), json!(most));
-    }
-    for (key, most) in [("temperature", 2.0), ("top_p", 1.0)] {
-        if let Some(number) = body.number(key, 0.0..=most)? {
-            chat.insert(key.into(), number.clone());
-        }
-    }
-    tools::translate(&body, &mut chat, &mut echo)?;
-    text(&body, &mut chat, &mut echo)?;
-    if stream {
-        chat.insert("stream".into(), json!(true));
-        chat.insert("stream_options".into(), json!({"include_usage": true}));
-    }
-    Ok(Responses {
-        chat: Value::Object(chat),
-        echo,
-    })
-}
 
 /// What refers to something that a server would have had to keep.
 fn refuse_state(body: &Fields<'_>) -> Result<(), ApiError> {

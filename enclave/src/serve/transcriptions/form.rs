@@ -4,7 +4,6 @@ use bytes::Bytes;
 use chrysalis_wire::multipart::{self, Malformed, Part};
 
 use super::{
-    Transcription,
     kind::{self, KINDS},
     language::Language,
     render::Format,
@@ -17,15 +16,29 @@ use crate::serve::{
 /// The most bytes of a field that is text. Whisper reads the last 224 tokens of a prompt.
 const MAX_TEXT: usize = 4096;
 
-/// Reads a request's body.
-pub(super) fn parse(content_type: &str, body: &Bytes) -> Result<Transcription, ApiError> {
-    let boundary = multipart::boundary(content_type).map_err(malformed)?;
-    let parts = multipart::parse(boundary, body).map_err(malformed)?;
-    let mut form = Form::default();
-    for part in &parts {
-        form.take(part, body)?;
+/// A request for a transcription, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Transcription {
+    pub(super) model: String,
+    pub(super) file: Bytes,
+    pub(super) language: Option<Language>,
+    pub(super) prompt: Option<String>,
+    pub(super) format: Format,
+    pub(super) temperature: Option<f64>,
+    pub(super) stream: bool,
+}
+
+impl Transcription {
+    /// Reads a request's body. `content_type` names the form's boundary.
+    pub(super) fn parse(content_type: &str, body: &Bytes) -> Result<Self, ApiError> {
+        let boundary = multipart::boundary(content_type).map_err(malformed)?;
+        let parts = multipart::parse(boundary, body).map_err(malformed)?;
+        let mut form = Form::default();
+        for part in &parts {
+            form.take(part, body)?;
+        }
+        form.finish()
     }
-    form.finish()
 }
 
 fn malformed(error: Malformed) -> ApiError {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrysalis_wire::multipart::Writer;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Transcription, heard::Heard, language::Language, wav::Wav};
+use super::{form::Transcription, heard::Heard, language::Language, wav::Wav};
 use crate::{
     engine::{Api, Call, CallBody, Served, Tenant},
     serve::{error::ApiError, misshapen::Unfit, refusal::Refusal, single::Single},
@@ -223,10 +223,102 @@ fn prompt(given: Option<&str>, said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use chrysalis_wire::multipart;
+    use chrysalis_wire::{configuration::Kind, multipart};
+    use serde_json::{Value, json};
+    use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::serve::transcriptions::{render::Format, wav::tests::file};
+    use crate::{
+        engine::fake::{self, Play, Said},
+        serve::{
+            sse::Source,
+            transcriptions::{render::Format, stream::Words, wav::tests::file},
+        },
+    };
+
+    /// Hears one word in each stretch, and French if it is told nothing of what was said before.
+    #[expect(clippy::needless_pass_by_value, reason = "as a `Play` takes it")]
+    fn play(path: &str, form: Value) -> Vec<Said> {
+        assert_eq!(path, "/v1/audio/transcriptions");
+        let form = form.as_str().unwrap_or_default();
+        let told = form.contains("name=\"language\"\r\n\r\nfr\r\n") && form.contains("\r\n\r\nun");
+        let word = if told { "deux" } else { "un" };
+        let segments = json!([{"start": 1, "end": 2, "text": word}]);
+        vec![Said::Whole(
+            json!({"language": "french", "segments": segments}),
+        )]
+    }
+
+    /// Never hears the language that it is told.
+    fn deaf(_: &str, _: Value) -> Vec<Said> {
+        vec![Said::Whole(json!({"language": "welsh", "segments": []}))]
+    }
+
+    async fn listening(play: Play, recording: Bytes, language: Option<Language>) -> Listening {
+        let engines = fake::engines(&[(fake::model("w", Kind::Speech), play)]).await;
+        let served = engines.all()[0].clone();
+        let request = Transcription {
+            prompt: None,
+            language,
+            ..request()
+        };
+        let wav = Wav::decoded(&recording).unwrap();
+        Listening::new(served, Tenant([1; 32]), request, "0123".into(), wav)
+    }
+
+    /// A minute and a half, of which the second half is loud.
+    fn recording() -> Bytes {
+        file(90 * 16_000, 1000)
+    }
+
+    #[tokio::test]
+    async fn a_recording_is_heard_stretch_by_stretch() {
+        let mut listening = listening(play, recording(), None).await;
+        while listening.next().await.unwrap() {}
+        let heard = listening.heard();
+        assert_eq!(
+            (heard.text().as_str(), heard.language),
+            ("un deux", Language::of("fr"))
+        );
+        // The first stretch is the shortest that there may be, where all is as loud.
+        let times: Vec<_> = heard.segments.iter().map(|it| it.start).collect();
+        assert_eq!(times, [1.0, 46.05]);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_heard_in_silence() {
+        let mut listening = listening(deaf, file(90 * 16_000, 3), None).await;
+        assert!(!listening.next().await.unwrap());
+        assert_eq!(listening.heard().text(), "");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_hears_another_language_than_it_was_told_has_failed() {
+        let mut listening = listening(deaf, recording(), Language::of("fr")).await;
+        let error = listening.next().await.unwrap_err();
+        assert_eq!((error.status.as_u16(), error.code), (502, "engine_failed"));
+    }
+
+    #[tokio::test]
+    async fn a_stream_has_the_words_of_each_stretch_and_then_all() {
+        let seat = Arc::new(Semaphore::new(1));
+        let seat = seat.try_acquire_owned().unwrap();
+        let listening = listening(play, recording(), None).await;
+        let mut words = Words::begin(listening, seat).await.unwrap();
+        let mut events = Vec::new();
+        while let Some(event) = words.next().await {
+            let data = event.strip_prefix("data: ").unwrap().trim_end();
+            let event: Value = serde_json::from_str(data).unwrap();
+            let text = event.get("delta").or(event.get("text")).unwrap();
+            events.push((
+                event["type"].as_str().unwrap().to_owned(),
+                text.as_str().unwrap().to_owned(),
+            ));
+        }
+        let delta = |text: &str| ("transcript.text.delta".to_owned(), text.to_owned());
+        let done = ("transcript.text.done".to_owned(), "un deux".to_owned());
+        assert_eq!(events, [delta("un"), delta(" deux"), done]);
+    }
 
     fn request() -> Transcription {
         Transcription {

@@ -1,6 +1,8 @@
 use chrysalis_wire::multipart::Writer;
 
-use super::*;
+use bytes::Bytes;
+
+use super::{language::Language, *};
 
 const KIND: &str = "multipart/form-data; boundary=0123";
 
