@@ -29,16 +29,6 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What to start.
-#[derive(Debug)]
-pub(crate) enum Program {
-    /// An executable.
-    File(Executable),
-    /// A function that plays the worker, on a thread.
-    #[cfg(test)]
-    Fake(fn(StdUnixStream)),
-}
-
 /// A file to run, and how.
 #[derive(Debug)]
 pub(crate) struct Executable {
@@ -52,26 +42,16 @@ pub(crate) struct Executable {
     pub(crate) unprivileged: bool,
 }
 
-impl Program {
+impl Executable {
     /// Starts it with its end of a new socket pair as standard input; the other end is ours.
-    pub(crate) fn start(&self) -> io::Result<(Option<Process>, UnixStream)> {
-        let (ours, theirs) = StdUnixStream::pair()?;
+    pub(crate) fn start(&self) -> io::Result<(Process, UnixStream)> {
+        let (ours, socket) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let process = match self {
-            Self::File(file) => Some(file.start(theirs)?),
-            #[cfg(test)]
-            Self::Fake(play) => {
-                let play = *play;
-                thread::spawn(move || play(theirs));
-                None
-            }
-        };
+        let process = self.run(socket)?;
         Ok((process, UnixStream::from_std(ours)?))
     }
-}
 
-impl Executable {
-    fn start(&self, socket: StdUnixStream) -> io::Result<Process> {
+    fn run(&self, socket: StdUnixStream) -> io::Result<Process> {
         let mut command = Command::new(&self.path);
         command
             .args(self.arguments)

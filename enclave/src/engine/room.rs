@@ -24,7 +24,7 @@ use crate::{
     disks::Disks,
     failure::Failure,
     machine::Machine,
-    process::{Executable, Process, Program},
+    process::{Executable, Process},
 };
 
 /// The program's file, next to the enclave's own.
@@ -143,16 +143,16 @@ impl Rooms {
             .folder(user)
             .map_err(|error| failed(format!("it got no folder for its socket: {error}")))?;
         let plan = self.plan(card, model, user, &run).map_err(failed)?;
-        let program = Program::File(Executable {
+        let program = Executable {
             path: self.program.clone(),
             arguments: &[],
             environment: &[],
             unprivileged: false,
-        });
+        };
         let started = program.start();
         let (process, mut socket) =
             started.map_err(|error| failed(format!("{}: {error}", self.program.display())))?;
-        let process = Ending(process);
+        let process = Ending(Some(process));
         match timeout(PATIENCE, walls(&mut socket, &plan)).await {
             Ok(Ok(FromRoom::Walled)) => {}
             Ok(Ok(FromRoom::Unconfined { why })) => {

@@ -14,7 +14,7 @@ use super::{
     GpuError,
     worker::{Lost, No, Worker},
 };
-use crate::process::{Executable, Program};
+use crate::process::Executable;
 
 /// The worker on the driver's disk. It loads libraries, so it comes with a loader; the enclave itself loads nothing.
 const WORKER_FILE: &str = "/nvidia/bin/chrysalis-gpu-nvidia";
@@ -41,19 +41,19 @@ impl Nvidia {
         let missing = |error: io::Error| GpuError::NoDriver(format!("{WORKER_FILE}: {error}"));
         fs::metadata(WORKER_FILE).map_err(missing)?;
         give_devices(Path::new("/dev")).map_err(missing)?;
-        Self::start_program(&Program::File(Executable {
+        Self::start_program(&Executable {
             path: LOADER.into(),
             arguments: ARGUMENTS,
             environment: ENVIRONMENT,
             unprivileged: false,
-        }))
+        })
         .map_err(missing)
     }
 
-    fn start_program(program: &Program) -> io::Result<Self> {
+    fn start_program(program: &Executable) -> io::Result<Self> {
         let (process, socket) = program.start()?;
         Ok(Self::new(
-            Worker::over(process, socket),
+            Worker::over(Some(process), socket),
             NvidiaRoots::nvidia(),
         ))
     }
@@ -227,12 +227,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_ends_is_lost() {
-        let program = Program::File(Executable {
+        let program = Executable {
             path: "/bin/true".into(),
             arguments: &[],
             environment: &[],
             unprivileged: false,
-        });
+        };
         let gpus = Nvidia::start_program(&program).unwrap();
         let refused = gpus.require_confidential().await.unwrap_err();
         assert!(
