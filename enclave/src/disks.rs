@@ -141,12 +141,11 @@ impl Disks {
     }
 
     fn check_weights(&self, model: &Model) -> Result<(), Failure> {
-        let found = match model.size {
-            Some(size) => digest::of_file(&self.raw(&model.disk), size)?,
-            None => {
-                self.mount(&model.disk)?;
-                digest::of_folder(&self.tree(&model.disk))?
-            }
+        let found = if let Some(size) = model.size {
+            digest::of_file(&self.raw(&model.disk), size)?
+        } else {
+            self.mount(&model.disk)?;
+            digest::of_folder(&self.tree(&model.disk))?
         };
         if found == model.weights {
             return Ok(());

@@ -8,12 +8,14 @@
 mod call;
 mod card;
 mod counters;
+mod end;
 mod http;
 mod known_answer;
 mod process;
 mod queue;
 mod room;
 mod served;
+mod sink;
 mod sse;
 
 use std::sync::Arc;
@@ -61,7 +63,7 @@ impl Engines {
 impl Equipped {
     /// Starts every model's engine and has each chat model give its known answer.
     pub(crate) async fn start_engines(self) -> Result<Loaded, Failure> {
-        let launchers = room::launchers(&self.ground, &self.measured, &self.disks)?;
+        let launchers = Launcher::all(&self.ground, &self.measured, &self.disks)?;
         self.start(launchers).await
     }
 

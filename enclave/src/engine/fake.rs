@@ -5,7 +5,7 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use chrysalis_wire::configuration::{Configuration, Kind, Model, Serving};
 use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Collected, StreamBody};
 use hyper::{Method, Request, Response, body::Frame, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -14,7 +14,8 @@ use tokio::net::UnixListener;
 use super::{
     Engines, Served,
     card::tests::card,
-    process::{Aborted, End, Keep, Launcher, Starter},
+    end::{Aborted, End},
+    process::{Launcher, Starter},
 };
 use crate::configuration::Measured;
 
@@ -104,7 +105,13 @@ pub(super) async fn serve(model: &Model, play: Play, serving: &Serving) -> Arc<S
     Served::start(launcher, process, serving)
 }
 
-pub(super) fn start(play: Play) -> (PathBuf, Arc<End>, Keep) {
+/// A function that plays an engine, until this is dropped.
+pub(super) struct Playing {
+    _task: Aborted,
+    _folder: tempfile::TempDir,
+}
+
+pub(super) fn start(play: Play) -> (PathBuf, Arc<End>, Playing) {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("e.sock");
     let listener = UnixListener::bind(&socket).unwrap();
@@ -132,7 +139,7 @@ pub(super) fn start(play: Play) -> (PathBuf, Arc<End>, Keep) {
     (
         socket,
         end,
-        Keep::Fake {
+        Playing {
             _task: Aborted(task),
             _folder: folder,
         },
@@ -151,7 +158,7 @@ async fn respond(
     }
     let path = request.uri().path().to_owned();
     let bytes = request.into_body().collect().await;
-    let bytes = bytes.map(|body| body.to_bytes()).unwrap_or_default();
+    let bytes = bytes.map(Collected::to_bytes).unwrap_or_default();
     // A form is given as it is.
     let asked = serde_json::from_slice(&bytes)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
@@ -195,6 +202,10 @@ fn body(said: Vec<Said>, ended: Arc<tokio::sync::Notify>) -> Body {
 /// Plays llama.cpp's server: repeats the last message, or the text, word by word, a token each. Some words do more: `crash`
 /// ends the engine, `forever` sends one more piece and then nothing, `flood` makes all the tokens that it may, each of
 /// [`FLOOD`] bytes, `long` does not fit. And some lie: `babble` sends too many tokens, `novel` a token with too much text.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "as every function that plays an engine"
+)]
 pub(crate) fn echo(path: &str, body: Value) -> Vec<Said> {
     let chat = path == "/v1/chat/completions";
     let text = match &body["messages"] {
@@ -268,6 +279,10 @@ fn usage(chat: bool, prompt: usize, made: usize) -> Value {
     event
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "it becomes a part of the event"
+)]
 fn envelope(chat: bool, choices: Value) -> Value {
     let object = if chat {
         "chat.completion.chunk"

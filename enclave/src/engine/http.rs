@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     call::{Call, CallBody, Event, Fault},
-    served::Sink,
+    sink::Sink,
     sse::Events,
 };
 

@@ -3,12 +3,11 @@
 
 use chrysalis_wire::configuration::KnownAnswer;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use super::{
     call::{Call, CallBody, Event},
-    process::{KEPT, Launcher, Process},
-    served::Sink,
+    process::{Launcher, Process},
+    sink::Sink,
 };
 use crate::failure::Failure;
 
@@ -36,8 +35,7 @@ impl Launcher {
 
     /// How it goes on, at least as far as the known text goes.
     async fn goes_on(&self, process: &Process, known: &KnownAnswer) -> Result<String, Failure> {
-        let (events, mut answer) = mpsc::channel(KEPT);
-        let sink = Sink::new(events);
+        let (sink, mut answer) = Sink::new();
         let length = known.text.len();
         let call = Call {
             path: COMPLETIONS,

@@ -10,25 +10,22 @@ use std::{
 };
 
 use chrysalis_wire::configuration::Model;
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use super::{
     call::{Call, Fault},
     card::Card,
-    http, room,
-    served::Sink,
+    end::End,
+    http,
+    room::{Room, Rooms},
+    sink::Sink,
 };
-use crate::failure::Failure;
+use crate::{boot::Ground, configuration::Measured, disks::Disks, failure::Failure};
 
 /// How long an engine may take until it is ready: it reads its weights, and a GPU's compiles its kernels.
 const READY_PATIENCE: Duration = Duration::from_mins(15);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Parts of an answer that are kept for a client that reads slowly.
-pub(super) const KEPT: usize = 2048;
 
 /// Starts a model's engine, as often as it has to.
 pub(super) struct Launcher {
@@ -42,7 +39,7 @@ pub(super) struct Launcher {
 /// How a process is started.
 pub(super) enum Starter {
     /// In a room.
-    Room(room::Rooms),
+    Room(Rooms),
     /// A function plays it.
     #[cfg(test)]
     Fake(super::fake::Play),
@@ -60,64 +57,62 @@ pub(super) struct Process {
 }
 
 /// What ends with a process.
-pub(super) enum Keep {
+enum Keep {
     /// Its room.
-    Room {
-        /// Watches for its end.
-        _watch: Aborted,
-        /// Its folder for sockets.
-        _run: room::RunFolder,
-    },
+    Room { _room: Room },
     /// The function that plays it.
     #[cfg(test)]
-    Fake {
-        _task: Aborted,
-        _folder: tempfile::TempDir,
-    },
-}
-
-/// A task that ends when this is dropped.
-pub(super) struct Aborted(pub(super) tokio::task::JoinHandle<()>);
-
-impl Drop for Aborted {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Whether a process has ended.
-#[derive(Default)]
-pub(super) struct End {
-    ended: AtomicBool,
-    told: Notify,
-}
-
-impl End {
-    /// It has.
-    pub(super) fn came(&self) {
-        self.ended.store(true, Ordering::Release);
-        self.told.notify_waiters();
-    }
-
-    /// Waits until it has.
-    pub(super) async fn wait(&self) {
-        let told = self.told.notified();
-        tokio::pin!(told);
-        told.as_mut().enable();
-        if !self.ended.load(Ordering::Acquire) {
-            told.await;
-        }
-    }
+    Fake { _fake: super::fake::Playing },
 }
 
 impl Launcher {
+    /// One for each model, in the configuration's order.
+    pub(super) fn all(
+        ground: &Ground,
+        measured: &Measured,
+        disks: &Disks,
+    ) -> Result<Vec<Self>, Failure> {
+        let configuration = &measured.configuration;
+        let models = (0..).zip(&configuration.models);
+        models
+            .map(|(index, model)| {
+                let failed = |why: String| Failure::Engine {
+                    model: model.name.clone(),
+                    why,
+                };
+                let engine = configuration
+                    .engine_of(model)
+                    .ok_or_else(|| failed("the configuration has no such engine".to_owned()))?;
+                let card = Card::read(&disks.tree(&engine.disk), engine).map_err(failed)?;
+                let rooms = Rooms::of(ground, disks, (index, model), engine);
+                let rooms = rooms.map_err(|error| failed(format!("it gets no room: {error}")))?;
+                Ok(Self {
+                    model: model.clone(),
+                    card,
+                    starter: Starter::Room(rooms),
+                    count: AtomicU32::new(0),
+                })
+            })
+            .collect()
+    }
+
     /// Starts a process and waits until it is ready.
     pub(super) async fn start(&self) -> Result<Process, Failure> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let (socket, end, keep) = match &self.starter {
-            Starter::Room(rooms) => rooms.open(&self.card, &self.model, number).await?,
+            Starter::Room(rooms) => {
+                let room = rooms.open(&self.card, &self.model, number).await?;
+                (
+                    room.socket.clone(),
+                    room.end.clone(),
+                    Keep::Room { _room: room },
+                )
+            }
             #[cfg(test)]
-            Starter::Fake(play) => super::fake::start(*play),
+            Starter::Fake(play) => {
+                let (socket, end, fake) = super::fake::start(*play);
+                (socket, end, Keep::Fake { _fake: fake })
+            }
         };
         let process = Process {
             socket,

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU32},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,11 +16,10 @@ use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 
 use super::{
     card::Card,
-    process::{Aborted, End, Keep, Launcher, Starter},
+    end::{Aborted, End},
 };
 use crate::{
     boot::Ground,
-    configuration::Measured,
     disks::Disks,
     failure::Failure,
     machine::Machine,
@@ -51,8 +50,18 @@ pub(super) struct Rooms {
     places: PathBuf,
 }
 
+/// A room with an engine in it, which ends when this is dropped.
+pub(super) struct Room {
+    /// Where the engine listens.
+    pub(super) socket: PathBuf,
+    /// Its end.
+    pub(super) end: Arc<End>,
+    _watch: Aborted,
+    _run: RunFolder,
+}
+
 /// A folder for an engine's socket. It goes with the room.
-pub(super) struct RunFolder(PathBuf);
+struct RunFolder(PathBuf);
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
@@ -70,51 +79,30 @@ impl Drop for Ending {
     }
 }
 
-/// A launcher for each model, in the configuration's order.
-pub(super) fn launchers(
-    ground: &Ground,
-    measured: &Measured,
-    disks: &Disks,
-) -> Result<Vec<Launcher>, Failure> {
-    let own = ground.machine == Machine::Own;
-    let beside = std::env::current_exe().map(|enclave| enclave.with_file_name(PROGRAM));
-    let program = beside.map_err(Failure::machine("find the program that builds rooms"))?;
-    let places = match own {
-        true => PathBuf::from("/rooms"),
-        false => std::env::temp_dir().join(format!("chrysalis-rooms-{}", std::process::id())),
-    };
-    let configuration = &measured.configuration;
-    let models = configuration.models.iter().zip(0_u32..);
-    models
-        .map(|(model, index)| {
-            let failed = |why: String| Failure::Engine {
-                model: model.name.clone(),
-                why,
-            };
-            let engine = configuration
-                .engine_of(model)
-                .ok_or_else(|| failed("the configuration has no such engine".to_owned()))?;
-            let tree = disks.tree(&engine.disk);
-            let card = Card::read(&tree, engine).map_err(failed)?;
-            Ok(Launcher {
-                model: model.clone(),
-                card,
-                starter: Starter::Room(Rooms {
-                    program: program.clone(),
-                    engine: engine.clone(),
-                    tree,
-                    model: disks.model(model),
-                    index,
-                    own,
-                    places: places.clone(),
-                }),
-                count: AtomicU32::new(0),
-            })
-        })
-        .collect()
-}
-
 impl Rooms {
+    /// Those of a model, which has this number in the configuration, and its engine.
+    pub(super) fn of(
+        ground: &Ground,
+        disks: &Disks,
+        (index, model): (u32, &Model),
+        engine: &Engine,
+    ) -> io::Result<Self> {
+        let own = ground.machine == Machine::Own;
+        Ok(Self {
+            program: std::env::current_exe()?.with_file_name(PROGRAM),
+            engine: engine.clone(),
+            tree: disks.tree(&engine.disk),
+            model: disks.model(model),
+            index,
+            own,
+            places: if own {
+                PathBuf::from("/rooms")
+            } else {
+                std::env::temp_dir().join(format!("chrysalis-rooms-{}", std::process::id()))
+            },
+        })
+    }
+
     /// Whether two processes may live at once: a GPU's memory has room for one.
     pub(super) fn may_overlap(&self) -> bool {
         self.engine.devices.is_empty()
@@ -125,13 +113,13 @@ impl Rooms {
         self.engine.memory_mib
     }
 
-    /// Opens a room and starts the engine in it: where it listens, how its end is told, and what keeps it alive.
+    /// Opens a room and starts the engine in it.
     pub(super) async fn open(
         &self,
         card: &Card,
         model: &Model,
         number: u32,
-    ) -> Result<(PathBuf, Arc<End>, Keep), Failure> {
+    ) -> Result<Room, Failure> {
         let failed = |why: String| Failure::Engine {
             model: model.name.clone(),
             why,
@@ -173,11 +161,12 @@ impl Rooms {
             let _ = socket.read(&mut [0]).await;
             told.came();
         });
-        let keep = Keep::Room {
+        Ok(Room {
+            socket: self.socket(user),
+            end,
             _watch: Aborted(watch),
             _run: run,
-        };
-        Ok((self.socket(user), end, keep))
+        })
     }
 
     fn place(&self, user: u32) -> PathBuf {

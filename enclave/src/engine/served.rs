@@ -2,7 +2,7 @@
 //! wrongly; when it has been idle, so that it forgets what it was asked; and when it has grown old.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,8 +16,9 @@ use super::{
     call::{Call, Event, Fault, Tenant, Turned},
     card::Card,
     counters::Counters,
-    process::{KEPT, Launcher, Process, Starter},
+    process::{Launcher, Process, Starter},
     queue::{Full, Place, Queue, Turn},
+    sink::Sink,
 };
 use crate::machine::Memory;
 
@@ -49,13 +50,6 @@ enum State {
     Coming,
     /// It failed, and so did its successor.
     Down,
-}
-
-/// Where an answer goes, and when it began.
-pub(super) struct Sink {
-    events: mpsc::Sender<Event>,
-    began: Instant,
-    first: OnceLock<Duration>,
 }
 
 /// Why a process is replaced.
@@ -122,9 +116,8 @@ impl Served {
             Turned::Busy { retry_after }
         })?;
         Counters::add(&self.counters.requests, 1);
-        // One more than is kept, for the word that the rest was not.
-        let (events, answer) = mpsc::channel(KEPT.saturating_add(1));
-        tokio::spawn(self.clone().answer(place, call, Sink::new(events)));
+        let (sink, answer) = Sink::new();
+        tokio::spawn(self.clone().answer(place, call, sink));
         Ok(answer)
     }
 
@@ -141,17 +134,17 @@ impl Served {
         let outcome = tokio::select! {
             outcome = self.answer_in_turn(place, call, &sink) => outcome,
             // Its turn, if it has one, is given back.
-            () = sink.events.closed() => return,
+            () = sink.closed() => return,
         };
-        if let Some(first) = sink.first.get() {
-            self.counters.first_token(*first);
+        if let Some(first) = sink.first() {
+            self.counters.first_token(first);
         }
         if let Err(fault) = outcome {
             if fault.is_the_engines() {
                 tracing::error!(model = self.model().name, why = %fault, "the engine failed");
                 Counters::add(&self.counters.failed, 1);
             }
-            let _ = sink.events.try_send(Event::Failed(fault));
+            sink.fail(fault);
         }
     }
 
@@ -250,13 +243,11 @@ impl Served {
     async fn replace(&self, old: Arc<Process>, reason: Reason, pause: &mut Duration) {
         let overlap = matches!(reason, Reason::Idle | Reason::Old) && self.has_room_for_two();
         if overlap {
-            match self.fresh().await {
-                Some(process) => {
-                    self.state.send_replace(State::Up(Arc::new(process)));
-                    return;
-                }
-                None => tracing::error!(model = self.model().name, "the engine was not replaced"),
+            if let Some(process) = self.fresh().await {
+                self.state.send_replace(State::Up(Arc::new(process)));
+                return;
             }
+            tracing::error!(model = self.model().name, "the engine was not replaced");
         }
         self.state.send_replace(State::Coming);
         if reason == Reason::Old {
@@ -305,37 +296,6 @@ impl Served {
             #[cfg(test)]
             Starter::Fake(_) => true,
         }
-    }
-}
-
-impl Sink {
-    pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
-        Self {
-            events,
-            began: Instant::now(),
-            first: OnceLock::new(),
-        }
-    }
-
-    /// Passes a part on. An engine never waits for a reader: what there is no room for is not kept.
-    pub(super) fn say(&self, event: Event) -> Result<(), Fault> {
-        if matches!(event, Event::Json(_)) {
-            let _ = self.first.set(self.began.elapsed());
-        }
-        if self.events.is_closed() {
-            return Ok(());
-        }
-        // The last place is for the reason why there is no more.
-        if self.events.capacity() <= 1 {
-            return Err(Fault::NotRead);
-        }
-        let _ = self.events.try_send(event);
-        Ok(())
-    }
-
-    /// Waits until nobody listens any more.
-    pub(super) async fn closed(&self) {
-        self.events.closed().await;
     }
 }
 
