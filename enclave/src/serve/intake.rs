@@ -18,7 +18,7 @@ use super::{body, error::ApiError};
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// The same for a recording, which a phone may send at 2 Mbit/s.
-const RECORDING_PATIENCE: Duration = Duration::from_secs(120);
+const RECORDING_PATIENCE: Duration = Duration::from_mins(2);
 /// How much of an overlong body is still read, and thrown away, so that its sender gets to read why.
 const MAX_DISCARDED: usize = 128 * 1024 * 1024;
 
