@@ -25,7 +25,7 @@ fuzz: setup        ## feed every parser mutated simulated evidence for a minute 
 	@scripts/fuzz
 mutants: setup     ## run the verifier's tests with each of its guards off, one at a time (GUARDS="snp-4 bind-5")
 	@scripts/mutants
-image: setup       ## build the image, the disks and the configuration: build/cpu, build/disks, build/demo.toml
+image: setup       ## build the image, the demonstration's disks and their configuration: build/cpu, build/disks, build/demo.toml
 	@scripts/image
 image-h100: setup  ## build/h100: the image for NVIDIA's H100, with compiled kernel modules (fetches files under NVIDIA's licence)
 	@scripts/image-h100

@@ -768,6 +768,17 @@ rejections! {
     RebuildersTooFew { found: usize, wanted: usize, measured: String } = "rebuilders_too_few", "policy-13",
         "{found} of the policy's rebuilders confirm {measured}, {wanted} must", hint: "pass their statements with --statement; to make one of your own, run `chrysalis audit --sign`";
 
+    // Are the models the ones that I want
+    /// The enclave serves a model that the policy does not list.
+    ModelUnlisted { name: String } = "model_unlisted", "policy-15",
+        "the enclave serves model {name}, which is not in the policy", hint: "list it under [[model]] with the digests that you trust, or give a reason under other_models in your policy";
+    /// A model or its engine is not the one that the policy lists under this name.
+    ModelMismatch { name: String, field: &'static str, found: String } = "model_mismatch", "policy-15",
+        "model {name}: its {field} is {found}, the policy lists another", hint: "compare it with the cards of the model and the engine that you trust: `chrysalis-image` writes them";
+    /// The enclave does not serve a model that the policy lists.
+    ModelMissing { name: String } = "model_missing", "policy-15",
+        "the policy lists model {name}, which the enclave does not serve", hint: "ask the provider to serve it, or remove its [[model]] from your policy";
+
     // A project's root, and the keys that it vouches for
     /// A new root statement is not signed by the root before it.
     ReleaseRootNotVouched { old: Hex<32> } = "release_root_not_vouched", "root-4",

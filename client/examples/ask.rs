@@ -27,7 +27,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("{}", Verdict::from(enclave.trusted()));
 
     let message = json!({ "role": "user", "content": question });
-    let body = json!({ "model": enclave.trusted().claims().model, "messages": [message] });
+    let model = enclave.trusted().claims().first_of_kind("chat");
+    let model = &model.ok_or("the enclave serves no model for chat")?.name;
+    let body = json!({ "model": model, "messages": [message] });
     let request = Request::post("/v1/chat/completions").header(CONTENT_TYPE, "application/json");
     let answer = enclave.send(request.body(body.to_string().into())?).await?;
     let mut answer = answer.into_body();

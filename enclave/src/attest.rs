@@ -12,7 +12,7 @@ use std::{
 use chrysalis_attestation::evidence::{
     CpuReport, Endorsements, Evidence, MAX_BUNDLE,
     binding::{Anchor, Session},
-    claims::{Claims, PROFILE},
+    claims::{Claims, EngineClaim, ModelClaim, PROFILE},
     encode_gpus,
 };
 use chrysalis_wire::boot::Stage;
@@ -82,16 +82,34 @@ impl Loaded {
 
 /// What the enclave says about itself. The known answers were given, or there would be no engines to describe.
 fn claims(measured: &Measured, engines: &Engines) -> Result<Claims, Failure> {
-    let served = engines.all().first().ok_or(Failure::Panicked)?;
-    let (model, engine) = (served.model(), served.engine());
+    let mut of_engines: Vec<EngineClaim> = Vec::new();
+    let mut models = Vec::new();
+    for served in engines.all() {
+        let (model, engine) = (served.model(), served.engine());
+        if of_engines.iter().all(|claim| claim.name != engine.name) {
+            of_engines.push(EngineClaim {
+                name: engine.name.clone(),
+                version: engine.version.clone(),
+                disk: digest(&engine.disk.root)?,
+            });
+        }
+        let optional = |hex: &Option<String>| hex.as_deref().map(digest).transpose();
+        models.push(ModelClaim {
+            name: model.name.clone(),
+            kind: model.kind.name().to_owned(),
+            engine: engine.name.clone(),
+            disk: digest(&model.disk.root)?,
+            weights: digest(&model.weights)?,
+            tokenizer: optional(&model.tokenizer)?,
+            template: optional(&model.template)?,
+        });
+    }
     Ok(Claims {
         profile: PROFILE.to_owned(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
         configuration: measured.digest,
-        model: model.name.clone(),
-        weights: digest(&model.disk.root)?,
-        template: digest(model.template.as_deref().unwrap_or(&model.weights))?,
-        engine: engine.version.clone(),
+        engines: of_engines,
+        models,
         known_answer: true,
         epoch: 0,
         epoch_began: clock::now().0,

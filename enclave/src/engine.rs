@@ -21,7 +21,7 @@ use std::sync::Arc;
 use chrysalis_wire::boot::Stage;
 
 pub(crate) use call::{Call, CallBody, Event, Fault, Tenant, Turned};
-pub(crate) use card::{Api, Card};
+pub(crate) use card::Api;
 pub(crate) use served::Served;
 
 use crate::{

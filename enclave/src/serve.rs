@@ -5,12 +5,53 @@
 //! connects and how often; and no client's silence or slowness keeps another waiting.
 
 mod answer;
+mod answering;
+mod anthropic;
+#[cfg(test)]
+mod arbitrary;
+mod body;
 mod chat;
-mod completion;
+mod choice;
+mod chunks;
+mod completions;
 mod conversation;
+mod embeddings;
 mod error;
+mod event;
+mod evidence;
+mod fields;
+mod format;
+mod generation;
+mod intake;
+mod keys;
+mod literal;
+mod logprobs;
+mod messages;
+mod misshapen;
+mod models;
+mod object;
+mod part;
 mod places;
+mod question;
+mod refusal;
+mod renamed;
+mod render;
+mod request;
+mod rerank;
+mod responses;
 mod routes;
+mod sampling;
+mod scan;
+mod schema;
+mod service;
+mod shape;
+mod single;
+mod sse;
+mod stops;
+mod tenant;
+mod tools;
+mod transcriptions;
+mod translated;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -41,7 +82,7 @@ use crate::{
 use conversation::Conversation;
 pub(crate) use conversation::Rate;
 use places::{Displaced, Place, Places};
-use routes::Service;
+use service::Service;
 
 /// What all clients together may have, and how long each may take.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +143,7 @@ impl Attested {
         let listener = ground.host.listen().map_err(Failure::Listen)?;
         let attester = self.attester.within(bounds.desk);
         let attested_at = attester.attested_at();
-        let service = Service::new(self.measured, self.engines.clone(), attester);
+        let service = Service::new(self.measured, self.engines.clone(), attester)?;
         let door = Arc::new(Door {
             bounds,
             acceptor,
@@ -203,8 +244,8 @@ impl Door {
         let answer = service_fn(move |request| {
             let (door, conversation) = (self.clone(), conversation.clone());
             async move {
-                let answer = door.service.answer(request, &conversation).await;
-                Ok::<_, Infallible>(answer?.map(|body| conversation.until_taken(body)))
+                let answer = routes::answer(&door.service, request, &conversation).await;
+                Ok::<_, Infallible>(answer.map(|body| conversation.until_taken(body)))
             }
         });
         let connection = http1::Builder::new()

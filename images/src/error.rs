@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, io, path::PathBuf};
 
-use crate::digest::Sha256;
+use crate::{digest::Sha256, models::NotModel};
 
 /// Why there is no image, no weights, or no new lock.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum Error {
     },
 
     /// A recipe or a lock that is not the TOML expected; an unknown key is among the reasons.
-    #[error("{} does not parse: {problem}hint: correct it; docs/guide/image.md lists every key", path.display())]
+    #[error("{} does not parse: {problem}hint: correct it; image.md, engines.md and models.md in docs/guide list every key", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -193,9 +193,44 @@ pub enum Error {
         problem: &'static str,
     },
 
+    /// Two files of a disk would be in one place.
+    #[error(
+        "{path} is on the disk twice, or lies below a file\nhint: correct one of the two in the recipe"
+    )]
+    Taken {
+        /// The path on the disk.
+        path: String,
+    },
+
+    /// Weights that cannot be served.
+    #[error("{} is no model: {problem}", path.display())]
+    NotModel {
+        /// The file, the folder, or the recipe that led to it.
+        path: PathBuf,
+        /// Why; ends with what to do.
+        problem: NotModel,
+    },
+
+    /// A card that a configuration needs, or its disk, is missing.
+    #[error(
+        "{} names the {what} {name}, but there is no {}\n\
+         hint: make it with `chrysalis-image {what} RECIPE --out DIR`, or name its folder with --disks DIR",
+        recipe.display(), path.display()
+    )]
+    NoCard {
+        /// The recipe of the configuration.
+        recipe: PathBuf,
+        /// `engine` or `model`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The missing file.
+        path: PathBuf,
+    },
+
     /// The library that writes file systems refused.
     #[error(
-        "the driver's disk cannot be made: {problem}\nhint: shorten the paths of [[driver.file]] in the recipe"
+        "the disk cannot be made: {problem}\nhint: shorten the paths of the files in the recipe"
     )]
     Disk {
         /// Its reason.

@@ -14,6 +14,7 @@ pub mod error;
 mod files;
 pub mod inputs;
 pub mod manifest;
+pub mod models;
 mod parallel;
 mod progress;
 pub mod publish;

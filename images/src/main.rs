@@ -1,7 +1,9 @@
-//! `chrysalis-image`: makes images, weights and pins, and what publishers sign. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
+//! `chrysalis-image`: makes images, disks of engines and models, configurations and pins, and what publishers sign. Data goes to stdout, talk to stderr; exit 0 is done, 2 is not done.
 
 #![forbid(unsafe_code)]
 
+mod disks;
+mod options;
 mod publisher;
 
 use std::{
@@ -13,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use chrysalis_image::{
-    assemble::{image, weights},
+    assemble::image,
     compile::{
         binaries::Binaries,
         kernel::Kernel,
@@ -22,18 +24,19 @@ use chrysalis_image::{
         workspace::{TOOLCHAIN, Workspace},
     },
     inputs::{
-        apt::Archives,
-        fetch::{self, Fetcher},
         lock::Lock,
         moment::Moment,
-        recipe::{Binary, ImageRecipe, Linkage, ToolchainRecipe as Recipe},
+        recipe::{ImageRecipe, Linkage, ToolchainRecipe as Recipe},
         refresh::{self, Wheels},
     },
     publish,
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::publisher::{key, log, release};
+use crate::{
+    options::{FetchOptions, compile},
+    publisher::{key, log, release},
+};
 
 #[derive(Parser)]
 #[command(
@@ -66,19 +69,22 @@ enum Command {
         #[command(flatten)]
         fetch: FetchOptions,
     },
-    /// Make a model's disk (weights.img) and the configuration that binds it (configuration.toml)
+    /// Make the disk of an engine: the root folder that it runs in, and how it is started; and its card
     #[command(
-        after_help = "Example:\n  chrysalis-image weights images/smollm2.toml --out build/smollm2"
+        after_help = "Example:\n  chrysalis-image engine images/engines/llama-cpu.toml --out build/disks"
     )]
-    Weights {
-        /// The recipe; its lock.toml is in the same folder
-        recipe: PathBuf,
-        /// The folder to make or to replace
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        #[command(flatten)]
-        fetch: FetchOptions,
-    },
+    Engine(disks::EngineCommand),
+    /// Make the disk of a model, and its card: of a recipe, of a GGUF file, or of a folder of safetensors
+    #[command(
+        after_help = "Examples:\n  chrysalis-image model images/models/smollm2.toml --out build/disks\n  \
+            chrysalis-image model qwen3-8b-q4.gguf --licence Apache-2.0 --out build/disks"
+    )]
+    Model(disks::ModelCommand),
+    /// Write the measured configuration that binds the disks of engines and models
+    #[command(
+        after_help = "Example:\n  chrysalis-image configuration images/demo.toml --disks build/disks --out build/demo.toml"
+    )]
+    Configuration(disks::ConfigurationCommand),
     /// Move the pins of a lock, and those of the toolchain, to the newest versions in the suites they name
     #[command(after_help = "Example:\n  chrysalis-image lock images/lock.toml --upgrade")]
     Lock {
@@ -133,28 +139,6 @@ enum Command {
     },
 }
 
-#[derive(Args)]
-struct FetchOptions {
-    /// Where inputs are kept by digest [default: `$CHRYSALIS_CACHE`, or chrysalis in the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// Base of one more Debian archive, an address or a folder; tried before those that apt knows
-    #[arg(long = "mirror", value_name = "URL")]
-    mirrors: Vec<String>,
-}
-
-impl FetchOptions {
-    fn fetcher(self) -> Result<Fetcher> {
-        let cache = self.cache.or_else(fetch::default_cache);
-        Ok(Fetcher {
-            cache: cache
-                .context("no HOME to keep a cache in\nhint: name a folder with --cache DIR")?,
-            mirrors: self.mirrors,
-            archives: Archives::read(Path::new("/etc/apt")),
-        })
-    }
-}
-
 fn main() -> ExitCode {
     match run(CommandLine::parse().command) {
         Ok(code) => code,
@@ -191,20 +175,9 @@ fn run(command: Command) -> Result<ExitCode> {
                 println!("{}  {}", file.sha256, out.join(&file.path).display());
             }
         }
-        Command::Weights { recipe, out, fetch } => {
-            let made = weights::build(&recipe, &out, &fetch.fetcher()?)?;
-            println!(
-                "{}  {}",
-                made.configuration,
-                out.join(weights::CONFIGURATION).display()
-            );
-            eprintln!(
-                "{} has {} bytes, verity root {}",
-                weights::DISK,
-                made.disk_size,
-                made.verity_root
-            );
-        }
+        Command::Engine(command) => disks::engine(command)?,
+        Command::Model(command) => disks::model(command)?,
+        Command::Configuration(command) => disks::configuration(&command)?,
         Command::Lock {
             lock,
             toolchain: recipe,
@@ -257,15 +230,6 @@ fn run(command: Command) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Compiles a recipe's programs in the workspace around it.
-fn compile(
-    recipe: &Path,
-    programs: &[Binary],
-    fetcher: &Fetcher,
-) -> Result<Binaries, chrysalis_image::Error> {
-    Workspace::around(recipe, fetcher)?.build(programs)
 }
 
 /// Puts fresh pins in a lock's place, and says what changed.

@@ -12,8 +12,9 @@ use chrysalis_attestation::{
     evidence::{
         CpuReport, Evidence, MAX_BUNDLE,
         binding::{Anchor, Session},
-        claims::Claims,
+        claims::{Claims, ModelClaim},
     },
+    policy::{ModelPolicy, ModelsPolicy},
     release::{PublicKey, Rebuilders},
     snp::{
         SnpPolicy,
@@ -67,6 +68,18 @@ fn an_honest_enclave_is_trusted_and_called_simulated() {
 fn a_providers_key_is_trusted_below_a_simulated_root_whose_intermediate_travels() {
     let trusted = of_a_provider(Scene::honest(&AMD)).verdict().unwrap();
     assert!(trusted.simulated());
+}
+
+/// Wants the honest enclave's model with these weights, and no other.
+fn models(weights: [u8; 32]) -> ModelsPolicy {
+    ModelsPolicy {
+        listed: vec![ModelPolicy {
+            name: claims().models[0].name.clone(),
+            weights: Some(weights),
+            ..ModelPolicy::default()
+        }],
+        others: None,
+    }
 }
 
 type Outcome = Result<Trusted, Refusal>;
@@ -308,7 +321,7 @@ lies! {
         scene.verdict()
     };
     rejects_claims_of_an_unknown_profile: "claims_profile", |mut scene| {
-        scene.claims = Claims { profile: "tag:chrysalis,2026:enclave/2".to_owned(), ..claims() }.encode();
+        scene.claims = Claims { profile: "tag:chrysalis,2026:enclave/3".to_owned(), ..claims() }.encode();
         scene.verdict()
     };
     rejects_boot_evidence_where_it_asked: "not_fresh", |mut scene| {
@@ -336,7 +349,7 @@ lies! {
     };
     rejects_claims_that_were_altered: "binding_mismatch", |mut scene| {
         scene.alter = |evidence| {
-            evidence.claims = Claims { model: "a better one".to_owned(), ..claims() }.encode();
+            evidence.claims = Claims { release: "a better one".to_owned(), ..claims() }.encode();
         };
         scene.verdict()
     };
@@ -479,6 +492,23 @@ lies! {
     };
     rejects_a_model_without_the_known_answer: "known_answer_failed", |mut scene| {
         scene.claims = Claims { known_answer: false, ..claims() }.encode();
+        scene.verdict()
+    };
+    rejects_a_model_that_the_policy_does_not_list: "model_unlisted", |mut scene| {
+        let mut claims = claims();
+        let other = ModelClaim { name: "another".to_owned(), ..claims.models[0].clone() };
+        claims.models.push(other);
+        scene.claims = claims.encode();
+        scene.policy.models = Some(models([0x33; 32]));
+        scene.verdict()
+    };
+    rejects_a_model_with_other_weights: "model_mismatch", |mut scene| {
+        scene.policy.models = Some(models([0; 32]));
+        scene.verdict()
+    };
+    rejects_an_enclave_without_a_model_that_the_policy_lists: "model_missing", |mut scene| {
+        scene.claims = Claims { models: Vec::new(), ..claims() }.encode();
+        scene.policy.models = Some(models([0x33; 32]));
         scene.verdict()
     };
     rejects_gpus_that_the_policy_does_not_want: "gpu_unexpected", |mut scene| {

@@ -8,6 +8,18 @@ use std::time::Duration;
 pub const ALPN: &[u8] = b"http/1.1";
 /// Where prompts go.
 pub const CHAT: &str = "/v1/chat/completions";
+/// Where texts go that are to be continued.
+pub const COMPLETIONS: &str = "/v1/completions";
+/// The same as a response, as OpenAI's newer API has it.
+pub const RESPONSES: &str = "/v1/responses";
+/// The same as a message, as Anthropic's API has it.
+pub const MESSAGES: &str = "/v1/messages";
+/// Where texts go that are to become vectors.
+pub const EMBEDDINGS: &str = "/v1/embeddings";
+/// Where documents go that are to be ranked.
+pub const RERANK: &str = "/v1/rerank";
+/// Where recordings go that are to be transcribed.
+pub const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
 /// Where the models are listed; below it is each of them, by name.
 pub const MODELS: &str = "/v1/models";
 /// Where evidence comes from.
@@ -22,6 +34,8 @@ pub const NONCE_LENGTH: usize = 32;
 pub const EVIDENCE_TYPE: &str = "application/cmw+cbor";
 /// The most bytes of a request's body.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// The most bytes of a body with a recording in it, as at OpenAI.
+pub const MAX_RECORDING: usize = 25 * 1024 * 1024;
 /// The most bytes of a request's line and headers together.
 pub const MAX_HEAD: usize = 16 * 1024;
 /// The most headers of a request.

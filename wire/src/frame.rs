@@ -144,8 +144,6 @@ mod tests {
         fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
             let _ = read::<crate::host::ToHost>(&mut &*bytes);
             let _ = decode::<crate::host::FromHost>(&bytes);
-            let _ = decode::<crate::engine::ToEngine>(&bytes);
-            let _ = decode::<crate::engine::FromEngine>(&bytes);
             let _ = decode::<crate::gpu::ToGpus>(&bytes);
             let _ = decode::<crate::gpu::FromGpus>(&bytes);
             let _ = decode::<crate::room::Plan>(&bytes);

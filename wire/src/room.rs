@@ -39,7 +39,7 @@ pub struct Plan {
     /// The port of 127.0.0.1 on which it answers, if it cannot answer on [`SOCKET`] itself: the room carries one to the
     /// other.
     pub port: Option<u16>,
-    /// Its user and its group, of which no one else is: at least [`MIN_USER`].
+    /// Its user and its group, of which no one else is, except another process of the same model: at least [`MIN_USER`].
     pub user: u32,
     /// The most memory for all of it, in MiB: at least 1.
     pub memory_mib: u32,

@@ -3,7 +3,11 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use super::{cpu::Cpu, gpus::Asked};
+use super::{
+    cpu::Cpu,
+    gpus::Asked,
+    models::{self, Configuration},
+};
 use crate::{
     Rejection,
     azure::{self, vtpm},
@@ -61,18 +65,20 @@ fn appraise(
         statements,
         session,
     } = subject;
-    match cpu {
+    let pinned = match cpu {
         Cpu::Snp(genuine) => {
             drop(snp_section(genuine, None, policy, inspection));
             let found = claims.configuration;
             configuration(policy.configuration.sha256.as_ref(), found, inspection);
+            pinned(policy.configuration.sha256.as_ref())
         }
         Cpu::Tdx(genuine) => {
             drop(tdx_section(genuine, event_log, policy, inspection));
             let Hex(found) = genuine.td().report.mrconfigid;
             configuration(policy.configuration.sha384.as_ref(), found, inspection);
+            pinned(policy.configuration.sha384.as_ref())
         }
-    }
+    };
     let check = ("policy-10", "known answer");
     inspection.require(
         check,
@@ -93,6 +99,7 @@ fn appraise(
         inspection,
     );
     release(policy.release.as_ref(), inspection);
+    models::models(policy.models.as_ref(), claims, pinned, inspection);
     devices
 }
 
@@ -260,6 +267,10 @@ pub(super) fn report_alone(
         &measured,
         inspection,
     );
+    match &policy.models {
+        Some(_) => inspection.skip(("policy-15", "models"), alone),
+        None => models::left_open(pinned(policy.configuration.sha256.as_ref()), inspection),
+    }
     Ok(())
 }
 
@@ -318,6 +329,14 @@ fn configuration<const N: usize>(
     match wanted {
         Some(wanted) => inspection.expect(check, Some(wanted), &found, unknown, Hex(found)),
         None => inspection.require(check, false, unknown, ""),
+    }
+}
+
+/// Whether the configuration, and with it every model that it names, is one that the policy knows.
+fn pinned<T>(wanted: Option<&Expect<T>>) -> Configuration {
+    match wanted {
+        Some(Expect::AnyOf(_)) => Configuration::Pinned,
+        Some(Expect::Unchecked { .. }) | None => Configuration::Open,
     }
 }
 

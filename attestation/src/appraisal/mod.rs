@@ -4,6 +4,7 @@ pub mod alone;
 pub(crate) mod appraise;
 pub(crate) mod cpu;
 pub(crate) mod gpus;
+mod models;
 pub(crate) mod platform;
 mod stages;
 #[cfg(test)]

@@ -21,7 +21,9 @@ use crate::{
 const SPKI: &[u8] = b"the TLS key";
 /// What the test's policy does not mention.
 const SILENT: &str = "open    not in the policy        chip, launch TCB floor, SEV firmware, minimum ABI, guest SVN, mitigations, \
-    family id, image id, report id, migration agent, ID block, rebuilders";
+    family id, image id, report id, migration agent, ID block, rebuilders, models (pinned by the configuration's digest alone)";
+/// Its one model, in a verdict.
+const MODEL: &str = "model   smollm2                  chat, weights 040404040404…, llama.cpp b1";
 const ASKED: Session = Session::Asked {
     nonce: [1; 32],
     exporter: [2; 32],
@@ -155,6 +157,7 @@ fn a_verdict_reads_as_lines() {
              gpu     none\n\
              bound   this TLS session, your nonce\n\
              image   030303030303…            matches the policy\n\
+             {MODEL}\n\
              {SILENT}\n\
              trusted until 2026-12-01 12:00 UTC"
         )
@@ -180,6 +183,7 @@ fn a_verdict_says_what_is_simulated_and_what_is_unchecked() {
              gpu     none\n\
              bound   this TLS session, your nonce\n\
              image   030303030303…            matches the policy\n\
+             {MODEL}\n\
              open    revocation               not checked: no list yet\n\
              {SILENT}\n\
              trusted (simulated) until 2027-01-15 08:00 UTC"
@@ -222,6 +226,7 @@ fn a_verdict_on_broken_hardware_says_so_in_the_words_of_the_table() {
              gpu     none\n\
              bound   this TLS session, your nonce\n\
              image   030303030303…            matches the policy\n\
+             {MODEL}\n\
              open    soundness                not checked: our own machine. {known}\n\
              open    TCB floor                not checked: no level helps\n\
              open    committed TCB floor      not checked: no level helps\n\
@@ -299,6 +304,15 @@ fn a_verdict_as_json_has_every_check() {
     assert_eq!(json["simulated"], false);
     assert_eq!(json["until"], "2026-12-01T12:00:00Z");
     assert_eq!(json["claims"]["configuration"], "01".repeat(32));
+    let engine = serde_json::json!({
+        "name": "llama-cpu", "version": "llama.cpp b1", "disk": "02".repeat(32),
+    });
+    assert_eq!(json["claims"]["engines"], serde_json::json!([engine]));
+    let model = serde_json::json!({
+        "name": "smollm2", "kind": "chat", "engine": "llama-cpu", "disk": "03".repeat(32),
+        "weights": "04".repeat(32), "tokenizer": "05".repeat(32),
+    });
+    assert_eq!(json["claims"]["models"], serde_json::json!([model]));
     let checks = json["checks"].as_array().expect("checks");
     assert_eq!(
         checks[1],
@@ -334,11 +348,14 @@ fn without_a_policy_nothing_is_trusted() {
     assert!(!verdict.is_trusted());
     assert_eq!(
         verdict.to_string(),
-        "cpu     AMD SEV-SNP, Genoa       genuine, bootloader 10, tee 0, snp 23, microcode 84\n\
-         gpu     none\n\
-         bound   this TLS session, your nonce\n\
-         image   030303030303…            no policy says what is wanted\n\
-         genuine until 2026-12-01 12:00 UTC; no policy says what is wanted"
+        format!(
+            "cpu     AMD SEV-SNP, Genoa       genuine, bootloader 10, tee 0, snp 23, microcode 84\n\
+             gpu     none\n\
+             bound   this TLS session, your nonce\n\
+             image   030303030303…            no policy says what is wanted\n\
+             {MODEL}\n\
+             genuine until 2026-12-01 12:00 UTC; no policy says what is wanted"
+        )
     );
 }
 
@@ -369,7 +386,7 @@ fn a_bundle_without_its_conversation_is_genuine_only_where_somebody_says_why() {
     let json = serde_json::to_value(&verdict).expect("JSON");
     assert_eq!(json["claims"]["measurement"], "03".repeat(48));
     assert_eq!(
-        json["claims"].get("model"),
+        json["claims"].get("models"),
         None,
         "it is not known whose it is"
     );

@@ -7,6 +7,7 @@ mod certificate;
 pub mod claims;
 mod gpus;
 mod items;
+mod served;
 #[cfg(test)]
 mod tests;
 

@@ -14,6 +14,7 @@
 
 mod error;
 mod gpu;
+mod model;
 mod parse;
 mod rebuilders;
 mod release;
@@ -26,6 +27,7 @@ mod tests;
 mod waivers;
 
 pub use error::{PolicyError, Problem};
+pub use model::{ModelPolicy, ModelsPolicy};
 pub use release::ReleasePolicy;
 pub use template::{GpuTemplate, SnpTemplate, TdxTemplate, Template};
 pub use waivers::Waivers;
@@ -48,6 +50,8 @@ pub struct Policy {
     pub gpu: Option<GpuPolicy>,
     /// `[configuration]`: what the guest was configured with.
     pub configuration: ConfigurationPolicy,
+    /// `[[model]]`: which models may be served. Default: whichever the configuration names.
+    pub models: Option<ModelsPolicy>,
     /// `[rebuilders]`: who must confirm the image. Default: no confirmation is required.
     pub rebuilders: Option<Rebuilders>,
     /// `[release]`: which release the digests come from, and whose root vouches for it. Default: none is named.

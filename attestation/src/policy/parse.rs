@@ -3,8 +3,8 @@
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    ConfigurationPolicy, Policy, PolicyError, Problem, ReleasePolicy, accepted, gpu, rebuilders,
-    release,
+    ConfigurationPolicy, ModelPolicy, Policy, PolicyError, Problem, ReleasePolicy, accepted, gpu,
+    model, rebuilders, release,
     section::{Field, Section, line, sha256, sha384},
     snp, tdx,
 };
@@ -12,7 +12,7 @@ use crate::{
     nvidia::GpuPolicy, release::Rebuilders, roots::Roots, tdx::TdxPolicy, transcript::Expect,
 };
 
-const ROOT: [&str; 9] = [
+const ROOT: [&str; 11] = [
     "version",
     "snp",
     "configuration",
@@ -22,6 +22,8 @@ const ROOT: [&str; 9] = [
     "tdx",
     "rebuilders",
     "release",
+    "model",
+    "other_models",
 ];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
 
@@ -50,6 +52,12 @@ impl Policy {
     /// Parses the `[gpu]` section of an enclave's configuration, in the same syntax; `None` if it has none.
     pub fn gpu_of_configuration(text: &str) -> Result<Option<GpuPolicy>, PolicyError> {
         gpu_section(text)
+    }
+
+    /// What pins the models of an enclave's configuration: each by all that its `[[model]]` says. Empty if it has none.
+    pub fn models_of_configuration(text: &str) -> Result<Vec<ModelPolicy>, PolicyError> {
+        let table = table(text)?;
+        model::of_configuration(&Section::whole(text, table.get_ref()))
     }
 
     /// Parses the `[tdx]` section of TOML, for the quote of a TD by itself. The other sections may be missing.
@@ -124,6 +132,7 @@ fn policy(text: &str) -> Result<Policy, PolicyError> {
         tdx,
         gpu: root.read("gpu", |field| gpu::policy(&field.section(&gpu::KEYS)?))?,
         configuration,
+        models: model::policy(&root)?,
         rebuilders: rebuilders(&root)?,
         release: release(&root)?,
         freshness_unchecked: freshness_unchecked(&root)?,

@@ -146,17 +146,17 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn section(&self, known: &[&'static str]) -> Result<Section<'a>, PolicyError> {
-        let table = self
-            .value
-            .get_ref()
-            .as_table()
-            .ok_or_else(|| self.wrong("a table"))?;
-        Section {
+        self.table()?.knowing(known)
+    }
+
+    /// A table whose other keys do not concern this reader.
+    pub(super) fn table(&self) -> Result<Section<'a>, PolicyError> {
+        let table = self.value.get_ref().as_table();
+        Ok(Section {
             text: self.text,
             path: self.key.clone(),
-            table: Some(table),
-        }
-        .knowing(known)
+            table: Some(table.ok_or_else(|| self.wrong("a table"))?),
+        })
     }
 
     /// Whether this is a table.

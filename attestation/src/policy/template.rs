@@ -1,7 +1,7 @@
 //! A policy to start from: for one image and one configuration, with comments on what to decide next.
 
 use super::{
-    ReleasePolicy,
+    ModelPolicy, ReleasePolicy,
     tdx::{ACPI_VARIES, is_acpi},
 };
 use crate::{
@@ -24,6 +24,8 @@ pub struct Template<'a> {
     pub release: Option<ReleasePolicy>,
     /// The configuration, byte for byte as the guest gets it.
     pub configuration: &'a [u8],
+    /// The models that must be served; none: whichever the configuration names.
+    pub models: Vec<ModelPolicy>,
     /// The image on SEV-SNP.
     pub snp: Option<SnpTemplate>,
     /// The image on TDX.
@@ -74,12 +76,14 @@ pub struct GpuTemplate<'a> {
 impl Template<'_> {
     pub(super) fn to_toml(&self) -> String {
         let mut text = self.head();
+        let models = self.models.iter().map(model).collect::<String>();
         let sections = [
             self.release.as_ref().map(release),
             self.snp.as_ref().map(|it| self.snp(it)),
             self.tdx.as_ref().map(tdx),
             self.gpu.as_ref().map(gpu),
             Some(self.configuration()),
+            Some(models).filter(|models| !models.is_empty()),
             Some(self.simulation()),
         ];
         for section in sections.into_iter().flatten() {
@@ -94,12 +98,18 @@ impl Template<'_> {
             "" => String::new(),
             title => format!("# {}\n", title.replace('\n', "\n# ")),
         };
+        let others = match self.models.as_slice() {
+            [] => "",
+            _ => {
+                "# other_models = \"why\"   # default: a model that is not under [[model]] is refused\n"
+            }
+        };
         format!(
             "\
 {title}# What a peer must prove before it gets a prompt. What is not named here is either checked, or listed in the verdict as open.
 # To leave something unchecked, replace its list with {{ unchecked = \"why\" }}: the verdict repeats the reason.
 version = 1
-"
+{others}"
         )
     }
 
@@ -141,7 +151,7 @@ launch_digest = {launch_digest}
         format!(
             "\
 [configuration]
-# The digest of configuration.toml: the model, its weights, its limits.
+# The digest of configuration.toml: the engines, the models, their limits.
 {lines}"
         )
     }
@@ -297,6 +307,36 @@ revocation = \"stapled\"
 # devices = [\"…\"]   # default: every genuine GPU; a list tells your provider's GPUs apart from others that are relayed
 "
     )
+}
+
+/// A model that must be served, and what must be in its disks.
+fn model(
+    ModelPolicy {
+        name,
+        kind,
+        weights,
+        disk,
+        tokenizer,
+        template,
+        engine_disk,
+    }: &ModelPolicy,
+) -> String {
+    let digests = [
+        ("weights", weights),
+        ("disk", disk),
+        ("tokenizer", tokenizer),
+        ("template", template),
+        ("engine_disk", engine_disk),
+    ];
+    let digests = digests.into_iter().filter_map(|(key, digest)| {
+        let digest = digest.as_ref()?;
+        Some((key, hex::encode(digest)))
+    });
+    let kind = kind.iter().map(|kind| ("kind", kind.clone()));
+    let lines = kind.chain(digests);
+    let lines = lines.map(|(key, value)| format!("{key} = {}\n", quote(&value)));
+    let lines: String = lines.collect();
+    format!("[[model]]\nname = {}\n{lines}", quote(name))
 }
 
 /// A TOML basic string. JSON's escapes are a subset of TOML's.

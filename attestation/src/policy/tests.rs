@@ -99,6 +99,7 @@ fn what_is_not_set_is_strict() {
         }),
         tdx: None,
         gpu: None,
+        models: None,
         configuration: ConfigurationPolicy {
             sha256: Some(Expect::AnyOf(vec![[0x22; 32]])),
             sha384: None,
@@ -456,11 +457,28 @@ fn a_template_is_a_policy_for_exactly_that() {
             count: 8,
             minimum_driver: "550.90.07",
         }),
+        models: vec![
+            ModelPolicy {
+                name: "smollm2".to_owned(),
+                kind: Some("chat".to_owned()),
+                weights: Some([1; 32]),
+                disk: Some([2; 32]),
+                tokenizer: Some([3; 32]),
+                template: Some([4; 32]),
+                engine_disk: Some([5; 32]),
+            },
+            ModelPolicy {
+                name: "a-\"model\"".to_owned(),
+                ..ModelPolicy::default()
+            },
+        ],
         simulated_roots: vec![[0x33; 32], [0x44; 32]],
         revocation_unchecked: Some("the \"vendor\" is simulated"),
         ..template
     };
     let policy = Policy::parse(&Policy::template(&everything)).expect("a policy");
+    let models = policy.models.expect("[[model]]");
+    assert_eq!((models.listed, models.others), (everything.models, None));
     assert_eq!(policy.simulation, [[0x33; 32], [0x44; 32]]);
     let snp = policy.snp.expect("[snp]");
     let why = snp.revocation_unchecked.as_deref();

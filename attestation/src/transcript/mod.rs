@@ -12,5 +12,5 @@ pub use self::{
 };
 pub(crate) use self::{
     inspection::{Failed, Inspection, Step, ensure},
-    record::{ALLOWED, LEFT_OPEN},
+    record::{ALLOWED, LEFT_OPEN, LEFT_TO_CONFIGURATION, PINNED_BY_NOTHING},
 };

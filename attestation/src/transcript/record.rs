@@ -37,19 +37,37 @@ pub struct Check {
 }
 
 impl Check {
-    /// Whether it was not made because the policy, which could require it, does not.
-    pub(crate) fn is_left_open(&self) -> bool {
-        self.outcome == Outcome::NotChecked && self.detail == LEFT_OPEN
+    /// Its name, with what pins its subject all the same, if it was not made because the policy, which could require it, does not.
+    pub(crate) fn left_open(&self) -> Option<String> {
+        let found = SILENT.iter().find(|(detail, _)| *detail == self.detail);
+        let (_, note) = found.filter(|_| self.outcome == Outcome::NotChecked)?;
+        Some(format!("{}{note}", self.name))
     }
 
     /// Whether a verdict lists it as not checked, with the reason.
     pub(crate) fn is_open(&self) -> bool {
-        self.outcome == Outcome::NotChecked && ![LEFT_OPEN, NO_POLICY].contains(&&*self.detail)
+        self.outcome == Outcome::NotChecked
+            && self.detail != NO_POLICY
+            && self.left_open().is_none()
     }
 }
 
 /// Why a check was not made that the policy could require but does not.
 pub(crate) const LEFT_OPEN: &str = "the policy leaves it open";
+/// The same, where the subject is pinned as a part of the configuration.
+pub(crate) const LEFT_TO_CONFIGURATION: &str =
+    "the policy leaves it open, except that the configuration's digest pins it";
+/// The same, where nothing else pins the subject either.
+pub(crate) const PINNED_BY_NOTHING: &str = "the policy leaves it open, and nothing else pins it";
+/// Why a check was left open, and what a list of names adds to its name.
+const SILENT: [(&str, &str); 3] = [
+    (LEFT_OPEN, ""),
+    (
+        LEFT_TO_CONFIGURATION,
+        " (pinned by the configuration's digest alone)",
+    ),
+    (PINNED_BY_NOTHING, " (pinned by nothing)"),
+];
 /// Why something that is present was not checked: the policy accepts it, and gives no further reason.
 pub(crate) const ALLOWED: &str = "it is there, and the policy allows it";
 /// Why a check was not made that only a policy could require, where there is none.

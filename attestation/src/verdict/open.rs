@@ -18,8 +18,10 @@ pub fn lines(checks: &[Check], by_a_policy: bool) -> Vec<String> {
             if !lines.contains(&line) {
                 lines.push(line);
             }
-        } else if check.is_left_open() && !silent.contains(name) {
-            silent.push(*name);
+        } else if let Some(name) = check.left_open()
+            && !silent.contains(&name)
+        {
+            silent.push(name);
         }
     }
     if by_a_policy && !silent.is_empty() {
@@ -35,7 +37,7 @@ pub fn in_a_line(checks: &[Check]) -> Option<String> {
     for check in checks {
         let names = if check.is_open() {
             &mut waived
-        } else if check.is_left_open() {
+        } else if check.left_open().is_some() {
             &mut silent
         } else {
             continue;
@@ -55,7 +57,9 @@ pub fn in_a_line(checks: &[Check]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::{ALLOWED, LEFT_OPEN, NO_POLICY, Outcome};
+    use crate::transcript::{
+        ALLOWED, LEFT_OPEN, LEFT_TO_CONFIGURATION, NO_POLICY, Outcome, PINNED_BY_NOTHING,
+    };
 
     #[test]
     fn what_is_waived_is_told_with_its_reason_and_what_is_silent_in_one_line() {
@@ -71,20 +75,23 @@ mod tests {
             check("revocation", Outcome::NotChecked, "offline"),
             check("debugging", Outcome::NotChecked, ALLOWED),
             check("revocation", Outcome::NotChecked, "offline"),
-            check("models", Outcome::NotChecked, NO_POLICY),
+            check("image", Outcome::NotChecked, NO_POLICY),
             check("chip", Outcome::NotChecked, LEFT_OPEN),
             check("ID block", Outcome::NotChecked, LEFT_OPEN),
+            check("models", Outcome::NotChecked, LEFT_TO_CONFIGURATION),
+            check("weights", Outcome::NotChecked, PINNED_BY_NOTHING),
         ];
         let waived = [
             "open    revocation               not checked: offline",
             "open    debugging                not checked: it is there, and the policy allows it",
         ];
         assert_eq!(lines(&checks, false), waived);
-        let silent = "open    not in the policy        chip, ID block";
+        let silent = "open    not in the policy        chip, ID block, models (pinned by the configuration's digest alone), \
+            weights (pinned by nothing)";
         assert_eq!(lines(&checks, true), [&waived[..], &[silent]].concat());
         assert!(lines(&[], true).is_empty());
 
-        let line = "open: revocation, debugging, and 2 not in the policy";
+        let line = "open: revocation, debugging, and 4 not in the policy";
         assert_eq!(in_a_line(&checks), Some(line.to_owned()));
         let silent = "open: 1 not in the policy";
         assert_eq!(in_a_line(&checks[..1]), Some(silent.to_owned()));

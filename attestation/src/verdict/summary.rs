@@ -4,6 +4,7 @@ use super::about::{About, Bound};
 use crate::{
     appraisal::{platform::Platform, told::Told},
     azure::vtpm,
+    evidence::claims::{Claims, ModelClaim},
     nvidia::{Devices, Gpu, Switch, measurements::Compared},
 };
 
@@ -21,9 +22,11 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
     };
     lines.push(["bound".to_owned(), bound, String::new()]);
     if let (Some(cpu), Some(told)) = (about.cpu, about.told) {
-        let short = hex::encode(cpu.measurement());
-        let short = short.chars().take(12).chain(['…']).collect();
+        let short = short(&cpu.measurement());
         lines.push(["image".to_owned(), short, told.image.clone()]);
+    }
+    if let Bound::Conversation(_, claims) = about.bound {
+        lines.extend(claims.models.iter().map(|it| model(it, claims)));
     }
     if let Some(events) = about.cpu.and_then(Platform::events) {
         let what = "account for the run-time registers".to_owned();
@@ -31,6 +34,25 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
     }
     lines.extend(about.vtpm.map(vtpm));
     lines
+}
+
+/// The first digits of a digest.
+fn short(digest: &[u8]) -> String {
+    let digits = hex::encode(digest);
+    digits.chars().take(12).chain(['…']).collect()
+}
+
+/// A model by its name in the API, its kind, weights and engine.
+fn model(model: &ModelClaim, claims: &Claims) -> [String; 3] {
+    let ModelClaim {
+        name,
+        kind,
+        weights,
+        ..
+    } = model;
+    let engine = claims.engine_of(model).map_or("", |it| &it.version);
+    let how = format!("{kind}, weights {}, {engine}", short(weights));
+    ["model".to_owned(), name.clone(), how]
 }
 
 fn how(cpu: &dyn Platform, Told { firmware, .. }: &Told) -> String {

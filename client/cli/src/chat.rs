@@ -39,7 +39,7 @@ pub(crate) struct ChatArguments {
     pub(crate) policy: PathBuf,
     #[command(flatten)]
     pub(crate) judging: Judging,
-    /// The model; by default the one in the enclave's claims
+    /// The model; by default the first for chat in the enclave's claims
     #[arg(long)]
     pub(crate) model: Option<String>,
     /// The most tokens of the answer
@@ -65,10 +65,14 @@ pub(crate) async fn run(arguments: ChatArguments) -> anyhow::Result<Outcome> {
         Err(error) => return verdict::refuse(error),
     };
     eprintln!("{}", verdict::one_line(enclave.trusted()));
-    let model = arguments
-        .model
-        .as_deref()
-        .unwrap_or(&enclave.trusted().claims().model);
+    let claimed = enclave.trusted().claims().first_of_kind("chat");
+    let model = match (&arguments.model, claimed) {
+        (Some(named), _) => named,
+        (None, Some(claimed)) => &claimed.name,
+        (None, None) => bail!(
+            "the enclave serves no model for chat; name one of its models with --model, or ask an enclave that serves one"
+        ),
+    };
     let request = request(&arguments, model, &message)?;
     let answer = progress::during("waiting for the answer", enclave.send(request)).await?;
     if answer.status() != StatusCode::OK {

@@ -40,6 +40,7 @@ fn an_image_without_levels_is_asked_about_by_the_names_of_the_options() {
         ),
         (&["--minimum-evaluation", "19"], "cannot be used with"),
         (&["--acpi", "tables"], "cannot be used with"),
+        (&["--model", "smollm2"], "write it as NAME=DIGEST"),
         // What was asked for is enough: now it is the image that is none.
         (
             &["--minimum-tcb-unchecked", "a test"],

@@ -14,6 +14,8 @@ use crate::{
 
 /// Where the machine's cgroups are.
 const PLACE: &str = "/sys/fs/cgroup";
+/// The names of rooms' cgroups: this, and the number of the room's first process.
+const PREFIX: &str = "room-";
 /// Half of what one thread outside gets on a busy CPU: the enclave's own come first.
 const WEIGHT: u32 = 50;
 /// The room's own processes, on top of the engine's, and the thread that takes connections.
@@ -48,14 +50,10 @@ fn enter(place: &Path, plan: &Plan) -> io::Result<()> {
         }
     }
     fs::write(place.join("cgroup.subtree_control"), "+cpu +memory +pids")?;
-    let own = place.join(format!("room-{}", plan.user));
-    match fs::create_dir(&own) {
-        // A room that ended left it behind, empty or nearly so: a process that is ending holds memory for a moment.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::write(own.join("cgroup.kill"), "1")?;
-        }
-        made => made?,
-    }
+    remove_ended(place)?;
+    // A new one for each room: for a while an engine and the one that takes its place run together.
+    let own = place.join(format!("{PREFIX}{}", std::process::id()));
+    fs::create_dir(&own)?;
     let bytes = u64::from(plan.memory_mib) << 20;
     for (file, value) in [
         ("memory.max", bytes.to_string()),
@@ -72,6 +70,22 @@ fn enter(place: &Path, plan: &Plan) -> io::Result<()> {
     fs::write(own.join("cgroup.procs"), "0")
 }
 
+/// Removes what rooms left behind whose first process is gone. The kernel keeps what still has a process.
+fn remove_ended(place: &Path) -> io::Result<()> {
+    let own = std::process::id().to_string();
+    for entry in fs::read_dir(place)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(process) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+            continue;
+        };
+        if process == own || !Path::new("/proc").join(process).exists() {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,18 +99,20 @@ mod tests {
             "cpu io memory pids",
         )
         .unwrap();
+        let ended = place.path().join("room-4294967295");
+        let running = place.path().join("room-1");
+        fs::create_dir(&ended).unwrap();
+        fs::create_dir(&running).unwrap();
+        let own = place.path().join(format!("room-{}", std::process::id()));
         enter(place.path(), &sound()).unwrap();
-        let own = place.path().join("room-20000");
         let read = |file: &str| fs::read_to_string(own.join(file)).unwrap();
         assert_eq!(read("memory.max"), "67108864");
         assert_eq!(read("memory.oom.group"), "1");
         assert_eq!(read("pids.max"), "11");
         assert_eq!(read("cpu.weight"), "50");
         assert_eq!(read("cgroup.procs"), "0");
-        fs::write(own.join("memory.swap.max"), "max").unwrap();
-        enter(place.path(), &sound()).unwrap();
-        assert_eq!(read("cgroup.kill"), "1");
-        assert_eq!(read("memory.swap.max"), "0");
+        assert!(!ended.exists());
+        assert!(running.exists());
     }
 
     #[test]

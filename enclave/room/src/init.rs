@@ -49,14 +49,15 @@ fn start(plan: &Plan, bounded: bool, tell: &mut File) -> Result<Infallible, Refu
     }
 }
 
-/// Bounds that need no cgroup, each under the cgroup's own.
+/// What bounds an engine where no cgroup does: less well, because each process has the memory for itself, and all rooms of a
+/// user share the number of processes.
 fn set_limits(plan: &Plan, bounded: bool) -> rustix::io::Result<()> {
-    rights::limit(Resource::Nproc, cgroup::processes(plan).into())?;
-    if !bounded {
-        // Memory that a process may write to; what it only reads, such as the model, is not counted.
-        rights::limit(Resource::Data, u64::from(plan.memory_mib) << 20)?;
+    if bounded {
+        return Ok(());
     }
-    Ok(())
+    rights::limit(Resource::Nproc, cgroup::processes(plan).into())?;
+    // Memory that a process may write to; what it only reads, such as the model, is not counted.
+    rights::limit(Resource::Data, u64::from(plan.memory_mib) << 20)
 }
 
 /// After the change of the user, which would undo it. The parent may have ended before: then no one listens.

@@ -114,7 +114,7 @@ fn run(enclave: &mut UnixStream) -> Result<(), Refusal> {
         if let Ok(null) = null {
             *enclave = UnixStream::from(null);
         }
-        drop((status, listener));
+        drop((status, listener, outer));
         init::run(&plan, bounded, tell);
     };
     drop(tell);

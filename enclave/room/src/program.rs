@@ -1,4 +1,7 @@
 //! The process that becomes the engine's program: the last walls, then the program itself.
+//!
+//! The kernel makes a program that its user can read dumpable again. It leaves no core file all the same, and no one could
+//! look into it: no process of a room has the calls of a debugger.
 
 use std::{
     convert::Infallible, fs::File, os::unix::process::CommandExt, path::Path, process::Command,

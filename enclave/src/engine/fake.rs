@@ -3,7 +3,7 @@
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chrysalis_wire::configuration::{Configuration, Engine, Kind, Model, Serving};
+use chrysalis_wire::configuration::{Configuration, Kind, Model, Serving};
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{Method, Request, Response, body::Frame, body::Incoming, service::service_fn};
@@ -13,7 +13,7 @@ use tokio::net::UnixListener;
 
 use super::{
     Engines, Served,
-    card::tests::{card, engine},
+    card::tests::card,
     process::{Aborted, End, Keep, Launcher, Starter},
 };
 use crate::configuration::Measured;
@@ -35,8 +35,6 @@ pub(crate) enum Said {
     Whole(Value),
     /// Bytes as they are, in an answer that streams.
     Raw(Bytes),
-    /// Nothing for so long.
-    Wait(Duration),
     /// Nothing for ever.
     Hang,
     /// The last event.
@@ -106,11 +104,6 @@ pub(super) async fn serve(model: &Model, play: Play, serving: &Serving) -> Arc<S
     Served::start(launcher, process, serving)
 }
 
-/// The engine of the fake configuration.
-pub(crate) fn configured_engine() -> Engine {
-    engine()
-}
-
 pub(super) fn start(play: Play) -> (PathBuf, Arc<End>, Keep) {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("e.sock");
@@ -136,7 +129,14 @@ pub(super) fn start(play: Play) -> (PathBuf, Arc<End>, Keep) {
         drop((listener, connections));
         ending.came();
     });
-    (socket, end, Keep::Fake(Aborted(task), folder))
+    (
+        socket,
+        end,
+        Keep::Fake {
+            _task: Aborted(task),
+            _folder: folder,
+        },
+    )
 }
 
 type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>;
@@ -175,10 +175,6 @@ fn body(said: Vec<Said>, ended: Arc<tokio::sync::Notify>) -> Body {
                 Said::Json(value) => format!("data: {value}\n\n").into(),
                 Said::Whole(value) | Said::Status(_, value) => value.to_string().into(),
                 Said::Raw(bytes) => bytes,
-                Said::Wait(time) => {
-                    tokio::time::sleep(time).await;
-                    Bytes::new()
-                }
                 Said::Hang => std::future::pending().await,
                 Said::Done => "data: [DONE]\n\n".into(),
                 Said::Close | Said::End => {

@@ -70,7 +70,10 @@ pub(super) enum Keep {
     },
     /// The function that plays it.
     #[cfg(test)]
-    Fake(Aborted, tempfile::TempDir),
+    Fake {
+        _task: Aborted,
+        _folder: tempfile::TempDir,
+    },
 }
 
 /// A task that ends when this is dropped.

@@ -8,7 +8,7 @@ use std::{
 
 use chrysalis_wire::configuration::{Model, Serving};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 
@@ -36,7 +36,6 @@ pub(crate) struct Served {
     queue: Queue,
     counters: Counters,
     state: watch::Sender<State>,
-    distrusted: Notify,
     last_answer: Mutex<Instant>,
     idle: Duration,
     after: Duration,
@@ -62,8 +61,8 @@ pub(super) struct Sink {
 /// Why a process is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
-    Ended,
-    Distrusted,
+    /// It ended, or must not go on.
+    Failed,
     Idle,
     Old,
 }
@@ -76,7 +75,6 @@ impl Served {
             launcher,
             counters: Counters::default(),
             state: watch::Sender::new(State::Up(Arc::new(process))),
-            distrusted: Notify::new(),
             last_answer: Mutex::new(Instant::now()),
             idle: serving.recycle_idle(),
             after: serving.recycle_after(),
@@ -134,7 +132,9 @@ impl Served {
     pub(crate) fn distrust(&self) {
         tracing::error!(model = self.model().name, "the engine answered wrongly");
         Counters::add(&self.counters.failed, 1);
-        self.distrusted.notify_one();
+        if let State::Up(process) = &*self.state.borrow() {
+            process.end().came();
+        }
     }
 
     async fn answer(self: Arc<Self>, place: Place, call: Call, sink: Sink) {
@@ -150,7 +150,6 @@ impl Served {
             if fault.is_the_engines() {
                 tracing::error!(model = self.model().name, why = %fault, "the engine failed");
                 Counters::add(&self.counters.failed, 1);
-                self.distrusted.notify_one();
             }
             let _ = sink.events.try_send(Event::Failed(fault));
         }
@@ -167,6 +166,10 @@ impl Served {
         sink.say(Event::Began)?;
         let process = self.process().await?;
         let outcome = process.serve(call, sink).await;
+        if outcome.is_err_and(Fault::is_the_engines) {
+            // Whatever else it works on cannot be believed either.
+            process.end().came();
+        }
         *self
             .last_answer
             .lock()
@@ -195,7 +198,7 @@ impl Served {
                 return;
             };
             let reason = self.reason(&process).await;
-            if matches!(reason, Reason::Ended | Reason::Distrusted) {
+            if reason == Reason::Failed {
                 Counters::add(&self.counters.restarts, 1);
                 if process.started().elapsed() >= STEADY {
                     pause = BACK_OFF.0;
@@ -217,8 +220,7 @@ impl Served {
                 .unwrap_or_else(PoisonError::into_inner);
             let (idle, old) = (last + self.idle, process.started() + self.after);
             tokio::select! {
-                () = &mut ended => return Reason::Ended,
-                () = self.distrusted.notified() => return Reason::Distrusted,
+                () = &mut ended => return Reason::Failed,
                 () = sleep_until(idle.min(old)) => {}
             }
             let now = Instant::now();
@@ -264,7 +266,7 @@ impl Served {
         }
         drop(old);
         loop {
-            if matches!(reason, Reason::Ended | Reason::Distrusted) {
+            if reason == Reason::Failed {
                 sleep(*pause).await;
                 *pause = pause.saturating_mul(2).min(BACK_OFF.1);
             }

@@ -61,10 +61,15 @@ fn build(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
 
 /// An error's body, and what to do about it if a header says so.
 pub(super) fn error(error: &ApiError) -> Response<Body> {
-    let mut response = json(error.status, &error.to_json());
+    error_as(error, &error.to_json())
+}
+
+/// The same with another body.
+pub(super) fn error_as(error: &ApiError, body: &Value) -> Response<Body> {
+    let mut response = json(error.status, body);
     let headers = response.headers_mut();
     if let Some(seconds) = error.retry_after() {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         // RFC 9110 §12.5.3: with this status, the encodings that a request may use.

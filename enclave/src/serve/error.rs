@@ -1,13 +1,21 @@
 //! Errors as OpenAI's clients know them: `{"error": {message, type, param, code}}`.
 
-use chrysalis_wire::api::{self, ATTESTATION, CHAT, HEALTH, MODELS};
+use std::time::Duration;
+
+use chrysalis_wire::{
+    api::{
+        self, ATTESTATION, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, MESSAGES, MODELS, RERANK,
+        RESPONSES, TRANSCRIPTIONS,
+    },
+    configuration::Kind,
+};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::engine::Cut;
+use crate::engine::{Fault, Turned};
 
-/// Seconds after which a client that was refused may try again.
-const RETRY_AFTER: &str = "5";
+/// Seconds after which a client that was refused may try again, where nothing better is known.
+const RETRY_AFTER: u64 = 5;
 
 /// The most bytes of a client's own text that an error repeats.
 const MAX_QUOTED: usize = 64;
@@ -20,6 +28,7 @@ pub(super) struct ApiError {
     kind: &'static str,
     pub(super) parameter: Option<String>,
     pub(super) code: &'static str,
+    retry_after: Option<u64>,
 }
 
 impl ApiError {
@@ -34,6 +43,11 @@ impl ApiError {
             },
             parameter: None,
             code,
+            retry_after: matches!(
+                status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            )
+            .then_some(RETRY_AFTER),
         }
     }
 
@@ -67,23 +81,64 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
     }
 
+    /// 400: the same, where it is worth saying why, or what to do instead.
+    pub(super) fn unsupported_because(parameter: &str, why: &str) -> Self {
+        let parameter = quoted(parameter);
+        let message = format!("{parameter} is not supported: {why}");
+        Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).about(parameter)
+    }
+
     /// 400: the body is not a JSON object.
     pub(super) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_json", message)
     }
 
-    /// 400: the prompt does not fit.
-    pub(super) fn context_exceeded(prompt_tokens: u32, context: u32) -> Self {
+    /// 400: the prompt does not fit. `parameter` is what it came in.
+    pub(super) fn context_exceeded(
+        parameter: &str,
+        prompt_tokens: impl std::fmt::Display,
+        context: u32,
+    ) -> Self {
         let message = format!(
-            "this model's context has {context} tokens, but the messages have {prompt_tokens}; shorten the messages"
+            "this model's context has {context} tokens, but {parameter} has {prompt_tokens}; shorten {parameter}"
         );
-        Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message).about("messages")
+        Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message).about(parameter)
+    }
+
+    /// 400: the model is for something else.
+    pub(super) fn wrong_kind(model: &str, kind: Kind, wanted: Kind, others: &[&str]) -> Self {
+        let (what, place) = match kind {
+            Kind::Chat => (
+                "a chat model",
+                "send conversations to POST /v1/chat/completions",
+            ),
+            Kind::Embedding => ("an embedding model", "send texts to POST /v1/embeddings"),
+            Kind::Rerank => ("a reranking model", "send documents to POST /v1/rerank"),
+            Kind::Speech => (
+                "a speech model",
+                "send sound to POST /v1/audio/transcriptions",
+            ),
+        };
+        let here = if others.is_empty() {
+            format!("there is no {} model here", wanted.name())
+        } else {
+            format!("here, use {}", others.join(", "))
+        };
+        let message = format!("{model} is {what}: {place}; {here}");
+        Self::invalid("model", message)
+    }
+
+    /// 401: credentials that are not an API key.
+    pub(super) fn bad_credentials() -> Self {
+        let message = "the request's credentials are not an API key; send \"Authorization: Bearer KEY\" once, or no such header";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message)
     }
 
     /// 404: another model.
-    pub(super) fn model_not_found(asked: &str, served: &str) -> Self {
+    pub(super) fn model_not_found(asked: &str, served: &[&str]) -> Self {
+        let served = served.join(", ");
         let message = format!(
-            "there is no model {:?} here, only {served:?}; GET {MODELS} lists it",
+            "there is no model {:?} here, only {served}; GET {MODELS} lists them",
             quoted(asked)
         );
         Self::new(StatusCode::NOT_FOUND, "model_not_found", message).about("model")
@@ -92,7 +147,7 @@ impl ApiError {
     /// 404: no such route.
     pub(super) fn unknown_route() -> Self {
         let message = format!(
-            "there is no such route; there are POST {CHAT}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
+            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, POST {RESPONSES}, POST {MESSAGES}, POST {EMBEDDINGS}, POST {RERANK}, POST {TRANSCRIPTIONS}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
         );
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
     }
@@ -115,8 +170,7 @@ impl ApiError {
 
     /// 413: the body is too long.
     pub(super) fn body_too_long(limit: usize) -> Self {
-        let message =
-            format!("the body is over the limit of {limit} bytes; send a shorter conversation");
+        let message = format!("the body is over the limit of {limit} bytes; send less");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     }
 
@@ -126,6 +180,16 @@ impl ApiError {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_content_encoding",
+            message,
+        )
+    }
+
+    /// 415: the body is in another character set.
+    pub(super) fn other_charset() -> Self {
+        let message = "the Content-Type names a charset other than UTF-8; send the body as UTF-8";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_charset",
             message,
         )
     }
@@ -144,14 +208,21 @@ impl ApiError {
         )
     }
 
-    /// 429: the queue is full.
-    pub(super) fn busy() -> Self {
-        let message = format!("the queue is full; try again in {RETRY_AFTER} seconds");
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limit_exceeded",
-            message,
-        )
+    /// 429: the queue is full; or 503: there is no engine.
+    pub(super) fn turned(turned: Turned) -> Self {
+        let Turned::Busy { retry_after } = turned else {
+            return Self::no_engine();
+        };
+        let seconds = in_seconds(retry_after);
+        let message = format!("the queue is full; try again in {seconds} seconds");
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limit_exceeded",
+                message,
+            )
+        }
     }
 
     /// 429: this connection, or all connections together, ask for evidence too often.
@@ -162,24 +233,49 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "attestation_busy", message)
     }
 
-    /// 500: the answer was stopped before its end.
-    pub(super) fn cut(cut: Cut) -> Self {
-        let (code, message) = match cut {
-            Cut::NotRead => (
+    /// What became of an answer that was not completed.
+    pub(super) fn fault(fault: Fault) -> Self {
+        match fault {
+            Fault::Ended | Fault::Malformed | Fault::TooSlow => Self::engine_failed(),
+            Fault::TooLong => Self::answer_too_long(),
+            Fault::NoEngine => Self::no_engine(),
+            Fault::NotRead => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
                 "answer_not_read",
                 "the answer is incomplete: it was read more slowly than it was generated, and the rest was not kept; read it as it comes",
             ),
-            Cut::TooLong => (
-                "answer_too_long",
-                "the answer is incomplete: the engine sent more than an answer may contain, and was stopped; ask again, and tell the provider if this repeats",
+            Fault::Waited => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "queue_timeout",
+                "the request waited too long for its turn; ask again later",
             ),
-        };
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
+        }
     }
 
-    /// 500: the answer stopped early, or did not begin.
+    /// 502: the engine ended, or answered wrongly.
+    pub(super) fn engine_failed() -> Self {
+        let message =
+            "the answer is incomplete: the engine failed, and is being replaced; ask again";
+        Self::new(StatusCode::BAD_GATEWAY, "engine_failed", message)
+    }
+
+    /// 502: the engine sent more than it may.
+    pub(super) fn answer_too_long() -> Self {
+        let message = "the answer is incomplete: the engine sent more than an answer may contain, and is being replaced; ask again, and tell the provider if this repeats";
+        Self::new(StatusCode::BAD_GATEWAY, "answer_too_long", message)
+    }
+
+    /// 502: the answer is not in the form that the request wants, which the engine could not be held to.
+    pub(super) fn answer_not_valid(parameter: &str, why: &str) -> Self {
+        let message = format!(
+            "the model's answer does not follow {parameter}: {why}; ask again, or use a simpler schema"
+        );
+        Self::new(StatusCode::BAD_GATEWAY, "answer_not_valid", message).about(parameter)
+    }
+
+    /// 500: a fault of this server's own.
     pub(super) fn broken() -> Self {
-        let message = "the answer is incomplete: the engine failed; ask again";
+        let message = "the answer is incomplete: this server failed; ask again";
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "incomplete_answer",
@@ -203,13 +299,9 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 
-    /// When to try again, if that is worth saying.
-    pub(super) fn retry_after(&self) -> Option<&'static str> {
-        matches!(
-            self.status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        )
-        .then_some(RETRY_AFTER)
+    /// Seconds after which to try again, if that is worth saying.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        self.retry_after
     }
 
     /// The body.
@@ -223,8 +315,47 @@ impl ApiError {
     }
 }
 
+/// At least one.
+fn in_seconds(time: Duration) -> u64 {
+    let rest = u64::from(time.subsec_nanos() > 0);
+    time.as_secs().saturating_add(rest).max(1)
+}
+
 /// The start of a client's own text: enough to find it by, never a whole prompt sent back.
 pub(super) fn quoted(word: &str) -> &str {
     word.get(..word.floor_char_boundary(MAX_QUOTED))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_of_another_kind_is_named_with_its_place_and_the_right_ones() {
+        let error = ApiError::wrong_kind("mini", Kind::Embedding, Kind::Chat, &["tiny", "big"]);
+        assert_eq!(
+            error.message,
+            "mini is an embedding model: send texts to POST /v1/embeddings; here, use tiny, big"
+        );
+        assert_eq!(
+            (error.status.as_u16(), error.parameter.as_deref()),
+            (400, Some("model"))
+        );
+        let error = ApiError::wrong_kind("tiny", Kind::Chat, Kind::Speech, &[]);
+        assert!(error.message.ends_with("there is no speech model here"));
+    }
+
+    #[test]
+    fn a_busy_queue_says_when_to_come_back() {
+        for (time, seconds) in [(0, 1), (1500, 2), (2000, 2)] {
+            let retry_after = Duration::from_millis(time);
+            let error = ApiError::turned(Turned::Busy { retry_after });
+            assert_eq!(
+                (error.status.as_u16(), error.retry_after()),
+                (429, Some(seconds))
+            );
+        }
+        assert_eq!(ApiError::turned(Turned::NoEngine).status.as_u16(), 503);
+    }
 }

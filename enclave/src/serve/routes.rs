@@ -1,186 +1,106 @@
 //! What answers each path.
 
-use std::{
-    convert::Infallible,
-    sync::Arc,
-    time::{Duration, Instant},
-};
-
-use bytes::Bytes;
-use chrysalis_attestation::evidence::binding::Session;
-use chrysalis_wire::api::{self, MAX_BODY, NONCE, NONCE_LENGTH};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
-    body::{Body as _, Incoming},
-    header::CONTENT_ENCODING,
-};
-use ring::rand::{SecureRandom, SystemRandom};
+use chrysalis_wire::api;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, body::Incoming};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::{
     answer::{self, Body},
-    chat::{Chat, Delivery},
-    completion::{self, Envelope},
+    anthropic, chat,
+    chunks::{Answer, Events},
+    completions,
     conversation::Conversation,
+    embeddings,
     error::ApiError,
+    evidence, intake, models, rerank, responses,
+    service::Service,
+    sse, tenant, transcriptions,
 };
-use crate::{
-    attest::{Attester, NoBundle},
-    configuration::Measured,
-    engine::{Busy, Scheduler},
-};
+use crate::engine::Tenant;
 
-/// How long a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
-/// How much of an overlong body is still read, and thrown away, so that its sender gets to read why.
-const MAX_DISCARDED: usize = 128 * 1024 * 1024;
-
-/// What all connections share.
-pub(super) struct Service {
-    measured: Arc<Measured>,
-    fingerprint: String,
-    scheduler: Scheduler,
-    attester: Attester,
-    random: SystemRandom,
+/// Answers one request of a connection.
+pub(super) async fn answer(
+    service: &Service,
+    request: Request<Incoming>,
+    conversation: &Conversation,
+) -> Response<Body> {
+    if !intake::fits(&request) {
+        return answer::error(&ApiError::head_too_long());
+    }
+    let (head, body) = request.into_parts();
+    let route = Route::of(head.uri.path());
+    let anthropics = route == Some(Route::Messages);
+    let answered = match route {
+        None => Err(ApiError::unknown_route()),
+        Some(route) if !route.methods().contains(&head.method) => {
+            return answer::wrong_method(route.methods());
+        }
+        Some(Route::Models) => Ok(models::list(service)),
+        Some(Route::Model(name)) => models::one(service, &name),
+        Some(Route::Attestation) => {
+            let query = head.uri.query().unwrap_or_default();
+            evidence::bundle(service, query, conversation).await
+        }
+        Some(Route::Health) => health(service),
+        Some(route) => told(service, route, &head.headers, body, conversation).await,
+    };
+    answered.unwrap_or_else(|error| {
+        if anthropics {
+            answer::error_as(&error, &anthropic::error_json(&error))
+        } else {
+            answer::error(&error)
+        }
+    })
 }
 
-impl Service {
-    pub(super) fn new(measured: Arc<Measured>, scheduler: Scheduler, attester: Attester) -> Self {
-        let digest = hex::encode(measured.digest);
-        Self {
-            fingerprint: format!("fp_{}", digest.get(..12).unwrap_or_default()),
-            measured,
-            scheduler,
-            attester,
-            random: SystemRandom::new(),
-        }
-    }
-
-    /// Answers one request of a connection.
-    pub(super) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        conversation: &Conversation,
-    ) -> Result<Response<Body>, Infallible> {
-        if !fits(&request) {
-            return Ok(answer::error(&ApiError::head_too_long()));
-        }
-        let (head, body) = request.into_parts();
-        let answered = match Route::of(head.uri.path()) {
-            None => Err(ApiError::unknown_route()),
-            Some(route) if !route.methods().contains(&head.method) => {
-                return Ok(answer::wrong_method(route.methods()));
-            }
-            Some(Route::Chat) => self.chat(&head.headers, body, conversation).await,
-            Some(Route::Models) => Ok(self.models()),
-            Some(Route::Model(name)) => self.model(&name),
-            Some(Route::Attestation) => {
-                self.attestation(head.uri.query().unwrap_or_default(), conversation)
-                    .await
-            }
-            Some(Route::Health) => self.health(),
-        };
-        Ok(answered.unwrap_or_else(|error| answer::error(&error)))
-    }
-
-    async fn chat(
-        &self,
-        headers: &HeaderMap,
-        body: Incoming,
-        conversation: &Conversation,
-    ) -> Result<Response<Body>, ApiError> {
-        if is_encoded(headers) {
-            tokio::spawn(discard(body));
-            return Err(ApiError::encoded_body());
-        }
-        let body = read(body).await?;
+/// Answers a request with a body.
+async fn told(
+    service: &Service,
+    route: Route,
+    headers: &HeaderMap,
+    body: Incoming,
+    conversation: &Conversation,
+) -> Result<Response<Body>, ApiError> {
+    let tenants = &service.measured.configuration.tenants;
+    let tenant = tenant::of(headers, tenants, &conversation.exporter)?;
+    if route == Route::Transcriptions {
+        let recording = transcriptions::receive(service, &tenant, headers, body).await?;
         conversation.is_answered();
-        let configuration = &self.measured.configuration;
-        let chat = Chat::parse(&body, configuration, u32::from_le_bytes(self.random()?))?;
-        // The engine has its own copy; this one is not kept while it answers.
-        drop(body);
-        let envelope = Envelope::new(self.random()?, &configuration.model.name, &self.fingerprint);
-        let events = self
-            .scheduler
-            .ask(chat.question)
-            .map_err(|Busy| ApiError::busy())?;
-        match chat.delivery {
-            Delivery::Whole => completion::whole(envelope, events).await,
-            Delivery::Stream { with_usage } => {
-                completion::stream(envelope, events, with_usage).await
-            }
-        }
+        return recording.transcribe().await;
     }
-
-    fn models(&self) -> Response<Body> {
-        let list = json!({"object": "list", "data": [self.describe()]});
-        answer::json(StatusCode::OK, &list)
+    let body = intake::json(headers, body).await?;
+    conversation.is_answered();
+    match route {
+        Route::Responses => responses::respond(service, &tenant, body).await,
+        Route::Messages => anthropic::respond(service, &tenant, body).await,
+        Route::Embeddings => embeddings::embed(service, &tenant, body).await,
+        Route::Rerank => rerank::rank(service, &tenant, body).await,
+        route => completion(service, &tenant, route, body).await,
     }
+}
 
-    fn model(&self, name: &str) -> Result<Response<Body>, ApiError> {
-        let served = &self.measured.configuration.model.name;
-        if name == served {
-            Ok(answer::json(StatusCode::OK, &self.describe()))
-        } else {
-            Err(ApiError::model_not_found(name, served))
-        }
-    }
+async fn completion(
+    service: &Service,
+    tenant: &Tenant,
+    route: Route,
+    body: Value,
+) -> Result<Response<Body>, ApiError> {
+    let answer = match route {
+        Route::Completions => completions::complete(service, tenant, body).await?,
+        _ => chat::chat(service, tenant, body).await?,
+    };
+    Ok(match answer {
+        Answer::Whole(value) => answer::json(StatusCode::OK, &value),
+        Answer::Stream(chunks) => sse::respond(Events::new(chunks)),
+    })
+}
 
-    /// The model as OpenAI describes one, with what its weights are and where the proof is.
-    fn describe(&self) -> Value {
-        let model = &self.measured.configuration.model;
-        json!({
-            "id": model.name,
-            "object": "model",
-            "created": 0,
-            "owned_by": "chrysalis",
-            "context_length": self.measured.configuration.engine.context,
-            "weights": {"sha256": model.sha256, "verity_root": model.verity_root},
-            "attestation": api::ATTESTATION,
-        })
-    }
-
-    async fn attestation(
-        &self,
-        query: &str,
-        conversation: &Conversation,
-    ) -> Result<Response<Body>, ApiError> {
-        let nonce = nonce(query)?;
-        if !conversation.may_ask_for_evidence(Instant::now()) {
-            return Err(ApiError::evidence_busy());
-        }
-        conversation.is_answered();
-        let exporter = conversation.exporter;
-        match self
-            .attester
-            .bundle(&Session::Asked { nonce, exporter })
-            .await
-        {
-            Ok(bundle) => Ok(answer::whole(StatusCode::OK, api::EVIDENCE_TYPE, bundle)),
-            Err(NoBundle::Busy) => Err(ApiError::evidence_busy()),
-            Err(NoBundle::Failed(failure)) => {
-                tracing::error!(code = failure.code(), "no evidence: {failure}");
-                Err(ApiError::no_evidence(failure.code()))
-            }
-        }
-    }
-
-    fn health(&self) -> Result<Response<Body>, ApiError> {
-        if self.scheduler.ready() {
-            Ok(answer::json(StatusCode::OK, &json!({"status": "ok"})))
-        } else {
-            Err(ApiError::no_engine())
-        }
-    }
-
-    fn random<const N: usize>(&self) -> Result<[u8; N], ApiError> {
-        let mut bytes = [0; N];
-        match self.random.fill(&mut bytes) {
-            Ok(()) => Ok(bytes),
-            Err(_) => Err(ApiError::broken()),
-        }
+/// Whether every model can be asked.
+fn health(service: &Service) -> Result<Response<Body>, ApiError> {
+    if service.engines.all().iter().all(|served| served.ready()) {
+        Ok(answer::json(StatusCode::OK, &json!({"status": "ok"})))
+    } else {
+        Err(ApiError::no_engine())
     }
 }
 
@@ -188,6 +108,12 @@ impl Service {
 #[derive(Debug, PartialEq, Eq)]
 enum Route {
     Chat,
+    Completions,
+    Responses,
+    Messages,
+    Embeddings,
+    Rerank,
+    Transcriptions,
     Models,
     Model(String),
     Attestation,
@@ -201,6 +127,12 @@ impl Route {
         let path = parts.fold(String::new(), |path, part| path + "/" + part);
         match path.as_str() {
             api::CHAT => Some(Self::Chat),
+            api::COMPLETIONS => Some(Self::Completions),
+            api::RESPONSES => Some(Self::Responses),
+            api::MESSAGES => Some(Self::Messages),
+            api::EMBEDDINGS => Some(Self::Embeddings),
+            api::RERANK => Some(Self::Rerank),
+            api::TRANSCRIPTIONS => Some(Self::Transcriptions),
             api::MODELS => Some(Self::Models),
             api::ATTESTATION => Some(Self::Attestation),
             api::HEALTH => Some(Self::Health),
@@ -216,8 +148,8 @@ impl Route {
         // For HEAD, hyper sends only the headers.
         static READ: [Method; 2] = [Method::GET, Method::HEAD];
         match self {
-            Self::Chat => &TOLD,
-            _ => &READ,
+            Self::Models | Self::Model(_) | Self::Attestation | Self::Health => &READ,
+            _ => &TOLD,
         }
     }
 }
@@ -245,81 +177,6 @@ fn hex_byte(digits: [u8; 2]) -> Option<u8> {
     Some(byte[0])
 }
 
-/// Whether the head is within the API's limits.
-fn fits<B>(request: &Request<B>) -> bool {
-    let headers = request.headers().iter();
-    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
-    api::head_fits(
-        request.method().as_str(),
-        &request.uri().to_string(),
-        headers,
-    )
-}
-
-/// Whether the body is compressed or otherwise encoded. This server does not decode it: a few bytes could unpack to any
-/// size.
-fn is_encoded(headers: &HeaderMap) -> bool {
-    let encodings = headers.get_all(CONTENT_ENCODING).iter();
-    encodings
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .any(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"))
-}
-
-/// A relying party's nonce: present once, with the right length.
-fn nonce(query: &str) -> Result<[u8; NONCE_LENGTH], ApiError> {
-    let given = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix(NONCE)?.strip_prefix('='))
-        .ok_or_else(|| ApiError::missing(NONCE))?;
-    let digits = NONCE_LENGTH.saturating_mul(2);
-    if given.len() != digits {
-        let message = format!(
-            "nonce has {} characters; it takes {digits} hexadecimal digits, chosen at random for this one question",
-            given.len()
-        );
-        return Err(ApiError::invalid(NONCE, message));
-    }
-    hex::decode(given)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| ApiError::invalid(NONCE, "nonce is not hexadecimal"))
-}
-
-/// Reads a body up to the limit. The rest of a longer one is thrown away in the background: a client that is still sending
-/// when the connection closes would never read why.
-async fn read(body: Incoming) -> Result<Bytes, ApiError> {
-    let announced = body.size_hint().lower();
-    if announced > MAX_BODY as u64 {
-        tokio::spawn(discard(body));
-        return Err(ApiError::body_too_long(MAX_BODY));
-    }
-    let mut body = body;
-    match timeout(BODY_PATIENCE, Limited::new(&mut body, MAX_BODY).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            tokio::spawn(discard(body));
-            Err(ApiError::body_too_long(MAX_BODY))
-        }
-        Ok(Err(_)) => Err(ApiError::malformed("the body ended early; send it again")),
-        Err(_) => Err(ApiError::slow_body(BODY_PATIENCE.as_secs())),
-    }
-}
-
-async fn discard(mut body: Incoming) {
-    let mut left = MAX_DISCARDED;
-    let discarding = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            match left.checked_sub(length) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
-    };
-    let _ = timeout(BODY_PATIENCE, discarding).await;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,7 +186,8 @@ mod tests {
         let model = |name: &str| Some(Route::Model(name.to_owned()));
         assert_eq!(Route::of("/v1/models"), Some(Route::Models));
         assert_eq!(Route::of("/v1/models/org/tiny"), model("org/tiny"));
-        assert_eq!(Route::of("/v1/embeddings"), None);
+        assert_eq!(Route::of("/v1/completions"), Some(Route::Completions));
+        assert_eq!(Route::of("/v1/engines"), None);
         assert_eq!(Route::of("/v1/models/../../etc"), model("../../etc"));
         assert_eq!(Route::of("/"), None);
     }
@@ -367,27 +225,5 @@ mod tests {
                 "{path}"
             );
         }
-    }
-
-    #[test]
-    fn takes_a_nonce_of_the_right_length() {
-        assert_eq!(
-            nonce(&format!("x=1&nonce={}", "0a".repeat(32))).unwrap(),
-            [10; 32]
-        );
-    }
-
-    #[test]
-    fn names_the_length_of_another_nonce() {
-        let error = nonce("nonce=abcd").unwrap_err();
-        assert_eq!(error.parameter.as_deref(), Some("nonce"));
-        assert!(error.message.contains("4 characters"), "{}", error.message);
-        assert_eq!(nonce("").unwrap_err().code, "missing_required_parameter");
-        assert_eq!(
-            nonce(&format!("nonce={}", "zz".repeat(32)))
-                .unwrap_err()
-                .code,
-            "invalid_value"
-        );
     }
 }

@@ -162,6 +162,9 @@ pub(super) async fn request(host: &FakeHost, start: &str, body: &Value) -> Answe
 /// The route for chats.
 pub(super) const CHAT: &str = "POST /v1/chat/completions";
 
+/// The route for texts.
+pub(super) const COMPLETIONS: &str = "POST /v1/completions";
+
 /// Sends a chat and leaves the answer on the connection.
 pub(super) async fn send(stream: &mut TlsStream<UnixStream>, body: &Value) {
     let body = body.to_string();

@@ -1,6 +1,6 @@
-//! Files for an archive, each with what the manifest says of it.
+//! Files for an archive or a disk, each with what the manifest says of it.
 
-use super::cpio::Archive;
+use super::{cpio::Archive, tree::Tree};
 use crate::{
     Error,
     manifest::{File, Origin},
@@ -8,13 +8,30 @@ use crate::{
 
 /// Files, as they are packed and as they are described.
 #[derive(Default)]
-pub(super) struct Contents {
-    pub(super) archive: Archive,
+pub(super) struct Contents<T> {
+    pub(super) archive: T,
     /// In the order in which they were added.
     pub(super) files: Vec<File>,
 }
 
-impl Contents {
+/// What files are packed into.
+pub(super) trait Pack {
+    fn pack(&mut self, path: &str, mode: u32, bytes: Vec<u8>) -> Result<(), Error>;
+}
+
+impl Pack for Archive {
+    fn pack(&mut self, path: &str, mode: u32, bytes: Vec<u8>) -> Result<(), Error> {
+        self.file(path, mode, bytes)
+    }
+}
+
+impl Pack for Tree {
+    fn pack(&mut self, path: &str, mode: u32, bytes: Vec<u8>) -> Result<(), Error> {
+        self.file(path, mode, bytes)
+    }
+}
+
+impl<T: Pack> Contents<T> {
     pub(super) fn add(
         &mut self,
         path: &str,
@@ -25,6 +42,6 @@ impl Contents {
         let mut file = File::of(path, &bytes, origin);
         file.mode = Some(format!("{mode:04o}"));
         self.files.push(file);
-        self.archive.file(path, mode, bytes)
+        self.archive.pack(path, mode, bytes)
     }
 }

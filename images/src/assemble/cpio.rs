@@ -51,16 +51,6 @@ impl Archive {
         self.insert(path, Node::Device { major, minor })
     }
 
-    /// Files only: path, permissions, contents.
-    pub fn files(&self) -> impl Iterator<Item = (&str, u32, &[u8])> {
-        self.nodes.iter().filter_map(|(path, node)| match node {
-            Node::Directory | Node::Device { .. } => None,
-            Node::File { permissions, bytes } => {
-                Some((path.as_str(), *permissions, bytes.as_slice()))
-            }
-        })
-    }
-
     /// The archive's bytes.
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
@@ -209,7 +199,6 @@ mod tests {
             00000001000021b6000000000000000000000001000000000000000000000000000000000000000100000003\
             0000000500000000null\0";
         assert_eq!(bytes[..115], *expected.as_bytes());
-        assert_eq!(archive.files().count(), 0);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 
 use super::{
     contents::Contents,
+    disk::{self, Disk},
+    packages::Packages,
     squashfs,
-    verity::{self, BLOCK},
+    tree::Tree,
 };
 use crate::{
     Error,
@@ -36,7 +38,7 @@ pub(super) struct Driver {
 /// A disk with everything but what is compiled.
 pub(super) struct Draft<'image> {
     recipe: &'image DriverRecipe,
-    contents: Contents,
+    contents: Contents<Tree>,
     inputs: Vec<Input>,
 }
 
@@ -48,13 +50,12 @@ impl<'image> Draft<'image> {
         toolchain: &Toolchain,
         fetcher: &Fetcher,
     ) -> Result<Self, Error> {
-        let mut inputs = Vec::new();
+        let mut packages = Packages::new(fetcher);
         let mut contents = Contents::default();
         for file in &recipe.file {
             let input = lock.input(&file.input, Kind::Deb);
             let input = input.or_else(|_| toolchain.pin(&file.input))?;
-            let deb = fetcher.deb(input)?;
-            let (path, bytes) = deb.only(&file.from)?;
+            let (path, packed) = packages.deb(input)?.only(&file.from)?;
             let origin = Origin::Input {
                 name: input.name.clone(),
                 path: path.into(),
@@ -65,9 +66,9 @@ impl<'image> Draft<'image> {
             } else {
                 0o644
             };
-            contents.add(&file.to, mode, bytes.to_vec(), origin)?;
-            inputs.push(input.clone());
+            contents.add(&file.to, mode, packed.to_vec(), origin)?;
         }
+        let inputs = packages.pins();
         Ok(Self {
             recipe,
             contents,
@@ -97,28 +98,19 @@ impl<'image> Draft<'image> {
             let path = format!("modules/{number:02}-{name}.ko");
             self.contents.add(&path, 0o644, bytes, origin)?;
         }
-        let (bytes, word) = verified(squashfs::encode(&self.contents.archive)?);
+        let (bytes, disk) = disk::verified(squashfs::encode(&self.contents.archive)?);
         Ok(Driver {
             bytes,
-            word,
+            word: word(&disk),
             contents: self.contents.files,
             inputs: self.inputs,
         })
     }
 }
 
-/// Pads a file system to whole blocks and puts its tree behind it; the word that binds both.
-fn verified(mut disk: Vec<u8>) -> (Vec<u8>, String) {
-    disk.resize(disk.len().next_multiple_of(BLOCK), 0);
-    let mut builder = verity::Builder::unsalted();
-    let (blocks, _) = disk.as_chunks::<BLOCK>();
-    for block in blocks {
-        builder.block(block);
-    }
-    let count = blocks.len();
-    let tree = builder.finish();
-    disk.extend_from_slice(&tree.bytes);
-    (disk, format!(" driver={count}:{}", tree.root))
+/// What binds the disk.
+fn word(Disk { root, blocks }: &Disk) -> String {
+    format!(" driver={blocks}:{root}")
 }
 
 #[cfg(test)]
@@ -127,10 +119,7 @@ mod tests {
 
     #[test]
     fn the_word_counts_the_blocks_before_the_tree() {
-        let (disk, word) = verified(vec![7; BLOCK + 1]);
-        assert_eq!(disk.len(), 3 * BLOCK);
-        assert!(word.starts_with(" driver=2:"), "{word}");
-        let (_, other) = verified(vec![8; BLOCK + 1]);
-        assert_ne!(word, other);
+        let (_, disk) = disk::verified(vec![7; 4097]);
+        assert_eq!(word(&disk), format!(" driver=2:{}", disk.root));
     }
 }

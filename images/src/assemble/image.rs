@@ -4,6 +4,7 @@ use std::{mem, path::Path};
 
 use super::{
     contents::Contents,
+    cpio::Archive,
     driver::{self, Draft, Driver},
     firmware::Firmware,
     folder::Folder,
@@ -76,7 +77,7 @@ pub fn build(
 
 /// The initrd: its bytes, and the files in it by path.
 fn initrd(recipe: &ImageRecipe, binaries: &Binaries) -> Result<(Vec<u8>, Vec<File>), Error> {
-    let mut contents = Contents::default();
+    let mut contents = Contents::<Archive>::default();
     for directory in &recipe.directories {
         contents.archive.directory(directory)?;
     }

@@ -1,13 +1,19 @@
 //! What is put together: initrd, firmware and disks, whose bytes depend on their contents alone; and the folders that hold
-//! them, the image's and the model's.
+//! them. Beside each disk stands a card, and configurations are made from cards.
 
+pub mod card;
+pub mod configuration;
 mod contents;
 pub mod cpio;
+pub mod disk;
 mod driver;
+pub mod engine;
 mod firmware;
 pub mod folder;
 pub mod image;
+pub mod model;
+mod packages;
 pub mod squashfs;
+pub mod tree;
 pub mod variables;
 pub mod verity;
-pub mod weights;

@@ -2,7 +2,7 @@
 //! compressed. Unpacking at every boot, inside encrypted memory, is slower than reading; and no compressor's version can
 //! change the bytes.
 
-use std::io::Cursor;
+use std::io::{Cursor, Seek, Write};
 
 use backhand::{
     BackhandError, FilesystemCompressor, FilesystemWriter, NodeHeader, SuperBlock,
@@ -10,7 +10,8 @@ use backhand::{
     kind::Kind,
 };
 
-use crate::{Error, assemble::cpio::Archive};
+use super::tree::{Node, Tree};
+use crate::Error;
 
 /// A compressor that never gains anything, so that every block is stored as it is.
 struct Stored;
@@ -37,8 +38,15 @@ impl CompressionAction for Stored {
 
 static STORED: Stored = Stored;
 
-/// The file system of these files, without padding.
-pub fn encode(archive: &Archive) -> Result<Vec<u8>, Error> {
+/// The file system of a tree, without padding.
+pub fn encode(tree: &Tree) -> Result<Vec<u8>, Error> {
+    let mut out = Cursor::new(Vec::new());
+    write(tree, &mut out)?;
+    Ok(out.into_inner())
+}
+
+/// Writes the file system of a tree, without padding, a part of a file at a time.
+pub fn write(tree: &Tree, out: &mut (impl Write + Seek)) -> Result<(), Error> {
     let failed = |problem: BackhandError| Error::Disk {
         problem: problem.to_string(),
     };
@@ -52,20 +60,20 @@ pub fn encode(archive: &Archive) -> Result<Vec<u8>, Error> {
     writer.set_time(0);
     writer.set_only_root_id();
     writer.set_root_mode(0o755);
-    for (path, permissions, bytes) in archive.files() {
-        if let Some((parents, _)) = path.rsplit_once('/') {
-            let directory = NodeHeader::new(0o755, 0, 0, 0);
-            writer.push_dir_all(parents, directory).map_err(failed)?;
-        }
-        let mode = u16::try_from(permissions).unwrap_or(0o644);
-        let file = NodeHeader::new(mode, 0, 0, 0);
-        writer
-            .push_file(Cursor::new(bytes), path, file)
-            .map_err(failed)?;
+    for (path, node) in tree.nodes() {
+        let header = |mode| NodeHeader::new(mode, 0, 0, 0);
+        let pushed = match node {
+            Node::Directory => writer.push_dir(path, header(0o755)),
+            Node::Link { to } => writer.push_symlink(to, path, header(0o777)),
+            Node::File { mode, bytes } => {
+                let mode = u16::try_from(*mode).unwrap_or(0o644);
+                writer.push_file(bytes.reader(), path, header(mode))
+            }
+        };
+        pushed.map_err(failed)?;
     }
-    let mut out = Cursor::new(Vec::new());
-    writer.write(&mut out).map_err(failed)?;
-    Ok(out.into_inner())
+    writer.write(out).map_err(failed)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -74,16 +82,17 @@ mod tests {
 
     use super::*;
 
-    fn sample() -> Archive {
-        let mut archive = Archive::default();
+    fn sample() -> Tree {
+        let mut tree = Tree::default();
         let long: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
-        archive.file("modules/00-nvidia.ko", 0o644, long).unwrap();
-        archive
-            .file("lib/empty", 0o644, Vec::new())
-            .and_then(|()| archive.file("lib/zeros", 0o644, vec![0; 262_144]))
-            .and_then(|()| archive.file("bin/worker", 0o755, b"#!".to_vec()))
+        tree.file("modules/00-nvidia.ko", 0o644, long).unwrap();
+        tree.file("lib/empty", 0o644, Vec::new())
+            .and_then(|()| tree.file("lib/zeros", 0o644, vec![0; 262_144]))
+            .and_then(|()| tree.file("bin/worker", 0o755, b"#!".to_vec()))
+            .and_then(|()| tree.link("lib64", "lib"))
+            .and_then(|()| tree.directory("run"))
             .unwrap();
-        archive
+        tree
     }
 
     #[test]
@@ -115,8 +124,14 @@ mod tests {
             .output()
             .unwrap();
         assert!(done.status.success(), "{done:?}");
-        for (path, _, bytes) in sample().files() {
-            assert!(fs::read(tree.join(path)).unwrap() == bytes, "{path}");
-        }
+        let plain = folder.path().join("plain");
+        fs::create_dir(&plain).unwrap();
+        sample().unpack(&plain).unwrap();
+        let same = Command::new("diff")
+            .args(["-r", "--no-dereference"])
+            .args([&plain, &tree])
+            .output()
+            .unwrap();
+        assert!(same.status.success(), "{same:?}");
     }
 }

@@ -136,9 +136,15 @@ pub struct LockFile {
 }
 
 impl LockFile {
-    /// `lock.toml` next to a recipe.
+    /// `lock.toml` next to a recipe, or else next to the folder that it is in.
     pub fn beside(recipe: &Path) -> Result<Self, Error> {
-        Self::read(recipe.with_file_name("lock.toml"))
+        let near = recipe.with_file_name("lock.toml");
+        let above = near.with_file_name("..").join("lock.toml");
+        Self::read(if !near.exists() && above.exists() {
+            above
+        } else {
+            near
+        })
     }
 
     /// The lock at this path.

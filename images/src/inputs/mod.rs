@@ -2,12 +2,16 @@
 
 pub mod apt;
 mod download;
+pub mod engine;
 pub mod fetch;
 pub mod index;
 pub mod lock;
+pub mod model;
 pub mod moment;
+pub(crate) mod names;
 pub mod package;
 pub mod recipe;
 pub mod refresh;
 mod search;
+pub mod serving;
 pub mod snapshot;

@@ -2,6 +2,7 @@
 //! archive) as a stream. The digest was checked before; a package that still does not parse is a wrong pin, and an error, never a panic.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs::File,
     io::{BufReader, Read},
@@ -15,10 +16,26 @@ use crate::Error;
 /// Most that one package may unpack to. Debian's cloud kernel takes 110 MB.
 const MAX_UNPACKED: u64 = 1 << 30;
 
-/// The regular files of a Debian package, by path without a leading `./`.
+/// The files and links of a Debian package, by path without a leading `./`.
 pub struct Deb {
     input: String,
-    files: BTreeMap<String, Vec<u8>>,
+    content: Content,
+}
+
+/// What a package has.
+#[derive(Default)]
+struct Content {
+    files: BTreeMap<String, Packed>,
+    links: BTreeMap<String, String>,
+}
+
+/// A regular file of a package.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// Whether it is a program.
+    pub executable: bool,
+    /// Its contents.
+    pub bytes: Vec<u8>,
 }
 
 impl Deb {
@@ -26,15 +43,22 @@ impl Deb {
     pub fn read(input: &str, path: &Path) -> Result<Self, Error> {
         Ok(Self {
             input: input.into(),
-            files: open(input, path, |data| untar(data))?,
+            content: open(input, path, |data| untar(data))?,
         })
     }
 
     /// The one file that a pattern names. One `*` in it stands for anything but a `/`.
     pub fn only(&self, pattern: &str) -> Result<(&str, &[u8]), Error> {
-        let mut found = self.files.iter().filter(|(path, _)| matches(pattern, path));
+        let (path, packed) = self.only_packed(pattern)?;
+        Ok((path, &packed.bytes))
+    }
+
+    /// The same, and whether it is a program.
+    pub fn only_packed(&self, pattern: &str) -> Result<(&str, &Packed), Error> {
+        let files = self.content.files.iter();
+        let mut found = files.filter(|(path, _)| matches(pattern, path));
         match (found.next(), found.count()) {
-            (Some((path, bytes)), 0) => Ok((path, bytes)),
+            (Some((path, packed)), 0) => Ok((path, packed)),
             (first, more) => Err(Error::NotOneFile {
                 input: self.input.clone(),
                 pattern: pattern.into(),
@@ -45,9 +69,20 @@ impl Deb {
 
     /// Every file.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files
-            .iter()
-            .map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+        self.packed()
+            .map(|(path, packed)| (path, packed.bytes.as_slice()))
+    }
+
+    /// Every file, and whether it is a program.
+    pub fn packed(&self) -> impl Iterator<Item = (&str, &Packed)> {
+        let files = self.content.files.iter();
+        files.map(|(path, packed)| (path.as_str(), packed))
+    }
+
+    /// Every symbolic link and where it points.
+    pub fn links(&self) -> impl Iterator<Item = (&str, &str)> {
+        let links = self.content.links.iter();
+        links.map(|(path, to)| (path.as_str(), to.as_str()))
     }
 }
 
@@ -116,30 +151,48 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn untar(reader: impl Read) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    let mut files = BTreeMap::new();
+fn untar(reader: impl Read) -> Result<Content, String> {
+    let mut content = Content::default();
     // One byte more than allowed, to tell an archive at the limit from one cut off by it.
     let mut archive = tar::Archive::new(reader.take(MAX_UNPACKED + 1));
     for entry in archive.entries().map_err(|error| error.to_string())? {
         let mut entry = entry.map_err(|error| error.to_string())?;
-        if !entry.header().entry_type().is_file() {
-            continue;
+        let path = path_of(entry.path_bytes())?;
+        let kind = entry.header().entry_type();
+        if kind.is_symlink() {
+            let to = text_of(entry.link_name_bytes().unwrap_or_default())?;
+            content.links.insert(path, to);
+        } else if kind.is_hard_link() {
+            // The same file once more; what it names comes earlier in the archive.
+            let to = path_of(entry.link_name_bytes().unwrap_or_default())?;
+            let same = content.files.get(&to).cloned();
+            let same = same.ok_or_else(|| format!("{path} is a link to nothing"))?;
+            content.files.insert(path, same);
+        } else if kind.is_file() {
+            let mode = entry.header().mode().map_err(|error| error.to_string())?;
+            let mut bytes = Vec::new();
+            entry
+                .read_to_end(&mut bytes)
+                .map_err(|error| error.to_string())?;
+            if bytes.len() as u64 != entry.size() {
+                return Err(format!("{path} ends early"));
+            }
+            let executable = mode & 0o111 != 0;
+            content.files.insert(path, Packed { executable, bytes });
         }
-        let path = String::from_utf8(entry.path_bytes().into_owned())
-            .map_err(|_| "a path is not UTF-8")?;
-        let mut bytes = Vec::new();
-        entry
-            .read_to_end(&mut bytes)
-            .map_err(|error| error.to_string())?;
-        if bytes.len() as u64 != entry.size() {
-            return Err(format!("{path} ends early"));
-        }
-        files.insert(path.trim_start_matches("./").to_owned(), bytes);
     }
     if archive.into_inner().limit() == 0 {
         return Err(format!("it unpacks to more than {MAX_UNPACKED} bytes"));
     }
-    Ok(files)
+    Ok(content)
+}
+
+fn path_of(bytes: Cow<'_, [u8]>) -> Result<String, String> {
+    Ok(text_of(bytes)?.trim_start_matches("./").to_owned())
+}
+
+fn text_of(bytes: Cow<'_, [u8]>) -> Result<String, String> {
+    String::from_utf8(bytes.into_owned()).map_err(|_| "a path is not UTF-8".into())
 }
 
 /// Reads one file of a wheel as a stream, with its length.
@@ -181,7 +234,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_package() {
         let unpack = |bytes: &[u8]| data(bytes, |data| untar(data));
-        assert_eq!(unpack(b"!<arch>\n").unwrap_err(), "it has no data.tar");
+        assert_eq!(unpack(b"!<arch>\n").err().unwrap(), "it has no data.tar");
         assert!(unpack(b"").is_err());
         assert!(unpack(b"not an archive at all").is_err());
     }

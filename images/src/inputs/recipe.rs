@@ -1,11 +1,12 @@
-//! Recipes: what a person writes to say what an image or a weights disk is made of. Strict: an unknown key is an error.
+//! Recipes: what a person writes to say what an image is made of. Strict: an unknown key is an error.
 
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::value::Datetime;
 
-use crate::{Error, digest::Sha256, files::read_toml};
+use super::names::is_inside;
+use crate::{Error, files::read_toml};
 
 /// x86's `COMMAND_LINE_SIZE` less its final zero and the longest words that the build adds.
 const MAX_COMMANDLINE: usize = 1800;
@@ -136,34 +137,6 @@ pub enum Linkage {
     Dynamic,
 }
 
-/// The recipe of a weights disk, such as images/smollm2.toml.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeightsRecipe {
-    /// The model's name in the API.
-    pub name: String,
-    /// The file of weights.
-    pub weights: Weights,
-    /// Copied into the configuration as it stands; the enclave checks it against its own types.
-    pub configuration: toml::Table,
-}
-
-/// A file of weights in a pinned input.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Weights {
-    /// The input's name in the lock.
-    pub input: String,
-    /// The file in it.
-    pub path: String,
-    /// Its length: bounds what is unpacked.
-    pub size: u64,
-    /// Its digest.
-    pub sha256: Sha256,
-    /// The salt of its dm-verity tree. Public, and fixed, so that the tree is the same everywhere.
-    pub verity_salt: Sha256,
-}
-
 /// The recipe of the toolchain, such as images/toolchain.toml.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -214,11 +187,6 @@ impl ImageRecipe {
     fn problem(&self) -> Option<(&'static str, &'static str)> {
         let printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         let line = &self.commandline;
-        let inside = |path: &str| {
-            !path.is_empty()
-                && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-                && printable(path)
-        };
         let driver = self.driver.as_ref();
         let rules = [
             (
@@ -249,17 +217,18 @@ impl ImageRecipe {
                 "must be a day, such as \"2026-11-29\"",
             ),
             (
-                inside(&self.kernel.folder) && self.kernel.options.iter().all(|path| inside(path)),
+                is_inside(&self.kernel.folder)
+                    && self.kernel.options.iter().all(|path| is_inside(path)),
                 "kernel",
                 "must have a folder and options without `.`, `..` or a leading `/`",
             ),
             (
-                self.directories.iter().all(|path| inside(path)),
+                self.directories.iter().all(|path| is_inside(path)),
                 "directories",
                 "must be paths without `.`, `..` or a leading `/`",
             ),
             (
-                self.binary.iter().all(|binary| inside(&binary.path)),
+                self.binary.iter().all(|binary| is_inside(&binary.path)),
                 "binary.path",
                 "must be a path without `.`, `..` or a leading `/`",
             ),
@@ -292,7 +261,10 @@ impl ImageRecipe {
                     let files = driver.file.iter().map(|file| &file.to);
                     let binaries = driver.binary.iter().map(|binary| &binary.path);
                     let edits = driver.source.edit.iter().map(|edit| &edit.file);
-                    files.chain(binaries).chain(edits).all(|path| inside(path))
+                    files
+                        .chain(binaries)
+                        .chain(edits)
+                        .all(|path| is_inside(path))
                 }),
                 "driver",
                 "must have paths without `.`, `..` or a leading `/`",
@@ -302,31 +274,6 @@ impl ImageRecipe {
             .into_iter()
             .find(|(holds, ..)| !holds)
             .map(|(_, key, problem)| (key, problem))
-    }
-}
-
-impl WeightsRecipe {
-    /// Reads and checks a recipe.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let recipe: Self = read_toml(path)?;
-        let clash = ["version", "model"]
-            .into_iter()
-            .find(|key| recipe.configuration.contains_key(*key));
-        let problem = |key: String, problem: &str| Error::Value {
-            path: path.to_owned(),
-            key,
-            problem: problem.into(),
-        };
-        if let Some(key) = clash {
-            return Err(problem(
-                format!("configuration.{key}"),
-                "must not be written by hand: the build fills it in",
-            ));
-        }
-        if recipe.weights.size == 0 {
-            return Err(problem("weights.size".into(), "must not be 0"));
-        }
-        Ok(recipe)
     }
 }
 

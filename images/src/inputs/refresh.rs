@@ -1,5 +1,7 @@
 //! New pins. Debian's come from an [`Index`] whose signature apt checks. Python's stay unless an upgrade is requested.
 
+use std::collections::BTreeMap;
+
 use super::{
     fetch::Fetcher,
     index::Index,
@@ -26,16 +28,28 @@ pub fn refresh(
     now: &Moment,
 ) -> Result<Lock, Error> {
     let mut fresh = lock.clone();
+    let mut debs: BTreeMap<(String, String), Vec<&mut Input>> = BTreeMap::new();
     for input in &mut fresh.input {
-        *input = match input.kind {
-            Kind::Deb => dated(refresh_deb(input, fetcher)?, Some(input), now),
-            Kind::Wheel if wheels == Wheels::Upgrade => fetcher.pin_wheel(input, None)?,
+        match input.kind {
+            Kind::Deb => {
+                let suite = input.suite.clone().unwrap_or_default();
+                let component = component(&input.path).to_owned();
+                debs.entry((suite, component)).or_default().push(input);
+            }
+            Kind::Wheel if wheels == Wheels::Upgrade => *input = fetcher.pin_wheel(input, None)?,
             Kind::Wheel if input.sha256 == Sha256::UNSET => {
                 let version = Some(input.version.as_str()).filter(|version| *version != "0");
-                fetcher.pin_wheel(input, version)?
+                *input = fetcher.pin_wheel(input, version)?;
             }
-            Kind::Wheel | Kind::Rust => input.clone(),
-        };
+            Kind::Wheel | Kind::Rust => {}
+        }
+    }
+    // An index is read once, whatever the number of its packages.
+    for ((suite, component), inputs) in debs {
+        let index = fetcher.index(&suite, &component)?;
+        for input in inputs {
+            *input = dated(refresh_deb(input, &index)?, Some(input), now);
+        }
     }
     Ok(fresh)
 }
@@ -71,12 +85,10 @@ fn dated(pin: Input, before: Option<&Input>, now: &Moment) -> Input {
     }
 }
 
-fn refresh_deb(input: &Input, fetcher: &Fetcher) -> Result<Input, Error> {
-    let suite = input.suite.as_deref().unwrap_or_default();
-    let index = fetcher.index(suite, component(&input.path))?;
+fn refresh_deb(input: &Input, index: &Index) -> Result<Input, Error> {
     let package = match &input.follows {
         None => input.package.clone(),
-        Some(meta) => follow(&input.package, meta, &index)?,
+        Some(meta) => follow(&input.package, meta, index)?,
     };
     Ok(Input {
         follows: input.follows.clone(),

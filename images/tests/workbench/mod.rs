@@ -3,7 +3,11 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    fs,
+    io::{Cursor, Write},
+    path::PathBuf,
+};
 
 use chrysalis_image::{
     Error,
@@ -134,6 +138,25 @@ impl Workbench {
         self.build()
     }
 
+    /// Puts a wheel of these files into the cache, and its pin into the lock.
+    pub(crate) fn wheel(&mut self, name: &str, files: &[(&str, &[u8])]) {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (path, bytes) in files {
+            zip.start_file(*path, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        let wheel = zip.finish().unwrap().into_inner();
+        self.pin(
+            name,
+            Kind::Wheel,
+            &format!("{name}-1-py3-none-any.whl"),
+            &wheel,
+        );
+        fs::create_dir_all(self.path("cache/inputs")).unwrap();
+        self.write(&format!("cache/inputs/{}", Sha256::of(&wheel)), &wheel);
+    }
+
     /// How many inputs are cached; temporary files count, too.
     pub(crate) fn cached(&self) -> usize {
         fs::read_dir(self.path("cache/inputs")).map_or(0, Iterator::count)
@@ -149,6 +172,11 @@ pub(crate) fn deb(files: &[(&str, &[u8])]) -> Vec<u8> {
         header.set_mode(0o644);
         tar.append_data(&mut header, path, *bytes).unwrap();
     }
+    package(tar)
+}
+
+/// A Debian package of this archive.
+pub(crate) fn package(tar: tar::Builder<Vec<u8>>) -> Vec<u8> {
     let data = xz(&tar.into_inner().unwrap());
     let mut package = ar::Builder::new(Vec::new());
     for (name, bytes) in [("debian-binary", &b"2.0\n"[..]), ("data.tar.xz", &data)] {

@@ -63,7 +63,7 @@ async fn an_honest_enclave_is_trusted_and_answers() {
         .await
         .unwrap();
     assert!(enclave.trusted().simulated());
-    assert_eq!(enclave.trusted().claims().model, "smollm2");
+    assert_eq!(enclave.trusted().claims().models[0].name, "smollm2");
     for _ in 0..2 {
         let request = Request::post("/v1/chat/completions")
             .body("{\"stream\":true}".into())

@@ -7,6 +7,7 @@ use crate::{
         GpuPolicy,
         policy::{Proof, Wanted},
     },
+    policy::{ModelPolicy, ModelsPolicy},
     release::{
         DEVELOPMENT_ROOT, Rebuilders,
         tests::{Signer, rebuild},
@@ -23,7 +24,9 @@ use crate::{
         report::{HOST_VMPL, KeyInfo, Mitigations, Report, Signature, SigningKey},
         tcb::{Tcb, TcbVersion},
     },
-    transcript::{ALLOWED, Outcome, Patience, Refusal, Transcript},
+    transcript::{
+        ALLOWED, LEFT_TO_CONFIGURATION, Outcome, PINNED_BY_NOTHING, Patience, Refusal, Transcript,
+    },
 };
 
 const TCB: Tcb = Tcb {
@@ -223,7 +226,13 @@ fn accepts_what_the_policy_describes_and_lists_what_it_leaves_open() {
         "ID block",
         "rebuilders",
     ];
-    assert_eq!(open, names.map(|name| (name, LEFT_OPEN)));
+    let mut left = names.map(|name| (name, LEFT_OPEN)).to_vec();
+    left.push(("models", LEFT_TO_CONFIGURATION));
+    assert_eq!(open, left);
+
+    let unpinned = accepts(|case| case.policy.configuration.sha256 = Some(unchecked()));
+    let why = left_out(&unpinned, "models");
+    assert_eq!(why.as_deref(), Some(PINNED_BY_NOTHING));
 }
 
 #[test]
@@ -236,7 +245,8 @@ fn lists_that_anyone_could_have_signed_the_release_of_the_policy() {
     let named = accepts(|case| {
         case.policy.release = Some(release(DEVELOPMENT_ROOT, Some("a test")));
     });
-    let check = named.checks().last().expect("checks");
+    let mut checks = named.checks().iter();
+    let check = checks.find(|it| it.name == RELEASE_KEY).expect("told");
     assert_eq!(
         (check.step, check.outcome, check.detail.as_str()),
         (
@@ -789,6 +799,27 @@ fn refuses_a_model_that_did_not_give_the_known_answer() {
 }
 
 #[test]
+fn refuses_models_that_the_policy_does_not_list() {
+    let listed = |weights| ModelsPolicy {
+        listed: vec![ModelPolicy {
+            name: "smollm2".to_owned(),
+            weights: Some(weights),
+            ..ModelPolicy::default()
+        }],
+        others: None,
+    };
+    accepts(|case| case.policy.models = Some(listed([4; 32])));
+    refuses(
+        |case| case.policy.models = Some(listed([9; 32])),
+        Rejection::ModelMismatch {
+            name: "smollm2".to_owned(),
+            field: "weights",
+            found: "04".repeat(32),
+        },
+    );
+}
+
+#[test]
 fn refuses_a_platform_without_a_section_in_the_policy() {
     refuses(
         |case| case.policy.snp = None,
@@ -876,9 +907,7 @@ fn an_image_must_be_confirmed_by_as_many_rebuilders_as_the_policy_wants() {
         two_of_two(case);
         case.statements = vec![rebuild(&one, 3), rebuild(&two, 3)];
     });
-    let last = transcript.checks().last().expect("checks");
-    assert_eq!(
-        (last.step, last.detail.as_str()),
-        ("policy-13", "2 of 2 confirm the image")
-    );
+    let mut checks = transcript.checks().iter();
+    let check = checks.find(|it| it.step == "policy-13").expect("checked");
+    assert_eq!(check.detail, "2 of 2 confirm the image");
 }

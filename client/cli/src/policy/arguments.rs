@@ -5,6 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use chrysalis_measure::{CpuType, MAX_VCPUS};
 use clap::{Args, Subcommand};
 
+use super::models::Named;
 use crate::release::Publisher;
 
 #[derive(Debug, Subcommand)]
@@ -15,7 +16,7 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis policy init --release v1/manifest.json --root 1.root.json --keys publication --configuration configuration.toml > policy.toml\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml --minimum-tcb measurements/releases/minimum-tcb.toml > policy.toml"
+    after_help = "Example:\n  chrysalis policy init --release v1/manifest.json --root 1.root.json --keys publication --configuration configuration.toml > policy.toml\n  chrysalis policy init --image build/cpu --vcpus 2 --configuration configuration.toml --minimum-tcb measurements/releases/minimum-tcb.toml --model smollm2-135m-instruct=$(sha256sum < smollm2.gguf | cut -c-64) > policy.toml"
 )]
 pub(crate) struct PolicyInitArguments {
     /// The image folder to trust
@@ -41,6 +42,10 @@ pub(crate) struct PolicyInitArguments {
     /// The configuration to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
+    /// A model that must be served, by its name in the API and the SHA-256 of its weights; may be repeated. The models that the
+    /// configuration names are listed anyway, and must have these weights
+    #[arg(long = "model", value_name = "NAME=DIGEST")]
+    pub(crate) models: Vec<Named>,
     /// The lowest firmware levels of AMD's product lines, where no release names them: TOML with a table for each line
     #[arg(long, value_name = "FILE")]
     pub(crate) minimum_tcb: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod floors;
+mod models;
 mod more;
 mod release;
 #[cfg(test)]
@@ -57,8 +58,10 @@ fn init(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         (_, Some(image)) => of_image(image, which, arguments)?,
         _ => bail!("nothing to trust; give --image or --release"),
     };
-    let gpus = gpus(&configuration, arguments)
-        .with_context(|| format!("{} is no configuration", arguments.configuration.display()))?;
+    let gpus = gpus(&configuration, arguments).with_context(|| no_configuration(arguments))?;
+    let models =
+        models::of_configuration(&configuration).with_context(|| no_configuration(arguments))?;
+    let models = models::listed(models, &arguments.models)?;
     let mut simulated_roots = Vec::new();
     for path in &arguments.simulated_roots {
         let roots = certificates(path)?;
@@ -68,6 +71,7 @@ fn init(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         title: &wanted.title,
         release: wanted.release,
         configuration: &configuration,
+        models,
         snp: wanted.snp,
         tdx: wanted.tdx,
         gpu: gpus.as_ref().map(|(count, minimum_driver)| GpuTemplate {
@@ -82,6 +86,10 @@ fn init(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
         arguments,
     )?))?;
     Ok(Outcome::Yes)
+}
+
+fn no_configuration(arguments: &PolicyInitArguments) -> String {
+    format!("{} is no configuration", arguments.configuration.display())
 }
 
 fn of_image(

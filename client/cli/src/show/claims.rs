@@ -1,6 +1,6 @@
 //! The claims: what the enclave says about itself. Bound, so true if the enclave is the measured one.
 
-use chrysalis_attestation::evidence::claims::Claims;
+use chrysalis_attestation::evidence::claims::{Claims, EngineClaim, ModelClaim};
 
 use super::page::Page;
 
@@ -23,22 +23,16 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         &hex::encode(claims.configuration),
         "SHA-256; the report's HOST_DATA must equal it",
     );
-    page.row("model", &claims.model, "as the API names it");
-    page.row(
-        "weights",
-        &hex::encode(claims.weights),
-        "dm-verity root of the weights",
-    );
-    page.row(
-        "template",
-        &hex::encode(claims.template),
-        "SHA-256 of the chat template",
-    );
-    page.row("engine", &claims.engine, "what computes");
+    for it in &claims.engines {
+        engine(page, it);
+    }
+    for it in &claims.models {
+        model(page, it);
+    }
     page.row(
         "known_answer",
         yes(claims.known_answer),
-        "whether the loaded model gave the known answer",
+        "whether every model with a known answer gave it",
     );
     page.row(
         "epoch",
@@ -50,6 +44,58 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         &chrysalis_attestation::Time(claims.epoch_began).to_string(),
         "by the guest's clock, which the host may set: a hint",
     );
+}
+
+fn engine(
+    page: &mut Page,
+    EngineClaim {
+        name,
+        version,
+        disk,
+    }: &EngineClaim,
+) {
+    page.row("engine", name, "what computes, as models name it");
+    page.row("engine version", version, "as its disk states it");
+    page.row(
+        "engine disk",
+        &hex::encode(disk),
+        "dm-verity root of its disk",
+    );
+}
+
+fn model(page: &mut Page, model: &ModelClaim) {
+    let ModelClaim {
+        name,
+        kind,
+        engine,
+        disk,
+        weights,
+        tokenizer,
+        template,
+    } = model;
+    page.row("model", name, "as the API names it");
+    page.row("model kind", kind, "what it is for");
+    page.row("model engine", engine, "which of the engines runs it");
+    page.row(
+        "model disk",
+        &hex::encode(disk),
+        "dm-verity root of its disk",
+    );
+    page.row(
+        "model weights",
+        &hex::encode(weights),
+        "SHA-256 of the weights",
+    );
+    if let Some(tokenizer) = tokenizer {
+        page.row("model tokenizer", &hex::encode(tokenizer), "SHA-256");
+    }
+    if let Some(template) = template {
+        page.row(
+            "model template",
+            &hex::encode(template),
+            "SHA-256 of the chat template",
+        );
+    }
 }
 
 fn yes(is: bool) -> &'static str {

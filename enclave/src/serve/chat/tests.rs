@@ -1,466 +1,425 @@
-use proptest::prelude::*;
+use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
-use crate::engine::fake;
+use crate::{
+    engine::fake::{self, Said},
+    serve::{chunks::Chunks, messages::Message},
+};
 
-fn parse(request: &Value) -> Result<Chat, ApiError> {
-    Chat::parse(
-        request.to_string().as_bytes(),
-        &fake::measured().configuration,
-        77,
-    )
-}
-
-fn with(key: &str, value: Value) -> Result<Chat, ApiError> {
-    let mut request = json!({"model": "tiny", "messages": [{"role": "user", "content": "hi"}]});
-    request[key] = value;
-    parse(&request)
-}
-
-fn refusal(key: &str, value: Value) -> (String, &'static str, u16) {
-    let error = with(key, value).unwrap_err();
-    (
-        error.parameter.unwrap_or_default(),
-        error.code,
-        error.status.as_u16(),
-    )
-}
-
-fn message(role: &str, content: &str) -> Message {
-    Message {
-        role: role.into(),
-        content: content.into(),
-    }
-}
-
-#[test]
-fn a_small_request_gets_the_defaults() {
-    let chat = with("user", json!("ignored")).unwrap();
-    assert_eq!(chat.delivery, Delivery::Whole);
-    assert_eq!(
-        chat.question.prompt,
-        Prompt::Conversation(vec![message("user", "hi")])
-    );
-    assert_eq!(
-        chat.question.sampling,
-        Sampling {
-            max_tokens: 16,
-            temperature: 1.0,
-            top_p: 1.0,
-            seed: 77,
-            stop: Vec::new()
-        }
-    );
-}
-
-#[test]
-fn reads_every_parameter_it_supports() {
-    let chat = parse(&json!({
-        "model": "tiny",
-        "messages": [
-            {"role": "developer", "content": "short"},
-            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
-        ],
-        "temperature": 0, "top_p": 0.5, "seed": 7, "stop": ["x", "y"], "max_completion_tokens": 3, "max_tokens": 9,
-        "stream": true, "stream_options": {"include_usage": true},
-        "n": 1, "tools": [], "response_format": {"type": "text"}, "logprobs": false, "presence_penalty": 0.0,
-        "tool_choice": null,
-    }))
-    .unwrap();
-    assert_eq!(chat.delivery, Delivery::Stream { with_usage: true });
-    assert_eq!(
-        chat.question.prompt,
-        Prompt::Conversation(vec![message("system", "short"), message("user", "ab")])
-    );
-    let sampling = chat.question.sampling;
-    assert_eq!((sampling.max_tokens, sampling.seed), (3, 7));
-    assert_eq!(sampling.stop, ["x", "y"]);
-}
-
-#[test]
-fn names_the_parameter_out_of_range() {
-    for (key, value) in [
-        ("temperature", json!(-5)),
-        ("temperature", json!(2.1)),
-        ("temperature", json!("hot")),
-        ("top_p", json!(-0.1)),
-        ("top_p", json!(1.5)),
-        ("max_tokens", json!(0)),
-        ("max_tokens", json!(-2)),
-        ("max_tokens", json!(-1.5)),
-        ("max_tokens", json!(1.5)),
-        ("max_tokens", json!("3")),
-        ("max_completion_tokens", json!(0.0)),
-        ("seed", json!(1.5)),
-        ("seed", json!(1e30)),
-        ("stop", json!(["a", "b", "c", "d", "e"])),
-        ("stop", json!([""])),
-        ("stop", json!("")),
-        ("stop", json!(["a", 5])),
-        ("stop", json!("x".repeat(257))),
-        ("stop", json!(5)),
-        ("stream", json!("yes")),
-        ("messages", json!([])),
-        ("messages", json!("hi")),
-        ("model", json!(5)),
-    ] {
-        let refused = refusal(key, value.clone());
-        assert_eq!(refused, (key.to_owned(), "invalid_value", 400), "{value}");
-    }
-}
-
-#[test]
-fn names_the_message_at_fault() {
-    for (message, parameter, code) in [
-        (json!(5), "messages[0]", "invalid_value"),
-        (
-            json!({"role": "tool", "content": ""}),
-            "messages[0].role",
-            "invalid_value",
-        ),
-        (
-            json!({"content": ""}),
-            "messages[0].role",
-            "missing_required_parameter",
-        ),
-        (
-            json!({"role": "user"}),
-            "messages[0].content",
-            "missing_required_parameter",
-        ),
-        (
-            json!({"role": "user", "content": 5}),
-            "messages[0].content",
-            "invalid_value",
-        ),
-        (
-            json!({"role": "user", "content": [{"type": "image_url"}]}),
-            "messages[0].content[0].type",
-            "invalid_value",
-        ),
-        (
-            json!({"role": "user", "content": null}),
-            "messages[0].content",
-            "missing_required_parameter",
-        ),
-        (
-            json!({"role": "assistant"}),
-            "messages[0].content",
-            "missing_required_parameter",
-        ),
-        (
-            json!({"role": "assistant", "content": "", "tool_calls": [1]}),
-            "messages[0].tool_calls",
-            "unsupported_parameter",
-        ),
-        (
-            json!({"role": "assistant", "content": null, "function_call": {"name": "f"}}),
-            "messages[0].function_call",
-            "unsupported_parameter",
-        ),
-        (
-            json!({"role": "assistant", "content": "a", "prefix": true}),
-            "messages[0].prefix",
-            "unsupported_parameter",
-        ),
-        (
-            json!({"role": "assistant", "content": "a", "partial": true}),
-            "messages[0].partial",
-            "unsupported_parameter",
-        ),
-    ] {
-        let refused = refusal("messages", json!([message]));
-        assert_eq!(refused, (parameter.to_owned(), code, 400));
-    }
-}
-
-#[test]
-fn says_so_when_it_cannot_do_what_is_asked() {
-    for (key, value) in [
-        ("n", json!(2)),
-        ("tools", json!([{"type": "function"}])),
-        ("tool_choice", json!("required")),
-        ("response_format", json!({"type": "json_object"})),
-        ("logprobs", json!(true)),
-        ("logit_bias", json!({"5": 1})),
-        ("presence_penalty", json!(1)),
-        ("top_k", json!(40)),
-        // vLLM's.
-        ("guided_choice", json!(["positive", "negative"])),
-        ("guided_json", json!({"type": "object"})),
-        ("guided_regex", json!("a+")),
-        ("guided_grammar", json!("root ::= x")),
-        ("structured_outputs", json!({"choice": ["a"]})),
-        ("continue_final_message", json!(true)),
-        ("add_generation_prompt", json!(false)),
-        ("add_special_tokens", json!(true)),
-        ("chat_template", json!("{{ messages }}")),
-        ("chat_template_kwargs", json!({"enable_thinking": false})),
-        ("min_tokens", json!(8)),
-        ("ignore_eos", json!(true)),
-        ("stop_token_ids", json!([2])),
-        ("bad_words", json!(["no"])),
-        ("allowed_token_ids", json!([1])),
-        ("use_beam_search", json!(true)),
-        ("echo", json!(true)),
-        ("skip_special_tokens", json!(false)),
-        ("include_stop_str_in_output", json!(true)),
-        ("truncate_prompt_tokens", json!(8)),
-        ("prompt_logprobs", json!(1)),
-        ("length_penalty", json!(2.0)),
-        // llama-server's and Ollama's.
-        ("grammar", json!("root ::= x")),
-        ("json_schema", json!({})),
-        ("repeat_penalty", json!(1.1)),
-        ("mirostat", json!(2)),
-        ("typical_p", json!(0.9)),
-        ("dry_multiplier", json!(0.8)),
-        ("samplers", json!(["top_k"])),
-        ("n_predict", json!(8)),
-        ("options", json!({"num_predict": 8})),
-        ("format", json!("json")),
-        // Others', and some unknown ones.
-        ("regex", json!("a+")),
-        ("reasoning_effort", json!("high")),
-        ("enable_thinking", json!(true)),
-        ("web_search_options", json!({})),
-        ("audio", json!({"voice": "alloy"})),
-        ("a_key_of_next_year", json!(false)),
-    ] {
-        let refused = refusal(key, value);
-        assert_eq!(refused, (key.to_owned(), "unsupported_parameter", 400));
-    }
-}
-
-#[test]
-fn a_key_that_wishes_for_nothing_passes() {
-    let plain = with("user", Value::Null).unwrap();
-    for (key, value) in [
-        ("top_p", json!(1)),
-        ("top_k", json!(-1)),
-        ("top_k", json!(0)),
-        ("min_p", json!(0)),
-        ("repetition_penalty", json!(1)),
-        ("store", json!(true)),
-        ("metadata", json!({"session": "1"})),
-        ("prediction", json!({"type": "content", "content": "hi"})),
-        ("service_tier", json!("auto")),
-        ("prompt_cache_key", json!("k")),
-        ("safety_identifier", json!("me")),
-        ("cache_prompt", json!(true)),
-        ("continue_final_message", json!(false)),
-        ("add_generation_prompt", json!(true)),
-        ("guided_choice", json!(null)),
-        ("chat_template_kwargs", json!({})),
-        ("reasoning_effort", json!("none")),
-        ("max_tokens", json!(null)),
-        ("a_key_of_next_year", json!(null)),
-    ] {
-        assert_eq!(with(key, value.clone()), Ok(plain.clone()), "{key} {value}");
-    }
-}
-
-/// The reference's table of keys, each with a value that it says is taken.
-#[test]
-fn the_reference_lists_what_passes() {
-    let reference = include_str!("../../../../docs/reference/enclave.md");
-    let (_, table) = reference.split_once("| keys | taken |\n").unwrap();
-    let mut tried = 0;
-    for row in table.lines().take_while(|line| line.starts_with('|')) {
-        let (keys, taken) = row
-            .trim_matches(['|', ' '])
-            .split_once(" | ")
-            .unwrap_or_default();
-        if keys.starts_with("in ") {
-            continue;
-        }
-        let value = match taken {
-            "1" => json!(1),
-            "0" | "0 or -1: off" => json!(0),
-            "false" => json!(false),
-            "true" => json!(true),
-            "empty" => json!([]),
-            any if any.starts_with("with any value") => json!("any"),
-            _ => continue,
-        };
-        for key in keys.split('`').skip(1).step_by(2) {
-            tried += 1;
-            with(key, value.clone()).unwrap_or_else(|error| panic!("{key}: {error:?}"));
-        }
-    }
-    assert!(tried > 60, "the table has {tried} keys");
-}
-
-#[test]
-fn tools_that_may_not_be_called_pass() {
-    let mut request = json!({
-        "model": "tiny", "messages": [{"role": "user", "content": "hi"}],
-        "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none",
-        "functions": [{"name": "f"}], "function_call": "none",
-    });
-    parse(&request).unwrap();
-    for (key, value) in [("tool_choice", "auto"), ("function_call", "auto")] {
-        let before = request[key].take();
-        request[key] = json!(value);
-        assert_eq!(parse(&request).unwrap_err().code, "unsupported_parameter");
-        request[key] = before;
-    }
-}
-
-#[test]
-fn top_p_is_from_0_to_1_with_both() {
-    for top_p in [0.0, 0.5, 1.0] {
-        let found = with("top_p", json!(top_p)).unwrap().question.sampling.top_p;
-        assert!((f64::from(found) - top_p).abs() < 1e-6);
-    }
-}
-
-#[test]
-fn more_tokens_than_the_context_has_are_as_many_as_it_has() {
-    for (wanted, given) in [
-        (json!(3), 3),
-        (json!(3.0), 3),
-        (json!(64), 64),
-        (json!(65), 64),
-        (json!(32000), 64),
-        (json!(u64::MAX), 64),
-        (json!(1e30), 64),
-        (json!(-1), 64),
-        (json!(null), 16),
-    ] {
-        for key in ["max_tokens", "max_completion_tokens"] {
-            let chat = with(key, wanted.clone()).unwrap();
-            assert_eq!(chat.question.sampling.max_tokens, given, "{wanted}");
-        }
-    }
-}
-
-#[test]
-fn a_history_of_the_clients_own_making_passes() {
-    let chat = with(
-        "messages",
-        json!([
-            {"role": "user", "content": "a", "id": "1", "name": "me"},
-            {"role": "assistant", "content": null, "refusal": "no", "annotations": [], "audio": null},
-            {"role": "user", "content": "b"},
-            {"role": "assistant", "content": "c", "tool_calls": [], "function_call": null, "prefix": false},
-            {"role": "assistant", "content": null, "tool_calls": []},
-            {"role": "assistant", "content": [{"type": "refusal", "refusal": "never"}]},
-            {"role": "user", "content": [{"type": "text", "text": "d", "cache_control": {"type": "ephemeral"}}]},
-        ]),
-    )
-    .unwrap();
-    let Prompt::Conversation(messages) = chat.question.prompt else {
-        panic!("not a conversation");
+/// Plays the script that the last message is: an array of what to say.
+fn script(_: &str, body: Value) -> Vec<Said> {
+    let messages = body["messages"].as_array().unwrap();
+    let script = messages.last().unwrap()["content"].as_str().unwrap();
+    let Ok(script) = serde_json::from_str::<Vec<Value>>(script) else {
+        return fake::echo("/v1/chat/completions", body);
     };
-    let contents: Vec<_> = messages
-        .iter()
-        .map(|message| message.content.as_str())
-        .collect();
-    assert_eq!(contents, ["a", "no", "b", "c", "", "never", "d"]);
+    let event = |delta: Value, finish: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
+        Said::Json(json!({"id": "e", "choices": [choice], "timings": {"predicted_ms": 1.5}}))
+    };
+    let said = |step: &Value| match step.as_object().and_then(|step| step.iter().next()) {
+        None if step == "done" => Said::Done,
+        None if step == "hang" => Said::Hang,
+        None if step == "close" => Said::Close,
+        None => event(json!({"content": step}), json!(null)),
+        Some((key, value)) => match key.as_str() {
+            "finish" => event(json!({}), value.clone()),
+            "usage" => Said::Json(json!({"id": "e", "choices": [], "usage":
+                {"prompt_tokens": value[0], "completion_tokens": value[1]}})),
+            "status" => Said::Status(400, value.clone()),
+            "raw" => Said::Raw(Bytes::from(value.as_str().unwrap().to_owned())),
+            "seed" => event(json!({"content": body["seed"].to_string()}), json!(null)),
+            "stop" => event(json!({"content": body["stop"].to_string()}), json!(null)),
+            _ => Said::Json(value.clone()),
+        },
+    };
+    script.iter().map(said).collect()
 }
 
-#[test]
-fn an_empty_stop_text_is_named() {
-    for stop in [json!(""), json!(["a", ""])] {
-        let error = with("stop", stop).unwrap_err();
-        assert!(error.message.contains("empty string"), "{}", error.message);
+/// A script that ends as it should.
+fn ending(texts: &[&str], finish: &str, usage: [u32; 2]) -> Value {
+    let mut script: Vec<Value> = texts.iter().map(|text| json!(text)).collect();
+    script.extend([
+        json!({"finish": finish}),
+        json!({"usage": usage}),
+        json!("done"),
+    ]);
+    json!(script)
+}
+
+async fn asked(script_of: &Value, more: Value) -> Result<Answer, ApiError> {
+    let content = script_of
+        .as_str()
+        .map_or_else(|| script_of.to_string(), str::to_owned);
+    let mut request = json!({"model": "tiny", "messages": [{"role": "user", "content": content}]});
+    request
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    let engines = fake::engines(&[(fake::model("tiny", Kind::Chat), script)]).await;
+    let served = engines.all()[0].clone();
+    let serving = fake::measured().configuration.serving;
+    let chat = Chat::parse(request.as_object().unwrap(), served.model(), &serving, 1)?;
+    let asked = Asked {
+        served,
+        tenant: Tenant([1; 32]),
+        salt: "salt".into(),
+        envelope: Envelope {
+            id: "1".into(),
+            model: "tiny".into(),
+            fingerprint: "fp_1".into(),
+            created: 1,
+        },
+    };
+    let (inquiry, shape, delivery) = plan(chat, asked);
+    match delivery {
+        Delivery::Whole => chunks::whole(inquiry, shape).await,
+        Delivery::Stream { .. } => chunks::stream(inquiry, shape).await,
     }
 }
 
-#[test]
-fn a_promise_about_the_stream_is_not_ignored() {
-    for (options, refused) in [
-        (
-            json!({"include_obfuscation": true}),
-            "stream_options.include_obfuscation",
-        ),
-        (
-            json!({"continuous_usage_stats": true}),
-            "stream_options.continuous_usage_stats",
-        ),
-        (
-            json!({"a_key_of_next_year": true}),
-            "stream_options.a_key_of_next_year",
-        ),
-    ] {
-        let mut request = json!({"model": "tiny", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
-        request["stream_options"] = options;
-        assert_eq!(
-            parse(&request).unwrap_err().parameter.as_deref(),
-            Some(refused)
-        );
-        request["stream_options"] = json!({"include_usage": true, "include_obfuscation": false});
-        assert_eq!(
-            parse(&request).unwrap().delivery,
-            Delivery::Stream { with_usage: true }
-        );
+async fn whole(script: &Value, more: Value) -> Result<Value, ApiError> {
+    match asked(script, more).await? {
+        Answer::Whole(value) => Ok(value),
+        Answer::Stream(_) => panic!("a stream"),
     }
 }
 
-#[test]
-fn a_long_key_is_not_repeated_in_full() {
-    let error = with(&"k".repeat(1000), json!(1)).unwrap_err();
-    assert!(error.message.len() < 250 && error.parameter.unwrap().len() < 250);
+async fn all(mut chunks: Box<Chunks>) -> Result<Vec<Value>, ApiError> {
+    let mut all = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        all.push(chunk?);
+    }
+    Ok(all)
 }
 
-#[test]
-fn another_model_is_not_found() {
-    let refused = refusal("model", json!("gpt-4o"));
-    assert_eq!(refused, ("model".to_owned(), "model_not_found", 404));
+async fn streamed(script: &Value, mut more: Value) -> Result<Vec<Value>, ApiError> {
+    more["stream"] = json!(true);
+    match asked(script, more).await? {
+        Answer::Stream(chunks) => all(chunks).await,
+        Answer::Whole(_) => panic!("not a stream"),
+    }
 }
 
-#[test]
-fn stream_options_want_a_stream() {
-    let refused = refusal("stream_options", json!({"include_usage": true}));
-    assert_eq!(refused.0, "stream_options");
-}
-
-#[test]
-fn a_long_role_is_not_repeated_in_full() {
-    let error = with(
-        "messages",
-        json!([{"role": "é".repeat(1000), "content": ""}]),
-    )
-    .unwrap_err();
-    assert!(error.message.len() < 250, "{}", error.message);
-}
-
-#[test]
-fn a_negative_seed_is_a_seed() {
-    assert_eq!(with("seed", json!(-1)).unwrap().question.sampling.seed, 0);
-    assert_eq!(with("seed", json!(42)).unwrap().question.sampling.seed, 42);
+#[tokio::test]
+async fn an_answer_has_the_gates_names_and_nothing_else_of_the_engines() {
+    let script = ending(&["Hel", "lo"], "stop", [3, 3]);
     assert_eq!(
-        with("seed", json!(42.0)).unwrap().question.sampling.seed,
-        42
+        whole(&script, json!({})).await.unwrap(),
+        json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "tiny", "system_fingerprint": "fp_1",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello", "refusal": null},
+                "logprobs": null, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6,
+                "prompt_tokens_details": {"cached_tokens": 0}}})
     );
-    with("seed", json!(u64::MAX)).unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_has_role_deltas_finish_and_usage() {
+    let script = ending(&["a", "é"], "length", [3, 2]);
+    let options = json!({"stream_options": {"include_usage": true}});
+    let chunks = streamed(&script, options).await.unwrap();
+    let choices: Vec<&Value> = chunks[..4]
+        .iter()
+        .map(|chunk| &chunk["choices"][0])
+        .collect();
+    assert_eq!(
+        choices[0]["delta"],
+        json!({"role": "assistant", "content": "", "refusal": null})
+    );
+    assert_eq!(choices[1]["delta"], json!({"content": "a"}));
+    assert_eq!(choices[2]["delta"], json!({"content": "é"}));
+    assert_eq!(
+        choices[3],
+        &json!({"index": 0, "delta": {}, "logprobs": null, "finish_reason": "length"})
+    );
+    for chunk in &chunks[..4] {
+        assert_eq!(chunk.get("usage"), Some(&Value::Null), "{chunk}");
+        assert_eq!(chunk["id"], "chatcmpl-1");
+    }
+    assert_eq!(chunks[4]["choices"], json!([]));
+    assert_eq!(chunks[4]["usage"]["total_tokens"], 5);
+    assert_eq!(chunks.len(), 5);
+    let plain = streamed(&script, json!({})).await.unwrap();
+    assert!(plain.iter().all(|chunk| chunk.get("usage").is_none()));
+}
+
+#[tokio::test]
+async fn every_choice_is_asked_for_with_its_own_seed_and_counted_once() {
+    let script = json!([{"seed": 0}, {"finish": "stop"}, {"usage": [5, 2]}, "done"]);
+    let answer = whole(&script, json!({"n": 3, "seed": 7})).await.unwrap();
+    let texts: Vec<&Value> = (0..3)
+        .map(|at| &answer["choices"][at]["message"]["content"])
+        .collect();
+    assert_eq!(texts, ["7", "8", "9"]);
+    assert_eq!(answer["choices"][2]["index"], 2);
+    assert_eq!(
+        (
+            &answer["usage"]["prompt_tokens"],
+            &answer["usage"]["completion_tokens"]
+        ),
+        (&json!(5), &json!(6))
+    );
+}
+
+#[tokio::test]
+async fn a_stop_text_ends_the_answer_even_if_the_engine_goes_on() {
+    let script = json!(["one E", "N", "D two", "hang"]);
+    let answer = whole(&script, json!({"stop": ["END"]})).await.unwrap();
+    assert_eq!(answer["choices"][0]["message"]["content"], "one ");
+    assert_eq!(answer["choices"][0]["finish_reason"], "stop");
+}
+
+#[tokio::test]
+async fn an_engine_that_answers_in_another_form_is_replaced() {
+    let misshapen = json!({"id": "e", "choices": [{"index": 3, "delta": {}}]});
+    for script in [
+        json!(["a", {"json": misshapen}]),
+        json!(["a", {"raw": "data: {}\n\n"}]),
+        json!(["a", {"raw": "data: no JSON\n\n"}]),
+        json!(["a", {"finish": "abort"}, "done"]),
+        json!(["a", {"json": {"id": "another", "choices": [{"index": 0, "delta": {"content": "b"}}]}}]),
+        json!(["a", {"json": {"error": {"code": 500, "message": "no"}}}]),
+        json!(["a", "done"]),
+        json!(["a", {"finish": "stop"}, "b", "done"]),
+        json!(["a", "close"]),
+        json!([]),
+    ] {
+        let error = whole(&script, json!({})).await.unwrap_err();
+        assert_eq!(
+            (error.status.as_u16(), error.code),
+            (502, "engine_failed"),
+            "{script}"
+        );
+        let error = streamed(&script, json!({})).await.unwrap_err();
+        assert_eq!(error.code, "engine_failed", "{script}");
+    }
+    let too_many = ending(&["a", "b", "c"], "stop", [1, 3]);
+    let error = whole(&too_many, json!({"max_tokens": 2}))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.status.as_u16(), error.code),
+        (502, "answer_too_long")
+    );
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_too_long_is_counted() {
+    let error = whole(&json!("long"), json!({})).await.unwrap_err();
+    assert_eq!(
+        (error.status.as_u16(), error.code),
+        (400, "context_length_exceeded")
+    );
+    assert!(
+        error.message.contains("100") && error.message.contains("64"),
+        "{}",
+        error.message
+    );
+}
+
+fn function(name: &str) -> Value {
+    json!({"type": "function", "function": {"name": name, "parameters":
+        {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}}})
+}
+
+fn calling(choice: &str) -> Value {
+    json!({"tools": [function("f"), function("g")], "tool_choice": choice})
+}
+
+#[tokio::test]
+async fn calls_are_made_of_the_reply() {
+    let texts = [
+        r#"{"calls": [{"na"#,
+        r#"me": "f", "parameters": {"a": "#,
+        r#"1}}, {"name": "g", "parameters": {"a":2}}]}"#,
+    ];
+    let script = ending(&texts, "stop", [3, 3]);
+    let answer = whole(&script, calling("required")).await.unwrap();
+    let choice = &answer["choices"][0];
+    assert_eq!(choice["finish_reason"], "tool_calls");
+    assert_eq!(choice["message"]["content"], Value::Null);
+    let calls = choice["message"]["tool_calls"].as_array().unwrap();
+    assert_eq!(calls[0]["type"], "function");
+    assert_eq!(
+        calls[0]["function"],
+        json!({"name": "f", "arguments": "{\"a\": 1}"})
+    );
+    assert_eq!(
+        calls[1]["function"],
+        json!({"name": "g", "arguments": "{\"a\":2}"})
+    );
+    assert_ne!(calls[0]["id"], calls[1]["id"]);
+
+    let chunks = streamed(&script, calling("auto")).await.unwrap();
+    let deltas: Vec<&Value> = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0]["delta"])
+        .collect();
+    assert_eq!(deltas[0]["content"], Value::Null);
+    let begin = &deltas[1]["tool_calls"][0];
+    assert_eq!(
+        begin,
+        &json!({"index": 0, "id": calls[0]["id"], "type": "function", "function": {"name": "f", "arguments": ""}})
+    );
+    assert_eq!(
+        deltas[2]["tool_calls"][0],
+        json!({"index": 0, "function": {"arguments": "{\"a\": "}})
+    );
+    assert_eq!(
+        deltas[3]["tool_calls"][0],
+        json!({"index": 0, "function": {"arguments": "1}"}})
+    );
+    assert_eq!(deltas[4]["tool_calls"][0]["index"], 1);
+    assert_eq!(
+        chunks.last().unwrap()["choices"][0]["finish_reason"],
+        "tool_calls"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_instead_of_a_call_is_a_text() {
+    let script = ending(&["{\"answer\": \"4", "2\\n\"}"], "stop", [3, 2]);
+    let answer = whole(&script, calling("auto")).await.unwrap();
+    let choice = &answer["choices"][0];
+    assert_eq!(
+        (&choice["message"]["content"], &choice["finish_reason"]),
+        (&json!("42\n"), &json!("stop"))
+    );
+    assert_eq!(choice["message"].get("tool_calls"), None);
+    // Stop texts are for the answer in the reply.
+    let mut stopping = calling("auto");
+    stopping["stop"] = json!("2");
+    let answer = whole(&script, stopping).await.unwrap();
+    assert_eq!(answer["choices"][0]["message"]["content"], "4");
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_valid_is_no_call() {
+    for reply in [
+        "Sure, I will call f.",
+        r#"{"calls": [{"name": "h", "parameters": {"a": 1}}]}"#,
+        r#"{"calls": [{"name": "f", "parameters": {"a": "1"}}]}"#,
+        r#"{"calls": [{"name": "f", "parameters": {}}]}"#,
+        r#"{"calls": [{"name": "f", "parameters": {"a": 1}"#,
+    ] {
+        let script = ending(&[reply], "stop", [3, 1]);
+        let error = whole(&script, calling("required")).await.unwrap_err();
+        assert_eq!(
+            (error.status.as_u16(), error.code),
+            (502, "answer_not_valid"),
+            "{reply}"
+        );
+    }
+    let one = r#"{"name": "f", "parameters": {"a": 1}}"#;
+    let script = ending(&[&format!("{{\"calls\": [{one}, {one}]}}")], "stop", [3, 1]);
+    let mut single = calling("required");
+    single["parallel_tool_calls"] = json!(false);
+    assert_eq!(
+        whole(&script, single).await.unwrap_err().code,
+        "answer_not_valid"
+    );
+    // One that is cut off says so.
+    let script = ending(
+        &[r#"{"calls": [{"name": "f", "parameters": {"a"#],
+        "length",
+        [3, 1],
+    );
+    let answer = whole(&script, calling("required")).await.unwrap();
+    assert_eq!(answer["choices"][0]["finish_reason"], "length");
+}
+
+fn format() -> Value {
+    json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema":
+        {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}}}})
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_follow_its_schema_is_not_finished() {
+    let good = ending(&["{\"a\"", ": 1}"], "stop", [3, 2]);
+    let answer = whole(&good, format()).await.unwrap();
+    assert_eq!(answer["choices"][0]["message"]["content"], "{\"a\": 1}");
+    for bad in ["{\"a\": \"1\"}", "{\"a\": ", "prose"] {
+        let script = ending(&[bad], "stop", [3, 2]);
+        let error = whole(&script, format()).await.unwrap_err();
+        assert_eq!(
+            (error.status.as_u16(), error.code),
+            (502, "answer_not_valid")
+        );
+        let error = streamed(&script, format()).await.unwrap_err();
+        assert_eq!(error.parameter.as_deref(), Some(SCHEMA));
+    }
+    let cut = ending(&["{\"a\": "], "length", [3, 2]);
+    let answer = whole(&cut, format()).await.unwrap();
+    assert_eq!(answer["choices"][0]["finish_reason"], "length");
+}
+
+#[tokio::test]
+async fn a_schema_that_the_engine_cannot_follow_is_named() {
+    let refused = json!([{"status": {"error": {"message": "secret"}}}]);
+    let error = whole(&refused, format()).await.unwrap_err();
+    assert_eq!(
+        (error.status.as_u16(), error.parameter.as_deref()),
+        (400, Some(SCHEMA))
+    );
+    let error = whole(&refused, calling("auto")).await.unwrap_err();
+    assert_eq!(error.parameter.as_deref(), Some("tools"));
+    let error = whole(&refused, json!({"logit_bias": {"99999999": 1}}))
+        .await
+        .unwrap_err();
+    assert_eq!(error.parameter.as_deref(), Some("logit_bias"));
+}
+
+#[tokio::test]
+async fn likelihoods_are_those_of_the_text() {
+    let likely = |token: &str| json!({"token": token, "bytes": token.as_bytes(), "logprob": -0.5, "top_logprobs": []});
+    let event = |text: &str, tokens: &[&str]| {
+        let content: Vec<Value> = tokens.iter().map(|token| likely(token)).collect();
+        json!({"json": {"id": "e", "choices": [{"index": 0, "delta": {"content": text}, "logprobs": {"content": content}}]}})
+    };
+    let script =
+        json!([event("a", &["other", "a"]), event("b", &["b"]), {"finish": "stop"}, "done"]);
+    let answer = whole(&script, json!({"logprobs": true})).await.unwrap();
+    let content = answer["choices"][0]["logprobs"]["content"]
+        .as_array()
+        .unwrap();
+    let tokens: Vec<&Value> = content.iter().map(|token| &token["token"]).collect();
+    assert_eq!(tokens, ["a", "b"]);
 }
 
 #[test]
-fn a_body_that_is_no_object_is_malformed() {
-    for body in [
-        "",
-        "{",
-        "[]",
-        "\"text\"",
-        "{\"model\": \"tiny\",}",
-        "\u{feff}[]",
-    ] {
-        let configuration = fake::measured().configuration;
-        let error = Chat::parse(body.as_bytes(), &configuration, 0).unwrap_err();
-        assert_eq!(
-            (error.code, error.status.as_u16()),
-            ("invalid_json", 400),
-            "{body}"
-        );
-    }
-}
-
-proptest! {
-    #[test]
-    fn hostile_bodies_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
-        let _ = Chat::parse(&bytes, &fake::measured().configuration, 0);
-    }
+fn history_is_told_to_a_template_that_knows_no_tools() {
+    let tools = Tools::parse(calling("auto").as_object().unwrap()).unwrap();
+    let call = |id: &str| crate::serve::messages::PastCall {
+        id: id.into(),
+        name: "f".into(),
+        arguments: "{\"a\": 1}".into(),
+    };
+    let result = |content: &str| Message::Tool {
+        name: "f".into(),
+        content: content.into(),
+    };
+    let history = vec![
+        Message::System("Be brief.".into()),
+        Message::User("add".into()),
+        Message::Assistant {
+            content: String::new(),
+            calls: vec![call("1"), call("2")],
+        },
+        result("2"),
+        result("3"),
+    ];
+    let turns = render::turns(history, tools.as_ref());
+    let roles: Vec<_> = turns.iter().map(|turn| turn.role).collect();
+    assert_eq!(roles, ["system", "user", "assistant", "user"]);
+    assert!(
+        turns[0]
+            .content
+            .starts_with("Be brief.\n\nYou can call these functions:\n{\"name\":\"f\"")
+    );
+    let calls =
+        r#"{"calls":[{"name":"f","parameters":{"a":1}},{"name":"f","parameters":{"a":1}}]}"#;
+    assert_eq!(turns[2].content, calls);
+    assert_eq!(turns[3].content, "f returned: 2\n\nf returned: 3");
 }

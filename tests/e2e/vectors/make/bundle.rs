@@ -4,7 +4,7 @@ use chrysalis_attestation::{
     evidence::{
         Evidence, MAX_BUNDLE,
         binding::{Anchor, Session},
-        claims::Claims,
+        claims::{Claims, ModelClaim},
     },
     release::PublicKey,
 };
@@ -36,6 +36,9 @@ type Attack = (
     fn(&mut Machine<'static>),
 );
 
+/// Its name, what it shows, and what the enclave claims instead.
+type Other = (&'static str, &'static str, fn(&mut Claims));
+
 /// About a machine without GPUs.
 #[rustfmt::skip]
 const LIES: &[Lie] = &[
@@ -53,15 +56,25 @@ const LIES: &[Lie] = &[
     }),
     ("certificate_malformed in-a-bundle", "a certificate is no DER", |it| it.endorsements.certificates.push(b"not DER".to_vec())),
     ("claims_malformed", "the claims are no CBOR", |it| it.claims = b"trust me".to_vec()),
+    ("claims_malformed of-two-models-with-one-name", "the claims name a model twice", |it| {
+        let model = claims().models.swap_remove(0);
+        it.claims = Claims { models: vec![model; 2], ..claims() }.encode();
+    }),
+    ("claims_malformed of-a-model-without-an-engine", "the claims of a model name an engine that is not among them", |it| {
+        it.claims = Claims { engines: Vec::new(), ..claims() }.encode();
+    }),
     ("claims_profile", "the claims follow a newer profile", |it| {
-        it.claims = Claims { profile: "tag:chrysalis,2026:enclave/2".to_owned(), ..claims() }.encode();
+        it.claims = Claims { profile: "tag:chrysalis,2026:enclave/3".to_owned(), ..claims() }.encode();
+    }),
+    ("claims_profile of-before", "the claims follow the first profile, which had one model", |it| {
+        it.claims = Claims { profile: "tag:chrysalis,2026:enclave/1".to_owned(), ..claims() }.encode();
     }),
     ("not_fresh", "the evidence was made at boot", |it| it.attested.0 = Session::Boot),
     ("binding_mismatch of-another-key", "the evidence is about another TLS key", |it| it.attested.1 = b"another SubjectPublicKeyInfo".to_vec()),
     ("binding_mismatch of-another-nonce", "the evidence answers another nonce", |it| it.attested.0 = Session::Asked { nonce: [0; 32], exporter: [0xE4; 32] }),
     ("binding_mismatch of-another-session", "the evidence is about another TLS session", |it| it.attested.0 = Session::Asked { nonce: [0x4E; 32], exporter: [0; 32] }),
     ("binding_mismatch of-other-claims", "the claims were altered", |it| it.alter = |evidence| {
-        evidence.claims = Claims { model: "a better one".to_owned(), ..claims() }.encode();
+        evidence.claims = Claims { release: "a better one".to_owned(), ..claims() }.encode();
     }),
     ("binding_mismatch by-an-added-gpu", "evidence of a GPU was added", |it| it.alter = |evidence| evidence.gpus = vec![NVIDIA.gpu(0).evidence(&[0; 32])]),
     ("configuration_mismatch", "the claimed configuration is not the one in the report", |it| it.report.host_data = [0; 32]),
@@ -71,6 +84,22 @@ const LIES: &[Lie] = &[
         it.gpus = vec![NVIDIA.gpu(0).evidence(&nonce)];
     }),
     ("revocation_unchecked in-a-bundle", "there is no revocation list", |it| it.endorsements.crls.clear()),
+];
+
+/// Of an enclave that serves something other than the policy lists: [`pinned`].
+#[rustfmt::skip]
+const OTHER_MODELS: &[Other] = &[
+    ("model_unlisted", "the enclave serves a model that the policy does not list", |claims| {
+        let other = ModelClaim { name: "another".to_owned(), ..claims.models[0].clone() };
+        claims.models.push(other);
+    }),
+    ("model_missing", "the enclave does not serve the model that the policy lists", |claims| claims.models.clear()),
+    ("model_mismatch", "the model has other weights than the policy lists", |claims| claims.models[0].weights = [0; 32]),
+    ("model_mismatch of-the-disk", "the model comes from another disk than the policy lists", |claims| claims.models[0].disk = [0; 32]),
+    ("model_mismatch of-the-tokenizer", "the policy lists a tokenizer, and the enclave claims none", |claims| claims.models[0].tokenizer = None),
+    ("model_mismatch of-the-template", "the model has another chat template than the policy lists", |claims| claims.models[0].template = Some([0; 32])),
+    ("model_mismatch of-the-kind", "the model is for something else than the policy lists", |claims| "rerank".clone_into(&mut claims.models[0].kind)),
+    ("model_mismatch of-the-engine", "another engine runs the model than the policy lists", |claims| claims.engines[0].disk = [0; 32]),
 ];
 
 /// On a machine with GPUs: docs/spec/binding.md.
@@ -128,7 +157,7 @@ fn certificates() -> Vec<Vector> {
     let carried = |vector: Vector, attested, wishes: &Wishes| {
         carrying(vector, certificate(attested, 1), wishes)
     };
-    let claims = json!({"measurement": hex::encode(LAUNCH_DIGEST), "model": "smollm2"});
+    let claims = json!({"measurement": hex::encode(LAUNCH_DIGEST), "models": [{"name": "smollm2", "kind": "chat"}]});
     let shows =
         "the evidence is in the enclave's certificate, and the policy does not mind its age";
     let accepted = Vector::accepted(KIND, "certificate", shows, NOW, ("trusted", claims));
@@ -162,6 +191,66 @@ fn alone(vector: Vector, bundle: Vec<u8>) -> Vector {
     conversation(vector, bundle).file("policy", "policy.toml", snp::wishes().text())
 }
 
+/// The policy that lists the honest enclave's one model by all that can be told of it.
+fn pinned() -> Wishes {
+    let Claims {
+        engines, models, ..
+    } = claims();
+    let (model, engine) = (&models[0], &engines[0]);
+    let quoted = |text: &str| format!("\"{text}\"");
+    let digest = |digest: [u8; 32]| quoted(&hex::encode(digest));
+    let mut wishes = snp::wishes();
+    for (key, value) in [
+        ("name", quoted(&model.name)),
+        ("kind", quoted(&model.kind)),
+        ("weights", digest(model.weights)),
+        ("disk", digest(model.disk)),
+        ("tokenizer", digest(model.tokenizer.expect("a digest"))),
+        ("template", digest(model.template.expect("a digest"))),
+        ("engine_disk", digest(engine.disk)),
+    ] {
+        wishes.set("[model]", key, value);
+    }
+    wishes
+}
+
+/// About an enclave with these claims, by the policy of [`pinned`] with a line at its top.
+fn listing(vector: Vector, claims: &Claims, top: &str) -> Vector {
+    let mut scene = Scene::honest(&AMD);
+    scene.claims = claims.encode();
+    let policy = pinned().text();
+    let policy = policy.replacen("version = 1\n", &format!("version = 1\n{top}"), 1);
+    conversation(vector, scene.bundle()).file("policy", "policy.toml", policy)
+}
+
+fn models() -> Vec<Vector> {
+    let of = |change: fn(&mut Claims)| {
+        let mut claims = claims();
+        change(&mut claims);
+        claims
+    };
+    let mut vectors = Vec::new();
+    for (code, shows, change) in OTHER_MODELS {
+        let vector = Vector::rejected(KIND, code, shows, NOW);
+        vectors.push(listing(vector, &of(*change), ""));
+    }
+    let told = |names: &[&str]| {
+        let models = names.iter().map(|name| json!({ "name": name }));
+        json!({ "models": models.collect::<Vec<_>>() })
+    };
+    let shows = "the policy lists the enclave's model";
+    let claimed = ("trusted", told(&["smollm2"]));
+    let listed = Vector::accepted(KIND, "models", shows, NOW, claimed);
+    vectors.push(listing(listed, &claims(), ""));
+    let shows = "the policy gives a reason to accept models that it does not list";
+    let claimed = ("trusted", told(&["smollm2", "another"]));
+    let waived = Vector::accepted(KIND, "models-and-others", shows, NOW, claimed);
+    let (_, _, with_another) = OTHER_MODELS[0];
+    let reason = "other_models = \"this vector is about them\"\n";
+    vectors.push(listing(waived, &of(with_another), reason));
+    vectors
+}
+
 fn composite(vector: Vector, bundle: Vec<u8>) -> Vector {
     let policy = composite::policy_text(&composite::roots(&AMD));
     conversation(vector, bundle).file("policy", "policy.toml", policy)
@@ -193,6 +282,7 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
         .file("bundle", "bundle.cbor", Scene::honest(&AMD).bundle())
         .file("policy", "policy.toml", snp::wishes().text());
     vectors.push(bare);
+    vectors.extend(models());
     vectors.extend(certificates());
     let shows = "the certificate carries no evidence";
     let vector = Vector::rejected(KIND, "evidence_missing", shows, NOW);
@@ -205,7 +295,7 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
 fn accepted() -> Vec<Vector> {
     let of_snp = |gpus: Value| {
         json!({
-            "measurement": hex::encode(LAUNCH_DIGEST), "model": "smollm2", "gpus": gpus,
+            "measurement": hex::encode(LAUNCH_DIGEST), "models": [{"name": "smollm2", "kind": "chat"}], "gpus": gpus,
             "cpu": {"platform": "snp", "status": "not_revoked"},
         })
     };

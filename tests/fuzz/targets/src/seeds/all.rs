@@ -2,7 +2,7 @@
 
 use chrysalis_simulate::Amd;
 
-use super::{Seed, amd, bundles, intel, nvidia, release, wire};
+use super::{Seed, amd, bundles, intel, model, nvidia, release, wire};
 
 /// Every seed.
 pub fn all(amd: &Amd) -> Vec<Seed> {
@@ -10,6 +10,7 @@ pub fn all(amd: &Amd) -> Vec<Seed> {
         amd::seeds(amd),
         bundles::seeds(),
         intel::seeds(),
+        model::seeds(),
         nvidia::seeds(),
         release::seeds(),
         wire::seeds(),

@@ -5,7 +5,7 @@ use chrysalis_attestation::{
     evidence::{
         CpuReport, Endorsements, Evidence, ID_PE_CMW, NO_GPUS,
         binding::{Anchor, Session, host_data},
-        claims::{Claims, PROFILE},
+        claims::{Claims, EngineClaim, ModelClaim, PROFILE},
     },
 };
 use chrysalis_client::SavedSession;
@@ -139,10 +139,20 @@ fn claims() -> Claims {
         profile: PROFILE.to_owned(),
         release: "0.1.0".to_owned(),
         configuration: host_data(CONFIGURATION),
-        model: "smollm2".to_owned(),
-        weights: [0x33; 32],
-        template: [0x44; 32],
-        engine: "llama.cpp".to_owned(),
+        engines: vec![EngineClaim {
+            name: "llama-cpu".to_owned(),
+            version: "llama.cpp".to_owned(),
+            disk: [0x22; 32],
+        }],
+        models: vec![ModelClaim {
+            name: "smollm2".to_owned(),
+            kind: "chat".to_owned(),
+            engine: "llama-cpu".to_owned(),
+            disk: [0x55; 32],
+            weights: [0x33; 32],
+            tokenizer: Some([0x66; 32]),
+            template: Some([0x44; 32]),
+        }],
         known_answer: true,
         epoch: 0,
         epoch_began: NOW.0,

@@ -4,6 +4,7 @@ mod all;
 mod amd;
 mod bundles;
 mod intel;
+mod model;
 mod nvidia;
 mod release;
 mod wire;

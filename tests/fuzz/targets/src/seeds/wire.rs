@@ -1,26 +1,33 @@
-//! Seeds of what host, enclave and engine tell each other, and of hosts.
+//! Seeds of what host, enclave and rooms tell each other, of hosts, and of a form.
 
 use chrysalis_wire::{
-    engine::{FinishReason, FromEngine, Message, Prompt, Sampling, ToEngine},
     frame::encode,
-    host::{FromHost, GpuAnswer, Status, ToHost},
+    host::{FIRST_TOKEN_BOUNDS_MS, FromHost, GpuAnswer, Load, ModelLoad, Status, ToHost},
+    room::{FromRoom, Plan, Walls},
 };
 
 use super::{Seed, seed};
 
-const CONFIGURATION: &str = r#"version = 1
-[model]
-name = "smollm2"
-size = 8193
-sha256 = "abababababababababababababababababababababababababababababababab"
-verity_root = "abababababababababababababababababababababababababababababababab"
-verity_salt = "abababababababababababababababababababababababababababababababab"
-[engine]
-context = 2048
+const FORM: &str = "multipart/form-data; boundary=b\n--b\r\n\
+    Content-Disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n--b\r\n\
+    Content-Disposition: form-data; name=\"file\"; filename=\"a.ogg\"\r\nContent-Type: audio/ogg\r\n\r\nOggS\r\n--b--\r\n";
+
+const CONFIGURATION: &str = r#"version = 2
+[[engine]]
+name = "llama-cpu"
+disk = { root = "abababababababababababababababababababababababababababababababab", blocks = 9 }
 threads = 1
-[known_answer]
-text = "?"
-tokens = [1, 2]
+memory_mib = 512
+[[model]]
+name = "smollm2"
+kind = "chat"
+engine = "llama-cpu"
+disk = { root = "abababababababababababababababababababababababababababababababab", blocks = 3 }
+size = 8193
+weights = "abababababababababababababababababababababababababababababababab"
+context = 2048
+parallel = 4
+known_answer = [{ prompt = "?", text = "!" }]
 [serving]
 queue = 8
 default_max_tokens = 256
@@ -47,30 +54,44 @@ pub(super) fn seeds() -> Vec<Seed> {
             chain: vec![vec![0x30, 0]],
         }],
     };
-    let generate = ToEngine::Generate {
-        id: 1,
-        prompt: Prompt::Conversation(vec![Message {
-            role: "user".to_owned(),
-            content: "What is a chrysalis?".to_owned(),
-        }]),
-        sampling: Sampling {
-            max_tokens: 64,
-            temperature: 0.5,
-            top_p: 1.0,
-            seed: 7,
-            stop: vec!["\n".to_owned()],
-        },
+    let load = ToHost::Status(Status::Load(Load {
+        at_ms: 9000,
+        attested_at_ms: 3000,
+        memory_free_kib: 16_384,
+        memory_total_kib: 1_000_000,
+        models: vec![ModelLoad {
+            name: "smollm2".to_owned(),
+            running: 1,
+            queued: 2,
+            requests: 3,
+            refused: 0,
+            failed: 0,
+            prompt_tokens: 64,
+            completion_tokens: 128,
+            first_token_ms: vec![0; FIRST_TOKEN_BOUNDS_MS.len() + 1],
+            restarts: 0,
+            ready: true,
+        }],
+    }));
+    let plan = Plan {
+        root: "/disks/a".to_owned(),
+        model: Some("/dev/disk-b".to_owned()),
+        run: "/rooms/20000".to_owned(),
+        program: "/bin/server".to_owned(),
+        arguments: vec!["--model".to_owned(), "/model".to_owned()],
+        environment: vec![("HOME".to_owned(), "/tmp".to_owned())],
+        directory: "/".to_owned(),
+        walls: Walls::Native,
+        port: Some(8080),
+        user: 20_000,
+        memory_mib: 512,
+        processes: 64,
+        devices: Vec::new(),
+        libraries: Vec::new(),
+        partial: false,
     };
-    let token = FromEngine::Token {
-        id: 1,
-        tokens: vec![1, -1, 70_000],
-        text: "A".to_owned(),
-    };
-    let finished = FromEngine::Finished {
-        id: 1,
-        reason: FinishReason::Stop,
-        prompt_tokens: 20,
-        completion_tokens: 1,
+    let unconfined = FromRoom::Unconfined {
+        why: "no Landlock".to_owned(),
     };
     let frames = [
         (
@@ -80,9 +101,9 @@ pub(super) fn seeds() -> Vec<Seed> {
         ("failed", encode(&failed)),
         ("endorsements", encode(&endorsements)),
         ("evidence", encode(&evidence)),
-        ("generate", encode(&generate)),
-        ("token", encode(&token)),
-        ("finished", encode(&finished)),
+        ("load", encode(&load)),
+        ("plan", encode(&plan)),
+        ("unconfined", encode(&unconfined)),
     ];
     let frames = frames.map(|(name, bytes)| seed("wire", name, bytes.expect("a small message")));
     let configuration = seed("configuration", "good", CONFIGURATION);
@@ -97,5 +118,6 @@ pub(super) fn seeds() -> Vec<Seed> {
         .into_iter()
         .chain([configuration])
         .chain(hosts)
+        .chain([seed("form", "good", FORM)])
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Every target, with what it is fed.
 
-use super::{azure, bundle, nvidia, policy, release, snp, tdx, wire};
+use super::{azure, bundle, model, nvidia, policy, release, snp, tdx, wire};
 use crate::target::Target;
 
 const KIB: usize = 1024;
@@ -64,4 +64,6 @@ pub const TARGETS: &[Target] = &[
     target("wire", 16 * KIB, Some("wire"), wire::frame),
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),
     target("host_name", 300, None, wire::host_name),
+    target("form", 8 * KIB, None, wire::form),
+    target("model", 16 * KIB, None, model::file),
 ];

@@ -4,6 +4,7 @@
 mod all;
 mod azure;
 mod bundle;
+mod model;
 mod nvidia;
 mod policy;
 pub(crate) mod release;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use chrysalis_attestation::{
-    policy::{Policy, SnpTemplate, Template},
+    policy::{ModelPolicy, Policy, SnpTemplate, Template},
     snp::{floor::Floor, product::Product, tcb::Tcb},
 };
 
@@ -16,7 +16,7 @@ const LEVELS: Tcb = Tcb {
     microcode: 1,
 };
 
-/// A policy as TOML: of an enclave, of GPUs, of a TD, or the simulated roots alone.
+/// A policy as TOML: of an enclave, of GPUs, of a TD, or the simulated roots alone; and the models of a configuration.
 pub(super) fn policy(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;
@@ -26,6 +26,7 @@ pub(super) fn policy(bytes: &[u8]) {
         Policy::parse_gpu(text).err(),
         Policy::parse_tdx(text).err(),
         Policy::parse_simulation(text).err(),
+        Policy::models_of_configuration(text).err(),
     ] {
         let told = error.map(|error| error.to_string());
         assert!(told.is_none_or(|told| !told.is_empty()), "a wordless error");
@@ -47,6 +48,15 @@ pub(crate) fn template() -> String {
             launch_digest: vec![[0xD1; 48]],
             minimum_tcb: Floor::each([(Product::Genoa, LEVELS)]).expect("a floor"),
         }),
+        models: vec![ModelPolicy {
+            name: "smollm2".to_owned(),
+            kind: Some("chat".to_owned()),
+            weights: Some([0x33; 32]),
+            disk: Some([0x55; 32]),
+            tokenizer: Some([0x66; 32]),
+            template: Some([0x44; 32]),
+            engine_disk: Some([0x22; 32]),
+        }],
         ..Template::default()
     })
 }

@@ -1,13 +1,15 @@
-//! What host, enclave and engine tell each other, the configuration that the host brings, and whom a request addresses.
+//! What host, enclave and rooms tell each other, the configuration that the host brings, whom a request addresses, and the
+//! form that audio comes in.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chrysalis_wire::{
     configuration::Configuration,
-    engine::{FromEngine, ToEngine},
     frame,
     host::{FromHost, ToHost},
     local::{Addressed, HostName},
+    multipart,
+    room::{FromRoom, Plan},
 };
 
 /// A frame that is read can be written, and read again.
@@ -20,7 +22,7 @@ pub(super) fn frame(bytes: &[u8]) {
             }
         )+};
     }
-    try_as!(ToHost, FromHost, ToEngine, FromEngine);
+    try_as!(ToHost, FromHost, Plan, FromRoom);
 }
 
 /// The configuration's TOML.
@@ -48,4 +50,29 @@ pub(super) fn host_name(bytes: &[u8]) {
         let found = Addressed::of([text.as_bytes()], None, local, &[name]);
         assert_eq!(found, Addressed::Here, "{text} is not itself");
     }
+}
+
+/// A form, after the Content-Type in its first line. What is read can be written, and read again.
+pub(super) fn form(bytes: &[u8]) {
+    let (head, body) = match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(at) => (&bytes[..at], &bytes[at + 1..]),
+        None => (bytes, &[][..]),
+    };
+    let head = String::from_utf8_lossy(head);
+    let boundary = multipart::boundary(&head).unwrap_or("b");
+    let Ok(parts) = multipart::parse(boundary, body) else {
+        return;
+    };
+    let mut writer = multipart::Writer::new(boundary.to_owned(), body.len());
+    for part in &parts {
+        writer.file("file", "a", "audio/wav", &[part.data]);
+    }
+    let (boundary, written) = writer.finish();
+    let again = multipart::parse(&boundary, &written).expect("what was written can be read");
+    assert!(
+        again
+            .iter()
+            .map(|part| part.data)
+            .eq(parts.iter().map(|part| part.data))
+    );
 }

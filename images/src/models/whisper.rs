@@ -1,0 +1,68 @@
+//! whisper.cpp's GGML: a magic and eleven numbers, then filters, vocabulary and tensors. Only the numbers are looked at.
+
+use super::{
+    bounded::Bounded,
+    error::NotModel,
+    facts::{Facts, ModelKind},
+};
+
+/// `ggml` as a little-endian number.
+pub const MAGIC: [u8; 4] = *b"lmgg";
+/// More than any Whisper has, of anything.
+const MOST: u64 = 1 << 20;
+
+/// Reads what follows the magic.
+pub(super) fn read(mut file: Bounded<'_>) -> Result<Facts, NotModel> {
+    let mut numbers = [0; 11];
+    for number in &mut numbers {
+        *number = u64::from(file.u32()?);
+        let found = *number;
+        if found > MOST {
+            let (what, most) = ("header's number", MOST);
+            return Err(NotModel::TooMuch { what, found, most });
+        }
+    }
+    let [
+        vocabulary,
+        audio_context,
+        audio_state,
+        audio_heads,
+        audio_layers,
+        rest @ ..,
+    ] = numbers;
+    let [
+        text_context,
+        text_state,
+        text_heads,
+        text_layers,
+        mels,
+        _type,
+    ] = rest;
+    let all = [
+        vocabulary,
+        audio_context,
+        audio_state,
+        audio_heads,
+        audio_layers,
+        text_context,
+        text_state,
+        text_heads,
+        text_layers,
+        mels,
+    ];
+    if all.contains(&0) {
+        return Err(NotModel::Malformed { what: "header" });
+    }
+    // What the tensors have at the least: the token embedding, in the smallest type, two numbers a byte.
+    if file.left() < vocabulary.saturating_mul(text_state) / 2 {
+        return Err(NotModel::Truncated { what: "tensors" });
+    }
+    Ok(Facts {
+        kind: ModelKind::Speech,
+        architecture: "whisper".into(),
+        trained_context: text_context,
+        tokenizer: None,
+        template: None,
+        licence: None,
+    })
+}
