@@ -140,6 +140,12 @@ def started(command, port):
     sys.exit(f"error: {command[0]} did not start")
 
 
+def cpu_seconds(child):
+    """Its own and its children's: socat has one for each connection."""
+    fields = Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_kib(child):
     status = Path(f"/proc/{child.pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
@@ -167,16 +173,21 @@ def still_there(held):
     return alive
 
 
-def compare(ports, rounds):
+def compare(ports, children, rounds):
+    """Gb/s of each round, and seconds of CPU time of all rounds, by way and name."""
     gained = {(way, name): [] for way in (b"u", b"d") for name in ports}
+    used = dict.fromkeys(gained, 0.0)
     for number in range(rounds):
         for way in (b"u", b"d"):
-            for name, port in ports.items():
+            for (name, port), child in zip(ports.items(), children):
+                before = cpu_seconds(child)
                 gained[way, name].append(gigabits(port, way))
+                time.sleep(0.02)
+                used[way, name] += cpu_seconds(child) - before
         ours = [f"{gained[way, 'chrysalis-host'][-1]:.1f}" for way in (b"u", b"d")]
         if number % 5 == 4 or number + 1 == rounds:
             say(f"  round {number + 1} of {rounds}: chrysalis-host {ours[0]} Gb/s to the guest, {ours[1]} from it")
-    return gained
+    return gained, used
 
 
 def main():
@@ -216,7 +227,7 @@ def main():
                 start("HAProxy", [haproxy, "-f", f"{folder}/haproxy.cfg"], port)
             else:
                 say("without HAProxy: `apt install haproxy` adds it to the comparison")
-            gained = compare(ports, rounds)
+            gained, used = compare(ports, children, rounds)
             before = memory_kib(relay)
             alone = [p99(relay_port) for _ in range(5)]
             opened = time.monotonic()
@@ -229,14 +240,16 @@ def main():
             for child in children:
                 os.killpg(child.pid, signal.SIGKILL)
             server.terminate()
-    print("| chrysalis-host ÷ | Gb/s to the guest | Gb/s from the guest |\n|---|---:|---:|")
+    print("| chrysalis-host ÷ | Gb/s to the guest | from it | CPU time to the guest | from it |\n|---|---:|---:|---:|---:|")
     for name in ports:
         if name != "chrysalis-host":
             ratios = []
             for way in (b"u", b"d"):
                 pairs = zip(gained[way, "chrysalis-host"], gained[way, name])
                 ratios.append(statistics.median(ours / theirs for ours, theirs in pairs))
-            print(f"| {name} | {ratios[0]:.2f} | {ratios[1]:.2f} |")
+                ratios.append(used[way, "chrysalis-host"] / used[way, name])
+            speed, cpu = ratios[::2], ratios[1::2]
+            print(f"| {name} | {speed[0]:.2f} | {speed[1]:.2f} | {cpu[0]:.2f} | {cpu[1]:.2f} |")
     ours = [statistics.median(gained[way, "chrysalis-host"]) for way in (b"u", b"d")]
     print(f"\nchrysalis-host itself: {ours[0]:.1f} Gb/s to the guest, {ours[1]:.1f} from it")
     print(f"idle connections held: {alive} of {idle}, opened in {opened:.0f} s, {kib:.1f} KiB of the relay's memory each")
