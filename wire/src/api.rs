@@ -48,6 +48,17 @@ pub const RETIRED: Duration = Duration::from_secs(10);
 
 const _: () = assert!(RETIRED.as_secs() < IDLE.as_secs());
 
+/// The most bytes of a body for this path. Slashes too many change nothing.
+pub fn max_body(path: &str) -> usize {
+    let segments = |path: &'static str| path.split('/').filter(|it| !it.is_empty());
+    let given = path.split('/').filter(|it| !it.is_empty());
+    if given.eq(segments(TRANSCRIPTIONS)) {
+        MAX_RECORDING
+    } else {
+        MAX_BODY
+    }
+}
+
 /// Whether a head is within [`MAX_HEAD`] and [`MAX_HEADERS`]: its method and target as they stand, and each header's name
 /// and value.
 pub fn head_fits<'a>(
@@ -71,6 +82,15 @@ pub fn head_fits<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recording_may_be_longer_than_other_bodies() {
+        assert_eq!(max_body("/v1/audio/transcriptions"), MAX_RECORDING);
+        assert_eq!(max_body("//v1/audio/transcriptions/"), MAX_RECORDING);
+        for path in [CHAT, "/v1/audio", "/v1/audio/transcriptions/x", "/"] {
+            assert_eq!(max_body(path), MAX_BODY, "{path}");
+        }
+    }
 
     #[test]
     fn a_head_fits_up_to_the_last_byte_and_header() {

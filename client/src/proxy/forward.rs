@@ -3,7 +3,7 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use chrysalis_wire::api::{HEALTH, MAX_BODY};
+use chrysalis_wire::api::{HEALTH, max_body};
 use http_body_util::{BodyExt, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response,
@@ -104,12 +104,13 @@ async fn admitted(gate: Arc<Gate>, rules: &Rules, request: Request<Incoming>) ->
 async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, BadRequest> {
     let (mut head, body) = request.into_parts();
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > MAX_BODY && head.headers.contains_key(EXPECT) {
-        return Err(BadRequest::BodyTooLong);
+    let most = max_body(head.uri.path());
+    if announced > most && head.headers.contains_key(EXPECT) {
+        return Err(BadRequest::BodyTooLong(most));
     }
-    let body = match within(BODY_DEADLINE, "request", read_body(body)).await {
+    let body = match within(BODY_DEADLINE, "request", read_body(body, most)).await {
         Ok(Ok(Some(body))) => body,
-        Ok(Ok(None)) => return Err(BadRequest::BodyTooLong),
+        Ok(Ok(None)) => return Err(BadRequest::BodyTooLong(most)),
         Ok(Err(_)) | Err(_) => return Err(BadRequest::Unfinished),
     };
     strip(&mut head.headers);
@@ -121,13 +122,13 @@ async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, BadRequest> 
 
 /// The whole body, or `None` if it is too long. A body that is too long is still read, and dropped: a program that is cut off while
 /// it sends would not read the reason.
-async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
+async fn read_body(mut body: Incoming, most: usize) -> Result<Option<Bytes>, hyper::Error> {
     let mut whole = Some(BytesMut::new());
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame?.into_data() else {
             continue;
         };
-        whole = whole.filter(|so_far| so_far.len().saturating_add(piece.len()) <= MAX_BODY);
+        whole = whole.filter(|so_far| so_far.len().saturating_add(piece.len()) <= most);
         if let Some(so_far) = &mut whole {
             so_far.extend_from_slice(&piece);
         }

@@ -37,7 +37,7 @@ pub(super) enum BadRequest {
     /// The head is too long.
     HeadTooLong,
     /// The body is too long.
-    BodyTooLong,
+    BodyTooLong(usize),
     /// The body broke off or came too slowly.
     Unfinished,
     /// The proxy's own route takes a different method.
@@ -121,12 +121,11 @@ pub(super) fn bad_request(why: BadRequest) -> Response<Body> {
                 api::MAX_HEADERS
             ),
         ),
-        BadRequest::BodyTooLong => (
+        BadRequest::BodyTooLong(most) => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             format!(
-                "the body is over the limit of {} bytes; send a shorter conversation",
-                api::MAX_BODY
+                "the body is over the limit of {most} bytes; send a shorter conversation or recording"
             ),
         ),
         BadRequest::Unfinished => (
