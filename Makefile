@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run check test vectors bench bench-relay bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo run check test vectors bench bench-serve bench-relay bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -15,6 +15,8 @@ vectors:           ## get the real evidence that this repository may not ship (F
 	@scripts/vectors $(if $(FROM),--from "$(FROM)")
 bench: setup       ## CPU time of verification, compared with the bare signatures and with other verifiers
 	@scripts/bench
+bench-serve: setup ## the whole path from client to engine, compared with the same engine bare
+	@scripts/bench-serve
 bench-relay: setup ## the relay, compared with socat and HAProxy, and with 10,000 idle connections
 	@scripts/bench-relay
 bench-boot: setup image ## a boot by stage, compared with the kernel alone

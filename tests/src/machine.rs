@@ -241,27 +241,33 @@ impl Drop for Machine {
 /// What a relying party writes that wants the released image, its configuration, and these simulated roots.
 pub fn honest_policy() -> String {
     static POLICY: OnceLock<String> = OnceLock::new();
-    let policy = POLICY.get_or_init(|| {
-        let (cpu, gpu) = (vendor(), gpu_vendor());
-        let output = Command::new(paths::tool("chrysalis"))
-            .args(["policy", "init", "--vcpus", "2", "--image"])
-            .arg(paths::image())
-            .arg("--configuration")
-            .arg(paths::configuration())
-            .arg("--minimum-tcb")
-            .arg(paths::minimum_tcb())
-            .arg("--simulated-root")
-            .arg(cpu.join("ark.pem"))
-            .arg("--simulated-root")
-            .arg(gpu.join("device-root.pem"))
-            .arg("--simulated-root")
-            .arg(gpu.join("rim-root.pem"))
-            .output()
-            .expect("chrysalis starts");
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stdout)
-    });
+    let policy = POLICY.get_or_init(|| policy_for(&paths::configuration()));
     policy.clone()
+}
+
+/// The same for another configuration.
+///
+/// # Panics
+/// When the command line makes none.
+pub fn policy_for(configuration: &Path) -> String {
+    let (cpu, gpu) = (vendor(), gpu_vendor());
+    let output = Command::new(paths::tool("chrysalis"))
+        .args(["policy", "init", "--vcpus", "2", "--image"])
+        .arg(paths::image())
+        .arg("--configuration")
+        .arg(configuration)
+        .arg("--minimum-tcb")
+        .arg(paths::minimum_tcb())
+        .arg("--simulated-root")
+        .arg(cpu.join("ark.pem"))
+        .arg("--simulated-root")
+        .arg(gpu.join("device-root.pem"))
+        .arg("--simulated-root")
+        .arg(gpu.join("rim-root.pem"))
+        .output()
+        .expect("chrysalis starts");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
 }
 
 /// The keys of the simulated vendor that all tests share: making them takes seconds.

@@ -59,6 +59,11 @@ pub fn python() -> PathBuf {
     of("CHRYSALIS_PYTHON", "build/python/bin/python")
 }
 
+/// A folder with the Node packages of tests/clients/package.json.
+pub fn node() -> PathBuf {
+    of("CHRYSALIS_NODE", "build/node")
+}
+
 /// The keys of the simulated vendor that all tests share.
 pub fn vendor() -> PathBuf {
     of("CHRYSALIS_TEST_VENDOR", "build/tests/simulated-amd")
