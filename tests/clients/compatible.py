@@ -116,9 +116,10 @@ def anthropic_sdk():
     from anthropic import Anthropic
 
     client = Anthropic(base_url=BASE.removesuffix("/v1"), api_key="unused", timeout=300)
-    message = client.messages.create(model=CHAT, max_tokens=16, temperature=0, messages=QUESTION)
+    greedy = {"model": CHAT, "max_tokens": 16, "messages": QUESTION, "extra_body": {"temperature": 0}}
+    message = client.messages.create(**greedy)
     assert "Paris" in message.content[0].text, message
-    with client.messages.stream(model=CHAT, max_tokens=16, temperature=0, messages=QUESTION) as stream:
+    with client.messages.stream(**greedy) as stream:
         assert "".join(stream.text_stream) == message.content[0].text
     print("anthropic ok")
 
