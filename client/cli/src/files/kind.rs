@@ -576,7 +576,7 @@ mod tests {
         for (json, says) in [
             (
                 &b"{\"quote\":\"\",\"event_log\":\"\"}"[..],
-                "a JSON object with `event_log`, `quote`",
+                "a JSON object with `quote`, `event_log`",
             ),
             (b"{}", "an empty JSON object"),
             (b"[1]", "a JSON list"),
