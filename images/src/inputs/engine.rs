@@ -44,6 +44,28 @@ pub struct EngineRecipe {
     /// Programs of this workspace.
     #[serde(default)]
     pub binary: Vec<Binary>,
+    /// Programs of pinned sources.
+    #[serde(default)]
+    pub compile: Vec<Compile>,
+}
+
+/// A program that CMake builds from pinned sources.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compile {
+    /// The input's name in the lock: an sdist.
+    pub input: String,
+    /// The folder in it that has CMakeLists.txt, below the archive's own.
+    pub folder: String,
+    /// CMake's options, such as `"GGML_OPENMP=OFF"`.
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// What to build.
+    pub target: String,
+    /// Where CMake puts the program, in its own folder.
+    pub from: String,
+    /// The program's path on the disk.
+    pub to: String,
 }
 
 /// How an engine is started, as /engine.toml says it after the name.
@@ -166,6 +188,8 @@ impl EngineRecipe {
         let places = self.file.iter().map(|file| &file.to);
         let places = places.chain(self.binary.iter().map(|binary| &binary.path));
         let places = places.chain(self.link.iter().map(|link| &link.path));
+        let sources = self.compile.iter();
+        let places = places.chain(sources.flat_map(|it| [&it.folder, &it.from, &it.to]));
         let mut places = places.chain(&self.directories);
         let rules = [
             (is_name(&self.name), "name", NAME_RULE),
