@@ -9,11 +9,7 @@ use symphonia::core::{
     meta::MetadataOptions,
 };
 
-use crate::{
-    Refusal,
-    track::Track,
-    wav::{RATE, Wav},
-};
+use crate::{limits::RATE, refusal::Refusal, track::Track, wav::Wav};
 
 /// Writes all that can be heard of a file. A damaged file is refused unless a second of it can be heard.
 pub(crate) fn decode(file: Vec<u8>, wav: &mut Wav<impl Write>) -> Result<(), Refusal> {

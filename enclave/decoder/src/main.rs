@@ -5,17 +5,20 @@
 //! people who run it by hand; in a room, only its exit code goes anywhere.
 
 mod audio;
+mod limits;
+mod refusal;
 mod resample;
 mod track;
 mod wav;
 
 use std::{
-    fmt,
     io::{self, BufWriter, Read, Write},
     panic,
     process::ExitCode,
 };
 
+use limits::MAX_FILE;
+use refusal::Refusal;
 use wav::Wav;
 
 const HELP: &str = "\
@@ -28,68 +31,6 @@ Reads OGG (Opus, Vorbis), MP3, WAV, M4A (AAC, ALAC), FLAC and WebM.
 Example: chrysalis-decoder <voice.ogg >voice.wav
 
 Exit codes: 0 done, 3 no audio that it knows, 4 too long, 5 damaged, 6 no track of audio; 1 no input or output, 2 usage";
-
-/// The most bytes of a file. It is held whole, because an M4A file may have its index at its end.
-const MAX_FILE: u64 = 64 << 20;
-
-/// Why there is no WAV file.
-#[derive(Debug)]
-enum Refusal {
-    /// No container or no codec that it knows.
-    Unknown,
-    /// Longer than it may be.
-    TooLong,
-    /// Damaged, or cut short within its first second.
-    Broken,
-    /// A container without audio, such as a silent video.
-    NoAudio,
-    /// Standard input or output fails.
-    Io(io::Error),
-}
-
-impl Refusal {
-    fn code(&self) -> u8 {
-        match self {
-            Self::Io(_) => 1,
-            Self::Unknown => 3,
-            Self::TooLong => 4,
-            Self::Broken => 5,
-            Self::NoAudio => 6,
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown => write!(
-                to,
-                "this is no audio that the decoder knows\nhint: send OGG, MP3, WAV, M4A, FLAC or WebM"
-            ),
-            Self::TooLong => write!(
-                to,
-                "longer than {} s, or larger than {} MiB\nhint: send it in shorter pieces",
-                wav::MAX_SECONDS,
-                MAX_FILE >> 20
-            ),
-            Self::Broken => write!(to, "the file is damaged or cut short\nhint: send it again"),
-            Self::NoAudio => write!(
-                to,
-                "the file has no track of audio\nhint: send a file with sound"
-            ),
-            Self::Io(error) => write!(
-                to,
-                "{error}\nhint: give a file on standard input, and read standard output to its end"
-            ),
-        }
-    }
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {

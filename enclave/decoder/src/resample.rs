@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::wav::RATE;
+use crate::limits::RATE;
 
 /// Rates that are taken. Beyond them there is no audio, only arithmetic.
 pub(crate) const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;

@@ -11,9 +11,9 @@ use symphonia::core::{
 };
 
 use crate::{
-    Refusal,
+    limits::RATE,
+    refusal::Refusal,
     resample::{RATES, Resampler},
-    wav::RATE,
 };
 
 /// Opus counts in these, whatever it decodes to.

@@ -2,12 +2,11 @@
 
 use std::io::Write;
 
-use crate::Refusal;
+use crate::{
+    limits::{MAX_SECONDS, RATE},
+    refusal::Refusal,
+};
 
-/// Samples per second.
-pub(crate) const RATE: u32 = 16_000;
-/// The most seconds that are written.
-pub(crate) const MAX_SECONDS: u32 = 2 * 60 * 60;
 /// The length of what goes on to the end.
 const TO_THE_END: [u8; 4] = u32::MAX.to_le_bytes();
 

@@ -1,4 +1,4 @@
-//! Engines in C and C++ that CMake builds: pinned sources in, one program out. They are compiled in a [`Chamber`] for the same
+//! Engines in C and C++ that `CMake` builds: pinned sources in, one program out. They are compiled in a [`Chamber`] for the same
 //! CPUs as the measured programs, and linked with everything that they need. What was compiled stays in the cache, under the
 //! digest of all that it was made from, and is not hashed again: anyone who can write there can change what this machine builds.
 

@@ -49,7 +49,7 @@ pub struct EngineRecipe {
     pub compile: Vec<Compile>,
 }
 
-/// A program that CMake builds from pinned sources.
+/// A program that `CMake` builds from pinned sources.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compile {
@@ -57,12 +57,12 @@ pub struct Compile {
     pub input: String,
     /// The folder in it that has CMakeLists.txt, below the archive's own.
     pub folder: String,
-    /// CMake's options, such as `"GGML_OPENMP=OFF"`.
+    /// `CMake`'s options, such as `"GGML_OPENMP=OFF"`.
     #[serde(default)]
     pub options: Vec<String>,
     /// What to build.
     pub target: String,
-    /// Where CMake puts the program, in its own folder.
+    /// Where `CMake` puts the program, in its own folder.
     pub from: String,
     /// The program's path on the disk.
     pub to: String,
