@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 use symphonia::core::{
     errors::Error,
     formats::{FormatOptions, FormatReader, probe::Hint},
-    io::MediaSourceStream,
+    io::{MediaSourceStream, MediaSourceStreamOptions},
     meta::MetadataOptions,
 };
 
@@ -45,7 +45,10 @@ pub(crate) fn decode(file: Vec<u8>, wav: &mut Wav<impl Write>) -> Result<(), Ref
 
 /// The container. Names and kinds of files are not asked for: the bytes say what they are.
 fn open(file: Vec<u8>) -> Result<Box<dyn FormatReader>, Refusal> {
-    let stream = MediaSourceStream::new(Box::new(Cursor::new(file)), Default::default());
+    let stream = MediaSourceStream::new(
+        Box::new(Cursor::new(file)),
+        MediaSourceStreamOptions::default(),
+    );
     symphonia::default::get_probe()
         .probe(
             &Hint::new(),

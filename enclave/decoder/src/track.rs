@@ -1,7 +1,8 @@
 //! The one track that is heard: its packets become samples of one channel.
 
-use ropus::{Channels, DecodeMode, Decoder};
+use ropus::{DecodeMode, Decoder};
 use symphonia::core::{
+    audio::Channels,
     codecs::audio::{
         AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known::CODEC_ID_OPUS,
     },
@@ -70,30 +71,8 @@ impl Track {
         if packet.track_id != self.id {
             return Ok(true);
         }
-        let mut samples = Vec::new();
-        let rate = match &mut self.codec {
-            Codec::Any(decoder) => match decoder.decode(packet) {
-                Ok(decoded) => {
-                    let channels = decoded.num_planes();
-                    decoded.copy_to_vec_interleaved(&mut samples);
-                    samples = mono(&samples, channels);
-                    decoded.spec().rate()
-                }
-                Err(_) => return Ok(false),
-            },
-            Codec::Opus { decoder, skip } => {
-                let mut decoded = [0; OPUS_PACKET];
-                let length = decoder.decode(&packet.data, &mut decoded, DecodeMode::Normal);
-                let Ok(length) = length else {
-                    return Ok(false);
-                };
-                let from = length.min(*skip);
-                *skip -= from;
-                let heard = length.saturating_sub(in_16_khz(packet.trim_end.get()));
-                let decoded = decoded.get(from..heard).unwrap_or_default();
-                samples.extend(decoded.iter().map(|sample| f32::from(*sample) / 32768.0));
-                RATE
-            }
+        let Some((rate, samples)) = self.codec.samples(packet) else {
+            return Ok(false);
         };
         if !RATES.contains(&rate) {
             return Err(Refusal::Broken);
@@ -120,12 +99,38 @@ impl Track {
     }
 }
 
+impl Codec {
+    /// A packet's rate and its samples; none: it is damaged.
+    fn samples(&mut self, packet: &Packet) -> Option<(u32, Vec<f32>)> {
+        match self {
+            Self::Any(codec) => {
+                let audio = codec.decode(packet).ok()?;
+                let mut samples = Vec::new();
+                audio.copy_to_vec_interleaved(&mut samples);
+                Some((audio.spec().rate(), mono(&samples, audio.num_planes())))
+            }
+            Self::Opus { decoder, skip } => {
+                let mut pcm = [0; OPUS_PACKET];
+                let length = decoder
+                    .decode(&packet.data, &mut pcm, DecodeMode::Normal)
+                    .ok()?;
+                let from = length.min(*skip);
+                *skip -= from;
+                let to = length.saturating_sub(in_16_khz(packet.trim_end.get()));
+                let heard = pcm.get(from..to).unwrap_or_default().iter();
+                let samples = heard.map(|sample| f32::from(*sample) / 32768.0);
+                Some((RATE, samples.collect()))
+            }
+        }
+    }
+}
+
 fn opus(parameters: &AudioCodecParameters) -> Result<Codec, Refusal> {
-    let channels = parameters.channels.as_ref().map_or(1, |it| it.count());
+    let channels = parameters.channels.as_ref().map_or(1, Channels::count);
     if channels > 2 {
         return Err(Refusal::Unknown);
     }
-    let decoder = Decoder::new(RATE, Channels::Mono).map_err(|_| Refusal::Unknown)?;
+    let decoder = Decoder::new(RATE, ropus::Channels::Mono).map_err(|_| Refusal::Unknown)?;
     // RFC 7845 §5.1: the samples to skip are in the header, after its name, a version and the channels.
     let header = parameters.extra_data.as_deref().unwrap_or_default();
     let skip = match header {

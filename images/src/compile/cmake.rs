@@ -90,6 +90,7 @@ fn compile(
             })
         },
     )?;
+    correct(wanted, &source.join(&wanted.folder))?;
     let chamber = Chamber::of(toolchain)?.write(work, WORK);
     let run = |what: String, script: &str, arguments: &[String]| {
         let mut command = chamber.command("sh", WORK);
@@ -110,6 +111,26 @@ fn compile(
     let program = work.join("made").join(&wanted.from);
     fs::copy(&program, done.join(PROGRAM)).map_err(Error::io("copy", program))?;
     Ok(done)
+}
+
+/// Makes the recipe's corrections: each text must be there once.
+fn correct(wanted: &Compile, folder: &Path) -> Result<(), Error> {
+    for edit in &wanted.edit {
+        let path = folder.join(&edit.file);
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let found = text.matches(&edit.from).count();
+        if found != 1 {
+            return Err(Error::EditMisfit {
+                input: wanted.input.clone(),
+                file: edit.file.clone(),
+                from: edit.from.clone(),
+                found,
+            });
+        }
+        let text = text.replacen(&edit.from, &edit.to, 1);
+        fs::write(&path, text).map_err(Error::io("write", path))?;
+    }
+    Ok(())
 }
 
 /// Unpacks an archive without the folder around everything, whose name has the version.
@@ -171,6 +192,24 @@ mod tests {
         unpack(&folder.path().join("a.tar.gz"), &to).unwrap();
         assert_eq!(fs::read(to.join("src/a.c")).unwrap(), b"data");
         assert!(to.join("CMakeLists.txt").exists());
+    }
+
+    #[test]
+    fn a_correction_fits_once_or_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.c"), "one two two").unwrap();
+        let wanted = |from: &str| -> Compile {
+            let text = format!(
+                "input = 'a'\nfolder = 'b'\ntarget = 'c'\nfrom = 'd'\nto = 'e'\nedit = [{{ file = 'a.c', from = '{from}', to = '3' }}]"
+            );
+            toml::from_str(&text).unwrap()
+        };
+        for (from, wrong) in [("two", 2), ("none", 0)] {
+            let refused = correct(&wanted(from), folder.path());
+            assert!(matches!(refused, Err(Error::EditMisfit { found, .. }) if found == wrong));
+        }
+        correct(&wanted("one"), folder.path()).unwrap();
+        assert_eq!(fs::read(folder.path().join("a.c")).unwrap(), b"3 two two");
     }
 
     #[test]

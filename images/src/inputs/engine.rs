@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     names::{NAME_RULE, is_absolute, is_inside, is_name},
-    recipe::Binary,
+    recipe::{Binary, Edit},
 };
 use crate::{Error, files::read_toml, models::ModelKind};
 
@@ -60,6 +60,9 @@ pub struct Compile {
     /// `CMake`'s options, such as `"GGML_OPENMP=OFF"`.
     #[serde(default)]
     pub options: Vec<String>,
+    /// Corrections of it; a file's path is below that folder.
+    #[serde(default)]
+    pub edit: Vec<Edit>,
     /// What to build.
     pub target: String,
     /// Where `CMake` puts the program, in its own folder.
@@ -189,7 +192,11 @@ impl EngineRecipe {
         let places = places.chain(self.binary.iter().map(|binary| &binary.path));
         let places = places.chain(self.link.iter().map(|link| &link.path));
         let sources = self.compile.iter();
-        let places = places.chain(sources.flat_map(|it| [&it.folder, &it.from, &it.to]));
+        let sources = sources.flat_map(|it| {
+            let edits = it.edit.iter().map(|edit| &edit.file);
+            edits.chain([&it.folder, &it.from, &it.to])
+        });
+        let places = places.chain(sources);
         let mut places = places.chain(&self.directories);
         let rules = [
             (is_name(&self.name), "name", NAME_RULE),
