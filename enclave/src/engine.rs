@@ -8,6 +8,7 @@
 mod call;
 mod card;
 mod counters;
+mod decode;
 mod end;
 mod http;
 mod known_answer;
@@ -24,6 +25,7 @@ use chrysalis_wire::boot::Stage;
 
 pub(crate) use call::{Call, CallBody, Event, Fault, Tenant, Turned};
 pub(crate) use card::Api;
+pub(crate) use decode::Undecoded;
 pub(crate) use served::Served;
 
 use crate::{

@@ -8,7 +8,7 @@ use chrysalis_image::{
         configuration, engine,
         model::{self, Said},
     },
-    compile::binaries::Binaries,
+    compile::{binaries::Binaries, cmake},
     models::ModelKind,
 };
 use clap::Args;
@@ -80,6 +80,7 @@ pub(crate) fn engine(command: EngineCommand) -> Result<()> {
             Some(folder) => Binaries::given(&folder),
             None => compile(recipe, wanted, &fetcher),
         },
+        |program, pin| cmake::program(program, pin, recipe, &fetcher),
     )?;
     println!("{}  {}", made.card.engine.disk.root, made.path.display());
     Ok(())

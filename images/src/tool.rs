@@ -1,8 +1,14 @@
 //! Other programs, run for their output.
 
-use std::process::{Command, Output};
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
 
-use crate::Error;
+use crate::{Error, progress};
+
+/// Lines of a failed build's output that are shown.
+const SHOWN_LINES: usize = 20;
 
 /// Runs a program to its end. An error where it does not start; whether it succeeded is for the caller to judge.
 pub(crate) fn output(command: &mut Command, hint: &'static str) -> Result<Output, Error> {
@@ -17,4 +23,21 @@ pub(crate) fn failed(command: &Command, problem: impl Into<String>, hint: &'stat
         problem: problem.into(),
         hint,
     }
+}
+
+/// Runs a step of a build, and counts the objects that it makes in a folder; where it fails, the end of what it printed is shown.
+pub(crate) fn step(what: &str, made: &Path, mut command: Command) -> Result<(), Error> {
+    let hint = "run `make setup`, which installs what is missing";
+    let output = progress::showing(what, progress::objects(made), || output(&mut command, hint))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said.lines().collect();
+    let start = lines.len().saturating_sub(SHOWN_LINES);
+    Err(Error::BuildFailed {
+        what: what.into(),
+        log: lines.get(start..).unwrap_or_default().join("\n"),
+    })
 }

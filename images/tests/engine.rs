@@ -95,6 +95,7 @@ impl Bench {
             true,
             &bench.fetcher(),
             |_| Binaries::given(&bench.path("binaries")),
+            |program, pin| Ok(format!("{} of {}", program.target, pin.version).into_bytes()),
         )
     }
 
@@ -236,6 +237,62 @@ fn takes_programs_of_this_workspace() {
     );
 }
 
+const COMPILE: &str = r#"
+[[compile]]
+input = "sources"
+folder = "engine"
+options = ["FAST=ON"]
+target = "tool"
+from = "bin/tool"
+to = "usr/bin/tool"
+"#;
+
+#[test]
+fn compiles_programs_of_pinned_sources() {
+    let mut bench = Bench::new();
+    bench
+        .0
+        .pin("sources", Kind::Sdist, "sources-1.tar.gz", b"sources");
+    let recipe = format!("{RECIPE}{COMPILE}").replace("{server}", "{sources}");
+    let card = bench.build(&recipe).unwrap().card;
+    let tree = bench
+        .0
+        .path("disks")
+        .join(card.engine.disk.root.to_string());
+    let program = tree.join("usr/bin/tool");
+    assert_eq!(fs::read(&program).unwrap(), b"tool of 1-1");
+    let mode = fs::metadata(program).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+    assert_eq!(card.engine.version, "engine 1-1");
+}
+
+#[test]
+fn refuses_sources_that_are_not_pinned_as_such() {
+    let bench = Bench::new();
+    let recipe = format!("{RECIPE}{COMPILE}");
+    let missing = bench.build(&recipe);
+    assert!(matches!(missing, Err(Error::NotLocked { input, .. }) if input == "sources"));
+    let deb = bench.build(&recipe.replace("\"sources\"", "\"libraries\""));
+    assert!(matches!(
+        deb,
+        Err(Error::WrongKind {
+            wanted: "sdist",
+            ..
+        })
+    ));
+    for (from, to) in [
+        ("\"engine\"", "\"../engine\""),
+        ("\"bin/tool\"", "\"/etc/passwd\""),
+        ("\"usr/bin/tool\"", "\"/usr/bin/tool\""),
+    ] {
+        let outside = bench.build(&recipe.replace(from, to));
+        assert!(
+            matches!(outside, Err(Error::Value { key, .. }) if key == "a path"),
+            "{to}"
+        );
+    }
+}
+
 #[test]
 fn refuses_the_name_of_a_model() {
     let bench = Bench::new();
@@ -254,6 +311,9 @@ fn committed_recipes_take_locked_inputs() {
         let files = recipe.file.iter().map(|file| &file.input);
         for input in files.chain(recipe.package.iter().map(|package| &package.input)) {
             lock.input(input, Kind::Deb).unwrap();
+        }
+        for program in &recipe.compile {
+            lock.input(&program.input, Kind::Sdist).unwrap();
         }
     }
 }

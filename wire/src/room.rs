@@ -14,6 +14,19 @@ pub const MIN_USER: u32 = 10_000;
 pub const SOCKET: &str = "/run/e.sock";
 /// Its name in [`Plan::run`].
 pub const SOCKET_NAME: &str = "e.sock";
+/// The socket on which audio is turned into what an engine reads, as it sees it; outside, it lies in [`Plan::run`].
+///
+/// One connection a file: the file to the end of one direction, then the program's output, [`PREPARED`] and one byte, the
+/// program's exit code. Without these last five bytes there is no answer.
+pub const PREPARE_SOCKET: &str = "/run/prepare.sock";
+/// Its name in [`Plan::run`].
+pub const PREPARE_SOCKET_NAME: &str = "prepare.sock";
+/// What comes after the program's output, before its exit code.
+pub const PREPARED: [u8; 4] = *b"done";
+/// The exit code of a program that was killed, or that did not start.
+pub const PREPARE_KILLED: u8 = 255;
+/// How many files are prepared at once; more wait.
+pub const MAX_PREPARING: u8 = 2;
 /// The model, as an engine sees it: a file, or a folder.
 pub const MODEL: &str = "/model";
 
@@ -49,8 +62,19 @@ pub struct Plan {
     pub devices: Vec<String>,
     /// Files and folders to add, read-only: the place outside, then the place inside, an absolute path.
     pub libraries: Vec<(String, String)>,
+    /// The program beside the engine, in the same room, that turns audio into what the engine reads.
+    pub prepare: Option<Prepare>,
     /// Go on where the kernel has no Landlock or no cgroups: for tests and development, never in an image.
     pub partial: bool,
+}
+
+/// A program that prepares what an engine reads: one process for each file, from standard input to standard output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// The program, as the engine sees it: an absolute path. It gets no arguments and no environment.
+    pub program: String,
+    /// How long it may take, in seconds: at least 1.
+    pub seconds: u32,
 }
 
 /// What an engine needs of a system, from the least to the most.

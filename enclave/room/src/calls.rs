@@ -37,6 +37,17 @@ const INIT: &[c_long] = &[
     libc::SYS_exit_group,
 ];
 
+/// What those do besides who wait for connections and start a program for each.
+const PREPARER: &[c_long] = &[
+    libc::SYS_wait4,
+    libc::SYS_waitid,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_dup2,
+    libc::SYS_dup3,
+    libc::SYS_seccomp,
+];
+
 /// Namespaces that `clone` could make.
 const NEW_NAMESPACES: libc::c_int = libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
@@ -81,6 +92,24 @@ pub(crate) fn carrier() -> anyhow::Result<Calls> {
     calls.extend(any(CARRIER));
     calls.extend(threads()?);
     calls.push((libc::SYS_socket, vec![equal(0, libc::AF_INET)?]));
+    Ok(calls)
+}
+
+/// That of those who start the program that prepares. It is also that program's, which gets the stricter one of a compiled engine
+/// besides.
+pub(crate) fn preparer() -> anyhow::Result<Calls> {
+    let mut calls = any(COMMON);
+    calls.extend(any(FILES));
+    calls.extend(any(PREPARER));
+    calls.push((libc::SYS_clone, vec![lacking(0, NEW_NAMESPACES)?]));
+    let names = [
+        libc::PR_SET_NAME,
+        libc::PR_GET_NAME,
+        libc::PR_SET_NO_NEW_PRIVS,
+    ];
+    calls.push((libc::SYS_prctl, rules(&names, |name| equal(0, name))?));
+    calls.push((libc::SYS_socket, vec![equal(0, libc::AF_UNIX)?]));
+    calls.push((libc::SYS_tgkill, vec![equal(2, libc::SIGABRT)?]));
     Ok(calls)
 }
 
@@ -160,12 +189,12 @@ mod tests {
         libc::SYS_mq_open,
     ];
 
-    fn all() -> [Calls; 4] {
+    fn all() -> [Calls; 5] {
         let mut python = sound();
         python.walls = Walls::Python;
-        let engines = [of(&sound()), of(&python), carrier()].map(Result::unwrap);
-        let [native, python, carrier] = engines;
-        [native, python, carrier, init()]
+        let engines = [of(&sound()), of(&python), carrier(), preparer()].map(Result::unwrap);
+        let [native, python, carrier, preparer] = engines;
+        [native, python, carrier, preparer, init()]
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rustix::{
 };
 
 use crate::{
-    calls, cgroup, kernel, program,
+    calls, cgroup, kernel, prepare, program,
     refusal::{Refusal, not_started, unconfined},
     rights, root,
 };
@@ -33,6 +33,7 @@ fn start(plan: &Plan, bounded: bool, tell: &mut File) -> Result<Infallible, Refu
     set_limits(plan, bounded).map_err(unconfined("the engine cannot be limited"))?;
     rights::give_up(plan.user).map_err(unconfined("the administrator's rights stay"))?;
     die_with_parent(tell)?;
+    let preparing = prepare::start(plan, tell)?;
     let program = kernel::fork().map_err(not_started("the program gets no process"))?;
     let Some(program) = program else {
         return program::become_it(plan, tell);
@@ -43,7 +44,7 @@ fn start(plan: &Plan, bounded: bool, tell: &mut File) -> Result<Infallible, Refu
     calls::shut(calls::init()).map_err(unconfined("the first process's calls stay open"))?;
     loop {
         match wait(WaitOptions::empty()) {
-            Ok(Some((ended, _))) if ended != program => {}
+            Ok(Some((ended, _))) if ended != program && !preparing.contains(&ended) => {}
             _ => exit(0),
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! Three processes. This one keeps the enclave's socket, carries the engine's port where there is one, and is confined
 //! itself. Its child is PID 1 of the engine's own namespace: it builds the root, starts the program and reaps. The third
-//! becomes the program. When one of them ends, so do those after it: the kernel sees to it, and no process outlives PID 1.
+//! becomes the program. Where the plan has a program that prepares, two more wait for its connections. When one of these ends, so do those after it: the kernel sees to it, and no process outlives PID 1.
 //!
 //! Nothing here is trusted by what it says: the enclave believes no engine. The engine is trusted with the prompts that it
 //! is asked, and with nothing else; it is taken to be hostile from its first instruction on.
@@ -19,6 +19,7 @@ mod kernel;
 mod loopback;
 mod mounts;
 mod plan;
+mod prepare;
 mod program;
 mod refusal;
 mod rights;
@@ -38,7 +39,7 @@ use std::{
 
 use chrysalis_wire::{
     frame,
-    room::{FromRoom, Plan},
+    room::{FromRoom, PREPARE_SOCKET_NAME, Plan, SOCKET_NAME},
 };
 use rustix::{
     fs::{FileType, Mode, fstat},
@@ -158,12 +159,15 @@ fn own_namespaces() -> Result<fs::File, Refusal> {
 /// Gives the engine its `/run`, without a socket that an earlier one left behind: some engines fail in silence on it.
 /// Listens there for an engine that cannot.
 fn prepare_run(plan: &Plan) -> Result<Option<UnixListener>, Refusal> {
-    let socket = Path::new(&plan.run).join("e.sock");
-    match fs::remove_file(&socket) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(not_started("an old socket cannot be removed")(error));
+    let run = Path::new(&plan.run);
+    let socket = run.join(SOCKET_NAME);
+    for socket in [&socket, &run.join(PREPARE_SOCKET_NAME)] {
+        match fs::remove_file(socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(not_started("an old socket cannot be removed")(error));
+            }
+            _ => {}
         }
-        _ => {}
     }
     std::os::unix::fs::chown(&plan.run, Some(plan.user), Some(plan.user))
         .map_err(not_started("the folder for /run cannot be given away"))?;

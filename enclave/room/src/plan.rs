@@ -37,6 +37,10 @@ pub(crate) fn check(plan: &Plan) -> Result<(), Refusal> {
             inside,
         )?;
     }
+    if let Some(prepare) = &plan.prepare {
+        absolute("preparing program", &prepare.program)?;
+        require(prepare.seconds > 0, "preparing needs time", prepare.seconds)?;
+    }
     for (name, _) in &plan.environment {
         let sound = !name.is_empty() && !name.contains('=');
         require(sound, "this is no name of a variable", name)?;
@@ -102,6 +106,7 @@ fn require(holds: bool, otherwise: &str, what: impl std::fmt::Debug) -> Result<(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use chrysalis_wire::room::Prepare;
 
     pub(crate) fn sound() -> Plan {
         Plan {
@@ -119,6 +124,7 @@ pub(crate) mod tests {
             processes: 8,
             devices: vec![],
             libraries: vec![],
+            prepare: None,
             partial: true,
         }
     }
@@ -168,5 +174,11 @@ pub(crate) mod tests {
         assert!(why(|plan| plan.memory_mib = 0).contains("needs memory"));
         assert!(why(|plan| plan.processes = 0).contains("needs a process"));
         assert!(why(|plan| plan.port = Some(0)).contains("a port is"));
+        let prepare = |program: &str, seconds| {
+            let program = program.to_owned();
+            Some(Prepare { program, seconds })
+        };
+        assert!(why(|plan| plan.prepare = prepare("x", 1)).contains("program is not a plain"));
+        assert!(why(|plan| plan.prepare = prepare("/x", 0)).contains("preparing needs time"));
     }
 }

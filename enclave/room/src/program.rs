@@ -68,7 +68,7 @@ fn prepare(plan: &Plan) -> Result<Command, Refusal> {
 }
 
 /// Landlock under the mounts: what they would let through by a mistake of ours or of the kernel's.
-fn close_files(plan: &Plan) -> anyhow::Result<()> {
+pub(crate) fn close_files(plan: &Plan) -> anyhow::Result<()> {
     let landlock = if plan.partial {
         Landlock::Partial
     } else {

@@ -54,6 +54,8 @@ pub(super) struct Start {
     /// A path that answers 200 once the engine can answer.
     pub(super) ready: String,
     pub(super) port: Option<u16>,
+    /// The program that turns audio into what it reads.
+    pub(super) prepare: Option<String>,
     kinds: BTreeMap<Kind, Vec<String>>,
 }
 
@@ -71,6 +73,7 @@ struct Written {
     walls: Walls,
     ready: String,
     port: Option<u16>,
+    prepare: Option<String>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     kinds: BTreeMap<Kind, Vec<String>>,
@@ -98,15 +101,20 @@ impl Card {
             walls,
             ready,
             port,
+            prepare,
             environment,
             kinds,
             ..
         } = written;
-        for (key, path) in [
+        let paths = [
             ("program", &program),
             ("directory", &directory),
             ("ready", &ready),
-        ] {
+        ];
+        for (key, path) in paths
+            .into_iter()
+            .chain(prepare.iter().map(|path| ("prepare", path)))
+        {
             if !path.starts_with('/') {
                 return Err(format!("/{FILE}: {key} does not begin with a slash"));
             }
@@ -130,6 +138,7 @@ impl Card {
                 walls,
                 ready,
                 port,
+                prepare,
                 kinds,
             },
         })
@@ -257,6 +266,11 @@ chat = ["--jinja"]
                 "version is not 1 to 128",
             ),
             ("walls = \"native\"", "walls = \"none\"", "none"),
+            (
+                "walls =",
+                "prepare = \"bin/decoder\"\nwalls =",
+                "prepare does not begin with a slash",
+            ),
             ("ready =", "steady =", "steady"),
             ("chat =", "chatter =", "chatter"),
         ] {

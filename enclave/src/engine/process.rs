@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_wire::configuration::Model;
+use chrysalis_wire::{configuration::Model, room::PREPARE_SOCKET_NAME};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -160,6 +160,12 @@ impl Process {
     pub(super) async fn serve(&self, call: Call, sink: &Sink) -> Result<(), Fault> {
         self.used.store(true, Ordering::Relaxed);
         self.ask(call, sink).await
+    }
+
+    /// Where what it reads is prepared, for a client.
+    pub(super) fn prepare_socket(&self) -> PathBuf {
+        self.used.store(true, Ordering::Relaxed);
+        self.socket.with_file_name(PREPARE_SOCKET_NAME)
     }
 
     /// Whether it was asked by a client: only then does it remember anything.

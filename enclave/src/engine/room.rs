@@ -10,7 +10,7 @@ use std::{
 use chrysalis_wire::{
     configuration::{Device, Engine, Model},
     frame,
-    room::{FromRoom, MAX_WHY, Plan, SOCKET_NAME, Walls},
+    room::{FromRoom, MAX_WHY, Plan, Prepare, SOCKET_NAME, Walls},
 };
 use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 
@@ -34,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST_USER: u32 = 20_000;
 /// Users of one model.
 const USERS: u32 = 64;
+/// How long one file may be prepared: decoding half an hour of audio takes seconds.
+const PREPARE_SECONDS: u32 = 120;
 /// Where the driver's libraries are, outside and inside.
 const DRIVER: &str = "/nvidia";
 
@@ -211,6 +213,10 @@ impl Rooms {
             } else {
                 Vec::new()
             },
+            prepare: start.prepare.clone().map(|program| Prepare {
+                program,
+                seconds: PREPARE_SECONDS,
+            }),
             partial: !self.own,
         })
     }

@@ -171,7 +171,7 @@ impl Served {
     }
 
     /// The process, once there is one.
-    async fn process(&self) -> Result<Arc<Process>, Fault> {
+    pub(super) async fn process(&self) -> Result<Arc<Process>, Fault> {
         let mut state = self.state.subscribe();
         let settled = state.wait_for(|state| !matches!(state, State::Coming));
         match timeout(START, settled).await {

@@ -15,7 +15,7 @@ use crate::{
     Error,
     compile::binaries::Binaries,
     inputs::{
-        engine::{Engine, EngineRecipe, placeholders},
+        engine::{Compile, Engine, EngineRecipe, placeholders},
         fetch::Fetcher,
         lock::{Input, Kind, LockFile},
         recipe::Binary,
@@ -34,20 +34,27 @@ pub struct Made<C> {
     pub path: PathBuf,
 }
 
-/// Makes the disk of a recipe, and its card, in a folder of disks.
+/// Makes the disk of a recipe, and its card, in a folder of disks. `binaries` compiles programs of this workspace, and `compile`
+/// one of a pinned source.
 pub fn build(
     recipe_path: &Path,
     out: &Path,
     unpacked: bool,
     fetcher: &Fetcher,
     binaries: impl FnOnce(&[Binary]) -> Result<Binaries, Error>,
+    compile: impl Fn(&Compile, &Input) -> Result<Vec<u8>, Error>,
 ) -> Result<Made<EngineCard>, Error> {
     let recipe = EngineRecipe::read(recipe_path)?;
     let lock = LockFile::beside(recipe_path)?;
     let shelf = Shelf::open(out)?;
     card::check_free::<EngineCard>(&shelf, &recipe.name)?;
 
-    let (mut tree, pins) = gather(&recipe, &lock, fetcher)?;
+    let (mut tree, mut pins) = gather(&recipe, &lock, fetcher)?;
+    for program in &recipe.compile {
+        let pin = lock.input(&program.input, Kind::Sdist)?;
+        tree.file(&program.to, 0o755, compile(program, pin)?)?;
+        pins.push(pin.clone());
+    }
     if !recipe.binary.is_empty() {
         let binaries = binaries(&recipe.binary)?;
         for binary in &recipe.binary {
@@ -150,13 +157,11 @@ fn check(engine: &Engine, tree: &Tree) -> Result<(), (&'static str, String)> {
     let runs =
         |path: &str| matches!(tree.at(path), Some(Node::File { mode, .. }) if mode & 0o111 != 0);
     if !runs(&engine.program) {
-        let problem =
-            "must be a program on the disk, with the mode of a program: add a [[file]] for it";
+        let problem = "must be a program on the disk, with the mode of a program: add a [[file]], [[binary]] or [[compile]] for it";
         return Err(("engine.program", problem.into()));
     }
     if engine.prepare.as_deref().is_some_and(|path| !runs(path)) {
-        let problem =
-            "must be a program on the disk, with the mode of a program: add a [[file]] for it";
+        let problem = "must be a program on the disk, with the mode of a program: add a [[file]], [[binary]] or [[compile]] for it";
         return Err(("engine.prepare", problem.into()));
     }
     let is_folder = matches!(tree.at(&engine.directory), Some(Node::Directory));

@@ -1,9 +1,10 @@
-//! What is compiled here: the kernel, the driver's modules and the measured programs, with a pinned toolchain, in a chamber
+//! What is compiled here: the kernel, the driver's modules, engines and the measured programs, with a pinned toolchain, in a chamber
 //! that shows them nothing of this machine.
 
 pub mod binaries;
 mod cargo;
 pub mod chamber;
+pub mod cmake;
 pub mod kernel;
 pub mod rust;
 pub mod toolchain;

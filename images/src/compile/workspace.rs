@@ -72,18 +72,23 @@ struct Package {
     source: Option<String>,
 }
 
+/// The folder of the workspace around a file, such as a recipe.
+pub(super) fn root(path: &Path) -> Result<PathBuf, Error> {
+    let absolute = path.canonicalize().map_err(Error::io("read", path))?;
+    let root = absolute
+        .ancestors()
+        .find(|folder| folder.join("Cargo.lock").exists());
+    root.map(Path::to_owned).ok_or_else(|| Error::Tool {
+        program: "cargo".into(),
+        problem: format!("has no workspace around {}", path.display()),
+        hint: "name a folder of compiled programs with --binaries DIR",
+    })
+}
+
 impl Workspace {
     /// The workspace around a file, such as a recipe. Fetches what its Cargo.lock and its toolchain's lock name.
     pub fn around(path: &Path, fetcher: &Fetcher) -> Result<Self, Error> {
-        let absolute = path.canonicalize().map_err(Error::io("read", path))?;
-        let root = absolute
-            .ancestors()
-            .find(|folder| folder.join("Cargo.lock").exists());
-        let root = root.ok_or_else(|| Error::Tool {
-            program: "cargo".into(),
-            problem: format!("has no workspace around {}", path.display()),
-            hint: "name a folder of compiled programs with --binaries DIR",
-        })?;
+        let root = &root(path)?;
         let toolchain = Toolchain::prepare(&root.join(TOOLCHAIN), fetcher)?;
         let rustc = Rustc::of(root)?;
         rustc.check(toolchain.pin(rust::PACKAGE)?)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     names::{NAME_RULE, is_absolute, is_inside, is_name},
-    recipe::Binary,
+    recipe::{Binary, Edit},
 };
 use crate::{Error, files::read_toml, models::ModelKind};
 
@@ -44,6 +44,31 @@ pub struct EngineRecipe {
     /// Programs of this workspace.
     #[serde(default)]
     pub binary: Vec<Binary>,
+    /// Programs of pinned sources.
+    #[serde(default)]
+    pub compile: Vec<Compile>,
+}
+
+/// A program that `CMake` builds from pinned sources.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compile {
+    /// The input's name in the lock: an sdist.
+    pub input: String,
+    /// The folder in it that has CMakeLists.txt, below the archive's own.
+    pub folder: String,
+    /// `CMake`'s options, such as `"GGML_OPENMP=OFF"`.
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// Corrections of it; a file's path is below that folder.
+    #[serde(default)]
+    pub edit: Vec<Edit>,
+    /// What to build.
+    pub target: String,
+    /// Where `CMake` puts the program, in its own folder.
+    pub from: String,
+    /// The program's path on the disk.
+    pub to: String,
 }
 
 /// How an engine is started, as /engine.toml says it after the name.
@@ -166,6 +191,12 @@ impl EngineRecipe {
         let places = self.file.iter().map(|file| &file.to);
         let places = places.chain(self.binary.iter().map(|binary| &binary.path));
         let places = places.chain(self.link.iter().map(|link| &link.path));
+        let sources = self.compile.iter();
+        let sources = sources.flat_map(|it| {
+            let edits = it.edit.iter().map(|edit| &edit.file);
+            edits.chain([&it.folder, &it.from, &it.to])
+        });
+        let places = places.chain(sources);
         let mut places = places.chain(&self.directories);
         let rules = [
             (is_name(&self.name), "name", NAME_RULE),

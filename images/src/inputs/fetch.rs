@@ -107,19 +107,30 @@ impl Fetcher {
                 check(&file, input, "pip's index")?;
                 keep(&file, &cached)?;
             }
+            Kind::Sdist => {
+                let temporary = temporary_in(&folder)?;
+                let file = download::sdist(&input.package, Some(&input.version), temporary.path())?;
+                check(&file, input, "pip's index")?;
+                keep(&file, &cached)?;
+            }
         }
         Ok(cached)
     }
 
-    /// Takes a wheel's newest version, or the named one, into the cache, and pins it.
-    pub fn pin_wheel(&self, input: &Input, version: Option<&str>) -> Result<Input, Error> {
+    /// Takes a Python package's newest version, or the named one, into the cache, and pins it.
+    pub fn pin_python(&self, input: &Input, version: Option<&str>) -> Result<Input, Error> {
         let folder = self.inputs()?;
         let temporary = temporary_in(&folder)?;
-        let file = download::wheel(&input.package, version, temporary.path())?;
+        let fetch = match input.kind {
+            Kind::Sdist => download::sdist,
+            Kind::Wheel | Kind::Deb | Kind::Rust => download::wheel,
+        };
+        let file = fetch(&input.package, version, temporary.path())?;
         let (size, sha256) = Sha256::of_file(&file).map_err(Error::io("read", &file))?;
         let name = name_of(&file);
-        // name-version-tags.whl: a version has no dash (PEP 427).
-        let version = name.split('-').nth(1).unwrap_or_default().to_owned();
+        // name-version-tags.whl (PEP 427), name-version.tar.gz (PEP 625): neither name nor version has a dash.
+        let version = name.split('-').nth(1).unwrap_or_default();
+        let version = version.trim_end_matches(".tar.gz").to_owned();
         keep(&file, &folder.join(sha256.to_string()))?;
         Ok(Input {
             version,

@@ -43,7 +43,7 @@ pub struct Input {
     /// Of a deb: a moment at which the suite had it, for the snapshot archive. `make lock` writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Moment>,
-    /// Of a deb: the path below an archive's base. Of a wheel: the file's name. Of Rust: empty.
+    /// Of a deb: the path below an archive's base. Of a wheel or an sdist: the file's name. Of Rust: empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// The length of all its files, in bytes.
@@ -61,6 +61,8 @@ pub enum Kind {
     Deb,
     /// A Python package: a zip file.
     Wheel,
+    /// The sources of a Python package: a gzipped tar file. Nothing of it runs before it is compiled in a chamber.
+    Sdist,
     /// Rust's compiler: many files, which rustup fetches and [`crate::compile::rust`] checks.
     Rust,
 }
@@ -71,6 +73,7 @@ impl Kind {
         match self {
             Self::Deb => "deb",
             Self::Wheel => "wheel",
+            Self::Sdist => "sdist",
             Self::Rust => "rust",
         }
     }
@@ -109,8 +112,9 @@ impl Lock {
                     "must be a relative path without `.`, `..` or spaces",
                 ));
             }
-            if input.kind == Kind::Wheel && input.path.contains('/') {
-                return Err(value(input, "path", "must be the name of the wheel's file"));
+            let is_python = matches!(input.kind, Kind::Wheel | Kind::Sdist);
+            if is_python && input.path.contains('/') {
+                return Err(value(input, "path", "must be the name of the file"));
             }
         }
         let twice = |pair: &&[Input]| matches!(pair, [left, right] if left.name == right.name);

@@ -36,12 +36,14 @@ pub fn refresh(
                 let component = component(&input.path).to_owned();
                 debs.entry((suite, component)).or_default().push(input);
             }
-            Kind::Wheel if wheels == Wheels::Upgrade => *input = fetcher.pin_wheel(input, None)?,
-            Kind::Wheel if input.sha256 == Sha256::UNSET => {
-                let version = Some(input.version.as_str()).filter(|version| *version != "0");
-                *input = fetcher.pin_wheel(input, version)?;
+            Kind::Wheel | Kind::Sdist if wheels == Wheels::Upgrade => {
+                *input = fetcher.pin_python(input, None)?;
             }
-            Kind::Wheel | Kind::Rust => {}
+            Kind::Wheel | Kind::Sdist if input.sha256 == Sha256::UNSET => {
+                let version = Some(input.version.as_str()).filter(|version| *version != "0");
+                *input = fetcher.pin_python(input, version)?;
+            }
+            Kind::Wheel | Kind::Sdist | Kind::Rust => {}
         }
     }
     // An index is read once, whatever the number of its packages.

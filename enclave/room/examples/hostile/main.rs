@@ -9,6 +9,7 @@
 
 mod doors;
 mod floods;
+mod preparing;
 
 use std::{
     env, fs,
@@ -35,6 +36,8 @@ fn main() {
         "model" => answer(&model()),
         "http" => http(argument(1)),
         "end" => {}
+        // Without arguments, it is the program that prepares.
+        "" => preparing::play(),
         _ => thread::sleep(Duration::from_mins(10)),
     }
 }

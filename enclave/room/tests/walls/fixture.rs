@@ -113,6 +113,7 @@ impl Engine {
             processes: 16,
             devices: vec![],
             libraries: vec![],
+            prepare: None,
             partial: true,
         }
     }
@@ -181,17 +182,12 @@ impl Room {
 
     /// A connection to the engine, once it listens.
     pub(crate) fn connect(&self) -> UnixStream {
-        let started = Instant::now();
-        loop {
-            match UnixStream::connect(&self.socket) {
-                Ok(engine) => {
-                    engine.set_read_timeout(Some(PATIENCE)).unwrap();
-                    return engine;
-                }
-                Err(error) if started.elapsed() > PATIENCE => panic!("{error}"),
-                Err(_) => thread::sleep(Duration::from_millis(10)),
-            }
-        }
+        connect(&self.socket)
+    }
+
+    /// A connection to the program that prepares.
+    pub(crate) fn connect_to_prepare(&self) -> UnixStream {
+        connect(&self.socket.with_file_name("prepare.sock"))
     }
 
     /// What the engine says.
@@ -221,6 +217,20 @@ impl Drop for Room {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+fn connect(socket: &Path) -> UnixStream {
+    let started = Instant::now();
+    loop {
+        match UnixStream::connect(socket) {
+            Ok(connection) => {
+                connection.set_read_timeout(Some(PATIENCE)).unwrap();
+                return connection;
+            }
+            Err(error) if started.elapsed() > PATIENCE => panic!("{error}"),
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
     }
 }
 

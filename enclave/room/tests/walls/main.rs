@@ -5,5 +5,6 @@ mod bounds;
 mod doors;
 mod ends;
 mod fixture;
+mod preparing;
 mod refusals;
 mod services;

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 
 use super::wav::Wav;
-use crate::{engine::Served, serve::error::ApiError};
+use crate::{
+    engine::{Served, Undecoded},
+    serve::error::ApiError,
+};
 
 /// The most seconds of audio in one request: 55 MiB of samples.
 pub(super) const MAX_SECONDS: u64 = 1800;
@@ -20,28 +23,11 @@ pub(super) trait Decode {
     ) -> impl Future<Output = Result<Bytes, Undecoded>> + Send;
 }
 
-/// No engine's room has a decoder yet: it is to be one more program in it.
+/// By the program in its engine's room.
 impl Decode for Served {
-    async fn decode(&self, _: Bytes, _: usize) -> Result<Bytes, Undecoded> {
-        Err(Undecoded::NoDecoder)
+    async fn decode(&self, audio: Bytes, most: usize) -> Result<Bytes, Undecoded> {
+        self.prepare(audio, most).await
     }
-}
-
-/// Why there are no samples.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "said by the decoder that rooms are to have")
-)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Undecoded {
-    /// The decoder found no audio that it can read.
-    NotAudio,
-    /// It wrote more than it may.
-    TooLong,
-    /// It took longer than it may, or ended otherwise.
-    Failed,
-    /// The engine has none.
-    NoDecoder,
 }
 
 /// The samples of a file. One that has them already needs no decoder.

@@ -10,7 +10,6 @@ mod options;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     thread,
 };
 
@@ -38,8 +37,6 @@ const WORK: &str = "/build";
 const DSDT: &str = "dsdt.dsl";
 /// The folder of patches there.
 const PATCHES: &str = "patches";
-/// Lines of a failed build's output that are shown.
-const SHOWN_LINES: usize = 20;
 /// Patches the source, compiles the table into it, and works out its configuration.
 const CONFIGURE: &str = r#"
 set -e
@@ -231,7 +228,7 @@ impl<'image> Order<'image> {
             command
                 .args(["-c", script, "sh", &jobs.to_string()])
                 .args(arguments);
-            run(what, made, command)
+            tool::step(what, made, command)
         };
         let source = work.join("source");
         run("configuring the kernel", &source, CONFIGURE, &[])?;
@@ -309,25 +306,6 @@ fn unpack(archive: &[u8], folder: &Path) -> Result<(), String> {
     tar::Archive::new(XzDecoder::new(archive))
         .unpack(folder)
         .map_err(|error| error.to_string())
-}
-
-/// Runs a step, and counts the objects that it makes in a folder; where it fails, the end of what it printed is shown.
-fn run(what: &str, made: &Path, mut command: Command) -> Result<(), Error> {
-    let hint = "run `make setup`, which installs what is missing";
-    let output = progress::showing(what, progress::objects(made), || {
-        tool::output(&mut command, hint)
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    let lines: Vec<&str> = said.lines().collect();
-    let start = lines.len().saturating_sub(SHOWN_LINES);
-    Err(Error::BuildFailed {
-        what: what.into(),
-        log: lines.get(start..).unwrap_or_default().join("\n"),
-    })
 }
 
 #[cfg(test)]
