@@ -1,5 +1,5 @@
 //! The room: walls around one engine. The enclave starts it with a socket as standard input and sends a
-//! [`Plan`](chrysalis_wire::room::Plan); it builds the walls, starts the program within them, and answers. It speaks
+//! [`Plan`]; it builds the walls, starts the program within them, and answers. It speaks
 //! [`chrysalis_wire::room`].
 //!
 //! Three processes. This one keeps the enclave's socket, carries the engine's port where there is one, and is confined

@@ -89,6 +89,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         devices: Vec::new(),
         libraries: Vec::new(),
         partial: false,
+        prepare: None,
     };
     let unconfined = FromRoom::Unconfined {
         why: "no Landlock".to_owned(),
