@@ -302,6 +302,36 @@ fn refuses_the_name_of_a_model() {
 }
 
 #[test]
+fn a_recipe_may_say_only_how_it_differs_from_another() {
+    let bench = Bench::new();
+    fs::create_dir_all(bench.0.path("recipes/engines")).unwrap();
+    let base = RECIPE.replacen("name = \"e\"", "name = \"base\"", 1);
+    bench.0.write("recipes/engines/base.toml", base.as_bytes());
+    let differs = "[[package]]\ninput = \"libraries\"\ninclude = [\"usr/lib/a\"]\n";
+    let whole = RECIPE.replacen(
+        "include = [\"usr/lib/\"]\nexclude = [\"usr/lib/doc\"]",
+        "include = [\"usr/lib/a\"]",
+        1,
+    );
+    let root = |recipe: &str| bench.build(recipe).unwrap().card.engine.disk.root;
+    let like = format!("name = \"e\"\nlike = \"base.toml\"\n{differs}");
+    assert_eq!(root(&like), root(&whole));
+    assert_ne!(root(&like), root(RECIPE));
+    for wrong in ["../engines/base.toml", "", "e.toml"] {
+        let refused = bench.build(&format!("name = \"e\"\nlike = \"{wrong}\"\n"));
+        assert!(
+            matches!(&refused, Err(Error::Value { key, .. }) if key == "like"),
+            "{wrong}: {refused:?}"
+        );
+    }
+    let refused = bench.build("name = \"e\"\nlike = \"base.toml\"\ncolour = \"red\"\n");
+    assert!(
+        matches!(refused, Err(Error::Malformed { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn committed_recipes_take_locked_inputs() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/engines"));
     for entry in fs::read_dir(folder).unwrap() {

@@ -175,7 +175,7 @@ impl Package {
 impl EngineRecipe {
     /// Reads and checks a recipe.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let recipe: Self = read_toml(path)?;
+        let recipe = Self::whole(path)?;
         match recipe.problem() {
             None => Ok(recipe),
             Some((key, problem)) => Err(Error::Value {
@@ -184,6 +184,34 @@ impl EngineRecipe {
                 problem,
             }),
         }
+    }
+
+    /// A recipe with `like` says only what differs: each key that it leaves out is that of the recipe which it names.
+    fn whole(path: &Path) -> Result<Self, Error> {
+        let wrong = |problem: &str| Error::Value {
+            path: path.to_owned(),
+            key: "like".into(),
+            problem: problem.to_owned(),
+        };
+        let mut own: toml::Table = read_toml(path)?;
+        let Some(like) = own.remove("like") else {
+            return read_toml(path);
+        };
+        let name = like.as_str().unwrap_or_default();
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            return Err(wrong(
+                "must be the file name of a recipe in the same folder",
+            ));
+        }
+        let mut whole: toml::Table = read_toml(&path.with_file_name(name))?;
+        if whole.contains_key("like") {
+            return Err(wrong("must name a recipe that has no `like` itself"));
+        }
+        whole.extend(own);
+        whole.try_into().map_err(|problem| Error::Malformed {
+            path: path.to_owned(),
+            problem: Box::new(problem),
+        })
     }
 
     fn problem(&self) -> Option<(&'static str, String)> {
