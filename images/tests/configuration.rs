@@ -194,7 +194,7 @@ fn committed_recipe_names_committed_recipes() {
     let demo = table("demo.toml");
     assert_eq!(
         demo["engine"][0]["card"],
-        table("engines/llama-cpu.toml")["name"]
+        table("engines/llama-emulated.toml")["name"]
     );
     assert_eq!(
         demo["model"][0]["card"],
