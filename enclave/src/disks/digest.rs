@@ -16,14 +16,13 @@ const PIECE: usize = 1024 * 1024;
 /// The deepest folder in a model's folder.
 const MAX_DEPTH: usize = 8;
 
-/// Reads so many bytes, and returns their SHA-256. Through dm-verity, a block that does not hash to its place is an I/O error.
-pub(super) fn read(place: &Path, size: u64) -> Result<Context, Failure> {
+/// Reads so many bytes, piece by piece. Through dm-verity, a block that does not hash to its place is an I/O error.
+pub(super) fn read(place: &Path, size: u64, mut take: impl FnMut(&[u8])) -> Result<(), Failure> {
     let missing = |why| Failure::DiskMissing {
         place: place.to_owned(),
         why,
     };
     let mut from = File::open(place).map_err(missing)?.take(size);
-    let mut hash = Context::new(&digest::SHA256);
     let mut piece = vec![0; PIECE];
     let mut left = size;
     while left > 0 {
@@ -32,7 +31,7 @@ pub(super) fn read(place: &Path, size: u64) -> Result<Context, Failure> {
                 return Err(wrong(place, &format!("it ends {left} bytes early")));
             }
             Ok(length) => {
-                hash.update(piece.get(..length).unwrap_or_default());
+                take(piece.get(..length).unwrap_or_default());
                 left = left.saturating_sub(length as u64);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -46,12 +45,14 @@ pub(super) fn read(place: &Path, size: u64) -> Result<Context, Failure> {
             Err(error) => return Err(missing(error)),
         }
     }
-    Ok(hash)
+    Ok(())
 }
 
 /// The SHA-256 of a file's first bytes.
 pub(super) fn of_file(place: &Path, size: u64) -> Result<String, Failure> {
-    Ok(hex::encode(read(place, size)?.finish()))
+    let mut hash = Context::new(&digest::SHA256);
+    read(place, size, |piece| hash.update(piece))?;
+    Ok(hex::encode(hash.finish()))
 }
 
 /// The SHA-256 of a folder: of a text with a line `DIGEST  PATH` for each file, sorted by path.
