@@ -28,6 +28,8 @@ const WAIT: Duration = Duration::from_mins(5);
 const START: Duration = Duration::from_mins(2);
 /// The shortest and the longest pause before a process that failed is replaced.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));
+/// The pause between two looks at a process that is due to be replaced, and not idle yet, or not used.
+const LOOK: Duration = Duration::from_secs(1);
 /// A process that lived so long did not fail at once.
 const STEADY: Duration = Duration::from_mins(1);
 
@@ -207,35 +209,34 @@ impl Served {
         let ended = end.wait();
         tokio::pin!(ended);
         loop {
-            let last = *self
-                .last_answer
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let (idle, old) = (last + self.idle, process.started() + self.after);
+            let (idle, old) = (
+                self.last_answer() + self.idle,
+                process.started() + self.after,
+            );
+            let look = idle.min(old).max(Instant::now() + LOOK);
             tokio::select! {
                 () = &mut ended => return Reason::Failed,
-                () = sleep_until(idle.min(old)) => {}
+                () = sleep_until(look) => {}
             }
-            let now = Instant::now();
             // One that no client has asked has nothing to forget.
             if !process.used() {
-                sleep(self.idle.min(Duration::from_secs(1))).await;
-            } else if now >= old {
+                continue;
+            }
+            let now = Instant::now();
+            if now >= old {
                 return Reason::Old;
-            } else if self.queue.load() == (0, 0) && self.is_idle(now) {
+            }
+            if self.queue.load() == (0, 0) && now >= self.last_answer() + self.idle {
                 return Reason::Idle;
-            } else {
-                sleep(Duration::from_millis(50)).await;
             }
         }
     }
 
-    fn is_idle(&self, now: Instant) -> bool {
-        now >= *self
+    fn last_answer(&self) -> Instant {
+        *self
             .last_answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            + self.idle
     }
 
     /// Puts a fresh process in place of this one. While there is memory for both, the old one goes on until the new one is

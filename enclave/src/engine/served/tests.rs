@@ -76,7 +76,7 @@ async fn one_more_than_the_queue_holds_is_turned_away() {
     let _waiting = [(); 2].map(|()| served.ask(&tenant(), call("a")).unwrap());
     let turned = served.ask(&tenant(), call("b")).unwrap_err();
     assert!(matches!(turned, Turned::Busy { .. }));
-    // Whoever leaves makes room.
+    // A client that leaves makes room.
     drop(running);
     timeout(PATIENCE, async {
         while served.ask(&tenant(), call("c")).is_err() {
@@ -244,7 +244,7 @@ async fn an_engine_that_was_asked_and_is_idle_is_replaced_once() {
     assert_eq!(
         STARTS.load(Ordering::Relaxed),
         1,
-        "nobody has asked it anything"
+        "it has not been asked anything"
     );
     ask(&served, "a secret").await;
     sleep(Duration::from_millis(3500)).await;
