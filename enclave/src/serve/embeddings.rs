@@ -2,17 +2,16 @@
 
 use chrysalis_wire::configuration::Kind;
 use data_encoding::BASE64;
-use hyper::{Response, StatusCode};
+use hyper::Response;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{self, Body},
+    answer::Body,
     error::ApiError,
     fields::{Fields, wrong},
     misshapen::{self as shape, Misshapen, Unfit},
-    refusal::Refusal,
     service::Service,
-    single::Single,
+    single,
 };
 use crate::engine::{Call, CallBody, Tenant};
 
@@ -35,14 +34,7 @@ pub(super) async fn embed(
         body: CallBody::Json(request.question()),
         most_text: request.inputs.len().saturating_mul(TEXT_PER_INPUT),
     };
-    let refusal = Refusal {
-        prompt: "input",
-        schema: None,
-        names_tokens: false,
-    };
-    let mut single = Single::ask(served, tenant, call)?;
-    let answer = single.answer(refusal, |said| request.answer(said)).await?;
-    Ok(answer::json(StatusCode::OK, &answer))
+    single::respond(served, tenant, call, "input", |said| request.answer(said)).await
 }
 
 /// A request for embeddings, checked.

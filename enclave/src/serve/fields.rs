@@ -2,14 +2,17 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::error::ApiError;
+use super::{
+    error::ApiError,
+    object::{self, Object},
+};
 
 /// One object of a request, and where it is.
 #[derive(Debug, Clone)]
 pub(super) struct Fields<'a> {
-    object: &'a Map<String, Value>,
+    object: &'a Object,
     place: String,
 }
 
@@ -43,9 +46,9 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A value. A key that is null counts as absent: clients send both.
+    /// A value, if there is one.
     pub(super) fn given(&self, key: &str) -> Option<&'a Value> {
-        self.object.get(key).filter(|value| !value.is_null())
+        object::given(self.object, key)
     }
 
     pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, ApiError> {

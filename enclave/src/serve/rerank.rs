@@ -2,17 +2,16 @@
 //! that llama.cpp and vLLM serve.
 
 use chrysalis_wire::configuration::Kind;
-use hyper::{Response, StatusCode};
+use hyper::Response;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{self, Body},
+    answer::Body,
     error::ApiError,
     fields::{Fields, wrong},
     misshapen::{self as shape, Misshapen, Unfit},
-    refusal::Refusal,
     service::Service,
-    single::Single,
+    single,
 };
 use crate::engine::{Call, CallBody, Tenant};
 
@@ -35,14 +34,10 @@ pub(super) async fn rank(
         body: CallBody::Json(request.question()),
         most_text: MOST_TEXT,
     };
-    let refusal = Refusal {
-        prompt: "documents",
-        schema: None,
-        names_tokens: false,
-    };
-    let mut single = Single::ask(served, tenant, call)?;
-    let answer = single.answer(refusal, |said| request.answer(said)).await?;
-    Ok(answer::json(StatusCode::OK, &answer))
+    single::respond(served, tenant, call, "documents", |said| {
+        request.answer(said)
+    })
+    .await
 }
 
 /// A request to rank documents, checked.

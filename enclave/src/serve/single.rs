@@ -2,15 +2,36 @@
 
 use std::sync::Arc;
 
+use hyper::{Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
+    answer::{self, Body},
     error::ApiError,
     misshapen::{Misshapen, Unfit},
     refusal::Refusal,
 };
 use crate::engine::{Call, Event, Served, Tenant};
+
+/// Asks, and answers the client with what `read` makes of the engine's one value. `prompt` names what the engine reads.
+pub(super) async fn respond(
+    served: &Arc<Served>,
+    tenant: &Tenant,
+    call: Call,
+    prompt: &'static str,
+    read: impl FnOnce(&Value) -> Result<Value, Unfit>,
+) -> Result<Response<Body>, ApiError> {
+    let refusal = Refusal {
+        prompt,
+        schema: None,
+        names_tokens: false,
+    };
+    let said = Single::ask(served, tenant, call)?
+        .answer(refusal, read)
+        .await?;
+    Ok(answer::json(StatusCode::OK, &said))
+}
 
 /// An answer that is waited for. Dropping it cancels the call.
 pub(super) struct Single {
