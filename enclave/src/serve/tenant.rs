@@ -1,4 +1,4 @@
-//! Who asks: an API key of the configuration, or else the connection. Nobody is turned away for having no key, or another: most
+//! Who asks: an API key of the configuration, or else the connection. A client with no key, or another, is not turned away: most
 //! clients cannot do without one. A key is never kept, and never logged.
 
 use chrysalis_wire::configuration::Tenant as Known;

@@ -1,5 +1,5 @@
 //! Disks by content: blocks of data, then their unsalted dm-verity tree, in a file named by the tree's root. Whoever knows the
-//! root can check every byte, so nobody has to be believed about the file.
+//! root can check every byte, wherever the file comes from.
 
 use std::{
     fs::{self, File, Permissions},
