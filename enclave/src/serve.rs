@@ -10,6 +10,7 @@ mod anthropic;
 #[cfg(test)]
 mod arbitrary;
 mod body;
+mod capacity;
 mod chat;
 mod choice;
 mod chunks;
@@ -133,7 +134,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 impl Attested {
     /// Serves until the provider wants the machine back.
     pub(crate) async fn serve(self) -> Result<(), Failure> {
-        self.serve_within(Bounds::default()).await
+        let usual = Bounds::default();
+        let connections = capacity::connections(usual.handshakes);
+        self.serve_within(Bounds {
+            connections,
+            ..usual
+        })
+        .await
     }
 
     /// The same, within these bounds.

@@ -20,7 +20,7 @@ use tokio::{
 use crate::{AttestedConnection, Error, RelyingParty, Target, term::Term};
 
 /// The most idle connections to keep.
-const MAX_IDLE: usize = 4;
+const MAX_IDLE: usize = 32;
 /// The most new connections that are verified for one request.
 const MAX_FRESH: u32 = 3;
 /// The pause before a verification that could not be made is tried once more.

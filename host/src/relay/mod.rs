@@ -61,8 +61,8 @@ impl Default for Bounds {
             connections: 10_240,
             silent: 256,
             client: Share {
-                connections: 32,
-                burst: 128,
+                connections: 64,
+                burst: 256,
                 every: Duration::from_millis(100),
             },
             first_byte: Duration::from_secs(5),

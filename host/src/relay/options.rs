@@ -19,7 +19,7 @@ pub(crate) struct RelayOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_CONNECTIONS))]
     connections: Option<u32>,
     /// The most connections at once from one IPv4 address or one IPv6 /64; raise it if clients come through a proxy of yours
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=MAX_CONNECTIONS))]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MAX_CONNECTIONS))]
     connections_per_client: u32,
 }
 

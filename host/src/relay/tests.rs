@@ -148,9 +148,9 @@ async fn two_thousand_idle_connections_stay_and_delay_nobody() {
 #[test]
 fn a_client_gets_no_more_than_there_is_and_four_times_as_many_in_a_row() {
     let bounds = Bounds::default();
-    let same = bounds.within(bounds.connections, 32);
+    let same = bounds.within(bounds.connections, 64);
     assert_eq!(same.client.burst, bounds.client.burst);
-    let few = bounds.within(16, 32);
+    let few = bounds.within(16, 64);
     assert_eq!([few.connections, few.client.connections], [16, 16]);
 }
 

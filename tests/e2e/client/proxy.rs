@@ -361,6 +361,22 @@ async fn a_connection_is_retired_before_the_enclave_closes_it() {
 }
 
 #[tokio::test]
+async fn connections_of_many_streams_are_kept_for_the_next_ones() {
+    let host = Host::serving(Enclave::honest()).await;
+    let proxy = proxy(&host, NEVER).await;
+    for _ in 0..2 {
+        let mut answers = Vec::new();
+        for _ in 0..8 {
+            answers.push(chat(proxy, STREAM).await);
+        }
+        for answer in answers {
+            assert!(read(answer).await.1);
+        }
+        assert_eq!(host.connections(), 8);
+    }
+}
+
+#[tokio::test]
 async fn a_reused_connection_that_dies_before_an_answer_costs_no_error() {
     let host = Host::serving(Enclave::honest()).await;
     let proxy = proxy(&host, NEVER).await;
