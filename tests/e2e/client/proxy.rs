@@ -12,6 +12,8 @@ use serde_json::Value;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::timeout,
 };
 
 use crate::stage::{Enclave, Host, Proof, Reply, relying_party};
@@ -361,16 +363,22 @@ async fn a_connection_is_retired_before_the_enclave_closes_it() {
 }
 
 #[tokio::test]
-async fn connections_of_many_streams_are_kept_for_the_next_ones() {
+async fn connections_of_many_requests_at_once_are_kept_for_the_next_ones() {
     let host = Host::serving(Enclave::honest()).await;
     let proxy = proxy(&host, NEVER).await;
     for _ in 0..2 {
-        let mut answers = Vec::new();
+        host.reply(Reply::Deaf);
+        let mut chats = JoinSet::new();
         for _ in 0..8 {
-            answers.push(chat(proxy, STREAM).await);
+            chats.spawn(async move { chat(proxy, "{}").await.status() });
         }
-        for answer in answers {
-            assert!(read(answer).await.1);
+        wait_until(|| host.connections() == 8).await;
+        host.reply(Reply::Whole);
+        while !chats.is_empty() {
+            host.hear();
+            if let Ok(Some(status)) = timeout(Duration::from_millis(5), chats.join_next()).await {
+                assert_eq!(status.unwrap(), 200);
+            }
         }
         assert_eq!(host.connections(), 8);
     }
