@@ -33,6 +33,7 @@ mod object;
 mod part;
 mod places;
 mod question;
+mod receipt;
 mod refusal;
 mod renamed;
 mod render;

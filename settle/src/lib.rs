@@ -17,7 +17,7 @@ pub use credential::{CREDENTIAL_LENGTH, Credential};
 pub use job::{End, Job, JobNumber, MAX_JOB, VERSION};
 pub use kept::{Content, EpochEvidence, Kept, MAX_KEPT};
 pub use open::{
-    Done, JobRepeated, MAX_TABS, NUMBERS_KEPT, OpenTab, Running, Sign, Tabs, TabsFull,
+    Done, JobRepeated, MAX_TABS, NUMBERS_KEPT, NoReceipt, OpenTab, Running, Sign, Tabs, TabsFull,
 };
 pub use receipt::{MAX_RECEIPT, Receipt};
 pub use rejection::Rejection;

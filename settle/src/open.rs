@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    End, Job, JobNumber, Receipt, Rejection, Standing, Statement, TabId, Tag, chain, tab::Attested,
+    End, Job, JobNumber, Receipt, Standing, Statement, TabId, Tag, chain, tab::Attested,
 };
 
 /// The most tabs at once.
@@ -16,8 +16,19 @@ pub const NUMBERS_KEPT: usize = 1024;
 
 /// Has the receipt key.
 pub trait Sign {
-    /// Ed25519 over these 32 bytes.
-    fn sign(&self, digest: &[u8; 32]) -> [u8; 64];
+    /// Ed25519 over these 32 bytes. `None`: the key is gone.
+    fn sign(&self, digest: &[u8; 32]) -> Option<[u8; 64]>;
+}
+
+/// Why a job that has ended gets no receipt. Its tab stays as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoReceipt {
+    /// The sum does not fit into 64 bits.
+    #[error("the tab's sum does not fit into 64 bits")]
+    Overflow,
+    /// The key is gone.
+    #[error("the receipt key is gone")]
+    NoKey,
 }
 
 /// The number was used before on this tab.
@@ -118,15 +129,15 @@ impl OpenTab {
         clippy::needless_pass_by_value,
         reason = "a job has one receipt: this uses it up"
     )]
-    pub fn end(&self, job: Running, done: &Done<'_>, key: &impl Sign) -> Result<Receipt, Rejection> {
+    pub fn end(&self, job: Running, done: &Done<'_>, key: &impl Sign) -> Result<Receipt, NoReceipt> {
         let mut state = self.lock();
         let Standing {
             seq,
             cumulative,
             head,
         } = state.standing;
-        let seq = seq.checked_add(1).ok_or(Rejection::Overflow)?;
-        let cumulative = cumulative.checked_add(done.amount).ok_or(Rejection::Overflow)?;
+        let seq = seq.checked_add(1).ok_or(NoReceipt::Overflow)?;
+        let cumulative = cumulative.checked_add(done.amount).ok_or(NoReceipt::Overflow)?;
         let encoded = Job {
             seq,
             job: job.0,
@@ -152,7 +163,7 @@ impl OpenTab {
             last: head,
         };
         let receipt = Receipt {
-            signature: key.sign(&statement.digest()),
+            signature: key.sign(&statement.digest()).ok_or(NoReceipt::NoKey)?,
             job: encoded,
         };
         state.standing = Standing {
@@ -164,9 +175,16 @@ impl OpenTab {
         Ok(receipt)
     }
 
-    /// The last receipt, and the head before which it was made is that of the one before.
+    /// The last receipt.
     pub fn last(&self) -> Option<Receipt> {
         self.lock().last.clone()
+    }
+
+    /// Whether the last receipt is one of a job that its client gave up: it has not been delivered with an answer.
+    pub fn is_owed_a_receipt(&self) -> bool {
+        let last = self.last();
+        let job = last.and_then(|receipt| Job::decode(&receipt.job).ok());
+        job.is_some_and(|job| job.end == End::Cancelled)
     }
 
     /// No holder of this lock can leave the state half-changed: it is written after all that can fail.

@@ -147,7 +147,6 @@ impl Tab {
 fn sums(job: &Job, last: u64, quote: Option<&Quote>) -> Result<(), Rejection> {
     let (digest, amount) = match quote {
         None => (money::unpaid_quote(), 0),
-        // What is cancelled or broken off before its first piece costs nothing, whatever it used.
         Some(quote) => (quote.digest(), money::amount(&job.units, &quote.price)?),
     };
     if job.quote != digest {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrysalis_wire::{
     api::{
-        self, ATTESTATION, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, MESSAGES, MODELS, RERANK,
+        self, ATTESTATION, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, JOB, MESSAGES, MODELS, RERANK, TAB,
         RESPONSES, TRANSCRIPTIONS,
     },
     configuration::Kind,
@@ -147,9 +147,15 @@ impl ApiError {
     /// 404: no such route.
     pub(super) fn unknown_route() -> Self {
         let message = format!(
-            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, POST {RESPONSES}, POST {MESSAGES}, POST {EMBEDDINGS}, POST {RERANK}, POST {TRANSCRIPTIONS}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
+            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, POST {RESPONSES}, POST {MESSAGES}, POST {EMBEDDINGS}, POST {RERANK}, POST {TRANSCRIPTIONS}, POST {TAB}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
         );
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
+    }
+
+    /// 404: no tab has this exporter, or not any more.
+    pub(super) fn tab_unknown() -> Self {
+        let message = "there is no tab of a connection with this exporter, or not any more: only the receipt of a cancelled answer is kept, and not for ever";
+        Self::new(StatusCode::NOT_FOUND, "tab_unknown", message)
     }
 
     /// 405: the route needs another method.
@@ -166,6 +172,12 @@ impl ApiError {
     pub(super) fn slow_body(seconds: u64) -> Self {
         let message = format!("the body did not arrive within {seconds} seconds; send it again");
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    }
+
+    /// 409: the job's number was used before.
+    pub(super) fn job_repeated() -> Self {
+        let message = format!("a job with this {JOB} was asked for before on this connection; draw a new number for each job");
+        Self::new(StatusCode::CONFLICT, "job_repeated", message).about(JOB)
     }
 
     /// 413: the body is too long.
@@ -291,6 +303,12 @@ impl ApiError {
             "engine_unavailable",
             message,
         )
+    }
+
+    /// 503: there is no room for another tab.
+    pub(super) fn tabs_full() -> Self {
+        let message = format!("there is no room for another tab; ask again in {RETRY_AFTER} seconds, or without {JOB}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "tabs_full", message)
     }
 
     /// 503: there is no evidence at the moment.

@@ -12,7 +12,7 @@ use super::{
     conversation::Conversation,
     embeddings,
     error::ApiError,
-    evidence, intake, models, rerank, responses,
+    evidence, intake, models, receipt, rerank, responses,
     service::Service,
     sse, tenant, transcriptions,
 };
@@ -42,7 +42,11 @@ pub(super) async fn answer(
             evidence::bundle(service, query, conversation).await
         }
         Some(Route::Health) => health(service),
-        Some(route) => told(service, route, &head.headers, body, conversation).await,
+        Some(Route::Tab) => receipt::tab(service, conversation, &head.headers, body).await,
+        Some(route) => {
+            let telling = told(service, route, &head.headers, body, conversation);
+            receipt::receipted(service, conversation, &head.headers, telling).await
+        }
     };
     answered.unwrap_or_else(|error| {
         if anthropics {
@@ -114,6 +118,7 @@ enum Route {
     Embeddings,
     Rerank,
     Transcriptions,
+    Tab,
     Models,
     Model(String),
     Attestation,
@@ -133,6 +138,7 @@ impl Route {
             api::EMBEDDINGS => Some(Self::Embeddings),
             api::RERANK => Some(Self::Rerank),
             api::TRANSCRIPTIONS => Some(Self::Transcriptions),
+            api::TAB => Some(Self::Tab),
             api::MODELS => Some(Self::Models),
             api::ATTESTATION => Some(Self::Attestation),
             api::HEALTH => Some(Self::Health),

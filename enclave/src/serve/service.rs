@@ -13,6 +13,7 @@ use super::{
     error::ApiError,
     object::{Object, given},
     question,
+    receipt::Issuer,
     shape::Envelope,
     transcriptions::Seats,
 };
@@ -29,6 +30,7 @@ pub(super) struct Service {
     pub(super) engines: Engines,
     pub(super) attester: Attester,
     pub(super) seats: Seats,
+    pub(super) issuer: Arc<Issuer>,
     fingerprint: String,
     /// Makes names of tenants for engines.
     salt: hmac::Key,
@@ -40,6 +42,7 @@ impl Service {
         measured: Arc<Measured>,
         engines: Engines,
         attester: Attester,
+        issuer: Arc<Issuer>,
     ) -> Result<Self, Failure> {
         let digest = hex::encode(measured.digest);
         let random = SystemRandom::new();
@@ -51,6 +54,7 @@ impl Service {
             engines,
             attester,
             seats: Seats::default(),
+            issuer,
             salt,
             random,
         })
