@@ -24,6 +24,16 @@ pub struct Attested {
 }
 
 impl Attested {
+    /// What the evidence of an epoch says, with the claims that are in it.
+    pub fn of(claims: &Claims, evidence: &Evidence) -> Self {
+        Self {
+            receipt_key: claims.receipt_key,
+            claims: sha256(&[&evidence.claims]),
+            epoch: claims.epoch,
+            evidence: Self::bundle_digest(evidence),
+        }
+    }
+
     /// What jobs name a bundle by: SHA-256 of its encoding without endorsements, which change while the evidence stays.
     pub fn bundle_digest(evidence: &Evidence) -> [u8; 32] {
         let bare = Evidence {
@@ -31,11 +41,6 @@ impl Attested {
             ..evidence.clone()
         };
         sha256(&[&bare.encode()])
-    }
-
-    /// What jobs name claims by.
-    pub fn claims_digest(claims: &Claims) -> [u8; 32] {
-        sha256(&[&claims.encode()])
     }
 
     /// Checks that a job names this evidence.

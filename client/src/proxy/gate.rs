@@ -11,13 +11,15 @@ use std::{
 };
 
 use chrysalis_attestation::Time;
+use chrysalis_settle::Kept;
 use chrysalis_wire::api::RETIRED;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
 
-use crate::{AttestedConnection, Error, RelyingParty, Target, term::Term};
+use super::folder::ReceiptFolder;
+use crate::{AttestedConnection, Epoch, Error, RelyingParty, Target, term::Term};
 
 /// The most idle connections to keep.
 const MAX_IDLE: usize = 4;
@@ -30,6 +32,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Gate {
     target: Target,
     relying_party: RelyingParty,
+    receipts: Option<ReceiptFolder>,
     reign: Mutex<Result<Reign, Option<Error>>>,
 }
 
@@ -80,16 +83,43 @@ impl Lease {
 }
 
 impl Gate {
-    pub(super) fn new(target: Target, relying_party: RelyingParty) -> Self {
+    pub(super) fn new(
+        target: Target,
+        relying_party: RelyingParty,
+        receipts: Option<ReceiptFolder>,
+    ) -> Self {
         Self {
             target,
             relying_party,
+            receipts,
             reign: Mutex::new(Err(None)),
         }
     }
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Whether receipts are kept.
+    pub(super) fn keeps_receipts(&self) -> bool {
+        self.receipts.is_some()
+    }
+
+    /// Keeps a receipt that was accepted. A disk that is full is no reason to hold its answer back.
+    pub(super) fn keep(&self, kept: &Kept, epoch: &Epoch) {
+        if let Some(folder) = &self.receipts
+            && let Err(error) = folder.keep(kept, epoch)
+        {
+            tracing::warn!(event = "receipt_not_kept", %error);
+        }
+    }
+
+    /// The enclave's epoch now, as a new connection to it shows.
+    pub(super) async fn current_epoch(&self) -> Result<Epoch, Error> {
+        let connection = AttestedConnection::connect(&self.target, &self.relying_party).await?;
+        let epoch = connection.epoch().clone();
+        self.admit(connection);
+        Ok(epoch)
     }
 
     /// The current state of trust, or why it ended.
