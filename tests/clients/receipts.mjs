@@ -1,6 +1,5 @@
 // A second implementation of docs/spec/receipt.md, with node:crypto alone.
 import { createHash, createPublicKey, verify } from 'node:crypto';
-
 export class Refused extends Error {}
 const refuse = (code) => { throw new Refused(code); };
 export const hex = (text) => Buffer.from(text, 'hex');
@@ -8,12 +7,11 @@ const same = (a, b) => Buffer.compare(a, b) === 0;
 export const sha = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
 export const label = (text) => Buffer.from([text.length, ...Buffer.from(text)]);
 const number = (value, bytes) => hex(BigInt(value).toString(16).padStart(2 * bytes, '0'));
-
 // Deterministic CBOR: what this reads must be what this writes.
 function head(major, value) {
   const size = value < 24n ? 0 : value < 1n << 8n ? 1 : value < 1n << 16n ? 2 : value < 1n << 32n ? 4 : 8;
-  const first = (major << 5) | (size ? 24 + Math.log2(size) : Number(value));
-  return Buffer.concat([Buffer.from([first]), size ? number(value, size) : Buffer.alloc(0)]);
+  const first = number((major << 5) | (size ? 24 + Math.log2(size) : Number(value)), 1);
+  return size ? Buffer.concat([first, number(value, size)]) : first;
 }
 function write(value) {
   if (typeof value === 'bigint') return value < 0n ? head(1, -1n - value) : head(0, value);
@@ -25,52 +23,49 @@ function write(value) {
 }
 function read(bytes) {
   let at = 0;
-  const take = (count) => { at += count; if (at > bytes.length) throw new Error('short'); return bytes.subarray(at - count, at); };
+  const take = (count) => bytes.subarray(at, (at += count));
   const item = () => {
-    const [first] = take(1), info = first & 31, major = first >> 5;
+    const [first = 0xff] = take(1), info = first & 31, major = first >> 5;
     if (info > 27 || major > 5) throw new Error('not in this subset');
     const value = info < 24 ? BigInt(info) : BigInt('0x' + take(1 << (info - 24)).toString('hex'));
     if (major < 2) return major ? -1n - value : value;
     if (value > bytes.length) throw new Error('long');
     if (major < 4) return major === 2 ? Buffer.from(take(Number(value))) : take(Number(value)).toString();
-    const items = Array.from({ length: Number(value) }, () => (major === 4 ? item() : [item(), item()]));
-    return major === 4 ? items : new Map(items);
+    if (major === 4) return Array.from({ length: Number(value) }, item);
+    return new Map(Array.from({ length: Number(value) }, () => [item(), item()]));
   };
   const value = item();
-  if (at !== bytes.length || !same(write(value), bytes)) throw new Error('not deterministic');
-  return value;
+  if (same(write(value), bytes)) return value;
+  throw new Error('not deterministic');
 }
 function fields(bytes, limit, code, shape) {
   let map;
   try { map = bytes.length <= limit && read(bytes); } catch { refuse(code); }
   if (!(map instanceof Map) || [...map.keys()].some((key) => !(key in shape))) refuse(code);
-  for (const [name, fits] of Object.entries(shape)) if (!fits(map.get(name))) refuse(code);
+  if (Object.entries(shape).some(([name, fits]) => !fits(map.get(name)))) refuse(code);
   return Object.fromEntries(map);
 }
 const sized = (size) => (value) => Buffer.isBuffer(value) && value.length === size;
-const below = (bits, signed) => (value) => typeof value === 'bigint' && BigInt[signed ? 'asIntN' : 'asUintN'](bits, value) === value;
-const u64 = below(64), i64 = below(64, true);
+const [u64, i64] = [BigInt.asUintN, BigInt.asIntN].map((cut) => (value) => typeof value === 'bigint' && cut(64, value) === value);
 const readJob = (bytes) => fields(bytes, 768, 'job_malformed', {
   version: (value) => value === 1n, seq: u64, job: sized(16), claims: sized(32), evidence: sized(32), epoch: u64, quote: sized(32),
   units: (value) => Array.isArray(value) && value.length === 4 && value.every(u64), amount: u64, cumulative: u64,
-  request: sized(32), response: sized(32), end: (value) => ['stop', 'length', 'cancelled', 'failed'].includes(value), began: i64, ended: i64,
+  request: sized(32), response: sized(32), began: i64, ended: i64,
+  end: (value) => ['stop', 'length', 'cancelled', 'failed'].includes(value),
 });
 const tabBytes = (tab) => Buffer.concat([hex(tab.purse), number(tab.lane, 4), number(tab.branch, 2)]);
 export const statement = (tag, tab, amount, last) => Buffer.concat([Buffer.from(tag), Buffer.from([0]), tab, number(amount, 8), last]);
 export const digest = (bytes) => sha(Buffer.from([0x00, 0xa6]), bytes);
 export const signed = (key, bytes, signature) => verify(null, digest(bytes),
   createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: key.toString('base64url') }, format: 'jwk' }), signature);
-const firstHead = (key, tab) => sha(label('chrysalis/tab/v1'), key, tab);
-const nextHead = (before, job) => sha(label('chrysalis/head/v1'), before, sha(job));
-const commitment = (what, job, body) => sha(label(`chrysalis/${what}/v1`), job.job, hex(body));
-export const unpaid = sha(label('chrysalis/no-quote/v1'));
-function attestedBy(job, attested) {
-  if (!same(job.claims, hex(attested.claims)) || !same(job.evidence, hex(attested.evidence))) refuse('receipt_evidence');
+const hash = (what, ...parts) => sha(label(`chrysalis/${what}/v1`), ...parts);
+const nextHead = (before, job) => hash('head', before, sha(job));
+export const unpaid = hash('no-quote');
+function about(job, attested, request, answer) {
+  if (request && !same(job.request, hash('request', job.job, hex(request)))) refuse('receipt_content');
+  if (answer && !same(job.response, hash('response', job.job, hex(answer)))) refuse('receipt_content');
+  for (const name of ['claims', 'evidence']) if (!same(job[name], hex(attested[name]))) refuse('receipt_evidence');
   if (job.epoch !== BigInt(attested.epoch)) refuse('receipt_evidence');
-}
-function content(job, request, answer) {
-  if (request && !same(job.request, commitment('request', job, request))) refuse('receipt_content');
-  if (answer && !same(job.response, commitment('response', job, answer))) refuse('receipt_content');
 }
 export function accept(bytes, scene) {
   const receipt = fields(bytes, 864, 'receipt_malformed', { job: Buffer.isBuffer, signature: sized(64) });
@@ -84,8 +79,7 @@ export function accept(bytes, scene) {
   const amount = (job.units.reduce((sum, units, at) => sum + units * price[at], 0n) + 999_999n) / 1_000_000n;
   if (job.amount !== amount || BigInt(scene.cumulative) + amount !== job.cumulative) refuse('receipt_sum');
   if (!same(job.job, hex(scene.job)) || (!scene.answer_sha256 && job.end !== 'cancelled')) refuse('receipt_content');
-  content(job, scene.request_sha256, scene.answer_sha256);
-  attestedBy(job, scene.attested);
+  about(job, scene.attested, scene.request_sha256, scene.answer_sha256);
 }
 export function verifyKept(bytes, { attested, request_sha256: request, answer_sha256: answer }) {
   const kept = fields(bytes, 1 << 21, 'receipt_file_malformed', {
@@ -96,11 +90,10 @@ export function verifyKept(bytes, { attested, request_sha256: request, answer_sh
   const tab = said.subarray(5, 43), lane = said.readUInt32BE(37);
   if (said.subarray(0, 4).toString() !== 'RCP1' || !signed(key, said, kept.signature)) refuse('receipt_signature');
   if (!same(said.subarray(51), nextHead(kept.before, kept.job))) refuse('receipt_chain');
-  if ((job.seq === 1n) !== same(kept.before, firstHead(key, tab))) refuse('receipt_chain');
+  if ((job.seq === 1n) !== same(kept.before, hash('tab', key, tab))) refuse('receipt_chain');
   const before = job.cumulative - job.amount;
   if (said.readBigUInt64BE(43) !== job.cumulative || before < 0n || (job.seq === 1n && before)) refuse('receipt_sum');
   if ((lane === 0) !== same(job.quote, unpaid)) refuse('receipt_quote');
   if (lane === 0 && job.cumulative !== 0n) refuse('receipt_sum');
-  attestedBy(job, attested);
-  content(job, request, answer);
+  about(job, attested, request, answer);
 }
