@@ -45,6 +45,19 @@ pub struct Asked {
     pub request: [u8; 32],
 }
 
+impl Asked {
+    /// What its receipt must be. Without `answer`, the job must have been cancelled.
+    pub(crate) fn expected<'a>(&self, epoch: &'a Epoch, answer: Option<[u8; 32]>) -> Expected<'a> {
+        Expected {
+            job: self.job,
+            request: self.request,
+            answer,
+            attested: epoch.attested(),
+            quote: None,
+        }
+    }
+}
+
 impl AttestedConnection {
     /// Connects, asks for evidence about this very connection, verifies it, and only then returns.
     pub async fn connect(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
@@ -125,29 +138,26 @@ impl AttestedConnection {
 
     /// Takes the receipt of the last answer. `answer` is SHA-256 of its body up to the receipt. A receipt of a later epoch than the
     /// connection's is `receipt_evidence` here; [`Self::accept_in`] takes it.
-    pub fn accept(&mut self, receipt: &Receipt, asked: &Asked, answer: [u8; 32]) -> Result<Kept, Rejection> {
-        let epoch = self.epoch.clone();
-        self.accept_in(&epoch, receipt, asked, Some(answer))
+    pub fn accept(
+        &mut self,
+        receipt: &Receipt,
+        asked: &Asked,
+        answer: [u8; 32],
+    ) -> Result<Kept, Rejection> {
+        let expected = asked.expected(&self.epoch, Some(answer));
+        self.tab.accept(receipt, &expected)
     }
 
-    /// The same, in an epoch that another connection to the same enclave saw. Without `answer`, the job must have been cancelled.
+    /// The same, in an epoch that another connection to the same enclave saw.
     pub fn accept_in(
         &mut self,
         epoch: &Epoch,
         receipt: &Receipt,
         asked: &Asked,
-        answer: Option<[u8; 32]>,
+        answer: [u8; 32],
     ) -> Result<Kept, Rejection> {
-        self.tab.accept(
-            receipt,
-            &Expected {
-                job: asked.job,
-                request: asked.request,
-                answer,
-                attested: epoch.attested(),
-                quote: None,
-            },
-        )
+        self.tab
+            .accept(receipt, &asked.expected(epoch, Some(answer)))
     }
 
     /// The epoch in which the connection was made, as its certificate has it.

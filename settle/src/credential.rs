@@ -1,9 +1,6 @@
 //! What a client shows to be served on a lane: its cap, signed. 110 bytes.
 
-use crate::{
-    Rejection, Statement, TabId, Tag,
-    statement::take,
-};
+use crate::{Rejection, Statement, TabId, Tag, statement::take};
 
 /// Bytes of a credential.
 pub const CREDENTIAL_LENGTH: usize = 110;

@@ -223,8 +223,20 @@ pub(crate) mod tests {
         );
         assert_eq!(refused(&with("version", None)), "another version");
         for name in [
-            "seq", "job", "claims", "evidence", "epoch", "quote", "units", "amount", "cumulative",
-            "request", "response", "end", "began", "ended",
+            "seq",
+            "job",
+            "claims",
+            "evidence",
+            "epoch",
+            "quote",
+            "units",
+            "amount",
+            "cumulative",
+            "request",
+            "response",
+            "end",
+            "began",
+            "ended",
         ] {
             let missing = "a field is missing or of the wrong type";
             assert_eq!(refused(&with(name, None)), missing, "{name}");
@@ -243,7 +255,10 @@ pub(crate) mod tests {
             ("units", integers(5)),
             ("end", Value::Text("paused".to_owned())),
         ] {
-            assert!(Job::decode(&with(name, Some(value.clone()))).is_err(), "{name} {value:?}");
+            assert!(
+                Job::decode(&with(name, Some(value.clone()))).is_err(),
+                "{name} {value:?}"
+            );
         }
         assert_eq!(refused(&vec![0; MAX_JOB + 1]), "it is too long");
         assert_eq!(refused(&[0x01]), "not a map");

@@ -6,8 +6,7 @@ use chrysalis_attestation::{
 };
 
 use crate::{
-    Job, Receipt, Rejection, STATEMENT_LENGTH, Statement, Tag, chain, money,
-    statement::take,
+    Job, Receipt, Rejection, STATEMENT_LENGTH, Statement, Tag, chain, money, statement::take,
     tab::Attested,
 };
 
@@ -140,7 +139,9 @@ impl Kept {
         let before = fields.bytes("before").ok_or(wrong("no head before"))?;
         let evidence = match fields.take("evidence") {
             None => None,
-            Some(value) => Some(EpochEvidence::read(value).ok_or(wrong("no evidence of an epoch"))?),
+            Some(value) => {
+                Some(EpochEvidence::read(value).ok_or(wrong("no evidence of an epoch"))?)
+            }
         };
         if fields.left_over().is_some() {
             return Err(wrong("an unknown field"));

@@ -5,9 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{
-    End, Job, JobNumber, Receipt, Standing, Statement, TabId, Tag, chain, tab::Attested,
-};
+use crate::{End, Job, JobNumber, Receipt, Standing, Statement, TabId, Tag, chain, tab::Attested};
 
 /// The most tabs at once.
 pub const MAX_TABS: usize = 65_536;
@@ -129,7 +127,12 @@ impl OpenTab {
         clippy::needless_pass_by_value,
         reason = "a job has one receipt: this uses it up"
     )]
-    pub fn end(&self, job: Running, done: &Done<'_>, key: &impl Sign) -> Result<Receipt, NoReceipt> {
+    pub fn end(
+        &self,
+        job: Running,
+        done: &Done<'_>,
+        key: &impl Sign,
+    ) -> Result<Receipt, NoReceipt> {
         let mut state = self.lock();
         let Standing {
             seq,
@@ -137,7 +140,9 @@ impl OpenTab {
             head,
         } = state.standing;
         let seq = seq.checked_add(1).ok_or(NoReceipt::Overflow)?;
-        let cumulative = cumulative.checked_add(done.amount).ok_or(NoReceipt::Overflow)?;
+        let cumulative = cumulative
+            .checked_add(done.amount)
+            .ok_or(NoReceipt::Overflow)?;
         let encoded = Job {
             seq,
             job: job.0,

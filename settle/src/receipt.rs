@@ -98,9 +98,9 @@ mod tests {
         assert_eq!(what(&[0xA0]), "no job");
         assert_eq!(what(&vec![0; MAX_RECEIPT + 1]), "it is too long");
         let map = |fields: Vec<(&str, usize)>| {
-            let fields = fields
-                .into_iter()
-                .map(|(name, length)| (Value::Text(name.to_owned()), Value::Bytes(vec![0; length])));
+            let fields = fields.into_iter().map(|(name, length)| {
+                (Value::Text(name.to_owned()), Value::Bytes(vec![0; length]))
+            });
             cbor::encode(&Value::Map(fields.collect()))
         };
         let short = map(vec![("job", 9), ("signature", 63)]);

@@ -121,7 +121,9 @@ impl Rejection {
             Self::Evidence { .. } => {
                 "bring the evidence of the receipt's epoch; `GET /v1/attestation/epoch` gives the current one"
             }
-            Self::CapSignature => "sign the cap with the lane's spend key, for this enclave's receipt key",
+            Self::CapSignature => {
+                "sign the cap with the lane's spend key, for this enclave's receipt key"
+            }
             Self::Overflow => "ask with a lower price or fewer tokens",
             Self::KeptMalformed { .. } => {
                 "give a file that `chrysalis proxy --receipts DIR` wrote, whole"

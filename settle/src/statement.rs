@@ -1,10 +1,6 @@
 //! What is signed: 83 bytes, one shape for both sides. A wallet's contract reads the same bytes as a cell of 664 bits.
 
-use chrysalis_attestation::{
-    encoding::digest::sha256,
-    evidence::binding::label,
-    verify_ed25519,
-};
+use chrysalis_attestation::{encoding::digest::sha256, evidence::binding::label, verify_ed25519};
 
 use crate::Rejection;
 

@@ -120,7 +120,11 @@ impl Tab {
 
     /// Takes the next receipt, in this order: its number, its signature, its sums, what it is about, the evidence it names. What is wrong
     /// after the signature is therefore the enclave's own signed word. A tab that refuses stays as it is.
-    pub fn accept(&mut self, receipt: &Receipt, expected: &Expected<'_>) -> Result<Kept, Rejection> {
+    pub fn accept(
+        &mut self,
+        receipt: &Receipt,
+        expected: &Expected<'_>,
+    ) -> Result<Kept, Rejection> {
         let job = Job::decode(&receipt.job)?;
         if self.standing.seq.checked_add(1) != Some(job.seq) {
             return Err(Rejection::Chain {

@@ -9,7 +9,10 @@ use chrysalis_tests::machine::text;
 
 #[test]
 fn a_second_implementation_judges_every_vector_alike() {
-    let quiet = Command::new("node").arg("--version").stdout(Stdio::null()).status();
+    let quiet = Command::new("node")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
     if !quiet.is_ok_and(|status| status.success()) {
         chrysalis_test_support::skip("no Node here");
         return;

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrysalis_attestation::encoding::cbor::{self, Fields, Value};
-use chrysalis_settle::{Expected, Receipt, Rejection, Tab};
+use chrysalis_settle::{JobNumber, Kept, Receipt, Rejection, Tab};
 use chrysalis_wire::api::TAB;
 use http_body_util::{BodyExt, Limited};
 use hyper::{Request, StatusCode};
@@ -81,21 +81,13 @@ impl GivenUp {
         Ok(true)
     }
 
-    fn accept(&mut self, receipt: &Receipt) -> Result<chrysalis_settle::Kept, Rejection> {
-        self.tab.accept(
-            receipt,
-            &Expected {
-                job: self.asked.job,
-                request: self.asked.request,
-                answer: None,
-                attested: self.epoch.attested(),
-                quote: None,
-            },
-        )
+    fn accept(&mut self, receipt: &Receipt) -> Result<Kept, Rejection> {
+        let expected = self.asked.expected(&self.epoch, None);
+        self.tab.accept(receipt, &expected)
     }
 
     /// The last receipt of the tab, with its job's number.
-    async fn last(&self) -> Result<Option<(Receipt, [u8; 16])>, Error> {
+    async fn last(&self) -> Result<Option<(Receipt, JobNumber)>, Error> {
         let mut lease = self.gate.lend(&mut Tries::default()).await?;
         let request = Request::post(TAB)
             .body(Bytes::copy_from_slice(&self.exporter))

@@ -47,7 +47,9 @@ impl Job {
                 random.map_err(|_| Error::Local("no random numbers".into()))?;
                 let value = HeaderValue::try_from(hex::encode(number));
                 let value = value.map_err(|error| Error::Local(error.to_string()))?;
-                request.headers_mut().insert(HeaderName::from_static(JOB), value);
+                request
+                    .headers_mut()
+                    .insert(HeaderName::from_static(JOB), value);
                 false
             }
         };
@@ -90,23 +92,26 @@ impl Job {
         answer: [u8; 32],
     ) -> Result<(), Error> {
         let connection = &mut lease.connection;
-        let (kept, epoch) = match connection.accept(receipt, &self.asked, answer) {
-            Ok(kept) => (kept, connection.epoch().clone()),
+        let (kept, turned) = match connection.accept(receipt, &self.asked, answer) {
+            Ok(kept) => (kept, None),
             Err(Rejection::Evidence { .. }) => {
                 // The epoch may have turned since the connection was made.
                 let epoch = gate.current_epoch().await?;
-                let kept = connection.accept_in(&epoch, receipt, &self.asked, Some(answer))?;
-                (kept, epoch)
+                let kept = connection.accept_in(&epoch, receipt, &self.asked, answer)?;
+                (kept, Some(epoch))
             }
             Err(rejection) => return Err(rejection.into()),
         };
-        gate.keep(&kept, &epoch);
+        gate.keep(&kept, turned.as_ref().unwrap_or(connection.epoch()));
         Ok(())
     }
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest(&SHA256, bytes).as_ref().try_into().unwrap_or_default()
+    digest(&SHA256, bytes)
+        .as_ref()
+        .try_into()
+        .unwrap_or_default()
 }
 
 /// Looks for the receipt in a stream of events, and hashes what comes before it.
@@ -209,7 +214,11 @@ fn split(events: &[u8]) -> Option<(&[u8], &str, &[u8])> {
     let (data, after) = rest.split_at_checked(end)?;
     // Comments may fill the event up.
     let text = data.split(|byte| *byte == b'\n').next()?;
-    Some((before, str::from_utf8(text).unwrap_or_default(), after.get(2..)?))
+    Some((
+        before,
+        str::from_utf8(text).unwrap_or_default(),
+        after.get(2..)?,
+    ))
 }
 
 #[cfg(test)]
@@ -229,7 +238,10 @@ mod tests {
             assert_eq!(found, (before.as_bytes(), "abc", after.as_bytes()));
         }
         let filled = "event: receipt\ndata: abc\n: filling\n\nrest";
-        assert_eq!(split(filled.as_bytes()), Some((&b""[..], "abc", &b"rest"[..])));
+        assert_eq!(
+            split(filled.as_bytes()),
+            Some((&b""[..], "abc", &b"rest"[..]))
+        );
         for none in [
             "data: event: receipt\ndata: abc\n\n",
             "event: receipt\ndata: cut",

@@ -35,7 +35,7 @@ pub(super) struct Conversation {
     /// When the whole burst is available again.
     rested: Mutex<Instant>,
     /// At its tab, once a request names a job.
-    seat: OnceLock<Seat>,
+    seat: OnceLock<Result<Seat, TabsFull>>,
 }
 
 impl Conversation {
@@ -63,11 +63,8 @@ impl Conversation {
 
     /// Its place at its tab.
     pub(super) fn seat(&self, issuer: &Arc<Issuer>) -> Result<&Seat, TabsFull> {
-        if let Some(seat) = self.seat.get() {
-            return Ok(seat);
-        }
-        let seat = issuer.seat(&self.exporter)?;
-        Ok(self.seat.get_or_init(|| seat))
+        let seat = self.seat.get_or_init(|| issuer.seat(&self.exporter));
+        seat.as_ref().map_err(|full| *full)
     }
 
     /// A whole request has come: from here on the place is not given to another connection.

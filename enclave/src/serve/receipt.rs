@@ -9,8 +9,6 @@
 mod body;
 mod issue;
 mod meter;
-#[cfg(test)]
-mod tests;
 
 use std::future::Future;
 
@@ -106,7 +104,9 @@ fn job(headers: &HeaderMap) -> Result<Option<JobNumber>, ApiError> {
     match hex::decode_to_slice(first.as_bytes(), &mut number) {
         Ok(()) if named.next().is_none() => Ok(Some(number)),
         _ => {
-            let message = format!("{JOB} is not 32 hexadecimal digits, once; draw them at random for each job");
+            let message = format!(
+                "{JOB} is not 32 hexadecimal digits, once; draw them at random for each job"
+            );
             Err(ApiError::invalid(JOB, message))
         }
     }
@@ -115,12 +115,20 @@ fn job(headers: &HeaderMap) -> Result<Option<JobNumber>, ApiError> {
 /// A whole answer with its receipt beside it.
 async fn whole(response: Response<Body>, issue: Issue) -> Result<Response<Body>, ApiError> {
     let (mut head, body) = response.into_parts();
-    let body = body.collect().await.map_err(|_| ApiError::broken())?.to_bytes();
-    let hash = digest(&SHA256, &body).as_ref().try_into().unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map_err(|_| ApiError::broken())?
+        .to_bytes();
+    let hash = digest(&SHA256, &body)
+        .as_ref()
+        .try_into()
+        .unwrap_or_default();
     let end = issue.meter.used().end.unwrap_or(End::Failed);
     let receipt = issue.receipt(hash, end).map(|receipt| receipt.to_text());
     if let Some(receipt) = receipt.and_then(|text| HeaderValue::try_from(text).ok()) {
-        head.headers.insert(HeaderName::from_static(RECEIPT), receipt);
+        head.headers
+            .insert(HeaderName::from_static(RECEIPT), receipt);
     }
     let body = Full::new(body).map_err(|never: std::convert::Infallible| match never {});
     Ok(Response::from_parts(head, body.boxed_unsync()))

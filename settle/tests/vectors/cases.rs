@@ -1,8 +1,8 @@
 //! What the vectors are made of: fixed keys, one honest tab, and one thing wrong at a time.
 
 use chrysalis_settle::{
-    Attested, Done, End, EpochEvidence, Expected, Job, JobNumber, Kept, OpenTab, Receipt, Rejection, Sign,
-    Standing, Statement, Tab, TabId, Tabs, Tag, chain,
+    Attested, Done, End, EpochEvidence, Expected, Job, JobNumber, Kept, OpenTab, Receipt,
+    Rejection, Sign, Standing, Statement, Tab, TabId, Tabs, Tag, chain,
     money::{self, Quote},
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -139,7 +139,10 @@ impl Scene {
             claims: self.attested.claims,
             evidence: self.attested.evidence,
             epoch: self.attested.epoch,
-            quote: self.quote.as_ref().map_or_else(money::unpaid_quote, Quote::digest),
+            quote: self
+                .quote
+                .as_ref()
+                .map_or_else(money::unpaid_quote, Quote::digest),
             units,
             amount,
             cumulative: self.standing.cumulative + amount,
@@ -237,10 +240,19 @@ pub(crate) fn receipts() -> Vec<Case> {
         case(
             "no-job",
             &free,
-            Receipt { job: vec![0xA0], ..honest.clone() }.encode(),
+            Receipt {
+                job: vec![0xA0],
+                ..honest.clone()
+            }
+            .encode(),
             Some("job_malformed"),
         ),
-        case("replayed", &replayed, honest.encode(), Some("receipt_chain")),
+        case(
+            "replayed",
+            &replayed,
+            honest.encode(),
+            Some("receipt_chain"),
+        ),
         altered("skipped", "receipt_chain", &free, |job| job.seq = 2),
         case(
             "another-key",
@@ -254,7 +266,9 @@ pub(crate) fn receipts() -> Vec<Case> {
             other_tab.honestly_signed().encode(),
             Some("receipt_signature"),
         ),
-        altered("another-quote", "receipt_quote", &dear, |job| job.quote[0] ^= 1),
+        altered("another-quote", "receipt_quote", &dear, |job| {
+            job.quote[0] ^= 1
+        }),
         altered("a-price-where-nobody-pays", "receipt_quote", &free, |job| {
             job.quote = quote().digest();
         }),
@@ -262,19 +276,35 @@ pub(crate) fn receipts() -> Vec<Case> {
             job.amount += 1;
             job.cumulative += 1;
         }),
-        altered("one-token-more", "receipt_sum", &dear, |job| job.units[2] += 1),
-        altered("another-sum", "receipt_sum", &later, |job| job.cumulative += 1),
+        altered("one-token-more", "receipt_sum", &dear, |job| {
+            job.units[2] += 1
+        }),
+        altered("another-sum", "receipt_sum", &later, |job| {
+            job.cumulative += 1
+        }),
         altered("owed-where-nobody-pays", "receipt_sum", &free, |job| {
             job.amount = 1;
             job.cumulative = 1;
         }),
-        altered("another-job", "receipt_content", &free, |job| job.job[0] ^= 1),
-        altered("another-request", "receipt_content", &free, |job| job.request[0] ^= 1),
-        altered("another-answer", "receipt_content", &free, |job| job.response[0] ^= 1),
+        altered("another-job", "receipt_content", &free, |job| {
+            job.job[0] ^= 1
+        }),
+        altered("another-request", "receipt_content", &free, |job| {
+            job.request[0] ^= 1
+        }),
+        altered("another-answer", "receipt_content", &free, |job| {
+            job.response[0] ^= 1
+        }),
         altered("not-cancelled", "receipt_content", &cancelled, |_| ()),
-        altered("other-claims", "receipt_evidence", &free, |job| job.claims[0] ^= 1),
-        altered("another-epoch", "receipt_evidence", &free, |job| job.epoch += 1),
-        altered("another-bundle", "receipt_evidence", &free, |job| job.evidence[0] ^= 1),
+        altered("other-claims", "receipt_evidence", &free, |job| {
+            job.claims[0] ^= 1
+        }),
+        altered("another-epoch", "receipt_evidence", &free, |job| {
+            job.epoch += 1
+        }),
+        altered("another-bundle", "receipt_evidence", &free, |job| {
+            job.evidence[0] ^= 1
+        }),
     ]
 }
 
@@ -385,7 +415,11 @@ pub(crate) fn kept_wrong() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             },
             "receipt_chain",
         ),
-        ("a-first-job-in-the-middle", signed(&cap, &cap.honest()), "receipt_chain"),
+        (
+            "a-first-job-in-the-middle",
+            signed(&cap, &cap.honest()),
+            "receipt_chain",
+        ),
         (
             "another-sum-signed",
             file(&of_elsewhere, &elsewhere, &second.standing.head),
@@ -412,11 +446,31 @@ pub(crate) fn kept_wrong() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             alter(&free, &|job| job.quote = quote().digest()),
             "receipt_quote",
         ),
-        ("other-claims", alter(&free, &|job| job.claims[0] ^= 1), "receipt_evidence"),
-        ("another-epoch", alter(&free, &|job| job.epoch += 1), "receipt_evidence"),
-        ("another-bundle", alter(&free, &|job| job.evidence[0] ^= 1), "receipt_evidence"),
-        ("another-request", alter(&free, &|job| job.request[0] ^= 1), "receipt_content"),
-        ("another-answer", alter(&free, &|job| job.response[0] ^= 1), "receipt_content"),
+        (
+            "other-claims",
+            alter(&free, &|job| job.claims[0] ^= 1),
+            "receipt_evidence",
+        ),
+        (
+            "another-epoch",
+            alter(&free, &|job| job.epoch += 1),
+            "receipt_evidence",
+        ),
+        (
+            "another-bundle",
+            alter(&free, &|job| job.evidence[0] ^= 1),
+            "receipt_evidence",
+        ),
+        (
+            "another-request",
+            alter(&free, &|job| job.request[0] ^= 1),
+            "receipt_content",
+        ),
+        (
+            "another-answer",
+            alter(&free, &|job| job.response[0] ^= 1),
+            "receipt_content",
+        ),
     ]
 }
 

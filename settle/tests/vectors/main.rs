@@ -14,14 +14,14 @@ mod cases;
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use chrysalis_settle::{
-    Content, Credential, End, EpochEvidence, JobRepeated, Kept, NUMBERS_KEPT, Receipt, NoReceipt, Rejection, Sign, Statement,
-    Tab, TabId, Tabs, TabsFull, Tag, money,
+    Content, Credential, End, EpochEvidence, JobRepeated, Kept, NUMBERS_KEPT, NoReceipt, Receipt,
+    Rejection, Sign, Statement, Tab, TabId, Tabs, TabsFull, Tag, money,
 };
 use serde_json::{Value, json};
 
 use cases::{
-    ANSWER, Key, REQUEST, Scene, attested, done, enclave, kept, kept_wrong, number, open, paid, quote,
-    receipts, unpaid,
+    ANSWER, Key, REQUEST, Scene, attested, done, enclave, kept, kept_wrong, number, open, paid,
+    quote, receipts, unpaid,
 };
 
 fn folder() -> PathBuf {
@@ -121,7 +121,12 @@ fn every_receipt_is_accepted_or_refused_by_its_code() {
     let listed: Vec<Value> = cases
         .iter()
         .map(|case| {
-            assert_eq!(code(&case.scene.accept(&case.receipt)), case.code, "{}", case.name);
+            assert_eq!(
+                code(&case.scene.accept(&case.receipt)),
+                case.code,
+                "{}",
+                case.name
+            );
             json!({
                 "name": case.name,
                 "scene": scene(&case.scene),
@@ -144,7 +149,9 @@ fn every_kept_receipt_is_verified_or_refused_by_its_code() {
         ("with-evidence", kept(true).encode(), None),
     ];
     let wrong = kept_wrong();
-    let wrong = wrong.into_iter().map(|(name, file, code)| (name, file, Some(code)));
+    let wrong = wrong
+        .into_iter()
+        .map(|(name, file, code)| (name, file, Some(code)));
     let listed: Vec<Value> = honest
         .into_iter()
         .chain(wrong)
@@ -177,7 +184,12 @@ fn every_flipped_byte_of_a_receipt_is_refused() {
             codes.insert(refused.unwrap_or_else(|| panic!("byte {at}, bit {bit}")));
         }
     }
-    let expected = ["job_malformed", "receipt_chain", "receipt_malformed", "receipt_signature"];
+    let expected = [
+        "job_malformed",
+        "receipt_chain",
+        "receipt_malformed",
+        "receipt_signature",
+    ];
     assert_eq!(codes, expected.into());
 }
 
@@ -220,7 +232,9 @@ fn an_enclaves_chain_is_accepted_link_by_link() {
         let running = at_enclave.begin(number(seq)).unwrap();
         assert_eq!(running.number(), number(seq));
         let attested = attested();
-        let receipt = at_enclave.end(running, &done(&attested), &enclave()).unwrap();
+        let receipt = at_enclave
+            .end(running, &done(&attested), &enclave())
+            .unwrap();
         assert_eq!(at_enclave.last(), Some(receipt.clone()));
         let expected = chrysalis_settle::Expected {
             job: number(seq),
@@ -314,7 +328,10 @@ fn files_that_are_no_kept_receipts_are_refused() {
         Err(Rejection::KeptMalformed { what }) => what,
         other => panic!("{other:?}"),
     };
-    assert_eq!(what(&vec![0; chrysalis_settle::MAX_KEPT + 1]), "it is too long");
+    assert_eq!(
+        what(&vec![0; chrysalis_settle::MAX_KEPT + 1]),
+        "it is too long"
+    );
     assert_eq!(what(&[0x01]), "not a map");
     assert_eq!(what(&[0xA0]), "no job");
     let evidence = EpochEvidence {
@@ -336,8 +353,14 @@ fn files_that_are_no_kept_receipts_are_refused() {
 #[test]
 fn no_bytes_panic() {
     for seed in 0..=255_u8 {
-        let bytes: Vec<u8> = (0..u16::from(seed)).map(|at| (at as u8).wrapping_mul(seed)).collect();
-        let _ = (Receipt::decode(&bytes), Kept::decode(&bytes), Credential::decode(&bytes));
+        let bytes: Vec<u8> = (0..u16::from(seed))
+            .map(|at| (at as u8).wrapping_mul(seed))
+            .collect();
+        let _ = (
+            Receipt::decode(&bytes),
+            Kept::decode(&bytes),
+            Credential::decode(&bytes),
+        );
         let _ = (Statement::decode(&bytes), money::Quote::decode(&bytes));
     }
 }

@@ -21,13 +21,18 @@ impl Verified<'_> {
         let job = self.job;
         let [prompt, cached, completion, audio] = job.units;
         let units = match audio {
-            0 => format!("{prompt} prompt tokens ({cached} cached), {completion} completion tokens"),
+            0 => {
+                format!("{prompt} prompt tokens ({cached} cached), {completion} completion tokens")
+            }
             _ => format!("{audio} ms of audio"),
         };
         let owed = if self.unpaid {
             "nothing: nobody pays on this tab".to_owned()
         } else {
-            format!("{} nano for this job, {} on its tab", job.amount, job.cumulative)
+            format!(
+                "{} nano for this job, {} on its tab",
+                job.amount, job.cumulative
+            )
         };
         let compared = match (self.content.request, self.content.answer) {
             (Some(_), Some(_)) => "the request and the answer are these",
@@ -36,11 +41,28 @@ impl Verified<'_> {
             (None, None) => "not compared; --request FILE and --answer FILE do",
         };
         let rows = [
-            ("receipt", format!("job {}, number {} of its tab", hex::encode(job.job), job.seq)),
-            ("signed", format!("by the enclave's receipt key, in epoch {}", job.epoch)),
+            (
+                "receipt",
+                format!(
+                    "job {}, number {} of its tab",
+                    hex::encode(job.job),
+                    job.seq
+                ),
+            ),
+            (
+                "signed",
+                format!("by the enclave's receipt key, in epoch {}", job.epoch),
+            ),
             ("used", units),
             ("owed", owed),
-            ("ended", format!("{} at {}, by the guest's clock: a hint", job.end.name(), Time(job.ended))),
+            (
+                "ended",
+                format!(
+                    "{} at {}, by the guest's clock: a hint",
+                    job.end.name(),
+                    Time(job.ended)
+                ),
+            ),
             ("content", compared.to_owned()),
         ];
         let rows: String = rows
@@ -81,7 +103,11 @@ impl Verified<'_> {
 
 /// A refusal, for people.
 pub(super) fn refused_text(error: &Error) -> String {
-    format!("not verified: {}\n{error}\nhint: {}\n", error.code(), error.hint())
+    format!(
+        "not verified: {}\n{error}\nhint: {}\n",
+        error.code(),
+        error.hint()
+    )
 }
 
 /// A refusal, for programs.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use chrysalis_attestation::{
-    Found, Trusted, Waivers,
+    Found, Trusted,
     encoding::digest::sha256,
     evidence::{Evidence, binding::Session},
 };
@@ -60,11 +60,7 @@ pub(crate) struct VerifyReceiptArguments {
 }
 
 pub(super) fn run(arguments: &VerifyReceiptArguments) -> anyhow::Result<Outcome> {
-    let waivers = Waivers {
-        freshness: Some(PAST.to_owned()),
-        ..Waivers::default()
-    };
-    let judge = Judge::new(Some(&arguments.policy), &arguments.judging, waivers)?;
+    let judge = Judge::of_the_past(&arguments.policy, &arguments.judging, PAST)?;
     let content = Content {
         request: digest(arguments.request.as_deref())?,
         answer: digest(arguments.answer.as_deref())?,
@@ -105,7 +101,9 @@ fn verify(
 fn trusted(judge: &Judge, evidence: Evidence, spki: &[u8]) -> Result<Box<Trusted>, Error> {
     match judge.judge(evidence, Some((&Session::Boot, spki)), false)? {
         Found::Trusted(trusted) => Ok(trusted),
-        _ => Err(Error::Local("a policy ends in trust or in a refusal".into())),
+        _ => Err(Error::Local(
+            "a policy ends in trust or in a refusal".into(),
+        )),
     }
 }
 

@@ -63,6 +63,9 @@ impl HttpBody for Receipted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if self.issue.is_none() {
+            return Poll::Ready(None);
+        }
         loop {
             let data = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 None => return Poll::Ready(self.end().map(|rest| Ok(Frame::data(rest)))),

@@ -1,14 +1,19 @@
 //! Who signs receipts, and the one that a job will get.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use chrysalis_attestation::evidence::Evidence;
 use chrysalis_settle::{
-    Attested, Done, End, JobNumber, JobRepeated, OpenTab, Receipt, Running, Sign, TabId, Tabs, TabsFull,
-    money,
+    Attested, Done, End, JobNumber, JobRepeated, OpenTab, Receipt, Running, Sign, TabId, Tabs,
+    TabsFull, money,
 };
 
 use super::meter::Meter;
-use crate::{clock, keys::Keys};
+use crate::{
+    clock,
+    epoch::{Epoch, Epochs},
+    keys::Keys,
+};
 
 /// The most tabs: those of all connections, and of gone ones whose last receipt was not delivered.
 const MAX_TABS: usize = 4096;
@@ -16,7 +21,9 @@ const MAX_TABS: usize = 4096;
 /// Signs receipts, and keeps every tab.
 pub(in crate::serve) struct Issuer {
     keys: Keys,
-    attested: Attested,
+    epochs: Epochs,
+    /// What receipts name of the last epoch that was looked at.
+    named: Mutex<Option<Attested>>,
     tabs: Tabs,
 }
 
@@ -30,18 +37,28 @@ impl Sign for Signing<'_> {
 }
 
 impl Issuer {
-    /// Signs with these keys, about what `attested` says.
-    pub(in crate::serve) fn new(keys: Keys, attested: Attested) -> Arc<Self> {
-        let tabs = Tabs::new(attested.receipt_key, MAX_TABS);
+    /// Signs with these keys, in the name of the current epoch.
+    pub(in crate::serve) fn new(keys: Keys, epochs: Epochs) -> Arc<Self> {
         Arc::new(Self {
+            tabs: Tabs::new(keys.receipt_key(), MAX_TABS),
             keys,
-            attested,
-            tabs,
+            epochs,
+            named: Mutex::default(),
         })
     }
 
+    /// What receipts name of the current epoch. Its bundle is hashed once.
+    fn attested(&self) -> Option<Attested> {
+        let epoch = self.epochs.current();
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.is_none_or(|named| named.epoch != epoch.claims.epoch) {
+            *named = attested(&epoch);
+        }
+        *named
+    }
+
     /// The tab of a connection, which leaves it when this is dropped.
-    pub(super) fn seat(self: &Arc<Self>, exporter: &[u8; 32]) -> Result<Seat, TabsFull> {
+    pub(in crate::serve) fn seat(self: &Arc<Self>, exporter: &[u8; 32]) -> Result<Seat, TabsFull> {
         Ok(Seat {
             tab: self.tabs.open(TabId::unpaid(exporter))?,
             issuer: Arc::clone(self),
@@ -53,6 +70,12 @@ impl Issuer {
         let tab = self.tabs.find(&TabId::unpaid(exporter))?;
         Some(tab.last())
     }
+}
+
+/// None where this enclave's own bundle cannot be read, which no epoch's is.
+fn attested(epoch: &Epoch) -> Option<Attested> {
+    let evidence = Evidence::decode(&epoch.bundle).ok()?;
+    Some(Attested::of(&epoch.claims, &evidence))
 }
 
 /// A connection's place at its tab.
@@ -100,7 +123,7 @@ impl Issue {
     pub(super) fn receipt(self, answer: [u8; 32], end: End) -> Option<Receipt> {
         let used = self.meter.used();
         let done = Done {
-            attested: &self.issuer.attested,
+            attested: &self.issuer.attested()?,
             units: used.units,
             quote: money::unpaid_quote(),
             amount: 0,
@@ -110,7 +133,9 @@ impl Issue {
             began: self.began,
             ended: clock::now().0,
         };
-        let receipt = self.tab.end(self.running, &done, &Signing(&self.issuer.keys));
+        let receipt = self
+            .tab
+            .end(self.running, &done, &Signing(&self.issuer.keys));
         receipt
             .inspect_err(|why| tracing::warn!("no receipt: {why}"))
             .ok()
