@@ -66,7 +66,11 @@ pub(crate) struct ProxyArguments {
 pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
     let (token, made_up) = token(&arguments)?;
     let relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
-    let receipts = arguments.receipts.as_deref().map(receipt_folder).transpose()?;
+    let receipts = arguments
+        .receipts
+        .as_deref()
+        .map(receipt_folder)
+        .transpose()?;
     // Taken before verifying: a port in use is found out first, and no request is answered yet.
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
         format!(

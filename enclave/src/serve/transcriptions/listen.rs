@@ -11,9 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{form::Transcription, heard::Heard, language::Language, wav::Wav};
 use crate::{
     engine::{Api, Call, CallBody, Served, Tenant},
-    serve::{
-        error::ApiError, misshapen::Unfit, receipt::Meter, refusal::Refusal, single::Single,
-    },
+    serve::{error::ApiError, misshapen::Unfit, receipt::Meter, refusal::Refusal, single::Single},
 };
 
 /// How often a stretch is asked about again if the queue is full. The first is not: the client can ask itself.
