@@ -156,7 +156,8 @@ async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Respons
     } else {
         let whole = collect(&lease, body).await?;
         if let Some(job) = job {
-            job.whole(&gate, &mut lease, &mut head.headers, &whole).await?;
+            job.whole(&gate, &mut lease, &mut head.headers, &whole)
+                .await?;
         }
         gate.give_back(lease);
         reply::whole(whole)
