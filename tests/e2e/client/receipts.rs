@@ -5,12 +5,18 @@ use std::{
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
 use bytes::Bytes;
-use chrysalis_client::proxy::{Access, Door, Proxy, ReceiptFolder};
-use chrysalis_settle::{End, EpochEvidence, Job, Kept};
+use chrysalis_attestation::{evidence::Evidence, policy::Policy};
+use chrysalis_client::{
+    Error, RelyingParty,
+    proxy::{Access, Door, Proxy, ReceiptFolder},
+};
+use chrysalis_settle::{Attested, Content, End, EpochEvidence, Job, Kept};
+use chrysalis_tests::paths;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -18,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     issuer::Lie,
-    stage::{Enclave, Host, Reply, relying_party},
+    stage::{Enclave, Host, Reply, policy_text, relying_party},
 };
 
 /// A proxy that keeps receipts in a folder below this one.
@@ -161,4 +167,117 @@ async fn the_receipt_of_a_stream_that_was_given_up_is_asked_for() {
     let kept = Kept::decode(&fs::read(file).unwrap()).unwrap();
     let Job { seq, end, .. } = kept.job();
     assert_eq!((*seq, *end), (1, End::Cancelled));
+}
+
+/// A receipt that was kept, and the evidence beside it.
+async fn one_kept(room: &Path) -> (PathBuf, PathBuf) {
+    let host = Host::serving(Enclave::honest()).await;
+    let (proxy, folder) = keeping(&host, room).await;
+    chat(proxy, "{}", None).await;
+    let (mut receipts, mut evidence) = (files(&folder, "receipt"), files(&folder, "evidence"));
+    (receipts.remove(0), evidence.remove(0))
+}
+
+/// What `chrysalis receipt` says in a folder with the policy, and its exit code.
+async fn receipt(room: &Path, arguments: &[&str]) -> (i32, String) {
+    fs::write(room.join("policy.toml"), policy_text(true)).unwrap();
+    let mut command = Command::new(paths::tool("chrysalis").canonicalize().unwrap());
+    command.arg("receipt").args(arguments).current_dir(room);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = output.await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(said).unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn a_kept_receipt_verifies_offline_with_its_content_and_without() {
+    let room = tempfile::tempdir().unwrap();
+    let (file, evidence) = one_kept(room.path()).await;
+    let path = file.to_str().unwrap();
+    let verify = ["verify", path, "--policy", "policy.toml"];
+    let (code, said) = receipt(room.path(), &verify).await;
+    assert_eq!(code, 0, "{said}");
+    println!("{said}");
+    assert!(
+        said.contains("content not compared") && said.ends_with("verified\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("3 prompt tokens (0 cached), 2 completion tokens"),
+        "{said}"
+    );
+
+    fs::write(room.path().join("request"), "{}").unwrap();
+    let answer = "{\"choices\":[{\"message\":{\"content\":\"Hello\"}}]}";
+    fs::write(room.path().join("answer"), answer).unwrap();
+    let content = [&verify[..], &["--request", "request", "--answer", "answer"]].concat();
+    let (code, said) = receipt(room.path(), &content).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("the request and the answer are these"),
+        "{said}"
+    );
+    let swapped = [&verify[..], &["--request", "answer", "--format", "json"]].concat();
+    let (code, said) = receipt(room.path(), &swapped).await;
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, told["code"].as_str()), (1, Some("receipt_content")));
+
+    // Packed, it needs nothing beside it.
+    let pack = ["pack", path, "--out", "packed"];
+    assert_eq!(receipt(room.path(), &pack).await, (0, String::new()));
+    fs::remove_file(evidence).unwrap();
+    let packed = ["verify", "packed", "--policy", "policy.toml", "--quiet"];
+    assert_eq!(receipt(room.path(), &packed).await, (0, String::new()));
+    let (code, said) = receipt(room.path(), &verify).await;
+    assert!(code == 2 && said.contains("--evidence FILE"), "{said}");
+
+    let mut forged = fs::read(room.path().join("packed")).unwrap();
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    fs::write(room.path().join("packed"), forged).unwrap();
+    let (code, said) = receipt(room.path(), &packed[..4]).await;
+    assert!(code == 1 && said.contains("receipt_signature"), "{said}");
+}
+
+/// What anyone finds in a receipt and an epoch's evidence.
+fn judged(party: &RelyingParty, kept: &Kept, epoch: &EpochEvidence) -> Result<(), Error> {
+    let trusted = party.verify_epoch(epoch)?;
+    let attested = Attested::of(trusted.claims(), &Evidence::decode(&epoch.bundle)?);
+    kept.verify(&attested, &Content::default())?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_flipped_byte_of_the_evidence_is_refused_by_its_code() {
+    let room = tempfile::tempdir().unwrap();
+    let (file, evidence) = one_kept(room.path()).await;
+    let kept = Kept::decode(&fs::read(file).unwrap()).unwrap();
+    let epoch = EpochEvidence::decode(&fs::read(evidence).unwrap()).unwrap();
+    let past = "[session]\nfreshness = { unchecked = \"a receipt is about the past\" }\n\
+                max_epoch_age = { unchecked = \"a receipt is about the past\" }\n";
+    let policy = Policy::parse(&(policy_text(true) + past)).unwrap();
+    let party = RelyingParty::new(policy);
+    judged(&party, &kept, &epoch).unwrap();
+
+    // A signature takes a while to check, so every seventh byte; another bit of each.
+    for at in (0..epoch.bundle.len()).step_by(7) {
+        let mut other = epoch.clone();
+        other.bundle[at] ^= 1 << (at % 8);
+        let refused = judged(&party, &kept, &other);
+        assert!(refused.is_err_and(|error| error.is_verdict()), "byte {at}");
+    }
+    let mut other = epoch.clone();
+    other.spki[0] ^= 1;
+    let code = judged(&party, &kept, &other).unwrap_err().code();
+    assert_eq!(code, "binding_mismatch");
+
+    // Another enclave's evidence, which is as good.
+    let other_room = tempfile::tempdir().unwrap();
+    let (_, other) = one_kept(other_room.path()).await;
+    let other = EpochEvidence::decode(&fs::read(other).unwrap()).unwrap();
+    let code = judged(&party, &kept, &other).unwrap_err().code();
+    assert_eq!(code, "receipt_signature");
 }
