@@ -170,8 +170,10 @@ impl Enclave {
                     template: Some([5; 32]),
                 }],
                 known_answer: true,
+                receipt_key: [0x77; 32],
                 epoch: 0,
-                epoch_began: 0,
+                epoch_began: system_time().0,
+                epoch_seconds: 600,
             },
             has_gpu,
         })
