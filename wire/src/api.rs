@@ -32,6 +32,8 @@ pub const RECEIPT: &str = "x-chrysalis-receipt";
 pub const RECEIPT_EVENT: &str = "receipt";
 /// Where evidence comes from.
 pub const ATTESTATION: &str = "/v1/attestation";
+/// Where the current epoch's evidence comes from, about no nonce: as in the certificate, with all that others have signed.
+pub const ATTESTATION_EPOCH: &str = "/v1/attestation/epoch";
 /// Whether there is an answer to be had.
 pub const HEALTH: &str = "/health";
 /// The query parameter of [`ATTESTATION`]: [`NONCE_LENGTH`] bytes in hexadecimal.
