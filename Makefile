@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run check test vectors bench bench-serve bench-relay bench-boot boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo run check test vectors bench bench-serve bench-relay bench-boot bench-receipts boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -21,6 +21,8 @@ bench-relay: setup ## the relay, compared with socat and HAProxy, and with 10,00
 	@scripts/bench-relay
 bench-boot: setup image ## a boot by stage, compared with the kernel alone
 	@scripts/bench-boot
+bench-receipts: setup ## what receipts cost on one core: made, accepted, and in bytes
+	@scripts/bench-receipts
 boots: setup image ## boot the kernel alone under OVMF, BOOTS times (50): does it ever stall?
 	@scripts/boots
 fuzz: setup        ## feed every parser mutated simulated evidence for a minute (FUZZ_SECONDS=N, TARGETS="rim ocsp")

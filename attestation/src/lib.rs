@@ -20,7 +20,7 @@ pub mod verdict;
 pub use appraisal::{
     Authentic, Bound, Found, Genuine, Peer, Question, Trusted, Unbound, Unverified, alone, cpu::Cpu,
 };
-pub use crypto::BACKEND;
+pub use crypto::{BACKEND, BadSignature, verify_ed25519};
 pub use encoding::utc::{Span, Time};
 pub use evidence::Collateral;
 pub use policy::Waivers;

@@ -326,6 +326,10 @@ rejections! {
     FreshnessUnchecked = "freshness_unchecked", "policy-12",
         "the evidence was made at boot, and nothing shows when that was", hint: "verify the URL instead of the file, or give a reason under session.freshness in the policy";
 
+    /// The enclave has not renewed its evidence for longer than the policy accepts, or its clock is not yours.
+    EpochOld { found: String, most: u64 } = "epoch_old", "policy-16",
+        "epoch {found}, and the policy accepts {most} s", hint: "check this machine's clock, then ask again: an enclave that does not renew its evidence may be unable to; judge saved evidence as of its own time with --at";
+
     // NVIDIA GPUs
     /// The GPU's evidence answers a different nonce.
     GpuNonceMismatch { found: Hex<32> } = "gpu_nonce_mismatch", "gpu-1",

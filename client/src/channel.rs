@@ -40,6 +40,7 @@ pub(crate) struct Channel {
     pub(crate) driver: Task,
     pub(crate) leash: Leash,
     pub(crate) authority: String,
+    pub(crate) certificate: Vec<u8>,
     spki: Vec<u8>,
     exporter: [u8; 32],
 }
@@ -82,6 +83,7 @@ impl Channel {
         let exporter = session
             .export_keying_material([0; 32], TLS_EXPORTER_LABEL, Some(&[]))
             .map_err(|error| Error::Local(error.to_string()))?;
+        let certificate = certificate.to_vec();
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .handshake(TokioIo::new(tls))
@@ -96,6 +98,7 @@ impl Channel {
             driver: driver.into(),
             leash,
             authority: target.authority(),
+            certificate,
             spki,
             exporter,
         })

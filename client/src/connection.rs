@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use chrysalis_attestation::Trusted;
+use chrysalis_settle::{Expected, JobNumber, Kept, Receipt, Rejection, Tab, TabId};
 use http_body_util::Full;
 use hyper::{
     Request, Response, Uri, Version,
@@ -13,6 +14,7 @@ use crate::{
     Answer, Error, RelyingParty, SavedSession, Target,
     channel::{Channel, Sender, Task},
     deadlines::within,
+    epoch::Epoch,
     error::from_hyper,
     term::Term,
 };
@@ -30,6 +32,30 @@ pub struct AttestedConnection {
     term: Term,
     trusted: Trusted,
     saved: SavedSession,
+    epoch: Epoch,
+    tab: Tab,
+}
+
+/// A job that a receipt must be about, as its client knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The number that the client drew, and sent as `x-chrysalis-job`.
+    pub job: JobNumber,
+    /// SHA-256 of the request's body.
+    pub request: [u8; 32],
+}
+
+impl Asked {
+    /// What its receipt must be. Without `answer`, the job must have been cancelled.
+    pub(crate) fn expected<'a>(&self, epoch: &'a Epoch, answer: Option<[u8; 32]>) -> Expected<'a> {
+        Expected {
+            job: self.job,
+            request: self.request,
+            answer,
+            attested: epoch.attested(),
+            quote: None,
+        }
+    }
 }
 
 impl AttestedConnection {
@@ -46,6 +72,9 @@ impl AttestedConnection {
             ended.await;
             close();
         });
+        let receipt_key = trusted.claims().receipt_key;
+        let epoch = Epoch::of(&channel.certificate, saved.spki(), receipt_key)?;
+        let tab = Tab::new(TabId::unpaid(saved.exporter()), receipt_key);
         let authority = HeaderValue::try_from(channel.authority)
             .map_err(|error| Error::Local(error.to_string()))?;
         Ok(Self {
@@ -57,6 +86,8 @@ impl AttestedConnection {
             term,
             trusted,
             saved,
+            epoch,
+            tab,
         })
     }
 
@@ -103,6 +134,40 @@ impl AttestedConnection {
             },
         };
         Ok(answer?.map(|body| Answer::new(body, deadlines.idle, term)))
+    }
+
+    /// Takes the receipt of the last answer. `answer` is SHA-256 of its body up to the receipt. A receipt of a later epoch than the
+    /// connection's is `receipt_evidence` here; [`Self::accept_in`] takes it.
+    pub fn accept(
+        &mut self,
+        receipt: &Receipt,
+        asked: &Asked,
+        answer: [u8; 32],
+    ) -> Result<Kept, Rejection> {
+        let expected = asked.expected(&self.epoch, Some(answer));
+        self.tab.accept(receipt, &expected)
+    }
+
+    /// The same, in an epoch that another connection to the same enclave saw.
+    pub fn accept_in(
+        &mut self,
+        epoch: &Epoch,
+        receipt: &Receipt,
+        asked: &Asked,
+        answer: [u8; 32],
+    ) -> Result<Kept, Rejection> {
+        self.tab
+            .accept(receipt, &asked.expected(epoch, Some(answer)))
+    }
+
+    /// The epoch in which the connection was made, as its certificate has it.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The connection's tab: what it has accepted so far.
+    pub(crate) fn tab(&self) -> &Tab {
+        &self.tab
     }
 
     /// Whether the connection can take a request now.

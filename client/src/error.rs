@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrysalis_attestation::{Refusal, Rejection};
+use chrysalis_settle::Rejection as ReceiptRejection;
 
 /// Why there is no trusted answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum Error {
     /// The peer proved itself, but with a different key from the one trusted before: it is another enclave, or the same one restarted.
     #[error("the enclave behind the address has a different key from the one verified before")]
     KeyChanged,
+    /// The peer proved itself, but not this answer: its receipt is wrong or missing. This is a verdict on the answer.
+    #[error("the answer is not proved: {0}")]
+    Receipt(#[from] ReceiptRejection),
     /// Something that the evidence rests on has expired since it was verified.
     #[error("the evidence was good until {until}, which is past")]
     Expired {
@@ -73,6 +77,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.rejection.code(),
             Self::KeyChanged => "key_changed",
+            Self::Receipt(rejection) => rejection.code(),
             Self::Expired { .. } => "evidence_expired",
             Self::Unasked { .. } => "revocation_unasked",
             Self::Unreachable { .. } => "unreachable",
@@ -89,6 +94,7 @@ impl Error {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.rejection.hint(),
+            Self::Receipt(rejection) => rejection.hint(),
             Self::KeyChanged => {
                 "send the request again; the next connection is verified from scratch"
             }
@@ -120,7 +126,7 @@ impl Error {
     pub fn is_verdict(&self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::KeyChanged | Self::Expired { .. }
+            Self::Refused(_) | Self::KeyChanged | Self::Receipt(_) | Self::Expired { .. }
         )
     }
 }

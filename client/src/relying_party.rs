@@ -12,6 +12,7 @@ use chrysalis_attestation::{
     },
     policy::Policy,
 };
+use chrysalis_settle::EpochEvidence;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -101,6 +102,14 @@ impl RelyingParty {
     pub fn verify_certificate(&self, der: &[u8]) -> Result<Trusted, Error> {
         let (evidence, spki) = Evidence::from_certificate(der)?;
         let (trusted, _) = self.walk(evidence, &Session::Boot, &spki)?;
+        Ok(trusted)
+    }
+
+    /// Verifies the evidence of an epoch that was kept beside receipts. Like that in a certificate, it says nothing about freshness: a
+    /// receipt is about the past, so the policy must accept that. Blocks if NVIDIA has to be asked.
+    pub fn verify_epoch(&self, epoch: &EpochEvidence) -> Result<Trusted, Error> {
+        let evidence = Evidence::decode(&epoch.bundle)?;
+        let (trusted, _) = self.walk(evidence, &Session::Boot, &epoch.spki)?;
         Ok(trusted)
     }
 

@@ -50,6 +50,11 @@ impl SavedSession {
         &self.bundle
     }
 
+    /// The connection's RFC 9266 `tls-exporter`, which only its two ends know.
+    pub(crate) fn exporter(&self) -> &[u8; 32] {
+        &self.exporter
+    }
+
     /// The conversation that the evidence must be about.
     pub fn session(&self) -> Session {
         Session::Asked {

@@ -4,7 +4,9 @@
 
 mod client;
 mod endpoints;
+mod epochs;
 mod host;
+mod receipts;
 
 use std::{sync::atomic::Ordering, time::Duration};
 

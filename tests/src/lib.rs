@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod composite;
+pub mod epochs;
 pub mod lies;
 pub mod machine;
+pub mod memory;
 pub mod paths;
 pub mod proxy;
 pub mod relay;

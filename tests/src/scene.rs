@@ -157,7 +157,9 @@ pub fn claims() -> Claims {
             template: Some([0x44; 32]),
         }],
         known_answer: true,
+        receipt_key: [0x77; 32],
         epoch: 0,
         epoch_began: NOW.0,
+        epoch_seconds: 600,
     }
 }

@@ -22,8 +22,18 @@ pub const RERANK: &str = "/v1/rerank";
 pub const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
 /// Where the models are listed; below it is each of them, by name.
 pub const MODELS: &str = "/v1/models";
+/// Where the last receipt of a connection comes from.
+pub const TAB: &str = "/v1/tab";
+/// The header in which a request names its job, so that the answer gets a receipt: 16 random bytes in hexadecimal.
+pub const JOB: &str = "x-chrysalis-job";
+/// The header in which a whole answer carries its receipt: base64url without padding.
+pub const RECEIPT: &str = "x-chrysalis-receipt";
+/// The name of the event in which a stream carries its receipt, before its last event.
+pub const RECEIPT_EVENT: &str = "receipt";
 /// Where evidence comes from.
 pub const ATTESTATION: &str = "/v1/attestation";
+/// Where the current epoch's evidence comes from, about no nonce: as in the certificate, with all that others have signed.
+pub const ATTESTATION_EPOCH: &str = "/v1/attestation/epoch";
 /// Whether there is an answer to be had.
 pub const HEALTH: &str = "/health";
 /// The query parameter of [`ATTESTATION`]: [`NONCE_LENGTH`] bytes in hexadecimal.
@@ -50,13 +60,31 @@ const _: () = assert!(RETIRED.as_secs() < IDLE.as_secs());
 
 /// The most bytes of a body for this path. Slashes too many change nothing.
 pub fn max_body(path: &str) -> usize {
-    let segments = |path: &'static str| path.split('/').filter(|it| !it.is_empty());
-    let given = path.split('/').filter(|it| !it.is_empty());
-    if given.eq(segments(TRANSCRIPTIONS)) {
+    if is_at(path, TRANSCRIPTIONS) {
         MAX_RECORDING
     } else {
         MAX_BODY
     }
+}
+
+/// Whether what is posted to this path may name a job, and is then answered with a receipt.
+pub fn is_job(path: &str) -> bool {
+    const JOBS: [&str; 7] = [
+        CHAT,
+        COMPLETIONS,
+        RESPONSES,
+        MESSAGES,
+        EMBEDDINGS,
+        RERANK,
+        TRANSCRIPTIONS,
+    ];
+    JOBS.into_iter().any(|job| is_at(path, job))
+}
+
+/// Whether a path is this one, but for slashes too many.
+fn is_at(path: &str, known: &str) -> bool {
+    let segments = |path| str::split(path, '/').filter(|it: &&str| !it.is_empty());
+    segments(path).eq(segments(known))
 }
 
 /// Whether a head is within [`MAX_HEAD`] and [`MAX_HEADERS`]: its method and target as they stand, and each header's name
@@ -89,6 +117,16 @@ mod tests {
         assert_eq!(max_body("//v1/audio/transcriptions/"), MAX_RECORDING);
         for path in [CHAT, "/v1/audio", "/v1/audio/transcriptions/x", "/"] {
             assert_eq!(max_body(path), MAX_BODY, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_asks_a_model_is_a_job() {
+        for path in [CHAT, "//v1/messages/", EMBEDDINGS, TRANSCRIPTIONS] {
+            assert!(is_job(path), "{path}");
+        }
+        for path in [MODELS, ATTESTATION, TAB, HEALTH, "/v1/chat", "/"] {
+            assert!(!is_job(path), "{path}");
         }
     }
 

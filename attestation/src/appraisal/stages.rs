@@ -56,6 +56,8 @@ pub struct Peer {
     pub(crate) devices: Devices,
     pub(crate) session: Session,
     pub(crate) transcript: Transcript,
+    /// The moment as of which all this was found out.
+    pub(crate) as_of: Time,
     pub(crate) until: Time,
     pub(crate) told: Told,
 }
@@ -251,6 +253,7 @@ impl Bound {
             devices,
             session,
             transcript,
+            as_of: gpus.now(),
         })
     }
 

@@ -99,6 +99,7 @@ fn conduct(
         devices,
         session: session.clone(),
         transcript,
+        as_of: question.now,
         until,
         told,
     };

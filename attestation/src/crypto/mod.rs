@@ -42,7 +42,15 @@ pub const BACKEND: &str = Chosen::NAME;
 
 /// The signature was not made by this key over this message. Deliberately says no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BadSignature;
+pub struct BadSignature;
+
+impl std::fmt::Display for BadSignature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the signature was not made by this key over this message")
+    }
+}
+
+impl std::error::Error for BadSignature {}
 
 /// RSASSA-PSS with SHA-384, MGF1 over SHA-384 and a salt of 48 bytes. `key` is a DER `RSAPublicKey`.
 pub(crate) fn verify_rsa_pss(
@@ -96,7 +104,7 @@ pub(crate) fn verify_ecdsa_p256_der(
 }
 
 /// Ed25519 (RFC 8032), over the message itself. Refuses a second half that is not below the order.
-pub(crate) fn verify_ed25519(
+pub fn verify_ed25519(
     key: &[u8; 32],
     message: &[u8],
     signature: &[u8; 64],

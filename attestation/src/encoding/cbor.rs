@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use serde_cbor::Value;
+pub use serde_cbor::Value;
 
 /// Encodes. Maps are `BTreeMap`s whose order is the deterministic one; lengths are definite, numbers shortest.
-pub(crate) fn encode(value: &Value) -> Vec<u8> {
+pub fn encode(value: &Value) -> Vec<u8> {
     serde_cbor::to_vec(value).expect("a value in memory always encodes")
 }
 
 /// Decodes the one encoding of a value: anything else, such as a duplicate key or an overlong number, is `None`.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Value> {
+pub fn decode(bytes: &[u8]) -> Option<Value> {
     let value: Value = serde_cbor::from_slice(bytes).ok()?;
     (encode(&value) == bytes).then_some(value)
 }
 
 /// A map from names.
-pub(crate) fn map<const N: usize>(fields: [(&str, Value); N]) -> Value {
+pub fn map<const N: usize>(fields: [(&str, Value); N]) -> Value {
     Value::Map(
         fields
             .into_iter()
@@ -26,12 +26,12 @@ pub(crate) fn map<const N: usize>(fields: [(&str, Value); N]) -> Value {
 }
 
 /// An array of byte strings.
-pub(crate) fn byte_strings(items: &[Vec<u8>]) -> Value {
+pub fn byte_strings(items: &[Vec<u8>]) -> Value {
     Value::Array(items.iter().cloned().map(Value::Bytes).collect())
 }
 
 /// The elements, if it is an array.
-pub(crate) fn array(value: Value) -> Option<Vec<Value>> {
+pub fn array(value: Value) -> Option<Vec<Value>> {
     match value {
         Value::Array(values) => Some(values),
         _ => None,
@@ -39,7 +39,7 @@ pub(crate) fn array(value: Value) -> Option<Vec<Value>> {
 }
 
 /// The bytes, if it is a byte string.
-pub(crate) fn bytes(value: Value) -> Option<Vec<u8>> {
+pub fn bytes(value: Value) -> Option<Vec<u8>> {
     match value {
         Value::Bytes(bytes) => Some(bytes),
         _ => None,
@@ -47,11 +47,12 @@ pub(crate) fn bytes(value: Value) -> Option<Vec<u8>> {
 }
 
 /// The fields of a map with names; each is taken once, and none may be left.
-pub(crate) struct Fields(BTreeMap<Value, Value>);
+#[derive(Debug)]
+pub struct Fields(BTreeMap<Value, Value>);
 
 impl Fields {
     /// The fields of a map.
-    pub(crate) fn of(value: Value) -> Option<Self> {
+    pub fn of(value: Value) -> Option<Self> {
         match value {
             Value::Map(fields) => Some(Self(fields)),
             _ => None,
@@ -59,12 +60,12 @@ impl Fields {
     }
 
     /// Takes a field out.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+    pub fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(&Value::Text(name.to_owned()))
     }
 
     /// Takes a text out.
-    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+    pub fn text(&mut self, name: &str) -> Option<String> {
         match self.take(name)? {
             Value::Text(text) => Some(text),
             _ => None,
@@ -72,7 +73,7 @@ impl Fields {
     }
 
     /// Takes a byte string of this length out.
-    pub(crate) fn bytes<const N: usize>(&mut self, name: &str) -> Option<[u8; N]> {
+    pub fn bytes<const N: usize>(&mut self, name: &str) -> Option<[u8; N]> {
         match self.take(name)? {
             Value::Bytes(bytes) => bytes.try_into().ok(),
             _ => None,
@@ -80,7 +81,7 @@ impl Fields {
     }
 
     /// Takes a number out.
-    pub(crate) fn number<T: TryFrom<i128>>(&mut self, name: &str) -> Option<T> {
+    pub fn number<T: TryFrom<i128>>(&mut self, name: &str) -> Option<T> {
         match self.take(name)? {
             Value::Integer(number) => number.try_into().ok(),
             _ => None,
@@ -88,7 +89,7 @@ impl Fields {
     }
 
     /// Takes a boolean out.
-    pub(crate) fn bool(&mut self, name: &str) -> Option<bool> {
+    pub fn bool(&mut self, name: &str) -> Option<bool> {
         match self.take(name)? {
             Value::Bool(value) => Some(value),
             _ => None,
@@ -96,7 +97,7 @@ impl Fields {
     }
 
     /// The name of a field that was not taken.
-    pub(crate) fn left_over(&self) -> Option<String> {
+    pub fn left_over(&self) -> Option<String> {
         self.0.keys().next().map(|key| match key {
             Value::Text(name) => name.clone(),
             other => format!("{other:?}"),

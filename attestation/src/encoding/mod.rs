@@ -1,7 +1,7 @@
 //! How evidence is encoded: readers and writers that know bytes and texts, but not what they mean.
 
 pub mod base64;
-pub(crate) mod cbor;
+pub mod cbor;
 pub(crate) mod der;
 pub mod digest;
 pub mod pem;

@@ -81,9 +81,9 @@ pub fn host_data(configuration: &[u8]) -> [u8; 32] {
     sha256(&[configuration])
 }
 
-/// One byte of length, then the label.
-fn label(text: &'static str) -> Vec<u8> {
-    let length = u8::try_from(text.len()).expect("labels are short constants of this module");
+/// What each hash of this project begins with: one byte of length, then the label.
+pub fn label(text: &'static str) -> Vec<u8> {
+    let length = u8::try_from(text.len()).expect("labels are short constants");
     [&[length], text.as_bytes()].concat()
 }
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use serde_cbor::Value;
 
@@ -16,6 +18,9 @@ use crate::{
 
 /// The profile that this library reads.
 pub const PROFILE: &str = "tag:chrysalis,2026:enclave/2";
+
+/// How short and how long an epoch may be, in seconds.
+pub const EPOCH_SECONDS: RangeInclusive<u64> = 60..=86_400;
 
 /// The claims of an enclave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,10 +39,15 @@ pub struct Claims {
     pub models: Vec<ModelClaim>,
     /// Whether every model with a known answer gave it; an enclave where one did not does not serve.
     pub known_answer: bool,
-    /// How often the enclave has attested again since boot. It does not do so yet, so this is 0.
+    /// The Ed25519 public key that signs receipts. Made at boot; lost with the TLS key.
+    #[serde(serialize_with = "as_hex")]
+    pub receipt_key: [u8; 32],
+    /// How often the enclave has attested again since boot.
     pub epoch: u64,
     /// Unix seconds when the epoch began, by the guest's clock, which the host may set: a hint.
     pub epoch_began: i64,
+    /// How long an epoch lasts, in seconds: [`EPOCH_SECONDS`]. Of the measured configuration.
+    pub epoch_seconds: u64,
 }
 
 impl Claims {
@@ -52,8 +62,10 @@ impl Claims {
             ("engines", served::encode(&self.engines)),
             ("models", served::encode(&self.models)),
             ("known_answer", Value::Bool(self.known_answer)),
+            ("receipt_key", bytes(&self.receipt_key)),
             ("epoch", Value::Integer(self.epoch.into())),
             ("epoch_began", Value::Integer(self.epoch_began.into())),
+            ("epoch_seconds", Value::Integer(self.epoch_seconds.into())),
         ]))
     }
 
@@ -80,11 +92,20 @@ impl Claims {
             known_answer: fields
                 .bool("known_answer")
                 .ok_or_else(wrong("known_answer"))?,
+            receipt_key: fields
+                .bytes("receipt_key")
+                .ok_or_else(wrong("receipt_key"))?,
             epoch: fields.number("epoch").ok_or_else(wrong("epoch"))?,
             epoch_began: fields
                 .number("epoch_began")
                 .ok_or_else(wrong("epoch_began"))?,
+            epoch_seconds: fields
+                .number("epoch_seconds")
+                .ok_or_else(wrong("epoch_seconds"))?,
         };
+        if !EPOCH_SECONDS.contains(&claims.epoch_seconds) {
+            return Err(malformed("`epoch_seconds` is not 60 to 86400"));
+        }
         let mut models = claims.models.iter();
         if models.any(|model| claims.engine_of(model).is_none()) {
             return Err(malformed("a model names an engine that is not claimed"));

@@ -3,8 +3,8 @@
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    ConfigurationPolicy, ModelPolicy, Policy, PolicyError, Problem, ReleasePolicy, accepted, gpu,
-    model, rebuilders, release,
+    ConfigurationPolicy, EpochAge, ModelPolicy, Policy, PolicyError, Problem, ReleasePolicy,
+    accepted, gpu, model, rebuilders, release,
     section::{Field, Section, line, sha256, sha384},
     snp, tdx,
 };
@@ -26,6 +26,7 @@ const ROOT: [&str; 11] = [
     "other_models",
 ];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
+const SESSION: [&str; 2] = ["freshness", "max_epoch_age"];
 
 impl Policy {
     /// Parses TOML.
@@ -136,6 +137,7 @@ fn policy(text: &str) -> Result<Policy, PolicyError> {
         rebuilders: rebuilders(&root)?,
         release: release(&root)?,
         freshness_unchecked: freshness_unchecked(&root)?,
+        max_epoch_age: max_epoch_age(&root)?,
         simulation: simulated_roots(&root)?,
     })
 }
@@ -149,8 +151,21 @@ fn configuration(root: &Section<'_>) -> Result<ConfigurationPolicy, PolicyError>
 }
 
 fn freshness_unchecked(root: &Section<'_>) -> Result<Option<String>, PolicyError> {
-    root.section("session", &["freshness"])?
+    root.section("session", &SESSION)?
         .read("freshness", Field::unchecked)
+}
+
+fn max_epoch_age(root: &Section<'_>) -> Result<EpochAge, PolicyError> {
+    let read = |field: &Field<'_>| {
+        if field.is_table() {
+            let why = field.unchecked()?;
+            return Ok(EpochAge::Unchecked { why });
+        }
+        let seconds = field.number("a number of seconds, or { unchecked = \"why\" }")?;
+        Ok(EpochAge::Seconds(seconds))
+    };
+    let session = root.section("session", &SESSION)?;
+    Ok(session.read("max_epoch_age", read)?.unwrap_or_default())
 }
 
 fn simulated_roots(root: &Section<'_>) -> Result<Vec<[u8; 32]>, PolicyError> {

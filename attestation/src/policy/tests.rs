@@ -107,6 +107,7 @@ fn what_is_not_set_is_strict() {
         rebuilders: None,
         release: None,
         freshness_unchecked: None,
+        max_epoch_age: EpochAge::Epochs,
         simulation: vec![],
     };
     assert_eq!(policy, strict);

@@ -9,6 +9,7 @@ use crate::{
     measure::MeasureArguments,
     policy::PolicyCommand,
     proxy::ProxyArguments,
+    receipt::ReceiptCommand,
     release::{AuditArguments, ReleaseCommand},
     show::ShowArguments,
     verify::VerifyArguments,
@@ -39,6 +40,12 @@ pub(crate) enum Command {
     Chat(ChatArguments),
     /// Serve an OpenAI-compatible endpoint on this machine that forwards over verified connections only
     Proxy(ProxyArguments),
+    /// Verify what the proxy kept: which enclave gave which answer to what
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis receipt verify receipts/0a0b0c0d0e0f00010203040506070809.receipt --policy policy.toml"
+    )]
+    Receipt(ReceiptCommand),
     /// Compute what the hardware will say about an image you built
     Measure(MeasureArguments),
     /// Sign what an image is, or check what was signed

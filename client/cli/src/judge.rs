@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
     Collateral, Found, Question, Time, Unverified, Waivers,
     evidence::{Evidence, binding::Session},
-    policy::Policy,
+    policy::{EpochAge, Policy},
     roots::Roots,
 };
 use chrysalis_client::{Ask, Bring, Error, RelyingParty, system_time};
@@ -39,6 +39,21 @@ impl Judge {
             at: judging.at,
             waivers,
         })
+    }
+
+    /// One for evidence that need not be fresh, nor of an epoch that goes on, for this reason.
+    pub(crate) fn of_the_past(policy: &Path, judging: &Judging, why: &str) -> anyhow::Result<Self> {
+        let waivers = Waivers {
+            freshness: Some(why.to_owned()),
+            ..Waivers::default()
+        };
+        let mut judge = Self::new(Some(policy), judging, waivers)?;
+        if let Some(policy) = &mut judge.policy {
+            policy.max_epoch_age = EpochAge::Unchecked {
+                why: why.to_owned(),
+            };
+        }
+        Ok(judge)
     }
 
     /// The moment at which it judges.

@@ -20,6 +20,7 @@ mod policy;
 mod printable;
 mod progress;
 mod proxy;
+mod receipt;
 mod release;
 mod seen;
 mod show;
@@ -81,6 +82,7 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Show(arguments) => show::run(arguments).await,
         Command::Chat(arguments) => chat::run(arguments).await,
         Command::Proxy(arguments) => proxy::run(arguments).await,
+        Command::Receipt(command) => receipt::run(&command),
         Command::Measure(arguments) => measure::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Audit(arguments) => release::audit::run(&arguments),

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use chrysalis_client::{
     Target,
-    proxy::{Access, Door, DoorError, HostName, Origin, Proxy, Token},
+    proxy::{Access, Door, DoorError, HostName, Origin, Proxy, ReceiptFolder, Token},
 };
 use clap::Args;
 use tokio::net::TcpListener;
@@ -55,6 +55,9 @@ pub(crate) struct ProxyArguments {
     /// be repeated. Other pages are refused
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<Origin>,
+    /// Keep each answer's receipt in this folder, for `chrysalis receipt verify`; without it they are checked and dropped
+    #[arg(long, value_name = "DIR")]
+    pub(crate) receipts: Option<PathBuf>,
     /// How long to wait before verifying again, such as 30s, 5m or 1h
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub(crate) reverify: Duration,
@@ -63,6 +66,11 @@ pub(crate) struct ProxyArguments {
 pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
     let (token, made_up) = token(&arguments)?;
     let relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
+    let receipts = arguments
+        .receipts
+        .as_deref()
+        .map(receipt_folder)
+        .transpose()?;
     // Taken before verifying: a port in use is found out first, and no request is answered yet.
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
         format!(
@@ -87,7 +95,7 @@ pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
         .with_writer(std::io::stderr)
         .with_target(false)
         .init();
-    let starting = Proxy::start(arguments.target, relying_party);
+    let starting = Proxy::start_keeping(arguments.target, relying_party, receipts);
     let proxy = match progress::during("verifying the enclave", starting).await {
         Ok(proxy) => proxy,
         Err(error) => return verdict::refuse(error),
@@ -119,6 +127,15 @@ fn token(arguments: &ProxyArguments) -> anyhow::Result<(Option<Token>, Option<Ze
     }
     let (token, text) = Token::generate()?;
     Ok((Some(token), Some(Zeroizing::new(text))))
+}
+
+fn receipt_folder(path: &Path) -> anyhow::Result<ReceiptFolder> {
+    ReceiptFolder::open(path).with_context(|| {
+        format!(
+            "cannot keep receipts in {}; --receipts names a folder of yours",
+            path.display()
+        )
+    })
 }
 
 fn read_token(file: &Path) -> anyhow::Result<Token> {

@@ -7,6 +7,7 @@ use chrysalis_attestation::{
     Rejection, encoding::pem, evidence::Evidence, snp::report::REPORT_SIZE,
 };
 use chrysalis_client::{Deadlines, MAX_SAVED, SavedSession, Target};
+use chrysalis_settle::Kept;
 
 use crate::{
     files::{self, Kind},
@@ -96,6 +97,9 @@ impl Artifact {
             bail!("the file has more than {MAX_SAVED} bytes: evidence is shorter");
         }
         let bytes = &files::decoded(bytes)[..];
+        if Kept::is_one(bytes) {
+            bail!("it is a receipt, and no evidence: `chrysalis receipt verify` takes it");
+        }
         if bytes.len() == REPORT_SIZE {
             return Ok(Self::Report(bytes.to_vec()));
         }

@@ -104,6 +104,9 @@ impl Rules {
         let lines = headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        // The proxy names the job where the program does not.
+        let named = headers.contains_key(api::JOB) || !api::is_job(request.uri().path());
+        let lines = lines.chain((!named).then_some((api::JOB, &[b'0'; 32][..])));
         if !api::head_fits(request.method().as_str(), &target, lines) {
             return Err(BadRequest::HeadTooLong);
         }

@@ -19,6 +19,7 @@ use super::{
     door::{self, Rules},
     gate::{Gate, Lease, Tries},
     page,
+    receipts::Job,
     reply::{self, BadRequest, Body},
     stream,
 };
@@ -136,21 +137,30 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Option<Bytes>, hyp
     Ok(whole.map(BytesMut::freeze))
 }
 
-async fn forward(gate: Arc<Gate>, request: Request<Bytes>) -> Result<Response<Body>, Error> {
-    let (lease, answer) = send(&gate, request).await?;
+async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    let job = Job::of(&mut request)?;
+    let (mut lease, answer) = send(&gate, request).await?;
     let simulated = lease.connection.trusted().simulated();
     let (mut head, body) = answer.into_parts();
     strip(&mut head.headers);
     head.headers
         .insert(reply::VERDICT, reply::verdict(simulated));
+    // What is refused has no receipt.
+    let job = job.filter(|_| head.status.is_success());
     let events = head
         .headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
     let body = if events {
-        stream::body(gate, lease, body)
+        stream::body(gate, lease, body, job)
     } else {
-        reply::whole(collect(&gate, lease, body).await?)
+        let whole = collect(&lease, body).await?;
+        if let Some(job) = job {
+            job.whole(&gate, &mut lease, &mut head.headers, &whole)
+                .await?;
+        }
+        gate.give_back(lease);
+        reply::whole(whole)
     };
     Ok(Response::from_parts(head, body))
 }
@@ -183,17 +193,14 @@ async fn send_over(
 }
 
 /// Reads the whole of a plain answer, so that one that breaks off is an error and never a shorter answer.
-async fn collect(gate: &Gate, lease: Lease, body: Answer) -> Result<Bytes, Error> {
+async fn collect(lease: &Lease, body: Answer) -> Result<Bytes, Error> {
     let ended = lease.end_of_trust();
     let body = tokio::select! {
         body = Limited::new(body, MAX_ANSWER).collect() => body,
         error = ended => return Err(error),
     };
     match body {
-        Ok(body) => {
-            gate.give_back(lease);
-            Ok(body.to_bytes())
-        }
+        Ok(body) => Ok(body.to_bytes()),
         Err(error) => Err(match error.downcast::<Error>() {
             Ok(error) => *error,
             Err(_) => Error::Protocol(format!("its answer has more than {MAX_ANSWER} bytes")),

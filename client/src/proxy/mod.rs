@@ -1,15 +1,19 @@
 //! A local OpenAI-compatible endpoint whose every request goes over a verified connection.
 //!
 //! Programs that know nothing of attestation point their base address at it. It verifies before its first byte, on every new
-//! connection, and again on a timer. When trust ends, so do the streams that rest on it, and they say why. It trusts the programs on
+//! connection, and again on a timer. When trust ends, so do the streams that rest on it, and they say why. Each answer of a model must come with
+//! its receipt; programs see no more of it than they asked for. It trusts the programs on
 //! this machine and, if they show the token, on others; no web page that was not allowed by name; and nothing upstream that is not
 //! an [`AttestedConnection`].
 
 mod access;
 mod door;
+mod folder;
 mod forward;
 mod gate;
+mod given_up;
 mod page;
+mod receipts;
 mod reply;
 mod stream;
 
@@ -23,6 +27,7 @@ use tokio::sync::Semaphore;
 pub use self::{
     access::{Access, Origin, OriginError, Token, TokenError},
     door::{Door, DoorError},
+    folder::{EVIDENCE_ENDING, RECEIPT_ENDING, ReceiptFolder, evidence_path},
 };
 pub use chrysalis_wire::local::{HostName, NotAHost};
 
@@ -46,9 +51,18 @@ pub struct Proxy {
 impl Proxy {
     /// Verifies the enclave. A refusal here means that there is nothing to serve.
     pub async fn start(target: Target, relying_party: RelyingParty) -> Result<Self, Error> {
+        Self::start_keeping(target, relying_party, None).await
+    }
+
+    /// The same, and keeps each answer's receipt in this folder. Receipts are checked in any case.
+    pub async fn start_keeping(
+        target: Target,
+        relying_party: RelyingParty,
+        receipts: Option<ReceiptFolder>,
+    ) -> Result<Self, Error> {
         let connection = AttestedConnection::connect(&target, &relying_party).await?;
         let first = connection.trusted().clone();
-        let gate = Arc::new(Gate::new(target, relying_party));
+        let gate = Arc::new(Gate::new(target, relying_party, receipts));
         gate.admit(connection);
         Ok(Self { gate, first })
     }

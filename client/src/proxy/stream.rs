@@ -10,6 +10,7 @@ use hyper::body::Frame;
 
 use super::{
     gate::{Gate, Lease},
+    receipts::{Found, Job, Watch},
     reply::{self, Body},
 };
 use crate::{Answer, Error, events::WholeEvents};
@@ -22,6 +23,8 @@ struct Streaming {
     lease: Lease,
     answer: Answer,
     events: WholeEvents,
+    /// Looks for the receipt, where one belongs to the stream.
+    watch: Option<Watch>,
     end_of_trust: Pin<Box<dyn Future<Output = Error> + Send>>,
 }
 
@@ -33,11 +36,13 @@ enum State {
 
 type Piece = Result<Frame<Bytes>, Error>;
 
-/// The body that passes `answer` on, and gives the lease back when the answer has arrived whole.
-pub(super) fn body(gate: Arc<Gate>, lease: Lease, answer: Answer) -> Body {
+/// The body that passes `answer` on, and gives the lease back when the answer has arrived whole, with the receipt of `job` if it is one.
+pub(super) fn body(gate: Arc<Gate>, lease: Lease, answer: Answer, job: Option<Job>) -> Body {
     let end_of_trust = Box::pin(lease.end_of_trust());
     let events = WholeEvents::default();
+    let watch = job.map(|job| Watch::new(job, &gate, &lease));
     let start = Streaming {
+        watch,
         gate,
         lease,
         answer,
@@ -73,12 +78,35 @@ impl Streaming {
                 Some(Err(error)) => return Some(broken(error)),
                 None => {
                     let rest = self.events.finish();
+                    if let Some(Err(error)) = self.watch.as_mut().map(Watch::end) {
+                        return Some(broken(error));
+                    }
                     self.gate.give_back(self.lease);
                     return (!rest.is_empty()).then(|| (Ok(Frame::data(rest)), State::Over));
                 }
             };
+            let bytes = match self.checked(bytes).await {
+                Ok(bytes) => bytes,
+                Err(error) => return Some(broken(error)),
+            };
             if !bytes.is_empty() {
                 return Some((Ok(Frame::data(bytes)), State::Streaming(self)));
+            }
+        }
+    }
+}
+
+impl Streaming {
+    /// These events once the receipt among them, if there is one, has been checked.
+    async fn checked(&mut self, events: Bytes) -> Result<Bytes, Error> {
+        let Some(watch) = &mut self.watch else {
+            return Ok(events);
+        };
+        match watch.look(&events)? {
+            Found::Nothing => Ok(events),
+            Found::Receipt { receipt, passed } => {
+                watch.check(&self.gate, &mut self.lease, &receipt).await?;
+                Ok(passed)
             }
         }
     }

@@ -8,12 +8,15 @@ use std::{
     task::{Context, Poll},
 };
 
+use chrysalis_settle::End;
+
 use super::{
     choice::{Choice, Form, Piece},
     error::ApiError,
     generation::{Generation, Terms},
     part::Counts,
     question::Question,
+    receipt::Meter,
     refusal::Refusal,
 };
 use crate::engine::{Served, Tenant};
@@ -37,12 +40,22 @@ pub(super) struct Answering {
     inquiry: Inquiry,
     /// Choices that have not been asked for, by number.
     waiting: VecDeque<usize>,
-    running: Vec<(usize, Choice)>,
+    running: Vec<Running>,
     /// Whether to wait until a choice has ended before another is asked for.
     full: bool,
     /// Which of those that run is polled first, so that none keeps another from being heard.
     first: usize,
     counts: Counts,
+    /// Whether a choice ended at a limit.
+    cut: bool,
+    meter: Meter,
+}
+
+/// A choice under way, and what of it was handed over.
+struct Running {
+    number: usize,
+    choice: Choice,
+    pieces: u32,
 }
 
 impl Answering {
@@ -59,6 +72,8 @@ impl Answering {
             full: false,
             first: 0,
             counts: Counts::default(),
+            cut: false,
+            meter: Meter::current(),
         };
         answering.ask()?;
         Ok(answering)
@@ -66,7 +81,9 @@ impl Answering {
 
     /// The next part of any choice, with the choice's number; None at the end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<Option<(usize, Piece)>, ApiError> {
-        poll_fn(|context| self.poll_next(context)).await
+        let next = poll_fn(|context| self.poll_next(context)).await;
+        self.measure(&next);
+        next
     }
 
     /// How many tokens there were: each prompt's once, and all that were made.
@@ -85,14 +102,15 @@ impl Answering {
         let running = self.running.len();
         for step in 0..running {
             let at = self.first.wrapping_add(step) % running;
-            let Some((number, choice)) = self.running.get_mut(at) else {
+            let Some(running) = self.running.get_mut(at) else {
                 continue;
             };
-            let Poll::Ready(piece) = choice.poll_next(context)? else {
+            let Poll::Ready(piece) = running.choice.poll_next(context)? else {
                 continue;
             };
-            let number = *number;
-            let counts = choice.counts();
+            let number = running.number;
+            let counts = running.choice.counts();
+            running.pieces = running.pieces.saturating_add(1);
             self.first = at.wrapping_add(1);
             if matches!(piece, Piece::Finished(_)) {
                 self.running.remove(at);
@@ -111,7 +129,11 @@ impl Answering {
                 return Ok(());
             };
             match self.inquiry.ask(number) {
-                Ok(choice) => self.running.push((number, choice)),
+                Ok(choice) => self.running.push(Running {
+                    number,
+                    choice,
+                    pieces: 0,
+                }),
                 Err(error) if self.running.is_empty() => return Err(error),
                 Err(_) => {
                     self.full = true;
@@ -123,13 +145,30 @@ impl Answering {
         Ok(())
     }
 
-    fn count(&mut self, number: usize, counts: Counts) {
-        let total = &mut self.counts;
-        total.completion = total.completion.saturating_add(counts.completion);
-        if self.inquiry.is_first(number) {
-            total.prompt = total.prompt.saturating_add(counts.prompt);
-            total.cached = total.cached.saturating_add(counts.cached);
+    /// Tells the meter what was handed over: of choices that have ended, what is reported; of others, a token for each piece.
+    fn measure(&mut self, next: &Result<Option<(usize, Piece)>, ApiError>) {
+        match next {
+            Ok(Some((_, Piece::Finished(reason)))) => self.cut |= *reason == "length",
+            Ok(Some(_)) => {}
+            Ok(None) if self.cut => self.meter.ended(End::Length),
+            Ok(None) => self.meter.ended(End::Stop),
+            Err(_) => self.meter.ended(End::Failed),
         }
+        let mut total = self.counts;
+        for running in &self.running {
+            let so_far = Counts {
+                completion: running.pieces,
+                ..running.choice.so_far()
+            };
+            self.inquiry.add(&mut total, running.number, so_far);
+        }
+        let [prompt, cached, completion] =
+            [total.prompt, total.cached, total.completion].map(u64::from);
+        self.meter.tokens(prompt, cached, completion);
+    }
+
+    fn count(&mut self, number: usize, counts: Counts) {
+        self.inquiry.add(&mut self.counts, number, counts);
     }
 }
 
@@ -155,6 +194,15 @@ impl Inquiry {
         };
         let generation = Generation::begin(&self.served, &self.tenant, prepared, &terms)?;
         Ok(Choice::new(generation, self.form.clone()))
+    }
+
+    /// Adds a choice's tokens; those of its prompt count once.
+    fn add(&self, total: &mut Counts, number: usize, counts: Counts) {
+        total.completion = total.completion.saturating_add(counts.completion);
+        if self.is_first(number) {
+            total.prompt = total.prompt.saturating_add(counts.prompt);
+            total.cached = total.cached.saturating_add(counts.cached);
+        }
     }
 
     fn is_first(&self, number: usize) -> bool {

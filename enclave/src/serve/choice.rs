@@ -128,6 +128,11 @@ impl Choice {
         self.ended
     }
 
+    /// What the engine has said of its tokens so far.
+    pub(super) fn so_far(&self) -> Counts {
+        self.generation.so_far()
+    }
+
     fn follow(&mut self, said: Said) -> Result<(), ApiError> {
         match said {
             Said::Text { text, tokens } => self.text(text, tokens),

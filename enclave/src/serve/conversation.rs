@@ -2,17 +2,19 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use chrysalis_settle::TabsFull;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{
     answer::{Body, Broken},
     places::Place,
+    receipt::{Issuer, Seat},
 };
 
 /// How often something may be requested: so many times in a row, and once more after each period.
@@ -25,7 +27,6 @@ pub(crate) struct Rate {
 }
 
 /// One connection.
-#[derive(Debug)]
 pub(super) struct Conversation {
     /// What only the two ends of this connection know: RFC 9266.
     pub(super) exporter: [u8; 32],
@@ -33,6 +34,8 @@ pub(super) struct Conversation {
     evidence: Rate,
     /// When the whole burst is available again.
     rested: Mutex<Instant>,
+    /// At its tab, once a request names a job.
+    seat: OnceLock<Result<Seat, TabsFull>>,
 }
 
 impl Conversation {
@@ -42,6 +45,7 @@ impl Conversation {
             place,
             evidence,
             rested: Mutex::new(Instant::now()),
+            seat: OnceLock::new(),
         })
     }
 
@@ -55,6 +59,12 @@ impl Conversation {
         }
         *rested = now.checked_add(after).unwrap_or(now);
         true
+    }
+
+    /// Its place at its tab.
+    pub(super) fn seat(&self, issuer: &Arc<Issuer>) -> Result<&Seat, TabsFull> {
+        let seat = self.seat.get_or_init(|| issuer.seat(&self.exporter));
+        seat.as_ref().map_err(|full| *full)
     }
 
     /// A whole request has come: from here on the place is not given to another connection.

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use chrysalis_wire::{
     api::{
-        self, ATTESTATION, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, MESSAGES, MODELS, RERANK,
-        RESPONSES, TRANSCRIPTIONS,
+        self, ATTESTATION, ATTESTATION_EPOCH, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, JOB, MESSAGES,
+        MODELS, RERANK, RESPONSES, TAB, TRANSCRIPTIONS,
     },
     configuration::Kind,
 };
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::engine::{Fault, Turned};
+use crate::{
+    engine::{Fault, Turned},
+    trust::Reason,
+};
 
 /// Seconds after which a client that was refused may try again, where nothing better is known.
 const RETRY_AFTER: u64 = 5;
@@ -147,9 +150,15 @@ impl ApiError {
     /// 404: no such route.
     pub(super) fn unknown_route() -> Self {
         let message = format!(
-            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, POST {RESPONSES}, POST {MESSAGES}, POST {EMBEDDINGS}, POST {RERANK}, POST {TRANSCRIPTIONS}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
+            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, POST {RESPONSES}, POST {MESSAGES}, POST {EMBEDDINGS}, POST {RERANK}, POST {TRANSCRIPTIONS}, POST {TAB}, GET {MODELS}, GET {ATTESTATION}, GET {ATTESTATION_EPOCH} and GET {HEALTH}; a client's base address ends in /v1"
         );
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
+    }
+
+    /// 404: no tab has this exporter, or not any more.
+    pub(super) fn tab_unknown() -> Self {
+        let message = "there is no tab of a connection with this exporter, or not any more: only the receipt of a cancelled answer is kept, and not for ever";
+        Self::new(StatusCode::NOT_FOUND, "tab_unknown", message)
     }
 
     /// 405: the route needs another method.
@@ -166,6 +175,12 @@ impl ApiError {
     pub(super) fn slow_body(seconds: u64) -> Self {
         let message = format!("the body did not arrive within {seconds} seconds; send it again");
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    }
+
+    /// 409: the job's number was used before.
+    pub(super) fn job_repeated() -> Self {
+        let message = format!("a job with this {JOB} was asked for before on this connection; draw a new number for each job");
+        Self::new(StatusCode::CONFLICT, "job_repeated", message).about(JOB)
     }
 
     /// 413: the body is too long.
@@ -210,8 +225,10 @@ impl ApiError {
 
     /// 429: the queue is full; or 503: there is no engine.
     pub(super) fn turned(turned: Turned) -> Self {
-        let Turned::Busy { retry_after } = turned else {
-            return Self::no_engine();
+        let retry_after = match turned {
+            Turned::Busy { retry_after } => retry_after,
+            Turned::NoEngine => return Self::no_engine(),
+            Turned::TrustEnded(reason) => return Self::trust_ended(reason),
         };
         let seconds = in_seconds(retry_after);
         let message = format!("the queue is full; try again in {seconds} seconds");
@@ -239,6 +256,7 @@ impl ApiError {
             Fault::Ended | Fault::Malformed | Fault::TooSlow => Self::engine_failed(),
             Fault::TooLong => Self::answer_too_long(),
             Fault::NoEngine => Self::no_engine(),
+            Fault::TrustEnded(reason) => Self::trust_ended(reason),
             Fault::NotRead => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "answer_not_read",
@@ -291,6 +309,24 @@ impl ApiError {
             "engine_unavailable",
             message,
         )
+    }
+
+    /// 503: there is no room for another tab.
+    pub(super) fn tabs_full() -> Self {
+        let message = format!("there is no room for another tab; ask again over a new connection, or without {JOB}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "tabs_full", message)
+    }
+
+    /// 503: the enclave could not prove again what it is, and ends.
+    pub(super) fn trust_ended(reason: Reason) -> Self {
+        let message = format!(
+            "the answer is incomplete: this enclave could not prove again what it is ({reason}), has destroyed its keys and ends; verify one anew before you ask again"
+        );
+        Self {
+            // Nothing will answer here again under this key.
+            retry_after: None,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "trust_ended", message)
+        }
     }
 
     /// 503: there is no evidence at the moment.

@@ -124,6 +124,11 @@ impl Generation {
         }
     }
 
+    /// What the engine has said of its tokens so far.
+    pub(super) fn so_far(&self) -> Counts {
+        self.counted.engine.unwrap_or_default()
+    }
+
     fn follow(&mut self, event: Option<Event>) -> Result<(), ApiError> {
         match event {
             Some(Event::Began) => Ok(()),

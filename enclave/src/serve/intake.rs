@@ -13,7 +13,7 @@ use hyper::{
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{body, error::ApiError};
+use super::{body, error::ApiError, receipt::Meter};
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -55,7 +55,9 @@ async fn within(
         tokio::spawn(discard(body));
         return Err(ApiError::encoded_body());
     }
-    read(body, most, patience).await
+    let body = read(body, most, patience).await?;
+    Meter::current().request(&body);
+    Ok(body)
 }
 
 /// Whether the head is within the API's limits.

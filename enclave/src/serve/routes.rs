@@ -12,7 +12,7 @@ use super::{
     conversation::Conversation,
     embeddings,
     error::ApiError,
-    evidence, intake, models, rerank, responses,
+    evidence, intake, models, receipt, rerank, responses,
     service::Service,
     sse, tenant, transcriptions,
 };
@@ -30,19 +30,28 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let route = Route::of(head.uri.path());
     let anthropics = route == Some(Route::Messages);
-    let answered = match route {
-        None => Err(ApiError::unknown_route()),
-        Some(route) if !route.methods().contains(&head.method) => {
+    let over = service.trust.over().map(ApiError::trust_ended);
+    let answered = match (over, route) {
+        (Some(ended), _) => Err(ended),
+        (None, None) => Err(ApiError::unknown_route()),
+        (None, Some(route)) if !route.methods().contains(&head.method) => {
             return answer::wrong_method(route.methods());
         }
-        Some(Route::Models) => Ok(models::list(service)),
-        Some(Route::Model(name)) => models::one(service, &name),
-        Some(Route::Attestation) => {
+        (None, Some(Route::Models)) => Ok(models::list(service)),
+        (None, Some(Route::Model(name))) => models::one(service, &name),
+        (None, Some(Route::Attestation)) => {
             let query = head.uri.query().unwrap_or_default();
             evidence::bundle(service, query, conversation).await
         }
-        Some(Route::Health) => health(service),
-        Some(route) => told(service, route, &head.headers, body, conversation).await,
+        (None, Some(Route::Epoch)) => Ok(evidence::epoch(service)),
+        (None, Some(Route::Health)) => health(service),
+        (None, Some(Route::Tab)) => {
+            receipt::tab(service, conversation, &head.headers, body).await
+        }
+        (None, Some(route)) => {
+            let telling = told(service, route, &head.headers, body, conversation);
+            receipt::receipted(service, conversation, &head.headers, telling).await
+        }
     };
     answered.unwrap_or_else(|error| {
         if anthropics {
@@ -114,9 +123,11 @@ enum Route {
     Embeddings,
     Rerank,
     Transcriptions,
+    Tab,
     Models,
     Model(String),
     Attestation,
+    Epoch,
     Health,
 }
 
@@ -133,8 +144,10 @@ impl Route {
             api::EMBEDDINGS => Some(Self::Embeddings),
             api::RERANK => Some(Self::Rerank),
             api::TRANSCRIPTIONS => Some(Self::Transcriptions),
+            api::TAB => Some(Self::Tab),
             api::MODELS => Some(Self::Models),
             api::ATTESTATION => Some(Self::Attestation),
+            api::ATTESTATION_EPOCH => Some(Self::Epoch),
             api::HEALTH => Some(Self::Health),
             path => {
                 let name = path.strip_prefix(api::MODELS)?.strip_prefix('/')?;
@@ -148,7 +161,7 @@ impl Route {
         // For HEAD, hyper sends only the headers.
         static READ: [Method; 2] = [Method::GET, Method::HEAD];
         match self {
-            Self::Models | Self::Model(_) | Self::Attestation | Self::Health => &READ,
+            Self::Models | Self::Model(_) | Self::Attestation | Self::Epoch | Self::Health => &READ,
             _ => &TOLD,
         }
     }
@@ -201,6 +214,7 @@ mod tests {
             ("/v1/models/tiny/", Route::Model("tiny".to_owned())),
             ("/health/", Route::Health),
             ("/v1/attestation/", Route::Attestation),
+            ("/v1/attestation/epoch/", Route::Epoch),
         ] {
             assert_eq!(Route::of(path), Some(route), "{path}");
         }

@@ -13,6 +13,7 @@ use super::{
     error::ApiError,
     object::{Object, given},
     question,
+    receipt::Issuer,
     shape::Envelope,
     transcriptions::Seats,
 };
@@ -21,14 +22,17 @@ use crate::{
     configuration::Measured,
     engine::{Engines, Served, Tenant},
     failure::Failure,
+    trust::Trust,
 };
 
 /// What all connections share.
 pub(super) struct Service {
     pub(super) measured: Arc<Measured>,
     pub(super) engines: Engines,
-    pub(super) attester: Attester,
+    pub(super) attester: Arc<Attester>,
     pub(super) seats: Seats,
+    pub(super) issuer: Arc<Issuer>,
+    pub(super) trust: Trust,
     fingerprint: String,
     /// Makes names of tenants for engines.
     salt: hmac::Key,
@@ -39,18 +43,22 @@ impl Service {
     pub(super) fn new(
         measured: Arc<Measured>,
         engines: Engines,
-        attester: Attester,
+        attester: Arc<Attester>,
+        trust: Trust,
     ) -> Result<Self, Failure> {
         let digest = hex::encode(measured.digest);
         let random = SystemRandom::new();
         let salt = hmac::Key::generate(hmac::HMAC_SHA256, &random)
             .map_err(|_| Failure::Keys("there is no randomness".to_owned()))?;
+        let issuer = Issuer::new(attester.keys().clone(), attester.epochs().clone());
         Ok(Self {
             fingerprint: format!("fp_{}", digest.get(..12).unwrap_or_default()),
             measured,
             engines,
             attester,
+            trust,
             seats: Seats::default(),
+            issuer,
             salt,
             random,
         })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrysalis_settle::End;
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -10,6 +11,7 @@ use super::{
     answer::{self, Body},
     error::ApiError,
     misshapen::{Misshapen, Unfit},
+    receipt::Meter,
     refusal::Refusal,
 };
 use crate::engine::{Call, Event, Served, Tenant};
@@ -30,6 +32,10 @@ pub(super) async fn respond(
     let said = Single::ask(served, tenant, call)?
         .answer(refusal, read)
         .await?;
+    let meter = Meter::current();
+    let read = said.pointer("/usage/total_tokens").and_then(Value::as_u64);
+    meter.tokens(read.unwrap_or_default(), 0, 0);
+    meter.ended(End::Stop);
     Ok(answer::json(StatusCode::OK, &said))
 }
 

@@ -8,7 +8,9 @@
 mod asked;
 mod command_line;
 mod connection;
+mod issuer;
 mod proxy;
+mod receipts;
 mod saved;
 mod stage;
 mod term;

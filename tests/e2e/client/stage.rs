@@ -17,7 +17,7 @@ use bytes::Bytes;
 use chrysalis_attestation::{
     encoding::digest::sha256,
     evidence::{
-        CpuReport, Evidence,
+        CpuReport, Evidence, ID_PE_CMW,
         binding::{Anchor, Session, TLS_EXPORTER_LABEL},
         claims::{Claims, EngineClaim, ModelClaim, PROFILE},
         encode_gpus,
@@ -26,9 +26,10 @@ use chrysalis_attestation::{
     policy::Policy,
 };
 use chrysalis_client::{Deadlines, RelyingParty, Target, system_time};
+use chrysalis_settle::Attested;
 use chrysalis_simulate::{Amd, Launch, Nvidia};
 use chrysalis_tests::paths;
-use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE};
+use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, JOB, RECEIPT, TAB};
 use futures_util::stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -42,6 +43,8 @@ use tokio::{
     sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
+
+use crate::issuer::{Lie, Receipts};
 
 /// The launch digest that the test policy trusts.
 pub(crate) const IMAGE: [u8; 48] = [0x11; 48];
@@ -128,6 +131,7 @@ pub(crate) struct Enclave {
     launch: Launch,
     claims: Claims,
     has_gpu: bool,
+    receipts: Receipts,
 }
 
 impl Enclave {
@@ -143,12 +147,9 @@ impl Enclave {
 
     fn new(image: [u8; 48], has_gpu: bool) -> Arc<Self> {
         let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::new(vec!["enclave".into()])
-            .unwrap()
-            .self_signed(&key)
-            .unwrap();
-        Arc::new(Self {
-            certificate: certificate.der().clone(),
+        let receipts = Receipts::new();
+        let mut enclave = Self {
+            certificate: CertificateDer::from(Vec::new()),
             key,
             launch: Launch::new(image, CONFIGURATION, [3; 32]),
             claims: Claims {
@@ -170,11 +171,34 @@ impl Enclave {
                     template: Some([5; 32]),
                 }],
                 known_answer: true,
+                receipt_key: receipts.public(),
                 epoch: 0,
-                epoch_began: 0,
+                epoch_began: system_time().0,
+                epoch_seconds: 600,
             },
             has_gpu,
-        })
+            receipts,
+        };
+        enclave.certificate = enclave.certify();
+        Arc::new(enclave)
+    }
+
+    /// A certificate that carries the epoch's evidence.
+    fn certify(&self) -> CertificateDer<'static> {
+        let mut evidence = Evidence::decode(&self.evidence_of(&Session::Boot)).unwrap();
+        evidence.endorsements.rims.clear();
+        evidence.endorsements.ocsp.clear();
+        let mut parameters = rcgen::CertificateParams::new(vec!["enclave".into()]).unwrap();
+        let extension =
+            rcgen::CustomExtension::from_oid_content(&ID_PE_CMW, evidence.certificate_extension());
+        parameters.custom_extensions.push(extension);
+        parameters.self_signed(&self.key).unwrap().der().clone()
+    }
+
+    /// What its receipts name.
+    fn attested(&self) -> Attested {
+        let (evidence, _) = Evidence::from_certificate(&self.certificate).unwrap();
+        Attested::of(&self.claims, &evidence)
     }
 
     /// The one that the test policy trusts.
@@ -188,8 +212,12 @@ impl Enclave {
     }
 
     fn evidence(&self, nonce: [u8; 32], exporter: [u8; 32]) -> Vec<u8> {
+        self.evidence_of(&Session::Asked { nonce, exporter })
+    }
+
+    fn evidence_of(&self, session: &Session) -> Vec<u8> {
         let claims = self.claims.encode();
-        let anchor = Anchor::new(&Session::Asked { nonce, exporter }, &self.spki(), &claims);
+        let anchor = Anchor::new(session, &self.spki(), &claims);
         let mut endorsements = vendor().endorsements();
         let mut gpus = Vec::new();
         if self.has_gpu {
@@ -268,6 +296,7 @@ struct Inside {
     enclave: Mutex<Arc<Enclave>>,
     proof: Mutex<Proof>,
     reply: Mutex<Reply>,
+    lie: Mutex<Lie>,
     seen: Mutex<Vec<u8>>,
     generations: AtomicUsize,
     connections: AtomicUsize,
@@ -285,6 +314,7 @@ impl Host {
             enclave: Mutex::new(enclave),
             proof: Mutex::new(Proof::Honest),
             reply: Mutex::new(Reply::Whole),
+            lie: Mutex::new(Lie::None),
             seen: Mutex::default(),
             generations: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
@@ -313,6 +343,11 @@ impl Host {
     /// From now on, chats are answered so.
     pub(crate) fn reply(&self, reply: Reply) {
         *self.inside.reply.lock().unwrap() = reply;
+    }
+
+    /// From now on, receipts are these.
+    pub(crate) fn receipt(&self, lie: Lie) {
+        *self.inside.lie.lock().unwrap() = lie;
     }
 
     /// The next so many chats are read, and their connections cut before the first byte of an answer.
@@ -387,6 +422,16 @@ async fn answer(
     exporter: [u8; 32],
     request: Request<Incoming>,
 ) -> Result<Response<Body>, io::Error> {
+    if request.uri().path() == TAB {
+        let exporter = request
+            .into_body()
+            .collect()
+            .await
+            .map_err(io::Error::other)?
+            .to_bytes();
+        let last = enclave.receipts.last(&exporter);
+        return Ok(Response::new(whole(last)));
+    }
     if request.uri().path() == ATTESTATION {
         let nonce = request
             .uri()
@@ -400,6 +445,7 @@ async fn answer(
     if reply == Reply::Deaf {
         inside.hears.notified().await;
     }
+    let job = request.headers().get(JOB).cloned();
     let Ok(body) = request.into_body().collect().await else {
         // Who asked has left, and reads no answer.
         return Ok(Response::new(whole("")));
@@ -413,16 +459,46 @@ async fn answer(
     if reply == Reply::Silence {
         std::future::pending::<()>().await;
     }
+    let lie = *inside.lie.lock().unwrap();
+    let receipt = |answer: &str| {
+        let job = job.as_ref()?;
+        let attested = enclave.attested();
+        enclave.receipts.make(
+            &exporter,
+            job.as_bytes(),
+            &body,
+            answer.as_bytes(),
+            &attested,
+            lie,
+        )
+    };
     if !body.windows(13).any(|part| part == b"\"stream\":true") {
-        return Ok(Response::builder()
+        let mut answer = Response::builder()
             .header("content-type", "application/json")
             .header("connection", "x-hop")
-            .header("x-hop", "1")
-            .body(plain(reply))
-            .unwrap());
+            .header("x-hop", "1");
+        if let Some(receipt) = receipt(WHOLE) {
+            answer = answer.header(RECEIPT, receipt);
+        }
+        return Ok(answer.body(plain(reply)).unwrap());
     }
     let stream = Response::builder().header("content-type", "text/event-stream");
-    Ok(stream.body(events(&inside, reply)).unwrap())
+    if reply == Reply::Endless
+        && let Some(job) = &job
+    {
+        // Given up in the end: nobody reads all of it.
+        enclave
+            .receipts
+            .cancel(&exporter, job.as_bytes(), &body, &enclave.attested());
+    }
+    let event = match reply {
+        Reply::Whole => receipt(&format!("{FIRST}{SECOND}")),
+        _ => None,
+    };
+    let event = event.map(|receipt| format!("event: receipt\ndata: {receipt}\n\n"));
+    Ok(stream
+        .body(events(&inside, reply, event.unwrap_or_default()))
+        .unwrap())
 }
 
 async fn prove(
@@ -457,13 +533,16 @@ fn whole(bytes: impl Into<Bytes>) -> Body {
 fn plain(reply: Reply) -> Body {
     match reply {
         Reply::Cut => pieces(vec![Some(Ok("{\"choices\":")), Some(Err(()))]),
-        _ => whole("{\"choices\":[{\"message\":{\"content\":\"Hello\"}}]}"),
+        _ => whole(WHOLE),
     }
 }
 
-fn events(inside: &Arc<Inside>, reply: Reply) -> Body {
-    const FIRST: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n";
-    const REST: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\ndata: [DONE]\n\n";
+/// A whole answer, and the events of a streamed one.
+const WHOLE: &str = "{\"choices\":[{\"message\":{\"content\":\"Hello\"}}]}";
+const FIRST: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n";
+const SECOND: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\n";
+
+fn events(inside: &Arc<Inside>, reply: Reply, receipt: String) -> Body {
     match reply {
         Reply::Cut => pieces(vec![
             Some(Ok(FIRST)),
@@ -472,17 +551,23 @@ fn events(inside: &Arc<Inside>, reply: Reply) -> Body {
         ]),
         Reply::SilenceInside => pieces(vec![Some(Ok(FIRST)), None]),
         Reply::Endless => endless(inside, FIRST),
-        _ => pieces(vec![Some(Ok(FIRST)), Some(Ok(REST))]),
+        _ => pieces(vec![
+            Some(Ok(FIRST.to_owned())),
+            Some(Ok(format!("{SECOND}{receipt}data: [DONE]\n\n"))),
+        ]),
     }
 }
 
 /// Pieces one after the other: a text, an error that cuts the connection, or `None` for silence.
-fn pieces(pieces: Vec<Option<Result<&'static str, ()>>>) -> Body {
+fn pieces<T>(pieces: Vec<Option<Result<T, ()>>>) -> Body
+where
+    T: Into<String> + Send + 'static,
+{
     let stream = stream::unfold(pieces.into_iter(), |mut pieces| async {
         // A pause lets each piece travel by itself.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let piece = match pieces.next()? {
-            Some(Ok(text)) => Ok(Frame::data(Bytes::from(text))),
+            Some(Ok(text)) => Ok(Frame::data(Bytes::from(text.into()))),
             Some(Err(())) => Err(io::Error::other("cut")),
             None => std::future::pending().await,
         };

@@ -35,6 +35,11 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         "whether every model with a known answer gave it",
     );
     page.row(
+        "receipt_key",
+        &hex::encode(claims.receipt_key),
+        "Ed25519; signs receipts",
+    );
+    page.row(
         "epoch",
         &claims.epoch.to_string(),
         "attestations renewed since boot",
@@ -43,6 +48,11 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         "epoch_began",
         &chrysalis_attestation::Time(claims.epoch_began).to_string(),
         "by the guest's clock, which the host may set: a hint",
+    );
+    page.row(
+        "epoch_seconds",
+        &claims.epoch_seconds.to_string(),
+        "how long an epoch lasts",
     );
 }
 

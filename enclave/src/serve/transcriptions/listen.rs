@@ -4,13 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use chrysalis_settle::End;
 use chrysalis_wire::multipart::Writer;
 use tokio::time::{Instant, sleep_until};
 
 use super::{form::Transcription, heard::Heard, language::Language, wav::Wav};
 use crate::{
     engine::{Api, Call, CallBody, Served, Tenant},
-    serve::{error::ApiError, misshapen::Unfit, refusal::Refusal, single::Single},
+    serve::{error::ApiError, misshapen::Unfit, receipt::Meter, refusal::Refusal, single::Single},
 };
 
 /// How often a stretch is asked about again if the queue is full. The first is not: the client can ask itself.
@@ -39,6 +40,7 @@ pub(super) struct Listening {
     asked: Option<Asked>,
     tries: u32,
     heard: Heard,
+    meter: Meter,
 }
 
 struct Asked {
@@ -67,6 +69,7 @@ impl Listening {
             from: 0,
             asked: None,
             tries: 0,
+            meter: Meter::current(),
         }
     }
 
@@ -77,6 +80,17 @@ impl Listening {
 
     /// Hears the next stretch. False: there is no more. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<bool, ApiError> {
+        let more = self.hear().await;
+        self.meter.audio(Wav::milliseconds(self.from));
+        match more {
+            Ok(true) => {}
+            Ok(false) => self.meter.ended(End::Stop),
+            Err(_) => self.meter.ended(End::Failed),
+        }
+        more
+    }
+
+    async fn hear(&mut self) -> Result<bool, ApiError> {
         if self.asked.is_none() && !self.ask()? {
             return Ok(false);
         }

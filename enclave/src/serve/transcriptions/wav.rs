@@ -53,6 +53,12 @@ impl Wav {
         Err(WHAT)
     }
 
+    /// So many samples in milliseconds, a begun one counted.
+    pub(super) fn milliseconds(samples: usize) -> u64 {
+        let samples = u64::try_from(samples).unwrap_or(u64::MAX);
+        samples.div_ceil(u64::from(RATE / 1000))
+    }
+
     /// How long it is.
     pub(super) fn seconds(&self) -> f64 {
         Self::at(self.samples())

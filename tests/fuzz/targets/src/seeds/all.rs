@@ -2,7 +2,7 @@
 
 use chrysalis_simulate::Amd;
 
-use super::{Seed, amd, bundles, intel, model, nvidia, release, wire};
+use super::{Seed, amd, bundles, intel, model, nvidia, release, settle, wire};
 
 /// Every seed.
 pub fn all(amd: &Amd) -> Vec<Seed> {
@@ -13,6 +13,7 @@ pub fn all(amd: &Amd) -> Vec<Seed> {
         model::seeds(),
         nvidia::seeds(),
         release::seeds(),
+        settle::seeds(),
         wire::seeds(),
     ]
     .concat()

@@ -7,6 +7,7 @@ mod intel;
 mod model;
 mod nvidia;
 mod release;
+mod settle;
 mod wire;
 
 use std::{fs, io, path::Path};

@@ -1,6 +1,6 @@
 //! Every target, with what it is fed.
 
-use super::{azure, bundle, model, nvidia, policy, release, snp, tdx, wire};
+use super::{azure, bundle, model, nvidia, policy, release, settle, snp, tdx, wire};
 use crate::target::Target;
 
 const KIB: usize = 1024;
@@ -66,4 +66,8 @@ pub const TARGETS: &[Target] = &[
     target("host_name", 300, None, wire::host_name),
     target("form", 8 * KIB, None, wire::form),
     target("model", 16 * KIB, None, model::file),
+    target("job", KIB, Some("receipt"), settle::job),
+    target("receipt", KIB, Some("receipt"), settle::receipt),
+    target("kept_receipt", 2 * KIB, Some("receipt"), settle::kept),
+    target("credential", 128, None, settle::credential),
 ];

@@ -8,6 +8,7 @@ mod model;
 mod nvidia;
 mod policy;
 pub(crate) mod release;
+mod settle;
 mod snp;
 mod tdx;
 mod wire;

@@ -1,0 +1,280 @@
+//! The receipts of the proxy's connections: asked for with each job, checked with each answer, and kept if a folder was named.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrysalis_settle::{Receipt, Rejection};
+use chrysalis_wire::api::{JOB, RECEIPT, RECEIPT_EVENT, is_job};
+use hyper::{
+    HeaderMap, Method, Request,
+    header::{HeaderName, HeaderValue},
+};
+use ring::{
+    digest::{Context, SHA256, digest},
+    rand::{SecureRandom, SystemRandom},
+};
+
+use super::{
+    gate::{Gate, Lease},
+    given_up::GivenUp,
+};
+use crate::{Asked, Error};
+
+/// A job that was asked for on behalf of a local program.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job {
+    asked: Asked,
+    /// The program named it, so it gets the receipt as well.
+    by_program: bool,
+}
+
+impl Job {
+    /// Names the job of a request, unless the program did. `None`: no model is asked, or the program named a job in a way that the enclave
+    /// will refuse.
+    pub(super) fn of(request: &mut Request<Bytes>) -> Result<Option<Self>, Error> {
+        if request.method() != Method::POST || !is_job(request.uri().path()) {
+            return Ok(None);
+        }
+        let hash = sha256(request.body());
+        let mut number = [0; 16];
+        let by_program = match request.headers().get(JOB) {
+            Some(named) => match hex::decode_to_slice(named.as_bytes(), &mut number) {
+                Ok(()) => true,
+                Err(_) => return Ok(None),
+            },
+            None => {
+                let random = SystemRandom::new().fill(&mut number);
+                random.map_err(|_| Error::Local("no random numbers".into()))?;
+                let value = HeaderValue::try_from(hex::encode(number));
+                let value = value.map_err(|error| Error::Local(error.to_string()))?;
+                request
+                    .headers_mut()
+                    .insert(HeaderName::from_static(JOB), value);
+                false
+            }
+        };
+        Ok(Some(Self {
+            asked: Asked {
+                job: number,
+                request: hash,
+            },
+            by_program,
+        }))
+    }
+
+    /// Checks the receipt in the head of a whole answer, and takes it out unless the program asked for it.
+    pub(super) async fn whole(
+        &self,
+        gate: &Gate,
+        lease: &mut Lease,
+        headers: &mut HeaderMap,
+        body: &[u8],
+    ) -> Result<(), Error> {
+        let mut sent = headers.get_all(RECEIPT).iter();
+        let text = match (sent.next(), sent.next()) {
+            (Some(text), None) => text.to_str().unwrap_or_default(),
+            _ => return Err(Rejection::Missing.into()),
+        };
+        let (receipt, _) = Receipt::from_text(text)?;
+        self.check(gate, lease, &receipt, sha256(body)).await?;
+        if !self.by_program {
+            headers.remove(RECEIPT);
+        }
+        Ok(())
+    }
+
+    /// Checks the receipt of an answer with this hash, and keeps it.
+    async fn check(
+        &self,
+        gate: &Gate,
+        lease: &mut Lease,
+        receipt: &Receipt,
+        answer: [u8; 32],
+    ) -> Result<(), Error> {
+        let connection = &mut lease.connection;
+        let (kept, turned) = match connection.accept(receipt, &self.asked, answer) {
+            Ok(kept) => (kept, None),
+            Err(Rejection::Evidence { .. }) => {
+                // The epoch may have turned since the connection was made.
+                let epoch = gate.current_epoch().await?;
+                let kept = connection.accept_in(&epoch, receipt, &self.asked, answer)?;
+                (kept, Some(epoch))
+            }
+            Err(rejection) => return Err(rejection.into()),
+        };
+        gate.keep(&kept, turned.as_ref().unwrap_or(connection.epoch()));
+        Ok(())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    digest(&SHA256, bytes)
+        .as_ref()
+        .try_into()
+        .unwrap_or_default()
+}
+
+/// Looks for the receipt in a stream of events, and hashes what comes before it.
+pub(super) struct Watch {
+    job: Job,
+    hash: Context,
+    seen: bool,
+    /// What becomes of the job if the program leaves before its receipt.
+    given_up: Option<GivenUp>,
+}
+
+/// What a run of events holds.
+pub(super) enum Found {
+    /// No receipt.
+    Nothing,
+    /// A receipt, and what is to pass once it was checked: the events around it, and itself if the program asked for it.
+    Receipt { receipt: Receipt, passed: Bytes },
+}
+
+impl Watch {
+    pub(super) fn new(job: Job, gate: &Arc<Gate>, lease: &Lease) -> Self {
+        Self {
+            hash: Context::new(&SHA256),
+            seen: false,
+            given_up: gate
+                .keeps_receipts()
+                .then(|| GivenUp::new(gate, job.asked, &lease.connection)),
+            job,
+        }
+    }
+
+    /// Looks at whole events.
+    pub(super) fn look(&mut self, events: &[u8]) -> Result<Found, Error> {
+        let Some((before, text, after)) = split(events).filter(|_| !self.seen) else {
+            if !self.seen {
+                self.hash.update(events);
+            }
+            return Ok(Found::Nothing);
+        };
+        self.seen = true;
+        self.hash.update(before);
+        let (receipt, _) = Receipt::from_text(text)?;
+        let passed = if self.job.by_program {
+            Bytes::copy_from_slice(events)
+        } else {
+            [before, after].concat().into()
+        };
+        Ok(Found::Receipt { receipt, passed })
+    }
+
+    /// Checks a receipt that was found.
+    pub(super) async fn check(
+        &mut self,
+        gate: &Gate,
+        lease: &mut Lease,
+        receipt: &Receipt,
+    ) -> Result<(), Error> {
+        let hash = self.hash.clone().finish();
+        let hash = hash.as_ref().try_into().unwrap_or_default();
+        self.given_up = None;
+        self.job.check(gate, lease, receipt, hash).await
+    }
+
+    /// At the end of a stream: whether it had a receipt.
+    pub(super) fn end(&mut self) -> Result<(), Error> {
+        self.given_up = None;
+        if self.seen {
+            Ok(())
+        } else {
+            Err(Rejection::Missing.into())
+        }
+    }
+}
+
+/// Dropped with a stream that was never read to its end, and asks for its receipt then.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(given_up) = self.given_up.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(given_up.ask());
+        }
+    }
+}
+
+/// The events before the receipt, its text, and the events after it. Events hold no empty lines, so nothing in one looks like this.
+fn split(events: &[u8]) -> Option<(&[u8], &str, &[u8])> {
+    let start = format!("event: {RECEIPT_EVENT}\ndata: ");
+    let start = start.as_bytes();
+    let at = if events.starts_with(start) {
+        0
+    } else {
+        let mut places = events.windows(start.len().saturating_add(2));
+        let found = places.position(|part| part.starts_with(b"\n\n") && part.ends_with(start));
+        found?.saturating_add(2)
+    };
+    let (before, rest) = events.split_at_checked(at)?;
+    let rest = rest.get(start.len()..)?;
+    let end = rest.windows(2).position(|part| part == b"\n\n")?;
+    let (data, after) = rest.split_at_checked(end)?;
+    // Comments may fill the event up.
+    let text = data.split(|byte| *byte == b'\n').next()?;
+    Some((
+        before,
+        str::from_utf8(text).unwrap_or_default(),
+        after.get(2..)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_receipt_is_found_wherever_it_stands() {
+        let receipt = "event: receipt\ndata: abc\n\n";
+        for (before, after) in [
+            ("", ""),
+            ("data: 1\n\n", "data: [DONE]\n\n"),
+            (": still here\n\ndata: 1\n\n", ""),
+        ] {
+            let events = format!("{before}{receipt}{after}");
+            let found = split(events.as_bytes()).unwrap();
+            assert_eq!(found, (before.as_bytes(), "abc", after.as_bytes()));
+        }
+        let filled = "event: receipt\ndata: abc\n: filling\n\nrest";
+        assert_eq!(
+            split(filled.as_bytes()),
+            Some((&b""[..], "abc", &b"rest"[..]))
+        );
+        for none in [
+            "data: event: receipt\ndata: abc\n\n",
+            "event: receipt\ndata: cut",
+            "event: receipts\ndata: abc\n\n",
+            "",
+        ] {
+            assert_eq!(split(none.as_bytes()), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_asks_a_model_names_a_job() {
+        let request = |method: Method, path: &str, named: Option<&str>| {
+            let mut request = Request::builder().method(method).uri(path);
+            if let Some(named) = named {
+                request = request.header(JOB, named);
+            }
+            request.body(Bytes::from("{}")).unwrap()
+        };
+        let chat = "/v1/chat/completions";
+        let mut plain = request(Method::POST, chat, None);
+        let job = Job::of(&mut plain).unwrap().unwrap();
+        assert!(!job.by_program);
+        assert_eq!(plain.headers()[JOB], hex::encode(job.asked.job));
+        let mut named = request(Method::POST, chat, Some(&"0A".repeat(16)));
+        let job = Job::of(&mut named).unwrap().unwrap();
+        assert!(job.by_program && job.asked.job == [10; 16]);
+        for mut other in [
+            request(Method::GET, chat, None),
+            request(Method::POST, "/v1/tab", None),
+            request(Method::POST, chat, Some("x")),
+        ] {
+            assert!(Job::of(&mut other).unwrap().is_none());
+        }
+    }
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+pub mod chain;
+mod credential;
+mod job;
+mod kept;
+pub mod money;
+mod open;
+mod receipt;
+mod rejection;
+mod statement;
+mod tab;
+
+pub use credential::{CREDENTIAL_LENGTH, Credential};
+pub use job::{End, Job, JobNumber, MAX_JOB, VERSION};
+pub use kept::{Content, EpochEvidence, Kept, MAX_KEPT};
+pub use open::{
+    Done, JobRepeated, MAX_TABS, NUMBERS_KEPT, NoReceipt, OpenTab, Running, Sign, Tabs, TabsFull,
+};
+pub use receipt::{MAX_RECEIPT, Receipt};
+pub use rejection::Rejection;
+pub use statement::{STATEMENT_LENGTH, Statement, TabId, Tag};
+pub use tab::{Attested, Expected, Standing, Tab};

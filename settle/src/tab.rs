@@ -1,0 +1,193 @@
+//! The client's side of a tab: what it has accepted so far, and what the next receipt must be.
+
+use chrysalis_attestation::{
+    encoding::digest::sha256,
+    evidence::{Endorsements, Evidence, claims::Claims},
+};
+
+use crate::{
+    End, Job, JobNumber, Kept, Receipt, Rejection, Statement, TabId, Tag, chain,
+    money::{self, Quote},
+};
+
+/// What a client has verified of the enclave, as receipts name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attested {
+    /// `claims.receipt_key`.
+    pub receipt_key: [u8; 32],
+    /// SHA-256 of the claims.
+    pub claims: [u8; 32],
+    /// `claims.epoch`.
+    pub epoch: u64,
+    /// SHA-256 of the epoch's bundle without endorsements: [`Self::bundle_digest`].
+    pub evidence: [u8; 32],
+}
+
+impl Attested {
+    /// What the evidence of an epoch says, with the claims that are in it.
+    pub fn of(claims: &Claims, evidence: &Evidence) -> Self {
+        Self {
+            receipt_key: claims.receipt_key,
+            claims: sha256(&[&evidence.claims]),
+            epoch: claims.epoch,
+            evidence: Self::bundle_digest(evidence),
+        }
+    }
+
+    /// What jobs name a bundle by: SHA-256 of its encoding without endorsements, which change while the evidence stays.
+    pub fn bundle_digest(evidence: &Evidence) -> [u8; 32] {
+        let bare = Evidence {
+            endorsements: Endorsements::default(),
+            ..evidence.clone()
+        };
+        sha256(&[&bare.encode()])
+    }
+
+    /// Checks that a job names this evidence.
+    pub(crate) fn check(&self, job: &Job) -> Result<(), Rejection> {
+        for (same, what) in [
+            (job.claims == self.claims, "claims"),
+            (job.epoch == self.epoch, "epoch"),
+            (job.evidence == self.evidence, "bundle"),
+        ] {
+            if !same {
+                return Err(Rejection::Evidence { what });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How far a tab has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Jobs so far.
+    pub seq: u64,
+    /// Nano owed so far.
+    pub cumulative: u64,
+    /// The head of the chain.
+    pub head: [u8; 32],
+}
+
+/// A client's tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tab {
+    id: TabId,
+    receipt_key: [u8; 32],
+    standing: Standing,
+}
+
+/// What a client knows of the job that a receipt must be about.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The number that it drew.
+    pub job: JobNumber,
+    /// SHA-256 of the request's body.
+    pub request: [u8; 32],
+    /// SHA-256 of the answer's body up to the receipt. `None` for a job that was cancelled: its client has not read all that was sent.
+    pub answer: Option<[u8; 32]>,
+    /// The evidence that was verified.
+    pub attested: &'a Attested,
+    /// The quote that it asked by; none where nobody pays.
+    pub quote: Option<&'a Quote>,
+}
+
+impl Tab {
+    /// A new tab with the enclave that has this receipt key.
+    pub fn new(id: TabId, receipt_key: [u8; 32]) -> Self {
+        let head = chain::first_head(&receipt_key, &id);
+        let standing = Standing {
+            seq: 0,
+            cumulative: 0,
+            head,
+        };
+        Self::resumed(id, receipt_key, standing)
+    }
+
+    /// One that was kept.
+    pub fn resumed(id: TabId, receipt_key: [u8; 32], standing: Standing) -> Self {
+        Self {
+            id,
+            receipt_key,
+            standing,
+        }
+    }
+
+    /// How far it has come.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Takes the next receipt, in this order: its number, its signature, its sums, what it is about, the evidence it names. What is wrong
+    /// after the signature is therefore the enclave's own signed word. A tab that refuses stays as it is.
+    pub fn accept(
+        &mut self,
+        receipt: &Receipt,
+        expected: &Expected<'_>,
+    ) -> Result<Kept, Rejection> {
+        let job = Job::decode(&receipt.job)?;
+        if self.standing.seq.checked_add(1) != Some(job.seq) {
+            return Err(Rejection::Chain {
+                what: "not the next number",
+            });
+        }
+        let statement = Statement {
+            tag: Tag::Receipt,
+            tab: self.id,
+            amount: job.cumulative,
+            last: chain::next_head(&self.standing.head, &receipt.job),
+        };
+        if !statement.is_signed(&self.receipt_key, &receipt.signature) {
+            return Err(Rejection::Signature);
+        }
+        sums(&job, self.standing.cumulative, expected.quote)?;
+        content(&job, expected)?;
+        expected.attested.check(&job)?;
+        let before = self.standing.head;
+        self.standing = Standing {
+            seq: job.seq,
+            cumulative: job.cumulative,
+            head: statement.last,
+        };
+        Ok(Kept::new(receipt.clone(), job, statement, before))
+    }
+}
+
+fn sums(job: &Job, last: u64, quote: Option<&Quote>) -> Result<(), Rejection> {
+    let (digest, amount) = match quote {
+        None => (money::unpaid_quote(), 0),
+        Some(quote) => (quote.digest(), money::amount(&job.units, &quote.price)?),
+    };
+    if job.quote != digest {
+        return Err(Rejection::Quote);
+    }
+    if job.amount != amount {
+        return Err(Rejection::Sum {
+            what: "the amount is not units by price",
+        });
+    }
+    if last.checked_add(job.amount) != Some(job.cumulative) {
+        return Err(Rejection::Sum {
+            what: "the sum is not the last one with this amount",
+        });
+    }
+    Ok(())
+}
+
+fn content(job: &Job, expected: &Expected<'_>) -> Result<(), Rejection> {
+    let differs = |what| Err(Rejection::Content { what });
+    if job.job != expected.job {
+        return differs("job");
+    }
+    if job.request != chain::request_commitment(&job.job, &expected.request) {
+        return differs("request");
+    }
+    match expected.answer {
+        Some(answer) if job.response != chain::response_commitment(&job.job, &answer) => {
+            differs("answer")
+        }
+        // Only what was cancelled may go unchecked.
+        None if job.end != End::Cancelled => differs("answer"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,80 @@
+//! Seeds of receipts, from the vectors that two implementations agree on, and of a credential.
+
+use chrysalis_attestation::encoding::digest::sha256;
+use chrysalis_settle::{
+    Attested, Credential, Done, End, Expected, Receipt, Sign, Tab, TabId, Tabs,
+    money::{self, Quote},
+};
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+use super::{Seed, seed};
+
+/// A key that anyone can make.
+struct Key(Ed25519KeyPair);
+
+impl Sign for Key {
+    fn sign(&self, digest: &[u8; 32]) -> Option<[u8; 64]> {
+        self.0.sign(digest).as_ref().try_into().ok()
+    }
+}
+
+pub(super) fn seeds() -> Vec<Seed> {
+    let key = Key(Ed25519KeyPair::from_seed_unchecked(&[3; 32]).expect("a key"));
+    let receipt_key: [u8; 32] = key.0.public_key().as_ref().try_into().expect("32 bytes");
+    let attested = Attested {
+        receipt_key,
+        claims: [2; 32],
+        epoch: 4,
+        evidence: [3; 32],
+    };
+    let id = TabId::unpaid(&[7; 32]);
+    let open = Tabs::new(receipt_key, 1).open(id).expect("a tab");
+    let running = open.begin([1; 16]).expect("a job");
+    let done = Done {
+        attested: &attested,
+        units: [31, 5, 12, 0],
+        quote: money::unpaid_quote(),
+        amount: 0,
+        request: sha256(&[b"{}"]),
+        answer: sha256(&[b"{}"]),
+        end: End::Stop,
+        began: 1_796_126_400,
+        ended: 1_796_126_401,
+    };
+    let receipt: Receipt = open.end(running, &done, &key).expect("a receipt");
+    let expected = Expected {
+        job: [1; 16],
+        request: done.request,
+        answer: Some(done.answer),
+        attested: &attested,
+        quote: None,
+    };
+    let kept = Tab::new(id, receipt_key)
+        .accept(&receipt, &expected)
+        .expect("accepted");
+    let quote = Quote {
+        model: "smollm2".to_owned(),
+        weights: [4; 32],
+        price: [20_000_000, 2_000_000, 60_000_000, 0],
+        floor: 20_000_000,
+        epoch: 7,
+        until: 1_796_126_400,
+    };
+    let credential = Credential {
+        tab: id,
+        cap: 1000,
+        signature: [5; 64],
+    };
+    vec![
+        seed("job", "honest", receipt.job.clone()),
+        seed("job", "quote", quote.encode()),
+        seed("receipt", "honest", receipt.encode()),
+        seed("kept_receipt", "honest", kept.encode()),
+        seed("credential", "honest", credential.encode().to_vec()),
+        seed(
+            "credential",
+            "statement",
+            kept.statement().encode().to_vec(),
+        ),
+    ]
+}

@@ -1,0 +1,86 @@
+//! What an answer is receipted with, and what a client shows to be served.
+
+use chrysalis_settle::{
+    Attested, Content, Credential, Expected, Job, Kept, Receipt, Standing, Statement, Tab, TabId,
+    money::Quote,
+};
+
+/// A key that signed no seed.
+const KEY: [u8; 32] = [0x4B; 32];
+
+const fn attested() -> Attested {
+    Attested {
+        receipt_key: KEY,
+        claims: [2; 32],
+        epoch: 4,
+        evidence: [3; 32],
+    }
+}
+
+/// A job is read only from its one encoding, and so is a quote.
+pub(super) fn job(bytes: &[u8]) {
+    if let Ok(job) = Job::decode(bytes) {
+        assert_eq!(job.encode(), bytes, "one job has two encodings");
+    }
+    if let Some(quote) = Quote::decode(bytes) {
+        assert_eq!(quote.encode(), bytes, "one quote has two encodings");
+    }
+}
+
+/// A receipt is read only from its one encoding, and no tab takes one that its enclave did not sign.
+pub(super) fn receipt(bytes: &[u8]) {
+    let Ok((receipt, job)) = Receipt::decode(bytes) else {
+        return;
+    };
+    assert_eq!(receipt.encode(), bytes, "one receipt has two encodings");
+    let text = receipt.to_text();
+    assert_eq!(
+        Receipt::from_text(&text),
+        Ok((receipt.clone(), job.clone()))
+    );
+    let standing = Standing {
+        seq: job.seq.saturating_sub(1),
+        cumulative: job.cumulative.saturating_sub(job.amount),
+        head: [9; 32],
+    };
+    let mut tab = Tab::resumed(TabId::unpaid(&[7; 32]), KEY, standing);
+    let accepted = tab.accept(
+        &receipt,
+        &Expected {
+            job: job.job,
+            request: [0; 32],
+            answer: None,
+            attested: &attested(),
+            quote: None,
+        },
+    );
+    assert!(
+        accepted.is_err(),
+        "accepted under a key that signed nothing"
+    );
+}
+
+/// The same for one that was kept.
+pub(super) fn kept(bytes: &[u8]) {
+    let Ok(kept) = Kept::decode(bytes) else {
+        return;
+    };
+    assert_eq!(kept.encode(), bytes, "one kept receipt has two encodings");
+    assert!(Kept::is_one(bytes), "a kept receipt does not look like one");
+    let verified = kept.verify(&attested(), &Content::default());
+    assert!(
+        verified.is_err(),
+        "verified under a key that signed nothing"
+    );
+}
+
+/// Every credential has one encoding, and no cap counts that nobody signed.
+pub(super) fn credential(bytes: &[u8]) {
+    if let Ok(credential) = Credential::decode(bytes) {
+        assert_eq!(credential.encode(), bytes);
+        assert!(credential.verify(&KEY, &KEY).is_err(), "a cap of nobody's");
+    }
+    if let Ok(statement) = Statement::decode(bytes) {
+        assert_eq!(statement.encode(), bytes);
+    }
+}
