@@ -1,12 +1,11 @@
 //! The seventh step: evidence. Once at boot, for the certificate; then for each client that asks, about its nonce and its
 //! connection. docs/spec/binding.md says what is hashed into what.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+mod desk;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use chrysalis_attestation::evidence::{
@@ -17,10 +16,7 @@ use chrysalis_attestation::evidence::{
 };
 use chrysalis_wire::boot::Stage;
 use rustls::sign::CertifiedKey;
-use tokio::{
-    sync::{Mutex, Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::Mutex;
 
 use crate::{
     boot::Ground,
@@ -32,6 +28,8 @@ use crate::{
     gpu::Gpus,
     platform::Platform,
 };
+use desk::Desk;
+pub(crate) use desk::{Bounds, NoBundle};
 
 /// The most bytes of evidence in a certificate: TLS lets a certificate have 2^24, but common peers stop at 2^16.
 const MAX_IN_CERTIFICATE: usize = 48 * 1024;
@@ -137,69 +135,6 @@ pub(crate) struct Attester {
     last_endorsements: Mutex<Endorsements>,
     desk: Desk,
     attested_at: Arc<AtomicU64>,
-}
-
-/// How many requests for evidence there may be at once. Each costs the processor's time, and that of the GPUs, which answer one at
-/// a time.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    /// Requests that are being answered.
-    pub(crate) at_once: usize,
-    /// Requests that wait; one more is refused.
-    pub(crate) waiting: usize,
-    /// How long one waits before it is refused.
-    pub(crate) patience: Duration,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            at_once: 4,
-            waiting: 64,
-            patience: Duration::from_secs(20),
-        }
-    }
-}
-
-/// No bundle.
-#[derive(Debug)]
-pub(crate) enum NoBundle {
-    /// There are too many requests.
-    Busy,
-    /// The processor or the GPUs gave no evidence.
-    Failed(Failure),
-}
-
-impl From<Failure> for NoBundle {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-/// Where requests wait, in the order in which they came.
-struct Desk {
-    places: Semaphore,
-    turns: Semaphore,
-    patience: Duration,
-}
-
-impl Desk {
-    fn new(bounds: Bounds) -> Self {
-        Self {
-            places: Semaphore::new(bounds.waiting.saturating_add(bounds.at_once)),
-            turns: Semaphore::new(bounds.at_once),
-            patience: bounds.patience,
-        }
-    }
-
-    /// Held while a request is answered.
-    async fn turn(&self) -> Result<[SemaphorePermit<'_>; 2], NoBundle> {
-        let place = self.places.try_acquire().map_err(|_| NoBundle::Busy)?;
-        match timeout(self.patience, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok([place, turn]),
-            _ => Err(NoBundle::Busy),
-        }
-    }
 }
 
 impl Attester {
