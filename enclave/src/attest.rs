@@ -9,10 +9,11 @@ use std::sync::{
 };
 
 use chrysalis_attestation::evidence::{
-    CpuReport, Endorsements, Evidence, MAX_BUNDLE,
-    binding::{Anchor, Session},
+    Batch, CpuReport, Endorsements, Evidence, MAX_BUNDLE,
+    binding::{Anchor, Session, SessionDigest},
     claims::{Claims, EngineClaim, ModelClaim, PROFILE},
     encode_gpus,
+    path::Tree,
 };
 use chrysalis_wire::boot::Stage;
 use rustls::sign::CertifiedKey;
@@ -28,8 +29,7 @@ use crate::{
     gpu::Gpus,
     platform::Platform,
 };
-use desk::Desk;
-pub(crate) use desk::{Bounds, NoBundle};
+pub(crate) use desk::{Bounds, Desk, NoBundle};
 
 /// The most bytes of evidence in a certificate: TLS lets a certificate have 2^24, but common peers stop at 2^16.
 const MAX_IN_CERTIFICATE: usize = 48 * 1024;
@@ -53,11 +53,10 @@ impl Loaded {
             public_key: self.keys.public(),
             gpus: self.gpus,
             last_endorsements: Mutex::default(),
-            desk: Desk::new(Bounds::default()),
             attested_at: Arc::default(),
         };
         attester.present_quote().await?;
-        let mut evidence = attester.evidence(&Session::Boot).await?;
+        let mut evidence = attester.evidence(&attester.at_boot()).await?;
         // Too much for a certificate, and the same for all machines of a kind: a verifier has its own, or asks.
         evidence.endorsements.rims.clear();
         evidence.endorsements.ocsp.clear();
@@ -65,7 +64,7 @@ impl Loaded {
         if evidence.encode().len() > MAX_IN_CERTIFICATE {
             evidence.endorsements.tdx.clear();
         }
-        require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
+        require_length(evidence.encode().len(), MAX_IN_CERTIFICATE)?;
         let certified = self.keys.certify(&evidence)?;
         self.ground.progress.passed(Stage::Attested).await;
         Ok(Attested {
@@ -133,39 +132,39 @@ pub(crate) struct Attester {
     gpus: Option<Gpus>,
     /// A relying party may have its own; a host that supplies none does not stop evidence.
     last_endorsements: Mutex<Endorsements>,
-    desk: Desk,
     attested_at: Arc<AtomicU64>,
 }
 
 impl Attester {
-    /// The same, with these limits on requests.
-    pub(crate) fn within(self, bounds: Bounds) -> Self {
-        let desk = Desk::new(bounds);
-        Self { desk, ..self }
-    }
-
     /// When the hardware last signed, in milliseconds since boot.
     pub(crate) fn attested_at(&self) -> Arc<AtomicU64> {
         self.attested_at.clone()
     }
 
-    /// A bundle about `session`, for the client that asks.
-    pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, NoBundle> {
-        let _turn = self.desk.turn().await?;
-        Ok(self.encoded(session).await?)
-    }
-
-    async fn encoded(&self, session: &Session) -> Result<Vec<u8>, Failure> {
-        let mut evidence = self.evidence(session).await?;
-        let mut bundle = evidence.encode();
-        if bundle.len() > MAX_BUNDLE {
+    /// Bundles about these sessions, for the clients that asked: one report for all of them.
+    async fn answer(&self, sessions: &[&Session]) -> Result<Batch, Failure> {
+        let digest = |session: &&Session| session.digest(&self.public_key);
+        let sessions: Vec<_> = sessions.iter().map(digest).collect();
+        let tree = Tree::new(&sessions);
+        let only = sessions.first().copied();
+        let asked = tree.as_ref().map(Tree::root).or(only);
+        let mut evidence = self
+            .evidence(&asked.unwrap_or_else(|| self.at_boot()))
+            .await?;
+        let mut batch = Batch::new(&evidence, tree);
+        if batch.longest() > MAX_BUNDLE {
             // The first thing that a relying party can do without, or supply itself.
             tracing::warn!("no room in the bundle for the rebuilders' statements");
             evidence.endorsements.statements.clear();
-            bundle = evidence.encode();
+            batch = batch.again(&evidence);
         }
-        require_length(&bundle, MAX_BUNDLE)?;
-        Ok(bundle)
+        require_length(batch.longest(), MAX_BUNDLE)?;
+        Ok(batch)
+    }
+
+    /// What stands for the time before any client.
+    fn at_boot(&self) -> SessionDigest {
+        Session::Boot.digest(&self.public_key)
     }
 
     /// Shows the host what a quote of this machine says about its platform, so that it can fetch Intel's collateral.
@@ -178,9 +177,9 @@ impl Attester {
         Ok(())
     }
 
-    /// Evidence about `session`, this key and these claims: first the GPUs answer, then the CPU signs over their answers.
-    async fn evidence(&self, session: &Session) -> Result<Evidence, Failure> {
-        let anchor = Anchor::new(session, &self.public_key, &self.claims);
+    /// Evidence about what was asked, this key and these claims: first the GPUs answer, then the CPU signs over their answers.
+    async fn evidence(&self, asked: &SessionDigest) -> Result<Evidence, Failure> {
+        let anchor = Anchor::over(asked, &self.public_key, &self.claims);
         let mut endorsements = self.endorsements().await;
         let gpus = match &self.gpus {
             None => Vec::new(),
@@ -200,6 +199,7 @@ impl Attester {
             cpu: signed.cpu,
             claims: self.claims.clone(),
             gpus,
+            path: None,
             endorsements,
         })
     }
@@ -216,8 +216,8 @@ impl Attester {
     }
 }
 
-fn require_length(bundle: &[u8], limit: usize) -> Result<(), Failure> {
-    match bundle.len() {
+fn require_length(length: usize, limit: usize) -> Result<(), Failure> {
+    match length {
         length if length <= limit => Ok(()),
         length => Err(Failure::EvidenceTooLong(length)),
     }

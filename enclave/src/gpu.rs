@@ -14,7 +14,7 @@ mod worker;
 use std::sync::Arc;
 
 use chrysalis_attestation::{
-    Waivers,
+    Memory, Waivers,
     alone::{self, Verified, gpus::GpuQuestion},
     evidence::Endorsements,
     nvidia::{Devices, GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots},
@@ -39,6 +39,8 @@ use nvidia::Nvidia;
 pub(crate) struct Gpus {
     policy: GpuPolicy,
     answerer: Answerer,
+    /// What was verified of the same GPUs before.
+    memory: Memory,
 }
 
 /// Who answers for them.
@@ -60,7 +62,11 @@ impl Gpus {
             (None, Platform::Simulated(host)) => Answerer::Simulated(host.clone()),
             (None, _) => return Err(GpuError::NoDriver("its command line names none".to_owned())),
         };
-        Ok(Some(Self { policy, answerer }))
+        Ok(Some(Self {
+            policy,
+            answerer,
+            memory: Memory::new(),
+        }))
     }
 
     /// Everything that a boot does with them: first verify, only then set ready, and only then test. `staple` has the host
@@ -129,7 +135,7 @@ impl Gpus {
             // The host may have set this clock: a relying party judges ages by its own.
             now: clock::now(),
         };
-        match alone::gpus::verify(evidence, &question) {
+        match alone::gpus::verify_with(evidence, &question, &self.memory) {
             Ok(verified) => {
                 for gpu in verified.gpus() {
                     let simulated = verified.simulated();

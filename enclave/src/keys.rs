@@ -196,6 +196,7 @@ mod tests {
             cpu: CpuReport::Snp(vec![7; 1184]),
             claims: vec![0xa0],
             gpus: Vec::new(),
+            path: None,
             endorsements: Endorsements::default(),
         }
     }

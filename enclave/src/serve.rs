@@ -74,7 +74,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    attest::{self, Attested},
+    attest::{self, Attested, Desk},
     failure::Failure,
     load,
     transport::{AnyStream, Listener, Pace},
@@ -141,9 +141,9 @@ impl Attested {
         let ground = self.ground;
         let acceptor = acceptor(self.certified)?;
         let listener = ground.host.listen().map_err(Failure::Listen)?;
-        let attester = self.attester.within(bounds.desk);
-        let attested_at = attester.attested_at();
-        let service = Service::new(self.measured, self.engines.clone(), attester)?;
+        let attested_at = self.attester.attested_at();
+        let desk = Desk::open(self.attester, bounds.desk);
+        let service = Service::new(self.measured, self.engines.clone(), desk)?;
         let door = Arc::new(Door {
             bounds,
             acceptor,

@@ -90,6 +90,7 @@ impl Case {
                 },
                 claims,
                 gpus,
+                path: None,
                 endorsements: Endorsements::default(),
             },
             intel,

@@ -40,7 +40,14 @@ fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authent
         cpu: Cpu::Snp(Box::new(genuine)),
         event_log: Vec::new(),
         claims,
-        gpus: gpus::Unproved::new(Vec::new(), &Roots::vendors().nvidia, (none, none), Time(0)),
+        gpus: gpus::Unproved::new(
+            Vec::new(),
+            &Roots::vendors().nvidia,
+            (none, none),
+            Time(0),
+            &crate::Memory::none(),
+        ),
+        path: None,
         statements: Vec::new(),
         transcript: Transcript::default(),
     }

@@ -14,7 +14,11 @@ use x509_parser::{
 };
 
 use crate::encoding::der::{Der, pair_of_numbers, tag};
-use crate::{Rejection, Time, crypto::verify_ecdsa_p384, encoding::digest::sha384};
+use crate::{
+    Rejection, Time,
+    crypto::verify_ecdsa_p384,
+    memory::{self, Fact, Memory},
+};
 
 /// NVIDIA's certificates are far smaller.
 pub(crate) const MAX_CERTIFICATE_SIZE: usize = 4096;
@@ -46,24 +50,29 @@ pub(crate) struct Certificate<'a> {
 /// signature once.
 #[derive(Debug, Default)]
 pub(crate) struct Signatures {
-    verified: BTreeSet<[u8; 48]>,
+    verified: BTreeSet<Fact>,
+    /// Of earlier appraisals.
+    memory: Memory,
 }
 
 impl Signatures {
+    /// Nothing has been verified yet, apart from what is remembered.
+    pub(crate) fn remembered_by(memory: &Memory) -> Self {
+        Self {
+            verified: BTreeSet::new(),
+            memory: memory.clone(),
+        }
+    }
+
     /// Whether this key signed this; the signature is DER.
     pub(crate) fn check(&mut self, by: &Certificate<'_>, message: &[u8], signature: &[u8]) -> bool {
-        // The parts are hashed separately, so that none can run into the next.
-        let digest = sha384(&[
-            &sha384(&[by.point()]),
-            &sha384(&[message]),
-            &sha384(&[signature]),
-        ]);
-        if self.verified.contains(&digest) {
+        let fact = memory::signature("nvidia", by.point(), message, signature);
+        if self.verified.contains(&fact) {
             return true;
         }
-        let holds = by.signed(message, signature);
+        let holds = self.memory.holds(|| fact, || by.signed(message, signature));
         if holds {
-            self.verified.insert(digest);
+            self.verified.insert(fact);
         }
         holds
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_attestation::policy::Policy;
+use chrysalis_attestation::{Memory, policy::Policy};
 use chrysalis_simulate::{Nvidia as Vendor, nvidia::Gpu};
 use chrysalis_wire::{
     frame::{self, MAX_FRAME},
@@ -99,6 +99,7 @@ fn gpus(
     let gpus = Gpus {
         policy: Policy::gpu_of_configuration(section).unwrap().unwrap(),
         answerer: Answerer::Nvidia(Nvidia::played(UnixStream::from_std(ours).unwrap(), roots)),
+        memory: Memory::new(),
     };
     (gpus, heard)
 }

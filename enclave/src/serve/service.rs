@@ -17,7 +17,7 @@ use super::{
     transcriptions::Seats,
 };
 use crate::{
-    attest::Attester,
+    attest::Desk,
     configuration::Measured,
     engine::{Engines, Served, Tenant},
     failure::Failure,
@@ -27,7 +27,7 @@ use crate::{
 pub(super) struct Service {
     pub(super) measured: Arc<Measured>,
     pub(super) engines: Engines,
-    pub(super) attester: Attester,
+    pub(super) desk: Desk,
     pub(super) seats: Seats,
     fingerprint: String,
     /// Makes names of tenants for engines.
@@ -39,7 +39,7 @@ impl Service {
     pub(super) fn new(
         measured: Arc<Measured>,
         engines: Engines,
-        attester: Attester,
+        desk: Desk,
     ) -> Result<Self, Failure> {
         let digest = hex::encode(measured.digest);
         let random = SystemRandom::new();
@@ -49,7 +49,7 @@ impl Service {
             fingerprint: format!("fp_{}", digest.get(..12).unwrap_or_default()),
             measured,
             engines,
-            attester,
+            desk,
             seats: Seats::default(),
             salt,
             random,

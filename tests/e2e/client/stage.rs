@@ -204,6 +204,7 @@ impl Enclave {
             cpu: CpuReport::Snp(report.to_vec()),
             claims,
             gpus,
+            path: None,
             endorsements,
         }
         .encode()
