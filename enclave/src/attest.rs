@@ -1,6 +1,8 @@
 //! The seventh step: evidence. Once at boot, for the certificate; then for each client that asks, about its nonce and its
 //! connection. docs/spec/binding.md says what is hashed into what.
 
+#[cfg(test)]
+mod bench;
 mod desk;
 
 use std::sync::{

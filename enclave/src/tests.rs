@@ -4,7 +4,7 @@
 
 mod client;
 mod endpoints;
-mod host;
+pub(crate) mod host;
 
 use std::{sync::atomic::Ordering, time::Duration};
 

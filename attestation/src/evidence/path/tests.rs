@@ -75,7 +75,11 @@ fn the_formulas_are_those_of_the_specification() {
     assert_eq!(vector, VECTOR);
 }
 
-const VECTOR: [&str; 3] = ["", "", ""];
+const VECTOR: [&str; 3] = [
+    "c8bb14ae956567d0a5065e60b696c20e145778293ddbba2fe313d041bd90b77b8b49bbce7bd293a7d96a2b532ccdce11",
+    "417be33ec04999bdd9262507175f24c3eaff87557a4fe31616719ef11b01bca0f196fb75c54637885ffbc2b6f48ac633",
+    "8302038158308ca63ca2a90939c9a26730d13dc122cf96447a0f06f069b53745d197f0a38436114316b55327901982129d8d6030640d",
+];
 
 /// A path's parts, one of them changed.
 fn altered(path: &Path, change: impl FnOnce(&mut [Value; 3])) -> Result<Path, Rejection> {
