@@ -26,11 +26,9 @@ static AMD: LazyLock<Amd> =
 
 /// The relying party's question is one of these.
 fn machine(cpu: Vendor, questions: u32, place: u32) -> Machine<'static> {
-    Machine {
-        questions,
-        place,
-        ..Machine::honest(&AMD, cpu)
-    }
+    let mut machine = Machine::honest(&AMD, cpu);
+    (machine.questions, machine.place) = (questions, place);
+    machine
 }
 
 #[track_caller]
@@ -99,14 +97,7 @@ fn rejects_a_batch_in_which_the_question_is_not() {
 #[test]
 fn rejects_gpus_that_answered_another_batch() {
     let mut machine = machine(OfAmd, 7, 3);
-    machine.before_signing = |gpus| {
-        *gpus = Machine {
-            questions: 6,
-            ..Machine::honest(&AMD, OfAmd)
-        }
-        .evidence()
-        .gpus;
-    };
+    machine.before_signing = |gpus| *gpus = self::machine(OfAmd, 6, 3).evidence().gpus;
     refused(&machine, "gpu_nonce_mismatch");
 }
 

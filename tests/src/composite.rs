@@ -149,9 +149,9 @@ impl<'a> Machine<'a> {
 
     /// The questions that the report answers; `None`: the relying party's alone. Every other is somebody else's.
     pub fn tree(&self) -> Option<Tree> {
-        let question = |place: u32| match place == self.place {
-            true => SESSION.digest(SPKI),
-            false => another(place).digest(SPKI),
+        let question = |place: u32| {
+            let own = place == self.place;
+            if own { SESSION } else { another(place) }.digest(SPKI)
         };
         Tree::new(&(0..self.questions).map(question).collect::<Vec<_>>())
     }

@@ -48,9 +48,10 @@ impl Batch {
             None => Vec::new(),
             Some(tree) => encoded(entry(of_path(Some(&tree.path(index)?)))),
         };
-        let pieces = match have.contains(&self.rest) {
-            true => &self.short,
-            false => &self.whole,
+        let pieces = if have.contains(&self.rest) {
+            &self.short
+        } else {
+            &self.whole
         };
         Some([&pieces.before[..], &path, &pieces.after].concat())
     }
