@@ -94,13 +94,16 @@ pub(crate) struct Document<'a> {
 #[derive(Debug)]
 enum Form<'a> {
     /// Nothing in it is verified.
-    Read {
-        /// The document without the signature.
-        root: xml::Element<'a>,
-        signature: Signature,
-    },
+    Read(Box<Parsed<'a>>),
     /// The first of its certificates is known to have signed it.
     Known(Arc<Signed>),
+}
+
+#[derive(Debug)]
+struct Parsed<'a> {
+    /// The document without the signature.
+    root: xml::Element<'a>,
+    signature: Signature,
 }
 
 /// What a document says that the first of the certificates in it signed, whoever issued that.
@@ -125,7 +128,7 @@ impl<'a> Document<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
         let mut root = xml::parse(bytes)?;
         let signature = Signature::detach(&mut root)?;
-        let form = Form::Read { root, signature };
+        let form = Form::Read(Box::new(Parsed { root, signature }));
         Ok(Self { bytes, form })
     }
 
@@ -143,7 +146,7 @@ impl<'a> Document<'a> {
     /// The version that it claims, used to choose among several. Not verified.
     pub(crate) fn claimed_version(&self) -> Option<&str> {
         match &self.form {
-            Form::Read { root, .. } => Content::claimed(root, "colloquialVersion"),
+            Form::Read(parsed) => Content::claimed(&parsed.root, "colloquialVersion"),
             Form::Known(known) => known.claimed_version.as_deref(),
         }
     }
@@ -151,7 +154,7 @@ impl<'a> Document<'a> {
     /// `GPU` or `SWITCH`, as it claims. Not verified.
     pub(crate) fn claimed_edition(&self) -> Option<&str> {
         match &self.form {
-            Form::Read { root, .. } => Content::claimed(root, "edition"),
+            Form::Read(parsed) => Content::claimed(&parsed.root, "edition"),
             Form::Known(known) => known.claimed_edition.as_deref(),
         }
     }
@@ -159,7 +162,7 @@ impl<'a> Document<'a> {
     /// The certificates in the signature, DER, leaf first. Not verified.
     pub(crate) fn supplied_chain(&self) -> &[Vec<u8>] {
         match &self.form {
-            Form::Read { signature, .. } => &signature.certificates,
+            Form::Read(parsed) => &parsed.signature.certificates,
             Form::Known(known) => &known.certificates,
         }
     }
@@ -203,9 +206,9 @@ impl<'a> Document<'a> {
 
     /// The RIM's content, if the leaf of this chain, which is its own, signed it.
     pub(crate) fn open(&self, chain: &RimChain<'_>, memory: &Memory) -> Result<Content, Rejection> {
-        let (root, signature) = match &self.form {
+        let Parsed { root, signature } = match &self.form {
             Form::Known(known) => return Ok(known.content.clone()),
-            Form::Read { root, signature } => (root, signature),
+            Form::Read(parsed) => &**parsed,
         };
         let [leaf, ..] = &chain.certificates;
         signature.verify(root, leaf)?;
@@ -252,9 +255,10 @@ mod tests {
             let read = |name: &str| fs::read(folder.join(name)).expect(name);
             let bytes = read(name);
             let document = Document::parse(&bytes).expect(name);
-            let Form::Read { root, signature } = &document.form else {
+            let Form::Read(parsed) = &document.form else {
                 panic!("nothing is remembered");
             };
+            let Parsed { root, signature } = &**parsed;
             let whole = canonical::canonical(root, &Scope::new());
             assert_eq!(
                 whole.as_bytes(),
