@@ -1,8 +1,8 @@
 //! What was verified once and stays true: so much a verifier need not verify again.
 //!
-//! Only facts about bytes are kept: that this key signed these bytes, and what a manifest says that the first certificate in it
-//! signed. No fact depends on a time, a root, a revocation list or a policy: all of those are judged at every verification, by the
-//! same code. So a memory saves work, and cannot turn a refusal into trust.
+//! Only facts about bytes are kept: that this key signed these bytes; what a manifest says that the first certificate in it signed;
+//! when the responder may speak that signed an answer. No fact depends on a time, a root, a revocation list or a policy: all of
+//! those are judged at every verification, by the same code. So a memory saves work, and cannot turn a refusal into trust.
 
 use std::{
     any::Any,
@@ -15,8 +15,8 @@ use crate::encoding::digest::sha256;
 
 /// Signatures that are remembered at most. One machine with eight GPUs needs some two hundred.
 const MAX_SIGNATURES: usize = 8192;
-/// Manifests that are remembered at most. One machine needs two, or three.
-const MAX_MANIFESTS: usize = 64;
+/// Manifests and answers that are remembered at most. One machine with eight GPUs needs twenty.
+const MAX_FINDINGS: usize = 256;
 
 /// A verifier's memory. Clones share it. The default remembers nothing.
 #[derive(Clone, Default)]
@@ -25,12 +25,12 @@ pub struct Memory(Option<Arc<Mutex<Facts>>>);
 /// What names a fact: the SHA-256 of all that it is about.
 pub(crate) type Fact = [u8; 32];
 
-/// A manifest whose content was read from what its signer signed.
-type Manifest = Arc<dyn Any + Send + Sync>;
+/// What was found in bytes, and holds for as long as they are the same.
+type Finding = Arc<dyn Any + Send + Sync>;
 
 struct Facts {
     signatures: Aging<()>,
-    manifests: Aging<Manifest>,
+    findings: Aging<Finding>,
 }
 
 impl Memory {
@@ -39,11 +39,11 @@ impl Memory {
         Self(None)
     }
 
-    /// Remembers up to 8192 signatures and 64 manifests, and forgets those first that have not been of use for longest.
+    /// Remembers up to 8192 signatures, and 256 manifests and answers, and forgets those first that have not been of use for longest.
     pub fn new() -> Self {
         Self(Some(Arc::new(Mutex::new(Facts {
             signatures: Aging::of(MAX_SIGNATURES),
-            manifests: Aging::of(MAX_MANIFESTS),
+            findings: Aging::of(MAX_FINDINGS),
         }))))
     }
 
@@ -66,26 +66,31 @@ impl Memory {
         holds
     }
 
-    /// What a manifest with these bytes says, if its signature was verified before.
-    pub(crate) fn manifest<T: Any + Send + Sync>(&self, bytes: &[u8]) -> Option<Arc<T>> {
+    /// What was found in these bytes before.
+    pub(crate) fn recall<T: Any + Send + Sync>(
+        &self,
+        kind: &'static str,
+        bytes: &[&[u8]],
+    ) -> Option<Arc<T>> {
         self.0.as_ref()?;
-        let fact = named(bytes);
-        let found = self.lock()?.manifests.take(&fact)?;
+        let fact = named(kind, bytes);
+        let found = self.lock()?.findings.take(&fact)?;
         found.downcast().ok()
     }
 
-    /// Remembers what a manifest with these bytes says.
-    pub(crate) fn keep_manifest<T: Any + Send + Sync>(
+    /// Remembers what was found in these bytes.
+    pub(crate) fn keep<T: Any + Send + Sync>(
         &self,
-        bytes: &[u8],
-        says: impl FnOnce() -> T,
+        kind: &'static str,
+        bytes: &[&[u8]],
+        found: impl FnOnce() -> T,
     ) {
         if self.0.is_none() {
             return;
         }
-        let (fact, says) = (named(bytes), Arc::new(says()));
+        let (fact, found) = (named(kind, bytes), Arc::new(found()));
         if let Some(mut facts) = self.lock() {
-            facts.manifests.put(fact, says);
+            facts.findings.put(fact, found);
         }
     }
 
@@ -98,15 +103,15 @@ impl Memory {
 
 /// The name of the fact that this key signed this message in this way.
 pub(crate) fn signature(way: &'static str, key: &[u8], message: &[u8], signature: &[u8]) -> Fact {
-    // The parts are hashed separately, so that none can run into the next.
-    let parts = [way.as_bytes(), key, message, signature];
-    let [way, key, message, signature] = parts.map(|part| sha256(&[part]));
-    sha256(&[&way, &key, &message, &signature])
+    named(way, &[key, message, signature])
 }
 
-/// The name of what a manifest with these bytes says.
-fn named(bytes: &[u8]) -> Fact {
-    sha256(&[bytes])
+/// The name of a fact of this kind about these bytes.
+fn named(kind: &'static str, bytes: &[&[u8]]) -> Fact {
+    // The parts are hashed separately, so that none can run into the next.
+    let parts = [kind.as_bytes()].into_iter().chain(bytes.iter().copied());
+    let parts: Vec<u8> = parts.flat_map(|part| sha256(&[part])).collect();
+    sha256(&[&parts])
 }
 
 /// How much it knows is of no interest to anybody.
@@ -176,8 +181,20 @@ mod tests {
         let memory = Memory::none();
         assert!(memory.holds(|| panic!("no name is needed"), || true));
         assert!(!memory.holds(|| panic!("no name is needed"), || false));
-        memory.keep_manifest(b"bytes", || 7_u8);
-        assert_eq!(memory.manifest::<u8>(b"bytes"), None);
+        memory.keep("kind", &[b"bytes"], || 7_u8);
+        assert_eq!(memory.recall::<u8>("kind", &[b"bytes"]), None);
+    }
+
+    #[test]
+    fn a_finding_is_about_all_of_its_bytes_and_of_one_kind() {
+        let memory = Memory::new();
+        memory.keep("kind", &[b"one", b"two"], || 7_u8);
+        let found = |kind, bytes: &[&[u8]]| memory.recall::<u8>(kind, bytes).map(|it| *it);
+        assert_eq!(found("kind", &[b"one", b"two"]), Some(7));
+        assert_eq!(found("other", &[b"one", b"two"]), None);
+        assert_eq!(found("kind", &[b"one", b"two", b""]), None);
+        assert_eq!(found("kind", &[b"onet", b"wo"]), None);
+        assert_eq!(memory.recall::<u16>("kind", &[b"one", b"two"]), None);
     }
 
     #[test]

@@ -64,6 +64,11 @@ impl Signatures {
         }
     }
 
+    /// What earlier appraisals left.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Whether this key signed this; the signature is DER.
     pub(crate) fn check(&mut self, by: &Certificate<'_>, message: &[u8], signature: &[u8]) -> bool {
         let fact = memory::signature("nvidia", by.point(), message, signature);
@@ -208,8 +213,7 @@ impl<'a> Certificate<'a> {
     /// Checks that `now` lies in its validity period.
     pub(crate) fn check_valid_at(&self, now: Time) -> Result<(), Rejection> {
         let which = self.which;
-        let from = Time(self.x509.validity().not_before.timestamp());
-        let until = self.until();
+        let (from, until) = (self.from(), self.until());
         if now < from {
             return Err(Rejection::NvidiaCertificateNotYetValid { which, from });
         }
@@ -217,6 +221,11 @@ impl<'a> Certificate<'a> {
             return Err(Rejection::NvidiaCertificateExpired { which, until });
         }
         Ok(())
+    }
+
+    /// The first second of its validity period.
+    pub(crate) fn from(&self) -> Time {
+        Time(self.x509.validity().not_before.timestamp())
     }
 
     /// The last second of its validity period.

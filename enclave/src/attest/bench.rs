@@ -55,26 +55,28 @@ struct Vendors {
     nvidia: Nvidia,
     launch: Launch,
     processor: Mutex<()>,
+    /// Signed once, as vendors do.
+    endorsements: FromHost,
+}
+
+/// What these vendors have signed about their hardware.
+fn endorsements(amd: &Amd, nvidia: &Nvidia) -> FromHost {
+    let (amd, gpus) = (amd.endorsements(), nvidia.collateral(clock::now()));
+    FromHost::Endorsements {
+        certificates: amd.certificates,
+        crls: amd.crls,
+        tdx: Vec::new(),
+        rims: gpus.rims,
+        ocsp: gpus.ocsp.into_iter().map(|it| it.der).collect(),
+        statements: Vec::new(),
+    }
 }
 
 impl Vendors {
     fn answer(&self, asked: &ToHost, configuration: &[u8]) -> FromHost {
         match asked {
             ToHost::Configuration => FromHost::Configuration(configuration.to_vec()),
-            ToHost::Endorsements => {
-                let (amd, gpus) = (
-                    self.amd.endorsements(),
-                    self.nvidia.collateral(clock::now()),
-                );
-                FromHost::Endorsements {
-                    certificates: amd.certificates,
-                    crls: amd.crls,
-                    tdx: Vec::new(),
-                    rims: gpus.rims,
-                    ocsp: gpus.ocsp.into_iter().map(|it| it.der).collect(),
-                    statements: Vec::new(),
-                }
-            }
+            ToHost::Endorsements => self.endorsements.clone(),
             ToHost::SimulatedReport { report_data } => {
                 let _one_at_a_time = self.processor.lock().unwrap();
                 thread::sleep(REPORT);
@@ -109,9 +111,12 @@ async fn attester(folder: &Path, words: Vec<String>) -> (Attester, Arc<Vendors>)
     let section = "\n[gpu]\ncount = [1]\nminimum_driver = \"550.54\"\nrevocation = \"stapled\"\n";
     configuration.extend_from_slice(section.as_bytes());
     let now = clock::now();
+    let amd = Amd::open_or_seed(&folder.join("amd"), [7; 32], now).unwrap();
+    let nvidia = Nvidia::from_seed(&[7; 32], now);
     let vendors = Arc::new(Vendors {
-        amd: Amd::open_or_seed(&folder.join("amd"), [7; 32], now).unwrap(),
-        nvidia: Nvidia::from_seed(&[7; 32], now),
+        endorsements: endorsements(&amd, &nvidia),
+        amd,
+        nvidia,
         launch: Launch::new([0xD1; 48], host_data(&configuration), [0x1D; 32]),
         processor: Mutex::default(),
     });

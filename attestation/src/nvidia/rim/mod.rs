@@ -29,6 +29,8 @@ pub use xml::MAX_RIM_SIZE;
 
 /// A RIM's chain has exactly this many certificates.
 const CHAIN_LENGTH: usize = 4;
+/// What a verifier remembers of one.
+const MANIFEST: &str = "manifest";
 /// The certificates' names in messages, leaf first.
 const NAMES: [&str; CHAIN_LENGTH] = [
     "RIM signer",
@@ -134,7 +136,7 @@ impl<'a> Document<'a> {
 
     /// The same, without reading it again if it is remembered.
     pub(crate) fn recall(bytes: &'a [u8], memory: &Memory) -> Result<Self, Rejection> {
-        match memory.manifest(bytes) {
+        match memory.recall(MANIFEST, &[bytes]) {
             Some(known) => Ok(Self {
                 bytes,
                 form: Form::Known(known),
@@ -213,7 +215,7 @@ impl<'a> Document<'a> {
         let [leaf, ..] = &chain.certificates;
         signature.verify(root, leaf)?;
         let content = Content::read(root)?;
-        memory.keep_manifest(self.bytes, || Signed {
+        memory.keep(MANIFEST, &[self.bytes], || Signed {
             claimed_version: self.claimed_version().map(str::to_owned),
             claimed_edition: self.claimed_edition().map(str::to_owned),
             certificates: signature.certificates.clone(),
