@@ -45,7 +45,7 @@ const REPORT: Duration = Duration::from_millis(50);
 /// How long each row is measured.
 const LASTS: Duration = Duration::from_secs(10);
 /// Clients, each of which asks again as soon as it has its answer.
-const CLIENTS: usize = 2_000;
+const CLIENTS: usize = 1_200;
 /// As many as found a place before questions were batched: 4 that were answered at once, and 64 that waited.
 const CLIENTS_BEFORE: usize = 68;
 
