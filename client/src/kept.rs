@@ -148,14 +148,14 @@ mod tests {
 
     #[test]
     fn a_short_bundle_is_filled_and_any_other_stays_as_it_is() {
-        let rest = Arc::new(Rest::of(&evidence(1)));
-        let (whole, came) = filled(Short::encode(&evidence(1)), &[rest.clone()]).unwrap();
+        let kept = [Arc::new(Rest::of(&evidence(1)))];
+        let (whole, came) = filled(Short::encode(&evidence(1)), &kept).unwrap();
         assert_eq!((whole, came), (evidence(1).encode(), Came::Short));
         let bytes = evidence(1).encode();
-        let (whole, came) = filled(bytes.clone(), &[rest.clone()]).unwrap();
+        let (whole, came) = filled(bytes.clone(), &kept).unwrap();
         assert_eq!((whole, came), (bytes, Came::Whole));
         let nonsense = b"nonsense".to_vec();
-        assert_eq!(filled(nonsense.clone(), &[rest]).unwrap().0, nonsense);
+        assert_eq!(filled(nonsense.clone(), &kept).unwrap().0, nonsense);
     }
 
     #[test]

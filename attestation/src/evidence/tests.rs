@@ -345,9 +345,9 @@ fn every_part_of_the_rest_is_in_its_digest() {
     ];
     let rest = *Rest::of(&shared()).digest();
     for change in changes {
-        let mut changed = shared();
-        change(&mut changed);
-        assert_ne!(*Rest::of(&changed).digest(), rest);
+        let mut other = shared();
+        change(&mut other);
+        assert_ne!(*Rest::of(&other).digest(), rest);
     }
     // What is new in each answer is not.
     let mut another = shared();

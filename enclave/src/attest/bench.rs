@@ -101,7 +101,7 @@ impl Vendors {
         let of_nvidia = [self.nvidia.device_root(), self.nvidia.rim_root()];
         let of_nvidia = of_nvidia.map(|root| sha256(&[root]));
         let named = [self.amd.root_sha256()].into_iter().chain(of_nvidia);
-        named.fold(Roots::vendors(), |roots, root| roots.and_simulated(root))
+        named.fold(Roots::vendors(), Roots::and_simulated)
     }
 }
 

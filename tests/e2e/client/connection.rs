@@ -85,7 +85,8 @@ async fn an_honest_enclave_is_trusted_and_answers() {
 async fn who_remembers_gets_a_short_bundle_and_the_same_verdict() {
     let host = Host::serving(Enclave::honest()).await;
     let party = relying_party().remembering();
-    let connect = || AttestedConnection::connect(&host.target(), &party);
+    let target = host.target();
+    let connect = || AttestedConnection::connect(&target, &party);
     let first = connect().await.unwrap();
     assert!(!host.seen().contains("have="), "{}", host.seen());
     let second = connect().await.unwrap();
