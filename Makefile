@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo run check test vectors bench bench-serve bench-relay bench-boot bench-receipts boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo run check test vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -17,6 +17,8 @@ bench: setup       ## CPU time of verification, compared with the bare signature
 	@scripts/bench
 bench-serve: setup ## the whole path from client to engine, compared with the same engine bare
 	@scripts/bench-serve
+bench-attest: setup ## fresh bundles a second for thousands of clients, and what a verifier that remembers saves
+	@scripts/bench-attest
 bench-relay: setup ## the relay, compared with socat and HAProxy, and with 10,000 idle connections
 	@scripts/bench-relay
 bench-boot: setup image ## a boot by stage, compared with the kernel alone

@@ -7,6 +7,7 @@ pub mod azure;
 mod crypto;
 pub mod encoding;
 pub mod evidence;
+mod memory;
 pub mod nvidia;
 pub mod policy;
 pub mod rejection;
@@ -23,6 +24,7 @@ pub use appraisal::{
 pub use crypto::{BACKEND, BadSignature, verify_ed25519};
 pub use encoding::utc::{Span, Time};
 pub use evidence::Collateral;
+pub use memory::Memory;
 pub use policy::Waivers;
 pub use rejection::Rejection;
 pub use transcript::{Patience, Refusal};

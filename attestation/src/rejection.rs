@@ -83,6 +83,15 @@ rejections! {
     /// The bundle has an item that is unknown, missing or of the wrong type.
     BundleItem { item: String } = "bundle_item", "bundle-2",
         "the bundle's item `{item}` is unknown, missing or of the wrong type", hint: "update this verifier, as the peer may speak a newer version, or ask the provider which version it runs";
+    /// The bundle leaves out what the client that asked for it has.
+    BundleShort = "bundle_short", "bundle-1",
+        "the bundle is a short one, which only the client that asked for it can fill", hint: "ask again without `have`, or keep the whole bundle with `chrysalis verify URL --save FILE`";
+    /// The path of a question that shares its report with others is not one that any tree has.
+    PathMalformed { what: &'static str } = "path_malformed", "bundle-2",
+        "the path in the bundle: {what}", hint: "ask for the evidence again; docs/spec/batch.md specifies the path";
+    /// The path says that more questions share the report than may.
+    BatchTooLarge { found: u64 } = "batch_too_large", "bundle-2",
+        "the path says that {found} questions share this report; at most 65536 do", hint: "do not trust this peer: no enclave answers so many with one report";
     /// The certificate carries no evidence.
     EvidenceMissing = "evidence_missing", "bundle-3",
         "the certificate has no extension id-pe-cmw", hint: "check the address: the peer is not a Chrysalis enclave, or something in between terminates TLS";
@@ -236,6 +245,9 @@ rejections! {
     /// The evidence is about another conversation, another TLS key or other claims.
     BindingMismatch = "binding_mismatch", "bind-2",
         "the report is not about this nonce, this TLS session, this key and these claims", hint: "do not send anything: something between you and the enclave terminates TLS or replays evidence";
+    /// The report is not about a batch of questions in which this conversation is where the path says.
+    PathMismatch { index: u32, count: u32 } = "path_mismatch", "bind-2",
+        "the report is not about this nonce, this TLS session, this key and these claims as question {index} of {count}", hint: "do not send anything: something between you and the enclave terminates TLS, replays evidence or passes on another client's";
     /// The claimed configuration is not the one in the hardware report.
     ConfigurationMismatch = "configuration_mismatch", "bind-3",
         "the claimed configuration is not the one in the report's HOST_DATA", hint: "do not trust this peer: the enclave is not what it says";

@@ -76,6 +76,7 @@ fn bound(answers: impl FnOnce(&Nvidia, [u8; 32]) -> Vec<GpuEvidence>) -> Result<
         },
         claims,
         gpus,
+        path: None,
         endorsements: Endorsements {
             tdx: collateral.into_bytes(),
             ..Endorsements::default()

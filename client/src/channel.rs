@@ -1,10 +1,10 @@
 //! A TLS connection to a peer that has not yet proved itself. It can ask for evidence and has no way to send anything else.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chrysalis_attestation::evidence::{MAX_BUNDLE, binding::TLS_EXPORTER_LABEL};
-use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, NONCE, NONCE_LENGTH};
+use chrysalis_attestation::evidence::{MAX_BUNDLE, Rest, binding::TLS_EXPORTER_LABEL};
+use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, HAVE, NONCE, NONCE_LENGTH};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -24,6 +24,7 @@ use crate::{
     Deadlines, Error, SavedSession, Target,
     deadlines::within,
     error::from_hyper,
+    kept::{Came, filled},
     tcp::{Leash, Leashed},
     tls,
 };
@@ -104,23 +105,31 @@ impl Channel {
         })
     }
 
-    /// Asks for evidence about this very conversation, with a fresh nonce.
+    /// Asks for evidence about this very conversation, with a fresh nonce. It may come without one of those that are kept.
     pub(crate) async fn ask_for_evidence(
         &mut self,
         limit: Duration,
-    ) -> Result<SavedSession, Error> {
+        kept: &[Arc<Rest>],
+    ) -> Result<(SavedSession, Came), Error> {
         let nonce = fresh_nonce()?;
-        let bundle = within(limit, "evidence", self.fetch(&nonce)).await??;
-        Ok(SavedSession::new(
-            self.spki.clone(),
-            nonce,
-            self.exporter,
-            bundle,
-        ))
+        let bundle = within(limit, "evidence", self.fetch(&nonce, kept)).await??;
+        let (bundle, came) = filled(bundle, kept)?;
+        let saved = SavedSession::new(self.spki.clone(), nonce, self.exporter, bundle);
+        Ok((saved, came))
     }
 
-    async fn fetch(&mut self, nonce: &[u8; NONCE_LENGTH]) -> Result<Vec<u8>, Error> {
-        let request = Request::get(format!("{ATTESTATION}?{NONCE}={}", hex::encode(nonce)))
+    async fn fetch(
+        &mut self,
+        nonce: &[u8; NONCE_LENGTH],
+        kept: &[Arc<Rest>],
+    ) -> Result<Vec<u8>, Error> {
+        let digests: Vec<_> = kept.iter().map(|rest| hex::encode(rest.digest())).collect();
+        let have = match &digests[..] {
+            [] => String::new(),
+            digests => format!("&{HAVE}={}", digests.join(",")),
+        };
+        let nonce = hex::encode(nonce);
+        let request = Request::get(format!("{ATTESTATION}?{NONCE}={nonce}{have}"))
             .header(HOST, &self.authority)
             .body(Full::default())
             .map_err(|error| Error::Local(error.to_string()))?;

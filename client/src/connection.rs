@@ -16,6 +16,7 @@ use crate::{
     deadlines::within,
     epoch::Epoch,
     error::from_hyper,
+    kept::Came,
     term::Term,
 };
 
@@ -63,8 +64,13 @@ impl AttestedConnection {
     pub async fn connect(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
         let deadlines = relying_party.deadlines();
         let mut channel = Channel::open(target, deadlines).await?;
-        let saved = channel.ask_for_evidence(deadlines.evidence).await?;
+        let kept = relying_party.kept().of(&channel.authority);
+        let asked = channel.ask_for_evidence(deadlines.evidence, &kept);
+        let (saved, came) = asked.await?;
         let (trusted, term) = relying_party.verify_connection(&saved).await?;
+        if came == Came::Whole {
+            relying_party.keep(&channel.authority, &saved);
+        }
         // It is set only here, so it was unset.
         let term = channel.leash.get_or_init(|| term).clone();
         let (ended, close) = (term.ended(), channel.driver.end());

@@ -9,6 +9,7 @@ mod deadlines;
 mod epoch;
 mod error;
 pub mod events;
+mod kept;
 pub mod proxy;
 mod relying_party;
 mod saved;
@@ -31,5 +32,6 @@ pub use target::{Target, TargetError};
 /// Fetches evidence without judging it, so that you can show or save it. Nothing else is ever sent over that connection.
 pub async fn fetch_evidence(target: &Target, deadlines: &Deadlines) -> Result<SavedSession, Error> {
     let mut channel = channel::Channel::open(target, deadlines).await?;
-    channel.ask_for_evidence(deadlines.evidence).await
+    let (saved, _) = channel.ask_for_evidence(deadlines.evidence, &[]).await?;
+    Ok(saved)
 }

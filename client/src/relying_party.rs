@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use chrysalis_attestation::{
-    Collateral, Time, Trusted, Unverified,
+    Collateral, Memory, Time, Trusted, Unverified,
     evidence::{Evidence, binding::Session},
     nvidia::{
         needs::{Questioned, to_ask},
@@ -18,6 +18,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     Clock, Deadlines, Error, SavedSession, Stopwatch,
     clock::{Moment, system_stopwatch, system_time},
+    kept::Kept,
     term::Term,
 };
 
@@ -30,6 +31,8 @@ pub struct RelyingParty {
     clock: Clock,
     stopwatch: Stopwatch,
     deadlines: Deadlines,
+    memory: Memory,
+    kept: Kept,
 }
 
 /// Finds collateral for this evidence, which has not been verified yet. What is missing is left out.
@@ -49,7 +52,19 @@ impl RelyingParty {
             clock: Arc::new(system_time),
             stopwatch: Arc::new(system_stopwatch),
             deadlines: Deadlines::default(),
+            memory: Memory::none(),
+            kept: Kept::default(),
         }
+    }
+
+    /// Remembers what it verified, for as long as it or a clone of it lives: signatures and manifests, which are not verified a second
+    /// time, and what the bundles of one address have in common, which is not asked for a second time. No verdict changes:
+    /// times, roots, revocation and policy are judged anew for each connection.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        self.memory = Memory::new();
+        self.kept = Kept::new();
+        self
     }
 
     /// Brings certificates and revocation lists, for evidence that carries none or older ones.
@@ -142,6 +157,18 @@ impl RelyingParty {
         (self.clock)()
     }
 
+    /// What it has of the bundles that it verified.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Keeps what a verified bundle has in common with the next from this address.
+    pub(crate) fn keep(&self, authority: &str, verified: &SavedSession) {
+        if let Ok(evidence) = Evidence::decode(verified.bundle()) {
+            self.kept.keep(authority, &evidence);
+        }
+    }
+
     pub(crate) fn deadlines(&self) -> &Deadlines {
         &self.deadlines
     }
@@ -192,6 +219,7 @@ impl RelyingParty {
             now: self.now(),
         };
         let trusted = Unverified::new(evidence)
+            .remembered_by(&self.memory)
             .authenticate(&self.policy.roots(), &collateral, moment.now)?
             .bind(session, spki)?
             .appraise(&self.policy)?;

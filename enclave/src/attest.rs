@@ -1,23 +1,23 @@
 //! The seventh step: evidence. Once at boot and in each epoch, for the certificate; then for each client that asks, about its nonce
 //! and its connection. docs/spec/binding.md says what is hashed into what.
 
+#[cfg(test)]
+mod bench;
+mod desk;
 mod prover;
 
 use std::{
     future::pending,
     sync::{Arc, atomic::AtomicU64},
-    time::Duration,
 };
 
 use chrysalis_attestation::evidence::{
+    Batch,
     binding::Session,
     claims::{Claims, EngineClaim, ModelClaim, PROFILE},
 };
 use chrysalis_wire::boot::Stage;
-use tokio::{
-    sync::{Notify, Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::Notify;
 
 use crate::{
     boot::Ground,
@@ -28,6 +28,7 @@ use crate::{
     failure::Failure,
     keys::Keys,
 };
+pub(crate) use desk::{Bounds, Desk, NoBundle};
 use prover::Prover;
 
 /// An enclave that can prove what it is.
@@ -53,7 +54,6 @@ impl Loaded {
             attester: Attester {
                 prover,
                 epochs: Epochs::begin(first),
-                desk: Desk::new(Bounds::default()),
                 alarm: Notify::new(),
             },
         })
@@ -117,81 +117,11 @@ fn digest(digits: &str) -> Result<[u8; 32], Failure> {
 pub(crate) struct Attester {
     prover: Prover,
     epochs: Epochs,
-    desk: Desk,
     /// The GPUs gave a client no evidence.
     alarm: Notify,
 }
 
-/// How many requests for evidence there may be at once. Each costs the processor's time, and that of the GPUs, which answer one at
-/// a time.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    /// Requests that are being answered.
-    pub(crate) at_once: usize,
-    /// Requests that wait; one more is refused.
-    pub(crate) waiting: usize,
-    /// How long one waits before it is refused.
-    pub(crate) patience: Duration,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            at_once: 4,
-            waiting: 64,
-            patience: Duration::from_secs(20),
-        }
-    }
-}
-
-/// No bundle.
-#[derive(Debug)]
-pub(crate) enum NoBundle {
-    /// There are too many requests.
-    Busy,
-    /// The processor or the GPUs gave no evidence.
-    Failed(Failure),
-}
-
-impl From<Failure> for NoBundle {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-/// Where requests wait, in the order in which they came.
-struct Desk {
-    places: Semaphore,
-    turns: Semaphore,
-    patience: Duration,
-}
-
-impl Desk {
-    fn new(bounds: Bounds) -> Self {
-        Self {
-            places: Semaphore::new(bounds.waiting.saturating_add(bounds.at_once)),
-            turns: Semaphore::new(bounds.at_once),
-            patience: bounds.patience,
-        }
-    }
-
-    /// Held while a request is answered.
-    async fn turn(&self) -> Result<[SemaphorePermit<'_>; 2], NoBundle> {
-        let place = self.places.try_acquire().map_err(|_| NoBundle::Busy)?;
-        match timeout(self.patience, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok([place, turn]),
-            _ => Err(NoBundle::Busy),
-        }
-    }
-}
-
 impl Attester {
-    /// The same, with these limits on requests.
-    pub(crate) fn within(self, bounds: Bounds) -> Self {
-        let desk = Desk::new(bounds);
-        Self { desk, ..self }
-    }
-
     /// When the hardware last signed, in milliseconds since boot.
     pub(crate) fn attested_at(&self) -> Arc<AtomicU64> {
         self.prover.attested_at()
@@ -207,15 +137,14 @@ impl Attester {
         self.prover.keys()
     }
 
-    /// A bundle about `session`, for the client that asks.
-    pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, NoBundle> {
-        let _turn = self.desk.turn().await?;
+    /// Bundles about these sessions, for the clients that asked: one report for all of them.
+    async fn answer(&self, sessions: &[&Session]) -> Result<Batch, Failure> {
         let epoch = self.epochs.current();
-        let evidence = self.prover.evidence(session, &epoch.encoded).await;
-        if let Err(Failure::Gpu(_)) = &evidence {
+        let batch = self.prover.batch(sessions, &epoch.encoded).await;
+        if let Err(Failure::Gpu(_)) = &batch {
             self.alarm.notify_one();
         }
-        Ok(prover::encoded(evidence?)?)
+        batch
     }
 
     /// Waits for a sign that something is wrong with the GPUs, and says which.

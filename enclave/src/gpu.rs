@@ -15,7 +15,7 @@ mod worker;
 use std::sync::Arc;
 
 use chrysalis_attestation::{
-    Waivers,
+    Memory, Waivers,
     alone::{self, Verified, gpus::GpuQuestion},
     evidence::Endorsements,
     nvidia::{Devices, GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots},
@@ -42,6 +42,8 @@ pub(crate) struct Gpus {
     policy: GpuPolicy,
     answerer: Answerer,
     known: Known,
+    /// What was verified of the same GPUs before.
+    memory: Memory,
 }
 
 /// Who answers for them.
@@ -67,6 +69,7 @@ impl Gpus {
             policy,
             answerer,
             known: Known::default(),
+            memory: Memory::new(),
         }))
     }
 
@@ -144,7 +147,7 @@ impl Gpus {
             // The host may have set this clock: a relying party judges ages by its own.
             now: clock::now(),
         };
-        match alone::gpus::verify(evidence, &question) {
+        match alone::gpus::verify_with(evidence, &question, &self.memory) {
             Ok(verified) => {
                 self.known.require(&verified)?;
                 for gpu in verified.gpus() {

@@ -75,7 +75,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    attest::{self, Attested},
+    attest::{self, Attested, Desk},
     epoch::Epochs,
     failure::Failure,
     load,
@@ -151,7 +151,7 @@ impl Attested {
     /// The same, within these bounds.
     pub(crate) async fn serve_within(self, bounds: Bounds) -> Result<(), Failure> {
         let ground = self.ground;
-        let attester = Arc::new(self.attester.within(bounds.desk));
+        let attester = Arc::new(self.attester);
         let acceptor = acceptor(attester.epochs().clone())?;
         let listener = ground.host.listen().map_err(Failure::Listen)?;
         let (attested_at, keys) = (attester.attested_at(), attester.keys().clone());
@@ -159,7 +159,8 @@ impl Attested {
         let length = bounds.epoch.unwrap_or(length);
         let renewal = Renewal::new(&ground, self.engines.clone(), attester.clone(), length);
         let trust = ground.trust.clone();
-        let service = Service::new(self.measured, self.engines.clone(), attester, trust)?;
+        let desk = Desk::open(attester.clone(), bounds.desk);
+        let service = Service::new(self.measured, self.engines.clone(), attester, desk, trust)?;
         let door = Arc::new(Door {
             bounds,
             acceptor,

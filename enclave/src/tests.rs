@@ -5,14 +5,14 @@
 mod client;
 mod endpoints;
 mod epochs;
-mod host;
+pub(crate) mod host;
 mod receipts;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
 use chrysalis_attestation::evidence::{
-    CpuReport, Evidence, NO_GPUS,
-    binding::{Anchor, Session, TLS_EXPORTER_LABEL, host_data},
+    CpuReport, Evidence, NO_GPUS, Rest, Short,
+    binding::{Anchor, Session, SessionDigest, TLS_EXPORTER_LABEL, host_data},
     claims::Claims,
 };
 use chrysalis_wire::boot::Stage;
@@ -23,6 +23,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_rustls::client::TlsStream;
 
 use crate::{
     attest,
@@ -660,8 +661,8 @@ async fn one_connection_asks_for_evidence_so_often_and_no_more() {
 async fn no_more_wait_for_evidence_than_the_desk_has_room_for() {
     let bounds = Bounds {
         desk: attest::Bounds {
-            at_once: 1,
             waiting: 1,
+            together: 1,
             patience: Duration::from_hours(1),
         },
         ..Bounds::default()
@@ -685,12 +686,92 @@ async fn no_more_wait_for_evidence_than_the_desk_has_room_for() {
     }
 }
 
+/// Asks on this connection for evidence about `nonce`. What came, and the session that it has to be about, hashed with the key.
+async fn evidence_for(
+    stream: &mut TlsStream<UnixStream>,
+    nonce: u8,
+    more: &str,
+) -> (Vec<u8>, SessionDigest, Vec<u8>) {
+    let connection = stream.get_ref().1;
+    let exporter = connection
+        .export_keying_material([0; 32], TLS_EXPORTER_LABEL, None)
+        .unwrap();
+    let certificate = connection.peer_certificates().unwrap()[0].clone();
+    let (_, key) = Evidence::from_certificate(&certificate).unwrap();
+    let digits = format!("{nonce:02x}").repeat(32);
+    let start = format!("GET /v1/attestation?nonce={digits}{more}");
+    let answer = ask_on(stream, &start).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let nonce = [nonce; 32];
+    let session = Session::Asked { nonce, exporter }.digest(&key);
+    (answer.body, session, key)
+}
+
+#[tokio::test]
+async fn all_that_ask_during_one_report_share_the_next() {
+    let (host, _story) = enclave().await;
+    let signing = host.reports.acquire().await.unwrap();
+    let mut asked = JoinSet::new();
+    for number in 0..9 {
+        let mut stream = connect(host.folder.path()).await;
+        asked.spawn(async move { evidence_for(&mut stream, number, "").await });
+        if number == 0 {
+            // The first has the processor to itself.
+            sleep(Duration::from_millis(300)).await;
+        }
+    }
+    sleep(Duration::from_millis(300)).await;
+    drop(signing);
+    let mut places = Vec::new();
+    while let Some(answer) = within_patience(asked.join_next()).await {
+        let (bundle, session, key) = answer.unwrap();
+        let evidence = Evidence::decode(&bundle).unwrap();
+        let path = evidence.path;
+        let asked = path.as_ref().map_or(session, |path| path.root(&session));
+        let CpuReport::Snp(report) = evidence.cpu else {
+            panic!("not SNP");
+        };
+        let anchor = Anchor::over(&asked, &key, &evidence.claims);
+        assert_eq!(report[0x50..0x90], anchor.report_data(&NO_GPUS));
+        places.push(path.map(|path| (path.index(), path.count())));
+    }
+    places.sort_unstable();
+    let shared = (0..8).map(|index| Some((index, 8)));
+    assert_eq!(places, [None].into_iter().chain(shared).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn who_has_the_rest_gets_a_short_bundle_that_it_can_fill() {
+    let (host, _story) = enclave().await;
+    let mut stream = connect(host.folder.path()).await;
+    let (whole, ..) = evidence_for(&mut stream, 1, "").await;
+    let rest = Rest::of(&Evidence::decode(&whole).unwrap());
+    let have = format!("&have={},{}", "00".repeat(32), hex::encode(rest.digest()));
+    let (bundle, session, key) = evidence_for(&mut stream, 2, &have).await;
+    let short = Short::decode(&bundle).unwrap().unwrap();
+    let evidence = short.fill(&rest).unwrap();
+    assert_eq!(evidence.endorsements.certificates, [[0x30]]);
+    let CpuReport::Snp(report) = &evidence.cpu else {
+        panic!("not SNP");
+    };
+    let anchor = Anchor::over(&session, &key, &evidence.claims);
+    assert_eq!(report[0x50..0x90], anchor.report_data(&NO_GPUS));
+    // Another digest is no reason to leave anything out.
+    let other = format!("&have={}", "00".repeat(32));
+    let (bundle, ..) = evidence_for(&mut stream, 3, &other).await;
+    assert!(Evidence::decode(&bundle).is_ok());
+    let wrong = format!("{}&have=abc", attestation());
+    let refused = ask_on(&mut stream, &wrong).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert_eq!(refused.json()["error"]["param"], "have");
+}
+
 #[tokio::test]
 async fn nobody_waits_for_evidence_for_ever() {
     let bounds = Bounds {
         desk: attest::Bounds {
-            at_once: 1,
             waiting: 1,
+            together: 1,
             patience: Duration::from_millis(50),
         },
         ..Bounds::default()

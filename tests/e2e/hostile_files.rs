@@ -100,6 +100,7 @@ impl Scene {
             cpu: CpuReport::Snp(amd.sign_report(&launch, [0; 64]).to_vec()),
             claims: claims().encode(),
             gpus: Vec::new(),
+            path: None,
             endorsements: amd.endorsements(),
         };
         scene.put("bundle.cbor", &bundle.encode());

@@ -11,6 +11,7 @@ use chrysalis_attestation::{
         CpuReport, Endorsements, Evidence,
         binding::{Anchor, Session},
         encode_gpus,
+        path::Tree,
     },
     nvidia::{GpuEvidence, ocsp::OcspAnswer, opaque::Mode},
     policy::Policy,
@@ -61,6 +62,10 @@ pub struct Machine<'a> {
     pub td: TdProfile,
     /// What each GPU is made to be before it answers.
     pub gpu: fn(&mut Gpu),
+    /// How many questions the report answers, of which the relying party's is one.
+    pub questions: u32,
+    /// Where the relying party's question stands among them.
+    pub place: u32,
     /// What the enclave does to the GPUs' evidence before the CPU signs it.
     pub before_signing: fn(&mut Vec<GpuEvidence>),
     /// What somebody in between does to the evidence.
@@ -98,6 +103,8 @@ impl<'a> Machine<'a> {
             switches: 0,
             td,
             gpu: |_| (),
+            questions: 1,
+            place: 0,
             before_signing: |_| (),
             alter: |_| (),
             endorsements: Endorsements {
@@ -140,10 +147,21 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// The questions that the report answers; `None`: the relying party's alone. Every other is somebody else's.
+    pub fn tree(&self) -> Option<Tree> {
+        let question = |place: u32| {
+            let own = place == self.place;
+            if own { SESSION } else { another(place) }.digest(SPKI)
+        };
+        Tree::new(&(0..self.questions).map(question).collect::<Vec<_>>())
+    }
+
     /// What the enclave sends.
     pub fn evidence(&self) -> Evidence {
         let claims = claims().encode();
-        let anchor = Anchor::new(&SESSION, SPKI, &claims);
+        let tree = self.tree();
+        let asked = tree.as_ref().map_or(SESSION.digest(SPKI), Tree::root);
+        let anchor = Anchor::over(&asked, SPKI, &claims);
         let devices = match self.switches {
             0 => (0..self.gpus).map(|index| NVIDIA.gpu(index)).collect(),
             switches => NVIDIA.fabric(self.gpus, switches),
@@ -172,6 +190,7 @@ impl<'a> Machine<'a> {
             cpu,
             claims,
             gpus,
+            path: tree.and_then(|tree| tree.path(self.place)),
             endorsements: self.endorsements.clone(),
         }
     }
@@ -194,6 +213,16 @@ impl<'a> Machine<'a> {
             .authenticate(&self.policy.roots(), &Endorsements::default(), self.now)?
             .bind(&SESSION, SPKI)?
             .appraise(&self.policy)
+    }
+}
+
+/// Somebody else's conversation with the same enclave.
+pub fn another(place: u32) -> Session {
+    let mut nonce = [0xA7; 32];
+    nonce[..4].copy_from_slice(&place.to_be_bytes());
+    Session::Asked {
+        nonce,
+        exporter: [0xE5; 32],
     }
 }
 

@@ -94,6 +94,7 @@ impl<'a> Scene<'a> {
             cpu: CpuReport::Snp(self.amd.sign(&report).to_vec()),
             claims: self.claims.clone(),
             gpus: self.gpus.clone(),
+            path: None,
             endorsements: self.endorsements.clone(),
         };
         (self.alter)(&mut evidence);

@@ -40,6 +40,11 @@ pub const HEALTH: &str = "/health";
 pub const NONCE: &str = "nonce";
 /// Bytes of a relying party's nonce.
 pub const NONCE_LENGTH: usize = 32;
+/// The query parameter of [`ATTESTATION`] that names what the client has of earlier bundles: up to [`MAX_HAVE`] SHA-256 digests in
+/// hexadecimal, with commas between, or the parameter several times.
+pub const HAVE: &str = "have";
+/// The most digests in [`HAVE`].
+pub const MAX_HAVE: usize = 16;
 /// The media type of evidence, RFC 9999.
 pub const EVIDENCE_TYPE: &str = "application/cmw+cbor";
 /// The most bytes of a request's body.

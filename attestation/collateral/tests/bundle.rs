@@ -92,6 +92,7 @@ impl Case {
                 },
                 claims,
                 gpus,
+                path: None,
                 endorsements: Endorsements::default(),
             },
             intel,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::platform::Platform;
 use crate::{
-    Rejection, Time,
+    Memory, Rejection, Time,
     encoding::digest::Hex,
     evidence::{Collateral, CpuReport, Endorsements},
     release::Measured,
@@ -31,26 +31,27 @@ pub(crate) fn authenticate(
     report: &CpuReport,
     sources: (&Collateral, &Endorsements),
     roots: &Roots,
-    now: Time,
+    (now, memory): (Time, &Memory),
     inspection: &mut Inspection,
 ) -> Result<Cpu, Failed> {
     match report {
         CpuReport::Snp(report) => {
-            let candidates = candidates(&[sources.0, sources.1]);
+            let candidates = candidates(&[sources.0, sources.1], memory);
             let roots = &roots.amd;
             let genuine = snp::genuine::authenticate(report, &candidates, roots, now, inspection)?;
             Ok(Cpu::Snp(Box::new(genuine)))
         }
         CpuReport::Tdx { quote, .. } => {
             let collateral = of_intel(sources, inspection)?;
-            let found = tdx::authenticate(quote, grounds(roots, &collateral, now), inspection)?;
+            let found =
+                tdx::authenticate(quote, grounds(roots, &collateral, now, memory), inspection)?;
             Ok(Cpu::Tdx(Box::new(found.complete()?)))
         }
     }
 }
 
 /// Everything from AMD in these sources, a verifier's own first.
-pub(super) fn candidates<'a>(sources: &[&'a Endorsements]) -> Candidates<'a> {
+pub(super) fn candidates<'a>(sources: &[&'a Endorsements], memory: &Memory) -> Candidates<'a> {
     let all = |of: fn(&Endorsements) -> &Vec<Vec<u8>>| {
         let all = sources.iter().flat_map(|source| of(source));
         all.map(Vec::as_slice).collect()
@@ -58,6 +59,7 @@ pub(super) fn candidates<'a>(sources: &[&'a Endorsements]) -> Candidates<'a> {
     Candidates {
         certificates: all(|source| &source.certificates),
         lists: all(|source| &source.crls),
+        memory: memory.clone(),
     }
 }
 
@@ -80,6 +82,7 @@ fn grounds<'a>(
     roots: &'a Roots,
     collateral: &'a tdx::IntelCollateral,
     now: Time,
+    memory: &'a Memory,
 ) -> tdx::Grounds<'a> {
     tdx::Grounds {
         roots: &roots.intel,
@@ -87,6 +90,7 @@ fn grounds<'a>(
         // In a bundle, nothing may follow a quote.
         trailing_accepted: None,
         now,
+        memory,
     }
 }
 

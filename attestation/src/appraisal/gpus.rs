@@ -1,7 +1,7 @@
 //! The GPUs' evidence on its way: first bound to the conversation, then verified, once the policy says how much proof it requires.
 
 use crate::{
-    Rejection, Time,
+    Memory, Rejection, Time,
     encoding::digest::Hex,
     evidence::{Collateral, Endorsements},
     nvidia::{self, Devices, GpuEvidence, GpuPolicy, Grounds},
@@ -15,6 +15,7 @@ pub(super) struct Unproved {
     roots: nvidia::NvidiaRoots,
     collateral: nvidia::GpuCollateral,
     now: Time,
+    memory: Memory,
 }
 
 /// GPUs that were asked about this conversation. Nothing else is known about them.
@@ -32,6 +33,7 @@ impl Unproved {
         roots: &nvidia::NvidiaRoots,
         (own, stapled): (&Collateral, &Endorsements),
         now: Time,
+        memory: &Memory,
     ) -> Self {
         let mut ocsp = own.ocsp.clone();
         for answer in &stapled.ocsp {
@@ -45,6 +47,7 @@ impl Unproved {
             roots: roots.clone(),
             collateral: nvidia::GpuCollateral { rims, ocsp },
             now,
+            memory: memory.clone(),
         }
     }
 
@@ -125,6 +128,7 @@ impl Asked {
                 roots,
                 (none, none),
                 Time(crate::evidence::claims::tests::BEGAN),
+                &Memory::none(),
             ),
             nonce: [0; 32],
         }
@@ -147,6 +151,7 @@ impl Asked {
             roots,
             collateral,
             now,
+            memory,
         } = &self.unproved;
         let roots = match simulation {
             Some(named) => &roots.simulating_only(named),
@@ -158,6 +163,7 @@ impl Asked {
             collateral,
             policy,
             now: *now,
+            memory,
         };
         nvidia::verify(evidence, &question, inspection)
     }

@@ -7,12 +7,13 @@ use super::{
     told::Told,
 };
 use crate::{
-    Rejection, Time,
+    Memory, Rejection, Time,
     evidence::{
         Collateral, CpuReport, Endorsements, Evidence,
         binding::{Anchor, Session},
         claims::Claims,
         encode_gpus,
+        path::Path,
     },
     nvidia::{Devices, Gpu, Switch},
     policy::{Policy, Waivers},
@@ -22,7 +23,10 @@ use crate::{
 
 /// Evidence as it came.
 #[derive(Debug, Clone)]
-pub struct Unverified(pub(super) Evidence);
+pub struct Unverified {
+    pub(super) evidence: Evidence,
+    pub(super) memory: Memory,
+}
 
 /// Evidence that a genuine (or named simulated) CPU signed.
 #[derive(Debug, Clone)]
@@ -31,6 +35,7 @@ pub struct Authentic {
     pub(super) event_log: Vec<u8>,
     pub(super) claims: Vec<u8>,
     pub(super) gpus: gpus::Unproved,
+    pub(super) path: Option<Path>,
     pub(super) statements: Vec<Vec<u8>>,
     pub(super) transcript: Transcript,
 }
@@ -76,12 +81,23 @@ pub struct Genuine(pub(super) Peer);
 impl Unverified {
     /// Takes evidence in.
     pub fn new(evidence: Evidence) -> Self {
-        Self(evidence)
+        Self {
+            evidence,
+            memory: Memory::none(),
+        }
+    }
+
+    /// Is verified with what was verified before: to the same verdict, in less time. Without this, everything is verified from
+    /// scratch.
+    #[must_use]
+    pub fn remembered_by(self, memory: &Memory) -> Self {
+        let memory = memory.clone();
+        Self { memory, ..self }
     }
 
     /// The evidence, for display. Nothing in it may be trusted.
     pub fn evidence(&self) -> &Evidence {
-        &self.0
+        &self.evidence
     }
 
     /// Is the CPU genuine? Signatures, chains to `roots`, revocation and validity at `now`, and the report's own consistency.
@@ -96,16 +112,24 @@ impl Unverified {
             cpu: report,
             claims,
             gpus,
+            path,
             endorsements,
-        } = self.0;
+        } = self.evidence;
         let sources = (collateral, &endorsements);
-        let cpu = cpu::authenticate(&report, sources, roots, now, &mut inspection);
+        let cpu = cpu::authenticate(
+            &report,
+            sources,
+            roots,
+            (now, &self.memory),
+            &mut inspection,
+        );
         let (cpu, transcript) = inspection.finish(cpu)?;
         Ok(Authentic {
             cpu,
             event_log: event_log(report),
             claims,
-            gpus: gpus::Unproved::new(gpus, &roots.nvidia, sources, now),
+            gpus: gpus::Unproved::new(gpus, &roots.nvidia, sources, now, &self.memory),
+            path,
             statements: statements(sources),
             transcript,
         })
@@ -133,13 +157,15 @@ impl Authentic {
             event_log,
             claims: encoded,
             gpus,
+            path,
             statements,
             transcript,
         } = self;
         let mut inspection = Inspection::resume(transcript, Patience::First);
         let bound = readable(&encoded, &mut inspection).map(|claims| {
             let told = (&cpu, encoded.as_slice(), &claims);
-            let gpus = about(told, gpus, (session, spki), &mut inspection);
+            let asked = (session, path.as_ref(), spki);
+            let gpus = about(told, gpus, asked, &mut inspection);
             (claims, gpus)
         });
         let ((claims, gpus), transcript) = inspection.finish(bound)?;
@@ -179,19 +205,29 @@ pub(super) fn readable(claims: &[u8], inspection: &mut Inspection) -> Result<Cla
 pub(super) fn about(
     (cpu, encoded, claims): (&Cpu, &[u8], &Claims),
     gpus: gpus::Unproved,
-    (session, spki): (&Session, &[u8]),
+    (session, path, spki): (&Session, Option<&Path>, &[u8]),
     inspection: &mut Inspection,
 ) -> gpus::Asked {
     let answers = encode_gpus(&gpus.evidence);
-    let holds = |session: &Session| {
-        Anchor::new(session, spki, encoded).report_data(&answers) == cpu.report_data()
+    let asked = session.digest(spki);
+    let asked = path.map_or(asked, |path| path.root(&asked));
+    let anchor = Anchor::over(&asked, spki, encoded);
+    let holds = |anchor: &Anchor| anchor.report_data(&answers) == cpu.report_data();
+    let bound = || match (holds(&anchor), path) {
+        (true, _) => Ok(()),
+        (false, Some(path)) => Err(Rejection::PathMismatch {
+            index: path.index(),
+            count: path.count(),
+        }),
+        (false, None) if holds(&Anchor::new(&Session::Boot, spki, encoded)) => {
+            Err(Rejection::NotFresh)
+        }
+        (false, None) => Err(Rejection::BindingMismatch),
     };
-    let bound = || match holds(session) {
-        true => Ok(()),
-        false if holds(&Session::Boot) => Err(Rejection::NotFresh),
-        false => Err(Rejection::BindingMismatch),
-    };
-    inspection.note(("bind-2", "binding"), bound, |()| session.to_string());
+    let place = |path: &Path| format!(", question {} of {}", path.index(), path.count());
+    inspection.note(("bind-2", "binding"), bound, |()| {
+        format!("{session}{}", path.map(place).unwrap_or_default())
+    });
 
     let check = ("bind-3", "claimed configuration");
     match cpu {
@@ -206,8 +242,7 @@ pub(super) fn about(
             "MRCONFIGID holds its SHA-384, the claim its SHA-256: policy-9 decides by MRCONFIGID",
         ),
     }
-    let nonce = Anchor::new(session, spki, encoded).gpu_nonce();
-    gpus.bind(nonce, inspection)
+    gpus.bind(anchor.gpu_nonce(), inspection)
 }
 
 impl Bound {

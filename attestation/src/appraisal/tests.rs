@@ -48,7 +48,9 @@ fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authent
             &Roots::vendors().nvidia,
             (none, none),
             Time(BEGAN),
+            &crate::Memory::none(),
         ),
+        path: None,
         statements: Vec::new(),
         transcript: Transcript::default(),
     }

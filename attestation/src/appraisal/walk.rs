@@ -60,12 +60,12 @@ impl Found {
 impl Unverified {
     /// Walks the whole way, to the first check that fails.
     pub fn verify(self, question: &Question<'_>) -> Result<Found, Refusal> {
-        conduct(self.0, question, Patience::First)
+        conduct(self, question, Patience::First)
     }
 
     /// The same walk through every check that can be made: a refusal then lists everything that is wrong.
     pub fn explain(self, question: &Question<'_>) -> Result<Found, Refusal> {
-        conduct(self.0, question, Patience::All)
+        conduct(self, question, Patience::All)
     }
 }
 
@@ -75,12 +75,12 @@ const UNREADABLE: &str = "too little of the evidence can be read";
 const UNKNOWN: &str = "it is not known which conversation it is about";
 
 fn conduct(
-    evidence: Evidence,
+    unverified: Unverified,
     question: &Question<'_>,
     patience: Patience,
 ) -> Result<Found, Refusal> {
     let mut inspection = Inspection::new(patience);
-    let walked = walk(evidence, question, &mut inspection);
+    let walked = walk(unverified, question, &mut inspection);
     let ((cpu, claims, devices), transcript) = inspection.finish(walked)?;
     let until = cpu.until().min(devices.until);
     let told = Told::of(&cpu, question.policy);
@@ -114,7 +114,7 @@ fn conduct(
 
 /// The stages, one after the other. With patience, each continues with what the previous one could read.
 fn walk(
-    evidence: Evidence,
+    Unverified { evidence, memory }: Unverified,
     question: &Question<'_>,
     inspection: &mut Inspection,
 ) -> Result<(Cpu, Claims, Devices), Failed> {
@@ -130,11 +130,12 @@ fn walk(
         cpu: report,
         claims: encoded,
         gpus,
+        path,
         endorsements,
     } = evidence;
     let sources = (collateral, &endorsements);
-    let cpu = cpu::authenticate(&report, sources, roots, now, inspection);
-    let gpus = gpus::Unproved::new(gpus, &roots.nvidia, sources, now);
+    let cpu = cpu::authenticate(&report, sources, roots, (now, &memory), inspection);
+    let gpus = gpus::Unproved::new(gpus, &roots.nvidia, sources, now, &memory);
     let claims = readable(&encoded, inspection);
     let (mut cpu, claims) = match (cpu, claims) {
         (Ok(cpu), Ok(claims)) => (cpu, claims),
@@ -143,8 +144,9 @@ fn walk(
             return Err(failed);
         }
     };
-    let gpus = if let Some(conversation) = conversation {
-        about((&cpu, &encoded, &claims), gpus, conversation, inspection)
+    let gpus = if let Some((session, spki)) = conversation {
+        let asked = (session, path.as_ref(), spki);
+        about((&cpu, &encoded, &claims), gpus, asked, inspection)
     } else {
         // No policy can waive the conversation.
         let waivers = policy.is_none().then_some(waivers);

@@ -59,6 +59,11 @@ impl Fields {
         }
     }
 
+    /// Whether there is a field with this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(&Value::Text(name.to_owned()))
+    }
+
     /// Takes a field out.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(&Value::Text(name.to_owned()))

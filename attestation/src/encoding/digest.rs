@@ -2,6 +2,11 @@
 
 use crate::crypto;
 
+/// Bytes of a SHA-384.
+pub const HASH_384: usize = 48;
+/// A SHA-384.
+pub type Hash384 = [u8; HASH_384];
+
 /// SHA-256 of the parts, one after the other.
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     crypto::sha256(parts)

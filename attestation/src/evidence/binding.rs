@@ -28,6 +28,36 @@ impl std::fmt::Display for Session {
     }
 }
 
+impl Session {
+    /// What stands for it in the anchor. `spki` is the DER `SubjectPublicKeyInfo` of the key that terminates TLS.
+    ///
+    /// `SHA-384("chrysalis/session/v1" ‖ nonce ‖ exporter)`, or `SHA-384("chrysalis/boot/v1" ‖ spki)`
+    pub fn digest(&self, spki: &[u8]) -> SessionDigest {
+        SessionDigest(match self {
+            Self::Asked { nonce, exporter } => {
+                sha384(&[&label("chrysalis/session/v1"), nonce, exporter])
+            }
+            Self::Boot => sha384(&[&label("chrysalis/boot/v1"), spki]),
+        })
+    }
+}
+
+/// What stands for a session in the anchor: its own digest, or the root of a [`Tree`](super::path::Tree) in which it is a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionDigest([u8; 48]);
+
+impl SessionDigest {
+    /// The root of a tree of sessions.
+    pub(super) fn of_root(root: [u8; 48]) -> Self {
+        Self(root)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; 48] {
+        &self.0
+    }
+}
+
 /// The label of RFC 9266; the context is empty and the length 32.
 pub const TLS_EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
@@ -40,15 +70,14 @@ impl Anchor {
     ///
     /// `spki` is the DER `SubjectPublicKeyInfo` of the key that terminates TLS; `claims` is the deterministic CBOR of the claims.
     pub fn new(session: &Session, spki: &[u8], claims: &[u8]) -> Self {
-        let session = match session {
-            Session::Asked { nonce, exporter } => {
-                sha384(&[&label("chrysalis/session/v1"), nonce, exporter])
-            }
-            Session::Boot => sha384(&[&label("chrysalis/boot/v1"), spki]),
-        };
+        Self::over(&session.digest(spki), spki, claims)
+    }
+
+    /// The same over what stands for the session: where one report answers many questions, the root of their tree.
+    pub fn over(session: &SessionDigest, spki: &[u8], claims: &[u8]) -> Self {
         Self(sha384(&[
             &label("chrysalis/anchor/v1"),
-            &session,
+            &session.0,
             &sha384(&[spki]),
             &sha384(&[claims]),
         ]))

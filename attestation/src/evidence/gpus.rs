@@ -2,9 +2,10 @@
 
 use serde_cbor::Value;
 
+pub(super) use crate::nvidia::{evidence::MAX_GPUS, spdm::MAX_REPORT_SIZE};
 use crate::{
     encoding::cbor,
-    nvidia::{GpuEvidence, chain::CHAIN_LENGTH, evidence::MAX_GPUS, spdm::MAX_REPORT_SIZE},
+    nvidia::{GpuEvidence, chain::CHAIN_LENGTH},
 };
 
 /// The empty CBOR array: the evidence of no GPU.

@@ -1,13 +1,10 @@
-//! The items of the collection: each has one name, media type and indicator, and one rule for when it is present.
+//! The items of the collections: each has one name, media type and indicator, and one rule for when it is present.
 //!
 //! `cpu`, `claims` and `gpus` are always present. Any other item is present if and only if it is not empty: an empty one is refused.
 
 use serde_cbor::Value;
 
-use super::{
-    CpuReport, Endorsements, Evidence, MAX_BUNDLE, MAX_CERTIFICATES, MAX_CRLS,
-    gpus::{self, encode_gpus},
-};
+use super::{CpuReport, Endorsements, MAX_CERTIFICATES, MAX_CRLS, path::Path};
 use crate::{
     Rejection,
     encoding::cbor::{self, Fields},
@@ -18,29 +15,9 @@ use crate::{
     release::MAX_STATEMENTS,
 };
 
-impl Evidence {
-    /// Encodes the bundle.
-    pub fn encode(&self) -> Vec<u8> {
-        cbor::encode(&wrap(self))
-    }
-
-    /// Decodes a bundle; anything other than the one deterministic encoding is refused.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        if bytes.len() > MAX_BUNDLE {
-            return Err(Rejection::BundleTooLarge { found: bytes.len() });
-        }
-        let malformed = |what| Rejection::BundleMalformed { what };
-        let value = cbor::decode(bytes).ok_or(malformed("not deterministic CBOR"))?;
-        unwrap(Fields::of(value).ok_or(malformed("not a map"))?)
-    }
-}
-
-/// Identifies the kind of collection and its version: `__cmwc_t`.
-const COLLECTION: (&str, &str) = ("__cmwc_t", "tag:chrysalis,2026:evidence/1");
-
 /// The kind of content that a CMW's indicator declares: RFC 9999, the bits of `cm-type`.
 #[derive(Clone, Copy)]
-enum Indicator {
+pub(super) enum Indicator {
     ReferenceValues = 1 << 0,
     Endorsements = 1 << 1,
     Evidence = 1 << 2,
@@ -48,7 +25,11 @@ enum Indicator {
 
 /// An item's name, media type and indicator.
 #[derive(Clone, Copy)]
-struct Item(&'static str, &'static str, Indicator);
+pub(super) struct Item(
+    pub(super) &'static str,
+    pub(super) &'static str,
+    pub(super) Indicator,
+);
 
 const SNP_REPORT: Item = Item(
     "cpu",
@@ -60,20 +41,37 @@ const TDX_QUOTE: Item = Item(
     "application/vnd.chrysalis.tdx-quote",
     Indicator::Evidence,
 );
-const EVENT_LOG: Item = Item(
+pub(super) const EVENT_LOG: Item = Item(
     "event_log",
     "application/vnd.chrysalis.tdx-event-log",
     Indicator::Evidence,
 );
-const CLAIMS: Item = Item(
+pub(super) const CLAIMS: Item = Item(
     "claims",
     "application/vnd.chrysalis.claims+cbor",
     Indicator::Evidence,
 );
-const GPUS: Item = Item(
+pub(super) const GPUS: Item = Item(
     "gpus",
     "application/vnd.chrysalis.gpu-evidence+cbor",
     Indicator::Evidence,
+);
+pub(super) const PATH: Item = Item(
+    "path",
+    "application/vnd.chrysalis.path+cbor",
+    Indicator::Evidence,
+);
+/// The devices' answers without their certificates, in a short bundle.
+pub(super) const REPORTS: Item = Item(
+    "reports",
+    "application/vnd.chrysalis.gpu-reports+cbor",
+    Indicator::Evidence,
+);
+/// The digest of what a short bundle leaves out.
+pub(super) const REST: Item = Item(
+    "rest",
+    "application/vnd.chrysalis.rest-sha256",
+    Indicator::Endorsements,
 );
 const CERTIFICATES: Item = Item(
     "certificates",
@@ -106,8 +104,20 @@ const OCSP: Item = Item(
     Indicator::Endorsements,
 );
 
-/// The collection.
-fn wrap(evidence: &Evidence) -> Value {
+/// Items with their content.
+pub(super) type Contents = Vec<(Item, Vec<u8>)>;
+
+/// The CPU's report and, if it has one, its event log, whose content is otherwise empty.
+pub(super) fn of_cpu(cpu: &CpuReport) -> [(Item, Vec<u8>); 2] {
+    let (item, report, event_log) = match cpu {
+        CpuReport::Snp(report) => (SNP_REPORT, report, &[][..]),
+        CpuReport::Tdx { quote, event_log } => (TDX_QUOTE, quote, &event_log[..]),
+    };
+    [(item, report.clone()), (EVENT_LOG, event_log.to_vec())]
+}
+
+/// The endorsements; what there is none of has no content.
+pub(super) fn of_endorsements(endorsements: &Endorsements) -> Contents {
     let Endorsements {
         certificates,
         crls,
@@ -115,48 +125,21 @@ fn wrap(evidence: &Evidence) -> Value {
         rims,
         ocsp,
         statements,
-    } = &evidence.endorsements;
-    let (cpu, report, event_log) = match &evidence.cpu {
-        CpuReport::Snp(report) => (SNP_REPORT, report, &[][..]),
-        CpuReport::Tdx { quote, event_log } => (TDX_QUOTE, quote, &event_log[..]),
-    };
+    } = endorsements;
     let answers: Vec<_> = ocsp.iter().map(|answer| answer.der.clone()).collect();
-    let optional = [
-        (EVENT_LOG, event_log.to_vec()),
+    vec![
         (CERTIFICATES, list(certificates)),
         (CRLS, list(crls)),
         (TDX_COLLATERAL, tdx.clone()),
         (RIMS, list(rims)),
         (OCSP, list(&answers)),
         (STATEMENTS, list(statements)),
-    ];
-    let items = [
-        (cpu, report.clone()),
-        (CLAIMS, evidence.claims.clone()),
-        (GPUS, encode_gpus(&evidence.gpus)),
     ]
-    .into_iter()
-    .chain(
-        optional
-            .into_iter()
-            .filter(|(_, content)| !content.is_empty()),
-    );
-    let (name, kind) = COLLECTION;
-    let text = |text: &str| Value::Text(text.to_owned());
-    let wrapped = items.map(|(Item(name, media_type, indicator), content)| {
-        let record = [
-            text(media_type),
-            Value::Bytes(content),
-            Value::Integer(indicator as i128),
-        ];
-        (text(name), Value::Array(record.into()))
-    });
-    Value::Map(
-        [(text(name), text(kind))]
-            .into_iter()
-            .chain(wrapped)
-            .collect(),
-    )
+}
+
+/// A path, if there is one.
+pub(super) fn of_path(path: Option<&Path>) -> (Item, Vec<u8>) {
+    (PATH, path.map(Path::encode).unwrap_or_default())
 }
 
 /// The content of a list's item; nothing for an empty list.
@@ -167,43 +150,49 @@ fn list(items: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
-/// The evidence in a collection. Every item must be known.
-fn unwrap(mut fields: Fields) -> Result<Evidence, Rejection> {
-    let (name, kind) = COLLECTION;
-    if fields.text(name).as_deref() != Some(kind) {
-        return Err(refused(name));
-    }
-    let (media_type, report) = take(&mut fields, "cpu")?.ok_or_else(|| refused("cpu"))?;
-    let cpu = match media_type {
-        _ if media_type.is(SNP_REPORT) => CpuReport::Snp(report),
-        _ if media_type.is(TDX_QUOTE) => CpuReport::Tdx {
+/// The CPU's report. A quote's event log is read with `event_log`, as not every collection has it.
+pub(super) fn take_cpu(
+    fields: &mut Fields,
+    event_log: impl FnOnce(&mut Fields) -> Result<Vec<u8>, Rejection>,
+) -> Result<CpuReport, Rejection> {
+    let (media_type, report) = take(fields, "cpu")?.ok_or_else(|| refused("cpu"))?;
+    match media_type {
+        _ if media_type.is(SNP_REPORT) => Ok(CpuReport::Snp(report)),
+        _ if media_type.is(TDX_QUOTE) => Ok(CpuReport::Tdx {
             quote: report,
-            event_log: optional(&mut fields, EVENT_LOG)?,
-        },
-        _ => return Err(refused("cpu")),
-    };
-    let gpus = required(&mut fields, GPUS)?;
-    let ocsp = listed(&mut fields, OCSP, MAX_ANSWERS)?;
-    let evidence = Evidence {
-        cpu,
-        claims: required(&mut fields, CLAIMS)?,
-        gpus: gpus::decode(&gpus).ok_or_else(|| refused(GPUS.0))?,
-        endorsements: Endorsements {
-            certificates: listed(&mut fields, CERTIFICATES, MAX_CERTIFICATES)?,
-            crls: listed(&mut fields, CRLS, MAX_CRLS)?,
-            tdx: optional(&mut fields, TDX_COLLATERAL)?,
-            rims: listed(&mut fields, RIMS, MAX_RIMS)?,
-            ocsp: ocsp.into_iter().map(OcspAnswer::brought_along).collect(),
-            statements: listed(&mut fields, STATEMENTS, MAX_STATEMENTS)?,
-        },
-    };
-    match fields.left_over() {
-        Some(item) => Err(Rejection::BundleItem { item }),
-        None => Ok(evidence),
+            event_log: event_log(fields)?,
+        }),
+        _ => Err(refused("cpu")),
     }
 }
 
-fn refused(item: &str) -> Rejection {
+/// The path, where there must be one.
+pub(super) fn take_path(fields: &mut Fields) -> Result<Path, Rejection> {
+    Path::decode(&required(fields, PATH)?)
+}
+
+/// The endorsements.
+pub(super) fn take_endorsements(fields: &mut Fields) -> Result<Endorsements, Rejection> {
+    let ocsp = listed(fields, OCSP, MAX_ANSWERS)?;
+    Ok(Endorsements {
+        certificates: listed(fields, CERTIFICATES, MAX_CERTIFICATES)?,
+        crls: listed(fields, CRLS, MAX_CRLS)?,
+        tdx: optional(fields, TDX_COLLATERAL)?,
+        rims: listed(fields, RIMS, MAX_RIMS)?,
+        ocsp: ocsp.into_iter().map(OcspAnswer::brought_along).collect(),
+        statements: listed(fields, STATEMENTS, MAX_STATEMENTS)?,
+    })
+}
+
+/// Everything was taken.
+pub(super) fn nothing_left<T>(fields: &Fields, found: T) -> Result<T, Rejection> {
+    match fields.left_over() {
+        Some(item) => Err(Rejection::BundleItem { item }),
+        None => Ok(found),
+    }
+}
+
+pub(super) fn refused(item: &str) -> Rejection {
     Rejection::BundleItem {
         item: item.to_owned(),
     }
@@ -245,7 +234,7 @@ fn take(fields: &mut Fields, name: &str) -> Result<Option<(Type, Vec<u8>)>, Reje
     }
 }
 
-fn required(fields: &mut Fields, item: Item) -> Result<Vec<u8>, Rejection> {
+pub(super) fn required(fields: &mut Fields, item: Item) -> Result<Vec<u8>, Rejection> {
     match take(fields, item.0)? {
         Some((found, content)) if found.is(item) => Ok(content),
         _ => Err(refused(item.0)),
@@ -253,7 +242,7 @@ fn required(fields: &mut Fields, item: Item) -> Result<Vec<u8>, Rejection> {
 }
 
 /// The content of an item that must not be empty.
-fn optional(fields: &mut Fields, item: Item) -> Result<Vec<u8>, Rejection> {
+pub(super) fn optional(fields: &mut Fields, item: Item) -> Result<Vec<u8>, Rejection> {
     match take(fields, item.0)? {
         None => Ok(Vec::new()),
         Some((found, content)) if found.is(item) && !content.is_empty() => Ok(content),
@@ -261,7 +250,11 @@ fn optional(fields: &mut Fields, item: Item) -> Result<Vec<u8>, Rejection> {
     }
 }
 
-fn listed(fields: &mut Fields, item: Item, limit: usize) -> Result<Vec<Vec<u8>>, Rejection> {
+pub(super) fn listed(
+    fields: &mut Fields,
+    item: Item,
+    limit: usize,
+) -> Result<Vec<Vec<u8>>, Rejection> {
     let content = optional(fields, item)?;
     if content.is_empty() {
         return Ok(Vec::new());

@@ -2,18 +2,26 @@
 //!
 //! Trusts nothing. Each value here has exactly one encoding, so that a hash over bytes is a hash over a value.
 
+mod batch;
 pub mod binding;
+mod bundle;
 mod certificate;
 pub mod claims;
+mod collection;
 mod gpus;
 mod items;
+pub mod path;
 mod served;
+mod short;
 #[cfg(test)]
 mod tests;
 
+pub use batch::Batch;
 pub use certificate::ID_PE_CMW;
 pub use gpus::{NO_GPUS, encode_gpus};
+pub use short::{Rest, Short};
 
+use self::path::Path;
 use crate::nvidia::{GpuEvidence, ocsp::OcspAnswer};
 
 /// The maximum size of a bundle, in bytes. With one GPU it has 15 KB; its collateral, mostly manifests, adds about a hundred more.
@@ -32,6 +40,8 @@ pub struct Evidence {
     pub claims: Vec<u8>,
     /// What each GPU answered. Bound, as [`encode_gpus`] encodes it.
     pub gpus: Vec<GpuEvidence>,
+    /// Where this question stands among those that the report answers; `None`: it is the only one. Bound.
+    pub path: Option<Path>,
     /// What vendors have signed about this platform. How it got here does not matter.
     pub endorsements: Endorsements,
 }

@@ -14,7 +14,11 @@ use x509_parser::{
 };
 
 use crate::encoding::der::{Der, pair_of_numbers, tag};
-use crate::{Rejection, Time, crypto::verify_ecdsa_p384, encoding::digest::sha384};
+use crate::{
+    Rejection, Time,
+    crypto::verify_ecdsa_p384,
+    memory::{self, Fact, Memory},
+};
 
 /// NVIDIA's certificates are far smaller.
 pub(crate) const MAX_CERTIFICATE_SIZE: usize = 4096;
@@ -46,24 +50,34 @@ pub(crate) struct Certificate<'a> {
 /// signature once.
 #[derive(Debug, Default)]
 pub(crate) struct Signatures {
-    verified: BTreeSet<[u8; 48]>,
+    verified: BTreeSet<Fact>,
+    /// Of earlier appraisals.
+    memory: Memory,
 }
 
 impl Signatures {
+    /// Nothing has been verified yet, apart from what is remembered.
+    pub(crate) fn remembered_by(memory: &Memory) -> Self {
+        Self {
+            verified: BTreeSet::new(),
+            memory: memory.clone(),
+        }
+    }
+
+    /// What earlier appraisals left.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Whether this key signed this; the signature is DER.
     pub(crate) fn check(&mut self, by: &Certificate<'_>, message: &[u8], signature: &[u8]) -> bool {
-        // The parts are hashed separately, so that none can run into the next.
-        let digest = sha384(&[
-            &sha384(&[by.point()]),
-            &sha384(&[message]),
-            &sha384(&[signature]),
-        ]);
-        if self.verified.contains(&digest) {
+        let fact = memory::signature("nvidia", by.point(), message, signature);
+        if self.verified.contains(&fact) {
             return true;
         }
-        let holds = by.signed(message, signature);
+        let holds = self.memory.holds(|| fact, || by.signed(message, signature));
         if holds {
-            self.verified.insert(digest);
+            self.verified.insert(fact);
         }
         holds
     }
@@ -199,8 +213,7 @@ impl<'a> Certificate<'a> {
     /// Checks that `now` lies in its validity period.
     pub(crate) fn check_valid_at(&self, now: Time) -> Result<(), Rejection> {
         let which = self.which;
-        let from = Time(self.x509.validity().not_before.timestamp());
-        let until = self.until();
+        let (from, until) = (self.from(), self.until());
         if now < from {
             return Err(Rejection::NvidiaCertificateNotYetValid { which, from });
         }
@@ -208,6 +221,11 @@ impl<'a> Certificate<'a> {
             return Err(Rejection::NvidiaCertificateExpired { which, until });
         }
         Ok(())
+    }
+
+    /// The first second of its validity period.
+    pub(crate) fn from(&self) -> Time {
+        Time(self.x509.validity().not_before.timestamp())
     }
 
     /// The last second of its validity period.

@@ -74,7 +74,7 @@ impl<'a> Procedure<'a> {
             0..=MAX_RIMS => collateral
                 .rims
                 .iter()
-                .map(|rim| Document::parse(rim))
+                .map(|rim| Document::recall(rim, question.memory))
                 .collect(),
             _ => Err(Rejection::RimContent {
                 what: "there are too many RIMs",
@@ -88,7 +88,7 @@ impl<'a> Procedure<'a> {
             answers: answers?,
             documents: documents?,
             opened: BTreeMap::new(),
-            signatures: Signatures::default(),
+            signatures: Signatures::remembered_by(question.memory),
             until: Time(i64::MAX),
             simulated: false,
         })

@@ -1,7 +1,7 @@
 //! What devices are verified against: the verifier's question, and what NVIDIA has signed about them.
 
 use super::{ocsp::OcspAnswer, policy::GpuPolicy, roots::NvidiaRoots};
-use crate::Time;
+use crate::{Memory, Time};
 
 /// A machine needs two RIMs. To pick them by id from a whole catalogue, see [`super::needs`].
 pub const MAX_RIMS: usize = 16;
@@ -28,4 +28,6 @@ pub struct Grounds<'a> {
     pub policy: &'a GpuPolicy,
     /// The time.
     pub now: Time,
+    /// What was verified before.
+    pub memory: &'a Memory,
 }

@@ -199,7 +199,9 @@ impl Procedure<'_> {
                 |_| "verified above".to_owned(),
             );
         }
-        let Grounds { roots, now, .. } = *self.question;
+        let Grounds {
+            roots, now, memory, ..
+        } = *self.question;
         let chain = inspection.check(
             kind.chain,
             || document.chain(roots, now, &mut self.signatures),
@@ -221,7 +223,7 @@ impl Procedure<'_> {
             kind.signature,
             || {
                 document
-                    .open(&chain)
+                    .open(&chain, memory)
                     .and_then(|content| check_product(content, wanted))
             },
             |content| {

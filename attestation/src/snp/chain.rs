@@ -13,7 +13,7 @@ use super::{
     roots::{AmdRoots, Anchor},
 };
 use crate::{
-    Rejection, Time,
+    Memory, Rejection, Time,
     encoding::{
         digest::{Hex, sha256},
         x509,
@@ -28,6 +28,8 @@ const LEAF: &str = "report key's";
 pub(crate) struct Candidates<'a> {
     pub(crate) certificates: Vec<&'a [u8]>,
     pub(crate) lists: Vec<&'a [u8]>,
+    /// What was verified before.
+    pub(crate) memory: Memory,
 }
 
 /// The chosen root, with its whole DER.
@@ -127,7 +129,7 @@ pub(crate) fn verify(
     now: Time,
 ) -> Result<Validity, Rejection> {
     let organisation = root.anchor.organisation();
-    let product = leaf.product;
+    let (product, memory) = (leaf.product, &candidates.memory);
     let (which, common_name) = match signing_key {
         SigningKey::Vlek => ("ASVK", format!("SEV-VLEK-{product}")),
         _ => ("ASK", format!("SEV-{product}")),
@@ -140,7 +142,7 @@ pub(crate) fn verify(
     check_authority(which, &ask, &ark, ask_name)?;
     // The root is pinned by its whole DER, and so are AMD's intermediates: verifying their signatures would add nothing.
     let pinned = root.anchor.intermediates().is_some();
-    if !pinned && !Signed::certificate(&ask).is_by(ark.public_key()) {
+    if !pinned && !Signed::certificate(&ask).is_by(ark.public_key(), memory) {
         return Err(Rejection::ChainSignature { which });
     }
     if !is_issuer || leaf_certificate.issuer().as_raw() != ask.subject().as_raw() {
@@ -153,7 +155,8 @@ pub(crate) fn verify(
         until = until.min(check_validity(which, certificate, now)?);
     }
     let [authorities @ .., _] = &chain;
-    let revocation_until = crl::check(&candidates.lists, &ark, authorities, now)?;
+    let lists = (&candidates.lists[..], memory);
+    let revocation_until = crl::check(lists, &ark, authorities, now)?;
     Ok(Validity {
         until,
         revocation_until,
@@ -169,12 +172,13 @@ fn find_intermediate<'a>(
     leaf: &X509Certificate<'_>,
     name: (&str, &str),
 ) -> Result<(X509Certificate<'a>, bool), Rejection> {
+    let memory = &candidates.memory;
     let travelling = || candidates.certificates.iter().copied();
     let found = match root.anchor.intermediates() {
-        None => nearest(travelling(), leaf, name)?,
-        Some(pinned) => match nearest(pinned.into_iter(), leaf, name)? {
+        None => nearest(travelling(), leaf, name, memory)?,
+        Some(pinned) => match nearest(pinned.into_iter(), leaf, name, memory)? {
             found @ Some((_, true)) => found,
-            found => match nearest(travelling(), leaf, name)? {
+            found => match nearest(travelling(), leaf, name, memory)? {
                 Some((other, true)) => {
                     return Err(Rejection::IntermediateUnknown {
                         name: name.1.to_owned(),
@@ -195,6 +199,7 @@ fn nearest<'a>(
     certificates: impl Iterator<Item = &'a [u8]>,
     leaf: &X509Certificate<'_>,
     (organisation, common_name): (&str, &str),
+    memory: &Memory,
 ) -> Result<Option<(X509Certificate<'a>, bool)>, Rejection> {
     let mut any = None;
     for der in certificates {
@@ -205,7 +210,7 @@ fn nearest<'a>(
         if !named {
             continue;
         }
-        if Signed::certificate(leaf).is_by(certificate.public_key()) {
+        if Signed::certificate(leaf).is_by(certificate.public_key(), memory) {
             return Ok(Some((certificate, true)));
         }
         any = any.or(Some((certificate, false)));
@@ -295,6 +300,7 @@ mod tests {
         let candidates = Candidates {
             certificates: vec![ark],
             lists: Vec::new(),
+            memory: Memory::none(),
         };
         let found = find_intermediate(&candidates, &root, &leaf, (AMD, "ARK-Milan"));
         let unknown = Rejection::IntermediateUnknown {

@@ -9,7 +9,7 @@ use x509_parser::{
 };
 
 use super::signed::Signed;
-use crate::{Rejection, Time, encoding::x509};
+use crate::{Memory, Rejection, Time, encoding::x509};
 
 /// Extensions that a list may have: authority key identifier and list number. Others could narrow its scope.
 const KNOWN_EXTENSIONS: [&str; 2] = ["2.5.29.35", "2.5.29.20"];
@@ -18,7 +18,7 @@ const KNOWN_EXTENSIONS: [&str; 2] = ["2.5.29.35", "2.5.29.20"];
 ///
 /// `None`: there is no list from this root. A signed list counts against the chain even when it is stale.
 pub(crate) fn check(
-    lists: &[&[u8]],
+    (lists, memory): (&[&[u8]], &Memory),
     root: &X509Certificate<'_>,
     chain: &[(&'static str, &X509Certificate<'_>)],
     now: Time,
@@ -30,7 +30,7 @@ pub(crate) fn check(
         if list.issuer().as_raw() != root.subject().as_raw() {
             continue;
         }
-        match check_one(&list, root, chain, now) {
+        match check_one(&list, root, chain, now, memory) {
             Ok(until) => freshest = freshest.max(Some(until)),
             Err(revoked @ Rejection::CertificateRevoked { .. }) => return Err(revoked),
             Err(rejection) => unusable = unusable.or(Some(rejection)),
@@ -48,6 +48,7 @@ fn check_one(
     root: &X509Certificate<'_>,
     chain: &[(&'static str, &X509Certificate<'_>)],
     now: Time,
+    memory: &Memory,
 ) -> Result<Time, Rejection> {
     let narrowed = list
         .extensions()
@@ -58,7 +59,7 @@ fn check_one(
             what: "has an extension that could narrow its scope",
         });
     }
-    if !Signed::revocation_list(list).is_by(root.public_key()) {
+    if !Signed::revocation_list(list).is_by(root.public_key(), memory) {
         return Err(Rejection::CrlSignature);
     }
     refuse_listed(list, chain)?;

@@ -15,7 +15,7 @@ use super::{
     roots::AmdRoots,
     tcb::Tcb,
 };
-use crate::{Rejection, Span, Time, encoding::x509};
+use crate::{Memory, Rejection, Span, Time, encoding::x509};
 
 /// Whose certificate a report needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +164,7 @@ pub fn check_list(
         &issuer.organisation,
     )?;
     let root = x509::certificate(root.ark)?;
-    let until = crl::check(&[der], &root, &[], now)?.ok_or_else(foreign)?;
+    let until = crl::check((&[der], &Memory::none()), &root, &[], now)?.ok_or_else(foreign)?;
     Ok(Span {
         from: Time(list.last_update().timestamp()),
         until,
@@ -184,6 +184,7 @@ impl<'a> Authorities<'a> {
         Candidates {
             certificates: self.certificates.iter().map(Vec::as_slice).collect(),
             lists: Vec::new(),
+            memory: Memory::none(),
         }
     }
 }

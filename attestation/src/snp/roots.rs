@@ -193,7 +193,10 @@ mod tests {
             let root = x509::certificate(&ark).expect("a certificate");
             for der in [&ark, &ask, &asvk] {
                 let certificate = x509::certificate(der).expect("a certificate");
-                assert!(Signed::certificate(&certificate).is_by(root.public_key()));
+                assert!(
+                    Signed::certificate(&certificate)
+                        .is_by(root.public_key(), &crate::Memory::none())
+                );
             }
         }
     }

@@ -8,7 +8,10 @@ use x509_parser::{
     signature_algorithm::SignatureAlgorithm,
 };
 
-use crate::crypto;
+use crate::{
+    crypto,
+    memory::{self, Memory},
+};
 
 const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const MGF1: &str = "1.2.840.113549.1.1.8";
@@ -76,19 +79,18 @@ impl<'a> Signed<'a> {
     }
 
     /// Whether `issuer` signed it with the one algorithm that AMD's keys use.
-    pub(crate) fn is_by(&self, issuer: &SubjectPublicKeyInfo<'_>) -> bool {
+    pub(crate) fn is_by(&self, issuer: &SubjectPublicKeyInfo<'_>, memory: &Memory) -> bool {
+        let (key, signature) = (&issuer.subject_public_key.data, &self.signature.data);
         let [outer, inner] = self.algorithms;
         outer == inner
             && is_pss_sha384(outer)
             && self.signature.unused_bits == 0
             && issuer.algorithm.algorithm.to_id_string() == RSA
             && issuer.subject_public_key.unused_bits == 0
-            && crypto::verify_rsa_pss(
-                &issuer.subject_public_key.data,
-                self.bytes,
-                &self.signature.data,
+            && memory.holds(
+                || memory::signature("amd", key, self.bytes, signature),
+                || crypto::verify_rsa_pss(key, self.bytes, signature).is_ok(),
             )
-            .is_ok()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     Rejection, Time,
     crypto::{PointP256, verify_ecdsa_p256, verify_ecdsa_p256_der},
     encoding::{pem, x509},
+    memory::{self, Memory},
 };
 
 /// Intel's certificates are far smaller.
@@ -81,13 +82,14 @@ impl<'a> Certificate<'a> {
     }
 
     /// Checks that `issuer` signed this, by name and by key.
-    pub(crate) fn check_issued_by(&self, issuer: &Self) -> Result<(), Rejection> {
+    pub(crate) fn check_issued_by(&self, issuer: &Self, memory: &Memory) -> Result<(), Rejection> {
         if self.x509.issuer().as_raw() != issuer.subject().as_raw() {
             return Err(self.refuse("names a different issuer"));
         }
         let signed = issuer.signed_der(
             self.x509.tbs_certificate.as_ref(),
             &self.x509.signature_value.data,
+            memory,
         );
         if signed {
             Ok(())
@@ -170,13 +172,24 @@ impl<'a> Certificate<'a> {
     }
 
     /// Whether its key signed this; the signature is DER, as in X.509.
-    pub(crate) fn signed_der(&self, message: &[u8], signature: &[u8]) -> bool {
-        verify_ecdsa_p256_der(&self.point, message, signature).is_ok()
+    pub(crate) fn signed_der(&self, message: &[u8], signature: &[u8], memory: &Memory) -> bool {
+        memory.holds(
+            || memory::signature("intel", &self.point, message, signature),
+            || verify_ecdsa_p256_der(&self.point, message, signature).is_ok(),
+        )
     }
 
     /// Whether its key signed this; the signature is r and s, big-endian, 64 bytes, as in quotes and collateral.
-    pub(crate) fn signed_fixed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        verify_ecdsa_p256(&self.point, message, signature).is_ok()
+    pub(crate) fn signed_fixed(
+        &self,
+        message: &[u8],
+        signature: &[u8; 64],
+        memory: &Memory,
+    ) -> bool {
+        memory.holds(
+            || memory::signature("intel-fixed", &self.point, message, signature),
+            || verify_ecdsa_p256(&self.point, message, signature).is_ok(),
+        )
     }
 
     /// Whether both represent the same authority: the same name and the same key.

@@ -3,7 +3,7 @@
 use x509_parser::prelude::CertificateRevocationList;
 
 use super::certificate::{Certificate, is_ecdsa_sha256};
-use crate::{Rejection, Span, Time, encoding::x509};
+use crate::{Memory, Rejection, Span, Time, encoding::x509};
 
 /// Extensions that a list may have: authority key identifier and list number. Others could narrow its scope.
 const KNOWN_EXTENSIONS: [&str; 2] = ["2.5.29.35", "2.5.29.20"];
@@ -22,6 +22,7 @@ impl<'a> RevocationList<'a> {
         der: &'a [u8],
         which: &'static str,
         issuer: &Certificate<'_>,
+        memory: &Memory,
     ) -> Result<Self, Rejection> {
         let malformed = |what| Rejection::IntelCrlMalformed { which, what };
         let list = x509::revocation_list(der).map_err(|_| malformed("cannot be read as X.509"))?;
@@ -30,7 +31,11 @@ impl<'a> RevocationList<'a> {
         }
         let algorithms = [&list.signature_algorithm, &list.tbs_cert_list.signature];
         if !algorithms.into_iter().all(is_ecdsa_sha256)
-            || !issuer.signed_der(list.tbs_cert_list.as_ref(), &list.signature_value.data)
+            || !issuer.signed_der(
+                list.tbs_cert_list.as_ref(),
+                &list.signature_value.data,
+                memory,
+            )
         {
             return Err(Rejection::IntelCrlSignature { which });
         }

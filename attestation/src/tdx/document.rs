@@ -15,6 +15,7 @@ use crate::{
     Rejection, Time,
     crypto::{PointP256, verify_ecdsa_p256},
     encoding::digest::{Hex, sha256},
+    memory::{self, Memory},
     transcript::ensure,
 };
 
@@ -47,14 +48,20 @@ impl<'a> Signed<'a> {
         pck: &PckChain<'_>,
         root_list: &RevocationList<'_>,
         vouched: Option<Vouched<'a>>,
-        now: Time,
+        (now, memory): (Time, &Memory),
     ) -> Result<Vouched<'a>, Rejection> {
         let vouched = match vouched.filter(|known| known.issuers == self.issuers) {
             Some(known) => known,
-            None => vouch(self.issuers, pck, root_list, now)?,
+            None => vouch(self.issuers, pck, root_list, (now, memory))?,
         };
-        verify_ecdsa_p256(&vouched.key, self.body.as_bytes(), self.signature)
-            .map_err(|_| Rejection::TdxCollateralSignature { which: self.which })?;
+        let (key, body) = (&vouched.key, self.body.as_bytes());
+        let signed = memory.holds(
+            || memory::signature("intel-fixed", key, body, self.signature),
+            || verify_ecdsa_p256(key, body, self.signature).is_ok(),
+        );
+        ensure(signed, || Rejection::TdxCollateralSignature {
+            which: self.which,
+        })?;
         Ok(vouched)
     }
 }
@@ -63,7 +70,7 @@ fn vouch<'a>(
     issuers: &'a str,
     pck: &PckChain<'_>,
     root_list: &RevocationList<'_>,
-    now: Time,
+    (now, memory): (Time, &Memory),
 ) -> Result<Vouched<'a>, Rejection> {
     let chain = chain(issuers.as_bytes()).ok_or(Rejection::TdxCollateralMalformed {
         what: "an issuer chain is not PEM",
@@ -81,7 +88,7 @@ fn vouch<'a>(
     }
     signer.check_name(&[SIGNER], pck.vendor.organisation())?;
     signer.check_end_entity()?;
-    signer.check_issued_by(&pck.root)?;
+    signer.check_issued_by(&pck.root, memory)?;
     signer.check_valid_at(now)?;
     root_list.check_absent(&signer)?;
     Ok(Vouched {

@@ -14,7 +14,7 @@ use super::{
     tcb::check_fmspc,
 };
 use crate::{
-    Rejection, Span, Time,
+    Memory, Rejection, Span, Time,
     encoding::{digest::Hex, pem},
 };
 
@@ -132,9 +132,9 @@ pub fn check_pck_list(
     let (root, vendor) = root_of(root, roots, now)?;
     issuer.check_name(&[authority.common_name()], vendor.organisation())?;
     issuer.check_authority()?;
-    issuer.check_issued_by(&root)?;
+    issuer.check_issued_by(&root, &Memory::none())?;
     issuer.check_valid_at(now)?;
-    let list = RevocationList::verify(list, "PCK", &issuer)?;
+    let list = RevocationList::verify(list, "PCK", &issuer, &Memory::none())?;
     let mut span = list.span(now)?;
     span.until = span.until.min(issuer.until());
     Ok(span)
@@ -148,7 +148,7 @@ pub fn check_root_list(
     now: Time,
 ) -> Result<Span, Rejection> {
     let (root, _) = root_of(root, roots, now)?;
-    RevocationList::verify(list, "root", &root)?.span(now)
+    RevocationList::verify(list, "root", &root, &Memory::none())?.span(now)
 }
 
 impl<'a> Answer<'a> {
@@ -167,9 +167,9 @@ impl<'a> Answer<'a> {
         let (root, vendor) = root_of(root, roots, now)?;
         signer.check_name(&[SIGNER], vendor.organisation())?;
         signer.check_end_entity()?;
-        signer.check_issued_by(&root)?;
+        signer.check_issued_by(&root, &Memory::none())?;
         signer.check_valid_at(now)?;
-        if !signer.signed_fixed(body.as_bytes(), &signature) {
+        if !signer.signed_fixed(body.as_bytes(), &signature, &Memory::none()) {
             return Err(Rejection::TdxCollateralSignature { which });
         }
         Ok((body, signer.until()))

@@ -8,7 +8,7 @@ use super::{
     roots::{IntelRoots, Vendor},
 };
 use crate::{
-    Rejection, Time,
+    Memory, Rejection, Time,
     encoding::{
         der::{Der, tag},
         digest::Hex,
@@ -76,6 +76,7 @@ impl<'a> PckChain<'a> {
         chain: &'a [Vec<u8>],
         roots: &IntelRoots,
         now: Time,
+        memory: &Memory,
     ) -> Result<Self, Rejection> {
         let [leaf, intermediate, root] = chain else {
             return Err(Rejection::PckChainLength { found: chain.len() });
@@ -87,11 +88,11 @@ impl<'a> PckChain<'a> {
         let intermediate = Certificate::parse(intermediate, "PCK CA")?;
         intermediate.check_name(&INTERMEDIATES, vendor.organisation())?;
         intermediate.check_authority()?;
-        intermediate.check_issued_by(&root)?;
+        intermediate.check_issued_by(&root, memory)?;
         let leaf = Certificate::parse(leaf, "PCK")?;
         leaf.check_name(&[LEAF], vendor.organisation())?;
         leaf.check_end_entity()?;
-        leaf.check_issued_by(&intermediate)?;
+        leaf.check_issued_by(&intermediate, memory)?;
         let mut until = Time(i64::MAX);
         for certificate in [&root, &intermediate, &leaf] {
             certificate.check_valid_at(now)?;

@@ -14,7 +14,7 @@ use super::{
     td::Td,
 };
 use crate::{
-    Rejection, Time,
+    Memory, Rejection, Time,
     encoding::digest::{Hex, sha256},
     transcript::{Failed, Inspection, ensure},
 };
@@ -27,6 +27,8 @@ pub(crate) struct Grounds<'a> {
     /// Why nonzero bytes after the quote are accepted; `None` if they are not.
     pub(crate) trailing_accepted: Option<&'a str>,
     pub(crate) now: Time,
+    /// What was verified before.
+    pub(crate) memory: &'a Memory,
 }
 
 /// What was read and looked up along the way. It does not say whether the checks passed.
@@ -58,7 +60,9 @@ impl<'a, 'i> Procedure<'a, 'i> {
     }
 
     pub(super) fn run(mut self, bytes: &[u8]) -> Result<Findings, Failed> {
-        let Grounds { roots, now, .. } = self.grounds;
+        let Grounds {
+            roots, now, memory, ..
+        } = self.grounds;
         let quote = self.inspection.check(
             ("tdx-1", "quote"),
             || Quote::parse(bytes),
@@ -72,7 +76,7 @@ impl<'a, 'i> Procedure<'a, 'i> {
         self.trailing(quote.trailing);
         let pck = self.inspection.check(
             ("tdx-2", "PCK chain"),
-            || PckChain::verify(&quote.chain, roots, now),
+            || PckChain::verify(&quote.chain, roots, now, memory),
             |pck| format!("FMSPC {}, to {}", pck.platform.fmspc, words(pck.vendor)),
         )?;
         self.until = self.until.min(pck.until);
@@ -137,12 +141,16 @@ impl<'a, 'i> Procedure<'a, 'i> {
     /// The root's list, once both lists are shown to be Intel's, fresh, and to name no certificate of the chain.
     fn revocation(&mut self, pck: &PckChain<'_>) -> Result<RevocationList<'a>, Failed> {
         let Grounds {
-            collateral, now, ..
+            collateral,
+            now,
+            memory,
+            ..
         } = self.grounds;
         let (list, until) = self.inspection.check(
             ("tdx-3", "root CRL"),
             || {
-                let list = RevocationList::verify(&collateral.root_ca_crl, "root", &pck.root)?;
+                let list =
+                    RevocationList::verify(&collateral.root_ca_crl, "root", &pck.root, memory)?;
                 list.check_absent(&pck.root)?;
                 list.check_absent(&pck.intermediate)?;
                 let until = list.check_fresh(now)?;
@@ -153,8 +161,10 @@ impl<'a, 'i> Procedure<'a, 'i> {
         let of_leaf = self.inspection.check(
             ("tdx-3", "PCK CRL"),
             || {
-                let issuer_until = check_issuers(&collateral.pck_crl_issuer_chain, pck, now)?;
-                let list = RevocationList::verify(&collateral.pck_crl, "PCK", &pck.intermediate)?;
+                let issuer_until =
+                    check_issuers(&collateral.pck_crl_issuer_chain, pck, (now, memory))?;
+                let list =
+                    RevocationList::verify(&collateral.pck_crl, "PCK", &pck.intermediate, memory)?;
                 list.check_absent(&pck.leaf)?;
                 Ok(list.check_fresh(now)?.min(issuer_until))
             },
@@ -173,13 +183,16 @@ impl<'a, 'i> Procedure<'a, 'i> {
         root_list: &RevocationList<'_>,
     ) -> Result<(TcbInfo, QeIdentity), Failed> {
         let Grounds {
-            collateral, now, ..
+            collateral,
+            now,
+            memory,
+            ..
         } = self.grounds;
         let signed = collateral.signed_tcb_info();
         let info = self.inspection.check(
             ("tdx-4", "TCB info"),
             || {
-                let vouched = signed.verify(pck, root_list, None, now)?;
+                let vouched = signed.verify(pck, root_list, None, (now, memory))?;
                 let (info, until) = TcbInfo::read(signed.body, now)?;
                 Ok((info, until.min(vouched.until), vouched))
             },
@@ -193,7 +206,7 @@ impl<'a, 'i> Procedure<'a, 'i> {
         let identity = self.inspection.check(
             ("tdx-4", "QE identity"),
             || {
-                let vouched = signed.verify(pck, root_list, vouched, now)?;
+                let vouched = signed.verify(pck, root_list, vouched, (now, memory))?;
                 let (identity, until) = QeIdentity::read(signed.body, now)?;
                 Ok((identity, until.min(vouched.until)))
             },
@@ -213,10 +226,13 @@ impl<'a, 'i> Procedure<'a, 'i> {
         pck: &PckChain<'_>,
         identity: Option<&QeIdentity>,
     ) {
+        // The same in each quote of one boot of the platform.
+        let memory = self.grounds.memory;
         self.inspection.note(
             ("tdx-5", "QE report signature"),
             || {
-                let signed = pck.leaf.signed_fixed(quote.qe_signed, &quote.qe_signature);
+                let (message, signature) = (quote.qe_signed, &quote.qe_signature);
+                let signed = pck.leaf.signed_fixed(message, signature, memory);
                 ensure(signed, || Rejection::QeReportSignature)
             },
             |()| "by the PCK".to_owned(),
@@ -278,7 +294,11 @@ fn words(vendor: Vendor) -> &'static str {
 }
 
 /// Checks that the list's own chain is the PCK's: the same root, and the same authority below it. Returns when its certificate expires.
-fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<Time, Rejection> {
+fn check_issuers(
+    text: &str,
+    pck: &PckChain<'_>,
+    (now, memory): (Time, &Memory),
+) -> Result<Time, Rejection> {
     let malformed = |what| Rejection::TdxCollateralMalformed { what };
     let chain = chain(text.as_bytes()).ok_or(malformed("an issuer chain is not PEM"))?;
     let [issuer, root] = &chain[..] else {
@@ -299,7 +319,7 @@ fn check_issuers(text: &str, pck: &PckChain<'_>, now: Time) -> Result<Time, Reje
     if !issuer.is_same_authority(&pck.intermediate) {
         return Err(Rejection::IntelCrlIssuer { which: "PCK" });
     }
-    issuer.check_issued_by(&pck.root)?;
+    issuer.check_issued_by(&pck.root, memory)?;
     issuer.check_valid_at(now)?;
     Ok(issuer.until())
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chrysalis_attestation::{
-    Rejection, Time,
+    Memory, Rejection, Time,
+    alone::gpus::{GpuQuestion, verify_with},
     nvidia::{
         NvidiaRoots, needs,
         ocsp::{OcspAnswer, question},
@@ -60,6 +61,32 @@ fn a_good_answer_counts_until_its_next_update() {
             Some(sha1(&answer.responder.point()))),
         None
     );
+}
+
+#[test]
+fn a_remembered_responder_speaks_no_longer_than_its_certificate_is_valid() {
+    let scene = Scene::new();
+    let mut case = scene.case().without_rims();
+    let mut answer = scene.answer();
+    let until = Time(NOW.0 + 60);
+    answer.responder = scene.gpu.chain[2].issue(Profile {
+        not_after: until,
+        ..Answer::responder_profile(NOW)
+    });
+    case.collateral.ocsp[0].der = answer.encode();
+    let memory = Memory::new();
+    let at = |now| {
+        let question = GpuQuestion {
+            policy: Some(&case.policy),
+            ..GpuQuestion::new(&NONCE, &case.roots, &case.collateral, now)
+        };
+        let verified = verify_with(&case.evidence, &question, &memory);
+        verified.err().map(|refusal| refusal.rejection)
+    };
+    assert_eq!((at(NOW), at(until)), (None, None));
+    let which = "OCSP responder";
+    let expired = Rejection::NvidiaCertificateExpired { which, until };
+    assert_eq!(at(Time(until.0 + 1)), Some(expired));
 }
 
 #[test]

@@ -104,7 +104,8 @@ impl Judge {
 
 /// A relying party with the policy in `path`.
 pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<RelyingParty> {
-    let party = RelyingParty::new(read_policy(path)?).bringing(bring(judging)?);
+    let party = RelyingParty::new(read_policy(path)?).remembering();
+    let party = party.bringing(bring(judging)?);
     let party = party.asking(collateral::asking(&judging.asking));
     Ok(at(judging.at, party))
 }

@@ -7,10 +7,11 @@ use std::sync::{
 };
 
 use chrysalis_attestation::evidence::{
-    CpuReport, Endorsements, Evidence, MAX_BUNDLE,
-    binding::{Anchor, Session},
+    Batch, CpuReport, Endorsements, Evidence, MAX_BUNDLE,
+    binding::{Anchor, Session, SessionDigest},
     claims::Claims,
     encode_gpus,
+    path::Tree,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Mutex;
@@ -74,8 +75,9 @@ impl Prover {
     /// Evidence about no client's nonce, and a certificate that carries as much of it as there is room for.
     pub(super) async fn epoch(&self, claims: Claims) -> Result<Epoch, Failure> {
         let said = claims.encode();
-        let mut evidence = self.evidence(&Session::Boot, &said).await?;
-        let bundle = encoded(evidence.clone())?.into();
+        let mut evidence = self.evidence(&self.at_boot(), &said).await?;
+        let whole = bounded(&mut evidence.clone(), None)?;
+        let bundle = whole.bundle(0, &[]).unwrap_or_default().into();
         // Too much for a certificate, and the same for all machines of a kind: a verifier has its own, or asks.
         evidence.endorsements.rims.clear();
         evidence.endorsements.ocsp.clear();
@@ -83,13 +85,33 @@ impl Prover {
         if evidence.encode().len() > MAX_IN_CERTIFICATE {
             evidence.endorsements.tdx.clear();
         }
-        require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
+        require_length(evidence.encode().len(), MAX_IN_CERTIFICATE)?;
         Ok(Epoch {
             encoded: said,
             claims,
             certified: self.keys.certify(&evidence)?,
             bundle,
         })
+    }
+
+    /// Bundles about these sessions, with one report for all of them.
+    pub(super) async fn batch(
+        &self,
+        sessions: &[&Session],
+        claims: &[u8],
+    ) -> Result<Batch, Failure> {
+        let public = self.keys.public();
+        let sessions: Vec<_> = sessions.iter().map(|it| it.digest(&public)).collect();
+        let tree = Tree::new(&sessions);
+        let only = sessions.first().copied();
+        let asked = tree.as_ref().map(Tree::root).or(only);
+        let asked = asked.unwrap_or_else(|| self.at_boot());
+        bounded(&mut self.evidence(&asked, claims).await?, tree)
+    }
+
+    /// What stands for the time before any client.
+    fn at_boot(&self) -> SessionDigest {
+        Session::Boot.digest(&self.keys.public())
     }
 
     /// Shows the host what a quote of this machine says about its platform, so that it can fetch Intel's collateral.
@@ -102,13 +124,9 @@ impl Prover {
         Ok(())
     }
 
-    /// Evidence about `session`, this key and these claims: first the GPUs answer, then the CPU signs over their answers.
-    pub(super) async fn evidence(
-        &self,
-        session: &Session,
-        claims: &[u8],
-    ) -> Result<Evidence, Failure> {
-        let anchor = Anchor::new(session, &self.keys.public(), claims);
+    /// Evidence about what was asked, this key and these claims: first the GPUs answer, then the CPU signs over their answers.
+    async fn evidence(&self, asked: &SessionDigest, claims: &[u8]) -> Result<Evidence, Failure> {
+        let anchor = Anchor::over(asked, &self.keys.public(), claims);
         let mut endorsements = self.endorsements().await;
         let gpus = match &self.gpus {
             None => Vec::new(),
@@ -128,6 +146,7 @@ impl Prover {
             cpu: signed.cpu,
             claims: claims.to_vec(),
             gpus,
+            path: None,
             endorsements,
         })
     }
@@ -144,21 +163,21 @@ impl Prover {
     }
 }
 
-/// The bundle of some evidence.
-pub(super) fn encoded(mut evidence: Evidence) -> Result<Vec<u8>, Failure> {
-    let mut bundle = evidence.encode();
-    if bundle.len() > MAX_BUNDLE {
+/// The bundles of some evidence, none of them too long.
+fn bounded(evidence: &mut Evidence, tree: Option<Tree>) -> Result<Batch, Failure> {
+    let mut batch = Batch::new(evidence, tree);
+    if batch.longest() > MAX_BUNDLE {
         // The first thing that a relying party can do without, or supply itself.
         tracing::warn!("no room in the bundle for the rebuilders' statements");
         evidence.endorsements.statements.clear();
-        bundle = evidence.encode();
+        batch = batch.again(evidence);
     }
-    require_length(&bundle, MAX_BUNDLE)?;
-    Ok(bundle)
+    require_length(batch.longest(), MAX_BUNDLE)?;
+    Ok(batch)
 }
 
-fn require_length(bundle: &[u8], limit: usize) -> Result<(), Failure> {
-    match bundle.len() {
+fn require_length(length: usize, limit: usize) -> Result<(), Failure> {
+    match length {
         length if length <= limit => Ok(()),
         length => Err(Failure::EvidenceTooLong(length)),
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_attestation::policy::Policy;
+use chrysalis_attestation::{Memory, policy::Policy};
 use chrysalis_simulate::{
     Nvidia as Vendor,
     nvidia::{Gpu, opaque},
@@ -103,6 +103,7 @@ fn gpus(
         policy: Policy::gpu_of_configuration(section).unwrap().unwrap(),
         answerer: Answerer::Nvidia(Nvidia::played(UnixStream::from_std(ours).unwrap(), roots)),
         known: Known::default(),
+        memory: Memory::new(),
     };
     (gpus, heard)
 }

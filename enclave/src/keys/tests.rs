@@ -15,6 +15,7 @@ fn evidence() -> Evidence {
         cpu: CpuReport::Snp(vec![7; 1184]),
         claims: vec![0xa0],
         gpus: Vec::new(),
+        path: None,
         endorsements: Endorsements::default(),
     }
 }

@@ -18,7 +18,7 @@ use super::{
     transcriptions::Seats,
 };
 use crate::{
-    attest::Attester,
+    attest::{Attester, Desk},
     configuration::Measured,
     engine::{Engines, Served, Tenant},
     failure::Failure,
@@ -30,6 +30,7 @@ pub(super) struct Service {
     pub(super) measured: Arc<Measured>,
     pub(super) engines: Engines,
     pub(super) attester: Arc<Attester>,
+    pub(super) desk: Desk,
     pub(super) seats: Seats,
     pub(super) issuer: Arc<Issuer>,
     pub(super) trust: Trust,
@@ -44,6 +45,7 @@ impl Service {
         measured: Arc<Measured>,
         engines: Engines,
         attester: Arc<Attester>,
+        desk: Desk,
         trust: Trust,
     ) -> Result<Self, Failure> {
         let digest = hex::encode(measured.digest);
@@ -57,6 +59,7 @@ impl Service {
             engines,
             attester,
             trust,
+            desk,
             seats: Seats::default(),
             issuer,
             salt,

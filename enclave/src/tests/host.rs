@@ -117,8 +117,8 @@ impl Gpus {
 }
 
 /// A host on a Unix socket, and what it was told.
-pub(super) struct FakeHost {
-    pub(super) folder: tempfile::TempDir,
+pub(crate) struct FakeHost {
+    pub(crate) folder: tempfile::TempDir,
     told: Arc<Mutex<Vec<Status>>>,
     pub(super) stop: Arc<Notify>,
     /// Whether the enclave set the GPUs ready.
@@ -134,7 +134,7 @@ pub(super) struct FakeHost {
 
 impl FakeHost {
     /// Serves `configuration`; the processor signs `launched_with` as its digest.
-    pub(super) fn start(configuration: Vec<u8>, launched_with: [u8; 32]) -> Self {
+    pub(crate) fn start(configuration: Vec<u8>, launched_with: [u8; 32]) -> Self {
         Self::with_gpus(configuration, launched_with, Gpus::None)
     }
 
@@ -206,7 +206,7 @@ impl FakeHost {
         host
     }
 
-    pub(super) fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         let folder = self.folder.path().display();
         vec![
             "not_before=2026-11-29".to_owned(),
@@ -237,7 +237,7 @@ impl FakeHost {
     }
 }
 
-pub(super) fn configuration() -> Vec<u8> {
+pub(crate) fn configuration() -> Vec<u8> {
     let sha256 = hex::encode(digest::digest(&digest::SHA256, WEIGHTS));
     fake::configuration()
         .replace(&format!("context = {}", fake::CONTEXT), "context = 100000")

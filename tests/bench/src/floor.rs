@@ -83,7 +83,8 @@ fn p256() -> anyhow::Result<f64> {
     })
 }
 
-fn p384() -> anyhow::Result<f64> {
+/// One signature on P-384.
+pub(crate) fn p384() -> anyhow::Result<f64> {
     let key = p384::ecdsa::SigningKey::from_slice(&[7; 48])?;
     let signature: p384::ecdsa::Signature = key.sign(&MESSAGE);
     let point = key.verifying_key().to_encoded_point(false);

@@ -1,7 +1,8 @@
 //! `make bench`: how much CPU time a verdict takes, compared with the bare signatures and with other verifiers, on the same evidence.
 //!
 //! `measure` prints lines of JSON for the library that this was built with, `peers` for other verifiers in Rust, and `table`
-//! reads such lines, also those of the programs beside this one in Python and Go, and prints the table.
+//! reads such lines, also those of the programs beside this one in Python and Go, and prints the table. `warm` prints a row of
+//! `make bench-attest`.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,7 @@ mod peers;
 mod row;
 mod table;
 mod vectors;
+mod warm;
 
 use anyhow::bail;
 
@@ -25,9 +27,10 @@ fn main() -> anyhow::Result<()> {
         }
         #[cfg(feature = "peers")]
         Some("peers") => peers::measure(),
+        Some("warm") => warm::measure(),
         Some("profile") => profile(),
         Some("table") => table::print(std::io::stdin().lock()),
-        _ => bail!("measure, peers, profile SUBJECT or table is wanted"),
+        _ => bail!("measure, peers, warm, profile SUBJECT or table is wanted"),
     }
 }
 

@@ -62,6 +62,7 @@ fn snp() -> anyhow::Result<Work> {
             cpu: CpuReport::Snp(report.clone()),
             claims: Vec::new(),
             gpus: Vec::new(),
+            path: None,
             endorsements: Endorsements::default(),
         };
         Unverified::new(evidence)

@@ -82,6 +82,58 @@ async fn an_honest_enclave_is_trusted_and_answers() {
 }
 
 #[tokio::test]
+async fn who_remembers_gets_a_short_bundle_and_the_same_verdict() {
+    let host = Host::serving(Enclave::honest()).await;
+    let party = relying_party().remembering();
+    let target = host.target();
+    let connect = || AttestedConnection::connect(&target, &party);
+    let first = connect().await.unwrap();
+    assert!(!host.seen().contains("have="), "{}", host.seen());
+    let second = connect().await.unwrap();
+    assert!(host.seen().contains("&have="), "{}", host.seen());
+    assert_eq!(host.shorts(), 1);
+    let transcript = |it: &AttestedConnection| it.trusted().transcript().clone();
+    assert_eq!(transcript(&first), transcript(&second));
+    // What is saved is whole: anyone can verify it, who has nothing.
+    let saved = second.saved_session();
+    assert!(relying_party().verify_session(saved).is_ok());
+    // What came from this address is of no use to another.
+    let other = Host::serving(Enclave::honest()).await;
+    let third = AttestedConnection::connect(&other.target(), &party).await;
+    assert!(third.is_ok() && !other.seen().contains("have="));
+}
+
+#[tokio::test]
+async fn who_does_not_remember_asks_as_before() {
+    let host = Host::serving(Enclave::honest()).await;
+    for _ in 0..2 {
+        chat(&host.target(), &relying_party()).await.unwrap();
+    }
+    assert!(!host.seen().contains("have="), "{}", host.seen());
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_evidence_that_was_refused() {
+    let host = lying(Proof::Replayed).await;
+    let party = relying_party().remembering();
+    assert_eq!(refused(&host, &party).await, "binding_mismatch");
+    host.prove(Proof::Honest);
+    chat(&host.target(), &party).await.unwrap();
+    assert!(!host.seen().contains("have="), "{}", host.seen());
+}
+
+#[tokio::test]
+async fn refuses_a_short_bundle_that_was_not_asked_for() {
+    let host = lying(Proof::Short).await;
+    let party = relying_party().remembering();
+    assert_eq!(refused(&host, &party).await, "protocol_error");
+    assert_eq!(
+        refused(&lying(Proof::Short).await, &relying_party()).await,
+        "protocol_error"
+    );
+}
+
+#[tokio::test]
 async fn refuses_an_image_that_the_policy_does_not_name() {
     let host = Host::serving(Enclave::running([7; 48])).await;
     assert_eq!(

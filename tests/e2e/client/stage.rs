@@ -17,7 +17,7 @@ use bytes::Bytes;
 use chrysalis_attestation::{
     encoding::digest::sha256,
     evidence::{
-        CpuReport, Evidence, ID_PE_CMW,
+        CpuReport, Evidence, ID_PE_CMW, Rest, Short,
         binding::{Anchor, Session, TLS_EXPORTER_LABEL},
         claims::{Claims, EngineClaim, ModelClaim, PROFILE},
         encode_gpus,
@@ -232,6 +232,7 @@ impl Enclave {
             cpu: CpuReport::Snp(report.to_vec()),
             claims,
             gpus,
+            path: None,
             endorsements,
         }
         .encode()
@@ -257,6 +258,8 @@ pub(crate) enum Proof {
     Honest,
     /// The truth, and then the connection is closed.
     Closing,
+    /// The truth, without a rest that nobody said to leave out.
+    Short,
     /// Evidence for a nonce of long ago.
     Replayed,
     /// Evidence of another enclave, asked with the client's own nonce.
@@ -303,6 +306,7 @@ struct Inside {
     ended: AtomicUsize,
     hears: Notify,
     cuts: AtomicUsize,
+    shorts: AtomicUsize,
 }
 
 impl Host {
@@ -321,6 +325,7 @@ impl Host {
             ended: AtomicUsize::new(0),
             hears: Notify::new(),
             cuts: AtomicUsize::new(0),
+            shorts: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&inside);
         tokio::spawn(async move {
@@ -363,6 +368,11 @@ impl Host {
     /// All that clients sent, as the enclave read it.
     pub(crate) fn seen(&self) -> String {
         String::from_utf8_lossy(&self.inside.seen.lock().unwrap()).into_owned()
+    }
+
+    /// Bundles that left out what their client has.
+    pub(crate) fn shorts(&self) -> usize {
+        self.inside.shorts.load(Ordering::SeqCst)
     }
 
     /// Connections that were ever made.
@@ -433,13 +443,11 @@ async fn answer(
         return Ok(Response::new(whole(last)));
     }
     if request.uri().path() == ATTESTATION {
-        let nonce = request
-            .uri()
-            .query()
-            .and_then(|query| query.strip_prefix("nonce="))
-            .unwrap();
+        let query = request.uri().query().unwrap();
+        let (nonce, have) = query.split_once("&have=").unwrap_or((query, ""));
+        let nonce = nonce.strip_prefix("nonce=").unwrap();
         let nonce = hex::decode(nonce).unwrap().try_into().unwrap();
-        return Ok(prove(&inside, &enclave, nonce, exporter).await);
+        return Ok(prove(&inside, &enclave, (nonce, exporter), have).await);
     }
     let reply = *inside.reply.lock().unwrap();
     if reply == Reply::Deaf {
@@ -504,13 +512,24 @@ async fn answer(
 async fn prove(
     inside: &Inside,
     enclave: &Enclave,
-    nonce: [u8; 32],
-    exporter: [u8; 32],
+    (nonce, exporter): ([u8; 32], [u8; 32]),
+    have: &str,
 ) -> Response<Body> {
+    let short = |bundle: Vec<u8>| Short::encode(&Evidence::decode(&bundle).unwrap());
     let proof = inside.proof.lock().unwrap().clone();
     let closing = matches!(proof, Proof::Closing);
     let bytes = match proof {
-        Proof::Honest | Proof::Closing => enclave.evidence(nonce, exporter),
+        Proof::Honest | Proof::Closing => {
+            let bundle = enclave.evidence(nonce, exporter);
+            let rest = Rest::of(&Evidence::decode(&bundle).unwrap());
+            if have.contains(&hex::encode(rest.digest())) {
+                inside.shorts.fetch_add(1, Ordering::SeqCst);
+                short(bundle)
+            } else {
+                bundle
+            }
+        }
+        Proof::Short => short(enclave.evidence(nonce, exporter)),
         Proof::Replayed => enclave.evidence([9; 32], exporter),
         Proof::Of(other) => other.evidence(nonce, [8; 32]),
         Proof::Bytes(bytes) => bytes,

@@ -2,7 +2,7 @@
 
 use super::Verified;
 use crate::{
-    Time,
+    Memory, Time,
     nvidia::{self, Devices, GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots},
     policy::Waivers,
     transcript::{Inspection, Patience, Refusal},
@@ -49,7 +49,16 @@ pub fn verify(
     evidence: &[GpuEvidence],
     question: &GpuQuestion<'_>,
 ) -> Result<Verified<Devices>, Refusal> {
-    conduct(evidence, question, Patience::First)
+    verify_with(evidence, question, &Memory::none())
+}
+
+/// The same, with what was verified before.
+pub fn verify_with(
+    evidence: &[GpuEvidence],
+    question: &GpuQuestion<'_>,
+    memory: &Memory,
+) -> Result<Verified<Devices>, Refusal> {
+    conduct(evidence, question, Patience::First, memory)
 }
 
 /// The same through every check that can be made: a refusal then lists everything that is wrong.
@@ -57,13 +66,14 @@ pub fn explain(
     evidence: &[GpuEvidence],
     question: &GpuQuestion<'_>,
 ) -> Result<Verified<Devices>, Refusal> {
-    conduct(evidence, question, Patience::All)
+    conduct(evidence, question, Patience::All, &Memory::none())
 }
 
 fn conduct(
     evidence: &[GpuEvidence],
     question: &GpuQuestion<'_>,
     patience: Patience,
+    memory: &Memory,
 ) -> Result<Verified<Devices>, Refusal> {
     let mut inspection = Inspection::new(patience);
     let without = question.waivers.gpu_policy();
@@ -73,6 +83,7 @@ fn conduct(
         collateral: question.collateral,
         policy: question.policy.unwrap_or(&without),
         now: question.now,
+        memory,
     };
     let found = nvidia::verify(evidence, &asked, &mut inspection);
     let (found, transcript) = inspection.finish(found)?;

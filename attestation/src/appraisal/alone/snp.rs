@@ -2,7 +2,7 @@
 
 use super::{Verified, Vouched, is_fresh};
 use crate::{
-    Collateral, Time,
+    Collateral, Memory, Time,
     appraisal::{appraise, cpu::candidates, told::Told},
     azure::{
         hcl::{self, Platform},
@@ -115,7 +115,7 @@ fn authenticate(
         None
     };
     let bare = wrapped.as_ref().map_or(report, |it| it.report);
-    let candidates = candidates(&[question.collateral]);
+    let candidates = candidates(&[question.collateral], &Memory::none());
     let genuine =
         snp::genuine::authenticate(bare, &candidates, question.roots, question.now, inspection);
     let told = wrapped.and_then(|it| vtpm::inspect(it.runtime_data, quoted, inspection));

@@ -2,7 +2,7 @@
 
 use super::{Verified, Vouched, is_fresh};
 use crate::{
-    Time,
+    Memory, Time,
     appraisal::{appraise, told::Told},
     azure::{
         td::{self as azure, Wrapping},
@@ -161,6 +161,7 @@ fn authenticate(
         collateral: question.collateral,
         trailing_accepted: policy.trailing_accepted.as_deref(),
         now: question.now,
+        memory: &Memory::none(),
     };
     let found = tdx::authenticate(evidence.quote, grounds, inspection);
     let vtpm = unwrapped.and_then(|unwrapped| {

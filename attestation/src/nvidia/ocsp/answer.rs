@@ -22,6 +22,8 @@ const CERTIFICATE_HOLD: &[u8] = &[6];
 
 #[derive(Debug)]
 pub(super) struct Answer<'a> {
+    /// All of it.
+    pub(super) der: &'a [u8],
     /// What the signature covers.
     pub(super) signed: &'a [u8],
     pub(super) responder: Responder<'a>,
@@ -73,6 +75,7 @@ impl<'a> Answer<'a> {
         } = basic(rest).ok_or(malformed("it is not a basic OCSP response"))?;
         let data = Data::parse(signed).ok_or(malformed("its response data cannot be read"))?;
         Ok(Self {
+            der,
             signed,
             responder: data.responder,
             produced_at: data.produced_at,

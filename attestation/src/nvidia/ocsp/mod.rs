@@ -9,7 +9,7 @@ mod answer;
 mod id;
 mod question;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use x509_parser::{der_parser::oid, oid_registry::Oid};
 
@@ -182,6 +182,16 @@ fn is_about(id: &CertificateId<'_>, subject: &Certificate<'_>, issuer: &Certific
         && names(id.issuer_key, issuer.point())
 }
 
+/// When a responder may speak that the issuer appointed and that signed the answer.
+#[derive(Debug, Clone, Copy)]
+struct Appointment {
+    from: Time,
+    until: Time,
+}
+
+/// What a verifier remembers of an answer and the issuer that it is signed for.
+const APPOINTMENT: &str = "responder";
+
 /// Checks that the issuer appointed the responder, and that the responder signed the answer.
 fn check_responder(
     answer: &Answer<'_>,
@@ -191,6 +201,11 @@ fn check_responder(
 ) -> Result<(), Rejection> {
     // id-pkix-ocsp-nocheck: without it, the responder's own certificate would need an answer too.
     const NOCHECK: Oid<'_> = oid!(1.3.6.1.5.5.7.48.1.5);
+    let about = [answer.der, issuer.der];
+    let known = signatures.memory().recall(APPOINTMENT, &about);
+    if known.is_some_and(|it: Arc<Appointment>| it.from <= now && now <= it.until) {
+        return Ok(());
+    }
     let refuse = |what| Rejection::OcspResponder { what };
     let mut responder = None;
     for der in &answer.certificates {
@@ -215,7 +230,11 @@ fn check_responder(
     ensure(
         signatures.check(&responder, answer.signed, answer.signature),
         || Rejection::OcspSignature,
-    )
+    )?;
+    let (from, until) = (responder.from(), responder.until());
+    let appointment = || Appointment { from, until };
+    signatures.memory().keep(APPOINTMENT, &about, appointment);
+    Ok(())
 }
 
 fn is_named(certificate: &Certificate<'_>, responder: Responder<'_>) -> bool {

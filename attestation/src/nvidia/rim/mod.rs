@@ -16,9 +16,9 @@ use super::{
     chain::{check_chain, first_end},
     roots::{NvidiaRoots, Purpose},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{Rejection, Time};
+use crate::{Memory, Rejection, Time};
 
 pub use answer::{Answered, is_answer, of_answer};
 #[cfg(test)]
@@ -29,6 +29,8 @@ pub use xml::MAX_RIM_SIZE;
 
 /// A RIM's chain has exactly this many certificates.
 const CHAIN_LENGTH: usize = 4;
+/// What a verifier remembers of one.
+const MANIFEST: &str = "manifest";
 /// The certificates' names in messages, leaf first.
 const NAMES: [&str; CHAIN_LENGTH] = [
     "RIM signer",
@@ -67,7 +69,7 @@ pub fn verify(bytes: &[u8], roots: &NvidiaRoots, now: Time) -> Result<Rim, Rejec
         edition,
         golden,
         floors,
-    } = document.open(&chain)?;
+    } = document.open(&chain, &Memory::none())?;
     let floors = floors
         .into_iter()
         .map(|(kind, floor)| (kind, floor.minimum))
@@ -84,12 +86,35 @@ pub fn verify(bytes: &[u8], roots: &NvidiaRoots, now: Time) -> Result<Rim, Rejec
     })
 }
 
-/// A RIM that could be read. Nothing in it is verified.
+/// A RIM that could be read. Its chain is not verified.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
+    bytes: &'a [u8],
+    form: Form<'a>,
+}
+
+#[derive(Debug)]
+enum Form<'a> {
+    /// Nothing in it is verified.
+    Read(Box<Parsed<'a>>),
+    /// The first of its certificates is known to have signed it.
+    Known(Arc<Signed>),
+}
+
+#[derive(Debug)]
+struct Parsed<'a> {
     /// The document without the signature.
     root: xml::Element<'a>,
     signature: Signature,
+}
+
+/// What a document says that the first of the certificates in it signed, whoever issued that.
+#[derive(Debug)]
+struct Signed {
+    claimed_version: Option<String>,
+    claimed_edition: Option<String>,
+    certificates: Vec<Vec<u8>>,
+    content: Content,
 }
 
 /// A chain that descends from an accepted root.
@@ -105,22 +130,43 @@ impl<'a> Document<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
         let mut root = xml::parse(bytes)?;
         let signature = Signature::detach(&mut root)?;
-        Ok(Self { root, signature })
+        let form = Form::Read(Box::new(Parsed { root, signature }));
+        Ok(Self { bytes, form })
+    }
+
+    /// The same, without reading it again if it is remembered.
+    pub(crate) fn recall(bytes: &'a [u8], memory: &Memory) -> Result<Self, Rejection> {
+        match memory.recall(MANIFEST, &[bytes]) {
+            Some(known) => Ok(Self {
+                bytes,
+                form: Form::Known(known),
+            }),
+            None => Self::parse(bytes),
+        }
     }
 
     /// The version that it claims, used to choose among several. Not verified.
-    pub(crate) fn claimed_version(&self) -> Option<&'a str> {
-        Content::claimed(&self.root, "colloquialVersion")
+    pub(crate) fn claimed_version(&self) -> Option<&str> {
+        match &self.form {
+            Form::Read(parsed) => Content::claimed(&parsed.root, "colloquialVersion"),
+            Form::Known(known) => known.claimed_version.as_deref(),
+        }
     }
 
     /// `GPU` or `SWITCH`, as it claims. Not verified.
-    pub(crate) fn claimed_edition(&self) -> Option<&'a str> {
-        Content::claimed(&self.root, "edition")
+    pub(crate) fn claimed_edition(&self) -> Option<&str> {
+        match &self.form {
+            Form::Read(parsed) => Content::claimed(&parsed.root, "edition"),
+            Form::Known(known) => known.claimed_edition.as_deref(),
+        }
     }
 
     /// The certificates in the signature, DER, leaf first. Not verified.
     pub(crate) fn supplied_chain(&self) -> &[Vec<u8>] {
-        &self.signature.certificates
+        match &self.form {
+            Form::Read(parsed) => &parsed.signature.certificates,
+            Form::Known(known) => &known.certificates,
+        }
     }
 
     /// Verifies the chain of certificates in the signature.
@@ -130,7 +176,7 @@ impl<'a> Document<'a> {
         now: Time,
         signatures: &mut Signatures,
     ) -> Result<RimChain<'_>, Rejection> {
-        let supplied = &self.signature.certificates[..];
+        let supplied = self.supplied_chain();
         let wrong_length = Rejection::RimChainLength {
             found: supplied.len(),
         };
@@ -160,11 +206,22 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The RIM's content, if the leaf of this chain signed it.
-    pub(crate) fn open(&self, chain: &RimChain<'_>) -> Result<Content, Rejection> {
+    /// The RIM's content, if the leaf of this chain, which is its own, signed it.
+    pub(crate) fn open(&self, chain: &RimChain<'_>, memory: &Memory) -> Result<Content, Rejection> {
+        let Parsed { root, signature } = match &self.form {
+            Form::Known(known) => return Ok(known.content.clone()),
+            Form::Read(parsed) => &**parsed,
+        };
         let [leaf, ..] = &chain.certificates;
-        self.signature.verify(&self.root, leaf)?;
-        Content::read(&self.root)
+        signature.verify(root, leaf)?;
+        let content = Content::read(root)?;
+        memory.keep(MANIFEST, &[self.bytes], || Signed {
+            claimed_version: self.claimed_version().map(str::to_owned),
+            claimed_edition: self.claimed_edition().map(str::to_owned),
+            certificates: signature.certificates.clone(),
+            content: content.clone(),
+        });
+        Ok(content)
     }
 }
 
@@ -200,13 +257,17 @@ mod tests {
             let read = |name: &str| fs::read(folder.join(name)).expect(name);
             let bytes = read(name);
             let document = Document::parse(&bytes).expect(name);
-            let whole = canonical::canonical(&document.root, &Scope::new());
+            let Form::Read(parsed) = &document.form else {
+                panic!("nothing is remembered");
+            };
+            let Parsed { root, signature } = &**parsed;
+            let whole = canonical::canonical(root, &Scope::new());
             assert_eq!(
                 whole.as_bytes(),
                 read(&format!("c14n/{name}.doc.c14n")),
                 "{name}"
             );
-            let signed = document.signature.signed_info();
+            let signed = signature.signed_info();
             assert_eq!(
                 signed.as_bytes(),
                 read(&format!("c14n/{name}.signedinfo.c14n")),

@@ -57,6 +57,7 @@ fn authenticate(report: Vec<u8>, collateral: &Collateral, now: Time) -> Result<A
         cpu: CpuReport::Snp(report),
         claims: Vec::new(),
         gpus: Vec::new(),
+        path: None,
         endorsements: Endorsements::default(),
     };
     Unverified::new(evidence).authenticate(&Roots::vendors(), collateral, now)

@@ -1,6 +1,6 @@
 //! The vectors of all formats.
 
-use super::{azure, bundle, intel, nvidia, release, snp, vouching};
+use super::{azure, batch, bundle, intel, nvidia, release, snp, vouching};
 use crate::vector::{Common, Tree, Vector, tree};
 
 /// The whole tree.
@@ -13,6 +13,7 @@ pub(crate) fn all() -> Tree {
         intel::vectors,
         nvidia::vectors,
         bundle::vectors,
+        batch::vectors,
         release::vectors,
         vouching::vectors,
     ] {

@@ -24,7 +24,7 @@ use crate::{
     wishes::{OPEN, Wishes},
 };
 
-const KIND: &str = "bundle";
+pub(super) const KIND: &str = "bundle";
 /// The extension that carries evidence.
 const ID_PE_CMW: &str = "1.3.6.1.5.5.7.1.35";
 
@@ -189,7 +189,7 @@ fn conversation(vector: Vector, bundle: Vec<u8>) -> Vector {
         .with("exporter", hex::encode(exporter))
 }
 
-fn alone(vector: Vector, bundle: Vec<u8>) -> Vector {
+pub(super) fn alone(vector: Vector, bundle: Vec<u8>) -> Vector {
     conversation(vector, bundle).file("policy", "policy.toml", snp::wishes().text())
 }
 
@@ -253,7 +253,7 @@ fn models() -> Vec<Vector> {
     vectors
 }
 
-fn composite(vector: Vector, bundle: Vec<u8>) -> Vector {
+pub(super) fn composite(vector: Vector, bundle: Vec<u8>) -> Vector {
     let policy = composite::policy_text(&composite::roots(&AMD));
     conversation(vector, bundle).file("policy", "policy.toml", policy)
 }

@@ -4,6 +4,7 @@
 
 mod all;
 mod azure;
+mod batch;
 mod bundle;
 mod intel;
 mod nvidia;

@@ -117,6 +117,7 @@ fn conversation(amd: &Amd, launch: &Launch) -> [Vec<u8>; 3] {
             cpu: CpuReport::Snp(amd.sign_report(launch, report_data).to_vec()),
             claims,
             gpus: Vec::new(),
+            path: None,
             endorsements: amd.endorsements(),
         }
     };

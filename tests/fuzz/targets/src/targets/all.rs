@@ -40,6 +40,8 @@ pub const TARGETS: &[Target] = &[
     target("ocsp", 17 * KIB, Some("x509"), nvidia::ocsp),
     target("gpu_verify", 128 * KIB, Some("rim"), nvidia::verify),
     target("bundle", 128 * KIB, Some("bundle"), bundle::bundle),
+    target("path", 2 * KIB, Some("bundle"), bundle::path),
+    target("short_bundle", 16 * KIB, Some("bundle"), bundle::short),
     target("claims", 4 * KIB, Some("bundle"), bundle::claims),
     target("certificate", 32 * KIB, Some("x509"), bundle::certificate),
     target("saved_session", 128 * KIB, Some("bundle"), bundle::saved),

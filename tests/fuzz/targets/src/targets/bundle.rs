@@ -3,13 +3,18 @@
 use chrysalis_attestation::{
     Collateral, Genuine, Question, Refusal, Unverified, Waivers,
     encoding::digest::sha256,
-    evidence::{CpuReport, Evidence, binding::Session, claims::Claims},
+    evidence::{
+        CpuReport, Evidence, Rest, Short,
+        binding::Session,
+        claims::Claims,
+        path::{MAX_LEAVES, Path},
+    },
     nvidia::needs,
     roots::Roots,
     tdx::Quote,
 };
 use chrysalis_client::{RelyingParty, SavedSession};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::{NOW, policy::strict};
 
@@ -19,6 +24,12 @@ const SESSION: Session = Session::Asked {
     exporter: [0xE4; 32],
 };
 const SPKI: &[u8] = b"the enclave's SubjectPublicKeyInfo";
+
+/// Of the machine of the seeds.
+static REST: LazyLock<Rest> = LazyLock::new(|| {
+    let bundle = include_bytes!("../../../../vectors/bundle/snp-h100-of-seven/bundle.cbor");
+    Rest::of(&Evidence::decode(bundle).expect("a bundle"))
+});
 
 /// A bundle is read only from its one encoding, and its evidence is genuine only under the roots that it brings itself, and then
 /// called simulated.
@@ -84,6 +95,34 @@ fn walk(evidence: Evidence, roots: &Roots, spki: &[u8]) -> Result<Genuine, Refus
         .authenticate(roots, &Collateral::default(), NOW)?
         .bind(&SESSION, spki)?
         .without_policy(&Waivers::default())
+}
+
+/// A path is read only from its one encoding, and no session's path leads to the root of another's.
+pub(super) fn path(bytes: &[u8]) {
+    let Ok(path) = Path::decode(bytes) else {
+        return;
+    };
+    assert_eq!(path.encode(), bytes, "one path has two encodings");
+    assert!((2..=MAX_LEAVES).contains(&path.count()), "{}", path.count());
+    assert!(path.index() < path.count(), "a place beyond the last");
+    let [ours, theirs] = [SESSION, Session::Boot].map(|session| session.digest(SPKI));
+    assert_ne!(path.root(&ours), path.root(&theirs), "two leaves, one root");
+    assert_ne!(path.root(&ours), ours, "a root that is a session");
+}
+
+/// A short bundle is read only from its one encoding, is no whole one, and no rest but its own fills it.
+pub(super) fn short(bytes: &[u8]) {
+    let Ok(Some(short)) = Short::decode(bytes) else {
+        return;
+    };
+    let whole = Evidence::decode(bytes);
+    assert!(whole.is_err(), "both a short bundle and a whole one");
+    let own = short.rest() == REST.digest();
+    if let Some(evidence) = short.fill(&REST) {
+        assert!(own, "filled by another's rest");
+        let encoded = Short::encode(&evidence);
+        assert_eq!(encoded, bytes, "one short bundle has two encodings");
+    }
 }
 
 /// Claims are read only from their one encoding.
