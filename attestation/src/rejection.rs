@@ -326,6 +326,10 @@ rejections! {
     FreshnessUnchecked = "freshness_unchecked", "policy-12",
         "the evidence was made at boot, and nothing shows when that was", hint: "verify the URL instead of the file, or give a reason under session.freshness in the policy";
 
+    /// The keys of the connection were agreed in a way that a future quantum computer breaks.
+    KeyAgreementWeak { found: String } = "key_agreement_weak", "policy-12",
+        "the keys of this connection were agreed by {found}, and the policy wants a post-quantum agreement", hint: "ask the provider to update the enclave and what is in front of it, or set session.key_agreement = \"any\" in your policy";
+
     // NVIDIA GPUs
     /// The GPU's evidence answers a different nonce.
     GpuNonceMismatch { found: Hex<32> } = "gpu_nonce_mismatch", "gpu-1",

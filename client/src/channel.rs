@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrysalis_attestation::evidence::{MAX_BUNDLE, binding::TLS_EXPORTER_LABEL};
+use chrysalis_attestation::evidence::{KeyAgreement, MAX_BUNDLE, binding::TLS_EXPORTER_LABEL};
 use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, NONCE, NONCE_LENGTH};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -42,6 +42,7 @@ pub(crate) struct Channel {
     pub(crate) authority: String,
     spki: Vec<u8>,
     exporter: [u8; 32],
+    agreement: Option<KeyAgreement>,
 }
 
 /// A task that ends when this is dropped. The task that moves a connection's bytes then closes it, so the enclave stops generating.
@@ -79,6 +80,7 @@ impl Channel {
             .ok_or_else(|| Error::Protocol("it sent no certificate".into()))?;
         let spki =
             tls::public_key(certificate).map_err(|error| Error::Protocol(error.to_string()))?;
+        let agreement = tls::agreement(session);
         let exporter = session
             .export_keying_material([0; 32], TLS_EXPORTER_LABEL, Some(&[]))
             .map_err(|error| Error::Local(error.to_string()))?;
@@ -98,6 +100,7 @@ impl Channel {
             authority: target.authority(),
             spki,
             exporter,
+            agreement,
         })
     }
 
@@ -108,12 +111,10 @@ impl Channel {
     ) -> Result<SavedSession, Error> {
         let nonce = fresh_nonce()?;
         let bundle = within(limit, "evidence", self.fetch(&nonce)).await??;
-        Ok(SavedSession::new(
-            self.spki.clone(),
-            nonce,
-            self.exporter,
-            bundle,
-        ))
+        Ok(
+            SavedSession::new(self.spki.clone(), nonce, self.exporter, bundle)
+                .agreed(self.agreement),
+        )
     }
 
     async fn fetch(&mut self, nonce: &[u8; NONCE_LENGTH]) -> Result<Vec<u8>, Error> {

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use chrysalis_attestation::{
     Collateral, Time, Trusted, Unverified,
-    evidence::{Evidence, binding::Session},
+    evidence::{Evidence, KeyAgreement, binding::Session},
     nvidia::{
         needs::{Questioned, to_ask},
         ocsp::OcspAnswer,
@@ -100,7 +100,7 @@ impl RelyingParty {
     /// Verifies the evidence in a certificate, which was made at boot and says nothing about freshness. Blocks if NVIDIA has to be asked.
     pub fn verify_certificate(&self, der: &[u8]) -> Result<Trusted, Error> {
         let (evidence, spki) = Evidence::from_certificate(der)?;
-        let (trusted, _) = self.walk(evidence, &Session::Boot, &spki)?;
+        let (trusted, _) = self.walk(evidence, (&Session::Boot, None), &spki)?;
         Ok(trusted)
     }
 
@@ -160,7 +160,11 @@ impl RelyingParty {
 
     fn conversation(&self, saved: &SavedSession) -> Result<(Trusted, Term), Error> {
         let evidence = Evidence::decode(saved.bundle())?;
-        self.walk(evidence, &saved.session(), saved.spki())
+        self.walk(
+            evidence,
+            (&saved.session(), saved.agreement()),
+            saved.spki(),
+        )
     }
 
     fn wants_asking(&self) -> bool {
@@ -171,7 +175,7 @@ impl RelyingParty {
     fn walk(
         &self,
         evidence: Evidence,
-        session: &Session,
+        (session, agreement): (&Session, Option<KeyAgreement>),
         spki: &[u8],
     ) -> Result<(Trusted, Term), Error> {
         let collateral = self.collateral_for(&evidence)?;
@@ -185,6 +189,7 @@ impl RelyingParty {
         let trusted = Unverified::new(evidence)
             .authenticate(&self.policy.roots(), &collateral, moment.now)?
             .bind(session, spki)?
+            .agreed(agreement)
             .appraise(&self.policy)?;
         // `bind` has checked this. It is the one fact all else stands on, so it is checked again where it is used.
         if trusted.tls_key() != spki {

@@ -4,6 +4,7 @@
 //! evidence is bound to is its own. Every wait has an end and every number a bound, because the host decides who
 //! connects and how often; and no client's silence or slowness keeps another waiting.
 
+mod agreement;
 mod answer;
 mod answering;
 mod anthropic;
@@ -61,7 +62,6 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{
     ServerConfig,
-    crypto::ring::default_provider,
     server::{NoServerSessionStorage, ServerConnection},
     sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
@@ -171,7 +171,7 @@ impl Attested {
 }
 
 fn acceptor(certified: Arc<CertifiedKey>) -> Result<TlsAcceptor, Failure> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(agreement::provider()))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| Failure::Keys(error.to_string()))?
         .with_no_client_auth()

@@ -2,6 +2,7 @@
 //!
 //! Trusts nothing. Each value here has exactly one encoding, so that a hash over bytes is a hash over a value.
 
+mod agreement;
 pub mod binding;
 mod certificate;
 pub mod claims;
@@ -11,6 +12,7 @@ mod served;
 #[cfg(test)]
 mod tests;
 
+pub use agreement::KeyAgreement;
 pub use certificate::ID_PE_CMW;
 pub use gpus::{NO_GPUS, encode_gpus};
 

@@ -3,8 +3,8 @@
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    ConfigurationPolicy, ModelPolicy, Policy, PolicyError, Problem, ReleasePolicy, accepted, gpu,
-    model, rebuilders, release,
+    AgreementPolicy, ConfigurationPolicy, ModelPolicy, Policy, PolicyError, Problem, ReleasePolicy,
+    accepted, gpu, model, rebuilders, release,
     section::{Field, Section, line, sha256, sha384},
     snp, tdx,
 };
@@ -25,6 +25,7 @@ const ROOT: [&str; 11] = [
     "model",
     "other_models",
 ];
+const SESSION: [&str; 2] = ["freshness", "key_agreement"];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
 
 impl Policy {
@@ -136,6 +137,7 @@ fn policy(text: &str) -> Result<Policy, PolicyError> {
         rebuilders: rebuilders(&root)?,
         release: release(&root)?,
         freshness_unchecked: freshness_unchecked(&root)?,
+        key_agreement: key_agreement(&root)?,
         simulation: simulated_roots(&root)?,
     })
 }
@@ -149,8 +151,18 @@ fn configuration(root: &Section<'_>) -> Result<ConfigurationPolicy, PolicyError>
 }
 
 fn freshness_unchecked(root: &Section<'_>) -> Result<Option<String>, PolicyError> {
-    root.section("session", &["freshness"])?
+    root.section("session", &SESSION)?
         .read("freshness", Field::unchecked)
+}
+
+fn key_agreement(root: &Section<'_>) -> Result<Option<AgreementPolicy>, PolicyError> {
+    const EXPECTED: &str = "\"post-quantum\" or \"any\"";
+    root.section("session", &SESSION)?
+        .read("key_agreement", |field| match field.text(EXPECTED)? {
+            "post-quantum" => Ok(AgreementPolicy::PostQuantum),
+            "any" => Ok(AgreementPolicy::Any),
+            _ => Err(field.wrong(EXPECTED)),
+        })
 }
 
 fn simulated_roots(root: &Section<'_>) -> Result<Vec<[u8; 32]>, PolicyError> {

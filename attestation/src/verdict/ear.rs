@@ -44,10 +44,10 @@ impl Verdict<'_> {
     /// The claims set, in JSON. `issued` is the verifier's clock.
     pub fn ear(&self, issued: Time) -> Value {
         let asked = self.about.and_then(|about| match about.bound {
-            Bound::Conversation(Session::Asked { nonce, .. }, _) => {
+            Bound::Conversation(Session::Asked { nonce, .. }, ..) => {
                 Some(BASE64URL_NOPAD.encode(nonce))
             }
-            Bound::Conversation(Session::Boot, _) | Bound::Asked | Bound::Nothing => None,
+            Bound::Conversation(Session::Boot, ..) | Bound::Asked | Bound::Nothing => None,
         });
         let submods = match self.about {
             Some(about) => self.of_found(about),

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
     Collateral, Found, Question, Time, Unverified, Waivers,
-    evidence::{Evidence, binding::Session},
+    evidence::{Evidence, KeyAgreement, binding::Session},
     policy::Policy,
     roots::Roots,
 };
@@ -57,6 +57,7 @@ impl Judge {
         &self,
         evidence: Evidence,
         conversation: Option<(&Session, &[u8])>,
+        agreement: Option<KeyAgreement>,
         explain: bool,
     ) -> Result<Found, Error> {
         let collateral = match self.relying_party() {
@@ -69,6 +70,7 @@ impl Judge {
             collateral: &collateral,
             now: self.now(),
             conversation,
+            agreement,
             policy,
             waivers: &self.waivers,
         };
