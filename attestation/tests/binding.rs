@@ -49,6 +49,7 @@ fn claims() -> Vec<u8> {
             template: Some([3; 32]),
         }],
         known_answer: true,
+        hpke_key: [0x09; 32],
         epoch: 0,
         epoch_began: NOW.0,
     };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrysalis_attestation::evidence::{KeyAgreement, MAX_BUNDLE, binding::TLS_EXPORTER_LABEL};
-use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, NONCE, NONCE_LENGTH};
+use chrysalis_ohttp::KEYS_TYPE;
+use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, NONCE, NONCE_LENGTH, OHTTP_KEYS};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -28,6 +29,8 @@ use crate::{
     tls,
 };
 
+/// The most bytes of the keys for relays.
+const MAX_KEYS: usize = 16 * 1024;
 /// The most bytes in the head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -117,8 +120,26 @@ impl Channel {
         )
     }
 
+    /// Asks for the keys that requests through relays are for: of use only once evidence covers them.
+    pub(crate) async fn ask_for_keys(&mut self, limit: Duration) -> Result<Vec<u8>, Error> {
+        let asking = self.get(OHTTP_KEYS, (KEYS_TYPE, MAX_KEYS), "keys");
+        within(limit, "keys", asking).await?
+    }
+
     async fn fetch(&mut self, nonce: &[u8; NONCE_LENGTH]) -> Result<Vec<u8>, Error> {
-        let request = Request::get(format!("{ATTESTATION}?{NONCE}={}", hex::encode(nonce)))
+        let path = format!("{ATTESTATION}?{NONCE}={}", hex::encode(nonce));
+        self.get(&path, (EVIDENCE_TYPE, MAX_BUNDLE), "evidence")
+            .await
+    }
+
+    /// Asks for something of this media type and of at most so many bytes.
+    async fn get(
+        &mut self,
+        path: &str,
+        (kind, most): (&str, usize),
+        what: &'static str,
+    ) -> Result<Vec<u8>, Error> {
+        let request = Request::get(path)
             .header(HOST, &self.authority)
             .body(Full::default())
             .map_err(|error| Error::Local(error.to_string()))?;
@@ -126,23 +147,23 @@ impl Channel {
             .sender
             .send_request(request)
             .await
-            .map_err(|error| from_hyper(&error, "evidence"))?;
+            .map_err(|error| from_hyper(&error, what))?;
         if answer.status() != StatusCode::OK {
             return Err(Error::Protocol(format!(
-                "asked for evidence, it answered {}",
+                "asked for {what}, it answered {}",
                 answer.status()
             )));
         }
         if answer
             .headers()
             .get(CONTENT_TYPE)
-            .is_none_or(|found| found != EVIDENCE_TYPE)
+            .is_none_or(|found| found != kind)
         {
             return Err(Error::Protocol(format!(
-                "asked for evidence, it answered with something other than {EVIDENCE_TYPE}"
+                "asked for {what}, it answered with something other than {kind}"
             )));
         }
-        read_bundle(answer).await
+        read(answer, most, what).await
     }
 }
 
@@ -180,15 +201,19 @@ async fn connect(
         })
 }
 
-async fn read_bundle(answer: Response<Incoming>) -> Result<Vec<u8>, Error> {
-    match Limited::new(answer.into_body(), MAX_BUNDLE).collect().await {
+async fn read(
+    answer: Response<Incoming>,
+    most: usize,
+    what: &'static str,
+) -> Result<Vec<u8>, Error> {
+    match Limited::new(answer.into_body(), most).collect().await {
         Ok(body) => Ok(body.to_bytes().into()),
         Err(error) if error.is::<LengthLimitError>() => Err(Error::Protocol(format!(
-            "its evidence has more than {MAX_BUNDLE} bytes"
+            "its {what} has more than {most} bytes"
         ))),
         Err(error) => Err(match error.downcast_ref::<hyper::Error>() {
-            Some(error) => from_hyper(error, "evidence"),
-            None => Error::Incomplete { what: "evidence" },
+            Some(error) => from_hyper(error, what),
+            None => Error::Incomplete { what },
         }),
     }
 }

@@ -15,7 +15,7 @@ use chrysalis_attestation::{
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Clock, Deadlines, Error, SavedSession, Stopwatch,
+    Clock, Deadlines, Error, Relay, SavedSession, Stopwatch,
     clock::{Moment, system_stopwatch, system_time},
     term::Term,
 };
@@ -29,6 +29,7 @@ pub struct RelyingParty {
     clock: Clock,
     stopwatch: Stopwatch,
     deadlines: Deadlines,
+    relay: Option<Relay>,
 }
 
 /// Finds collateral for this evidence, which has not been verified yet. What is missing is left out.
@@ -48,6 +49,7 @@ impl RelyingParty {
             clock: Arc::new(system_time),
             stopwatch: Arc::new(system_stopwatch),
             deadlines: Deadlines::default(),
+            relay: None,
         }
     }
 
@@ -90,6 +92,17 @@ impl RelyingParty {
     pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
         self
+    }
+
+    /// Sends requests through this relay. The enclave itself is asked for its evidence and its keys, and for nothing else.
+    #[must_use]
+    pub fn through(mut self, relay: Relay) -> Self {
+        self.relay = Some(relay);
+        self
+    }
+
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
     }
 
     /// Verifies a saved conversation: everything but the handshake, which happened back then. Blocks if NVIDIA has to be asked.

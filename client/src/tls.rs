@@ -27,7 +27,7 @@ use rustls::{
 };
 
 /// AWS-LC, with a post-quantum key agreement first: what is recorded today must not be readable one day.
-fn provider() -> CryptoProvider {
+pub(crate) fn provider() -> CryptoProvider {
     CryptoProvider {
         kx_groups: vec![X25519MLKEM768, X25519, SECP256R1, SECP384R1],
         ..default_provider()

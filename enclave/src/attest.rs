@@ -29,6 +29,7 @@ use crate::{
     console::since_boot_ms,
     engine::{Engines, Loaded},
     failure::Failure,
+    gateway::Gateway,
     gpu::Gpus,
     platform::Platform,
 };
@@ -43,12 +44,14 @@ pub(crate) struct Attested {
     pub(crate) engines: Engines,
     pub(crate) attester: Attester,
     pub(crate) certified: Arc<CertifiedKey>,
+    pub(crate) gateway: Gateway,
 }
 
 impl Loaded {
     /// Gets the first evidence, and the certificate that carries it.
     pub(crate) async fn attest(self) -> Result<Attested, Failure> {
-        let claims = claims(&self.measured, &self.engines)?;
+        let gateway = Gateway::new()?;
+        let claims = claims(&self.measured, &self.engines, gateway.digest())?;
         let attester = Attester {
             ground: self.ground.clone(),
             claims: claims.encode(),
@@ -76,12 +79,13 @@ impl Loaded {
             engines: self.engines,
             attester,
             certified,
+            gateway,
         })
     }
 }
 
 /// What the enclave says about itself. The known answers were given, or there would be no engines to describe.
-fn claims(measured: &Measured, engines: &Engines) -> Result<Claims, Failure> {
+fn claims(measured: &Measured, engines: &Engines, hpke_key: [u8; 32]) -> Result<Claims, Failure> {
     let mut of_engines: Vec<EngineClaim> = Vec::new();
     let mut models = Vec::new();
     for served in engines.all() {
@@ -111,6 +115,7 @@ fn claims(measured: &Measured, engines: &Engines) -> Result<Claims, Failure> {
         engines: of_engines,
         models,
         known_answer: true,
+        hpke_key,
         epoch: 0,
         epoch_began: clock::now().0,
     })

@@ -17,6 +17,7 @@ mod disks;
 mod driver;
 mod engine;
 mod failure;
+mod gateway;
 mod gpu;
 mod host;
 mod keys;

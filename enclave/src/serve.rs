@@ -31,6 +31,7 @@ mod messages;
 mod misshapen;
 mod models;
 mod object;
+mod ohttp;
 mod part;
 mod places;
 mod question;
@@ -143,7 +144,7 @@ impl Attested {
         let listener = ground.host.listen().map_err(Failure::Listen)?;
         let attester = self.attester.within(bounds.desk);
         let attested_at = attester.attested_at();
-        let service = Service::new(self.measured, self.engines.clone(), attester)?;
+        let service = Service::new(self.measured, self.engines.clone(), attester, self.gateway)?;
         let door = Arc::new(Door {
             bounds,
             acceptor,

@@ -5,6 +5,7 @@
 mod client;
 mod endpoints;
 mod host;
+mod relayed;
 
 use std::{sync::atomic::Ordering, time::Duration};
 

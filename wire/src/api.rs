@@ -24,6 +24,10 @@ pub const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
 pub const MODELS: &str = "/v1/models";
 /// Where evidence comes from.
 pub const ATTESTATION: &str = "/v1/attestation";
+/// The keys that requests through relays are for.
+pub const OHTTP_KEYS: &str = "/v1/ohttp-keys";
+/// Where relays bring requests (RFC 9458).
+pub const OHTTP: &str = "/v1/ohttp";
 /// Whether there is an answer to be had.
 pub const HEALTH: &str = "/health";
 /// The query parameter of [`ATTESTATION`]: [`NONCE_LENGTH`] bytes in hexadecimal.

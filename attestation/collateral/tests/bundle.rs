@@ -64,6 +64,7 @@ impl Case {
                 template: Some([5; 32]),
             }],
             known_answer: true,
+            hpke_key: [0x09; 32],
             epoch: 0,
             epoch_began: NOW.0,
         }

@@ -34,6 +34,9 @@ pub struct Claims {
     pub models: Vec<ModelClaim>,
     /// Whether every model with a known answer gave it; an enclave where one did not does not serve.
     pub known_answer: bool,
+    /// SHA-256 of the keys that requests through relays are for: of the body of `GET /v1/ohttp-keys` (RFC 9458).
+    #[serde(serialize_with = "as_hex")]
+    pub hpke_key: [u8; 32],
     /// How often the enclave has attested again since boot. It does not do so yet, so this is 0.
     pub epoch: u64,
     /// Unix seconds when the epoch began, by the guest's clock, which the host may set: a hint.
@@ -52,6 +55,7 @@ impl Claims {
             ("engines", served::encode(&self.engines)),
             ("models", served::encode(&self.models)),
             ("known_answer", Value::Bool(self.known_answer)),
+            ("hpke_key", bytes(&self.hpke_key)),
             ("epoch", Value::Integer(self.epoch.into())),
             ("epoch_began", Value::Integer(self.epoch_began.into())),
         ]))
@@ -80,6 +84,7 @@ impl Claims {
             known_answer: fields
                 .bool("known_answer")
                 .ok_or_else(wrong("known_answer"))?,
+            hpke_key: fields.bytes("hpke_key").ok_or_else(wrong("hpke_key"))?,
             epoch: fields.number("epoch").ok_or_else(wrong("epoch"))?,
             epoch_began: fields
                 .number("epoch_began")

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrysalis_client::{
-    Target,
+    Relay, Target,
     proxy::{Access, Door, DoorError, HostName, Origin, Proxy, Token},
 };
 use clap::Args;
@@ -26,7 +26,9 @@ const MAX_TOKEN_FILE: u64 = 4096;
     after_help = "Example:\n  chrysalis proxy https://llm.example --policy policy.toml\n  curl http://127.0.0.1:8080/v1/models\n\n\
                   For an app that is a page:\n  chrysalis proxy https://llm.example --policy policy.toml --allow-origin app://obsidian.md\n\n\
                   For other machines, which show the token as their API key:\n  chrysalis proxy https://llm.example --policy policy.toml \
-                  --listen 192.168.1.5:8080 --allow-remote --token-file token"
+                  --listen 192.168.1.5:8080 --allow-remote --token-file token\n\n\
+                  Through a relay, so that the enclave's host does not see who asks:\n  chrysalis proxy https://llm.example --policy policy.toml \
+                  --relay https://relay.example/llm"
 )]
 pub(crate) struct ProxyArguments {
     /// The enclave, as https://HOST:PORT
@@ -37,6 +39,9 @@ pub(crate) struct ProxyArguments {
     pub(crate) policy: PathBuf,
     #[command(flatten)]
     pub(crate) judging: Judging,
+    /// Send requests through a relay (RFC 9458) that forwards to this enclave's /v1/ohttp, so that its host does not see who asks
+    #[arg(long, value_name = "URL")]
+    pub(crate) relay: Option<Relay>,
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
@@ -62,7 +67,10 @@ pub(crate) struct ProxyArguments {
 
 pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
     let (token, made_up) = token(&arguments)?;
-    let relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
+    let mut relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
+    if let Some(relay) = arguments.relay {
+        relying_party = relying_party.through(relay);
+    }
     // Taken before verifying: a port in use is found out first, and no request is answered yet.
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
         format!(

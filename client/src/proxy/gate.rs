@@ -217,7 +217,8 @@ impl Gate {
         let mut current = self.lock();
         let reign = current.as_mut().ok()?;
         while let Some((connection, since)) = reign.idle.pop() {
-            if since.elapsed() < RETIRED && connection.is_ready() {
+            let is_kept = !connection.retires() || since.elapsed() < RETIRED;
+            if is_kept && connection.is_ready() {
                 return Some(Lease {
                     connection,
                     reused: true,

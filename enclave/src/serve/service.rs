@@ -21,6 +21,7 @@ use crate::{
     configuration::Measured,
     engine::{Engines, Served, Tenant},
     failure::Failure,
+    gateway::Gateway,
 };
 
 /// What all connections share.
@@ -28,6 +29,7 @@ pub(super) struct Service {
     pub(super) measured: Arc<Measured>,
     pub(super) engines: Engines,
     pub(super) attester: Attester,
+    pub(super) gateway: Gateway,
     pub(super) seats: Seats,
     fingerprint: String,
     /// Makes names of tenants for engines.
@@ -40,6 +42,7 @@ impl Service {
         measured: Arc<Measured>,
         engines: Engines,
         attester: Attester,
+        gateway: Gateway,
     ) -> Result<Self, Failure> {
         let digest = hex::encode(measured.digest);
         let random = SystemRandom::new();
@@ -50,6 +53,7 @@ impl Service {
             measured,
             engines,
             attester,
+            gateway,
             seats: Seats::default(),
             salt,
             random,
@@ -107,6 +111,14 @@ impl Service {
     /// The name of a tenant for an engine that keeps what it has read.
     pub(super) fn salt(&self, tenant: &Tenant) -> String {
         question::salt(&self.salt, tenant)
+    }
+
+    /// A secret of whoever encapsulated this, by which it is a tenant of its own.
+    pub(super) fn asker(&self, encapsulated: &[u8]) -> [u8; 32] {
+        let tag = hmac::sign(&self.salt, encapsulated);
+        let mut asker = [0; 32];
+        asker.copy_from_slice(tag.as_ref());
+        asker
     }
 
     /// Random bytes.

@@ -35,7 +35,16 @@ use hyper::{
     Request, Response, body::Frame, body::Incoming, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{
+    crypto::{
+        CryptoProvider, SupportedKxGroup,
+        aws_lc_rs::{
+            default_provider,
+            kx_group::{X25519, X25519MLKEM768},
+        },
+    },
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -128,20 +137,31 @@ pub(crate) struct Enclave {
     launch: Launch,
     claims: Claims,
     has_gpu: bool,
+    /// The key agreements that it knows, in the order of its preference.
+    groups: Vec<&'static dyn SupportedKxGroup>,
 }
 
 impl Enclave {
     /// One that runs `image`.
     pub(crate) fn running(image: [u8; 48]) -> Arc<Self> {
-        Self::new(image, false)
+        Self::new(image, false, vec![X25519MLKEM768, X25519])
     }
 
     /// The one that the test policy trusts, with a GPU.
     pub(crate) fn with_gpu() -> Arc<Self> {
-        Self::new(IMAGE, true)
+        Self::new(IMAGE, true, vec![X25519MLKEM768, X25519])
     }
 
-    fn new(image: [u8; 48], has_gpu: bool) -> Arc<Self> {
+    /// The one that the test policy trusts, as it was before there was a post-quantum key agreement.
+    pub(crate) fn classical() -> Arc<Self> {
+        Self::new(IMAGE, false, vec![X25519])
+    }
+
+    fn new(
+        image: [u8; 48],
+        has_gpu: bool,
+        groups: Vec<&'static dyn SupportedKxGroup>,
+    ) -> Arc<Self> {
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["enclave".into()])
             .unwrap()
@@ -170,10 +190,12 @@ impl Enclave {
                     template: Some([5; 32]),
                 }],
                 known_answer: true,
+                hpke_key: [0x09; 32],
                 epoch: 0,
                 epoch_began: 0,
             },
             has_gpu,
+            groups,
         })
     }
 
@@ -211,8 +233,11 @@ impl Enclave {
 
     fn tls(&self) -> TlsAcceptor {
         let key = PrivatePkcs8KeyDer::from(self.key.serialize_der()).into();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let configuration = rustls::ServerConfig::builder_with_provider(provider)
+        let provider = CryptoProvider {
+            kx_groups: self.groups.clone(),
+            ..default_provider()
+        };
+        let configuration = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_no_client_auth()

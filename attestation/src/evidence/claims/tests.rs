@@ -22,6 +22,7 @@ pub(crate) fn claims() -> Claims {
             template: None,
         }],
         known_answer: true,
+        hpke_key: [0x09; 32],
         epoch: 0,
         epoch_began: 1_796_126_400,
     }

@@ -35,6 +35,11 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         "whether every model with a known answer gave it",
     );
     page.row(
+        "hpke_key",
+        &hex::encode(claims.hpke_key),
+        "SHA-256 of the keys for requests through relays",
+    );
+    page.row(
         "epoch",
         &claims.epoch.to_string(),
         "attestations renewed since boot",

@@ -154,6 +154,7 @@ fn claims() -> Claims {
             template: Some([0x44; 32]),
         }],
         known_answer: true,
+        hpke_key: [0x09; 32],
         epoch: 0,
         epoch_began: NOW.0,
     }

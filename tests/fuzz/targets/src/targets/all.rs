@@ -1,6 +1,6 @@
 //! Every target, with what it is fed.
 
-use super::{azure, bundle, model, nvidia, policy, release, snp, tdx, wire};
+use super::{azure, bundle, model, nvidia, policy, relay, release, snp, tdx, wire};
 use crate::target::Target;
 
 const KIB: usize = 1024;
@@ -65,5 +65,7 @@ pub const TARGETS: &[Target] = &[
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),
     target("host_name", 300, None, wire::host_name),
     target("form", 8 * KIB, None, wire::form),
+    target("encapsulated", 24 * KIB, None, relay::encapsulated),
+    target("inside", 16 * KIB, None, relay::inside),
     target("model", 16 * KIB, None, model::file),
 ];
