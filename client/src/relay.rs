@@ -285,9 +285,10 @@ impl Arriving {
                 return Ok(Some(part));
             }
             if self.opener.is_none() {
-                return match self.reader.is_over() {
-                    true => Ok(None),
-                    false => Err(Error::Incomplete { what: "answer" }),
+                return if self.reader.is_over() {
+                    Ok(None)
+                } else {
+                    Err(Error::Incomplete { what: "answer" })
                 };
             }
             self.read().await?;
@@ -296,9 +297,10 @@ impl Arriving {
 
     /// Reads what arrives next, or the last chunk once nothing more does.
     async fn read(&mut self) -> Result<(), Error> {
-        let frame = match self.body.is_end_stream() {
-            true => None,
-            false => self.body.frame().await,
+        let frame = if self.body.is_end_stream() {
+            None
+        } else {
+            self.body.frame().await
         };
         let opened = match frame {
             Some(frame) => {

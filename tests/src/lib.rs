@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod composite;
+pub mod forward;
 pub mod lies;
 pub mod machine;
 pub mod paths;

@@ -9,6 +9,7 @@ mod asked;
 mod command_line;
 mod connection;
 mod proxy;
+mod relayed;
 mod saved;
 mod stage;
 mod term;

@@ -26,9 +26,10 @@ use chrysalis_attestation::{
     policy::Policy,
 };
 use chrysalis_client::{Deadlines, RelyingParty, Target, system_time};
+use chrysalis_ohttp::{GatewayKeys, KEYS_TYPE, SEED};
 use chrysalis_simulate::{Amd, Launch, Nvidia};
 use chrysalis_tests::paths;
-use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE};
+use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, OHTTP_KEYS};
 use futures_util::stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -51,6 +52,7 @@ use tokio::{
     sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
+use zeroize::Zeroizing;
 
 /// The launch digest that the test policy trusts.
 pub(crate) const IMAGE: [u8; 48] = [0x11; 48];
@@ -110,6 +112,11 @@ pub(crate) fn gpu_policy_text(revocation: &str) -> String {
         policy_text(false),
         roots.map(hex::encode)
     )
+}
+
+/// The keys for requests through relays, of every enclave here.
+pub(crate) fn gateway() -> GatewayKeys {
+    GatewayKeys::new(0, &Zeroizing::new([7; SEED]))
 }
 
 /// A relying party that trusts the honest enclave, and is patient for a second.
@@ -190,7 +197,7 @@ impl Enclave {
                     template: Some([5; 32]),
                 }],
                 known_answer: true,
-                hpke_key: [0x09; 32],
+                hpke_key: sha256(&[gateway().configurations()]),
                 epoch: 0,
                 epoch_began: 0,
             },
@@ -299,6 +306,7 @@ struct Inside {
     ended: AtomicUsize,
     hears: Notify,
     cuts: AtomicUsize,
+    keys: Mutex<Vec<u8>>,
 }
 
 impl Host {
@@ -316,6 +324,7 @@ impl Host {
             ended: AtomicUsize::new(0),
             hears: Notify::new(),
             cuts: AtomicUsize::new(0),
+            keys: Mutex::new(gateway().configurations().to_vec()),
         });
         let shared = Arc::clone(&inside);
         tokio::spawn(async move {
@@ -338,6 +347,11 @@ impl Host {
     /// From now on, chats are answered so.
     pub(crate) fn reply(&self, reply: Reply) {
         *self.inside.reply.lock().unwrap() = reply;
+    }
+
+    /// From now on, the keys for requests through relays are these.
+    pub(crate) fn give_keys(&self, keys: Vec<u8>) {
+        *self.inside.keys.lock().unwrap() = keys;
     }
 
     /// The next so many chats are read, and their connections cut before the first byte of an answer.
@@ -420,6 +434,11 @@ async fn answer(
             .unwrap();
         let nonce = hex::decode(nonce).unwrap().try_into().unwrap();
         return Ok(prove(&inside, &enclave, nonce, exporter).await);
+    }
+    if request.uri().path() == OHTTP_KEYS {
+        let keys = inside.keys.lock().unwrap().clone();
+        let answer = Response::builder().header("content-type", KEYS_TYPE);
+        return Ok(answer.body(whole(keys)).unwrap());
     }
     let reply = *inside.reply.lock().unwrap();
     if reply == Reply::Deaf {

@@ -120,9 +120,10 @@ impl AnswerReader {
                 Place::Padding => {
                     let is_padding = self.buffer.iter().all(|byte| *byte == 0);
                     self.buffer.clear();
-                    return match is_padding {
-                        true => Ok(None),
-                        false => Err(Error::Inside("something follows it")),
+                    return if is_padding {
+                        Ok(None)
+                    } else {
+                        Err(Error::Inside("something follows it"))
                     };
                 }
             }

@@ -42,10 +42,10 @@ impl Configuration {
             rest = after;
         }
         let x_wing = known.iter().position(Self::is_post_quantum).unwrap_or(0);
-        match known.is_empty() {
-            true => Err(Error::Suite),
-            false => Ok(known.swap_remove(x_wing)),
+        if known.is_empty() {
+            return Err(Error::Suite);
         }
+        Ok(known.swap_remove(x_wing))
     }
 
     /// Whether what is sent to it outlasts a quantum computer: whether it is X-Wing.
