@@ -143,6 +143,9 @@ impl Channel {
             .header(HOST, &self.authority)
             .body(Full::default())
             .map_err(|error| Error::Local(error.to_string()))?;
+        // The answer before this one may not have been put away yet.
+        let ready = self.sender.ready().await;
+        ready.map_err(|error| from_hyper(&error, what))?;
         let answer = self
             .sender
             .send_request(request)

@@ -22,8 +22,9 @@ pub const SEED: usize = 64;
 /// A gateway's keys: X-Wing, which lasts, and X25519 for clients that know nothing else.
 pub struct GatewayKeys {
     identifier: u8,
-    x_wing: <XWing as Kem>::PrivateKey,
-    x25519: <X25519HkdfSha256 as Kem>::PrivateKey,
+    // On the heap, so that moving the keys leaves no copies behind; hpke overwrites them when they are dropped.
+    x_wing: Box<<XWing as Kem>::PrivateKey>,
+    x25519: Box<<X25519HkdfSha256 as Kem>::PrivateKey>,
     configurations: Vec<u8>,
 }
 
@@ -61,8 +62,8 @@ impl GatewayKeys {
         ];
         Self {
             identifier,
-            x_wing,
-            x25519,
+            x_wing: Box::new(x_wing),
+            x25519: Box::new(x25519),
             configurations: configurations.concat(),
         }
     }
