@@ -73,6 +73,7 @@ impl AnswerKey {
     }
 
     /// Decrypts the next piece.
+    #[cfg(feature = "client")]
     pub(crate) fn open(&mut self, sealed: &[u8], aad: &[u8]) -> Result<Vec<u8>, Error> {
         let nonce = self.next().ok_or(Error::Undecryptable)?;
         let mut piece = sealed.to_vec();

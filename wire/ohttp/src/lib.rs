@@ -7,9 +7,12 @@
 
 mod answer;
 mod chunks;
+#[cfg(feature = "client")]
 mod configuration;
 mod gateway;
 mod key;
+#[cfg(feature = "client")]
+mod opener;
 mod request;
 #[cfg(feature = "client")]
 mod sender;
@@ -18,7 +21,7 @@ mod tests;
 
 pub use self::{
     answer::{AnswerHead, AnswerReader, END, Part, content, head},
-    chunks::{MAX_CHUNK, Opener, Sealer},
+    chunks::{MAX_CHUNK, Sealer},
     gateway::{Answering, GatewayKeys, Opened, SEED},
     key::NONCE,
     request::{MIN_PADDED, Request},
@@ -26,6 +29,7 @@ pub use self::{
 #[cfg(feature = "client")]
 pub use self::{
     configuration::Configuration,
+    opener::Opener,
     sender::{Awaiting, encapsulate},
 };
 

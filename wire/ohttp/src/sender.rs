@@ -11,10 +11,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     Configuration, Error, Form,
-    chunks::{FINAL, MAX_CHUNK, Opener, put_varint},
+    chunks::{FINAL, MAX_CHUNK, put_varint},
     configuration::PublicKey,
     gateway::header_of,
     key::{AnswerKey, NONCE, X_WING, X25519},
+    opener::Opener,
 };
 
 /// What opens the answer to one request.
