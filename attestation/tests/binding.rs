@@ -50,6 +50,7 @@ fn claims() -> Vec<u8> {
         }],
         known_answer: true,
         receipt_key: [0x77; 32],
+        hpke_key: [0x09; 32],
         epoch: 0,
         epoch_began: NOW.0,
         epoch_seconds: 600,

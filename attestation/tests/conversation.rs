@@ -29,6 +29,7 @@ fn no_reason_makes_a_policy_do_without_the_conversation() {
         collateral: &collateral,
         now: NOW,
         conversation: None,
+        agreement: None,
         policy: None,
         waivers: &waivers,
     };

@@ -7,16 +7,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::{Error, error::from_hyper, term::Term};
+use crate::{Error, relay, term::Term};
 
 /// The body of an answer. It ends in [`Error::Incomplete`] when the connection is cut, in [`Error::Stalled`] when the peer falls
 /// silent, and in [`Error::Expired`] when the connection's term is over. A clean end means that the enclave itself ended the
-/// answer, inside TLS.
+/// answer, inside TLS, or sealed where it came through a relay.
 pub struct Answer {
-    body: Incoming,
+    body: relay::Body,
     idle: Duration,
     timer: Pin<Box<Sleep>>,
     term: Term,
@@ -25,7 +25,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(body: Incoming, idle: Duration, term: Term) -> Self {
+    pub(crate) fn new(body: relay::Body, idle: Duration, term: Term) -> Self {
         Self {
             body,
             idle,
@@ -58,9 +58,7 @@ impl Body for Answer {
             let next = Instant::now() + self.idle;
             self.timer.as_mut().reset(next);
             self.over = !matches!(frame, Some(Ok(_)));
-            return Poll::Ready(
-                frame.map(|frame| frame.map_err(|error| from_hyper(&error, "answer"))),
-            );
+            return Poll::Ready(frame);
         }
         ready!(self.timer.as_mut().poll(context));
         self.over = true;

@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chrysalis_attestation::evidence::{MAX_BUNDLE, Rest, binding::TLS_EXPORTER_LABEL};
-use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, HAVE, NONCE, NONCE_LENGTH};
+use chrysalis_attestation::evidence::{
+    KeyAgreement, MAX_BUNDLE, Rest, binding::TLS_EXPORTER_LABEL,
+};
+use chrysalis_ohttp::KEYS_TYPE;
+use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, HAVE, NONCE, NONCE_LENGTH, OHTTP_KEYS};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -29,6 +32,8 @@ use crate::{
     tls,
 };
 
+/// The most bytes of the keys for relays.
+const MAX_KEYS: usize = 16 * 1024;
 /// The most bytes in the head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -44,6 +49,7 @@ pub(crate) struct Channel {
     pub(crate) certificate: Vec<u8>,
     spki: Vec<u8>,
     exporter: [u8; 32],
+    agreement: Option<KeyAgreement>,
 }
 
 /// A task that ends when this is dropped. The task that moves a connection's bytes then closes it, so the enclave stops generating.
@@ -81,6 +87,7 @@ impl Channel {
             .ok_or_else(|| Error::Protocol("it sent no certificate".into()))?;
         let spki =
             tls::public_key(certificate).map_err(|error| Error::Protocol(error.to_string()))?;
+        let agreement = tls::agreement(session);
         let exporter = session
             .export_keying_material([0; 32], TLS_EXPORTER_LABEL, Some(&[]))
             .map_err(|error| Error::Local(error.to_string()))?;
@@ -102,6 +109,7 @@ impl Channel {
             certificate,
             spki,
             exporter,
+            agreement,
         })
     }
 
@@ -115,7 +123,13 @@ impl Channel {
         let bundle = within(limit, "evidence", self.fetch(&nonce, kept)).await??;
         let (bundle, came) = filled(bundle, kept)?;
         let saved = SavedSession::new(self.spki.clone(), nonce, self.exporter, bundle);
-        Ok((saved, came))
+        Ok((saved.agreed(self.agreement), came))
+    }
+
+    /// Asks for the keys that requests through relays are for: of use only once evidence covers them.
+    pub(crate) async fn ask_for_keys(&mut self, limit: Duration) -> Result<Vec<u8>, Error> {
+        let asking = self.get(OHTTP_KEYS, (KEYS_TYPE, MAX_KEYS), "keys");
+        within(limit, "keys", asking).await?
     }
 
     async fn fetch(
@@ -128,32 +142,46 @@ impl Channel {
             [] => String::new(),
             digests => format!("&{HAVE}={}", digests.join(",")),
         };
-        let nonce = hex::encode(nonce);
-        let request = Request::get(format!("{ATTESTATION}?{NONCE}={nonce}{have}"))
+        let path = format!("{ATTESTATION}?{NONCE}={}{have}", hex::encode(nonce));
+        self.get(&path, (EVIDENCE_TYPE, MAX_BUNDLE), "evidence")
+            .await
+    }
+
+    /// Asks for something of this media type and of at most so many bytes.
+    async fn get(
+        &mut self,
+        path: &str,
+        (kind, most): (&str, usize),
+        what: &'static str,
+    ) -> Result<Vec<u8>, Error> {
+        let request = Request::get(path)
             .header(HOST, &self.authority)
             .body(Full::default())
             .map_err(|error| Error::Local(error.to_string()))?;
+        // The answer before this one may not have been put away yet.
+        let ready = self.sender.ready().await;
+        ready.map_err(|error| from_hyper(&error, what))?;
         let answer = self
             .sender
             .send_request(request)
             .await
-            .map_err(|error| from_hyper(&error, "evidence"))?;
+            .map_err(|error| from_hyper(&error, what))?;
         if answer.status() != StatusCode::OK {
             return Err(Error::Protocol(format!(
-                "asked for evidence, it answered {}",
+                "asked for {what}, it answered {}",
                 answer.status()
             )));
         }
         if answer
             .headers()
             .get(CONTENT_TYPE)
-            .is_none_or(|found| found != EVIDENCE_TYPE)
+            .is_none_or(|found| found != kind)
         {
             return Err(Error::Protocol(format!(
-                "asked for evidence, it answered with something other than {EVIDENCE_TYPE}"
+                "asked for {what}, it answered with something other than {kind}"
             )));
         }
-        read_bundle(answer).await
+        read(answer, most, what).await
     }
 }
 
@@ -191,15 +219,19 @@ async fn connect(
         })
 }
 
-async fn read_bundle(answer: Response<Incoming>) -> Result<Vec<u8>, Error> {
-    match Limited::new(answer.into_body(), MAX_BUNDLE).collect().await {
+async fn read(
+    answer: Response<Incoming>,
+    most: usize,
+    what: &'static str,
+) -> Result<Vec<u8>, Error> {
+    match Limited::new(answer.into_body(), most).collect().await {
         Ok(body) => Ok(body.to_bytes().into()),
         Err(error) if error.is::<LengthLimitError>() => Err(Error::Protocol(format!(
-            "its evidence has more than {MAX_BUNDLE} bytes"
+            "its {what} has more than {most} bytes"
         ))),
         Err(error) => Err(match error.downcast_ref::<hyper::Error>() {
-            Some(error) => from_hyper(error, "evidence"),
-            None => Error::Incomplete { what: "evidence" },
+            Some(error) => from_hyper(error, what),
+            None => Error::Incomplete { what },
         }),
     }
 }

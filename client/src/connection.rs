@@ -4,9 +4,10 @@
 use bytes::Bytes;
 use chrysalis_attestation::Trusted;
 use chrysalis_settle::{Expected, JobNumber, Kept, Receipt, Rejection, Tab, TabId};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response, Uri, Version,
+    body::Incoming,
     header::{HOST, HeaderValue},
 };
 
@@ -17,6 +18,7 @@ use crate::{
     epoch::Epoch,
     error::from_hyper,
     kept::Came,
+    relay::{self, Way},
     term::Term,
 };
 
@@ -30,6 +32,8 @@ pub struct AttestedConnection {
     _watch: Task,
     authority: HeaderValue,
     relying_party: RelyingParty,
+    /// Through a relay, if requests go that way.
+    way: Option<Way>,
     term: Term,
     trusted: Trusted,
     saved: SavedSession,
@@ -81,6 +85,18 @@ impl AttestedConnection {
         let receipt_key = trusted.claims().receipt_key;
         let epoch = Epoch::of(&channel.certificate, saved.spki(), receipt_key)?;
         let tab = Tab::new(TabId::unpaid(saved.exporter()), receipt_key);
+        let way = match relying_party.relay() {
+            None => None,
+            Some(relay) => {
+                let keys = channel.ask_for_keys(deadlines.first_byte).await?;
+                let digest = trusted.claims().hpke_key;
+                let authority = channel.authority.clone();
+                let way = Way::new(relay.clone(), authority, &keys, digest)?;
+                // Nothing else goes this way: the host need not see for how long somebody asks.
+                channel.driver.end()();
+                Some(way)
+            }
+        };
         let authority = HeaderValue::try_from(channel.authority)
             .map_err(|error| Error::Local(error.to_string()))?;
         Ok(Self {
@@ -89,6 +105,7 @@ impl AttestedConnection {
             _watch: watch.into(),
             authority,
             relying_party: relying_party.clone(),
+            way,
             term,
             trusted,
             saved,
@@ -121,12 +138,16 @@ impl AttestedConnection {
         let request = self.addressed(request);
         let term = self.term.clone();
         let sending = async {
+            if let Some(way) = &self.way {
+                return way.send(request, &deadlines).await;
+            }
             self.sender.ready().await.map_err(|_| Error::Closed)?;
             let sent = self.sender.try_send_request(request).await;
-            sent.map_err(|mut failed| match failed.take_message() {
+            let sent = sent.map_err(|mut failed| match failed.take_message() {
                 Some(_) => Error::Closed,
                 None => from_hyper(failed.error(), "answer"),
-            })
+            })?;
+            Ok(sent.map(direct))
         };
         let answer = within(deadlines.first_byte, "first byte of the answer", sending);
         let answer = tokio::select! {
@@ -178,7 +199,13 @@ impl AttestedConnection {
 
     /// Whether the connection can take a request now.
     pub fn is_ready(&self) -> bool {
-        !self.term.is_over() && self.sender.is_ready() && !self.sender.is_closed()
+        let is_open = self.sender.is_ready() && !self.sender.is_closed();
+        !self.term.is_over() && (self.way.is_some() || is_open)
+    }
+
+    /// Whether the enclave may close it at any time: through a relay, each request has a connection of its own.
+    pub(crate) fn retires(&self) -> bool {
+        self.way.is_none()
     }
 
     fn addressed(&self, request: Request<Bytes>) -> Request<Full<Bytes>> {
@@ -191,4 +218,10 @@ impl AttestedConnection {
         request.headers_mut().insert(HOST, self.authority.clone());
         request
     }
+}
+
+/// A body that comes over this connection.
+fn direct(body: Incoming) -> relay::Body {
+    body.map_err(|error| from_hyper(&error, "answer"))
+        .boxed_unsync()
 }

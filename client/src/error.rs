@@ -63,6 +63,18 @@ pub enum Error {
         /// What was cut.
         what: &'static str,
     },
+    /// The relay did not bring the request to the enclave, or brought nothing back.
+    #[error("the relay failed: {why}")]
+    Relay {
+        /// Why.
+        why: String,
+    },
+    /// What came back through the relay is not what the enclave sealed.
+    #[error("the answer was altered on its way through the relay, or its pieces were reordered")]
+    AnswerAltered,
+    /// The enclave gives out keys for relays that its evidence does not cover.
+    #[error("the keys for requests through relays are not those that the evidence covers")]
+    RelayKeys,
     /// The peer does not speak the way an enclave does.
     #[error("the peer does not behave like an enclave: {0}")]
     Protocol(String),
@@ -85,6 +97,9 @@ impl Error {
             Self::Closed => "connection_closed",
             Self::CutOff { .. } => "connections_cut",
             Self::Incomplete { .. } => "incomplete_answer",
+            Self::Relay { .. } => "relay_failed",
+            Self::AnswerAltered => "answer_altered",
+            Self::RelayKeys => "relay_keys_unproved",
             Self::Protocol(_) => "protocol_error",
             Self::Local(_) => "local_error",
         }
@@ -115,6 +130,13 @@ impl Error {
                 "the request did not leave this machine: ask the provider what closes connections in front of the enclave, and what `chrysalis-host` logs"
             }
             Self::Incomplete { .. } => "discard what came or treat it as cut short, and ask again",
+            Self::Relay { .. } => {
+                "check the relay's address, and ask whoever runs it whether it forwards to this enclave's /v1/ohttp"
+            }
+            Self::AnswerAltered => "discard what came, and use another relay",
+            Self::RelayKeys => {
+                "send nothing through relays; ask the provider what stands in front of the enclave's /v1/ohttp-keys"
+            }
             Self::Protocol(_) => {
                 "check that the address is that of a chrysalis host, and that both sides run the same release"
             }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use chrysalis_attestation::{
     Collateral, Memory, Time, Trusted, Unverified,
-    evidence::{Evidence, binding::Session},
+    evidence::{Evidence, KeyAgreement, binding::Session},
     nvidia::{
         needs::{Questioned, to_ask},
         ocsp::OcspAnswer,
@@ -16,7 +16,7 @@ use chrysalis_settle::EpochEvidence;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Clock, Deadlines, Error, SavedSession, Stopwatch,
+    Clock, Deadlines, Error, Relay, SavedSession, Stopwatch,
     clock::{Moment, system_stopwatch, system_time},
     kept::Kept,
     term::Term,
@@ -33,6 +33,7 @@ pub struct RelyingParty {
     deadlines: Deadlines,
     memory: Memory,
     kept: Kept,
+    relay: Option<Relay>,
 }
 
 /// Finds collateral for this evidence, which has not been verified yet. What is missing is left out.
@@ -54,6 +55,7 @@ impl RelyingParty {
             deadlines: Deadlines::default(),
             memory: Memory::none(),
             kept: Kept::default(),
+            relay: None,
         }
     }
 
@@ -108,6 +110,17 @@ impl RelyingParty {
         self
     }
 
+    /// Sends requests through this relay. The enclave itself is asked for its evidence and its keys, and for nothing else.
+    #[must_use]
+    pub fn through(mut self, relay: Relay) -> Self {
+        self.relay = Some(relay);
+        self
+    }
+
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
+    }
+
     /// Verifies a saved conversation: everything but the handshake, which happened back then. Blocks if NVIDIA has to be asked.
     pub fn verify_session(&self, saved: &SavedSession) -> Result<Trusted, Error> {
         self.conversation(saved).map(|(trusted, _)| trusted)
@@ -116,7 +129,7 @@ impl RelyingParty {
     /// Verifies the evidence in a certificate, which was made at boot and says nothing about freshness. Blocks if NVIDIA has to be asked.
     pub fn verify_certificate(&self, der: &[u8]) -> Result<Trusted, Error> {
         let (evidence, spki) = Evidence::from_certificate(der)?;
-        let (trusted, _) = self.walk(evidence, &Session::Boot, &spki)?;
+        let (trusted, _) = self.walk(evidence, (&Session::Boot, None), &spki)?;
         Ok(trusted)
     }
 
@@ -124,7 +137,7 @@ impl RelyingParty {
     /// receipt is about the past, so the policy must accept that. Blocks if NVIDIA has to be asked.
     pub fn verify_epoch(&self, epoch: &EpochEvidence) -> Result<Trusted, Error> {
         let evidence = Evidence::decode(&epoch.bundle)?;
-        let (trusted, _) = self.walk(evidence, &Session::Boot, &epoch.spki)?;
+        let (trusted, _) = self.walk(evidence, (&Session::Boot, None), &epoch.spki)?;
         Ok(trusted)
     }
 
@@ -196,7 +209,11 @@ impl RelyingParty {
 
     fn conversation(&self, saved: &SavedSession) -> Result<(Trusted, Term), Error> {
         let evidence = Evidence::decode(saved.bundle())?;
-        self.walk(evidence, &saved.session(), saved.spki())
+        self.walk(
+            evidence,
+            (&saved.session(), saved.agreement()),
+            saved.spki(),
+        )
     }
 
     fn wants_asking(&self) -> bool {
@@ -207,7 +224,7 @@ impl RelyingParty {
     fn walk(
         &self,
         evidence: Evidence,
-        session: &Session,
+        (session, agreement): (&Session, Option<KeyAgreement>),
         spki: &[u8],
     ) -> Result<(Trusted, Term), Error> {
         let collateral = self.collateral_for(&evidence)?;
@@ -222,6 +239,7 @@ impl RelyingParty {
             .remembered_by(&self.memory)
             .authenticate(&self.policy.roots(), &collateral, moment.now)?
             .bind(session, spki)?
+            .agreed(agreement)
             .appraise(&self.policy)?;
         // `bind` has checked this. It is the one fact all else stands on, so it is checked again where it is used.
         if trusted.tls_key() != spki {

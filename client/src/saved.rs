@@ -1,6 +1,6 @@
 //! A conversation's evidence with what it was bound to, in one file: anyone who has it can repeat every check offline.
 
-use chrysalis_attestation::evidence::{MAX_BUNDLE, binding::Session};
+use chrysalis_attestation::evidence::{KeyAgreement, MAX_BUNDLE, binding::Session};
 use serde_cbor::Value;
 
 /// The most bytes of a saved session: a bundle and little else.
@@ -15,6 +15,7 @@ pub struct SavedSession {
     nonce: [u8; 32],
     exporter: [u8; 32],
     bundle: Vec<u8>,
+    agreement: Option<KeyAgreement>,
 }
 
 /// A file that is not a saved session.
@@ -37,7 +38,20 @@ impl SavedSession {
             nonce,
             exporter,
             bundle,
+            agreement: None,
         }
+    }
+
+    /// With how the connection's keys were agreed. Without this, a policy that wants a post-quantum agreement refuses.
+    #[must_use]
+    pub fn agreed(mut self, agreement: Option<KeyAgreement>) -> Self {
+        self.agreement = agreement;
+        self
+    }
+
+    /// How the connection's keys were agreed, if that is known.
+    pub fn agreement(&self) -> Option<KeyAgreement> {
+        self.agreement
     }
 
     /// DER `SubjectPublicKeyInfo` of the peer's TLS key.
@@ -63,19 +77,21 @@ impl SavedSession {
         }
     }
 
-    /// Deterministic CBOR (RFC 8949 §4.2.1) of `{spki, nonce, bundle, exporter}`.
+    /// Deterministic CBOR (RFC 8949 §4.2.1) of `{spki, nonce, bundle, exporter}`, and `agreement`, a text, if it is known.
     pub fn encode(&self) -> Vec<u8> {
         let entry = |key: &str, bytes: &[u8]| (Value::Text(key.into()), Value::Bytes(bytes.into()));
-        let map = Value::Map(
-            [
-                entry("spki", &self.spki),
-                entry("nonce", &self.nonce),
-                entry("bundle", &self.bundle),
-                entry("exporter", &self.exporter),
-            ]
-            .into(),
-        );
-        serde_cbor::to_vec(&map).expect("a map of four byte strings is always encodable")
+        let agreement = self.agreement.map(|it| {
+            let name = Value::Text(it.name().into());
+            (Value::Text("agreement".into()), name)
+        });
+        let entries = [
+            entry("spki", &self.spki),
+            entry("nonce", &self.nonce),
+            entry("bundle", &self.bundle),
+            entry("exporter", &self.exporter),
+        ];
+        let map = Value::Map(entries.into_iter().chain(agreement).collect());
+        serde_cbor::to_vec(&map).expect("a map of byte strings and a text is always encodable")
     }
 
     /// Decodes a session; accepts only the one deterministic encoding.
@@ -96,6 +112,11 @@ impl SavedSession {
         let Ok(Value::Map(mut map)) = serde_cbor::from_slice(bytes) else {
             return None;
         };
+        let agreement = match map.remove(&Value::Text("agreement".into())) {
+            None => None,
+            Some(Value::Text(name)) => Some(KeyAgreement::named(&name)?),
+            Some(_) => return None,
+        };
         let mut take = |key: &str| match map.remove(&Value::Text(key.into())) {
             Some(Value::Bytes(bytes)) => Some(bytes),
             _ => None,
@@ -105,6 +126,7 @@ impl SavedSession {
             nonce: take("nonce")?.try_into().ok()?,
             exporter: take("exporter")?.try_into().ok()?,
             bundle: take("bundle").filter(|bundle| bundle.len() <= MAX_BUNDLE)?,
+            agreement,
         };
         map.is_empty().then_some(saved)
     }
@@ -121,6 +143,17 @@ mod tests {
     #[test]
     fn survives_the_trip() {
         assert_eq!(SavedSession::decode(&sample().encode()), Ok(sample()));
+    }
+
+    #[test]
+    fn keeps_how_the_keys_were_agreed_and_takes_no_agreement_that_it_does_not_know() {
+        let agreed = sample().agreed(Some(KeyAgreement::X25519MlKem768));
+        assert_eq!(SavedSession::decode(&agreed.encode()), Ok(agreed.clone()));
+        assert_ne!(agreed, sample());
+        let mut unknown = agreed.encode();
+        let at = unknown.windows(6).position(|part| part == b"X25519");
+        unknown[at.unwrap()] = b'Y';
+        assert_eq!(SavedSession::decode(&unknown), Err(SavedError::Malformed));
     }
 
     #[test]

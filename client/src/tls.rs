@@ -6,21 +6,37 @@
 
 use std::sync::Arc;
 
+use chrysalis_attestation::evidence::KeyAgreement;
 use chrysalis_wire::api::ALPN;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{WebPkiSupportedAlgorithms, ring, verify_tls13_signature},
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms,
+        aws_lc_rs::{
+            default_provider,
+            kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768},
+        },
+        verify_tls13_signature,
+    },
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
 
+/// AWS-LC, with a post-quantum key agreement first: what is recorded today must not be readable one day.
+pub(crate) fn provider() -> CryptoProvider {
+    CryptoProvider {
+        kx_groups: vec![X25519MLKEM768, X25519, SECP256R1, SECP384R1],
+        ..default_provider()
+    }
+}
+
 /// TLS 1.3 only, no resumption: each connection is a new handshake, with its own exporter to bind evidence to.
 pub(crate) fn dangerous_configuration() -> Result<Arc<ClientConfig>, rustls::Error> {
-    let provider = ring::default_provider();
+    let provider = provider();
     let verifier = HandshakeOnly {
         algorithms: provider.signature_verification_algorithms,
     };
@@ -39,6 +55,12 @@ pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, ru
     Ok(ParsedCertificate::try_from(certificate)?
         .subject_public_key_info()
         .to_vec())
+}
+
+/// How the keys of a connection were agreed; `None` where this client does not know the group.
+pub(crate) fn agreement(connection: &ClientConnection) -> Option<KeyAgreement> {
+    let group = connection.negotiated_key_exchange_group()?;
+    KeyAgreement::of_tls(group.name().into())
 }
 
 /// Checks possession of the certificate's key and, deliberately, nothing else.

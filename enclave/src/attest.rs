@@ -26,6 +26,7 @@ use crate::{
     engine::{Engines, Loaded},
     epoch::Epochs,
     failure::Failure,
+    gateway::Gateway,
     keys::Keys,
 };
 pub(crate) use desk::{Bounds, Desk, NoBundle};
@@ -42,7 +43,9 @@ pub(crate) struct Attested {
 impl Loaded {
     /// Gets the first evidence, and the certificate that carries it.
     pub(crate) async fn attest(self) -> Result<Attested, Failure> {
-        let claims = claims(&self.measured, &self.engines, self.keys.receipt_key())?;
+        let gateway = Gateway::new()?;
+        let own = (self.keys.receipt_key(), gateway.digest());
+        let claims = claims(&self.measured, &self.engines, own)?;
         let prover = Prover::new(self.ground.clone(), self.keys, self.gpus);
         prover.present_quote().await?;
         let first = prover.epoch(claims).await?;
@@ -54,6 +57,7 @@ impl Loaded {
             attester: Attester {
                 prover,
                 epochs: Epochs::begin(first),
+                gateway,
                 alarm: Notify::new(),
             },
         })
@@ -64,7 +68,7 @@ impl Loaded {
 fn claims(
     measured: &Measured,
     engines: &Engines,
-    receipt_key: [u8; 32],
+    (receipt_key, hpke_key): ([u8; 32], [u8; 32]),
 ) -> Result<Claims, Failure> {
     let mut of_engines: Vec<EngineClaim> = Vec::new();
     let mut models = Vec::new();
@@ -96,6 +100,7 @@ fn claims(
         models,
         known_answer: true,
         receipt_key,
+        hpke_key,
         epoch: 0,
         epoch_began: clock::now().0,
         epoch_seconds: measured.configuration.epoch.seconds.into(),
@@ -117,6 +122,7 @@ fn digest(digits: &str) -> Result<[u8; 32], Failure> {
 pub(crate) struct Attester {
     prover: Prover,
     epochs: Epochs,
+    gateway: Gateway,
     /// The GPUs gave a client no evidence.
     alarm: Notify,
 }
@@ -135,6 +141,17 @@ impl Attester {
     /// The keys that all evidence is about.
     pub(crate) fn keys(&self) -> &Keys {
         self.prover.keys()
+    }
+
+    /// The keys that requests through relays are for.
+    pub(crate) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Overwrites every private key. Nothing is signed or opened after that.
+    pub(crate) fn wipe(&self) {
+        self.keys().wipe();
+        self.gateway.wipe();
     }
 
     /// Bundles about these sessions, for the clients that asked: one report for all of them.
@@ -168,13 +185,19 @@ impl Attester {
 
     /// Asks the hardware again and begins the next epoch: for the caller that has asked everything else.
     pub(crate) async fn turn(&self) -> Result<(), Failure> {
-        let claims = self.epochs.current().claims.clone();
+        let (claims, keys) = (
+            self.epochs.current().claims.clone(),
+            self.gateway.prepare()?,
+        );
         let next = Claims {
+            hpke_key: keys.digest(),
             epoch: claims.epoch.saturating_add(1),
             epoch_began: clock::now().0,
             ..claims
         };
-        self.epochs.turn(self.prover.epoch(next).await?);
+        let next = self.prover.epoch(next).await?;
+        self.gateway.turn(keys);
+        self.epochs.turn(next);
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ mod driver;
 mod engine;
 mod epoch;
 mod failure;
+mod gateway;
 mod gpu;
 mod host;
 mod keys;

@@ -4,6 +4,7 @@
 //! evidence is bound to is its own. Every wait has an end and every number a bound, because the host decides who
 //! connects and how often; and no client's silence or slowness keeps another waiting.
 
+mod agreement;
 mod answer;
 mod answering;
 mod anthropic;
@@ -31,6 +32,7 @@ mod messages;
 mod misshapen;
 mod models;
 mod object;
+mod ohttp;
 mod part;
 mod places;
 mod question;
@@ -63,7 +65,6 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{
     ServerConfig,
-    crypto::ring::default_provider,
     server::{NoServerSessionStorage, ServerConnection},
     version::TLS13,
 };
@@ -154,13 +155,19 @@ impl Attested {
         let attester = Arc::new(self.attester);
         let acceptor = acceptor(attester.epochs().clone())?;
         let listener = ground.host.listen().map_err(Failure::Listen)?;
-        let (attested_at, keys) = (attester.attested_at(), attester.keys().clone());
+        let attested_at = attester.attested_at();
         let length = self.measured.configuration.epoch.length();
         let length = bounds.epoch.unwrap_or(length);
         let renewal = Renewal::new(&ground, self.engines.clone(), attester.clone(), length);
         let trust = ground.trust.clone();
         let desk = Desk::open(attester.clone(), bounds.desk);
-        let service = Service::new(self.measured, self.engines.clone(), attester, desk, trust)?;
+        let service = Service::new(
+            self.measured,
+            self.engines.clone(),
+            attester.clone(),
+            desk,
+            trust,
+        )?;
         let door = Arc::new(Door {
             bounds,
             acceptor,
@@ -179,7 +186,7 @@ impl Attested {
         drop(listener);
         let outcome = outcome.map_err(|failure| {
             // First of all: whatever goes wrong after this, nobody signs with these keys any more.
-            keys.wipe();
+            attester.wipe();
             ground.trust.end(failure.reason());
             Failure::TrustEnded(Box::new(failure))
         });
@@ -197,7 +204,7 @@ impl Attested {
 }
 
 fn acceptor(epochs: Epochs) -> Result<TlsAcceptor, Failure> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(agreement::provider()))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| Failure::Keys(error.to_string()))?
         .with_no_client_auth()

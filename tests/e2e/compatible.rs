@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrysalis_tests::{
+    forward::Forwarder,
     machine::{Machine, Plan, policy_for, text},
     paths,
     proxy::Proxy,
@@ -16,6 +17,8 @@ use tempfile::TempDir;
 /// What is served, until the tests end.
 struct Served {
     proxy: Proxy,
+    /// To the same machine, through a relay.
+    relayed: Proxy,
     _machine: Machine,
     _folder: TempDir,
 }
@@ -47,8 +50,12 @@ fn served() -> Option<&'static Served> {
             });
             let policy = folder.path().join("policy.toml");
             std::fs::write(&policy, policy_for(&configuration)).expect("a policy");
+            let url = machine.url();
+            let gateway = url.strip_prefix("https://").expect("https");
+            let relay = Forwarder::before(gateway);
             Some(Served {
-                proxy: Proxy::start(&machine.url(), &policy),
+                proxy: Proxy::start(&url, &policy),
+                relayed: Proxy::start_with(&url, &policy, &["--relay", relay.url()]),
                 _machine: machine,
                 _folder: folder,
             })
@@ -69,17 +76,23 @@ fn says(mut command: Command) -> String {
 }
 
 #[test]
-fn python_clients_work_unchanged() {
+fn python_clients_work_unchanged_and_through_a_relay() {
     let python = paths::python();
     if !python.exists() {
         chrysalis_test_support::skip("no Python environment: make test makes one");
         return;
     }
     let Some(served) = served() else { return };
+    for proxy in [&served.proxy, &served.relayed] {
+        python_clients_work(&python, proxy);
+    }
+}
+
+fn python_clients_work(python: &Path, proxy: &Proxy) {
     let mut command = Command::new(python);
     command
         .arg(clients().join("compatible.py"))
-        .arg(format!("http://{}/v1", served.proxy.address()));
+        .arg(format!("http://{}/v1", proxy.address()));
     let said = says(command);
     for client in [
         "openai chat",

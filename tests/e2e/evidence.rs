@@ -10,7 +10,7 @@
 use chrysalis_attestation::{
     Collateral, Refusal, Rejection, Time, Trusted, Unverified, Waivers,
     evidence::{
-        CpuReport, Evidence, MAX_BUNDLE,
+        CpuReport, Evidence, KeyAgreement, MAX_BUNDLE,
         binding::{Anchor, Session},
         claims::{Claims, ModelClaim},
     },
@@ -345,6 +345,14 @@ lies! {
     rejects_evidence_of_another_tls_session: "binding_mismatch", |mut scene| {
         let Session::Asked { nonce, .. } = scene.seen.0 else { unreachable!() };
         scene.seen.0 = Session::Asked { nonce, exporter: [0; 32] };
+        scene.verdict()
+    };
+    rejects_a_key_agreement_that_a_quantum_computer_breaks: "key_agreement_weak", |mut scene| {
+        scene.agreement = Some(KeyAgreement::X25519);
+        scene.verdict()
+    };
+    rejects_a_key_agreement_that_nobody_saw: "key_agreement_weak", |mut scene| {
+        scene.agreement = None;
         scene.verdict()
     };
     rejects_claims_that_were_altered: "binding_mismatch", |mut scene| {

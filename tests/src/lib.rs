@@ -4,6 +4,7 @@
 
 pub mod composite;
 pub mod epochs;
+pub mod forward;
 pub mod lies;
 pub mod machine;
 pub mod memory;

@@ -105,7 +105,7 @@ fn ask(target: &str, request: &str) -> Vec<u8> {
 }
 
 /// Reads up to the empty line that ends a head, or `None` at the end of the stream.
-fn head(from: &mut impl Read) -> Option<String> {
+pub(crate) fn head(from: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -131,7 +131,7 @@ fn server() -> ServerConfig {
     config
 }
 
-fn client() -> ClientConfig {
+pub(crate) fn client() -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3")

@@ -5,7 +5,7 @@
 use chrysalis_attestation::{
     Refusal, Time, Trusted, Unverified,
     evidence::{
-        CpuReport, Endorsements, Evidence,
+        CpuReport, Endorsements, Evidence, KeyAgreement,
         binding::{Anchor, Session, host_data},
         claims::{Claims, EngineClaim, ModelClaim, PROFILE},
         encode_gpus,
@@ -47,6 +47,8 @@ pub struct Scene<'a> {
     pub attested: (Session, Vec<u8>),
     /// The conversation and the TLS key that the relying party sees.
     pub seen: (Session, Vec<u8>),
+    /// How the relying party saw its connection's keys agreed.
+    pub agreement: Option<KeyAgreement>,
     /// What the relying party wants.
     pub policy: Policy,
     /// The relying party's clock.
@@ -73,6 +75,7 @@ impl<'a> Scene<'a> {
             endorsements: amd.endorsements(),
             attested: (session.clone(), spki.clone()),
             seen: (session, spki),
+            agreement: Some(KeyAgreement::X25519MlKem768),
             policy: policy(Some(amd.root_sha256())),
             now: NOW,
             alter: |_| (),
@@ -114,6 +117,7 @@ impl<'a> Scene<'a> {
         Unverified::new(Evidence::decode(bundle)?)
             .authenticate(&self.policy.roots(), &Endorsements::default(), self.now)?
             .bind(session, spki)?
+            .agreed(self.agreement)
             .appraise(&self.policy)
     }
 }
@@ -159,6 +163,7 @@ pub fn claims() -> Claims {
         }],
         known_answer: true,
         receipt_key: [0x77; 32],
+        hpke_key: [0x09; 32],
         epoch: 0,
         epoch_began: NOW.0,
         epoch_seconds: 600,

@@ -34,6 +34,10 @@ pub const RECEIPT_EVENT: &str = "receipt";
 pub const ATTESTATION: &str = "/v1/attestation";
 /// Where the current epoch's evidence comes from, about no nonce: as in the certificate, with all that others have signed.
 pub const ATTESTATION_EPOCH: &str = "/v1/attestation/epoch";
+/// The keys that requests through relays are for.
+pub const OHTTP_KEYS: &str = "/v1/ohttp-keys";
+/// Where relays bring requests (RFC 9458).
+pub const OHTTP: &str = "/v1/ohttp";
 /// Whether there is an answer to be had.
 pub const HEALTH: &str = "/health";
 /// The query parameter of [`ATTESTATION`]: [`NONCE_LENGTH`] bytes in hexadecimal.

@@ -13,9 +13,9 @@ use crate::{
     Rejection,
     azure::{self, vtpm},
     encoding::digest::Hex,
-    evidence::{binding::Session, claims::Claims},
+    evidence::{KeyAgreement, binding::Session, claims::Claims},
     nvidia::Devices,
-    policy::{Policy, ReleasePolicy, Waivers},
+    policy::{AgreementPolicy, Policy, ReleasePolicy, Waivers},
     release::{ANYONE_CAN_SIGN, Measured, Rebuilders},
     snp,
     tdx::{self, EventLog, Platform, TdxPolicy, report::TdReport},
@@ -36,6 +36,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) statements: &'a [Vec<u8>],
     /// `None` if it is unknown, which happens only where the aim is to explain.
     pub(crate) session: Option<&'a Session>,
+    /// How its keys were agreed, if the relying party saw it.
+    pub(crate) agreement: Option<KeyAgreement>,
 }
 
 impl Subject<'_> {
@@ -65,6 +67,7 @@ fn appraise(
         gpus,
         statements,
         session,
+        agreement,
     } = subject;
     let pinned = match cpu {
         Cpu::Snp(genuine) => {
@@ -92,6 +95,7 @@ fn appraise(
         Some(session) => freshness(matches!(session, Session::Asked { .. }), policy, inspection),
         None => inspection.skip(("policy-12", "freshness"), "the conversation is unknown"),
     }
+    key_agreement(agreement, session, policy, inspection);
     let measured = cpu.measured();
     rebuilders(
         policy.rebuilders.as_ref(),
@@ -242,6 +246,33 @@ fn freshness(fresh: bool, policy: &Policy, inspection: &mut Inspection) {
     let check = ("policy-12", "freshness");
     let why = policy.freshness_unchecked.as_deref();
     inspection.waivable(check, fresh, why, Rejection::FreshnessUnchecked);
+}
+
+/// A conversation that was asked in had a connection, whose keys were agreed in some way. Evidence in a file had none.
+fn key_agreement(
+    found: Option<KeyAgreement>,
+    session: Option<&Session>,
+    policy: &Policy,
+    inspection: &mut Inspection,
+) {
+    const CHECK: Step = ("policy-12", "key agreement");
+    let seen = found.is_some() || matches!(session, Some(Session::Asked { .. }));
+    let found_name = found.map_or("unknown", KeyAgreement::name);
+    match policy.key_agreement {
+        None => inspection.skip(CHECK, LEFT_OPEN),
+        Some(AgreementPolicy::Any) => inspection.skip(CHECK, "the policy accepts any"),
+        Some(AgreementPolicy::PostQuantum) if !seen => {
+            inspection.skip(CHECK, "no connection was seen");
+        }
+        Some(AgreementPolicy::PostQuantum) => inspection.require(
+            CHECK,
+            found.is_some_and(KeyAgreement::is_post_quantum),
+            Rejection::KeyAgreementWeak {
+                found: found_name.to_owned(),
+            },
+            found_name,
+        ),
+    }
 }
 
 /// Is a report that came without claims, GPUs and a conversation what the policy wants?

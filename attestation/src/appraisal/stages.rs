@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Memory, Rejection, Time,
     evidence::{
-        Collateral, CpuReport, Endorsements, Evidence,
+        Collateral, CpuReport, Endorsements, Evidence, KeyAgreement,
         binding::{Anchor, Session},
         claims::Claims,
         encode_gpus,
@@ -49,6 +49,7 @@ pub struct Bound {
     pub(super) gpus: gpus::Asked,
     pub(super) statements: Vec<Vec<u8>>,
     pub(super) session: Session,
+    pub(super) agreement: Option<KeyAgreement>,
     pub(super) tls_key: Vec<u8>,
     pub(super) transcript: Transcript,
 }
@@ -60,6 +61,7 @@ pub struct Peer {
     pub(crate) claims: Claims,
     pub(crate) devices: Devices,
     pub(crate) session: Session,
+    pub(crate) agreement: Option<KeyAgreement>,
     pub(crate) transcript: Transcript,
     /// The moment as of which all this was found out.
     pub(crate) as_of: Time,
@@ -176,6 +178,7 @@ impl Authentic {
             gpus,
             statements,
             session: session.clone(),
+            agreement: None,
             tls_key: spki.to_vec(),
             transcript,
         })
@@ -246,6 +249,14 @@ pub(super) fn about(
 }
 
 impl Bound {
+    /// How the keys of the relying party's own connection were agreed, as it saw itself. Without this, a policy that wants a
+    /// post-quantum agreement refuses.
+    #[must_use]
+    pub fn agreed(mut self, agreement: Option<KeyAgreement>) -> Self {
+        self.agreement = agreement;
+        self
+    }
+
     /// Is it what the policy wants? The GPUs are verified here: the policy decides how much proof they need.
     pub fn appraise(self, policy: &Policy) -> Result<Trusted, Refusal> {
         let tls_key = self.tls_key.clone();
@@ -266,6 +277,7 @@ impl Bound {
             gpus,
             statements,
             session,
+            agreement,
             transcript,
             ..
         } = self;
@@ -277,6 +289,7 @@ impl Bound {
             gpus: &gpus,
             statements: &statements,
             session: Some(&session),
+            agreement,
         };
         let devices = subject.conclude(policy, waivers, &mut inspection);
         let (devices, transcript) = inspection.finish(devices)?;
@@ -287,6 +300,7 @@ impl Bound {
             claims,
             devices,
             session,
+            agreement,
             transcript,
             as_of: gpus.now(),
         })
@@ -317,6 +331,11 @@ impl Peer {
     /// The peer's claims.
     pub fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// How the keys of the conversation were agreed, if the relying party saw it.
+    pub fn agreement(&self) -> Option<KeyAgreement> {
+        self.agreement
     }
 
     /// Every check, in order.

@@ -24,7 +24,7 @@ use crate::{
 const SPKI: &[u8] = b"the TLS key";
 /// What the test's policy does not mention.
 const SILENT: &str = "open    not in the policy        chip, launch TCB floor, SEV firmware, minimum ABI, guest SVN, mitigations, \
-    family id, image id, report id, migration agent, ID block, rebuilders, models (pinned by the configuration's digest alone)";
+    family id, image id, report id, migration agent, ID block, key agreement, rebuilders, models (pinned by the configuration's digest alone)";
 /// Its one model and its epoch, in a verdict.
 const MODEL: &str = "model   smollm2                  chat, weights 040404040404…, llama.cpp b1\nepoch   0                        began 0 s ago, lasts 600 s";
 const ASKED: Session = Session::Asked {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Time,
-    evidence::{Collateral, Evidence, binding::Session, claims::Claims},
+    evidence::{Collateral, Evidence, KeyAgreement, binding::Session, claims::Claims},
     nvidia::Devices,
     policy::{Policy, Waivers},
     roots::Roots,
@@ -28,6 +28,8 @@ pub struct Question<'a> {
     pub now: Time,
     /// The conversation and the DER `SubjectPublicKeyInfo` of the peer's TLS key. Without them no policy is ever satisfied.
     pub conversation: Option<(&'a Session, &'a [u8])>,
+    /// How the conversation's keys were agreed, as the relying party saw on its own connection; `None` if it saw none.
+    pub agreement: Option<KeyAgreement>,
     /// What is wanted; without it, whether the hardware is genuine and its memory private.
     pub policy: Option<&'a Policy>,
     /// Which inputs may be missing. A policy has its own fields for this: [`Waivers::applied_to`].
@@ -98,6 +100,7 @@ fn conduct(
         claims,
         devices,
         session: session.clone(),
+        agreement: question.agreement,
         transcript,
         as_of: question.now,
         until,
@@ -123,6 +126,7 @@ fn walk(
         collateral,
         now,
         conversation,
+        agreement,
         policy,
         waivers,
     } = *question;
@@ -161,6 +165,7 @@ fn walk(
         gpus: &gpus,
         statements: &statements(sources),
         session: conversation.map(|(session, _)| session),
+        agreement,
     };
     let devices = subject.conclude(policy, waivers, inspection)?;
     Ok((cpu, claims, devices))

@@ -42,6 +42,9 @@ pub struct Claims {
     /// The Ed25519 public key that signs receipts. Made at boot; lost with the TLS key.
     #[serde(serialize_with = "as_hex")]
     pub receipt_key: [u8; 32],
+    /// SHA-256 of the keys that requests through relays are for: of the body of `GET /v1/ohttp-keys` (RFC 9458).
+    #[serde(serialize_with = "as_hex")]
+    pub hpke_key: [u8; 32],
     /// How often the enclave has attested again since boot.
     pub epoch: u64,
     /// Unix seconds when the epoch began, by the guest's clock, which the host may set: a hint.
@@ -63,6 +66,7 @@ impl Claims {
             ("models", served::encode(&self.models)),
             ("known_answer", Value::Bool(self.known_answer)),
             ("receipt_key", bytes(&self.receipt_key)),
+            ("hpke_key", bytes(&self.hpke_key)),
             ("epoch", Value::Integer(self.epoch.into())),
             ("epoch_began", Value::Integer(self.epoch_began.into())),
             ("epoch_seconds", Value::Integer(self.epoch_seconds.into())),
@@ -95,6 +99,7 @@ impl Claims {
             receipt_key: fields
                 .bytes("receipt_key")
                 .ok_or_else(wrong("receipt_key"))?,
+            hpke_key: fields.bytes("hpke_key").ok_or_else(wrong("hpke_key"))?,
             epoch: fields.number("epoch").ok_or_else(wrong("epoch"))?,
             epoch_began: fields
                 .number("epoch_began")

@@ -2,6 +2,7 @@
 //!
 //! Trusts nothing. Each value here has exactly one encoding, so that a hash over bytes is a hash over a value.
 
+mod agreement;
 mod batch;
 pub mod binding;
 mod bundle;
@@ -16,6 +17,7 @@ mod short;
 #[cfg(test)]
 mod tests;
 
+pub use agreement::KeyAgreement;
 pub use batch::Batch;
 pub use certificate::ID_PE_CMW;
 pub use gpus::{NO_GPUS, encode_gpus};

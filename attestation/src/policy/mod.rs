@@ -60,6 +60,8 @@ pub struct Policy {
     pub freshness_unchecked: Option<String>,
     /// `session.max_epoch_age`: how long ago the enclave may have renewed its evidence. Default: [`EpochAge::Epochs`].
     pub max_epoch_age: EpochAge,
+    /// `session.key_agreement`: how the keys of the relying party's connection must have been agreed. Default: open.
+    pub key_agreement: Option<AgreementPolicy>,
     /// `simulation.roots`: SHA-256 of the DER of each simulated root that is accepted. Default: none.
     pub simulation: Vec<[u8; 32]>,
 }
@@ -93,6 +95,15 @@ pub struct ConfigurationPolicy {
     pub sha256: Option<Expect<[u8; 32]>>,
     /// `sha384`, required with `[tdx]`: the SHA-384, which is `MRCONFIGID`.
     pub sha384: Option<Expect<[u8; 48]>>,
+}
+
+/// `session.key_agreement`: how the keys of a connection must have been agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgreementPolicy {
+    /// `"post-quantum"`: so that what is recorded today cannot be read by a quantum computer one day.
+    PostQuantum,
+    /// `"any"`: however TLS 1.3 allows.
+    Any,
 }
 
 impl Policy {

@@ -3,8 +3,8 @@
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    ConfigurationPolicy, EpochAge, ModelPolicy, Policy, PolicyError, Problem, ReleasePolicy,
-    accepted, gpu, model, rebuilders, release,
+    AgreementPolicy, ConfigurationPolicy, EpochAge, ModelPolicy, Policy, PolicyError, Problem,
+    ReleasePolicy, accepted, gpu, model, rebuilders, release,
     section::{Field, Section, line, sha256, sha384},
     snp, tdx,
 };
@@ -26,7 +26,7 @@ const ROOT: [&str; 11] = [
     "other_models",
 ];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
-const SESSION: [&str; 2] = ["freshness", "max_epoch_age"];
+const SESSION: [&str; 3] = ["freshness", "key_agreement", "max_epoch_age"];
 
 impl Policy {
     /// Parses TOML.
@@ -138,6 +138,7 @@ fn policy(text: &str) -> Result<Policy, PolicyError> {
         release: release(&root)?,
         freshness_unchecked: freshness_unchecked(&root)?,
         max_epoch_age: max_epoch_age(&root)?,
+        key_agreement: key_agreement(&root)?,
         simulation: simulated_roots(&root)?,
     })
 }
@@ -166,6 +167,16 @@ fn max_epoch_age(root: &Section<'_>) -> Result<EpochAge, PolicyError> {
     };
     let session = root.section("session", &SESSION)?;
     Ok(session.read("max_epoch_age", read)?.unwrap_or_default())
+}
+
+fn key_agreement(root: &Section<'_>) -> Result<Option<AgreementPolicy>, PolicyError> {
+    const EXPECTED: &str = "\"post-quantum\" or \"any\"";
+    root.section("session", &SESSION)?
+        .read("key_agreement", |field| match field.text(EXPECTED)? {
+            "post-quantum" => Ok(AgreementPolicy::PostQuantum),
+            "any" => Ok(AgreementPolicy::Any),
+            _ => Err(field.wrong(EXPECTED)),
+        })
 }
 
 fn simulated_roots(root: &Section<'_>) -> Result<Vec<[u8; 32]>, PolicyError> {

@@ -73,6 +73,13 @@ pub struct GpuTemplate<'a> {
     pub minimum_driver: &'a str,
 }
 
+/// What the connection must be.
+const SESSION: &str = "\
+[session]
+# Prompts outlive today's key agreement: what is recorded now must not be readable once there are quantum computers.
+key_agreement = \"post-quantum\"   # or \"any\"
+";
+
 impl Template<'_> {
     pub(super) fn to_toml(&self) -> String {
         let mut text = self.head();
@@ -83,6 +90,7 @@ impl Template<'_> {
             self.tdx.as_ref().map(tdx),
             self.gpu.as_ref().map(gpu),
             Some(self.configuration()),
+            Some(SESSION.to_owned()),
             Some(models).filter(|models| !models.is_empty()),
             Some(self.simulation()),
         ];

@@ -108,6 +108,7 @@ fn what_is_not_set_is_strict() {
         release: None,
         freshness_unchecked: None,
         max_epoch_age: EpochAge::Epochs,
+        key_agreement: None,
         simulation: vec![],
     };
     assert_eq!(policy, strict);
@@ -422,6 +423,21 @@ fn text_that_is_not_toml_is_named_with_its_line() {
 }
 
 #[test]
+fn the_key_agreement_is_one_of_two_words() {
+    for (text, agreement) in [
+        ("post-quantum", AgreementPolicy::PostQuantum),
+        ("any", AgreementPolicy::Any),
+    ] {
+        let policy = with("", &format!("[session]\nkey_agreement = \"{text}\"\n"));
+        assert_eq!(policy.expect("a policy").key_agreement, Some(agreement));
+    }
+    let other = with("", "[session]\nkey_agreement = \"strong\"\n").expect_err("refused");
+    assert_eq!(other.key, "session.key_agreement");
+    let expected = "\"post-quantum\" or \"any\"";
+    assert_eq!(other.problem, Problem::Wrong { expected });
+}
+
+#[test]
 fn a_template_is_a_policy_for_exactly_that() {
     let template = Template {
         title: "A release\nof two lines",
@@ -434,6 +450,7 @@ fn a_template_is_a_policy_for_exactly_that() {
     };
     let mut expected = with("", "").expect("a policy");
     expected.configuration.sha256 = Some(Expect::AnyOf(vec![sha256(&[b"model"])]));
+    expected.key_agreement = Some(AgreementPolicy::PostQuantum);
     assert_eq!(Policy::parse(&Policy::template(&template)), Ok(expected));
 
     let everything = Template {

@@ -16,17 +16,18 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
         lines.push(["cpu".to_owned(), cpu.name(), how(cpu, told)]);
     }
     lines.extend(about.devices.map(devices).unwrap_or_default());
-    let bound = match about.bound {
-        Bound::Conversation(session, ..) => session.to_string(),
-        Bound::Asked => "to what was asked".to_owned(),
-        Bound::Nothing => "to no known conversation".to_owned(),
+    let (bound, agreement) = match about.bound {
+        Bound::Conversation(session, _, _, agreement) => (session.to_string(), agreement),
+        Bound::Asked => ("to what was asked".to_owned(), None),
+        Bound::Nothing => ("to no known conversation".to_owned(), None),
     };
-    lines.push(["bound".to_owned(), bound, String::new()]);
+    let agreement = agreement.map_or(String::new(), |it| format!("keys agreed by {it}"));
+    lines.push(["bound".to_owned(), bound, agreement]);
     if let (Some(cpu), Some(told)) = (about.cpu, about.told) {
         let short = short(&cpu.measurement());
         lines.push(["image".to_owned(), short, told.image.clone()]);
     }
-    if let Bound::Conversation(_, claims, now) = about.bound {
+    if let Bound::Conversation(_, claims, now, _) = about.bound {
         lines.extend(claims.models.iter().map(|it| model(it, claims)));
         lines.push(epoch(claims, now));
     }

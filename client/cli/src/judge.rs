@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
     Collateral, Found, Question, Time, Unverified, Waivers,
-    evidence::{Evidence, binding::Session},
+    evidence::{Evidence, KeyAgreement, binding::Session},
     policy::{EpochAge, Policy},
     roots::Roots,
 };
@@ -72,6 +72,7 @@ impl Judge {
         &self,
         evidence: Evidence,
         conversation: Option<(&Session, &[u8])>,
+        agreement: Option<KeyAgreement>,
         explain: bool,
     ) -> Result<Found, Error> {
         let collateral = match self.relying_party() {
@@ -84,6 +85,7 @@ impl Judge {
             collateral: &collateral,
             now: self.now(),
             conversation,
+            agreement,
             policy,
             waivers: &self.waivers,
         };

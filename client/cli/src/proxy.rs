@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrysalis_client::{
-    Target,
+    Relay, Target,
     proxy::{Access, Door, DoorError, HostName, Origin, Proxy, ReceiptFolder, Token},
 };
 use clap::Args;
@@ -26,7 +26,9 @@ const MAX_TOKEN_FILE: u64 = 4096;
     after_help = "Example:\n  chrysalis proxy https://llm.example --policy policy.toml\n  curl http://127.0.0.1:8080/v1/models\n\n\
                   For an app that is a page:\n  chrysalis proxy https://llm.example --policy policy.toml --allow-origin app://obsidian.md\n\n\
                   For other machines, which show the token as their API key:\n  chrysalis proxy https://llm.example --policy policy.toml \
-                  --listen 192.168.1.5:8080 --allow-remote --token-file token"
+                  --listen 192.168.1.5:8080 --allow-remote --token-file token\n\n\
+                  Through a relay, so that the enclave's host does not see who asks:\n  chrysalis proxy https://llm.example --policy policy.toml \
+                  --relay https://relay.example/llm"
 )]
 pub(crate) struct ProxyArguments {
     /// The enclave, as https://HOST:PORT
@@ -37,6 +39,9 @@ pub(crate) struct ProxyArguments {
     pub(crate) policy: PathBuf,
     #[command(flatten)]
     pub(crate) judging: Judging,
+    /// Send requests through a relay (RFC 9458) that forwards to this enclave's /v1/ohttp, so that its host does not see who asks
+    #[arg(long, value_name = "URL")]
+    pub(crate) relay: Option<Relay>,
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
@@ -55,8 +60,9 @@ pub(crate) struct ProxyArguments {
     /// be repeated. Other pages are refused
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<Origin>,
-    /// Keep each answer's receipt in this folder, for `chrysalis receipt verify`; without it they are checked and dropped
-    #[arg(long, value_name = "DIR")]
+    /// Keep each answer's receipt in this folder, for `chrysalis receipt verify`; without it they are checked and dropped. Through a
+    /// relay there are none: a receipt belongs to a connection
+    #[arg(long, value_name = "DIR", conflicts_with = "relay")]
     pub(crate) receipts: Option<PathBuf>,
     /// How long to wait before verifying again, such as 30s, 5m or 1h
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
@@ -65,7 +71,10 @@ pub(crate) struct ProxyArguments {
 
 pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
     let (token, made_up) = token(&arguments)?;
-    let relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
+    let mut relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
+    if let Some(relay) = arguments.relay {
+        relying_party = relying_party.through(relay);
+    }
     let receipts = arguments
         .receipts
         .as_deref()

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use chrysalis_attestation::{
     Found, Waivers,
-    evidence::{Evidence, binding::Session},
+    evidence::{Evidence, KeyAgreement, binding::Session},
     snp::product::Product,
 };
 use chrysalis_client::{Error, SavedSession};
@@ -86,6 +86,15 @@ pub(crate) struct Conversation {
     /// For a bundle without its session: the connection's RFC 9266 `tls-exporter`, 32 bytes in hex
     #[arg(long, value_name = "HEX", requires = "session_key", value_parser = nonce)]
     session_exporter: Option<[u8; 32]>,
+    /// For a bundle without its session: how the connection's keys were agreed, such as X25519MLKEM768
+    #[arg(long, value_name = "NAME", requires = "session_key", value_parser = agreement)]
+    session_agreement: Option<KeyAgreement>,
+}
+
+fn agreement(name: &str) -> Result<KeyAgreement, String> {
+    KeyAgreement::named(name).ok_or_else(|| {
+        "no key agreement has this name; write X25519MLKEM768, X-Wing, x25519, secp256r1 or secp384r1".to_owned()
+    })
 }
 
 /// What a verification of a conversation may go without.
@@ -156,14 +165,14 @@ fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Res
             .map_err(Error::from)
             .and_then(|evidence| {
                 let conversation = (&saved.session(), saved.spki());
-                judge.judge(evidence, Some(conversation), explain)
+                judge.judge(evidence, Some(conversation), saved.agreement(), explain)
             }),
         Artifact::Certificate(der) => Evidence::from_certificate(&der)
             .map_err(Error::from)
             .and_then(|(evidence, spki)| {
-                judge.judge(evidence, Some((&Session::Boot, &spki)), explain)
+                judge.judge(evidence, Some((&Session::Boot, &spki)), None, explain)
             }),
-        Artifact::Bundle(evidence) => judge.judge(evidence, None, explain),
+        Artifact::Bundle(evidence) => judge.judge(evidence, None, None, explain),
         Artifact::Unreadable(rejection) => Err(rejection.into()),
         Artifact::Report(_) => bail!(
             "this is a report by itself, and no bundle: `chrysalis verify snp --report` verifies it, `chrysalis show` explains it"
@@ -208,9 +217,8 @@ impl Conversation {
         };
         let spki = files::read_key(key)?;
         let bundle = evidence.encode();
-        Ok(Artifact::Session(SavedSession::new(
-            spki, nonce, exporter, bundle,
-        )))
+        let saved = SavedSession::new(spki, nonce, exporter, bundle);
+        Ok(Artifact::Session(saved.agreed(self.session_agreement)))
     }
 }
 

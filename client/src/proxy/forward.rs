@@ -138,7 +138,11 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Option<Bytes>, hyp
 }
 
 async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
-    let job = Job::of(&mut request)?;
+    // A receipt belongs to a connection, and a relay's is shared.
+    let job = match gate.is_relayed() {
+        true => None,
+        false => Job::of(&mut request)?,
+    };
     let (mut lease, answer) = send(&gate, request).await?;
     let simulated = lease.connection.trusted().simulated();
     let (mut head, body) = answer.into_parts();

@@ -46,6 +46,8 @@ struct Reign {
     term: Term,
     /// How long the enclave's epoch lasts from the moment of verification, at most, and that moment.
     epoch: (Duration, Instant),
+    /// Of the claims that were verified last.
+    hpke_key: [u8; 32],
     ended: watch::Sender<Option<Error>>,
     idle: Vec<(AttestedConnection, Instant)>,
 }
@@ -120,6 +122,11 @@ impl Gate {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Whether requests go through a relay.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.relying_party.relay().is_some()
     }
 
     /// Whether receipts are kept.
@@ -248,6 +255,7 @@ impl Gate {
                 reign.standing = standing;
                 reign.term = connection.term().clone();
                 reign.epoch = epoch;
+                reign.hpke_key = trusted.claims().hpke_key;
                 return reign.ended.subscribe();
             }
             reign.ended.send_replace(Some(Error::KeyChanged));
@@ -259,6 +267,7 @@ impl Gate {
             standing,
             term: connection.term().clone(),
             epoch,
+            hpke_key: trusted.claims().hpke_key,
             ended,
             idle: Vec::new(),
         });
@@ -278,7 +287,12 @@ impl Gate {
         let mut current = self.lock();
         let reign = current.as_mut().ok()?;
         while let Some((connection, since)) = reign.idle.pop() {
-            if since.elapsed() < RETIRED && connection.is_ready() {
+            // Through a relay, nothing ends a connection but the keys that its requests are for: they change each epoch.
+            let is_kept = match connection.retires() {
+                true => since.elapsed() < RETIRED,
+                false => connection.trusted().claims().hpke_key == reign.hpke_key,
+            };
+            if is_kept && connection.is_ready() {
                 return Some(Lease {
                     connection,
                     reused: true,

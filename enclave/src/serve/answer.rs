@@ -49,6 +49,11 @@ pub(super) fn events(pieces: Pieces) -> Response<Body> {
     )
 }
 
+/// A body of any kind that comes in pieces.
+pub(super) fn stream(status: StatusCode, kind: &'static str, pieces: Pieces) -> Response<Body> {
+    build(status, kind, StreamBody::new(pieces).boxed_unsync())
+}
+
 /// An answer cannot be read between client and enclave, and should not be kept at either end.
 fn build(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrysalis_ohttp as ohttp;
 use chrysalis_wire::{
     api::{
         self, ATTESTATION, ATTESTATION_EPOCH, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, JOB, MESSAGES,
@@ -185,6 +186,14 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "job_repeated", message).about(JOB)
     }
 
+    /// 400: a receipt is asked for through a relay.
+    pub(super) fn job_through_relay() -> Self {
+        let message = format!(
+            "receipts are for connections of one's own; leave {JOB} out of requests that go through a relay"
+        );
+        Self::invalid(JOB, message)
+    }
+
     /// 413: the body is too long.
     pub(super) fn body_too_long(limit: usize) -> Self {
         let message = format!("the body is over the limit of {limit} bytes; send less");
@@ -207,6 +216,54 @@ impl ApiError {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_charset",
+            message,
+        )
+    }
+
+    /// 415: not what a relay brings.
+    pub(super) fn no_ohttp() -> Self {
+        let message = "send Content-Type message/ohttp-req or message/ohttp-chunked-req: this path takes what a client has \
+                       encapsulated (RFC 9458) with the keys of /v1/ohttp-keys";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_encapsulated",
+            message,
+        )
+    }
+
+    /// 400: what a relay brought is not what a client encapsulated.
+    pub(super) fn ohttp(error: ohttp::Error) -> Self {
+        let code = match error {
+            ohttp::Error::Truncated => "encapsulation_truncated",
+            ohttp::Error::FinalChunkMissing => "final_chunk_missing",
+            ohttp::Error::ChunkTooLong => "chunk_too_long",
+            ohttp::Error::Inside(_) => "encapsulation_malformed",
+            _ => "encapsulation_altered",
+        };
+        let message = format!(
+            "{error}; encapsulate the request again, and ask the relay to pass it on as it is"
+        );
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// 400: the request came before.
+    pub(super) fn replayed() -> Self {
+        let message = "this request came before, and is answered once; encapsulate it again";
+        Self::new(StatusCode::BAD_REQUEST, "request_replayed", message)
+    }
+
+    /// 503: no more requests through relays in this epoch.
+    pub(super) fn relays_full() -> Self {
+        let message = "too many requests came through relays in this epoch; ask again in the next";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "relays_full", message)
+    }
+
+    /// 421: what is encapsulated is for somebody else.
+    pub(super) fn other_host() -> Self {
+        let message = "the encapsulated request is for another host; name the enclave's own, with the scheme https";
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected_request",
             message,
         )
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrysalis_wire::api::{self, MAX_BODY, MAX_RECORDING};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 use hyper::{
     HeaderMap, Request,
     body::{Body as _, Incoming},
@@ -22,8 +22,23 @@ const RECORDING_PATIENCE: Duration = Duration::from_mins(2);
 /// How much of an overlong body is still read, and thrown away, so that its sender gets to read why.
 const MAX_DISCARDED: usize = 128 * 1024 * 1024;
 
+/// A body on its way in: from a connection, or from inside a request that came through a relay.
+pub(super) type Arriving = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// A body that arrives on a connection.
+pub(super) fn arriving(body: Incoming) -> Arriving {
+    body.boxed_unsync()
+}
+
+/// A body that is here.
+pub(super) fn arrived(body: Bytes) -> Arriving {
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
 /// Reads the JSON of a body.
-pub(super) async fn json(headers: &HeaderMap, body: Incoming) -> Result<Value, ApiError> {
+pub(super) async fn json(headers: &HeaderMap, body: Arriving) -> Result<Value, ApiError> {
     if has_other_charset(headers) {
         tokio::spawn(discard(body));
         return Err(ApiError::other_charset());
@@ -34,20 +49,20 @@ pub(super) async fn json(headers: &HeaderMap, body: Incoming) -> Result<Value, A
 /// Reads a body of at most so many bytes.
 pub(super) async fn bytes(
     headers: &HeaderMap,
-    body: Incoming,
+    body: Arriving,
     most: usize,
 ) -> Result<Bytes, ApiError> {
     within(headers, body, most, BODY_PATIENCE).await
 }
 
 /// Reads a body with a recording in it.
-pub(super) async fn recording(headers: &HeaderMap, body: Incoming) -> Result<Bytes, ApiError> {
+pub(super) async fn recording(headers: &HeaderMap, body: Arriving) -> Result<Bytes, ApiError> {
     within(headers, body, MAX_RECORDING, RECORDING_PATIENCE).await
 }
 
 async fn within(
     headers: &HeaderMap,
-    body: Incoming,
+    body: Arriving,
     most: usize,
     patience: Duration,
 ) -> Result<Bytes, ApiError> {
@@ -98,7 +113,7 @@ fn has_other_charset(headers: &HeaderMap) -> bool {
 
 /// Reads a body up to the limit. The rest of a longer one is thrown away in the background: a client that is still sending
 /// when the connection closes would never read why.
-async fn read(body: Incoming, most: usize, patience: Duration) -> Result<Bytes, ApiError> {
+async fn read(body: Arriving, most: usize, patience: Duration) -> Result<Bytes, ApiError> {
     let announced = body.size_hint().lower();
     if announced > most as u64 {
         tokio::spawn(discard(body));
@@ -116,7 +131,7 @@ async fn read(body: Incoming, most: usize, patience: Duration) -> Result<Bytes, 
     }
 }
 
-async fn discard(mut body: Incoming) {
+async fn discard(mut body: Arriving) {
     let mut left = MAX_DISCARDED;
     let discarding = async {
         while let Some(Ok(frame)) = body.frame().await {

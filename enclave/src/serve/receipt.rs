@@ -18,7 +18,6 @@ use chrysalis_wire::api::{JOB, RECEIPT};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Response, StatusCode,
-    body::Incoming,
     header::{CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use ring::digest::{SHA256, digest};
@@ -32,7 +31,7 @@ use super::{
     answer::{self, Body},
     conversation::Conversation,
     error::ApiError,
-    intake,
+    intake::{self, Arriving},
     service::Service,
 };
 
@@ -68,7 +67,7 @@ pub(super) async fn tab(
     service: &Service,
     conversation: &Conversation,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Arriving,
 ) -> Result<Response<Body>, ApiError> {
     let asked = intake::bytes(headers, body, MAX_ASKED).await?;
     conversation.is_answered();

@@ -12,11 +12,24 @@ use super::{
     conversation::Conversation,
     embeddings,
     error::ApiError,
-    evidence, intake, models, receipt, rerank, responses,
+    evidence,
+    intake::{self, Arriving},
+    models, ohttp, receipt, rerank, responses,
     service::Service,
     sse, tenant, transcriptions,
 };
 use crate::engine::Tenant;
+
+/// Who asks.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    /// The connection, which a relay may share among many.
+    conversation: &'a Conversation,
+    /// What only the asker and the enclave know.
+    secret: &'a [u8; 32],
+    /// Whether the request came through a relay.
+    relayed: bool,
+}
 
 /// Answers one request of a connection.
 pub(super) async fn answer(
@@ -24,11 +37,53 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     conversation: &Conversation,
 ) -> Response<Body> {
+    let request = request.map(intake::arriving);
+    let is_relays = request.method() == Method::POST
+        && intake::fits(&request)
+        && Route::of(request.uri().path()) == Some(Route::Ohttp);
+    if is_relays {
+        return relayed(service, request, conversation).await;
+    }
+    let asker = Asker {
+        conversation,
+        secret: &conversation.exporter,
+        relayed: false,
+    };
+    plainly(service, request, asker).await
+}
+
+/// Answers a request that came through a relay, sealed.
+async fn relayed(
+    service: &Service,
+    request: Request<Arriving>,
+    conversation: &Conversation,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    match ohttp::receive(service, &head.headers, body).await {
+        Err(refused) => ohttp::refusal(service, refused).await,
+        Ok(received) => {
+            let asker = Asker {
+                conversation,
+                secret: &received.asker,
+                relayed: true,
+            };
+            let request = received.request.map(intake::arrived);
+            let answer = plainly(service, request, asker).await;
+            ohttp::sealed(service, received.answering, answer).await
+        }
+    }
+}
+
+async fn plainly(
+    service: &Service,
+    request: Request<Arriving>,
+    asker: Asker<'_>,
+) -> Response<Body> {
     if !intake::fits(&request) {
         return answer::error(&ApiError::head_too_long());
     }
     let (head, body) = request.into_parts();
-    let route = Route::of(head.uri.path());
+    let route = Route::of(head.uri.path()).filter(|route| !asker.relayed || route.is_for_relays());
     let anthropics = route == Some(Route::Messages);
     let over = service.trust.over().map(ApiError::trust_ended);
     let answered = match (over, route) {
@@ -41,14 +96,23 @@ pub(super) async fn answer(
         (None, Some(Route::Model(name))) => models::one(service, &name),
         (None, Some(Route::Attestation)) => {
             let query = head.uri.query().unwrap_or_default();
-            evidence::bundle(service, query, conversation).await
+            evidence::bundle(service, query, asker.conversation).await
         }
         (None, Some(Route::Epoch)) => Ok(evidence::epoch(service)),
+        (None, Some(Route::OhttpKeys)) => Ok(ohttp::keys(service)),
         (None, Some(Route::Health)) => health(service),
-        (None, Some(Route::Tab)) => receipt::tab(service, conversation, &head.headers, body).await,
+        (None, Some(Route::Tab)) => {
+            receipt::tab(service, asker.conversation, &head.headers, body).await
+        }
         (None, Some(route)) => {
-            let telling = told(service, route, &head.headers, body, conversation);
-            receipt::receipted(service, conversation, &head.headers, telling).await
+            let telling = told(service, route, &head.headers, body, asker);
+            match asker.relayed {
+                true if head.headers.contains_key(api::JOB) => Err(ApiError::job_through_relay()),
+                true => telling.await,
+                false => {
+                    receipt::receipted(service, asker.conversation, &head.headers, telling).await
+                }
+            }
         }
     };
     answered.unwrap_or_else(|error| {
@@ -65,11 +129,16 @@ async fn told(
     service: &Service,
     route: Route,
     headers: &HeaderMap,
-    body: Incoming,
-    conversation: &Conversation,
+    body: Arriving,
+    asker: Asker<'_>,
 ) -> Result<Response<Body>, ApiError> {
+    let Asker {
+        conversation,
+        secret,
+        ..
+    } = asker;
     let tenants = &service.measured.configuration.tenants;
-    let tenant = tenant::of(headers, tenants, &conversation.exporter)?;
+    let tenant = tenant::of(headers, tenants, secret)?;
     if route == Route::Transcriptions {
         let recording = transcriptions::receive(service, &tenant, headers, body).await?;
         conversation.is_answered();
@@ -126,6 +195,8 @@ enum Route {
     Model(String),
     Attestation,
     Epoch,
+    OhttpKeys,
+    Ohttp,
     Health,
 }
 
@@ -146,6 +217,8 @@ impl Route {
             api::MODELS => Some(Self::Models),
             api::ATTESTATION => Some(Self::Attestation),
             api::ATTESTATION_EPOCH => Some(Self::Epoch),
+            api::OHTTP_KEYS => Some(Self::OhttpKeys),
+            api::OHTTP => Some(Self::Ohttp),
             api::HEALTH => Some(Self::Health),
             path => {
                 let name = path.strip_prefix(api::MODELS)?.strip_prefix('/')?;
@@ -154,12 +227,25 @@ impl Route {
         }
     }
 
+    /// Whether a request through a relay is answered here. Evidence is about a connection, of which a relay's client has none.
+    fn is_for_relays(&self) -> bool {
+        !matches!(
+            self,
+            Self::Attestation | Self::OhttpKeys | Self::Ohttp | Self::Tab
+        )
+    }
+
     fn methods(&self) -> &'static [Method] {
         static TOLD: [Method; 1] = [Method::POST];
         // For HEAD, hyper sends only the headers.
         static READ: [Method; 2] = [Method::GET, Method::HEAD];
         match self {
-            Self::Models | Self::Model(_) | Self::Attestation | Self::Epoch | Self::Health => &READ,
+            Self::Models
+            | Self::Model(_)
+            | Self::Attestation
+            | Self::Epoch
+            | Self::OhttpKeys
+            | Self::Health => &READ,
             _ => &TOLD,
         }
     }

@@ -120,6 +120,14 @@ impl Service {
         question::salt(&self.salt, tenant)
     }
 
+    /// A secret of whoever encapsulated this, by which it is a tenant of its own.
+    pub(super) fn asker(&self, encapsulated: &[u8]) -> [u8; 32] {
+        let tag = hmac::sign(&self.salt, encapsulated);
+        let mut asker = [0; 32];
+        asker.copy_from_slice(tag.as_ref());
+        asker
+    }
+
     /// Random bytes.
     pub(super) fn random<const N: usize>(&self) -> Result<[u8; N], ApiError> {
         let mut bytes = [0; N];

@@ -19,7 +19,7 @@ mod tests;
 mod wav;
 
 use chrysalis_wire::configuration::Kind;
-use hyper::{HeaderMap, Response, StatusCode, body::Incoming, header::CONTENT_TYPE};
+use hyper::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::seats::Seats;
@@ -27,7 +27,7 @@ use self::{form::Transcription, listen::Listening, render::Format, stream::Words
 use super::{
     answer::{self, Body},
     error::ApiError,
-    intake,
+    intake::{self, Arriving},
     service::Service,
     sse,
 };
@@ -38,7 +38,7 @@ pub(super) async fn receive(
     service: &Service,
     tenant: &Tenant,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Arriving,
 ) -> Result<Recording, ApiError> {
     let seat = service.seats.take()?;
     let body = intake::recording(headers, body).await?;

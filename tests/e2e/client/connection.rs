@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrysalis_attestation::{Time, evidence::MAX_BUNDLE};
+use chrysalis_attestation::{Time, Verdict, evidence::MAX_BUNDLE, policy::Policy};
 use chrysalis_client::{
-    Answer, AttestedConnection, Error, RelyingParty, Target, fetch_evidence, system_time,
+    Answer, AttestedConnection, Error, RelyingParty, SavedSession, Target, fetch_evidence,
+    system_time,
 };
 use http_body_util::BodyExt;
 use hyper::{Request, Response};
 use tokio::net::TcpListener;
 
-use crate::stage::{Enclave, Host, Proof, Reply, policy, relying_party, short_deadlines};
+use crate::stage::{
+    Enclave, Host, Proof, Reply, policy, policy_text, relying_party, short_deadlines,
+};
 
 /// What must never reach a peer that is not trusted.
 const PROMPT: &str = "the prompt that must not leave";
@@ -140,6 +143,34 @@ async fn refuses_an_image_that_the_policy_does_not_name() {
         refused(&host, &relying_party()).await,
         "launch_digest_unknown"
     );
+}
+
+#[tokio::test]
+async fn keys_are_agreed_as_the_policy_wants_and_the_verdict_says_how() {
+    let lasting = format!(
+        "{}[session]\nkey_agreement = \"post-quantum\"\n",
+        policy_text(true)
+    );
+    let lasting = RelyingParty::new(Policy::parse(&lasting).unwrap());
+    let lasting = lasting.with_deadlines(short_deadlines());
+    let today = Host::serving(Enclave::honest()).await;
+    let target = today.target();
+    let enclave = AttestedConnection::connect(&target, &lasting);
+    let enclave = enclave.await.unwrap();
+    let told = Verdict::from(enclave.trusted()).to_string();
+    let bound = "bound   this TLS session, your nonce keys agreed by X25519MLKEM768\n";
+    assert!(told.contains(bound), "{told}");
+    let saved = SavedSession::decode(&enclave.saved_session().encode()).unwrap();
+    lasting.verify_session(&saved).unwrap();
+    let unknown = lasting.verify_session(&saved.agreed(None)).unwrap_err();
+    assert_eq!(unknown.code(), "key_agreement_weak");
+
+    let before = Host::serving(Enclave::classical()).await;
+    assert_eq!(refused(&before, &lasting).await, "key_agreement_weak");
+    let (target, anyone) = (before.target(), relying_party());
+    let enclave = AttestedConnection::connect(&target, &anyone);
+    let told = Verdict::from(enclave.await.unwrap().trusted()).to_string();
+    assert!(told.contains("keys agreed by x25519\n"), "{told}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod connection;
 mod issuer;
 mod proxy;
 mod receipts;
+mod relayed;
 mod saved;
 mod stage;
 mod term;

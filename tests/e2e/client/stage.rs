@@ -26,23 +26,34 @@ use chrysalis_attestation::{
     policy::Policy,
 };
 use chrysalis_client::{Deadlines, RelyingParty, Target, system_time};
+use chrysalis_ohttp::{GatewayKeys, KEYS_TYPE, SEED};
 use chrysalis_settle::Attested;
 use chrysalis_simulate::{Amd, Launch, Nvidia};
 use chrysalis_tests::paths;
-use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, JOB, RECEIPT, TAB};
+use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, JOB, OHTTP_KEYS, RECEIPT, TAB};
 use futures_util::stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response, body::Frame, body::Incoming, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{
+    crypto::{
+        CryptoProvider, SupportedKxGroup,
+        aws_lc_rs::{
+            default_provider,
+            kx_group::{X25519, X25519MLKEM768},
+        },
+    },
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
+use zeroize::Zeroizing;
 
 use crate::issuer::{Lie, Receipts};
 
@@ -106,6 +117,11 @@ pub(crate) fn gpu_policy_text(revocation: &str) -> String {
     )
 }
 
+/// The keys for requests through relays, of every enclave here.
+pub(crate) fn gateway() -> GatewayKeys {
+    GatewayKeys::new(0, &Zeroizing::new([7; SEED]))
+}
+
 /// A relying party that trusts the honest enclave, and is patient for a second.
 pub(crate) fn relying_party() -> RelyingParty {
     RelyingParty::new(policy(true)).with_deadlines(short_deadlines())
@@ -132,20 +148,31 @@ pub(crate) struct Enclave {
     claims: Claims,
     has_gpu: bool,
     receipts: Receipts,
+    /// The key agreements that it knows, in the order of its preference.
+    groups: Vec<&'static dyn SupportedKxGroup>,
 }
 
 impl Enclave {
     /// One that runs `image`.
     pub(crate) fn running(image: [u8; 48]) -> Arc<Self> {
-        Self::new(image, false)
+        Self::new(image, false, vec![X25519MLKEM768, X25519])
     }
 
     /// The one that the test policy trusts, with a GPU.
     pub(crate) fn with_gpu() -> Arc<Self> {
-        Self::new(IMAGE, true)
+        Self::new(IMAGE, true, vec![X25519MLKEM768, X25519])
     }
 
-    fn new(image: [u8; 48], has_gpu: bool) -> Arc<Self> {
+    /// The one that the test policy trusts, as it was before there was a post-quantum key agreement.
+    pub(crate) fn classical() -> Arc<Self> {
+        Self::new(IMAGE, false, vec![X25519])
+    }
+
+    fn new(
+        image: [u8; 48],
+        has_gpu: bool,
+        groups: Vec<&'static dyn SupportedKxGroup>,
+    ) -> Arc<Self> {
         let key = rcgen::KeyPair::generate().unwrap();
         let receipts = Receipts::new();
         let mut enclave = Self {
@@ -172,12 +199,14 @@ impl Enclave {
                 }],
                 known_answer: true,
                 receipt_key: receipts.public(),
+                hpke_key: sha256(&[gateway().configurations()]),
                 epoch: 0,
                 epoch_began: system_time().0,
                 epoch_seconds: 600,
             },
             has_gpu,
             receipts,
+            groups,
         };
         enclave.certificate = enclave.certify();
         Arc::new(enclave)
@@ -240,8 +269,11 @@ impl Enclave {
 
     fn tls(&self) -> TlsAcceptor {
         let key = PrivatePkcs8KeyDer::from(self.key.serialize_der()).into();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let configuration = rustls::ServerConfig::builder_with_provider(provider)
+        let provider = CryptoProvider {
+            kx_groups: self.groups.clone(),
+            ..default_provider()
+        };
+        let configuration = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_no_client_auth()
@@ -307,6 +339,7 @@ struct Inside {
     hears: Notify,
     cuts: AtomicUsize,
     shorts: AtomicUsize,
+    keys: Mutex<Vec<u8>>,
 }
 
 impl Host {
@@ -326,6 +359,7 @@ impl Host {
             hears: Notify::new(),
             cuts: AtomicUsize::new(0),
             shorts: AtomicUsize::new(0),
+            keys: Mutex::new(gateway().configurations().to_vec()),
         });
         let shared = Arc::clone(&inside);
         tokio::spawn(async move {
@@ -353,6 +387,11 @@ impl Host {
     /// From now on, receipts are these.
     pub(crate) fn receipt(&self, lie: Lie) {
         *self.inside.lie.lock().unwrap() = lie;
+    }
+
+    /// From now on, the keys for requests through relays are these.
+    pub(crate) fn give_keys(&self, keys: Vec<u8>) {
+        *self.inside.keys.lock().unwrap() = keys;
     }
 
     /// The next so many chats are read, and their connections cut before the first byte of an answer.
@@ -448,6 +487,11 @@ async fn answer(
         let nonce = nonce.strip_prefix("nonce=").unwrap();
         let nonce = hex::decode(nonce).unwrap().try_into().unwrap();
         return Ok(prove(&inside, &enclave, (nonce, exporter), have).await);
+    }
+    if request.uri().path() == OHTTP_KEYS {
+        let keys = inside.keys.lock().unwrap().clone();
+        let answer = Response::builder().header("content-type", KEYS_TYPE);
+        return Ok(answer.body(whole(keys)).unwrap());
     }
     let reply = *inside.reply.lock().unwrap();
     if reply == Reply::Deaf {

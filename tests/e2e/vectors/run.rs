@@ -7,13 +7,14 @@ use std::{
     process::Command,
 };
 
+use chrysalis_attestation::evidence::KeyAgreement;
 use chrysalis_client::SavedSession;
 use chrysalis_tests::paths;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// What is no option of the command line: it says what is asked, or needs more than an option.
-const NOT_OPTIONS: [&str; 10] = [
+const NOT_OPTIONS: [&str; 11] = [
     "kind",
     "shows",
     "bundle",
@@ -21,6 +22,7 @@ const NOT_OPTIONS: [&str; 10] = [
     "spki",
     "nonce",
     "exporter",
+    "agreement",
     "manifest",
     "log",
     "seen",
@@ -153,6 +155,10 @@ impl Run {
         let bundle = self.folder.join(self.text("bundle").expect("a file"));
         let bundle = fs::read(bundle).expect("the bundle");
         let saved = SavedSession::new(hex("spki"), of_32("nonce"), of_32("exporter"), bundle);
+        let agreement = self
+            .text("agreement")
+            .map(|name| KeyAgreement::named(name).expect("a key agreement"));
+        let saved = saved.agreed(agreement);
         let path = self.room.path().join("session.cbor");
         fs::write(&path, saved.encode()).expect("room");
         path.display().to_string()

@@ -126,6 +126,7 @@ struct Case {
     gpus: usize,
     statements: Vec<Vec<u8>>,
     session: Session,
+    agreement: Option<KeyAgreement>,
     policy: Policy,
 }
 
@@ -139,6 +140,7 @@ fn case() -> Case {
             nonce: [0; 32],
             exporter: [0; 32],
         },
+        agreement: None,
         policy: policy(),
     }
 }
@@ -153,6 +155,7 @@ impl Case {
             gpus: &Asked::unread(self.gpus),
             statements: &self.statements,
             session: Some(&self.session),
+            agreement: self.agreement,
         };
         let devices = appraise(subject, &self.policy, &mut inspection);
         inspection.finish(devices).map(|(_, transcript)| transcript)
@@ -224,6 +227,7 @@ fn accepts_what_the_policy_describes_and_lists_what_it_leaves_open() {
         "report id",
         "migration agent",
         "ID block",
+        "key agreement",
         "rebuilders",
     ];
     let mut left = names.map(|name| (name, LEFT_OPEN)).to_vec();
@@ -879,6 +883,48 @@ fn refuses_evidence_of_boot_without_a_reason() {
         case.session = Session::Boot;
         case.policy.freshness_unchecked = Some("a saved certificate".to_owned());
     });
+}
+
+#[test]
+fn refuses_a_key_agreement_that_will_not_last() {
+    let wanted = |case: &mut Case, agreement| {
+        case.policy.key_agreement = Some(AgreementPolicy::PostQuantum);
+        case.agreement = agreement;
+    };
+    let weak = |found: &str| Rejection::KeyAgreementWeak {
+        found: found.to_owned(),
+    };
+    let classical = Some(KeyAgreement::X25519);
+    refuses(|case| wanted(case, classical), weak("x25519"));
+    refuses(|case| wanted(case, None), weak("unknown"));
+    accepts(|case| wanted(case, Some(KeyAgreement::X25519MlKem768)));
+    let outcome = |change: &dyn Fn(&mut Case)| {
+        let transcript = accepts(change);
+        let mut checks = transcript.checks().iter();
+        let check = checks.find(|it| it.name == "key agreement");
+        let check = check.expect("listed");
+        (check.outcome, check.detail.clone())
+    };
+    let open = |why: &str| (Outcome::NotChecked, why.to_owned());
+    assert_eq!(
+        outcome(&|case| {
+            wanted(case, classical);
+            case.policy.key_agreement = Some(AgreementPolicy::Any);
+        }),
+        open("the policy accepts any")
+    );
+    assert_eq!(outcome(&|case| case.agreement = classical), open(LEFT_OPEN));
+    // A file had no connection; but a connection that rests on evidence of boot has keys.
+    let kept = |agreement| {
+        move |case: &mut Case| {
+            wanted(case, agreement);
+            case.session = Session::Boot;
+            case.policy.freshness_unchecked = Some("a saved certificate".to_owned());
+        }
+    };
+    assert_eq!(outcome(&kept(None)), open("no connection was seen"));
+    refuses(kept(classical), weak("x25519"));
+    accepts(kept(Some(KeyAgreement::XWing)));
 }
 
 #[test]

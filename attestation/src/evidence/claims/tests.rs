@@ -26,6 +26,7 @@ pub(crate) fn claims() -> Claims {
         }],
         known_answer: true,
         receipt_key: [6; 32],
+        hpke_key: [0x09; 32],
         epoch: 0,
         epoch_began: BEGAN,
         epoch_seconds: 600,

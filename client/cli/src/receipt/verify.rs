@@ -99,7 +99,7 @@ fn verify(
 }
 
 fn trusted(judge: &Judge, evidence: Evidence, spki: &[u8]) -> Result<Box<Trusted>, Error> {
-    match judge.judge(evidence, Some((&Session::Boot, spki)), false)? {
+    match judge.judge(evidence, Some((&Session::Boot, spki)), None, false)? {
         Found::Trusted(trusted) => Ok(trusted),
         _ => Err(Error::Local(
             "a policy ends in trust or in a refusal".into(),

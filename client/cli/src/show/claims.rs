@@ -40,6 +40,11 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         "Ed25519; signs receipts",
     );
     page.row(
+        "hpke_key",
+        &hex::encode(claims.hpke_key),
+        "SHA-256 of the keys for requests through relays",
+    );
+    page.row(
         "epoch",
         &claims.epoch.to_string(),
         "attestations renewed since boot",

@@ -68,6 +68,13 @@ fn session(page: &mut Page, saved: &SavedSession) -> anyhow::Result<()> {
             "RFC 9266: names this TLS connection and no other",
         );
     }
+    if let Some(agreement) = saved.agreement() {
+        page.row(
+            "agreement",
+            agreement.name(),
+            "how the connection's keys were agreed",
+        );
+    }
     page.row(
         "bundle",
         &format!("{} bytes", saved.bundle().len()),

@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::{
     evidence::{
-        Evidence, MAX_BUNDLE,
+        Evidence, KeyAgreement, MAX_BUNDLE,
         binding::{Anchor, Session},
         claims::{Claims, ModelClaim},
     },
@@ -189,6 +189,32 @@ fn conversation(vector: Vector, bundle: Vec<u8>) -> Vector {
         .with("exporter", hex::encode(exporter))
 }
 
+/// A policy that wants a post-quantum key agreement, and what the relying party saw.
+fn agreements() -> Vec<Vector> {
+    let mut lasting = snp::wishes();
+    lasting.set("session", "key_agreement", "\"post-quantum\"");
+    let seen = |vector: Vector, agreement: Option<KeyAgreement>| {
+        let bundle = Scene::honest(&AMD).bundle();
+        let vector = conversation(vector, bundle).file("policy", "policy.toml", lasting.text());
+        match agreement {
+            Some(agreement) => vector.with("agreement", agreement.name()),
+            None => vector,
+        }
+    };
+    let shows = "the keys of the connection were agreed by X25519 alone";
+    let weak = Vector::rejected(KIND, "key_agreement_weak", shows, NOW);
+    let shows = "nothing says how the keys of the connection were agreed";
+    let unknown = Vector::rejected(KIND, "key_agreement_weak of-an-unknown-one", shows, NOW);
+    let shows = "the keys of the connection were agreed by X25519 and ML-KEM-768";
+    let claims = json!({"measurement": hex::encode(LAUNCH_DIGEST)});
+    let lasts = Vector::accepted(KIND, "post-quantum", shows, NOW, ("trusted", claims));
+    vec![
+        seen(weak, Some(KeyAgreement::X25519)),
+        seen(unknown, None),
+        seen(lasts, Some(KeyAgreement::X25519MlKem768)),
+    ]
+}
+
 pub(super) fn alone(vector: Vector, bundle: Vec<u8>) -> Vector {
     conversation(vector, bundle).file("policy", "policy.toml", snp::wishes().text())
 }
@@ -286,6 +312,7 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
     vectors.push(bare);
     vectors.extend(models());
     vectors.extend(certificates());
+    vectors.extend(agreements());
     let shows = "the certificate carries no evidence";
     let vector = Vector::rejected(KIND, "evidence_missing", shows, NOW);
     let vcek = AMD.endorsements().certificates.swap_remove(0);

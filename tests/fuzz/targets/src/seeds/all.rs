@@ -2,7 +2,7 @@
 
 use chrysalis_simulate::Amd;
 
-use super::{Seed, amd, bundles, intel, model, nvidia, release, settle, wire};
+use super::{Seed, amd, bundles, intel, model, nvidia, relay, release, settle, wire};
 
 /// Every seed.
 pub fn all(amd: &Amd) -> Vec<Seed> {
@@ -12,6 +12,7 @@ pub fn all(amd: &Amd) -> Vec<Seed> {
         intel::seeds(),
         model::seeds(),
         nvidia::seeds(),
+        relay::seeds(),
         release::seeds(),
         settle::seeds(),
         wire::seeds(),

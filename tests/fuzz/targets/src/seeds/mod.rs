@@ -6,6 +6,7 @@ mod bundles;
 mod intel;
 mod model;
 mod nvidia;
+mod relay;
 mod release;
 mod settle;
 mod wire;

@@ -1,6 +1,6 @@
 //! Every target, with what it is fed.
 
-use super::{azure, bundle, model, nvidia, policy, release, settle, snp, tdx, wire};
+use super::{azure, bundle, model, nvidia, policy, relay, release, settle, snp, tdx, wire};
 use crate::target::Target;
 
 const KIB: usize = 1024;
@@ -67,6 +67,8 @@ pub const TARGETS: &[Target] = &[
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),
     target("host_name", 300, None, wire::host_name),
     target("form", 8 * KIB, None, wire::form),
+    target("encapsulated", 24 * KIB, None, relay::encapsulated),
+    target("inside", 16 * KIB, None, relay::inside),
     target("model", 16 * KIB, None, model::file),
     target("job", KIB, Some("receipt"), settle::job),
     target("receipt", KIB, Some("receipt"), settle::receipt),

@@ -63,6 +63,7 @@ fn explain(evidence: &Evidence, roots: &Roots) {
             collateral: &Collateral::default(),
             now: NOW,
             conversation,
+            agreement: None,
             policy: None,
             waivers: &Waivers::default(),
         });
@@ -163,6 +164,7 @@ fn genuine(evidence: Evidence, conversation: (&Session, &[u8])) -> bool {
         collateral: &Collateral::default(),
         now: NOW,
         conversation: Some(conversation),
+        agreement: None,
         policy: None,
         waivers: Waivers::none(),
     };

@@ -7,6 +7,7 @@ mod bundle;
 mod model;
 mod nvidia;
 mod policy;
+mod relay;
 pub(crate) mod release;
 mod settle;
 mod snp;
@@ -20,6 +21,7 @@ use chrysalis_simulate::{Intel, Nvidia};
 
 pub use all::TARGETS;
 pub(crate) use policy::template;
+pub(crate) use relay::KEYS;
 
 /// 2026-12-01 12:00 UTC: when the seeds are valid.
 pub(crate) const NOW: Time = Time(1_796_126_400);
