@@ -278,7 +278,7 @@ fn a_sum_that_does_not_fit_makes_no_receipt() {
         amount: u64::MAX,
         ..done(&attested)
     };
-    let mut end = |seq| {
+    let end = |seq| {
         let running = tab.begin(number(seq)).unwrap();
         tab.end(running, &much, &enclave())
     };
