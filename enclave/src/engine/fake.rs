@@ -241,7 +241,8 @@ pub(crate) fn echo(path: &str, body: Value) -> Vec<Said> {
         }
     }
     let prompt = text.split_whitespace().count();
-    said.push(Said::Json(finish(chat)));
+    let reason = if made as u64 >= most { "length" } else { "stop" };
+    said.push(Said::Json(finish(chat, reason)));
     said.push(Said::Json(usage(chat, prompt, made)));
     said.push(Said::Done);
     said
@@ -263,11 +264,11 @@ fn chunk(chat: bool, text: &str) -> Value {
     envelope(chat, json!([choice]))
 }
 
-fn finish(chat: bool) -> Value {
+fn finish(chat: bool, reason: &str) -> Value {
     let choice = if chat {
-        json!({"index": 0, "delta": {}, "finish_reason": "stop"})
+        json!({"index": 0, "delta": {}, "finish_reason": reason})
     } else {
-        json!({"index": 0, "text": "", "finish_reason": "stop"})
+        json!({"index": 0, "text": "", "finish_reason": reason})
     };
     envelope(chat, json!([choice]))
 }

@@ -227,7 +227,7 @@ async fn usage_in_a_stream_comes_before_its_receipt() {
 async fn an_answer_that_is_cut_at_its_limit_says_so() {
     let (host, _story) = enclave().await;
     let mut client = Client::new(&host).await;
-    let mut request = chat("one two three");
+    let mut request = chat("flood");
     request["max_tokens"] = json!(2);
     for request in [request.clone(), streamed(request)] {
         let (job, _) = client.receipted(CHAT, &request).await;
