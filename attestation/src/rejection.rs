@@ -329,6 +329,9 @@ rejections! {
     /// The keys of the connection were agreed in a way that a future quantum computer breaks.
     KeyAgreementWeak { found: String } = "key_agreement_weak", "policy-12",
         "the keys of this connection were agreed by {found}, and the policy wants a post-quantum agreement", hint: "ask the provider to update the enclave and what is in front of it, or set session.key_agreement = \"any\" in your policy";
+    /// The enclave has not renewed its evidence for longer than the policy accepts, or its clock is not yours.
+    EpochOld { found: String, most: u64 } = "epoch_old", "policy-16",
+        "epoch {found}, and the policy accepts {most} s", hint: "check this machine's clock, then ask again: an enclave that does not renew its evidence may be unable to; judge saved evidence as of its own time with --at";
 
     // NVIDIA GPUs
     /// The GPU's evidence answers a different nonce.

@@ -49,9 +49,11 @@ fn claims() -> Vec<u8> {
             template: Some([3; 32]),
         }],
         known_answer: true,
+        receipt_key: [0x77; 32],
         hpke_key: [0x09; 32],
         epoch: 0,
         epoch_began: NOW.0,
+        epoch_seconds: 600,
     };
     claims.encode()
 }

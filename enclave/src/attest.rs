@@ -1,24 +1,21 @@
-//! The seventh step: evidence. Once at boot, for the certificate; then for each client that asks, about its nonce and its
-//! connection. docs/spec/binding.md says what is hashed into what.
+//! The seventh step: evidence. Once at boot and in each epoch, for the certificate; then for each client that asks, about its nonce
+//! and its connection. docs/spec/binding.md says what is hashed into what.
+
+mod prover;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    future::pending,
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use chrysalis_attestation::evidence::{
-    CpuReport, Endorsements, Evidence, MAX_BUNDLE,
-    binding::{Anchor, Session},
+    binding::Session,
     claims::{Claims, EngineClaim, ModelClaim, PROFILE},
-    encode_gpus,
 };
 use chrysalis_wire::boot::Stage;
-use rustls::sign::CertifiedKey;
 use tokio::{
-    sync::{Mutex, Semaphore, SemaphorePermit},
+    sync::{Notify, Semaphore, SemaphorePermit},
     time::timeout,
 };
 
@@ -26,16 +23,13 @@ use crate::{
     boot::Ground,
     clock,
     configuration::Measured,
-    console::since_boot_ms,
     engine::{Engines, Loaded},
+    epoch::Epochs,
     failure::Failure,
     gateway::Gateway,
-    gpu::Gpus,
-    platform::Platform,
+    keys::Keys,
 };
-
-/// The most bytes of evidence in a certificate: TLS lets a certificate have 2^24, but common peers stop at 2^16.
-const MAX_IN_CERTIFICATE: usize = 48 * 1024;
+use prover::Prover;
 
 /// An enclave that can prove what it is.
 pub(crate) struct Attested {
@@ -43,49 +37,39 @@ pub(crate) struct Attested {
     pub(crate) measured: Arc<Measured>,
     pub(crate) engines: Engines,
     pub(crate) attester: Attester,
-    pub(crate) certified: Arc<CertifiedKey>,
-    pub(crate) gateway: Gateway,
 }
 
 impl Loaded {
     /// Gets the first evidence, and the certificate that carries it.
     pub(crate) async fn attest(self) -> Result<Attested, Failure> {
         let gateway = Gateway::new()?;
-        let claims = claims(&self.measured, &self.engines, gateway.digest())?;
-        let attester = Attester {
-            ground: self.ground.clone(),
-            claims: claims.encode(),
-            public_key: self.keys.public(),
-            gpus: self.gpus,
-            last_endorsements: Mutex::default(),
-            desk: Desk::new(Bounds::default()),
-            attested_at: Arc::default(),
-        };
-        attester.present_quote().await?;
-        let mut evidence = attester.evidence(&Session::Boot).await?;
-        // Too much for a certificate, and the same for all machines of a kind: a verifier has its own, or asks.
-        evidence.endorsements.rims.clear();
-        evidence.endorsements.ocsp.clear();
-        evidence.endorsements.statements.clear();
-        if evidence.encode().len() > MAX_IN_CERTIFICATE {
-            evidence.endorsements.tdx.clear();
-        }
-        require_length(&evidence.encode(), MAX_IN_CERTIFICATE)?;
-        let certified = self.keys.certify(&evidence)?;
+        let keys = (self.keys.receipt_key(), gateway.digest());
+        let claims = claims(&self.measured, &self.engines, keys)?;
+        let prover = Prover::new(self.ground.clone(), self.keys, self.gpus);
+        prover.present_quote().await?;
+        let first = prover.epoch(claims).await?;
         self.ground.progress.passed(Stage::Attested).await;
         Ok(Attested {
             ground: self.ground,
             measured: self.measured,
             engines: self.engines,
-            attester,
-            certified,
-            gateway,
+            attester: Attester {
+                prover,
+                epochs: Epochs::begin(first),
+                gateway: Arc::new(gateway),
+                desk: Desk::new(Bounds::default()),
+                alarm: Notify::new(),
+            },
         })
     }
 }
 
-/// What the enclave says about itself. The known answers were given, or there would be no engines to describe.
-fn claims(measured: &Measured, engines: &Engines, hpke_key: [u8; 32]) -> Result<Claims, Failure> {
+/// What the enclave says about itself in its first epoch. The known answers were given, or there would be no engines to describe.
+fn claims(
+    measured: &Measured,
+    engines: &Engines,
+    (receipt_key, hpke_key): ([u8; 32], [u8; 32]),
+) -> Result<Claims, Failure> {
     let mut of_engines: Vec<EngineClaim> = Vec::new();
     let mut models = Vec::new();
     for served in engines.all() {
@@ -115,9 +99,11 @@ fn claims(measured: &Measured, engines: &Engines, hpke_key: [u8; 32]) -> Result<
         engines: of_engines,
         models,
         known_answer: true,
+        receipt_key,
         hpke_key,
         epoch: 0,
         epoch_began: clock::now().0,
+        epoch_seconds: measured.configuration.epoch.seconds.into(),
     })
 }
 
@@ -132,16 +118,14 @@ fn digest(digits: &str) -> Result<[u8; 32], Failure> {
         })
 }
 
-/// Makes evidence about a session.
+/// Answers clients that ask for evidence, in the current epoch's name.
 pub(crate) struct Attester {
-    ground: Arc<Ground>,
-    claims: Vec<u8>,
-    public_key: Vec<u8>,
-    gpus: Option<Gpus>,
-    /// A relying party may have its own; a host that supplies none does not stop evidence.
-    last_endorsements: Mutex<Endorsements>,
+    prover: Prover,
+    epochs: Epochs,
+    gateway: Arc<Gateway>,
     desk: Desk,
-    attested_at: Arc<AtomicU64>,
+    /// The GPUs gave a client no evidence.
+    alarm: Notify,
 }
 
 /// How many requests for evidence there may be at once. Each costs the processor's time, and that of the GPUs, which answer one at
@@ -216,79 +200,67 @@ impl Attester {
 
     /// When the hardware last signed, in milliseconds since boot.
     pub(crate) fn attested_at(&self) -> Arc<AtomicU64> {
-        self.attested_at.clone()
+        self.prover.attested_at()
+    }
+
+    /// The current epoch, for all who serve.
+    pub(crate) fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    /// The keys for requests through relays.
+    pub(crate) fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// The keys that all evidence is about.
+    pub(crate) fn keys(&self) -> &Keys {
+        self.prover.keys()
     }
 
     /// A bundle about `session`, for the client that asks.
     pub(crate) async fn bundle(&self, session: &Session) -> Result<Vec<u8>, NoBundle> {
         let _turn = self.desk.turn().await?;
-        Ok(self.encoded(session).await?)
-    }
-
-    async fn encoded(&self, session: &Session) -> Result<Vec<u8>, Failure> {
-        let mut evidence = self.evidence(session).await?;
-        let mut bundle = evidence.encode();
-        if bundle.len() > MAX_BUNDLE {
-            // The first thing that a relying party can do without, or supply itself.
-            tracing::warn!("no room in the bundle for the rebuilders' statements");
-            evidence.endorsements.statements.clear();
-            bundle = evidence.encode();
+        let epoch = self.epochs.current();
+        let evidence = self.prover.evidence(session, &epoch.encoded).await;
+        if let Err(Failure::Gpu(_)) = &evidence {
+            self.alarm.notify_one();
         }
-        require_length(&bundle, MAX_BUNDLE)?;
-        Ok(bundle)
+        Ok(prover::encoded(evidence?)?)
     }
 
-    /// Shows the host what a quote of this machine says about its platform, so that it can fetch Intel's collateral.
-    async fn present_quote(&self) -> Result<(), Failure> {
-        if let Platform::Tdx(_) = &self.ground.platform
-            && let CpuReport::Tdx { quote, .. } = self.ground.platform.report([0; 64]).await?.cpu
-        {
-            self.ground.host.present(quote, &[]).await;
-        }
-        Ok(())
-    }
-
-    /// Evidence about `session`, this key and these claims: first the GPUs answer, then the CPU signs over their answers.
-    async fn evidence(&self, session: &Session) -> Result<Evidence, Failure> {
-        let anchor = Anchor::new(session, &self.public_key, &self.claims);
-        let mut endorsements = self.endorsements().await;
-        let gpus = match &self.gpus {
-            None => Vec::new(),
-            Some(gpus) => {
-                let nonce = anchor.gpu_nonce();
-                gpus.ask(nonce, &endorsements).await?
+    /// Waits for a sign that something is wrong with the GPUs, and says which.
+    pub(crate) async fn gpus_in_trouble(&self) -> String {
+        let gpus = async {
+            match self.prover.gpus() {
+                Some(gpus) => gpus.trouble().await,
+                None => pending().await,
             }
         };
-        let report_data = anchor.report_data(&encode_gpus(&gpus));
-        let signed = self.ground.platform.report(report_data).await?;
-        self.attested_at.store(since_boot_ms(), Ordering::Relaxed);
-        endorsements
-            .certificates
-            .extend(signed.endorsements.certificates);
-        endorsements.crls.extend(signed.endorsements.crls);
-        Ok(Evidence {
-            cpu: signed.cpu,
-            claims: self.claims.clone(),
-            gpus,
-            endorsements,
-        })
-    }
-
-    /// What the host has now, or else had last. Revocation lists age, but it is the verifier's job to refuse an old one.
-    async fn endorsements(&self) -> Endorsements {
-        let brought = self.ground.host.endorsements().await;
-        let mut last = self.last_endorsements.lock().await;
-        match brought {
-            Ok(endorsements) => *last = endorsements,
-            Err(error) => tracing::warn!(code = error.code(), "no endorsements from the host"),
+        tokio::select! {
+            error = gpus => error.to_string(),
+            () = self.alarm.notified() => "they gave a client no evidence".to_owned(),
         }
-        last.clone()
     }
-}
 
-fn require_length(bundle: &[u8], limit: usize) -> Result<(), Failure> {
-    match bundle.len() {
-        length if length <= limit => Ok(()),
-        length => Err(Failure::EvidenceTooLong(length)),
+    /// Asks the GPUs a new question, and verifies what they answer.
+    pub(crate) async fn ask_gpus(&self) -> Result<(), Failure> {
+        self.prover.ask_gpus().await
+    }
+
+    /// Asks the hardware again and begins the next epoch: for the caller that has asked everything else.
+    pub(crate) async fn turn(&self) -> Result<(), Failure> {
+        let claims = self.epochs.current().claims.clone();
+        let keys = self.gateway.prepare()?;
+        let next = Claims {
+            hpke_key: keys.digest(),
+            epoch: claims.epoch.saturating_add(1),
+            epoch_began: clock::now().0,
+            ..claims
+        };
+        let next = self.prover.epoch(next).await?;
+        self.gateway.turn(keys);
+        self.epochs.turn(next);
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     host::Host,
     machine::Machine,
     platform::Platform,
+    trust::Trust,
     words::Words,
 };
 
@@ -28,6 +29,7 @@ pub(crate) struct Ground {
     pub(crate) platform: Platform,
     pub(crate) host: Arc<Host>,
     pub(crate) progress: Progress,
+    pub(crate) trust: Trust,
 }
 
 impl Booted {
@@ -50,6 +52,7 @@ impl Booted {
         };
         let ground = Ground {
             progress: Progress::new(host.clone()),
+            trust: Trust::default(),
             words,
             machine,
             platform,

@@ -14,6 +14,7 @@ mod http;
 mod known_answer;
 mod process;
 mod queue;
+mod renewed;
 mod room;
 mod served;
 mod sink;
@@ -89,7 +90,8 @@ impl Equipped {
         for (launcher, process) in started {
             launcher.require_known_answer(&process).await?;
             let serving = &self.measured.configuration.serving;
-            engines.push(Served::start(launcher, process, serving));
+            let trust = self.ground.trust.clone();
+            engines.push(Served::start(launcher, process, serving, trust));
         }
         self.ground.progress.passed(Stage::KnownAnswersGiven).await;
         Ok(Loaded {

@@ -10,6 +10,7 @@ use crate::{
     host::HostError,
     platform::error::PlatformError,
     process::{CONFINE_WORKERS, WORKER_NOT_CONFINED},
+    trust::Reason,
 };
 
 /// Why an enclave could not, or must not, serve.
@@ -93,6 +94,9 @@ pub(crate) enum Failure {
     /// `listen_failed`
     #[error("could not listen for clients: {0}")]
     Listen(io::Error),
+    /// `trust_ended`
+    #[error("the enclave could not prove again what it is, and destroyed its keys: {code}: {0}", code = .0.code())]
+    TrustEnded(Box<Failure>),
     /// `panicked`
     #[error("the enclave stopped at a fault of its own; the log line before this one says where")]
     Panicked,
@@ -124,8 +128,19 @@ impl Failure {
             Self::Keys(_) => "keys_failed",
             Self::EvidenceTooLong(_) => "evidence_too_long",
             Self::Listen(_) => "listen_failed",
+            Self::TrustEnded(_) => "trust_ended",
             Self::Panicked => "panicked",
         }
+    }
+
+    /// What clients are told of it.
+    pub(crate) fn reason(&self) -> Reason {
+        let detail = match self {
+            Self::Gpu(GpuError::Refused { code, .. }) => Some(*code),
+            _ => None,
+        };
+        let code = self.code();
+        Reason { code, detail }
     }
 
     /// What the provider should do next.
@@ -173,6 +188,7 @@ impl Failure {
             Self::KnownAnswerWrong { .. } => {
                 "if the engine, its threads or the processor was changed on purpose, add the text given to the model's known answers: numbers drift between machines"
             }
+            Self::TrustEnded(failure) => failure.hint(),
             Self::Keys(_) | Self::Panicked => "report this with the log: it should not happen",
             Self::EvidenceTooLong(_) => {
                 "have the host supply only this processor's certificates and revocation lists"
@@ -226,6 +242,7 @@ mod tests {
             GpuError::WorkerFailed(text()).into(),
             GpuError::Unconfined(text()).into(),
             GpuError::SelfTest(text()).into(),
+            GpuError::Changed(text()).into(),
             PlatformError::NoPlatform.into(),
             PlatformError::Report(text()).into(),
             PlatformError::Quote(QuoteError::Stalled).into(),
@@ -269,6 +286,7 @@ mod tests {
             Failure::Keys(text()),
             Failure::EvidenceTooLong(1),
             Failure::Listen(io()),
+            Failure::TrustEnded(Box::new(GpuError::DevTools.into())),
             Failure::Panicked,
         ]
     }

@@ -15,20 +15,20 @@ use ring::{
 };
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, keys::wipe_stack};
 
 /// The most requests for one key: what tells a replay is kept for each.
 const MAX_SEEN: usize = 1 << 18;
+/// Sets of keys that are in use at the same time: an epoch's, and the last one's.
+const KEPT: usize = 2;
 /// Key identifiers that one set of keys takes.
 const IDENTIFIERS: u8 = 2;
 
 /// The keys that are in use.
 pub(crate) struct Gateway(Mutex<InUse>);
 
-struct InUse {
-    current: Arc<Life>,
-    previous: Option<Arc<Life>>,
-}
+/// The newest first; none once the enclave's trust has ended.
+struct InUse(Vec<Arc<Life>>);
 
 /// Keys, and the requests that came for them.
 pub(crate) struct Life {
@@ -57,45 +57,49 @@ pub(crate) enum Unopened {
 impl Gateway {
     /// Keys for the first epoch.
     pub(crate) fn new() -> Result<Self, Failure> {
-        Ok(Self(Mutex::new(InUse {
-            current: Arc::new(Life::begin(0, MAX_SEEN)?),
-            previous: None,
-        })))
+        let first = Arc::new(Life::begin(0, MAX_SEEN)?);
+        Ok(Self(Mutex::new(InUse(vec![first]))))
     }
 
     /// Key configurations, as clients get them.
     pub(crate) fn configurations(&self) -> Vec<u8> {
-        self.in_use().current.keys.configurations().to_vec()
+        let in_use = self.in_use();
+        let current = in_use.0.first();
+        current.map_or_else(Vec::new, |life| life.keys.configurations().to_vec())
     }
 
     /// Their digest, as the claims have it.
     pub(crate) fn digest(&self) -> [u8; 32] {
-        self.in_use().current.digest()
+        sha256(&self.configurations())
     }
 
     /// Keys for the next epoch. Its claims are made from them before it begins.
-    #[cfg_attr(not(test), expect(dead_code, reason = "epochs do not turn yet"))]
     pub(crate) fn prepare(&self) -> Result<Life, Failure> {
-        let identifier = self.in_use().current.identifier;
-        Life::begin(identifier.wrapping_add(IDENTIFIERS), MAX_SEEN)
+        let current = self.in_use().0.first().map_or(0, |life| life.identifier);
+        Life::begin(current.wrapping_add(IDENTIFIERS), MAX_SEEN)
     }
 
     /// Begins the next epoch. The keys of the last but one are gone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "epochs do not turn yet"))]
     pub(crate) fn turn(&self, next: Life) {
         let mut in_use = self.in_use();
-        let ended = std::mem::replace(&mut in_use.current, Arc::new(next));
-        in_use.previous = Some(ended);
+        in_use.0.insert(0, Arc::new(next));
+        in_use.0.truncate(KEPT);
+    }
+
+    /// Overwrites all keys. No request is opened any more.
+    pub(crate) fn wipe(&self) {
+        self.in_use().0.clear();
+        wipe_stack();
     }
 
     /// Opens a request, once.
     pub(crate) fn open(&self, form: Form, request: &[u8]) -> Result<Opened, Unopened> {
-        let lives = {
-            let in_use = self.in_use();
-            [Some(in_use.current.clone()), in_use.previous.clone()]
-        };
-        for life in lives.into_iter().flatten() {
-            match life.keys.open(form, request) {
+        let lives = self.in_use().0.clone();
+        for life in lives {
+            let opened = life.keys.open(form, request);
+            // hpke's frames, with what it puts on them.
+            wipe_stack();
+            match opened {
                 Err(Error::UnknownKey) => {}
                 Err(error) => return Err(Unopened::Wrong(error)),
                 Ok(opened) => return life.once(opened),
@@ -115,9 +119,11 @@ impl Life {
         SystemRandom::new()
             .fill(seed.as_mut_slice())
             .map_err(|_| Failure::Keys("there is no randomness".to_owned()))?;
+        let keys = GatewayKeys::new(identifier, &seed);
+        wipe_stack();
         Ok(Self {
             identifier,
-            keys: GatewayKeys::new(identifier, &seed),
+            keys,
             seen: Mutex::new(Seen {
                 digests: HashSet::new(),
                 most,
@@ -127,16 +133,13 @@ impl Life {
 
     /// SHA-256 of the key configurations.
     pub(crate) fn digest(&self) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, self.keys.configurations()).as_ref());
-        bytes
+        sha256(self.keys.configurations())
     }
 
     fn once(&self, opened: Opened) -> Result<Opened, Unopened> {
-        let whole = digest(&SHA256, &opened.encapsulated);
         let mut short = [0; 16];
-        for (byte, of_whole) in short.iter_mut().zip(whole.as_ref()) {
-            *byte = *of_whole;
+        for (byte, of_whole) in short.iter_mut().zip(sha256(&opened.encapsulated)) {
+            *byte = of_whole;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.digests.contains(&short) {
@@ -148,6 +151,12 @@ impl Life {
         seen.digests.insert(short);
         Ok(opened)
     }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    sum
 }
 
 #[cfg(test)]
@@ -191,6 +200,16 @@ mod tests {
         assert_eq!(open(&gateway, &of_next), Ok(()));
         let unknown = Err(Unopened::Wrong(Error::UnknownKey));
         assert_eq!(open(&gateway, &unsent), unknown);
+    }
+
+    #[test]
+    fn nothing_is_opened_once_the_keys_are_wiped() {
+        let gateway = Gateway::new().unwrap();
+        let request = request(&gateway);
+        gateway.wipe();
+        assert_eq!(gateway.configurations(), b"");
+        let unknown = Err(Unopened::Wrong(Error::UnknownKey));
+        assert_eq!(open(&gateway, &request), unknown);
     }
 
     #[test]

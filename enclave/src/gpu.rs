@@ -8,6 +8,7 @@
 //! too, and trusts its own verification of them, not this one.
 
 pub(crate) mod error;
+mod known;
 mod nvidia;
 mod worker;
 
@@ -33,12 +34,14 @@ use crate::{
     platform::Platform,
 };
 use error::GpuError;
+use known::Known;
 use nvidia::Nvidia;
 
 /// The GPUs that the measured configuration wants.
 pub(crate) struct Gpus {
     policy: GpuPolicy,
     answerer: Answerer,
+    known: Known,
 }
 
 /// Who answers for them.
@@ -60,7 +63,11 @@ impl Gpus {
             (None, Platform::Simulated(host)) => Answerer::Simulated(host.clone()),
             (None, _) => return Err(GpuError::NoDriver("its command line names none".to_owned())),
         };
-        Ok(Some(Self { policy, answerer }))
+        Ok(Some(Self {
+            policy,
+            answerer,
+            known: Known::default(),
+        }))
     }
 
     /// Everything that a boot does with them: first verify, only then set ready, and only then test. `staple` has the host
@@ -94,6 +101,14 @@ impl Gpus {
         let (evidence, roots) = self.answers(nonce).await?;
         self.verify(&evidence, &nonce, &roots, endorsements)?;
         Ok(evidence)
+    }
+
+    /// Waits for a sign that something is wrong with them. Simulated GPUs give none but their answers.
+    pub(crate) async fn trouble(&self) -> GpuError {
+        match &self.answerer {
+            Answerer::Simulated(_) => std::future::pending().await,
+            Answerer::Nvidia(gpus) => gpus.trouble().await,
+        }
     }
 
     /// What they answer to `nonce`, and under which roots it counts. None of it is verified.
@@ -131,6 +146,7 @@ impl Gpus {
         };
         match alone::gpus::verify(evidence, &question) {
             Ok(verified) => {
+                self.known.require(&verified)?;
                 for gpu in verified.gpus() {
                     let simulated = verified.simulated();
                     tracing::info!(

@@ -1,8 +1,13 @@
-//! The fourth step: the key that ends TLS. It is made in memory, never written, and gone with the machine.
+//! The fourth step: the keys. One ends TLS, one signs receipts. They are made in memory, never written, and overwritten when the
+//! enclave's trust ends ([`Keys::wipe`]); otherwise they go with the machine.
 //!
-//! There is one copy of it, ring's: rcgen and rustls get a way to sign, not the key. ring returns a new key as PKCS#8, which
-//! is used on the stack and wiped there, with whatever ring left around it. ring keeps the private scalar and the key of its
-//! nonces for as long as they sign, and does not wipe them when they are dropped: that is when the machine ends.
+//! There is one copy of each, ring's: rcgen and rustls get a way to sign, not the key. ring returns a new key as PKCS#8, which
+//! is used on the stack and wiped there, with whatever ring left around it. The same goes for each signature: ring's
+//! intermediate values would tell the key as well.
+
+mod secret;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, hint::black_box, sync::Arc};
 
@@ -10,9 +15,8 @@ use chrysalis_attestation::evidence::{Evidence, ID_PE_CMW};
 use chrysalis_wire::boot::Stage;
 use rcgen::{CertificateParams, CustomExtension, DnType, PublicKeyData};
 use ring::{
-    error::Unspecified,
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
 use rustls::{
     SignatureAlgorithm, SignatureScheme,
@@ -27,8 +31,9 @@ use crate::{
     disks::{Disks, Opened},
     failure::Failure,
 };
+use secret::Secret;
 
-/// An enclave with a key that only it has.
+/// An enclave with keys that only it has.
 pub(crate) struct Keyed {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,
@@ -50,25 +55,34 @@ impl Opened {
     }
 }
 
-/// The key that ends TLS: P-256, the fastest that every TLS 1.3 peer knows.
-pub(crate) struct Keys(Key);
+/// All private keys of an enclave. A clone is another way to the same keys.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    tls: Key,
+    receipts: Arc<ReceiptKey>,
+}
 
 impl Keys {
-    fn make() -> Result<Self, NoKey> {
-        let pair = make();
+    pub(crate) fn make() -> Result<Self, NoKey> {
+        let made = make();
         wipe_stack();
-        Ok(Self(Key(pair?)))
+        made
     }
 
-    /// DER SubjectPublicKeyInfo.
+    /// DER SubjectPublicKeyInfo of the key that ends TLS.
     pub(crate) fn public(&self) -> Vec<u8> {
-        self.0.subject_public_key_info()
+        self.tls.subject_public_key_info()
+    }
+
+    /// The Ed25519 public key of receipts: `receipt_key` in the claims.
+    pub(crate) fn receipt_key(&self) -> [u8; 32] {
+        self.receipts.public
     }
 
     /// A certificate that carries `evidence`, ready for TLS.
     ///
     /// It is signed by its own key and valid at any time: its worth is in the evidence.
-    pub(crate) fn certify(self, evidence: &Evidence) -> Result<Arc<CertifiedKey>, Failure> {
+    pub(crate) fn certify(&self, evidence: &Evidence) -> Result<Arc<CertifiedKey>, Failure> {
         let failed = |error: rcgen::Error| Failure::Keys(error.to_string());
         let mut parameters =
             CertificateParams::new(vec!["enclave.invalid".to_owned()]).map_err(failed)?;
@@ -81,32 +95,58 @@ impl Keys {
                 &ID_PE_CMW,
                 evidence.certificate_extension(),
             ));
-        let certificate = parameters.self_signed(&self.0).map_err(failed)?;
+        let certificate = parameters.self_signed(&self.tls).map_err(failed)?;
         let chain = vec![certificate.der().clone()];
-        Ok(Arc::new(CertifiedKey::new(chain, Arc::new(self.0))))
+        let key = Arc::new(self.tls.clone());
+        Ok(Arc::new(CertifiedKey::new(chain, key)))
+    }
+
+    /// An Ed25519 signature over `message` by the key of receipts.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing gives receipts yet"))]
+    pub(crate) fn sign_receipt(&self, message: &[u8]) -> Result<[u8; 64], Unsigned> {
+        self.receipts.sign(message)
+    }
+
+    /// Overwrites every private key. Nothing is signed after that.
+    pub(crate) fn wipe(&self) {
+        self.tls.0.pair.wipe();
+        self.receipts.pair.wipe();
+        wipe_stack();
     }
 }
 
-/// The one way in which it signs.
-const SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
 /// How many bytes of the stack below a caller are wiped: ring's frames, with what it puts on them, are a fraction of that.
-const WIPED_STACK: usize = 64 * 1024;
+const WIPED_STACK: usize = 32 * 1024;
 
-/// The PKCS#8 form lives in the frames of this function and those that it calls, all of them below its caller's.
+/// The PKCS#8 forms live in the frames of this function and those that it calls, all of them below its caller's.
 #[inline(never)]
-fn make() -> Result<Arc<EcdsaKeyPair>, NoKey> {
+fn make() -> Result<Keys, NoKey> {
     let random = SystemRandom::new();
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| NoKey)?;
-    let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random);
-    Ok(Arc::new(pair.map_err(|_| NoKey)?))
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).map_err(|_| NoKey)?;
+    let tls = TlsKey {
+        public: pair.public_key().as_ref().to_vec(),
+        pair: Secret::new(pair),
+    };
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| NoKey)?;
+    let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| NoKey)?;
+    let receipts = ReceiptKey {
+        public: pair.public_key().as_ref().try_into().map_err(|_| NoKey)?,
+        pair: Secret::new(pair),
+    };
+    Ok(Keys {
+        tls: Key(Arc::new(tls)),
+        receipts: Arc::new(receipts),
+    })
 }
 
 /// Zeros over the frames of the calls before this one.
 #[inline(never)]
 #[expect(clippy::large_stack_arrays, reason = "the stack is what must be wiped")]
-fn wipe_stack() {
-    let mut frames = [0_u8; WIPED_STACK];
+pub(crate) fn wipe_stack() {
+    // In words: byte by byte it would take as long as a signature does.
+    let mut frames = [0_u64; WIPED_STACK / size_of::<u64>()];
     frames.zeroize();
     black_box(&mut frames);
 }
@@ -114,16 +154,49 @@ fn wipe_stack() {
 /// ring made no key, and says nothing more.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random numbers")]
-struct NoKey;
+pub(crate) struct NoKey;
 
-/// ring's key, which rcgen and rustls may sign with.
+/// Nothing was signed.
+#[derive(Debug, thiserror::Error)]
+#[error("the key is gone, or the system gives no random numbers")]
+pub(crate) struct Unsigned;
+
+/// Signs receipts: Ed25519.
+struct ReceiptKey {
+    public: [u8; 32],
+    pair: Secret<Ed25519KeyPair>,
+}
+
+impl ReceiptKey {
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Unsigned> {
+        let signature = self.pair.lend(|pair| pair.sign(message));
+        wipe_stack();
+        let signature = signature.ok_or(Unsigned)?;
+        signature.as_ref().try_into().map_err(|_| Unsigned)
+    }
+}
+
+/// The one way in which the key of TLS signs: P-256, the fastest that every TLS 1.3 peer knows.
+const SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+
+/// The key that ends TLS.
+struct TlsKey {
+    /// The point, uncompressed.
+    public: Vec<u8>,
+    pair: Secret<EcdsaKeyPair>,
+}
+
+/// The same for rcgen and rustls, which may sign with it.
 #[derive(Clone)]
-struct Key(Arc<EcdsaKeyPair>);
+struct Key(Arc<TlsKey>);
 
 impl Key {
     /// A signature over SHA-256 of `message`, as ASN.1.
-    fn signed(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
-        let signature = self.0.sign(&SystemRandom::new(), message)?;
+    fn signed(&self, message: &[u8]) -> Result<Vec<u8>, Unsigned> {
+        let random = SystemRandom::new();
+        let signature = self.0.pair.lend(|pair| pair.sign(&random, message));
+        wipe_stack();
+        let signature = signature.ok_or(Unsigned)?.map_err(|_| Unsigned)?;
         Ok(signature.as_ref().to_vec())
     }
 }
@@ -137,7 +210,7 @@ impl fmt::Debug for Key {
 
 impl PublicKeyData for Key {
     fn der_bytes(&self) -> &[u8] {
-        self.0.public_key().as_ref()
+        &self.0.public
     }
 
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
@@ -148,7 +221,7 @@ impl PublicKeyData for Key {
 impl rcgen::SigningKey for Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         self.signed(message)
-            .map_err(|Unspecified| rcgen::Error::RingUnspecified)
+            .map_err(|Unsigned| rcgen::Error::RingUnspecified)
     }
 }
 
@@ -172,101 +245,10 @@ impl SigningKey for Key {
 impl Signer for Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
         self.signed(message)
-            .map_err(|Unspecified| rustls::Error::General("ring signed nothing".to_owned()))
+            .map_err(|unsigned| rustls::Error::General(unsigned.to_string()))
     }
 
     fn scheme(&self) -> SignatureScheme {
         SCHEME
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::{
-        fs::{File, read_to_string},
-        os::unix::fs::FileExt,
-    };
-
-    use chrysalis_attestation::evidence::{CpuReport, Endorsements};
-    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-
-    fn evidence() -> Evidence {
-        Evidence {
-            cpu: CpuReport::Snp(vec![7; 1184]),
-            claims: vec![0xa0],
-            gpus: Vec::new(),
-            endorsements: Endorsements::default(),
-        }
-    }
-
-    #[test]
-    fn the_certificate_carries_the_evidence_and_is_about_the_key() {
-        let keys = Keys::make().unwrap();
-        let public = keys.public();
-        let certified = keys.certify(&evidence()).unwrap();
-        certified.keys_match().unwrap();
-        assert_eq!(
-            Evidence::from_certificate(&certified.cert[0]).unwrap(),
-            (evidence(), public)
-        );
-    }
-
-    #[test]
-    fn signs_in_one_way_alone() {
-        let key = Keys::make().unwrap().0;
-        assert!(key.choose_scheme(&[SignatureScheme::ED25519]).is_none());
-        let offered = [SignatureScheme::ED25519, SCHEME];
-        assert_eq!(key.choose_scheme(&offered).unwrap().scheme(), SCHEME);
-    }
-
-    /// How often this process's memory contains the PKCS#8 form of the key with this public point: only there does
-    /// `A1 44 03 42 00` precede it (RFC 5915). The two are never put together here, or the search would find them.
-    fn copies_of(point: &[u8]) -> usize {
-        const BEFORE: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
-        const CHUNK: usize = 1 << 18;
-        // Enclaves of other tests have closed this process to debuggers, and this is one.
-        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
-        let memory = File::open("/proc/self/mem").unwrap();
-        let whole = BEFORE.len() + point.len();
-        let mut chunk = vec![0; CHUNK + whole];
-        let mut found = 0;
-        for line in read_to_string("/proc/self/maps").unwrap().lines() {
-            let (range, rest) = line.split_once(' ').unwrap();
-            let (start, end) = range.split_once('-').unwrap();
-            let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap());
-            if !rest.starts_with("rw") {
-                continue;
-            }
-            for at in (start..end).step_by(CHUNK) {
-                // Another thread may have returned this memory since.
-                let length = memory.read_at(&mut chunk, at).unwrap_or(0);
-                let matches = |place: &[u8]| {
-                    place.len() == whole && place.starts_with(&BEFORE) && place.ends_with(point)
-                };
-                let starts = (0..length.min(CHUNK)).filter(|&at| chunk[at] == BEFORE[0]);
-                let ends = |at: usize| (at + whole).min(length);
-                found += starts.filter(|&at| matches(&chunk[at..ends(at)])).count();
-            }
-        }
-        found
-    }
-
-    #[test]
-    fn no_other_copy_of_the_key_is_left_in_memory() {
-        let random = SystemRandom::new();
-        let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
-        let left = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, left.as_ref(), &random).unwrap();
-        assert_ne!(copies_of(pair.public_key().as_ref()), 0, "the search");
-        black_box(&left);
-
-        let keys = Keys::make().unwrap();
-        let public = keys.public();
-        let point = &public[public.len() - 65..];
-        assert_eq!(copies_of(point), 0, "when it was made");
-        let certified = keys.certify(&evidence()).unwrap();
-        assert_eq!(copies_of(point), 0, "when it is in use");
-        drop(certified);
     }
 }

@@ -16,6 +16,7 @@ mod device_mapper;
 mod disks;
 mod driver;
 mod engine;
+mod epoch;
 mod failure;
 mod gateway;
 mod gpu;
@@ -25,10 +26,13 @@ mod load;
 mod machine;
 mod platform;
 mod process;
+mod renewal;
 mod serve;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod trust;
+mod wiping;
 mod words;
 
 use std::{

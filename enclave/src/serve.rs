@@ -64,7 +64,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{
     ServerConfig,
     server::{NoServerSessionStorage, ServerConnection},
-    sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
 };
 use tokio::{
@@ -76,8 +75,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     attest::{self, Attested},
+    epoch::Epochs,
     failure::Failure,
     load,
+    renewal::Renewal,
     transport::{AnyStream, Listener, Pace},
 };
 use conversation::Conversation;
@@ -103,6 +104,8 @@ pub(crate) struct Bounds {
     pub(crate) evidence: Rate,
     /// How many requests for evidence there may be at once.
     pub(crate) desk: attest::Bounds,
+    /// How long an epoch lasts, if not as long as the configuration says.
+    pub(crate) epoch: Option<Duration>,
 }
 
 impl Default for Bounds {
@@ -118,6 +121,7 @@ impl Default for Bounds {
                 every: Duration::from_secs(5),
             },
             desk: attest::Bounds::default(),
+            epoch: None,
         }
     }
 }
@@ -140,11 +144,16 @@ impl Attested {
     /// The same, within these bounds.
     pub(crate) async fn serve_within(self, bounds: Bounds) -> Result<(), Failure> {
         let ground = self.ground;
-        let acceptor = acceptor(self.certified)?;
+        let attester = Arc::new(self.attester.within(bounds.desk));
+        let acceptor = acceptor(attester.epochs().clone())?;
         let listener = ground.host.listen().map_err(Failure::Listen)?;
-        let attester = self.attester.within(bounds.desk);
-        let attested_at = attester.attested_at();
-        let service = Service::new(self.measured, self.engines.clone(), attester, self.gateway)?;
+        let (attested_at, keys) = (attester.attested_at(), attester.keys().clone());
+        let gateway = attester.gateway().clone();
+        let length = self.measured.configuration.epoch.length();
+        let length = bounds.epoch.unwrap_or(length);
+        let renewal = Renewal::new(&ground, self.engines.clone(), attester.clone(), length);
+        let trust = ground.trust.clone();
+        let service = Service::new(self.measured, self.engines.clone(), attester, trust)?;
         let door = Arc::new(Door {
             bounds,
             acceptor,
@@ -154,29 +163,39 @@ impl Attested {
 
         let (closing, closed) = watch::channel(());
         let mut connections = JoinSet::new();
-        tokio::select! {
-            () = accept_all(&listener, &door, &closed, &mut connections) => {}
-            () = ground.host.shutdown_wanted() => {}
-            () = load::report(&ground.progress, &self.engines, attested_at) => {}
-        }
-        tracing::info!("shutting down");
+        let outcome = tokio::select! {
+            () = accept_all(&listener, &door, &closed, &mut connections) => Ok(()),
+            () = ground.host.shutdown_wanted() => Ok(()),
+            () = load::report(&ground.progress, &self.engines, attested_at) => Ok(()),
+            failure = renewal.until_trust_ends() => Err(failure),
+        };
         drop(listener);
+        let outcome = outcome.map_err(|failure| {
+            // First of all: whatever goes wrong after this, nobody signs with these keys any more.
+            keys.wipe();
+            gateway.wipe();
+            ground.trust.end(failure.reason());
+            Failure::TrustEnded(Box::new(failure))
+        });
+        tracing::info!("shutting down");
         drop(closing);
         // A client that is still streaming after this is cut off; the missing end of the stream shows it.
         let _ = timeout(FAREWELL, async {
             while connections.join_next().await.is_some() {}
         })
         .await;
-        Ok(())
+        // What they hold goes before the host is told of the end.
+        connections.shutdown().await;
+        outcome
     }
 }
 
-fn acceptor(certified: Arc<CertifiedKey>) -> Result<TlsAcceptor, Failure> {
+fn acceptor(epochs: Epochs) -> Result<TlsAcceptor, Failure> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(agreement::provider()))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| Failure::Keys(error.to_string()))?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        .with_cert_resolver(Arc::new(epochs));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;

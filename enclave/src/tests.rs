@@ -4,6 +4,7 @@
 
 mod client;
 mod endpoints;
+mod epochs;
 mod host;
 mod relayed;
 

@@ -26,6 +26,9 @@ text = " !\n"
 [serving]
 queue = 8
 
+[epoch]
+seconds = 900
+
 [gpu]
 count = [1]
 "#;
@@ -105,6 +108,7 @@ fn names_every_disk_with_what_cards_say() {
     );
     assert_eq!(model["known_answer"][0]["text"].as_str(), Some(" !\n"));
     assert_eq!(table["serving"]["queue"].as_integer(), Some(8));
+    assert_eq!(table["epoch"]["seconds"].as_integer(), Some(900));
     assert_eq!(table["gpu"]["count"][0].as_integer(), Some(1));
     assert!(!text.contains("card"));
 }

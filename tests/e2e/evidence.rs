@@ -502,6 +502,10 @@ lies! {
         scene.claims = Claims { known_answer: false, ..claims() }.encode();
         scene.verdict()
     };
+    rejects_an_epoch_that_has_lasted_too_long: "epoch_old", |mut scene| {
+        scene.claims = Claims { epoch_began: scene.now.0 - 1201, ..claims() }.encode();
+        scene.verdict()
+    };
     rejects_a_model_that_the_policy_does_not_list: "model_unlisted", |mut scene| {
         let mut claims = claims();
         let other = ModelClaim { name: "another".to_owned(), ..claims.models[0].clone() };

@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 pub mod composite;
+pub mod epochs;
 pub mod forward;
 pub mod lies;
 pub mod machine;
+pub mod memory;
 pub mod paths;
 pub mod proxy;
 pub mod relay;

@@ -161,8 +161,10 @@ pub fn claims() -> Claims {
             template: Some([0x44; 32]),
         }],
         known_answer: true,
+        receipt_key: [0x77; 32],
         hpke_key: [0x09; 32],
         epoch: 0,
         epoch_began: NOW.0,
+        epoch_seconds: 600,
     }
 }

@@ -24,6 +24,8 @@ pub const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
 pub const MODELS: &str = "/v1/models";
 /// Where evidence comes from.
 pub const ATTESTATION: &str = "/v1/attestation";
+/// Where the current epoch's evidence comes from, about no nonce: as in the certificate, with all that others have signed.
+pub const ATTESTATION_EPOCH: &str = "/v1/attestation/epoch";
 /// The keys that requests through relays are for.
 pub const OHTTP_KEYS: &str = "/v1/ohttp-keys";
 /// Where relays bring requests (RFC 9458).

@@ -28,6 +28,9 @@ pub struct Configuration {
     pub models: Vec<Model>,
     /// How requests are met.
     pub serving: Serving,
+    /// How often the enclave attests again.
+    #[serde(default)]
+    pub epoch: Epoch,
     /// Who is told apart by an API key; all others are told apart by their connections.
     #[serde(default, rename = "tenant", skip_serializing_if = "Vec::is_empty")]
     pub tenants: Vec<Tenant>,
@@ -209,6 +212,34 @@ const fn recycle_after() -> u32 {
     3600
 }
 
+/// How often everything is asked again that was asked before the enclave first listened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Seconds that an epoch lasts: 60 to 86,400.
+    #[serde(default = "epoch_seconds")]
+    pub seconds: u32,
+}
+
+impl Epoch {
+    /// [`Self::seconds`] as a duration.
+    pub const fn length(&self) -> Duration {
+        Duration::from_secs(self.seconds as u64)
+    }
+}
+
+impl Default for Epoch {
+    fn default() -> Self {
+        Self {
+            seconds: epoch_seconds(),
+        }
+    }
+}
+
+const fn epoch_seconds() -> u32 {
+    600
+}
+
 /// A client with a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -298,7 +329,8 @@ impl Configuration {
         within("serving", "", "default_max_tokens", most, 1, 1 << 20)?;
         let (idle, after) = (self.serving.recycle_idle_s, self.serving.recycle_after_s);
         within("serving", "", "recycle_idle_s", idle, 1, 86_400)?;
-        within("serving", "", "recycle_after_s", after, 60, 604_800)
+        within("serving", "", "recycle_after_s", after, 60, 604_800)?;
+        within("epoch", "", "seconds", self.epoch.seconds, 60, 86_400)
     }
 }
 
@@ -459,6 +491,7 @@ mod tests {
             configuration.serving.recycle_idle(),
             Duration::from_secs(60)
         );
+        assert_eq!(configuration.epoch.length(), Duration::from_secs(600));
         // Engine and model are on the same disk here.
         assert_eq!(configuration.disks().len(), 1);
     }
@@ -558,6 +591,19 @@ mod tests {
         let engine = engine.split_once('\n').unwrap().1;
         let error = Configuration::parse(format!("{text}{engine}").as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "engine.name is e twice");
+    }
+
+    #[test]
+    fn an_epoch_lasts_from_a_minute_to_a_day() {
+        let with = |seconds: u32| format!("{}[epoch]\nseconds = {seconds}\n", sample());
+        for seconds in [60, 86_400] {
+            let configuration = Configuration::parse(with(seconds).as_bytes()).unwrap();
+            assert_eq!(configuration.epoch.seconds, seconds);
+        }
+        for seconds in [59, 86_401] {
+            let error = Configuration::parse(with(seconds).as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), "epoch.seconds is not 60 to 86400");
+        }
     }
 
     #[test]

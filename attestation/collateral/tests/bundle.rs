@@ -64,9 +64,11 @@ impl Case {
                 template: Some([5; 32]),
             }],
             known_answer: true,
+            receipt_key: [0x77; 32],
             hpke_key: [0x09; 32],
             epoch: 0,
             epoch_began: NOW.0,
+            epoch_seconds: 600,
         }
         .encode();
         let anchor = Anchor::new(&SESSION, SPKI, &claims);

@@ -5,6 +5,7 @@ pub(crate) mod tests;
 
 use super::{
     cpu::Cpu,
+    epoch,
     gpus::Asked,
     models::{self, Configuration},
 };
@@ -104,6 +105,7 @@ fn appraise(
     );
     release(policy.release.as_ref(), inspection);
     models::models(policy.models.as_ref(), claims, pinned, inspection);
+    epoch::young(&policy.max_epoch_age, claims, gpus.now(), inspection);
     devices
 }
 

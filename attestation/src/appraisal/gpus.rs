@@ -104,7 +104,13 @@ fn distinct(evidence: &[GpuEvidence]) -> Result<(), Rejection> {
 }
 
 impl Asked {
+    /// The moment as of which everything is appraised.
+    pub(super) fn now(&self) -> Time {
+        self.unproved.now
+    }
+
     /// This many empty entries.
+    /// As of the moment when the epoch of the tests' claims began.
     #[cfg(test)]
     pub(crate) fn unread(count: usize) -> Self {
         let entry = GpuEvidence {
@@ -114,7 +120,12 @@ impl Asked {
         let none = &Endorsements::default();
         let roots = &nvidia::NvidiaRoots::nvidia();
         Self {
-            unproved: Unproved::new(vec![entry; count], roots, (none, none), Time(0)),
+            unproved: Unproved::new(
+                vec![entry; count],
+                roots,
+                (none, none),
+                Time(crate::evidence::claims::tests::BEGAN),
+            ),
             nonce: [0; 32],
         }
     }

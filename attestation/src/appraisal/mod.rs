@@ -3,6 +3,7 @@
 pub mod alone;
 pub(crate) mod appraise;
 pub(crate) mod cpu;
+pub(crate) mod epoch;
 pub(crate) mod gpus;
 mod models;
 pub(crate) mod platform;

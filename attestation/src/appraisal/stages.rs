@@ -58,6 +58,8 @@ pub struct Peer {
     pub(crate) session: Session,
     pub(crate) agreement: Option<KeyAgreement>,
     pub(crate) transcript: Transcript,
+    /// The moment as of which all this was found out.
+    pub(crate) as_of: Time,
     pub(crate) until: Time,
     pub(crate) told: Told,
 }
@@ -265,6 +267,7 @@ impl Bound {
             session,
             agreement,
             transcript,
+            as_of: gpus.now(),
         })
     }
 

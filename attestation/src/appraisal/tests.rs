@@ -9,7 +9,10 @@ use crate::{
     evidence::{
         Endorsements, NO_GPUS,
         binding::{Anchor, Session},
-        claims::{Claims, tests::claims},
+        claims::{
+            Claims,
+            tests::{BEGAN, claims},
+        },
     },
     nvidia::GpuEvidence,
     policy::{Policy, Waivers},
@@ -22,8 +25,8 @@ const SPKI: &[u8] = b"the TLS key";
 /// What the test's policy does not mention.
 const SILENT: &str = "open    not in the policy        chip, launch TCB floor, SEV firmware, minimum ABI, guest SVN, mitigations, \
     family id, image id, report id, migration agent, ID block, key agreement, rebuilders, models (pinned by the configuration's digest alone)";
-/// Its one model, in a verdict.
-const MODEL: &str = "model   smollm2                  chat, weights 040404040404…, llama.cpp b1";
+/// Its one model and its epoch, in a verdict.
+const MODEL: &str = "model   smollm2                  chat, weights 040404040404…, llama.cpp b1\nepoch   0                        began 0 s ago, lasts 600 s";
 const ASKED: Session = Session::Asked {
     nonce: [1; 32],
     exporter: [2; 32],
@@ -40,7 +43,12 @@ fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authent
         cpu: Cpu::Snp(Box::new(genuine)),
         event_log: Vec::new(),
         claims,
-        gpus: gpus::Unproved::new(Vec::new(), &Roots::vendors().nvidia, (none, none), Time(0)),
+        gpus: gpus::Unproved::new(
+            Vec::new(),
+            &Roots::vendors().nvidia,
+            (none, none),
+            Time(BEGAN),
+        ),
         statements: Vec::new(),
         transcript: Transcript::default(),
     }

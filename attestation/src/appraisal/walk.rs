@@ -102,6 +102,7 @@ fn conduct(
         session: session.clone(),
         agreement: question.agreement,
         transcript,
+        as_of: question.now,
         until,
         told,
     };

@@ -3,6 +3,8 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use serde_cbor::Value;
 
@@ -16,6 +18,9 @@ use crate::{
 
 /// The profile that this library reads.
 pub const PROFILE: &str = "tag:chrysalis,2026:enclave/2";
+
+/// How short and how long an epoch may be, in seconds.
+pub const EPOCH_SECONDS: RangeInclusive<u64> = 60..=86_400;
 
 /// The claims of an enclave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,13 +39,18 @@ pub struct Claims {
     pub models: Vec<ModelClaim>,
     /// Whether every model with a known answer gave it; an enclave where one did not does not serve.
     pub known_answer: bool,
-    /// SHA-256 of the keys that requests through relays are for: of the body of `GET /v1/ohttp-keys` (RFC 9458).
+    /// The Ed25519 public key that signs receipts. Made at boot; lost with the TLS key.
+    #[serde(serialize_with = "as_hex")]
+    pub receipt_key: [u8; 32],
+    /// SHA-256 of the keys that requests through relays are for: of the body of `GET /v1/ohttp-keys` (RFC 9458). New in each epoch.
     #[serde(serialize_with = "as_hex")]
     pub hpke_key: [u8; 32],
-    /// How often the enclave has attested again since boot. It does not do so yet, so this is 0.
+    /// How often the enclave has attested again since boot.
     pub epoch: u64,
     /// Unix seconds when the epoch began, by the guest's clock, which the host may set: a hint.
     pub epoch_began: i64,
+    /// How long an epoch lasts, in seconds: [`EPOCH_SECONDS`]. Of the measured configuration.
+    pub epoch_seconds: u64,
 }
 
 impl Claims {
@@ -55,9 +65,11 @@ impl Claims {
             ("engines", served::encode(&self.engines)),
             ("models", served::encode(&self.models)),
             ("known_answer", Value::Bool(self.known_answer)),
+            ("receipt_key", bytes(&self.receipt_key)),
             ("hpke_key", bytes(&self.hpke_key)),
             ("epoch", Value::Integer(self.epoch.into())),
             ("epoch_began", Value::Integer(self.epoch_began.into())),
+            ("epoch_seconds", Value::Integer(self.epoch_seconds.into())),
         ]))
     }
 
@@ -84,12 +96,21 @@ impl Claims {
             known_answer: fields
                 .bool("known_answer")
                 .ok_or_else(wrong("known_answer"))?,
+            receipt_key: fields
+                .bytes("receipt_key")
+                .ok_or_else(wrong("receipt_key"))?,
             hpke_key: fields.bytes("hpke_key").ok_or_else(wrong("hpke_key"))?,
             epoch: fields.number("epoch").ok_or_else(wrong("epoch"))?,
             epoch_began: fields
                 .number("epoch_began")
                 .ok_or_else(wrong("epoch_began"))?,
+            epoch_seconds: fields
+                .number("epoch_seconds")
+                .ok_or_else(wrong("epoch_seconds"))?,
         };
+        if !EPOCH_SECONDS.contains(&claims.epoch_seconds) {
+            return Err(malformed("`epoch_seconds` is not 60 to 86400"));
+        }
         let mut models = claims.models.iter();
         if models.any(|model| claims.engine_of(model).is_none()) {
             return Err(malformed("a model names an engine that is not claimed"));

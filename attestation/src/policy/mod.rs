@@ -60,8 +60,32 @@ pub struct Policy {
     pub freshness_unchecked: Option<String>,
     /// `session.key_agreement`: how the keys of the relying party's connection must have been agreed. Default: open.
     pub key_agreement: Option<AgreementPolicy>,
+    /// `session.max_epoch_age`: how long ago the enclave may have renewed its evidence. Default: [`EpochAge::Epochs`].
+    pub max_epoch_age: EpochAge,
     /// `simulation.roots`: SHA-256 of the DER of each simulated root that is accepted. Default: none.
     pub simulation: Vec<[u8; 32]>,
+}
+
+/// How long ago, at most, the enclave asked everything again that vouches for it ([`Claims::epoch_began`]).
+///
+/// [`Claims::epoch_began`]: crate::evidence::claims::Claims::epoch_began
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum EpochAge {
+    /// As long as [`Self::EPOCHS`] of its epochs last: one, and the time that it takes to ask busy engines.
+    #[default]
+    Epochs,
+    /// So many seconds.
+    Seconds(u64),
+    /// Any time ago, for this reason.
+    Unchecked {
+        /// Why.
+        why: String,
+    },
+}
+
+impl EpochAge {
+    /// How many epochs.
+    pub const EPOCHS: u64 = 2;
 }
 
 /// `[configuration]`: one set of bytes, whose digest each platform reports in a field of its own. A missing digest accepts nothing.

@@ -3,8 +3,8 @@
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    AgreementPolicy, ConfigurationPolicy, ModelPolicy, Policy, PolicyError, Problem, ReleasePolicy,
-    accepted, gpu, model, rebuilders, release,
+    AgreementPolicy, ConfigurationPolicy, EpochAge, ModelPolicy, Policy, PolicyError, Problem,
+    ReleasePolicy, accepted, gpu, model, rebuilders, release,
     section::{Field, Section, line, sha256, sha384},
     snp, tdx,
 };
@@ -25,8 +25,8 @@ const ROOT: [&str; 11] = [
     "model",
     "other_models",
 ];
-const SESSION: [&str; 2] = ["freshness", "key_agreement"];
 const CONFIGURATION: [&str; 2] = ["sha256", "sha384"];
+const SESSION: [&str; 3] = ["freshness", "key_agreement", "max_epoch_age"];
 
 impl Policy {
     /// Parses TOML.
@@ -138,6 +138,7 @@ fn policy(text: &str) -> Result<Policy, PolicyError> {
         release: release(&root)?,
         freshness_unchecked: freshness_unchecked(&root)?,
         key_agreement: key_agreement(&root)?,
+        max_epoch_age: max_epoch_age(&root)?,
         simulation: simulated_roots(&root)?,
     })
 }
@@ -163,6 +164,19 @@ fn key_agreement(root: &Section<'_>) -> Result<Option<AgreementPolicy>, PolicyEr
             "any" => Ok(AgreementPolicy::Any),
             _ => Err(field.wrong(EXPECTED)),
         })
+}
+
+fn max_epoch_age(root: &Section<'_>) -> Result<EpochAge, PolicyError> {
+    let read = |field: &Field<'_>| {
+        if field.is_table() {
+            let why = field.unchecked()?;
+            return Ok(EpochAge::Unchecked { why });
+        }
+        let seconds = field.number("a number of seconds, or { unchecked = \"why\" }")?;
+        Ok(EpochAge::Seconds(seconds))
+    };
+    let session = root.section("session", &SESSION)?;
+    Ok(session.read("max_epoch_age", read)?.unwrap_or_default())
 }
 
 fn simulated_roots(root: &Section<'_>) -> Result<Vec<[u8; 32]>, PolicyError> {

@@ -108,6 +108,7 @@ fn what_is_not_set_is_strict() {
         release: None,
         freshness_unchecked: None,
         key_agreement: None,
+        max_epoch_age: EpochAge::Epochs,
         simulation: vec![],
     };
     assert_eq!(policy, strict);

@@ -1,7 +1,7 @@
 //! What a verdict other than a refusal is about.
 
 use crate::{
-    Peer, Unbound,
+    Peer, Time, Unbound,
     appraisal::{alone::Verified, platform::Platform, told::Told},
     azure::vtpm,
     evidence::{KeyAgreement, binding::Session, claims::Claims},
@@ -25,8 +25,8 @@ pub(super) struct About<'a> {
 /// What the evidence is an answer to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Bound<'a> {
-    /// A conversation, with the enclave's own claims and how its keys were agreed.
-    Conversation(&'a Session, &'a Claims, Option<KeyAgreement>),
+    /// A conversation, with the enclave's own claims as of a moment, and how its keys were agreed.
+    Conversation(&'a Session, &'a Claims, Time, Option<KeyAgreement>),
     /// What the relying party asked for.
     Asked,
     /// Unknown.
@@ -40,7 +40,7 @@ impl<'a> About<'a> {
             devices: Some(&peer.devices),
             told: Some(&peer.told),
             vtpm: None,
-            bound: Bound::Conversation(&peer.session, &peer.claims, peer.agreement),
+            bound: Bound::Conversation(&peer.session, &peer.claims, peer.as_of, peer.agreement),
         }
     }
 

@@ -36,7 +36,7 @@ impl<'a> Claims<'a> {
         let cpu = about.cpu;
         Self {
             enclave: match about.bound {
-                Bound::Conversation(_, claims, _) => Some(claims),
+                Bound::Conversation(_, claims, ..) => Some(claims),
                 Bound::Asked | Bound::Nothing => None,
             },
             measurement: cpu.map(|cpu| Hex(cpu.measurement())),

@@ -2,7 +2,8 @@
 
 use super::about::{About, Bound};
 use crate::{
-    appraisal::{platform::Platform, told::Told},
+    Time,
+    appraisal::{epoch, platform::Platform, told::Told},
     azure::vtpm,
     evidence::claims::{Claims, ModelClaim},
     nvidia::{Devices, Gpu, Switch, measurements::Compared},
@@ -16,7 +17,7 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
     }
     lines.extend(about.devices.map(devices).unwrap_or_default());
     let (bound, agreement) = match about.bound {
-        Bound::Conversation(session, _, agreement) => (session.to_string(), agreement),
+        Bound::Conversation(session, .., agreement) => (session.to_string(), agreement),
         Bound::Asked => ("to what was asked".to_owned(), None),
         Bound::Nothing => ("to no known conversation".to_owned(), None),
     };
@@ -26,8 +27,9 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
         let short = short(&cpu.measurement());
         lines.push(["image".to_owned(), short, told.image.clone()]);
     }
-    if let Bound::Conversation(_, claims, _) = about.bound {
+    if let Bound::Conversation(_, claims, now, _) = about.bound {
         lines.extend(claims.models.iter().map(|it| model(it, claims)));
+        lines.push(epoch(claims, now));
     }
     if let Some(events) = about.cpu.and_then(Platform::events) {
         let what = "account for the run-time registers".to_owned();
@@ -54,6 +56,16 @@ fn model(model: &ModelClaim, claims: &Claims) -> [String; 3] {
     let engine = claims.engine_of(model).map_or("", |it| &it.version);
     let how = format!("{kind}, weights {}, {engine}", short(weights));
     ["model".to_owned(), name.clone(), how]
+}
+
+/// How often the enclave has renewed its evidence, and how long ago by its own clock.
+fn epoch(claims: &Claims, now: Time) -> [String; 3] {
+    let how = format!(
+        "{}, lasts {} s",
+        epoch::age(claims, now),
+        claims.epoch_seconds
+    );
+    ["epoch".to_owned(), claims.epoch.to_string(), how]
 }
 
 fn how(cpu: &dyn Platform, Told { firmware, .. }: &Told) -> String {

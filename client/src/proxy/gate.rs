@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_attestation::Time;
+use chrysalis_attestation::{Time, evidence::claims::Claims};
 use chrysalis_wire::api::RETIRED;
 use tokio::{
     sync::watch,
@@ -26,6 +26,9 @@ const MAX_FRESH: u32 = 3;
 /// The pause before a verification that could not be made is tried once more.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How long an enclave may take to begin its next epoch before it is verified again.
+const ASKING: Duration = Duration::from_secs(15);
+
 /// The way to the enclave.
 pub(super) struct Gate {
     target: Target,
@@ -38,8 +41,27 @@ struct Reign {
     key: Vec<u8>,
     standing: Standing,
     term: Term,
+    /// How long the enclave's epoch lasts from the moment of verification, at most, and that moment.
+    epoch: (Duration, Instant),
     ended: watch::Sender<Option<Error>>,
     idle: Vec<(AttestedConnection, Instant)>,
+}
+
+impl Reign {
+    /// What is left of the epoch that was verified last. It had begun by then, whatever the enclave's clock says.
+    fn epoch_left(&self) -> Duration {
+        let (lasts, since) = self.epoch;
+        lasts.saturating_sub(since.elapsed())
+    }
+}
+
+/// How long the epoch of these claims goes on after `now`: no longer than a whole one, whatever the enclave's clock says.
+fn epoch_left(claims: &Claims, now: Time) -> Duration {
+    let ends = claims
+        .epoch_began
+        .saturating_add_unsigned(claims.epoch_seconds);
+    let left = u64::try_from(ends.saturating_sub(now.0)).unwrap_or(0);
+    Duration::from_secs(left.min(claims.epoch_seconds))
 }
 
 /// The state of trust under a reign.
@@ -138,7 +160,8 @@ impl Gate {
         }
     }
 
-    /// Verifies again after each `interval`, or earlier if what the verdict rests on expires.
+    /// Verifies again after each `interval`, or earlier if what the verdict rests on expires or the enclave's epoch has run out: a
+    /// later epoch has other evidence, and an enclave that has none has ended.
     pub(super) async fn renew_for_ever(&self, interval: Duration) {
         loop {
             sleep(self.next_renewal(interval)).await;
@@ -170,7 +193,10 @@ impl Gate {
 
     fn next_renewal(&self, interval: Duration) -> Duration {
         match &*self.lock() {
-            Ok(reign) => interval.min(reign.term.left().max(Duration::from_secs(1))),
+            Ok(reign) => {
+                let left = reign.term.left().min(reign.epoch_left());
+                interval.min(left.max(Duration::from_secs(1)))
+            }
             Err(_) => interval,
         }
     }
@@ -183,11 +209,15 @@ impl Gate {
             verified: self.relying_party.now(),
             until: trusted.until(),
         };
+        let left = epoch_left(trusted.claims(), standing.verified);
+        // The next one begins when everything has been asked, which takes a while.
+        let epoch = (left.saturating_add(ASKING), Instant::now());
         let mut current = self.lock();
         if let Ok(reign) = &mut *current {
             if reign.key == trusted.tls_key() {
                 reign.standing = standing;
                 reign.term = connection.term().clone();
+                reign.epoch = epoch;
                 return reign.ended.subscribe();
             }
             reign.ended.send_replace(Some(Error::KeyChanged));
@@ -198,6 +228,7 @@ impl Gate {
             key,
             standing,
             term: connection.term().clone(),
+            epoch,
             ended,
             idle: Vec::new(),
         });
@@ -232,5 +263,37 @@ impl Gate {
     fn lock(&self) -> MutexGuard<'_, Result<Reign, Option<Error>>> {
         // No holder of this lock can leave the reign half-changed.
         self.reign.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrysalis_attestation::evidence::claims::PROFILE;
+
+    #[test]
+    fn an_epoch_is_never_longer_than_it_says_whatever_the_enclaves_clock() {
+        let left = |began: i64, now: i64| {
+            let claims = Claims {
+                profile: PROFILE.to_owned(),
+                release: String::new(),
+                configuration: [0; 32],
+                engines: Vec::new(),
+                models: Vec::new(),
+                known_answer: true,
+                receipt_key: [0; 32],
+                hpke_key: [0; 32],
+                epoch: 1,
+                epoch_began: began,
+                epoch_seconds: 600,
+            };
+            epoch_left(&claims, Time(now)).as_secs()
+        };
+        assert_eq!(left(1000, 1000), 600);
+        assert_eq!(left(1000, 1599), 1);
+        assert_eq!(left(1000, 1601), 0);
+        assert_eq!(left(9000, 1000), 600, "a clock ahead");
+        assert_eq!(left(i64::MIN, i64::MAX), 0);
+        assert_eq!(left(i64::MAX, i64::MIN), 600);
     }
 }

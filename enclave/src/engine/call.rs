@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::trust::Reason;
+
 /// A request to an engine. Its body was made here, from values that were checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -76,6 +78,9 @@ pub(crate) enum Fault {
     /// There is no engine to ask: it failed and has not been replaced yet.
     #[error("there is no engine")]
     NoEngine,
+    /// The enclave may not serve any more.
+    #[error("the enclave's trust ended: {0}")]
+    TrustEnded(Reason),
 }
 
 impl Fault {
@@ -83,7 +88,7 @@ impl Fault {
     pub(super) const fn is_the_engines(self) -> bool {
         match self {
             Self::Ended | Self::Malformed | Self::TooLong | Self::TooSlow => true,
-            Self::NotRead | Self::Waited | Self::NoEngine => false,
+            Self::NotRead | Self::Waited | Self::NoEngine | Self::TrustEnded(_) => false,
         }
     }
 }
@@ -102,4 +107,6 @@ pub(crate) enum Turned {
     },
     /// There is no engine: it failed and has not been replaced yet.
     NoEngine,
+    /// The enclave may not serve any more.
+    TrustEnded(Reason),
 }

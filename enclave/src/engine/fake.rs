@@ -17,7 +17,7 @@ use super::{
     end::{Aborted, End},
     process::{Launcher, Starter},
 };
-use crate::configuration::Measured;
+use crate::{configuration::Measured, trust::Trust};
 
 /// What an engine says to a path and a body.
 pub(crate) type Play = fn(&str, Value) -> Vec<Said>;
@@ -102,7 +102,7 @@ pub(super) async fn serve(model: &Model, play: Play, serving: &Serving) -> Arc<S
     let launcher = launcher(model, play);
     let process = launcher.start().await.unwrap();
     launcher.require_known_answer(&process).await.unwrap();
-    Served::start(launcher, process, serving)
+    Served::start(launcher, process, serving, Trust::default())
 }
 
 /// A function that plays an engine, until this is dropped.

@@ -73,17 +73,29 @@ impl Queue {
     pub(super) fn enter(&self, tenant: Tenant) -> Result<Place, Full> {
         let mut state = self.state();
         state.waiting.retain(|(_, call)| !call.is_closed());
-        if state.total < self.0.parallel && state.waiting.is_empty() {
-            return Ok(Place::Turn(self.begin(&mut state, tenant)));
-        }
-        if state.waiting.len() >= self.0.most {
+        let at_once = state.total < self.0.parallel && state.waiting.is_empty();
+        if !at_once && state.waiting.len() >= self.0.most {
             return Err(Full {
                 retry_after: self.estimate(&state),
             });
         }
+        Ok(self.place(&mut state, tenant))
+    }
+
+    /// Takes a place even if the queue is full: for the enclave's own call, of which there is one at a time.
+    pub(super) fn enter_anyway(&self, tenant: Tenant) -> Place {
+        let mut state = self.state();
+        state.waiting.retain(|(_, call)| !call.is_closed());
+        self.place(&mut state, tenant)
+    }
+
+    fn place(&self, state: &mut State, tenant: Tenant) -> Place {
+        if state.total < self.0.parallel && state.waiting.is_empty() {
+            return Place::Turn(self.begin(state, tenant));
+        }
         let (turn, waiting) = oneshot::channel();
         state.waiting.push_back((tenant, turn));
-        Ok(Place::Waiting(waiting))
+        Place::Waiting(waiting)
     }
 
     /// Calls that are computed, and calls that wait.

@@ -20,7 +20,7 @@ use super::{
     queue::{Full, Place, Queue, Turn},
     sink::Sink,
 };
-use crate::machine::Memory;
+use crate::{machine::Memory, trust::Trust};
 
 /// How long a call waits for its turn.
 const WAIT: Duration = Duration::from_mins(5);
@@ -35,18 +35,19 @@ const STEADY: Duration = Duration::from_mins(1);
 
 /// A model, and what runs it.
 pub(crate) struct Served {
-    launcher: Launcher,
-    queue: Queue,
+    pub(super) launcher: Launcher,
+    pub(super) queue: Queue,
     counters: Counters,
-    state: watch::Sender<State>,
+    pub(super) state: watch::Sender<State>,
     last_answer: Mutex<Instant>,
     idle: Duration,
     after: Duration,
+    trust: Trust,
 }
 
 /// Whether there is a process.
 #[derive(Clone)]
-enum State {
+pub(super) enum State {
     Up(Arc<Process>),
     /// It is being replaced.
     Coming,
@@ -65,7 +66,12 @@ enum Reason {
 
 impl Served {
     /// Serves a model with a process that has given the known answer.
-    pub(super) fn start(launcher: Launcher, process: Process, serving: &Serving) -> Arc<Self> {
+    pub(super) fn start(
+        launcher: Launcher,
+        process: Process,
+        serving: &Serving,
+        trust: Trust,
+    ) -> Arc<Self> {
         let served = Arc::new(Self {
             queue: Queue::new(launcher.model.parallel, serving.queue),
             launcher,
@@ -74,6 +80,7 @@ impl Served {
             last_answer: Mutex::new(Instant::now()),
             idle: serving.recycle_idle(),
             after: serving.recycle_after(),
+            trust,
         });
         tokio::spawn(served.clone().supervise());
         served
@@ -110,6 +117,9 @@ impl Served {
         tenant: &Tenant,
         call: Call,
     ) -> Result<mpsc::Receiver<Event>, Turned> {
+        if let Some(reason) = self.trust.over() {
+            return Err(Turned::TrustEnded(reason));
+        }
         if !self.ready() {
             return Err(Turned::NoEngine);
         }
@@ -135,6 +145,7 @@ impl Served {
     async fn answer(self: Arc<Self>, place: Place, call: Call, sink: Sink) {
         let outcome = tokio::select! {
             outcome = self.answer_in_turn(place, call, &sink) => outcome,
+            reason = self.trust.ended() => Err(Fault::TrustEnded(reason)),
             // Its turn, if it has one, is given back.
             () = sink.closed() => return,
         };
@@ -185,8 +196,17 @@ impl Served {
         }
     }
 
-    /// Replaces the process whenever there is a reason, for as long as the enclave lives.
+    /// Replaces the process whenever there is a reason, for as long as the enclave is trusted. With its trust the process ends, and
+    /// with that all that it remembers.
     async fn supervise(self: Arc<Self>) {
+        tokio::select! {
+            () = self.replace_for_ever() => {}
+            _ = self.trust.ended() => {}
+        }
+        self.state.send_replace(State::Down);
+    }
+
+    async fn replace_for_ever(&self) {
         let mut pause = BACK_OFF.0;
         loop {
             let State::Up(process) = self.state.borrow().clone() else {

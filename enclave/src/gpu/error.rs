@@ -47,6 +47,9 @@ pub(crate) enum GpuError {
     /// `gpu_self_test`
     #[error("the GPUs do not compute as they should: {0:?}")]
     SelfTest(String),
+    /// `gpu_changed`
+    #[error("the GPUs are not the ones that were set ready: {0}")]
+    Changed(String),
     /// The host's codes, if the host plays the GPUs
     #[error(transparent)]
     Host(#[from] HostError),
@@ -71,6 +74,7 @@ impl GpuError {
             Self::WorkerLost(_) | Self::WorkerFailed(_) => "gpu_worker_failed",
             Self::Unconfined(_) => WORKER_NOT_CONFINED,
             Self::SelfTest(_) => "gpu_self_test",
+            Self::Changed(_) => "gpu_changed",
             Self::Host(error) => error.code(),
         }
     }
@@ -96,6 +100,9 @@ impl GpuError {
             Self::Unconfined(_) => CONFINE_WORKERS,
             Self::SelfTest(_) => {
                 "reset the GPU from the host and launch again; if this repeats, the GPU is broken"
+            }
+            Self::Changed(_) => {
+                "launch again with the GPUs that the guest is to keep: none is exchanged while it runs"
             }
             Self::Host(error) => error.hint(),
         }

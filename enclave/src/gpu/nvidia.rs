@@ -1,6 +1,11 @@
 //! NVIDIA's real GPUs, asked through the worker. The only roots here are NVIDIA's: on hardware nothing is simulated.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use chrysalis_attestation::{
     alone::Verified,
@@ -8,7 +13,7 @@ use chrysalis_attestation::{
 };
 use chrysalis_wire::gpu::{Answer, FromGpus, MAX_GPUS, Missing, State, Tested, ToGpus, WORKER};
 use rustix::fs::{Gid, Uid, chown};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::sleep};
 
 use super::{
     GpuError,
@@ -23,6 +28,9 @@ const ARGUMENTS: &[&str] = &["--library-path", "/nvidia/lib", WORKER_FILE];
 /// CUDA does not cache programs that it compiled: there is no place for them.
 const ENVIRONMENT: &[(&str, &str)] = &[("CUDA_CACHE_DISABLE", "1")];
 
+/// The pause between two looks at the GPUs' state.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Hopper: the first generation with a confidential mode.
 const LEAST_CAPABILITY: (u32, u32) = (9, 0);
 /// Bytes of memory that a GPU of that generation can have: anything else was misread, or is only part of a GPU.
@@ -33,6 +41,8 @@ pub(super) struct Nvidia {
     /// The worker, or how it was lost. A lost worker is not restarted: the GPUs would have to be set ready again.
     worker: Arc<Mutex<Result<Worker, Lost>>>,
     roots: NvidiaRoots,
+    /// How many there were at first, by the worker's word.
+    first: OnceLock<u32>,
 }
 
 impl Nvidia {
@@ -62,6 +72,7 @@ impl Nvidia {
         Self {
             worker: Arc::new(Mutex::new(Ok(worker))),
             roots,
+            first: OnceLock::new(),
         }
     }
 
@@ -72,12 +83,7 @@ impl Nvidia {
 
     /// Refuses what the evidence would cause to be refused anyway, in words that say what to turn on or off.
     pub(super) async fn require_confidential(&self) -> Result<(), GpuError> {
-        let state = self
-            .ask(ToGpus::State, |answer| match answer {
-                FromGpus::State(state) => Some(state),
-                _ => None,
-            })
-            .await?;
+        let state = self.state().await?;
         let State {
             gpus,
             confidential,
@@ -85,16 +91,35 @@ impl Nvidia {
             devtools,
         } = state;
         tracing::info!(gpus, confidential, production, devtools, "GPUs found");
-        if !confidential {
-            return Err(GpuError::NotConfidential("confidential mode is off"));
+        self.first.get_or_init(|| gpus);
+        confident(state)
+    }
+
+    /// Asks for their state until it is no longer as it should be, or as it was; or until the worker is lost.
+    pub(super) async fn trouble(&self) -> GpuError {
+        loop {
+            let state = match self.state().await {
+                Ok(state) => state,
+                Err(error) => return error,
+            };
+            if let Err(error) = confident(state) {
+                return error;
+            }
+            let before = *self.first.get_or_init(|| state.gpus);
+            if state.gpus != before {
+                let why = format!("there are {}, and there were {before}", state.gpus);
+                return GpuError::Changed(why);
+            }
+            sleep(LOOK).await;
         }
-        if !production {
-            return Err(GpuError::NotConfidential("its protection is simulated"));
-        }
-        if devtools {
-            return Err(GpuError::DevTools);
-        }
-        Ok(())
+    }
+
+    async fn state(&self) -> Result<State, GpuError> {
+        self.ask(ToGpus::State, |answer| match answer {
+            FromGpus::State(state) => Some(state),
+            _ => None,
+        })
+        .await
     }
 
     /// What they answer to `nonce`, not verified.
@@ -171,6 +196,19 @@ impl Nvidia {
             Err(No::Missing(_)) => Err(GpuError::NoGpu),
         }
     }
+}
+
+fn confident(state: State) -> Result<(), GpuError> {
+    if !state.confidential {
+        return Err(GpuError::NotConfidential("confidential mode is off"));
+    }
+    if !state.production {
+        return Err(GpuError::NotConfidential("its protection is simulated"));
+    }
+    if state.devtools {
+        return Err(GpuError::DevTools);
+    }
+    Ok(())
 }
 
 fn require_whole(tested: &Tested) -> Result<(), GpuError> {

@@ -10,7 +10,10 @@ use std::{
 };
 
 use chrysalis_attestation::policy::Policy;
-use chrysalis_simulate::{Nvidia as Vendor, nvidia::Gpu};
+use chrysalis_simulate::{
+    Nvidia as Vendor,
+    nvidia::{Gpu, opaque},
+};
 use chrysalis_wire::{
     frame::{self, MAX_FRAME},
     gpu::{Answer, FromGpus, MAX_GPUS, Missing, State, Tested, ToGpus},
@@ -99,6 +102,7 @@ fn gpus(
     let gpus = Gpus {
         policy: Policy::gpu_of_configuration(section).unwrap().unwrap(),
         answerer: Answerer::Nvidia(Nvidia::played(UnixStream::from_std(ours).unwrap(), roots)),
+        known: Known::default(),
     };
     (gpus, heard)
 }
@@ -428,4 +432,91 @@ async fn a_worker_that_is_not_confined_is_named() {
     .await;
     assert_eq!(error.code(), "worker_not_confined");
     assert!(error.to_string().contains("no Landlock"), "{error}");
+}
+
+/// What becomes of GPUs that were set ready, and from then on answer questions for evidence like this.
+async fn end_later(evidence: fn(&[u8; 32]) -> Vec<Answer>) -> GpuError {
+    let mut asked = 0;
+    let (gpus, _heard) = gpus(vendor().roots(), move |question| match question {
+        ToGpus::Evidence { nonce } if asked > 0 => Says(FromGpus::Evidence(evidence(nonce))),
+        ToGpus::Evidence { .. } => {
+            asked += 1;
+            honest(question)
+        }
+        other => honest(other),
+    });
+    gpus.admit(NONCE, staple).await.unwrap();
+    let GpuCollateral { rims, ocsp } = vendor().clone().with_gpus(2).collateral(clock::now());
+    let collateral = Endorsements {
+        rims,
+        ocsp,
+        ..Endorsements::default()
+    };
+    gpus.ask([9; 32], &collateral).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn gpus_that_change_after_they_were_set_ready_are_refused() {
+    let error = end_later(|nonce| {
+        let mut gpu = vendor().gpu(0);
+        gpu.measurements.insert(3, [0; 48]);
+        vec![answer(&gpu, nonce)]
+    })
+    .await;
+    assert_eq!(code(&error), "measurement_mismatch", "{error}");
+    let error = end_later(|_| Vec::new()).await;
+    assert_eq!(code(&error), "gpu_evidence_missing", "{error}");
+    let error = end_later(|nonce| {
+        let mut gpu = vendor().gpu(0);
+        gpu.opaque
+            .insert(opaque::DRIVER_VERSION, b"551.00.00\0".to_vec());
+        vec![answer(&gpu, nonce)]
+    })
+    .await;
+    assert_eq!(error.code(), "gpu_refused", "{error}");
+    // One that is as good as the first, but is not the first.
+    let error = end_later(|nonce| vec![answer(&vendor().gpu(1), nonce)]).await;
+    assert_eq!(error.code(), "gpu_changed", "{error}");
+}
+
+#[tokio::test]
+async fn a_sign_of_trouble_is_the_state_or_the_end_of_the_worker() {
+    let signs: Replies<4> = [
+        (
+            || {
+                Says(FromGpus::State(State {
+                    devtools: true,
+                    ..SOUND
+                }))
+            },
+            "gpu_devtools",
+        ),
+        (
+            || {
+                Says(FromGpus::State(State {
+                    confidential: false,
+                    ..SOUND
+                }))
+            },
+            "gpu_not_confidential",
+        ),
+        (
+            || Says(FromGpus::State(State { gpus: 2, ..SOUND })),
+            "gpu_changed",
+        ),
+        (|| Ends, "gpu_worker_failed"),
+    ];
+    for (reply, wanted) in signs {
+        let mut asked = 0;
+        let (gpus, _heard) = gpus(vendor().roots(), move |question| match question {
+            ToGpus::State if asked > 0 => reply(),
+            ToGpus::State => {
+                asked += 1;
+                honest(question)
+            }
+            other => honest(other),
+        });
+        gpus.admit(NONCE, staple).await.unwrap();
+        assert_eq!(gpus.trouble().await.code(), wanted);
+    }
 }

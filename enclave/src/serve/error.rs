@@ -5,15 +5,18 @@ use std::time::Duration;
 use chrysalis_ohttp as ohttp;
 use chrysalis_wire::{
     api::{
-        self, ATTESTATION, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, MESSAGES, MODELS, RERANK,
-        RESPONSES, TRANSCRIPTIONS,
+        self, ATTESTATION, ATTESTATION_EPOCH, CHAT, COMPLETIONS, EMBEDDINGS, HEALTH, MESSAGES,
+        MODELS, RERANK, RESPONSES, TRANSCRIPTIONS,
     },
     configuration::Kind,
 };
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::engine::{Fault, Turned};
+use crate::{
+    engine::{Fault, Turned},
+    trust::Reason,
+};
 
 /// Seconds after which a client that was refused may try again, where nothing better is known.
 const RETRY_AFTER: u64 = 5;
@@ -148,7 +151,7 @@ impl ApiError {
     /// 404: no such route.
     pub(super) fn unknown_route() -> Self {
         let message = format!(
-            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, POST {RESPONSES}, POST {MESSAGES}, POST {EMBEDDINGS}, POST {RERANK}, POST {TRANSCRIPTIONS}, GET {MODELS}, GET {ATTESTATION} and GET {HEALTH}; a client's base address ends in /v1"
+            "there is no such route; there are POST {CHAT}, POST {COMPLETIONS}, POST {RESPONSES}, POST {MESSAGES}, POST {EMBEDDINGS}, POST {RERANK}, POST {TRANSCRIPTIONS}, GET {MODELS}, GET {ATTESTATION}, GET {ATTESTATION_EPOCH} and GET {HEALTH}; a client's base address ends in /v1"
         );
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
     }
@@ -259,8 +262,10 @@ impl ApiError {
 
     /// 429: the queue is full; or 503: there is no engine.
     pub(super) fn turned(turned: Turned) -> Self {
-        let Turned::Busy { retry_after } = turned else {
-            return Self::no_engine();
+        let retry_after = match turned {
+            Turned::Busy { retry_after } => retry_after,
+            Turned::NoEngine => return Self::no_engine(),
+            Turned::TrustEnded(reason) => return Self::trust_ended(reason),
         };
         let seconds = in_seconds(retry_after);
         let message = format!("the queue is full; try again in {seconds} seconds");
@@ -288,6 +293,7 @@ impl ApiError {
             Fault::Ended | Fault::Malformed | Fault::TooSlow => Self::engine_failed(),
             Fault::TooLong => Self::answer_too_long(),
             Fault::NoEngine => Self::no_engine(),
+            Fault::TrustEnded(reason) => Self::trust_ended(reason),
             Fault::NotRead => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "answer_not_read",
@@ -340,6 +346,18 @@ impl ApiError {
             "engine_unavailable",
             message,
         )
+    }
+
+    /// 503: the enclave could not prove again what it is, and ends.
+    pub(super) fn trust_ended(reason: Reason) -> Self {
+        let message = format!(
+            "the answer is incomplete: this enclave could not prove again what it is ({reason}), has destroyed its keys and ends; verify one anew before you ask again"
+        );
+        Self {
+            // Nothing will answer here again under this key.
+            retry_after: None,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "trust_ended", message)
+        }
     }
 
     /// 503: there is no evidence at the moment.

@@ -1,4 +1,5 @@
-//! `GET /v1/attestation`: evidence about this machine, this connection and the asker's nonce.
+//! `GET /v1/attestation`: evidence about this machine, this connection and the asker's nonce. `GET /v1/attestation/epoch`: the same
+//! about no nonce, made when the epoch began.
 
 use std::time::Instant;
 
@@ -38,6 +39,12 @@ pub(super) async fn bundle(
             Err(ApiError::no_evidence(failure.code()))
         }
     }
+}
+
+/// The current epoch's. It costs nothing, so it may be had as often as anybody likes.
+pub(super) fn epoch(service: &Service) -> Response<Body> {
+    let epoch = service.attester.epochs().current();
+    answer::whole(StatusCode::OK, api::EVIDENCE_TYPE, epoch.bundle.clone())
 }
 
 /// A relying party's nonce: present once, with the right length.

@@ -50,7 +50,7 @@ pub(super) enum Refused {
 
 /// The key configurations.
 pub(super) fn keys(service: &Service) -> Response<Body> {
-    let keys = service.gateway.configurations();
+    let keys = service.attester.gateway().configurations();
     answer::whole(StatusCode::OK, ohttp::KEYS_TYPE, keys)
 }
 
@@ -67,12 +67,16 @@ pub(super) async fn receive(
     let form = form.ok_or(Refused::Openly(ApiError::no_ohttp()))?;
     let body = intake::bytes(headers, body, MAX_ENCAPSULATED).await;
     let body = body.map_err(Refused::Openly)?;
-    let opened = service.gateway.open(form, &body).map_err(|why| match why {
-        Unopened::Wrong(Error::UnknownKey) => Refused::Key,
-        Unopened::Wrong(error) => Refused::Openly(ApiError::ohttp(error)),
-        Unopened::Replayed => Refused::Openly(ApiError::replayed()),
-        Unopened::Full => Refused::Openly(ApiError::relays_full()),
-    })?;
+    let opened = service
+        .attester
+        .gateway()
+        .open(form, &body)
+        .map_err(|why| match why {
+            Unopened::Wrong(Error::UnknownKey) => Refused::Key,
+            Unopened::Wrong(error) => Refused::Openly(ApiError::ohttp(error)),
+            Unopened::Replayed => Refused::Openly(ApiError::replayed()),
+            Unopened::Full => Refused::Openly(ApiError::relays_full()),
+        })?;
     let Opened {
         message,
         encapsulated,

@@ -39,6 +39,7 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let request = request.map(intake::arriving);
     let is_relays = request.method() == Method::POST
+        && service.trust.over().is_none()
         && intake::fits(&request)
         && Route::of(request.uri().path()) == Some(Route::Ohttp);
     if is_relays {
@@ -85,20 +86,23 @@ async fn plainly(
     let (head, body) = request.into_parts();
     let route = Route::of(head.uri.path()).filter(|route| !asker.relayed || route.is_for_relays());
     let anthropics = route == Some(Route::Messages);
-    let answered = match route {
-        None => Err(ApiError::unknown_route()),
-        Some(route) if !route.methods().contains(&head.method) => {
+    let over = service.trust.over().map(ApiError::trust_ended);
+    let answered = match (over, route) {
+        (Some(ended), _) => Err(ended),
+        (None, None) => Err(ApiError::unknown_route()),
+        (None, Some(route)) if !route.methods().contains(&head.method) => {
             return answer::wrong_method(route.methods());
         }
-        Some(Route::Models) => Ok(models::list(service)),
-        Some(Route::Model(name)) => models::one(service, &name),
-        Some(Route::Attestation) => {
+        (None, Some(Route::Models)) => Ok(models::list(service)),
+        (None, Some(Route::Model(name))) => models::one(service, &name),
+        (None, Some(Route::Attestation)) => {
             let query = head.uri.query().unwrap_or_default();
             evidence::bundle(service, query, asker.conversation).await
         }
-        Some(Route::OhttpKeys) => Ok(ohttp::keys(service)),
-        Some(Route::Health) => health(service),
-        Some(route) => told(service, route, &head.headers, body, asker).await,
+        (None, Some(Route::Epoch)) => Ok(evidence::epoch(service)),
+        (None, Some(Route::OhttpKeys)) => Ok(ohttp::keys(service)),
+        (None, Some(Route::Health)) => health(service),
+        (None, Some(route)) => told(service, route, &head.headers, body, asker).await,
     };
     answered.unwrap_or_else(|error| {
         if anthropics {
@@ -178,6 +182,7 @@ enum Route {
     Models,
     Model(String),
     Attestation,
+    Epoch,
     OhttpKeys,
     Ohttp,
     Health,
@@ -198,6 +203,7 @@ impl Route {
             api::TRANSCRIPTIONS => Some(Self::Transcriptions),
             api::MODELS => Some(Self::Models),
             api::ATTESTATION => Some(Self::Attestation),
+            api::ATTESTATION_EPOCH => Some(Self::Epoch),
             api::OHTTP_KEYS => Some(Self::OhttpKeys),
             api::OHTTP => Some(Self::Ohttp),
             api::HEALTH => Some(Self::Health),
@@ -210,7 +216,10 @@ impl Route {
 
     /// Whether a request through a relay is answered here. Evidence is about a connection, of which a relay's client has none.
     fn is_for_relays(&self) -> bool {
-        !matches!(self, Self::Attestation | Self::OhttpKeys | Self::Ohttp)
+        !matches!(
+            self,
+            Self::Attestation | Self::Epoch | Self::OhttpKeys | Self::Ohttp
+        )
     }
 
     fn methods(&self) -> &'static [Method] {
@@ -218,9 +227,12 @@ impl Route {
         // For HEAD, hyper sends only the headers.
         static READ: [Method; 2] = [Method::GET, Method::HEAD];
         match self {
-            Self::Models | Self::Model(_) | Self::Attestation | Self::OhttpKeys | Self::Health => {
-                &READ
-            }
+            Self::Models
+            | Self::Model(_)
+            | Self::Attestation
+            | Self::Epoch
+            | Self::OhttpKeys
+            | Self::Health => &READ,
             _ => &TOLD,
         }
     }
@@ -273,6 +285,7 @@ mod tests {
             ("/v1/models/tiny/", Route::Model("tiny".to_owned())),
             ("/health/", Route::Health),
             ("/v1/attestation/", Route::Attestation),
+            ("/v1/attestation/epoch/", Route::Epoch),
         ] {
             assert_eq!(Route::of(path), Some(route), "{path}");
         }

@@ -21,16 +21,16 @@ use crate::{
     configuration::Measured,
     engine::{Engines, Served, Tenant},
     failure::Failure,
-    gateway::Gateway,
+    trust::Trust,
 };
 
 /// What all connections share.
 pub(super) struct Service {
     pub(super) measured: Arc<Measured>,
     pub(super) engines: Engines,
-    pub(super) attester: Attester,
-    pub(super) gateway: Gateway,
+    pub(super) attester: Arc<Attester>,
     pub(super) seats: Seats,
+    pub(super) trust: Trust,
     fingerprint: String,
     /// Makes names of tenants for engines.
     salt: hmac::Key,
@@ -41,8 +41,8 @@ impl Service {
     pub(super) fn new(
         measured: Arc<Measured>,
         engines: Engines,
-        attester: Attester,
-        gateway: Gateway,
+        attester: Arc<Attester>,
+        trust: Trust,
     ) -> Result<Self, Failure> {
         let digest = hex::encode(measured.digest);
         let random = SystemRandom::new();
@@ -53,7 +53,7 @@ impl Service {
             measured,
             engines,
             attester,
-            gateway,
+            trust,
             seats: Seats::default(),
             salt,
             random,

@@ -2,13 +2,19 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use chrysalis_attestation::{evidence::binding::host_data, snp::report::REPORT_SIZE};
+use chrysalis_attestation::{
+    encoding::digest::sha256,
+    evidence::binding::host_data,
+    nvidia::{GpuCollateral, GpuEvidence},
+    snp::report::REPORT_SIZE,
+};
+use chrysalis_simulate::{Nvidia as Vendor, nvidia::Gpu};
 use chrysalis_wire::{
     boot::Stage,
     frame,
@@ -21,7 +27,14 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{boot::Booted, engine::fake, failure::Failure, serve::Bounds};
+use crate::{
+    attest::Attested,
+    boot::Booted,
+    clock,
+    engine::fake::{self, Play},
+    failure::Failure,
+    serve::Bounds,
+};
 
 const WEIGHTS: &[u8] = b"weights";
 
@@ -34,16 +47,59 @@ pub(super) enum Gpus {
     Empty,
     /// It sends one that answers nonsense.
     Nonsense,
+    /// It has one of the simulated vendor's, which answers as [`FakeHost::gpu`] says.
+    Simulated,
+}
+
+/// How a simulated GPU answers a question.
+pub(super) type GpuAnswers = fn(&Vendor, &[u8; 32]) -> Vec<GpuAnswer>;
+
+/// As it should.
+pub(super) fn honest(vendor: &Vendor, nonce: &[u8; 32]) -> Vec<GpuAnswer> {
+    answer(&vendor.gpu(0), nonce)
+}
+
+/// What one GPU answers.
+pub(super) fn answer(gpu: &Gpu, nonce: &[u8; 32]) -> Vec<GpuAnswer> {
+    let GpuEvidence { report, chain } = gpu.evidence(nonce);
+    vec![GpuAnswer { report, chain }]
+}
+
+/// One GPU more than the machine has is known to the responder.
+fn vendor() -> &'static Vendor {
+    static VENDOR: LazyLock<Vendor> =
+        LazyLock::new(|| Vendor::from_seed(&[5; 32], clock::now()).with_gpus(2));
+    &VENDOR
 }
 
 impl Gpus {
-    fn answer(self) -> FromHost {
-        if let Self::None = self {
-            return FromHost::Refused("there is none".to_owned());
+    fn answer(self, answers: GpuAnswers, nonce: &[u8; 32]) -> FromHost {
+        match self {
+            Self::None => FromHost::Refused("there is none".to_owned()),
+            Self::Simulated => FromHost::SimulatedGpus {
+                gpus: answers(vendor(), nonce),
+                roots: [vendor().device_root(), vendor().rim_root()].map(|root| sha256(&[root])),
+            },
+            Self::Empty | Self::Nonsense => FromHost::SimulatedGpus {
+                gpus: self.answered(),
+                roots: [[0; 32]; 2],
+            },
         }
-        FromHost::SimulatedGpus {
-            gpus: self.answered(),
-            roots: [[0; 32]; 2],
+    }
+
+    /// What vendors have signed.
+    fn endorsements(self) -> FromHost {
+        let collateral = match self {
+            Self::Simulated => vendor().collateral(clock::now()),
+            _ => GpuCollateral::default(),
+        };
+        FromHost::Endorsements {
+            certificates: vec![vec![0x30]],
+            crls: Vec::new(),
+            tdx: Vec::new(),
+            rims: collateral.rims,
+            ocsp: collateral.ocsp.into_iter().map(|it| it.der).collect(),
+            statements: vec![b"{}".to_vec()],
         }
     }
 
@@ -54,7 +110,7 @@ impl Gpus {
             chain: vec![vec![0x30, 0x00]; 5],
         };
         match self {
-            Self::None | Self::Empty => Vec::new(),
+            Self::None | Self::Empty | Self::Simulated => Vec::new(),
             Self::Nonsense => vec![report],
         }
     }
@@ -71,6 +127,8 @@ pub(super) struct FakeHost {
     pub(super) shown: Arc<Mutex<Vec<GpuAnswer>>>,
     /// What its processor needs to sign a report: a test may take it away.
     pub(super) reports: Arc<Semaphore>,
+    /// How its GPU answers from now on.
+    pub(super) gpu: Arc<Mutex<GpuAnswers>>,
     pub(super) configuration: Vec<u8>,
 }
 
@@ -94,32 +152,27 @@ impl FakeHost {
             ready: Arc::default(),
             shown: Arc::default(),
             reports: Arc::new(Semaphore::new(1)),
+            gpu: Arc::new(Mutex::new(honest)),
             configuration: configuration.clone(),
         };
         let (told, stop, ready) = (host.told.clone(), host.stop.clone(), host.ready.clone());
-        let (shown, reports) = (host.shown.clone(), host.reports.clone());
+        let (shown, reports, gpu) = (host.shown.clone(), host.reports.clone(), host.gpu.clone());
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, ready, shown, reports, configuration) = (
+                let (told, stop, ready, shown, reports, gpu, configuration) = (
                     told.clone(),
                     stop.clone(),
                     ready.clone(),
                     shown.clone(),
                     reports.clone(),
+                    gpu.clone(),
                     configuration.clone(),
                 );
                 tokio::spawn(async move {
                     let answer = match frame::read_async(&mut stream).await.unwrap() {
                         ToHost::Configuration => FromHost::Configuration(configuration),
-                        ToHost::Endorsements => FromHost::Endorsements {
-                            certificates: vec![vec![0x30]],
-                            crls: Vec::new(),
-                            tdx: Vec::new(),
-                            rims: Vec::new(),
-                            ocsp: Vec::new(),
-                            statements: vec![b"{}".to_vec()],
-                        },
+                        ToHost::Endorsements => gpus.endorsements(),
                         ToHost::Evidence { gpus, .. } => {
                             *shown.lock().unwrap() = gpus;
                             FromHost::Noted
@@ -128,7 +181,10 @@ impl FakeHost {
                             let _at_work = reports.acquire().await.unwrap();
                             FromHost::SimulatedReport(report(report_data, launched_with))
                         }
-                        ToHost::SimulatedGpus { .. } => gpus.answer(),
+                        ToHost::SimulatedGpus { nonce } => {
+                            let answers = *gpu.lock().unwrap();
+                            gpus.answer(answers, &nonce)
+                        }
                         ToHost::SimulatedGpusReady => {
                             ready.store(true, Ordering::Relaxed);
                             FromHost::Noted
@@ -158,6 +214,14 @@ impl FakeHost {
             format!("host=unix:{folder}"),
             format!("disks={folder}"),
         ]
+    }
+
+    /// Waits until the enclave serves.
+    pub(super) async fn serves(&self, story: &JoinHandle<Result<(), Failure>>) {
+        while self.stages().last() != Some(&Stage::Serving) {
+            assert!(!story.is_finished(), "it did not come up");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     pub(super) fn stages(&self) -> Vec<Stage> {
@@ -204,6 +268,14 @@ pub(super) async fn tell(words: Vec<String>) -> Result<(), Failure> {
 }
 
 async fn tell_within(words: Vec<String>, bounds: Bounds) -> Result<(), Failure> {
+    attested(words, fake::echo)
+        .await?
+        .serve_within(bounds)
+        .await
+}
+
+/// An enclave that is about to serve, whose engine plays this.
+pub(super) async fn attested(words: Vec<String>, play: Play) -> Result<Attested, Failure> {
     Booted::from_measured_words(words)?
         .require_clock()?
         .load_driver()?
@@ -215,11 +287,9 @@ async fn tell_within(words: Vec<String>, bounds: Bounds) -> Result<(), Failure> 
         .await?
         .check_gpus()
         .await?
-        .start_fake_engines(fake::echo)
+        .start_fake_engines(play)
         .await?
         .attest()
-        .await?
-        .serve_within(bounds)
         .await
 }
 
@@ -234,9 +304,6 @@ pub(super) async fn enclave_within(bounds: Bounds) -> (FakeHost, JoinHandle<Resu
     let digest = host_data(&configuration);
     let host = FakeHost::start(configuration, digest);
     let story = tokio::spawn(tell_within(host.words(), bounds));
-    while host.stages().last() != Some(&Stage::Serving) {
-        assert!(!story.is_finished(), "{:?}", story.await);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    host.serves(&story).await;
     (host, story)
 }

@@ -55,7 +55,12 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let (simulation, roots) = match (platform, launch_digest) {
         (Platform::Simulated, Some(digest)) => {
             let launched = plan::launched(&options, digest, &files);
-            let simulation = Simulation::launch(state.path(), &launched, &files.parsed)?;
+            let simulation = Simulation::launch(
+                state.path(),
+                &launched,
+                &files.parsed,
+                options.simulated_gpu_trouble.as_deref(),
+            )?;
             (Some(simulation), Some(Simulation::publish(state.path())?))
         }
         _ => (None, None),

@@ -81,6 +81,10 @@ pub(crate) struct RunOptions {
     /// The firmware levels that the simulated processor reports: boot loader, TEE, SNP, microcode
     #[arg(long, value_name = "B,T,S,U")]
     pub(crate) simulated_tcb: Option<SimulatedTcb>,
+    /// Once this file is there, the first simulated GPU gets into the trouble that it names: devtools, vanish, other-device or
+    /// other-driver. It is for trying out what the enclave does then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) simulated_gpu_trouble: Option<PathBuf>,
     /// Staple to the evidence what a rebuilder signed about the image, or all such statements in a release's folder; may be
     /// repeated. A relying party's policy names the rebuilders whose statements count
     #[arg(long = "statement", value_name = "FILE|DIR")]

@@ -43,10 +43,16 @@ impl Simulation {
         state: &Path,
         launched: &Launched,
         configuration: &Configuration,
+        gpu_trouble: Option<&Path>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             processor: Processor::launch(&state.join("simulated-amd"), launched)?,
-            gpus: Gpus::plug_in(&state.join("simulated-nvidia"), configuration, now()?)?,
+            gpus: Gpus::plug_in(
+                &state.join("simulated-nvidia"),
+                configuration,
+                gpu_trouble,
+                now()?,
+            )?,
         })
     }
 
@@ -84,9 +90,12 @@ impl Simulation {
 
     /// What the GPUs answer.
     pub(crate) fn ask_gpus(&self, nonce: &[u8; 32]) -> FromHost {
-        self.with_gpus(|gpus| FromHost::SimulatedGpus {
-            gpus: gpus.answer(nonce),
-            roots: gpus.roots(),
+        self.with_gpus(|gpus| match gpus.answer(nonce) {
+            Ok(answers) => FromHost::SimulatedGpus {
+                gpus: answers,
+                roots: gpus.roots(),
+            },
+            Err(error) => FromHost::Refused(format!("{error:#}")),
         })
     }
 

@@ -37,6 +37,8 @@ struct Configuration {
     engine: Vec<Engine>,
     model: Vec<Model>,
     serving: toml::Table,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<toml::Table>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tenant: Vec<toml::Table>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +112,7 @@ fn text(recipe_path: &Path, disks: &Path) -> Result<String, Error> {
         engine: engines.into_iter().map(|(engine, _)| engine).collect(),
         model: models,
         serving: recipe.serving,
+        epoch: recipe.epoch,
         tenant: recipe.tenant,
         gpu: recipe.gpu,
     };

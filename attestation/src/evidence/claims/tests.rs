@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// When their epoch began.
+pub(crate) const BEGAN: i64 = 1_796_126_400;
+
 pub(crate) fn claims() -> Claims {
     Claims {
         profile: PROFILE.to_owned(),
@@ -22,9 +25,11 @@ pub(crate) fn claims() -> Claims {
             template: None,
         }],
         known_answer: true,
+        receipt_key: [6; 32],
         hpke_key: [0x09; 32],
         epoch: 0,
-        epoch_began: 1_796_126_400,
+        epoch_began: BEGAN,
+        epoch_seconds: 600,
     }
 }
 
@@ -116,6 +121,16 @@ fn refuses_an_unknown_or_a_missing_field() {
             "`known_answer` is missing or of the wrong type",
         ),
         (
+            None,
+            "receipt_key",
+            "`receipt_key` is missing or of the wrong type",
+        ),
+        (
+            None,
+            "epoch_seconds",
+            "`epoch_seconds` is missing or of the wrong type",
+        ),
+        (
             Some("engines"),
             "version",
             "`engines.version` is missing or of the wrong form",
@@ -150,6 +165,19 @@ fn refuses_an_unknown_or_a_missing_field() {
         fields.insert(name("models"), Value::Array(vec![Value::Null]));
     });
     assert_eq!(what(&number), "`models` has an element that is not a map");
+}
+
+#[test]
+fn refuses_epochs_that_no_enclave_has() {
+    for seconds in [60, 86_400] {
+        let mut claims = claims();
+        claims.epoch_seconds = seconds;
+        assert_eq!(Claims::decode(&claims.encode()), Ok(claims));
+    }
+    for seconds in [0, 59, 86_401, u64::MAX] {
+        let wrong = refused(|it| it.epoch_seconds = seconds);
+        assert_eq!(wrong, "`epoch_seconds` is not 60 to 86400");
+    }
 }
 
 #[test]

@@ -35,6 +35,11 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         "whether every model with a known answer gave it",
     );
     page.row(
+        "receipt_key",
+        &hex::encode(claims.receipt_key),
+        "Ed25519; signs receipts",
+    );
+    page.row(
         "hpke_key",
         &hex::encode(claims.hpke_key),
         "SHA-256 of the keys for requests through relays",
@@ -48,6 +53,11 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         "epoch_began",
         &chrysalis_attestation::Time(claims.epoch_began).to_string(),
         "by the guest's clock, which the host may set: a hint",
+    );
+    page.row(
+        "epoch_seconds",
+        &claims.epoch_seconds.to_string(),
+        "how long an epoch lasts",
     );
 }
 

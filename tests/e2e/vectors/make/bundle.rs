@@ -79,6 +79,8 @@ const LIES: &[Lie] = &[
     ("binding_mismatch by-an-added-gpu", "evidence of a GPU was added", |it| it.alter = |evidence| evidence.gpus = vec![NVIDIA.gpu(0).evidence(&[0; 32])]),
     ("configuration_mismatch", "the claimed configuration is not the one in the report", |it| it.report.host_data = [0; 32]),
     ("known_answer_failed", "the model did not give the known answer", |it| it.claims = Claims { known_answer: false, ..claims() }.encode()),
+    ("epoch_old", "the enclave has not renewed its evidence for two epochs and a second", |it| it.claims = Claims { epoch_began: NOW.0 - 1201, ..claims() }.encode()),
+    ("epoch_old by-another-clock", "the epoch begins in two epochs and a second, by the enclave's clock", |it| it.claims = Claims { epoch_began: NOW.0 + 1201, ..claims() }.encode()),
     ("gpu_unexpected", "there is a GPU, and the policy wants none", |it| {
         let nonce = Anchor::new(&SESSION, SPKI, &it.claims).gpu_nonce();
         it.gpus = vec![NVIDIA.gpu(0).evidence(&nonce)];

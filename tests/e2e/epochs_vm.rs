@@ -1,0 +1,43 @@
+//! The same as epochs.rs in the VM: all of the guest's memory, which QEMU shares with whoever has its file open, as it is when the
+//! guest has powered itself off. The same look before finds the keys.
+
+use std::fs;
+
+use chrysalis_tests::{
+    epochs::{Scene, assert_named},
+    machine::Plan,
+    memory::Memory,
+};
+
+/// The memory of the guest whose QEMU is a child of this process, or of a child.
+fn guest_of(host: u32) -> Memory {
+    let mut processes = vec![host];
+    while let Some(process) = processes.pop() {
+        if let Some(memory) = Memory::of_guest(process) {
+            return memory;
+        }
+        let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+        let children = children.unwrap_or_default();
+        processes.extend(
+            children
+                .split_whitespace()
+                .filter_map(|it| it.parse::<u32>().ok()),
+        );
+    }
+    panic!("no process has a guest's memory");
+}
+
+#[test]
+fn a_gpu_that_goes_bad_leaves_no_key_and_no_prompt_in_the_whole_guest() {
+    let scene = Scene::begin(Plan::vm());
+    // Open, it outlives QEMU.
+    let memory = guest_of(scene.machine.pid());
+    let (_proxy, streams) = scene.stream();
+    let keys = scene.keys(&memory);
+    scene.turn_bad();
+    assert_named(streams);
+    let (_, log) = scene.machine.ended();
+    let names = log.contains("trust_ended") && log.contains("gpu_refused");
+    assert!(names, "{log}");
+    keys.assert_gone(&memory);
+}

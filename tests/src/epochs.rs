@@ -1,0 +1,201 @@
+//! An enclave with short epochs, whose GPU can turn bad; what a relying party asked of it; and the keys that it holds.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use chrysalis_attestation::evidence::{Evidence, claims::Claims};
+use chrysalis_client::SavedSession;
+use tempfile::TempDir;
+
+use crate::{
+    machine::{Machine, Plan, chrysalis, policy_for, text},
+    memory::{Memory, PrivateKey},
+    paths,
+    proxy::Proxy,
+};
+
+/// What the relying party asked earlier, and nobody may find.
+const CANARY: &str = "canary-5d41402abc4b2a76b9719d911017c592";
+/// The shortest that there is.
+pub const EPOCH: Duration = Duration::from_mins(1);
+
+/// The enclave and its relying party.
+pub struct Scene {
+    /// The provider's.
+    pub machine: Machine,
+    folder: TempDir,
+    policy: PathBuf,
+    point: Vec<u8>,
+    receipt_key: [u8; 32],
+}
+
+/// The private halves of its keys, as they were found in its memory.
+pub struct Keys {
+    tls: PrivateKey,
+    receipts: [u8; 32],
+}
+
+impl Scene {
+    /// Boots with short epochs, verifies, and has one prompt answered.
+    ///
+    /// # Panics
+    /// When it is not trusted, or does not answer.
+    pub fn begin(plan: Plan) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let configuration = configuration(folder.path());
+        let policy = folder.path().join("policy.toml");
+        fs::write(&policy, policy_for(&configuration)).expect("a policy");
+        let trouble = trouble(folder.path());
+        let plan = Plan {
+            configuration,
+            ..plan
+        };
+        let plan = plan.with("--simulated-gpu-trouble", &trouble.to_string_lossy());
+        let machine = Machine::boot(&plan);
+        let saved = folder.path().join("session.cbor");
+        let (by, to) = (policy.to_string_lossy(), saved.to_string_lossy());
+        let verify = ["verify", &machine.url(), "--policy", &by, "--save", &to];
+        let output = chrysalis(&verify);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let saved = fs::read(&saved).expect("a session");
+        let session = SavedSession::decode(&saved).expect("a session");
+        let evidence = Evidence::decode(session.bundle()).expect("a bundle");
+        let claims = Claims::decode(&evidence.claims).expect("claims");
+        let spki = session.spki();
+        let point = spki[spki.len() - 65..].to_vec();
+        let chat = [
+            "chat",
+            &machine.url(),
+            CANARY,
+            "--max-tokens",
+            "8",
+            "--policy",
+            &by,
+        ];
+        let output = chrysalis(&chat);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        Self {
+            machine,
+            folder,
+            policy,
+            point,
+            receipt_key: claims.receipt_key,
+        }
+    }
+
+    /// Two streams, so that one is always in the middle of an answer; each gives the last that did not end well.
+    pub fn stream(&self) -> (Proxy, Vec<JoinHandle<String>>) {
+        let proxy = Proxy::start(&self.machine.url(), &self.policy);
+        let streaming = || {
+            let address = proxy.address().to_owned();
+            thread::spawn(move || {
+                let mut last = stream(&address);
+                while last.contains("[DONE]") {
+                    last = stream(&address);
+                }
+                last
+            })
+        };
+        let streams = [streaming(), streaming()].into();
+        (proxy, streams)
+    }
+
+    /// Finds the private keys, by the public ones alone.
+    ///
+    /// # Panics
+    /// When they are not there: then the search would prove nothing.
+    pub fn keys(&self, memory: &Memory) -> Keys {
+        let tls = memory
+            .p256_key(&self.point)
+            .expect("the key of TLS is in memory");
+        let receipts = memory.ed25519_scalar(&self.receipt_key);
+        let receipts = receipts.expect("the key of receipts is in memory");
+        assert_ne!(memory.count(&tls.forms[0]), 0);
+        assert_ne!(memory.count(&receipts), 0);
+        Keys { tls, receipts }
+    }
+
+    /// Turns the GPU to dev-tools mode.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn turn_bad(&self) {
+        fs::write(trouble(self.folder.path()), "devtools").expect("trouble");
+    }
+}
+
+impl Keys {
+    /// Nothing of them is left, nor of the prompt.
+    ///
+    /// # Panics
+    /// When something is.
+    pub fn assert_gone(&self, memory: &Memory) {
+        let left: Vec<usize> = self
+            .tls
+            .forms
+            .iter()
+            .map(|form| memory.count(form))
+            .collect();
+        assert_eq!(left, [0, 0, 0], "the key of TLS");
+        assert_eq!(memory.count(&self.receipts), 0, "the key of receipts");
+        assert_eq!(memory.count(CANARY.as_bytes()), 0, "an earlier prompt");
+    }
+}
+
+/// At least one of the streams ended with the reason.
+///
+/// # Panics
+/// When none did.
+pub fn assert_named(streams: Vec<JoinHandle<String>>) {
+    let ended = streams
+        .into_iter()
+        .map(|stream| stream.join().expect("a stream"));
+    let ended: Vec<String> = ended.collect();
+    let named =
+        |text: &String| text.contains("trust_ended") && text.contains("measurement_mismatch");
+    assert!(ended.iter().any(named), "{ended:?}");
+}
+
+fn trouble(folder: &Path) -> PathBuf {
+    folder.join("trouble")
+}
+
+/// The released configuration with short epochs.
+fn configuration(folder: &Path) -> PathBuf {
+    let released = fs::read_to_string(paths::configuration()).expect("a configuration");
+    let lines = released.lines();
+    let mut skipping = false;
+    let mut kept: Vec<&str> = Vec::new();
+    for line in lines {
+        if line.starts_with('[') {
+            skipping = line == "[epoch]";
+        }
+        if !skipping {
+            kept.push(line);
+        }
+    }
+    let text = format!(
+        "{}\n\n[epoch]\nseconds = {}\n",
+        kept.join("\n"),
+        EPOCH.as_secs()
+    );
+    let path = folder.join("configuration.toml");
+    fs::write(&path, text).expect("a configuration");
+    path
+}
+
+/// Streams an answer as long as there may be; what came.
+fn stream(proxy: &str) -> String {
+    let url = format!("http://{proxy}/v1/chat/completions");
+    let body = r#"{"model":"smollm2-135m-instruct","stream":true,"max_tokens":1500,"temperature":1.5,
+        "messages":[{"role":"user","content":"Count from one to five hundred in words."}]}"#;
+    let mut curl = Command::new("curl");
+    let json = "content-type: application/json";
+    curl.args(["-sSN", "--max-time", "900", &url, "-H", json, "-d", body]);
+    text(&curl.output().expect("curl").stdout)
+}
