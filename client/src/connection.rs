@@ -66,6 +66,14 @@ impl Asked {
 impl AttestedConnection {
     /// Connects, asks for evidence about this very connection, verifies it, and only then returns.
     pub async fn connect(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
+        match Self::connect_once(target, relying_party).await {
+            // An epoch may have begun between evidence and keys. Another one does not begin as soon.
+            Err(Error::RelayKeys) => Self::connect_once(target, relying_party).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn connect_once(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
         let deadlines = relying_party.deadlines();
         let mut channel = Channel::open(target, deadlines).await?;
         let kept = relying_party.kept().of(&channel.authority);

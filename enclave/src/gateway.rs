@@ -15,10 +15,12 @@ use ring::{
 };
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, keys::wipe_stack};
 
 /// The most requests for one key: what tells a replay is kept for each.
 const MAX_SEEN: usize = 1 << 18;
+/// Sets of keys that are in use at the same time: an epoch's, and the last one's.
+const KEPT: usize = 2;
 /// Key identifiers that one set of keys takes.
 const IDENTIFIERS: u8 = 2;
 
@@ -113,9 +115,11 @@ impl Life {
         SystemRandom::new()
             .fill(seed.as_mut_slice())
             .map_err(|_| Failure::Keys("there is no randomness".to_owned()))?;
+        let keys = GatewayKeys::new(identifier, &seed);
+        wipe_stack();
         Ok(Self {
             identifier,
-            keys: GatewayKeys::new(identifier, &seed),
+            keys,
             seen: Mutex::new(Seen {
                 digests: HashSet::new(),
                 most,
@@ -129,10 +133,9 @@ impl Life {
     }
 
     fn once(&self, opened: Opened) -> Result<Opened, Unopened> {
-        let whole = digest(&SHA256, &opened.encapsulated);
         let mut short = [0; 16];
-        for (byte, of_whole) in short.iter_mut().zip(whole.as_ref()) {
-            *byte = *of_whole;
+        for (byte, of_whole) in short.iter_mut().zip(sha256(&opened.encapsulated)) {
+            *byte = of_whole;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.digests.contains(&short) {
@@ -193,6 +196,16 @@ mod tests {
         assert_eq!(open(&gateway, &of_next), Ok(()));
         let unknown = Err(Unopened::Wrong(Error::UnknownKey));
         assert_eq!(open(&gateway, &unsent), unknown);
+    }
+
+    #[test]
+    fn nothing_is_opened_once_the_keys_are_wiped() {
+        let gateway = Gateway::new().unwrap();
+        let request = request(&gateway);
+        gateway.wipe();
+        assert_eq!(gateway.configurations(), b"");
+        let unknown = Err(Unopened::Wrong(Error::UnknownKey));
+        assert_eq!(open(&gateway, &request), unknown);
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn make() -> Result<Keys, NoKey> {
 /// Zeros over the frames of the calls before this one.
 #[inline(never)]
 #[expect(clippy::large_stack_arrays, reason = "the stack is what must be wiped")]
-fn wipe_stack() {
+pub(crate) fn wipe_stack() {
     // In words: byte by byte it would take as long as a signature does.
     let mut frames = [0_u64; WIPED_STACK / size_of::<u64>()];
     frames.zeroize();

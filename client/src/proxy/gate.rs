@@ -325,6 +325,7 @@ mod tests {
                 models: Vec::new(),
                 known_answer: true,
                 receipt_key: [0; 32],
+                hpke_key: [0; 32],
                 epoch: 1,
                 epoch_began: began,
                 epoch_seconds: 600,

@@ -39,6 +39,7 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let request = request.map(intake::arriving);
     let is_relays = request.method() == Method::POST
+        && service.trust.over().is_none()
         && intake::fits(&request)
         && Route::of(request.uri().path()) == Some(Route::Ohttp);
     if is_relays {
