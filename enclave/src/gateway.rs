@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use chrysalis_ohttp::{Error, Form, GatewayKeys, Opened, SEED};
@@ -24,11 +24,11 @@ const KEPT: usize = 2;
 /// Key identifiers that one set of keys takes.
 const IDENTIFIERS: u8 = 2;
 
-/// How many epochs' keys are accepted: this one's and the last one's.
-const ACCEPTED: usize = 2;
+/// The keys that are in use.
+pub(crate) struct Gateway(Mutex<InUse>);
 
-/// The keys that are in use, the current ones first. None once trust has ended.
-pub(crate) struct Gateway(Mutex<Vec<Life>>);
+/// The newest first; none once the enclave's trust has ended.
+struct InUse(Vec<Arc<Life>>);
 
 /// Keys, and the requests that came for them.
 pub(crate) struct Life {
@@ -57,14 +57,14 @@ pub(crate) enum Unopened {
 impl Gateway {
     /// Keys for the first epoch.
     pub(crate) fn new() -> Result<Self, Failure> {
-        let first = Life::begin(0, MAX_SEEN)?;
-        Ok(Self(Mutex::new(vec![first])))
+        let first = Arc::new(Life::begin(0, MAX_SEEN)?);
+        Ok(Self(Mutex::new(InUse(vec![first]))))
     }
 
     /// Key configurations, as clients get them.
     pub(crate) fn configurations(&self) -> Vec<u8> {
         let in_use = self.in_use();
-        let current = in_use.first();
+        let current = in_use.0.first();
         current.map_or_else(Vec::new, |life| life.keys.configurations().to_vec())
     }
 
@@ -75,27 +75,31 @@ impl Gateway {
 
     /// Keys for the next epoch. Its claims are made from them before it begins.
     pub(crate) fn prepare(&self) -> Result<Life, Failure> {
-        let current = self.in_use().first().map(|life| life.identifier);
-        let next = current.map_or(0, |identifier| identifier.wrapping_add(IDENTIFIERS));
-        Life::begin(next, MAX_SEEN)
+        let current = self.in_use().0.first().map_or(0, |life| life.identifier);
+        Life::begin(current.wrapping_add(IDENTIFIERS), MAX_SEEN)
     }
 
     /// Begins the next epoch. The keys of the last but one are gone.
     pub(crate) fn turn(&self, next: Life) {
         let mut in_use = self.in_use();
-        in_use.insert(0, next);
-        in_use.truncate(ACCEPTED);
+        in_use.0.insert(0, Arc::new(next));
+        in_use.0.truncate(KEPT);
     }
 
-    /// Overwrites all keys: hpke does so when they are dropped, and they are lent to nobody. Nothing is opened after that.
+    /// Overwrites all keys. No request is opened any more.
     pub(crate) fn wipe(&self) {
-        self.in_use().clear();
+        self.in_use().0.clear();
+        wipe_stack();
     }
 
     /// Opens a request, once.
     pub(crate) fn open(&self, form: Form, request: &[u8]) -> Result<Opened, Unopened> {
-        for life in self.in_use().iter() {
-            match life.keys.open(form, request) {
+        let lives = self.in_use().0.clone();
+        for life in lives {
+            let opened = life.keys.open(form, request);
+            // hpke's frames, with what it puts on them.
+            wipe_stack();
+            match opened {
                 Err(Error::UnknownKey) => {}
                 Err(error) => return Err(Unopened::Wrong(error)),
                 Ok(opened) => return life.once(opened),
@@ -104,7 +108,7 @@ impl Gateway {
         Err(Unopened::Wrong(Error::UnknownKey))
     }
 
-    fn in_use(&self) -> MutexGuard<'_, Vec<Life>> {
+    fn in_use(&self) -> MutexGuard<'_, InUse> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -214,15 +218,5 @@ mod tests {
         gateway.turn(Life::begin(6, 1).unwrap());
         assert_eq!(open(&gateway, &request(&gateway)), Ok(()));
         assert_eq!(open(&gateway, &request(&gateway)), Err(Unopened::Full));
-    }
-
-    #[test]
-    fn nothing_is_opened_once_the_keys_are_wiped() {
-        let gateway = Gateway::new().unwrap();
-        let request = request(&gateway);
-        gateway.wipe();
-        let unknown = Err(Unopened::Wrong(Error::UnknownKey));
-        assert_eq!(open(&gateway, &request), unknown);
-        assert!(gateway.configurations().is_empty());
     }
 }
