@@ -21,8 +21,8 @@ pub(super) fn lines(about: About<'_>) -> Vec<[String; 3]> {
         Bound::Asked => ("to what was asked".to_owned(), None),
         Bound::Nothing => ("to no known conversation".to_owned(), None),
     };
-    let agreement = agreement.map_or(String::new(), |it| format!("keys agreed by {it}"));
-    lines.push(["bound".to_owned(), bound, agreement]);
+    let agreement = agreement.map_or(String::new(), |it| format!(", keys agreed by {it}"));
+    lines.push(["bound".to_owned(), bound + &agreement, String::new()]);
     if let (Some(cpu), Some(told)) = (about.cpu, about.told) {
         let short = short(&cpu.measurement());
         lines.push(["image".to_owned(), short, told.image.clone()]);

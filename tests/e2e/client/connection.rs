@@ -161,7 +161,7 @@ async fn keys_are_agreed_as_the_policy_wants_and_the_verdict_says_how() {
     let enclave = AttestedConnection::connect(&target, &lasting);
     let enclave = enclave.await.unwrap();
     let told = Verdict::from(enclave.trusted()).to_string();
-    let bound = "bound   this TLS session, your nonce keys agreed by X25519MLKEM768\n";
+    let bound = "bound   this TLS session, your nonce, keys agreed by X25519MLKEM768\n";
     assert!(told.contains(bound), "{told}");
     let saved = SavedSession::decode(&enclave.saved_session().encode()).unwrap();
     lasting.verify_session(&saved).unwrap();
