@@ -138,11 +138,6 @@ impl Attester {
         &self.epochs
     }
 
-    /// The keys for requests through relays.
-    pub(crate) fn gateway(&self) -> &Arc<Gateway> {
-        &self.gateway
-    }
-
     /// The keys that all evidence is about.
     pub(crate) fn keys(&self) -> &Keys {
         self.prover.keys()
