@@ -94,7 +94,7 @@ impl Answering {
             let number = *number;
             let counts = choice.counts();
             self.first = at.wrapping_add(1);
-            if matches!(piece, Piece::Finished(_)) {
+            if matches!(piece, Piece::Finished { .. }) {
                 self.running.remove(at);
                 self.full = false;
                 self.count(number, counts.unwrap_or_default());
