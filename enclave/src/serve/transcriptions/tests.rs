@@ -2,7 +2,7 @@ use chrysalis_wire::multipart::Writer;
 
 use bytes::Bytes;
 
-use super::{language::Language, *};
+use super::{language::Language, render::Times, *};
 
 const KIND: &str = "multipart/form-data; boundary=0123";
 
@@ -32,6 +32,7 @@ fn a_small_form_gets_the_defaults() {
             language: None,
             prompt: None,
             format: Format::Json,
+            times: Times::SEGMENTS,
             temperature: None,
             stream: false,
         }
@@ -56,6 +57,13 @@ fn reads_every_field() {
         (request.format, request.temperature),
         (Format::VerboseJson, Some(0.5))
     );
+    assert_eq!(request.times, Times::SEGMENTS);
+    let words = with(&[
+        ("response_format", "verbose_json"),
+        ("timestamp_granularities[]", "word"),
+    ]);
+    let times = words.unwrap().times;
+    assert!(times.words && !times.segments);
     assert!(
         with(&[("stream", "true"), ("response_format", "text")])
             .unwrap()
@@ -92,7 +100,6 @@ fn names_the_field_at_fault() {
             "stream",
             unsupported,
         ),
-        (&[(granularity, "word")], granularity, unsupported),
         (&[(granularity, "letter")], granularity, invalid),
         (&[(granularity, "segment")], granularity, unsupported),
         (&[("model", "again")], "model", invalid),
