@@ -101,6 +101,21 @@ fn python_clients_work_unchanged() {
     }
 }
 
+#[test]
+fn a_load_tool_measures_it() {
+    let python = paths::python();
+    if !python.exists() {
+        chrysalis_test_support::skip("no Python environment: make test makes one");
+        return;
+    }
+    let Some(served) = served() else { return };
+    let mut command = Command::new(python);
+    command
+        .arg(clients().join("load.py"))
+        .arg(format!("http://{}/v1", served.proxy.address()));
+    assert!(says(command).contains("load ok"));
+}
+
 /// What a client learns of whether its prompt was computed before: by the engine's own count, which is what its time follows.
 fn counted(proxy: &Proxy, prompt: &str) -> (u64, u64) {
     let body = serde_json::json!({

@@ -191,9 +191,8 @@ pub(super) fn form(
             form.text("language", language.unwrap_or("auto"));
             // They cost as much as the answer, and nobody reads them.
             form.text("no_language_probabilities", "true");
-            if let Some(frames) = frames(stretch.seconds()) {
-                form.text("audio_ctx", &frames.to_string());
-            }
+            // No `audio_ctx`, which would make short recordings cheaper: the engine pads its window with what is left of an earlier
+            // recording, unless every window is as long as the others.
             "/inference"
         }
         Api::Vllm | Api::LlamaCpp => {
@@ -216,21 +215,6 @@ pub(super) fn form(
     }
     form.file("file", "audio.wav", "audio/wav", &[&header, samples]);
     (path, form.finish().1.into())
-}
-
-/// How much of its window Whisper's encoder looks at, in frames of 20 ms; none: all of it, 30 s. What follows a short recording is
-/// silence, which costs as much as speech: with half of the window left out, the words were the same in half of the time.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a length of audio in seconds"
-)]
-fn frames(seconds: f64) -> Option<u32> {
-    const ALL: u32 = 1500;
-    /// With a third of that, some punctuation was another; with less than the recording, words were made up.
-    const LEAST: u32 = 768;
-    let frames = (seconds * 50.0 * 1.5) as u32;
-    Some(frames.max(LEAST)).filter(|frames| *frames < ALL)
 }
 
 /// What the client says it is about, and the last of what was said before: so a sentence goes on.
@@ -392,7 +376,6 @@ mod tests {
         let wanted = listed(&[
             ("language", "auto"),
             ("no_language_probabilities", "true"),
-            ("audio_ctx", "768"),
             ("response_format", "verbose_json"),
             ("temperature", "0.2"),
             ("prompt", "About: Ürümqi."),
@@ -400,19 +383,6 @@ mod tests {
         ]);
         let found = fields(&request(), &Heard::nothing(None, 9.0), Api::WhisperCpp);
         assert_eq!(found, ("/inference", wanted));
-    }
-
-    #[test]
-    fn a_short_recording_is_given_a_short_window_and_never_one_shorter_than_itself() {
-        assert_eq!(frames(0.1), Some(768));
-        assert_eq!(frames(15.0), Some(1125));
-        assert_eq!(frames(20.0), None);
-        assert_eq!(frames(60.0), None);
-        let tenths = (1..600).map(|tenths| f64::from(tenths) / 10.0);
-        for seconds in tenths {
-            let frames = frames(seconds).unwrap_or(1500);
-            assert!(f64::from(frames) >= (seconds * 50.0).min(1500.0));
-        }
     }
 
     #[test]
