@@ -40,27 +40,18 @@ impl Scene {
         self.folder.path().join("disks")
     }
 
-    /// Puts a file of its own in place of the first model's, and names it as if it were meant.
-    fn with_model(mut self, bytes: &[u8]) -> Self {
+    /// Changes the first model's disk, and means it: the configuration names what comes of it.
+    fn with_model(mut self, change: impl FnOnce(&mut [u8])) -> Self {
         let model = &self.configuration.models[0];
+        let mut disk = fs::read(self.disks().join(model.disk.file())).expect("a disk");
+        change(&mut disk);
         let root = "0123456789abcdef".repeat(4);
-        fs::write(self.disks().join(format!("{root}.img")), bytes).expect("a disk");
-        let weights = hex::encode(digest(&SHA256, bytes));
-        let sizes = [model.size.expect("a file"), bytes.len() as u64];
-        for (from, to) in [
-            (model.disk.root.clone(), root),
-            (model.weights.clone(), weights),
-            (
-                format!("size = {}", sizes[0]),
-                format!("size = {}", sizes[1]),
-            ),
-            (
-                format!("blocks = {}", model.disk.blocks),
-                format!("blocks = {}", sizes[1].div_ceil(4096)),
-            ),
-        ] {
-            assert!(self.text.contains(&from), "{from}: {}", self.text);
-            self.text = self.text.replace(&from, &to);
+        fs::write(self.disks().join(format!("{root}.img")), &disk).expect("a disk");
+        let size = usize::try_from(model.size.expect("a file")).expect("a length");
+        let weights = hex::encode(digest(&SHA256, &disk[..size]));
+        for (from, to) in [(&model.disk.root, root), (&model.weights, weights)] {
+            assert!(self.text.contains(from), "{from}: {}", self.text);
+            self.text = self.text.replace(from, &to);
         }
         self
     }
@@ -84,27 +75,23 @@ fn named((status, log): (ExitStatus, String), code: &str, says: &str) {
     }
 }
 
-/// The weights of the demonstration's model.
-fn weights() -> Vec<u8> {
-    fs::read(paths::model_disk()).expect("a disk (make image)")
-}
-
 #[test]
 fn a_disk_that_holds_no_model_is_named_by_the_model() {
-    let failed = Scene::honest().with_model(&[0; 8192]).fail();
+    let failed = Scene::honest().with_model(|disk| disk.fill(0)).fail();
     named(failed, "engine_failed", "smollm2-135m-instruct");
 }
 
 #[test]
 fn a_model_of_an_architecture_that_the_engine_does_not_know_is_named() {
-    let mut weights = weights();
-    let key = b"general.architecture";
-    let key = weights.windows(key.len()).position(|it| it == key);
-    let value = key.expect("an architecture") + 20 + 4 + 8;
-    assert_eq!(&weights[value..value + 5], b"llama");
-    weights[value] = b'x';
-    let failed = Scene::honest().with_model(&weights).fail();
-    named(failed, "engine_failed", "smollm2-135m-instruct");
+    let scene = Scene::honest().with_model(|disk| {
+        let key = b"general.architecture";
+        let key = disk.windows(key.len()).position(|it| it == key);
+        // After the key: the type of its value, and its length.
+        let value = key.expect("an architecture") + 20 + 4 + 8;
+        assert_eq!(&disk[value..value + 5], b"llama");
+        disk[value] = b'x';
+    });
+    named(scene.fail(), "engine_failed", "smollm2-135m-instruct");
 }
 
 #[test]
@@ -130,7 +117,7 @@ fn a_disk_that_is_not_there_is_named() {
     let scene = Scene::honest();
     let disk = scene.configuration.models[0].disk.file();
     fs::remove_file(scene.disks().join(&disk)).expect("a link");
-    named(scene.fail(), "", &disk);
+    named(scene.fail(), "there is no disk", &disk);
 }
 
 #[test]
@@ -140,5 +127,5 @@ fn an_engine_that_is_named_twice_is_named() {
     let engine = rest.split("[[model]]").next().expect("a model");
     scene.text = format!("{start}[[engine]]{engine}[[engine]]{rest}");
     let name = &scene.configuration.engines[0].name;
-    named(scene.fail(), "", &format!("engine.name is {name} twice"));
+    named(scene.fail(), "engine.name", &format!("{name} twice"));
 }
