@@ -25,7 +25,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::seats::Seats;
 use self::{
-    form::{GRANULARITIES, Transcription},
+    form::Transcription,
     listen::Listening,
     render::{Format, Times},
     stream::Words,
@@ -37,7 +37,7 @@ use super::{
     service::Service,
     sse,
 };
-use crate::engine::{Api, Tenant};
+use crate::engine::Tenant;
 
 /// Reads a request's body, and has its file decoded: a recording that is about to be heard.
 pub(super) async fn receive(
@@ -53,12 +53,7 @@ pub(super) async fn receive(
         .and_then(|kind| kind.to_str().ok());
     let mut request = Transcription::parse(kind.unwrap_or_default(), &body)?;
     let served = service.model(&request.model, Kind::Speech)?.clone();
-    if request.times.words && served.engine().api != Api::WhisperCpp {
-        return Err(ApiError::unsupported_because(
-            GRANULARITIES,
-            "this model's engine knows when a segment was said, not when a word was; send segment",
-        ));
-    }
+    request.is_for(served.engine().api)?;
     drop(body);
     let file = std::mem::take(&mut request.file);
     let wav = decode::samples(&*served, file).await?;

@@ -8,9 +8,12 @@ use super::{
     language::Language,
     render::{Format, Times},
 };
-use crate::serve::{
-    error::{ApiError, quoted},
-    fields::wrong,
+use crate::{
+    engine::Api,
+    serve::{
+        error::{ApiError, quoted},
+        fields::wrong,
+    },
 };
 
 /// The most bytes of a field that is text. Whisper reads the last 224 tokens of a prompt.
@@ -42,6 +45,17 @@ impl Transcription {
             form.take(part, body)?;
         }
         form.finish()
+    }
+
+    /// Refuses what an engine of this dialect does not know.
+    pub(super) fn is_for(&self, api: Api) -> Result<(), ApiError> {
+        if self.times.words && api != Api::WhisperCpp {
+            return Err(ApiError::unsupported_because(
+                GRANULARITIES,
+                "this model's engine knows when a segment was said, not when a word was; send segment",
+            ));
+        }
+        Ok(())
     }
 }
 

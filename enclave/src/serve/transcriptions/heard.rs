@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     language::Language,
-    words::{self, Word},
+    words::{self, MAX_TOKENS, Word, one_line},
 };
 use crate::serve::misshapen::{self as shape, Misshapen};
 
@@ -14,8 +14,6 @@ const SEGMENTS_PER_SECOND: f64 = 10.0;
 const TEXT_PER_SECOND: f64 = 512.0;
 /// What a short audio may have all the same.
 const AT_LEAST: f64 = 30.0;
-/// The most tokens of a segment: what Whisper's decoder holds.
-pub(super) const MAX_TOKENS: usize = 448;
 /// How far the engine's last time may be after the end: it works on 30 s at once, the last of them padded.
 const PADDING: f64 = 30.0;
 
@@ -159,13 +157,6 @@ fn segment(item: &Value, from: f64, seconds: f64) -> Result<Segment, Misshapen> 
         avg_logprob: optional(item, "avg_logprob")?,
         no_speech_prob: optional(item, "no_speech_prob")?,
     })
-}
-
-/// Each run of white space and control characters is a space, so that no text breaks a format of lines.
-pub(super) fn one_line(text: &str) -> String {
-    let blank = |letter: char| letter.is_whitespace() || letter.is_control();
-    let words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
-    words.join(" ")
 }
 
 /// A number that not every engine gives: 0 then.

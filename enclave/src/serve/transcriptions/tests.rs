@@ -3,6 +3,7 @@ use chrysalis_wire::multipart::Writer;
 use bytes::Bytes;
 
 use super::{language::Language, render::Times, *};
+use crate::engine::Api;
 
 const KIND: &str = "multipart/form-data; boundary=0123";
 
@@ -62,8 +63,15 @@ fn reads_every_field() {
         ("response_format", "verbose_json"),
         ("timestamp_granularities[]", "word"),
     ]);
-    let times = words.unwrap().times;
-    assert!(times.words && !times.segments);
+    let words = words.unwrap();
+    assert!(words.times.words && !words.times.segments);
+    assert!(words.is_for(Api::WhisperCpp).is_ok() && request.is_for(Api::Vllm).is_ok());
+    let error = words.is_for(Api::Vllm).unwrap_err();
+    assert_eq!(
+        error.parameter.as_deref(),
+        Some("timestamp_granularities[]")
+    );
+    assert!(error.message.ends_with("send segment"), "{}", error.message);
     assert!(
         with(&[("stream", "true"), ("response_format", "text")])
             .unwrap()

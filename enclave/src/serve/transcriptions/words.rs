@@ -3,8 +3,12 @@
 
 use serde_json::Value;
 
-use super::heard::{MAX_TOKENS, one_line};
 use crate::serve::misshapen::{self as shape, Misshapen};
+
+/// The most tokens of a segment: what Whisper's decoder holds.
+pub(super) const MAX_TOKENS: usize = 448;
+/// The most bytes in all words of a segment.
+const MAX_BYTES: usize = MAX_TOKENS * 64;
 
 /// A word, with the punctuation that is written at it.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,8 +68,12 @@ pub(super) fn read(item: &Value, text: &str, within: (f64, f64)) -> Result<Vec<W
     Ok(words)
 }
 
-/// The most bytes in all words of a segment.
-const MAX_BYTES: usize = MAX_TOKENS * 64;
+/// Each run of white space and control characters is a space, so that no text breaks a format of lines.
+pub(super) fn one_line(text: &str) -> String {
+    let blank = |letter: char| letter.is_whitespace() || letter.is_control();
+    let words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
 
 #[cfg(test)]
 mod tests {
