@@ -1,10 +1,12 @@
 # Every command a person types, one line each.
-.PHONY: help demo run check test vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo voice run check test vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
 demo: setup image  ## boot a measured VM, verify it, and ask it something
 	@scripts/demo
+voice: setup image ## have a recorded voice message written down (compiles whisper.cpp once, some minutes; no VM)
+	@scripts/voice
 run: setup image   ## boot it and keep it running until Ctrl-C
 	@scripts/run
 check: setup       ## the one-minute loop: fmt, clippy and the library tests of what changed (no image, no VM)

@@ -1,5 +1,6 @@
 // The official Node SDK, unchanged, against the proxy: node compatible.mjs BASE_URL SDK_FOLDER
 import { strict as assert } from "node:assert";
+import { createReadStream } from "node:fs";
 import { createRequire } from "node:module";
 
 const [base, folder] = process.argv.slice(2);
@@ -33,3 +34,17 @@ assert.equal(vectors.data[1].embedding.length, 384);
 const response = await client.responses.create({ model: chat, input: messages[0].content, temperature: 0, max_output_tokens: 16 });
 assert.match(response.output_text, /Paris/);
 console.log("node responses ok");
+
+const recording = (name) => ({ model: "whisper-base", file: createReadStream(new URL(`audio/${name}`, import.meta.url)), language: "en", temperature: 0 });
+const spoken = /ask not what your country can do for you/i;
+const srt = await client.audio.transcriptions.create({ ...recording("ask.mp3"), response_format: "srt" });
+assert.match(srt, /^1\n00:00:00,\d{3} --> /);
+const verbose = await client.audio.transcriptions.create({ ...recording("ask.m4a"), response_format: "verbose_json" });
+assert.match(verbose.segments.map((segment) => segment.text).join(" "), spoken);
+let heard = "";
+for await (const event of await client.audio.transcriptions.create({ ...recording("ask.ogg"), stream: true })) {
+  if (event.type === "transcript.text.delta") heard += event.delta;
+  if (event.type === "transcript.text.done") assert.equal(event.text, heard);
+}
+assert.match(heard, spoken);
+console.log("node voice ok");

@@ -121,6 +121,15 @@ def anthropic_sdk():
     assert "Paris" in message.content[0].text, message
     with client.messages.stream(**greedy) as stream:
         assert "".join(stream.text_stream) == message.content[0].text
+    counted = client.messages.create(
+        model=CHAT,
+        max_tokens=32,
+        stop_sequences=["aris", "xyzzy"],
+        messages=QUESTION,
+        extra_body={"temperature": 0},
+    )
+    assert (counted.stop_reason, counted.stop_sequence) == ("stop_sequence", "aris"), counted
+    assert counted.content[0].text.endswith("P") and counted.usage.output_tokens > 0, counted
     print("anthropic ok")
 
 

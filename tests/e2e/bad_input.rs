@@ -28,16 +28,40 @@ fn proxy() -> &'static Proxy {
 
 /// The status, and the error's `code`, `param` and `message`.
 fn post(body: &str) -> (u16, serde_json::Value) {
-    request(
-        &[
-            "-X",
-            "POST",
-            "-H",
-            "content-type: application/json",
-            "-d",
-            body,
-        ],
-        "/v1/chat/completions",
+    post_with(&[], body.as_bytes())
+}
+
+/// The same with more headers, and a body of any bytes and length.
+fn post_with(headers: &[&str], body: &[u8]) -> (u16, serde_json::Value) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("body");
+    std::fs::write(&file, body).expect("a body");
+    let data = format!("@{}", file.display());
+    let mut arguments = vec!["-X", "POST", "--data-binary", &data];
+    let kind = ["content-type: application/json"];
+    let given = headers.iter().any(|it| it.starts_with("content-type"));
+    for header in kind.iter().skip(given.into()).chain(headers) {
+        arguments.extend(["-H", header]);
+    }
+    request(&arguments, "/v1/chat/completions")
+}
+
+/// A short question, and more keys.
+fn question(more: &serde_json::Value) -> String {
+    let mut body = serde_json::json!({
+        "model": "smollm2-135m-instruct", "max_tokens": 1,
+        "messages": [{"role": "user", "content": "Hi"}],
+    });
+    let keys = more.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(keys);
+    body.to_string()
+}
+
+/// A question whose answer has a schema.
+fn by_schema(schema: &serde_json::Value) -> String {
+    let format = serde_json::json!({"name": "s", "schema": schema});
+    question(
+        &serde_json::json!({"response_format": {"type": "json_schema", "json_schema": format}}),
     )
 }
 
@@ -163,6 +187,128 @@ fn a_body_of_100_megabytes_is_413() {
         "/v1/chat/completions",
     );
     assert_eq!(status, 413, "{error}");
+    still_serves();
+}
+
+#[test]
+fn a_body_may_come_in_chunks_and_after_a_question_whether_it_may() {
+    let body = question(&serde_json::json!({}));
+    for header in ["transfer-encoding: chunked", "expect: 100-continue"] {
+        let (status, error) = post_with(&[header], body.as_bytes());
+        assert_eq!(status, 200, "{header}: {error}");
+    }
+}
+
+#[test]
+fn a_body_in_another_encoding_is_415_and_says_which_is_taken() {
+    let body = question(&serde_json::json!({}));
+    for (header, code, taken) in [
+        (
+            "content-encoding: gzip",
+            "unsupported_content_encoding",
+            "uncompressed",
+        ),
+        (
+            "content-encoding: br",
+            "unsupported_content_encoding",
+            "uncompressed",
+        ),
+        (
+            "content-type: application/json; charset=utf-16",
+            "unsupported_charset",
+            "UTF-8",
+        ),
+    ] {
+        let (status, error) = post_with(&[header], body.as_bytes());
+        assert_eq!((status, &error["code"]), (415, &code.into()), "{error}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(taken), "{message}");
+    }
+    still_serves();
+}
+
+#[test]
+fn text_that_is_no_utf_8_is_400_and_the_place_is_named() {
+    let body = question(&serde_json::json!({})).replace("Hi", "H?");
+    let at = body.find("H?").expect("a place") + 1;
+    let mut body = body.into_bytes();
+    body[at] = 0xE9;
+    let (status, error) = post_with(&[], &body);
+    assert_eq!(
+        (status, &error["code"]),
+        (400, &"invalid_json".into()),
+        "{error}"
+    );
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains(&format!("byte {at}")), "{message}");
+    still_serves();
+}
+
+#[test]
+fn a_schema_that_cannot_be_answered_is_400_and_says_why() {
+    let never = serde_json::json!({
+        "type": "object", "properties": {"a": false}, "required": ["a"],
+    });
+    let endless = serde_json::json!({
+        "type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"],
+    });
+    let long = serde_json::json!({"enum": ["x".repeat(1_000_000)]});
+    for (schema, says) in [(never, "nothing"), (endless, "nothing"), (long, "65536")] {
+        let (status, error) = post(&by_schema(&schema));
+        assert_eq!(status, 400, "{error}");
+        let param = error["param"].as_str().expect("a parameter");
+        assert!(param.starts_with("response_format"), "{error}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(says), "{message}");
+    }
+    still_serves();
+}
+
+#[test]
+fn ten_thousand_stop_texts_are_400_and_counted() {
+    let body = question(&serde_json::json!({"stop": vec!["x"; 10_000]}));
+    let (status, error) = post(&body);
+    assert_eq!((status, &error["param"]), (400, &"stop".into()), "{error}");
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains("10000"), "{message}");
+    still_serves();
+}
+
+#[test]
+fn a_picture_for_a_model_without_eyes_is_400_and_named() {
+    let picture = serde_json::json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}});
+    let messages = serde_json::json!([{"role": "user", "content": [picture]}]);
+    let (status, error) = post(&question(&serde_json::json!({"messages": messages})));
+    assert_eq!(status, 400, "{error}");
+    let param = error["param"].as_str().expect("a parameter");
+    assert!(param.starts_with("messages[0].content[0]"), "{error}");
+    still_serves();
+}
+
+#[test]
+fn a_form_without_an_end_is_400_and_a_zip_archive_no_recording() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let send = |name: &str, body: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, body).expect("a file");
+        format!("@{}", file.display())
+    };
+    let start = b"--b\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nw\r\n--b\r\n";
+    let endless = send("form", start);
+    let kind = "content-type: multipart/form-data; boundary=b";
+    let path = "/v1/audio/transcriptions";
+    let (status, error) = request(&["-H", kind, "--data-binary", &endless], path);
+    assert_eq!(
+        (status, &error["code"]),
+        (400, &"invalid_json".into()),
+        "{error}"
+    );
+    // The first bytes of an archive in which a few bytes unpack to many.
+    let zip = format!("file={}", send("voice.ogg", b"PK\x03\x04\x14\0\0\0\x08\0"));
+    let (status, error) = request(&["-F", "model=w", "-F", &zip], path);
+    assert_eq!((status, &error["param"]), (400, &"file".into()), "{error}");
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains("a ZIP archive"), "{message}");
     still_serves();
 }
 

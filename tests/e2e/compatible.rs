@@ -8,7 +8,7 @@ use std::{
 
 use chrysalis_tests::{
     forward::Forwarder,
-    machine::{Machine, Plan, policy_for, text},
+    machine::{Machine, Plan, policy_for, run, text},
     paths,
     proxy::Proxy,
 };
@@ -19,7 +19,8 @@ struct Served {
     proxy: Proxy,
     /// To the same machine, through a relay.
     relayed: Proxy,
-    _machine: Machine,
+    machine: Machine,
+    policy: PathBuf,
     _folder: TempDir,
 }
 
@@ -28,9 +29,11 @@ fn served() -> Option<&'static Served> {
     static SERVED: OnceLock<Option<Served>> = OnceLock::new();
     SERVED
         .get_or_init(|| {
-            if !paths::disks().join("all-minilm-l6-v2.toml").exists() {
-                chrysalis_test_support::skip("no disk of all-minilm-l6-v2: make test makes it");
-                return None;
+            for card in ["all-minilm-l6-v2", "whisper-cpu", "whisper-base"] {
+                if !paths::disks().join(format!("{card}.toml")).exists() {
+                    chrysalis_test_support::skip(&format!("no disk of {card}: make test makes it"));
+                    return None;
+                }
             }
             let folder = tempfile::tempdir().expect("a folder");
             let configuration = folder.path().join("configuration.toml");
@@ -56,7 +59,8 @@ fn served() -> Option<&'static Served> {
             Some(Served {
                 proxy: Proxy::start(&url, &policy),
                 relayed: Proxy::start_with(&url, &policy, &["--relay", relay.url()]),
-                _machine: machine,
+                machine,
+                policy,
                 _folder: folder,
             })
         })
@@ -111,6 +115,79 @@ fn python_clients_work(python: &Path, proxy: &Proxy) {
 }
 
 #[test]
+fn a_load_tool_measures_it() {
+    let python = paths::python();
+    if !python.exists() {
+        chrysalis_test_support::skip("no Python environment: make test makes one");
+        return;
+    }
+    let Some(served) = served() else { return };
+    let mut command = Command::new(python);
+    command
+        .arg(clients().join("load.py"))
+        .arg(format!("http://{}/v1", served.proxy.address()));
+    assert!(says(command).contains("load ok"));
+}
+
+/// What a client learns of whether its prompt was computed before: by the engine's own count, which is what its time follows.
+fn counted(proxy: &Proxy, prompt: &str) -> (u64, u64) {
+    let body = serde_json::json!({
+        "model": "smollm2-135m-instruct", "max_tokens": 1, "temperature": 0,
+        "messages": [{"role": "user", "content": prompt}],
+    });
+    let url = format!("http://{}/v1/chat/completions", proxy.address());
+    let json = "content-type: application/json";
+    let answer = run("curl", &["-sS", &url, "-H", json, "-d", &body.to_string()]);
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    let usage = &answer["usage"];
+    let number = |value: &serde_json::Value| value.as_u64().expect("a number");
+    (
+        number(&usage["prompt_tokens"]),
+        number(&usage["prompt_tokens_details"]["cached_tokens"]),
+    )
+}
+
+#[test]
+fn a_prompt_that_another_tenant_sent_is_computed_like_one_that_nobody_sent() {
+    let Some(served) = served() else { return };
+    // Another proxy is another connection, and so another tenant.
+    let other = Proxy::start(&served.machine.url(), &served.policy);
+    let secret = "The launch code is seven four one one. ".repeat(12);
+    let (fresh, cached) = counted(&served.proxy, &secret);
+    assert!(fresh > 100 && cached == 0, "{fresh} {cached}");
+    assert_eq!(counted(&other, &secret), (fresh, 0));
+    // A prompt that begins alike says as little.
+    assert_eq!(counted(&other, &format!("{secret}Is it?")).1, 0);
+}
+
+/// Voice messages, in each kind of file and of answer.
+#[test]
+fn recordings_are_written_down() {
+    let python = paths::python();
+    if !python.exists() {
+        chrysalis_test_support::skip("no Python environment: make test makes one");
+        return;
+    }
+    let Some(served) = served() else { return };
+    let mut command = Command::new(python);
+    command
+        .arg(clients().join("voice.py"))
+        .arg(format!("http://{}/v1", served.proxy.address()));
+    let said = says(command);
+    for step in [
+        "formats",
+        "times",
+        "stream",
+        "minute",
+        "languages",
+        "odd",
+        "errors",
+    ] {
+        assert!(said.contains(&format!("voice {step} ok")), "{step}: {said}");
+    }
+}
+
+#[test]
 fn the_node_sdk_works_unchanged() {
     let sdk = paths::node();
     if !sdk.join("node_modules/openai").exists() {
@@ -124,7 +201,7 @@ fn the_node_sdk_works_unchanged() {
         .arg(format!("http://{}/v1", served.proxy.address()))
         .arg(sdk);
     let said = says(command);
-    for step in ["node chat", "node tools", "node responses"] {
+    for step in ["node chat", "node tools", "node responses", "node voice"] {
         assert!(said.contains(&format!("{step} ok")), "{step}: {said}");
     }
 }

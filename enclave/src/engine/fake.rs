@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixListener;
 
 use super::{
-    Engines, Served,
+    Api, Engines, Served,
     card::tests::card,
     end::{Aborted, End},
     process::{Launcher, Starter},
@@ -99,7 +99,17 @@ pub(crate) async fn engines(models: &[(Model, Play)]) -> Engines {
 
 /// The same for one, with these bounds.
 pub(super) async fn serve(model: &Model, play: Play, serving: &Serving) -> Arc<Served> {
-    let launcher = launcher(model, play);
+    up(launcher(model, play), serving).await
+}
+
+/// The same for one that speaks vLLM's dialect.
+pub(crate) async fn vllm(model: &Model, play: Play) -> Arc<Served> {
+    let mut launcher = launcher(model, play);
+    launcher.card.api = Api::Vllm;
+    up(launcher, &measured().configuration.serving).await
+}
+
+async fn up(launcher: Launcher, serving: &Serving) -> Arc<Served> {
     let process = launcher.start().await.unwrap();
     launcher.require_known_answer(&process).await.unwrap();
     Served::start(launcher, process, serving, Trust::default())

@@ -112,7 +112,7 @@ impl Answering {
             let counts = running.choice.counts();
             running.pieces = running.pieces.saturating_add(1);
             self.first = at.wrapping_add(1);
-            if matches!(piece, Piece::Finished(_)) {
+            if matches!(piece, Piece::Finished { .. }) {
                 self.running.remove(at);
                 self.full = false;
                 self.count(number, counts.unwrap_or_default());

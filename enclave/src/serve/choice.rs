@@ -43,8 +43,11 @@ pub(super) enum Piece {
     Call { call: usize, name: String },
     /// More of a call's arguments.
     Arguments { call: usize, text: String },
-    /// The end, and why: `stop`, `length` or `tool_calls`.
-    Finished(&'static str),
+    /// The end, and why: `stop`, `length` or `tool_calls`; and which stop text it was, if one.
+    Finished {
+        reason: &'static str,
+        stop: Option<String>,
+    },
 }
 
 /// A choice under way. Dropping it cancels the engine's work.
@@ -75,8 +78,8 @@ struct Reply {
     schema: Option<Schema>,
     answer: String,
     watch: StopWatch,
-    /// A stop text has come: the rest of the answer is not passed on.
-    stopped: bool,
+    /// A stop text that has come: the rest of the answer is not passed on.
+    stopped: Option<String>,
 }
 
 impl Choice {
@@ -101,7 +104,7 @@ impl Choice {
                 schema: answer,
                 answer: String::new(),
                 watch: StopWatch::new(&stop),
-                stopped: false,
+                stopped: None,
             }),
         };
         Self {
@@ -139,19 +142,19 @@ impl Choice {
             Said::Ended { reason, counts } => {
                 self.ended = Some(counts);
                 let finished = match &mut self.content {
-                    Content::Reply(reply) => reply.end(reason, &mut self.ready)?,
+                    Content::Reply(reply) => reply.end(&reason, &mut self.ready)?,
                     Content::Json {
                         schema,
                         may_be_cut: false,
                         text,
-                    } if reason == Reason::Stop => {
+                    } if reason == Reason::End => {
                         let valid = schema.accept(text);
                         valid.map_err(|why| ApiError::answer_not_valid(SCHEMA, &why))?;
-                        "stop"
+                        finished("stop", None)
                     }
                     _ => word(reason),
                 };
-                self.ready.push_back(Piece::Finished(finished));
+                self.ready.push_back(finished);
                 Ok(())
             }
         }
@@ -171,11 +174,16 @@ impl Choice {
     }
 }
 
-const fn word(reason: Reason) -> &'static str {
+fn word(reason: Reason) -> Piece {
     match reason {
-        Reason::Stop => "stop",
-        Reason::Length => "length",
+        Reason::End => finished("stop", None),
+        Reason::Stop(stop) => finished("stop", Some(stop)),
+        Reason::Length => finished("length", None),
     }
+}
+
+const fn finished(reason: &'static str, stop: Option<String>) -> Piece {
+    Piece::Finished { reason, stop }
 }
 
 impl Reply {
@@ -207,11 +215,11 @@ impl Reply {
         if self.schema.is_some() {
             self.answer.push_str(more);
         }
-        if self.stopped {
+        if self.stopped.is_some() {
             return;
         }
         let passed = self.watch.pass(more);
-        self.stopped = passed.stopped;
+        self.stopped = passed.stop;
         push(passed.text, ready);
     }
 
@@ -236,28 +244,26 @@ impl Reply {
         Ok(())
     }
 
-    fn end(
-        &mut self,
-        reason: Reason,
-        ready: &mut VecDeque<Piece>,
-    ) -> Result<&'static str, ApiError> {
+    fn end(&mut self, reason: &Reason, ready: &mut VecDeque<Piece>) -> Result<Piece, ApiError> {
         push(self.watch.rest(), ready);
         if !self.scanner.is_complete() {
             return match reason {
-                Reason::Length => Ok("length"),
-                Reason::Stop => Err(ApiError::answer_not_valid("tools", "it ends too early")),
+                Reason::Length => Ok(finished("length", None)),
+                Reason::End | Reason::Stop(_) => {
+                    Err(ApiError::answer_not_valid("tools", "it ends too early"))
+                }
             };
         }
         if self.calls > 0 {
-            return Ok("tool_calls");
+            return Ok(finished("tool_calls", None));
         }
         if let Some(schema) = &self.schema
-            && !self.stopped
+            && self.stopped.is_none()
         {
             let valid = schema.accept(&self.answer);
             valid.map_err(|why| ApiError::answer_not_valid(SCHEMA, &why))?;
         }
-        Ok("stop")
+        Ok(finished("stop", self.stopped.take()))
     }
 }
 

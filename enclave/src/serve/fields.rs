@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     error::ApiError,
-    object::{self, Object},
+    object::{self, Object, whole_number},
 };
 
 /// One object of a request, and where it is.
@@ -93,7 +93,8 @@ impl<'a> Fields<'a> {
     pub(super) fn whole(&self, key: &str, least: u64) -> Result<Option<u64>, ApiError> {
         let what = format!("a whole number of at least {least}");
         self.read(key, &what, |value| {
-            whole(value).filter(|number| *number >= least)
+            let number = u64::try_from(whole_number(value)?).ok();
+            number.filter(|number| *number >= least)
         })
     }
 
@@ -147,21 +148,6 @@ impl<'a> Fields<'a> {
 /// A value of another type or out of range.
 pub(super) fn wrong(name: &str, what: &str) -> ApiError {
     ApiError::invalid(name, format!("{name} is not {what}"))
-}
-
-/// A whole number that is not negative, whichever way it is written.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "checked to be whole and in range"
-)]
-fn whole(value: &Value) -> Option<u64> {
-    /// Below this, each whole number has its own `f64`.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    value.as_u64().or_else(|| {
-        let number = value.as_f64()?;
-        (number.fract() == 0.0 && (0.0..EXACT).contains(&number)).then_some(number as u64)
-    })
 }
 
 #[cfg(test)]

@@ -32,9 +32,12 @@ const SILENT_TOKENS: u32 = 512;
 static MISCOUNTED: AtomicU64 = AtomicU64::new(0);
 
 /// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reason {
-    Stop,
+    /// The model ended it.
+    End,
+    /// A stop text came.
+    Stop(String),
     Length,
 }
 
@@ -139,7 +142,7 @@ impl Generation {
             Some(Event::Done) => {
                 let finish = self.finish.ok_or_else(|| self.distrust())?;
                 self.end(match finish {
-                    Finish::Stop => Reason::Stop,
+                    Finish::Stop => Reason::End,
                     Finish::Length => Reason::Length,
                 });
                 Ok(())
@@ -167,8 +170,8 @@ impl Generation {
         }
         let passed = self.watch.pass(&part.text);
         self.pass_on(passed.text, part.tokens);
-        if passed.stopped {
-            self.end(Reason::Stop);
+        if let Some(stop) = passed.stop {
+            self.end(Reason::Stop(stop));
             return Ok(());
         }
         if !self.knows_its_end && self.finish.is_none() && self.counted.so_far() >= self.max_tokens

@@ -96,7 +96,8 @@ impl Question {
             "frequency_penalty": sampling.frequency_penalty,
             "presence_penalty": sampling.presence_penalty,
             "seed": sampling.seed,
-            "stop": sampling.stop,
+            // They are watched for here, so that it is known which one came; and one event later the engine's work has ended.
+            "stop": [],
         });
         match &*self.input {
             Input::Turns(turns) => {
@@ -260,7 +261,7 @@ mod tests {
             ("repeat_penalty", json!(1.0)),
             ("logit_bias", json!([[5, 1.0]])),
             ("seed", json!(7)),
-            ("stop", json!(["x"])),
+            ("stop", json!([])),
             ("logprobs", json!(true)),
             ("top_logprobs", json!(1)),
             ("reasoning_format", json!("none")),

@@ -56,6 +56,7 @@ pub(super) struct Collected {
     /// Names and arguments.
     calls: Vec<(String, String)>,
     reason: &'static str,
+    stop: Option<String>,
 }
 
 impl Envelope {
@@ -132,11 +133,11 @@ impl Shape {
                     _ => json!(""),
                 };
                 let role = json!({"role": "assistant", "content": content, "refusal": null});
-                vec![self.delta(choice, &role, &Value::Null, None)]
+                vec![self.delta(choice, &role, &Value::Null)]
             }
             Kind::Text { .. } => {
                 let echo = echo.filter(|echo| !echo.is_empty());
-                let echo = echo.map(|echo| self.text(choice, &echo, &Value::Null, None));
+                let echo = echo.map(|echo| self.text(choice, &echo, &Value::Null));
                 echo.into_iter().collect()
             }
         }
@@ -165,7 +166,7 @@ impl Shape {
             Piece::Text { text, tokens } => {
                 let logprobs = self.logprobs.map(|most| of_chat(tokens, most));
                 let delta = json!({"content": text});
-                self.delta(choice, &delta, &logprobs.unwrap_or_default(), None)
+                self.delta(choice, &delta, &logprobs.unwrap_or_default())
             }
             Piece::Call { call: index, name } => {
                 let delta = call(
@@ -176,19 +177,22 @@ impl Shape {
                         "function": {"name": name, "arguments": ""},
                     }),
                 );
-                self.delta(choice, &delta, &Value::Null, None)
+                self.delta(choice, &delta, &Value::Null)
             }
             Piece::Arguments { call: index, text } => {
                 let delta = call(*index, json!({"function": {"arguments": text}}));
-                self.delta(choice, &delta, &Value::Null, None)
+                self.delta(choice, &delta, &Value::Null)
             }
-            Piece::Finished(reason) => self.delta(choice, &json!({}), &Value::Null, Some(*reason)),
+            Piece::Finished { reason, stop } => {
+                let delta = json!({"index": choice, "delta": {}, "logprobs": null});
+                self.chunk(&ended(delta, reason, stop.as_deref()))
+            }
         }
     }
 
-    fn delta(&self, choice: usize, delta: &Value, logprobs: &Value, reason: Option<&str>) -> Value {
+    fn delta(&self, choice: usize, delta: &Value, logprobs: &Value) -> Value {
         self.chunk(&json!({
-            "index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": reason,
+            "index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": null,
         }))
     }
 
@@ -199,13 +203,14 @@ impl Shape {
                 if let Some(Some(sent)) = self.begun.get_mut(choice) {
                     *sent = sent.saturating_add(text.chars().count());
                 }
-                self.text(choice, text, &logprobs, None)
+                self.text(choice, text, &logprobs)
             }
-            Piece::Finished(reason) => self.text(choice, "", &Value::Null, Some(*reason)),
+            Piece::Finished { reason, stop } => {
+                let text = json!({"index": choice, "text": "", "logprobs": null});
+                self.chunk(&ended(text, reason, stop.as_deref()))
+            }
             // A text completion calls nothing.
-            Piece::Call { .. } | Piece::Arguments { .. } => {
-                self.text(choice, "", &Value::Null, None)
-            }
+            Piece::Call { .. } | Piece::Arguments { .. } => self.text(choice, "", &Value::Null),
         }
     }
 
@@ -217,9 +222,9 @@ impl Shape {
         logprobs.unwrap_or_default()
     }
 
-    fn text(&self, choice: usize, text: &str, logprobs: &Value, reason: Option<&str>) -> Value {
+    fn text(&self, choice: usize, text: &str, logprobs: &Value) -> Value {
         self.chunk(&json!({
-            "index": choice, "text": text, "logprobs": logprobs, "finish_reason": reason,
+            "index": choice, "text": text, "logprobs": logprobs, "finish_reason": null,
         }))
     }
 
@@ -262,9 +267,8 @@ impl Shape {
                 .collect();
         }
         let logprobs = self.logprobs.map(|most| of_chat(&choice.tokens, most));
-        json!({
-            "index": index, "message": message, "logprobs": logprobs, "finish_reason": choice.reason,
-        })
+        let said = json!({"index": index, "message": message, "logprobs": logprobs});
+        ended(said, choice.reason, choice.stop.as_deref())
     }
 
     fn text_choice(&self, index: usize, choice: &Collected) -> Value {
@@ -273,12 +277,9 @@ impl Shape {
         let logprobs = self
             .logprobs
             .map(|most| of_text(&choice.tokens, most, offset));
-        json!({
-            "index": index,
-            "text": format!("{echo}{}", choice.text),
-            "logprobs": logprobs,
-            "finish_reason": choice.reason,
-        })
+        let text = format!("{echo}{}", choice.text);
+        let said = json!({"index": index, "text": text, "logprobs": logprobs});
+        ended(said, choice.reason, choice.stop.as_deref())
     }
 }
 
@@ -296,9 +297,21 @@ impl Collected {
                     arguments.push_str(&text);
                 }
             }
-            Piece::Finished(reason) => self.reason = reason,
+            Piece::Finished { reason, stop } => {
+                self.reason = reason;
+                self.stop = stop;
+            }
         }
     }
+}
+
+/// A choice, and why it ended. Which stop text ended it is not in OpenAI's answers; here it is called what vLLM calls it.
+fn ended(mut choice: Value, reason: &str, stop: Option<&str>) -> Value {
+    choice["finish_reason"] = json!(reason);
+    if let Some(stop) = stop {
+        choice["stop_reason"] = json!(stop);
+    }
+    choice
 }
 
 fn usage(counts: Counts) -> Value {

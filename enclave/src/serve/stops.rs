@@ -12,8 +12,8 @@ pub(super) struct StopWatch {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Passed {
     pub(super) text: String,
-    /// Whether a stop text follows it.
-    pub(super) stopped: bool,
+    /// The stop text that follows it.
+    pub(super) stop: Option<String>,
 }
 
 impl StopWatch {
@@ -27,20 +27,22 @@ impl StopWatch {
     /// Takes the next piece.
     pub(super) fn pass(&mut self, piece: &str) -> Passed {
         self.held.push_str(piece);
-        let found = self.stops.iter().filter_map(|stop| self.held.find(stop));
-        if let Some(at) = found.min() {
-            let text = self.held.get(..at).unwrap_or_default().to_owned();
-            self.held.clear();
-            return Passed {
-                text,
-                stopped: true,
+        let found = self.stops.iter();
+        let found = found.filter_map(|stop| Some((self.held.find(stop)?, stop)));
+        // Of several at the same place, the one that was named first.
+        if let Some((at, stop)) = found.min_by_key(|(at, _)| *at) {
+            let passed = Passed {
+                text: self.held.get(..at).unwrap_or_default().to_owned(),
+                stop: Some(stop.clone()),
             };
+            self.held.clear();
+            return passed;
         }
         let kept = self.may_begin_a_stop();
         let text = self.held.drain(..self.held.len().saturating_sub(kept));
         Passed {
             text: text.collect(),
-            stopped: false,
+            stop: None,
         }
     }
 
@@ -68,28 +70,34 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(stops: &[&str], pieces: &[&str]) -> (String, bool) {
+    fn all(stops: &[&str], pieces: &[&str]) -> (String, Option<String>) {
         let stops: Vec<String> = stops.iter().map(|stop| (*stop).to_owned()).collect();
         let mut watch = StopWatch::new(&stops);
         let mut text = String::new();
         for piece in pieces {
             let passed = watch.pass(piece);
             text.push_str(&passed.text);
-            if passed.stopped {
-                return (text, true);
+            if passed.stop.is_some() {
+                return (text, passed.stop);
             }
         }
-        (text + &watch.rest(), false)
+        (text + &watch.rest(), None)
     }
 
     #[test]
     fn a_stop_is_found_across_pieces_and_not_let_through() {
-        assert_eq!(all(&["END"], &["a E", "N", "D b"]), ("a ".into(), true));
-        assert_eq!(all(&["END"], &["a E", "N", "d"]), ("a ENd".into(), false));
-        assert_eq!(all(&["aab"], &["aa", "ab"]), ("a".into(), true));
-        assert_eq!(all(&["é!"], &["caf", "é", "!"]), ("caf".into(), true));
-        assert_eq!(all(&["x", "bx"], &["ab", "x"]), ("a".into(), true));
-        assert_eq!(all(&[], &["any"]), ("any".into(), false));
+        for (stops, pieces, text, stop) in [
+            (&["END"][..], &["a E", "N", "D b"][..], "a ", Some("END")),
+            (&["END"], &["a E", "N", "d"], "a ENd", None),
+            (&["aab"], &["aa", "ab"], "a", Some("aab")),
+            (&["é!"], &["caf", "é", "!"], "caf", Some("é!")),
+            (&["x", "bx"], &["ab", "x"], "a", Some("bx")),
+            (&["b", "bx"], &["abx"], "a", Some("b")),
+            (&[], &["any"], "any", None),
+        ] {
+            let wanted = (text.to_owned(), stop.map(str::to_owned));
+            assert_eq!(all(stops, pieces), wanted);
+        }
     }
 
     #[test]
@@ -110,8 +118,8 @@ mod tests {
             let mut from = 0;
             let pieces: Vec<&str> = cuts.iter().map(|&to| { let piece = &text[from..to]; from = to; piece }).collect();
             let whole = match text.find(&stop) {
-                Some(at) => (text[..at].to_owned(), true),
-                None => (text.clone(), false),
+                Some(at) => (text[..at].to_owned(), Some(stop.clone())),
+                None => (text.clone(), None),
             };
             prop_assert_eq!(all(&[&stop], &pieces), whole);
         }

@@ -17,13 +17,19 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod wav;
+mod words;
 
 use chrysalis_wire::configuration::Kind;
 use hyper::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::seats::Seats;
-use self::{form::Transcription, listen::Listening, render::Format, stream::Words};
+use self::{
+    form::Transcription,
+    listen::Listening,
+    render::{Format, Times},
+    stream::Words,
+};
 use super::{
     answer::{self, Body},
     error::ApiError,
@@ -47,14 +53,16 @@ pub(super) async fn receive(
         .and_then(|kind| kind.to_str().ok());
     let mut request = Transcription::parse(kind.unwrap_or_default(), &body)?;
     let served = service.model(&request.model, Kind::Speech)?.clone();
+    request.is_for(served.engine().api)?;
     drop(body);
     let file = std::mem::take(&mut request.file);
     let wav = decode::samples(&*served, file).await?;
-    let (format, stream) = (request.format, request.stream);
+    let (format, times, stream) = (request.format, request.times, request.stream);
     let boundary = hex::encode(service.random::<16>()?);
     Ok(Recording {
         listening: Listening::new(served, *tenant, request, boundary, wav),
         format,
+        times,
         stream,
         seat,
     })
@@ -64,6 +72,7 @@ pub(super) async fn receive(
 pub(super) struct Recording {
     listening: Listening,
     format: Format,
+    times: Times,
     stream: bool,
     seat: OwnedSemaphorePermit,
 }
@@ -77,7 +86,7 @@ impl Recording {
             return Ok(sse::respond(words));
         }
         while listening.next().await? {}
-        let (kind, body) = render::body(listening.heard(), self.format);
+        let (kind, body) = render::body(listening.heard(), self.format, self.times);
         Ok(answer::whole(StatusCode::OK, kind, body))
     }
 }

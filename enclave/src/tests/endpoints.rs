@@ -65,6 +65,23 @@ async fn a_message_is_a_chat_completion_in_anthropics_words() {
 }
 
 #[tokio::test]
+async fn a_message_says_which_stop_text_ended_it() {
+    let (host, _story) = enclave().await;
+    let mut asked = message("one two three");
+    asked["stop_sequences"] = json!(["nine", "two"]);
+    let whole = request(&host, MESSAGES, &asked).await.json();
+    assert_eq!(whole["content"], json!([{"type": "text", "text": "one "}]));
+    let ended = (&whole["stop_reason"], &whole["stop_sequence"]);
+    assert_eq!(ended, (&json!("stop_sequence"), &json!("two")));
+    asked["stream"] = json!(true);
+    let text = request(&host, MESSAGES, &asked).await.text();
+    assert!(
+        text.contains(r#""delta":{"stop_reason":"stop_sequence","stop_sequence":"two"}"#),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn errors_are_in_the_words_of_each_api() {
     let (host, _story) = enclave().await;
     let other =

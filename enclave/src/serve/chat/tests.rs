@@ -1,10 +1,16 @@
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
 use bytes::Bytes;
+use ring::hmac;
 use serde_json::json;
 
 use super::*;
 use crate::{
     engine::fake::{self, Said},
-    serve::{chunks::Chunks, messages::Message},
+    serve::{chunks::Chunks, messages::Message, question},
 };
 
 /// Plays the script that the last message is: an array of what to say.
@@ -58,13 +64,16 @@ async fn asked(script_of: &Value, more: Value) -> Result<Answer, ApiError> {
         .unwrap()
         .extend(more.as_object().unwrap().clone());
     let engines = fake::engines(&[(fake::model("tiny", Kind::Chat), script)]).await;
-    let served = engines.all()[0].clone();
+    ask(engines.all()[0].clone(), Tenant([1; 32]), &request).await
+}
+
+async fn ask(served: Arc<Served>, tenant: Tenant, request: &Value) -> Result<Answer, ApiError> {
     let serving = fake::measured().configuration.serving;
     let chat = Chat::parse(request.as_object().unwrap(), served.model(), &serving, 1)?;
     let asked = Asked {
         served,
-        tenant: Tenant([1; 32]),
-        salt: "salt".into(),
+        tenant,
+        salt: question::salt(&hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]), &tenant),
         envelope: Envelope {
             id: "1".into(),
             model: "tiny".into(),
@@ -167,8 +176,22 @@ async fn every_choice_is_asked_for_with_its_own_seed_and_counted_once() {
 async fn a_stop_text_ends_the_answer_even_if_the_engine_goes_on() {
     let script = json!(["one E", "N", "D two", "hang"]);
     let answer = whole(&script, json!({"stop": ["END"]})).await.unwrap();
-    assert_eq!(answer["choices"][0]["message"]["content"], "one ");
-    assert_eq!(answer["choices"][0]["finish_reason"], "stop");
+    let choice = &answer["choices"][0];
+    assert_eq!(choice["message"]["content"], "one ");
+    assert_eq!(choice["finish_reason"], "stop");
+    assert_eq!(choice["stop_reason"], "END");
+    let chunks = streamed(&script, json!({"stop": ["x", "END"]}))
+        .await
+        .unwrap();
+    let last = &chunks.last().unwrap()["choices"][0];
+    assert_eq!(
+        (&last["finish_reason"], &last["stop_reason"]),
+        (&json!("stop"), &json!("END"))
+    );
+    // One that did not come is not said to have come.
+    let script = ending(&["one"], "stop", [1, 1]);
+    let answer = whole(&script, json!({"stop": ["END"]})).await.unwrap();
+    assert_eq!(answer["choices"][0].get("stop_reason"), None);
 }
 
 #[tokio::test]
@@ -293,6 +316,7 @@ async fn an_answer_instead_of_a_call_is_a_text() {
     stopping["stop"] = json!("2");
     let answer = whole(&script, stopping).await.unwrap();
     assert_eq!(answer["choices"][0]["message"]["content"], "4");
+    assert_eq!(answer["choices"][0]["stop_reason"], "2");
 }
 
 #[tokio::test]
@@ -422,4 +446,36 @@ fn history_is_told_to_a_template_that_knows_no_tools() {
         r#"{"calls":[{"name":"f","parameters":{"a":1}},{"name":"f","parameters":{"a":1}}]}"#;
     assert_eq!(turns[2].content, calls);
     assert_eq!(turns[3].content, "f returned: 2\n\nf returned: 3");
+}
+
+/// Plays vLLM: a prompt that came before with the same salt was computed before.
+#[expect(clippy::needless_pass_by_value, reason = "as a `Play` takes it")]
+fn remembering(_: &str, body: Value) -> Vec<Said> {
+    static SEEN: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    let key = format!("{} {}", body["cache_salt"], body["messages"]);
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let cached = u32::from(!seen.get_or_insert_default().insert(key));
+    let usage = json!({"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": cached}});
+    let choice = json!({"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"});
+    vec![
+        Said::Json(json!({"id": "e", "choices": [choice]})),
+        Said::Json(json!({"id": "e", "choices": [], "usage": usage})),
+        Said::Done,
+    ]
+}
+
+#[tokio::test]
+async fn what_one_tenant_asked_makes_nothing_faster_for_another() {
+    let served = fake::vllm(&fake::model("tiny", Kind::Chat), remembering).await;
+    let request = json!({"model": "tiny", "messages": [{"role": "user", "content": "secret"}]});
+    let cached = async |tenant| match ask(served.clone(), Tenant(tenant), &request).await {
+        Ok(Answer::Whole(answer)) => {
+            answer["usage"]["prompt_tokens_details"]["cached_tokens"].clone()
+        }
+        _ => panic!("no answer"),
+    };
+    assert_eq!(cached([1; 32]).await, 0);
+    // The engine does remember, and says so to the one who asked.
+    assert_eq!(cached([1; 32]).await, 1);
+    assert_eq!(cached([2; 32]).await, 0);
 }

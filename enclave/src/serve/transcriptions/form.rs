@@ -6,15 +6,21 @@ use chrysalis_wire::multipart::{self, Malformed, Part};
 use super::{
     kind::{self, KINDS},
     language::Language,
-    render::Format,
+    render::{Format, Times},
 };
-use crate::serve::{
-    error::{ApiError, quoted},
-    fields::wrong,
+use crate::{
+    engine::Api,
+    serve::{
+        error::{ApiError, quoted},
+        fields::wrong,
+    },
 };
 
 /// The most bytes of a field that is text. Whisper reads the last 224 tokens of a prompt.
 const MAX_TEXT: usize = 4096;
+
+/// Of what the times are wanted.
+pub(super) const GRANULARITIES: &str = "timestamp_granularities[]";
 
 /// A request for a transcription, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +30,7 @@ pub(super) struct Transcription {
     pub(super) language: Option<Language>,
     pub(super) prompt: Option<String>,
     pub(super) format: Format,
+    pub(super) times: Times,
     pub(super) temperature: Option<f64>,
     pub(super) stream: bool,
 }
@@ -38,6 +45,17 @@ impl Transcription {
             form.take(part, body)?;
         }
         form.finish()
+    }
+
+    /// Refuses what an engine of this dialect does not know.
+    pub(super) fn is_for(&self, api: Api) -> Result<(), ApiError> {
+        if self.times.words && api != Api::WhisperCpp {
+            return Err(ApiError::unsupported_because(
+                GRANULARITIES,
+                "this model's engine knows when a segment was said, not when a word was; send segment",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -56,7 +74,8 @@ struct Form {
     format: Option<Format>,
     temperature: Option<f64>,
     stream: Option<bool>,
-    segments: bool,
+    /// Of what the times are asked for.
+    times: Option<Times>,
     seen: Vec<String>,
 }
 
@@ -93,16 +112,11 @@ impl Form {
     }
 
     fn granularity(&mut self, word: &str) -> Result<(), ApiError> {
-        const NAME: &str = "timestamp_granularities[]";
+        let times = self.times.get_or_insert_default();
         match word {
-            "segment" => self.segments = true,
-            "word" => {
-                return Err(ApiError::unsupported_because(
-                    NAME,
-                    "this server's engines know when a segment was said, not when a word was; send segment",
-                ));
-            }
-            _ => return Err(wrong(NAME, "\"segment\"")),
+            "segment" => times.segments = true,
+            "word" => times.words = true,
+            _ => return Err(wrong(GRANULARITIES, "\"segment\" or \"word\"")),
         }
         Ok(())
     }
@@ -110,9 +124,9 @@ impl Form {
     fn finish(self) -> Result<Transcription, ApiError> {
         let format = self.format.unwrap_or(Format::Json);
         let stream = self.stream.unwrap_or(false);
-        if self.segments && format != Format::VerboseJson {
+        if self.times.is_some() && format != Format::VerboseJson {
             return Err(ApiError::unsupported_because(
-                "timestamp_granularities[]",
+                GRANULARITIES,
                 "it goes with response_format verbose_json",
             ));
         }
@@ -128,6 +142,7 @@ impl Form {
             language: self.language,
             prompt: self.prompt,
             format,
+            times: self.times.unwrap_or(Times::SEGMENTS),
             temperature: self.temperature,
             stream,
         })

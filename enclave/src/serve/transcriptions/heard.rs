@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::language::Language;
+use super::{
+    language::Language,
+    words::{self, MAX_TOKENS, Word, one_line},
+};
 use crate::serve::misshapen::{self as shape, Misshapen};
 
 /// The most segments of an answer for each second of audio, and some.
@@ -11,8 +14,6 @@ const SEGMENTS_PER_SECOND: f64 = 10.0;
 const TEXT_PER_SECOND: f64 = 512.0;
 /// What a short audio may have all the same.
 const AT_LEAST: f64 = 30.0;
-/// The most tokens of a segment: what Whisper's decoder holds.
-const MAX_TOKENS: usize = 448;
 /// How far the engine's last time may be after the end: it works on 30 s at once, the last of them padded.
 const PADDING: f64 = 30.0;
 
@@ -37,6 +38,8 @@ pub(super) struct Segment {
     pub(super) temperature: f64,
     pub(super) avg_logprob: f64,
     pub(super) no_speech_prob: f64,
+    /// None where the engine does not know them.
+    pub(super) words: Vec<Word>,
 }
 
 impl Heard {
@@ -62,12 +65,16 @@ impl Heard {
     /// Adds what was heard of a stretch that begins at this second.
     pub(super) fn add(&mut self, stretch: Self, at: f64) {
         self.language = self.language.or(stretch.language);
-        let segments = stretch.segments.into_iter();
-        self.segments.extend(segments.map(|segment| Segment {
-            start: (segment.start + at).min(self.seconds),
-            end: (segment.end + at).min(self.seconds),
-            ..segment
-        }));
+        let later = |time: f64| (time + at).min(self.seconds);
+        for mut segment in stretch.segments {
+            segment.start = later(segment.start);
+            segment.end = later(segment.end);
+            for word in &mut segment.words {
+                word.start = later(word.start);
+                word.end = later(word.end);
+            }
+            self.segments.push(segment);
+        }
     }
 
     /// Reads an engine's answer about so many seconds, in this language if one was asked for.
@@ -138,22 +145,18 @@ fn segment(item: &Value, from: f64, seconds: f64) -> Result<Segment, Misshapen> 
     let text = shape::below(item, "text", "text")?
         .as_str()
         .ok_or(Misshapen("text"))?;
+    let end = end.max(start).min(seconds);
+    let text = one_line(text);
     Ok(Segment {
+        words: words::read(item, &text, (start, end))?,
         start,
-        end: end.max(start).min(seconds),
-        text: one_line(text),
+        end,
+        text,
         tokens: tokens(item)?,
         temperature: optional(item, "temperature")?,
         avg_logprob: optional(item, "avg_logprob")?,
         no_speech_prob: optional(item, "no_speech_prob")?,
     })
-}
-
-/// Each run of white space and control characters is a space, so that no text breaks a format of lines.
-fn one_line(text: &str) -> String {
-    let blank = |letter: char| letter.is_whitespace() || letter.is_control();
-    let words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
-    words.join(" ")
 }
 
 /// A number that not every engine gives: 0 then.
@@ -213,7 +216,8 @@ mod tests {
     #[test]
     fn stretches_follow_each_other() {
         let mut heard = Heard::nothing(None, 90.5);
-        let stretch = json!([{"start": 1, "end": 60, "text": "a"}]);
+        let word = json!({"word": " a", "start": 2, "end": 3});
+        let stretch = json!([{"start": 1, "end": 60, "text": "a", "words": [word]}]);
         heard.add(read(&stretch).unwrap(), 0.0);
         heard.add(read(&stretch).unwrap(), 60.0);
         let times: Vec<_> = heard.segments.iter().map(|it| (it.start, it.end)).collect();
@@ -222,6 +226,9 @@ mod tests {
             (heard.text(), heard.language),
             ("a a".into(), Language::of("de"))
         );
+        let words = heard.segments.iter().flat_map(|it| &it.words);
+        let words: Vec<_> = words.map(|it| (it.start, it.end)).collect();
+        assert_eq!(words, [(2.0, 3.0), (62.0, 63.0)]);
     }
 
     #[test]
@@ -253,6 +260,7 @@ mod tests {
                 segment("avg_logprob", json!("x")),
                 "a segment's probability or temperature",
             ),
+            (segment("words", json!("a")), "words"),
         ] {
             assert_eq!(read(&segments), Err(Misshapen(what)));
         }

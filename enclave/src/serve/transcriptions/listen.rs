@@ -8,7 +8,12 @@ use chrysalis_settle::End;
 use chrysalis_wire::multipart::Writer;
 use tokio::time::{Instant, sleep_until};
 
-use super::{form::Transcription, heard::Heard, language::Language, wav::Wav};
+use super::{
+    form::{GRANULARITIES, Transcription},
+    heard::Heard,
+    language::Language,
+    wav::Wav,
+};
 use crate::{
     engine::{Api, Call, CallBody, Served, Tenant},
     serve::{error::ApiError, misshapen::Unfit, receipt::Meter, refusal::Refusal, single::Single},
@@ -200,6 +205,8 @@ pub(super) fn form(
             form.text("language", language.unwrap_or("auto"));
             // They cost as much as the answer, and nobody reads them.
             form.text("no_language_probabilities", "true");
+            // No `audio_ctx`, which would make short recordings cheaper: the engine pads its window with what is left of an earlier
+            // recording, unless every window is as long as the others.
             "/inference"
         }
         Api::Vllm | Api::LlamaCpp => {
@@ -207,7 +214,7 @@ pub(super) fn form(
             if let Some(language) = language {
                 form.text("language", language);
             }
-            form.text("timestamp_granularities[]", "segment");
+            form.text(GRANULARITIES, "segment");
             "/v1/audio/transcriptions"
         }
     };
@@ -246,7 +253,11 @@ mod tests {
         engine::fake::{self, Play, Said},
         serve::{
             sse::Source,
-            transcriptions::{render::Format, stream::Words, wav::tests::file},
+            transcriptions::{
+                render::{Format, Times},
+                stream::Words,
+                wav::tests::file,
+            },
         },
     };
 
@@ -341,6 +352,7 @@ mod tests {
             language: None,
             prompt: Some("About: Ürümqi.".into()),
             format: Format::Json,
+            times: Times::SEGMENTS,
             temperature: Some(0.2),
             stream: false,
         }

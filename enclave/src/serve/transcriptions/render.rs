@@ -16,8 +16,23 @@ pub(super) enum Format {
     VerboseJson,
 }
 
+/// Of what `verbose_json` says when it was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Times {
+    pub(super) segments: bool,
+    pub(super) words: bool,
+}
+
+impl Times {
+    /// What is said where nothing is asked for.
+    pub(super) const SEGMENTS: Self = Self {
+        segments: true,
+        words: false,
+    };
+}
+
 /// A body, and its media type.
-pub(super) fn body(heard: &Heard, format: Format) -> (&'static str, String) {
+pub(super) fn body(heard: &Heard, format: Format, times: Times) -> (&'static str, String) {
     const TEXT: &str = "text/plain; charset=utf-8";
     const JSON: &str = "application/json";
     match format {
@@ -28,7 +43,7 @@ pub(super) fn body(heard: &Heard, format: Format) -> (&'static str, String) {
         Format::Text => (TEXT, heard.text() + "\n"),
         Format::Srt => (TEXT, srt(heard)),
         Format::Vtt => (TEXT, vtt(heard)),
-        Format::VerboseJson => (JSON, verbose(heard).to_string()),
+        Format::VerboseJson => (JSON, verbose(heard, times).to_string()),
     }
 }
 
@@ -55,8 +70,33 @@ fn usage(heard: &Heard) -> Value {
     json!({"type": "duration", "seconds": heard.seconds.ceil() as u64})
 }
 
-fn verbose(heard: &Heard) -> Value {
-    let segments: Vec<Value> = heard
+fn verbose(heard: &Heard, times: Times) -> Value {
+    let mut verbose = json!({
+        "task": "transcribe",
+        // One that was not heard has no name: nothing was said.
+        "language": heard.language.map_or("", |language| language.name),
+        "duration": heard.seconds,
+        "text": heard.text(),
+        "usage": usage(heard),
+    });
+    if times.segments {
+        verbose["segments"] = segments(heard);
+    }
+    if times.words {
+        verbose["words"] = words(heard);
+    }
+    verbose
+}
+
+fn words(heard: &Heard) -> Value {
+    let words = heard.segments.iter().flat_map(|segment| &segment.words);
+    words
+        .map(|word| json!({"word": word.text, "start": word.start, "end": word.end}))
+        .collect()
+}
+
+fn segments(heard: &Heard) -> Value {
+    heard
         .segments
         .iter()
         .enumerate()
@@ -75,16 +115,7 @@ fn verbose(heard: &Heard) -> Value {
                 "no_speech_prob": segment.no_speech_prob,
             })
         })
-        .collect();
-    json!({
-        "task": "transcribe",
-        // One that was not heard has no name: nothing was said.
-        "language": heard.language.map_or("", |language| language.name),
-        "duration": heard.seconds,
-        "text": heard.text(),
-        "segments": segments,
-        "usage": usage(heard),
-    })
+        .collect()
 }
 
 /// `SubRip`.
@@ -148,7 +179,7 @@ mod tests {
 
     fn heard() -> Heard {
         let said = json!({"language": "en", "segments": [
-            {"start": 0, "end": 1.5, "text": " One & <two>."},
+            {"start": 0, "end": 1.5, "text": " One & <two>.", "words": [{"word": " One", "start": 0, "end": 0.5}]},
             {"start": 1.5, "end": 3661.042, "text": " -->"},
         ]});
         Heard::read(&said, None, 3661.5).unwrap()
@@ -156,7 +187,7 @@ mod tests {
 
     #[test]
     fn each_format_is_written_as_its_readers_expect() {
-        let body = |format| body(&heard(), format);
+        let body = |format| body(&heard(), format, Times::SEGMENTS);
         let plain = "text/plain; charset=utf-8";
         assert_eq!(body(Format::Text), (plain, "One & <two>. -->\n".into()));
         assert_eq!(
@@ -182,6 +213,15 @@ mod tests {
         assert_eq!(verbose["duration"], 3661.5);
         assert_eq!(verbose["segments"][1]["seek"], 150);
         assert_eq!(verbose["segments"][1]["text"], "-->");
+        assert_eq!(verbose.get("words"), None);
+        let words = Times {
+            segments: false,
+            words: true,
+        };
+        let verbose = super::body(&heard(), Format::VerboseJson, words).1;
+        let verbose: Value = serde_json::from_str(&verbose).unwrap();
+        let said = json!([{"word": "One", "start": 0.0, "end": 0.5}]);
+        assert_eq!((&verbose["words"], verbose.get("segments")), (&said, None));
     }
 
     #[test]

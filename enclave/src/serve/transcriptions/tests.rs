@@ -2,7 +2,8 @@ use chrysalis_wire::multipart::Writer;
 
 use bytes::Bytes;
 
-use super::{language::Language, *};
+use super::{language::Language, render::Times, *};
+use crate::engine::Api;
 
 const KIND: &str = "multipart/form-data; boundary=0123";
 
@@ -32,6 +33,7 @@ fn a_small_form_gets_the_defaults() {
             language: None,
             prompt: None,
             format: Format::Json,
+            times: Times::SEGMENTS,
             temperature: None,
             stream: false,
         }
@@ -56,6 +58,20 @@ fn reads_every_field() {
         (request.format, request.temperature),
         (Format::VerboseJson, Some(0.5))
     );
+    assert_eq!(request.times, Times::SEGMENTS);
+    let words = with(&[
+        ("response_format", "verbose_json"),
+        ("timestamp_granularities[]", "word"),
+    ]);
+    let words = words.unwrap();
+    assert!(words.times.words && !words.times.segments);
+    assert!(words.is_for(Api::WhisperCpp).is_ok() && request.is_for(Api::Vllm).is_ok());
+    let error = words.is_for(Api::Vllm).unwrap_err();
+    assert_eq!(
+        error.parameter.as_deref(),
+        Some("timestamp_granularities[]")
+    );
+    assert!(error.message.ends_with("send segment"), "{}", error.message);
     assert!(
         with(&[("stream", "true"), ("response_format", "text")])
             .unwrap()
@@ -92,7 +108,6 @@ fn names_the_field_at_fault() {
             "stream",
             unsupported,
         ),
-        (&[(granularity, "word")], granularity, unsupported),
         (&[(granularity, "letter")], granularity, invalid),
         (&[(granularity, "segment")], granularity, unsupported),
         (&[("model", "again")], "model", invalid),
