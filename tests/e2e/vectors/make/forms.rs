@@ -31,8 +31,8 @@ pub(crate) fn spare_a_bit(profile: &mut Profile, issuer: &Signer) {
             serial: Some(*serial),
             ..profile.clone()
         };
-        let issued = issuer.issue(numbered);
-        issued.der.last().is_some_and(|it| it % 2 == 0)
+        let signed = issuer.issue(numbered);
+        signed.der.last().is_some_and(|it| it % 2 == 0)
     };
     profile.serial = (1..1000).find(ends_even);
     profile.form.unused_bits_of_signature = 1;
