@@ -7,7 +7,7 @@ use chrysalis_attestation::{
     alone::gpus::{GpuQuestion, verify_with},
     nvidia::{
         NvidiaRoots, needs,
-        ocsp::{OcspAnswer, question},
+        ocsp::{MAX_ANSWER_SIZE, OcspAnswer, question},
         policy::{Proof, Revocation},
     },
 };
@@ -87,6 +87,22 @@ fn a_remembered_responder_speaks_no_longer_than_its_certificate_is_valid() {
     let which = "OCSP responder";
     let expired = Rejection::NvidiaCertificateExpired { which, until };
     assert_eq!(at(Time(until.0 + 1)), Some(expired));
+}
+
+#[test]
+fn answers_are_bounded_in_number_and_size() {
+    let scene = Scene::new();
+    let refused = |what| Err(Rejection::OcspMalformed { what });
+    let mut case = scene.case();
+    let one = case.collateral.ocsp[0].clone();
+    case.collateral.ocsp.resize(64, one.clone());
+    assert!(case.verify().is_ok(), "as many as may be");
+    case.collateral.ocsp.push(one);
+    assert_eq!(case.verify(), refused("there are too many of them"));
+    let mut case = scene.case();
+    case.collateral.ocsp[0].der = vec![0; MAX_ANSWER_SIZE + 1];
+    let what = "it is larger than any of NVIDIA's";
+    assert_eq!(case.verify(), refused(what));
 }
 
 #[test]

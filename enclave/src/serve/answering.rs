@@ -148,7 +148,7 @@ impl Answering {
     /// Tells the meter what was handed over: of choices that have ended, what is reported; of others, a token for each piece.
     fn measure(&mut self, next: &Result<Option<(usize, Piece)>, ApiError>) {
         match next {
-            Ok(Some((_, Piece::Finished(reason)))) => self.cut |= *reason == "length",
+            Ok(Some((_, Piece::Finished { reason, .. }))) => self.cut |= *reason == "length",
             Ok(Some(_)) => {}
             Ok(None) if self.cut => self.meter.ended(End::Length),
             Ok(None) => self.meter.ended(End::Stop),

@@ -6,6 +6,7 @@ mod all;
 mod azure;
 mod batch;
 mod bundle;
+mod forms;
 mod intel;
 mod nvidia;
 mod release;

@@ -16,7 +16,10 @@ use super::{
     Scene, move_list,
 };
 use crate::{
-    make::NOW,
+    make::{
+        NOW,
+        forms::{FOR_AGREEMENT_ON_P256, ON_SECP256K1},
+    },
     wishes::{OPEN, SOMEBODY, list},
 };
 
@@ -54,6 +57,16 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     }))),
     ("intel_certificate_profile of-a-signing-authority", "an authority signs what Intel says", Signed(|it| it.tcb_signer(|signer| {
         signer.purpose = Purpose::SignsAndIssues;
+    }))),
+    ("intel_certificate_profile of-another-curve", "the platform's certificate says that its key is on another curve of the same size", Signed(|it| it.pck(|pck| {
+        pck.form.key_algorithm = Some(ON_SECP256K1.to_vec());
+    }))),
+    ("intel_certificate_profile of-a-key-for-agreement", "the platform's certificate says that its key is for key agreement alone", Signed(|it| it.pck(|pck| {
+        pck.form.key_algorithm = Some(FOR_AGREEMENT_ON_P256.to_vec());
+    }))),
+    ("intel_certificate_malformed extension-twice", "the platform's certificate has an extension twice", Signed(|it| it.pck(|pck| {
+        let again = pck.extensions[0].clone();
+        pck.extensions.push(again);
     }))),
     ("intel_certificate_malformed version-2", "the platform's certificate is of X.509 version 2", Signed(|it| it.pck(|pck| pck.form.version_2 = true))),
     ("intel_certificate_signature", "the platform's certificate was changed", Signed(|it| *it.intel.pck.der.last_mut().expect("bytes") ^= 1)),
