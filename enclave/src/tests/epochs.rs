@@ -83,7 +83,9 @@ async fn the_next_epoch_has_evidence_of_its_own_and_open_connections_go_on() {
     assert_ne!(later.gpus, first.gpus);
     let (was, is) = (claims(&first), claims(&later));
     assert!(is.epoch_began >= was.epoch_began);
+    assert_ne!(is.hpke_key, was.hpke_key, "keys for relays last an epoch");
     let same = Claims {
+        hpke_key: was.hpke_key,
         epoch: was.epoch,
         epoch_began: was.epoch_began,
         ..is

@@ -373,7 +373,10 @@ fn a_key_that_wishes_for_nothing_passes() {
 /// The reference names every key that is known, and every code of an error.
 #[test]
 fn the_reference_names_every_key() {
-    let reference = include_str!("../../../../docs/reference/api.md");
+    let reference = concat!(
+        include_str!("../../../../docs/reference/api.md"),
+        include_str!("../../../../docs/spec/relay.md")
+    );
     let tables = [
         keys::COMMON,
         keys::CHAT,
