@@ -8,6 +8,7 @@ mod connection;
 mod deadlines;
 mod error;
 pub mod events;
+mod pad;
 pub mod proxy;
 mod relying_party;
 mod saved;

@@ -30,6 +30,7 @@ mod messages;
 mod misshapen;
 mod models;
 mod object;
+mod pad;
 mod part;
 mod places;
 mod question;
@@ -81,6 +82,7 @@ use crate::{
 };
 use conversation::Conversation;
 pub(crate) use conversation::Rate;
+use pad::Padder;
 use places::{Displaced, Place, Places};
 use service::Service;
 
@@ -244,7 +246,10 @@ impl Door {
         let answer = service_fn(move |request| {
             let (door, conversation) = (self.clone(), conversation.clone());
             async move {
+                let padding = door.service.serving().padding;
+                let padder = Padder::new(padding, request.method());
                 let answer = routes::answer(&door.service, request, &conversation).await;
+                let answer = padder.fill(answer).await;
                 Ok::<_, Infallible>(answer.map(|body| conversation.until_taken(body)))
             }
         });

@@ -5,6 +5,7 @@
 mod client;
 mod endpoints;
 mod host;
+mod records;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
