@@ -3,7 +3,7 @@
 //! Everything that answers a request passes through [`Padder::fill`], and nothing else knows of padding. A write of hyper's is
 //! one run of TLS records, and each frame of a body is one write at most, so a record's size follows from the filled sizes alone:
 //!
-//! - A frame of events is filled by a comment to a power of two, at least [`FLOOR`]. The events of the APIs have 110 to 400
+//! - A frame of events is filled by a comment to a power of two, at least 512. The events of the APIs have 110 to 400
 //!   bytes without their words; with a lower floor the next boundary would tell short words from long ones. Frames that wait
 //!   leave together, each filled.
 //! - A whole answer is filled by trailing white space, which JSON and the text formats of transcriptions allow.
@@ -15,8 +15,9 @@
 mod bucket;
 mod comment;
 mod paced;
+mod size;
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 
 use bytes::BytesMut;
 use chrysalis_wire::configuration::Padding;
@@ -29,25 +30,17 @@ use hyper::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use self::{bucket::Bucketed, paced::Paced};
+use self::{
+    bucket::Bucketed,
+    paced::{Paced, SECOND},
+    size::bucket,
+};
 use super::answer::Body;
 
-/// The least that an event and a whole answer are filled to.
-const FLOOR: usize = 512;
 /// What heads are filled to a multiple of.
 const HEAD: usize = 256;
 /// The header that fills a head.
 const FILLING: HeaderName = HeaderName::from_static("x-padding");
-/// Whole answers leave on a full one, if they are paced.
-const SECOND: Duration = Duration::from_secs(1);
-
-/// The smallest size that is filled up to and has room for so many bytes.
-fn bucket(length: usize) -> usize {
-    length
-        .max(FLOOR)
-        .checked_next_power_of_two()
-        .unwrap_or(length)
-}
 
 /// Fills the answer to one request.
 #[derive(Debug, Clone, Copy)]

@@ -108,20 +108,30 @@ async fn answer(host: &FakeHost, body: &Value, steps: usize) -> (String, Vec<usi
     let mut stream = watched(host).await;
     send(&mut stream, body).await;
     let (mut text, mut steps_left) = (String::new(), steps);
-    while !text.ends_with("\r\n0\r\n\r\n") {
+    while !is_whole(&text) {
         let mut bytes = [0; 1 << 16];
         let read = timeout(PATIENCE, stream.read(&mut bytes)).await;
         let read = read.unwrap().unwrap();
         text += std::str::from_utf8(&bytes[..read]).unwrap();
-        if steps == 0 {
-            break;
-        }
         if steps_left > 0 && text.contains(": still here\n\n") {
             steps_left -= 1;
             fake::steps().add_permits(1);
         }
     }
     (text, stream.get_ref().0.records.clone())
+}
+
+fn is_whole(text: &str) -> bool {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    match length {
+        Some(length) => body.len() == length.parse::<usize>().unwrap(),
+        None => body.ends_with("\r\n0\r\n\r\n"),
+    }
 }
 
 fn stream_of(words: &[&str]) -> Value {
@@ -193,7 +203,7 @@ async fn padding_costs() {
                 let mut body = chat(&"chrysalis ".repeat(words));
                 body["max_tokens"] = json!(words);
                 body["stream"] = json!(streamed);
-                let (text, records) = answer(&host, &body, usize::from(streamed)).await;
+                let (text, records) = answer(&host, &body, 0).await;
                 let (_, text) = text.split_once("\r\n\r\n").unwrap();
                 // Without comments, the lines of chunks, and white space.
                 let own = if streamed {
@@ -203,8 +213,10 @@ async fn padding_costs() {
                     text.trim_ascii_end().len()
                 };
                 let wire: usize = records.iter().map(|record| record + ADDED + 5).sum();
-                let ratio = wire as f64 / own as f64;
-                println!("| {name}, {words} tokens | {padding} | {own} | {wire} | {ratio:.1} |");
+                let (times, tenths) = (wire / own, wire * 10 / own % 10);
+                println!(
+                    "| {name}, {words} tokens | {padding} | {own} | {wire} | {times}.{tenths} |"
+                );
             }
         }
     }

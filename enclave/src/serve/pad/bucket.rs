@@ -8,7 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as HttpBody, Frame};
 
-use super::{bucket, comment};
+use super::{comment, size::bucket};
 use crate::serve::answer::{Body, Broken};
 
 /// After this many bytes no more is gathered for one write: less than hyper keeps before it writes.

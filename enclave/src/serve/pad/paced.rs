@@ -14,11 +14,13 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::{SECOND, comment};
+use super::comment;
 use crate::serve::answer::{Body, Broken};
 
 /// Bytes of a slot: fourteen of a chat's words, so that 280 words a second keep up.
 const SLOT: usize = 4096;
+/// Answers end on a full one.
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// From one slot to the next.
 const TICK: Duration = Duration::from_millis(50);
 /// The first slot: after the time for which streams wait for a first word, so that it tells nothing of that.

@@ -1,6 +1,9 @@
 //! Sizes and times, by tokio's own clock. What they become on the wire is in the story's tests.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use chrysalis_wire::content::Content;
 use futures_util::{Stream, StreamExt};
 
 use super::*;
@@ -40,12 +43,13 @@ async fn leaves(padding: Padding, told: Told) -> (Vec<(u128, Bytes)>, bool) {
 
 /// What a client reads: the events without comments.
 fn events(left: &[(u128, Bytes)]) -> Vec<String> {
-    let bytes: Vec<u8> = left.iter().flat_map(|(_, bytes)| bytes.to_vec()).collect();
-    let text = String::from_utf8(bytes).unwrap();
-    let lines = text
-        .split('\n')
-        .filter_map(|line| line.strip_prefix("data: "));
-    lines.map(str::to_owned).collect()
+    let mut content = Content::default();
+    let pieces = left.iter().flat_map(|(_, bytes)| content.push(bytes));
+    let text = String::from_utf8(pieces.collect()).unwrap();
+    let events = text.split_terminator("\n\n");
+    events
+        .map(|event| event.strip_prefix("data: ").unwrap().to_owned())
+        .collect()
 }
 
 fn sizes(left: &[(u128, Bytes)]) -> Vec<(u128, usize)> {
@@ -59,14 +63,6 @@ const LONG: &str = concat!(
     "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
     "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789]\n\n"
 );
-
-#[test]
-fn a_bucket_is_a_power_of_two_with_room() {
-    for (length, size) in [(0, 512), (512, 512), (513, 1024), (1 << 20, 1 << 20)] {
-        assert_eq!(bucket(length), size);
-    }
-    assert_eq!(bucket(usize::MAX), usize::MAX);
-}
 
 #[tokio::test(start_paused = true)]
 async fn events_are_filled_and_those_that_wait_leave_together() {
