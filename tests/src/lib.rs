@@ -7,6 +7,7 @@ pub mod lies;
 pub mod machine;
 pub mod paths;
 pub mod proxy;
+pub mod publisher;
 pub mod relay;
 pub mod scene;
 pub mod schema;

@@ -32,6 +32,7 @@ pub struct Authentic {
     pub(super) claims: Vec<u8>,
     pub(super) gpus: gpus::Unproved,
     pub(super) statements: Vec<Vec<u8>>,
+    pub(super) now: Time,
     pub(super) transcript: Transcript,
 }
 
@@ -43,6 +44,7 @@ pub struct Bound {
     pub(super) claims: Claims,
     pub(super) gpus: gpus::Asked,
     pub(super) statements: Vec<Vec<u8>>,
+    pub(super) now: Time,
     pub(super) session: Session,
     pub(super) tls_key: Vec<u8>,
     pub(super) transcript: Transcript,
@@ -105,6 +107,7 @@ impl Unverified {
             claims,
             gpus: gpus::Unproved::new(gpus, &roots.nvidia, sources, now),
             statements: statements(sources),
+            now,
             transcript,
         })
     }
@@ -132,6 +135,7 @@ impl Authentic {
             claims: encoded,
             gpus,
             statements,
+            now,
             transcript,
         } = self;
         let mut inspection = Inspection::resume(transcript, Patience::First);
@@ -147,6 +151,7 @@ impl Authentic {
             claims,
             gpus,
             statements,
+            now,
             session: session.clone(),
             tls_key: spki.to_vec(),
             transcript,
@@ -228,6 +233,7 @@ impl Bound {
             claims,
             gpus,
             statements,
+            now,
             session,
             transcript,
             ..
@@ -239,12 +245,13 @@ impl Bound {
             claims: &claims,
             gpus: &gpus,
             statements: &statements,
+            now,
             session: Some(&session),
         };
-        let devices = subject.conclude(policy, waivers, &mut inspection);
-        let (devices, transcript) = inspection.finish(devices)?;
+        let concluded = subject.conclude(policy, waivers, &mut inspection);
+        let ((devices, until), transcript) = inspection.finish(concluded)?;
         Ok(Peer {
-            until: cpu.until().min(devices.until),
+            until: cpu.until().min(until),
             told: Told::of(&cpu, policy),
             cpu,
             claims,

@@ -42,6 +42,7 @@ fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authent
         claims,
         gpus: gpus::Unproved::new(Vec::new(), &Roots::vendors().nvidia, (none, none), Time(0)),
         statements: Vec::new(),
+        now: Time(0),
         transcript: Transcript::default(),
     }
 }

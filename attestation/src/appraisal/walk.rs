@@ -81,8 +81,8 @@ fn conduct(
 ) -> Result<Found, Refusal> {
     let mut inspection = Inspection::new(patience);
     let walked = walk(evidence, question, &mut inspection);
-    let ((cpu, claims, devices), transcript) = inspection.finish(walked)?;
-    let until = cpu.until().min(devices.until);
+    let ((cpu, claims, (devices, until)), transcript) = inspection.finish(walked)?;
+    let until = cpu.until().min(until);
     let told = Told::of(&cpu, question.policy);
     let Some((session, tls_key)) = question.conversation else {
         return Ok(Found::Unbound(Box::new(Unbound {
@@ -116,7 +116,7 @@ fn walk(
     evidence: Evidence,
     question: &Question<'_>,
     inspection: &mut Inspection,
-) -> Result<(Cpu, Claims, Devices), Failed> {
+) -> Result<(Cpu, Claims, (Devices, Time)), Failed> {
     let Question {
         roots,
         collateral,
@@ -157,10 +157,11 @@ fn walk(
         claims: &claims,
         gpus: &gpus,
         statements: &statements(sources),
+        now,
         session: conversation.map(|(session, _)| session),
     };
-    let devices = subject.conclude(policy, waivers, inspection)?;
-    Ok((cpu, claims, devices))
+    let concluded = subject.conclude(policy, waivers, inspection)?;
+    Ok((cpu, claims, concluded))
 }
 
 /// What can be said where too little of the rest can be read.

@@ -81,8 +81,8 @@ pub(crate) struct RunOptions {
     /// The firmware levels that the simulated processor reports: boot loader, TEE, SNP, microcode
     #[arg(long, value_name = "B,T,S,U")]
     pub(crate) simulated_tcb: Option<SimulatedTcb>,
-    /// Staple to the evidence what a rebuilder signed about the image, or all such statements in a release's folder; may be
-    /// repeated. A relying party's policy names the rebuilders whose statements count
+    /// Staple to the evidence what a rebuilder or the publisher signed about the image, or all statements in a folder; may be
+    /// repeated. A relying party's policy names those whose statements count
     #[arg(long = "statement", value_name = "FILE|DIR")]
     pub(crate) statements: Vec<PathBuf>,
     /// Ask another address instead of a vendor's for what is stapled to the evidence: amd=URL, intel=URL, nvidia-rim=URL and so on
