@@ -50,12 +50,11 @@ impl Subject<'_> {
         waivers: &Waivers,
         inspection: &mut Inspection,
     ) -> Result<(Devices, Time), Failed> {
-        let (devices, until) = match policy {
-            Some(policy) => appraise(self, policy, inspection)?,
-            None => {
-                let cpu = (self.cpu, self.event_log);
-                (without_policy(cpu, self.gpus, waivers, inspection)?, NEVER)
-            }
+        let (devices, until) = if let Some(policy) = policy {
+            appraise(self, policy, inspection)?
+        } else {
+            let cpu = (self.cpu, self.event_log);
+            (without_policy(cpu, self.gpus, waivers, inspection)?, NEVER)
         };
         let until = until.min(devices.until);
         Ok((devices, until))
@@ -333,12 +332,12 @@ pub(super) fn endorsement(
         inspection.skip(CHECK, LEFT_OPEN);
         return NEVER;
     };
-    let endorsed = inspection.check(
+    let found = inspection.check(
         CHECK,
         || endorser.confirm(statements, measured, now),
         |it| format!("of {}, until {}", it.issued, it.until),
     );
-    endorsed.map_or(NEVER, |it| it.until)
+    found.map_or(NEVER, |it| it.until)
 }
 
 /// The policy that appraises may not be the one whose roots were used to authenticate.

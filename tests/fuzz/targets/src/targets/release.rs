@@ -141,8 +141,8 @@ fn count(envelope: &[u8]) {
         max_age: i64::MAX,
     };
     let stapled = [root_of_seeds(), envelope.to_vec()];
-    let endorsed = endorser.confirm(&stapled, &MEASURED, NOW);
-    assert!(endorsed.is_err(), "{nobodys}");
+    let found = endorser.confirm(&stapled, &MEASURED, NOW);
+    assert!(found.is_err(), "{nobodys}");
     let statements = [envelope.to_vec(), envelope.to_vec()];
     let confirm = |keys: Vec<PublicKey>, at_least| {
         Rebuilders { keys, at_least }.confirm(&statements, &MEASURED)
