@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo voice run check test vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts boots fuzz mutants image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo voice run check test vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts boots fuzz mutants proof image image-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -33,6 +33,8 @@ fuzz: setup        ## feed every parser mutated simulated evidence for a minute 
 	@scripts/fuzz
 mutants: setup     ## run the verifier's tests with each of its guards off, one at a time (GUARDS="snp-4 bind-5")
 	@scripts/mutants
+proof:             ## check the models of docs/proof with Verifpal (MODELS="gpu relay")
+	@scripts/proof
 image: setup       ## build the image, the demonstration's disks and their configuration: build/cpu, build/disks, build/demo.toml
 	@scripts/image
 image-h100: setup  ## build/h100: the image for NVIDIA's H100, with compiled kernel modules (fetches files under NVIDIA's licence)

@@ -787,6 +787,20 @@ rejections! {
     RebuildersTooFew { found: usize, wanted: usize, measured: String } = "rebuilders_too_few", "policy-13",
         "{found} of the policy's rebuilders confirm {measured}, {wanted} must", hint: "pass their statements with --statement; to make one of your own, run `chrysalis audit --sign`";
 
+    // Does the publisher still stand by it
+    /// The publisher's endorsement, or a statement that vouches for its key, did not come with the evidence.
+    EndorsementMissing { what: String } = "endorsement_missing", "policy-17",
+        "{what} is missing", hint: "ask the provider to staple the publisher's statements, or pass them with --statement: root statements, keys.json, and the newest endorsement";
+    /// The endorsement is from the future.
+    EndorsementNotYetValid { from: Time } = "endorsement_not_yet_valid", "policy-17",
+        "the endorsement was issued at {from}", hint: "check this machine's clock";
+    /// The endorsement has expired.
+    EndorsementExpired { until: Time } = "endorsement_expired", "policy-17",
+        "the endorsement expired at {until}", hint: "ask the provider to staple the newest one; if the publisher has none, run a newer release";
+    /// The endorsement is older than the policy accepts.
+    EndorsementTooOld { issued: Time, days: i64 } = "endorsement_too_old", "policy-17",
+        "the endorsement was issued at {issued}, the policy accepts {days} days", hint: "ask the provider to staple the newest one, or accept an older one with `max_endorsement_age` in your policy";
+
     // Are the models the ones that I want
     /// The enclave serves a model that the policy does not list.
     ModelUnlisted { name: String } = "model_unlisted", "policy-15",

@@ -18,6 +18,7 @@ use crate::{
     epoch::Epoch,
     error::from_hyper,
     kept::Came,
+    pad,
     relay::{self, Way},
     term::Term,
 };
@@ -137,7 +138,8 @@ impl AttestedConnection {
         &self.saved
     }
 
-    /// Sends one request and waits for the head of its answer. Sets `Host` to the enclave's address.
+    /// Sends one request and waits for the head of its answer. Sets `Host` to the enclave's address, and fills a JSON body with white
+    /// space to a power of two, so that its ciphertext shows little of the prompt's length.
     ///
     /// Refuses if what the verdict rests on has expired, before or while the request is under way. [`Error::Closed`] says that not a
     /// byte was sent, so the request may go over another connection.
@@ -217,7 +219,7 @@ impl AttestedConnection {
     }
 
     fn addressed(&self, request: Request<Bytes>) -> Request<Full<Bytes>> {
-        let mut request = request.map(Full::new);
+        let mut request = pad::fill(request).map(Full::new);
         if let Some(path) = request.uri().path_and_query() {
             *request.uri_mut() = Uri::from(path.clone());
         }

@@ -10,6 +10,7 @@ mod epoch;
 mod error;
 pub mod events;
 mod kept;
+mod pad;
 pub mod proxy;
 mod relay;
 mod relying_party;

@@ -33,6 +33,7 @@ mod misshapen;
 mod models;
 mod object;
 mod ohttp;
+mod pad;
 mod part;
 mod places;
 mod question;
@@ -85,6 +86,7 @@ use crate::{
 };
 use conversation::Conversation;
 pub(crate) use conversation::Rate;
+use pad::Padder;
 use places::{Displaced, Place, Places};
 use service::Service;
 
@@ -277,7 +279,10 @@ impl Door {
         let answer = service_fn(move |request| {
             let (door, conversation) = (self.clone(), conversation.clone());
             async move {
+                let padding = door.service.serving().padding;
+                let padder = Padder::new(padding, request.method());
                 let answer = routes::answer(&door.service, request, &conversation).await;
+                let answer = padder.fill(answer).await;
                 Ok::<_, Infallible>(answer.map(|body| conversation.until_taken(body)))
             }
         });

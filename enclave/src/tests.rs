@@ -7,6 +7,7 @@ mod endpoints;
 mod epochs;
 pub(crate) mod host;
 mod receipts;
+mod records;
 mod relayed;
 
 use std::{sync::atomic::Ordering, time::Duration};

@@ -15,7 +15,7 @@ use chrysalis_attestation::{
         claims::{Claims, ModelClaim},
     },
     policy::{ModelPolicy, ModelsPolicy},
-    release::{PublicKey, Rebuilders},
+    release::{Endorsement, PublicKey, Rebuilders},
     snp::{
         SnpPolicy,
         bits::{GuestPolicy, PlatformInfo},
@@ -31,6 +31,7 @@ use chrysalis_attestation::{
 use chrysalis_simulate::{ASK_SERIAL, Amd, CrlProfile, TCB};
 use chrysalis_tests::{
     composite::NVIDIA,
+    publisher::Publisher,
     scene::{self, LAUNCH_DIGEST, NOW, Scene, claims},
 };
 use std::{collections::BTreeSet, sync::LazyLock};
@@ -83,6 +84,14 @@ fn models(weights: [u8; 32]) -> ModelsPolicy {
 }
 
 type Outcome = Result<Trusted, Refusal>;
+
+/// With a policy that wants an endorsement, and this one.
+fn endorsed(mut scene: Scene<'static>, change: impl FnOnce(&mut Endorsement)) -> Outcome {
+    let publisher = Publisher::default();
+    scene.policy.release = Some(publisher.wanted());
+    scene.endorsements.statements = publisher.stapled(change);
+    scene.verdict()
+}
 
 /// Each line becomes a test: its name says the lie, the code what must come of it.
 macro_rules! lies {
@@ -544,6 +553,22 @@ lies! {
         let keys = vec![PublicKey::from_ed25519([1; 32]).unwrap()];
         scene.policy.rebuilders = Some(Rebuilders { keys, at_least: 1 });
         scene.verdict()
+    };
+    rejects_an_image_that_nobody_endorses: "endorsement_missing", |mut scene| {
+        scene.policy.release = Some(Publisher::default().wanted());
+        scene.verdict()
+    };
+    rejects_an_endorsement_from_the_future: "endorsement_not_yet_valid", |scene| {
+        endorsed(scene, |it| it.issued = Time(NOW.0 + 1))
+    };
+    rejects_an_endorsement_that_has_expired: "endorsement_expired", |scene| {
+        endorsed(scene, |it| it.until = NOW)
+    };
+    rejects_an_endorsement_that_is_too_old: "endorsement_too_old", |scene| {
+        endorsed(scene, |it| {
+            it.issued = Time(NOW.0 - 7 * DAY);
+            it.until = Time(NOW.0 + DAY);
+        })
     };
 }
 

@@ -173,6 +173,7 @@ fn a_release_that_anyone_can_sign_is_told_in_every_output() {
         name: "v1.2.3".to_owned(),
         root: DEVELOPMENT_ROOT,
         development: Some("a test".to_owned()),
+        max_endorsement_age: None,
     });
     let result = machine.verdict();
     let verdict = Verdict::of(&result);
@@ -200,6 +201,7 @@ fn a_release_that_anyone_can_sign_is_told_in_every_output() {
         name: "v1.2.3".to_owned(),
         root: Hex([1; 32]),
         development: None,
+        max_endorsement_age: None,
     });
     let result = machine.verdict();
     let verdict = Verdict::of(&result);

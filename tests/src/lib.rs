@@ -10,6 +10,7 @@ pub mod machine;
 pub mod memory;
 pub mod paths;
 pub mod proxy;
+pub mod publisher;
 pub mod relay;
 pub mod scene;
 pub mod schema;

@@ -190,6 +190,22 @@ pub struct Serving {
     /// Seconds until it is replaced even if it is never idle.
     #[serde(default = "recycle_after")]
     pub recycle_after_s: u32,
+    /// What an answer's ciphertext shows of its length and rhythm.
+    #[serde(default)]
+    pub padding: Padding,
+}
+
+/// How answers are filled, so that the sizes of their TLS records say little about the words in them. There is no way to turn
+/// it off: people have read answers from sizes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// Events and whole answers are filled to powers of two, from 512 bytes on.
+    #[default]
+    Bucket,
+    /// Besides: a stream has one event of one size every 50 ms, empty ones too, until a full second after its request; a whole
+    /// answer leaves on a full second.
+    Paced,
 }
 
 impl Serving {
@@ -494,6 +510,19 @@ mod tests {
         assert_eq!(configuration.epoch.length(), Duration::from_secs(600));
         // Engine and model are on the same disk here.
         assert_eq!(configuration.disks().len(), 1);
+    }
+
+    #[test]
+    fn answers_are_padded_in_one_of_two_ways() {
+        let padding = |line: &str| {
+            let text = format!("{}{line}", sample());
+            Configuration::parse(text.as_bytes()).map(|configuration| configuration.serving.padding)
+        };
+        assert_eq!(padding("").unwrap(), Padding::Bucket);
+        assert_eq!(padding("padding = \"bucket\"\n").unwrap(), Padding::Bucket);
+        assert_eq!(padding("padding = \"paced\"\n").unwrap(), Padding::Paced);
+        let refused = padding("padding = \"none\"\n").unwrap_err().to_string();
+        assert!(refused.contains("`bucket` or `paced`"), "{refused}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     models::{self, Configuration},
 };
 use crate::{
-    Rejection,
+    Rejection, Time,
     azure::{self, vtpm},
     encoding::digest::Hex,
     evidence::{KeyAgreement, binding::Session, claims::Claims},
@@ -24,6 +24,8 @@ use crate::{
 
 /// A verdict's name for the check of the key that signed a policy's release.
 pub(crate) const RELEASE_KEY: &str = "release key";
+/// When what nothing bounds ends.
+const NEVER: Time = Time(i64::MAX);
 
 /// What is appraised.
 pub(crate) struct Subject<'a> {
@@ -32,8 +34,9 @@ pub(crate) struct Subject<'a> {
     pub(crate) event_log: Option<&'a [u8]>,
     pub(crate) claims: &'a Claims,
     pub(crate) gpus: &'a Asked,
-    /// The rebuilders' statements, the verifier's own first.
+    /// What rebuilders and the publisher signed, the verifier's own first.
     pub(crate) statements: &'a [Vec<u8>],
+    pub(crate) now: Time,
     /// `None` if it is unknown, which happens only where the aim is to explain.
     pub(crate) session: Option<&'a Session>,
     /// How its keys were agreed, if the relying party saw it.
@@ -42,16 +45,22 @@ pub(crate) struct Subject<'a> {
 
 impl Subject<'_> {
     /// Is it what the policy wants? Without a policy: is all of its hardware genuine and current, and its memory private?
+    ///
+    /// Also returns when the first thing ends that this rests on, the CPU aside.
     pub(super) fn conclude(
         self,
         policy: Option<&Policy>,
         waivers: &Waivers,
         inspection: &mut Inspection,
-    ) -> Result<Devices, Failed> {
-        match policy {
-            Some(policy) => appraise(self, policy, inspection),
-            None => without_policy((self.cpu, self.event_log), self.gpus, waivers, inspection),
-        }
+    ) -> Result<(Devices, Time), Failed> {
+        let (devices, until) = if let Some(policy) = policy {
+            appraise(self, policy, inspection)?
+        } else {
+            let cpu = (self.cpu, self.event_log);
+            (without_policy(cpu, self.gpus, waivers, inspection)?, NEVER)
+        };
+        let until = until.min(devices.until);
+        Ok((devices, until))
     }
 }
 
@@ -59,13 +68,14 @@ fn appraise(
     subject: Subject<'_>,
     policy: &Policy,
     inspection: &mut Inspection,
-) -> Result<Devices, Failed> {
+) -> Result<(Devices, Time), Failed> {
     let Subject {
         cpu,
         event_log,
         claims,
         gpus,
         statements,
+        now,
         session,
         agreement,
     } = subject;
@@ -106,7 +116,9 @@ fn appraise(
     release(policy.release.as_ref(), inspection);
     models::models(policy.models.as_ref(), claims, pinned, inspection);
     epoch::young(&policy.max_epoch_age, claims, gpus.now(), inspection);
-    devices
+    let wanted = policy.release.as_ref();
+    let until = endorsement(wanted, (statements, now), &measured, inspection);
+    devices.map(|devices| (devices, until))
 }
 
 /// What is required without a policy: hardware that is genuine and current, and memory that is private.
@@ -282,9 +294,9 @@ pub(super) fn report_alone(
     (genuine, vtpm): (&snp::Genuine, Option<&vtpm::Told>),
     policy: &Policy,
     fresh: bool,
-    statements: &[Vec<u8>],
+    (statements, now): (&[Vec<u8>], Time),
     inspection: &mut Inspection,
-) -> Result<(), Failed> {
+) -> Result<Time, Failed> {
     snp_section(genuine, vtpm, policy, inspection)?;
     let found = genuine.report.host_data;
     configuration(policy.configuration.sha256.as_ref(), found, inspection);
@@ -304,7 +316,13 @@ pub(super) fn report_alone(
         Some(_) => inspection.skip(("policy-15", "models"), alone),
         None => models::left_open(pinned(policy.configuration.sha256.as_ref()), inspection),
     }
-    Ok(())
+    let wanted = policy.release.as_ref();
+    Ok(endorsement(
+        wanted,
+        (statements, now),
+        &measured,
+        inspection,
+    ))
 }
 
 /// Step policy-13.
@@ -332,6 +350,27 @@ pub(super) fn release(wanted: Option<&ReleasePolicy>, inspection: &mut Inspectio
         let told = format!("{ANYONE_CAN_SIGN} ({why})");
         inspection.skip(("policy-14", RELEASE_KEY), &told);
     }
+}
+
+/// Step policy-17: does the publisher still stand by the release that the digests come from? Until when, if that is wanted.
+pub(super) fn endorsement(
+    wanted: Option<&ReleasePolicy>,
+    (statements, now): (&[Vec<u8>], Time),
+    measured: &Measured,
+    inspection: &mut Inspection,
+) -> Time {
+    const CHECK: Step = ("policy-17", "endorsement");
+    let Some(release) = wanted else { return NEVER };
+    let Some(endorser) = release.endorser() else {
+        inspection.skip(CHECK, LEFT_OPEN);
+        return NEVER;
+    };
+    let found = inspection.check(
+        CHECK,
+        || endorser.confirm(statements, measured, now),
+        |it| format!("of {}, until {}", it.issued, it.until),
+    );
+    found.map_or(NEVER, |it| it.until)
 }
 
 /// The policy that appraises may not be the one whose roots were used to authenticate.

@@ -37,6 +37,7 @@ pub struct Authentic {
     pub(super) gpus: gpus::Unproved,
     pub(super) path: Option<Path>,
     pub(super) statements: Vec<Vec<u8>>,
+    pub(super) now: Time,
     pub(super) transcript: Transcript,
 }
 
@@ -48,6 +49,7 @@ pub struct Bound {
     pub(super) claims: Claims,
     pub(super) gpus: gpus::Asked,
     pub(super) statements: Vec<Vec<u8>>,
+    pub(super) now: Time,
     pub(super) session: Session,
     pub(super) agreement: Option<KeyAgreement>,
     pub(super) tls_key: Vec<u8>,
@@ -133,6 +135,7 @@ impl Unverified {
             gpus: gpus::Unproved::new(gpus, &roots.nvidia, sources, now, &self.memory),
             path,
             statements: statements(sources),
+            now,
             transcript,
         })
     }
@@ -161,6 +164,7 @@ impl Authentic {
             gpus,
             path,
             statements,
+            now,
             transcript,
         } = self;
         let mut inspection = Inspection::resume(transcript, Patience::First);
@@ -177,6 +181,7 @@ impl Authentic {
             claims,
             gpus,
             statements,
+            now,
             session: session.clone(),
             agreement: None,
             tls_key: spki.to_vec(),
@@ -276,6 +281,7 @@ impl Bound {
             claims,
             gpus,
             statements,
+            now,
             session,
             agreement,
             transcript,
@@ -288,13 +294,14 @@ impl Bound {
             claims: &claims,
             gpus: &gpus,
             statements: &statements,
+            now,
             session: Some(&session),
             agreement,
         };
-        let devices = subject.conclude(policy, waivers, &mut inspection);
-        let (devices, transcript) = inspection.finish(devices)?;
+        let concluded = subject.conclude(policy, waivers, &mut inspection);
+        let ((devices, until), transcript) = inspection.finish(concluded)?;
         Ok(Peer {
-            until: cpu.until().min(devices.until),
+            until: cpu.until().min(until),
             told: Told::of(&cpu, policy),
             cpu,
             claims,

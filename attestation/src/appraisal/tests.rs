@@ -52,6 +52,7 @@ fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authent
         ),
         path: None,
         statements: Vec::new(),
+        now: Time(0),
         transcript: Transcript::default(),
     }
 }

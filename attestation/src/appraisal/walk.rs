@@ -83,8 +83,8 @@ fn conduct(
 ) -> Result<Found, Refusal> {
     let mut inspection = Inspection::new(patience);
     let walked = walk(unverified, question, &mut inspection);
-    let ((cpu, claims, devices), transcript) = inspection.finish(walked)?;
-    let until = cpu.until().min(devices.until);
+    let ((cpu, claims, (devices, until)), transcript) = inspection.finish(walked)?;
+    let until = cpu.until().min(until);
     let told = Told::of(&cpu, question.policy);
     let Some((session, tls_key)) = question.conversation else {
         return Ok(Found::Unbound(Box::new(Unbound {
@@ -120,7 +120,7 @@ fn walk(
     Unverified { evidence, memory }: Unverified,
     question: &Question<'_>,
     inspection: &mut Inspection,
-) -> Result<(Cpu, Claims, Devices), Failed> {
+) -> Result<(Cpu, Claims, (Devices, Time)), Failed> {
     let Question {
         roots,
         collateral,
@@ -164,11 +164,12 @@ fn walk(
         claims: &claims,
         gpus: &gpus,
         statements: &statements(sources),
+        now,
         session: conversation.map(|(session, _)| session),
         agreement,
     };
-    let devices = subject.conclude(policy, waivers, inspection)?;
-    Ok((cpu, claims, devices))
+    let concluded = subject.conclude(policy, waivers, inspection)?;
+    Ok((cpu, claims, concluded))
 }
 
 /// What can be said where too little of the rest can be read.

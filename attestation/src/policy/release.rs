@@ -5,15 +5,17 @@
 //! name = "v0.1.4"              # required
 //! root = "3fbbd461…"           # required: SHA-256 of the root key
 //! development_root = "why"     # required if that is the development key, with which anyone can sign; otherwise not allowed
+//! max_endorsement_age = 7      # days, 1 to 14. Default: no endorsement is wanted, and the verdict says so
 //! ```
 
 use super::{PolicyError, section::Section};
 use crate::{
     encoding::digest::Hex,
-    release::{ANYONE_CAN_SIGN, DEVELOPMENT_ROOT, KeyId},
+    release::{ANYONE_CAN_SIGN, DEVELOPMENT_ROOT, Development, Endorser, KeyId},
 };
 
-pub(super) const KEYS: [&str; 3] = ["name", "root", "development_root"];
+pub(super) const KEYS: [&str; 4] = ["name", "root", "development_root", "max_endorsement_age"];
+const DAY: i64 = 86_400;
 
 /// Where a policy's digests come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +26,23 @@ pub struct ReleasePolicy {
     pub root: KeyId,
     /// Why the policy accepts the development root, if that is its root.
     pub development: Option<String>,
+    /// The most seconds since the publisher endorsed the release; `None`: no endorsement is wanted.
+    pub max_endorsement_age: Option<i64>,
 }
 
 impl ReleasePolicy {
+    /// Whose endorsement is wanted, if one is.
+    pub(crate) fn endorser(&self) -> Option<Endorser> {
+        Some(Endorser {
+            root: self.root,
+            development: match self.development {
+                Some(_) => Development::Named,
+                None => Development::Refused,
+            },
+            max_age: self.max_endorsement_age?,
+        })
+    }
+
     /// What a verdict says about the matching image.
     pub(crate) fn told(&self) -> String {
         let name = &self.name;
@@ -42,6 +58,7 @@ pub(super) fn policy(section: &Section<'_>) -> Result<ReleasePolicy, PolicyError
     const NAME: &str = "the release's name, without control characters";
     const ROOT: &str = "the SHA-256 of the root key, in hex";
     const WHY: &str = "the reason why you accept a root under which anyone can sign";
+    const AGE: &str = "a number of days from 1 to 14";
     const OTHER: &str = "left out: this root is not the development root";
     let name = section.require("name", "write which release the digests come from")?;
     let root = section.require(
@@ -64,10 +81,17 @@ pub(super) fn policy(section: &Section<'_>) -> Result<ReleasePolicy, PolicyError
             "use a release from a publisher that you trust, or write why you accept this root, under which anyone can sign",
         )?;
     }
+    let max_endorsement_age = section.read("max_endorsement_age", |age| {
+        match age.number::<u8>(AGE)? {
+            days @ 1..=14 => Ok(i64::from(days) * DAY),
+            _ => Err(age.wrong(AGE)),
+        }
+    })?;
     Ok(ReleasePolicy {
         name: text.to_owned(),
         root,
         development: why,
+        max_endorsement_age,
     })
 }
 
@@ -111,6 +135,30 @@ mod tests {
             parse(&format!("{root}development_root = \"a demo\"")),
             Err("policy, line 5: `release.development_root` must be left out: this root is not the development root".to_owned())
         );
+    }
+
+    #[test]
+    fn an_endorsement_is_wanted_only_if_the_policy_says_how_old_it_may_be() {
+        let root = format!("root = \"{}\"\n", "11".repeat(32));
+        let read = |more: &str| parse(&format!("{root}{more}"));
+        let silent = read("").expect("a policy").expect("the section");
+        assert_eq!(silent.endorser(), None);
+        let wanted = read("max_endorsement_age = 14").expect("a policy");
+        let endorser = wanted.and_then(|it| it.endorser()).expect("wanted");
+        assert_eq!(
+            endorser,
+            Endorser {
+                root: Hex([0x11; 32]),
+                development: Development::Refused,
+                max_age: 14 * DAY,
+            }
+        );
+        let wrong =
+            "policy, line 5: `release.max_endorsement_age` must be a number of days from 1 to 14";
+        for age in ["0", "15", "256", "-1", "\"7\""] {
+            let read = read(&format!("max_endorsement_age = {age}"));
+            assert_eq!(read, Err(wrong.to_owned()), "{age}");
+        }
     }
 
     #[test]

@@ -188,8 +188,13 @@ fn release(
         name,
         root,
         development,
+        max_endorsement_age,
     }: &ReleasePolicy,
 ) -> String {
+    let age = max_endorsement_age.map_or_else(
+        || "# max_endorsement_age = 7 would want the publisher's word, of at most so many days ago, that it is still the one to run.\n".to_owned(),
+        |age| format!("# How many days ago the publisher may have endorsed it last.\nmax_endorsement_age = {}\n", age / 86_400),
+    );
     let named = development.as_ref().map_or_else(String::new, |why| {
         let why = quote(why);
         format!("# {ANYONE_CAN_SIGN}. Remove this policy once a publisher that you trust has a release.\ndevelopment_root = {why}\n")
@@ -200,7 +205,7 @@ fn release(
 # Which release the digests come from, and whose root vouches for it.
 name = {}
 root = \"{root}\"
-{named}",
+{named}{age}",
         quote(name)
     )
 }

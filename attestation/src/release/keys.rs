@@ -345,16 +345,26 @@ impl Published<'_> {
 }
 
 impl Keys {
+    /// The same for statements that came with evidence, where no proof of a log and no memory does.
+    pub(super) fn stapled(root: Root, statement: &[u8], now: Time) -> Result<Self, Rejection> {
+        root.check_current(now, None)?;
+        let (statement, found) = KeyStatement::signed_as_seen(statement, &root)?;
+        statement.check_current(found, now, None)?;
+        Ok(Self {
+            root,
+            statement,
+            seen: found,
+            now,
+            logged: None,
+        })
+    }
+
     /// Steps keys-6, log-1, log-2, and release-1 to release-3: a manifest that one of the release keys signed and the log has.
     pub fn signed(&mut self, manifest: &[u8], proof: Option<&[u8]>) -> Result<Vouched, Rejection> {
         let envelope = Envelope::parse(manifest)?;
         let vouched_for = self.signer(&envelope)?;
         let signed = Release::signed_in(&envelope, &vouched_for.key)?;
-        let until = self
-            .statement
-            .expires
-            .min(self.root.statement.expires)
-            .min(vouched_for.expires);
+        let until = self.until(vouched_for);
         let by = vouched_for.key.id();
         self.has_logged("the manifest", manifest, proof)?;
         Ok(Vouched {
@@ -367,7 +377,7 @@ impl Keys {
     }
 
     /// Step keys-6: one of several signatures is enough.
-    fn signer(&self, envelope: &Envelope) -> Result<&VouchedKey, Rejection> {
+    pub(super) fn signer(&self, envelope: &Envelope) -> Result<&VouchedKey, Rejection> {
         let releases = self.statement.keys.iter();
         let releases = releases.filter(|it| it.role == Role::Release);
         let mut refused = None;
@@ -438,6 +448,17 @@ impl Keys {
                 Ok(())
             }
         }
+    }
+
+    /// Until when root, key statement and this key are all valid.
+    pub(super) fn until(&self, key: &VouchedKey) -> Time {
+        let statements = self.statement.expires.min(self.root.statement.expires);
+        statements.min(key.expires)
+    }
+
+    /// The time for which they were asked.
+    pub(super) fn now(&self) -> Time {
+        self.now
     }
 
     /// The root that vouches for them.

@@ -1,10 +1,13 @@
-//! Releases that anyone can check: a root that vouches for keys, manifests signed by those keys, the statements of rebuilders, and
-//! the log that contains it all.
+//! Releases that anyone can check: a root that vouches for keys, manifests signed by those keys, the statements of rebuilders, the
+//! publisher's endorsements, and the log that contains releases and keys.
 //!
 //! Verification only, on bytes only: keys, time and what was seen before are arguments. docs/spec/manifest.md defines the formats.
 
 mod development;
 mod dsse;
+mod endorsement;
+#[cfg(test)]
+pub(crate) mod endorsing;
 mod key;
 mod keys;
 mod log;
@@ -20,6 +23,7 @@ mod vouching;
 
 pub use development::{ANYONE_CAN_SIGN, DEVELOPMENT_ROOT, Development};
 pub use dsse::{Envelope, MAX_ENVELOPE, PAYLOAD_TYPE, pae};
+pub use endorsement::{ENDORSEMENT, Endorsed, Endorsement, Endorser, MAX_ENDORSED};
 pub use key::{KeyId, PublicKey};
 pub use keys::{
     KEYS, KeyStatement, Keys, Logged, Published, RevokedKey, Role, SeenKeys, Vouched, VouchedKey,

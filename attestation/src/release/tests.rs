@@ -11,7 +11,7 @@ use x509_parser::pem::parse_x509_pem;
 use super::*;
 use crate::{Rejection, Time, encoding::digest::Hex};
 
-pub(super) const NOW: Time = Time(1_800_000_000);
+pub(crate) const NOW: Time = Time(1_800_000_000);
 pub(super) const DAY: i64 = 86_400;
 pub(super) const PROJECT: &str = "releases.example";
 /// The prefix of an Ed25519 key's bytes (RFC 8410 §4).
@@ -70,7 +70,7 @@ pub(super) fn files() -> Vec<Subject> {
     ]
 }
 
-fn measurements(launch_digest: u8) -> Measurements {
+pub(super) fn measurements(launch_digest: u8) -> Measurements {
     Measurements {
         snp: vec![SnpMeasurement {
             vcpus: 2,
@@ -116,7 +116,7 @@ pub(crate) fn rebuild(signer: &Signer, launch_digest: u8) -> Vec<u8> {
     signer.seal(rebuild.envelope(files()))
 }
 
-fn measured(launch_digest: u8) -> Measured {
+pub(super) fn measured(launch_digest: u8) -> Measured {
     Measured::Snp {
         launch_digest: Hex([launch_digest; 48]),
     }

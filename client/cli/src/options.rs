@@ -20,7 +20,7 @@ pub(crate) struct Judging {
     /// evidence that carries none
     #[arg(long, value_name = "DIR")]
     pub(crate) collateral: Option<PathBuf>,
-    /// What a rebuilder signed about the image; the policy names whose statements count
+    /// What a rebuilder or the publisher signed about the image; the policy names whose statements count
     #[arg(long = "statement", value_name = "FILE")]
     pub(crate) statements: Vec<PathBuf>,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Collected, StreamBody};
 use hyper::{Method, Request, Response, body::Frame, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, sync::Semaphore};
 
 use super::{
     Api, Engines, Served,
@@ -38,6 +38,8 @@ pub(crate) enum Said {
     Raw(Bytes),
     /// Nothing for ever.
     Hang,
+    /// Nothing until the test allows one more step: [`steps`].
+    Step,
     /// The last event.
     Done,
     /// Another status than 200, and its body. Only as the first part.
@@ -156,6 +158,15 @@ pub(super) fn start(play: Play) -> (PathBuf, Arc<End>, Playing) {
     )
 }
 
+thread_local! {
+    static STEPS: Arc<Semaphore> = Arc::new(Semaphore::new(0));
+}
+
+/// The steps that engines may still take in this test, which is one thread.
+pub(crate) fn steps() -> Arc<Semaphore> {
+    STEPS.with(Arc::clone)
+}
+
 type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>;
 
 async fn respond(
@@ -193,6 +204,12 @@ fn body(said: Vec<Said>, ended: Arc<tokio::sync::Notify>) -> Body {
                 Said::Whole(value) | Said::Status(_, value) => value.to_string().into(),
                 Said::Raw(bytes) => bytes,
                 Said::Hang => std::future::pending().await,
+                Said::Step => {
+                    if let Ok(step) = steps().acquire().await {
+                        step.forget();
+                    }
+                    return Ok(Frame::data(Bytes::new()));
+                }
                 Said::Done => "data: [DONE]\n\n".into(),
                 Said::Close | Said::End => {
                     // What was said before it is on its way by then.
@@ -211,7 +228,7 @@ fn body(said: Vec<Said>, ended: Arc<tokio::sync::Notify>) -> Body {
 
 /// Plays llama.cpp's server: repeats the last message, or the text, word by word, a token each. Some words do more: `crash`
 /// ends the engine, `forever` sends one more piece and then nothing, `flood` makes all the tokens that it may, each of
-/// [`FLOOD`] bytes, `long` does not fit. And some lie: `babble` sends too many tokens, `novel` a token with too much text.
+/// [`FLOOD`] bytes, `long` does not fit, `step` waits for the test. And some lie: `babble` sends too many tokens, `novel` a token with too much text.
 #[allow(
     clippy::needless_pass_by_value,
     reason = "as every function that plays an engine"
@@ -245,6 +262,7 @@ pub(crate) fn echo(path: &str, body: Value) -> Vec<Said> {
                 said.push(Said::Hang);
             }
             "babble" => (0..=most).for_each(|_| piece(&mut said, "x ")),
+            "step" => said.push(Said::Step),
             "novel" => piece(&mut said, &"x".repeat(200_000)),
             "flood" => (0..most).for_each(|_| piece(&mut said, &"x".repeat(FLOOD))),
             word => piece(&mut said, &format!("{word} ")),

@@ -10,7 +10,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::UnixStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -60,13 +60,18 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 pub(super) async fn connect(folder: &Path) -> TlsStream<UnixStream> {
+    let stream = UnixStream::connect(folder.join("tls.sock")).await.unwrap();
+    handshake(stream).await
+}
+
+/// TLS over a stream to the enclave.
+pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> TlsStream<S> {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate))
         .with_no_client_auth();
-    let stream = UnixStream::connect(folder.join("tls.sock")).await.unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(ServerName::try_from("enclave.invalid").unwrap(), stream)
         .await
@@ -166,7 +171,10 @@ pub(super) const CHAT: &str = "POST /v1/chat/completions";
 pub(super) const COMPLETIONS: &str = "POST /v1/completions";
 
 /// Sends a chat and leaves the answer on the connection.
-pub(super) async fn send(stream: &mut TlsStream<UnixStream>, body: &Value) {
+pub(super) async fn send<S>(stream: &mut TlsStream<S>, body: &Value)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let body = body.to_string();
     let head = format!(
         "{CHAT} HTTP/1.1\r\nhost: enclave\r\ncontent-length: {}\r\n\r\n",

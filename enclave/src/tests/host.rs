@@ -300,7 +300,14 @@ pub(super) async fn enclave() -> (FakeHost, JoinHandle<Result<(), Failure>>) {
 
 /// An enclave that serves within these bounds.
 pub(super) async fn enclave_within(bounds: Bounds) -> (FakeHost, JoinHandle<Result<(), Failure>>) {
-    let configuration = configuration();
+    enclave_of(configuration(), bounds).await
+}
+
+/// An enclave with another configuration.
+pub(super) async fn enclave_of(
+    configuration: Vec<u8>,
+    bounds: Bounds,
+) -> (FakeHost, JoinHandle<Result<(), Failure>>) {
     let digest = host_data(&configuration);
     let host = FakeHost::start(configuration, digest);
     let story = tokio::spawn(tell_within(host.words(), bounds));

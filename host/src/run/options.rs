@@ -85,8 +85,8 @@ pub(crate) struct RunOptions {
     /// other-driver. It is for trying out what the enclave does then
     #[arg(long, value_name = "FILE")]
     pub(crate) simulated_gpu_trouble: Option<PathBuf>,
-    /// Staple to the evidence what a rebuilder signed about the image, or all such statements in a release's folder; may be
-    /// repeated. A relying party's policy names the rebuilders whose statements count
+    /// Staple to the evidence what a rebuilder or the publisher signed about the image, or all statements in a folder; may be
+    /// repeated. A relying party's policy names those whose statements count
     #[arg(long = "statement", value_name = "FILE|DIR")]
     pub(crate) statements: Vec<PathBuf>,
     /// Ask another address instead of a vendor's for what is stapled to the evidence: amd=URL, intel=URL, nvidia-rim=URL and so on

@@ -1,4 +1,5 @@
-//! What rebuilders signed about images, from files that the provider names, handed to the enclave with what vendors signed.
+//! What rebuilders and publishers signed about images, from files that the provider names, handed to the enclave with what vendors
+//! signed.
 //!
 //! Nothing is believed here: a statement counts by the keys that a relying party's policy names, and one about another image
 //! counts for nothing. Only what no verifier could read is refused, because that is the provider's mistake.
@@ -103,7 +104,7 @@ fn one(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     }
     if let Err(rejection) = Envelope::parse(&statement) {
         bail!(
-            "{shown} is not a statement: {rejection}\nhint: make one with `chrysalis audit --sign KEY --statement FILE`"
+            "{shown} is not a statement: {rejection}\nhint: rebuilders make one with `chrysalis audit --sign KEY --statement FILE`, publishers with `chrysalis-image release endorse`"
         );
     }
     Ok(statement)

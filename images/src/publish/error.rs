@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use chrysalis_attestation::Rejection;
+use chrysalis_attestation::{Rejection, Time};
 
 /// Why nothing was made or signed.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,14 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         rejection: Box<Rejection>,
+    },
+    /// An endorsement that would end after its release.
+    #[error("{} ends at {until}, before the endorsement would\nhint: end it by then, or sign the release anew: `chrysalis-image release renew`", path.display())]
+    Outlives {
+        /// The manifest.
+        path: PathBuf,
+        /// When the release ends.
+        until: Time,
     },
     /// The development key, used without its name.
     #[error("{} is the development key: anyone can sign with it\nhint: sign with a key of your own; to try things out, name this one with --development-root", .0.display())]

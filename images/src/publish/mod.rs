@@ -4,6 +4,7 @@
 //! before it is written.
 
 mod describe;
+mod endorse;
 mod error;
 mod files;
 mod key;
@@ -15,6 +16,7 @@ mod release;
 mod tree;
 
 pub use describe::{Described, Shapes, Wanted, describe};
+pub use endorse::endorse;
 pub use error::Error;
 pub use files::write_whole;
 pub use key::{SigningKey, public_pem, read_public};

@@ -23,6 +23,12 @@ pub(crate) enum ReleaseCommand {
         after_help = "Example:\n  chrysalis-image release renew publication/v1/manifest.json --epoch 2 --expires 2027-12-01 --key release.pem --out publication/v1-2/manifest.json"
     )]
     Renew(RenewArguments),
+    /// Endorse a release for at most 14 days more: the same manifest, for providers to staple and for policies that want to know
+    /// that you still stand by it
+    #[command(
+        after_help = "Example:\n  chrysalis-image release endorse publication/v1/manifest.json --expires 2026-12-13 --key release.pem --out publication/v1/endorsement.json"
+    )]
+    Endorse(EndorseArguments),
 }
 
 #[derive(Args)]
@@ -99,10 +105,32 @@ pub(crate) struct RenewArguments {
     naming: Naming,
 }
 
+#[derive(Args)]
+pub(crate) struct EndorseArguments {
+    /// The release's manifest
+    #[arg(value_name = "FILE")]
+    manifest: PathBuf,
+    /// A release key that your root vouches for
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The public half of the key that signed the manifest; by default --key's
+    #[arg(long, value_name = "FILE")]
+    signed_by: Option<PathBuf>,
+    /// The project, where the manifest names none (v0.1.3 and before)
+    #[arg(long, value_name = "NAME", default_value = PROJECT)]
+    project: String,
+    /// The endorsement to write, in place of the one before
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    signing: Signing,
+}
+
 pub(crate) fn run(command: ReleaseCommand) -> Result<()> {
     match command {
         ReleaseCommand::Make(arguments) => make(arguments),
         ReleaseCommand::Renew(arguments) => renew(&arguments),
+        ReleaseCommand::Endorse(arguments) => endorse(&arguments),
     }
 }
 
@@ -165,6 +193,31 @@ fn renew(arguments: &RenewArguments) -> Result<()> {
         release.epoch,
         before.epoch,
         release.expires,
+        key.public().id(),
+        arguments.out.display()
+    );
+    Ok(())
+}
+
+fn endorse(arguments: &EndorseArguments) -> Result<()> {
+    let passphrase = Passphrase::from(arguments.signing.passphrase_file.as_deref());
+    let key = SigningKey::read(&arguments.key, &passphrase, Development::Refused)?;
+    let signed_by = match &arguments.signed_by {
+        Some(path) => read_public(path, Development::Refused)?,
+        None => key.public().clone(),
+    };
+    let endorsement = publish::endorse(
+        &arguments.manifest,
+        &signed_by,
+        (arguments.signing.span()?, &arguments.project),
+        &key,
+        &arguments.out,
+    )?;
+    println!(
+        "release {}, epoch {}, endorsed until {}\nkey     {}\nwrote   {}",
+        endorsement.release,
+        endorsement.epoch,
+        endorsement.until,
         key.public().id(),
         arguments.out.display()
     );

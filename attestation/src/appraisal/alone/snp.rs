@@ -83,16 +83,20 @@ fn conduct(
     question: &SnpQuestion<'_>,
     patience: Patience,
 ) -> Result<Verified<Genuine>, Refusal> {
+    let mut until = Time(i64::MAX);
     let ((found, vtpm), transcript) = super::conduct(
         patience,
         |inspection| authenticate(evidence, question, inspection),
-        |(genuine, told), inspection| wanted((genuine, told.as_ref()), question, inspection),
+        |(genuine, told), inspection| {
+            until = wanted((genuine, told.as_ref()), question, inspection)?;
+            Ok(())
+        },
     )?;
     Ok(Verified {
         asked: question.report_data.is_some() || is_fresh(vtpm.as_ref()),
         wanted: question.policy.is_some(),
         told: Some(Told::snp(&found, question.policy)),
-        until: found.until(),
+        until: found.until().min(until),
         found,
         vtpm,
         transcript,
@@ -122,11 +126,12 @@ fn authenticate(
     Ok((genuine?, told))
 }
 
+/// Returns when the first thing ends that what is wanted rests on, the report aside.
 fn wanted(
     found: (&Genuine, Option<&vtpm::Told>),
     question: &SnpQuestion<'_>,
     inspection: &mut Inspection,
-) -> Result<(), Failed> {
+) -> Result<Time, Failed> {
     let (genuine, told) = found;
     if let Some(expected) = question.report_data {
         appraise::report_data(genuine, expected, inspection);
@@ -134,9 +139,9 @@ fn wanted(
     let Some(policy) = question.policy else {
         let Waivers { crl, broken, .. } = question.waivers;
         snp::wanted::without_policy(genuine, crl.as_deref(), broken, inspection);
-        return Ok(());
+        return Ok(Time(i64::MAX));
     };
     let fresh = question.report_data.is_some() || is_fresh(told);
-    let statements = &question.collateral.statements;
+    let statements = (&question.collateral.statements[..], question.now);
     appraise::report_alone(found, policy, fresh, statements, inspection)
 }

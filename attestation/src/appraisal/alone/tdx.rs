@@ -25,8 +25,8 @@ pub struct TdxQuestion<'a> {
     pub now: Time,
     /// What is wanted; without it, the verdict is about genuineness only.
     pub policy: Option<&'a TdxPolicy>,
-    /// Which release the policy's digests come from, if any.
-    pub release: Option<&'a ReleasePolicy>,
+    /// Which release the policy's digests come from, if any, and what its publisher signed.
+    pub release: Option<(&'a ReleasePolicy, &'a [Vec<u8>])>,
     /// Who must confirm the image, and the rebuilders' statements.
     pub rebuilders: Option<(&'a Rebuilders, &'a [Vec<u8>])>,
     /// What the TD was asked to sign: 64 bytes. It takes precedence over the policy's.
@@ -98,22 +98,22 @@ fn conduct(
     patience: Patience,
 ) -> Result<Verified<Genuine>, Refusal> {
     let policy = question.wanted();
+    let mut until = Time(i64::MAX);
     let ((found, vtpm), transcript) = super::conduct(
         patience,
         |inspection| authenticate(evidence, question, &policy, inspection),
         |found, inspection| {
-            appraise_td(found, evidence.event_log, question, &policy, inspection);
+            until = appraise_td(found, evidence.event_log, question, &policy, inspection);
             Ok(())
         },
     )?;
-    let wanted = question
-        .policy
-        .map(|policy| (Some(policy), question.release));
+    let release = question.release.map(|(release, _)| release);
+    let wanted = question.policy.map(|policy| (Some(policy), release));
     Ok(Verified {
         asked: question.report_data.is_some() || is_fresh(vtpm.as_ref()),
         wanted: wanted.is_some(),
         told: Some(Told::tdx(&found, wanted)),
-        until: found.until(),
+        until: found.until().min(until),
         found,
         vtpm,
         transcript,
@@ -181,20 +181,23 @@ fn authenticate(
     }
 }
 
-/// Steps tdx-8 and tdx-9, policy-13 and policy-14.
+/// Steps tdx-8 and tdx-9, policy-13, policy-14 and policy-17. Returns when the first thing ends that they rest on, the TD aside.
 fn appraise_td(
     (genuine, vtpm): &mut Vouched<Genuine>,
     event_log: Option<&[u8]>,
     question: &TdxQuestion<'_>,
     policy: &TdxPolicy,
     inspection: &mut Inspection,
-) {
+) -> Time {
     let policy = azure::answered(policy, vtpm.as_ref(), &genuine.td().report);
     let beside = (event_log, vtpm.as_ref());
     appraise::td(genuine, &policy, beside, inspection);
+    let measured = genuine.td().report.measured();
     if let Some((rebuilders, statements)) = question.rebuilders {
-        let measured = genuine.td().report.measured();
         appraise::rebuilders(Some(rebuilders), statements, &measured, inspection);
     }
-    appraise::release(question.release, inspection);
+    let (release, statements) = question.release.unzip();
+    appraise::release(release, inspection);
+    let statements = (statements.unwrap_or_default(), question.now);
+    appraise::endorsement(release, statements, &measured, inspection)
 }

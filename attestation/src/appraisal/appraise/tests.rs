@@ -10,7 +10,8 @@ use crate::{
     policy::{ModelPolicy, ModelsPolicy},
     release::{
         DEVELOPMENT_ROOT, Rebuilders,
-        tests::{Signer, rebuild},
+        endorsing::stapled,
+        tests::{NOW, Signer, rebuild},
     },
     snp::{
         SnpPolicy,
@@ -154,11 +155,14 @@ impl Case {
             claims: &self.claims,
             gpus: &Asked::unread(self.gpus),
             statements: &self.statements,
+            now: NOW,
             session: Some(&self.session),
             agreement: self.agreement,
         };
-        let devices = appraise(subject, &self.policy, &mut inspection);
-        inspection.finish(devices).map(|(_, transcript)| transcript)
+        let concluded = appraise(subject, &self.policy, &mut inspection);
+        inspection
+            .finish(concluded)
+            .map(|(_, transcript)| transcript)
     }
 
     fn snp(&mut self) -> &mut SnpPolicy {
@@ -245,6 +249,7 @@ fn lists_that_anyone_could_have_signed_the_release_of_the_policy() {
         name: "v1.2.3".to_owned(),
         root,
         development: development.map(str::to_owned),
+        max_endorsement_age: None,
     };
     let named = accepts(|case| {
         case.policy.release = Some(release(DEVELOPMENT_ROOT, Some("a test")));
@@ -260,6 +265,7 @@ fn lists_that_anyone_could_have_signed_the_release_of_the_policy() {
         )
     );
     let other = accepts(|case| case.policy.release = Some(release(Hex([1; 32]), None)));
+    assert_eq!(left_out(&other, "endorsement").as_deref(), Some(LEFT_OPEN));
     assert!(other.checks().iter().all(|it| it.step != "policy-14"));
 }
 
@@ -956,4 +962,61 @@ fn an_image_must_be_confirmed_by_as_many_rebuilders_as_the_policy_wants() {
     let mut checks = transcript.checks().iter();
     let check = checks.find(|it| it.step == "policy-13").expect("checked");
     assert_eq!(check.detail, "2 of 2 confirm the image");
+}
+
+#[test]
+fn an_image_must_be_endorsed_if_the_policy_says_how_lately() {
+    let (root, statements) = stapled(3);
+    let wanted = |case: &mut Case| {
+        case.policy.release = Some(ReleasePolicy {
+            name: "v1.2.3".to_owned(),
+            root,
+            development: None,
+            max_endorsement_age: Some(7 * 86_400),
+        });
+    };
+    refuses(
+        wanted,
+        Rejection::EndorsementMissing {
+            what: format!("the statement of root {root}"),
+        },
+    );
+    let transcript = accepts(|case| {
+        wanted(case);
+        case.statements.clone_from(&statements);
+    });
+    let mut checks = transcript.checks().iter();
+    let check = checks.find(|it| it.step == "policy-17").expect("checked");
+    assert_eq!(
+        (check.outcome, check.detail.as_str()),
+        (
+            Outcome::Passed,
+            "of 2027-01-12 08:00 UTC, until 2027-01-19 08:00 UTC"
+        )
+    );
+}
+
+/// What is trusted ends when the endorsement does.
+#[test]
+fn trust_ends_with_the_endorsement() {
+    let (root, statements) = stapled(3);
+    let mut inspection = Inspection::new(Patience::First);
+    let release = ReleasePolicy {
+        name: "v1.2.3".to_owned(),
+        root,
+        development: None,
+        max_endorsement_age: Some(7 * 86_400),
+    };
+    let measured = Measured::Snp {
+        launch_digest: Hex([3; 48]),
+    };
+    let until = endorsement(
+        Some(&release),
+        (&statements, NOW),
+        &measured,
+        &mut inspection,
+    );
+    assert_eq!(until, Time(NOW.0 + 4 * 86_400));
+    let silent = endorsement(None, (&statements, NOW), &measured, &mut inspection);
+    assert_eq!(silent, NEVER);
 }

@@ -55,7 +55,7 @@ pub(crate) struct SnpArguments {
     pub(crate) report_data: Option<[u8; 64]>,
     #[command(flatten)]
     pub(crate) tpm: TpmArguments,
-    /// What a rebuilder signed about the image; the policy names whose statements count
+    /// What a rebuilder or the publisher signed about the image; the policy names whose statements count
     #[arg(long = "statement", value_name = "FILE")]
     pub(crate) statements: Vec<PathBuf>,
     /// Accept without this input; the verdict lists it as not checked

@@ -56,7 +56,7 @@ pub(crate) struct TdxArguments {
     /// What the TD was asked to put into `REPORTDATA`: up to 64 bytes in hex, padded with zeros
     #[arg(long, value_name = "HEX", value_parser = report_data)]
     pub(crate) report_data: Option<[u8; 64]>,
-    /// What a rebuilder signed about the image; the policy names whose statements count
+    /// What a rebuilder or the publisher signed about the image; the policy names whose statements count
     #[arg(long = "statement", value_name = "FILE")]
     pub(crate) statements: Vec<PathBuf>,
     /// Accept without this input; the verdict lists it as not checked
@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
             };
             let question = TdxQuestion {
                 policy: policy.as_ref(),
-                release: release.as_ref(),
+                release: release.as_ref().map(|it| (it, statements.as_slice())),
                 rebuilders: rebuilders.as_ref().map(|it| (it, statements.as_slice())),
                 report_data: arguments.report_data.as_ref(),
                 waivers: &waivers(arguments),

@@ -82,6 +82,8 @@ pub(super) fn wanted(
         name: printable(&release.release),
         root,
         development: development.then(|| NAMED.to_owned()),
+        // `--set release.max_endorsement_age=7` wants one.
+        max_endorsement_age: None,
     });
     Ok(Ok(Wanted {
         title,

@@ -108,6 +108,36 @@ fn a_release_is_verified_remembered_and_never_left_for_an_older_one() {
 }
 
 #[test]
+fn a_release_is_endorsed_for_days_by_any_key_and_not_beyond_its_end() {
+    let scene = scene();
+    signed_by(&scene, "release", 1, "v1/manifest.json");
+    let endorse = |from: &str, until: &str, more: &str| {
+        format!(
+            "chrysalis-image release endorse v1/manifest.json --issued {from} --expires {until} {more} --out v1/endorsement.json"
+        )
+    };
+    let said = scene.yes(&endorse("2026-12-01", "2026-12-15", "--key release.pem"));
+    let told = "release v1, epoch 1, endorsed until 2026-12-15 00:00 UTC\n";
+    assert!(said.starts_with(told), "{said}");
+    // The next takes its place, whoever signs it.
+    let other = "--key stranger.pem --signed-by release.pub";
+    let said = scene.yes(&endorse("2026-12-08", "2026-12-20", other));
+    assert!(said.contains("until 2026-12-20"), "{said}");
+    scene.cannot(
+        &endorse("2026-12-01", "2026-12-16", "--key release.pem"),
+        "it counts for more than 14 days",
+    );
+    scene.cannot(
+        &endorse("2026-12-01", "2026-12-02", "--key stranger.pem"),
+        "did not sign this",
+    );
+    scene.cannot(
+        &endorse("2096-10-01", "2096-10-10", "--key release.pem"),
+        "before the endorsement would",
+    );
+}
+
+#[test]
 fn an_audit_says_the_same_signs_it_or_names_the_first_difference() {
     let Some(image) = image() else { return };
     let scene = scene();

@@ -89,7 +89,7 @@ pub(super) fn release(epoch: u64) -> Release {
     }
 }
 
-fn measurements() -> Measurements {
+pub(super) fn measurements() -> Measurements {
     Measurements {
         snp: vec![SnpMeasurement {
             vcpus: 2,

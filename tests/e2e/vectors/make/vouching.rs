@@ -4,15 +4,15 @@ use chrysalis_attestation::{
     Time,
     encoding::digest::{Hex, sha256},
     release::{
-        Checkpoint, Envelope, Hash, Inclusion, KeyStatement, PublicKey, ROOT, RevokedKey, Role,
-        RootStatement, VouchedKey, leaf_hash,
+        Checkpoint, Endorsement, Envelope, Hash, Inclusion, KeyStatement, PublicKey, ROOT,
+        RevokedKey, Role, RootStatement, VouchedKey, leaf_hash,
     },
 };
 use serde_json::{Value, json};
 
 use super::{
     NOW,
-    release::{DAY, KIND, ORIGIN, PROJECT, Signer, files, rejected, release},
+    release::{DAY, KIND, ORIGIN, PROJECT, Signer, files, measurements, rejected, release},
 };
 use crate::vector::{Common, Tree, Vector};
 
@@ -56,6 +56,33 @@ fn vouched(role: Role, key: PublicKey) -> VouchedKey {
         not_before: Time(NOW.0 - DAY),
         expires: Time(NOW.0 + DAY),
     }
+}
+
+/// What a provider staples of a publisher's: root statement, key statement, and an endorsement of the image, with one change.
+pub(super) fn stapled(change: impl FnOnce(&mut Endorsement)) -> Vec<(&'static str, Vec<u8>)> {
+    let scene = Scene::new();
+    let mut endorsement = Endorsement {
+        project: PROJECT.to_owned(),
+        release: "v1.2.7".to_owned(),
+        epoch: 7,
+        issued: Time(NOW.0 - DAY),
+        until: Time(NOW.0 + DAY),
+        measurements: measurements(),
+    };
+    change(&mut endorsement);
+    vec![
+        ("1.root.json", sealed_root(&scene.roots[0])),
+        ("keys.json", scene.keys_signer.seal(scene.keys.envelope())),
+        (
+            "endorsement.json",
+            scene.releaser.seal(endorsement.envelope(files())),
+        ),
+    ]
+}
+
+/// The root of [`stapled`].
+pub(super) fn endorsing_root() -> String {
+    first().key().id().to_string()
 }
 
 impl Scene {

@@ -2,6 +2,7 @@
 
 use chrysalis_attestation::{
     Time,
+    encoding::digest::Hex,
     snp::{bits::GuestPolicy, firmware::Firmware, product::Cpuid, report::SigningKey, tcb::Tcb},
 };
 use chrysalis_simulate::{ASK_SERIAL, CrlProfile, TCB};
@@ -170,4 +171,18 @@ pub(super) const LIES: &[Lie] = &[
         wishes.set("rebuilders", "keys", format!("[\"{SOMEBODY}\"]"));
         wishes.set("rebuilders", "at_least", "1");
     })),
+    ("endorsement_missing", "nobody stapled what the publisher signed", |it| {
+        it.endorsed(|_| ());
+        it.statements.clear();
+    }),
+    ("endorsement_missing of-the-key", "the key statement is missing", |it| {
+        it.endorsed(|_| ());
+        it.statements.remove(1);
+    }),
+    ("endorsement_missing of-another-project", "the key endorses a release of another project", |it| it.endorsed(|it| "other.example".clone_into(&mut it.project))),
+    ("endorsement_missing of-another-image", "the publisher endorses another image", |it| it.endorsed(|it| it.measurements.snp[0].launch_digest = Hex([1; 48]))),
+    ("endorsement_not_yet_valid", "the endorsement is from the future", |it| it.endorsed(|it| it.issued = Time(NOW.0 + 1))),
+    ("endorsement_expired", "the endorsement has just expired", |it| it.endorsed(|it| it.until = NOW)),
+    ("endorsement_too_old", "the endorsement is a week old", |it| it.endorsed(|it| it.issued = Time(NOW.0 - 7 * DAY))),
+    ("statement_malformed of-an-endorsement", "the endorsement is for more than 14 days", |it| it.endorsed(|it| it.until = Time(it.issued.0 + 14 * DAY + 1))),
 ];

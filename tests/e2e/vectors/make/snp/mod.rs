@@ -5,6 +5,7 @@ mod vectors;
 
 use chrysalis_attestation::{
     evidence::binding::host_data,
+    release::Endorsement,
     snp::{bits::PlatformInfo, report::Report, tcb::Tcb},
 };
 use chrysalis_simulate::{
@@ -14,7 +15,10 @@ use chrysalis_tests::scene::{CONFIGURATION, LAUNCH_DIGEST};
 
 pub(super) use vectors::vectors;
 
-use super::{AMD, MILAN, NOW};
+use super::{
+    AMD, MILAN, NOW,
+    vouching::{endorsing_root, stapled},
+};
 use crate::{
     vector::Vector,
     wishes::{Wishes, list},
@@ -37,6 +41,8 @@ pub(super) struct Scene {
     /// VCEK, ASK, ARK, and whatever else.
     certificates: Vec<(&'static str, Vec<u8>)>,
     lists: Vec<Vec<u8>>,
+    /// What a publisher signed.
+    statements: Vec<(&'static str, Vec<u8>)>,
     pub(super) wishes: Option<Wishes>,
     asked: Option<[u8; 64]>,
     /// What somebody does to the report once it is signed.
@@ -60,6 +66,7 @@ impl Scene {
             report: amd.report(&launch, ASKED),
             certificates: NAMES.into_iter().zip(endorsements.certificates).collect(),
             lists: endorsements.crls,
+            statements: Vec::new(),
             wishes: Some(wishes()),
             asked: Some(ASKED),
             alter: |_| (),
@@ -111,6 +118,16 @@ impl Scene {
         self.wish(|wishes| wishes.set("snp", key, value));
     }
 
+    /// Wants an endorsement of the last week, and has this one.
+    fn endorsed(&mut self, change: impl FnOnce(&mut Endorsement)) {
+        self.wish(|wishes| {
+            wishes.set("release", "name", "\"v1.2.7\"");
+            wishes.set("release", "root", format!("\"{}\"", endorsing_root()));
+            wishes.set("release", "max_endorsement_age", "7");
+        });
+        self.statements = stapled(change);
+    }
+
     /// The report as it arrives.
     fn report(&self) -> Vec<u8> {
         let mut report = self.amd.sign(&self.report).to_vec();
@@ -131,6 +148,9 @@ impl Scene {
                 "crl-stale.der"
             };
             vector = vector.one_of("crl", name, list);
+        }
+        for (name, statement) in self.statements {
+            vector = vector.one_of("statement", name, statement);
         }
         match self.wishes {
             Some(wishes) => vector.file("policy", "policy.toml", wishes.text()),

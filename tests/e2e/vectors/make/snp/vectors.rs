@@ -33,7 +33,7 @@ pub(in crate::make) fn vectors(common: &mut Common) -> Vec<Vector> {
         ("trusted", json!({"cpu": claims})),
     );
     let vector = vector.file("report", "report.bin", honest.report());
-    let mut vectors = vec![honest.around(vector), of_a_broken_line()];
+    let mut vectors = vec![honest.around(vector), of_a_broken_line(), endorsed()];
     for (code, shows, lie) in LIES {
         let mut scene = Scene::honest();
         lie(&mut scene);
@@ -42,6 +42,17 @@ pub(in crate::make) fn vectors(common: &mut Common) -> Vec<Vector> {
         vectors.push(scene.around(vector));
     }
     vectors
+}
+
+/// What its publisher still stands by.
+fn endorsed() -> Vector {
+    let mut scene = Scene::honest();
+    scene.endorsed(|_| ());
+    let shows = "the publisher endorsed the image a day ago, and the policy wants that";
+    let outcome = ("trusted", json!({}));
+    let vector = Vector::accepted(KIND, "endorsed", shows, NOW, outcome);
+    let vector = vector.file("report", "report.bin", scene.report());
+    scene.around(vector)
 }
 
 /// What the policy accepts for a reason, and says so.

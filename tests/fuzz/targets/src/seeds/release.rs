@@ -6,9 +6,9 @@ use chrysalis_attestation::{
     Time,
     encoding::digest::{Hex, sha256},
     release::{
-        Checkpoint, Envelope, Growth, Inclusion, Input, KeyStatement, MachineEvent, Measured,
-        Measurements, PublicKey, Rebuild, Release, RevokedKey, Role, SnpMeasurement, Subject,
-        TdxMeasurement, Toolchain, VouchedKey, leaf_hash,
+        Checkpoint, Endorsement, Envelope, Growth, Inclusion, Input, KeyStatement, MachineEvent,
+        Measured, Measurements, PublicKey, Rebuild, Release, RevokedKey, Role, SnpMeasurement,
+        Subject, TdxMeasurement, Toolchain, VouchedKey, leaf_hash,
     },
 };
 use data_encoding::BASE64;
@@ -39,6 +39,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         seed("envelope", "rebuild", rebuild.clone()),
         seed("statement", "release", payload(&release)),
         seed("statement", "rebuild", payload(&rebuild)),
+        seed("statement", "endorsement", payload(&endorsement())),
         seed("root_statement", "envelope", root_of_seeds()),
         seed("root_statement", "payload", inside(&root_of_seeds())),
         seed("key_statement", "payload", inside(&key_statement())),
@@ -146,6 +147,18 @@ fn rebuild() -> Vec<u8> {
         measurements: measurements(),
     };
     seal(rebuild.envelope(files()))
+}
+
+fn endorsement() -> Vec<u8> {
+    let endorsement = Endorsement {
+        project: PROJECT.to_owned(),
+        release: "v1.2.3".to_owned(),
+        epoch: 7,
+        issued: NOW,
+        until: Time(NOW.0 + 14 * DAY),
+        measurements: measurements(),
+    };
+    seal(endorsement.envelope(files()))
 }
 
 /// A log of these two entries: its head, that each is in it, and that it grew from the first.

@@ -6,9 +6,9 @@ use chrysalis_attestation::{
     Time,
     encoding::digest::Hex,
     release::{
-        Checkpoint, Development, Envelope, Growth, HASH, Head, Inclusion, KEYS, KeyStatement,
-        Measured, PublicKey, ROOT, Rebuild, Rebuilders, Release, Root, RootStatement,
-        verify_inclusion,
+        Checkpoint, Development, Endorsement, Endorser, Envelope, Growth, HASH, Head, Inclusion,
+        KEYS, KeyStatement, Measured, PublicKey, ROOT, Rebuild, Rebuilders, Release, Root,
+        RootStatement, verify_inclusion,
     },
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -124,9 +124,25 @@ fn count(envelope: &[u8]) {
         }
     }
     let _ = Rebuild::verify(envelope, &key);
+    if let Ok(endorsement) = Endorsement::verify(envelope, &key) {
+        let days = (endorsement.until.0 - endorsement.issued.0) / 86_400;
+        assert!((0..=14).contains(&days), "an endorsement for {days} days");
+    }
     let nobodys = "what nobody signed counts";
     assert!(Release::signed(envelope, &stranger).is_err(), "{nobodys}");
     assert!(Rebuild::verify(envelope, &stranger).is_err(), "{nobodys}");
+    assert!(
+        Endorsement::verify(envelope, &stranger).is_err(),
+        "{nobodys}"
+    );
+    let endorser = Endorser {
+        root: stranger.id(),
+        development: Development::Named,
+        max_age: i64::MAX,
+    };
+    let stapled = [root_of_seeds(), envelope.to_vec()];
+    let found = endorser.confirm(&stapled, &MEASURED, NOW);
+    assert!(found.is_err(), "{nobodys}");
     let statements = [envelope.to_vec(), envelope.to_vec()];
     let confirm = |keys: Vec<PublicKey>, at_least| {
         Rebuilders { keys, at_least }.confirm(&statements, &MEASURED)
