@@ -47,7 +47,7 @@ pub struct AttestedConnection {
 pub struct Asked {
     /// The number that the client drew, and sent as `x-chrysalis-job`.
     pub job: JobNumber,
-    /// SHA-256 of the request's body.
+    /// SHA-256 of the request's body, without white space at its end.
     pub request: [u8; 32],
 }
 
@@ -173,7 +173,8 @@ impl AttestedConnection {
         Ok(answer?.map(|body| Answer::new(body, deadlines.idle, term)))
     }
 
-    /// Takes the receipt of the last answer. `answer` is SHA-256 of its body up to the receipt. A receipt of a later epoch than the
+    /// Takes the receipt of the last answer. `answer` is SHA-256 of its content up to the receipt
+    /// (`chrysalis_wire::content`). A receipt of a later epoch than the
     /// connection's is `receipt_evidence` here; [`Self::accept_in`] takes it.
     pub fn accept(
         &mut self,

@@ -21,7 +21,7 @@ mod term;
 mod tls;
 
 pub use answer::Answer;
-pub use chrysalis_wire::api::CHAT;
+pub use chrysalis_wire::{api::CHAT, content};
 pub use clock::{Clock, Stopwatch, system_stopwatch, system_time};
 pub use connection::{Asked, AttestedConnection};
 pub use deadlines::Deadlines;

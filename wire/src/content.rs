@@ -3,9 +3,9 @@
 //! An answer is filled on its way out ([`crate::configuration::Padding`]): a stream of events by comments, each a block of its own,
 //! a whole one by white space at its end. Either may be cut anywhere in transport.
 
-/// A whole answer without the white space at its end.
-pub fn of_whole(answer: &[u8]) -> &[u8] {
-    answer.trim_ascii_end()
+/// A whole answer, or a request, without the white space at its end.
+pub fn of_whole(body: &[u8]) -> &[u8] {
+    body.trim_ascii_end()
 }
 
 /// Takes a stream of events in pieces, and passes on all but its comments.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrysalis_settle::{Receipt, Rejection};
-use chrysalis_wire::api::{JOB, RECEIPT, RECEIPT_EVENT, is_job};
+use chrysalis_wire::{
+    api::{JOB, RECEIPT, RECEIPT_EVENT, is_job},
+    content::{Content, of_whole},
+};
 use hyper::{
     HeaderMap, Method, Request,
     header::{HeaderName, HeaderValue},
@@ -35,7 +38,7 @@ impl Job {
         if request.method() != Method::POST || !is_job(request.uri().path()) {
             return Ok(None);
         }
-        let hash = sha256(request.body());
+        let hash = sha256(of_whole(request.body()));
         let mut number = [0; 16];
         let by_program = match request.headers().get(JOB) {
             Some(named) => match hex::decode_to_slice(named.as_bytes(), &mut number) {
@@ -76,7 +79,8 @@ impl Job {
             _ => return Err(Rejection::Missing.into()),
         };
         let (receipt, _) = Receipt::from_text(text)?;
-        self.check(gate, lease, &receipt, sha256(body)).await?;
+        self.check(gate, lease, &receipt, sha256(of_whole(body)))
+            .await?;
         if !self.by_program {
             headers.remove(RECEIPT);
         }
@@ -118,6 +122,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub(super) struct Watch {
     job: Job,
     hash: Context,
+    content: Content,
     seen: bool,
     /// What becomes of the job if the program leaves before its receipt.
     given_up: Option<GivenUp>,
@@ -135,6 +140,7 @@ impl Watch {
     pub(super) fn new(job: Job, gate: &Arc<Gate>, lease: &Lease) -> Self {
         Self {
             hash: Context::new(&SHA256),
+            content: Content::default(),
             seen: false,
             given_up: gate
                 .keeps_receipts()
@@ -147,12 +153,12 @@ impl Watch {
     pub(super) fn look(&mut self, events: &[u8]) -> Result<Found, Error> {
         let Some((before, text, after)) = split(events).filter(|_| !self.seen) else {
             if !self.seen {
-                self.hash.update(events);
+                self.hash.update(&self.content.push(events));
             }
             return Ok(Found::Nothing);
         };
         self.seen = true;
-        self.hash.update(before);
+        self.hash.update(&self.content.push(before));
         let (receipt, _) = Receipt::from_text(text)?;
         let passed = if self.job.by_program {
             Bytes::copy_from_slice(events)

@@ -14,7 +14,10 @@ use std::future::Future;
 
 use chrysalis_attestation::encoding::cbor::{self, Value};
 use chrysalis_settle::{End, JobNumber, Receipt, TabsFull};
-use chrysalis_wire::api::{JOB, RECEIPT};
+use chrysalis_wire::{
+    api::{JOB, RECEIPT},
+    content::of_whole,
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Response, StatusCode,
@@ -119,7 +122,7 @@ async fn whole(response: Response<Body>, issue: Issue) -> Result<Response<Body>,
         .await
         .map_err(|_| ApiError::broken())?
         .to_bytes();
-    let hash = digest(&SHA256, &body)
+    let hash = digest(&SHA256, of_whole(&body))
         .as_ref()
         .try_into()
         .unwrap_or_default();

@@ -14,7 +14,9 @@ use super::{
     error::ApiError,
     evidence,
     intake::{self, Arriving},
-    models, ohttp, receipt, rerank, responses,
+    models, ohttp,
+    pad::Padder,
+    receipt, rerank, responses,
     service::Service,
     sse, tenant, transcriptions,
 };
@@ -69,7 +71,10 @@ async fn relayed(
                 relayed: true,
             };
             let request = received.request.map(intake::arrived);
+            // Filled before it is sealed: what is sealed has the length of what is inside.
+            let padder = Padder::new(service.serving().padding, request.method());
             let answer = plainly(service, request, asker).await;
+            let answer = padder.fill(answer).await;
             ohttp::sealed(service, received.answering, answer).await
         }
     }

@@ -10,6 +10,7 @@ use chrysalis_attestation::{
     evidence::{Evidence, binding::TLS_EXPORTER_LABEL, claims::Claims},
 };
 use chrysalis_settle::{Attested, End, Expected, Job, Receipt, Rejection, Tab, TabId};
+use chrysalis_wire::content::{Content, of_whole};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -130,7 +131,7 @@ impl Client {
         let expected = Expected {
             job,
             request: sha256(&[request.to_string().as_bytes()]),
-            answer: answer.map(|answer| sha256(&[answer])),
+            answer: answer.map(|answer| sha256(&[&content(answer)])),
             attested: &self.attested,
             quote: None,
         };
@@ -353,4 +354,12 @@ async fn no_other_exporter_finds_a_tab() {
     assert_eq!(client.last(&[7; 32]).await, Err(404));
     assert_eq!(client.last(&[7; 31]).await, Err(400));
     assert_eq!(client.last(&[7; 65]).await, Err(413));
+}
+
+/// What of an answer counts: events without comments, anything else without white space at its end.
+fn content(answer: &[u8]) -> Vec<u8> {
+    if answer.starts_with(b"{") {
+        return of_whole(answer).to_vec();
+    }
+    Content::default().push(answer)
 }

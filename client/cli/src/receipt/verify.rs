@@ -9,6 +9,7 @@ use chrysalis_attestation::{
     evidence::{Evidence, binding::Session},
 };
 use chrysalis_client::Error;
+use chrysalis_client::content;
 use chrysalis_settle::{Attested, Content, EpochEvidence, Kept, MAX_KEPT};
 use clap::Args;
 
@@ -130,8 +131,16 @@ fn tell(
     Ok(verified.is_ok().into())
 }
 
-/// SHA-256 of a file.
+/// SHA-256 of the content of a file: of a stream without its comments, else without white space at its end.
 fn digest(path: Option<&Path>) -> anyhow::Result<Option<[u8; 32]>> {
     let Some(path) = path else { return Ok(None) };
-    Ok(Some(sha256(&[&read(path, MAX_CONTENT)?])))
+    let body = read(path, MAX_CONTENT)?;
+    let starts = [&b"data:"[..], b"event:", b":"];
+    Ok(Some(
+        if starts.iter().any(|start| body.starts_with(start)) {
+            sha256(&[&content::Content::default().push(&body)])
+        } else {
+            sha256(&[content::of_whole(&body)])
+        },
+    ))
 }

@@ -10,6 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use chrysalis_settle::{End, Receipt};
+use chrysalis_wire::content::Content;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use ring::digest::{Context as Hash, SHA256};
 
@@ -19,8 +20,9 @@ use crate::serve::answer::{Body, Broken};
 /// The body of a stream that gets a receipt. Dropped before its end, it makes the receipt of a cancelled job.
 pub(super) struct Receipted {
     body: Body,
-    /// What was handed over so far.
+    /// What was handed over so far: its content alone, for what fills it is added later.
     hash: Hash,
+    content: Content,
     /// What comes after the answer's end.
     held: BytesMut,
     issue: Option<Issue>,
@@ -31,6 +33,7 @@ impl Receipted {
         Self {
             body,
             hash: Hash::new(&SHA256),
+            content: Content::default(),
             held: BytesMut::new(),
             issue: Some(issue),
         }
@@ -47,7 +50,7 @@ impl Receipted {
         let issue = self.issue.take()?;
         let held = self.held.split();
         let (before, last) = held.split_at(last_event(&held));
-        self.hash.update(before);
+        self.hash.update(&self.content.push(before));
         let end = issue.meter.used().end.unwrap_or(End::Failed);
         let receipt = issue.receipt(finished(&self.hash), end);
         let event = receipt.as_ref().map(event).unwrap_or_default();
@@ -78,7 +81,8 @@ impl HttpBody for Receipted {
             if self.is_over() {
                 self.held.extend_from_slice(&data);
             } else {
-                self.hash.update(&data);
+                let content = self.content.push(&data);
+                self.hash.update(&content);
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
         }

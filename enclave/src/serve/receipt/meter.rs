@@ -9,6 +9,7 @@ use std::{
 };
 
 use chrysalis_settle::End;
+use chrysalis_wire::content::of_whole;
 use ring::digest::{SHA256, digest};
 
 tokio::task_local! {
@@ -48,7 +49,7 @@ impl Meter {
 
     /// The whole body of the request.
     pub(in crate::serve) fn request(&self, body: &[u8]) {
-        self.change(|used| used.request = digest(&SHA256, body).as_ref().try_into().ok());
+        self.change(|used| used.request = digest(&SHA256, of_whole(body)).as_ref().try_into().ok());
     }
 
     /// Tokens of what was handed over so far: in the end those that are reported.
