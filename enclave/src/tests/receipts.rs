@@ -218,9 +218,10 @@ async fn usage_in_a_stream_comes_before_its_receipt() {
     let mut request = streamed(chat("one two"));
     request["stream_options"] = json!({"include_usage": true});
     let (job, after) = client.receipted(CHAT, &request).await;
+    let after = content(after.as_bytes());
     assert_eq!(
-        (job.units, after.as_str()),
-        ([2, 0, 2, 0], "data: [DONE]\n\n")
+        (job.units, &after[..]),
+        ([2, 0, 2, 0], &b"data: [DONE]\n\n"[..])
     );
 }
 

@@ -10,6 +10,7 @@ use chrysalis_attestation::encoding::{
     digest::sha256,
 };
 use chrysalis_settle::{Attested, Done, End, OpenTab, Receipt, Sign, TabId, Tabs, money};
+use chrysalis_wire::content::of_whole;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 /// What is wrong with receipts.
@@ -136,7 +137,7 @@ impl Receipts {
             units: [3, 0, 2, 0],
             quote: money::unpaid_quote(),
             amount: 0,
-            request: sha256(&[request]),
+            request: sha256(&[of_whole(request)]),
             answer,
             end,
             began: 0,
