@@ -40,15 +40,26 @@ pub(crate) fn spare_a_bit(profile: &mut Profile, issuer: &Signer) {
 
 /// Writes the length of a certificate's signature, two numbers in a sequence, in two bytes where one would do.
 pub(crate) fn lengthen(der: &mut Vec<u8>) {
-    let [0x30, 0x82, high, low, ..] = der[..] else {
-        panic!("the certificate has less than 256 bytes")
-    };
     // A bit string without unused bits, in which there is nothing but a sequence.
     let is_signature = |it: &[u8]| matches!(it, [size, 0, 0x30, inside] if *size == inside + 3);
     let place = der.windows(4).rposition(is_signature);
     let place = place.expect("a signature");
     der[place] += 2;
     der.splice(place + 3..place + 3, [0x82, 0]);
+    grown(der);
+}
+
+/// Adds a NULL to a certificate, behind the signature, where nobody signs it.
+pub(crate) fn add_a_part(der: &mut Vec<u8>) {
+    der.extend([5, 0]);
+    grown(der);
+}
+
+/// Says that a certificate is two bytes longer.
+fn grown(der: &mut [u8]) {
+    let [0x30, 0x82, high, low, ..] = der[..] else {
+        panic!("the certificate has less than 256 bytes")
+    };
     let length = u16::from_be_bytes([high, low]) + 2;
     der[2..4].copy_from_slice(&length.to_be_bytes());
 }

@@ -12,7 +12,7 @@ use crate::{
         NOW,
         forms::{
             ECDSA_SHA256, ECDSA_SHA384_AND_NULL, FOR_AGREEMENT_ON_P384, ON_BRAINPOOL_P384,
-            lengthen, spare_a_bit,
+            add_a_part, lengthen, spare_a_bit,
         },
     },
     wishes::OPEN,
@@ -94,6 +94,7 @@ pub(super) const LIES: &[Lie] = &[
         let issuer = it.gpu.chain[1].clone();
         it.gpu.reissue_leaf(|leaf| spare_a_bit(leaf, &issuer));
     }),
+    ("nvidia_certificate_malformed a-part-too-many", "behind the leaf's signature there is something, which nobody signed", |it| it.alter = |evidence, _| add_a_part(&mut evidence.chain[0])),
     ("nvidia_certificate_profile algorithm-inside", "the leaf says inside that it is signed with SHA-256", |it| it.gpu.reissue_leaf(|leaf| {
         leaf.form.algorithm_inside = Some(ECDSA_SHA256.to_vec());
     })),
@@ -198,6 +199,11 @@ pub(super) const LIES: &[Lie] = &[
     ("ocsp_revoked", "the device's certificate is revoked", |it| it.answers[0].status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 1 }),
     ("ocsp_hold", "the device's certificate is on hold", |it| it.answers[0].status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 6 }),
     ("ocsp_unknown", "the responder does not know the device", |it| it.answers[0].status = CertificateStatus::Unknown),
+    ("ocsp_unknown beside-good", "of two answers about the device's certificate the later one does not know it", |it| {
+        let mut other = it.answers[0].clone();
+        other.status = CertificateStatus::Unknown;
+        it.answers.push(other);
+    }),
     ("gpu_report_signature", "a bit of a measurement is flipped", |it| it.alter = |evidence, _| evidence.report[REQUEST + RESPONSE_HEAD + 7] ^= 1),
     ("gpu_fwid_missing", "the report does not tell its FWID", |it| drop(it.gpu.opaque.remove(&opaque::FWID))),
     ("gpu_fwid_mismatch", "the report tells another FWID than its certificate", |it| drop(it.gpu.opaque.insert(opaque::FWID, vec![0; 48]))),
