@@ -41,6 +41,7 @@ macro_rules! rejections {
 
         impl Rejection {
             /// Every reason, in the order of the steps.
+            #[expect(clippy::large_stack_arrays, reason = "a constant stands in no frame")]
             pub const ALL: &[Reason] = &[$(Reason {
                 code: $code,
                 step: $step,

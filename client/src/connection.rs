@@ -67,9 +67,11 @@ impl Asked {
 impl AttestedConnection {
     /// Connects, asks for evidence about this very connection, verifies it, and only then returns.
     pub async fn connect(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
-        match Self::connect_once(target, relying_party).await {
+        // On the heap: whoever waits for this need not be as large.
+        let once = || Box::pin(Self::connect_once(target, relying_party));
+        match once().await {
             // An epoch may have begun between evidence and keys. Another one does not begin as soon.
-            Err(Error::RelayKeys) => Self::connect_once(target, relying_party).await,
+            Err(Error::RelayKeys) => once().await,
             outcome => outcome,
         }
     }

@@ -139,9 +139,10 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Option<Bytes>, hyp
 
 async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
     // A receipt belongs to a connection, and a relay's is shared.
-    let job = match gate.is_relayed() {
-        true => None,
-        false => Job::of(&mut request)?,
+    let job = if gate.is_relayed() {
+        None
+    } else {
+        Job::of(&mut request)?
     };
     let (mut lease, answer) = send(&gate, request).await?;
     let simulated = lease.connection.trusted().simulated();
@@ -176,7 +177,7 @@ async fn send(gate: &Gate, request: Request<Bytes>) -> Result<(Lease, Response<A
     loop {
         let lease = gate.lend(&mut tries).await?;
         let reused = lease.reused;
-        match send_over(lease, request.clone()).await {
+        match Box::pin(send_over(lease, request.clone())).await {
             Err(Error::Closed) => {}
             Err(Error::Incomplete { .. }) if reused => {}
             outcome => return outcome,

@@ -288,9 +288,10 @@ impl Gate {
         let reign = current.as_mut().ok()?;
         while let Some((connection, since)) = reign.idle.pop() {
             // Through a relay, nothing ends a connection but the keys that its requests are for: they change each epoch.
-            let is_kept = match connection.retires() {
-                true => since.elapsed() < RETIRED,
-                false => connection.trusted().claims().hpke_key == reign.hpke_key,
+            let is_kept = if connection.retires() {
+                since.elapsed() < RETIRED
+            } else {
+                connection.trusted().claims().hpke_key == reign.hpke_key
             };
             if is_kept && connection.is_ready() {
                 return Some(Lease {

@@ -147,13 +147,12 @@ impl Client {
             .head
             .lines()
             .find_map(|line| line.strip_prefix("x-chrysalis-receipt: "));
-        let (receipt, before, after) = match header {
-            Some(receipt) => (receipt, text.as_str(), ""),
-            None => {
-                let (before, rest) = text.split_once("event: receipt\ndata: ").unwrap();
-                let (receipt, after) = rest.split_once("\n\n").unwrap();
-                (receipt, before, after)
-            }
+        let (receipt, before, after) = if let Some(receipt) = header {
+            (receipt, text.as_str(), "")
+        } else {
+            let (before, rest) = text.split_once("event: receipt\ndata: ").unwrap();
+            let (receipt, after) = rest.split_once("\n\n").unwrap();
+            (receipt, before, after)
         };
         let (receipt, _) = Receipt::from_text(receipt).unwrap();
         let accepted = self.accept(&receipt, job, request, Some(before.as_bytes()));

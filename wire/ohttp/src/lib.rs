@@ -16,7 +16,8 @@ mod opener;
 mod request;
 #[cfg(feature = "client")]
 mod sender;
-#[cfg(all(test, feature = "client"))]
+#[cfg(test)]
+#[cfg(feature = "client")]
 mod tests;
 
 pub use self::{

@@ -12,9 +12,12 @@ pub struct Opener {
     buffer: Vec<u8>,
 }
 
+/// Makes the answer's key of its nonce.
+type MakeKey = Box<dyn FnOnce(&[u8; NONCE]) -> Result<AnswerKey, Error> + Send>;
+
 enum State {
     /// The answer's nonce is not here yet.
-    Nonce(Box<dyn FnOnce(&[u8; NONCE]) -> Result<AnswerKey, Error> + Send>),
+    Nonce(MakeKey),
     Chunks(Box<AnswerKey>),
     Failed(Error),
 }

@@ -55,12 +55,12 @@ fn what_one_side_says_the_other_hears() {
                     awaiting.open(&answer).unwrap()
                 }
                 Form::Chunked => {
-                    let mut opener = awaiting.opener();
+                    let mut hearing = awaiting.opener();
                     let mut heard = Vec::new();
                     for byte in chunked(opened.answering, &[b"ans", b"we"], b"r") {
-                        heard.extend(opener.push(&[byte]).unwrap());
+                        heard.extend(hearing.push(&[byte]).unwrap());
                     }
-                    heard.extend(opener.finish().unwrap());
+                    heard.extend(hearing.finish().unwrap());
                     heard
                 }
             };
@@ -137,9 +137,9 @@ fn another_gateway_understands() {
         });
         assert_eq!(heard, message);
         let mut opener = awaiting.opener();
-        let mut opened = opener.push(&answer).unwrap();
-        opened.extend(opener.finish().unwrap());
-        assert_eq!(opened, b"answer");
+        let mut heard = opener.push(&answer).unwrap();
+        heard.extend(opener.finish().unwrap());
+        assert_eq!(heard, b"answer");
     }
 }
 

@@ -81,8 +81,8 @@ impl HttpBody for Receipted {
             if self.is_over() {
                 self.held.extend_from_slice(&data);
             } else {
-                let content = self.content.push(&data);
-                self.hash.update(&content);
+                let said = self.content.push(&data);
+                self.hash.update(&said);
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
         }
