@@ -151,7 +151,7 @@ impl AttestedConnection {
         let term = self.term.clone();
         let sending = async {
             if let Some(way) = &self.way {
-                return way.send(request, &deadlines).await;
+                return Box::pin(way.send(request, &deadlines)).await;
             }
             self.sender.ready().await.map_err(|_| Error::Closed)?;
             let sent = self.sender.try_send_request(request).await;

@@ -81,7 +81,7 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Fetch(arguments) => fetch::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
         Command::Chat(arguments) => chat::run(arguments).await,
-        Command::Proxy(arguments) => proxy::run(arguments).await,
+        Command::Proxy(arguments) => Box::pin(proxy::run(arguments)).await,
         Command::Receipt(command) => receipt::run(&command),
         Command::Measure(arguments) => measure::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),

@@ -177,7 +177,7 @@ async fn send(gate: &Gate, request: Request<Bytes>) -> Result<(Lease, Response<A
     loop {
         let lease = gate.lend(&mut tries).await?;
         let reused = lease.reused;
-        match Box::pin(send_over(lease, request.clone())).await {
+        match send_over(lease, request.clone()).await {
             Err(Error::Closed) => {}
             Err(Error::Incomplete { .. }) if reused => {}
             outcome => return outcome,

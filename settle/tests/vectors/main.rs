@@ -354,7 +354,7 @@ fn files_that_are_no_kept_receipts_are_refused() {
 fn no_bytes_panic() {
     for seed in 0..=255_u8 {
         let bytes: Vec<u8> = (0..u16::from(seed))
-            .map(|at| (at as u8).wrapping_mul(seed))
+            .map(|at| at.to_le_bytes()[0].wrapping_mul(seed))
             .collect();
         let _ = (
             Receipt::decode(&bytes),

@@ -99,13 +99,13 @@ fn sealed_answer(sealed: &[u8], lie: Lie) -> Vec<Vec<u8>> {
     assert_eq!(request.path, b"/v1/chat/completions");
     assert!(request.headers.iter().all(|(name, _)| name != b"host"));
     let nonce = [5; NONCE];
-    let mut sealer = opened.answering.begin(&nonce).unwrap();
+    let mut writer = opened.answering.begin(&nonce).unwrap();
     let head = head(200, [(&b"content-type"[..], &b"text/plain"[..])]);
-    let mut pieces = vec![nonce.to_vec(), sealer.piece(&head).unwrap()];
+    let mut pieces = vec![nonce.to_vec(), writer.piece(&head).unwrap()];
     for _ in 0..2 {
-        pieces.push(sealer.piece(&content(&request.body)).unwrap());
+        pieces.push(writer.piece(&content(&request.body)).unwrap());
     }
-    pieces.push(sealer.last(&END).unwrap());
+    pieces.push(writer.last(&END).unwrap());
     match lie {
         Lie::Cut => drop(pieces.pop()),
         Lie::Reordered => pieces.swap(2, 3),

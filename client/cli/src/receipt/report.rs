@@ -65,10 +65,9 @@ impl Verified<'_> {
             ),
             ("content", compared.to_owned()),
         ];
-        let rows: String = rows
-            .iter()
-            .map(|(name, value)| format!("{name:<8}{value}\n"))
-            .collect();
+        let rows = rows.iter().fold(String::new(), |page, (name, value)| {
+            page + &format!("{name:<8}{value}\n")
+        });
         format!("{}\n{rows}verified\n", Verdict::from(self.trusted))
     }
 
