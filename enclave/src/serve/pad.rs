@@ -15,6 +15,7 @@
 mod bucket;
 mod comment;
 mod paced;
+mod piece;
 mod size;
 
 use std::convert::Infallible;

@@ -135,8 +135,7 @@ fn is_whole(text: &str) -> bool {
 }
 
 fn stream_of(words: &[&str]) -> Value {
-    let steps: String = words.iter().map(|word| format!("step {word} ")).collect();
-    let mut body = chat(&format!("{steps}step"));
+    let mut body = chat(&format!("step {} step", words.join(" step ")));
     body["stream"] = json!(true);
     body
 }

@@ -8,7 +8,11 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as HttpBody, Frame};
 
-use super::{comment, size::bucket};
+use super::{
+    comment,
+    piece::{End, Piece},
+    size::bucket,
+};
 use crate::serve::answer::{Body, Broken};
 
 /// After this many bytes no more is gathered for one write: less than hyper keeps before it writes.
@@ -17,13 +21,13 @@ const ENOUGH: usize = 16 * 1024;
 /// A stream of events, each frame of which is filled.
 pub(super) struct Bucketed {
     body: Body,
-    /// What came after the frames that leave now.
-    next: Option<Option<Result<Frame<Bytes>, Broken>>>,
+    /// What ended the frames that leave now.
+    end: Option<End>,
 }
 
 impl Bucketed {
     pub(super) fn new(body: Body) -> Self {
-        Self { body, next: None }
+        Self { body, end: None }
     }
 }
 
@@ -35,31 +39,24 @@ impl HttpBody for Bucketed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Some(next) = self.next.take() {
-            return Poll::Ready(next);
+        if let Some(end) = self.end.take() {
+            return Poll::Ready(end.into());
         }
         let mut ready = BytesMut::new();
         while ready.len() < ENOUGH {
-            let polled = Pin::new(&mut self.body).poll_frame(context);
-            let frame = match polled {
+            let piece = match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Pending if ready.is_empty() => return Poll::Pending,
                 Poll::Pending => break,
-                Poll::Ready(frame) => frame.map(|frame| frame.map(Frame::into_data)),
+                Poll::Ready(frame) => Piece::from(frame),
             };
-            let other = match frame {
-                Some(Ok(Ok(events))) => {
-                    append(&mut ready, &events);
-                    continue;
+            match piece {
+                Piece::Events(events) => append(&mut ready, &events),
+                Piece::End(end) if ready.is_empty() => return Poll::Ready(end.into()),
+                Piece::End(end) => {
+                    self.end = Some(end);
+                    break;
                 }
-                Some(Ok(Err(trailers))) => Some(Ok(trailers)),
-                Some(Err(broken)) => Some(Err(broken)),
-                None => None,
-            };
-            if ready.is_empty() {
-                return Poll::Ready(other);
             }
-            self.next = Some(other);
-            break;
         }
         Poll::Ready(Some(Ok(Frame::data(ready.freeze()))))
     }

@@ -14,7 +14,10 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::comment;
+use super::{
+    comment,
+    piece::{End, Piece},
+};
 use crate::serve::answer::{Body, Broken};
 
 /// Bytes of a slot: fourteen of a chat's words, so that 280 words a second keep up.
@@ -34,7 +37,7 @@ pub(super) struct Paced {
     /// What has not left yet, from the beginning of a slot on.
     waiting: BytesMut,
     /// What comes after the last events, once that is known.
-    end: Option<Option<Result<Frame<Bytes>, Broken>>>,
+    end: Option<End>,
     /// The full second that was next when the last events left.
     last: Option<u128>,
     over: bool,
@@ -64,11 +67,9 @@ impl Paced {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
                 return;
             };
-            match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(events))) => self.push(&events),
-                Some(Ok(Err(trailers))) => self.end = Some(Some(Ok(trailers))),
-                Some(Err(broken)) => self.end = Some(Some(Err(broken))),
-                None => self.end = Some(None),
+            match Piece::from(frame) {
+                Piece::Events(events) => self.push(&events),
+                Piece::End(end) => self.end = Some(end),
             }
         }
     }
@@ -102,7 +103,7 @@ impl HttpBody for Paced {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if self.over {
-            return Poll::Ready(self.end.take().flatten());
+            return Poll::Ready(self.end.take().and_then(Into::into));
         }
         self.gather(context);
         let tick = ready!(self.ticks.poll_tick(context));
