@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo voice run check test vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts boots fuzz mutants proof image image-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo voice run check test test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -13,6 +13,8 @@ check: setup       ## the one-minute loop: fmt, clippy and the library tests of 
 	@scripts/check
 test: setup image  ## run every test, with the real VM and real clients
 	@scripts/test
+test-vllm: setup   ## vLLM on this machine's CPU, in its room (fetches and unpacks gigabytes; not part of make test)
+	@scripts/test-vllm
 vectors:           ## get the real evidence that this repository may not ship (FROM=DIR: from a folder)
 	@scripts/vectors $(if $(FROM),--from "$(FROM)")
 bench: setup       ## CPU time of verification, compared with the bare signatures and with other verifiers
@@ -39,6 +41,8 @@ image: setup       ## build the image, the demonstration's disks and their confi
 	@scripts/image
 image-h100: setup  ## build/h100: the image for NVIDIA's H100, with compiled kernel modules (fetches files under NVIDIA's licence)
 	@scripts/image-h100
+engines-h100: setup ## the disk of vLLM for NVIDIA's H100: build/disks (fetches 5 GB, some of it under NVIDIA's licences)
+	@scripts/engines-h100
 reproduce: setup   ## build the image again in another userland and compare every byte (as root; FAST=1: the enclave alone)
 	@scripts/reproduce cpu
 reproduce-h100: setup  ## the same for both images; the H100's kernel modules are compiled twice, too

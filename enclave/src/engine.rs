@@ -10,6 +10,7 @@ mod card;
 mod counters;
 mod decode;
 mod end;
+mod gpus;
 mod http;
 mod known_answer;
 mod process;

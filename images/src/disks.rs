@@ -81,6 +81,7 @@ pub(crate) fn engine(command: EngineCommand) -> Result<()> {
             None => compile(recipe, wanted, &fetcher),
         },
         |program, pin| cmake::program(program, pin, recipe, &fetcher),
+        |order| order.make(&fetcher),
     )?;
     println!("{}  {}", made.card.engine.disk.root, made.path.display());
     Ok(())

@@ -26,8 +26,10 @@ use chrysalis_image::{
     inputs::{
         lock::Lock,
         moment::Moment,
+        python,
         recipe::{ImageRecipe, Linkage, ToolchainRecipe as Recipe},
         refresh::{self, Wheels},
+        resolve,
     },
     publish,
 };
@@ -86,7 +88,9 @@ enum Command {
     )]
     Configuration(disks::ConfigurationCommand),
     /// Move the pins of a lock, and those of the toolchain, to the newest versions in the suites they name
-    #[command(after_help = "Example:\n  chrysalis-image lock images/lock.toml --upgrade")]
+    #[command(
+        after_help = "Examples:\n  chrysalis-image lock images/lock.toml --upgrade\n  chrysalis-image lock --engine images/engines/vllm-cpu.toml"
+    )]
     Lock {
         /// The lock to rewrite
         #[arg(default_value = "images/lock.toml")]
@@ -97,6 +101,9 @@ enum Command {
         /// Move Python packages to newer versions, too
         #[arg(long)]
         upgrade: bool,
+        /// Make the lock of an engine of wheels instead: the interpreter as apt chooses it, wheels as pip does
+        #[arg(long, value_name = "RECIPE", conflicts_with_all = ["lock", "toolchain", "upgrade"])]
+        engine: Option<PathBuf>,
         #[command(flatten)]
         fetch: FetchOptions,
     },
@@ -182,15 +189,23 @@ fn run(command: Command) -> Result<ExitCode> {
             lock,
             toolchain: recipe,
             upgrade,
+            engine,
             fetch,
         } => {
+            let fetcher = fetch.fetcher()?;
+            let now = Moment::from(SystemTime::now());
+            if let Some(recipe) = engine {
+                let lock = python::lock_of(&recipe);
+                let old = Lock::read(&lock).unwrap_or_default();
+                let new = resolve::engine(&recipe, &old, &fetcher, &now)?;
+                rewrite(&lock, &old, &new)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let wheels = if upgrade {
                 Wheels::Upgrade
             } else {
                 Wheels::Keep
             };
-            let fetcher = fetch.fetcher()?;
-            let now = Moment::from(SystemTime::now());
             let old = Lock::read(&lock)?;
             rewrite(
                 &lock,

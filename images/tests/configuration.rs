@@ -172,6 +172,18 @@ fn refuses_numbers_that_cannot_be() {
 }
 
 #[test]
+fn an_engine_gets_no_gpu_that_nothing_verifies() {
+    let bench = Bench::new();
+    let wants = RECIPE.replace("\"e\"\nthreads", "\"e\"\ndevices = [\"nvidia\"]\nthreads");
+    let (_, text) = bench.build(&wants).unwrap();
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    assert_eq!(table["engine"][0]["devices"][0].as_str(), Some("nvidia"));
+    let start = wants.find("[gpu]").unwrap();
+    let refused = bench.build(&wants[..start]);
+    assert!(matches!(refused, Err(Error::Value { key, .. }) if key == "engine.devices"));
+}
+
+#[test]
 fn wants_a_model_and_an_answer_of_it() {
     let bench = Bench::new();
     let start = RECIPE.find("[[model.known_answer]]").unwrap();
@@ -204,4 +216,18 @@ fn committed_recipe_names_committed_recipes() {
         demo["model"][0]["card"],
         table("models/smollm2.toml")["name"]
     );
+}
+
+#[test]
+fn committed_recipe_for_gpus_names_a_committed_engine_and_verifies_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = |path: &str| {
+        let text = fs::read_to_string(folder.join(path)).unwrap();
+        toml::from_str::<toml::Table>(&text).unwrap()
+    };
+    let serving = table("h100-serving.toml");
+    let engine = &serving["engine"][0];
+    assert_eq!(engine["card"], table("engines/vllm-cuda.toml")["name"]);
+    assert_eq!(engine["devices"][0].as_str(), Some("nvidia"));
+    assert!(serving.contains_key("gpu"));
 }

@@ -330,6 +330,11 @@ impl Configuration {
         distinct("model", self.models.iter().map(|model| &model.name))?;
         distinct("tenant", self.tenants.iter().map(|tenant| &tenant.name))?;
         self.engines.iter().try_for_each(Engine::check)?;
+        let unchecked = |engine: &&Engine| self.gpu.is_none() && !engine.devices.is_empty();
+        if let Some(engine) = self.engines.iter().find(unchecked) {
+            let problem = "names GPUs, and there is no [gpu] that says which ones to trust";
+            return Err(field("engine", &engine.name, "devices", problem));
+        }
         for model in &self.models {
             model.check()?;
             if self.engine_of(model).is_none() {
@@ -611,6 +616,17 @@ mod tests {
         ] {
             assert_eq!(refused(from, to), says);
         }
+    }
+
+    #[test]
+    fn an_engine_gets_no_gpu_that_nothing_verifies() {
+        let wants = "threads = 1\ndevices = [\"nvidia\"]";
+        let problem =
+            "engine.devices of e names GPUs, and there is no [gpu] that says which ones to trust";
+        assert_eq!(refused("threads = 1", wants), problem);
+        let text = sample().replacen("threads = 1", wants, 1);
+        let verified = Configuration::parse(format!("{text}[gpu]\ncount = [1]\n").as_bytes());
+        assert_eq!(verified.unwrap().engines[0].devices, [Device::Nvidia]);
     }
 
     #[test]

@@ -53,8 +53,10 @@ struct Parts {
     engine: Vec<(OsString, Entry)>,
     model: Option<Model>,
     run: Taken,
-    /// Each with its place inside.
+    /// Everybody's devices, each with its place inside.
     devices: Vec<(PathBuf, Taken)>,
+    /// The engine's own, each with its place and its number.
+    nodes: Vec<(PathBuf, u64)>,
     libraries: Vec<(PathBuf, Taken)>,
 }
 
@@ -82,8 +84,8 @@ impl Parts {
         };
         let run = take(Path::new(&plan.run)).map_err(not_started("/run cannot be mounted"))?;
         let python = plan.walls == Walls::Python;
-        let common = COMMON_DEVICES.iter().filter(|_| python).copied();
-        let devices = common.chain(plan.devices.iter().map(String::as_str));
+        let devices = COMMON_DEVICES.iter().filter(|_| python).copied();
+        let nodes = plan.devices.iter().map(|device| node(device));
         let system = Path::new(SYSTEM);
         let system = (python && system.is_dir()).then_some((SYSTEM, SYSTEM));
         let named = plan
@@ -95,6 +97,7 @@ impl Parts {
             model,
             run,
             devices: taken(devices.map(|device| (device, device)))?,
+            nodes: nodes.collect::<Result<_, _>>()?,
             libraries: taken(system.into_iter().chain(named))?,
         })
     }
@@ -124,13 +127,14 @@ impl Parts {
                 place.display()
             )))?;
         }
+        let cannot = |place: &Path| not_started(format!("{} cannot be mounted", place.display()));
+        let usable = MountFlags::NOSUID | MountFlags::NOEXEC;
         for (place, device) in self.devices {
-            device
-                .put(&place, MountFlags::NOSUID | MountFlags::NOEXEC)
-                .map_err(not_started(format!(
-                    "{} cannot be mounted",
-                    place.display()
-                )))?;
+            device.put(&place, usable).map_err(cannot(&place))?;
+        }
+        for (place, number) in self.nodes {
+            let kind = FileType::CharacterDevice;
+            put_node(&place, kind, (0o600, plan.user), number, usable).map_err(cannot(&place))?;
         }
         Ok(())
     }
@@ -143,15 +147,39 @@ impl Model {
         match self {
             Self::Mounted(tree) => tree.put(place, read_only | PLAIN),
             Self::Device(number) => {
-                // A node of the engine's own: outside, the device stays root's. Mounted on itself, because the root has
-                // no devices.
-                let mode = Mode::from_raw_mode(0o400);
-                mknodat(CWD, place, FileType::BlockDevice, mode, number)?;
-                chown(place, Some(user), Some(user))?;
-                take(place)?.put_over(place, read_only)
+                let kind = FileType::BlockDevice;
+                put_node(place, kind, (0o400, user), number, read_only)
             }
         }
     }
+}
+
+/// Makes a node of the engine's own: outside, the device stays root's. It is mounted on itself, because the root has no devices.
+fn put_node(
+    place: &Path,
+    kind: FileType,
+    (mode, user): (u32, u32),
+    number: u64,
+    flags: MountFlags,
+) -> io::Result<()> {
+    if let Some(folder) = place.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    mknodat(CWD, place, kind, Mode::from_raw_mode(mode), number)?;
+    chown(place, Some(user), Some(user))?;
+    take(place)?.put_over(place, flags)
+}
+
+/// The place and the number of a device that is the engine's own.
+fn node(device: &str) -> Result<(PathBuf, u64), Refusal> {
+    let found = fs::metadata(device).and_then(|file| {
+        let is_device = file.file_type().is_char_device();
+        is_device
+            .then(|| file.rdev())
+            .ok_or_else(|| io::Error::other("it is no character device"))
+    });
+    let number = found.map_err(not_started(format!("{device} cannot be mounted")))?;
+    Ok((PathBuf::from(device), number))
 }
 
 fn engine(root: &Path) -> io::Result<Vec<(OsString, Entry)>> {

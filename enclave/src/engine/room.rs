@@ -17,6 +17,7 @@ use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 use super::{
     card::Card,
     end::{Aborted, End},
+    gpus,
 };
 use crate::{
     boot::Ground,
@@ -36,8 +37,6 @@ const FIRST_USER: u32 = 20_000;
 const USERS: u32 = 64;
 /// How long one file may be prepared: decoding half an hour of audio takes seconds.
 const PREPARE_SECONDS: u32 = 120;
-/// Where the driver's libraries are, outside and inside.
-const DRIVER: &str = "/nvidia";
 
 /// Opens rooms for one model.
 pub(super) struct Rooms {
@@ -207,12 +206,8 @@ impl Rooms {
                 Walls::Python => 4096,
                 Walls::Native => 512,
             },
-            devices: if gpus { gpu_nodes()? } else { Vec::new() },
-            libraries: if gpus {
-                vec![(DRIVER.to_owned(), DRIVER.to_owned())]
-            } else {
-                Vec::new()
-            },
+            devices: if gpus { gpus::nodes()? } else { Vec::new() },
+            libraries: if gpus { gpus::libraries()? } else { Vec::new() },
             prepare: start.prepare.clone().map(|program| Prepare {
                 program,
                 seconds: PREPARE_SECONDS,
@@ -225,19 +220,6 @@ impl Rooms {
 async fn walls(socket: &mut UnixStream, plan: &Plan) -> Result<FromRoom, frame::FrameError> {
     frame::write_async(socket, plan).await?;
     frame::read_async(socket).await
-}
-
-fn gpu_nodes() -> Result<Vec<String>, String> {
-    let listed = fs::read_dir("/dev").map_err(|error| format!("/dev cannot be read: {error}"))?;
-    let mut nodes: Vec<String> = listed
-        .filter_map(|entry| entry.ok()?.path().into_os_string().into_string().ok())
-        .filter(|path| path.starts_with("/dev/nvidia"))
-        .collect();
-    nodes.sort();
-    if nodes.is_empty() {
-        return Err("it wants GPUs, and this machine has none".to_owned());
-    }
-    Ok(nodes)
 }
 
 fn text(path: &Path) -> Result<String, String> {

@@ -93,6 +93,12 @@ fn text(recipe_path: &Path, disks: &Path) -> Result<String, Error> {
     maker.unique("model.card", recipe.model.iter().map(|one| &one.card))?;
     let engines = recipe.engine.iter().map(|one| maker.engine(one));
     let engines = engines.collect::<Result<Vec<_>, _>>()?;
+    let unchecked = |engine: &Engine| recipe.gpu.is_none() && !engine.devices.is_empty();
+    if let Some((engine, _)) = engines.iter().find(|(engine, _)| unchecked(engine)) {
+        let name = &engine.name;
+        let problem = format!("of {name} needs a [gpu] that says which GPUs to trust: add one");
+        return Err(maker.value("engine.devices", problem));
+    }
     let models = recipe.model.iter().map(|one| maker.model(one, &engines));
     let models = models.collect::<Result<Vec<_>, _>>()?;
     maker.unique("engine.name", engines.iter().map(|(one, _)| &one.name))?;

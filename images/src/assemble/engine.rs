@@ -9,11 +9,12 @@ use super::{
     card::{self, EngineCard, EngineFacts},
     disk::Shelf,
     packages::Packages,
+    python,
     tree::{Node, Tree},
 };
 use crate::{
     Error,
-    compile::binaries::Binaries,
+    compile::{binaries::Binaries, bytecode::Order},
     inputs::{
         engine::{Compile, Engine, EngineRecipe, placeholders},
         fetch::Fetcher,
@@ -34,8 +35,8 @@ pub struct Made<C> {
     pub path: PathBuf,
 }
 
-/// Makes the disk of a recipe, and its card, in a folder of disks. `binaries` compiles programs of this workspace, and `compile`
-/// one of a pinned source.
+/// Makes the disk of a recipe, and its card, in a folder of disks. `binaries` compiles programs of this workspace, `compile` one of
+/// a pinned source, and `bytecode` the modules of an interpreter.
 pub fn build(
     recipe_path: &Path,
     out: &Path,
@@ -43,13 +44,20 @@ pub fn build(
     fetcher: &Fetcher,
     binaries: impl FnOnce(&[Binary]) -> Result<Binaries, Error>,
     compile: impl Fn(&Compile, &Input) -> Result<Vec<u8>, Error>,
+    bytecode: impl FnOnce(&Order<'_>) -> Result<PathBuf, Error>,
 ) -> Result<Made<EngineCard>, Error> {
     let recipe = EngineRecipe::read(recipe_path)?;
     let lock = LockFile::beside(recipe_path)?;
     let shelf = Shelf::open(out)?;
     card::check_free::<EngineCard>(&shelf, &recipe.name)?;
 
-    let (mut tree, mut pins) = gather(&recipe, &lock, fetcher)?;
+    let mut tree = Tree::default();
+    // First, so that only what its own lock pins is compiled.
+    let mut pins = match &recipe.python {
+        Some(wanted) => python::add(&mut tree, wanted, recipe_path, fetcher, bytecode)?,
+        None => Vec::new(),
+    };
+    pins.extend(gather(&mut tree, &recipe, &lock, fetcher)?);
     for program in &recipe.compile {
         let pin = lock.input(&program.input, Kind::Sdist)?;
         tree.file(&program.to, 0o755, compile(program, pin)?)?;
@@ -90,14 +98,14 @@ pub fn build(
     Ok(Made { card, path })
 }
 
-/// Everything but what is compiled, and the pins that it came from.
+/// Adds everything but wheels and what is compiled, and returns the pins that it came from.
 fn gather(
+    tree: &mut Tree,
     recipe: &EngineRecipe,
     lock: &LockFile,
     fetcher: &Fetcher,
-) -> Result<(Tree, Vec<Input>), Error> {
+) -> Result<Vec<Input>, Error> {
     let mut packages = Packages::new(fetcher);
-    let mut tree = Tree::default();
     for directory in &recipe.directories {
         tree.directory(directory)?;
     }
@@ -130,7 +138,7 @@ fn gather(
         let mode = file.mode.unwrap_or_else(|| mode(packed.executable));
         tree.file(&file.to, mode, packed.bytes.clone())?;
     }
-    Ok((tree, packages.pins()))
+    Ok(packages.pins())
 }
 
 fn mode(executable: bool) -> u32 {

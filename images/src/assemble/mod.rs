@@ -13,6 +13,7 @@ pub mod folder;
 pub mod image;
 pub mod model;
 mod packages;
+mod python;
 pub mod squashfs;
 pub mod tree;
 pub mod variables;

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::Error;
+use crate::{
+    Error,
+    inputs::zipped::{Zipped, ZippedReader},
+};
 
 /// What a path of the tree holds.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub enum Bytes {
     Held(Vec<u8>),
     /// In a file of this machine, which must stay as it is until the disk is written.
     At(PathBuf),
+    /// In an archive of this machine, which must stay as it is, too.
+    Zipped(Zipped),
 }
 
 /// The tree of a disk in the making. Owner root, time 0; paths are relative to its root.
@@ -60,6 +65,12 @@ impl Tree {
     /// Adds a file of this machine, and the directories above it.
     pub fn file_at(&mut self, path: &str, mode: u32, from: PathBuf) -> Result<(), Error> {
         let bytes = Bytes::At(from);
+        self.add(path, Node::File { mode, bytes })
+    }
+
+    /// Adds a file of an archive of this machine, and the directories above it.
+    pub fn zipped(&mut self, path: &str, mode: u32, from: Zipped) -> Result<(), Error> {
+        let bytes = Bytes::Zipped(from);
         self.add(path, Node::File { mode, bytes })
     }
 
@@ -120,6 +131,7 @@ impl Bytes {
         match self {
             Self::Held(bytes) => Reader::Held(Cursor::new(bytes)),
             Self::At(path) => Reader::Closed(path),
+            Self::Zipped(file) => Reader::Zipped(Box::new(file.reader())),
         }
     }
 }
@@ -129,6 +141,7 @@ pub(super) enum Reader<'tree> {
     Held(Cursor<&'tree Vec<u8>>),
     Closed(&'tree Path),
     Open(File),
+    Zipped(Box<ZippedReader<'tree>>),
     Done,
 }
 
@@ -140,6 +153,7 @@ impl Read for Reader<'_> {
         let count = match self {
             Self::Held(bytes) => return bytes.read(buffer),
             Self::Open(file) => file.read(buffer)?,
+            Self::Zipped(file) => file.read(buffer)?,
             Self::Closed(_) | Self::Done => 0,
         };
         if count == 0 && !buffer.is_empty() {

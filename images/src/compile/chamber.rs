@@ -85,7 +85,9 @@ impl Chamber {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let mut command = self.command("true", "/");
+        // A shell is in every root: scripts and interpreters start one.
+        let mut command = self.command("sh", "/");
+        command.args(["-c", ":"]);
         let output = tool::output(&mut command, HINT)?;
         if output.status.success() {
             return Ok(());

@@ -2,6 +2,7 @@
 //! that shows them nothing of this machine.
 
 pub mod binaries;
+pub mod bytecode;
 mod cargo;
 pub mod chamber;
 pub mod cmake;

@@ -53,18 +53,21 @@ impl Toolchain {
         let wanted = ToolchainRecipe::read(recipe)?;
         let lock = lock_of(recipe);
         let pins = Lock::read(&lock)?.input;
-        let root = digest(&pins).to_string();
+        for package in &wanted.packages {
+            find(&pins, &lock, package)?;
+        }
+        Self::of(&pins, &lock, fetcher)
+    }
+
+    /// The packages of a lock: fetched and unpacked unless they are in the cache.
+    pub fn of(pins: &[Input], lock: &Path, fetcher: &Fetcher) -> Result<Self, Error> {
+        let root = digest(pins).to_string();
         let toolchain = Self {
             root: fetcher.cache.join("roots").join(root),
-            lock,
-            pins,
+            lock: lock.to_owned(),
+            pins: pins.to_owned(),
         };
-        for package in &wanted.packages {
-            toolchain.pin(package)?;
-        }
-        make_once(&toolchain.root, |root| {
-            unpack(&toolchain.pins, root, fetcher)
-        })?;
+        make_once(&toolchain.root, |root| unpack(pins, root, fetcher))?;
         Ok(toolchain)
     }
 
@@ -80,17 +83,21 @@ impl Toolchain {
 
     /// One of its packages.
     pub fn pin(&self, package: &str) -> Result<&Input, Error> {
-        let found = self.pins.iter().find(|pin| pin.package == package);
-        found.ok_or_else(|| Error::NotLocked {
-            input: package.into(),
-            lock: self.lock.clone(),
-        })
+        find(&self.pins, &self.lock, package)
     }
+}
+
+fn find<'pins>(pins: &'pins [Input], lock: &Path, package: &str) -> Result<&'pins Input, Error> {
+    let found = pins.iter().find(|pin| pin.package == package);
+    found.ok_or_else(|| Error::NotLocked {
+        input: package.into(),
+        lock: lock.to_owned(),
+    })
 }
 
 fn unpack(pins: &[Input], root: &Path, fetcher: &Fetcher) -> Result<PathBuf, Error> {
     let debs = debs(pins);
-    fetcher.fetch_all("the packages that compile the programs", &debs)?;
+    fetcher.fetch_all("the packages that compile", &debs)?;
     let usr = root.join("usr");
     let made = MERGED.iter().try_for_each(|name| {
         fs::create_dir_all(usr.join(name))?;

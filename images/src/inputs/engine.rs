@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     names::{NAME_RULE, is_absolute, is_inside, is_name},
+    python::Python,
     recipe::{Binary, Edit},
 };
 use crate::{Error, files::read_toml, models::ModelKind};
@@ -47,6 +48,8 @@ pub struct EngineRecipe {
     /// Programs of pinned sources.
     #[serde(default)]
     pub compile: Vec<Compile>,
+    /// An interpreter, and wheels for it.
+    pub python: Option<Python>,
 }
 
 /// A program that `CMake` builds from pinned sources.
@@ -269,7 +272,9 @@ impl EngineRecipe {
         ];
         let broken = rules.into_iter().find(|(holds, ..)| !holds);
         let broken = broken.map(|(_, key, problem)| (key, problem.to_owned()));
-        broken.or_else(|| self.unknown_placeholder())
+        broken
+            .or_else(|| self.python.as_ref()?.problem())
+            .or_else(|| self.unknown_placeholder())
     }
 
     fn unknown_placeholder(&self) -> Option<(&'static str, String)> {

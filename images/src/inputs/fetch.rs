@@ -19,6 +19,7 @@ use crate::{
         index::Index,
         lock::{Input, Kind},
         package::Deb,
+        python::Python,
         search::{Search, Talk, check, keep},
         snapshot::Snapshots,
     },
@@ -101,15 +102,15 @@ impl Fetcher {
                     locked: input.kind.name(),
                 });
             }
-            Kind::Wheel => {
+            Kind::Wheel | Kind::Sdist => {
                 let temporary = temporary_in(&folder)?;
-                let file = download::wheel(&input.package, Some(&input.version), temporary.path())?;
-                check(&file, input, "pip's index")?;
-                keep(&file, &cached)?;
-            }
-            Kind::Sdist => {
-                let temporary = temporary_in(&folder)?;
-                let file = download::sdist(&input.package, Some(&input.version), temporary.path())?;
+                let Input {
+                    package,
+                    version,
+                    path,
+                    ..
+                } = input;
+                let file = download::named(package, version, path, temporary.path())?;
                 check(&file, input, "pip's index")?;
                 keep(&file, &cached)?;
             }
@@ -139,6 +140,47 @@ impl Fetcher {
             sha256,
             ..input.clone()
         })
+    }
+
+    /// What pip resolves for an interpreter, taken into the cache and pinned.
+    pub(super) fn pin_wheels(&self, python: &Python) -> Result<Vec<Input>, Error> {
+        let folder = self.inputs()?;
+        let temporary = temporary_in(&folder)?;
+        for (wanted, dependencies) in [(&python.requirements, true), (&python.alone, false)] {
+            if !wanted.is_empty() {
+                download::resolve(&python.version, wanted, dependencies, temporary.path())?;
+            }
+        }
+        let listed = fs::read_dir(temporary.path());
+        let listed = listed.map_err(Error::io("read", temporary.path()))?;
+        let mut pins = Vec::new();
+        let files = listed.filter_map(Result::ok).map(|entry| entry.path());
+        for file in files.filter(|file| file.is_file()) {
+            let (size, sha256) = Sha256::of_file(&file).map_err(Error::io("read", &file))?;
+            let path = name_of(&file);
+            let mut words = path.split('-');
+            let mut word = || words.next().unwrap_or_default().to_owned();
+            // As indexes write it (PEP 503).
+            let name = word().to_ascii_lowercase().replace(['_', '.'], "-");
+            let version = word();
+            if python.without.contains(&name) {
+                continue;
+            }
+            keep(&file, &folder.join(sha256.to_string()))?;
+            pins.push(Input {
+                package: name.clone(),
+                kind: Kind::Wheel,
+                follows: None,
+                suite: None,
+                snapshot: None,
+                name,
+                version,
+                path,
+                size,
+                sha256,
+            });
+        }
+        Ok(pins)
     }
 
     fn inputs(&self) -> Result<PathBuf, Error> {

@@ -78,7 +78,7 @@ pub fn toolchain(
 }
 
 /// The pin with its moment: the old one as long as the bytes are the same, for the suite had them then.
-fn dated(pin: Input, before: Option<&Input>, now: &Moment) -> Input {
+pub(super) fn dated(pin: Input, before: Option<&Input>, now: &Moment) -> Input {
     let same = before.filter(|before| before.sha256 == pin.sha256);
     let moment = same.and_then(|before| before.snapshot.clone());
     Input {

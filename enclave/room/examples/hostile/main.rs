@@ -34,6 +34,7 @@ fn main() {
         "floods" => answer(&floods::all(argument(1) == "processes")),
         "memory" => answer(&floods::memory().to_string()),
         "model" => answer(&model()),
+        "device" => answer(&device(argument(1))),
         "http" => http(argument(1)),
         "end" => {}
         // Without arguments, it is the program that prepares.
@@ -74,6 +75,18 @@ fn model() -> String {
     // SAFETY: four bytes of that page.
     let bytes = unsafe { std::slice::from_raw_parts(mapped.cast::<u8>(), 4) };
     format!("{size} {}", String::from_utf8_lossy(bytes))
+}
+
+/// Whether a device can be read and written, and what it gives.
+fn device(path: &str) -> String {
+    let open = fs::File::options().read(true).write(true).open(path);
+    let read = open.and_then(|mut file| {
+        let mut bytes = [1; 4];
+        file.read_exact(&mut bytes)?;
+        file.write_all(&bytes)?;
+        Ok(bytes)
+    });
+    format!("{read:?}")
 }
 
 /// A server that speaks TCP alone: one request, one answer, for ever.

@@ -4,12 +4,13 @@ use std::{
     fs,
     io::{Read, Write},
     net::Shutdown,
-    os::unix::net::UnixListener,
+    os::unix::{fs::MetadataExt, net::UnixListener},
     process::Command,
 };
 
 use chrysalis_test_support::skip;
 use chrysalis_wire::room::{Plan, Walls};
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use crate::fixture::{Engine, Room, engine};
 
@@ -130,4 +131,68 @@ fn ready(room: &Room) {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     panic!("it is never ready");
+}
+
+/// As the enclave makes a GPU's nodes: root's alone. This one is that of `/dev/zero`.
+struct Node(String);
+
+impl Node {
+    fn make() -> Self {
+        let path = format!("/dev/nvidia-test-{}", std::process::id());
+        let (kind, mode) = (FileType::CharacterDevice, Mode::RUSR | Mode::WUSR);
+        mknodat(CWD, &path, kind, mode, makedev(1, 5)).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_device_of_the_plan_is_the_engines_own() {
+    let Some(engine) = engine() else { return };
+    let node = Node::make();
+    for walls in [Walls::Native, Walls::Python] {
+        let plan = Plan {
+            devices: vec![node.0.clone()],
+            ..engine.plan(walls, &["device", &node.0])
+        };
+        assert_eq!(engine.walled(&plan).words(), "Ok([0, 0, 0, 0])");
+        let without = engine.plan(walls, &["device", &node.0]);
+        let words = engine.walled(&without).words();
+        assert!(words.contains("NotFound"), "{words}");
+    }
+    // Outside it stays root's.
+    assert_eq!(fs::metadata(&node.0).unwrap().uid(), 0);
+    let no_device = engine.path("tree/engine.toml");
+    let link = format!("{}-link", node.0);
+    std::os::unix::fs::symlink(&no_device, &link).unwrap();
+    let link = Node(link);
+    let plan = Plan {
+        devices: vec![link.0.clone()],
+        ..engine.plan(Walls::Python, &["end"])
+    };
+    let why = engine.not_started(&plan);
+    assert!(why.contains("it is no character device"), "{why}");
+}
+
+#[test]
+fn a_file_is_added_at_a_place_that_the_disk_does_not_have() {
+    let Some(engine) = engine() else { return };
+    let library = engine.path("libcuda.so.1");
+    fs::write(&library, [0; 4]).unwrap();
+    let inside = "/nvidia/lib/libcuda.so.1".to_owned();
+    let plan = Plan {
+        libraries: vec![(library, inside.clone())],
+        ..engine.plan(Walls::Python, &["device", &inside])
+    };
+    // Read-only.
+    let words = engine.walled(&plan).words();
+    assert!(
+        words.contains("ReadOnlyFilesystem") || words.contains("PermissionDenied"),
+        "{words}"
+    );
 }

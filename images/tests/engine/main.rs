@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod wheels;
+#[path = "../workbench/mod.rs"]
 mod workbench;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
@@ -15,11 +17,24 @@ use chrysalis_image::{
     compile::binaries::Binaries,
     inputs::{
         engine::EngineRecipe,
-        lock::{Kind, LockFile},
+        lock::{Kind, Lock, LockFile},
+        python::lock_of,
     },
     models::ModelKind,
 };
 use workbench::{Workbench, deb, package};
+
+/// Gives every module in a folder the name of its bytecode.
+fn rename_all(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rename_all(&path);
+        } else {
+            fs::rename(&path, path.with_extension("pyc")).unwrap();
+        }
+    }
+}
 
 const RECIPE: &str = r#"
 name = "e"
@@ -96,6 +111,15 @@ impl Bench {
             &bench.fetcher(),
             |_| Binaries::given(&bench.path("binaries")),
             |program, pin| Ok(format!("{} of {}", program.target, pin.version).into_bytes()),
+            |order| {
+                // A compiler that copies.
+                let made = bench.path("bytecode");
+                let _ = fs::remove_dir_all(&made);
+                fs::create_dir_all(&made).unwrap();
+                (order.sources)(&made)?;
+                rename_all(&made);
+                Ok(made)
+            },
         )
     }
 
@@ -336,7 +360,22 @@ fn committed_recipes_take_locked_inputs() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/engines"));
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.to_string_lossy().ends_with(".lock.toml") {
+            continue;
+        }
         let recipe = EngineRecipe::read(&path).unwrap();
+        if let Some(python) = &recipe.python {
+            let pins = Lock::read(&lock_of(&path)).unwrap();
+            assert_eq!(
+                pins.render(),
+                fs::read_to_string(lock_of(&path)).unwrap(),
+                "{}",
+                path.display()
+            );
+            let has = |name: &String| pins.input.iter().any(|pin| pin.package == *name);
+            assert!(python.packages.iter().all(has), "{}", path.display());
+            assert!(!python.without.iter().any(has), "{}", path.display());
+        }
         let lock = LockFile::beside(&path).unwrap();
         let files = recipe.file.iter().map(|file| &file.input);
         for input in files.chain(recipe.package.iter().map(|package| &package.input)) {
