@@ -197,5 +197,4 @@ fn stays_inside(name: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "wheel/tests.rs"]
 mod tests;

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod wheels;
-#[path = "../workbench/mod.rs"]
 mod workbench;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
