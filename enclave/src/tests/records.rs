@@ -109,7 +109,7 @@ async fn answer(host: &FakeHost, body: &Value, steps: usize) -> (String, Vec<usi
     send(&mut stream, body).await;
     let (mut text, mut steps_left) = (String::new(), steps);
     while !is_whole(&text) {
-        let mut bytes = [0; 1 << 16];
+        let mut bytes = vec![0; 1 << 16];
         let read = timeout(PATIENCE, stream.read(&mut bytes)).await;
         let read = read.unwrap().unwrap();
         text += std::str::from_utf8(&bytes[..read]).unwrap();
