@@ -223,7 +223,7 @@ mod tests {
             let bytes = [head, &vec![0; size]].concat();
             assert!(Der::new(&bytes).any().is_none(), "{head:02x?}");
         }
-        let bytes = [&[0x30, 0x83, 0x01, 0x00, 0x00][..], &[0; 0x1_0000]].concat();
+        let bytes = [&[0x30, 0x83, 0x01, 0x00, 0x00][..], &vec![0; 0x1_0000]].concat();
         assert!(Der::new(&bytes).any().is_some(), "the shortest of its kind");
     }
 }

@@ -23,7 +23,7 @@ const SHA384: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2];
 /// Of an OCSP `CertID` with SHA-384: the digest of the issuer's name, and of its key.
 const NAME_IN_ID: usize = 20;
 const KEY_IN_ID: usize = NAME_IN_ID + 50;
-/// DICE's TcbInfo, which names the firmware of newer chips.
+/// DICE's `TcbInfo`, which names the firmware of newer chips.
 const TCB_INFO: &str = "2.23.133.5.4.1.1";
 
 /// The code that must come out, what is wrong, and the lie.
