@@ -35,6 +35,11 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("quote_version", "the quote has version 6", Altered(|it| it.quote[0] = 6)),
     ("quote_key_type", "the quote names another type of key", Altered(|it| it.quote[2] = 3)),
     ("quote_tee_type", "the quote is of a TEE that nobody knows", Altered(|it| it.quote[4] = 0x82)),
+    ("quote_malformed of-another-tee", "the header says that the quote is of an SGX enclave, and the body is a TD's", Altered(|it| it.quote[4] = 0)),
+    ("quote_malformed of-another-body", "the header says that the quote is of a TD, and the body is an SGX enclave's", Altered(|it| {
+        it.quote[48] = 1;
+        it.quote[50..54].copy_from_slice(&384_u32.to_le_bytes());
+    })),
     ("quote_of_enclave", "the quote is of an SGX enclave", Signed(|it| it.td.version = QuoteVersion::Enclave)),
     ("quote_body_type", "the quote's body is of a type that nobody knows", Altered(|it| it.quote[48] = 5)),
     ("quote_vendor", "another quoting enclave's vendor is named", Altered(|it| it.quote[12] ^= 1)),
