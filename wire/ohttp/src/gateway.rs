@@ -101,13 +101,13 @@ impl GatewayKeys {
 
     fn x_wing(&self, encapsulated: &[u8], info: &[u8]) -> Result<XWingReceiver, Error> {
         <XWing as Kem>::EncappedKey::from_bytes(encapsulated)
-            .and_then(|key| setup_receiver(&OpModeR::Base, &self.x_wing, &key, info))
+            .and_then(|key| setup_receiver(&OpModeR::Base, &*self.x_wing, &key, info))
             .map_err(|_| Error::Undecryptable)
     }
 
     fn x25519(&self, encapsulated: &[u8], info: &[u8]) -> Result<X25519Receiver, Error> {
         <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated)
-            .and_then(|key| setup_receiver(&OpModeR::Base, &self.x25519, &key, info))
+            .and_then(|key| setup_receiver(&OpModeR::Base, &*self.x25519, &key, info))
             .map_err(|_| Error::Undecryptable)
     }
 }
