@@ -122,6 +122,8 @@ pub(super) struct Watch {
     hash: Context,
     content: Content,
     seen: bool,
+    /// The enclave itself said that the answer is none: nothing is proved, and no receipt is missed.
+    failed: bool,
     /// What becomes of the job if the program leaves before its receipt.
     given_up: Option<GivenUp>,
 }
@@ -140,6 +142,7 @@ impl Watch {
             hash: Context::new(&SHA256),
             content: Content::default(),
             seen: false,
+            failed: false,
             given_up: gate
                 .keeps_receipts()
                 .then(|| GivenUp::new(gate, job.asked, &lease.connection)),
@@ -149,6 +152,7 @@ impl Watch {
 
     /// Looks at whole events.
     pub(super) fn look(&mut self, events: &[u8]) -> Result<Found, Error> {
+        self.failed |= is_failure(events);
         let Some((before, text, after)) = split(events).filter(|_| !self.seen) else {
             if !self.seen {
                 self.hash.update(&self.content.push(events));
@@ -182,7 +186,7 @@ impl Watch {
     /// At the end of a stream: whether it had a receipt.
     pub(super) fn end(&mut self) -> Result<(), Error> {
         self.given_up = None;
-        if self.seen {
+        if self.seen || self.failed {
             Ok(())
         } else {
             Err(Rejection::Missing.into())
@@ -199,6 +203,17 @@ impl Drop for Watch {
             runtime.spawn(given_up.ask());
         }
     }
+}
+
+/// Whether an event says that the answer failed, in any of the API's dialects.
+fn is_failure(events: &[u8]) -> bool {
+    let starts = [
+        &b"data: {\"error\":"[..],
+        b"event: error",
+        b"event: response.failed",
+    ];
+    let mut lines = events.split(|byte| *byte == b'\n');
+    lines.any(|line| starts.iter().any(|start| line.starts_with(start)))
 }
 
 /// The events before the receipt, its text, and the events after it. Events hold no empty lines, so nothing in one looks like this.
@@ -254,6 +269,19 @@ mod tests {
         ] {
             assert_eq!(split(none.as_bytes()), None, "{none:?}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_one_in_every_dialect_and_words_are_none() {
+        for failure in [
+            "data: 1\n\ndata: {\"error\":{}}\n\n",
+            "event: error\ndata: {}\n\n",
+            "event: response.failed\ndata: {}\n\n",
+        ] {
+            assert!(is_failure(failure.as_bytes()), "{failure}");
+        }
+        let words = "data: {\"choices\":[{\"delta\":{\"content\":\"event: error\"}}]}\n\n";
+        assert!(!is_failure(words.as_bytes()));
     }
 
     #[test]
