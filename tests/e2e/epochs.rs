@@ -76,8 +76,9 @@ fn a_gpu_that_goes_bad_leaves_no_key_and_no_prompt() {
         return;
     };
     let (exiting, release, follower) = hold_at_exit(enclave);
-    let (_proxy, streams) = scene.stream();
+    // Before anything signs: the key is not where it lies while it does.
     let keys = scene.keys(&before);
+    let (_proxy, streams) = scene.stream();
 
     scene.turn_bad();
     exiting
