@@ -6,8 +6,8 @@ use chrysalis_attestation::{
 };
 
 use crate::{
-    Job, Receipt, Rejection, STATEMENT_LENGTH, Statement, Tag, chain, money, statement::take,
-    tab::Attested,
+    Attested, Job, Receipt, Rejection, STATEMENT_LENGTH, Statement, Tag, chain, money,
+    statement::take,
 };
 
 /// The most bytes of a kept receipt: a bundle and little else.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+mod attested;
 pub mod chain;
 mod credential;
 mod job;
@@ -13,6 +14,7 @@ mod rejection;
 mod statement;
 mod tab;
 
+pub use attested::Attested;
 pub use credential::{CREDENTIAL_LENGTH, Credential};
 pub use job::{End, Job, JobNumber, MAX_JOB, VERSION};
 pub use kept::{Content, EpochEvidence, Kept, MAX_KEPT};
@@ -22,4 +24,4 @@ pub use open::{
 pub use receipt::{MAX_RECEIPT, Receipt};
 pub use rejection::Rejection;
 pub use statement::{STATEMENT_LENGTH, Statement, TabId, Tag};
-pub use tab::{Attested, Expected, Standing, Tab};
+pub use tab::{Expected, Standing, Tab};

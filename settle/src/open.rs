@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{End, Job, JobNumber, Receipt, Standing, Statement, TabId, Tag, chain, tab::Attested};
+use crate::{Attested, End, Job, JobNumber, Receipt, Standing, Statement, TabId, Tag, chain};
 
 /// The most tabs at once.
 pub const MAX_TABS: usize = 65_536;

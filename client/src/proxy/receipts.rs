@@ -37,22 +37,20 @@ impl Job {
         }
         let hash = sha256(request.body());
         let mut number = [0; 16];
-        let by_program = match request.headers().get(JOB) {
-            Some(named) => match hex::decode_to_slice(named.as_bytes(), &mut number) {
-                Ok(()) => true,
-                Err(_) => return Ok(None),
-            },
-            None => {
-                let random = SystemRandom::new().fill(&mut number);
-                random.map_err(|_| Error::Local("no random numbers".into()))?;
-                let value = HeaderValue::try_from(hex::encode(number));
-                let value = value.map_err(|error| Error::Local(error.to_string()))?;
-                request
-                    .headers_mut()
-                    .insert(HeaderName::from_static(JOB), value);
-                false
+        let named = request.headers().get(JOB);
+        let by_program = named.is_some();
+        if let Some(named) = named {
+            if hex::decode_to_slice(named.as_bytes(), &mut number).is_err() {
+                return Ok(None);
             }
-        };
+        } else {
+            let random = SystemRandom::new().fill(&mut number);
+            random.map_err(|_| Error::Local("no random numbers".into()))?;
+            let value = HeaderValue::try_from(hex::encode(number));
+            let value = value.map_err(|error| Error::Local(error.to_string()))?;
+            let headers = request.headers_mut();
+            headers.insert(HeaderName::from_static(JOB), value);
+        }
         Ok(Some(Self {
             asked: Asked {
                 job: number,

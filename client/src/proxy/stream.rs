@@ -42,11 +42,11 @@ pub(super) fn body(gate: Arc<Gate>, lease: Lease, answer: Answer, job: Option<Jo
     let events = WholeEvents::default();
     let watch = job.map(|job| Watch::new(job, &gate, &lease));
     let start = Streaming {
-        watch,
         gate,
         lease,
         answer,
         events,
+        watch,
         end_of_trust,
     };
     let pieces = stream::unfold(State::Streaming(Box::new(start)), |state| async {

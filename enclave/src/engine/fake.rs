@@ -241,7 +241,11 @@ pub(crate) fn echo(path: &str, body: Value) -> Vec<Said> {
         }
     }
     let prompt = text.split_whitespace().count();
-    let reason = if made as u64 >= most { "length" } else { "stop" };
+    let reason = if made as u64 >= most {
+        "length"
+    } else {
+        "stop"
+    };
     said.push(Said::Json(finish(chat, reason)));
     said.push(Said::Json(usage(chat, prompt, made)));
     said.push(Said::Done);

@@ -179,7 +179,9 @@ impl ApiError {
 
     /// 409: the job's number was used before.
     pub(super) fn job_repeated() -> Self {
-        let message = format!("a job with this {JOB} was asked for before on this connection; draw a new number for each job");
+        let message = format!(
+            "a job with this {JOB} was asked for before on this connection; draw a new number for each job"
+        );
         Self::new(StatusCode::CONFLICT, "job_repeated", message).about(JOB)
     }
 
@@ -313,7 +315,9 @@ impl ApiError {
 
     /// 503: there is no room for another tab.
     pub(super) fn tabs_full() -> Self {
-        let message = format!("there is no room for another tab; ask again over a new connection, or without {JOB}");
+        let message = format!(
+            "there is no room for another tab; ask again over a new connection, or without {JOB}"
+        );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "tabs_full", message)
     }
 

@@ -81,8 +81,8 @@ pub(super) async fn tab(
             return Err(ApiError::invalid("body", message));
         }
     };
-    let last = match service.issuer.last(&exporter) {
-        Some(last) => last,
+    let last = match service.issuer.tab(&exporter) {
+        Some(tab) => tab.last(),
         None if exporter == own => None,
         None => return Err(ApiError::tab_unknown()),
     };

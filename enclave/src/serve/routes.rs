@@ -45,9 +45,7 @@ pub(super) async fn answer(
         }
         (None, Some(Route::Epoch)) => Ok(evidence::epoch(service)),
         (None, Some(Route::Health)) => health(service),
-        (None, Some(Route::Tab)) => {
-            receipt::tab(service, conversation, &head.headers, body).await
-        }
+        (None, Some(Route::Tab)) => receipt::tab(service, conversation, &head.headers, body).await,
         (None, Some(route)) => {
             let telling = told(service, route, &head.headers, body, conversation);
             receipt::receipted(service, conversation, &head.headers, telling).await

@@ -146,14 +146,14 @@ impl Client {
             .head
             .lines()
             .find_map(|line| line.strip_prefix("x-chrysalis-receipt: "));
-        let (receipt, before, after) = match header {
-            Some(receipt) => (receipt, text.as_str(), ""),
-            None => {
+        let (receipt, before, after) = header.map_or_else(
+            || {
                 let (before, rest) = text.split_once("event: receipt\ndata: ").unwrap();
                 let (receipt, after) = rest.split_once("\n\n").unwrap();
                 (receipt, before, after)
-            }
-        };
+            },
+            |receipt| (receipt, text.as_str(), ""),
+        );
         let (receipt, _) = Receipt::from_text(receipt).unwrap();
         let accepted = self.accept(&receipt, job, request, Some(before.as_bytes()));
         (accepted.unwrap(), after.to_owned())

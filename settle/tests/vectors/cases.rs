@@ -199,6 +199,7 @@ fn altered(
 }
 
 /// Every case of a client's tab.
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub(crate) fn receipts() -> Vec<Case> {
     let free = Scene::first(unpaid(), None);
     let dear = Scene::first(paid(), Some(quote()));
@@ -267,7 +268,7 @@ pub(crate) fn receipts() -> Vec<Case> {
             Some("receipt_signature"),
         ),
         altered("another-quote", "receipt_quote", &dear, |job| {
-            job.quote[0] ^= 1
+            job.quote[0] ^= 1;
         }),
         altered("a-price-where-nobody-pays", "receipt_quote", &free, |job| {
             job.quote = quote().digest();
@@ -277,33 +278,33 @@ pub(crate) fn receipts() -> Vec<Case> {
             job.cumulative += 1;
         }),
         altered("one-token-more", "receipt_sum", &dear, |job| {
-            job.units[2] += 1
+            job.units[2] += 1;
         }),
         altered("another-sum", "receipt_sum", &later, |job| {
-            job.cumulative += 1
+            job.cumulative += 1;
         }),
         altered("owed-where-nobody-pays", "receipt_sum", &free, |job| {
             job.amount = 1;
             job.cumulative = 1;
         }),
         altered("another-job", "receipt_content", &free, |job| {
-            job.job[0] ^= 1
+            job.job[0] ^= 1;
         }),
         altered("another-request", "receipt_content", &free, |job| {
-            job.request[0] ^= 1
+            job.request[0] ^= 1;
         }),
         altered("another-answer", "receipt_content", &free, |job| {
-            job.response[0] ^= 1
+            job.response[0] ^= 1;
         }),
         altered("not-cancelled", "receipt_content", &cancelled, |_| ()),
         altered("other-claims", "receipt_evidence", &free, |job| {
-            job.claims[0] ^= 1
+            job.claims[0] ^= 1;
         }),
         altered("another-epoch", "receipt_evidence", &free, |job| {
-            job.epoch += 1
+            job.epoch += 1;
         }),
         altered("another-bundle", "receipt_evidence", &free, |job| {
-            job.evidence[0] ^= 1
+            job.evidence[0] ^= 1;
         }),
     ]
 }
@@ -356,6 +357,7 @@ pub(crate) fn kept(evidence: bool) -> Kept {
 }
 
 /// A kept receipt that another key, tab or job would give.
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub(crate) fn kept_wrong() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let whole = kept(false).encode();
     let free = Scene::first(unpaid(), None);

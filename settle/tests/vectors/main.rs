@@ -353,9 +353,7 @@ fn files_that_are_no_kept_receipts_are_refused() {
 #[test]
 fn no_bytes_panic() {
     for seed in 0..=255_u8 {
-        let bytes: Vec<u8> = (0..u16::from(seed))
-            .map(|at| (at as u8).wrapping_mul(seed))
-            .collect();
+        let bytes: Vec<u8> = (0..seed).map(|at| at.wrapping_mul(seed)).collect();
         let _ = (
             Receipt::decode(&bytes),
             Kept::decode(&bytes),

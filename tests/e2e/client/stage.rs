@@ -497,7 +497,7 @@ async fn answer(
     };
     let event = event.map(|receipt| format!("event: receipt\ndata: {receipt}\n\n"));
     Ok(stream
-        .body(events(&inside, reply, event.unwrap_or_default()))
+        .body(events(&inside, reply, &event.unwrap_or_default()))
         .unwrap())
 }
 
@@ -542,7 +542,7 @@ const WHOLE: &str = "{\"choices\":[{\"message\":{\"content\":\"Hello\"}}]}";
 const FIRST: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n";
 const SECOND: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\n";
 
-fn events(inside: &Arc<Inside>, reply: Reply, receipt: String) -> Body {
+fn events(inside: &Arc<Inside>, reply: Reply, receipt: &str) -> Body {
     match reply {
         Reply::Cut => pieces(vec![
             Some(Ok(FIRST)),

@@ -1,5 +1,7 @@
 //! A receipt's verdict, for people and for programs.
 
+use std::fmt::Write;
+
 use chrysalis_attestation::{Time, Trusted, Verdict};
 use chrysalis_client::Error;
 use chrysalis_settle::{Content, Job};
@@ -65,11 +67,11 @@ impl Verified<'_> {
             ),
             ("content", compared.to_owned()),
         ];
-        let rows: String = rows
-            .iter()
-            .map(|(name, value)| format!("{name:<8}{value}\n"))
-            .collect();
-        format!("{}\n{rows}verified\n", Verdict::from(self.trusted))
+        let mut text = format!("{}\n", Verdict::from(self.trusted));
+        for (name, value) in rows {
+            let _ = writeln!(text, "{name:<8}{value}");
+        }
+        text + "verified\n"
     }
 
     /// For programs: one object.

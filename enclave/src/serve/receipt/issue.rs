@@ -65,10 +65,9 @@ impl Issuer {
         })
     }
 
-    /// The last receipt of the tab with this exporter: `None` if there is no such tab.
-    pub(super) fn last(&self, exporter: &[u8; 32]) -> Option<Option<Receipt>> {
-        let tab = self.tabs.find(&TabId::unpaid(exporter))?;
-        Some(tab.last())
+    /// The tab of the connection with this exporter.
+    pub(super) fn tab(&self, exporter: &[u8; 32]) -> Option<Arc<OpenTab>> {
+        self.tabs.find(&TabId::unpaid(exporter))
     }
 }
 
