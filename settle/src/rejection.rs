@@ -116,7 +116,7 @@ impl Rejection {
                 "raise no cap at this provider; the receipt is its own signature on a wrong sum"
             }
             Self::Content { .. } => {
-                "keep the receipt: it is the enclave's own signature on another content than the one that passed"
+                "compare the bodies as they passed, byte for byte; if it is these, keep the receipt: it is the enclave's own signature on something else"
             }
             Self::Evidence { .. } => {
                 "bring the evidence of the receipt's epoch; `GET /v1/attestation/epoch` gives the current one"

@@ -9,6 +9,7 @@ use chrysalis_attestation::encoding::{
     cbor::{self, Value},
     digest::sha256,
 };
+use chrysalis_client::system_time;
 use chrysalis_settle::{Attested, Done, End, OpenTab, Receipt, Sign, TabId, Tabs, money};
 use chrysalis_wire::content::of_whole;
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -140,8 +141,8 @@ impl Receipts {
             request: sha256(&[of_whole(request)]),
             answer,
             end,
-            began: 0,
-            ended: 1,
+            began: system_time().0,
+            ended: system_time().0,
         };
         tab.end(tab.begin(number).unwrap(), &done, key).unwrap()
     }

@@ -200,7 +200,6 @@ async fn a_kept_receipt_verifies_offline_with_its_content_and_without() {
     let verify = ["verify", path, "--policy", "policy.toml"];
     let (code, said) = receipt(room.path(), &verify).await;
     assert_eq!(code, 0, "{said}");
-    println!("{said}");
     assert!(
         said.contains("content not compared") && said.ends_with("verified\n"),
         "{said}"
