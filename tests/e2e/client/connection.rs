@@ -102,8 +102,9 @@ async fn keys_are_agreed_as_the_policy_wants_and_the_verdict_says_how() {
     let lasting = RelyingParty::new(Policy::parse(&lasting).unwrap());
     let lasting = lasting.with_deadlines(short_deadlines());
     let today = Host::serving(Enclave::honest()).await;
-    let enclave = AttestedConnection::connect(&today.target(), &lasting);
-    let enclave = enclave.await.unwrap();
+    let enclave = AttestedConnection::connect(&today.target(), &lasting)
+        .await
+        .unwrap();
     let told = Verdict::from(enclave.trusted()).to_string();
     let bound = "bound   this TLS session, your nonce keys agreed by X25519MLKEM768\n";
     assert!(told.contains(bound), "{told}");
@@ -114,8 +115,10 @@ async fn keys_are_agreed_as_the_policy_wants_and_the_verdict_says_how() {
 
     let before = Host::serving(Enclave::classical()).await;
     assert_eq!(refused(&before, &lasting).await, "key_agreement_weak");
-    let enclave = AttestedConnection::connect(&before.target(), &relying_party());
-    let told = Verdict::from(enclave.await.unwrap().trusted()).to_string();
+    let enclave = AttestedConnection::connect(&before.target(), &relying_party())
+        .await
+        .unwrap();
+    let told = Verdict::from(enclave.trusted()).to_string();
     assert!(told.contains("keys agreed by x25519\n"), "{told}");
 }
 
