@@ -288,7 +288,7 @@ async fn chat_prints_the_answer_on_stdout_and_the_verdict_on_stderr() {
         run(&folder, &["chat", &url, PROMPT, "--policy", "policy.toml"]).await;
     assert_eq!((code, answer.as_str()), (0, "Hello\n"), "{talk}");
     assert!(talk.starts_with("trusted (simulated) until "), "{talk}");
-    assert!(talk.contains("; open: 13 not in the policy\n"), "{talk}");
+    assert!(talk.contains("; open: 14 not in the policy\n"), "{talk}");
     assert!(host.seen().contains(PROMPT) && host.seen().contains("\"model\":\"smollm2\""));
 }
 
