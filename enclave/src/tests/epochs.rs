@@ -83,9 +83,11 @@ async fn the_next_epoch_has_evidence_of_its_own_and_open_connections_go_on() {
     assert_ne!(later.gpus, first.gpus);
     let (was, is) = (claims(&first), claims(&later));
     assert!(is.epoch_began >= was.epoch_began);
+    assert_ne!(is.hpke_key, was.hpke_key, "keys for relays are an epoch's");
     let same = Claims {
         epoch: was.epoch,
         epoch_began: was.epoch_began,
+        hpke_key: was.hpke_key,
         ..is
     };
     assert_eq!(same, was);
