@@ -39,9 +39,10 @@ pub struct AttestedConnection {
 impl AttestedConnection {
     /// Connects, asks for evidence about this very connection, verifies it, and only then returns.
     pub async fn connect(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
-        match Self::connect_once(target, relying_party).await {
+        let once = || Box::pin(Self::connect_once(target, relying_party));
+        match once().await {
             // An epoch may have begun between evidence and keys. Another one does not begin as soon.
-            Err(Error::RelayKeys) => Self::connect_once(target, relying_party).await,
+            Err(Error::RelayKeys) => once().await,
             outcome => outcome,
         }
     }
@@ -110,7 +111,8 @@ impl AttestedConnection {
         let term = self.term.clone();
         let sending = async {
             if let Some(way) = &self.way {
-                return way.send(request, &deadlines).await;
+                // Boxed: it has a TLS handshake in it, which most requests do not make.
+                return Box::pin(way.send(request, &deadlines)).await;
             }
             self.sender.ready().await.map_err(|_| Error::Closed)?;
             let sent = self.sender.try_send_request(request).await;

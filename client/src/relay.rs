@@ -70,10 +70,10 @@ impl FromStr for Relay {
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let port = authority.port_u16().unwrap_or(default_port);
         Ok(Self {
+            uri,
             host,
             port,
             tls,
-            uri,
         })
     }
 }

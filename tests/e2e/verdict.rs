@@ -66,6 +66,7 @@ fn what_is_explained_or_bound_to_nothing_fits_the_schema() {
         collateral: none,
         now: NOW,
         conversation: Some((&SESSION, SPKI)),
+        agreement: None,
         policy: Some(&machine.policy),
         waivers: &Waivers::default(),
     });

@@ -80,7 +80,7 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Fetch(arguments) => fetch::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
         Command::Chat(arguments) => chat::run(arguments).await,
-        Command::Proxy(arguments) => proxy::run(arguments).await,
+        Command::Proxy(arguments) => Box::pin(proxy::run(arguments)).await,
         Command::Measure(arguments) => measure::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Audit(arguments) => release::audit::run(&arguments),

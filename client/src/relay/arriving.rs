@@ -35,9 +35,8 @@ impl Arriving {
     }
 
     pub(super) async fn response(mut self) -> Result<Response<Body>, Error> {
-        let head = match self.next().await? {
-            Some(Part::Head(head)) => head,
-            _ => return Err(Error::Incomplete { what: "answer" }),
+        let Some(Part::Head(head)) = self.next().await? else {
+            return Err(Error::Incomplete { what: "answer" });
         };
         let pieces = stream::unfold(Some(self), |arriving| async {
             let mut arriving = arriving?;

@@ -201,7 +201,7 @@ async fn next(
     (mut sealer, mut body): (Sealer, Body),
 ) -> (Result<Bytes, Broken>, Option<(Sealer, Body)>) {
     loop {
-        let sealed = match body.frame().await {
+        let piece = match body.frame().await {
             None => return (sealer.last(&END).map(Bytes::from).or(Err(Broken)), None),
             Some(Err(Broken)) => return (Err(Broken), None),
             Some(Ok(frame)) => match frame.into_data() {
@@ -209,8 +209,8 @@ async fn next(
                 _ => continue,
             },
         };
-        return match sealed {
-            Ok(sealed) => (Ok(sealed.into()), Some((sealer, body))),
+        return match piece {
+            Ok(piece) => (Ok(piece.into()), Some((sealer, body))),
             Err(_) => (Err(Broken), None),
         };
     }

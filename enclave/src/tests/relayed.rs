@@ -130,9 +130,9 @@ async fn an_answer_comes_sealed_whole_and_in_pieces() {
             .contains("content-type: message/ohttp-chunked-res")
     );
     let mut opener = awaiting.opener();
-    let mut opened = opener.push(&answer.body).unwrap();
-    opened.extend(opener.finish().unwrap());
-    let (status, text) = read(&opened);
+    let mut heard = opener.push(&answer.body).unwrap();
+    heard.extend(opener.finish().unwrap());
+    let (status, text) = read(&heard);
     assert_eq!(status, 200);
     assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
 }

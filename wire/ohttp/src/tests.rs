@@ -20,7 +20,7 @@ fn keys() -> GatewayKeys {
 }
 
 fn best() -> Configuration {
-    Configuration::best(keys().configurations()).unwrap()
+    Configuration::best(keys().configurations()).expect("keys")
 }
 
 /// The second key configuration, by itself.
@@ -55,12 +55,12 @@ fn what_one_side_says_the_other_hears() {
                     awaiting.open(&answer).unwrap()
                 }
                 Form::Chunked => {
-                    let mut opener = awaiting.opener();
+                    let mut arriving = awaiting.opener();
                     let mut heard = Vec::new();
                     for byte in chunked(opened.answering, &[b"ans", b"we"], b"r") {
-                        heard.extend(opener.push(&[byte]).unwrap());
+                        heard.extend(arriving.push(&[byte]).unwrap());
                     }
-                    heard.extend(opener.finish().unwrap());
+                    heard.extend(arriving.finish().unwrap());
                     heard
                 }
             };
@@ -70,12 +70,12 @@ fn what_one_side_says_the_other_hears() {
 }
 
 fn chunked(answering: Answering, pieces: &[&[u8]], last: &[u8]) -> Vec<u8> {
-    let mut sealer = answering.begin(&ANSWER_NONCE).unwrap();
+    let mut sealer = answering.begin(&ANSWER_NONCE).expect("a key");
     let mut answer = ANSWER_NONCE.to_vec();
     for piece in pieces {
-        answer.extend(sealer.piece(piece).unwrap());
+        answer.extend(sealer.piece(piece).expect("sealed"));
     }
-    answer.extend(sealer.last(last).unwrap());
+    answer.extend(sealer.last(last).expect("sealed"));
     answer
 }
 
@@ -137,9 +137,9 @@ fn another_gateway_understands() {
         });
         assert_eq!(heard, message);
         let mut opener = awaiting.opener();
-        let mut opened = opener.push(&answer).unwrap();
-        opened.extend(opener.finish().unwrap());
-        assert_eq!(opened, b"answer");
+        let mut heard = opener.push(&answer).unwrap();
+        heard.extend(opener.finish().unwrap());
+        assert_eq!(heard, b"answer");
     }
 }
 
