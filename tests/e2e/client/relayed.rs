@@ -93,17 +93,17 @@ async fn relay(
 }
 
 /// The enclave's answer in pieces: the prompt that was in the request, twice.
-fn sealed_answer(sealed: &[u8], lie: Lie) -> Vec<Vec<u8>> {
-    let opened = gateway().open(Form::Chunked, sealed).unwrap();
-    let request = Inside::decode(&opened.message).unwrap();
-    assert_eq!(request.path, b"/v1/chat/completions");
-    assert!(request.headers.iter().all(|(name, _)| name != b"host"));
+fn sealed_answer(request: &[u8], lie: Lie) -> Vec<Vec<u8>> {
+    let opened = gateway().open(Form::Chunked, request).unwrap();
+    let inside = Inside::decode(&opened.message).unwrap();
+    assert_eq!(inside.path, b"/v1/chat/completions");
+    assert!(inside.headers.iter().all(|(name, _)| name != b"host"));
     let nonce = [5; NONCE];
     let mut writer = opened.answering.begin(&nonce).unwrap();
     let head = head(200, [(&b"content-type"[..], &b"text/plain"[..])]);
     let mut pieces = vec![nonce.to_vec(), writer.piece(&head).unwrap()];
     for _ in 0..2 {
-        pieces.push(writer.piece(&content(&request.body)).unwrap());
+        pieces.push(writer.piece(&content(&inside.body)).unwrap());
     }
     pieces.push(writer.last(&END).unwrap());
     match lie {

@@ -103,9 +103,9 @@ impl hkdf::KeyType for Length {
     }
 }
 
-fn expand(key: &hkdf::Prk, info: &[u8], out: &mut [u8]) -> Result<(), Error> {
+fn expand(key: &hkdf::Prk, info: &[u8], output: &mut [u8]) -> Result<(), Error> {
     let info = [info];
-    let output = key.expand(&info, Length(out.len()));
-    let filled = output.and_then(|output| output.fill(out));
+    let expanded = key.expand(&info, Length(output.len()));
+    let filled = expanded.and_then(|expanded| expanded.fill(output));
     filled.map_err(|_| Error::Unencryptable)
 }

@@ -30,8 +30,8 @@ pub use self::{
 #[cfg(feature = "client")]
 pub use self::{
     configuration::Configuration,
-    opener::Opener,
-    sender::{Awaiting, encapsulate},
+    opener::{Awaiting, Opener},
+    sender::encapsulate,
 };
 
 /// The media type of key configurations.

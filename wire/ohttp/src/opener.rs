@@ -1,4 +1,6 @@
-//! Answers in chunks, opened as they arrive.
+//! Answers, opened: whole, or in chunks as they arrive.
+
+use zeroize::Zeroizing;
 
 use crate::{
     Error,
@@ -6,32 +8,46 @@ use crate::{
     key::{AnswerKey, NONCE},
 };
 
+/// What opens the answer to one request.
+pub struct Awaiting {
+    pub(crate) encapsulated: Vec<u8>,
+    pub(crate) secret: Zeroizing<[u8; NONCE]>,
+}
+
+impl Awaiting {
+    /// Opens a whole answer.
+    pub fn open(self, answer: &[u8]) -> Result<Vec<u8>, Error> {
+        let (nonce, sealed) = answer.split_first_chunk().ok_or(Error::Truncated)?;
+        self.key(nonce)?.open(sealed, &[])
+    }
+
+    /// Opens an answer in chunks, as it arrives.
+    pub fn opener(self) -> Opener {
+        Opener {
+            state: State::Nonce(self),
+            buffer: Vec::new(),
+        }
+    }
+
+    fn key(&self, nonce: &[u8; NONCE]) -> Result<AnswerKey, Error> {
+        AnswerKey::new(&self.secret, &self.encapsulated, nonce)
+    }
+}
+
 /// Opens an answer in chunks, as it arrives.
 pub struct Opener {
     state: State,
     buffer: Vec<u8>,
 }
 
-/// Makes the answer's key of its nonce.
-type MakeKey = Box<dyn FnOnce(&[u8; NONCE]) -> Result<AnswerKey, Error> + Send>;
-
 enum State {
     /// The answer's nonce is not here yet.
-    Nonce(MakeKey),
+    Nonce(Awaiting),
     Chunks(Box<AnswerKey>),
     Failed(Error),
 }
 
 impl Opener {
-    pub(crate) fn new(
-        key: impl FnOnce(&[u8; NONCE]) -> Result<AnswerKey, Error> + Send + 'static,
-    ) -> Self {
-        Self {
-            state: State::Nonce(Box::new(key)),
-            buffer: Vec::new(),
-        }
-    }
-
     /// Takes bytes that arrived, and gives what they open.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         self.buffer.extend_from_slice(bytes);
@@ -46,16 +62,12 @@ impl Opener {
         if let State::Failed(error) = self.state {
             return Err(error);
         }
-        if let State::Nonce(_) = self.state {
-            let Some((nonce, rest)) = self.buffer.split_first_chunk::<NONCE>() else {
+        if let State::Nonce(awaiting) = &self.state {
+            let Some((nonce, rest)) = self.buffer.split_first_chunk() else {
                 return Ok(Vec::new());
             };
-            let (nonce, rest) = (*nonce, rest.to_vec());
-            let failed = State::Failed(Error::Unencryptable);
-            if let State::Nonce(key) = std::mem::replace(&mut self.state, failed) {
-                self.state = State::Chunks(Box::new(key(&nonce)?));
-            }
-            self.buffer = rest;
+            self.state = State::Chunks(Box::new(awaiting.key(nonce)?));
+            self.buffer = rest.to_vec();
         }
         let State::Chunks(key) = &mut self.state else {
             return Err(Error::Undecryptable);

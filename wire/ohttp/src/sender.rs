@@ -14,15 +14,9 @@ use crate::{
     chunks::{FINAL, MAX_CHUNK, put_varint},
     configuration::PublicKey,
     gateway::header_of,
-    key::{AnswerKey, NONCE, X_WING, X25519},
-    opener::Opener,
+    key::{NONCE, X_WING, X25519},
+    opener::Awaiting,
 };
-
-/// What opens the answer to one request.
-pub struct Awaiting {
-    encapsulated: Vec<u8>,
-    secret: Zeroizing<[u8; NONCE]>,
-}
 
 /// Encapsulates a message for a gateway.
 pub fn encapsulate(
@@ -77,17 +71,4 @@ where
         secret,
     };
     Ok((request, awaiting))
-}
-
-impl Awaiting {
-    /// Opens a whole answer.
-    pub fn open(self, answer: &[u8]) -> Result<Vec<u8>, Error> {
-        let (nonce, sealed) = answer.split_first_chunk().ok_or(Error::Truncated)?;
-        AnswerKey::new(&self.secret, &self.encapsulated, nonce)?.open(sealed, &[])
-    }
-
-    /// Opens an answer in chunks, as it arrives.
-    pub fn opener(self) -> Opener {
-        Opener::new(move |nonce| AnswerKey::new(&self.secret, &self.encapsulated, nonce))
-    }
 }
