@@ -28,7 +28,7 @@ fn served() -> Option<&'static Served> {
         .get_or_init(|| {
             for card in ["all-minilm-l6-v2", "whisper-cpu", "whisper-base"] {
                 if !paths::disks().join(format!("{card}.toml")).exists() {
-                    chrysalis_test_support::skip(&format!("no disk of {card}: make test makes it"));
+                    chrysalis_test_support::skip(format!("no disk of {card}: make test makes it"));
                     return None;
                 }
             }

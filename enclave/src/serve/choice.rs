@@ -65,7 +65,7 @@ enum Content {
         may_be_cut: bool,
         text: String,
     },
-    Reply(Reply),
+    Reply(Box<Reply>),
 }
 
 struct Reply {
@@ -95,7 +95,7 @@ impl Choice {
                 tools,
                 answer,
                 stop,
-            } => Content::Reply(Reply {
+            } => Content::Reply(Box::new(Reply {
                 scanner: Scanner::new(answer.is_some()),
                 tools,
                 name: String::new(),
@@ -105,7 +105,7 @@ impl Choice {
                 answer: String::new(),
                 watch: StopWatch::new(&stop),
                 stopped: None,
-            }),
+            })),
         };
         Self {
             generation,
