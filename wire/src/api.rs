@@ -41,10 +41,10 @@ pub const MAX_HEAD: usize = 16 * 1024;
 /// The most headers of a request.
 pub const MAX_HEADERS: usize = 64;
 /// After this long without a request the enclave closes a connection.
-pub const IDLE: Duration = Duration::from_mins(5);
+pub const IDLE: Duration = Duration::from_secs(300);
 /// After this long without a request a client no longer uses a connection. The rest, up to [`IDLE`], is for a request
 /// on its way.
-pub const RETIRED: Duration = Duration::from_mins(4);
+pub const RETIRED: Duration = Duration::from_secs(240);
 
 const _: () = assert!(RETIRED.as_secs() < IDLE.as_secs());
 
