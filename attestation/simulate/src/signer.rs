@@ -38,6 +38,8 @@ pub enum Purpose {
     UncriticalAuthority,
     /// Calls itself an authority, but may not sign certificates: a lie for tests.
     IdleAuthority,
+    /// Issues certificates, but may not sign revocation lists: a lie for tests.
+    AuthorityWithoutLists,
     /// Signs messages; says nothing about issuing, like NVIDIA's.
     Signs,
     /// Signs messages, and says that it issues nothing, like Intel's.
@@ -46,6 +48,10 @@ pub enum Purpose {
     Unsaid,
     /// Signs messages, and calls itself an authority: a lie for tests.
     SignsAndIssues,
+    /// May sign all that an authority does and messages too, but says that it is none: a lie for tests.
+    NoAuthority,
+    /// May agree on keys, and says that it issues nothing: a lie for tests.
+    Agrees,
 }
 
 /// The content of one certificate. Tests may change any of it.
@@ -153,6 +159,14 @@ impl Signer {
         again.certified_by(issuer)
     }
 
+    /// The same key under another name, which whatever it then issues names as its issuer.
+    #[must_use]
+    pub fn renamed(&self, common_name: &str) -> Self {
+        let mut renamed = self.clone();
+        common_name.clone_into(&mut renamed.profile.common_name);
+        renamed
+    }
+
     fn certified_by(&self, issuer: &Self) -> Vec<u8> {
         let profile = &self.profile;
         let extensions = self.extensions(issuer);
@@ -184,6 +198,9 @@ impl Signer {
                 Some(KeyUsages::KeyCertSign | KeyUsages::CRLSign),
             ),
             Purpose::IdleAuthority => (Some((true, Some(0))), Some(KeyUsages::CRLSign.into())),
+            Purpose::AuthorityWithoutLists => {
+                (Some((true, Some(0))), Some(KeyUsages::KeyCertSign.into()))
+            }
             Purpose::Signs => (None, Some(KeyUsages::DigitalSignature.into())),
             Purpose::SignsOnly => (
                 Some((false, None)),
@@ -193,6 +210,11 @@ impl Signer {
             Purpose::SignsAndIssues => {
                 (Some((true, None)), Some(KeyUsages::DigitalSignature.into()))
             }
+            Purpose::NoAuthority => (
+                Some((false, None)),
+                Some(KeyUsages::DigitalSignature | KeyUsages::KeyCertSign | KeyUsages::CRLSign),
+            ),
+            Purpose::Agrees => (Some((false, None)), Some(KeyUsages::KeyAgreement.into())),
         };
         let mut extensions = vec![
             extension(false, &subject_key_identifier(&self.key.public()?)?)?,

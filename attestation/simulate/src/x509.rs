@@ -43,6 +43,10 @@ pub struct Form {
     pub version_2: bool,
     /// Names this signature algorithm, inside and outside, regardless of what signs it: an `AlgorithmIdentifier`, DER.
     pub algorithm: Option<Vec<u8>>,
+    /// Names this signature algorithm inside, where it is signed, and another outside: an `AlgorithmIdentifier`, DER.
+    pub algorithm_inside: Option<Vec<u8>>,
+    /// Says that the public key is of this algorithm, whatever it is: an `AlgorithmIdentifier`, DER.
+    pub key_algorithm: Option<Vec<u8>>,
     /// Marks this many bits at the end of the public key as unused. They are zero, even if they should not be.
     pub unused_bits_of_key: u8,
     /// Marks this many bits at the end of the signature as unused. They are zero, even if they should not be.
@@ -84,12 +88,19 @@ impl Draft {
             });
         }
         cut(&mut self.key.subject_public_key, form.unused_bits_of_key)?;
-        let algorithm = match &form.algorithm {
-            None => issuer.algorithm()?,
-            Some(der) => {
-                AlgorithmIdentifierOwned::from_der(der).map_err(SimulateError::encoding(what))?
-            }
+        let named = |der: &Option<Vec<u8>>| {
+            let read = |der: &Vec<u8>| AlgorithmIdentifierOwned::from_der(der);
+            let algorithm = der.as_ref().map(read).transpose();
+            algorithm.map_err(SimulateError::encoding(what))
         };
+        if let Some(algorithm) = named(&form.key_algorithm)? {
+            self.key.algorithm = algorithm;
+        }
+        let outside = match named(&form.algorithm)? {
+            Some(algorithm) => algorithm,
+            None => issuer.algorithm()?,
+        };
+        let inside = named(&form.algorithm_inside)?.unwrap_or_else(|| outside.clone());
         let tbs_certificate = TbsCertificate {
             version: if form.version_2 {
                 Version::V2
@@ -97,7 +108,7 @@ impl Draft {
                 Version::V3
             },
             serial_number: SerialNumber::from(self.serial),
-            signature: algorithm,
+            signature: inside,
             issuer: self.issuer,
             validity: Validity {
                 not_before: time(self.not_before)?,
@@ -116,7 +127,7 @@ impl Draft {
         cut(&mut signature, form.unused_bits_of_signature)?;
         let certificate = Certificate {
             signature,
-            signature_algorithm: tbs_certificate.signature.clone(),
+            signature_algorithm: outside,
             tbs_certificate,
         };
         certificate.to_der().map_err(SimulateError::encoding(what))

@@ -204,12 +204,26 @@ mod tests {
             &[0x30],
             &[0x30, 0x01],
             &[0x30, 0x80, 0x00, 0x00],
-            &[0x30, 0x81, 0x01, 0x00],
-            &[0x30, 0x82, 0x00, 0x80],
-            &[0x30, 0x83, 0x00, 0x00, 0x00],
             &[0x1F, 0x01, 0x00],
         ] {
             assert!(Der::new(bytes).any().is_none(), "{bytes:02x?}");
         }
+    }
+
+    /// Nothing is missing of any of these: only the length is longer than it need be.
+    #[test]
+    fn refuses_a_length_that_fits_in_fewer_bytes() {
+        for (head, size) in [
+            (&[0x30, 0x81, 0x7F][..], 0x7F),
+            (&[0x30, 0x82, 0x00, 0x80], 0x80),
+            (&[0x30, 0x82, 0x00, 0xFF], 0xFF),
+            (&[0x30, 0x83, 0x00, 0xFF, 0xFF], 0xFFFF),
+            (&[0x30, 0x84, 0x00, 0x01, 0x00, 0x00], 0x1_0000),
+        ] {
+            let bytes = [head, &vec![0; size]].concat();
+            assert!(Der::new(&bytes).any().is_none(), "{head:02x?}");
+        }
+        let bytes = [&[0x30, 0x83, 0x01, 0x00, 0x00][..], &vec![0; 0x1_0000]].concat();
+        assert!(Der::new(&bytes).any().is_some(), "the shortest of its kind");
     }
 }

@@ -619,6 +619,9 @@ mod tests {
             (20, &[0; 47], "FWID"),
             (21, &[1], "PROTECTED_PCIE_STATUS"),
             (35, b"GB\x01", "CHIP_INFO"),
+            (35, b"GB100\0a", "CHIP_INFO"),
+            (35, b"\0\0", "CHIP_INFO"),
+            (35, &[b'G'; MAX_TEXT_SIZE + 1], "CHIP_INFO"),
             (36, &[3, 0], "FEATURE_FLAG"),
         ] {
             let bytes = [complete(), field(kind, value)].concat();
@@ -636,6 +639,11 @@ mod tests {
         let lone_but_protected = [complete(), field(36, &[0, 0]), field(21, &[ENABLED])].concat();
         assert_eq!(
             Opaque::parse(&lone_but_protected),
+            Err(malformed("FEATURE_FLAG"))
+        );
+        let protected_but_open = [complete(), field(36, &[2, 0]), field(21, &[DISABLED])].concat();
+        assert_eq!(
+            Opaque::parse(&protected_but_open),
             Err(malformed("FEATURE_FLAG"))
         );
         let protected = [complete(), field(36, &[2, 0]), field(21, &[ENABLED])].concat();

@@ -177,6 +177,21 @@ fn gpus_in_different_modes_are_refused() {
 }
 
 #[test]
+fn a_machine_has_at_most_sixteen_gpus() {
+    let scene = Scene::new();
+    let mut case = scene.case().without_rims().without_revocation();
+    let gpus = (0..17).map(|index| scene.nvidia.gpu(index).evidence(&NONCE));
+    case.evidence = gpus.collect();
+    assert_eq!(
+        case.verify(),
+        Err(Rejection::GpuEvidenceTooLarge { found: 17 })
+    );
+    case.evidence.pop();
+    let verified = case.verify().expect("as many as may be");
+    assert_eq!(verified.gpus().len(), 16);
+}
+
+#[test]
 fn an_explanation_names_every_failure() {
     let scene = Scene::new();
     let mut case = scene.case();

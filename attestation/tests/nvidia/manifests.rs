@@ -9,7 +9,7 @@ use chrysalis_simulate::{
     nvidia::{DRIVER, Manifest, VBIOS, golden, opaque},
 };
 
-use super::scene::{NOW, Scene, profile};
+use super::scene::{NOW, Scene, impostor, profile};
 
 fn vendor() -> Nvidia {
     Scene::new().nvidia
@@ -113,6 +113,10 @@ fn only_the_one_form_of_signature_is_accepted() {
             "<ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/>",
             "",
         ),
+        (
+            "xml-c14n11\"/></ds:Transforms>",
+            "xml-c14n\"/></ds:Transforms>",
+        ),
         ("<ds:X509Data>", some_key),
         ("<ds:KeyInfo>", "<ds:KeyInfo Id=\"a\">"),
         ("</ds:X509Data>", "</ds:X509Data><ds:X509Data/>"),
@@ -136,6 +140,18 @@ fn only_the_one_form_of_signature_is_accepted() {
             Some("rim_signature_profile"),
             "{from} → {to}"
         );
+    }
+    // Parts that are all there, in an element of another name. Nothing signs that name.
+    let signature = good
+        .replace("<ds:Signature ", "<ds:Manifest ")
+        .replace("</ds:Signature>", "</ds:Manifest>");
+    let key = good.replace("ds:X509Data>", "ds:PGPData>");
+    for (bad, what) in [
+        (signature, "it is not the last element of the document"),
+        (key, "it has an element that RIMs do not have"),
+    ] {
+        let profile = Rejection::RimSignatureProfile { what };
+        assert_eq!(refused(&vendor, &bad), Some(profile));
     }
     let unsigned = Manifest::new(DRIVER, &[1]).document();
     assert_eq!(code(&vendor, &unsigned), Some("rim_signature_profile"));
@@ -187,6 +203,17 @@ fn the_key_is_that_of_the_validated_chain() {
         code(&vendor, &signed(&vendor, DRIVER, &[1])),
         Some("nvidia_certificate_profile")
     );
+    // Somebody who calls himself like the intermediate issued the signer's certificate.
+    let mut vendor = self::vendor();
+    let [signer, intermediate, ..] = &vendor.rim_chain[..] else {
+        panic!("a chain of four")
+    };
+    let impostor = impostor(&intermediate.profile().common_name);
+    vendor.rim_chain[0] = impostor.issue(signer.profile());
+    assert_eq!(
+        code(&vendor, &signed(&vendor, DRIVER, &[1])),
+        Some("nvidia_certificate_signature")
+    );
     let mut vendor = self::vendor();
     assert_eq!(code(&vendor, &signed(&vendor, DRIVER, &[1])), None);
     vendor.rim_chain.remove(1);
@@ -198,6 +225,19 @@ fn the_key_is_that_of_the_validated_chain() {
 
 fn refused_length(vendor: &Nvidia) -> Option<Rejection> {
     refused(vendor, &signed(vendor, DRIVER, &[1]))
+}
+
+#[test]
+fn there_are_at_most_sixteen_manifests() {
+    let scene = Scene::new();
+    let mut case = scene.case().without_revocation();
+    let others = (0..15).map(|place| Manifest::new(&format!("1.{place}"), &[1]));
+    let others = others.map(|other| scene.nvidia.sign_manifest(&other.document()));
+    case.collateral.rims.extend(others);
+    let what = "there are too many RIMs";
+    assert_eq!(case.verify(), Err(Rejection::RimContent { what }));
+    case.collateral.rims.pop();
+    assert!(case.verify().is_ok(), "as many as may be");
 }
 
 #[test]

@@ -232,6 +232,20 @@ fn numeric_values_of_a_manifest_are_read_strictly() {
             "{from} → {to}: {refused}"
         );
     }
+    // In canonical order, so that nothing but the content is wrong: a second comparison, and a number beside a hash.
+    for (from, to) in [
+        ("ns3:minSvn=\"20\"", "ns3:maxSvn=\"30\" ns3:minSvn=\"20\""),
+        ("\"></ns0:Resource>", "\" ns3:minSvn=\"1\"></ns0:Resource>"),
+    ] {
+        let bad = good.replacen(from, to, 1);
+        assert_eq!(code(&bad), Err("rim_content"), "{from} → {to}");
+    }
+    let with = |count| Manifest {
+        floors: (0..count).map(|kind| (kind, 1)).collect(),
+        ..Manifest::driver()
+    };
+    assert!(code(&with(64).document()).is_ok(), "as many as may be");
+    assert_eq!(code(&with(65).document()), Err("rim_content"));
     let twice = good.replace("</ns0:Payload>", &format!(
         "<ns0:Resource active=\"False\" {index} name=\"A\" type=\"Measurement\" ns3:minSvn=\"1\"></ns0:Resource>\n</ns0:Payload>"
     ));

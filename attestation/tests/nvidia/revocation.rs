@@ -6,7 +6,7 @@ use chrysalis_attestation::{
     Rejection, Time,
     nvidia::{
         NvidiaRoots, needs,
-        ocsp::{OcspAnswer, question},
+        ocsp::{MAX_ANSWER_SIZE, OcspAnswer, question},
         policy::{Proof, Revocation},
     },
 };
@@ -60,6 +60,22 @@ fn a_good_answer_counts_until_its_next_update() {
             Some(sha1(&answer.responder.point()))),
         None
     );
+}
+
+#[test]
+fn answers_are_bounded_in_number_and_size() {
+    let scene = Scene::new();
+    let refused = |what| Err(Rejection::OcspMalformed { what });
+    let mut case = scene.case();
+    let one = case.collateral.ocsp[0].clone();
+    case.collateral.ocsp.resize(64, one.clone());
+    assert!(case.verify().is_ok(), "as many as may be");
+    case.collateral.ocsp.push(one);
+    assert_eq!(case.verify(), refused("there are too many of them"));
+    let mut case = scene.case();
+    case.collateral.ocsp[0].der = vec![0; MAX_ANSWER_SIZE + 1];
+    let what = "it is larger than any of NVIDIA's";
+    assert_eq!(case.verify(), refused(what));
 }
 
 #[test]

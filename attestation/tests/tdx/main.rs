@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod azure;
+mod certificates;
 mod levels;
 mod lies;
 mod log;

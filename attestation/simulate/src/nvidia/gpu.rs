@@ -42,6 +42,8 @@ pub mod opaque {
     pub const PROJECT_SKU: u16 = 18;
     /// The firmware that the key was certified for.
     pub const FWID: u16 = 20;
+    /// Whether the GPU shares its memory over attested switches: 0xAA or 0x55. Firmware of 2024 says it so.
+    pub const PROTECTED_PCIE_STATUS: u16 = 21;
     /// For a GPU: the switch at each of its links, with the bytes of each name reversed. For a switch: its own identity.
     pub const SWITCH_PDI: u16 = 22;
     /// For a switch: 1 if its configuration is locked.

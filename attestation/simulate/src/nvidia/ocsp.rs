@@ -58,6 +58,10 @@ pub struct Answer {
     pub next_update: Option<Time>,
     /// The repeated nonce of the request, if there was one.
     pub nonce: Option<[u8; 32]>,
+    /// Further nonces: a lie for tests.
+    pub nonces: Vec<[u8; 32]>,
+    /// What it says of the same certificate in a second statement: a lie for tests.
+    pub also: Option<CertificateStatus>,
     /// Names the responder by this SHA-1 of its key instead of by name, if given.
     pub key_hash: Option<[u8; 20]>,
     /// Where it has an unknown critical extension, if anywhere.
@@ -85,6 +89,8 @@ impl Answer {
             produced_at: None,
             next_update: Some(after(now, 18 * HOUR)),
             nonce,
+            nonces: Vec::new(),
+            also: None,
             key_hash: None,
             critical_extension: None,
         }
@@ -138,16 +144,21 @@ impl Answer {
         let next = self
             .next_update
             .map(|it| tlv(tag::context(0), &[&time(it)]));
-        let single = tlv(
-            tag::SEQUENCE,
-            &[
-                &self.id,
-                &self.status.encode(),
-                &time(self.this_update),
-                &next.unwrap_or_default(),
-                &self.extensions(Place::Certificate, None),
-            ],
-        );
+        let next = next.unwrap_or_default();
+        let single = |status: CertificateStatus| {
+            tlv(
+                tag::SEQUENCE,
+                &[
+                    &self.id,
+                    &status.encode(),
+                    &time(self.this_update),
+                    &next,
+                    &self.extensions(Place::Certificate, &[]),
+                ],
+            )
+        };
+        let also = self.also.map(single).unwrap_or_default();
+        let nonces: Vec<_> = self.nonce.iter().chain(&self.nonces).copied().collect();
         let responder = match self.key_hash {
             Some(hash) => tlv(tag::context(2), &[&tlv(tag::OCTET_STRING, &[&hash])]),
             None => tlv(tag::context(1), &[&self.responder.name_der()]),
@@ -157,16 +168,16 @@ impl Answer {
             &[
                 &responder,
                 &time(self.produced_at.unwrap_or(self.this_update)),
-                &tlv(tag::SEQUENCE, &[&single]),
-                &self.extensions(Place::Answer, self.nonce),
+                &tlv(tag::SEQUENCE, &[&single(self.status), &also]),
+                &self.extensions(Place::Answer, &nonces),
             ],
         )
     }
 
     /// The extensions at this place; empty if there are none.
-    fn extensions(&self, place: Place, nonce: Option<[u8; 32]>) -> Vec<u8> {
-        let nonce = nonce.map(|nonce| {
-            let value = tlv(tag::OCTET_STRING, &[&tlv(tag::OCTET_STRING, &[&nonce])]);
+    fn extensions(&self, place: Place, nonces: &[[u8; 32]]) -> Vec<u8> {
+        let nonces = nonces.iter().map(|nonce| {
+            let value = tlv(tag::OCTET_STRING, &[&tlv(tag::OCTET_STRING, &[nonce])]);
             tlv(tag::SEQUENCE, &[&tlv(tag::OID, &[NONCE]), &value])
         });
         let critical = (self.critical_extension == Some(place)).then(|| {
@@ -177,7 +188,7 @@ impl Answer {
                 &[&tlv(tag::OID, &[UNKNOWN]), &is_critical, &value],
             )
         });
-        let all: Vec<u8> = nonce.into_iter().chain(critical).flatten().collect();
+        let all: Vec<u8> = nonces.chain(critical).flatten().collect();
         if all.is_empty() {
             return all;
         }

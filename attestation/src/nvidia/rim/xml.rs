@@ -399,7 +399,14 @@ mod tests {
             "<a{}/>",
             (0..=MAX_ATTRIBUTES).fold(String::new(), |text, it| format!("{text} a{it}=\"\""))
         );
-        for bad in [deep, wide, broad] {
+        let deeper = format!(
+            "{}{}",
+            "<a>".repeat(MAX_DEPTH + 1),
+            "</a>".repeat(MAX_DEPTH + 1)
+        );
+        let deep_enough = deeper.replacen("<a>", "", 1).replacen("</a>", "", 1);
+        assert!(parse(deep_enough.as_bytes()).is_ok(), "as deep as may be");
+        for bad in [deep, deeper, wide, broad] {
             assert_eq!(
                 parse(bad.as_bytes()).map_err(|it| it.code()),
                 Err("rim_xml")

@@ -128,8 +128,11 @@ fn machine(vendor: Vendor) -> Machine<'static> {
     Machine::honest(&AMD, vendor)
 }
 
-/// A certificate of the enclave's own key that carries what it says at boot, about this key or another, so many times.
-fn certificate(attested: Option<&[u8]>, times: usize) -> Vec<u8> {
+/// What a certificate's extensions hold, of the value that an honest one holds.
+type Carry = fn(Vec<u8>) -> Vec<Vec<u8>>;
+
+/// A certificate of the enclave's own key that carries what it says at boot, about this key or another.
+fn certificate(attested: Option<&[u8]>, carry: Carry) -> Vec<u8> {
     let issue = |extensions| {
         let profile = Profile {
             extensions,
@@ -143,7 +146,8 @@ fn certificate(attested: Option<&[u8]>, times: usize) -> Vec<u8> {
     let spki = attested.map_or_else(|| key.spki(), <[u8]>::to_vec);
     scene.attested = (Session::Boot, spki);
     let evidence = Evidence::decode(&scene.bundle()).expect("a bundle");
-    issue(vec![(ID_PE_CMW, evidence.certificate_extension()); times]).der
+    let values = carry(evidence.certificate_extension()).into_iter();
+    issue(values.map(|value| (ID_PE_CMW, value)).collect()).der
 }
 
 fn certificates() -> Vec<Vector> {
@@ -155,7 +159,7 @@ fn certificates() -> Vec<Vector> {
             .file("policy", "policy.toml", wishes.text())
     };
     let carried = |vector: Vector, attested, wishes: &Wishes| {
-        carrying(vector, certificate(attested, 1), wishes)
+        carrying(vector, certificate(attested, |value| vec![value]), wishes)
     };
     let claims = json!({"measurement": hex::encode(LAUNCH_DIGEST), "models": [{"name": "smollm2", "kind": "chat"}]});
     let shows =
@@ -167,8 +171,14 @@ fn certificates() -> Vec<Vector> {
     let other = Vector::rejected(KIND, "binding_mismatch in-a-certificate", shows, NOW);
     let shows = "a certificate carries evidence twice";
     let twice = Vector::rejected(KIND, "bundle_malformed twice-in-a-certificate", shows, NOW);
+    let shows = "a byte follows the evidence in a certificate's extension";
+    let code = "bundle_malformed trailing-in-a-certificate";
+    let trailing = Vector::rejected(KIND, code, shows, NOW);
+    let carry_twice: Carry = |value| vec![value.clone(), value];
+    let carry_more: Carry = |value| vec![[value, vec![0]].concat()];
     vec![
-        carrying(twice, certificate(None, 2), &patient),
+        carrying(twice, certificate(None, carry_twice), &patient),
+        carrying(trailing, certificate(None, carry_more), &patient),
         carried(accepted, None, &patient),
         carried(old, None, &snp::wishes()),
         carried(other, Some(SPKI), &patient),
@@ -282,6 +292,13 @@ pub(super) fn vectors(common: &mut Common) -> Vec<Vector> {
         .file("bundle", "bundle.cbor", Scene::honest(&AMD).bundle())
         .file("policy", "policy.toml", snp::wishes().text());
     vectors.push(bare);
+    let shows = "nobody says which conversation the bundle is about, and a reason for it does not count where there is a policy";
+    let code = "conversation_missing whatever-the-reason";
+    let excused = Vector::rejected(KIND, code, shows, NOW)
+        .file("bundle", "bundle.cbor", Scene::honest(&AMD).bundle())
+        .file("policy", "policy.toml", snp::wishes().text())
+        .with("without", json!(["session"]));
+    vectors.push(excused);
     vectors.extend(models());
     vectors.extend(certificates());
     let shows = "the certificate carries no evidence";

@@ -5,6 +5,7 @@
 mod all;
 mod azure;
 mod bundle;
+mod forms;
 mod intel;
 mod nvidia;
 mod release;

@@ -16,7 +16,10 @@ use super::{
     Scene, move_list,
 };
 use crate::{
-    make::NOW,
+    make::{
+        NOW,
+        forms::{FOR_AGREEMENT_ON_P256, ON_SECP256K1},
+    },
     wishes::{OPEN, SOMEBODY, list},
 };
 
@@ -32,6 +35,11 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     ("quote_version", "the quote has version 6", Altered(|it| it.quote[0] = 6)),
     ("quote_key_type", "the quote names another type of key", Altered(|it| it.quote[2] = 3)),
     ("quote_tee_type", "the quote is of a TEE that nobody knows", Altered(|it| it.quote[4] = 0x82)),
+    ("quote_malformed of-another-tee", "the header says that the quote is of an SGX enclave, and the body is a TD's", Altered(|it| it.quote[4] = 0)),
+    ("quote_malformed of-another-body", "the header says that the quote is of a TD, and the body is an SGX enclave's", Altered(|it| {
+        it.quote[48] = 1;
+        it.quote[50..54].copy_from_slice(&384_u32.to_le_bytes());
+    })),
     ("quote_of_enclave", "the quote is of an SGX enclave", Signed(|it| it.td.version = QuoteVersion::Enclave)),
     ("quote_body_type", "the quote's body is of a type that nobody knows", Altered(|it| it.quote[48] = 5)),
     ("quote_vendor", "another quoting enclave's vendor is named", Altered(|it| it.quote[12] ^= 1)),
@@ -54,6 +62,16 @@ pub(super) const LIES: &[(&str, &str, Lie)] = &[
     }))),
     ("intel_certificate_profile of-a-signing-authority", "an authority signs what Intel says", Signed(|it| it.tcb_signer(|signer| {
         signer.purpose = Purpose::SignsAndIssues;
+    }))),
+    ("intel_certificate_profile of-another-curve", "the platform's certificate says that its key is on another curve of the same size", Signed(|it| it.pck(|pck| {
+        pck.form.key_algorithm = Some(ON_SECP256K1.to_vec());
+    }))),
+    ("intel_certificate_profile of-a-key-for-agreement", "the platform's certificate says that its key is for key agreement alone", Signed(|it| it.pck(|pck| {
+        pck.form.key_algorithm = Some(FOR_AGREEMENT_ON_P256.to_vec());
+    }))),
+    ("intel_certificate_malformed extension-twice", "the platform's certificate has an extension twice", Signed(|it| it.pck(|pck| {
+        let again = pck.extensions[0].clone();
+        pck.extensions.push(again);
     }))),
     ("intel_certificate_malformed version-2", "the platform's certificate is of X.509 version 2", Signed(|it| it.pck(|pck| pck.form.version_2 = true))),
     ("intel_certificate_signature", "the platform's certificate was changed", Signed(|it| *it.intel.pck.der.last_mut().expect("bytes") ^= 1)),

@@ -7,7 +7,24 @@ use chrysalis_simulate::{
 };
 
 use super::{DAY, LAST_MONTH, Lie, NONCE, REQUEST, RESPONSE_HEAD, answers, sign};
-use crate::{make::NOW, wishes::OPEN};
+use crate::{
+    make::{
+        NOW,
+        forms::{
+            ECDSA_SHA256, ECDSA_SHA384_AND_NULL, FOR_AGREEMENT_ON_P384, ON_BRAINPOOL_P384,
+            add_a_part, lengthen, spare_a_bit,
+        },
+    },
+    wishes::OPEN,
+};
+
+/// 2.16.840.1.101.3.4.2.2
+const SHA384: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2];
+/// Of an OCSP `CertID` with SHA-384: the digest of the issuer's name, and of its key.
+const NAME_IN_ID: usize = 20;
+const KEY_IN_ID: usize = NAME_IN_ID + 50;
+/// DICE's `TcbInfo`, which names the firmware of newer chips.
+const TCB_INFO: &str = "2.23.133.5.4.1.1";
 
 /// The code that must come out, what is wrong, and the lie.
 #[rustfmt::skip]
@@ -23,6 +40,21 @@ pub(super) const LIES: &[Lie] = &[
     ("gpu_report_truncated", "the report lacks its last byte", |it| it.alter = |evidence, _| evidence.report.truncate(evidence.report.len() - 1)),
     ("gpu_report_trailing", "a byte follows the report", |it| it.alter = |evidence, _| evidence.report.push(0)),
     ("gpu_opaque_malformed", "the FWID is a byte short", |it| drop(it.gpu.opaque.insert(opaque::FWID, vec![0; 47]))),
+    ("gpu_opaque_malformed of-two-modes", "the GPU says that it shares its memory over attested switches, and that it does not", |it| {
+        it.gpu.opaque.insert(opaque::FEATURE_FLAG, vec![2, 0]);
+        it.gpu.opaque.insert(opaque::PROTECTED_PCIE_STATUS, vec![0x55]);
+        it.want("modes", "[\"protected_pcie\"]");
+        it.want("switches", OPEN);
+    }),
+    ("gpu_opaque_malformed behind-a-text", "there is something behind the end of the board's project", |it| {
+        it.gpu.opaque.insert(opaque::PROJECT, b"1010\0a".to_vec());
+    }),
+    ("gpu_opaque_malformed of-a-long-text", "the chip's SKU has 65 characters", |it| it.without_manifests(|gpu| {
+        gpu.opaque.insert(opaque::CHIP_SKU, vec![b'8'; 65]);
+    })),
+    ("gpu_opaque_malformed of-no-text", "the chip's SKU is empty", |it| it.without_manifests(|gpu| {
+        gpu.opaque.insert(opaque::CHIP_SKU, vec![0; 9]);
+    })),
     ("gpu_opaque_duplicate", "the report has the driver's version twice", |it| {
         // A kind that nobody reads, until it is renamed.
         it.gpu.opaque.insert(0x1FF, b"550.90.07\0".to_vec());
@@ -54,6 +86,45 @@ pub(super) const LIES: &[Lie] = &[
     })),
     ("nvidia_certificate_profile a-bit-to-spare", "the last bit of the leaf's key does not count", |it| it.gpu.reissue_leaf(|leaf| leaf.form.unused_bits_of_key = 1)),
     ("nvidia_certificate_malformed version-2", "the leaf is of X.509 version 2", |it| it.gpu.reissue_leaf(|leaf| leaf.form.version_2 = true)),
+    ("nvidia_certificate_malformed extension-twice", "the leaf has an extension twice", |it| it.gpu.reissue_leaf(|leaf| {
+        let again = leaf.extensions[0].clone();
+        leaf.extensions.push(again);
+    })),
+    ("nvidia_certificate_malformed a-bit-to-spare", "the last bit of the leaf's signature does not count", |it| {
+        let issuer = it.gpu.chain[1].clone();
+        it.gpu.reissue_leaf(|leaf| spare_a_bit(leaf, &issuer));
+    }),
+    ("nvidia_certificate_malformed a-part-too-many", "behind the leaf's signature there is something, which nobody signed", |it| it.alter = |evidence, _| add_a_part(&mut evidence.chain[0])),
+    ("nvidia_certificate_profile algorithm-inside", "the leaf says inside that it is signed with SHA-256", |it| it.gpu.reissue_leaf(|leaf| {
+        leaf.form.algorithm_inside = Some(ECDSA_SHA256.to_vec());
+    })),
+    ("nvidia_certificate_profile algorithm-parameters", "the leaf's algorithm has parameters inside", |it| it.gpu.reissue_leaf(|leaf| {
+        leaf.form.algorithm_inside = Some(ECDSA_SHA384_AND_NULL.to_vec());
+    })),
+    ("nvidia_certificate_profile algorithm-outside", "the leaf says outside, which nobody signed, that it is signed with SHA-256", |it| it.alter = |evidence, _| {
+        // The last byte of 1.2.840.10045.4.3.3, the last time that it occurs.
+        let leaf = &mut evidence.chain[0];
+        let place = leaf.windows(ECDSA_SHA256.len()).rposition(|it| it[..11] == ECDSA_SHA256[..11]);
+        leaf[place.expect("an algorithm") + 11] = 2;
+    }),
+    ("nvidia_certificate_profile of-another-curve", "the leaf says that its key is on another curve of the same size", |it| it.gpu.reissue_leaf(|leaf| {
+        leaf.form.key_algorithm = Some(ON_BRAINPOOL_P384.to_vec());
+    })),
+    ("nvidia_certificate_profile of-a-key-for-agreement", "the leaf says that its key is for key agreement alone", |it| it.gpu.reissue_leaf(|leaf| {
+        leaf.form.key_algorithm = Some(FOR_AGREEMENT_ON_P384.to_vec());
+    })),
+    ("nvidia_certificate_profile of-another-issuer", "the leaf names another issuer than the one whose key signed it", |it| {
+        let renamed = it.gpu.chain[1].renamed("GH100 A01 GSP ROM");
+        it.gpu.chain[0] = renamed.issue(it.gpu.chain[0].profile());
+    }),
+    ("nvidia_certificate_profile of-an-idle-leaf", "the leaf's key may agree on keys, and sign nothing", |it| it.gpu.reissue_leaf(|leaf| leaf.purpose = Purpose::Agrees)),
+    ("nvidia_certificate_profile of-two-firmwares", "the leaf says in two ways which firmware its key is for", |it| it.gpu.reissue_leaf(|leaf| {
+        leaf.extensions.push((TCB_INFO, vec![0x30, 0]));
+    })),
+    ("nvidia_certificate_profile of-an-idle-authority", "the device's identity may sign no certificates", |it| it.identity(Purpose::IdleAuthority)),
+    ("nvidia_certificate_profile of-no-authority", "the device's identity may sign certificates, and says that it is no authority", |it| it.identity(Purpose::NoAuthority)),
+    ("nvidia_certificate_profile of-an-authority-by-the-way", "it is not critical that the device's identity is an authority", |it| it.identity(Purpose::UncriticalAuthority)),
+    ("nvidia_certificate_signature of-another-encoding", "the length of the leaf's signature, which nobody signs, takes two bytes where one would do", |it| it.alter = |evidence, _| lengthen(&mut evidence.chain[0])),
     ("nvidia_certificate_profile of-a-responder", "the responder that answers about the device is an authority", |it| {
         let responder = Profile { purpose: Purpose::SignsAndIssues, ..Answer::responder_profile(NOW) };
         it.answers[0].responder = it.gpu.chain[2].issue(responder);
@@ -72,6 +143,15 @@ pub(super) const LIES: &[Lie] = &[
     ("gpu_simulated_root_refused", "nobody named the simulated roots", |it| it.wishes = None),
     ("gpu_architecture_unknown", "the chain is of a chip that nobody knows", |it| it.gpu.reissue_leaf(|leaf| "GX100 A01 GSP FMC LF".clone_into(&mut leaf.common_name))),
     ("ocsp_missing", "there is no answer about the provisioner", |it| drop(it.answers.remove(1))),
+    ("ocsp_missing of-another-device", "the answer about the device is about another one, of the same provisioner", |it| {
+        it.answers[0].id = Answer::id(&it.nvidia.gpu(1).chain[1], &it.gpu.chain[2]);
+    }),
+    ("ocsp_missing of-another-issuers-name", "the answer about the device names its issuer's key, and another name", |it| it.answers[0].id[NAME_IN_ID] ^= 1),
+    ("ocsp_missing of-another-issuers-key", "the answer about the device names its issuer, and another key", |it| it.answers[0].id[KEY_IN_ID] ^= 1),
+    ("ocsp_malformed two-statements", "an answer says that the device's certificate is good, and that it is revoked", |it| {
+        it.answers[0].also = Some(CertificateStatus::Revoked { since: LAST_MONTH, reason: 1 });
+    }),
+    ("ocsp_malformed two-nonces", "an answer repeats two nonces", |it| it.answers[0].nonces = vec![[1; 32], [2; 32]]),
     ("ocsp_malformed", "an answer is cut", |it| {
         let mut der = it.answers[0].encode();
         der.pop();
@@ -81,6 +161,7 @@ pub(super) const LIES: &[Lie] = &[
     ("ocsp_malformed critical-about-one", "what an answer says has a critical extension that nobody knows", |it| it.answers[0].critical_extension = Some(Place::Certificate)),
     ("ocsp_unsuccessful", "the responder says: try later", |it| it.answers[0].response_status = 3),
     ("ocsp_responder", "a responder of another authority answered", |it| it.answers[0].responder = it.gpu.chain[3].issue(Answer::responder_profile(NOW))),
+    ("ocsp_responder of-another-key", "the responder's certificate is not of the key that the answer names", |it| it.answers[0].key_hash = Some([7; 20])),
     ("ocsp_signature", "an answer was changed", |it| {
         let mut der = it.answers.remove(0).encode();
         *der.last_mut().expect("bytes") ^= 0;
@@ -118,9 +199,20 @@ pub(super) const LIES: &[Lie] = &[
     ("ocsp_revoked", "the device's certificate is revoked", |it| it.answers[0].status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 1 }),
     ("ocsp_hold", "the device's certificate is on hold", |it| it.answers[0].status = CertificateStatus::Revoked { since: LAST_MONTH, reason: 6 }),
     ("ocsp_unknown", "the responder does not know the device", |it| it.answers[0].status = CertificateStatus::Unknown),
+    ("ocsp_unknown beside-good", "of two answers about the device's certificate the later one does not know it", |it| {
+        let mut other = it.answers[0].clone();
+        other.status = CertificateStatus::Unknown;
+        it.answers.push(other);
+    }),
     ("gpu_report_signature", "a bit of a measurement is flipped", |it| it.alter = |evidence, _| evidence.report[REQUEST + RESPONSE_HEAD + 7] ^= 1),
     ("gpu_fwid_missing", "the report does not tell its FWID", |it| drop(it.gpu.opaque.remove(&opaque::FWID))),
     ("gpu_fwid_mismatch", "the report tells another FWID than its certificate", |it| drop(it.gpu.opaque.insert(opaque::FWID, vec![0; 48]))),
+    ("nvidia_certificate_profile of-another-digest", "the leaf says that its FWID is of another hash", |it| it.gpu.reissue_leaf(|leaf| {
+        let (_, composite) = &mut leaf.extensions[0];
+        let place = composite.windows(SHA384.len()).rposition(|it| it == SHA384);
+        // SHA-256, whatever its length.
+        composite[place.expect("an algorithm") + SHA384.len() - 1] = 1;
+    })),
     ("rim_missing", "there is no manifest of the driver", |it| drop(it.manifests.remove(0))),
     ("rim_version_mismatch", "the manifest is of another driver", |it| it.manifest(0, |manifest| "550.90.08".clone_into(&mut manifest.version))),
     ("rim_ambiguous", "there are two manifests of the driver", |it| {
@@ -183,6 +275,10 @@ pub(super) const LIES: &[Lie] = &[
     }),
     ("gpu_driver_below_floor", "the policy wants a newer driver", |it| it.want("minimum_driver", "\"570.0.0\"")),
     ("gpu_refused", "the policy lists another device", |it| it.want("devices", "[\"00\"]")),
+    ("gpu_refused of-another-mode", "the GPU shares its memory with others, and the policy wants one that is alone", |it| {
+        it.gpu.opaque.insert(opaque::FEATURE_FLAG, vec![1, 0]);
+        it.want("modes", "[\"single_passthrough\"]");
+    }),
     ("gpu_switches_unchecked", "the GPU shares its memory over switches", |it| {
         it.gpu.opaque.insert(opaque::FEATURE_FLAG, vec![2, 0]);
         it.want("modes", "[\"protected_pcie\"]");

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use chrysalis_attestation::{Time, encoding::digest::sha256, nvidia::GpuEvidence};
 use chrysalis_simulate::{
-    Nvidia,
+    Nvidia, Purpose,
     nvidia::{Answer, DRIVER, Gpu, Manifest, opaque},
 };
 use serde_json::json;
@@ -90,6 +90,22 @@ impl Scene {
     fn unwant(&mut self, key: &str) {
         let wishes = self.wishes.as_mut().expect("wishes");
         wishes.unset("gpu", key);
+    }
+
+    /// Has the verifier do without manifests, so that nothing but the report tells what the GPU says.
+    fn without_manifests(&mut self, change: impl FnOnce(&mut Gpu)) {
+        change(&mut self.gpu);
+        self.manifests.clear();
+        self.without = vec!["rim"];
+    }
+
+    /// Has the device's identity certified for something else, and answers about it.
+    fn identity(&mut self, purpose: Purpose) {
+        self.gpu
+            .reissue_identity(|identity| identity.purpose = purpose);
+        self.answers = self
+            .nvidia
+            .answers_about(std::slice::from_ref(&self.gpu), NOW, None);
     }
 
     /// Has the first answer know what it says since so many seconds, and be valid for a week.
