@@ -380,7 +380,7 @@ fn mode(feature: Option<&[u8]>, protected_pcie: Option<&[u8]>) -> Result<Mode, R
         .map(u16::from_le_bytes);
     match (feature, protected) {
         (Some(0), Some(false) | None) => Ok(Mode::SinglePassthrough),
-        (Some(1), _) => Ok(Mode::MultiPassthrough),
+        (Some(1), Some(false) | None) => Ok(Mode::MultiPassthrough),
         (Some(2), Some(true) | None) | (None, Some(true)) => Ok(Mode::ProtectedPcie),
         (None, Some(false) | None) => Ok(Mode::Unstated),
         (Some(_), _) => Err(malformed("FEATURE_FLAG")),
@@ -639,6 +639,12 @@ mod tests {
         let lone_but_protected = [complete(), field(36, &[0, 0]), field(21, &[ENABLED])].concat();
         assert_eq!(
             Opaque::parse(&lone_but_protected),
+            Err(malformed("FEATURE_FLAG"))
+        );
+        let encrypted_but_protected =
+            [complete(), field(36, &[1, 0]), field(21, &[ENABLED])].concat();
+        assert_eq!(
+            Opaque::parse(&encrypted_but_protected),
             Err(malformed("FEATURE_FLAG"))
         );
         let protected_but_open = [complete(), field(36, &[2, 0]), field(21, &[DISABLED])].concat();

@@ -84,11 +84,18 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_raised_as_far_as_it_may_be() {
-        let before = getrlimit(Resource::Nofile).current;
-        assert_eq!(
-            raise(1),
-            before.map(|files| usize::try_from(files).unwrap())
-        );
+    fn the_limit_is_raised_as_far_as_asked() {
+        let before = getrlimit(Resource::Nofile);
+        let Some(files) = before.current else {
+            return;
+        };
+        let lower = Rlimit {
+            current: Some(files - 1),
+            ..before
+        };
+        setrlimit(Resource::Nofile, lower).unwrap();
+        let files = usize::try_from(files).unwrap();
+        assert_eq!(raise(1), Some(files - 1));
+        assert_eq!(raise(files), Some(files));
     }
 }
