@@ -189,7 +189,7 @@ fn configuration(folder: &Path) -> PathBuf {
     path
 }
 
-/// Streams an answer as long as there may be; what came.
+/// Streams an answer as long as there may be; what came, and what curl says of it.
 fn stream(proxy: &str) -> String {
     let url = format!("http://{proxy}/v1/chat/completions");
     let body = r#"{"model":"smollm2-135m-instruct","stream":true,"max_tokens":1500,"temperature":1.5,
@@ -197,5 +197,6 @@ fn stream(proxy: &str) -> String {
     let mut curl = Command::new("curl");
     let json = "content-type: application/json";
     curl.args(["-sSN", "--max-time", "900", &url, "-H", json, "-d", body]);
-    text(&curl.output().expect("curl").stdout)
+    let output = curl.output().expect("curl");
+    text(&output.stdout) + &text(&output.stderr)
 }
