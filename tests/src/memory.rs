@@ -2,6 +2,7 @@
 //! find.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     os::unix::fs::FileExt,
     path::PathBuf,
@@ -127,11 +128,10 @@ impl Memory {
     }
 }
 
-/// Four words that look drawn at random: no pointer, length or text.
+/// 32 bytes that may be drawn at random: hardly one in a million that are has less than 20 different ones, and pointers, lengths
+/// and zeros do.
 fn is_random(bytes: &[u8]) -> bool {
-    bytes
-        .chunks_exact(8)
-        .all(|word| word[7] != 0 && word[6] != 0 && word[7] != word[6])
+    bytes.iter().collect::<BTreeSet<_>>().len() >= 20
 }
 
 /// A private key, in each form in which memory may have it.

@@ -20,7 +20,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy to `url` under `policy`, and waits until it listens.
+    /// Starts a proxy to `url` under `policy`, and waits until it has verified the enclave and serves.
     pub fn start(url: &str, policy: &Path) -> Self {
         Self::start_with(url, policy, &[])
     }
@@ -47,7 +47,8 @@ impl Proxy {
             address,
         };
         let deadline = Instant::now() + Duration::from_mins(2);
-        while std::net::TcpStream::connect(&proxy.address).is_err() {
+        // It takes its port before it verifies.
+        while !proxy.log().contains("listening on") {
             let ended = proxy.child.try_wait().expect("the proxy can be waited for");
             assert!(
                 ended.is_none() && Instant::now() < deadline,
