@@ -187,6 +187,23 @@ fn recordings_are_written_down() {
     }
 }
 
+/// As it comes, which is with the groups that it prefers itself.
+#[test]
+fn openssl_agrees_on_keys_that_a_quantum_computer_does_not_find() {
+    let python = paths::python();
+    if !python.exists() {
+        chrysalis_test_support::skip("no Python environment: make test makes one");
+        return;
+    }
+    let Some(served) = served() else { return };
+    let url = served.machine.url();
+    let address = url.strip_prefix("https://").expect("https");
+    let mut command = Command::new(python);
+    command.arg(clients().join("openssl.py")).arg(address);
+    let said = says(command);
+    assert!(said.ends_with("TLSv1.3 X25519MLKEM768\n"), "{said}");
+}
+
 #[test]
 fn the_node_sdk_works_unchanged() {
     let sdk = paths::node();
