@@ -9,6 +9,7 @@ use std::{
 };
 
 use ed25519_dalek::{VerifyingKey, hazmat::ExpandedSecretKey};
+use memchr::memmem;
 use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair},
@@ -84,10 +85,7 @@ impl Memory {
     pub fn count(&self, wanted: &[u8]) -> usize {
         let mut found = 0;
         self.each(wanted.len() - 1, |piece| {
-            found += piece
-                .windows(wanted.len())
-                .filter(|place| place[0] == wanted[0] && *place == wanted)
-                .count();
+            found += memmem::find_iter(piece, wanted).count();
         });
         found
     }
@@ -111,7 +109,10 @@ impl Memory {
     pub fn ed25519_scalar(&self, public: &[u8; 32]) -> Option<[u8; 32]> {
         let mut found = None;
         self.each(160, |piece| {
-            let places = piece.windows(160).filter(|place| place[64..96] == *public);
+            let places = memmem::find_iter(piece, public).filter_map(|at| {
+                let from = at.checked_sub(64)?;
+                piece.get(from..from + 160)
+            });
             for place in places {
                 let starts = [0, 32, 96, 128];
                 let scalars = starts.map(|at| place[at..at + 32].try_into().expect("32 bytes"));
@@ -131,7 +132,7 @@ impl Memory {
 /// 32 bytes that may be drawn at random: hardly one in a million that are has less than 20 different ones, and pointers, lengths
 /// and zeros do.
 fn is_random(bytes: &[u8]) -> bool {
-    bytes.iter().collect::<BTreeSet<_>>().len() >= 20
+    bytes[..8] != [0; 8] && bytes.iter().collect::<BTreeSet<_>>().len() >= 20
 }
 
 /// A private key, in each form in which memory may have it.
