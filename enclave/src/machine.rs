@@ -16,7 +16,10 @@ use rustix::{
     system::{RebootCommand, finit_module, reboot},
 };
 
-use crate::{failure::Failure, process::is_ours};
+use crate::{
+    failure::Failure,
+    process::{self, is_ours},
+};
 
 /// Whose the machine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +123,7 @@ pub(crate) fn load_module(file: &Path) -> Result<(), Errno> {
 /// The end: a machine of our own is powered off, a process exits with its result.
 pub(crate) fn end(outcome: &Result<(), Failure>) -> ExitCode {
     if is_ours() {
+        process::end_all();
         tracing::info!("powering off");
         if reboot(RebootCommand::PowerOff).is_err() {
             // If PID 1 returns, the kernel panics, which `panic=-1` turns into a reboot: the machine ends anyway.

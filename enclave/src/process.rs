@@ -2,7 +2,7 @@
 //! needed.
 
 use std::{
-    io,
+    fs, io,
     os::{
         fd::OwnedFd,
         unix::{net::UnixStream as StdUnixStream, process::CommandExt},
@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitOptions, kill_process, kill_process_group},
+};
 use tokio::net::UnixStream;
 
 /// The code when the kernel does not fully confine a worker.
@@ -99,6 +102,36 @@ impl Drop for Process {
 /// Whether this is PID 1.
 pub(crate) fn is_ours() -> bool {
     std::process::id() == 1
+}
+
+/// Ends every other process of a machine of our own, and waits until the kernel has their memory back, which it wipes: what engines
+/// were told is nowhere then.
+pub(crate) fn end_all() {
+    let deadline = Instant::now() + END_PATIENCE;
+    loop {
+        others().for_each(|process| {
+            let _ = kill_process(process, Signal::KILL);
+        });
+        // Orphans come to PID 1, so once it has no child there is no other process.
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Err(Errno::CHILD) => return,
+            _ if Instant::now() > deadline => {
+                tracing::error!("a process does not end");
+                return;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// Every process but this one, as far as the kernel lists them.
+fn others() -> impl Iterator<Item = Pid> {
+    let listed = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let ours = i32::try_from(std::process::id()).ok();
+    let others = numbers.filter(move |number| Some(*number) != ours);
+    others.filter_map(Pid::from_raw)
 }
 
 /// Reaps every child that has ended: orphans come to PID 1.

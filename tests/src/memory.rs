@@ -17,6 +17,8 @@ use ring::{
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;
+/// Bytes that are shown before and after the beginning of what was found.
+const AROUND: usize = 160;
 /// The order of P-256's group, and what Montgomery's reduction needs of it: -1/n modulo 2^64.
 const ORDER: [u64; 4] = [
     0xf3b9_cac2_fc63_2551,
@@ -86,6 +88,18 @@ impl Memory {
         let mut found = 0;
         self.each(wanted.len() - 1, |piece| {
             found += memmem::find_iter(piece, wanted).count();
+        });
+        found
+    }
+
+    /// What stands around these bytes, each place where they are, for whoever asks why.
+    pub fn around(&self, wanted: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        self.each(wanted.len() - 1, |piece| {
+            found.extend(memmem::find_iter(piece, wanted).map(|at| {
+                let around = &piece[at.saturating_sub(AROUND)..piece.len().min(at + AROUND)];
+                around.escape_ascii().to_string()
+            }));
         });
         found
     }
