@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// What the relying party asked earlier, and nobody may find.
-const CANARY: &str = "canary-5d41402abc4b2a76b9719d911017c592";
+const CANARY: &str = "zanzibar-quokka-7719-canary";
 /// The shortest that there is.
 pub const EPOCH: Duration = Duration::from_mins(1);
 
@@ -73,7 +73,7 @@ impl Scene {
             &machine.url(),
             CANARY,
             "--max-tokens",
-            "8",
+            "2",
             "--policy",
             &by,
         ];
