@@ -24,6 +24,13 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Verifies so often, and remembers.
+pub(crate) fn repeat(times: u32) -> anyhow::Result<()> {
+    let memory = Memory::new();
+    let mut work = prepare(move || memory.clone())?;
+    (0..times).try_for_each(|_| work())
+}
+
 /// The whole walk, from the bundle's bytes to the one value that yields a TLS key.
 fn prepare(memory: impl Fn() -> Memory) -> anyhow::Result<impl FnMut() -> anyhow::Result<()>> {
     let vectors::Composite {
