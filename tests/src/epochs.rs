@@ -1,11 +1,11 @@
-//! An enclave with short epochs, whose GPU can turn bad; what a relying party asked of it; and the keys that it holds.
+//! An enclave whose GPU can turn bad; what a relying party asked of it; and the keys that it holds.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrysalis_attestation::evidence::{Evidence, claims::Claims};
@@ -21,8 +21,6 @@ use crate::{
 
 /// What the relying party asked earlier, and nobody may find.
 const CANARY: &str = "zanzibar-quokka-7719-canary";
-/// The shortest that there is.
-pub const EPOCH: Duration = Duration::from_mins(1);
 
 /// The enclave and its relying party.
 pub struct Scene {
@@ -41,13 +39,13 @@ pub struct Keys {
 }
 
 impl Scene {
-    /// Boots with short epochs, verifies, and has one prompt answered.
+    /// Boots with epochs of this length, verifies, and has one prompt answered.
     ///
     /// # Panics
     /// When it is not trusted, or does not answer.
-    pub fn begin(plan: Plan) -> Self {
+    pub fn begin(plan: Plan, epoch: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let configuration = configuration(folder.path());
+        let configuration = configuration(folder.path(), epoch);
         let policy = folder.path().join("policy.toml");
         fs::write(&policy, policy_for(&configuration)).expect("a policy");
         let trouble = trouble(folder.path());
@@ -88,21 +86,31 @@ impl Scene {
         }
     }
 
-    /// Two streams, so that one is always in the middle of an answer; each gives the last that did not end well.
+    /// Two streams that have begun, so that one is always in the middle of an answer; each gives the last that did not end well.
+    ///
+    /// # Panics
+    /// When they do not begin within five minutes.
     pub fn stream(&self) -> (Proxy, Vec<JoinHandle<String>>) {
         let proxy = Proxy::start(&self.machine.url(), &self.policy);
-        let streaming = || {
+        let heard = ["first", "second"].map(|name| self.folder.path().join(name));
+        let streams = heard.clone().map(|heard| {
             let address = proxy.address().to_owned();
             thread::spawn(move || {
-                let mut last = stream(&address);
+                let mut last = stream(&address, &heard);
                 while last.contains("[DONE]") {
-                    last = stream(&address);
+                    last = stream(&address, &heard);
                 }
                 last
             })
-        };
-        let streams = [streaming(), streaming()].into();
-        (proxy, streams)
+        });
+        let deadline = Instant::now() + Duration::from_mins(5);
+        let begun =
+            |heard: &PathBuf| fs::read_to_string(heard).is_ok_and(|heard| heard.contains("data: "));
+        while !heard.iter().all(begun) {
+            assert!(Instant::now() < deadline, "no stream\n{}", proxy.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+        (proxy, streams.into())
     }
 
     /// Finds the private keys, by the public ones alone.
@@ -120,12 +128,22 @@ impl Scene {
         Keys { tls, receipts }
     }
 
-    /// Turns the GPU to dev-tools mode.
+    /// A stranger asks for evidence, and so the GPU is asked at once.
+    pub fn ask(&self) {
+        chrysalis(&[
+            "verify",
+            &self.machine.url(),
+            "--policy",
+            &self.policy.to_string_lossy(),
+        ]);
+    }
+
+    /// The GPU gets into this trouble. It is noticed when somebody asks for evidence, and at the end of the epoch.
     ///
     /// # Panics
     /// When the file cannot be written.
-    pub fn turn_bad(&self) {
-        fs::write(trouble(self.folder.path()), "devtools").expect("trouble");
+    pub fn turn_bad(&self, to: &str) {
+        fs::write(trouble(self.folder.path()), to).expect("trouble");
     }
 }
 
@@ -148,26 +166,25 @@ impl Keys {
     }
 }
 
-/// At least one of the streams ended with the reason.
+/// At least one of the streams ended with this reason.
 ///
 /// # Panics
 /// When none did.
-pub fn assert_named(streams: Vec<JoinHandle<String>>) {
+pub fn assert_named(streams: Vec<JoinHandle<String>>, reason: &str) {
     let ended = streams
         .into_iter()
         .map(|stream| stream.join().expect("a stream"));
     let ended: Vec<String> = ended.collect();
-    let named =
-        |text: &String| text.contains("trust_ended") && text.contains("measurement_mismatch");
-    assert!(ended.iter().any(named), "{ended:?}");
+    let named = |text: &String| text.contains("trust_ended") && text.contains(reason);
+    assert!(ended.iter().any(named), "{reason}: {ended:?}");
 }
 
 fn trouble(folder: &Path) -> PathBuf {
     folder.join("trouble")
 }
 
-/// The released configuration with short epochs.
-fn configuration(folder: &Path) -> PathBuf {
+/// The released configuration with epochs of this length.
+fn configuration(folder: &Path, epoch: Duration) -> PathBuf {
     let released = fs::read_to_string(paths::configuration()).expect("a configuration");
     let lines = released.lines();
     let mut skipping = false;
@@ -183,21 +200,21 @@ fn configuration(folder: &Path) -> PathBuf {
     let text = format!(
         "{}\n\n[epoch]\nseconds = {}\n",
         kept.join("\n"),
-        EPOCH.as_secs()
+        epoch.as_secs()
     );
     let path = folder.join("configuration.toml");
     fs::write(&path, text).expect("a configuration");
     path
 }
 
-/// Streams an answer as long as there may be; what came, and what curl says of it.
-fn stream(proxy: &str) -> String {
+/// Streams an answer as long as there may be into a file; what came, and what curl says of it.
+fn stream(proxy: &str, heard: &Path) -> String {
     let url = format!("http://{proxy}/v1/chat/completions");
     let body = r#"{"model":"smollm2-135m-instruct","stream":true,"max_tokens":1500,"temperature":1.5,
         "messages":[{"role":"user","content":"Count from one to five hundred in words."}]}"#;
     let mut curl = Command::new("curl");
     let json = "content-type: application/json";
     curl.args(["-sSN", "--max-time", "900", &url, "-H", json, "-d", body]);
-    let output = curl.output().expect("curl");
-    text(&output.stdout) + &text(&output.stderr)
+    let output = curl.arg("-o").arg(heard).output().expect("curl");
+    fs::read_to_string(heard).unwrap_or_default() + &text(&output.stderr)
 }
