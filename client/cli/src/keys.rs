@@ -24,14 +24,6 @@ pub(crate) fn read_public(
     }
 }
 
-pub(crate) fn development(named: bool) -> Development {
-    if named {
-        Development::Named
-    } else {
-        Development::Refused
-    }
-}
-
 /// A key's name, as far as people read it.
 pub(crate) fn short(id: &KeyId) -> String {
     id.to_string().chars().take(16).chain(['…']).collect()

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use chrysalis_attestation::release::{ANYONE_CAN_SIGN, Checkpoint, MAX_ENVELOPE, verify_inclusion};
-use chrysalis_image::publish::Log;
+use chrysalis_image::publish::{Log, development};
 use clap::{Args, Subcommand};
 
 use crate::{
     files::read,
-    keys::{development, read_public},
+    keys::read_public,
     outcome::Outcome,
     printable::{print, printable, refused},
     seen::State,

@@ -10,13 +10,13 @@ use chrysalis_attestation::{
         Release, Root, Seen, Signed, VerifiedRelease, Vouched, verify_inclusion,
     },
 };
-use chrysalis_image::publish::{Log, PROJECT, Publication};
+use chrysalis_image::publish::{Log, PROJECT, Publication, development};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
     files::read,
-    keys::{development, read_public, short},
+    keys::{read_public, short},
     seen::State,
 };
 
