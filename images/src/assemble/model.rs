@@ -18,6 +18,7 @@ use crate::{
         names::{NAME_RULE, is_name},
         package::read_from_wheel,
         recipe::Source,
+        search,
     },
     models::{self, Facts, ModelKind, NotModel, bert, ctranslate2, folder},
     progress,
@@ -147,24 +148,15 @@ fn describe(
     facts: Facts,
     weights: Sha256,
 ) -> Result<ModelCard, Error> {
-    let value = |key: &str, problem: String| Error::Value {
-        path: from.to_owned(),
-        key: key.into(),
-        problem,
-    };
     let kind = said.kind.unwrap_or(facts.kind);
     if (kind == ModelKind::Speech) != (facts.kind == ModelKind::Speech) {
         let (is, said) = (facts.kind.name(), kind.name());
-        return Err(value(
-            "kind",
-            format!("must be {is}, as the model is, and not {said}"),
-        ));
+        let problem = format!("must be {is}, as the model is, and not {said}");
+        return Err(Error::value(from, "kind", problem));
     }
     let licence = said.licence.or(facts.licence).ok_or_else(|| {
-        value(
-            "licence",
-            "is not in the model: name it with --licence, such as Apache-2.0".into(),
-        )
+        let problem = "is not in the model: name it with --licence, such as Apache-2.0";
+        Error::value(from, "licence", problem)
     })?;
     Ok(ModelCard {
         model: ModelFacts {
@@ -195,11 +187,8 @@ fn named(from: &Path, said: &Said) -> Result<String, Error> {
     if is_name(&name) {
         return Ok(name);
     }
-    Err(Error::Value {
-        path: from.to_owned(),
-        key: format!("the name {name:?}"),
-        problem: format!("{NAME_RULE}: choose one with --name"),
-    })
+    let problem = format!("{NAME_RULE}: choose one with --name");
+    Err(Error::value(from, format!("the name {name:?}"), problem))
 }
 
 fn convert(
@@ -245,22 +234,11 @@ fn wheel(
 }
 
 fn expect(written: Written, what: &str, size: u64, sha256: Sha256) -> Result<Written, Error> {
-    let what = format!("the weights of {what}");
-    if written.size != size {
-        return Err(Error::Truncated {
-            what,
-            expected: size,
-            got: written.size,
-        });
-    }
-    if written.sha256 != sha256 {
-        return Err(Error::WrongHash {
-            what,
-            expected: sha256,
-            got: written.sha256,
-        });
-    }
-    Ok(written)
+    let (what, found) = (
+        format!("the weights of {what}"),
+        (written.size, written.sha256),
+    );
+    search::expect(what, (size, sha256), found).map(|()| written)
 }
 
 fn not_model(path: &Path) -> impl FnOnce(NotModel) -> Error {
