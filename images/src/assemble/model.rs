@@ -114,14 +114,11 @@ fn of_folder(
     let parts = progress::during("reading the folder", || folder::parts(path));
     let parts = parts.map_err(not_model(path))?;
     let facts = folder::read(path, &parts).map_err(not_model(path))?;
-    let name = named(path, &said)?;
-    card::check_free::<ModelCard>(shelf, &name)?;
-    let weights = folder::weights(&parts);
+    let mut card = describe(path, said, facts, folder::weights(&parts), shelf)?;
     let mut tree = Tree::default();
     for part in parts {
         tree.file_at(&part.path, 0o644, part.at)?;
     }
-    let mut card = describe(path, name, said, facts, weights)?;
     card.model.disk = shelf.put_tree(&card.model.name, &tree, unpacked)?;
     let path = card::put(shelf, &card)?;
     Ok(Made { card, path })
@@ -131,9 +128,7 @@ fn of_folder(
 fn raw(written: Written, from: &Path, said: Said, shelf: &Shelf) -> Result<Made<ModelCard>, Error> {
     let size = written.size;
     let facts = models::read(&mut written.reader()?, size).map_err(not_model(from))?;
-    let name = named(from, &said)?;
-    card::check_free::<ModelCard>(shelf, &name)?;
-    let mut card = describe(from, name, said, facts, written.sha256)?;
+    let mut card = describe(from, said, facts, written.sha256, shelf)?;
     card.model.size = Some(size);
     card.model.disk = shelf.put(written)?;
     let path = card::put(shelf, &card)?;
@@ -143,11 +138,13 @@ fn raw(written: Written, from: &Path, said: Said, shelf: &Shelf) -> Result<Made<
 /// The card, but for the disk and the size of a file.
 fn describe(
     from: &Path,
-    name: String,
     said: Said,
     facts: Facts,
     weights: Sha256,
+    shelf: &Shelf,
 ) -> Result<ModelCard, Error> {
+    let name = named(from, &said)?;
+    card::check_free::<ModelCard>(shelf, &name)?;
     let kind = said.kind.unwrap_or(facts.kind);
     if (kind == ModelKind::Speech) != (facts.kind == ModelKind::Speech) {
         let (is, said) = (facts.kind.name(), kind.name());
