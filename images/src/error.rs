@@ -361,6 +361,19 @@ impl Error {
             reason,
         }
     }
+
+    /// A value that is not what it must be.
+    pub(crate) fn value(
+        path: impl Into<PathBuf>,
+        key: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::Value {
+            path: path.into(),
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
 }
 
 fn list(tried: &[String]) -> String {

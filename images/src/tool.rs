@@ -16,6 +16,20 @@ pub(crate) fn output(command: &mut Command, hint: &'static str) -> Result<Output
     ended.map_err(|error| failed(command, format!("does not start: {error}"), hint))
 }
 
+/// As [`output`], of a program that must succeed; `problem` says what it did wrong, by what it printed about it.
+pub(crate) fn run(
+    command: &mut Command,
+    hint: &'static str,
+    problem: impl FnOnce(&str) -> String,
+) -> Result<Output, Error> {
+    let output = output(command, hint)?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(failed(command, problem(&said), hint))
+}
+
 /// What a program did wrong.
 pub(crate) fn failed(command: &Command, problem: impl Into<String>, hint: &'static str) -> Error {
     Error::Tool {

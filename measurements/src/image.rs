@@ -16,6 +16,17 @@ pub enum CommandLine {
     Simulated,
 }
 
+impl CommandLine {
+    /// That of a simulated processor, or of hardware.
+    pub fn of(simulated: bool) -> Self {
+        if simulated {
+            Self::Simulated
+        } else {
+            Self::Hardware
+        }
+    }
+}
+
 /// An image's folder: the files that are measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {

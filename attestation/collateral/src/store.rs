@@ -93,18 +93,12 @@ impl Store {
             return Err(StoreError::Name(path.to_owned()));
         }
         let place = self.folder.join(path);
-        let file = match read(&place, MAX_ANSWER) {
-            Ok(Some(file)) => file,
-            Ok(None) => return Err(StoreError::Damaged(place)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(StoreError::Damaged(place));
+        match read(&place, MAX_ANSWER) {
+            Ok(Some(file)) if hex::encode(sha256(&[&file])) == entry.sha256 => Ok(file),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(StoreError::disk("cannot read", &place)(error))
             }
-            Err(error) => return Err(StoreError::disk("cannot read", &place)(error)),
-        };
-        if hex::encode(sha256(&[&file])) == entry.sha256 {
-            Ok(file)
-        } else {
-            Err(StoreError::Damaged(place))
+            _ => Err(StoreError::Damaged(place)),
         }
     }
 

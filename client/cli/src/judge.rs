@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use chrysalis_attestation::{
     Collateral, Found, Question, Time, Unverified, Waivers,
     evidence::{Evidence, KeyAgreement, binding::Session},
@@ -124,9 +124,7 @@ fn read_policy(path: &Path) -> anyhow::Result<Policy> {
     let text = files::read_policy(path).context(
         "no policy; `chrysalis policy init --release FILE --key FILE --configuration FILE` prints one",
     )?;
-    Policy::parse(&text)
-        .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("the policy {} cannot be used", path.display()))
+    files::usable(path, Policy::parse(&text))
 }
 
 /// What bears on evidence, and what rebuilders say, whatever the evidence.

@@ -4,31 +4,28 @@ use std::path::Path;
 
 use chrysalis_attestation::{
     Rejection,
-    release::{Development, KeyId, PublicKey},
+    release::{ANYONE_CAN_SIGN, Development, KeyId, PublicKey},
 };
 use chrysalis_image::publish;
 
-/// Reads a public key; the development key only where it is named.
-pub(crate) fn read_public(
-    path: &Path,
-    development: Development,
-) -> anyhow::Result<Result<PublicKey, Rejection>> {
+/// Reads a public key; the development key, where it is not named, is refused with the [`Rejection`] as the error.
+pub(crate) fn read_public(path: &Path, development: Development) -> anyhow::Result<PublicKey> {
     match publish::read_public(path, development) {
-        Ok(key) => Ok(Ok(key)),
         Err(publish::Error::Refused { rejection, .. })
             if *rejection == Rejection::DevelopmentKey =>
         {
-            Ok(Err(Rejection::DevelopmentKey))
+            Err(Rejection::DevelopmentKey.into())
         }
-        Err(error) => Err(error.into()),
+        read => Ok(read?),
     }
 }
 
-pub(crate) fn development(named: bool) -> Development {
-    if named {
-        Development::Named
+/// The line that warns of the development key, where it was used.
+pub(crate) fn warning(development: bool) -> String {
+    if development {
+        format!("warning {ANYONE_CAN_SIGN}\n")
     } else {
-        Development::Refused
+        String::new()
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use chrysalis_attestation::release::{ANYONE_CAN_SIGN, Checkpoint, MAX_ENVELOPE, verify_inclusion};
-use chrysalis_image::publish::Log;
+use chrysalis_attestation::release::{Checkpoint, MAX_ENVELOPE, verify_inclusion};
+use chrysalis_image::publish::{Log, development};
 use clap::{Args, Subcommand};
 
 use crate::{
     files::read,
-    keys::{development, read_public},
+    keys::{read_public, warning},
     outcome::Outcome,
     printable::{print, printable, refused},
     seen::State,
@@ -60,50 +60,36 @@ pub(crate) fn run(command: &LogCommand) -> anyhow::Result<Outcome> {
             print(&String::from_utf8_lossy(&proof))?;
             Ok(Outcome::Yes)
         }
-        LogCommand::Verify(arguments) => verify(arguments),
+        LogCommand::Verify(arguments) => {
+            let (told, outcome) = match verify(arguments) {
+                Ok(told) => (told, Outcome::Yes),
+                Err(error) => (refused(&error.downcast()?), Outcome::No),
+            };
+            print(&told)?;
+            Ok(outcome)
+        }
     }
 }
 
-fn verify(arguments: &VerifyLogArguments) -> anyhow::Result<Outcome> {
-    let key = match read_public(&arguments.key, development(arguments.development_root))? {
-        Ok(key) => key,
-        Err(rejection) => {
-            print(&refused(&rejection))?;
-            return Ok(Outcome::No);
-        }
-    };
+/// What there is to say about a log. Where it is refused, the error is the rejection itself.
+fn verify(arguments: &VerifyLogArguments) -> anyhow::Result<String> {
+    let key = read_public(&arguments.key, development(arguments.development_root))?;
     let log = Log::at(&arguments.folder);
     let mut state = State::open()?;
-    let (found, which) = match &arguments.entry {
+    let (head, which) = match &arguments.entry {
         Some(path) => {
             let entry = read(path, MAX_ENVELOPE)?;
-            let found = verify_inclusion(&entry, &log.proof(&entry)?, &key);
-            (found, "has the file")
+            let head = verify_inclusion(&entry, &log.proof(&entry)?, &key)?;
+            (head, "has the file")
         }
-        None => (log.verify(&key)?, "every one is there"),
+        None => (log.verify(&key)??, "every one is there"),
     };
-    let found = match found {
-        Ok(head) => log.follows(&head, state.head(&key.id()))?.map(|()| head),
-        refused => refused,
-    };
-    match found {
-        Ok(head) => {
-            state.remember_head(&key.id(), head.head());
-            state.save()?;
-            let Checkpoint { origin, size, root } = head;
-            let warning = if key.is_development() {
-                format!("warning {ANYONE_CAN_SIGN}\n")
-            } else {
-                String::new()
-            };
-            print(&printable(&format!(
-                "log     {origin}\nentries {size}, {which}\nroot    {root}\n{warning}"
-            )))?;
-            Ok(Outcome::Yes)
-        }
-        Err(rejection) => {
-            print(&refused(&rejection))?;
-            Ok(Outcome::No)
-        }
-    }
+    log.follows(&head, state.head(&key.id()))??;
+    state.remember_head(&key.id(), head.head());
+    state.save()?;
+    let Checkpoint { origin, size, root } = head;
+    let warning = warning(key.is_development());
+    Ok(printable(&format!(
+        "log     {origin}\nentries {size}, {which}\nroot    {root}\n{warning}"
+    )))
 }

@@ -42,7 +42,8 @@ pub(crate) async fn wish(evidence: &[Subject]) -> anyhow::Result<Wish> {
     for subject in evidence {
         let path = match subject {
             Subject::Enclave(_) => {
-                found.artifact(subject::load(subject).await?)?;
+                let artifact = subject::load(subject).await?;
+                found.artifact(artifact).map_err(told)?;
                 continue;
             }
             Subject::File(path) => path.as_path(),
@@ -51,9 +52,10 @@ pub(crate) async fn wish(evidence: &[Subject]) -> anyhow::Result<Wish> {
         let bytes = read(path, MAX_JSON)?;
         found
             .file(&bytes)
+            .map_err(told)
             .with_context(|| format!("cannot fetch for {}", path.display()))?;
     }
-    found.complete()
+    found.complete().map_err(told)
 }
 
 impl Found {
@@ -62,22 +64,17 @@ impl Found {
         match Kind::of(&bytes) {
             Kind::SnpReport => self.reports.push(bytes),
             Kind::Hcl => {
-                let wrapped = hcl::unwrap(&bytes, Platform::Snp).map_err(|it| told(&it))?;
+                let wrapped = hcl::unwrap(&bytes, Platform::Snp)?;
                 self.reports.push(wrapped.report.to_vec());
             }
-            Kind::TdxQuote => self
-                .wish
-                .extend(Wish::of_quote(&bytes).map_err(|it| told(&it))?),
+            Kind::TdxQuote => self.wish.extend(Wish::of_quote(&bytes)?),
             Kind::GpuReport => self.gpu_reports.push(bytes),
             Kind::GpuJson => self.gpus(&bytes, None)?,
             Kind::CertificateTable => {
-                let table = table::certificates(&bytes).map_err(|it| told(&it))?;
+                let table = table::certificates(&bytes)?;
                 self.certificates.extend(table.certificates);
             }
-            Kind::AzureCertificates => {
-                let certificates = thim::certificates(&bytes).map_err(|it| told(&it))?;
-                self.certificates.extend(certificates);
-            }
+            Kind::AzureCertificates => self.certificates.extend(thim::certificates(&bytes)?),
             Kind::Certificate => self.certificate(&bytes)?,
             Kind::Session | Kind::Bundle | Kind::Unknown => {
                 self.artifact(Artifact::recognise(&bytes)?)?;
@@ -89,7 +86,7 @@ impl Found {
 
     /// With evidence inside, or beside a report.
     fn certificate(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let certificates = pem::certificates(bytes).map_err(|it| told(&it))?;
+        let certificates = pem::certificates(bytes)?;
         if let [certificate] = &certificates[..]
             && let Ok((bundle, _)) = Evidence::from_certificate(certificate)
         {
@@ -102,12 +99,9 @@ impl Found {
 
     fn artifact(&mut self, artifact: Artifact) -> anyhow::Result<()> {
         match artifact {
-            Artifact::Session(saved) => {
-                let bundle = Evidence::decode(saved.bundle()).map_err(|it| told(&it))?;
-                self.bundle(&bundle)
-            }
+            Artifact::Session(saved) => self.bundle(&Evidence::decode(saved.bundle())?),
             Artifact::Bundle(bundle) => self.bundle(&bundle),
-            Artifact::Unreadable(rejection) => Err(told(&rejection)),
+            Artifact::Unreadable(rejection) => Err(rejection.into()),
             Artifact::Certificate(der) => self.certificate(&der),
             Artifact::Report(report) => {
                 self.reports.push(report);
@@ -117,22 +111,19 @@ impl Found {
     }
 
     fn bundle(&mut self, bundle: &Evidence) -> anyhow::Result<()> {
-        self.wish
-            .extend(Wish::of_bundle(bundle).map_err(|it| told(&it))?);
+        self.wish.extend(Wish::of_bundle(bundle)?);
         Ok(())
     }
 
     fn gpus(&mut self, report: &[u8], chain: Option<&[u8]>) -> anyhow::Result<()> {
-        let gpus = read_gpus(report, chain).map_err(|it| told(&it))?;
-        self.wish
-            .extend(Wish::of_gpus(&gpus).map_err(|it| told(&it))?);
+        self.wish.extend(Wish::of_gpus(&read_gpus(report, chain)?)?);
         Ok(())
     }
 
     fn complete(mut self) -> anyhow::Result<Wish> {
         for report in &self.reports {
-            let wish = Wish::of_report(report, &self.certificates).map_err(|it| told(&it))?;
-            self.wish.extend(wish);
+            self.wish
+                .extend(Wish::of_report(report, &self.certificates)?);
         }
         let (reports, chains) = (
             std::mem::take(&mut self.gpu_reports),
@@ -153,10 +144,13 @@ impl Found {
     }
 }
 
-fn told(rejection: &Rejection) -> anyhow::Error {
-    anyhow!(
-        "{rejection} ({})\nhint: {}",
-        rejection.code(),
-        rejection.hint()
+/// A rejection with what to do next; another error as it is.
+fn told(error: anyhow::Error) -> anyhow::Error {
+    error.downcast().map_or_else(
+        |other| other,
+        |rejection: Rejection| {
+            let (code, hint) = (rejection.code(), rejection.hint());
+            anyhow!("{rejection} ({code})\nhint: {hint}")
+        },
     )
 }

@@ -169,22 +169,21 @@ impl Gate {
         }
         tries.0 += 1;
         let connection = AttestedConnection::connect(&self.target, &self.relying_party).await?;
-        let ended = self.recognise(&connection);
-        Ok(Lease {
+        Ok(self.fresh(connection))
+    }
+
+    /// A connection that was just verified.
+    fn fresh(&self, connection: AttestedConnection) -> Lease {
+        Lease {
+            ended: self.recognise(&connection),
             connection,
             reused: false,
-            ended,
-        })
+        }
     }
 
     /// Keeps a verified connection, to lend it later.
     pub(super) fn admit(&self, connection: AttestedConnection) {
-        let ended = self.recognise(&connection);
-        self.give_back(Lease {
-            connection,
-            reused: false,
-            ended,
-        });
+        self.give_back(self.fresh(connection));
     }
 
     /// Takes back a connection whose answer has arrived whole.

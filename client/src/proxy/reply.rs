@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use chrysalis_attestation::Time;
 use chrysalis_wire::api;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
@@ -165,8 +164,8 @@ pub(super) fn health(
                 "status": "ok",
                 "verdict": if standing.simulated { "trusted-simulated" } else { "trusted" },
                 "upstream": target.to_string(),
-                "verified_at": seconds(standing.verified),
-                "trusted_until": seconds(standing.until),
+                "verified_at": standing.verified.0,
+                "trusted_until": standing.until.0,
             }),
         ),
         Err(error) => (
@@ -180,10 +179,6 @@ pub(super) fn health(
         ),
     };
     json_reply(status, &body)
-}
-
-fn seconds(time: Time) -> i64 {
-    time.0
 }
 
 fn kind(error: &Error) -> &'static str {

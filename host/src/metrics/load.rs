@@ -82,9 +82,8 @@ pub(super) fn publish(page: &mut Page, busy: &Busy) {
         }
     }
     first_token(page, &models);
-    let name = "attestation_age_seconds";
-    page.family(name, "gauge", "Since the hardware last signed.");
-    page.sample(name, "", busy.attestation_age().as_secs());
+    let (help, age) = ("Since the hardware last signed.", busy.attestation_age());
+    page.one("attestation_age_seconds", "gauge", help, age.as_secs());
     let name = "guest_memory_bytes";
     page.family(name, "gauge", "The guest's memory.");
     for (state, kib) in [
@@ -97,9 +96,8 @@ pub(super) fn publish(page: &mut Page, busy: &Busy) {
             kib.saturating_mul(1024),
         );
     }
-    let name = "load_age_seconds";
-    page.family(name, "gauge", "Since the guest last said how busy it is.");
-    page.sample(name, "", busy.age.as_secs());
+    let help = "Since the guest last said how busy it is.";
+    page.one("load_age_seconds", "gauge", help, busy.age.as_secs());
 }
 
 /// A histogram without a sum: the guest says none.

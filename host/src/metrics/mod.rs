@@ -145,8 +145,8 @@ impl Metrics {
             from_guest,
         } = &*self.counters;
         let mut page = Page::default();
-        page.family("connections_open", "gauge", "Connections being relayed.");
-        page.sample("connections_open", "", open.read());
+        let help = "Connections being relayed.";
+        page.one("connections_open", "gauge", help, open.read());
         for (name, counter, help) in [
             ("connections_total", total, "Connections ever relayed."),
             (
@@ -160,17 +160,14 @@ impl Metrics {
                 "Connections that ended in an error.",
             ),
         ] {
-            page.family(name, "counter", help);
-            page.sample(name, "", counter.read());
+            page.one(name, "counter", help, counter.read());
         }
         let name = "relayed_bytes_total";
         page.family(name, "counter", "Bytes of ciphertext relayed.");
         page.sample(name, r#"{direction="to_guest"}"#, to_guest.read());
         page.sample(name, r#"{direction="from_guest"}"#, from_guest.read());
-        let name = "guest_restarts_total";
         let help = "Restarts of the guest: a run has one guest and ends with it.";
-        page.family(name, "counter", help);
-        page.sample(name, "", 0);
+        page.one("guest_restarts_total", "counter", help, 0);
         page.family(
             "guest_state",
             "gauge",
@@ -200,12 +197,9 @@ impl Metrics {
         if let Some(busy) = self.guest.busy(Instant::now()) {
             load::publish(&mut page, &busy);
         }
-        page.family(
-            "uptime_seconds",
-            "gauge",
-            "Seconds since this host program started.",
-        );
-        page.sample("uptime_seconds", "", self.started.elapsed().as_secs());
+        let help = "Seconds since this host program started.";
+        let up = self.started.elapsed().as_secs();
+        page.one("uptime_seconds", "gauge", help, up);
         page.0
     }
 }

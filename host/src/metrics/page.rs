@@ -17,6 +17,12 @@ impl Page {
     }
 
     /// Adds a sample; `labels` is empty or in braces.
+    /// A family of one sample.
+    pub(super) fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.sample(name, "", value);
+    }
+
     pub(super) fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         let _ = writeln!(self.0, "chrysalis_{name}{labels} {value}");
     }

@@ -1,6 +1,6 @@
 //! Cards: what a disk holds, beside it in a file of its own. Nothing trusts a card; configurations are made from it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -101,44 +101,35 @@ pub(super) fn check_free<T: Card>(shelf: &Shelf, name: &str) -> Result<(), Error
     let path = shelf.card(name);
     let other = read_toml::<toml::Table>(&path).is_ok_and(|table| !table.contains_key(T::OF));
     if other {
-        return Err(Error::Value {
-            path,
-            key: "the card".into(),
-            problem: format!(
-                "must be of {} {name}, but is of something else: rename one of the two",
-                T::OF
-            ),
-        });
+        let problem = format!(
+            "must be of {} {name}, but is of something else: rename one of the two",
+            T::OF
+        );
+        return Err(Error::value(path, "the card", problem));
     }
     Ok(())
 }
 
 /// Writes a card.
-pub(super) fn put<T: Card>(shelf: &Shelf, card: &T) -> Result<std::path::PathBuf, Error> {
+pub(super) fn put<T: Card>(shelf: &Shelf, card: &T) -> Result<PathBuf, Error> {
     let text = toml::to_string(card).expect("strings and numbers always serialise");
     shelf.put_card(card.name(), &text)
 }
 
 /// Reads a card, whose disk must be there.
 pub(super) fn get<T: Card>(shelf: &Shelf, name: &str, recipe: &Path) -> Result<T, Error> {
-    let path = shelf.card(name);
-    if !path.exists() {
-        return Err(Error::NoCard {
+    let there = |path: PathBuf| {
+        if path.exists() {
+            return Ok(path);
+        }
+        Err(Error::NoCard {
             recipe: recipe.to_owned(),
             what: T::OF,
             name: name.into(),
             path,
-        });
-    }
-    let card: T = read_toml(&path)?;
-    let disk = shelf.disk(&card.disk().root);
-    if !disk.exists() {
-        return Err(Error::NoCard {
-            recipe: recipe.to_owned(),
-            what: T::OF,
-            name: name.into(),
-            path: disk,
-        });
-    }
+        })
+    };
+    let card: T = read_toml(&there(shelf.card(name))?)?;
+    there(shelf.disk(&card.disk().root))?;
     Ok(card)
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Error,
     digest::Sha256,
-    files::read_toml,
+    files::{folder_of, read_toml},
     inputs::serving::{ServedEngine, ServedModel, ServingRecipe},
     models::ModelKind,
     publish::write_whole,
@@ -76,9 +76,8 @@ struct Model {
 /// Writes the configuration of a recipe. Its digest is what the hardware reports.
 pub fn build(recipe_path: &Path, disks: &Path, out: &Path) -> Result<Sha256, Error> {
     let text = text(recipe_path, disks)?;
-    if let Some(folder) = out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    }
+    let folder = folder_of(out);
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     write_whole(out, text.as_bytes()).map_err(Error::io("write", out))?;
     Ok(Sha256::of(text.as_bytes()))
 }
@@ -237,10 +236,6 @@ impl Maker {
     }
 
     fn value(&self, key: &str, problem: String) -> Error {
-        Error::Value {
-            path: self.path.clone(),
-            key: key.into(),
-            problem,
-        }
+        Error::value(&self.path, key, problem)
     }
 }

@@ -37,7 +37,7 @@ pub struct Disk {
 /// Pads a file system to whole blocks and puts its tree behind it.
 pub(super) fn verified(mut data: Vec<u8>) -> (Vec<u8>, Disk) {
     data.resize(data.len().next_multiple_of(BLOCK), 0);
-    let mut builder = verity::Builder::unsalted();
+    let mut builder = verity::Builder::default();
     let (blocks, _) = data.as_chunks::<BLOCK>();
     for block in blocks {
         builder.block(block);
@@ -224,7 +224,7 @@ struct Blocks {
 impl Default for Blocks {
     fn default() -> Self {
         Self {
-            tree: verity::Builder::unsalted(),
+            tree: verity::Builder::default(),
             hasher: Hasher::default(),
             block: [0; BLOCK],
             filled: 0,

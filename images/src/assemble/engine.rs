@@ -70,11 +70,7 @@ pub fn build(
             tree.file(&binary.path, 0o755, bytes)?;
         }
     }
-    let value = |key: &str, problem: String| Error::Value {
-        path: recipe_path.to_owned(),
-        key: key.into(),
-        problem,
-    };
+    let value = |key: &str, problem: String| Error::value(recipe_path, key, problem);
     let engine = Engine {
         version: version(&recipe.engine.version, &pins)
             .map_err(|problem| value("engine.version", problem))?,
@@ -164,12 +160,11 @@ fn version(template: &str, pins: &[Input]) -> Result<String, String> {
 fn check(engine: &Engine, tree: &Tree) -> Result<(), (&'static str, String)> {
     let runs =
         |path: &str| matches!(tree.at(path), Some(Node::File { mode, .. }) if mode & 0o111 != 0);
+    let problem = "must be a program on the disk, with the mode of a program: add a [[file]], [[binary]] or [[compile]] for it";
     if !runs(&engine.program) {
-        let problem = "must be a program on the disk, with the mode of a program: add a [[file]], [[binary]] or [[compile]] for it";
         return Err(("engine.program", problem.into()));
     }
     if engine.prepare.as_deref().is_some_and(|path| !runs(path)) {
-        let problem = "must be a program on the disk, with the mode of a program: add a [[file]], [[binary]] or [[compile]] for it";
         return Err(("engine.prepare", problem.into()));
     }
     let is_folder = matches!(tree.at(&engine.directory), Some(Node::Directory));

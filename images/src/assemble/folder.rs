@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::Error;
+use crate::{Error, files::folder_of};
 
 /// A folder in the making.
 pub struct Folder {
@@ -29,7 +29,7 @@ impl Folder {
                 marker,
             });
         }
-        let parent = parent(place);
+        let parent = folder_of(place);
         fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         Ok(Self {
             temporary: temporary_in(parent)?,
@@ -59,18 +59,11 @@ impl Folder {
         fs::set_permissions(self.temporary.path(), Permissions::from_mode(0o755))
             .map_err(refused())?;
         // The old folder is moved aside, then removed with the folder that it was moved into.
-        let aside = temporary_in(parent(&self.place))?;
+        let aside = temporary_in(folder_of(&self.place))?;
         if self.place.exists() {
             fs::rename(&self.place, aside.path().join("old")).map_err(refused())?;
         }
         fs::rename(self.temporary.path(), &self.place).map_err(refused())
-    }
-}
-
-fn parent(place: &Path) -> &Path {
-    match place.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

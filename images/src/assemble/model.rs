@@ -18,6 +18,7 @@ use crate::{
         names::{NAME_RULE, is_name},
         package::read_from_wheel,
         recipe::Source,
+        search,
     },
     models::{self, Facts, ModelKind, NotModel, bert, ctranslate2, folder},
     progress,
@@ -113,14 +114,11 @@ fn of_folder(
     let parts = progress::during("reading the folder", || folder::parts(path));
     let parts = parts.map_err(not_model(path))?;
     let facts = folder::read(path, &parts).map_err(not_model(path))?;
-    let name = named(path, &said)?;
-    card::check_free::<ModelCard>(shelf, &name)?;
-    let weights = folder::weights(&parts);
+    let mut card = describe(path, said, facts, folder::weights(&parts), shelf)?;
     let mut tree = Tree::default();
     for part in parts {
         tree.file_at(&part.path, 0o644, part.at)?;
     }
-    let mut card = describe(path, name, said, facts, weights)?;
     card.model.disk = shelf.put_tree(&card.model.name, &tree, unpacked)?;
     let path = card::put(shelf, &card)?;
     Ok(Made { card, path })
@@ -130,9 +128,7 @@ fn of_folder(
 fn raw(written: Written, from: &Path, said: Said, shelf: &Shelf) -> Result<Made<ModelCard>, Error> {
     let size = written.size;
     let facts = models::read(&mut written.reader()?, size).map_err(not_model(from))?;
-    let name = named(from, &said)?;
-    card::check_free::<ModelCard>(shelf, &name)?;
-    let mut card = describe(from, name, said, facts, written.sha256)?;
+    let mut card = describe(from, said, facts, written.sha256, shelf)?;
     card.model.size = Some(size);
     card.model.disk = shelf.put(written)?;
     let path = card::put(shelf, &card)?;
@@ -142,29 +138,22 @@ fn raw(written: Written, from: &Path, said: Said, shelf: &Shelf) -> Result<Made<
 /// The card, but for the disk and the size of a file.
 fn describe(
     from: &Path,
-    name: String,
     said: Said,
     facts: Facts,
     weights: Sha256,
+    shelf: &Shelf,
 ) -> Result<ModelCard, Error> {
-    let value = |key: &str, problem: String| Error::Value {
-        path: from.to_owned(),
-        key: key.into(),
-        problem,
-    };
+    let name = named(from, &said)?;
+    card::check_free::<ModelCard>(shelf, &name)?;
     let kind = said.kind.unwrap_or(facts.kind);
     if (kind == ModelKind::Speech) != (facts.kind == ModelKind::Speech) {
         let (is, said) = (facts.kind.name(), kind.name());
-        return Err(value(
-            "kind",
-            format!("must be {is}, as the model is, and not {said}"),
-        ));
+        let problem = format!("must be {is}, as the model is, and not {said}");
+        return Err(Error::value(from, "kind", problem));
     }
     let licence = said.licence.or(facts.licence).ok_or_else(|| {
-        value(
-            "licence",
-            "is not in the model: name it with --licence, such as Apache-2.0".into(),
-        )
+        let problem = "is not in the model: name it with --licence, such as Apache-2.0";
+        Error::value(from, "licence", problem)
     })?;
     Ok(ModelCard {
         model: ModelFacts {
@@ -195,11 +184,8 @@ fn named(from: &Path, said: &Said) -> Result<String, Error> {
     if is_name(&name) {
         return Ok(name);
     }
-    Err(Error::Value {
-        path: from.to_owned(),
-        key: format!("the name {name:?}"),
-        problem: format!("{NAME_RULE}: choose one with --name"),
-    })
+    let problem = format!("{NAME_RULE}: choose one with --name");
+    Err(Error::value(from, format!("the name {name:?}"), problem))
 }
 
 fn convert(
@@ -245,22 +231,11 @@ fn wheel(
 }
 
 fn expect(written: Written, what: &str, size: u64, sha256: Sha256) -> Result<Written, Error> {
-    let what = format!("the weights of {what}");
-    if written.size != size {
-        return Err(Error::Truncated {
-            what,
-            expected: size,
-            got: written.size,
-        });
-    }
-    if written.sha256 != sha256 {
-        return Err(Error::WrongHash {
-            what,
-            expected: sha256,
-            got: written.sha256,
-        });
-    }
-    Ok(written)
+    let (what, found) = (
+        format!("the weights of {what}"),
+        (written.size, written.sha256),
+    );
+    search::expect(what, (size, sha256), found).map(|()| written)
 }
 
 fn not_model(path: &Path) -> impl FnOnce(NotModel) -> Error {

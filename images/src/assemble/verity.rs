@@ -8,7 +8,8 @@ use crate::digest::{Hasher, Sha256};
 pub const BLOCK: usize = 4096;
 const DIGEST: usize = 32;
 
-/// Hashes data blocks as they pass.
+/// Hashes data blocks as they pass. By default the tree has no salt, which the kernel accepts, too.
+#[derive(Default)]
 pub struct Builder {
     salted: Hasher,
     digests: Vec<u8>,
@@ -26,20 +27,9 @@ pub struct Tree {
 impl Builder {
     /// A tree with this salt.
     pub fn new(salt: &Sha256) -> Self {
-        let mut salted = Hasher::default();
-        salted.update(&salt.0);
-        Self {
-            salted,
-            digests: Vec::new(),
-        }
-    }
-
-    /// A tree without a salt, which the kernel accepts, too.
-    pub fn unsalted() -> Self {
-        Self {
-            salted: Hasher::default(),
-            digests: Vec::new(),
-        }
+        let mut builder = Self::default();
+        builder.salted.update(&salt.0);
+        builder
     }
 
     /// Takes the next block of data.

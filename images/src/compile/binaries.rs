@@ -45,19 +45,13 @@ impl Binaries {
     /// Programs that were compiled elsewhere. Recorded facts apply only to the bytes they name.
     pub fn given(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FACTS);
-        let facts = match fs::read(&path) {
-            Err(_) => None,
-            Ok(bytes) => Some(
-                serde_json::from_slice(&bytes).map_err(|problem| Error::Value {
-                    path,
-                    key: "the file".into(),
-                    problem: format!("cannot be parsed: {problem}"),
-                })?,
-            ),
-        };
+        let facts = fs::read(&path).ok();
+        let facts = facts.map(|bytes| serde_json::from_slice(&bytes));
+        let malformed =
+            |problem| Error::value(path, "the file", format!("cannot be parsed: {problem}"));
         Ok(Self {
             folder: folder.to_owned(),
-            facts,
+            facts: facts.transpose().map_err(malformed)?,
         })
     }
 

@@ -102,11 +102,7 @@ impl Order<'_> {
                     &format!("{WORK}/{MADE}"),
                     *share,
                 ));
-                let output = tool::output(&mut command, HINT)?;
-                if !output.status.success() {
-                    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                    return Err(tool::failed(&command, format!("failed:\n{said}"), HINT));
-                }
+                tool::run(&mut command, HINT, |said| format!("failed:\n{said}"))?;
                 done.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             })

@@ -88,12 +88,7 @@ impl Chamber {
         // A shell is in every root: scripts and interpreters start one.
         let mut command = self.command("sh", "/");
         command.args(["-c", ":"]);
-        let output = tool::output(&mut command, HINT)?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let problem = format!("cannot make a place to build in: {}", said.trim());
-        Err(tool::failed(&command, problem, HINT))
+        let problem = |said: &str| format!("cannot make a place to build in: {}", said.trim());
+        tool::run(&mut command, HINT, problem).map(drop)
     }
 }

@@ -118,16 +118,7 @@ fn correct(wanted: &Compile, folder: &Path) -> Result<(), Error> {
     for edit in &wanted.edit {
         let path = folder.join(&edit.file);
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let found = text.matches(&edit.from).count();
-        if found != 1 {
-            return Err(Error::EditMisfit {
-                input: wanted.input.clone(),
-                file: edit.file.clone(),
-                from: edit.from.clone(),
-                found,
-            });
-        }
-        let text = text.replacen(&edit.from, &edit.to, 1);
+        let text = edit.correct(&wanted.input, &text)?;
         fs::write(&path, text).map_err(Error::io("write", path))?;
     }
     Ok(())

@@ -164,14 +164,8 @@ pub fn clean(program: &str, workspace: &Path) -> Command {
 
 /// What a program prints.
 pub fn output(mut command: Command) -> Result<String, Error> {
-    let output = tool::output(command.stderr(Stdio::inherit()), HINT)?;
-    if !output.status.success() {
-        return Err(tool::failed(
-            &command,
-            "failed; what it printed is above",
-            HINT,
-        ));
-    }
+    let problem = |_: &str| "failed; what it printed is above".to_owned();
+    let output = tool::run(command.stderr(Stdio::inherit()), HINT, problem)?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

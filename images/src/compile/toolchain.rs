@@ -34,10 +34,7 @@ const ALTERNATIVES: [(&str, &str); 4] = [
     ("cc", "gcc"),
 ];
 
-/// `toolchain.lock.toml` next to `toolchain.toml`.
-pub fn lock_of(recipe: &Path) -> PathBuf {
-    recipe.with_extension("lock.toml")
-}
+pub use crate::inputs::python::lock_of;
 
 /// A toolchain, unpacked.
 #[derive(Debug, Clone)]

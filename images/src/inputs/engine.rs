@@ -181,21 +181,13 @@ impl EngineRecipe {
         let recipe = Self::whole(path)?;
         match recipe.problem() {
             None => Ok(recipe),
-            Some((key, problem)) => Err(Error::Value {
-                path: path.to_owned(),
-                key: key.into(),
-                problem,
-            }),
+            Some((key, problem)) => Err(Error::value(path, key, problem)),
         }
     }
 
     /// A recipe with `like` says only what differs: each key that it leaves out is that of the recipe which it names.
     fn whole(path: &Path) -> Result<Self, Error> {
-        let wrong = |problem: &str| Error::Value {
-            path: path.to_owned(),
-            key: "like".into(),
-            problem: problem.to_owned(),
-        };
+        let wrong = |problem| Error::value(path, "like", problem);
         let mut own: toml::Table = read_toml(path)?;
         let Some(like) = own.remove("like") else {
             return read_toml(path);

@@ -156,10 +156,9 @@ impl Stanza {
     /// The package, pinned under this name.
     pub fn pin(&self, name: &str) -> Result<Input, Error> {
         let package = self.field("Package");
-        let not_understood = |key: &str| Error::Value {
-            path: "the archive's index".into(),
-            key: format!("{key} of {package}"),
-            problem: "cannot be read".into(),
+        let not_understood = |key: &str| {
+            let key = format!("{key} of {package}");
+            Error::value("the archive's index", key, "cannot be read")
         };
         let size = self.field("Size").parse();
         let sha256 = self.field("SHA256").parse();
@@ -223,13 +222,8 @@ impl View {
                 "-oAcquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
             ])
             .args(arguments);
-        let output = progress::during(what, || tool::output(&mut command, HINT_APT))?;
-        if output.status.success() {
-            return Ok(output);
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let problem = format!("failed:\n{}", said.trim());
-        Err(tool::failed(&command, problem, HINT_APT))
+        let problem = |said: &str| format!("failed:\n{}", said.trim());
+        progress::during(what, || tool::run(&mut command, HINT_APT, problem))
     }
 }
 

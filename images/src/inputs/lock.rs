@@ -84,10 +84,8 @@ impl Lock {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let mut lock: Self = read_toml(path)?;
         lock.input.sort_by(|left, right| left.name.cmp(&right.name));
-        let value = |input: &Input, key: &str, problem: &str| Error::Value {
-            path: path.to_owned(),
-            key: format!("{key} of {}", input.name),
-            problem: problem.into(),
+        let value = |input: &Input, key: &str, problem: &str| {
+            Error::value(path, format!("{key} of {}", input.name), problem)
         };
         for input in &lock.input {
             if (input.kind == Kind::Deb) != input.suite.is_some() {

@@ -14,7 +14,7 @@ pub mod python;
 pub mod recipe;
 pub mod refresh;
 pub mod resolve;
-mod search;
+pub(crate) mod search;
 pub mod serving;
 pub mod snapshot;
 pub mod wheel;

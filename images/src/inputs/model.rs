@@ -84,11 +84,7 @@ impl ModelRecipe {
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
             None => Ok(recipe),
-            Some((_, key, problem)) => Err(Error::Value {
-                path: path.to_owned(),
-                key: key.into(),
-                problem: problem.into(),
-            }),
+            Some((_, key, problem)) => Err(Error::value(path, key, problem)),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Python {
     }
 }
 
-/// The lock of an engine's own: `vllm-cpu.lock.toml` next to `vllm-cpu.toml`.
+/// The lock of a recipe's own: `vllm-cpu.lock.toml` next to `vllm-cpu.toml`, `toolchain.lock.toml` next to `toolchain.toml`.
 pub fn lock_of(recipe: &Path) -> PathBuf {
     recipe.with_extension("lock.toml")
 }

@@ -147,6 +147,26 @@ pub struct ToolchainRecipe {
     pub packages: Vec<String>,
 }
 
+impl Edit {
+    /// The text of its file, corrected; what it replaces must be there once.
+    pub(crate) fn correct(&self, input: &str, text: &str) -> Result<String, Error> {
+        match text.matches(&self.from).count() {
+            1 => Ok(text.replacen(&self.from, &self.to, 1)),
+            found => Err(self.misfit(input, found)),
+        }
+    }
+
+    /// What it replaces is there so often.
+    pub(crate) fn misfit(&self, input: &str, found: usize) -> Error {
+        Error::EditMisfit {
+            input: input.into(),
+            file: self.file.clone(),
+            from: self.from.clone(),
+            found,
+        }
+    }
+}
+
 impl ToolchainRecipe {
     /// Reads a recipe.
     pub fn read(path: &Path) -> Result<Self, Error> {
@@ -159,11 +179,7 @@ impl ImageRecipe {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let recipe: Self = read_toml(path)?;
         match recipe.problem() {
-            Some((key, problem)) => Err(Error::Value {
-                path: path.to_owned(),
-                key: key.into(),
-                problem: problem.into(),
-            }),
+            Some((key, problem)) => Err(Error::value(path, key, problem)),
             None => Ok(recipe),
         }
     }

@@ -20,10 +20,9 @@ pub fn engine(
     now: &Moment,
 ) -> Result<Lock, Error> {
     let recipe = EngineRecipe::read(recipe_path)?;
-    let python = recipe.python.ok_or_else(|| Error::Value {
-        path: recipe_path.to_owned(),
-        key: "python".into(),
-        problem: "must be there: only an engine of wheels has a lock of its own".into(),
+    let python = recipe.python.ok_or_else(|| {
+        let problem = "must be there: only an engine of wheels has a lock of its own";
+        Error::value(recipe_path, "python", problem)
     })?;
     let wanted = |pin: &Input| !python.without.contains(&pin.package);
     let index = fetcher.index(&python.suite, "main")?;

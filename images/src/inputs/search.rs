@@ -85,20 +85,29 @@ impl<'input> Search<'input> {
 }
 
 pub(super) fn check(file: &Path, input: &Input, from: &str) -> Result<(), Error> {
-    let (size, sha256) = Sha256::of_file(file).map_err(Error::io("read", file))?;
+    let found = Sha256::of_file(file).map_err(Error::io("read", file))?;
     let what = format!("{} {} from {from}", input.package, input.version);
-    if size != input.size {
+    expect(what, (input.size, input.sha256), found)
+}
+
+/// Whether bytes have the pinned size and digest.
+pub(crate) fn expect(
+    what: String,
+    (size, sha256): (u64, Sha256),
+    found: (u64, Sha256),
+) -> Result<(), Error> {
+    if found.0 != size {
         return Err(Error::Truncated {
             what,
-            expected: input.size,
-            got: size,
+            expected: size,
+            got: found.0,
         });
     }
-    if sha256 != input.sha256 {
+    if found.1 != sha256 {
         return Err(Error::WrongHash {
             what,
-            expected: input.sha256,
-            got: sha256,
+            expected: sha256,
+            got: found.1,
         });
     }
     Ok(())

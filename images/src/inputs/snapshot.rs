@@ -171,13 +171,9 @@ fn dump(etc: &Path) -> Result<String, Error> {
         written.map_err(Error::io("write", elsewhere.path()))?;
         command.env("APT_CONFIG", elsewhere.path());
     }
-    let output = tool::output(&mut command, HINT)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let problem = format!("failed: {}", said.lines().next().unwrap_or_default());
-    Err(tool::failed(&command, problem, HINT))
+    let problem = |said: &str| format!("failed: {}", said.lines().next().unwrap_or_default());
+    let output = tool::run(&mut command, HINT, problem)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

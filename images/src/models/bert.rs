@@ -111,17 +111,14 @@ impl Pairs {
 }
 
 fn describe(pairs: &mut Pairs, config: &Value) -> Result<(), NotModel> {
+    let malformed = || NotModel::malformed("config.json");
     let number = |key: &str| {
         let number = config.get(key).and_then(Value::as_u64);
         let number = number.and_then(|number| u32::try_from(number).ok());
-        number.ok_or(NotModel::Malformed {
-            what: "config.json",
-        })
+        number.ok_or_else(malformed)
     };
     let epsilon = config.get("layer_norm_eps").and_then(Value::as_f64);
-    let epsilon = epsilon.ok_or(NotModel::Malformed {
-        what: "config.json",
-    })?;
+    let epsilon = epsilon.ok_or_else(malformed)?;
     #[expect(clippy::cast_possible_truncation, reason = "GGUF has 32 bits for it")]
     let epsilon = epsilon as f32;
     pairs.text("general.architecture", "bert");
@@ -147,7 +144,7 @@ fn describe(pairs: &mut Pairs, config: &Value) -> Result<(), NotModel> {
 }
 
 fn words(pairs: &mut Pairs, vocabulary: &[u8]) -> Result<(), NotModel> {
-    let malformed = || NotModel::Malformed { what: "vocabulary" };
+    let malformed = || NotModel::malformed("vocabulary");
     let words = std::str::from_utf8(vocabulary).map_err(|_| malformed())?;
     let words: Vec<&str> = words.lines().collect();
     let is_mark = |word: &str| MARKS.iter().any(|(mark, _)| *mark == word);
@@ -179,16 +176,13 @@ fn words(pairs: &mut Pairs, vocabulary: &[u8]) -> Result<(), NotModel> {
 
 /// The tensors that llama.cpp uses, by its names. The pooler is for sentences in pairs, and positions are counted.
 fn tensors(file: &[u8]) -> Result<Vec<Tensor<'_>>, NotModel> {
-    let truncated = || NotModel::Truncated {
-        what: "header of safetensors",
-    };
+    let what = "header of safetensors";
+    let truncated = || NotModel::Truncated { what };
     let (length, rest) = file.split_first_chunk().ok_or_else(truncated)?;
     let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| truncated())?;
     let (header, data) = rest.split_at_checked(length).ok_or_else(truncated)?;
-    let malformed = || NotModel::Malformed {
-        what: "header of safetensors",
-    };
-    let header = json(header, "header of safetensors")?;
+    let malformed = || NotModel::malformed(what);
+    let header = json(header, what)?;
     let mut tensors = Vec::new();
     for (key, value) in header.as_object().ok_or_else(malformed)? {
         let Some(name) = name(key) else { continue };
@@ -232,7 +226,7 @@ fn name(key: &str) -> Option<String> {
 }
 
 fn json(bytes: &[u8], what: &'static str) -> Result<Value, NotModel> {
-    serde_json::from_slice(bytes).map_err(|_| NotModel::Malformed { what })
+    serde_json::from_slice(bytes).map_err(|_| NotModel::malformed(what))
 }
 
 fn text(out: &mut Vec<u8>, bytes: &[u8]) {

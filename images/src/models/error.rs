@@ -73,3 +73,9 @@ pub enum NotModel {
         reason: String,
     },
 }
+
+impl NotModel {
+    pub(super) fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what }
+    }
+}

@@ -136,9 +136,8 @@ fn check_safetensors(path: &Path) -> Result<(), NotModel> {
     };
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    let truncated = NotModel::Truncated {
-        what: "header of safetensors",
-    };
+    let what = "header of safetensors";
+    let truncated = NotModel::Truncated { what };
     let mut front = [0; 9];
     if file.read_exact(&mut front).is_err() {
         return Err(truncated);
@@ -146,19 +145,14 @@ fn check_safetensors(path: &Path) -> Result<(), NotModel> {
     let [header @ .., first] = front;
     let found = u64::from_le_bytes(header);
     if found > MAX_HEADER {
-        return Err(NotModel::TooMuch {
-            what: "header of safetensors",
-            found,
-            most: MAX_HEADER,
-        });
+        let most = MAX_HEADER;
+        return Err(NotModel::TooMuch { what, found, most });
     }
     if found.saturating_add(8) > length {
         return Err(truncated);
     }
     if first != b'{' {
-        return Err(NotModel::Malformed {
-            what: "header of safetensors",
-        });
+        return Err(NotModel::malformed(what));
     }
     Ok(())
 }
@@ -172,13 +166,12 @@ fn json(path: &Path) -> Result<Value, NotModel> {
     file.take(MAX_JSON)
         .read_to_end(&mut text)
         .map_err(unreadable)?;
-    serde_json::from_slice(&text).map_err(|_| NotModel::Malformed {
-        what: if path.ends_with("config.json") {
-            "config.json"
-        } else {
-            "tokenizer_config.json"
-        },
-    })
+    let what = if path.ends_with("config.json") {
+        "config.json"
+    } else {
+        "tokenizer_config.json"
+    };
+    serde_json::from_slice(&text).map_err(|_| NotModel::malformed(what))
 }
 
 fn walk(folder: &Path, above: &str, parts: &mut Vec<Part>) -> Result<(), NotModel> {
@@ -188,9 +181,8 @@ fn walk(folder: &Path, above: &str, parts: &mut Vec<Part>) -> Result<(), NotMode
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name().into_string();
-        let name = name.map_err(|_| NotModel::Malformed {
-            what: "name of a file, which is not UTF-8,",
-        })?;
+        let what = "name of a file, which is not UTF-8,";
+        let name = name.map_err(|_| NotModel::malformed(what))?;
         if name.starts_with('.') {
             continue;
         }

@@ -72,11 +72,7 @@ pub(super) fn read(mut file: Bounded<'_>) -> Result<Facts, NotModel> {
 
 impl Metadata {
     fn take(&mut self, key: &str, value: Value) -> Result<(), NotModel> {
-        let text = |bytes| {
-            String::from_utf8(bytes).map_err(|_| NotModel::Malformed {
-                what: "description",
-            })
-        };
+        let text = |bytes| String::from_utf8(bytes).map_err(|_| NotModel::malformed("description"));
         match (key, value) {
             ("general.architecture", Value::Text(bytes)) => self.architecture = Some(text(bytes)?),
             ("general.license", Value::Text(bytes)) => self.licence = Some(text(bytes)?),
@@ -131,7 +127,7 @@ fn metadata(file: &mut Bounded<'_>, pairs: u64) -> Result<Metadata, NotModel> {
     for _ in 0..pairs {
         let length = file.at_most("key's length", MAX_KEY)?;
         let key = file.bytes("key", length, MAX_KEY)?;
-        let key = String::from_utf8(key).map_err(|_| NotModel::Malformed { what: "key" })?;
+        let key = String::from_utf8(key).map_err(|_| NotModel::malformed("key"))?;
         let counts = key.starts_with("tokenizer.") && key != TEMPLATE;
         if counts {
             let mut hasher = tokenizer.take().unwrap_or_default();
@@ -196,16 +192,14 @@ fn width(kind: u32) -> Result<u64, NotModel> {
         2 | 3 => Ok(2),
         4..=6 => Ok(4),
         10..=12 => Ok(8),
-        _ => Err(NotModel::Malformed {
-            what: "type of a value",
-        }),
+        _ => Err(NotModel::malformed("type of a value")),
     }
 }
 
 /// Reads what each tensor is. Every one must begin within the file.
 fn check_tensors(file: &mut Bounded<'_>, count: u64, alignment: u64) -> Result<(), NotModel> {
     if !alignment.is_power_of_two() || alignment > MAX_ALIGNMENT {
-        return Err(NotModel::Malformed { what: "alignment" });
+        return Err(NotModel::malformed("alignment"));
     }
     let mut last = 0;
     for _ in 0..count {

@@ -22,36 +22,11 @@ pub(super) fn read(mut file: Bounded<'_>) -> Result<Facts, NotModel> {
             return Err(NotModel::TooMuch { what, found, most });
         }
     }
-    let [
-        vocabulary,
-        audio_context,
-        audio_state,
-        audio_heads,
-        audio_layers,
-        rest @ ..,
-    ] = numbers;
-    let [
-        text_context,
-        text_state,
-        text_heads,
-        text_layers,
-        mels,
-        _type,
-    ] = rest;
-    let all = [
-        vocabulary,
-        audio_context,
-        audio_state,
-        audio_heads,
-        audio_layers,
-        text_context,
-        text_state,
-        text_heads,
-        text_layers,
-        mels,
-    ];
-    if all.contains(&0) {
-        return Err(NotModel::Malformed { what: "header" });
+    // The vocabulary; context, state, heads and layers of the audio, then of the text; mels; the type, which alone may be 0.
+    let [vocabulary, _, _, _, _, text_context, text_state, ..] = numbers;
+    let [sizes @ .., _type] = numbers;
+    if sizes.contains(&0) {
+        return Err(NotModel::malformed("header"));
     }
     // What the tensors have at the least: the token embedding, in the smallest type, two numbers a byte.
     if file.left() < vocabulary.saturating_mul(text_state) / 2 {

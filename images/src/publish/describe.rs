@@ -1,6 +1,6 @@
 //! What there is to say about an image folder: its files, what it was made of, and what hardware will report.
 
-use std::{fs::File, io, path::Path};
+use std::path::Path;
 
 use chrysalis_attestation::{
     encoding::digest::Hex,
@@ -12,13 +12,14 @@ use chrysalis_measure::{
     CommandLine, CpuType, EventDigest, Image, MeasureError, Shape, TdxShape, snp_launch_digest,
     tdx_measurement,
 };
-use ring::digest::{Context as Hash, SHA256};
 use serde::Deserialize;
 
 use super::{error::Error, files::read};
+use crate::digest::Sha256;
 
 /// A description names some dozen files.
 const MAX_DESCRIPTION: usize = 1024 * 1024;
+const BOTH: [CommandLine; 2] = [CommandLine::Hardware, CommandLine::Simulated];
 
 /// An image folder, read and measured.
 #[derive(Debug, Clone)]
@@ -67,12 +68,6 @@ pub struct Shapes {
     pub cpu: Vec<CpuType>,
 }
 
-/// A machine whose launch digest is wanted.
-struct SnpShape {
-    command_line: CommandLine,
-    shape: Shape,
-}
-
 /// Reads, hashes and measures a folder for these machines, or for those of other measurements.
 pub fn describe(folder: &Path, wanted: &Wanted<'_>) -> Result<Described, Error> {
     let path = folder.join("image.json");
@@ -85,14 +80,15 @@ pub fn describe(folder: &Path, wanted: &Wanted<'_>) -> Result<Described, Error> 
         })?;
     let mut files = Vec::new();
     for Named { path, sha256 } in description.files {
-        let found = sha256_of(&folder.join(&path))?;
-        if found != sha256.0 {
+        let file = folder.join(&path);
+        let (_, found) = Sha256::of_file(&file).map_err(Error::io("read", file))?;
+        if found.0 != sha256.0 {
             return Err(Error::unfit(
                 path,
                 "is not the file that image.json describes; build the image again with `chrysalis-image build`",
             ));
         }
-        files.push(Subject::new(path, found));
+        files.push(Subject::new(path, found.0));
     }
     let pins = description.inputs.into_iter().map(|pin| Input {
         name: pin.name,
@@ -119,21 +115,18 @@ pub enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn snp(&self) -> Result<Vec<SnpShape>, MeasureError> {
+    fn snp(&self) -> Result<Vec<(CommandLine, Shape)>, MeasureError> {
         let mut wanted = Vec::new();
         match self {
             Self::Shapes(shapes) => {
-                for command_line in [CommandLine::Hardware, CommandLine::Simulated] {
+                for command_line in BOTH {
                     for &cpu_type in &shapes.cpu {
                         for &vcpus in &shapes.vcpus {
                             let shape = Shape {
                                 cpu_type,
                                 ..Shape::new(vcpus)
                             };
-                            wanted.push(SnpShape {
-                                command_line,
-                                shape,
-                            });
+                            wanted.push((command_line, shape));
                         }
                     }
                 }
@@ -145,10 +138,7 @@ impl Wanted<'_> {
                         cpu_type: line.cpu.parse()?,
                         guest_features: line.guest_features,
                     };
-                    wanted.push(SnpShape {
-                        command_line: which(line.simulated),
-                        shape,
-                    });
+                    wanted.push((CommandLine::of(line.simulated), shape));
                 }
             }
         }
@@ -159,31 +149,19 @@ impl Wanted<'_> {
         match self {
             // An image without firmware for TDX is one for SNP alone.
             Self::Shapes(_) if !image.tdx_firmware().exists() => Vec::new(),
-            Self::Shapes(_) => vec![CommandLine::Hardware, CommandLine::Simulated],
+            Self::Shapes(_) => BOTH.to_vec(),
             Self::As(measurements) => measurements
                 .tdx
                 .iter()
-                .map(|line| which(line.simulated))
+                .map(|line| CommandLine::of(line.simulated))
                 .collect(),
         }
     }
 }
 
-fn which(simulated: bool) -> CommandLine {
-    if simulated {
-        CommandLine::Simulated
-    } else {
-        CommandLine::Hardware
-    }
-}
-
 fn measure(image: &Image, wanted: &Wanted<'_>) -> Result<Measurements, Error> {
     let mut measurements = Measurements::default();
-    for SnpShape {
-        command_line,
-        shape,
-    } in wanted.snp()?
-    {
+    for (command_line, shape) in wanted.snp()? {
         measurements.snp.push(SnpMeasurement {
             vcpus: shape.vcpus,
             cpu: shape.cpu_type.to_string(),
@@ -226,24 +204,4 @@ fn tdx(image: &Image, command_line: CommandLine) -> Result<TdxMeasurement, Error
         rtmr2: register(2)?,
         rtmr0: rtmr0.collect(),
     })
-}
-
-fn sha256_of(path: &Path) -> Result<[u8; 32], Error> {
-    struct Hasher(Hash);
-    impl io::Write for Hasher {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut hasher = Hasher(Hash::new(&SHA256));
-    File::open(path)
-        .and_then(|mut file| io::copy(&mut file, &mut hasher))
-        .map_err(Error::io("read", path))?;
-    let mut digest = [0; 32];
-    digest.copy_from_slice(hasher.0.finish().as_ref());
-    Ok(digest)
 }

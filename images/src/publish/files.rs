@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::error::Error;
+use crate::files::folder_of;
 
 /// A file's bytes.
 pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
@@ -45,11 +46,4 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }

@@ -168,6 +168,15 @@ impl SigningKey {
     }
 }
 
+/// Whether the development key may sign, which only somebody who names it wants.
+pub fn development(named: bool) -> Development {
+    if named {
+        Development::Named
+    } else {
+        Development::Refused
+    }
+}
+
 /// Reads a public key.
 pub fn read_public(path: &Path, development: Development) -> Result<PublicKey, Error> {
     let file = fs::metadata(path)

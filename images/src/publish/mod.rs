@@ -19,7 +19,7 @@ pub use describe::{Described, Shapes, Wanted, describe};
 pub use endorse::endorse;
 pub use error::Error;
 pub use files::write_whole;
-pub use key::{SigningKey, public_pem, read_public};
+pub use key::{SigningKey, development, public_pem, read_public};
 pub use levels::{Levels, floor, read_levels};
 pub use log::Log;
 pub use passphrase::{MINIMUM, Passphrase};

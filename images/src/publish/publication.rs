@@ -19,7 +19,7 @@ use chrysalis_attestation::{
 use super::{
     error::Error,
     files::{if_there, read, write},
-    key::SigningKey,
+    key::{SigningKey, development},
 };
 
 const KEYS: &str = "keys.json";
@@ -268,11 +268,7 @@ fn statement(project: &str, version: u64, span: Span, key: &SigningKey) -> RootS
 
 /// A key that could be read was named already.
 fn accepting(key: &SigningKey) -> Development {
-    if key.public().is_development() {
-        Development::Named
-    } else {
-        Development::Refused
-    }
+    development(key.public().is_development())
 }
 
 /// A key statement outlives the root that signed it by one: the next root says it anew.

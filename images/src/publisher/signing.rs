@@ -10,7 +10,7 @@ use chrysalis_attestation::{
     Time,
     release::{ANYONE_CAN_SIGN, Development},
 };
-use chrysalis_image::publish::{Passphrase, SigningKey, Span};
+use chrysalis_image::publish::{Passphrase, SigningKey, Span, development};
 use clap::Args;
 
 /// Who signs a statement, and how long it counts.
@@ -37,11 +37,7 @@ pub(super) struct Naming {
 
 impl Naming {
     pub(super) fn development(&self) -> Development {
-        if self.development_root {
-            Development::Named
-        } else {
-            Development::Refused
-        }
+        development(self.development_root)
     }
 
     /// Reads a key to sign with.

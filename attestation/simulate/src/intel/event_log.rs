@@ -32,7 +32,8 @@ pub fn event_log(events: &[(u32, u32, &[u8])]) -> Vec<u8> {
     log
 }
 
-fn counted(bytes: &[u8]) -> Vec<u8> {
+/// Four bytes of length, little-endian, and the bytes.
+pub(super) fn counted(bytes: &[u8]) -> Vec<u8> {
     let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     [&count.to_le_bytes(), bytes].concat()
 }

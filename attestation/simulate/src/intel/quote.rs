@@ -1,7 +1,7 @@
 //! Quotes of versions 4 and 5, signed in Intel's three steps: the quoting enclave's key signs the TD's report, the enclave's
 //! own report names that key, and the platform's key signs the enclave's report.
 
-use super::{Intel, pem};
+use super::{Intel, event_log::counted, pem};
 use chrysalis_attestation::{
     encoding::digest::{sha256, sha384},
     tdx::attributes::SEPT_VE_DISABLE,
@@ -212,10 +212,4 @@ fn certification(intel: &Intel, td: &TdProfile, enclave: &[u8]) -> Vec<u8> {
     inner.extend(counted(&text));
     inner.resize(inner.len() + td.after_chain, 0);
     inner
-}
-
-/// Four bytes of length, little-endian, and the bytes.
-fn counted(bytes: &[u8]) -> Vec<u8> {
-    let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    [&count.to_le_bytes(), bytes].concat()
 }

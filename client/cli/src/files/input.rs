@@ -6,8 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
-use chrysalis_attestation::release::{MAX_ENVELOPE, MAX_STATEMENTS};
+use anyhow::{Context, anyhow, bail};
+use chrysalis_attestation::{
+    policy::PolicyError,
+    release::{MAX_ENVELOPE, MAX_STATEMENTS},
+};
 use chrysalis_image::publish;
 
 use super::kind::{Kind, Place, decoded, described};
@@ -58,6 +61,12 @@ pub(super) fn read_for(place: Place, path: &Path, limit: usize) -> anyhow::Resul
     )
 }
 
+/// As [`read_for`], for evidence that may be left out.
+pub(super) fn read_if(place: Place, path: Option<&PathBuf>) -> anyhow::Result<Option<Vec<u8>>> {
+    path.map(|path| read_for(place, path, MAX_EVIDENCE))
+        .transpose()
+}
+
 /// As [`read_for`], for an option that may be repeated.
 pub(super) fn read_all(place: Place, paths: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Vec<u8>>> {
     if paths.len() > MAX_FILES {
@@ -93,4 +102,10 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 pub(crate) fn read_policy(path: &Path) -> anyhow::Result<String> {
     String::from_utf8(read(path, MAX_POLICY)?)
         .with_context(|| format!("the policy {} is not text", path.display()))
+}
+
+/// What was read of a policy's text.
+pub(crate) fn usable<T>(path: &Path, read: Result<T, PolicyError>) -> anyhow::Result<T> {
+    read.map_err(|error| anyhow!("{error}"))
+        .with_context(|| format!("the policy {} cannot be used", path.display()))
 }

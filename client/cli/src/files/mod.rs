@@ -9,6 +9,8 @@ pub(crate) mod tdx;
 mod tell;
 mod vtpm;
 
-pub(crate) use input::{MAX_FILES, MAX_JSON, read, read_policy, read_statements, write_whole};
+pub(crate) use input::{
+    MAX_FILES, MAX_JSON, read, read_policy, read_statements, usable, write_whole,
+};
 pub(crate) use key::read_key;
 pub(crate) use kind::{Kind, decoded, described};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use chrysalis_attestation::{
     Rejection, Waivers,
     alone::gpus::{GpuQuestion, explain, verify},
@@ -16,7 +16,7 @@ use chrysalis_client::{Error, system_time};
 use clap::{Args, ValueEnum};
 
 use super::{
-    input::{MAX_EVIDENCE, MAX_JSON, read_all, read_for, read_policy},
+    input::{MAX_JSON, read_all, read_for, read_if, read_policy, usable},
     kind::{Kind, Place},
     tell::tell,
 };
@@ -145,9 +145,7 @@ fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(Option<GpuPolicy>, Nvi
     let Some(path) = &arguments.options.policy else {
         return Ok((None, NvidiaRoots::nvidia()));
     };
-    let (mut policy, roots) = read(&read_policy(path)?)
-        .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("the policy {} cannot be used", path.display()))?;
+    let (mut policy, roots) = usable(path, read(&read_policy(path)?))?;
     let Waivers {
         ocsp, rim, fwid, ..
     } = waivers(arguments);
@@ -173,10 +171,7 @@ fn read(text: &str) -> Result<(GpuPolicy, NvidiaRoots), PolicyError> {
 
 fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidence>, Rejection>> {
     let report = read_for(Place::GpuReport, &arguments.report, MAX_JSON)?;
-    let chain = match &arguments.chain {
-        Some(path) => Some(read_for(Place::GpuChain, path, MAX_EVIDENCE)?),
-        None => None,
-    };
+    let chain = read_if(Place::GpuChain, arguments.chain.as_ref())?;
     let is_json = Kind::of(&report) == Kind::GpuJson;
     match (is_json, &chain) {
         (true, Some(_)) => bail!(

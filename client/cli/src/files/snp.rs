@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::bail;
 use chrysalis_attestation::{
     Collateral, Rejection, Waivers,
     alone::snp::{SnpEvidence, SnpQuestion, explain, verify},
@@ -18,7 +18,7 @@ use chrysalis_client::system_time;
 use clap::{Args, ValueEnum};
 
 use super::{
-    input::{MAX_EVIDENCE, read_all, read_for, read_policy, read_statements},
+    input::{MAX_EVIDENCE, read_all, read_for, read_policy, read_statements, usable},
     kind::{Kind, Place},
     tell::tell,
     vtpm::{self, TpmArguments},
@@ -148,10 +148,7 @@ fn policy(arguments: &SnpArguments) -> anyhow::Result<Option<Policy>> {
     let Some(path) = &arguments.options.policy else {
         return Ok(None);
     };
-    Policy::parse(&read_policy(path)?)
-        .map(Some)
-        .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("the policy {} cannot be used", path.display()))
+    usable(path, Policy::parse(&read_policy(path)?)).map(Some)
 }
 
 /// Certificates and lists, out of whatever they were wrapped in.

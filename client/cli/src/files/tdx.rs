@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::bail;
 use chrysalis_attestation::{
     Rejection, Waivers,
     alone::tdx::{TdxEvidence, TdxQuestion, explain, verify},
@@ -14,7 +14,7 @@ use chrysalis_client::system_time;
 use clap::{Args, ValueEnum};
 
 use super::{
-    input::{MAX_EVIDENCE, read_for, read_policy, read_statements},
+    input::{MAX_EVIDENCE, read_for, read_if, read_policy, read_statements, usable},
     kind::Place,
     tell::tell,
     vtpm::{self, TpmArguments},
@@ -88,11 +88,8 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
     let statements = read_statements(&arguments.statements)?;
     let quote = read_for(Place::Quote, &arguments.quote, MAX_EVIDENCE)?;
     let collateral = collateral(arguments, &quote)?;
-    let event_log = match &arguments.event_log {
-        Some(path) => Some(read_for(Place::EventLog, path, MAX_EVIDENCE)?),
-        None => None,
-    };
-    let hcl_report = read_hcl_report(arguments)?;
+    let event_log = read_if(Place::EventLog, arguments.event_log.as_ref())?;
+    let hcl_report = read_if(Place::HclReport, arguments.hcl_report.as_ref())?;
     let vtpm = vtpm::Files::read(&arguments.tpm)?;
     if vtpm.is_some() && hcl_report.is_none() {
         bail!("nothing names the vTPM's key: its quote goes with --hcl-report");
@@ -138,13 +135,6 @@ fn waivers(arguments: &TdxArguments) -> Waivers {
     }
 }
 
-/// Azure's, as bytes.
-fn read_hcl_report(arguments: &TdxArguments) -> anyhow::Result<Option<Vec<u8>>> {
-    let path = arguments.hcl_report.as_ref();
-    path.map(|path| read_for(Place::HclReport, path, MAX_EVIDENCE))
-        .transpose()
-}
-
 /// What Intel says: one JSON object, or what a store of `chrysalis fetch` has for this quote.
 fn collateral(
     arguments: &TdxArguments,
@@ -182,9 +172,7 @@ struct Wanted {
 /// What the file wants, if there is one.
 fn wanted(arguments: &TdxArguments) -> anyhow::Result<Wanted> {
     match &arguments.options.policy {
-        Some(path) => read(&read_policy(path)?)
-            .map_err(|error| anyhow!("{error}"))
-            .with_context(|| format!("the policy {} cannot be used", path.display())),
+        Some(path) => usable(path, read(&read_policy(path)?)),
         None => Ok(Wanted {
             policy: None,
             roots: IntelRoots::intel(),

@@ -68,6 +68,10 @@ impl Files {
                 .with_context(|| format!("cannot read the quote in {}", path.display()))
                 .map(Some);
         }
+        let read_values = |path: &PathBuf| {
+            values(&decoded_blindly(&read(path, MAX_EVIDENCE)?))
+                .with_context(|| format!("{} has no PCRs", path.display()))
+        };
         let Some(signature) = signature else {
             bail!(
                 "{} brings no signature, and a quote needs one: give --tpm-signature, or the quote as JSON",
@@ -78,13 +82,7 @@ impl Files {
             quote,
             // Whatever its bytes look like: they are random.
             signature: decoded_blindly(&read(signature, MAX_EVIDENCE)?),
-            pcrs: match pcrs {
-                None => None,
-                Some(path) => Some(
-                    values(&decoded_blindly(&read(path, MAX_EVIDENCE)?))
-                        .with_context(|| format!("{} has no PCRs", path.display()))?,
-                ),
-            },
+            pcrs: pcrs.as_ref().map(read_values).transpose()?,
         }))
     }
 
@@ -137,10 +135,9 @@ fn from_json(text: &[u8]) -> anyhow::Result<Files> {
     Ok(Files {
         quote: field("message")?,
         signature: field("signature")?,
-        pcrs: match pcrs {
-            None => None,
-            Some(pcrs) => Some(pcrs.context("`pcrs` is no list of values of 32 bytes")?),
-        },
+        pcrs: pcrs
+            .map(|pcrs| pcrs.context("`pcrs` is no list of values of 32 bytes"))
+            .transpose()?,
     })
 }
 

@@ -12,11 +12,7 @@ pub(crate) use arguments::{MeasureArguments, Platform};
 
 pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<Outcome> {
     let image = Image::open(&arguments.image)?;
-    let which = if arguments.simulated {
-        CommandLine::Simulated
-    } else {
-        CommandLine::Hardware
-    };
+    let which = CommandLine::of(arguments.simulated);
     let strangers = match arguments.platform {
         Some(Platform::Snp) => arguments.tdx.given().map(|name| (name, "tdx")),
         Some(Platform::Tdx) => arguments.snp.given().map(|name| (name, "snp")),

@@ -28,14 +28,8 @@ pub(super) fn run(
     if let Some(path) = &tdx.event_log {
         return compare(&measured, path);
     }
-    let configuration = match &tdx.configuration {
-        None => None,
-        Some(path) => {
-            let bytes =
-                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Some(hex::encode(mr_config_id(&bytes)))
-        }
-    };
+    let configuration = tdx.configuration.as_deref().map(read).transpose()?;
+    let configuration = configuration.map(|bytes| hex::encode(mr_config_id(&bytes)));
     match arguments.format {
         Format::Text => print!("{}", text(&measured, configuration.as_deref())),
         Format::Json => println!("{}", json(&measured, configuration)),
@@ -43,9 +37,13 @@ pub(super) fn run(
     Ok(Outcome::Yes)
 }
 
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// Compares a log with the image. The log proves nothing by itself: `chrysalis verify` checks it against a quote.
 fn compare(measured: &TdxMeasurement, path: &Path) -> anyhow::Result<Outcome> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = read(path)?;
     let log = EventLog::parse(&bytes).map_err(|rejection| anyhow::anyhow!("{rejection}"))?;
     let found: Vec<FoundEvent> = log
         .events

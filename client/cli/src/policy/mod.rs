@@ -41,11 +41,7 @@ pub(crate) fn run(command: &PolicyCommand) -> anyhow::Result<Outcome> {
 }
 
 fn init(arguments: &PolicyInitArguments) -> anyhow::Result<Outcome> {
-    let which = if arguments.simulated_roots.is_empty() {
-        CommandLine::Hardware
-    } else {
-        CommandLine::Simulated
-    };
+    let which = CommandLine::of(!arguments.simulated_roots.is_empty());
     let configuration = files::read(&arguments.configuration, MAX_CONFIGURATION)?;
     let wanted = match (&arguments.release, &arguments.image) {
         (Some(manifest), _) => match release::wanted(manifest, which, arguments)? {

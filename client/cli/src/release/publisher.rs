@@ -10,13 +10,13 @@ use chrysalis_attestation::{
         Release, Root, Seen, Signed, VerifiedRelease, Vouched, verify_inclusion,
     },
 };
-use chrysalis_image::publish::{Log, PROJECT, Publication};
+use chrysalis_image::publish::{Log, PROJECT, Publication, development};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
     files::read,
-    keys::{development, read_public, short},
+    keys::{read_public, short, warning},
     seen::State,
 };
 
@@ -81,6 +81,14 @@ impl Publisher {
         now: Time,
         state: &State,
     ) -> anyhow::Result<Result<Vetted, Rejection>> {
+        match self.vetted(manifest, now, state) {
+            Ok(vetted) => Ok(Ok(vetted)),
+            Err(error) => error.downcast().map(Err),
+        }
+    }
+
+    /// Where it is refused, the error is the [`Rejection`] itself.
+    fn vetted(&self, manifest: &[u8], now: Time, state: &State) -> anyhow::Result<Vetted> {
         let vetted = match (&self.root, &self.keys, &self.key) {
             (Some(root), Some(keys), _) => self.by_root(root, keys, manifest, now, state)?,
             (_, _, Some(key)) => self.by_key(key, manifest, now)?,
@@ -88,15 +96,10 @@ impl Publisher {
                 "whose release is it? name the publisher's root with --root and --keys, or take a key as it is with --key"
             ),
         };
-        let followed = |vetted: Vetted| {
-            let folder = self.log_folder();
-            let Some(((head, key), folder)) = vetted.head.as_ref().zip(folder) else {
-                return Ok(Ok(vetted));
-            };
-            let step = Log::at(folder).follows(head, state.head(key))?;
-            anyhow::Ok(step.map(|()| vetted))
-        };
-        vetted.map_or_else(|rejection| Ok(Err(rejection)), followed)
+        if let (Some((head, key)), Some(folder)) = (&vetted.head, self.log_folder()) {
+            Log::at(folder).follows(head, state.head(key))??;
+        }
+        Ok(vetted)
     }
 
     fn by_root(
@@ -106,13 +109,10 @@ impl Publisher {
         manifest: &[u8],
         now: Time,
         state: &State,
-    ) -> anyhow::Result<Result<Vetted, Rejection>> {
+    ) -> anyhow::Result<Vetted> {
         let root = read(root, MAX_ENVELOPE)?;
         let publication = Publication::at(folder);
-        let first = match Root::named(&root, self.development()) {
-            Ok(first) => first,
-            Err(rejection) => return Ok(Err(rejection)),
-        };
+        let first = Root::named(&root, self.development())?;
         let statement = first.statement();
         let later_roots = publication.roots_after(statement.version)?;
         let keys = publication.keys()?;
@@ -125,57 +125,36 @@ impl Publisher {
             proof: &proof,
         };
         let seen = state.keys(&statement.project);
-        let vouched = published
-            .keys(self.development(), now, seen)
-            .and_then(|mut keys| {
-                let vouched = keys.signed(manifest, proof(manifest).as_deref())?;
-                let head = keys.log().map(|it| (it.checkpoint.clone(), it.key));
-                let development = keys.is_development();
-                let keys = Box::new(keys);
-                Ok(Vetted {
-                    word: Word::Root { keys, vouched },
-                    head,
-                    development,
-                })
-            });
-        Ok(vouched)
+        let mut keys = Box::new(published.keys(self.development(), now, seen)?);
+        let vouched = keys.signed(manifest, proof(manifest).as_deref())?;
+        Ok(Vetted {
+            head: keys.log().map(|it| (it.checkpoint.clone(), it.key)),
+            development: keys.is_development(),
+            word: Word::Root { keys, vouched },
+        })
     }
 
-    fn by_key(
-        &self,
-        key: &Path,
-        manifest: &[u8],
-        now: Time,
-    ) -> anyhow::Result<Result<Vetted, Rejection>> {
-        let key = match read_public(key, self.development())? {
-            Ok(key) => key,
-            Err(rejection) => return Ok(Err(rejection)),
-        };
-        let head = match (&self.log, &self.log_key) {
-            (Some(folder), Some(log_key)) => match read_public(log_key, self.development())? {
-                Ok(log_key) => Some((folder, log_key)),
-                Err(rejection) => return Ok(Err(rejection)),
-            },
+    fn by_key(&self, key: &Path, manifest: &[u8], now: Time) -> anyhow::Result<Vetted> {
+        let key = read_public(key, self.development())?;
+        let log = match (&self.log, &self.log_key) {
+            (Some(folder), Some(log_key)) => {
+                Some((folder, read_public(log_key, self.development())?))
+            }
             (Some(_), None) => {
                 bail!("with --key, --log needs --log-key: no root names the log's key")
             }
             _ => None,
         };
-        let signed = match Release::signed(manifest, &key) {
-            Ok(signed) => signed,
-            Err(rejection) => return Ok(Err(rejection)),
-        };
-        let of_log = head.as_ref().is_some_and(|(_, key)| key.is_development());
-        let development = key.is_development() || of_log;
-        let head = match head {
+        let signed = Release::signed(manifest, &key)?;
+        let mut development = key.is_development();
+        let head = match log {
             Some((folder, log_key)) => {
+                development |= log_key.is_development();
                 let proof = Log::at(folder)
                     .proof(manifest)
                     .context("no proof that the log has this file")?;
-                match verify_inclusion(manifest, &proof, &log_key) {
-                    Ok(head) => Some((head, log_key.id())),
-                    Err(rejection) => return Ok(Err(rejection)),
-                }
+                let head = verify_inclusion(manifest, &proof, &log_key)?;
+                Some((head, log_key.id()))
             }
             None => None,
         };
@@ -185,11 +164,11 @@ impl Publisher {
             project: self.project.clone(),
             now,
         };
-        Ok(Ok(Vetted {
+        Ok(Vetted {
             word,
             head,
             development,
-        }))
+        })
     }
 
     fn log_folder(&self) -> Option<PathBuf> {
@@ -300,12 +279,7 @@ impl Vetted {
         let log = self.head.as_ref().map_or_else(String::new, |(head, _)| {
             format!("log     {:<24} one of {} entries\n", head.origin, head.size)
         });
-        let warning = if self.is_development() {
-            format!("warning {ANYONE_CAN_SIGN}\n")
-        } else {
-            String::new()
-        };
-        format!("{who}{log}{warning}")
+        format!("{who}{log}{}", warning(self.is_development()))
     }
 
     /// The same for programs.

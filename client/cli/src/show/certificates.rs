@@ -20,52 +20,48 @@ pub(super) fn is_simulated(der: &[u8]) -> bool {
 }
 
 pub(super) fn certificate(page: &mut Page, der: &[u8]) {
-    page.row(
+    page.hex(
         "sha256",
-        &hex::encode(sha256(&[der])),
+        sha256(&[der]),
         &format!("of its {} bytes; pins a root", der.len()),
     );
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
         return page.row("unreadable", "", "this is no X.509 certificate");
     };
     let validity = certificate.validity();
-    page.row(
-        "subject",
-        &certificate.subject().to_string(),
-        "whose key it holds",
-    );
-    page.row("issuer", &certificate.issuer().to_string(), "who says so");
+    page.row("subject", certificate.subject(), "whose key it holds");
+    page.row("issuer", certificate.issuer(), "who says so");
     page.row(
         "serial",
-        &certificate.raw_serial_as_string(),
+        certificate.raw_serial_as_string(),
         "what a revocation list would name",
     );
-    page.row("valid from", &moment(validity.not_before.timestamp()), "");
-    page.row("valid until", &moment(validity.not_after.timestamp()), "");
+    page.row("valid from", moment(validity.not_before.timestamp()), "");
+    page.row("valid until", moment(validity.not_after.timestamp()), "");
 }
 
 pub(super) fn revocation_list(page: &mut Page, der: &[u8]) {
-    page.row(
+    page.hex(
         "sha256",
-        &hex::encode(sha256(&[der])),
+        sha256(&[der]),
         &format!("of its {} bytes", der.len()),
     );
     let Ok((_, list)) = CertificateRevocationList::from_der(der) else {
         return page.row("unreadable", "", "this is no X.509 revocation list");
     };
-    page.row("issuer", &list.issuer().to_string(), "who revokes");
-    page.row("made", &moment(list.last_update().timestamp()), "");
+    page.row("issuer", list.issuer(), "who revokes");
+    page.row("made", moment(list.last_update().timestamp()), "");
     match list.next_update() {
         Some(next) => page.row(
             "good until",
-            &moment(next.timestamp()),
+            moment(next.timestamp()),
             "older lists prove nothing",
         ),
         None => page.row("good until", "not stated", "a verifier refuses such a list"),
     }
     page.row(
         "revoked",
-        &list.iter_revoked_certificates().count().to_string(),
+        list.iter_revoked_certificates().count(),
         "certificates named",
     );
 }

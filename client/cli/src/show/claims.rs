@@ -18,9 +18,9 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
     };
     page.row("profile", &claims.profile, "which fields there are");
     page.row("release", &claims.release, "the enclave program's version");
-    page.row(
+    page.hex(
         "configuration",
-        &hex::encode(claims.configuration),
+        claims.configuration,
         "SHA-256; the report's HOST_DATA must equal it",
     );
     for it in &claims.engines {
@@ -34,29 +34,21 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
         yes(claims.known_answer),
         "whether every model with a known answer gave it",
     );
-    page.row(
-        "receipt_key",
-        &hex::encode(claims.receipt_key),
-        "Ed25519; signs receipts",
-    );
-    page.row(
+    page.hex("receipt_key", claims.receipt_key, "Ed25519; signs receipts");
+    page.hex(
         "hpke_key",
-        &hex::encode(claims.hpke_key),
+        claims.hpke_key,
         "SHA-256 of the keys for requests through relays",
     );
-    page.row(
-        "epoch",
-        &claims.epoch.to_string(),
-        "attestations renewed since boot",
-    );
+    page.row("epoch", claims.epoch, "attestations renewed since boot");
     page.row(
         "epoch_began",
-        &chrysalis_attestation::Time(claims.epoch_began).to_string(),
+        chrysalis_attestation::Time(claims.epoch_began),
         "by the guest's clock, which the host may set: a hint",
     );
     page.row(
         "epoch_seconds",
-        &claims.epoch_seconds.to_string(),
+        claims.epoch_seconds,
         "how long an epoch lasts",
     );
 }
@@ -71,11 +63,7 @@ fn engine(
 ) {
     page.row("engine", name, "what computes, as models name it");
     page.row("engine version", version, "as its disk states it");
-    page.row(
-        "engine disk",
-        &hex::encode(disk),
-        "dm-verity root of its disk",
-    );
+    page.hex("engine disk", disk, "dm-verity root of its disk");
 }
 
 fn model(page: &mut Page, model: &ModelClaim) {
@@ -91,25 +79,13 @@ fn model(page: &mut Page, model: &ModelClaim) {
     page.row("model", name, "as the API names it");
     page.row("model kind", kind, "what it is for");
     page.row("model engine", engine, "which of the engines runs it");
-    page.row(
-        "model disk",
-        &hex::encode(disk),
-        "dm-verity root of its disk",
-    );
-    page.row(
-        "model weights",
-        &hex::encode(weights),
-        "SHA-256 of the weights",
-    );
+    page.hex("model disk", disk, "dm-verity root of its disk");
+    page.hex("model weights", weights, "SHA-256 of the weights");
     if let Some(tokenizer) = tokenizer {
-        page.row("model tokenizer", &hex::encode(tokenizer), "SHA-256");
+        page.hex("model tokenizer", tokenizer, "SHA-256");
     }
     if let Some(template) = template {
-        page.row(
-            "model template",
-            &hex::encode(template),
-            "SHA-256 of the chat template",
-        );
+        page.hex("model template", template, "SHA-256 of the chat template");
     }
 }
 

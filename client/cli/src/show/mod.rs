@@ -51,20 +51,20 @@ pub(crate) async fn run(arguments: ShowArguments) -> anyhow::Result<Outcome> {
 
 fn session(page: &mut Page, saved: &SavedSession) -> anyhow::Result<()> {
     page.heading("session", "one conversation, and the evidence about it");
-    page.row(
+    page.hex(
         "key",
-        &hex::encode(sha256(&[saved.spki()])),
+        sha256(&[saved.spki()]),
         "SHA-256 of the public key that ended TLS",
     );
     if let Session::Asked { nonce, exporter } = saved.session() {
-        page.row(
+        page.hex(
             "nonce",
-            &hex::encode(nonce),
+            nonce,
             "chosen by the relying party: the evidence is no older",
         );
-        page.row(
+        page.hex(
             "exporter",
-            &hex::encode(exporter),
+            exporter,
             "RFC 9266: names this TLS connection and no other",
         );
     }
@@ -77,7 +77,7 @@ fn session(page: &mut Page, saved: &SavedSession) -> anyhow::Result<()> {
     }
     page.row(
         "bundle",
-        &format!("{} bytes", saved.bundle().len()),
+        format!("{} bytes", saved.bundle().len()),
         "CMW collection (RFC 9999)",
     );
     let bundle = Evidence::decode(saved.bundle()).map_err(|rejection| unreadable(&rejection))?;
@@ -103,11 +103,7 @@ fn certificate(page: &mut Page, der: &[u8]) -> anyhow::Result<()> {
     certificates::certificate(page, der);
     match Evidence::from_certificate(der) {
         Ok((bundle, spki)) => {
-            page.row(
-                "key",
-                &hex::encode(sha256(&[&spki])),
-                "SHA-256 of its public key",
-            );
+            page.hex("key", sha256(&[&spki]), "SHA-256 of its public key");
             evidence(page, &bundle);
         }
         Err(refused) => page.row("evidence", "none", &refused.to_string()),

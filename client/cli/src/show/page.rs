@@ -1,6 +1,6 @@
 //! The page that is printed.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// What is printed: headings, and rows of name, value and meaning.
 #[derive(Default)]
@@ -17,7 +17,13 @@ impl Page {
         self.line(&format!("{gap}{name}: {about}"));
     }
 
-    pub(super) fn row(&mut self, name: &str, value: &str, meaning: &str) {
+    /// A row of bytes.
+    pub(super) fn hex(&mut self, name: &str, bytes: impl AsRef<[u8]>, meaning: &str) {
+        self.row(name, hex::encode(bytes), meaning);
+    }
+
+    pub(super) fn row(&mut self, name: &str, value: impl Display, meaning: &str) {
+        let value = value.to_string();
         if value.chars().count() <= Self::SHORT {
             self.line(&format!(
                 "  {name:<20} {value:<width$} {meaning}",

@@ -26,11 +26,7 @@ pub(super) fn show(page: &mut Page, bytes: &[u8]) {
 }
 
 fn identity(page: &mut Page, report: &Report) {
-    page.row(
-        "version",
-        &report.version.to_string(),
-        "of the report's layout",
-    );
+    page.row("version", report.version, "of the report's layout");
     match report.cpuid {
         Some(cpu) => {
             let name = Product::of(cpu).map_or("unknown", Product::name);
@@ -46,28 +42,28 @@ fn identity(page: &mut Page, report: &Report) {
             "reports before version 3 do not name it",
         ),
     }
-    page.row("launch_digest", &hex::encode(report.launch_digest), "what was in memory when the guest started: firmware, and by it kernel, initrd, command line");
-    page.row(
+    page.hex("launch_digest", report.launch_digest, "what was in memory when the guest started: firmware, and by it kernel, initrd, command line");
+    page.hex(
         "report_data",
-        &hex::encode(report.report_data),
+        report.report_data,
         "put in by the guest: binds key, nonce, claims and GPUs",
     );
-    page.row(
+    page.hex(
         "host_data",
-        &hex::encode(report.host_data),
+        report.host_data,
         "put in by the host at launch: SHA-256 of the configuration",
     );
     match report.vmpl {
         HOST_VMPL => page.row("vmpl", "host", "asked for by the host, not the guest"),
         level => page.row(
             "vmpl",
-            &level.to_string(),
+            level,
             "privilege level of who asked; 0 is the highest",
         ),
     }
     page.row(
         "guest_svn",
-        &report.guest_svn.to_string(),
+        report.guest_svn,
         "the guest's security version, by its ID block",
     );
     optional(page, "family_id", &report.family_id, "by the ID block");
@@ -84,15 +80,11 @@ fn identity(page: &mut Page, report: &Report) {
         &report.author_key_digest,
         "SHA-384 of the key that vouches for the ID key",
     );
-    page.row(
-        "report_id",
-        &hex::encode(report.report_id),
-        "names this run of the guest",
-    );
+    page.hex("report_id", report.report_id, "names this run of the guest");
     if report.report_id_ma != [0xFF; 32] {
-        page.row(
+        page.hex(
             "report_id_ma",
-            &hex::encode(report.report_id_ma),
+            report.report_id_ma,
             "names its migration agent",
         );
     }
@@ -108,12 +100,12 @@ fn guest_policy(page: &mut Page, policy: GuestPolicy) {
     let (major, minor) = policy.minimum_abi();
     page.row(
         "policy",
-        &format!("{:#x}", policy.0),
+        format!("{:#x}", policy.0),
         "what the guest's owner allows the host, bit by bit:",
     );
     page.row(
         "  minimum_abi",
-        &format!("{major}.{minor}"),
+        format!("{major}.{minor}"),
         "least firmware interface that may run it",
     );
     for (name, on, meaning) in [
@@ -170,7 +162,7 @@ fn guest_policy(page: &mut Page, policy: GuestPolicy) {
 fn platform(page: &mut Page, platform: PlatformInfo) {
     page.row(
         "platform_info",
-        &format!("{:#x}", platform.0),
+        format!("{:#x}", platform.0),
         "how the machine is set up, bit by bit:",
     );
     for (name, on, meaning) in [
@@ -200,7 +192,7 @@ fn platform(page: &mut Page, platform: PlatformInfo) {
     if platform.unknown() != 0 {
         page.row(
             "  unknown",
-            &format!("{:#x}", platform.unknown()),
+            format!("{:#x}", platform.unknown()),
             "bits of newer firmware that this verifier knows no meaning of",
         );
     }
@@ -214,38 +206,38 @@ fn firmware(page: &mut Page, report: &Report) {
     };
     page.row(
         "current_tcb",
-        &level(report.current_tcb),
+        level(report.current_tcb),
         "firmware levels that run now",
     );
     page.row(
         "reported_tcb",
-        &level(report.reported_tcb),
+        level(report.reported_tcb),
         "levels that the signing key is derived from",
     );
     page.row(
         "committed_tcb",
-        &level(report.committed_tcb),
+        level(report.committed_tcb),
         "levels that it cannot go back below",
     );
     page.row(
         "launch_tcb",
-        &level(report.launch_tcb),
+        level(report.launch_tcb),
         "levels when the guest started",
     );
     page.row(
         "current_firmware",
-        &report.current_firmware.to_string(),
+        report.current_firmware,
         "SEV firmware that runs now",
     );
     page.row(
         "committed_firmware",
-        &report.committed_firmware.to_string(),
+        report.committed_firmware,
         "SEV firmware that it cannot go back below",
     );
     if let Some(mitigations) = report.mitigations {
         page.row(
             "mitigations",
-            &format!("{:#x}", mitigations.current),
+            format!("{:#x}", mitigations.current),
             &format!("in place now; at launch {:#x}", mitigations.launch),
         );
     }
@@ -258,17 +250,17 @@ fn signature(page: &mut Page, report: &Report) {
         SigningKey::None => ("none", "the report is not signed"),
     };
     page.row("signing_key", name, meaning);
-    page.row(
+    page.hex(
         "signature_r",
-        &hex::encode(report.signature.r),
+        report.signature.r,
         "ECDSA P-384 with SHA-384",
     );
-    page.row("signature_s", &hex::encode(report.signature.s), "");
+    page.hex("signature_s", report.signature.s, "");
 }
 
 /// A field that most reports leave zero.
 fn optional(page: &mut Page, name: &str, bytes: &[u8], meaning: &str) {
     if bytes.iter().any(|byte| *byte != 0) {
-        page.row(name, &hex::encode(bytes), meaning);
+        page.hex(name, bytes, meaning);
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn lay_out(recipe: &ModuleSource, source: &Deb, folder: &Path) -> Res
     }
     for edit in &recipe.edit {
         if !folder.join(&edit.file).exists() {
-            return Err(misfit(recipe, &edit.file, &edit.from, 0));
+            return Err(edit.misfit(&recipe.input, 0));
         }
     }
     if found {
@@ -39,29 +39,16 @@ pub(super) fn lay_out(recipe: &ModuleSource, source: &Deb, folder: &Path) -> Res
 
 /// A file after its corrections; `None` where it has none.
 fn corrected(recipe: &ModuleSource, path: &str, bytes: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let input = &recipe.input;
     let mut edits = recipe.edit.iter().filter(|edit| edit.file == path);
     let Some(first) = edits.next() else {
         return Ok(None);
     };
-    let text = str::from_utf8(bytes).map_err(|_| misfit(recipe, path, &first.from, 0))?;
-    let mut text = text.to_owned();
-    for edit in std::iter::once(first).chain(edits) {
-        let found = text.matches(&edit.from).count();
-        if found != 1 {
-            return Err(misfit(recipe, path, &edit.from, found));
-        }
-        text = text.replacen(&edit.from, &edit.to, 1);
-    }
+    let text = str::from_utf8(bytes).map_err(|_| first.misfit(input, 0))?;
+    let text = edits.try_fold(first.correct(input, text)?, |text, edit| {
+        edit.correct(input, &text)
+    })?;
     Ok(Some(text.into_bytes()))
-}
-
-fn misfit(recipe: &ModuleSource, file: &str, from: &str, found: usize) -> Error {
-    Error::EditMisfit {
-        input: recipe.input.clone(),
-        file: file.into(),
-        from: from.into(),
-        found,
-    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ fn header(out: &mut Writer<'_>, layers: [usize; 2], words: &[Vec<u8>]) -> Result
         ["encoder", "decoder"].map(|side| format!("{side}/position_encodings/encodings"));
     let mels = model.dimension("encoder/conv1/weight", 1)?;
     if mels > MAX_MELS || model.scalar("decoder/pre_norm")? != 1 {
-        return Err(NotModel::Malformed { what: "shape" });
+        return Err(NotModel::malformed("shape"));
     }
     let state = model.dimension(embeddings, 1)?;
     let [audio_layers, text_layers] = layers.map(|count| u32::try_from(count).unwrap_or_default());
@@ -108,6 +108,28 @@ fn mel_filters(mels: u32, out: &mut Vec<u8>) {
     }
 }
 
+/// Rows of a projection, below a layer: their name, from which key, which part of so many, with or without the bias.
+type Rows = (&'static str, &'static str, usize, usize, bool);
+
+/// One matrix has q, k and v; the bias of k is zero, and whisper.cpp has none.
+const ATTENTION: [Rows; 4] = [
+    ("attn.query", "self_attention/linear_0", 0, 3, true),
+    ("attn.key", "self_attention/linear_0", 1, 3, false),
+    ("attn.value", "self_attention/linear_0", 2, 3, true),
+    ("attn.out", "self_attention/linear_1", 0, 1, true),
+];
+/// One matrix has k and v.
+const CROSS_ATTENTION: [Rows; 4] = [
+    ("cross_attn.query", "attention/linear_0", 0, 1, true),
+    ("cross_attn.key", "attention/linear_1", 0, 2, false),
+    ("cross_attn.value", "attention/linear_1", 1, 2, true),
+    ("cross_attn.out", "attention/linear_2", 0, 1, true),
+];
+const MLP: [Rows; 2] = [
+    ("mlp.0", "ffn/linear_0", 0, 1, true),
+    ("mlp.2", "ffn/linear_1", 0, 1, true),
+];
+
 fn tensors(out: &mut Writer<'_>, side: &str, layers: usize) -> Result<(), NotModel> {
     let positions = format!("{side}.positional_embedding");
     out.wide(&positions, &format!("{side}/position_encodings/encodings"))?;
@@ -118,56 +140,19 @@ fn tensors(out: &mut Writer<'_>, side: &str, layers: usize) -> Result<(), NotMod
             format!("{side}.blocks.{number}."),
             format!("{side}/layer_{number}/"),
         );
-        let attention = format!("{from}self_attention");
-        out.norm(&format!("{to}attn_ln"), &attention)?;
-        // One matrix has q, k and v; the bias of k is zero, and whisper.cpp has none.
-        let fused = format!("{attention}/linear_0");
-        out.rows(&format!("{to}attn.query"), &fused, 0, 3, true)?;
-        out.rows(&format!("{to}attn.key"), &fused, 1, 3, false)?;
-        out.rows(&format!("{to}attn.value"), &fused, 2, 3, true)?;
-        out.rows(
-            &format!("{to}attn.out"),
-            &format!("{attention}/linear_1"),
-            0,
-            1,
-            true,
-        )?;
+        let mut part = |norm: &str, of: &str, rows: &[Rows]| {
+            out.norm(&format!("{to}{norm}"), &format!("{from}{of}"))?;
+            for (name, key, part, parts, bias) in rows {
+                let (name, key) = (format!("{to}{name}"), format!("{from}{key}"));
+                out.rows(&name, &key, *part, *parts, *bias)?;
+            }
+            Ok(())
+        };
+        part("attn_ln", "self_attention", &ATTENTION)?;
         if side == "decoder" {
-            let attention = format!("{from}attention");
-            out.norm(&format!("{to}cross_attn_ln"), &attention)?;
-            out.rows(
-                &format!("{to}cross_attn.query"),
-                &format!("{attention}/linear_0"),
-                0,
-                1,
-                true,
-            )?;
-            let fused = format!("{attention}/linear_1");
-            out.rows(&format!("{to}cross_attn.key"), &fused, 0, 2, false)?;
-            out.rows(&format!("{to}cross_attn.value"), &fused, 1, 2, true)?;
-            out.rows(
-                &format!("{to}cross_attn.out"),
-                &format!("{attention}/linear_2"),
-                0,
-                1,
-                true,
-            )?;
+            part("cross_attn_ln", "attention", &CROSS_ATTENTION)?;
         }
-        out.norm(&format!("{to}mlp_ln"), &format!("{from}ffn"))?;
-        out.rows(
-            &format!("{to}mlp.0"),
-            &format!("{from}ffn/linear_0"),
-            0,
-            1,
-            true,
-        )?;
-        out.rows(
-            &format!("{to}mlp.2"),
-            &format!("{from}ffn/linear_1"),
-            0,
-            1,
-            true,
-        )?;
+        part("mlp_ln", "ffn", &MLP)?;
     }
     Ok(())
 }

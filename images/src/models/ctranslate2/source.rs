@@ -34,9 +34,8 @@ impl<'file> Model<'file> {
         let mut front = file;
         let mut source = Bounded::new(&mut front, file.len() as u64);
         if source.u32()? != VERSION || text(&mut source)? != "WhisperSpec" {
-            return Err(NotModel::Malformed {
-                what: "specification, which must be Whisper's of `CTranslate2` version 6,",
-            });
+            let what = "specification, which must be Whisper's of `CTranslate2` version 6,";
+            return Err(NotModel::malformed(what));
         }
         source.u32()?;
         let count = source.u32()?;
@@ -73,10 +72,8 @@ impl<'file> Model<'file> {
     }
 
     pub(super) fn dimension(&self, name: &str, number: usize) -> Result<u32, NotModel> {
-        let dimension = self.tensor(name)?.shape.get(number);
-        dimension
-            .copied()
-            .ok_or(NotModel::Malformed { what: "shape" })
+        let dimension = self.tensor(name)?.shape.get(number).copied();
+        dimension.ok_or_else(|| NotModel::malformed("shape"))
     }
 
     /// A small whole number, of any width.
@@ -93,7 +90,7 @@ impl<'file> Model<'file> {
 fn tensor<'file>(source: &mut Bounded<'_>, file: &'file [u8]) -> Result<Tensor<'file>, NotModel> {
     let [dimensions] = source.array()?;
     if dimensions > MAX_DIMENSIONS {
-        return Err(NotModel::Malformed { what: "shape" });
+        return Err(NotModel::malformed("shape"));
     }
     let shape = (0..dimensions).map(|_| source.u32());
     let shape = shape.collect::<Result<Vec<_>, _>>()?;
@@ -102,11 +99,7 @@ fn tensor<'file>(source: &mut Bounded<'_>, file: &'file [u8]) -> Result<Tensor<'
         0 => Number::Float32,
         1..=3 => Number::Integer,
         4 => Number::Float16,
-        _ => {
-            return Err(NotModel::Malformed {
-                what: "type of numbers",
-            });
-        }
+        _ => return Err(NotModel::malformed("type of numbers")),
     };
     let size = source.u32()?;
     let start = usize::try_from(source.position()).unwrap_or(usize::MAX);
@@ -125,5 +118,5 @@ fn text(source: &mut Bounded<'_>) -> Result<String, NotModel> {
     let length = u16::from_le_bytes(source.array()?);
     let mut bytes = source.bytes("name", length.into(), u16::MAX.into())?;
     bytes.pop();
-    String::from_utf8(bytes).map_err(|_| NotModel::Malformed { what: "name" })
+    String::from_utf8(bytes).map_err(|_| NotModel::malformed("name"))
 }

@@ -9,12 +9,20 @@ pub(super) struct Writer<'model> {
 }
 
 /// Which part of a tensor, and how.
-#[derive(Default)]
 struct Take<'shape> {
     part: usize,
     parts: usize,
     wide: bool,
     shape: Option<&'shape [u32]>,
+}
+
+impl Take<'_> {
+    const WHOLE: Self = Self {
+        part: 0,
+        parts: 1,
+        wide: false,
+        shape: None,
+    };
 }
 
 impl<'model> Writer<'model> {
@@ -32,43 +40,26 @@ impl<'model> Writer<'model> {
 
     /// A whole tensor.
     pub(super) fn put(&mut self, name: &str, key: &str) -> Result<(), NotModel> {
-        self.write(
-            name,
-            key,
-            &Take {
-                parts: 1,
-                ..Take::default()
-            },
-        )
+        self.write(name, key, &Take::WHOLE)
     }
 
     /// One with 32 bits a number.
     pub(super) fn wide(&mut self, name: &str, key: &str) -> Result<(), NotModel> {
-        let wide = true;
-        self.write(
-            name,
-            key,
-            &Take {
-                parts: 1,
-                wide,
-                ..Take::default()
-            },
-        )
+        let take = Take {
+            wide: true,
+            ..Take::WHOLE
+        };
+        self.write(name, key, &take)
     }
 
     /// One with 32 bits a number and another shape.
     pub(super) fn shaped(&mut self, name: &str, key: &str, shape: &[u32]) -> Result<(), NotModel> {
-        let (wide, shape) = (true, Some(shape));
-        self.write(
-            name,
-            key,
-            &Take {
-                part: 0,
-                parts: 1,
-                wide,
-                shape,
-            },
-        )
+        let take = Take {
+            wide: true,
+            shape: Some(shape),
+            ..Take::WHOLE
+        };
+        self.write(name, key, &take)
     }
 
     /// Scale and shift.
@@ -92,7 +83,7 @@ impl<'model> Writer<'model> {
         let take = Take {
             part,
             parts,
-            ..Take::default()
+            ..Take::WHOLE
         };
         self.write(&format!("{name}.weight"), &format!("{key}/weight"), &take)?;
         if bias {
@@ -103,7 +94,7 @@ impl<'model> Writer<'model> {
 
     fn write(&mut self, name: &str, key: &str, take: &Take<'_>) -> Result<(), NotModel> {
         let tensor = self.model.tensor(key)?;
-        let malformed = || NotModel::Malformed { what: "tensor" };
+        let malformed = || NotModel::malformed("tensor");
         let step = tensor
             .bytes
             .len()
@@ -138,9 +129,8 @@ impl<'model> Writer<'model> {
                 self.bytes.extend(wide);
             }
             (Number::Float32, false) | (Number::Integer, _) => {
-                return Err(NotModel::Malformed {
-                    what: "type of numbers, which must be float16,",
-                });
+                let what = "type of numbers, which must be float16,";
+                return Err(NotModel::malformed(what));
             }
         }
         Ok(())

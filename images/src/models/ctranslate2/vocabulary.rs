@@ -9,7 +9,7 @@ const END: &str = "<|endoftext|>";
 
 /// The bytes of the words before the special ones: of a JSON list, or one a line.
 pub(super) fn words(file: &[u8]) -> Result<Vec<Vec<u8>>, NotModel> {
-    let malformed = || NotModel::Malformed { what: "vocabulary" };
+    let malformed = || NotModel::malformed("vocabulary");
     let text = std::str::from_utf8(file).map_err(|_| malformed())?;
     let list: Vec<String> = if text.starts_with('[') {
         serde_json::from_str(text).map_err(|_| malformed())?
