@@ -94,7 +94,7 @@ impl AttestedConnection {
             close();
         });
         let receipt_key = trusted.claims().receipt_key;
-        let epoch = Epoch::of(&channel.certificate, saved.spki(), receipt_key)?;
+        let epoch = Epoch::of(&channel.certificate, &saved, receipt_key)?;
         let tab = Tab::new(TabId::unpaid(saved.exporter()), receipt_key);
         let way = match relying_party.relay() {
             None => None,

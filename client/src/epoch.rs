@@ -3,7 +3,7 @@
 use chrysalis_attestation::evidence::Evidence;
 use chrysalis_settle::{Attested, EpochEvidence};
 
-use crate::Error;
+use crate::{Error, SavedSession};
 use chrysalis_attestation::evidence::claims::Claims;
 
 /// An epoch's evidence, from the certificate of a connection that was verified.
@@ -17,17 +17,19 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// The epoch in this certificate, of the enclave that has this TLS key and this receipt key.
+    /// The epoch in this certificate, of the enclave that has this conversation's TLS key and this receipt key. What vendors signed
+    /// about it is not all in a certificate, and so is taken from the conversation's own evidence.
     pub(crate) fn of(
         certificate: &[u8],
-        spki: &[u8],
+        verified: &SavedSession,
         receipt_key: [u8; 32],
     ) -> Result<Self, Error> {
-        let (evidence, key) = Evidence::from_certificate(certificate)?;
+        let (mut evidence, key) = Evidence::from_certificate(certificate)?;
         let claims = Claims::decode(&evidence.claims)?;
-        if claims.receipt_key != receipt_key || key != spki {
+        if claims.receipt_key != receipt_key || key != verified.spki() {
             return Err(Error::KeyChanged);
         }
+        evidence.endorsements = Evidence::decode(verified.bundle())?.endorsements;
         Ok(Self {
             attested: Attested::of(&claims, &evidence),
             evidence: EpochEvidence {
