@@ -8,11 +8,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_ohttp::{Error, Form, GatewayKeys, Opened, SEED};
-use ring::{
-    digest::{SHA256, digest},
-    rand::{SecureRandom, SystemRandom},
-};
+use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use crate::{failure::Failure, keys::wipe_stack};
@@ -70,7 +68,7 @@ impl Gateway {
 
     /// Their digest, as the claims have it.
     pub(crate) fn digest(&self) -> [u8; 32] {
-        sha256(&self.configurations())
+        sha256(&[&self.configurations()])
     }
 
     /// Keys for the next epoch. Its claims are made from them before it begins.
@@ -133,12 +131,12 @@ impl Life {
 
     /// SHA-256 of the key configurations.
     pub(crate) fn digest(&self) -> [u8; 32] {
-        sha256(self.keys.configurations())
+        sha256(&[self.keys.configurations()])
     }
 
     fn once(&self, opened: Opened) -> Result<Opened, Unopened> {
         let mut short = [0; 16];
-        for (byte, of_whole) in short.iter_mut().zip(sha256(&opened.encapsulated)) {
+        for (byte, of_whole) in short.iter_mut().zip(sha256(&[&opened.encapsulated])) {
             *byte = of_whole;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,12 +149,6 @@ impl Life {
         seen.digests.insert(short);
         Ok(opened)
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    sum
 }
 
 #[cfg(test)]

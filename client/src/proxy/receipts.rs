@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_settle::{Receipt, Rejection};
 use chrysalis_wire::{
     api::{JOB, RECEIPT, RECEIPT_EVENT, is_job},
@@ -13,7 +14,7 @@ use hyper::{
     header::{HeaderName, HeaderValue},
 };
 use ring::{
-    digest::{Context, SHA256, digest},
+    digest::{Context, SHA256},
     rand::{SecureRandom, SystemRandom},
 };
 
@@ -38,7 +39,7 @@ impl Job {
         if request.method() != Method::POST || !is_job(request.uri().path()) {
             return Ok(None);
         }
-        let hash = sha256(of_whole(request.body()));
+        let hash = sha256(&[of_whole(request.body())]);
         let mut number = [0; 16];
         let by_program = if let Some(named) = request.headers().get(JOB) {
             if hex::decode_to_slice(named.as_bytes(), &mut number).is_err() {
@@ -77,7 +78,7 @@ impl Job {
             _ => return Err(Rejection::Missing.into()),
         };
         let (receipt, _) = Receipt::from_text(text)?;
-        self.check(gate, lease, &receipt, sha256(of_whole(body)))
+        self.check(gate, lease, &receipt, sha256(&[of_whole(body)]))
             .await?;
         if !self.by_program {
             headers.remove(RECEIPT);
@@ -107,13 +108,6 @@ impl Job {
         gate.keep(&kept, turned.as_ref().unwrap_or(connection.epoch()));
         Ok(())
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest(&SHA256, bytes)
-        .as_ref()
-        .try_into()
-        .unwrap_or_default()
 }
 
 /// Looks for the receipt in a stream of events, and hashes what comes before it.

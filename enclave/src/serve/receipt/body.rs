@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use chrysalis_settle::{End, Receipt};
-use chrysalis_wire::content::Content;
+use chrysalis_wire::{api::RECEIPT_EVENT, content::Content};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use ring::digest::{Context as Hash, SHA256};
 
@@ -117,7 +117,7 @@ fn last_event(events: &[u8]) -> usize {
 }
 
 fn event(receipt: &Receipt) -> String {
-    format!("event: receipt\ndata: {}\n\n", receipt.to_text())
+    format!("event: {RECEIPT_EVENT}\ndata: {}\n\n", receipt.to_text())
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_settle::End;
 use chrysalis_wire::content::of_whole;
-use ring::digest::{SHA256, digest};
 
 tokio::task_local! {
     static METER: Meter;
@@ -49,7 +49,7 @@ impl Meter {
 
     /// The whole body of the request.
     pub(in crate::serve) fn request(&self, body: &[u8]) {
-        self.change(|used| used.request = digest(&SHA256, of_whole(body)).as_ref().try_into().ok());
+        self.change(|used| used.request = Some(sha256(&[of_whole(body)])));
     }
 
     /// Tokens of what was handed over so far: in the end those that are reported.
