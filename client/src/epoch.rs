@@ -1,10 +1,11 @@
 //! The epoch of an enclave, as receipts name it: the evidence in its certificate.
 
-use chrysalis_attestation::evidence::Evidence;
+use std::sync::Arc;
+
+use chrysalis_attestation::evidence::{Evidence, claims::Claims};
 use chrysalis_settle::{Attested, EpochEvidence};
 
 use crate::{Error, SavedSession};
-use chrysalis_attestation::evidence::claims::Claims;
 
 /// An epoch's evidence, from the certificate of a connection that was verified.
 ///
@@ -13,7 +14,8 @@ use chrysalis_attestation::evidence::claims::Claims;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Epoch {
     attested: Attested,
-    evidence: EpochEvidence,
+    /// Shared: a proxy keeps its epoch beside each stream.
+    evidence: Arc<EpochEvidence>,
 }
 
 impl Epoch {
@@ -32,10 +34,10 @@ impl Epoch {
         evidence.endorsements = Evidence::decode(verified.bundle())?.endorsements;
         Ok(Self {
             attested: Attested::of(&claims, &evidence),
-            evidence: EpochEvidence {
+            evidence: Arc::new(EpochEvidence {
                 spki: key,
                 bundle: evidence.encode(),
-            },
+            }),
         })
     }
 

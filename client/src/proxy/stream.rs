@@ -94,9 +94,7 @@ impl Streaming {
             }
         }
     }
-}
 
-impl Streaming {
     /// These events once the receipt among them, if there is one, has been checked.
     async fn checked(&mut self, events: Bytes) -> Result<Bytes, Error> {
         let Some(watch) = &mut self.watch else {
