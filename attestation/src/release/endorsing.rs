@@ -1,7 +1,7 @@
 //! Endorsements: one that counts, and each way in which one does not.
 
 use super::{
-    tests::{DAY, NOW, PROJECT, Signer, files, measured, measurements},
+    tests::{DAY, NOW, PROJECT, Signer, at, files, measured, measurements},
     *,
 };
 use crate::{Rejection, Time};
@@ -19,10 +19,6 @@ struct Scene {
     more: Vec<Vec<u8>>,
     endorser: Endorser,
     now: Time,
-}
-
-fn at(days: i64) -> Time {
-    Time(NOW.0 + days * DAY)
 }
 
 fn root(signer: &Signer, version: u64) -> RootStatement {

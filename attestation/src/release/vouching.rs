@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{
-    tests::{DAY, NOW, PROJECT, Signer, files, release},
+    tests::{NOW, PROJECT, Signer, at, files, release},
     *,
 };
 use crate::{Rejection, Time, encoding::digest::sha256};
@@ -28,10 +28,6 @@ struct Scene {
     development: Development,
     now: Time,
     seen: SeenKeys,
-}
-
-fn at(days: i64) -> Time {
-    Time(NOW.0 + days * DAY)
 }
 
 fn root(signer: &Signer, version: u64) -> RootStatement {
