@@ -18,6 +18,7 @@ mod vectors;
 mod warm;
 
 use anyhow::bail;
+use chrysalis_attestation::Memory;
 
 fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
@@ -37,10 +38,9 @@ fn main() -> anyhow::Result<()> {
 /// Verifies one subject (`warm`: a bundle that is remembered) for a while and prints nothing: for a profiler to watch.
 fn profile() -> anyhow::Result<()> {
     let subject = std::env::args().nth(2).unwrap_or_default();
-    if subject == "warm" {
-        return warm::repeat(2000);
-    }
-    let subject = serde_json::from_value(subject.into())?;
-    let mut work = ours::prepare(subject)?;
+    let mut work = match subject.as_str() {
+        "warm" => ours::composite(Memory::new())?,
+        _ => ours::prepare(serde_json::from_value(subject.into())?)?,
+    };
     (0..2000).try_for_each(|_| work())
 }

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
-    BACKEND, Refusal, Time, Unverified, Waivers, alone,
+    BACKEND, Memory, Refusal, Time, Unverified, Waivers, alone,
     evidence::{CpuReport, Endorsements, Evidence, binding::Session},
     nvidia::{
         self, GpuPolicy,
@@ -40,7 +40,7 @@ pub(crate) fn prepare(subject: Subject) -> anyhow::Result<Work> {
         Subject::Snp => snp(),
         Subject::Tdx => tdx(),
         Subject::Gpu => gpu(),
-        Subject::Composite => composite(),
+        Subject::Composite => composite(Memory::none()),
     }
 }
 
@@ -138,8 +138,8 @@ fn gpu() -> anyhow::Result<Work> {
     }))
 }
 
-/// The whole walk, from the bundle's bytes to the one value that yields a TLS key.
-fn composite() -> anyhow::Result<Work> {
+/// The whole walk, from the bundle's bytes to the one value that yields a TLS key, by a verifier with this memory.
+pub(crate) fn composite(memory: Memory) -> anyhow::Result<Work> {
     let vectors::Composite {
         bundle,
         spki,
@@ -153,7 +153,7 @@ fn composite() -> anyhow::Result<Work> {
     Ok(Box::new(move || {
         Evidence::decode(&bundle)
             .map_err(Refusal::from)
-            .map(Unverified::new)
+            .map(|it| Unverified::new(it).remembered_by(&memory))
             .and_then(|it| it.authenticate(&policy.roots(), &Endorsements::default(), Time(at)))
             .and_then(|it| it.bind(&session, &spki))
             .and_then(|it| it.appraise(&policy))
