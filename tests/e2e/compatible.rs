@@ -67,6 +67,16 @@ fn served() -> Option<&'static Served> {
         .as_ref()
 }
 
+/// The same, and the Python that asks, if there is one.
+fn served_to_python() -> Option<(&'static Served, PathBuf)> {
+    let python = paths::python();
+    if !python.exists() {
+        chrysalis_test_support::skip("no Python environment: make test makes one");
+        return None;
+    }
+    served().map(|served| (served, python))
+}
+
 fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
 }
@@ -81,12 +91,9 @@ fn says(mut command: Command) -> String {
 
 #[test]
 fn python_clients_work_unchanged_and_through_a_relay() {
-    let python = paths::python();
-    if !python.exists() {
-        chrysalis_test_support::skip("no Python environment: make test makes one");
+    let Some((served, python)) = served_to_python() else {
         return;
-    }
-    let Some(served) = served() else { return };
+    };
     for proxy in [&served.proxy, &served.relayed] {
         python_clients_work(&python, proxy);
     }
@@ -116,12 +123,9 @@ fn python_clients_work(python: &Path, proxy: &Proxy) {
 
 #[test]
 fn a_load_tool_measures_it() {
-    let python = paths::python();
-    if !python.exists() {
-        chrysalis_test_support::skip("no Python environment: make test makes one");
+    let Some((served, python)) = served_to_python() else {
         return;
-    }
-    let Some(served) = served() else { return };
+    };
     let mut command = Command::new(python);
     command
         .arg(clients().join("load.py"))
@@ -163,12 +167,9 @@ fn a_prompt_that_another_tenant_sent_is_computed_like_one_that_nobody_sent() {
 /// Voice messages, in each kind of file and of answer.
 #[test]
 fn recordings_are_written_down() {
-    let python = paths::python();
-    if !python.exists() {
-        chrysalis_test_support::skip("no Python environment: make test makes one");
+    let Some((served, python)) = served_to_python() else {
         return;
-    }
-    let Some(served) = served() else { return };
+    };
     let mut command = Command::new(python);
     command
         .arg(clients().join("voice.py"))
@@ -190,12 +191,9 @@ fn recordings_are_written_down() {
 /// As it comes, which is with the groups that it prefers itself.
 #[test]
 fn openssl_agrees_on_keys_that_a_quantum_computer_does_not_find() {
-    let python = paths::python();
-    if !python.exists() {
-        chrysalis_test_support::skip("no Python environment: make test makes one");
+    let Some((served, python)) = served_to_python() else {
         return;
-    }
-    let Some(served) = served() else { return };
+    };
     let url = served.machine.url();
     let address = url.strip_prefix("https://").expect("https");
     let mut command = Command::new(python);
