@@ -1,5 +1,7 @@
 //! Trust anchors: AMD's, pinned by their whole DER, and simulated ones that a policy names.
 
+use std::sync::LazyLock;
+
 use super::product::Product;
 use crate::{
     encoding::{digest::sha256, pem},
@@ -9,19 +11,56 @@ use crate::{
 /// The organisation in the names of AMD's certificates.
 pub const AMD: &str = "Advanced Micro Devices";
 
+/// ARK, ASK and ASVK as DER, decoded when the first is wanted.
+static PINNED: LazyLock<[(Product, [Vec<u8>; 3]); 3]> = LazyLock::new(|| {
+    let der = |text: &[u8]| {
+        let mut certificates =
+            pem::certificates(text).expect("the pinned files are PEM; a test reads them");
+        certificates
+            .pop()
+            .expect("each pinned file has one certificate; a test reads them")
+    };
+    [
+        (
+            Product::Milan,
+            [
+                der(include_bytes!("roots/milan-ark.pem")),
+                der(include_bytes!("roots/milan-ask.pem")),
+                der(include_bytes!("roots/milan-asvk.pem")),
+            ],
+        ),
+        (
+            Product::Genoa,
+            [
+                der(include_bytes!("roots/genoa-ark.pem")),
+                der(include_bytes!("roots/genoa-ask.pem")),
+                der(include_bytes!("roots/genoa-asvk.pem")),
+            ],
+        ),
+        (
+            Product::Turin,
+            [
+                der(include_bytes!("roots/turin-ark.pem")),
+                der(include_bytes!("roots/turin-ask.pem")),
+                der(include_bytes!("roots/turin-asvk.pem")),
+            ],
+        ),
+    ]
+});
+
 /// The anchors that a verifier accepts.
 #[derive(Debug, Clone)]
 pub struct AmdRoots(Vec<Anchor>);
 
 /// One accepted root (ARK).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anchor {
     /// AMD's, with its intermediates for VCEKs (ASK) and VLEKs (ASVK): no others count below it.
     Amd {
         product: Product,
-        ark: Vec<u8>,
-        ask: Vec<u8>,
-        asvk: Vec<u8>,
+        ark: &'static [u8],
+        ask: &'static [u8],
+        asvk: &'static [u8],
     },
     /// A simulated one, by the SHA-256 of its DER: the certificate itself comes with the evidence.
     Simulated { sha256: [u8; 32] },
@@ -30,32 +69,13 @@ pub(crate) enum Anchor {
 impl AmdRoots {
     /// AMD's roots for Milan, Genoa and Turin. No simulated roots.
     pub fn amd() -> Self {
-        let anchor = |product, ark, ask, asvk| Anchor::Amd {
-            product,
-            ark: pinned(ark),
-            ask: pinned(ask),
-            asvk: pinned(asvk),
+        let anchor = |(product, [ark, ask, asvk]): &'static (_, [Vec<u8>; 3])| Anchor::Amd {
+            product: *product,
+            ark,
+            ask,
+            asvk,
         };
-        Self(vec![
-            anchor(
-                Product::Milan,
-                include_bytes!("roots/milan-ark.pem"),
-                include_bytes!("roots/milan-ask.pem"),
-                include_bytes!("roots/milan-asvk.pem"),
-            ),
-            anchor(
-                Product::Genoa,
-                include_bytes!("roots/genoa-ark.pem"),
-                include_bytes!("roots/genoa-ask.pem"),
-                include_bytes!("roots/genoa-asvk.pem"),
-            ),
-            anchor(
-                Product::Turin,
-                include_bytes!("roots/turin-ark.pem"),
-                include_bytes!("roots/turin-ask.pem"),
-                include_bytes!("roots/turin-asvk.pem"),
-            ),
-        ])
+        Self(PINNED.iter().map(anchor).collect())
     }
 
     /// Also accepts the simulated root whose DER has this SHA-256. Verdicts that rest on it say `simulated`.
@@ -68,7 +88,7 @@ impl AmdRoots {
     /// The anchor whose whole DER is this certificate.
     pub(crate) fn accept(&self, der: &[u8]) -> Option<&Anchor> {
         self.0.iter().find(|anchor| match anchor {
-            Anchor::Amd { ark, .. } => ark == der,
+            Anchor::Amd { ark, .. } => *ark == der,
             Anchor::Simulated { sha256: pinned } => *pinned == sha256(&[der]),
         })
     }
@@ -82,7 +102,7 @@ impl AmdRoots {
     pub(crate) fn pinned(&self, wanted: Product, organisation: &str) -> Option<(&Anchor, &[u8])> {
         self.0.iter().find_map(|anchor| match anchor {
             Anchor::Amd { product, ark, .. } if *product == wanted && organisation == AMD => {
-                Some((anchor, ark.as_slice()))
+                Some((anchor, *ark))
             }
             _ => None,
         })
@@ -110,14 +130,6 @@ impl Anchor {
             Self::Simulated { .. } => None,
         }
     }
-}
-
-fn pinned(text: &[u8]) -> Vec<u8> {
-    let mut certificates =
-        pem::certificates(text).expect("the pinned files are PEM; a test reads them");
-    certificates
-        .pop()
-        .expect("each pinned file has one certificate; a test reads them")
 }
 
 /// PEM, for tests that need one of AMD's signatures.
@@ -174,7 +186,7 @@ mod tests {
                     asvk,
                 } => Some((
                     product,
-                    [ark, ask, asvk].map(|der| hex::encode(sha256(&[&der]))),
+                    [ark, ask, asvk].map(|der| hex::encode(sha256(&[der]))),
                 )),
                 Anchor::Simulated { .. } => None,
             })
@@ -190,8 +202,8 @@ mod tests {
             let Anchor::Amd { ark, ask, asvk, .. } = anchor else {
                 panic!("AMD's")
             };
-            let root = x509::certificate(&ark).expect("a certificate");
-            for der in [&ark, &ask, &asvk] {
+            let root = x509::certificate(ark).expect("a certificate");
+            for der in [ark, ask, asvk] {
                 let certificate = x509::certificate(der).expect("a certificate");
                 assert!(
                     Signed::certificate(&certificate)
