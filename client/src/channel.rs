@@ -24,7 +24,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    Deadlines, Error, SavedSession, Target,
+    Deadlines, Declined, Error, SavedSession, Target,
     deadlines::within,
     error::from_hyper,
     kept::{Came, filled},
@@ -34,6 +34,8 @@ use crate::{
 
 /// The most bytes of the keys for relays.
 const MAX_KEYS: usize = 16 * 1024;
+/// The most bytes of an error that are read.
+const MAX_ERROR: usize = 16 * 1024;
 /// The most bytes in the head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -167,10 +169,7 @@ impl Channel {
             .await
             .map_err(|error| from_hyper(&error, what))?;
         if answer.status() != StatusCode::OK {
-            return Err(Error::Protocol(format!(
-                "asked for {what}, it answered {}",
-                answer.status()
-            )));
+            return Err(declined(answer, what).await);
         }
         if answer
             .headers()
@@ -217,6 +216,17 @@ async fn connect(
                 None => unreachable(error),
             }
         })
+}
+
+/// What an answer means that is none: what the peer says, if it is something that an enclave may say.
+async fn declined(answer: Response<Incoming>, what: &'static str) -> Error {
+    let status = answer.status();
+    let said = read(answer, MAX_ERROR, what).await.unwrap_or_default();
+    let said: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
+    match said["error"]["code"].as_str().and_then(Declined::of) {
+        Some(why) => Error::Declined { what, why },
+        None => Error::Protocol(format!("asked for {what}, it answered {status}")),
+    }
 }
 
 async fn read(

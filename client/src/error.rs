@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrysalis_attestation::{Refusal, Rejection};
 use chrysalis_settle::Rejection as ReceiptRejection;
+use chrysalis_wire::api::{ATTESTATION_BUSY, TRUST_ENDED};
 
 /// Why there is no trusted answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -75,12 +76,48 @@ pub enum Error {
     /// The enclave gives out keys for relays that its evidence does not cover.
     #[error("the keys for requests through relays are not those that the evidence covers")]
     RelayKeys,
+    /// The peer says that it has nothing to give. Anything in between may have said so.
+    #[error("asked for {what}, it answered that {why}")]
+    Declined {
+        /// What the client asked for.
+        what: &'static str,
+        /// Why there is none.
+        why: Declined,
+    },
     /// The peer does not speak the way an enclave does.
     #[error("the peer does not behave like an enclave: {0}")]
     Protocol(String),
     /// This machine's random numbers or TLS are unusable.
     #[error("this machine cannot open a secure connection: {0}")]
     Local(String),
+}
+
+/// Why a peer gives no evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Declined {
+    /// Too many ask, or this client asks too often.
+    #[error("too many ask at the moment")]
+    Busy,
+    /// It could not prove again what it is.
+    #[error("it could not prove again what it is, has destroyed its keys and ends")]
+    TrustEnded,
+}
+
+impl Declined {
+    /// The code of the error with which it says so.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Busy => ATTESTATION_BUSY,
+            Self::TrustEnded => TRUST_ENDED,
+        }
+    }
+
+    /// The reason that has this code.
+    pub(crate) fn of(code: &str) -> Option<Self> {
+        let all = [Self::Busy, Self::TrustEnded];
+        all.into_iter().find(|why| why.code() == code)
+    }
 }
 
 impl Error {
@@ -100,6 +137,7 @@ impl Error {
             Self::Relay { .. } => "relay_failed",
             Self::AnswerAltered => "answer_altered",
             Self::RelayKeys => "relay_keys_unproved",
+            Self::Declined { why, .. } => why.code(),
             Self::Protocol(_) => "protocol_error",
             Self::Local(_) => "local_error",
         }
@@ -137,6 +175,12 @@ impl Error {
             Self::RelayKeys => {
                 "send nothing through relays; ask the provider what stands in front of the enclave's /v1/ohttp-keys"
             }
+            Self::Declined { why, .. } => match why {
+                Declined::Busy => "connect again in a few seconds",
+                Declined::TrustEnded => {
+                    "use another machine, or ask the provider what `chrysalis-host` logs and to start this one again"
+                }
+            },
             Self::Protocol(_) => {
                 "check that the address is that of a chrysalis host, and that both sides run the same release"
             }

@@ -26,7 +26,7 @@ pub use clock::{Clock, Stopwatch, system_stopwatch, system_time};
 pub use connection::{Asked, AttestedConnection};
 pub use deadlines::Deadlines;
 pub use epoch::Epoch;
-pub use error::Error;
+pub use error::{Declined, Error};
 pub use relay::{Relay, RelayError};
 pub use relying_party::{Ask, Bring, RelyingParty};
 pub use saved::{MAX_SAVED, SavedError, SavedSession};

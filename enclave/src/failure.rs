@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use chrysalis_attestation::Time;
-use chrysalis_wire::configuration::ConfigurationError;
+use chrysalis_wire::{api::TRUST_ENDED, configuration::ConfigurationError};
 
 use crate::{
     gpu::error::GpuError,
@@ -128,7 +128,7 @@ impl Failure {
             Self::Keys(_) => "keys_failed",
             Self::EvidenceTooLong(_) => "evidence_too_long",
             Self::Listen(_) => "listen_failed",
-            Self::TrustEnded(_) => "trust_ended",
+            Self::TrustEnded(_) => TRUST_ENDED,
             Self::Panicked => "panicked",
         }
     }

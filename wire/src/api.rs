@@ -59,6 +59,10 @@ pub const MAX_RECORDING: usize = 25 * 1024 * 1024;
 pub const MAX_HEAD: usize = 16 * 1024;
 /// The most headers of a request.
 pub const MAX_HEADERS: usize = 64;
+/// The code of an error: too many ask for evidence at the moment.
+pub const ATTESTATION_BUSY: &str = "attestation_busy";
+/// The code of an error: the enclave could not prove again what it is, and ends.
+pub const TRUST_ENDED: &str = "trust_ended";
 /// After this long without a request the enclave closes a connection.
 pub const IDLE: Duration = Duration::from_secs(300);
 /// After this long without a request a client no longer uses a connection. The rest, up to [`IDLE`], is for a request

@@ -306,7 +306,11 @@ impl ApiError {
         let message = format!(
             "too many requests for evidence are waiting, or came on this connection; try again in {RETRY_AFTER} seconds"
         );
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "attestation_busy", message)
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            api::ATTESTATION_BUSY,
+            message,
+        )
     }
 
     /// What became of an answer that was not completed.
@@ -386,7 +390,7 @@ impl ApiError {
         Self {
             // Nothing will answer here again under this key.
             retry_after: None,
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "trust_ended", message)
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, api::TRUST_ENDED, message)
         }
     }
 

@@ -223,8 +223,15 @@ async fn refuses_evidence_over_the_limit_without_reading_it() {
 
 #[tokio::test]
 async fn names_a_peer_that_answers_no_evidence() {
-    let host = lying(Proof::Refused).await;
-    assert_eq!(refused(&host, &relying_party()).await, "protocol_error");
+    for (said, named) in [
+        ("trust_ended", "trust_ended"),
+        ("attestation_busy", "attestation_busy"),
+        ("snp_report_failed", "protocol_error"),
+        ("", "protocol_error"),
+    ] {
+        let host = lying(Proof::Declined(said)).await;
+        assert_eq!(refused(&host, &relying_party()).await, named);
+    }
 }
 
 #[tokio::test]

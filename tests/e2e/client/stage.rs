@@ -298,8 +298,8 @@ pub(crate) enum Proof {
     Of(Arc<Enclave>),
     /// These bytes.
     Bytes(Vec<u8>),
-    /// An error.
-    Refused,
+    /// An error with this code.
+    Declined(&'static str),
     /// Nothing, for ever.
     Silence,
 }
@@ -578,7 +578,10 @@ async fn prove(
         Proof::Of(other) => other.evidence(nonce, [8; 32]),
         Proof::Bytes(bytes) => bytes,
         Proof::Silence => std::future::pending().await,
-        Proof::Refused => return Response::builder().status(503).body(whole("{}")).unwrap(),
+        Proof::Declined(code) => {
+            let error = format!("{{\"error\":{{\"message\":\"no\",\"code\":\"{code}\"}}}}");
+            return Response::builder().status(503).body(whole(error)).unwrap();
+        }
     };
     let mut answer = Response::builder().header("content-type", EVIDENCE_TYPE);
     if closing {
