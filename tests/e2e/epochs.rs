@@ -14,7 +14,7 @@ use std::{
 };
 
 use chrysalis_tests::{
-    epochs::{Scene, assert_named},
+    epochs::{Scene, TROUBLES, assert_named},
     machine::Plan,
     memory::Memory,
 };
@@ -73,12 +73,7 @@ fn hold_at_exit(process: u32) -> (Receiver<()>, Sender<()>, JoinHandle<()>) {
 
 #[test]
 fn a_gpu_in_any_trouble_leaves_no_key_and_no_prompt() {
-    for (trouble, reason, asked) in [
-        ("devtools", "measurement_mismatch", false),
-        ("vanish", "gpu_evidence_missing", true),
-        ("other-device", "gpu_changed", true),
-        ("other-driver", "rim_version_mismatch", true),
-    ] {
+    for (trouble, reason, asked) in TROUBLES {
         if !ends(trouble, reason, asked) {
             chrysalis_test_support::skip("only the administrator may look into an enclave");
             return;

@@ -22,6 +22,15 @@ use crate::{
 /// What the relying party asked earlier, and nobody may find.
 const CANARY: &str = "zanzibar-quokka-7719-canary";
 
+/// What may become of a GPU: the name of the trouble, the reason that clients hear, and whether the enclave finds out as soon as it is
+/// asked for evidence, and not only at the end of the epoch.
+pub const TROUBLES: [(&str, &str, bool); 4] = [
+    ("devtools", "measurement_mismatch", false),
+    ("vanish", "gpu_evidence_missing", true),
+    ("other-device", "gpu_changed", true),
+    ("other-driver", "rim_version_mismatch", true),
+];
+
 /// The enclave and its relying party.
 pub struct Scene {
     /// The provider's.
