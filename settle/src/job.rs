@@ -2,7 +2,10 @@
 
 use chrysalis_attestation::encoding::cbor::{self, Fields, Value};
 
-use crate::Rejection;
+use crate::{
+    Rejection,
+    fields::{classes, number, take_classes},
+};
 
 /// The version that this library reads.
 pub const VERSION: u64 = 1;
@@ -80,7 +83,6 @@ impl Job {
     /// Deterministic CBOR.
     pub fn encode(&self) -> Vec<u8> {
         let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
-        let number = |number: u64| Value::Integer(number.into());
         cbor::encode(&cbor::map([
             ("version", number(VERSION)),
             ("seq", number(self.seq)),
@@ -89,7 +91,7 @@ impl Job {
             ("evidence", bytes(&self.evidence)),
             ("epoch", number(self.epoch)),
             ("quote", bytes(&self.quote)),
-            ("units", Value::Array(self.units.map(number).into())),
+            ("units", classes(&self.units)),
             ("amount", number(self.amount)),
             ("cumulative", number(self.cumulative)),
             ("request", bytes(&self.request)),
@@ -122,14 +124,6 @@ impl Job {
     }
 
     fn fields(fields: &mut Fields) -> Option<Self> {
-        let units = cbor::array(fields.take("units")?)?;
-        let units: Option<Vec<u64>> = units
-            .into_iter()
-            .map(|unit| match unit {
-                Value::Integer(number) => number.try_into().ok(),
-                _ => None,
-            })
-            .collect();
         Some(Self {
             seq: fields.number("seq")?,
             job: fields.bytes("job")?,
@@ -137,7 +131,7 @@ impl Job {
             evidence: fields.bytes("evidence")?,
             epoch: fields.number("epoch")?,
             quote: fields.bytes("quote")?,
-            units: units?.try_into().ok()?,
+            units: take_classes(fields, "units")?,
             amount: fields.number("amount")?,
             cumulative: fields.number("cumulative")?,
             request: fields.bytes("request")?,

@@ -5,12 +5,15 @@
 mod attested;
 pub mod chain;
 mod credential;
+mod fields;
 mod job;
 mod kept;
 pub mod money;
 mod open;
+pub mod price;
 mod receipt;
 mod rejection;
+mod report;
 mod statement;
 mod tab;
 
@@ -23,5 +26,6 @@ pub use open::{
 };
 pub use receipt::{MAX_RECEIPT, Receipt};
 pub use rejection::Rejection;
+pub use report::{MAX_REPORT, Report, SignedReport};
 pub use statement::{STATEMENT_LENGTH, Statement, TabId, Tag};
 pub use tab::{Expected, Standing, Tab};

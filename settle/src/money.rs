@@ -8,7 +8,10 @@ use chrysalis_attestation::{
     evidence::{binding::label, claims::MAX_NAME},
 };
 
-use crate::Rejection;
+use crate::{
+    Rejection,
+    fields::{classes, number, take_classes},
+};
 
 /// Units that a price is for.
 pub const PER: u64 = 1_000_000;
@@ -44,12 +47,11 @@ pub struct Quote {
 impl Quote {
     /// Deterministic CBOR.
     pub fn encode(&self) -> Vec<u8> {
-        let number = |number: u64| Value::Integer(number.into());
         cbor::encode(&cbor::map([
             ("version", number(VERSION)),
             ("model", Value::Text(self.model.clone())),
             ("weights", Value::Bytes(self.weights.to_vec())),
-            ("price", Value::Array(self.price.map(number).into())),
+            ("price", classes(&self.price)),
             ("floor", number(self.floor)),
             ("epoch", number(self.epoch)),
             ("until", Value::Integer(self.until.into())),
@@ -63,18 +65,10 @@ impl Quote {
             .and_then(cbor::decode)?;
         let mut fields = Fields::of(value)?;
         let version: u64 = fields.number("version")?;
-        let price = cbor::array(fields.take("price")?)?;
-        let price: Option<Vec<u64>> = price
-            .into_iter()
-            .map(|price| match price {
-                Value::Integer(number) => number.try_into().ok(),
-                _ => None,
-            })
-            .collect();
         let quote = Self {
             model: fields.text("model").filter(|name| name.len() <= MAX_NAME)?,
             weights: fields.bytes("weights")?,
-            price: price?.try_into().ok()?,
+            price: take_classes(&mut fields, "price")?,
             floor: fields.number("floor")?,
             epoch: fields.number("epoch")?,
             until: fields.number("until")?,

@@ -1,4 +1,4 @@
-//! Why a receipt, a job or a credential is refused. Each reason has a stable code, and a vector in tests/vectors/receipts.
+//! Why a receipt, a job or a credential is refused. Each reason has a stable code, and a vector in tests/vectors/settle.
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,21 @@ pub enum Rejection {
     /// A price, an amount or a sum does not fit into 64 bits.
     #[error("the amount does not fit into 64 bits")]
     Overflow,
+    /// Not the one encoding of a report and a signature.
+    #[error("the report is not one in deterministic CBOR: {what}")]
+    ReportMalformed {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Another key than the one in the report signed, or other bytes.
+    #[error("the report is not signed by the receipt key in it")]
+    ReportSignature,
+    /// A price that does not follow from the report before it.
+    #[error("the price does not follow from the report before it: {what}")]
+    PriceRule {
+        /// What does not follow.
+        what: &'static str,
+    },
     /// A kept receipt's file is not one.
     #[error("this is not a kept receipt: {what}")]
     KeptMalformed {
@@ -92,6 +107,9 @@ impl Rejection {
             Self::Evidence { .. } => "receipt_evidence",
             Self::CapSignature => "cap_signature",
             Self::Overflow => "amount_overflow",
+            Self::ReportMalformed { .. } => "report_malformed",
+            Self::ReportSignature => "report_signature",
+            Self::PriceRule { .. } => "price_rule_broken",
             Self::KeptMalformed { .. } => "receipt_file_malformed",
         }
     }
@@ -125,6 +143,12 @@ impl Rejection {
                 "sign the cap with the lane's spend key, for this enclave's receipt key"
             }
             Self::Overflow => "ask with a lower price or fewer tokens",
+            Self::ReportMalformed { .. } | Self::ReportSignature => {
+                "fetch the report again; count this one as withheld"
+            }
+            Self::PriceRule { .. } => {
+                "leave this provider: its prices are not those of the measured rule"
+            }
             Self::KeptMalformed { .. } => {
                 "give a file that `chrysalis proxy --receipts DIR` wrote, whole"
             }

@@ -38,15 +38,15 @@ function read(bytes) {
   if (same(write(value), bytes)) return value;
   throw new Error('not deterministic');
 }
-function fields(bytes, limit, code, shape) {
+export function fields(bytes, limit, code, shape) {
   let map;
   try { map = bytes.length <= limit && read(bytes); } catch { refuse(code); }
   if (!(map instanceof Map) || [...map.keys()].some((key) => !(key in shape))) refuse(code);
   if (Object.entries(shape).some(([name, fits]) => !fits(map.get(name)))) refuse(code);
   return Object.fromEntries(map);
 }
-const sized = (size) => (value) => Buffer.isBuffer(value) && value.length === size;
-const [u64, i64] = [BigInt.asUintN, BigInt.asIntN].map((cut) => (value) => typeof value === 'bigint' && cut(64, value) === value);
+export const sized = (size) => (value) => Buffer.isBuffer(value) && value.length === size;
+export const [u64, i64] = [BigInt.asUintN, BigInt.asIntN].map((cut) => (value) => typeof value === 'bigint' && cut(64, value) === value);
 const readJob = (bytes) => fields(bytes, 768, 'job_malformed', {
   version: (value) => value === 1n, seq: u64, job: sized(16), claims: sized(32), evidence: sized(32), epoch: u64, quote: sized(32),
   units: (value) => Array.isArray(value) && value.length === 4 && value.every(u64), amount: u64, cumulative: u64,
@@ -56,7 +56,7 @@ const readJob = (bytes) => fields(bytes, 768, 'job_malformed', {
 const tabBytes = (tab) => Buffer.concat([hex(tab.purse), number(tab.lane, 4), number(tab.branch, 2)]);
 export const statement = (tag, tab, amount, last) => Buffer.concat([Buffer.from(tag), Buffer.from([0]), tab, number(amount, 8), last]);
 export const digest = (bytes) => sha(Buffer.from([0x00, 0xa6]), bytes);
-export const signed = (key, bytes, signature) => verify(null, digest(bytes),
+export const signed = (key, bytes, signature, hash = digest) => verify(null, hash(bytes),
   createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: key.toString('base64url') }, format: 'jwk' }), signature);
 const hash = (what, ...parts) => sha(label(`chrysalis/${what}/v1`), ...parts);
 const nextHead = (before, job) => hash('head', before, sha(job));

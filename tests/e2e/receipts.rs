@@ -65,8 +65,8 @@ fn a_second_implementation_judges_every_vector_alike() {
     }
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new("node")
-        .arg(tests.join("clients/receipts_vectors.mjs"))
-        .arg(tests.join("vectors/receipts"))
+        .arg(tests.join("clients/settle_vectors.mjs"))
+        .arg(tests.join("vectors/settle"))
         .output()
         .expect("Node starts");
     let said = text(&output.stdout);

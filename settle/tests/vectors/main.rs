@@ -1,7 +1,7 @@
-//! The vectors in tests/vectors/receipts: that they are what this code makes, and that it finds in them what each expects. And what
+//! The vectors in tests/vectors/settle: that they are what this code makes, and that it finds in them what each expects. And what
 //! must hold of every byte.
 //!
-//! `UPDATE_VECTORS=1 cargo test -p chrysalis-settle --test vectors` makes them anew. docs/spec/receipt.md says what they are.
+//! `UPDATE_VECTORS=1 cargo test -p chrysalis-settle --test vectors` makes them anew. docs/spec/receipt.md and price.md say what they are.
 
 #![expect(
     clippy::indexing_slicing,
@@ -10,12 +10,13 @@
 )]
 
 mod cases;
+mod prices;
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use chrysalis_settle::{
     Content, Credential, End, EpochEvidence, JobRepeated, Kept, NUMBERS_KEPT, NoReceipt, Receipt,
-    Rejection, Sign, Statement, Tab, TabId, Tabs, TabsFull, Tag, money,
+    Rejection, Sign, SignedReport, Statement, Tab, TabId, Tabs, TabsFull, Tag, money,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ use cases::{
 };
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/receipts")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/settle")
 }
 
 /// Compares a file with what this code makes of it, or makes it anew.
@@ -362,5 +363,6 @@ fn no_bytes_panic() {
             Credential::decode(&bytes),
         );
         let _ = (Statement::decode(&bytes), money::Quote::decode(&bytes));
+        let _ = SignedReport::verify(&bytes);
     }
 }
