@@ -2,8 +2,9 @@
 
 use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_settle::{
-    Attested, Credential, Done, End, Expected, Receipt, Sign, Tab, TabId, Tabs,
+    Attested, Credential, Done, End, Expected, Receipt, Report, Sign, Tab, TabId, Tabs,
     money::{self, Quote},
+    price::{Load, Price},
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -65,6 +66,26 @@ pub(super) fn seeds() -> Vec<Seed> {
         cap: 1000,
         signature: [5; 64],
     };
+    let price = Price::new(20_000_000);
+    let report = Report {
+        receipt_key,
+        weights: [4; 32],
+        epoch: 0,
+        price,
+        rates: [money::PER; 4],
+        asked: [price.floor; 4],
+        load: Load {
+            used: 900_000,
+            capacity: 960_000,
+        },
+        jobs: 9,
+        failed: 1,
+        revenue: 1_000,
+        tabs: 3,
+        first_token_ms: 180,
+        tokens_per_second: 2_311,
+        ended: 1_796_126_400,
+    };
     vec![
         seed("job", "honest", receipt.job.clone()),
         seed("job", "quote", quote.encode()),
@@ -75,6 +96,11 @@ pub(super) fn seeds() -> Vec<Seed> {
             "credential",
             "statement",
             kept.statement().encode().to_vec(),
+        ),
+        seed(
+            "report",
+            "honest",
+            report.sign(&key).expect("a signature").encode(),
         ),
     ]
 }

@@ -74,4 +74,5 @@ pub const TARGETS: &[Target] = &[
     target("receipt", KIB, Some("receipt"), settle::receipt),
     target("kept_receipt", 2 * KIB, Some("receipt"), settle::kept),
     target("credential", 128, None, settle::credential),
+    target("report", KIB, Some("receipt"), settle::report),
 ];

@@ -1,8 +1,8 @@
 //! What an answer is receipted with, and what a client shows to be served.
 
 use chrysalis_settle::{
-    Attested, Content, Credential, Expected, Job, Kept, Receipt, Standing, Statement, Tab, TabId,
-    money::Quote,
+    Attested, Content, Credential, Expected, Job, Kept, Receipt, SignedReport, Standing, Statement,
+    Tab, TabId, money::Quote,
 };
 
 /// A key that signed no seed.
@@ -82,5 +82,19 @@ pub(super) fn credential(bytes: &[u8]) {
     }
     if let Ok(statement) = Statement::decode(bytes) {
         assert_eq!(statement.encode(), bytes);
+    }
+}
+
+/// A report that is signed has one encoding, and whatever it says, a price follows from it or is refused.
+pub(super) fn report(bytes: &[u8]) {
+    if let Ok(report) = SignedReport::verify(bytes) {
+        let inside = report.encode();
+        let mut places = bytes.windows(inside.len());
+        assert!(
+            places.any(|part| part == inside),
+            "one report has two encodings"
+        );
+        let _ = report.follows(None);
+        let _ = report.price.after(report.load, report.price.x).base();
     }
 }
