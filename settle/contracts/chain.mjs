@@ -1,6 +1,10 @@
 // A chain of one account at a time, in the emulator that validators run: a message in, a transaction out, nothing delivered.
 import { Address, beginCell, Cell, Dictionary, loadShardAccount, loadTransaction, parseTuple, storeMessage, storeShardAccount } from '@ton/core';
-import { createEmptyShardAccount, createShardAccount, defaultConfig, Executor } from '@ton/sandbox';
+import { createEmptyShardAccount, createShardAccount, Executor } from '@ton/sandbox';
+import { slimConfig } from '@ton/sandbox/dist/config/slimConfig.js';
+
+// The main network's configuration, without its validators.
+export const mainnet = slimConfig;
 
 export const START = 1_796_126_400;
 export const account = (byte, workchain = 0) => new Address(workchain, Buffer.alloc(32, byte));
@@ -16,13 +20,13 @@ export function internal(dest, value, body = Cell.EMPTY, { src = account(0xee), 
 }
 export const messageCell = (message) => beginCell().store(storeMessage(message)).endCell();
 
-// The configuration with some of the prices and limits of gas changed, in both workchains.
-export function configWith({ times = 1n, credit, base = defaultConfig }) {
+// The configuration with gas at `times / over` of its price, or with another credit, in both workchains.
+export function configWith({ times = 1n, over = 1n, credit, base = mainnet }) {
   const config = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), Cell.fromBase64(base));
   for (const id of [20, 21]) {
     const from = config.get(id).beginParse(), to = beginCell();
-    to.storeUint(from.loadUint(8), 8).storeUint(from.loadUintBig(64), 64).storeUint(from.loadUintBig(64) * times, 64);
-    to.storeUint(from.loadUint(8), 8).storeUint(from.loadUintBig(64) * times, 64);
+    to.storeUint(from.loadUint(8), 8).storeUint(from.loadUintBig(64), 64).storeUint((from.loadUintBig(64) * times) / over, 64);
+    to.storeUint(from.loadUint(8), 8).storeUint((from.loadUintBig(64) * times) / over, 64);
     to.storeUint(from.loadUintBig(64), 64).storeUint(from.loadUintBig(64), 64);
     const old = from.loadUintBig(64);
     config.set(id, to.storeUint(credit ?? old, 64).storeSlice(from).endCell());
@@ -30,14 +34,10 @@ export function configWith({ times = 1n, credit, base = defaultConfig }) {
   return beginCell().storeDictDirect(config).endCell().toBoc().toString('base64');
 }
 
-const executors = new Map();
-async function executor(config) {
-  if (!executors.has(config)) executors.set(config, await Executor.create());
-  return executors.get(config);
-}
+const executor = await Executor.create();
 
 export class Chain {
-  constructor({ config = defaultConfig, now = START } = {}) {
+  constructor({ config = mainnet, now = START } = {}) {
     Object.assign(this, { config, now, accounts: new Map(), lt: 1_000_000n });
   }
 
@@ -50,7 +50,13 @@ export class Chain {
   }
 
   state(address) {
-    const { account } = loadShardAccount(Cell.fromBase64(this.shardAccount(address)).beginParse());
+    const packed = this.shardAccount(address);
+    if (this.seen?.packed !== packed) this.seen = { packed, state: this.read(packed) };
+    return this.seen.state;
+  }
+
+  read(packed) {
+    const { account } = loadShardAccount(Cell.fromBase64(packed).beginParse());
     const state = account?.storage.state;
     return { type: state?.type ?? 'none', data: state?.state?.data, balance: account?.storage.balance.coins ?? 0n, used: account?.storageStats.used };
   }
@@ -63,7 +69,7 @@ export class Chain {
   async send(message, prepared = messageCell(message)) {
     const { dest } = message.info;
     this.lt += 1_000_000n;
-    const { result } = await (await executor(this.config)).runTransaction({
+    const { result } = await executor.runTransaction({
       config: this.config, libs: null, verbosity: 'short', shardAccount: this.shardAccount(dest), message: prepared,
       now: this.now, lt: this.lt, randomSeed: Buffer.alloc(32), ignoreChksig: false, debugEnabled: false,
     });
@@ -82,7 +88,7 @@ export class Chain {
   async get(address, method, ...args) {
     const { account } = loadShardAccount(Cell.fromBase64(this.shardAccount(address)).beginParse());
     const { code, data } = account.storage.state.state;
-    const { output } = await (await executor(this.config)).runGetMethod({
+    const { output } = await executor.runGetMethod({
       code, data, address, config: this.config, verbosity: 'short', methodId: methodId(method), balance: account.storage.balance.coins,
       stack: args.map((value) => ({ type: 'int', value: BigInt(value) })), unixTime: this.now, randomSeed: Buffer.alloc(32), gasLimit: 1_000_000n, debugEnabled: false,
     });

@@ -1,8 +1,7 @@
 // A client of the purse, as docs/spec/settle.md defines it: for tests and scripts.
-import { createHash } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, sign as signed } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beginCell, Cell, contractAddress, Dictionary } from '@ton/core';
-import { keyPairFromSeed, sign } from '@ton/crypto';
 
 const here = (name) => new URL(name, import.meta.url);
 export const code = Cell.fromBase64(readFileSync(process.env.PURSE_BOC ?? here('purse.boc'), 'utf8'));
@@ -11,12 +10,16 @@ export const code = Cell.fromBase64(readFileSync(process.env.PURSE_BOC ?? here('
 const constants = readFileSync(here('purse.tolk'), 'utf8').matchAll(/^const (\w+) = (4\d\d)\b/gm);
 export const exit = { MALFORMED: 9, ...Object.fromEntries([...constants].map(([, name, value]) => [name, Number(value)])) };
 
-export const NANO = 1_000_000_000n;
 export const nano = (coins) => BigInt(Math.round(coins * 1e9));
 export const MAINNET = -239;
-export const keyPair = (seed) => keyPairFromSeed(Buffer.isBuffer(seed) ? seed : Buffer.alloc(32, seed));
+// Ed25519 of the seed that has this byte 32 times.
+export function keyPair(byte) {
+  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, byte)]);
+  const secretKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  return { secretKey, publicKey: createPublicKey(secretKey).export({ format: 'der', type: 'spki' }).subarray(12) };
+}
+export const sign = (bytes, secretKey) => signed(null, bytes, secretKey);
 
-// Mended by hand where a test needs bytes that no client would write.
 export const op = { owner: 0x4f574e31, claim: 0x434c4d31, laneCloses: 0x4c434c31 };
 
 export function statement(tag, purse, lane, branch, amount, last) {
@@ -28,7 +31,6 @@ export function statement(tag, purse, lane, branch, amount, last) {
 }
 export const digest = (bytes) => createHash('sha256').update(Buffer.from([0x00, 0xa6])).update(bytes).digest();
 
-const integer = (bytes) => BigInt('0x' + bytes.toString('hex'));
 const byte = (value) => beginCell().storeUint(value, 8);
 export const action = {
   lock: ({ lane = 0, payee, amount, closeDelay = 21_600, spend }) =>
@@ -70,8 +72,8 @@ const ofLane = {
   serialize: (lane, into) => into.storeRef(laneCell(lane)),
   parse: (from) => readLane(from.loadRef().beginParse()),
 };
-const lanes = () => Dictionary.empty(Dictionary.Keys.Uint(32), ofLane);
-const tabs = () => Dictionary.empty(Dictionary.Keys.Buffer(34), Dictionary.Values.BigUint(64));
+const tabKeys = Dictionary.Keys.Buffer(34), tabValues = Dictionary.Values.BigUint(64);
+export const noTabs = () => Dictionary.empty(tabKeys, tabValues);
 export function tabKey(enclaveKey, branch) {
   return Buffer.concat([enclaveKey, Buffer.from([branch >> 8, branch & 255])]);
 }
@@ -80,7 +82,7 @@ function readLane(from) {
   return {
     payee: from.loadAddress(), spendKey: from.loadBuffer(32), locked: from.loadCoins(), paid: from.loadCoins(),
     closeDelay: from.loadUint(32), closesAt: from.loadUint(32), tabCount: from.loadUint(16),
-    tabs: from.loadDict(Dictionary.Keys.Buffer(34), Dictionary.Values.BigUint(64)),
+    tabs: from.loadDict(tabKeys, tabValues),
   };
 }
 
@@ -101,5 +103,3 @@ export function storageCell(storage) {
   return beginCell().storeUint(storage.seqno, 32).storeUint(storage.nextLane, 32).storeUint(storage.laneCount, 16)
     .storeCoins(storage.owed).storeDict(storage.lanes).storeRef(storage.keys).endCell();
 }
-
-export const emptyLanes = lanes, emptyTabs = tabs, number = integer;

@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { beginCell, Cell } from '@ton/core';
 import { account, internal, START } from '../chain.mjs';
-import { digest, exit, nano, op, statement } from '../purse.mjs';
-import { sign } from '@ton/crypto';
-import { action } from '../purse.mjs';
-import { enclave, enclave2, HOURS_6, masterchain, opened, payee, spend, stranger } from './world.mjs';
+import { action, digest, exit, nano, op, sign, statement } from '../purse.mjs';
+import { enclave, enclave2, HOURS_6, left, masterchain, opened, payee, spend, stranger } from './world.mjs';
 
 const refused = async (world, code, result) => {
   const before = world.bytes();
@@ -53,7 +51,7 @@ test('a claim pays no more than the cap, the lane, or what is there', async () =
 
   // rent has eaten into what is owed
   const { world: poor, lane: of } = await opened();
-  poor.chain.put(poor.address, { balance: nano(0.4), init: { code: poor.purse.init.code, data: poor.chain.state(poor.address).data } });
+  left(poor, nano(0.4));
   const before = poor.balance();
   const { exit: code, out, balance } = await poor.claim(of, 1, 1);
   assert.deepEqual([code, out.length], [0, 1]);

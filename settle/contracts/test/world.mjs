@@ -74,3 +74,8 @@ export async function opened({ coins = 3, locked = 1, ...options } = {}) {
   const lane = await world.lock(locked, options.lock);
   return { world, lane };
 }
+
+// As after years of rent: the same purse with another balance, or with other data.
+export function left(world, balance, data = world.chain.state(world.address).data) {
+  world.chain.put(world.address, { balance, init: { code: world.purse.init.code, data } });
+}
