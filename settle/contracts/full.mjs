@@ -31,6 +31,7 @@ export function deep(storage, lane, enclaveKey, depth) {
 
 function settled(storage) {
   storage.laneCount = storage.lanes.size;
+  storage.tabCount = storage.lanes.values().reduce((sum, { tabCount }) => sum + tabCount, 0);
   storage.owed = storage.lanes.values().reduce((sum, { locked, paid }) => sum + locked - paid, 0n);
   storage.nextLane = Math.max(...storage.lanes.keys()) + 1;
   return storageCell(storage);

@@ -18,6 +18,11 @@ const edits = [
   ['st.laneCount += 1;', ''],
   ['st.laneCount -= 1;', ''],
   ['lane.tabCount += 1;', ''],
+  ['st.tabCount += 1;', ''],
+  ['st.tabCount -= lane.tabCount;', ''],
+  ['lane.tabCount < MAX_TABS && ', ''],
+  [' && st.tabCount < MAX_ALL_TABS', ''],
+  ['MAX_ALL_TABS = 24576', 'MAX_ALL_TABS = 24577'],
   ['st.owed += a.amount;', ''],
   ['st.owed -= delta;', ''],
   ['st.owed -= lane.locked - lane.paid;', ''],
@@ -82,7 +87,7 @@ const edits = [
   ['msg.capSignature.load() as slice', 'msg.capSignature.beginParse()'],
   ['msg.receiptSignature.load() as slice', 'msg.receiptSignature.beginParse()'],
   ['digest(RCP1,', 'digest(CAP1,'],
-  ['nextLane: 0, laneCount: 0, owed: 0, lanes: []', 'nextLane: 0, laneCount: 0, owed: 0, lanes: st.lanes'],
+  ['nextLane: 0, laneCount: 0, tabCount: 0, owed: 0, lanes: []', 'nextLane: 0, laneCount: 0, tabCount: 0, owed: 0, lanes: st.lanes'],
 ];
 
 const mutants = [...text.matchAll(/assert \([^;]*\) throw (\w+);/g)].map(({ 0: line, index }) => ({

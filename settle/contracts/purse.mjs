@@ -44,7 +44,7 @@ export class Purse {
   constructor({ owner, home, network = MAINNET, salt = 7n, codeCell = code }) {
     this.owner = owner;
     this.keys = beginCell().storeBuffer(owner.publicKey).storeAddress(home).storeInt(network, 32).storeUint(salt, 64).endCell();
-    const data = beginCell().storeUint(0, 32).storeUint(0, 32).storeUint(0, 16).storeCoins(0).storeBit(0).storeRef(this.keys).endCell();
+    const data = beginCell().storeUint(0, 32).storeUint(0, 32).storeUint(0, 16).storeUint(0, 16).storeCoins(0).storeBit(0).storeRef(this.keys).endCell();
     this.init = { code: codeCell, data };
     this.address = contractAddress(0, this.init);
     this.id = this.address.hash;
@@ -94,12 +94,12 @@ export function laneCell(lane) {
 export function readStorage(cell) {
   const from = cell.beginParse();
   return {
-    seqno: from.loadUint(32), nextLane: from.loadUint(32), laneCount: from.loadUint(16), owed: from.loadCoins(),
+    seqno: from.loadUint(32), nextLane: from.loadUint(32), laneCount: from.loadUint(16), tabCount: from.loadUint(16), owed: from.loadCoins(),
     lanes: from.loadDict(Dictionary.Keys.Uint(32), ofLane), keys: from.loadRef(),
   };
 }
 
 export function storageCell(storage) {
-  return beginCell().storeUint(storage.seqno, 32).storeUint(storage.nextLane, 32).storeUint(storage.laneCount, 16)
+  return beginCell().storeUint(storage.seqno, 32).storeUint(storage.nextLane, 32).storeUint(storage.laneCount, 16).storeUint(storage.tabCount, 16)
     .storeCoins(storage.owed).storeDict(storage.lanes).storeRef(storage.keys).endCell();
 }

@@ -4,7 +4,7 @@
 //   config     the blockchain's configuration, a BOC in base64: a dictionary of 32-bit keys
 //   steps      in their order, each on the state that the one before it left:
 //     name     what it tries                    now      Unix time of its block
-//     lt       the logical time that its block begins with; the transaction's own is the next multiple of 1,000,000
+//     lt       the transaction's logical time
 //     external whether the message comes from outside
 //     message  BOC in base64
 //     taken    false: an external message that was not accepted, which leaves no transaction and changes nothing
@@ -100,7 +100,7 @@ export async function script() {
   chain.now += 90 * 86_400;
   await inside('a quarter later, which takes the rent', 0.1, Cell.EMPTY, { src: home });
   await order('a third lane', lock(0.5));
-  await order('what is free, home', action.withdraw((await chain.get(address, 'purse')).stack[4] - 2_000_000n));
+  await order('what is free, home', action.withdraw((await chain.get(address, 'purse')).stack[5] - 2_000_000n));
   return { code_hash: code.hash().toString('hex'), address: address.toRawString(), config: mainnet, steps };
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { configWith } from '../chain.mjs';
 import { filled } from '../full.mjs';
 import { fillDeep, table } from '../gas.mjs';
-import { action, exit, keyPair, nano } from '../purse.mjs';
+import { action, exit, nano, storageCell } from '../purse.mjs';
 import { HOURS_6, left, masterchain, opened, payee, spend } from './world.mjs';
 
 const BOUND = 30_000;
@@ -56,9 +56,23 @@ test('1,024 tabs of a lane, which go on being paid when there can be no more', a
   assert.equal((await world.claim(lane + 1, 0.1, 0.1, { branch: 2 })).exit, 0);
 });
 
+test('24,576 tabs of all lanes, so that the account stays within the cells that one may have', async () => {
+  const { world, lane } = await opened();
+  const storage = world.storage();
+  left(world, world.balance(), storageCell({ ...storage, tabCount: 24_575 }));
+  assert.equal((await world.claim(lane, 0.1, 0.1)).exit, 0);
+  assert.equal(world.storage().tabCount, 24_576);
+  const before = world.bytes();
+  assert.deepEqual([(await world.claim(lane, 0.1, 0.1, { branch: 1 })).exit, world.bytes()], [exit.TABS_FULL, before]);
+  assert.equal((await world.claim(lane, 0.2, 0.2)).exit, 0);
+  // a dictionary of n has 2n - 1 cells, and a lane is one more
+  const { cells } = world.chain.state(world.address).used;
+  assert.ok(2 * 24_576 + 3 * 256 + Number(cells) < 65_536);
+});
+
 test('whose keys fork late makes claims internal, and none of them fails after ACCEPT', async () => {
   // with more credit than today's, so that it is the contract that says no
-  for (const [depth, taken] of [[40, true], [44, true], [46, false], [120, false]]) {
+  for (const [depth, taken] of [[34, true], [39, true], [46, false], [120, false]]) {
     const { world, lane } = await opened({ coins: 400, config: configWith({ credit: 20_000n }) });
     const data = fillDeep(depth)(world.storage(), lane);
     left(world, nano(400), data);

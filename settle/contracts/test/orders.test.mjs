@@ -74,10 +74,12 @@ test('free leaves the other lanes as they are', async () => {
   const { world, lane } = await opened();
   const other = await world.lock(0.5);
   await world.claim(other, 0.2, 0.2);
+  for (const branch of [0, 1]) await world.claim(lane, 0.2, 0.1, { branch });
   await world.order(action.startClose(lane));
   world.chain.now += HOURS_6;
+  assert.equal(world.storage().tabCount, 3);
   await world.order(action.free(lane));
-  assert.deepEqual([world.storage().owed, world.storage().laneCount], [nano(0.3), 1]);
+  assert.deepEqual([world.storage().owed, world.storage().laneCount, world.storage().tabCount], [nano(0.3), 1, 1]);
   assert.equal(world.lane(other).paid, nano(0.2));
 });
 
@@ -96,7 +98,7 @@ test('the edge of what is free', async () => {
   for (const [what, message] of [[action.withdraw, 400_000n], [(amount) => action.lock({ payee, amount, spend }), 0n]]) {
     const { world } = await opened();
     const { stack } = await world.chain.get(world.address, 'purse');
-    const [free, before] = [stack[4], world.bytes()];
+    const [free, before] = [stack[5], world.bytes()];
     const cost = await world.order(what(1n));
     const imported = cost.fees - cost.gasFees - (message * 21_845n) / 65_536n;
     world.chain.accounts.set(world.address.toRawString(), before);
@@ -197,9 +199,9 @@ test('get-methods say what is stored', async () => {
   await world.claim(lane, 0.3, 0.1);
   const purse = (await world.chain.get(world.address, 'purse')).stack;
   const free = world.balance() - nano(0.9) - nano(0.05) - 2n * 30_000n * 400n;
-  assert.deepEqual(purse.slice(0, 5), [1n, BigInt(lane + 1), 1n, nano(0.9), free]);
-  assert.deepEqual([purse[5], purse[7], purse[8]], [BigInt('0x' + owner.publicKey.toString('hex')), -239n, 7n]);
-  assert.ok(purse[6].equals(home));
+  assert.deepEqual(purse.slice(0, 6), [1n, BigInt(lane + 1), 1n, 1n, nano(0.9), free]);
+  assert.deepEqual([purse[6], purse[8], purse[9]], [BigInt('0x' + owner.publicKey.toString('hex')), -239n, 7n]);
+  assert.ok(purse[7].equals(home));
   const [to, key, ...rest] = (await world.chain.get(world.address, 'lane', lane)).stack;
   assert.ok(to.equals(payee));
   assert.equal(key, BigInt('0x' + spend.publicKey.toString('hex')));

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { beginCell, Cell } from '@ton/core';
-import { account, internal, START } from '../chain.mjs';
+import { account, internal } from '../chain.mjs';
 import { action, exit, keyPair, nano, tabKey } from '../purse.mjs';
 import { home, open } from './world.mjs';
 
-const OPS = Number(process.env.PURSE_OPS ?? 2_500), SEED = Number(process.env.PURSE_SEED ?? 1), LENGTH = 100;
+const OPS = Number(process.env.PURSE_OPS ?? 2_000), SEED = Number(process.env.PURSE_SEED ?? 1), LENGTH = 100;
 const spends = [10, 11, 12].map(keyPair), enclaves = [20, 21, 22].map(keyPair), thief = keyPair(0x66);
 const payees = [account(0xa0), account(0xa1), account(0xa2, -1)];
 const [RENT, BOUND] = [nano(0.05), 24_000_000n];
@@ -33,8 +33,8 @@ class Model {
   }
 
   equals(storage) {
-    const { seqno, nextLane, laneCount, owed, lanes } = storage;
-    assert.deepEqual([seqno, nextLane, laneCount, owed], [this.seqno, this.nextLane, this.lanes.size, this.owed]);
+    const { seqno, nextLane, laneCount, tabCount, owed, lanes } = storage, tabs = [...this.lanes.values()].reduce((sum, lane) => sum + lane.tabs.size, 0);
+    assert.deepEqual([seqno, nextLane, laneCount, tabCount, owed], [this.seqno, this.nextLane, this.lanes.size, tabs, this.owed]);
     assert.deepEqual([...lanes.keys()].sort(), [...this.lanes.keys()].sort());
     for (const [id, lane] of this.lanes) {
       const { payee, spendKey, tabs, ...rest } = lanes.get(id);
@@ -143,9 +143,9 @@ async function run(roll, length) {
     const result = inside ? await world.chain.send(internal(world.address, given, body)) : await world.outside(body);
     const due = lane ? [cumulative - had, cap - had, lane.locked - lane.paid].reduce((a, b) => (a < b ? a : b)) : 0n;
     const floor = 2n * (12_000_000n + (inside ? 0n : 1_217_600n) + (lane?.payee.workChain === -1 ? 10_000_000n : 400_000n));
-    const good_ = !forged && lane && due >= floor;
-    assert.equal(result.exit === 0, Boolean(good_), `${result.exit}`);
-    if (!good_) {
+    const honest = Boolean( !forged && lane && due >= floor);
+    assert.equal(result.exit === 0, honest, `${result.exit}`);
+    if (!honest) {
       if (!forged) assert.equal(result.exit, lane ? exit.TOO_LITTLE : exit.NO_LANE);
       if (!inside) return unchanged(before, result);
       model.rent += result.rent;
@@ -175,13 +175,11 @@ async function run(roll, length) {
     assert.ok(result.balance + result.rent >= balance);
   }
 
-  const counts = { order: 0, claim: 0, stranger: 0 };
   for (let at = 0; at < length; at++) {
     world.chain.now += roll.oneIn(15) ? 7_200 : roll.below(1_000);
     if (roll.oneIn(8)) await world.give(roll.below(600) / 1_000);
     const kind = model.seqno === 0 ? order : roll.of([order, order, claim, claim, claim, stranger]);
     await kind();
-    counts[kind.name] += 1;
     if (model.seqno === 0) continue;
     model.equals(world.storage());
     assert.ok(world.balance() + model.rent >= model.owed);
@@ -205,5 +203,4 @@ test(`${OPS} random operations do what the model says`, async () => {
   let taken = 0;
   for (let script = 0; script * LENGTH < OPS; script++) taken += await run(dice(SEED * 1_000_003 + script), Math.min(LENGTH, OPS - script * LENGTH));
   assert.ok(taken > OPS / 20, `${taken} orders taken`);
-  assert.ok(START > 0);
 });
