@@ -44,7 +44,7 @@ const edits = [
   ['self.owed - 2 *', '2 *'],
   [' - message;', ';'],
   ['GAS_BOUND = 30000', 'GAS_BOUND = 29999'],
-  ['GAS_TO_SEND = 1600', 'GAS_TO_SEND = 1500'],
+  ['GAS_TO_SEND = 1500', 'GAS_TO_SEND = 1400'],
   ['GAS_TO_ACCEPT = 9800', 'GAS_TO_ACCEPT = 9000'],
   ['CLAIM_BITS = 1744', 'CLAIM_BITS = 1024'],
   ['CLAIM_CELLS = 3', 'CLAIM_CELLS = 2'],

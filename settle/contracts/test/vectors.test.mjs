@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { beginCell, Cell } from '@ton/core';
+import { table } from '../gas.mjs';
 import { code, exit } from '../purse.mjs';
 import { file, script, text } from '../steps.mjs';
 import { read, vectors } from '../vectors.mjs';
@@ -45,6 +46,14 @@ test('the specification quotes the vectors and the code', () => {
   const quoted = [kept.code_hash, kept.purse, kept.data.boc, kept.orders.lock.order.hash, kept.orders.lock.body.boc, kept.claim.body.boc,
     kept.messages.deploy.hash, kept.statements_of_network.cap.bytes, kept.statements_of_network.cap.digest, kept.statements_of_network.receipt.digest];
   for (const value of quoted) assert.ok(flat.includes(value), value);
+});
+
+test('the specification has the gas and the fees of every step', async () => {
+  const lines = spec.split('\n').filter((line) => line.startsWith('|'));
+  for (const { name, gas, nano } of await table()) {
+    const [used, paid] = [gas, nano].map((number) => String(number).replace(/\B(?=(\d{3})+$)/g, ','));
+    assert.ok(lines.some((line) => line.includes(used) && line.includes(paid)), `${name}: ${used}, ${paid}`);
+  }
 });
 
 test('the specification has every exit code', () => {
