@@ -9,7 +9,7 @@ import { compile, source } from './compile.mjs';
 const TESTS = ['orders', 'claims', 'money', 'faults', 'limits', 'random'];
 const text = source();
 
-// What would fail in a mutant but by design cannot here, so that no test can tell: SEND_MODE_IGNORE_ERRORS.
+// SEND_MODE_IGNORE_ERRORS is not among them: no send can fail, so no test can tell.
 const edits = [
   ['self.seqno += 1;', ''],
   ['max(st.nextLane, blockchain.now())', 'blockchain.now()'],
