@@ -87,7 +87,9 @@ async function run(roll, length) {
       return { what: action.free(id), needs, short: exit.NO_FEES, code, late: true, apply: () => model.lanes.delete(id) };
     },
     withdraw() {
-      const amount = BigInt(roll.below(900_000_000));
+      // half the time as good as all that is free
+      const all = world.balance() - model.owed - BOUND - RENT - 3_000_000n;
+      const amount = roll.oneIn(2) && all > 0n ? all : BigInt(roll.below(900_000_000));
       return { what: action.withdraw(amount), needs: amount + RENT + 400_000n, short: exit.NOT_FREE, code: 0, apply() {}, out: [home, amount, Cell.EMPTY] };
     },
   };
@@ -177,7 +179,11 @@ async function run(roll, length) {
 
   for (let at = 0; at < length; at++) {
     world.chain.now += roll.oneIn(15) ? 7_200 : roll.below(1_000);
-    if (roll.oneIn(8)) await world.give(roll.below(600) / 1_000);
+    // years pass, and the rent is taken with the next message; before it eats into what is owed, someone pays in
+    const years = roll.oneIn(20);
+    if (years) world.chain.now += 365 * 86_400;
+    if (years || roll.oneIn(12)) model.rent += (await world.give(years ? 0.001 : roll.below(600) / 1_000)).rent;
+    if (world.balance() < model.owed + nano(0.01)) await world.give(0.05);
     const kind = model.seqno === 0 ? order : roll.of([order, order, claim, claim, claim, stranger]);
     await kind();
     if (model.seqno === 0) continue;
