@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { beginCell, Cell } from '@ton/core';
 import { account, internal } from '../chain.mjs';
 import { action, exit, keyPair, nano, tabKey } from '../purse.mjs';
-import { home, open } from './world.mjs';
+import { home, left, open } from './world.mjs';
 
 const OPS = Number(process.env.PURSE_OPS ?? 2_000), SEED = Number(process.env.PURSE_SEED ?? 1), LENGTH = 100;
 const spends = [10, 11, 12].map(keyPair), enclaves = [20, 21, 22].map(keyPair), thief = keyPair(0x66);
@@ -48,7 +48,7 @@ class Model {
 
 async function run(roll, length) {
   const world = await open(4), model = new Model();
-  const now = () => world.chain.now;
+  const now = () => world.chain.now, lean = roll.oneIn(2);
   const someLane = () => (model.lanes.size && !roll.oneIn(12) ? roll.of([...model.lanes.keys()]) : roll.below(100));
 
   // Of an honest order: the code it must be refused with (or one of two near an edge of money), what it changes, and what leaves.
@@ -108,7 +108,7 @@ async function run(roll, length) {
   };
 
   async function order() {
-    const { what, needs, short, code, apply, out } = roll.of([orders.lock, orders.lock, orders.add, orders.startClose, orders.free, orders.withdraw])();
+    const { what, needs, short, code, apply, out } = roll.of([orders.lock, orders.lock, orders.add, orders.startClose, orders.startClose, orders.free, orders.withdraw])();
     const before = world.bytes(), had = world.balance();
     world.seqno = model.seqno;
     if (roll.oneIn(5)) {
@@ -180,10 +180,11 @@ async function run(roll, length) {
   for (let at = 0; at < length; at++) {
     world.chain.now += roll.oneIn(15) ? 7_200 : roll.below(1_000);
     // years pass, and the rent is taken with the next message; before it eats into what is owed, someone pays in
-    const years = roll.oneIn(20);
+    const years = roll.oneIn(40);
     if (years) world.chain.now += 365 * 86_400;
-    if (years || roll.oneIn(12)) model.rent += (await world.give(years ? 0.001 : roll.below(600) / 1_000)).rent;
-    if (world.balance() < model.owed + nano(0.01)) await world.give(0.05);
+    if (years || (!lean && roll.oneIn(8))) model.rent += (await world.give(years ? 0.001 : roll.below(600) / 1_000)).rent;
+    if (lean && model.seqno > 2 && roll.oneIn(4)) left(world, model.owed + nano(0.01) + BigInt(roll.below(40_000_000)));
+    if (world.balance() < model.owed + nano(0.01)) await world.give(lean ? 0.5 : 0.05);
     const kind = model.seqno === 0 ? order : roll.of([order, order, claim, claim, claim, stranger]);
     await kind();
     if (model.seqno === 0) continue;
