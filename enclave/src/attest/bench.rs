@@ -40,7 +40,7 @@ use crate::{
     tests::host::{self, FakeHost},
 };
 
-/// How long the simulated processor takes for a report.
+/// How long the simulated processor takes for a report, its signature included.
 const REPORT: Duration = Duration::from_millis(50);
 /// How long each row is measured.
 const LASTS: Duration = Duration::from_secs(10);
@@ -79,8 +79,9 @@ impl Vendors {
             ToHost::Endorsements => self.endorsements.clone(),
             ToHost::SimulatedReport { report_data } => {
                 let _one_at_a_time = self.processor.lock().unwrap();
-                thread::sleep(REPORT);
+                let asked = Instant::now();
                 let report = self.amd.sign_report(&self.launch, *report_data);
+                thread::sleep(REPORT.saturating_sub(asked.elapsed()));
                 FromHost::SimulatedReport(report.to_vec())
             }
             ToHost::SimulatedGpus { nonce } => {

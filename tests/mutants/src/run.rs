@@ -2,8 +2,13 @@
 
 use std::{
     fs::{self, File},
+    num::NonZero,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -66,27 +71,66 @@ pub fn run(wish: &Wish) -> Result<bool> {
         }
         results.add("", &Outcome::Survived)?;
     }
-    let mut wrong = 0_usize;
-    for (place, guard) in chosen.iter().enumerate() {
-        let began = Instant::now();
-        let (outcome, how) = if let Some(outcome) = results.of(&guard.name) {
-            (outcome, "as before".to_owned())
-        } else {
-            let outcome = runner.outcome(&guard.name)?;
-            results.add(&guard.name, &outcome)?;
-            (outcome, format!("{} s", began.elapsed().as_secs()))
-        };
-        let (word, is_wrong) = judge(&outcome, guard.survives.as_deref());
-        wrong += usize::from(is_wrong);
-        let number = place + 1;
-        println!(
-            "{number:>4}/{} {}: {word} ({how})",
-            chosen.len(),
-            guard.name
-        );
-    }
-    println!("{} guards, {wrong} not as they should be", chosen.len());
+    let chosen = Chosen {
+        guards: chosen,
+        next: AtomicUsize::new(0),
+        results: Mutex::new(results),
+    };
+    // Most tests keep one processor busy, so each has a guard of its own.
+    let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+    let wrong = thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once)
+            .map(|_| scope.spawn(|| chosen.work(&runner)))
+            .collect();
+        let counts = workers.into_iter().map(|worker| {
+            let count = worker.join();
+            count.unwrap_or_else(|_| bail!("a worker panicked"))
+        });
+        counts.sum::<Result<usize>>()
+    })?;
+    println!(
+        "{} guards, {wrong} not as they should be",
+        chosen.guards.len()
+    );
     Ok(wrong == 0)
+}
+
+/// What all workers share.
+struct Chosen<'g> {
+    guards: Vec<&'g Guard>,
+    /// The next one's place.
+    next: AtomicUsize,
+    results: Mutex<Results>,
+}
+
+impl Chosen<'_> {
+    /// Takes one guard after the other while there are any. How many were not as they should be.
+    fn work(&self, runner: &Runner) -> Result<usize> {
+        let mut wrong = 0_usize;
+        loop {
+            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(guard) = self.guards.get(place) else {
+                return Ok(wrong);
+            };
+            let began = Instant::now();
+            let before = self.results().of(&guard.name);
+            let (outcome, how) = if let Some(outcome) = before {
+                (outcome, "as before".to_owned())
+            } else {
+                let outcome = runner.outcome(&guard.name)?;
+                self.results().add(&guard.name, &outcome)?;
+                (outcome, format!("{} s", began.elapsed().as_secs()))
+            };
+            let (word, is_wrong) = judge(&outcome, guard.survives.as_deref());
+            wrong += usize::from(is_wrong);
+            let (number, all) = (place + 1, self.guards.len());
+            println!("{number:>4}/{all} {}: {word} ({how})", guard.name);
+        }
+    }
+
+    fn results(&self) -> MutexGuard<'_, Results> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn choose<'g>(all: &'g [Guard], names: &[String]) -> Result<Vec<&'g Guard>> {
