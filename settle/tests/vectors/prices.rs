@@ -108,7 +108,10 @@ fn judged(before: Option<&[u8]>, bytes: &[u8]) -> Result<(), Rejection> {
     SignedReport::verify(bytes)?.follows(before.as_ref())
 }
 
-fn reports() -> Vec<(&'static str, Option<Report>, Vec<u8>, Option<&'static str>)> {
+/// A name, the report before, the signed report, and the code of what is wrong with it.
+type Case = (&'static str, Option<Report>, Vec<u8>, Option<&'static str>);
+
+fn reports() -> Vec<Case> {
     let first = report(0, Price::new(20_000_000));
     let next = report(1, first.price.after(first.load, 21_000_000));
     let changed = |change: &dyn Fn(&mut Report)| {

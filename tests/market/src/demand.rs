@@ -30,9 +30,8 @@ impl Demand {
     /// Requests in this epoch.
     pub(crate) fn requests(self, epoch: usize, chance: &mut SmallRng) -> f64 {
         match self {
-            Self::Constant => ORDINARY,
             Self::Step { at, times } if epoch >= at => ORDINARY * times,
-            Self::Step { .. } => ORDINARY,
+            Self::Constant | Self::Step { .. } => ORDINARY,
             Self::Daily => {
                 let hour = 1.0 + 0.45 * (TAU * epoch as f64 / DAY).sin();
                 let shock = if (450..510).contains(&epoch) {

@@ -30,6 +30,11 @@ pub enum Conduct {
     },
 }
 
+/// So many slots are this share of all.
+fn slots(share: f64) -> u64 {
+    (share * SLOTS as f64).round() as u64
+}
+
 /// An enclave, and what clients know of it.
 pub(crate) struct Provider {
     /// Worth: below this its operator would not sell.
@@ -82,14 +87,10 @@ impl Provider {
         }
     }
 
-    fn share(&self, share: f64) -> u64 {
-        (share * SLOTS as f64).round() as u64
-    }
-
     /// Slots that clients can have in this epoch.
     fn open(&self) -> u64 {
         match self.conduct {
-            Conduct::Wash(share) | Conduct::Withhold(share) => SLOTS - self.share(share),
+            Conduct::Wash(share) | Conduct::Withhold(share) => SLOTS - slots(share),
             _ => SLOTS,
         }
     }
@@ -106,15 +107,15 @@ impl Provider {
 
     /// Ends the epoch. Returns its report, or none if it says nothing that clients believe.
     pub(crate) fn end(&mut self) -> Option<Report> {
-        let (own, slots) = match self.conduct {
-            Conduct::Wash(share) => (self.share(share), SLOTS),
+        let (own, all) = match self.conduct {
+            Conduct::Wash(share) => (slots(share), SLOTS),
             Conduct::Withhold(_) => (0, self.open()),
             _ => (0, SLOTS),
         };
         self.profit -= own as f64 * self.cost * SHOW;
         let load = Load {
             used: (self.sold + own) * EPOCH_MS,
-            capacity: slots * EPOCH_MS,
+            capacity: all * EPOCH_MS,
         };
         let report = self.report(load);
         self.trusted &= report.follows(self.before.as_ref()).is_ok();

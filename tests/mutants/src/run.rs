@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     num::NonZero,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -14,6 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
     build::{self, Tests},
@@ -218,6 +220,7 @@ impl Runner {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
+            .process_group(0)
             .spawn()
             .with_context(|| tests.program.display().to_string())?;
         let began = Instant::now();
@@ -226,7 +229,8 @@ impl Runner {
                 return Ok(status.success());
             }
             if began.elapsed() > LONGEST {
-                child.kill()?;
+                // With the programs that it asks, which may be what never ends.
+                kill_process_group(Pid::from_child(&child), Signal::KILL)?;
                 child.wait()?;
                 return Ok(false);
             }
