@@ -159,7 +159,11 @@ fn p256_signs_as_well_and_several_keys_may() {
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("a key");
     let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).expect("a key");
-    let point = pair.public_key().as_ref().try_into().expect("65 bytes");
+    let point: [u8; 65] = pair.public_key().as_ref().try_into().expect("65 bytes");
+    let mut compressed = point;
+    compressed[0] = 2;
+    let refused = PublicKey::from_p256(compressed).map(drop);
+    assert_eq!(refused, Err(Rejection::ReleaseKeyMalformed));
     let key = PublicKey::from_p256(point).expect("a key");
     assert_eq!(PublicKey::from_spki(&key.spki()), Ok(key.clone()));
 

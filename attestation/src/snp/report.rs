@@ -351,3 +351,16 @@ fn little_endian(mut scalar: [u8; SCALAR]) -> [u8; SCALAR] {
     scalar.reverse();
     scalar
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_without_cpuid_says_nothing_there() {
+        let refused = Err(Rejection::ReportReserved { field: "CPUID" });
+        assert_eq!(parse_cpuid(2, [0, 0, 1]), refused);
+        assert_eq!(parse_cpuid(2, [0; 3]), Ok(None));
+        assert!(parse_cpuid(3, [0, 0, 1]).is_ok_and(|cpuid| cpuid.is_some()));
+    }
+}

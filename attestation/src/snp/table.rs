@@ -151,6 +151,21 @@ mod tests {
     }
 
     #[test]
+    fn refuses_more_entries_than_any_guest_has() {
+        let entries = |count: u8| -> Vec<_> {
+            let end = (u32::from(count) + 1) * 24;
+            (0..count)
+                .map(|number| ([number + 1; 16], end, 0))
+                .collect()
+        };
+        assert!(certificates(&table(&entries(16), b"")).is_ok());
+        let many = Some(Rejection::CertificateTable {
+            what: "it has more than 16 entries",
+        });
+        assert_eq!(refusal(&table(&entries(17), b"")), many);
+    }
+
+    #[test]
     fn passes_over_what_it_does_not_know() {
         assert_eq!(
             certificates(&table(&[([9; 16], 48, 4)], b"four")),

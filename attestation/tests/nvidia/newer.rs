@@ -250,6 +250,8 @@ fn numeric_values_of_a_manifest_are_read_strictly() {
         "<ns0:Resource active=\"False\" {index} name=\"A\" type=\"Measurement\" ns3:minSvn=\"1\"></ns0:Resource>\n</ns0:Payload>"
     ));
     assert_eq!(code(&twice), Err("rim_duplicate_index"));
+    let unsaid = good.replacen("active=\"True\"", "active=\"true\"", 1);
+    assert_eq!(code(&unsaid), Err("rim_content"));
     let inactive = good.replace(
         "active=\"True\" index=\"4133\"",
         "active=\"False\" index=\"4133\"",

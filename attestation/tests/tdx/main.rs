@@ -3,6 +3,7 @@
 mod arbitrary;
 mod azure;
 mod certificates;
+mod fields;
 mod levels;
 mod lies;
 mod log;

@@ -540,6 +540,22 @@ fn without_a_policy_a_broken_product_line_is_not_genuine() {
     assert_eq!(judge(&accepted), Ok(()));
 }
 
+#[test]
+fn without_a_policy_memory_that_the_host_may_read_or_move_is_not_private() {
+    for (bit, refused) in [
+        (18, Rejection::MigrationAllowed),
+        (19, Rejection::DebugAllowed),
+    ] {
+        let mut genuine = genuine();
+        genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 1 << bit);
+        let mut inspection = Inspection::new(Patience::First);
+        snp::wanted::without_policy(&genuine, None, &Accepted::new(), &mut inspection);
+        let judged = inspection.finish(Ok(()));
+        let judged = judged.map(drop).map_err(|refusal| refusal.rejection);
+        assert_eq!(judged, Err(refused));
+    }
+}
+
 /// A guest and a platform with everything that defaults refuse, and a policy that accepts it.
 fn everything(case: &mut Case) {
     case.genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 0b1011 << 18);
@@ -779,6 +795,13 @@ fn refuses_pins_that_do_not_match() {
 fn an_author_key_counts_only_where_the_report_says_so() {
     let author = |case: &mut Case| case.snp().author_keys = vec![[5; 48]];
     refuses(author, Rejection::IdBlockUnknown);
+    refuses(
+        |case| {
+            case.snp().author_keys = vec![[0; 48]];
+            case.genuine.report.key_info.author_key_enabled = true;
+        },
+        Rejection::IdBlockUnknown,
+    );
     accepts(|case| {
         author(case);
         case.genuine.report.key_info.author_key_enabled = true;

@@ -197,6 +197,17 @@ fn rejects_a_log_that_forks_shrinks_or_does_not_show_how_it_grew() {
         }
         let same_size = checkpoint(&rewritten[..first]);
         assert_eq!(head.grew_into(&same_size, None), forked);
+        // A log that only says that it grew, from a whole tree or not.
+        let inflated = Checkpoint {
+            size: 2 * size,
+            ..checkpoint(&honest[..first])
+        };
+        let nothing = Growth {
+            path: Vec::new(),
+            ..grown(first, &honest, &signer)
+        };
+        let text = nothing.to_text();
+        assert_eq!(head.grew_into(&inflated, Some(text.as_bytes())), forked);
         let elsewhere = Checkpoint {
             origin: "another.example".to_owned(),
             ..checkpoint(&honest)
@@ -246,6 +257,14 @@ fn rejects_a_checkpoint_of_another_key_or_with_a_wrong_signature() {
     assert_eq!(
         Checkpoint::verify(changed.as_bytes(), &key),
         Err(Rejection::CheckpointSignature { key: key.id() })
+    );
+    // The log's key, under a name that is not the log's.
+    let named = |name: &str| format!("\u{2014} {name} ");
+    let renamed = note.replacen(&named(ORIGIN), &named("another.example"), 1);
+    assert_ne!(renamed, note);
+    assert_eq!(
+        Checkpoint::verify(renamed.as_bytes(), &key),
+        Err(Rejection::CheckpointUnsigned { wanted: key.id() })
     );
     // A witness's line next to it is not the log's, and does no harm.
     let witness = format!("\u{2014} witness.example {}\n", BASE64.encode(&[7; 76]));
