@@ -253,3 +253,94 @@ fn unwrap_hardware_id(value: &[u8], product: Product) -> Option<&[u8]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::x509;
+
+    /// A simulated Genoa's VCEK, as vectors have it.
+    const VCEK: &[u8] = include_bytes!("../../../tests/vectors/common/snp/vcek.der");
+    /// AMD's arc in DER.
+    const ARC: [u8; 8] = [0x2b, 0x06, 0x01, 0x04, 0x01, 0x9c, 0x78, 0x01];
+
+    /// What is said of a certificate in which these bytes stand for those.
+    fn changed(from: &[u8], to: &[u8]) -> Result<Leaf, &'static str> {
+        let places = VCEK.windows(from.len());
+        let at = places
+            .clone()
+            .position(|part| part == from)
+            .expect("it has these bytes");
+        let mut der = VCEK.to_vec();
+        der[at..at + to.len()].copy_from_slice(to);
+        Leaf::read(&x509::certificate(&der).expect("a certificate"))
+    }
+
+    fn oid(end: &[u8]) -> Vec<u8> {
+        [&ARC[..], end].concat()
+    }
+
+    #[test]
+    fn refuses_extensions_that_amds_certificates_do_not_have() {
+        let unknown = Err("it has an extension that AMD's certificates do not have");
+        assert!(changed(&ARC, &ARC).is_ok());
+        assert_eq!(changed(&oid(&[3, 4]), &oid(&[3, 63])), unknown);
+        let mut elsewhere = oid(&[3, 4]);
+        elsewhere[6] = 0x79;
+        assert_eq!(changed(&oid(&[3, 4]), &elsewhere), unknown);
+        let twice = Err("it has an extension twice");
+        assert_eq!(changed(&oid(&[3, 5]), &oid(&[3, 4])), twice);
+    }
+
+    #[test]
+    fn refuses_names_of_another_form() {
+        let subject = Err("its issuer does not have AMD's form");
+        assert_eq!(changed(b"Santa Clara", b"Santa Clarb"), subject);
+    }
+
+    fn extensions<'a>(of: &[(&str, &'a [u8])]) -> Extensions<'a> {
+        Extensions(
+            of.iter()
+                .map(|(name, value)| ((*name).to_owned(), *value))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn a_vcek_names_a_chip_and_a_vlek_a_provider() {
+        let (chip, provider) = (("4", &[7; 64][..]), ("5", &b"\x16\x01a"[..]));
+        let owner = |of: &[_], name| extensions(of).owner(name, Product::Genoa);
+        assert_eq!(owner(&[chip], "SEV-VCEK"), Ok(Owner::Chip(vec![7; 64])));
+        assert_eq!(
+            owner(&[provider], "SEV-VLEK"),
+            Ok(Owner::Provider("a".to_owned()))
+        );
+        let wrong = Err("a VCEK names a chip and no provider, a VLEK a provider and no chip");
+        for name in ["SEV-VCEK", "SEV-VLEK"] {
+            assert_eq!(owner(&[chip, provider], name), wrong);
+        }
+        assert_eq!(owner(&[provider], "SEV-VCEK"), wrong);
+        assert_eq!(owner(&[chip], "SEV-VLEK"), wrong);
+        let short = owner(&[("4", &[7; 63])], "SEV-VCEK");
+        assert_eq!(short, Err("its hardware identity has the wrong length"));
+    }
+
+    #[test]
+    fn the_structure_is_that_of_the_product() {
+        let number = |value: &'static [u8; 3]| &value[..];
+        let (zero, one) = (number(&[2, 1, 0]), number(&[2, 1, 1]));
+        let levels = [("3.1", zero), ("3.2", zero), ("3.3", zero), ("3.8", zero)];
+        let tcb = |more: &[(&str, &'static [u8])], product| {
+            extensions(&[&levels[..], more].concat())
+                .tcb(product)
+                .map(drop)
+        };
+        let wrong = Err("its structVersion and FMC level do not match its product");
+        assert_eq!(tcb(&[("1", zero)], Product::Genoa), Ok(()));
+        assert_eq!(tcb(&[("1", one), ("3.9", zero)], Product::Turin), Ok(()));
+        assert_eq!(tcb(&[("1", one)], Product::Genoa), wrong);
+        assert_eq!(tcb(&[("1", zero), ("3.9", zero)], Product::Genoa), wrong);
+        assert_eq!(tcb(&[("1", zero)], Product::Turin), wrong);
+        assert_eq!(tcb(&[("1", one)], Product::Turin), wrong);
+    }
+}

@@ -339,3 +339,18 @@ fn check_levels(report: &Report, levels: &Levels) -> Result<(), Rejection> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_shorter_identity_are_zeros() {
+        let mut chip = [0; 64];
+        chip[..8].fill(7);
+        assert!(same_chip(&chip, &[7; 8]).is_ok());
+        assert!(same_chip(&chip, &[8; 8]).is_err());
+        chip[63] = 1;
+        assert!(same_chip(&chip, &[7; 8]).is_err());
+    }
+}

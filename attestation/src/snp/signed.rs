@@ -110,3 +110,53 @@ fn is_pss_sha384(algorithm: &AlgorithmIdentifier<'_>) -> bool {
         && parameters.salt_length() == 48
         && parameters.trailer_field() == 1
 }
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::prelude::FromDer as _;
+
+    use super::*;
+
+    /// A name with these attributes: the last byte of each one's OID below 2.5.4, and its text.
+    fn name(attributes: &[(u8, &str)]) -> Option<Name> {
+        let tagged = |tag: u8, content: Vec<u8>| {
+            let length = u8::try_from(content.len()).expect("short");
+            let length = if length < 0x80 {
+                vec![length]
+            } else {
+                vec![0x81, length]
+            };
+            [vec![tag], length, content].concat()
+        };
+        let attribute = |(oid, text): &(u8, &str)| {
+            let oid = tagged(0x06, vec![0x55, 0x04, *oid]);
+            let text = tagged(0x13, text.as_bytes().to_vec());
+            tagged(0x31, tagged(0x30, [oid, text].concat()))
+        };
+        let der = tagged(0x30, attributes.iter().flat_map(attribute).collect());
+        Name::parse(&X509Name::from_der(&der).expect("a name").1)
+    }
+
+    #[test]
+    fn a_name_has_the_six_attributes_and_no_other() {
+        let good = [
+            (6, "US"),
+            (8, "CA"),
+            (7, "Santa Clara"),
+            (11, "Engineering"),
+            (10, "AMD"),
+            (3, "ARK"),
+        ];
+        assert!(name(&good).is_some());
+        assert_eq!(name(&[&good[..], &[(5, "1")]].concat()), None);
+        assert_eq!(name(&good[..5]), None);
+        for place in 0..4 {
+            let mut other = good;
+            other[place].1 = "XX";
+            assert_eq!(name(&other), None);
+            let mut twice = good.to_vec();
+            twice.push(good[place]);
+            assert_eq!(name(&twice), None);
+        }
+    }
+}
