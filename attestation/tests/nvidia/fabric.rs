@@ -295,3 +295,15 @@ fn links_that_lead_nowhere_and_odd_lists_are_told_apart() {
     }));
     assert_eq!(named, "no device");
 }
+
+#[test]
+fn one_name_does_not_stand_for_two_devices() {
+    let result = changed(|devices| {
+        let name = devices[0].chain[1].profile().serial;
+        devices[1].reissue_identity(|identity| identity.serial = name);
+    });
+    assert!(
+        matches!(result, Err(Rejection::GpuTwice { .. })),
+        "{result:?}"
+    );
+}

@@ -136,3 +136,17 @@ fn a_log_says_first_that_its_digests_are_sha384_and_keeps_to_it() {
         assert!(malformed, "{place}: {refused}");
     }
 }
+
+#[test]
+fn a_list_names_no_other_algorithm_beside_its_signature() {
+    // ecdsa-with-SHA256; the last is the one outside of what is signed.
+    const ALGORITHM: &str = "06082a8648ce3d040302";
+    let mut case = Scene::new().case();
+    let list = case.collateral["pck_crl"].as_str().expect("hexadecimal");
+    let list = list.to_lowercase();
+    let (before, after) = list.rsplit_once(ALGORITHM).expect("an algorithm");
+    let sha384 = ALGORITHM.replace("040302", "040303");
+    case.collateral["pck_crl"] = json!(format!("{before}{sha384}{after}"));
+    let refused = case.verify().map(drop).expect_err("another algorithm");
+    assert_eq!(refused.code(), "intel_crl_malformed", "{refused}");
+}
