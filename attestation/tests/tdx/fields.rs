@@ -12,23 +12,21 @@ use super::scene::Scene;
 
 #[test]
 fn a_policy_names_the_field_that_it_refuses() {
-    type Pin = fn(&mut TdxPolicy, Expect<[u8; 48]>);
+    type Pin = fn(&mut TdxPolicy) -> &mut Expect<[u8; 48]>;
     let pins: [(&str, Pin); 9] = [
-        ("MRSEAM", |policy, other| policy.mrseam = other),
-        ("MRTD", |policy, other| policy.mrtd = other),
-        ("MRCONFIGID", |policy, other| policy.mrconfigid = other),
-        ("MROWNER", |policy, other| policy.mrowner = other),
-        ("MROWNERCONFIG", |policy, other| {
-            policy.mrownerconfig = other
-        }),
-        ("RTMR0", |policy, other| policy.rtmr[0] = other),
-        ("RTMR1", |policy, other| policy.rtmr[1] = other),
-        ("RTMR2", |policy, other| policy.rtmr[2] = other),
-        ("RTMR3", |policy, other| policy.rtmr[3] = other),
+        ("MRSEAM", |policy| &mut policy.mrseam),
+        ("MRTD", |policy| &mut policy.mrtd),
+        ("MRCONFIGID", |policy| &mut policy.mrconfigid),
+        ("MROWNER", |policy| &mut policy.mrowner),
+        ("MROWNERCONFIG", |policy| &mut policy.mrownerconfig),
+        ("RTMR0", |policy| &mut policy.rtmr[0]),
+        ("RTMR1", |policy| &mut policy.rtmr[1]),
+        ("RTMR2", |policy| &mut policy.rtmr[2]),
+        ("RTMR3", |policy| &mut policy.rtmr[3]),
     ];
     for (name, pin) in pins {
         let mut case = Scene::new().case();
-        pin(&mut case.policy, Expect::AnyOf(vec![[9; 48]]));
+        *pin(&mut case.policy) = Expect::AnyOf(vec![[9; 48]]);
         let refused = case.verify().expect_err(name);
         let Rejection::TdRefused { field, .. } = refused else {
             panic!("{name}: {refused}")
