@@ -17,5 +17,5 @@ mod run;
 
 pub use demand::Demand;
 pub use figures::Figures;
-pub use provider::{Conduct, UNIT};
-pub use run::{EPOCH_MS, Market, SLOTS};
+pub use provider::{Conduct, EPOCH_MS, SLOTS, UNIT};
+pub use run::Market;

@@ -5,8 +5,10 @@ use chrysalis_settle::{
     price::{Load, Price},
 };
 
-use crate::run::{EPOCH_MS, SLOTS};
-
+/// Milliseconds of an epoch.
+pub const EPOCH_MS: u64 = 60_000;
+/// Jobs that an enclave does at once.
+pub const SLOTS: u64 = 10;
 /// Nano for what is worth 1: 0.02 of the coin for a million units.
 pub const UNIT: f64 = 20_000_000.0;
 /// What a job costs its operator, in shares of the price below which an operator does not sell, if it is its own and done for show.

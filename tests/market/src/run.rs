@@ -7,13 +7,9 @@ use rand_distr::{Distribution, LogNormal};
 use crate::{
     Conduct, Demand, Figures, UNIT,
     demand::{share_above, worth},
-    provider::Provider,
+    provider::{Provider, SLOTS},
 };
 
-/// Milliseconds of an epoch.
-pub const EPOCH_MS: u64 = 60_000;
-/// Jobs that an enclave does at once.
-pub const SLOTS: u64 = 10;
 const PROVIDERS: u8 = 60;
 /// How often a client asks before it gives up.
 const TRIES: usize = 3;
