@@ -21,3 +21,37 @@ pub(crate) fn take_classes(fields: &mut Fields, name: &str) -> Option<[u64; 4]> 
     let numbers: Option<Vec<u64>> = numbers.into_iter().map(number).collect();
     numbers?.try_into().ok()
 }
+
+/// The fields of a message: the one encoding of a map, of at most so many bytes.
+pub(crate) fn of(bytes: &[u8], most: usize) -> Result<Fields, &'static str> {
+    if bytes.len() > most {
+        return Err("it is too long");
+    }
+    let value = cbor::decode(bytes).ok_or("not deterministic")?;
+    Fields::of(value).ok_or("not a map")
+}
+
+/// `{name: bytes, signature: bytes 64}`.
+pub(crate) fn signed(name: &str, message: &[u8], signature: &[u8; 64]) -> Vec<u8> {
+    cbor::encode(&cbor::map([
+        (name, Value::Bytes(message.to_vec())),
+        ("signature", Value::Bytes(signature.to_vec())),
+    ]))
+}
+
+/// Reads [`signed`]. Nothing is verified; `missing` says that there is no message.
+pub(crate) fn read_signed(
+    bytes: &[u8],
+    most: usize,
+    (name, missing): (&str, &'static str),
+) -> Result<(Vec<u8>, [u8; 64]), &'static str> {
+    let mut fields = of(bytes, most)?;
+    let message = fields.take(name).and_then(cbor::bytes).ok_or(missing)?;
+    let signature = fields
+        .bytes("signature")
+        .ok_or("no signature of 64 bytes")?;
+    match fields.left_over() {
+        Some(_) => Err("an unknown field"),
+        None => Ok((message, signature)),
+    }
+}

@@ -4,7 +4,7 @@ use chrysalis_attestation::encoding::cbor::{self, Fields, Value};
 
 use crate::{
     Rejection,
-    fields::{classes, number, take_classes},
+    fields::{self, classes, number, take_classes},
 };
 
 /// The version that this library reads.
@@ -107,11 +107,7 @@ impl Job {
         let wrong = |what: &str| Rejection::JobMalformed {
             what: what.to_owned(),
         };
-        if bytes.len() > MAX_JOB {
-            return Err(wrong("it is too long"));
-        }
-        let value = cbor::decode(bytes).ok_or_else(|| wrong("not deterministic"))?;
-        let mut fields = Fields::of(value).ok_or_else(|| wrong("not a map"))?;
+        let mut fields = fields::of(bytes, MAX_JOB).map_err(wrong)?;
         if fields.number("version") != Some(VERSION) {
             return Err(wrong("another version"));
         }

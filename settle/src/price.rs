@@ -80,12 +80,10 @@ fn fake_exponential(factor: u128, numerator: u128, denominator: u128) -> u128 {
     let mut sum = 0_u128;
     let mut term = factor.saturating_mul(denominator);
     let mut by = denominator;
-    while let Some(next) = term.saturating_mul(numerator).checked_div(by) {
-        if term == 0 {
-            break;
-        }
+    while term > 0 {
         sum = sum.saturating_add(term);
-        term = next;
+        let next = term.saturating_mul(numerator).checked_div(by);
+        term = next.unwrap_or_default();
         by = by.saturating_add(denominator);
     }
     sum.checked_div(denominator).unwrap_or_default()

@@ -1,12 +1,12 @@
 //! What an answer carries: a job, and the enclave's signature on the tab with it.
 
-use chrysalis_attestation::encoding::{
-    base64,
-    cbor::{self, Fields, Value},
-};
+use chrysalis_attestation::encoding::base64;
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::{Job, MAX_JOB, Rejection};
+use crate::{
+    Job, MAX_JOB, Rejection,
+    fields::{read_signed, signed},
+};
 
 /// The most bytes of a receipt; one has about 412.
 pub const MAX_RECEIPT: usize = MAX_JOB + 96;
@@ -25,30 +25,14 @@ pub struct Receipt {
 impl Receipt {
     /// Deterministic CBOR of `{job: bytes, signature: bytes 64}`.
     pub fn encode(&self) -> Vec<u8> {
-        cbor::encode(&cbor::map([
-            ("job", Value::Bytes(self.job.clone())),
-            ("signature", Value::Bytes(self.signature.to_vec())),
-        ]))
+        signed("job", &self.job, &self.signature)
     }
 
     /// Reads the one encoding. The job in it is checked as well.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Job), Rejection> {
-        let wrong = |what| Rejection::ReceiptMalformed { what };
-        if bytes.len() > MAX_RECEIPT {
-            return Err(wrong("it is too long"));
-        }
-        let value = cbor::decode(bytes).ok_or(wrong("not deterministic"))?;
-        let mut fields = Fields::of(value).ok_or(wrong("not a map"))?;
-        let job = fields.take("job").and_then(cbor::bytes);
-        let receipt = Self {
-            job: job.ok_or(wrong("no job"))?,
-            signature: fields
-                .bytes("signature")
-                .ok_or(wrong("no signature of 64 bytes"))?,
-        };
-        if fields.left_over().is_some() {
-            return Err(wrong("an unknown field"));
-        }
+        let (job, signature) = read_signed(bytes, MAX_RECEIPT, ("job", "no job"))
+            .map_err(|what| Rejection::ReceiptMalformed { what })?;
+        let receipt = Self { job, signature };
         let job = Job::decode(&receipt.job)?;
         Ok((receipt, job))
     }
@@ -72,6 +56,8 @@ impl Receipt {
 
 #[cfg(test)]
 mod tests {
+    use chrysalis_attestation::encoding::cbor::{self, Value};
+
     use super::*;
     use crate::job::tests::job;
 

@@ -12,7 +12,7 @@ use chrysalis_attestation::{
 
 use crate::{
     Rejection, Sign,
-    fields::{classes, number, take_classes},
+    fields::{self, classes, number, read_signed, signed, take_classes},
     money,
     price::{Load, Price},
 };
@@ -82,8 +82,7 @@ impl Report {
 
     fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
         let wrong = |what| Rejection::ReportMalformed { what };
-        let value = cbor::decode(bytes).ok_or(wrong("not deterministic"))?;
-        let mut fields = Fields::of(value).ok_or(wrong("not a map"))?;
+        let mut fields = fields::of(bytes, MAX_REPORT).map_err(wrong)?;
         if fields.number("version") != Some(VERSION) {
             return Err(wrong("another version"));
         }
@@ -176,28 +175,13 @@ pub struct SignedReport {
 impl SignedReport {
     /// Deterministic CBOR of `{report: bytes, signature: bytes 64}`.
     pub fn encode(&self) -> Vec<u8> {
-        cbor::encode(&cbor::map([
-            ("report", Value::Bytes(self.report.clone())),
-            ("signature", Value::Bytes(self.signature.to_vec())),
-        ]))
+        signed("report", &self.report, &self.signature)
     }
 
     /// Reads the one encoding, and checks the signature. That the key is an enclave's, evidence alone says.
     pub fn verify(bytes: &[u8]) -> Result<Report, Rejection> {
-        let wrong = |what| Rejection::ReportMalformed { what };
-        if bytes.len() > MAX_REPORT {
-            return Err(wrong("it is too long"));
-        }
-        let value = cbor::decode(bytes).ok_or(wrong("not deterministic"))?;
-        let mut fields = Fields::of(value).ok_or(wrong("not a map"))?;
-        let report = fields.take("report").and_then(cbor::bytes);
-        let report = report.ok_or(wrong("no report"))?;
-        let signature: [u8; 64] = fields
-            .bytes("signature")
-            .ok_or(wrong("no signature of 64 bytes"))?;
-        if fields.left_over().is_some() {
-            return Err(wrong("an unknown field"));
-        }
+        let (report, signature) = read_signed(bytes, MAX_REPORT, ("report", "no report"))
+            .map_err(|what| Rejection::ReportMalformed { what })?;
         let read = Report::decode(&report)?;
         verify_ed25519(&read.receipt_key, &digest(&report), &signature)
             .map_err(|_| Rejection::ReportSignature)?;

@@ -1,10 +1,6 @@
 //! Receipts, as somebody else's code reads them: a second implementation in Node judges the same vectors. And those that a proxy keeps.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path, process::Command};
 
 use chrysalis_tests::{
     machine::{Machine, Plan, chrysalis, policy_for, run, text},
@@ -55,12 +51,7 @@ fn a_receipt_that_the_proxy_kept_verifies_offline_with_its_gpu() {
 
 #[test]
 fn a_second_implementation_judges_every_vector_alike() {
-    let quiet = Command::new("node")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status();
-    if !quiet.is_ok_and(|status| status.success()) {
-        chrysalis_test_support::skip("no Node here");
+    if !chrysalis_test_support::has_node() {
         return;
     }
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));

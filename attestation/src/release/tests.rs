@@ -14,15 +14,15 @@ use crate::{Rejection, Time, encoding::digest::Hex};
 pub(crate) const NOW: Time = Time(1_800_000_000);
 pub(super) const DAY: i64 = 86_400;
 pub(super) const PROJECT: &str = "releases.example";
+/// The prefix of an Ed25519 key's bytes (RFC 8410 §4).
+const ED25519: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
 
 /// So many days from now.
 pub(super) fn at(days: i64) -> Time {
     Time(NOW.0 + days * DAY)
 }
-/// The prefix of an Ed25519 key's bytes (RFC 8410 §4).
-const ED25519: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-];
 
 /// The development key, read with the explicit permission that it requires.
 pub(crate) fn development() -> PublicKey {

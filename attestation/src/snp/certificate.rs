@@ -266,9 +266,8 @@ mod tests {
 
     /// What is said of a certificate in which these bytes stand for those.
     fn changed(from: &[u8], to: &[u8]) -> Result<Leaf, &'static str> {
-        let places = VCEK.windows(from.len());
+        let mut places = VCEK.windows(from.len());
         let at = places
-            .clone()
             .position(|part| part == from)
             .expect("it has these bytes");
         let mut der = VCEK.to_vec();

@@ -1,7 +1,7 @@
 //! A market: enclaves that sell the same model, each moving its own price by the rule of chrysalis-settle; clients that choose by price and
 //! ask elsewhere when one is full; and operators who try to earn more than honest ones do.
 //!
-//! Every job takes a slot for one epoch. Clients are told prices by reports, and leave whoever's reports do not follow. One class of
+//! Every job takes a slot for one epoch. Clients read prices from reports, and leave an enclave whose reports do not follow. One class of
 //! model, clients without foresight, operators that do not collude: what it shows is how the rule behaves, not what anyone will earn.
 #![expect(
     clippy::cast_precision_loss,

@@ -111,12 +111,7 @@ fn line(number: usize, report: &Report) -> String {
 
 #[test]
 fn a_second_implementation_computes_every_price_alike() {
-    let node = Command::new("node")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status();
-    if !node.is_ok_and(|status| status.success()) {
-        chrysalis_test_support::skip("no Node here");
+    if !chrysalis_test_support::has_node() {
         return;
     }
     let mut lines = Vec::new();

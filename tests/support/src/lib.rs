@@ -10,6 +10,7 @@ use std::{
     io::Write,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::OnceLock,
     thread,
 };
@@ -33,6 +34,19 @@ pub fn folder() -> &'static Path {
 
 /// Why a test of real evidence is skipped, in whole or in part.
 pub const NOT_SHIPPED: &str = "real evidence that is not shipped: scripts/vectors";
+
+/// Whether Node is here. Otherwise the test is skipped.
+pub fn has_node() -> bool {
+    let version = Command::new("node")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    let here = version.is_ok_and(|status| status.success());
+    if !here {
+        skip("no Node here");
+    }
+    here
+}
 
 /// Says that the calling test is skipped, in whole or in part, and why. `make test` counts it.
 pub fn skip(why: impl Display) {

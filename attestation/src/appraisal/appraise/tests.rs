@@ -523,21 +523,23 @@ fn refuses_a_broken_product_line_without_a_reason() {
     );
 }
 
+/// What comes of it without a policy.
+fn without_policy(genuine: &Genuine, accepted: &Accepted) -> Result<(), Rejection> {
+    let mut inspection = Inspection::new(Patience::First);
+    snp::wanted::without_policy(genuine, None, accepted, &mut inspection);
+    let judged = inspection.finish(Ok(()));
+    judged.map(drop).map_err(|refusal| refusal.rejection)
+}
+
 #[test]
 fn without_a_policy_a_broken_product_line_is_not_genuine() {
     let mut genuine = genuine();
     genuine.product = Product::Milan;
-    let judge = |accepted: &Accepted| {
-        let mut inspection = Inspection::new(Patience::First);
-        snp::wanted::without_policy(&genuine, None, accepted, &mut inspection);
-        let judged = inspection.finish(Ok(()));
-        judged.map(drop).map_err(|refusal| refusal.rejection)
-    };
     let broken = broken::of(Product::Milan).expect("known");
     let refused = Rejection::ProductBroken { broken };
-    assert_eq!(judge(&Accepted::new()), Err(refused));
+    assert_eq!(without_policy(&genuine, &Accepted::new()), Err(refused));
     let accepted = [(Product::Milan, "a test".to_owned())].into();
-    assert_eq!(judge(&accepted), Ok(()));
+    assert_eq!(without_policy(&genuine, &accepted), Ok(()));
 }
 
 #[test]
@@ -548,11 +550,7 @@ fn without_a_policy_memory_that_the_host_may_read_or_move_is_not_private() {
     ] {
         let mut genuine = genuine();
         genuine.report.policy = GuestPolicy(GuestPolicy::STRICT.0 | 1 << bit);
-        let mut inspection = Inspection::new(Patience::First);
-        snp::wanted::without_policy(&genuine, None, &Accepted::new(), &mut inspection);
-        let judged = inspection.finish(Ok(()));
-        let judged = judged.map(drop).map_err(|refusal| refusal.rejection);
-        assert_eq!(judged, Err(refused));
+        assert_eq!(without_policy(&genuine, &Accepted::new()), Err(refused));
     }
 }
 
