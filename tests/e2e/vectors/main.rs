@@ -34,7 +34,7 @@ const OTHERS: [&str; 5] = [
     "real",
     "real.lock",
     // Judged by chrysalis-settle's own tests, and by Node.
-    "receipts",
+    "settle",
 ];
 /// Codes that no vector provokes, each with its reason.
 const WITHOUT: &[(&str, &str)] = &[];
