@@ -26,6 +26,10 @@ pub const MODELS: &str = "/v1/models";
 pub const TAB: &str = "/v1/tab";
 /// The header in which a request names its job, so that the answer gets a receipt: 16 random bytes in hexadecimal.
 pub const JOB: &str = "x-chrysalis-job";
+/// The header in which a paid request names the quote that it is priced by: 64 hexadecimal digits.
+pub const QUOTE: &str = "x-chrysalis-quote";
+/// The header in which a paid request carries its cap: `chrysalis_settle::Credential`, base64url without padding.
+pub const CAP: &str = "x-chrysalis-cap";
 /// The header in which a whole answer carries its receipt: base64url without padding.
 pub const RECEIPT: &str = "x-chrysalis-receipt";
 /// The name of the event in which a stream carries its receipt, before its last event.

@@ -17,6 +17,11 @@ pub const MAX_FAILURE: usize = 2048;
 pub const MAX_LOADS: usize = 64;
 /// The most bytes of a model's name in a [`Load`].
 pub const MAX_MODEL_NAME: usize = 128;
+/// The most tabs of one [`ToHost::Owed`].
+pub const MAX_OWED: usize = 1024;
+/// Why the host knows no lane that may be used: it is not there or for another payee, it is being closed, or the chain cannot be asked
+/// now.
+pub const NO_LANE: [&str; 3] = ["lane_unknown", "lane_closing", "chain_unreachable"];
 /// The upper bounds of [`ModelLoad::first_token_ms`], in milliseconds.
 pub const FIRST_TOKEN_BOUNDS_MS: [u64; 18] = [
     10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 3000, 5000, 10_000, 20_000,
@@ -60,6 +65,21 @@ pub enum ToHost {
     Status(Status),
     /// Answer when the provider wants the machine to stop.
     AwaitShutdown,
+    /// A client wants to pay from this lane: who may sign caps on it, and how far do you let it go? Answered with
+    /// [`FromHost::Lane`], or refused with one of [`NO_LANE`].
+    Lane {
+        /// The purse's account in workchain 0.
+        purse: Vec<u8>,
+        /// The lane's number.
+        lane: u32,
+    },
+    /// What is owed on tabs by now, for you to claim: at most [`MAX_OWED`]. Repeated until it is noted; no job, no model and no prompt
+    /// is in it.
+    Owed(Vec<Owed>),
+    /// The least price that you work for. Answered with [`FromHost::Terms`].
+    Terms,
+    /// A price report that I signed, for you to publish.
+    Report(Vec<u8>),
 }
 
 /// The host's answer. At most [`crate::frame::MAX_FRAME`] bytes.
@@ -94,10 +114,35 @@ pub enum FromHost {
     },
     /// It was noted, or done.
     Noted,
+    /// What the host knows of a lane.
+    Lane {
+        /// Ed25519, 32 bytes: signs caps.
+        spend_key: Vec<u8>,
+        /// The most nano that all tabs of the lane may owe together.
+        ceiling: u64,
+    },
+    /// What the operator asks for.
+    Terms {
+        /// Nano for 1,000,000 units of weight 1.
+        floor: u64,
+    },
     /// Stop serving and power off.
     Shutdown,
     /// The host will not, and says why.
     Refused(String),
+}
+
+/// What is owed on one tab: with both signatures, all that its payee has to show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The client's newest cap, as `chrysalis_settle::Credential` encodes it: 110 bytes.
+    pub credential: Vec<u8>,
+    /// The receipt's statement, as `chrysalis_settle::Statement` encodes it: 83 bytes.
+    pub statement: Vec<u8>,
+    /// Ed25519 by the receipt key, 64 bytes.
+    pub signature: Vec<u8>,
+    /// The receipt key, 32 bytes.
+    pub receipt_key: Vec<u8>,
 }
 
 /// What one GPU answers.
