@@ -276,10 +276,10 @@ lies! {
         scene.verdict()
     };
     rejects_a_revoked_ask: "certificate_revoked", |scene| {
-        with_crl(scene, &CrlProfile { revoked: vec![ASK_SERIAL], ..CrlProfile::empty(NOW) })
+        with_crl(scene, &CrlProfile { revoked: vec![ASK_SERIAL.into()], ..CrlProfile::empty(NOW) })
     };
     rejects_a_revoked_ask_even_by_a_stale_list: "certificate_revoked", |mut scene| {
-        let stale = CrlProfile { revoked: vec![ASK_SERIAL], ..CrlProfile::empty(Time(NOW.0 - 90 * DAY)) };
+        let stale = CrlProfile { revoked: vec![ASK_SERIAL.into()], ..CrlProfile::empty(Time(NOW.0 - 90 * DAY)) };
         scene.endorsements.crls.push(scene.amd.issue_crl(&stale).unwrap());
         scene.verdict()
     };

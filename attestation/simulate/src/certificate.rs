@@ -125,7 +125,7 @@ pub(crate) fn ark(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateErro
     let key = keys.ark.public()?;
     let draft = Draft {
         what: "ARK",
-        serial: keys.line.ark_serial,
+        serial: keys.line.ark_serial.into(),
         issuer: ark_name(keys.line)?,
         subject: ark_name(keys.line)?,
         extensions: vec![
@@ -165,7 +165,7 @@ pub(crate) fn ask(
 /// The intermediate that signs VLEKs, with the key of the one that signs VCEKs.
 pub(crate) fn asvk(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateError> {
     let profile = AskProfile {
-        serial: keys.line.asvk_serial,
+        serial: keys.line.asvk_serial.into(),
         ..AskProfile::honest(keys.line)
     };
     intermediate(keys, not_before, &profile, ("ASVK", asvk_name(keys.line)?))
@@ -189,7 +189,7 @@ fn intermediate(
     };
     let draft = Draft {
         what,
-        serial: profile.serial,
+        serial: profile.serial.into(),
         issuer: amd_name(ORGANISATION, &profile.issuer)?,
         subject,
         extensions: vec![
@@ -215,7 +215,7 @@ fn intermediate(
 pub(crate) fn vcek(keys: &Keys, profile: &VcekProfile) -> Result<Vec<u8>, SimulateError> {
     let draft = Draft {
         what: "VCEK",
-        serial: profile.serial,
+        serial: profile.serial.into(),
         issuer: amd_name(&profile.issuer_organisation, &profile.issuer)?,
         subject: amd_name(&profile.organisation, "SEV-VCEK")?,
         extensions: amd_extensions(profile)?,
@@ -240,7 +240,7 @@ pub(crate) fn vlek(
     extensions.push(raw_extension(oid("1.3.6.1.4.1.3704.1.5"), provider)?);
     let draft = Draft {
         what: "VLEK",
-        serial: profile.serial,
+        serial: profile.serial.into(),
         issuer: asvk_name(keys.line)?,
         subject: amd_name(&profile.organisation, "SEV-VLEK")?,
         extensions,

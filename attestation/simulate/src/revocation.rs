@@ -2,7 +2,7 @@
 
 use crate::{
     SimulateError,
-    x509::{SignCertificates, after, authority_key_identifier, extension, time},
+    x509::{SignCertificates, after, authority_key_identifier, extension, serial_number, time},
 };
 use chrysalis_attestation::Time;
 use der::{Encode, asn1::Uint};
@@ -11,7 +11,6 @@ use x509_cert::{
     crl::{CertificateList, RevokedCert, TbsCertList},
     ext::pkix::{CrlNumber, IssuingDistributionPoint},
     name::Name,
-    serial_number::SerialNumber,
 };
 
 const DAY: i64 = 24 * 3600;
@@ -35,7 +34,7 @@ pub struct CrlProfile {
     /// When it must have been replaced; a list that does not say is valid forever, and no verifier should accept it.
     pub next_update: Option<Time>,
     /// Serial numbers of revoked certificates.
-    pub revoked: Vec<u64>,
+    pub revoked: Vec<u128>,
     /// Whether it says that it covers only end entities, so that its silence about others proves nothing.
     pub narrowed: bool,
 }
@@ -73,12 +72,14 @@ pub(crate) fn crl(
     let revoked: Vec<_> = profile
         .revoked
         .iter()
-        .map(|serial| RevokedCert {
-            serial_number: SerialNumber::from(*serial),
-            revocation_date: this_update,
-            crl_entry_extensions: None,
+        .map(|serial| {
+            Ok(RevokedCert {
+                serial_number: serial_number(*serial)?,
+                revocation_date: this_update,
+                crl_entry_extensions: None,
+            })
         })
-        .collect();
+        .collect::<Result<_, SimulateError>>()?;
     let mut extensions = vec![
         extension(false, &authority_key_identifier(key)?)?,
         extension(false, &number)?,

@@ -64,7 +64,7 @@ pub struct Profile {
     /// Distinguishes certificates with the same name and issuer, each of which has its own key.
     pub number: u64,
     /// The serial number, unless it should follow from the key.
-    pub serial: Option<u64>,
+    pub serial: Option<u128>,
     /// The first second of validity.
     pub not_before: Time,
     /// The last second of validity.
@@ -114,7 +114,7 @@ pub struct Signer {
     profile: Profile,
     curve: Curve,
     seed: [u8; 32],
-    serial: u64,
+    serial: u128,
     key: Key,
 }
 
@@ -138,7 +138,7 @@ impl Signer {
         let drawn = drawn
             .iter()
             .take(7)
-            .fold(1, |number, byte| number << 8 | u64::from(*byte));
+            .fold(1, |number, byte| number << 8 | u128::from(*byte));
         let serial = profile.serial.unwrap_or(drawn);
         let mut signer = Self {
             der: Vec::new(),
@@ -248,7 +248,7 @@ impl Signer {
     }
 
     /// Its serial number, by which revocation lists refer to it.
-    pub fn serial(&self) -> u64 {
+    pub fn serial(&self) -> u128 {
         self.serial
     }
 

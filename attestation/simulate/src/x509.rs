@@ -58,7 +58,7 @@ pub struct Form {
 /// The content of one certificate, before it is signed.
 pub(crate) struct Draft {
     pub(crate) what: &'static str,
-    pub(crate) serial: u64,
+    pub(crate) serial: u128,
     pub(crate) issuer: Name,
     pub(crate) subject: Name,
     pub(crate) key: SubjectPublicKeyInfoOwned,
@@ -107,7 +107,7 @@ impl Draft {
             } else {
                 Version::V3
             },
-            serial_number: SerialNumber::from(self.serial),
+            serial_number: serial_number(self.serial)?,
             signature: inside,
             issuer: self.issuer,
             validity: Validity {
@@ -169,6 +169,11 @@ pub(crate) fn name(attributes: &[(&str, &str)]) -> Result<Name, SimulateError> {
     attributes
         .map(RdnSequence)
         .map_err(SimulateError::encoding("name"))
+}
+
+/// Without the zeros before it.
+pub(crate) fn serial_number(number: u128) -> Result<SerialNumber, SimulateError> {
+    SerialNumber::new(&number.to_be_bytes()).map_err(SimulateError::encoding("serial number"))
 }
 
 /// X.509 writes years before 2050 as `UTCTime`, later ones as `GeneralizedTime`.

@@ -202,7 +202,7 @@ fn the_revocation_list_is_the_roots_and_holds_for_45_days() {
     let [_, _, ark] = ders.each_ref().map(|der| certificate(der));
     let honest = amd.endorsements().crls.remove(0);
     let revoking = CrlProfile {
-        revoked: vec![ASK_SERIAL],
+        revoked: vec![ASK_SERIAL.into()],
         ..CrlProfile::empty(NOW)
     };
     for (der, revoked) in [

@@ -298,9 +298,10 @@ fn links_that_lead_nowhere_and_odd_lists_are_told_apart() {
 
 #[test]
 fn one_name_does_not_stand_for_two_devices() {
+    // NVIDIA puts a byte that says what it is before a device's name on the fabric: it makes other serial numbers, not other devices.
     let result = changed(|devices| {
-        let name = devices[0].chain[1].profile().serial;
-        devices[1].reissue_identity(|identity| identity.serial = name);
+        let name = devices[0].chain[1].serial();
+        devices[2].reissue_identity(|identity| identity.serial = Some(1 << 64 | name));
     });
     assert!(
         matches!(result, Err(Rejection::GpuTwice { .. })),

@@ -158,7 +158,7 @@ impl Gpu {
 
     /// A GPU in protected-PCIe mode, whose links lead to these switches, each identified by its position.
     pub(super) fn on_fabric(mut self, index: u64, switches: u64) -> Self {
-        self.reissue_identity(|identity| identity.serial = Some(pdi(GPU, index)));
+        self.reissue_identity(|identity| identity.serial = Some(pdi(GPU, index).into()));
         let links = (0..switches).flat_map(|place| pdi(SWITCH, place).to_le_bytes());
         let mut links: Vec<u8> = links.collect();
         links.resize(LINKS * 8, 0);
@@ -172,7 +172,7 @@ impl Gpu {
         let [provisioner, family, root] = authorities.clone();
         let identity = provisioner.issue(Profile {
             number: index,
-            serial: Some(pdi(SWITCH, index)),
+            serial: Some(pdi(SWITCH, index).into()),
             ..Profile::new("LS_10 A01 FSP BROM", Purpose::Authority(None), now)
         });
         let leaf = identity.issue(Profile {

@@ -214,7 +214,7 @@ fn time(time: Time) -> Vec<u8> {
 }
 
 /// The content of a non-negative `INTEGER`.
-fn integer(number: u64) -> Vec<u8> {
+fn integer(number: u128) -> Vec<u8> {
     let bytes = number.to_be_bytes();
     let mut content: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
     if content.first().is_none_or(|byte| *byte >= 0x80) {

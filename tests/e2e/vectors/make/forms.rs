@@ -26,7 +26,7 @@ pub(crate) const FOR_AGREEMENT_ON_P256: &[u8] = &[
 
 /// Has a certificate's signature say that its last bit does not count. That bit is zero in one of two: the first of those.
 pub(crate) fn spare_a_bit(profile: &mut Profile, issuer: &Signer) {
-    let ends_even = |serial: &u64| {
+    let ends_even = |serial: &u128| {
         let numbered = Profile {
             serial: Some(*serial),
             ..profile.clone()

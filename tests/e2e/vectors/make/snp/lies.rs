@@ -92,9 +92,9 @@ pub(super) const LIES: &[Lie] = &[
     ("chain_signature of-a-poser", "simulated keys pose as AMD's", |it| it.vcek(pose)),
     ("certificate_expired", "the VCEK certificate ended a second ago", |it| it.vcek(|vcek| vcek.not_after = Time(NOW.0 - 1))),
     ("certificate_not_yet_valid", "the VCEK certificate begins in a second", |it| it.vcek(|vcek| vcek.not_before = Time(NOW.0 + 1))),
-    ("certificate_revoked", "the list revokes the ASK", |it| it.list(&CrlProfile { revoked: vec![ASK_SERIAL], ..CrlProfile::empty(NOW) })),
+    ("certificate_revoked", "the list revokes the ASK", |it| it.list(&CrlProfile { revoked: vec![ASK_SERIAL.into()], ..CrlProfile::empty(NOW) })),
     ("certificate_revoked by-a-stale-list", "a list of last summer revokes the ASK, the current one does not", |it| {
-        let stale = CrlProfile { revoked: vec![ASK_SERIAL], ..CrlProfile::empty(Time(NOW.0 - 90 * DAY)) };
+        let stale = CrlProfile { revoked: vec![ASK_SERIAL.into()], ..CrlProfile::empty(Time(NOW.0 - 90 * DAY)) };
         it.lists.push(AMD.issue_crl(&stale).expect("a list"));
     }),
     ("crl_profile", "the revocation list does not say when it ends", |it| it.list(&CrlProfile { next_update: None, ..CrlProfile::empty(NOW) })),
