@@ -1,6 +1,7 @@
-//! Where it is paid: purses on a chain of the TON kind.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod address;
 mod chain;
 pub mod local;
 pub mod purse;
@@ -8,3 +9,7 @@ mod toncenter;
 
 pub use chain::{Account, Chain, ChainError, Contract};
 pub use toncenter::Toncenter;
+pub use tycho_types::{
+    cell::Cell,
+    models::{StdAddr as Address, Transaction},
+};

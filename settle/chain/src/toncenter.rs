@@ -1,6 +1,6 @@
 //! A chain behind toncenter's HTTP interface (v2): toncenter itself, a server of one's own, or the local chain.
 
-use std::{thread, time::Duration};
+use std::{fmt, sync::Arc, thread, time::Duration};
 
 use serde_json::{Value, json};
 use tycho_types::{
@@ -8,7 +8,10 @@ use tycho_types::{
     cell::{Cell, HashBytes},
     models::{StdAddr, Transaction},
 };
-use ureq::Agent;
+use ureq::{
+    Agent,
+    tls::{Certificate, RootCerts, TlsConfig},
+};
 
 use crate::chain::{Account, Chain, ChainError, Contract};
 
@@ -26,12 +29,21 @@ const PAUSES: [Duration; 3] = [
 const EXIT_CODE: &str = "exitcode=";
 
 /// The other side.
-#[derive(Debug)]
 pub struct Toncenter {
     agent: Agent,
     /// Up to `/api/v2`.
     address: String,
     key: Option<String>,
+}
+
+/// Without the key.
+impl fmt::Debug for Toncenter {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = &self.address;
+        out.debug_struct("Toncenter")
+            .field("address", address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of an attempt.
@@ -45,13 +57,36 @@ enum Attempt {
 }
 
 impl Toncenter {
-    /// At this address, such as `http://127.0.0.1:8081/api/v2`, with a key if there is one. `agent` has the roots that TLS trusts.
-    pub fn new(agent: Agent, address: &str, key: Option<String>) -> Self {
+    /// At this address, such as `http://127.0.0.1:8081/api/v2`, with a key if there is one. Trusts the roots that the system trusts.
+    pub fn new(address: &str, key: Option<String>) -> Self {
+        let found = rustls_native_certs::load_native_certs();
+        let roots: Vec<Certificate<'static>> = found
+            .certs
+            .iter()
+            .map(|root| Certificate::from_der(root).to_owned())
+            .collect();
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(RootCerts::new_with_certs(&roots))
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(PATIENCE))
+            .user_agent(concat!("chrysalis/", env!("CARGO_PKG_VERSION")))
+            .build();
         Self {
-            agent,
+            agent: config.new_agent(),
             address: address.trim_end_matches('/').to_owned(),
             key,
         }
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     fn ask(&self, method: &str, parameters: &Value) -> Result<Value, ChainError> {
@@ -60,7 +95,7 @@ impl Toncenter {
             let why = match self.attempt(method, parameters) {
                 Attempt::Answered(result) => return Ok(result),
                 Attempt::Malformed(what) => return Err(self.malformed(what)),
-                Attempt::Declined(error) => return Err(self.declined(&error)),
+                Attempt::Declined(error) => return Err(Self::declined(&error)),
                 Attempt::Passing(why) => why,
             };
             match pauses.next() {
@@ -78,11 +113,6 @@ impl Toncenter {
     fn attempt(&self, method: &str, parameters: &Value) -> Attempt {
         let asked = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
         let request = self.agent.post(format!("{}/jsonRPC", self.address));
-        let request = request
-            .config()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            .build();
         let request = match &self.key {
             Some(key) => request.header("X-API-Key", key),
             None => request,
@@ -131,7 +161,7 @@ impl Toncenter {
         }
     }
 
-    fn declined(&self, error: &str) -> ChainError {
+    fn declined(error: &str) -> ChainError {
         let rest = error.split_once(EXIT_CODE).map(|(_, rest)| rest);
         let digits = rest.map(|rest| {
             rest.split(|it: char| it != '-' && !it.is_ascii_digit())

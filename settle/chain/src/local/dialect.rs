@@ -5,7 +5,7 @@ use tycho_types::{
     boc::Boc,
     cell::{Cell, CellBuilder, HashBytes, Lazy},
     models::{
-        AccountState, IntAddr, MsgInfo, Message, StdAddr, StdAddrFormat, Transaction, TxInfo,
+        AccountState, IntAddr, Message, MsgInfo, StdAddr, StdAddrFormat, Transaction, TxInfo,
     },
 };
 use tycho_vm::RcStackValue;

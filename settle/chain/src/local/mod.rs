@@ -16,8 +16,8 @@ use tycho_executor::{Executor, TxError};
 use tycho_types::{
     cell::{Cell, CellBuilder, CellFamily, HashBytes, Lazy},
     models::{
-        Account, AccountState, CurrencyCollection, ExtInMsgInfo, IntAddr, IntMsgInfo, Message, MsgInfo,
-        OwnedMessage, StdAddr, Transaction,
+        Account, AccountState, CurrencyCollection, ExtInMsgInfo, IntAddr, IntMsgInfo, Message,
+        MsgInfo, OwnedMessage, StdAddr, Transaction,
     },
 };
 
@@ -130,7 +130,7 @@ impl Local {
             layout: None,
         };
         let message = CellBuilder::build_from(message).expect("a message without a body");
-        self.settle(to.clone(), message);
+        self.settle(to, message);
     }
 
     /// Takes a message from outside, and does all that follows from it.
@@ -188,8 +188,8 @@ impl Local {
             .map_or(NotTaken::NoContract, NotTaken::Refused)
     }
 
-    fn settle(&mut self, to: StdAddr, message: Cell) {
-        if let Some(sent) = self.execute(&to, message, false) {
+    fn settle(&mut self, to: &StdAddr, message: Cell) {
+        if let Some(sent) = self.execute(to, message, false) {
             self.deliver(sent);
         }
     }
@@ -220,14 +220,13 @@ impl Local {
         external: bool,
     ) -> Option<Vec<Lazy<OwnedMessage>>> {
         self.lt = self.lt.saturating_add(TICK);
-        let params = self.rules.params(self.clock, self.lt);
+        let params = Rules::params(self.clock, self.lt);
         let held = self.accounts.entry(to.clone()).or_default();
         let executor = Executor::new(&params, self.rules.parsed()).with_min_lt(self.lt);
         let output = match executor.begin_ordinary(to, external, message, &held.state) {
             Ok(transaction) => transaction.commit().expect("a state that fits into cells"),
-            Err(TxError::Skipped) => return None,
-            // A message that the executor cannot read: nothing happens.
-            Err(TxError::Fatal(_)) => return None,
+            // Not accepted, or nothing that the executor can read: nothing happens.
+            Err(TxError::Skipped | TxError::Fatal(_)) => return None,
         };
         self.lt = self.lt.max(output.transaction_meta.next_lt);
         held.state = output.new_state;

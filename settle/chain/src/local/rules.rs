@@ -1,16 +1,22 @@
 //! The main network's prices and limits, with a name of its own: nothing that is signed for this chain counts anywhere else.
 
+use num_bigint::BigInt;
 use tycho_executor::{ExecutorParams, ParsedConfig};
 use tycho_types::{
     boc::Boc,
     cell::{Cell, CellBuilder, HashBytes},
+    crc::crc_16,
     dict::Dict,
     error::Error,
     models::{
-        Account, BlockchainConfig, WorkchainDescription, WorkchainFormat, WorkchainFormatBasic,
+        Account, AccountState, BlockchainConfig, IntAddr, WorkchainDescription, WorkchainFormat,
+        WorkchainFormatBasic,
     },
 };
-use tycho_vm::{RcStackValue, VmCaller, VmGetterArgs, VmMessageArgs};
+use tycho_vm::{
+    BehaviourModifiers, GasParams, RcStackValue, SmcInfoBase, VmCaller, VmMessageArgs,
+    VmStateBuilder, VmVersion,
+};
 
 use super::Got;
 
@@ -47,7 +53,7 @@ impl Rules {
         }
         let caller = VmCaller {
             libraries: Dict::new(),
-            behaviour_modifiers: Default::default(),
+            behaviour_modifiers: BehaviourModifiers::default(),
             config: configuration.params.clone(),
         };
         let parsed = ParsedConfig::parse(configuration, u32::MAX)?;
@@ -59,7 +65,7 @@ impl Rules {
     }
 
     /// For a transaction at this time.
-    pub(super) fn params(&self, clock: u32, lt: u64) -> ExecutorParams {
+    pub(super) fn params(clock: u32, lt: u64) -> ExecutorParams {
         ExecutorParams {
             block_unixtime: clock,
             block_lt: lt,
@@ -70,23 +76,53 @@ impl Rules {
     }
 
     /// What a get-method answers at this time. `None`: there is no contract.
+    ///
+    /// tycho-vm 0.3.7 has this, but runs it as version 11 of the machine, where messages run as version 12.
     pub(super) fn call(
         &self,
         account: &Account,
         method: &str,
-        arguments: Vec<RcStackValue>,
+        mut stack: Vec<RcStackValue>,
         clock: u32,
     ) -> Option<Got> {
-        let mut at = VmGetterArgs::default();
-        at.now = clock;
-        let output = self
-            .caller
-            .call_getter_ext(account, method, arguments, &at, None)
-            .ok()?;
+        let (AccountState::Active(state), IntAddr::Std(address)) =
+            (&account.state, &account.address)
+        else {
+            return None;
+        };
+        let code = state.code.clone()?;
+        let number = u32::from(crc_16(method.as_bytes())) | 0x10000;
+        stack.push(RcStackValue::new_dyn_value(BigInt::from(number)));
+        let info = SmcInfoBase::new()
+            .with_now(clock)
+            .with_block_lt(account.last_trans_lt)
+            .with_tx_lt(account.last_trans_lt)
+            .with_mixed_rand_seed(&HashBytes::ZERO, &address.address)
+            .with_account_balance(account.balance.clone())
+            .with_account_addr(account.address.clone())
+            .with_config(self.caller.config.clone())
+            .require_ton_v4()
+            .with_code(code.clone())
+            .require_ton_v6()
+            .fill_unpacked_config()
+            .ok()?
+            .require_ton_v11();
+        let libraries = (&state.libraries, &self.caller.libraries);
+        let mut machine = VmStateBuilder::new()
+            .with_smc_info(info)
+            .with_code(code)
+            .with_data(state.data.clone().unwrap_or_default())
+            .with_libraries(&libraries)
+            .with_init_selector(false)
+            .with_stack(stack)
+            .with_gas(GasParams::getter())
+            .with_version(VmVersion::LATEST_TON)
+            .build();
+        let exit_code = !machine.run();
         Some(Got {
-            exit_code: output.exit_code,
-            gas: output.gas_used,
-            stack: output.stack,
+            exit_code,
+            gas: machine.gas.consumed(),
+            stack: machine.stack.items.clone(),
         })
     }
 

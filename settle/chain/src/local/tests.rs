@@ -49,7 +49,7 @@ fn balance_and_data(chain: &Local, address: &StdAddr) -> (String, String) {
         .as_ref()
         .map_or(0, |it| it.balance.tokens.into_inner());
     let data = account.and_then(|it| match it.state {
-        tycho_types::models::AccountState::Active(state) => state.data,
+        AccountState::Active(state) => state.data,
         _ => None,
     });
     (

@@ -9,6 +9,7 @@ use tycho_types::{
     cell::{Cell, CellBuilder, CellFamily, HashBytes, Store},
     error::Error,
     models::{ExtInMsgInfo, Message, MsgInfo, StateInit, StdAddr},
+    num::Tokens,
 };
 
 pub use claim::Claim;
@@ -79,12 +80,18 @@ pub fn code() -> Cell {
     Boc::decode_base64(CODE.trim()).expect("the shipped contract is a cell; a test reads it")
 }
 
+/// What a message says.
+pub fn body(message: &Cell) -> Option<Cell> {
+    let message: Message<'_> = message.parse().ok()?;
+    CellBuilder::build_from(message.body).ok()
+}
+
 /// A message from outside to this account, which brings the account's code if it is the first.
 pub fn message(to: &StdAddr, init: Option<StateInit>, body: &Cell) -> Cell {
     let info = ExtInMsgInfo {
         src: None,
         dst: to.clone().into(),
-        import_fee: Default::default(),
+        import_fee: Tokens::ZERO,
     };
     let message = Message {
         info: MsgInfo::ExtIn(info),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tycho_types::{
-    cell::{Cell, CellSlice, HashBytes, Load},
+    cell::{Cell, CellSlice, Load},
     dict::Dict,
     error::Error,
     models::StdAddr,
