@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use chrysalis_attestation::Trusted;
-use chrysalis_settle::{Expected, JobNumber, Kept, Receipt, Rejection, Tab, TabId};
+use chrysalis_settle::{Expected, JobNumber, Kept, Receipt, Rejection, Tab, TabId, money::Quote};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response, Uri, Version,
@@ -19,6 +19,7 @@ use crate::{
     error::from_hyper,
     kept::Came,
     pad,
+    pay::{self, Outstanding, Seat},
     relay::{self, Way},
     term::Term,
 };
@@ -40,6 +41,8 @@ pub struct AttestedConnection {
     saved: SavedSession,
     epoch: Epoch,
     tab: Tab,
+    /// In place of `tab`, where answers are paid for.
+    seat: Option<Seat>,
 }
 
 /// A job that a receipt must be about, as its client knows it.
@@ -53,13 +56,18 @@ pub struct Asked {
 
 impl Asked {
     /// What its receipt must be. Without `answer`, the job must have been cancelled.
-    pub(crate) fn expected<'a>(&self, epoch: &'a Epoch, answer: Option<[u8; 32]>) -> Expected<'a> {
+    pub(crate) fn expected<'a>(
+        &self,
+        epoch: &'a Epoch,
+        quote: Option<&'a Quote>,
+        answer: Option<[u8; 32]>,
+    ) -> Expected<'a> {
         Expected {
             job: self.job,
             request: self.request,
             answer,
             attested: epoch.attested(),
-            quote: None,
+            quote,
         }
     }
 }
@@ -110,7 +118,11 @@ impl AttestedConnection {
         };
         let authority = HeaderValue::try_from(channel.authority)
             .map_err(|error| Error::Local(error.to_string()))?;
-        Ok(Self {
+        let seat = match (relying_party.payer(), &way) {
+            (Some(payer), None) => Some(Seat::take(payer, receipt_key)?),
+            _ => None,
+        };
+        let mut connection = Self {
             sender: channel.sender,
             _driver: channel.driver,
             _watch: watch.into(),
@@ -122,7 +134,24 @@ impl AttestedConnection {
             saved,
             epoch,
             tab,
-        })
+            seat,
+        };
+        Box::pin(connection.ask_terms()).await?;
+        Ok(connection)
+    }
+
+    /// Asks where the tab stands and what answers cost, if somebody pays.
+    async fn ask_terms(&mut self) -> Result<(), Error> {
+        let Some(seat) = &self.seat else {
+            return Ok(());
+        };
+        let request = pay::request(&seat.cap().encode())?;
+        let answer = self.send_as_it_is(request).await?;
+        let standing = pay::read(answer).await??;
+        match &mut self.seat {
+            Some(seat) => seat.learn(standing),
+            None => Ok(()),
+        }
     }
 
     /// What was verified.
@@ -145,7 +174,27 @@ impl AttestedConnection {
     ///
     /// Refuses if what the verdict rests on has expired, before or while the request is under way. [`Error::Closed`] says that not a
     /// byte was sent, so the request may go over another connection.
-    pub async fn send(&mut self, request: Request<Bytes>) -> Result<Response<Answer>, Error> {
+    ///
+    /// Where somebody pays, a request that names a job carries a cap and a quote.
+    pub async fn send(&mut self, mut request: Request<Bytes>) -> Result<Response<Answer>, Error> {
+        if let Some(seat) = &mut self.seat
+            && !seat.pay(&mut request)?
+        {
+            Box::pin(self.ask_terms()).await?;
+            if let Some(seat) = &mut self.seat {
+                seat.pay(&mut request)?;
+            }
+        }
+        let answer = self.send_as_it_is(request).await?;
+        if let Some(seat) = &mut self.seat
+            && !answer.status().is_success()
+        {
+            seat.refused();
+        }
+        Ok(answer)
+    }
+
+    async fn send_as_it_is(&mut self, request: Request<Bytes>) -> Result<Response<Answer>, Error> {
         let deadlines = *self.relying_party.deadlines();
         let request = self.addressed(request);
         let term = self.term.clone();
@@ -184,8 +233,8 @@ impl AttestedConnection {
         asked: &Asked,
         answer: [u8; 32],
     ) -> Result<Kept, Rejection> {
-        let expected = asked.expected(&self.epoch, Some(answer));
-        self.tab.accept(receipt, &expected)
+        let epoch = self.epoch.clone();
+        self.accept_in(&epoch, receipt, asked, answer)
     }
 
     /// The same, in an epoch that another connection to the same enclave saw.
@@ -196,8 +245,13 @@ impl AttestedConnection {
         asked: &Asked,
         answer: [u8; 32],
     ) -> Result<Kept, Rejection> {
-        self.tab
-            .accept(receipt, &asked.expected(epoch, Some(answer)))
+        let accept = |tab: &mut Tab, quote: Option<&Quote>| {
+            tab.accept(receipt, &asked.expected(epoch, quote, Some(answer)))
+        };
+        match &mut self.seat {
+            Some(seat) => seat.accept(accept),
+            None => accept(&mut self.tab, None),
+        }
     }
 
     /// The epoch in which the connection was made, as its certificate has it.
@@ -205,9 +259,17 @@ impl AttestedConnection {
         &self.epoch
     }
 
-    /// The connection's tab: what it has accepted so far.
-    pub(crate) fn tab(&self) -> &Tab {
-        &self.tab
+    /// What is to become of the connection's last job, should its reader leave before its receipt.
+    pub(crate) fn outstanding(&self) -> Outstanding {
+        match &self.seat {
+            Some(seat) => seat.outstanding(),
+            None => Outstanding {
+                tab: self.tab.clone(),
+                quote: None,
+                proof: self.saved.exporter().to_vec(),
+                payer: None,
+            },
+        }
     }
 
     /// Whether the connection can take a request now.

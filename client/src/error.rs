@@ -84,6 +84,14 @@ pub enum Error {
         /// Why there is none.
         why: Declined,
     },
+    /// The enclave does not let this client pay.
+    #[error("the enclave refuses the payment: {message}")]
+    Payment {
+        /// The enclave's code.
+        code: String,
+        /// What the enclave says.
+        message: String,
+    },
     /// The peer does not speak the way an enclave does.
     #[error("the peer does not behave like an enclave: {0}")]
     Protocol(String),
@@ -138,6 +146,7 @@ impl Error {
             Self::AnswerAltered => "answer_altered",
             Self::RelayKeys => "relay_keys_unproved",
             Self::Declined { why, .. } => why.code(),
+            Self::Payment { code, .. } => payment(code).0,
             Self::Protocol(_) => "protocol_error",
             Self::Local(_) => "local_error",
         }
@@ -181,6 +190,7 @@ impl Error {
                     "use another machine, or ask the provider what `chrysalis-host` logs and to start this one again"
                 }
             },
+            Self::Payment { code, .. } => payment(code).1,
             Self::Protocol(_) => {
                 "check that the address is that of a chrysalis host, and that both sides run the same release"
             }
@@ -195,6 +205,39 @@ impl Error {
             Self::Refused(_) | Self::KeyChanged | Self::Receipt(_) | Self::Expired { .. }
         )
     }
+}
+
+/// An enclave's code as one of those that are known, and what to do next.
+fn payment(code: &str) -> (&'static str, &'static str) {
+    let known = [
+        (
+            "lane_unknown",
+            "check with `chrysalis pay status` that the lane is for this provider; one that was just locked is known after half a minute",
+        ),
+        (
+            "lane_closing",
+            "lock another lane with `chrysalis pay lock`",
+        ),
+        (
+            "cap_signature",
+            "use the key of this lane, which `chrysalis pay lock` wrote",
+        ),
+        (
+            "chain_unreachable",
+            "try again later; the provider cannot ask the chain now",
+        ),
+        ("tabs_full", "try again later, or ask another provider"),
+        (
+            "invalid_request_error",
+            "ask without --pay: this enclave takes no payment",
+        ),
+    ];
+    let unknown = (
+        "payment_refused",
+        "ask the provider what `chrysalis-host` logs",
+    );
+    let found = known.into_iter().find(|(name, _)| *name == code);
+    found.unwrap_or(unknown)
 }
 
 impl From<Refusal> for Error {

@@ -19,6 +19,7 @@ use crate::{
     Clock, Deadlines, Error, Relay, SavedSession, Stopwatch,
     clock::{Moment, system_stopwatch, system_time},
     kept::Kept,
+    pay::Payer,
     term::Term,
 };
 
@@ -34,6 +35,7 @@ pub struct RelyingParty {
     memory: Memory,
     kept: Kept,
     relay: Option<Relay>,
+    payer: Option<Arc<Payer>>,
 }
 
 /// Finds collateral for this evidence, which has not been verified yet. What is missing is left out.
@@ -56,6 +58,7 @@ impl RelyingParty {
             memory: Memory::none(),
             kept: Kept::default(),
             relay: None,
+            payer: None,
         }
     }
 
@@ -115,6 +118,17 @@ impl RelyingParty {
     pub fn through(mut self, relay: Relay) -> Self {
         self.relay = Some(relay);
         self
+    }
+
+    /// Pays for answers. Not through a relay: a receipt belongs to a connection.
+    #[must_use]
+    pub fn paying(mut self, payer: Arc<Payer>) -> Self {
+        self.payer = Some(payer);
+        self
+    }
+
+    pub(crate) fn payer(&self) -> Option<&Arc<Payer>> {
+        self.payer.as_ref()
     }
 
     pub(crate) fn relay(&self) -> Option<&Relay> {

@@ -165,7 +165,7 @@ pub(crate) fn ask(
 /// The intermediate that signs VLEKs, with the key of the one that signs VCEKs.
 pub(crate) fn asvk(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateError> {
     let profile = AskProfile {
-        serial: keys.line.asvk_serial.into(),
+        serial: keys.line.asvk_serial,
         ..AskProfile::honest(keys.line)
     };
     intermediate(keys, not_before, &profile, ("ASVK", asvk_name(keys.line)?))

@@ -7,6 +7,7 @@ use crate::{
     fetch::FetchArguments,
     log::LogCommand,
     measure::MeasureArguments,
+    pay::PayCommand,
     policy::PolicyCommand,
     proxy::ProxyArguments,
     receipt::ReceiptCommand,
@@ -46,6 +47,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  chrysalis receipt verify receipts/0a0b0c0d0e0f00010203040506070809.receipt --policy policy.toml"
     )]
     Receipt(ReceiptCommand),
+    /// Keep a purse on the chain, and lock money in it for providers
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis pay init --home UQDw… --chain http://127.0.0.1:8081/api/v2\n  chrysalis pay lock UQBw… 0.5\n  chrysalis proxy https://llm.example --policy policy.toml --pay 1795996800"
+    )]
+    Pay(PayCommand),
     /// Compute what the hardware will say about an image you built
     Measure(MeasureArguments),
     /// Sign what an image is, or check what was signed

@@ -16,6 +16,7 @@ mod log;
 mod measure;
 mod options;
 mod outcome;
+mod pay;
 mod policy;
 mod printable;
 mod progress;
@@ -83,6 +84,7 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Chat(arguments) => chat::run(arguments).await,
         Command::Proxy(arguments) => Box::pin(proxy::run(arguments)).await,
         Command::Receipt(command) => receipt::run(&command),
+        Command::Pay(command) => pay::run(command).await,
         Command::Measure(arguments) => measure::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Audit(arguments) => release::audit::run(&arguments),

@@ -9,14 +9,14 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrysalis_client::{
-    Relay, Target,
+    Payer, Relay, Target,
     proxy::{Access, Door, DoorError, HostName, Origin, Proxy, ReceiptFolder, Token},
 };
 use clap::Args;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::{judge, options::Judging, outcome::Outcome, progress, verdict};
+use crate::{judge, options::Judging, outcome::Outcome, pay, progress, verdict};
 
 /// The most bytes that are read of a token's file: no token is as long.
 const MAX_TOKEN_FILE: u64 = 4096;
@@ -28,7 +28,8 @@ const MAX_TOKEN_FILE: u64 = 4096;
                   For other machines, which show the token as their API key:\n  chrysalis proxy https://llm.example --policy policy.toml \
                   --listen 192.168.1.5:8080 --allow-remote --token-file token\n\n\
                   Through a relay, so that the enclave's host does not see who asks:\n  chrysalis proxy https://llm.example --policy policy.toml \
-                  --relay https://relay.example/llm"
+                  --relay https://relay.example/llm\n\n\
+                  Paid from a lane of your purse:\n  chrysalis proxy https://llm.example --policy policy.toml --pay 1795996800 --max-job 0.001"
 )]
 pub(crate) struct ProxyArguments {
     /// The enclave, as https://HOST:PORT
@@ -64,6 +65,15 @@ pub(crate) struct ProxyArguments {
     /// relay there are none: a receipt belongs to a connection
     #[arg(long, value_name = "DIR", conflicts_with = "relay")]
     pub(crate) receipts: Option<PathBuf>,
+    /// Pay for answers from this lane of a purse (`chrysalis pay lock` says its number). Not through a relay: a receipt belongs to a
+    /// connection
+    #[arg(long, value_name = "LANE", conflicts_with = "relay")]
+    pub(crate) pay: Option<u32>,
+    /// The most that one request may cost, in GRAM: no enclave can take more without an answer
+    #[arg(long, value_name = "GRAM", default_value = "0.01", value_parser = pay::nano, requires = "pay")]
+    pub(crate) max_job: u64,
+    #[command(flatten)]
+    pub(crate) purse: pay::Which,
     /// How long to wait before verifying again, such as 30s, 5m or 1h
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub(crate) reverify: Duration,
@@ -74,6 +84,10 @@ pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
     let mut relying_party = judge::relying_party(&arguments.policy, &arguments.judging)?;
     if let Some(relay) = arguments.relay {
         relying_party = relying_party.through(relay);
+    }
+    if let Some(lane) = arguments.pay {
+        let lane = arguments.purse.open()?.lane(lane)?;
+        relying_party = relying_party.paying(Payer::new(lane, arguments.max_job));
     }
     let receipts = arguments
         .receipts
@@ -104,7 +118,11 @@ pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
         .with_writer(std::io::stderr)
         .with_target(false)
         .init();
-    let starting = Proxy::start_keeping(arguments.target, relying_party, receipts);
+    let starting = Box::pin(Proxy::start_keeping(
+        arguments.target,
+        relying_party,
+        receipts,
+    ));
     let proxy = match progress::during("verifying the enclave", starting).await {
         Ok(proxy) => proxy,
         Err(error) => return verdict::refuse(error),
@@ -164,7 +182,7 @@ fn read_token(file: &Path) -> anyhow::Result<Token> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write it as 30s, 5m or 1h".to_owned();
     let (number, seconds) = match text.char_indices().next_back() {
         Some((at, 's')) => (&text[..at], 1),

@@ -129,9 +129,9 @@ impl Gate {
         self.relying_party.relay().is_some()
     }
 
-    /// Whether receipts are kept.
-    pub(super) fn keeps_receipts(&self) -> bool {
-        self.receipts.is_some()
+    /// Whether a receipt is worth asking for: they are kept, or somebody pays.
+    pub(super) fn wants_receipts(&self) -> bool {
+        self.receipts.is_some() || self.relying_party.payer().is_some()
     }
 
     /// Keeps a receipt that was accepted. A disk that is full is no reason to hold its answer back.

@@ -138,7 +138,7 @@ impl Watch {
             seen: false,
             failed: false,
             given_up: gate
-                .keeps_receipts()
+                .wants_receipts()
                 .then(|| GivenUp::new(gate, job.asked, &lease.connection)),
             job,
         }

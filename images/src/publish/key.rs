@@ -57,6 +57,24 @@ enum Pair {
 impl SigningKey {
     /// Makes an Ed25519 key, in a new file that only its owner can read.
     pub fn make(path: &Path, passphrase: &Passphrase) -> Result<Self, Error> {
+        Self::make_sealed(path, |pkcs8, random| {
+            seal(pkcs8, &passphrase.choose(path)?, random)
+        })
+    }
+
+    /// The same without a passphrase: whoever can read the file can sign.
+    pub fn make_open(path: &Path) -> Result<Self, Error> {
+        Self::make_sealed(path, |pkcs8, _| {
+            let document = pkcs8::SecretDocument::try_from(pkcs8);
+            let pem = document.and_then(|it| it.to_pem("PRIVATE KEY", LineEnding::LF));
+            pem.map_err(|_| Error::Unmade("it cannot be written"))
+        })
+    }
+
+    fn make_sealed(
+        path: &Path,
+        pem: impl FnOnce(&[u8], &SystemRandom) -> Result<Zeroizing<String>, Error>,
+    ) -> Result<Self, Error> {
         if path.exists() {
             return Err(Error::Exists(path.to_owned()));
         }
@@ -67,7 +85,7 @@ impl SigningKey {
         random
             .fill(seed)
             .map_err(|_| Error::Unmade("no random numbers"))?;
-        let pem = seal(&pkcs8[..], &passphrase.choose(path)?, &random)?;
+        let pem = pem(&pkcs8[..], &random)?;
         write_private(path, pem.as_bytes())?;
         Self::from_pkcs8(&pkcs8[..], Development::Refused, path)?
             .ok_or(Error::Unmade("it cannot be read back"))
