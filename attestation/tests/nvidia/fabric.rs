@@ -301,7 +301,7 @@ fn one_name_does_not_stand_for_two_devices() {
     // NVIDIA puts a byte that says what it is before a device's name on the fabric: it makes other serial numbers, not other devices.
     let result = changed(|devices| {
         let name = devices[0].chain[1].serial();
-        devices[2].reissue_identity(|identity| identity.serial = Some(1 << 64 | name));
+        devices[1].reissue_identity(|identity| identity.serial = Some(1 << 64 | name));
     });
     assert!(
         matches!(result, Err(Rejection::GpuTwice { .. })),
