@@ -147,9 +147,9 @@ impl AttestedConnection {
         };
         let request = pay::request(&seat.cap().encode())?;
         let answer = self.send_as_it_is(request).await?;
-        let standing = pay::read(answer).await??;
+        let (terms, _) = pay::read(answer).await??;
         match &mut self.seat {
-            Some(seat) => seat.learn(standing),
+            Some(seat) => seat.learn(terms),
             None => Ok(()),
         }
     }

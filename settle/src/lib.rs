@@ -16,6 +16,7 @@ mod rejection;
 mod report;
 mod statement;
 mod tab;
+mod terms;
 
 pub use attested::Attested;
 pub use credential::{CREDENTIAL_LENGTH, Credential};
@@ -29,3 +30,4 @@ pub use rejection::Rejection;
 pub use report::{MAX_REPORT, Report, SignedReport};
 pub use statement::{STATEMENT_LENGTH, Statement, TabId, Tag};
 pub use tab::{Expected, Standing, Tab};
+pub use terms::{MAX_QUOTES, MAX_TERMS, Terms};

@@ -15,7 +15,7 @@ use chrysalis_settle::{Credential, Sign, TabId};
 
 use self::branches::Branches;
 pub(crate) use self::{
-    ask::{Last, read, request},
+    ask::{read, request},
     seat::{Outstanding, Seat},
 };
 

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_settle::{Credential, Kept, Rejection, Tab, money::Quote};
+use chrysalis_settle::{Credential, Kept, Rejection, Tab, Terms, money::Quote};
 use chrysalis_wire::api::{CAP, JOB, QUOTE};
 use hyper::{HeaderMap, Request, header::HeaderValue};
 
-use super::{Payer, ask::Standing, model};
+use super::{Payer, model};
 use crate::Error;
 
 /// Quotes are good for two minutes; a request may take its time to arrive.
@@ -84,17 +84,14 @@ impl Seat {
     }
 
     /// Takes what the enclave says of the tab. Where this process knows the tab, it knows better: nothing else asks on it.
-    pub(crate) fn learn(&mut self, standing: Standing) -> Result<(), Error> {
-        self.quotes = standing.quotes;
+    pub(crate) fn learn(&mut self, terms: Terms) -> Result<(), Error> {
+        self.quotes = terms.quotes;
         self.learned = Instant::now();
         if self.tab.is_none() {
             let id = self.payer.id(self.branch);
-            self.tab = Some(match standing.last {
+            self.tab = Some(match &terms.last {
                 None => Tab::new(id, self.receipt_key),
-                Some(last) => {
-                    let before = last.before.unwrap_or_default();
-                    Tab::found(id, self.receipt_key, &last.receipt, &before)?
-                }
+                Some((receipt, before)) => Tab::found(id, self.receipt_key, receipt, before)?,
             });
         }
         Ok(())
@@ -231,10 +228,10 @@ mod tests {
         }
     }
 
-    fn terms(models: &[&str]) -> Standing {
-        Standing {
-            last: None,
+    fn terms(models: &[&str]) -> Terms {
+        Terms {
             quotes: models.iter().map(|model| quote(model)).collect(),
+            ..Terms::default()
         }
     }
 
@@ -372,20 +369,14 @@ mod tests {
         let theirs = tabs.open(first.id(0)).unwrap();
         let receipt = answered(&theirs, [1; 16], &quote("m"), &enclave);
         let before = chrysalis_settle::chain::first_head(&enclave.public(), &first.id(0));
-        let standing = |before: Option<[u8; 32]>| Standing {
-            last: Some(crate::pay::Last {
-                receipt: receipt.clone(),
-                job: [1; 16],
-                before,
-            }),
-            quotes: vec![quote("m")],
+        let terms = |before: [u8; 32]| Terms {
+            last: Some((receipt.clone(), before)),
+            ..terms(&["m"])
         };
         let mut seat = Seat::take(&payer(), enclave.public()).unwrap();
-        for wrong in [None, Some([0; 32])] {
-            let refused = seat.learn(standing(wrong)).unwrap_err();
-            assert_eq!(refused.code(), "receipt_signature");
-        }
-        seat.learn(standing(Some(before))).unwrap();
+        let refused = seat.learn(terms([0; 32])).unwrap_err();
+        assert_eq!(refused.code(), "receipt_signature");
+        seat.learn(terms(before)).unwrap();
         assert_eq!(seat.cap().cap, MOST + 7);
         assert!(seat.pay(&mut asking("m")).unwrap());
         let next = answered(&theirs, [2; 16], &quote("m"), &enclave);

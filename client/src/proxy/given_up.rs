@@ -6,12 +6,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrysalis_settle::{Kept, Receipt, Rejection};
+use chrysalis_settle::{JobNumber, Kept, Receipt, Rejection};
 
 use super::gate::{Gate, Tries};
 use crate::{
     Asked, AttestedConnection, Epoch, Error,
-    pay::{self, Last, Outstanding},
+    pay::{self, Outstanding},
 };
 
 /// How long to wait before each time that it is asked for.
@@ -59,10 +59,12 @@ impl GivenUp {
 
     /// Whether the receipt came.
     async fn try_once(&mut self) -> Result<bool, Error> {
-        let last = self.last().await?;
-        let Some(Last { receipt, .. }) = last.filter(|last| last.job == self.asked.job) else {
+        let Some((receipt, job)) = self.last().await? else {
             return Ok(false);
         };
+        if job != self.asked.job {
+            return Ok(false);
+        }
         let kept = match self.accept(&receipt) {
             Err(Rejection::Evidence { .. }) => {
                 self.epoch = self.gate.current_epoch().await?;
@@ -80,13 +82,17 @@ impl GivenUp {
         tab.accept(receipt, &expected)
     }
 
-    /// The tab's last job.
-    async fn last(&self) -> Result<Option<Last>, Error> {
+    /// The last receipt of the tab, with its job's number.
+    async fn last(&self) -> Result<Option<(Receipt, JobNumber)>, Error> {
         let mut lease = self.gate.lend(&mut Tries::default()).await?;
         let request = pay::request(&self.outstanding.proof)?;
         let answer = lease.connection.send(request).await?;
-        let standing = pay::read(answer).await?;
+        let answered = pay::read(answer).await?;
         self.gate.give_back(lease);
-        Ok(standing.ok().and_then(|standing| standing.last))
+        let Ok((terms, job)) = answered else {
+            return Ok(None);
+        };
+        let receipt = terms.last.map(|(receipt, _)| receipt);
+        Ok(receipt.zip(job.map(|job| job.job)))
     }
 }
