@@ -1,12 +1,18 @@
 //! Seeds of receipts, from the vectors that two implementations agree on, and of a credential.
 
 use chrysalis_attestation::encoding::digest::sha256;
+use chrysalis_chain::{
+    Address, Cell,
+    local::{GLOBAL_ID, Local},
+    purse::{Action, Keys, Lock, Order, message},
+};
 use chrysalis_settle::{
-    Attested, Credential, Done, End, Expected, Receipt, Report, Sign, Tab, TabId, Tabs,
+    Attested, Credential, Done, End, Expected, Receipt, Report, Sign, Tab, TabId, Tabs, Terms,
     money::{self, Quote},
     price::{Load, Price},
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
+use tycho_types::{boc::Boc, models::AccountState};
 
 use super::{Seed, seed};
 
@@ -86,7 +92,17 @@ pub(super) fn seeds() -> Vec<Seed> {
         tokens_per_second: 2_311,
         ended: 1_796_126_400,
     };
+    let terms = Terms {
+        last: Some((receipt.clone(), [9; 32])),
+        quotes: vec![quote.clone()],
+        ceiling: 5,
+    };
+    let (purse, order) = purse(&key, receipt_key);
     vec![
+        seed("terms", "paid", terms.encode()),
+        seed("terms", "unpaid", Terms::default().encode()),
+        seed("purse", "locked", Boc::encode(purse)),
+        seed("purse", "order", Boc::encode(order)),
         seed("job", "honest", receipt.job.clone()),
         seed("job", "quote", quote.encode()),
         seed("receipt", "honest", receipt.encode()),
@@ -103,4 +119,39 @@ pub(super) fn seeds() -> Vec<Seed> {
             report.sign(&key).expect("a signature").encode(),
         ),
     ]
+}
+
+/// What a purse with a lane holds, and the message that locked it.
+fn purse(owner: &Key, key: [u8; 32]) -> (Cell, Cell) {
+    let somebody = Address::new(0, [5; 32].into());
+    let keys = Keys {
+        owner: key,
+        home: somebody.clone(),
+        network: GLOBAL_ID,
+        salt: 0,
+    };
+    let address = keys.address();
+    let order = Order {
+        purse: address.address.0,
+        seqno: 0,
+        valid_until: 1_800_000_060,
+        action: Action::Lock(Lock {
+            lane: 0,
+            payee: somebody,
+            amount: 500_000_000,
+            close_delay: 21_600,
+            spend_key: key,
+        }),
+    };
+    let digest = order.cell().repr_hash().0;
+    let body = order.signed(&owner.sign(&digest).expect("a signature"));
+    let order = message(&address, Some(keys.state_init()), &body);
+    let mut chain = Local::new(1_800_000_000);
+    chain.give(&address, 3_000_000_000);
+    chain.send(order.clone()).expect("it is taken");
+    let state = chain.account(&address).expect("an account").state;
+    let AccountState::Active(state) = state else {
+        unreachable!("the order deploys it");
+    };
+    (state.data.expect("a purse's data"), order)
 }

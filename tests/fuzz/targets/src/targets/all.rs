@@ -75,4 +75,6 @@ pub const TARGETS: &[Target] = &[
     target("kept_receipt", 2 * KIB, Some("receipt"), settle::kept),
     target("credential", 128, None, settle::credential),
     target("report", KIB, Some("receipt"), settle::report),
+    target("terms", 2 * KIB, Some("receipt"), settle::terms),
+    target("purse", 4 * KIB, None, settle::purse),
 ];

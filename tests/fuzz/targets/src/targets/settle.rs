@@ -1,9 +1,11 @@
 //! What an answer is receipted with, and what a client shows to be served.
 
+use chrysalis_chain::{Transaction, purse::State};
 use chrysalis_settle::{
     Attested, Content, Credential, Expected, Job, Kept, Receipt, SignedReport, Standing, Statement,
-    Tab, TabId, money::Quote,
+    Tab, TabId, Terms, money::Quote,
 };
+use tycho_types::boc::Boc;
 
 /// A key that signed no seed.
 const KEY: [u8; 32] = [0x4B; 32];
@@ -97,4 +99,28 @@ pub(super) fn report(bytes: &[u8]) {
         let _ = report.follows(None);
         let _ = report.price.after(report.load, report.price.x).base();
     }
+}
+
+/// What an enclave says of a tab is read only from its one encoding, and no tab goes on from a receipt that nobody signed.
+pub(super) fn terms(bytes: &[u8]) {
+    let Some((terms, _)) = Terms::decode(bytes) else {
+        return;
+    };
+    assert_eq!(terms.encode(), bytes, "terms have two encodings");
+    if let Some((receipt, before)) = &terms.last {
+        let found = Tab::found(TabId::unpaid(&[7; 32]), KEY, receipt, before);
+        assert!(found.is_err(), "goes on from what nobody signed");
+    }
+}
+
+/// What a chain says that an account holds, or that happened to it: no more lanes and tabs than there are cells.
+pub(super) fn purse(bytes: &[u8]) {
+    let Ok(cell) = Boc::decode(bytes) else {
+        return;
+    };
+    if let Ok(state) = State::read(&cell) {
+        assert!(state.lanes.len() <= bytes.len(), "lanes out of nothing");
+    }
+    let _ = cell.parse::<Transaction>();
+    let _ = chrysalis_chain::purse::body(&cell);
 }
