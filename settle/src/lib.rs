@@ -30,4 +30,4 @@ pub use rejection::Rejection;
 pub use report::{MAX_REPORT, Report, SignedReport};
 pub use statement::{STATEMENT_LENGTH, Statement, TabId, Tag};
 pub use tab::{Expected, Standing, Tab};
-pub use terms::{MAX_QUOTES, MAX_TERMS, Terms};
+pub use terms::{MAX_BEFORE, MAX_QUOTES, MAX_TERMS, Terms};

@@ -60,29 +60,29 @@ impl Tab {
         }
     }
 
-    /// One whose last receipt the enclave shows, for a client that kept nothing: what the enclave signed is what it will claim. `before` is
-    /// the head before that receipt's job.
+    /// One whose last receipt the enclave shows, for a client that kept nothing: what the enclave signed is what it will claim. `head` is
+    /// the head after that receipt's job.
     pub fn found(
         id: TabId,
         receipt_key: [u8; 32],
         last: &Receipt,
-        before: &[u8; 32],
+        head: [u8; 32],
     ) -> Result<Self, Rejection> {
         let job = Job::decode(&last.job)?;
+        let standing = Standing {
+            seq: job.seq,
+            cumulative: job.cumulative,
+            head,
+        };
         let statement = Statement {
             tag: Tag::Receipt,
             tab: id,
-            amount: job.cumulative,
-            last: chain::next_head(before, &last.job),
+            amount: standing.cumulative,
+            last: head,
         };
         if !statement.is_signed(&receipt_key, &last.signature) {
             return Err(Rejection::Signature);
         }
-        let standing = Standing {
-            seq: job.seq,
-            cumulative: job.cumulative,
-            head: statement.last,
-        };
         Ok(Self::resumed(id, receipt_key, standing))
     }
 

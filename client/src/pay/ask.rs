@@ -8,8 +8,8 @@ use hyper::{Request, StatusCode};
 
 use crate::{Answer, Error};
 
-/// What the enclave says of a tab, and its last job. Nothing is verified.
-pub(crate) type Answered = (Terms, Option<Job>);
+/// What the enclave says of a tab, and the jobs of its receipts. Nothing is verified.
+pub(crate) type Answered = (Terms, Vec<Job>);
 
 /// The request. `body` names the tab: a credential, or the exporter of an unpaid one's connection.
 pub(crate) fn request(body: &[u8]) -> Result<Request<Bytes>, Error> {

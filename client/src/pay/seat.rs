@@ -91,7 +91,7 @@ impl Seat {
             let id = self.payer.id(self.branch);
             self.tab = Some(match &terms.last {
                 None => Tab::new(id, self.receipt_key),
-                Some((receipt, before)) => Tab::found(id, self.receipt_key, receipt, before)?,
+                Some(last) => Tab::found(id, self.receipt_key, last, terms.head)?,
             });
         }
         Ok(())
@@ -230,8 +230,11 @@ mod tests {
 
     fn terms(models: &[&str]) -> Terms {
         Terms {
+            last: None,
+            before: Vec::new(),
+            head: [0; 32],
             quotes: models.iter().map(|model| quote(model)).collect(),
-            ..Terms::default()
+            ceiling: 9 * MOST,
         }
     }
 
@@ -369,14 +372,16 @@ mod tests {
         let theirs = tabs.open(first.id(0)).unwrap();
         let receipt = answered(&theirs, [1; 16], &quote("m"), &enclave);
         let before = chrysalis_settle::chain::first_head(&enclave.public(), &first.id(0));
-        let terms = |before: [u8; 32]| Terms {
-            last: Some((receipt.clone(), before)),
+        let head = chrysalis_settle::chain::next_head(&before, &receipt.job);
+        let terms = |head: [u8; 32]| Terms {
+            last: Some(receipt.clone()),
+            head,
             ..terms(&["m"])
         };
         let mut seat = Seat::take(&payer(), enclave.public()).unwrap();
         let refused = seat.learn(terms([0; 32])).unwrap_err();
         assert_eq!(refused.code(), "receipt_signature");
-        seat.learn(terms(before)).unwrap();
+        seat.learn(terms(head)).unwrap();
         assert_eq!(seat.cap().cap, MOST + 7);
         assert!(seat.pay(&mut asking("m")).unwrap());
         let next = answered(&theirs, [2; 16], &quote("m"), &enclave);

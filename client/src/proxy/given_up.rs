@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrysalis_settle::{JobNumber, Kept, Receipt, Rejection};
+use chrysalis_settle::{Job, Kept, Receipt, Rejection};
 
 use super::gate::{Gate, Tries};
 use crate::{
@@ -62,7 +62,7 @@ impl GivenUp {
         let Some((receipt, job)) = self.last().await? else {
             return Ok(false);
         };
-        if job != self.asked.job {
+        if job.job != self.asked.job {
             return Ok(false);
         }
         let kept = match self.accept(&receipt) {
@@ -82,17 +82,16 @@ impl GivenUp {
         tab.accept(receipt, &expected)
     }
 
-    /// The last receipt of the tab, with its job's number.
-    async fn last(&self) -> Result<Option<(Receipt, JobNumber)>, Error> {
+    /// The last receipt of the tab, with its job.
+    async fn last(&self) -> Result<Option<(Receipt, Job)>, Error> {
         let mut lease = self.gate.lend(&mut Tries::default()).await?;
         let request = pay::request(&self.outstanding.proof)?;
         let answer = lease.connection.send(request).await?;
         let answered = pay::read(answer).await?;
         self.gate.give_back(lease);
-        let Ok((terms, job)) = answered else {
+        let Ok((terms, mut jobs)) = answered else {
             return Ok(None);
         };
-        let receipt = terms.last.map(|(receipt, _)| receipt);
-        Ok(receipt.zip(job.map(|job| job.job)))
+        Ok(terms.last.zip(jobs.pop()))
     }
 }

@@ -93,14 +93,22 @@ pub(super) fn seeds() -> Vec<Seed> {
         ended: 1_796_126_400,
     };
     let terms = Terms {
-        last: Some((receipt.clone(), [9; 32])),
+        last: Some(receipt.clone()),
+        before: vec![receipt.clone()],
+        head: [9; 32],
         quotes: vec![quote.clone()],
         ceiling: 5,
+    };
+    let unpaid = Terms {
+        before: Vec::new(),
+        quotes: Vec::new(),
+        ceiling: 0,
+        ..terms.clone()
     };
     let (purse, order) = purse(&key, receipt_key);
     vec![
         seed("terms", "paid", terms.encode()),
-        seed("terms", "unpaid", Terms::default().encode()),
+        seed("terms", "unpaid", unpaid.encode()),
         seed("purse", "locked", Boc::encode(purse)),
         seed("purse", "order", Boc::encode(order)),
         seed("job", "honest", receipt.job.clone()),

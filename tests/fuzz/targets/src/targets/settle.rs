@@ -107,8 +107,8 @@ pub(super) fn terms(bytes: &[u8]) {
         return;
     };
     assert_eq!(terms.encode(), bytes, "terms have two encodings");
-    if let Some((receipt, before)) = &terms.last {
-        let found = Tab::found(TabId::unpaid(&[7; 32]), KEY, receipt, before);
+    if let Some(last) = &terms.last {
+        let found = Tab::found(TabId::unpaid(&[7; 32]), KEY, last, terms.head);
         assert!(found.is_err(), "goes on from what nobody signed");
     }
 }
