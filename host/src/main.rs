@@ -13,6 +13,7 @@ mod cli;
 mod clock;
 mod descriptors;
 mod doctor;
+mod format;
 mod guest;
 mod launch;
 mod metrics;
