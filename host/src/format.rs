@@ -1,5 +1,8 @@
 //! How a command prints what it found.
 
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::Context;
 use clap::ValueEnum;
 
 /// How a report is printed.
@@ -9,4 +12,12 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+}
+
+/// Prints it. That nobody reads it any more is no error: a pipe's other end may have seen enough.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print"),
+        _ => Ok(()),
+    }
 }
