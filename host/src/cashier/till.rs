@@ -42,6 +42,18 @@ pub(crate) struct Round {
     pub(crate) open: bool,
 }
 
+impl Round {
+    /// That something could not be written stops no claim, and is told once.
+    fn wrote(&mut self, written: rusqlite::Result<()>) {
+        if let Err(error) = written {
+            let why = format!("the cashier's database: {}", explained(&error));
+            if !self.trouble.contains(&why) {
+                self.trouble.push(why);
+            }
+        }
+    }
+}
+
 impl Till {
     pub(crate) fn new(book: Book, lookout: Lookout, takings: Arc<Takings>) -> Self {
         let till = Self {
@@ -61,9 +73,7 @@ impl Till {
         let _alone = held(&self.round);
         let mut round = Round::default();
         if let Err(error) = self.try_round(now, asked, &mut round) {
-            round
-                .trouble
-                .push(format!("the cashier's database: {}", explained(&error)));
+            round.wrote(Err(error));
         }
         if !round.trouble.is_empty() {
             self.takings.troubled.add(1);
@@ -99,7 +109,8 @@ impl Till {
                 }
                 Err(Unseen::NoPurse) => {
                     for (lane, _) in &purse.lanes {
-                        held(&self.book).seen(lane.id, None, now)?;
+                        let written = held(&self.book).seen(lane.id, None, now);
+                        round.wrote(written);
                     }
                 }
                 // The others could not be asked either; the next round will.
@@ -134,7 +145,8 @@ impl Till {
             ));
             return Ok(());
         }
-        held(&self.book).seen(id, seen, now)?;
+        let written = held(&self.book).seen(id, seen, now);
+        round.wrote(written);
         let Some(seen) = seen else { return Ok(()) };
         self.settle(id, seen, now, round)?;
         self.claim(id, seen, sight, now, asked, round)
@@ -158,12 +170,13 @@ impl Till {
             sent.paid = Some(paid);
             sent.paid_at = Some(now);
             sent.cost = self.payments.cost(&id.purse, paid, sent.lt);
-            book.settled(sent.id, paid, sent.cost, now)?;
+            round.wrote(book.settled(sent.id, paid, sent.cost, now));
             round.paid.push(sent);
         }
         Ok(())
     }
 
+    /// Claims go by what the chain shows now: they are sent even where nothing can be written, because one too many does no harm.
     fn claim(
         &self,
         id: LaneId,
@@ -179,7 +192,7 @@ impl Till {
             (0, 0, false) => Haste::None,
             _ => Haste::Pressing,
         };
-        let (lane, tabs, open, cost) = {
+        let (lane, mut tabs, open, cost) = {
             let book = held(&self.book);
             let open = book
                 .open_claims()?
@@ -189,7 +202,11 @@ impl Till {
             let lane = book.lane(id)?;
             (lane, book.tabs(Some(id))?, open, book.last_cost(&id.purse)?)
         };
-        let Some(lane) = lane else { return Ok(()) };
+        let Some(mut lane) = lane else { return Ok(()) };
+        lane.paid = seen.paid;
+        for tab in &mut tabs {
+            tab.paid = seen.tabs.get(&tab.entry.key).copied().unwrap_or_default();
+        }
         let cost = cost.unwrap_or(fees.cost);
         let locked = seen.locked.saturating_sub(sight.short);
         for (tab, nano) in dues(&lane, locked, &tabs) {
@@ -197,7 +214,8 @@ impl Till {
             let before = open.get(&tab.entry.key);
             let times = match before {
                 Some(before) if nano < fees.floor => {
-                    held(&self.book).dropped(before, false, now)?;
+                    let written = held(&self.book).dropped(before, false, now);
+                    round.wrote(written);
                     continue;
                 }
                 Some(before) if before.again_at > now && before.at <= now => continue,
@@ -219,7 +237,7 @@ impl Till {
                 paid_at: None,
                 cost: None,
             };
-            if !self.send(tab, sent, now, round)? {
+            if !self.send(tab, sent, now, round) {
                 break;
             }
         }
@@ -227,26 +245,28 @@ impl Till {
     }
 
     /// Sends a claim. Whether to go on: not if the chain cannot be reached.
-    fn send(&self, tab: &Tab, sent: Sent, now: i64, round: &mut Round) -> rusqlite::Result<bool> {
-        held(&self.book).sending(&sent)?;
+    fn send(&self, tab: &Tab, sent: Sent, now: i64, round: &mut Round) -> bool {
+        let written = held(&self.book).sending(&sent);
+        round.wrote(written);
         let body = tab.entry.claim().cell();
         let message = purse::message(&sent.lane.address(), None, &body);
         match self.lookout.send(&message) {
             Ok(()) => {
                 round.sent.push(sent);
-                Ok(true)
+                true
             }
             Err(ChainError::Refused { exit_code }) => {
                 // Once, that may be because it was paid a moment ago: the next round finds out.
                 if sent.times > 1 {
                     round.trouble.extend(refusal(&sent, exit_code));
-                    held(&self.book).dropped(&sent, true, now)?;
+                    let written = held(&self.book).dropped(&sent, true, now);
+                    round.wrote(written);
                 }
-                Ok(true)
+                true
             }
             Err(error) => {
                 round.trouble.extend(told(error.into()));
-                Ok(false)
+                false
             }
         }
     }

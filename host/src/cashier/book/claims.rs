@@ -62,7 +62,7 @@ impl Book {
         now: i64,
     ) -> rusqlite::Result<()> {
         self.db.execute(
-            "UPDATE claims SET paid = ?2, cost = ?3, paid_at = ?4 WHERE id = ?1",
+            "UPDATE claims SET paid = ?2, cost = ?3, paid_at = ?4 WHERE id = ?1 AND paid_at IS NULL",
             params![id, stored(paid), cost.map(stored), now],
         )?;
         Ok(())
@@ -92,11 +92,9 @@ impl Book {
         change.commit()
     }
 
-    /// Those that the chain does not show as paid yet.
+    /// Those that the chain does not show as paid yet, on lanes that are there.
     pub(crate) fn open_claims(&self) -> rusqlite::Result<Vec<Sent>> {
-        let mut statement = self
-            .db
-            .prepare("SELECT * FROM claims WHERE paid_at IS NULL ORDER BY id")?;
+        let mut statement = self.db.prepare(OPEN)?;
         statement.query_map([], sent)?.collect()
     }
 
@@ -124,6 +122,10 @@ impl Book {
             })
     }
 }
+
+const OPEN: &str = "
+    SELECT claims.* FROM claims JOIN lanes USING (purse, lane)
+    WHERE paid_at IS NULL AND gone_at IS NULL ORDER BY id";
 
 fn sent(row: &Row<'_>) -> rusqlite::Result<Sent> {
     Ok(Sent {

@@ -234,9 +234,15 @@ async fn a_lane_that_is_gone_is_claimed_on_no_more() {
     scene.liar.lies(Lie::OtherCode);
     assert!(scene.host.round(0).await.sent.is_empty());
     assert_eq!(scene.host.till.count().unwrap().due, 0);
+    assert!(scene.host.round(600).await.sent.is_empty());
     // It was a lie.
     scene.liar.lies(Lie::None);
-    assert_eq!(scene.host.round(4000).await.sent.len(), 1);
+    assert!(scene.host.round(4000).await.open);
+    // A claim that is under way there is not waited for either, and is found again.
+    scene.liar.lies(Lie::OtherCode);
+    assert!(!scene.host.round(4001).await.open);
+    scene.liar.lies(Lie::None);
+    assert_eq!(scene.host.round(8000).await.paid.len(), 1);
 }
 
 #[tokio::test]

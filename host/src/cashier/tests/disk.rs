@@ -27,6 +27,28 @@ async fn nothing_is_noted_while_another_program_holds_the_database() {
 }
 
 #[tokio::test]
+async fn a_lane_that_closes_is_claimed_even_where_nothing_can_be_written() {
+    let scene = Scene::new();
+    scene.host.ceiling(scene.lane).await.unwrap();
+    scene.host.note(scene.owed(100_000_000)).await.unwrap();
+    scene.client.close(&scene.world, scene.lane);
+    held(&scene.host.till.book).wait_no_longer_than(Duration::from_millis(50));
+    let other = Connection::open(database(scene.folder.path())).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let round = scene.host.round(0).await;
+    assert_eq!(round.sent.len(), 1, "{round:?}");
+    assert!(round.trouble[0].contains("database is locked"), "{round:?}");
+    assert!(scene.world.balance(&payee()) > 90_000_000);
+    other.execute_batch("ROLLBACK").unwrap();
+    let round = scene.host.round(400).await;
+    assert!(
+        round.sent.is_empty() && round.trouble.is_empty(),
+        "{round:?}"
+    );
+    assert_eq!(scene.host.tabs(scene.lane), [(100_000_000, 100_000_000)]);
+}
+
+#[tokio::test]
 async fn nothing_is_noted_on_a_full_disk() {
     let scene = Scene::new();
     scene.host.ceiling(scene.lane).await.unwrap();
