@@ -14,7 +14,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Prints it. That nobody reads it any more is no error: a pipe's other end may have seen enough.
+/// Prints it. A pipe whose other end is closed is no error: its reader has seen enough.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print"),

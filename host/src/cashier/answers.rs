@@ -1,4 +1,4 @@
-//! What the enclave asks of whoever is paid, answered: whether a lane may be used and how far, and that what is owed was noted.
+//! What the enclave asks about payment, answered: whether a lane may be used and how far, and that what is owed was noted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -29,7 +29,7 @@ impl Lane {
     /// The most nano that all tabs of the lane may owe together at the enclave with these receipt keys.
     ///
     /// The other keys are those of enclaves that are gone. What was owed or paid on their tabs is not there for this one, except what is
-    /// too little to be claimed: nobody can collect that any more. The ceiling falls to what is owed by now where more could not be
+    /// too little to be claimed: that cannot be collected any more. The ceiling falls to what is owed by now where more could not be
     /// collected: where all that is left is less than a claim must bring, where the contract has no room for another tab, and where more
     /// than a quarter of the lane is scattered over tabs each of which owes too little to be claimed.
     pub(crate) fn ceiling(&self, own: &BTreeSet<[u8; 32]>) -> u64 {

@@ -51,7 +51,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 const BUSY: Duration = Duration::from_secs(15);
 const CALM: Duration = Duration::from_secs(30);
 
-/// Whoever is paid for a run: nobody, or the one payee of a database that this run alone writes.
+/// Takes the payments of a run, if it has a payee. Its database is written by this run alone.
 pub(crate) struct Cashier {
     floor: u64,
     paid: Option<Paid>,
@@ -65,7 +65,7 @@ struct Paid {
 }
 
 impl Cashier {
-    /// Nobody is paid.
+    /// For a run without a payee.
     pub(crate) fn unpaid(floor: u64) -> Self {
         Self { floor, paid: None }
     }
@@ -112,7 +112,7 @@ impl Cashier {
         Ok(Self { floor, paid })
     }
 
-    /// What is counted, if anybody is paid.
+    /// What is counted, if there is a payee.
     pub(crate) fn takings(&self) -> Option<Arc<Takings>> {
         let paid = self.paid.as_ref()?;
         Some(Arc::clone(&paid.till.takings))
@@ -124,7 +124,7 @@ impl Cashier {
             return match question {
                 ToHost::Terms => FromHost::Terms { floor: self.floor },
                 ToHost::Lane { .. } => FromHost::Refused(NO_LANE[0].to_owned()),
-                _ => FromHost::Refused("nobody is paid here: start `run` with --payee".to_owned()),
+                _ => FromHost::Refused("this run has no payee: start it with --payee".to_owned()),
             };
         };
         match question {

@@ -78,9 +78,9 @@ fn payee(text: &str) -> Result<StdAddr, String> {
         || "give an account's address, as a wallet shows it, or as 0:… with 64 hexadecimal digits";
     let (address, _) = StdAddr::from_str_ext(text, StdAddrFormat::any()).map_err(|_| wrong())?;
     let is_there = matches!(address.workchain, 0 | -1) && address.anycast.is_none();
-    is_there.then_some(address).ok_or_else(|| {
-        "the account must be in workchain 0 or -1: a purse pays nobody else".to_owned()
-    })
+    is_there
+        .then_some(address)
+        .ok_or_else(|| "the account must be in workchain 0 or -1: a purse pays no other".to_owned())
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use tycho_types::models::StdAddr;
 use super::book::{Book, Owner, explained};
 use crate::talk::say;
 
-/// Takes the database for this payee and this chain, or says why it is another's. The chain's global id, unless the chain cannot be asked
-/// and nobody knows it yet.
+/// Takes the database for this payee and this chain, or says why it is another's. Gives the chain's global id, as far as it is known.
 pub(super) fn claim(
     book: &mut Book,
     payee: &StdAddr,

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_shown_to_nobody_on_the_way() {
+    fn a_key_does_not_cross_the_network_in_the_clear() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
         fs::write(&file, "0123abcd\n").unwrap();

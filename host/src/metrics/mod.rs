@@ -52,7 +52,7 @@ const TEXT_FORMAT: HeaderValue =
 pub(crate) struct Metrics {
     counters: Arc<Counters>,
     guest: Arc<Guest>,
-    /// None where nobody is paid.
+    /// None in a run without a payee.
     takings: Option<Arc<Takings>>,
     /// Names that requests may be addressed to, besides loopback's and the listener's address.
     names: Vec<HostName>,

@@ -207,7 +207,7 @@ async fn notes_how_busy_the_guest_is() {
 }
 
 #[tokio::test]
-async fn a_host_that_nobody_pays_still_names_its_price() {
+async fn a_host_without_a_payee_still_names_its_price() {
     let (mut enclave, _) = connect(&services());
     let terms = FromHost::Terms { floor: 20 };
     assert_eq!(ask(&mut enclave, &ToHost::Terms).await, terms);

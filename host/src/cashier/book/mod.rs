@@ -135,7 +135,7 @@ impl Book {
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
     }
 
-    /// Whose it is; `None`: nobody's yet.
+    /// Whose it is; `None`: it is new.
     pub(crate) fn owner(&self) -> rusqlite::Result<Option<Owner>> {
         let row = self.db.query_row(
             "SELECT payee, network FROM owner",

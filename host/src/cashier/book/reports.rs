@@ -1,4 +1,4 @@
-//! Price reports, for whoever publishes them.
+//! Price reports, kept to be published.
 
 use rusqlite::params;
 

@@ -19,7 +19,7 @@ use crate::{
 /// Whose database it is; a run has written it down.
 pub(super) fn owner(book: &Book) -> anyhow::Result<Owner> {
     owner::of(book)?.context(
-        "nobody's lanes are in the cashier's database yet\nhint: `chrysalis-host run` with --payee and --chain fills it",
+        "the cashier's database is still empty\nhint: `chrysalis-host run` with --payee and --chain fills it",
     )
 }
 

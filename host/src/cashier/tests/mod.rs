@@ -7,4 +7,5 @@ mod lanes;
 mod liar;
 mod owed;
 mod run;
+mod storm;
 mod world;

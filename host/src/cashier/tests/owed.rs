@@ -124,7 +124,7 @@ async fn a_known_lane_is_noted_while_the_chain_is_down_or_the_lane_closes() {
     let unknown = scene.enclave.owed(&other, lane, 0, COIN, 700);
     let refused = scene.host.note(vec![unknown]).await;
     assert_eq!(refused, Err("chain_unreachable".to_owned()));
-    // That is nobody's fault.
+    // No receipt is wrong.
     assert_eq!(scene.host.till.takings.refused.read(), 0);
 }
 
