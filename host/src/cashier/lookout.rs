@@ -18,7 +18,8 @@ use crate::mutex::held;
 
 /// The least time between two questions: 5 a second.
 const GAP: Duration = Duration::from_millis(200);
-/// The longest that a question may wait for its turn.
+/// The longest that a question of the enclave waits for its turn. One of a round waits for as long as it takes, which is hardly longer: so
+/// many questions about lanes that do not exist keep no claim back.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How long an answer older than the newest is refused. Not forever: the newest may have been a lie.
 const STALE: Duration = Duration::from_mins(10);
@@ -99,8 +100,17 @@ impl Lookout {
         if let Some(kept) = self.kept(purse, age) {
             return Ok(kept);
         }
+        self.ask(purse, MAX_WAIT)
+    }
+
+    /// The purse as it is now, for a round. Blocks.
+    pub(crate) fn look_now(&self, purse: &[u8; 32]) -> Result<Arc<Sight>, Unseen> {
+        self.ask(purse, Duration::MAX)
+    }
+
+    fn ask(&self, purse: &[u8; 32], most: Duration) -> Result<Arc<Sight>, Unseen> {
         let network = self.network()?;
-        self.turn()?;
+        self.turn(most)?;
         let account = self.chain.account(&address(purse))?;
         let sight = Sight::of(&account, purse, &self.payee, network).ok_or(Unseen::NoPurse)?;
         self.keep(purse, sight)
@@ -138,7 +148,7 @@ impl Lookout {
 
     /// The payee's transactions after this logical time, the newest first. Blocks.
     pub(crate) fn payments(&self, after: u64) -> Result<Vec<Transaction>, Unseen> {
-        self.turn()?;
+        self.turn(Duration::MAX)?;
         Ok(self
             .chain
             .transactions(&self.payee, after, MAX_TRANSACTIONS)?)
@@ -149,13 +159,13 @@ impl Lookout {
         self.chain.send(message)
     }
 
-    /// Waits for the next question's turn.
-    fn turn(&self) -> Result<(), Unseen> {
+    /// Waits for the next question's turn, for so long at most.
+    fn turn(&self, most: Duration) -> Result<(), Unseen> {
         let wait = {
             let mut next = held(&self.next);
             let now = Instant::now();
             let wait = next.saturating_duration_since(now);
-            if wait > MAX_WAIT {
+            if wait > most {
                 let why = "too many questions wait for the chain";
                 return Err(Unseen::Unreachable(why.to_owned()));
             }

@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use chrysalis_chain::{ChainError, purse};
@@ -101,7 +100,7 @@ impl Till {
         let closes = |purse: &Purse| purse.lanes.iter().any(|(lane, _)| lane.closes_at != 0);
         wanted.sort_by_key(|(id, purse)| !(news.closing.contains(*id) || closes(purse)));
         for (id, purse) in wanted {
-            match self.lookout.look(id, Duration::ZERO) {
+            match self.lookout.look_now(id) {
                 Ok(sight) => {
                     for (lane, _) in &purse.lanes {
                         self.tend(lane, &sight, now, asked, round)?;

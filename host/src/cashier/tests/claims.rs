@@ -1,5 +1,7 @@
 //! Claims, as the contract pays them, and as a server gets in their way.
 
+use std::{sync::Arc, time::Duration};
+
 use chrysalis_chain::purse;
 
 use super::{
@@ -243,6 +245,18 @@ async fn a_lane_that_is_gone_is_claimed_on_no_more() {
     assert!(!scene.host.round(4001).await.open);
     scene.liar.lies(Lie::None);
     assert_eq!(scene.host.round(8000).await.paid.len(), 1);
+}
+
+#[tokio::test]
+async fn questions_about_lanes_that_do_not_exist_keep_no_claim_back() {
+    let scene = owing(MUCH).await;
+    for purse in 0..80_u8 {
+        let answers = Arc::clone(&scene.host.answers);
+        tokio::spawn(async move { answers.lane(&[purse; 32], 7).await });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let round = scene.host.round(0).await;
+    assert_eq!(round.sent.len(), 1, "{round:?}");
 }
 
 #[tokio::test]
