@@ -84,6 +84,7 @@ impl Till {
     fn try_round(&self, now: i64, asked: bool, round: &mut Round) -> rusqlite::Result<()> {
         let fees = self.fees();
         let ledger = Ledger::read(&held(&self.book), fees)?;
+        self.know_the_chain(round)?;
         if ledger.purses.is_empty() {
             return Ok(());
         }
@@ -121,6 +122,23 @@ impl Till {
         }
         round.open = !held(&self.book).open_claims()?.is_empty();
         self.count().map(drop)
+    }
+
+    /// A run that began while the chain could not be asked writes down later whose database it is.
+    fn know_the_chain(&self, round: &mut Round) -> rusqlite::Result<()> {
+        let owner = held(&self.book).owner()?;
+        let Some(mut owner) = owner.filter(|owner| owner.network.is_none()) else {
+            return Ok(());
+        };
+        match self.lookout.network() {
+            Ok(network) => {
+                owner.network = Some(network);
+                let written = held(&self.book).set_owner(&owner);
+                round.wrote(written);
+            }
+            Err(unseen) => round.trouble.extend(told(unseen)),
+        }
+        Ok(())
     }
 
     fn fees(&self) -> Fees {

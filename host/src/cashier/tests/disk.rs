@@ -1,13 +1,19 @@
 //! A disk that is full, a database that is locked, rolled back, or somebody else's.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use chrysalis_chain::local;
 use rusqlite::Connection;
 
 use super::world::{COIN, Host, Scene, database, payee};
 use crate::{
-    cashier::{book::Book, lock, owner, server},
+    cashier::{
+        book::{Book, Owner},
+        lock,
+        lookout::Lookout,
+        owner, server,
+        till::Till,
+    },
     mutex::held,
 };
 
@@ -132,6 +138,24 @@ fn a_database_is_one_payees_on_one_chain_and_one_runs() {
     assert!(refused.contains("another run"), "{refused}");
     drop(first);
     lock(&path).unwrap();
+}
+
+#[test]
+fn a_chain_that_comes_later_is_written_down() {
+    let world = super::world::World::start();
+    let mut book = Book::in_memory().unwrap();
+    let owner = Owner {
+        payee: payee(),
+        network: None,
+    };
+    book.set_owner(&owner).unwrap();
+    let server = server::open(&world.url(), None).unwrap();
+    let lookout = Lookout::new(Box::new(server), payee(), None);
+    assert!(!lookout.is_local());
+    let till = Till::new(book, lookout, Arc::default());
+    assert!(till.round(0, false).trouble.is_empty());
+    let owner = held(&till.book).owner().unwrap().unwrap();
+    assert_eq!(owner.network, Some(local::GLOBAL_ID));
 }
 
 #[tokio::test]
