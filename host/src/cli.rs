@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{doctor::options::DoctorOptions, relay::alone::AloneOptions, run::options::RunOptions};
+use crate::{
+    cashier::command::Verb, doctor::options::DoctorOptions, relay::alone::AloneOptions,
+    run::options::RunOptions,
+};
 
 /// Launches Chrysalis VMs and relays bytes to them; trusted with nothing.
 #[derive(Debug, Parser)]
@@ -38,6 +41,13 @@ pub(crate) enum Command {
                       1 it is not."
     )]
     Doctor(DoctorOptions),
+    /// What clients owe, and claims on it
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  chrysalis-host cashier status\n  chrysalis-host cashier claim --chain https://chain.example/api/v2"
+    )]
+    Cashier(Verb),
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@
 //! appears.
 //!
 //! [`run`] tells the story of a guest. It [launches](launch) it, [relays](relay) clients to it, [answers](services) what it
-//! asks, with [simulated](simulation) hardware if need be, keeps what it [says](guest), and [counts](metrics).
+//! asks, with [simulated](simulation) hardware if need be, keeps what it [says](guest), [counts](metrics), and claims what it is
+//! [owed](cashier).
 //! [`doctor`] examines the machine beforehand.
 
 mod accept;
+mod cashier;
 mod cli;
 mod clock;
 mod descriptors;
 mod doctor;
+mod format;
 mod guest;
 mod launch;
 mod metrics;
@@ -46,13 +49,17 @@ fn main() -> ExitCode {
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| {
-            runtime.block_on(async {
+            let ended = runtime.block_on(async {
                 match options.command {
                     Command::Run(options) => run::run(*options).await,
                     Command::Relay(options) => relay::alone::relay(options).await,
                     Command::Doctor(options) => doctor::doctor(&options).await,
+                    Command::Cashier(verb) => cashier::command::run(&verb),
                 }
-            })
+            });
+            // A question to a vendor or to the chain may still wait for its answer; nothing depends on it any more.
+            runtime.shutdown_background();
+            ended
         });
     ended.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -11,7 +11,9 @@
 
 mod lists;
 
-use chrysalis_sandbox::{Calls, SeccompAction, answer, any, equal, filter, having, lacking};
+use chrysalis_sandbox::{
+    Calls, SeccompAction, answer, any, equal, equals, filter, having, lacking,
+};
 use chrysalis_wire::room::{Plan, Walls};
 use libc::c_long;
 
@@ -71,18 +73,23 @@ pub(crate) fn of(plan: &Plan) -> anyhow::Result<Calls> {
     } else {
         &[libc::AF_UNIX]
     };
-    calls.push((
-        libc::SYS_socket,
-        rules(families, |family| equal(0, family))?,
-    ));
+    let mut sockets = rules(families, |family| equal(0, family))?;
     match plan.walls {
         Walls::Native => calls.extend(threads()?),
         Walls::Python => {
+            // Gloo, through which PyTorch's processes meet, asks which addresses there are: 127.0.0.1, for the network is the room's own.
+            sockets.push(equals(&[(0, libc::AF_NETLINK), (2, libc::NETLINK_ROUTE)])?);
             calls.extend(any(PYTHON));
             calls.push((libc::SYS_clone, vec![lacking(0, NEW_NAMESPACES)?]));
             calls.push((libc::SYS_socketpair, vec![equal(0, libc::AF_UNIX)?]));
+            // ZeroMQ gives each of its threads the policy that it has, and aborts where it may not. None is a real-time one.
+            calls.push((
+                libc::SYS_sched_setscheduler,
+                vec![equal(1, libc::SCHED_OTHER)?],
+            ));
         }
     }
+    calls.push((libc::SYS_socket, sockets));
     Ok(calls)
 }
 

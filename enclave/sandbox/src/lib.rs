@@ -34,6 +34,16 @@ pub fn equal(argument: u8, value: libc::c_int) -> anyhow::Result<SeccompRule> {
     rule(argument, SeccompCmpOp::Eq, value)
 }
 
+/// Only with all of these values of arguments, counted from 0; their low 32 bits.
+pub fn equals(arguments: &[(u8, libc::c_int)]) -> anyhow::Result<SeccompRule> {
+    let conditions = arguments.iter().map(|(argument, value)| {
+        let value = value.unsigned_abs().into();
+        SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+    });
+    let conditions = conditions.collect::<Result<_, _>>()?;
+    Ok(SeccompRule::new(conditions)?)
+}
+
 /// Only with this flag set in an argument, counted from 0; its low 32 bits.
 pub fn having(argument: u8, flag: libc::c_int) -> anyhow::Result<SeccompRule> {
     let flags = SeccompCmpOp::MaskedEq(flag.unsigned_abs().into());

@@ -9,9 +9,12 @@ use std::{fmt::Write, process::ExitCode};
 
 use self::{
     check::{Check, Outcome},
-    options::{DoctorOptions, Format},
+    options::DoctorOptions,
 };
-use crate::launch::programs::{self, QemuVersion};
+use crate::{
+    format::Format,
+    launch::programs::{self, QemuVersion},
+};
 
 /// A simulated run is not possible.
 const NOT_POSSIBLE: u8 = 1;

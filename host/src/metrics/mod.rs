@@ -4,6 +4,7 @@
 pub(crate) mod counters;
 mod load;
 mod page;
+pub(crate) mod takings;
 
 use std::{
     convert::Infallible,
@@ -31,6 +32,7 @@ use tokio::{
 use self::{
     counters::Counters,
     page::{Page, label},
+    takings::Takings,
 };
 use crate::{
     accept,
@@ -50,6 +52,8 @@ const TEXT_FORMAT: HeaderValue =
 pub(crate) struct Metrics {
     counters: Arc<Counters>,
     guest: Arc<Guest>,
+    /// None in a run without a payee.
+    takings: Option<Arc<Takings>>,
     /// Names that requests may be addressed to, besides loopback's and the listener's address.
     names: Vec<HostName>,
     started: Instant,
@@ -59,11 +63,13 @@ impl Metrics {
     pub(crate) fn new(
         counters: &Arc<Counters>,
         guest: &Arc<Guest>,
+        takings: Option<Arc<Takings>>,
         names: Vec<HostName>,
     ) -> Arc<Self> {
         Arc::new(Self {
             counters: Arc::clone(counters),
             guest: Arc::clone(guest),
+            takings,
             names,
             started: Instant::now(),
         })
@@ -197,6 +203,9 @@ impl Metrics {
         if let Some(busy) = self.guest.busy(Instant::now()) {
             load::publish(&mut page, &busy);
         }
+        if let Some(takings) = &self.takings {
+            takings.publish(&mut page);
+        }
         let help = "Seconds since this host program started.";
         let up = self.started.elapsed().as_secs();
         page.one("uptime_seconds", "gauge", help, up);
@@ -217,7 +226,7 @@ mod tests {
         guest.passed("disks opened", 1500);
         guest.passed("\"} evil 1", 1600);
         guest.serves();
-        Metrics::new(&counters, &Arc::new(guest), Vec::new())
+        Metrics::new(&counters, &Arc::new(guest), None, Vec::new())
     }
 
     #[test]
@@ -280,6 +289,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn says_what_the_provider_is_paid_in_sums_alone() {
+        assert!(!metrics().text().contains("chrysalis_payment"));
+        let takings = Takings::default();
+        takings.owed.set(7);
+        takings.refused.add(2);
+        let paid = Metrics::new(
+            &Arc::default(),
+            &Arc::new(Guest::new()),
+            Some(Arc::new(takings)),
+            Vec::new(),
+        );
+        let text = paid.text();
+        for line in [
+            "# TYPE chrysalis_payment_owed_nano gauge",
+            "chrysalis_payment_owed_nano 7",
+            "chrysalis_payment_paid_nano 0",
+            "chrysalis_payment_receipts_refused_total 2",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+        let labelled = |line: &str| line.starts_with("chrysalis_payment") && line.contains('{');
+        assert!(!text.lines().any(labelled), "{text}");
+    }
+
     #[tokio::test]
     async fn answers_over_http_at_its_one_path() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -314,6 +351,7 @@ mod tests {
         let named = Metrics {
             counters: Arc::default(),
             guest: Arc::new(Guest::new()),
+            takings: None,
             names: vec!["gpu-box.example:9443".parse().unwrap()],
             started: Instant::now(),
         };

@@ -21,6 +21,7 @@ use self::{
 };
 use crate::{
     accept::listen,
+    cashier::Cashier,
     guest::{Guest, State, console::Console},
     launch::{self, VmPlan, platform::Platform},
     metrics::{Metrics, counters::Counters},
@@ -50,6 +51,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let clients = listen(options.relay.listen, "--listen").await?;
     let scrapers = listen(options.metrics, "--metrics").await?;
     let (listen, metrics) = (clients.local_addr()?, scrapers.local_addr()?);
+    let cashier = Cashier::start(&options.payment, &state).await?;
 
     let launch_digest = plan::launch_digest(&options, platform, &files.image)?;
     let (simulation, roots) = match (platform, launch_digest) {
@@ -86,12 +88,13 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         files.configuration,
         endorser,
         statements,
+        Arc::clone(&cashier),
         Arc::clone(&guest),
     );
     tokio::spawn(Arc::clone(&services).keep_fresh());
     tokio::spawn(services.serve(questions));
     let counters = Arc::new(Counters::default());
-    let published = Metrics::new(&counters, &guest, options.metrics_names);
+    let published = Metrics::new(&counters, &guest, cashier.takings(), options.metrics_names);
     tokio::spawn(published.serve(scrapers));
 
     let mut running = prepared.start(&console)?;

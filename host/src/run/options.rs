@@ -9,6 +9,7 @@ use chrysalis_wire::local::HostName;
 use clap::Args;
 
 use crate::{
+    cashier::options::PaymentOptions,
     launch::{
         accelerator::AcceleratorChoice, gpu::PciAddress, platform::PlatformChoice,
         protection::QuoteService,
@@ -98,6 +99,8 @@ pub(crate) struct RunOptions {
     /// Show the guest's console and every broken connection
     #[arg(short, long)]
     pub(crate) verbose: bool,
+    #[command(flatten, next_help_heading = "Being paid")]
+    pub(crate) payment: PaymentOptions,
 }
 
 /// Firmware levels as typed.

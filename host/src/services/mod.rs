@@ -1,5 +1,5 @@
-//! What the enclave asks of the host, answered: its configuration, its vendor's endorsements, the simulated reports,
-//! and when to stop.
+//! What the enclave asks of the host, answered: its configuration, its vendor's endorsements, the simulated reports, what concerns
+//! payment, and when to stop.
 //!
 //! Anything may run in the guest: its frames are bounded, its pace is timed, and no answer of the host decides anything
 //! that is not measured or signed.
@@ -28,6 +28,7 @@ use tokio::{
 use self::{endorser::Endorser, statements::Statements};
 use crate::{
     accept,
+    cashier::Cashier,
     guest::{
         Guest,
         link::{Connection, Listener},
@@ -51,6 +52,7 @@ pub(crate) struct Services {
     configuration: Vec<u8>,
     endorser: Endorser,
     statements: Statements,
+    cashier: Arc<Cashier>,
     guest: Arc<Guest>,
 }
 
@@ -59,12 +61,14 @@ impl Services {
         configuration: Vec<u8>,
         endorser: Endorser,
         statements: Statements,
+        cashier: Arc<Cashier>,
         guest: Arc<Guest>,
     ) -> Arc<Self> {
         Arc::new(Self {
             configuration,
             endorser,
             statements,
+            cashier,
             guest,
         })
     }
@@ -124,6 +128,10 @@ impl Services {
                     _ = connection.fill_buf() => return Ok(()),
                 },
                 ToHost::Evidence { quote, gpus } => self.fetch_for(quote, gpus).await,
+                question @ (ToHost::Lane { .. }
+                | ToHost::Owed(_)
+                | ToHost::Terms
+                | ToHost::Report(_)) => self.cashier.answer(question).await,
                 question => self.answer(question),
             };
             in_time(write_async(&mut connection, &answer)).await?;

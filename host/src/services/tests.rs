@@ -21,6 +21,7 @@ fn with(statements: Statements) -> Arc<Services> {
         CONFIGURATION.to_vec(),
         Endorser::simulated(Simulation::of(processor, None)),
         statements,
+        Arc::new(Cashier::unpaid(20)),
         Arc::new(Guest::new()),
     )
 }
@@ -203,4 +204,23 @@ async fn notes_how_busy_the_guest_is() {
     assert_eq!(ask(&mut enclave, &said).await, FromHost::Noted);
     let busy = services.guest.busy(std::time::Instant::now()).unwrap();
     assert_eq!(busy.load, load);
+}
+
+#[tokio::test]
+async fn a_host_without_a_payee_still_names_its_price() {
+    let (mut enclave, _) = connect(&services());
+    let terms = FromHost::Terms { floor: 20 };
+    assert_eq!(ask(&mut enclave, &ToHost::Terms).await, terms);
+    let lane = ToHost::Lane {
+        purse: vec![1; 32],
+        lane: 7,
+    };
+    let unknown = FromHost::Refused("lane_unknown".to_owned());
+    assert_eq!(ask(&mut enclave, &lane).await, unknown);
+    for question in [ToHost::Owed(Vec::new()), ToHost::Report(vec![0xA0])] {
+        let FromHost::Refused(why) = ask(&mut enclave, &question).await else {
+            panic!("taken")
+        };
+        assert!(why.contains("--payee"), "{why}");
+    }
 }

@@ -1,0 +1,104 @@
+//! What a provider may say about being paid.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tycho_types::models::{StdAddr, StdAddrFormat};
+
+use crate::state;
+
+/// The database's name in the state folder.
+const DATABASE: &str = "cashier.db";
+
+/// Options of a run that is paid for.
+#[derive(Debug, Args)]
+pub(crate) struct PaymentOptions {
+    /// Who is paid: the address of your account. Its key stays in your wallet
+    #[arg(long, value_name = "ADDRESS", requires_all = ["chain", "floor"], value_parser = payee)]
+    pub(crate) payee: Option<StdAddr>,
+    /// Where the chain is asked about purses, and claims are sent: toncenter's HTTP interface, version 2, such as
+    /// `https://chain.example/api/v2`
+    #[arg(long, value_name = "URL", requires = "payee")]
+    pub(crate) chain: Option<String>,
+    /// A file with the key that the chain's server gave you
+    #[arg(long, value_name = "FILE", requires = "chain")]
+    pub(crate) chain_key_file: Option<PathBuf>,
+    /// The least price that you work for: nano for 1,000,000 units of weight 1
+    #[arg(long, value_name = "NANO")]
+    pub(crate) floor: Option<u64>,
+    /// The cashier's database [default: cashier.db in the state folder]
+    #[arg(long, value_name = "FILE", requires = "payee")]
+    pub(crate) cashier: Option<PathBuf>,
+}
+
+/// How a command asks the chain.
+#[derive(Debug, Args)]
+pub(crate) struct ChainOptions {
+    /// Where the chain is asked about purses, and claims are sent: toncenter's HTTP interface, version 2, such as
+    /// `https://chain.example/api/v2`
+    #[arg(long, value_name = "URL")]
+    pub(crate) chain: String,
+    /// A file with the key that the chain's server gave you
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chain_key_file: Option<PathBuf>,
+}
+
+/// Which database a command reads.
+#[derive(Debug, Args)]
+pub(crate) struct DatabaseOptions {
+    /// The cashier's database, or a copy of it [default: cashier.db in the state folder]
+    #[arg(long, value_name = "FILE", conflicts_with = "state")]
+    pub(crate) cashier: Option<PathBuf>,
+    /// The state folder [default: as `run`]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+impl DatabaseOptions {
+    /// The database's path.
+    pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
+        match (&self.cashier, &self.state) {
+            (Some(file), _) => Ok(file.clone()),
+            (None, Some(folder)) => Ok(folder.join(DATABASE)),
+            (None, None) => Ok(state::default_path()?.join(DATABASE)),
+        }
+    }
+}
+
+/// The database of a run with this state folder.
+pub(super) fn database(options: &PaymentOptions, state: &state::StateFolder) -> PathBuf {
+    options
+        .cashier
+        .clone()
+        .unwrap_or_else(|| state.join(DATABASE))
+}
+
+fn payee(text: &str) -> Result<StdAddr, String> {
+    let wrong =
+        || "give an account's address, as a wallet shows it, or as 0:… with 64 hexadecimal digits";
+    let (address, _) = StdAddr::from_str_ext(text, StdAddrFormat::any()).map_err(|_| wrong())?;
+    let is_there = matches!(address.workchain, 0 | -1) && address.anycast.is_none();
+    is_there
+        .then_some(address)
+        .ok_or_else(|| "the account must be in workchain 0 or -1: a purse pays no other".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_an_address_as_wallets_show_it() {
+        let raw = format!("0:{}", "ab".repeat(32));
+        let address = payee(&raw).unwrap();
+        for text in [
+            address.display_base64_url(true).to_string(),
+            address.display_base64(false).to_string(),
+        ] {
+            assert_eq!(payee(&text), Ok(address.clone()), "{text}");
+        }
+        for wrong in ["", "0:ab", &format!("1:{}", "ab".repeat(32))] {
+            assert!(payee(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The chain's server, as the operator names it.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, bail};
+use chrysalis_chain::Toncenter;
+
+/// The most bytes of a key's file.
+const MAX_KEY: usize = 256;
+
+/// The server at this address, with the key in this file if there is one.
+pub(super) fn open(url: &str, key_file: Option<&Path>) -> anyhow::Result<Toncenter> {
+    let host = match url.split_once("://") {
+        Some(("https" | "http", rest)) => rest.split('/').next().unwrap_or_default(),
+        _ => bail!(
+            "{url} is not the address of a server\nhint: give one such as https://chain.example/api/v2"
+        ),
+    };
+    let key = key_file.map(key).transpose()?;
+    if key.is_some() && url.starts_with("http://") && !is_this_machine(host) {
+        bail!(
+            "the key would cross the network in the clear to {host}\nhint: ask by https://, or leave --chain-key-file out"
+        );
+    }
+    Ok(Toncenter::new(url, key))
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+fn key(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read the key {shown}"))?;
+    let key = text.trim();
+    let is_one =
+        !key.is_empty() && key.len() <= MAX_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_one {
+        bail!("{shown} does not hold one key\nhint: put the key in it, on one line");
+    }
+    Ok(key.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_does_not_cross_the_network_in_the_clear() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        fs::write(&file, "0123abcd\n").unwrap();
+        for url in [
+            "https://chain.example/api/v2",
+            "http://127.0.0.1:8081/api/v2",
+            "http://localhost/api/v2",
+            "http://[::1]:8081/api/v2",
+        ] {
+            open(url, Some(&file)).unwrap();
+        }
+        let refused = open("http://chain.example/api/v2", Some(&file));
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("in the clear"), "{refused}");
+        open("http://chain.example/api/v2", None).unwrap();
+        open("chain.example", None).unwrap_err();
+        for wrong in ["", "two keys\n", &"x".repeat(257)] {
+            fs::write(&file, wrong).unwrap();
+            open("https://chain.example/api/v2", Some(&file)).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a run's enclave is answered, from the options on.
+
+use chrysalis_wire::host::{FromHost, ToHost};
+
+use super::world::{COIN, Client, Enclave, World, payee};
+use crate::{
+    cashier::{Cashier, options::PaymentOptions},
+    state::StateFolder,
+};
+
+#[tokio::test]
+async fn a_run_that_is_paid_answers_what_its_enclave_asks() {
+    let world = World::start();
+    let client = Client::new(&world, 7, 3 * COIN);
+    let lane = client.lock(&world, COIN);
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateFolder::claim(Some(folder.path().to_owned())).unwrap();
+    let options = PaymentOptions {
+        payee: Some(payee()),
+        chain: Some(world.url()),
+        chain_key_file: None,
+        floor: Some(20),
+        cashier: None,
+    };
+    let cashier = Cashier::start(&options, &state).await.unwrap();
+    let terms = FromHost::Terms { floor: 20 };
+    assert_eq!(cashier.answer(ToHost::Terms).await, terms);
+    let question = ToHost::Lane {
+        purse: lane.purse.to_vec(),
+        lane: lane.lane,
+    };
+    let FromHost::Lane { ceiling, .. } = cashier.answer(question).await else {
+        panic!("refused")
+    };
+    assert_eq!(ceiling, COIN);
+    let owed = Enclave::new(3).owed(&client, lane, 0, COIN, 500);
+    let noted = cashier.answer(ToHost::Owed(vec![owed])).await;
+    assert_eq!(noted, FromHost::Noted);
+    for (question, code) in [
+        (ToHost::Report(Vec::new()), "report_malformed"),
+        (ToHost::Configuration, "this is no question about payment"),
+    ] {
+        let refused = FromHost::Refused(code.to_owned());
+        assert_eq!(cashier.answer(question).await, refused);
+    }
+    assert!(folder.path().join("cashier.db").exists());
+    // A second run with the same database would let the same money be used twice.
+    let other = tempfile::tempdir().unwrap();
+    let other = StateFolder::claim(Some(other.path().to_owned())).unwrap();
+    let options = PaymentOptions {
+        cashier: Some(folder.path().join("cashier.db")),
+        ..options
+    };
+    let refused = Cashier::start(&options, &other).await.err().unwrap();
+    assert!(refused.to_string().contains("another run"), "{refused}");
+}
