@@ -1,10 +1,12 @@
 # Every command a person types, one line each.
-.PHONY: help demo voice run check test test-chain test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo demo-pay voice run check test test-chain test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
 demo: setup image  ## boot a measured VM, verify it, and ask it something
 	@scripts/demo
+demo-pay: setup image ## pay for an answer and a transcription on a local chain, and settle to the nano (compiles whisper.cpp once)
+	@scripts/demo-pay
 voice: setup image ## have a recorded voice message written down (compiles whisper.cpp once, some minutes; no VM)
 	@scripts/voice
 run: setup image   ## boot it and keep it running until Ctrl-C
