@@ -1,6 +1,6 @@
 //! What several verbs take: how a relying party judges, how a verdict is printed, and values as people write them.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use chrysalis_attestation::{
     Time,
@@ -149,6 +149,21 @@ pub(crate) fn report_data(text: &str) -> Result<[u8; 64], String> {
     Ok(data)
 }
 
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it as 30s, 5m or 1h".to_owned();
+    let (number, seconds) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    match u64::from(number).checked_mul(seconds) {
+        None | Some(0) => Err(wrong()),
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +206,15 @@ mod tests {
         assert_eq!(report_data("0A"), Ok(data));
         for wrong in ["", "0", "xy", &"00".repeat(65)] {
             assert!(report_data(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn reads_durations_as_people_write_them() {
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        for wrong in ["", "5", "0s", "-1s", "5 m", "m"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 }

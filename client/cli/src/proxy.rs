@@ -16,7 +16,12 @@ use clap::Args;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::{judge, options::Judging, outcome::Outcome, pay, progress, verdict};
+use crate::{
+    judge,
+    options::{Judging, duration},
+    outcome::Outcome,
+    pay, progress, verdict,
+};
 
 /// The most bytes that are read of a token's file: no token is as long.
 const MAX_TOKEN_FILE: u64 = 4096;
@@ -179,34 +184,5 @@ fn read_token(file: &Path) -> anyhow::Result<Token> {
     match Token::new(text.trim()) {
         Ok(token) => Ok(token),
         Err(error) => bail!("{}: {error}", file.display()),
-    }
-}
-
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it as 30s, 5m or 1h".to_owned();
-    let (number, seconds) = match text.char_indices().next_back() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3600),
-        _ => return Err(wrong()),
-    };
-    let number: u32 = number.parse().map_err(|_| wrong())?;
-    match u64::from(number).checked_mul(seconds) {
-        None | Some(0) => Err(wrong()),
-        Some(seconds) => Ok(Duration::from_secs(seconds)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_durations_as_people_write_them() {
-        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        for wrong in ["", "5", "0s", "-1s", "5 m", "m"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -1,5 +1,10 @@
 //! `chrysalis pay`, from an empty folder to the money's way home, on a local chain.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that cannot go on fails its test"
+)]
+
 use std::{
     cell::RefCell,
     fs,

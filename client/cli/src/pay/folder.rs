@@ -18,7 +18,7 @@ use chrysalis_image::publish::{Passphrase, SigningKey};
 use chrysalis_settle::Sign;
 use serde::{Deserialize, Serialize};
 
-use super::Which;
+use super::options::Which;
 use crate::files::{read, write_whole};
 
 /// The most bytes of `purse.toml` and of a file with a key for the chain.

@@ -9,9 +9,9 @@ use clap::Args;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Which,
     amount::nano,
     folder::{Folder, chain, owner_path, private_folder, public},
+    options::Which,
     order::told,
 };
 use crate::{outcome::Outcome, printable::print, progress::during};

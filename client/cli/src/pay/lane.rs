@@ -11,14 +11,14 @@ use clap::Args;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Ordering,
     amount::{gram, nano},
     folder::Folder,
     init::address_of,
+    options::Ordering,
     order::{Seen, carry_out, look},
     status::adopt,
 };
-use crate::{outcome::Outcome, printable::print, progress::during, proxy::duration};
+use crate::{options::duration, outcome::Outcome, printable::print, progress::during};
 
 #[derive(Debug, Args)]
 #[command(

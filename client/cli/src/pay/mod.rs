@@ -4,14 +4,13 @@ mod amount;
 mod folder;
 mod init;
 mod lane;
+mod options;
 mod order;
 mod status;
 
-use std::path::PathBuf;
+use clap::Subcommand;
 
-use clap::{Args, Subcommand};
-
-pub(crate) use self::amount::nano;
+pub(crate) use self::{amount::nano, options::Which};
 use crate::outcome::Outcome;
 
 #[derive(Debug, Subcommand)]
@@ -30,34 +29,6 @@ pub(crate) enum PayCommand {
     Free(lane::LaneArguments),
     /// Send money that is not locked home
     Withdraw(lane::WithdrawArguments),
-}
-
-/// Which purse.
-#[derive(Debug, Args)]
-pub(crate) struct Which {
-    /// The purse's folder [default: `$XDG_CONFIG_HOME/chrysalis/purse`]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) purse: Option<PathBuf>,
-}
-
-/// Which purse, and how to ask its chain.
-#[derive(Debug, Args)]
-pub(crate) struct Asking {
-    #[command(flatten)]
-    pub(crate) which: Which,
-    /// A file with the key for the chain's interface; without one it answers about once a second
-    #[arg(long, value_name = "FILE")]
-    pub(crate) chain_key_file: Option<PathBuf>,
-}
-
-/// The same, to order something.
-#[derive(Debug, Args)]
-pub(crate) struct Ordering {
-    #[command(flatten)]
-    pub(crate) asking: Asking,
-    /// The passphrase of the owner's key is the first line of this file, instead of being asked for
-    #[arg(long, value_name = "FILE")]
-    pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 pub(crate) async fn run(command: PayCommand) -> anyhow::Result<Outcome> {

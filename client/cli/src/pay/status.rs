@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Asking,
     amount::gram,
     folder::Folder,
+    options::Asking,
     order::{Seen, look},
 };
 use crate::{outcome::Outcome, printable::print, progress::during};

@@ -24,7 +24,7 @@ use tycho_types::{
 use account::Held;
 use rules::Rules;
 
-pub use rules::GLOBAL_ID;
+pub use rules::{GLOBAL_ID, Got};
 pub use server::serve;
 
 /// Where the faucet's coins come from.
@@ -55,17 +55,6 @@ pub enum NotTaken {
     /// The contract did not accept it.
     #[error("the contract refused it with exit code {0}")]
     Refused(i32),
-}
-
-/// What a get-method answered.
-#[derive(Debug, Clone)]
-pub struct Got {
-    /// 0 or 1: it answered.
-    pub exit_code: i32,
-    /// Units of gas.
-    pub gas: u64,
-    /// What it left on the stack, the topmost last.
-    pub stack: Vec<tycho_vm::RcStackValue>,
 }
 
 impl Local {

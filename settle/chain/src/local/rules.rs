@@ -18,12 +18,21 @@ use tycho_vm::{
     VmStateBuilder, VmVersion,
 };
 
-use super::Got;
-
 /// What `GLOBALID` says here.
 pub const GLOBAL_ID: i32 = i32::from_be_bytes(*b"CHRY");
 /// The main network's configuration without its validators, as @ton/sandbox 0.41.0 has it (MIT, Copyright (c) 2022 Ton Tech).
 const CONFIGURATION: &[u8] = include_bytes!("config.boc");
+
+/// What a get-method answered.
+#[derive(Debug, Clone)]
+pub struct Got {
+    /// 0 or 1: it answered.
+    pub exit_code: i32,
+    /// Units of gas.
+    pub gas: u64,
+    /// What it left on the stack, the topmost last.
+    pub stack: Vec<RcStackValue>,
+}
 
 /// What transactions follow.
 pub(super) struct Rules {

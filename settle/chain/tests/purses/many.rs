@@ -7,7 +7,7 @@ use crate::world::{GRAM, Purse, account, balance};
 use chrysalis_chain::local::Local;
 use tycho_types::models::{ComputePhase, TxInfo};
 
-const PURSES: u64 = 10_000;
+const PURSES: u32 = 10_000;
 
 #[test]
 #[ignore = "a measurement"]
@@ -16,7 +16,7 @@ fn ten_thousand_purses() {
     let began = Instant::now();
     let mut claims = Vec::new();
     for salt in 0..PURSES {
-        let purse = Purse::new(salt);
+        let purse = Purse::new(salt.into());
         chain.give(&purse.address, 2 * GRAM);
         let lane = purse.lock(&mut chain, GRAM, 0x55, 2).unwrap();
         claims.push(purse.claim((lane, 0), GRAM, GRAM / 2, 2, 4));
@@ -37,12 +37,13 @@ fn ten_thousand_purses() {
         panic!("skipped")
     };
     let paid = balance(&chain, &account(0x55));
-    let cost = (PURSES * GRAM / 2 - paid) / PURSES;
+    let purses = u64::from(PURSES);
+    let cost = (purses * GRAM / 2 - paid) / purses;
     println!(
         "{PURSES} purses funded and locked in {:.1} s, claimed from in {:.1} s: {:.0} claims/s",
         locked.as_secs_f64(),
         claimed.as_secs_f64(),
-        PURSES as f64 / claimed.as_secs_f64()
+        f64::from(PURSES) / claimed.as_secs_f64()
     );
     println!("at most {} MiB", peak() / 1024);
     println!(

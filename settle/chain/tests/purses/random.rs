@@ -17,7 +17,7 @@ const BEGAN: u32 = 1_800_000_000;
 /// What rent may eat of what is owed (docs/spec/settle.md).
 const RENT: u64 = GRAM / 20;
 
-/// SplitMix64: scripts are the same everywhere.
+/// `SplitMix64`: scripts are the same everywhere.
 struct Random(u64);
 
 impl Random {
