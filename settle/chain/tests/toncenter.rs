@@ -26,12 +26,12 @@ fn server(script: Vec<Does>) -> (Toncenter, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/api/v2", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&asked);
+    let notes = Arc::clone(&asked);
     thread::spawn(move || {
         for does in script {
             let (stream, _) = listener.accept().unwrap();
             let request = read(&stream);
-            heard.lock().unwrap().push(request);
+            notes.lock().unwrap().push(request);
             if let Does::Answers(status, body) = does {
                 let head = format!(
                     "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\nlocation: /elsewhere\r\n\r\n",
@@ -64,7 +64,7 @@ fn read(stream: &TcpStream) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-fn ok(result: Value) -> Does {
+fn ok(result: &Value) -> Does {
     Does::Answers(200, json!({"ok": true, "result": result}).to_string())
 }
 
@@ -97,7 +97,7 @@ fn look(script: Vec<Does>) -> Result<chrysalis_chain::Account, ChainError> {
 
 #[test]
 fn an_account_is_read() {
-    let seen = look(vec![ok(account(|_| ()))]).unwrap();
+    let seen = look(vec![ok(&account(|_| ()))]).unwrap();
     assert_eq!(
         (seen.balance, seen.at, seen.last.0),
         (3_000_000_000, 1_800_000_000, 5_000_000)
@@ -111,7 +111,7 @@ fn an_account_is_read() {
         // As a number, too.
         it["balance"] = 7.into();
     });
-    let seen = look(vec![ok(active)]).unwrap();
+    let seen = look(vec![ok(&active)]).unwrap();
     let contract = seen.contract.unwrap();
     assert_eq!(
         (seen.balance, contract.code, contract.data),
@@ -127,7 +127,7 @@ fn what_may_pass_is_tried_again() {
         fails(429, "too many requests"),
         Does::Answers(502, "<html>".to_owned()),
     ] {
-        let (chain, asked) = server(vec![passing, ok(account(|_| ()))]);
+        let (chain, asked) = server(vec![passing, ok(&account(|_| ()))]);
         assert!(chain.account(&somebody()).is_ok());
         let asked = asked.lock().unwrap();
         assert_eq!(asked.len(), 2);
@@ -157,22 +157,22 @@ fn what_is_no_answer_of_a_chain_is_refused_and_not_asked_for_again() {
         Does::Answers(200, "x".repeat(9 * 1024 * 1024)),
         Does::Answers(307, String::new()),
         fails(404, "no such method"),
-        ok(Value::Null),
-        ok(account(|it| it["state"] = "asleep".into())),
-        ok(account(|it| it["state"] = "active".into())),
-        ok(account(|it| {
+        ok(&Value::Null),
+        ok(&account(|it| it["state"] = "asleep".into())),
+        ok(&account(|it| it["state"] = "active".into())),
+        ok(&account(|it| {
             it["state"] = "active".into();
             it["code"] = cell.into();
         })),
-        ok(account(|it| {
+        ok(&account(|it| {
             it["state"] = "active".into();
             (it["code"], it["data"]) = ("no cell".into(), cell.into());
         })),
-        ok(account(|it| it["balance"] = "-1".into())),
-        ok(account(|it| it["balance"] = "18446744073709551616".into())),
-        ok(account(|it| it["sync_utime"] = 5_000_000_000_u64.into())),
-        ok(account(|it| {
-            it["last_transaction_id"]["hash"] = "AAAA".into()
+        ok(&account(|it| it["balance"] = "-1".into())),
+        ok(&account(|it| it["balance"] = "18446744073709551616".into())),
+        ok(&account(|it| it["sync_utime"] = 5_000_000_000_u64.into())),
+        ok(&account(|it| {
+            it["last_transaction_id"]["hash"] = "AAAA".into();
         })),
     ];
     for (place, wrong) in wrong.into_iter().enumerate() {
@@ -203,7 +203,7 @@ fn a_refused_message_says_its_exit_code_where_it_was_told() {
 
 #[test]
 fn a_message_is_sent_again_where_the_answer_was_lost() {
-    let (chain, asked) = server(vec![Does::HangsUp, ok(json!({"@type": "ok"}))]);
+    let (chain, asked) = server(vec![Does::HangsUp, ok(&json!({"@type": "ok"}))]);
     let message = purse::message(&somebody(), None, &purse::code());
     assert_eq!(chain.send(&message), Ok(()));
     let asked = asked.lock().unwrap();
@@ -220,12 +220,12 @@ fn transactions_of_others_or_of_before_are_no_answer() {
     let transaction = local.transactions(&somebody())[0].inner().clone();
     let lt = local.transactions(&somebody())[0].load().unwrap().lt;
     let told = json!([{"data": Boc::encode_base64(transaction)}]);
-    let (chain, _) = server(vec![ok(told.clone())]);
+    let (chain, _) = server(vec![ok(&told)]);
     let found = chain.transactions(&somebody(), lt - 1, 10).unwrap();
     assert_eq!(found[0].lt, lt);
     let other = Address::new(0, [1; 32].into());
     for (whose, after) in [(other, 0), (somebody(), lt)] {
-        let (chain, _) = server(vec![ok(told.clone())]);
+        let (chain, _) = server(vec![ok(&told)]);
         let error = chain.transactions(&whose, after, 10).unwrap_err();
         assert_eq!(error.code(), "chain_malformed");
     }
@@ -234,7 +234,7 @@ fn transactions_of_others_or_of_before_are_no_answer() {
         json!([{"data": ""}]),
         json!([{"data": "te6ccgEBAQEAAgAAAA=="}]),
     ] {
-        let (chain, _) = server(vec![ok(wrong)]);
+        let (chain, _) = server(vec![ok(&wrong)]);
         let error = chain.transactions(&somebody(), 0, 10).unwrap_err();
         assert_eq!(error.code(), "chain_malformed");
     }

@@ -1,10 +1,5 @@
 //! `@ton/ton`'s client uses the local chain unchanged: somebody else's code says that the interface is toncenter's.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that cannot go on fails its test"
-)]
-
 use std::{cell::RefCell, net::TcpListener as Std, path::Path, process::Command, rc::Rc, thread};
 
 use chrysalis_chain::local::{Local, serve};
