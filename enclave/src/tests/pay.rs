@@ -17,6 +17,7 @@ use chrysalis_settle::{
     Attested, Credential, Expected, Job, Receipt, Tab, TabId,
     money::{self, Quote},
 };
+use chrysalis_wire::content::of_whole;
 use data_encoding::BASE64URL_NOPAD;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -96,7 +97,7 @@ fn play(path: &str, body: Value) -> Vec<Said> {
 
 /// An engine that is asked to lie says that it read and made a great many tokens.
 fn lie(said: Vec<Said>, body: &Value) -> Vec<Said> {
-    if !body.to_string().contains("lie") {
+    if !body.to_string().contains("untruth") {
         return said;
     }
     let tokens = 4_000_000_000_u64;
@@ -298,7 +299,7 @@ impl Payer {
         let quote = self.quote(model).clone();
         let expected = Expected {
             job,
-            request: sha256(&[request]),
+            request: sha256(&[of_whole(request)]),
             answer,
             attested: &self.attested,
             quote: Some(&quote),

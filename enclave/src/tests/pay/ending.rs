@@ -105,7 +105,7 @@ async fn jobs_that_are_given_up_early_are_free_and_three_of_them_close_the_tab()
 async fn a_lying_engine_is_billed_within_the_bound() {
     let (host, _story) = enclave("required").await;
     let mut payer = Payer::new(&host).await;
-    for (body, most) in [(chat("lie"), 1), (streamed("lie"), 1)] {
+    for (body, most) in [(chat("untruth"), 1), (streamed("untruth"), 1)] {
         let bound = bound(&body, payer.quote("tiny"));
         let job = payer.paid(CHAT, &body).await;
         let length = u64::try_from(body.to_string().len()).unwrap();
