@@ -192,6 +192,7 @@ impl Prices {
             Outcome::GivenUp => {}
         }
         add(&mut tally.used, work.fresh());
+        work.over();
     }
 
     /// Ends the epoch of each model and begins the next, for an operator who asks for this floor now. What there is to report of it.

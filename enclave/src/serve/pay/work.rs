@@ -32,6 +32,11 @@ impl Work {
         self.owes.store(true, Ordering::Relaxed);
     }
 
+    /// It has ended: what is left of its calls is not its affair.
+    pub(super) fn over(&self) {
+        self.owes.store(false, Ordering::Relaxed);
+    }
+
     /// Milliseconds since this was last asked, of a job that owes something.
     pub(super) fn fresh(&self) -> u64 {
         if !self.owes.load(Ordering::Relaxed) {

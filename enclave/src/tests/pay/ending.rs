@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrysalis_settle::End;
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -99,6 +100,21 @@ async fn jobs_that_are_given_up_early_are_free_and_three_of_them_close_the_tab()
     // Another tab of the lane is open.
     let mut other = Payer::with(&host, 1, payer.cap).await;
     other.paid(CHAT, &chat("one")).await;
+}
+
+#[tokio::test]
+async fn answers_that_follow_no_schema_are_free_and_three_of_them_close_the_tab() {
+    let (host, _story) = enclave("required").await;
+    let mut payer = Payer::new(&host).await;
+    let mut body = streamed("one");
+    body["response_format"] = json!({"type": "json_schema",
+        "json_schema": {"name": "a", "schema": {"type": "object"}}});
+    for _ in 0..3 {
+        let failed = payer.paid(CHAT, &body).await;
+        assert_eq!((failed.end, failed.amount), (End::Failed, 0));
+    }
+    let (status, error) = payer.refused(CHAT, &chat("one")).await;
+    assert_eq!((status, &error["code"]), (429, &json!("jobs_given_up")));
 }
 
 #[tokio::test]
