@@ -89,12 +89,7 @@ impl Tab {
             cumulative: job.cumulative,
             head,
         };
-        let statement = Statement {
-            tag: Tag::Receipt,
-            tab: id,
-            amount: standing.cumulative,
-            last: head,
-        };
+        let statement = standing.statement(id);
         if !statement.is_signed(&receipt_key, &last.signature) {
             return Err(Rejection::Signature);
         }

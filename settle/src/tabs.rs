@@ -12,8 +12,8 @@ use crate::{
 
 /// The most tabs at once.
 pub const MAX_TABS: usize = 65_536;
-/// The most tabs of one lane, so that one lane does not fill all places.
-pub const MAX_BRANCHES: usize = 256;
+/// The most tabs of one lane, so that one lane does not fill all places: as many as a purse has room for.
+pub const MAX_BRANCHES: usize = 1024;
 
 /// All tabs of an enclave. Paid ones stay for as long as this does: their receipts are worth money, and a second beginning of one would be
 /// another tab in the place of the first.

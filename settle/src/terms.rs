@@ -59,7 +59,10 @@ impl Terms {
             Some(receipt)
         };
         let before = list(&mut fields, "before", MAX_BEFORE)?;
-        let before = before.iter().map(|bytes| receipt(bytes)).collect::<Option<_>>()?;
+        let before = before
+            .iter()
+            .map(|bytes| receipt(bytes))
+            .collect::<Option<_>>()?;
         let last = match fields.take("last")? {
             Value::Null => None,
             Value::Bytes(last) => Some(receipt(&last)?),

@@ -6,15 +6,9 @@ mod endpoints;
 mod lanes;
 mod told;
 
-use chrysalis_attestation::{
-    encoding::{
-        cbor::{self, Fields, Value as Cbor},
-        digest::sha256,
-    },
-    evidence::binding::host_data,
-};
+use chrysalis_attestation::{encoding::digest::sha256, evidence::binding::host_data};
 use chrysalis_settle::{
-    Attested, Credential, Expected, Job, Receipt, Tab, TabId,
+    Attested, Credential, Expected, Job, Receipt, Tab, TabId, Terms,
     money::{self, Quote},
 };
 use chrysalis_wire::content::of_whole;
@@ -156,15 +150,6 @@ struct Payer {
     jobs: u8,
 }
 
-/// What `POST /v1/tab` says of a paid tab.
-struct State {
-    quotes: Vec<Quote>,
-    last: Option<Vec<u8>>,
-    before: Vec<Vec<u8>>,
-    head: [u8; 32],
-    ceiling: u64,
-}
-
 impl Payer {
     /// One that has opened its tab.
     async fn new(host: &FakeHost) -> Self {
@@ -212,30 +197,10 @@ impl Payer {
     }
 
     /// What there is to know of the tab.
-    async fn state(&mut self) -> State {
+    async fn state(&mut self) -> Terms {
         let answer = self.open().await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let mut fields = Fields::of(cbor::decode(&answer.body).unwrap()).unwrap();
-        let list = |value| -> Vec<Vec<u8>> {
-            let all = cbor::array(value).unwrap().into_iter();
-            all.map(|one| cbor::bytes(one).unwrap()).collect()
-        };
-        let state = State {
-            quotes: list(fields.take("quotes").unwrap())
-                .iter()
-                .map(|quote| Quote::decode(quote).unwrap())
-                .collect(),
-            last: match fields.take("last").unwrap() {
-                Cbor::Bytes(receipt) => Some(receipt),
-                Cbor::Null => None,
-                other => panic!("{other:?}"),
-            },
-            before: list(fields.take("before").unwrap()),
-            head: fields.bytes("head").unwrap(),
-            ceiling: fields.number("ceiling").unwrap(),
-        };
-        assert!(fields.left_over().is_none());
-        state
+        Terms::decode(&answer.body).unwrap().0
     }
 
     async fn open(&mut self) -> Answer {

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use chrysalis_attestation::encoding::{
-    cbor::{self, Fields, Value as Cbor},
-    digest::sha256,
-};
-use chrysalis_settle::{Attested, End, Expected, Job, Receipt, Rejection, Tab, TabId};
+use chrysalis_attestation::encoding::digest::sha256;
+use chrysalis_settle::{Attested, End, Expected, Job, Receipt, Rejection, Tab, TabId, Terms};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -86,12 +83,9 @@ impl Client {
         if answer.status != 200 {
             return Err(answer.status);
         }
-        let mut fields = Fields::of(cbor::decode(&answer.body).unwrap()).unwrap();
-        Ok(match fields.take("last").unwrap() {
-            Cbor::Bytes(receipt) => Some(Receipt::decode(&receipt).unwrap()),
-            Cbor::Null => None,
-            other => panic!("{other:?}"),
-        })
+        let (terms, mut jobs) = Terms::decode(&answer.body).unwrap();
+        assert_eq!((terms.quotes.len(), terms.ceiling), (0, 0));
+        Ok(terms.last.map(|last| (last, jobs.pop().unwrap())))
     }
 }
 

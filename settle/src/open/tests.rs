@@ -252,7 +252,7 @@ fn paid_tabs_stay_and_leave_room_for_no_more_than_there_is() {
 
 #[test]
 fn one_lane_does_not_fill_all_places() {
-    let tabs = Tabs::new(receipt_key(), 1000);
+    let tabs = Tabs::new(receipt_key(), 2000);
     let most = u16::try_from(MAX_BRANCHES).unwrap();
     for branch in 0..most {
         let (tab, running) = begin(&tabs, cap(branch, 9), 1, 1, 100).unwrap();

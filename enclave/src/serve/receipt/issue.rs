@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use chrysalis_attestation::evidence::Evidence;
+use chrysalis_attestation::{encoding::digest::sha256, evidence::Evidence};
 use chrysalis_settle::{
     Attested, Credential, Done, End, JobNumber, JobRepeated, NotAdmitted, OpenTab, Receipt,
     Running, Sign, TabId, Tabs, TabsFull, money,
@@ -77,18 +77,14 @@ impl Issuer {
         })
     }
 
-    /// The tab with this exporter.
-    pub(super) fn tab(&self, exporter: &[u8; 32]) -> Option<Arc<OpenTab>> {
-        self.tabs.find(&TabId::unpaid(exporter))
-    }
-
-    /// A job on a paid tab. The credential was verified.
+    /// A job on a paid tab, whose request's body has this SHA-256. The credential was verified.
     pub(super) fn admit(
         self: &Arc<Self>,
         credential: &Credential,
         job: JobNumber,
         bound: u64,
         ceiling: u64,
+        request: Option<[u8; 32]>,
         bill: impl FnOnce() -> Bill,
     ) -> Result<Issue, NotAdmitted> {
         let now = self.now();
@@ -98,6 +94,7 @@ impl Issuer {
             issuer: Arc::clone(self),
             running: Some(running),
             began: clock::now().0,
+            request,
             bill: Some(bill()),
         })
     }
@@ -133,6 +130,7 @@ impl Seat {
             tab: Arc::clone(&self.tab),
             issuer: Arc::clone(&self.issuer),
             began: clock::now().0,
+            request: None,
             bill: None,
         })
     }
@@ -156,6 +154,8 @@ pub(super) struct Issue {
     issuer: Arc<Issuer>,
     running: Option<Running>,
     began: i64,
+    /// SHA-256 of a paid request's body.
+    request: Option<[u8; 32]>,
     /// None where nobody pays.
     bill: Option<Bill>,
 }
@@ -180,8 +180,8 @@ impl Issue {
         }
     }
 
-    /// The receipt. `answer` is SHA-256 of what was handed over. None where the key is gone, and then so is all trust; and for a paid job
-    /// that was given up before it owed anything.
+    /// The receipt. `answer` is SHA-256 of what was handed over. None where the key is gone, and then so is all trust. A paid job that was
+    /// given up before it owed anything has one as well, for whoever asks for the tab.
     pub(super) fn receipt(mut self, used: &Used, answer: [u8; 32], end: End) -> Option<Receipt> {
         let (units, quote, amount) = match &self.bill {
             None => (used.units(), money::unpaid_quote(), 0),
@@ -235,10 +235,33 @@ impl Drop for Issue {
         };
         match self.bill.take() {
             None => self.tab.fail(running),
-            Some(bill) => {
-                self.tab.give_up(running, self.issuer.now());
-                bill.given_up();
+            Some(bill) => self.given_up(running, bill),
+        }
+    }
+}
+
+impl Issue {
+    /// A paid job was given up before it owed anything. A receipt of nothing continues the chain, so that its client knows.
+    fn given_up(&self, running: Running, bill: Bill) {
+        let now = self.issuer.now();
+        match self.issuer.attested().zip(self.request) {
+            None => self.tab.give_up(running, now),
+            Some((attested, request)) => {
+                let done = Done {
+                    attested: &attested,
+                    units: [0; 4],
+                    quote: bill.quote(),
+                    amount: 0,
+                    request,
+                    answer: sha256(&[]),
+                    end: End::Cancelled,
+                    began: self.began,
+                    ended: clock::now().0,
+                };
+                let _ = self.tab.end(running, &done, &*self.issuer);
+                self.tab.blame(now);
             }
         }
+        bill.given_up();
     }
 }

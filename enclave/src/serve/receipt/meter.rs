@@ -59,7 +59,7 @@ impl Meter {
 
     /// Lets a request in that can cost so much. To be asked once, when all of it is known and before an engine is.
     pub(in crate::serve) fn admit(&self, wanted: &Wanted<'_>) -> Result<(), ApiError> {
-        self.entry.admit(self.used().length, wanted)
+        self.entry.admit(&self.used(), wanted)
     }
 
     /// What says how long one more call of the job takes.

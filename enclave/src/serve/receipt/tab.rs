@@ -1,7 +1,8 @@
 //! `POST /v1/tab`: what a client needs to begin, and what it may have missed.
 
-use chrysalis_attestation::encoding::cbor::{self, Value};
-use chrysalis_settle::{CREDENTIAL_LENGTH, Credential, Receipt, Standing};
+use std::sync::Arc;
+
+use chrysalis_settle::{CREDENTIAL_LENGTH, Credential, OpenTab, Standing, TabId, Terms};
 use hyper::{HeaderMap, Response, StatusCode};
 
 use super::paid::lane_of;
@@ -16,7 +17,7 @@ use crate::serve::{
 /// The most bytes of a body.
 const MAX_ASKED: usize = 128;
 
-/// The state of a paid tab, whose credential is the body; or the last receipt of this connection, or of the one whose exporter is the body.
+/// Where a paid tab stands, whose credential is the body; or the tab of this connection, or of the one whose exporter is the body.
 pub(in crate::serve) async fn tab(
     service: &Service,
     conversation: &Conversation,
@@ -25,7 +26,7 @@ pub(in crate::serve) async fn tab(
 ) -> Result<Response<Body>, ApiError> {
     let asked = intake::bytes(headers, body, MAX_ASKED).await?;
     conversation.is_answered();
-    let answer = match asked.len() {
+    let (id, tab, ceiling) = match asked.len() {
         0 => unpaid(service, conversation, &conversation.exporter)?,
         32 => {
             let mut exporter = [0; 32];
@@ -44,60 +45,48 @@ pub(in crate::serve) async fn tab(
             return Err(ApiError::invalid("body", message));
         }
     };
-    let answer = cbor::encode(&answer);
-    Ok(answer::whole(StatusCode::OK, "application/cbor", answer))
+    let new = || {
+        let first = Standing::first(&service.issuer.key(), &id);
+        (Vec::new(), first.head)
+    };
+    let (mut before, head) = tab.map_or_else(new, |tab| tab.recent());
+    let offers = service.till.as_ref().map(|till| till.prices.offers());
+    let quotes = offers.into_iter().flatten();
+    let terms = Terms {
+        last: before.pop(),
+        before,
+        head,
+        quotes: quotes.map(|offer| offer.quote.clone()).collect(),
+        ceiling,
+    };
+    let kind = "application/cbor";
+    Ok(answer::whole(StatusCode::OK, kind, terms.encode()))
 }
+
+/// A tab, if there is one by this name, and how far its lane goes.
+type Found = (TabId, Option<Arc<OpenTab>>, u64);
 
 fn unpaid(
     service: &Service,
     conversation: &Conversation,
     exporter: &[u8; 32],
-) -> Result<Value, ApiError> {
-    let last = match service.issuer.tab(exporter) {
-        Some(tab) => tab.last(),
-        None if *exporter == conversation.exporter => None,
-        None => return Err(ApiError::tab_unknown()),
-    };
-    Ok(cbor::map([("last", optional(last.as_ref()))]))
+) -> Result<Found, ApiError> {
+    let id = TabId::unpaid(exporter);
+    let tab = service.issuer.tabs.find(&id);
+    if tab.is_none() && *exporter != conversation.exporter {
+        return Err(ApiError::tab_unknown());
+    }
+    Ok((id, tab, 0))
 }
 
-async fn paid(service: &Service, credential: &Credential) -> Result<Value, ApiError> {
+async fn paid(service: &Service, credential: &Credential) -> Result<Found, ApiError> {
     let till = service.till.as_ref().ok_or_else(ApiError::nobody_pays)?;
-    let issuer = &service.issuer;
-    let lane = lane_of(till, issuer, credential).await?;
-    let id = credential.tab;
-    issuer
-        .tabs
-        .has_room(&id)
-        .map_err(|_| ApiError::tabs_full())?;
-    let (receipts, head) = match issuer.tabs.find(&id) {
-        Some(tab) => {
-            tab.raise(credential);
-            tab.recent()
-        }
-        None => (Vec::new(), Standing::first(&issuer.key(), &id).head),
-    };
-    let (last, before) = match receipts.split_last() {
-        Some((last, before)) => (Some(last), before),
-        None => (None, &[][..]),
-    };
-    let array = |all: Vec<Vec<u8>>| Value::Array(all.into_iter().map(Value::Bytes).collect());
-    let offers = till.prices.offers();
-    Ok(cbor::map([
-        (
-            "quotes",
-            array(offers.iter().map(|offer| offer.quote.encode()).collect()),
-        ),
-        ("last", optional(last)),
-        (
-            "before",
-            array(before.iter().map(Receipt::encode).collect()),
-        ),
-        ("head", Value::Bytes(head.to_vec())),
-        ("ceiling", Value::Integer(lane.ceiling.into())),
-    ]))
-}
-
-fn optional(receipt: Option<&Receipt>) -> Value {
-    receipt.map_or(Value::Null, |receipt| Value::Bytes(receipt.encode()))
+    let (tabs, id) = (&service.issuer.tabs, credential.tab);
+    let lane = lane_of(till, &service.issuer, credential).await?;
+    tabs.has_room(&id).map_err(|_| ApiError::tabs_full())?;
+    let tab = tabs.find(&id);
+    if let Some(tab) = &tab {
+        tab.raise(credential);
+    }
+    Ok((id, tab, lane.ceiling))
 }

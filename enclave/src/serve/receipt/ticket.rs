@@ -7,6 +7,7 @@ use chrysalis_settle::{Credential, JobNumber};
 use super::{
     bill::{Bill, Most},
     issue::{Issue, Issuer},
+    used::Used,
 };
 use crate::{
     engine::Spell,
@@ -45,15 +46,15 @@ pub(super) enum Entry {
 }
 
 impl Entry {
-    /// Lets a request in, whose body has so many bytes.
-    pub(super) fn admit(&self, body: u64, wanted: &Wanted<'_>) -> Result<(), ApiError> {
+    /// Lets a request in that was read.
+    pub(super) fn admit(&self, read: &Used, wanted: &Wanted<'_>) -> Result<(), ApiError> {
         match self {
             Self::Open => Ok(()),
             Self::Closed(till) => {
                 let offer = till.prices.offer(wanted.model);
                 Err(ApiError::payment_required(offer.as_deref()))
             }
-            Self::Paid(ticket) => ticket.admit(body, wanted),
+            Self::Paid(ticket) => ticket.admit(read, wanted),
         }
     }
 
@@ -86,14 +87,14 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    fn admit(&self, body: u64, wanted: &Wanted<'_>) -> Result<(), ApiError> {
+    fn admit(&self, read: &Used, wanted: &Wanted<'_>) -> Result<(), ApiError> {
         let offer = self.offer.as_ref();
         let Some(offer) = offer.filter(|offer| offer.quote.model == wanted.model) else {
             let current = self.till.prices.offer(wanted.model);
             return Err(ApiError::quote_unknown(current.as_deref()));
         };
         let most = match wanted.units {
-            Units::Tokens { most } => Most::of_text(body, most),
+            Units::Tokens { most } => Most::of_text(read.length, most),
             Units::Audio { milliseconds } => Most::of_audio(milliseconds),
         };
         let bound = most.bound(offer);
@@ -113,7 +114,8 @@ impl Ticket {
             ceiling,
             ..
         } = self;
-        let admitted = self.issuer.admit(credential, *job, bound, *ceiling, bill);
+        let issuer = &self.issuer;
+        let admitted = issuer.admit(credential, *job, bound, *ceiling, read.request, bill);
         *issue = Some(admitted.map_err(ApiError::not_admitted)?);
         Ok(())
     }

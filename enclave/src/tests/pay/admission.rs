@@ -28,9 +28,9 @@ async fn what_runs_on_a_tab_counts_at_its_bound_over_all_its_connections() {
     one.connection = Connection::new(&host).await;
     let cancelled = loop {
         let state = other.state().await;
-        let last = Receipt::decode(&state.last.unwrap()).unwrap();
-        if last.1.seq == 2 {
-            break last.0;
+        let last = state.last.unwrap();
+        if Job::decode(&last.job).unwrap().seq == 2 {
+            break last;
         }
     };
     let body = body.to_string();

@@ -13,9 +13,9 @@ async fn job(payer: &mut Payer, seq: u64) -> (Receipt, Job) {
     let wait = async {
         loop {
             if let Some(last) = payer.state().await.last {
-                let (receipt, job) = Receipt::decode(&last).unwrap();
+                let job = Job::decode(&last.job).unwrap();
                 if job.seq == seq {
-                    return (receipt, job);
+                    return (last, job);
                 }
             }
             sleep(Duration::from_millis(10)).await;
@@ -95,11 +95,37 @@ async fn jobs_that_are_given_up_early_are_free_and_three_of_them_close_the_tab()
     assert_eq!(answer.json()["error"]["code"], "jobs_given_up");
     assert!(answer.head.contains("retry-after: "), "{}", answer.head);
     let state = payer.state().await;
-    let (_, last) = Receipt::decode(&state.last.unwrap()).unwrap();
-    assert_eq!(last.cumulative, 3 * last.seq);
+    let last = Job::decode(&state.last.unwrap().job).unwrap();
+    assert_eq!(last.cumulative, 3 * (last.seq - 3));
     // Another tab of the lane is open.
     let mut other = Payer::with(&host, 1, payer.cap).await;
     other.paid(CHAT, &chat("one")).await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_given_up_early_has_a_receipt_of_nothing() {
+    let (host, _story) = enclave("required").await;
+    let mut payer = Payer::new(&host).await;
+    let (number, body) = begin(&mut payer, "step", b": still here\n\n").await;
+    payer.connection = Connection::new(&host).await;
+    let (receipt, _) = job(&mut payer, 1).await;
+    let body = body.to_string();
+    let given_up = payer.take(&receipt, number, body.as_bytes(), None, "tiny");
+    assert_eq!(
+        (given_up.end, given_up.units, given_up.amount),
+        (End::Cancelled, [0; 4], 0)
+    );
+    // Who waits for a whole answer and goes.
+    let (number, body) = (payer.next(), chat("forever").to_string());
+    let headers = payer.headers(number, "tiny");
+    let connection = &mut payer.connection;
+    connection.send(CHAT, &headers, body.as_bytes()).await;
+    sleep(Duration::from_millis(100)).await;
+    payer.connection = Connection::new(&host).await;
+    let (receipt, _) = job(&mut payer, 2).await;
+    let given_up = payer.take(&receipt, number, body.as_bytes(), None, "tiny");
+    assert_eq!((given_up.end, given_up.amount), (End::Cancelled, 0));
+    assert_eq!(payer.paid(CHAT, &chat("one")).await.cumulative, 3);
 }
 
 #[tokio::test]
@@ -150,7 +176,7 @@ async fn a_client_that_missed_receipts_or_lost_its_state_goes_on() {
     all.extend(state.last);
     for (number, (receipt, text)) in (1..).zip(all.iter().zip(["one", "one two", "one two three"]))
     {
-        let (receipt, job) = Receipt::decode(receipt).unwrap();
+        let job = Job::decode(&receipt.job).unwrap();
         assert_eq!((job.job, job.seq), ([number; 16], u64::from(number)));
         let quote = payer.quote("tiny").clone();
         let (tab, attested) = (&mut payer.tab, &payer.attested);
@@ -163,7 +189,7 @@ async fn a_client_that_missed_receipts_or_lost_its_state_goes_on() {
             quote: Some(&quote),
         };
         // But for the answer, which is gone with its connection.
-        let refused = tab.accept(&receipt, &expected).unwrap_err();
+        let refused = tab.accept(receipt, &expected).unwrap_err();
         assert_eq!(refused.code(), "receipt_content");
         let statement = payer.tab.standing();
         assert_eq!(statement.seq + 1, job.seq);

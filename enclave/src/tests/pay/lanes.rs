@@ -120,7 +120,8 @@ async fn a_lane_has_so_many_tabs_and_no_more() {
     let (host, _story) = enclave("required").await;
     let mut payer = Payer::new(&host).await;
     let body = json!({"model": "embedding", "input": "a"});
-    for branch in 0..u16::try_from(chrysalis_settle::MAX_BRANCHES).unwrap() {
+    let most = u16::try_from(chrysalis_settle::MAX_BRANCHES).unwrap();
+    for branch in 0..most {
         payer.id.branch = branch;
         let (answer, _) = payer.ask("POST /v1/embeddings", &body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
