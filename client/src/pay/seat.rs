@@ -182,9 +182,7 @@ impl Drop for Seat {
 mod tests {
     use super::*;
     use crate::pay::Lane;
-    use chrysalis_settle::{
-        Attested, Done, End, Expected, JobNumber, Receipt, Sign, Tabs, money,
-    };
+    use chrysalis_settle::{Attested, Done, End, Expected, JobNumber, Receipt, Sign, Tabs, money};
     use ring::signature::{Ed25519KeyPair, KeyPair};
 
     const MOST: u64 = 1000;
