@@ -19,6 +19,7 @@ mod renewed;
 mod room;
 mod served;
 mod sink;
+mod spell;
 mod sse;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(crate) use call::{Call, CallBody, Event, Fault, Tenant, Turned};
 pub(crate) use card::Api;
 pub(crate) use decode::Undecoded;
 pub(crate) use served::Served;
+pub(crate) use spell::Spell;
 
 use crate::{
     boot::Ground,

@@ -14,8 +14,8 @@ use chrysalis_attestation::{
 use chrysalis_wire::{
     frame::{self, FrameError},
     host::{
-        FromHost, GpuAnswer, HOST_CID, HOST_PORT, MAX_CONFIGURATION, MAX_FAILURE, Status, TLS_PORT,
-        ToHost,
+        FromHost, GpuAnswer, HOST_CID, HOST_PORT, MAX_CONFIGURATION, MAX_FAILURE, Owed, Status,
+        TLS_PORT, ToHost,
     },
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -177,15 +177,51 @@ impl Host {
 
     /// Sets the simulated GPUs ready.
     pub(crate) async fn simulated_gpus_ready(&self) -> Result<(), HostError> {
-        match self.ask(&ToHost::SimulatedGpusReady).await? {
-            FromHost::Noted => Ok(()),
-            _ => Err(HostError::Misspoke),
-        }
+        self.hand(&ToHost::SimulatedGpusReady).await
     }
 
     /// Reports how far the enclave has got.
     pub(crate) async fn tell(&self, status: Status) -> Result<(), HostError> {
-        match self.ask(&ToHost::Status(status)).await? {
+        self.hand(&ToHost::Status(status)).await
+    }
+
+    /// Who signs caps on a lane, and how far the host lets all its tabs go here. It has no reason to lie: it is the one who is paid.
+    pub(crate) async fn lane(
+        &self,
+        purse: &[u8; 32],
+        lane: u32,
+    ) -> Result<([u8; 32], u64), HostError> {
+        let purse = purse.to_vec();
+        match self.ask(&ToHost::Lane { purse, lane }).await? {
+            FromHost::Lane { spend_key, ceiling } => {
+                let key = spend_key.try_into().map_err(|_| HostError::Misspoke)?;
+                Ok((key, ceiling))
+            }
+            _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// The least price that the operator works for.
+    pub(crate) async fn terms(&self) -> Result<u64, HostError> {
+        match self.ask(&ToHost::Terms).await? {
+            FromHost::Terms { floor } => Ok(floor),
+            _ => Err(HostError::Misspoke),
+        }
+    }
+
+    /// Hands over what is owed.
+    pub(crate) async fn owed(&self, owed: Vec<Owed>) -> Result<(), HostError> {
+        self.hand(&ToHost::Owed(owed)).await
+    }
+
+    /// Hands over a signed report.
+    pub(crate) async fn report(&self, report: Vec<u8>) -> Result<(), HostError> {
+        self.hand(&ToHost::Report(report)).await
+    }
+
+    /// Says what the host only has to note.
+    async fn hand(&self, what: &ToHost) -> Result<(), HostError> {
+        match self.ask(what).await? {
             FromHost::Noted => Ok(()),
             _ => Err(HostError::Misspoke),
         }
@@ -311,6 +347,20 @@ mod tests {
         let (_folder, host) = fake(Some(bring(MAX_STATEMENTS + 1)));
         let refused = host.endorsements().await;
         assert!(matches!(refused, Err(HostError::Misspoke)));
+    }
+
+    #[tokio::test]
+    async fn a_lane_has_a_key_of_32_bytes() {
+        for (length, ceiling) in [(32, Some(7)), (31, None), (0, None)] {
+            let (_folder, host) = fake(Some(FromHost::Lane {
+                spend_key: vec![1; length],
+                ceiling: 7,
+            }));
+            let found = host.lane(&[2; 32], 3).await.ok();
+            assert_eq!(found, ceiling.map(|ceiling| ([1; 32], ceiling)));
+        }
+        let (_folder, host) = fake(Some(FromHost::Noted));
+        assert!(matches!(host.terms().await, Err(HostError::Misspoke)));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! evidence is bound to is its own. Every wait has an end and every number a bound, because the host decides who
 //! connects and how often; and no client's silence or slowness keeps another waiting.
 
+mod accounts;
 mod agreement;
 mod answer;
 mod answering;
@@ -35,6 +36,7 @@ mod object;
 mod ohttp;
 mod pad;
 mod part;
+mod pay;
 mod places;
 mod question;
 mod receipt;
@@ -87,6 +89,7 @@ use crate::{
 use conversation::Conversation;
 pub(crate) use conversation::Rate;
 use pad::Padder;
+use pay::Till;
 use places::{Displaced, Place, Places};
 use service::Service;
 
@@ -110,6 +113,8 @@ pub(crate) struct Bounds {
     pub(crate) desk: attest::Bounds,
     /// How long an epoch lasts, if not as long as the configuration says.
     pub(crate) epoch: Option<Duration>,
+    /// The same of an epoch of prices.
+    pub(crate) price_epoch: Option<Duration>,
 }
 
 impl Default for Bounds {
@@ -126,6 +131,7 @@ impl Default for Bounds {
             },
             desk: attest::Bounds::default(),
             epoch: None,
+            price_epoch: None,
         }
     }
 }
@@ -163,13 +169,24 @@ impl Attested {
         let renewal = Renewal::new(&ground, self.engines.clone(), attester.clone(), length);
         let trust = ground.trust.clone();
         let desk = Desk::open(attester.clone(), bounds.desk);
+        let configuration = &self.measured.configuration;
+        let till = Till::open(
+            configuration,
+            &self.engines,
+            &ground.host,
+            bounds.price_epoch,
+        )
+        .await?;
         let service = Service::new(
             self.measured,
             self.engines.clone(),
             attester.clone(),
             desk,
+            till.clone(),
             trust,
         )?;
+        let issuer = service.issuer.clone();
+        let accounts = accounts::keep(till, issuer.clone(), ground.host.clone());
         let door = Arc::new(Door {
             bounds,
             acceptor,
@@ -183,6 +200,7 @@ impl Attested {
             () = accept_all(&listener, &door, &closed, &mut connections) => Ok(()),
             () = ground.host.shutdown_wanted() => Ok(()),
             () = load::report(&ground.progress, &self.engines, attested_at) => Ok(()),
+            () = accounts => Ok(()),
             failure = renewal.until_trust_ends() => Err(failure),
         };
         drop(listener);
@@ -201,6 +219,10 @@ impl Attested {
         .await;
         // What they hold goes before the host is told of the end.
         connections.shutdown().await;
+        // What is owed by then outlives the key that signed it.
+        if let Ok(Err(error)) = timeout(FAREWELL, accounts::settle(&issuer, &ground.host)).await {
+            tracing::warn!(code = error.code(), "the host did not note what is owed");
+        }
         outcome
     }
 }

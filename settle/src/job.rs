@@ -61,7 +61,7 @@ pub struct Job {
     pub epoch: u64,
     /// SHA-256 of the quote that it was priced by; without payment [`crate::money::unpaid_quote`].
     pub quote: [u8; 32],
-    /// Prompt tokens, cached ones among them, completion tokens, milliseconds of audio.
+    /// Prompt tokens that were read, prompt tokens that were cached, completion tokens, milliseconds of audio.
     pub units: [u64; 4],
     /// Nano, for this job.
     pub amount: u64,

@@ -16,6 +16,27 @@ pub struct Standing {
     pub head: [u8; 32],
 }
 
+impl Standing {
+    /// Before the first job.
+    pub fn first(receipt_key: &[u8; 32], tab: &TabId) -> Self {
+        Self {
+            seq: 0,
+            cumulative: 0,
+            head: chain::first_head(receipt_key, tab),
+        }
+    }
+
+    /// What the receipt key signs when a tab has come so far.
+    pub fn statement(&self, tab: TabId) -> Statement {
+        Statement {
+            tag: Tag::Receipt,
+            tab,
+            amount: self.cumulative,
+            last: self.head,
+        }
+    }
+}
+
 /// A client's tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tab {
@@ -42,13 +63,7 @@ pub struct Expected<'a> {
 impl Tab {
     /// A new tab with the enclave that has this receipt key.
     pub fn new(id: TabId, receipt_key: [u8; 32]) -> Self {
-        let head = chain::first_head(&receipt_key, &id);
-        let standing = Standing {
-            seq: 0,
-            cumulative: 0,
-            head,
-        };
-        Self::resumed(id, receipt_key, standing)
+        Self::resumed(id, receipt_key, Standing::first(&receipt_key, &id))
     }
 
     /// One that was kept.
@@ -74,12 +89,7 @@ impl Tab {
             cumulative: job.cumulative,
             head,
         };
-        let statement = Statement {
-            tag: Tag::Receipt,
-            tab: id,
-            amount: standing.cumulative,
-            last: head,
-        };
+        let statement = standing.statement(id);
         if !statement.is_signed(&receipt_key, &last.signature) {
             return Err(Rejection::Signature);
         }

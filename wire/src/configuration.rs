@@ -1,11 +1,14 @@
 //! The configuration: what the host brings and the hardware measures. Its SHA-256 is HOST_DATA (SNP); the enclave
 //! refuses any other. TOML, strict: an unknown key is an error.
 
+mod payment;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::host::MAX_CONFIGURATION;
+pub use payment::{Payment, Price};
 
 /// Version of the format that this code reads.
 pub const VERSION: u32 = 2;
@@ -28,6 +31,9 @@ pub struct Configuration {
     pub models: Vec<Model>,
     /// How requests are met.
     pub serving: Serving,
+    /// What answers cost: there exactly if [`Serving::payment`] is not none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
     /// How often the enclave attests again.
     #[serde(default)]
     pub epoch: Epoch,
@@ -193,6 +199,9 @@ pub struct Serving {
     /// What an answer's ciphertext shows of its length and rhythm.
     #[serde(default)]
     pub padding: Padding,
+    /// Whether answers are paid for.
+    #[serde(default, skip_serializing_if = "Payment::is_none")]
+    pub payment: Payment,
 }
 
 /// How answers are filled, so that the sizes of their TLS records say little about the words in them. There is no way to turn
@@ -351,7 +360,26 @@ impl Configuration {
         let (idle, after) = (self.serving.recycle_idle_s, self.serving.recycle_after_s);
         within("serving", "", "recycle_idle_s", idle, 1, 86_400)?;
         within("serving", "", "recycle_after_s", after, 60, 604_800)?;
-        within("epoch", "", "seconds", self.epoch.seconds, 60, 86_400)
+        within("epoch", "", "seconds", self.epoch.seconds, 60, 86_400)?;
+        self.check_price()
+    }
+
+    fn check_price(&self) -> Result<(), ConfigurationError> {
+        let wrong = |problem: &str| {
+            Err(ConfigurationError::Field {
+                field: "[price]".to_owned(),
+                problem: problem.to_owned(),
+            })
+        };
+        match (&self.price, self.serving.payment.is_none()) {
+            (None, true) => Ok(()),
+            (Some(price), false) => match price.problem() {
+                Some((key, problem)) => Err(field("price", "", key, problem)),
+                None => Ok(()),
+            },
+            (None, false) => wrong("is missing: serving.payment is not \"none\""),
+            (Some(_), true) => wrong("is there, and nobody pays: serving.payment is \"none\""),
+        }
     }
 }
 
@@ -480,180 +508,4 @@ fn within(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> String {
-        let root = "ab".repeat(32);
-        let disk = |blocks| format!("disk = {{ root = \"{root}\", blocks = {blocks} }}");
-        format!(
-            "version = 2\n[[engine]]\nname = \"e\"\n{}\nthreads = 1\nmemory_mib = 512\n\
-             [[model]]\nname = \"m\"\nkind = \"chat\"\nengine = \"e\"\n{}\nsize = 8193\nweights = \"{root}\"\n\
-             context = 2048\nparallel = 4\nknown_answer = [{{ prompt = \"?\", text = \"!\" }}]\n\
-             [serving]\nqueue = 8\ndefault_max_tokens = 256\n",
-            disk(9),
-            disk(3),
-        )
-    }
-
-    fn refused(from: &str, to: &str) -> String {
-        let text = sample();
-        assert!(text.contains(from), "{from}");
-        let error = Configuration::parse(text.replacen(from, to, 1).as_bytes());
-        error.unwrap_err().to_string()
-    }
-
-    #[test]
-    fn reads_a_good_configuration() {
-        let configuration = Configuration::parse(sample().as_bytes()).unwrap();
-        let model = &configuration.models[0];
-        assert_eq!(configuration.engine_of(model).unwrap().name, "e");
-        assert_eq!(
-            configuration.serving.recycle_idle(),
-            Duration::from_secs(60)
-        );
-        assert_eq!(configuration.epoch.length(), Duration::from_secs(600));
-        // Engine and model are on the same disk here.
-        assert_eq!(configuration.disks().len(), 1);
-    }
-
-    #[test]
-    fn answers_are_padded_in_one_of_two_ways() {
-        let padding = |line: &str| {
-            let text = format!("{}{line}", sample());
-            Configuration::parse(text.as_bytes()).map(|configuration| configuration.serving.padding)
-        };
-        assert_eq!(padding("").unwrap(), Padding::Bucket);
-        assert_eq!(padding("padding = \"bucket\"\n").unwrap(), Padding::Bucket);
-        assert_eq!(padding("padding = \"paced\"\n").unwrap(), Padding::Paced);
-        let refused = padding("padding = \"none\"\n").unwrap_err().to_string();
-        assert!(refused.contains("`bucket` or `paced`"), "{refused}");
-    }
-
-    #[test]
-    fn knows_the_size_of_a_disk_with_its_tree() {
-        // As `veritysetup format --no-superblock` makes them.
-        for (blocks, with_tree) in [(1, 1), (2, 3), (128, 129), (129, 132)] {
-            let root = "ab".repeat(32);
-            let disk = Disk { root, blocks };
-            assert_eq!(disk.size(), with_tree * Disk::BLOCK);
-        }
-    }
-
-    #[test]
-    fn a_serial_is_what_virtio_has_room_for() {
-        let configuration = Configuration::parse(sample().as_bytes()).unwrap();
-        assert_eq!(configuration.engines[0].disk.serial(), "ab".repeat(10));
-    }
-
-    #[test]
-    fn names_an_unknown_key() {
-        assert!(refused("queue", "qeue").contains("qeue"));
-    }
-
-    #[test]
-    fn names_the_field_out_of_range() {
-        let upper = "AB".repeat(32);
-        let lower = "ab".repeat(32);
-        for (from, to, says) in [
-            (
-                "context = 2048",
-                "context = 1",
-                "model.context of m is not 64 to 16777216",
-            ),
-            (
-                "parallel = 4",
-                "parallel = 0",
-                "model.parallel of m is not 1 to 1024",
-            ),
-            (
-                "threads = 1",
-                "threads = 0",
-                "engine.threads of e is not 1 to 256",
-            ),
-            (
-                "memory_mib = 512",
-                "memory_mib = 1",
-                "engine.memory_mib of e is not 64 to 4194304",
-            ),
-            ("queue = 8", "queue = 0", "serving.queue is not 1 to 4096"),
-            (
-                "size = 8193",
-                "size = 1",
-                "model.size of m does not fill the disk's blocks",
-            ),
-            ("size = 8193", "size = 0", "model.size of m is 0"),
-            (
-                "blocks = 9",
-                "blocks = 0",
-                "engine.disk.blocks of e is not 1 to 1073741824",
-            ),
-            (
-                &lower,
-                &upper,
-                "engine.disk.root of e is not 64 hexadecimal digits in lower case",
-            ),
-            (
-                "engine = \"e\"",
-                "engine = \"f\"",
-                "model.engine of m names f, which is no [[engine]]",
-            ),
-            (
-                "name = \"m\"",
-                "name = \"\"",
-                "model.name is not a word of 1 to 128 printable characters",
-            ),
-            (
-                "text = \"!\"",
-                "text = \"\"",
-                "model.known_answer of m has an empty text",
-            ),
-            (
-                "known_answer = [{ prompt = \"?\", text = \"!\" }]",
-                "",
-                "model.known_answer of m is missing: a chat model has at least one",
-            ),
-        ] {
-            assert_eq!(refused(from, to), says);
-        }
-    }
-
-    #[test]
-    fn an_engine_gets_no_gpu_that_nothing_verifies() {
-        let wants = "threads = 1\ndevices = [\"nvidia\"]";
-        let problem =
-            "engine.devices of e names GPUs, and there is no [gpu] that says which ones to trust";
-        assert_eq!(refused("threads = 1", wants), problem);
-        let text = sample().replacen("threads = 1", wants, 1);
-        let verified = Configuration::parse(format!("{text}[gpu]\ncount = [1]\n").as_bytes());
-        assert_eq!(verified.unwrap().engines[0].devices, [Device::Nvidia]);
-    }
-
-    #[test]
-    fn names_what_is_there_twice() {
-        let text = sample();
-        let engine = text.split("[[model]]").next().unwrap();
-        let engine = engine.split_once('\n').unwrap().1;
-        let error = Configuration::parse(format!("{text}{engine}").as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), "engine.name is e twice");
-    }
-
-    #[test]
-    fn an_epoch_lasts_from_a_minute_to_a_day() {
-        let with = |seconds: u32| format!("{}[epoch]\nseconds = {seconds}\n", sample());
-        for seconds in [60, 86_400] {
-            let configuration = Configuration::parse(with(seconds).as_bytes()).unwrap();
-            assert_eq!(configuration.epoch.seconds, seconds);
-        }
-        for seconds in [59, 86_401] {
-            let error = Configuration::parse(with(seconds).as_bytes()).unwrap_err();
-            assert_eq!(error.to_string(), "epoch.seconds is not 60 to 86400");
-        }
-    }
-
-    #[test]
-    fn refuses_another_version_whatever_its_fields() {
-        let error = Configuration::parse(b"version = 1\n[model]\nname = \"m\"\n").unwrap_err();
-        assert!(matches!(error, ConfigurationError::Version(1)));
-    }
-}
+mod tests;

@@ -182,9 +182,7 @@ impl Drop for Seat {
 mod tests {
     use super::*;
     use crate::pay::Lane;
-    use chrysalis_settle::{
-        Attested, Done, End, Expected, JobNumber, OpenTab, Receipt, Sign, Tabs, money,
-    };
+    use chrysalis_settle::{Attested, Done, End, Expected, JobNumber, Receipt, Sign, Tabs, money};
     use ring::signature::{Ed25519KeyPair, KeyPair};
 
     const MOST: u64 = 1000;
@@ -256,7 +254,7 @@ mod tests {
     }
 
     /// The enclave answers a job: three prompt tokens, two of an answer.
-    fn answered(tab: &OpenTab, job: JobNumber, quote: &Quote, enclave: &Key) -> Receipt {
+    fn answered(tabs: &Tabs, job: JobNumber, quote: &Quote, enclave: &Key) -> Receipt {
         let units = [3, 0, 2, 0];
         let done = Done {
             attested: &attested(enclave),
@@ -269,7 +267,10 @@ mod tests {
             began: 0,
             ended: 1,
         };
-        tab.end(tab.begin(job).unwrap(), &done, enclave).unwrap()
+        let cap = payer().cap(0, &enclave.public(), u64::MAX);
+        let admitted = tabs.admit(&cap, job, MOST, u64::MAX, 0);
+        let (tab, running) = admitted.unwrap();
+        tab.end(running, &done, enclave).unwrap()
     }
 
     fn accept(
@@ -301,7 +302,6 @@ mod tests {
         assert!(seat.cap().verify(&spend, &Key::new(4).public()).is_err());
         seat.learn(terms(&["m"])).unwrap();
         let tabs = Tabs::new(enclave.public(), 9);
-        let theirs = tabs.open(payer.id(0)).unwrap();
         for number in 1..=3_u8 {
             let mut request = asking("m");
             assert!(seat.pay(&mut request).unwrap());
@@ -312,7 +312,7 @@ mod tests {
             let cap = Credential::decode(&cap).unwrap();
             // Three tokens by one nano, two by two.
             assert_eq!(cap.cap, MOST + 7 * u64::from(number - 1));
-            let receipt = answered(&theirs, [number; 16], &quote("m"), &enclave);
+            let receipt = answered(&tabs, [number; 16], &quote("m"), &enclave);
             let kept = accept(&mut seat, &receipt, [number; 16], &enclave).unwrap();
             assert_eq!(kept.job().cumulative, 7 * u64::from(number));
         }
@@ -329,13 +329,12 @@ mod tests {
         let mut seat = Seat::take(&payer, enclave.public()).unwrap();
         seat.learn(terms(&["m"])).unwrap();
         let tabs = Tabs::new(enclave.public(), 9);
-        let theirs = tabs.open(payer.id(0)).unwrap();
         assert!(seat.pay(&mut asking("m")).unwrap());
         let dearer = Quote {
             price: [2_000_000; 4],
             ..quote("m")
         };
-        let receipt = answered(&theirs, [1; 16], &dearer, &enclave);
+        let receipt = answered(&tabs, [1; 16], &dearer, &enclave);
         let refused = accept(&mut seat, &receipt, [1; 16], &enclave);
         assert_eq!(refused, Err(Rejection::Quote));
         drop(seat);
@@ -369,8 +368,7 @@ mod tests {
     fn a_tab_of_an_earlier_process_goes_on_from_its_last_receipt() {
         let (first, enclave) = (payer(), Key::new(3));
         let tabs = Tabs::new(enclave.public(), 9);
-        let theirs = tabs.open(first.id(0)).unwrap();
-        let receipt = answered(&theirs, [1; 16], &quote("m"), &enclave);
+        let receipt = answered(&tabs, [1; 16], &quote("m"), &enclave);
         let before = chrysalis_settle::chain::first_head(&enclave.public(), &first.id(0));
         let head = chrysalis_settle::chain::next_head(&before, &receipt.job);
         let terms = |head: [u8; 32]| Terms {
@@ -384,7 +382,7 @@ mod tests {
         seat.learn(terms(head)).unwrap();
         assert_eq!(seat.cap().cap, MOST + 7);
         assert!(seat.pay(&mut asking("m")).unwrap());
-        let next = answered(&theirs, [2; 16], &quote("m"), &enclave);
+        let next = answered(&tabs, [2; 16], &quote("m"), &enclave);
         assert!(accept(&mut seat, &next, [2; 16], &enclave).is_ok());
     }
 }

@@ -19,6 +19,7 @@ use super::{
     process::{Launcher, Process, Starter},
     queue::{Full, Place, Queue, Turn},
     sink::Sink,
+    spell::Spell,
 };
 use crate::{machine::Memory, trust::Trust};
 
@@ -111,11 +112,12 @@ impl Served {
         !matches!(*self.state.borrow(), State::Down)
     }
 
-    /// Asks. The answer comes part by part; dropping its receiver ends the call at any point.
+    /// Asks. The answer comes part by part; dropping its receiver ends the call at any point. `spell` says how long its turn takes.
     pub(crate) fn ask(
         self: &Arc<Self>,
         tenant: &Tenant,
         call: Call,
+        spell: Spell,
     ) -> Result<mpsc::Receiver<Event>, Turned> {
         if let Some(reason) = self.trust.over() {
             return Err(Turned::TrustEnded(reason));
@@ -129,7 +131,7 @@ impl Served {
         })?;
         Counters::add(&self.counters.requests, 1);
         let (sink, answer) = Sink::new();
-        tokio::spawn(self.clone().answer(place, call, sink));
+        tokio::spawn(self.clone().answer(place, call, sink, spell));
         Ok(answer)
     }
 
@@ -142,9 +144,9 @@ impl Served {
         }
     }
 
-    async fn answer(self: Arc<Self>, place: Place, call: Call, sink: Sink) {
+    async fn answer(self: Arc<Self>, place: Place, call: Call, sink: Sink, spell: Spell) {
         let outcome = tokio::select! {
-            outcome = self.answer_in_turn(place, call, &sink) => outcome,
+            outcome = self.answer_in_turn(place, call, &sink, &spell) => outcome,
             reason = self.trust.ended() => Err(Fault::TrustEnded(reason)),
             // Its turn, if it has one, is given back.
             () = sink.closed() => return,
@@ -161,7 +163,13 @@ impl Served {
         }
     }
 
-    async fn answer_in_turn(&self, place: Place, call: Call, sink: &Sink) -> Result<(), Fault> {
+    async fn answer_in_turn(
+        &self,
+        place: Place,
+        call: Call,
+        sink: &Sink,
+        spell: &Spell,
+    ) -> Result<(), Fault> {
         let _turn: Turn = match place {
             Place::Turn(turn) => turn,
             Place::Waiting(turn) => match timeout(WAIT, turn).await {
@@ -169,6 +177,7 @@ impl Served {
                 Ok(Err(_)) | Err(_) => return Err(Fault::Waited),
             },
         };
+        let _taking = spell.begin();
         sink.say(Event::Began)?;
         let process = self.process().await?;
         let outcome = process.serve(call, sink).await;

@@ -16,10 +16,10 @@ use super::{
     generation::{Generation, Terms},
     part::Counts,
     question::Question,
-    receipt::Meter,
+    receipt::{Meter, Units, Wanted},
     refusal::Refusal,
 };
-use crate::engine::{Served, Tenant};
+use crate::engine::{Served, Spell, Tenant};
 
 /// What all choices of an answer have in common.
 pub(super) struct Inquiry {
@@ -61,6 +61,13 @@ struct Running {
 impl Answering {
     /// Asks for the first choices.
     pub(super) fn begin(inquiry: Inquiry) -> Result<Self, ApiError> {
+        let meter = Meter::current();
+        meter.admit(&Wanted {
+            model: &inquiry.served.model().name,
+            units: Units::Tokens {
+                most: inquiry.max_tokens(),
+            },
+        })?;
         let choices = inquiry
             .questions
             .len()
@@ -73,7 +80,7 @@ impl Answering {
             first: 0,
             counts: Counts::default(),
             cut: false,
-            meter: Meter::current(),
+            meter,
         };
         answering.ask()?;
         Ok(answering)
@@ -128,7 +135,7 @@ impl Answering {
             let Some(number) = self.waiting.front().copied() else {
                 return Ok(());
             };
-            match self.inquiry.ask(number) {
+            match self.inquiry.ask(number, self.meter.spell()) {
                 Ok(choice) => self.running.push(Running {
                     number,
                     choice,
@@ -152,7 +159,7 @@ impl Answering {
             Ok(Some(_)) => {}
             Ok(None) if self.cut => self.meter.ended(End::Length),
             Ok(None) => self.meter.ended(End::Stop),
-            Err(_) => self.meter.ended(End::Failed),
+            Err(error) => self.meter.failed(error),
         }
         let mut total = self.counts;
         for running in &self.running {
@@ -173,7 +180,17 @@ impl Answering {
 }
 
 impl Inquiry {
-    fn ask(&self, number: usize) -> Result<Choice, ApiError> {
+    /// The most tokens that all choices together may make.
+    fn max_tokens(&self) -> u64 {
+        let each = self
+            .questions
+            .iter()
+            .map(|it| u64::from(it.sampling.max_tokens));
+        each.fold(0, u64::saturating_add)
+            .saturating_mul(self.choices.into())
+    }
+
+    fn ask(&self, number: usize, spell: Spell) -> Result<Choice, ApiError> {
         let each = (self.choices as usize).max(1);
         let (prompt, choice) = (number / each, number % each);
         let question = self.questions.get(prompt).ok_or_else(ApiError::broken)?;
@@ -191,6 +208,7 @@ impl Inquiry {
             stop: &question.sampling.stop,
             logprobs: question.logprobs.is_some(),
             refusal: self.refusal,
+            spell,
         };
         let generation = Generation::begin(&self.served, &self.tenant, prepared, &terms)?;
         Ok(Choice::new(generation, self.form.clone()))

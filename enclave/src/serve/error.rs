@@ -33,10 +33,12 @@ pub(super) struct ApiError {
     pub(super) parameter: Option<String>,
     pub(super) code: &'static str,
     retry_after: Option<u64>,
+    /// What else its body says.
+    details: Box<[(&'static str, Value)]>,
 }
 
 impl ApiError {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
             message: message.into(),
@@ -52,7 +54,22 @@ impl ApiError {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
             )
             .then_some(RETRY_AFTER),
+            details: Box::default(),
         }
+    }
+
+    /// Says more, for programs.
+    #[must_use]
+    pub(super) fn saying<const N: usize>(mut self, details: [(&'static str, Value); N]) -> Self {
+        self.details = Box::new(details);
+        self
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub(super) fn retrying_after(mut self, time: Duration) -> Self {
+        self.retry_after = Some(in_seconds(time));
+        self
     }
 
     /// Names the parameter at fault.
@@ -181,7 +198,7 @@ impl ApiError {
     /// 409: the job's number was used before.
     pub(super) fn job_repeated() -> Self {
         let message = format!(
-            "a job with this {JOB} was asked for before on this connection; draw a new number for each job"
+            "a job with this {JOB} was asked for before on this tab; draw a new number for each job"
         );
         Self::new(StatusCode::CONFLICT, "job_repeated", message).about(JOB)
     }
@@ -377,7 +394,7 @@ impl ApiError {
     /// 503: there is no room for another tab.
     pub(super) fn tabs_full() -> Self {
         let message = format!(
-            "there is no room for another tab; ask again over a new connection, or without {JOB}"
+            "there is no room for another tab; ask again later, over a new connection or without {JOB}"
         );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "tabs_full", message)
     }
@@ -407,12 +424,21 @@ impl ApiError {
 
     /// The body.
     pub(super) fn to_json(&self) -> Value {
-        json!({"error": {
+        let mut error = json!({
             "message": self.message,
             "type": self.kind,
             "param": self.parameter,
             "code": self.code,
-        }})
+        });
+        self.detail(&mut error);
+        json!({ "error": error })
+    }
+
+    /// Adds what else it says to an error of any shape.
+    pub(super) fn detail(&self, error: &mut Value) {
+        for (key, value) in &self.details {
+            error[*key] = value.clone();
+        }
     }
 }
 

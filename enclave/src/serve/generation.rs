@@ -23,7 +23,7 @@ use super::{
     refusal::Refusal,
     stops::StopWatch,
 };
-use crate::engine::{Event, Fault, Served, Tenant};
+use crate::engine::{Event, Fault, Served, Spell, Tenant};
 
 /// Tokens without text that an answer may have: its end, and parts of characters or stop texts that were never completed.
 const SILENT_TOKENS: u32 = 512;
@@ -84,6 +84,8 @@ pub(super) struct Terms<'a> {
     pub(super) stop: &'a [String],
     pub(super) logprobs: bool,
     pub(super) refusal: Refusal,
+    /// Says how long its turn takes.
+    pub(super) spell: Spell,
 }
 
 impl Generation {
@@ -95,7 +97,7 @@ impl Generation {
         terms: &Terms<'_>,
     ) -> Result<Self, ApiError> {
         let events = served
-            .ask(tenant, prepared.call)
+            .ask(tenant, prepared.call, terms.spell.clone())
             .map_err(ApiError::turned)?;
         Ok(Self {
             served: served.clone(),

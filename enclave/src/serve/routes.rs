@@ -112,12 +112,10 @@ async fn plainly(
         }
         (None, Some(route)) => {
             let telling = told(service, route, &head.headers, body, asker);
-            match asker.relayed {
-                true if head.headers.contains_key(api::JOB) => Err(ApiError::job_through_relay()),
-                true => telling.await,
-                false => {
-                    receipt::receipted(service, asker.conversation, &head.headers, telling).await
-                }
+            if asker.relayed {
+                receipt::relayed(service, &head.headers, telling).await
+            } else {
+                receipt::receipted(service, asker.conversation, &head.headers, telling).await
             }
         }
     };

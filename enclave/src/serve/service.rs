@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     error::ApiError,
     object::{Object, given},
+    pay::Till,
     question,
     receipt::Issuer,
     shape::Envelope,
@@ -33,6 +34,8 @@ pub(super) struct Service {
     pub(super) desk: Desk,
     pub(super) seats: Seats,
     pub(super) issuer: Arc<Issuer>,
+    /// None where nobody pays.
+    pub(super) till: Option<Arc<Till>>,
     pub(super) trust: Trust,
     fingerprint: String,
     /// Makes names of tenants for engines.
@@ -46,6 +49,7 @@ impl Service {
         engines: Engines,
         attester: Arc<Attester>,
         desk: Desk,
+        till: Option<Arc<Till>>,
         trust: Trust,
     ) -> Result<Self, Failure> {
         let digest = hex::encode(measured.digest);
@@ -62,6 +66,7 @@ impl Service {
             desk,
             seats: Seats::default(),
             issuer,
+            till,
             salt,
             random,
         })

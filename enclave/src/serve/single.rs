@@ -11,10 +11,10 @@ use super::{
     answer::{self, Body},
     error::ApiError,
     misshapen::{Misshapen, Unfit},
-    receipt::Meter,
+    receipt::{Meter, Units, Wanted},
     refusal::Refusal,
 };
-use crate::engine::{Call, Event, Served, Tenant};
+use crate::engine::{Call, Event, Served, Spell, Tenant};
 
 /// Asks, and answers the client with what `read` makes of the engine's one value. `prompt` names what the engine reads.
 pub(super) async fn respond(
@@ -29,10 +29,14 @@ pub(super) async fn respond(
         schema: None,
         names_tokens: false,
     };
-    let said = Single::ask(served, tenant, call)?
+    let meter = Meter::current();
+    meter.admit(&Wanted {
+        model: &served.model().name,
+        units: Units::Tokens { most: 0 },
+    })?;
+    let said = Single::ask(served, tenant, call, meter.spell())?
         .answer(refusal, read)
         .await?;
-    let meter = Meter::current();
     let read = said.pointer("/usage/total_tokens").and_then(Value::as_u64);
     meter.tokens(read.unwrap_or_default(), 0, 0);
     meter.ended(End::Stop);
@@ -48,8 +52,14 @@ pub(super) struct Single {
 
 impl Single {
     /// Asks.
-    pub(super) fn ask(served: &Arc<Served>, tenant: &Tenant, call: Call) -> Result<Self, ApiError> {
-        let events = served.ask(tenant, call).map_err(ApiError::turned)?;
+    pub(super) fn ask(
+        served: &Arc<Served>,
+        tenant: &Tenant,
+        call: Call,
+        spell: Spell,
+    ) -> Result<Self, ApiError> {
+        let events = served.ask(tenant, call, spell);
+        let events = events.map_err(ApiError::turned)?;
         Ok(Self {
             served: served.clone(),
             events,
@@ -137,7 +147,8 @@ mod tests {
             schema: None,
             names_tokens: false,
         };
-        let mut single = Single::ask(&engines.all()[0], &Tenant([1; 32]), call).unwrap();
+        let (tenant, spell) = (Tenant([1; 32]), Spell::default());
+        let mut single = Single::ask(&engines.all()[0], &tenant, call, spell).unwrap();
         let read = |said: &Value| {
             if fit {
                 Ok(said.clone())

@@ -29,11 +29,13 @@ use self::{
     listen::Listening,
     render::{Format, Times},
     stream::Words,
+    wav::Wav,
 };
 use super::{
     answer::{self, Body},
     error::ApiError,
     intake::{self, Arriving},
+    receipt::{Meter, Units, Wanted},
     service::Service,
     sse,
 };
@@ -57,6 +59,12 @@ pub(super) async fn receive(
     drop(body);
     let file = std::mem::take(&mut request.file);
     let wav = decode::samples(&*served, file).await?;
+    Meter::current().admit(&Wanted {
+        model: &served.model().name,
+        units: Units::Audio {
+            milliseconds: Wav::milliseconds(wav.samples()),
+        },
+    })?;
     let (format, times, stream) = (request.format, request.times, request.stream);
     let boundary = hex::encode(service.random::<16>()?);
     Ok(Recording {

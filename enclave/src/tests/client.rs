@@ -2,6 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
+use chrysalis_attestation::evidence::{Evidence, binding::TLS_EXPORTER_LABEL, claims::Claims};
+use chrysalis_settle::{Attested, Receipt};
+use chrysalis_wire::content::{Content, of_whole};
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -183,4 +186,122 @@ where
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body.as_bytes()).await.unwrap();
     stream.flush().await.unwrap();
+}
+
+/// A connection that stays, and what only its two ends know.
+pub(super) struct Connection {
+    pub(super) stream: TlsStream<UnixStream>,
+}
+
+impl Connection {
+    pub(super) async fn new(host: &FakeHost) -> Self {
+        let stream = connect(host.folder.path()).await;
+        Self { stream }
+    }
+
+    pub(super) fn exporter(&self) -> [u8; 32] {
+        let session = self.stream.get_ref().1;
+        session
+            .export_keying_material([0; 32], TLS_EXPORTER_LABEL, None)
+            .unwrap()
+    }
+
+    /// What the certificate says of the enclave.
+    pub(super) fn attested(&self) -> Attested {
+        let session = self.stream.get_ref().1;
+        let certificate = &session.peer_certificates().unwrap()[0];
+        let (evidence, _) = Evidence::from_certificate(certificate).unwrap();
+        let claims = Claims::decode(&evidence.claims).unwrap();
+        Attested::of(&claims, &evidence)
+    }
+
+    /// Posts, and reads the answer without its chunks.
+    pub(super) async fn post(&mut self, start: &str, headers: &str, body: &[u8]) -> Answer {
+        self.send(start, headers, body).await;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.stream.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let body = match length {
+            Some(length) => self.exactly(length.parse().unwrap()).await,
+            None => self.chunks().await,
+        };
+        Answer {
+            status: head[9..12].parse().unwrap(),
+            head,
+            body,
+        }
+    }
+
+    /// Sends a request and leaves the answer.
+    pub(super) async fn send(&mut self, start: &str, headers: &str, body: &[u8]) {
+        let head = format!(
+            "{start} HTTP/1.1\r\nhost: enclave\r\n{headers}content-length: {}\r\n\r\n",
+            body.len()
+        );
+        self.stream.write_all(head.as_bytes()).await.unwrap();
+        self.stream.write_all(body).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// Reads until this has come.
+    pub(super) async fn until(&mut self, what: &[u8]) {
+        let mut read = Vec::new();
+        while !read.ends_with(what) {
+            read.push(self.stream.read_u8().await.unwrap());
+        }
+    }
+
+    async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            while !line.ends_with(b"\r\n") {
+                line.push(self.stream.read_u8().await.unwrap());
+            }
+            let length = std::str::from_utf8(&line).unwrap().trim();
+            let length = usize::from_str_radix(length, 16).unwrap();
+            body.extend(self.exactly(length).await);
+            self.exactly(2).await;
+            if length == 0 {
+                return body;
+            }
+        }
+    }
+}
+
+/// The receipt of an answer, whole or streamed, and what the receipt covers and what comes after it.
+pub(super) fn receipt_of(answer: &Answer) -> Option<(Receipt, String, String)> {
+    let text = answer.text();
+    let header = answer
+        .head
+        .lines()
+        .find_map(|line| line.strip_prefix("x-chrysalis-receipt: "));
+    let (receipt, before, after) = if let Some(receipt) = header {
+        (receipt.to_owned(), text, String::new())
+    } else {
+        let (before, rest) = text.split_once("event: receipt\ndata: ")?;
+        let (receipt, after) = rest.split_once("\n\n")?;
+        (receipt.to_owned(), before.to_owned(), after.to_owned())
+    };
+    let (receipt, _) = Receipt::from_text(&receipt).unwrap();
+    Some((receipt, before, after))
+}
+
+/// What of an answer counts: events without comments, anything else without white space at its end.
+pub(super) fn content(answer: &[u8]) -> Vec<u8> {
+    if answer.starts_with(b"{") {
+        return of_whole(answer).to_vec();
+    }
+    Content::default().push(answer)
 }

@@ -1,6 +1,7 @@
 //! A host on a Unix socket that answers as it should, and the enclave that it serves.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +19,7 @@ use chrysalis_simulate::{Nvidia as Vendor, nvidia::Gpu};
 use chrysalis_wire::{
     boot::Stage,
     frame,
-    host::{FromHost, GpuAnswer, Status, ToHost},
+    host::{FromHost, GpuAnswer, Owed, Status, ToHost},
 };
 use ring::digest;
 use tokio::{
@@ -129,7 +130,54 @@ pub(crate) struct FakeHost {
     pub(super) reports: Arc<Semaphore>,
     /// How its GPU answers from now on.
     pub(super) gpu: Arc<Mutex<GpuAnswers>>,
+    /// What it knows of money.
+    pub(super) bank: Arc<Mutex<Bank>>,
     pub(super) configuration: Vec<u8>,
+}
+
+/// What a host knows of money, and was told.
+#[derive(Default)]
+pub(super) struct Bank {
+    /// Spend key and ceiling of each lane, or why it may not be used; none is unknown.
+    pub(super) lanes: BTreeMap<u32, Result<(Vec<u8>, u64), &'static str>>,
+    /// How often a lane was asked about.
+    pub(super) looked_up: u32,
+    /// Without one it refuses.
+    pub(super) floor: Option<u64>,
+    /// Whether it notes nothing.
+    pub(super) refuses: bool,
+    pub(super) owed: Vec<Owed>,
+    pub(super) reports: Vec<Vec<u8>>,
+}
+
+impl Bank {
+    fn answer(&mut self, asked: ToHost) -> FromHost {
+        let refused = |why: &str| FromHost::Refused(why.to_owned());
+        match asked {
+            ToHost::Lane { lane, .. } => {
+                self.looked_up += 1;
+                match self.lanes.get(&lane).cloned() {
+                    None => refused("lane_unknown"),
+                    Some(Err(why)) => refused(why),
+                    Some(Ok((spend_key, ceiling))) => FromHost::Lane { spend_key, ceiling },
+                }
+            }
+            ToHost::Terms => match self.floor {
+                Some(floor) => FromHost::Terms { floor },
+                None => refused("no terms"),
+            },
+            _ if self.refuses => refused("not now"),
+            ToHost::Owed(owed) => {
+                self.owed.extend(owed);
+                FromHost::Noted
+            }
+            ToHost::Report(report) => {
+                self.reports.push(report);
+                FromHost::Noted
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 impl FakeHost {
@@ -153,20 +201,23 @@ impl FakeHost {
             shown: Arc::default(),
             reports: Arc::new(Semaphore::new(1)),
             gpu: Arc::new(Mutex::new(honest)),
+            bank: Arc::default(),
             configuration: configuration.clone(),
         };
         let (told, stop, ready) = (host.told.clone(), host.stop.clone(), host.ready.clone());
         let (shown, reports, gpu) = (host.shown.clone(), host.reports.clone(), host.gpu.clone());
+        let bank = host.bank.clone();
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, ready, shown, reports, gpu, configuration) = (
+                let (told, stop, ready, shown, reports, gpu, bank, configuration) = (
                     told.clone(),
                     stop.clone(),
                     ready.clone(),
                     shown.clone(),
                     reports.clone(),
                     gpu.clone(),
+                    bank.clone(),
                     configuration.clone(),
                 );
                 tokio::spawn(async move {
@@ -193,10 +244,11 @@ impl FakeHost {
                             told.lock().unwrap().push(status);
                             FromHost::Noted
                         }
-                        _ => {
+                        ToHost::AwaitShutdown => {
                             stop.notified().await;
                             FromHost::Shutdown
                         }
+                        money => bank.lock().unwrap().answer(money),
                     };
                     // An enclave that has ended no longer listens.
                     let _ = frame::write_async(&mut stream, &answer).await;

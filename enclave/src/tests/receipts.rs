@@ -2,32 +2,20 @@
 
 use std::time::Duration;
 
-use chrysalis_attestation::{
-    encoding::{
-        cbor::{self, Fields, Value as Cbor},
-        digest::sha256,
-    },
-    evidence::{Evidence, binding::TLS_EXPORTER_LABEL, claims::Claims},
-};
-use chrysalis_settle::{Attested, End, Expected, Job, Receipt, Rejection, Tab, TabId};
-use chrysalis_wire::content::{Content, of_whole};
+use chrysalis_attestation::encoding::digest::sha256;
+use chrysalis_settle::{Attested, End, Expected, Job, Receipt, Rejection, Tab, TabId, Terms};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-    time::sleep,
-};
-use tokio_rustls::client::TlsStream;
+use tokio::time::sleep;
 
 use super::{
     chat,
-    client::{Answer, CHAT, COMPLETIONS, connect},
+    client::{Answer, CHAT, COMPLETIONS, Connection, content, receipt_of},
     host::{FakeHost, enclave},
 };
 
 /// A connection, and its tab.
 struct Client {
-    stream: TlsStream<UnixStream>,
+    connection: Connection,
     exporter: [u8; 32],
     attested: Attested,
     tab: Tab,
@@ -36,77 +24,19 @@ struct Client {
 
 impl Client {
     async fn new(host: &FakeHost) -> Self {
-        let stream = connect(host.folder.path()).await;
-        let session = stream.get_ref().1;
-        let exporter = session
-            .export_keying_material([0; 32], TLS_EXPORTER_LABEL, None)
-            .unwrap();
-        let certificate = &session.peer_certificates().unwrap()[0];
-        let (evidence, _) = Evidence::from_certificate(certificate).unwrap();
-        let claims = Claims::decode(&evidence.claims).unwrap();
-        let tab = Tab::new(TabId::unpaid(&exporter), claims.receipt_key);
+        let connection = Connection::new(host).await;
+        let (exporter, attested) = (connection.exporter(), connection.attested());
         Self {
-            attested: Attested::of(&claims, &evidence),
-            stream,
+            tab: Tab::new(TabId::unpaid(&exporter), attested.receipt_key),
+            connection,
             exporter,
-            tab,
+            attested,
             jobs: 0,
         }
     }
 
-    /// Posts on the connection, which stays open.
     async fn post(&mut self, start: &str, headers: &str, body: &[u8]) -> Answer {
-        self.send(start, headers, body).await;
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.stream.read_u8().await.unwrap());
-        }
-        let head = String::from_utf8(head).unwrap();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let body = match length {
-            Some(length) => self.exactly(length.parse().unwrap()).await,
-            None => self.chunks().await,
-        };
-        Answer {
-            status: head[9..12].parse().unwrap(),
-            head,
-            body,
-        }
-    }
-
-    async fn send(&mut self, start: &str, headers: &str, body: &[u8]) {
-        let head = format!(
-            "{start} HTTP/1.1\r\nhost: enclave\r\n{headers}content-length: {}\r\n\r\n",
-            body.len()
-        );
-        self.stream.write_all(head.as_bytes()).await.unwrap();
-        self.stream.write_all(body).await.unwrap();
-        self.stream.flush().await.unwrap();
-    }
-
-    async fn exactly(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        self.stream.read_exact(&mut bytes).await.unwrap();
-        bytes
-    }
-
-    async fn chunks(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        loop {
-            let mut line = Vec::new();
-            while !line.ends_with(b"\r\n") {
-                line.push(self.stream.read_u8().await.unwrap());
-            }
-            let length = std::str::from_utf8(&line).unwrap().trim();
-            let length = usize::from_str_radix(length, 16).unwrap();
-            body.extend(self.exactly(length).await);
-            self.exactly(2).await;
-            if length == 0 {
-                return body;
-            }
-        }
+        self.connection.post(start, headers, body).await
     }
 
     /// A job with a number of its own.
@@ -142,21 +72,9 @@ impl Client {
     async fn receipted(&mut self, start: &str, request: &Value) -> (Job, String) {
         let (answer, job) = self.ask(start, request).await;
         assert_eq!(answer.status, 200, "{start} {}", answer.text());
-        let text = answer.text();
-        let header = answer
-            .head
-            .lines()
-            .find_map(|line| line.strip_prefix("x-chrysalis-receipt: "));
-        let (receipt, before, after) = if let Some(receipt) = header {
-            (receipt, text.as_str(), "")
-        } else {
-            let (before, rest) = text.split_once("event: receipt\ndata: ").unwrap();
-            let (receipt, after) = rest.split_once("\n\n").unwrap();
-            (receipt, before, after)
-        };
-        let (receipt, _) = Receipt::from_text(receipt).unwrap();
+        let (receipt, before, after) = receipt_of(&answer).unwrap();
         let accepted = self.accept(&receipt, job, request, Some(before.as_bytes()));
-        (accepted.unwrap(), after.to_owned())
+        (accepted.unwrap(), after)
     }
 
     /// The last receipt of a tab: by its exporter, or of this connection.
@@ -165,12 +83,9 @@ impl Client {
         if answer.status != 200 {
             return Err(answer.status);
         }
-        let mut fields = Fields::of(cbor::decode(&answer.body).unwrap()).unwrap();
-        Ok(match fields.take("last").unwrap() {
-            Cbor::Bytes(receipt) => Some(Receipt::decode(&receipt).unwrap()),
-            Cbor::Null => None,
-            other => panic!("{other:?}"),
-        })
+        let (terms, mut jobs) = Terms::decode(&answer.body).unwrap();
+        assert_eq!((terms.quotes.len(), terms.ceiling), (0, 0));
+        Ok(terms.last.map(|last| (last, jobs.pop().unwrap())))
     }
 }
 
@@ -305,16 +220,14 @@ async fn the_receipt_of_a_cancelled_stream_is_kept_for_whoever_shows_its_exporte
     let mut client = Client::new(&host).await;
     let request = streamed(chat("forever"));
     let headers = format!("x-chrysalis-job: {}\r\n", "05".repeat(16));
-    client
+    let connection = &mut client.connection;
+    connection
         .send(CHAT, &headers, request.to_string().as_bytes())
         .await;
-    let mut read = Vec::new();
-    while !read.windows(3).any(|part| part == b"on ") {
-        read.push(client.stream.read_u8().await.unwrap());
-    }
+    connection.until(b"on ").await;
     let exporter = client.exporter;
     // Gone, and back over another connection.
-    client.stream = connect(host.folder.path()).await;
+    client.connection = Connection::new(&host).await;
 
     let mut found = client.last(&exporter).await;
     for _ in 0..200 {
@@ -353,13 +266,6 @@ async fn no_other_exporter_finds_a_tab() {
     let mut client = Client::new(&host).await;
     assert_eq!(client.last(&[7; 32]).await, Err(404));
     assert_eq!(client.last(&[7; 31]).await, Err(400));
-    assert_eq!(client.last(&[7; 65]).await, Err(413));
-}
-
-/// What of an answer counts: events without comments, anything else without white space at its end.
-fn content(answer: &[u8]) -> Vec<u8> {
-    if answer.starts_with(b"{") {
-        return of_whole(answer).to_vec();
-    }
-    Content::default().push(answer)
+    assert_eq!(client.last(&[7; 109]).await, Err(400));
+    assert_eq!(client.last(&[7; 129]).await, Err(413));
 }

@@ -246,3 +246,14 @@ async fn openssl_agrees_on_post_quantum_keys() {
         "{told}"
     );
 }
+
+#[tokio::test]
+async fn nobody_pays_through_a_relay() {
+    let (host, _story) = super::pay::enclave("required").await;
+    let (status, text) = asked(&host, CHAT, "enclave", &chat("one")).await;
+    assert_eq!(status, 402, "{text}");
+    assert!(text.contains("payment_required"), "{text}");
+    let (host, _story) = super::pay::enclave("optional").await;
+    let (status, text) = asked(&host, CHAT, "enclave", &chat("one")).await;
+    assert_eq!(status, 200, "{text}");
+}

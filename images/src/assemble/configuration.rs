@@ -38,6 +38,8 @@ struct Configuration {
     model: Vec<Model>,
     serving: toml::Table,
     #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<toml::Table>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<toml::Table>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tenant: Vec<toml::Table>,
@@ -117,6 +119,7 @@ fn text(recipe_path: &Path, disks: &Path) -> Result<String, Error> {
         engine: engines.into_iter().map(|(engine, _)| engine).collect(),
         model: models,
         serving: recipe.serving,
+        price: recipe.price,
         epoch: recipe.epoch,
         tenant: recipe.tenant,
         gpu: recipe.gpu,

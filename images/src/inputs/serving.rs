@@ -14,6 +14,8 @@ pub struct ServingRecipe {
     pub model: Vec<ServedModel>,
     /// Limits of the API; copied as it stands.
     pub serving: toml::Table,
+    /// What answers cost; copied as it stands.
+    pub price: Option<toml::Table>,
     /// How often the enclave attests again; copied as it stands.
     pub epoch: Option<toml::Table>,
     /// Who may ask; copied as it stands.

@@ -15,8 +15,9 @@ mod prices;
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use chrysalis_settle::{
-    Content, Credential, End, EpochEvidence, JobRepeated, Kept, NUMBERS_KEPT, NoReceipt, Receipt,
-    Rejection, Sign, SignedReport, Statement, Tab, TabId, Tabs, TabsFull, Tag, money,
+    Content, Credential, End, EpochEvidence, JobRepeated, Kept, NUMBERS_KEPT, NoReceipt,
+    NotAdmitted, Receipt, Rejection, Sign, SignedReport, Statement, Tab, TabId, Tabs, TabsFull,
+    Tag, money,
 };
 use serde_json::{Value, json};
 
@@ -254,10 +255,10 @@ fn an_enclaves_chain_is_accepted_link_by_link() {
 fn a_number_is_used_once_among_the_last_thousand() {
     let (_tabs, tab) = open(unpaid());
     for seq in 0..NUMBERS_KEPT as u64 {
-        tab.begin(number(seq)).unwrap();
+        let _ = tab.begin(number(seq)).unwrap();
     }
     assert_eq!(tab.begin(number(0)), Err(JobRepeated));
-    tab.begin(number(NUMBERS_KEPT as u64)).unwrap();
+    let _ = tab.begin(number(NUMBERS_KEPT as u64)).unwrap();
     assert!(tab.begin(number(0)).is_ok());
     assert_eq!(tab.begin(number(2)), Err(JobRepeated));
 }
@@ -272,20 +273,24 @@ impl Sign for Gone {
 }
 
 #[test]
-fn a_sum_that_does_not_fit_makes_no_receipt() {
-    let (_tabs, tab) = open(paid());
+fn a_sum_that_does_not_fit_is_not_begun_and_without_a_key_there_is_no_receipt() {
+    let tabs = Tabs::new(enclave().public(), 4);
     let attested = attested();
     let much = chrysalis_settle::Done {
         amount: u64::MAX,
         ..done(&attested)
     };
-    let end = |seq| {
-        let running = tab.begin(number(seq)).unwrap();
-        tab.end(running, &much, &enclave())
+    let credential = Credential {
+        tab: paid(),
+        cap: u64::MAX,
+        signature: [0; 64],
     };
-    let first = end(1).unwrap();
-    assert_eq!(end(2), Err(NoReceipt::Overflow));
-    let gone = tab.end(tab.begin(number(3)).unwrap(), &done(&attested), &Gone);
+    let begin = |seq, bound| tabs.admit(&credential, number(seq), bound, u64::MAX, 0);
+    let (tab, running) = begin(1, u64::MAX).unwrap();
+    let first = tab.end(running, &much, &enclave()).unwrap();
+    assert!(matches!(begin(2, 1), Err(NotAdmitted::TooLow { .. })));
+    let (_, running) = begin(2, 0).unwrap();
+    let gone = tab.end(running, &done(&attested), &Gone);
     assert_eq!(gone, Err(NoReceipt::NoKey));
     assert_eq!(tab.last(), Some(first));
 }

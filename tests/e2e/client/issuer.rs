@@ -5,12 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use chrysalis_attestation::encoding::{
-    cbor::{self, Value},
-    digest::sha256,
-};
+use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_client::system_time;
-use chrysalis_settle::{Attested, Done, End, OpenTab, Receipt, Sign, TabId, Tabs, money};
+use chrysalis_settle::{Attested, Done, End, OpenTab, Receipt, Sign, TabId, Tabs, Terms, money};
 use chrysalis_wire::content::of_whole;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -150,9 +147,13 @@ impl Receipts {
     /// The answer to `POST /v1/tab`.
     pub(crate) fn last(&self, exporter: &[u8]) -> Vec<u8> {
         let tab = self.tab(exporter.try_into().unwrap());
-        let last = tab
-            .last()
-            .map_or(Value::Null, |last| Value::Bytes(last.encode()));
-        cbor::encode(&cbor::map([("last", last)]))
+        let terms = Terms {
+            last: tab.last(),
+            before: Vec::new(),
+            head: tab.standing().head,
+            quotes: Vec::new(),
+            ceiling: 0,
+        };
+        terms.encode()
     }
 }

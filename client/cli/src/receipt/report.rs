@@ -19,7 +19,8 @@ impl Verified<'_> {
     /// For people.
     pub(super) fn text(&self) -> String {
         let job = self.job;
-        let [prompt, cached, completion, audio] = job.units;
+        let [read, cached, completion, audio] = job.units;
+        let prompt = read.saturating_add(cached);
         let units = match audio {
             0 => {
                 format!("{prompt} prompt tokens ({cached} cached), {completion} completion tokens")

@@ -51,8 +51,12 @@ async fn whole(mut answer: mpsc::Receiver<Event>) -> (String, Option<Event>) {
     }
 }
 
+fn begin(served: &Arc<Served>, text: &str) -> Result<mpsc::Receiver<Event>, Turned> {
+    served.ask(&tenant(), call(text), Spell::default())
+}
+
 async fn ask(served: &Arc<Served>, text: &str) -> (String, Option<Event>) {
-    whole(served.ask(&tenant(), call(text)).unwrap()).await
+    whole(begin(served, text).unwrap()).await
 }
 
 fn failed(fault: Fault) -> Event {
@@ -62,7 +66,7 @@ fn failed(fault: Fault) -> Event {
 #[tokio::test]
 async fn an_answer_comes_part_by_part_and_ends() {
     let served = served(fake::echo).await;
-    let mut answer = served.ask(&tenant(), call("a b")).unwrap();
+    let mut answer = begin(&served, "a b").unwrap();
     assert_eq!(next(&mut answer).await, Some(Event::Began));
     assert_eq!(whole(answer).await, ("a b ".into(), Some(Event::Done)));
     assert_eq!(served.counters().requests.load(Ordering::Relaxed), 1);
@@ -71,15 +75,15 @@ async fn an_answer_comes_part_by_part_and_ends() {
 #[tokio::test]
 async fn one_more_than_the_queue_holds_is_turned_away() {
     let served = served(fake::echo).await;
-    let mut running = served.ask(&tenant(), call("forever")).unwrap();
+    let mut running = begin(&served, "forever").unwrap();
     next(&mut running).await;
-    let _waiting = [(); 2].map(|()| served.ask(&tenant(), call("a")).unwrap());
-    let turned = served.ask(&tenant(), call("b")).unwrap_err();
+    let _waiting = [(); 2].map(|()| begin(&served, "a").unwrap());
+    let turned = begin(&served, "b").unwrap_err();
     assert!(matches!(turned, Turned::Busy { .. }));
     // A client that leaves makes room.
     drop(running);
     timeout(PATIENCE, async {
-        while served.ask(&tenant(), call("c")).is_err() {
+        while begin(&served, "c").is_err() {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -155,7 +159,7 @@ fn flood(_: &str, body: Value) -> Vec<Said> {
 #[tokio::test]
 async fn an_engine_never_waits_for_a_reader() {
     let served = served(flood).await;
-    let mut slow = served.ask(&tenant(), call("flood")).unwrap();
+    let mut slow = begin(&served, "flood").unwrap();
     assert_eq!(
         ask(&served, "next").await,
         ("next ".into(), Some(Event::Done))
@@ -198,10 +202,7 @@ async fn where_no_engine_starts_it_says_so() {
     })
     .await
     .unwrap();
-    assert_eq!(
-        served.ask(&tenant(), call("a")).unwrap_err(),
-        Turned::NoEngine
-    );
+    assert_eq!(begin(&served, "a").unwrap_err(), Turned::NoEngine);
 }
 
 #[tokio::test]
@@ -256,7 +257,7 @@ async fn an_engine_that_was_asked_and_is_idle_is_replaced_once() {
 #[tokio::test]
 async fn a_call_that_goes_away_ends_at_the_engine_too() {
     let served = served(fake::echo).await;
-    let mut running = served.ask(&tenant(), call("forever")).unwrap();
+    let mut running = begin(&served, "forever").unwrap();
     next(&mut running).await;
     drop(running);
     assert_eq!(

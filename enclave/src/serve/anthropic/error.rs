@@ -7,17 +7,20 @@ use crate::serve::error::ApiError;
 
 /// The body of an error. What OpenAI's errors have besides, `param` and `code`, stays: no client minds more keys.
 pub(in crate::serve) fn to_json(error: &ApiError) -> Value {
-    json!({"type": "error", "error": {
+    let mut body = json!({
         "type": kind(error.status),
         "message": error.message,
         "param": error.parameter,
         "code": error.code,
-    }})
+    });
+    error.detail(&mut body);
+    json!({"type": "error", "error": body})
 }
 
 fn kind(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "authentication_error",
+        StatusCode::PAYMENT_REQUIRED => "billing_error",
         StatusCode::FORBIDDEN => "permission_error",
         StatusCode::NOT_FOUND => "not_found_error",
         StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => "timeout_error",
@@ -37,6 +40,7 @@ mod tests {
     fn each_status_has_anthropics_word() {
         for (error, word) in [
             (ApiError::missing("max_tokens"), "invalid_request_error"),
+            (ApiError::payment_required(None), "billing_error"),
             (ApiError::unknown_route(), "not_found_error"),
             (ApiError::slow_body(1), "timeout_error"),
             (ApiError::body_too_long(1), "request_too_large"),

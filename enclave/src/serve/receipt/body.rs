@@ -14,7 +14,7 @@ use chrysalis_wire::{api::RECEIPT_EVENT, content::Content};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use ring::digest::{Context as Hash, SHA256};
 
-use super::issue::Issue;
+use super::{issue::Issue, meter::Meter};
 use crate::serve::answer::{Body, Broken};
 
 /// The body of a stream that gets a receipt. Dropped before its end, it makes the receipt of a cancelled job.
@@ -26,33 +26,46 @@ pub(super) struct Receipted {
     /// What comes after the answer's end.
     held: BytesMut,
     issue: Option<Issue>,
+    meter: Meter,
 }
 
 impl Receipted {
-    pub(super) fn new(body: Body, issue: Issue) -> Self {
+    pub(super) fn new(body: Body, issue: Issue, meter: Meter) -> Self {
         Self {
             body,
             hash: Hash::new(&SHA256),
             content: Content::default(),
             held: BytesMut::new(),
             issue: Some(issue),
+            meter,
         }
     }
 
     /// Whether the answer is over, and only the stream's own end is left.
     fn is_over(&self) -> bool {
-        let used = self.issue.as_ref().map(|issue| issue.meter.used());
-        used.is_some_and(|used| used.end.is_some())
+        self.meter.used().end.is_some()
+    }
+
+    /// Counts what is handed over. Comments are nothing of the answer.
+    fn hand_over(&mut self, piece: &[u8]) {
+        let said = self.content.push(piece);
+        self.hash.update(&said);
+        if !said.is_empty()
+            && let Some(issue) = &mut self.issue
+        {
+            issue.handed_over();
+        }
     }
 
     /// The rest, with the receipt in its place.
     fn end(&mut self) -> Option<Bytes> {
-        let issue = self.issue.take()?;
         let held = self.held.split();
         let (before, last) = held.split_at(last_event(&held));
-        self.hash.update(&self.content.push(before));
-        let end = issue.meter.used().end.unwrap_or(End::Failed);
-        let receipt = issue.receipt(finished(&self.hash), end);
+        self.hand_over(before);
+        let used = self.meter.used();
+        let end = used.end.unwrap_or(End::Failed);
+        let issue = self.issue.take()?;
+        let receipt = issue.receipt(&used, finished(&self.hash), end);
         let event = receipt.as_ref().map(event).unwrap_or_default();
         Some([before, event.as_bytes(), last].concat().into())
     }
@@ -81,8 +94,7 @@ impl HttpBody for Receipted {
             if self.is_over() {
                 self.held.extend_from_slice(&data);
             } else {
-                let said = self.content.push(&data);
-                self.hash.update(&said);
+                self.hand_over(&data);
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
         }
@@ -96,8 +108,13 @@ impl HttpBody for Receipted {
 impl Drop for Receipted {
     fn drop(&mut self) {
         if let Some(issue) = self.issue.take() {
-            // What was held back was never handed over.
-            let _ = issue.receipt(finished(&self.hash), End::Cancelled);
+            let used = self.meter.used();
+            let end = match used.end {
+                Some(End::Failed) => End::Failed,
+                // What was held back was never handed over.
+                _ => End::Cancelled,
+            };
+            let _ = issue.receipt(&used, finished(&self.hash), end);
         }
     }
 }

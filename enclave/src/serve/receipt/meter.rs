@@ -1,7 +1,7 @@
-//! What one job uses, counted where pieces are handed over.
+//! What one job uses, counted where pieces are handed over, and what it may cost, asked where that is known.
 //!
 //! A request that wants a receipt is answered inside a [`Meter::scope`]. What counts takes the scope's meter when it begins, and keeps
-//! it; everywhere else the meter is one that counts nothing. So no endpoint knows of receipts.
+//! it; everywhere else the meter is one that counts nothing. So no endpoint knows of receipts or tabs.
 
 use std::{
     future::Future,
@@ -12,29 +12,30 @@ use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_settle::End;
 use chrysalis_wire::content::of_whole;
 
+use super::{
+    ticket::{Entry, Wanted},
+    used::Used,
+};
+use crate::{engine::Spell, serve::error::ApiError};
+
 tokio::task_local! {
     static METER: Meter;
 }
 
-/// Counts one job; the default counts nothing.
-#[derive(Debug, Clone, Default)]
-pub(in crate::serve) struct Meter(Option<Arc<Mutex<Used>>>);
-
-/// What was used so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Used {
-    /// SHA-256 of the request's body, once it was read.
-    pub(super) request: Option<[u8; 32]>,
-    /// Prompt tokens, cached ones among them, completion tokens, milliseconds of audio.
-    pub(super) units: [u64; 4],
-    /// How the answer ended: nothing more is waited for.
-    pub(super) end: Option<End>,
+/// Counts one job; the default counts nothing, and lets everything in.
+#[derive(Clone, Default)]
+pub(in crate::serve) struct Meter {
+    used: Option<Arc<Mutex<Used>>>,
+    entry: Entry,
 }
 
 impl Meter {
     /// One that counts.
-    pub(super) fn new() -> Self {
-        Self(Some(Arc::default()))
+    pub(super) fn new(entry: Entry) -> Self {
+        Self {
+            used: Some(Arc::default()),
+            entry,
+        }
     }
 
     /// The one of the request that is being answered.
@@ -49,23 +50,31 @@ impl Meter {
 
     /// The whole body of the request.
     pub(in crate::serve) fn request(&self, body: &[u8]) {
-        self.change(|used| used.request = Some(sha256(&[of_whole(body)])));
+        let content = of_whole(body);
+        self.change(|used| {
+            used.request = Some(sha256(&[content]));
+            used.length = u64::try_from(content.len()).unwrap_or(u64::MAX);
+        });
     }
 
-    /// Tokens of what was handed over so far: in the end those that are reported.
+    /// Lets a request in that can cost so much. To be asked once, when all of it is known and before an engine is.
+    pub(in crate::serve) fn admit(&self, wanted: &Wanted<'_>) -> Result<(), ApiError> {
+        self.entry.admit(&self.used(), wanted)
+    }
+
+    /// What says how long one more call of the job takes.
+    pub(in crate::serve) fn spell(&self) -> Spell {
+        self.entry.spell()
+    }
+
+    /// Tokens of what was handed over so far, of the prompt with cached ones among them: in the end those that are reported.
     pub(in crate::serve) fn tokens(&self, prompt: u64, cached: u64, completion: u64) {
-        self.change(|used| {
-            let [.., audio] = used.units;
-            used.units = [prompt, cached, completion, audio];
-        });
+        self.change(|used| used.tokens(prompt, cached, completion));
     }
 
     /// Milliseconds of audio that were heard so far.
     pub(in crate::serve) fn audio(&self, milliseconds: u64) {
-        self.change(|used| {
-            let [prompt, cached, completion, _] = used.units;
-            used.units = [prompt, cached, completion, milliseconds];
-        });
+        self.change(|used| used.audio(milliseconds));
     }
 
     /// The answer has ended.
@@ -73,14 +82,25 @@ impl Meter {
         self.change(|used| used.end = Some(end));
     }
 
+    /// The answer broke off. Who does not read an answer gives it up; and there are schemas that no answer follows.
+    pub(in crate::serve) fn failed(&self, error: &ApiError) {
+        self.change(|used| {
+            used.provoked = error.code == "answer_not_valid";
+            used.end = Some(match error.code {
+                "answer_not_read" => End::Cancelled,
+                _ => End::Failed,
+            });
+        });
+    }
+
     /// What was used so far.
     pub(super) fn used(&self) -> Used {
-        let used = self.0.as_ref().map(|used| *lock(used));
+        let used = self.used.as_ref().map(|used| *lock(used));
         used.unwrap_or_default()
     }
 
     fn change(&self, change: impl FnOnce(&mut Used)) {
-        if let Some(used) = &self.0 {
+        if let Some(used) = &self.used {
             change(&mut lock(used));
         }
     }
@@ -98,19 +118,28 @@ mod tests {
     #[tokio::test]
     async fn each_request_has_its_own_and_outside_there_is_none() {
         let count = |prompt| async move { Meter::current().tokens(prompt, 0, 1) };
-        let (one, other) = (Meter::new(), Meter::new());
+        let [one, other] = [(); 2].map(|()| Meter::new(Entry::Open));
         tokio::join!(one.scope(count(1)), other.scope(count(2)), count(3));
-        assert_eq!(one.used().units, [1, 0, 1, 0]);
-        assert_eq!(other.used().units, [2, 0, 1, 0]);
+        assert_eq!(one.used().units(), [1, 0, 1, 0]);
+        assert_eq!(other.used().units(), [2, 0, 1, 0]);
         assert_eq!(Meter::default().used(), Used::default());
     }
 
     #[test]
-    fn tokens_and_audio_are_counted_apart() {
-        let meter = Meter::new();
-        meter.audio(1500);
-        meter.tokens(3, 2, 1);
-        meter.audio(1600);
-        assert_eq!(meter.used().units, [3, 2, 1, 1600]);
+    fn who_does_not_read_gives_up_and_all_else_fails() {
+        for (error, end, provoked) in [
+            (ApiError::engine_failed(), End::Failed, false),
+            (ApiError::answer_not_valid("tools", "x"), End::Failed, true),
+            (
+                ApiError::fault(crate::engine::Fault::NotRead),
+                End::Cancelled,
+                false,
+            ),
+        ] {
+            let meter = Meter::new(Entry::Open);
+            meter.failed(&error);
+            let used = meter.used();
+            assert_eq!((used.end, used.provoked), (Some(end), provoked));
+        }
     }
 }

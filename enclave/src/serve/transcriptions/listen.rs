@@ -87,10 +87,10 @@ impl Listening {
     pub(super) async fn next(&mut self) -> Result<bool, ApiError> {
         let more = self.hear().await;
         self.meter.audio(Wav::milliseconds(self.from));
-        match more {
+        match &more {
             Ok(true) => {}
             Ok(false) => self.meter.ended(End::Stop),
-            Err(_) => self.meter.ended(End::Failed),
+            Err(error) => self.meter.failed(error),
         }
         more
     }
@@ -179,7 +179,7 @@ impl Listening {
             },
             most_text: Heard::most_text(stretch.seconds()),
         };
-        Single::ask(&self.served, &self.tenant, call)
+        Single::ask(&self.served, &self.tenant, call, self.meter.spell())
     }
 }
 

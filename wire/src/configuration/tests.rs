@@ -1,0 +1,237 @@
+use super::*;
+
+fn sample() -> String {
+    let root = "ab".repeat(32);
+    let disk = |blocks| format!("disk = {{ root = \"{root}\", blocks = {blocks} }}");
+    format!(
+        "version = 2\n[[engine]]\nname = \"e\"\n{}\nthreads = 1\nmemory_mib = 512\n\
+         [[model]]\nname = \"m\"\nkind = \"chat\"\nengine = \"e\"\n{}\nsize = 8193\nweights = \"{root}\"\n\
+         context = 2048\nparallel = 4\nknown_answer = [{{ prompt = \"?\", text = \"!\" }}]\n\
+         [serving]\nqueue = 8\ndefault_max_tokens = 256\n",
+        disk(9),
+        disk(3),
+    )
+}
+
+fn refused(from: &str, to: &str) -> String {
+    let text = sample();
+    assert!(text.contains(from), "{from}");
+    let error = Configuration::parse(text.replacen(from, to, 1).as_bytes());
+    error.unwrap_err().to_string()
+}
+
+#[test]
+fn reads_a_good_configuration() {
+    let configuration = Configuration::parse(sample().as_bytes()).unwrap();
+    let model = &configuration.models[0];
+    assert_eq!(configuration.engine_of(model).unwrap().name, "e");
+    assert_eq!(
+        configuration.serving.recycle_idle(),
+        Duration::from_secs(60)
+    );
+    assert_eq!(configuration.epoch.length(), Duration::from_secs(600));
+    // Engine and model are on the same disk here.
+    assert_eq!(configuration.disks().len(), 1);
+}
+
+#[test]
+fn answers_are_padded_in_one_of_two_ways() {
+    let padding = |line: &str| {
+        let text = format!("{}{line}", sample());
+        Configuration::parse(text.as_bytes()).map(|configuration| configuration.serving.padding)
+    };
+    assert_eq!(padding("").unwrap(), Padding::Bucket);
+    assert_eq!(padding("padding = \"bucket\"\n").unwrap(), Padding::Bucket);
+    assert_eq!(padding("padding = \"paced\"\n").unwrap(), Padding::Paced);
+    let refused = padding("padding = \"none\"\n").unwrap_err().to_string();
+    assert!(refused.contains("`bucket` or `paced`"), "{refused}");
+}
+
+#[test]
+fn knows_the_size_of_a_disk_with_its_tree() {
+    // As `veritysetup format --no-superblock` makes them.
+    for (blocks, with_tree) in [(1, 1), (2, 3), (128, 129), (129, 132)] {
+        let root = "ab".repeat(32);
+        let disk = Disk { root, blocks };
+        assert_eq!(disk.size(), with_tree * Disk::BLOCK);
+    }
+}
+
+#[test]
+fn a_serial_is_what_virtio_has_room_for() {
+    let configuration = Configuration::parse(sample().as_bytes()).unwrap();
+    assert_eq!(configuration.engines[0].disk.serial(), "ab".repeat(10));
+}
+
+#[test]
+fn names_an_unknown_key() {
+    assert!(refused("queue", "qeue").contains("qeue"));
+}
+
+#[test]
+fn names_the_field_out_of_range() {
+    let upper = "AB".repeat(32);
+    let lower = "ab".repeat(32);
+    for (from, to, says) in [
+        (
+            "context = 2048",
+            "context = 1",
+            "model.context of m is not 64 to 16777216",
+        ),
+        (
+            "parallel = 4",
+            "parallel = 0",
+            "model.parallel of m is not 1 to 1024",
+        ),
+        (
+            "threads = 1",
+            "threads = 0",
+            "engine.threads of e is not 1 to 256",
+        ),
+        (
+            "memory_mib = 512",
+            "memory_mib = 1",
+            "engine.memory_mib of e is not 64 to 4194304",
+        ),
+        ("queue = 8", "queue = 0", "serving.queue is not 1 to 4096"),
+        (
+            "size = 8193",
+            "size = 1",
+            "model.size of m does not fill the disk's blocks",
+        ),
+        ("size = 8193", "size = 0", "model.size of m is 0"),
+        (
+            "blocks = 9",
+            "blocks = 0",
+            "engine.disk.blocks of e is not 1 to 1073741824",
+        ),
+        (
+            &lower,
+            &upper,
+            "engine.disk.root of e is not 64 hexadecimal digits in lower case",
+        ),
+        (
+            "engine = \"e\"",
+            "engine = \"f\"",
+            "model.engine of m names f, which is no [[engine]]",
+        ),
+        (
+            "name = \"m\"",
+            "name = \"\"",
+            "model.name is not a word of 1 to 128 printable characters",
+        ),
+        (
+            "text = \"!\"",
+            "text = \"\"",
+            "model.known_answer of m has an empty text",
+        ),
+        (
+            "known_answer = [{ prompt = \"?\", text = \"!\" }]",
+            "",
+            "model.known_answer of m is missing: a chat model has at least one",
+        ),
+    ] {
+        assert_eq!(refused(from, to), says);
+    }
+}
+
+#[test]
+fn an_engine_gets_no_gpu_that_nothing_verifies() {
+    let wants = "threads = 1\ndevices = [\"nvidia\"]";
+    let problem =
+        "engine.devices of e names GPUs, and there is no [gpu] that says which ones to trust";
+    assert_eq!(refused("threads = 1", wants), problem);
+    let text = sample().replacen("threads = 1", wants, 1);
+    let verified = Configuration::parse(format!("{text}[gpu]\ncount = [1]\n").as_bytes());
+    assert_eq!(verified.unwrap().engines[0].devices, [Device::Nvidia]);
+}
+
+#[test]
+fn names_what_is_there_twice() {
+    let text = sample();
+    let engine = text.split("[[model]]").next().unwrap();
+    let engine = engine.split_once('\n').unwrap().1;
+    let error = Configuration::parse(format!("{text}{engine}").as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "engine.name is e twice");
+}
+
+#[test]
+fn an_epoch_lasts_from_a_minute_to_a_day() {
+    let with = |seconds: u32| format!("{}[epoch]\nseconds = {seconds}\n", sample());
+    for seconds in [60, 86_400] {
+        let configuration = Configuration::parse(with(seconds).as_bytes()).unwrap();
+        assert_eq!(configuration.epoch.seconds, seconds);
+    }
+    for seconds in [59, 86_401] {
+        let error = Configuration::parse(with(seconds).as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "epoch.seconds is not 60 to 86400");
+    }
+}
+
+#[test]
+fn prices_are_there_exactly_where_somebody_pays() {
+    let parse = |payment: &str, price: &str| {
+        let text = format!("{}{payment}{price}", sample());
+        Configuration::parse(text.as_bytes()).map_err(|error| error.to_string())
+    };
+    let price = "[price]\nweights = [1000000, 100000, 3000000, 20]\n";
+    let free = parse("", "").unwrap();
+    assert_eq!((free.serving.payment, &free.price), (Payment::None, &None));
+    for (word, payment) in [
+        ("optional", Payment::Optional),
+        ("required", Payment::Required),
+    ] {
+        let line = format!("payment = \"{word}\"\n");
+        let configuration = parse(&line, price).unwrap();
+        assert_eq!(configuration.serving.payment, payment);
+        let prices = configuration.price.unwrap();
+        assert_eq!(prices.weights, [1_000_000, 100_000, 3_000_000, 20]);
+        assert_eq!(prices.epoch(), Duration::from_secs(60));
+        let missing = "[price] is missing: serving.payment is not \"none\"";
+        assert_eq!(parse(&line, "").unwrap_err(), missing);
+    }
+    let idle = "[price] is there, and nobody pays: serving.payment is \"none\"";
+    assert_eq!(parse("", price).unwrap_err(), idle);
+    assert_eq!(parse("payment = \"none\"\n", price).unwrap_err(), idle);
+    let unknown = parse("payment = \"maybe\"\n", "").unwrap_err();
+    assert!(
+        unknown.contains("`none`, `optional`, `required`"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn prices_are_within_what_can_be_computed() {
+    let price = |lines: &str| {
+        let text = format!("{}payment = \"required\"\n[price]\n{lines}\n", sample());
+        let parsed = Configuration::parse(text.as_bytes());
+        parsed.map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(price("weights = [0, 0, 0, 1000000000000]"), Ok(()));
+    assert_eq!(price("weights = [1, 1, 0, 0]\nepoch_seconds = 5"), Ok(()));
+    for (lines, says) in [
+        (
+            "weights = [1, 0, 1000000000001, 0]",
+            "price.weights are not 0 to 1000000000000",
+        ),
+        (
+            "weights = [1, 2, 0, 0]",
+            "price.weights make a cached prompt token dearer than one that is read",
+        ),
+        (
+            "weights = [1, 1, 0, 0]\nepoch_seconds = 4",
+            "price.epoch_seconds is not 5 to 3600",
+        ),
+    ] {
+        assert_eq!(price(lines).unwrap_err(), says);
+    }
+    for lines in ["weights = [1, 1, 1]", "weights = [1, 1, 1, -1]", ""] {
+        assert!(price(lines).is_err(), "{lines}");
+    }
+}
+
+#[test]
+fn refuses_another_version_whatever_its_fields() {
+    let error = Configuration::parse(b"version = 1\n[model]\nname = \"m\"\n").unwrap_err();
+    assert!(matches!(error, ConfigurationError::Version(1)));
+}
