@@ -19,7 +19,7 @@ use crate::{
     error::from_hyper,
     kept::Came,
     pad,
-    pay::{self, Outstanding, Seat},
+    pay::{self, Outstanding, Proof, Seat},
     relay::{self, Way},
     term::Term,
 };
@@ -119,7 +119,7 @@ impl AttestedConnection {
         let authority = HeaderValue::try_from(channel.authority)
             .map_err(|error| Error::Local(error.to_string()))?;
         let seat = match (relying_party.payer(), &way) {
-            (Some(payer), None) => Some(Seat::take(payer, receipt_key)?),
+            (Some(payer), None) => Some(Seat::take(payer, receipt_key, *saved.exporter())?),
             _ => None,
         };
         let mut connection = Self {
@@ -145,7 +145,7 @@ impl AttestedConnection {
         let Some(seat) = &self.seat else {
             return Ok(());
         };
-        let request = pay::request(&seat.cap().encode())?;
+        let request = seat.request()?;
         let answer = self.send_as_it_is(request).await?;
         let (terms, _) = pay::read(answer).await??;
         match &mut self.seat {
@@ -266,8 +266,7 @@ impl AttestedConnection {
             None => Outstanding {
                 tab: self.tab.clone(),
                 quote: None,
-                proof: self.saved.exporter().to_vec(),
-                payer: None,
+                proof: Proof::Exporter(*self.saved.exporter()),
             },
         }
     }

@@ -223,6 +223,10 @@ fn payment(code: &str) -> (&'static str, &'static str) {
             "use the key of this lane, which `chrysalis pay lock` wrote",
         ),
         (
+            "presence_signature",
+            "use the key of this lane, which `chrysalis pay lock` wrote",
+        ),
+        (
             "chain_unreachable",
             "try again later; the provider cannot ask the chain now",
         ),

@@ -1,5 +1,7 @@
 //! What a client shows to be served on a lane: its cap, signed. 110 bytes.
 
+use chrysalis_attestation::{encoding::digest::sha256, evidence::binding::label, verify_ed25519};
+
 use crate::{Rejection, Statement, TabId, Tag, statement::take};
 
 /// Bytes of a credential.
@@ -62,6 +64,30 @@ impl Credential {
         }
     }
 
+    /// What a client signs once for each connection, to show that it has the spend key itself: SHA-256(label("chrysalis/presence/v1") ‖
+    /// receipt key ‖ purse ‖ lane ‖ branch ‖ exporter). A cap is no secret: the host has it, and everybody after a claim. `exporter` is
+    /// RFC 9266's `tls-exporter`.
+    pub fn presence(&self, receipt_key: &[u8; 32], exporter: &[u8; 32]) -> [u8; 32] {
+        sha256(&[
+            &label("chrysalis/presence/v1"),
+            receipt_key,
+            &self.tab.to_bytes(),
+            exporter,
+        ])
+    }
+
+    /// Checks that whoever has the lane's spend key is at the other end of the connection with this exporter.
+    pub fn verify_presence(
+        &self,
+        spend_key: &[u8; 32],
+        receipt_key: &[u8; 32],
+        exporter: &[u8; 32],
+        signature: &[u8; 64],
+    ) -> Result<(), Rejection> {
+        let digest = self.presence(receipt_key, exporter);
+        verify_ed25519(spend_key, &digest, signature).map_err(|_| Rejection::Presence)
+    }
+
     /// Checks that the lane's spend key signed it for this enclave.
     pub fn verify(&self, spend_key: &[u8; 32], receipt_key: &[u8; 32]) -> Result<(), Rejection> {
         if self
@@ -111,6 +137,20 @@ mod tests {
                 Err(Rejection::CapSignature),
                 "{at}"
             );
+        }
+        // Who has the cap alone is not who has the key.
+        let presence = credential.presence(&[3; 32], &[5; 32]);
+        let signature = spend.sign(&presence).as_ref().try_into().unwrap();
+        let check = |receipt_key, exporter, signature: &[u8; 64]| {
+            credential.verify_presence(&key, &[receipt_key; 32], &[exporter; 32], signature)
+        };
+        assert_eq!(check(3, 5, &signature), Ok(()));
+        for wrong in [
+            check(4, 5, &signature),
+            check(3, 6, &signature),
+            check(3, 5, &credential.signature),
+        ] {
+            assert_eq!(wrong, Err(Rejection::Presence));
         }
         for length in [0, 109, 111] {
             let mut other = bytes.to_vec();

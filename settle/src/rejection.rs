@@ -64,6 +64,9 @@ pub enum Rejection {
     /// A credential's cap is not signed by the lane's spend key for this enclave.
     #[error("the cap is not signed by the lane's key for this enclave")]
     CapSignature,
+    /// Whoever is at the other end of a connection does not have the lane's spend key.
+    #[error("the connection is not signed by the lane's key")]
+    Presence,
     /// A price, an amount or a sum does not fit into 64 bits.
     #[error("the amount does not fit into 64 bits")]
     Overflow,
@@ -106,6 +109,7 @@ impl Rejection {
             Self::Content { .. } => "receipt_content",
             Self::Evidence { .. } => "receipt_evidence",
             Self::CapSignature => "cap_signature",
+            Self::Presence => "presence_signature",
             Self::Overflow => "amount_overflow",
             Self::ReportMalformed { .. } => "report_malformed",
             Self::ReportSignature => "report_signature",
@@ -142,6 +146,7 @@ impl Rejection {
             Self::CapSignature => {
                 "sign the cap with the lane's spend key, for this enclave's receipt key"
             }
+            Self::Presence => "sign the exporter of this very connection with the lane's spend key",
             Self::Overflow => "ask with a lower price or fewer tokens",
             Self::ReportMalformed { .. } | Self::ReportSignature => {
                 "fetch the report again; count this one as withheld"

@@ -30,6 +30,8 @@ pub const JOB: &str = "x-chrysalis-job";
 pub const QUOTE: &str = "x-chrysalis-quote";
 /// The header in which a paid request carries its cap: `chrysalis_settle::Credential`, base64url without padding.
 pub const CAP: &str = "x-chrysalis-cap";
+/// The header in which a client of a paid tab shows that it has the lane's key, on this connection: 64 bytes, base64url without padding.
+pub const PRESENCE: &str = "x-chrysalis-presence";
 /// The header in which a whole answer carries its receipt: base64url without padding.
 pub const RECEIPT: &str = "x-chrysalis-receipt";
 /// The name of the event in which a stream carries its receipt, before its last event.

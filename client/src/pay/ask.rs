@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chrysalis_settle::{Job, MAX_TERMS, Terms};
-use chrysalis_wire::api::TAB;
+use chrysalis_wire::api::{PRESENCE, TAB};
 use http_body_util::{BodyExt, Limited};
 use hyper::{Request, StatusCode};
 
@@ -11,9 +11,13 @@ use crate::{Answer, Error};
 /// What the enclave says of a tab, and the jobs of its receipts. Nothing is verified.
 pub(crate) type Answered = (Terms, Vec<Job>);
 
-/// The request. `body` names the tab: a credential, or the exporter of an unpaid one's connection.
-pub(crate) fn request(body: &[u8]) -> Result<Request<Bytes>, Error> {
-    Request::post(TAB)
+/// The request. `body` names the tab: a credential, with a presence beside it, or the exporter of an unpaid one's connection.
+pub(crate) fn request(body: &[u8], presence: Option<&str>) -> Result<Request<Bytes>, Error> {
+    let mut request = Request::post(TAB);
+    if let Some(presence) = presence {
+        request = request.header(PRESENCE, presence);
+    }
+    request
         .body(Bytes::copy_from_slice(body))
         .map_err(|error| Error::Local(error.to_string()))
 }

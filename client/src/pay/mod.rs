@@ -15,8 +15,8 @@ use chrysalis_settle::{Credential, Sign, TabId};
 
 use self::branches::Branches;
 pub(crate) use self::{
-    ask::{read, request},
-    seat::{Outstanding, Seat},
+    ask::read,
+    seat::{Outstanding, Proof, Seat},
 };
 
 /// Money that a purse has locked for one operator, and the key that spends it.
@@ -70,6 +70,18 @@ impl Payer {
         let digest = credential.statement(receipt_key).digest();
         credential.signature = self.lane.key.sign(&digest).unwrap_or([0; 64]);
         credential
+    }
+
+    /// Shows, on the connection with this exporter, that whoever asks on a tab has the lane's key: a cap alone is no secret.
+    fn presence(
+        &self,
+        credential: &Credential,
+        receipt_key: &[u8; 32],
+        exporter: &[u8; 32],
+    ) -> String {
+        let digest = credential.presence(receipt_key, exporter);
+        let signature = self.lane.key.sign(&digest).unwrap_or([0; 64]);
+        data_encoding::BASE64URL_NOPAD.encode(&signature)
     }
 
     fn branches<T>(&self, with: impl FnOnce(&mut Branches) -> T) -> T {

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use chrysalis_settle::{Credential, Kept, Rejection, Tab, Terms, money::Quote};
-use chrysalis_wire::api::{CAP, JOB, QUOTE};
+use chrysalis_wire::api::{CAP, JOB, PRESENCE, QUOTE};
 use hyper::{HeaderMap, Request, header::HeaderValue};
 
-use super::{Payer, model};
+use super::{Payer, ask, model};
 use crate::Error;
 
 /// Quotes are good for two minutes; a request may take its time to arrive.
@@ -19,6 +20,8 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(crate) struct Seat {
     payer: Arc<Payer>,
     receipt_key: [u8; 32],
+    /// The connection's.
+    exporter: [u8; 32],
     branch: u16,
     /// `None` until the enclave has said where a tab stands that this process did not see before.
     tab: Option<Tab>,
@@ -35,16 +38,47 @@ pub(crate) struct Outstanding {
     /// What the job was asked by, if somebody pays.
     pub(crate) quote: Option<Quote>,
     /// What names the tab in `POST /v1/tab`.
-    pub(crate) proof: Vec<u8>,
-    /// Who gets the branch back once the receipt is there.
-    pub(crate) payer: Option<(Arc<Payer>, [u8; 32], u16)>,
+    pub(crate) proof: Proof,
+}
+
+/// What names a tab.
+pub(crate) enum Proof {
+    /// The exporter of the connection that has it, where nobody pays.
+    Exporter([u8; 32]),
+    /// A cap, by whoever pays.
+    Cap {
+        payer: Arc<Payer>,
+        receipt_key: [u8; 32],
+        cap: Credential,
+    },
 }
 
 impl Outstanding {
+    /// Asks where the tab stands, over the connection with this exporter.
+    pub(crate) fn request(&self, exporter: &[u8; 32]) -> Result<Request<Bytes>, Error> {
+        match &self.proof {
+            Proof::Exporter(own) => ask::request(own, None),
+            Proof::Cap {
+                payer,
+                receipt_key,
+                cap,
+            } => {
+                let presence = payer.presence(cap, receipt_key, exporter);
+                ask::request(&cap.encode(), Some(&presence))
+            }
+        }
+    }
+
     /// The receipt was accepted: the branch can be used again.
     pub(crate) fn settled(self) {
-        if let Some((payer, key, branch)) = self.payer {
-            payer.branches(|branches| branches.give_back(&key, branch, self.tab));
+        if let Proof::Cap {
+            payer,
+            receipt_key,
+            cap,
+        } = self.proof
+        {
+            let branch = cap.tab.branch;
+            payer.branches(|branches| branches.give_back(&receipt_key, branch, self.tab));
         }
     }
 }
@@ -59,8 +93,12 @@ enum Job {
 }
 
 impl Seat {
-    /// The next free branch at the enclave with this receipt key.
-    pub(crate) fn take(payer: &Arc<Payer>, receipt_key: [u8; 32]) -> Result<Self, Error> {
+    /// The next free branch at the enclave with this receipt key, for the connection with this exporter.
+    pub(crate) fn take(
+        payer: &Arc<Payer>,
+        receipt_key: [u8; 32],
+        exporter: [u8; 32],
+    ) -> Result<Self, Error> {
         let taken = payer.branches(|branches| branches.take(&receipt_key));
         let (branch, tab) = taken.ok_or_else(|| {
             Error::Local("all 65,536 branches of the lane are in use; lock another lane".into())
@@ -68,6 +106,7 @@ impl Seat {
         Ok(Self {
             payer: Arc::clone(payer),
             receipt_key,
+            exporter,
             branch,
             tab,
             quotes: Vec::new(),
@@ -81,6 +120,18 @@ impl Seat {
         let owed = self.tab.as_ref().map_or(0, |tab| tab.standing().cumulative);
         let cap = owed.saturating_add(self.payer.most);
         self.payer.cap(self.branch, &self.receipt_key, cap)
+    }
+
+    /// Asks where the tab stands.
+    pub(crate) fn request(&self) -> Result<Request<Bytes>, Error> {
+        let cap = self.cap();
+        let presence = self.presence(&cap);
+        ask::request(&cap.encode(), Some(&presence))
+    }
+
+    fn presence(&self, cap: &Credential) -> String {
+        let (key, exporter) = (&self.receipt_key, &self.exporter);
+        self.payer.presence(cap, key, exporter)
     }
 
     /// Takes what the enclave says of the tab. Where this process knows the tab, it knows better: nothing else asks on it.
@@ -116,8 +167,10 @@ impl Seat {
         let Some(quote) = quote.cloned() else {
             return Ok(false);
         };
-        let cap = data_encoding::BASE64URL_NOPAD.encode(&self.cap().encode());
+        let cap = self.cap();
         let headers = request.headers_mut();
+        put(headers, PRESENCE, &self.presence(&cap))?;
+        let cap = data_encoding::BASE64URL_NOPAD.encode(&cap.encode());
         put(headers, CAP, &cap)?;
         put(headers, QUOTE, &hex::encode(quote.digest()))?;
         self.job = Job::Running(quote);
@@ -140,8 +193,11 @@ impl Seat {
         Outstanding {
             tab: self.tab.clone().unwrap_or_else(new),
             quote,
-            proof: self.cap().encode().to_vec(),
-            payer: Some((Arc::clone(&self.payer), self.receipt_key, self.branch)),
+            proof: Proof::Cap {
+                payer: Arc::clone(&self.payer),
+                receipt_key: self.receipt_key,
+                cap: self.cap(),
+            },
         }
     }
 
@@ -187,6 +243,7 @@ mod tests {
 
     const MOST: u64 = 1000;
     const ANSWER: [u8; 32] = [8; 32];
+    const EXPORTER: [u8; 32] = [6; 32];
 
     struct Key(Ed25519KeyPair);
 
@@ -295,7 +352,7 @@ mod tests {
     #[test]
     fn a_cap_is_what_is_owed_and_one_job_more_for_this_enclave_alone() {
         let (payer, enclave) = (payer(), Key::new(3));
-        let mut seat = Seat::take(&payer, enclave.public()).unwrap();
+        let mut seat = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
         let spend = Key::new(2).public();
         assert_eq!(seat.cap().cap, MOST);
         assert_eq!(seat.cap().verify(&spend, &enclave.public()), Ok(()));
@@ -310,6 +367,11 @@ mod tests {
             let cap = request.headers()[CAP].as_bytes();
             let cap = data_encoding::BASE64URL_NOPAD.decode(cap).unwrap();
             let cap = Credential::decode(&cap).unwrap();
+            let presence = request.headers()[PRESENCE].as_bytes();
+            let presence = data_encoding::BASE64URL_NOPAD.decode(presence).unwrap();
+            let presence = presence.try_into().unwrap();
+            let shown = cap.verify_presence(&spend, &enclave.public(), &EXPORTER, &presence);
+            assert_eq!(shown, Ok(()));
             // Three tokens by one nano, two by two.
             assert_eq!(cap.cap, MOST + 7 * u64::from(number - 1));
             let receipt = answered(&tabs, [number; 16], &quote("m"), &enclave);
@@ -318,7 +380,7 @@ mod tests {
         }
         drop(seat);
         // The next connection goes on where this one was, and the enclave's word changes nothing.
-        let mut again = Seat::take(&payer, enclave.public()).unwrap();
+        let mut again = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
         again.learn(terms(&["m"])).unwrap();
         assert_eq!((again.branch, again.cap().cap), (0, MOST + 21));
     }
@@ -326,7 +388,7 @@ mod tests {
     #[test]
     fn a_receipt_by_another_quote_or_without_one_is_refused() {
         let (payer, enclave) = (payer(), Key::new(3));
-        let mut seat = Seat::take(&payer, enclave.public()).unwrap();
+        let mut seat = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
         seat.learn(terms(&["m"])).unwrap();
         let tabs = Tabs::new(enclave.public(), 9);
         assert!(seat.pay(&mut asking("m")).unwrap());
@@ -339,14 +401,14 @@ mod tests {
         assert_eq!(refused, Err(Rejection::Quote));
         drop(seat);
         // What its job costs is open: nobody uses this branch again.
-        let next = Seat::take(&payer, enclave.public()).unwrap();
+        let next = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
         assert_eq!(next.branch, 1);
     }
 
     #[test]
     fn each_model_has_its_quote_and_old_ones_are_asked_for_anew() {
         let (payer, enclave) = (payer(), Key::new(3));
-        let mut seat = Seat::take(&payer, enclave.public()).unwrap();
+        let mut seat = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
         assert!(!seat.pay(&mut asking("m")).unwrap(), "nothing was learned");
         seat.learn(terms(&["m", "n"])).unwrap();
         let mut request = asking("n");
@@ -376,7 +438,7 @@ mod tests {
             head,
             ..terms(&["m"])
         };
-        let mut seat = Seat::take(&payer(), enclave.public()).unwrap();
+        let mut seat = Seat::take(&payer(), enclave.public(), EXPORTER).unwrap();
         let refused = seat.learn(terms([0; 32])).unwrap_err();
         assert_eq!(refused.code(), "receipt_signature");
         seat.learn(terms(head)).unwrap();

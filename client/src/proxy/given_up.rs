@@ -85,7 +85,8 @@ impl GivenUp {
     /// The last receipt of the tab, with its job.
     async fn last(&self) -> Result<Option<(Receipt, Job)>, Error> {
         let mut lease = self.gate.lend(&mut Tries::default()).await?;
-        let request = pay::request(&self.outstanding.proof)?;
+        let exporter = lease.connection.saved_session().exporter();
+        let request = self.outstanding.request(exporter)?;
         let answer = lease.connection.send(request).await?;
         let answered = pay::read(answer).await?;
         self.gate.give_back(lease);

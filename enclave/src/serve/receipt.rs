@@ -49,7 +49,9 @@ pub(super) async fn receipted(
     let pays = service.till.as_ref().is_some_and(|till| till.required);
     match Named::of(headers)? {
         Named::Paid(asked) => {
-            let (response, issue, meter) = paid::answer(service, &asked, answering).await?;
+            let exporter = &conversation.exporter;
+            let (response, issue, meter) =
+                paid::answer(service, exporter, &asked, answering).await?;
             hand_over(response, issue, meter).await
         }
         Named::Job(job) if !pays => {

@@ -196,6 +196,11 @@ impl Payer {
         credential
     }
 
+    /// The header that shows on its connection that it has the lane's key.
+    fn presence(&self) -> String {
+        presence(&self.credential(), &self.connection, &self.attested)
+    }
+
     /// What there is to know of the tab.
     async fn state(&mut self) -> Terms {
         let answer = self.open().await;
@@ -204,8 +209,10 @@ impl Payer {
     }
 
     async fn open(&mut self) -> Answer {
-        let credential = self.credential().encode();
-        self.connection.post("POST /v1/tab", "", &credential).await
+        let (presence, credential) = (self.presence(), self.credential().encode());
+        self.connection
+            .post("POST /v1/tab", &presence, &credential)
+            .await
     }
 
     fn quote(&self, model: &str) -> &Quote {
@@ -215,7 +222,7 @@ impl Payer {
 
     /// The headers of a job on this model.
     fn headers(&self, job: [u8; 16], model: &str) -> String {
-        headers(job, self.quote(model).digest(), &self.credential())
+        headers(job, self.quote(model).digest(), &self.credential()) + &self.presence()
     }
 
     fn next(&mut self) -> [u8; 16] {
@@ -280,6 +287,12 @@ fn headers(job: [u8; 16], quote: [u8; 32], credential: &Credential) -> String {
         hex::encode(quote),
         BASE64URL_NOPAD.encode(&credential.encode())
     )
+}
+
+fn presence(credential: &Credential, connection: &Connection, attested: &Attested) -> String {
+    let digest = credential.presence(&attested.receipt_key, &connection.exporter());
+    let signature = BASE64URL_NOPAD.encode(spend_key().sign(&digest).as_ref());
+    format!("x-chrysalis-presence: {signature}\r\n")
 }
 
 fn chat(text: &str) -> Value {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrysalis_settle::{NotAdmitted, Rejection};
-use chrysalis_wire::api::{CAP, JOB, QUOTE, TAB};
+use chrysalis_wire::api::{CAP, JOB, PRESENCE, QUOTE, TAB};
 use data_encoding::BASE64URL_NOPAD;
 use hyper::StatusCode;
 use serde_json::json;
@@ -24,7 +24,7 @@ impl ApiError {
     /// 402: nobody is answered here who does not pay. The error has the model's quote.
     pub(in crate::serve) fn payment_required(offer: Option<&Offer>) -> Self {
         let message = format!(
-            "here answers are paid for: open a tab (POST {TAB}), and ask with {JOB}, {QUOTE} and {CAP}, over a connection of one's own"
+            "here answers are paid for: open a tab (POST {TAB}), and ask with {JOB}, {QUOTE}, {CAP} and {PRESENCE}, over a connection of one's own"
         );
         Self::new(StatusCode::PAYMENT_REQUIRED, "payment_required", message).quoting(offer)
     }
@@ -43,6 +43,12 @@ impl ApiError {
     pub(in crate::serve) fn cap_signature() -> Self {
         let message = Rejection::CapSignature.to_string();
         Self::new(StatusCode::UNAUTHORIZED, "cap_signature", message).about(CAP)
+    }
+
+    /// 401: whoever asks does not have the lane's key.
+    pub(in crate::serve) fn presence_signature() -> Self {
+        let message = Rejection::Presence.to_string();
+        Self::new(StatusCode::UNAUTHORIZED, "presence_signature", message).about(PRESENCE)
     }
 
     /// 402, or 503: the lane may not be used.

@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::encoding::base64;
 use chrysalis_settle::{CREDENTIAL_LENGTH, Credential, JobNumber};
-use chrysalis_wire::api::{CAP, JOB, QUOTE};
+use chrysalis_wire::api::{CAP, JOB, PRESENCE, QUOTE};
 use hyper::{HeaderMap, header::HeaderValue};
 
 use super::paid::Asked;
@@ -29,6 +29,7 @@ impl Named {
                 job,
                 quote,
                 credential,
+                presence: presence(headers)?,
             }))),
             (job, quote, _) => {
                 let missing = match (job, quote) {
@@ -69,9 +70,7 @@ fn credential(headers: &HeaderMap) -> Result<Option<Credential>, ApiError> {
     let Some(text) = once(headers, CAP)? else {
         return Ok(None);
     };
-    let text = std::str::from_utf8(text).ok();
-    let bytes = text.and_then(base64::decode_url_unpadded);
-    let credential = bytes.and_then(|bytes| Credential::decode(&bytes).ok());
+    let credential = decoded(text).and_then(|bytes| Credential::decode(&bytes).ok());
     let credential = credential.ok_or_else(|| {
         let message = format!(
             "{CAP} is not a credential of {CREDENTIAL_LENGTH} bytes in base64url without padding"
@@ -79,6 +78,21 @@ fn credential(headers: &HeaderMap) -> Result<Option<Credential>, ApiError> {
         ApiError::invalid(CAP, message)
     })?;
     Ok(Some(credential))
+}
+
+/// The signature over this connection, which every use of a paid tab needs.
+pub(super) fn presence(headers: &HeaderMap) -> Result<[u8; 64], ApiError> {
+    let text = once(headers, PRESENCE)?.ok_or_else(|| ApiError::missing(PRESENCE))?;
+    let bytes = decoded(text).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| {
+        let message = format!("{PRESENCE} is not 64 bytes in base64url without padding");
+        ApiError::invalid(PRESENCE, message)
+    })
+}
+
+fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text).ok()?;
+    base64::decode_url_unpadded(text)
 }
 
 /// A header that may be there once.

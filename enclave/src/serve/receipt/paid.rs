@@ -23,16 +23,20 @@ pub(super) struct Asked {
     pub(super) job: JobNumber,
     pub(super) quote: [u8; 32],
     pub(super) credential: Credential,
+    /// Signed by the lane's key over this connection.
+    pub(super) presence: [u8; 64],
 }
 
 /// Answers a request whose money covers it: what was answered, the job, and what counts for it.
 pub(super) async fn answer<T>(
     service: &Service,
+    exporter: &[u8; 32],
     asked: &Asked,
     answering: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<(T, Issue, Meter), ApiError> {
     let till = service.till.as_ref().ok_or_else(ApiError::nobody_pays)?;
-    let lane = lane_of(till, &service.issuer, &asked.credential).await?;
+    let shown = (&asked.credential, &asked.presence);
+    let lane = lane_of(till, &service.issuer, exporter, shown).await?;
     let ticket = Arc::new(Ticket {
         till: till.clone(),
         issuer: service.issuer.clone(),
@@ -73,11 +77,12 @@ pub(super) async fn free<T>(
     Err(ApiError::broken())
 }
 
-/// The lane of a credential, if its key signed the cap.
+/// The lane of a credential, if its key signed the cap and the connection with this exporter.
 pub(super) async fn lane_of(
     till: &Till,
     issuer: &Issuer,
-    credential: &Credential,
+    exporter: &[u8; 32],
+    (credential, presence): (&Credential, &[u8; 64]),
 ) -> Result<Lane, ApiError> {
     let tab = credential.tab;
     if tab.lane == 0 {
@@ -88,5 +93,7 @@ pub(super) async fn lane_of(
     let lane = lane.map_err(ApiError::no_lane)?;
     let signed = credential.verify(&lane.spend_key, &issuer.key());
     signed.map_err(|_| ApiError::cap_signature())?;
+    let present = credential.verify_presence(&lane.spend_key, &issuer.key(), exporter, presence);
+    present.map_err(|_| ApiError::presence_signature())?;
     Ok(lane)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrysalis_settle::{CREDENTIAL_LENGTH, Credential, OpenTab, Standing, TabId, Terms};
 use hyper::{HeaderMap, Response, StatusCode};
 
-use super::paid::lane_of;
+use super::{headers::presence, paid::lane_of};
 use crate::serve::{
     answer::{self, Body},
     conversation::Conversation,
@@ -36,7 +36,7 @@ pub(in crate::serve) async fn tab(
         CREDENTIAL_LENGTH => {
             let credential = Credential::decode(&asked);
             let credential = credential.map_err(|_| ApiError::broken())?;
-            paid(service, &credential).await?
+            paid(service, conversation, headers, &credential).await?
         }
         _ => {
             let message = format!(
@@ -79,10 +79,17 @@ fn unpaid(
     Ok((id, tab, 0))
 }
 
-async fn paid(service: &Service, credential: &Credential) -> Result<Found, ApiError> {
+async fn paid(
+    service: &Service,
+    conversation: &Conversation,
+    headers: &HeaderMap,
+    credential: &Credential,
+) -> Result<Found, ApiError> {
     let till = service.till.as_ref().ok_or_else(ApiError::nobody_pays)?;
     let (tabs, id) = (&service.issuer.tabs, credential.tab);
-    let lane = lane_of(till, &service.issuer, credential).await?;
+    let presence = presence(headers)?;
+    let shown = (credential, &presence);
+    let lane = lane_of(till, &service.issuer, &conversation.exporter, shown).await?;
     tabs.has_room(&id).map_err(|_| ApiError::tabs_full())?;
     let tab = tabs.find(&id);
     if let Some(tab) = &tab {

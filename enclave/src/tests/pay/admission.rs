@@ -127,7 +127,8 @@ async fn where_nobody_pays_caps_are_refused() {
         cap: 9,
         signature: [0; 64],
     };
-    let headers = headers([1; 16], [2; 32], &credential);
+    let presence = presence(&credential, &connection, &connection.attested());
+    let headers = headers([1; 16], [2; 32], &credential) + &presence;
     let body = chat("one").to_string();
     for answer in [
         connection.post(CHAT, &headers, body.as_bytes()).await,
@@ -146,7 +147,7 @@ async fn an_unknown_quote_is_refused_with_the_current_one() {
     let mut payer = Payer::new(&host).await;
     let credential = payer.credential();
     for digest in [[9; 32], payer.quote("embedding").digest()] {
-        let headers = headers(payer.next(), digest, &credential);
+        let headers = headers(payer.next(), digest, &credential) + &payer.presence();
         let body = chat("one").to_string();
         let answer = payer.connection.post(CHAT, &headers, body.as_bytes()).await;
         let error = answer.json()["error"].clone();

@@ -33,12 +33,13 @@ async fn each_lane_that_may_not_be_used_is_refused_by_name() {
     ] {
         sleep(Duration::from_millis(200)).await;
         let credential = credential(&payer, lane);
-        let headers = headers([1; 16], payer.quote("tiny").digest(), &credential);
+        let presence = payer.presence();
+        let headers = headers([1; 16], payer.quote("tiny").digest(), &credential) + &presence;
         let asked = chat("one").to_string();
         for answer in [
             payer
                 .connection
-                .post("POST /v1/tab", "", &credential.encode())
+                .post("POST /v1/tab", &presence, &credential.encode())
                 .await,
             payer
                 .connection
@@ -63,7 +64,9 @@ async fn invented_lanes_are_asked_about_five_times_a_second_at_most() {
     let mut unreachable = 0;
     for lane in 100..200 {
         let credential = credential(&payer, lane).encode();
-        let answer = payer.connection.post("POST /v1/tab", "", &credential);
+        let presence = payer.presence();
+        let connection = &mut payer.connection;
+        let answer = connection.post("POST /v1/tab", &presence, &credential);
         let code = answer.await.json()["error"]["code"].clone();
         unreachable += u32::from(code == "chain_unreachable");
     }
@@ -97,11 +100,12 @@ async fn a_cap_counts_by_its_lanes_key_and_for_one_enclave() {
         (good, 200),
     ] {
         let number = payer.next();
-        let headers = headers(number, quote, &credential);
+        let presence = payer.presence();
+        let headers = headers(number, quote, &credential) + &presence;
         let asked = chat("one").to_string();
         let opened = payer
             .connection
-            .post("POST /v1/tab", "", &credential.encode())
+            .post("POST /v1/tab", &presence, &credential.encode())
             .await;
         let answer = payer
             .connection
@@ -140,4 +144,37 @@ async fn a_lane_has_so_many_tabs_and_no_more() {
     payer.jobs = 1;
     let (answer, _) = payer.ask("POST /v1/embeddings", &body).await;
     assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn who_has_a_cap_and_not_the_lanes_key_gets_nothing() {
+    let (host, _story) = enclave("required").await;
+    let payer = Payer::new(&host).await;
+    let mut thief = Connection::new(&host).await;
+    let (credential, asked) = (payer.credential(), chat("one").to_string());
+    let stolen = payer.presence();
+    let own = presence(&credential, &thief, &payer.attested);
+    let none = String::new();
+    let short = "x-chrysalis-presence: AAAA\r\n".to_owned();
+    for (presence, status, code) in [
+        (stolen, 401, "presence_signature"),
+        (none, 400, "missing_required_parameter"),
+        (short, 400, "invalid_value"),
+        (own, 200, ""),
+    ] {
+        let quote = payer.quote("tiny").digest();
+        let headers = headers([1; 16], quote, &credential) + &presence;
+        let bytes = credential.encode();
+        for answer in [
+            thief.post("POST /v1/tab", &presence, &bytes).await,
+            thief.post(CHAT, &headers, asked.as_bytes()).await,
+        ] {
+            assert_eq!(answer.status, status, "{presence}");
+            if status != 200 {
+                let error = &answer.json()["error"];
+                assert_eq!(error["code"], code);
+                assert_eq!(error["param"], "x-chrysalis-presence");
+            }
+        }
+    }
 }
