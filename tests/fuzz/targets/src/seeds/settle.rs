@@ -2,7 +2,7 @@
 
 use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_chain::{
-    Address, Cell,
+    Address,
     local::{GLOBAL_ID, Local},
     purse::{Action, Keys, Lock, Order, message},
 };
@@ -105,12 +105,10 @@ pub(super) fn seeds() -> Vec<Seed> {
         ceiling: 0,
         ..terms.clone()
     };
-    let (purse, order) = purse(&key, receipt_key);
-    vec![
+    let mut seeds = purses(&key, receipt_key);
+    seeds.extend([
         seed("terms", "paid", terms.encode()),
         seed("terms", "unpaid", unpaid.encode()),
-        seed("purse", "locked", Boc::encode(purse)),
-        seed("purse", "order", Boc::encode(order)),
         seed("job", "honest", receipt.job.clone()),
         seed("job", "quote", quote.encode()),
         seed("receipt", "honest", receipt.encode()),
@@ -126,11 +124,12 @@ pub(super) fn seeds() -> Vec<Seed> {
             "honest",
             report.sign(&key).expect("a signature").encode(),
         ),
-    ]
+    ]);
+    seeds
 }
 
 /// What a purse with a lane holds, and the message that locked it.
-fn purse(owner: &Key, key: [u8; 32]) -> (Cell, Cell) {
+fn purses(owner: &Key, key: [u8; 32]) -> Vec<Seed> {
     let somebody = Address::new(0, [5; 32].into());
     let keys = Keys {
         owner: key,
@@ -161,5 +160,9 @@ fn purse(owner: &Key, key: [u8; 32]) -> (Cell, Cell) {
     let AccountState::Active(state) = state else {
         unreachable!("the order deploys it");
     };
-    (state.data.expect("a purse's data"), order)
+    let data = state.data.expect("a purse's data");
+    vec![
+        seed("purse", "locked", Boc::encode(data)),
+        seed("purse", "order", Boc::encode(order)),
+    ]
 }
