@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Keep a purse on the chain, and lock money in it for providers
     #[command(
         subcommand,
-        after_help = "Example:\n  chrysalis pay init --home UQDw… --chain http://127.0.0.1:8081/api/v2\n  chrysalis pay lock UQBw… 0.5\n  chrysalis proxy https://llm.example --policy policy.toml --pay 1795996800"
+        after_help = "Example:\n  chrysalis pay init --home UQB3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d0x0 --chain http://127.0.0.1:8081/api/v2\n  chrysalis pay lock UQCyu7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7uwAl 0.5\n  chrysalis proxy https://llm.example --policy policy.toml --pay 1795996800"
     )]
     Pay(PayCommand),
     /// Compute what the hardware will say about an image you built

@@ -18,7 +18,7 @@ use crate::{outcome::Outcome, printable::print, progress::during};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis pay init --home UQDw… --chain http://127.0.0.1:8081/api/v2"
+    after_help = "Example:\n  chrysalis pay init --home UQB3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d0x0 --chain http://127.0.0.1:8081/api/v2"
 )]
 pub(crate) struct InitArguments {
     #[command(flatten)]

@@ -22,7 +22,7 @@ use crate::{options::duration, outcome::Outcome, printable::print, progress::dur
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis pay lock UQBw… 0.5\n  chrysalis pay lock UQBw… 0.5 --lane 1795996800"
+    after_help = "Example:\n  chrysalis pay lock UQCyu7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7uwAl 0.5\n  chrysalis pay lock UQBw… 0.5 --lane 1795996800"
 )]
 pub(crate) struct LockArguments {
     #[command(flatten)]
