@@ -156,10 +156,41 @@ fn files(doors: &mut Doors) {
     );
 }
 
+/// Switches the room's one network device off: `RTM_NEWLINK` of rtnetlink(7), for device 1, without `IFF_UP`.
+fn switch_off() -> io::Result<()> {
+    let socket = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let words: [u32; 8] = [32, 16 | 5 << 16, 1, 0, 0, 1, 0, 1];
+    let mut answer = [0_i32; 256];
+    let length = unsafe {
+        libc::send(socket, words.as_ptr().cast(), 32, 0);
+        libc::recv(socket, answer.as_mut_ptr().cast(), 1024, 0)
+    };
+    // An error, or an acknowledgement: the number after the head of 16 bytes.
+    match (length, answer[4]) {
+        (20.., 0) => Ok(()),
+        (20.., error) => Err(io::Error::from_raw_os_error(-error)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 fn sockets(doors: &mut Doors, port: &str, socket: &str) {
     for (name, family, kind, protocol) in [
         ("vsock", libc::AF_VSOCK, libc::SOCK_STREAM, 0),
-        ("netlink", libc::AF_NETLINK, libc::SOCK_RAW, 0),
+        (
+            "devices' messages",
+            libc::AF_NETLINK,
+            libc::SOCK_RAW,
+            libc::NETLINK_KOBJECT_UEVENT,
+        ),
+        (
+            "addresses of the network",
+            libc::AF_NETLINK,
+            libc::SOCK_RAW,
+            libc::NETLINK_ROUTE,
+        ),
         ("packet", libc::AF_PACKET, libc::SOCK_RAW, 0),
         ("raw", libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP),
         ("alg", libc::AF_ALG, libc::SOCK_SEQPACKET, 0),
@@ -171,6 +202,7 @@ fn sockets(doors: &mut Doors, port: &str, socket: &str) {
             [number(family), number(kind), number(protocol), 0, 0, 0],
         );
     }
+    doors.note("change of the network", switch_off());
     doors.note(
         "port outside",
         TcpStream::connect(format!("127.0.0.1:{port}")),

@@ -18,7 +18,7 @@ use crate::fixture::{Engine, Room, engine, processes, room, room_with_cgroups};
 const NO_CALL: &[&str] = &[
     "device in /tmp",
     "vsock",
-    "netlink",
+    "devices' messages",
     "packet",
     "alg",
     "ptrace",
@@ -122,7 +122,9 @@ const CLOSED: &[(&str, &str, &str)] = &[
     ("core dumps", "PermissionDenied", "PermissionDenied"),
     ("more processes", "PermissionDenied", "PermissionDenied"),
     ("nice", "ENOSYS", "PermissionDenied"),
+    ("change of the network", "ENOSYS", "PermissionDenied"),
     // What an interpreter needs.
+    ("addresses of the network", "ENOSYS", "open"),
     ("fork", "ENOSYS", "open"),
     ("listening", "ENOSYS", "open"),
     ("program in /tmp", "PermissionDenied", "open"),
