@@ -4,6 +4,7 @@ mod admission;
 mod ending;
 mod endpoints;
 mod lanes;
+mod speed;
 mod told;
 
 use chrysalis_attestation::{encoding::digest::sha256, evidence::binding::host_data};
