@@ -37,7 +37,11 @@ async fn once(payer: &mut Payer, job: u32) -> u64 {
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn a_thousand_tabs_lose_no_nano() {
-    let (host, _story) = enclave("required").await;
+    let bounds = Bounds {
+        connections: 2 * usize::from(TABS),
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within("required", |_| {}, bounds).await;
     let mut payers = Vec::new();
     for branch in 0..TABS {
         payers.push(Payer::with(&host, branch, 1_000_000_000).await);
