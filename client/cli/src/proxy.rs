@@ -77,6 +77,9 @@ pub(crate) struct ProxyArguments {
     /// The most that one request may cost, in GRAM: no enclave can take more without an answer
     #[arg(long, value_name = "GRAM", default_value = "0.01", value_parser = pay::nano, requires = "pay")]
     pub(crate) max_job: u64,
+    /// Where several proxies pay from one lane: the first branch of this one, such as 0, 1000, 2000
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "pay")]
+    pub(crate) branch: u16,
     #[command(flatten)]
     pub(crate) purse: pay::Which,
     /// How long to wait before verifying again, such as 30s, 5m or 1h
@@ -92,7 +95,7 @@ pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
     }
     if let Some(lane) = arguments.pay {
         let lane = arguments.purse.open()?.lane(lane)?;
-        relying_party = relying_party.paying(Payer::new(lane, arguments.max_job));
+        relying_party = relying_party.paying(Payer::new(lane, arguments.max_job, arguments.branch));
     }
     let receipts = arguments
         .receipts

@@ -6,9 +6,12 @@ use chrysalis_settle::Tab;
 
 /// Branches at the enclaves that this process knows. A tab is one enclave's, so each has its own.
 #[derive(Debug, Default)]
-pub(super) struct Branches(BTreeMap<[u8; 32], Table>);
+pub(super) struct Branches {
+    first: u16,
+    tables: BTreeMap<[u8; 32], Table>,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     /// No branch from here on was used. 65,536: none is left.
     next: u32,
@@ -16,9 +19,21 @@ struct Table {
 }
 
 impl Branches {
+    /// From this one on: those before it are another process's.
+    pub(super) fn from(first: u16) -> Self {
+        Self {
+            first,
+            ..Self::default()
+        }
+    }
+
     /// A branch that no connection has, and its tab if one was here before. The fewest are used: each costs a claim of its own.
     pub(super) fn take(&mut self, receipt_key: &[u8; 32]) -> Option<(u16, Option<Tab>)> {
-        let table = self.0.entry(*receipt_key).or_default();
+        let new = Table {
+            next: self.first.into(),
+            free: BTreeMap::new(),
+        };
+        let table = self.tables.entry(*receipt_key).or_insert(new);
         if let Some((branch, tab)) = table.free.pop_first() {
             return Some((branch, Some(tab)));
         }
@@ -29,7 +44,7 @@ impl Branches {
 
     /// Nobody uses this branch any more, and its tab stands like this.
     pub(super) fn give_back(&mut self, receipt_key: &[u8; 32], branch: u16, tab: Tab) {
-        if let Some(table) = self.0.get_mut(receipt_key) {
+        if let Some(table) = self.tables.get_mut(receipt_key) {
             table.free.insert(branch, tab);
         }
     }
@@ -65,6 +80,14 @@ mod tests {
         // An enclave that was never asked has no branches to give back.
         branches.give_back(&[5; 32], 9, tab(9));
         assert_eq!(branches.take(&[5; 32]), Some((0, None)));
+    }
+
+    #[test]
+    fn two_processes_share_a_lane_by_ranges() {
+        let mut branches = Branches::from(1000);
+        assert_eq!(branches.take(&[3; 32]), Some((1000, None)));
+        assert_eq!(branches.take(&[4; 32]), Some((1000, None)));
+        assert_eq!(branches.take(&[3; 32]), Some((1001, None)));
     }
 
     #[test]

@@ -37,12 +37,13 @@ pub struct Payer {
 }
 
 impl Payer {
-    /// Pays from this lane, and at most so many nano for one job.
-    pub fn new(lane: Lane, most: u64) -> Arc<Self> {
+    /// Pays from this lane, and at most so many nano for one job. Each connection has a branch, from `first` on: processes that pay from one
+    /// lane at the same time need ranges of their own, or their receipts get into each other's way.
+    pub fn new(lane: Lane, most: u64, first: u16) -> Arc<Self> {
         Arc::new(Self {
             lane,
             most,
-            branches: Mutex::default(),
+            branches: Mutex::new(Branches::from(first)),
         })
     }
 

@@ -269,7 +269,7 @@ mod tests {
             number: 9,
             key: Box::new(Key::new(2)),
         };
-        Payer::new(lane, MOST)
+        Payer::new(lane, MOST, 0)
     }
 
     fn quote(model: &str) -> Quote {
