@@ -18,6 +18,20 @@ pub struct Credential {
     pub signature: [u8; 64],
 }
 
+impl TabId {
+    /// What a client signs once for each connection, to show that it has the spend key itself: SHA-256(label("chrysalis/presence/v1") ‖
+    /// receipt key ‖ purse ‖ lane ‖ branch ‖ exporter). A cap is no secret: the host has it, and everybody after a claim. `exporter` is
+    /// RFC 9266's `tls-exporter`.
+    pub fn presence(&self, receipt_key: &[u8; 32], exporter: &[u8; 32]) -> [u8; 32] {
+        sha256(&[
+            &label("chrysalis/presence/v1"),
+            receipt_key,
+            &self.to_bytes(),
+            exporter,
+        ])
+    }
+}
+
 impl Credential {
     /// `purse ‖ lane ‖ branch ‖ cap ‖ signature`.
     pub fn encode(&self) -> [u8; CREDENTIAL_LENGTH] {
@@ -64,18 +78,6 @@ impl Credential {
         }
     }
 
-    /// What a client signs once for each connection, to show that it has the spend key itself: SHA-256(label("chrysalis/presence/v1") ‖
-    /// receipt key ‖ purse ‖ lane ‖ branch ‖ exporter). A cap is no secret: the host has it, and everybody after a claim. `exporter` is
-    /// RFC 9266's `tls-exporter`.
-    pub fn presence(&self, receipt_key: &[u8; 32], exporter: &[u8; 32]) -> [u8; 32] {
-        sha256(&[
-            &label("chrysalis/presence/v1"),
-            receipt_key,
-            &self.tab.to_bytes(),
-            exporter,
-        ])
-    }
-
     /// Checks that whoever has the lane's spend key is at the other end of the connection with this exporter.
     pub fn verify_presence(
         &self,
@@ -84,7 +86,7 @@ impl Credential {
         exporter: &[u8; 32],
         signature: &[u8; 64],
     ) -> Result<(), Rejection> {
-        let digest = self.presence(receipt_key, exporter);
+        let digest = self.tab.presence(receipt_key, exporter);
         verify_ed25519(spend_key, &digest, signature).map_err(|_| Rejection::Presence)
     }
 
@@ -139,7 +141,7 @@ mod tests {
             );
         }
         // Who has the cap alone is not who has the key.
-        let presence = credential.presence(&[3; 32], &[5; 32]);
+        let presence = credential.tab.presence(&[3; 32], &[5; 32]);
         let signature = spend.sign(&presence).as_ref().try_into().unwrap();
         let check = |receipt_key, exporter, signature: &[u8; 64]| {
             credential.verify_presence(&key, &[receipt_key; 32], &[exporter; 32], signature)

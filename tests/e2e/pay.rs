@@ -1,18 +1,16 @@
 //! Paid by the token: a purse on a local chain, a real enclave with a real engine, the proxy that pays, the cashier that claims.
 
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
     fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener as Std, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
-    rc::Rc,
     thread,
     time::{Duration, Instant},
 };
 
-use chrysalis_chain::local::{Local, serve};
+use chrysalis_chain::local;
 use chrysalis_settle::Kept;
 use chrysalis_tests::{
     machine::{Machine, Plan, chrysalis, policy_for, text},
@@ -21,7 +19,6 @@ use chrysalis_tests::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, runtime, task::LocalSet};
 
 const HOME: &str = "0:7777777777777777777777777777777777777777777777777777777777777777";
 const PAYEE: &str = "0:5555555555555555555555555555555555555555555555555555555555555555";
@@ -40,7 +37,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let chain = chain();
+        let chain = local::start(1_800_000_000).expect("a chain");
         let folder = tempfile::tempdir().expect("a folder");
         let configuration = folder.path().join("configuration.toml");
         fs::write(&configuration, priced()).expect("a configuration");
@@ -129,22 +126,6 @@ impl World {
         let status: Value = serde_json::from_str(&self.pay("status", &["--json"])).expect("JSON");
         status["lanes"][0].clone()
     }
-}
-
-/// A local chain on a thread of its own.
-fn chain() -> SocketAddr {
-    let listener = Std::bind("127.0.0.1:0").expect("a port");
-    listener.set_nonblocking(true).expect("a socket");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(|| {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        LocalSet::new().block_on(&runtime.expect("a runtime"), async {
-            let listener = TcpListener::from_std(listener).expect("a listener");
-            let chain = Rc::new(RefCell::new(Local::new(1_800_000_000)));
-            serve(listener, chain).await.expect("a chain");
-        });
-    });
-    address
 }
 
 /// The demonstration's configuration, with prices.

@@ -6,21 +6,17 @@
 )]
 
 use std::{
-    cell::RefCell,
     fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener as Std, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::Command,
-    rc::Rc,
-    thread,
 };
 
-use chrysalis_chain::local::{Local, serve};
+use chrysalis_chain::local;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, runtime, task::LocalSet};
 
 const HOME: &str = "0:7777777777777777777777777777777777777777777777777777777777777777";
 const PAYEE: &str = "0:5555555555555555555555555555555555555555555555555555555555555555";
@@ -34,17 +30,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let listener = Std::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let chain = listener.local_addr().unwrap();
-        thread::spawn(|| {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            LocalSet::new().block_on(&runtime.unwrap(), async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                let chain = Rc::new(RefCell::new(Local::new(1_800_000_000)));
-                serve(listener, chain).await.unwrap();
-            });
-        });
+        let chain = local::start(1_800_000_000).unwrap();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("passphrase"), PASSPHRASE).unwrap();
         Self { chain, folder }
@@ -256,7 +242,10 @@ fn a_chain_that_is_down_or_is_none_is_told() {
     world.init();
     let file = world.path("purse/purse.toml");
     let written = fs::read_to_string(&file).unwrap();
-    let free = Std::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let elsewhere = written.replace(&world.chain.to_string(), &free.to_string());
     fs::write(&file, elsewhere).unwrap();
     world.no("status", "chain_unreachable");

@@ -74,13 +74,8 @@ impl Payer {
     }
 
     /// Shows, on the connection with this exporter, that whoever asks on a tab has the lane's key: a cap alone is no secret.
-    fn presence(
-        &self,
-        credential: &Credential,
-        receipt_key: &[u8; 32],
-        exporter: &[u8; 32],
-    ) -> String {
-        let digest = credential.presence(receipt_key, exporter);
+    fn presence(&self, branch: u16, receipt_key: &[u8; 32], exporter: &[u8; 32]) -> String {
+        let digest = self.id(branch).presence(receipt_key, exporter);
         let signature = self.lane.key.sign(&digest).unwrap_or([0; 64]);
         data_encoding::BASE64URL_NOPAD.encode(&signature)
     }

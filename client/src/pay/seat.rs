@@ -20,9 +20,9 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(crate) struct Seat {
     payer: Arc<Payer>,
     receipt_key: [u8; 32],
-    /// The connection's.
-    exporter: [u8; 32],
     branch: u16,
+    /// Shows on this connection who has the lane's key.
+    presence: String,
     /// `None` until the enclave has said where a tab stands that this process did not see before.
     tab: Option<Tab>,
     quotes: Vec<Quote>,
@@ -63,7 +63,7 @@ impl Outstanding {
                 receipt_key,
                 cap,
             } => {
-                let presence = payer.presence(cap, receipt_key, exporter);
+                let presence = payer.presence(cap.tab.branch, receipt_key, exporter);
                 ask::request(&cap.encode(), Some(&presence))
             }
         }
@@ -105,8 +105,8 @@ impl Seat {
         })?;
         Ok(Self {
             payer: Arc::clone(payer),
+            presence: payer.presence(branch, &receipt_key, &exporter),
             receipt_key,
-            exporter,
             branch,
             tab,
             quotes: Vec::new(),
@@ -124,14 +124,7 @@ impl Seat {
 
     /// Asks where the tab stands.
     pub(crate) fn request(&self) -> Result<Request<Bytes>, Error> {
-        let cap = self.cap();
-        let presence = self.presence(&cap);
-        ask::request(&cap.encode(), Some(&presence))
-    }
-
-    fn presence(&self, cap: &Credential) -> String {
-        let (key, exporter) = (&self.receipt_key, &self.exporter);
-        self.payer.presence(cap, key, exporter)
+        ask::request(&self.cap().encode(), Some(&self.presence))
     }
 
     /// Takes what the enclave says of the tab. Where this process knows the tab, it knows better: nothing else asks on it.
@@ -167,10 +160,9 @@ impl Seat {
         let Some(quote) = quote.cloned() else {
             return Ok(false);
         };
-        let cap = self.cap();
+        let cap = data_encoding::BASE64URL_NOPAD.encode(&self.cap().encode());
         let headers = request.headers_mut();
-        put(headers, PRESENCE, &self.presence(&cap))?;
-        let cap = data_encoding::BASE64URL_NOPAD.encode(&cap.encode());
+        put(headers, PRESENCE, &self.presence)?;
         put(headers, CAP, &cap)?;
         put(headers, QUOTE, &hex::encode(quote.digest()))?;
         self.job = Job::Running(quote);

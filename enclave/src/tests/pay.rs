@@ -291,7 +291,9 @@ fn headers(job: [u8; 16], quote: [u8; 32], credential: &Credential) -> String {
 }
 
 fn presence(credential: &Credential, connection: &Connection, attested: &Attested) -> String {
-    let digest = credential.presence(&attested.receipt_key, &connection.exporter());
+    let digest = credential
+        .tab
+        .presence(&attested.receipt_key, &connection.exporter());
     let signature = BASE64URL_NOPAD.encode(spend_key().sign(&digest).as_ref());
     format!("x-chrysalis-presence: {signature}\r\n")
 }

@@ -75,11 +75,8 @@ impl Sight {
         network: i32,
     ) -> Option<Self> {
         let contract = account.contract.as_ref()?;
-        if contract.code.repr_hash() != purse::code().repr_hash() {
-            return None;
-        }
-        let state = State::read(&contract.data).ok()?;
-        if state.keys.network != network || state.keys.address() != address(purse) {
+        let state = State::of(contract, &address(purse)).ok()?;
+        if state.keys.network != network {
             return None;
         }
         let tabs = state.lanes.values().map(|lane| lane.tabs.len()).sum();

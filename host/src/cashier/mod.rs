@@ -16,7 +16,6 @@ pub(crate) mod options;
 mod owner;
 mod payments;
 mod rule;
-mod server;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -31,6 +30,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
+use chrysalis_chain::server;
 use chrysalis_wire::host::{FromHost, NO_LANE, ToHost};
 use tokio::{task::spawn_blocking, time::sleep};
 

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use chrysalis_chain::address;
 use clap::Args;
-use tycho_types::models::{StdAddr, StdAddrFormat};
+use tycho_types::models::StdAddr;
 
 use crate::state;
 
@@ -76,7 +77,7 @@ pub(super) fn database(options: &PaymentOptions, state: &state::StateFolder) -> 
 fn payee(text: &str) -> Result<StdAddr, String> {
     let wrong =
         || "give an account's address, as a wallet shows it, or as 0:… with 64 hexadecimal digits";
-    let (address, _) = StdAddr::from_str_ext(text, StdAddrFormat::any()).map_err(|_| wrong())?;
+    let address = address::parse(text).ok_or_else(wrong)?;
     let is_there = matches!(address.workchain, 0 | -1) && address.anycast.is_none();
     is_there
         .then_some(address)

@@ -1,19 +1,8 @@
-//! Amounts and rounds, for people.
+//! Rounds, for people.
+
+use chrysalis_chain::amount::write;
 
 use super::till::Round;
-
-/// Nano in one coin.
-const COIN: u64 = 1_000_000_000;
-
-/// An amount in coins, exact, without zeros at its end.
-pub(crate) fn coins(nano: u64) -> String {
-    let (whole, part) = (nano / COIN, nano % COIN);
-    let part = format!("{part:09}");
-    match part.trim_end_matches('0') {
-        "" => whole.to_string(),
-        part => format!("{whole}.{part}"),
-    }
-}
 
 /// What a round did, one line each; nothing of a client.
 pub(crate) fn told(round: &Round) -> Vec<String> {
@@ -32,30 +21,12 @@ pub(crate) fn told(round: &Round) -> Vec<String> {
 }
 
 fn sum(nano: impl Iterator<Item = u64>) -> String {
-    coins(nano.fold(0, u64::saturating_add))
+    write(nano.fold(0, u64::saturating_add))
 }
 
 fn tabs(count: usize) -> String {
     match count {
         1 => "1 tab".to_owned(),
         count => format!("{count} tabs"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_exact() {
-        for (nano, text) in [
-            (0, "0"),
-            (1, "0.000000001"),
-            (27_235_200, "0.0272352"),
-            (1_000_000_000, "1"),
-            (u64::MAX, "18446744073.709551615"),
-        ] {
-            assert_eq!(coins(nano), text);
-        }
     }
 }

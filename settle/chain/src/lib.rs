@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod amount;
 mod chain;
 pub mod local;
 pub mod purse;
+pub mod server;
 mod toncenter;
 
 pub use chain::{Account, Chain, ChainError, Contract};

@@ -1,17 +1,14 @@
 //! `chrysalis-localnet`: a chain on this machine, for trying out payment.
 
 use std::{
-    cell::RefCell,
     io::Write as _,
-    net::SocketAddr,
-    rc::Rc,
+    net::{SocketAddr, TcpListener},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, bail};
-use chrysalis_chain::local::{GLOBAL_ID, Local, serve};
+use chrysalis_chain::local::{self, GLOBAL_ID};
 use clap::Parser;
-use tokio::{net::TcpListener, task::LocalSet};
 
 /// A chain on this machine, worth nothing: it has no validators, forgets everything when it ends, and gives coins to whoever asks.
 #[derive(Debug, Parser)]
@@ -44,22 +41,15 @@ fn main() -> Result<()> {
         Some(clock) => clock,
         None => u32::try_from(now.as_secs()).context("this machine's clock is past 2106")?,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    LocalSet::new().block_on(&runtime, async {
-        let listener = TcpListener::bind(arguments.listen).await;
-        let listener =
-            listener.with_context(|| format!("cannot listen on {}", arguments.listen))?;
-        let mut out = std::io::stdout();
-        writeln!(out, "local chain: nothing here is worth anything")?;
-        writeln!(
-            out,
-            "global id {GLOBAL_ID}; toncenter's interface at http://{}/api/v2",
-            listener.local_addr()?
-        )?;
-        out.flush()?;
-        let chain = Rc::new(RefCell::new(Local::new(clock)));
-        match serve(listener, chain).await? {}
-    })
+    let listener = TcpListener::bind(arguments.listen);
+    let listener = listener.with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    let mut out = std::io::stdout();
+    writeln!(out, "local chain: nothing here is worth anything")?;
+    writeln!(
+        out,
+        "global id {GLOBAL_ID}; toncenter's interface at http://{}/api/v2",
+        listener.local_addr()?
+    )?;
+    out.flush()?;
+    match local::run(listener, clock)? {}
 }

@@ -1,9 +1,8 @@
 //! `@ton/ton`'s client uses the local chain unchanged: somebody else's code says that the interface is toncenter's.
 
-use std::{cell::RefCell, net::TcpListener as Std, path::Path, process::Command, rc::Rc, thread};
+use std::{path::Path, process::Command};
 
-use chrysalis_chain::local::{Local, serve};
-use tokio::{net::TcpListener, runtime, task::LocalSet};
+use chrysalis_chain::local;
 
 #[test]
 fn tonclient_uses_the_local_chain_unchanged() {
@@ -12,17 +11,7 @@ fn tonclient_uses_the_local_chain_unchanged() {
         chrysalis_test_support::skip("no @ton/ton: npm ci in settle/contracts");
         return;
     }
-    let listener = Std::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(|| {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        LocalSet::new().block_on(&runtime.unwrap(), async {
-            let listener = TcpListener::from_std(listener).unwrap();
-            let chain = Rc::new(RefCell::new(Local::new(1_800_000_000)));
-            serve(listener, chain).await.unwrap();
-        });
-    });
+    let address = local::start(1_800_000_000).unwrap();
     let mut node = Command::new("node");
     node.arg(contracts.join("tonclient.mjs"))
         .arg(format!("http://{address}"));

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrysalis_attestation::release::Development;
-use chrysalis_chain::{Address, Toncenter, address, purse::Keys};
+use chrysalis_chain::{Address, Toncenter, address, purse::Keys, server};
 use chrysalis_client::Lane;
 use chrysalis_image::publish::{Passphrase, SigningKey};
 use chrysalis_settle::Sign;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::options::Which;
 use crate::files::{read, write_whole};
 
-/// The most bytes of `purse.toml` and of a file with a key for the chain.
+/// The most bytes of `purse.toml`.
 const MAX_FILE: usize = 16 * 1024;
 /// The file that says what a purse is made of.
 const PURSE: &str = "purse.toml";
@@ -132,7 +132,7 @@ impl Folder {
 
     /// Its chain, asked with the key in this file if there is one.
     pub(super) fn chain(&self, key: Option<&Path>) -> anyhow::Result<Toncenter> {
-        chain(&self.chain, key)
+        Ok(server::open(&self.chain, key)?)
     }
 
     /// Signs with the owner's key.
@@ -221,13 +221,6 @@ impl Folder {
     }
 }
 
-/// A chain at this address.
-pub(super) fn chain(address: &str, key: Option<&Path>) -> anyhow::Result<Toncenter> {
-    let key = key.map(|path| read(path, MAX_FILE)).transpose()?;
-    let key = key.map(|key| String::from_utf8_lossy(&key).trim().to_owned());
-    Ok(Toncenter::new(address, key))
-}
-
 /// Where a purse's owner's key is.
 pub(super) fn owner_path(folder: &Path) -> PathBuf {
     folder.join("owner.pem")
@@ -244,14 +237,6 @@ pub(super) fn private_folder(path: &Path) -> anyhow::Result<()> {
 
 /// The public half of an Ed25519 key.
 pub(super) fn public(key: &SigningKey) -> anyhow::Result<[u8; 32]> {
-    let spki = key.public().spki();
-    let raw = spki
-        .strip_prefix(&ED25519[..])
-        .and_then(|raw| raw.try_into().ok());
+    let raw = key.public().ed25519().copied();
     raw.with_context(|| format!("{} is not an Ed25519 key", key.path().display()))
 }
-
-/// What comes before the key in the one DER encoding of an Ed25519 `SubjectPublicKeyInfo` (RFC 8410 §4).
-const ED25519: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-];

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use chrysalis_chain::{Address, Chain, address, purse::Keys};
+use chrysalis_chain::{Address, Chain, address, purse::Keys, server};
 use chrysalis_image::publish::{Passphrase, SigningKey};
 use clap::Args;
 use tokio::task::spawn_blocking;
 
 use super::{
     amount::nano,
-    folder::{Folder, chain, owner_path, private_folder, public},
+    folder::{Folder, owner_path, private_folder, public},
     options::Which,
     order::told,
 };
@@ -69,7 +69,7 @@ pub(super) async fn init(arguments: InitArguments) -> anyhow::Result<Outcome> {
             key_path.display()
         );
     }
-    let chain_there = chain(&arguments.chain, arguments.chain_key_file.as_deref())?;
+    let chain_there = server::open(&arguments.chain, arguments.chain_key_file.as_deref())?;
     let asking = spawn_blocking(move || chain_there.global_id());
     let network = during("asking the chain which it is", asking).await?;
     let network = network.map_err(told)?;

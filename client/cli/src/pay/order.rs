@@ -46,25 +46,11 @@ impl Seen {
 /// Looks at the purse with these keys.
 pub(super) fn look(chain: &dyn Chain, keys: &Keys) -> anyhow::Result<Seen> {
     let account = chain.account(&keys.address()).map_err(told)?;
-    let state = match account.contract {
-        None => None,
-        Some(contract) => {
-            // The address follows from the code and the keys, so this is a chain that lies.
-            if contract.code != purse::code() {
-                bail!(
-                    "the chain shows another program at this address than a purse's; ask another with chain in purse.toml"
-                );
-            }
-            let state = State::read(&contract.data)
-                .map_err(|error| anyhow!("the chain shows a purse that is none: {error}"))?;
-            if state.keys != *keys {
-                bail!(
-                    "the chain shows another purse at this address; ask another with chain in purse.toml"
-                );
-            }
-            Some(state)
-        }
-    };
+    // The address follows from the code and the keys, so a chain that shows something else there lies.
+    let state = account.contract.map(|it| State::of(&it, &keys.address()));
+    let state = state
+        .transpose()
+        .map_err(|error| anyhow!("{error}\nhint: ask another chain with chain in purse.toml"))?;
     Ok(Seen {
         balance: account.balance,
         state,

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrysalis_chain::amount;
 use clap::Args;
 
 use super::open;
@@ -13,7 +14,6 @@ use crate::{
     cashier::{
         book::Book,
         options::{ChainOptions, DatabaseOptions},
-        text::coins,
         till::{Round, Till},
     },
     clock,
@@ -74,15 +74,15 @@ fn show(round: &Round) -> anyhow::Result<()> {
     for sent in &round.sent {
         print(&format!(
             "claimed {} of lane {}\n",
-            coins(sent.due),
+            amount::write(sent.due),
             sent.lane
         ))?;
     }
     for sent in &round.paid {
         let fees = sent.cost.map_or("fees not known".to_owned(), |cost| {
-            format!("{} of it in fees", coins(cost))
+            format!("{} of it in fees", amount::write(cost))
         });
-        let paid = coins(sent.paid.unwrap_or_default());
+        let paid = amount::write(sent.paid.unwrap_or_default());
         print(&format!("paid {paid} from lane {}, {fees}\n", sent.lane))?;
     }
     for trouble in &round.trouble {

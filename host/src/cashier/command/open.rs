@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrysalis_chain::Chain;
+use chrysalis_chain::{Chain, server};
 
 use crate::{
     cashier::{
         book::{Book, Owner},
         lookout::Lookout,
         options::ChainOptions,
-        owner, server,
+        owner,
         till::Till,
     },
     metrics::takings::Takings,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, process::ExitCode};
 
+use chrysalis_chain::amount;
 use chrysalis_chain::local;
 use clap::Args;
 use serde::Serialize;
@@ -13,7 +14,6 @@ use crate::{
         lane::LaneId,
         ledger::dues,
         options::DatabaseOptions,
-        text::coins,
     },
     format::{Format, print},
 };
@@ -169,7 +169,7 @@ impl Status {
                 paid,
                 due,
             } = lane.money;
-            let columns = [lane.locked, owed, claimed, paid, due].map(coins);
+            let columns = [lane.locked, owed, claimed, paid, due].map(amount::write);
             let columns = columns.each_ref().map(String::as_str);
             line(&mut page, &lane.id.to_string(), lane.state, columns);
         }
@@ -179,10 +179,10 @@ impl Status {
             paid,
             due,
         } = self.sums;
-        let columns = [owed, claimed, paid, due].map(coins);
+        let columns = [owed, claimed, paid, due].map(amount::write);
         let [owed, claimed, paid, due] = columns.each_ref().map(String::as_str);
         line(&mut page, "all", "", ["", owed, claimed, paid, due]);
-        let _ = writeln!(page, "\nfees   {}", coins(self.fees));
+        let _ = writeln!(page, "\nfees   {}", amount::write(self.fees));
         page
     }
 }

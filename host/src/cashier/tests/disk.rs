@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use chrysalis_chain::local;
+use chrysalis_chain::{local, server};
 use rusqlite::Connection;
 
 use super::world::{COIN, Host, Scene, database, payee};
@@ -11,7 +11,7 @@ use crate::{
         book::{Book, Owner},
         lock,
         lookout::Lookout,
-        owner, server,
+        owner,
         till::Till,
     },
     mutex::held,

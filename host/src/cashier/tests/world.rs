@@ -3,15 +3,14 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
-    thread,
+    sync::Arc,
     time::Duration,
 };
 
 use chrysalis_chain::{
-    Chain, Toncenter,
-    local::{self, Local},
+    Chain, Toncenter, local,
     purse::{self, Action, Keys, Lock, Order, State},
+    server,
 };
 use chrysalis_settle::{Credential, Statement, TabId, Tag};
 use chrysalis_wire::host::{FromHost, Owed};
@@ -25,7 +24,6 @@ use crate::{
         book::{Book, Owner},
         lane::LaneId,
         lookout::Lookout,
-        server,
         till::{Round, Till},
     },
     clock,
@@ -47,20 +45,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn start() -> Self {
-        let (told, address) = mpsc::channel();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            tokio::task::LocalSet::new().block_on(&runtime, async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-                told.send(listener.local_addr().unwrap()).unwrap();
-                let chain = std::rc::Rc::new(std::cell::RefCell::new(Local::new(BEGINNING)));
-                local::serve(listener, chain).await.unwrap();
-            });
-        });
-        let address = address.recv().unwrap();
+        let address = local::start(BEGINNING).unwrap();
         Self {
             address,
             chain: server::open(&url(address), None).unwrap(),

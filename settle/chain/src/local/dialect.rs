@@ -4,13 +4,12 @@ use serde_json::{Value, json};
 use tycho_types::{
     boc::Boc,
     cell::{Cell, CellBuilder, HashBytes, Lazy},
-    models::{
-        AccountState, IntAddr, Message, MsgInfo, StdAddr, StdAddrFormat, Transaction, TxInfo,
-    },
+    models::{AccountState, IntAddr, Message, MsgInfo, StdAddr, Transaction, TxInfo},
 };
 use tycho_vm::RcStackValue;
 
 use super::{GLOBAL_ID, Local, NotTaken, stack};
+use crate::address;
 
 /// The most transactions in one answer.
 const MAX_TRANSACTIONS: usize = 100;
@@ -59,10 +58,7 @@ fn number(parameters: &Value, name: &str) -> Result<Option<u64>, Wrong> {
 
 fn address(parameters: &Value) -> Result<StdAddr, Wrong> {
     let text = text(parameters, "address")?;
-    let parsed = StdAddr::from_str_ext(text, StdAddrFormat::any());
-    parsed
-        .map(|(address, _)| address)
-        .map_err(|_| Wrong(422, "address is none".to_owned()))
+    address::parse(text).ok_or_else(|| Wrong(422, "address is none".to_owned()))
 }
 
 fn cell(parameters: &Value, name: &str) -> Result<Cell, Wrong> {

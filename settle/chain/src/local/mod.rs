@@ -25,7 +25,7 @@ use account::Held;
 use rules::Rules;
 
 pub use rules::{GLOBAL_ID, Got};
-pub use server::serve;
+pub use server::{run, start};
 
 /// Where the faucet's coins come from.
 const FAUCET: StdAddr = StdAddr::new(0, HashBytes([0xFA; 32]));
@@ -213,7 +213,7 @@ impl Local {
         let held = self.accounts.entry(to.clone()).or_default();
         let executor = Executor::new(&params, self.rules.parsed()).with_min_lt(self.lt);
         let output = match executor.begin_ordinary(to, external, message, &held.state) {
-            Ok(transaction) => transaction.commit().expect("a state that fits into cells"),
+            Ok(transaction) => transaction.commit().ok()?,
             // Not accepted, or nothing that the executor can read: nothing happens.
             Err(TxError::Skipped | TxError::Fatal(_)) => return None,
         };

@@ -1,6 +1,14 @@
 //! The local chain on a socket: toncenter's HTTP interface, and a faucet and a clock besides.
 
-use std::{cell::RefCell, convert::Infallible, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    io,
+    net::{self, SocketAddr},
+    rc::Rc,
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -13,26 +21,41 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Map, Value, json};
-use tokio::{net::TcpListener, task, time::interval};
-use tycho_types::models::{StdAddr, StdAddrFormat};
+use tokio::{net::TcpListener, runtime, task, time::interval};
 
 use super::{
     Local,
     dialect::{self, Wrong},
 };
+use crate::address;
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 1024 * 1024;
 /// How long a client may take for a request's head.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Answers for as long as it is polled, on a [`task::LocalSet`]. `GET /api/v2/METHOD?…`, `POST /api/v2/METHOD` and `POST
-/// /api/v2/jsonRPC` are toncenter's; `POST /faucet` with `{"address", "nano"}` gives coins, `POST /clock` with `{"by"}` or `{"to"}` moves
-/// the clock forward by or to seconds.
-pub async fn serve(
-    listener: TcpListener,
-    chain: Rc<RefCell<Local>>,
-) -> std::io::Result<Infallible> {
+/// An empty chain at this time, on a free port of this machine, on a thread of its own: for as long as the process lives.
+pub fn start(clock: u32) -> io::Result<SocketAddr> {
+    let listener = net::TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || run(listener, clock));
+    Ok(address)
+}
+
+/// An empty chain at this time, for ever. `GET /api/v2/METHOD?…`, `POST /api/v2/METHOD` and `POST /api/v2/jsonRPC` are toncenter's; `POST
+/// /faucet` with `{"address", "nano"}` gives coins, `POST /clock` with `{"by"}` or `{"to"}` moves the clock forward by or to seconds.
+pub fn run(listener: net::TcpListener, clock: u32) -> io::Result<Infallible> {
+    listener.set_nonblocking(true)?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    task::LocalSet::new().block_on(&runtime, async {
+        let listener = TcpListener::from_std(listener)?;
+        serve(listener, Rc::new(RefCell::new(Local::new(clock)))).await
+    })
+}
+
+async fn serve(listener: TcpListener, chain: Rc<RefCell<Local>>) -> io::Result<Infallible> {
     task::spawn_local(tick(chain.clone()));
     loop {
         let (stream, _) = listener.accept().await?;
@@ -119,12 +142,11 @@ fn faucet(chain: &mut Local, asked: &Value) -> Result<Value, Wrong> {
     let address = asked["address"]
         .as_str()
         .ok_or_else(|| wrong("address is missing"))?;
-    let address = StdAddr::from_str_ext(address, StdAddrFormat::any())
-        .map_err(|_| wrong("address is none"))?;
+    let address = address::parse(address).ok_or_else(|| wrong("address is none"))?;
     let nano = asked["nano"]
         .as_u64()
         .ok_or_else(|| wrong("nano is no whole number"))?;
-    chain.give(&address.0, nano);
+    chain.give(&address, nano);
     Ok(json!({"@type": "ok"}))
 }
 

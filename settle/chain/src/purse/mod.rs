@@ -14,7 +14,7 @@ use tycho_types::{
 
 pub use claim::Claim;
 pub use order::{Action, Lock, Order};
-pub use state::{Lane, State};
+pub use state::{Lane, NotGenuine, State};
 
 /// The contract, compiled (settle/contracts, reproducible).
 const CODE: &str = include_str!("../../../contracts/purse.boc");

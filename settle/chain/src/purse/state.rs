@@ -11,6 +11,7 @@ use tycho_types::{
 };
 
 use super::Keys;
+use crate::Contract;
 
 /// A purse.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,33 @@ pub struct Lane {
     pub tabs: BTreeMap<([u8; 32], u16), u64>,
 }
 
+/// Why an account is no purse that can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotGenuine {
+    /// It runs another program.
+    #[error("the account runs another program than a purse's")]
+    Code,
+    /// What it holds cannot be read.
+    #[error("the account does not hold what a purse does")]
+    Malformed,
+    /// It did not begin as an empty purse with these keys: it can hold lanes that nobody paid for.
+    #[error("the account did not begin as an empty purse")]
+    Address,
+}
+
 impl State {
+    /// What the purse at this address holds: it runs our code, and its address follows from that code and its keys.
+    pub fn of(contract: &Contract, address: &StdAddr) -> Result<Self, NotGenuine> {
+        if contract.code != super::code() {
+            return Err(NotGenuine::Code);
+        }
+        let state = Self::read(&contract.data).map_err(|_| NotGenuine::Malformed)?;
+        if state.keys.address() != *address {
+            return Err(NotGenuine::Address);
+        }
+        Ok(state)
+    }
+
     /// Reads the data of a purse's account. Whoever names the account may have written anything into it: check the code first.
     pub fn read(data: &Cell) -> Result<Self, Error> {
         let mut from = data.as_slice()?;

@@ -1,26 +1,42 @@
-//! The chain's server, as the operator names it.
+//! A chain's server, as people name it: an address, and a file with the key that the server gave them.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
-use anyhow::{Context, bail};
-use chrysalis_chain::Toncenter;
+use crate::Toncenter;
 
-/// The most bytes of a key's file.
+/// The most bytes of a key.
 const MAX_KEY: usize = 256;
 
+/// Why a server cannot be asked like this.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No address.
+    #[error(
+        "{0} is not the address of a server\nhint: give one such as https://chain.example/api/v2"
+    )]
+    Address(String),
+    /// Everybody on the way would read the key.
+    #[error(
+        "the key would cross the network in the clear to {0}\nhint: ask by https://, or leave --chain-key-file out"
+    )]
+    InTheClear(String),
+    /// The key's file cannot be read.
+    #[error("cannot read the key {0}: {1}")]
+    Unread(String, io::Error),
+    /// The key's file holds something else.
+    #[error("{0} does not hold one key\nhint: put the key in it, on one line")]
+    NoKey(String),
+}
+
 /// The server at this address, with the key in this file if there is one.
-pub(super) fn open(url: &str, key_file: Option<&Path>) -> anyhow::Result<Toncenter> {
+pub fn open(url: &str, key_file: Option<&Path>) -> Result<Toncenter, ServerError> {
     let host = match url.split_once("://") {
         Some(("https" | "http", rest)) => rest.split('/').next().unwrap_or_default(),
-        _ => bail!(
-            "{url} is not the address of a server\nhint: give one such as https://chain.example/api/v2"
-        ),
+        _ => return Err(ServerError::Address(url.to_owned())),
     };
     let key = key_file.map(key).transpose()?;
     if key.is_some() && url.starts_with("http://") && !is_this_machine(host) {
-        bail!(
-            "the key would cross the network in the clear to {host}\nhint: ask by https://, or leave --chain-key-file out"
-        );
+        return Err(ServerError::InTheClear(host.to_owned()));
     }
     Ok(Toncenter::new(url, key))
 }
@@ -30,14 +46,14 @@ fn is_this_machine(host: &str) -> bool {
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-fn key(path: &Path) -> anyhow::Result<String> {
-    let shown = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read the key {shown}"))?;
+fn key(path: &Path) -> Result<String, ServerError> {
+    let shown = || path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| ServerError::Unread(shown(), error))?;
     let key = text.trim();
     let is_one =
         !key.is_empty() && key.len() <= MAX_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_one {
-        bail!("{shown} does not hold one key\nhint: put the key in it, on one line");
+        return Err(ServerError::NoKey(shown()));
     }
     Ok(key.to_owned())
 }
