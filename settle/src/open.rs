@@ -104,7 +104,7 @@ struct State {
     numbers: VecDeque<JobNumber>,
     /// The newest is the last.
     receipts: VecDeque<Receipt>,
-    /// None where nobody pays.
+    /// None without payment.
     allowance: Option<Allowance>,
 }
 
@@ -137,7 +137,7 @@ impl OpenTab {
         state.allowance.as_ref().map(|it| Arc::clone(it.lane()))
     }
 
-    /// Takes a job's number, once, for a job that nobody pays for.
+    /// Takes a job's number, once, for an unpaid job.
     pub fn begin(&self, job: JobNumber) -> Result<Running, JobRepeated> {
         let mut state = self.lock();
         state.require_new(&job)?;

@@ -27,7 +27,7 @@ pub struct Tabs {
 #[derive(Debug, Default)]
 struct Table {
     open: BTreeMap<TabId, Arc<OpenTab>>,
-    /// Those that nobody uses any more, in the order in which they are forgotten.
+    /// Those that are not used any more, in the order in which they are forgotten.
     left: VecDeque<TabId>,
 }
 
@@ -41,7 +41,7 @@ impl Tabs {
         }
     }
 
-    /// The tab of this name that nobody pays for, or a new one. Where there is no room, one that was left goes.
+    /// The unpaid tab of this name, or a new one. Where there is no room, one that was left goes.
     pub fn open(&self, id: TabId) -> Result<Arc<OpenTab>, TabsFull> {
         let mut table = self.lock();
         if let Some(tab) = table.open.get(&id) {
@@ -108,7 +108,7 @@ impl Tabs {
         lane.map_or(0, |lane| lane.taken())
     }
 
-    /// Nobody asks on this tab any more, but its last receipt may still be fetched: it is kept until its room is needed.
+    /// This tab is not used any more, but its last receipt may still be fetched: it is kept until its room is needed.
     pub fn leave(&self, id: &TabId) {
         let mut table = self.lock();
         let Some(tab) = table.open.get(id) else {

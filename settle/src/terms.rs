@@ -25,9 +25,9 @@ pub struct Terms {
     pub before: Vec<Receipt>,
     /// The head of the tab's chain after the last job.
     pub head: [u8; 32],
-    /// What each model's answers cost; none where nobody pays.
+    /// What each model's answers cost; none without payment.
     pub quotes: Vec<Quote>,
-    /// The most nano that all tabs of the lane may owe here together; 0 where nobody pays.
+    /// The most nano that all tabs of the lane may owe here together; 0 without payment.
     pub ceiling: u64,
 }
 

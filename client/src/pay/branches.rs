@@ -42,7 +42,7 @@ impl Branches {
         Some((branch, None))
     }
 
-    /// Nobody uses this branch any more, and its tab stands like this.
+    /// This branch is free again, and its tab stands like this.
     pub(super) fn give_back(&mut self, receipt_key: &[u8; 32], branch: u16, tab: Tab) {
         if let Some(table) = self.tables.get_mut(receipt_key) {
             table.free.insert(branch, tab);

@@ -73,7 +73,7 @@ impl Payer {
         credential
     }
 
-    /// Shows, on the connection with this exporter, that whoever asks on a tab has the lane's key: a cap alone is no secret.
+    /// Shows, on the connection with this exporter, that it is the lane's owner who asks on a tab: a cap alone is no secret.
     fn presence(&self, branch: u16, receipt_key: &[u8; 32], exporter: &[u8; 32]) -> String {
         let digest = self.id(branch).presence(receipt_key, exporter);
         let signature = self.lane.key.sign(&digest).unwrap_or([0; 64]);

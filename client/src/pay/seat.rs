@@ -43,9 +43,9 @@ pub(crate) struct Outstanding {
 
 /// What names a tab.
 pub(crate) enum Proof {
-    /// The exporter of the connection that has it, where nobody pays.
+    /// The exporter of the connection that has it, of an unpaid tab.
     Exporter([u8; 32]),
-    /// A cap, by whoever pays.
+    /// A cap, of a paid one.
     Cap {
         payer: Arc<Payer>,
         receipt_key: [u8; 32],
@@ -215,7 +215,7 @@ fn put(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), E
     Ok(())
 }
 
-/// Gives the branch back, unless a receipt is still to come on it: then nobody uses it any more in this process.
+/// Gives the branch back, unless a receipt is still to come on it: then this process does not use it again.
 impl Drop for Seat {
     fn drop(&mut self) {
         if let (Job::Settled, Some(tab)) = (&self.job, self.tab.take()) {
@@ -392,7 +392,7 @@ mod tests {
         let refused = accept(&mut seat, &receipt, [1; 16], &enclave);
         assert_eq!(refused, Err(Rejection::Quote));
         drop(seat);
-        // What its job costs is open: nobody uses this branch again.
+        // What its job costs is open: this branch is not used again.
         let next = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
         assert_eq!(next.branch, 1);
     }

@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_millis(250);
 /// How many reports are kept for a host that does not take them.
 const MAX_REPORTS: usize = 256;
 
-/// Tells the host, for as long as the enclave serves. `till` is none where nobody pays: then there is nothing to tell.
+/// Tells the host, for as long as the enclave serves. `till` is none without payment: then there is nothing to tell.
 pub(super) async fn keep(till: Option<Arc<Till>>, issuer: Arc<Issuer>, host: Arc<Host>) {
     match till {
         None => std::future::pending().await,

@@ -26,7 +26,7 @@ pub(super) struct Till {
 }
 
 impl Till {
-    /// As the configuration says, at first with the floor that the host names; none where nobody pays. `epoch` is how long a price
+    /// As the configuration says, at first with the floor that the host names; none without payment. `epoch` is how long a price
     /// lasts, if not as long as the configuration says.
     pub(super) async fn open(
         configuration: &Configuration,

@@ -34,7 +34,7 @@ pub(super) struct Service {
     pub(super) desk: Desk,
     pub(super) seats: Seats,
     pub(super) issuer: Arc<Issuer>,
-    /// None where nobody pays.
+    /// None without payment.
     pub(super) till: Option<Arc<Till>>,
     pub(super) trust: Trust,
     fingerprint: String,

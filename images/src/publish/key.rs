@@ -62,7 +62,7 @@ impl SigningKey {
         })
     }
 
-    /// The same without a passphrase: whoever can read the file can sign.
+    /// The same without a passphrase: anyone who can read the file can sign.
     pub fn make_open(path: &Path) -> Result<Self, Error> {
         Self::make_sealed(path, |pkcs8, _| {
             let document = pkcs8::SecretDocument::try_from(pkcs8);

@@ -1,11 +1,11 @@
-//! A chain, as whoever pays or is paid asks it.
+//! A chain, as those who pay and are paid ask it.
 
 use tycho_types::{
     cell::{Cell, HashBytes},
     models::{StdAddr, Transaction},
 };
 
-/// Answers about accounts, and takes messages to them. Nothing that it says is proved: whoever acts on it asks twice, or more than one.
+/// Answers about accounts, and takes messages to them. Nothing that it says is proved: before you act on it, ask twice, or ask more than one.
 pub trait Chain {
     /// The account as it is now.
     fn account(&self, address: &StdAddr) -> Result<Account, ChainError>;

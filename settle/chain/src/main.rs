@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use chrysalis_chain::local::{self, GLOBAL_ID};
 use clap::Parser;
 
-/// A chain on this machine, worth nothing: it has no validators, forgets everything when it ends, and gives coins to whoever asks.
+/// A chain on this machine, worth nothing: it has no validators, forgets everything when it ends, and gives coins to anyone who asks.
 #[derive(Debug, Parser)]
 #[command(
     name = "chrysalis-localnet",

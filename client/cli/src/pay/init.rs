@@ -38,7 +38,7 @@ pub(crate) struct InitArguments {
     /// The passphrase of the owner's key is the first line of this file, instead of being asked for
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// Leave the owner's key unencrypted: whoever reads the file can close lanes and send money home
+    /// Leave the owner's key unencrypted: anyone who can read the file can close lanes and send money home
     #[arg(long, conflicts_with = "passphrase_file")]
     pub(crate) no_passphrase: bool,
 }
@@ -89,7 +89,7 @@ pub(super) async fn init(arguments: InitArguments) -> anyhow::Result<Outcome> {
     let made = Folder::make(folder.clone(), keys, arguments.chain);
     let made = made.with_context(|| format!("the key is in {}", key_path.display()))?;
     eprintln!(
-        "made a purse in {}; keep a copy of it: without owner.pem nobody can close a lane or take money home",
+        "made a purse in {}; keep a copy of it: without owner.pem no lane can be closed and no money taken home",
         folder.display()
     );
     print(&format!("{}\n", address::friendly(&made.address())))?;

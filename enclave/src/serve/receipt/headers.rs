@@ -12,7 +12,7 @@ use crate::serve::error::ApiError;
 pub(super) enum Named {
     /// Nothing.
     Nothing,
-    /// A receipt that nobody pays for.
+    /// A receipt, without payment.
     Job(JobNumber),
     /// To pay.
     Paid(Box<Asked>),

@@ -156,7 +156,7 @@ pub(super) struct Issue {
     began: i64,
     /// SHA-256 of a paid request's body.
     request: Option<[u8; 32]>,
-    /// None where nobody pays.
+    /// None without payment.
     bill: Option<Bill>,
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn answer<T>(
     }
 }
 
-/// Answers a request that nobody pays for, unless everybody must.
+/// Answers an unpaid request, unless payment is required.
 pub(super) async fn free<T>(
     service: &Service,
     answering: impl Future<Output = Result<T, ApiError>>,

@@ -1,4 +1,4 @@
-//! What lets a request in: nothing is asked, money covers the most that it can cost, or nobody is let in.
+//! What lets a request in: nothing is asked, money covers the most that it can cost, or it is kept out.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 

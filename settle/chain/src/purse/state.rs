@@ -74,7 +74,7 @@ impl State {
         Ok(state)
     }
 
-    /// Reads the data of a purse's account. Whoever names the account may have written anything into it: check the code first.
+    /// Reads the data of a purse's account. Anyone may deploy an account that holds anything: [`Self::of`] checks where it came from.
     pub fn read(data: &Cell) -> Result<Self, Error> {
         let mut from = data.as_slice()?;
         let seqno = from.load_u32()?;
