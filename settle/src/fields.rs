@@ -1,18 +1,19 @@
-//! What several messages hold.
+//! What several messages hold: for this crate's, and for those that are built on them.
 
 use chrysalis_attestation::encoding::cbor::{self, Fields, Value};
 
-pub(crate) fn number(number: u64) -> Value {
+/// A number.
+pub fn number(number: u64) -> Value {
     Value::Integer(number.into())
 }
 
 /// One number for each class of units.
-pub(crate) fn classes(numbers: &[u64; 4]) -> Value {
+pub fn classes(numbers: &[u64; 4]) -> Value {
     Value::Array(numbers.map(number).into())
 }
 
 /// Reads [`classes`].
-pub(crate) fn take_classes(fields: &mut Fields, name: &str) -> Option<[u64; 4]> {
+pub fn take_classes(fields: &mut Fields, name: &str) -> Option<[u64; 4]> {
     let number = |value| match value {
         Value::Integer(number) => number.try_into().ok(),
         _ => None,
@@ -23,7 +24,7 @@ pub(crate) fn take_classes(fields: &mut Fields, name: &str) -> Option<[u64; 4]> 
 }
 
 /// The fields of a message: the one encoding of a map, of at most so many bytes.
-pub(crate) fn of(bytes: &[u8], most: usize) -> Result<Fields, &'static str> {
+pub fn of(bytes: &[u8], most: usize) -> Result<Fields, &'static str> {
     if bytes.len() > most {
         return Err("it is too long");
     }
@@ -32,7 +33,7 @@ pub(crate) fn of(bytes: &[u8], most: usize) -> Result<Fields, &'static str> {
 }
 
 /// `{name: bytes, signature: bytes 64}`.
-pub(crate) fn signed(name: &str, message: &[u8], signature: &[u8; 64]) -> Vec<u8> {
+pub fn signed(name: &str, message: &[u8], signature: &[u8; 64]) -> Vec<u8> {
     cbor::encode(&cbor::map([
         (name, Value::Bytes(message.to_vec())),
         ("signature", Value::Bytes(signature.to_vec())),
@@ -40,7 +41,7 @@ pub(crate) fn signed(name: &str, message: &[u8], signature: &[u8; 64]) -> Vec<u8
 }
 
 /// Reads [`signed`]. Nothing is verified; `missing` says that there is no message.
-pub(crate) fn read_signed(
+pub fn read_signed(
     bytes: &[u8],
     most: usize,
     (name, missing): (&str, &'static str),

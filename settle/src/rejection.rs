@@ -79,6 +79,15 @@ pub enum Rejection {
     /// Another key than the one in the report signed, or other bytes.
     #[error("the report is not signed by the receipt key in it")]
     ReportSignature,
+    /// Not the one encoding of an offer and a signature.
+    #[error("the offer is not one in deterministic CBOR: {what}")]
+    OfferMalformed {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Another key than the one in the offer signed, or other bytes.
+    #[error("the offer is not signed by the receipt key in it")]
+    OfferSignature,
     /// A price that does not follow from the report before it.
     #[error("the price does not follow from the report before it: {what}")]
     PriceRule {
@@ -113,6 +122,8 @@ impl Rejection {
             Self::Overflow => "amount_overflow",
             Self::ReportMalformed { .. } => "report_malformed",
             Self::ReportSignature => "report_signature",
+            Self::OfferMalformed { .. } => "offer_malformed",
+            Self::OfferSignature => "offer_signature",
             Self::PriceRule { .. } => "price_rule_broken",
             Self::KeptMalformed { .. } => "receipt_file_malformed",
         }
@@ -150,6 +161,9 @@ impl Rejection {
             Self::Overflow => "ask with a lower price or fewer tokens",
             Self::ReportMalformed { .. } | Self::ReportSignature => {
                 "fetch the report again; count this one as withheld"
+            }
+            Self::OfferMalformed { .. } | Self::OfferSignature => {
+                "do not use this offer; whoever lists it has changed it, or runs another release"
             }
             Self::PriceRule { .. } => {
                 "leave this provider: its prices are not those of the measured rule"

@@ -130,7 +130,12 @@ impl Envelope {
 
     /// The payload of an in-toto statement, if this key signed it.
     pub fn payload_signed_by(&self, key: &PublicKey) -> Result<&[u8], Rejection> {
-        self.payload_of_type(PAYLOAD_TYPE)?;
+        self.payload_of(PAYLOAD_TYPE, key)
+    }
+
+    /// The payload, if it is of this type and this key signed it.
+    pub fn payload_of(&self, wanted: &'static str, key: &PublicKey) -> Result<&[u8], Rejection> {
+        self.payload_of_type(wanted)?;
         self.payload_signed(key)
     }
 
