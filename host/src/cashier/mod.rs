@@ -82,17 +82,17 @@ impl Cashier {
 
     async fn open(options: &PaymentOptions, state: &StateFolder) -> anyhow::Result<Self> {
         let floor = options.floor.unwrap_or_default();
-        let (Some(payee), Some(url)) = (&options.payee, &options.chain) else {
+        let Some(payee) = &options.payee else {
             return Ok(Self::unpaid(floor));
         };
         let path = options::database(options, state);
         let lock = lock(&path)?;
-        let server = server::open(url, options.chain_key_file.as_deref())?;
+        let server = server::open_all(&options.chain, &options.chain_key_file)?;
         let payee = payee.clone();
         let opened = spawn_blocking(move || {
             let mut book = Book::open_or_create(&path)?;
-            let network = owner::claim(&mut book, &payee, &server)?;
-            let lookout = Lookout::new(Box::new(server), payee, network);
+            let network = owner::claim(&mut book, &payee, &*server)?;
+            let lookout = Lookout::new(server, payee, network);
             anyhow::Ok(Till::new(book, lookout, Arc::new(Takings::default())))
         });
         let till = Arc::new(opened.await??);
