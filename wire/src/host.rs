@@ -3,8 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::configuration::MAX_DISKS;
-
 /// The host's context id on every vsock.
 pub const HOST_CID: u32 = 2;
 /// The vsock port on which the host answers [`ToHost`].
@@ -21,8 +19,8 @@ pub const MAX_LOADS: usize = 64;
 pub const MAX_MODEL_NAME: usize = 128;
 /// The most tabs of one [`ToHost::Owed`].
 pub const MAX_OWED: usize = 1024;
-/// The most offers of one [`ToHost::Offers`].
-pub const MAX_OFFERS: usize = MAX_DISKS;
+/// The most offers of one [`ToHost::Offers`]: a configuration has no more models.
+pub const MAX_OFFERS: usize = 16;
 /// Why the host knows no lane that may be used: it is not there or for another payee, it is being closed, or the chain cannot be asked
 /// now.
 pub const NO_LANE: [&str; 3] = ["lane_unknown", "lane_closing", "chain_unreachable"];

@@ -26,6 +26,8 @@ pub(super) const MAX_WAITING: usize = 256;
 const SECOND_CHANCES: u32 = 1;
 /// What it says when it does not have the evidence that an offer names.
 const EVIDENCE_WANTED: &str = "evidence_wanted";
+/// What it says of a report when it does not list the enclave that signed it.
+const UNLISTED: &str = "report_unlisted";
 /// The most bytes that are shown of a word, and of a sentence, that a directory says.
 const MAX_WORD: usize = 64;
 const MAX_SENTENCE: usize = 300;
@@ -53,8 +55,8 @@ struct State {
     evidence: Option<[u8; 32]>,
     /// Whether it was asked at all.
     is_tried: bool,
-    /// What was said of it last; said once.
-    complaint: Option<String>,
+    /// What is wrong with it, and in a word; said once.
+    complaint: Option<(String, String)>,
 }
 
 /// Why a directory did not take something.
@@ -68,8 +70,6 @@ enum Trouble {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Refusal {
-    #[serde(skip)]
-    status: u16,
     code: String,
     #[serde(default)]
     message: String,
@@ -106,7 +106,8 @@ impl Directory {
     /// What is wrong with it, as people were told.
     #[cfg(test)]
     pub(super) fn complaint(&self) -> Option<String> {
-        held(&self.state).complaint.clone()
+        let complaint = held(&self.state).complaint.clone();
+        complaint.map(|(_, text)| text)
     }
 
     /// How many reports wait for it.
@@ -142,11 +143,15 @@ impl Directory {
         match &brought {
             Ok(()) => state.complaint = None,
             Err(trouble) => {
-                let complaint = format!("the directory {}: {trouble}", self.url);
-                if state.complaint.as_ref() != Some(&complaint) {
-                    say(&complaint);
-                    state.complaint = Some(complaint);
+                let is_new = state
+                    .complaint
+                    .as_ref()
+                    .is_none_or(|(word, _)| word != trouble.word());
+                let text = format!("the directory {}: {trouble}", self.url);
+                if is_new {
+                    say(&text);
                 }
+                state.complaint = Some((trouble.word().to_owned(), text));
             }
         }
         (brought.is_ok(), dropped)
@@ -280,13 +285,11 @@ impl Refusal {
         }
         let said = serde_json::from_slice(body).map(|Said { error }| error);
         let said = said.unwrap_or_else(|_| Self {
-            status,
             code: format!("it answered {status}"),
             message: String::new(),
             hint: "check that the network's descriptor names a directory there".to_owned(),
         });
         Self {
-            status,
             code: clean(&said.code, MAX_WORD),
             message: clean(&said.message, MAX_SENTENCE),
             hint: clean(&said.hint, MAX_SENTENCE),
@@ -295,7 +298,17 @@ impl Refusal {
 
     /// Whether the enclave's key is not listed there.
     fn is_unlisted(&self) -> bool {
-        self.status == 403
+        self.code == UNLISTED
+    }
+}
+
+impl Trouble {
+    /// What of it is the same each time: a message may have the time in it.
+    fn word(&self) -> &str {
+        match self {
+            Self::Passing(_) => "passing",
+            Self::Refused(refusal) => &refusal.code,
+        }
     }
 }
 
