@@ -97,7 +97,11 @@ fn sign(arguments: &SignArguments) -> Result<()> {
     for key in &keys {
         println!("signed  {}", key.public().id());
     }
-    let signatures = if count == 1 { "signature" } else { "signatures" };
+    let signatures = if count == 1 {
+        "signature"
+    } else {
+        "signatures"
+    };
     println!("wrote   {}, {count} {signatures}", arguments.out.display());
     Ok(())
 }
