@@ -118,6 +118,16 @@ impl Cashier {
         Some(Arc::clone(&paid.till.takings))
     }
 
+    /// Whether there is a payee.
+    pub(crate) fn is_paid(&self) -> bool {
+        self.paid.is_some()
+    }
+
+    /// The chain's global id, as far as it is known.
+    pub(crate) fn network(&self) -> Option<i32> {
+        self.paid.as_ref()?.till.lookout.known_network()
+    }
+
     /// Answers a question about payment.
     pub(crate) async fn answer(&self, question: ToHost) -> FromHost {
         let Some(paid) = &self.paid else {
