@@ -86,7 +86,7 @@ impl AttestedConnection {
 
     async fn connect_once(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
         let deadlines = relying_party.deadlines();
-        let mut channel = Channel::open(target, deadlines).await?;
+        let mut channel = Channel::open(target, relying_party.dial(), deadlines).await?;
         let kept = relying_party.kept().of(&channel.authority);
         let asked = channel.ask_for_evidence(deadlines.evidence, &kept);
         let (saved, came) = asked.await?;
@@ -200,7 +200,8 @@ impl AttestedConnection {
         let term = self.term.clone();
         let sending = async {
             if let Some(way) = &self.way {
-                return Box::pin(way.send(request, &deadlines)).await;
+                let dial = self.relying_party.dial();
+                return Box::pin(way.send(request, dial, &deadlines)).await;
             }
             self.sender.ready().await.map_err(|_| Error::Closed)?;
             let sent = self.sender.try_send_request(request).await;

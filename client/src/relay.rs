@@ -17,15 +17,12 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use self::arriving::Arriving;
 pub(crate) use self::arriving::Body;
-use crate::{Deadlines, Error, channel::Task, deadlines::within, error::from_hyper, tls};
+use crate::{Deadlines, Dial, Error, channel::Task, deadlines::within, error::from_hyper, tls};
 
 /// What a gateway says of a request for a key that it does not have comes with this.
 const PROBLEM: &str = "application/problem+json";
@@ -136,10 +133,11 @@ impl Way {
     pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,
+        dial: &Dial,
         deadlines: &Deadlines,
     ) -> Result<Response<Body>, Error> {
         let (sealed, awaiting) = self.sealed(request).await?;
-        let (mut sender, driver) = self.connect(deadlines).await?;
+        let (mut sender, driver) = self.connect(dial, deadlines).await?;
         let path = self.relay.uri.path_and_query();
         let host = self.relay.uri.authority().map_or("", |it| it.as_str());
         let request = Request::post(path.map_or("/", |path| path.as_str()))
@@ -180,16 +178,17 @@ impl Way {
 
     async fn connect(
         &self,
+        dial: &Dial,
         deadlines: &Deadlines,
     ) -> Result<(http1::SendRequest<Full<Bytes>>, Task), Error> {
         let unreachable = |why: io::Error| Error::Unreachable {
             address: self.relay.uri.to_string(),
             why: why.to_string(),
         };
-        let tcp = TcpStream::connect((self.relay.host.as_str(), self.relay.port));
+        let dial = dial.clone().anywhere();
+        let tcp = dial.connect(&self.relay.host, self.relay.port);
         let tcp = within(deadlines.connect, "TCP connection to the relay", tcp).await?;
         let tcp = tcp.map_err(unreachable)?;
-        tcp.set_nodelay(true).map_err(unreachable)?;
         let Some(configuration) = &self.relay.tls else {
             return begin(tcp).await;
         };

@@ -16,7 +16,7 @@ use chrysalis_settle::EpochEvidence;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Clock, Deadlines, Error, Relay, SavedSession, Stopwatch,
+    Clock, Deadlines, Dial, Error, Relay, SavedSession, Stopwatch,
     clock::{Moment, system_stopwatch, system_time},
     kept::Kept,
     pay::Payer,
@@ -32,6 +32,7 @@ pub struct RelyingParty {
     clock: Clock,
     stopwatch: Stopwatch,
     deadlines: Deadlines,
+    dial: Dial,
     memory: Memory,
     kept: Kept,
     relay: Option<Relay>,
@@ -55,6 +56,7 @@ impl RelyingParty {
             clock: Arc::new(system_time),
             stopwatch: Arc::new(system_stopwatch),
             deadlines: Deadlines::default(),
+            dial: Dial::default(),
             memory: Memory::none(),
             kept: Kept::default(),
             relay: None,
@@ -113,6 +115,13 @@ impl RelyingParty {
         self
     }
 
+    /// Opens connections so: to enclaves and to relays.
+    #[must_use]
+    pub fn dialing(mut self, dial: Dial) -> Self {
+        self.dial = dial;
+        self
+    }
+
     /// Sends requests through this relay. The enclave itself is asked for its evidence and its keys, and for nothing else.
     #[must_use]
     pub fn through(mut self, relay: Relay) -> Self {
@@ -125,6 +134,10 @@ impl RelyingParty {
     pub fn paying(mut self, payer: Arc<Payer>) -> Self {
         self.payer = Some(payer);
         self
+    }
+
+    pub(crate) fn dial(&self) -> &Dial {
+        &self.dial
     }
 
     pub(crate) fn payer(&self) -> Option<&Arc<Payer>> {
