@@ -16,7 +16,7 @@ use hyper::{
     header::{CONTENT_TYPE, HOST},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
@@ -56,7 +56,7 @@ impl FromStr for Relay {
         let malformed = || RelayError::Malformed(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| malformed())?;
         let (tls, default_port) = match uri.scheme_str() {
-            Some("https") => (Some(configuration()?), 443),
+            Some("https") => (Some(tls::ordinary().map_err(RelayError::Local)?), 443),
             Some("http") => (None, 80),
             _ => return Err(malformed()),
         };
@@ -80,19 +80,6 @@ impl fmt::Debug for Relay {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.debug_tuple("Relay").field(&self.uri).finish()
     }
-}
-
-/// Ordinary TLS: a relay is a stranger, whose name the system's roots vouch for.
-fn configuration() -> Result<Arc<ClientConfig>, RelayError> {
-    let local = |error: &dyn fmt::Display| RelayError::Local(error.to_string());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let configuration = ClientConfig::builder_with_provider(Arc::new(tls::provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| local(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(configuration))
 }
 
 /// A way through a relay to an enclave whose keys its evidence covers.
