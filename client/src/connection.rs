@@ -103,6 +103,9 @@ impl AttestedConnection {
         });
         let receipt_key = trusted.claims().receipt_key;
         let epoch = Epoch::of(&channel.certificate, &saved, receipt_key)?;
+        if let Some(listing) = relying_party.listing() {
+            listing.is_about(trusted.claims(), epoch.attested(), false)?;
+        }
         let tab = Tab::new(TabId::unpaid(saved.exporter()), receipt_key);
         let way = match relying_party.relay() {
             None => None,
@@ -119,7 +122,10 @@ impl AttestedConnection {
         let authority = HeaderValue::try_from(channel.authority)
             .map_err(|error| Error::Local(error.to_string()))?;
         let seat = match (relying_party.payer(), &way) {
-            (Some(payer), None) => Some(Seat::take(payer, receipt_key, *saved.exporter())?),
+            (Some(payer), None) => {
+                let limit = relying_party.limit();
+                Some(Seat::take(payer, limit, receipt_key, *saved.exporter())?)
+            }
             _ => None,
         };
         let mut connection = Self {
@@ -258,6 +264,12 @@ impl AttestedConnection {
     /// The epoch in which the connection was made, as its certificate has it.
     pub fn epoch(&self) -> &Epoch {
         &self.epoch
+    }
+
+    /// Nano for a million units, by which the last job is priced, until its receipt has come.
+    pub(crate) fn price(&self) -> Option<u64> {
+        let quote = self.seat.as_ref()?.quote()?;
+        Some(self.relying_party.limit()?.price_of(quote))
     }
 
     /// What is to become of the connection's last job, should its reader leave before its receipt.

@@ -12,6 +12,7 @@ use chrysalis_attestation::{
     },
     policy::Policy,
 };
+use chrysalis_network::SignedListing;
 use chrysalis_settle::EpochEvidence;
 use tokio::task::spawn_blocking;
 
@@ -19,7 +20,7 @@ use crate::{
     Clock, Deadlines, Dial, Error, Relay, SavedSession, Stopwatch,
     clock::{Moment, system_stopwatch, system_time},
     kept::Kept,
-    pay::Payer,
+    pay::{Limit, Payer},
     term::Term,
 };
 
@@ -37,6 +38,9 @@ pub struct RelyingParty {
     kept: Kept,
     relay: Option<Relay>,
     payer: Option<Arc<Payer>>,
+    /// What the enclave has to be, where it was found in a directory.
+    listing: Option<Arc<SignedListing>>,
+    limit: Option<Arc<Limit>>,
 }
 
 /// Finds collateral for this evidence, which has not been verified yet. What is missing is left out.
@@ -61,6 +65,8 @@ impl RelyingParty {
             kept: Kept::default(),
             relay: None,
             payer: None,
+            listing: None,
+            limit: None,
         }
     }
 
@@ -134,6 +140,22 @@ impl RelyingParty {
     pub fn paying(mut self, payer: Arc<Payer>) -> Self {
         self.payer = Some(payer);
         self
+    }
+
+    /// Wants the enclave that this listing is about, and no other, its model at this price at most.
+    #[must_use]
+    pub(crate) fn listed(mut self, listing: Arc<SignedListing>, limit: Arc<Limit>) -> Self {
+        self.listing = Some(listing);
+        self.limit = Some(limit);
+        self
+    }
+
+    pub(crate) fn listing(&self) -> Option<&SignedListing> {
+        self.listing.as_deref()
+    }
+
+    pub(crate) fn limit(&self) -> Option<&Arc<Limit>> {
+        self.limit.as_ref()
     }
 
     pub(crate) fn dial(&self) -> &Dial {

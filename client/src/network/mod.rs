@@ -7,13 +7,16 @@ mod book;
 mod directories;
 mod follower;
 mod kept;
+mod lanes;
 mod source;
 mod trouble;
 mod web;
 
+pub(crate) use self::lanes::Wanted;
 pub use self::{
     book::{ClassView, Listed},
     directories::{Directories, Status},
+    lanes::{Budget, Lanes, Open, Order, Purse},
     source::{Fetched, Getting, Source},
     trouble::Trouble,
     web::{Web, WebError},

@@ -12,6 +12,7 @@ mod folder;
 mod forward;
 mod gate;
 mod given_up;
+mod network;
 mod page;
 mod receipts;
 mod reply;
@@ -28,10 +29,11 @@ pub use self::{
     access::{Access, Origin, OriginError, Token, TokenError},
     door::{Door, DoorError},
     folder::{EVIDENCE_ENDING, RECEIPT_ENDING, ReceiptFolder, evidence_path},
+    network::{Network, NetworkProxy, Summary},
 };
 pub use chrysalis_wire::local::{HostName, NotAHost};
 
-use self::gate::Gate;
+use self::{forward::Upstream, gate::Gate};
 use crate::{AttestedConnection, Error, RelyingParty, Target};
 
 /// The most connections from local programs at once; the next one waits.
@@ -62,7 +64,7 @@ impl Proxy {
     ) -> Result<Self, Error> {
         let connection = AttestedConnection::connect(&target, &relying_party).await?;
         let first = connection.trusted().clone();
-        let gate = Arc::new(Gate::new(target, relying_party, receipts));
+        let gate = Arc::new(Gate::new(vec![target], relying_party, receipts));
         gate.admit(connection);
         Ok(Self { gate, first })
     }
@@ -74,40 +76,41 @@ impl Proxy {
 
     /// Serves what comes through `door` for as long as it is polled, and verifies the enclave again after each `interval`.
     pub async fn serve(&self, door: Door, interval: Duration) {
-        tokio::join!(self.accept(door), self.gate.renew_for_ever(interval));
+        let upstream = Upstream::One(Arc::clone(&self.gate));
+        tokio::join!(accept(upstream, door), self.gate.renew_for_ever(interval));
     }
+}
 
-    async fn accept(&self, door: Door) {
-        let listener = door.listener;
-        let rules = Arc::new(door.rules);
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        loop {
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-                return;
-            };
-            let Ok((local, _)) = listener.accept().await else {
-                // Most likely out of descriptors: some come back when connections end.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let Ok(own_end) = local.local_addr() else {
-                continue;
-            };
-            let (gate, rules) = (Arc::clone(&self.gate), Arc::clone(&rules));
-            tokio::spawn(async move {
-                let answer = service_fn(|request| {
-                    forward::answer(Arc::clone(&gate), &rules, own_end, request)
-                });
-                // If a local program hangs up, that ends its own connection and nothing else.
-                let _ = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_DEADLINE)
-                    .max_buf_size(MAX_HEAD_READ)
-                    .max_headers(MAX_HEADERS_READ)
-                    .serve_connection(TokioIo::new(local), answer)
-                    .await;
-                drop(place);
-            });
-        }
+/// Serves what comes through the door.
+async fn accept(upstream: Upstream, door: Door) {
+    let listener = door.listener;
+    let rules = Arc::new(door.rules);
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        let Ok((local, _)) = listener.accept().await else {
+            // Most likely out of descriptors: some come back when connections end.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let Ok(own_end) = local.local_addr() else {
+            continue;
+        };
+        let (upstream, rules) = (upstream.clone(), Arc::clone(&rules));
+        tokio::spawn(async move {
+            let answer =
+                service_fn(|request| forward::answer(upstream.clone(), &rules, own_end, request));
+            // If a local program hangs up, that ends its own connection and nothing else.
+            let _ = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_DEADLINE)
+                .max_buf_size(MAX_HEAD_READ)
+                .max_headers(MAX_HEADERS_READ)
+                .serve_connection(TokioIo::new(local), answer)
+                .await;
+            drop(place);
+        });
     }
 }
