@@ -7,6 +7,7 @@ use crate::{
     fetch::FetchArguments,
     log::LogCommand,
     measure::MeasureArguments,
+    network::NetworkCommand,
     pay::PayCommand,
     policy::PolicyCommand,
     proxy::ProxyArguments,
@@ -47,6 +48,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  chrysalis receipt verify receipts/0a0b0c0d0e0f00010203040506070809.receipt --policy policy.toml"
     )]
     Receipt(ReceiptCommand),
+    /// Look at who is listed in a network, and what they ask
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis network list --network network.json --network-key network.pub"
+    )]
+    Network(NetworkCommand),
     /// Keep a purse on the chain, and lock money in it for providers
     #[command(
         subcommand,

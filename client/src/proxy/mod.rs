@@ -29,7 +29,7 @@ pub use self::{
     access::{Access, Origin, OriginError, Token, TokenError},
     door::{Door, DoorError},
     folder::{EVIDENCE_ENDING, RECEIPT_ENDING, ReceiptFolder, evidence_path},
-    network::{Network, NetworkProxy, Summary},
+    network::{Network, NetworkProxy, Summary, Verified},
 };
 pub use chrysalis_wire::local::{HostName, NotAHost};
 

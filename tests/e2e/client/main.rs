@@ -9,6 +9,8 @@ mod asked;
 mod command_line;
 mod connection;
 mod issuer;
+mod listed;
+mod network;
 mod proxy;
 mod receipts;
 mod relayed;

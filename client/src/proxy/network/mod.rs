@@ -10,6 +10,8 @@ mod roster;
 
 use std::{sync::Arc, time::Duration};
 
+use chrysalis_network::ProviderId;
+
 pub(super) use self::{answer::answer, pool::Pool};
 use super::{Door, ReceiptFolder, accept, forward::Upstream};
 use crate::{
@@ -54,6 +56,21 @@ pub struct Summary {
     pub lanes: Option<(usize, usize)>,
 }
 
+/// A provider that is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// Its id.
+    pub id: ProviderId,
+    /// Who is paid: an account in workchain 0.
+    pub payee: [u8; 32],
+    /// Nano: the smallest lane that it takes.
+    pub lane_min: u64,
+    /// Seconds: the shortest delay of a lane's closing.
+    pub delay_min: u64,
+    /// Nano for a million units, as directories say.
+    pub price: u64,
+}
+
 /// A proxy in front of a network. It exists only after a provider has been verified.
 pub struct NetworkProxy(Arc<Pool>);
 
@@ -68,6 +85,11 @@ impl NetworkProxy {
     /// Who is there now.
     pub fn summary(&self) -> Summary {
         self.0.summary()
+    }
+
+    /// Each of them.
+    pub fn verified(&self) -> Vec<Verified> {
+        self.0.verified()
     }
 
     /// Serves what comes through `door` for as long as it is polled, and keeps providers verified and lanes filled.

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Network, Summary,
+    Network, Summary, Verified,
     meaning::of_error,
     provider::Provider,
     roster::{Roster, Row},
@@ -689,6 +689,27 @@ impl Pool {
             "directories": directories.collect::<Vec<_>>(),
         });
         reply::json_reply(status, &body)
+    }
+
+    /// Each that is verified.
+    pub(super) fn verified(&self) -> Vec<Verified> {
+        let standing: Vec<_> = self
+            .classes
+            .iter()
+            .flat_map(|class| self.standing_of(class))
+            .collect();
+        let state = self.lock();
+        let rows = state.rosters.values();
+        let rows = rows.flat_map(|roster| roster.rows.iter().map(move |row| (roster, row)));
+        let verified = rows.filter(|(_, row)| standing.iter().any(|it| it.id == row.id));
+        let told = verified.map(|(roster, row)| Verified {
+            id: row.id,
+            payee: row.wanted.payee,
+            lane_min: row.wanted.lane_min,
+            delay_min: row.wanted.delay_min,
+            price: self.price(roster, row, state.known.get(&row.id)),
+        });
+        told.collect()
     }
 
     /// Who is there now.
