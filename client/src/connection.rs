@@ -148,12 +148,17 @@ impl AttestedConnection {
 
     /// Asks where the tab stands and what answers cost, if somebody pays.
     async fn ask_terms(&mut self) -> Result<(), Error> {
-        let Some(seat) = &self.seat else {
-            return Ok(());
+        let request = match (&self.seat, self.relying_party.limit()) {
+            (Some(seat), _) => seat.request()?,
+            // Nobody pays yet, and the price says whether anybody will.
+            (None, Some(_)) => pay::request(self.saved.exporter(), None)?,
+            (None, None) => return Ok(()),
         };
-        let request = seat.request()?;
         let answer = self.send_as_it_is(request).await?;
         let (terms, _) = pay::read(answer).await??;
+        if let (None, Some(limit)) = (&self.seat, self.relying_party.limit()) {
+            limit.note(&terms.quotes)?;
+        }
         match &mut self.seat {
             Some(seat) => seat.learn(terms),
             None => Ok(()),

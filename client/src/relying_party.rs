@@ -142,11 +142,11 @@ impl RelyingParty {
         self
     }
 
-    /// Wants the enclave that this listing is about, and no other, its model at this price at most.
+    /// Wants the enclave that this listing is about, and no other; where somebody pays or will, its model at this price at most.
     #[must_use]
-    pub(crate) fn listed(mut self, listing: Arc<SignedListing>, limit: Arc<Limit>) -> Self {
+    pub(crate) fn listed(mut self, listing: Arc<SignedListing>, limit: Option<Arc<Limit>>) -> Self {
         self.listing = Some(listing);
-        self.limit = Some(limit);
+        self.limit = limit;
         self
     }
 

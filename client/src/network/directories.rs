@@ -10,7 +10,7 @@ use std::{
 use chrysalis_attestation::{
     Time,
     encoding::digest::Hex,
-    release::{Checkpoint, Head, PublicKey},
+    release::{Checkpoint, Growth, Head, PublicKey},
 };
 use chrysalis_network::{ClassFile, Descriptor, Directory, Now};
 use tokio::{
@@ -347,22 +347,25 @@ impl Asking {
         };
         let key = PublicKey::from_ed25519(self.log.0).map_err(Trouble::Log)?;
         let next = Checkpoint::verify(&note, &key).map_err(Trouble::Log)?;
-        if let Some(head) = &self.head {
-            let growth = if next.size > head.size {
-                Some(self.growth(head.size, next.size).await?)
-            } else {
-                None
-            };
-            head.grew_into(&next, growth.as_deref())
+        while let Some(head) = self.head.clone().filter(|head| head.size < next.size) {
+            // From each head to the one after it, as they were signed.
+            let url = format!("{}/consistency/{}", self.url, head.size);
+            let growth = self.source.get(&url, MAX_PROOF, None).await?.body()?;
+            let after = Growth::parse(&growth).map_err(Trouble::Log)?;
+            let after = Checkpoint::verify(after.checkpoint.as_bytes(), &key);
+            let after = after.map_err(Trouble::Log)?;
+            head.grew_into(&after, Some(&growth))
                 .map_err(Trouble::Log)?;
+            if after.size == head.size {
+                return Err(Trouble::Another("log"));
+            }
+            self.head = Some(after.head());
+        }
+        if let Some(head) = &self.head {
+            head.grew_into(&next, None).map_err(Trouble::Log)?;
         }
         self.head = Some(next.head());
         Ok(())
-    }
-
-    async fn growth(&self, from: u64, to: u64) -> Result<Vec<u8>, Trouble> {
-        let url = format!("{}/consistency/{from}-{to}", self.url);
-        self.source.get(&url, MAX_PROOF, None).await?.body()
     }
 
     fn put(&self, trouble: Option<Trouble>) {
@@ -381,5 +384,194 @@ impl Asking {
             said.status.trouble = trouble;
             said.status.asked = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrysalis_attestation::encoding::digest::sha256;
+    use ring::signature::{Ed25519KeyPair, KeyPair};
+
+    use super::*;
+    use crate::{
+        network::{Fetched, Getting},
+        system_time,
+    };
+
+    const WEIGHTS: [u8; 32] = [4; 32];
+    const SOON: Duration = Duration::from_millis(20);
+
+    /// Files by their paths.
+    #[derive(Default)]
+    struct Files(Mutex<BTreeMap<String, Vec<u8>>>);
+
+    impl Files {
+        fn put(&self, path: &str, bytes: Vec<u8>) {
+            let address = format!("http://127.0.0.1:1{path}");
+            self.0.lock().unwrap().insert(address, bytes);
+        }
+
+        /// A class without providers, at this epoch.
+        fn class(&self, epoch: u64) {
+            let network = descriptor().id();
+            let file = ClassFile {
+                network,
+                weights: WEIGHTS,
+                epoch,
+                listings: BTreeMap::new(),
+            };
+            let now = Now {
+                network,
+                weights: WEIGHTS,
+                at: system_time().0,
+                epoch,
+                since: epoch,
+                index: 7,
+                entries: BTreeMap::new(),
+            };
+            let weights = Hex(WEIGHTS);
+            self.put(&format!("/listings/{weights}/full-{epoch}"), file.encode());
+            self.put(&format!("/now/{weights}"), now.encode());
+        }
+
+        /// The log's head.
+        fn head(&self, size: u64, root: [u8; 32]) {
+            self.put("/checkpoint", note(size, root).into_bytes());
+        }
+    }
+
+    /// A head that the log signed.
+    fn note(size: u64, root: [u8; 32]) -> String {
+        let key = log();
+        let head = Checkpoint {
+            origin: "directory.example/log".into(),
+            size,
+            root: Hex(root),
+        };
+        let public = PublicKey::from_ed25519(public(&key)).unwrap();
+        let signature = key.sign(head.to_be_signed().as_bytes());
+        head.note(&public, signature.as_ref()).unwrap()
+    }
+
+    impl Source for Files {
+        fn get<'a>(&'a self, url: &'a str, _: usize, _: Option<&'a str>) -> Getting<'a> {
+            let found = self.0.lock().unwrap().get(url).cloned();
+            let found = found.map(|body| Fetched::Found { body, etag: None });
+            Box::pin(async move { found.ok_or(Trouble::Missing(url.to_owned())) })
+        }
+    }
+
+    fn log() -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap()
+    }
+
+    fn public(key: &Ed25519KeyPair) -> [u8; 32] {
+        key.public_key().as_ref().try_into().unwrap()
+    }
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            name: "network.example".into(),
+            version: 1,
+            expires: Time(i64::MAX),
+            policy: Hex([0; 32]),
+            chain: chrysalis_network::Chain {
+                symbol: "GRAM".into(),
+                global_id: -3,
+                purse: Hex([0; 32]),
+            },
+            directories: vec![Directory {
+                url: "http://127.0.0.1:1".into(),
+                key: Hex(public(&log())),
+            }],
+            classes: Vec::new(),
+        }
+    }
+
+    async fn start(files: &Arc<Files>) -> Directories {
+        let source = Arc::clone(files) as Arc<dyn Source>;
+        let clock = Arc::new(system_time);
+        Directories::start_each(descriptor(), vec![WEIGHTS], source, None, clock, SOON).await
+    }
+
+    /// The trouble that it comes to have.
+    async fn trouble(directories: &Directories) -> &'static str {
+        for _ in 0..500 {
+            if let Some(trouble) = directories.status().remove(0).trouble {
+                return trouble.code();
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        "none"
+    }
+
+    #[tokio::test]
+    async fn a_log_that_forks_puts_its_directory_out() {
+        let files = Arc::new(Files::default());
+        files.class(1);
+        files.head(1, [1; 32]);
+        let directories = start(&files).await;
+        assert!(directories.status()[0].trouble.is_none());
+        assert_eq!(directories.class(&WEIGHTS).index, Some(7));
+        files.head(1, [2; 32]);
+        assert_eq!(trouble(&directories).await, "log_forked");
+        assert_eq!(directories.class(&WEIGHTS).index, None, "nothing counts");
+        files.head(1, [1; 32]);
+        sleep(SOON * 5).await;
+        assert_eq!(trouble(&directories).await, "log_forked", "for good");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_shrinks_or_does_not_show_that_it_grew_is_refused() {
+        for (size, code) in [(1, "log_shrunk"), (3, "directory_file_missing")] {
+            let files = Arc::new(Files::default());
+            files.class(1);
+            files.head(2, [1; 32]);
+            let directories = start(&files).await;
+            files.head(size, [1; 32]);
+            assert_eq!(trouble(&directories).await, code);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_grows_is_followed_from_head_to_head() {
+        let files = Arc::new(Files::default());
+        files.class(1);
+        let leaf = |text: &str| chrysalis_attestation::release::leaf_hash(text.as_bytes());
+        let (one, two) = (leaf("one"), leaf("two"));
+        let root = sha256(&[&[1], &one, &two]);
+        files.head(1, one);
+        let directories = start(&files).await;
+        let growth = Growth {
+            old: 1,
+            path: vec![two],
+            checkpoint: note(2, root),
+        };
+        files.put("/consistency/1", growth.to_text().into_bytes());
+        files.head(2, root);
+        sleep(SOON * 5).await;
+        assert!(
+            directories.status()[0].trouble.is_none(),
+            "{:?}",
+            directories.status()
+        );
+        // It does not begin with what the first head had.
+        let files = Arc::new(Files::default());
+        files.class(1);
+        files.head(1, two);
+        let directories = start(&files).await;
+        files.put("/consistency/1", growth.to_text().into_bytes());
+        files.head(2, root);
+        assert_eq!(trouble(&directories).await, "log_forked");
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_goes_back_is_named_and_what_it_said_stays() {
+        let files = Arc::new(Files::default());
+        files.class(5);
+        let directories = start(&files).await;
+        files.class(3);
+        assert_eq!(trouble(&directories).await, "directory_rolled_back");
+        assert_eq!(directories.class(&WEIGHTS).index, Some(7));
     }
 }

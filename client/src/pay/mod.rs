@@ -19,7 +19,7 @@ use chrysalis_settle::{Credential, Sign, TabId};
 
 use self::branches::Branches;
 pub(crate) use self::{
-    ask::read,
+    ask::{read, request},
     limit::Limit,
     model::of as model_of,
     seat::{Outstanding, Proof, Seat},

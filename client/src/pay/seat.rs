@@ -137,7 +137,7 @@ impl Seat {
         self.quotes = terms.quotes;
         self.learned = Instant::now();
         if let Some(limit) = &self.limit {
-            limit.note(&self.quotes);
+            limit.note(&self.quotes)?;
         }
         if self.tab.is_none() {
             let id = self.payer.id(self.branch);

@@ -210,8 +210,8 @@ impl Receipts {
     /// The answer to `POST /v1/tab`.
     pub(crate) fn last(&self, named: &[u8]) -> Vec<u8> {
         let tab = match Credential::decode(named) {
-            Some(cap) => self.tabs.find(&cap.tab),
-            None => Some(self.tab(named.try_into().unwrap())),
+            Ok(cap) => self.tabs.find(&cap.tab),
+            Err(_) => Some(self.tab(named.try_into().unwrap())),
         };
         let terms = Terms {
             last: tab.as_ref().and_then(|tab| tab.last()),

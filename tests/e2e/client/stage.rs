@@ -583,7 +583,7 @@ async fn answer(
     }
     let cap = cap.and_then(|cap| {
         let cap = data_encoding::BASE64URL_NOPAD.decode(cap.as_bytes()).ok()?;
-        Credential::decode(&cap)
+        Credential::decode(&cap).ok()
     });
     if let Err(code) = enclave.receipts.admit(&exporter, job.as_ref(), cap) {
         let error =

@@ -86,7 +86,9 @@ pub(super) async fn show(arguments: ShowArguments) -> anyhow::Result<Outcome> {
         let view = directories.class(&class.weights.0);
         let listed = view.listed.iter();
         let named = listed.filter(|(id, _)| id.to_string().starts_with(&arguments.id));
-        found.extend(named.map(|(id, it)| (class.name.clone(), *id, it.clone())));
+        let named =
+            named.map(|(id, it): (&ProviderId, &Listed)| (class.name.clone(), *id, it.clone()));
+        found.extend(named.collect::<Vec<(String, ProviderId, Listed)>>());
     }
     let [(class, id, listed)] = &found[..] else {
         bail!(

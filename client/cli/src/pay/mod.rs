@@ -11,11 +11,7 @@ mod vault;
 
 use clap::Subcommand;
 
-pub(crate) use self::{
-    amount::{gram, nano},
-    options::Ordering,
-    vault::Vault,
-};
+pub(crate) use self::{amount::nano, options::Ordering, vault::Vault};
 use crate::outcome::Outcome;
 
 #[derive(Debug, Subcommand)]

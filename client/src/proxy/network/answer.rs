@@ -94,6 +94,8 @@ struct Call<'a> {
     /// Who is not asked again.
     tried: Vec<ProviderId>,
     attempts: u32,
+    /// Whether one was asked a second time, by its new price.
+    requoted: bool,
     last: Option<Failure>,
 }
 
@@ -108,6 +110,7 @@ impl<'a> Call<'a> {
             deadline: Instant::now() + pool.patience(),
             tried: Vec::new(),
             attempts: 0,
+            requoted: false,
             last: None,
         }
     }
@@ -214,7 +217,9 @@ impl<'a> Call<'a> {
         if meaning.low {
             self.pool.is_low(&provider.payee);
         }
-        if meaning.same {
+        // Once: what nobody is to blame for is not a way to use all tries up.
+        if meaning.same && !self.requoted {
+            self.requoted = true;
             self.tried.retain(|id| *id != provider.id);
         }
         let failure = Failure {

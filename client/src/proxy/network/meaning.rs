@@ -1,6 +1,7 @@
 //! What a failure means: for the request, and for the provider.
 
 use chrysalis_network::Outcome;
+use chrysalis_settle::Rejection;
 use hyper::StatusCode;
 use serde_json::Value;
 
@@ -48,6 +49,8 @@ pub(super) fn of_error(error: &Error, sent: bool) -> Meaning {
         ..FAILED
     };
     match error {
+        // Before anything was asked.
+        Error::Receipt(Rejection::PriceRule { .. }) => refused,
         // An answer without its true receipt was an answer all the same: it is not bought twice.
         Error::Receipt(_) => Meaning {
             again: !sent,
@@ -97,8 +100,6 @@ pub(super) fn of_event(data: &[u8]) -> Option<Meaning> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use chrysalis_settle::Rejection;
 
     use super::*;
 

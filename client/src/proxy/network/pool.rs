@@ -28,6 +28,7 @@ use super::{
 use crate::{
     Error, Payer,
     network::Wanted,
+    pay::Limit,
     proxy::{
         reply::{self, Body},
         stream::Teller,
@@ -78,7 +79,15 @@ struct Known {
     verified: bool,
     /// It is under way.
     verifying: bool,
+    /// What it asks, and what it may.
+    limit: Option<Arc<Limit>>,
     provider: Option<Arc<Provider>>,
+}
+
+impl Known {
+    fn asked(&self) -> Option<u64> {
+        self.limit.as_ref()?.asked()
+    }
 }
 
 /// Why somebody who is listed is not asked now.
@@ -237,8 +246,8 @@ impl Pool {
             .flat_map(|it| it.rows.iter().map(move |row| (it, row)))
         {
             let limit = self.ceiling(roster);
-            if let Some(provider) = state.known.get(&row.id).and_then(|it| it.provider.as_ref()) {
-                provider.limit.set(limit);
+            if let Some(known) = state.known.get(&row.id).and_then(|it| it.limit.as_ref()) {
+                known.set(limit);
             }
         }
         state.rosters = rosters;
@@ -271,7 +280,7 @@ impl Pool {
 
     /// What it asks: what it said itself, or else what directories say.
     fn price(&self, roster: &Roster, row: &Row, known: Option<&Known>) -> u64 {
-        let asked = known.and_then(|it| it.provider.as_ref()?.limit.asked());
+        let asked = known.and_then(Known::asked);
         asked.or(row.hint).or(roster.index).unwrap_or(1)
     }
 
@@ -281,9 +290,7 @@ impl Pool {
             return Some(Why::Refused);
         }
         let ceiling = self.ceiling(roster);
-        let asked = known
-            .and_then(|it| it.provider.as_ref()?.limit.asked())
-            .or(row.hint);
+        let asked = known.and_then(Known::asked).or(row.hint);
         match (asked, ceiling) {
             (Some(asked), Some(ceiling)) if asked > ceiling => return Some(Why::TooDear),
             // A price without a limit is one that the provider chooses.
@@ -414,7 +421,11 @@ impl Pool {
     /// The provider of a row, as it is listed and paid now.
     fn provider(&self, state: &mut State, roster: &Roster, row: &Row) -> Arc<Provider> {
         let payer = self.payer(row);
+        let offer = row.listing.offer();
         let known = state.known.entry(row.id).or_default();
+        let new = || Arc::new(Limit::new(&offer.model, &offer.kind));
+        let limit = Arc::clone(known.limit.get_or_insert_with(new));
+        limit.set(self.ceiling(roster));
         if let Some(provider) = known
             .provider
             .as_ref()
@@ -424,9 +435,8 @@ impl Pool {
         }
         let network = &self.network;
         let party = &network.relying_party;
-        let provider = Provider::new(row, party, payer, network.receipts.clone());
-        provider.limit.set(self.ceiling(roster));
-        let provider = Arc::new(provider);
+        let how = (network.lanes.is_some(), network.receipts.clone());
+        let provider = Arc::new(Provider::new(row, party, payer, &limit, how));
         known.provider = Some(Arc::clone(&provider));
         provider
     }
@@ -724,10 +734,7 @@ impl Pool {
         let rows = rows.flat_map(|roster| roster.rows.iter().map(move |row| (roster, row)));
         let verified = rows.filter(|(_, row)| standing.iter().any(|it| it.id == row.id));
         let prices = verified.filter_map(|(_, row)| {
-            let asked = state
-                .known
-                .get(&row.id)
-                .and_then(|it| it.provider.as_ref()?.limit.asked());
+            let asked = state.known.get(&row.id).and_then(Known::asked);
             asked.or(row.hint)
         });
         Summary {

@@ -19,7 +19,6 @@ use crate::{
 pub(super) struct Provider {
     pub(super) id: ProviderId,
     pub(super) gate: Arc<Gate>,
-    pub(super) limit: Arc<Limit>,
     pub(super) payee: [u8; 32],
     payer: Option<Arc<Payer>>,
     row: Row,
@@ -32,19 +31,18 @@ impl Provider {
         row: &Row,
         relying_party: &RelyingParty,
         payer: Option<Arc<Payer>>,
-        receipts: Option<ReceiptFolder>,
+        limit: &Arc<Limit>,
+        (pays, receipts): (bool, Option<ReceiptFolder>),
     ) -> Self {
-        let offer = row.listing.offer();
-        let limit = Arc::new(Limit::new(&offer.model, &offer.kind));
         let party = relying_party.clone();
-        let mut party = party.listed(Arc::clone(&row.listing), Arc::clone(&limit));
+        let wanted = pays.then(|| Arc::clone(limit));
+        let mut party = party.listed(Arc::clone(&row.listing), wanted);
         if let Some(payer) = &payer {
             party = party.paying(Arc::clone(payer));
         }
         Self {
             id: row.id,
             gate: Arc::new(Gate::new(row.targets.clone(), party, receipts)),
-            limit,
             payee: row.wanted.payee,
             payer,
             row: row.clone(),
