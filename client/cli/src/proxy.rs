@@ -57,7 +57,7 @@ pub(crate) struct ProxyArguments {
     #[arg(long, value_name = "FILE", required_unless_present = "network")]
     pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) network: network::Which,
+    pub(crate) network: network::Named,
     #[command(flatten)]
     pub(crate) routing: Routing,
     #[command(flatten)]

@@ -75,6 +75,8 @@ struct Inside {
     prices: BTreeMap<[u8; 16], u64>,
     index: u64,
     asked: Vec<String>,
+    /// Whatever else it has, by path.
+    others: BTreeMap<String, Vec<u8>>,
 }
 
 /// The network of these directories.
@@ -154,6 +156,7 @@ impl Publisher {
                 prices: BTreeMap::new(),
                 index: 0,
                 asked: Vec::new(),
+                others: BTreeMap::new(),
             })),
         };
         let inside = Arc::clone(&publisher.inside);
@@ -190,6 +193,12 @@ impl Publisher {
         self.inside.lock().unwrap().index = index;
     }
 
+    /// Has this file as well.
+    pub(crate) fn put(&self, path: &str, bytes: &[u8]) {
+        let mut inside = self.inside.lock().unwrap();
+        inside.others.insert(path.to_owned(), bytes.to_vec());
+    }
+
     /// The paths that were asked for.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.inside.lock().unwrap().asked.clone()
@@ -203,6 +212,9 @@ impl Publisher {
 impl Inside {
     fn file(&mut self, path: &str) -> Option<Vec<u8>> {
         self.asked.push(path.to_owned());
+        if let Some(other) = self.others.get(path) {
+            return Some(other.clone());
+        }
         let last = self.files.last()?;
         let mut network = last.network;
         if self.conduct == Conduct::AnotherNetwork {

@@ -11,6 +11,7 @@ mod connection;
 mod issuer;
 mod listed;
 mod network;
+mod network_line;
 mod proxy;
 mod receipts;
 mod relayed;

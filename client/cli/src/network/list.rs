@@ -13,7 +13,7 @@ use chrysalis_network::{Class, ProviderId};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{open::Opened, options::Which};
+use super::{open::Opened, options::Named};
 use crate::{
     options::Format,
     outcome::Outcome,
@@ -26,7 +26,7 @@ use crate::{
 )]
 pub(crate) struct ListArguments {
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) which: Named,
     /// Only this model; may be repeated
     #[arg(long = "model", value_name = "NAME")]
     pub(crate) models: Vec<String>,
@@ -44,7 +44,7 @@ pub(crate) struct ShowArguments {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) which: Named,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::default())]
     pub(crate) format: Format,
@@ -59,7 +59,7 @@ pub(crate) struct PriceArguments {
     #[arg(value_name = "MODEL")]
     pub(crate) model: String,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) which: Named,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::default())]
     pub(crate) format: Format,

@@ -7,7 +7,7 @@ mod options;
 use chrysalis_client::Error;
 use clap::Subcommand;
 
-pub(crate) use self::{list::warning, open::Opened, options::Which};
+pub(crate) use self::{list::warning, open::Opened, options::Named};
 use crate::{outcome::Outcome, verdict};
 
 #[derive(Debug, Subcommand)]

@@ -15,7 +15,7 @@ use chrysalis_client::{
 };
 use chrysalis_network::{Descriptor, Signers};
 
-use super::options::Which;
+use super::options::Named;
 use crate::{
     files::{self, MAX_POLICY, read, write_whole},
     judge,
@@ -33,7 +33,7 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Reads the descriptor, and remembers its version. A refusal of the descriptor is the client's [`Error`].
-    pub(crate) async fn of(which: &Which) -> anyhow::Result<Self> {
+    pub(crate) async fn of(which: &Named) -> anyhow::Result<Self> {
         let named = which.network.as_deref();
         let named = named.context("no network\nhint: name its descriptor with --network, and who signs it with --network-key")?;
         let web = Web::new(&which.dial())?;
@@ -90,7 +90,7 @@ impl Opened {
         &self,
         own: Option<&Path>,
         judging: &Judging,
-        which: &Which,
+        which: &Named,
     ) -> anyhow::Result<RelyingParty> {
         let party = match own {
             Some(path) => {

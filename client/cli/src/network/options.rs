@@ -1,13 +1,13 @@
-//! Which network, and how its directories are asked.
+//! Named network, and how its directories are asked.
 
 use std::path::PathBuf;
 
 use chrysalis_client::{Dial, Socks};
 use clap::Args;
 
-/// Which network.
+/// Named network.
 #[derive(Debug, Args)]
-pub(crate) struct Which {
+pub(crate) struct Named {
     /// A network's signed descriptor: its providers are found in its directories
     #[arg(long, value_name = "FILE|URL", requires = "network_keys")]
     pub(crate) network: Option<String>,
@@ -26,7 +26,7 @@ pub(crate) struct Which {
     pub(crate) via: Option<Socks>,
 }
 
-impl Which {
+impl Named {
     /// How connections to providers are opened.
     pub(crate) fn dial(&self) -> Dial {
         let dial = match &self.via {

@@ -58,7 +58,7 @@ pub(crate) struct LockArguments {
     #[arg(long, value_name = "FILE", requires = "network")]
     pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) network: network::Which,
+    pub(crate) network: network::Named,
 }
 
 /// Who is to be paid.

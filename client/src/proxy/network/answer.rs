@@ -186,7 +186,8 @@ impl<'a> Call<'a> {
         self.tried.push(provider.id);
         let teller = self.pool.teller(provider.id);
         let request = self.request.clone();
-        Box::pin(attempt(provider, request, share, teller))
+        let patience = is_stream(&self.request).then_some(share);
+        Box::pin(attempt(provider, request, patience, teller))
     }
 
     fn won(&self, begun: Begun) -> Begun {

@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// What is waited for.
+const FIRST: &str = "first piece of the answer";
+
 /// An answer that has begun.
 pub(super) struct Begun {
     pub(super) provider: Arc<Provider>,
@@ -53,11 +56,11 @@ pub(super) enum Why {
     Said(Box<Parts>, Bytes),
 }
 
-/// Asks. `patience` is for the first piece of a stream; a whole answer begins when it is finished.
+/// Asks. `patience` is for the first piece of a stream; `None` for a whole answer, which begins when it is finished.
 pub(super) async fn attempt(
     provider: Arc<Provider>,
     request: Request<Bytes>,
-    patience: Duration,
+    patience: Option<Duration>,
     teller: Teller,
 ) -> Result<Begun, Broken> {
     let outcome = ask(&provider, request, patience, teller).await;
@@ -80,13 +83,15 @@ fn failed(sent: bool) -> impl Fn(Error) -> Failure {
 async fn ask(
     provider: &Arc<Provider>,
     mut request: Request<Bytes>,
-    patience: Duration,
+    patience: Option<Duration>,
     teller: Teller,
 ) -> Result<Begun, Failure> {
     let began = Instant::now();
     let gate = &provider.gate;
     let job = Job::of(&mut request).map_err(failed(false))?;
-    let sent = send(gate, request, job).await;
+    let patience = patience.unwrap_or(Duration::MAX);
+    let sent = within(patience, FIRST, send(gate, request, job)).await;
+    let sent = sent.map_err(failed(true))?;
     let (mut lease, answer) = sent.map_err(|unsent| failed(unsent.sent)(unsent.error))?;
     let price = lease.connection.price().unwrap_or(0);
     let simulated = lease.connection.trusted().simulated();
@@ -100,7 +105,7 @@ async fn ask(
     let body = if events {
         let streaming = Streaming::new(Arc::clone(gate), lease, body, job, Some(teller));
         let left = patience.saturating_sub(began.elapsed());
-        let first = within(left, "first piece of the answer", streaming.first()).await;
+        let first = within(left, FIRST, streaming.first()).await;
         let (first, rest) = first.and_then(|it| it).map_err(failed(true))?;
         let failure = Some(&first).filter(|first| is_failure(first));
         let meaning = failure.and_then(|it| events::data(it).find_map(meaning::of_event));
