@@ -35,10 +35,7 @@ impl Kept {
         let mut bytes = Vec::new();
         let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
         let read = fs::File::open(&self.0).and_then(|it| it.take(most).read_to_end(&mut bytes));
-        match read.ok().and_then(|_| decode(&bytes)) {
-            Some(classes) => classes,
-            None => Vec::new(),
-        }
+        read.ok().and_then(|_| decode(&bytes)).unwrap_or_default()
     }
 
     /// Writes it, whole or not at all.

@@ -7,7 +7,7 @@ use super::Trouble;
 /// A file that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
-    /// It is what it was when it had this ETag.
+    /// It is what it was when it had this `ETag`.
     Unchanged,
     /// It is this.
     Found {
@@ -35,6 +35,6 @@ pub type Getting<'a> = Pin<Box<dyn Future<Output = Result<Fetched, Trouble>> + S
 
 /// Gets files.
 pub trait Source: Send + Sync {
-    /// The file at this address, at most so many bytes of it, in bounded time; [`Fetched::Unchanged`] if it still has this ETag.
+    /// The file at this address, at most so many bytes of it, in bounded time; [`Fetched::Unchanged`] if it still has this `ETag`.
     fn get<'a>(&'a self, url: &'a str, most: usize, etag: Option<&'a str>) -> Getting<'a>;
 }

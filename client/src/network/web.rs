@@ -23,7 +23,7 @@ use crate::{Dial, channel::Task, tls};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most bytes in the head of an answer.
 const MAX_HEAD: usize = 16 * 1024;
-/// The most bytes of an ETag.
+/// The most bytes of an `ETag`.
 const MAX_ETAG: usize = 256;
 
 /// Gets files over HTTP.

@@ -80,12 +80,12 @@ pub(super) async fn answer(
         Err(why) => return Ok(reply::bad_request(why)),
     };
     let Some(origin) = origin else {
-        return Ok(admitted(upstream, rules, request).await);
+        return Ok(Box::pin(admitted(upstream, rules, request)).await);
     };
     let answer = if door::is_preflight(&request) {
         page::preflight(request.headers())
     } else {
-        admitted(upstream, rules, request).await
+        Box::pin(admitted(upstream, rules, request)).await
     };
     Ok(page::readable(answer, origin))
 }
@@ -111,7 +111,7 @@ async fn admitted(upstream: Upstream, rules: &Rules, request: Request<Incoming>)
         Upstream::One(gate) => gate,
         Upstream::Network(pool) => return network::answer(&pool, request).await,
     };
-    match forward(gate, request).await {
+    match Box::pin(forward(gate, request)).await {
         Ok(response) => response,
         Err(error) => {
             tracing::warn!(event = "no_answer", code = error.code());

@@ -63,7 +63,7 @@ pub(super) async fn attempt(
     patience: Option<Duration>,
     teller: Teller,
 ) -> Result<Begun, Broken> {
-    let outcome = ask(&provider, request, patience, teller).await;
+    let outcome = Box::pin(ask(&provider, request, patience, teller)).await;
     outcome.map_err(|(why, meaning)| Broken {
         provider,
         why,
@@ -90,7 +90,7 @@ async fn ask(
     let gate = &provider.gate;
     let job = Job::of(&mut request).map_err(failed(false))?;
     let patience = patience.unwrap_or(Duration::MAX);
-    let sent = within(patience, FIRST, send(gate, request, job)).await;
+    let sent = within(patience, FIRST, Box::pin(send(gate, request, job))).await;
     let sent = sent.map_err(failed(true))?;
     let (mut lease, answer) = sent.map_err(|unsent| failed(unsent.sent)(unsent.error))?;
     let price = lease.connection.price().unwrap_or(0);
@@ -105,7 +105,7 @@ async fn ask(
     let body = if events {
         let streaming = Streaming::new(Arc::clone(gate), lease, body, job, Some(teller));
         let left = patience.saturating_sub(began.elapsed());
-        let first = within(left, FIRST, streaming.first()).await;
+        let first = within(left, FIRST, Box::pin(streaming.first())).await;
         let (first, rest) = first.and_then(|it| it).map_err(failed(true))?;
         let failure = Some(&first).filter(|first| is_failure(first));
         let meaning = failure.and_then(|it| events::data(it).find_map(meaning::of_event));
@@ -120,7 +120,7 @@ async fn ask(
             let meaning = meaning::of_answer(head.status, &whole);
             return Err((Why::Said(Box::new(head), whole), meaning));
         }
-        let spent = match job {
+        let cost = match job {
             None => None,
             Some(job) => {
                 let checked = job.whole(gate, &mut lease, &mut head.headers, &whole).await;
@@ -128,7 +128,7 @@ async fn ask(
             }
         };
         gate.give_back(lease);
-        Begins::Whole(whole, spent)
+        Begins::Whole(whole, cost)
     };
     Ok(Begun {
         provider: Arc::clone(provider),

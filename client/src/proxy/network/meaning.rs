@@ -49,17 +49,22 @@ pub(super) fn of_error(error: &Error, sent: bool) -> Meaning {
         ..FAILED
     };
     match error {
-        // Before anything was asked.
-        Error::Receipt(Rejection::PriceRule { .. }) => refused,
+        // The price is before anything that is asked.
+        Error::Refused(_) | Error::Listing(_) | Error::Receipt(Rejection::PriceRule { .. }) => {
+            refused
+        }
         // An answer without its true receipt was an answer all the same: it is not bought twice.
         Error::Receipt(_) => Meaning {
             again: !sent,
             ..refused
         },
-        Error::Refused(_) | Error::Listing(_) => refused,
+
         Error::TooDear { .. } => DEAR,
-        Error::Local(_) | Error::NoProvider { .. } => FINAL,
-        Error::Relay { .. } | Error::AnswerAltered | Error::RelayKeys => FINAL,
+        Error::Local(_)
+        | Error::NoProvider { .. }
+        | Error::Relay { .. }
+        | Error::AnswerAltered
+        | Error::RelayKeys => FINAL,
         _ => FAILED,
     }
 }

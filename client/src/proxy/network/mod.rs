@@ -3,10 +3,14 @@
 
 mod answer;
 mod attempt;
+mod known;
 mod meaning;
 mod pool;
 mod provider;
 mod roster;
+mod told;
+mod warm;
+mod why;
 
 use std::{sync::Arc, time::Duration};
 
