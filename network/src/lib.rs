@@ -9,13 +9,15 @@ mod endpoint;
 mod health;
 mod index;
 mod listing;
+mod provider;
 mod rejection;
 
 pub use choice::{Candidate, Choice, choose};
-pub use class::{ClassFile, Delta, MAX_CLASS_FILE, MAX_DELTA, MAX_NOW, Now, NowEntry, ProviderId};
+pub use class::{ClassFile, Delta, MAX_CLASS_FILE, MAX_DELTA, MAX_NOW, Now, NowEntry};
 pub use descriptor::{Chain, Class, Descriptor, Directory, MAX_DESCRIPTOR, NETWORK, Signers};
 pub use endpoint::{Endpoint, is_public};
 pub use health::{Health, Outcome};
 pub use index::{Asked, index};
 pub use listing::{Listing, MAX_AHEAD, MAX_ENDPOINTS, MAX_LISTING, SignedListing};
+pub use provider::ProviderId;
 pub use rejection::Rejection;

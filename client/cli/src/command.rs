@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// Verify an enclave, then ask it one question and stream the answer
     Chat(ChatArguments),
     /// Serve an OpenAI-compatible endpoint on this machine that forwards over verified connections only
-    Proxy(ProxyArguments),
+    Proxy(Box<ProxyArguments>),
     /// Verify what the proxy kept: which enclave gave which answer to what
     #[command(
         subcommand,

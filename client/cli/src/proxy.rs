@@ -206,7 +206,7 @@ pub(crate) async fn run(arguments: ProxyArguments) -> anyhow::Result<Outcome> {
 
 /// What answers.
 enum Started {
-    One(Proxy),
+    One(Box<Proxy>),
     Network(NetworkProxy),
 }
 
@@ -229,9 +229,8 @@ async fn of_one(arguments: &ProxyArguments) -> anyhow::Result<Started> {
         relying_party,
         receipts,
     ));
-    Ok(Started::One(
-        progress::during("verifying the enclave", starting).await?,
-    ))
+    let proxy = progress::during("verifying the enclave", starting).await?;
+    Ok(Started::One(Box::new(proxy)))
 }
 
 async fn of_network(

@@ -324,7 +324,8 @@ mod tests {
             if self.broken.load(std::sync::atomic::Ordering::SeqCst) {
                 return Err("the chain is away".into());
             }
-            let number = order.lane.unwrap_or(orders.len() as u32);
+            let new = u32::try_from(orders.len()).unwrap();
+            let number = order.lane.unwrap_or(new);
             let of_it = orders.iter().filter(|it| it.payee == order.payee);
             let locked = of_it.map(|it| it.amount).sum();
             Ok(open(number, order.payee[0], locked, 0))

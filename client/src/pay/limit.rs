@@ -118,11 +118,9 @@ fn follows(before: &Quote, after: &Quote) -> Result<(), Rejection> {
         return broken("floor");
     }
     for (before_price, price) in before.price.iter().zip(after.price) {
-        // Their ratios to the floor: 64 bits, 64 bits and a few.
-        let allowed = u128::from(*before_price)
-            .saturating_mul(u128::from(after.floor) / u128::from(before.floor.div_ceil(1000)))
-            .saturating_mul(most)
-            / 1_000_000;
+        let product = u128::from(*before_price).checked_mul(after.floor.into());
+        let moved = product.and_then(|it| it.checked_div(before.floor.into()));
+        let allowed = moved.map_or(u128::MAX, |it| it.saturating_mul(most) / 1000);
         let slack = u128::from(*before_price) / 50 + 2;
         if *before_price >= COARSE && u128::from(price) > allowed.saturating_add(slack) {
             return broken("price");

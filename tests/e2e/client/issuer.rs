@@ -34,6 +34,9 @@ pub(crate) enum Lie {
     Replayed,
 }
 
+/// A job that runs on a paid tab.
+type Admitted = (Arc<OpenTab>, Running);
+
 /// A receipt key, and the tabs of all connections.
 pub(crate) struct Receipts {
     key: Key,
@@ -42,7 +45,7 @@ pub(crate) struct Receipts {
     /// What answers cost, if they do.
     price: Mutex<Option<u64>>,
     /// Paid jobs that run, by the connection's exporter.
-    paid: Mutex<HashMap<[u8; 32], (Arc<OpenTab>, Running)>>,
+    paid: Mutex<HashMap<[u8; 32], Admitted>>,
 }
 
 struct Key(Ed25519KeyPair);

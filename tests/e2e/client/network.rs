@@ -100,7 +100,7 @@ async fn settings(publishers: &[&Publisher]) -> Network {
         warm: 3,
         hedge: false,
         allow_private: true,
-        reverify: Duration::from_secs(3600),
+        reverify: Duration::from_hours(1),
     }
 }
 

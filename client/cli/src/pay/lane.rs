@@ -172,7 +172,7 @@ async fn best(arguments: &LockArguments) -> anyhow::Result<(Address, u64)> {
         warm: CONSIDERED,
         hedge: false,
         allow_private: arguments.network.allow_private,
-        reverify: Duration::from_secs(3600),
+        reverify: Duration::from_hours(1),
     };
     let starting = NetworkProxy::start(network);
     let verified = during("verifying providers", starting).await?.verified();

@@ -84,28 +84,25 @@ impl Vault {
             lane.cloned()
                 .ok_or_else(|| anyhow!("there is no lane {number}"))
         });
-        let (lock, path) = match known.transpose()? {
-            Some(lane) => {
-                let lock = Lock {
-                    lane: order.lane.unwrap_or_default(),
-                    payee: lane.payee,
-                    amount: order.amount,
-                    close_delay: lane.close_delay,
-                    spend_key: lane.spend_key,
-                };
-                (lock, None)
-            }
-            None => {
-                let (path, spend_key) = self.folder.new_lane()?;
-                let lock = Lock {
-                    lane: 0,
-                    payee,
-                    amount: order.amount,
-                    close_delay: u32::try_from(order.delay).unwrap_or(u32::MAX),
-                    spend_key,
-                };
-                (lock, Some(path))
-            }
+        let (lock, path) = if let Some(lane) = known.transpose()? {
+            let lock = Lock {
+                lane: order.lane.unwrap_or_default(),
+                payee: lane.payee,
+                amount: order.amount,
+                close_delay: lane.close_delay,
+                spend_key: lane.spend_key,
+            };
+            (lock, None)
+        } else {
+            let (path, spend_key) = self.folder.new_lane()?;
+            let lock = Lock {
+                lane: 0,
+                payee,
+                amount: order.amount,
+                close_delay: u32::try_from(order.delay).unwrap_or(u32::MAX),
+                spend_key,
+            };
+            (lock, Some(path))
         };
         let spend_key = lock.spend_key;
         let after = carry_out(

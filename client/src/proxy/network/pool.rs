@@ -17,11 +17,11 @@ use tokio::{
 };
 
 use super::{
-    Network,
     known::{Known, price},
     meaning::of_error,
     provider::Provider,
     roster::{Roster, Row},
+    settings::Network,
     why::{Why, nobody, nobody_of},
 };
 use crate::{Error, Payer, network::Lanes, pay::Limit, proxy::stream::Teller};

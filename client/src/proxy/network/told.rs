@@ -6,9 +6,9 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use super::{
-    Summary, Verified,
     known::{Known, price},
     pool::{Class, Pool},
+    settings::{Summary, Verified},
 };
 use crate::{
     network::{Lanes, Trouble},
