@@ -1,15 +1,23 @@
-//! Ten lines: a streamed answer through `chrysalis proxy`. OPENAI_BASE_URL is http://127.0.0.1:8080/v1, OPENAI_API_KEY is anything.
-use async_openai::{Client, types::chat::*};
+//! A streamed answer through `chrysalis proxy`: cargo run -p chat -- MODEL.
+
+use async_openai::{Client, config::OpenAIConfig, types::chat::CreateChatCompletionRequest};
 use futures_util::StreamExt;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = std::env::args().nth(1).ok_or("usage: chat MODEL")?;
-    let question = ChatCompletionRequestUserMessage::from("What is a chrysalis?");
-    let request = CreateChatCompletionRequestArgs::default().model(model).messages([question.into()]).build()?;
-    let mut answer = Client::new().chat().create_stream(request).await?;
+    // The proxy takes any key. Named here, so that no prompt goes anywhere else by default.
+    let proxy = std::env::var("OPENAI_BASE_URL").unwrap_or("http://127.0.0.1:8080/v1".into());
+    let client = Client::with_config(OpenAIConfig::new().with_api_base(proxy).with_api_key("none"));
+    let question = serde_json::json!([{"role": "user", "content": "What is a chrysalis?"}]);
+    let request = serde_json::json!({"model": model, "messages": question});
+    let request: CreateChatCompletionRequest = serde_json::from_value(request)?;
+    let mut answer = client.chat().create_stream(request).await?;
     while let Some(chunk) = answer.next().await {
-        print!("{}", chunk?.choices.first().and_then(|choice| choice.delta.content.as_deref()).unwrap_or_default());
+        for choice in chunk?.choices {
+            print!("{}", choice.delta.content.unwrap_or_default());
+        }
     }
-    Ok(println!())
+    println!();
+    Ok(())
 }
