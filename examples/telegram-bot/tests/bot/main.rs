@@ -5,6 +5,7 @@
 mod access;
 mod chat;
 mod crowds;
+mod enclave;
 mod fake;
 mod life;
 mod trouble;
