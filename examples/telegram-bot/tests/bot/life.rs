@@ -70,9 +70,18 @@ async fn where_telegram_refuses_it_asks_ever_more_seldom() {
         );
     }
     let bot = Bot::start(&[&USUAL[..], &["--api-url", &telegram.url]].concat());
-    tokio::time::sleep(Duration::from_millis(4500)).await;
-    // After 1 s, and after 2 s more.
-    assert!((2..=3).contains(&telegram.calls("GetUpdates").len()));
+    let began = Instant::now();
+    while telegram.calls("GetUpdates").len() < 3 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let at: Vec<_> = telegram
+        .calls("GetUpdates")
+        .iter()
+        .map(|call| call.at)
+        .collect();
+    assert!(at[1] - at[0] >= Duration::from_millis(950), "{at:?}");
+    assert!(at[2] - at[1] >= Duration::from_millis(1950), "{at:?}");
     assert!(
         bot.log().contains("another_program_uses_this_token"),
         "{}",
