@@ -76,9 +76,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path != "/v1/models":
             self.refuse(404, "unknown_url", "there are /v1/models and /v1/chat/completions")
             return
-        with self.asked("GET", "/models", None, {}) as answer:
+        with Asked(self, "GET", "/models", None, {}) as answer:
             if answer:
                 self.pass_on(answer, answer.read(), {})
+            else:
+                self.unreachable()
 
     def do_POST(self):
         """A chat completion."""
@@ -99,9 +101,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             )
             return
         headers = {"content-type": "application/json", "x-chrysalis-job": job}
-        with self.asked("POST", "/chat/completions", body, headers) as answer:
+        with Asked(self, "POST", "/chat/completions", body, headers) as answer:
             if not answer:
+                # What was reserved is back before the user reads why, and asks again.
                 self.server.ledger.settle(job, 0, "refused")
+                self.unreachable()
             elif answer.status >= 400:
                 self.server.ledger.settle(job, 0, "refused")
                 self.pass_on(answer, answer.read(), {})
@@ -146,9 +150,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         # A stream that broke off ends as one that broke off.
         user.end(done)
 
-    def asked(self, method: str, path: str, body: bytes | None, headers: dict[str, str]):
-        """The proxy's answer, or None, of which the user has been told."""
-        return Asked(self, method, path, body, headers)
+    def unreachable(self):
+        """The proxy gave no answer at all."""
+        self.refuse(503, "proxy_unreachable", "the service cannot reach its proxy; ask again later")
 
     def user(self) -> str | None:
         """Who asks. Unless that is known, the answer is 401."""
@@ -194,10 +198,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Asked:
-    """A request to the proxy, as a context."""
+    """A request to the proxy, as a context: its answer, or None if there is none."""
 
     def __init__(self, handler: Handler, method: str, path: str, body: bytes | None, headers: dict[str, str]):
-        self.handler, self.request = handler, (method, handler.server.proxy.path.rstrip("/") + path, body, headers)
+        self.request = (method, handler.server.proxy.path.rstrip("/") + path, body, headers)
         proxy = handler.server.proxy
         self.connection = http.client.HTTPConnection(proxy.hostname or "", proxy.port or 80, timeout=SILENCE)
 
@@ -206,7 +210,6 @@ class Asked:
             self.connection.request(*self.request)
             return self.connection.getresponse()
         except (OSError, http.client.HTTPException):
-            self.handler.refuse(503, "proxy_unreachable", "the service cannot reach its proxy; ask again later")
             return None
 
     def __exit__(self, *_):
