@@ -101,7 +101,7 @@ class Snippets(unittest.TestCase):
         self.answers(program)
 
     def test_each_has_about_ten_lines(self):
-        for name, most in (("python/chat.py", 10), ("typescript/chat.ts", 10), ("rust/src/main.rs", 20)):
+        for name, most in (("python/chat.py", 10), ("typescript/chat.ts", 10), ("rust/src/main.rs", 24)):
             lines = [line.strip() for line in (HERE / name).read_text().splitlines()]
             code = [line for line in lines if line and not line.startswith(("#", "//", '"""'))]
             self.assertLessEqual(len(code), most, name)

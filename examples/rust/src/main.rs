@@ -1,6 +1,6 @@
 //! A streamed answer through `chrysalis proxy`: cargo run -p chat -- MODEL.
 
-use async_openai::{Client, config::OpenAIConfig, types::chat::CreateChatCompletionRequest};
+use async_openai::{Client, config::OpenAIConfig};
 use futures_util::StreamExt;
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let question = serde_json::json!([{"role": "user", "content": "What is a chrysalis?"}]);
     let request = serde_json::json!({"model": model, "messages": question});
-    let request: CreateChatCompletionRequest = serde_json::from_value(request)?;
+    let request = serde_json::from_value(request)?;
     let mut answer = client.chat().create_stream(request).await?;
     while let Some(chunk) = answer.next().await {
         for choice in chunk?.choices {
