@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo demo-pay voice run check test test-chain test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo demo-pay voice run check test test-chain test-examples test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -17,6 +17,8 @@ test: setup image  ## run every test, with the real VM and real clients
 	@scripts/test
 test-chain: setup  ## the purse in both emulators: the contract's tests, 100,000 random scripts, TonClient (needs Node)
 	@scripts/test-chain
+test-examples: setup ## the examples: the bot between fakes of Telegram and of the proxy, the reseller, each language (ENCLAVE=1: a real enclave)
+	@scripts/test-examples
 test-vllm: setup   ## vLLM on this machine's CPU, in its room (fetches and unpacks gigabytes; not part of make test)
 	@scripts/test-vllm
 vectors:           ## get the real evidence that this repository may not ship (FROM=DIR: from a folder)
