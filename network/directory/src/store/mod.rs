@@ -156,7 +156,8 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn new(what: impl fmt::Display, full: bool) -> Self {
+    /// This is wrong, or the disk is full.
+    pub fn new(what: impl fmt::Display, full: bool) -> Self {
         let what = what.to_string();
         Self { what, full }
     }

@@ -5,5 +5,9 @@
     reason = "helpers of tests, outside any #[test] function"
 )]
 
+mod admission;
+mod http;
+mod program;
 mod publication;
+mod reports;
 mod world;

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
 };
 
@@ -18,7 +18,6 @@ use chrysalis_attestation::{
         encode_gpus,
     },
     policy::{Policy, SnpTemplate, Template},
-    release::PublicKey,
     snp::{floor::Floor, product::Product},
 };
 use chrysalis_directory::{
@@ -107,10 +106,6 @@ impl Hands {
         Self(Arc::new(AtomicI64::new(now)))
     }
 
-    pub(crate) fn set(&self, now: i64) {
-        self.0.store(now, Ordering::SeqCst);
-    }
-
     pub(crate) fn now(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
     }
@@ -132,7 +127,8 @@ pub(crate) struct World {
     pub(crate) desk: Arc<Desk>,
     pub(crate) publisher: Publisher,
     pub(crate) signers: Signers,
-    pub(crate) envelope: Vec<u8>,
+    /// How often evidence was judged.
+    pub(crate) judged: Arc<AtomicUsize>,
 }
 
 pub(crate) struct Making {
@@ -195,9 +191,15 @@ impl World {
             Descriptor::verify(&envelope, &signers, Time(NOW), None).expect("a network");
         let hands = Hands::at(making.now);
         let policy = Policy::parse(&text).expect("a policy");
+        let judged = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&judged);
+        let bring = Arc::new(move |_: &_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Collateral::default()
+        });
         let directory = Directory {
             network,
-            judge: Judge::new(policy, Arc::new(|_| Collateral::default())),
+            judge: Judge::new(policy, bring),
             private: making.private,
             clock: hands.clock(),
         };
@@ -217,12 +219,25 @@ impl World {
             desk,
             publisher,
             signers,
-            envelope,
+            judged,
         }
     }
 
     pub(crate) fn public(&self) -> PathBuf {
         self.folder.path().join("public")
+    }
+
+    /// As after the program has ended and begun again.
+    pub(crate) fn restarted(self) -> Self {
+        let now = self.hands.now();
+        let Self { folder, .. } = self;
+        Self::in_folder(
+            folder,
+            Making {
+                now,
+                ..Making::default()
+            },
+        )
     }
 
     pub(crate) fn network(&self) -> [u8; 32] {
@@ -235,10 +250,6 @@ impl World {
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.public().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    pub(crate) fn key(&self) -> PublicKey {
-        signing_key(self.folder.path(), "log.pem").public().clone()
     }
 }
 
@@ -352,7 +363,7 @@ impl Enclave {
         let mut reports = Vec::new();
         for epoch in 0..count {
             let load = Load {
-                used: 100_000 * (epoch % 5),
+                used: 480_000 - 60_000 * (epoch % 5),
                 capacity: 480_000,
             };
             let report = Report {
