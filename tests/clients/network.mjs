@@ -17,7 +17,10 @@ export function readOffer(bytes) {
   return read;
 }
 
+const ipv4 = (text) => text.split('.').length === 4 && text.split('.').every((it) => /^(0|[1-9]\d{0,2})$/.test(it) && Number(it) < 256);
+const MAPPED = /^\[::ffff:([\d.]+)\]$/;
 function ipv6(text) {
+  if (MAPPED.test(text)) return ipv4(text.match(MAPPED)[1]);
   try {
     return new URL(`http://${text}/`).hostname === text;
   } catch {
@@ -29,13 +32,14 @@ export function readEndpoint(text) {
   const [, host, port] = /^(.*):([1-9]\d{0,4})$/s.exec(text) ?? [];
   if (host === undefined || text.length > 255 || Number(port) > 65535) return null;
   if (host.startsWith('[')) return ipv6(host) ? host : null;
-  const octets = host.split('.');
-  if (octets.length === 4 && octets.every((it) => /^(0|[1-9]\d{0,2})$/.test(it) && Number(it) < 256)) return host;
-  const name = octets.every((it) => /^(?!-)[a-z0-9-]{1,63}(?<!-)$/.test(it)) && !/^\d/.test(octets.at(-1));
+  if (ipv4(host)) return host;
+  const labels = host.split('.');
+  const name = labels.every((it) => /^(?!-)[a-z0-9-]{1,63}(?<!-)$/.test(it)) && !/^\d/.test(labels.at(-1));
   return name ? host : null;
 }
 // As far as the vectors go: the ranges that listings are most often wrong about.
 export function isPublic(host) {
+  if (MAPPED.test(host)) return isPublic(host.match(MAPPED)[1]);
   if (host.startsWith('[')) return /^\[[23]/.test(host) && !/^\[(2001:(db8|0?):|3fff:)/.test(host);
   const [a, b] = host.split('.').map(Number);
   if (/^[\d.]+$/.test(host)) return !(a === 0 || a === 10 || a === 127 || a > 223 || (a === 169 && b === 254) || (a === 172 && b > 15 && b < 32) || (a === 192 && b === 168));
