@@ -9,11 +9,9 @@ mod publish;
 mod refused;
 pub mod server;
 pub mod store;
-mod upload;
 
 pub use clock::Clock;
 pub use desk::{Admitted, Desk, Directory, MAX_ON_CHIP};
 pub use evidence::{Bring, Judge};
-pub use publish::{Origin, Publisher, class::Cuts};
+pub use publish::{Origin, PublishError, Publisher, class::Cuts};
 pub use refused::Refused;
-pub use upload::{MAX_UPLOAD, Upload};

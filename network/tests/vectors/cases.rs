@@ -13,8 +13,9 @@ use chrysalis_attestation::{
 };
 use chrysalis_network::{
     ClassFile, Descriptor, Endpoint, Listing, Now, NowEntry, ProviderId, SignedListing, Signers,
+    Upload,
 };
-use chrysalis_settle::{Attested, Offer, Sign};
+use chrysalis_settle::{Attested, EpochEvidence, Offer, Sign};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 /// 2026-12-01 12:00 UTC.
@@ -624,7 +625,7 @@ pub(crate) fn listings() -> Vec<Case> {
         ),
         about("of another model", |it| it.model = "another".to_owned()),
         about("of another kind of model", |it| {
-            it.kind = "embedding".to_owned()
+            it.kind = "embedding".to_owned();
         }),
         about("of another release", |it| it.release = "9.9.9".to_owned()),
         about("of another configuration", |it| it.configuration = [9; 32]),
@@ -851,5 +852,44 @@ pub(crate) fn files() -> Vec<(&'static str, Case)> {
             ),
         ),
         ("now", case("no file", Vec::new(), malformed)),
+    ]
+}
+
+pub(crate) fn uploads() -> Vec<Case> {
+    let malformed = Some("upload_malformed");
+    let evidence = EpochEvidence {
+        spki: b"a key".to_vec(),
+        bundle: b"a bundle".to_vec(),
+    };
+    let whole = Upload {
+        listing: signed_listing(|_| ()),
+        evidence: Some(evidence.clone()),
+    };
+    let bare = Upload {
+        evidence: None,
+        ..whole.clone()
+    };
+    let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
+    let listing = ("listing", bytes(&bare.listing));
+    vec![
+        case("with its evidence", whole.encode(), None),
+        case("without", bare.encode(), None),
+        case(
+            "evidence alone",
+            bytes_of(&[("evidence", bytes(&evidence.encode()))]),
+            malformed,
+        ),
+        case(
+            "evidence that is none",
+            bytes_of(&[listing.clone(), ("evidence", bytes(b"x"))]),
+            malformed,
+        ),
+        case(
+            "with a field that nobody knows",
+            bytes_of(&[listing, ("fee", Value::Integer(1))]),
+            malformed,
+        ),
+        case("cut short", whole.encode()[..40].to_vec(), malformed),
+        case("empty", Vec::new(), malformed),
     ]
 }

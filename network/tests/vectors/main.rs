@@ -6,6 +6,11 @@
     clippy::unwrap_used,
     reason = "helpers of tests, outside any #[test] function"
 )]
+#![expect(
+    clippy::too_many_lines,
+    clippy::assigning_clones,
+    reason = "lists of cases"
+)]
 
 mod cases;
 
@@ -13,12 +18,13 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use chrysalis_attestation::Time;
 use chrysalis_network::{
-    Asked, ClassFile, Delta, Descriptor, Endpoint, Now, Rejection, SignedListing, Signers, index,
+    Asked, ClassFile, Delta, Descriptor, Endpoint, Now, Rejection, SignedListing, Signers, Upload,
+    index,
 };
 use chrysalis_settle::SignedOffer;
 use serde_json::{Value, json};
 
-use cases::{NOW, about, descriptors, files, listings, network, offers};
+use cases::{NOW, about, descriptors, files, listings, network, offers, uploads};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/network")
@@ -143,6 +149,22 @@ fn every_file_is_read_or_refused_by_its_code() {
 }
 
 #[test]
+fn every_upload_is_read_or_refused_by_its_code() {
+    let listed: Vec<Value> = uploads()
+        .into_iter()
+        .map(|case| {
+            let found = Upload::decode(&case.bytes);
+            assert_eq!(code(&found), case.code, "{}", case.name);
+            if let Ok(upload) = found {
+                assert_eq!(upload.encode(), case.bytes, "{}", case.name);
+            }
+            json!({"name": case.name, "body": hex::encode(case.bytes), "code": case.code})
+        })
+        .collect();
+    same_as_committed("uploads.json", &json!(listed));
+}
+
+#[test]
 fn a_file_and_what_changed_make_the_next_file() {
     let find = |name: &str| {
         let found = files().into_iter().find(|(_, case)| case.name == name);
@@ -230,6 +252,7 @@ fn every_reason_has_a_vector() {
     codes.extend(offers().iter().filter_map(|case| case.code));
     codes.extend(listings().iter().filter_map(|case| case.code));
     codes.extend(files().iter().filter_map(|(_, case)| case.code));
+    codes.extend(uploads().iter().filter_map(|case| case.code));
     let wanted = [
         "descriptor_expired",
         "descriptor_malformed",
@@ -248,6 +271,7 @@ fn every_reason_has_a_vector() {
         "listing_too_long",
         "offer_malformed",
         "offer_signature",
+        "upload_malformed",
     ];
     assert_eq!(codes.into_iter().collect::<Vec<_>>(), wanted);
 }

@@ -7,7 +7,10 @@ use chrysalis_attestation::{
 };
 use chrysalis_image::publish::Tree;
 
-use super::{Origin, PublishError, folder::Folder};
+use super::{
+    folder::Folder,
+    origin::{Origin, PublishError},
+};
 use crate::store::{Change, StoreError};
 
 /// The line that `sha256sum` prints of a file.

@@ -12,6 +12,7 @@ pub(crate) mod class;
 mod folder;
 mod log;
 mod now;
+mod origin;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -22,16 +23,16 @@ use chrysalis_attestation::{
         digest::Hex,
     },
 };
-use chrysalis_image::publish::SigningKey;
 
 pub(crate) use self::log::entry;
+pub use self::origin::{Origin, PublishError};
 use self::{
     class::{ClassState, Cuts},
     folder::Folder,
     log::Log,
 };
 use crate::{
-    Desk, Refused,
+    Desk,
     desk::{CLOSED, minute_of},
     store::{Change, Cut, StoreError},
 };
@@ -45,14 +46,6 @@ pub(crate) const EPOCHS_KEPT: u64 = 144;
 /// How often what is old is forgotten, in seconds.
 const FORGETS: i64 = 3600;
 
-/// Whose log it is: its name, for good, and its key.
-pub struct Origin {
-    /// The directory's address without its scheme.
-    pub name: String,
-    /// Ed25519: the one that the network's descriptor names.
-    pub key: SigningKey,
-}
-
 /// Writes the files.
 pub struct Publisher {
     desk: Arc<Desk>,
@@ -62,20 +55,6 @@ pub struct Publisher {
     classes: BTreeMap<[u8; 32], ClassState>,
     evidence: i64,
     forgot: i64,
-}
-
-/// Why something is not published yet.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The folder.
-    #[error("cannot write what is published: {0}")]
-    Folder(#[from] std::io::Error),
-    /// The log's key.
-    #[error("the log's key does not sign: {0}")]
-    Key(String),
 }
 
 impl Publisher {
@@ -130,7 +109,7 @@ impl Publisher {
             }
         }
         let store = self.desk.store().clone();
-        let (log, classes, cuts) = (&mut self.log, &mut self.classes, &self.cuts);
+        let (log, classes, cuts) = (&mut self.log, &mut self.classes, self.cuts);
         let network = self.desk.directory().network.id();
         store.change(|change| {
             if change.head_after(log.size())?.is_some() {
@@ -323,10 +302,4 @@ fn content(change: &mut dyn Change, path: &str) -> Result<Vec<(String, Vec<u8>)>
         files.push((delta(&weights, epoch), from));
     }
     Ok(files)
-}
-
-impl From<PublishError> for Refused {
-    fn from(error: PublishError) -> Self {
-        Self::new(503, "directory_unable", &error.to_string(), "try again")
-    }
 }

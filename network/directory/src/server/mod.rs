@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrysalis_network::MAX_UPLOAD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -32,7 +33,7 @@ use tokio::{
 
 pub use self::limits::{Limits, Rate};
 use self::{files::Files, limits::Gate};
-use crate::{Desk, MAX_UPLOAD, Refused};
+use crate::{Desk, Refused};
 
 /// How long a head may take to arrive; a connection without a request for so long is closed.
 const HEAD: Duration = Duration::from_secs(30);

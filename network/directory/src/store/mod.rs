@@ -2,6 +2,8 @@
 //!
 //! Each change is all or nothing, sees what no other change is in the middle of, and is on the disk once it is committed.
 
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 
 use std::{
@@ -11,6 +13,8 @@ use std::{
 
 use chrysalis_network::ProviderId;
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
 pub use sqlite::Sqlite;
 
 /// A database that a directory can be kept in.

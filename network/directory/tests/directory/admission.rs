@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use chrysalis_attestation::evidence::Evidence;
-use chrysalis_directory::{Admitted, MAX_ON_CHIP, Refused, Upload};
-use chrysalis_network::Listing;
+use chrysalis_directory::{Admitted, MAX_ON_CHIP, Refused};
+use chrysalis_network::{Listing, Upload};
 use chrysalis_settle::EpochEvidence;
 
 use crate::world::{Enclave, Key, Making, NOW, OTHER_WEIGHTS, World};
@@ -166,10 +166,12 @@ fn clocks_that_are_an_hour_apart_are_told_so() {
     assert_eq!(refused(world.list(&behind)), (403, "epoch_old"));
 }
 
+type Lie = fn(&mut chrysalis_settle::Offer);
+
 #[test]
 fn evidence_has_to_be_about_the_very_offer() {
     let world = World::new();
-    let lies: [(fn(&mut chrysalis_settle::Offer), &str); 9] = [
+    let lies: [(Lie, &str); 9] = [
         (|it| it.model = "gpt".to_owned(), "model"),
         (|it| it.kind = "embedding".to_owned(), "model"),
         (|it| it.weights = OTHER_WEIGHTS, "model"),
@@ -235,6 +237,10 @@ fn a_chip_has_so_many_listings_and_no_more() {
     world.list(&enclave).unwrap();
     enclave.operator = "one too many".to_owned();
     assert_eq!(refused(world.list(&enclave)), (429, "chip_full"));
+    // Another chip has room.
+    let mut other = Enclave::new("two");
+    other.chip = 2;
+    world.list(&other).unwrap();
     let again = world.restarted();
     assert_eq!(refused(again.list(&enclave)), (429, "chip_full"));
     again.hands.pass(1801);

@@ -7,6 +7,8 @@
 
 mod admission;
 mod http;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod program;
 mod publication;
 mod reports;

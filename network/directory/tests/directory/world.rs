@@ -1,9 +1,10 @@
 //! A network with a simulated chip: all honest, until a test makes one thing a lie.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicI64, AtomicUsize, Ordering},
     },
 };
@@ -21,11 +22,11 @@ use chrysalis_attestation::{
     snp::{floor::Floor, product::Product},
 };
 use chrysalis_directory::{
-    Admitted, Clock, Cuts, Desk, Directory, Judge, Origin, Publisher, Refused, Upload,
+    Admitted, Clock, Cuts, Desk, Directory, Judge, Origin, Publisher, Refused,
     store::{Shared, Sqlite},
 };
 use chrysalis_image::publish::{Passphrase, SigningKey};
-use chrysalis_network::{Descriptor, Endpoint, Listing, Signers};
+use chrysalis_network::{Descriptor, Endpoint, Listing, Signers, Upload};
 use chrysalis_settle::{
     Attested, EpochEvidence, Offer, Report, Sign, money,
     price::{Load, Price},
@@ -69,6 +70,18 @@ pub(crate) fn amd() -> &'static Amd {
         let folder = root.join("build/simulated-vendors/directory");
         Amd::open_or_create(&folder, Time(NOW), &mut |_| ()).expect("a simulated vendor")
     })
+}
+
+/// That of another chip than the vendor's first, made once.
+fn certificate(chip: u8) -> Vec<u8> {
+    static MADE: Mutex<BTreeMap<u8, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().expect("unpoisoned");
+    let issue = || {
+        let mut profile = amd().vcek_profile(Time(NOW));
+        profile.hwid = [chip; 64];
+        amd().issue_vcek(&profile).expect("a certificate")
+    };
+    made.entry(chip).or_insert_with(issue).clone()
 }
 
 pub(crate) fn policy_text(roots: &[[u8; 32]]) -> String {
@@ -296,13 +309,17 @@ impl Enclave {
         let amd = amd();
         let launch = Launch::new(LAUNCH_DIGEST, host_data(CONFIGURATION), [self.chip; 32]);
         let mut report = amd.report(&launch, anchor.report_data(&encode_gpus(&[])));
-        report.report_id = [self.chip; 32];
+        let mut endorsements = amd.endorsements();
+        if self.chip > 1 {
+            report.chip_id = [self.chip; 64];
+            endorsements.certificates[0] = certificate(self.chip);
+        }
         let evidence = Evidence {
             cpu: CpuReport::Snp(amd.sign(&report).to_vec()),
             claims,
             gpus: Vec::new(),
             path: None,
-            endorsements: amd.endorsements(),
+            endorsements,
         };
         EpochEvidence {
             spki: SPKI.to_vec(),
