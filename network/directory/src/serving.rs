@@ -26,6 +26,7 @@ use chrysalis_directory::{
 use chrysalis_image::publish::{Passphrase, SigningKey, development};
 use chrysalis_network::Descriptor;
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::options::{MAX_NETWORK, NetworkOptions, read, refused};
 
@@ -33,6 +34,8 @@ use crate::options::{MAX_NETWORK, NetworkOptions, read, refused};
 const MAX_POLICY: usize = 1024 * 1024;
 /// The most statements of rebuilders and publishers.
 const MAX_STATEMENTS: usize = 64;
+/// Open files that everything but connections takes.
+const RESERVED: usize = 128;
 /// How often it publishes what is due.
 const TICK: Duration = Duration::from_secs(1);
 /// How long to wait after that failed.
@@ -118,7 +121,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
     let mut publisher = Publisher::new(Arc::clone(&desk), &public, origin, cuts);
     publisher.introduce(&envelope, &text)?;
     publisher.tick()?;
-    let limits = limits(arguments);
+    let limits = limits(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -259,10 +262,32 @@ fn bring(arguments: &ServeArguments) -> Result<Bring> {
     }))
 }
 
-fn limits(arguments: &ServeArguments) -> Limits {
+/// Connections that there are files for: as many as the system allows this process, less what everything else takes.
+fn connections(wanted: usize) -> Result<usize> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let asked = (wanted + RESERVED) as u64;
+    let allowed = maximum.map_or(asked, |most| asked.min(most));
+    if current.is_some_and(|current| current < allowed) {
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(allowed),
+                maximum,
+            },
+        )?;
+    }
+    let room = usize::try_from(allowed)?.saturating_sub(RESERVED);
+    if room == 0 {
+        bail!("too few open files are allowed\nhint: raise `nofile` for this user");
+    }
+    Ok(room.min(wanted))
+}
+
+fn limits(arguments: &ServeArguments) -> Result<Limits> {
     let per_minute = arguments.uploads_per_client;
     let limits = Limits::default();
-    Limits {
+    Ok(Limits {
+        connections: connections(limits.connections)?,
         per_client: Rate {
             per_minute,
             burst: per_minute.div_ceil(2),
@@ -273,5 +298,5 @@ fn limits(arguments: &ServeArguments) -> Limits {
         },
         behind_proxy: arguments.behind_proxy,
         ..limits
-    }
+    })
 }
