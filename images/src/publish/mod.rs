@@ -27,3 +27,4 @@ pub use network::{Signatures, show as show_network, sign as sign_network};
 pub use passphrase::{MINIMUM, Passphrase};
 pub use publication::{PROJECT, Publication, Span};
 pub use release::{Making, Renewal, make, renew};
+pub use tree::Tree;
