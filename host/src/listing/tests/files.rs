@@ -210,8 +210,8 @@ fn a_listing_names_who_is_paid_unless_it_is_free() {
     let account = |workchain, fill| chrysalis_chain::Address::new(workchain, [fill; 32].into());
     let mut options = PaymentOptions {
         payee: None,
-        chain: None,
-        chain_key_file: None,
+        chain: Vec::new(),
+        chain_key_file: Vec::new(),
         floor: None,
         cashier: None,
     };
