@@ -335,8 +335,13 @@ async fn what_is_the_requests_own_fault_is_not_tried_again() {
 #[tokio::test]
 async fn a_hedge_asks_a_second_one_and_the_first_piece_wins() {
     let world = World::new().await;
+    let patient = Deadlines {
+        first_byte: Duration::from_secs(60),
+        ..short_deadlines()
+    };
     let settings = Network {
         hedge: true,
+        relying_party: RelyingParty::new(policy(true)).with_deadlines(patient),
         ..world.settings().await
     };
     let proxy = serve(settings).await;
@@ -354,7 +359,7 @@ async fn a_hedge_asks_a_second_one_and_the_first_piece_wins() {
         "not before a second: {took:?}"
     );
     assert!(
-        took < Duration::from_millis(1900),
+        took < Duration::from_secs(15),
         "not only once it stalls: {took:?}"
     );
     // The slow one is cancelled: its connection ends.
