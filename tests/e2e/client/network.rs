@@ -336,7 +336,7 @@ async fn what_is_the_requests_own_fault_is_not_tried_again() {
 async fn a_hedge_asks_a_second_one_and_the_first_piece_wins() {
     let world = World::new().await;
     let patient = Deadlines {
-        first_byte: Duration::from_secs(60),
+        first_byte: Duration::from_mins(1),
         ..short_deadlines()
     };
     let settings = Network {
