@@ -62,7 +62,7 @@ pub struct Now {
     pub epoch: u64,
     /// The oldest epoch from which a [`Delta`] leads to it.
     pub since: u64,
-    /// The class's price, as [`crate::index`] makes it of the reports; 0 without any.
+    /// The class's price, as [`crate::index()`] makes it of the reports; 0 without any.
     pub index: u64,
     /// By id.
     pub entries: BTreeMap<ProviderId, NowEntry>,

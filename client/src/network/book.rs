@@ -11,6 +11,8 @@ pub struct Listed {
     pub listing: Arc<SignedListing>,
     /// What it asks, by the newest word of any directory: a hint.
     pub entry: Option<NowEntry>,
+    /// Which directories list it, a bit for each that was heard.
+    pub(crate) by: u32,
 }
 
 /// A class, as all directories together have it.
@@ -26,12 +28,16 @@ impl ClassView {
     /// Of these files and times. `before` saves verifying what was verified.
     pub(super) fn of(files: &[Arc<ClassFile>], times: &[Arc<Now>], before: &Self) -> Self {
         let mut listed = BTreeMap::new();
-        for (id, bytes) in files.iter().flat_map(|file| &file.listings) {
+        let bits = (0..32).map(|number| 1_u32 << number);
+        let listings = files.iter().zip(bits);
+        let listings =
+            listings.flat_map(|(file, bit)| file.listings.iter().map(move |it| (it, bit)));
+        for ((id, bytes), bit) in listings {
             let known = before.listed.get(id).map(|it| &it.listing);
             let known = known.filter(|it| it.bytes() == bytes).cloned();
             let listing = known.or_else(|| SignedListing::verify(bytes).ok().map(Arc::new));
             if let Some(listing) = listing {
-                take(&mut listed, *id, listing);
+                take(&mut listed, *id, listing, bit);
             }
         }
         for (id, it) in &mut listed {
@@ -52,13 +58,20 @@ impl ClassView {
 }
 
 /// The one with the greater number counts.
-fn take(listed: &mut BTreeMap<ProviderId, Listed>, id: ProviderId, listing: Arc<SignedListing>) {
-    let seq = listing.listing().seq;
-    let newer = listed
-        .get(&id)
-        .is_none_or(|it| it.listing.listing().seq < seq);
-    if newer {
-        let entry = None;
-        listed.insert(id, Listed { listing, entry });
+fn take(
+    listed: &mut BTreeMap<ProviderId, Listed>,
+    id: ProviderId,
+    listing: Arc<SignedListing>,
+    bit: u32,
+) {
+    let new = Listed {
+        listing: Arc::clone(&listing),
+        entry: None,
+        by: 0,
+    };
+    let known = listed.entry(id).or_insert(new);
+    known.by |= bit;
+    if known.listing.listing().seq < listing.listing().seq {
+        known.listing = listing;
     }
 }

@@ -15,6 +15,10 @@ use chrysalis_attestation::{
     encoding::digest::{Hex, sha256},
     release::PublicKey,
 };
+use chrysalis_chain::{
+    local::{self, GLOBAL_ID},
+    purse,
+};
 use chrysalis_image::publish::public_pem;
 use chrysalis_network::{Descriptor, SignedListing};
 use chrysalis_tests::paths;
@@ -78,11 +82,11 @@ impl World {
     fn sign(&self, name: &str, version: u64, keys: &[u8]) {
         let toml = format!(
             "name = \"network.example\"\nversion = {version}\nexpires = \"2099-01-01T00:00:00Z\"\npolicy = \"{}\"\n\
-             [chain]\nglobal_id = -3\npurse = \"{}\"\n\
+             [chain]\nglobal_id = {GLOBAL_ID}\npurse = \"{}\"\n\
              [[directory]]\nurl = \"{}\"\nkey = \"{}\"\n\
              [[class]]\nname = \"smollm2\"\nweights = \"{}\"\n",
             Hex(sha256(&[policy_text(true).as_bytes()])),
-            Hex([0; 32]),
+            Hex(purse::code().repr_hash().0),
             self.directory.url(),
             Hex(Key::new(100).public()),
             Hex([4; 32]),
@@ -394,4 +398,119 @@ async fn everything_goes_through_the_proxy_of_via() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("the SOCKS5 proxy of --via"), "{said}");
     assert_eq!(world.directory.asked().len(), files);
+}
+
+/// A purse in the folder, on a chain of its own, with five coins in it.
+async fn purse_of(world: &World) {
+    let chain = local::start(1_800_000_000).unwrap();
+    let home = format!("0:{}", "77".repeat(32));
+    let api = format!("http://{chain}/api/v2");
+    let words = [
+        "pay",
+        "init",
+        "--purse",
+        "purse",
+        "--home",
+        &home,
+        "--chain",
+        &api,
+        "--no-passphrase",
+    ];
+    let (code, address, said) = world.run(&words).await;
+    assert_eq!(code, 0, "{said}");
+    let gift =
+        serde_json::json!({"address": address.trim(), "nano": 5_000_000_000_u64}).to_string();
+    let head = format!(
+        "POST /faucet HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{gift}",
+        gift.len()
+    );
+    let mut tcp = TcpStream::connect(chain).await.unwrap();
+    tcp.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+async fn locked(world: &World) -> u64 {
+    let status = world
+        .run(&["pay", "status", "--purse", "purse", "--json"])
+        .await;
+    let status: Value = serde_json::from_str(&status.1).unwrap();
+    let lanes = status["lanes"].as_array().unwrap().iter();
+    lanes.map(|lane| lane["locked"].as_u64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn a_purse_pays_whoever_answers_and_lanes_stay_within_the_budget() {
+    let world = World::new().await;
+    for host in &world.hosts {
+        host.ask_for(21_000_000);
+    }
+    purse_of(&world).await;
+    let best = [
+        "pay",
+        "lock",
+        "best",
+        "0.5",
+        "--purse",
+        "purse",
+        "--model",
+        "smollm2",
+        "--allow-private",
+    ];
+    let (code, lane, said) = world.run(&[&best[..], &BOTH].concat()).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(lane.trim().parse::<u32>().is_ok(), "{lane}");
+    assert!(
+        said.contains("asks 0.021 GRAM for a million units"),
+        "{said}"
+    );
+    assert_eq!(locked(&world).await, 500_000_000);
+
+    let paying = ["--purse", "purse", "--lanes", "2", "--budget"];
+    let (proxy, said, address) = world.proxy(&[&paying[..], &["0.9"]].concat()).await;
+    assert!(
+        said.contains("lanes 1 of 2 "),
+        "what is there counts: {said}"
+    );
+    let answer = chat(address).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains("x-chrysalis-price: 21000000\r\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("x-chrysalis-spent: 105\r\n"), "{answer}");
+    drop(proxy);
+    assert_eq!(locked(&world).await, 500_000_000);
+
+    let (_proxy, said, address) = world.proxy(&[&paying[..], &["1.2"]].concat()).await;
+    assert!(said.contains("lanes 2 of 2 "), "{said}");
+    assert!(chat(address).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(locked(&world).await, 1_000_000_000);
+}
+
+#[tokio::test]
+async fn a_purse_of_another_chain_pays_nobody() {
+    let world = World::new().await;
+    purse_of(&world).await;
+    let toml = world.folder.path().join("purse/purse.toml");
+    let text = fs::read_to_string(&toml).unwrap();
+    fs::write(
+        &toml,
+        text.replace(&format!("network = {GLOBAL_ID}"), "network = -239"),
+    )
+    .unwrap();
+    let words = [
+        "proxy",
+        "--listen",
+        "127.0.0.1:0",
+        "--allow-private",
+        "--purse",
+        "purse",
+        "--budget",
+        "1",
+    ];
+    let (code, _, said) = world.run(&[&words[..], &BOTH].concat()).await;
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("the purse is on chain -239"), "{said}");
 }

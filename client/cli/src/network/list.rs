@@ -200,7 +200,7 @@ fn text_of(opened: &Opened, directories: &Directories, models: &[String]) -> Str
             class.name,
             view.listed.len()
         );
-        for (id, Listed { listing, entry }) in &view.listed {
+        for (id, Listed { listing, entry, .. }) in &view.listed {
             let price = entry.map_or("-".to_owned(), |it| amount::write(it.price));
             let load = entry.map_or("-".to_owned(), |it| format!("{} %", it.load / 10));
             let (offer, said) = (listing.offer(), listing.listing());

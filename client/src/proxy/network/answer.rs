@@ -184,7 +184,7 @@ impl<'a> Call<'a> {
         let share = left / MAX_ATTEMPTS.saturating_sub(self.attempts).max(1);
         self.attempts = self.attempts.saturating_add(1);
         self.tried.push(provider.id);
-        let teller = self.pool.teller(provider.id);
+        let teller = self.pool.teller(&provider);
         let request = self.request.clone();
         let patience = is_stream(&self.request).then_some(share);
         Box::pin(attempt(provider, request, patience, teller))

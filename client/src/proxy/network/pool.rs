@@ -301,12 +301,12 @@ impl Pool {
         }
     }
 
-    /// Hears how this provider's streams end.
-    pub(super) fn teller(self: &Arc<Self>, id: ProviderId) -> Teller {
-        let pool = Arc::downgrade(self);
+    /// Hears how a stream of this provider ends, and has it verified again and again until then.
+    pub(super) fn teller(self: &Arc<Self>, provider: &Arc<Provider>) -> Teller {
+        let (pool, provider) = (Arc::downgrade(self), Arc::clone(provider));
         Arc::new(move |error| {
             if let (Some(pool), Some(outcome)) = (pool.upgrade(), of_error(error, true).note) {
-                pool.note_failure(id, outcome, error.code());
+                pool.note_failure(provider.id, outcome, error.code());
             }
         })
     }

@@ -19,6 +19,8 @@ pub(super) struct Row {
     /// What it asks, as directories say.
     pub(super) hint: Option<u64>,
     pub(super) until: Time,
+    /// Which directories list it.
+    pub(super) by: u32,
     pub(super) wanted: Wanted,
 }
 
@@ -73,6 +75,7 @@ impl Roster {
                 targets,
                 hint: listed.entry.map(|entry| entry.price),
                 until: Time(said.until),
+                by: listed.by,
                 wanted: Wanted {
                     payee: said.payee,
                     lane_min: said.lane_min,

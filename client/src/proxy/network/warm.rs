@@ -168,7 +168,8 @@ impl Pool {
         outcome
     }
 
-    /// So many that are not verified yet, by lot; those without a lane among them, if one could be locked.
+    /// So many that are not verified yet, by lot; those without a lane among them, if one could be locked. First the directory is drawn and
+    /// then who it lists: one that makes up thousands of providers, which anyone can, hides those of the others no better than by a few.
     fn draw(&self, class: &Class, count: usize) -> Vec<Arc<Provider>> {
         let mut state = self.lock();
         let Some(roster) = state.rosters.get(&class.weights).cloned() else {
@@ -187,7 +188,7 @@ impl Pool {
                     && matches!(why, None | Some(Why::LaneToCome))
                     && drawn.iter().all(|it| it.id != row.id)
             });
-            let rows: Vec<_> = rows.collect();
+            let rows = of_one_directory(rows.collect());
             let none = Health::default();
             let healths = rows
                 .iter()
@@ -253,5 +254,19 @@ impl Pool {
                 known.provider = None;
             }
         }
+    }
+}
+
+/// Of these, those that one directory lists, drawn by lot.
+fn of_one_directory(rows: Vec<&Row>) -> Vec<&Row> {
+    let all = rows.iter().fold(0, |all, row| all | row.by);
+    let bits = (0..32).map(|number| 1_u32 << number);
+    let bits: Vec<_> = bits.filter(|bit| all & bit != 0).collect();
+    let count = u64::try_from(bits.len()).unwrap_or(0);
+    let lot = lots().ok().and_then(|[lot, _]| lot.checked_rem(count));
+    let lot = lot.and_then(|lot| usize::try_from(lot).ok());
+    match lot.and_then(|lot| bits.get(lot)) {
+        Some(bit) => rows.into_iter().filter(|row| row.by & bit != 0).collect(),
+        None => rows,
     }
 }
