@@ -47,15 +47,21 @@ function consistency(from, leaves, whole = true) {
   return from <= at ? [...consistency(from, leaves.slice(0, at), whole), root(leaves.slice(at))] : [...consistency(from - at, leaves.slice(at), false), root(leaves.slice(0, at))];
 }
 export class Log {
-  constructor(origin, seed) { Object.assign(this, { origin, ...keyOf(seed), leaves: [] }); }
-  add(entry) { this.leaves.push(leaf(entry)); }
+  constructor(origin, seed) { Object.assign(this, { origin, ...keyOf(seed), leaves: [], heads: [] }); }
+  // A new head over all entries; `consistency/<size>` leads from each head to the next.
+  add(...entries) { this.leaves.push(...entries.map(leaf)); this.heads.push(this.leaves.length); }
   get root() { return root(this.leaves); }
   note(leaves = this.leaves) {
     const text = `${this.origin}\n${leaves.length}\n${root(leaves).toString('base64')}\n`;
     const id = sha256(`${this.origin}\n`, [1], this.public).subarray(0, 4);
     return `${text}\n— ${this.origin} ${Buffer.concat([id, sign(null, Buffer.from(text), this.key)]).toString('base64')}\n`;
   }
-  growth(from) { return `old ${from}\n${consistency(from, this.leaves).map((hash) => `${hash.toString('base64')}\n`).join('')}\n${this.note()}`; }
+  growth(from) {
+    const next = this.heads.find((size) => size > from);
+    if (!next || !this.heads.includes(from)) return null;
+    const leaves = this.leaves.slice(0, next);
+    return `old ${from}\n${consistency(from, leaves).map((hash) => `${hash.toString('base64')}\n`).join('')}\n${this.note(leaves)}`;
+  }
 }
 
 // ---- The market
@@ -87,7 +93,7 @@ export class Network {
     for (const provider of this.providers) provider.epoch = 240n + BigInt(Math.floor(this.random() * 4000));
     this.step();
     this.step();
-    for (let at = 0; at < 40; at += 1) this.log.add(sha256(`minute ${at}`));
+    for (let at = 0; at < 40; at += 1) this.log.add(sha256(`minute ${at}`), sha256(`cut ${at}`));
   }
   generator(seed) {
     let state = sha256(seed).readUInt32LE(0);
@@ -195,7 +201,7 @@ export function answer(network, path, { tamper = (summary) => summary, files = {
   if (path === '/ledger.css') return ['text/css', readFileSync(new URL('ledger.css', PAGE))];
   if (path === '/v1/ledger/summary.json') return ['application/json', JSON.stringify(tamper(network.summary()))];
   if (path === '/checkpoint') return ['text/plain; charset=utf-8', network.log.note()];
-  const [, from, to] = /^\/consistency\/(\d+)-(\d+)$/.exec(path) ?? [];
-  if (from && Number(from) < Number(to) && Number(to) === network.log.leaves.length) return ['text/plain; charset=utf-8', network.log.growth(Number(from))];
+  const [, from] = /^\/consistency\/(\d+)$/.exec(path) ?? [], growth = from && network.log.growth(Number(from));
+  if (growth) return ['text/plain; charset=utf-8', growth];
   return null;
 }

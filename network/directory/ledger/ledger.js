@@ -172,11 +172,11 @@ export function concentration(asked) {
   }
   return all ? { largest_share: Number((largest * 1000n) / all), hhi: Number((squares * 10_000n) / (all * all)) } : { largest_share: 0, hhi: 0 };
 }
-const share = (used, capacity) => (capacity ? Number((used * 1000n) / capacity) : 0);
+const share = (used, capacity) => (capacity ? Number(clamp((used * 1000n) / capacity, 0n, 1000n)) : 0);
 
 // ---- The log (docs/spec/manifest.md: a signed note, and RFC 9162 §2.1.4.2)
 
-const MAX_TEXT = 64 * 1024;
+const MAX_TEXT = 64 * 1024, MAX_STEPS = 300;
 const node = (left, right) => sha256(Uint8Array.of(1), left, right);
 const number = (text) => (/^(0|[1-9][0-9]{0,15})$/.test(text ?? '') ? BigInt(text) : null);
 const isHash = (text) => /^[A-Za-z0-9+/]{43}=$/.test(text ?? '');
@@ -221,20 +221,25 @@ export async function isConsistent(first, firstRoot, second, secondRoot, path) {
   }
   return last === 0n && same(old, firstRoot) && same(found, secondRoot);
 }
-// The head to remember, once it follows the one that was seen. `growth` fetches the proof.
-export async function grew(seen, head, key, growth) {
-  const forked = () => { throw new Refused('log_forked', `it signed two histories that both have ${seen.size} entries`); };
+// The head to remember, once it follows the one that was seen: by a proof from each head to the next, which `growth` fetches. Over many heads
+// it comes only part of the way at a time.
+export async function grew(seen, head, key, growth, steps = MAX_STEPS) {
+  const forked = () => { throw new Refused('log_forked', `it signed two histories of ${seen.size} entries`); };
   if (head.origin !== seen.origin) forked();
   if (BigInt(head.size) < BigInt(seen.size)) throw new Refused('log_shrunk', `it had ${seen.size} entries and now has ${head.size}`);
-  if (head.size === seen.size) return head.root === seen.root ? head : forked();
-  const missing = () => { throw new Refused('log_growth_missing', `it gives no proof that it still begins with the ${seen.size} entries seen before`); };
-  const text = await growth(seen.size, head.size).catch(missing);
-  const end = text.indexOf('\n\n'), [old, ...path] = text.slice(0, end).split('\n');
-  if (end < 0 || old !== `old ${seen.size}` || path.length > 65 || !path.every(isHash)) missing();
-  const to = await readCheckpoint(text.slice(end + 2), key);
-  if (to.origin !== head.origin || BigInt(to.size) < BigInt(head.size) || (to.size === head.size && to.root !== head.root)) forked();
-  const holds = await isConsistent(BigInt(seen.size), unbase64(seen.root), BigInt(to.size), unbase64(to.root), path.map(unbase64));
-  return holds ? to : forked();
+  let at = seen;
+  for (let step = 0; step < steps && BigInt(at.size) < BigInt(head.size); step += 1) {
+    const missing = () => { throw new Refused('log_growth_missing', `it gives no proof that it still begins with the ${at.size} entries seen before`); };
+    const text = await growth(at.size).catch(missing);
+    const end = text.indexOf('\n\n'), [old, ...path] = text.slice(0, end).split('\n');
+    if (end < 0 || old !== `old ${at.size}` || path.length > 65 || !path.every(isHash)) missing();
+    const to = await readCheckpoint(text.slice(end + 2), key);
+    if (to.origin !== head.origin) forked();
+    if (!await isConsistent(BigInt(at.size), unbase64(at.root), BigInt(to.size), unbase64(to.root), path.map(unbase64))) forked();
+    at = to;
+  }
+  if (at.size === head.size && at.root !== head.root) forked();
+  return at;
 }
 
 // ---- What is wrong with a provider
@@ -244,7 +249,7 @@ export async function examine(provider, kind, weights, earlier) {
   const { last, before } = provider.reports;
   const found = { state: 'none', code: '', what: '', last: null, before: null, texts: [last, before], count: (last ? 1 : 0) + (before ? 1 : 0), good: 0 };
   const end = (state, code, what) => Object.assign(found, { state, code, what });
-  if (!last) return end('none', '', 'no report yet');
+  if (!last) return end('none', '', 'no report in the last minutes');
   try {
     if (before) {
       found.before = await verify(unbase64(before)).catch((error) => { throw new Refused(error.code, `the report before: ${error.message}`); });
@@ -283,7 +288,9 @@ export async function examine(provider, kind, weights, earlier) {
 }
 // What of a class does not follow from its verified reports, as text.
 export function recount(row, concentrated, kind, members) {
-  const asked = members.filter(({ found }) => found.last);
+  // An enclave counts once, and for one operator, however many list it.
+  const each = new Map(members.filter(({ found }) => found.last).reverse().map((row) => [row.provider.receipt_key, row]));
+  const asked = [...each.values()];
   const sum = (name) => asked.reduce((all, { found }) => all + found.last[name], 0n);
   const made = index(asked.map(({ found }) => [priceOf(kind, found.last.asked), found.last.capacity]));
   const shares = concentration(asked.map(({ provider, found }) => [provider.operator, found.last.capacity]));
@@ -555,11 +562,15 @@ async function follow() {
     if (before && before.key !== log.key) throw new Refused('log_key_changed', 'another key signs it now');
     let what = 'First seen by this browser now; from here on it notices a log that forks or shrinks.', short = 'log seen for the first time';
     if (before) {
-      head = await grew(before, head, key, (from, to) => text(`consistency/${from}-${to}`));
-      const entries = many(Number(before.size), 'entry', 'entries');
+      const newest = head, entries = many(Number(before.size), 'entry', 'entries');
+      head = await grew(before, head, key, (from) => text(`consistency/${from}`));
       const stayed = head.size === before.size;
       short = stayed ? 'log as seen before' : 'log follows the one seen before';
       what = stayed ? `Has the ${entries} seen by this browser on ${when(before.at)}.` : `Grew from the ${entries} seen by this browser on ${when(before.at)}; the proof of growth holds.`;
+      if (BigInt(head.size) < BigInt(newest.size)) {
+        short = 'log followed in part';
+        what = `Followed from ${before.size} to ${head.size} of ${newest.size} entries; the next look goes on.`;
+      }
     }
     if (!remember({ ...head, key: log.key, at: Math.floor(Date.now() / 1000) })) what = 'This browser keeps nothing, so it cannot notice a log that forks or shrinks.';
     page.log = { head, what, short };
