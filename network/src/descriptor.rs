@@ -102,6 +102,13 @@ pub struct Directory {
     pub key: Hex<32>,
 }
 
+impl Directory {
+    /// The name of its log: its address without the scheme.
+    pub fn origin(&self) -> &str {
+        self.url.split_once("://").map_or("", |(_, rest)| rest)
+    }
+}
+
 /// A model: whatever has these weights is the same.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -151,10 +151,17 @@ impl Report {
         if self.price.x != expected.x {
             return broken("another x");
         }
-        if money::prices(self.price.base()?, &self.rates)? != self.asked {
-            return broken("another price than x and floor make");
+        self.is_priced()
+    }
+
+    /// Checks what can be checked without the report before it: that what it asks is what its floor, its `x` and its rates make.
+    pub fn is_priced(&self) -> Result<(), Rejection> {
+        if money::prices(self.price.base()?, &self.rates)? == self.asked {
+            return Ok(());
         }
-        Ok(())
+        Err(Rejection::PriceRule {
+            what: "another price than x and floor make",
+        })
     }
 }
 

@@ -25,3 +25,4 @@ pub use log::Log;
 pub use passphrase::{MINIMUM, Passphrase};
 pub use publication::{PROJECT, Publication, Span};
 pub use release::{Making, Renewal, make, renew};
+pub use tree::Tree;

@@ -7,21 +7,39 @@ use chrysalis_attestation::{
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use sha2_011::Sha256;
 
-/// Every entry of a log, at least one.
-pub(super) struct Tree<'a>(MemoryBackedTree<Sha256, &'a [u8]>);
+/// Every entry of a log.
+pub struct Tree<T: AsRef<[u8]>>(MemoryBackedTree<Sha256, T>);
 
-impl<'a> Tree<'a> {
+impl<T: AsRef<[u8]>> Default for Tree<T> {
+    fn default() -> Self {
+        Self(MemoryBackedTree::new())
+    }
+}
+
+impl<'a> Tree<&'a [u8]> {
     /// `None` without any entry.
     pub(super) fn of(entries: &'a [Vec<u8>]) -> Option<Self> {
-        let mut tree = MemoryBackedTree::new();
+        let mut tree = Self::default();
         for entry in entries {
-            tree.push(&entry[..]);
+            tree.push(entry);
         }
-        (!tree.is_empty()).then_some(Self(tree))
+        (!tree.0.is_empty()).then_some(tree)
+    }
+}
+
+impl<T: AsRef<[u8]>> Tree<T> {
+    /// Adds an entry behind all others.
+    pub fn push(&mut self, entry: T) {
+        self.0.push(entry);
+    }
+
+    /// How many entries it has.
+    pub fn size(&self) -> u64 {
+        self.0.len()
     }
 
     /// The head, to be signed.
-    pub(super) fn head(&self, origin: &str) -> Checkpoint {
+    pub fn head(&self, origin: &str) -> Checkpoint {
         let root = self.0.root();
         let mut hash = [0; HASH];
         hash.copy_from_slice(root.as_bytes());
@@ -32,28 +50,38 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Each entry, and the proof that it is here.
-    pub(super) fn inclusions(&self, note: &str) -> impl Iterator<Item = (&'a [u8], Inclusion)> {
-        let entries = (0..).zip(self.0.items());
-        entries.map(move |(index, entry)| {
-            let proof = self.0.prove_inclusion(index);
-            let inclusion = Inclusion {
-                index: index as u64,
-                path: hashes(proof.as_bytes()),
-                checkpoint: note.to_owned(),
-            };
-            (*entry, inclusion)
+    /// The proof that the entry at this index is here; `None` where there is none.
+    pub fn inclusion(&self, index: u64, note: &str) -> Option<Inclusion> {
+        let place = usize::try_from(index)
+            .ok()
+            .filter(|_| index < self.size())?;
+        Some(Inclusion {
+            index,
+            path: hashes(self.0.prove_inclusion(place).as_bytes()),
+            checkpoint: note.to_owned(),
         })
+    }
+
+    /// The proof that this tree begins with what the tree of an earlier size had; `None` for the empty one, and where it is no smaller.
+    pub fn growth(&self, old: u64, note: &str) -> Option<Growth> {
+        let added = self.size().checked_sub(old).filter(|added| *added > 0);
+        let added = usize::try_from(added?).ok().filter(|_| old > 0)?;
+        Some(Growth {
+            old,
+            path: hashes(self.0.prove_consistency(added).as_bytes()),
+            checkpoint: note.to_owned(),
+        })
+    }
+
+    /// Each entry, and the proof that it is here.
+    pub(super) fn inclusions(&self, note: &str) -> impl Iterator<Item = (&T, Inclusion)> {
+        let proofs = (0..self.size()).map_while(move |index| self.inclusion(index, note));
+        self.0.items().iter().zip(proofs)
     }
 
     /// For each smaller tree, the proof that this one begins with it.
     pub(super) fn growths(&self, note: &str) -> impl Iterator<Item = Growth> {
-        let size = self.0.items().len();
-        (1..size).map(move |old| Growth {
-            old: old as u64,
-            path: hashes(self.0.prove_consistency(size - old).as_bytes()),
-            checkpoint: note.to_owned(),
-        })
+        (1..self.size()).map_while(move |old| self.growth(old, note))
     }
 }
 

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod check;
+mod clock;
+mod desk;
+mod evidence;
+mod publish;
+mod refused;
+pub mod server;
+pub mod store;
+mod upload;
+
+pub use clock::Clock;
+pub use desk::{Admitted, Desk, Directory, MAX_ON_CHIP};
+pub use evidence::{Bring, Judge};
+pub use publish::{Origin, Publisher, class::Cuts};
+pub use refused::Refused;
+pub use upload::{MAX_UPLOAD, Upload};

@@ -1,0 +1,9 @@
+//! A directory from outside: what it takes, what it refuses and why, and what it publishes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside any #[test] function"
+)]
+
+mod publication;
+mod world;
