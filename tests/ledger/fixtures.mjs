@@ -178,7 +178,7 @@ export class Network {
       })),
       operators: this.operators.map((it) => {
         const own = this.providers.filter(({ operator }) => operator === it), signed = it.signed * 61_000n;
-        return { operator: it.key, payee: it.payee, providers: own.length, capacity_share: thousandths(sum(own, 'capacity'), whole), signed: `${signed}`, paid: this.chain === false ? null : `${(signed * 93n) / 100n}` };
+        return { operator: it.key, payee: it.payee, providers: own.length, capacity_share: thousandths(sum(own, 'capacity'), whole), signed: `${signed}`, paid_whole: true, paid: this.chain === false ? null : `${(signed * 93n) / 100n}` };
       }).filter(({ providers }) => providers),
       concentration: this.classes.map((row) => {
         const each = shares(this.of(row)), all = each.reduce((a, b) => a + b, 0n) || 1n;
@@ -194,9 +194,10 @@ const PAGE = new URL('../../network/directory/ledger/', import.meta.url);
 export const size = () => ['index.html', 'ledger.js', 'ledger.css'].reduce((sum, name) => sum + readFileSync(new URL(name, PAGE)).length, 0);
 export const CSP = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 // `tamper` changes the summary before it is served; `files` has what is served instead, by path.
-export function answer(network, path, { tamper = (summary) => summary, files = {} } = {}) {
+export function answer(network, path, { tamper = (summary) => summary, files = {}, rendered } = {}) {
   if (path in files) return files[path];
-  if (path === '/') return ['text/html; charset=utf-8', readFileSync(new URL('index.html', PAGE))];
+  // As the directory writes it, if that is at hand: with a table for those without the script.
+  if (path === '/') return ['text/html; charset=utf-8', readFileSync(rendered ?? new URL('index.html', PAGE))];
   if (path === '/ledger.js') return ['text/javascript', readFileSync(new URL('ledger.js', PAGE))];
   if (path === '/ledger.css') return ['text/css', readFileSync(new URL('ledger.css', PAGE))];
   if (path === '/v1/ledger/summary.json') return ['application/json', JSON.stringify(tamper(network.summary()))];
@@ -205,3 +206,5 @@ export function answer(network, path, { tamper = (summary) => summary, files = {
   if (growth) return ['text/plain; charset=utf-8', growth];
   return null;
 }
+
+if (process.argv[1] === new URL(import.meta.url).pathname) console.log(JSON.stringify(new Network().summary()));

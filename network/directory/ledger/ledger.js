@@ -289,7 +289,8 @@ export async function examine(provider, kind, weights, earlier) {
 // What of a class does not follow from its verified reports, as text.
 export function recount(row, concentrated, kind, members) {
   // An enclave counts once, and for one operator, however many list it.
-  const each = new Map(members.filter(({ found }) => found.last).reverse().map((row) => [row.provider.receipt_key, row]));
+  const sorted = members.filter(({ found }) => found.last).sort((a, b) => (a.provider.id < b.provider.id ? 1 : -1));
+  const each = new Map(sorted.map((row) => [row.provider.receipt_key, row]));
   const asked = [...each.values()];
   const sum = (name) => asked.reduce((all, { found }) => all + found.last[name], 0n);
   const made = index(asked.map(({ found }) => [priceOf(kind, found.last.asked), found.last.capacity]));
@@ -308,7 +309,7 @@ export function recount(row, concentrated, kind, members) {
 
 // ---- The page
 
-const CHUNK = 50, FEW = 20;
+const CHUNK = 25, FEW = 20;
 const $ = (id) => document.getElementById(id);
 function make(tag, attributes, ...children) {
   const svg = tag === 'svg' || tag === 'path' || tag === 'title' || tag === 'desc';
@@ -406,7 +407,7 @@ function operators() {
   $('operators').replaceChildren(...rows.slice(0, page.every ? rows.length : FEW).map((row) => make('tr', { role: 'row' },
     heading('key', row.operator), make('td', { role: 'cell', class: 'key', title: row.payee, 'data-label': 'paid to' }, row.payee),
     cell('n', count(row.providers), 'enclaves'), cell('n', percent(row.capacity_share), 'capacity'),
-    cell('n', coins(row.signed), 'signed'), cell('n', row.paid === null ? 'not asked' : coins(row.paid), 'paid'))));
+    cell('n', coins(row.signed), 'signed'), cell('n', row.paid === null ? 'not asked' : (row.paid_whole ? '' : '≥ ') + coins(row.paid), 'paid'))));
   $('all-operators').hidden = page.every || rows.length <= FEW;
   show($('all-operators'), `Show all ${count(rows.length)}`);
 }

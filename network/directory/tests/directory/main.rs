@@ -5,5 +5,6 @@
     reason = "helpers of tests, outside any #[test] function"
 )]
 
+mod ledger;
 mod publication;
 mod world;
