@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo demo-pay voice run check test test-chain test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo demo-pay voice run check test test-chain test-postgres test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -17,6 +17,8 @@ test: setup image  ## run every test, with the real VM and real clients
 	@scripts/test
 test-chain: setup  ## the purse in both emulators: the contract's tests, 100,000 random scripts, TonClient (needs Node)
 	@scripts/test-chain
+test-postgres: setup ## a directory in PostgreSQL, compared with SQLite (needs Debian's package postgresql)
+	@scripts/test-postgres
 test-vllm: setup   ## vLLM on this machine's CPU, in its room (fetches and unpacks gigabytes; not part of make test)
 	@scripts/test-vllm
 vectors:           ## get the real evidence that this repository may not ship (FROM=DIR: from a folder)
@@ -35,6 +37,8 @@ bench-receipts: setup ## what receipts cost on one core: made, accepted, and in 
 	@scripts/bench-receipts
 bench-pay: setup   ## what a claim costs, and how many the local chain takes
 	@scripts/bench-pay
+bench-network: setup ## how many listings and reports a directory takes on one core, while a thousand clients poll it
+	@scripts/bench-network
 boots: setup image ## boot the kernel alone under OVMF, BOOTS times (50): does it ever stall?
 	@scripts/boots
 fuzz: setup        ## feed every parser mutated simulated evidence for a minute (FUZZ_SECONDS=N, TARGETS="rim ocsp")

@@ -3,16 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrysalis_attestation::{
-    encoding::{
-        cbor::{self, Fields, Value},
-        digest::{Hex, sha256},
-    },
-    evidence::binding::label,
-};
+use chrysalis_attestation::encoding::cbor::{self, Fields, Value};
 use chrysalis_settle::fields::{self, number};
 
-use crate::{MAX_LISTING, Rejection, SignedListing};
+use crate::{MAX_LISTING, ProviderId, Rejection, SignedListing};
 
 /// The most bytes of a class's listings.
 pub const MAX_CLASS_FILE: usize = 16 * 1024 * 1024;
@@ -24,34 +18,6 @@ pub const MAX_NOW: usize = 1024 * 1024;
 const VERSION: u64 = 1;
 /// Bytes of an entry of [`Now`].
 const ENTRY: usize = 16 + 8 + 2;
-
-/// What directories call one model of one enclave of one operator: 16 bytes of
-/// `SHA-256(label("chrysalis/provider/v1") ‖ operator ‖ receipt key ‖ weights)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProviderId(pub [u8; 16]);
-
-impl ProviderId {
-    /// Of three times 32 bytes.
-    pub fn of(operator: &[u8; 32], receipt_key: &[u8; 32], weights: &[u8; 32]) -> Self {
-        let digest = sha256(&[
-            &label("chrysalis/provider/v1"),
-            operator,
-            receipt_key,
-            weights,
-        ]);
-        let mut id = [0; 16];
-        for (to, from) in id.iter_mut().zip(digest) {
-            *to = from;
-        }
-        Self(id)
-    }
-}
-
-impl std::fmt::Display for ProviderId {
-    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Hex(self.0).fmt(to)
-    }
-}
 
 /// All listings of a class.
 #[derive(Debug, Clone, PartialEq, Eq)]

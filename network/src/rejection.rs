@@ -85,6 +85,12 @@ pub enum Rejection {
         /// What is wrong.
         what: &'static str,
     },
+    /// Not what a host sends to a directory.
+    #[error("the body is no listing with its evidence: {what}")]
+    UploadMalformed {
+        /// What is wrong.
+        what: &'static str,
+    },
     /// An address where nobody may be made to knock.
     #[error("`{address}` is not an address on the public internet")]
     EndpointPrivate {
@@ -112,6 +118,7 @@ impl Rejection {
             Self::ListingClass => "listing_class",
             Self::ListingMismatch { .. } => "listing_mismatch",
             Self::FileMalformed { .. } => "directory_file_malformed",
+            Self::UploadMalformed { .. } => "upload_malformed",
             Self::EndpointPrivate { .. } => "endpoint_private",
         }
     }
@@ -144,6 +151,9 @@ impl Rejection {
                 "serve one of the network's models, or ask whoever runs it for a class"
             }
             Self::FileMalformed { .. } => "ask another of the network's directories",
+            Self::UploadMalformed { .. } => {
+                "send the deterministic CBOR of {listing: bytes, evidence: bytes}"
+            }
             Self::EndpointPrivate { .. } => {
                 "list an address on the public internet; in a network of your own, use --allow-private"
             }

@@ -1,6 +1,6 @@
 // The pictures of docs/guide: `node pictures.mjs FOLDER` (with Debian's fonts-inter and fonts-jetbrains-mono).
 import { join } from 'node:path';
-import { DESKTOP, PHONE, launch } from './browser.mjs';
+import { PHONE, launch } from './browser.mjs';
 import { Network } from './fixtures.mjs';
 import { serve } from './serve.mjs';
 
@@ -18,7 +18,7 @@ function tamper(summary) {
 }
 const server = await serve(() => [network, { tamper }]);
 const browser = await launch();
-for (const [name, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
+for (const [name, viewport] of Object.entries({ desktop: { width: 1280, height: 800 }, phone: PHONE })) {
   for (const colorScheme of ['light', 'dark']) {
     const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1 });
     const page = await context.newPage();

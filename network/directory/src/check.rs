@@ -98,7 +98,7 @@ struct Audit<'a> {
 }
 
 impl Audit<'_> {
-    fn fault(&mut self, file: &str, what: impl ToString) {
+    fn fault(&mut self, file: &str, what: &(impl ToString + ?Sized)) {
         self.checked.faults.push(Fault {
             file: file.to_owned(),
             what: what.to_string(),
@@ -178,7 +178,7 @@ impl Audit<'_> {
             return Ok(());
         };
         match verify_inclusion(entry, &proof, key) {
-            Err(rejection) => self.fault(&name, rejection),
+            Err(rejection) => self.fault(&name, &rejection),
             Ok(head) if roots.get(&head.size) != Some(&head) => {
                 self.fault(&name, "it leads to another tree than this log's");
             }
@@ -212,14 +212,14 @@ impl Audit<'_> {
             });
             match next {
                 Ok(next) if next.size > at.size && roots.get(&next.size) == Some(&next) => {
-                    at = next
+                    at = next;
                 }
                 Ok(_) => {
                     self.fault(&name, "it leads to another tree than this log's");
                     return Ok(());
                 }
                 Err(rejection) => {
-                    self.fault(&name, rejection);
+                    self.fault(&name, &rejection);
                     return Ok(());
                 }
             }
@@ -240,13 +240,18 @@ impl Audit<'_> {
     /// What the log has of each file, and whether it is the file that is there.
     fn files(&mut self, files: &[(String, String)]) -> Result<(), Unread> {
         let mut named = BTreeSet::new();
+        let mut newest = BTreeMap::new();
+        for (kind, number) in files.iter().filter_map(|(path, _)| kind_of(path)) {
+            let most = newest.entry(kind).or_insert(number);
+            *most = number.max(*most);
+        }
         for (path, digest) in files {
             if !named.insert(path) {
                 self.fault(path, "it is in the log twice");
             }
             let Some(bytes) = self.source.get(path, MAX_FILE)? else {
                 // Older ones are not kept; those that are have to be there.
-                if self.is_kept(path, files) {
+                if is_kept(path, &newest) {
                     self.fault(path, "it is in the log, and withheld");
                 }
                 continue;
@@ -260,27 +265,6 @@ impl Audit<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Whether a file is young enough to be there: by the newest that the log has of its kind.
-    fn is_kept(&self, path: &str, files: &[(String, String)]) -> bool {
-        let number = |path: &str| -> Option<(String, i64)> {
-            let at = path.rfind(['/', '-'])?;
-            let (kind, number) = path.split_at_checked(at + 1)?;
-            Some((kind.to_owned(), number.parse().ok()?))
-        };
-        let Some((kind, this)) = number(path) else {
-            return true;
-        };
-        let numbers = files.iter().filter_map(|(path, _)| number(path));
-        let newest = numbers.filter(|(it, _)| *it == kind).map(|(_, it)| it);
-        let newest = newest.max().unwrap_or(this);
-        let kept = if kind == "reports/" {
-            crate::publish::REPORTS_KEPT
-        } else {
-            i64::try_from(crate::publish::EPOCHS_KEPT).unwrap_or(i64::MAX)
-        };
-        newest.saturating_sub(this) < kept
     }
 
     fn minute(&mut self, path: &str, bytes: &[u8]) {
@@ -297,7 +281,7 @@ impl Audit<'_> {
             let report = match SignedReport::verify(&bytes) {
                 Ok(report) => report,
                 Err(rejection) => {
-                    self.fault(path, rejection);
+                    self.fault(path, &rejection);
                     continue;
                 }
             };
@@ -321,7 +305,7 @@ impl Audit<'_> {
             before => report.follows(before),
         };
         if let Err(rejection) = held {
-            self.fault(path, rejection);
+            self.fault(path, &rejection);
         }
         let newer = self
             .reports
@@ -336,7 +320,7 @@ impl Audit<'_> {
         let file = match ClassFile::decode(bytes) {
             Ok(file) => file,
             Err(rejection) => {
-                self.fault(path, rejection);
+                self.fault(path, &rejection);
                 return Ok(());
             }
         };
@@ -363,7 +347,7 @@ impl Audit<'_> {
         match led {
             Ok(led) if led == file => {}
             Ok(_) => self.fault(&name, "it leads to another file than the one in the log"),
-            Err(rejection) => self.fault(&name, rejection),
+            Err(rejection) => self.fault(&name, &rejection),
         }
         Ok(())
     }
@@ -379,7 +363,7 @@ impl Audit<'_> {
             let now = match Now::decode(&bytes) {
                 Ok(now) => now,
                 Err(rejection) => {
-                    self.fault(&name, rejection);
+                    self.fault(&name, &rejection);
                     continue;
                 }
             };
@@ -434,6 +418,27 @@ impl Audit<'_> {
         }
         Ok(())
     }
+}
+
+/// What kind of file it is, and its number.
+fn kind_of(path: &str) -> Option<(&str, i64)> {
+    let at = path.rfind(['/', '-'])?;
+    let (kind, number) = path.split_at_checked(at + 1)?;
+    Some((kind, number.parse().ok()?))
+}
+
+/// Whether a file is young enough to be there: by the newest that the log has of its kind.
+fn is_kept(path: &str, newest: &BTreeMap<&str, i64>) -> bool {
+    let Some((kind, this)) = kind_of(path) else {
+        return true;
+    };
+    let kept = if kind == "reports/" {
+        crate::publish::REPORTS_KEPT
+    } else {
+        i64::try_from(crate::publish::EPOCHS_KEPT).unwrap_or(i64::MAX)
+    };
+    let newest = newest.get(kind).copied().unwrap_or(this);
+    newest.saturating_sub(this) < kept
 }
 
 /// The digest and the name in an entry.

@@ -6,12 +6,12 @@ use std::{
 };
 
 use chrysalis_attestation::{Time, encoding::digest::Hex};
-use chrysalis_network::{Descriptor, MAX_AHEAD, ProviderId, Rejection, SignedListing};
+use chrysalis_network::{Descriptor, MAX_AHEAD, ProviderId, Rejection, SignedListing, Upload};
 use chrysalis_settle::{Attested, EpochEvidence, Report, SignedReport};
 use serde_json::{Value, json};
 
 use crate::{
-    Clock, Refused, Upload,
+    Clock, Refused,
     evidence::{Judge, Judged},
     store::{Change, Listed, Reported, Shared, StoreError},
 };

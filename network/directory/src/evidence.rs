@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use chrysalis_attestation::{
-    Collateral, Rejection, Time, Trusted, Unverified, Waivers,
+    Collateral, Memory, Rejection, Time, Trusted, Unverified, Waivers,
     evidence::{Evidence, binding::Session},
     policy::{EpochAge, Policy},
 };
@@ -21,6 +21,8 @@ const NO_CONVERSATION: &str = "a directory has no conversation with the enclave"
 pub struct Judge {
     policy: Policy,
     bring: Bring,
+    /// Of vendors' signatures, which the evidence of many machines has in common.
+    memory: Memory,
 }
 
 /// What evidence says, once it has been verified.
@@ -43,13 +45,18 @@ impl Judge {
         let mut policy = waivers.applied_to(policy);
         // How a connection's keys were agreed is for those to say who have one.
         policy.key_agreement = None;
-        Self { policy, bring }
+        Self {
+            policy,
+            bring,
+            memory: Memory::new(),
+        }
     }
 
     pub(crate) fn judge(&self, epoch: &EpochEvidence, now: Time) -> Result<Judged, Rejection> {
         let evidence = Evidence::decode(&epoch.bundle)?;
         let collateral = (self.bring)(&evidence);
         let trusted = Unverified::new(evidence.clone())
+            .remembered_by(&self.memory)
             .authenticate(&self.policy.roots(), &collateral, now)
             .and_then(|authentic| authentic.bind(&Session::Boot, &epoch.spki))
             .and_then(|bound| bound.agreed(None).appraise(&self.policy))

@@ -10,12 +10,10 @@ mod publish;
 mod refused;
 pub mod server;
 pub mod store;
-mod upload;
 
 pub use clock::Clock;
 pub use desk::{Admitted, Desk, Directory, MAX_ON_CHIP};
 pub use evidence::{Bring, Judge};
-pub use ledger::{Ledger, Payouts, page_of, payouts::Senders};
-pub use publish::{Origin, Publisher, class::Cuts};
+pub use ledger::{Ledger, Payouts, Senders, page_of};
+pub use publish::{Origin, PublishError, Publisher, class::Cuts};
 pub use refused::Refused;
-pub use upload::{MAX_UPLOAD, Upload};

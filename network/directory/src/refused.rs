@@ -37,6 +37,15 @@ impl Refused {
         )
     }
 
+    pub(crate) fn too_long(most: usize) -> Self {
+        Self::new(
+            413,
+            "upload_too_long",
+            &format!("the body has more than {most} bytes"),
+            "send one listing with its evidence, or one report",
+        )
+    }
+
     /// `{"error": {"code", "message", "hint"}}`.
     pub fn json(&self) -> String {
         let Self {

@@ -62,6 +62,10 @@ pub(crate) struct ServeArguments {
     /// A folder for the database, and for what is published (in `public`)
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Keep everything in a PostgreSQL database instead, such as "host=/run/postgresql dbname=directory": several machines may share it
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "WORDS")]
+    postgres: Option<String>,
     /// Where to answer; plain HTTP, so put a proxy with TLS in front of it for the world
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
@@ -97,7 +101,7 @@ pub(crate) struct ServeArguments {
 pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
     let public = arguments.data.join("public");
     fs::create_dir_all(&public).with_context(|| format!("cannot make {}", public.display()))?;
-    let store = store(&arguments.data)?;
+    let store = store(arguments)?;
     let clock = Clock::system();
     let (envelope, network) = network(arguments, &store)?;
     let text = read(&arguments.policy, MAX_POLICY)?;
@@ -161,11 +165,15 @@ fn publish_for_ever(publisher: &mut Publisher) -> ! {
     }
 }
 
-fn store(data: &Path) -> Result<Shared> {
-    let path = data.join("directory.sqlite");
-    let opened = Sqlite::open(&path);
-    let opened = opened.map_err(|error| anyhow!("{error}\nhint: {}", error.hint()))?;
-    Ok(Shared::new(opened))
+fn store(arguments: &ServeArguments) -> Result<Shared> {
+    let told = |error: StoreError| anyhow!("{error}\nhint: {}", error.hint());
+    #[cfg(feature = "postgres")]
+    if let Some(words) = &arguments.postgres {
+        let opened = chrysalis_directory::store::Postgres::open(words).map_err(told)?;
+        return Ok(Shared::new(opened));
+    }
+    let path = arguments.data.join("directory.sqlite");
+    Ok(Shared::new(Sqlite::open(&path).map_err(told)?))
 }
 
 /// The descriptor, no older than any that was served from here.

@@ -14,7 +14,7 @@ use ureq::{
 };
 
 /// How long one file may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The files of a directory.
 pub trait Source {
@@ -42,7 +42,7 @@ pub struct Unread {
 }
 
 impl Unread {
-    fn new(file: &str, why: impl ToString) -> Self {
+    fn new(file: &str, why: &(impl ToString + ?Sized)) -> Self {
         Self {
             file: file.to_owned(),
             why: why.to_string(),
@@ -65,22 +65,22 @@ impl Source for Folder {
     fn get(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>, Unread> {
         let file = match File::open(self.0.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(|error| Unread::new(name, error))?,
+            file => file.map_err(|error| Unread::new(name, &error))?,
         };
         let mut bytes = Vec::new();
         let read = file.take(most as u64 + 1).read_to_end(&mut bytes);
-        read.map_err(|error| Unread::new(name, error))?;
+        read.map_err(|error| Unread::new(name, &error))?;
         within(name, bytes, most).map(Some)
     }
 
     fn names(&self, folder: &str) -> Result<Option<Vec<String>>, Unread> {
         let entries = match fs::read_dir(self.0.join(folder)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Vec::new())),
-            entries => entries.map_err(|error| Unread::new(folder, error))?,
+            entries => entries.map_err(|error| Unread::new(folder, &error))?,
         };
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(|error| Unread::new(folder, error))?;
+            let entry = entry.map_err(|error| Unread::new(folder, &error))?;
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
         names.sort();
@@ -92,7 +92,7 @@ fn within(name: &str, bytes: Vec<u8>, most: usize) -> Result<Vec<u8>, Unread> {
     if bytes.len() > most {
         return Err(Unread::new(
             name,
-            format_args!("it has more than {most} bytes"),
+            &format_args!("it has more than {most} bytes"),
         ));
     }
     Ok(bytes)
@@ -138,15 +138,15 @@ impl Source for Web {
     fn get(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>, Unread> {
         let url = format!("{}/{name}", self.url);
         let answer = self.agent.get(&url).call();
-        let mut answer = answer.map_err(|error| Unread::new(&url, error))?;
+        let mut answer = answer.map_err(|error| Unread::new(&url, &error))?;
         match answer.status().as_u16() {
             200 => {}
             404 => return Ok(None),
-            other => return Err(Unread::new(&url, format_args!("it answered {other}"))),
+            other => return Err(Unread::new(&url, &format_args!("it answered {other}"))),
         }
         let body = answer.body_mut().with_config().limit(most as u64 + 1);
         let bytes = body.read_to_vec();
-        let bytes = bytes.map_err(|error| Unread::new(&url, error))?;
+        let bytes = bytes.map_err(|error| Unread::new(&url, &error))?;
         within(&url, bytes, most).map(Some)
     }
 

@@ -8,15 +8,15 @@
 //! ```
 
 mod page;
-pub mod payouts;
+mod payouts;
 mod summary;
 mod tally;
 
 use chrysalis_attestation::Time;
 use serde_json::Value;
 
-pub use self::payouts::Payouts;
 pub(crate) use self::page::POLICY;
+pub use self::payouts::{Payouts, Senders};
 use self::{summary::Known, tally::Tally};
 use crate::{
     Desk,

@@ -176,9 +176,7 @@ impl Now {
         let simulated = all().any(|it| it.listing.offer().platform == "simulated");
         let classes = self.classes.iter();
         let providers = self.classes.iter().flat_map(|(class, providers)| {
-            providers
-                .iter()
-                .map(move |it| it.json(class, tally, now))
+            providers.iter().map(move |it| it.json(class, tally, now))
         });
         json!({
             "version": 1,
@@ -229,7 +227,8 @@ impl Now {
 
 fn class_json(class: &Class, providers: &[Provider], tally: &Tally) -> Value {
     let each = reported(providers);
-    let sum = |of: fn(&Report) -> u64| -> u128 { each.iter().map(|(_, it)| u128::from(of(it))).sum() };
+    let sum =
+        |of: fn(&Report) -> u64| -> u128 { each.iter().map(|(_, it)| u128::from(of(it))).sum() };
     let history = tally.history(&class.weights.0);
     json!({
         "name": class.name, "weights": class.weights.to_string(),
@@ -275,7 +274,9 @@ fn log(head: &[u8], key: &[u8; 32]) -> Value {
     let mut lines = text.lines();
     let origin = lines.next().unwrap_or_default();
     let size = lines.next().and_then(|it| it.parse::<u64>().ok());
-    let root = lines.next().and_then(|it| BASE64.decode(it.as_bytes()).ok());
+    let root = lines
+        .next()
+        .and_then(|it| BASE64.decode(it.as_bytes()).ok());
     let root = hex::encode(root.unwrap_or_default());
     json!({"origin": origin, "size": size.unwrap_or_default(), "root": root, "key": hex(key)})
 }

@@ -64,8 +64,7 @@ impl Tally {
         for _ in 0..MAX_MINUTES {
             let next = desk.store().change(|change| {
                 let closed = change.about(CLOSED)?.map_or(i64::MIN, |it| minute_of(&it));
-                let Some(minute) =
-                    change.next_minute(self.minute, closed.saturating_add(1))?
+                let Some(minute) = change.next_minute(self.minute, closed.saturating_add(1))?
                 else {
                     return Ok(None);
                 };
@@ -311,7 +310,10 @@ mod tests {
         assert!(tally.remember(&index(8), Time(1_000_090)));
         assert_eq!(tally.history(&[2; 32]).count(), 3);
         for at in 0..10_000 {
-            tally.remember(&index(at % 7), Time(1_000_100 + i64::try_from(at).unwrap() * 5));
+            tally.remember(
+                &index(at % 7),
+                Time(1_000_100 + i64::try_from(at).unwrap() * 5),
+            );
         }
         assert!(tally.history(&[2; 32]).count() <= MAX_POINTS);
         tally.remember(&index(1), Time(1_000_000 + 3 * DAY));

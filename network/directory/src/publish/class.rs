@@ -74,7 +74,7 @@ pub(super) fn cut(
     change: &mut dyn Change,
     (network, weights): ([u8; 32], [u8; 32]),
     class: &mut ClassState,
-    cuts: &Cuts,
+    cuts: Cuts,
     now: Time,
 ) -> Result<Option<Cut>, StoreError> {
     class.looked = Some(now.0);

@@ -7,7 +7,10 @@ use chrysalis_attestation::{
 };
 use chrysalis_image::publish::Tree;
 
-use super::{Origin, PublishError, folder::Folder};
+use super::{
+    folder::Folder,
+    origin::{Origin, PublishError},
+};
 use crate::store::{Change, StoreError};
 
 /// The line that `sha256sum` prints of a file.
@@ -41,7 +44,12 @@ impl Log {
 
     /// The key that signs it.
     pub(super) fn key(&self) -> [u8; 32] {
-        self.origin.key.public().ed25519().copied().unwrap_or_default()
+        self.origin
+            .key
+            .public()
+            .ed25519()
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(super) fn size(&self) -> u64 {

@@ -13,6 +13,7 @@ pub(crate) mod class;
 mod folder;
 mod log;
 mod now;
+mod origin;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -23,15 +24,15 @@ use chrysalis_attestation::{
         digest::Hex,
     },
 };
-use chrysalis_image::publish::SigningKey;
 
-pub(crate) use self::{folder::Folder, log::entry, now::COUNTS};
+pub use self::origin::{Origin, PublishError};
 use self::{
     class::{ClassState, Cuts},
     log::Log,
 };
+pub(crate) use self::{folder::Folder, log::entry, now::COUNTS};
 use crate::{
-    Desk, Ledger, Refused,
+    Desk, Ledger,
     desk::{CLOSED, minute_of},
     store::{Change, Cut, StoreError},
 };
@@ -45,14 +46,6 @@ pub(crate) const EPOCHS_KEPT: u64 = 144;
 /// How often what is old is forgotten, in seconds.
 const FORGETS: i64 = 3600;
 
-/// Whose log it is: its name, for good, and its key.
-pub struct Origin {
-    /// The directory's address without its scheme.
-    pub name: String,
-    /// Ed25519: the one that the network's descriptor names.
-    pub key: SigningKey,
-}
-
 /// Writes the files.
 pub struct Publisher {
     desk: Arc<Desk>,
@@ -63,20 +56,6 @@ pub struct Publisher {
     evidence: i64,
     forgot: i64,
     ledger: Option<Ledger>,
-}
-
-/// Why something is not published yet.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The folder.
-    #[error("cannot write what is published: {0}")]
-    Folder(#[from] std::io::Error),
-    /// The log's key.
-    #[error("the log's key does not sign: {0}")]
-    Key(String),
 }
 
 impl Publisher {
@@ -142,7 +121,7 @@ impl Publisher {
             }
         }
         let store = self.desk.store().clone();
-        let (log, classes, cuts) = (&mut self.log, &mut self.classes, &self.cuts);
+        let (log, classes, cuts) = (&mut self.log, &mut self.classes, self.cuts);
         let network = self.desk.directory().network.id();
         store.change(|change| {
             if change.head_after(log.size())?.is_some() {
@@ -335,10 +314,4 @@ fn content(change: &mut dyn Change, path: &str) -> Result<Vec<(String, Vec<u8>)>
         files.push((delta(&weights, epoch), from));
     }
     Ok(files)
-}
-
-impl From<PublishError> for Refused {
-    fn from(error: PublishError) -> Self {
-        Self::new(503, "directory_unable", &error.to_string(), "try again")
-    }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// The most clients that are told apart; beyond, the quiet ones are forgotten.
@@ -19,6 +19,8 @@ pub struct Limits {
     pub connections_per_client: usize,
     /// Bodies that are read or judged at once.
     pub bodies: usize,
+    /// How long a body may take to arrive.
+    pub body: Duration,
     /// Listings and reports of one client.
     pub per_client: Rate,
     /// Those of all.
@@ -33,6 +35,7 @@ impl Default for Limits {
             connections: 4096,
             connections_per_client: 256,
             bodies: 64,
+            body: Duration::from_secs(20),
             per_client: Rate {
                 burst: 600,
                 per_minute: 1200,
@@ -141,7 +144,7 @@ fn group(address: IpAddr) -> IpAddr {
             let [a, b, c, d, ..] = address.segments();
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

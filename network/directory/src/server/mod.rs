@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrysalis_network::MAX_UPLOAD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -32,12 +33,10 @@ use tokio::{
 
 pub use self::limits::{Limits, Rate};
 use self::{files::Files, limits::Gate};
-use crate::{Desk, MAX_UPLOAD, Refused};
+use crate::{Desk, Refused};
 
 /// How long a head may take to arrive; a connection without a request for so long is closed.
 const HEAD: Duration = Duration::from_secs(30);
-/// How long a body may take.
-const BODY: Duration = Duration::from_secs(20);
 /// How long a connection may last, whatever it does.
 const CONNECTION: Duration = Duration::from_mins(10);
 /// The most bytes of a head.
@@ -199,14 +198,14 @@ impl Server {
             Refused::new(
                 408,
                 "upload_slow",
-                &format!("the body took longer than {} s", BODY.as_secs()),
+                &format!("the body took longer than {} s", self.limits.body.as_secs()),
                 "send it again, over a faster connection",
             )
         };
-        let place = timeout(BODY, Arc::clone(&self.bodies).acquire_owned()).await;
+        let place = timeout(self.limits.body, Arc::clone(&self.bodies).acquire_owned()).await;
         let place = place.ok().and_then(Result::ok).ok_or_else(slow)?;
         let body = Limited::new(request.into_body(), MAX_UPLOAD).collect();
-        match timeout(BODY, body).await {
+        match timeout(self.limits.body, body).await {
             Err(_) => Err(slow()),
             Ok(Ok(body)) => Ok((body.to_bytes(), place)),
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {

@@ -2,6 +2,8 @@
 //!
 //! Each change is all or nothing, sees what no other change is in the middle of, and is on the disk once it is committed.
 
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 
 use std::{
@@ -11,6 +13,8 @@ use std::{
 
 use chrysalis_network::ProviderId;
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
 pub use sqlite::Sqlite;
 
 /// A database that a directory can be kept in.
@@ -156,7 +160,8 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn new(what: impl fmt::Display, full: bool) -> Self {
+    /// This is wrong, or the disk is full.
+    pub fn new(what: impl fmt::Display, full: bool) -> Self {
         let what = what.to_string();
         Self { what, full }
     }

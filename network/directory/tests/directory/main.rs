@@ -5,6 +5,12 @@
     reason = "helpers of tests, outside any #[test] function"
 )]
 
+mod admission;
+mod http;
 mod ledger;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod program;
 mod publication;
+mod reports;
 mod world;

@@ -1,10 +1,11 @@
 //! A network with a simulated chip: all honest, until a test makes one thing a lie.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
 };
 
@@ -18,15 +19,14 @@ use chrysalis_attestation::{
         encode_gpus,
     },
     policy::{Policy, SnpTemplate, Template},
-    release::PublicKey,
     snp::{floor::Floor, product::Product},
 };
 use chrysalis_directory::{
-    Admitted, Clock, Cuts, Desk, Directory, Judge, Origin, Publisher, Refused, Upload,
+    Admitted, Clock, Cuts, Desk, Directory, Judge, Origin, Publisher, Refused,
     store::{Shared, Sqlite},
 };
 use chrysalis_image::publish::{Passphrase, SigningKey};
-use chrysalis_network::{Descriptor, Endpoint, Listing, Signers};
+use chrysalis_network::{Descriptor, Endpoint, Listing, Signers, Upload};
 use chrysalis_settle::{
     Attested, EpochEvidence, Offer, Report, Sign, money,
     price::{Load, Price},
@@ -72,6 +72,18 @@ pub(crate) fn amd() -> &'static Amd {
     })
 }
 
+/// That of another chip than the vendor's first, made once.
+fn certificate(chip: u8) -> Vec<u8> {
+    static MADE: Mutex<BTreeMap<u8, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().expect("unpoisoned");
+    let issue = || {
+        let mut profile = amd().vcek_profile(Time(NOW));
+        profile.hwid = [chip; 64];
+        amd().issue_vcek(&profile).expect("a certificate")
+    };
+    made.entry(chip).or_insert_with(issue).clone()
+}
+
 pub(crate) fn policy_text(roots: &[[u8; 32]]) -> String {
     Policy::template(&Template {
         configuration: CONFIGURATION,
@@ -107,10 +119,6 @@ impl Hands {
         Self(Arc::new(AtomicI64::new(now)))
     }
 
-    pub(crate) fn set(&self, now: i64) {
-        self.0.store(now, Ordering::SeqCst);
-    }
-
     pub(crate) fn now(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
     }
@@ -132,7 +140,8 @@ pub(crate) struct World {
     pub(crate) desk: Arc<Desk>,
     pub(crate) publisher: Publisher,
     pub(crate) signers: Signers,
-    pub(crate) envelope: Vec<u8>,
+    /// How often evidence was judged.
+    pub(crate) judged: Arc<AtomicUsize>,
 }
 
 pub(crate) struct Making {
@@ -195,9 +204,15 @@ impl World {
             Descriptor::verify(&envelope, &signers, Time(NOW), None).expect("a network");
         let hands = Hands::at(making.now);
         let policy = Policy::parse(&text).expect("a policy");
+        let judged = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&judged);
+        let bring = Arc::new(move |_: &_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Collateral::default()
+        });
         let directory = Directory {
             network,
-            judge: Judge::new(policy, Arc::new(|_| Collateral::default())),
+            judge: Judge::new(policy, bring),
             private: making.private,
             clock: hands.clock(),
         };
@@ -217,12 +232,32 @@ impl World {
             desk,
             publisher,
             signers,
-            envelope,
+            judged,
+        }
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            name: "directory.example".to_owned(),
+            key: signing_key(self.folder.path(), "log.pem"),
         }
     }
 
     pub(crate) fn public(&self) -> PathBuf {
         self.folder.path().join("public")
+    }
+
+    /// As after the program has ended and begun again.
+    pub(crate) fn restarted(self) -> Self {
+        let now = self.hands.now();
+        let Self { folder, .. } = self;
+        Self::in_folder(
+            folder,
+            Making {
+                now,
+                ..Making::default()
+            },
+        )
     }
 
     pub(crate) fn network(&self) -> [u8; 32] {
@@ -235,10 +270,6 @@ impl World {
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.public().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    pub(crate) fn key(&self) -> PublicKey {
-        signing_key(self.folder.path(), "log.pem").public().clone()
     }
 }
 
@@ -285,13 +316,17 @@ impl Enclave {
         let amd = amd();
         let launch = Launch::new(LAUNCH_DIGEST, host_data(CONFIGURATION), [self.chip; 32]);
         let mut report = amd.report(&launch, anchor.report_data(&encode_gpus(&[])));
-        report.report_id = [self.chip; 32];
+        let mut endorsements = amd.endorsements();
+        if self.chip > 1 {
+            report.chip_id = [self.chip; 64];
+            endorsements.certificates[0] = certificate(self.chip);
+        }
         let evidence = Evidence {
             cpu: CpuReport::Snp(amd.sign(&report).to_vec()),
             claims,
             gpus: Vec::new(),
             path: None,
-            endorsements: amd.endorsements(),
+            endorsements,
         };
         EpochEvidence {
             spki: SPKI.to_vec(),
@@ -352,7 +387,7 @@ impl Enclave {
         let mut reports = Vec::new();
         for epoch in 0..count {
             let load = Load {
-                used: 100_000 * (epoch % 5),
+                used: 480_000 - 60_000 * (epoch % 5),
                 capacity: 480_000,
             };
             let report = Report {

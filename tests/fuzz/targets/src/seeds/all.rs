@@ -2,7 +2,7 @@
 
 use chrysalis_simulate::Amd;
 
-use super::{Seed, amd, bundles, intel, model, nvidia, relay, release, settle, wire};
+use super::{Seed, amd, bundles, intel, model, network, nvidia, relay, release, settle, wire};
 
 /// Every seed.
 pub fn all(amd: &Amd) -> Vec<Seed> {
@@ -11,6 +11,7 @@ pub fn all(amd: &Amd) -> Vec<Seed> {
         bundles::seeds(),
         intel::seeds(),
         model::seeds(),
+        network::seeds(),
         nvidia::seeds(),
         relay::seeds(),
         release::seeds(),

@@ -5,6 +5,7 @@ mod amd;
 mod bundles;
 mod intel;
 mod model;
+mod network;
 mod nvidia;
 mod relay;
 mod release;
@@ -17,6 +18,7 @@ use chrysalis_attestation::Time;
 use chrysalis_simulate::{Amd, SimulateError};
 
 pub use all::all;
+pub(crate) use network::network_key;
 
 use crate::{Target, targets};
 

@@ -1,6 +1,8 @@
 //! Every target, with what it is fed.
 
-use super::{azure, bundle, model, nvidia, policy, relay, release, settle, snp, tdx, wire};
+use super::{
+    azure, bundle, model, network, nvidia, policy, relay, release, settle, snp, tdx, wire,
+};
 use crate::target::Target;
 
 const KIB: usize = 1024;
@@ -74,6 +76,15 @@ pub const TARGETS: &[Target] = &[
     target("receipt", KIB, Some("receipt"), settle::receipt),
     target("kept_receipt", 2 * KIB, Some("receipt"), settle::kept),
     target("credential", 128, None, settle::credential),
+    target("descriptor", 8 * KIB, Some("network"), network::descriptor),
+    target("listing", 2 * KIB, Some("network"), network::listing),
+    target(
+        "directory_file",
+        8 * KIB,
+        Some("network"),
+        network::directory_file,
+    ),
+    target("upload", 8 * KIB, Some("network"), network::upload),
     target("report", KIB, Some("receipt"), settle::report),
     target("terms", 2 * KIB, Some("receipt"), settle::terms),
     target("purse", 4 * KIB, None, settle::purse),

@@ -5,6 +5,7 @@ mod all;
 mod azure;
 mod bundle;
 mod model;
+mod network;
 mod nvidia;
 mod policy;
 mod relay;

@@ -1,20 +1,19 @@
-//! The body of `PUT /v1/listings`.
+//! What a host sends to a directory: a listing, and the evidence that its offer names.
 
 use chrysalis_attestation::{
     encoding::cbor::{self, Fields, Value},
     evidence::MAX_BUNDLE,
 };
-use chrysalis_network::MAX_LISTING;
 use chrysalis_settle::EpochEvidence;
 
-use crate::Refused;
+use crate::{MAX_LISTING, Rejection};
 
 /// The most bytes of evidence: a bundle, a key, and what stands around them.
 const MAX_EVIDENCE: usize = MAX_BUNDLE + 4096;
-/// The most bytes of the body.
+/// The most bytes of all of it.
 pub const MAX_UPLOAD: usize = MAX_EVIDENCE + MAX_LISTING + 64;
 
-/// A listing, and the evidence that its offer names.
+/// The body of `PUT /v1/listings`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// A signed listing, encoded.
@@ -34,27 +33,20 @@ impl Upload {
     }
 
     /// Reads the one encoding. Nothing is verified.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Refused> {
-        let wrong = |what: &str| {
-            Refused::new(
-                400,
-                "upload_malformed",
-                &format!("the body is no upload: {what}"),
-                "send the deterministic CBOR of {listing: bytes, evidence: bytes}",
-            )
-        };
+    pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
+        let wrong = |what| Rejection::UploadMalformed { what };
         if bytes.len() > MAX_UPLOAD {
-            return Err(Refused::too_long(MAX_UPLOAD));
+            return Err(wrong("it is too long"));
         }
-        let value = cbor::decode(bytes).ok_or_else(|| wrong("not deterministic CBOR"))?;
-        let mut fields = Fields::of(value).ok_or_else(|| wrong("not a map"))?;
+        let value = cbor::decode(bytes).ok_or(wrong("not deterministic"))?;
+        let mut fields = Fields::of(value).ok_or(wrong("not a map"))?;
         let listing = fields.take("listing").and_then(cbor::bytes);
-        let listing = listing.ok_or_else(|| wrong("no listing"))?;
+        let listing = listing.ok_or(wrong("no listing"))?;
         let evidence = match fields.take("evidence") {
             None => None,
             Some(value) => {
                 let bytes = cbor::bytes(value).filter(|bytes| bytes.len() <= MAX_EVIDENCE);
-                let bytes = bytes.ok_or_else(|| wrong("its evidence is no bytes, or too many"))?;
+                let bytes = bytes.ok_or(wrong("its evidence is no bytes, or too many"))?;
                 let read = EpochEvidence::decode(&bytes);
                 Some(read.map_err(|_| wrong("its evidence is not {spki, bundle}"))?)
             }
@@ -63,16 +55,5 @@ impl Upload {
             Some(_) => Err(wrong("an unknown field")),
             None => Ok(Self { listing, evidence }),
         }
-    }
-}
-
-impl Refused {
-    pub(crate) fn too_long(most: usize) -> Self {
-        Self::new(
-            413,
-            "upload_too_long",
-            &format!("the body has more than {most} bytes"),
-            "send one listing with its evidence, or one report",
-        )
     }
 }
