@@ -50,10 +50,8 @@ pub(super) fn table(summary: &Value) -> String {
         "Tokens/s",
         "Uptime",
     ];
-    let heads: String = heads
-        .iter()
-        .map(|head| format!("<th role=\"columnheader\" scope=\"col\">{head}</th>"))
-        .collect();
+    let heads = heads.map(|head| format!("<th role=\"columnheader\" scope=\"col\">{head}</th>"));
+    let heads = heads.concat();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>Providers of {name}</title>\n<link rel=\"stylesheet\" href=\"../../ledger.css\">\n</head>\n<body>\n{}<main>\n<h1>{name}</h1>\n\
@@ -298,7 +296,7 @@ fn count(number: i64) -> String {
     let digits = number.max(0).to_string();
     let mut parted = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             parted.push(',');
         }
         parted.push(digit);
