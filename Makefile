@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo demo-pay voice run check test test-chain test-postgres test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -7,6 +7,8 @@ demo: setup image  ## boot a measured VM, verify it, and ask it something
 	@scripts/demo
 demo-pay: setup image ## pay for an answer and a transcription on a local chain, and settle to the nano (compiles whisper.cpp once)
 	@scripts/demo-pay
+demo-network: setup image ## two directories, three providers and eight clients on a local chain: choice, prices, a death, lies, rewards (VM=1: real VMs)
+	@scripts/demo-network
 voice: setup image ## have a recorded voice message written down (compiles whisper.cpp once, some minutes; no VM)
 	@scripts/voice
 run: setup image   ## boot it and keep it running until Ctrl-C
@@ -17,6 +19,8 @@ test: setup image  ## run every test, with the real VM and real clients
 	@scripts/test
 test-chain: setup  ## the purse in both emulators: the contract's tests, 100,000 random scripts, TonClient (needs Node)
 	@scripts/test-chain
+test-examples: setup ## the examples: the bot between fakes of Telegram and of the proxy, the reseller, each language (ENCLAVE=1: a real enclave)
+	@scripts/test-examples
 test-postgres: setup ## a directory in PostgreSQL, compared with SQLite (needs Debian's package postgresql)
 	@scripts/test-postgres
 test-vllm: setup   ## vLLM on this machine's CPU, in its room (fetches and unpacks gigabytes; not part of make test)

@@ -32,6 +32,20 @@ debian_archive() {
     printf '%s\n' "$archive"
 }
 
+# Writes down a test that is skipped, where make test counts them: skipped FILE TEST WHY
+skipped() { [ -z "${CHRYSALIS_SKIPPED:-}" ] || printf '%s\t%s\t%s\n' "$@" >>"$CHRYSALIS_SKIPPED"; }
+
+# One environment with the clients of tests/requirements.txt, for every test that needs Python: $CHRYSALIS_PYTHON.
+python_client() {
+    export CHRYSALIS_PYTHON=$cache/python/bin/python
+    local installed=$cache/python/requirements.txt
+    [ -x "$CHRYSALIS_PYTHON" ] || step "make a Python environment" python3 -m venv "$cache/python"
+    cmp -s "$root/tests/requirements.txt" "$installed" || {
+        step "install the Python packages of tests/requirements.txt" "$CHRYSALIS_PYTHON" -m pip install -r "$root/tests/requirements.txt"
+        cp "$root/tests/requirements.txt" "$installed"
+    }
+}
+
 # step WHAT COMMAND...: runs the command with its output in a log; after two seconds says which step is running, then
 # prints the newest line of the log, which may be the same as before, every eight seconds: at least every ten, come what may.
 # On failure prints the end of the log.

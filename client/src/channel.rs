@@ -17,14 +17,11 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::{
-    net::TcpStream,
-    task::{AbortHandle, JoinHandle},
-};
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    Deadlines, Declined, Error, SavedSession, Target,
+    Deadlines, Declined, Dial, Error, SavedSession, Target,
     deadlines::within,
     error::from_hyper,
     kept::{Came, filled},
@@ -79,9 +76,13 @@ impl Drop for Task {
 
 impl Channel {
     /// Opens TCP, then TLS 1.3 with whatever answers.
-    pub(crate) async fn open(target: &Target, deadlines: &Deadlines) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        target: &Target,
+        dial: &Dial,
+        deadlines: &Deadlines,
+    ) -> Result<Self, Error> {
         let leash = Leash::default();
-        let tls = connect(target, deadlines, &leash).await?;
+        let tls = connect(target, dial, deadlines, &leash).await?;
         let (_, session) = tls.get_ref();
         let certificate = session
             .peer_certificates()
@@ -186,6 +187,7 @@ impl Channel {
 
 async fn connect(
     target: &Target,
+    dial: &Dial,
     deadlines: &Deadlines,
     leash: &Leash,
 ) -> Result<TlsStream<Leashed>, Error> {
@@ -198,11 +200,10 @@ async fn connect(
         .ok_or_else(|| Error::Local(format!("{target} has no host name that TLS can carry")))?;
     let configuration =
         tls::dangerous_configuration().map_err(|error| Error::Local(error.to_string()))?;
-    let tcp = TcpStream::connect((target.host(), target.port()));
+    let tcp = dial.connect(target.host(), target.port());
     let tcp = within(deadlines.connect, "TCP connection", tcp)
         .await?
         .map_err(unreachable)?;
-    tcp.set_nodelay(true).map_err(unreachable)?;
     let tcp = Leashed::new(tcp, Leash::clone(leash));
     let handshake = TlsConnector::from(configuration).connect(name, tcp);
     within(deadlines.handshake, "TLS handshake", handshake)

@@ -86,7 +86,7 @@ impl AttestedConnection {
 
     async fn connect_once(target: &Target, relying_party: &RelyingParty) -> Result<Self, Error> {
         let deadlines = relying_party.deadlines();
-        let mut channel = Channel::open(target, deadlines).await?;
+        let mut channel = Channel::open(target, relying_party.dial(), deadlines).await?;
         let kept = relying_party.kept().of(&channel.authority);
         let asked = channel.ask_for_evidence(deadlines.evidence, &kept);
         let (saved, came) = asked.await?;
@@ -103,6 +103,9 @@ impl AttestedConnection {
         });
         let receipt_key = trusted.claims().receipt_key;
         let epoch = Epoch::of(&channel.certificate, &saved, receipt_key)?;
+        if let Some(listing) = relying_party.listing() {
+            listing.is_about(trusted.claims(), epoch.attested(), false)?;
+        }
         let tab = Tab::new(TabId::unpaid(saved.exporter()), receipt_key);
         let way = match relying_party.relay() {
             None => None,
@@ -119,7 +122,10 @@ impl AttestedConnection {
         let authority = HeaderValue::try_from(channel.authority)
             .map_err(|error| Error::Local(error.to_string()))?;
         let seat = match (relying_party.payer(), &way) {
-            (Some(payer), None) => Some(Seat::take(payer, receipt_key, *saved.exporter())?),
+            (Some(payer), None) => {
+                let limit = relying_party.limit();
+                Some(Seat::take(payer, limit, receipt_key, *saved.exporter())?)
+            }
             _ => None,
         };
         let mut connection = Self {
@@ -142,12 +148,17 @@ impl AttestedConnection {
 
     /// Asks where the tab stands and what answers cost, if somebody pays.
     async fn ask_terms(&mut self) -> Result<(), Error> {
-        let Some(seat) = &self.seat else {
-            return Ok(());
+        let request = match (&self.seat, self.relying_party.limit()) {
+            (Some(seat), _) => seat.request()?,
+            // Nobody pays yet, and the price says whether anybody will.
+            (None, Some(_)) => pay::request(self.saved.exporter(), None)?,
+            (None, None) => return Ok(()),
         };
-        let request = seat.request()?;
         let answer = self.send_as_it_is(request).await?;
         let (terms, _) = pay::read(answer).await??;
+        if let (None, Some(limit)) = (&self.seat, self.relying_party.limit()) {
+            limit.note(&terms.quotes)?;
+        }
         match &mut self.seat {
             Some(seat) => seat.learn(terms),
             None => Ok(()),
@@ -200,7 +211,8 @@ impl AttestedConnection {
         let term = self.term.clone();
         let sending = async {
             if let Some(way) = &self.way {
-                return Box::pin(way.send(request, &deadlines)).await;
+                let dial = self.relying_party.dial();
+                return Box::pin(way.send(request, dial, &deadlines)).await;
             }
             self.sender.ready().await.map_err(|_| Error::Closed)?;
             let sent = self.sender.try_send_request(request).await;
@@ -257,6 +269,12 @@ impl AttestedConnection {
     /// The epoch in which the connection was made, as its certificate has it.
     pub fn epoch(&self) -> &Epoch {
         &self.epoch
+    }
+
+    /// Nano for a million units, by which the last job is priced, until its receipt has come.
+    pub(crate) fn price(&self) -> Option<u64> {
+        let quote = self.seat.as_ref()?.quote()?;
+        Some(self.relying_party.limit()?.price_of(quote))
     }
 
     /// What is to become of the connection's last job, should its reader leave before its receipt.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrysalis_attestation::{Refusal, Rejection};
+use chrysalis_network::Rejection as ListingRejection;
 use chrysalis_settle::Rejection as ReceiptRejection;
 use chrysalis_wire::api::{ATTESTATION_BUSY, TRUST_ENDED};
 
@@ -19,6 +20,25 @@ pub enum Error {
     /// The peer proved itself, but not this answer: its receipt is wrong or missing. This is a verdict on the answer.
     #[error("the answer is not proved: {0}")]
     Receipt(#[from] ReceiptRejection),
+    /// The peer proved itself, and is not what its listing says. This is a verdict on the listing.
+    #[error(transparent)]
+    Listing(#[from] ListingRejection),
+    /// A model's price is over the limit.
+    #[error("it asks {asked} nano for a million units, and the limit is {most}")]
+    TooDear {
+        /// Nano for a million units.
+        asked: u64,
+        /// The most that was allowed.
+        most: u64,
+    },
+    /// The network has nobody who could answer.
+    #[error("nobody in the network can answer: {why}")]
+    NoProvider {
+        /// The stable code.
+        code: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// Something that the evidence rests on has expired since it was verified.
     #[error("the evidence was good until {until}, which is past")]
     Expired {
@@ -135,6 +155,9 @@ impl Error {
             Self::Refused(refusal) => refusal.rejection.code(),
             Self::KeyChanged => "key_changed",
             Self::Receipt(rejection) => rejection.code(),
+            Self::Listing(rejection) => rejection.code(),
+            Self::TooDear { .. } => "price_over_ceiling",
+            Self::NoProvider { code, .. } => code,
             Self::Expired { .. } => "evidence_expired",
             Self::Unasked { .. } => "revocation_unasked",
             Self::Unreachable { .. } => "unreachable",
@@ -157,6 +180,9 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.rejection.hint(),
             Self::Receipt(rejection) => rejection.hint(),
+            Self::Listing(rejection) => rejection.hint(),
+            Self::TooDear { .. } => "allow more with --max-price, or wait until the price falls",
+            Self::NoProvider { code, .. } => nobody(code),
             Self::KeyChanged => {
                 "send the request again; the next connection is verified from scratch"
             }
@@ -202,8 +228,29 @@ impl Error {
     pub fn is_verdict(&self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::KeyChanged | Self::Receipt(_) | Self::Expired { .. }
+            Self::Refused(_)
+                | Self::KeyChanged
+                | Self::Receipt(_)
+                | Self::Listing(_)
+                | Self::Expired { .. }
         )
+    }
+}
+
+/// What to do where nobody in a network can answer.
+fn nobody(code: &str) -> &'static str {
+    match code {
+        "network_expired" => "get the network's current descriptor",
+        "listings_expired" => {
+            "check this machine's network and clock, and the network's directories: none of them answers with anything that is current"
+        }
+        "budget_spent" => "allow more with --budget, or close lanes that are not used",
+        "price_unknown" => {
+            "say with --max-price what you would pay: no directory says what the model costs"
+        }
+        _ => {
+            "allow more with --max-price, or try again later; `chrysalis network list` shows who is listed"
+        }
     }
 }
 

@@ -6,10 +6,12 @@ mod channel;
 mod clock;
 mod connection;
 mod deadlines;
+mod dial;
 mod epoch;
 mod error;
 pub mod events;
 mod kept;
+pub mod network;
 mod pad;
 mod pay;
 pub mod proxy;
@@ -26,6 +28,7 @@ pub use chrysalis_wire::{api::CHAT, content};
 pub use clock::{Clock, Stopwatch, system_stopwatch, system_time};
 pub use connection::{Asked, AttestedConnection};
 pub use deadlines::Deadlines;
+pub use dial::{Dial, Socks, SocksError};
 pub use epoch::Epoch;
 pub use error::{Declined, Error};
 pub use pay::{Lane, Payer};
@@ -36,7 +39,7 @@ pub use target::{Target, TargetError};
 
 /// Fetches evidence without judging it, so that you can show or save it. Nothing else is ever sent over that connection.
 pub async fn fetch_evidence(target: &Target, deadlines: &Deadlines) -> Result<SavedSession, Error> {
-    let mut channel = channel::Channel::open(target, deadlines).await?;
+    let mut channel = channel::Channel::open(target, &Dial::default(), deadlines).await?;
     let (saved, _) = channel.ask_for_evidence(deadlines.evidence, &[]).await?;
     Ok(saved)
 }

@@ -16,16 +16,13 @@ use hyper::{
     header::{CONTENT_TYPE, HOST},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use self::arriving::Arriving;
 pub(crate) use self::arriving::Body;
-use crate::{Deadlines, Error, channel::Task, deadlines::within, error::from_hyper, tls};
+use crate::{Deadlines, Dial, Error, channel::Task, deadlines::within, error::from_hyper, tls};
 
 /// What a gateway says of a request for a key that it does not have comes with this.
 const PROBLEM: &str = "application/problem+json";
@@ -59,7 +56,7 @@ impl FromStr for Relay {
         let malformed = || RelayError::Malformed(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| malformed())?;
         let (tls, default_port) = match uri.scheme_str() {
-            Some("https") => (Some(configuration()?), 443),
+            Some("https") => (Some(tls::ordinary().map_err(RelayError::Local)?), 443),
             Some("http") => (None, 80),
             _ => return Err(malformed()),
         };
@@ -83,19 +80,6 @@ impl fmt::Debug for Relay {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.debug_tuple("Relay").field(&self.uri).finish()
     }
-}
-
-/// Ordinary TLS: a relay is a stranger, whose name the system's roots vouch for.
-fn configuration() -> Result<Arc<ClientConfig>, RelayError> {
-    let local = |error: &dyn fmt::Display| RelayError::Local(error.to_string());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let configuration = ClientConfig::builder_with_provider(Arc::new(tls::provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| local(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(configuration))
 }
 
 /// A way through a relay to an enclave whose keys its evidence covers.
@@ -136,10 +120,11 @@ impl Way {
     pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,
+        dial: &Dial,
         deadlines: &Deadlines,
     ) -> Result<Response<Body>, Error> {
         let (sealed, awaiting) = self.sealed(request).await?;
-        let (mut sender, driver) = self.connect(deadlines).await?;
+        let (mut sender, driver) = self.connect(dial, deadlines).await?;
         let path = self.relay.uri.path_and_query();
         let host = self.relay.uri.authority().map_or("", |it| it.as_str());
         let request = Request::post(path.map_or("/", |path| path.as_str()))
@@ -180,16 +165,17 @@ impl Way {
 
     async fn connect(
         &self,
+        dial: &Dial,
         deadlines: &Deadlines,
     ) -> Result<(http1::SendRequest<Full<Bytes>>, Task), Error> {
         let unreachable = |why: io::Error| Error::Unreachable {
             address: self.relay.uri.to_string(),
             why: why.to_string(),
         };
-        let tcp = TcpStream::connect((self.relay.host.as_str(), self.relay.port));
+        let dial = dial.clone().anywhere();
+        let tcp = dial.connect(&self.relay.host, self.relay.port);
         let tcp = within(deadlines.connect, "TCP connection to the relay", tcp).await?;
         let tcp = tcp.map_err(unreachable)?;
-        tcp.set_nodelay(true).map_err(unreachable)?;
         let Some(configuration) = &self.relay.tls else {
             return begin(tcp).await;
         };

@@ -12,14 +12,15 @@ use chrysalis_attestation::{
     },
     policy::Policy,
 };
+use chrysalis_network::SignedListing;
 use chrysalis_settle::EpochEvidence;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Clock, Deadlines, Error, Relay, SavedSession, Stopwatch,
+    Clock, Deadlines, Dial, Error, Relay, SavedSession, Stopwatch,
     clock::{Moment, system_stopwatch, system_time},
     kept::Kept,
-    pay::Payer,
+    pay::{Limit, Payer},
     term::Term,
 };
 
@@ -32,10 +33,14 @@ pub struct RelyingParty {
     clock: Clock,
     stopwatch: Stopwatch,
     deadlines: Deadlines,
+    dial: Dial,
     memory: Memory,
     kept: Kept,
     relay: Option<Relay>,
     payer: Option<Arc<Payer>>,
+    /// What the enclave has to be, where it was found in a directory.
+    listing: Option<Arc<SignedListing>>,
+    limit: Option<Arc<Limit>>,
 }
 
 /// Finds collateral for this evidence, which has not been verified yet. What is missing is left out.
@@ -55,10 +60,13 @@ impl RelyingParty {
             clock: Arc::new(system_time),
             stopwatch: Arc::new(system_stopwatch),
             deadlines: Deadlines::default(),
+            dial: Dial::default(),
             memory: Memory::none(),
             kept: Kept::default(),
             relay: None,
             payer: None,
+            listing: None,
+            limit: None,
         }
     }
 
@@ -113,6 +121,13 @@ impl RelyingParty {
         self
     }
 
+    /// Opens connections so: to enclaves and to relays.
+    #[must_use]
+    pub fn dialing(mut self, dial: Dial) -> Self {
+        self.dial = dial;
+        self
+    }
+
     /// Sends requests through this relay. The enclave itself is asked for its evidence and its keys, and for nothing else.
     #[must_use]
     pub fn through(mut self, relay: Relay) -> Self {
@@ -125,6 +140,26 @@ impl RelyingParty {
     pub fn paying(mut self, payer: Arc<Payer>) -> Self {
         self.payer = Some(payer);
         self
+    }
+
+    /// Wants the enclave that this listing is about, and no other; where somebody pays or will, its model at this price at most.
+    #[must_use]
+    pub(crate) fn listed(mut self, listing: Arc<SignedListing>, limit: Option<Arc<Limit>>) -> Self {
+        self.listing = Some(listing);
+        self.limit = limit;
+        self
+    }
+
+    pub(crate) fn listing(&self) -> Option<&SignedListing> {
+        self.listing.as_deref()
+    }
+
+    pub(crate) fn limit(&self) -> Option<&Arc<Limit>> {
+        self.limit.as_ref()
+    }
+
+    pub(crate) fn dial(&self) -> &Dial {
+        &self.dial
     }
 
     pub(crate) fn payer(&self) -> Option<&Arc<Payer>> {

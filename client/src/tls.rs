@@ -1,4 +1,4 @@
-//! TLS to a peer that no certificate authority vouches for. This is the one dangerous module of the client.
+//! TLS to a peer that no certificate authority vouches for, and ordinary TLS. This is the one dangerous module of the client.
 //!
 //! A name in a certificate says nothing about what runs behind it, so this client does not look at names. The handshake proves one
 //! thing: that the peer holds the private key of the certificate it shows. The evidence says whose key that is, and until it does
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use chrysalis_attestation::evidence::KeyAgreement;
 use chrysalis_wire::api::ALPN;
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
+    SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -47,6 +48,18 @@ pub(crate) fn dangerous_configuration() -> Result<Arc<ClientConfig>, rustls::Err
         .with_no_client_auth();
     configuration.alpn_protocols = vec![ALPN.to_vec()];
     configuration.resumption = Resumption::disabled();
+    Ok(Arc::new(configuration))
+}
+
+/// Ordinary TLS: a relay or a directory is a stranger, whose name the system's roots vouch for. Why not, if it cannot be.
+pub(crate) fn ordinary() -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let configuration = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     Ok(Arc::new(configuration))
 }
 

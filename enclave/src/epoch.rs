@@ -38,6 +38,11 @@ impl Epochs {
         self.0.borrow().clone()
     }
 
+    /// The current one and those that come after it.
+    pub(crate) fn follow(&self) -> watch::Receiver<Arc<Epoch>> {
+        self.0.subscribe()
+    }
+
     /// Begins the next. Connections that are open go on.
     pub(crate) fn turn(&self, next: Epoch) {
         self.0.send_replace(Arc::new(next));

@@ -219,6 +219,15 @@ impl Host {
         self.hand(&ToHost::Report(report)).await
     }
 
+    /// Hands over what is offered, and the evidence for it.
+    pub(crate) async fn offers(
+        &self,
+        offers: Vec<Vec<u8>>,
+        evidence: Vec<u8>,
+    ) -> Result<(), HostError> {
+        self.hand(&ToHost::Offers { offers, evidence }).await
+    }
+
     /// Says what the host only has to note.
     async fn hand(&self, what: &ToHost) -> Result<(), HostError> {
         match self.ask(what).await? {

@@ -75,6 +75,15 @@ impl Platform {
         }
     }
 
+    /// What vouches for the CPU, as offers call it: one of `chrysalis_settle::PLATFORMS`.
+    pub(crate) fn short_name(&self) -> &'static str {
+        match self {
+            Self::Simulated(_) => "simulated",
+            Self::SevGuest(_) | Self::Tsm(_) => "snp",
+            Self::Tdx(_) => "tdx",
+        }
+    }
+
     /// What the machine was launched with, from the processor itself. A quote would not do on TDX: it comes through the host,
     /// and only verification distinguishes it from a forged one.
     pub(crate) async fn launched(&self) -> Result<Launched, PlatformError> {

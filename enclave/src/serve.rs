@@ -33,6 +33,7 @@ mod messages;
 mod misshapen;
 mod models;
 mod object;
+mod offers;
 mod ohttp;
 mod pad;
 mod part;
@@ -88,6 +89,7 @@ use crate::{
 };
 use conversation::Conversation;
 pub(crate) use conversation::Rate;
+use offers::Offering;
 use pad::Padder;
 use pay::Till;
 use places::{Displaced, Place, Places};
@@ -186,7 +188,15 @@ impl Attested {
             trust,
         )?;
         let issuer = service.issuer.clone();
-        let accounts = accounts::keep(till, issuer.clone(), ground.host.clone());
+        let accounts = accounts::keep(till.clone(), issuer.clone(), ground.host.clone());
+        let offering = Offering {
+            platform: ground.platform.short_name(),
+            engines: self.engines.clone(),
+            attester: attester.clone(),
+            issuer: issuer.clone(),
+            till,
+            host: ground.host.clone(),
+        };
         let door = Arc::new(Door {
             bounds,
             acceptor,
@@ -201,6 +211,7 @@ impl Attested {
             () = ground.host.shutdown_wanted() => Ok(()),
             () = load::report(&ground.progress, &self.engines, attested_at) => Ok(()),
             () = accounts => Ok(()),
+            () = offering.keep() => Ok(()),
             failure = renewal.until_trust_ends() => Err(failure),
         };
         drop(listener);

@@ -6,6 +6,7 @@ mod client;
 mod endpoints;
 mod epochs;
 pub(crate) mod host;
+mod offers;
 mod pay;
 mod receipts;
 mod records;

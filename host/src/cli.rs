@@ -59,4 +59,54 @@ mod tests {
     fn the_command_line_is_well_formed() {
         Options::command().debug_assert();
     }
+
+    #[test]
+    fn options_of_a_network_are_refused_without_each_other() {
+        let run = [
+            "chrysalis-host",
+            "run",
+            "image",
+            "--configuration",
+            "c",
+            "--disks",
+            "d",
+        ];
+        let all = [
+            ["--network", "network.json"],
+            ["--network-key", "alice.pub"],
+            ["--operator-key", "operator.pem"],
+            ["--endpoint", "llm.example:443"],
+        ];
+        let parse = |given: &[[&str; 2]]| {
+            let words = run.into_iter().chain(given.iter().flatten().copied());
+            Options::try_parse_from(words)
+        };
+        parse(&all).unwrap();
+        parse(&[]).unwrap();
+        for missing in all {
+            let given: Vec<_> = all.into_iter().filter(|it| *it != missing).collect();
+            let refused = parse(&given).unwrap_err().to_string();
+            assert!(refused.contains(missing[0]), "{missing:?}: {refused}");
+        }
+        for [name, value] in [
+            ["--region", "eu-west"],
+            ["--lane-min", "0.5"],
+            ["--delay-min", "7200"],
+            ["--network-at-least", "1"],
+        ] {
+            let refused = parse(&[[name, value]]).unwrap_err().to_string();
+            assert!(
+                refused.contains("--network <FILE|URL>"),
+                "{name}: {refused}"
+            );
+            parse(&[&all[..], &[[name, value]]].concat()).unwrap();
+        }
+        for wrong in [
+            ["--endpoint", "LLM.example:443"],
+            ["--region", "eu west"],
+            ["--lane-min", "-1"],
+        ] {
+            parse(&[&all[..], &[wrong]].concat()).unwrap_err();
+        }
+    }
 }

@@ -5,8 +5,8 @@
 //! appears.
 //!
 //! [`run`] tells the story of a guest. It [launches](launch) it, [relays](relay) clients to it, [answers](services) what it
-//! asks, with [simulated](simulation) hardware if need be, keeps what it [says](guest), [counts](metrics), and claims what it is
-//! [owed](cashier).
+//! asks, with [simulated](simulation) hardware if need be, keeps what it [says](guest), [counts](metrics), claims what it is
+//! [owed](cashier), and has it [listed](listing).
 //! [`doctor`] examines the machine beforehand.
 
 mod accept;
@@ -18,6 +18,7 @@ mod doctor;
 mod format;
 mod guest;
 mod launch;
+mod listing;
 mod metrics;
 mod mutex;
 mod relay;

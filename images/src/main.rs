@@ -37,7 +37,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     options::{FetchOptions, compile},
-    publisher::{key, log, release},
+    publisher::{key, log, network, release},
 };
 
 #[derive(Parser)]
@@ -133,6 +133,12 @@ enum Command {
         after_help = "Example:\n  chrysalis-image log append publication/log publication/v1/manifest.json --origin releases.example/log --key log.pem"
     )]
     Log(log::LogCommand),
+    /// Sign what a network is: who lists its providers, which models it has, how it is paid
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis-image network sign network.toml --key alice.pem --out network.json"
+    )]
+    Network(network::NetworkCommand),
     /// Run cargo with the environment and flags of measured programs, such as to check or test them as they are built
     #[command(
         after_help = "Example:\n  chrysalis-image cargo clippy --release -p chrysalis-enclave"
@@ -230,6 +236,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Key(command) => key::run(&command)?,
         Command::Release(command) => release::run(command)?,
         Command::Log(command) => log::run(&command)?,
+        Command::Network(command) => network::run(&command)?,
         Command::Cargo { fetch, arguments } => {
             let mut cargo =
                 Workspace::around(Path::new("."), &fetch.fetcher()?)?.cargo(Linkage::Static)?;

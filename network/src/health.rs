@@ -16,8 +16,8 @@ const FULL: u64 = 1000;
 pub enum Outcome {
     /// It was answered.
     Answered {
-        /// Milliseconds until the first piece.
-        first_ms: u64,
+        /// Milliseconds until the first piece; `None` for an answer that came whole, whose first piece nobody saw.
+        first_ms: Option<u64>,
     },
     /// It was not, for a reason of the provider's.
     Failed,
@@ -32,6 +32,8 @@ pub struct Health {
     answered: VecDeque<bool>,
     /// How long first pieces took, the oldest first.
     firsts: VecDeque<u64>,
+    /// Half of them took no longer: read for each choice, so it is worked out once.
+    usual: Option<u64>,
     failed_at: Option<u64>,
     refused: bool,
 }
@@ -40,7 +42,12 @@ impl Health {
     /// Notes an outcome.
     pub fn note(&mut self, outcome: Outcome, now: u64) {
         match outcome {
-            Outcome::Answered { first_ms } => push(&mut self.firsts, first_ms),
+            Outcome::Answered { first_ms } => {
+                if let Some(first_ms) = first_ms {
+                    push(&mut self.firsts, first_ms);
+                    self.usual = self.first_ms(50);
+                }
+            }
             Outcome::Failed => self.failed_at = Some(now),
             Outcome::Refused => self.refused = true,
         }
@@ -64,7 +71,7 @@ impl Health {
     /// What each of a class's providers weighs now: 0 to 1000, and 0 for those that are out. One that was never tried weighs as much as the
     /// median of the others. If nobody but resting ones is left, those count again: to ask them is better than to give up.
     pub fn weights(providers: &[&Self], now: u64) -> Vec<u64> {
-        let usual = median(providers.iter().filter_map(|it| it.first_ms(50)).collect());
+        let usual = median(providers.iter().filter_map(|it| it.usual).collect());
         let tried = providers.iter().filter(|it| !it.answered.is_empty());
         let tried = tried.map(|it| it.weight(now, usual)).filter(|it| *it > 0);
         let median = median(tried.collect()).unwrap_or(FULL);
@@ -91,7 +98,7 @@ impl Health {
         }
         let answered = self.answered.iter().filter(|answered| **answered).count();
         let share = FULL * answered as u64 / self.answered.len().max(1) as u64;
-        let slow = match (self.first_ms(50), usual) {
+        let slow = match (self.usual, usual) {
             (Some(first), Some(usual)) => first > usual.saturating_mul(SLOW),
             _ => false,
         };
@@ -124,7 +131,9 @@ mod tests {
     }
 
     fn answered(first_ms: u64) -> Outcome {
-        Outcome::Answered { first_ms }
+        Outcome::Answered {
+            first_ms: Some(first_ms),
+        }
     }
 
     #[test]
@@ -161,6 +170,14 @@ mod tests {
     fn when_all_rest_they_are_asked_but_not_the_refused() {
         let (failed, refused) = (after(&[Outcome::Failed]), after(&[Outcome::Refused]));
         assert_eq!(Health::weights(&[&failed, &refused], 0), [1, 0]);
+    }
+
+    #[test]
+    fn an_answer_that_came_whole_says_nothing_about_first_pieces() {
+        let whole = Outcome::Answered { first_ms: None };
+        let (some, all) = (after(&[answered(7), whole]), after(&[whole]));
+        assert_eq!((some.first_ms(95), all.first_ms(50)), (Some(7), None));
+        assert_eq!(Health::weights(&[&some, &all], 0), [1000, 1000]);
     }
 
     #[test]

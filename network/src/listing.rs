@@ -38,7 +38,7 @@ pub struct Listing {
     pub operator: [u8; 32],
     /// Of two listings of one operator and enclave, the one with the greater number counts.
     pub seq: u64,
-    /// Who is paid: an account in workchain 0.
+    /// Who is paid: an account in workchain 0. All zeros: nobody can be, answers are free.
     pub payee: [u8; 32],
     /// Nano: the smallest lane that the operator serves.
     pub lane_min: u64,

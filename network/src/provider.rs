@@ -1,4 +1,4 @@
-//! What a provider is called.
+//! What directories call a provider.
 
 use chrysalis_attestation::{
     encoding::digest::{Hex, sha256},

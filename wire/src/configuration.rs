@@ -14,6 +14,7 @@ pub use payment::{Payment, Price};
 pub const VERSION: u32 = 2;
 /// The most engines, and the most models.
 pub const MAX_DISKS: usize = 16;
+const _: () = assert!(MAX_DISKS <= crate::host::MAX_OFFERS);
 /// The most bytes of a name.
 pub const MAX_NAME: usize = 128;
 

@@ -19,6 +19,8 @@ pub const MAX_LOADS: usize = 64;
 pub const MAX_MODEL_NAME: usize = 128;
 /// The most tabs of one [`ToHost::Owed`].
 pub const MAX_OWED: usize = 1024;
+/// The most offers of one [`ToHost::Offers`]: a configuration has no more models.
+pub const MAX_OFFERS: usize = 16;
 /// Why the host knows no lane that may be used: it is not there or for another payee, it is being closed, or the chain cannot be asked
 /// now.
 pub const NO_LANE: [&str; 3] = ["lane_unknown", "lane_closing", "chain_unreachable"];
@@ -80,6 +82,14 @@ pub enum ToHost {
     Terms,
     /// A price report that I signed, for you to publish.
     Report(Vec<u8>),
+    /// What I offer in this epoch of my trust, for you to list: at the start, and in each epoch. It replaces what I offered before, and is
+    /// repeated until it is noted. Any host may note and forget it.
+    Offers {
+        /// One for each model, as `chrysalis_settle::SignedOffer` encodes it, at most [`MAX_OFFERS`].
+        offers: Vec<Vec<u8>>,
+        /// What vouches for my key, as `chrysalis_settle::EpochEvidence` encodes it.
+        evidence: Vec<u8>,
+    },
 }
 
 /// The host's answer. At most [`crate::frame::MAX_FRAME`] bytes.
@@ -275,6 +285,18 @@ mod tests {
             assert_eq!(ModelLoad::first_token_count(ms), count);
         }
         assert!(FIRST_TOKEN_BOUNDS_MS.is_sorted());
+    }
+
+    #[test]
+    fn the_largest_offers_fit_a_frame() {
+        // A byte has two in the worst case, and settle bounds both: an offer by 768 bytes, evidence by a bundle and 8 KiB.
+        let offers = ToHost::Offers {
+            offers: vec![vec![0xFF; 1024]; MAX_OFFERS],
+            evidence: vec![0xFF; 1024 * 1024 + 8192],
+        };
+        let frame = crate::frame::encode(&offers).unwrap();
+        let read: ToHost = crate::frame::read(&mut frame.as_slice()).unwrap();
+        assert_eq!(read, offers);
     }
 
     #[test]

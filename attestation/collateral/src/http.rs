@@ -5,7 +5,7 @@
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use ureq::{
-    Agent,
+    Agent, Body,
     http::{HeaderMap, Response},
     tls::{Certificate, RootCerts, TlsConfig},
 };
@@ -26,6 +26,31 @@ const ISSUER_CHAINS: [&str; 3] = [
 /// A client, with its connections.
 #[derive(Debug)]
 pub struct Http(Agent);
+
+/// What is asked of a server that is no vendor's, such as a network's directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask<'a> {
+    /// GET.
+    Get,
+    /// PUT of this content, of this type.
+    Put(&'static str, &'a [u8]),
+    /// POST of this content, of this type.
+    Post(&'static str, &'a [u8]),
+}
+
+/// What it said: whatever the status is, at most a mebibyte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The HTTP status.
+    pub status: u16,
+    /// The content.
+    pub body: Vec<u8>,
+}
+
+/// That it said nothing that counts, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(String);
 
 /// The answer.
 #[derive(Debug)]
@@ -73,6 +98,26 @@ impl Http {
         Self(config.new_agent())
     }
 
+    /// Asks somebody who is no vendor, once.
+    pub fn exchange(
+        &self,
+        url: &str,
+        ask: Ask<'_>,
+        patience: Duration,
+    ) -> Result<Said, Unanswered> {
+        let (request, content) = match ask {
+            Ask::Get => {
+                let get = self.0.get(url).config();
+                let said = said(get.timeout_global(Some(patience)).build().call());
+                return said.map_err(Unanswered::of);
+            }
+            Ask::Put(kind, content) => (self.0.put(url).content_type(kind), content),
+            Ask::Post(kind, content) => (self.0.post(url).content_type(kind), content),
+        };
+        let request = request.config().timeout_global(Some(patience)).build();
+        said(request.send(content)).map_err(Unanswered::of)
+    }
+
     /// GET, or POST of an OCSP request, and the whole answer.
     pub(crate) fn ask(
         &self,
@@ -118,6 +163,24 @@ impl Http {
 impl Default for Http {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+fn said(answered: Result<Response<Body>, ureq::Error>) -> Result<Said, Broken> {
+    let mut answer = answered.map_err(|error| broken(&error))?;
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().with_config().limit(MAX_ANSWER);
+    let body = body.read_to_vec().map_err(|error| broken(&error))?;
+    Ok(Said { status, body })
+}
+
+impl Unanswered {
+    fn of(broken: Broken) -> Self {
+        Self(match broken {
+            Broken::Passing(trouble) => trouble.to_string(),
+            Broken::TooLarge => format!("its answer has more than {MAX_ANSWER} bytes"),
+            Broken::Form => "it does not speak HTTP, or the address is wrong".to_owned(),
+        })
     }
 }
 

@@ -25,7 +25,7 @@ pub use answer::Anchors;
 pub use error::{FetchError, StoreError};
 pub use event::Event;
 pub use fetch::{Failure, Fetched, Fetcher, Gathered, Refresh, gather};
-pub use http::Http;
+pub use http::{Ask, Http, Said, Unanswered};
 pub use index::Entry;
 pub use object::Object;
 pub use patience::Limits;

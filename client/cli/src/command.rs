@@ -7,6 +7,7 @@ use crate::{
     fetch::FetchArguments,
     log::LogCommand,
     measure::MeasureArguments,
+    network::NetworkCommand,
     pay::PayCommand,
     policy::PolicyCommand,
     proxy::ProxyArguments,
@@ -40,13 +41,19 @@ pub(crate) enum Command {
     /// Verify an enclave, then ask it one question and stream the answer
     Chat(ChatArguments),
     /// Serve an OpenAI-compatible endpoint on this machine that forwards over verified connections only
-    Proxy(ProxyArguments),
+    Proxy(Box<ProxyArguments>),
     /// Verify what the proxy kept: which enclave gave which answer to what
     #[command(
         subcommand,
         after_help = "Example:\n  chrysalis receipt verify receipts/0a0b0c0d0e0f00010203040506070809.receipt --policy policy.toml"
     )]
     Receipt(ReceiptCommand),
+    /// Look at who is listed in a network, and what they ask
+    #[command(
+        subcommand,
+        after_help = "Example:\n  chrysalis network list --network network.json --network-key network.pub"
+    )]
+    Network(NetworkCommand),
     /// Keep a purse on the chain, and lock money in it for providers
     #[command(
         subcommand,

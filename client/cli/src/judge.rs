@@ -106,7 +106,12 @@ impl Judge {
 
 /// A relying party with the policy in `path`.
 pub(crate) fn relying_party(path: &Path, judging: &Judging) -> anyhow::Result<RelyingParty> {
-    let party = RelyingParty::new(read_policy(path)?).remembering();
+    relying_party_of(read_policy(path)?, judging)
+}
+
+/// A relying party with this policy.
+pub(crate) fn relying_party_of(policy: Policy, judging: &Judging) -> anyhow::Result<RelyingParty> {
+    let party = RelyingParty::new(policy).remembering();
     let party = party.bringing(bring(judging)?);
     let party = party.asking(collateral::asking(&judging.asking));
     Ok(at(judging.at, party))

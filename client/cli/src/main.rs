@@ -14,6 +14,7 @@ mod judge;
 mod keys;
 mod log;
 mod measure;
+mod network;
 mod options;
 mod outcome;
 mod pay;
@@ -82,8 +83,9 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Fetch(arguments) => fetch::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
         Command::Chat(arguments) => chat::run(arguments).await,
-        Command::Proxy(arguments) => Box::pin(proxy::run(arguments)).await,
+        Command::Proxy(arguments) => Box::pin(proxy::run(*arguments)).await,
         Command::Receipt(command) => receipt::run(&command),
+        Command::Network(command) => Box::pin(network::run(command)).await,
         Command::Pay(command) => pay::run(command).await,
         Command::Measure(arguments) => measure::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// What a relying party brings.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Judging {
     /// A folder that `chrysalis fetch` filled, or one of certificates and revocation lists (.pem, .der, .crt, .cer, .crl), for
     /// evidence that carries none
@@ -31,7 +31,7 @@ pub(crate) struct Judging {
 }
 
 /// Whom to ask where a policy says `revocation = "asked"`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Asking {
     /// With revocation = "asked" in the policy: ask this responder instead of NVIDIA's whether GPU certificates are revoked
     #[arg(long, value_name = "nvidia-ocsp=URL", value_parser = responder)]

@@ -1,5 +1,5 @@
-//! The high-water mark: the newest release and the newest key statements of each project, and the newest head of each log, that this
-//! user has seen, in a small file.
+//! The high-water mark: the newest release and the newest key statements of each project, the newest head of each log, and the newest
+//! descriptor of each network, that this user has seen, in a small file.
 //!
 //! v0.1.3 and before remembered a release by the key that signed it. Such lines stay, and count for the project whose key that is.
 //! It only ever moves ahead. A file that cannot be read is never replaced: an attacker who could make a client forget could roll it back.
@@ -48,6 +48,9 @@ struct Everything {
     release: BTreeMap<String, SeenRelease>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     log: BTreeMap<String, SeenHead>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    network: BTreeMap<String, SeenStatement>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -83,18 +86,23 @@ struct SeenHead {
     root: Hex<32>,
 }
 
+/// Where this user's programs remember what they saw: `$XDG_STATE_HOME/chrysalis`.
+pub(crate) fn folder() -> anyhow::Result<PathBuf> {
+    let home = |name, below: &str| {
+        let value = env::var_os(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value).join(below))
+    };
+    let folder = home("XDG_STATE_HOME", "chrysalis")
+        .or_else(|| home("HOME", ".local/state/chrysalis"))
+        .context("no place to remember releases in; set XDG_STATE_HOME or HOME")?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
+
 impl State {
     /// Opens the file of this user, `$XDG_STATE_HOME/chrysalis/releases.toml`.
     pub(crate) fn open() -> anyhow::Result<Self> {
-        let home = |name, below: &str| {
-            let value = env::var_os(name).filter(|value| !value.is_empty())?;
-            Some(PathBuf::from(value).join(below))
-        };
-        let folder = home("XDG_STATE_HOME", "chrysalis")
-            .or_else(|| home("HOME", ".local/state/chrysalis"))
-            .context("no place to remember releases in; set XDG_STATE_HOME or HOME")?;
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let folder = folder()?;
         let lock = folder.join("releases.lock");
         let held = File::create(&lock)
             .and_then(|file| file.lock().map(|()| file))
@@ -160,6 +168,18 @@ impl State {
             size: seen.size,
             root: seen.root,
         })
+    }
+
+    /// The newest version of a network's descriptor, and its digest.
+    pub(crate) fn network(&self, name: &str) -> Option<(u64, Hex<32>)> {
+        let seen = self.seen.network.get(name)?;
+        Some((seen.version, seen.payload))
+    }
+
+    /// Remembers a descriptor that was verified against what was remembered before.
+    pub(crate) fn remember_network(&mut self, name: &str, version: u64, payload: Hex<32>) {
+        let seen = SeenStatement { version, payload };
+        self.seen.network.insert(name.to_owned(), seen);
     }
 
     /// Remembers a release that was verified against what was remembered before.

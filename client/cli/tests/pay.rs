@@ -30,6 +30,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        // Weeks ahead of this machine's clock: nothing goes by that one.
         let chain = local::start(1_800_000_000).unwrap();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("passphrase"), PASSPHRASE).unwrap();
@@ -161,7 +162,10 @@ fn money_goes_in_is_locked_and_comes_home() {
     assert!(world.yes(&format!("{free}{by}")).contains("is gone"));
     world.no(&format!("withdraw 2.999{by}"), "exit code 4");
     world.yes(&format!("withdraw 2{by}"));
-    assert_eq!(world.status()["lanes"], json!([]));
+    let status = world.status();
+    assert_eq!(status["lanes"], json!([]));
+    assert!(status["rent_a_year"].as_u64() > Some(0));
+    assert_eq!(status["rent_lasts"], true);
 }
 
 #[test]

@@ -6,16 +6,22 @@
 
 mod ask;
 mod branches;
+mod limit;
 mod model;
 mod seat;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use chrysalis_settle::{Credential, Sign, TabId};
 
 use self::branches::Branches;
 pub(crate) use self::{
-    ask::read,
+    ask::{read, request},
+    limit::Limit,
+    model::of as model_of,
     seat::{Outstanding, Proof, Seat},
 };
 
@@ -33,6 +39,8 @@ pub struct Lane {
 pub struct Payer {
     lane: Lane,
     most: u64,
+    /// Nano that all tabs owe, as far as this process has seen.
+    owed: AtomicU64,
     branches: Mutex<Branches>,
 }
 
@@ -43,6 +51,7 @@ impl Payer {
         Arc::new(Self {
             lane,
             most,
+            owed: AtomicU64::new(0),
             branches: Mutex::new(Branches::from(first)),
         })
     }
@@ -50,6 +59,17 @@ impl Payer {
     /// The most nano that one job may cost.
     pub fn most(&self) -> u64 {
         self.most
+    }
+
+    /// Nano that is owed on the lane, as far as this process has seen.
+    pub fn owed(&self) -> u64 {
+        self.owed.load(Relaxed)
+    }
+
+    /// So much more is owed.
+    fn owe(&self, nano: u64) {
+        let add = |owed: u64| Some(owed.saturating_add(nano));
+        let _ = self.owed.fetch_update(Relaxed, Relaxed, add);
     }
 
     fn id(&self, branch: u16) -> TabId {

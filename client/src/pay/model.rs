@@ -4,7 +4,7 @@ use chrysalis_wire::multipart;
 use hyper::{Request, header::CONTENT_TYPE};
 
 /// The `model` of a JSON body or of a form, as far as it can be read. What the enclave makes of the request is the enclave's business.
-pub(super) fn of<B: AsRef<[u8]>>(request: &Request<B>) -> Option<String> {
+pub(crate) fn of<B: AsRef<[u8]>>(request: &Request<B>) -> Option<String> {
     let body = request.body().as_ref();
     let kind = request.headers().get(CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();

@@ -10,7 +10,7 @@ use chrysalis_settle::{Credential, Kept, Rejection, Tab, Terms, money::Quote};
 use chrysalis_wire::api::{CAP, JOB, PRESENCE, QUOTE};
 use hyper::{HeaderMap, Request, header::HeaderValue};
 
-use super::{Payer, ask, model};
+use super::{Limit, Payer, ask, model};
 use crate::Error;
 
 /// Quotes are good for two minutes; a request may take its time to arrive.
@@ -28,6 +28,8 @@ pub(crate) struct Seat {
     quotes: Vec<Quote>,
     /// When the enclave said so.
     learned: Instant,
+    /// What its model may cost, where the price was not agreed with a person.
+    limit: Option<Arc<Limit>>,
     job: Job,
 }
 
@@ -69,8 +71,8 @@ impl Outstanding {
         }
     }
 
-    /// The receipt was accepted: the branch can be used again.
-    pub(crate) fn settled(self) {
+    /// The receipt of so many nano was accepted: the branch can be used again.
+    pub(crate) fn settled(self, amount: u64) {
         if let Proof::Cap {
             payer,
             receipt_key,
@@ -78,6 +80,7 @@ impl Outstanding {
         } = self.proof
         {
             let branch = cap.tab.branch;
+            payer.owe(amount);
             payer.branches(|branches| branches.give_back(&receipt_key, branch, self.tab));
         }
     }
@@ -96,6 +99,7 @@ impl Seat {
     /// The next free branch at the enclave with this receipt key, for the connection with this exporter.
     pub(crate) fn take(
         payer: &Arc<Payer>,
+        limit: Option<&Arc<Limit>>,
         receipt_key: [u8; 32],
         exporter: [u8; 32],
     ) -> Result<Self, Error> {
@@ -111,6 +115,7 @@ impl Seat {
             tab,
             quotes: Vec::new(),
             learned: Instant::now(),
+            limit: limit.cloned(),
             job: Job::Settled,
         })
     }
@@ -131,12 +136,17 @@ impl Seat {
     pub(crate) fn learn(&mut self, terms: Terms) -> Result<(), Error> {
         self.quotes = terms.quotes;
         self.learned = Instant::now();
+        if let Some(limit) = &self.limit {
+            limit.note(&self.quotes)?;
+        }
         if self.tab.is_none() {
             let id = self.payer.id(self.branch);
             self.tab = Some(match &terms.last {
                 None => Tab::new(id, self.receipt_key),
                 Some(last) => Tab::found(id, self.receipt_key, last, terms.head)?,
             });
+            let owed = self.tab.as_ref().map_or(0, |tab| tab.standing().cumulative);
+            self.payer.owe(owed);
         }
         Ok(())
     }
@@ -160,6 +170,9 @@ impl Seat {
         let Some(quote) = quote.cloned() else {
             return Ok(false);
         };
+        if let Some(limit) = &self.limit {
+            limit.check(&quote)?;
+        }
         let cap = data_encoding::BASE64URL_NOPAD.encode(&self.cap().encode());
         let headers = request.headers_mut();
         put(headers, PRESENCE, &self.presence)?;
@@ -167,6 +180,14 @@ impl Seat {
         put(headers, QUOTE, &hex::encode(quote.digest()))?;
         self.job = Job::Running(quote);
         Ok(true)
+    }
+
+    /// What the last job is priced by, until its receipt has come.
+    pub(crate) fn quote(&self) -> Option<&Quote> {
+        match &self.job {
+            Job::Running(quote) => Some(quote),
+            Job::Settled => None,
+        }
     }
 
     /// The last job was refused: nothing is owed for it, and it has no receipt. It may have been for its quote, which the next asks for anew.
@@ -204,6 +225,7 @@ impl Seat {
             Job::Settled => None,
         };
         let kept = with(tab, quote)?;
+        self.payer.owe(kept.job().amount);
         self.job = Job::Settled;
         Ok(kept)
     }
@@ -344,7 +366,7 @@ mod tests {
     #[test]
     fn a_cap_is_what_is_owed_and_one_job_more_for_this_enclave_alone() {
         let (payer, enclave) = (payer(), Key::new(3));
-        let mut seat = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
+        let mut seat = Seat::take(&payer, None, enclave.public(), EXPORTER).unwrap();
         let spend = Key::new(2).public();
         assert_eq!(seat.cap().cap, MOST);
         assert_eq!(seat.cap().verify(&spend, &enclave.public()), Ok(()));
@@ -372,7 +394,7 @@ mod tests {
         }
         drop(seat);
         // The next connection goes on where this one was, and the enclave's word changes nothing.
-        let mut again = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
+        let mut again = Seat::take(&payer, None, enclave.public(), EXPORTER).unwrap();
         again.learn(terms(&["m"])).unwrap();
         assert_eq!((again.branch, again.cap().cap), (0, MOST + 21));
     }
@@ -380,7 +402,7 @@ mod tests {
     #[test]
     fn a_receipt_by_another_quote_or_without_one_is_refused() {
         let (payer, enclave) = (payer(), Key::new(3));
-        let mut seat = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
+        let mut seat = Seat::take(&payer, None, enclave.public(), EXPORTER).unwrap();
         seat.learn(terms(&["m"])).unwrap();
         let tabs = Tabs::new(enclave.public(), 9);
         assert!(seat.pay(&mut asking("m")).unwrap());
@@ -393,14 +415,14 @@ mod tests {
         assert_eq!(refused, Err(Rejection::Quote));
         drop(seat);
         // What its job costs is open: this branch is not used again.
-        let next = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
+        let next = Seat::take(&payer, None, enclave.public(), EXPORTER).unwrap();
         assert_eq!(next.branch, 1);
     }
 
     #[test]
     fn each_model_has_its_quote_and_old_ones_are_asked_for_anew() {
         let (payer, enclave) = (payer(), Key::new(3));
-        let mut seat = Seat::take(&payer, enclave.public(), EXPORTER).unwrap();
+        let mut seat = Seat::take(&payer, None, enclave.public(), EXPORTER).unwrap();
         assert!(!seat.pay(&mut asking("m")).unwrap(), "nothing was learned");
         seat.learn(terms(&["m", "n"])).unwrap();
         let mut request = asking("n");
@@ -430,7 +452,7 @@ mod tests {
             head,
             ..terms(&["m"])
         };
-        let mut seat = Seat::take(&payer(), enclave.public(), EXPORTER).unwrap();
+        let mut seat = Seat::take(&payer(), None, enclave.public(), EXPORTER).unwrap();
         let refused = seat.learn(terms([0; 32])).unwrap_err();
         assert_eq!(refused.code(), "receipt_signature");
         seat.learn(terms(head)).unwrap();
@@ -438,5 +460,27 @@ mod tests {
         assert!(seat.pay(&mut asking("m")).unwrap());
         let next = answered(&tabs, [2; 16], &quote("m"), &enclave);
         assert!(accept(&mut seat, &next, [2; 16], &enclave).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_asked_at_a_price_over_the_limit_and_what_is_owed_is_counted() {
+        let (payer, enclave) = (payer(), Key::new(3));
+        let limit = Arc::new(Limit::new("m", "chat"));
+        let seat = Seat::take(&payer, Some(&limit), enclave.public(), EXPORTER);
+        let mut seat = seat.unwrap();
+        assert_eq!(limit.asked(), None);
+        seat.learn(terms(&["n", "m"])).unwrap();
+        assert_eq!(limit.asked(), Some(2_000_000), "the dearer half");
+        limit.set(Some(1_999_999));
+        let mut request = asking("m");
+        let refused = seat.pay(&mut request).unwrap_err();
+        assert_eq!(refused.code(), "price_over_ceiling");
+        assert!(!request.headers().contains_key(CAP));
+        limit.set(Some(2_000_000));
+        assert!(seat.pay(&mut request).unwrap());
+        let tabs = Tabs::new(enclave.public(), 9);
+        let receipt = answered(&tabs, [1; 16], &quote("m"), &enclave);
+        accept(&mut seat, &receipt, [1; 16], &enclave).unwrap();
+        assert_eq!(payer.owed(), 7);
     }
 }

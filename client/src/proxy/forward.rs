@@ -18,6 +18,8 @@ use hyper::{
 use super::{
     door::{self, Rules},
     gate::{Gate, Lease, Tries},
+    given_up::GivenUp,
+    network::{self, Pool},
     page,
     receipts::Job,
     reply::{self, BadRequest, Body},
@@ -29,6 +31,15 @@ use crate::{Answer, Error, deadlines::within};
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// How long a local program may take to send the body of a request.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Who answers.
+#[derive(Clone)]
+pub(super) enum Upstream {
+    /// One enclave.
+    One(Arc<Gate>),
+    /// Whoever of a network.
+    Network(Arc<Pool>),
+}
 
 /// Headers for one hop (RFC 9110 §7.6.1), never passed to the next.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -59,7 +70,7 @@ const KEPT_HERE: [HeaderName; 10] = [
 
 /// Answers one request that came through the door, on a connection whose own end is `local`.
 pub(super) async fn answer(
-    gate: Arc<Gate>,
+    upstream: Upstream,
     rules: &Rules,
     local: SocketAddr,
     request: Request<Incoming>,
@@ -69,23 +80,26 @@ pub(super) async fn answer(
         Err(why) => return Ok(reply::bad_request(why)),
     };
     let Some(origin) = origin else {
-        return Ok(admitted(gate, rules, request).await);
+        return Ok(Box::pin(admitted(upstream, rules, request)).await);
     };
     let answer = if door::is_preflight(&request) {
         page::preflight(request.headers())
     } else {
-        admitted(gate, rules, request).await
+        Box::pin(admitted(upstream, rules, request)).await
     };
     Ok(page::readable(answer, origin))
 }
 
-async fn admitted(gate: Arc<Gate>, rules: &Rules, request: Request<Incoming>) -> Response<Body> {
+async fn admitted(upstream: Upstream, rules: &Rules, request: Request<Incoming>) -> Response<Body> {
     if let Err(why) = rules.head(&request) {
         return reply::bad_request(why);
     }
     if request.uri().path().trim_end_matches('/') == HEALTH {
         return match *request.method() {
-            Method::GET | Method::HEAD => reply::health(gate.target(), &gate.standing()),
+            Method::GET | Method::HEAD => match &upstream {
+                Upstream::One(gate) => reply::health(gate.target(), &gate.standing()),
+                Upstream::Network(pool) => pool.health(),
+            },
             _ => reply::bad_request(BadRequest::Method),
         };
     }
@@ -93,7 +107,11 @@ async fn admitted(gate: Arc<Gate>, rules: &Rules, request: Request<Incoming>) ->
         Ok(request) => request,
         Err(why) => return reply::bad_request(why),
     };
-    match forward(gate, request).await {
+    let gate = match upstream {
+        Upstream::One(gate) => gate,
+        Upstream::Network(pool) => return network::answer(&pool, request).await,
+    };
+    match Box::pin(forward(gate, request)).await {
         Ok(response) => response,
         Err(error) => {
             tracing::warn!(event = "no_answer", code = error.code());
@@ -144,7 +162,8 @@ async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Respons
     } else {
         Job::of(&mut request)?
     };
-    let (mut lease, answer) = send(&gate, request).await?;
+    let sent = send(&gate, request, job).await;
+    let (mut lease, answer) = sent.map_err(|unsent| unsent.error)?;
     let simulated = lease.connection.trusted().simulated();
     let (mut head, body) = answer.into_parts();
     strip(&mut head.headers);
@@ -172,33 +191,73 @@ async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Respons
 
 /// Sends over lent connections until one takes the request. The enclave or the host may have closed an idle one in the meantime. If
 /// no answer had begun, the program has seen nothing of it, and another connection is lent. Not forever: [`Gate::lend`] counts.
-async fn send(gate: &Gate, request: Request<Bytes>) -> Result<(Lease, Response<Answer>), Error> {
+pub(super) async fn send(
+    gate: &Arc<Gate>,
+    request: Request<Bytes>,
+    job: Option<Job>,
+) -> Result<(Lease, Response<Answer>), Unsent> {
     let mut tries = Tries::default();
     loop {
-        let lease = gate.lend(&mut tries).await?;
+        let lent = gate.lend(&mut tries).await;
+        let lease = lent.map_err(|error| Unsent { error, sent: false })?;
         let reused = lease.reused;
-        match send_over(lease, request.clone()).await {
+        match send_over(gate, lease, request.clone(), job).await {
             Err(Error::Closed) => {}
             Err(Error::Incomplete { .. }) if reused => {}
-            outcome => return outcome,
+            outcome => return outcome.map_err(|error| Unsent { error, sent: true }),
+        }
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(super) struct Unsent {
+    pub(super) error: Error,
+    /// Whether some of it may have left.
+    pub(super) sent: bool,
+}
+
+/// A request under way. If its program leaves before the answer begins, its receipt is asked for over another connection.
+struct Sending<'a> {
+    gate: &'a Arc<Gate>,
+    job: Option<Job>,
+    lease: Option<Lease>,
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if let (Some(lease), Some(job)) = (&self.lease, self.job)
+            && self.gate.wants_receipts()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(GivenUp::new(self.gate, job.asked(), &lease.connection).ask());
         }
     }
 }
 
 async fn send_over(
-    mut lease: Lease,
+    gate: &Arc<Gate>,
+    lease: Lease,
     request: Request<Bytes>,
+    job: Option<Job>,
 ) -> Result<(Lease, Response<Answer>), Error> {
     let ended = lease.end_of_trust();
-    let answer = tokio::select! {
-        answer = lease.connection.send(request) => answer?,
-        error = ended => return Err(error),
+    let mut sending = Sending {
+        gate,
+        job,
+        lease: None,
     };
-    Ok((lease, answer))
+    let lease = sending.lease.insert(lease);
+    let answer = tokio::select! {
+        answer = lease.connection.send(request) => answer,
+        error = ended => Err(error),
+    };
+    let lease = sending.lease.take().ok_or(Error::Closed)?;
+    Ok((lease, answer?))
 }
 
 /// Reads the whole of a plain answer, so that one that breaks off is an error and never a shorter answer.
-async fn collect(lease: &Lease, body: Answer) -> Result<Bytes, Error> {
+pub(super) async fn collect(lease: &Lease, body: Answer) -> Result<Bytes, Error> {
     let ended = lease.end_of_trust();
     let body = tokio::select! {
         body = Limited::new(body, MAX_ANSWER).collect() => body,
@@ -213,7 +272,7 @@ async fn collect(lease: &Lease, body: Answer) -> Result<Bytes, Error> {
     }
 }
 
-fn strip(headers: &mut HeaderMap) {
+pub(super) fn strip(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()

@@ -33,7 +33,8 @@ const ASKING: Duration = Duration::from_secs(15);
 
 /// The way to the enclave.
 pub(super) struct Gate {
-    target: Target,
+    /// Where it answers, at least one place: the next is tried where one cannot be reached.
+    targets: Vec<Target>,
     relying_party: RelyingParty,
     receipts: Option<ReceiptFolder>,
     reign: Mutex<Result<Reign, Option<Error>>>,
@@ -108,20 +109,33 @@ impl Lease {
 
 impl Gate {
     pub(super) fn new(
-        target: Target,
+        targets: Vec<Target>,
         relying_party: RelyingParty,
         receipts: Option<ReceiptFolder>,
     ) -> Self {
         Self {
-            target,
+            targets,
             relying_party,
             receipts,
             reign: Mutex::new(Err(None)),
         }
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.target
+    pub(super) fn target(&self) -> Option<&Target> {
+        self.targets.first()
+    }
+
+    /// A new connection, verified.
+    async fn connect(&self) -> Result<AttestedConnection, Error> {
+        let mut outcome = Err(Error::Local("no address".into()));
+        for target in &self.targets {
+            outcome = AttestedConnection::connect(target, &self.relying_party).await;
+            match &outcome {
+                Err(Error::Unreachable { .. } | Error::Stalled { .. }) => {}
+                _ => break,
+            }
+        }
+        outcome
     }
 
     /// Whether requests go through a relay.
@@ -145,7 +159,7 @@ impl Gate {
 
     /// The enclave's epoch now, as a new connection to it shows.
     pub(super) async fn current_epoch(&self) -> Result<Epoch, Error> {
-        let connection = AttestedConnection::connect(&self.target, &self.relying_party).await?;
+        let connection = self.connect().await?;
         let epoch = connection.epoch().clone();
         self.admit(connection);
         Ok(epoch)
@@ -168,7 +182,7 @@ impl Gate {
             return Err(Error::CutOff { tries: tries.0 });
         }
         tries.0 += 1;
-        let connection = AttestedConnection::connect(&self.target, &self.relying_party).await?;
+        let connection = self.connect().await?;
         Ok(self.fresh(connection))
     }
 
@@ -207,13 +221,12 @@ impl Gate {
         }
     }
 
-    async fn renew(&self) {
-        let connect = || AttestedConnection::connect(&self.target, &self.relying_party);
-        let mut outcome = connect().await;
+    pub(super) async fn renew(&self) {
+        let mut outcome = self.connect().await;
         // The network may fail once. A refusal, after examining the evidence, is final.
         if outcome.as_ref().is_err_and(|error| !error.is_verdict()) {
             sleep(RETRY_AFTER).await;
-            outcome = connect().await;
+            outcome = self.connect().await;
         }
         match outcome {
             Ok(connection) => {

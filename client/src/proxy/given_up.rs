@@ -45,9 +45,9 @@ impl GivenUp {
         for wait in PATIENCE {
             tokio::time::sleep(wait).await;
             match self.try_once().await {
-                Ok(true) => return self.outstanding.settled(),
+                Ok(Some(amount)) => return self.outstanding.settled(amount),
                 // The enclave has not noticed yet that nobody reads.
-                Ok(false) => {}
+                Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(event = "no_receipt", code = error.code());
                     return;
@@ -57,13 +57,13 @@ impl GivenUp {
         tracing::warn!(event = "no_receipt", code = "receipt_missing");
     }
 
-    /// Whether the receipt came.
-    async fn try_once(&mut self) -> Result<bool, Error> {
+    /// What its receipt says that it costs, if it came.
+    async fn try_once(&mut self) -> Result<Option<u64>, Error> {
         let Some((receipt, job)) = self.last().await? else {
-            return Ok(false);
+            return Ok(None);
         };
         if job.job != self.asked.job {
-            return Ok(false);
+            return Ok(None);
         }
         let kept = match self.accept(&receipt) {
             Err(Rejection::Evidence { .. }) => {
@@ -73,7 +73,7 @@ impl GivenUp {
             accepted => accepted,
         }?;
         self.gate.keep(&kept, &self.epoch);
-        Ok(true)
+        Ok(Some(kept.job().amount))
     }
 
     fn accept(&mut self, receipt: &Receipt) -> Result<Kept, Rejection> {

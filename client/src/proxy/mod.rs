@@ -12,35 +12,27 @@ mod folder;
 mod forward;
 mod gate;
 mod given_up;
+mod network;
 mod page;
 mod receipts;
 mod reply;
+mod serve;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
 
 use chrysalis_attestation::Trusted;
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
 
 pub use self::{
     access::{Access, Origin, OriginError, Token, TokenError},
     door::{Door, DoorError},
     folder::{EVIDENCE_ENDING, RECEIPT_ENDING, ReceiptFolder, evidence_path},
+    network::{Network, NetworkProxy, Summary, Verified},
 };
 pub use chrysalis_wire::local::{HostName, NotAHost};
 
-use self::gate::Gate;
+use self::{forward::Upstream, gate::Gate, serve::accept};
 use crate::{AttestedConnection, Error, RelyingParty, Target};
-
-/// The most connections from local programs at once; the next one waits.
-const MAX_CONNECTIONS: usize = 256;
-/// The most bytes and headers that are read of a request's head: more than pass, so that a program can read the refusal.
-const MAX_HEAD_READ: usize = 256 * 1024;
-const MAX_HEADERS_READ: usize = 512;
-/// How long a local program may take to send the head of a request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A proxy in front of one enclave. It exists only after the enclave has been verified once.
 pub struct Proxy {
@@ -62,7 +54,7 @@ impl Proxy {
     ) -> Result<Self, Error> {
         let connection = AttestedConnection::connect(&target, &relying_party).await?;
         let first = connection.trusted().clone();
-        let gate = Arc::new(Gate::new(target, relying_party, receipts));
+        let gate = Arc::new(Gate::new(vec![target], relying_party, receipts));
         gate.admit(connection);
         Ok(Self { gate, first })
     }
@@ -74,40 +66,7 @@ impl Proxy {
 
     /// Serves what comes through `door` for as long as it is polled, and verifies the enclave again after each `interval`.
     pub async fn serve(&self, door: Door, interval: Duration) {
-        tokio::join!(self.accept(door), self.gate.renew_for_ever(interval));
-    }
-
-    async fn accept(&self, door: Door) {
-        let listener = door.listener;
-        let rules = Arc::new(door.rules);
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        loop {
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-                return;
-            };
-            let Ok((local, _)) = listener.accept().await else {
-                // Most likely out of descriptors: some come back when connections end.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let Ok(own_end) = local.local_addr() else {
-                continue;
-            };
-            let (gate, rules) = (Arc::clone(&self.gate), Arc::clone(&rules));
-            tokio::spawn(async move {
-                let answer = service_fn(|request| {
-                    forward::answer(Arc::clone(&gate), &rules, own_end, request)
-                });
-                // If a local program hangs up, that ends its own connection and nothing else.
-                let _ = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_DEADLINE)
-                    .max_buf_size(MAX_HEAD_READ)
-                    .max_headers(MAX_HEADERS_READ)
-                    .serve_connection(TokioIo::new(local), answer)
-                    .await;
-                drop(place);
-            });
-        }
+        let upstream = Upstream::One(Arc::clone(&self.gate));
+        tokio::join!(accept(upstream, door), self.gate.renew_for_ever(interval));
     }
 }

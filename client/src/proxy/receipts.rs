@@ -64,36 +64,42 @@ impl Job {
         }))
     }
 
-    /// Checks the receipt in the head of a whole answer, and takes it out unless the program asked for it.
+    /// What its receipt must be.
+    pub(super) fn asked(&self) -> Asked {
+        self.asked
+    }
+
+    /// Checks the receipt in the head of a whole answer, and takes it out unless the program asked for it. What it says that the answer
+    /// costs, in nano.
     pub(super) async fn whole(
         &self,
         gate: &Gate,
         lease: &mut Lease,
         headers: &mut HeaderMap,
         body: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let mut sent = headers.get_all(RECEIPT).iter();
         let text = match (sent.next(), sent.next()) {
             (Some(text), None) => text.to_str().unwrap_or_default(),
             _ => return Err(Rejection::Missing.into()),
         };
         let (receipt, _) = Receipt::from_text(text)?;
-        self.check(gate, lease, &receipt, sha256(&[of_whole(body)]))
-            .await?;
+        let hash = sha256(&[of_whole(body)]);
+        let amount = self.check(gate, lease, &receipt, hash).await?;
         if !self.by_program {
             headers.remove(RECEIPT);
         }
-        Ok(())
+        Ok(amount)
     }
 
-    /// Checks the receipt of an answer with this hash, and keeps it.
+    /// Checks the receipt of an answer with this hash, and keeps it. What it says that the answer costs.
     async fn check(
         &self,
         gate: &Gate,
         lease: &mut Lease,
         receipt: &Receipt,
         answer: [u8; 32],
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let connection = &mut lease.connection;
         let (kept, turned) = match connection.accept(receipt, &self.asked, answer) {
             Ok(kept) => (kept, None),
@@ -106,7 +112,7 @@ impl Job {
             Err(rejection) => return Err(rejection.into()),
         };
         gate.keep(&kept, turned.as_ref().unwrap_or(connection.epoch()));
-        Ok(())
+        Ok(kept.job().amount)
     }
 }
 
@@ -126,8 +132,14 @@ pub(super) struct Watch {
 pub(super) enum Found {
     /// No receipt.
     Nothing,
-    /// A receipt, and what is to pass once it was checked: the events around it, and itself if the program asked for it.
-    Receipt { receipt: Receipt, passed: Bytes },
+    /// A receipt, and what is to pass once it was checked: the events around it, itself among them if the program asked for it.
+    Receipt {
+        receipt: Receipt,
+        /// Up to the receipt.
+        before: Bytes,
+        /// From there on.
+        after: Bytes,
+    },
 }
 
 impl Watch {
@@ -156,21 +168,25 @@ impl Watch {
         self.seen = true;
         self.hash.update(&self.content.push(before));
         let (receipt, _) = Receipt::from_text(text)?;
-        let passed = if self.job.by_program {
-            Bytes::copy_from_slice(events)
+        let after = if self.job.by_program {
+            events.get(before.len()..).unwrap_or_default()
         } else {
-            [before, after].concat().into()
+            after
         };
-        Ok(Found::Receipt { receipt, passed })
+        Ok(Found::Receipt {
+            receipt,
+            before: Bytes::copy_from_slice(before),
+            after: Bytes::copy_from_slice(after),
+        })
     }
 
-    /// Checks a receipt that was found.
+    /// Checks a receipt that was found. What it says that the answer costs.
     pub(super) async fn check(
         &mut self,
         gate: &Gate,
         lease: &mut Lease,
         receipt: &Receipt,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let hash = self.hash.clone().finish();
         let hash = hash.as_ref().try_into().unwrap_or_default();
         self.given_up = None;
@@ -200,7 +216,7 @@ impl Drop for Watch {
 }
 
 /// Whether an event says that the answer failed, in any of the API's dialects.
-fn is_failure(events: &[u8]) -> bool {
+pub(super) fn is_failure(events: &[u8]) -> bool {
     let starts = [
         &b"data: {\"error\":"[..],
         b"event: error",

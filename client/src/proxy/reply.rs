@@ -16,6 +16,14 @@ use crate::{Error, Target};
 
 /// Says what kind of trust an answer rests on: `trusted` or `trusted-simulated`.
 pub(super) const VERDICT: HeaderName = HeaderName::from_static("x-chrysalis-verdict");
+/// Which provider of a network answered: its id in hexadecimal.
+pub(super) const PROVIDER: HeaderName = HeaderName::from_static("x-chrysalis-provider");
+/// What it asks: nano for a million units, 0 where nobody pays.
+pub(super) const PRICE: HeaderName = HeaderName::from_static("x-chrysalis-price");
+/// What this answer cost: nano. A stream says it in a comment before its last event.
+pub(super) const SPENT: HeaderName = HeaderName::from_static("x-chrysalis-spent");
+/// How many times it was asked for.
+pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("x-chrysalis-attempts");
 /// The usual clients retry after every 5xx unless this says not to.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -62,9 +70,10 @@ pub(super) fn verdict(simulated: bool) -> HeaderValue {
 /// No trusted answer: the error, and no part of what the enclave said.
 pub(super) fn no_answer(error: &Error) -> Response<Body> {
     let status = match error {
-        Error::Unreachable { .. } | Error::Stalled { .. } | Error::Closed => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Unreachable { .. }
+        | Error::Stalled { .. }
+        | Error::Closed
+        | Error::NoProvider { .. } => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
     };
     let message = format!("{error}. hint: {}", error.hint());
@@ -154,16 +163,17 @@ pub(super) fn bad_request(why: BadRequest) -> Response<Body> {
 
 /// The proxy's own health: whether the next request would find trust.
 pub(super) fn health(
-    target: &Target,
+    target: Option<&Target>,
     standing: &Result<Standing, Option<Error>>,
 ) -> Response<Body> {
+    let upstream = target.map(Target::to_string);
     let (status, body) = match standing {
         Ok(standing) => (
             StatusCode::OK,
             json!({
                 "status": "ok",
                 "verdict": if standing.simulated { "trusted-simulated" } else { "trusted" },
-                "upstream": target.to_string(),
+                "upstream": upstream,
                 "verified_at": standing.verified.0,
                 "trusted_until": standing.until.0,
             }),
@@ -173,7 +183,7 @@ pub(super) fn health(
             json!({
                 "status": "not_trusted",
                 "verdict": null,
-                "upstream": target.to_string(),
+                "upstream": upstream,
                 "code": error.as_ref().map(Error::code),
             }),
         ),
@@ -193,7 +203,13 @@ fn shape(message: &str, kind: &str, code: &str) -> Value {
     json!({ "error": { "message": message, "type": kind, "param": null, "code": code } })
 }
 
-fn json_reply(status: StatusCode, body: &Value) -> Response<Body> {
+/// A request that nothing here takes.
+pub(super) fn not_taken(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    json_reply(status, &shape(message, "invalid_request_error", code))
+}
+
+/// An answer of the proxy's own.
+pub(super) fn json_reply(status: StatusCode, body: &Value) -> Response<Body> {
     let mut reply = Response::new(whole(body.to_string()));
     *reply.status_mut() = status;
     reply

@@ -3,7 +3,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
@@ -13,12 +13,15 @@ use super::{
     receipts::{Found, Job, Watch},
     reply::{self, Body},
 };
-use crate::{Answer, Error, events::WholeEvents};
+use crate::{
+    Answer, Error,
+    events::{self, WholeEvents},
+};
 
 /// Time for the error event to leave before the connection is cut under it.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-struct Streaming {
+pub(super) struct Streaming {
     gate: Arc<Gate>,
     lease: Lease,
     answer: Answer,
@@ -26,9 +29,15 @@ struct Streaming {
     /// Looks for the receipt, where one belongs to the stream.
     watch: Option<Watch>,
     end_of_trust: Pin<Box<dyn Future<Output = Error> + Send>>,
+    teller: Option<Teller>,
 }
 
-enum State {
+/// Who hears how a stream ends, and whose program hears what it cost.
+pub(super) type Teller = Arc<dyn Fn(&Error) + Send + Sync>;
+
+pub(super) enum State {
+    /// Something of it has come already.
+    Begun(Bytes, Box<State>),
     Streaming(Box<Streaming>),
     Broken(Error),
     Over,
@@ -38,19 +47,20 @@ type Piece = Result<Frame<Bytes>, Error>;
 
 /// The body that passes `answer` on, and gives the lease back when the answer has arrived whole, with the receipt of `job` if it is one.
 pub(super) fn body(gate: Arc<Gate>, lease: Lease, answer: Answer, job: Option<Job>) -> Body {
-    let end_of_trust = Box::pin(lease.end_of_trust());
-    let events = WholeEvents::default();
-    let watch = job.map(|job| Watch::new(job, &gate, &lease));
-    let start = Streaming {
-        gate,
-        lease,
-        answer,
-        events,
-        watch,
-        end_of_trust,
+    let start = Streaming::new(gate, lease, answer, job, None);
+    body_from(Bytes::new(), State::Streaming(start))
+}
+
+/// The body that begins with `first`.
+pub(super) fn body_from(first: Bytes, rest: State) -> Body {
+    let state = if first.is_empty() {
+        rest
+    } else {
+        State::Begun(first, Box::new(rest))
     };
-    let pieces = stream::unfold(State::Streaming(Box::new(start)), |state| async {
+    let pieces = stream::unfold(state, |state| async {
         match state {
+            State::Begun(first, rest) => Some((Ok(Frame::data(first)), *rest)),
             State::Streaming(streaming) => streaming.next().await,
             State::Broken(error) => {
                 tokio::time::sleep(LAST_WORDS).await;
@@ -63,6 +73,45 @@ pub(super) fn body(gate: Arc<Gate>, lease: Lease, answer: Answer, job: Option<Jo
 }
 
 impl Streaming {
+    /// `teller` hears of a break; with one, a comment tells the program what the answer cost.
+    pub(super) fn new(
+        gate: Arc<Gate>,
+        lease: Lease,
+        answer: Answer,
+        job: Option<Job>,
+        teller: Option<Teller>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            end_of_trust: Box::pin(lease.end_of_trust()),
+            events: WholeEvents::default(),
+            watch: job.map(|job| Watch::new(job, &gate, &lease)),
+            gate,
+            lease,
+            answer,
+            teller,
+        })
+    }
+
+    /// Reads until the answer has begun: comments, and then an event with something in it. Nothing was passed on where this fails.
+    pub(super) async fn first(self: Box<Self>) -> Result<(Bytes, State), Error> {
+        let mut begun = BytesMut::new();
+        let mut streaming = self;
+        loop {
+            let Some((piece, state)) = streaming.next().await else {
+                return Ok((begun.freeze(), State::Over));
+            };
+            if let State::Broken(error) = state {
+                return Err(error);
+            }
+            let bytes = piece?.into_data().unwrap_or_default();
+            begun.extend_from_slice(&bytes);
+            match state {
+                State::Streaming(more) if events::data(&begun).next().is_none() => streaming = more,
+                state => return Ok((begun.freeze(), state)),
+            }
+        }
+    }
+
     async fn next(mut self: Box<Self>) -> Option<(Piece, State)> {
         loop {
             let frame = tokio::select! {
@@ -75,11 +124,11 @@ impl Streaming {
                     Ok(piece) => self.events.push(&piece),
                     Err(_trailers) => continue,
                 },
-                Some(Err(error)) => return Some(broken(error)),
+                Some(Err(error)) => return Some(self.broken(error)),
                 None => {
                     let rest = self.events.finish();
                     if let Some(Err(error)) = self.watch.as_mut().map(Watch::end) {
-                        return Some(broken(error));
+                        return Some(self.broken(error));
                     }
                     self.gate.give_back(self.lease);
                     return (!rest.is_empty()).then(|| (Ok(Frame::data(rest)), State::Over));
@@ -87,7 +136,7 @@ impl Streaming {
             };
             let bytes = match self.checked(bytes).await {
                 Ok(bytes) => bytes,
-                Err(error) => return Some(broken(error)),
+                Err(error) => return Some(self.broken(error)),
             };
             if !bytes.is_empty() {
                 return Some((Ok(Frame::data(bytes)), State::Streaming(self)));
@@ -102,11 +151,28 @@ impl Streaming {
         };
         match watch.look(&events)? {
             Found::Nothing => Ok(events),
-            Found::Receipt { receipt, passed } => {
-                watch.check(&self.gate, &mut self.lease, &receipt).await?;
-                Ok(passed)
+            Found::Receipt {
+                receipt,
+                before,
+                after,
+            } => {
+                let spent = watch.check(&self.gate, &mut self.lease, &receipt).await?;
+                let told = match &self.teller {
+                    Some(_) => format!(": {} {spent}\n\n", reply::SPENT),
+                    None => String::new(),
+                };
+                Ok([&before, told.as_bytes(), &after].concat().into())
             }
         }
+    }
+}
+
+impl Streaming {
+    fn broken(&self, error: Error) -> (Piece, State) {
+        if let Some(teller) = &self.teller {
+            teller(&error);
+        }
+        broken(error)
     }
 }
 

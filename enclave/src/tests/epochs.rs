@@ -33,7 +33,10 @@ use crate::{
 const EPOCH: Duration = Duration::from_secs(3);
 
 /// An enclave with a GPU, which computes more calls at once than a test makes; its keys; and how it ends.
-async fn enclave(play: Play, epoch: Duration) -> (FakeHost, Keys, JoinHandle<Result<(), Failure>>) {
+pub(super) async fn enclave(
+    play: Play,
+    epoch: Duration,
+) -> (FakeHost, Keys, JoinHandle<Result<(), Failure>>) {
     let text = String::from_utf8(configuration()).unwrap();
     let text = text.replace("parallel = 1", "parallel = 8");
     let gpu = "[gpu]\ncount = [1]\nminimum_driver = \"550.54\"\nrevocation = \"stapled\"\n";

@@ -148,6 +148,10 @@ pub(super) struct Bank {
     pub(super) refuses: bool,
     pub(super) owed: Vec<Owed>,
     pub(super) reports: Vec<Vec<u8>>,
+    /// Each message's offers, and its evidence.
+    pub(super) offered: Vec<(Vec<Vec<u8>>, Vec<u8>)>,
+    /// How many messages with offers it does not note at first.
+    pub(super) deaf: u32,
 }
 
 impl Bank {
@@ -161,6 +165,14 @@ impl Bank {
                     Some(Err(why)) => refused(why),
                     Some(Ok((spend_key, ceiling))) => FromHost::Lane { spend_key, ceiling },
                 }
+            }
+            ToHost::Offers { .. } if self.deaf > 0 => {
+                self.deaf -= 1;
+                refused("this version does not know the question")
+            }
+            ToHost::Offers { offers, evidence } => {
+                self.offered.push((offers, evidence));
+                FromHost::Noted
             }
             ToHost::Terms => match self.floor {
                 Some(floor) => FromHost::Terms { floor },

@@ -90,6 +90,11 @@ impl Lookout {
         Ok(found)
     }
 
+    /// The chain's global id, where it is known by now.
+    pub(crate) fn known_network(&self) -> Option<i32> {
+        *held(&self.network)
+    }
+
     /// Whether it is the local chain, where one answer is enough: nothing there is worth anything.
     pub(crate) fn is_local(&self) -> bool {
         *held(&self.network) == Some(local::GLOBAL_ID)

@@ -82,17 +82,17 @@ impl Cashier {
 
     async fn open(options: &PaymentOptions, state: &StateFolder) -> anyhow::Result<Self> {
         let floor = options.floor.unwrap_or_default();
-        let (Some(payee), Some(url)) = (&options.payee, &options.chain) else {
+        let Some(payee) = &options.payee else {
             return Ok(Self::unpaid(floor));
         };
         let path = options::database(options, state);
         let lock = lock(&path)?;
-        let server = server::open(url, options.chain_key_file.as_deref())?;
+        let server = server::open_all(&options.chain, &options.chain_key_file)?;
         let payee = payee.clone();
         let opened = spawn_blocking(move || {
             let mut book = Book::open_or_create(&path)?;
-            let network = owner::claim(&mut book, &payee, &server)?;
-            let lookout = Lookout::new(Box::new(server), payee, network);
+            let network = owner::claim(&mut book, &payee, &*server)?;
+            let lookout = Lookout::new(server, payee, network);
             anyhow::Ok(Till::new(book, lookout, Arc::new(Takings::default())))
         });
         let till = Arc::new(opened.await??);
@@ -116,6 +116,16 @@ impl Cashier {
     pub(crate) fn takings(&self) -> Option<Arc<Takings>> {
         let paid = self.paid.as_ref()?;
         Some(Arc::clone(&paid.till.takings))
+    }
+
+    /// Whether there is a payee.
+    pub(crate) fn is_paid(&self) -> bool {
+        self.paid.is_some()
+    }
+
+    /// The chain's global id, as far as it is known.
+    pub(crate) fn network(&self) -> Option<i32> {
+        self.paid.as_ref()?.till.lookout.known_network()
     }
 
     /// Answers a question about payment.

@@ -18,12 +18,12 @@ pub(crate) struct PaymentOptions {
     #[arg(long, value_name = "ADDRESS", requires_all = ["chain", "floor"], value_parser = payee)]
     pub(crate) payee: Option<StdAddr>,
     /// Where the chain is asked about purses, and claims are sent: toncenter's HTTP interface, version 2, such as
-    /// `https://chain.example/api/v2`
+    /// `https://chain.example/api/v2`. May be repeated: of several servers, what two say counts
     #[arg(long, value_name = "URL", requires = "payee")]
-    pub(crate) chain: Option<String>,
-    /// A file with the key that the chain's server gave you
+    pub(crate) chain: Vec<String>,
+    /// A file with the key that the chain's server gave you; repeated, in the order of --chain
     #[arg(long, value_name = "FILE", requires = "chain")]
-    pub(crate) chain_key_file: Option<PathBuf>,
+    pub(crate) chain_key_file: Vec<PathBuf>,
     /// The least price that you work for: nano for 1,000,000 units of weight 1
     #[arg(long, value_name = "NANO")]
     pub(crate) floor: Option<u64>,
@@ -36,12 +36,12 @@ pub(crate) struct PaymentOptions {
 #[derive(Debug, Args)]
 pub(crate) struct ChainOptions {
     /// Where the chain is asked about purses, and claims are sent: toncenter's HTTP interface, version 2, such as
-    /// `https://chain.example/api/v2`
-    #[arg(long, value_name = "URL")]
-    pub(crate) chain: String,
-    /// A file with the key that the chain's server gave you
+    /// `https://chain.example/api/v2`. May be repeated: of several servers, what two say counts
+    #[arg(long, value_name = "URL", required = true)]
+    pub(crate) chain: Vec<String>,
+    /// A file with the key that the chain's server gave you; repeated, in the order of --chain
     #[arg(long, value_name = "FILE")]
-    pub(crate) chain_key_file: Option<PathBuf>,
+    pub(crate) chain_key_file: Vec<PathBuf>,
 }
 
 /// Which database a command reads.

@@ -11,7 +11,7 @@ use crate::talk::say;
 pub(super) fn claim(
     book: &mut Book,
     payee: &StdAddr,
-    chain: &impl Chain,
+    chain: &dyn Chain,
 ) -> anyhow::Result<Option<i32>> {
     let before = of(book)?;
     if let Some(before) = &before

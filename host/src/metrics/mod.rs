@@ -4,6 +4,7 @@
 pub(crate) mod counters;
 mod load;
 mod page;
+pub(crate) mod presence;
 pub(crate) mod takings;
 
 use std::{
@@ -32,6 +33,7 @@ use tokio::{
 use self::{
     counters::Counters,
     page::{Page, label},
+    presence::Presence,
     takings::Takings,
 };
 use crate::{
@@ -54,6 +56,8 @@ pub(crate) struct Metrics {
     guest: Arc<Guest>,
     /// None in a run without a payee.
     takings: Option<Arc<Takings>>,
+    /// None in a run without a network.
+    presence: Option<Arc<Presence>>,
     /// Names that requests may be addressed to, besides loopback's and the listener's address.
     names: Vec<HostName>,
     started: Instant,
@@ -64,12 +68,14 @@ impl Metrics {
         counters: &Arc<Counters>,
         guest: &Arc<Guest>,
         takings: Option<Arc<Takings>>,
+        presence: Option<Arc<Presence>>,
         names: Vec<HostName>,
     ) -> Arc<Self> {
         Arc::new(Self {
             counters: Arc::clone(counters),
             guest: Arc::clone(guest),
             takings,
+            presence,
             names,
             started: Instant::now(),
         })
@@ -206,6 +212,9 @@ impl Metrics {
         if let Some(takings) = &self.takings {
             takings.publish(&mut page);
         }
+        if let Some(presence) = &self.presence {
+            presence.publish(&mut page);
+        }
         let help = "Seconds since this host program started.";
         let up = self.started.elapsed().as_secs();
         page.one("uptime_seconds", "gauge", help, up);
@@ -226,7 +235,7 @@ mod tests {
         guest.passed("disks opened", 1500);
         guest.passed("\"} evil 1", 1600);
         guest.serves();
-        Metrics::new(&counters, &Arc::new(guest), None, Vec::new())
+        Metrics::new(&counters, &Arc::new(guest), None, None, Vec::new())
     }
 
     #[test]
@@ -299,6 +308,7 @@ mod tests {
             &Arc::default(),
             &Arc::new(Guest::new()),
             Some(Arc::new(takings)),
+            None,
             Vec::new(),
         );
         let text = paid.text();
@@ -315,6 +325,29 @@ mod tests {
         }
         let labelled = |line: &str| line.starts_with("chrysalis_payment") && line.contains('{');
         assert!(!text.lines().any(labelled), "{text}");
+    }
+
+    #[test]
+    fn says_how_many_directories_list_it() {
+        assert!(!metrics().text().contains("chrysalis_network"));
+        let presence = Presence::default();
+        presence.directories.set(2);
+        presence.listing.set(1);
+        let listed = Metrics::new(
+            &Arc::default(),
+            &Arc::new(Guest::new()),
+            None,
+            Some(Arc::new(presence)),
+            Vec::new(),
+        );
+        let text = listed.text();
+        for line in [
+            "chrysalis_network_directories 2",
+            "chrysalis_network_directories_listing 1",
+            "# TYPE chrysalis_network_attempts_failed_total counter",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
     }
 
     #[tokio::test]
@@ -352,6 +385,7 @@ mod tests {
             counters: Arc::default(),
             guest: Arc::new(Guest::new()),
             takings: None,
+            presence: None,
             names: vec!["gpu-box.example:9443".parse().unwrap()],
             started: Instant::now(),
         };

@@ -24,11 +24,12 @@ use crate::{
     cashier::Cashier,
     guest::{Guest, State, console::Console},
     launch::{self, VmPlan, platform::Platform},
+    listing::{self, Lister},
     metrics::{Metrics, counters::Counters},
     relay::Relay,
     screen::Screen,
     services::{Services, endorser::Endorser, statements::Statements},
-    simulation::Simulation,
+    simulation::{Roots, Simulation},
     state::{self, StateFolder},
 };
 
@@ -52,21 +53,17 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let scrapers = listen(options.metrics, "--metrics").await?;
     let (listen, metrics) = (clients.local_addr()?, scrapers.local_addr()?);
     let cashier = Cashier::start(&options.payment, &state).await?;
+    let network = Lister::start(
+        &options.network,
+        &options.payment,
+        &files.parsed,
+        cashier.network(),
+        &state,
+    )
+    .await?;
 
     let launch_digest = plan::launch_digest(&options, platform, &files.image)?;
-    let (simulation, roots) = match (platform, launch_digest) {
-        (Platform::Simulated, Some(digest)) => {
-            let launched = plan::launched(&options, digest, &files);
-            let simulation = Simulation::launch(
-                state.path(),
-                &launched,
-                &files.parsed,
-                options.simulated_gpu_trouble.as_deref(),
-            )?;
-            (Some(simulation), Some(Simulation::publish(state.path())?))
-        }
-        _ => (None, None),
-    };
+    let (endorser, roots) = endorser(&options, platform, launch_digest, &files, &state).await?;
     let console = Console::create(&state.join("console.log"), options.verbose)?;
     let prepared = match &options.without_vm {
         Some(binary) => {
@@ -77,24 +74,26 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     };
 
     let questions = prepared.link().listen()?;
-    let endorser = if let Some(simulation) = simulation {
-        Endorser::simulated(simulation)
-    } else {
-        let store = state.join("collateral");
-        Endorser::of_this_machine(platform, &store, &options.mirror).await
-    };
     let guest = Arc::new(Guest::new());
     let services = Services::new(
         files.configuration,
         endorser,
         statements,
         Arc::clone(&cashier),
+        network.clone(),
         Arc::clone(&guest),
     );
     tokio::spawn(Arc::clone(&services).keep_fresh());
     tokio::spawn(services.serve(questions));
     let counters = Arc::new(Counters::default());
-    let published = Metrics::new(&counters, &guest, cashier.takings(), options.metrics_names);
+    let presence = network.as_ref().map(|network| network.counts());
+    let published = Metrics::new(
+        &counters,
+        &guest,
+        cashier.takings(),
+        presence.clone(),
+        options.metrics_names,
+    );
     tokio::spawn(published.serve(scrapers));
 
     let mut running = prepared.start(&console)?;
@@ -112,6 +111,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let screen = Screen::new(
         &guest,
         &counters,
+        presence,
         listen,
         platform.to_string(),
         options.verbose,
@@ -131,9 +131,29 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         () = stop.asked() => Ended::Asked,
         failed = serving => failed?,
     };
-    ended
-        .finish(&guest, &mut running, &mut stop, &console)
-        .await
+    // Nobody should be sent here any more, however it ended.
+    let finished = ended.finish(&guest, &mut running, &mut stop, &console);
+    tokio::join!(finished, listing::withdraw(network)).0
+}
+
+/// Who signs what vendors do; and the roots of the simulated ones.
+async fn endorser(
+    options: &RunOptions,
+    platform: Platform,
+    launch_digest: Option<[u8; 48]>,
+    files: &Files,
+    state: &StateFolder,
+) -> anyhow::Result<(Endorser, Option<Roots>)> {
+    let Some(digest) = launch_digest.filter(|_| platform == Platform::Simulated) else {
+        let store = state.join("collateral");
+        let endorser = Endorser::of_this_machine(platform, &store, &options.mirror).await;
+        return Ok((endorser, None));
+    };
+    let launched = plan::launched(options, digest, files);
+    let trouble = options.simulated_gpu_trouble.as_deref();
+    let simulation = Simulation::launch(state.path(), &launched, &files.parsed, trouble)?;
+    let roots = Simulation::publish(state.path())?;
+    Ok((Endorser::simulated(simulation), Some(roots)))
 }
 
 /// Prints the command that would start the guest.

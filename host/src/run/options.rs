@@ -14,6 +14,7 @@ use crate::{
         accelerator::AcceleratorChoice, gpu::PciAddress, platform::PlatformChoice,
         protection::QuoteService,
     },
+    listing::options::NetworkOptions,
     relay::options::RelayOptions,
 };
 
@@ -101,6 +102,8 @@ pub(crate) struct RunOptions {
     pub(crate) verbose: bool,
     #[command(flatten, next_help_heading = "Being paid")]
     pub(crate) payment: PaymentOptions,
+    #[command(flatten, next_help_heading = "Being found")]
+    pub(crate) network: NetworkOptions,
 }
 
 /// Firmware levels as typed.

@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use self::text::{Seen, Size};
 use crate::{
     guest::Guest,
-    metrics::counters::Counters,
+    metrics::{counters::Counters, presence::Presence},
     talk::{Live, say},
 };
 
@@ -31,6 +31,8 @@ const WRITTEN: Duration = Duration::from_mins(1);
 pub(crate) struct Screen {
     guest: Arc<Guest>,
     counters: Arc<Counters>,
+    /// None in a run without a network.
+    presence: Option<Arc<Presence>>,
     listen: SocketAddr,
     platform: String,
     /// Whether to redraw in place.
@@ -43,6 +45,7 @@ impl Screen {
     pub(crate) fn new(
         guest: &Arc<Guest>,
         counters: &Arc<Counters>,
+        presence: Option<Arc<Presence>>,
         listen: SocketAddr,
         platform: String,
         verbose: bool,
@@ -50,6 +53,7 @@ impl Screen {
         Self {
             guest: Arc::clone(guest),
             counters: Arc::clone(counters),
+            presence,
             listen,
             platform,
             live: !verbose && terminal(),
@@ -101,6 +105,7 @@ impl Screen {
         Seen {
             busy: self.guest.busy(Instant::now()),
             counters: &self.counters,
+            presence: self.presence.as_deref(),
             listen: self.listen,
             platform: &self.platform,
             up: self.started.elapsed(),

@@ -6,7 +6,7 @@ use chrysalis_wire::host::{FIRST_TOKEN_BOUNDS_MS, ModelLoad};
 
 use crate::{
     guest::load::{Busy, Pace, Quantile},
-    metrics::counters::Counters,
+    metrics::{counters::Counters, presence::Presence},
 };
 
 /// A guest that has said nothing for so long is worth a word.
@@ -30,6 +30,7 @@ const LEAST_NAME: usize = 8;
 pub(super) struct Seen<'a> {
     pub(super) busy: Option<Busy>,
     pub(super) counters: &'a Counters,
+    pub(super) presence: Option<&'a Presence>,
     pub(super) listen: SocketAddr,
     pub(super) platform: &'a str,
     pub(super) up: Duration,
@@ -58,14 +59,16 @@ pub(super) fn screen(seen: &Seen<'_>, size: Size) -> Vec<String> {
         format!("on       {}", seen.platform),
     ];
     if let Some(busy) = &seen.busy {
-        // Seven lines are not of models, and the cursor is on one of its own.
-        let room = size.rows.saturating_sub(7 + 1);
+        // Seven lines are not of models, or eight, and the cursor is on one of its own.
+        let others = 7 + 1 + usize::from(seen.presence.is_some());
+        let room = size.rows.saturating_sub(others);
         lines.push(String::new());
         lines.extend(models(busy, size.columns, room));
         lines.push(String::new());
         lines.push(guest(busy));
     }
     lines.push(clients(seen.counters));
+    lines.extend(seen.presence.map(network));
     lines.push("Ctrl-C asks the guest to power off".to_owned());
     lines.truncate(size.rows.saturating_sub(1));
     for line in &mut lines {
@@ -188,6 +191,15 @@ fn clients(counters: &Counters) -> String {
     )
 }
 
+fn network(presence: &Presence) -> String {
+    format!(
+        "network  listed in {} of {} directories, {} price reports wait",
+        presence.listing.read(),
+        presence.directories.read(),
+        presence.waiting.read()
+    )
+}
+
 fn quantile(quantile: Option<Quantile>) -> String {
     let seconds = |ms: u64| match ms {
         0..1000 => format!("{ms} ms"),
@@ -231,6 +243,7 @@ mod tests {
         Seen {
             busy,
             counters,
+            presence: None,
             listen: "127.0.0.1:8443".parse().unwrap(),
             platform: "simulated",
             up: Duration::from_mins(62),
@@ -316,6 +329,22 @@ mod tests {
                 .any(|line| line.starts_with("guest    silent for 1 min 15 s, ")),
             "{lines:#?}"
         );
+    }
+
+    #[test]
+    fn says_how_many_directories_list_it() {
+        let (counters, presence) = (Counters::default(), Presence::default());
+        presence.directories.set(2);
+        presence.listing.set(1);
+        presence.waiting.set(3);
+        let names: Vec<_> = (0..30).map(|number| format!("m{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut seen = seen(&counters, busy(&names, 0));
+        seen.presence = Some(&presence);
+        let lines = screen(&seen, Size::default());
+        assert_eq!(lines.len(), 23);
+        let line = "network  listed in 1 of 2 directories, 3 price reports wait";
+        assert_eq!(lines[21], line);
     }
 
     #[test]

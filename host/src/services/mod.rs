@@ -33,6 +33,7 @@ use crate::{
         Guest,
         link::{Connection, Listener},
     },
+    listing::Lister,
     mutex::held,
     simulation::Simulation,
     talk::say,
@@ -53,6 +54,8 @@ pub(crate) struct Services {
     endorser: Endorser,
     statements: Statements,
     cashier: Arc<Cashier>,
+    /// None in a run without a network.
+    lister: Option<Arc<Lister>>,
     guest: Arc<Guest>,
 }
 
@@ -62,6 +65,7 @@ impl Services {
         endorser: Endorser,
         statements: Statements,
         cashier: Arc<Cashier>,
+        lister: Option<Arc<Lister>>,
         guest: Arc<Guest>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -69,6 +73,7 @@ impl Services {
             endorser,
             statements,
             cashier,
+            lister,
             guest,
         })
     }
@@ -128,10 +133,11 @@ impl Services {
                     _ = connection.fill_buf() => return Ok(()),
                 },
                 ToHost::Evidence { quote, gpus } => self.fetch_for(quote, gpus).await,
-                question @ (ToHost::Lane { .. }
-                | ToHost::Owed(_)
-                | ToHost::Terms
-                | ToHost::Report(_)) => self.cashier.answer(question).await,
+                question @ (ToHost::Lane { .. } | ToHost::Owed(_) | ToHost::Terms) => {
+                    self.cashier.answer(question).await
+                }
+                ToHost::Report(report) => self.report(report).await,
+                ToHost::Offers { offers, evidence } => self.offers(offers, evidence),
                 question => self.answer(question),
             };
             in_time(write_async(&mut connection, &answer)).await?;
@@ -160,6 +166,29 @@ impl Services {
                 "this version of chrysalis-host does not know the question".to_owned(),
             ),
         }
+    }
+
+    /// Kept where there is a payee, and passed on where there is a network.
+    async fn report(&self, report: Vec<u8>) -> FromHost {
+        let Some(lister) = &self.lister else {
+            return self.cashier.answer(ToHost::Report(report)).await;
+        };
+        if self.cashier.is_paid() {
+            let kept = self.cashier.answer(ToHost::Report(report.clone())).await;
+            if kept != FromHost::Noted {
+                return kept;
+            }
+        }
+        lister
+            .report(report)
+            .map_or_else(FromHost::Refused, |()| FromHost::Noted)
+    }
+
+    /// Without a network they are forgotten.
+    fn offers(&self, offers: Vec<Vec<u8>>, evidence: Vec<u8>) -> FromHost {
+        let listed = self.lister.as_ref();
+        let listed = listed.map_or(Ok(()), |lister| lister.offer(offers, evidence));
+        listed.map_or_else(FromHost::Refused, |()| FromHost::Noted)
     }
 
     /// A simulated vendor has no service to ask: everything it signs is at hand.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     guest::{Failure, State},
+    listing::tests,
     simulation::processor::tests::processor,
 };
 use chrysalis_attestation::{evidence::binding::host_data, release::Envelope};
@@ -16,12 +17,17 @@ fn services() -> Arc<Services> {
 }
 
 fn with(statements: Statements) -> Arc<Services> {
+    listed(statements, None)
+}
+
+fn listed(statements: Statements, lister: Option<Arc<Lister>>) -> Arc<Services> {
     let processor = processor(host_data(CONFIGURATION));
     Services::new(
         CONFIGURATION.to_vec(),
         Endorser::simulated(Simulation::of(processor, None)),
         statements,
         Arc::new(Cashier::unpaid(20)),
+        lister,
         Arc::new(Guest::new()),
     )
 }
@@ -204,6 +210,37 @@ async fn notes_how_busy_the_guest_is() {
     assert_eq!(ask(&mut enclave, &said).await, FromHost::Noted);
     let busy = services.guest.busy(std::time::Instant::now()).unwrap();
     assert_eq!(busy.load, load);
+}
+
+#[tokio::test]
+async fn a_host_without_a_network_notes_offers_and_forgets_them() {
+    let (mut enclave, _) = connect(&services());
+    let offers = ToHost::Offers {
+        offers: vec![vec![1]],
+        evidence: vec![2],
+    };
+    assert_eq!(ask(&mut enclave, &offers).await, FromHost::Noted);
+}
+
+#[tokio::test]
+async fn a_network_that_is_free_gets_offers_and_reports_too() {
+    let lister = tests::idle();
+    let services = listed(Statements::open(&[]).unwrap(), Some(Arc::clone(&lister)));
+    let (mut enclave, _) = connect(&services);
+    let offers = |offers| ToHost::Offers {
+        offers,
+        evidence: tests::evidence(0),
+    };
+    let good = offers(vec![tests::offer("tiny", tests::CLASS, 0)]);
+    assert_eq!(ask(&mut enclave, &good).await, FromHost::Noted);
+    let report = ToHost::Report(tests::report(0));
+    assert_eq!(ask(&mut enclave, &report).await, FromHost::Noted);
+    assert_eq!(lister.counts().waiting.read(), 1);
+    let refused = |code: &str| FromHost::Refused(code.to_owned());
+    let bad = offers(vec![vec![0]]);
+    assert_eq!(ask(&mut enclave, &bad).await, refused("offer_malformed"));
+    let bad = ToHost::Report(vec![0]);
+    assert_eq!(ask(&mut enclave, &bad).await, refused("report_malformed"));
 }
 
 #[tokio::test]

@@ -62,6 +62,14 @@ pub enum Error {
         /// Why.
         rejection: Box<Rejection>,
     },
+    /// A descriptor that its readers would refuse.
+    #[error("{}: {rejection}\nhint: {}", path.display(), rejection.hint())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        rejection: Box<chrysalis_network::Rejection>,
+    },
     /// An endorsement that would end after its release.
     #[error("{} ends at {until}, before the endorsement would\nhint: end it by then, or sign the release anew: `chrysalis-image release renew`", path.display())]
     Outlives {

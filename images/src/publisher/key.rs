@@ -26,6 +26,12 @@ pub(crate) enum KeyCommand {
     /// Make a key that signs the heads of a log, and write its public half next to it
     #[command(after_help = "Example:\n  chrysalis-image key log --key log.pem")]
     Log(MakeArguments),
+    /// Make the key with which a provider lists what they serve, and write its public half next to it
+    #[command(
+        after_help = "It has no passphrase, because nobody is there to type it when a host starts; it moves no money, and only the owner of the \
+                      file can read it.\n\nExample:\n  chrysalis-image key operator --key operator.pem"
+    )]
+    Operator(OperatorArguments),
     /// Sign the next key statement: vouch for keys, or renew the statement as it is
     #[command(
         after_help = "Example:\n  chrysalis-image key vouch publication --root-key root.pem --release release.pub --log log.pub --expires 2027-06-01"
@@ -80,6 +86,13 @@ pub(crate) struct MakeArguments {
 }
 
 #[derive(Args)]
+pub(crate) struct OperatorArguments {
+    /// The file to make; FILE.pub, in the place of .pem, gets the public half
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+}
+
+#[derive(Args)]
 pub(crate) struct VouchArguments {
     /// The folder that is published
     #[arg(value_name = "DIR")]
@@ -130,6 +143,7 @@ pub(crate) fn run(command: &KeyCommand) -> Result<()> {
         KeyCommand::Root(arguments) => root(arguments),
         KeyCommand::Release(arguments) => make("release key", arguments),
         KeyCommand::Log(arguments) => make("log key", arguments),
+        KeyCommand::Operator(arguments) => operator(&arguments.key),
         KeyCommand::Vouch(arguments) => vouch(arguments),
         KeyCommand::Revoke(arguments) => revoke(arguments),
     }
@@ -180,6 +194,17 @@ fn make(what: &str, arguments: &MakeArguments) -> Result<()> {
     let key = SigningKey::make(&arguments.key, &passphrase)?;
     let public = publish_half(&arguments.key, key.public())?;
     println!("{what} {}\nwrote   {}", key.public().id(), public.display());
+    Ok(())
+}
+
+fn operator(path: &Path) -> Result<()> {
+    let key = SigningKey::make_open(path)?;
+    let public = publish_half(path, key.public())?;
+    println!(
+        "operator key {}\nwrote   {}",
+        key.public().id(),
+        public.display()
+    );
     Ok(())
 }
 

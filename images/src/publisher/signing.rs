@@ -67,7 +67,7 @@ impl Signing {
     }
 }
 
-fn now() -> Result<Time> {
+pub(super) fn now() -> Result<Time> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .context("this machine's clock is before 1970\nhint: set it")?;

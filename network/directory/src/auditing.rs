@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::{
     options::{NetworkOptions, refused},
-    printable,
+    printable::printable,
 };
 
 #[derive(Debug, Args)]

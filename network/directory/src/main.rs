@@ -6,13 +6,14 @@
 
 mod auditing;
 mod options;
+mod printable;
 mod serving;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{auditing::CheckArguments, serving::ServeArguments};
+use crate::{auditing::CheckArguments, printable::printable, serving::ServeArguments};
 
 /// A directory of a network: takes what providers list and enclaves report, checks all of it, and publishes it as files. It opens no
 /// connection but to the chain that `--chain` names, and nobody has to trust it.
@@ -40,17 +41,4 @@ fn main() -> ExitCode {
         eprintln!("error: {}", printable(&format!("{error:#}")));
         ExitCode::from(2)
     })
-}
-
-/// `text` without control characters; new lines and tabs stay.
-fn printable(text: &str) -> String {
-    let safe = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
-    let shown = |letter| {
-        if safe(letter) {
-            letter
-        } else {
-            char::REPLACEMENT_CHARACTER
-        }
-    };
-    text.chars().map(shown).collect()
 }

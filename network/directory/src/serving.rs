@@ -26,6 +26,7 @@ use chrysalis_directory::{
 use chrysalis_image::publish::{Passphrase, SigningKey, development};
 use chrysalis_network::Descriptor;
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::options::{MAX_NETWORK, NetworkOptions, read, refused};
 
@@ -33,6 +34,8 @@ use crate::options::{MAX_NETWORK, NetworkOptions, read, refused};
 const MAX_POLICY: usize = 1024 * 1024;
 /// The most statements of rebuilders and publishers.
 const MAX_STATEMENTS: usize = 64;
+/// Open files that everything but connections takes.
+const RESERVED: usize = 128;
 /// How often it publishes what is due.
 const TICK: Duration = Duration::from_secs(1);
 /// How long to wait after that failed.
@@ -84,8 +87,8 @@ pub(crate) struct ServeArguments {
     /// Serve the ledger at `/`: prices, providers, rewards, checked in the reader's browser
     #[arg(long)]
     ledger: bool,
-    /// Where to ask the chain what operators were paid, in toncenter's dialect, for the ledger
-    #[arg(long, value_name = "URL", requires = "ledger")]
+    /// Serve the ledger, and ask this server of the chain, in toncenter's dialect, what operators were paid
+    #[arg(long, value_name = "URL")]
     chain: Option<String>,
     /// A file with the key that the chain's server gave you
     #[arg(long, value_name = "FILE", requires = "chain")]
@@ -125,12 +128,12 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
         every: arguments.cut,
     };
     let mut publisher = Publisher::new(Arc::clone(&desk), &public, origin, cuts);
-    if arguments.ledger {
+    if arguments.ledger || arguments.chain.is_some() {
         publisher = publisher.with_ledger(Ledger::new(payouts(arguments, &desk)?));
     }
     publisher.introduce(&envelope, &text)?;
     publisher.tick()?;
-    let limits = limits(arguments);
+    let limits = limits(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -281,10 +284,32 @@ fn payouts(arguments: &ServeArguments, desk: &Desk) -> Result<Option<Payouts>> {
     Ok(Some(Payouts::follow(chain, purse)))
 }
 
-fn limits(arguments: &ServeArguments) -> Limits {
+/// Connections that there are files for: as many as the system allows this process, less what everything else takes.
+fn connections(wanted: usize) -> Result<usize> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let asked = (wanted + RESERVED) as u64;
+    let allowed = maximum.map_or(asked, |most| asked.min(most));
+    if current.is_some_and(|current| current < allowed) {
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(allowed),
+                maximum,
+            },
+        )?;
+    }
+    let room = usize::try_from(allowed)?.saturating_sub(RESERVED);
+    if room == 0 {
+        bail!("too few open files are allowed\nhint: raise `nofile` for this user");
+    }
+    Ok(room.min(wanted))
+}
+
+fn limits(arguments: &ServeArguments) -> Result<Limits> {
     let per_minute = arguments.uploads_per_client;
     let limits = Limits::default();
-    Limits {
+    Ok(Limits {
+        connections: connections(limits.connections)?,
         per_client: Rate {
             per_minute,
             burst: per_minute.div_ceil(2),
@@ -295,5 +320,5 @@ fn limits(arguments: &ServeArguments) -> Limits {
         },
         behind_proxy: arguments.behind_proxy,
         ..limits
-    }
+    })
 }

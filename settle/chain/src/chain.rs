@@ -66,6 +66,9 @@ pub enum ChainError {
         /// The contract's exit code, if it was told.
         exit_code: Option<i32>,
     },
+    /// Several servers were asked, and no two of them say the same.
+    #[error("the chain's servers do not agree")]
+    Disagree,
     /// The other side does not answer like a chain.
     #[error("{address} does not answer like toncenter: {what}")]
     Malformed {
@@ -82,6 +85,7 @@ impl ChainError {
         match self {
             Self::Unreachable { .. } => "chain_unreachable",
             Self::Refused { .. } => "message_refused",
+            Self::Disagree => "chain_disagrees",
             Self::Malformed { .. } => "chain_malformed",
         }
     }
@@ -91,6 +95,9 @@ impl ChainError {
         match self {
             Self::Unreachable { .. } => {
                 "check the address and the network, or name another with --chain; without a key toncenter answers once a second"
+            }
+            Self::Disagree => {
+                "wait, as one may be behind; if it stays so, ask each of them alone and leave out the one that lies"
             }
             Self::Refused { .. } => "docs/spec/settle.md says what each exit code means",
             Self::Malformed { .. } => {

@@ -1,8 +1,11 @@
 //! A chain's server, as people name it: an address, and a file with the key that the server gave them.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
-use crate::Toncenter;
+use crate::{Chain, Several, Toncenter};
 
 /// The most bytes of a key.
 const MAX_KEY: usize = 256;
@@ -23,6 +26,11 @@ pub enum ServerError {
     /// The key's file cannot be read.
     #[error("cannot read the key {0}: {1}")]
     Unread(String, io::Error),
+    /// More keys than servers.
+    #[error(
+        "there are more keys than servers\nhint: name one --chain for each --chain-key-file, in the same order"
+    )]
+    TooManyKeys,
     /// The key's file holds something else.
     #[error("{0} does not hold one key\nhint: put the key in it, on one line")]
     NoKey(String),
@@ -39,6 +47,27 @@ pub fn open(url: &str, key_file: Option<&Path>) -> Result<Toncenter, ServerError
         return Err(ServerError::InTheClear(host.to_owned()));
     }
     Ok(Toncenter::new(url, key))
+}
+
+/// The chain at these addresses, with the keys in these files: the first for the first, and so on. Of several servers, what two say counts.
+pub fn open_all(
+    urls: &[String],
+    key_files: &[PathBuf],
+) -> Result<Box<dyn Chain + Send + Sync>, ServerError> {
+    if key_files.len() > urls.len() {
+        return Err(ServerError::TooManyKeys);
+    }
+    let keys = key_files.iter().map(|file| Some(&**file));
+    let keys = keys.chain(std::iter::repeat(None));
+    let mut servers = Vec::new();
+    for (url, key) in urls.iter().zip(keys) {
+        servers.push(Box::new(open(url, key)?) as Box<dyn Chain + Send + Sync>);
+    }
+    match servers.len() {
+        0 => Err(ServerError::Address(String::new())),
+        1 => Ok(servers.remove(0)),
+        _ => Ok(Box::new(Several::new(servers))),
+    }
 }
 
 fn is_this_machine(host: &str) -> bool {

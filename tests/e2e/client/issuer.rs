@@ -7,8 +7,13 @@ use std::{
 
 use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_client::system_time;
-use chrysalis_settle::{Attested, Done, End, OpenTab, Receipt, Sign, TabId, Tabs, Terms, money};
+use chrysalis_settle::{
+    Attested, Credential, Done, End, Offer, OpenTab, Receipt, Running, Sign, SignedOffer, TabId,
+    Tabs, Terms,
+    money::{self, Quote},
+};
 use chrysalis_wire::content::of_whole;
+use hyper::header::HeaderValue;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 /// What is wrong with receipts.
@@ -29,11 +34,18 @@ pub(crate) enum Lie {
     Replayed,
 }
 
+/// A job that runs on a paid tab.
+type Admitted = (Arc<OpenTab>, Running);
+
 /// A receipt key, and the tabs of all connections.
 pub(crate) struct Receipts {
     key: Key,
     tabs: Tabs,
     before: Mutex<HashMap<[u8; 32], String>>,
+    /// What answers cost, if they do.
+    price: Mutex<Option<u64>>,
+    /// Paid jobs that run, by the connection's exporter.
+    paid: Mutex<HashMap<[u8; 32], Admitted>>,
 }
 
 struct Key(Ed25519KeyPair);
@@ -63,11 +75,55 @@ impl Receipts {
             tabs: Tabs::new(key.public(), 64),
             key,
             before: Mutex::default(),
+            price: Mutex::default(),
+            paid: Mutex::default(),
         }
     }
 
     pub(crate) fn public(&self) -> [u8; 32] {
         self.key.public()
+    }
+
+    pub(crate) fn sign_offer(&self, offer: &Offer) -> SignedOffer {
+        offer.sign(&self.key).unwrap()
+    }
+
+    /// Answers cost so many nano for a million tokens.
+    pub(crate) fn ask_for(&self, price: u64) {
+        *self.price.lock().unwrap() = Some(price);
+    }
+
+    fn quote(&self) -> Option<Quote> {
+        let price = (*self.price.lock().unwrap())?;
+        Some(Quote {
+            model: "smollm2".into(),
+            weights: [4; 32],
+            price: [price, 0, price, 0],
+            floor: 1,
+            epoch: 1,
+            until: system_time().0 + 600,
+        })
+    }
+
+    /// Lets a job in that pays, if jobs have to. The error's code if not.
+    pub(crate) fn admit(
+        &self,
+        exporter: &[u8; 32],
+        job: Option<&HeaderValue>,
+        cap: Option<Credential>,
+    ) -> Result<(), &'static str> {
+        let Some(quote) = self.quote() else {
+            return Ok(());
+        };
+        let (Some(job), Some(cap)) = (job, cap) else {
+            return Err("payment_required");
+        };
+        let number = hex::decode(job.as_bytes()).unwrap().try_into().unwrap();
+        let bound = money::amount(&[500, 0, 500, 0], &quote.price).unwrap();
+        let admitted = self.tabs.admit(&cap, number, bound, u64::MAX, 0);
+        let admitted = admitted.map_err(|_| "cap_too_low")?;
+        self.paid.lock().unwrap().insert(*exporter, admitted);
+        Ok(())
     }
 
     fn tab(&self, exporter: &[u8; 32]) -> Arc<OpenTab> {
@@ -128,30 +184,43 @@ impl Receipts {
         attested: &Attested,
         key: &Key,
     ) -> Receipt {
-        let tab = self.tab(exporter);
         let number = hex::decode(job).unwrap().try_into().unwrap();
+        let paid = self.paid.lock().unwrap().remove(exporter);
+        let (tab, running) = paid.unwrap_or_else(|| {
+            let tab = self.tab(exporter);
+            let running = tab.begin(number).unwrap();
+            (tab, running)
+        });
+        let quote = self.quote();
+        let units = [3, 0, 2, 0];
+        let amount = quote
+            .as_ref()
+            .map(|it| money::amount(&units, &it.price).unwrap());
         let done = Done {
             attested,
-            units: [3, 0, 2, 0],
-            quote: money::unpaid_quote(),
-            amount: 0,
+            units,
+            quote: quote.map_or_else(money::unpaid_quote, |it| it.digest()),
+            amount: amount.unwrap_or(0),
             request: sha256(&[of_whole(request)]),
             answer,
             end,
             began: system_time().0,
             ended: system_time().0,
         };
-        tab.end(tab.begin(number).unwrap(), &done, key).unwrap()
+        tab.end(running, &done, key).unwrap()
     }
 
     /// The answer to `POST /v1/tab`.
-    pub(crate) fn last(&self, exporter: &[u8]) -> Vec<u8> {
-        let tab = self.tab(exporter.try_into().unwrap());
+    pub(crate) fn last(&self, named: &[u8]) -> Vec<u8> {
+        let tab = match Credential::decode(named) {
+            Ok(cap) => self.tabs.find(&cap.tab),
+            Err(_) => Some(self.tab(named.try_into().unwrap())),
+        };
         let terms = Terms {
-            last: tab.last(),
+            last: tab.as_ref().and_then(|tab| tab.last()),
             before: Vec::new(),
-            head: tab.standing().head,
-            quotes: Vec::new(),
+            head: tab.map_or([0; 32], |tab| tab.standing().head),
+            quotes: self.quote().into_iter().collect(),
             ceiling: 0,
         };
         terms.encode()

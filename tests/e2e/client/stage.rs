@@ -27,10 +27,10 @@ use chrysalis_attestation::{
 };
 use chrysalis_client::{Deadlines, RelyingParty, Target, system_time};
 use chrysalis_ohttp::{GatewayKeys, KEYS_TYPE, SEED};
-use chrysalis_settle::Attested;
+use chrysalis_settle::{Attested, Credential, Offer, SignedOffer};
 use chrysalis_simulate::{Amd, Launch, Nvidia};
 use chrysalis_tests::paths;
-use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, JOB, OHTTP_KEYS, RECEIPT, TAB};
+use chrysalis_wire::api::{ATTESTATION, CAP, EVIDENCE_TYPE, JOB, OHTTP_KEYS, RECEIPT, TAB};
 use futures_util::stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -224,6 +224,28 @@ impl Enclave {
         parameters.self_signed(&self.key).unwrap().der().clone()
     }
 
+    /// Its model, as it offers it.
+    fn offer(&self) -> SignedOffer {
+        let attested = self.attested();
+        let model = &self.claims.models[0];
+        let offer = Offer {
+            receipt_key: attested.receipt_key,
+            epoch: attested.epoch,
+            evidence: attested.evidence,
+            configuration: self.claims.configuration,
+            release: self.claims.release.clone(),
+            platform: "simulated".into(),
+            gpus: 0,
+            model: model.name.clone(),
+            kind: model.kind.clone(),
+            weights: model.weights,
+            context: 2048,
+            slots: 2,
+            tokens_per_second: 10,
+        };
+        self.receipts.sign_offer(&offer)
+    }
+
     /// What its receipts name.
     fn attested(&self) -> Attested {
         let (evidence, _) = Evidence::from_certificate(&self.certificate).unwrap();
@@ -319,11 +341,18 @@ pub(crate) enum Reply {
     Endless,
     /// Reads none of the request's body until [`Host::hear`].
     Deaf,
+    /// An error with this status and code.
+    Refuses(u16, &'static str),
+    /// Begins to stream, and is cut before the first piece.
+    Hollow,
+    /// The first event of a stream says that the engine is lost.
+    Lost,
 }
 
 /// A host with one enclave behind it.
 pub(crate) struct Host {
     address: SocketAddr,
+    serving: tokio::task::AbortHandle,
     inside: Arc<Inside>,
 }
 
@@ -334,6 +363,7 @@ struct Inside {
     lie: Mutex<Lie>,
     seen: Mutex<Vec<u8>>,
     generations: AtomicUsize,
+    asked: AtomicUsize,
     connections: AtomicUsize,
     ended: AtomicUsize,
     hears: Notify,
@@ -354,6 +384,7 @@ impl Host {
             lie: Mutex::new(Lie::None),
             seen: Mutex::default(),
             generations: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             hears: Notify::new(),
@@ -362,16 +393,46 @@ impl Host {
             keys: Mutex::new(gateway().configurations().to_vec()),
         });
         let shared = Arc::clone(&inside);
-        tokio::spawn(async move {
+        let serving = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
             while let Ok((tcp, _)) = listener.accept().await {
-                tokio::spawn(connection(Arc::clone(&shared), tcp));
+                connections.spawn(connection(Arc::clone(&shared), tcp));
             }
         });
-        Self { address, inside }
+        Self {
+            address,
+            inside,
+            serving: serving.abort_handle(),
+        }
     }
 
     pub(crate) fn target(&self) -> Target {
         format!("https://{}", self.address).parse().unwrap()
+    }
+
+    /// Where it answers.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The machine is gone, with all connections.
+    pub(crate) fn die(&self) {
+        self.serving.abort();
+    }
+
+    /// What its enclave offers.
+    pub(crate) fn offer(&self) -> SignedOffer {
+        self.inside.enclave.lock().unwrap().offer()
+    }
+
+    /// From now on answers cost so many nano for a million tokens.
+    pub(crate) fn ask_for(&self, price: u64) {
+        self.inside.enclave.lock().unwrap().receipts.ask_for(price);
+    }
+
+    /// Chats that arrived whole.
+    pub(crate) fn asked(&self) -> usize {
+        self.inside.asked.load(Ordering::SeqCst)
     }
 
     /// From now on, evidence is this.
@@ -472,13 +533,13 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, io::Error> {
     if request.uri().path() == TAB {
-        let exporter = request
+        let named = request
             .into_body()
             .collect()
             .await
             .map_err(io::Error::other)?
             .to_bytes();
-        let last = enclave.receipts.last(&exporter);
+        let last = enclave.receipts.last(&named);
         return Ok(Response::new(whole(last)));
     }
     if request.uri().path() == ATTESTATION {
@@ -498,11 +559,13 @@ async fn answer(
         inside.hears.notified().await;
     }
     let job = request.headers().get(JOB).cloned();
+    let cap = request.headers().get(CAP).cloned();
     let Ok(body) = request.into_body().collect().await else {
         // Who asked has left, and reads no answer.
         return Ok(Response::new(whole("")));
     };
     let body = body.to_bytes();
+    inside.asked.fetch_add(1, Ordering::SeqCst);
     let cut = |cuts: usize| cuts.checked_sub(1);
     let (one, other) = (Ordering::SeqCst, Ordering::SeqCst);
     if inside.cuts.fetch_update(one, other, cut).is_ok() {
@@ -510,6 +573,22 @@ async fn answer(
     }
     if reply == Reply::Silence {
         std::future::pending::<()>().await;
+    }
+    if let Reply::Refuses(status, code) = reply {
+        let error = format!("{{\"error\":{{\"message\":\"no\",\"code\":\"{code}\"}}}}");
+        return Ok(Response::builder()
+            .status(status)
+            .body(whole(error))
+            .unwrap());
+    }
+    let cap = cap.and_then(|cap| {
+        let cap = data_encoding::BASE64URL_NOPAD.decode(cap.as_bytes()).ok()?;
+        Credential::decode(&cap).ok()
+    });
+    if let Err(code) = enclave.receipts.admit(&exporter, job.as_ref(), cap) {
+        let error =
+            format!("{{\"error\":{{\"code\":\"{code}\",\"wanted\":2,\"cap\":1,\"ceiling\":1}}}}");
+        return Ok(Response::builder().status(402).body(whole(error)).unwrap());
     }
     let lie = *inside.lie.lock().unwrap();
     let receipt = |answer: &str| {
@@ -615,6 +694,10 @@ fn events(inside: &Arc<Inside>, reply: Reply, receipt: &str) -> Body {
             Some(Ok("data: {\"half")),
             Some(Err(())),
         ]),
+        Reply::Hollow => pieces(vec![Some(Ok(": still here\n\n")), Some(Err(()))]),
+        Reply::Lost => pieces(vec![Some(Ok(
+            "data: {\"error\":{\"message\":\"no\",\"code\":\"engine_failed\"}}\n\n",
+        ))]),
         Reply::SilenceInside => pieces(vec![Some(Ok(FIRST)), None]),
         Reply::Endless => endless(inside, FIRST),
         _ => pieces(vec![

@@ -20,7 +20,7 @@ pub(super) const MAX_EVIDENCE: usize = 1024 * 1024;
 /// JSON around evidence.
 pub(crate) const MAX_JSON: usize = 4 * 1024 * 1024;
 /// A policy with a thousand digests; read as TOML it takes up to a hundred times the room.
-const MAX_POLICY: usize = 256 * 1024;
+pub(crate) const MAX_POLICY: usize = 256 * 1024;
 /// The most files of one option: with the limits above, all of them fit into 64 MiB.
 pub(crate) const MAX_FILES: usize = 16;
 

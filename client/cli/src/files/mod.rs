@@ -10,7 +10,7 @@ mod tell;
 mod vtpm;
 
 pub(crate) use input::{
-    MAX_FILES, MAX_JSON, read, read_policy, read_statements, usable, write_whole,
+    MAX_FILES, MAX_JSON, MAX_POLICY, read, read_policy, read_statements, usable, write_whole,
 };
 pub(crate) use key::read_key;
 pub(crate) use kind::{Kind, decoded, described};

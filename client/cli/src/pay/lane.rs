@@ -1,12 +1,13 @@
 //! `pay lock`, `close`, `free` and `withdraw`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use chrysalis_chain::{
     Address, address,
     purse::{Action, Lock},
 };
+use chrysalis_client::proxy::{Network, NetworkProxy};
 use clap::Args;
 use tokio::task::spawn_blocking;
 
@@ -18,18 +19,29 @@ use super::{
     order::{Seen, carry_out, look},
     status::adopt,
 };
-use crate::{options::duration, outcome::Outcome, printable::print, progress::during};
+use crate::{
+    network,
+    options::{Judging, duration},
+    outcome::Outcome,
+    printable::print,
+    progress::during,
+};
+
+/// How many providers are verified to find the best.
+const CONSIDERED: usize = 5;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  chrysalis pay lock UQCyu7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7uwAl 0.5\n  chrysalis pay lock UQBw… 0.5 --lane 1795996800"
+    after_help = "Example:\n  chrysalis pay lock UQCyu7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7uwAl 0.5\n  chrysalis pay lock UQBw… 0.5 --lane 1795996800\n\n\
+                  For the cheapest provider of a model that is listed and passes verification:\n  chrysalis pay lock best 0.5 --model smollm2-135m-instruct \
+                  --network network.json --network-key network.pub"
 )]
 pub(crate) struct LockArguments {
     #[command(flatten)]
     pub(crate) ordering: Ordering,
-    /// The provider's address
-    #[arg(value_name = "PAYEE", value_parser = address_of)]
-    pub(crate) payee: Address,
+    /// The provider's address; or `best`: the cheapest of a network that passes verification
+    #[arg(value_name = "PAYEE", value_parser = payee_of)]
+    pub(crate) payee: Payee,
     /// How much, in GRAM
     #[arg(value_name = "GRAM", value_parser = nano)]
     pub(crate) amount: u64,
@@ -39,6 +51,30 @@ pub(crate) struct LockArguments {
     /// How long the provider can claim once you begin to close the lane: 1h to 168h
     #[arg(long, value_name = "TIME", default_value = "6h", value_parser = duration, conflicts_with = "lane")]
     pub(crate) close_delay: Duration,
+    /// With `best`: for which model
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// With `best`: what you require of the enclave, instead of the network's own policy
+    #[arg(long, value_name = "FILE", requires = "network")]
+    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) network: network::Named,
+}
+
+/// Who is to be paid.
+#[derive(Debug, Clone)]
+pub(crate) enum Payee {
+    /// This account.
+    Named(Address),
+    /// Whoever of a network is verified and cheapest.
+    Best,
+}
+
+fn payee_of(text: &str) -> Result<Payee, String> {
+    match text {
+        "best" => Ok(Payee::Best),
+        _ => address_of(text).map(Payee::Named),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -83,8 +119,15 @@ pub(super) async fn lock(arguments: LockArguments) -> anyhow::Result<Outcome> {
     let folder = arguments.ordering.asking.which.open()?;
     let before = seen(&arguments.ordering, &folder).await?;
     adopt(&folder, &before)?;
+    let (payee, delay) = match &arguments.payee {
+        Payee::Named(payee) => (payee.clone(), arguments.close_delay.as_secs()),
+        Payee::Best => match Box::pin(best(&arguments)).await {
+            Ok(found) => found,
+            Err(error) => return network::told(Err(error)),
+        },
+    };
     let Some(number) = arguments.lane else {
-        return lock_new(&arguments, &folder).await;
+        return lock_new(&arguments, &folder, payee, delay).await;
     };
     let lane = before
         .state
@@ -95,7 +138,7 @@ pub(super) async fn lock(arguments: LockArguments) -> anyhow::Result<Outcome> {
     })?;
     let action = Action::Lock(Lock {
         lane: number,
-        payee: arguments.payee,
+        payee,
         amount: arguments.amount,
         close_delay: lane.close_delay,
         spend_key: lane.spend_key,
@@ -108,12 +151,60 @@ pub(super) async fn lock(arguments: LockArguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-async fn lock_new(arguments: &LockArguments, folder: &Folder) -> anyhow::Result<Outcome> {
+/// The account of the cheapest provider that is verified now, and how long closing a lane of its takes.
+async fn best(arguments: &LockArguments) -> anyhow::Result<(Address, u64)> {
+    let model = arguments.model.as_ref();
+    let model = model.context(
+        "best of what\nhint: name the model with --model, and the network with --network",
+    )?;
+    let opened = network::Opened::of(&arguments.network).await?;
+    let models = opened.models(std::slice::from_ref(model))?;
+    let judging = Judging::default();
+    let policy = arguments.policy.as_deref();
+    let party = opened.relying_party(policy, &judging, &arguments.network);
+    let network = Network {
+        relying_party: party.await?,
+        directories: opened.directories(&models).await?,
+        models,
+        receipts: None,
+        lanes: None,
+        max_price: None,
+        warm: CONSIDERED,
+        hedge: false,
+        allow_private: arguments.network.allow_private,
+        reverify: Duration::from_hours(1),
+    };
+    let starting = NetworkProxy::start(network);
+    let verified = during("verifying providers", starting).await?.verified();
+    let fits = verified.iter().filter(|it| it.lane_min <= arguments.amount);
+    let best = fits.min_by_key(|it| it.price).with_context(|| {
+        let least = verified
+            .iter()
+            .map(|it| it.lane_min)
+            .min()
+            .unwrap_or_default();
+        format!(
+            "no verified provider takes so small a lane\nhint: lock at least {}",
+            gram(least)
+        )
+    })?;
+    eprintln!("{} asks {} for a million units", best.id, gram(best.price));
+    let payee = address::parse(&format!("0:{}", hex::encode(best.payee)));
+    let delay = arguments.close_delay.as_secs().max(best.delay_min);
+    Ok((payee.context("the payee has no address")?, delay))
+}
+
+async fn lock_new(
+    arguments: &LockArguments,
+    folder: &Folder,
+    payee: Address,
+    delay: u64,
+) -> anyhow::Result<Outcome> {
     let (path, spend_key) = folder.new_lane()?;
-    let delay = u32::try_from(arguments.close_delay.as_secs());
+    let delay = u32::try_from(delay);
     let action = Action::Lock(Lock {
         lane: 0,
-        payee: arguments.payee.clone(),
+        payee: payee.clone(),
         amount: arguments.amount,
         close_delay: delay.unwrap_or(u32::MAX),
         spend_key,
@@ -132,7 +223,7 @@ async fn lock_new(arguments: &LockArguments, folder: &Folder) -> anyhow::Result<
     eprintln!(
         "locked {} for {}; pay from it with `chrysalis proxy … --pay {number}`",
         gram(arguments.amount),
-        address::friendly(&arguments.payee)
+        address::friendly(&payee)
     );
     print(&format!("{number}\n"))?;
     Ok(Outcome::Yes)

@@ -7,10 +7,11 @@ mod lane;
 mod options;
 mod order;
 mod status;
+mod vault;
 
 use clap::Subcommand;
 
-pub(crate) use self::{amount::nano, options::Which};
+pub(crate) use self::{amount::nano, options::Ordering, vault::Vault};
 use crate::outcome::Outcome;
 
 #[derive(Debug, Subcommand)]

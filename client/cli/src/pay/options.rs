@@ -14,6 +14,7 @@ pub(crate) struct Which {
 
 /// Which purse, and how to ask its chain.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Asking {
     #[command(flatten)]
     pub(crate) which: Which,

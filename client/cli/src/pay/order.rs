@@ -23,12 +23,14 @@ const SEND_EVERY: u32 = 5;
 const RECENT: u16 = 20;
 
 /// A purse as its chain shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     /// Nano.
     pub(super) balance: u64,
     /// `None`: no order was taken yet.
     pub(super) state: Option<State>,
+    /// Nano that the chain takes a year for what is there.
+    pub(super) rent: u64,
     /// Unix seconds on the chain.
     pub(super) at: u32,
     /// The last transaction's logical time.
@@ -46,6 +48,8 @@ impl Seen {
 /// Looks at the purse with these keys.
 pub(super) fn look(chain: &dyn Chain, keys: &Keys) -> anyhow::Result<Seen> {
     let account = chain.account(&keys.address()).map_err(told)?;
+    let contract = account.contract.as_ref();
+    let rent = contract.and_then(chrysalis_chain::Contract::rent_a_year);
     // The address follows from the code and the keys, so a chain that shows something else there lies.
     let state = account.contract.map(|it| State::of(&it, &keys.address()));
     let state = state
@@ -54,6 +58,7 @@ pub(super) fn look(chain: &dyn Chain, keys: &Keys) -> anyhow::Result<Seen> {
     Ok(Seen {
         balance: account.balance,
         state,
+        rent: rent.unwrap_or_default(),
         at: account.at,
         last: account.last.0,
     })

@@ -73,7 +73,23 @@ fn text(folder: &Folder, seen: &Seen) -> String {
             )
         }
     };
-    format!("purse   {purse}\n{local}money   {money}\n{rows}")
+    format!(
+        "purse   {purse}\n{local}money   {money}\n{}{rows}",
+        rent_of(seen)
+    )
+}
+
+/// What the chain takes, and a warning where that is more than there is for a year: an account that cannot pay its rent is frozen.
+fn rent_of(seen: &Seen) -> String {
+    if seen.rent == 0 {
+        return String::new();
+    }
+    let warning = if seen.unlocked() < seen.rent {
+        "; warning: what is not locked does not last a year\nhint: send money to the purse; one that cannot pay its rent is frozen"
+    } else {
+        ""
+    };
+    format!("rent    {} a year{warning}\n", gram(seen.rent))
 }
 
 fn row(folder: &Folder, seen: &Seen, number: u32, lane: &Lane) -> String {
@@ -113,7 +129,30 @@ fn told(folder: &Folder, seen: &Seen) -> Value {
         "local": folder.keys().network == GLOBAL_ID,
         "balance": seen.balance,
         "owed": seen.state.as_ref().map_or(0, |state| state.owed),
+        "rent_a_year": seen.rent,
+        "rent_lasts": seen.unlocked() >= seen.rent,
         "lanes": seen.state.as_ref().map(lanes).unwrap_or_default(),
         "at": seen.at,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_pay_a_years_rent_is_warned() {
+        let told = |rent, balance| {
+            let mut seen = Seen::default();
+            (seen.rent, seen.balance) = (rent, balance);
+            rent_of(&seen)
+        };
+        assert_eq!(told(0, 0), "");
+        assert_eq!(told(9_500_000, 9_500_000), "rent    0.0095 GRAM a year\n");
+        let warned = told(9_500_000, 9_499_999);
+        assert!(
+            warned.contains("does not last a year\nhint: send money"),
+            "{warned}"
+        );
+    }
 }

@@ -7,6 +7,7 @@
 
 mod docs;
 mod guide;
+mod network;
 mod page;
 mod room;
 mod verbs;

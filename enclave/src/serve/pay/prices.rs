@@ -70,6 +70,8 @@ struct State {
     began: Instant,
     /// The newest is the last.
     offers: VecDeque<Arc<Offer>>,
+    /// Of the epoch before.
+    tokens_per_second: u64,
     running: Vec<Weak<Work>>,
     tally: Tally,
     seen: Seen,
@@ -120,6 +122,7 @@ impl Prices {
                 number: 0,
                 began: now,
                 offers: VecDeque::new(),
+                tokens_per_second: 0,
                 running: Vec::new(),
                 tally: Tally::default(),
                 seen: Seen::of(served),
@@ -211,6 +214,7 @@ impl Prices {
             let seen = Seen::of(&priced.served);
             let report = priced.report(&mut state, &seen, now, (receipt_key, tabs, self.weights));
             state.price = state.price.after(report.load, floor);
+            state.tokens_per_second = report.tokens_per_second;
             state.number = state.number.saturating_add(1);
             state.began = now;
             state.tally = Tally::default();
@@ -219,6 +223,12 @@ impl Prices {
             reports.push(report);
         }
         reports
+    }
+
+    /// How fast a model was in the epoch before this one, all answers together. 0 before there was one.
+    pub(in crate::serve) fn tokens_per_second(&self, model: &str) -> u64 {
+        let priced = self.priced(model);
+        priced.map_or(0, |priced| priced.state().tokens_per_second)
     }
 
     fn priced(&self, model: &str) -> Option<&Priced> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrysalis_settle::{Report, SignedReport, Statement, Tag};
+use chrysalis_settle::{Report, SignedOffer, SignedReport, Statement, Tag};
 use chrysalis_wire::host::Owed;
 use tokio::time::{sleep, timeout};
 
@@ -151,6 +151,43 @@ async fn each_epochs_prices_are_reported_and_follow() {
     // An old quote is good for a while.
     payer.paid(CHAT, &chat("one")).await;
     assert!(payer.state().await.quotes[0].epoch > 0);
+}
+
+#[tokio::test]
+async fn offers_say_how_fast_each_model_was() {
+    let bounds = Bounds {
+        price_epoch: Some(Duration::from_millis(200)),
+        epoch: Some(Duration::from_millis(500)),
+        ..Bounds::default()
+    };
+    let (host, _story) = enclave_within("required", |_| {}, bounds).await;
+    let mut payer = Payer::new(&host).await;
+    let offers = timeout(PATIENCE, async {
+        loop {
+            // Receipts name the epoch in which they are made, and this client has verified the first alone.
+            payer.ask(CHAT, &chat("one two three four")).await;
+            sleep(Duration::from_millis(20)).await;
+            let newest = host.bank.lock().unwrap().offered.last().cloned();
+            let offers = newest.map_or(Vec::new(), |(offers, _)| offers);
+            let offers = offers.iter().map(|it| SignedOffer::verify(it).unwrap());
+            let offers: Vec<_> = offers.collect();
+            if offers.iter().any(|it| it.tokens_per_second > 0) {
+                return offers;
+            }
+        }
+    });
+    let offers = offers.await.unwrap();
+    let said = offers.iter().map(|it| {
+        let fast = it.tokens_per_second > 0;
+        (it.model.as_str(), it.kind.as_str(), it.context, fast)
+    });
+    let expected = [
+        ("tiny", "chat", 100_000, true),
+        ("embedding", "embedding", 100_000, false),
+        ("rerank", "rerank", 100_000, false),
+        ("speech", "speech", 0, false),
+    ];
+    assert!(said.eq(expected), "{offers:?}");
 }
 
 #[tokio::test]

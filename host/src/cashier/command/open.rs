@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrysalis_chain::{Chain, server};
+use chrysalis_chain::server;
 
 use crate::{
     cashier::{
@@ -25,11 +25,11 @@ pub(super) fn owner(book: &Book) -> anyhow::Result<Owner> {
 
 /// With this database, and the chain that it is of.
 pub(super) fn till(book: Book, owner: Owner, chain: &ChainOptions) -> anyhow::Result<Till> {
-    let server = server::open(&chain.chain, chain.chain_key_file.as_deref())?;
+    let server = server::open_all(&chain.chain, &chain.chain_key_file)?;
     let found = server
         .global_id()
         .map_err(|error| anyhow::anyhow!("{error}\nhint: {}", error.hint()))?;
     owner::same_chain(owner.network, found)?;
-    let lookout = Lookout::new(Box::new(server), owner.payee, Some(found));
+    let lookout = Lookout::new(server, owner.payee, Some(found));
     Ok(Till::new(book, lookout, Arc::new(Takings::default())))
 }

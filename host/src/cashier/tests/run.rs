@@ -17,8 +17,8 @@ async fn a_run_that_is_paid_answers_what_its_enclave_asks() {
     let state = StateFolder::claim(Some(folder.path().to_owned())).unwrap();
     let options = PaymentOptions {
         payee: Some(payee()),
-        chain: Some(world.url()),
-        chain_key_file: None,
+        chain: vec![world.url()],
+        chain_key_file: Vec::new(),
         floor: Some(20),
         cashier: None,
     };

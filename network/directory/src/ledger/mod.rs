@@ -77,6 +77,7 @@ impl Ledger {
             desk.store()
                 .change(|change| change.set_about(TALLY, &bytes))?;
         }
+        let tally = tally.ahead(desk)?;
         if let Some(payouts) = &self.payouts {
             payouts.want(tally.payees());
             if let Some(bytes) = payouts.note() {
@@ -86,7 +87,7 @@ impl Ledger {
         }
         read.refresh = refresh;
         let head = folder.read("checkpoint")?;
-        let summary = read.summary(desk, tally, self.payouts.as_ref(), (&head, key), now);
+        let summary = read.summary(desk, &tally, self.payouts.as_ref(), (&head, key), now);
         self.write(folder, summary, now)
     }
 

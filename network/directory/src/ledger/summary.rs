@@ -81,14 +81,12 @@ impl Known {
             for it in listed {
                 let known = self.listings.remove(&it.id);
                 let known = known.filter(|(seq, _)| *seq == it.seq);
-                let listing = match known {
-                    Some((_, listing)) => listing,
-                    None => {
-                        let read = SignedListing::verify(&it.bytes);
-                        Arc::new(
-                            read.map_err(|_| StoreError::unreadable("a listing that is none"))?,
-                        )
-                    }
+                let listing = if let Some((_, listing)) = known {
+                    listing
+                } else {
+                    let read = SignedListing::verify(&it.bytes);
+                    let read = read.map_err(|_| StoreError::unreadable("a listing that is none"));
+                    Arc::new(read?)
                 };
                 listings.insert(it.id, (it.seq, Arc::clone(&listing)));
                 providers.push(Provider {

@@ -36,7 +36,7 @@ const POINT: usize = 8 + 8;
 /// An operator, and the account that is paid for its enclaves.
 pub(super) type Owner = ([u8; 32], [u8; 32]);
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// The last minute that is counted.
     minute: i64,
@@ -61,11 +61,26 @@ struct Enclave {
 impl Tally {
     /// Counts the minutes that were closed since.
     pub(super) fn count(&mut self, desk: &Desk) -> Result<(), StoreError> {
+        self.read_on(desk, false)
+    }
+
+    /// With the minutes that are still open, to be shown.
+    pub(super) fn ahead(&self, desk: &Desk) -> Result<Self, StoreError> {
+        let mut ahead = self.clone();
+        ahead.read_on(desk, true)?;
+        Ok(ahead)
+    }
+
+    fn read_on(&mut self, desk: &Desk, open: bool) -> Result<(), StoreError> {
         for _ in 0..MAX_MINUTES {
             let next = desk.store().change(|change| {
                 let closed = change.about(CLOSED)?.map_or(i64::MIN, |it| minute_of(&it));
-                let Some(minute) = change.next_minute(self.minute, closed.saturating_add(1))?
-                else {
+                let before = if open {
+                    i64::MAX
+                } else {
+                    closed.saturating_add(1)
+                };
+                let Some(minute) = change.next_minute(self.minute, before)? else {
                     return Ok(None);
                 };
                 let reports = change.reports_of(minute)?;

@@ -195,9 +195,9 @@ mod tests {
         for good in ["/network", "/now/00ff", "/proofs/00.tlog-proof"] {
             assert!(name(good).is_some(), "{good}");
         }
+        assert_eq!(name("/"), Some("index.html"));
         for bad in [
             "",
-            "/",
             "network",
             "//network",
             "/../key",

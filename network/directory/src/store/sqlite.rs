@@ -326,3 +326,49 @@ impl From<rusqlite::Error> for StoreError {
         Self::new(error, full)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_an_error_that_says_so_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Sqlite::open(&folder.path().join("db")).unwrap();
+        let put = |store: &mut Sqlite, digest: u8| {
+            let mut change = store.change()?;
+            change.put_evidence(&[digest; 32], 0, &vec![digest; 500_000])?;
+            change.commit()
+        };
+        put(&mut store, 1).unwrap();
+        let pages: i64 = store
+            .0
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .unwrap();
+        let limit = |store: &Sqlite, pages: i64| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            store.0.query_row(&sql, [], |_| Ok(())).unwrap();
+        };
+        limit(&store, pages);
+        let error = put(&mut store, 2).unwrap_err();
+        assert!(error.hint().starts_with("make room"), "{error}");
+        let mut change = store.change().unwrap();
+        let kept = change.evidence(&[1; 32]).unwrap();
+        assert_eq!(kept, Some(vec![1; 500_000]));
+        assert_eq!(change.evidence(&[2; 32]).unwrap(), None);
+        drop(change);
+        limit(&store, pages * 10);
+        put(&mut store, 2).unwrap();
+    }
+
+    #[test]
+    fn a_database_of_another_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("PRAGMA user_version = 9").unwrap();
+        drop(other);
+        let error = Sqlite::open(&path).unwrap_err().to_string();
+        assert!(error.contains("tables of version 9"), "{error}");
+    }
+}

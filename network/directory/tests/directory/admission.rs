@@ -1,9 +1,15 @@
 //! Listings: what is admitted, and every reason why one is not.
 
-use std::sync::atomic::Ordering;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use chrysalis_attestation::evidence::Evidence;
-use chrysalis_directory::{Admitted, MAX_ON_CHIP, Refused};
+use chrysalis_directory::{
+    Admitted, MAX_ON_CHIP, Refused,
+    store::{Change, Shared, Sqlite, Store, StoreError},
+};
 use chrysalis_network::{Listing, Upload};
 use chrysalis_settle::EpochEvidence;
 
@@ -272,4 +278,39 @@ fn what_is_older_never_comes_back() {
     assert_eq!(refused(world.desk.list(&new)), (409, "listing_superseded"));
     enclave.seq = 7;
     world.list(&enclave).unwrap();
+}
+
+/// A database whose disk may be full.
+struct Full(Sqlite, Arc<AtomicBool>);
+
+impl Store for Full {
+    fn change(&mut self) -> Result<Box<dyn Change + '_>, StoreError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(StoreError::new("the disk is full", true));
+        }
+        self.0.change()
+    }
+}
+
+#[test]
+fn what_cannot_be_noted_is_not_taken_and_can_be_sent_again() {
+    let full = Arc::new(AtomicBool::new(false));
+    let store = Full(Sqlite::in_memory().unwrap(), Arc::clone(&full));
+    let world = World::with(Making {
+        store: Some(Shared::new(store)),
+        ..Making::default()
+    });
+    let one = Enclave::new("one");
+    full.store(true, Ordering::SeqCst);
+    assert_eq!(refused(world.list(&one)), (503, "directory_unable"));
+    full.store(false, Ordering::SeqCst);
+    world.list(&one).unwrap();
+    full.store(true, Ordering::SeqCst);
+    let report = &one.reports(1)[0];
+    assert_eq!(
+        refused(world.desk.report(report)),
+        (503, "directory_unable")
+    );
+    full.store(false, Ordering::SeqCst);
+    world.desk.report(report).unwrap();
 }

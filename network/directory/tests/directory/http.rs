@@ -189,3 +189,36 @@ fn who_sends_too_much_is_told_to_wait() {
     assert_eq!(send("192.0.2.1"), "429");
     assert_eq!(send("192.0.2.2"), "400");
 }
+
+#[test]
+fn a_client_has_so_many_connections_at_once() {
+    let mut world = World::new();
+    world.publisher.tick().unwrap();
+    let limits = Limits {
+        connections_per_client: 3,
+        ..Limits::default()
+    };
+    let address = serve(&world, limits);
+    let open: Vec<_> = (0..3)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    // The server has seen all three once the fourth is closed.
+    let mut closed = false;
+    for _ in 0..100 {
+        let answer = ask(address, "GET /network HTTP/1.1", b"");
+        closed = answer.is_empty();
+        if closed {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(closed, "a fourth connection is served");
+    drop(open);
+    for _ in 0..100 {
+        if ask(address, "GET /network HTTP/1.1", b"").starts_with("HTTP/1.1 200") {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("no connection is served again");
+}

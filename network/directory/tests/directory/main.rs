@@ -8,6 +8,7 @@
 mod admission;
 mod http;
 mod ledger;
+mod load;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod program;

@@ -73,6 +73,10 @@ pub(super) fn seeds() -> Vec<Seed> {
             ready: true,
         }],
     }));
+    let offers = ToHost::Offers {
+        offers: vec![vec![0xA2, 0x65]],
+        evidence: vec![0xA2, 0x64],
+    };
     let plan = Plan {
         root: "/disks/a".to_owned(),
         model: Some("/dev/disk-b".to_owned()),
@@ -103,6 +107,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         ("endorsements", encode(&endorsements)),
         ("evidence", encode(&evidence)),
         ("load", encode(&load)),
+        ("offers", encode(&offers)),
         ("plan", encode(&plan)),
         ("unconfined", encode(&unconfined)),
     ];

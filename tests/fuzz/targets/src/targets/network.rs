@@ -33,7 +33,7 @@ pub(super) fn descriptor(bytes: &[u8]) {
         );
     }
     let two = Signers {
-        keys: signers.keys.repeat(2),
+        keys: vec![KEY.clone(), KEY.clone()],
         at_least: 2,
     };
     assert!(

@@ -1,17 +1,12 @@
-//! How much a directory takes: a server on the core that `taskset` gives it, and what talks to it. `make bench-network` runs this.
-//!
-//! `load PROVIDERS CLIENTS SECONDS`: so many providers list with evidence, then renew and report as fast as they are answered, while
-//! so many clients poll a class with its ETag, each every ten seconds.
-
-#![expect(dead_code, reason = "tests need more of the world than this")]
-
-#[path = "../tests/directory/world.rs"]
-mod world;
+//! How much a directory takes: a server on one core, and what talks to it on the others. `make bench-network` runs this: so many PROVIDERS
+//! list with evidence, then renew and report as fast as they are answered, while so many CLIENTS poll a class with its ETag, each every ten
+//! seconds.
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -26,30 +21,43 @@ use chrysalis_directory::{
     Cuts,
     server::{Limits, Rate, Server, listen},
 };
+use chrysalis_image::publish::write_whole;
 use chrysalis_network::{Listing, Upload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use world::{Enclave, Key, Making, WEIGHTS, World};
+use crate::world::{Enclave, Key, Making, WEIGHTS, World};
 
 /// Connections that send at once.
 const SENDERS: usize = 8;
 /// How often each client polls.
 const POLLS: Duration = Duration::from_secs(10);
 
-fn main() {
-    let words: Vec<String> = env::args().skip(1).collect();
-    if words.first().is_some_and(|word| word == "serve") {
-        serve();
-    }
-    let number = |at: usize, or: u64| {
-        words
-            .get(at)
-            .map_or(or, |word| word.parse().expect("a number"))
+/// Where the server says at which address it is.
+const ADDRESS: &str = "CHRYSALIS_LOAD_ADDRESS";
+
+#[test]
+#[ignore = "a measurement, which make bench-network runs"]
+fn many_providers_and_clients() {
+    let number = |name: &str, or: u64| {
+        let word = env::var(name).ok();
+        word.map_or(or, |word| word.parse().unwrap())
     };
-    drive(number(0, 2500), number(1, 1000), number(2, 60));
+    drive(
+        number("PROVIDERS", 2500),
+        number("CLIENTS", 1000),
+        number("SECONDS_LONG", 60),
+    );
 }
 
-fn serve() -> ! {
+#[test]
+#[ignore = "the server of the measurement, which starts it"]
+fn serves() {
+    if let Some(path) = env::var_os(ADDRESS) {
+        serve(Path::new(&path));
+    }
+}
+
+fn serve(path: &Path) -> ! {
     let mut world = World::with(Making {
         cuts: Cuts { every: 60 },
         ..Making::default()
@@ -86,7 +94,8 @@ fn serve() -> ! {
     runtime.block_on(async {
         let listener = listen("127.0.0.1:0".parse().expect("an address")).await;
         let listener = listener.expect("a port");
-        println!("{}", listener.local_addr().expect("an address"));
+        let address = listener.local_addr().expect("an address").to_string();
+        write_whole(path, address.as_bytes()).expect("written");
         server.serve(listener).await;
     });
     unreachable!("it serves for ever")
@@ -102,20 +111,24 @@ impl Drop for Running {
 }
 
 fn start() -> (Running, SocketAddr) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("address");
     let own = env::current_exe().expect("this program");
-    let mut child = Command::new("taskset")
+    let child = Command::new("taskset")
         .args(["-c", "0"])
         .arg(own)
-        .arg("serve")
-        .stdout(Stdio::piped())
+        .args(["--ignored", "--exact", "load::serves"])
+        .env(ADDRESS, &path)
+        .stdout(Stdio::null())
         .spawn()
         .expect("taskset starts");
-    let mut line = String::new();
-    let out = child.stdout.take().expect("its output");
-    BufReader::new(out)
-        .read_line(&mut line)
-        .expect("an address");
-    (Running(child), line.trim().parse().expect("an address"))
+    let running = Running(child);
+    loop {
+        thread::sleep(Duration::from_millis(100));
+        if let Ok(address) = fs::read_to_string(&path) {
+            return (running, address.parse().expect("an address"));
+        }
+    }
 }
 
 /// One request on a connection that stays.
@@ -293,7 +306,10 @@ async fn client(address: SocketAddr, counts: &(AtomicU64, AtomicU64)) {
         let mut buffer = vec![0; 65_536];
         loop {
             let count = stream.read(&mut buffer).await.expect("an answer");
-            assert!(count > 0, "cut off");
+            if count == 0 {
+                // The measurement is over.
+                return;
+            }
             answer.extend(&buffer[..count]);
             let Some(end) = answer.windows(4).position(|it| it == b"\r\n\r\n") else {
                 continue;
