@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 use crate::{auditing::CheckArguments, printable::printable, serving::ServeArguments};
 
 /// A directory of a network: takes what providers list and enclaves report, checks all of it, and publishes it as files. It opens no
-/// connection, and nobody has to trust it.
+/// connection but to the chain that `--chain` names, and nobody has to trust it.
 #[derive(Debug, Parser)]
 #[command(name = "chrysalis-directory", version)]
 struct Arguments {

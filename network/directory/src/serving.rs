@@ -19,7 +19,7 @@ use chrysalis_attestation::{
 };
 use chrysalis_collateral::Store as Collected;
 use chrysalis_directory::{
-    Bring, Clock, Cuts, Desk, Directory, Judge, Origin, Publisher,
+    Bring, Clock, Cuts, Desk, Directory, Judge, Ledger, Origin, Payouts, Publisher,
     server::{self, Limits, Rate, Server},
     store::{Shared, Sqlite, StoreError},
 };
@@ -84,6 +84,15 @@ pub(crate) struct ServeArguments {
     /// Listings and reports that one client may send in a minute
     #[arg(long, value_name = "N", default_value_t = 1200, value_parser = clap::value_parser!(u32).range(1..))]
     uploads_per_client: u32,
+    /// Serve the ledger at `/`: prices, providers, rewards, checked in the reader's browser
+    #[arg(long)]
+    ledger: bool,
+    /// Serve the ledger, and ask this server of the chain, in toncenter's dialect, what operators were paid
+    #[arg(long, value_name = "URL")]
+    chain: Option<String>,
+    /// A file with the key that the chain's server gave you
+    #[arg(long, value_name = "FILE", requires = "chain")]
+    chain_key_file: Option<PathBuf>,
     /// A folder that `chrysalis fetch` filled, for evidence that carries less than the policy wants
     #[arg(long, value_name = "DIR")]
     collateral: Option<PathBuf>,
@@ -119,6 +128,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
         every: arguments.cut,
     };
     let mut publisher = Publisher::new(Arc::clone(&desk), &public, origin, cuts);
+    if arguments.ledger || arguments.chain.is_some() {
+        publisher = publisher.with_ledger(Ledger::new(payouts(arguments, &desk)?));
+    }
     publisher.introduce(&envelope, &text)?;
     publisher.tick()?;
     let limits = limits(arguments)?;
@@ -260,6 +272,16 @@ fn bring(arguments: &ServeArguments) -> Result<Bring> {
             ..found
         }
     }))
+}
+
+/// What operators are paid, if there is a chain to ask.
+fn payouts(arguments: &ServeArguments, desk: &Desk) -> Result<Option<Payouts>> {
+    let Some(url) = &arguments.chain else {
+        return Ok(None);
+    };
+    let chain = chrysalis_chain::server::open(url, arguments.chain_key_file.as_deref())?;
+    let purse = desk.directory().network.chain.purse.0;
+    Ok(Some(Payouts::follow(chain, purse)))
 }
 
 /// Connections that there are files for: as many as the system allows this process, less what everything else takes.

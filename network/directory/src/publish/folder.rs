@@ -8,7 +8,7 @@ use std::{
 use chrysalis_image::publish::write_whole;
 
 #[derive(Debug, Clone)]
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(super) fn at(folder: &Path) -> Self {
@@ -19,7 +19,11 @@ impl Folder {
         self.0.join(name).exists()
     }
 
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.0.join(name))
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.0.join(name);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -27,7 +31,7 @@ impl Folder {
         write_whole(&path, bytes)
     }
 
-    pub(super) fn write_if_other(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_if_other(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         match fs::read(self.0.join(name)) {
             Ok(found) if found == bytes => Ok(()),
             _ => self.write(name, bytes),

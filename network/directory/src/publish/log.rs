@@ -42,6 +42,16 @@ impl Log {
         }
     }
 
+    /// The key that signs it.
+    pub(super) fn key(&self) -> [u8; 32] {
+        self.origin
+            .key
+            .public()
+            .ed25519()
+            .copied()
+            .unwrap_or_default()
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.tree.size()
     }

@@ -5,6 +5,7 @@
 //! checkpoint  now/<class>                    change
 //! listings/<class>/full-<epoch>  delta-<epoch>
 //! reports/<minute>  evidence/<digest>
+//! index.html  ledger.js  ledger.css  v1/ledger/   change, where the ledger is wanted
 //! entries/<n>  proofs/<leaf hash>.tlog-proof  consistency/<size>
 //! ```
 
@@ -24,15 +25,14 @@ use chrysalis_attestation::{
     },
 };
 
-pub(crate) use self::log::entry;
 pub use self::origin::{Origin, PublishError};
 use self::{
     class::{ClassState, Cuts},
-    folder::Folder,
     log::Log,
 };
+pub(crate) use self::{folder::Folder, log::entry, now::COUNTS};
 use crate::{
-    Desk,
+    Desk, Ledger,
     desk::{CLOSED, minute_of},
     store::{Change, Cut, StoreError},
 };
@@ -55,6 +55,7 @@ pub struct Publisher {
     classes: BTreeMap<[u8; 32], ClassState>,
     evidence: i64,
     forgot: i64,
+    ledger: Option<Ledger>,
 }
 
 impl Publisher {
@@ -68,9 +69,17 @@ impl Publisher {
             log: Log::new(origin),
             evidence: 0,
             forgot: i64::MIN,
+            ledger: None,
             desk,
             cuts,
         }
+    }
+
+    /// Writes the ledger as well.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = Some(ledger);
+        self
     }
 
     /// Puts the network's descriptor, in its envelope, and the policy beside what is published.
@@ -97,7 +106,10 @@ impl Publisher {
             self.forget(now)?;
             self.forgot = now.0;
         }
-        Ok(())
+        match &mut self.ledger {
+            Some(ledger) => ledger.tick(&self.desk, &self.folder, &self.log.key(), now),
+            None => Ok(()),
+        }
     }
 
     /// Decides what is published, and notes it with a new head of the log, all or nothing.

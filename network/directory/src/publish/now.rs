@@ -9,7 +9,7 @@ use chrysalis_settle::{Report, SignedReport};
 use crate::store::{Change, StoreError};
 
 /// The oldest report that still counts, in minutes.
-const COUNTS: i64 = 10;
+pub(crate) const COUNTS: i64 = 10;
 
 /// What was read before, so that no signature is checked twice.
 #[derive(Debug, Default)]

@@ -13,7 +13,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH},
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
+        X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use tokio::task::spawn_blocking;
 
@@ -32,6 +35,8 @@ const FIXED: [&str; 6] = [
     "consistency/",
     "policies/",
 ];
+
+const HTML: &str = "text/html; charset=utf-8";
 
 #[derive(Debug)]
 pub(super) struct Files {
@@ -78,12 +83,20 @@ impl Files {
         headers.insert(ETAG, HeaderValue::from_str(&tag).ok()?);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if kind == HTML {
+            let policy = HeaderValue::from_static(crate::ledger::POLICY);
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+        }
         Some(answer)
     }
 }
 
 /// A name below the folder. Nothing that begins with a dot, so no way up either.
 fn name(path: &str) -> Option<&str> {
+    if path == "/" {
+        return Some("index.html");
+    }
     let name = path.strip_prefix('/').filter(|it| it.len() <= MAX_PATH)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     let good = |part: &str| !part.is_empty() && !part.starts_with('.') && part.bytes().all(plain);
@@ -92,6 +105,13 @@ fn name(path: &str) -> Option<&str> {
 
 fn kind(name: &str) -> &'static str {
     let folder = name.split('/').next().unwrap_or_default();
+    match name.rsplit_once('.').map(|(_, kind)| kind) {
+        Some("html") => return HTML,
+        Some("js") => return "text/javascript; charset=utf-8",
+        Some("css") => return "text/css; charset=utf-8",
+        Some("json") => return "application/json",
+        _ => {}
+    }
     match folder {
         "network" => "application/json",
         "now" | "listings" | "reports" | "evidence" => "application/cbor",
@@ -175,9 +195,9 @@ mod tests {
         for good in ["/network", "/now/00ff", "/proofs/00.tlog-proof"] {
             assert!(name(good).is_some(), "{good}");
         }
+        assert_eq!(name("/"), Some("index.html"));
         for bad in [
             "",
-            "/",
             "network",
             "//network",
             "/../key",

@@ -7,6 +7,7 @@
 
 mod admission;
 mod http;
+mod ledger;
 mod load;
 #[cfg(feature = "postgres")]
 mod postgres;

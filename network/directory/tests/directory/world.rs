@@ -236,6 +236,13 @@ impl World {
         }
     }
 
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            name: "directory.example".to_owned(),
+            key: signing_key(self.folder.path(), "log.pem"),
+        }
+    }
+
     pub(crate) fn public(&self) -> PathBuf {
         self.folder.path().join("public")
     }
