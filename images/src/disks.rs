@@ -8,12 +8,16 @@ use chrysalis_image::{
         configuration, engine,
         model::{self, Said},
     },
-    compile::{binaries::Binaries, cmake},
+    compile::cmake,
     models::ModelKind,
 };
 use clap::Args;
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer, value::Error as Unknown},
+};
 
-use crate::options::{FetchOptions, compile};
+use crate::options::{FetchOptions, programs};
 
 #[derive(Args)]
 pub(crate) struct EngineCommand {
@@ -76,10 +80,7 @@ pub(crate) fn engine(command: EngineCommand) -> Result<()> {
         &command.out,
         command.unpacked,
         &fetcher,
-        |wanted| match given {
-            Some(folder) => Binaries::given(&folder),
-            None => compile(recipe, wanted, &fetcher),
-        },
+        |wanted| programs(given.as_deref(), recipe, wanted, &fetcher),
         |program, pin| cmake::program(program, pin, recipe, &fetcher),
         |order| order.make(&fetcher),
     )?;
@@ -115,12 +116,6 @@ pub(crate) fn configuration(command: &ConfigurationCommand) -> Result<()> {
 
 /// A kind of model, as `--kind` names it.
 fn kind(text: &str) -> Result<ModelKind, String> {
-    let kinds = [
-        ModelKind::Chat,
-        ModelKind::Embedding,
-        ModelKind::Rerank,
-        ModelKind::Speech,
-    ];
-    let found = kinds.into_iter().find(|kind| kind.name() == text);
-    found.ok_or_else(|| "must be chat, embedding, rerank or speech".into())
+    let kind = ModelKind::deserialize(text.into_deserializer());
+    kind.map_err(|_: Unknown| "must be chat, embedding, rerank or speech".into())
 }

@@ -1,12 +1,14 @@
 //! Files as this program reads and makes them: TOML in, and folders that are there whole or not at all.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use serde::de::DeserializeOwned;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::Error;
 
@@ -39,6 +41,14 @@ pub(crate) fn temporary_in(folder: &Path) -> Result<TempDir, Error> {
         .prefix(".partial-")
         .tempdir_in(folder)
         .map_err(Error::io("write to", folder))
+}
+
+/// A file that all may read once it has its name, and that is gone when dropped before.
+pub(crate) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".chrysalis-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)
 }
 
 /// Makes a folder of the cache, unless it is there already: `make` fills a temporary one and says which folder in it to keep.

@@ -17,7 +17,6 @@ use anyhow::{Context, Result};
 use chrysalis_image::{
     assemble::image,
     compile::{
-        binaries::Binaries,
         kernel::Kernel,
         rust::Rustc,
         toolchain,
@@ -36,7 +35,7 @@ use chrysalis_image::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    options::{FetchOptions, compile},
+    options::{FetchOptions, programs},
     publisher::{key, log, network, release},
 };
 
@@ -177,12 +176,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 &out,
                 &fetcher,
                 |order| kernel.map_or_else(|| order.build(), |path| Kernel::given(&path)),
-                |wanted| {
-                    if let Some(folder) = binaries {
-                        return Binaries::given(&folder);
-                    }
-                    compile(&recipe, wanted, &fetcher)
-                },
+                |wanted| programs(binaries.as_deref(), &recipe, wanted, &fetcher),
             )?;
             for file in &manifest.files {
                 println!("{}  {}", file.sha256, out.join(&file.path).display());
@@ -230,7 +224,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Binaries { recipe, fetch } => {
             let wanted = ImageRecipe::read(&recipe)?.programs();
-            let built = compile(&recipe, &wanted, &fetch.fetcher()?)?;
+            let built = programs(None, &recipe, &wanted, &fetch.fetcher()?)?;
             println!("{}", built.folder().display());
         }
         Command::Key(command) => key::run(&command)?,

@@ -37,11 +37,15 @@ impl FetchOptions {
     }
 }
 
-/// Compiles a recipe's programs in the workspace around it.
-pub(crate) fn compile(
+/// A recipe's programs: out of the folder that was given, or compiled in the workspace around the recipe.
+pub(crate) fn programs(
+    given: Option<&Path>,
     recipe: &Path,
-    programs: &[Binary],
+    wanted: &[Binary],
     fetcher: &Fetcher,
 ) -> Result<Binaries, chrysalis_image::Error> {
-    Workspace::around(recipe, fetcher)?.build(programs)
+    match given {
+        Some(folder) => Binaries::given(folder),
+        None => Workspace::around(recipe, fetcher)?.build(wanted),
+    }
 }

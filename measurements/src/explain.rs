@@ -2,9 +2,9 @@
 
 use crate::{
     CommandLine, EventDigest, Image, MeasureError, Sha384Digest, TdxEvent,
-    elf::section_that_differs, footer::PAGE,
+    elf::section_that_differs, footer::PAGE, image::read,
 };
-use std::{fmt, path::Path};
+use std::fmt;
 
 /// The length of an entry's header in a newc archive, and where its numbers are.
 const ENTRY: usize = 110;
@@ -154,13 +154,6 @@ pub fn explain_events(expected: &[TdxEvent], found: &[FoundEvent]) -> Option<Dif
             expected: None,
             found: Some(event.name.clone()),
         })
-    })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, MeasureError> {
-    std::fs::read(path).map_err(|source| MeasureError::File {
-        path: path.to_owned(),
-        source,
     })
 }
 

@@ -6,7 +6,7 @@
 
 use crate::{
     MeasureError,
-    footer::{self, MAX_SIZE, NoEntries, PAGE, u32_at},
+    footer::{self, MAX_SIZE, PAGE, u32_at},
 };
 use std::path::Path;
 
@@ -55,10 +55,7 @@ fn faults(file: &[u8]) -> Result<(), &'static str> {
     if file.is_empty() || !file.len().is_multiple_of(PAGE) {
         return Err(NOT_FIRMWARE);
     }
-    let entries = footer::entries(file).map_err(|fault| match fault {
-        NoEntries::NoTable => NOT_FIRMWARE,
-        NoEntries::Damaged => DAMAGED,
-    })?;
+    let entries = footer::entries(file, NOT_FIRMWARE, DAMAGED)?;
     let entry = |guid: &[u8; 16]| footer::entry(&entries, guid);
     let metadata = sections(file, entry(&METADATA).ok_or(NO_HASHES)?)?;
     u32_at(entry(&RESET).ok_or(DAMAGED)?, 0).ok_or(DAMAGED)?;

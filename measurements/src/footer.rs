@@ -14,30 +14,25 @@ const ENTRY_TAIL: usize = 18;
 /// 96b582de-1fb2-45f7-baea-a366c55a082d, as it is stored: the first three groups little-endian.
 const TABLE: [u8; 16] = *b"\xde\x82\xb5\x96\xb2\x1f\xf7\x45\xba\xea\xa3\x66\xc5\x5a\x08\x2d";
 
-/// Why there are no entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoEntries {
-    /// The file has no such table.
-    NoTable,
-    /// It has one, which makes no sense.
-    Damaged,
-}
-
 /// A GUID and the data under it.
 pub(crate) type Entry<'a> = ([u8; 16], &'a [u8]);
 
-/// Each entry, from the last in the file to the first.
-pub(crate) fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, NoEntries> {
+/// Each entry, from the last in the file to the first. Refused with the caller's words if there is no table, or one that makes no sense.
+pub(crate) fn entries<'a>(
+    file: &'a [u8],
+    no_table: &'static str,
+    damaged: &'static str,
+) -> Result<Vec<Entry<'a>>, &'static str> {
     let end = file.len().checked_sub(AFTER_TABLE);
     let end = end.and_then(|end| file.get(..end));
-    let (guid, table) = end.and_then(last_entry).ok_or(NoEntries::NoTable)?;
+    let (guid, table) = end.and_then(last_entry).ok_or(no_table)?;
     if guid != TABLE {
-        return Err(NoEntries::NoTable);
+        return Err(no_table);
     }
     let mut entries = Vec::new();
     let mut rest = table;
     while !rest.is_empty() {
-        let (guid, data) = last_entry(rest).ok_or(NoEntries::Damaged)?;
+        let (guid, data) = last_entry(rest).ok_or(damaged)?;
         entries.push((guid, data));
         // An entry was read off the end, so the file has at least that much.
         rest = rest

@@ -99,10 +99,7 @@ impl Image {
 /// QEMU hashes the command line as it is, up to its NUL; the library that hashes here trims it first. So a line that trimming would
 /// change is refused. One newline at the end of the file belongs to the file, not to the command line.
 fn command_line(path: PathBuf) -> Result<String, MeasureError> {
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(source) => return Err(MeasureError::File { path, source }),
-    };
+    let bytes = read(&path)?;
     let fault = match String::from_utf8(bytes) {
         Err(_) => "is not UTF-8",
         Ok(text) => {
@@ -117,6 +114,14 @@ fn command_line(path: PathBuf) -> Result<String, MeasureError> {
         }
     };
     Err(MeasureError::CommandLine { path, fault })
+}
+
+/// A file of an image, whole.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, MeasureError> {
+    fs::read(path).map_err(|source| MeasureError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use crate::{
     signing::{Keys, public_key},
     x509::{
         COMMON_NAME, COUNTRY, Draft, Form, ORGANISATION_NAME, SignCertificates, after,
-        authority_key_identifier, extension, name, oid, raw_extension, subject_key_identifier,
+        authority_key_identifier, extension, limits, name, oid, raw_extension,
+        subject_key_identifier,
     },
 };
 use chrysalis_attestation::{Time, snp::tcb::Tcb};
@@ -18,7 +19,7 @@ use x509_cert::{
     ext::{
         Extension,
         pkix::{
-            BasicConstraints, CrlDistributionPoints, KeyUsage, KeyUsages,
+            CrlDistributionPoints, KeyUsage, KeyUsages,
             crl::dp::DistributionPoint,
             name::{DistributionPointName, GeneralName},
         },
@@ -131,13 +132,7 @@ pub(crate) fn ark(keys: &Keys, not_before: Time) -> Result<Vec<u8>, SimulateErro
         extensions: vec![
             extension(true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))?,
             extension(false, &subject_key_identifier(&key)?)?,
-            extension(
-                true,
-                &BasicConstraints {
-                    ca: true,
-                    path_len_constraint: None,
-                },
-            )?,
+            extension(true, &limits(true, None))?,
             extension(false, &crl_distribution_point(keys.line)?)?,
         ],
         key,
@@ -178,10 +173,7 @@ fn intermediate(
     (what, subject): (&'static str, Name),
 ) -> Result<Vec<u8>, SimulateError> {
     let key = keys.ask.public()?;
-    let constraints = BasicConstraints {
-        ca: profile.is_authority,
-        path_len_constraint: profile.is_authority.then_some(0),
-    };
+    let constraints = limits(profile.is_authority, profile.is_authority.then_some(0));
     let usage = if profile.signs_certificates {
         KeyUsages::KeyCertSign
     } else {
@@ -278,9 +270,7 @@ fn amd_name(organisation: &str, common_name: &str) -> Result<Name, SimulateError
 
 /// AMD 57230: structVersion, productName1, the firmware levels and HWID, in the order of AMD's certificates.
 fn amd_extensions(profile: &VcekProfile) -> Result<Vec<Extension>, SimulateError> {
-    let product = Ia5StringRef::new(&profile.product);
-    let product = product.and_then(|product| product.to_der());
-    let product = product.map_err(SimulateError::encoding("product name"))?;
+    let product = text("product name", &profile.product)?;
     let number = |id, value: u8| {
         let value = value
             .to_der()
@@ -302,6 +292,11 @@ fn amd_extensions(profile: &VcekProfile) -> Result<Vec<Extension>, SimulateError
         // Raw bytes, not DER: here AMD departs from X.509.
         raw_extension(oid("1.3.6.1.4.1.3704.1.4"), profile.hwid.to_vec())?,
     ])
+}
+
+fn text(what: &'static str, text: &str) -> Result<Vec<u8>, SimulateError> {
+    let der = Ia5StringRef::new(text).and_then(|text| text.to_der());
+    der.map_err(SimulateError::encoding(what))
 }
 
 /// Where AMD's list would be; a simulated one is never fetched.

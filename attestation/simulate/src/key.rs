@@ -69,16 +69,8 @@ impl Key {
     /// The public key: an uncompressed point, 4 ‖ x ‖ y.
     pub(crate) fn point(&self) -> Vec<u8> {
         match self {
-            Self::P256(key) => key
-                .verifying_key()
-                .to_encoded_point(false)
-                .as_bytes()
-                .to_vec(),
-            Self::P384(key) => key
-                .verifying_key()
-                .to_encoded_point(false)
-                .as_bytes()
-                .to_vec(),
+            Self::P256(key) => key.verifying_key().to_sec1_bytes().into(),
+            Self::P384(key) => key.verifying_key().to_sec1_bytes().into(),
         }
     }
 }

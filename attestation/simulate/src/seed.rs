@@ -3,6 +3,7 @@
 //! Complete or absent, like that of the simulated AMD.
 
 use crate::{SimulateError, store};
+use chrysalis_attestation::encoding::pem;
 use rsa::rand_core::{OsRng, RngCore};
 use std::path::Path;
 
@@ -31,7 +32,7 @@ pub(crate) fn open_or_create(
             (README, README_TEXT.to_owned()),
         ];
         for (name, der) in roots(&seed) {
-            files.push((name, store::certificate_pem(&der)?));
+            files.push((name, pem::block(pem::CERTIFICATE, &der)));
         }
         store::create(folder, &files)?;
     }

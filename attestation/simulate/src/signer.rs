@@ -4,18 +4,21 @@
 //! test issues again, with one thing wrong, still belongs to the same key.
 
 use crate::{
-    CrlProfile, Curve, Form, ORGANISATION,
+    CrlProfile, Curve, Form, ORGANISATION, SimulateError,
     key::{Key, seed_below},
     revocation,
     x509::{
         COMMON_NAME, Draft, ORGANISATION_NAME, SignCertificates, authority_key_identifier,
-        extension, name, oid, raw_extension, subject_key_identifier,
+        extension, limits, name, oid, raw_extension, subject_key_identifier,
     },
 };
 use chrysalis_attestation::Time;
 use der::Encode;
 use x509_cert::{
-    ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages},
+    ext::{
+        Extensions,
+        pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages},
+    },
     name::Name,
 };
 
@@ -183,37 +186,22 @@ impl Signer {
         draft.sign_as(&issuer.key, &profile.form).expect(MADE)
     }
 
-    fn extensions(
-        &self,
-        issuer: &Self,
-    ) -> Result<Vec<x509_cert::ext::Extension>, crate::SimulateError> {
+    fn extensions(&self, issuer: &Self) -> Result<Extensions, SimulateError> {
         let profile = &self.profile;
+        let signs = KeyUsages::DigitalSignature.into();
+        let authority = KeyUsages::KeyCertSign | KeyUsages::CRLSign;
         let (constraints, usages) = match profile.purpose {
-            Purpose::Authority(below) => (
-                Some((true, below)),
-                Some(KeyUsages::KeyCertSign | KeyUsages::CRLSign),
-            ),
-            Purpose::UncriticalAuthority => (
-                Some((true, Some(0))),
-                Some(KeyUsages::KeyCertSign | KeyUsages::CRLSign),
-            ),
+            Purpose::Authority(below) => (Some((true, below)), Some(authority)),
+            Purpose::UncriticalAuthority => (Some((true, Some(0))), Some(authority)),
             Purpose::IdleAuthority => (Some((true, Some(0))), Some(KeyUsages::CRLSign.into())),
             Purpose::AuthorityWithoutLists => {
                 (Some((true, Some(0))), Some(KeyUsages::KeyCertSign.into()))
             }
-            Purpose::Signs => (None, Some(KeyUsages::DigitalSignature.into())),
-            Purpose::SignsOnly => (
-                Some((false, None)),
-                Some(KeyUsages::DigitalSignature.into()),
-            ),
+            Purpose::Signs => (None, Some(signs)),
+            Purpose::SignsOnly => (Some((false, None)), Some(signs)),
             Purpose::Unsaid => (None, None),
-            Purpose::SignsAndIssues => {
-                (Some((true, None)), Some(KeyUsages::DigitalSignature.into()))
-            }
-            Purpose::NoAuthority => (
-                Some((false, None)),
-                Some(KeyUsages::DigitalSignature | KeyUsages::KeyCertSign | KeyUsages::CRLSign),
-            ),
+            Purpose::SignsAndIssues => (Some((true, None)), Some(signs)),
+            Purpose::NoAuthority => (Some((false, None)), Some(signs | authority)),
             Purpose::Agrees => (Some((false, None)), Some(KeyUsages::KeyAgreement.into())),
         };
         let mut extensions = vec![
@@ -221,13 +209,8 @@ impl Signer {
             extension(false, &authority_key_identifier(&issuer.key)?)?,
         ];
         if let Some((ca, path_len_constraint)) = constraints {
-            extensions.push(extension(
-                profile.purpose != Purpose::UncriticalAuthority,
-                &BasicConstraints {
-                    ca,
-                    path_len_constraint,
-                },
-            )?);
+            let critical = profile.purpose != Purpose::UncriticalAuthority;
+            extensions.push(extension(critical, &limits(ca, path_len_constraint))?);
         }
         if let Some(usages) = usages {
             extensions.push(extension(true, &KeyUsage(usages))?);
@@ -279,11 +262,8 @@ impl Signer {
 
     /// The `SubjectPublicKeyInfo`, DER.
     pub(crate) fn public_key_der(&self) -> Vec<u8> {
-        let key = self.key.public().and_then(|key| {
-            key.to_der()
-                .map_err(crate::SimulateError::encoding("public key"))
-        });
-        key.expect(MADE)
+        let key = self.key.public().expect(MADE);
+        key.to_der().expect(MADE)
     }
 
     fn name(&self) -> Name {

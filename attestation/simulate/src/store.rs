@@ -7,7 +7,8 @@ use crate::{
     SimulateError, line,
     signing::{CertificateKey, Keys},
 };
-use der::pem::{self, LineEnding};
+use chrysalis_attestation::encoding::pem;
+use der::pem::LineEnding;
 use p384::{
     ecdsa,
     pkcs8::{DecodePrivateKey, EncodePrivateKey},
@@ -61,8 +62,8 @@ pub(crate) fn open_or_create(
                 (ARK_KEY, kept.keys.ark.to_pem()?),
                 (ASK_KEY, kept.keys.ask.to_pem()?),
                 (VCEK_KEY, vcek_key.to_string()),
-                (ARK, certificate_pem(&kept.ark)?),
-                (ASK, certificate_pem(&kept.ask)?),
+                (ARK, pem::block(pem::CERTIFICATE, &kept.ark)),
+                (ASK, pem::block(pem::CERTIFICATE, &kept.ask)),
                 (README, README_TEXT.to_owned()),
             ],
         )?;
@@ -92,9 +93,8 @@ pub(crate) fn create(folder: &Path, files: &[(&str, String)]) -> Result<(), Simu
     let draft = beside(folder, ".new");
     match std::fs::remove_dir_all(&draft) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
-            return Err(SimulateError::disk("removing the unfinished", &draft)(
-                source,
-            ));
+            let refused = SimulateError::disk("removing the unfinished", &draft);
+            return Err(refused(source));
         }
         _ => {}
     }
@@ -129,8 +129,8 @@ fn open(folder: &Path) -> Result<Kept, SimulateError> {
                 ecdsa::SigningKey::from_pkcs8_pem(text).ok()
             })?,
         },
-        ark: parse(folder, ARK, "certificate", certificate_der)?,
-        ask: parse(folder, ASK, "certificate", certificate_der)?,
+        ark: parse(folder, ARK, "certificate", certificate)?,
+        ask: parse(folder, ASK, "certificate", certificate)?,
     })
 }
 
@@ -145,15 +145,9 @@ fn parse<T>(
     parse(&text).ok_or(SimulateError::Damaged { path, what })
 }
 
-/// One certificate, in PEM.
-pub(crate) fn certificate_pem(der: &[u8]) -> Result<String, SimulateError> {
-    pem::encode_string("CERTIFICATE", LineEnding::LF, der)
-        .map_err(|error| SimulateError::encoding("certificate")(der::Error::from(error)))
-}
-
-fn certificate_der(text: &str) -> Option<Vec<u8>> {
-    let (label, der) = pem::decode_vec(text.as_bytes()).ok()?;
-    (label == "CERTIFICATE").then_some(der)
+fn certificate(text: &str) -> Option<Vec<u8>> {
+    let [der] = <[_; 1]>::try_from(pem::labelled(pem::CERTIFICATE, text.as_bytes())?).ok()?;
+    Some(der)
 }
 
 fn open_private(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {

@@ -16,7 +16,7 @@ use x509_cert::{
     attr::AttributeTypeAndValue,
     ext::{
         Extension, Extensions,
-        pkix::{AuthorityKeyIdentifier, SubjectKeyIdentifier},
+        pkix::{AuthorityKeyIdentifier, BasicConstraints, SubjectKeyIdentifier},
     },
     name::{Name, RdnSequence, RelativeDistinguishedName},
     serial_number::SerialNumber,
@@ -223,6 +223,14 @@ pub(crate) fn extension<E: AssociatedOid + Encode>(
         critical,
         ..raw_extension(E::OID, der)?
     })
+}
+
+/// Whether a certificate is an authority's, and how many may be below it.
+pub(crate) fn limits(ca: bool, path_len_constraint: Option<u8>) -> BasicConstraints {
+    BasicConstraints {
+        ca,
+        path_len_constraint,
+    }
 }
 
 /// An extension with exactly these bytes as its value.

@@ -1,6 +1,9 @@
 //! Certificates and revocation lists in DER, using `x509-parser`: each by itself, in its one encoding. Trusts none of them.
 
-use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+use x509_parser::{
+    oid_registry::Oid,
+    prelude::{CertificateRevocationList, FromDer, X509Certificate},
+};
 
 use super::der::{Der, tag};
 use crate::Rejection;
@@ -13,6 +16,12 @@ pub(crate) fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, Rejection> 
             which: "a certificate",
         }),
     }
+}
+
+/// The value of an extension.
+pub(crate) fn extension<'a>(certificate: &X509Certificate<'a>, oid: &Oid<'_>) -> Option<&'a [u8]> {
+    let found = certificate.extensions().iter().find(|it| it.oid == *oid);
+    found.map(|it| it.value)
 }
 
 /// Reads one DER revocation list, with nothing after it.

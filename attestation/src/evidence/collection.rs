@@ -21,14 +21,12 @@ pub(super) const SHORT: &str = "tag:chrysalis,2026:evidence-short/1";
 
 /// The entry of an item in a collection's map.
 pub(super) fn entry((item, content): (Item, Vec<u8>)) -> (Value, Value) {
-    let Item(name, media_type, indicator) = item;
-    let text = |text: &str| Value::Text(text.to_owned());
     let record = [
-        text(media_type),
+        Value::Text(item.media_type()),
         Value::Bytes(content),
-        Value::Integer(indicator as i128),
+        Value::Integer(item.2 as i128),
     ];
-    (text(name), Value::Array(record.into()))
+    (Value::Text(item.0.to_owned()), Value::Array(record.into()))
 }
 
 /// The entries of these items, in order. An item without content is left out.

@@ -23,86 +23,36 @@ pub(super) enum Indicator {
     Evidence = 1 << 2,
 }
 
-/// An item's name, media type and indicator.
+/// An item's name, what its media type ends in, and its indicator.
 #[derive(Clone, Copy)]
-pub(super) struct Item(
-    pub(super) &'static str,
-    pub(super) &'static str,
-    pub(super) Indicator,
-);
+pub(super) struct Item(pub(super) &'static str, &'static str, pub(super) Indicator);
 
-const SNP_REPORT: Item = Item(
-    "cpu",
-    "application/vnd.chrysalis.snp-report",
-    Indicator::Evidence,
-);
-const TDX_QUOTE: Item = Item(
-    "cpu",
-    "application/vnd.chrysalis.tdx-quote",
-    Indicator::Evidence,
-);
-pub(super) const EVENT_LOG: Item = Item(
-    "event_log",
-    "application/vnd.chrysalis.tdx-event-log",
-    Indicator::Evidence,
-);
-pub(super) const CLAIMS: Item = Item(
-    "claims",
-    "application/vnd.chrysalis.claims+cbor",
-    Indicator::Evidence,
-);
-pub(super) const GPUS: Item = Item(
-    "gpus",
-    "application/vnd.chrysalis.gpu-evidence+cbor",
-    Indicator::Evidence,
-);
-pub(super) const PATH: Item = Item(
-    "path",
-    "application/vnd.chrysalis.path+cbor",
-    Indicator::Evidence,
-);
+impl Item {
+    pub(super) fn media_type(self) -> String {
+        format!("application/vnd.chrysalis.{}", self.1)
+    }
+}
+
+const SNP_REPORT: Item = Item("cpu", "snp-report", Indicator::Evidence);
+const TDX_QUOTE: Item = Item("cpu", "tdx-quote", Indicator::Evidence);
+pub(super) const EVENT_LOG: Item = Item("event_log", "tdx-event-log", Indicator::Evidence);
+pub(super) const CLAIMS: Item = Item("claims", "claims+cbor", Indicator::Evidence);
+pub(super) const GPUS: Item = Item("gpus", "gpu-evidence+cbor", Indicator::Evidence);
+pub(super) const PATH: Item = Item("path", "path+cbor", Indicator::Evidence);
 /// The devices' answers without their certificates, in a short bundle.
-pub(super) const REPORTS: Item = Item(
-    "reports",
-    "application/vnd.chrysalis.gpu-reports+cbor",
-    Indicator::Evidence,
-);
+pub(super) const REPORTS: Item = Item("reports", "gpu-reports+cbor", Indicator::Evidence);
 /// The digest of what a short bundle leaves out.
-pub(super) const REST: Item = Item(
-    "rest",
-    "application/vnd.chrysalis.rest-sha256",
-    Indicator::Endorsements,
-);
-const CERTIFICATES: Item = Item(
-    "certificates",
-    "application/vnd.chrysalis.certificates+cbor",
-    Indicator::Endorsements,
-);
-const CRLS: Item = Item(
-    "crls",
-    "application/vnd.chrysalis.crls+cbor",
-    Indicator::Endorsements,
-);
-const TDX_COLLATERAL: Item = Item(
-    "tdx",
-    "application/vnd.chrysalis.tdx-collateral+json",
-    Indicator::Endorsements,
-);
-const RIMS: Item = Item(
-    "rims",
-    "application/vnd.chrysalis.rims+cbor",
-    Indicator::ReferenceValues,
-);
+pub(super) const REST: Item = Item("rest", "rest-sha256", Indicator::Endorsements);
+const CERTIFICATES: Item = Item("certificates", "certificates+cbor", Indicator::Endorsements);
+const CRLS: Item = Item("crls", "crls+cbor", Indicator::Endorsements);
+const TDX_COLLATERAL: Item = Item("tdx", "tdx-collateral+json", Indicator::Endorsements);
+const RIMS: Item = Item("rims", "rims+cbor", Indicator::ReferenceValues);
 const STATEMENTS: Item = Item(
     "statements",
-    "application/vnd.chrysalis.rebuild-statements+cbor",
+    "rebuild-statements+cbor",
     Indicator::ReferenceValues,
 );
-const OCSP: Item = Item(
-    "ocsp",
-    "application/vnd.chrysalis.ocsp+cbor",
-    Indicator::Endorsements,
-);
+const OCSP: Item = Item("ocsp", "ocsp+cbor", Indicator::Endorsements);
 
 /// Items with their content.
 pub(super) type Contents = Vec<(Item, Vec<u8>)>;
@@ -205,7 +155,8 @@ struct Type {
 }
 
 impl Type {
-    fn is(&self, Item(_, media_type, indicator): Item) -> bool {
+    fn is(&self, item: Item) -> bool {
+        let (media_type, indicator) = (item.media_type(), item.2);
         self.media_type == media_type && self.indicator == indicator as i128
     }
 }

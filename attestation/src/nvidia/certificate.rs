@@ -13,7 +13,10 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate, X509Name, X509Version},
 };
 
-use crate::encoding::der::{Der, pair_of_numbers, tag};
+use crate::encoding::{
+    der::{Der, pair_of_numbers, tag},
+    x509,
+};
 use crate::{
     Rejection, Time,
     crypto::verify_ecdsa_p384,
@@ -175,14 +178,8 @@ impl<'a> Certificate<'a> {
             }
             _ => return Err(self.refuse("is not a certificate authority")),
         }
-        match self
-            .x509
-            .key_usage()
-            .ok()
-            .flatten()
-            .map(|it| it.value.key_cert_sign())
-        {
-            Some(true) => Ok(()),
+        match self.x509.key_usage() {
+            Ok(Some(usage)) if usage.value.key_cert_sign() => Ok(()),
             _ => Err(self.refuse("may not sign certificates")),
         }
     }
@@ -198,14 +195,8 @@ impl<'a> Certificate<'a> {
         {
             return Err(self.refuse("is a certificate authority"));
         }
-        match self
-            .x509
-            .key_usage()
-            .ok()
-            .flatten()
-            .map(|it| it.value.digital_signature())
-        {
-            Some(true) => Ok(()),
+        match self.x509.key_usage() {
+            Ok(Some(usage)) if usage.value.digital_signature() => Ok(()),
             _ => Err(self.refuse("may not sign messages")),
         }
     }
@@ -245,12 +236,7 @@ impl<'a> Certificate<'a> {
 
     /// The public key as a point, which OCSP hashes to name an issuer.
     pub(crate) fn point(&self) -> &[u8] {
-        &self
-            .x509
-            .tbs_certificate
-            .subject_pki
-            .subject_public_key
-            .data
+        &self.x509.public_key().subject_public_key.data
     }
 
     pub(crate) fn subject(&self) -> &X509Name<'_> {
@@ -282,11 +268,7 @@ impl<'a> Certificate<'a> {
 
     /// The value of an extension.
     pub(crate) fn extension(&self, oid: &Oid<'_>) -> Option<&'a [u8]> {
-        self.x509
-            .extensions()
-            .iter()
-            .find(|it| it.oid == *oid)
-            .map(|it| it.value)
+        x509::extension(&self.x509, oid)
     }
 
     /// Whether its extended key usage is OCSP signing.

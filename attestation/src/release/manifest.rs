@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Rejection, Time,
     encoding::digest::{Hex, sha256},
-    snp::product::Product,
+    snp::{product::Product, tcb::Tcb},
 };
 
 /// The predicate's type.
@@ -79,21 +79,7 @@ pub struct Toolchain {
 }
 
 /// A floor for the firmware's components, as in a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MinimumTcb {
-    /// Turin's management controller; `None` elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fmc: Option<u8>,
-    /// The security processor's boot loader.
-    pub bootloader: u8,
-    /// The security processor's operating system.
-    pub tee: u8,
-    /// The SNP firmware.
-    pub snp: u8,
-    /// The lowest microcode level of all cores.
-    pub microcode: u8,
-}
+pub type MinimumTcb = Tcb;
 
 /// The newest release of a project that a client has seen, under any key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::product::Product;
 
@@ -11,10 +11,11 @@ use super::product::Product;
 pub struct TcbVersion(pub [u8; 8]);
 
 /// The security patch level of each firmware component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "struct MinimumTcb")]
 pub struct Tcb {
     /// Turin's management controller; `None` elsewhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fmc: Option<u8>,
     /// The security processor's boot loader.
     pub bootloader: u8,

@@ -208,11 +208,7 @@ impl<'a> Certificate<'a> {
 
     /// The value of an extension.
     pub(crate) fn extension(&self, oid: &Oid<'_>) -> Option<&'a [u8]> {
-        self.x509
-            .extensions()
-            .iter()
-            .find(|it| it.oid == *oid)
-            .map(|it| it.value)
+        x509::extension(&self.x509, oid)
     }
 
     pub(crate) fn refuse(&self, what: &'static str) -> Rejection {

@@ -10,7 +10,7 @@ use chrysalis_client::{Deadlines, MAX_SAVED, SavedSession, Target};
 use chrysalis_settle::Kept;
 
 use crate::{
-    files::{self, Kind},
+    files::{self, Kind, Place},
     progress,
 };
 
@@ -133,11 +133,10 @@ impl Artifact {
                 "this is no evidence: neither a saved session, a bundle, a certificate nor a 1184-byte report; \
                  `chrysalis verify URL --save FILE` saves a session"
             ),
-            _ => match (kind.place(), kind.check(bytes)) {
-                (Some(place), Ok(())) => bail!(
-                    "it is {kind}, and no bundle: `{}` takes it",
-                    place.command()
-                ),
+            _ => match (Place::of(kind), kind.check(bytes)) {
+                (Some(place), Ok(())) => {
+                    bail!("it is {kind}, and no bundle: `{}` takes it", place.command)
+                }
                 (Some(_), Err(rejection)) => bail!(
                     "it looks like {kind}, and cannot be read: {rejection}\nhint: {}",
                     rejection.hint()

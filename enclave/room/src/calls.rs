@@ -12,12 +12,14 @@
 mod lists;
 
 use chrysalis_sandbox::{
-    Calls, SeccompAction, answer, any, equal, equals, filter, having, lacking,
+    Calls, SeccompAction, answer, any,
+    calls::{FILES, PROGRAM},
+    equal, equals, filter, having, lacking,
 };
 use chrysalis_wire::room::{Plan, Walls};
 use libc::c_long;
 
-use self::lists::{COMMON, FILES, PYTHON};
+use self::lists::{CONNECTIONS, ENGINE, PYTHON};
 use crate::plan::has_loopback;
 
 /// What the room's first process does once it is confined: carries connections, and ends the engine.
@@ -66,8 +68,7 @@ pub(crate) fn shut(calls: Calls) -> anyhow::Result<()> {
 
 /// The engine's.
 pub(crate) fn of(plan: &Plan) -> anyhow::Result<Calls> {
-    let mut calls = any(COMMON);
-    calls.extend(any(FILES));
+    let mut calls = any(&[PROGRAM, CONNECTIONS, FILES, ENGINE].concat());
     let families: &[libc::c_int] = if has_loopback(plan) {
         &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6]
     } else {
@@ -95,8 +96,7 @@ pub(crate) fn of(plan: &Plan) -> anyhow::Result<Calls> {
 
 /// The room's first process's.
 pub(crate) fn carrier() -> anyhow::Result<Calls> {
-    let mut calls = any(COMMON);
-    calls.extend(any(CARRIER));
+    let mut calls = any(&[PROGRAM, CONNECTIONS, CARRIER].concat());
     calls.extend(threads()?);
     calls.push((libc::SYS_socket, vec![equal(0, libc::AF_INET)?]));
     Ok(calls)
@@ -105,9 +105,7 @@ pub(crate) fn carrier() -> anyhow::Result<Calls> {
 /// That of those who start the program that prepares. It is also that program's, which gets the stricter one of a compiled engine
 /// besides.
 pub(crate) fn preparer() -> anyhow::Result<Calls> {
-    let mut calls = any(COMMON);
-    calls.extend(any(FILES));
-    calls.extend(any(PREPARER));
+    let mut calls = any(&[PROGRAM, CONNECTIONS, FILES, ENGINE, PREPARER].concat());
     calls.push((libc::SYS_clone, vec![lacking(0, NEW_NAMESPACES)?]));
     let names = [
         libc::PR_SET_NAME,

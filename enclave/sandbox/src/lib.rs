@@ -1,5 +1,7 @@
 //! What confines a worker. Each worker says itself which calls and files it is allowed.
 
+pub mod calls;
+
 use anyhow::{Context, ensure};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,

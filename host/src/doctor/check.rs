@@ -40,11 +40,8 @@ impl Check {
         fix: impl Into<String>,
     ) -> Self {
         Self {
-            name,
             outcome: Outcome::Missing,
-            found: found.into(),
-            fix: Some(fix.into()),
-            needed: false,
+            ..Self::ok(name, found).advising(fix)
         }
     }
 

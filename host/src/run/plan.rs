@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use chrysalis_attestation::evidence::binding::host_data;
+use anyhow::bail;
+use chrysalis_attestation::{encoding::digest::sha384, evidence::binding::host_data};
 use chrysalis_measure::{CommandLine, Image, Shape, snp_launch_digest};
-use ring::digest::{SHA384, digest};
 
 use super::{files::Files, options::RunOptions};
 use crate::{
@@ -39,7 +38,7 @@ pub(super) fn machine<'a>(
         }),
         Platform::Tdx => Protection::Tdx(Tdx {
             firmware: tdx_firmware(&files.image)?,
-            mrconfigid: sha384(&files.configuration)?,
+            mrconfigid: sha384(&[&files.configuration]),
             quotes: options
                 .quotes
                 .clone()
@@ -102,9 +101,4 @@ fn tdx_firmware(image: &Image) -> anyhow::Result<PathBuf> {
         );
     }
     Ok(firmware)
-}
-
-fn sha384(bytes: &[u8]) -> anyhow::Result<[u8; 48]> {
-    let digest = digest(&SHA384, bytes);
-    digest.as_ref().try_into().context("SHA-384 has 48 bytes")
 }

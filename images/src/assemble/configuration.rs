@@ -196,18 +196,12 @@ impl Maker {
         engine: &EngineFacts,
     ) -> Result<(), Error> {
         let (kind, trained) = (facts.kind.name(), facts.trained_context);
-        let able = || {
-            engine
-                .kinds
-                .iter()
-                .map(|kind| kind.name())
-                .collect::<Vec<_>>()
-        };
+        let able = engine.kinds.iter().map(|kind| kind.name());
         let problem = if !engine.kinds.contains(&facts.kind) {
             let problem = format!(
                 "of {name} must serve {kind}, and {} serves {} alone",
                 engine.name,
-                able().join(" and ")
+                able.collect::<Vec<_>>().join(" and ")
             );
             ("model.engine", problem)
         } else if !(1..=trained).contains(&served.context) {

@@ -2,9 +2,8 @@
 //! root can check every byte, wherever the file comes from.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     Error,
     digest::{Hasher, Sha256},
-    files::make_once,
+    files::{make_once, temporary_file},
     progress,
     publish::write_whole,
 };
@@ -140,11 +139,7 @@ impl Shelf {
     }
 
     fn temporary(&self) -> Result<NamedTempFile, Error> {
-        tempfile::Builder::new()
-            .prefix(".chrysalis-")
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(&self.folder)
-            .map_err(Error::io("write to", &self.folder))
+        temporary_file(&self.folder).map_err(Error::io("write to", &self.folder))
     }
 
     fn hash(&self, mut file: NamedTempFile) -> Result<Disk, Error> {

@@ -10,7 +10,7 @@ use super::{
     disk::Shelf,
     packages::Packages,
     python,
-    tree::{Node, Tree},
+    tree::{Node, Tree, mode_of},
 };
 use crate::{
     Error,
@@ -110,16 +110,7 @@ fn gather(
     }
     for package in &recipe.package {
         let deb = packages.deb(lock.input(&package.input, Kind::Deb)?)?;
-        let files = deb.packed().filter(|(path, _)| package.takes(path));
-        let mut found = 0;
-        for (path, packed) in files {
-            tree.file(path, mode(packed.executable), packed.bytes.clone())?;
-            found += 1;
-        }
-        for (path, to) in deb.links().filter(|(path, _)| package.takes(path)) {
-            tree.link(path, to)?;
-            found += 1;
-        }
+        let found = tree.package(deb, |path| package.takes(path))?;
         if found == 0 {
             return Err(Error::NotOneFile {
                 input: package.input.clone(),
@@ -131,14 +122,10 @@ fn gather(
     for file in &recipe.file {
         let deb = packages.deb(lock.input(&file.input, Kind::Deb)?)?;
         let (_, packed) = deb.only_packed(&file.from)?;
-        let mode = file.mode.unwrap_or_else(|| mode(packed.executable));
+        let mode = file.mode.unwrap_or_else(|| mode_of(packed.executable));
         tree.file(&file.to, mode, packed.bytes.clone())?;
     }
     Ok(packages.pins())
-}
-
-fn mode(executable: bool) -> u32 {
-    if executable { 0o755 } else { 0o644 }
 }
 
 /// Fills in the versions of inputs, without what Debian puts before and after.

@@ -1,15 +1,12 @@
 //! The firmware that runs in front of the kernel, one for each kind of hardware: taken from a pinned package only if it is
 //! one that measures the kernel.
 
-use std::collections::BTreeMap;
-
-use super::variables;
+use super::{packages::Packages, variables};
 use crate::{
     Error,
     inputs::{
         fetch::Fetcher,
         lock::{Input, Kind, LockFile},
-        package::Deb,
         recipe::{ImageRecipe, Source},
     },
     manifest::Origin,
@@ -35,30 +32,28 @@ impl Firmware {
         lock: &LockFile,
         fetcher: &Fetcher,
     ) -> Result<Self, Error> {
-        let mut packages = BTreeMap::new();
-        for source in [&recipe.firmware].into_iter().chain(&recipe.firmware_tdx) {
-            let pin = lock.input(&source.input, Kind::Deb)?;
-            if !packages.contains_key(&source.input) {
-                packages.insert(&source.input, (pin, fetcher.deb(pin)?));
-            }
-        }
-        let package = |source: &Source| &packages[&source.input].1;
+        let mut packages = Packages::new(fetcher);
+        let mut take = |source: &Source, of: Take| {
+            let package = packages.deb(lock.input(&source.input, Kind::Deb)?)?;
+            let (path, bytes) = package.only(&source.path)?;
+            of(source.input.clone(), path.to_owned(), bytes)
+        };
+        let snp = take(&recipe.firmware, snp)?;
         let tdx = recipe.firmware_tdx.as_ref();
+        let tdx = tdx.map(|source| take(source, self::tdx)).transpose()?;
         Ok(Self {
-            snp: snp(&recipe.firmware, package(&recipe.firmware))?,
-            tdx: tdx
-                .map(|source| self::tdx(source, package(source)))
-                .transpose()?,
-            inputs: packages.values().map(|(pin, _)| (*pin).clone()).collect(),
+            snp,
+            tdx,
+            inputs: packages.pins(),
         })
     }
 }
 
+/// Firmware out of a file of a package, named by the input and the path.
+type Take = fn(String, String, &[u8]) -> Result<(Vec<u8>, Origin), Error>;
+
 /// The firmware for SNP. Without its table, SNP measures the firmware alone, and the host picks the kernel.
-fn snp(source: &Source, package: &Deb) -> Result<(Vec<u8>, Origin), Error> {
-    let name = source.input.clone();
-    let (path, bytes) = package.only(&source.path)?;
-    let path = path.to_owned();
+fn snp(name: String, path: String, bytes: &[u8]) -> Result<(Vec<u8>, Origin), Error> {
     if !has_hashes_table(bytes) {
         return Err(Error::NoKernelHashes { input: name, path });
     }
@@ -66,10 +61,7 @@ fn snp(source: &Source, package: &Deb) -> Result<(Vec<u8>, Origin), Error> {
 }
 
 /// The firmware for TDX, its variables emptied.
-fn tdx(source: &Source, package: &Deb) -> Result<(Vec<u8>, Origin), Error> {
-    let name = source.input.clone();
-    let (path, bytes) = package.only(&source.path)?;
-    let path = path.to_owned();
+fn tdx(name: String, path: String, bytes: &[u8]) -> Result<(Vec<u8>, Origin), Error> {
     match variables::without_variables(bytes) {
         Some(emptied) => Ok((emptied, Origin::Emptied { name, path })),
         None => Err(Error::NotTdxFirmware { input: name, path }),

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     packages::Packages,
-    tree::{Bytes, Node, Tree},
+    tree::{Bytes, Node, Tree, mode_of},
 };
 use crate::{
     Error,
@@ -17,7 +17,6 @@ use crate::{
     inputs::{
         fetch::Fetcher,
         lock::{Input, Kind, Lock},
-        package::Deb,
         python::{Python, lock_of},
         wheel::{self, Content, Places, WheelFile},
     },
@@ -38,7 +37,7 @@ pub(super) fn add(
     let mut packages = Packages::new(fetcher);
     let of_kind = |kind| pins.iter().filter(move |pin| pin.kind == kind);
     for pin in of_kind(Kind::Deb) {
-        debian(tree, python, packages.deb(pin)?)?;
+        tree.package(packages.deb(pin)?, |path| python.takes(path))?;
     }
     let places = Places {
         site: python.site(),
@@ -104,7 +103,7 @@ fn compiled(tree: &mut Tree, folder: &Path, above: &str) -> Result<(), Error> {
 
 /// Wheels of one family bring the same empty files along; others must not overwrite each other.
 fn wheel_file(tree: &mut Tree, file: WheelFile) -> Result<(), Error> {
-    let mode = if file.executable { 0o755 } else { 0o644 };
+    let mode = mode_of(file.executable);
     match file.content {
         Content::Changed(bytes) => tree.file(&file.path, mode, bytes),
         Content::Zipped(zipped) => {
@@ -116,15 +115,4 @@ fn wheel_file(tree: &mut Tree, file: WheelFile) -> Result<(), Error> {
             tree.zipped(&file.path, mode, zipped)
         }
     }
-}
-
-fn debian(tree: &mut Tree, python: &Python, deb: &Deb) -> Result<(), Error> {
-    for (path, packed) in deb.packed().filter(|(path, _)| python.takes(path)) {
-        let mode = if packed.executable { 0o755 } else { 0o644 };
-        tree.file(path, mode, packed.bytes.clone())?;
-    }
-    for (path, to) in deb.links().filter(|(path, _)| python.takes(path)) {
-        tree.link(path, to)?;
-    }
-    Ok(())
 }

@@ -11,7 +11,10 @@ use std::{
 
 use crate::{
     Error,
-    inputs::zipped::{Zipped, ZippedReader},
+    inputs::{
+        package::Deb,
+        zipped::{Zipped, ZippedReader},
+    },
 };
 
 /// What a path of the tree holds.
@@ -77,6 +80,24 @@ impl Tree {
     /// Adds a symbolic link, and the directories above it.
     pub fn link(&mut self, path: &str, to: impl Into<String>) -> Result<(), Error> {
         self.add(path, Node::Link { to: to.into() })
+    }
+
+    /// The files and links of a package whose paths are taken; returns how many there were.
+    pub(super) fn package(
+        &mut self,
+        deb: &Deb,
+        takes: impl Fn(&str) -> bool,
+    ) -> Result<usize, Error> {
+        let mut found = 0;
+        for (path, packed) in deb.packed().filter(|(path, _)| takes(path)) {
+            self.file(path, mode_of(packed.executable), packed.bytes.clone())?;
+            found += 1;
+        }
+        for (path, to) in deb.links().filter(|(path, _)| takes(path)) {
+            self.link(path, to)?;
+            found += 1;
+        }
+        Ok(found)
     }
 
     /// Every node by path, a directory before what is in it.
@@ -165,6 +186,11 @@ impl Read for Reader<'_> {
 
 fn copy(bytes: &Bytes, to: &Path) -> io::Result<()> {
     io::copy(&mut bytes.reader(), &mut File::create_new(to)?).map(drop)
+}
+
+/// The mode of a file of which it is only known whether it is a program.
+pub(super) fn mode_of(executable: bool) -> u32 {
+    if executable { 0o755 } else { 0o644 }
 }
 
 fn chmod(path: &Path, mode: u32) -> io::Result<()> {

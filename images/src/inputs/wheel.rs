@@ -164,12 +164,13 @@ fn script(name: &str, zipped: Zipped, places: &Places) -> Result<WheelFile, Stri
         .take(front)
         .read_to_end(&mut start)
         .map_err(failed)?;
+    let file = |content| WheelFile {
+        path,
+        executable: true,
+        content,
+    };
     if start != ANY_PYTHON {
-        return Ok(WheelFile {
-            path,
-            executable: true,
-            content: Content::Zipped(zipped),
-        });
+        return Ok(file(Content::Zipped(zipped)));
     }
     if zipped.size > MAX_SCRIPT {
         return Err(format!(
@@ -182,11 +183,7 @@ fn script(name: &str, zipped: Zipped, places: &Places) -> Result<WheelFile, Stri
     let rest = rest.strip_prefix(b"w").unwrap_or(&rest);
     let mut bytes = format!("#!{}", places.interpreter).into_bytes();
     bytes.extend_from_slice(rest);
-    Ok(WheelFile {
-        path,
-        executable: true,
-        content: Content::Changed(bytes),
-    })
+    Ok(file(Content::Changed(bytes)))
 }
 
 /// Whether this is a relative path that stays where it is, on any system.

@@ -54,10 +54,7 @@ impl<'file> Bounded<'file> {
 
     /// A number that may not be larger than this.
     pub(super) fn at_most(&mut self, what: &'static str, most: u64) -> Result<u64, NotModel> {
-        match self.u64()? {
-            found if found > most => Err(NotModel::TooMuch { what, found, most }),
-            found => Ok(found),
-        }
+        NotModel::at_most(what, self.u64()?, most)
     }
 
     /// That many bytes, which may not be more than a limit.
@@ -67,10 +64,7 @@ impl<'file> Bounded<'file> {
         count: u64,
         most: u64,
     ) -> Result<Vec<u8>, NotModel> {
-        if count > most {
-            let found = count;
-            return Err(NotModel::TooMuch { what, found, most });
-        }
+        NotModel::at_most(what, count, most)?;
         self.check(what, count)?;
         let mut bytes = vec![0; usize::try_from(count).unwrap_or(usize::MAX)];
         self.fill(&mut bytes)?;

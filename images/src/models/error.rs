@@ -78,4 +78,12 @@ impl NotModel {
     pub(super) fn malformed(what: &'static str) -> Self {
         Self::Malformed { what }
     }
+
+    /// A number, unless it is larger than any that can be right.
+    pub(super) fn at_most(what: &'static str, found: u64, most: u64) -> Result<u64, Self> {
+        if found > most {
+            return Err(Self::TooMuch { what, found, most });
+        }
+        Ok(found)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -131,9 +131,7 @@ fn template(
 }
 
 fn check_safetensors(path: &Path) -> Result<(), NotModel> {
-    let unreadable = |error: std::io::Error| NotModel::Unreadable {
-        reason: format!("{}: {error}", path.display()),
-    };
+    let unreadable = unreadable(path);
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let what = "header of safetensors";
@@ -144,10 +142,7 @@ fn check_safetensors(path: &Path) -> Result<(), NotModel> {
     }
     let [header @ .., first] = front;
     let found = u64::from_le_bytes(header);
-    if found > MAX_HEADER {
-        let most = MAX_HEADER;
-        return Err(NotModel::TooMuch { what, found, most });
-    }
+    NotModel::at_most(what, found, MAX_HEADER)?;
     if found.saturating_add(8) > length {
         return Err(truncated);
     }
@@ -158,9 +153,7 @@ fn check_safetensors(path: &Path) -> Result<(), NotModel> {
 }
 
 fn json(path: &Path) -> Result<Value, NotModel> {
-    let unreadable = |error: std::io::Error| NotModel::Unreadable {
-        reason: format!("{}: {error}", path.display()),
-    };
+    let unreadable = unreadable(path);
     let mut text = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(MAX_JSON)
@@ -174,10 +167,14 @@ fn json(path: &Path) -> Result<Value, NotModel> {
     serde_json::from_slice(&text).map_err(|_| NotModel::malformed(what))
 }
 
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> NotModel + Copy {
+    move |error| NotModel::Unreadable {
+        reason: format!("{}: {error}", path.display()),
+    }
+}
+
 fn walk(folder: &Path, above: &str, parts: &mut Vec<Part>) -> Result<(), NotModel> {
-    let unreadable = |error: std::io::Error| NotModel::Unreadable {
-        reason: format!("{}: {error}", folder.display()),
-    };
+    let unreadable = unreadable(folder);
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name().into_string();

@@ -17,7 +17,7 @@ const MAX_TEXT: u64 = 1 << 20;
 /// Bytes of all pairs: a tokenizer has up to 30 MB.
 const MAX_METADATA: u64 = 1 << 28;
 /// Dimensions of a tensor.
-const MAX_DIMENSIONS: u32 = 4;
+const MAX_DIMENSIONS: u64 = 4;
 /// Where tensors begin, unless the file says otherwise.
 const ALIGNMENT: u64 = 32;
 const MAX_ALIGNMENT: u64 = 1 << 20;
@@ -142,10 +142,7 @@ fn metadata(file: &mut Bounded<'_>, pairs: u64) -> Result<Metadata, NotModel> {
         }
         metadata.take(&key, value)?;
         let found = file.position().saturating_sub(start);
-        if found > MAX_METADATA {
-            let (what, most) = ("metadata", MAX_METADATA);
-            return Err(NotModel::TooMuch { what, found, most });
-        }
+        NotModel::at_most("metadata", found, MAX_METADATA)?;
     }
     metadata.tokenizer = tokenizer.map(Hasher::finish);
     Ok(metadata)
@@ -205,16 +202,10 @@ fn check_tensors(file: &mut Bounded<'_>, count: u64, alignment: u64) -> Result<(
     for _ in 0..count {
         let length = file.at_most("tensor's name's length", MAX_KEY)?;
         file.skip("tensor's name", length)?;
-        let dimensions = file.u32()?;
-        if dimensions > MAX_DIMENSIONS {
-            return Err(NotModel::TooMuch {
-                what: "number of dimensions",
-                found: dimensions.into(),
-                most: MAX_DIMENSIONS.into(),
-            });
-        }
+        let dimensions = file.u32()?.into();
+        NotModel::at_most("number of dimensions", dimensions, MAX_DIMENSIONS)?;
         // The dimensions, the type, and where the tensor begins.
-        file.skip("tensor's dimensions", u64::from(dimensions) * 8 + 4)?;
+        file.skip("tensor's dimensions", dimensions * 8 + 4)?;
         last = last.max(file.u64()?);
     }
     let start = file.position().next_multiple_of(alignment);

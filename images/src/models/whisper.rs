@@ -15,12 +15,7 @@ const MOST: u64 = 1 << 20;
 pub(super) fn read(mut file: Bounded<'_>) -> Result<Facts, NotModel> {
     let mut numbers = [0; 11];
     for number in &mut numbers {
-        *number = u64::from(file.u32()?);
-        let found = *number;
-        if found > MOST {
-            let (what, most) = ("header's number", MOST);
-            return Err(NotModel::TooMuch { what, found, most });
-        }
+        *number = NotModel::at_most("header's number", file.u32()?.into(), MOST)?;
     }
     // The vocabulary; context, state, heads and layers of the audio, then of the text; mels; the type, which alone may be 0.
     let [vocabulary, _, _, _, _, text_context, text_state, ..] = numbers;

@@ -9,15 +9,8 @@ use chrysalis_attestation::{Rejection, Time};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {action} {}: {reason}", path.display())]
-    Io {
-        /// A verb, such as `read`.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Its reason.
-        reason: io::Error,
-    },
+    #[error(transparent)]
+    Io(Box<crate::Error>),
     /// A file that would be lost.
     #[error("{} is there already\nhint: name another file, or move this one to where you keep old ones", .0.display())]
     Exists(PathBuf),
@@ -141,12 +134,8 @@ impl Error {
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |reason| Self::Io {
-            action,
-            path,
-            reason,
-        }
+        let refused = crate::Error::io(action, path);
+        move |reason| Self::Io(Box::new(refused(reason)))
     }
 
     pub(super) fn unfit(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {

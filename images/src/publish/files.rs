@@ -1,14 +1,13 @@
 //! Files, read no further than what they can hold is long, and written whole or not at all.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::{self, ErrorKind, Read, Write},
-    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
 use super::error::Error;
-use crate::files::folder_of;
+use crate::files::{folder_of, temporary_file};
 
 /// A file's bytes.
 pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
@@ -39,10 +38,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// Writes a file that is there whole or as it was before. Its folder must exist.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".chrysalis-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder_of(path))?;
+    let mut file = temporary_file(folder_of(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)

@@ -10,6 +10,7 @@ use std::{
 
 use chrysalis_attestation::{
     Rejection,
+    encoding::pem,
     release::{Development, Envelope, PublicKey},
 };
 use pkcs8::{
@@ -97,13 +98,7 @@ impl SigningKey {
         passphrase: &Passphrase,
         development: Development,
     ) -> Result<Self, Error> {
-        let file = fs::metadata(path)
-            .and_then(|metadata| match metadata.len() {
-                length if length > MAX_FILE => Ok(String::new()),
-                _ => fs::read_to_string(path),
-            })
-            .map(Zeroizing::new)
-            .map_err(Error::io("read the key", path))?;
+        let file = Zeroizing::new(bounded(path, |path| fs::read_to_string(path))?);
         let no_key = || Error::NoKey(path.to_owned());
         let (label, der) = pkcs8::SecretDocument::from_pem(&file).map_err(|_| no_key())?;
         let der = match label {
@@ -197,20 +192,23 @@ pub fn development(named: bool) -> Development {
 
 /// Reads a public key.
 pub fn read_public(path: &Path, development: Development) -> Result<PublicKey, Error> {
-    let file = fs::metadata(path)
-        .and_then(|metadata| match metadata.len() {
-            length if length > MAX_FILE => Ok(Vec::new()),
-            _ => fs::read(path),
-        })
-        .map_err(Error::io("read the key", path))?;
+    let file = bounded(path, |path| fs::read(path))?;
     PublicKey::read_with(&file, development).map_err(Error::refused(path))
+}
+
+/// A key's file; nothing of one that is too long to be a key's.
+fn bounded<T: Default>(path: &Path, read: fn(&Path) -> io::Result<T>) -> Result<T, Error> {
+    fs::metadata(path)
+        .and_then(|metadata| match metadata.len() {
+            length if length > MAX_FILE => Ok(T::default()),
+            _ => read(path),
+        })
+        .map_err(Error::io("read the key", path))
 }
 
 /// A public key as openssl writes it.
 pub fn public_pem(key: &PublicKey) -> String {
-    let document = pkcs8::Document::try_from(key.spki());
-    let pem = document.map(|it| it.to_pem("PUBLIC KEY", LineEnding::LF));
-    pem.ok().and_then(Result::ok).unwrap_or_default()
+    pem::block("PUBLIC KEY", &key.spki())
 }
 
 fn seal(pkcs8: &[u8], passphrase: &str, random: &SystemRandom) -> Result<Zeroizing<String>, Error> {

@@ -8,7 +8,6 @@ use chrysalis_attestation::{
         broken,
         floor::{Floor, FloorError},
         product::Product,
-        tcb::Tcb,
     },
 };
 
@@ -38,25 +37,6 @@ pub fn read_levels(path: &Path) -> Result<Levels, Error> {
 
 /// The floor that these levels are.
 pub fn floor(levels: &Levels) -> Result<Floor, FloorError> {
-    let levels = levels
-        .iter()
-        .map(|(product, levels)| (*product, tcb(*levels)));
-    Floor::each(levels)
-}
-
-fn tcb(levels: MinimumTcb) -> Tcb {
-    let MinimumTcb {
-        fmc,
-        bootloader,
-        tee,
-        snp,
-        microcode,
-    } = levels;
-    Tcb {
-        fmc,
-        bootloader,
-        tee,
-        snp,
-        microcode,
-    }
+    let levels = levels.iter();
+    Floor::each(levels.map(|(product, levels)| (*product, *levels)))
 }

@@ -1,9 +1,9 @@
 //! Releases: what an image is, signed; and signed anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use chrysalis_attestation::release::Development;
+use chrysalis_attestation::release::{Development, PublicKey};
 use chrysalis_image::publish::{
     self, Making, PROJECT, Passphrase, Renewal, Shapes, SigningKey, read_levels, read_public,
 };
@@ -168,13 +168,18 @@ fn make(arguments: MakeArguments) -> Result<()> {
     Ok(())
 }
 
+/// The key that signed what is there: the one named, or this one.
+fn public_half(named: Option<&Path>, key: &SigningKey) -> Result<PublicKey> {
+    match named {
+        Some(path) => Ok(read_public(path, Development::Refused)?),
+        None => Ok(key.public().clone()),
+    }
+}
+
 fn renew(arguments: &RenewArguments) -> Result<()> {
     let passphrase_file = arguments.signing.passphrase_file.as_deref();
     let key = arguments.naming.key(&arguments.key, passphrase_file)?;
-    let signed_by = match &arguments.signed_by {
-        Some(path) => read_public(path, Development::Refused)?,
-        None => key.public().clone(),
-    };
+    let signed_by = public_half(arguments.signed_by.as_deref(), &key)?;
     let renewal = Renewal {
         epoch: arguments.epoch,
         span: arguments.signing.span()?,
@@ -202,10 +207,7 @@ fn renew(arguments: &RenewArguments) -> Result<()> {
 fn endorse(arguments: &EndorseArguments) -> Result<()> {
     let passphrase = Passphrase::from(arguments.signing.passphrase_file.as_deref());
     let key = SigningKey::read(&arguments.key, &passphrase, Development::Refused)?;
-    let signed_by = match &arguments.signed_by {
-        Some(path) => read_public(path, Development::Refused)?,
-        None => key.public().clone(),
-    };
+    let signed_by = public_half(arguments.signed_by.as_deref(), &key)?;
     let endorsement = publish::endorse(
         &arguments.manifest,
         &signed_by,

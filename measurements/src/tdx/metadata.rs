@@ -3,7 +3,7 @@
 //!
 //! The parser is our own: that of the `tdx` crate reads enumerations out of the file unchecked, and panics on lengths.
 
-use crate::footer::{self, MAX_SIZE, NoEntries, PAGE, u32_at, u64_at};
+use crate::footer::{self, MAX_SIZE, PAGE, u32_at, u64_at};
 
 /// e47a6535-984a-4798-865e-4685a7bf8ec2, as it is stored.
 const OFFSET: [u8; 16] = *b"\x35\x65\x7a\xe4\x4a\x98\x98\x47\x86\x5e\x46\x85\xa7\xbf\x8e\xc2";
@@ -60,10 +60,7 @@ impl<'a> Metadata<'a> {
         if file.is_empty() || file.len() > MAX_SIZE || !file.len().is_multiple_of(PAGE) {
             return Err(NOT_FIRMWARE);
         }
-        let entries = footer::entries(file).map_err(|fault| match fault {
-            NoEntries::NoTable => NOT_FIRMWARE,
-            NoEntries::Damaged => DAMAGED,
-        })?;
+        let entries = footer::entries(file, NOT_FIRMWARE, DAMAGED)?;
         let entry = footer::entry(&entries, &OFFSET).ok_or(NO_METADATA)?;
         let metadata = from_end(file, entry).ok_or(DAMAGED)?;
         let word = |at| u32_at(metadata, at).ok_or(DAMAGED);

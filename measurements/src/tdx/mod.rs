@@ -14,7 +14,7 @@ mod module;
 mod shape;
 mod variables;
 
-use crate::{CommandLine, Image, MAX_MEMORY, MeasureError};
+use crate::{CommandLine, Image, MAX_MEMORY, MeasureError, image::read};
 use metadata::Metadata;
 use std::path::Path;
 
@@ -88,11 +88,4 @@ fn read_firmware(path: &Path) -> Result<Vec<u8>, MeasureError> {
         }),
         _ => read(path),
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, MeasureError> {
-    std::fs::read(path).map_err(|source| MeasureError::File {
-        path: path.to_owned(),
-        source,
-    })
 }

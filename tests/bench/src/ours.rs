@@ -4,7 +4,7 @@
 
 use anyhow::{Context, anyhow};
 use chrysalis_attestation::{
-    BACKEND, Memory, Refusal, Time, Unverified, Waivers, alone,
+    BACKEND, Memory, Refusal, Time, Unverified, alone,
     evidence::{CpuReport, Endorsements, Evidence, binding::Session},
     nvidia::{
         self, GpuPolicy,
@@ -83,14 +83,8 @@ fn tdx() -> anyhow::Result<Work> {
     let collateral = tdx::IntelCollateral::parse(&collateral).map_err(|it| anyhow!("{it}"))?;
     Ok(Box::new(move || {
         let question = alone::tdx::TdxQuestion {
-            roots: &roots,
-            collateral: &collateral,
             policy: Some(&policy),
-            release: None,
-            rebuilders: None,
-            report_data: None,
-            waivers: Waivers::none(),
-            now: Time(at),
+            ..alone::tdx::TdxQuestion::new(&roots, &collateral, Time(at))
         };
         alone::tdx::verify(&quote, &question)
             .map(drop)
@@ -125,12 +119,8 @@ fn gpu() -> anyhow::Result<Work> {
         .context("the vector's evidence")?;
     Ok(Box::new(move || {
         let question = alone::gpus::GpuQuestion {
-            nonce: &nonce,
-            roots: &roots,
-            collateral: &collateral,
             policy: Some(&policy),
-            waivers: Waivers::none(),
-            now: Time(at),
+            ..alone::gpus::GpuQuestion::new(&nonce, &roots, &collateral, Time(at))
         };
         alone::gpus::verify(&evidence, &question)
             .map(drop)

@@ -1,10 +1,11 @@
 //! Other verifiers in Rust, each asked for all that it can check of the same evidence.
 
+use anyhow::anyhow;
+use chrysalis_attestation::tdx::IntelCollateral;
 use dcap_qvl::{
     QuoteCollateralV3,
     verify::{VerifiedReport, ring, rustcrypto},
 };
-use serde::Deserialize;
 use sev::{
     certs::snp::{Certificate, Chain, Verifiable, builtin::milan, ca},
     firmware::guest::AttestationReport,
@@ -50,20 +51,6 @@ fn sev() -> anyhow::Result<f64> {
     })
 }
 
-/// The file's lists and signatures are in hex.
-#[derive(Deserialize)]
-struct Collateral {
-    pck_crl_issuer_chain: String,
-    root_ca_crl: String,
-    pck_crl: String,
-    tcb_info_issuer_chain: String,
-    tcb_info: String,
-    tcb_info_signature: String,
-    qe_identity_issuer_chain: String,
-    qe_identity: String,
-    qe_identity_signature: String,
-}
-
 fn dcap_qvl(
     verify: fn(&[u8], &QuoteCollateralV3, u64) -> anyhow::Result<VerifiedReport>,
 ) -> anyhow::Result<f64> {
@@ -72,17 +59,17 @@ fn dcap_qvl(
         collateral,
         at,
     } = vectors::Tdx::load()?;
-    let file: Collateral = serde_json::from_slice(&collateral)?;
+    let ours = IntelCollateral::parse(&collateral).map_err(|it| anyhow!("{it}"))?;
     let collateral = QuoteCollateralV3 {
-        pck_crl_issuer_chain: file.pck_crl_issuer_chain,
-        root_ca_crl: hex::decode(file.root_ca_crl)?,
-        pck_crl: hex::decode(file.pck_crl)?,
-        tcb_info_issuer_chain: file.tcb_info_issuer_chain,
-        tcb_info: file.tcb_info,
-        tcb_info_signature: hex::decode(file.tcb_info_signature)?,
-        qe_identity_issuer_chain: file.qe_identity_issuer_chain,
-        qe_identity: file.qe_identity,
-        qe_identity_signature: hex::decode(file.qe_identity_signature)?,
+        pck_crl_issuer_chain: ours.pck_crl_issuer_chain,
+        root_ca_crl: ours.root_ca_crl,
+        pck_crl: ours.pck_crl,
+        tcb_info_issuer_chain: ours.tcb_info_issuer_chain,
+        tcb_info: ours.tcb_info,
+        tcb_info_signature: ours.tcb_info_signature.to_vec(),
+        qe_identity_issuer_chain: ours.qe_identity_issuer_chain,
+        qe_identity: ours.qe_identity,
+        qe_identity_signature: ours.qe_identity_signature.to_vec(),
         pck_certificate_chain: None,
     };
     let now = u64::try_from(at)?;

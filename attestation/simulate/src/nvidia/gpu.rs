@@ -147,11 +147,23 @@ impl Gpu {
             (opaque::FWID, Self::fwid().to_vec()),
             (opaque::FEATURE_FLAG, vec![0, 0]),
         ]);
+        let chain = [leaf, identity, provisioner, family, root];
+        Self::answering(chain, index, 64, opaque)
+    }
+
+    /// A device that measures what it should, at so many indices.
+    fn answering(
+        chain: [Signer; 5],
+        index: u64,
+        measured: u8,
+        opaque: BTreeMap<u16, Vec<u8>>,
+    ) -> Self {
+        let digest = sha384(&[b"responder", &index.to_be_bytes()]);
         Self {
-            chain: [leaf, identity, provisioner, family, root],
-            measurements: (0..64).map(|index| (index, golden(index))).collect(),
+            chain,
+            measurements: (0..measured).map(|place| (place, golden(place))).collect(),
             opaque,
-            responder_nonce: responder_nonce(index),
+            responder_nonce: digest.first_chunk().copied().unwrap_or_default(),
             layout: Layout::Plain,
         }
     }
@@ -189,13 +201,8 @@ impl Gpu {
             (opaque::LOCK_SWITCH_STATUS, vec![1, 0]),
             (opaque::SWITCH_GPU_PDIS, ports),
         ]);
-        Self {
-            chain: [leaf, identity, provisioner, family, root],
-            measurements: (0..31).map(|index| (index, golden(index))).collect(),
-            opaque,
-            responder_nonce: responder_nonce(index),
-            layout: Layout::Plain,
-        }
+        let chain = [leaf, identity, provisioner, family, root];
+        Self::answering(chain, index, 31, opaque)
     }
 
     /// The firmware that every honest leaf is certified for.
@@ -266,11 +273,6 @@ impl Gpu {
             chain: self.chain.iter().map(|signer| signer.der.clone()).collect(),
         }
     }
-}
-
-fn responder_nonce(index: u64) -> [u8; 32] {
-    let digest = sha384(&[b"responder", &index.to_be_bytes()]);
-    digest.first_chunk().copied().unwrap_or_default()
 }
 
 /// A device's identity on the fabric. Its highest bit makes the serial number nine bytes long, like NVIDIA's.

@@ -13,7 +13,10 @@ use chrysalis_attestation::{
 };
 use chrysalis_image::publish;
 
-use super::kind::{Kind, Place, decoded, described};
+use super::{
+    kind::{Kind, decoded, described},
+    place::Place,
+};
 
 /// Reports, certificates, revocation lists, manifests and OCSP answers are far shorter.
 pub(super) const MAX_EVIDENCE: usize = 1024 * 1024;
@@ -51,9 +54,9 @@ pub(super) fn read_for(place: Place, path: &Path, limit: usize) -> anyhow::Resul
     if kind == Kind::Unknown || place.takes(kind) {
         return Ok(binary);
     }
-    let (path, wanted, forms) = (path.display(), place.wanted(), place.forms());
-    let elsewhere = kind.place().map_or_else(String::new, |other| {
-        format!("; `{}` takes it", other.command())
+    let (path, wanted, forms) = (path.display(), place.wanted, place.forms);
+    let elsewhere = Place::of(kind).map_or_else(String::new, |other| {
+        format!("; `{}` takes it", other.command)
     });
     bail!(
         "{path} is {}, not {wanted}{elsewhere}\nhint: hand over {forms}",
@@ -73,7 +76,7 @@ pub(super) fn read_all(place: Place, paths: &[impl AsRef<Path>]) -> anyhow::Resu
         bail!(
             "{} files are more than {MAX_FILES}: give {} once",
             paths.len(),
-            place.wanted()
+            place.wanted
         );
     }
     paths

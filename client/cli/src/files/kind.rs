@@ -62,151 +62,10 @@ pub(crate) enum Kind {
     Unknown,
 }
 
-/// Where a file is handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    SnpReport,
-    SnpCertificate,
-    RevocationList,
-    Quote,
-    TdxCollateral,
-    HclReport,
-    EventLog,
-    TpmQuote,
-    GpuReport,
-    GpuChain,
-    Switches,
-    Rim,
-    OcspAnswer,
-}
-
-impl Place {
-    /// All of them; the first that takes a kind is where to hand it over.
-    const ALL: [Self; 13] = [
-        Self::SnpReport,
-        Self::SnpCertificate,
-        Self::RevocationList,
-        Self::Quote,
-        Self::TdxCollateral,
-        Self::HclReport,
-        Self::EventLog,
-        Self::TpmQuote,
-        Self::GpuReport,
-        Self::GpuChain,
-        Self::Switches,
-        Self::Rim,
-        Self::OcspAnswer,
-    ];
-
-    /// Whether files of this kind belong here.
-    pub(crate) fn takes(self, kind: Kind) -> bool {
-        let kinds: &[Kind] = match self {
-            Self::SnpReport => &[Kind::SnpReport, Kind::Hcl],
-            Self::SnpCertificate => &[
-                Kind::Certificate,
-                Kind::CertificateTable,
-                Kind::AzureCertificates,
-                Kind::OtherDer,
-            ],
-            Self::RevocationList => &[Kind::RevocationList, Kind::OtherDer],
-            // An enclave's quote is refused by the parser, which says so.
-            Self::Quote => &[Kind::TdxQuote, Kind::SgxQuote],
-            Self::TdxCollateral => &[Kind::TdxCollateral],
-            // That of an SNP guest is refused by the parser, which says so.
-            Self::HclReport => &[Kind::HclTdx, Kind::Hcl],
-            Self::EventLog => &[Kind::EventLog],
-            Self::TpmQuote => &[Kind::TpmQuote, Kind::TpmJson],
-            Self::GpuReport => &[Kind::GpuReport, Kind::GpuJson],
-            Self::GpuChain => &[Kind::Certificate, Kind::OtherPem],
-            Self::Switches => &[Kind::GpuJson],
-            Self::Rim => &[Kind::Xml, Kind::RimAnswer],
-            Self::OcspAnswer => &[Kind::OtherDer],
-        };
-        kinds.contains(&kind)
-    }
-
-    /// The command and the option.
-    pub(crate) fn command(self) -> &'static str {
-        match self {
-            Self::SnpReport => "chrysalis verify snp --report",
-            Self::SnpCertificate => "chrysalis verify snp --cert",
-            Self::RevocationList => "chrysalis verify snp --crl",
-            Self::Quote => "chrysalis verify tdx --quote",
-            Self::TdxCollateral => "chrysalis verify tdx --quote-collateral",
-            Self::HclReport => "chrysalis verify tdx --hcl-report",
-            Self::EventLog => "chrysalis verify tdx --event-log",
-            Self::TpmQuote => "chrysalis verify snp --tpm-quote",
-            Self::GpuReport => "chrysalis verify nvidia --report",
-            Self::GpuChain => "chrysalis verify nvidia --chain",
-            Self::Switches => "chrysalis verify nvidia --switches",
-            Self::Rim => "chrysalis verify nvidia --rim",
-            Self::OcspAnswer => "chrysalis verify nvidia --ocsp",
-        }
-    }
-
-    /// What belongs here, in a few words.
-    pub(crate) fn wanted(self) -> &'static str {
-        match self {
-            Self::SnpReport => "an SEV-SNP report",
-            Self::SnpCertificate => "a VCEK or VLEK certificate",
-            Self::RevocationList => "a revocation list",
-            Self::Quote => "a TDX quote",
-            Self::TdxCollateral => "TDX collateral",
-            Self::HclReport => "an Azure HCL report of a TDX guest",
-            Self::EventLog => "an event log",
-            Self::TpmQuote => "a vTPM's quote",
-            Self::GpuReport => "a GPU report",
-            Self::GpuChain => "a chain of certificates",
-            Self::Switches => "evidence of switches",
-            Self::Rim => "a RIM",
-            Self::OcspAnswer => "an OCSP answer",
-        }
-    }
-
-    /// What to hand over instead, form by form.
-    pub(crate) fn forms(self) -> &'static str {
-        match self {
-            Self::SnpReport => {
-                "the 1184 bytes or Azure's HCL report, as they are, in hex or in base64"
-            }
-            Self::SnpCertificate => {
-                "the certificate in DER, PEM or base64, a certificate table, or the answer of Azure's THIM service"
-            }
-            Self::RevocationList => "the list in DER, PEM or base64",
-            Self::Quote => {
-                "the quote as it is, in hex or in base64; if it is a value in JSON, that value alone"
-            }
-            Self::TdxCollateral => {
-                "one JSON object with Intel's TCB info, QE identity, revocation lists and chains; --collateral takes a folder of `chrysalis fetch`"
-            }
-            Self::HclReport => "the vTPM's NV index 0x01400001 as it is, in hex or in base64",
-            Self::EventLog => "the CCEL table's data as they are, in hex or in base64",
-            Self::TpmQuote => "the TPMS_ATTEST, or the JSON of Azure's guests",
-            Self::GpuReport => {
-                "the report as it is, in hex or in base64, with --chain; or JSON: the list of NVIDIA's attestation SDK, \
-                 a request with `evidence_list`, an object with `evidences`, or NVIDIA's CMW collection"
-            }
-            Self::GpuChain => "the device's certificates in PEM",
-            Self::Switches => {
-                "the list of NVIDIA's attestation SDK, a request with `evidence_list`, an object with `evidences`, or NVIDIA's CMW collection"
-            }
-            Self::Rim => {
-                "the manifest in XML, or the answer of NVIDIA's service with the field `rim`"
-            }
-            Self::OcspAnswer => "the answer in DER or base64",
-        }
-    }
-}
-
 impl Kind {
     /// Of a file's content, hex and base64 text read as what they stand for.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self::of_binary(&decoded(bytes))
-    }
-
-    /// Where files of this kind are handed over.
-    pub(crate) fn place(self) -> Option<Place> {
-        Place::ALL.into_iter().find(|place| place.takes(self))
     }
 
     /// Whether the verifier that takes this kind can read these bytes, of which [`Kind::of`] says that they are of it. Where it cannot,
@@ -549,26 +408,6 @@ mod tests {
         assert_eq!(decoded_blindly(text.as_bytes()), signature);
         assert_eq!(decoded_blindly(&signature), signature);
         assert_eq!(decoded_blindly(b"QUJD"), b"QUJD");
-    }
-
-    #[test]
-    fn each_place_takes_what_it_is_named_for_and_says_what_to_hand_over() {
-        for place in Place::ALL {
-            assert!(place.command().starts_with("chrysalis verify "));
-            assert!(!place.wanted().is_empty() && !place.forms().is_empty());
-        }
-        assert_eq!(Kind::GpuJson.place(), Some(Place::GpuReport));
-        assert_eq!(Kind::RimAnswer.place(), Some(Place::Rim));
-        for nowhere in [
-            Kind::Empty,
-            Kind::OtherJson,
-            Kind::TdReport,
-            Kind::EventLogTable,
-            Kind::Policy,
-            Kind::Unknown,
-        ] {
-            assert_eq!(nowhere.place(), None, "{nowhere}");
-        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod input;
 mod key;
 mod kind;
 pub(crate) mod nvidia;
+mod place;
 pub(crate) mod snp;
 pub(crate) mod tdx;
 mod tell;
@@ -14,3 +15,4 @@ pub(crate) use input::{
 };
 pub(crate) use key::read_key;
 pub(crate) use kind::{Kind, decoded, described};
+pub(crate) use place::Place;

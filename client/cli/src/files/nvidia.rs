@@ -17,7 +17,8 @@ use clap::{Args, ValueEnum};
 
 use super::{
     input::{MAX_JSON, read_all, read_for, read_if, read_policy, usable},
-    kind::{Kind, Place},
+    kind::Kind,
+    place::Place,
     tell::tell,
 };
 use crate::{
@@ -78,7 +79,7 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let (policy, roots) = wanted(arguments)?;
     let mut collateral = GpuCollateral {
         rims: rims(arguments)?,
-        ocsp: read_all(Place::OcspAnswer, &arguments.answers)?
+        ocsp: read_all(Place::OCSP_ANSWER, &arguments.answers)?
             .into_iter()
             .map(|der| OcspAnswer { der, nonce: None })
             .collect(),
@@ -170,8 +171,8 @@ fn read(text: &str) -> Result<(GpuPolicy, NvidiaRoots), PolicyError> {
 }
 
 fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidence>, Rejection>> {
-    let report = read_for(Place::GpuReport, &arguments.report, MAX_JSON)?;
-    let chain = read_if(Place::GpuChain, arguments.chain.as_ref())?;
+    let report = read_for(Place::GPU_REPORT, &arguments.report, MAX_JSON)?;
+    let chain = read_if(Place::GPU_CHAIN, arguments.chain.as_ref())?;
     let is_json = Kind::of(&report) == Kind::GpuJson;
     match (is_json, &chain) {
         (true, Some(_)) => bail!(
@@ -188,17 +189,17 @@ fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidenc
     let Some(path) = &arguments.switches else {
         return Ok(devices);
     };
-    let switches = read_for(Place::Switches, path, MAX_JSON)?;
+    let switches = read_for(Place::SWITCHES, path, MAX_JSON)?;
     let switches = read_evidence(&switches, None);
     Ok(devices.and_then(|gpus| Ok([gpus, switches?].concat())))
 }
 
 /// Manifests, out of the answers that NVIDIA's service gave.
 fn rims(arguments: &NvidiaArguments) -> anyhow::Result<Vec<Vec<u8>>> {
-    let files = read_all(Place::Rim, &arguments.rims)?;
+    let files = read_all(Place::RIM, &arguments.rims)?;
     let taken_out = |(file, path): (Vec<u8>, &PathBuf)| match Kind::of(&file) {
         Kind::RimAnswer => rim::of_answer(&file).map(|it| it.rim).map_err(|why| {
-            let (path, forms) = (path.display(), Place::Rim.forms());
+            let (path, forms) = (path.display(), Place::RIM.forms);
             anyhow!("cannot take the manifest out of {path}: {why}\nhint: hand over {forms}")
         }),
         _ => Ok(file),

@@ -19,7 +19,8 @@ use clap::{Args, ValueEnum};
 
 use super::{
     input::{MAX_EVIDENCE, read_all, read_for, read_policy, read_statements, usable},
-    kind::{Kind, Place},
+    kind::Kind,
+    place::Place,
     tell::tell,
     vtpm::{self, TpmArguments},
 };
@@ -82,9 +83,9 @@ pub(crate) enum SnpInput {
 pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
     let policy = policy(arguments)?;
-    let report = read_for(Place::SnpReport, &arguments.report, MAX_EVIDENCE)?;
-    let certificates = read_all(Place::SnpCertificate, &arguments.certificates)?;
-    let lists = read_all(Place::RevocationList, &arguments.lists)?;
+    let report = read_for(Place::SNP_REPORT, &arguments.report, MAX_EVIDENCE)?;
+    let certificates = read_all(Place::SNP_CERTIFICATE, &arguments.certificates)?;
+    let lists = read_all(Place::REVOCATION_LIST, &arguments.lists)?;
     let vtpm = vtpm::Files::read(&arguments.tpm)?;
     if vtpm.is_some() && !hcl::is_wrapped(&report) {
         bail!(

@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     input::{MAX_EVIDENCE, read_for, read_if, read_policy, read_statements, usable},
-    kind::Place,
+    place::Place,
     tell::tell,
     vtpm::{self, TpmArguments},
 };
@@ -86,10 +86,10 @@ pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
         release,
     } = wanted(arguments)?;
     let statements = read_statements(&arguments.statements)?;
-    let quote = read_for(Place::Quote, &arguments.quote, MAX_EVIDENCE)?;
+    let quote = read_for(Place::QUOTE, &arguments.quote, MAX_EVIDENCE)?;
     let collateral = collateral(arguments, &quote)?;
-    let event_log = read_if(Place::EventLog, arguments.event_log.as_ref())?;
-    let hcl_report = read_if(Place::HclReport, arguments.hcl_report.as_ref())?;
+    let event_log = read_if(Place::EVENT_LOG, arguments.event_log.as_ref())?;
+    let hcl_report = read_if(Place::HCL_REPORT, arguments.hcl_report.as_ref())?;
     let vtpm = vtpm::Files::read(&arguments.tpm)?;
     if vtpm.is_some() && hcl_report.is_none() {
         bail!("nothing names the vTPM's key: its quote goes with --hcl-report");
@@ -143,7 +143,7 @@ fn collateral(
     match (&arguments.collateral, &arguments.quote_collateral) {
         (Some(store), _) => for_quote(store, quote),
         (None, Some(path)) => {
-            let json = read_for(Place::TdxCollateral, path, MAX_EVIDENCE)?;
+            let json = read_for(Place::TDX_COLLATERAL, path, MAX_EVIDENCE)?;
             Ok(IntelCollateral::parse(&json))
         }
         (None, None) => bail!("give --quote-collateral FILE or --collateral DIR"),

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{
     input::{MAX_EVIDENCE, read, read_for},
-    kind::{Kind, Place, decoded_blindly},
+    kind::{Kind, decoded_blindly},
+    place::Place,
 };
 
 /// JSON with numbers for bytes has 36 KiB; read, it takes up to twenty times the room.
@@ -56,7 +57,7 @@ impl Files {
         let Some(path) = &arguments.tpm_quote else {
             return Ok(None);
         };
-        let quote = read_for(Place::TpmQuote, path, MAX_EVIDENCE)?;
+        let quote = read_for(Place::TPM_QUOTE, path, MAX_EVIDENCE)?;
         let (signature, pcrs) = (&arguments.tpm_signature, &arguments.tpm_pcrs);
         if Kind::of(&quote) == Kind::TpmJson {
             if signature.is_some() || pcrs.is_some() {

@@ -1,13 +1,15 @@
 //! `measure`: what the hardware will say about an image, computed from its files, and why two measurements differ.
 
 mod arguments;
+mod difference;
 mod snp;
 mod tdx;
 
 use anyhow::bail;
 use chrysalis_measure::{CommandLine, Image, explain_images};
 
-use crate::{outcome::Outcome, printable::printable};
+use self::difference::told;
+use crate::outcome::Outcome;
 pub(crate) use arguments::{MeasureArguments, Platform};
 
 pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<Outcome> {
@@ -39,14 +41,9 @@ pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<Outcome> {
 
 /// Names the first thing in which `found` differs.
 fn compare(expected: &Image, found: &Image) -> anyhow::Result<Outcome> {
-    match explain_images(expected, found)? {
-        None => {
-            println!("the same: every platform measures both alike");
-            Ok(Outcome::Yes)
-        }
-        Some(difference) => {
-            println!("{}", printable(&difference.to_string()));
-            Ok(Outcome::No)
-        }
-    }
+    let difference = explain_images(expected, found)?;
+    Ok(told(
+        "every platform measures both alike",
+        difference.as_ref(),
+    ))
 }

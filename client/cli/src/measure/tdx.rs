@@ -10,8 +10,8 @@ use chrysalis_measure::{
 };
 use serde_json::{Value, json};
 
-use super::arguments::MeasureArguments;
-use crate::{options::Format, outcome::Outcome, printable::printable};
+use super::{arguments::MeasureArguments, difference::told};
+use crate::{options::Format, outcome::Outcome};
 
 pub(super) fn run(
     image: &Image,
@@ -54,16 +54,8 @@ fn compare(measured: &TdxMeasurement, path: &Path) -> anyhow::Result<Outcome> {
             digest: event.digest.0,
         })
         .collect();
-    match explain_events(&measured.events, &found) {
-        None => {
-            println!("the same: the log tells of this image");
-            Ok(Outcome::Yes)
-        }
-        Some(difference) => {
-            println!("{}", printable(&difference.to_string()));
-            Ok(Outcome::No)
-        }
-    }
+    let difference = explain_events(&measured.events, &found);
+    Ok(told("the log tells of this image", difference.as_ref()))
 }
 
 fn text(measured: &TdxMeasurement, configuration: Option<&str>) -> String {

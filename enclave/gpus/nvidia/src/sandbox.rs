@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use chrysalis_sandbox::{
-    Landlock, SeccompAction, answer, any, equal, filter, having, leave_no_traces,
+    Landlock, SeccompAction, answer, any,
+    calls::{FILES, PROGRAM},
+    equal, filter, having, leave_no_traces,
 };
 use chrysalis_wire::gpu::WORKER;
 use landlock::{AccessFs, BitFlags, PathBeneath, PathFd, RulesetCreatedAttr, RulesetStatus};
@@ -23,98 +25,25 @@ use rustix::{
     },
 };
 
-/// Calls that are needed, with any arguments.
+/// Calls that are needed besides those of any program and of files, with any arguments.
 const ALLOWED: &[libc::c_long] = &[
     // Memory
-    libc::SYS_brk,
-    libc::SYS_mmap,
-    libc::SYS_mremap,
-    libc::SYS_munmap,
-    libc::SYS_mprotect,
-    libc::SYS_madvise,
     libc::SYS_mincore,
     libc::SYS_mlock,
     libc::SYS_munlock,
     libc::SYS_get_mempolicy,
     libc::SYS_set_mempolicy,
     libc::SYS_mbind,
-    libc::SYS_membarrier,
     libc::SYS_memfd_create,
     // Threads
-    libc::SYS_futex,
-    libc::SYS_set_robust_list,
-    libc::SYS_set_tid_address,
-    libc::SYS_rseq,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_sched_setaffinity,
     libc::SYS_sched_get_priority_max,
     libc::SYS_sched_get_priority_min,
-    libc::SYS_sched_yield,
-    libc::SYS_getcpu,
-    libc::SYS_gettid,
-    libc::SYS_getpid,
-    libc::SYS_getuid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getegid,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sigaltstack,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
     // Clocks, randomness, what the machine has
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_nanosleep,
-    libc::SYS_gettimeofday,
-    libc::SYS_time,
-    libc::SYS_getrandom,
-    libc::SYS_sysinfo,
-    libc::SYS_uname,
-    libc::SYS_prlimit64,
     libc::SYS_getrlimit,
-    // The socket, and what threads use to wait
-    libc::SYS_recvfrom,
-    libc::SYS_sendto,
-    libc::SYS_poll,
-    libc::SYS_ppoll,
-    libc::SYS_select,
-    libc::SYS_pselect6,
-    libc::SYS_epoll_create1,
-    libc::SYS_epoll_ctl,
-    libc::SYS_epoll_wait,
-    libc::SYS_epoll_pwait,
-    libc::SYS_eventfd2,
-    libc::SYS_pipe2,
     // Files, as far as Landlock lets them be opened, and the devices
-    libc::SYS_open,
-    libc::SYS_openat,
-    libc::SYS_close,
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_pread64,
-    libc::SYS_write,
-    libc::SYS_writev,
     libc::SYS_pwrite64,
-    libc::SYS_lseek,
-    libc::SYS_ftruncate,
-    libc::SYS_stat,
-    libc::SYS_lstat,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
     libc::SYS_statfs,
     libc::SYS_fstatfs,
-    libc::SYS_access,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlink,
-    libc::SYS_readlinkat,
-    libc::SYS_getdents64,
-    libc::SYS_getcwd,
-    libc::SYS_fcntl,
     libc::SYS_dup,
     libc::SYS_dup2,
     libc::SYS_dup3,
@@ -185,7 +114,7 @@ fn keep(rights: CapabilitySet) -> rustix::io::Result<()> {
 }
 
 fn filter_calls() -> anyhow::Result<()> {
-    let mut allowed = any(ALLOWED);
+    let mut allowed = any(&[PROGRAM, FILES, ALLOWED].concat());
     allowed.extend([
         (libc::SYS_clone, vec![having(0, libc::CLONE_THREAD)?]),
         (libc::SYS_tgkill, vec![equal(2, libc::SIGABRT)?]),

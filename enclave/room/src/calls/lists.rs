@@ -1,57 +1,12 @@
-//! The lists for engines: each adds to the one before it.
+//! The lists for engines: each adds to the one before it, and all to those of any worker.
 
 use libc::c_long;
 
-/// Memory, threads, clocks: what any program does. Found by tracing llama.cpp's server and Rust's library.
-pub(super) const COMMON: &[c_long] = &[
-    libc::SYS_brk,
-    libc::SYS_mmap,
-    libc::SYS_mremap,
-    libc::SYS_munmap,
-    libc::SYS_mprotect,
-    libc::SYS_madvise,
-    libc::SYS_membarrier,
-    libc::SYS_futex,
-    libc::SYS_set_robust_list,
-    libc::SYS_set_tid_address,
-    libc::SYS_rseq,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_sched_setaffinity,
-    libc::SYS_sched_yield,
-    libc::SYS_getcpu,
-    libc::SYS_gettid,
-    libc::SYS_getpid,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sigaltstack,
+/// What every process of a room but PID 1 does besides: it accepts connections.
+pub(super) const CONNECTIONS: &[c_long] = &[
     libc::SYS_restart_syscall,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_nanosleep,
-    libc::SYS_gettimeofday,
-    libc::SYS_time,
-    libc::SYS_getrandom,
-    libc::SYS_sysinfo,
-    libc::SYS_uname,
-    libc::SYS_prlimit64,
-    // What is open already
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_write,
-    libc::SYS_writev,
-    libc::SYS_close,
-    libc::SYS_fcntl,
-    libc::SYS_poll,
-    libc::SYS_ppoll,
-    // Connections
     libc::SYS_accept,
     libc::SYS_accept4,
-    libc::SYS_recvfrom,
-    libc::SYS_sendto,
     libc::SYS_shutdown,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
@@ -59,45 +14,16 @@ pub(super) const COMMON: &[c_long] = &[
     libc::SYS_setsockopt,
 ];
 
-/// Files, as far as the mounts and Landlock let them be opened, and a socket of one's own: what a compiled engine does.
-pub(super) const FILES: &[c_long] = &[
+/// What a compiled engine does besides: it removes files of its own, and has a socket.
+pub(super) const ENGINE: &[c_long] = &[
     libc::SYS_execve,
     libc::SYS_arch_prctl,
-    libc::SYS_open,
-    libc::SYS_openat,
-    libc::SYS_pread64,
-    libc::SYS_lseek,
     libc::SYS_fadvise64,
     libc::SYS_readahead,
-    libc::SYS_stat,
-    libc::SYS_lstat,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_access,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlink,
-    libc::SYS_readlinkat,
-    libc::SYS_getdents64,
-    libc::SYS_getcwd,
     libc::SYS_unlink,
     libc::SYS_unlinkat,
-    libc::SYS_ftruncate,
-    libc::SYS_getuid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getegid,
     libc::SYS_bind,
     libc::SYS_listen,
-    libc::SYS_select,
-    libc::SYS_pselect6,
-    libc::SYS_epoll_create1,
-    libc::SYS_epoll_ctl,
-    libc::SYS_epoll_wait,
-    libc::SYS_epoll_pwait,
-    libc::SYS_eventfd2,
-    libc::SYS_pipe2,
 ];
 
 /// What an interpreter and its libraries do besides: processes, and files in every way.

@@ -39,13 +39,7 @@ impl<'file> Model<'file> {
         }
         source.u32()?;
         let count = source.u32()?;
-        if count > MAX_TENSORS {
-            return Err(NotModel::TooMuch {
-                what: "number of tensors",
-                found: count.into(),
-                most: MAX_TENSORS.into(),
-            });
-        }
+        NotModel::at_most("number of tensors", count.into(), MAX_TENSORS.into())?;
         let mut tensors = BTreeMap::new();
         for _ in 0..count {
             let name = text(&mut source)?;

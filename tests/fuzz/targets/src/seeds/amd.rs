@@ -1,7 +1,7 @@
 //! Seeds of everything that AMD's chips and the enclave on them say.
 
 use chrysalis_attestation::{
-    encoding::digest::sha256,
+    encoding::{digest::sha256, pem},
     evidence::{
         CpuReport, Endorsements, Evidence, ID_PE_CMW, NO_GPUS,
         binding::{Anchor, Session, host_data},
@@ -34,11 +34,11 @@ pub(super) fn seeds(amd: &Amd) -> Vec<Seed> {
         unreachable!("the vendor has three certificates")
     };
     let chain = parts::join(&[&crls.concat(), ark, ask, vcek, &report]);
-    let pem: String = certificates.iter().map(|der| pem(der)).collect();
+    let chain_in_pem: String = certificates.iter().map(|der| pem(der)).collect();
     let answer = format!(
         r#"{{"vcekCert":"{}","tcbm":"DB18000000000004","certificateChain":"{}"}}"#,
-        self::pem(vcek).replace('\n', "\\n"),
-        (self::pem(ask) + &self::pem(ark)).replace('\n', "\\n"),
+        pem(vcek).replace('\n', "\\n"),
+        (pem(ask) + &pem(ark)).replace('\n', "\\n"),
     );
     let [bundle, certificate, saved] = conversation(amd, &launch);
     vec![
@@ -49,7 +49,7 @@ pub(super) fn seeds(amd: &Amd) -> Vec<Seed> {
         seed("hcl", "honest", wrapped(amd, &launch, RUNTIME_DATA)),
         seed("vtpm", "unsigned", vtpm(amd, &launch, vcek)),
         seed("pem", "der", vcek.as_slice()),
-        seed("pem", "three", pem),
+        seed("pem", "three", chain_in_pem),
         seed("pem", "azure", answer),
         seed("bundle", "honest", bundle),
         seed("claims", "honest", claims().encode()),
@@ -163,17 +163,9 @@ fn claims() -> Claims {
     }
 }
 
-/// PEM of one certificate.
+/// A certificate in PEM.
 pub(super) fn pem(der: &[u8]) -> String {
-    let base64 = data_encoding::BASE64.encode(der);
-    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    for (place, letter) in base64.chars().enumerate() {
-        if place > 0 && place % 64 == 0 {
-            text.push('\n');
-        }
-        text.push(letter);
-    }
-    text + "\n-----END CERTIFICATE-----\n"
+    pem::block(pem::CERTIFICATE, der)
 }
 
 fn little_endian(number: usize) -> [u8; 4] {

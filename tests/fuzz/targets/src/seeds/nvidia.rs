@@ -1,9 +1,9 @@
 //! Seeds of what GPUs say, and of what NVIDIA says about them.
 
-use chrysalis_attestation::nvidia::spdm::Report;
+use chrysalis_attestation::nvidia::{GpuEvidence, spdm::Report};
 use chrysalis_simulate::{
     Nvidia,
-    nvidia::{Manifest, opaque},
+    nvidia::{Manifest, opaque as kinds},
 };
 
 use super::{Seed, amd::pem, seed};
@@ -32,11 +32,11 @@ pub(super) fn seeds() -> Vec<Seed> {
     let gpu = nvidia.gpu(0).evidence(&[0x4E; 32]);
     let chain: String = gpu.chain.iter().map(|der| pem(der)).collect();
     let collateral = nvidia.collateral(super::NOW);
-    let opaque = Report::parse(&gpu.report).expect("an honest report").opaque;
+    let opaque = |gpu: &GpuEvidence| {
+        let report = Report::parse(&gpu.report).expect("an honest report");
+        report.opaque.to_vec()
+    };
     let switch = nvidia.fabric(1, 1).remove(1).evidence(&[0x4E; 32]);
-    let switch_opaque = Report::parse(&switch.report)
-        .expect("an honest report")
-        .opaque;
     let answers = collateral.ocsp.iter().map(|answer| answer.der.as_slice());
     let rims = collateral.rims.iter().map(Vec::as_slice);
     let mut whole: Vec<&[u8]> = answers.chain(rims).collect();
@@ -47,11 +47,8 @@ pub(super) fn seeds() -> Vec<Seed> {
         data_encoding::BASE64.encode(&gpu.report)
     );
     let newer = nvidia.gpu(0).with_versioned_data().evidence(&[0x4E; 32]);
-    let newer_opaque = Report::parse(&newer.report)
-        .expect("an honest report")
-        .opaque;
     let mut with_floor = Manifest::driver();
-    with_floor.floors.insert(opaque::FSP_UCODE_SVN, 3);
+    with_floor.floors.insert(kinds::FSP_UCODE_SVN, 3);
     let request = format!(r#"{{"nonce":"4e","arch":"HOPPER","evidence_list":{json}}}"#);
     let evidences = format!(r#"{{"evidences":{json}}}"#);
     let collection = format!(
@@ -64,33 +61,19 @@ pub(super) fn seeds() -> Vec<Seed> {
         data_encoding::BASE64.encode(&collateral.rims[0])
     );
     let unsigned = &gpu.report[..gpu.report.len() - SIGNATURE_SIZE];
+    let beside_a_chain = parts::join(&[chain.as_bytes(), &gpu.report]);
+    let in_json = |json: &str| parts::join(&[b"", json.as_bytes()]);
     vec![
         seed("spdm", "signed", gpu.report.as_slice()),
         seed("spdm", "cut", unsigned),
-        seed("opaque", "hopper", opaque),
-        seed("opaque", "switch", switch_opaque),
-        seed("opaque", "versioned", newer_opaque),
-        seed(
-            "gpu_evidence",
-            "beside-a-chain",
-            parts::join(&[chain.as_bytes(), &gpu.report]),
-        ),
-        seed("gpu_evidence", "json", parts::join(&[b"", json.as_bytes()])),
-        seed(
-            "gpu_evidence",
-            "service-request",
-            parts::join(&[b"", request.as_bytes()]),
-        ),
-        seed(
-            "gpu_evidence",
-            "evidences",
-            parts::join(&[b"", evidences.as_bytes()]),
-        ),
-        seed(
-            "gpu_evidence",
-            "collection",
-            parts::join(&[b"", collection.as_bytes()]),
-        ),
+        seed("opaque", "hopper", opaque(&gpu)),
+        seed("opaque", "switch", opaque(&switch)),
+        seed("opaque", "versioned", opaque(&newer)),
+        seed("gpu_evidence", "beside-a-chain", beside_a_chain),
+        seed("gpu_evidence", "json", in_json(&json)),
+        seed("gpu_evidence", "service-request", in_json(&request)),
+        seed("gpu_evidence", "evidences", in_json(&evidences)),
+        seed("gpu_evidence", "collection", in_json(&collection)),
         seed("rim", "answer", answer),
         seed("rim_content", "floors", with_floor.document()),
         seed("rim", "driver", collateral.rims[0].as_slice()),

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use chrysalis_attestation::{
     Time,
-    encoding::digest::{Hex, sha256},
+    encoding::{
+        digest::{Hex, sha256},
+        pem,
+    },
     release::{
         Checkpoint, Endorsement, Envelope, Growth, Inclusion, Input, KeyStatement, MachineEvent,
         Measured, Measurements, PublicKey, Rebuild, Release, RevokedKey, Role, SnpMeasurement,
         Subject, TdxMeasurement, Toolchain, VouchedKey, leaf_hash,
     },
 };
-use data_encoding::BASE64;
 
 use super::{NOW, Seed, seed};
 use crate::{
@@ -30,10 +32,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         payload.expect("it was just signed").to_vec()
     };
     let spki = key().spki();
-    let pem = format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        BASE64.encode(&spki)
-    );
+    let pem = pem::block("PUBLIC KEY", &spki);
     let mut seeds = vec![
         seed("envelope", "release", release.clone()),
         seed("envelope", "rebuild", rebuild.clone()),

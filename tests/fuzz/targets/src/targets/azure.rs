@@ -1,10 +1,8 @@
 //! Azure: the paravisor's wrapping around a report of either platform, and its virtual TPM.
 
-use std::sync::LazyLock;
-
 use chrysalis_attestation::{
     Collateral, Waivers,
-    alone::{self, snp::SnpQuestion},
+    alone::{self, snp::SnpQuestion, tdx::TdxQuestion},
     azure::{
         hcl::{self, Platform},
         vtpm::Quoted,
@@ -13,7 +11,7 @@ use chrysalis_attestation::{
     tdx::{self, TdxPolicy, policy::NOTHING_ASKED},
 };
 
-use super::{INTEL, NOW, snp};
+use super::{COLLATERAL, INTEL, NOW, snp};
 use crate::parts;
 
 /// The wrapping, off a report of either platform but never of both.
@@ -46,30 +44,26 @@ pub(super) fn vtpm(bytes: &[u8]) {
         certificates: vec![vcek.to_vec()],
         ..Collateral::default()
     };
+    let amd = AmdRoots::amd();
     let question = SnpQuestion {
-        roots: &AmdRoots::amd(),
-        collateral: &collateral,
-        now: NOW,
-        policy: None,
-        report_data: None,
         waivers: &Waivers {
             crl: Some("fuzzing".to_owned()),
             ..Waivers::default()
         },
+        ..SnpQuestion::new(&amd, &collateral, NOW)
     };
     let evidence = alone::snp::SnpEvidence {
         report: wrapped,
         quoted: Some(&quoted),
     };
-    let found = alone::snp::verify(evidence, &question);
-    assert!(found.is_err(), "genuine under AMD's roots");
-    let found = alone::snp::explain(evidence, &question);
-    assert!(found.is_err(), "genuine under AMD's roots");
+    for ask in [alone::snp::verify, alone::snp::explain] {
+        let found = ask(evidence, &question);
+        assert!(found.is_err(), "genuine under AMD's roots");
+    }
 }
 
 /// The quote of a TD on Azure, its wrapping and its virtual TPM's quote, which answers nobody's nonce but that of [`vtpm`].
 pub(super) fn td(bytes: &[u8]) {
-    static COLLATERAL: LazyLock<tdx::IntelCollateral> = LazyLock::new(|| INTEL.collateral(NOW));
     let [pcrs, signature, message, wrapped, quote] = parts::split(bytes);
     let quoted = Quoted {
         quote: message,
@@ -82,15 +76,9 @@ pub(super) fn td(bytes: &[u8]) {
         report_data: NOTHING_ASKED,
         ..TdxPolicy::genuine("fuzzing")
     };
-    let question = |roots| alone::tdx::TdxQuestion {
-        roots,
-        collateral: &COLLATERAL,
+    let question = |roots| TdxQuestion {
         policy: Some(&policy),
-        release: None,
-        rebuilders: None,
-        report_data: None,
-        waivers: Waivers::none(),
-        now: NOW,
+        ..TdxQuestion::new(roots, &COLLATERAL, NOW)
     };
     let (intel, named) = (tdx::IntelRoots::intel(), INTEL.roots());
     let evidence = |quoted| alone::tdx::TdxEvidence {
@@ -99,15 +87,8 @@ pub(super) fn td(bytes: &[u8]) {
         hcl_report: Some(wrapped),
         quoted,
     };
-    for explain in [false, true] {
-        let ask = |quoted, roots| {
-            let question = question(roots);
-            if explain {
-                alone::tdx::explain(evidence(quoted), &question)
-            } else {
-                alone::tdx::verify(evidence(quoted), &question)
-            }
-        };
+    for way in [alone::tdx::verify, alone::tdx::explain] {
+        let ask = |quoted, roots| way(evidence(quoted), &question(roots));
         let found = ask(Some(&quoted), &intel);
         assert!(found.is_err(), "genuine under Intel's root");
         let found = ask(Some(&quoted), &named);

@@ -17,7 +17,7 @@ mod wire;
 
 use std::sync::LazyLock;
 
-use chrysalis_attestation::Time;
+use chrysalis_attestation::{Refusal, Time, alone::Verified, tdx::IntelCollateral};
 use chrysalis_simulate::{Intel, Nvidia};
 
 pub use all::TARGETS;
@@ -31,3 +31,12 @@ pub(crate) const NOW: Time = Time(1_796_126_400);
 pub(crate) static INTEL: LazyLock<Intel> = LazyLock::new(|| Intel::from_seed(&[7; 32], NOW));
 /// As [`INTEL`].
 pub(crate) static NVIDIA: LazyLock<Nvidia> = LazyLock::new(|| Nvidia::from_seed(&[7; 32], NOW));
+
+/// What Intel says, with nothing wrong.
+static COLLATERAL: LazyLock<IntelCollateral> = LazyLock::new(|| INTEL.collateral(NOW));
+
+/// What stands under a simulated root is refused, or called simulated.
+fn never_in_silence<T>(found: Result<Verified<T>, Refusal>) {
+    let simulated = found.map_or(true, |it| it.simulated());
+    assert!(simulated, "a simulated root passed in silence");
+}
