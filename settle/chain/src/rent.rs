@@ -38,7 +38,7 @@ mod tests {
             data: Cell::default(),
         };
         // Two cells without a bit: 1000 nano for 2^16 s.
-        assert_eq!(empty.rent_a_year(), Some(1000 * YEAR >> 16));
+        assert_eq!(empty.rent_a_year(), Some((1000 * YEAR) >> 16));
         let purse = Contract {
             code: crate::purse::code(),
             data: Cell::default(),

@@ -237,18 +237,18 @@ mod tests {
         let refused = ChainError::Refused {
             exit_code: Some(409),
         };
-        let refuses = Server {
+        let strict = Server {
             taken: Err(refused.clone()),
             ..server(7)
         };
         let takes = server(7);
         assert_eq!(
-            several(&[gone(), refuses.clone(), takes.clone()]).send(&Cell::default()),
+            several(&[gone(), strict.clone(), takes.clone()]).send(&Cell::default()),
             Ok(())
         );
         assert_eq!(*takes.sent.lock().unwrap(), 1);
         assert_eq!(
-            several(&[gone(), refuses]).send(&Cell::default()),
+            several(&[gone(), strict]).send(&Cell::default()),
             Err(refused)
         );
         assert_eq!(

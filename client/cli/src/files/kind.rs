@@ -2,7 +2,7 @@
 //! looking in the wrong place.
 //!
 //! A guess from the first bytes; the parsers of chrysalis-attestation decide. Whatever refuses a file, takes it, or says which command
-//! takes it, asks [`Kind`] and [`Place`]: there is no second list.
+//! takes it, asks [`Kind`] and [`super::place::Place`]: there is no second list.
 
 use std::fmt;
 
