@@ -196,7 +196,7 @@ def rewards(arguments):
     ledger = json.load(urllib.request.urlopen(arguments.ledger + "/v1/ledger/summary.json"))
     for row in ledger["operators"]:
         # C is dead: what came in there is one nano, with which its purse said that the lane closes.
-        wrong |= int(row["paid"]) not in (came_in[row["payee"]], came_in[row["payee"]] - 1)
+        wrong |= int(row["paid"]) not in {came_in["0:" + row["payee"]], came_in["0:" + row["payee"]] - 1}
         say(f"the ledger: {row['operator'][:8]}  signed {int(row['signed']):>14,}  paid {int(row['paid']):>14,} nano")
     say("signed = claimed + what is under the least claim, and what C was owed when it died; claimed - fees = came in = paid")
     sys.exit(wrong and "the ledger and the chain do not agree")
