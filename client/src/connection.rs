@@ -105,6 +105,7 @@ impl AttestedConnection {
         let epoch = Epoch::of(&channel.certificate, &saved, receipt_key)?;
         if let Some(listing) = relying_party.listing() {
             listing.is_about(trusted.claims(), epoch.attested(), false)?;
+            listing.is_on(trusted.peer())?;
         }
         let tab = Tab::new(TabId::unpaid(saved.exporter()), receipt_key);
         let way = match relying_party.relay() {

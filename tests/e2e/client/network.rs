@@ -375,14 +375,18 @@ async fn a_hedge_asks_a_second_one_and_the_first_piece_wins() {
 
 #[tokio::test]
 async fn who_shows_other_evidence_or_is_not_what_is_listed_is_out_and_counted() {
-    for lie in ["evidence", "listing"] {
+    for lie in ["evidence", "listing", "hardware"] {
         let world = World::new().await;
         if lie == "evidence" {
             world.hosts[0].prove(Proof::Of(Enclave::honest()));
         } else {
-            // The offer of another enclave, at this address.
+            // The offer of another enclave, at this address; or one that claims real hardware.
             let other = Host::serving(Enclave::honest()).await;
-            let wrong = listing(1, &other.offer(), world.hosts[0].address(), 1, 1800);
+            let offer = match lie {
+                "listing" => other.offer(),
+                _ => world.hosts[0].offer_on("snp"),
+            };
+            let wrong = listing(1, &offer, world.hosts[0].address(), 1, 1800);
             let right = honest(2, &world.hosts[1]);
             world.directory.publish(&[(wrong, 1), (right, DEAR)]);
         }

@@ -225,7 +225,7 @@ impl Enclave {
     }
 
     /// Its model, as it offers it.
-    fn offer(&self) -> SignedOffer {
+    fn offer(&self, platform: &str) -> SignedOffer {
         let attested = self.attested();
         let model = &self.claims.models[0];
         let offer = Offer {
@@ -234,8 +234,8 @@ impl Enclave {
             evidence: attested.evidence,
             configuration: self.claims.configuration,
             release: self.claims.release.clone(),
-            platform: "simulated".into(),
-            gpus: 0,
+            platform: platform.into(),
+            gpus: self.has_gpu.into(),
             model: model.name.clone(),
             kind: model.kind.clone(),
             weights: model.weights,
@@ -422,7 +422,12 @@ impl Host {
 
     /// What its enclave offers.
     pub(crate) fn offer(&self) -> SignedOffer {
-        self.inside.enclave.lock().unwrap().offer()
+        self.offer_on("simulated")
+    }
+
+    /// The same, as if it stood on other hardware.
+    pub(crate) fn offer_on(&self, platform: &str) -> SignedOffer {
+        self.inside.enclave.lock().unwrap().offer(platform)
     }
 
     /// From now on answers cost so many nano for a million tokens.
