@@ -10,7 +10,7 @@ from gateway import Gateway
 from ledger import Ledger, Refused
 
 EXAMPLE = """example:
-  $ chrysalis proxy --network network.toml --max-job 0.01 --receipts receipts &
+  $ chrysalis proxy --network network.json --network-key network.pub --max-job 0.01 --receipts receipts &
   $ ./reseller.py user add ada --budget 500000000
   $ ./reseller.py serve --max-job 10000000 --receipts receipts
 

@@ -11,7 +11,7 @@ const TOKEN: &str = "TELEGRAM_BOT_TOKEN";
 
 const EXAMPLE: &str = "\
 Example:
-  $ chrysalis proxy --network network.toml &
+  $ chrysalis proxy --network network.json --network-key network.pub &
   $ TELEGRAM_BOT_TOKEN=$(cat token) telegram-bot --allow 123456789 \\
       --model smollm2-135m-instruct --voice-model whisper-base --daily-requests 100
 
