@@ -8,6 +8,7 @@
 
 mod access;
 mod door;
+mod exchange;
 mod folder;
 mod forward;
 mod gate;

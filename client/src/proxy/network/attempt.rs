@@ -15,7 +15,7 @@ use crate::{
     deadlines::within,
     events,
     proxy::{
-        forward::{collect, send, strip},
+        exchange::{collect, send, strip},
         receipts::{Job, is_failure},
         reply,
         stream::{State, Streaming, Teller},
