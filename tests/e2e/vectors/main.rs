@@ -28,13 +28,15 @@ use serde_json::Value;
 use crate::{run::Run, vector::Tree};
 
 /// Beside the vectors, and none.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "README.md",
     ".gitattributes",
     "real",
     "real.lock",
     // Judged by chrysalis-settle's own tests, and by Node.
     "settle",
+    // By chrysalis-network's, and by Node.
+    "network",
 ];
 /// Codes that no vector provokes, each with its reason.
 const WITHOUT: &[(&str, &str)] = &[];

@@ -66,8 +66,7 @@ pub fn skip(why: impl Display) {
 /// One folder of links to what is shipped, what `scripts/vectors` got, and what lies next to the checkout. The first that has a
 /// file counts.
 fn gather() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = root.canonicalize().expect("the checkout");
+    let root = checkout();
     let folder = root.join("build/tests/real");
     let mut wanted = BTreeMap::new();
     for (place, below) in [
@@ -94,6 +93,15 @@ fn gather() -> PathBuf {
         }
     }
     folder
+}
+
+/// The checkout whose tests run. Asked of cargo now: another checkout may have compiled this file into the same target folder.
+fn checkout() -> PathBuf {
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let is_checkout = |folder: &&Path| folder.join("tests/support/Cargo.toml").exists();
+    let root = package.ancestors().find(is_checkout);
+    root.expect("the checkout").to_owned()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
