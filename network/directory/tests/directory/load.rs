@@ -305,11 +305,10 @@ async fn client(address: SocketAddr, counts: &(AtomicU64, AtomicU64)) {
         let mut answer = Vec::new();
         let mut buffer = vec![0; 65_536];
         loop {
-            let count = stream.read(&mut buffer).await.expect("an answer");
-            if count == 0 {
+            let Ok(count @ 1..) = stream.read(&mut buffer).await else {
                 // The measurement is over.
                 return;
-            }
+            };
             answer.extend(&buffer[..count]);
             let Some(end) = answer.windows(4).position(|it| it == b"\r\n\r\n") else {
                 continue;
