@@ -13,7 +13,7 @@ def ask(model, number):
     """One streamed or whole answer: (status or what broke, provider, attempts)."""
     body = json.dumps({"model": model, "max_tokens": 48, "stream": number % 2 == 0,
                        "messages": [{"role": "user", "content": f"Say something about the number {number}."}]})
-    connection = http.client.HTTPConnection(*PROXY, timeout=120)
+    connection = http.client.HTTPConnection(*PROXY, timeout=600)
     try:
         connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
         answer = connection.getresponse()
