@@ -91,17 +91,15 @@ impl ClassFile {
 
     /// Reads the one encoding. The listings' signatures are checked.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let mut fields = open(bytes, MAX_CLASS_FILE)?;
-        let read = (|| {
-            Some(Self {
+        let (mut file, listings) = whole(bytes, MAX_CLASS_FILE, |fields| {
+            let file = Self {
                 network: fields.bytes("network")?,
                 weights: fields.bytes("weights")?,
                 epoch: fields.number("epoch")?,
                 listings: BTreeMap::new(),
-            })
-        })();
-        let listings = fields.take("listings");
-        let mut file = close(&fields, read)?;
+            };
+            Some((file, fields.take("listings")))
+        })?;
         file.listings = take_listings(listings, &file.weights)?;
         Ok(file)
     }
@@ -155,23 +153,21 @@ impl Delta {
 
     /// Reads the one encoding. The listings' signatures are checked.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let mut fields = open(bytes, MAX_DELTA)?;
-        let read = (|| {
+        let (mut delta, put) = whole(bytes, MAX_DELTA, |fields| {
             let gone = fields.take("gone").and_then(cbor::bytes)?;
             let (ids, rest) = gone.as_chunks::<16>();
             let ascending = ids.iter().is_sorted_by(|one, next| one < next);
             (rest.is_empty() && ascending).then_some(())?;
-            Some(Self {
+            let delta = Self {
                 network: fields.bytes("network")?,
                 weights: fields.bytes("weights")?,
                 from: fields.number("from")?,
                 epoch: fields.number("epoch")?,
                 put: BTreeMap::new(),
                 gone: ids.iter().copied().map(ProviderId).collect(),
-            })
-        })();
-        let put = fields.take("put");
-        let mut delta = close(&fields, read)?;
+            };
+            Some((delta, fields.take("put")))
+        })?;
         delta.put = take_listings(put, &delta.weights)?;
         Ok(delta)
     }
@@ -200,8 +196,7 @@ impl Now {
 
     /// Reads the one encoding.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let mut fields = open(bytes, MAX_NOW)?;
-        let read = (|| {
+        whole(bytes, MAX_NOW, |fields| {
             Some(Self {
                 network: fields.bytes("network")?,
                 weights: fields.bytes("weights")?,
@@ -211,8 +206,7 @@ impl Now {
                 index: fields.number("index")?,
                 entries: entries(&fields.take("entries").and_then(cbor::bytes)?)?,
             })
-        })();
-        close(&fields, read)
+        })
     }
 }
 
@@ -237,21 +231,12 @@ fn malformed(what: &'static str) -> Rejection {
     Rejection::FileMalformed { what }
 }
 
-fn open(bytes: &[u8], most: usize) -> Result<Fields, Rejection> {
-    let mut fields = fields::of(bytes, most).map_err(malformed)?;
-    if fields.number("version") == Some(VERSION) {
-        Ok(fields)
-    } else {
-        Err(malformed("another version"))
-    }
-}
-
-fn close<T>(fields: &Fields, read: Option<T>) -> Result<T, Rejection> {
-    let read = read.ok_or(malformed("a field is missing or of the wrong form"))?;
-    match fields.left_over() {
-        Some(_) => Err(malformed("an unknown field")),
-        None => Ok(read),
-    }
+fn whole<T>(
+    bytes: &[u8],
+    most: usize,
+    read: impl FnOnce(&mut Fields) -> Option<T>,
+) -> Result<T, Rejection> {
+    fields::whole(bytes, most, VERSION, read).map_err(malformed)
 }
 
 fn listings(listings: &BTreeMap<ProviderId, Vec<u8>>) -> Value {

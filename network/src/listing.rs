@@ -76,17 +76,8 @@ impl Listing {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let wrong = |what| Rejection::ListingMalformed { what };
-        let mut fields = fields::of(bytes, MAX_LISTING).map_err(wrong)?;
-        if fields.number("version") != Some(VERSION) {
-            return Err(wrong("another version"));
-        }
-        let listing =
-            Self::fields(&mut fields).ok_or(wrong("a field is missing or of the wrong form"))?;
-        match fields.left_over() {
-            Some(_) => Err(wrong("an unknown field")),
-            None => Ok(listing),
-        }
+        fields::whole(bytes, MAX_LISTING, VERSION, Self::fields)
+            .map_err(|what| Rejection::ListingMalformed { what })
     }
 
     fn fields(fields: &mut Fields) -> Option<Self> {

@@ -32,6 +32,24 @@ pub fn of(bytes: &[u8], most: usize) -> Result<Fields, &'static str> {
     Fields::of(value).ok_or("not a map")
 }
 
+/// Reads a whole message of this version: `read` takes all of its fields out.
+pub fn whole<T>(
+    bytes: &[u8],
+    most: usize,
+    version: u64,
+    read: impl FnOnce(&mut Fields) -> Option<T>,
+) -> Result<T, &'static str> {
+    let mut fields = of(bytes, most)?;
+    if fields.number("version") != Some(version) {
+        return Err("another version");
+    }
+    let read = read(&mut fields).ok_or("a field is missing or of the wrong type")?;
+    match fields.left_over() {
+        Some(_) => Err("an unknown field"),
+        None => Ok(read),
+    }
+}
+
 /// `{name: bytes, signature: bytes 64}`.
 pub fn signed(name: &str, message: &[u8], signature: &[u8; 64]) -> Vec<u8> {
     cbor::encode(&cbor::map([

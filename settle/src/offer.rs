@@ -8,7 +8,7 @@ use chrysalis_attestation::{
     },
     evidence::{
         binding::label,
-        claims::{KINDS, MAX_NAME},
+        claims::{KINDS, is_name},
     },
     verify_ed25519,
 };
@@ -80,21 +80,12 @@ impl Offer {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let wrong = |what| Rejection::OfferMalformed { what };
-        let mut fields = fields::of(bytes, MAX_OFFER).map_err(wrong)?;
-        if fields.number("version") != Some(VERSION) {
-            return Err(wrong("another version"));
-        }
-        let offer =
-            Self::fields(&mut fields).ok_or(wrong("a field is missing or of the wrong form"))?;
-        match fields.left_over() {
-            Some(_) => Err(wrong("an unknown field")),
-            None => Ok(offer),
-        }
+        fields::whole(bytes, MAX_OFFER, VERSION, Self::fields)
+            .map_err(|what| Rejection::OfferMalformed { what })
     }
 
     fn fields(fields: &mut Fields) -> Option<Self> {
-        let mut word = |name| fields.text(name).filter(|word| is_word(word));
+        let mut word = |name| fields.text(name).filter(|word| is_name(word));
         let (release, model) = (word("release")?, word("model")?);
         let platform = word("platform").filter(|it| PLATFORMS.contains(&it.as_str()))?;
         let kind = word("kind").filter(|it| KINDS.contains(&it.as_str()))?;
@@ -121,11 +112,6 @@ impl Offer {
         let signature = key.sign(&digest(&offer))?;
         Some(SignedOffer { offer, signature })
     }
-}
-
-/// Printable ASCII without spaces, as names in claims are.
-fn is_word(text: &str) -> bool {
-    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `SHA-256(label("chrysalis/offer/v1") ‖ offer)`.

@@ -81,17 +81,8 @@ impl Report {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let wrong = |what| Rejection::ReportMalformed { what };
-        let mut fields = fields::of(bytes, MAX_REPORT).map_err(wrong)?;
-        if fields.number("version") != Some(VERSION) {
-            return Err(wrong("another version"));
-        }
-        let report =
-            Self::fields(&mut fields).ok_or(wrong("a field is missing or of the wrong type"))?;
-        match fields.left_over() {
-            Some(_) => Err(wrong("an unknown field")),
-            None => Ok(report),
-        }
+        fields::whole(bytes, MAX_REPORT, VERSION, Self::fields)
+            .map_err(|what| Rejection::ReportMalformed { what })
     }
 
     fn fields(fields: &mut Fields) -> Option<Self> {

@@ -8,9 +8,8 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use serde_cbor::Value;
 
-pub(crate) use super::served::is_name;
 use super::served::{self, as_hex, malformed};
-pub use super::served::{EngineClaim, KINDS, MAX_NAME, MAX_SERVED, ModelClaim};
+pub use super::served::{EngineClaim, KINDS, MAX_NAME, MAX_SERVED, ModelClaim, is_name};
 use crate::{
     Rejection,
     encoding::cbor::{self, Fields},

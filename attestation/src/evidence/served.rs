@@ -56,8 +56,8 @@ pub(super) fn malformed(what: &str) -> Rejection {
     Rejection::ClaimsMalformed { what }
 }
 
-/// Whether this can be the name of an engine or a model.
-pub(crate) fn is_name(text: &str) -> bool {
+/// Whether this may be a name in claims: one to [`MAX_NAME`] printable ASCII characters, none of them a space.
+pub fn is_name(text: &str) -> bool {
     is_text(text) && !text.contains(' ')
 }
 
