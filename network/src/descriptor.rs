@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use chrysalis_attestation::{
     Time,
     encoding::digest::{Hex, sha256},
-    evidence::{binding::label, claims::MAX_NAME},
+    evidence::{binding::label, claims::is_name},
     release::{Envelope, PublicKey, is_project},
 };
 use serde::Deserialize;
@@ -41,6 +41,8 @@ pub const MAX_DESCRIPTOR: usize = 256 * 1024;
 const MAX_DIRECTORIES: usize = 16;
 /// The most classes.
 const MAX_CLASSES: usize = 1024;
+/// The most letters of a coin's symbol.
+const MAX_SYMBOL: usize = 16;
 /// The most bytes of a directory's address.
 const MAX_URL: usize = 255;
 
@@ -126,13 +128,13 @@ impl Descriptor {
         Ok(Envelope::of(NETWORK, toml))
     }
 
-    /// Reads a descriptor that enough of the signers have signed and that is not over. `seen` is the newest version that this reader has
-    /// had under that name, with the SHA-256 of its payload; the new one comes back beside the descriptor.
+    /// Reads a descriptor that enough of the signers have signed and that is not over. `seen` says which version is the newest that this
+    /// reader has had under a name, with the SHA-256 of its payload; the new one comes back beside the descriptor.
     pub fn verify(
         envelope: &[u8],
         signers: &Signers,
         now: Time,
-        seen: Option<(u64, Hex<32>)>,
+        seen: impl FnOnce(&str) -> Option<(u64, Hex<32>)>,
     ) -> Result<(Self, Hex<32>), Rejection> {
         let envelope = Envelope::parse(envelope)?;
         let payload = signers.payload(&envelope)?;
@@ -143,7 +145,7 @@ impl Descriptor {
             });
         }
         let digest = Hex(sha256(&[payload]));
-        match seen {
+        match seen(&descriptor.name) {
             Some((version, _)) if descriptor.version < version => {
                 Err(Rejection::DescriptorRolledBack {
                     found: descriptor.version,
@@ -193,7 +195,7 @@ impl Descriptor {
             "its name is not lower-case letters, digits, `.`, `-` and `/`"
         } else if self.version == 0 {
             "its version is 0"
-        } else if !is_word(&self.chain.symbol, 16) {
+        } else if self.chain.symbol.len() > MAX_SYMBOL || !is_name(&self.chain.symbol) {
             "the chain's symbol is no short word"
         } else if !(1..=MAX_DIRECTORIES).contains(&self.directories.len()) {
             "it names no directory, or too many"
@@ -204,7 +206,7 @@ impl Descriptor {
         } else if !self
             .classes
             .iter()
-            .all(|it| is_word(&it.name, MAX_NAME) && names.insert(&it.name))
+            .all(|it| is_name(&it.name) && names.insert(&it.name))
         {
             "a class's name is no word, or there twice"
         } else if !self.classes.iter().all(|it| weights.insert(it.weights.0)) {
@@ -217,6 +219,15 @@ impl Descriptor {
 }
 
 impl Signers {
+    /// These keys, of which so many have to sign; without a number, all of them. `None`: that is not one at least and all at most.
+    pub fn of(keys: Vec<PublicKey>, at_least: Option<usize>) -> Option<Self> {
+        let at_least = at_least.unwrap_or(keys.len());
+        let signers = Self { keys, at_least };
+        (1..=signers.keys.len())
+            .contains(&at_least)
+            .then_some(signers)
+    }
+
     /// The payload of an envelope that enough of them signed.
     fn payload<'a>(&self, envelope: &'a Envelope) -> Result<&'a [u8], Rejection> {
         let keys: BTreeSet<_> = self.keys.iter().map(PublicKey::spki).collect();
@@ -240,10 +251,6 @@ fn malformed(what: &dyn ToString) -> Rejection {
     Rejection::DescriptorMalformed {
         what: what.to_string(),
     }
-}
-
-fn is_word(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `http(s)://` and an authority, which whoever connects parses; nothing after it.

@@ -38,11 +38,9 @@ pub(super) fn read(
     let envelope = envelope(source, http)?;
     let refused =
         |rejection: Rejection| anyhow!("{source}: {rejection}\nhint: {}", rejection.hint());
-    let (found, sha256) = Descriptor::verify(&envelope, &signers, now, None).map_err(refused)?;
     let mut all = seen(path)?;
-    let before = all.get(&found.name);
-    let before = before.map(|before| (before.version, before.sha256));
-    Descriptor::verify(&envelope, &signers, now, before).map_err(refused)?;
+    let before = |name: &str| all.get(name).map(|before| (before.version, before.sha256));
+    let (found, sha256) = Descriptor::verify(&envelope, &signers, now, before).map_err(refused)?;
     let newest = Seen {
         version: found.version,
         sha256,
@@ -75,13 +73,13 @@ fn signers(options: &NetworkOptions) -> anyhow::Result<Signers> {
         .iter()
         .map(read)
         .collect::<anyhow::Result<_>>()?;
-    let at_least = options.network_at_least.unwrap_or(keys.len());
-    ensure!(
-        (1..=keys.len()).contains(&at_least),
-        "--network-at-least {at_least} is not 1 to {}, the number of keys that are named\nhint: name more keys with --network-key",
-        keys.len()
-    );
-    Ok(Signers { keys, at_least })
+    let count = keys.len();
+    Signers::of(keys, options.network_at_least).with_context(|| {
+        format!(
+            "--network-at-least {} is not 1 to {count}, the number of keys that are named\nhint: name more keys with --network-key",
+            options.network_at_least.unwrap_or_default()
+        )
+    })
 }
 
 fn envelope(source: &str, http: &Http) -> anyhow::Result<Vec<u8>> {

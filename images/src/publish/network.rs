@@ -7,7 +7,7 @@ use chrysalis_attestation::{
     encoding::digest::Hex,
     release::{Envelope, MAX_ENVELOPE, PublicKey},
 };
-use chrysalis_network::{Descriptor, MAX_DESCRIPTOR, Rejection, Signers};
+use chrysalis_network::{Descriptor, MAX_DESCRIPTOR, NETWORK, Rejection, Signers};
 
 use super::{
     error::Error,
@@ -69,7 +69,7 @@ pub fn sign(
         keys: keys.iter().map(|key| key.public().clone()).collect(),
         at_least: keys.len(),
     };
-    let verified = Descriptor::verify(json.as_bytes(), &signers, now, None);
+    let verified = Descriptor::verify(json.as_bytes(), &signers, now, |_| None);
     let (descriptor, _) = verified.map_err(refused(toml))?;
     write(out, json.as_bytes())?;
     Ok((descriptor, envelope.claimed_keys().count()))
@@ -83,14 +83,9 @@ pub fn show(
 ) -> Result<(Descriptor, Hex<32>, Vec<PublicKey>), Error> {
     let bytes = read(path, MAX_ENVELOPE)?;
     let (descriptor, digest) =
-        Descriptor::verify(&bytes, signers, now, None).map_err(refused(path))?;
-    let signed = |key: &&PublicKey| {
-        let alone = Signers {
-            keys: vec![PublicKey::clone(key)],
-            at_least: 1,
-        };
-        Descriptor::verify(&bytes, &alone, now, None).is_ok()
-    };
+        Descriptor::verify(&bytes, signers, now, |_| None).map_err(refused(path))?;
+    let envelope = Envelope::parse(&bytes).map_err(Error::refused(path))?;
+    let signed = |key: &&PublicKey| envelope.payload_of(NETWORK, key).is_ok();
     let signed = signers.keys.iter().filter(signed).cloned().collect();
     Ok((descriptor, digest, signed))
 }

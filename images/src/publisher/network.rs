@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use chrysalis_image::publish::{self, Signatures, read_public};
 use chrysalis_network::Signers;
 use clap::{Args, Subcommand};
@@ -110,14 +110,13 @@ fn show(arguments: &ShowArguments) -> Result<()> {
     let named = arguments.naming.development();
     let keys = arguments.keys.iter().map(|path| read_public(path, named));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
-    let at_least = arguments.at_least.unwrap_or(keys.len());
-    if !(1..=keys.len()).contains(&at_least) {
-        bail!(
-            "--at-least {at_least} is not 1 to {}, the number of keys that are named\nhint: name more keys with --key",
-            keys.len()
-        );
-    }
-    let signers = Signers { keys, at_least };
+    let count = keys.len();
+    let signers = Signers::of(keys, arguments.at_least).with_context(|| {
+        format!(
+            "--at-least {} is not 1 to {count}, the number of keys that are named\nhint: name more keys with --key",
+            arguments.at_least.unwrap_or_default()
+        )
+    })?;
     let (network, sha256, signed) = publish::show_network(&arguments.descriptor, &signers, now()?)?;
     println!(
         "network    {}, version {}, until {}",

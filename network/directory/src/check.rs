@@ -69,7 +69,7 @@ pub fn check(
     now: Time,
 ) -> Result<Result<Checked, Rejection>, Unread> {
     let envelope = source.need("network", MAX_FILE)?;
-    let network = match Descriptor::verify(&envelope, signers, now, None) {
+    let network = match Descriptor::verify(&envelope, signers, now, |_| None) {
         Ok((network, _)) => network,
         Err(rejection) => return Ok(Err(rejection)),
     };

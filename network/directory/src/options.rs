@@ -30,14 +30,13 @@ impl NetworkOptions {
     pub(crate) fn signers(&self) -> Result<Signers> {
         let read = |path: &PathBuf| Ok(read_public(path, development(self.development_root))?);
         let keys: Vec<PublicKey> = self.keys.iter().map(read).collect::<Result<_>>()?;
-        let at_least = self.at_least.unwrap_or(keys.len());
-        if !(1..=keys.len()).contains(&at_least) {
-            bail!(
-                "--network-at-least {at_least} with {} keys\nhint: ask for at least one, and at most as many as you name with --network-key",
-                keys.len()
-            );
-        }
-        Ok(Signers { keys, at_least })
+        let count = keys.len();
+        Signers::of(keys, self.at_least).with_context(|| {
+            format!(
+                "--network-at-least {} with {count} keys\nhint: ask for at least one, and at most as many as you name with --network-key",
+                self.at_least.unwrap_or_default()
+            )
+        })
     }
 }
 

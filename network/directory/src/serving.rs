@@ -15,7 +15,7 @@ use chrysalis_attestation::{
     Collateral,
     encoding::digest::{Hex, sha256},
     policy::Policy,
-    release::{Envelope, MAX_ENVELOPE},
+    release::MAX_ENVELOPE,
 };
 use chrysalis_collateral::Store as Collected;
 use chrysalis_directory::{
@@ -182,15 +182,13 @@ fn store(arguments: &ServeArguments) -> Result<Shared> {
 /// The descriptor, no older than any that was served from here.
 fn network(arguments: &ServeArguments, store: &Shared) -> Result<(Vec<u8>, Descriptor)> {
     let envelope = read(&arguments.network, MAX_NETWORK)?;
-    // Only to find out under which name it was seen.
-    Envelope::parse(&envelope)?;
     let seen = store.change(|change| change.about(SEEN))?;
     let seen = seen.and_then(|it| {
         let (version, digest) = it.split_first_chunk::<8>()?;
         Some((u64::from_be_bytes(*version), Hex(digest.try_into().ok()?)))
     });
     let now = std::time::SystemTime::now().into();
-    let verified = Descriptor::verify(&envelope, &arguments.signers.signers()?, now, seen);
+    let verified = Descriptor::verify(&envelope, &arguments.signers.signers()?, now, |_| seen);
     let (network, digest) = verified.map_err(|rejection| refused(&rejection))?;
     let seen = [&network.version.to_be_bytes()[..], &digest.0].concat();
     store.change(|change| change.set_about(SEEN, &seen))?;

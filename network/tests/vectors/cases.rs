@@ -132,7 +132,7 @@ pub(crate) fn network() -> Descriptor {
         &sealed(&toml(), &[7]),
         &signers,
         chrysalis_attestation::Time(NOW),
-        None,
+        |_| None,
     );
     read.unwrap().0
 }

@@ -48,8 +48,14 @@ impl Opened {
         let keys = which.network_keys.iter();
         let keys = keys.map(|path| read_public(path, Development::Refused));
         let keys = keys.collect::<anyhow::Result<Vec<_>>>()?;
-        let at_least = which.network_at_least.unwrap_or(keys.len());
-        let descriptor = verified(&envelope, &Signers { keys, at_least })?;
+        let count = keys.len();
+        let signers = Signers::of(keys, which.network_at_least).with_context(|| {
+            format!(
+                "--network-at-least {} is not 1 to {count}, the number of keys that are named\nhint: name more keys with --network-key",
+                which.network_at_least.unwrap_or_default()
+            )
+        })?;
+        let descriptor = verified(&envelope, &signers)?;
         Ok(Self { descriptor, web })
     }
 
@@ -138,11 +144,10 @@ impl Opened {
 
 /// The descriptor in an envelope, unless a newer one was seen under its name.
 fn verified(envelope: &[u8], signers: &Signers) -> anyhow::Result<Descriptor> {
-    let now = system_time();
-    let verify = |seen| Descriptor::verify(envelope, signers, now, seen).map_err(Error::Listing);
-    let (named, _) = verify(None)?;
     let mut state = State::open()?;
-    let (descriptor, digest) = verify(state.network(&named.name))?;
+    let seen = |name: &str| state.network(name);
+    let verified = Descriptor::verify(envelope, signers, system_time(), seen);
+    let (descriptor, digest) = verified.map_err(Error::Listing)?;
     state.remember_network(&descriptor.name, descriptor.version, digest);
     state.save()?;
     Ok(descriptor)

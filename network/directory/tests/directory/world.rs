@@ -201,7 +201,7 @@ impl World {
             at_least: 1,
         };
         let (network, _) =
-            Descriptor::verify(&envelope, &signers, Time(NOW), None).expect("a network");
+            Descriptor::verify(&envelope, &signers, Time(NOW), |_| None).expect("a network");
         let hands = Hands::at(making.now);
         let policy = Policy::parse(&text).expect("a policy");
         let judged = Arc::new(AtomicUsize::new(0));

@@ -20,11 +20,12 @@ static KEY: LazyLock<PublicKey> =
 pub(super) fn descriptor(bytes: &[u8]) {
     let keys = vec![KEY.clone()];
     let signers = Signers { keys, at_least: 1 };
-    if let Ok((network, digest)) = Descriptor::verify(bytes, &signers, NOW, None) {
-        let again = Descriptor::verify(bytes, &signers, NOW, Some((network.version, digest)));
+    if let Ok((network, digest)) = Descriptor::verify(bytes, &signers, NOW, |_| None) {
+        let again = Descriptor::verify(bytes, &signers, NOW, |_| Some((network.version, digest)));
         assert!(again.is_ok(), "a descriptor is another one the second time");
-        let reused =
-            Descriptor::verify(bytes, &signers, NOW, Some((network.version, Hex([1; 32]))));
+        let reused = Descriptor::verify(bytes, &signers, NOW, |_| {
+            Some((network.version, Hex([1; 32])))
+        });
         assert_eq!(
             reused,
             Err(Rejection::DescriptorVersionReused {
@@ -37,7 +38,7 @@ pub(super) fn descriptor(bytes: &[u8]) {
         at_least: 2,
     };
     assert!(
-        Descriptor::verify(bytes, &two, NOW, None).is_err(),
+        Descriptor::verify(bytes, &two, NOW, |_| None).is_err(),
         "one key counts twice"
     );
     // What stands in an envelope that is signed.
