@@ -146,7 +146,6 @@ impl Directories {
         loop {
             let all = {
                 let state = self.shared.lock();
-                let of = |said: &&Said| said.status.asked;
                 if state
                     .directories
                     .iter()
@@ -154,7 +153,7 @@ impl Directories {
                 {
                     until = until.min(Instant::now() + GRACE);
                 }
-                state.directories.iter().filter(of).count() == state.directories.len()
+                state.directories.iter().all(|it| it.status.asked)
             };
             if all || timeout_at(until, changed.changed()).await.is_err() {
                 return;
@@ -223,7 +222,7 @@ impl Shared {
             .send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Keeps what is known, if there is anything new.
+    /// Keeps what is known.
     fn keep(&self) {
         let Some(kept) = &self.kept else {
             return;

@@ -7,15 +7,17 @@ use http_body_util::{BodyExt, Limited};
 use hyper::{
     HeaderMap, Request, Response,
     header::{
-        CONNECTION, CONTENT_LENGTH, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING,
-        UPGRADE,
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
     },
+    http::response::Parts,
 };
 
 use super::{
     gate::{Gate, Lease, Tries},
     given_up::GivenUp,
     receipts::Job,
+    reply,
 };
 use crate::{Answer, Error};
 
@@ -115,6 +117,18 @@ pub(super) async fn collect(lease: &Lease, body: Answer) -> Result<Bytes, Error>
             Err(_) => Error::Protocol(format!("its answer has more than {MAX_ANSWER} bytes")),
         }),
     }
+}
+
+/// An answer's head as a local program sees it, its body, and whether that is a stream of events.
+pub(super) fn opened(lease: &Lease, answer: Response<Answer>) -> (Parts, Answer, bool) {
+    let simulated = lease.connection.trusted().simulated();
+    let (mut head, body) = answer.into_parts();
+    strip(&mut head.headers);
+    head.headers
+        .insert(reply::VERDICT, reply::verdict(simulated));
+    let kind = head.headers.get(CONTENT_TYPE);
+    let events = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    (head, body, events)
 }
 
 pub(super) fn strip(headers: &mut HeaderMap) {

@@ -9,14 +9,14 @@ use hyper::{
     Method, Request, Response,
     body::{Body as _, Incoming},
     header::{
-        ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderName, ORIGIN,
+        ACCEPT_ENCODING, AUTHORIZATION, COOKIE, EXPECT, HOST, HeaderName, ORIGIN,
         PROXY_AUTHORIZATION, REFERER,
     },
 };
 
 use super::{
     door::{self, Rules},
-    exchange::{collect, send, strip},
+    exchange::{collect, opened, send, strip},
     gate::Gate,
     network::{self, Pool},
     page,
@@ -149,17 +149,9 @@ async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Respons
     };
     let sent = send(&gate, request, job).await;
     let (mut lease, answer) = sent.map_err(|unsent| unsent.error)?;
-    let simulated = lease.connection.trusted().simulated();
-    let (mut head, body) = answer.into_parts();
-    strip(&mut head.headers);
-    head.headers
-        .insert(reply::VERDICT, reply::verdict(simulated));
+    let (mut head, body, events) = opened(&lease, answer);
     // What is refused has no receipt.
     let job = job.filter(|_| head.status.is_success());
-    let events = head
-        .headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
     let body = if events {
         stream::body(gate, lease, body, job)
     } else {

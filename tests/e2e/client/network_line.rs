@@ -224,6 +224,12 @@ async fn a_descriptor_counts_if_enough_signed_it_and_never_goes_back() {
     assert!(said.contains("descriptor_signers"), "{said}");
     let enough = [&both[..], &["--network-at-least", "1"]].concat();
     assert_eq!(world.run(&enough).await.0, 0);
+    for wrong in ["0", "3"] {
+        let words = [&both[..], &["--network-at-least", wrong]].concat();
+        let (code, _, said) = world.run(&words).await;
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("is not 1 to 2"), "{said}");
+    }
 
     world.sign("network.json", 1, &[201, 202]);
     let (code, _, said) = world.run(&list(&BOTH)).await;

@@ -89,6 +89,7 @@ struct Failure {
 struct Call<'a> {
     pool: &'a Arc<Pool>,
     class: &'a Class,
+    streams: bool,
     request: Request<Bytes>,
     deadline: Instant,
     /// Who is not asked again.
@@ -106,6 +107,7 @@ impl<'a> Call<'a> {
         Self {
             pool,
             class,
+            streams: is_stream(&request),
             request,
             deadline: Instant::now() + pool.patience(),
             tried: Vec::new(),
@@ -125,11 +127,11 @@ impl<'a> Call<'a> {
                 asked.clear();
                 let provider = self.next().await?;
                 hedge_at = self.pool.hedge_after(&provider, LEAST_HEDGE);
-                hedge_at = hedge_at.filter(|_| is_stream(&self.request));
+                hedge_at = hedge_at.filter(|_| self.streams);
                 asked.push(Arc::clone(&provider));
                 running.push(self.begin(provider));
             }
-            let hedged = hedge_at.map_or(self.deadline, |after| after);
+            let hedged = hedge_at.unwrap_or(self.deadline);
             tokio::select! {
                 biased;
                 Some(outcome) = running.next() => match outcome {
@@ -186,7 +188,7 @@ impl<'a> Call<'a> {
         self.tried.push(provider.id);
         let teller = self.pool.teller(&provider);
         let request = self.request.clone();
-        let patience = is_stream(&self.request).then_some(share);
+        let patience = self.streams.then_some(share);
         Box::pin(attempt(provider, request, patience, teller))
     }
 

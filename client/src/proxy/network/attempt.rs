@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hyper::{Request, header::CONTENT_TYPE, http::response::Parts};
+use hyper::{Request, http::response::Parts};
 use tokio::time::Instant;
 
 use super::{
@@ -15,9 +15,8 @@ use crate::{
     deadlines::within,
     events,
     proxy::{
-        exchange::{collect, send, strip},
+        exchange::{collect, opened, send},
         receipts::{Job, is_failure},
-        reply,
         stream::{State, Streaming, Teller},
     },
 };
@@ -94,14 +93,8 @@ async fn ask(
     let sent = sent.map_err(failed(true))?;
     let (mut lease, answer) = sent.map_err(|unsent| failed(unsent.sent)(unsent.error))?;
     let price = lease.connection.price().unwrap_or(0);
-    let simulated = lease.connection.trusted().simulated();
-    let (mut head, body) = answer.into_parts();
-    strip(&mut head.headers);
-    head.headers
-        .insert(reply::VERDICT, reply::verdict(simulated));
+    let (mut head, body, events) = opened(&lease, answer);
     let job = job.filter(|_| head.status.is_success());
-    let events = head.headers.get(CONTENT_TYPE);
-    let events = events.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
     let body = if events {
         let streaming = Streaming::new(Arc::clone(gate), lease, body, job, Some(teller));
         let left = patience.saturating_sub(began.elapsed());

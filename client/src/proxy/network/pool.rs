@@ -173,7 +173,6 @@ impl Pool {
         };
         let mut out = Vec::new();
         let mut rows = Vec::with_capacity(roster.rows.len());
-        let none = Health::default();
         for row in roster.rows.iter().filter(|row| !tried.contains(&row.id)) {
             let known = state.known.get(&row.id);
             let why = (row.until <= now).then_some(Why::Expired);
@@ -182,30 +181,14 @@ impl Pool {
                 Some(why) => out.push(why),
             }
         }
-        let known = |row: &Row| state.known.get(&row.id);
-        let healths: Vec<_> = rows
-            .iter()
-            .map(|row| known(row).map_or(&none, |it| &it.health))
-            .collect();
-        let weights = Health::weights(&healths, self.elapsed());
-        let stands = |row: &Row| {
-            let provider = known(row).and_then(|it| it.provider.as_ref());
-            provider.is_some_and(|it| it.is(row, self.payer(row).as_ref()) && it.stands())
-        };
-        let candidates = rows.iter().zip(weights).map(|(row, health)| Candidate {
-            price: price(&roster, row, known(row)),
-            health,
-        });
-        let candidates: Vec<_> = candidates.collect();
+        let candidates = self.candidates(&state, &roster, &rows);
         // To verify another takes longer than most answers.
-        let warm = rows
-            .iter()
-            .zip(&candidates)
-            .map(|(row, candidate)| Candidate {
-                health: if stands(row) { candidate.health } else { 0 },
-                ..*candidate
-            });
-        let warm: Vec<_> = warm.collect();
+        let mut warm = candidates.clone();
+        for (row, candidate) in rows.iter().zip(&mut warm) {
+            if self.verified_for(&state, row).is_none() {
+                candidate.health = 0;
+            }
+        }
         let chosen = choose(&warm, lots()?).or(choose(&candidates, lots()?));
         let Some(row) = chosen.and_then(|choice| rows.get(choice.first)) else {
             return Err(nobody_of(&roster, &out));
@@ -266,12 +249,39 @@ impl Pool {
     pub(super) fn standing_of(&self, class: &Class) -> Vec<Arc<Provider>> {
         let state = self.lock();
         let rows = state.rosters.get(&class.weights).map(|it| &it.rows);
-        let stands = |row: &Row| {
-            let provider = state.known.get(&row.id)?.provider.as_ref()?;
-            let stands = provider.is(row, self.payer(row).as_ref()) && provider.stands();
-            stands.then(|| Arc::clone(provider))
+        let verified = rows.into_iter().flatten();
+        let verified = verified.filter_map(|row| self.verified_for(&state, row));
+        verified.cloned().collect()
+    }
+
+    /// The provider of a row, if it is verified, and paid as it is to be now.
+    pub(super) fn verified_for<'a>(
+        &self,
+        state: &'a State,
+        row: &Row,
+    ) -> Option<&'a Arc<Provider>> {
+        let provider = state.known.get(&row.id)?.provider.as_ref()?;
+        let stands = provider.is(row, self.payer(row).as_ref()) && provider.stands();
+        stands.then_some(provider)
+    }
+
+    /// What each of these asks, and how well it has done.
+    pub(super) fn candidates(
+        &self,
+        state: &State,
+        roster: &Roster,
+        rows: &[&Row],
+    ) -> Vec<Candidate> {
+        let none = Health::default();
+        let known = |row: &Row| state.known.get(&row.id);
+        let healths = rows.iter();
+        let healths = healths.map(|row| known(row).map_or(&none, |it| &it.health));
+        let weights = Health::weights(&healths.collect::<Vec<_>>(), self.elapsed());
+        let candidate = |(row, health): (&&Row, u64)| Candidate {
+            price: price(roster, row, known(row)),
+            health,
         };
-        rows.into_iter().flatten().filter_map(stands).collect()
+        rows.iter().zip(weights).map(candidate).collect()
     }
 
     /// Notes how a request ended at a provider.
@@ -332,12 +342,10 @@ impl Pool {
         self.network.relying_party.deadlines().first_byte
     }
 
-    /// The class that a request asks; where there is one only, a request without a model asks that.
+    /// The class that a request asks; none without a model.
     pub(super) fn class(&self, model: Option<&str>) -> Option<&Class> {
-        match (model, &self.classes[..]) {
-            (Some(model), classes) => classes.iter().find(|class| class.name == model),
-            (None, _) => None,
-        }
+        let model = model?;
+        self.classes.iter().find(|class| class.name == model)
     }
 
     pub(super) fn elapsed(&self) -> u64 {

@@ -1,13 +1,15 @@
 //! What programs and people are told of the network.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use super::{
     known::{Known, price},
-    pool::{Class, Pool},
+    pool::{Class, Pool, State},
+    provider::Provider,
+    roster::{Roster, Row},
     settings::{Summary, Verified},
 };
 use crate::{
@@ -27,16 +29,11 @@ impl Pool {
     /// Whether the next request would find somebody.
     pub(in crate::proxy) fn health(&self) -> Response<Body> {
         let summary = self.summary();
-        let found = self.classes.iter().map(|class| self.pick(class, &[]));
-        let code = found
-            .filter_map(Result::err)
-            .map(|error| error.code())
-            .next();
-        let code = if summary.verified > 0 {
-            None
-        } else {
-            Some(code.unwrap_or("no_provider"))
-        };
+        let code = (summary.verified == 0).then(|| {
+            let mut picked = self.classes.iter().map(|class| self.pick(class, &[]));
+            let error = picked.find_map(Result::err);
+            error.map_or("no_provider", |error| error.code())
+        });
         let status = match code {
             None => StatusCode::OK,
             Some(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -67,24 +64,16 @@ impl Pool {
 
     /// Who is there now.
     pub(super) fn summary(&self) -> Summary {
-        let standing: Vec<_> = self
-            .classes
-            .iter()
-            .flat_map(|class| self.standing_of(class))
-            .collect();
         let state = self.lock();
-        let rows = state.rosters.values();
-        let rows = rows.flat_map(|roster| roster.rows.iter().map(move |row| (roster, row)));
-        let verified = rows.filter(|(_, row)| standing.iter().any(|it| it.id == row.id));
-        let prices = verified.filter_map(|(_, row)| {
+        let verified = self.standing_rows(&state);
+        let prices = verified.iter().filter_map(|(_, row, _)| {
             let asked = state.known.get(&row.id).and_then(Known::asked);
             asked.or(row.hint)
         });
+        let mut providers = verified.iter().map(|(_, _, provider)| &provider.gate);
         Summary {
-            verified: standing.len(),
-            simulated: standing
-                .iter()
-                .any(|it| it.gate.standing().is_ok_and(|it| it.simulated)),
+            verified: verified.len(),
+            simulated: providers.any(|gate| gate.standing().is_ok_and(|it| it.simulated)),
             cheapest: prices.min(),
             lanes: self.network.lanes.as_ref().map(Lanes::count),
         }
@@ -92,16 +81,9 @@ impl Pool {
 
     /// Each that is verified.
     pub(super) fn verified(&self) -> Vec<Verified> {
-        let standing: Vec<_> = self
-            .classes
-            .iter()
-            .flat_map(|class| self.standing_of(class))
-            .collect();
         let state = self.lock();
-        let rows = state.rosters.values();
-        let rows = rows.flat_map(|roster| roster.rows.iter().map(move |row| (roster, row)));
-        let verified = rows.filter(|(_, row)| standing.iter().any(|it| it.id == row.id));
-        let told = verified.map(|(roster, row)| Verified {
+        let verified = self.standing_rows(&state).into_iter();
+        let told = verified.map(|(roster, row, _)| Verified {
             id: row.id,
             payee: row.wanted.payee,
             lane_min: row.wanted.lane_min,
@@ -109,5 +91,13 @@ impl Pool {
             price: price(roster, row, state.known.get(&row.id)),
         });
         told.collect()
+    }
+
+    /// The rows whose providers are verified, each with its class's roster.
+    fn standing_rows<'a>(&self, state: &'a State) -> Vec<(&'a Roster, &'a Row, &'a Arc<Provider>)> {
+        let rows = state.rosters.values();
+        let rows = rows.flat_map(|roster| roster.rows.iter().map(move |row| (&**roster, row)));
+        rows.filter_map(|(roster, row)| Some((roster, row, self.verified_for(state, row)?)))
+            .collect()
     }
 }

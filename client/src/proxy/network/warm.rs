@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration};
 
-use chrysalis_network::{Candidate, Health, ProviderId, choose};
+use chrysalis_network::{Health, ProviderId, choose};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout_at},
@@ -179,26 +179,14 @@ impl Pool {
         for _ in 0..count {
             let known = |row: &Row| state.known.get(&row.id);
             let rows = roster.rows.iter().filter(|row| {
-                let provider = known(row).and_then(|it| it.provider.as_ref());
-                let verified =
-                    provider.is_some_and(|it| it.is(row, self.payer(row).as_ref()) && it.stands());
                 let why = self.why_not(&roster, row, known(row));
-                !verified
+                self.verified_for(&state, row).is_none()
                     && !known(row).is_some_and(|it| it.verifying)
                     && matches!(why, None | Some(Why::LaneToCome))
                     && drawn.iter().all(|it| it.id != row.id)
             });
             let rows = of_one_directory(rows.collect());
-            let none = Health::default();
-            let healths = rows
-                .iter()
-                .map(|row| known(row).map_or(&none, |it| &it.health));
-            let weights = Health::weights(&healths.collect::<Vec<_>>(), self.elapsed());
-            let candidates = rows.iter().zip(weights).map(|(row, health)| Candidate {
-                price: price(&roster, row, known(row)),
-                health,
-            });
-            let candidates: Vec<_> = candidates.collect();
+            let candidates = self.candidates(&state, &roster, &rows);
             let chosen = lots().ok().and_then(|lots| choose(&candidates, lots));
             let Some(row) = chosen.and_then(|choice| rows.get(choice.first)) else {
                 break;
