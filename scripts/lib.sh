@@ -46,6 +46,18 @@ python_client() {
     }
 }
 
+# await WHAT COMMAND...: runs the command until it succeeds, for three minutes at most; what is waited for writes its logs to $logs.
+await() {
+    local what=$1 tries
+    shift
+    for tries in $(seq 900); do
+        "$@" && return
+        [ $((tries % 40)) -ne 0 ] || say "   waiting for $what"
+        sleep 0.2
+    done
+    die "$what did not come" "read the logs in $logs"
+}
+
 # step WHAT COMMAND...: runs the command with its output in a log; after two seconds says which step is running, then
 # prints the newest line of the log, which may be the same as before, every eight seconds: at least every ten, come what may.
 # On failure prints the end of the log.
