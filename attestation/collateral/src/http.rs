@@ -105,17 +105,17 @@ impl Http {
         ask: Ask<'_>,
         patience: Duration,
     ) -> Result<Said, Unanswered> {
-        let (request, content) = match ask {
-            Ask::Get => {
-                let get = self.0.get(url).config();
-                let said = said(get.timeout_global(Some(patience)).build().call());
-                return said.map_err(Unanswered::of);
-            }
-            Ask::Put(kind, content) => (self.0.put(url).content_type(kind), content),
-            Ask::Post(kind, content) => (self.0.post(url).content_type(kind), content),
-        };
-        let request = request.config().timeout_global(Some(patience)).build();
-        said(request.send(content)).map_err(Unanswered::of)
+        let reply = self.call(url, ask, None, MAX_ANSWER, patience);
+        reply.map(Said::of).map_err(Unanswered::of)
+    }
+
+    /// The same for a file of at most so many bytes.
+    pub fn get(&self, url: &str, most: u64, patience: Duration) -> Result<Said, Unanswered> {
+        let reply = self.call(url, Ask::Get, None, most, patience);
+        reply.map(Said::of).map_err(|broken| match broken {
+            Broken::TooLarge => Unanswered(format!("its answer has more than {most} bytes")),
+            other => Unanswered::of(other),
+        })
     }
 
     /// GET, or POST of an OCSP request, and the whole answer.
@@ -125,38 +125,37 @@ impl Http {
         question: Option<&[u8]>,
         patience: Duration,
     ) -> Result<Reply, Broken> {
-        let answered = match question {
-            None => self
-                .0
-                .get(url)
-                .config()
-                .timeout_global(Some(patience))
-                .build()
-                .call(),
-            Some(question) => self
-                .0
-                .post(url)
-                .config()
-                .timeout_global(Some(patience))
-                .build()
-                .content_type("application/ocsp-request")
-                .header("accept", "application/ocsp-response")
-                .send(question),
+        let (ask, accept) = match question {
+            None => (Ask::Get, None),
+            Some(question) => (
+                Ask::Post("application/ocsp-request", question),
+                Some("application/ocsp-response"),
+            ),
         };
-        let (head, mut body) = answered.map_err(|error| broken(&error))?.into_parts();
-        let head = Response::from_parts(head, ());
-        let body = body
-            .with_config()
-            .limit(MAX_ANSWER)
-            .read_to_vec()
-            .map_err(|error| broken(&error))?;
-        let headers = head.headers();
-        Ok(Reply {
-            status: head.status().as_u16(),
-            retry_after: text(headers, "retry-after"),
-            issuers: ISSUER_CHAINS.iter().find_map(|name| text(headers, name)),
-            body,
-        })
+        self.call(url, ask, accept, MAX_ANSWER, patience)
+    }
+
+    fn call(
+        &self,
+        url: &str,
+        ask: Ask<'_>,
+        accept: Option<&str>,
+        most: u64,
+        patience: Duration,
+    ) -> Result<Reply, Broken> {
+        let (mut request, content) = match ask {
+            Ask::Get => {
+                let get = self.0.get(url).config();
+                return reply(get.timeout_global(Some(patience)).build().call(), most);
+            }
+            Ask::Put(kind, content) => (self.0.put(url).content_type(kind), content),
+            Ask::Post(kind, content) => (self.0.post(url).content_type(kind), content),
+        };
+        if let Some(accept) = accept {
+            request = request.header("accept", accept);
+        }
+        let request = request.config().timeout_global(Some(patience)).build();
+        reply(request.send(content), most)
     }
 }
 
@@ -166,12 +165,22 @@ impl Default for Http {
     }
 }
 
-fn said(answered: Result<Response<Body>, ureq::Error>) -> Result<Said, Broken> {
-    let mut answer = answered.map_err(|error| broken(&error))?;
-    let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(MAX_ANSWER);
-    let body = body.read_to_vec().map_err(|error| broken(&error))?;
-    Ok(Said { status, body })
+fn reply(answered: Result<Response<Body>, ureq::Error>, most: u64) -> Result<Reply, Broken> {
+    let (head, mut body) = answered.map_err(|error| broken(&error))?.into_parts();
+    let body = body.with_config().limit(most).read_to_vec();
+    let headers = &head.headers;
+    Ok(Reply {
+        status: head.status.as_u16(),
+        retry_after: text(headers, "retry-after"),
+        issuers: ISSUER_CHAINS.iter().find_map(|name| text(headers, name)),
+        body: body.map_err(|error| broken(&error))?,
+    })
+}
+
+impl Said {
+    fn of(Reply { status, body, .. }: Reply) -> Self {
+        Self { status, body }
+    }
 }
 
 impl Unanswered {

@@ -83,14 +83,17 @@ impl Offering {
         let Ok(evidence) = Evidence::decode(&epoch.bundle) else {
             return Vec::new();
         };
+        let gpus = u64::try_from(evidence.gpus.len()).unwrap_or(u64::MAX);
+        let evidence = Attested::bundle_digest(&evidence);
         let models = self.engines.all().iter().map(|served| served.model());
+        let offer = |model| self.offer(model, epoch, evidence, gpus);
         models
-            .filter_map(|model| self.offer(model, epoch, &evidence)?.sign(&*self.issuer))
+            .filter_map(|model| offer(model)?.sign(&*self.issuer))
             .map(|offer| offer.encode())
             .collect()
     }
 
-    fn offer(&self, model: &Model, epoch: &Epoch, evidence: &Evidence) -> Option<Offer> {
+    fn offer(&self, model: &Model, epoch: &Epoch, evidence: [u8; 32], gpus: u64) -> Option<Offer> {
         let claims = &epoch.claims;
         let claim = claims.models.iter().find(|it| it.name == model.name)?;
         let speed = self.till.as_ref();
@@ -98,11 +101,11 @@ impl Offering {
         Some(Offer {
             receipt_key: claims.receipt_key,
             epoch: claims.epoch,
-            evidence: Attested::of(claims, evidence).evidence,
+            evidence,
             configuration: claims.configuration,
             release: claims.release.clone(),
             platform: self.platform.to_owned(),
-            gpus: u64::try_from(evidence.gpus.len()).unwrap_or(u64::MAX),
+            gpus,
             model: claim.name.clone(),
             kind: claim.kind.clone(),
             weights: claim.weights,

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_attestation::encoding::cbor::{self, Value};
 use chrysalis_collateral::{Ask, Http};
+use chrysalis_network::Upload;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -200,13 +200,12 @@ impl Directory {
     fn put(&self, listing: &[u8], edition: &Edition) -> Result<(), Trouble> {
         let mut with_evidence = held(&self.state).evidence != Some(edition.digest);
         loop {
-            let mut fields = vec![("listing", Value::Bytes(listing.to_vec()))];
-            if with_evidence {
-                fields.push(("evidence", Value::Bytes(edition.evidence.clone())));
-            }
-            let fields = fields.into_iter();
-            let fields = fields.map(|(name, value)| (Value::Text(name.to_owned()), value));
-            let body = cbor::encode(&Value::Map(fields.collect()));
+            let evidence = edition.evidence.as_ref().filter(|_| with_evidence);
+            let upload = Upload {
+                listing: listing.to_vec(),
+                evidence: evidence.cloned(),
+            };
+            let body = upload.encode();
             match self.ask("/v1/listings", |kind| Ask::Put(kind, &body)) {
                 Ok(()) => {
                     held(&self.state).evidence = Some(edition.digest);

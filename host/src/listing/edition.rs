@@ -13,8 +13,7 @@ use super::operator::Operator;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offered {
     offers: Vec<(Offer, Vec<u8>)>,
-    /// `chrysalis_settle::EpochEvidence`, encoded.
-    evidence: Vec<u8>,
+    evidence: Option<EpochEvidence>,
     /// Models that are not listed, and why.
     pub(super) left_out: Vec<(String, &'static str)>,
 }
@@ -23,15 +22,15 @@ impl Offered {
     /// Reads what the enclave handed over, or says in a word why it is not taken.
     pub(super) fn read(
         offers: Vec<Vec<u8>>,
-        evidence: Vec<u8>,
+        evidence: &[u8],
         network: &Descriptor,
     ) -> Result<Self, &'static str> {
         if offers.len() > MAX_OFFERS || offers.iter().any(|it| it.len() > 2 * MAX_OFFER) {
             return Err("offer_malformed");
         }
-        EpochEvidence::decode(&evidence).map_err(|rejection| rejection.code())?;
+        let evidence = EpochEvidence::decode(evidence).map_err(|rejection| rejection.code())?;
         let mut read = Self {
-            evidence,
+            evidence: Some(evidence),
             ..Self::default()
         };
         let mut weights = BTreeSet::new();
@@ -81,7 +80,7 @@ pub(super) struct Edition {
     /// Signed, one for each offer.
     pub(super) listings: Vec<Vec<u8>>,
     /// What the offers name, and its SHA-256.
-    pub(super) evidence: Vec<u8>,
+    pub(super) evidence: Option<EpochEvidence>,
     pub(super) digest: [u8; 32],
     /// When all of it ends.
     pub(super) until: i64,
@@ -116,11 +115,13 @@ impl Terms {
             Ok(signed)
         };
         let listings = offered.offers.iter().map(|(_, offer)| list(offer));
+        let evidence = offered.evidence.clone();
+        let encoded = evidence.as_ref().map(EpochEvidence::encode);
         Ok(Edition {
             seq,
             listings: listings.collect::<Result<_, String>>()?,
-            evidence: offered.evidence.clone(),
-            digest: sha256(&[&offered.evidence]),
+            digest: sha256(&[&encoded.unwrap_or_default()]),
+            evidence,
             until,
         })
     }

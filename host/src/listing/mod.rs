@@ -185,7 +185,7 @@ impl Lister {
     }
 
     /// Takes what the enclave offers from now on, or says in a word why not.
-    pub(crate) fn offer(&self, offers: Vec<Vec<u8>>, evidence: Vec<u8>) -> Result<(), String> {
+    pub(crate) fn offer(&self, offers: Vec<Vec<u8>>, evidence: &[u8]) -> Result<(), String> {
         let offered = Offered::read(offers, evidence, &self.network)?;
         let left_out = offered.left_out.iter();
         let left_out = left_out.map(|(model, why)| format!("{model} is not listed: {why}\n"));

@@ -137,7 +137,7 @@ impl Services {
                     self.cashier.answer(question).await
                 }
                 ToHost::Report(report) => self.report(report).await,
-                ToHost::Offers { offers, evidence } => self.offers(offers, evidence),
+                ToHost::Offers { offers, evidence } => self.offers(offers, &evidence),
                 question => self.answer(question),
             };
             in_time(write_async(&mut connection, &answer)).await?;
@@ -185,7 +185,7 @@ impl Services {
     }
 
     /// Without a network they are forgotten.
-    fn offers(&self, offers: Vec<Vec<u8>>, evidence: Vec<u8>) -> FromHost {
+    fn offers(&self, offers: Vec<Vec<u8>>, evidence: &[u8]) -> FromHost {
         let listed = self.lister.as_ref();
         let listed = listed.map_or(Ok(()), |lister| lister.offer(offers, evidence));
         listed.map_or_else(FromHost::Refused, |()| FromHost::Noted)

@@ -41,7 +41,7 @@ async fn no_report_is_sent_before_a_listing() {
     host.report(report(0)).unwrap();
     sleep(Duration::from_millis(100)).await;
     assert_eq!(held(&directory.got).asked, 0);
-    host.offer(vec![offer("tiny", CLASS, 0)], evidence(0))
+    host.offer(vec![offer("tiny", CLASS, 0)], &evidence(0))
         .unwrap();
     until("it has the report", || directory.reported().len() == 1).await;
 }

@@ -4,14 +4,10 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use ureq::{
-    Agent,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use chrysalis_collateral::Http;
 
 /// How long one file may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -101,7 +97,7 @@ fn within(name: &str, bytes: Vec<u8>, most: usize) -> Result<Vec<u8>, Unread> {
 /// An address.
 #[derive(Debug)]
 pub struct Web {
-    agent: Agent,
+    http: Http,
     url: String,
 }
 
@@ -111,24 +107,8 @@ impl Web {
         if !url.starts_with("https://") && !url.starts_with("http://") {
             return Err(Unread::new(url, "its address is not http:// or https://"));
         }
-        let found = rustls_native_certs::load_native_certs();
-        let roots = found.certs.iter();
-        let roots: Vec<Certificate<'static>> = roots
-            .map(|root| Certificate::from_der(root).to_owned())
-            .collect();
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .root_certs(RootCerts::new_with_certs(&roots))
-            .build();
-        let config = Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .tls_config(tls)
-            .build();
         Ok(Self {
-            agent: config.new_agent(),
+            http: Http::new(),
             url: url.trim_end_matches('/').to_owned(),
         })
     }
@@ -137,17 +117,13 @@ impl Web {
 impl Source for Web {
     fn get(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>, Unread> {
         let url = format!("{}/{name}", self.url);
-        let answer = self.agent.get(&url).call();
-        let mut answer = answer.map_err(|error| Unread::new(&url, &error))?;
-        match answer.status().as_u16() {
-            200 => {}
-            404 => return Ok(None),
-            other => return Err(Unread::new(&url, &format_args!("it answered {other}"))),
+        let said = self.http.get(&url, most as u64, PATIENCE);
+        let said = said.map_err(|why| Unread::new(&url, &why))?;
+        match said.status {
+            200 => Ok(Some(said.body)),
+            404 => Ok(None),
+            other => Err(Unread::new(&url, &format_args!("it answered {other}"))),
         }
-        let body = answer.body_mut().with_config().limit(most as u64 + 1);
-        let bytes = body.read_to_vec();
-        let bytes = bytes.map_err(|error| Unread::new(&url, &error))?;
-        within(&url, bytes, most).map(Some)
     }
 
     fn names(&self, _folder: &str) -> Result<Option<Vec<String>>, Unread> {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Payouts, tally::Tally};
 use crate::{
     Desk,
-    publish::COUNTS,
+    publish::{COUNTS, thousandths},
     store::{Reported, StoreError},
 };
 
@@ -283,11 +283,6 @@ fn hex(bytes: &[u8; 32]) -> String {
     Hex(*bytes).to_string()
 }
 
-fn share(used: u64, capacity: u64) -> u64 {
+fn share(used: u64, capacity: u64) -> u16 {
     thousandths(used.into(), capacity.into())
-}
-
-fn thousandths(part: u128, all: u128) -> u64 {
-    let found = part.saturating_mul(1000).checked_div(all);
-    u64::try_from(found.unwrap_or_default().min(1000)).unwrap_or(1000)
 }

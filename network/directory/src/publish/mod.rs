@@ -30,7 +30,7 @@ use self::{
     class::{ClassState, Cuts},
     log::Log,
 };
-pub(crate) use self::{folder::Folder, log::entry, now::COUNTS};
+pub(crate) use self::{folder::Folder, log::entry, now::COUNTS, now::thousandths};
 use crate::{
     Desk, Ledger,
     desk::{CLOSED, minute_of},

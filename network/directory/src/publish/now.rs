@@ -47,7 +47,7 @@ pub(super) fn now(
         if let Some(report) = known.reports.get(&listing.receipt_key) {
             let price = Asked::price_of(&kind, &report.asked);
             let capacity = report.load.capacity;
-            let load = load(report.load.used, capacity);
+            let load = thousandths(report.load.used.into(), capacity.max(1).into());
             entries.insert(listing.id, NowEntry { price, load });
             asked.insert(listing.receipt_key, Asked { price, capacity });
         }
@@ -89,10 +89,10 @@ impl Known {
     }
 }
 
-/// Thousandths.
-fn load(used: u64, capacity: u64) -> u16 {
-    let share = u128::from(used) * 1000 / u128::from(capacity.max(1));
-    u16::try_from(share.min(1000)).unwrap_or(1000)
+/// A part in thousandths of the whole, a thousand at most; 0 of nothing.
+pub(crate) fn thousandths(part: u128, whole: u128) -> u16 {
+    let found = part.saturating_mul(1000).checked_div(whole);
+    u16::try_from(found.unwrap_or_default().min(1000)).unwrap_or(1000)
 }
 
 /// The oldest epoch from which deltas lead to the newest.

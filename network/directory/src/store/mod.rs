@@ -17,6 +17,14 @@ use chrysalis_network::ProviderId;
 pub use self::postgres::Postgres;
 pub use sqlite::Sqlite;
 
+/// The most entries of the log that are read at once.
+const PAGE: i64 = 4096;
+/// What a listing, a report and an epoch are read from, in the order in which each database reads them.
+const LISTING: &str =
+    "SELECT id, weights, receipt_key, chip, evidence, seq, until, bytes FROM listings";
+const REPORT: &str = "SELECT receipt_key, weights, epoch, minute, bytes FROM reports";
+const CUT: &str = "SELECT epoch, at, whole, delta FROM cuts";
+
 /// A database that a directory can be kept in.
 pub trait Store: Send {
     /// Begins a change. What is not committed has not happened.

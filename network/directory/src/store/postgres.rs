@@ -3,12 +3,10 @@
 use chrysalis_network::ProviderId;
 use postgres::{Client, NoTls, Row, Transaction, types::ToSql};
 
-use super::{Change, Cut, Listed, Reported, Store, StoreError};
+use super::{CUT, Change, Cut, LISTING, Listed, PAGE, REPORT, Reported, Store, StoreError};
 
 /// The version of the tables.
 const VERSION: i64 = 1;
-/// The most entries of the log that are read at once.
-const PAGE: i64 = 4096;
 /// What all machines of a directory take turns by.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7235419801637331049)";
 const TABLES: &str = "
@@ -129,11 +127,6 @@ fn number(row: &Row, column: usize) -> Result<u64, StoreError> {
 fn stored(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| StoreError::new("a number that no log reaches", false))
 }
-
-const LISTING: &str =
-    "SELECT id, weights, receipt_key, chip, evidence, seq, until, bytes FROM listings";
-const REPORT: &str = "SELECT receipt_key, weights, epoch, minute, bytes FROM reports";
-const CUT: &str = "SELECT epoch, at, whole, delta FROM cuts";
 
 fn listing(row: &Row) -> Result<Listed, StoreError> {
     Ok(Listed {

@@ -7,15 +7,13 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params,
 };
 
-use super::{Change, Cut, Listed, Reported, Store, StoreError};
+use super::{CUT, Change, Cut, LISTING, Listed, PAGE, REPORT, Reported, Store, StoreError};
 
 /// How long to wait while another program writes.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The version of the tables.
 const VERSION: i32 = 1;
 const TABLES: &str = include_str!("tables.sql");
-/// The most entries of the log that are read at once.
-const PAGE: u32 = 4096;
 
 /// The database, open.
 #[derive(Debug)]
@@ -91,11 +89,6 @@ impl Under<'_> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }
-
-const LISTING: &str =
-    "SELECT id, weights, receipt_key, chip, evidence, seq, until, bytes FROM listings";
-const REPORT: &str = "SELECT receipt_key, weights, epoch, minute, bytes FROM reports";
-const CUT: &str = "SELECT epoch, at, whole, delta FROM cuts";
 
 fn listing(row: &Row<'_>) -> rusqlite::Result<Listed> {
     Ok(Listed {
