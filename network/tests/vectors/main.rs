@@ -14,7 +14,7 @@
 
 mod cases;
 
-use std::{collections::BTreeSet, env, fs, path::PathBuf};
+use std::{collections::BTreeSet, env, path::PathBuf};
 
 use chrysalis_attestation::Time;
 use chrysalis_network::{
@@ -32,13 +32,8 @@ fn folder() -> PathBuf {
 
 /// Compares a file with what this code makes of it, or makes it anew.
 fn same_as_committed(name: &str, value: &Value) {
-    let path = folder().join(name);
     let text = serde_json::to_string_pretty(value).unwrap() + "\n";
-    if env::var_os("UPDATE_VECTORS").is_some() {
-        fs::write(&path, &text).unwrap();
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == text, "{name}: UPDATE_VECTORS=1 makes it anew");
+    chrysalis_test_support::same_as_committed(&folder().join(name), &text);
 }
 
 fn code<T>(outcome: &Result<T, Rejection>) -> Option<&'static str> {

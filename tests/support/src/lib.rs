@@ -63,6 +63,17 @@ pub fn skip(why: impl Display) {
     written.expect("the list of skipped tests can be written");
 }
 
+/// Compares a file with what a test made of it, or writes it anew where the environment has `UPDATE_VECTORS`.
+#[track_caller]
+pub fn same_as_committed(path: &Path, text: &str) {
+    if env::var_os("UPDATE_VECTORS").is_some() {
+        fs::write(path, text).expect("the file can be written");
+    }
+    let committed = fs::read_to_string(path).unwrap_or_default();
+    let name = path.display();
+    assert_eq!(committed, text, "{name}: UPDATE_VECTORS=1 makes it anew");
+}
+
 /// One folder of links to what is shipped, what `scripts/vectors` got, and what lies next to the checkout. The first that has a
 /// file counts.
 fn gather() -> PathBuf {
