@@ -16,7 +16,7 @@ use super::{
     intake::{self, Arriving},
     models, ohttp,
     pad::Padder,
-    receipt, rerank, responses,
+    receipted, rerank, responses,
     service::Service,
     sse, tenant, transcriptions,
 };
@@ -108,14 +108,14 @@ async fn plainly(
         (None, Some(Route::OhttpKeys)) => Ok(ohttp::keys(service)),
         (None, Some(Route::Health)) => health(service),
         (None, Some(Route::Tab)) => {
-            receipt::tab(service, asker.conversation, &head.headers, body).await
+            receipted::tab(service, asker.conversation, &head.headers, body).await
         }
         (None, Some(route)) => {
             let telling = told(service, route, &head.headers, body, asker);
             if asker.relayed {
-                receipt::relayed(service, &head.headers, telling).await
+                receipted::relayed(service, &head.headers, telling).await
             } else {
-                receipt::receipted(service, asker.conversation, &head.headers, telling).await
+                receipted::receipted(service, asker.conversation, &head.headers, telling).await
             }
         }
     };

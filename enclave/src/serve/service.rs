@@ -15,8 +15,8 @@ use super::{
     pay::Till,
     question,
     receipt::Issuer,
+    seats::Seats,
     shape::Envelope,
-    transcriptions::Seats,
 };
 use crate::{
     attest::{Attester, Desk},

@@ -12,7 +12,6 @@ mod kind;
 mod language;
 mod listen;
 mod render;
-mod seats;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,7 +22,6 @@ use chrysalis_wire::configuration::Kind;
 use hyper::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use tokio::sync::OwnedSemaphorePermit;
 
-pub(super) use self::seats::Seats;
 use self::{
     form::Transcription,
     listen::Listening,

@@ -124,7 +124,7 @@ pub(in crate::serve) struct Seat {
 
 impl Seat {
     /// Takes a job's number, once.
-    pub(super) fn begin(&self, job: JobNumber) -> Result<Issue, JobRepeated> {
+    pub(in crate::serve) fn begin(&self, job: JobNumber) -> Result<Issue, JobRepeated> {
         Ok(Issue {
             running: Some(self.tab.begin(job)?),
             tab: Arc::clone(&self.tab),
@@ -149,7 +149,7 @@ impl Drop for Seat {
 }
 
 /// A job on its way to its receipt. Dropped before, a paid one was given up by its client.
-pub(super) struct Issue {
+pub(in crate::serve) struct Issue {
     tab: Arc<OpenTab>,
     issuer: Arc<Issuer>,
     running: Option<Running>,
@@ -162,14 +162,14 @@ pub(super) struct Issue {
 
 impl Issue {
     /// The first piece was handed over: from here on the job owes something.
-    pub(super) fn handed_over(&mut self) {
+    pub(in crate::serve) fn handed_over(&mut self) {
         if let Some(bill) = &mut self.bill {
             bill.handed_over();
         }
     }
 
     /// The job was refused, or failed before anything was handed over: nothing is owed for it.
-    pub(super) fn refused(mut self, failed: bool) {
+    pub(in crate::serve) fn refused(mut self, failed: bool) {
         if let Some(running) = self.running.take() {
             self.tab.fail(running);
         }
@@ -182,7 +182,12 @@ impl Issue {
 
     /// The receipt. `answer` is SHA-256 of what was handed over. None where the key is gone, and then so is all trust. A paid job that was
     /// given up before it owed anything has one as well, for whoever asks for the tab.
-    pub(super) fn receipt(mut self, used: &Used, answer: [u8; 32], end: End) -> Option<Receipt> {
+    pub(in crate::serve) fn receipt(
+        mut self,
+        used: &Used,
+        answer: [u8; 32],
+        end: End,
+    ) -> Option<Receipt> {
         let (units, quote, amount) = match &self.bill {
             None => (used.units(), money::unpaid_quote(), 0),
             Some(bill) => {

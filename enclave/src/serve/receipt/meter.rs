@@ -31,7 +31,7 @@ pub(in crate::serve) struct Meter {
 
 impl Meter {
     /// One that counts.
-    pub(super) fn new(entry: Entry) -> Self {
+    pub(in crate::serve) fn new(entry: Entry) -> Self {
         Self {
             used: Some(Arc::default()),
             entry,
@@ -44,7 +44,10 @@ impl Meter {
     }
 
     /// Answers a request that this counts for.
-    pub(super) fn scope<F: Future>(&self, answering: F) -> impl Future<Output = F::Output> {
+    pub(in crate::serve) fn scope<F: Future>(
+        &self,
+        answering: F,
+    ) -> impl Future<Output = F::Output> {
         METER.scope(self.clone(), answering)
     }
 
@@ -94,7 +97,7 @@ impl Meter {
     }
 
     /// What was used so far.
-    pub(super) fn used(&self) -> Used {
+    pub(in crate::serve) fn used(&self) -> Used {
         let used = self.used.as_ref().map(|used| *lock(used));
         used.unwrap_or_default()
     }

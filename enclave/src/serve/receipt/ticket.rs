@@ -35,7 +35,7 @@ pub(in crate::serve) enum Units {
 
 /// What lets a request in.
 #[derive(Clone, Default)]
-pub(super) enum Entry {
+pub(in crate::serve) enum Entry {
     /// Nothing is asked.
     #[default]
     Open,
@@ -72,18 +72,18 @@ impl Entry {
 }
 
 /// A paid job on its way in.
-pub(super) struct Ticket {
-    pub(super) till: Arc<Till>,
-    pub(super) issuer: Arc<Issuer>,
+pub(in crate::serve) struct Ticket {
+    pub(in crate::serve) till: Arc<Till>,
+    pub(in crate::serve) issuer: Arc<Issuer>,
     /// It was verified.
-    pub(super) credential: Credential,
-    pub(super) job: JobNumber,
+    pub(in crate::serve) credential: Credential,
+    pub(in crate::serve) job: JobNumber,
     /// How far the lane goes.
-    pub(super) ceiling: u64,
+    pub(in crate::serve) ceiling: u64,
     /// What it asks by, if that is known.
-    pub(super) offer: Option<Arc<Offer>>,
-    pub(super) work: OnceLock<Arc<Work>>,
-    pub(super) issue: Mutex<Option<Issue>>,
+    pub(in crate::serve) offer: Option<Arc<Offer>>,
+    pub(in crate::serve) work: OnceLock<Arc<Work>>,
+    pub(in crate::serve) issue: Mutex<Option<Issue>>,
 }
 
 impl Ticket {
@@ -121,7 +121,7 @@ impl Ticket {
     }
 
     /// The job that was let in.
-    pub(super) fn take(&self) -> Option<Issue> {
+    pub(in crate::serve) fn take(&self) -> Option<Issue> {
         self.issue().take()
     }
 

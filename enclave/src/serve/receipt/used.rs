@@ -4,7 +4,7 @@ use chrysalis_settle::End;
 
 /// What was used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Used {
+pub(in crate::serve) struct Used {
     /// SHA-256 of the request's body, once it was read.
     pub(super) request: Option<[u8; 32]>,
     /// Bytes of it, without what fills it.
@@ -12,7 +12,7 @@ pub(super) struct Used {
     /// Prompt tokens, cached ones among them, completion tokens, milliseconds of audio.
     counted: [u64; 4],
     /// How the answer ended: nothing more is waited for.
-    pub(super) end: Option<End>,
+    pub(in crate::serve) end: Option<End>,
     /// Whether it failed in a way that its client can bring about.
     pub(super) provoked: bool,
 }

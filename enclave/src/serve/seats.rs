@@ -12,7 +12,7 @@ const MAX_HELD: usize = 4;
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Room for recordings.
-pub(in crate::serve) struct Seats(Arc<Semaphore>);
+pub(super) struct Seats(Arc<Semaphore>);
 
 impl Default for Seats {
     fn default() -> Self {

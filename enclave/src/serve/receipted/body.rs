@@ -14,8 +14,10 @@ use chrysalis_wire::{api::RECEIPT_EVENT, content::Content};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use ring::digest::{Context as Hash, SHA256};
 
-use super::{issue::Issue, meter::Meter};
-use crate::serve::answer::{Body, Broken};
+use crate::serve::{
+    answer::{Body, Broken},
+    receipt::{Issue, Meter},
+};
 
 /// The body of a stream that gets a receipt. Dropped before its end, it makes the receipt of a cancelled job.
 pub(super) struct Receipted {

@@ -7,14 +7,10 @@ use std::{
 
 use chrysalis_settle::{Credential, JobNumber};
 
-use super::{
-    issue::{Issue, Issuer},
-    meter::Meter,
-    ticket::{Entry, Ticket},
-};
 use crate::serve::{
     error::ApiError,
     pay::{Lane, NoLane, Till},
+    receipt::{Entry, Issue, Issuer, Meter, Ticket},
     service::Service,
 };
 
