@@ -266,6 +266,14 @@ fn payment(code: &str) -> (&'static str, &'static str) {
             "lock another lane with `chrysalis pay lock`",
         ),
         (
+            "lane_too_small",
+            "lock more with `chrysalis pay lock`: the provider's listing says the least that it serves",
+        ),
+        (
+            "lane_closes_too_soon",
+            "lock another lane, with a longer `--close-delay`: the provider's listing says the shortest that it serves",
+        ),
+        (
             "cap_signature",
             "use the key of this lane, which `chrysalis pay lock` wrote",
         ),

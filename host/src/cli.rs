@@ -88,12 +88,7 @@ mod tests {
             let refused = parse(&given).unwrap_err().to_string();
             assert!(refused.contains(missing[0]), "{missing:?}: {refused}");
         }
-        for [name, value] in [
-            ["--region", "eu-west"],
-            ["--lane-min", "0.5"],
-            ["--delay-min", "7200"],
-            ["--network-at-least", "1"],
-        ] {
+        for [name, value] in [["--region", "eu-west"], ["--network-at-least", "1"]] {
             let refused = parse(&[[name, value]]).unwrap_err().to_string();
             assert!(
                 refused.contains("--network <FILE|URL>"),
@@ -101,11 +96,7 @@ mod tests {
             );
             parse(&[&all[..], &[[name, value]]].concat()).unwrap();
         }
-        for wrong in [
-            ["--endpoint", "LLM.example:443"],
-            ["--region", "eu west"],
-            ["--lane-min", "-1"],
-        ] {
+        for wrong in [["--endpoint", "LLM.example:443"], ["--region", "eu west"]] {
             parse(&[&all[..], &[wrong]].concat()).unwrap_err();
         }
     }

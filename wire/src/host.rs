@@ -21,9 +21,6 @@ pub const MAX_MODEL_NAME: usize = 128;
 pub const MAX_OWED: usize = 1024;
 /// The most offers of one [`ToHost::Offers`]: a configuration has no more models.
 pub const MAX_OFFERS: usize = 16;
-/// Why the host knows no lane that may be used: it is not there or for another payee, it is being closed, or the chain cannot be asked
-/// now.
-pub const NO_LANE: [&str; 3] = ["lane_unknown", "lane_closing", "chain_unreachable"];
 /// The upper bounds of [`ModelLoad::first_token_ms`], in milliseconds.
 pub const FIRST_TOKEN_BOUNDS_MS: [u64; 18] = [
     10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 3000, 5000, 10_000, 20_000,
@@ -33,6 +30,63 @@ pub const FIRST_TOKEN_BOUNDS_MS: [u64; 18] = [
 pub const TOKEN_GRAIN: u64 = 64;
 /// Memory is rounded down to multiples of this.
 pub const MEMORY_GRAIN_KIB: u64 = 16 * 1024;
+
+/// Why a lane may not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoLane {
+    /// It is not there, or for another payee.
+    Unknown,
+    /// It is being closed.
+    Closing,
+    /// It has less money than the provider serves.
+    TooSmall,
+    /// It can be closed sooner than the provider can be sure to claim.
+    ClosesTooSoon,
+    /// The chain cannot be asked now.
+    Unreachable,
+}
+
+impl NoLane {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Unknown,
+        Self::Closing,
+        Self::TooSmall,
+        Self::ClosesTooSoon,
+        Self::Unreachable,
+    ];
+
+    /// As the host says it, and the enclave after it.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "lane_unknown",
+            Self::Closing => "lane_closing",
+            Self::TooSmall => "lane_too_small",
+            Self::ClosesTooSoon => "lane_closes_too_soon",
+            Self::Unreachable => "chain_unreachable",
+        }
+    }
+
+    /// What a host's code means; one that is not known, that it cannot say.
+    #[must_use]
+    pub fn of(code: &str) -> Self {
+        let known = Self::ALL.into_iter().find(|it| it.code() == code);
+        known.unwrap_or(Self::Unreachable)
+    }
+}
+
+impl From<NoLane> for String {
+    fn from(why: NoLane) -> Self {
+        why.code().to_owned()
+    }
+}
+
+impl From<NoLane> for FromHost {
+    fn from(why: NoLane) -> Self {
+        Self::Refused(why.into())
+    }
+}
 
 /// A request of the enclave. At most [`crate::frame::MAX_FRAME`] bytes; each may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +122,7 @@ pub enum ToHost {
     /// Answer when the provider wants the machine to stop.
     AwaitShutdown,
     /// A client wants to pay from this lane: who may sign caps on it, and how far do you let it go? Answered with
-    /// [`FromHost::Lane`], or refused with one of [`NO_LANE`].
+    /// [`FromHost::Lane`], or refused with the code of a [`NoLane`].
     Lane {
         /// The purse's account in workchain 0.
         purse: Vec<u8>,
@@ -278,6 +332,14 @@ mod serde_bytes_64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_a_lane_may_not_be_used_is_read_as_it_is_said() {
+        for why in NoLane::ALL {
+            assert_eq!(NoLane::of(why.code()), why);
+        }
+        assert_eq!(NoLane::of("no"), NoLane::Unreachable);
+    }
 
     #[test]
     fn an_answer_counts_under_the_first_bound_that_it_keeps() {

@@ -11,7 +11,7 @@ use chrysalis_wire::configuration::{Configuration, Payment};
 
 use self::lanes::Lanes;
 pub(super) use self::{
-    lanes::{Lane, NoLane},
+    lanes::Lane,
     prices::{Offer, Outcome, Prices},
     work::Work,
 };

@@ -9,7 +9,7 @@ use std::{
 use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_chain::purse;
 use chrysalis_settle::SignedReport;
-use chrysalis_wire::host::{FromHost, MAX_OWED, NO_LANE, Owed};
+use chrysalis_wire::host::{FromHost, MAX_OWED, NoLane, Owed};
 use tokio::{
     task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
@@ -27,9 +27,6 @@ use super::{
 };
 use crate::{clock, mutex::held};
 
-const UNKNOWN: &str = NO_LANE[0];
-const CLOSING: &str = NO_LANE[1];
-const UNREACHABLE: &str = NO_LANE[2];
 /// How long the enclave is kept waiting: it gives up after 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(25);
 /// How long an answer of the chain about a known lane is used again.
@@ -42,16 +39,26 @@ const MAX_REFUSED: usize = 1024;
 /// The most lanes that one batch of what is owed may have looked up.
 const MAX_LOOKUPS: usize = 16;
 
+/// For whom a provider works.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Conditions {
+    /// The least price, in nano for 1,000,000 units of weight 1.
+    pub(crate) floor: u64,
+    /// The smallest lane, in nano.
+    pub(crate) lane_min: u64,
+    /// The shortest closing delay, in seconds.
+    pub(crate) delay_min: u64,
+}
+
 /// Answers for one run of one enclave.
 pub(crate) struct Answers {
     till: Arc<Till>,
-    /// The least price.
-    floor: u64,
+    conditions: Conditions,
     /// How long after a lane's first answer the second is asked for; `None`: one is enough.
     pause: Option<Duration>,
     /// The receipt keys that this run's enclave has used.
     own: Mutex<BTreeSet<[u8; 32]>>,
-    refused: Mutex<BTreeMap<LaneId, (Instant, &'static str)>>,
+    refused: Mutex<BTreeMap<LaneId, (Instant, NoLane)>>,
     /// More than was locked when two answers agreed, and since when one says so.
     rising: Mutex<BTreeMap<LaneId, (u64, Instant)>>,
     complaints: Complaints,
@@ -61,10 +68,14 @@ pub(crate) struct Answers {
 type Refusal = String;
 
 impl Answers {
-    pub(crate) fn new(till: Arc<Till>, floor: u64, pause: Option<Duration>) -> Arc<Self> {
+    pub(crate) fn new(
+        till: Arc<Till>,
+        conditions: Conditions,
+        pause: Option<Duration>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             till,
-            floor,
+            conditions,
             pause,
             own: Mutex::default(),
             refused: Mutex::default(),
@@ -75,37 +86,45 @@ impl Answers {
 
     /// What is asked for.
     pub(crate) fn terms(&self) -> FromHost {
-        FromHost::Terms { floor: self.floor }
+        FromHost::Terms {
+            floor: self.conditions.floor,
+        }
     }
 
     /// Who may sign caps on the lane, and how far it may go.
     pub(crate) async fn lane(self: &Arc<Self>, purse: &[u8], lane: u32) -> FromHost {
         let Some(id) = LaneId::read(purse, lane) else {
-            return FromHost::Refused(UNKNOWN.to_owned());
+            return NoLane::Unknown.into();
         };
         if let Some(code) = self.refused_lately(id) {
-            return FromHost::Refused(code.to_owned());
+            return code.into();
         }
         let found = timeout(PATIENCE, self.open_lane(id)).await;
-        match found.unwrap_or(Err(UNREACHABLE)) {
+        match found.unwrap_or(Err(NoLane::Unreachable)) {
             Ok((lane, ceiling)) => FromHost::Lane {
                 spend_key: lane.spend_key.to_vec(),
                 ceiling,
             },
             Err(code) => {
                 self.refuse(id, code);
-                FromHost::Refused(code.to_owned())
+                code.into()
             }
         }
     }
 
-    async fn open_lane(self: &Arc<Self>, id: LaneId) -> Result<(Lane, u64), &'static str> {
+    async fn open_lane(self: &Arc<Self>, id: LaneId) -> Result<(Lane, u64), NoLane> {
         let (lane, sight) = self.known(id, true).await?;
-        let seen = sight.lanes.get(&id.lane).ok_or(UNKNOWN)?;
+        let seen = sight.lanes.get(&id.lane).ok_or(NoLane::Unknown)?;
         if seen.closes_at != 0 {
-            return Err(CLOSING);
+            return Err(NoLane::Closing);
+        }
+        if u64::from(lane.close_delay) < self.conditions.delay_min {
+            return Err(NoLane::ClosesTooSoon);
         }
         let locked = self.locked(&lane, seen).await?;
+        if locked < self.conditions.lane_min {
+            return Err(NoLane::TooSmall);
+        }
         let locked = locked.saturating_sub(sight.short);
         let tabs = self.on_book(move |book| book.tabs(Some(id))).await?;
         let money = ceiling::Lane {
@@ -123,29 +142,25 @@ impl Answers {
     }
 
     /// The lane as two answers agree on it, and as the chain shows it now. Where nothing is known of it yet, `open` asks that it be open.
-    async fn known(
-        self: &Arc<Self>,
-        id: LaneId,
-        open: bool,
-    ) -> Result<(Lane, Arc<Sight>), &'static str> {
+    async fn known(self: &Arc<Self>, id: LaneId, open: bool) -> Result<(Lane, Arc<Sight>), NoLane> {
         let first = self.look(id, FRESH).await?;
-        let seen = first.lanes.get(&id.lane).ok_or(UNKNOWN)?;
+        let seen = first.lanes.get(&id.lane).ok_or(NoLane::Unknown)?;
         if let Some(lane) = self.on_book(move |book| book.lane(id)).await? {
             return if lane.can_be(seen) {
                 Ok((lane, first))
             } else {
-                Err(UNREACHABLE)
+                Err(NoLane::Unreachable)
             };
         }
         if open && seen.closes_at != 0 {
-            return Err(CLOSING);
+            return Err(NoLane::Closing);
         }
         let mut sight = Arc::clone(&first);
         if let Some(pause) = self.pause {
             sleep(pause).await;
             sight = self.look(id, Duration::ZERO).await?;
         }
-        let again = sight.lanes.get(&id.lane).ok_or(UNREACHABLE)?;
+        let again = sight.lanes.get(&id.lane).ok_or(NoLane::Unreachable)?;
         let terms = |lane: &purse::Lane| {
             (
                 lane.spend_key,
@@ -155,7 +170,7 @@ impl Answers {
             )
         };
         if terms(again) != terms(seen) {
-            return Err(UNREACHABLE);
+            return Err(NoLane::Unreachable);
         }
         let lane = Lane {
             id,
@@ -173,11 +188,7 @@ impl Answers {
     }
 
     /// What two answers agree is locked: what is added to a lane counts as its first money does.
-    async fn locked(
-        self: &Arc<Self>,
-        lane: &Lane,
-        seen: &purse::Lane,
-    ) -> Result<u64, &'static str> {
+    async fn locked(self: &Arc<Self>, lane: &Lane, seen: &purse::Lane) -> Result<u64, NoLane> {
         if seen.locked <= lane.locked {
             return Ok(seen.locked);
         }
@@ -206,28 +217,28 @@ impl Answers {
         before == locked && since.elapsed() >= pause
     }
 
-    async fn look(self: &Arc<Self>, id: LaneId, age: Duration) -> Result<Arc<Sight>, &'static str> {
+    async fn look(self: &Arc<Self>, id: LaneId, age: Duration) -> Result<Arc<Sight>, NoLane> {
         let this = Arc::clone(self);
         let looked = spawn_blocking(move || this.till.lookout.look(&id.purse, age)).await;
         match looked {
             Ok(Ok(sight)) => Ok(sight),
-            Ok(Err(Unseen::NoPurse)) => Err(UNKNOWN),
+            Ok(Err(Unseen::NoPurse)) => Err(NoLane::Unknown),
             Ok(Err(Unseen::Unreachable(why))) => {
                 self.complaints.say(&why);
                 let kept = self.till.lookout.kept(&id.purse, GRACE);
-                kept.filter(|_| !age.is_zero()).ok_or(UNREACHABLE)
+                kept.filter(|_| !age.is_zero()).ok_or(NoLane::Unreachable)
             }
-            Err(_) => Err(UNREACHABLE),
+            Err(_) => Err(NoLane::Unreachable),
         }
     }
 
-    fn refused_lately(&self, id: LaneId) -> Option<&'static str> {
+    fn refused_lately(&self, id: LaneId) -> Option<NoLane> {
         let refused = held(&self.refused);
         let (at, code) = refused.get(&id)?;
         (at.elapsed() < REFUSED).then_some(*code)
     }
 
-    fn refuse(&self, id: LaneId, code: &'static str) {
+    fn refuse(&self, id: LaneId, code: NoLane) {
         let mut refused = held(&self.refused);
         if refused.len() >= MAX_REFUSED {
             refused.retain(|_, (at, _)| at.elapsed() < REFUSED);
@@ -243,7 +254,7 @@ impl Answers {
             return FromHost::Refused(format!("at most {MAX_OWED} tabs at once"));
         }
         let noted = timeout(PATIENCE, self.note(owed)).await;
-        match noted.unwrap_or_else(|_| Err(UNREACHABLE.to_owned())) {
+        match noted.unwrap_or_else(|_| Err(NoLane::Unreachable.into())) {
             Ok(()) => FromHost::Noted,
             Err(why) => FromHost::Refused(why),
         }
@@ -253,7 +264,7 @@ impl Answers {
         let read = spawn_blocking(move || owed.iter().map(verify::receipt).collect::<Vec<_>>());
         let mut refusal: Option<Refusal> = None;
         let mut entries: BTreeMap<LaneId, Vec<Entry>> = BTreeMap::new();
-        for read in read.await.map_err(|_| UNREACHABLE.to_owned())? {
+        for read in read.await.map_err(|_| NoLane::Unreachable)? {
             match read {
                 Ok(entry) => entries.entry(entry.lane).or_default().push(entry),
                 Err(rejection) => {
@@ -298,20 +309,20 @@ impl Answers {
                 }
                 Ok((id, Err(code))) => {
                     let count = entries.remove(&id).map_or(0, |entries| entries.len());
-                    if code != UNREACHABLE {
+                    if code != NoLane::Unreachable {
                         self.till.takings.refused.add(count as u64);
                     }
                     refusal.get_or_insert(code);
                 }
-                Err(_) => refusal = Some(UNREACHABLE),
+                Err(_) => refusal = Some(NoLane::Unreachable),
             }
         }
         if !entries.is_empty() {
             // Their turn comes when they are sent again.
-            refusal.get_or_insert(UNREACHABLE);
+            refusal.get_or_insert(NoLane::Unreachable);
         }
         self.keep(found).await?;
-        refusal.map_or(Ok(()), |code| Err(code.to_owned()))
+        refusal.map_or(Ok(()), |code| Err(code.into()))
     }
 
     /// Checks the caps, and keeps what is right.
@@ -342,7 +353,8 @@ impl Answers {
             }
             refusal.map_or(Ok(()), Err)
         });
-        kept.await.unwrap_or_else(|_| Err(UNREACHABLE.to_owned()))
+        kept.await
+            .unwrap_or_else(|_| Err(NoLane::Unreachable.into()))
     }
 
     /// Keeps a signed report.
@@ -364,13 +376,17 @@ impl Answers {
     async fn on_book<T: Send + 'static>(
         self: &Arc<Self>,
         ask: impl FnOnce(&mut Book) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, &'static str> {
+    ) -> Result<T, NoLane> {
         let this = Arc::clone(self);
         let asked = spawn_blocking(move || {
             let answer = ask(&mut held(&this.till.book));
             answer.map_err(|error| this.database(&error))
         });
-        asked.await.ok().and_then(Result::ok).ok_or(UNREACHABLE)
+        asked
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(NoLane::Unreachable)
     }
 
     /// Says what is wrong with the database, and the same in a word for the enclave.

@@ -31,7 +31,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use chrysalis_chain::server;
-use chrysalis_wire::host::{FromHost, NO_LANE, ToHost};
+use chrysalis_wire::host::{FromHost, NoLane, ToHost};
 use tokio::{task::spawn_blocking, time::sleep};
 
 use self::{
@@ -103,7 +103,7 @@ impl Cashier {
             );
         }
         let pause = (!is_local).then_some(PAUSE);
-        let answers = Answers::new(Arc::clone(&till), floor, pause);
+        let answers = Answers::new(Arc::clone(&till), options.conditions(), pause);
         let paid = Some(Paid {
             answers,
             till,
@@ -133,7 +133,7 @@ impl Cashier {
         let Some(paid) = &self.paid else {
             return match question {
                 ToHost::Terms => FromHost::Terms { floor: self.floor },
-                ToHost::Lane { .. } => FromHost::Refused(NO_LANE[0].to_owned()),
+                ToHost::Lane { .. } => NoLane::Unknown.into(),
                 _ => FromHost::Refused("this run has no payee: start it with --payee".to_owned()),
             };
         };

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use chrysalis_chain::address;
+use chrysalis_chain::{address, amount};
 use clap::Args;
 use tycho_types::models::StdAddr;
 
+use super::answers::Conditions;
 use crate::state;
 
 /// The database's name in the state folder.
@@ -27,6 +28,17 @@ pub(crate) struct PaymentOptions {
     /// The least price that you work for: nano for 1,000,000 units of weight 1
     #[arg(long, value_name = "NANO")]
     pub(crate) floor: Option<u64>,
+    /// The smallest lane that you serve, in coins
+    #[arg(long, value_name = "COINS", requires = "payee", default_value = "0.1", value_parser = coins)]
+    pub(crate) lane_min: u64,
+    /// The shortest delay of a lane's closing that you serve, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        requires = "payee",
+        default_value_t = 3600
+    )]
+    pub(crate) delay_min: u64,
     /// The cashier's database [default: cashier.db in the state folder]
     #[arg(long, value_name = "FILE", requires = "payee")]
     pub(crate) cashier: Option<PathBuf>,
@@ -74,6 +86,21 @@ pub(super) fn database(options: &PaymentOptions, state: &state::StateFolder) -> 
         .unwrap_or_else(|| state.join(DATABASE))
 }
 
+impl PaymentOptions {
+    /// For whom is worked.
+    pub(crate) fn conditions(&self) -> Conditions {
+        Conditions {
+            floor: self.floor.unwrap_or_default(),
+            lane_min: self.lane_min,
+            delay_min: self.delay_min,
+        }
+    }
+}
+
+fn coins(text: &str) -> Result<u64, String> {
+    amount::read(text).ok_or_else(|| "give an amount in coins, such as 0.1".to_owned())
+}
+
 fn payee(text: &str) -> Result<StdAddr, String> {
     let wrong =
         || "give an account's address, as a wallet shows it, or as 0:… with 64 hexadecimal digits";
@@ -87,6 +114,14 @@ fn payee(text: &str) -> Result<StdAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_the_smallest_lane() {
+        assert_eq!(coins("0.1"), Ok(100_000_000));
+        for wrong in ["", "-1", "0.0000000001", "many"] {
+            assert!(coins(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn reads_an_address_as_wallets_show_it() {

@@ -125,14 +125,14 @@ impl Lister {
             Some(_) => format!(
                 "floor {} a million tokens   lanes from {}",
                 amount::write(payment.floor.unwrap_or_default()),
-                amount::write(options.lane_min)
+                amount::write(payment.lane_min)
             ),
         };
         let terms = Terms {
             network: network.id(),
             payee: payee.unwrap_or_default(),
-            lane_min: options.lane_min,
-            delay_min: options.delay_min,
+            lane_min: payment.lane_min,
+            delay_min: payment.delay_min,
             endpoints: options.endpoints.clone(),
             region: options.region.clone().unwrap_or_default(),
         };

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use chrysalis_chain::amount;
 use chrysalis_network::Endpoint;
 use clap::Args;
 
@@ -27,17 +26,6 @@ pub(crate) struct NetworkOptions {
     /// Where it stands, such as eu-west: a hint that nobody checks
     #[arg(long, value_name = "NAME", requires = "network", value_parser = region)]
     pub(crate) region: Option<String>,
-    /// The smallest lane that you serve, in coins
-    #[arg(long, value_name = "COINS", requires = "network", default_value = "0.1", value_parser = coins)]
-    pub(crate) lane_min: u64,
-    /// The shortest delay of a lane's closing that you serve, in seconds
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        requires = "network",
-        default_value_t = 3600
-    )]
-    pub(crate) delay_min: u64,
     /// Allow addresses, and directories without TLS, that only exist in a network of your own
     #[arg(long, requires = "network")]
     pub(crate) allow_private: bool,
@@ -55,8 +43,4 @@ fn region(text: &str) -> Result<String, String> {
     is_word
         .then(|| text.to_owned())
         .ok_or_else(|| "give a word of at most 32 characters, such as eu-west".to_owned())
-}
-
-fn coins(text: &str) -> Result<u64, String> {
-    amount::read(text).ok_or_else(|| "give an amount in coins, such as 0.1".to_owned())
 }

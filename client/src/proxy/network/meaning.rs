@@ -82,7 +82,7 @@ pub(super) fn of_answer(status: StatusCode, body: &[u8]) -> Meaning {
                 low: error["wanted"].as_u64() > error["ceiling"].as_u64(),
                 ..DEAR
             },
-            "lane_unknown" | "lane_closing" => FAILED,
+            "lane_unknown" | "lane_closing" | "lane_too_small" | "lane_closes_too_soon" => FAILED,
             _ => FINAL,
         },
         _ if ENGINE_LOST.contains(&code) => FAILED,

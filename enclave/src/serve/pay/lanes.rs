@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_wire::host::NO_LANE;
+use chrysalis_wire::host::NoLane;
 use tokio::{sync::Mutex as Gate, time::timeout};
 
 use crate::host::{Host, HostError};
@@ -36,28 +36,6 @@ pub(in crate::serve) struct Lane {
     pub(in crate::serve) spend_key: [u8; 32],
     /// The most nano that all its tabs may owe here together.
     pub(in crate::serve) ceiling: u64,
-}
-
-/// Why a lane may not be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::serve) enum NoLane {
-    /// `lane_unknown`
-    Unknown,
-    /// `lane_closing`
-    Closing,
-    /// `chain_unreachable`
-    Unreachable,
-}
-
-impl NoLane {
-    fn of(error: &HostError) -> Self {
-        let [unknown, closing, _] = NO_LANE;
-        match error {
-            HostError::Refused(why) if why == unknown => Self::Unknown,
-            HostError::Refused(why) if why == closing => Self::Closing,
-            _ => Self::Unreachable,
-        }
-    }
 }
 
 /// All lanes, and the host to ask.
@@ -97,8 +75,8 @@ impl Lanes {
         let answer = timeout(PATIENCE, self.host.lane(purse, *lane)).await;
         let found = match answer {
             Ok(Ok((spend_key, ceiling))) => Ok(Lane { spend_key, ceiling }),
-            Ok(Err(error)) => Err(NoLane::of(&error)),
-            Err(_) => Err(NoLane::Unreachable),
+            Ok(Err(HostError::Refused(why))) => Err(NoLane::of(&why)),
+            Ok(Err(_)) | Err(_) => Err(NoLane::Unreachable),
         };
         self.book().note(id, found, Instant::now());
         found
@@ -302,18 +280,5 @@ mod tests {
             book.note(id(lane), Ok(LANE), now);
         }
         assert!(book.lanes.len() < 400, "{}", book.lanes.len());
-    }
-
-    #[test]
-    fn a_host_says_why_in_one_of_three_words() {
-        for (why, reason) in [
-            ("lane_unknown", NoLane::Unknown),
-            ("lane_closing", NoLane::Closing),
-            ("chain_unreachable", NoLane::Unreachable),
-            ("no", NoLane::Unreachable),
-        ] {
-            assert_eq!(NoLane::of(&HostError::Refused(why.to_owned())), reason);
-        }
-        assert_eq!(NoLane::of(&HostError::Stalled), NoLane::Unreachable);
     }
 }

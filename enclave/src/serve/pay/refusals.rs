@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use chrysalis_settle::{NotAdmitted, Rejection};
-use chrysalis_wire::api::{CAP, JOB, PRESENCE, QUOTE, TAB};
+use chrysalis_wire::{
+    api::{CAP, JOB, PRESENCE, QUOTE, TAB},
+    host::NoLane,
+};
 use data_encoding::BASE64URL_NOPAD;
 use hyper::StatusCode;
 use serde_json::json;
 
-use super::{
-    lanes::{NoLane, REFUSED},
-    prices::Offer,
-};
+use super::{lanes::REFUSED, prices::Offer};
 use crate::serve::error::ApiError;
 
 impl ApiError {
@@ -53,28 +53,26 @@ impl ApiError {
 
     /// 402, or 503: the lane may not be used.
     pub(in crate::serve) fn no_lane(why: NoLane) -> Self {
-        let (status, code, message) = match why {
-            NoLane::Unknown => (
-                StatusCode::PAYMENT_REQUIRED,
-                "lane_unknown",
-                "there is no such lane for this provider, or not yet; lock money for its payee, and ask again once the chain has it",
-            ),
-            NoLane::Closing => (
-                StatusCode::PAYMENT_REQUIRED,
-                "lane_closing",
-                "the lane is being closed; open another",
-            ),
-            NoLane::Unreachable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "chain_unreachable",
-                "the provider cannot ask the chain about this lane now; ask again later, or elsewhere",
-            ),
+        let message = match why {
+            NoLane::Unknown => {
+                "there is no such lane for this provider, or not yet; lock money for its payee, and ask again once the chain has it"
+            }
+            NoLane::Closing => "the lane is being closed; open another",
+            NoLane::TooSmall => {
+                "the lane has less money than this provider serves (lane_min of its listing); add to it, or lock a larger one"
+            }
+            NoLane::ClosesTooSoon => {
+                "the lane can be closed sooner than this provider serves (delay_min of its listing); open one with a longer closing delay"
+            }
+            NoLane::Unreachable => {
+                "the provider cannot ask the chain about this lane now; ask again later, or elsewhere"
+            }
         };
-        let error = Self::new(status, code, message).about(CAP);
-        match why {
-            NoLane::Unreachable => error.retrying_after(REFUSED),
-            NoLane::Unknown | NoLane::Closing => error,
+        if why == NoLane::Unreachable {
+            let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, why.code(), message);
+            return error.about(CAP).retrying_after(REFUSED);
         }
+        Self::new(StatusCode::PAYMENT_REQUIRED, why.code(), message).about(CAP)
     }
 
     /// 400: the most that the request can cost does not fit into 64 bits.

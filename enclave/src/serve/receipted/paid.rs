@@ -6,10 +6,11 @@ use std::{
 };
 
 use chrysalis_settle::{Credential, JobNumber};
+use chrysalis_wire::host::NoLane;
 
 use crate::serve::{
     error::ApiError,
-    pay::{Lane, NoLane, Till},
+    pay::{Lane, Till},
     receipt::{Entry, Issue, Issuer, Meter, Ticket},
     service::Service,
 };

@@ -21,6 +21,9 @@ async fn each_lane_that_may_not_be_used_is_refused_by_name() {
         bank.lanes.insert(10, Err("lane_closing"));
         bank.lanes.insert(11, Err("chain_unreachable"));
         bank.lanes.insert(12, Ok((vec![1; 31], 9)));
+        bank.lanes.insert(13, Err("lane_too_small"));
+        bank.lanes.insert(14, Err("lane_closes_too_soon"));
+        bank.lanes.insert(15, Err("no"));
     };
     let (host, _story) = enclave_within("required", lanes, Bounds::default()).await;
     let mut payer = Payer::new(&host).await;
@@ -30,6 +33,9 @@ async fn each_lane_that_may_not_be_used_is_refused_by_name() {
         (10, 402, "lane_closing"),
         (11, 503, "chain_unreachable"),
         (12, 503, "chain_unreachable"),
+        (13, 402, "lane_too_small"),
+        (14, 402, "lane_closes_too_soon"),
+        (15, 503, "chain_unreachable"),
     ] {
         sleep(Duration::from_millis(200)).await;
         let credential = credential(&payer, lane);
@@ -53,7 +59,7 @@ async fn each_lane_that_may_not_be_used_is_refused_by_name() {
         }
     }
     // Each was asked about once, but for the one that no contract has.
-    assert_eq!(host.bank.lock().unwrap().looked_up, 5);
+    assert_eq!(host.bank.lock().unwrap().looked_up, 8);
 }
 
 #[tokio::test]

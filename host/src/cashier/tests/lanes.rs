@@ -7,9 +7,9 @@ use tycho_types::models::StdAddr;
 
 use super::{
     liar::Lie,
-    world::{COIN, Enclave, FLOOR, Scene},
+    world::{COIN, CONDITIONS, Enclave, FLOOR, Scene},
 };
-use crate::cashier::lane::LaneId;
+use crate::cashier::{answers::Conditions, lane::LaneId};
 
 const PAUSE: Option<Duration> = Some(Duration::from_millis(300));
 
@@ -99,6 +99,30 @@ async fn what_is_no_lane_of_ours_is_unknown() {
     let scene = Scene::new();
     scene.liar.lies(Lie::OtherCode);
     assert_eq!(scene.host.ceiling(scene.lane).await, unknown);
+}
+
+#[tokio::test]
+async fn a_lane_smaller_than_is_served_may_not_be_used_until_it_is_large_enough() {
+    let scene = Scene::new();
+    let lane = scene.client.lock(&scene.world, COIN - 1);
+    let small = Err("lane_too_small".to_owned());
+    assert_eq!(scene.host.ceiling(lane).await, small);
+    scene.client.add(&scene.world, lane, 1);
+    let lookout = &scene.host.till.lookout;
+    lookout.look(&lane.purse, Duration::ZERO).unwrap();
+    assert_eq!(scene.on(CONDITIONS).ceiling(lane).await, Ok(COIN));
+}
+
+#[tokio::test]
+async fn a_lane_that_closes_sooner_than_is_served_may_not_be_used() {
+    let scene = Scene::new();
+    let patient = Conditions {
+        delay_min: CONDITIONS.delay_min + 1,
+        ..CONDITIONS
+    };
+    let soon = Err("lane_closes_too_soon".to_owned());
+    assert_eq!(scene.on(patient).ceiling(scene.lane).await, soon);
+    assert_eq!(scene.on(CONDITIONS).ceiling(scene.lane).await, Ok(COIN));
 }
 
 #[tokio::test]

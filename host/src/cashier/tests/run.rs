@@ -20,6 +20,8 @@ async fn a_run_that_is_paid_answers_what_its_enclave_asks() {
         chain: vec![world.url()],
         chain_key_file: Vec::new(),
         floor: Some(20),
+        lane_min: COIN,
+        delay_min: 3600,
         cashier: None,
     };
     let cashier = Cashier::start(&options, &state).await.unwrap();

@@ -20,7 +20,7 @@ use tycho_types::{cell::Cell, models::StdAddr};
 use super::liar::Liar;
 use crate::{
     cashier::{
-        answers::Answers,
+        answers::{Answers, Conditions},
         book::{Book, Owner},
         lane::LaneId,
         lookout::Lookout,
@@ -238,6 +238,13 @@ impl Enclave {
     }
 }
 
+/// For whom it works: what each lane here just meets.
+pub(super) const CONDITIONS: Conditions = Conditions {
+    floor: 20,
+    lane_min: COIN,
+    delay_min: 3600,
+};
+
 /// Who wants to be paid, as a run has it.
 pub(super) struct Host {
     pub(super) till: Arc<Till>,
@@ -262,7 +269,7 @@ impl Host {
         let lookout = Lookout::new(Box::new(server), payee(), Some(local::GLOBAL_ID));
         let till = Arc::new(Till::new(book, lookout, Arc::new(Takings::default())));
         Self {
-            answers: Answers::new(Arc::clone(&till), 20, pause),
+            answers: Answers::new(Arc::clone(&till), CONDITIONS, pause),
             till,
             begun: clock::now().unwrap().0,
         }
@@ -364,6 +371,15 @@ impl Scene {
     /// The same host, started again.
     pub(super) fn restart(&mut self, pause: Option<Duration>) {
         self.host = Host::new(self.folder.path(), &self.liar.url(), pause);
+    }
+
+    /// The same host in a run with other conditions.
+    pub(super) fn on(&self, conditions: Conditions) -> Host {
+        Host {
+            till: Arc::clone(&self.host.till),
+            answers: Answers::new(Arc::clone(&self.host.till), conditions, None),
+            begun: self.host.begun,
+        }
     }
 
     /// What is owed on branch 0, under a cap of the whole lane.

@@ -213,6 +213,8 @@ fn a_listing_names_who_is_paid_unless_it_is_free() {
         chain: Vec::new(),
         chain_key_file: Vec::new(),
         floor: None,
+        lane_min: 0,
+        delay_min: 0,
         cashier: None,
     };
     assert_eq!(payee(Payment::None, &options).unwrap(), None);
