@@ -78,7 +78,7 @@ struct Said {
 
 impl Directories {
     /// Asks all of them about these classes, now and each minute, and returns once one has answered, all have failed, or what was kept has to
-    /// do. What they say is kept in this file, if there is one.
+    /// do. What they say is kept in this folder, if there is one.
     pub async fn start(
         descriptor: Descriptor,
         classes: Vec<[u8; 32]>,
@@ -98,9 +98,9 @@ impl Directories {
         clock: Clock,
         period: Duration,
     ) -> Self {
-        let kept = kept.map(Kept);
-        let before = kept.as_ref().map(Kept::read).unwrap_or_default();
         let network = descriptor.id();
+        let kept = kept.map(|folder| Kept::new(folder, network));
+        let before = kept.as_ref().map(Kept::classes).unwrap_or_default();
         let before = before
             .into_iter()
             .filter(|it| it.file.network == network && classes.contains(&it.file.weights))
@@ -232,7 +232,7 @@ impl Shared {
             .iter()
             .map(|(weights, view)| self.kept_class(*weights, view))
             .collect();
-        if let Err(error) = kept.write(&classes) {
+        if let Err(error) = kept.keep_classes(&classes) {
             tracing::warn!(event = "listings_not_kept", %error);
         }
     }
@@ -274,7 +274,10 @@ struct Asking {
     number: usize,
     url: String,
     log: Hex<32>,
+    /// The last head that was seen, perhaps by another run.
     head: Option<Head>,
+    /// Whether it is on the disk.
+    is_kept: bool,
     /// Its log forked or shrank: nothing it says counts any more.
     out: Option<Trouble>,
     followers: Vec<Follower>,
@@ -296,7 +299,11 @@ impl Asking {
             number,
             url: directory.url.trim_end_matches('/').to_owned(),
             log: directory.key,
-            head: None,
+            head: shared
+                .kept
+                .as_ref()
+                .and_then(|kept| kept.head(&directory.key)),
+            is_kept: false,
             out: None,
             source,
         }
@@ -363,8 +370,22 @@ impl Asking {
         if let Some(head) = &self.head {
             head.grew_into(&next, None).map_err(Trouble::Log)?;
         }
-        self.head = Some(next.head());
+        let next = next.head();
+        if self.head.as_ref() != Some(&next) || !self.is_kept {
+            self.is_kept = self.keep_head(&note);
+        }
+        self.head = Some(next);
         Ok(())
+    }
+
+    /// Whether the head that this note says is on the disk, if there is a place for it.
+    fn keep_head(&self, note: &[u8]) -> bool {
+        let kept = self.shared.kept.as_ref();
+        let written = kept.map_or(Ok(()), |kept| kept.keep_head(&self.log, note));
+        if let Err(error) = &written {
+            tracing::warn!(event = "log_not_kept", directory = self.url, %error);
+        }
+        written.is_ok()
     }
 
     fn put(&self, trouble: Option<Trouble>) {
@@ -388,6 +409,8 @@ impl Asking {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use chrysalis_attestation::encoding::digest::sha256;
     use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -488,9 +511,13 @@ mod tests {
     }
 
     async fn start(files: &Arc<Files>) -> Directories {
+        start_in(files, None).await
+    }
+
+    async fn start_in(files: &Arc<Files>, kept: Option<&Path>) -> Directories {
         let source = Arc::clone(files) as Arc<dyn Source>;
-        let clock = Arc::new(system_time);
-        Directories::start_each(descriptor(), vec![WEIGHTS], source, None, clock, SOON).await
+        let (clock, kept) = (Arc::new(system_time), kept.map(Path::to_owned));
+        Directories::start_each(descriptor(), vec![WEIGHTS], source, kept, clock, SOON).await
     }
 
     /// The trouble that it comes to have.
@@ -518,6 +545,42 @@ mod tests {
         files.head(1, [1; 32]);
         sleep(SOON * 5).await;
         assert_eq!(trouble(&directories).await, "log_forked", "for good");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_forked_between_two_runs_is_found_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Arc::new(Files::default());
+        files.class(1);
+        files.head(2, [1; 32]);
+        let well = start_in(&files, Some(folder.path())).await;
+        assert!(well.status()[0].trouble.is_none());
+        drop(well);
+        for (size, root, code) in [
+            (2, [2; 32], "log_forked"),
+            (1, [1; 32], "log_shrunk"),
+            (2, [1; 32], "none"),
+        ] {
+            files.head(size, root);
+            let found = start_in(&files, Some(folder.path())).await;
+            let found = found.status().remove(0).trouble;
+            assert_eq!(found.map_or("none", |it| it.code()), code);
+        }
+        // One that now shows no log at all is asked where it went.
+        files
+            .0
+            .lock()
+            .unwrap()
+            .remove("http://127.0.0.1:1/checkpoint");
+        let found = start_in(&files, Some(folder.path())).await;
+        assert_eq!(trouble(&found).await, "directory_file_missing");
+        // What its key did not sign is no head.
+        let log = Hex(public(&log()));
+        let path = folder.path().join(format!("log-{log}.note"));
+        std::fs::write(path, "directory.example/log\n9\n").unwrap();
+        files.head(2, [2; 32]);
+        let found = start_in(&files, Some(folder.path())).await;
+        assert!(found.status()[0].trouble.is_none());
     }
 
     #[tokio::test]

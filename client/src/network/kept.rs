@@ -1,4 +1,5 @@
-//! What directories said last, in a file, so that the proxy starts while none of them answers: until its listings are over.
+//! What directories said last, in a folder: of their classes, so that the proxy starts while none of them answers, until its listings are
+//! over; and the last head of each one's log, signed as it came, so that a log which changed meanwhile is found out.
 //!
 //! It is verified like anything that a directory says.
 
@@ -9,12 +10,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrysalis_attestation::encoding::cbor::{self, Fields, Value};
+use chrysalis_attestation::{
+    encoding::{
+        cbor::{self, Fields, Value},
+        digest::Hex,
+    },
+    release::{Checkpoint, Head, PublicKey},
+};
 use chrysalis_network::{ClassFile, MAX_CLASS_FILE, MAX_NOW, Now};
 use chrysalis_settle::fields::number;
 
 /// The most bytes that are read of it.
 const MAX_FILE: usize = 64 * 1024 * 1024;
+/// The most bytes of a log's head.
+const MAX_NOTE: usize = 64 * 1024;
 /// The version that this library reads.
 const VERSION: u64 = 1;
 
@@ -25,39 +34,78 @@ pub(super) struct Class {
     pub(super) now: Now,
 }
 
-/// The file.
+/// The folder, and of which network.
 #[derive(Debug, Clone)]
-pub(super) struct Kept(pub(super) PathBuf);
+pub(super) struct Kept {
+    folder: PathBuf,
+    network: Hex<32>,
+}
 
 impl Kept {
-    /// What is in it; nothing if it is not there, or not as it was written.
-    pub(super) fn read(&self) -> Vec<Class> {
-        let mut bytes = Vec::new();
-        let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
-        let read = fs::File::open(&self.0).and_then(|it| it.take(most).read_to_end(&mut bytes));
-        read.ok().and_then(|_| decode(&bytes)).unwrap_or_default()
+    pub(super) fn new(folder: PathBuf, network: [u8; 32]) -> Self {
+        Self {
+            folder,
+            network: Hex(network),
+        }
     }
 
-    /// Writes it, whole or not at all.
-    pub(super) fn write(&self, classes: &[Class]) -> io::Result<()> {
-        let bytes = encode(classes);
-        if bytes.len() > MAX_FILE {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let unfinished = unfinished(&self.0);
-        let written = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)
-            .and_then(|mut file| file.write_all(&bytes))
-            .and_then(|()| fs::rename(&unfinished, &self.0));
-        if written.is_err() {
-            let _ = fs::remove_file(&unfinished);
-        }
-        written
+    /// The network's classes; nothing if they are not there, or not as they were written.
+    pub(super) fn classes(&self) -> Vec<Class> {
+        let read = read(&self.classes_path(), MAX_FILE).ok();
+        read.and_then(|it| decode(&it)).unwrap_or_default()
     }
+
+    /// Keeps the classes, whole or not at all.
+    pub(super) fn keep_classes(&self, classes: &[Class]) -> io::Result<()> {
+        write(&self.classes_path(), &encode(classes))
+    }
+
+    /// The last head of the log with this key, in whatever network it was met; none if there is none that its key signed.
+    pub(super) fn head(&self, log: &Hex<32>) -> Option<Head> {
+        let key = PublicKey::from_ed25519(log.0).ok()?;
+        let note = read(&self.log_path(log), MAX_NOTE).ok()?;
+        let head = Checkpoint::verify(&note, &key).ok()?;
+        Some(head.head())
+    }
+
+    /// Keeps a log's head, as it was signed.
+    pub(super) fn keep_head(&self, log: &Hex<32>, note: &[u8]) -> io::Result<()> {
+        write(&self.log_path(log), note)
+    }
+
+    fn classes_path(&self) -> PathBuf {
+        self.folder.join(format!("network-{}.cbor", self.network))
+    }
+
+    fn log_path(&self, log: &Hex<32>) -> PathBuf {
+        self.folder.join(format!("log-{log}.note"))
+    }
+}
+
+fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if bytes.len() > MAX_FILE {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let unfinished = unfinished(path);
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
 }
 
 fn unfinished(path: &Path) -> PathBuf {

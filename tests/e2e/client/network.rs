@@ -561,13 +561,12 @@ async fn directories_are_united_and_the_newest_listing_counts() {
 async fn without_directories_the_proxy_goes_on_until_listings_end() {
     let world = World::new().await;
     let room = tempfile::tempdir().unwrap();
-    let kept = room.path().join("listings");
     let start = async |clock: i64| {
         let web: Arc<dyn Source> = Arc::new(Web::new(&Dial::default()).unwrap());
         let clock = Arc::new(move || chrysalis_attestation::Time(system_time().0 + clock));
         let network = descriptor(&[&world.directory]);
-        let file = Some(kept.clone());
-        Directories::start_each(network, vec![WEIGHTS], web, file, clock, PERIOD).await
+        let folder = Some(room.path().to_owned());
+        Directories::start_each(network, vec![WEIGHTS], web, folder, clock, PERIOD).await
     };
     assert_eq!(start(0).await.class(&WEIGHTS).listed.len(), 3);
     world.directory.conduct(Conduct::Down);

@@ -80,12 +80,11 @@ impl Opened {
     pub(crate) async fn directories(&self, models: &[String]) -> anyhow::Result<Directories> {
         let classes = models.iter().filter_map(|name| self.descriptor.class(name));
         let classes = classes.map(|class| class.weights.0).collect();
-        let kept = seen::folder()?.join(format!("network-{}.cbor", short(&self.descriptor.id())));
         let starting = Directories::start(
             self.descriptor.clone(),
             classes,
             Arc::new(self.web.clone()),
-            Some(kept),
+            Some(seen::folder()?),
             Arc::new(system_time),
         );
         Ok(during("asking the network's directories", starting).await)
@@ -151,8 +150,4 @@ fn verified(envelope: &[u8], signers: &Signers) -> anyhow::Result<Descriptor> {
     state.remember_network(&descriptor.name, descriptor.version, digest);
     state.save()?;
     Ok(descriptor)
-}
-
-fn short(id: &[u8; 32]) -> String {
-    hex::encode(id).chars().take(16).collect()
 }
