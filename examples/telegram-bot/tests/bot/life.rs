@@ -171,7 +171,9 @@ fn help_has_an_example_and_no_way_to_pass_the_token() {
         .unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(
-        help.contains("Example:\n  $ chrysalis proxy --network network.json --network-key network.pub"),
+        help.contains(
+            "Example:\n  $ chrysalis proxy --network network.json --network-key network.pub"
+        ),
         "{help}"
     );
     assert!(
