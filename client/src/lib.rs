@@ -11,6 +11,7 @@ mod epoch;
 mod error;
 pub mod events;
 mod kept;
+pub mod key_server;
 pub mod network;
 mod pad;
 mod pay;

@@ -190,6 +190,20 @@ impl RelyingParty {
         Ok(trusted)
     }
 
+    /// Verifies an enclave that asks, over this connection, for something of ours: `spki` is the key that it says ends TLS for its own
+    /// clients. Blocks if NVIDIA has to be asked.
+    pub(crate) fn verify_asker(
+        &self,
+        bundle: &[u8],
+        session: &Session,
+        agreement: Option<KeyAgreement>,
+        spki: &[u8],
+    ) -> Result<Trusted, Error> {
+        let evidence = Evidence::decode(bundle)?;
+        let (trusted, _) = self.walk(evidence, (session, agreement), spki)?;
+        Ok(trusted)
+    }
+
     /// Everything it brings for this evidence: what it has and, if the policy wants that, what NVIDIA answers now. Asking blocks.
     pub fn collateral_for(&self, evidence: &Evidence) -> Result<Collateral, Error> {
         let mut collateral = (self.bring)(evidence);

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod bench;
+pub(crate) mod claims;
 mod desk;
 mod prover;
 
@@ -11,11 +12,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use chrysalis_attestation::evidence::{
-    Batch,
-    binding::Session,
-    claims::{Claims, EngineClaim, ModelClaim, PROFILE},
-};
+use chrysalis_attestation::evidence::{Batch, binding::Session, claims::Claims};
 use chrysalis_wire::boot::Stage;
 use tokio::sync::Notify;
 
@@ -23,6 +20,7 @@ use crate::{
     boot::Ground,
     clock,
     configuration::Measured,
+    disks::Disks,
     engine::{Engines, Loaded},
     epoch::Epochs,
     failure::Failure,
@@ -30,12 +28,13 @@ use crate::{
     keys::Keys,
 };
 pub(crate) use desk::{Bounds, Desk, NoBundle};
-use prover::Prover;
+pub(crate) use prover::Prover;
 
 /// An enclave that can prove what it is.
 pub(crate) struct Attested {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,
+    pub(crate) disks: Disks,
     pub(crate) engines: Engines,
     pub(crate) attester: Attester,
 }
@@ -43,16 +42,20 @@ pub(crate) struct Attested {
 impl Loaded {
     /// Gets the first evidence, and the certificate that carries it.
     pub(crate) async fn attest(self) -> Result<Attested, Failure> {
-        let gateway = Gateway::new()?;
-        let own = (self.keys.receipt_key(), gateway.digest());
-        let claims = claims(&self.measured, &self.engines, own)?;
-        let prover = Prover::new(self.ground.clone(), self.keys, self.gpus);
+        let Self {
+            prover, gateway, ..
+        } = self;
+        let own = (prover.keys().receipt_key(), gateway.digest());
+        let models = self.engines.all().iter();
+        let models = models.map(|served| (served.model(), served.engine()));
+        let claims = claims::claims(&self.measured, models, claims::Claimed::Serving, own)?;
         prover.present_quote().await?;
         let first = prover.epoch(claims).await?;
         self.ground.progress.passed(Stage::Attested).await;
         Ok(Attested {
             ground: self.ground,
             measured: self.measured,
+            disks: self.disks,
             engines: self.engines,
             attester: Attester {
                 prover,
@@ -62,60 +65,6 @@ impl Loaded {
             },
         })
     }
-}
-
-/// What the enclave says about itself in its first epoch. The known answers were given, or there would be no engines to describe.
-fn claims(
-    measured: &Measured,
-    engines: &Engines,
-    (receipt_key, hpke_key): ([u8; 32], [u8; 32]),
-) -> Result<Claims, Failure> {
-    let mut of_engines: Vec<EngineClaim> = Vec::new();
-    let mut models = Vec::new();
-    for served in engines.all() {
-        let (model, engine) = (served.model(), served.engine());
-        if of_engines.iter().all(|claim| claim.name != engine.name) {
-            of_engines.push(EngineClaim {
-                name: engine.name.clone(),
-                version: engine.version.clone(),
-                disk: digest(&engine.disk.root)?,
-            });
-        }
-        let optional = |hex: &Option<String>| hex.as_deref().map(digest).transpose();
-        models.push(ModelClaim {
-            name: model.name.clone(),
-            kind: model.kind.name().to_owned(),
-            engine: engine.name.clone(),
-            disk: digest(&model.disk.root)?,
-            weights: digest(&model.weights)?,
-            tokenizer: optional(&model.tokenizer)?,
-            template: optional(&model.template)?,
-        });
-    }
-    Ok(Claims {
-        profile: PROFILE.to_owned(),
-        release: env!("CARGO_PKG_VERSION").to_owned(),
-        configuration: measured.digest,
-        engines: of_engines,
-        models,
-        known_answer: true,
-        receipt_key,
-        hpke_key,
-        epoch: 0,
-        epoch_began: clock::now().0,
-        epoch_seconds: measured.configuration.epoch.seconds.into(),
-    })
-}
-
-/// Digits that the configuration's parser has checked.
-fn digest(digits: &str) -> Result<[u8; 32], Failure> {
-    let bytes = hex::decode(digits).ok();
-    bytes
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| Failure::DiskWrong {
-            what: format!("{digits} is no digest"),
-            why: "it is not 64 hexadecimal digits".to_owned(),
-        })
 }
 
 /// Answers clients that ask for evidence, in the current epoch's name.
@@ -178,17 +127,25 @@ impl Attester {
         }
     }
 
+    /// A bundle about one session, in the current epoch's name.
+    pub(crate) async fn prove(&self, session: &Session) -> Result<Vec<u8>, Failure> {
+        let batch = self.answer(&[session]).await?;
+        Ok(batch.bundle(0, &[]).unwrap_or_default())
+    }
+
     /// Asks the GPUs a new question, and verifies what they answer.
     pub(crate) async fn ask_gpus(&self) -> Result<(), Failure> {
         self.prover.ask_gpus().await
     }
 
-    /// Asks the hardware again and begins the next epoch: for the caller that has asked everything else.
-    pub(crate) async fn turn(&self) -> Result<(), Failure> {
-        let (claims, keys) = (
+    /// Asks the hardware again and begins the next epoch, which claims no model but these: for the caller that has asked everything else.
+    pub(crate) async fn turn(&self, served: &Engines) -> Result<(), Failure> {
+        let (mut claims, keys) = (
             self.epochs.current().claims.clone(),
             self.gateway.prepare()?,
         );
+        let is_there = |name: &str| served.find(name).is_some_and(|it| !it.is_withdrawn());
+        claims.models.retain(|model| is_there(&model.name));
         let next = Claims {
             hpke_key: keys.digest(),
             epoch: claims.epoch.saturating_add(1),

@@ -1,6 +1,7 @@
-//! A dm-verity device through the kernel's device-mapper ioctls (linux/dm-ioctl.h): three calls, so no library.
+//! Devices of dm-verity and dm-crypt through the kernel's device-mapper ioctls (linux/dm-ioctl.h): four calls, so no library.
 //!
-//! The device is read-only, and a block that does not hash up to the root reads as an I/O error.
+//! All are read-only. Through dm-verity, a block that does not hash up to the root reads as an I/O error. dm-crypt holds its key for as long as
+//! its device is there, and overwrites it then.
 #![allow(unsafe_code)]
 
 use std::{
@@ -16,6 +17,7 @@ use rustix::{
     fs::{CWD, Dev, FileType, Mode, makedev, mknodat},
     ioctl::{Opcode, Updater, ioctl, opcode},
 };
+use zeroize::{Zeroize, Zeroizing};
 
 /// How long a device may take to appear after the kernel started.
 pub(crate) const DEVICE_PATIENCE: Duration = Duration::from_secs(10);
@@ -29,11 +31,16 @@ const SECTOR: u64 = 512;
 const PAYLOAD: usize = 1024;
 
 const DEV_CREATE: Opcode = opcode::read_write::<Header>(0xFD, 3);
+const DEV_REMOVE: Opcode = opcode::read_write::<Header>(0xFD, 4);
 const DEV_SUSPEND: Opcode = opcode::read_write::<Header>(0xFD, 6);
 const TABLE_LOAD: Opcode = opcode::read_write::<Header>(0xFD, 9);
 
 /// `DM_READONLY_FLAG`
 const READ_ONLY: u32 = 1;
+/// `DM_SECURE_DATA_FLAG`: the kernel overwrites its copies of the request.
+const SECURE: u32 = 1 << 15;
+/// `DM_DEFERRED_REMOVE`: once it is closed, if it is open now.
+const DEFERRED: u32 = 1 << 17;
 
 /// `struct dm_ioctl`
 #[repr(C)]
@@ -98,27 +105,68 @@ impl VerityTable<'_> {
     }
 }
 
-/// The step that failed, and how.
-pub(crate) type VerityError = (&'static str, io::Error);
+/// A disk that is encrypted as a whole with AES-256-XTS, the IV of each block of [`Disk::BLOCK`] bytes being the number of its first sector of
+/// 512, little-endian (`plain64`).
+pub(crate) struct CryptTable<'a> {
+    /// The disk.
+    pub(crate) device: &'a str,
+    /// Its blocks, of [`Disk::BLOCK`] bytes each.
+    pub(crate) blocks: u64,
+    /// 64 bytes: the cipher's key, then the tweak's.
+    pub(crate) key: &'a [u8],
+}
 
-/// Makes the device and returns its number.
-pub(crate) fn create_verity(name: &str, table: &VerityTable<'_>) -> Result<Dev, VerityError> {
+impl CryptTable<'_> {
+    /// Parameters as in Documentation/admin-guide/device-mapper/dm-crypt.rst.
+    fn parameters(&self) -> Zeroizing<String> {
+        let (device, block) = (self.device, Disk::BLOCK);
+        let key = Zeroizing::new(hex::encode(self.key));
+        Zeroizing::new(format!(
+            "aes-xts-plain64 {} 0 {device} 0 1 sector_size:{block}",
+            *key
+        ))
+    }
+}
+
+/// The step that failed, and how.
+pub(crate) type DeviceError = (&'static str, io::Error);
+
+/// Makes a verified device and returns its number.
+pub(crate) fn create_verity(name: &str, table: &VerityTable<'_>) -> Result<Dev, DeviceError> {
+    create(name, "verity", table.data_blocks, &table.parameters())
+}
+
+/// Makes a decrypted device and returns its number. No copy of the key outlives the call but the kernel's.
+pub(crate) fn create_crypt(name: &str, table: &CryptTable<'_>) -> Result<Dev, DeviceError> {
+    create(name, "crypt", table.blocks, &table.parameters())
+}
+
+fn create(name: &str, kind: &str, blocks: u64, parameters: &str) -> Result<Dev, DeviceError> {
     let control = open_control().map_err(|error| ("open the device-mapper", error))?;
 
     let mut create = request(name, 0);
     call::<DEV_CREATE>(&control, &mut create).map_err(|error| ("create it", error))?;
 
-    let mut load = request(name, READ_ONLY);
+    let mut load = request(name, READ_ONLY | SECURE);
     load.header.target_count = 1;
-    load.target.sectors = table.data_blocks.saturating_mul(Disk::BLOCK / SECTOR);
-    copy(&mut load.target.kind, "verity");
-    copy(&mut load.target.parameters, &table.parameters());
-    call::<TABLE_LOAD>(&control, &mut load).map_err(|error| ("load its table", error))?;
+    load.target.sectors = blocks.saturating_mul(Disk::BLOCK / SECTOR);
+    copy(&mut load.target.kind, kind);
+    copy(&mut load.target.parameters, parameters);
+    let loaded = call::<TABLE_LOAD>(&control, &mut load);
+    load.target.parameters.zeroize();
+    loaded.map_err(|error| ("load its table", error))?;
 
     // Resuming a device that has a new table makes the table live.
     let mut resume = request(name, 0);
     call::<DEV_SUSPEND>(&control, &mut resume).map_err(|error| ("start it", error))?;
     Ok(resume.header.device)
+}
+
+/// Removes a device: now, or when whoever reads it closes it.
+pub(crate) fn remove(name: &str) -> Result<(), DeviceError> {
+    let control = open_control().map_err(|error| ("open the device-mapper", error))?;
+    let mut remove = request(name, DEFERRED);
+    call::<DEV_REMOVE>(&control, &mut remove).map_err(|error| ("remove it", error))
 }
 
 /// Makes a node for a device, readable by all, writable by none.
@@ -194,7 +242,7 @@ fn copy(field: &mut [u8], text: &str) {
 }
 
 fn call<const OPCODE: Opcode>(control: &File, request: &mut Request) -> io::Result<()> {
-    // SAFETY: OPCODE is one of the three above, each of which takes a `struct dm_ioctl` followed by its payload, and
+    // SAFETY: OPCODE is one of the four above, each of which takes a `struct dm_ioctl` followed by its payload, and
     // reads and writes no more than `data_size` bytes: the size of `Request`, which is plain old data.
     let updater = unsafe { Updater::<OPCODE, Request>::new(request) };
     // SAFETY: `control` is the device-mapper's control device, which defines these opcodes so.
@@ -208,9 +256,25 @@ mod tests {
     #[test]
     fn the_opcodes_are_those_of_the_kernel() {
         assert_eq!(
-            [DEV_CREATE, DEV_SUSPEND, TABLE_LOAD],
-            [0xC138_FD03, 0xC138_FD06, 0xC138_FD09]
+            [DEV_CREATE, DEV_REMOVE, DEV_SUSPEND, TABLE_LOAD],
+            [0xC138_FD03, 0xC138_FD04, 0xC138_FD06, 0xC138_FD09]
         );
+    }
+
+    #[test]
+    fn a_sealed_disk_is_decrypted_by_blocks_and_its_table_has_room() {
+        let table = CryptTable {
+            device: "/dev/vdb",
+            blocks: 3,
+            key: &[0xAB; 64],
+        };
+        let parameters = table.parameters();
+        let key = "ab".repeat(64);
+        assert_eq!(
+            *parameters,
+            format!("aes-xts-plain64 {key} 0 /dev/vdb 0 1 sector_size:4096")
+        );
+        assert!(parameters.len() < PAYLOAD);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use chrysalis_wire::{
     boot::Stage,
     configuration::{Disk, Model},
 };
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::{
     boot::Ground,
@@ -58,7 +58,7 @@ impl Configured {
                 });
             }
         };
-        for disk in configuration.disks() {
+        for disk in configuration.open_disks() {
             disks.open(disk)?;
         }
         self.ground.progress.passed(Stage::DisksOpened).await;
@@ -66,7 +66,7 @@ impl Configured {
             disks.mount(&engine.disk)?;
             disks.read_all(&engine.disk)?;
         }
-        for model in &configuration.models {
+        for model in configuration.models.iter().filter(|model| !model.sealed) {
             disks.check_weights(model)?;
         }
         self.ground.progress.passed(Stage::DisksVerified).await;
@@ -110,6 +110,25 @@ impl Disks {
         }
     }
 
+    /// Opens a sealed disk with its key. A folder has it open already: whoever runs a process can read all that it reads.
+    pub(crate) fn unseal(&self, disk: &Disk, key: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Verified => virtio::unseal(disk, key),
+            Self::Folder(_) => Ok(()),
+        }
+    }
+
+    /// Closes a sealed disk that nobody may read any more, and forgets its key; at the latest when its last reader has gone.
+    pub(crate) fn seal(&self, disk: &Disk) {
+        if let Self::Verified = self {
+            let place = self.tree(disk);
+            let _ = unmount(&place, UnmountFlags::DETACH);
+            if let Err((step, why)) = virtio::seal(disk) {
+                tracing::error!(step, %why, "a sealed disk stays open");
+            }
+        }
+    }
+
     fn mount(&self, disk: &Disk) -> Result<(), Failure> {
         let place = self.tree(disk);
         let missing = |why| Failure::DiskMissing {
@@ -140,7 +159,7 @@ impl Disks {
         }
     }
 
-    fn check_weights(&self, model: &Model) -> Result<(), Failure> {
+    pub(crate) fn check_weights(&self, model: &Model) -> Result<(), Failure> {
         let found = if let Some(size) = model.size {
             digest::of_file(&self.raw(&model.disk), size)?
         } else {

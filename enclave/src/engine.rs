@@ -27,17 +27,14 @@ use std::sync::Arc;
 use chrysalis_wire::boot::Stage;
 
 pub(crate) use call::{Call, CallBody, Event, Fault, Tenant, Turned};
-pub(crate) use card::Api;
+pub(crate) use card::{Api, Card};
 pub(crate) use decode::Undecoded;
 pub(crate) use served::Served;
 pub(crate) use spell::Spell;
 
 use crate::{
-    boot::Ground,
-    configuration::Measured,
-    failure::Failure,
-    gpu::{Equipped, Gpus},
-    keys::Keys,
+    attest::Prover, boot::Ground, configuration::Measured, disks::Disks, failure::Failure,
+    gateway::Gateway, unseal::Unsealed,
 };
 use process::Launcher;
 
@@ -45,8 +42,9 @@ use process::Launcher;
 pub(crate) struct Loaded {
     pub(crate) ground: Arc<Ground>,
     pub(crate) measured: Arc<Measured>,
-    pub(crate) keys: Keys,
-    pub(crate) gpus: Option<Gpus>,
+    pub(crate) disks: Disks,
+    pub(crate) prover: Prover,
+    pub(crate) gateway: Gateway,
     pub(crate) engines: Engines,
 }
 
@@ -66,7 +64,7 @@ impl Engines {
     }
 }
 
-impl Equipped {
+impl Unsealed {
     /// Starts every model's engine and has each chat model give its known answer.
     pub(crate) async fn start_engines(self) -> Result<Loaded, Failure> {
         let launchers = Launcher::all(&self.ground, &self.measured, &self.disks)?;
@@ -100,12 +98,15 @@ impl Equipped {
         Ok(Loaded {
             ground: self.ground,
             measured: self.measured,
-            keys: self.keys,
-            gpus: self.gpus,
+            disks: self.disks,
+            prover: self.prover,
+            gateway: self.gateway,
             engines: Engines(engines),
         })
     }
 }
 
+#[cfg(test)]
+pub(crate) use card::tests::CARD;
 #[cfg(test)]
 pub(crate) mod fake;

@@ -11,6 +11,7 @@ use crate::{
     platform::error::PlatformError,
     process::{CONFINE_WORKERS, WORKER_NOT_CONFINED},
     trust::Reason,
+    unseal::error::KeysError,
 };
 
 /// Why an enclave could not, or must not, serve.
@@ -69,6 +70,12 @@ pub(crate) enum Failure {
     /// `verity_failed`
     #[error("the kernel would not make the dm-verity device ({step}): {why}")]
     Verity { step: &'static str, why: io::Error },
+    /// `crypt_failed`
+    #[error("the kernel would not make the dm-crypt device ({step}): {why}")]
+    Crypt { step: &'static str, why: io::Error },
+    /// `keys_refused`, `keys_unreachable`, `keys_misspoke`
+    #[error(transparent)]
+    Unsealed(#[from] KeysError),
     /// `engine_failed`
     #[error("the engine of {model} did not start: {why}")]
     Engine { model: String, why: String },
@@ -122,6 +129,8 @@ impl Failure {
             Self::DiskMissing { .. } => "disk_missing",
             Self::DiskWrong { .. } => "disk_wrong",
             Self::Verity { .. } => "verity_failed",
+            Self::Crypt { .. } => "crypt_failed",
+            Self::Unsealed(error) => error.code(),
             Self::Engine { .. } => "engine_failed",
             Self::Unconfined { .. } => WORKER_NOT_CONFINED,
             Self::KnownAnswerWrong { .. } => "known_answer_wrong",
@@ -181,6 +190,8 @@ impl Failure {
             Self::Verity { .. } => {
                 "launch the image folder as it was built; if this repeats, check that the disk and the configuration belong together"
             }
+            Self::Crypt { .. } => "launch an image of this release: its kernel has dm-crypt",
+            Self::Unsealed(error) => error.hint(),
             Self::Engine { .. } => {
                 "check that the machine has enough memory (`--memory`), that memory_mib in the configuration is enough for the model, and that the model is one for this engine"
             }
@@ -269,6 +280,17 @@ mod tests {
                 step: "create it",
                 why: io(),
             },
+            Failure::Crypt {
+                step: "create it",
+                why: io(),
+            },
+            KeysError::Refused {
+                code: text(),
+                why: text(),
+            }
+            .into(),
+            KeysError::Unreachable(text()).into(),
+            KeysError::Misspoke("sent nothing").into(),
             Failure::Engine {
                 model: text(),
                 why: text(),

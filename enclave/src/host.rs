@@ -236,6 +236,20 @@ impl Host {
         }
     }
 
+    /// A connection to the key server that the configuration names. The host carries it.
+    pub(crate) async fn key_server(&self) -> Result<AnyStream, HostError> {
+        let mut stream = self.connect().await?;
+        let conversation = async {
+            frame::write_async(&mut stream, &ToHost::KeyServer).await?;
+            frame::read_async(&mut stream).await
+        };
+        match timeout(ANSWER_PATIENCE, conversation).await {
+            Ok(Ok(FromHost::Connected)) => Ok(stream),
+            Ok(answer) => Err(refused(answer?)),
+            Err(_) => Err(HostError::Stalled),
+        }
+    }
+
     /// Returns when the provider wants the machine to stop, however often the connection breaks before that.
     pub(crate) async fn shutdown_wanted(&self) {
         loop {
@@ -266,10 +280,7 @@ impl Host {
             frame::read_async(&mut stream).await
         };
         match timeout(ANSWER_PATIENCE, conversation).await {
-            Ok(Ok(FromHost::Refused(mut why))) => {
-                why.truncate(why.floor_char_boundary(MAX_FAILURE / 2));
-                Err(HostError::Refused(why))
-            }
+            Ok(Ok(refusal @ FromHost::Refused(_))) => Err(refused(refusal)),
             Ok(answer) => Ok(answer?),
             Err(_) => Err(HostError::Stalled),
         }
@@ -297,6 +308,17 @@ impl Host {
             }
             sleep(PAUSE).await;
         }
+    }
+}
+
+/// What is wrong with an answer that is not the one wanted.
+fn refused(answer: FromHost) -> HostError {
+    match answer {
+        FromHost::Refused(mut why) => {
+            why.truncate(why.floor_char_boundary(MAX_FAILURE / 2));
+            HostError::Refused(why)
+        }
+        _ => HostError::Misspoke,
     }
 }
 

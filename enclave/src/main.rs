@@ -32,6 +32,7 @@ mod serve;
 mod tests;
 mod transport;
 mod trust;
+mod unseal;
 mod wiping;
 mod words;
 
@@ -70,7 +71,7 @@ async fn run() -> Result<(), Failure> {
         }
     };
     let progress = booted.progress();
-    let told = tell_story(booted).await;
+    let told = Box::pin(tell_story(booted)).await;
     if let Err(failure) = &told {
         progress.failed(failure).await;
     }
@@ -89,6 +90,8 @@ async fn tell_story(booted: Booted) -> Result<(), Failure> {
         .make_keys()
         .await?
         .check_gpus()
+        .await?
+        .unseal()
         .await?
         .start_engines()
         .await?

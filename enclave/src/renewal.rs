@@ -17,6 +17,7 @@ use crate::{
     boot::Ground,
     engine::{Engines, Served},
     failure::Failure,
+    unseal,
 };
 use looks::Looks;
 
@@ -29,6 +30,7 @@ pub(crate) struct Renewal {
     attester: Arc<Attester>,
     length: Duration,
     looks: Looks,
+    keys: unseal::Renewed,
 }
 
 impl Renewal {
@@ -38,8 +40,10 @@ impl Renewal {
         engines: Engines,
         attester: Arc<Attester>,
         length: Duration,
+        keys: unseal::Renewed,
     ) -> Self {
         Self {
+            keys,
             looks: Looks::new(ground.machine, engines.clone()),
             engines,
             attester,
@@ -72,10 +76,13 @@ impl Renewal {
     }
 
     async fn renew(&self) -> Result<(), Failure> {
+        // Who may read a model is decided first: one that is withdrawn has no answer to give.
+        self.keys.ask(&self.attester, &self.engines).await;
         let engines = self.engines.all().iter();
+        let engines = engines.filter(|served| !served.is_withdrawn());
         let engines = try_join_all(engines.map(Served::require_known_answer));
         // GPUs need not wait for the turn of a busy engine, and what they say is known sooner.
         tokio::try_join!(self.attester.ask_gpus(), engines)?;
-        self.attester.turn().await
+        self.attester.turn(&self.engines).await
     }
 }

@@ -5,7 +5,7 @@
 //! connects and how often; and no client's silence or slowness keeps another waiting.
 
 mod accounts;
-mod agreement;
+pub(crate) mod agreement;
 mod answer;
 mod answering;
 mod anthropic;
@@ -88,6 +88,7 @@ use crate::{
     load,
     renewal::Renewal,
     transport::{AnyStream, Listener, Pace},
+    unseal,
 };
 use conversation::Conversation;
 pub(crate) use conversation::Rate;
@@ -170,7 +171,14 @@ impl Attested {
         let attested_at = attester.attested_at();
         let length = self.measured.configuration.epoch.length();
         let length = bounds.epoch.unwrap_or(length);
-        let renewal = Renewal::new(&ground, self.engines.clone(), attester.clone(), length);
+        let keys = unseal::Renewed::new(&ground, &self.measured, self.disks);
+        let renewal = Renewal::new(
+            &ground,
+            self.engines.clone(),
+            attester.clone(),
+            length,
+            keys,
+        );
         let trust = ground.trust.clone();
         let desk = Desk::open(attester.clone(), bounds.desk);
         let configuration = &self.measured.configuration;

@@ -7,10 +7,12 @@ mod endpoints;
 mod epochs;
 pub(crate) mod host;
 mod offers;
+mod owner;
 mod pay;
 mod receipts;
 mod records;
 mod relayed;
+mod sealed;
 
 use std::{sync::atomic::Ordering, time::Duration};
 

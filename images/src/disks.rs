@@ -7,6 +7,7 @@ use chrysalis_image::{
     assemble::{
         configuration, engine,
         model::{self, Said},
+        seal,
     },
     compile::cmake,
     models::ModelKind,
@@ -60,6 +61,18 @@ pub(crate) struct ModelCommand {
 }
 
 #[derive(Args)]
+pub(crate) struct SealCommand {
+    /// The model's card, by its name
+    card: String,
+    /// The folder of disks and cards: gets ROOT.sealed, which is all that a provider needs
+    #[arg(long, value_name = "DIR")]
+    disks: PathBuf,
+    /// The folder of keys: gets ROOT.key, which stays with you
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+}
+
+#[derive(Args)]
 pub(crate) struct ConfigurationCommand {
     /// The recipe: which cards, with which limits
     recipe: PathBuf,
@@ -104,6 +117,14 @@ pub(crate) fn model(command: ModelCommand) -> Result<()> {
         &fetcher,
     )?;
     println!("{}  {}", made.card.model.disk.root, made.path.display());
+    Ok(())
+}
+
+/// Encrypts a model's disk; prints where it and its key are.
+pub(crate) fn seal(command: &SealCommand) -> Result<()> {
+    let sealed = seal::seal(&command.card, &command.disks, &command.keys)?;
+    println!("{}", sealed.disk.display());
+    println!("{}", sealed.key.display());
     Ok(())
 }
 

@@ -81,6 +81,11 @@ enum Command {
             chrysalis-image model qwen3-8b-q4.gguf --licence Apache-2.0 --out build/disks"
     )]
     Model(disks::ModelCommand),
+    /// Encrypt a model's disk, for enclaves to which `chrysalis keys serve` gives the key
+    #[command(
+        after_help = "Example:\n  chrysalis-image seal smollm2-135m-instruct --disks build/disks --keys keys"
+    )]
+    Seal(disks::SealCommand),
     /// Write the measured configuration that binds the disks of engines and models
     #[command(
         after_help = "Example:\n  chrysalis-image configuration images/demo.toml --disks build/disks --out build/demo.toml"
@@ -184,6 +189,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Engine(command) => disks::engine(command)?,
         Command::Model(command) => disks::model(command)?,
+        Command::Seal(command) => disks::seal(&command)?,
         Command::Configuration(command) => disks::configuration(&command)?,
         Command::Lock {
             lock,

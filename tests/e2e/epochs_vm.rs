@@ -1,7 +1,7 @@
 //! The same as epochs.rs in the VM: all of the guest's memory, which QEMU shares with whoever has its file open, as it is when the
 //! guest has powered itself off. The same look before finds the keys.
 
-use std::{env, fs, time::Duration};
+use std::{env, time::Duration};
 
 use chrysalis_tests::{
     epochs::{Scene, TROUBLES, assert_named},
@@ -11,24 +11,6 @@ use chrysalis_tests::{
 
 /// Emulated, an engine may need minutes for its known answer.
 const EPOCH: Duration = Duration::from_mins(30);
-
-/// The memory of the guest whose QEMU is a child of this process, or of a child.
-fn guest_of(host: u32) -> Memory {
-    let mut processes = vec![host];
-    while let Some(process) = processes.pop() {
-        if let Some(memory) = Memory::of_guest(process) {
-            return memory;
-        }
-        let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
-        let children = children.unwrap_or_default();
-        processes.extend(
-            children
-                .split_whitespace()
-                .filter_map(|it| it.parse::<u32>().ok()),
-        );
-    }
-    panic!("no process has a guest's memory");
-}
 
 /// With `CHRYSALIS_TROUBLES=all` each trouble that a GPU may have; otherwise the first, for each takes minutes.
 #[test]
@@ -43,7 +25,7 @@ fn a_gpu_that_goes_bad_leaves_no_key_and_no_prompt_in_the_whole_guest() {
 fn ends(trouble: &str, reason: &str) {
     let scene = Scene::begin(Plan::vm(), EPOCH);
     // Open, it outlives QEMU.
-    let memory = guest_of(scene.machine.pid());
+    let memory = Memory::of_vm(scene.machine.pid());
     let (_proxy, streams) = scene.stream();
     let keys = scene.keys(&memory);
     scene.turn_bad(trouble);

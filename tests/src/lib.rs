@@ -14,3 +14,4 @@ pub mod publisher;
 pub mod relay;
 pub mod scene;
 pub mod schema;
+pub mod sealed;

@@ -83,6 +83,27 @@ impl Memory {
         }
     }
 
+    /// Of the guest whose QEMU is a child of this process, or of a child.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn of_vm(host: u32) -> Self {
+        let mut processes = vec![host];
+        while let Some(process) = processes.pop() {
+            if let Some(memory) = Self::of_guest(process) {
+                return memory;
+            }
+            let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+            let children = children.unwrap_or_default();
+            processes.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|it| it.parse::<u32>().ok()),
+            );
+        }
+        panic!("no process has a guest's memory");
+    }
+
     /// How often it has these bytes.
     pub fn count(&self, wanted: &[u8]) -> usize {
         let mut found = 0;

@@ -22,6 +22,8 @@ pub enum Stage {
     KeysMade,
     /// The GPUs are genuine, and may compute.
     GpusReady,
+    /// The owners of sealed models gave their keys.
+    ModelsUnsealed,
     /// The engines hold their models.
     EnginesReady,
     /// Each chat model continued the known text as it should.
@@ -34,7 +36,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::KernelStarted,
         Self::MachineReady,
         Self::DriverLoaded,
@@ -43,6 +45,7 @@ impl Stage {
         Self::DisksVerified,
         Self::KeysMade,
         Self::GpusReady,
+        Self::ModelsUnsealed,
         Self::EnginesReady,
         Self::KnownAnswersGiven,
         Self::Attested,
@@ -60,6 +63,7 @@ impl Stage {
             Self::DisksVerified => "disks verified",
             Self::KeysMade => "keys made",
             Self::GpusReady => "GPUs verified and set ready",
+            Self::ModelsUnsealed => "models unsealed",
             Self::EnginesReady => "engines ready",
             Self::KnownAnswersGiven => "known answers given",
             Self::Attested => "attested",
@@ -76,7 +80,11 @@ impl Stage {
     pub const fn waits_for_models(self) -> bool {
         matches!(
             self,
-            Self::DisksOpened | Self::DisksVerified | Self::EnginesReady | Self::KnownAnswersGiven
+            Self::DisksOpened
+                | Self::DisksVerified
+                | Self::ModelsUnsealed
+                | Self::EnginesReady
+                | Self::KnownAnswersGiven
         )
     }
 }
@@ -103,7 +111,7 @@ mod tests {
         assert_eq!(
             names,
             "kernel started · machine ready · driver loaded, kernel closed · configuration accepted · disks opened · \
-             disks verified · keys made · GPUs verified and set ready · engines ready · known answers given · attested · serving"
+             disks verified · keys made · GPUs verified and set ready · models unsealed · engines ready · known answers given · attested · serving"
         );
     }
 }

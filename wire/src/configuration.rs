@@ -35,6 +35,9 @@ pub struct Configuration {
     /// What answers cost: there exactly if [`Serving::payment`] is not none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// Who has the keys of sealed models: there exactly if a model is sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeyServer>,
     /// How often the enclave attests again.
     #[serde(default)]
     pub epoch: Epoch,
@@ -72,6 +75,11 @@ impl Disk {
     /// The name of its file in a folder of disks.
     pub fn file(&self) -> String {
         format!("{}.img", self.root)
+    }
+
+    /// The name of the file that has it encrypted.
+    pub fn sealed_file(&self) -> String {
+        format!("{}.sealed", self.root)
     }
 
     /// Bytes of data.
@@ -154,6 +162,9 @@ pub struct Model {
     pub engine: String,
     /// Its disk.
     pub disk: Disk,
+    /// Whether the disk is encrypted, and its key with the key server. The disk's root is that of the disk inside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
     /// Bytes of the one file that the disk is; a disk without it holds a folder.
     pub size: Option<u64>,
     /// Hexadecimal SHA-256 of the file; of a folder: of a text with a line `DIGEST  PATH` for each file, sorted by path.
@@ -266,6 +277,16 @@ const fn epoch_seconds() -> u32 {
     600
 }
 
+/// Who has the keys of sealed models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyServer {
+    /// `HOST:PORT`, as the host reaches it.
+    pub address: String,
+    /// Hexadecimal SHA-256 of the certificate that it shows, DER.
+    pub certificate_sha256: String,
+}
+
 /// A client with a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -322,13 +343,23 @@ impl Configuration {
             .find(|engine| engine.name == model.engine)
     }
 
-    /// Every disk, once.
-    pub fn disks(&self) -> Vec<&Disk> {
+    /// Every disk that anyone can read, once.
+    pub fn open_disks(&self) -> Vec<&Disk> {
         let engines = self.engines.iter().map(|engine| &engine.disk);
-        let models = self.models.iter().map(|model| &model.disk);
+        let models = self.models.iter().filter(|model| !model.sealed);
         let mut seen = BTreeSet::new();
         engines
-            .chain(models)
+            .chain(models.map(|model| &model.disk))
+            .filter(|disk| seen.insert(&disk.root))
+            .collect()
+    }
+
+    /// Every disk that is encrypted, once.
+    pub fn sealed_disks(&self) -> Vec<&Disk> {
+        let sealed = self.models.iter().filter(|model| model.sealed);
+        let mut seen = BTreeSet::new();
+        sealed
+            .map(|model| &model.disk)
             .filter(|disk| seen.insert(&disk.root))
             .collect()
     }
@@ -362,7 +393,37 @@ impl Configuration {
         within("serving", "", "recycle_idle_s", idle, 1, 86_400)?;
         within("serving", "", "recycle_after_s", after, 60, 604_800)?;
         within("epoch", "", "seconds", self.epoch.seconds, 60, 86_400)?;
+        self.check_keys()?;
         self.check_price()
+    }
+
+    fn check_keys(&self) -> Result<(), ConfigurationError> {
+        let wrong = |problem: &str| {
+            Err(ConfigurationError::Field {
+                field: "[keys]".to_owned(),
+                problem: problem.to_owned(),
+            })
+        };
+        // One disk is either open or sealed.
+        let open: BTreeSet<_> = self.open_disks().iter().map(|disk| &disk.root).collect();
+        let mut sealed = self.models.iter().filter(|it| it.sealed).peekable();
+        match (&self.keys, sealed.peek().is_some()) {
+            (None, false) => return Ok(()),
+            (None, true) => return wrong("is missing: a model is sealed"),
+            (Some(_), false) => return wrong("is there, and no model is sealed"),
+            (Some(_), true) => {}
+        }
+        if let Some(model) = sealed.find(|model| open.contains(&model.disk.root)) {
+            let problem = "is true, and the same disk is named without it";
+            return Err(field("model", &model.name, "sealed", problem));
+        }
+        let Some(server) = &self.keys else {
+            return Ok(());
+        };
+        if !is_address(&server.address) {
+            return Err(field("keys", "", "address", "is not HOST:PORT"));
+        }
+        digest("keys", "", "certificate_sha256", &server.certificate_sha256)
     }
 
     fn check_price(&self) -> Result<(), ConfigurationError> {
@@ -430,6 +491,20 @@ impl Disk {
             _ => Err(field(table, name, "disk.blocks", "is not 1 to 1073741824")),
         }
     }
+}
+
+/// `HOST:PORT`, with a name, an IPv4 address, or an IPv6 address in brackets.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let inside = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+    let is_host = inside.map_or_else(
+        || (1..=253).contains(&host.len()) && host.bytes().all(is_name),
+        |inside| inside.parse::<std::net::Ipv6Addr>().is_ok(),
+    );
+    is_host && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 /// First, since another version may have entirely different fields.

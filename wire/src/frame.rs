@@ -148,6 +148,8 @@ mod tests {
             let _ = decode::<crate::gpu::FromGpus>(&bytes);
             let _ = decode::<crate::room::Plan>(&bytes);
             let _ = decode::<crate::room::FromRoom>(&bytes);
+            let _ = decode::<crate::keys::Request>(&bytes);
+            let _ = decode::<crate::keys::Answer>(&bytes);
         }
 
         #[test]

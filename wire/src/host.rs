@@ -119,6 +119,9 @@ pub enum ToHost {
     SimulatedGpusReady,
     /// How far I am: a hint for people, never a decision.
     Status(Status),
+    /// Connect me with the key server that my configuration names. Answered with [`FromHost::Connected`]; from then on this connection
+    /// carries the server's bytes and mine, which are TLS that you cannot end.
+    KeyServer,
     /// Answer when the provider wants the machine to stop.
     AwaitShutdown,
     /// A client wants to pay from this lane: who may sign caps on it, and how far do you let it go? Answered with
@@ -190,6 +193,8 @@ pub enum FromHost {
         /// Nano for 1,000,000 units of weight 1.
         floor: u64,
     },
+    /// The key server is there: from here on, its bytes and yours.
+    Connected,
     /// Stop serving and power off.
     Shutdown,
     /// The host will not, and says why.

@@ -1,6 +1,7 @@
 //! All that the two sides of a boundary share: the host and the enclave ([`host`], over vsock), the enclave and its
 //! workers, for engines ([`room`]) and for GPUs ([`gpu`]), each over a socket pair, and the configuration that the host
-//! brings and the hardware measures ([`configuration`]), with the stages of a boot ([`boot`]). So are the numbers that the
+//! brings and the hardware measures ([`configuration`]), with the stages of a boot ([`boot`]); and the enclave and whoever has a sealed model's key
+//! ([`keys`]). So are the numbers that the
 //! enclave's API and its clients agree on ([`api`]), what of an answer is no filling ([`content`]), the form that audio comes and goes in ([`multipart`]), and how the two
 //! who listen for HTTP on a port of their own machine know whom a request is meant for ([`local`]).
 //!
@@ -16,6 +17,7 @@ pub mod content;
 pub mod frame;
 pub mod gpu;
 pub mod host;
+pub mod keys;
 pub mod local;
 pub mod multipart;
 pub mod room;

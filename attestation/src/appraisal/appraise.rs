@@ -93,16 +93,10 @@ fn appraise(
             pinned(policy.configuration.sha384.as_ref())
         }
     };
-    let check = ("policy-10", "known answer");
-    inspection.require(
-        check,
-        claims.known_answer,
-        Rejection::KnownAnswerFailed,
-        "given",
-    );
+    known_answer(claims, session, inspection);
     let devices = gpus_section(gpus, policy, inspection);
     match session {
-        Some(session) => freshness(matches!(session, Session::Asked { .. }), policy, inspection),
+        Some(session) => freshness(session.is_asked(), policy, inspection),
         None => inspection.skip(("policy-12", "freshness"), "the conversation is unknown"),
     }
     key_agreement(agreement, session, policy, inspection);
@@ -260,6 +254,20 @@ fn freshness(fresh: bool, policy: &Policy, inspection: &mut Inspection) {
     inspection.waivable(check, fresh, why, Rejection::FreshnessUnchecked);
 }
 
+/// Who asks for a model's key has not started the model yet.
+fn known_answer(claims: &Claims, session: Option<&Session>, inspection: &mut Inspection) {
+    const CHECK: Step = ("policy-10", "known answer");
+    if let Some(Session::Keys { .. }) = session {
+        return inspection.skip(CHECK, "asked for keys before its models start");
+    }
+    inspection.require(
+        CHECK,
+        claims.known_answer,
+        Rejection::KnownAnswerFailed,
+        "given",
+    );
+}
+
 /// A conversation that was asked in had a connection, whose keys were agreed in some way. Evidence in a file had none.
 fn key_agreement(
     found: Option<KeyAgreement>,
@@ -268,7 +276,7 @@ fn key_agreement(
     inspection: &mut Inspection,
 ) {
     const CHECK: Step = ("policy-12", "key agreement");
-    let seen = found.is_some() || matches!(session, Some(Session::Asked { .. }));
+    let seen = found.is_some() || session.is_some_and(Session::is_asked);
     let found_name = found.map_or("unknown", KeyAgreement::name);
     match policy.key_agreement {
         None => inspection.skip(CHECK, LEFT_OPEN),

@@ -14,6 +14,14 @@ pub enum Session {
         /// RFC 9266 `tls-exporter` of the connection.
         exporter: [u8; 32],
     },
+    /// Asked over TLS by a key server, to which the enclave is the client: fresh, and for this connection only. The enclave serves nobody
+    /// yet, so its models have given no known answer.
+    Keys {
+        /// Chosen by the key server.
+        nonce: [u8; 32],
+        /// RFC 9266 `tls-exporter` of the connection.
+        exporter: [u8; 32],
+    },
     /// Made at boot, before any client: carried in the certificate. It does not show freshness.
     Boot,
 }
@@ -22,20 +30,29 @@ pub enum Session {
 impl std::fmt::Display for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Asked { .. } => "this TLS session, your nonce",
+            Self::Asked { .. } | Self::Keys { .. } => "this TLS session, your nonce",
             Self::Boot => "this TLS key, at boot",
         })
     }
 }
 
 impl Session {
+    /// Whether the evidence answers a question over a connection, and so is fresh.
+    pub fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked { .. } | Self::Keys { .. })
+    }
+
     /// What stands for it in the anchor. `spki` is the DER `SubjectPublicKeyInfo` of the key that terminates TLS.
     ///
-    /// `SHA-384("chrysalis/session/v1" ‖ nonce ‖ exporter)`, or `SHA-384("chrysalis/boot/v1" ‖ spki)`
+    /// `SHA-384("chrysalis/session/v1" ‖ nonce ‖ exporter)`, `SHA-384("chrysalis/keys/v1" ‖ nonce ‖ exporter)`, or
+    /// `SHA-384("chrysalis/boot/v1" ‖ spki)`
     pub fn digest(&self, spki: &[u8]) -> SessionDigest {
         SessionDigest(match self {
             Self::Asked { nonce, exporter } => {
                 sha384(&[&label("chrysalis/session/v1"), nonce, exporter])
+            }
+            Self::Keys { nonce, exporter } => {
+                sha384(&[&label("chrysalis/keys/v1"), nonce, exporter])
             }
             Self::Boot => sha384(&[&label("chrysalis/boot/v1"), spki]),
         })

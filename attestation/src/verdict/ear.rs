@@ -44,7 +44,7 @@ impl Verdict<'_> {
     /// The claims set, in JSON. `issued` is the verifier's clock.
     pub fn ear(&self, issued: Time) -> Value {
         let asked = self.about.and_then(|about| match about.bound {
-            Bound::Conversation(Session::Asked { nonce, .. }, ..) => {
+            Bound::Conversation(Session::Asked { nonce, .. } | Session::Keys { nonce, .. }, ..) => {
                 Some(BASE64URL_NOPAD.encode(nonce))
             }
             Bound::Conversation(Session::Boot, ..) | Bound::Asked | Bound::Nothing => None,

@@ -11,6 +11,7 @@ mod command;
 mod fetch;
 mod files;
 mod judge;
+mod key_server;
 mod keys;
 mod log;
 mod measure;
@@ -87,6 +88,7 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Receipt(command) => receipt::run(&command),
         Command::Network(command) => Box::pin(network::run(command)).await,
         Command::Pay(command) => pay::run(command).await,
+        Command::Keys(command) => key_server::run(command).await,
         Command::Measure(arguments) => measure::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Audit(arguments) => release::audit::run(&arguments),

@@ -143,7 +143,8 @@ async fn attester(folder: &Path, words: Vec<String>) -> (Attester, Arc<Vendors>)
     let opened = ready.accept_configuration().await.unwrap();
     let keyed = opened.open_disks().await.unwrap().make_keys().await;
     let equipped = keyed.unwrap().check_gpus().await.unwrap();
-    let loaded = equipped.start_fake_engines(fake::echo).await.unwrap();
+    let unsealed = equipped.unseal().await.unwrap();
+    let loaded = unsealed.start_fake_engines(fake::echo).await.unwrap();
     (loaded.attest().await.unwrap().attester, vendors)
 }
 

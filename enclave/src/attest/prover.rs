@@ -25,7 +25,7 @@ use crate::{
 const MAX_IN_CERTIFICATE: usize = 48 * 1024;
 
 /// Makes evidence: this machine's hardware, its keys, and what the host brings.
-pub(super) struct Prover {
+pub(crate) struct Prover {
     ground: Arc<Ground>,
     keys: Keys,
     gpus: Option<Gpus>,
@@ -35,7 +35,7 @@ pub(super) struct Prover {
 }
 
 impl Prover {
-    pub(super) fn new(ground: Arc<Ground>, keys: Keys, gpus: Option<Gpus>) -> Self {
+    pub(crate) fn new(ground: Arc<Ground>, keys: Keys, gpus: Option<Gpus>) -> Self {
         Self {
             ground,
             keys,
@@ -46,7 +46,7 @@ impl Prover {
     }
 
     /// The keys that all evidence is about.
-    pub(super) fn keys(&self) -> &Keys {
+    pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
 
@@ -95,7 +95,7 @@ impl Prover {
     }
 
     /// Bundles about these sessions, with one report for all of them.
-    pub(super) async fn batch(
+    pub(crate) async fn batch(
         &self,
         sessions: &[&Session],
         claims: &[u8],
@@ -115,7 +115,7 @@ impl Prover {
     }
 
     /// Shows the host what a quote of this machine says about its platform, so that it can fetch Intel's collateral.
-    pub(super) async fn present_quote(&self) -> Result<(), Failure> {
+    pub(crate) async fn present_quote(&self) -> Result<(), Failure> {
         if let Platform::Tdx(_) = &self.ground.platform
             && let CpuReport::Tdx { quote, .. } = self.ground.platform.report([0; 64]).await?.cpu
         {

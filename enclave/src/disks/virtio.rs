@@ -11,7 +11,7 @@ use std::{
 use chrysalis_wire::configuration::Disk;
 
 use crate::{
-    device_mapper::{self, DEVICE_PATIENCE, VerityTable},
+    device_mapper::{self, CryptTable, DEVICE_PATIENCE, DeviceError, VerityTable},
     failure::Failure,
 };
 
@@ -32,6 +32,40 @@ pub(super) fn open(disk: &Disk) -> Result<(), Failure> {
         why,
     })?;
     watch(&device, &disk.root, disk.blocks, &verified(disk))
+}
+
+/// The device that dm-crypt decrypts, which only dm-verity reads.
+fn decrypted(disk: &Disk) -> PathBuf {
+    Path::new("/dev").join(sealed_name(disk))
+}
+
+fn sealed_name(disk: &Disk) -> String {
+    format!("sealed-{}", disk.root)
+}
+
+/// Makes the verified device of a sealed disk: dm-verity over dm-crypt, so that what a wrong key or the host makes of it is an error.
+pub(super) fn unseal(disk: &Disk, key: &[u8]) -> Result<(), Failure> {
+    let device = wait_for(disk.serial()).map_err(|why| Failure::DiskMissing {
+        place: disk.sealed_file().into(),
+        why,
+    })?;
+    let failed = |(step, why)| Failure::Crypt { step, why };
+    let table = CryptTable {
+        device: &device,
+        blocks: disk.size() / Disk::BLOCK,
+        key,
+    };
+    let number = device_mapper::create_crypt(&sealed_name(disk), &table).map_err(failed)?;
+    let place = decrypted(disk);
+    device_mapper::make_node(&place, number).map_err(|why| failed(("make its node", why)))?;
+    let place = place.to_string_lossy();
+    watch(&place, &disk.root, disk.blocks, &verified(disk))
+}
+
+/// Removes both devices of a sealed disk, and the kernel forgets the key: now, or when their last reader closes them.
+pub(super) fn seal(disk: &Disk) -> Result<(), DeviceError> {
+    device_mapper::remove(&disk.root)?;
+    device_mapper::remove(&sealed_name(disk))
 }
 
 /// Makes a device at `place` that reads `device` through dm-verity.

@@ -78,6 +78,9 @@ pub(crate) enum Fault {
     /// There is no engine to ask: it failed and has not been replaced yet.
     #[error("there is no engine")]
     NoEngine,
+    /// The model's owner took back its key.
+    #[error("the model was taken out of service")]
+    Withdrawn,
     /// The enclave may not serve any more.
     #[error("the enclave's trust ended: {0}")]
     TrustEnded(Reason),
@@ -88,7 +91,11 @@ impl Fault {
     pub(super) const fn is_the_engines(self) -> bool {
         match self {
             Self::Ended | Self::Malformed | Self::TooLong | Self::TooSlow => true,
-            Self::NotRead | Self::Waited | Self::NoEngine | Self::TrustEnded(_) => false,
+            Self::NotRead
+            | Self::Waited
+            | Self::NoEngine
+            | Self::Withdrawn
+            | Self::TrustEnded(_) => false,
         }
     }
 }
@@ -107,6 +114,8 @@ pub(crate) enum Turned {
     },
     /// There is no engine: it failed and has not been replaced yet.
     NoEngine,
+    /// The model's owner took back its key.
+    Withdrawn,
     /// The enclave may not serve any more.
     TrustEnded(Reason),
 }

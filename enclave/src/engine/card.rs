@@ -9,6 +9,8 @@ use chrysalis_wire::{
 };
 use serde::Deserialize;
 
+use crate::{configuration::Measured, disks::Disks, failure::Failure};
+
 /// The card's name, in the root of the disk.
 const FILE: &str = "engine.toml";
 /// The most bytes of a card.
@@ -80,6 +82,24 @@ struct Written {
 }
 
 impl Card {
+    /// The card of each model's engine, in the configuration's order.
+    pub(crate) fn all(measured: &Measured, disks: &Disks) -> Result<Vec<Self>, Failure> {
+        let configuration = &measured.configuration;
+        let models = configuration.models.iter();
+        models
+            .map(|model| {
+                let failed = |why: String| Failure::Engine {
+                    model: model.name.clone(),
+                    why,
+                };
+                let engine = configuration
+                    .engine_of(model)
+                    .ok_or_else(|| failed("the configuration has no such engine".to_owned()))?;
+                Self::read(&disks.tree(&engine.disk), engine).map_err(failed)
+            })
+            .collect()
+    }
+
     /// Reads the card in an engine's tree.
     pub(super) fn read(tree: &Path, engine: &Engine) -> Result<Self, String> {
         let file = tree.join(FILE);
@@ -227,6 +247,7 @@ chat = ["--jinja"]
             kind,
             engine: "fake".into(),
             disk: engine().disk,
+            sealed: false,
             size: None,
             weights: "cd".repeat(32),
             tokenizer: None,

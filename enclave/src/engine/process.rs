@@ -73,9 +73,10 @@ impl Launcher {
         disks: &Disks,
     ) -> Result<Vec<Self>, Failure> {
         let configuration = &measured.configuration;
-        let models = (0..).zip(&configuration.models);
+        let cards = Card::all(measured, disks)?;
+        let models = (0..).zip(&configuration.models).zip(cards);
         models
-            .map(|(index, model)| {
+            .map(|((index, model), card)| {
                 let failed = |why: String| Failure::Engine {
                     model: model.name.clone(),
                     why,
@@ -83,7 +84,6 @@ impl Launcher {
                 let engine = configuration
                     .engine_of(model)
                     .ok_or_else(|| failed("the configuration has no such engine".to_owned()))?;
-                let card = Card::read(&disks.tree(&engine.disk), engine).map_err(failed)?;
                 let rooms = Rooms::of(ground, disks, (index, model), engine);
                 let rooms = rooms.map_err(|error| failed(format!("it gets no room: {error}")))?;
                 Ok(Self {

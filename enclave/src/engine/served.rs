@@ -31,6 +31,8 @@ const START: Duration = Duration::from_mins(2);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));
 /// The pause between two looks at a process that is due to be replaced, and not idle yet, or not used.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a model that is taken out of service may take to end.
+const WITHDRAWING: Duration = Duration::from_secs(10);
 /// A process that lived so long did not fail at once.
 const STEADY: Duration = Duration::from_mins(1);
 
@@ -44,6 +46,8 @@ pub(crate) struct Served {
     idle: Duration,
     after: Duration,
     trust: Trust,
+    /// Whether the model's owner took back its key.
+    withdrawn: watch::Sender<bool>,
 }
 
 /// Whether there is a process.
@@ -82,6 +86,7 @@ impl Served {
             idle: serving.recycle_idle(),
             after: serving.recycle_after(),
             trust,
+            withdrawn: watch::Sender::new(false),
         });
         tokio::spawn(served.clone().supervise());
         served
@@ -107,6 +112,31 @@ impl Served {
         self.queue.load()
     }
 
+    /// Takes the model out of service for good: its process ends, and whoever it answers is told so. Returns once it has ended, or after ten
+    /// seconds.
+    pub(crate) async fn withdraw(&self) {
+        let process = match &*self.state.borrow() {
+            State::Up(process) => Some(Arc::downgrade(process)),
+            State::Coming | State::Down => None,
+        };
+        self.withdrawn.send_replace(true);
+        let mut state = self.state.subscribe();
+        let ended = async {
+            let _ = state.wait_for(|state| matches!(state, State::Down)).await;
+            while process.as_ref().is_some_and(|it| it.strong_count() > 0) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if timeout(WITHDRAWING, ended).await.is_err() {
+            tracing::error!(model = self.model().name, "its engine has not ended yet");
+        }
+    }
+
+    /// Whether the model was taken out of service.
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        *self.withdrawn.borrow()
+    }
+
     /// Whether there is a process to ask, or will be in a moment.
     pub(crate) fn ready(&self) -> bool {
         !matches!(*self.state.borrow(), State::Down)
@@ -121,6 +151,9 @@ impl Served {
     ) -> Result<mpsc::Receiver<Event>, Turned> {
         if let Some(reason) = self.trust.over() {
             return Err(Turned::TrustEnded(reason));
+        }
+        if self.is_withdrawn() {
+            return Err(Turned::Withdrawn);
         }
         if !self.ready() {
             return Err(Turned::NoEngine);
@@ -145,9 +178,11 @@ impl Served {
     }
 
     async fn answer(self: Arc<Self>, place: Place, call: Call, sink: Sink, spell: Spell) {
+        let mut withdrawn = self.withdrawn.subscribe();
         let outcome = tokio::select! {
             outcome = self.answer_in_turn(place, call, &sink, &spell) => outcome,
             reason = self.trust.ended() => Err(Fault::TrustEnded(reason)),
+            _ = withdrawn.wait_for(|withdrawn| *withdrawn) => Err(Fault::Withdrawn),
             // Its turn, if it has one, is given back.
             () = sink.closed() => return,
         };
@@ -208,9 +243,16 @@ impl Served {
     /// Replaces the process whenever there is a reason, for as long as the enclave is trusted. With its trust the process ends, and
     /// with that all that it remembers.
     async fn supervise(self: Arc<Self>) {
+        let mut withdrawn = self.withdrawn.subscribe();
         tokio::select! {
             () = self.replace_for_ever() => {}
             _ = self.trust.ended() => {}
+            _ = withdrawn.wait_for(|withdrawn| *withdrawn) => {
+                if let State::Up(process) = &*self.state.borrow() {
+                    // Whoever it answers holds it: they end, too.
+                    process.end().came();
+                }
+            }
         }
         self.state.send_replace(State::Down);
     }

@@ -32,7 +32,7 @@ const ENCAPSULATION_KEY: usize = 1184;
 const CIPHERTEXT: usize = 1088;
 
 /// ring, and the hybrid before all of ring's groups.
-pub(super) fn provider() -> CryptoProvider {
+pub(crate) fn provider() -> CryptoProvider {
     CryptoProvider {
         kx_groups: vec![&Hybrid, X25519, SECP256R1, SECP384R1],
         ..default_provider()

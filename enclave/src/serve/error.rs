@@ -304,6 +304,7 @@ impl ApiError {
         let retry_after = match turned {
             Turned::Busy { retry_after } => retry_after,
             Turned::NoEngine => return Self::no_engine(),
+            Turned::Withdrawn => return Self::model_withdrawn(),
             Turned::TrustEnded(reason) => return Self::trust_ended(reason),
         };
         let seconds = in_seconds(retry_after);
@@ -336,6 +337,7 @@ impl ApiError {
             Fault::Ended | Fault::Malformed | Fault::TooSlow => Self::engine_failed(),
             Fault::TooLong => Self::answer_too_long(),
             Fault::NoEngine => Self::no_engine(),
+            Fault::Withdrawn => Self::model_withdrawn(),
             Fault::TrustEnded(reason) => Self::trust_ended(reason),
             Fault::NotRead => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -389,6 +391,12 @@ impl ApiError {
             "engine_unavailable",
             message,
         )
+    }
+
+    /// 503: the model's owner took back its key.
+    fn model_withdrawn() -> Self {
+        let message = "the model was taken out of service by its owner; ask another enclave, or for another model";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "model_withdrawn", message)
     }
 
     /// 503: there is no room for another tab.

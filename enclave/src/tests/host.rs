@@ -28,6 +28,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::owner::Owner;
 use crate::{
     attest::Attested,
     boot::Booted,
@@ -132,6 +133,8 @@ pub(crate) struct FakeHost {
     pub(super) gpu: Arc<Mutex<GpuAnswers>>,
     /// What it knows of money.
     pub(super) bank: Arc<Mutex<Bank>>,
+    /// Who has the keys of sealed models, if anyone.
+    pub(super) owner: Owner,
     pub(super) configuration: Vec<u8>,
 }
 
@@ -200,6 +203,15 @@ impl FakeHost {
 
     /// As [`Self::start`], with these GPUs.
     pub(super) fn with_gpus(configuration: Vec<u8>, launched_with: [u8; 32], gpus: Gpus) -> Self {
+        Self::with(configuration, launched_with, gpus, Owner::default())
+    }
+
+    /// As [`Self::start`], with sealed models of this owner.
+    pub(super) fn owned(configuration: Vec<u8>, launched_with: [u8; 32], owner: Owner) -> Self {
+        Self::with(configuration, launched_with, Gpus::None, owner)
+    }
+
+    fn with(configuration: Vec<u8>, launched_with: [u8; 32], gpus: Gpus, owner: Owner) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = "ab".repeat(32);
         std::fs::write(folder.path().join(format!("{root}.img")), WEIGHTS).unwrap();
@@ -214,6 +226,7 @@ impl FakeHost {
             reports: Arc::new(Semaphore::new(1)),
             gpu: Arc::new(Mutex::new(honest)),
             bank: Arc::default(),
+            owner: owner.clone(),
             configuration: configuration.clone(),
         };
         let (told, stop, ready) = (host.told.clone(), host.stop.clone(), host.ready.clone());
@@ -222,7 +235,7 @@ impl FakeHost {
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, ready, shown, reports, gpu, bank, configuration) = (
+                let (told, stop, ready, shown, reports, gpu, bank, owner, configuration) = (
                     told.clone(),
                     stop.clone(),
                     ready.clone(),
@@ -230,6 +243,7 @@ impl FakeHost {
                     reports.clone(),
                     gpu.clone(),
                     bank.clone(),
+                    owner.clone(),
                     configuration.clone(),
                 );
                 tokio::spawn(async move {
@@ -255,6 +269,10 @@ impl FakeHost {
                         ToHost::Status(status) => {
                             told.lock().unwrap().push(status);
                             FromHost::Noted
+                        }
+                        ToHost::KeyServer => {
+                            owner.answer(stream).await;
+                            return;
                         }
                         ToHost::AwaitShutdown => {
                             stop.notified().await;
@@ -350,6 +368,8 @@ pub(super) async fn attested(words: Vec<String>, play: Play) -> Result<Attested,
         .make_keys()
         .await?
         .check_gpus()
+        .await?
+        .unseal()
         .await?
         .start_fake_engines(play)
         .await?

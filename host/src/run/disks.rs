@@ -26,6 +26,8 @@ struct Wanted<'a> {
     kind: &'static str,
     name: &'a str,
     disk: &'a Disk,
+    /// Whether it is encrypted.
+    sealed: bool,
     /// Whether a folder is inside, as opposed to one file.
     folder: bool,
 }
@@ -75,12 +77,14 @@ fn wanted(configuration: &Configuration) -> impl Iterator<Item = Wanted<'_>> {
         kind: "engine",
         name: &engine.name,
         disk: &engine.disk,
+        sealed: false,
         folder: true,
     });
     let models = configuration.models.iter().map(|model| Wanted {
         kind: "model",
         name: &model.name,
         disk: &model.disk,
+        sealed: model.sealed,
         folder: model.size.is_none(),
     });
     engines.chain(models)
@@ -92,7 +96,12 @@ impl Wanted<'_> {
         let Self {
             kind, name, disk, ..
         } = self;
-        let file = folder.join(disk.file());
+        // A plain process has it open: nothing is secret from whoever runs it.
+        let file = match (self.sealed, reader) {
+            (true, Reader::Vm) => disk.sealed_file(),
+            _ => disk.file(),
+        };
+        let file = folder.join(file);
         let shown = file.display();
         let size = match fs::metadata(&file) {
             Ok(found) if found.is_file() => found.len(),
@@ -136,6 +145,12 @@ impl Wanted<'_> {
             "RECIPE|FILE|FOLDER"
         };
         let out = folder.display();
+        if self.sealed {
+            return format!(
+                "get it from the model's owner, who makes it with `chrysalis-image seal {} --disks {out}`",
+                self.name
+            );
+        }
         format!(
             "make it with `chrysalis-image {} {from} --out {out}{also}`",
             self.kind

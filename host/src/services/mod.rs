@@ -5,6 +5,7 @@
 //! that is not measured or signed.
 
 pub(crate) mod endorser;
+mod key_server;
 mod staple;
 pub(crate) mod statements;
 #[cfg(test)]
@@ -51,6 +52,8 @@ const FRESHENING: Duration = Duration::from_hours(1);
 /// Everything that the enclave may ask for.
 pub(crate) struct Services {
     configuration: Vec<u8>,
+    /// Where the keys of sealed models are.
+    key_server: Option<String>,
     endorser: Endorser,
     statements: Statements,
     cashier: Arc<Cashier>,
@@ -69,6 +72,7 @@ impl Services {
         guest: Arc<Guest>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            key_server: key_server::address(&configuration),
             configuration,
             endorser,
             statements,
@@ -132,6 +136,9 @@ impl Services {
                     // Until it is answered the asker has nothing to say: it left, or it broke the protocol.
                     _ = connection.fill_buf() => return Ok(()),
                 },
+                ToHost::KeyServer => {
+                    return key_server::carry(&mut connection, self.key_server.as_deref()).await;
+                }
                 ToHost::Evidence { quote, gpus } => self.fetch_for(quote, gpus).await,
                 question @ (ToHost::Lane { .. } | ToHost::Owed(_) | ToHost::Terms) => {
                     self.cashier.answer(question).await

@@ -40,6 +40,8 @@ struct Configuration {
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<toml::Table>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<toml::Table>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<toml::Table>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tenant: Vec<toml::Table>,
@@ -61,6 +63,8 @@ struct Model {
     name: String,
     kind: ModelKind,
     engine: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sealed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     weights: Sha256,
@@ -104,6 +108,10 @@ fn text(recipe_path: &Path, disks: &Path) -> Result<String, Error> {
     let models = models.collect::<Result<Vec<_>, _>>()?;
     maker.unique("engine.name", engines.iter().map(|(one, _)| &one.name))?;
     maker.unique("model.name", models.iter().map(|one| &one.name))?;
+    if models.iter().any(|model| model.sealed) != recipe.keys.is_some() {
+        let problem = "must say who has the keys exactly if a model is sealed: add it, or omit it";
+        return Err(maker.value("keys", problem.into()));
+    }
     if models.is_empty() {
         return Err(maker.value("model", "must name at least one model".into()));
     }
@@ -120,6 +128,7 @@ fn text(recipe_path: &Path, disks: &Path) -> Result<String, Error> {
         model: models,
         serving: recipe.serving,
         price: recipe.price,
+        keys: recipe.keys,
         epoch: recipe.epoch,
         tenant: recipe.tenant,
         gpu: recipe.gpu,
@@ -177,6 +186,7 @@ impl Maker {
             name,
             kind: facts.kind,
             engine: served.engine.clone(),
+            sealed: served.sealed,
             size: facts.size,
             weights: facts.weights,
             tokenizer: facts.tokenizer,

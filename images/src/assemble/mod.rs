@@ -14,6 +14,7 @@ pub mod image;
 pub mod model;
 mod packages;
 mod python;
+pub mod seal;
 pub mod squashfs;
 pub mod tree;
 pub mod variables;

@@ -16,6 +16,8 @@ pub struct ServingRecipe {
     pub serving: toml::Table,
     /// What answers cost; copied as it stands.
     pub price: Option<toml::Table>,
+    /// Who has the keys of sealed models; copied as it stands.
+    pub keys: Option<toml::Table>,
     /// How often the enclave attests again; copied as it stands.
     pub epoch: Option<toml::Table>,
     /// Who may ask; copied as it stands.
@@ -56,6 +58,9 @@ pub struct ServedModel {
     pub context: u64,
     /// Requests at once.
     pub parallel: u32,
+    /// Whether its disk is encrypted, and its key with the key server.
+    #[serde(default)]
+    pub sealed: bool,
     /// What it must answer before it serves; any one of these will do.
     #[serde(default)]
     pub known_answer: Vec<toml::Table>,

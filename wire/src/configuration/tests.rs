@@ -31,7 +31,8 @@ fn reads_a_good_configuration() {
     );
     assert_eq!(configuration.epoch.length(), Duration::from_secs(600));
     // Engine and model are on the same disk here.
-    assert_eq!(configuration.disks().len(), 1);
+    assert_eq!(configuration.open_disks().len(), 1);
+    assert!(configuration.sealed_disks().is_empty());
 }
 
 #[test]
@@ -61,6 +62,77 @@ fn knows_the_size_of_a_disk_with_its_tree() {
 fn a_serial_is_what_virtio_has_room_for() {
     let configuration = Configuration::parse(sample().as_bytes()).unwrap();
     assert_eq!(configuration.engines[0].disk.serial(), "ab".repeat(10));
+}
+
+/// The sample with its model sealed on a disk of its own, and these lines of `[keys]`.
+fn sealed(keys: &str) -> Result<Configuration, ConfigurationError> {
+    let (before, model) = sample().split_once("[[model]]").map_or_else(
+        || panic!("no model"),
+        |(before, model)| (before.to_owned(), model.to_owned()),
+    );
+    let model = model.replacen(&"ab".repeat(32), &"cd".repeat(32), 1);
+    let model = model.replacen("size = 8193", "size = 8193\nsealed = true", 1);
+    Configuration::parse(format!("{before}[[model]]{model}{keys}").as_bytes())
+}
+
+#[test]
+fn a_sealed_model_has_a_key_server() {
+    let digest = "ef".repeat(32);
+    let keys = |address: &str| {
+        sealed(&format!(
+            "[keys]\naddress = \"{address}\"\ncertificate_sha256 = \"{digest}\"\n"
+        ))
+    };
+    for address in ["keys.example:8700", "127.0.0.1:1", "[::1]:8700"] {
+        let configuration = keys(address).unwrap();
+        assert_eq!(configuration.open_disks().len(), 1, "the engine's");
+        let sealed: Vec<_> = configuration.sealed_disks();
+        assert_eq!(sealed.len(), 1);
+        assert!(sealed[0].sealed_file().starts_with("cdcd"));
+    }
+    for address in [
+        "",
+        "keys.example",
+        "keys.example:0",
+        "a b:1",
+        ":1",
+        "[x]:1",
+        "::1:8700",
+    ] {
+        let refused = keys(address).unwrap_err().to_string();
+        assert!(
+            refused.contains("keys.address is not HOST:PORT"),
+            "{refused}"
+        );
+    }
+    let refused = sealed("[keys]\naddress = \"a:1\"\ncertificate_sha256 = \"ab\"\n");
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("keys.certificate_sha256")
+    );
+    let refused = sealed("").unwrap_err().to_string();
+    assert!(refused.contains("[keys] is missing"), "{refused}");
+}
+
+#[test]
+fn keys_without_a_sealed_model_and_a_disk_both_open_and_sealed_are_refused() {
+    let keys = format!(
+        "[keys]\naddress = \"a:1\"\ncertificate_sha256 = \"{}\"\n",
+        "ef".repeat(32)
+    );
+    let refused = |text: String| {
+        Configuration::parse(text.as_bytes())
+            .unwrap_err()
+            .to_string()
+    };
+    let none = refused(format!("{}{keys}", sample()));
+    assert!(none.contains("no model is sealed"), "{none}");
+    // The engine's disk is the same, and open.
+    let both = sample().replacen("size = 8193", "size = 8193\nsealed = true", 1);
+    let both = refused(format!("{both}{keys}"));
+    assert!(both.contains("model.sealed of m"), "{both}");
 }
 
 #[test]
