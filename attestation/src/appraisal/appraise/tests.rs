@@ -829,6 +829,40 @@ fn refuses_a_model_that_did_not_give_the_known_answer() {
     );
 }
 
+/// Who has the model's key is asked before the model starts. All else is required as of a client.
+#[test]
+fn a_key_server_waits_for_no_known_answer_and_for_nothing_else() {
+    let asks = |case: &mut Case| {
+        case.session = Session::Keys {
+            nonce: [0; 32],
+            exporter: [0; 32],
+        };
+        case.claims.known_answer = false;
+    };
+    let transcript = accepts(asks);
+    let mut checks = transcript.checks().iter();
+    let check = checks.find(|it| it.name == "known answer").expect("listed");
+    assert_eq!(check.outcome, Outcome::NotChecked);
+    refuses(
+        |case| {
+            asks(case);
+            case.claims.configuration = [9; 32];
+        },
+        Rejection::ConfigurationUnknown {
+            found: "09".repeat(32),
+        },
+    );
+    refuses(
+        |case| {
+            asks(case);
+            case.policy.key_agreement = Some(AgreementPolicy::PostQuantum);
+        },
+        Rejection::KeyAgreementWeak {
+            found: "unknown".to_owned(),
+        },
+    );
+}
+
 #[test]
 fn refuses_models_that_the_policy_does_not_list() {
     let listed = |weights| ModelsPolicy {

@@ -73,6 +73,7 @@ const LIES: &[Lie] = &[
     ("binding_mismatch of-another-key", "the evidence is about another TLS key", |it| it.attested.1 = b"another SubjectPublicKeyInfo".to_vec()),
     ("binding_mismatch of-another-nonce", "the evidence answers another nonce", |it| it.attested.0 = Session::Asked { nonce: [0; 32], exporter: [0xE4; 32] }),
     ("binding_mismatch of-another-session", "the evidence is about another TLS session", |it| it.attested.0 = Session::Asked { nonce: [0x4E; 32], exporter: [0; 32] }),
+    ("binding_mismatch of-a-key-server", "the evidence was made for a key server, over the same session", |it| it.attested.0 = Session::Keys { nonce: [0x4E; 32], exporter: [0xE4; 32] }),
     ("binding_mismatch of-other-claims", "the claims were altered", |it| it.alter = |evidence| {
         evidence.claims = Claims { release: "a better one".to_owned(), ..claims() }.encode();
     }),

@@ -7,6 +7,7 @@ use chrysalis_wire::{
     configuration::Configuration,
     frame,
     host::{FromHost, ToHost},
+    keys::{Answer, Challenge, Request},
     local::{Addressed, HostName},
     multipart,
     room::{FromRoom, Plan},
@@ -22,7 +23,7 @@ pub(super) fn frame(bytes: &[u8]) {
             }
         )+};
     }
-    try_as!(ToHost, FromHost, Plan, FromRoom);
+    try_as!(ToHost, FromHost, Plan, FromRoom, Challenge, Request, Answer);
 }
 
 /// The configuration's TOML.
