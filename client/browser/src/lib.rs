@@ -4,9 +4,11 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod asked;
+mod floor;
 mod recognised;
 
 pub use asked::{Asked, limit};
+pub use floor::{ecdsa_p384, rsa_pss};
 pub use recognised::recognised;
 
 use chrysalis_attestation::Time;
