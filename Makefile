@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 wasm test-wasm lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -61,8 +61,13 @@ reproduce: setup   ## build the image again in another userland and compare ever
 	@scripts/reproduce cpu
 reproduce-h100: setup  ## the same for both images; the H100's kernel modules are compiled twice, too
 	@scripts/reproduce cpu h100
-lock: setup        ## refresh the pins of images/lock.toml and images/toolchain.lock.toml
+wasm: setup        ## the verifier for browsers and Node: build/npm, and the page docs/verify.html, the same bytes everywhere
+	@scripts/wasm
+test-wasm: wasm    ## that it says what the command line says, over every vector and in Chromium; and what it costs
+	@scripts/test-wasm
+lock: setup        ## refresh the pins of images/lock.toml, images/toolchain.lock.toml and images/wasm.lock.toml
 	@cargo run -q -p chrysalis-image -- lock
+	@cargo run -q -p chrysalis-image -- lock --tools images/wasm.toml
 lint: setup        ## fmt, clippy, rustdoc, cargo-deny, the arrows, the enclave's dependency list
 	@scripts/lint
 doctor: setup      ## what this machine has, and what is missing

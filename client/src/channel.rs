@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrysalis_attestation::evidence::{
-    KeyAgreement, MAX_BUNDLE, Rest, binding::TLS_EXPORTER_LABEL,
+    KeyAgreement, MAX_BUNDLE, Rest, SavedSession, binding::TLS_EXPORTER_LABEL,
 };
 use chrysalis_ohttp::KEYS_TYPE;
 use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, HAVE, NONCE, NONCE_LENGTH, OHTTP_KEYS};
@@ -21,7 +21,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    Deadlines, Declined, Dial, Error, SavedSession, Target,
+    Deadlines, Declined, Dial, Error, Target,
     deadlines::within,
     error::from_hyper,
     kept::{Came, filled},

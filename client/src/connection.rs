@@ -2,7 +2,7 @@
 //! has `send`: a prompt cannot leave before trust, because until then there is nothing to send it with.
 
 use bytes::Bytes;
-use chrysalis_attestation::Trusted;
+use chrysalis_attestation::{Trusted, evidence::SavedSession};
 use chrysalis_settle::{Expected, JobNumber, Kept, Receipt, Rejection, Tab, TabId, money::Quote};
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -12,7 +12,7 @@ use hyper::{
 };
 
 use crate::{
-    Answer, Error, RelyingParty, SavedSession, Target,
+    Answer, Error, RelyingParty, Target,
     channel::{Channel, Sender, Task},
     deadlines::within,
     epoch::Epoch,

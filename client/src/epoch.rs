@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use chrysalis_attestation::evidence::{Evidence, claims::Claims};
+use chrysalis_attestation::evidence::{Evidence, SavedSession, claims::Claims};
 use chrysalis_settle::{Attested, EpochEvidence};
 
-use crate::{Error, SavedSession};
+use crate::Error;
 
 /// An epoch's evidence, from the certificate of a connection that was verified.
 ///

@@ -18,13 +18,13 @@ mod pay;
 pub mod proxy;
 mod relay;
 mod relying_party;
-mod saved;
 mod target;
 mod tcp;
 mod term;
 mod tls;
 
 pub use answer::Answer;
+pub use chrysalis_attestation::evidence::{MAX_SAVED, SavedError, SavedSession};
 pub use chrysalis_wire::{api::CHAT, content};
 pub use clock::{Clock, Stopwatch, system_stopwatch, system_time};
 pub use connection::{Asked, AttestedConnection};
@@ -35,7 +35,6 @@ pub use error::{Declined, Error};
 pub use pay::{Lane, Payer};
 pub use relay::{Relay, RelayError};
 pub use relying_party::{Ask, Bring, RelyingParty};
-pub use saved::{MAX_SAVED, SavedError, SavedSession};
 pub use target::{Target, TargetError};
 
 /// Fetches evidence without judging it, so that you can show or save it. Nothing else is ever sent over that connection.

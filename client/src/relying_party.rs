@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use chrysalis_attestation::{
     Collateral, Memory, Time, Trusted, Unverified,
-    evidence::{Evidence, KeyAgreement, binding::Session},
+    evidence::{Evidence, KeyAgreement, SavedSession, binding::Session},
     nvidia::{
         needs::{Questioned, to_ask},
         ocsp::OcspAnswer,
@@ -17,7 +17,7 @@ use chrysalis_settle::EpochEvidence;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Clock, Deadlines, Dial, Error, Relay, SavedSession, Stopwatch,
+    Clock, Deadlines, Dial, Error, Relay, Stopwatch,
     clock::{Moment, system_stopwatch, system_time},
     kept::Kept,
     pay::{Limit, Payer},

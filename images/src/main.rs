@@ -19,11 +19,12 @@ use chrysalis_image::{
     compile::{
         kernel::Kernel,
         rust::Rustc,
-        toolchain,
+        toolchain, wasm,
         workspace::{TOOLCHAIN, Workspace},
     },
     inputs::{
-        lock::Lock,
+        fetch::Fetcher,
+        lock::{Input, Lock},
         moment::Moment,
         python,
         recipe::{ImageRecipe, Linkage, ToolchainRecipe as Recipe},
@@ -108,6 +109,18 @@ enum Command {
         /// Make the lock of an engine of wheels instead: the interpreter as apt chooses it, wheels as pip does
         #[arg(long, value_name = "RECIPE", conflicts_with_all = ["lock", "toolchain", "upgrade"])]
         engine: Option<PathBuf>,
+        /// Make the lock of another toolchain instead, of Debian packages alone: images/wasm.toml
+        #[arg(long, value_name = "RECIPE", conflicts_with_all = ["lock", "toolchain", "upgrade", "engine"])]
+        tools: Option<PathBuf>,
+        #[command(flatten)]
+        fetch: FetchOptions,
+    },
+    /// Compile the verifier for browsers: WebAssembly, and the JavaScript around it
+    #[command(after_help = "Example:\n  chrysalis-image wasm --out build/wasm")]
+    Wasm {
+        /// The folder for what is made
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
         #[command(flatten)]
         fetch: FetchOptions,
     },
@@ -196,10 +209,14 @@ fn run(command: Command) -> Result<ExitCode> {
             toolchain: recipe,
             upgrade,
             engine,
+            tools,
             fetch,
         } => {
             let fetcher = fetch.fetcher()?;
             let now = Moment::from(SystemTime::now());
+            if let Some(recipe) = tools {
+                return relock(&recipe, &fetcher, None, &now);
+            }
             if let Some(recipe) = engine {
                 let lock = python::lock_of(&recipe);
                 let old = Lock::read(&lock).unwrap_or_default();
@@ -218,15 +235,14 @@ fn run(command: Command) -> Result<ExitCode> {
                 &old,
                 &refresh::refresh(&old, &fetcher, wheels, &now)?,
             )?;
-            let wanted = Recipe::read(&recipe)?;
-            let lock = toolchain::lock_of(&recipe);
-            let old = Lock::read(&lock).unwrap_or_default();
             let rustc = Rustc::of(Path::new("."))?;
-            rewrite(
-                &lock,
-                &old,
-                &refresh::toolchain(&wanted, &old, &fetcher, rustc.pin()?, &now)?,
-            )?;
+            return relock(&recipe, &fetcher, Some(rustc.pin()?), &now);
+        }
+        Command::Wasm { out, fetch } => {
+            wasm::build(Path::new("."), &out, &fetch.fetcher()?)?;
+            for file in wasm::FILES {
+                println!("{}", out.join(file).display());
+            }
         }
         Command::Binaries { recipe, fetch } => {
             let wanted = ImageRecipe::read(&recipe)?.programs();
@@ -251,6 +267,21 @@ fn run(command: Command) -> Result<ExitCode> {
             });
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The lock of a toolchain anew: what its recipe asks for, and rustc where rustup brings it.
+fn relock(
+    recipe: &Path,
+    fetcher: &Fetcher,
+    rustc: Option<Input>,
+    now: &Moment,
+) -> Result<ExitCode> {
+    let wanted = Recipe::read(recipe)?;
+    let lock = toolchain::lock_of(recipe);
+    let old = Lock::read(&lock).unwrap_or_default();
+    let new = refresh::toolchain(&wanted, &old, fetcher, rustc, now)?;
+    rewrite(&lock, &old, &new)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -12,6 +12,7 @@ mod collection;
 mod gpus;
 mod items;
 pub mod path;
+mod saved;
 mod served;
 mod short;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use agreement::KeyAgreement;
 pub use batch::Batch;
 pub use certificate::ID_PE_CMW;
 pub use gpus::{NO_GPUS, encode_gpus};
+pub use saved::{MAX_SAVED, SavedError, SavedSession};
 pub use short::{Rest, Short};
 
 use self::path::Path;

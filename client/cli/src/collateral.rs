@@ -6,12 +6,12 @@ use std::{fs, path::Path, sync::Arc};
 use anyhow::{Context, anyhow, bail};
 use chrysalis_attestation::{
     Collateral, Rejection,
-    encoding::pem::{self, Block},
     nvidia::{self, GpuEvidence},
     tdx,
 };
 use chrysalis_client::{Ask, Bring};
 use chrysalis_collateral::{Responder, Store, StoreError, System};
+use chrysalis_verifier::add_file;
 
 use crate::{files, options::Asking, printable::printable};
 
@@ -137,7 +137,7 @@ fn read(folder: &Path) -> anyhow::Result<Collateral> {
                     "{folder} holds more than {MAX_FOLDER} bytes: leave what this evidence needs"
                 )
             })?;
-            add(&mut collateral, bytes, ending == "crl")
+            add_file(&mut collateral, bytes, ending == "crl")
                 .with_context(|| format!("cannot use {}", path.display()))?;
         }
     }
@@ -148,29 +148,6 @@ fn read(folder: &Path) -> anyhow::Result<Collateral> {
         );
     }
     Ok(collateral)
-}
-
-fn add(collateral: &mut Collateral, bytes: Vec<u8>, is_list: bool) -> anyhow::Result<()> {
-    if !pem::is_pem(&bytes) {
-        let kind = if is_list {
-            &mut collateral.crls
-        } else {
-            &mut collateral.certificates
-        };
-        kind.push(bytes);
-        return Ok(());
-    }
-    let blocks = pem::blocks(&bytes).context(
-        "it is PEM with something before, between or behind its blocks: leave the blocks alone",
-    )?;
-    for Block { label, der } in blocks {
-        match label.as_str() {
-            pem::CERTIFICATE => collateral.certificates.push(der),
-            pem::REVOCATION_LIST => collateral.crls.push(der),
-            _ => bail!("it holds a block `{label}`, neither a certificate nor a revocation list"),
-        }
-    }
-    Ok(())
 }
 
 /// A store's error, with what to do next.

@@ -4,12 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use chrysalis_attestation::{
-    Collateral, Found, Question, Time, Unverified, Waivers,
+    Collateral, Found, Time, Waivers,
     evidence::{Evidence, KeyAgreement, binding::Session},
-    policy::{EpochAge, Policy},
-    roots::Roots,
+    policy::Policy,
 };
 use chrysalis_client::{Ask, Bring, Error, RelyingParty, system_time};
+use chrysalis_verifier::of_the_past;
 
 use crate::{collateral, files, options::Judging};
 
@@ -48,11 +48,7 @@ impl Judge {
             ..Waivers::default()
         };
         let mut judge = Self::new(Some(policy), judging, waivers)?;
-        if let Some(policy) = &mut judge.policy {
-            policy.max_epoch_age = EpochAge::Unchecked {
-                why: why.to_owned(),
-            };
-        }
+        judge.policy = judge.policy.map(|policy| of_the_past(policy, why));
         Ok(judge)
     }
 
@@ -79,22 +75,14 @@ impl Judge {
             Some(party) => party.collateral_for(&evidence)?,
             None => (self.bring)(&evidence),
         };
-        let policy = self.policy.as_ref();
-        let question = Question {
-            roots: &policy.map_or_else(Roots::vendors, Policy::roots),
+        let judging = chrysalis_verifier::Judging {
+            policy: self.policy.as_ref(),
+            waivers: &self.waivers,
             collateral: &collateral,
             now: self.now(),
-            conversation,
-            agreement,
-            policy,
-            waivers: &self.waivers,
+            explain,
         };
-        let evidence = Unverified::new(evidence);
-        Ok(if explain {
-            evidence.explain(&question)
-        } else {
-            evidence.verify(&question)
-        }?)
+        Ok(judging.judge(evidence, conversation, agreement)?)
     }
 
     fn relying_party(&self) -> Option<RelyingParty> {

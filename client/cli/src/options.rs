@@ -2,13 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use chrysalis_attestation::{
-    Time,
-    snp::{
-        broken::{self, Accepted, Broken},
-        product::Product,
-    },
-};
+use chrysalis_attestation::Time;
 use chrysalis_collateral::{MirrorError, Mirrors};
 use clap::{Args, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -97,29 +91,6 @@ pub(crate) fn moment(text: &str) -> Result<Time, String> {
         .map_err(|_| "write it as 2026-12-01T12:00:00Z".to_owned())
 }
 
-/// A product line by its name in policies. A sound one is not to be accepted ahead of its day.
-pub(crate) fn broken_product(text: &str) -> Result<Product, String> {
-    let known = |broken: &Broken| broken.product.name().to_lowercase();
-    let found = broken::KNOWN.iter().find(|broken| known(broken) == text);
-    found.map(|broken| broken.product).ok_or_else(|| {
-        let all: Vec<_> = broken::KNOWN.iter().map(known).collect();
-        format!("known to be broken: {}", all.join(", "))
-    })
-}
-
-/// The broken product lines that the command line accepts.
-pub(crate) fn accepted(products: &[Product]) -> Accepted {
-    let known = products.iter().filter_map(|product| broken::of(*product));
-    let accepted = known.map(|broken| (broken.product, accept_broken(broken)));
-    accepted.collect()
-}
-
-/// How the command line accepts one.
-pub(crate) fn accept_broken(broken: &Broken) -> String {
-    let name = broken.product.name().to_lowercase();
-    format!("--accept-broken {name}")
-}
-
 /// The one service that a verification asks.
 fn responder(text: &str) -> Result<Mirrors, String> {
     if text.starts_with("nvidia-ocsp=") || !text.contains('=') {
@@ -172,15 +143,6 @@ mod tests {
     fn reads_times_as_people_write_them() {
         assert_eq!(moment("1970-01-01T00:01:00Z"), Ok(Time(60)));
         assert!(moment("tomorrow").is_err());
-    }
-
-    #[test]
-    fn only_a_broken_line_is_accepted_as_one() {
-        assert_eq!(broken_product("milan"), Ok(Product::Milan));
-        let error = "known to be broken: milan".to_owned();
-        for sound in ["genoa", "turin", "Milan", ""] {
-            assert_eq!(broken_product(sound), Err(error.clone()), "{sound}");
-        }
     }
 
     #[test]

@@ -7,10 +7,11 @@ use chrysalis_attestation::{
     verdict::{mark, open_in_a_line},
 };
 use chrysalis_client::Error;
+use chrysalis_verifier::accept_broken;
 use serde_json::{Value, json};
 
 use crate::{
-    options::{Telling, VerdictFormat, accept_broken},
+    options::{Telling, VerdictFormat},
     outcome::Outcome,
     printable::{print, printable},
 };
@@ -82,7 +83,7 @@ where
             text.extend(way_on(&found, manner));
             print(&text)?;
         }
-        VerdictFormat::Json => print(&format!("{}\n", json(&found)?))?,
+        VerdictFormat::Json => print(&format!("{}\n", json(&found)))?,
         VerdictFormat::Ear => print(&format!("{}\n", ear(&found, manner.now)?))?,
     }
     Ok(found.is_ok().into())
@@ -176,12 +177,12 @@ fn missing(rejection: &Rejection, has_policy: bool) -> Option<&'static str> {
 }
 
 /// What was found, for programs: one object.
-fn json<'a, T>(found: &'a Result<T, Error>) -> anyhow::Result<Value>
+fn json<'a, T>(found: &'a Result<T, Error>) -> Value
 where
     &'a T: Into<Verdict<'a>>,
 {
-    Ok(match verdict(found) {
-        Ok(verdict) => serde_json::to_value(verdict)?,
+    match verdict(found) {
+        Ok(verdict) => chrysalis_verifier::json(&verdict),
         Err(error) => json!({
             "verdict": "rejected", "code": error.code(), "detail": error.to_string(),
             "hint": error.hint(), "simulated": false, "until": null, "checks": [], "claims": null,
@@ -189,7 +190,7 @@ where
                 "code": error.code(), "step": "", "detail": error.to_string(), "hint": error.hint(),
             }],
         }),
-    })
+    }
 }
 
 /// What was found, as the claims of an attestation result.

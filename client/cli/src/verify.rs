@@ -6,20 +6,17 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::{
-    Found, Waivers,
-    evidence::{Evidence, KeyAgreement, binding::Session},
-    snp::product::Product,
-};
-use chrysalis_client::{Error, SavedSession};
+use chrysalis_attestation::{Found, Waivers, evidence::KeyAgreement, snp::product::Product};
+use chrysalis_client::Error;
+use chrysalis_verifier::{Artifact, Parts, Without, broken_product};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
     files::{self, nvidia::NvidiaArguments, snp::SnpArguments, tdx::TdxArguments},
     judge::Judge,
-    options::{Judging, Telling, accepted, broken_product, nonce},
+    options::{Judging, Telling, nonce},
     outcome::Outcome,
-    subject::{self, Artifact, Subject},
+    subject::{self, Subject},
     verdict::{self, Manner},
 };
 
@@ -160,46 +157,38 @@ async fn conversation(subject: &Subject, options: &VerifyOptions) -> anyhow::Res
 }
 
 fn found(judge: &Judge, artifact: Artifact, explain: bool) -> anyhow::Result<Result<Found, Error>> {
-    let judged = match artifact {
-        Artifact::Session(saved) => Evidence::decode(saved.bundle())
-            .map_err(Error::from)
-            .and_then(|evidence| {
-                let conversation = (&saved.session(), saved.spki());
-                judge.judge(evidence, Some(conversation), saved.agreement(), explain)
-            }),
-        Artifact::Certificate(der) => Evidence::from_certificate(&der)
-            .map_err(Error::from)
-            .and_then(|(evidence, spki)| {
-                judge.judge(evidence, Some((&Session::Boot, &spki)), None, explain)
-            }),
-        Artifact::Bundle(evidence) => judge.judge(evidence, None, None, explain),
-        Artifact::Unreadable(rejection) => Err(rejection.into()),
-        Artifact::Report(_) => bail!(
-            "this is a report by itself, and no bundle: `chrysalis verify snp --report` verifies it, `chrysalis show` explains it"
-        ),
+    let parts = match artifact.parts()? {
+        Ok(parts) => parts,
+        Err(rejection) => return Ok(Err(rejection.into())),
     };
-    Ok(judged)
+    let Parts {
+        evidence,
+        conversation,
+        agreement,
+    } = parts;
+    let conversation = conversation.as_ref();
+    let conversation = conversation.map(|(session, spki)| (session, &spki[..]));
+    Ok(judge.judge(evidence, conversation, agreement, explain))
 }
 
 /// The reasons that the command line gives.
 fn waivers(options: &VerifyOptions) -> Waivers {
-    let mut waivers = Waivers {
-        broken: accepted(&options.accept_broken),
-        ..Waivers::default()
-    };
-    for input in &options.without {
-        let (waiver, name) = match input {
-            BundleInput::Crl => (&mut waivers.crl, "crl"),
-            BundleInput::Ocsp => (&mut waivers.ocsp, "ocsp"),
-            BundleInput::Rim => (&mut waivers.rim, "rim"),
-            BundleInput::Fwid => (&mut waivers.fwid, "fwid"),
-            BundleInput::EventLog => (&mut waivers.event_log, "event-log"),
-            BundleInput::Freshness => (&mut waivers.freshness, "freshness"),
-            BundleInput::Session => (&mut waivers.session, "session"),
-        };
-        *waiver = Some(format!("--without {name}"));
+    let without: Vec<Without> = options.without.iter().map(|it| (*it).into()).collect();
+    chrysalis_verifier::waivers(&without, &options.accept_broken)
+}
+
+impl From<BundleInput> for Without {
+    fn from(input: BundleInput) -> Self {
+        match input {
+            BundleInput::Crl => Self::Crl,
+            BundleInput::Ocsp => Self::Ocsp,
+            BundleInput::Rim => Self::Rim,
+            BundleInput::Fwid => Self::Fwid,
+            BundleInput::EventLog => Self::EventLog,
+            BundleInput::Freshness => Self::Freshness,
+            BundleInput::Session => Self::Session,
+        }
     }
-    waivers
 }
 
 impl Conversation {
@@ -210,15 +199,12 @@ impl Conversation {
         else {
             return Ok(artifact);
         };
-        let Artifact::Bundle(evidence) = artifact else {
-            bail!(
-                "only a bare bundle needs its conversation: leave --session-key, --session-nonce and --session-exporter out"
-            );
-        };
+        if !matches!(artifact, Artifact::Bundle(_)) {
+            // Said before the key is read.
+            return Ok(artifact.joined_to(Vec::new(), nonce, exporter, None)?);
+        }
         let spki = files::read_key(key)?;
-        let bundle = evidence.encode();
-        let saved = SavedSession::new(spki, nonce, exporter, bundle);
-        Ok(Artifact::Session(saved.agreed(self.session_agreement)))
+        Ok(artifact.joined_to(spki, nonce, exporter, self.session_agreement)?)
     }
 }
 

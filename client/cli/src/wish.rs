@@ -15,10 +15,11 @@ use chrysalis_attestation::{
     snp::table,
 };
 use chrysalis_collateral::Wish;
+use chrysalis_verifier::{Artifact, Kind, MAX_FILES, MAX_JSON, decoded, described};
 
 use crate::{
-    files::{Kind, MAX_FILES, MAX_JSON, decoded, described, read},
-    subject::{self, Artifact, Subject},
+    files::read,
+    subject::{self, Subject},
 };
 
 /// What was found in the arguments, before reports are matched with the certificates given along with them.

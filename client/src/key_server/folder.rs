@@ -87,12 +87,12 @@ mod tests {
 
     #[test]
     fn gives_a_key_by_its_root_and_nothing_else() {
-        let room = tempfile::tempdir().unwrap();
-        let folder = KeyFolder::new(room.path().join("keys"));
-        fs::create_dir(room.path().join("keys")).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let folder = KeyFolder::new(place.path().join("keys"));
+        fs::create_dir(place.path().join("keys")).unwrap();
         let root = "ab".repeat(32);
         let put = |text: &str, mode| {
-            let path = room.path().join(format!("keys/{root}.key"));
+            let path = place.path().join(format!("keys/{root}.key"));
             fs::write(&path, text).unwrap();
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         };
@@ -101,7 +101,7 @@ mod tests {
         put(&format!("{}\n", "07".repeat(KEY)), 0o600);
         assert_eq!(*folder.get(&root).unwrap(), [7; KEY]);
         assert_eq!(folder.count().unwrap(), 1);
-        fs::write(room.path().join("outside.key"), "07".repeat(KEY)).unwrap();
+        fs::write(place.path().join("outside.key"), "07".repeat(KEY)).unwrap();
         for wrong in ["", "../outside", &root.to_uppercase(), &root[1..]] {
             assert!(unknown(wrong), "{wrong}");
         }

@@ -3,22 +3,18 @@
 //! cargo needs from a network is fetched before, outside, as the user's own configuration says.
 
 use std::{
-    collections::BTreeSet,
-    env,
-    ffi::OsString,
     fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use serde::Deserialize;
-
 use super::{
     binaries::Binaries,
     cargo,
     chamber::Chamber,
-    rust::{self, HINT, Rustc, clean, output},
+    crates::Crates,
+    rust::{self, HINT, Rustc},
     toolchain::Toolchain,
 };
 use crate::{
@@ -27,8 +23,10 @@ use crate::{
         fetch::Fetcher,
         recipe::{Binary, Linkage},
     },
-    manifest, progress,
+    manifest,
 };
+
+pub(super) use super::crates::root;
 
 /// The only platform that has measured programs.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -43,46 +41,14 @@ const OUTPUT: &str = "/target";
 /// Below it, what is linked dynamically: the same libraries with other flags.
 const DYNAMIC: &str = "dynamic";
 const RUST: &str = "/rust";
-const CARGO: &str = "/cargo";
-/// What the user may decide inside: how busy the machine gets, and how the output looks.
-const INSIDE: [&str; 2] = ["CARGO_BUILD_JOBS", "CARGO_TERM_COLOR"];
 
 /// A checkout, its toolchain, and what cargo says about it.
 pub struct Workspace {
     root: PathBuf,
     target: PathBuf,
-    cargo_home: PathBuf,
     rustc: Rustc,
-    packages: Vec<Package>,
+    crates: Crates,
     toolchain: Toolchain,
-}
-
-/// What is read of `cargo metadata`.
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    target_directory: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    version: String,
-    manifest_path: PathBuf,
-    source: Option<String>,
-}
-
-/// The folder of the workspace around a file, such as a recipe.
-pub(super) fn root(path: &Path) -> Result<PathBuf, Error> {
-    let absolute = path.canonicalize().map_err(Error::io("read", path))?;
-    let root = absolute
-        .ancestors()
-        .find(|folder| folder.join("Cargo.lock").exists());
-    root.map(Path::to_owned).ok_or_else(|| Error::Tool {
-        program: "cargo".into(),
-        problem: format!("has no workspace around {}", path.display()),
-        hint: "name a folder of compiled programs with --binaries DIR",
-    })
 }
 
 impl Workspace {
@@ -92,27 +58,12 @@ impl Workspace {
         let toolchain = Toolchain::prepare(&root.join(TOOLCHAIN), fetcher)?;
         let rustc = Rustc::of(root)?;
         rustc.check(toolchain.pin(rust::PACKAGE)?)?;
-        let mut command = clean("cargo", root);
-        command.args([
-            "metadata",
-            "--format-version=1",
-            "--locked",
-            "--filter-platform",
-            TARGET,
-        ]);
-        let metadata = progress::during("asking cargo for the crates", || output(command))?;
-        let metadata: Metadata =
-            serde_json::from_str(&metadata).map_err(|problem| Error::Tool {
-                program: "cargo metadata".into(),
-                problem: format!("printed something that does not parse: {problem}"),
-                hint: "run it by hand to see what it prints",
-            })?;
+        let crates = Crates::of(root, TARGET)?;
         Ok(Self {
             root: root.to_owned(),
-            target: metadata.target_directory.join("image"),
-            cargo_home: cargo_home()?,
+            target: crates.target_directory().join("image"),
             rustc,
-            packages: metadata.packages,
+            crates,
             toolchain,
         })
     }
@@ -133,28 +84,14 @@ impl Workspace {
             c_flags.push(format!("-ffile-prefix-map={from}={to}"));
         }
         fs::create_dir_all(&self.target).map_err(Error::io("create", &self.target))?;
-        let mut chamber = Chamber::of(&self.toolchain)?
+        let chamber = Chamber::of(&self.toolchain)?
             .read(&self.root, SOURCE)
             .write(&self.target, OUTPUT)
-            .read(&self.rustc.sysroot, RUST)
-            .read(
-                &self.cargo_home.join("registry"),
-                &format!("{CARGO}/registry"),
-            );
-        // It may name another registry than crates.io to take the crates from; Cargo.lock has their digests.
-        let configuration = self.cargo_home.join("config.toml");
-        if configuration.exists() {
-            chamber = chamber.read(&configuration, &format!("{CARGO}/config.toml"));
-        }
-        for variable in INSIDE {
-            if let Some(value) = env::var_os(variable) {
-                chamber = chamber.with(variable, value);
-            }
-        }
-        let chamber = chamber
+            .read(&self.rustc.sysroot, RUST);
+        let chamber = self
+            .crates
+            .shown(chamber)
             .with("PATH", format!("{RUST}/bin:/usr/bin"))
-            .with("CARGO_HOME", CARGO)
-            .with("CARGO_NET_OFFLINE", "true")
             .with("CARGO_TARGET_DIR", output)
             .with("CARGO_BUILD_TARGET", TARGET)
             .with("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
@@ -163,9 +100,7 @@ impl Workspace {
             .with("CC", "gcc")
             .with("CXX", "g++")
             // Overrides what a user's cargo configuration may say.
-            .with("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", "gcc")
-            .with("RUSTC_WRAPPER", "")
-            .with("RUSTC_WORKSPACE_WRAPPER", "");
+            .with("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", "gcc");
         Ok(chamber.command("cargo", SOURCE))
     }
 
@@ -193,9 +128,7 @@ impl Workspace {
         }
         let programs = wanted.iter().map(|program| {
             let package = &program.package;
-            let found = self.packages.iter().find(|found| found.name == *package);
-            let version = found.map(|found| found.version.clone()).unwrap_or_default();
-            (package.clone(), version)
+            (package.clone(), self.crates.version(package))
         });
         let toolchain = manifest::Toolchain {
             rustc: format!("{} {}", self.rustc.release, self.rustc.commit),
@@ -205,31 +138,12 @@ impl Workspace {
         Binaries::built(&folder, programs, toolchain, self.toolchain.pins())
     }
 
-    /// Every path inside that may differ between machines, and what stands in a program instead: a mirror or a vendor folder
-    /// has a name of its own for the registry, so cargo is asked.
+    /// Every path inside that may differ between machines, and what stands in a program instead.
     fn prefixes(&self) -> Vec<(String, String)> {
-        let outside = self
-            .packages
-            .iter()
-            .filter(|package| package.source.is_some());
-        let sources: BTreeSet<&Path> = outside
-            .filter_map(|package| package.manifest_path.parent()?.parent())
-            .filter_map(|folder| folder.strip_prefix(&self.cargo_home).ok())
-            .collect();
-        let sources = sources.into_iter().map(|folder| {
-            let folder = format!("{CARGO}/{}", folder.display());
-            (folder, CARGO.to_owned())
-        });
         let library = format!("{RUST}/lib/rustlib/src/rust");
         let library = (library, format!("/rustc/{}", self.rustc.commit));
-        sources.chain([library]).collect()
+        let mut prefixes = self.crates.prefixes();
+        prefixes.push(library);
+        prefixes
     }
-}
-
-/// Where cargo keeps what it fetched.
-fn cargo_home() -> Result<PathBuf, Error> {
-    let named = env::var_os("CARGO_HOME").filter(|value: &OsString| !value.is_empty());
-    let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cargo"));
-    let folder = named.map(PathBuf::from).or_else(home).unwrap_or_default();
-    folder.canonicalize().map_err(Error::io("read", folder))
 }

@@ -56,13 +56,13 @@ pub fn refresh(
     Ok(fresh)
 }
 
-/// The pins of a toolchain: what its recipe asks for, with all dependencies; and rustc, as this machine has it. A pin that is not
+/// The pins of a toolchain: what its recipe asks for, with all dependencies; and rustc, if it is the one that this machine has. A pin that is not
 /// in the old lock is of this moment.
 pub fn toolchain(
     recipe: &ToolchainRecipe,
     old: &Lock,
     fetcher: &Fetcher,
-    rustc: Input,
+    rustc: Option<Input>,
     now: &Moment,
 ) -> Result<Lock, Error> {
     let pins = fetcher
@@ -73,7 +73,7 @@ pub fn toolchain(
         dated(pin, before, now)
     });
     Ok(Lock {
-        input: dated.chain([rustc]).collect(),
+        input: dated.chain(rustc).collect(),
     })
 }
 

@@ -12,20 +12,7 @@ use chrysalis_attestation::{
     release::{MAX_ENVELOPE, MAX_STATEMENTS},
 };
 use chrysalis_image::publish;
-
-use super::{
-    kind::{Kind, decoded, described},
-    place::Place,
-};
-
-/// Reports, certificates, revocation lists, manifests and OCSP answers are far shorter.
-pub(super) const MAX_EVIDENCE: usize = 1024 * 1024;
-/// JSON around evidence.
-pub(crate) const MAX_JSON: usize = 4 * 1024 * 1024;
-/// A policy with a thousand digests; read as TOML it takes up to a hundred times the room.
-pub(crate) const MAX_POLICY: usize = 256 * 1024;
-/// The most files of one option: with the limits above, all of them fit into 64 MiB.
-pub(crate) const MAX_FILES: usize = 16;
+use chrysalis_verifier::{MAX_EVIDENCE, MAX_FILES, MAX_POLICY, Place, public_key};
 
 /// A file's bytes; `-` is stdin.
 pub(crate) fn read(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
@@ -45,23 +32,10 @@ pub(crate) fn read(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file that must look as if it belonged to this place, or like nothing that is known: that the parsers name. Hex and base64 text come as
-/// what they stand for.
+/// A file that must look as if it belonged to this place, or like nothing that is known. Hex and base64 text come as what they stand for.
 pub(super) fn read_for(place: Place, path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     let bytes = read(path, limit)?;
-    let binary = decoded(&bytes);
-    let kind = Kind::of(&binary);
-    if kind == Kind::Unknown || place.takes(kind) {
-        return Ok(binary);
-    }
-    let (path, wanted, forms) = (path.display(), place.wanted, place.forms);
-    let elsewhere = Place::of(kind).map_or_else(String::new, |other| {
-        format!("; `{}` takes it", other.command)
-    });
-    bail!(
-        "{path} is {}, not {wanted}{elsewhere}\nhint: hand over {forms}",
-        described(&binary)
-    )
+    Ok(place.take(&path.display().to_string(), &bytes)?)
 }
 
 /// As [`read_for`], for evidence that may be left out.
@@ -94,6 +68,12 @@ pub(crate) fn read_statements(paths: &[PathBuf]) -> anyhow::Result<Vec<Vec<u8>>>
         );
     }
     paths.iter().map(|path| read(path, MAX_ENVELOPE)).collect()
+}
+
+/// DER `SubjectPublicKeyInfo` of a peer, from a file with it or with a certificate of it, DER or PEM.
+pub(crate) fn read_key(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let bytes = read(path, MAX_EVIDENCE)?;
+    public_key(&bytes).with_context(|| format!("{} is no public key", path.display()))
 }
 
 /// Writes a file that is there whole or as it was before.

@@ -2,23 +2,21 @@
 
 use std::path::PathBuf;
 
-use anyhow::{anyhow, bail};
 use chrysalis_attestation::{
     Rejection, Waivers,
-    alone::gpus::{GpuQuestion, explain, verify},
     nvidia::{
-        GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots, evidence::read as read_evidence,
-        needs::to_ask, ocsp::OcspAnswer, policy::Revocation, rim,
+        GpuCollateral, GpuEvidence, GpuPolicy, NvidiaRoots, needs::to_ask, ocsp::OcspAnswer,
+        policy::Revocation,
     },
-    policy::{Policy, PolicyError},
 };
 use chrysalis_client::{Error, system_time};
+use chrysalis_verifier::{
+    GpuRequest, MAX_JSON, Place, Without, gpu_evidence, gpu_policy, rims, waivers,
+};
 use clap::{Args, ValueEnum};
 
 use super::{
-    input::{MAX_JSON, read_all, read_for, read_if, read_policy, usable},
-    kind::Kind,
-    place::Place,
+    input::{read_all, read_for, read_if, read_policy, usable},
     tell::tell,
 };
 use crate::{
@@ -74,11 +72,23 @@ pub(crate) enum GpuInput {
     Fwid,
 }
 
+impl From<GpuInput> for Without {
+    fn from(input: GpuInput) -> Self {
+        match input {
+            GpuInput::Ocsp => Self::Ocsp,
+            GpuInput::Rim => Self::Rim,
+            GpuInput::Fwid => Self::Fwid,
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
     let options = &arguments.options;
-    let (policy, roots) = wanted(arguments)?;
+    let without: Vec<Without> = arguments.without.iter().map(|it| (*it).into()).collect();
+    let waivers = waivers(&without, &[]);
+    let (policy, roots) = wanted(arguments, &waivers)?;
     let mut collateral = GpuCollateral {
-        rims: rims(arguments)?,
+        rims: manifests(arguments)?,
         ocsp: read_all(Place::OCSP_ANSWER, &arguments.answers)?
             .into_iter()
             .map(|der| OcspAnswer { der, nonce: None })
@@ -94,31 +104,21 @@ pub(crate) fn run(arguments: &NvidiaArguments) -> anyhow::Result<Outcome> {
             if proof.is_some_and(|proof| proof.revocation == Revocation::Asked) {
                 ask(arguments, &evidence, &roots, &mut collateral)?;
             }
-            let question = GpuQuestion {
-                policy: policy.as_ref(),
-                waivers: &waivers(arguments),
-                ..GpuQuestion::new(&arguments.nonce, &roots, &collateral, now)
+            let request = GpuRequest {
+                evidence,
+                nonce: arguments.nonce,
+                roots,
+                collateral,
+                policy,
+                waivers,
+                explain: options.explain_only,
+                now,
             };
-            if options.explain_only {
-                explain(&evidence, &question)
-            } else {
-                verify(&evidence, &question)
-            }
+            request.verify()
         }
         Err(rejection) => Err(rejection.into()),
     };
     tell(verified, options, now)
-}
-
-/// The reasons that the command line gives.
-fn waivers(arguments: &NvidiaArguments) -> Waivers {
-    let why = |input, why: &str| arguments.without.contains(&input).then(|| why.to_owned());
-    Waivers {
-        ocsp: why(GpuInput::Ocsp, "--without ocsp"),
-        rim: why(GpuInput::Rim, "--without rim"),
-        fwid: why(GpuInput::Fwid, "--without fwid"),
-        ..Waivers::default()
-    }
 }
 
 /// Asks NVIDIA about these GPUs and these manifests, in place of the answers that were brought along: nothing is newer.
@@ -142,71 +142,35 @@ fn ask(
 }
 
 /// The policy of the file, with the reasons that the command line adds, and the roots it names.
-fn wanted(arguments: &NvidiaArguments) -> anyhow::Result<(Option<GpuPolicy>, NvidiaRoots)> {
+fn wanted(
+    arguments: &NvidiaArguments,
+    waivers: &Waivers,
+) -> anyhow::Result<(Option<GpuPolicy>, NvidiaRoots)> {
     let Some(path) = &arguments.options.policy else {
         return Ok((None, NvidiaRoots::nvidia()));
     };
-    let (mut policy, roots) = usable(path, read(&read_policy(path)?))?;
-    let Waivers {
-        ocsp, rim, fwid, ..
-    } = waivers(arguments);
-    let proof = &mut policy.proof;
-    if let Some(why) = ocsp {
-        proof.revocation = Revocation::Unchecked { why };
-    }
-    proof.rims_unchecked = rim.or(proof.rims_unchecked.take());
-    proof.fwid_unchecked = fwid.or(proof.fwid_unchecked.take());
+    let (policy, roots) = usable(path, gpu_policy(&read_policy(path)?, waivers))?;
     Ok((Some(policy), roots))
-}
-
-/// A simulated NVIDIA has a root for devices and one for manifests; a policy does not say which is which.
-fn read(text: &str) -> Result<(GpuPolicy, NvidiaRoots), PolicyError> {
-    let simulated = Policy::parse_simulation(text)?;
-    let roots = simulated
-        .into_iter()
-        .fold(NvidiaRoots::nvidia(), |roots, root| {
-            roots.and_simulated(root, root)
-        });
-    Ok((Policy::parse_gpu(text)?, roots))
 }
 
 fn evidence(arguments: &NvidiaArguments) -> anyhow::Result<Result<Vec<GpuEvidence>, Rejection>> {
     let report = read_for(Place::GPU_REPORT, &arguments.report, MAX_JSON)?;
     let chain = read_if(Place::GPU_CHAIN, arguments.chain.as_ref())?;
-    let is_json = Kind::of(&report) == Kind::GpuJson;
-    match (is_json, &chain) {
-        (true, Some(_)) => bail!(
-            "{} brings the chains of its GPUs: leave --chain out",
-            arguments.report.display()
-        ),
-        (false, None) => bail!(
-            "{} brings no certificates, and a bare report needs them: give them with --chain",
-            arguments.report.display()
-        ),
-        _ => {}
-    }
-    let devices = read_evidence(&report, chain.as_deref());
-    let Some(path) = &arguments.switches else {
-        return Ok(devices);
-    };
-    let switches = read_for(Place::SWITCHES, path, MAX_JSON)?;
-    let switches = read_evidence(&switches, None);
-    Ok(devices.and_then(|gpus| Ok([gpus, switches?].concat())))
+    let switches = arguments.switches.as_ref();
+    let switches = switches.map(|path| read_for(Place::SWITCHES, path, MAX_JSON));
+    let name = arguments.report.display().to_string();
+    Ok(gpu_evidence(
+        &name,
+        &report,
+        chain.as_deref(),
+        switches.transpose()?.as_deref(),
+    )?)
 }
 
 /// Manifests, out of the answers that NVIDIA's service gave.
-fn rims(arguments: &NvidiaArguments) -> anyhow::Result<Vec<Vec<u8>>> {
+fn manifests(arguments: &NvidiaArguments) -> anyhow::Result<Vec<Vec<u8>>> {
     let files = read_all(Place::RIM, &arguments.rims)?;
-    let taken_out = |(file, path): (Vec<u8>, &PathBuf)| match Kind::of(&file) {
-        Kind::RimAnswer => rim::of_answer(&file).map(|it| it.rim).map_err(|why| {
-            let (path, forms) = (path.display(), Place::RIM.forms);
-            anyhow!("cannot take the manifest out of {path}: {why}\nhint: hand over {forms}")
-        }),
-        _ => Ok(file),
-    };
-    files
-        .into_iter()
-        .zip(&arguments.rims)
-        .map(taken_out)
-        .collect()
+    let names = arguments.rims.iter();
+    let names = names.map(|path| path.display().to_string());
+    Ok(rims(names.zip(files).collect())?)
 }

@@ -2,31 +2,19 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
-use chrysalis_attestation::{
-    Collateral, Rejection, Waivers,
-    alone::snp::{SnpEvidence, SnpQuestion, explain, verify},
-    azure::{
-        hcl::{self, Platform},
-        thim,
-    },
-    encoding::pem,
-    policy::Policy,
-    snp::{AmdRoots, product::Product, table},
-};
+use chrysalis_attestation::{policy::Policy, snp::product::Product};
 use chrysalis_client::system_time;
+use chrysalis_verifier::{MAX_EVIDENCE, Place, SnpRequest, Without, broken_product, waivers};
 use clap::{Args, ValueEnum};
 
 use super::{
-    input::{MAX_EVIDENCE, read_all, read_for, read_policy, read_statements, usable},
-    kind::Kind,
-    place::Place,
+    input::{read_all, read_for, read_policy, read_statements, usable},
     tell::tell,
-    vtpm::{self, TpmArguments},
+    vtpm::{TpmArguments, read_quote},
 };
 use crate::{
     collateral,
-    options::{FileOptions, accepted, broken_product, report_data},
+    options::{FileOptions, report_data},
     outcome::Outcome,
 };
 
@@ -80,69 +68,37 @@ pub(crate) enum SnpInput {
     Pcrs,
 }
 
-pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
-    let options = &arguments.options;
-    let policy = policy(arguments)?;
-    let report = read_for(Place::SNP_REPORT, &arguments.report, MAX_EVIDENCE)?;
-    let certificates = read_all(Place::SNP_CERTIFICATE, &arguments.certificates)?;
-    let lists = read_all(Place::REVOCATION_LIST, &arguments.lists)?;
-    let vtpm = vtpm::Files::read(&arguments.tpm)?;
-    if vtpm.is_some() && !hcl::is_wrapped(&report) {
-        bail!(
-            "{} does not name the vTPM's key: a quote goes with Azure's HCL report, whole",
-            arguments.report.display()
-        );
-    }
-    let statements = read_statements(&arguments.statements)?;
-    let now = options.at.unwrap_or_else(system_time);
-    let waivers = waivers(arguments);
-    let policy = policy.map(|policy| waivers.applied_to(policy));
-    let verified = match gather(&certificates, lists) {
-        Ok(mut collateral) => {
-            collateral.statements = statements;
-            if let Some(folder) = &arguments.collateral {
-                // A wrapping that cannot be taken off is refused below, by name.
-                let bare = hcl::unwrap(&report, Platform::Snp)
-                    .map_or(&report[..], |wrapped| wrapped.report);
-                collateral::add_for_report(&mut collateral, folder, bare)?;
-            }
-            let without_pcrs = arguments.without.contains(&SnpInput::Pcrs);
-            let quoted = vtpm.as_ref();
-            let quoted = quoted.map(|files| files.quoted(&arguments.tpm, without_pcrs));
-            let evidence = SnpEvidence {
-                report: &report,
-                quoted: quoted.as_ref(),
-            };
-            let question = SnpQuestion {
-                policy: policy.as_ref(),
-                report_data: arguments.report_data.as_ref(),
-                waivers: &waivers,
-                roots: &policy
-                    .as_ref()
-                    .map_or_else(AmdRoots::amd, |policy| policy.roots().amd),
-                collateral: &collateral,
-                now,
-            };
-            if options.explain_only {
-                explain(evidence, &question)
-            } else {
-                verify(evidence, &question)
-            }
+impl From<SnpInput> for Without {
+    fn from(input: SnpInput) -> Self {
+        match input {
+            SnpInput::Crl => Self::Crl,
+            SnpInput::Freshness => Self::Freshness,
+            SnpInput::Pcrs => Self::Pcrs,
         }
-        Err(rejection) => Err(rejection.into()),
-    };
-    tell(verified, options, now)
+    }
 }
 
-/// The reasons that the command line gives.
-fn waivers(arguments: &SnpArguments) -> Waivers {
-    let why = |input, why: &str| arguments.without.contains(&input).then(|| why.to_owned());
-    Waivers {
-        crl: why(SnpInput::Crl, "--without crl"),
-        freshness: why(SnpInput::Freshness, "--without freshness"),
-        broken: accepted(&arguments.accept_broken),
-        ..Waivers::default()
-    }
+pub(crate) fn run(arguments: &SnpArguments) -> anyhow::Result<Outcome> {
+    let options = &arguments.options;
+    let without: Vec<Without> = arguments.without.iter().map(|it| (*it).into()).collect();
+    let now = options.at.unwrap_or_else(system_time);
+    let request = SnpRequest {
+        policy: policy(arguments)?,
+        report: read_for(Place::SNP_REPORT, &arguments.report, MAX_EVIDENCE)?,
+        certificates: read_all(Place::SNP_CERTIFICATE, &arguments.certificates)?,
+        lists: read_all(Place::REVOCATION_LIST, &arguments.lists)?,
+        tpm: read_quote(&arguments.tpm, &without)?,
+        statements: read_statements(&arguments.statements)?,
+        report_data: arguments.report_data,
+        waivers: waivers(&without, &arguments.accept_broken),
+        explain: options.explain_only,
+        now,
+    };
+    let verified = request.verify(|collateral, bare| match &arguments.collateral {
+        Some(folder) => collateral::add_for_report(collateral, folder, bare),
+        None => Ok(()),
+    })?;
+    tell(verified, options, now)
 }
 
 fn policy(arguments: &SnpArguments) -> anyhow::Result<Option<Policy>> {
@@ -150,28 +106,4 @@ fn policy(arguments: &SnpArguments) -> anyhow::Result<Option<Policy>> {
         return Ok(None);
     };
     usable(path, Policy::parse(&read_policy(path)?)).map(Some)
-}
-
-/// Certificates and lists, out of whatever they were wrapped in.
-fn gather(certificates: &[Vec<u8>], lists: Vec<Vec<u8>>) -> Result<Collateral, Rejection> {
-    let mut collateral = Collateral::default();
-    for file in certificates {
-        collateral.certificates.extend(match Kind::of(file) {
-            Kind::CertificateTable => table::certificates(file)?.certificates,
-            Kind::AzureCertificates => thim::certificates(file)?,
-            _ => pem::certificates(file)?,
-        });
-    }
-    for file in lists {
-        if pem::is_pem(&file) {
-            let which = "a revocation list";
-            let lists = pem::labelled(pem::REVOCATION_LIST, &file);
-            collateral
-                .crls
-                .extend(lists.ok_or(Rejection::CertificateMalformed { which })?);
-        } else {
-            collateral.crls.push(file);
-        }
-    }
-    Ok(collateral)
 }

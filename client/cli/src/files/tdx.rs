@@ -3,21 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use chrysalis_attestation::{
-    Rejection, Waivers,
-    alone::tdx::{TdxEvidence, TdxQuestion, explain, verify},
-    policy::{Policy, PolicyError, ReleasePolicy},
-    release::Rebuilders,
-    tdx::{IntelCollateral, IntelRoots, TdxPolicy},
-};
+use chrysalis_attestation::{Rejection, tdx::IntelCollateral};
 use chrysalis_client::system_time;
+use chrysalis_verifier::{MAX_EVIDENCE, Place, TdxRequest, TdxWanted, Without, waivers};
 use clap::{Args, ValueEnum};
 
 use super::{
-    input::{MAX_EVIDENCE, read_for, read_if, read_policy, read_statements, usable},
-    place::Place,
+    input::{read_for, read_if, read_policy, read_statements, usable},
     tell::tell,
-    vtpm::{self, TpmArguments},
+    vtpm::{TpmArguments, read_quote},
 };
 use crate::{
     collateral::for_quote,
@@ -77,62 +71,37 @@ pub(crate) enum TdxInput {
     Pcrs,
 }
 
-pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
-    let options = &arguments.options;
-    let Wanted {
-        policy,
-        roots,
-        rebuilders,
-        release,
-    } = wanted(arguments)?;
-    let statements = read_statements(&arguments.statements)?;
-    let quote = read_for(Place::QUOTE, &arguments.quote, MAX_EVIDENCE)?;
-    let collateral = collateral(arguments, &quote)?;
-    let event_log = read_if(Place::EVENT_LOG, arguments.event_log.as_ref())?;
-    let hcl_report = read_if(Place::HCL_REPORT, arguments.hcl_report.as_ref())?;
-    let vtpm = vtpm::Files::read(&arguments.tpm)?;
-    if vtpm.is_some() && hcl_report.is_none() {
-        bail!("nothing names the vTPM's key: its quote goes with --hcl-report");
-    }
-    let now = options.at.unwrap_or_else(system_time);
-    let verified = match collateral {
-        Ok(collateral) => {
-            let without_pcrs = arguments.without.contains(&TdxInput::Pcrs);
-            let quoted = vtpm.as_ref();
-            let quoted = quoted.map(|files| files.quoted(&arguments.tpm, without_pcrs));
-            let evidence = TdxEvidence {
-                quote: &quote,
-                event_log: event_log.as_deref(),
-                hcl_report: hcl_report.as_deref(),
-                quoted: quoted.as_ref(),
-            };
-            let question = TdxQuestion {
-                policy: policy.as_ref(),
-                release: release.as_ref().map(|it| (it, statements.as_slice())),
-                rebuilders: rebuilders.as_ref().map(|it| (it, statements.as_slice())),
-                report_data: arguments.report_data.as_ref(),
-                waivers: &waivers(arguments),
-                ..TdxQuestion::new(&roots, &collateral, now)
-            };
-            if options.explain_only {
-                explain(evidence, &question)
-            } else {
-                verify(evidence, &question)
-            }
+impl From<TdxInput> for Without {
+    fn from(input: TdxInput) -> Self {
+        match input {
+            TdxInput::EventLog => Self::EventLog,
+            TdxInput::Freshness => Self::Freshness,
+            TdxInput::Pcrs => Self::Pcrs,
         }
-        Err(rejection) => Err(rejection.into()),
-    };
-    tell(verified, options, now)
+    }
 }
 
-/// The reasons that the command line gives.
-fn waivers(arguments: &TdxArguments) -> Waivers {
-    let why = |input, why: &str| arguments.without.contains(&input).then(|| why.to_owned());
-    Waivers {
-        event_log: why(TdxInput::EventLog, "--without event-log"),
-        freshness: why(TdxInput::Freshness, "--without freshness"),
-        ..Waivers::default()
-    }
+pub(crate) fn run(arguments: &TdxArguments) -> anyhow::Result<Outcome> {
+    let options = &arguments.options;
+    let without: Vec<Without> = arguments.without.iter().map(|it| (*it).into()).collect();
+    let now = options.at.unwrap_or_else(system_time);
+    let wanted = wanted(arguments)?;
+    let statements = read_statements(&arguments.statements)?;
+    let quote = read_for(Place::QUOTE, &arguments.quote, MAX_EVIDENCE)?;
+    let request = TdxRequest {
+        collateral: collateral(arguments, &quote)?,
+        quote,
+        event_log: read_if(Place::EVENT_LOG, arguments.event_log.as_ref())?,
+        hcl_report: read_if(Place::HCL_REPORT, arguments.hcl_report.as_ref())?,
+        tpm: read_quote(&arguments.tpm, &without)?,
+        statements,
+        report_data: arguments.report_data,
+        wanted,
+        waivers: waivers(&without, &[]),
+        explain: options.explain_only,
+        now,
+    };
+    tell(request.verify()?, options, now)
 }
 
 /// What Intel says: one JSON object, or what a store of `chrysalis fetch` has for this quote.
@@ -159,38 +128,10 @@ fn folder(text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// What a quote is checked against.
-struct Wanted {
-    policy: Option<TdxPolicy>,
-    roots: IntelRoots,
-    /// Who must confirm the image, if anybody.
-    rebuilders: Option<Rebuilders>,
-    /// Which release its digests are from, if they are from one.
-    release: Option<ReleasePolicy>,
-}
-
 /// What the file wants, if there is one.
-fn wanted(arguments: &TdxArguments) -> anyhow::Result<Wanted> {
+fn wanted(arguments: &TdxArguments) -> anyhow::Result<TdxWanted> {
     match &arguments.options.policy {
-        Some(path) => usable(path, read(&read_policy(path)?)),
-        None => Ok(Wanted {
-            policy: None,
-            roots: IntelRoots::intel(),
-            rebuilders: None,
-            release: None,
-        }),
+        Some(path) => usable(path, TdxWanted::read(&read_policy(path)?)),
+        None => Ok(TdxWanted::nothing()),
     }
-}
-
-fn read(text: &str) -> Result<Wanted, PolicyError> {
-    let simulated = Policy::parse_simulation(text)?;
-    let roots = simulated
-        .into_iter()
-        .fold(IntelRoots::intel(), IntelRoots::and_simulated);
-    Ok(Wanted {
-        policy: Some(Policy::parse_tdx(text)?),
-        roots,
-        rebuilders: Policy::parse_rebuilders(text)?,
-        release: Policy::parse_release(text)?,
-    })
 }

@@ -14,10 +14,11 @@ use chrysalis_client::{
     system_time,
 };
 use chrysalis_network::{Descriptor, Signers};
+use chrysalis_verifier::MAX_POLICY;
 
 use super::options::Named;
 use crate::{
-    files::{self, MAX_POLICY, read, write_whole},
+    files::{self, read, write_whole},
     judge,
     keys::read_public,
     options::Judging,

@@ -2,7 +2,6 @@
 
 mod evidence;
 mod pack;
-mod report;
 mod verify;
 
 use clap::Subcommand;

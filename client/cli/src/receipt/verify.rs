@@ -3,20 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use chrysalis_attestation::{
-    Found, Trusted,
-    encoding::digest::sha256,
-    evidence::{Evidence, binding::Session},
-};
+use chrysalis_attestation::evidence::{Evidence, binding::Session};
 use chrysalis_client::Error;
-use chrysalis_client::content;
-use chrysalis_settle::{Attested, Content, EpochEvidence, Kept, MAX_KEPT};
+use chrysalis_settle::{Content, EpochEvidence, Kept, MAX_KEPT};
+use chrysalis_verifier::{MAX_CONTENT, PAST, Receipt, Refused, content_digest};
 use clap::Args;
 
-use super::{
-    evidence,
-    report::{self, Verified},
-};
+use super::evidence;
 use crate::{
     files::read,
     judge::Judge,
@@ -24,11 +17,6 @@ use crate::{
     outcome::Outcome,
     printable::{print, printable},
 };
-
-/// The most bytes of a request or an answer, a recording included.
-const MAX_CONTENT: usize = 32 * 1024 * 1024;
-/// Why a receipt's evidence need not be fresh.
-const PAST: &str = "a receipt is about the past";
 
 #[derive(Debug, Args)]
 #[command(
@@ -72,75 +60,51 @@ pub(super) fn run(arguments: &VerifyReceiptArguments) -> anyhow::Result<Outcome>
         Ok(kept) => {
             let path = &arguments.receipt;
             let evidence = evidence::of(&kept, path, arguments.evidence.as_deref())?;
-            verify(&judge, &kept, &evidence, &content)?.map(|trusted| (kept, trusted))
+            verify(&judge, kept, &evidence, content)?
         }
     };
-    tell(arguments, &outcome, content)
+    tell(arguments, &outcome)
 }
 
-/// The walk. An error where there is no verdict, for nobody could be asked.
+/// The walk. The outer error where there is no verdict, for nobody could be asked.
 fn verify(
     judge: &Judge,
-    kept: &Kept,
+    kept: Kept,
     epoch: &EpochEvidence,
-    content: &Content,
-) -> anyhow::Result<Result<Box<Trusted>, Error>> {
-    let judged = Evidence::decode(&epoch.bundle)
-        .map_err(Error::from)
-        .and_then(|evidence| {
-            let trusted = trusted(judge, evidence.clone(), &epoch.spki)?;
-            let attested = Attested::of(trusted.claims(), &evidence);
-            kept.verify(&attested, content)?;
-            Ok(trusted)
-        });
-    match judged {
-        Err(error) if !error.is_verdict() => Err(error.into()),
-        judged => Ok(judged),
-    }
-}
-
-fn trusted(judge: &Judge, evidence: Evidence, spki: &[u8]) -> Result<Box<Trusted>, Error> {
-    match judge.judge(evidence, Some((&Session::Boot, spki)), None, false)? {
-        Found::Trusted(trusted) => Ok(trusted),
-        _ => Err(Error::Local(
-            "a policy ends in trust or in a refusal".into(),
-        )),
-    }
+    content: Content,
+) -> anyhow::Result<Result<Receipt, Refused>> {
+    let evidence = match Evidence::decode(&epoch.bundle) {
+        Ok(evidence) => evidence,
+        Err(rejection) => return Ok(Err(Refused::Evidence(Box::new(rejection.into())))),
+    };
+    let conversation = Some((&Session::Boot, &epoch.spki[..]));
+    Ok(
+        match judge.judge(evidence.clone(), conversation, None, false) {
+            Ok(found) => Receipt::verify(kept, &evidence, found, content),
+            Err(Error::Refused(refusal)) => Err(Refused::Evidence(refusal)),
+            Err(error) => return Err(error.into()),
+        },
+    )
 }
 
 fn tell(
     arguments: &VerifyReceiptArguments,
-    outcome: &Result<(Kept, Box<Trusted>), Error>,
-    content: Content,
+    outcome: &Result<Receipt, Refused>,
 ) -> anyhow::Result<Outcome> {
-    let verified = outcome.as_ref().map(|(kept, trusted)| Verified {
-        trusted,
-        job: kept.job(),
-        content,
-        unpaid: kept.statement().tab.lane == 0,
-    });
     if !arguments.quiet {
-        let text = match (arguments.format, &verified) {
+        let text = match (arguments.format, outcome) {
             (Format::Text, Ok(verified)) => verified.text(),
-            (Format::Text, Err(error)) => report::refused_text(error),
-            (Format::Json, Ok(verified)) => format!("{}\n", verified.json()?),
-            (Format::Json, Err(error)) => format!("{}\n", report::refused_json(error)),
+            (Format::Text, Err(refused)) => refused.text(),
+            (Format::Json, Ok(verified)) => format!("{}\n", verified.json()),
+            (Format::Json, Err(refused)) => format!("{}\n", refused.json()),
         };
         print(&printable(&text))?;
     }
-    Ok(verified.is_ok().into())
+    Ok(outcome.is_ok().into())
 }
 
-/// SHA-256 of the content of a file: of a stream without its comments, else without white space at its end.
+/// SHA-256 of the content of a file.
 fn digest(path: Option<&Path>) -> anyhow::Result<Option<[u8; 32]>> {
-    let Some(path) = path else { return Ok(None) };
-    let body = read(path, MAX_CONTENT)?;
-    let starts = [&b"data:"[..], b"event:", b":"];
-    Ok(Some(
-        if starts.iter().any(|start| body.starts_with(start)) {
-            sha256(&[&content::Content::default().push(&body)])
-        } else {
-            sha256(&[content::of_whole(&body)])
-        },
-    ))
+    let body = path.map(|path| read(path, MAX_CONTENT)).transpose()?;
+    Ok(body.as_deref().map(content_digest))
 }

@@ -12,6 +12,7 @@ use chrysalis_attestation::{
     evidence::{CpuReport, Evidence, binding::Session},
 };
 use chrysalis_client::SavedSession;
+use chrysalis_verifier::Artifact;
 use clap::Args;
 
 use page::Page;
@@ -19,7 +20,7 @@ use page::Page;
 use crate::{
     outcome::Outcome,
     printable::{print, printable},
-    subject::{self, Artifact, Subject},
+    subject::{self, Subject},
 };
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 //! looking in the wrong place.
 //!
 //! A guess from the first bytes; the parsers of chrysalis-attestation decide. Whatever refuses a file, takes it, or says which command
-//! takes it, asks [`Kind`] and [`super::place::Place`]: there is no second list.
+//! takes it, asks [`Kind`] and [`crate::Place`]: there is no second list.
 
 use std::fmt;
 
@@ -32,7 +32,9 @@ const TD_REPORT_SIZE: usize = 1024;
 
 /// The kinds that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[expect(missing_docs, reason = "`Display` says what each is")]
+#[non_exhaustive]
+pub enum Kind {
     Empty,
     SnpReport,
     Hcl,
@@ -64,13 +66,13 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Of a file's content, hex and base64 text read as what they stand for.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    pub fn of(bytes: &[u8]) -> Self {
         Self::of_binary(&decoded(bytes))
     }
 
     /// Whether the verifier that takes this kind can read these bytes, of which [`Kind::of`] says that they are of it. Where it cannot,
     /// nothing may promise that it does.
-    pub(crate) fn check(self, bytes: &[u8]) -> Result<(), Rejection> {
+    pub fn check(self, bytes: &[u8]) -> Result<(), Rejection> {
         match self {
             Self::SnpReport => Report::parse(bytes).map(drop),
             Self::Hcl => hcl::unwrap(bytes, Platform::Snp).map(drop),
@@ -174,7 +176,7 @@ impl Kind {
 }
 
 /// What a file is, for a person who handed it over in the wrong place; JSON that nothing takes is told by its keys.
-pub(crate) fn described(bytes: &[u8]) -> String {
+pub fn described(bytes: &[u8]) -> String {
     let kind = Kind::of(bytes);
     if kind != Kind::OtherJson {
         return kind.to_string();
@@ -267,7 +269,7 @@ const MAX_TEXT: usize = 1024 * 1024;
 
 /// What a file stands for: its bytes, or those that it has in hex or base64 as text. Base64 is taken for such only if evidence comes out,
 /// since almost any word is base64; it may have hex inside.
-pub(crate) fn decoded(bytes: &[u8]) -> Vec<u8> {
+pub fn decoded(bytes: &[u8]) -> Vec<u8> {
     if let Some(binary) = unhex(bytes) {
         return binary;
     }
@@ -283,7 +285,7 @@ pub(crate) fn decoded(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The same for bytes of which nothing can be told, such as a signature.
-pub(super) fn decoded_blindly(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn decoded_blindly(bytes: &[u8]) -> Vec<u8> {
     /// No signature and no PCR is shorter, and random bytes of this length are never all letters.
     const SHORTEST: usize = 32;
     unhex(bytes)

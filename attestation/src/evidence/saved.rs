@@ -1,7 +1,10 @@
 //! A conversation's evidence with what it was bound to, in one file: anyone who has it can repeat every check offline.
 
-use chrysalis_attestation::evidence::{KeyAgreement, MAX_BUNDLE, binding::Session};
+use std::{error::Error, fmt};
+
 use serde_cbor::Value;
+
+use super::{KeyAgreement, MAX_BUNDLE, binding::Session};
 
 /// The most bytes of a saved session: a bundle and little else.
 pub const MAX_SAVED: usize = MAX_BUNDLE + 4096;
@@ -19,16 +22,30 @@ pub struct SavedSession {
 }
 
 /// A file that is not a saved session.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SavedError {
     /// Over [`MAX_SAVED`].
-    #[error("a saved session has at most {MAX_SAVED} bytes; this has {0}")]
     TooLong(usize),
     /// Not the map that `verify --save` writes.
-    #[error("this is not a saved session; make one with `chrysalis verify URL --save FILE`")]
     Malformed,
 }
+
+impl fmt::Display for SavedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(length) => write!(
+                f,
+                "a saved session has at most {MAX_SAVED} bytes; this has {length}"
+            ),
+            Self::Malformed => f.write_str(
+                "this is not a saved session; make one with `chrysalis verify URL --save FILE`",
+            ),
+        }
+    }
+}
+
+impl Error for SavedError {}
 
 impl SavedSession {
     /// Saves what a connection saw.
@@ -65,7 +82,7 @@ impl SavedSession {
     }
 
     /// The connection's RFC 9266 `tls-exporter`, which only its two ends know.
-    pub(crate) fn exporter(&self) -> &[u8; 32] {
+    pub fn exporter(&self) -> &[u8; 32] {
         &self.exporter
     }
 

@@ -1,29 +1,21 @@
 //! The public key of a peer, from the files that people have of it.
 
-use std::path::Path;
-
-use anyhow::{Context, bail};
 use chrysalis_attestation::encoding::pem;
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
 
-use super::input::{MAX_EVIDENCE, read};
+use crate::{Misuse, misuse::misuse};
 
 /// That of RSA-8192 is shorter.
 const MAX_KEY: usize = 2048;
 
 /// DER `SubjectPublicKeyInfo`, from a file with it or with a certificate of it, DER or PEM.
-pub(crate) fn read_key(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = read(path, MAX_EVIDENCE)?;
-    key(&bytes).with_context(|| format!("{} is no public key", path.display()))
-}
-
-fn key(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+pub fn public_key(bytes: &[u8]) -> Result<Vec<u8>, Misuse> {
     let der = if pem::is_pem(bytes) {
         match &pem::blocks(bytes).unwrap_or_default()[..] {
             [block, ..] if [pem::CERTIFICATE, "PUBLIC KEY"].contains(&&*block.label) => {
                 block.der.clone()
             }
-            _ => bail!(
+            _ => misuse!(
                 "its PEM does not begin with a certificate or a public key, or has more than blocks"
             ),
         }
@@ -36,6 +28,6 @@ fn key(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     };
     match SubjectPublicKeyInfo::from_der(&key) {
         Ok(([], _)) if key.len() <= MAX_KEY => Ok(key),
-        _ => bail!("bring the peer's certificate or its SubjectPublicKeyInfo, DER or PEM"),
+        _ => misuse!("bring the peer's certificate or its SubjectPublicKeyInfo, DER or PEM"),
     }
 }

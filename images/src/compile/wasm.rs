@@ -1,0 +1,95 @@
+//! The verifier for browsers: `client/browser` as WebAssembly, and the JavaScript that wasm-bindgen writes around it. A toolchain of its
+//! own does it, rustc included: Debian has a pinned one with WebAssembly. In the [`Chamber`] everything lies at the same places on every
+//! machine, so what comes out is the same bytes everywhere.
+
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::Path,
+};
+
+use super::{
+    cargo,
+    chamber::Chamber,
+    crates::{Crates, root},
+    toolchain::Toolchain,
+};
+use crate::{Error, inputs::fetch::Fetcher, tool};
+
+/// The recipe of the toolchain, in the workspace.
+pub const TOOLCHAIN: &str = "images/wasm.toml";
+/// The files that are made.
+pub const FILES: [&str; 3] = [
+    "chrysalis_browser_bg.wasm",
+    "chrysalis_browser.js",
+    "chrysalis_browser.d.ts",
+];
+const TARGET: &str = "wasm32-unknown-unknown";
+const PACKAGE: &str = "chrysalis-browser";
+/// In the workspace's Cargo.toml.
+const PROFILE: &str = "wasm";
+/// Where things are inside.
+const SOURCE: &str = "/chrysalis";
+const OUTPUT: &str = "/target";
+const HINT: &str = "run `make setup`; everything but bubblewrap is pinned in images/wasm.lock.toml";
+/// Binds and optimizes; the argument is what cargo made. The features are those that rustc itself takes for granted.
+const FINISH: &str = r#"
+set -e
+mkdir -p /target/package
+wasm-bindgen "$1" --out-dir /target/package --target web --remove-name-section --remove-producers-section
+wasm-opt -O3 --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int \
+    --enable-reference-types --enable-multivalue \
+    /target/package/chrysalis_browser_bg.wasm -o /target/package/optimized.wasm
+mv /target/package/optimized.wasm /target/package/chrysalis_browser_bg.wasm
+"#;
+
+/// Compiles it in the workspace around a file, and copies [`FILES`] into a folder.
+pub fn build(around: &Path, out: &Path, fetcher: &Fetcher) -> Result<(), Error> {
+    let root = root(around)?;
+    let toolchain = Toolchain::prepare(&root.join(TOOLCHAIN), fetcher)?;
+    let crates = Crates::of(&root, TARGET)?;
+    // By the toolchain: what another one compiled is of no use.
+    let name = crate::files::name_of(toolchain.root());
+    let target = crates.target_directory().join("wasm").join(name);
+    fs::create_dir_all(&target).map_err(Error::io("create", &target))?;
+    let mut flags = vec!["-Clink-arg=-zstack-size=2097152".to_owned()];
+    for (from, to) in crates.prefixes() {
+        flags.push(format!("--remap-path-prefix={from}={to}"));
+    }
+    let chamber = Chamber::of(&toolchain)?
+        .read(&root, SOURCE)
+        .write(&target, OUTPUT);
+    let chamber = crates
+        .shown(chamber)
+        .with("CARGO_TARGET_DIR", OUTPUT)
+        .with("CARGO_BUILD_TARGET", TARGET)
+        // Of the target alone: build scripts and macros are this machine's.
+        .with(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+            flags.join(" "),
+        )
+        .with("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld");
+    let mut command = chamber.command("cargo", SOURCE);
+    command.args([
+        "build",
+        "--locked",
+        "--profile",
+        PROFILE,
+        "--package",
+        PACKAGE,
+    ]);
+    if io::stderr().is_terminal() {
+        command.arg("--color=always");
+    }
+    cargo::run(PACKAGE, &mut command, HINT)?;
+    let mut finish = chamber.command("sh", OUTPUT);
+    let made = format!("{OUTPUT}/{TARGET}/{PROFILE}/chrysalis_browser.wasm");
+    finish.args(["-c", FINISH, "sh", &made]);
+    tool::step("binding and optimizing the module", &target, finish)?;
+    fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    for file in FILES {
+        let from = target.join("package").join(file);
+        fs::copy(&from, out.join(file)).map_err(Error::io("copy", from))?;
+    }
+    Ok(())
+}
