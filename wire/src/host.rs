@@ -67,6 +67,9 @@ pub enum ToHost {
     Status(Status),
     /// Answer when the provider wants the machine to stop.
     AwaitShutdown,
+    /// Answer when the provider wants the machine to finish what it does, and then to stop. From the answer on I take no new work; once
+    /// what I do is done and noted, I power off.
+    AwaitDrain,
     /// A client wants to pay from this lane: who may sign caps on it, and how far do you let it go? Answered with
     /// [`FromHost::Lane`], or refused with one of [`NO_LANE`].
     Lane {
@@ -138,6 +141,8 @@ pub enum FromHost {
     },
     /// Stop serving and power off.
     Shutdown,
+    /// Take no new work, finish what you do, and power off.
+    Drain,
     /// The host will not, and says why.
     Refused(String),
 }

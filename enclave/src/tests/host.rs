@@ -122,6 +122,7 @@ pub(crate) struct FakeHost {
     pub(crate) folder: tempfile::TempDir,
     told: Arc<Mutex<Vec<Status>>>,
     pub(super) stop: Arc<Notify>,
+    pub(super) drain: Arc<Notify>,
     /// Whether the enclave set the GPUs ready.
     pub(super) ready: Arc<AtomicBool>,
     /// What the enclave showed of its GPUs.
@@ -209,6 +210,7 @@ impl FakeHost {
             folder,
             told: Arc::default(),
             stop: Arc::default(),
+            drain: Arc::default(),
             ready: Arc::default(),
             shown: Arc::default(),
             reports: Arc::new(Semaphore::new(1)),
@@ -218,13 +220,14 @@ impl FakeHost {
         };
         let (told, stop, ready) = (host.told.clone(), host.stop.clone(), host.ready.clone());
         let (shown, reports, gpu) = (host.shown.clone(), host.reports.clone(), host.gpu.clone());
-        let bank = host.bank.clone();
+        let (bank, drain) = (host.bank.clone(), host.drain.clone());
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, ready, shown, reports, gpu, bank, configuration) = (
+                let (told, stop, drain, ready, shown, reports, gpu, bank, configuration) = (
                     told.clone(),
                     stop.clone(),
+                    drain.clone(),
                     ready.clone(),
                     shown.clone(),
                     reports.clone(),
@@ -259,6 +262,10 @@ impl FakeHost {
                         ToHost::AwaitShutdown => {
                             stop.notified().await;
                             FromHost::Shutdown
+                        }
+                        ToHost::AwaitDrain => {
+                            drain.notified().await;
+                            FromHost::Drain
                         }
                         money => bank.lock().unwrap().answer(money),
                     };
