@@ -214,6 +214,8 @@ fn a_listing_names_who_is_paid_unless_it_is_free() {
         chain_key_file: Vec::new(),
         floor: None,
         cashier: None,
+        fleet_cashier: None,
+        fleet_secret_file: None,
     };
     assert_eq!(payee(Payment::None, &options).unwrap(), None);
     refused(payee(Payment::Required, &options), "--payee");
