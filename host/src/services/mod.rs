@@ -20,6 +20,7 @@ use chrysalis_wire::{
     frame::{FrameError, read_async, write_async},
     host::{FromHost, GpuAnswer, Status, ToHost},
 };
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     time::{sleep, timeout},
@@ -36,7 +37,7 @@ use crate::{
     listing::Lister,
     mutex::held,
     simulation::Simulation,
-    talk::say,
+    talk::{say, tell},
 };
 
 /// The most conversations at once; one more waits.
@@ -130,6 +131,10 @@ impl Services {
                 ToHost::AwaitShutdown => tokio::select! {
                     () = self.guest.asked_to_stop() => FromHost::Shutdown,
                     // Until it is answered the asker has nothing to say: it left, or it broke the protocol.
+                    _ = connection.fill_buf() => return Ok(()),
+                },
+                ToHost::AwaitDrain => tokio::select! {
+                    () = self.guest.asked_to_drain() => FromHost::Drain,
                     _ = connection.fill_buf() => return Ok(()),
                 },
                 ToHost::Evidence { quote, gpus } => self.fetch_for(quote, gpus).await,
@@ -230,7 +235,7 @@ impl Services {
     fn note(&self, status: Status) {
         let passed = |name: &str, at_ms| {
             if let Some(stage) = self.guest.passed(name, at_ms) {
-                say(stage);
+                tell("stage", &json!({ "stage": stage }), &stage);
             }
         };
         match status {
