@@ -21,7 +21,7 @@ test-chain: setup  ## the purse in both emulators: the contract's tests, 100,000
 	@scripts/test-chain
 test-examples: setup ## the examples: the bot between fakes of Telegram and of the proxy, the reseller, each language (ENCLAVE=1: a real enclave)
 	@scripts/test-examples
-test-postgres: setup ## a directory in PostgreSQL, compared with SQLite (needs Debian's package postgresql)
+test-postgres: setup ## a directory and a fleet's cashiers in PostgreSQL (needs Debian's package postgresql)
 	@scripts/test-postgres
 test-packages: setup ## the Debian package in a clean Debian, the OCI image in podman, the units by systemd (as root)
 	@scripts/test-packages

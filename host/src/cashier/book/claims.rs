@@ -2,7 +2,7 @@
 
 use super::{
     Book, Result,
-    db::{Row, Value},
+    sql::{Row, Value},
 };
 use crate::cashier::lane::{LaneId, TabKey};
 

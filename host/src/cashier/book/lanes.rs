@@ -4,7 +4,7 @@ use chrysalis_chain::purse;
 
 use super::{
     Book, Result,
-    db::{Row, Value},
+    sql::{Row, Value},
 };
 use crate::cashier::lane::LaneId;
 

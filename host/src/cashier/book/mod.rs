@@ -10,6 +10,8 @@ pub(crate) mod lanes;
 mod postgres;
 mod reports;
 pub(crate) mod slices;
+mod sql;
+mod sqlite;
 pub(crate) mod tabs;
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tycho_types::models::StdAddr;
 
 use self::db::Db;
-pub(crate) use self::db::{Error, Result};
+pub(crate) use self::sql::{Error, Result};
 
 /// How long to wait while another program writes.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use postgres::{
     types::{IsNull, ToSql, Type, to_sql_checked},
 };
 
-use super::db::{Cell, Error, Result, Row, Sql, Value};
+use super::sql::{Cell, Error, Result, Row, Sql, Value};
 
 /// The version of the tables.
 const VERSION: i64 = 1;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Book, Result, db::Row};
+use super::{Book, Result, sql::Row};
 use crate::cashier::{
     ceiling,
     lane::LaneId,

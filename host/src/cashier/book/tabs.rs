@@ -5,7 +5,7 @@ use chrysalis_settle::{Credential, Statement};
 
 use super::{
     Book, Error, Result,
-    db::{Row, Sql, Value},
+    sql::{Row, Sql, Value},
 };
 use crate::cashier::lane::{LaneId, TabKey};
 
