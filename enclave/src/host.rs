@@ -250,14 +250,24 @@ impl Host {
         }
     }
 
-    /// Returns when the provider wants the machine to stop, however often the connection breaks before that.
+    /// Returns when the provider wants the machine to stop.
     pub(crate) async fn shutdown_wanted(&self) {
+        self.wanted(&ToHost::AwaitShutdown, &FromHost::Shutdown)
+            .await;
+    }
+
+    /// Returns when the provider wants the machine to finish what it does, and then to stop.
+    pub(crate) async fn drain_wanted(&self) {
+        self.wanted(&ToHost::AwaitDrain, &FromHost::Drain).await;
+    }
+
+    /// Returns when the host wants it, however often the connection breaks before that.
+    async fn wanted(&self, question: &ToHost, wish: &FromHost) {
         loop {
             if let Ok(mut stream) = self.connect().await
-                && frame::write_async(&mut stream, &ToHost::AwaitShutdown)
-                    .await
-                    .is_ok()
-                && let Ok(FromHost::Shutdown) = frame::read_async(&mut stream).await
+                && frame::write_async(&mut stream, question).await.is_ok()
+                && let Ok(answer) = frame::read_async::<FromHost>(&mut stream).await
+                && answer == *wish
             {
                 return;
             }

@@ -18,6 +18,7 @@ mod choice;
 mod chunks;
 mod completions;
 mod conversation;
+mod drain;
 mod embeddings;
 mod error;
 mod event;
@@ -214,11 +215,14 @@ impl Attested {
         });
         ground.progress.serving().await;
 
+        let places = Places::new(bounds.handshakes, bounds.connections);
+        let drain = door.service.drain.clone();
         let (closing, closed) = watch::channel(());
         let mut connections = JoinSet::new();
         let outcome = tokio::select! {
-            () = accept_all(&listener, &door, &closed, &mut connections) => Ok(()),
+            () = accept_all(&listener, &door, &places, &closed, &mut connections) => Ok(()),
             () = ground.host.shutdown_wanted() => Ok(()),
+            () = drain.is_over(&ground.host, &places) => Ok(()),
             () = load::report(&ground.progress, &self.engines, attested_at) => Ok(()),
             () = accounts => Ok(()),
             () = offering.keep() => Ok(()),
@@ -271,10 +275,10 @@ struct Door {
 async fn accept_all(
     listener: &Listener,
     door: &Arc<Door>,
+    places: &Arc<Places>,
     closed: &watch::Receiver<()>,
     connections: &mut JoinSet<()>,
 ) {
-    let places = Places::new(door.bounds.handshakes, door.bounds.connections);
     loop {
         while connections.try_join_next().is_some() {}
         let stream = match listener.accept(door.bounds.pace).await {

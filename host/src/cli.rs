@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    cashier::command::Verb, doctor::options::DoctorOptions, relay::alone::AloneOptions,
-    run::options::RunOptions,
+    cashier::command::Verb, doctor::options::DoctorOptions, drain::DrainOptions,
+    relay::alone::AloneOptions, run::options::RunOptions,
 };
 
 /// Launches Chrysalis VMs and relays bytes to them; trusted with nothing.
@@ -23,7 +23,10 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Boot an image and relay TCP connections to it until Ctrl-C
+    /// Boot an image and relay TCP connections to it until Ctrl-C, or until SIGTERM or `drain` has it finish what it does
+    ///
+    /// Every option may also stand in a file (--settings) or in the environment: --grace is `grace = 300` in the file, and
+    /// CHRYSALIS_RUN_GRACE=300. The command line goes before the environment, and that before the file.
     #[command(
         after_help = "Example:\n  chrysalis-host run build/cpu --configuration build/demo.toml \
                       --disks build/disks\n  chrysalis-host run build/cpu … --platform snp --gpu 0000:41:00.0 --print\n\nExit status: 0 stopped as asked, 1 the guest failed, \
@@ -41,6 +44,11 @@ pub(crate) enum Command {
                       1 it is not."
     )]
     Doctor(DoctorOptions),
+    /// Have a run on this machine finish what it does and end, and wait for that
+    #[command(
+        after_help = "Example:\n  chrysalis-host drain 127.0.0.1:9443\n\nExit status: 0 it has ended, 1 it goes on, 2 there is no run."
+    )]
+    Drain(DrainOptions),
     /// What clients owe, and claims on it
     #[command(
         subcommand,

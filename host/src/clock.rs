@@ -13,6 +13,15 @@ pub(crate) fn milliseconds() -> u64 {
     })
 }
 
+/// The time as a log has it: RFC 3339 in UTC, with milliseconds.
+pub(crate) fn stamp() -> String {
+    let now = milliseconds();
+    let seconds = Time(i64::try_from(now / 1000).unwrap_or_default());
+    let text = serde_json::to_value(seconds).unwrap_or_default();
+    let text = text.as_str().unwrap_or_default().trim_end_matches('Z');
+    format!("{text}.{:03}Z", now % 1000)
+}
+
 /// The time by this machine's clock.
 pub(crate) fn now() -> anyhow::Result<Time> {
     let since = SystemTime::now()

@@ -3,6 +3,8 @@
 use anyhow::{Context, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::talk::say;
+
 /// What a connection takes: the client's socket and the guest's.
 const PER_CONNECTION: usize = 2;
 /// What everything else takes: listeners, the guest's questions, metrics, files.
@@ -27,7 +29,9 @@ pub(crate) fn room(asked: Option<usize>, others: usize) -> anyhow::Result<usize>
         format!("`nofile` in /etc/security/limits.conf, or LimitNOFILE={files} of a service");
     match asked {
         None if fit > 0 => {
-            eprintln!("room for {fit} connections: {short}\nhint: for more, raise {more}");
+            say(format_args!(
+                "room for {fit} connections: {short}\nhint: for more, raise {more}"
+            ));
             Ok(fit)
         }
         _ => bail!(

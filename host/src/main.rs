@@ -15,6 +15,7 @@ mod cli;
 mod clock;
 mod descriptors;
 mod doctor;
+mod drain;
 mod format;
 mod guest;
 mod launch;
@@ -25,6 +26,7 @@ mod relay;
 mod run;
 mod screen;
 mod services;
+mod settings;
 mod simulation;
 mod spelling;
 mod state;
@@ -33,14 +35,25 @@ mod talk;
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde_json::Value;
 
-use crate::cli::{Command, Options};
+use crate::{
+    cli::{Command, Options},
+    talk::tell,
+};
 
 /// Could not start: usage, a missing file, a port in use.
 const COULD_NOT_START: u8 = 2;
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let words = match settings::complete(std::env::args_os(), std::env::vars_os()) {
+        Ok(words) => words,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(COULD_NOT_START);
+        }
+    };
+    let options = match Options::try_parse_from(words) {
         Ok(options) => options,
         Err(error) => return unusable(&error),
     };
@@ -55,7 +68,8 @@ fn main() -> ExitCode {
                     Command::Run(options) => run::run(*options).await,
                     Command::Relay(options) => relay::alone::relay(options).await,
                     Command::Doctor(options) => doctor::doctor(&options).await,
-                    Command::Cashier(verb) => cashier::command::run(&verb),
+                    Command::Drain(options) => drain::drain(&options).await,
+                    Command::Cashier(verb) => cashier::command::run(&verb).await,
                 }
             });
             // A question to a vendor or to the chain may still wait for its answer; nothing depends on it any more.
@@ -63,7 +77,7 @@ fn main() -> ExitCode {
             ended
         });
     ended.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        tell("error", &Value::Null, format_args!("error: {error:#}"));
         ExitCode::from(COULD_NOT_START)
     })
 }

@@ -69,6 +69,8 @@ pub const MAX_HEADERS: usize = 64;
 pub const ATTESTATION_BUSY: &str = "attestation_busy";
 /// The code of an error: the enclave could not prove again what it is, and ends.
 pub const TRUST_ENDED: &str = "trust_ended";
+/// The code of an error: the enclave finishes what it does and takes nothing new.
+pub const DRAINING: &str = "draining";
 /// After this long without a request the enclave closes a connection.
 pub const IDLE: Duration = Duration::from_secs(300);
 /// After this long without a request a client no longer uses a connection. The rest, up to [`IDLE`], is for a request

@@ -124,6 +124,9 @@ pub enum ToHost {
     KeyServer,
     /// Answer when the provider wants the machine to stop.
     AwaitShutdown,
+    /// Answer when the provider wants the machine to finish what it does, and then to stop. From the answer on I take no new work; once
+    /// what I do is done and noted, I power off.
+    AwaitDrain,
     /// A client wants to pay from this lane: who may sign caps on it, and how far do you let it go? Answered with
     /// [`FromHost::Lane`], or refused with the code of a [`NoLane`].
     Lane {
@@ -197,6 +200,8 @@ pub enum FromHost {
     Connected,
     /// Stop serving and power off.
     Shutdown,
+    /// Take no new work, finish what you do, and power off.
+    Drain,
     /// The host will not, and says why.
     Refused(String),
 }

@@ -399,6 +399,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "model_withdrawn", message)
     }
 
+    /// 503: the provider takes the machine out of service.
+    pub(super) fn draining() -> Self {
+        let message = "this enclave finishes what it does and takes no new work: its provider takes it out of service; ask another enclave";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, api::DRAINING, message)
+    }
+
     /// 503: there is no room for another tab.
     pub(super) fn tabs_full() -> Self {
         let message = format!(

@@ -87,6 +87,11 @@ impl Places {
         (place, displaced)
     }
 
+    /// Connections that are being answered.
+    pub(super) fn answered(&self) -> usize {
+        self.table().count(|stage| stage == Stage::Answered)
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -145,10 +145,12 @@ async fn told(
     let tenant = tenant::of(headers, tenants, secret)?;
     if route == Route::Transcriptions {
         let recording = transcriptions::receive(service, &tenant, headers, body).await?;
+        service.drain.admits()?;
         conversation.is_answered();
         return recording.transcribe().await;
     }
     let body = intake::json(headers, body).await?;
+    service.drain.admits()?;
     conversation.is_answered();
     match route {
         Route::Responses => responses::respond(service, &tenant, body).await,
@@ -175,8 +177,9 @@ async fn completion(
     })
 }
 
-/// Whether every model can be asked.
+/// Whether every model can be asked, and whether that is worth it.
 fn health(service: &Service) -> Result<Response<Body>, ApiError> {
+    service.drain.admits()?;
     if service.engines.all().iter().all(|served| served.ready()) {
         Ok(answer::json(StatusCode::OK, &json!({"status": "ok"})))
     } else {

@@ -10,6 +10,7 @@ use ring::{
 use serde_json::Value;
 
 use super::{
+    drain::Drain,
     error::ApiError,
     object::{Object, given},
     pay::Till,
@@ -37,6 +38,7 @@ pub(super) struct Service {
     /// None without payment.
     pub(super) till: Option<Arc<Till>>,
     pub(super) trust: Trust,
+    pub(super) drain: Arc<Drain>,
     fingerprint: String,
     /// Makes names of tenants for engines.
     salt: hmac::Key,
@@ -63,6 +65,7 @@ impl Service {
             engines,
             attester,
             trust,
+            drain: Arc::default(),
             desk,
             seats: Seats::default(),
             issuer,

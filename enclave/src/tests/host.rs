@@ -123,6 +123,7 @@ pub(crate) struct FakeHost {
     pub(crate) folder: tempfile::TempDir,
     told: Arc<Mutex<Vec<Status>>>,
     pub(super) stop: Arc<Notify>,
+    pub(super) drain: Arc<Notify>,
     /// Whether the enclave set the GPUs ready.
     pub(super) ready: Arc<AtomicBool>,
     /// What the enclave showed of its GPUs.
@@ -221,6 +222,7 @@ impl FakeHost {
             folder,
             told: Arc::default(),
             stop: Arc::default(),
+            drain: Arc::default(),
             ready: Arc::default(),
             shown: Arc::default(),
             reports: Arc::new(Semaphore::new(1)),
@@ -231,13 +233,14 @@ impl FakeHost {
         };
         let (told, stop, ready) = (host.told.clone(), host.stop.clone(), host.ready.clone());
         let (shown, reports, gpu) = (host.shown.clone(), host.reports.clone(), host.gpu.clone());
-        let bank = host.bank.clone();
+        let (bank, drain) = (host.bank.clone(), host.drain.clone());
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (told, stop, ready, shown, reports, gpu, bank, owner, configuration) = (
+                let (told, stop, drain, ready, shown, reports, gpu, bank, owner, configuration) = (
                     told.clone(),
                     stop.clone(),
+                    drain.clone(),
                     ready.clone(),
                     shown.clone(),
                     reports.clone(),
@@ -277,6 +280,10 @@ impl FakeHost {
                         ToHost::AwaitShutdown => {
                             stop.notified().await;
                             FromHost::Shutdown
+                        }
+                        ToHost::AwaitDrain => {
+                            drain.notified().await;
+                            FromHost::Drain
                         }
                         money => bank.lock().unwrap().answer(money),
                     };

@@ -1,6 +1,7 @@
 //! Paying, through the whole enclave: a client with a cap, and a host that knows its lane.
 
 mod admission;
+mod drain;
 mod ending;
 mod endpoints;
 mod lanes;

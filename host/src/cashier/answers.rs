@@ -16,12 +16,13 @@ use tokio::{
 };
 
 use super::{
-    book::{Book, explained, lanes::Lane, tabs::Entry},
+    book::{self, Book, explained, lanes::Lane, tabs::Entry},
     ceiling,
     complaints::Complaints,
     lane::{LaneId, Sight},
     lookout::Unseen,
     rule::Fees,
+    slice::EnclaveId,
     till::Till,
     verify,
 };
@@ -50,19 +51,29 @@ pub(crate) struct Conditions {
     pub(crate) delay_min: u64,
 }
 
-/// Answers for one run of one enclave.
+/// Answers for one run of one enclave, or for all of a fleet.
 pub(crate) struct Answers {
     till: Arc<Till>,
     conditions: Conditions,
     /// How long after a lane's first answer the second is asked for; `None`: one is enough.
     pause: Option<Duration>,
-    /// The receipt keys that this run's enclave has used.
-    own: Mutex<BTreeSet<[u8; 32]>>,
+    share: Share,
     refused: Mutex<BTreeMap<LaneId, (Instant, NoLane)>>,
     /// More than was locked when two answers agreed, and since when one says so.
     rising: Mutex<BTreeMap<LaneId, (u64, Instant)>>,
     complaints: Complaints,
 }
+
+/// Who else uses a lane.
+enum Share {
+    /// Nobody: these are the receipt keys that this run's enclave has used.
+    Whole(Mutex<BTreeSet<[u8; 32]>>),
+    /// The other enclaves of a fleet: the database knows what each was handed.
+    Slices,
+}
+
+/// The one enclave of a run.
+const ONLY: EnclaveId = [0; 16];
 
 /// Why something is not noted.
 type Refusal = String;
@@ -73,11 +84,29 @@ impl Answers {
         conditions: Conditions,
         pause: Option<Duration>,
     ) -> Arc<Self> {
+        Self::sharing(till, conditions, pause, Share::Whole(Mutex::default()))
+    }
+
+    /// For a fleet, whose hosts each know their floor.
+    pub(crate) fn of_fleet(
+        till: Arc<Till>,
+        conditions: Conditions,
+        pause: Option<Duration>,
+    ) -> Arc<Self> {
+        Self::sharing(till, conditions, pause, Share::Slices)
+    }
+
+    fn sharing(
+        till: Arc<Till>,
+        conditions: Conditions,
+        pause: Option<Duration>,
+        share: Share,
+    ) -> Arc<Self> {
         Arc::new(Self {
             till,
             conditions,
             pause,
-            own: Mutex::default(),
+            share,
             refused: Mutex::default(),
             rising: Mutex::default(),
             complaints: Complaints::default(),
@@ -93,13 +122,23 @@ impl Answers {
 
     /// Who may sign caps on the lane, and how far it may go.
     pub(crate) async fn lane(self: &Arc<Self>, purse: &[u8], lane: u32) -> FromHost {
+        self.lane_of(ONLY, purse, lane).await
+    }
+
+    /// The same for one enclave of a fleet.
+    pub(crate) async fn lane_of(
+        self: &Arc<Self>,
+        enclave: EnclaveId,
+        purse: &[u8],
+        lane: u32,
+    ) -> FromHost {
         let Some(id) = LaneId::read(purse, lane) else {
             return NoLane::Unknown.into();
         };
         if let Some(code) = self.refused_lately(id) {
             return code.into();
         }
-        let found = timeout(PATIENCE, self.open_lane(id)).await;
+        let found = timeout(PATIENCE, self.open_lane(enclave, id)).await;
         match found.unwrap_or(Err(NoLane::Unreachable)) {
             Ok((lane, ceiling)) => FromHost::Lane {
                 spend_key: lane.spend_key.to_vec(),
@@ -112,7 +151,11 @@ impl Answers {
         }
     }
 
-    async fn open_lane(self: &Arc<Self>, id: LaneId) -> Result<(Lane, u64), NoLane> {
+    async fn open_lane(
+        self: &Arc<Self>,
+        enclave: EnclaveId,
+        id: LaneId,
+    ) -> Result<(Lane, u64), NoLane> {
         let (lane, sight) = self.known(id, true).await?;
         let seen = sight.lanes.get(&id.lane).ok_or(NoLane::Unknown)?;
         if seen.closes_at != 0 {
@@ -137,7 +180,13 @@ impl Answers {
                 .map(|tab| (tab.entry.key, tab.entry.owed()))
                 .collect(),
         };
-        let ceiling = money.ceiling(&held(&self.own));
+        let ceiling = match &self.share {
+            Share::Whole(own) => money.ceiling(&held(own)),
+            Share::Slices => {
+                self.on_book(move |book| book.slice(id, enclave, &money, now()))
+                    .await?
+            }
+        };
         Ok((lane, ceiling))
     }
 
@@ -250,17 +299,28 @@ impl Answers {
 
     /// Notes what is owed. It is noted once all of it is on the disk; what can be kept is kept in any case.
     pub(crate) async fn owed(self: &Arc<Self>, owed: Vec<Owed>) -> FromHost {
+        self.owed_to(ONLY, owed).await
+    }
+
+    /// The enclave of a fleet is gone: what it owes stays, and the rest is for others.
+    pub(crate) async fn release(self: &Arc<Self>, enclave: EnclaveId) -> FromHost {
+        let released = self.on_book(move |book| book.release(enclave)).await;
+        released.map_or_else(Into::into, |()| FromHost::Noted)
+    }
+
+    /// Notes what is owed to one enclave of a fleet.
+    pub(crate) async fn owed_to(self: &Arc<Self>, enclave: EnclaveId, owed: Vec<Owed>) -> FromHost {
         if owed.len() > MAX_OWED {
             return FromHost::Refused(format!("at most {MAX_OWED} tabs at once"));
         }
-        let noted = timeout(PATIENCE, self.note(owed)).await;
+        let noted = timeout(PATIENCE, self.note(enclave, owed)).await;
         match noted.unwrap_or_else(|_| Err(NoLane::Unreachable.into())) {
             Ok(()) => FromHost::Noted,
             Err(why) => FromHost::Refused(why),
         }
     }
 
-    async fn note(self: &Arc<Self>, owed: Vec<Owed>) -> Result<(), Refusal> {
+    async fn note(self: &Arc<Self>, enclave: EnclaveId, owed: Vec<Owed>) -> Result<(), Refusal> {
         let read = spawn_blocking(move || owed.iter().map(verify::receipt).collect::<Vec<_>>());
         let mut refusal: Option<Refusal> = None;
         let mut entries: BTreeMap<LaneId, Vec<Entry>> = BTreeMap::new();
@@ -276,7 +336,7 @@ impl Answers {
         let ids: Vec<LaneId> = entries.keys().copied().collect();
         let known = self.on_book(move |book| {
             let lanes = ids.into_iter().filter_map(|id| book.lane(id).transpose());
-            lanes.collect::<rusqlite::Result<Vec<Lane>>>()
+            lanes.collect::<book::Result<Vec<Lane>>>()
         });
         let mut known_entries = Vec::new();
         for lane in known.await? {
@@ -284,15 +344,16 @@ impl Answers {
             known_entries.push((lane.spend_key, entries));
         }
         // These are on the disk before the chain is asked about others.
-        let kept = self.keep(known_entries).await;
+        let kept = self.keep(enclave, known_entries).await;
         let first = refusal.or(kept.err());
-        let looked_up = self.look_up(entries).await;
+        let looked_up = self.look_up(enclave, entries).await;
         first.or(looked_up.err()).map_or(Ok(()), Err)
     }
 
     /// Keeps what is owed on lanes that the database does not know: it was lost, or rolled back.
     async fn look_up(
         self: &Arc<Self>,
+        enclave: EnclaveId,
         mut entries: BTreeMap<LaneId, Vec<Entry>>,
     ) -> Result<(), Refusal> {
         let mut lookups = JoinSet::new();
@@ -321,12 +382,16 @@ impl Answers {
             // Their turn comes when they are sent again.
             refusal.get_or_insert(NoLane::Unreachable);
         }
-        self.keep(found).await?;
+        self.keep(enclave, found).await?;
         refusal.map_or(Ok(()), |code| Err(code.into()))
     }
 
     /// Checks the caps, and keeps what is right.
-    async fn keep(self: &Arc<Self>, lanes: Vec<([u8; 32], Vec<Entry>)>) -> Result<(), Refusal> {
+    async fn keep(
+        self: &Arc<Self>,
+        enclave: EnclaveId,
+        lanes: Vec<([u8; 32], Vec<Entry>)>,
+    ) -> Result<(), Refusal> {
         let this = Arc::clone(self);
         let kept = spawn_blocking(move || {
             let mut refusal = None;
@@ -343,9 +408,8 @@ impl Answers {
                 }
             }
             if !right.is_empty() {
-                let put = held(&this.till.book).put(&right, now());
+                let put = this.put(enclave, &right);
                 let without_room = put.map_err(|error| this.database(&error))?;
-                held(&this.own).extend(right.iter().map(|entry| entry.key.0));
                 if without_room > 0 {
                     this.till.takings.refused.add(without_room as u64);
                     refusal = Some("tabs_full".to_owned());
@@ -355,6 +419,23 @@ impl Answers {
         });
         kept.await
             .unwrap_or_else(|_| Err(NoLane::Unreachable.into()))
+    }
+
+    /// Whose they are is written first: a slice that was handed out is never counted twice.
+    fn put(&self, enclave: EnclaveId, entries: &[Entry]) -> book::Result<usize> {
+        let keys: BTreeSet<[u8; 32]> = entries.iter().map(|entry| entry.key.0).collect();
+        let mut book = held(&self.till.book);
+        match &self.share {
+            Share::Whole(own) => {
+                let without_room = book.put(entries, now())?;
+                held(own).extend(keys);
+                Ok(without_room)
+            }
+            Share::Slices => {
+                book.signs(enclave, &Vec::from_iter(keys))?;
+                book.put(entries, now())
+            }
+        }
     }
 
     /// Keeps a signed report.
@@ -375,7 +456,7 @@ impl Answers {
 
     async fn on_book<T: Send + 'static>(
         self: &Arc<Self>,
-        ask: impl FnOnce(&mut Book) -> rusqlite::Result<T> + Send + 'static,
+        ask: impl FnOnce(&mut Book) -> book::Result<T> + Send + 'static,
     ) -> Result<T, NoLane> {
         let this = Arc::clone(self);
         let asked = spawn_blocking(move || {
@@ -390,7 +471,7 @@ impl Answers {
     }
 
     /// Says what is wrong with the database, and the same in a word for the enclave.
-    fn database(&self, error: &rusqlite::Error) -> Refusal {
+    fn database(&self, error: &book::Error) -> Refusal {
         let why = explained(error);
         self.complaints
             .say(&format!("nothing is noted: the cashier's database: {why}"));

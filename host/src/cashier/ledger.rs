@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    book::{Book, claims::Sent, lanes::Lane, tabs::Tab},
+    book::{self, Book, claims::Sent, lanes::Lane, tabs::Tab},
     lane::{LaneId, TabKey},
     rule::{Due, Fees, Haste},
 };
@@ -43,7 +43,7 @@ pub(crate) struct Purse {
 }
 
 impl Ledger {
-    pub(crate) fn read(book: &Book, fees: Fees) -> rusqlite::Result<Self> {
+    pub(crate) fn read(book: &Book, fees: Fees) -> book::Result<Self> {
         let mut tabs: BTreeMap<LaneId, Vec<Tab>> = BTreeMap::new();
         for tab in book.tabs(None)? {
             tabs.entry(tab.entry.lane).or_default().push(tab);

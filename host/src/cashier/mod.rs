@@ -9,6 +9,7 @@ mod book;
 mod ceiling;
 pub(crate) mod command;
 mod complaints;
+mod fleet;
 mod lane;
 mod ledger;
 mod lookout;
@@ -16,6 +17,7 @@ pub(crate) mod options;
 mod owner;
 mod payments;
 mod rule;
+mod slice;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -24,7 +26,7 @@ mod verify;
 
 use std::{
     fs::{File, TryLockError},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -32,14 +34,19 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use chrysalis_chain::server;
 use chrysalis_wire::host::{FromHost, NoLane, ToHost};
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep, timeout_at},
+};
+use tycho_types::models::StdAddr;
 
 use self::{
-    answers::Answers,
+    answers::{Answers, Conditions},
     book::Book,
     complaints::Complaints,
+    fleet::{Remote, Secret},
     lookout::Lookout,
-    options::PaymentOptions,
+    options::{FleetOptions, PaymentOptions},
     text::told,
     till::{Round, Till},
 };
@@ -50,24 +57,33 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// The time between two rounds: while claims are under way, and otherwise.
 const BUSY: Duration = Duration::from_secs(15);
 const CALM: Duration = Duration::from_secs(30);
+/// How long the last claims may take, and how often the chain is asked about them.
+const FAREWELL: Duration = Duration::from_mins(1);
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Takes the payments of a run, if it has a payee. Its database is written by this run alone.
 pub(crate) struct Cashier {
     floor: u64,
     paid: Option<Paid>,
+    /// Of the fleet, if it has one: then this run keeps nothing itself.
+    remote: Option<Remote>,
 }
 
 struct Paid {
     answers: Arc<Answers>,
     till: Arc<Till>,
-    /// The kernel lets go of it with the process.
-    _lock: File,
+    /// The kernel lets go of it with the process. None where several share a database.
+    _lock: Option<File>,
 }
 
 impl Cashier {
     /// For a run without a payee.
     pub(crate) fn unpaid(floor: u64) -> Self {
-        Self { floor, paid: None }
+        Self {
+            floor,
+            paid: None,
+            remote: None,
+        }
     }
 
     /// As the provider asked for it. Claims and follows the chain from now on.
@@ -85,17 +101,38 @@ impl Cashier {
         let Some(payee) = &options.payee else {
             return Ok(Self::unpaid(floor));
         };
-        let path = options::database(options, state);
-        let lock = lock(&path)?;
-        let server = server::open_all(&options.chain, &options.chain_key_file)?;
-        let payee = payee.clone();
-        let opened = spawn_blocking(move || {
-            let mut book = Book::open_or_create(&path)?;
-            let network = owner::claim(&mut book, &payee, &*server)?;
-            let lookout = Lookout::new(server, payee, network);
-            anyhow::Ok(Till::new(book, lookout, Arc::new(Takings::default())))
-        });
-        let till = Arc::new(opened.await??);
+        if let (Some(address), Some(file)) = (&options.fleet_cashier, &options.fleet_secret_file) {
+            let remote = Remote::new(address.clone(), Secret::read(file)?)?;
+            return Ok(Self {
+                floor,
+                paid: None,
+                remote: Some(remote),
+            });
+        }
+        let path = options::database(options.cashier.as_ref(), state);
+        let place = Place::File(path.clone(), lock(&path)?);
+        let opened = open(place, payee, &options.chain, &options.chain_key_file).await?;
+        Ok(Self::with(options.conditions(), opened, false))
+    }
+
+    /// For a fleet.
+    async fn of_fleet(options: &FleetOptions, state: &StateFolder) -> anyhow::Result<Self> {
+        let path = options::database(options.cashier.as_ref(), state);
+        #[cfg(feature = "postgres")]
+        let shared = options.postgres.clone().map(Place::Postgres);
+        #[cfg(not(feature = "postgres"))]
+        let shared: Option<Place> = None;
+        let place = match shared {
+            Some(place) => place,
+            None => Place::File(path.clone(), lock(&path)?),
+        };
+        let chain = &options.chain;
+        let opened = open(place, &options.payee, &chain.chain, &chain.chain_key_file).await?;
+        Ok(Self::with(options.lanes.conditions(0), opened, true))
+    }
+
+    fn with(conditions: Conditions, (till, lock): (Till, Option<File>), of_fleet: bool) -> Self {
+        let till = Arc::new(till);
         let is_local = till.lookout.is_local();
         if is_local {
             say(
@@ -103,13 +140,26 @@ impl Cashier {
             );
         }
         let pause = (!is_local).then_some(PAUSE);
-        let answers = Answers::new(Arc::clone(&till), options.conditions(), pause);
+        let answers = if of_fleet {
+            Answers::of_fleet(Arc::clone(&till), conditions, pause)
+        } else {
+            Answers::new(Arc::clone(&till), conditions, pause)
+        };
         let paid = Some(Paid {
             answers,
             till,
             _lock: lock,
         });
-        Ok(Self { floor, paid })
+        Self {
+            floor: conditions.floor,
+            paid,
+            remote: None,
+        }
+    }
+
+    /// Who answers, if there is a database here.
+    fn answers(&self) -> Option<Arc<Answers>> {
+        self.paid.as_ref().map(|paid| Arc::clone(&paid.answers))
     }
 
     /// What is counted, if there is a payee.
@@ -120,7 +170,7 @@ impl Cashier {
 
     /// Whether there is a payee.
     pub(crate) fn is_paid(&self) -> bool {
-        self.paid.is_some()
+        self.paid.is_some() || self.remote.is_some()
     }
 
     /// The chain's global id, as far as it is known.
@@ -130,6 +180,9 @@ impl Cashier {
 
     /// Answers a question about payment.
     pub(crate) async fn answer(&self, question: ToHost) -> FromHost {
+        if let (Some(remote), false) = (&self.remote, question == ToHost::Terms) {
+            return remote.answer(question).await;
+        }
         let Some(paid) = &self.paid else {
             return match question {
                 ToHost::Terms => FromHost::Terms { floor: self.floor },
@@ -143,6 +196,35 @@ impl Cashier {
             ToHost::Owed(owed) => paid.answers.owed(owed).await,
             ToHost::Report(report) => paid.answers.report(report).await,
             _ => FromHost::Refused("this is no question about payment".to_owned()),
+        }
+    }
+
+    /// Claims what the enclave that is gone has left: no tab of its key grows any more, so nothing is gained by waiting. For as long as
+    /// the chain takes, and a minute at most; what is not paid by then is claimed by whoever keeps the database next.
+    pub(crate) async fn claim_the_last(&self) {
+        if let Some(remote) = &self.remote {
+            remote.farewell().await;
+        }
+        let Some(paid) = &self.paid else { return };
+        let end = Instant::now() + FAREWELL;
+        let mut is_first = true;
+        loop {
+            let (till, asked) = (Arc::clone(&paid.till), is_first);
+            let round = spawn_blocking(move || clock::now().map(|now| till.round(now.0, asked)));
+            let Ok(Ok(Ok(round))) = timeout_at(end, round).await else {
+                say(
+                    "payment: the last claims are not seen as paid yet\nhint: the next run claims again, as does `chrysalis-host cashier claim`",
+                );
+                return;
+            };
+            for line in told(&round) {
+                say(line);
+            }
+            if !round.open && round.trouble.is_empty() {
+                return;
+            }
+            is_first = false;
+            sleep(LOOK.min(end.saturating_duration_since(Instant::now()))).await;
         }
     }
 
@@ -170,6 +252,37 @@ impl Cashier {
             sleep(if round.open { BUSY } else { CALM }).await;
         }
     }
+}
+
+/// Where a database is.
+enum Place {
+    File(PathBuf, File),
+    #[cfg(feature = "postgres")]
+    Postgres(String),
+}
+
+/// Opens the database for this payee, and asks the chain whose it is. With the lock that goes with it.
+async fn open(
+    place: Place,
+    payee: &StdAddr,
+    chain: &[String],
+    keys: &[PathBuf],
+) -> anyhow::Result<(Till, Option<File>)> {
+    let server = server::open_all(chain, keys)?;
+    let payee = payee.clone();
+    let opened = spawn_blocking(move || {
+        let (mut book, lock) = match place {
+            Place::File(path, lock) => (Book::open_or_create(&path)?, Some(lock)),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(words) => (Book::postgres(&words)?, None),
+        };
+        let network = owner::claim(&mut book, &payee, &*server)?;
+        let lookout = Lookout::new(server, payee, network);
+        let till = Till::new(book, lookout, Arc::new(Takings::default()));
+        let till = if lock.is_none() { till.shared() } else { till };
+        anyhow::Ok((till, lock))
+    });
+    opened.await?
 }
 
 /// Two runs that wrote one database would each let a lane's money be spent.

@@ -16,11 +16,11 @@ const DATABASE: &str = "cashier.db";
 #[derive(Debug, Args)]
 pub(crate) struct PaymentOptions {
     /// Who is paid: the address of your account. Its key stays in your wallet
-    #[arg(long, value_name = "ADDRESS", requires_all = ["chain", "floor"], value_parser = payee)]
+    #[arg(long, value_name = "ADDRESS", requires_all = ["till", "floor"], value_parser = payee)]
     pub(crate) payee: Option<StdAddr>,
     /// Where the chain is asked about purses, and claims are sent: toncenter's HTTP interface, version 2, such as
     /// `https://chain.example/api/v2`. May be repeated: of several servers, what two say counts
-    #[arg(long, value_name = "URL", requires = "payee")]
+    #[arg(long, value_name = "URL", requires = "payee", group = "till")]
     pub(crate) chain: Vec<String>,
     /// A file with the key that the chain's server gave you; repeated, in the order of --chain
     #[arg(long, value_name = "FILE", requires = "chain")]
@@ -28,6 +28,46 @@ pub(crate) struct PaymentOptions {
     /// The least price that you work for: nano for 1,000,000 units of weight 1
     #[arg(long, value_name = "NANO")]
     pub(crate) floor: Option<u64>,
+    #[command(flatten)]
+    pub(crate) lanes: LaneOptions,
+    /// The cashier's database [default: cashier.db in the state folder]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "payee",
+        conflicts_with = "fleet_cashier"
+    )]
+    pub(crate) cashier: Option<PathBuf>,
+    /// Where the cashier of the fleet is that this host belongs to, `chrysalis-host cashier serve`: it asks the chain and claims
+    #[arg(long, value_name = "HOST:PORT", requires_all = ["payee", "fleet_secret_file"], group = "till")]
+    pub(crate) fleet_cashier: Option<String>,
+    /// A file with the secret that the fleet shares
+    #[arg(long, value_name = "FILE", requires = "fleet_cashier")]
+    pub(crate) fleet_secret_file: Option<PathBuf>,
+}
+
+/// Options of a fleet's cashier.
+#[derive(Debug, Args)]
+pub(crate) struct FleetOptions {
+    /// Who is paid: the address of your account. Its key stays in your wallet
+    #[arg(long, value_name = "ADDRESS", value_parser = payee)]
+    pub(crate) payee: StdAddr,
+    #[command(flatten)]
+    pub(crate) lanes: LaneOptions,
+    #[command(flatten)]
+    pub(crate) chain: ChainOptions,
+    /// The cashier's database [default: cashier.db in the state folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cashier: Option<PathBuf>,
+    /// Keep everything in a PostgreSQL database instead, such as "host=/run/postgresql dbname=cashier": several cashiers may share it
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "WORDS", conflicts_with = "cashier")]
+    pub(crate) postgres: Option<String>,
+}
+
+/// Which lanes are served.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct LaneOptions {
     /// The smallest lane that you serve, in coins
     #[arg(long, value_name = "COINS", requires = "payee", default_value = "0.1", value_parser = coins)]
     pub(crate) lane_min: u64,
@@ -39,9 +79,6 @@ pub(crate) struct PaymentOptions {
         default_value_t = 3600
     )]
     pub(crate) delay_min: u64,
-    /// The cashier's database [default: cashier.db in the state folder]
-    #[arg(long, value_name = "FILE", requires = "payee")]
-    pub(crate) cashier: Option<PathBuf>,
 }
 
 /// How a command asks the chain.
@@ -79,18 +116,22 @@ impl DatabaseOptions {
 }
 
 /// The database of a run with this state folder.
-pub(super) fn database(options: &PaymentOptions, state: &state::StateFolder) -> PathBuf {
-    options
-        .cashier
-        .clone()
-        .unwrap_or_else(|| state.join(DATABASE))
+pub(super) fn database(named: Option<&PathBuf>, state: &state::StateFolder) -> PathBuf {
+    named.cloned().unwrap_or_else(|| state.join(DATABASE))
 }
 
 impl PaymentOptions {
     /// For whom is worked.
     pub(crate) fn conditions(&self) -> Conditions {
+        self.lanes.conditions(self.floor.unwrap_or_default())
+    }
+}
+
+impl LaneOptions {
+    /// For whom is worked, at this price or more.
+    pub(crate) fn conditions(self, floor: u64) -> Conditions {
         Conditions {
-            floor: self.floor.unwrap_or_default(),
+            floor,
             lane_min: self.lane_min,
             delay_min: self.delay_min,
         }

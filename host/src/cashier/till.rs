@@ -9,7 +9,7 @@ use std::{
 use chrysalis_chain::{ChainError, purse};
 
 use super::{
-    book::{Book, claims::Sent, explained, lanes::Lane, tabs::Tab},
+    book::{self, Book, claims::Sent, explained, lanes::Lane, tabs::Tab},
     lane::{LaneId, Sight, TabKey},
     ledger::{Ledger, Purse, Sums, due, dues},
     lookout::{Lookout, Unseen},
@@ -18,12 +18,17 @@ use super::{
 };
 use crate::{metrics::takings::Takings, mutex::held};
 
+/// How long one of several cashiers has a lane to itself, in seconds: less than from one round to the next.
+const TENDED: i64 = 10;
+
 /// The database, the chain, and what is between them.
 pub(crate) struct Till {
     pub(crate) book: Mutex<Book>,
     pub(crate) lookout: Lookout,
     pub(crate) takings: Arc<Takings>,
     payments: Payments,
+    /// Whether other cashiers tend the same lanes.
+    shared: bool,
     /// Rounds are made by the program and by a person at once.
     round: Mutex<()>,
 }
@@ -43,7 +48,7 @@ pub(crate) struct Round {
 
 impl Round {
     /// That something could not be written stops no claim, and is told once.
-    fn wrote(&mut self, written: rusqlite::Result<()>) {
+    fn wrote(&mut self, written: book::Result<()>) {
         if let Err(error) = written {
             let why = format!("the cashier's database: {}", explained(&error));
             if !self.trouble.contains(&why) {
@@ -60,11 +65,20 @@ impl Till {
             lookout,
             takings,
             payments: Payments::default(),
+            shared: false,
             round: Mutex::default(),
         };
         // What cannot be read now is told by the first round.
         let _ = till.count();
         till
+    }
+
+    /// The same, beside other cashiers with the same database.
+    pub(crate) fn shared(self) -> Self {
+        Self {
+            shared: true,
+            ..self
+        }
     }
 
     /// One round at this time. `asked`: the provider wants all that can be claimed, now. Blocks for as long as the chain takes.
@@ -81,7 +95,7 @@ impl Till {
         round
     }
 
-    fn try_round(&self, now: i64, asked: bool, round: &mut Round) -> rusqlite::Result<()> {
+    fn try_round(&self, now: i64, asked: bool, round: &mut Round) -> book::Result<()> {
         let fees = self.fees();
         let ledger = Ledger::read(&held(&self.book), fees)?;
         self.know_the_chain(round)?;
@@ -125,7 +139,7 @@ impl Till {
     }
 
     /// A run that began while the chain could not be asked writes down later whose database it is.
-    fn know_the_chain(&self, round: &mut Round) -> rusqlite::Result<()> {
+    fn know_the_chain(&self, round: &mut Round) -> book::Result<()> {
         let owner = held(&self.book).owner()?;
         let Some(mut owner) = owner.filter(|owner| owner.network.is_none()) else {
             return Ok(());
@@ -153,8 +167,11 @@ impl Till {
         now: i64,
         asked: bool,
         round: &mut Round,
-    ) -> rusqlite::Result<()> {
+    ) -> book::Result<()> {
         let id = lane.id;
+        if self.shared && !held(&self.book).take(id, now, now.saturating_add(TENDED))? {
+            return Ok(());
+        }
         let seen = sight.lanes.get(&id.lane);
         if seen.is_some_and(|seen| !lane.can_be(seen)) {
             round.trouble.push(format!(
@@ -176,7 +193,7 @@ impl Till {
         seen: &purse::Lane,
         now: i64,
         round: &mut Round,
-    ) -> rusqlite::Result<()> {
+    ) -> book::Result<()> {
         let mut book = held(&self.book);
         for mut sent in book.open_claims()? {
             let paid = seen.tabs.get(&sent.key).copied().unwrap_or_default();
@@ -202,7 +219,7 @@ impl Till {
         now: i64,
         asked: bool,
         round: &mut Round,
-    ) -> rusqlite::Result<()> {
+    ) -> book::Result<()> {
         let fees = self.fees();
         let haste = match (seen.closes_at, sight.short, asked) {
             (_, _, true) => Haste::Asked,
@@ -289,7 +306,7 @@ impl Till {
     }
 
     /// Sums what all lanes owe, for the metrics and for people.
-    pub(crate) fn count(&self) -> rusqlite::Result<Sums> {
+    pub(crate) fn count(&self) -> book::Result<Sums> {
         let sums = Ledger::read(&held(&self.book), self.fees())?.sums();
         self.takings.lanes.set(sums.lanes);
         self.takings.owed.set(sums.owed);

@@ -10,13 +10,14 @@ use std::{
 };
 
 use anyhow::Context;
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     task::JoinHandle,
 };
 
 use super::text::{LineBreaks, printable};
-use crate::mutex::held;
+use crate::{mutex::held, talk::tell};
 
 /// The newest lines that are kept in memory.
 const KEPT_LINES: usize = 200;
@@ -80,7 +81,7 @@ impl Console {
         let text = printable(text.trim_end(), MAX_LINE, LineBreaks::Replace);
         let line = format!("{prefix}{text}");
         if self.echo {
-            eprintln!("console: {line}");
+            tell("console", &Value::Null, format_args!("console: {line}"));
         }
         let mut kept = held(&self.kept);
         if let Some(room) = kept.room.checked_sub(line.len().saturating_add(1)) {

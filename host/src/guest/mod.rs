@@ -1,4 +1,4 @@
-//! What the host knows of its guest, and the one thing it may ask of it: to stop.
+//! What the host knows of its guest, and what it may ask of it: to stop, at once or once it has finished what it does.
 //!
 //! All of it is the guest's own word: good for a progress line and a metric, never for a decision that matters.
 
@@ -7,13 +7,11 @@ pub(crate) mod link;
 pub(crate) mod load;
 pub(crate) mod text;
 pub(crate) mod times;
+mod wish;
 
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
+    sync::Mutex,
+    time::{Duration, Instant},
 };
 
 use chrysalis_wire::host::{Load, MAX_FAILURE};
@@ -23,6 +21,7 @@ use self::{
     load::{Busy, Loads},
     text::{LineBreaks, printable},
     times::Stage,
+    wish::Wish,
 };
 use crate::mutex::held;
 
@@ -55,20 +54,20 @@ pub(crate) struct Failure {
 #[derive(Debug)]
 pub(crate) struct Guest {
     state: watch::Sender<State>,
-    stop: watch::Sender<bool>,
+    stop: Wish,
+    drain: Wish,
     stages: Mutex<Vec<Stage>>,
     loads: Loads,
-    listening_for_stop: AtomicUsize,
 }
 
 impl Guest {
     pub(crate) fn new() -> Self {
         Self {
             state: watch::Sender::new(State::Booting),
-            stop: watch::Sender::new(false),
+            stop: Wish::default(),
+            drain: Wish::default(),
             stages: Mutex::default(),
             loads: Loads::default(),
-            listening_for_stop: AtomicUsize::new(0),
         }
     }
 
@@ -146,32 +145,37 @@ impl Guest {
 
     /// Asks it to stop. Whether anything inside listens for that.
     pub(crate) fn ask_to_stop(&self) -> bool {
-        self.stop.send_replace(true);
-        self.listening_for_stop.load(Ordering::Relaxed) > 0
+        self.stop.want()
     }
 
-    /// Returns when it was asked to stop.
+    /// Returns when it was asked to stop: for the guest.
     pub(crate) async fn asked_to_stop(&self) {
-        let _counted = Counted::new(&self.listening_for_stop);
-        // Fails only without a sender, which is a part of `self`.
-        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+        self.stop.heard().await;
     }
-}
 
-/// Counts itself for as long as it lives.
-#[derive(Debug)]
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+    /// Asks it to finish what it does and take nothing new. It is a wish of the provider's: whether the guest hears it is another matter.
+    pub(crate) fn ask_to_drain(&self) {
+        self.drain.want();
     }
-}
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    /// Whether it was asked to.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.is_wanted()
+    }
+
+    /// Returns when it was asked to.
+    pub(crate) async fn drain_wanted(&self) {
+        self.drain.wanted().await;
+    }
+
+    /// Returns when it was asked to: for the guest.
+    pub(crate) async fn asked_to_drain(&self) {
+        self.drain.heard().await;
+    }
+
+    /// Whether the guest heard that it should, within this time.
+    pub(crate) async fn heard_to_drain(&self, within: Duration) -> bool {
+        self.drain.was_heard(within).await
     }
 }
 

@@ -26,6 +26,7 @@ use tokio::{
 use crate::{
     guest::{console::Console, link::Link},
     state::StateFolder,
+    talk::say,
 };
 use accelerator::{Accelerator, AcceleratorChoice, Kind};
 use disks::DiskFile;
@@ -117,9 +118,9 @@ pub(crate) async fn vm(
     }
     let accelerator = plan.accelerator(&qemu, state.path()).await?;
     let way = VsockWay::find().context("the guest cannot be reached")?;
-    eprintln!("protection: {}", plan.protection);
-    eprintln!("accelerator: {accelerator}");
-    eprintln!("vsock: {way}");
+    say(format_args!("protection: {}", plan.protection));
+    say(format_args!("accelerator: {accelerator}"));
+    say(format_args!("vsock: {way}"));
     let mut output = Vec::new();
     let (device, link, vsock) = match &way {
         VsockWay::Kernel => {

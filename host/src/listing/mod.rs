@@ -125,14 +125,14 @@ impl Lister {
             Some(_) => format!(
                 "floor {} a million tokens   lanes from {}",
                 amount::write(payment.floor.unwrap_or_default()),
-                amount::write(payment.lane_min)
+                amount::write(payment.lanes.lane_min)
             ),
         };
         let terms = Terms {
             network: network.id(),
             payee: payee.unwrap_or_default(),
-            lane_min: payment.lane_min,
-            delay_min: payment.delay_min,
+            lane_min: payment.lanes.lane_min,
+            delay_min: payment.lanes.delay_min,
             endpoints: options.endpoints.clone(),
             region: options.region.clone().unwrap_or_default(),
         };

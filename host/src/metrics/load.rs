@@ -1,6 +1,6 @@
 //! How busy the guest says it is.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrysalis_wire::host::{FIRST_TOKEN_BOUNDS_MS, ModelLoad};
 
@@ -53,8 +53,25 @@ const FAMILIES: [(&str, &str, &str, Number); 7] = [
     ),
 ];
 
+/// Requests of each model that are computed at once.
+pub(crate) type Capacity = BTreeMap<String, u32>;
+
+/// How much of the fullest model is used, by requests that run or wait: 1 is all of it, and more is a queue. What a fleet grows by.
+#[allow(clippy::cast_precision_loss)]
+fn utilisation(busy: &Busy, capacity: &Capacity) -> f64 {
+    let used = busy.load.models.iter().filter_map(|model| {
+        let capacity = capacity.get(&model.name).filter(|most| **most > 0)?;
+        let asked = u64::from(model.running).saturating_add(model.queued.into());
+        Some(asked as f64 / f64::from(*capacity))
+    });
+    used.fold(0.0, f64::max)
+}
+
 /// Adds all of it to the page.
-pub(super) fn publish(page: &mut Page, busy: &Busy) {
+pub(super) fn publish(page: &mut Page, busy: &Busy, capacity: &Capacity) {
+    let help =
+        "Requests that run or wait in the fullest model, in parts of what it computes at once.";
+    page.one("utilisation", "gauge", help, utilisation(busy, capacity));
     let models: Vec<_> = busy
         .load
         .models

@@ -1,10 +1,11 @@
-//! `/metrics`: counts in Prometheus's text format. Holds numbers, states and the names of boot stages, never content. Programs
+//! `/metrics`: counts in Prometheus's text format, and beside them what supervisors ask. Holds numbers, states and the names of boot stages, never content. Programs
 //! may read it; web pages may not, so each request must be addressed to this listener and not come from a page.
 
 pub(crate) mod counters;
-mod load;
+pub(crate) mod load;
 mod page;
 pub(crate) mod presence;
+mod probes;
 pub(crate) mod takings;
 
 use std::{
@@ -32,6 +33,7 @@ use tokio::{
 
 use self::{
     counters::Counters,
+    load::Capacity,
     page::{Page, label},
     presence::Presence,
     takings::Takings,
@@ -54,6 +56,7 @@ const TEXT_FORMAT: HeaderValue =
 pub(crate) struct Metrics {
     counters: Arc<Counters>,
     guest: Arc<Guest>,
+    capacity: Capacity,
     /// None in a run without a payee.
     takings: Option<Arc<Takings>>,
     /// None in a run without a network.
@@ -67,6 +70,7 @@ impl Metrics {
     pub(crate) fn new(
         counters: &Arc<Counters>,
         guest: &Arc<Guest>,
+        capacity: Capacity,
         takings: Option<Arc<Takings>>,
         presence: Option<Arc<Presence>>,
         names: Vec<HostName>,
@@ -74,6 +78,7 @@ impl Metrics {
         Arc::new(Self {
             counters: Arc::clone(counters),
             guest: Arc::clone(guest),
+            capacity,
             takings,
             presence,
             names,
@@ -83,14 +88,14 @@ impl Metrics {
 
     /// Answers `GET /metrics` for as long as it is polled.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let answer = |(stream, _): (TcpStream, SocketAddr)| {
+        let answer = |(stream, from): (TcpStream, SocketAddr)| {
             let metrics = Arc::clone(&self);
             async move {
                 let Ok(local) = stream.local_addr() else {
                     return;
                 };
                 let service = service_fn(|request| {
-                    let answer = metrics.answer(&request, local);
+                    let answer = metrics.answer(&request, local, from);
                     async { Ok::<_, Infallible>(answer) }
                 });
                 let connection = http1::Builder::new()
@@ -103,8 +108,14 @@ impl Metrics {
         accept::serve(MAX_CONNECTIONS, || listener.accept(), answer).await;
     }
 
-    fn answer(&self, request: &Request<Incoming>, local: SocketAddr) -> Response<Full<Bytes>> {
-        let answered = || match (request.method(), request.uri().path()) {
+    fn answer(
+        &self,
+        request: &Request<Incoming>,
+        local: SocketAddr,
+        from: SocketAddr,
+    ) -> Response<Full<Bytes>> {
+        let (method, path) = (request.method(), request.uri().path());
+        let page = || match (method, path) {
             (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, self.text()),
             (_, "/metrics") => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -115,6 +126,7 @@ impl Metrics {
                 "the metrics are at /metrics\n".to_owned(),
             ),
         };
+        let answered = || probes::answer(&self.guest, method, path, from).unwrap_or_else(page);
         let (status, text) = self.refusal(request, local).unwrap_or_else(answered);
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
@@ -207,7 +219,7 @@ impl Metrics {
             page.sample("boot_stage_seconds", &labels, stage.at());
         }
         if let Some(busy) = self.guest.busy(Instant::now()) {
-            load::publish(&mut page, &busy);
+            load::publish(&mut page, &busy, &self.capacity);
         }
         if let Some(takings) = &self.takings {
             takings.publish(&mut page);
@@ -235,7 +247,15 @@ mod tests {
         guest.passed("disks opened", 1500);
         guest.passed("\"} evil 1", 1600);
         guest.serves();
-        Metrics::new(&counters, &Arc::new(guest), None, None, Vec::new())
+        let capacity = Capacity::from([("q/\"m\"".to_owned(), 4)]);
+        Metrics::new(
+            &counters,
+            &Arc::new(guest),
+            capacity,
+            None,
+            None,
+            Vec::new(),
+        )
     }
 
     #[test]
@@ -274,6 +294,7 @@ mod tests {
         for line in [
             r#"chrysalis_requests_running{model="q/\"m\""} 2"#,
             r#"chrysalis_requests_queued{model="q/\"m\""} 1"#,
+            "chrysalis_utilisation 0.75",
             r#"chrysalis_requests_total{model="q/\"m\""} 8"#,
             r#"chrysalis_requests_refused_total{model="q/\"m\""} 3"#,
             r#"chrysalis_requests_failed_total{model="q/\"m\""} 4"#,
@@ -307,6 +328,7 @@ mod tests {
         let paid = Metrics::new(
             &Arc::default(),
             &Arc::new(Guest::new()),
+            Capacity::new(),
             Some(Arc::new(takings)),
             None,
             Vec::new(),
@@ -336,6 +358,7 @@ mod tests {
         let listed = Metrics::new(
             &Arc::default(),
             &Arc::new(Guest::new()),
+            Capacity::new(),
             None,
             Some(Arc::new(presence)),
             Vec::new(),
@@ -384,6 +407,7 @@ mod tests {
         let named = Metrics {
             counters: Arc::default(),
             guest: Arc::new(Guest::new()),
+            capacity: Capacity::new(),
             takings: None,
             presence: None,
             names: vec!["gpu-box.example:9443".parse().unwrap()],

@@ -7,9 +7,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use serde_json::{Value, json};
+
 use crate::{
     guest::{Guest, State, console::Console},
     launch::{End, Running},
+    talk::tell,
 };
 
 /// The guest failed, or would not stop when asked.
@@ -27,6 +30,10 @@ pub(super) enum Ended {
     GaveUp,
     /// The provider wants it to stop.
     Asked,
+    /// The provider wants it to finish what it does, and then to stop.
+    Draining,
+    /// It has finished what it did, and is gone.
+    Drained,
 }
 
 impl Ended {
@@ -46,45 +53,70 @@ impl Ended {
                 }
                 "the guest gave up".to_owned()
             }
+            Self::Draining | Self::Drained if !matches!(guest.state(), State::Failed(_)) => {
+                stopped("the guest finished what it did and powered off");
+                return Ok(ExitCode::SUCCESS);
+            }
+            Self::Draining | Self::Drained => "the guest gave up".to_owned(),
             Self::Asked => {
                 if !guest.ask_to_stop() {
                     running.kill().await;
-                    eprintln!("stopped: the guest was not yet able to power off by itself");
+                    stopped("the guest was not yet able to power off by itself");
                     return Ok(ExitCode::SUCCESS);
                 }
-                eprintln!(
-                    "stopping: the guest was asked to power off (Ctrl-C again ends it at once)"
-                );
+                let what = "the guest was asked to power off (Ctrl-C again ends it at once)";
+                tell("stopping", &Value::Null, format_args!("stopping: {what}"));
                 tokio::select! {
                     biased;
                     end = running.ended() => {
                         end?;
-                        eprintln!("stopped: the guest powered off");
+                        stopped("the guest powered off");
                         return Ok(ExitCode::SUCCESS);
                     }
-                    () = stop.asked() => "the guest was ended at once, as requested".to_owned(),
+                    () = stop.asked_at_once() => "the guest was ended at once, as requested".to_owned(),
                     () = sleep(POWER_OFF_PATIENCE) => format!("the guest did not power off in {POWER_OFF_PATIENCE:?}"),
                 }
             }
         };
         running.kill().await;
         for line in console.newest(SHOWN_LINES) {
-            eprintln!("console: {line}");
+            tell("console", &Value::Null, format_args!("console: {line}"));
         }
         match guest.state() {
-            State::Failed(failure) => eprintln!(
-                "error: the enclave failed: {}: {}",
-                failure.code, failure.message
+            State::Failed(failure) => tell(
+                "failed",
+                &json!({"code": failure.code}),
+                format_args!(
+                    "error: the enclave failed: {}: {}",
+                    failure.code, failure.message
+                ),
             ),
-            State::Booting | State::Serving => eprintln!(
-                "error: {reason}\nhint: look at the console's last lines above; all of them are in console.log in the state folder"
+            State::Booting | State::Serving => tell(
+                "failed",
+                &Value::Null,
+                format_args!(
+                    "error: {reason}\nhint: look at the console's last lines above; all of them are in console.log in the state folder"
+                ),
             ),
         }
         Ok(ExitCode::from(GUEST_FAILED))
     }
 }
 
-/// The provider's wish to stop: Ctrl-C or SIGTERM.
+fn stopped(how: &str) {
+    tell("stopped", &Value::Null, format_args!("stopped: {how}"));
+}
+
+/// How the provider wants it to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Ctrl-C.
+    AtOnce,
+    /// SIGTERM: what supervisors send.
+    Drained,
+}
+
+/// The provider's signals.
 pub(super) struct Stop {
     interrupt: Signal,
     terminate: Signal,
@@ -98,10 +130,15 @@ impl Stop {
         })
     }
 
-    pub(super) async fn asked(&mut self) {
+    pub(super) async fn asked(&mut self) -> Wanted {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Wanted::AtOnce,
+            _ = self.terminate.recv() => Wanted::Drained,
         }
+    }
+
+    /// By Ctrl-C: a supervisor that says again that it waits changes nothing.
+    pub(super) async fn asked_at_once(&mut self) {
+        self.interrupt.recv().await;
     }
 }

@@ -1,6 +1,7 @@
 //! `chrysalis-host run`: one guest, from its files to its end.
 
 mod disks;
+mod drain;
 mod end;
 mod files;
 pub(crate) mod options;
@@ -9,12 +10,13 @@ mod ready;
 
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     process::ExitCode,
     sync::Arc,
 };
 
 use self::{
-    end::{Ended, Stop},
+    end::{Ended, Stop, Wanted},
     files::Files,
     options::RunOptions,
     ready::Ready,
@@ -31,10 +33,12 @@ use crate::{
     services::{Services, endorser::Endorser, statements::Statements},
     simulation::{Roots, Simulation},
     state::{self, StateFolder},
+    talk::say,
 };
 
 /// Runs one guest until it ends or is stopped.
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
+    options.log.choose();
     let mut stop = Stop::listen()?;
     let files = Files::open(&options)?;
     let statements = Statements::open(&options.statements)?;
@@ -67,7 +71,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let console = Console::create(&state.join("console.log"), options.verbose)?;
     let prepared = match &options.without_vm {
         Some(binary) => {
-            eprintln!("no VM: nothing is isolated");
+            say("no VM: nothing is isolated");
             launch::process(binary, &files.image, &files.folder, &state)?
         }
         None => launch::vm(machine, &state, &console).await?,
@@ -86,13 +90,17 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     tokio::spawn(Arc::clone(&services).keep_fresh());
     tokio::spawn(services.serve(questions));
     let counters = Arc::new(Counters::default());
+    let capacity = files.parsed.models.iter();
+    let capacity = capacity.map(|model| (model.name.clone(), model.parallel));
+    let capacity = capacity.collect();
     let presence = network.as_ref().map(|network| network.counts());
     let published = Metrics::new(
         &counters,
         &guest,
+        capacity,
         cashier.takings(),
         presence.clone(),
-        options.metrics_names,
+        options.metrics_names.clone(),
     );
     tokio::spawn(published.serve(scrapers));
 
@@ -124,16 +132,37 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         }
         std::future::pending::<anyhow::Result<Ended>>().await
     };
+    let mut serving = pin!(serving);
     let ended = tokio::select! {
         biased;
         end = running.ended() => Ended::ByItself(end?),
         () = guest.gave_up() => Ended::GaveUp,
-        () = stop.asked() => Ended::Asked,
-        failed = serving => failed?,
+        wanted = stop.asked() => match wanted {
+            Wanted::AtOnce => Ended::Asked,
+            Wanted::Drained => Ended::Draining,
+        },
+        () = guest.drain_wanted() => Ended::Draining,
+        failed = &mut serving => failed?,
+    };
+    let finishing = async {
+        let ended = match ended {
+            // Clients come in until the end, and are told why there is nothing for them.
+            Ended::Draining => tokio::select! {
+                ended = drain::drain(&guest, &mut running, &mut stop, options.grace()) => ended?,
+                failed = &mut serving => failed?,
+            },
+            ended => ended,
+        };
+        ended
+            .finish(&guest, &mut running, &mut stop, &console)
+            .await
     };
     // Nobody should be sent here any more, however it ended.
-    let finished = ended.finish(&guest, &mut running, &mut stop, &console);
-    tokio::join!(finished, listing::withdraw(network)).0
+    let (finished, ()) = tokio::join!(finishing, listing::withdraw(network));
+    if guest.is_draining() {
+        cashier.claim_the_last().await;
+    }
+    finished
 }
 
 /// Who signs what vendors do; and the roots of the simulated ones.

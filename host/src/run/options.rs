@@ -1,6 +1,6 @@
 //! What a provider may say about a run.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use chrysalis_attestation::snp::{bits::GuestPolicy, tcb::Tcb};
 use chrysalis_collateral::Mirrors;
@@ -16,6 +16,7 @@ use crate::{
     },
     listing::options::NetworkOptions,
     relay::options::RelayOptions,
+    talk::LogFormat,
 };
 
 #[derive(Debug, Args)]
@@ -23,6 +24,9 @@ pub(crate) struct RunOptions {
     /// The image folder, as `chrysalis-image build` makes it
     #[arg(value_name = "IMAGE_DIR")]
     pub(crate) image: PathBuf,
+    /// Read options that are not given here from this file: TOML, each under its name, such as `grace = 300`
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
     /// The configuration that the hardware measures
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
@@ -97,6 +101,12 @@ pub(crate) struct RunOptions {
     /// Once the guest serves, write where and what it serves, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// The longest that answers under way may take once the run is drained, by SIGTERM or `chrysalis-host drain`
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    grace: u64,
+    /// Whom the log on stderr is for: people, or programs
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) log: LogFormat,
     /// Show the guest's console and every broken connection
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -104,6 +114,13 @@ pub(crate) struct RunOptions {
     pub(crate) payment: PaymentOptions,
     #[command(flatten, next_help_heading = "Being found")]
     pub(crate) network: NetworkOptions,
+}
+
+impl RunOptions {
+    /// How long a drain may take.
+    pub(super) fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace)
+    }
 }
 
 /// Firmware levels as typed.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::{
     guest::{Guest, times::Times},
     simulation::Roots,
+    talk::{is_json, tell},
 };
 
 /// What is served, and where: printed for people, written for programs.
@@ -40,6 +41,27 @@ struct Announced<'a> {
 impl Ready {
     pub(super) fn announce(&self, guest: &Guest, file: Option<&Path>) -> anyhow::Result<()> {
         let boot = Times::of(guest.stages());
+        if is_json() {
+            let text = format!("serving: https://{}", self.listen);
+            let announced = Announced {
+                ready: self,
+                boot: boot.clone(),
+            };
+            tell("serving", &serde_json::to_value(announced)?, text);
+        } else {
+            self.print(&boot);
+        }
+        let Some(file) = file else { return Ok(()) };
+        // Whole or absent: a program that waits for it reads it as soon as it is there.
+        let mut draft = file.to_owned().into_os_string();
+        draft.push(".new");
+        let announced = Announced { ready: self, boot };
+        fs::write(&draft, serde_json::to_string_pretty(&announced)? + "\n")
+            .and_then(|()| fs::rename(&draft, file))
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn print(&self, boot: &Times) {
         eprintln!("{boot}");
         println!("platform: {}", self.platform);
         if let Some(digest) = &self.launch_digest {
@@ -53,13 +75,5 @@ impl Ready {
         }
         println!("metrics: http://{}/metrics", self.metrics);
         println!("serving: https://{}", self.listen);
-        let Some(file) = file else { return Ok(()) };
-        // Whole or absent: a program that waits for it reads it as soon as it is there.
-        let mut draft = file.to_owned().into_os_string();
-        draft.push(".new");
-        let announced = Announced { ready: self, boot };
-        fs::write(&draft, serde_json::to_string_pretty(&announced)? + "\n")
-            .and_then(|()| fs::rename(&draft, file))
-            .with_context(|| format!("cannot write {}", file.display()))
     }
 }

@@ -18,7 +18,7 @@ use self::text::{Seen, Size};
 use crate::{
     guest::Guest,
     metrics::{counters::Counters, presence::Presence},
-    talk::{Live, say},
+    talk::{Live, is_json, say},
 };
 
 /// How often the screen is redrawn.
@@ -56,7 +56,7 @@ impl Screen {
             presence,
             listen,
             platform,
-            live: !verbose && terminal(),
+            live: !verbose && !is_json() && terminal(),
             started: Instant::now(),
         }
     }

@@ -21,6 +21,7 @@ use chrysalis_wire::{
     frame::{FrameError, read_async, write_async},
     host::{FromHost, GpuAnswer, Status, ToHost},
 };
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     time::{sleep, timeout},
@@ -37,7 +38,7 @@ use crate::{
     listing::Lister,
     mutex::held,
     simulation::Simulation,
-    talk::say,
+    talk::{say, tell},
 };
 
 /// The most conversations at once; one more waits.
@@ -139,6 +140,10 @@ impl Services {
                 ToHost::KeyServer => {
                     return key_server::carry(&mut connection, self.key_server.as_deref()).await;
                 }
+                ToHost::AwaitDrain => tokio::select! {
+                    () = self.guest.asked_to_drain() => FromHost::Drain,
+                    _ = connection.fill_buf() => return Ok(()),
+                },
                 ToHost::Evidence { quote, gpus } => self.fetch_for(quote, gpus).await,
                 question @ (ToHost::Lane { .. } | ToHost::Owed(_) | ToHost::Terms) => {
                     self.cashier.answer(question).await
@@ -237,7 +242,7 @@ impl Services {
     fn note(&self, status: Status) {
         let passed = |name: &str, at_ms| {
             if let Some(stage) = self.guest.passed(name, at_ms) {
-                say(stage);
+                tell("stage", &json!({ "stage": stage }), &stage);
             }
         };
         match status {

@@ -14,7 +14,7 @@ use chrysalis_attestation::{
 use chrysalis_simulate::{Amd, Launch, VcekProfile};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::clock::now;
+use crate::{clock::now, talk::say};
 
 /// Its name wherever it appears.
 pub(crate) const NAME: &str = "simulated AMD SEV-SNP (no hardware protects this machine)";
@@ -47,7 +47,7 @@ impl Processor {
             .ok()
             .context("the system provides no random numbers")?;
         let amd = Amd::open_or_create(keys, now()?, &mut |step| {
-            eprintln!("simulated processor: {step}");
+            say(format_args!("simulated processor: {step}"));
         })?;
         let mut launch = Launch::new(launched.launch_digest, launched.host_data, report_id);
         launch.policy = launched.policy;

@@ -1,8 +1,9 @@
 //! Claims: what was sent, what it cost, and whether the chain shows it as paid.
 
-use rusqlite::{OptionalExtension, Row, params};
-
-use super::{Book, fixed, tabs::stored};
+use super::{
+    Book, Result,
+    sql::{Row, Value},
+};
 use crate::cashier::lane::{LaneId, TabKey};
 
 /// A claim on one tab.
@@ -31,23 +32,23 @@ pub(crate) struct Sent {
 
 impl Book {
     /// A claim is sent now, for the first time or again. Written before it is sent, so that none is forgotten.
-    pub(crate) fn sending(&mut self, sent: &Sent) -> rusqlite::Result<()> {
-        self.db.execute(
+    pub(crate) fn sending(&mut self, sent: &Sent) -> Result<()> {
+        self.db.run(
             "INSERT INTO claims (purse, lane, receipt_key, branch, paid_before, due, lt, times, sent_at, again_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT (purse, lane, receipt_key, branch) WHERE paid_at IS NULL
              DO UPDATE SET due = excluded.due, times = excluded.times, sent_at = excluded.sent_at, again_at = excluded.again_at",
-            params![
-                sent.lane.purse,
-                sent.lane.lane,
-                sent.key.0,
-                sent.key.1,
-                stored(sent.paid_before),
-                stored(sent.due),
-                stored(sent.lt),
-                sent.times,
-                sent.at,
-                sent.again_at
+            &[
+                (&sent.lane.purse).into(),
+                sent.lane.lane.into(),
+                (&sent.key.0).into(),
+                sent.key.1.into(),
+                sent.paid_before.into(),
+                sent.due.into(),
+                sent.lt.into(),
+                sent.times.into(),
+                sent.at.into(),
+                sent.again_at.into(),
             ],
         )?;
         Ok(())
@@ -60,66 +61,61 @@ impl Book {
         paid: u64,
         cost: Option<u64>,
         now: i64,
-    ) -> rusqlite::Result<()> {
-        self.db.execute(
-            "UPDATE claims SET paid = ?2, cost = ?3, paid_at = ?4 WHERE id = ?1 AND paid_at IS NULL",
-            params![id, stored(paid), cost.map(stored), now],
+    ) -> Result<()> {
+        self.db.run(
+            "UPDATE claims SET paid = $2, cost = $3, paid_at = $4 WHERE id = $1 AND paid_at IS NULL",
+            &[id.into(), paid.into(), cost.into(), now.into()],
         )?;
         Ok(())
     }
 
     /// Nothing will come of it: the contract refuses it while so much is due, or there is nothing left to claim.
-    pub(crate) fn dropped(&mut self, sent: &Sent, refused: bool, now: i64) -> rusqlite::Result<()> {
-        let change = self.change()?;
-        change.execute(
-            "DELETE FROM claims WHERE purse = ?1 AND lane = ?2 AND receipt_key = ?3 AND branch = ?4 AND paid_at IS NULL",
-            params![sent.lane.purse, sent.lane.lane, sent.key.0, sent.key.1],
-        )?;
-        if refused {
-            change.execute(
-                "UPDATE tabs SET refused_due = ?5, refused_at = ?6
-                 WHERE purse = ?1 AND lane = ?2 AND receipt_key = ?3 AND branch = ?4",
-                params![
-                    sent.lane.purse,
-                    sent.lane.lane,
-                    sent.key.0,
-                    sent.key.1,
-                    stored(sent.due),
-                    now
-                ],
+    pub(crate) fn dropped(&mut self, sent: &Sent, refused: bool, now: i64) -> Result<()> {
+        let tab: [Value<'_>; 4] = [
+            (&sent.lane.purse).into(),
+            sent.lane.lane.into(),
+            (&sent.key.0).into(),
+            sent.key.1.into(),
+        ];
+        let [purse, lane, key, branch] = tab;
+        self.db.change(|change| {
+            change.run(
+                "DELETE FROM claims WHERE purse = $1 AND lane = $2 AND receipt_key = $3 AND branch = $4 AND paid_at IS NULL",
+                &tab,
             )?;
-        }
-        change.commit()
+            if refused {
+                change.run(
+                    "UPDATE tabs SET refused_due = $5, refused_at = $6
+                     WHERE purse = $1 AND lane = $2 AND receipt_key = $3 AND branch = $4",
+                    &[purse, lane, key, branch, sent.due.into(), now.into()],
+                )?;
+            }
+            Ok(())
+        })
     }
 
     /// Those that the chain does not show as paid yet, on lanes that are there.
-    pub(crate) fn open_claims(&self) -> rusqlite::Result<Vec<Sent>> {
-        let mut statement = self.db.prepare(OPEN)?;
-        statement.query_map([], sent)?.collect()
+    pub(crate) fn open_claims(&self) -> Result<Vec<Sent>> {
+        self.db.all(OPEN, &[], sent)
     }
 
     /// Those that were paid, the newest first, at most so many.
-    pub(crate) fn paid_claims(&self, most: u32) -> rusqlite::Result<Vec<Sent>> {
-        let mut statement = self
-            .db
-            .prepare("SELECT * FROM claims WHERE paid_at IS NOT NULL ORDER BY id DESC LIMIT ?1")?;
-        statement.query_map([most], sent)?.collect()
+    pub(crate) fn paid_claims(&self, most: u32) -> Result<Vec<Sent>> {
+        let sql = "SELECT * FROM claims WHERE paid_at IS NOT NULL ORDER BY id DESC LIMIT $1";
+        self.db.all(sql, &[most.into()], sent)
     }
 
     /// What the last claim cost whose cost is known: this purse's, or else any.
-    pub(crate) fn last_cost(&self, purse: &[u8; 32]) -> rusqlite::Result<Option<u64>> {
-        let mut statement = self.db.prepare(
-            "SELECT cost FROM claims WHERE cost IS NOT NULL ORDER BY purse = ?1 DESC, id DESC LIMIT 1",
-        )?;
-        statement.query_row([purse], |row| row.get(0)).optional()
+    pub(crate) fn last_cost(&self, purse: &[u8; 32]) -> Result<Option<u64>> {
+        let sql = "SELECT cost FROM claims WHERE cost IS NOT NULL ORDER BY purse = $1 DESC, id DESC LIMIT 1";
+        self.db.first(sql, &[purse.into()], |row| row.get("cost"))
     }
 
     /// What all claims cost whose cost is known.
-    pub(crate) fn costs(&self) -> rusqlite::Result<u64> {
-        self.db
-            .query_row("SELECT ifnull(sum(cost), 0) FROM claims", [], |row| {
-                row.get(0)
-            })
+    pub(crate) fn costs(&self) -> Result<u64> {
+        let sql = "SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) AS costs FROM claims";
+        let costs = self.db.first(sql, &[], |row| row.get("costs"))?;
+        Ok(costs.unwrap_or_default())
     }
 }
 
@@ -127,14 +123,14 @@ const OPEN: &str = "
     SELECT claims.* FROM claims JOIN lanes USING (purse, lane)
     WHERE paid_at IS NULL AND gone_at IS NULL ORDER BY id";
 
-fn sent(row: &Row<'_>) -> rusqlite::Result<Sent> {
+fn sent(row: &Row) -> Result<Sent> {
     Ok(Sent {
         id: row.get("id")?,
         lane: LaneId {
-            purse: fixed(row, "purse")?,
+            purse: row.get("purse")?,
             lane: row.get("lane")?,
         },
-        key: (fixed(row, "receipt_key")?, row.get("branch")?),
+        key: (row.get("receipt_key")?, row.get("branch")?),
         paid_before: row.get("paid_before")?,
         due: row.get("due")?,
         lt: row.get("lt")?,

@@ -1,9 +1,11 @@
 //! Lanes, as two answers of the chain agreed on them, and what it said of them last.
 
 use chrysalis_chain::purse;
-use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::{Book, fixed, tabs::stored};
+use super::{
+    Book, Result,
+    sql::{Row, Value},
+};
 use crate::cashier::lane::LaneId;
 
 /// A lane.
@@ -35,95 +37,99 @@ impl Lane {
 
 impl Book {
     /// The lane, if it is known.
-    pub(crate) fn lane(&self, id: LaneId) -> rusqlite::Result<Option<Lane>> {
-        let mut statement = self
-            .db
-            .prepare("SELECT * FROM lanes WHERE purse = ?1 AND lane = ?2")?;
-        statement
-            .query_row(params![id.purse, id.lane], lane)
-            .optional()
+    pub(crate) fn lane(&self, id: LaneId) -> Result<Option<Lane>> {
+        let sql = "SELECT * FROM lanes WHERE purse = $1 AND lane = $2";
+        self.db
+            .first(sql, &[(&id.purse).into(), id.lane.into()], lane)
     }
 
     /// All of them, by their purses.
-    pub(crate) fn lanes(&self) -> rusqlite::Result<Vec<Lane>> {
-        let mut statement = self
-            .db
-            .prepare("SELECT * FROM lanes ORDER BY purse, lane")?;
-        statement.query_map([], lane)?.collect()
+    pub(crate) fn lanes(&self) -> Result<Vec<Lane>> {
+        self.db
+            .all("SELECT * FROM lanes ORDER BY purse, lane", &[], lane)
     }
 
     /// A lane on which two answers agree. What is known already stays.
-    pub(crate) fn add_lane(&mut self, lane: &Lane) -> rusqlite::Result<()> {
-        self.db.execute(
+    pub(crate) fn add_lane(&mut self, lane: &Lane) -> Result<()> {
+        self.db.run(
             "INSERT INTO lanes (purse, lane, spend_key, close_delay, locked, paid, closes_at, gone_at, checked_at)
-             VALUES (:purse, :lane, :spend_key, :close_delay, :locked, :paid, :closes_at, :gone_at, :checked_at)
-             ON CONFLICT DO NOTHING",
-            named_params! {
-                ":purse": lane.id.purse,
-                ":lane": lane.id.lane,
-                ":spend_key": lane.spend_key,
-                ":close_delay": lane.close_delay,
-                ":locked": stored(lane.locked),
-                ":paid": stored(lane.paid),
-                ":closes_at": lane.closes_at,
-                ":gone_at": lane.gone_at,
-                ":checked_at": lane.checked_at,
-            },
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (purse, lane) DO NOTHING",
+            &[
+                (&lane.id.purse).into(),
+                lane.id.lane.into(),
+                (&lane.spend_key).into(),
+                lane.close_delay.into(),
+                lane.locked.into(),
+                lane.paid.into(),
+                lane.closes_at.into(),
+                lane.gone_at.into(),
+                lane.checked_at.into(),
+            ],
         )?;
         Ok(())
     }
 
     /// More was locked, as two answers agree.
-    pub(crate) fn raise(&mut self, id: LaneId, locked: u64) -> rusqlite::Result<()> {
-        self.db.execute(
-            "UPDATE lanes SET locked = max(locked, ?3) WHERE purse = ?1 AND lane = ?2",
-            params![id.purse, id.lane, stored(locked)],
+    pub(crate) fn raise(&mut self, id: LaneId, locked: u64) -> Result<()> {
+        self.db.run(
+            "UPDATE lanes SET locked = $3 WHERE purse = $1 AND lane = $2 AND locked < $3",
+            &[(&id.purse).into(), id.lane.into(), locked.into()],
         )?;
         Ok(())
     }
 
-    /// What the chain says of a lane now, and of its tabs: the newest answer counts, because one before it may have been a lie.
-    pub(crate) fn seen(
-        &mut self,
-        id: LaneId,
-        seen: Option<&purse::Lane>,
-        now: i64,
-    ) -> rusqlite::Result<()> {
-        let change = self.change()?;
-        let Some(seen) = seen else {
-            change.execute(
-                "UPDATE lanes SET gone_at = ifnull(gone_at, ?3), checked_at = ?3 WHERE purse = ?1 AND lane = ?2",
-                params![id.purse, id.lane, now],
-            )?;
-            return change.commit();
-        };
-        change.execute(
-            "UPDATE lanes SET paid = ?3, closes_at = ?4, gone_at = NULL, checked_at = ?5 WHERE purse = ?1 AND lane = ?2",
-            params![id.purse, id.lane, stored(seen.paid), seen.closes_at, now],
-        )?;
-        change.execute(
-            "UPDATE tabs SET paid = 0 WHERE purse = ?1 AND lane = ?2",
-            params![id.purse, id.lane],
-        )?;
-        {
-            let mut tab = change.prepare(
-                "UPDATE tabs SET paid = ?5 WHERE purse = ?1 AND lane = ?2 AND receipt_key = ?3 AND branch = ?4",
-            )?;
-            for ((key, branch), paid) in &seen.tabs {
-                tab.execute(params![id.purse, id.lane, key, branch, stored(*paid)])?;
+    /// Takes a lane to tend it until then, unless another cashier has it. A cashier that is gone has it no longer than it said.
+    pub(crate) fn take(&mut self, id: LaneId, now: i64, until: i64) -> Result<bool> {
+        self.db.change(|change| {
+            let sql = format!(
+                "SELECT lane FROM lanes WHERE purse = $1 AND lane = $2 AND tended_until <= $3{}",
+                change.skip_locked()
+            );
+            let free = change.rows(&sql, &[(&id.purse).into(), id.lane.into(), now.into()])?;
+            if free.is_empty() {
+                return Ok(false);
             }
-        }
-        change.commit()
+            let sql = "UPDATE lanes SET tended_until = $3 WHERE purse = $1 AND lane = $2";
+            change.run(sql, &[(&id.purse).into(), id.lane.into(), until.into()])?;
+            Ok(true)
+        })
+    }
+
+    /// What the chain says of a lane now, and of its tabs: the newest answer counts, because one before it may have been a lie.
+    pub(crate) fn seen(&mut self, id: LaneId, seen: Option<&purse::Lane>, now: i64) -> Result<()> {
+        let this: [Value<'_>; 2] = [(&id.purse).into(), id.lane.into()];
+        let [purse, lane] = this;
+        self.db.change(|change| {
+            let Some(seen) = seen else {
+                change.run(
+                    "UPDATE lanes SET gone_at = coalesce(gone_at, $3), checked_at = $3 WHERE purse = $1 AND lane = $2",
+                    &[purse, lane, now.into()],
+                )?;
+                return Ok(());
+            };
+            change.run(
+                "UPDATE lanes SET paid = $3, closes_at = $4, gone_at = NULL, checked_at = $5 WHERE purse = $1 AND lane = $2",
+                &[purse, lane, seen.paid.into(), seen.closes_at.into(), now.into()],
+            )?;
+            change.run("UPDATE tabs SET paid = 0 WHERE purse = $1 AND lane = $2", &this)?;
+            for ((key, branch), paid) in &seen.tabs {
+                change.run(
+                    "UPDATE tabs SET paid = $5 WHERE purse = $1 AND lane = $2 AND receipt_key = $3 AND branch = $4",
+                    &[purse, lane, key.into(), (*branch).into(), (*paid).into()],
+                )?;
+            }
+            Ok(())
+        })
     }
 }
 
-fn lane(row: &Row<'_>) -> rusqlite::Result<Lane> {
+fn lane(row: &Row) -> Result<Lane> {
     Ok(Lane {
         id: LaneId {
-            purse: fixed(row, "purse")?,
+            purse: row.get("purse")?,
             lane: row.get("lane")?,
         },
-        spend_key: fixed(row, "spend_key")?,
+        spend_key: row.get("spend_key")?,
         close_delay: row.get("close_delay")?,
         locked: row.get("locked")?,
         paid: row.get("paid")?,

@@ -4,8 +4,14 @@
 //! What a function has returned from is on the disk.
 
 pub(crate) mod claims;
+mod db;
 pub(crate) mod lanes;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reports;
+pub(crate) mod slices;
+mod sql;
+mod sqlite;
 pub(crate) mod tabs;
 #[cfg(test)]
 mod tests;
@@ -18,18 +24,22 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params, types::Type};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tycho_types::models::StdAddr;
+
+use self::db::Db;
+pub(crate) use self::sql::{Error, Result};
 
 /// How long to wait while another program writes.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The version of the tables.
-const VERSION: i32 = 1;
+/// The version of the tables. Version 1 had none for fleets.
+const VERSION: i32 = 2;
 const TABLES: &str = include_str!("tables.sql");
+const FLEET: &str = include_str!("fleet.sql");
 
 /// The database, open.
 pub(crate) struct Book {
-    db: Connection,
+    db: Db,
 }
 
 /// Whose database it is: it has the lanes of one payee on one chain.
@@ -62,101 +72,62 @@ impl Book {
     /// Opens a file that is there.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut book = Self::connect(path, flags)?;
-        book.check(path, &[0, VERSION])?;
-        book.prepare().map_err(|error| unusable(path, &error))?;
-        Ok(book)
+        let mut db = connect(path, flags)?;
+        check(&db, path, &[0, 1, VERSION])?;
+        prepare(&mut db).map_err(|error| unusable(path, &error.into()))?;
+        Ok(Self { db: Db::Sqlite(db) })
     }
 
     /// Opens a file that is there, to read alone.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let book = Self::connect(path, flags)?;
-        book.check(path, &[VERSION])?;
-        Ok(book)
+        let db = connect(path, flags)?;
+        check(&db, path, &[1, VERSION])?;
+        Ok(Self { db: Db::Sqlite(db) })
     }
 
     /// One that is forgotten with the program.
-    pub(crate) fn in_memory() -> rusqlite::Result<Self> {
-        let mut book = Self {
-            db: Connection::open_in_memory()?,
-        };
-        book.prepare()?;
-        Ok(book)
+    pub(crate) fn in_memory() -> Result<Self> {
+        let mut db = Connection::open_in_memory()?;
+        prepare(&mut db)?;
+        Ok(Self { db: Db::Sqlite(db) })
     }
 
-    fn connect(path: &Path, flags: OpenFlags) -> anyhow::Result<Self> {
-        File::open(path).map_err(|error| {
+    /// A PostgreSQL database, such as `host=/run/postgresql dbname=cashier`: several cashiers may share it.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn postgres(words: &str) -> anyhow::Result<Self> {
+        let opened = postgres::Postgres::open(words);
+        let opened = opened.map_err(|error| {
             anyhow!(
-                "cannot read the cashier's database {}: {error}\nhint: name it with --cashier FILE, or its folder with --state DIR",
-                path.display()
+                "the cashier's database: {error}\nhint: write --postgres as PostgreSQL's clients do, such as \
+                 `host=/run/postgresql dbname=cashier`, and let this user make tables there"
             )
         })?;
-        let db = Connection::open_with_flags(path, flags);
-        let db = db.and_then(|db| db.busy_timeout(PATIENCE).map(|()| db));
-        let db = db.map_err(|error| unusable(path, &error))?;
-        Ok(Self { db })
-    }
-
-    fn version(&self) -> rusqlite::Result<i32> {
-        self.db
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-    }
-
-    /// An empty database has version 0.
-    fn check(&self, path: &Path, versions: &[i32]) -> anyhow::Result<()> {
-        let version = self.version().map_err(|error| unusable(path, &error))?;
-        if !versions.contains(&version) {
-            bail!(
-                "{} is not a cashier's database of this version\nhint: name the file that `chrysalis-host run --cashier FILE` keeps",
-                path.display()
-            );
-        }
-        Ok(())
-    }
-
-    /// Each commit is on the disk before it is over; readers and the writer do not wait for each other.
-    fn prepare(&mut self) -> rusqlite::Result<()> {
-        let _mode: String = self
-            .db
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        self.db.execute_batch("PRAGMA synchronous = FULL")?;
-        let change = self.change()?;
-        let version: i32 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version == 0 {
-            change.execute_batch(TABLES)?;
-        }
-        change.commit()
-    }
-
-    /// A change, all of it or nothing.
-    fn change(&mut self) -> rusqlite::Result<rusqlite::Transaction<'_>> {
-        self.db
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        Ok(Self {
+            db: Db::Postgres(opened.into()),
+        })
     }
 
     /// Whose it is; `None`: it is new.
-    pub(crate) fn owner(&self) -> rusqlite::Result<Option<Owner>> {
-        let row = self.db.query_row(
-            "SELECT payee, network FROM owner",
-            [],
-            |row| -> rusqlite::Result<(String, Option<i32>)> { Ok((row.get(0)?, row.get(1)?)) },
-        );
-        let Some((payee, network)) = row.optional()? else {
-            return Ok(None);
-        };
-        let payee = payee
-            .parse()
-            .map_err(|error| unreadable(Type::Text, error))?;
-        Ok(Some(Owner { payee, network }))
+    pub(crate) fn owner(&self) -> Result<Option<Owner>> {
+        self.db
+            .first("SELECT payee, network FROM owner", &[], |row| {
+                let payee: String = row.get("payee")?;
+                let payee = payee
+                    .parse()
+                    .map_err(|_| Error::Unreadable("a payee that is no address".to_owned()))?;
+                let network = row.get("network")?;
+                Ok(Owner { payee, network })
+            })
     }
 
     /// Writes down whose it is.
-    pub(crate) fn set_owner(&mut self, owner: &Owner) -> rusqlite::Result<()> {
-        self.db.execute(
-            "INSERT INTO owner (one, payee, network) VALUES (1, ?1, ?2)
-             ON CONFLICT DO UPDATE SET payee = excluded.payee, network = excluded.network",
-            params![owner.payee.to_string(), owner.network],
+    pub(crate) fn set_owner(&mut self, owner: &Owner) -> Result<()> {
+        let payee = owner.payee.to_string();
+        self.db.run(
+            "INSERT INTO owner (one, payee, network) VALUES (1, $1, $2)
+             ON CONFLICT (one) DO UPDATE SET payee = excluded.payee, network = excluded.network",
+            &[payee.as_str().into(), owner.network.into()],
         )?;
         Ok(())
     }
@@ -166,17 +137,65 @@ impl Book {
         let text = path
             .to_str()
             .context("the copy's path is not valid UTF-8\nhint: choose another")?;
-        self.db
-            .execute("VACUUM INTO ?1", [text])
-            .map_err(|error| unusable(path, &error))?;
+        let copied = match &self.db {
+            Db::Sqlite(db) => db.execute("VACUUM INTO ?1", [text]),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(_) => {
+                bail!("PostgreSQL copies its databases itself\nhint: use pg_dump, or a replica")
+            }
+        };
+        copied.map_err(|error| unusable(path, &error.into()))?;
         File::open(path)
             .and_then(|file| file.sync_all())
             .with_context(|| path.display().to_string())
     }
 }
 
+fn connect(path: &Path, flags: OpenFlags) -> anyhow::Result<Connection> {
+    File::open(path).map_err(|error| {
+        anyhow!(
+            "cannot read the cashier's database {}: {error}\nhint: name it with --cashier FILE, or its folder with --state DIR",
+            path.display()
+        )
+    })?;
+    let db = Connection::open_with_flags(path, flags);
+    let db = db.and_then(|db| db.busy_timeout(PATIENCE).map(|()| db));
+    db.map_err(|error| unusable(path, &error.into()))
+}
+
+fn version(db: &Connection) -> rusqlite::Result<i32> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// An empty database has version 0.
+fn check(db: &Connection, path: &Path, versions: &[i32]) -> anyhow::Result<()> {
+    let version = version(db).map_err(|error| unusable(path, &error.into()))?;
+    if !versions.contains(&version) {
+        bail!(
+            "{} is not a cashier's database of this version\nhint: name the file that `chrysalis-host run --cashier FILE` keeps",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Each commit is on the disk before it is over; readers and the writer do not wait for each other.
+fn prepare(db: &mut Connection) -> rusqlite::Result<()> {
+    let _mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    db.execute_batch("PRAGMA synchronous = FULL")?;
+    let change = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found = version(&change)?;
+    if found == 0 {
+        change.execute_batch(TABLES)?;
+    }
+    if found < VERSION {
+        change.execute_batch(FLEET)?;
+    }
+    change.commit()
+}
+
 /// An error of opening, with what to do.
-fn unusable(path: &Path, error: &rusqlite::Error) -> anyhow::Error {
+fn unusable(path: &Path, error: &Error) -> anyhow::Error {
     anyhow!(
         "the cashier's database {}: {}",
         path.display(),
@@ -185,8 +204,18 @@ fn unusable(path: &Path, error: &rusqlite::Error) -> anyhow::Error {
 }
 
 /// What is wrong with the database, and what to do.
-pub(crate) fn explained(error: &rusqlite::Error) -> String {
-    let hint = match error.sqlite_error_code() {
+pub(crate) fn explained(error: &Error) -> String {
+    let code = match error {
+        Error::Sqlite(error) => error.sqlite_error_code(),
+        #[cfg(feature = "postgres")]
+        Error::Postgres(_) => {
+            return format!(
+                "{error}\nhint: see whether the server runs and answers; nothing counts as noted until then, and enclaves send it again"
+            );
+        }
+        Error::Unreadable(_) => None,
+    };
+    let hint = match code {
         Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
             "make room on the disk that it is on; nothing counts as noted until then, and enclaves send it again"
         }
@@ -203,17 +232,4 @@ pub(crate) fn explained(error: &rusqlite::Error) -> String {
         _ => "check that this version of chrysalis-host made it",
     };
     format!("{error}\nhint: {hint}")
-}
-
-/// Something that this program cannot have written.
-fn unreadable(
-    kind: Type,
-    error: impl std::error::Error + Send + Sync + 'static,
-) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, kind, Box::new(error))
-}
-
-/// A row's bytes, of the length that they must have.
-fn fixed<const N: usize>(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<[u8; N]> {
-    row.get(column)
 }

@@ -1,5 +1,3 @@
-PRAGMA user_version = 1;
-
 CREATE TABLE owner (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     payee TEXT NOT NULL,

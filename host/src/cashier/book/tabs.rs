@@ -2,9 +2,11 @@
 
 use chrysalis_chain::purse::Claim;
 use chrysalis_settle::{Credential, Statement};
-use rusqlite::{Row, named_params, types::Type};
 
-use super::{Book, fixed, unreadable};
+use super::{
+    Book, Error, Result,
+    sql::{Row, Sql, Value},
+};
 use crate::cashier::lane::{LaneId, TabKey};
 
 /// The most tabs of one lane. The contract has 1,024 at once; the others' money can no longer be claimed.
@@ -59,83 +61,100 @@ impl Entry {
 
 impl Book {
     /// Keeps the higher cap and the higher receipt of each tab: nothing that came before falls. Tells how many found no room.
-    pub(crate) fn put(&mut self, entries: &[Entry], now: i64) -> rusqlite::Result<usize> {
-        let change = self.change()?;
-        let mut without_room = 0_usize;
-        {
-            let mut put = change.prepare(PUT)?;
+    pub(crate) fn put(&mut self, entries: &[Entry], now: i64) -> Result<usize> {
+        self.db.change(|change| {
+            let mut without_room = 0_usize;
             for entry in entries {
-                let changed = put.execute(named_params! {
-                    ":purse": entry.lane.purse,
-                    ":lane": entry.lane.lane,
-                    ":key": entry.key.0,
-                    ":branch": entry.key.1,
-                    ":cap": stored(entry.credential.cap),
-                    ":credential": entry.credential.encode(),
-                    ":amount": stored(entry.statement.amount),
-                    ":statement": entry.statement.encode(),
-                    ":signature": entry.signature,
-                    ":now": now,
-                    ":most": MAX_TABS,
-                })?;
-                if changed == 0 {
+                if !put(change, entry, now)? {
                     without_room = without_room.saturating_add(1);
                 }
             }
-        }
-        change.commit()?;
-        Ok(without_room)
+            Ok(without_room)
+        })
     }
 
     /// A lane's tabs, or all there are.
-    pub(crate) fn tabs(&self, lane: Option<LaneId>) -> rusqlite::Result<Vec<Tab>> {
-        let mut statement = self.db.prepare(TABS)?;
-        let rows = statement.query_map(
-            named_params! {":purse": lane.map(|it| it.purse), ":lane": lane.map(|it| it.lane)},
-            tab,
-        )?;
-        rows.collect()
+    pub(crate) fn tabs(&self, lane: Option<LaneId>) -> Result<Vec<Tab>> {
+        match lane {
+            None => self.db.all(TABS, &[], tab),
+            Some(id) => {
+                let sql = format!("{TABS} WHERE purse = $1 AND lane = $2");
+                self.db
+                    .all(&sql, &[(&id.purse).into(), id.lane.into()], tab)
+            }
+        }
     }
 }
 
-/// A number as the database holds it. No chain has more nano than that.
-pub(super) fn stored(nano: u64) -> i64 {
-    i64::try_from(nano).unwrap_or(i64::MAX)
+/// Whether there is room for it: nothing is put where a lane has none for another tab.
+fn put(change: &mut dyn Sql, entry: &Entry, now: i64) -> Result<bool> {
+    let (credential, statement) = (entry.credential.encode(), entry.statement.encode());
+    let tab: [Value<'_>; 4] = [
+        (&entry.lane.purse).into(),
+        entry.lane.lane.into(),
+        (&entry.key.0).into(),
+        entry.key.1.into(),
+    ];
+    let [purse, lane, key, branch] = tab;
+    let known = "SELECT branch FROM tabs WHERE purse = $1 AND lane = $2 AND receipt_key = $3 AND branch = $4";
+    if change.rows(known, &tab)?.is_empty() {
+        let count = "SELECT count(*) AS tabs FROM tabs WHERE purse = $1 AND lane = $2";
+        let count = change.rows(count, &[purse, lane])?;
+        let count: u32 = count.first().map_or(Ok(0), |row| row.get("tabs"))?;
+        if count >= MAX_TABS {
+            return Ok(false);
+        }
+    }
+    change.run(
+        PUT,
+        &[
+            purse,
+            lane,
+            key,
+            branch,
+            entry.credential.cap.into(),
+            (&credential).into(),
+            entry.statement.amount.into(),
+            (&statement).into(),
+            (&entry.signature).into(),
+            now.into(),
+        ],
+    )?;
+    Ok(true)
 }
 
-/// The right sides see the row as it was. Nothing is put where a lane has no room for another tab.
+/// The right sides see the row as it was.
 const PUT: &str = "
     INSERT INTO tabs (purse, lane, receipt_key, branch, cap, credential, amount, statement, signature, first_seen, last_seen)
-    SELECT :purse, :lane, :key, :branch, :cap, :credential, :amount, :statement, :signature, :now, :now
-    WHERE EXISTS (SELECT 1 FROM tabs WHERE purse = :purse AND lane = :lane AND receipt_key = :key AND branch = :branch)
-        OR (SELECT count(*) FROM tabs WHERE purse = :purse AND lane = :lane) < :most
-    ON CONFLICT DO UPDATE SET
-        credential = iif(excluded.cap > cap, excluded.credential, credential),
-        cap = max(cap, excluded.cap),
-        statement = iif(excluded.amount > amount, excluded.statement, statement),
-        signature = iif(excluded.amount > amount, excluded.signature, signature),
-        amount = max(amount, excluded.amount),
-        last_seen = max(last_seen, excluded.last_seen)";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+    ON CONFLICT (purse, lane, receipt_key, branch) DO UPDATE SET
+        credential = CASE WHEN excluded.cap > tabs.cap THEN excluded.credential ELSE tabs.credential END,
+        cap = CASE WHEN excluded.cap > tabs.cap THEN excluded.cap ELSE tabs.cap END,
+        statement = CASE WHEN excluded.amount > tabs.amount THEN excluded.statement ELSE tabs.statement END,
+        signature = CASE WHEN excluded.amount > tabs.amount THEN excluded.signature ELSE tabs.signature END,
+        amount = CASE WHEN excluded.amount > tabs.amount THEN excluded.amount ELSE tabs.amount END,
+        last_seen = CASE WHEN excluded.last_seen > tabs.last_seen THEN excluded.last_seen ELSE tabs.last_seen END";
 
 const TABS: &str = "
     SELECT *, (SELECT max(paid_at) FROM claims WHERE claims.purse = tabs.purse AND claims.lane = tabs.lane
                AND claims.receipt_key = tabs.receipt_key AND claims.branch = tabs.branch AND paid_at IS NOT NULL) AS paid_at
-    FROM tabs WHERE (:purse IS NULL OR purse = :purse) AND (:lane IS NULL OR lane = :lane)";
+    FROM tabs";
 
-fn tab(row: &Row<'_>) -> rusqlite::Result<Tab> {
+fn tab(row: &Row) -> Result<Tab> {
+    let unreadable = |what: &str| Error::Unreadable(format!("a {what} that cannot be read"));
     let bytes: Vec<u8> = row.get("credential")?;
-    let credential = Credential::decode(&bytes).map_err(|error| unreadable(Type::Blob, error))?;
+    let credential = Credential::decode(&bytes).map_err(|_| unreadable("cap"))?;
     let bytes: Vec<u8> = row.get("statement")?;
-    let statement = Statement::decode(&bytes).map_err(|error| unreadable(Type::Blob, error))?;
+    let statement = Statement::decode(&bytes).map_err(|_| unreadable("receipt"))?;
     let entry = Entry {
         lane: LaneId {
-            purse: fixed(row, "purse")?,
+            purse: row.get("purse")?,
             lane: row.get("lane")?,
         },
-        key: (fixed(row, "receipt_key")?, row.get("branch")?),
+        key: (row.get("receipt_key")?, row.get("branch")?),
         credential,
         statement,
-        signature: fixed(row, "signature")?,
+        signature: row.get("signature")?,
     };
     Ok(Tab {
         entry,

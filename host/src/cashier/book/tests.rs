@@ -2,26 +2,36 @@
 
 use std::time::Duration;
 
-use super::Book;
+use rusqlite::Connection;
+
+use super::{Book, db::Db};
 
 impl Book {
+    fn sqlite(&self) -> &Connection {
+        match &self.db {
+            Db::Sqlite(db) => db,
+            #[cfg(feature = "postgres")]
+            Db::Postgres(_) => panic!("PostgreSQL"),
+        }
+    }
+
     /// For a database that another program holds.
     pub(in crate::cashier) fn wait_no_longer_than(&self, patience: Duration) {
-        self.db.busy_timeout(patience).unwrap();
+        self.sqlite().busy_timeout(patience).unwrap();
     }
 
     /// As if the disk had no room for another page.
     pub(in crate::cashier) fn fill_up(&self) {
         let pages: i64 = self
-            .db
+            .sqlite()
             .query_row("PRAGMA page_count", [], |row| row.get(0))
             .unwrap();
         let set = format!("PRAGMA max_page_count = {pages}");
-        self.db.query_row(&set, [], |_| Ok(())).unwrap();
+        self.sqlite().query_row(&set, [], |_| Ok(())).unwrap();
     }
 
     pub(in crate::cashier) fn make_room(&self) {
-        self.db
+        self.sqlite()
             .query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(()))
             .unwrap();
     }
@@ -35,7 +45,7 @@ fn the_newest_reports_stay() {
     }
     assert_eq!(book.reports().unwrap(), 5);
     let oldest: Vec<u8> = book
-        .db
+        .sqlite()
         .query_row(
             "SELECT report FROM reports ORDER BY id LIMIT 1",
             [],
@@ -51,9 +61,11 @@ fn each_commit_is_on_the_disk() {
     let path = folder.path().join("cashier.db");
     let book = Book::open_or_create(&path).unwrap();
     let ask = |what: &str| -> String {
-        let value = book.db.query_row(&format!("PRAGMA {what}"), [], |row| {
-            row.get::<_, rusqlite::types::Value>(0)
-        });
+        let value = book
+            .sqlite()
+            .query_row(&format!("PRAGMA {what}"), [], |row| {
+                row.get::<_, rusqlite::types::Value>(0)
+            });
         match value.unwrap() {
             rusqlite::types::Value::Text(text) => text,
             rusqlite::types::Value::Integer(number) => number.to_string(),

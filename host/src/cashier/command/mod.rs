@@ -3,6 +3,7 @@
 mod claim;
 mod copy;
 mod open;
+mod serve;
 mod status;
 mod watch;
 
@@ -10,7 +11,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use self::{claim::ClaimOptions, copy::CopyOptions, status::StatusOptions, watch::WatchOptions};
+use self::{
+    claim::ClaimOptions, copy::CopyOptions, serve::ServeOptions, status::StatusOptions,
+    watch::WatchOptions,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -28,17 +32,23 @@ pub(crate) enum Verb {
         after_help = "Example:\n  chrysalis-host cashier watch --cashier /mnt/copy/cashier.db --chain https://chain.example/api/v2"
     )]
     Watch(WatchOptions),
+    /// Be the cashier of a fleet: hand its enclaves slices of lanes, keep what they are owed, and claim it, until Ctrl-C
+    #[command(
+        after_help = "Example:\n  chrysalis-host cashier serve --payee 0:… --chain https://chain.example/api/v2 --secret-file fleet.secret"
+    )]
+    Serve(ServeOptions),
     /// Write a copy of the database, whole at every moment, while a run goes on
     #[command(after_help = "Example:\n  chrysalis-host cashier copy /mnt/copy/cashier.db")]
     Copy(CopyOptions),
 }
 
 /// Does what was asked.
-pub(crate) fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Status(options) => status::status(options),
         Verb::Claim(options) => claim::claim(options),
         Verb::Watch(options) => watch::watch(options),
+        Verb::Serve(options) => serve::serve(options).await,
         Verb::Copy(options) => copy::copy(options),
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::open;
 use crate::{
     cashier::{
-        book::{Book, claims::Sent, explained, lanes::Lane, tabs::Tab},
+        book::{self, Book, claims::Sent, explained, lanes::Lane, tabs::Tab},
         lane::LaneId,
         ledger::dues,
         options::DatabaseOptions,
@@ -103,7 +103,7 @@ pub(super) fn status(options: &StatusOptions) -> anyhow::Result<ExitCode> {
 impl Status {
     pub(super) fn read(book: &Book) -> anyhow::Result<Self> {
         let owner = open::owner(book)?;
-        let read = || -> rusqlite::Result<_> {
+        let read = || -> book::Result<_> {
             let mut tabs: BTreeMap<LaneId, Vec<Tab>> = BTreeMap::new();
             for tab in book.tabs(None)? {
                 tabs.entry(tab.entry.lane).or_default().push(tab);

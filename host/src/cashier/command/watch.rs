@@ -7,7 +7,7 @@ use clap::Args;
 use super::open;
 use crate::{
     cashier::{
-        book::{Book, explained},
+        book::{self, Book, explained},
         complaints::Complaints,
         options::{ChainOptions, DatabaseOptions},
         text::told,
@@ -62,7 +62,7 @@ fn in_memory() -> anyhow::Result<Book> {
 /// Reads what is new in the copy. As in the database itself, nothing falls that is known already.
 pub(in crate::cashier) fn learn(till: &Till, path: &Path) -> anyhow::Result<()> {
     let copy = Book::read(path)?;
-    let learned = || -> rusqlite::Result<()> {
+    let learned = || -> book::Result<()> {
         let mut book = held(&till.book);
         for lane in copy.lanes()? {
             book.add_lane(&lane)?;

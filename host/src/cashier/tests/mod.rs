@@ -8,4 +8,4 @@ mod liar;
 mod owed;
 mod run;
 mod storm;
-mod world;
+pub(in crate::cashier) mod world;

@@ -4,8 +4,16 @@ use chrysalis_wire::host::{FromHost, ToHost};
 
 use super::world::{COIN, Client, Enclave, World, payee};
 use crate::{
-    cashier::{Cashier, options::PaymentOptions},
+    cashier::{
+        Cashier,
+        options::{LaneOptions, PaymentOptions},
+    },
     state::StateFolder,
+};
+
+const LANES: LaneOptions = LaneOptions {
+    lane_min: COIN,
+    delay_min: 3600,
 };
 
 #[tokio::test]
@@ -20,9 +28,10 @@ async fn a_run_that_is_paid_answers_what_its_enclave_asks() {
         chain: vec![world.url()],
         chain_key_file: Vec::new(),
         floor: Some(20),
-        lane_min: COIN,
-        delay_min: 3600,
+        lanes: LANES,
         cashier: None,
+        fleet_cashier: None,
+        fleet_secret_file: None,
     };
     let cashier = Cashier::start(&options, &state).await.unwrap();
     let terms = FromHost::Terms { floor: 20 };
@@ -55,4 +64,34 @@ async fn a_run_that_is_paid_answers_what_its_enclave_asks() {
     };
     let refused = Cashier::start(&options, &other).await.err().unwrap();
     assert!(refused.to_string().contains("another run"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_an_enclave_leaves_is_claimed_though_it_is_little() {
+    let world = World::start();
+    let client = Client::new(&world, 7, 3 * COIN);
+    let lane = client.lock(&world, COIN);
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateFolder::claim(Some(folder.path().to_owned())).unwrap();
+    let options = PaymentOptions {
+        payee: Some(payee()),
+        chain: vec![world.url()],
+        chain_key_file: Vec::new(),
+        floor: Some(20),
+        lanes: LANES,
+        cashier: None,
+        fleet_cashier: None,
+        fleet_secret_file: None,
+    };
+    let cashier = Cashier::start(&options, &state).await.unwrap();
+    // Too little for a claim while the tab may grow.
+    let owed = Enclave::new(3).owed(&client, lane, 0, COIN, 100_000_000);
+    let noted = cashier.answer(ToHost::Owed(vec![owed])).await;
+    assert_eq!(noted, FromHost::Noted);
+    cashier.claim_the_last().await;
+    assert!(world.balance(&payee()) > 90_000_000);
+    // Nothing is claimed twice.
+    let balance = world.balance(&payee());
+    cashier.claim_the_last().await;
+    assert_eq!(world.balance(&payee()), balance);
 }

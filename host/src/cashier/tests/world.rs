@@ -32,19 +32,19 @@ use crate::{
 };
 
 /// When the chain begins.
-pub(super) const BEGINNING: u32 = 1_796_000_000;
-pub(super) const COIN: u64 = 1_000_000_000;
+pub(in crate::cashier) const BEGINNING: u32 = 1_796_000_000;
+pub(in crate::cashier) const COIN: u64 = 1_000_000_000;
 /// The least that a claim must bring.
-pub(super) const FLOOR: u64 = 27_235_200;
+pub(in crate::cashier) const FLOOR: u64 = 27_235_200;
 
 /// A local chain of its own, for as long as the tests run.
-pub(super) struct World {
-    pub(super) address: SocketAddr,
+pub(in crate::cashier) struct World {
+    pub(in crate::cashier) address: SocketAddr,
     chain: Toncenter,
 }
 
 impl World {
-    pub(super) fn start() -> Self {
+    pub(in crate::cashier) fn start() -> Self {
         let address = local::start(BEGINNING).unwrap();
         Self {
             address,
@@ -52,11 +52,11 @@ impl World {
         }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(in crate::cashier) fn url(&self) -> String {
         url(self.address)
     }
 
-    pub(super) fn give(&self, to: &StdAddr, nano: u64) {
+    pub(in crate::cashier) fn give(&self, to: &StdAddr, nano: u64) {
         let asked = serde_json::json!({"address": to.to_string(), "nano": nano});
         let to = format!("http://{}/faucet", self.address);
         ureq::post(to).send(asked.to_string()).unwrap();
@@ -69,18 +69,18 @@ impl World {
     }
 
     /// Sends a message; the exit code of a contract that refuses it.
-    pub(super) fn send(&self, message: &Cell) -> Result<(), Option<i32>> {
+    pub(in crate::cashier) fn send(&self, message: &Cell) -> Result<(), Option<i32>> {
         self.chain.send(message).map_err(|error| match error {
             chrysalis_chain::ChainError::Refused { exit_code } => exit_code,
             other => panic!("{other}"),
         })
     }
 
-    pub(super) fn balance(&self, of: &StdAddr) -> u64 {
+    pub(in crate::cashier) fn balance(&self, of: &StdAddr) -> u64 {
         self.chain.account(of).unwrap().balance
     }
 
-    pub(super) fn state(&self, purse: &[u8; 32]) -> State {
+    pub(in crate::cashier) fn state(&self, purse: &[u8; 32]) -> State {
         let account = self.chain.account(&address(purse)).unwrap();
         State::read(&account.contract.unwrap().data).unwrap()
     }
@@ -94,7 +94,7 @@ fn address(purse: &[u8; 32]) -> StdAddr {
     StdAddr::new(0, (*purse).into())
 }
 
-pub(super) fn payee() -> StdAddr {
+pub(in crate::cashier) fn payee() -> StdAddr {
     StdAddr::new(0, [0xAA; 32].into())
 }
 
@@ -111,7 +111,7 @@ fn sign(pair: &Ed25519KeyPair, digest: &[u8]) -> [u8; 64] {
 }
 
 /// Who pays.
-pub(super) struct Client {
+pub(in crate::cashier) struct Client {
     owner: Ed25519KeyPair,
     spend: Ed25519KeyPair,
     keys: Keys,
@@ -119,7 +119,7 @@ pub(super) struct Client {
 
 impl Client {
     /// With a purse that has so many nano, and is not deployed yet.
-    pub(super) fn new(world: &World, salt: u64, nano: u64) -> Self {
+    pub(in crate::cashier) fn new(world: &World, salt: u64, nano: u64) -> Self {
         let (owner, spend) = (pair(1), pair(2));
         let keys = Keys {
             owner: public(&owner),
@@ -131,20 +131,26 @@ impl Client {
         Self { owner, spend, keys }
     }
 
-    pub(super) fn purse(&self) -> [u8; 32] {
+    pub(in crate::cashier) fn purse(&self) -> [u8; 32] {
         self.keys.address().address.0
     }
 
     /// Locks so much in a new lane for the payee of these tests.
-    pub(super) fn lock(&self, world: &World, nano: u64) -> LaneId {
+    pub(in crate::cashier) fn lock(&self, world: &World, nano: u64) -> LaneId {
         self.lock_for(world, &payee(), 0, nano)
     }
 
-    pub(super) fn add(&self, world: &World, lane: LaneId, nano: u64) {
+    pub(in crate::cashier) fn add(&self, world: &World, lane: LaneId, nano: u64) {
         self.lock_for(world, &payee(), lane.lane, nano);
     }
 
-    pub(super) fn lock_for(&self, world: &World, payee: &StdAddr, lane: u32, nano: u64) -> LaneId {
+    pub(in crate::cashier) fn lock_for(
+        &self,
+        world: &World,
+        payee: &StdAddr,
+        lane: u32,
+        nano: u64,
+    ) -> LaneId {
         let lock = Lock {
             lane,
             payee: payee.clone(),
@@ -160,7 +166,7 @@ impl Client {
         }
     }
 
-    pub(super) fn close(&self, world: &World, lane: LaneId) {
+    pub(in crate::cashier) fn close(&self, world: &World, lane: LaneId) {
         self.order(world, Action::StartClose { lane: lane.lane });
     }
 
@@ -194,23 +200,23 @@ impl Client {
 }
 
 /// Who meters.
-pub(super) struct Enclave(Ed25519KeyPair);
+pub(in crate::cashier) struct Enclave(Ed25519KeyPair);
 
 impl Enclave {
-    pub(super) fn new(seed: u8) -> Self {
+    pub(in crate::cashier) fn new(seed: u8) -> Self {
         Self(pair(seed))
     }
 
-    pub(super) fn key(&self) -> [u8; 32] {
+    pub(in crate::cashier) fn key(&self) -> [u8; 32] {
         public(&self.0)
     }
 
-    pub(super) fn sign(&self, digest: &[u8]) -> [u8; 64] {
+    pub(in crate::cashier) fn sign(&self, digest: &[u8]) -> [u8; 64] {
         sign(&self.0, digest)
     }
 
     /// What is owed on a tab, under a cap.
-    pub(super) fn owed(
+    pub(in crate::cashier) fn owed(
         &self,
         client: &Client,
         lane: LaneId,
@@ -246,20 +252,20 @@ pub(super) const CONDITIONS: Conditions = Conditions {
 };
 
 /// Who wants to be paid, as a run has it.
-pub(super) struct Host {
-    pub(super) till: Arc<Till>,
-    pub(super) answers: Arc<Answers>,
+pub(in crate::cashier) struct Host {
+    pub(in crate::cashier) till: Arc<Till>,
+    pub(in crate::cashier) answers: Arc<Answers>,
     begun: i64,
 }
 
 impl Host {
     /// With a database in this folder, asking a server at this address; `pause` between two answers, or none.
-    pub(super) fn new(folder: &Path, url: &str, pause: Option<Duration>) -> Self {
+    pub(in crate::cashier) fn new(folder: &Path, url: &str, pause: Option<Duration>) -> Self {
         let book = Book::open_or_create(&database(folder)).unwrap();
         Self::with(book, url, pause)
     }
 
-    pub(super) fn with(mut book: Book, url: &str, pause: Option<Duration>) -> Self {
+    pub(in crate::cashier) fn with(mut book: Book, url: &str, pause: Option<Duration>) -> Self {
         let owner = Owner {
             payee: payee(),
             network: Some(local::GLOBAL_ID),
@@ -275,12 +281,12 @@ impl Host {
         }
     }
 
-    pub(super) async fn lane(&self, lane: LaneId) -> FromHost {
+    pub(in crate::cashier) async fn lane(&self, lane: LaneId) -> FromHost {
         self.answers.lane(&lane.purse, lane.lane).await
     }
 
     /// How far the lane may go, or why it may not be used.
-    pub(super) async fn ceiling(&self, lane: LaneId) -> Result<u64, String> {
+    pub(in crate::cashier) async fn ceiling(&self, lane: LaneId) -> Result<u64, String> {
         match self.lane(lane).await {
             FromHost::Lane { ceiling, .. } => Ok(ceiling),
             FromHost::Refused(why) => Err(why),
@@ -288,7 +294,7 @@ impl Host {
         }
     }
 
-    pub(super) async fn note(&self, owed: Vec<Owed>) -> Result<(), String> {
+    pub(in crate::cashier) async fn note(&self, owed: Vec<Owed>) -> Result<(), String> {
         match self.answers.owed(owed).await {
             FromHost::Noted => Ok(()),
             FromHost::Refused(why) => Err(why),
@@ -297,11 +303,11 @@ impl Host {
     }
 
     /// A round so many seconds after the beginning.
-    pub(super) async fn round(&self, after: i64) -> Round {
+    pub(in crate::cashier) async fn round(&self, after: i64) -> Round {
         self.make_round(after, false).await
     }
 
-    pub(super) async fn make_round(&self, after: i64, asked: bool) -> Round {
+    pub(in crate::cashier) async fn make_round(&self, after: i64, asked: bool) -> Round {
         let (till, now) = (Arc::clone(&self.till), self.begun + after);
         tokio::task::spawn_blocking(move || till.round(now, asked))
             .await
@@ -309,7 +315,7 @@ impl Host {
     }
 
     /// What the database says was paid on the lane's tabs, and is owed on them.
-    pub(super) fn tabs(&self, lane: LaneId) -> Vec<(u64, u64)> {
+    pub(in crate::cashier) fn tabs(&self, lane: LaneId) -> Vec<(u64, u64)> {
         let tabs = held(&self.till.book).tabs(Some(lane)).unwrap();
         tabs.iter()
             .map(|tab| (tab.entry.owed(), tab.paid))
@@ -317,27 +323,27 @@ impl Host {
     }
 }
 
-pub(super) fn database(folder: &Path) -> PathBuf {
+pub(in crate::cashier) fn database(folder: &Path) -> PathBuf {
     folder.join("cashier.db")
 }
 
 /// A chain, a liar before it, a funded client with a lane of a coin, an enclave, and a host that asks the liar.
-pub(super) struct Scene {
-    pub(super) world: World,
+pub(in crate::cashier) struct Scene {
+    pub(in crate::cashier) world: World,
     pub(super) liar: Liar,
-    pub(super) client: Client,
-    pub(super) lane: LaneId,
-    pub(super) enclave: Enclave,
-    pub(super) host: Host,
-    pub(super) folder: tempfile::TempDir,
+    pub(in crate::cashier) client: Client,
+    pub(in crate::cashier) lane: LaneId,
+    pub(in crate::cashier) enclave: Enclave,
+    pub(in crate::cashier) host: Host,
+    pub(in crate::cashier) folder: tempfile::TempDir,
 }
 
 impl Scene {
-    pub(super) fn new() -> Self {
+    pub(in crate::cashier) fn new() -> Self {
         Self::pausing(None)
     }
 
-    pub(super) fn pausing(pause: Option<Duration>) -> Self {
+    pub(in crate::cashier) fn pausing(pause: Option<Duration>) -> Self {
         let world = World::start();
         let liar = Liar::before(&world.url());
         let client = Client::new(&world, 7, 3 * COIN);
@@ -356,7 +362,7 @@ impl Scene {
     }
 
     /// Another chain on which the same purse has the same lane, with so much in it.
-    pub(super) fn twin(&self, nano: u64) -> World {
+    pub(in crate::cashier) fn twin(&self, nano: u64) -> World {
         loop {
             let world = World::start();
             world.set_clock(self.lane.lane);
@@ -369,7 +375,7 @@ impl Scene {
     }
 
     /// The same host, started again.
-    pub(super) fn restart(&mut self, pause: Option<Duration>) {
+    pub(in crate::cashier) fn restart(&mut self, pause: Option<Duration>) {
         self.host = Host::new(self.folder.path(), &self.liar.url(), pause);
     }
 
@@ -383,7 +389,7 @@ impl Scene {
     }
 
     /// What is owed on branch 0, under a cap of the whole lane.
-    pub(super) fn owed(&self, amount: u64) -> Vec<Owed> {
+    pub(in crate::cashier) fn owed(&self, amount: u64) -> Vec<Owed> {
         vec![self.enclave.owed(&self.client, self.lane, 0, COIN, amount)]
     }
 }

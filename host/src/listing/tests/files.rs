@@ -14,7 +14,7 @@ use chrysalis_wire::configuration::Payment;
 
 use super::*;
 use crate::{
-    cashier::options::PaymentOptions,
+    cashier::options::{LaneOptions, PaymentOptions},
     listing::{check_endpoints, descriptor as file, options::NetworkOptions, payee},
 };
 
@@ -213,9 +213,13 @@ fn a_listing_names_who_is_paid_unless_it_is_free() {
         chain: Vec::new(),
         chain_key_file: Vec::new(),
         floor: None,
-        lane_min: 0,
-        delay_min: 0,
+        lanes: LaneOptions {
+            lane_min: 0,
+            delay_min: 0,
+        },
         cashier: None,
+        fleet_cashier: None,
+        fleet_secret_file: None,
     };
     assert_eq!(payee(Payment::None, &options).unwrap(), None);
     refused(payee(Payment::Required, &options), "--payee");

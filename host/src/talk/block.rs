@@ -1,8 +1,7 @@
-//! What is said on stderr: lines, and on a terminal one block under them that is redrawn in place. Every line that may come while
-//! the block is up goes through [`say`], which puts it above.
+//! A terminal's last lines: a block that is redrawn in place, and lines that come above it.
 
 use std::{
-    fmt::{Display, Write as _},
+    fmt::Write as _,
     io::{self, Write},
     sync::Mutex,
 };
@@ -12,10 +11,10 @@ use crate::mutex::held;
 /// stderr is one for the whole process, and so is what stands on it.
 static STDERR: Mutex<Block> = Mutex::new(Block { lines: Vec::new() });
 
-/// Says a line, or several.
-pub(crate) fn say(text: impl Display) {
+/// Puts lines above the block.
+pub(super) fn above(text: &str) {
     // As with eprintln!, but a terminal that is gone ends nothing.
-    let _ = held(&STDERR).above(&mut io::stderr(), &text.to_string());
+    let _ = held(&STDERR).above(&mut io::stderr(), text);
 }
 
 /// The block, for as long as it is kept up to date. What was drawn last stays.
