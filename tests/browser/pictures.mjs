@@ -5,7 +5,7 @@ import { PHONE, launch } from '../ledger/browser.mjs';
 import { committed, root } from './questions.mjs';
 
 const [folder] = process.argv.slice(2);
-const question = [...committed()].find((it) => it.kind === 'snp' && it.expected.verdict === 'trusted');
+const question = [...committed()].find((it) => it.kind === 'snp' && it.expected.verdict === 'trusted' && !it.files.tpm_quote && !it.words.without);
 const browser = await launch();
 for (const [name, viewport] of Object.entries({ desktop: { width: 1280, height: 800 }, phone: PHONE })) {
   for (const colorScheme of ['light', 'dark']) {
@@ -13,8 +13,9 @@ for (const [name, viewport] of Object.entries({ desktop: { width: 1280, height: 
     const page = await context.newPage();
     await page.goto(pathToFileURL(process.env.CHRYSALIS_VERIFY_PAGE ?? join(root, 'docs/verify.html')).href);
     await page.waitForFunction(() => document.documentElement.dataset.ready === 'yes');
-    await page.fill('#at', question.at);
     await page.setInputFiles('#pick', Object.values(question.files).flat());
+    await page.fill('#at', question.at);
+    await page.dispatchEvent('#at', 'change');
     const [asked] = question.words.report_data ?? [];
     if (asked) { await page.fill('[data-word=report_data]', asked); await page.dispatchEvent('[data-word=report_data]', 'change'); }
     await page.waitForFunction(() => /Trusted/.test(document.getElementById('verdict').textContent));
