@@ -19,7 +19,8 @@ for (const [name, viewport] of Object.entries({ desktop: { width: 1280, height: 
     const [asked] = question.words.report_data ?? [];
     if (asked) { await page.fill('[data-word=report_data]', asked); await page.dispatchEvent('[data-word=report_data]', 'change'); }
     await page.waitForFunction(() => /Trusted/.test(document.getElementById('verdict').textContent));
-    await page.screenshot({ path: join(folder, `verify-${name}-${colorScheme}.png`), fullPage: process.env.FULL === '1' });
+    await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
+    await page.screenshot({ path: join(folder, `verify-${name}-${colorScheme}.png`), fullPage: true });
     await context.close();
   }
 }
