@@ -92,7 +92,9 @@ impl Asked {
         }
         let same = self.files.iter().filter(|(other, _)| other == name);
         if same.count() >= *most {
-            return Err(Misuse::new(format!("{name} was given more than {most} times")));
+            return Err(Misuse::new(format!(
+                "{name} was given more than {most} times"
+            )));
         }
         self.files.push((name.to_owned(), bytes.to_vec()));
         Ok(())
@@ -300,9 +302,8 @@ impl Asked {
             Err(rejection) => Err(rejection.into()),
             Ok(kept) => {
                 let epoch = match (named, &kept.evidence) {
-                    (Some(bytes), _) => EpochEvidence::decode(&bytes).map_err(|why| {
-                        Misuse::new(format!("`evidence` cannot be used: {why}"))
-                    })?,
+                    (Some(bytes), _) => EpochEvidence::decode(&bytes)
+                        .map_err(|why| Misuse::new(format!("`evidence` cannot be used: {why}")))?,
                     (None, Some(evidence)) => evidence.clone(),
                     (None, None) => {
                         return Err(Misuse::new(
@@ -464,5 +465,7 @@ where
 }
 
 fn missing(name: &str) -> Misuse {
-    Misuse::new(format!("there is nothing to verify without `{name}`: give it"))
+    Misuse::new(format!(
+        "there is nothing to verify without `{name}`: give it"
+    ))
 }

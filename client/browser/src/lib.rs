@@ -39,7 +39,10 @@ impl Request {
 
     /// The verdict at a moment, in Unix seconds: the JSON that the command line prints; throws a sentence where there is none.
     pub fn verdict(self, kind: &str, now: f64) -> Result<String, String> {
-        #[expect(clippy::cast_possible_truncation, reason = "saturates; JavaScript has no other numbers")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "saturates; JavaScript has no other numbers"
+        )]
         let now = Time(now.floor() as i64);
         self.0.verdict(kind, now).map_err(|why| why.to_string())
     }

@@ -11,7 +11,11 @@ pub fn recognised(bytes: &[u8]) -> String {
     let (is, kind, name) = if Kept::is_one(&binary) {
         ("a receipt".to_owned(), Some("receipt"), Some("receipt"))
     } else if EpochEvidence::decode(&binary).is_ok() {
-        ("the evidence of an epoch".to_owned(), None, Some("evidence"))
+        (
+            "the evidence of an epoch".to_owned(),
+            None,
+            Some("evidence"),
+        )
     } else {
         let found = Kind::of(&binary);
         let (kind, name) = place(found, &binary);

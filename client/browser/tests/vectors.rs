@@ -1,7 +1,10 @@
 //! The questions of tests/vectors, asked as a page asks them, but compiled for this machine: the verdict that each expects.
 //! tests/browser asks the module itself, and compares every byte with what the command line prints.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, outside any #[test] function")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside any #[test] function"
+)]
 
 use std::{
     fs,
@@ -93,7 +96,10 @@ fn every_vector_is_found_as_it_expects() {
                 let found: Value = serde_json::from_str(&found).unwrap();
                 for key in ["verdict", "code"] {
                     if found[key] != expected[key] {
-                        faults.push(format!("{name}: {key} {}, not {}", found[key], expected[key]));
+                        faults.push(format!(
+                            "{name}: {key} {}, not {}",
+                            found[key], expected[key]
+                        ));
                     }
                 }
             }

@@ -6,9 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use chrysalis_attestation::{
-    Found, Waivers, evidence::KeyAgreement, snp::product::Product,
-};
+use chrysalis_attestation::{Found, Waivers, evidence::KeyAgreement, snp::product::Product};
 use chrysalis_client::Error;
 use chrysalis_verifier::{Artifact, Parts, Without, broken_product};
 use clap::{Args, Subcommand, ValueEnum};

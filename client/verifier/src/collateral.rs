@@ -27,19 +27,14 @@ pub fn add_file(collateral: &mut Collateral, bytes: Vec<u8>, is_list: bool) -> R
         match label.as_str() {
             pem::CERTIFICATE => collateral.certificates.push(der),
             pem::REVOCATION_LIST => collateral.crls.push(der),
-            _ => misuse!(
-                "it holds a block `{label}`, neither a certificate nor a revocation list"
-            ),
+            _ => misuse!("it holds a block `{label}`, neither a certificate nor a revocation list"),
         }
     }
     Ok(())
 }
 
 /// Certificates and revocation lists, each in files of any number.
-pub fn of_files(
-    certificates: Vec<Vec<u8>>,
-    lists: Vec<Vec<u8>>,
-) -> Result<Collateral, Misuse> {
+pub fn of_files(certificates: Vec<Vec<u8>>, lists: Vec<Vec<u8>>) -> Result<Collateral, Misuse> {
     let mut collateral = Collateral::default();
     if certificates.len() > MAX_FILES || lists.len() > MAX_FILES {
         misuse!("more than {MAX_FILES} files: bring those that this evidence needs");

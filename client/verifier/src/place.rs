@@ -102,7 +102,6 @@ impl Place {
         forms: "the answer in DER or base64",
         kinds: &[Kind::OtherDer],
     };
-
 }
 
 impl Place {

@@ -126,9 +126,8 @@ fn from_json(text: &[u8]) -> Result<TpmQuote, Misuse> {
         let values = values?.into_iter().map(<[u8; 32]>::try_from);
         values.collect::<Result<Vec<_>, _>>().ok()
     });
-    let pcrs = pcrs.map(|pcrs| {
-        pcrs.ok_or_else(|| Misuse::new("`pcrs` is no list of values of 32 bytes"))
-    });
+    let pcrs =
+        pcrs.map(|pcrs| pcrs.ok_or_else(|| Misuse::new("`pcrs` is no list of values of 32 bytes")));
     Ok(TpmQuote {
         signature: field("signature")?,
         pcrs: pcrs.transpose()?,

@@ -64,7 +64,14 @@ pub fn build(around: &Path, out: &Path, fetcher: &Fetcher) -> Result<(), Error> 
         )
         .with("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld");
     let mut command = chamber.command("cargo", SOURCE);
-    command.args(["build", "--locked", "--profile", PROFILE, "--package", PACKAGE]);
+    command.args([
+        "build",
+        "--locked",
+        "--profile",
+        PROFILE,
+        "--package",
+        PACKAGE,
+    ]);
     if io::stderr().is_terminal() {
         command.arg("--color=always");
     }

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use chrysalis_attestation::{policy::Policy, snp::product::Product};
 use chrysalis_client::system_time;
-use chrysalis_verifier::{
-    MAX_EVIDENCE, Place, SnpRequest, Without, broken_product, waivers,
-};
+use chrysalis_verifier::{MAX_EVIDENCE, Place, SnpRequest, Without, broken_product, waivers};
 use clap::{Args, ValueEnum};
 
 use super::{
