@@ -7,10 +7,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { asked, committed, real, root, seconds, told } from './questions.mjs';
 
-const { NoVerdict, ask, verify, recognise } = await import(process.env.CHRYSALIS_NPM ?? join(root, 'build/npm/index.js'));
+const npm = process.env.CHRYSALIS_NPM ?? join(root, 'build/npm');
+const { NoVerdict, ask, verify, recognise } = await import(join(npm, 'index.js'));
+// Of the instance that is there: what it has taken so far.
+const memory = async () => (await import(join(npm, 'chrysalis_browser.js'))).initSync().memory.buffer.byteLength;
 
-// The command line draws such a nonce itself when it asks NVIDIA, and does not read such files to their ends.
-const WITHOUT_WORDS = ['nvidia/ocsp-nonce-mismatch'];
+// The command line draws such a nonce itself when it asks NVIDIA, and saves no session with such a bundle.
+const WITHOUT_WORDS = ['nvidia/ocsp-nonce-mismatch', 'bundle/bundle-too-large'];
 
 async function inTurns(questions, each) {
   const left = [...questions];
@@ -115,10 +118,12 @@ test('files made to break programs', async () => {
     await recognise(bytes);
   }
   const count = await inTurns(questions, compare);
-  // Still there, and still right.
-  const [question] = [good.snp];
+  // Still there, still right, and no larger than a page can afford.
+  const question = good.snp;
   assert.equal(JSON.parse(await ask('snp', asked(question), seconds(question.at))).verdict, question.expected.verdict);
-  console.log(`hostile: ${count}`);
+  const taken = await memory();
+  console.log(`hostile: ${count}, ${(taken / MIB).toFixed(0)} MiB of memory`);
+  assert.ok(taken < 192 * MIB);
 });
 
 test('what cannot be asked is a sentence', async () => {

@@ -32,15 +32,9 @@ const PROFILE: &str = "wasm";
 const SOURCE: &str = "/chrysalis";
 const OUTPUT: &str = "/target";
 const HINT: &str = "run `make setup`; everything but bubblewrap is pinned in images/wasm.lock.toml";
-/// Binds and optimizes; the argument is what cargo made. The features are those that rustc itself takes for granted.
-const FINISH: &str = r#"
-set -e
-mkdir -p /target/package
+/// Binds; the argument is what cargo made. Binaryen's optimizer is left out: it made the module a fifth of a percent smaller, and slower.
+const BIND: &str = r#"
 wasm-bindgen "$1" --out-dir /target/package --target web --remove-name-section --remove-producers-section
-wasm-opt -O3 --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int \
-    --enable-reference-types --enable-multivalue \
-    /target/package/chrysalis_browser_bg.wasm -o /target/package/optimized.wasm
-mv /target/package/optimized.wasm /target/package/chrysalis_browser_bg.wasm
 "#;
 
 /// Compiles it in the workspace around a file, and copies [`FILES`] into a folder.
@@ -82,10 +76,10 @@ pub fn build(around: &Path, out: &Path, fetcher: &Fetcher) -> Result<(), Error> 
         command.arg("--color=always");
     }
     cargo::run(PACKAGE, &mut command, HINT)?;
-    let mut finish = chamber.command("sh", OUTPUT);
+    let mut bind = chamber.command("sh", OUTPUT);
     let made = format!("{OUTPUT}/{TARGET}/{PROFILE}/chrysalis_browser.wasm");
-    finish.args(["-c", FINISH, "sh", &made]);
-    tool::step("binding and optimizing the module", &target, finish)?;
+    bind.args(["-c", BIND, "sh", &made]);
+    tool::step("writing the JavaScript around the module", &target, bind)?;
     fs::create_dir_all(out).map_err(Error::io("create", out))?;
     for file in FILES {
         let from = target.join("package").join(file);
