@@ -165,9 +165,9 @@ mod tests {
                     5..=8 => {
                         // It uses some of what it was handed, while it may.
                         let has = slices.get(&number).filter(|it| it.until > now);
-                        let owes = owed.entry(number).or_default();
-                        let room = has.map_or(0, |it| it.ceiling.saturating_sub(*owes));
-                        *owes += draw(room + 1);
+                        let debt = owed.entry(number).or_default();
+                        let room = has.map_or(0, |it| it.ceiling.saturating_sub(*debt));
+                        *debt += draw(room + 1);
                     }
                     _ => {
                         slices.remove(&number);
@@ -178,9 +178,9 @@ mod tests {
                 let sum: u64 = all
                     .iter()
                     .map(|number| {
-                        let owes = owed.get(number).copied().unwrap_or_default();
+                        let debt = owed.get(number).copied().unwrap_or_default();
                         let has = slices.get(number).filter(|it| it.until > now);
-                        has.map_or(owes, |it| it.ceiling.max(owes))
+                        has.map_or(debt, |it| it.ceiling.max(debt))
                     })
                     .sum();
                 // What is too little to be claimed holds nothing back, by the rule of the lane.

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrysalis_wire::host::{FIRST_TOKEN_BOUNDS_MS, ModelLoad};
+use chrysalis_wire::{
+    configuration::Configuration,
+    host::{FIRST_TOKEN_BOUNDS_MS, ModelLoad},
+};
 
 use super::page::{Page, quoted};
 use crate::guest::load::Busy;
@@ -55,6 +58,14 @@ const FAMILIES: [(&str, &str, &str, Number); 7] = [
 
 /// Requests of each model that are computed at once.
 pub(crate) type Capacity = BTreeMap<String, u32>;
+
+/// Of a configuration.
+pub(crate) fn capacity(configuration: &Configuration) -> Capacity {
+    let models = configuration.models.iter();
+    models
+        .map(|model| (model.name.clone(), model.parallel))
+        .collect()
+}
 
 /// How much of the fullest model is used, by requests that run or wait: 1 is all of it, and more is a queue. What a fleet grows by.
 #[allow(clippy::cast_precision_loss)]

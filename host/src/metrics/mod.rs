@@ -2,7 +2,7 @@
 //! may read it; web pages may not, so each request must be addressed to this listener and not come from a page.
 
 pub(crate) mod counters;
-pub(crate) mod load;
+mod load;
 mod page;
 pub(crate) mod presence;
 mod probes;
@@ -31,6 +31,7 @@ use tokio::{
     time::timeout,
 };
 
+pub(crate) use self::load::capacity;
 use self::{
     counters::Counters,
     load::Capacity,

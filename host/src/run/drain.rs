@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::end::{Ended, Stop};
 use crate::{
     guest::{Guest, State},
-    launch::Running,
+    launch::{End, Running},
     talk::tell,
 };
 
@@ -50,8 +50,10 @@ pub(super) async fn drain(
         tokio::select! {
             biased;
             end = running.ended() => {
-                end?;
-                return Ok(Ended::Drained);
+                return Ok(match end? {
+                    End::Exited(status) if status.success() => Ended::Drained,
+                    end => Ended::ByItself(end),
+                });
             }
             () = guest.gave_up() => return Ok(Ended::GaveUp),
             () = stop.asked_at_once() => return Ok(Ended::Asked),

@@ -3,6 +3,7 @@
 mod disks;
 mod drain;
 mod end;
+mod ending;
 mod files;
 pub(crate) mod options;
 mod plan;
@@ -10,13 +11,13 @@ mod ready;
 
 use std::{
     path::{Path, PathBuf},
-    pin::pin,
     process::ExitCode,
     sync::Arc,
 };
 
 use self::{
-    end::{Ended, Stop, Wanted},
+    end::{Ended, Stop},
+    ending::Ending,
     files::Files,
     options::RunOptions,
     ready::Ready,
@@ -27,7 +28,7 @@ use crate::{
     guest::{Guest, State, console::Console},
     launch::{self, VmPlan, platform::Platform},
     listing::{self, Lister},
-    metrics::{Metrics, counters::Counters},
+    metrics::{self, Metrics, counters::Counters},
     relay::Relay,
     screen::Screen,
     services::{Services, endorser::Endorser, statements::Statements},
@@ -55,7 +56,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let bounds = options.relay.bounds()?;
     let clients = listen(options.relay.listen, "--listen").await?;
     let scrapers = listen(options.metrics, "--metrics").await?;
-    let (listen, metrics) = (clients.local_addr()?, scrapers.local_addr()?);
+    let (listen, scraped) = (clients.local_addr()?, scrapers.local_addr()?);
     let cashier = Cashier::start(&options.payment, &state).await?;
     let network = Lister::start(
         &options.network,
@@ -90,14 +91,11 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     tokio::spawn(Arc::clone(&services).keep_fresh());
     tokio::spawn(services.serve(questions));
     let counters = Arc::new(Counters::default());
-    let capacity = files.parsed.models.iter();
-    let capacity = capacity.map(|model| (model.name.clone(), model.parallel));
-    let capacity = capacity.collect();
     let presence = network.as_ref().map(|network| network.counts());
     let published = Metrics::new(
         &counters,
         &guest,
-        capacity,
+        metrics::capacity(&files.parsed),
         cashier.takings(),
         presence.clone(),
         options.metrics_names.clone(),
@@ -107,7 +105,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let mut running = prepared.start(&console)?;
     let ready = Ready {
         listen,
-        metrics,
+        metrics: scraped,
         platform: platform.to_string(),
         simulated: platform == Platform::Simulated,
         launch_digest: launch_digest.map(hex::encode),
@@ -125,38 +123,16 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         options.verbose,
     );
     let relay = Relay::new(running.way.link.clone(), counters, bounds, options.verbose);
-    let serving = async {
+    let mut serving = Box::pin(async {
         if guest.decided().await == State::Serving {
             ready.announce(&guest, options.ready_file.as_deref())?;
             tokio::join!(relay.serve(clients), screen.show());
         }
         std::future::pending::<anyhow::Result<Ended>>().await
-    };
-    let mut serving = pin!(serving);
-    let ended = tokio::select! {
-        biased;
-        end = running.ended() => Ended::ByItself(end?),
-        () = guest.gave_up() => Ended::GaveUp,
-        wanted = stop.asked() => match wanted {
-            Wanted::AtOnce => Ended::Asked,
-            Wanted::Drained => Ended::Draining,
-        },
-        () = guest.drain_wanted() => Ended::Draining,
-        failed = &mut serving => failed?,
-    };
-    let finishing = async {
-        let ended = match ended {
-            // Clients come in until the end, and are told why there is nothing for them.
-            Ended::Draining => tokio::select! {
-                ended = drain::drain(&guest, &mut running, &mut stop, options.grace()) => ended?,
-                failed = &mut serving => failed?,
-            },
-            ended => ended,
-        };
-        ended
-            .finish(&guest, &mut running, &mut stop, &console)
-            .await
-    };
+    });
+    let mut ending = Ending::of(&guest, &mut running, &mut stop, &console);
+    let ended = ending.begins(&mut serving).await?;
+    let finishing = ending.finish(ended, serving, options.grace());
     // Nobody should be sent here any more, however it ended.
     let (finished, ()) = tokio::join!(finishing, listing::withdraw(network));
     if guest.is_draining() {
