@@ -93,6 +93,8 @@ impl Tree {
             header.set_mtime(date);
             header.set_uid(0);
             header.set_gid(0);
+            header.set_username("root")?;
+            header.set_groupname("root")?;
             let name = at.to_str().context("a name is not UTF-8")?.to_owned();
             match entry {
                 Entry::Folder { mode } => {
