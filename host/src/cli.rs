@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// Boot an image and relay TCP connections to it until Ctrl-C, or until SIGTERM or `drain` has it finish what it does
     ///
     /// Every option may also stand in a file (--settings) or in the environment: --grace is `grace = 300` in the file, and
-    /// CHRYSALIS_RUN_GRACE=300. The command line goes before the environment, and that before the file.
+    /// `CHRYSALIS_RUN_GRACE=300`. The command line goes before the environment, and that before the file.
     #[command(
         after_help = "Example:\n  chrysalis-host run build/cpu --configuration build/demo.toml \
                       --disks build/disks\n  chrysalis-host run build/cpu … --platform snp --gpu 0000:41:00.0 --print\n\nExit status: 0 stopped as asked, 1 the guest failed, \

@@ -93,8 +93,8 @@ impl Verb {
     /// All options that it has.
     fn known(&self) -> Vec<Known> {
         let command = Options::command();
-        let verb = self.words.iter();
-        let command = verb.fold(Some(&command), |at, word| at?.find_subcommand(word));
+        let mut verb = self.words.iter();
+        let command = verb.try_fold(&command, |at, word| at.find_subcommand(word));
         let arguments = command.into_iter().flat_map(clap::Command::get_arguments);
         let known = arguments.filter_map(|argument| {
             let name = match argument.get_long() {

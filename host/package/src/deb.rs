@@ -62,7 +62,7 @@ fn fields(contents: &Contents, size: u64) -> String {
 fn packed(tree: &Tree, date: u64) -> anyhow::Result<Vec<u8>> {
     let seconds = u32::try_from(date).unwrap_or(u32::MAX);
     let packer = GzBuilder::new().mtime(seconds);
-    let mut packer = packer.write(Vec::new(), Compression::best());
-    packer.write_all(&tree.write(Vec::new(), "./", date)?)?;
+    let mut packer = packer.write(Vec::new(), Compression::default());
+    packer.write_all(&tree.write(Vec::new(), date)?)?;
     Ok(packer.finish()?)
 }

@@ -117,7 +117,7 @@ impl Layout {
         let packer = GzBuilder::new()
             .mtime(seconds)
             .write(packed, Compression::default());
-        let plain = tree.write(Hashed::new(packer), "", self.date)?;
+        let plain = tree.write(Hashed::new(packer), self.date)?;
         let (packer, plain) = plain.end();
         let (mut file, digest) = GzEncoder::finish(packer)?.end();
         file.flush()?;

@@ -49,10 +49,10 @@ fn is_the_same_bytes_each_time_and_dpkg_reads_it() {
     let listed = printed(Command::new("dpkg-deb").arg("--contents").arg(&first));
     for line in [
         "-rwxr-xr-x root/root",
-        " 2026-11-29 00:00 ./usr/bin/chrysalis-host",
-        "./usr/lib/systemd/system/chrysalis-host@.service",
-        "./usr/lib/systemd/system/chrysalis-cashier.service",
-        "./usr/lib/udev/rules.d/60-chrysalis.rules",
+        " 2026-11-29 00:00 usr/bin/chrysalis-host",
+        "usr/lib/systemd/system/chrysalis-host@.service",
+        "usr/lib/systemd/system/chrysalis-cashier.service",
+        "usr/lib/udev/rules.d/60-chrysalis.rules",
     ] {
         assert!(listed.contains(line), "{line}\n{listed}");
     }

@@ -70,7 +70,13 @@ fn a_container_of_it_runs_the_host_as_nobody() {
     if !has("podman") {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    // podman takes the path for a name, which has no capitals.
+    let name_of_folder = format!("chrysalis-oci-{}", std::process::id());
+    let folder = tempfile::Builder::new()
+        .prefix(&name_of_folder)
+        .rand_bytes(0)
+        .tempdir()
+        .unwrap();
     let layout = folder.path().join("image");
     pack(&host, Some(&root), &layout);
     let podman = |words: &[&str]| {

@@ -14,7 +14,7 @@ use super::{
 pub(super) enum Db {
     Sqlite(rusqlite::Connection),
     #[cfg(feature = "postgres")]
-    Postgres(RefCell<Postgres>),
+    Postgres(Box<RefCell<Postgres>>),
 }
 
 impl Db {

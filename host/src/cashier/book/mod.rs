@@ -104,7 +104,7 @@ impl Book {
             )
         })?;
         Ok(Self {
-            db: Db::Postgres(opened.into()),
+            db: Db::Postgres(Box::new(opened.into())),
         })
     }
 

@@ -37,7 +37,7 @@ impl Sql for Sqlite<'_> {
 
     fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
         let mut statement = self.prepared(sql, values)?;
-        let names = statement.column_names().into_iter().map(str::to_owned);
+        let names = statement.column_names().map(str::to_owned);
         let names: Rc<[String]> = names.collect();
         let mut found = Vec::new();
         let mut rows = statement.raw_query();
