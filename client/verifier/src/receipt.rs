@@ -92,10 +92,9 @@ impl Receipt {
         judged: Found,
         content: Content,
     ) -> Result<Self, Refused> {
-        let trusted = match judged {
-            Found::Trusted(trusted) => trusted,
-            // A policy ends in trust or in a refusal, and a receipt is nobody's without one.
-            _ => return Err(Rejection::Evidence { what: "verdict" }.into()),
+        // A policy ends in trust or in a refusal, and a receipt is nobody's without one.
+        let Found::Trusted(trusted) = judged else {
+            return Err(Rejection::Evidence { what: "verdict" }.into());
         };
         let attested = Attested::of(trusted.claims(), evidence);
         kept.verify(&attested, &content)?;
