@@ -117,19 +117,24 @@ export function told({ kind, at, files, words }) {
   });
 }
 
-// A bundle with its conversation is a saved session on the command line: deterministic CBOR, by hand.
+// Deterministic CBOR: a map of texts to byte strings and texts, in the order in which they come.
+const head = (major, length) => {
+  const rest = length < 24 ? [] : length < 256 ? [length] : length < 65536 ? [length >> 8, length & 255] : [length >>> 24, length >> 16 & 255, length >> 8 & 255, length & 255];
+  return Buffer.from([major << 5 | (length < 24 ? length : 23 + Math.max(1, Math.log2(2 * rest.length))), ...rest]);
+};
+const cbor = (value) => (typeof value === 'string' ? Buffer.concat([head(3, value.length), Buffer.from(value)]) : Buffer.concat([head(2, value.length), value]));
+export const map = (entries) => Buffer.concat([head(5, entries.length), ...entries.flat().map(cbor)]);
+
+// A bundle with its conversation is a saved session on the command line.
 function subject(files, words) {
   const [file] = files.bundle ?? files.certificate;
   if (!words.spki) return file;
-  const head = (major, length) => (length < 24 ? Buffer.from([major << 5 | length]) : length < 256 ? Buffer.from([major << 5 | 24, length]) : length < 65536 ? Buffer.from([major << 5 | 25, length >> 8, length & 255]) : Buffer.from([major << 5 | 26, length >>> 24, length >> 16 & 255, length >> 8 & 255, length & 255]));
-  const text = (value) => Buffer.concat([head(3, value.length), Buffer.from(value)]);
-  const bytes = (value) => Buffer.concat([head(2, value.length), value]);
   const hex = (name) => Buffer.from(words[name][0], 'hex');
-  const entries = [['spki', bytes(hex('spki'))], ['nonce', bytes(hex('nonce'))], ['bundle', bytes(readFileSync(file))], ['exporter', bytes(hex('exporter'))]];
-  if (words.agreement) entries.push(['agreement', text(words.agreement[0])]);
+  const entries = [['spki', hex('spki')], ['nonce', hex('nonce')], ['bundle', readFileSync(file)], ['exporter', hex('exporter')]];
+  if (words.agreement) entries.push(['agreement', words.agreement[0]]);
   zeros += 1;
   const made = join(room, `session-${zeros}.cbor`);
-  writeFileSync(made, Buffer.concat([head(5, entries.length), ...entries.flatMap(([name, value]) => [text(name), value])]));
+  writeFileSync(made, map(entries));
   return made;
 }
 

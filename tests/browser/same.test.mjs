@@ -1,11 +1,11 @@
 // The package says what the command line says, byte for byte: over every vector, over evidence of real machines, and of files made to
 // break programs.
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { asked, committed, real, root, seconds, told } from './questions.mjs';
+import { asked, committed, map, real, root, seconds, told } from './questions.mjs';
 
 const npm = process.env.CHRYSALIS_NPM ?? join(root, 'build/npm');
 const { NoVerdict, ask, verify, recognise } = await import(join(npm, 'index.js'));
@@ -66,6 +66,27 @@ test('evidence of real machines', async () => {
   });
   console.log(`real evidence: ${count}, ${JSON.stringify(verdicts)}`);
   assert.ok(count > 40 && verdicts.genuine > 5);
+});
+
+test('receipts', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'chrysalis-receipts-'));
+  const bundle = [...committed()].find((it) => it.name === 'bundle/snp-h100');
+  const [spki, evidence] = [Buffer.from(bundle.words.spki[0], 'hex'), join(folder, 'evidence')];
+  // As the proxy keeps it beside its receipts.
+  writeFileSync(evidence, map([['spki', spki], ['bundle', readFileSync(bundle.files.bundle[0])]]));
+  const kept = JSON.parse(readFileSync(join(root, 'tests/vectors/settle/kept.json')));
+  const questions = kept.files.map(({ name, file }) => {
+    const receipt = join(folder, name.replace(/\W/g, '-'));
+    writeFileSync(receipt, Buffer.from(file, 'hex'));
+    return { name: `receipt ${name}`, kind: 'receipt', at: bundle.at, files: { receipt: [receipt], evidence: [evidence], policy: bundle.files.policy }, words: {} };
+  });
+  const codes = new Set();
+  const count = await inTurns(questions, async (question) => {
+    await compare(question);
+    codes.add(JSON.parse(await said(question)).code);
+  });
+  console.log(`receipts: ${count}, ${[...codes].join(' ')}`);
+  assert.ok(count > 5 && codes.size > 1);
 });
 
 const MIB = 1024 * 1024;

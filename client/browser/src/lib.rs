@@ -56,7 +56,6 @@ pub fn recognise(bytes: &[u8]) -> String {
 
 /// The most bytes of a file of this name; 0 if there is none of this name.
 #[wasm_bindgen(js_name = limit)]
-#[allow(clippy::cast_precision_loss, reason = "megabytes")]
-pub fn limit_of(name: &str) -> f64 {
-    limit(name).unwrap_or(0) as f64
+pub fn limit_of(name: &str) -> u32 {
+    u32::try_from(limit(name).unwrap_or(0)).unwrap_or(u32::MAX)
 }

@@ -54,6 +54,7 @@ pub(super) fn seeds(amd: &Amd) -> Vec<Seed> {
         seed("bundle", "honest", bundle),
         seed("claims", "honest", claims().encode()),
         seed("certificate", "honest", certificate),
+        seed("handed_over", "saved-session", saved.clone()),
         seed("saved_session", "honest", saved),
         seed("policy", "template", targets::template()),
     ]

@@ -1,7 +1,8 @@
 //! Every target, with what it is fed.
 
 use super::{
-    azure, bundle, model, network, nvidia, policy, relay, release, settle, snp, tdx, wire,
+    azure, bundle, handed_over, model, network, nvidia, policy, relay, release, settle, snp, tdx,
+    wire,
 };
 use crate::target::Target;
 
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     target("claims", 4 * KIB, Some("bundle"), bundle::claims),
     target("certificate", 32 * KIB, Some("x509"), bundle::certificate),
     target("saved_session", 128 * KIB, Some("bundle"), bundle::saved),
+    target("handed_over", 128 * KIB, Some("bundle"), handed_over::any),
     target("envelope", 16 * KIB, Some("release"), release::envelope),
     target("statement", 16 * KIB, Some("release"), release::statement),
     target("checkpoint", 4 * KIB, Some("release"), release::checkpoint),

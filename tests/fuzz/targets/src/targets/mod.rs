@@ -4,6 +4,7 @@
 mod all;
 mod azure;
 mod bundle;
+mod handed_over;
 mod model;
 mod network;
 mod nvidia;
