@@ -72,7 +72,7 @@ const brotli = brotliCompressSync(wasm, { params: { [zlib.BROTLI_PARAM_QUALITY]:
 console.log(`module: ${wasm.length} bytes; ${brotli} by brotli, ${(brotli / 600_000).toFixed(2)} of the 600 KB that it may have; ${gzipSync(wasm, { level: 9 }).length} by gzip`);
 const glue = await import(join(npm, 'chrysalis_browser.js'));
 glue.initSync({ module: new WebAssembly.Module(wasm) });
-const rounds = Number(process.env.ROUNDS ?? 20);
+const rounds = Number(process.env.ROUNDS ?? 50);
 print('Node', await measure({ glue, work, signatures, rounds }));
 
 const { launch } = await import('../ledger/browser.mjs');
