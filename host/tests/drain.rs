@@ -1,5 +1,11 @@
 //! Draining, with the program itself, a real enclave as a process, and a real engine: what `make test` has built, or the test is skipped.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::unnecessary_debug_formatting,
+    reason = "a test may panic, and TOML wants quotes"
+)]
+
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},

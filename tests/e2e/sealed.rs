@@ -5,7 +5,7 @@ use chrysalis_tests::{
     sealed::Scene,
 };
 
-/// What the owner takes back, sealed_vm.rs shows, and the enclave's own tests.
+/// A key that is taken back is for the VM and the enclave's own tests.
 const EPOCH: u32 = 600;
 
 #[test]
