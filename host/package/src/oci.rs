@@ -109,14 +109,14 @@ impl Layout {
         })
     }
 
-    /// A layer, and the digest of what is packed in it. It may be large: nothing of it is held in memory.
+    /// A layer, and the digest of what is file in it. It may be large: nothing of it is held in memory.
     fn layer(&self, tree: &Tree) -> anyhow::Result<(Blob, String)> {
         let draft = self.blobs.join("draft");
         let seconds = u32::try_from(self.date).unwrap_or(u32::MAX);
-        let packed = Hashed::new(io::BufWriter::new(fs::File::create(&draft)?));
+        let file = Hashed::new(io::BufWriter::new(fs::File::create(&draft)?));
         let packer = GzBuilder::new()
             .mtime(seconds)
-            .write(packed, Compression::default());
+            .write(file, Compression::default());
         let plain = tree.write(Hashed::new(packer), self.date)?;
         let (packer, plain) = plain.end();
         let (mut file, digest) = GzEncoder::finish(packer)?.end();

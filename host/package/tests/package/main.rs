@@ -58,7 +58,7 @@ fn has(program: &str) -> bool {
         .output()
         .is_ok_and(|it| it.status.success());
     if !found {
-        chrysalis_test_support::skip(&format!("{program} is not here"));
+        chrysalis_test_support::skip(format!("{program} is not here"));
     }
     found
 }
