@@ -10,7 +10,8 @@ fn main() {
     println!("cargo::rerun-if-env-changed=CHRYSALIS_COMMIT");
     let given = env::var("CHRYSALIS_COMMIT").ok();
     let commit = given.or_else(packaged).or_else(of_git);
-    let commit = commit.filter(|it| it.len() >= SHOWN && it.bytes().all(|it| it.is_ascii_hexdigit()));
+    let commit =
+        commit.filter(|it| it.len() >= SHOWN && it.bytes().all(|it| it.is_ascii_hexdigit()));
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let version = match commit.as_deref().and_then(|it| it.get(..SHOWN)) {
         Some(commit) => format!("{version} ({commit})"),

@@ -22,9 +22,7 @@ pub(crate) struct CompletionsArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  chrysalis man ~/.local/share/man/man1\n  man chrysalis-verify"
-)]
+#[command(after_help = "Example:\n  chrysalis man ~/.local/share/man/man1\n  man chrysalis-verify")]
 pub(crate) struct ManArguments {
     /// The folder to write a page for each verb to; it is made if it is not there
     #[arg(value_name = "DIR")]

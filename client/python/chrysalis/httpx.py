@@ -50,8 +50,11 @@ def _translated(error: _errors.ChrysalisError) -> _errors.ChrysalisError:
     """As an error of httpx, too, if it has one for that."""
     text: tuple[str] = error.args
     if isinstance(error, _errors.TimedOut):
-        late = {"connect": ConnectTimeout, "read": ReadTimeout, "pool": PoolTimeout}[error.waited_for]
-        return late(*text, code=error.code, hint=error.hint, waited_for=error.waited_for)
+        if error.waited_for == "connect":
+            return ConnectTimeout(*text, code=error.code, hint=error.hint, waited_for="connect")
+        if error.waited_for == "pool":
+            return PoolTimeout(*text, code=error.code, hint=error.hint, waited_for="pool")
+        return ReadTimeout(*text, code=error.code, hint=error.hint, waited_for="read")
     if isinstance(error, _errors.Unreachable):
         return ConnectError(*text, code=error.code, hint=error.hint)
     if isinstance(error, _errors.Cut):

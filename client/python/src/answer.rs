@@ -50,7 +50,8 @@ impl Answer {
     fn next(&self, python: Python<'_>, read: Option<f64>) -> PyResult<Task> {
         let rest = Arc::clone(&self.rest);
         let limit = limit(read);
-        Task::begin(async move { next(rest, limit).await }).map_err(|failure| failure.raised(python))
+        Task::begin(async move { next(rest, limit).await })
+            .map_err(|failure| failure.raised(python))
     }
 
     /// Closes the connection, if the body has not come whole.

@@ -8,8 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrysalis_attestation::{Collateral, Time, Verdict, policy::Policy};
-use chrysalis_client::{Bring, Deadlines, Dial, Relay, RelyingParty, Socks, Target, proxy::Direct};
+use chrysalis_attestation::{Collateral, Time, Verdict, evidence::Evidence, policy::Policy};
+use chrysalis_client::{
+    Ask, Bring, Deadlines, Dial, Relay, RelyingParty, Socks, Target, proxy::Direct,
+};
 use chrysalis_collateral::{Mirrors, Responder, Store, System};
 use hyper::{Method, Request};
 use pyo3::prelude::*;
@@ -55,7 +57,10 @@ impl Enclave {
     /// `socks`: a proxy's address. `at`: Unix seconds, in place of the clock. `evidence`, `reverify`: seconds.
     #[new]
     #[pyo3(signature = (url, policy, *, collateral=None, relay=None, socks=None, at=None, connections=100, evidence=60.0, reverify=300.0))]
-    #[expect(clippy::too_many_arguments, reason = "each is a name that Python gives")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a name that Python gives"
+    )]
     fn new(
         python: Python<'_>,
         url: &str,
@@ -97,11 +102,12 @@ impl Enclave {
                 Box::new(System::new()),
                 Responder::LIMITS,
             );
+            let ask: Ask = Arc::new(move |about: &[_]| responder.ask(about).map_err(told));
             let mut relying_party = RelyingParty::new(policy)
                 .remembering()
                 .with_deadlines(deadlines)
                 .dialing(dial)
-                .asking(Arc::new(move |about| responder.ask(about).map_err(told)));
+                .asking(ask);
             if let Some(folder) = &collateral {
                 relying_party = relying_party.bringing(bring(folder)?);
             }
@@ -145,7 +151,10 @@ impl Enclave {
     /// Sends a request once the enclave is verified. The head of its answer. `connect`, `read`, `pool`: seconds to wait at most for a
     /// verified connection, for the head, and for a place among the connections.
     #[pyo3(signature = (method, path, headers, body, *, connect=None, read=None, pool=None))]
-    #[expect(clippy::too_many_arguments, reason = "each is a name that Python gives")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a name that Python gives"
+    )]
     fn send(
         &self,
         python: Python<'_>,
@@ -189,10 +198,7 @@ impl Enclave {
     /// The connections of this process: those of its parent, before a fork, are not its own.
     fn open(&self) -> Result<(Direct, Arc<Semaphore>), Failure> {
         let mut open = self.lock();
-        if open
-            .as_ref()
-            .is_some_and(|it| it.process != process::id())
-        {
+        if open.as_ref().is_some_and(|it| it.process != process::id()) {
             // Dropping them would say goodbye in the parent's name.
             std::mem::forget(open.take());
         }
@@ -221,7 +227,7 @@ fn told(error: impl std::fmt::Display) -> String {
 fn bring(folder: &Path) -> Result<Bring, String> {
     let store = Store::open(folder).map_err(|error| format!("{error}; {}", error.hint()))?;
     // Where it has nothing, the verdict says what is missing.
-    Ok(Arc::new(move |evidence| {
+    Ok(Arc::new(move |evidence: &Evidence| {
         store
             .for_bundle(evidence)
             .unwrap_or_else(|_| Collateral::default())

@@ -48,7 +48,13 @@ impl Failure {
             ),
             Self::Late { what, after } => {
                 let message = format!("no {what} within {} s", after.as_secs_f32());
-                (*what, "timeout", message, "allow more time, or try again later", None)
+                (
+                    *what,
+                    "timeout",
+                    message,
+                    "allow more time, or try again later",
+                    None,
+                )
             }
             Self::Client(error) => {
                 let verdict = match error {

@@ -28,7 +28,7 @@ mod _native {
 /// The verdict on what `question` asks, both JSON.
 #[pyfunction]
 fn verdict(python: Python<'_>, question: &[u8]) -> PyResult<String> {
-    let found = python.detach(|| {
+    let found: Result<String, String> = python.detach(|| {
         let question = str::from_utf8(question).map_err(|error| error.to_string())?;
         let found = request::answer(question, system_time()).map_err(|why| why.to_string())?;
         Ok(found.to_string())

@@ -5,7 +5,9 @@ CHRYSALIS_TOOLS: the folder of `chrysalis`.
 
 import base64
 import datetime
+import importlib.util
 import json
+import pathlib
 import random
 import resource
 import subprocess
@@ -157,10 +159,9 @@ class Verify(unittest.TestCase):
             import mypy  # noqa: F401
         except ImportError:
             self.skipTest("no mypy here")
-        root = questions.ROOT / "client" / "python"
-        checked = subprocess.run(
-            [sys.executable, "-m", "mypy", "--strict", "-p", "chrysalis"], cwd=root / "tests", capture_output=True, text=True, check=False
-        )
+        modules = ["chrysalis", *(f"chrysalis.{name}" for name in ("httpx", "httpx2", "openai") if importlib.util.find_spec(name))]
+        command = [sys.executable, "-m", "mypy", "--strict", *(word for module in modules for word in ("-m", module))]
+        checked = subprocess.run(command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, check=False)
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
 
 
