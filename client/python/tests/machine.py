@@ -39,7 +39,11 @@ class Machine:
         own = self.folder / "configuration.toml"
         own.write_text(configuration.read_text().replace("seconds = 600", f"seconds = {epoch}"))
         self.trouble = self.folder / "trouble"
-        self.trouble.write_text("")
+        # Making a simulated vendor's keys takes seconds: all tests may share them.
+        vendor = built("CHRYSALIS_TEST_VENDOR", "build/tests/simulated-amd")
+        for kept in (vendor, vendor.with_name("simulated-nvidia")):
+            if kept.is_dir():
+                shutil.copytree(kept, self.folder / kept.name)
         ready = self.folder / "ready.json"
         self._log = (self.folder / "log").open("wb")
         run = [str(tools / "chrysalis-host"), "run", str(image), "--configuration", str(own)]
@@ -53,8 +57,9 @@ class Machine:
                 break
             except (OSError, ValueError):
                 if self.host.poll() is not None or time.monotonic() > deadline:
+                    said = self.log()
                     self.stop()
-                    raise RuntimeError(f"the machine did not come up:\n{self.log()}") from None
+                    raise RuntimeError(f"the machine did not come up:\n{said}") from None
                 time.sleep(0.1)
         self.url = f"https://{self.ready['listen']}"
         roots = [f"--simulated-root={self.folder / name}" for name in ("simulated-amd/ark.pem", "simulated-nvidia/device-root.pem", "simulated-nvidia/rim-root.pem")]

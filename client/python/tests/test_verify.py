@@ -69,9 +69,9 @@ class Verify(unittest.TestCase):
     def test_a_refusal_has_its_code_and_its_hint(self) -> None:
         found = chrysalis.verify(b"\xa1\x63cpu\xf6")
         self.assertFalse(found)
-        self.assertEqual(found.code, "bundle_malformed")
+        self.assertEqual(found.code, "bundle_item")
         self.assertTrue(found.hint)
-        self.assertEqual(repr(found), "<Verdict rejected: bundle_malformed>")
+        self.assertEqual(repr(found), "<Verdict rejected: bundle_item>")
         self.assertEqual(found, chrysalis.Verdict(found.json))
 
     def test_what_makes_no_sense_is_no_verdict(self) -> None:
