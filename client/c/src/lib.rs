@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use chrysalis_attestation::{Time, request};
+use chrysalis_attestation::Time;
 use serde_json::json;
 
 /// Answers a question about evidence.
@@ -16,7 +16,7 @@ use serde_json::json;
 /// `question` is JSON in UTF-8, as docs/guide/c.md describes it. The answer is the verdict, as `chrysalis verify --format json` prints it
 /// (docs/spec/verdict.schema.json), or `{"error": "..."}` where there is none. Give it to `chrysalis_free`.
 ///
-/// Without `at` in the question, the verdict is as of this machine's clock. Nothing is read from disk, and nobody is asked over the network.
+/// Without `now` in the question, the verdict is as of this machine's clock. Nothing is read from disk, and nobody is asked over the network.
 /// May be called from any thread. NULL if `question` is NULL, or memory has run out.
 ///
 /// # Safety
@@ -55,8 +55,8 @@ fn answer(question: &CStr) -> String {
     let Ok(question) = question.to_str() else {
         return error("the question is not UTF-8");
     };
-    match request::answer(question, Time::from(SystemTime::now())) {
-        Ok(verdict) => verdict.to_string(),
+    match chrysalis_verifier::answer(question, Time::from(SystemTime::now())) {
+        Ok(verdict) => verdict,
         Err(why) => error(&why.to_string()),
     }
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import _native
 from ._enclave import Enclave
 from ._errors import ChrysalisError, Cut, ProtocolError, Rejected, TimedOut, Unreachable, Unusable
-from ._verdict import Verdict, verify
+from ._verdict import ReceiptVerdict, Verdict, verify
 
 if TYPE_CHECKING:
     from .openai import AsyncOpenAI as AsyncOpenAI, OpenAI as OpenAI
@@ -23,6 +23,7 @@ __all__ = [
     "Cut",
     "Enclave",
     "ProtocolError",
+    "ReceiptVerdict",
     "Rejected",
     "TimedOut",
     "Unreachable",

@@ -6,7 +6,8 @@ T = TypeVar("T")
 
 VERSION: str
 
-def verdict(question: bytes) -> str: ...
+def verdict(kind: str, files: list[tuple[str, bytes]], words: list[tuple[str, str]], at: Optional[int] = None) -> str: ...
+
 @final
 class Task(Generic[T]):
     def wait(self) -> T: ...

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Optional, Union, overload
 
 from . import _native
 
-Kind = Literal["bundle", "snp", "tdx", "nvidia"]
+Kind = Literal["bundle", "snp", "tdx", "nvidia", "receipt"]
 File = Union[bytes, bytearray, memoryview]
 Hex = Union[str, bytes]
 
@@ -102,13 +101,82 @@ class Verdict:
         return f"<Verdict {self.verdict}{code}{mark}>"
 
 
+class ReceiptVerdict:
+    """What was found of a receipt.
+
+    ``json`` is the text that ``chrysalis receipt verify --format json`` prints, without the end of the line; the rest is read from it. It is
+    true exactly if the receipt is ``verified``.
+    """
+
+    __slots__ = ("json", "_fields")
+
+    def __init__(self, text: str) -> None:
+        self.json = text
+        self._fields: dict[str, Any] = json.loads(text)
+
+    @property
+    def verdict(self) -> Literal["verified", "rejected"]:
+        """The verdict in a word."""
+        word: Literal["verified", "rejected"] = self._fields["verdict"]
+        return word
+
+    @property
+    def code(self) -> Optional[str]:
+        """Why it is refused (docs/reference/rejections.md); None if it is not."""
+        code: Optional[str] = self._fields["code"]
+        return code
+
+    @property
+    def detail(self) -> Optional[str]:
+        """What is wrong."""
+        detail: Optional[str] = self._fields["detail"]
+        return detail
+
+    @property
+    def hint(self) -> Optional[str]:
+        """What to do next."""
+        hint: Optional[str] = self._fields["hint"]
+        return hint
+
+    @property
+    def receipt(self) -> Optional[dict[str, Any]]:
+        """What the enclave signed about the job, and which bodies were compared with it; None if it is refused."""
+        receipt: Optional[dict[str, Any]] = self._fields["receipt"]
+        return receipt
+
+    @property
+    def evidence(self) -> Optional[dict[str, Any]]:
+        """The verdict on the enclave that signed it (docs/spec/verdict.schema.json); None if the receipt is refused."""
+        evidence: Optional[dict[str, Any]] = self._fields["evidence"]
+        return evidence
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it."""
+        fields: dict[str, Any] = json.loads(self.json)
+        return fields
+
+    def __bool__(self) -> bool:
+        return self.verdict == "verified"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ReceiptVerdict) and self.json == other.json
+
+    def __hash__(self) -> int:
+        return hash(self.json)
+
+    def __repr__(self) -> str:
+        code = f": {self.code}" if self.code else ""
+        return f"<ReceiptVerdict {self.verdict}{code}>"
+
+
 @overload
 def verify(
-    evidence: File,
+    file: File,
+    /,
     *,
     policy: Optional[str] = None,
     kind: Literal["bundle"] = "bundle",
-    at: Optional[Union[datetime.datetime, str]] = None,
+    at: Optional[datetime.datetime] = None,
     explain: bool = False,
     without: Sequence[str] = (),
     accept_broken: Sequence[str] = (),
@@ -118,17 +186,20 @@ def verify(
     agreement: Optional[str] = None,
     cert: Sequence[File] = (),
     crl: Sequence[File] = (),
+    collateral: Optional[File] = None,
     rim: Sequence[File] = (),
     ocsp: Sequence[File] = (),
+    ocsp_nonce: Optional[Hex] = None,
     statement: Sequence[File] = (),
 ) -> Verdict: ...
 @overload
 def verify(
-    evidence: File,
+    file: File,
+    /,
     *,
     policy: Optional[str] = None,
     kind: Literal["snp"],
-    at: Optional[Union[datetime.datetime, str]] = None,
+    at: Optional[datetime.datetime] = None,
     explain: bool = False,
     without: Sequence[str] = (),
     accept_broken: Sequence[str] = (),
@@ -143,14 +214,15 @@ def verify(
 ) -> Verdict: ...
 @overload
 def verify(
-    evidence: File,
+    file: File,
+    /,
     *,
     policy: Optional[str] = None,
     kind: Literal["tdx"],
-    at: Optional[Union[datetime.datetime, str]] = None,
+    collateral: File,
+    at: Optional[datetime.datetime] = None,
     explain: bool = False,
     without: Sequence[str] = (),
-    collateral: Optional[File] = None,
     event_log: Optional[File] = None,
     hcl_report: Optional[File] = None,
     statement: Sequence[File] = (),
@@ -162,69 +234,97 @@ def verify(
 ) -> Verdict: ...
 @overload
 def verify(
-    evidence: File,
+    file: File,
+    /,
     *,
     policy: Optional[str] = None,
     kind: Literal["nvidia"],
     nonce: Hex,
-    at: Optional[Union[datetime.datetime, str]] = None,
+    at: Optional[datetime.datetime] = None,
     explain: bool = False,
     without: Sequence[str] = (),
     chain: Optional[File] = None,
     switches: Optional[File] = None,
     rim: Sequence[File] = (),
     ocsp: Sequence[File] = (),
+    ocsp_nonce: Optional[Hex] = None,
 ) -> Verdict: ...
+@overload
 def verify(
-    evidence: File,
+    file: File,
+    /,
+    *,
+    policy: str,
+    kind: Literal["receipt"],
+    at: Optional[datetime.datetime] = None,
+    evidence: Optional[File] = None,
+    request: Optional[File] = None,
+    answer: Optional[File] = None,
+    cert: Sequence[File] = (),
+    crl: Sequence[File] = (),
+    collateral: Optional[File] = None,
+    rim: Sequence[File] = (),
+    ocsp: Sequence[File] = (),
+    ocsp_nonce: Optional[Hex] = None,
+    statement: Sequence[File] = (),
+) -> ReceiptVerdict: ...
+def verify(
+    file: File,
+    /,
     *,
     policy: Optional[str] = None,
     kind: Kind = "bundle",
-    at: Optional[Union[datetime.datetime, str]] = None,
+    at: Optional[datetime.datetime] = None,
+    explain: bool = False,
     **more: Any,
-) -> Verdict:
+) -> Union[Verdict, ReceiptVerdict]:
     """The verdict on evidence, offline.
 
-    ``evidence`` is what a file holds: with ``kind`` "bundle" whatever ``chrysalis verify FILE`` takes (a saved session, a certificate, a
-    bundle), else a report ("snp"), a quote ("tdx") or a report of GPUs ("nvidia"), in every form that the command line takes. The other
-    arguments are those of the command line under the same names: files are bytes, ``policy`` is TOML, what was asked is hex or bytes, and ``at``
-    is the moment of the verdict in place of the clock.
+    ``file`` is what a file holds: with ``kind`` "bundle" whatever ``chrysalis verify FILE`` takes (a saved session, a certificate, a bundle),
+    else a report ("snp"), a quote ("tdx"), a report of GPUs ("nvidia"), in every form that the command line takes, or a receipt ("receipt").
+    The other arguments are those of the command line under the same names: files are bytes, ``policy`` is TOML, what was asked is hex or
+    bytes, and ``at`` is the moment of the verdict in place of the clock.
 
     Raises Unusable where there is no verdict. The interpreter's lock is not held meanwhile.
     """
-    question: dict[str, Any] = {"kind": kind, {"bundle": "evidence", "tdx": "quote"}.get(kind, "report"): _file(evidence)}
+    files = [(_FIRST.get(kind, "report"), _file("the first argument", file))]
     if policy is not None:
-        question["policy"] = policy
-    if at is not None:
-        question["at"] = at if isinstance(at, str) else _moment(at)
+        files.append(("policy", policy.encode()))
+    words = [("explain", "true")] if explain else []
     for name, value in more.items():
-        if value is None or (isinstance(value, (list, tuple)) and not value):
-            continue
-        question[name] = _value(name, value)
-    return Verdict(_native.verdict(json.dumps(question).encode()))
+        for one in _each(name, value):
+            if name in _WORDS:
+                words.append((name, one if isinstance(one, str) else bytes(one).hex()))
+            else:
+                files.append((name, _file(f"`{name}`", one)))
+    text = _native.verdict(kind, files, words, None if at is None else _moment(at))
+    return ReceiptVerdict(text) if kind == "receipt" else Verdict(text)
 
 
-# In hex, where bytes are not a file.
-_HEX = frozenset({"spki", "nonce", "exporter", "report_data"})
+# What the file itself is called, where it is not a report.
+_FIRST = {"bundle": "bundle", "tdx": "quote", "receipt": "receipt"}
+# What is no file.
+_WORDS = frozenset({"spki", "nonce", "exporter", "agreement", "report_data", "ocsp_nonce", "without", "accept_broken"})
+# Of what there may be several.
+_LISTS = frozenset({"cert", "crl", "rim", "ocsp", "statement", "without", "accept_broken"})
 
 
-def _value(name: str, value: Any) -> Any:
-    if name in _HEX:
-        return value if isinstance(value, str) else bytes(value).hex()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return _file(value)
-    if isinstance(value, (list, tuple)):
-        return [_value("", item) for item in value]
-    return value
+def _each(name: str, value: Any) -> Iterable[Any]:
+    if name not in _LISTS:
+        return () if value is None else (value,)
+    if isinstance(value, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"`{name}` is a list")
+    each: Iterator[Any] = iter(value)
+    return each
 
 
-def _file(value: File) -> str:
-    if isinstance(value, str):
-        raise TypeError("evidence and collateral are bytes: read the file with open(path, 'rb')")
-    return base64.b64encode(value).decode()
+def _file(name: str, value: File) -> bytes:
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"{name} is bytes, not {type(value).__name__}: read a file with open(path, 'rb')")
+    return bytes(value)
 
 
-def _moment(at: datetime.datetime) -> str:
+def _moment(at: datetime.datetime) -> int:
     if at.tzinfo is None:
         raise ValueError("`at` has no time zone: write datetime.datetime(..., tzinfo=datetime.timezone.utc)")
-    return at.astimezone(datetime.timezone.utc).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return int(at.timestamp() // 1)

@@ -13,6 +13,7 @@ use chrysalis_client::{
     Ask, Bring, Deadlines, Dial, Relay, RelyingParty, Socks, Target, proxy::Direct,
 };
 use chrysalis_collateral::{Mirrors, Responder, Store, System};
+use chrysalis_verifier::json;
 use hyper::{Method, Request};
 use pyo3::prelude::*;
 use tokio::{sync::Semaphore, task::AbortHandle};
@@ -136,7 +137,7 @@ impl Enclave {
             Task::begin(async move {
                 let verdict = async {
                     let verdict = |it: &chrysalis_client::AttestedConnection| {
-                        Verdict::from(it.trusted()).json().to_string()
+                        json(&Verdict::from(it.trusted())).to_string()
                     };
                     Ok(direct.ready(verdict).await?)
                 };

@@ -4,6 +4,7 @@ use std::{io, time::Duration};
 
 use chrysalis_attestation::Verdict;
 use chrysalis_client::Error;
+use chrysalis_verifier::json;
 use pyo3::prelude::*;
 
 /// Where the exceptions are.
@@ -58,7 +59,7 @@ impl Failure {
             }
             Self::Client(error) => {
                 let verdict = match error {
-                    Error::Refused(refusal) => Some(Verdict::from(&**refusal).json().to_string()),
+                    Error::Refused(refusal) => Some(json(&Verdict::from(&**refusal)).to_string()),
                     _ => None,
                 };
                 let message = error.to_string();

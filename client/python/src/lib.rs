@@ -1,6 +1,6 @@
 //! `chrysalis._native`: what the Python package has of Rust. Verdicts on files, and verified connections to enclaves.
 //!
-//! Decides nothing by itself: chrysalis-attestation and chrysalis-client do. Nothing here waits while it holds the interpreter's lock.
+//! Decides nothing by itself: chrysalis-verifier and chrysalis-client do. Nothing here waits while it holds the interpreter's lock.
 
 mod answer;
 mod enclave;
@@ -8,9 +8,10 @@ mod failure;
 mod runtime;
 mod task;
 
-use chrysalis_attestation::request;
+use chrysalis_attestation::Time;
 use chrysalis_client::system_time;
-use pyo3::prelude::*;
+use chrysalis_verifier::{Asked, Misuse};
+use pyo3::{prelude::*, pybacked::PyBackedBytes};
 
 use crate::failure::Failure;
 
@@ -25,13 +26,27 @@ mod _native {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 }
 
-/// The verdict on what `question` asks, both JSON.
+/// The verdict on a question of a kind, JSON. `files` and `words`: each with its name. `at`: Unix seconds, in place of the clock.
 #[pyfunction]
-fn verdict(python: Python<'_>, question: &[u8]) -> PyResult<String> {
-    let found: Result<String, String> = python.detach(|| {
-        let question = str::from_utf8(question).map_err(|error| error.to_string())?;
-        let found = request::answer(question, system_time()).map_err(|why| why.to_string())?;
-        Ok(found.to_string())
-    });
-    found.map_err(|why| Failure::Unusable(why).raised(python))
+#[pyo3(signature = (kind, files, words, at=None))]
+fn verdict(
+    python: Python<'_>,
+    kind: &str,
+    files: Vec<(String, PyBackedBytes)>,
+    words: Vec<(String, String)>,
+    at: Option<i64>,
+) -> PyResult<String> {
+    let judge = || -> Result<String, Misuse> {
+        let mut asked = Asked::default();
+        for (name, bytes) in &files {
+            asked.file(name, bytes)?;
+        }
+        for (name, text) in &words {
+            asked.word(name, text)?;
+        }
+        asked.verdict(kind, at.map_or_else(system_time, Time))
+    };
+    python
+        .detach(judge)
+        .map_err(|why| Failure::Unusable(why.to_string()).raised(python))
 }

@@ -3,7 +3,6 @@
 CHRYSALIS_TOOLS: the folder of `chrysalis`.
 """
 
-import base64
 import datetime
 import importlib.util
 import json
@@ -20,51 +19,76 @@ import questions
 import chrysalis
 from chrysalis import _native
 
+WORDS = ("trusted", "genuine", "verified", "rejected")
+
 
 class Verify(unittest.TestCase):
+    def found(self, question: questions.Question) -> str:
+        """The verdict, or "" where there is none."""
+        try:
+            found = _native.verdict(*question.parts())
+        except chrysalis.Unusable as error:
+            self.assertGreater(len(str(error)), 10)
+            return ""
+        self.assertIn(json.loads(found)["verdict"], WORDS)
+        return found
+
+    def same(self, question: questions.Question, said: object) -> str:
+        """The verdict, which has to be what the command line said, to the byte; or neither has one."""
+        found = self.found(question)
+        self.assertEqual(found + "\n" if found else None, said)
+        return json.loads(found)["verdict"] if found else "none"
+
     def test_every_vector_is_judged_as_by_the_command_line_to_the_byte(self) -> None:
         said = questions.all_said()
-        words = {"trusted": 0, "genuine": 0, "rejected": 0}
-        for name, folder, request in questions.vectors():
-            if name in questions.BEYOND:
+        words = dict.fromkeys((*WORDS, "none"), 0)
+        for question in questions.vectors():
+            if question.name in questions.WITHOUT_WORDS:
                 continue
-            question = questions.question(folder, request)
-            with self.subTest(name):
-                self.assertIsNotNone(said[name])
-                found = _native.verdict(json.dumps(question).encode())
-                self.assertEqual(found + "\n", said[name])
-                words[json.loads(found)["verdict"]] += 1
+            with self.subTest(question.name):
+                word = self.same(question, said[question.name])
+                words[word] += 1
+                assert question.expected is not None
+                self.assertIn(word, (question.expected["verdict"], "none"))
+        print("vectors:", words, file=sys.stderr)
         self.assertGreater(sum(words.values()), 300, words)
         self.assertGreater(min(words["trusted"], words["rejected"]), 5, words)
-        print(words, file=sys.stderr)
+        # Those that the command line does not read to their ends.
+        self.assertLess(words["none"], 5, words)
+
+    def test_evidence_of_real_machines_is_judged_as_by_the_command_line(self) -> None:
+        said = questions.all_said()
+        words = dict.fromkeys((*WORDS, "none"), 0)
+        for question in questions.real():
+            with self.subTest(question.name):
+                words[self.same(question, said[question.name])] += 1
+        print("real:", words, file=sys.stderr)
+        self.assertGreater(sum(words.values()), 10, words)
+        self.assertGreater(words["genuine"], 5, words)
 
     def test_the_function_asks_the_same(self) -> None:
-        wanted = {}
-        for name, folder, request in questions.vectors():
-            if name in ("snp/honest", "tdx/honest", "nvidia/honest", "bundle/snp", "bundle/certificate", "snp/azure"):
-                wanted[name] = (folder, request)
-        self.assertEqual(len(wanted), 6, wanted.keys())
-        main = {"snp": "report", "tdx": "quote", "nvidia": "report"}
-        for name, (folder, request) in wanted.items():
-            with self.subTest(name):
-                kind = request["kind"]
-                given = {}
-                for key, value in request.items():
-                    if key in ("kind", "shows", "ocsp_nonce"):
-                        continue
-                    if key in questions.FILES:
-                        given[key] = [questions.content(folder, one) for one in value] if isinstance(value, list) else questions.content(folder, value)
-                    elif key == "policy":
-                        given[key] = questions.content(folder, value).decode()
-                    else:
-                        given[key] = bytes.fromhex(value) if key in questions.HEX else value
-                evidence = given.pop(main.get(kind, "bundle" if "bundle" in request else "certificate"))
-                at = datetime.datetime.fromisoformat(given.pop("at").replace("Z", "+00:00"))
-                found = chrysalis.verify(evidence, kind=kind, at=at, **given)
-                expected = json.loads((folder / "expected.json").read_text())
-                self.assertEqual((found.verdict, found.code), (expected["verdict"], expected["code"]))
-                self.assertEqual(found.json + "\n", questions.said(folder, request))
-                self.assertEqual(bool(found), found.verdict != "rejected")
+        chosen = {"snp/honest", "tdx/honest", "nvidia/honest", "bundle/snp", "bundle/certificate", "snp/azure"}
+        wanted = [question for question in questions.vectors() if question.name in chosen]
+        self.assertEqual(len(wanted), len(chosen))
+        several = {"cert", "crl", "rim", "ocsp", "statement", "without", "accept_broken"}
+        for question in wanted:
+            with self.subTest(question.name):
+                given: dict[str, object] = {}
+                for name, files in question.files.items():
+                    given[name] = files if name in several else files[0]
+                for name, words in question.words.items():
+                    as_bytes = name in ("nonce", "spki", "exporter", "report_data")
+                    given[name] = words if name in several else bytes.fromhex(words[0]) if as_bytes else words[0]
+                given["policy"] = question.files["policy"][0].decode()
+                first = {"snp": "report", "tdx": "quote", "nvidia": "report"}.get(question.kind) or ("bundle" if "bundle" in given else "certificate")
+                for bytes_like in (bytes, bytearray, memoryview):
+                    file = bytes_like(question.files[first][0])
+                    more = {name: value for name, value in given.items() if name != first}
+                    found = chrysalis.verify(file, kind=question.kind, at=question.moment, **more)  # type: ignore[call-overload]
+                    assert question.expected is not None
+                    self.assertEqual((found.verdict, found.code), (question.expected["verdict"], question.expected["code"]))
+                    self.assertEqual(found.json + "\n", questions.all_said()[question.name])
+                    self.assertEqual(bool(found), found.verdict != "rejected")
 
     def test_a_refusal_has_its_code_and_its_hint(self) -> None:
         found = chrysalis.verify(b"\xa1\x63cpu\xf6")
@@ -74,67 +98,60 @@ class Verify(unittest.TestCase):
         self.assertEqual(repr(found), "<Verdict rejected: bundle_item>")
         self.assertEqual(found, chrysalis.Verdict(found.json))
 
+    def test_a_receipt_has_a_verdict_of_its_own(self) -> None:
+        policy = next(it for it in questions.vectors() if it.name == "bundle/snp").files["policy"][0].decode()
+        found = chrysalis.verify(b"\xa4\x63job\x41", kind="receipt", policy=policy)
+        self.assertIsInstance(found, chrysalis.ReceiptVerdict)
+        self.assertFalse(found)
+        self.assertTrue(found.code and found.hint)
+        self.assertIsNone(found.receipt)
+        self.assertEqual(repr(found), f"<ReceiptVerdict rejected: {found.code}>")
+
     def test_what_makes_no_sense_is_no_verdict(self) -> None:
         for why, ask in [
             ("this is no evidence", lambda: chrysalis.verify(b"hello")),
             ("not an SEV-SNP report", lambda: chrysalis.verify(b"<SoftwareIdentity>", kind="snp")),
             ("cannot be used", lambda: chrysalis.verify(b"hello", kind="snp", policy="version = 1\nnonsense = 2\n")),
-            ("unknown field", lambda: chrysalis.verify(b"", kind="snp", chain=b"")),
-            ("unknown variant", lambda: chrysalis.verify(b"", kind="sgx")),
-            ("missing field `nonce`", lambda: chrysalis.verify(b"", kind="nvidia")),
-            ("without", lambda: chrysalis.verify(b"", kind="tdx", without=["crl"])),
+            ("a question `snp` has no `chain`", lambda: chrysalis.verify(b"", kind="snp", chain=b"")),
+            ("no question has a file `raport`", lambda: chrysalis.verify(b"", kind="snp", raport=b"")),
+            ("report was given more than 1 times", lambda: chrysalis.verify(b"", kind="snp", report=b"")),
+            ("there is no question `sgx`", lambda: chrysalis.verify(b"", kind="sgx")),
+            ("write nonce as 64 hex digits", lambda: chrysalis.verify(b"", kind="nvidia", nonce="00")),
+            ("nothing to verify without `policy`", lambda: chrysalis.verify(b"", kind="receipt")),
+            ("`nonce` goes with `spki`", lambda: chrysalis.verify(b"", nonce=bytes(32))),
+            ("nothing goes without `crl`", lambda: chrysalis.verify(b"", kind="tdx", collateral=b"{\"tcbInfo\":{}}", without=["crl"])),
         ]:
             with self.subTest(why), self.assertRaisesRegex(chrysalis.Unusable, why):
-                ask()
-        with self.assertRaises(TypeError):
-            chrysalis.verify("evidence.cbor")  # type: ignore[call-overload]
+                ask()  # type: ignore[no-untyped-call]
+        for wrong in (
+            lambda: chrysalis.verify("evidence.cbor"),  # type: ignore[call-overload]
+            lambda: chrysalis.verify(b"", kind="snp", cert=b"one"),  # type: ignore[arg-type]
+            lambda: chrysalis.verify(b"", without="crl"),
+            lambda: chrysalis.verify(b"", kind="snp", at=1),  # type: ignore[call-overload]
+        ):
+            with self.assertRaises((TypeError, AttributeError)):
+                wrong()
         with self.assertRaisesRegex(ValueError, "time zone"):
             chrysalis.verify(b"", at=datetime.datetime(2026, 12, 1))
 
-    def test_hostile_bytes_end_in_a_verdict_or_in_no_verdict_within_bounds(self) -> None:
-        """Every vector's files, cut, overwritten and blown up."""
-        chance = random.Random(20)
-        asked = 0
-        for name, folder, request in questions.vectors():
-            if name in questions.BEYOND or chance.random() > 0.25:
-                continue
-            question = questions.question(folder, request)
-            for key in [key for key in question if key in questions.FILES]:
-                value = question[key]
-                for damage in range(4):
-                    kind = damage % 4
-                    text = value[0] if isinstance(value, list) and value else value
-                    if not isinstance(text, str):
-                        continue
-                    data = bytearray(base64.b64decode(text))
-                    at = chance.randrange(len(data) + 1)
-                    if kind == 0:
-                        del data[at:]
-                    elif kind == 1 and data:
-                        data[at % len(data)] ^= 1 << chance.randrange(8)
-                    elif kind == 2:
-                        data[at:] = b"\xff" * (len(data) - at)
-                    else:
-                        data[at:at] = b"9" * 100_000
-                    changed = base64.b64encode(data).decode()
-                    hostile = {**question, key: [changed, *value[1:]] if isinstance(value, list) else changed}
-                    asked += 1
-                    try:
-                        found = json.loads(_native.verdict(json.dumps(hostile).encode()))
-                    except chrysalis.Unusable as error:
-                        self.assertTrue(str(error))
-                    else:
-                        self.assertIn(found["verdict"], ("trusted", "genuine", "rejected"))
+    def test_hostile_files_end_in_a_verdict_or_in_no_verdict_within_bounds(self) -> None:
+        """Every vector's files, cut, overwritten and blown up, and files made to break programs."""
+        asked = found = 0
+        for question in questions.damaged(random.Random(20), 0.25):
+            asked += 1
+            found += bool(self.found(question))
         self.assertGreater(asked, 500)
-        for nonsense in (b"", b"\xff", b"[" * 100_000, b'{"kind":' * 50_000, b'{"kind":"snp","report":"' + b"A" * (33 << 20) + b'"}'):
-            with self.assertRaises(chrysalis.Unusable):
-                _native.verdict(nonsense)
+        self.assertGreater(found, 100)
+        for question in questions.hostile():
+            with self.subTest(question.name):
+                self.same(question, questions.said(question))
+        with self.assertRaises(chrysalis.Unusable):
+            chrysalis.verify(bytes(64 << 20))
         self.assertLess(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 400 * 1024, "KiB")
 
     def test_other_threads_run_meanwhile(self) -> None:
         """The interpreter's lock is released: with it held, nobody could count between a call and its return."""
-        _, folder, request = next(it for it in questions.vectors() if it[0] == "nvidia/honest")
-        question = json.dumps(questions.question(folder, request)).encode()
+        question = next(it for it in questions.vectors() if it.name == "nvidia/honest").parts()
         over = threading.Event()
         count = 0
 
@@ -148,7 +165,7 @@ class Verify(unittest.TestCase):
         counted = []
         for _ in range(40):
             before = count
-            _native.verdict(question)
+            _native.verdict(*question)
             counted.append(count - before > 10)
         over.set()
         worker.join()
