@@ -10,6 +10,7 @@ mod nvidia;
 mod policy;
 mod relay;
 pub(crate) mod release;
+mod request;
 mod settle;
 mod snp;
 mod tdx;
