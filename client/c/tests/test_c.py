@@ -17,6 +17,7 @@ from typing import Optional
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "python" / "tests"))
 
+import hostile  # noqa: E402
 import questions  # noqa: E402
 
 LIBRARIES = pathlib.Path(os.environ.get("CHRYSALIS_C", str(questions.ROOT / "target" / "debug")))
@@ -83,7 +84,7 @@ class C(unittest.TestCase):
         asked = [b"{}", b"[" * 100_000, b"\xff\xfe", b'{"kind":' * 50_000, b'{"kind":"bundle","files":{"bundle":7}}', b'{"kind":"snp","words":{"without":["' + b'crl","' * 1_000_000 + b'"]}}']
         asked += [question.json() for question in questions.damaged(random.Random(21), 0.08)]
         self.assertGreater(len(asked), 100)
-        made_to = list(questions.hostile())
+        made_to = list(hostile.asked())
         program = self.program("verify-asan", "-fsanitize=address,undefined", "-fno-omit-frame-pointer")
         answers = self.answers([program], [*asked, *(question.json() for question in made_to)], ASAN_OPTIONS="detect_leaks=1:abort_on_error=0")
         for answer in answers[: len(asked)]:

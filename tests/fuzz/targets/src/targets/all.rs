@@ -1,7 +1,7 @@
 //! Every target, with what it is fed.
 
 use super::{
-    azure, bundle, model, network, nvidia, policy, relay, release, request, settle, snp, tdx, wire,
+    azure, bundle, model, network, nvidia, policy, question, relay, release, settle, snp, tdx, wire,
 };
 use crate::target::Target;
 
@@ -65,7 +65,7 @@ pub const TARGETS: &[Target] = &[
     ),
     target("release_key", 5 * KIB, Some("release"), release::key_file),
     target("policy", 16 * KIB, Some("policy"), policy::policy),
-    target("request", 192 * KIB, Some("policy"), request::request),
+    target("question", 192 * KIB, Some("question"), question::question),
     target("wire", 16 * KIB, Some("wire"), wire::frame),
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),
     target("host_name", 300, None, wire::host_name),

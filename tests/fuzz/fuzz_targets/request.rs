@@ -1,4 +1,0 @@
-//! libFuzzer's door to the target `request`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| chrysalis_fuzz_targets::run("request", bytes));
