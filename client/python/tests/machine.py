@@ -13,6 +13,8 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 from typing import Optional
 
 import questions
@@ -69,6 +71,28 @@ class Machine:
         self.policy_file = self.folder / "policy.toml"
         self.policy_file.write_text(self.policy)
 
+    def receipt(self, body: bytes) -> tuple[pathlib.Path, bytes]:
+        """Asks through `chrysalis proxy`: the folder with the answer's receipt, and the answer."""
+        kept, port = self.folder / "receipts", free_port()
+        line = [questions.chrysalis(), "proxy", self.url, "--policy", str(self.policy_file), "--receipts", str(kept), "--listen", f"127.0.0.1:{port}"]
+        proxy = subprocess.Popen(line, stdout=self._log, stderr=self._log)
+        try:
+            asked = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, {"content-type": "application/json"})
+            deadline = time.monotonic() + 300
+            while True:
+                try:
+                    with urllib.request.urlopen(asked, timeout=300) as answer:
+                        return kept, answer.read()
+                except urllib.error.HTTPError:
+                    raise
+                except urllib.error.URLError:
+                    if proxy.poll() is not None or time.monotonic() > deadline:
+                        raise RuntimeError(f"the proxy did not come up:\n{self.log()}") from None
+                    time.sleep(0.1)
+        finally:
+            proxy.terminate()
+            proxy.wait()
+
     def wrong_policy(self) -> str:
         """One that wants another image."""
         digest = self.ready["launch_digest"]
@@ -83,6 +107,12 @@ class Machine:
         self.host.wait()
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 class Wire:

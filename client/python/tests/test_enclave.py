@@ -1,8 +1,10 @@
 """Real clients against a real enclave: the OpenAI SDK, httpx and httpx2, with threads, asyncio and trio."""
 
 import asyncio
+import datetime
 import importlib
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +16,7 @@ import unittest
 from typing import Any
 
 import machine as machines
+import questions
 
 import chrysalis
 
@@ -280,6 +283,38 @@ class Http(unittest.TestCase):
         _, talk = child.communicate(timeout=30)
         self.assertIn("KeyboardInterrupt", talk)
         self.assertLess(time.monotonic() - began, 10)
+
+
+class Receipts(unittest.TestCase):
+    """What `chrysalis proxy --receipts` keeps of a conversation, as evidence for later."""
+
+    def test_a_receipt_is_judged_as_by_the_command_line(self) -> None:
+        machine = machines.machine()
+        body = json.dumps(REQUEST).encode()
+        kept, answer = machine.receipt(body)
+        (receipt,) = kept.glob("*.receipt")
+        (evidence,) = kept.glob("*.evidence")
+        at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        parts = {"evidence": evidence.read_bytes(), "request": body, "answer": answer}
+        for name, content, code in [
+            ("as it was", {}, None),
+            ("of another request", {"request": body.replace(b"France", b"Norway")}, "receipt_content"),
+            ("of another answer", {"answer": answer.replace(b"}", b"]")}, "receipt_content"),
+            ("cut", {"receipt": receipt.read_bytes()[:-1]}, "receipt_malformed"),
+        ]:
+            with self.subTest(name):
+                given = {"receipt": receipt.read_bytes(), **parts, **content}
+                files = {"policy": [machine.policy.encode()], **{part: [of] for part, of in given.items()}}
+                question = questions.Question(name, "receipt", at.strftime("%Y-%m-%dT%H:%M:%SZ"), files, {})
+                found = chrysalis.verify(given.pop("receipt"), kind="receipt", policy=machine.policy, at=at, **given)
+                self.assertEqual(found.json + "\n", questions.said(question))
+                self.assertEqual((bool(found), found.code), (code is None, code))
+                if code is None:
+                    assert found.receipt is not None and found.evidence is not None
+                    self.assertTrue(found.receipt["request_compared"] and found.receipt["answer_compared"])
+                    self.assertEqual(found.evidence["verdict"], "trusted")
+        with self.assertRaisesRegex(chrysalis.Unusable, "does not bring the evidence"):
+            chrysalis.verify(receipt.read_bytes(), kind="receipt", policy=machine.policy, at=at)
 
 
 class Trust(unittest.TestCase):
