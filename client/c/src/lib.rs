@@ -17,7 +17,7 @@ use serde_json::json;
 /// (docs/spec/verdict.schema.json), or `{"error": "..."}` where there is none. Give it to `chrysalis_free`.
 ///
 /// Without `now` in the question, the verdict is as of this machine's clock. Nothing is read from disk, and nobody is asked over the network.
-/// May be called from any thread. NULL if `question` is NULL, or memory has run out.
+/// May be called from any thread. NULL if `question` is NULL.
 ///
 /// # Safety
 /// `question` is NULL or ends in a NUL.
