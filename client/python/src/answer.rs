@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrysalis_client::proxy::Body;
 use http_body_util::BodyExt;
 use hyper::Response;
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyBytes};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 use crate::{
@@ -94,7 +94,14 @@ async fn next(rest: Rest, limit: Option<Duration>) -> Result<Outcome, Failure> {
     if !matches!(piece, Ok(Some(_))) {
         rest.take();
     }
-    piece.map(Outcome::Piece)
+    piece.map(|piece| -> Outcome {
+        Box::new(move |python| {
+            Ok(match piece {
+                Some(bytes) => PyBytes::new(python, &bytes).into_any().unbind(),
+                None => python.None(),
+            })
+        })
+    })
 }
 
 /// Waits for `work` for as long as its caller does.

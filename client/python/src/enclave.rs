@@ -141,9 +141,10 @@ impl Enclave {
                     };
                     Ok(direct.ready(verdict).await?)
                 };
-                late(limit(connect), "connect", verdict)
-                    .await
-                    .map(Outcome::Verdict)
+                let json = late(limit(connect), "connect", verdict).await?;
+                let told: Outcome =
+                    Box::new(move |python| Ok(json.into_pyobject(python)?.into_any().unbind()));
+                Ok(told)
             })
         };
         begin().map_err(|failure: Failure| failure.raised(python))
@@ -178,7 +179,9 @@ impl Enclave {
                 late(connect, "connect", ready).await?;
                 let sending = async { Ok(Box::pin(direct.send(request)).await?) };
                 let answer = late(read, "read", sending).await?;
-                Ok(Outcome::Answer(Answer::new(answer, place)))
+                let answer = Answer::new(answer, place);
+                let told: Outcome = Box::new(move |python| Ok(Py::new(python, answer)?.into_any()));
+                Ok(told)
             })
         };
         begin().map_err(|failure: Failure| failure.raised(python))

@@ -3,35 +3,16 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use pyo3::{prelude::*, types::PyBytes};
+use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 
-use crate::{answer::Answer, failure::Failure, runtime};
+use crate::{failure::Failure, runtime};
 
 /// How often a thread that waits looks for signals: Ctrl-C is heard within this.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What work comes to.
-pub(crate) enum Outcome {
-    /// The verdict on an enclave, JSON.
-    Verdict(String),
-    /// The head of an answer.
-    Answer(Answer),
-    /// A piece of an answer; `None`: it has come whole.
-    Piece(Option<Bytes>),
-}
-
-impl Outcome {
-    fn told(self, python: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(match self {
-            Self::Verdict(json) => json.into_pyobject(python)?.into_any().unbind(),
-            Self::Answer(answer) => Py::new(python, answer)?.into_any(),
-            Self::Piece(Some(bytes)) => PyBytes::new(python, &bytes).into_any().unbind(),
-            Self::Piece(None) => python.None(),
-        })
-    }
-}
+/// What work comes to, as Python will see it.
+pub(crate) type Outcome = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
 type Ended = Result<Outcome, Failure>;
 
@@ -157,7 +138,7 @@ impl Task {
     fn result(&self, python: Python<'_>) -> PyResult<Py<PyAny>> {
         let ended = self.shared.lock().ended.take();
         match ended.unwrap_or(Err(Failure::Cancelled)) {
-            Ok(outcome) => outcome.told(python),
+            Ok(outcome) => outcome(python),
             Err(failure) => Err(failure.raised(python)),
         }
     }
