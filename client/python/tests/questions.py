@@ -107,7 +107,7 @@ def _snp(base: pathlib.Path, at: str) -> Iterator[Question]:
         report = _first(folder, "hcl-report.bin", "report.bin")
         certificates = [path.read_bytes() for start in ("vcek", "vlek", "auxblob", "ask", "ark") for path in sorted(folder.glob(f"{start}*"))]
         if report and certificates:
-            name = f"{folder.relative_to(base)} at {at}"
+            name = f"{base.name}/{folder.relative_to(base)} at {at}"
             files = {"report": report, "cert": certificates}
             yield Question(name, "snp", at, files, {"without": ["crl", "freshness"], "accept_broken": ["milan"]})
             yield Question(f"{name}, explained", "snp", at, files, {"explain": ["true"]})
@@ -120,7 +120,7 @@ def _tdx(base: pathlib.Path, at: str) -> Iterator[Question]:
         log = _first(folder, "event_log.bin", "ccel.bin")
         for place, collateral in enumerate(_first(folder, "collateral.json") or shared if quote else []):
             files = {"quote": quote, "collateral": [collateral], **({"event_log": log} if log else {})}
-            yield Question(f"{folder.relative_to(base)} with {place} at {at}", "tdx", at, files, {"explain": ["true"]})
+            yield Question(f"{base.name}/{folder.relative_to(base)} with {place} at {at}", "tdx", at, files, {"explain": ["true"]})
 
 
 def _gpus(base: pathlib.Path, folder: pathlib.Path, at: str) -> Iterator[Question]:
@@ -129,10 +129,10 @@ def _gpus(base: pathlib.Path, folder: pathlib.Path, at: str) -> Iterator[Questio
     words = {"nonce": nonce, "without": ["ocsp", "rim", "fwid"], "explain": ["true"]}
     for path in sorted(folder.glob("*.json")):
         if path.name != "expected.json":
-            yield Question(path.relative_to(base).as_posix(), "nvidia", at, {"report": [path.read_bytes()], "rim": rims}, words)
+            yield Question(f"{base.name}/{path.relative_to(base)}", "nvidia", at, {"report": [path.read_bytes()], "rim": rims}, words)
     report, chain = _first(folder, "report.bin"), _first(folder, "chain.pem")
     if report and chain:
-        yield Question(folder.relative_to(base).as_posix(), "nvidia", at, {"report": report, "chain": chain, "rim": rims}, words)
+        yield Question(f"{base.name}/{folder.relative_to(base)}", "nvidia", at, {"report": report, "chain": chain, "rim": rims}, words)
 
 
 def _cbor(value: Any) -> bytes:
@@ -211,6 +211,7 @@ def all_said() -> dict[str, Optional[str]]:
     """What the command line says of every vector, and of all real evidence, asked once for each build of it."""
     program = pathlib.Path(chrysalis())
     asked = [*vectors(), *real()]
+    assert len({question.name for question in asked}) == len(asked), "two questions have one name"
     names = hashlib.sha256()
     for question in asked:
         names.update(question.json())
@@ -221,7 +222,6 @@ def all_said() -> dict[str, Optional[str]]:
             answers = two.map(said, asked)
             kept.write_text(json.dumps({question.name: answer for question, answer in zip(asked, answers)}))
     found: dict[str, Optional[str]] = json.loads(kept.read_text())
-    assert len(found) == len(asked), "two questions have one name"
     return found
 
 
