@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long is for ever: waits have the limits that each request names.
-const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const UNLIMITED: Duration = Duration::from_hours(365 * 24);
 
 /// An enclave and the verified connections to it. Nothing is sent before it has been verified.
 #[pyclass(frozen, module = "chrysalis._native")]
@@ -109,8 +109,8 @@ impl Enclave {
                 .with_deadlines(deadlines)
                 .dialing(dial)
                 .asking(ask);
-            if let Some(folder) = &collateral {
-                relying_party = relying_party.bringing(bring(folder)?);
+            if let Some(folder) = collateral {
+                relying_party = relying_party.bringing(bring(&folder)?);
             }
             if let Some(relay) = relay {
                 relying_party = relying_party.through(relay.parse::<Relay>().map_err(told)?);

@@ -45,7 +45,8 @@ impl Direct {
     /// As with the proxy, credentials, cookies and where the program asks from stay on this machine.
     pub async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
         clean(request.headers_mut());
-        forward(Arc::clone(&self.gate), request, LastWords::None).await
+        // On the heap: whoever waits for this need not be as large.
+        Box::pin(forward(Arc::clone(&self.gate), request, LastWords::None)).await
     }
 
     /// Verifies the enclave again after each `interval`, and earlier where its verdict or its epoch ends earlier, for as long as this is polled.
