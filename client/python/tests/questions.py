@@ -214,7 +214,7 @@ def all_said() -> dict[str, Optional[str]]:
     assert len({question.name for question in asked}) == len(asked), "two questions have one name"
     names = hashlib.sha256()
     for question in asked:
-        names.update(question.json())
+        names.update(question.name.encode() + question.json())
     mark = hashlib.sha256(f"{program}{program.stat().st_mtime_ns}{program.stat().st_size}{names.hexdigest()}".encode()).hexdigest()[:16]
     kept = pathlib.Path(tempfile.gettempdir()) / f"chrysalis-said-{mark}.json"
     if not kept.exists():
