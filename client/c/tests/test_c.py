@@ -74,6 +74,10 @@ class C(unittest.TestCase):
             words = {"trusted": 0, "genuine": 0, "rejected": 0, "none": 0}
             for question, answer in zip(chosen, answers):
                 with self.subTest(question.name):
+                    if question.name in questions.BEYOND:
+                        assert question.expected is not None
+                        self.assertEqual(json.loads(answer)["code"], question.expected["code"])
+                        continue
                     words[self.same(answer, said[question.name])] += 1
             print(words, file=sys.stderr)
             self.assertGreater(sum(words.values()), 310, words)

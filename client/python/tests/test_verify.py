@@ -44,9 +44,13 @@ class Verify(unittest.TestCase):
             if question.name in questions.WITHOUT_WORDS:
                 continue
             with self.subTest(question.name):
+                assert question.expected is not None
+                if question.name in questions.BEYOND:
+                    found = json.loads(self.found(question))
+                    self.assertEqual((found["verdict"], found["code"]), (question.expected["verdict"], question.expected["code"]))
+                    continue
                 word = self.same(question, said[question.name])
                 words[word] += 1
-                assert question.expected is not None
                 self.assertIn(word, (question.expected["verdict"], "none"))
         print("vectors:", words, file=sys.stderr)
         self.assertGreater(sum(words.values()), 300, words)
