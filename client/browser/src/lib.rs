@@ -55,6 +55,7 @@ pub fn recognise(bytes: &[u8]) -> String {
 
 /// The most bytes of a file of this name; 0 if there is none of this name.
 #[wasm_bindgen(js_name = limit)]
+#[allow(clippy::cast_precision_loss, reason = "megabytes")]
 pub fn limit_of(name: &str) -> f64 {
     Asked::limit(name).unwrap_or(0) as f64
 }

@@ -132,7 +132,7 @@ fn what_cannot_be_asked_is_said_in_a_sentence() {
     }
     let mut asked = Asked::default();
     asked.word("without", "signature").unwrap();
-    asked.file("report", &[]).unwrap();
+    asked.file("report", b"hello").unwrap();
     assert!(said(asked, "snp").contains("this may go without crl, freshness, pcrs"));
 }
 
