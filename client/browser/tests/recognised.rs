@@ -1,10 +1,5 @@
 //! What a page says of files that are dropped on it.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests, outside any #[test] function"
-)]
-
 use std::{fs, path::Path};
 
 use chrysalis_browser::recognised;

@@ -29,6 +29,7 @@ mod _native {
 /// The verdict on a question of a kind, JSON. `files` and `words`: each with its name. `at`: Unix seconds, in place of the clock.
 #[pyfunction]
 #[pyo3(signature = (kind, files, words, at=None))]
+#[expect(clippy::needless_pass_by_value, reason = "read out of Python's lists")]
 fn verdict(
     python: Python<'_>,
     kind: &str,

@@ -118,10 +118,10 @@ class Verify(unittest.TestCase):
             ("no question has a file `raport`", lambda: chrysalis.verify(b"", kind="snp", raport=b"")),
             ("report was given more than 1 times", lambda: chrysalis.verify(b"", kind="snp", report=b"")),
             ("there is no question `sgx`", lambda: chrysalis.verify(b"", kind="sgx")),
-            ("write nonce as 64 hex digits", lambda: chrysalis.verify(b"", kind="nvidia", nonce="00")),
+            ("write nonce as 64 hex digits", lambda: chrysalis.verify(b"hello", kind="nvidia", nonce="00")),
             ("nothing to verify without `policy`", lambda: chrysalis.verify(b"", kind="receipt")),
             ("`nonce` goes with `spki`", lambda: chrysalis.verify(b"", nonce=bytes(32))),
-            ("nothing goes without `crl`", lambda: chrysalis.verify(b"", kind="tdx", collateral=b"{\"tcbInfo\":{}}", without=["crl"])),
+            ("nothing goes without `crl`", lambda: chrysalis.verify(b"hello", kind="tdx", collateral=b"hello", without=["crl"])),
         ]:
             with self.subTest(why), self.assertRaisesRegex(chrysalis.Unusable, why):
                 ask()  # type: ignore[no-untyped-call]
