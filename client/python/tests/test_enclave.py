@@ -300,7 +300,7 @@ class Receipts(unittest.TestCase):
             ("as it was", {}, None),
             ("of another request", {"request": body.replace(b"France", b"Norway")}, "receipt_content"),
             ("of another answer", {"answer": answer.replace(b"}", b"]")}, "receipt_content"),
-            ("cut", {"receipt": receipt.read_bytes()[:-1]}, "receipt_malformed"),
+            ("cut", {"receipt": receipt.read_bytes()[:-1]}, "receipt_file_malformed"),
         ]:
             with self.subTest(name):
                 given = {"receipt": receipt.read_bytes(), **parts, **content}
