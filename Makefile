@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-packages test-chart test-vllm vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 wasm test-wasm lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-packages test-chart test-vllm wheel test-python test-c share test-install vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 wasm test-wasm lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -29,6 +29,16 @@ test-chart:        ## the Helm chart, by Helm itself and by the schemas of Kuber
 	@scripts/test-chart
 test-vllm: setup   ## vLLM on this machine's CPU, in its room (fetches and unpacks gigabytes; not part of make test)
 	@scripts/test-vllm
+wheel: setup       ## build/wheel: the Python package chrysalis-verify, for pip (PROFILE=dev: sooner, unoptimised)
+	@scripts/wheel
+test-python: setup ## the wheel in fresh environments of the oldest and the newest Python here (QUICK=1: without an enclave)
+	@scripts/test-python
+test-c: setup      ## the C library: a program in C, asked about every vector under ASan and valgrind
+	@scripts/test-c
+share: setup       ## build/share: completions for bash, zsh and fish, and the manual pages of chrysalis
+	@scripts/share
+test-install: setup ## cargo install chrysalis, from the packages that would be published, into an empty root (DEBUG=1: sooner)
+	@scripts/test-install
 vectors:           ## get the real evidence that this repository may not ship (FROM=DIR: from a folder)
 	@scripts/vectors $(if $(FROM),--from "$(FROM)")
 bench: setup       ## CPU time of verification, compared with the bare signatures and with other verifiers

@@ -3,15 +3,14 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-mod asked;
 mod floor;
 mod recognised;
 
-pub use asked::{Asked, limit};
 pub use floor::{ecdsa_p384, rsa_pss};
 pub use recognised::recognised;
 
 use chrysalis_attestation::Time;
+use chrysalis_verifier::Asked;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// A question, put together name by name.
@@ -57,5 +56,5 @@ pub fn recognise(bytes: &[u8]) -> String {
 /// The most bytes of a file of this name; 0 if there is none of this name.
 #[wasm_bindgen(js_name = limit)]
 pub fn limit_of(name: &str) -> u32 {
-    u32::try_from(limit(name).unwrap_or(0)).unwrap_or(u32::MAX)
+    u32::try_from(Asked::limit(name).unwrap_or(0)).unwrap_or(u32::MAX)
 }

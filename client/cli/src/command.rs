@@ -14,6 +14,7 @@ use crate::{
     proxy::ProxyArguments,
     receipt::ReceiptCommand,
     release::{AuditArguments, ReleaseCommand},
+    shell::{CompletionsArguments, ManArguments},
     show::ShowArguments,
     verify::VerifyArguments,
 };
@@ -22,7 +23,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(
     name = "chrysalis",
-    version,
+    version = env!("CHRYSALIS_VERSION"),
     arg_required_else_help = true,
     after_help = "Example:\n  chrysalis policy init --release v1/manifest.json --root 1.root.json --keys publication --configuration configuration.toml > policy.toml\n  chrysalis verify https://llm.example --policy policy.toml\n  chrysalis proxy https://llm.example --policy policy.toml --listen 127.0.0.1:8080"
 )]
@@ -89,6 +90,10 @@ pub(crate) enum Command {
         after_help = "Example:\n  chrysalis policy init --release manifest.json --key release.pub --configuration configuration.toml > policy.toml"
     )]
     Policy(PolicyCommand),
+    /// Print what a shell needs to complete this command line
+    Completions(CompletionsArguments),
+    /// Write manual pages, one for each verb
+    Man(ManArguments),
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod proxy;
 mod receipt;
 mod release;
 mod seen;
+mod shell;
 mod show;
 mod spelling;
 mod subject;
@@ -35,7 +36,7 @@ mod wish;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::{
     command::{Arguments, Command},
@@ -94,6 +95,8 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Audit(arguments) => release::audit::run(&arguments),
         Command::Log(command) => log::run(&command),
         Command::Policy(command) => policy::run(&command),
+        Command::Completions(arguments) => shell::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => shell::man(&arguments, Arguments::command()),
     }
 }
 

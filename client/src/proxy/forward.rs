@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use chrysalis_wire::api::{HEALTH, max_body};
 use http_body_util::BodyExt;
 use hyper::{
-    Method, Request, Response,
+    HeaderMap, Method, Request, Response,
     body::{Body as _, Incoming},
     header::{
         ACCEPT_ENCODING, AUTHORIZATION, COOKIE, EXPECT, HOST, HeaderName, ORIGIN,
@@ -22,7 +22,7 @@ use super::{
     page,
     receipts::Job,
     reply::{self, BadRequest, Body},
-    stream,
+    stream::{self, LastWords},
 };
 use crate::{Error, deadlines::within};
 
@@ -96,7 +96,7 @@ async fn admitted(upstream: Upstream, rules: &Rules, request: Request<Incoming>)
         Upstream::One(gate) => gate,
         Upstream::Network(pool) => return network::answer(&pool, request).await,
     };
-    match Box::pin(forward(gate, request)).await {
+    match Box::pin(forward(gate, request, LastWords::Said)).await {
         Ok(response) => response,
         Err(error) => {
             tracing::warn!(event = "no_answer", code = error.code());
@@ -117,11 +117,16 @@ async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, BadRequest> 
         Ok(Ok(None)) => return Err(BadRequest::BodyTooLong(most)),
         Ok(Err(_)) | Err(_) => return Err(BadRequest::Unfinished),
     };
-    strip(&mut head.headers);
-    for name in KEPT_HERE {
-        head.headers.remove(name);
-    }
+    clean(&mut head.headers);
     Ok(Request::from_parts(head, body))
+}
+
+/// Leaves what is for the enclave.
+pub(super) fn clean(headers: &mut HeaderMap) {
+    strip(headers);
+    for name in KEPT_HERE {
+        headers.remove(name);
+    }
 }
 
 /// The whole body, or `None` if it is too long. A body that is too long is still read, and dropped: a program that is cut off while
@@ -140,7 +145,12 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Option<Bytes>, hyp
     Ok(whole.map(BytesMut::freeze))
 }
 
-async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+/// Sends a request that was cleaned, and passes its answer on: a stream as it comes, anything else once it is whole.
+pub(super) async fn forward(
+    gate: Arc<Gate>,
+    mut request: Request<Bytes>,
+    last_words: LastWords,
+) -> Result<Response<Body>, Error> {
     // A receipt belongs to a connection, and a relay's is shared.
     let job = if gate.is_relayed() {
         None
@@ -153,7 +163,7 @@ async fn forward(gate: Arc<Gate>, mut request: Request<Bytes>) -> Result<Respons
     // What is refused has no receipt.
     let job = job.filter(|_| head.status.is_success());
     let body = if events {
-        stream::body(gate, lease, body, job)
+        stream::body(gate, lease, body, job, last_words)
     } else {
         let whole = collect(&lease, body).await?;
         if let Some(job) = job {

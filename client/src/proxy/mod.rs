@@ -7,6 +7,7 @@
 //! an [`AttestedConnection`].
 
 mod access;
+mod direct;
 mod door;
 mod exchange;
 mod folder;
@@ -26,6 +27,7 @@ use chrysalis_attestation::Trusted;
 
 pub use self::{
     access::{Access, Origin, OriginError, Token, TokenError},
+    direct::{Body, Direct},
     door::{Door, DoorError},
     folder::{EVIDENCE_ENDING, RECEIPT_ENDING, ReceiptFolder, evidence_path},
     network::{Network, NetworkProxy, Summary, Verified},

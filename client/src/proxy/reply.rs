@@ -28,7 +28,7 @@ pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("x-chrysalis-att
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// A body that may end in an error, which cuts the local connection.
-pub(super) type Body = UnsyncBoxBody<Bytes, Error>;
+pub type Body = UnsyncBoxBody<Bytes, Error>;
 
 /// A request that the proxy itself refuses.
 #[derive(Debug, Clone, Copy)]

@@ -30,6 +30,16 @@ pub(super) struct Streaming {
     watch: Option<Watch>,
     end_of_trust: Pin<Box<dyn Future<Output = Error> + Send>>,
     teller: Option<Teller>,
+    last_words: LastWords,
+}
+
+/// Whether a stream that breaks says so in an event of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastWords {
+    /// For programs behind HTTP, which see of the error that their connection was cut.
+    Said,
+    /// For this process, which gets the error itself.
+    None,
 }
 
 /// Who hears how a stream ends, and whose program hears what it cost.
@@ -46,8 +56,15 @@ pub(super) enum State {
 type Piece = Result<Frame<Bytes>, Error>;
 
 /// The body that passes `answer` on, and gives the lease back when the answer has arrived whole, with the receipt of `job` if it is one.
-pub(super) fn body(gate: Arc<Gate>, lease: Lease, answer: Answer, job: Option<Job>) -> Body {
-    let start = Streaming::new(gate, lease, answer, job, None);
+pub(super) fn body(
+    gate: Arc<Gate>,
+    lease: Lease,
+    answer: Answer,
+    job: Option<Job>,
+    last_words: LastWords,
+) -> Body {
+    let mut start = Streaming::new(gate, lease, answer, job, None);
+    start.last_words = last_words;
     body_from(Bytes::new(), State::Streaming(start))
 }
 
@@ -89,6 +106,7 @@ impl Streaming {
             lease,
             answer,
             teller,
+            last_words: LastWords::Said,
         })
     }
 
@@ -172,7 +190,10 @@ impl Streaming {
         if let Some(teller) = &self.teller {
             teller(&error);
         }
-        broken(error)
+        match self.last_words {
+            LastWords::Said => broken(error),
+            LastWords::None => (Err(error), State::Over),
+        }
     }
 }
 

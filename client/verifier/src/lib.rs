@@ -1,6 +1,6 @@
 //! What somebody hands over as evidence, and the verdict on it: bytes in, JSON out. No file is opened here, and nothing is asked of a
-//! network: the command line reads files, a browser's page takes them as they are dropped, and both ask here, so they cannot come to two
-//! verdicts.
+//! network: the command line reads files, a browser's page takes them as they are dropped, Python and C have them as bytes, and all ask here,
+//! so they cannot come to two verdicts. [`Asked`] is a question put together name by name; [`answer`] takes one in JSON.
 //!
 //! Trusts nothing. What is wrong with evidence is a verdict; what cannot be asked about at all is [`Misuse`].
 
@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod artifact;
+mod asked;
 mod collateral;
 mod conversation;
 mod gpus;
@@ -16,6 +17,7 @@ mod kind;
 mod limits;
 mod misuse;
 mod place;
+mod question;
 mod receipt;
 mod snp;
 mod tdx;
@@ -24,6 +26,7 @@ mod vtpm;
 mod without;
 
 pub use artifact::{Artifact, Parts};
+pub use asked::Asked;
 pub use collateral::{add_file, of_files};
 pub use conversation::{Judging, of_the_past};
 pub use gpus::{GpuRequest, gpu_evidence, gpu_policy, rims};
@@ -32,6 +35,7 @@ pub use kind::{Kind, decoded, described};
 pub use limits::{MAX_CONTENT, MAX_EVIDENCE, MAX_FILES, MAX_JSON, MAX_POLICY};
 pub use misuse::Misuse;
 pub use place::Place;
+pub use question::{MAX_QUESTION, answer};
 pub use receipt::{PAST, Receipt, Refused, content_digest};
 pub use snp::SnpRequest;
 pub use tdx::{TdxRequest, TdxWanted};

@@ -17,7 +17,7 @@ pub use order::{Action, Lock, Order};
 pub use state::{Lane, NotGenuine, State};
 
 /// The contract, compiled (settle/contracts, reproducible).
-const CODE: &str = include_str!("../../../contracts/purse.boc");
+const CODE: &str = include_str!("purse.boc");
 
 /// What a purse is made of, and its address with it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,12 @@ pub(super) fn seeds() -> Vec<Seed> {
     let saved = SavedSession::new(spki, [0x4E; 32], [0xE4; 32], TDX.to_vec());
     let shared = Evidence::decode(SHARED).expect("a bundle");
     let path = shared.path.as_ref().expect("a path").encode();
+    let question = format!(
+        r#"{{"kind":"bundle","now":"2026-12-01T12:00:00Z","files":{{"bundle":"{}"}},"words":{{"explain":"true","without":["session"]}}}}"#,
+        data_encoding::BASE64.encode(SNP)
+    );
     vec![
+        seed("question", "snp-h100", question),
         seed("path", "of-seven", path),
         seed("short_bundle", "of-seven", Short::encode(&shared)),
         seed("bundle", "of-seven", SHARED),

@@ -1,8 +1,8 @@
 //! Every target, with what it is fed.
 
 use super::{
-    azure, bundle, handed_over, model, network, nvidia, policy, relay, release, settle, snp, tdx,
-    wire,
+    azure, bundle, handed_over, model, network, nvidia, policy, question, relay, release, settle,
+    snp, tdx, wire,
 };
 use crate::target::Target;
 
@@ -67,6 +67,7 @@ pub const TARGETS: &[Target] = &[
     ),
     target("release_key", 5 * KIB, Some("release"), release::key_file),
     target("policy", 16 * KIB, Some("policy"), policy::policy),
+    target("question", 192 * KIB, Some("question"), question::question),
     target("wire", 16 * KIB, Some("wire"), wire::frame),
     target("configuration", 16 * KIB, Some("wire"), wire::configuration),
     target("host_name", 300, None, wire::host_name),

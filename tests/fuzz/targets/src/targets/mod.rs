@@ -9,6 +9,7 @@ mod model;
 mod network;
 mod nvidia;
 mod policy;
+mod question;
 mod relay;
 pub(crate) mod release;
 mod settle;

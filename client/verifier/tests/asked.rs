@@ -1,5 +1,5 @@
-//! The questions of tests/vectors, asked as a page asks them, but compiled for this machine: the verdict that each expects.
-//! tests/browser asks the module itself, and compares every byte with what the command line prints.
+//! The questions of tests/vectors, asked name by name: the verdict that each expects. tests/browser, client/python and client/c ask the same
+//! through what they make of it, and compare every byte with what the command line prints.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,11 +12,11 @@ use std::{
 };
 
 use chrysalis_attestation::Time;
-use chrysalis_browser::{Asked, limit, recognised};
+use chrysalis_verifier::Asked;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// Those that nobody asks a page: a publisher's folders.
+/// Those that nobody asks here: a publisher's folders.
 const ELSEWHERE: &str = "release";
 
 fn vectors() -> PathBuf {
@@ -56,7 +56,7 @@ fn asked(folder: &Path, request: &Value) -> Result<Asked, String> {
         }
         let several = value.as_array();
         for value in several.map_or(std::slice::from_ref(value), Vec::as_slice) {
-            let added = match limit(name) {
+            let added = match Asked::limit(name) {
                 Some(_) => asked.file(name, &file(folder, value)),
                 None => asked.word(name, value.as_str().unwrap()),
             };
@@ -116,7 +116,10 @@ fn every_vector_is_found_as_it_expects() {
 #[test]
 fn what_cannot_be_asked_is_said_in_a_sentence() {
     let said = |asked: Asked, kind: &str| asked.verdict(kind, Time(0)).unwrap_err().to_string();
-    assert!(said(Asked::default(), "sgx").starts_with("there is no question `sgx`"));
+    assert_eq!(
+        said(Asked::default(), "sgx"),
+        "there is no question `sgx`; there are bundle, snp, tdx, nvidia, receipt"
+    );
     for (kind, wanted) in [
         ("bundle", "bundle"),
         ("snp", "report"),
@@ -134,9 +137,97 @@ fn what_cannot_be_asked_is_said_in_a_sentence() {
 }
 
 #[test]
+fn what_would_not_be_looked_at_is_refused() {
+    let said = |kind: &str, files: &[&str], words: &[(&str, &str)]| {
+        let mut asked = Asked::default();
+        for name in files {
+            asked.file(name, b"hello").unwrap();
+        }
+        for (name, text) in words {
+            asked.word(name, text).unwrap();
+        }
+        asked.verdict(kind, Time(0)).unwrap_err().to_string()
+    };
+    let (key, nonce) = (("spki", "00"), ("nonce", "00"));
+    for (kind, files, words, why) in [
+        (
+            "snp",
+            &["report", "chain"][..],
+            &[][..],
+            "a question `snp` has no `chain`",
+        ),
+        (
+            "bundle",
+            &["bundle"],
+            &[("report_data", "00")],
+            "a question `bundle` has no `report_data`",
+        ),
+        (
+            "receipt",
+            &["receipt", "policy"],
+            &[("without", "crl")],
+            "a question `receipt` has no `without`",
+        ),
+        (
+            "tdx",
+            &["quote", "collateral"],
+            &[("accept_broken", "milan")],
+            "a question `tdx` has no `accept_broken`",
+        ),
+        (
+            "bundle",
+            &["bundle", "certificate"],
+            &[],
+            "are two questions",
+        ),
+        ("bundle", &["bundle"], &[nonce], "`nonce` goes with `spki`"),
+        (
+            "bundle",
+            &["bundle"],
+            &[("agreement", "x25519")],
+            "`agreement` goes with `spki`",
+        ),
+        ("bundle", &["bundle"], &[key], "give all three"),
+        (
+            "snp",
+            &["report"],
+            &[nonce],
+            "`nonce` goes with `tpm_quote`",
+        ),
+        (
+            "snp",
+            &["report", "tpm_pcrs"],
+            &[],
+            "`tpm_pcrs` goes with `tpm_quote`",
+        ),
+        (
+            "snp",
+            &["report", "policy"],
+            &[("accept_broken", "milan")],
+            "`accept_broken` goes without a policy",
+        ),
+        (
+            "snp",
+            &["report"],
+            &[("explain", "yes")],
+            "`explain` is true or false",
+        ),
+        (
+            "snp",
+            &["report"],
+            &[("accept_broken", "genoa")],
+            "known to be broken: milan",
+        ),
+    ] {
+        let found = said(kind, files, words);
+        assert!(found.contains(why), "{kind} {files:?} {words:?}: {found}");
+    }
+}
+
+#[test]
 fn what_is_too_much_is_refused_before_it_is_kept() {
     let mut asked = Asked::default();
-    let long = vec![0; limit("report").unwrap() + 1];
+    let long = vec![0; Asked::limit("report").unwrap() + 1];
     assert!(asked.file("report", &long).is_err());
     assert!(asked.file("raport", &[]).is_err());
     assert!(asked.word("report", "x").is_err());
@@ -148,26 +239,11 @@ fn what_is_too_much_is_refused_before_it_is_kept() {
     }
     assert!(asked.file("cert", &[]).is_err());
     assert!(asked.word("without", "crl").is_err());
-    assert!(asked.word("nonce", &"0".repeat(5000)).is_err());
-}
-
-#[test]
-fn files_are_told_apart_by_how_they_begin() {
-    let kind = |bytes: &[u8]| {
-        let found: Value = serde_json::from_str(&recognised(bytes)).unwrap();
-        (found["kind"].clone(), found["name"].clone())
-    };
-    let common = vectors().join("common");
-    let read = |name: &str| fs::read(common.join(name)).unwrap();
-    for (bytes, wanted_kind, name) in [
-        (read("snp/vcek.der"), Value::Null, "cert"),
-        (read("snp/crl.der"), Value::Null, "crl"),
-        (read("snp/policy.toml"), Value::Null, "policy"),
-        (b"\xA4\x64spki\x41".to_vec(), "bundle".into(), "bundle"),
-        (b"\xA4\x63job\x41".to_vec(), "receipt".into(), "receipt"),
-        (b"\x11\xE0".to_vec(), "nvidia".into(), "report"),
-    ] {
-        assert_eq!(kind(&bytes), (wanted_kind, name.into()), "{name}");
-    }
-    assert_eq!(kind(b"hello"), (Value::Null, Value::Null));
+    asked.word("nonce", "00").unwrap();
+    assert!(asked.word("nonce", "00").is_err());
+    assert!(asked.word("spki", &"0".repeat(5000)).is_err());
+    let body = vec![0; Asked::limit("request").unwrap()];
+    asked.file("request", &body).unwrap();
+    asked.file("answer", &body[..body.len() - 1]).unwrap();
+    assert!(asked.file("receipt", &[0; 2]).is_err());
 }
