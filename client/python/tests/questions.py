@@ -5,6 +5,7 @@ import base64
 import concurrent.futures
 import dataclasses
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -209,6 +210,7 @@ def said(question: Question) -> Optional[str]:
     return ran.stdout.decode()
 
 
+@functools.lru_cache(maxsize=None)
 def all_said() -> dict[str, Optional[str]]:
     """What the command line says of every vector, and of all real evidence, asked once for each build of it."""
     program = pathlib.Path(chrysalis())
