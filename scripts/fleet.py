@@ -246,7 +246,7 @@ class Check:
         book = claims_are_over(self.arguments, self.folder)
         tabs, kept_for = self.tabs()
         key, weights = operator_and_weights(self.folder)
-        claimed, under, lost, more = [], [], [], []
+        claimed, under, unpassed, lost, more = [], [], [], [], []
         for tab in tabs:
             port = tab.port(key, weights, self.ports)
             where = f"the tab of {port} with branch {tab.branch}"
@@ -272,7 +272,9 @@ class Check:
                 within = [number for number in range(len(ends) - 1) if ends[number] <= begin and end <= ends[number + 1]]
                 if len(within) == 1:
                     claimed.append(job)
-                elif begin >= ends[-1] and (tab.owed - tab.paid < FLOOR or port in self.killed):
+                elif port in self.killed and end > tab.owed:
+                    unpassed.append(job)
+                elif begin >= ends[-1]:
                     under.append(job)
                 else:
                     self.must(False, f"{where}: job {job['seq']} is in {len(within)} claims")
@@ -280,12 +282,12 @@ class Check:
         paid = sum(tab.paid for tab in tabs)
         owed = sum(tab.owed for tab in tabs)
         hosts = len({tab.key for tab in tabs})
-        say(f"receipts   {self.receipts} of {hosts} enclaves, on {len(tabs)} tabs: {len(claimed)} are in exactly one of {len(claims)} claims, {len(under)} in none")
-        say(f"floor      {owed - paid:,} nano are owed on tabs that owe less than a claim brings")
-        self.must(len(claimed) + len(under) == self.receipts, "receipts are missing from the count")
+        say(f"receipts   {self.receipts} of {hosts} enclaves, on {len(tabs)} tabs: {len(claimed)} are in exactly one of {len(claims)} claims")
+        say(f"floor      receipts in no claim, because their tabs owe less than one brings: {len(under)}; {owed - paid:,} nano")
+        self.must(len(claimed) + len(under) + len(unpassed) == self.receipts, "receipts are missing from the count")
         answered = sum(record["outcome"] == "answered" for record in self.records)
         self.must(self.receipts >= answered, f"{answered} answers have {self.receipts} receipts")
-        say(f"killed     {sum(lost):,} nano of receipts that the enclaves had not passed on are lost, {sum(more):,} of answers that were cut are owed")
+        say(f"killed     lost, because it had not been passed on: {sum(lost):,} nano of {len(unpassed)} receipts; owed for answers that were cut: {sum(more):,} nano")
         known = {tab.key for tab in tabs if tab.port(key, weights, self.ports) in self.killed}
         self.must(kept_for == known, f"slices are kept for {len(kept_for)} enclaves, {len(known)} were killed")
         # The book, the purse and the payee's account say the same.
