@@ -40,7 +40,8 @@ fn to_drain<'m>(spec: &Spec, seen: &'m [Machine]) -> Vec<&'m Machine> {
     // The least wanted first: the old ones, of those the ones that serve nobody yet, then those with the least to do.
     useful.sort_by_key(|it| (it.image == *spec.image(), rank(it.state), &it.name));
     let mut serving = useful.iter().filter(|it| is_serving(it)).count();
-    let mut left = useful.len();
+    // An old one that has to go on does not make a new one too many: the new one is there to take its place.
+    let mut left = useful.iter().filter(|it| it.image == *spec.image()).count();
     for machine in useful {
         let is_old = machine.image != *spec.image();
         if !is_old && left <= spec.replicas() {
@@ -58,7 +59,9 @@ fn to_drain<'m>(spec: &Spec, seen: &'m [Machine]) -> Vec<&'m Machine> {
             }
             serving -= 1;
         }
-        left -= 1;
+        if !is_old {
+            left -= 1;
+        }
         drained.push(machine);
     }
     drained

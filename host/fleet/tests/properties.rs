@@ -14,7 +14,7 @@ fn image(number: u8) -> Image {
 
 fn spec(wanted: u8, accepted: &[u8], replicas: usize, away: usize, surplus: usize) -> Spec {
     let accepted = accepted.iter().map(|it| image(*it)).collect();
-    Spec::new(image(wanted), accepted, replicas, away, surplus).unwrap()
+    Spec::new(image(wanted), accepted, replicas, away, surplus).expect("it makes progress")
 }
 
 fn machine(number: usize, image: Image, state: State) -> Machine {
@@ -45,11 +45,15 @@ fn state() -> impl Strategy<Value = State> {
     ]
 }
 
-fn any_spec() -> impl Strategy<Value = Spec> {
+/// `is_accepted`: with an image that the policy has.
+fn any_spec(is_accepted: bool) -> impl Strategy<Value = Spec> {
     let accepted = btree_set((0..4_u8).prop_map(image), 0..4);
     (0..4_u8, accepted, 0..8_usize, 0..4_usize, 0..4_usize).prop_filter_map(
         "one that makes progress",
-        |(wanted, accepted, replicas, away, surplus)| {
+        move |(wanted, mut accepted, replicas, away, surplus)| {
+            if is_accepted {
+                accepted.insert(image(wanted));
+            }
             Spec::new(image(wanted), accepted, replicas, away, surplus).ok()
         },
     )
@@ -96,14 +100,14 @@ impl World {
                     self.machines.insert(new.name.clone(), new);
                 }
                 Action::Drain(name) => {
-                    let machine = self.machines.get_mut(&name).unwrap();
+                    let machine = self.machines.get_mut(&name).expect("it is there");
                     machine.state = match machine.state {
                         State::Serving { .. } => State::Draining,
                         _ => State::Ended,
                     };
                 }
                 Action::Remove(name) => {
-                    self.machines.remove(&name).unwrap();
+                    self.machines.remove(&name).expect("it is there");
                 }
             }
         }
@@ -131,10 +135,10 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_that_is_refused_is_started(spec in any_spec(), seen in any_fleet()) {
+    fn nothing_that_is_refused_is_started(spec in any_spec(false), seen in any_fleet()) {
         for action in reconcile(&spec, &seen) {
             if let Action::Start(image) = action {
                 prop_assert!(spec.accepts(&image));
@@ -143,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn each_machine_is_told_one_thing_that_it_can_do(spec in any_spec(), seen in any_fleet()) {
+    fn each_machine_is_told_one_thing_that_it_can_do(spec in any_spec(false), seen in any_fleet()) {
         let by_name: BTreeMap<_, _> = seen.iter().map(|it| (it.name.clone(), it)).collect();
         let mut told = BTreeSet::new();
         for action in reconcile(&spec, &seen) {
@@ -163,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn enough_go_on_serving_and_no_more_are_there_than_may_be(spec in any_spec(), seen in any_fleet()) {
+    fn enough_go_on_serving_and_no_more_are_there_than_may_be(spec in any_spec(false), seen in any_fleet()) {
         let mut world = World::of(seen);
         let there = |world: &World| world.machines.values().filter(|it| it.state != State::Ended).count();
         let (before, were) = (world.useful(&spec), there(&world));
@@ -174,8 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_seen_becomes_what_is_wanted(spec in any_spec(), seen in any_fleet(), moves in vec(vec(any::<bool>(), 1..6), 1..8)) {
-        prop_assume!(spec.is_accepted());
+    fn what_is_seen_becomes_what_is_wanted(spec in any_spec(true), seen in any_fleet(), moves in vec(vec(any::<bool>(), 1..6), 1..8)) {
         let mut world = World::of(seen);
         for step in 0..400 {
             let actions = reconcile(&spec, &world.seen());
@@ -248,10 +251,7 @@ fn of_too_many_the_one_with_the_least_to_do_ends() {
     let spec = spec(1, &[1], 2, 1, 0);
     let mut fleet = serving(3, 1);
     fleet[1].state = State::Serving { load: 3 };
-    assert_eq!(
-        reconcile(&spec, &fleet),
-        [Action::Drain("m001".to_owned())]
-    );
+    assert_eq!(reconcile(&spec, &fleet), [Action::Drain("m001".to_owned())]);
 }
 
 #[test]
