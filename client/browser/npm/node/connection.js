@@ -26,12 +26,17 @@ export class Connection {
   static async prove(party, signal) {
     const socket = await open(party.target, party.deadlines, signal);
     const connection = new Connection(party, socket);
+    const onAbort = () => connection.end(signal.reason);
+    signal?.addEventListener('abort', onAbort);
     try {
-      await connection.#prove(signal);
+      await connection.#prove();
+      signal?.throwIfAborted();
       return connection;
     } catch (error) {
       connection.end(error);
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -49,10 +54,10 @@ export class Connection {
     });
   }
 
-  async #prove(signal) {
+  async #prove() {
     const { policy, collateral, clock } = this.#party;
     const conversation = binding(this.#socket);
-    const bundle = await this.#evidence(conversation.nonce, signal);
+    const bundle = await this.#evidence(conversation.nonce);
     const brought = await collateral(bundle);
     const since = moment(clock);
     const verdict = await verify(bundle, policy, { ...brought, ...conversation }, since.now / 1000);
@@ -64,12 +69,12 @@ export class Connection {
     this.#look = setInterval(() => this.#watch(), LOOK_EVERY).unref();
   }
 
-  async #evidence(nonce, signal) {
+  async #evidence(nonce) {
     const limit = this.#party.deadlines.evidence;
     const late = setTimeout(() => this.end(stalled('evidence', limit)), limit);
     try {
       const request = { method: 'GET', path: `${ATTESTATION}?nonce=${nonce.toString('hex')}`, headers: {} };
-      const answer = await this.#ask(request, 'evidence', limit, signal);
+      const answer = await this.#ask(request, 'evidence', limit);
       if (answer.statusCode !== 200) throw await this.#declined(answer);
       if (answer.headers['content-type'] !== EVIDENCE_TYPE) throw misspoke(`asked for evidence, it answered with something other than ${EVIDENCE_TYPE}`);
       return await this.#whole(answer, MAX_BUNDLE);
