@@ -1,7 +1,7 @@
 // A connection that proves itself first: until its evidence was verified, nothing leaves over it but the question for that evidence.
 import http from 'node:http';
 import { verify } from '../index.js';
-import { Only, binding, open } from './channel.js';
+import { Only, binding, open, postQuantum } from './channel.js';
 import { Untrusted, incomplete, misspoke, refused, stalled } from './error.js';
 import { encode } from './saved.js';
 import { Term, end, endOfEpoch, moment } from './term.js';
@@ -61,7 +61,7 @@ export class Connection {
     const brought = await collateral(bundle);
     const since = moment(clock);
     const verdict = await verify(bundle, policy, { ...brought, ...conversation }, since.now / 1000);
-    if (verdict.verdict !== 'trusted') throw refused(verdict);
+    if (verdict.verdict !== 'trusted') throw refused(verdict, postQuantum);
     const term = new Term(clock, since, end(verdict));
     const epoch = new Term(clock, since, endOfEpoch(verdict.claims, since.now));
     this.#trusted = { verdict, term, epoch, spki: conversation.spki, saved: encode({ ...conversation, bundle }) };

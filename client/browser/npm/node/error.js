@@ -3,13 +3,19 @@ export class Untrusted extends Error {
   name = 'Untrusted';
 
   constructor(code, detail, hint = HINTS[code], verdict = null) {
-    super(`${code}: ${detail}\nhint: ${hint}`);
-    Object.assign(this, { code, detail, hint, verdict });
+    super(`${code}: ${detail.replace(/\s+/g, ' ')}\nhint: ${hint}`);
+    Object.assign(this, { code, detail, hint });
+    // Not among what is printed where nobody catches it: it has every check.
+    Object.defineProperty(this, 'verdict', { value: verdict });
   }
 }
 
-/** A verdict that is not `trusted`. */
-export const refused = (verdict) => new Untrusted(verdict.code ?? 'protocol_error', verdict.detail ?? `the verdict is ${verdict.verdict}`, verdict.hint ?? undefined, verdict);
+/** A verdict that is not `trusted`; `isModern`: this Node can agree on keys that a quantum computer does not find. */
+export function refused(verdict, isModern) {
+  const ours = verdict.code === 'key_agreement_weak' && !isModern;
+  const hint = ours ? 'use Node 24 or newer, or set session.key_agreement = "any" in your policy' : verdict.hint;
+  return new Untrusted(verdict.code ?? 'protocol_error', verdict.detail ?? `the verdict is ${verdict.verdict}`, hint ?? undefined, verdict);
+}
 
 export const stalled = (what, after) => new Untrusted('stalled', `the host stalled: no ${what} within ${after / 1000} s`);
 export const incomplete = (what) => new Untrusted('incomplete_answer', `the connection ended before the ${what} was complete`);
