@@ -165,3 +165,21 @@ test('it fits a phone, and a keyboard reaches everything', async () => {
   assert.equal(await fresh.page.evaluate(() => document.activeElement.id), 'pick');
   await fresh.close();
 });
+
+test('on a wide screen no word of a check is broken', async () => {
+  const it = await open();
+  await drop(it.page, accepted('bundle'));
+  const broken = await it.page.evaluate(() => {
+    const lines = (text, from, to) => {
+      const range = document.createRange();
+      range.setStart(text, from);
+      range.setEnd(text, to);
+      return new Set([...range.getClientRects()].map((part) => part.top)).size;
+    };
+    const texts = [...document.querySelectorAll('#checks td:nth-child(2)')].map((cell) => cell.firstChild);
+    if (texts.length < 10) return ['no checks'];
+    return texts.flatMap((text) => [...text.data.matchAll(/\S+/g)].filter((word) => lines(text, word.index, word.index + word[0].length) > 1).map(([word]) => word));
+  });
+  assert.deepEqual(broken, []);
+  await it.close();
+});

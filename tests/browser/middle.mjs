@@ -1,0 +1,75 @@
+// What may stand between a client and an enclave.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const listening = (server) => new Promise((resolve) => { server.listen(0, '127.0.0.1', () => resolve(server)); });
+
+/** Carries bytes as a host does, `to` a port; counts connections, and can hold up or cut what comes from the enclave. */
+export async function carrier(to) {
+  const here = { connections: 0, live: new Set(), to, down: () => {} };
+  const server = await listening(net.createServer((client) => {
+    here.connections += 1;
+    const enclave = net.connect(here.to, '127.0.0.1');
+    const both = { client, enclave, bytes: 0, cut: () => { client.destroy(); enclave.destroy(); } };
+    here.live.add(both);
+    client.pipe(enclave);
+    enclave.on('data', (chunk) => {
+      both.bytes += chunk.length;
+      if (here.down(both, chunk) !== 'held') client.write(chunk);
+    });
+    for (const end of [client, enclave]) {
+      end.on('error', () => {});
+      end.on('close', () => { both.cut(); here.live.delete(both); });
+    }
+  }));
+  here.port = server.address().port;
+  here.cut = () => { for (const both of here.live) both.cut(); };
+  here.stop = () => { here.cut(); server.close(); };
+  return here;
+}
+
+/** Ends TLS with a key of its own; `answer(request, response)` does the rest. `heard` has every request. */
+export async function impostor(answer, options = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'chrysalis-impostor-'));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=enclave', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  const heard = [];
+  const server = await listening(https.createServer({ key: readFileSync(key), cert: readFileSync(cert), ALPNProtocols: ['http/1.1'], ...options }, (request, response) => {
+    heard.push(`${request.method} ${request.url.split('?')[0]}`);
+    answer(request, response);
+  }));
+  return { port: server.address().port, heard, stop: () => { server.closeAllConnections(); server.close(); } };
+}
+
+/** What the enclave answers to this path. */
+export const asked = (port, path) => new Promise((resolve, reject) => {
+  https.get({ host: '127.0.0.1', port, path, rejectUnauthorized: false, agent: false }, (answer) => {
+    const parts = [];
+    answer.on('data', (part) => parts.push(part)).on('end', () => resolve({ headers: answer.headers, body: Buffer.concat(parts) })).on('error', reject);
+  }).on('error', reject);
+});
+
+/** A server without TLS, whose answers `answer` writes, and one message from it. */
+export async function plain(answer) {
+  const server = await listening(http.createServer(answer));
+  const message = await new Promise((resolve, reject) => {
+    http.get({ host: '127.0.0.1', port: server.address().port, agent: false }, resolve).on('error', reject);
+  });
+  return { message, stop: () => { server.closeAllConnections(); server.close(); } };
+}
+
+/** Takes connections and says nothing, or closes them at once. */
+export async function silent(closes = false) {
+  const taken = new Set();
+  const server = await listening(net.createServer((client) => {
+    client.on('error', () => {});
+    taken.add(client);
+    if (closes) client.destroy();
+  }));
+  return { port: server.address().port, stop: () => { for (const client of taken) client.destroy(); server.close(); } };
+}
