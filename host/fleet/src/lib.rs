@@ -1,4 +1,4 @@
-//! What the operator of a fleet does next: [`reconcile`] is told what is wanted and what is seen, and says what to start, to drain and to
+//! What the operator of a fleet does next: [`reconcile()`] is told what is wanted and what is seen, and says what to start, to drain and to
 //! remove. It has no clock, no cluster and no network, so its properties are tested by themselves (`tests/properties.rs`).
 //!
 //! It keeps three promises, whatever it is told:

@@ -42,15 +42,22 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::of(3).await
+    }
+
+    /// The same with so many hosts.
+    async fn of(count: usize) -> Self {
         let mut hosts = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..count {
             hosts.push(Host::serving(Enclave::honest()).await);
         }
         let world = Self {
             hosts,
             directory: Publisher::new().await,
         };
-        world.publish(&[1, DEAR, DEAR]);
+        let mut prices = vec![DEAR; count];
+        prices[0] = 1;
+        world.publish(&prices);
         world
     }
 
@@ -316,6 +323,24 @@ async fn three_tries_and_no_more() {
     );
     assert!(heard.text.contains("engine_unavailable"));
     assert_eq!(world.asked(), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn hosts_that_drain_use_up_no_try() {
+    let world = World::of(5).await;
+    let settings = Network {
+        warm: 5,
+        ..world.settings().await
+    };
+    let proxy = serve(settings).await;
+    for host in &world.hosts[..4] {
+        host.reply(Reply::Refuses(503, "draining"));
+    }
+    for _ in 0..8 {
+        let heard = chat(proxy, CHAT).await;
+        assert_eq!(heard.status, 200, "{heard:?}");
+        assert_eq!(heard.provider, world.id(4));
+    }
 }
 
 #[tokio::test]

@@ -95,6 +95,8 @@ struct Call<'a> {
     /// Who is not asked again.
     tried: Vec<ProviderId>,
     attempts: u32,
+    /// How many of them count as none.
+    free: u32,
     /// Whether one was asked a second time, by its new price.
     requoted: bool,
     last: Option<Failure>,
@@ -112,6 +114,7 @@ impl<'a> Call<'a> {
             deadline: Instant::now() + pool.patience(),
             tried: Vec::new(),
             attempts: 0,
+            free: 0,
             requoted: false,
             last: None,
         }
@@ -141,7 +144,7 @@ impl<'a> Call<'a> {
                 () = sleep_until(self.deadline) => return Err(self.too_late()),
                 () = sleep_until(hedged), if hedge_at.is_some() => {
                     hedge_at = None;
-                    if self.attempts < MAX_ATTEMPTS
+                    if self.counted() < MAX_ATTEMPTS
                         && let Ok(second) = self.pool.pick(self.class, &self.tried)
                     {
                         tracing::info!(event = "hedged", provider = %second.id);
@@ -162,7 +165,7 @@ impl<'a> Call<'a> {
 
     /// Who is asked next.
     async fn next(&mut self) -> Result<Arc<Provider>, Failure> {
-        if self.attempts < MAX_ATTEMPTS {
+        if self.counted() < MAX_ATTEMPTS {
             match self
                 .pool
                 .pick_in_time(self.class, &self.tried, self.deadline)
@@ -183,13 +186,18 @@ impl<'a> Call<'a> {
 
     fn begin(&mut self, provider: Arc<Provider>) -> BoxFuture<'static, Result<Begun, Broken>> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let share = left / MAX_ATTEMPTS.saturating_sub(self.attempts).max(1);
+        let share = left / MAX_ATTEMPTS.saturating_sub(self.counted()).max(1);
         self.attempts = self.attempts.saturating_add(1);
         self.tried.push(provider.id);
         let teller = self.pool.teller(&provider);
         let request = self.request.clone();
         let patience = self.streams.then_some(share);
         Box::pin(attempt(provider, request, patience, teller))
+    }
+
+    /// Tries that count.
+    fn counted(&self) -> u32 {
+        self.attempts.saturating_sub(self.free)
     }
 
     fn won(&self, begun: Begun) -> Begun {
@@ -220,6 +228,10 @@ impl<'a> Call<'a> {
         if meaning.low {
             self.pool.is_low(&provider.payee);
         }
+        if meaning.free {
+            // It is not asked again, so there are as many of these as are listed at most, and the deadline bounds them.
+            self.free = self.free.saturating_add(1);
+        }
         // Once: what nobody is to blame for is not a way to use all tries up.
         if meaning.same && !self.requoted {
             self.requoted = true;
@@ -234,7 +246,8 @@ impl<'a> Call<'a> {
         }
         if !meaning.again {
             // Another runs, and may still answer; if not, nothing more is tried.
-            self.attempts = MAX_ATTEMPTS;
+            self.free = 0;
+            self.attempts = self.attempts.max(MAX_ATTEMPTS);
         }
         self.last = Some(failure);
         Ok(())

@@ -2,6 +2,7 @@
 
 use chrysalis_network::Outcome;
 use chrysalis_settle::Rejection;
+use chrysalis_wire::api::DRAINING;
 use hyper::StatusCode;
 use serde_json::Value;
 
@@ -12,6 +13,10 @@ const ENGINE_LOST: [&str; 3] = ["engine_failed", "engine_unavailable", "queue_ti
 
 /// What to make of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each answers a question of its own"
+)]
 pub(super) struct Meaning {
     /// Whether the request may be asked again, somewhere else.
     pub(super) again: bool,
@@ -21,6 +26,8 @@ pub(super) struct Meaning {
     pub(super) note: Option<Outcome>,
     /// Whether its lane has too little left.
     pub(super) low: bool,
+    /// Whether it counts as no try: the provider takes its machine out of service, and said so before anything was done.
+    pub(super) free: bool,
 }
 
 /// The program reads it; it is nobody's fault here.
@@ -29,6 +36,7 @@ const FINAL: Meaning = Meaning {
     same: false,
     note: None,
     low: false,
+    free: false,
 };
 /// The provider failed.
 const FAILED: Meaning = Meaning {
@@ -60,6 +68,11 @@ pub(super) fn of_error(error: &Error, sent: bool) -> Meaning {
         },
 
         Error::TooDear { .. } => DEAR,
+        // Nobody listens there any more, so nothing was asked.
+        Error::Unreachable { .. } if !sent => Meaning {
+            free: true,
+            ..FAILED
+        },
         Error::Local(_)
         | Error::NoProvider { .. }
         | Error::Relay { .. }
@@ -75,6 +88,10 @@ pub(super) fn of_answer(status: StatusCode, body: &[u8]) -> Meaning {
     let error = &said["error"];
     let code = error["code"].as_str().unwrap_or_default();
     match status {
+        StatusCode::SERVICE_UNAVAILABLE if code == DRAINING => Meaning {
+            free: true,
+            ..FAILED
+        },
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => FAILED,
         StatusCode::CONFLICT if code == "quote_unknown" => Meaning { same: true, ..DEAR },
         StatusCode::PAYMENT_REQUIRED => match code {
@@ -134,6 +151,14 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(of_answer(status, b""), FAILED);
         }
+        let drains = br#"{"error": {"code": "draining"}}"#;
+        let drains = of_answer(StatusCode::SERVICE_UNAVAILABLE, drains);
+        assert!(drains.again && drains.free);
+        let unreachable = Error::Unreachable {
+            address: String::new(),
+            why: String::new(),
+        };
+        assert!(of_error(&unreachable, false).free);
         let lost = br#"{"error": {"code": "engine_failed"}}"#;
         assert_eq!(of_answer(StatusCode::BAD_GATEWAY, lost), FAILED);
         assert_eq!(of_event(lost), Some(FAILED));
