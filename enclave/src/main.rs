@@ -30,6 +30,7 @@ mod renewal;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transport;
 mod trust;
 mod unseal;

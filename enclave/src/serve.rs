@@ -5,7 +5,6 @@
 //! connects and how often; and no client's silence or slowness keeps another waiting.
 
 mod accounts;
-pub(crate) mod agreement;
 mod answer;
 mod answering;
 mod anthropic;
@@ -66,15 +65,10 @@ mod translated;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use chrysalis_attestation::evidence::binding::TLS_EXPORTER_LABEL;
 use chrysalis_wire::api;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::{
-    ServerConfig,
-    server::{NoServerSessionStorage, ServerConnection},
-    version::TLS13,
-};
+use rustls::{ServerConfig, server::NoServerSessionStorage, version::TLS13};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -88,6 +82,7 @@ use crate::{
     failure::Failure,
     load,
     renewal::Renewal,
+    tls,
     transport::{AnyStream, Listener, Pace},
     unseal,
 };
@@ -253,7 +248,7 @@ impl Attested {
 }
 
 fn acceptor(epochs: Epochs) -> Result<TlsAcceptor, Failure> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(agreement::provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(tls::provider()))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| Failure::Keys(error.to_string()))?
         .with_no_client_auth()
@@ -315,7 +310,7 @@ impl Door {
         let Ok(Ok(stream)) = handshake.await else {
             return;
         };
-        let Some(exporter) = exporter(stream.get_ref().1) else {
+        let Some(exporter) = tls::exporter(stream.get_ref().1) else {
             return;
         };
         if !place.greeted() {
@@ -346,11 +341,4 @@ impl Door {
         }
         let _ = connection.await;
     }
-}
-
-/// What only the two ends of this connection know: RFC 9266.
-fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
-    connection
-        .export_keying_material([0; 32], TLS_EXPORTER_LABEL, None)
-        .ok()
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrysalis_attestation::evidence::binding::{Session, TLS_EXPORTER_LABEL};
+use chrysalis_attestation::evidence::binding::Session;
 use chrysalis_wire::{
     configuration::Disk,
     frame::{read_async, write_async},
@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use super::{error::KeysError, tls};
-use crate::{configuration::Measured, failure::Failure, host::Host};
+use crate::{configuration::Measured, failure::Failure, host::Host, tls::exporter};
 
 /// How long the server may take, from the first byte to the last.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -98,10 +98,8 @@ impl Owner {
         let mut stream = connecting
             .await
             .map_err(|error| unreachable(error.to_string()))?;
-        let exporter = stream.get_ref().1;
-        let exporter = exporter
-            .export_keying_material([0; 32], TLS_EXPORTER_LABEL, None)
-            .map_err(|error| unreachable(error.to_string()))?;
+        let exporter = exporter(stream.get_ref().1)
+            .ok_or_else(|| unreachable("the connection has no exporter".to_owned()))?;
         let Challenge { nonce } = read_async(&mut stream).await.map_err(KeysError::from)?;
         let session = Session::Keys { nonce, exporter };
         let request = Request {

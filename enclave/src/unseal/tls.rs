@@ -15,11 +15,11 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::serve::agreement;
+use crate::tls;
 
 /// No resumption: each connection is a new handshake, with its own exporter to bind evidence to.
 pub(super) fn configuration(certificate: [u8; 32]) -> Result<Arc<ClientConfig>, Error> {
-    let provider = agreement::provider();
+    let provider = tls::provider();
     let pinned = Pinned {
         certificate,
         algorithms: provider.signature_verification_algorithms,
