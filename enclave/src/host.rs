@@ -238,15 +238,9 @@ impl Host {
 
     /// A connection to the key server that the configuration names. The host carries it.
     pub(crate) async fn key_server(&self) -> Result<AnyStream, HostError> {
-        let mut stream = self.connect().await?;
-        let conversation = async {
-            frame::write_async(&mut stream, &ToHost::KeyServer).await?;
-            frame::read_async(&mut stream).await
-        };
-        match timeout(ANSWER_PATIENCE, conversation).await {
-            Ok(Ok(FromHost::Connected)) => Ok(stream),
-            Ok(answer) => Err(refused(answer?)),
-            Err(_) => Err(HostError::Stalled),
+        match self.converse(&ToHost::KeyServer).await? {
+            (stream, FromHost::Connected) => Ok(stream),
+            _ => Err(HostError::Misspoke),
         }
     }
 
@@ -284,14 +278,23 @@ impl Host {
     }
 
     async fn ask(&self, question: &ToHost) -> Result<FromHost, HostError> {
+        let (_, answer) = self.converse(question).await?;
+        Ok(answer)
+    }
+
+    /// Asks, and keeps the connection.
+    async fn converse(&self, question: &ToHost) -> Result<(AnyStream, FromHost), HostError> {
         let mut stream = self.connect().await?;
         let conversation = async {
             frame::write_async(&mut stream, question).await?;
             frame::read_async(&mut stream).await
         };
         match timeout(ANSWER_PATIENCE, conversation).await {
-            Ok(Ok(refusal @ FromHost::Refused(_))) => Err(refused(refusal)),
-            Ok(answer) => Ok(answer?),
+            Ok(Ok(FromHost::Refused(mut why))) => {
+                why.truncate(why.floor_char_boundary(MAX_FAILURE / 2));
+                Err(HostError::Refused(why))
+            }
+            Ok(answer) => Ok((stream, answer?)),
             Err(_) => Err(HostError::Stalled),
         }
     }
@@ -318,17 +321,6 @@ impl Host {
             }
             sleep(PAUSE).await;
         }
-    }
-}
-
-/// What is wrong with an answer that is not the one wanted.
-fn refused(answer: FromHost) -> HostError {
-    match answer {
-        FromHost::Refused(mut why) => {
-            why.truncate(why.floor_char_boundary(MAX_FAILURE / 2));
-            HostError::Refused(why)
-        }
-        _ => HostError::Misspoke,
     }
 }
 
