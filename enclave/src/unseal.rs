@@ -54,8 +54,8 @@ impl Equipped {
         let prover = Prover::new(ground.clone(), keys, gpus);
         if let Some(owner) = Owner::of(&measured, &ground.host) {
             let configuration = &measured.configuration;
-            let cards = Card::all(&measured, &disks)?;
-            let models = configuration.models.iter().zip(&cards);
+            let described = Card::all(&measured, &disks)?;
+            let models = described.iter().map(|(model, _, card)| (*model, card));
             let own = (prover.keys().receipt_key(), gateway.digest());
             let claims = claims(&measured, models, Claimed::BeforeServing, own)?;
             prover.present_quote().await?;

@@ -82,8 +82,11 @@ struct Written {
 }
 
 impl Card {
-    /// The card of each model's engine, in the configuration's order.
-    pub(crate) fn all(measured: &Measured, disks: &Disks) -> Result<Vec<Self>, Failure> {
+    /// Each model, the engine that runs it, and that one's card, in the configuration's order.
+    pub(crate) fn all<'a>(
+        measured: &'a Measured,
+        disks: &Disks,
+    ) -> Result<Vec<(&'a Model, &'a Engine, Self)>, Failure> {
         let configuration = &measured.configuration;
         let models = configuration.models.iter();
         models
@@ -95,13 +98,14 @@ impl Card {
                 let engine = configuration
                     .engine_of(model)
                     .ok_or_else(|| failed("the configuration has no such engine".to_owned()))?;
-                Self::read(&disks.tree(&engine.disk), engine).map_err(failed)
+                let card = Self::read(&disks.tree(&engine.disk), engine).map_err(failed)?;
+                Ok((model, engine, card))
             })
             .collect()
     }
 
     /// Reads the card in an engine's tree.
-    pub(super) fn read(tree: &Path, engine: &Engine) -> Result<Self, String> {
+    fn read(tree: &Path, engine: &Engine) -> Result<Self, String> {
         let file = tree.join(FILE);
         let mut text = String::new();
         fs::File::open(&file)

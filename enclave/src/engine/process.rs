@@ -72,20 +72,14 @@ impl Launcher {
         measured: &Measured,
         disks: &Disks,
     ) -> Result<Vec<Self>, Failure> {
-        let configuration = &measured.configuration;
-        let cards = Card::all(measured, disks)?;
-        let models = (0..).zip(&configuration.models).zip(cards);
+        let models = (0..).zip(Card::all(measured, disks)?);
         models
-            .map(|((index, model), card)| {
-                let failed = |why: String| Failure::Engine {
-                    model: model.name.clone(),
-                    why,
-                };
-                let engine = configuration
-                    .engine_of(model)
-                    .ok_or_else(|| failed("the configuration has no such engine".to_owned()))?;
+            .map(|(index, (model, engine, card))| {
                 let rooms = Rooms::of(ground, disks, (index, model), engine);
-                let rooms = rooms.map_err(|error| failed(format!("it gets no room: {error}")))?;
+                let rooms = rooms.map_err(|error| Failure::Engine {
+                    model: model.name.clone(),
+                    why: format!("it gets no room: {error}"),
+                })?;
                 Ok(Self {
                     model: model.clone(),
                     card,
