@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chrysalis_attestation::evidence::binding::Session;
-use chrysalis_wire::configuration::{Disk, Model};
+use chrysalis_wire::configuration::Disk;
+use futures_util::future::join_all;
 
 use super::owner::{Owner, Prove};
 use crate::{
@@ -42,37 +43,30 @@ impl Renewed {
         let Some(owner) = &self.owner else {
             return;
         };
-        let served = |disk: &&Disk| {
-            let models = self.measured.configuration.models.iter();
-            let mut of_it = models.filter(|model| model.sealed && model.disk.root == disk.root);
-            of_it.any(|model| is_served(model, engines))
-        };
-        // Each disk by itself: an owner may keep one model in service and withdraw another.
-        for disk in self.measured.configuration.sealed_disks() {
-            if !served(&disk) {
-                continue;
-            }
-            let Err(failure) = owner.ask_patiently(attester, disk).await else {
-                continue;
-            };
-            for served in engines.all() {
-                let model = served.model();
-                if model.sealed && model.disk.root == disk.root {
-                    tracing::error!(
-                        model = model.name,
-                        code = failure.code(),
-                        "out of service: {failure}"
-                    );
-                    served.withdraw().await;
-                }
-            }
-            self.disks.seal(disk);
-        }
+        // Each disk by itself: an owner may keep one model in service and withdraw another. All at once: a server that is gone is waited
+        // for once.
+        let disks = self.measured.configuration.sealed_disks().into_iter();
+        join_all(disks.map(|disk| self.ask_for(disk, owner, attester, engines))).await;
     }
-}
 
-fn is_served(model: &Model, engines: &Engines) -> bool {
-    engines
-        .find(&model.name)
-        .is_some_and(|served| !served.is_withdrawn())
+    async fn ask_for(&self, disk: &Disk, owner: &Owner, attester: &Attester, engines: &Engines) {
+        let served = engines.all().iter();
+        let of_it = served.filter(|it| it.model().disk.root == disk.root && !it.is_withdrawn());
+        let of_it: Vec<_> = of_it.collect();
+        if of_it.is_empty() {
+            return;
+        }
+        let Err(failure) = owner.ask_patiently(attester, disk).await else {
+            return;
+        };
+        for served in of_it {
+            tracing::error!(
+                model = served.model().name,
+                code = failure.code(),
+                "out of service: {failure}"
+            );
+            served.withdraw().await;
+        }
+        self.disks.seal(disk);
+    }
 }
