@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use chrysalis_wire::configuration::is_digest;
+
 use crate::{failure::Failure, host::Address};
 
 /// The measured words, parsed.
@@ -63,10 +65,8 @@ impl Disk {
     /// `BLOCKS:ROOT`
     fn parse(text: &str) -> Option<Self> {
         let (blocks, root) = text.split_once(':')?;
-        let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let right = root.len() == 64 && root.bytes().all(digits);
         let blocks = blocks.parse().ok().filter(|blocks| *blocks > 0)?;
-        right.then(|| Self {
+        is_digest(root).then(|| Self {
             blocks,
             root: root.to_owned(),
         })

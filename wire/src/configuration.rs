@@ -559,9 +559,14 @@ fn distinct<'a>(
     Ok(())
 }
 
-fn digest(table: &str, name: &str, key: &str, value: &str) -> Result<(), ConfigurationError> {
+/// Whether this is a SHA-256 digest as the project writes it: 64 hexadecimal digits in lower case.
+pub fn is_digest(text: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if value.len() == 64 && value.bytes().all(digit) {
+    text.len() == 64 && text.bytes().all(digit)
+}
+
+fn digest(table: &str, name: &str, key: &str, value: &str) -> Result<(), ConfigurationError> {
+    if is_digest(value) {
         return Ok(());
     }
     let problem = "is not 64 hexadecimal digits in lower case";

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use chrysalis_wire::keys::KEY;
+use chrysalis_wire::{configuration::is_digest, keys::KEY};
 use zeroize::Zeroizing;
 
 /// The folder. It is read for each question, so a key that is taken out is given to nobody from then on.
@@ -39,10 +39,9 @@ impl KeyFolder {
 
     /// The key of the disk with this root.
     pub fn get(&self, root: &str) -> Result<Zeroizing<Vec<u8>>, NoKey> {
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let unknown = || NoKey::Unknown(root.chars().take(64).collect());
         // It becomes a part of a path.
-        if root.len() != 64 || !root.bytes().all(digit) {
+        if !is_digest(root) {
             return Err(unknown());
         }
         let unusable = |problem: String| NoKey::Unusable {
