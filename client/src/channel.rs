@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chrysalis_attestation::evidence::{
-    KeyAgreement, MAX_BUNDLE, Rest, SavedSession, binding::TLS_EXPORTER_LABEL,
-};
+use chrysalis_attestation::evidence::{KeyAgreement, MAX_BUNDLE, Rest, SavedSession};
 use chrysalis_ohttp::KEYS_TYPE;
 use chrysalis_wire::api::{ATTESTATION, EVIDENCE_TYPE, HAVE, NONCE, NONCE_LENGTH, OHTTP_KEYS};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -91,9 +89,7 @@ impl Channel {
         let spki =
             tls::public_key(certificate).map_err(|error| Error::Protocol(error.to_string()))?;
         let agreement = tls::agreement(session);
-        let exporter = session
-            .export_keying_material([0; 32], TLS_EXPORTER_LABEL, Some(&[]))
-            .map_err(|error| Error::Local(error.to_string()))?;
+        let exporter = tls::exporter(session).map_err(|error| Error::Local(error.to_string()))?;
         let certificate = certificate.to_vec();
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)

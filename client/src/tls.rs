@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use chrysalis_attestation::evidence::KeyAgreement;
+use chrysalis_attestation::evidence::{KeyAgreement, binding::TLS_EXPORTER_LABEL};
 use chrysalis_wire::api::ALPN;
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
+    CertificateError, ClientConfig, ConnectionCommon, DigitallySignedStruct, RootCertStore,
     SignatureScheme,
     client::{
         Resumption,
@@ -70,8 +70,15 @@ pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, ru
         .to_vec())
 }
 
+/// What only the two ends of a connection know: RFC 9266.
+pub(crate) fn exporter<Data>(
+    connection: &ConnectionCommon<Data>,
+) -> Result<[u8; 32], rustls::Error> {
+    connection.export_keying_material([0; 32], TLS_EXPORTER_LABEL, None)
+}
+
 /// How the keys of a connection were agreed; `None` where this client does not know the group.
-pub(crate) fn agreement(connection: &ClientConnection) -> Option<KeyAgreement> {
+pub(crate) fn agreement<Data>(connection: &ConnectionCommon<Data>) -> Option<KeyAgreement> {
     let group = connection.negotiated_key_exchange_group()?;
     KeyAgreement::of_tls(group.name().into())
 }

@@ -17,7 +17,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer},
-    server::{NoServerSessionStorage, ServerConnection},
+    server::NoServerSessionStorage,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -132,7 +132,9 @@ impl KeyServer {
         let late = || FrameError::Io(std::io::ErrorKind::TimedOut.into());
         let accepted = timeout(HANDSHAKE, self.acceptor.accept(stream)).await;
         let mut stream = accepted.map_err(|_| late())??;
-        let (exporter, agreement) = seen(stream.get_ref().1)?;
+        let connection = stream.get_ref().1;
+        let agreement = tls::agreement(connection);
+        let exporter = tls::exporter(connection).map_err(std::io::Error::other)?;
         let mut nonce = [0; 32];
         SystemRandom::new()
             .fill(&mut nonce)
@@ -217,16 +219,4 @@ impl KeyServer {
         }
         Ok((keys, wanted, trusted))
     }
-}
-
-/// What only the two ends of this connection know, and how its keys were agreed.
-fn seen(connection: &ServerConnection) -> Result<([u8; 32], Option<KeyAgreement>), std::io::Error> {
-    let exporter = connection.export_keying_material(
-        [0; 32],
-        chrysalis_attestation::evidence::binding::TLS_EXPORTER_LABEL,
-        None,
-    );
-    let group = connection.negotiated_key_exchange_group();
-    let agreement = group.and_then(|group| KeyAgreement::of_tls(group.name().into()));
-    Ok((exporter.map_err(std::io::Error::other)?, agreement))
 }
