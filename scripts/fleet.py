@@ -3,6 +3,8 @@ exactly one claim."""
 
 import argparse, base64, collections, hashlib, http.client, json, pathlib, random, sqlite3, subprocess, sys, threading, time, urllib.parse, urllib.request
 
+from cbor import read
+
 PROXY = ("127.0.0.1", 8080)
 # The least that a claim brings (docs/spec/settle.md), in nano.
 FLOOR = 27_235_200
@@ -103,24 +105,6 @@ def busy(arguments):
             return
         time.sleep(0.02)
     sys.exit("error: no host of the fleet began to answer for two minutes\nhint: read the logs in build/test-fleet")
-
-
-def read(data, at=0):
-    """One CBOR item: (value, where it ends)."""
-    kind, info = data[at] >> 5, data[at] & 31
-    at += 1
-    if info >= 24:
-        size = 1 << (info - 24)
-        info, at = int.from_bytes(data[at:at + size], "big"), at + size
-    if kind in (2, 3):
-        return (data[at:at + info] if kind == 2 else data[at:at + info].decode()), at + info
-    if kind in (4, 5):
-        items = []
-        for _ in range(info * (kind - 3)):
-            item, at = read(data, at)
-            items.append(item)
-        return (items if kind == 4 else dict(zip(items[::2], items[1::2]))), at
-    return (info if kind == 0 else -1 - info), at
 
 
 def digest(label, *parts):
