@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod postgres;
+
 use std::{
     collections::BTreeMap,
     env,

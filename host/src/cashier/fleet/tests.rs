@@ -242,116 +242,14 @@ fn a_secret_is_long_enough_to_be_one() {
 
 #[cfg(feature = "postgres")]
 mod postgres {
-    use std::{
-        fs,
-        os::unix::fs::PermissionsExt,
-        path::{Path, PathBuf},
-        process::{Child, Command, Stdio},
-        thread,
-    };
-
-    use chrysalis_test_support::skip;
+    use chrysalis_test_support::postgres::{Server, answered};
 
     use super::*;
 
-    /// A server, ended with the test.
-    struct Server {
-        programs: PathBuf,
-        folder: tempfile::TempDir,
-        child: Option<Child>,
-    }
-
-    impl Server {
-        /// `None`: there is no PostgreSQL here, and the test is skipped.
-        fn start() -> Option<Self> {
-            let Some(programs) = programs() else {
-                skip("no PostgreSQL here");
-                return None;
-            };
-            let folder = tempfile::tempdir().unwrap();
-            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-            let mut initdb = unprivileged(&programs.join("initdb"));
-            initdb.args(["--no-sync", "--auth=trust", "--username=cashier", "-D"]);
-            let made = initdb.arg(folder.path().join("data")).output().unwrap();
-            assert!(made.status.success(), "{made:?}");
-            let mut server = Self {
-                programs,
-                folder,
-                child: None,
-            };
-            server.run();
-            Some(server)
-        }
-
-        fn run(&mut self) {
-            let mut server = unprivileged(&self.programs.join("postgres"));
-            // No TCP: the folder has the one socket.
-            server.args(["-c", "listen_addresses=", "-F", "-k"]);
-            server
-                .arg(self.folder.path())
-                .arg("-D")
-                .arg(self.folder.path().join("data"));
-            self.child = Some(server.stderr(Stdio::null()).spawn().unwrap());
-        }
-
-        fn stop(&mut self) {
-            if let Some(mut child) = self.child.take() {
-                let _ = child.kill();
-                let _ = child.wait();
-            }
-            // What a killed server leaves, the next one would wait for.
-            let _ = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
-        }
-
-        fn words(&self) -> String {
-            format!(
-                "host={} user=cashier dbname=postgres",
-                self.folder.path().display()
-            )
-        }
-    }
-
-    impl Drop for Server {
-        fn drop(&mut self) {
-            self.stop();
-        }
-    }
-
-    /// Once the server answers.
-    fn book(words: &str) -> Book {
-        for _ in 0..300 {
-            if let Ok(book) = Book::postgres(words) {
-                return book;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        panic!("the server does not answer");
-    }
-
-    /// Where Debian keeps the server's programs.
-    fn programs() -> Option<PathBuf> {
-        let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
-        let folders = versions.map(|version| version.path().join("bin"));
-        let mut found: Vec<_> = folders.filter(|it| it.join("initdb").exists()).collect();
-        found.sort();
-        found.pop()
-    }
-
-    /// The server refuses to run as root.
-    fn unprivileged(program: &Path) -> Command {
-        let id = Command::new("id").arg("-u").output().unwrap();
-        if id.stdout != b"0\n" {
-            return Command::new(program);
-        }
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        command.arg(program);
-        command
-    }
-
     async fn desk(server: &Server, world: &World, at: &str) -> Desk {
-        let words = server.words();
-        Desk::start(move || book(&words), world, true, at).await
+        let words = server.words("postgres");
+        let book = move || answered(|| Book::postgres(&words).ok());
+        Desk::start(book, world, true, at).await
     }
 
     async fn server() -> Option<Server> {

@@ -1,14 +1,10 @@
-//! The same in PostgreSQL: a server of its own in a folder of its own, as an unprivileged user. `make test-postgres` runs this.
+//! The same in PostgreSQL. `make test-postgres` runs this.
 
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::Arc,
-    thread,
-    time::Duration,
 };
 
 use chrysalis_directory::{
@@ -16,81 +12,16 @@ use chrysalis_directory::{
     store::{Postgres, Shared},
 };
 use chrysalis_image::publish::{Passphrase, SigningKey, development};
-use chrysalis_test_support::skip;
+use chrysalis_test_support::postgres::{Server, answered};
+use postgres::{Client, NoTls};
 
 use crate::world::{Enclave, Making, NOW, World};
 
-/// A server, ended with the test.
-struct Server {
-    child: Child,
-    folder: tempfile::TempDir,
-}
-
-impl Server {
-    /// `None`: there is no PostgreSQL here, and the test is skipped.
-    fn start() -> Option<Self> {
-        let Some(programs) = programs() else {
-            skip("no PostgreSQL here");
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let data = folder.path().join("data");
-        let mut initdb = unprivileged(&programs.join("initdb"));
-        initdb.args(["--no-sync", "--auth=trust", "--username=directory", "-D"]);
-        let made = initdb.arg(&data).output().unwrap();
-        assert!(made.status.success(), "{made:?}");
-        let mut server = unprivileged(&programs.join("postgres"));
-        // No TCP: the folder has the one socket.
-        server.args(["-c", "listen_addresses=", "-F", "-k"]);
-        server.arg(folder.path()).arg("-D").arg(&data);
-        let child = server.stderr(Stdio::null()).spawn().unwrap();
-        Some(Self { child, folder })
-    }
-
-    fn store(&self, database: &str) -> Shared {
-        let words = |name: &str| {
-            let folder = self.folder.path().display();
-            format!("host={folder} user=directory dbname={name}")
-        };
-        for _ in 0..300 {
-            if let Ok(mut admin) = postgres::Client::connect(&words("postgres"), postgres::NoTls) {
-                // Another store of the test may have made it.
-                let _ = admin.batch_execute(&format!("CREATE DATABASE {database}"));
-                return Shared::new(Postgres::open(&words(database)).unwrap());
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        panic!("the server does not answer");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Where Debian keeps the server's programs.
-fn programs() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
-    let folders = versions.map(|version| version.path().join("bin"));
-    let mut found: Vec<_> = folders.filter(|it| it.join("initdb").exists()).collect();
-    found.sort();
-    found.pop()
-}
-
-/// The server refuses to run as root.
-fn unprivileged(program: &Path) -> Command {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    if id.stdout != b"0\n" {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(program);
-    command
+fn store(server: &Server, database: &str) -> Shared {
+    let mut admin = answered(|| Client::connect(&server.words("postgres"), NoTls).ok());
+    // Another store of the test may have made it.
+    let _ = admin.batch_execute(&format!("CREATE DATABASE {database}"));
+    Shared::new(Postgres::open(&server.words(database)).unwrap())
 }
 
 /// What a directory is for, once through.
@@ -158,7 +89,7 @@ fn both_databases_publish_the_same_bytes() {
     for key in ["log.pem", "network.pem"] {
         fs::copy(sqlite.folder.path().join(key), folder.path().join(key)).unwrap();
     }
-    let store = Some(server.store("one"));
+    let store = Some(store(&server, "one"));
     let making = Making {
         store,
         ..Making::default()
@@ -184,12 +115,12 @@ fn two_machines_of_a_directory_take_turns() {
         return;
     };
     let making = Making {
-        store: Some(server.store("two")),
+        store: Some(store(&server, "two")),
         ..Making::default()
     };
     let mut first = World::with(making);
     let twin = tempfile::tempdir().unwrap();
-    let desk = Desk::new(first.desk.directory().clone(), server.store("two"));
+    let desk = Desk::new(first.desk.directory().clone(), store(&server, "two"));
     let key = first.folder.path().join("log.pem");
     let origin = Origin {
         name: "directory.example".to_owned(),
