@@ -2,6 +2,7 @@
 //! and the one that proves what it is; the server shows the certificate that the measured configuration pins.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::configuration::MAX_DISKS;
 
@@ -37,7 +38,7 @@ pub struct Request {
 #[serde(deny_unknown_fields)]
 pub enum Answer {
     /// The keys, in the order of the request, each of [`KEY`] bytes.
-    Keys(Vec<Vec<u8>>),
+    Keys(Vec<Zeroizing<Vec<u8>>>),
     /// None of them.
     Refused {
         /// A code that stays the same, such as `measurement_unlisted`.
@@ -71,7 +72,7 @@ mod tests {
         };
         let frame = encode(&request).unwrap();
         assert_eq!(decode::<Request>(&frame[4..]).unwrap(), request);
-        let answer = Answer::Keys(vec![vec![7; KEY]]);
+        let answer = Answer::Keys(vec![Zeroizing::new(vec![7; KEY])]);
         let frame = encode(&answer).unwrap();
         assert_eq!(decode::<Answer>(&frame[4..]).unwrap(), answer);
         assert_eq!(format!("{answer:?}"), "Keys(1 of them)");

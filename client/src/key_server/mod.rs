@@ -26,7 +26,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 pub use self::folder::{KeyFolder, NoKey};
 use crate::{Error, RelyingParty, tls};
@@ -156,11 +156,7 @@ impl KeyServer {
                 (said, Outcome::Refused { code, why })
             }
         };
-        let sent = write_async(&mut stream, &answer).await;
-        if let Answer::Keys(mut keys) = answer {
-            keys.iter_mut().for_each(Zeroize::zeroize);
-        }
-        sent?;
+        write_async(&mut stream, &answer).await?;
         tokio::io::AsyncWriteExt::shutdown(&mut stream).await?;
         Ok(outcome)
     }
@@ -171,7 +167,7 @@ impl KeyServer {
         request: Request,
         session: Session,
         agreement: Option<KeyAgreement>,
-    ) -> Result<(Vec<Vec<u8>>, Vec<String>, Trusted), Refusal> {
+    ) -> Result<(Vec<Zeroizing<Vec<u8>>>, Vec<String>, Trusted), Refusal> {
         let Request {
             spki,
             bundle,
@@ -209,13 +205,7 @@ impl KeyServer {
                 code: "keys_unknown",
                 why: error.to_string(),
             });
-            match key {
-                Ok(mut key) => keys.push(std::mem::take(&mut *key)),
-                Err(refusal) => {
-                    keys.iter_mut().for_each(Zeroize::zeroize);
-                    return Err(refusal);
-                }
-            }
+            keys.push(key?);
         }
         Ok((keys, wanted, trusted))
     }

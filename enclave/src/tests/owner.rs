@@ -120,7 +120,7 @@ impl Owner {
         let first = self.asked.lock().unwrap().is_empty();
         require(&request, &session, first);
         self.asked.lock().unwrap().push(request.wanted);
-        let keys = |count, length| Answer::Keys(vec![vec![7; length]; count]);
+        let keys = |count, length| Answer::Keys(vec![vec![7; length].into(); count]);
         let answer = match script {
             Script::Refuses => Answer::Refused {
                 code: "measurement_unlisted".into(),

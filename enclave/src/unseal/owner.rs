@@ -118,7 +118,6 @@ impl Owner {
 fn keys(answer: Answer, wanted: usize) -> Result<Vec<Zeroizing<Vec<u8>>>, KeysError> {
     match answer {
         Answer::Keys(keys) => {
-            let keys: Vec<_> = keys.into_iter().map(Zeroizing::new).collect();
             if keys.len() != wanted || keys.iter().any(|key| key.len() != KEY) {
                 return Err(KeysError::Misspoke("sent other keys than were asked for"));
             }
@@ -143,7 +142,8 @@ mod tests {
 
     #[test]
     fn takes_as_many_keys_as_were_asked_for_of_the_right_length() {
-        let answer = |keys: &[usize]| Answer::Keys(keys.iter().map(|it| vec![1; *it]).collect());
+        let answer =
+            |keys: &[usize]| Answer::Keys(keys.iter().map(|it| vec![1; *it].into()).collect());
         assert_eq!(keys(answer(&[KEY, KEY]), 2).unwrap().len(), 2);
         for (found, wanted) in [(&[][..], 1), (&[KEY], 2), (&[KEY, KEY], 1), (&[KEY - 1], 1)] {
             let refused = keys(answer(found), wanted).unwrap_err();
