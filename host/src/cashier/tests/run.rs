@@ -11,10 +11,22 @@ use crate::{
     state::StateFolder,
 };
 
-const LANES: LaneOptions = LaneOptions {
-    lane_min: COIN,
-    delay_min: 3600,
-};
+/// Paid to the test's payee, on the chain that `world` simulates.
+fn options(world: &World) -> PaymentOptions {
+    PaymentOptions {
+        payee: Some(payee()),
+        chain: vec![world.url()],
+        chain_key_file: Vec::new(),
+        floor: Some(20),
+        lanes: LaneOptions {
+            lane_min: COIN,
+            delay_min: 3600,
+        },
+        cashier: None,
+        fleet_cashier: None,
+        fleet_secret_file: None,
+    }
+}
 
 #[tokio::test]
 async fn a_run_that_is_paid_answers_what_its_enclave_asks() {
@@ -23,17 +35,7 @@ async fn a_run_that_is_paid_answers_what_its_enclave_asks() {
     let lane = client.lock(&world, COIN);
     let folder = tempfile::tempdir().unwrap();
     let state = StateFolder::claim(Some(folder.path().to_owned())).unwrap();
-    let options = PaymentOptions {
-        payee: Some(payee()),
-        chain: vec![world.url()],
-        chain_key_file: Vec::new(),
-        floor: Some(20),
-        lanes: LANES,
-        cashier: None,
-        fleet_cashier: None,
-        fleet_secret_file: None,
-    };
-    let cashier = Cashier::start(&options, &state).await.unwrap();
+    let cashier = Cashier::start(&options(&world), &state).await.unwrap();
     let terms = FromHost::Terms { floor: 20 };
     assert_eq!(cashier.answer(ToHost::Terms).await, terms);
     let question = ToHost::Lane {
@@ -60,7 +62,7 @@ async fn a_run_that_is_paid_answers_what_its_enclave_asks() {
     let other = StateFolder::claim(Some(other.path().to_owned())).unwrap();
     let options = PaymentOptions {
         cashier: Some(folder.path().join("cashier.db")),
-        ..options
+        ..options(&world)
     };
     let refused = Cashier::start(&options, &other).await.err().unwrap();
     assert!(refused.to_string().contains("another run"), "{refused}");
@@ -73,17 +75,7 @@ async fn what_an_enclave_leaves_is_claimed_though_it_is_little() {
     let lane = client.lock(&world, COIN);
     let folder = tempfile::tempdir().unwrap();
     let state = StateFolder::claim(Some(folder.path().to_owned())).unwrap();
-    let options = PaymentOptions {
-        payee: Some(payee()),
-        chain: vec![world.url()],
-        chain_key_file: Vec::new(),
-        floor: Some(20),
-        lanes: LANES,
-        cashier: None,
-        fleet_cashier: None,
-        fleet_secret_file: None,
-    };
-    let cashier = Cashier::start(&options, &state).await.unwrap();
+    let cashier = Cashier::start(&options(&world), &state).await.unwrap();
     // Too little for a claim while the tab may grow.
     let owed = Enclave::new(3).owed(&client, lane, 0, COIN, 100_000_000);
     let noted = cashier.answer(ToHost::Owed(vec![owed])).await;
