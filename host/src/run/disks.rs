@@ -147,7 +147,7 @@ impl Wanted<'_> {
         let out = folder.display();
         if self.sealed {
             return format!(
-                "get it from the model's owner, who makes it with `chrysalis-image seal {} --disks {out}`",
+                "get it from the model's owner, who makes it with `chrysalis-image seal {} --disks {out} --keys DIR`",
                 self.name
             );
         }
