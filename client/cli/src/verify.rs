@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use chrysalis_attestation::{Found, Waivers, evidence::KeyAgreement, snp::product::Product};
 use chrysalis_client::Error;
-use chrysalis_verifier::{Artifact, Parts, Without, broken_product};
+use chrysalis_verifier::{Artifact, Parts, Without, agreement, broken_product};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
@@ -86,12 +86,6 @@ pub(crate) struct Conversation {
     /// For a bundle without its session: how the connection's keys were agreed, such as X25519MLKEM768
     #[arg(long, value_name = "NAME", requires = "session_key", value_parser = agreement)]
     session_agreement: Option<KeyAgreement>,
-}
-
-fn agreement(name: &str) -> Result<KeyAgreement, String> {
-    KeyAgreement::named(name).ok_or_else(|| {
-        "no key agreement has this name; write X25519MLKEM768, X-Wing, x25519, secp256r1 or secp384r1".to_owned()
-    })
 }
 
 /// What a verification of a conversation may go without.

@@ -7,6 +7,8 @@ use chrysalis_attestation::{
     roots::Roots,
 };
 
+use crate::Misuse;
+
 /// What evidence is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Judging<'a> {
@@ -46,6 +48,15 @@ impl Judging<'_> {
             evidence.verify(&question)
         }
     }
+}
+
+/// The key agreement of this name, as a person writes it.
+pub fn agreement(name: &str) -> Result<KeyAgreement, Misuse> {
+    KeyAgreement::named(name).ok_or_else(|| {
+        Misuse::new(
+            "no key agreement has this name; write X25519MLKEM768, X-Wing, x25519, secp256r1 or secp384r1",
+        )
+    })
 }
 
 /// The policy for evidence that need not be fresh, nor of an epoch that goes on, for this reason.

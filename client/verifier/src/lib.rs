@@ -28,7 +28,7 @@ mod without;
 pub use artifact::{Artifact, Parts};
 pub use asked::Asked;
 pub use collateral::{add_file, of_files};
-pub use conversation::{Judging, of_the_past};
+pub use conversation::{Judging, agreement, of_the_past};
 pub use gpus::{GpuRequest, gpu_evidence, gpu_policy, rims};
 pub use key::public_key;
 pub use kind::{Kind, decoded, described};

@@ -1,16 +1,12 @@
 //! Evidence of a conversation.
 
-use chrysalis_attestation::{
-    Time,
-    evidence::{KeyAgreement, SavedSession},
-    policy::Policy,
-};
+use chrysalis_attestation::{Time, evidence::SavedSession, policy::Policy};
 
 use super::{
     given::{Given, missing},
     told::told,
 };
-use crate::{Artifact, Judging, Misuse, Parts, Without};
+use crate::{Artifact, Judging, Misuse, Parts, Without, agreement};
 
 pub(super) fn bundle(given: &mut Given, now: Time) -> Result<String, Misuse> {
     let waivers = given.waivers(Without::CONVERSATION)?;
@@ -68,12 +64,4 @@ fn artifact(given: &mut Given) -> Result<Artifact, Misuse> {
     let agreement = given.one("agreement").map(agreement).transpose()?;
     let saved = SavedSession::new(spki, nonce, exporter, bytes).agreed(agreement);
     Ok(Artifact::Session(saved))
-}
-
-fn agreement(name: &str) -> Result<KeyAgreement, Misuse> {
-    KeyAgreement::named(name).ok_or_else(|| {
-        Misuse::new(
-            "no key agreement has this name; write X25519MLKEM768, X-Wing, x25519, secp256r1 or secp384r1",
-        )
-    })
 }
