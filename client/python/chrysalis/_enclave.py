@@ -145,6 +145,17 @@ def _event() -> tuple[Callable[[], None], Callable[[], Any]]:
     return wake, done.wait
 
 
+def made(enclave: Union[Enclave, str], policy: Any, settings: dict[str, Any]) -> Enclave:
+    """What a transport was given, or made for it."""
+    if isinstance(enclave, Enclave):
+        if policy is not None or settings:
+            raise TypeError("an Enclave brings its policy and its settings: give the enclave alone")
+        return enclave
+    if policy is None:
+        raise TypeError("a policy is missing: Transport(url, policy)")
+    return Enclave(enclave, policy, **settings)
+
+
 def pieces(answer: "_native.Answer", read: Optional[float]) -> Iterator[bytes]:
     """An answer's body, piece by piece."""
     while (piece := answer.next(read).wait()) is not None:

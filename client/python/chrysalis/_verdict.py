@@ -14,30 +14,14 @@ File = Union[bytes, bytearray, memoryview]
 Hex = Union[str, bytes]
 
 
-class Verdict:
-    """What was found.
-
-    ``json`` is the text that ``chrysalis verify --format json`` prints, without the end of the line; the rest is read from it
-    (docs/spec/verdict.schema.json). A verdict is true exactly if it is not a refusal: with a policy, if it is ``trusted``; without one, if it
-    is ``genuine``. Where only trust will do, compare ``verdict`` with ``"trusted"``, or ask :meth:`trusted`.
-    """
+class _Said:
+    """What any verdict has."""
 
     __slots__ = ("json", "_fields")
 
     def __init__(self, text: str) -> None:
         self.json = text
         self._fields: dict[str, Any] = json.loads(text)
-
-    @property
-    def verdict(self) -> Literal["trusted", "genuine", "rejected"]:
-        """The verdict in a word. ``genuine``: real hardware, and there was no policy to say whether it is wanted."""
-        word: Literal["trusted", "genuine", "rejected"] = self._fields["verdict"]
-        return word
-
-    @property
-    def trusted(self) -> bool:
-        """Whether it is what the policy wants."""
-        return self.verdict == "trusted"
 
     @property
     def code(self) -> Optional[str]:
@@ -56,6 +40,39 @@ class Verdict:
         """What to do next."""
         hint: Optional[str] = self._fields["hint"]
         return hint
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it."""
+        fields: dict[str, Any] = json.loads(self.json)
+        return fields
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and self.json == other.json
+
+    def __hash__(self) -> int:
+        return hash(self.json)
+
+
+class Verdict(_Said):
+    """What was found.
+
+    ``json`` is the text that ``chrysalis verify --format json`` prints, without the end of the line; the rest is read from it
+    (docs/spec/verdict.schema.json). A verdict is true exactly if it is not a refusal: with a policy, if it is ``trusted``; without one, if it
+    is ``genuine``. Where only trust will do, compare ``verdict`` with ``"trusted"``, or ask :meth:`trusted`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def verdict(self) -> Literal["trusted", "genuine", "rejected"]:
+        """The verdict in a word. ``genuine``: real hardware, and there was no policy to say whether it is wanted."""
+        word: Literal["trusted", "genuine", "rejected"] = self._fields["verdict"]
+        return word
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it is what the policy wants."""
+        return self.verdict == "trusted"
 
     @property
     def simulated(self) -> bool:
@@ -81,19 +98,8 @@ class Verdict:
         checks: list[dict[str, str]] = self._fields["checks"]
         return checks
 
-    def as_dict(self) -> dict[str, Any]:
-        """All of it."""
-        fields: dict[str, Any] = json.loads(self.json)
-        return fields
-
     def __bool__(self) -> bool:
         return self.verdict != "rejected"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Verdict) and self.json == other.json
-
-    def __hash__(self) -> int:
-        return hash(self.json)
 
     def __repr__(self) -> str:
         code = f": {self.code}" if self.code else ""
@@ -101,42 +107,20 @@ class Verdict:
         return f"<Verdict {self.verdict}{code}{mark}>"
 
 
-class ReceiptVerdict:
+class ReceiptVerdict(_Said):
     """What was found of a receipt.
 
     ``json`` is the text that ``chrysalis receipt verify --format json`` prints, without the end of the line; the rest is read from it. It is
     true exactly if the receipt is ``verified``.
     """
 
-    __slots__ = ("json", "_fields")
-
-    def __init__(self, text: str) -> None:
-        self.json = text
-        self._fields: dict[str, Any] = json.loads(text)
+    __slots__ = ()
 
     @property
     def verdict(self) -> Literal["verified", "rejected"]:
         """The verdict in a word."""
         word: Literal["verified", "rejected"] = self._fields["verdict"]
         return word
-
-    @property
-    def code(self) -> Optional[str]:
-        """Why it is refused (docs/reference/rejections.md); None if it is not."""
-        code: Optional[str] = self._fields["code"]
-        return code
-
-    @property
-    def detail(self) -> Optional[str]:
-        """What is wrong."""
-        detail: Optional[str] = self._fields["detail"]
-        return detail
-
-    @property
-    def hint(self) -> Optional[str]:
-        """What to do next."""
-        hint: Optional[str] = self._fields["hint"]
-        return hint
 
     @property
     def receipt(self) -> Optional[dict[str, Any]]:
@@ -150,19 +134,8 @@ class ReceiptVerdict:
         evidence: Optional[dict[str, Any]] = self._fields["evidence"]
         return evidence
 
-    def as_dict(self) -> dict[str, Any]:
-        """All of it."""
-        fields: dict[str, Any] = json.loads(self.json)
-        return fields
-
     def __bool__(self) -> bool:
         return self.verdict == "verified"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ReceiptVerdict) and self.json == other.json
-
-    def __hash__(self) -> int:
-        return hash(self.json)
 
     def __repr__(self) -> str:
         code = f": {self.code}" if self.code else ""

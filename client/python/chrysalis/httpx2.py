@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 import httpx2
 
 from . import _errors, _native
-from ._enclave import Enclave, ended, pieces, pieces_async
+from ._enclave import Enclave, ended, made, pieces, pieces_async
 
 __all__ = ["AsyncTransport", "Transport"]
 
@@ -102,16 +102,6 @@ class _AsyncBody(httpx2.AsyncByteStream):
         self._answer.close()
 
 
-def _made(enclave: Union[Enclave, str], policy: Any, settings: dict[str, Any]) -> Enclave:
-    if isinstance(enclave, Enclave):
-        if policy is not None or settings:
-            raise TypeError("an Enclave brings its policy and its settings: give the enclave alone")
-        return enclave
-    if policy is None:
-        raise TypeError("a policy is missing: Transport(url, policy)")
-    return Enclave(enclave, policy, **settings)
-
-
 def _begun(enclave: Enclave, request: httpx2.Request, body: bytes) -> tuple[_native.Task[_native.Answer], Optional[float]]:
     url = request.url
     if not enclave.is_at(url.scheme, url.host, url.port):
@@ -137,7 +127,7 @@ class Transport(httpx2.BaseTransport):
     """
 
     def __init__(self, enclave: Union[Enclave, str], policy: Any = None, **settings: Any) -> None:
-        self.enclave = _made(enclave, policy, settings)
+        self.enclave = made(enclave, policy, settings)
         self._owned = self.enclave is not enclave
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -155,7 +145,7 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
     """The same for ``httpx2.AsyncClient``, on asyncio or trio."""
 
     def __init__(self, enclave: Union[Enclave, str], policy: Any = None, **settings: Any) -> None:
-        self.enclave = _made(enclave, policy, settings)
+        self.enclave = made(enclave, policy, settings)
         self._owned = self.enclave is not enclave
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
