@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_chain::local;
 use chrysalis_settle::Kept;
 use chrysalis_tests::{
     machine::{Machine, Plan, chrysalis, policy_for, text},
@@ -37,7 +36,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let chain = local::start(1_800_000_000).expect("a chain");
+        let chain = chrysalis_localnet::start(1_800_000_000).expect("a chain");
         let folder = tempfile::tempdir().expect("a folder");
         let configuration = folder.path().join("configuration.toml");
         fs::write(&configuration, priced()).expect("a configuration");

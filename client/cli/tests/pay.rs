@@ -14,7 +14,6 @@ use std::{
     process::Command,
 };
 
-use chrysalis_chain::local;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -31,7 +30,7 @@ struct World {
 impl World {
     fn new() -> Self {
         // Weeks ahead of this machine's clock: nothing goes by that one.
-        let chain = local::start(1_800_000_000).unwrap();
+        let chain = chrysalis_localnet::start(1_800_000_000).unwrap();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("passphrase"), PASSPHRASE).unwrap();
         Self { chain, folder }

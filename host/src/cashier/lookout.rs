@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrysalis_chain::{Chain, ChainError, local};
+use chrysalis_chain::{Chain, ChainError, LOCAL_ID};
 use tycho_types::{
     cell::Cell,
     models::{StdAddr, Transaction},
@@ -97,7 +97,7 @@ impl Lookout {
 
     /// Whether it is the local chain, where one answer is enough: nothing there is worth anything.
     pub(crate) fn is_local(&self) -> bool {
-        *held(&self.network) == Some(local::GLOBAL_ID)
+        *held(&self.network) == Some(LOCAL_ID)
     }
 
     /// The purse as it was at most so long ago. Blocks.

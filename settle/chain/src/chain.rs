@@ -5,6 +5,10 @@ use tycho_types::{
     models::{StdAddr, Transaction},
 };
 
+/// The global id of chains that somebody started on their own machine (`chrysalis-localnet`): nothing there is worth anything, and nothing
+/// that is signed for them counts anywhere else.
+pub const LOCAL_ID: i32 = i32::from_be_bytes(*b"CHRY");
+
 /// Answers about accounts, and takes messages to them. Nothing that it says is proved: before you act on it, ask twice, or ask more than one.
 pub trait Chain {
     /// The account as it is now.

@@ -4,14 +4,13 @@
 pub mod address;
 pub mod amount;
 mod chain;
-pub mod local;
 pub mod purse;
 mod rent;
 pub mod server;
 mod several;
 mod toncenter;
 
-pub use chain::{Account, Chain, ChainError, Contract};
+pub use chain::{Account, Chain, ChainError, Contract, LOCAL_ID};
 pub use several::Several;
 pub use toncenter::Toncenter;
 pub use tycho_types::{

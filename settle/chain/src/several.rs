@@ -134,7 +134,7 @@ mod tests {
     use tycho_types::cell::HashBytes;
 
     use super::*;
-    use crate::local::Local;
+    use chrysalis_localnet::Local;
 
     /// A server that answers what it is told to, and counts what it was sent.
     #[derive(Clone)]

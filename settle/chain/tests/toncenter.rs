@@ -212,7 +212,7 @@ fn a_message_is_sent_again_where_the_answer_was_lost() {
 
 #[test]
 fn transactions_of_others_or_of_before_are_no_answer() {
-    use chrysalis_chain::local::Local;
+    use chrysalis_localnet::Local;
     use tycho_types::boc::Boc;
 
     let mut local = Local::new(1_800_000_000);

@@ -15,10 +15,7 @@ use chrysalis_attestation::{
     encoding::digest::{Hex, sha256},
     release::PublicKey,
 };
-use chrysalis_chain::{
-    local::{self, GLOBAL_ID},
-    purse,
-};
+use chrysalis_chain::{LOCAL_ID, purse};
 use chrysalis_image::publish::public_pem;
 use chrysalis_network::{Descriptor, SignedListing};
 use chrysalis_tests::paths;
@@ -82,7 +79,7 @@ impl World {
     fn sign(&self, name: &str, version: u64, keys: &[u8]) {
         let toml = format!(
             "name = \"network.example\"\nversion = {version}\nexpires = \"2099-01-01T00:00:00Z\"\npolicy = \"{}\"\n\
-             [chain]\nglobal_id = {GLOBAL_ID}\npurse = \"{}\"\n\
+             [chain]\nglobal_id = {LOCAL_ID}\npurse = \"{}\"\n\
              [[directory]]\nurl = \"{}\"\nkey = \"{}\"\n\
              [[class]]\nname = \"smollm2\"\nweights = \"{}\"\n",
             Hex(sha256(&[policy_text(true).as_bytes()])),
@@ -408,7 +405,7 @@ async fn everything_goes_through_the_proxy_of_via() {
 
 /// A purse in the folder, on a chain of its own, with five coins in it.
 async fn purse_of(world: &World) {
-    let chain = local::start(1_800_000_000).unwrap();
+    let chain = chrysalis_localnet::start(1_800_000_000).unwrap();
     let home = format!("0:{}", "77".repeat(32));
     let api = format!("http://{chain}/api/v2");
     let words = [
@@ -503,7 +500,7 @@ async fn a_purse_of_another_chain_pays_nobody() {
     let text = fs::read_to_string(&toml).unwrap();
     fs::write(
         &toml,
-        text.replace(&format!("network = {GLOBAL_ID}"), "network = -239"),
+        text.replace(&format!("network = {LOCAL_ID}"), "network = -239"),
     )
     .unwrap();
     let words = [

@@ -1,8 +1,7 @@
 //! `pay status`.
 
 use chrysalis_chain::{
-    address,
-    local::GLOBAL_ID,
+    LOCAL_ID, address,
     purse::{Lane, State},
 };
 use clap::Args;
@@ -57,7 +56,7 @@ pub(super) fn adopt(folder: &Folder, seen: &Seen) -> anyhow::Result<()> {
 fn text(folder: &Folder, seen: &Seen) -> String {
     let purse = address::friendly(&folder.keys().address());
     let local = match folder.keys().network {
-        GLOBAL_ID => "chain   LOCAL, nothing on it is worth anything\n",
+        LOCAL_ID => "chain   LOCAL, nothing on it is worth anything\n",
         _ => "",
     };
     let balance = gram(seen.balance);
@@ -126,7 +125,7 @@ fn told(folder: &Folder, seen: &Seen) -> Value {
     let lanes = |state: &State| state.lanes.iter().map(lane).collect::<Vec<_>>();
     json!({
         "purse": address::friendly(&folder.keys().address()),
-        "local": folder.keys().network == GLOBAL_ID,
+        "local": folder.keys().network == LOCAL_ID,
         "balance": seen.balance,
         "owed": seen.state.as_ref().map_or(0, |state| state.owed),
         "rent_a_year": seen.rent,

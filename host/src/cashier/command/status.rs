@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write, process::ExitCode};
 
+use chrysalis_chain::LOCAL_ID;
 use chrysalis_chain::amount;
-use chrysalis_chain::local;
 use clap::Args;
 use serde::Serialize;
 
@@ -134,7 +134,7 @@ impl Status {
         Ok(Self {
             payee: owner.payee.to_string(),
             network: owner.network,
-            local: owner.network == Some(local::GLOBAL_ID),
+            local: owner.network == Some(LOCAL_ID),
             sums,
             fees,
             reports,

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use chrysalis_chain::{local, server};
+use chrysalis_chain::{LOCAL_ID, server};
 use chrysalis_wire::host::{FromHost, Owed, ToHost};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -45,11 +45,11 @@ impl Desk {
             let mut book = open();
             let owner = Owner {
                 payee: payee(),
-                network: Some(local::GLOBAL_ID),
+                network: Some(LOCAL_ID),
             };
             book.set_owner(&owner).unwrap();
             let server = server::open(&url, None).unwrap();
-            let lookout = Lookout::new(Box::new(server), payee(), Some(local::GLOBAL_ID));
+            let lookout = Lookout::new(Box::new(server), payee(), Some(LOCAL_ID));
             let till = Till::new(book, lookout, Arc::new(Takings::default()));
             if shared { till.shared() } else { till }
         });

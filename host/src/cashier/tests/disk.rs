@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use chrysalis_chain::{local, server};
+use chrysalis_chain::{LOCAL_ID, server};
 use rusqlite::Connection;
 
 use super::world::{COIN, Host, Scene, database, payee};
@@ -121,13 +121,13 @@ fn a_database_is_one_payees_on_one_chain_and_one_runs() {
     let server = server::open(&world.url(), None).unwrap();
     let mut book = Book::open_or_create(&path).unwrap();
     let network = owner::claim(&mut book, &payee(), &server).unwrap();
-    assert_eq!(network, Some(local::GLOBAL_ID));
+    assert_eq!(network, Some(LOCAL_ID));
     let other = tycho_types::models::StdAddr::new(0, [1; 32].into());
     let refused = owner::claim(&mut book, &other, &server)
         .unwrap_err()
         .to_string();
     assert!(refused.contains("is for the payee 0:aaaa"), "{refused}");
-    let refused = owner::same_chain(Some(-239), local::GLOBAL_ID).unwrap_err();
+    let refused = owner::same_chain(Some(-239), LOCAL_ID).unwrap_err();
     assert!(
         refused.to_string().contains("of the chain -239"),
         "{refused}"
@@ -155,7 +155,7 @@ fn a_chain_that_comes_later_is_written_down() {
     let till = Till::new(book, lookout, Arc::default());
     assert!(till.round(0, false).trouble.is_empty());
     let owner = held(&till.book).owner().unwrap().unwrap();
-    assert_eq!(owner.network, Some(local::GLOBAL_ID));
+    assert_eq!(owner.network, Some(LOCAL_ID));
 }
 
 #[tokio::test]

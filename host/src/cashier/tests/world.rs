@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrysalis_chain::{
-    Chain, Toncenter, local,
+    Chain, LOCAL_ID, Toncenter,
     purse::{self, Action, Keys, Lock, Order, State},
     server,
 };
@@ -45,7 +45,7 @@ pub(in crate::cashier) struct World {
 
 impl World {
     pub(in crate::cashier) fn start() -> Self {
-        let address = local::start(BEGINNING).unwrap();
+        let address = chrysalis_localnet::start(BEGINNING).unwrap();
         Self {
             address,
             chain: server::open(&url(address), None).unwrap(),
@@ -124,7 +124,7 @@ impl Client {
         let keys = Keys {
             owner: public(&owner),
             home: StdAddr::new(0, [0xBB; 32].into()),
-            network: local::GLOBAL_ID,
+            network: LOCAL_ID,
             salt,
         };
         world.give(&keys.address(), nano);
@@ -268,11 +268,11 @@ impl Host {
     pub(in crate::cashier) fn with(mut book: Book, url: &str, pause: Option<Duration>) -> Self {
         let owner = Owner {
             payee: payee(),
-            network: Some(local::GLOBAL_ID),
+            network: Some(LOCAL_ID),
         };
         book.set_owner(&owner).unwrap();
         let server = server::open(url, None).unwrap();
-        let lookout = Lookout::new(Box::new(server), payee(), Some(local::GLOBAL_ID));
+        let lookout = Lookout::new(Box::new(server), payee(), Some(LOCAL_ID));
         let till = Arc::new(Till::new(book, lookout, Arc::new(Takings::default())));
         Self {
             answers: Answers::new(Arc::clone(&till), CONDITIONS, pause),

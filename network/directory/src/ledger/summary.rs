@@ -180,7 +180,7 @@ impl Now {
             "version": 1,
             "network": {
                 "name": network.name, "symbol": network.chain.symbol, "simulated": simulated,
-                "local_chain": network.chain.global_id == chrysalis_chain::local::GLOBAL_ID,
+                "local_chain": network.chain.global_id == chrysalis_chain::LOCAL_ID,
             },
             "at": now.0, "refresh": self.refresh,
             "classes": classes.clone().map(|(class, providers)| class_json(class, providers, tally)).collect::<Vec<_>>(),

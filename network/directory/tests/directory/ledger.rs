@@ -9,13 +9,12 @@ use std::{
 };
 
 use chrysalis_attestation::encoding::digest::Hex;
-use chrysalis_chain::{
-    Account, Address, Chain, ChainError, Contract, Transaction, local::Local, purse,
-};
+use chrysalis_chain::{Account, Address, Chain, ChainError, Contract, Transaction, purse};
 use chrysalis_directory::{
     Ledger, Payouts, Senders, page_of,
     server::{self, Limits, Server},
 };
+use chrysalis_localnet::Local;
 use chrysalis_network::Now;
 use serde_json::Value;
 use tycho_types::cell::HashBytes;

@@ -2,10 +2,10 @@
 
 use chrysalis_attestation::encoding::digest::sha256;
 use chrysalis_chain::{
-    Address,
-    local::{GLOBAL_ID, Local},
+    Address, LOCAL_ID,
     purse::{Action, Keys, Lock, Order, message},
 };
+use chrysalis_localnet::Local;
 use chrysalis_settle::{
     Attested, Credential, Done, End, Expected, Receipt, Report, Sign, Tab, TabId, Tabs, Terms,
     money::{self, Quote},
@@ -134,7 +134,7 @@ fn purses(owner: &Key, key: [u8; 32]) -> Vec<Seed> {
     let keys = Keys {
         owner: key,
         home: somebody.clone(),
-        network: GLOBAL_ID,
+        network: LOCAL_ID,
         salt: 0,
     };
     let address = keys.address();

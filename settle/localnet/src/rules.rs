@@ -1,5 +1,6 @@
 //! The main network's prices and limits, with a name of its own: nothing that is signed for this chain counts anywhere else.
 
+use chrysalis_chain::LOCAL_ID;
 use num_bigint::BigInt;
 use tycho_executor::{ExecutorParams, ParsedConfig};
 use tycho_types::{
@@ -18,8 +19,6 @@ use tycho_vm::{
     VmStateBuilder, VmVersion,
 };
 
-/// What `GLOBALID` says here.
-pub const GLOBAL_ID: i32 = i32::from_be_bytes(*b"CHRY");
 /// The main network's configuration without its validators, as @ton/sandbox 0.41.0 has it (MIT, Copyright (c) 2022 Ton Tech).
 const CONFIGURATION: &[u8] = include_bytes!("config.boc");
 
@@ -44,7 +43,7 @@ impl Rules {
     pub(super) fn new() -> Self {
         let configuration =
             Boc::decode(CONFIGURATION).expect("the shipped configuration is a cell");
-        Self::of(configuration, Some(GLOBAL_ID))
+        Self::of(configuration, Some(LOCAL_ID))
             .expect("the shipped configuration is one; a test reads it")
     }
 

@@ -1,5 +1,6 @@
 //! The local chain as toncenter's HTTP interface (v2) shows a chain: what existing wallets, libraries and our own client ask.
 
+use chrysalis_chain::{LOCAL_ID, address};
 use serde_json::{Value, json};
 use tycho_types::{
     boc::Boc,
@@ -8,8 +9,7 @@ use tycho_types::{
 };
 use tycho_vm::RcStackValue;
 
-use super::{GLOBAL_ID, Local, NotTaken, stack};
-use crate::address;
+use super::{Local, NotTaken, stack};
 
 /// The most transactions in one answer.
 const MAX_TRANSACTIONS: usize = 100;
@@ -179,7 +179,7 @@ fn parameter(parameters: &Value) -> Answer {
             "this chain shows its parameter 19 alone: the global id".to_owned(),
         ));
     }
-    let cell = CellBuilder::build_from(u32::from_be_bytes(GLOBAL_ID.to_be_bytes()));
+    let cell = CellBuilder::build_from(u32::from_be_bytes(LOCAL_ID.to_be_bytes()));
     let cell = cell.map_err(|error| Wrong(500, error.to_string()))?;
     Ok(
         json!({"@type": "configInfo", "config": {"@type": "tvm.cell", "bytes": Boc::encode_base64(cell)}}),

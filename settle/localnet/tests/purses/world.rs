@@ -3,10 +3,10 @@
 use std::cell::Cell as Counter;
 
 use chrysalis_chain::{
-    Address, Cell,
-    local::{GLOBAL_ID, Local, NotTaken},
+    Address, Cell, LOCAL_ID,
     purse::{self, Action, Claim, Keys, Lock, Order, State},
 };
+use chrysalis_localnet::{Local, NotTaken};
 use chrysalis_settle::{Credential, Statement, TabId, Tag};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use tycho_types::models::AccountState;
@@ -48,7 +48,7 @@ impl Purse {
         let keys = Keys {
             owner: public(&owner),
             home: account(0x77),
-            network: GLOBAL_ID,
+            network: LOCAL_ID,
             salt,
         };
         Self {

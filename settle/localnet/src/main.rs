@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use chrysalis_chain::local::{self, GLOBAL_ID};
+use chrysalis_chain::LOCAL_ID;
 use clap::Parser;
 
 /// A chain on this machine, worth nothing: it has no validators, forgets everything when it ends, and gives coins to anyone who asks.
@@ -47,9 +47,9 @@ fn main() -> Result<()> {
     writeln!(out, "local chain: nothing here is worth anything")?;
     writeln!(
         out,
-        "global id {GLOBAL_ID}; toncenter's interface at http://{}/api/v2",
+        "global id {LOCAL_ID}; toncenter's interface at http://{}/api/v2",
         listener.local_addr()?
     )?;
     out.flush()?;
-    match local::run(listener, clock)? {}
+    match chrysalis_localnet::run(listener, clock)? {}
 }

@@ -4,7 +4,7 @@
 use std::{fs, time::Instant};
 
 use crate::world::{GRAM, Purse, account, balance};
-use chrysalis_chain::local::Local;
+use chrysalis_localnet::Local;
 use tycho_types::models::{ComputePhase, TxInfo};
 
 const PURSES: u32 = 10_000;

@@ -2,8 +2,6 @@
 
 use std::{path::Path, process::Command};
 
-use chrysalis_chain::local;
-
 #[test]
 fn tonclient_uses_the_local_chain_unchanged() {
     let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts");
@@ -11,7 +9,7 @@ fn tonclient_uses_the_local_chain_unchanged() {
         chrysalis_test_support::skip("no @ton/ton: npm ci in settle/contracts");
         return;
     }
-    let address = local::start(1_800_000_000).unwrap();
+    let address = chrysalis_localnet::start(1_800_000_000).unwrap();
     let mut node = Command::new("node");
     node.arg(contracts.join("tonclient.mjs"))
         .arg(format!("http://{address}"));

@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, env, thread};
 use crate::world::{GRAM, Purse, SIX_HOURS, account, balance, key, public};
 use chrysalis_chain::{
     Address,
-    local::Local,
     purse::{Action, Lock, State},
 };
+use chrysalis_localnet::Local;
 use tycho_types::models::{IntAddr, MsgInfo};
 
 /// Messages in a script.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrysalis_chain::address;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -27,7 +28,6 @@ use super::{
     Local,
     dialect::{self, Wrong},
 };
-use crate::address;
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 1024 * 1024;

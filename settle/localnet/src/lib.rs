@@ -1,6 +1,5 @@
-//! A chain on this machine, worth nothing: accounts in a map, messages in a queue, and the transactions that a validator would make of them.
-//!
-//! There is no consensus, no validator and no reorganisation. A message's whole consequences happen before the next is taken.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod account;
 mod dialect;
@@ -24,7 +23,7 @@ use tycho_types::{
 use account::Held;
 use rules::Rules;
 
-pub use rules::{GLOBAL_ID, Got};
+pub use rules::Got;
 pub use server::{run, start};
 
 /// Where the faucet's coins come from.
