@@ -1,0 +1,98 @@
+//! What is seen of a fleet: its pods, and what their hosts say.
+
+use chrysalis_fleet::{Machine, State};
+use futures_util::{StreamExt, stream};
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use kube::ResourceExt;
+
+use crate::{
+    host::{self, Numbers, Said},
+    pods::{self, Life},
+};
+
+/// How many hosts are asked at once.
+const AT_ONCE: usize = 32;
+
+/// A machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) pod: Pod,
+    pub(crate) life: Life,
+    /// What its host says, if there is one to ask.
+    said: Option<Result<Said, String>>,
+}
+
+/// Asks all hosts.
+pub(crate) async fn look(pods: Vec<Pod>) -> Vec<Seen> {
+    let asking = pods.into_iter().map(|pod| async move {
+        let life = pods::life(&pod);
+        let asked = matches!(life, Life::Runs | Life::Goes);
+        let said = match pods::probes(&pod).filter(|_| asked) {
+            Some(address) => Some(host::ask(&address).await),
+            None => None,
+        };
+        Seen { pod, life, said }
+    });
+    stream::iter(asking).buffered(AT_ONCE).collect().await
+}
+
+impl Seen {
+    pub(crate) fn name(&self) -> String {
+        self.pod.name_any()
+    }
+
+    /// For [`chrysalis_fleet::reconcile()`].
+    pub(crate) fn machine(&self) -> Machine {
+        let state = match (self.life, &self.said) {
+            (Life::Ended | Life::Failed, _) => State::Ended,
+            (Life::Goes, _) => State::Draining,
+            (Life::Runs, Some(Ok(said))) => said.state,
+            // Who does not answer serves nobody that the operator knows of. The kubelet decides whether it is dead.
+            (Life::Waits | Life::Runs, _) => State::Booting,
+        };
+        Machine {
+            name: self.name(),
+            image: pods::image_of(&self.pod),
+            state,
+        }
+    }
+
+    pub(crate) fn numbers(&self) -> Option<&Numbers> {
+        match &self.said {
+            Some(Ok(said)) => Some(&said.numbers),
+            _ => None,
+        }
+    }
+
+    /// Whether it failed so soon that the next one would as well: it stays for its log, and nothing takes its place yet.
+    pub(crate) fn failed_early(&self, now: Timestamp, backoff: i64) -> bool {
+        self.life == Life::Failed && pods::age(&self.pod, now) < backoff
+    }
+
+    /// What is waited for, if it does not serve.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        let name = self.name();
+        let load = self.numbers().and_then(|it| it.load);
+        let load = load
+            .map(|load| format!(" (utilisation {})", rounded(load)))
+            .unwrap_or_default();
+        Some(match (self.life, self.machine().state) {
+            (Life::Waits, _) => format!("{name} has not started{}", pods::why(&self.pod)),
+            (Life::Failed, _) => format!("{name} failed{}", pods::why(&self.pod)),
+            (Life::Ended, _) => format!("{name} has ended"),
+            (Life::Goes, _) => format!("{name} was deleted, and its kubelet drains it{load}"),
+            (Life::Runs, State::Serving { .. }) => return None,
+            (Life::Runs, State::Draining) => format!("{name} finishes what it does{load}"),
+            (Life::Runs, _) => match &self.said {
+                Some(Err(error)) => format!("{name} does not answer: {error}"),
+                None => format!("{name} has no address yet"),
+                Some(Ok(_)) => format!("{name} boots"),
+            },
+        })
+    }
+}
+
+/// Thousandths, as people read them.
+pub(crate) fn rounded(load: u32) -> String {
+    format!("{}.{:02}", load / 1000, load % 1000 / 10)
+}
