@@ -91,7 +91,8 @@ pub(crate) fn count(
         draining: number(states().filter(|it| it.state == State::Draining).count()),
         listed: (!listing.is_empty()).then(|| number(listing.iter().filter(|it| **it > 0).count())),
         utilisation: mean.map(|mean| rounded(u32::try_from(mean).unwrap_or(u32::MAX))),
-        unclaimed: (!due.is_empty()).then(|| due.iter().fold(0_u64, |sum, it| sum.saturating_add(*it))),
+        unclaimed: (!due.is_empty())
+            .then(|| due.iter().fold(0_u64, |sum, it| sum.saturating_add(*it))),
         network: before.network.clone(),
         conditions: before.conditions.clone(),
     }

@@ -1,8 +1,9 @@
 //! When to look: whenever a fleet or one of its pods changes, and every few seconds, because hosts tell nobody that they serve.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -20,10 +21,15 @@ use kube::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::operator::{Operator, Trouble, say};
+use crate::{
+    operator::{Operator, Trouble, say},
+    resource::GROUP,
+};
 
 /// The most fleets that are looked at at once.
 const AT_ONCE: u16 = 8;
+/// The least time between two looks at a fleet: one look answers many changes, and the operator's own words are changes as well.
+const BETWEEN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub(crate) struct Pace {
@@ -41,6 +47,8 @@ pub(crate) struct Pace {
 struct Work {
     operator: Operator,
     interval: Duration,
+    /// When each fleet was looked at last.
+    looked: Mutex<BTreeMap<String, Instant>>,
 }
 
 /// Takes care of all fleets, until it is told to stop.
@@ -58,15 +66,17 @@ pub(crate) async fn run(operator: Operator, pace: &Pace) -> anyhow::Result<()> {
     let (fleets, pods) = (operator.fleets.clone(), operator.pods.clone());
     let resource = operator.resource.clone();
     eprintln!("takes care of the fleets in {}", operator.namespace);
-    let context = Arc::new(Work { operator, interval });
+    let context = Arc::new(Work {
+        operator,
+        interval,
+        looked: Mutex::default(),
+    });
     let controller = Controller::new_with(fleets, watcher::Config::default(), resource)
-        // One look answers many changes.
-        .with_config(
-            Config::default()
-                .debounce(Duration::from_millis(500))
-                .concurrency(AT_ONCE),
+        .with_config(Config::default().concurrency(AT_ONCE))
+        .owns::<Pod>(
+            pods,
+            watcher::Config::default().labels(&format!("{GROUP}/fleet")),
         )
-        .owns::<Pod>(pods, watcher::Config::default())
         .graceful_shutdown_on(stopped);
     let said = Mutex::new(String::new());
     let looks = controller.run(tend, failed, context);
@@ -88,9 +98,27 @@ pub(crate) async fn run(operator: Operator, pace: &Pace) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn tend(fleet: Arc<DynamicObject>, context: Arc<Work>) -> Result<Action, Trouble> {
-    context.operator.tend(&fleet.name_any()).await?;
-    Ok(Action::requeue(context.interval))
+async fn tend(fleet: Arc<DynamicObject>, work: Arc<Work>) -> Result<Action, Trouble> {
+    let name = fleet.name_any();
+    if let Some(left) = work.too_soon(&name) {
+        return Ok(Action::requeue(left));
+    }
+    work.operator.tend(&name).await?;
+    Ok(Action::requeue(work.interval))
+}
+
+impl Work {
+    /// How long a fleet has to wait for another look, which otherwise begins now. Waiting is not put off by what happens meanwhile, as the
+    /// controller's own debouncing would: a pod that crashes all the time must not keep its fleet from being looked at.
+    fn too_soon(&self, name: &str) -> Option<Duration> {
+        let mut looked = self.looked.lock().ok()?;
+        let since = looked.get(name).map(Instant::elapsed);
+        let left = since.and_then(|since| BETWEEN.checked_sub(since));
+        if left.is_none() {
+            looked.insert(name.to_owned(), Instant::now());
+        }
+        left
+    }
 }
 
 fn failed(fleet: Arc<DynamicObject>, trouble: &Trouble, context: Arc<Work>) -> Action {

@@ -30,7 +30,7 @@ async fn a_fleet_grows_and_says_what_it_is() {
         (&json!(3), &json!(15))
     );
     assert_eq!(status["selector"], "chrysalis.example/fleet=small");
-    assert_eq!(status["network"]["version"], 1);
+    assert_eq!(status["network"]["version"], 5);
     scene.edit(|spec| spec["replicas"] = json!(5));
     scene.until_as_wanted(5).await;
     // Those that were there are there.

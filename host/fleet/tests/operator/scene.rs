@@ -50,7 +50,7 @@ impl Scene {
             folder,
             operator: None,
             kubelet,
-            version: 0,
+            version: 4,
         };
         let server = format!("http://{}", scene.api.address);
         let kubeconfig = json!({

@@ -153,9 +153,10 @@ async fn a_pod_without_a_node_is_waited_for_and_goes_when_it_is_not_wanted() {
     fleet["spec"]["template"]["spec"]["nodeSelector"] = json!({"no": "node"});
     scene.create(fleet);
     scene
-        .until("word of it", |it| it.message().contains("has not started"))
+        .until("word of it", |it| {
+            it.message().contains("has not started") && it.status()["replicas"] == 1
+        })
         .await;
-    assert_eq!(scene.status()["replicas"], 1);
     scene.edit(|spec| spec["replicas"] = json!(0));
     scene.until_as_wanted(0).await;
 }

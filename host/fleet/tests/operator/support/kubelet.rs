@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
@@ -110,6 +111,7 @@ fn spawn(address: &str, pod: &Value) -> Child {
         .args(&command[1..])
         .args(args)
         .envs(environment)
+        .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .unwrap()
