@@ -279,63 +279,91 @@ fn selects(place: &Place, query: &BTreeMap<String, String>, key: &Key, object: &
             .all(|(name, value)| name != "metadata.name" || *value == key.2)
 }
 
-/// What happens from a version on, an object a line, until the server, the client or the time ends it.
+/// What happens from a version on, an object a line, until the server, the client or the time ends it. From nothing on, what is there comes
+/// first; who asks for it is told when that is all.
 fn watching(shared: Arc<Shared>, place: Place, query: BTreeMap<String, String>) -> Response<Body> {
-    let from = query
-        .get("resourceVersion")
-        .and_then(|it| it.parse().ok())
-        .unwrap_or(0);
+    let number = |name: &str| query.get(name).and_then(|it| it.parse().ok());
+    let from = number("resourceVersion").unwrap_or(0);
     if from != 0 && from < shared.lock().forgotten {
         return json_of(Err(gone()));
     }
-    let ends = query
-        .get("timeoutSeconds")
-        .and_then(|it| it.parse().ok())
-        .unwrap_or(290);
-    let ends = tokio::time::Instant::now() + Duration::from_secs(ends);
+    let ends = Duration::from_secs(number("timeoutSeconds").unwrap_or(290));
+    let ends = tokio::time::Instant::now() + ends;
     let news = shared.news.subscribe();
-    let begin = (shared, place, query, from, news, false);
-    let lines = stream::unfold(
-        begin,
-        move |(shared, place, query, mut seen, mut news, is_over)| async move {
-            if is_over {
-                return None;
+    let watch = Watch {
+        shared,
+        place,
+        query,
+        seen: from,
+        is_over: false,
+    };
+    let lines = stream::unfold((watch, news), move |(mut watch, mut news)| async move {
+        while !watch.is_over {
+            news.borrow_and_update();
+            let lines = watch.lines();
+            if !lines.is_empty() {
+                let frame = Ok::<_, Infallible>(Frame::data(Bytes::from(lines)));
+                return Some((frame, (watch, news)));
             }
-            loop {
-                news.borrow_and_update();
-                let mut lines = String::new();
-                let mut is_over = false;
-                {
-                    let store = shared.lock();
-                    if seen < store.forgotten && seen != 0 {
-                        lines =
-                            format!("{}\n", json!({"type": "ERROR", "object": status(&gone())}));
-                        is_over = true;
-                    }
-                    for event in store.events.iter().filter(|it| {
-                        it.version > seen && selects(&place, &query, &it.key, &it.object)
-                    }) {
-                        lines +=
-                            &format!("{}\n", json!({"type": event.what, "object": event.object}));
-                    }
-                    seen = seen.max(store.version);
-                }
-                if !lines.is_empty() {
-                    let frame = Ok::<_, Infallible>(Frame::data(Bytes::from(lines)));
-                    return Some((frame, (shared, place, query, seen, news, is_over)));
-                }
-                tokio::select! {
-                    () = tokio::time::sleep_until(ends) => return None,
-                    changed = news.changed() => changed.ok()?,
-                }
+            tokio::select! {
+                () = tokio::time::sleep_until(ends) => return None,
+                changed = news.changed() => changed.ok()?,
             }
-        },
-    );
+        }
+        None
+    });
     let body = BodyExt::boxed_unsync(StreamBody::new(lines.boxed()));
     Response::builder()
         .header(CONTENT_TYPE, "application/json")
         .body(body)
         .unwrap()
+}
+
+struct Watch {
+    shared: Arc<Shared>,
+    place: Place,
+    query: BTreeMap<String, String>,
+    /// The version up to which all is said.
+    seen: u64,
+    is_over: bool,
+}
+
+impl Watch {
+    fn lines(&mut self) -> String {
+        let store = self.shared.lock();
+        let selects = |key: &Key, object: &Value| selects(&self.place, &self.query, key, object);
+        let line =
+            |what: &str, object: &Value| format!("{}\n", json!({"type": what, "object": object}));
+        let lines = if self.seen == 0 {
+            let there = store.objects.iter().filter(|(key, it)| selects(key, it));
+            let mut lines: String = there.map(|(_, it)| line("ADDED", it)).collect();
+            if self
+                .query
+                .get("sendInitialEvents")
+                .is_some_and(|it| it == "true")
+            {
+                let annotations = json!({"k8s.io/initial-events-end": "true"});
+                let metadata = json!({"resourceVersion": store.version.to_string(), "annotations": annotations});
+                let kind = self.place.kind;
+                lines += &line(
+                    "BOOKMARK",
+                    &json!({"kind": kind.name, "apiVersion": kind.api_version(), "metadata": metadata}),
+                );
+            }
+            lines
+        } else if self.seen < store.forgotten {
+            self.is_over = true;
+            line("ERROR", &status(&gone()))
+        } else {
+            let events = store
+                .events
+                .iter()
+                .filter(|it| it.version > self.seen && selects(&it.key, &it.object));
+            events.map(|it| line(it.what, &it.object)).collect()
+        };
+        self.seen = store.version;
+        lines
+    }
 }
 
 /// What kubectl and clients ask first.
