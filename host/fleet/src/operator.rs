@@ -172,8 +172,11 @@ impl Operator {
                 Reason::Progressing
             }
         } else {
-            let image = serde_json::to_string(&wish.spec.image).unwrap_or_default();
-            waits.insert(0, format!("{image} is not in {}: publish it there first, the fleet stays as it is until then", accepted.name()));
+            let (image, policy) = (&wish.spec.image, accepted.name());
+            let what = format!(
+                "{image} is not in {policy}: publish it there first, the fleet stays as it is until then"
+            );
+            waits.insert(0, what);
             Reason::NotInPolicy
         };
         Plan {
@@ -354,8 +357,7 @@ fn accepted_images(wish: &Wish, seen: &[Seen], accepted: &Accepted) -> BTreeSet<
         .accepts(wish.spec.platform, &wish.spec.image)
         .then(|| wish.image());
     let there = seen.iter().filter(|it| {
-        let measured = pods::measured(&it.pod);
-        measured.is_some_and(|it| accepted.accepts(wish.spec.platform, &it))
+        pods::measured(&it.pod).is_some_and(|(platform, image)| accepted.accepts(platform, &image))
     });
     there
         .map(|it| pods::image_of(&it.pod))

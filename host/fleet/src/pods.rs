@@ -11,7 +11,7 @@ use kube::{
 };
 
 use crate::{
-    resource::{GROUP, Measurements},
+    resource::{GROUP, Measurements, Platform},
     wish::{HOST, Wish, host_of, image, metrics_port},
 };
 
@@ -57,6 +57,8 @@ pub(crate) fn build(
     let mut annotations = annotations.unwrap_or_default();
     let measured = serde_json::to_string(&wish.spec.image).unwrap_or_default();
     annotations.insert(annotation("image"), measured);
+    let platform = wish.spec.platform.name().to_owned();
+    annotations.insert(annotation("platform"), platform);
     annotations.insert(annotation("revision"), wish.revision.clone());
     let mut spec = spec.unwrap_or_default();
     // What has drained must not begin again, and what has crashed should, even while no operator looks.
@@ -98,16 +100,20 @@ fn set_options(host: &mut Container, wish: &Wish, token_digest: &str) {
     }
 }
 
-/// What was measured of a pod's image when it was started.
-pub(crate) fn measured(pod: &Pod) -> Option<Measurements> {
-    serde_json::from_str(pod.annotations().get(&annotation("image"))?).ok()
+/// On what a pod was started, and what is measured of its image there.
+pub(crate) fn measured(pod: &Pod) -> Option<(Platform, Measurements)> {
+    let marks = pod.annotations();
+    let platform = marks.get(&annotation("platform"))?.as_str();
+    let platform = serde_json::from_value(platform.into()).ok()?;
+    let measured = serde_json::from_str(marks.get(&annotation("image"))?).ok()?;
+    Some((platform, measured))
 }
 
 /// What it runs. One whose marks somebody removed runs what nobody accepts.
 pub(crate) fn image_of(pod: &Pod) -> Image {
     let revision = pod.annotations().get(&annotation("revision"));
     match (measured(pod), revision) {
-        (Some(measured), Some(revision)) => image(&measured, revision),
+        (Some((_, measured)), Some(revision)) => image(&measured, revision),
         _ => Image(Vec::new()),
     }
 }

@@ -97,6 +97,26 @@ pub(crate) struct Measurements {
     pub(crate) rtmr2: Option<Hex<48>>,
 }
 
+impl std::fmt::Display for Measurements {
+    /// Its first digits: enough for people to tell two images apart.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named = [
+            ("launchDigest", &self.launch_digest),
+            ("mrtd", &self.mrtd),
+            ("rtmr1", &self.rtmr1),
+            ("rtmr2", &self.rtmr2),
+        ];
+        let there = named
+            .iter()
+            .filter_map(|(name, it)| Some((name, it.as_ref()?.to_string())));
+        for (index, (name, digits)) in there.enumerate() {
+            let gap = if index == 0 { "" } else { ", " };
+            write!(f, "{gap}{name} {}…", digits.get(..12).unwrap_or(&digits))?;
+        }
+        Ok(())
+    }
+}
+
 /// As `chrysalis-host run --platform` names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
