@@ -1,6 +1,8 @@
 //! The custom resource `ChrysalisFleet`: what a person writes, and what the operator answers. `chrysalis-fleet crd` prints its definition,
 //! and every comment on a field here is what `kubectl explain` says about it.
 
+#![allow(clippy::duplicated_attributes, reason = "columns may have one type")]
+
 use chrysalis_attestation::encoding::digest::Hex;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;

@@ -62,7 +62,7 @@ pub(crate) fn count(
     wanted: &Image,
 ) -> FleetStatus {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let states = || seen.iter().map(|it| it.machine());
+    let states = || seen.iter().map(Seen::machine);
     let serving: Vec<_> = states()
         .filter(|it| matches!(it.state, State::Serving { .. }))
         .collect();

@@ -121,6 +121,10 @@ impl Work {
     }
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the controller hands them over"
+)]
 fn failed(fleet: Arc<DynamicObject>, trouble: &Trouble, context: Arc<Work>) -> Action {
     say(
         &fleet,

@@ -180,14 +180,14 @@ mod tests {
         })
     }
 
-    fn read(spec: Value) -> Result<Wish, Malformed> {
+    fn read(spec: &Value) -> Result<Wish, Malformed> {
         let resource = ApiResource::erase::<ChrysalisFleet>(&());
         Wish::of(&DynamicObject::new("a", &resource).data(json!({"spec": spec})))
     }
 
     #[test]
     fn what_is_not_said_has_a_default() {
-        let wish = read(spec()).unwrap();
+        let wish = read(&spec()).unwrap();
         let FleetSpec {
             replicas,
             max_unavailable,
@@ -202,9 +202,9 @@ mod tests {
         let revision = |field: &str, value: Value| {
             let mut changed = spec();
             changed[field] = value;
-            read(changed).unwrap().revision
+            read(&changed).unwrap().revision
         };
-        let before = read(spec()).unwrap().revision;
+        let before = read(&spec()).unwrap().revision;
         assert_eq!(revision("replicas", json!(7)), before);
         assert_eq!(revision("maxSurge", json!(7)), before);
         assert_ne!(revision("payee", json!("0:5")), before);
@@ -256,7 +256,7 @@ mod tests {
         for (field, value, word) in wrong {
             let mut changed = spec();
             changed[&field[1..]] = value;
-            let refused = read(changed).unwrap_err().to_string();
+            let refused = read(&changed).unwrap_err().to_string();
             assert!(refused.contains(word), "{field}: {refused}");
         }
     }

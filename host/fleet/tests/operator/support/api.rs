@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Collected, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response,
     body::{Frame, Incoming},
@@ -190,7 +190,7 @@ async fn answer(
         .into_body()
         .collect()
         .await
-        .map(|it| it.to_bytes())
+        .map(Collected::to_bytes)
         .unwrap_or_default();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     if method == Method::GET && place.name.is_none() {
