@@ -1,4 +1,4 @@
-//! What a decision costs: `cargo run --release -p chrysalis-fleet --example reconcile-cost`. The fleet's design bounds it to 10 ms.
+//! What a decision costs: `cargo run --release -p chrysalis-fleet --example reconcile-cost`. It is meant to stay under 10 ms.
 
 use std::{collections::BTreeSet, hint::black_box, time::Instant};
 
