@@ -80,7 +80,7 @@ async fn real_hosts_finish_a_stream_before_they_go() {
     let pod = scene.pods().remove(0);
     let busy = name(&pod);
     let question = json!({
-        "model": "smollm2-135m-instruct", "max_tokens": 600, "stream": true, "temperature": 0.0,
+        "model": "smollm2-135m-instruct", "max_tokens": 400, "stream": true, "temperature": 0.0,
         "messages": [{"role": "user", "content": "Count from one to a thousand, in words."}]
     });
     let address = format!(
