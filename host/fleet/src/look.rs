@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) life: Life,
     /// What its host says, if there is one to ask.
     said: Option<Result<Said, String>>,
+    /// Whether this operator has told it to drain: one that answers no more has ended, and its kubelet is about to say so.
+    pub(crate) is_told: bool,
 }
 
 /// Asks all hosts.
@@ -31,7 +33,12 @@ pub(crate) async fn look(pods: Vec<Pod>) -> Vec<Seen> {
             Some(address) => Some(host::ask(&address).await),
             None => None,
         };
-        Seen { pod, life, said }
+        Seen {
+            pod,
+            life,
+            said,
+            is_told: false,
+        }
     });
     stream::iter(asking).buffered(AT_ONCE).collect().await
 }
@@ -47,7 +54,9 @@ impl Seen {
             (Life::Ended | Life::Failed, _) => State::Ended,
             (Life::Goes, _) => State::Draining,
             (Life::Runs, Some(Ok(said))) => said.state,
-            // Who does not answer serves nobody that the operator knows of. The kubelet decides whether it is dead.
+            (Life::Runs, Some(Err(_))) if self.is_told => State::Draining,
+            // Its kubelet asks it as well, by another way: who is cut off from the operator may serve clients all the same.
+            (Life::Runs, Some(Err(_))) if pods::is_ready(&self.pod) => State::Serving { load: 0 },
             (Life::Waits | Life::Runs, _) => State::Booting,
         };
         Machine {
@@ -81,7 +90,7 @@ impl Seen {
             (Life::Failed, _) => format!("{name} failed{}", pods::why(&self.pod)),
             (Life::Ended, _) => format!("{name} has ended"),
             (Life::Goes, _) => format!("{name} was deleted, and its kubelet drains it{load}"),
-            (Life::Runs, State::Serving { .. }) => return None,
+            (Life::Runs, State::Serving { .. }) if self.numbers().is_some() => return None,
             (Life::Runs, State::Draining) => format!("{name} finishes what it does{load}"),
             (Life::Runs, _) => match &self.said {
                 Some(Err(error)) => format!("{name} does not answer: {error}"),

@@ -1,7 +1,7 @@
 //! The glue: reads what is wanted and what is there, asks [`chrysalis_fleet::reconcile()`] what to do, does it, and writes down what it waits
 //! for. It remembers nothing that counts: whoever takes its place goes on where it was.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use chrysalis_fleet::{Action, Image, reconcile};
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
@@ -54,6 +54,8 @@ pub(crate) struct Operator {
     pub(crate) secret: Secret,
     /// How long a place stays empty after a pod failed that was younger than this: seconds.
     pub(crate) backoff: i64,
+    /// Pods that were told to drain. A hint: their hosts say so as well, until they have ended.
+    told: Mutex<BTreeSet<String>>,
 }
 
 /// What is to be done for a fleet.
@@ -83,6 +85,7 @@ impl Operator {
             policy,
             secret,
             backoff,
+            told: Mutex::default(),
         }
     }
 
@@ -113,7 +116,11 @@ impl Operator {
         let pods = timeout(PATIENCE, self.pods.list(&of_fleet)).await??;
         let mut pods = pods.items;
         pods.retain(|pod| pods::is_owned(pod, fleet));
-        let seen = look(pods).await;
+        let mut seen = look(pods).await;
+        if let Ok(told) = self.told.lock() {
+            seen.iter_mut()
+                .for_each(|it| it.is_told = told.contains(&it.name()));
+        }
         let status = status::count(&before, fleet, &seen, &wish.image());
         let accepted = match self.policy.read(before.network.as_ref()) {
             Ok(accepted) => accepted,
@@ -251,10 +258,19 @@ impl Operator {
         let why = match drained {
             Ok(Drained::Begun) => {
                 say(fleet, &format!("drains {name}"));
+                if let Ok(mut told) = self.told.lock() {
+                    told.insert(name.clone());
+                }
                 return Ok(Some(format!("{name} finishes what it does")));
             }
             Ok(Drained::Refused(said)) => {
                 format!("its host does not take this operator's word ({said})")
+            }
+            // It may serve clients: nobody else is drained in its place, either.
+            Err(error) if pods::is_ready(&seen.pod) => {
+                return Ok(Some(format!(
+                    "{name} should drain, and is cut off from the operator: {error}; see who may reach its port `metrics`"
+                )));
             }
             Err(error) => format!("its host does not answer ({error})"),
         };

@@ -167,6 +167,15 @@ pub(crate) fn why(pod: &Pod) -> String {
     why.map(|why| format!(": {why}")).unwrap_or_default()
 }
 
+/// Whether its kubelet finds it ready for clients.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    let all = pod
+        .status
+        .iter()
+        .flat_map(|it| it.container_statuses.iter().flatten());
+    all.into_iter().any(|it| it.name == HOST && it.ready)
+}
+
 /// Seconds since it was made.
 pub(crate) fn age(pod: &Pod, now: Timestamp) -> i64 {
     let made = pod.meta().creation_timestamp.as_ref();

@@ -13,7 +13,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::{Child, Command},
+    time::timeout,
+};
 
 use super::{
     api::{Shared, phase},
@@ -23,7 +28,7 @@ use super::{
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(40);
 /// How long a container that crashed stays down.
-const CRASHED: Duration = Duration::from_millis(400);
+const CRASHED: Duration = Duration::from_millis(1500);
 
 /// Addresses that pods had.
 static ADDRESSES: AtomicU16 = AtomicU16::new(1);
@@ -35,6 +40,7 @@ struct Running {
     crashed: Option<Instant>,
     told: Option<Instant>,
     restarts: u64,
+    is_ready: bool,
 }
 
 /// Runs what pods say, for as long as it is polled.
@@ -60,11 +66,30 @@ pub(crate) async fn run(api: Arc<Shared>) {
                 tell(&api, &it, "Running");
                 running.insert(uid, it);
             } else if let Some(it) = running.get_mut(&uid) {
+                let is_ready = it.child.is_some() && probe(&it.address).await;
+                if is_ready != it.is_ready && phase(&pod) == "Running" {
+                    it.is_ready = is_ready;
+                    tell(&api, it, "Running");
+                }
                 follow(&api, it, &pod);
             }
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// The readiness probe.
+async fn probe(address: &str) -> bool {
+    let asking = async {
+        let mut stream = TcpStream::connect(format!("{address}:9443")).await?;
+        let request = format!("GET /ready HTTP/1.1\r\nhost: {address}:9443\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await?;
+        std::io::Result::Ok(status == *b"HTTP/1.1 200")
+    };
+    let answered = timeout(Duration::from_secs(1), asking).await;
+    matches!(answered, Ok(Ok(true)))
 }
 
 fn start(key: Key, pod: &Value) -> Running {
@@ -84,6 +109,7 @@ fn start(key: Key, pod: &Value) -> Running {
         crashed: None,
         told: None,
         restarts: 0,
+        is_ready: false,
     }
 }
 
@@ -141,7 +167,11 @@ fn follow(api: &Shared, it: &mut Running, pod: &Value) {
             _ if is_deleted => {}
             (true, "OnFailure" | "Never") => tell(api, it, "Succeeded"),
             (false, "Never") => tell(api, it, "Failed"),
-            _ => it.crashed = Some(Instant::now()),
+            _ => {
+                it.crashed = Some(Instant::now());
+                it.is_ready = false;
+                tell(api, it, "Running");
+            }
         }
     }
     if is_deleted && it.child.is_none() {
@@ -166,7 +196,7 @@ fn signal(it: &Running, signal: Signal) {
 }
 
 fn tell(api: &Shared, it: &Running, phase: &str) {
-    let ready = phase == "Running";
+    let ready = phase == "Running" && it.is_ready;
     let status = json!({
         "phase": phase, "podIP": it.address, "hostIP": "127.0.0.1",
         "containerStatuses": [{"name": "host", "image": "", "imageID": "", "ready": ready, "restartCount": it.restarts}]
