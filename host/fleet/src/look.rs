@@ -105,3 +105,31 @@ impl Seen {
 pub(crate) fn rounded(load: u32) -> String {
     format!("{}.{:02}", load / 1000, load % 1000 / 10)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_machine_that_is_cut_off_is_what_its_kubelet_says() {
+        let seen = |ready: bool, is_told: bool| {
+            let status = json!({"phase": "Running", "containerStatuses": [{"name": "host", "ready": ready, "image": "", "imageID": "", "restartCount": 0}]});
+            let seen = Seen {
+                pod: serde_json::from_value(json!({"metadata": {"name": "a"}, "status": status}))
+                    .unwrap(),
+                life: Life::Runs,
+                said: Some(Err("no route".to_owned())),
+                is_told,
+            };
+            assert!(seen.waits_for().is_some(), "{seen:?}");
+            seen.machine().state
+        };
+        assert_eq!(seen(true, false), State::Serving { load: 0 });
+        assert_eq!(seen(false, false), State::Booting);
+        assert_eq!(seen(true, true), State::Draining);
+    }
+}

@@ -118,8 +118,9 @@ impl Operator {
         pods.retain(|pod| pods::is_owned(pod, fleet));
         let mut seen = look(pods).await;
         if let Ok(told) = self.told.lock() {
-            seen.iter_mut()
-                .for_each(|it| it.is_told = told.contains(&it.name()));
+            for it in &mut seen {
+                it.is_told = told.contains(&it.name());
+            }
         }
         let status = status::count(&before, fleet, &seen, &wish.image());
         let accepted = match self.policy.read(before.network.as_ref()) {
