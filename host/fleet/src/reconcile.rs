@@ -1,5 +1,7 @@
 //! What to do next.
 
+use std::collections::BTreeSet;
+
 use crate::{
     seen::{Machine, State},
     spec::{Image, Spec},
@@ -72,7 +74,8 @@ fn to_start(spec: &Spec, seen: &[Machine], drained: &[&Machine]) -> usize {
     if !spec.is_accepted() {
         return 0;
     }
-    let stays = |it: &&Machine| !drained.iter().any(|other| other.name == it.name);
+    let drained: BTreeSet<_> = drained.iter().map(|it| it.name.as_str()).collect();
+    let stays = |it: &&Machine| !drained.contains(it.name.as_str());
     let new = seen.iter().filter(|it| it.image == *spec.image());
     let new = new.filter(|it| is_new_or_serving(it)).filter(stays).count();
     // What drains has its processor and its GPU until it ends.

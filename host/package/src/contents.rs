@@ -7,7 +7,7 @@ use anyhow::{bail, ensure};
 use crate::{archive::Tree, program::Program};
 
 /// The programs that can be packed, with their units.
-const PROGRAMS: [(&str, &[(&str, &str)]); 2] = [
+const PROGRAMS: [(&str, &[(&str, &str)]); 3] = [
     (
         "chrysalis-host",
         &[
@@ -28,6 +28,8 @@ const PROGRAMS: [(&str, &[(&str, &str)]); 2] = [
             include_str!("../units/chrysalis-directory.service"),
         )],
     ),
+    // Kubernetes starts it.
+    ("chrysalis-fleet", &[]),
 ];
 /// The rest.
 const FILES: [(&str, &str); 4] = [

@@ -47,7 +47,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct What {
-    /// The programs: chrysalis-host, and chrysalis-directory where a directory runs as well
+    /// The programs: chrysalis-host; chrysalis-directory where a directory runs as well, and chrysalis-fleet for its operator in Kubernetes
     #[arg(value_name = "PROGRAM", required = true)]
     programs: Vec<PathBuf>,
     /// When all files were made, in Unix seconds [default: the day of the release]

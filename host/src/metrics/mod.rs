@@ -16,12 +16,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrysalis_attestation::encoding::digest::{Hex, sha256};
 use chrysalis_wire::local::{Addressed, HostName, from_another_site};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{CONTENT_TYPE, HOST, HeaderValue, ORIGIN},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN},
     server::conn::http1,
     service::service_fn,
 };
@@ -37,6 +38,7 @@ use self::{
     load::Capacity,
     page::{Page, label},
     presence::Presence,
+    probes::Asker,
     takings::Takings,
 };
 use crate::{
@@ -64,6 +66,8 @@ pub(crate) struct Metrics {
     presence: Option<Arc<Presence>>,
     /// Names that requests may be addressed to, besides loopback's and the listener's address.
     names: Vec<HostName>,
+    /// SHA-256 of the token with which a drain is heard from elsewhere.
+    drain_token: Option<Hex<32>>,
     started: Instant,
 }
 
@@ -75,6 +79,7 @@ impl Metrics {
         takings: Option<Arc<Takings>>,
         presence: Option<Arc<Presence>>,
         names: Vec<HostName>,
+        drain_token: Option<Hex<32>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             counters: Arc::clone(counters),
@@ -83,6 +88,7 @@ impl Metrics {
             takings,
             presence,
             names,
+            drain_token,
             started: Instant::now(),
         })
     }
@@ -127,12 +133,29 @@ impl Metrics {
                 "the metrics are at /metrics\n".to_owned(),
             ),
         };
-        let answered = || probes::answer(&self.guest, method, path, from).unwrap_or_else(page);
+        let asker = self.asker(request.headers(), from);
+        let answered = || probes::answer(&self.guest, method, path, asker).unwrap_or_else(page);
         let (status, text) = self.refusal(request, local).unwrap_or_else(answered);
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, TEXT_FORMAT);
         response
+    }
+
+    /// Somebody on this machine, or with the token: `Authorization: Bearer TOKEN`, once.
+    fn asker(&self, headers: &HeaderMap, from: SocketAddr) -> Asker {
+        let mut shown = headers.get_all(AUTHORIZATION).iter();
+        let token = match (shown.next(), shown.next()) {
+            (Some(only), None) => only.as_bytes().strip_prefix(b"Bearer "),
+            _ => None,
+        };
+        // What is compared is a digest: how long it takes says nothing about the token.
+        let has_token = token.is_some_and(|it| self.drain_token == Some(Hex(sha256(&[it]))));
+        if has_token || from.ip().to_canonical().is_loopback() {
+            Asker::MayDrain
+        } else {
+            Asker::MayRead
+        }
     }
 
     /// Why a request is refused whatever it asks: it is meant for another listener, or a web page sends it.
@@ -256,6 +279,7 @@ mod tests {
             None,
             None,
             Vec::new(),
+            None,
         )
     }
 
@@ -333,6 +357,7 @@ mod tests {
             Some(Arc::new(takings)),
             None,
             Vec::new(),
+            None,
         );
         let text = paid.text();
         for line in [
@@ -363,6 +388,7 @@ mod tests {
             None,
             Some(Arc::new(presence)),
             Vec::new(),
+            None,
         );
         let text = listed.text();
         for line in [
@@ -401,6 +427,39 @@ mod tests {
         answer
     }
 
+    #[test]
+    fn only_this_machine_and_who_has_the_token_may_drain() {
+        let mut metrics = Arc::into_inner(metrics()).unwrap();
+        let asker = |metrics: &Metrics, from: [u8; 4], shown: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in shown {
+                headers.append(AUTHORIZATION, value.parse().unwrap());
+            }
+            metrics.asker(&headers, (from, 1).into())
+        };
+        let (here, elsewhere) = ([127, 0, 0, 1], [192, 0, 2, 7]);
+        let good = "Bearer 00ff";
+        assert_eq!(asker(&metrics, here, &[]), Asker::MayDrain);
+        // Without the option there is no token.
+        assert_eq!(asker(&metrics, elsewhere, &[good]), Asker::MayRead);
+        metrics.drain_token = Some(Hex(sha256(&[b"00ff"])));
+        assert_eq!(asker(&metrics, elsewhere, &[good]), Asker::MayDrain);
+        for wrong in [
+            &[][..],
+            &["Bearer 00fe"],
+            &["Bearer "],
+            &["Basic 00ff"],
+            &["00ff"],
+            &[good, good],
+        ] {
+            assert_eq!(
+                asker(&metrics, elsewhere, wrong),
+                Asker::MayRead,
+                "{wrong:?}"
+            );
+        }
+    }
+
     #[tokio::test]
     async fn web_pages_read_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -412,6 +471,7 @@ mod tests {
             takings: None,
             presence: None,
             names: vec!["gpu-box.example:9443".parse().unwrap()],
+            drain_token: None,
             started: Instant::now(),
         };
         tokio::spawn(Arc::new(named).serve(listener));

@@ -1,28 +1,30 @@
 //! What supervisors ask: whether to send clients here, whether to start this anew, and that it finish what it does.
 
-use std::net::SocketAddr;
-
 use hyper::{Method, StatusCode};
 
 use crate::guest::{Guest, State};
+
+/// Who asks: whoever reaches this port from elsewhere reads numbers, and ends nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// On this machine, or with the token that the run's options know.
+    MayDrain,
+    /// Anyone else.
+    MayRead,
+}
 
 /// A status, and a line that says why.
 pub(super) type Answer = (StatusCode, String);
 
 /// The answer to this path, if it is one of them.
-pub(super) fn answer(
-    guest: &Guest,
-    method: &Method,
-    path: &str,
-    from: SocketAddr,
-) -> Option<Answer> {
+pub(super) fn answer(guest: &Guest, method: &Method, path: &str, asker: Asker) -> Option<Answer> {
     let read = [Method::GET, Method::HEAD].contains(method);
     match path {
         "/ready" | "/healthz" if !read => Some(wrong_method("GET")),
         "/ready" => Some(ready(guest)),
         "/healthz" => Some(healthy(guest)),
         "/drain" if *method != Method::POST => Some(wrong_method("POST")),
-        "/drain" => Some(drain(guest, from)),
+        "/drain" => Some(drain(guest, asker)),
         _ => None,
     }
 }
@@ -56,10 +58,9 @@ fn failed(code: &str) -> Answer {
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
-/// For the machine itself: whoever reaches this port from elsewhere reads numbers, and ends nothing.
-fn drain(guest: &Guest, from: SocketAddr) -> Answer {
-    if !from.ip().to_canonical().is_loopback() {
-        let text = "only this machine may ask for that: run `chrysalis-host drain` on it\n";
+fn drain(guest: &Guest, asker: Asker) -> Answer {
+    if asker != Asker::MayDrain {
+        let text = "only this machine may ask for that, or who has the token of --drain-token-sha256: run `chrysalis-host drain` on it\n";
         return (StatusCode::FORBIDDEN, text.to_owned());
     }
     guest.ask_to_drain();
@@ -76,11 +77,10 @@ fn wrong_method(right: &str) -> Answer {
 mod tests {
     use super::*;
 
-    const HERE: [u8; 4] = [127, 0, 0, 1];
-    const ELSEWHERE: [u8; 4] = [192, 0, 2, 7];
+    use Asker::{MayDrain as HERE, MayRead as ELSEWHERE};
 
-    fn ask(guest: &Guest, method: &Method, path: &str, from: [u8; 4]) -> (u16, String) {
-        let (status, text) = answer(guest, method, path, (from, 1).into()).unwrap();
+    fn ask(guest: &Guest, method: &Method, path: &str, asker: Asker) -> (u16, String) {
+        let (status, text) = answer(guest, method, path, asker).unwrap();
         (status.as_u16(), text)
     }
 
@@ -112,9 +112,6 @@ mod tests {
         assert_eq!(ask(&guest, &Method::GET, "/drain", HERE).0, 405);
         assert_eq!(ask(&guest, &Method::POST, "/ready", HERE).0, 405);
         assert!(!guest.is_draining());
-        assert_eq!(
-            answer(&guest, &Method::GET, "/metrics", (HERE, 1).into()),
-            None
-        );
+        assert_eq!(answer(&guest, &Method::GET, "/metrics", HERE), None);
     }
 }

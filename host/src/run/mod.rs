@@ -99,6 +99,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         cashier.takings(),
         presence.clone(),
         options.metrics_names.clone(),
+        options.drain_token_sha256,
     );
     tokio::spawn(published.serve(scrapers));
 

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use chrysalis_attestation::snp::{bits::GuestPolicy, tcb::Tcb};
+use chrysalis_attestation::{
+    encoding::digest::Hex,
+    snp::{bits::GuestPolicy, tcb::Tcb},
+};
 use chrysalis_collateral::Mirrors;
 use chrysalis_measure::{CpuType, MeasureError};
 use chrysalis_wire::local::HostName;
@@ -104,6 +107,10 @@ pub(crate) struct RunOptions {
     /// The longest that answers under way may take once the run is drained, by SIGTERM or `chrysalis-host drain`
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     grace: u64,
+    /// Let whoever shows the token with this SHA-256 drain the run from another machine: `POST /drain` at --metrics, with
+    /// `Authorization: Bearer TOKEN`. A fleet's operator gives each pod one
+    #[arg(long, value_name = "HEX", value_parser = digest)]
+    pub(crate) drain_token_sha256: Option<Hex<32>>,
     /// Whom the log on stderr is for: people, or programs
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) log: LogFormat,
@@ -144,6 +151,13 @@ impl FromStr for SimulatedTcb {
             _ => Err("give four numbers from 0 to 255, such as 10,0,27,84".to_owned()),
         }
     }
+}
+
+fn digest(text: &str) -> Result<Hex<32>, &'static str> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes)
+        .map_err(|_| "a SHA-256 is 64 hexadecimal digits: `printf %s TOKEN | sha256sum`")?;
+    Ok(Hex(bytes))
 }
 
 /// A type that QEMU knows by name: a signature alone is enough to measure a guest, not to start one.

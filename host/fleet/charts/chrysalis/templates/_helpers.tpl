@@ -1,6 +1,5 @@
 {{/* What every pod of this chart may not do. */}}
 {{- define "chrysalis.pod" -}}
-automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
