@@ -1,11 +1,13 @@
 //! What was verified once and stays true: so much a verifier need not verify again.
 //!
-//! Only facts about bytes are kept: that this key signed these bytes; what a manifest says that the first certificate in it signed;
-//! when the responder may speak that signed an answer. No fact depends on a time, a root, a revocation list or a policy: all of
+//! Only facts about bytes are kept, and only once the bytes were verified: that this key signed them; what AMD's certificates and lists
+//! say; what a device's certificates say, each of which the next one issued; what a manifest says that the first certificate in it
+//! signed; when the responder may speak that signed an answer. No fact depends on a time, a root, a revocation list or a policy: all of
 //! those are judged at every verification, by the same code. So a memory saves work, and cannot turn a refusal into trust.
 
 use std::{
     any::Any,
+    borrow::Borrow,
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,22 +17,24 @@ use crate::encoding::digest::sha256;
 
 /// Signatures that are remembered at most. One machine with eight GPUs needs some two hundred.
 const MAX_SIGNATURES: usize = 8192;
-/// Manifests and answers that are remembered at most. One machine with eight GPUs needs twenty.
-const MAX_FINDINGS: usize = 256;
+/// Bytes of certificates, lists, manifests and answers about which something is remembered at most. What is remembered takes up to three
+/// times as much again. One machine with eight GPUs needs some hundred thousand.
+const MAX_FOUND: usize = 8 * 1024 * 1024;
 
 /// A verifier's memory. Clones share it. The default remembers nothing.
 #[derive(Clone, Default)]
 pub struct Memory(Option<Arc<Mutex<Facts>>>);
 
-/// What names a fact: the SHA-256 of all that it is about.
+/// What names a fact about a signature: the SHA-256 of all that it is about.
 pub(crate) type Fact = [u8; 32];
 
 /// What was found in bytes, and holds for as long as they are the same.
 type Finding = Arc<dyn Any + Send + Sync>;
 
 struct Facts {
-    signatures: Aging<()>,
-    findings: Aging<Finding>,
+    signatures: Aging<Fact, ()>,
+    /// By their bytes: to compare them takes far less time than to hash them.
+    findings: Aging<Vec<u8>, Finding>,
 }
 
 impl Memory {
@@ -39,11 +43,12 @@ impl Memory {
         Self(None)
     }
 
-    /// Remembers up to 8192 signatures, and 256 manifests and answers, and forgets those first that have not been of use for longest.
+    /// Remembers up to 8192 signatures, and what 8 MiB of certificates, lists, manifests and answers say, and forgets those first that
+    /// have not been of use for longest.
     pub fn new() -> Self {
         Self(Some(Arc::new(Mutex::new(Facts {
             signatures: Aging::of(MAX_SIGNATURES),
-            findings: Aging::of(MAX_FINDINGS),
+            findings: Aging::of(MAX_FOUND),
         }))))
     }
 
@@ -61,7 +66,7 @@ impl Memory {
         }
         let holds = verify();
         if holds && let Some(mut facts) = self.lock() {
-            facts.signatures.put(fact, ());
+            facts.signatures.put(fact, (), 1);
         }
         holds
     }
@@ -70,11 +75,11 @@ impl Memory {
     pub(crate) fn recall<T: Any + Send + Sync>(
         &self,
         kind: &'static str,
-        bytes: &[&[u8]],
+        bytes: &[impl AsRef<[u8]>],
     ) -> Option<Arc<T>> {
         self.0.as_ref()?;
-        let fact = named(kind, bytes);
-        let found = self.lock()?.findings.take(&fact)?;
+        let name = named(kind, bytes);
+        let found = self.lock()?.findings.take(&name)?;
         found.downcast().ok()
     }
 
@@ -82,16 +87,27 @@ impl Memory {
     pub(crate) fn keep<T: Any + Send + Sync>(
         &self,
         kind: &'static str,
-        bytes: &[&[u8]],
-        found: impl FnOnce() -> T,
+        bytes: &[impl AsRef<[u8]>],
+        found: &Arc<T>,
     ) {
         if self.0.is_none() {
             return;
         }
-        let (fact, found) = (named(kind, bytes), Arc::new(found()));
+        let name = named(kind, bytes);
+        let size = name.len();
         if let Some(mut facts) = self.lock() {
-            facts.findings.put(fact, found);
+            facts.findings.put(name, found.clone(), size);
         }
+    }
+
+    /// How many findings of this kind it has.
+    #[cfg(test)]
+    pub(crate) fn count(&self, kind: &'static str) -> usize {
+        let begins = named(kind, &[[0; 0]; 0]);
+        let facts = self.lock().expect("a memory");
+        let Aging { young, old, .. } = &facts.findings;
+        let names = young.keys().chain(old.keys());
+        names.filter(|it| it.starts_with(&begins)).count()
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Facts>> {
@@ -103,15 +119,21 @@ impl Memory {
 
 /// The name of the fact that this key signed this message in this way.
 pub(crate) fn signature(way: &'static str, key: &[u8], message: &[u8], signature: &[u8]) -> Fact {
-    named(way, &[key, message, signature])
+    sha256(&[&named(way, &[key, message, signature])])
 }
 
-/// The name of a fact of this kind about these bytes.
-fn named(kind: &'static str, bytes: &[&[u8]]) -> Fact {
-    // The parts are hashed separately, so that none can run into the next.
-    let parts = [kind.as_bytes()].into_iter().chain(bytes.iter().copied());
-    let parts: Vec<u8> = parts.flat_map(|part| sha256(&[part])).collect();
-    sha256(&[&parts])
+/// The name of a fact of this kind about these bytes: all of them.
+fn named(kind: &'static str, bytes: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let parts = [kind.as_bytes()]
+        .into_iter()
+        .chain(bytes.iter().map(AsRef::as_ref));
+    let mut name = Vec::with_capacity(parts.clone().map(|part| 8 + part.len()).sum());
+    for part in parts {
+        // With its length, so that none can run into the next.
+        name.extend(part.len().to_be_bytes());
+        name.extend_from_slice(part);
+    }
+    name
 }
 
 /// How much it knows is of no interest to anybody.
@@ -124,36 +146,49 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// A map in two halves. When the younger is full, the older is forgotten; what is of use moves to the younger.
-struct Aging<T> {
+/// A map in two halves, each with a bound on the sizes in it. When the younger is full, the older is forgotten; what is of use moves to
+/// the younger.
+struct Aging<K, T> {
     half: usize,
-    young: BTreeMap<Fact, T>,
-    old: BTreeMap<Fact, T>,
+    /// Of what is in the younger half.
+    size: usize,
+    young: BTreeMap<K, (T, usize)>,
+    old: BTreeMap<K, (T, usize)>,
 }
 
-impl<T: Clone> Aging<T> {
+impl<K: Ord, T: Clone> Aging<K, T> {
     fn of(most: usize) -> Self {
         Self {
             half: most / 2,
+            size: 0,
             young: BTreeMap::new(),
             old: BTreeMap::new(),
         }
     }
 
-    fn take(&mut self, fact: &Fact) -> Option<T> {
-        if let Some(found) = self.young.get(fact) {
+    fn take<Q: Ord + ?Sized>(&mut self, name: &Q) -> Option<T>
+    where
+        K: Borrow<Q>,
+    {
+        if let Some((found, _)) = self.young.get(name) {
             return Some(found.clone());
         }
-        let found = self.old.remove(fact)?;
-        self.put(*fact, found.clone());
+        let (name, (found, size)) = self.old.remove_entry(name)?;
+        self.put(name, found.clone(), size);
         Some(found)
     }
 
-    fn put(&mut self, fact: Fact, value: T) {
-        if self.young.len() >= self.half {
-            self.old = std::mem::take(&mut self.young);
+    /// Nothing is kept that would not fit.
+    fn put(&mut self, name: K, value: T, size: usize) {
+        if size > self.half || self.young.contains_key(&name) {
+            return;
         }
-        self.young.insert(fact, value);
+        if self.size + size > self.half {
+            self.old = std::mem::take(&mut self.young);
+            self.size = 0;
+        }
+        self.size += size;
+        self.young.insert(name, (value, size));
     }
 }
 
@@ -181,14 +216,14 @@ mod tests {
         let memory = Memory::none();
         assert!(memory.holds(|| panic!("no name is needed"), || true));
         assert!(!memory.holds(|| panic!("no name is needed"), || false));
-        memory.keep("kind", &[b"bytes"], || 7_u8);
+        memory.keep("kind", &[b"bytes"], &Arc::new(7_u8));
         assert_eq!(memory.recall::<u8>("kind", &[b"bytes"]), None);
     }
 
     #[test]
     fn a_finding_is_about_all_of_its_bytes_and_of_one_kind() {
         let memory = Memory::new();
-        memory.keep("kind", &[b"one", b"two"], || 7_u8);
+        memory.keep("kind", &[b"one", b"two"], &Arc::new(7_u8));
         let found = |kind, bytes: &[&[u8]]| memory.recall::<u8>(kind, bytes).map(|it| *it);
         assert_eq!(found("kind", &[b"one", b"two"]), Some(7));
         assert_eq!(found("other", &[b"one", b"two"]), None);
@@ -200,13 +235,48 @@ mod tests {
     #[test]
     fn it_never_grows_beyond_its_bound_and_keeps_what_is_of_use() {
         let mut aging = Aging::of(8);
-        aging.put(fact(0), 0);
+        aging.put(fact(0), 0, 1);
         for number in 1..1000 {
-            aging.put(fact(number), number);
+            aging.put(fact(number), number, 1);
             assert_eq!(aging.take(&fact(0)), Some(0), "it is of use");
             assert!(aging.young.len() + aging.old.len() <= 8);
         }
         assert_eq!(aging.take(&fact(1)), None, "it was of none");
+    }
+
+    #[test]
+    fn its_bound_is_one_of_sizes_and_what_is_larger_than_half_is_not_kept() {
+        let mut aging = Aging::of(100);
+        for number in 1..1000 {
+            aging.put(number, (), number % 60);
+            let sizes = aging.young.values().chain(aging.old.values());
+            assert!(sizes.map(|((), size)| size).sum::<usize>() <= 100);
+            let kept = aging.take(&number).is_some();
+            assert_eq!(kept, number % 60 <= 50, "{number}");
+            // The same again is no more than it was.
+            let before = aging.size;
+            aging.put(number, (), number % 60);
+            assert_eq!(aging.size, before);
+        }
+    }
+
+    #[test]
+    fn findings_are_bounded_by_the_bytes_that_they_are_about() {
+        let memory = Memory::new();
+        let bytes = |number: u32| {
+            let mut bytes = vec![7; 64 * 1024];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            bytes
+        };
+        for number in 0..400 {
+            memory.keep("kind", &[bytes(number)], &Arc::new(number));
+        }
+        let facts = memory.lock().expect("a memory");
+        let names = facts.findings.young.keys().chain(facts.findings.old.keys());
+        assert!(names.map(Vec::len).sum::<usize>() <= MAX_FOUND);
+        drop(facts);
+        assert!(memory.recall::<u32>("kind", &[bytes(0)]).is_none());
+        assert!(memory.recall::<u32>("kind", &[bytes(399)]).is_some());
     }
 
     #[test]

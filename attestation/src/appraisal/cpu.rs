@@ -11,7 +11,7 @@ use crate::{
     evidence::{Collateral, CpuReport, Endorsements},
     release::Measured,
     roots::Roots,
-    snp::{self, broken::Broken, chain::Candidates},
+    snp::{self, broken::Broken, candidate::Candidates},
     tdx,
     transcript::{Failed, Inspection},
 };

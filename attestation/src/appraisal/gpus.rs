@@ -4,7 +4,7 @@ use crate::{
     Memory, Rejection, Time,
     encoding::digest::Hex,
     evidence::{Collateral, Endorsements},
-    nvidia::{self, Devices, GpuEvidence, GpuPolicy, Grounds},
+    nvidia::{self, Devices, GpuEvidence, GpuPolicy, Grounds, chain::Claimed},
     transcript::{Failed, Inspection, ensure},
 };
 
@@ -31,17 +31,20 @@ impl Unproved {
     pub(super) fn new(
         evidence: Vec<GpuEvidence>,
         roots: &nvidia::NvidiaRoots,
-        (own, stapled): (&Collateral, &Endorsements),
+        (own, stapled): (&Collateral, Endorsements),
         now: Time,
         memory: &Memory,
     ) -> Self {
         let mut ocsp = own.ocsp.clone();
-        for answer in &stapled.ocsp {
+        for answer in stapled.ocsp {
             if ocsp.iter().all(|known| known.der != answer.der) {
-                ocsp.push(answer.clone());
+                ocsp.push(answer);
             }
         }
-        let rims = if own.rims.is_empty() { stapled } else { own }.rims.clone();
+        let rims = match own.rims.as_slice() {
+            [] => stapled.rims,
+            rims => rims.to_vec(),
+        };
         Self {
             evidence,
             roots: roots.clone(),
@@ -87,7 +90,7 @@ impl Unproved {
     fn with_nonce(self, nonce: [u8; 32], inspection: &mut Inspection) -> Asked {
         inspection.note(
             ("bind-5", "distinct GPUs"),
-            || distinct(&self.evidence),
+            || distinct(&self.evidence, &self.memory),
             |()| "no leaf appears twice".to_owned(),
         );
         Asked {
@@ -97,10 +100,10 @@ impl Unproved {
     }
 }
 
-fn distinct(evidence: &[GpuEvidence]) -> Result<(), Rejection> {
+fn distinct(evidence: &[GpuEvidence], memory: &Memory) -> Result<(), Rejection> {
     let mut seen = std::collections::BTreeSet::new();
     evidence.iter().try_for_each(|gpu| {
-        let device = gpu.claimed_device()?;
+        let device = Claimed::by(&gpu.chain, memory)?.ueid;
         let new = seen.insert(device.clone());
         ensure(new, || Rejection::GpuTwice { device })
     })
@@ -126,7 +129,7 @@ impl Asked {
             unproved: Unproved::new(
                 vec![entry; count],
                 roots,
-                (none, none),
+                (none, none.clone()),
                 Time(crate::evidence::claims::tests::BEGAN),
                 &Memory::none(),
             ),

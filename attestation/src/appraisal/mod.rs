@@ -7,6 +7,8 @@ pub(crate) mod epoch;
 pub(crate) mod gpus;
 mod models;
 pub(crate) mod platform;
+#[cfg(test)]
+mod remembered;
 mod stages;
 #[cfg(test)]
 mod tests;

@@ -132,9 +132,15 @@ impl Unverified {
             cpu,
             event_log: event_log(report),
             claims,
-            gpus: gpus::Unproved::new(gpus, &roots.nvidia, sources, now, &self.memory),
             path,
             statements: statements(sources),
+            gpus: gpus::Unproved::new(
+                gpus,
+                &roots.nvidia,
+                (collateral, endorsements),
+                now,
+                &self.memory,
+            ),
             now,
             transcript,
         })

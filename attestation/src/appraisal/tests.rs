@@ -46,7 +46,7 @@ fn changed(session: &Session, change: impl FnOnce(&mut snp::Genuine)) -> Authent
         gpus: gpus::Unproved::new(
             Vec::new(),
             &Roots::vendors().nvidia,
-            (none, none),
+            (none, none.clone()),
             Time(BEGAN),
             &crate::Memory::none(),
         ),

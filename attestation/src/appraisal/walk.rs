@@ -139,6 +139,8 @@ fn walk(
     } = evidence;
     let sources = (collateral, &endorsements);
     let cpu = cpu::authenticate(&report, sources, roots, (now, &memory), inspection);
+    let statements = statements(sources);
+    let sources = (collateral, endorsements);
     let gpus = gpus::Unproved::new(gpus, &roots.nvidia, sources, now, &memory);
     let claims = readable(&encoded, inspection);
     let (mut cpu, claims) = match (cpu, claims) {
@@ -163,7 +165,7 @@ fn walk(
         event_log: Some(event_log.as_slice()).filter(|log| !log.is_empty()),
         claims: &claims,
         gpus: &gpus,
-        statements: &statements(sources),
+        statements: &statements,
         now,
         session: conversation.map(|(session, _)| session),
         agreement,

@@ -1,6 +1,6 @@
 //! Deterministic CBOR (RFC 8949 §4.2.1): one value, one encoding, so that a hash over bytes is a hash over a value.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 pub use serde_cbor::Value;
 
@@ -12,7 +12,28 @@ pub fn encode(value: &Value) -> Vec<u8> {
 /// Decodes the one encoding of a value: anything else, such as a duplicate key or an overlong number, is `None`.
 pub fn decode(bytes: &[u8]) -> Option<Value> {
     let value: Value = serde_cbor::from_slice(bytes).ok()?;
-    (encode(&value) == bytes).then_some(value)
+    encodes_to(&value, bytes).then_some(value)
+}
+
+/// Whether these bytes are the value's encoding, which is compared as it is written: bundles are large, and are verified often.
+fn encodes_to(value: &Value, bytes: &[u8]) -> bool {
+    let mut rest = Rest(bytes);
+    serde_cbor::to_writer(&mut rest, value).is_ok() && rest.0.is_empty()
+}
+
+/// What has not been written yet, of bytes that are known; no others can be written.
+struct Rest<'a>(&'a [u8]);
+
+impl io::Write for Rest<'_> {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        let rest = self.0.strip_prefix(written);
+        self.0 = rest.ok_or(io::ErrorKind::InvalidData)?;
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A map from names.

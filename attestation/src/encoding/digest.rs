@@ -1,5 +1,7 @@
 //! The hashes of this library.
 
+use data_encoding::HEXLOWER;
+
 use crate::crypto;
 
 /// Bytes of a SHA-384.
@@ -28,7 +30,7 @@ pub struct Hex<const N: usize>(pub [u8; N]);
 
 impl<const N: usize> std::fmt::Display for Hex<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 

@@ -86,9 +86,13 @@ pub fn block(label: &str, der: &[u8]) -> String {
     text + &format!("-----END {label}-----\n")
 }
 
-/// Whether this PEM holds exactly this certificate.
-pub(crate) fn is(pem: &str, der: &[u8]) -> bool {
-    labelled(CERTIFICATE, pem.as_bytes()).is_some_and(|certificates| certificates == [der])
+/// The one certificate of a file that is built in.
+pub(crate) fn pinned(text: &str) -> Vec<u8> {
+    let certificates = labelled(CERTIFICATE, text.as_bytes());
+    let [der] = certificates
+        .and_then(|it| it.try_into().ok())
+        .expect("each pinned file has one certificate; a test reads them");
+    der
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //!
 //! A certificate from outside is a candidate until it is shown to be issued by one that is already trusted.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use x509_parser::{
+    extensions::{BasicConstraints, KeyUsage},
+    num_bigint::BigUint,
     oid_registry::{
         OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_SIG_ECDSA_WITH_SHA384,
         OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE,
@@ -15,7 +17,7 @@ use x509_parser::{
 
 use crate::encoding::{
     der::{Der, pair_of_numbers, tag},
-    x509,
+    digest::{Hash384, sha384},
 };
 use crate::{
     Rejection, Time,
@@ -35,16 +37,33 @@ pub(crate) const ECDSA_SHA384: &[u8] = &[
     0x30, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03,
 ];
 
-/// A certificate that could be read. Whether it can be trusted is a separate question.
+/// What a certificate that could be read says. Whether it can be trusted is a separate question.
 #[derive(Debug, Clone)]
-pub(crate) struct Certificate<'a> {
+pub(crate) struct Certificate {
     /// What it is for, worded to fit before "certificate".
     pub(crate) which: &'static str,
-    pub(crate) der: &'a [u8],
+    pub(crate) der: Vec<u8>,
     /// What the issuer signed.
-    signed: &'a [u8],
-    signature: &'a [u8],
-    x509: X509Certificate<'a>,
+    signed: Vec<u8>,
+    signature: Vec<u8>,
+    /// Names in DER.
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
+    /// The subject's only common name; empty unless it has exactly one.
+    common_name: String,
+    /// As in the certificate, and its value.
+    serial: (Vec<u8>, BigUint),
+    from: Time,
+    until: Time,
+    /// The public key, an uncompressed point.
+    point: Vec<u8>,
+    /// Whether they are critical, and what they say.
+    constraints: Option<(bool, BasicConstraints)>,
+    usage: Option<KeyUsage>,
+    signs_ocsp: bool,
+    /// SHA-384 of the subject's name and of the key, once they were wanted.
+    digests: OnceLock<[Hash384; 2]>,
+    extensions: Vec<(Oid<'static>, Vec<u8>)>,
 }
 
 /// Which signatures have been verified already.
@@ -73,7 +92,7 @@ impl Signatures {
     }
 
     /// Whether this key signed this; the signature is DER.
-    pub(crate) fn check(&mut self, by: &Certificate<'_>, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn check(&mut self, by: &Certificate, message: &[u8], signature: &[u8]) -> bool {
         let fact = memory::signature("nvidia", by.point(), message, signature);
         if self.verified.contains(&fact) {
             return true;
@@ -86,69 +105,48 @@ impl Signatures {
     }
 }
 
-impl<'a> Certificate<'a> {
+impl Certificate {
     /// Reads DER that ends where the certificate does. `which` is its name in messages.
-    pub(crate) fn parse(der: &'a [u8], which: &'static str) -> Result<Self, Rejection> {
-        let malformed = Rejection::NvidiaCertificateMalformed { which };
+    pub(crate) fn parse(der: &[u8], which: &'static str) -> Result<Self, Rejection> {
+        let malformed = || Rejection::NvidiaCertificateMalformed { which };
         if der.len() > MAX_CERTIFICATE_SIZE {
-            return Err(malformed);
+            return Err(malformed());
         }
-        let (rest, x509) = X509Certificate::from_der(der).map_err(|_| malformed.clone())?;
+        let (rest, x509) = X509Certificate::from_der(der).map_err(|_| malformed())?;
         // A repeated extension would have two meanings.
         if !rest.is_empty() || x509.extensions_map().is_err() || x509.version() != X509Version::V3 {
-            return Err(malformed);
+            return Err(malformed());
         }
-        let (signed, algorithm, signature) = envelope(der).ok_or_else(|| malformed.clone())?;
-        let certificate = Self {
+        let (signed, algorithm, signature) = envelope(der).ok_or_else(malformed)?;
+        if x509.tbs_certificate.as_ref() != signed {
+            return Err(malformed());
+        }
+        check_profile(&x509, algorithm)
+            .map_err(|what| Rejection::NvidiaCertificateProfile { which, what })?;
+        let constraints = x509.basic_constraints().ok().flatten();
+        let usage = x509.key_usage().ok().flatten();
+        let extended = x509.extended_key_usage().ok().flatten();
+        let extensions = x509.extensions().iter();
+        Ok(Self {
             which,
-            der,
-            signed,
-            signature,
-            x509,
-        };
-        if certificate.x509.tbs_certificate.as_ref() != signed {
-            return Err(malformed);
-        }
-        certificate.check_profile(algorithm)?;
-        Ok(certificate)
-    }
-
-    fn check_profile(&self, algorithm: &[u8]) -> Result<(), Rejection> {
-        // RFC 5758 §3.2: no parameters. Inside as outside.
-        let inner = &self.x509.tbs_certificate.signature;
-        let same = inner.algorithm == OID_SIG_ECDSA_WITH_SHA384 && inner.parameters.is_none();
-        if algorithm != ECDSA_SHA384 || !same {
-            return Err(self.refuse("is not signed with ECDSA and SHA-384"));
-        }
-        let key = self.x509.public_key();
-        let on_p384 = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
-            && key
-                .algorithm
-                .parameters
-                .as_ref()
-                .and_then(|any| any.as_oid().ok())
-                == Some(OID_NIST_EC_P384);
-        if !on_p384
-            || key.subject_public_key.unused_bits != 0
-            || key.subject_public_key.data.len() != POINT_SIZE
-            || self.point().first() != Some(&4)
-        {
-            return Err(self.refuse("has no key on P-384"));
-        }
-        let known = [
-            OID_X509_EXT_BASIC_CONSTRAINTS,
-            OID_X509_EXT_KEY_USAGE,
-            OID_X509_EXT_EXTENDED_KEY_USAGE,
-        ];
-        match self
-            .x509
-            .extensions()
-            .iter()
-            .find(|it| it.critical && !known.contains(&it.oid))
-        {
-            Some(_) => Err(self.refuse("has an unknown critical extension")),
-            None => Ok(()),
-        }
+            der: der.to_vec(),
+            signed: signed.to_vec(),
+            signature: signature.to_vec(),
+            subject: x509.subject().as_raw().to_vec(),
+            issuer: x509.issuer().as_raw().to_vec(),
+            common_name: only_common_name(x509.subject()).to_owned(),
+            serial: (x509.raw_serial().to_vec(), x509.serial.clone()),
+            from: Time(x509.validity().not_before.timestamp()),
+            until: Time(x509.validity().not_after.timestamp()),
+            point: point(&x509).to_vec(),
+            constraints: constraints.map(|it| (it.critical, it.value.clone())),
+            usage: usage.map(|it| *it.value),
+            signs_ocsp: extended.is_some_and(|it| it.value.ocsp_signing),
+            digests: OnceLock::new(),
+            extensions: extensions
+                .map(|it| (it.oid.to_owned(), it.value.to_vec()))
+                .collect(),
+        })
     }
 
     /// Checks that `issuer` signed this, by name and by key.
@@ -157,10 +155,10 @@ impl<'a> Certificate<'a> {
         issuer: &Self,
         signatures: &mut Signatures,
     ) -> Result<(), Rejection> {
-        if self.issuer().as_raw() != issuer.subject().as_raw() {
+        if self.issuer != issuer.subject {
             return Err(self.refuse("names a different issuer"));
         }
-        if signatures.check(issuer, self.signed, self.signature) {
+        if signatures.check(issuer, &self.signed, &self.signature) {
             Ok(())
         } else {
             Err(Rejection::NvidiaCertificateSignature { which: self.which })
@@ -169,8 +167,8 @@ impl<'a> Certificate<'a> {
 
     /// Checks that it may issue certificates, with `below` further authorities between it and the leaf.
     pub(crate) fn check_authority(&self, below: u32) -> Result<(), Rejection> {
-        let constraints = self.x509.basic_constraints().ok().flatten();
-        match constraints.map(|it| (it.critical, it.value.ca, it.value.path_len_constraint)) {
+        let constraints = self.constraints.as_ref();
+        match constraints.map(|(critical, it)| (*critical, it.ca, it.path_len_constraint)) {
             Some((true, true, None)) => {}
             Some((true, true, Some(most))) if most >= below => {}
             Some((true, true, Some(_))) => {
@@ -178,25 +176,19 @@ impl<'a> Certificate<'a> {
             }
             _ => return Err(self.refuse("is not a certificate authority")),
         }
-        match self.x509.key_usage() {
-            Ok(Some(usage)) if usage.value.key_cert_sign() => Ok(()),
+        match self.usage {
+            Some(usage) if usage.key_cert_sign() => Ok(()),
             _ => Err(self.refuse("may not sign certificates")),
         }
     }
 
     /// Checks that it signs messages and issues nothing.
     pub(crate) fn check_end_entity(&self) -> Result<(), Rejection> {
-        if self
-            .x509
-            .basic_constraints()
-            .ok()
-            .flatten()
-            .is_some_and(|it| it.value.ca)
-        {
+        if self.constraints.as_ref().is_some_and(|(_, it)| it.ca) {
             return Err(self.refuse("is a certificate authority"));
         }
-        match self.x509.key_usage() {
-            Ok(Some(usage)) if usage.value.digital_signature() => Ok(()),
+        match self.usage {
+            Some(usage) if usage.digital_signature() => Ok(()),
             _ => Err(self.refuse("may not sign messages")),
         }
     }
@@ -204,7 +196,7 @@ impl<'a> Certificate<'a> {
     /// Checks that `now` lies in its validity period.
     pub(crate) fn check_valid_at(&self, now: Time) -> Result<(), Rejection> {
         let which = self.which;
-        let (from, until) = (self.from(), self.until());
+        let (from, until) = (self.from, self.until);
         if now < from {
             return Err(Rejection::NvidiaCertificateNotYetValid { which, from });
         }
@@ -216,12 +208,12 @@ impl<'a> Certificate<'a> {
 
     /// The first second of its validity period.
     pub(crate) fn from(&self) -> Time {
-        Time(self.x509.validity().not_before.timestamp())
+        self.from
     }
 
     /// The last second of its validity period.
     pub(crate) fn until(&self) -> Time {
-        Time(self.x509.validity().not_after.timestamp())
+        self.until
     }
 
     /// Whether its key signed this; the signature is DER, as in X.509.
@@ -236,48 +228,56 @@ impl<'a> Certificate<'a> {
 
     /// The public key as a point, which OCSP hashes to name an issuer.
     pub(crate) fn point(&self) -> &[u8] {
-        &self.x509.public_key().subject_public_key.data
+        &self.point
     }
 
-    pub(crate) fn subject(&self) -> &X509Name<'_> {
-        self.x509.subject()
+    /// The subject's name, DER.
+    pub(crate) fn subject(&self) -> &[u8] {
+        &self.subject
     }
 
-    pub(crate) fn issuer(&self) -> &X509Name<'_> {
-        self.x509.issuer()
+    /// The issuer's name, DER.
+    pub(crate) fn issuer(&self) -> &[u8] {
+        &self.issuer
     }
 
-    /// The subject's only common name, if it has exactly one.
+    /// SHA-384 of the subject's name and of the key, by which OCSP names an issuer.
+    pub(crate) fn digests(&self) -> &[Hash384; 2] {
+        let digests = || [sha384(&[&self.subject]), sha384(&[&self.point])];
+        self.digests.get_or_init(digests)
+    }
+
+    /// The subject's name, for messages.
+    pub(crate) fn subject_name(&self) -> X509Name<'_> {
+        let name = X509Name::from_der(&self.subject);
+        // It was read before.
+        name.map_or_else(|_| X509Name::new(Vec::new(), &self.subject), |(_, it)| it)
+    }
+
+    /// The subject's only common name; empty unless it has exactly one.
     pub(crate) fn common_name(&self) -> &str {
-        let mut names = self.subject().iter_common_name();
-        match (names.next(), names.next()) {
-            (Some(name), None) => name.as_str().unwrap_or_default(),
-            _ => "",
-        }
+        &self.common_name
     }
 
     /// The serial number's bytes as in the certificate.
-    pub(crate) fn serial(&self) -> &'a [u8] {
-        self.x509.raw_serial()
+    pub(crate) fn serial(&self) -> &[u8] {
+        &self.serial.0
     }
 
     /// The serial number in decimal: NVIDIA's claims call the leaf's `ueid`.
     pub(crate) fn serial_decimal(&self) -> String {
-        self.x509.serial.to_string()
+        self.serial.1.to_string()
     }
 
     /// The value of an extension.
-    pub(crate) fn extension(&self, oid: &Oid<'_>) -> Option<&'a [u8]> {
-        x509::extension(&self.x509, oid)
+    pub(crate) fn extension(&self, oid: &Oid<'_>) -> Option<&[u8]> {
+        let found = self.extensions.iter().find(|(it, _)| it == oid);
+        found.map(|(_, value)| value.as_slice())
     }
 
     /// Whether its extended key usage is OCSP signing.
     pub(crate) fn signs_ocsp(&self) -> bool {
-        self.x509
-            .extended_key_usage()
-            .ok()
-            .flatten()
-            .is_some_and(|it| it.value.ocsp_signing)
+        self.signs_ocsp
     }
 
     pub(crate) fn refuse(&self, what: &'static str) -> Rejection {
@@ -285,6 +285,56 @@ impl<'a> Certificate<'a> {
             which: self.which,
             what,
         }
+    }
+}
+
+/// Checks that it has the one form that NVIDIA issues; otherwise, what is wrong. The algorithm is the one outside of what is signed.
+fn check_profile(x509: &X509Certificate<'_>, algorithm: &[u8]) -> Result<(), &'static str> {
+    // RFC 5758 §3.2: no parameters. Inside as outside.
+    let inner = &x509.tbs_certificate.signature;
+    let same = inner.algorithm == OID_SIG_ECDSA_WITH_SHA384 && inner.parameters.is_none();
+    if algorithm != ECDSA_SHA384 || !same {
+        return Err("is not signed with ECDSA and SHA-384");
+    }
+    let key = x509.public_key();
+    let on_p384 = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
+        && key
+            .algorithm
+            .parameters
+            .as_ref()
+            .and_then(|any| any.as_oid().ok())
+            == Some(OID_NIST_EC_P384);
+    if !on_p384
+        || key.subject_public_key.unused_bits != 0
+        || key.subject_public_key.data.len() != POINT_SIZE
+        || point(x509).first() != Some(&4)
+    {
+        return Err("has no key on P-384");
+    }
+    let known = [
+        OID_X509_EXT_BASIC_CONSTRAINTS,
+        OID_X509_EXT_KEY_USAGE,
+        OID_X509_EXT_EXTENDED_KEY_USAGE,
+    ];
+    match x509
+        .extensions()
+        .iter()
+        .find(|it| it.critical && !known.contains(&it.oid))
+    {
+        Some(_) => Err("has an unknown critical extension"),
+        None => Ok(()),
+    }
+}
+
+fn point<'c>(x509: &'c X509Certificate<'_>) -> &'c [u8] {
+    &x509.public_key().subject_public_key.data
+}
+
+fn only_common_name<'n>(name: &'n X509Name<'_>) -> &'n str {
+    let mut names = name.iter_common_name();
+    match (names.next(), names.next()) {
+        (Some(name), None) => name.as_str().unwrap_or_default(),
+        _ => "",
     }
 }
 

@@ -8,6 +8,8 @@
 //!
 //! Only the root is trusted; the four others must be shown to descend from it.
 
+use std::sync::Arc;
+
 use x509_parser::{der_parser::oid, oid_registry::Oid};
 
 use super::{
@@ -16,7 +18,7 @@ use super::{
     roots::{NvidiaRoots, Purpose},
 };
 use crate::encoding::der::{Der, tag};
-use crate::{Rejection, Time, encoding::digest::Hex};
+use crate::{Memory, Rejection, Time, encoding::digest::Hex};
 
 /// A device's chain has exactly this many certificates.
 pub const CHAIN_LENGTH: usize = 5;
@@ -32,10 +34,13 @@ const NAMES: [&str; CHAIN_LENGTH] = [
     "device root",
 ];
 
+/// What a verifier remembers of a device's certificates.
+const CHAIN: &str = "device chain";
+
 /// A chain that descends from an accepted root.
 #[derive(Debug)]
-pub(crate) struct DeviceChain<'a> {
-    certificates: [Certificate<'a>; CHAIN_LENGTH],
+pub(crate) struct DeviceChain {
+    certificates: Arc<Certificates>,
     pub(crate) device: Device,
     /// The chip: `GH100`.
     pub(crate) chip: String,
@@ -45,69 +50,68 @@ pub(crate) struct DeviceChain<'a> {
     pub(crate) until: Time,
 }
 
-impl<'a> DeviceChain<'a> {
+/// Leaf first.
+type Certificates = [Certificate; CHAIN_LENGTH];
+
+impl DeviceChain {
     /// Verifies certificates in DER, leaf first. The root in the chain is only compared with the pinned one.
     pub(crate) fn verify(
-        der: &'a [Vec<u8>],
+        der: &[Vec<u8>],
         roots: &NvidiaRoots,
         now: Time,
         signatures: &mut Signatures,
     ) -> Result<Self, Rejection> {
-        let der: &[Vec<u8>; CHAIN_LENGTH] = der
-            .try_into()
-            .map_err(|_| Rejection::GpuChainLength { found: der.len() })?;
-        let [leaf, identity, provisioner, family, root] = der;
-        let certificates = [
-            Certificate::parse(leaf, NAMES[0])?,
-            Certificate::parse(identity, NAMES[1])?,
-            Certificate::parse(provisioner, NAMES[2])?,
-            Certificate::parse(family, NAMES[3])?,
-            Certificate::parse(root, NAMES[4])?,
-        ];
-        let [leaf, identity, .., root] = &certificates;
+        let known = signatures.memory().recall(CHAIN, der);
+        let is_known = known.is_some();
+        let certificates = known.map_or_else(|| read(der).map(Arc::new), Ok)?;
+        let [leaf, identity, .., root] = &*certificates;
         let simulated = roots.admit(Purpose::Device, root)?;
         let (device, chip) = check_names(&certificates)?;
-        check_chain(&certificates, now, signatures)?;
-        // The leaf and its issuer live on the device; no other key may sign for it.
-        leaf.check_end_entity()?;
-        identity.check_authority(0)?;
-        let until = first_end(&certificates);
+        check_periods(&*certificates, now)?;
+        // What is remembered has passed this, and always will.
+        if !is_known {
+            check_links(&*certificates, signatures)?;
+            // The leaf and its issuer live on the device; no other key may sign for it.
+            leaf.check_end_entity()?;
+            identity.check_authority(0)?;
+            signatures.memory().keep(CHAIN, der, &certificates);
+        }
         Ok(Self {
+            until: first_end(&*certificates),
             certificates,
             device,
             chip,
             simulated,
-            until,
         })
     }
 
-    pub(crate) fn leaf(&self) -> &Certificate<'a> {
-        let [leaf, ..] = &self.certificates;
+    pub(crate) fn leaf(&self) -> &Certificate {
+        let [leaf, ..] = &*self.certificates;
         leaf
     }
 
     /// The model, as named in the device's own certificate: `GH100 A01 GSP BROM`.
     pub(crate) fn model(&self) -> String {
-        let [_, identity, ..] = &self.certificates;
+        let [_, identity, ..] = &*self.certificates;
         identity.common_name().to_owned()
     }
 
     /// The device itself, independent of its firmware: its identity certificate's serial number in hex.
     pub(crate) fn identity(&self) -> String {
-        let [_, identity, ..] = &self.certificates;
+        let [_, identity, ..] = &*self.certificates;
         hex::encode_upper(identity.serial())
     }
 
     /// Its name on the fabric, if NVIDIA certified one: a byte for its kind, then the eight bytes of the name.
     pub(crate) fn pdi(&self) -> Option<Pdi> {
-        let [_, identity, ..] = &self.certificates;
+        let [_, identity, ..] = &*self.certificates;
         let [_kind, pdi @ ..]: [u8; 9] = identity.serial().try_into().ok()?;
         Some(Hex(pdi))
     }
 
     /// The certificates that NVIDIA's responder knows, each with its issuer. The leaf is made on the device; the root is pinned.
-    pub(crate) fn revocable(&self) -> [(&Certificate<'a>, &Certificate<'a>); 3] {
-        let [_, identity, provisioner, family, root] = &self.certificates;
+    pub(crate) fn revocable(&self) -> [(&Certificate, &Certificate); 3] {
+        let [_, identity, provisioner, family, root] = &*self.certificates;
         [
             (identity, provisioner),
             (provisioner, family),
@@ -128,15 +132,34 @@ impl<'a> DeviceChain<'a> {
     }
 }
 
-/// Checks signatures, names, authority and validity from the leaf up to the root, whose own signature would prove nothing.
-pub(crate) fn check_chain(
-    certificates: &[Certificate<'_>],
-    now: Time,
-    signatures: &mut Signatures,
-) -> Result<(), Rejection> {
+fn read(der: &[Vec<u8>]) -> Result<Certificates, Rejection> {
+    let der: &[Vec<u8>; CHAIN_LENGTH] = der
+        .try_into()
+        .map_err(|_| Rejection::GpuChainLength { found: der.len() })?;
+    let [leaf, identity, provisioner, family, root] = der;
+    Ok([
+        Certificate::parse(leaf, NAMES[0])?,
+        Certificate::parse(identity, NAMES[1])?,
+        Certificate::parse(provisioner, NAMES[2])?,
+        Certificate::parse(family, NAMES[3])?,
+        Certificate::parse(root, NAMES[4])?,
+    ])
+}
+
+/// Checks that each of these is valid at this time.
+pub(crate) fn check_periods(certificates: &[Certificate], now: Time) -> Result<(), Rejection> {
     for certificate in certificates {
         certificate.check_valid_at(now)?;
     }
+    Ok(())
+}
+
+/// Checks signatures, names and authority from the leaf up to the root, whose own signature would prove nothing: facts about bytes, no
+/// matter when and under which roots.
+pub(crate) fn check_links(
+    certificates: &[Certificate],
+    signatures: &mut Signatures,
+) -> Result<(), Rejection> {
     for (certificate, issuer) in certificates.iter().zip(certificates.iter().skip(1)) {
         certificate.check_issued_by(issuer, signatures)?;
     }
@@ -147,7 +170,7 @@ pub(crate) fn check_chain(
 }
 
 /// When the first of these expires.
-pub(crate) fn first_end(certificates: &[Certificate<'_>]) -> Time {
+pub(crate) fn first_end(certificates: &[Certificate]) -> Time {
     certificates
         .iter()
         .map(Certificate::until)
@@ -155,12 +178,32 @@ pub(crate) fn first_end(certificates: &[Certificate<'_>]) -> Time {
         .unwrap_or(Time(i64::MIN))
 }
 
-/// What a chain claims to certify, used to decide what to fetch and how to read the report. Nothing is verified.
-pub(crate) fn claimed_device(der: &[Vec<u8>]) -> Result<Device, Rejection> {
-    let leaf = der.first().ok_or(Rejection::GpuChainLength { found: 0 })?;
-    let leaf = Certificate::parse(leaf, NAMES[0])?;
-    let device = Stem::of(&leaf).and_then(|stem| stem.device());
-    device.ok_or_else(|| unknown(&leaf))
+/// What a device claims, used to decide what to fetch, how to read its report and whether it was counted before. Nothing is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claimed {
+    /// What it is; `Err`: something unknown.
+    pub(crate) device: Result<Device, Rejection>,
+    /// Its leaf's serial number in decimal, NVIDIA's ueid.
+    pub(crate) ueid: String,
+}
+
+impl Claimed {
+    /// Reads a chain's leaf, or recalls it.
+    pub(crate) fn by(der: &[Vec<u8>], memory: &Memory) -> Result<Self, Rejection> {
+        if let Some([leaf, ..]) = memory.recall::<Certificates>(CHAIN, der).as_deref() {
+            return Ok(Self::of(leaf));
+        }
+        let leaf = der.first().ok_or(Rejection::GpuChainLength { found: 0 })?;
+        Certificate::parse(leaf, NAMES[0]).map(|leaf| Self::of(&leaf))
+    }
+
+    fn of(leaf: &Certificate) -> Self {
+        let device = Stem::of(leaf).and_then(|stem| stem.device());
+        Self {
+            device: device.ok_or_else(|| unknown(leaf)),
+            ueid: leaf.serial_decimal(),
+        }
+    }
 }
 
 /// What a leaf's name says: `GH100 A01 GSP FMC LF`.
@@ -174,7 +217,7 @@ struct Stem<'c> {
 }
 
 impl<'c> Stem<'c> {
-    fn of(leaf: &'c Certificate<'_>) -> Option<Self> {
+    fn of(leaf: &'c Certificate) -> Option<Self> {
         let stem = leaf.common_name().strip_suffix(" FMC LF")?;
         let (chip_and_stepping, processor) = stem.rsplit_once(' ')?;
         let (chip, _stepping) = chip_and_stepping.split_once(' ')?;
@@ -195,16 +238,14 @@ impl<'c> Stem<'c> {
     }
 }
 
-fn unknown(leaf: &Certificate<'_>) -> Rejection {
+fn unknown(leaf: &Certificate) -> Rejection {
     Rejection::GpuArchitectureUnknown {
-        found: leaf.subject().to_string(),
+        found: leaf.subject_name().to_string(),
     }
 }
 
 /// Checks that all certificates below the root name one chip; a switch's family is that of the GPUs that it connects.
-fn check_names(
-    certificates: &[Certificate<'_>; CHAIN_LENGTH],
-) -> Result<(Device, String), Rejection> {
+fn check_names(certificates: &Certificates) -> Result<(Device, String), Rejection> {
     let [leaf, identity, provisioner, family, _] = certificates;
     let stem = Stem::of(leaf).ok_or_else(|| unknown(leaf))?;
     let device = stem.device().ok_or_else(|| unknown(leaf))?;
@@ -264,7 +305,7 @@ fn is_blackwell(chip: &str) -> bool {
 }
 
 /// The firmware that a leaf's key is bound to.
-fn fwid(leaf: &Certificate<'_>) -> Result<[u8; 48], Rejection> {
+fn fwid(leaf: &Certificate) -> Result<[u8; 48], Rejection> {
     // TCG: a composite device identity (Hopper), and DICE's TcbInfo (Blackwell).
     const COMPOSITE: Oid<'_> = oid!(2.23.133.5.4.1);
     const TCB_INFO: Oid<'_> = oid!(2.23.133.5.4.1.1);

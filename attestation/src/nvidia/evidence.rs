@@ -11,7 +11,6 @@ use serde::{
 };
 
 use super::{
-    certificate::Certificate,
     chain::CHAIN_LENGTH,
     spdm::{MAX_REPORT_SIZE, Request},
 };
@@ -40,14 +39,6 @@ impl GpuEvidence {
     /// The nonce that it claims to answer. Trusted once the report's signature, which covers it, has been verified.
     pub(crate) fn claimed_nonce(&self) -> Result<[u8; 32], Rejection> {
         Request::parse(&self.report).map(|request| request.nonce)
-    }
-
-    /// The device that it claims to come from: its leaf's serial number, NVIDIA's ueid.
-    pub(crate) fn claimed_device(&self) -> Result<String, Rejection> {
-        let found = self.chain.len();
-        let leaf = self.chain.first();
-        let leaf = leaf.ok_or(Rejection::GpuChainLength { found })?;
-        Certificate::parse(leaf, "device leaf").map(|leaf| leaf.serial_decimal())
     }
 }
 

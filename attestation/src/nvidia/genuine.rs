@@ -1,10 +1,10 @@
 //! Steps gpu-1 to gpu-6 for each device in turn: is it genuine? [`super::reference`] and [`super::wanted`] do the rest.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use super::{
     certificate::{Certificate, Signatures},
-    chain::{DeviceChain, claimed_device},
+    chain::{Claimed, DeviceChain},
     device::{Devices, Gpu, Switch},
     evidence::{GpuEvidence, MAX_GPUS},
     fabric::check_fabric,
@@ -26,7 +26,7 @@ pub(super) struct Procedure<'a> {
     pub(super) answers: Answers<'a>,
     pub(super) documents: Vec<Document<'a>>,
     /// RIMs that have been verified already, by their position among the documents.
-    pub(super) opened: BTreeMap<usize, Content>,
+    pub(super) opened: BTreeMap<usize, Arc<Content>>,
     pub(super) signatures: Signatures,
     pub(super) until: Time,
     /// Whether any chain so far ends in a simulated root.
@@ -37,7 +37,7 @@ pub(super) struct Procedure<'a> {
 struct Answer<'e, K, O> {
     /// What it is, according to the certificates.
     kind: K,
-    chain: DeviceChain<'e>,
+    chain: DeviceChain,
     report: Report<'e>,
     opaque: O,
     on_hold: bool,
@@ -100,9 +100,11 @@ impl<'a> Procedure<'a> {
         inspection: &mut Inspection,
     ) -> Result<Devices, Failed> {
         // Sorted and read according to their claims; the chain has to confirm these.
-        let (switches, gpus): (Vec<_>, Vec<_>) = evidence
-            .iter()
-            .partition(|one| claimed_device(&one.chain) == Ok(Device::Switch));
+        let is_switch = |one: &&GpuEvidence| {
+            let claimed = Claimed::by(&one.chain, self.question.memory);
+            claimed.is_ok_and(|it| it.device == Ok(Device::Switch))
+        };
+        let (switches, gpus): (Vec<_>, Vec<_>) = evidence.iter().partition(is_switch);
         let count = || match (gpus.len(), evidence.len()) {
             (0, _) => Err(Rejection::GpuEvidenceMissing),
             (_, 1..=MAX_GPUS) => Ok(()),
@@ -323,7 +325,7 @@ impl<'a> Procedure<'a> {
     pub(super) fn revocation(
         &mut self,
         check: (&'static str, &'static str),
-        certificates: &[(&Certificate<'_>, &Certificate<'_>)],
+        certificates: &[(&Certificate, &Certificate)],
         inspection: &mut Inspection,
     ) -> Option<bool> {
         let Proof {
@@ -345,7 +347,7 @@ impl<'a> Procedure<'a> {
         let standings = inspection.check(
             check,
             || {
-                let ask = |(subject, issuer): &(&Certificate<'_>, &Certificate<'_>)| {
+                let ask = |(subject, issuer): &(&Certificate, &Certificate)| {
                     answers.check(subject, issuer, terms, now, signatures)
                 };
                 certificates
@@ -386,7 +388,7 @@ pub(super) fn root_in_words(simulated: bool) -> &'static str {
 
 /// If the report contains none, `unchecked` says why that is accepted; one that is present is always compared.
 fn check_fwid(
-    chain: &DeviceChain<'_>,
+    chain: &DeviceChain,
     reported: Option<[u8; 48]>,
     unchecked: Option<&str>,
     inspection: &mut Inspection,

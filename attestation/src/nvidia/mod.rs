@@ -3,7 +3,7 @@
 //!
 //! Trusts only the two roots that it is given. Hopper comes first; Blackwell is verified the same way where its evidence is the same.
 
-mod certificate;
+pub(crate) mod certificate;
 pub mod chain;
 mod device;
 pub mod evidence;

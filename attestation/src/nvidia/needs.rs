@@ -6,14 +6,14 @@
 use super::{
     GpuEvidence, NvidiaRoots,
     certificate::Signatures,
-    chain::{DeviceChain, claimed_device},
+    chain::{Claimed, DeviceChain},
     kind::Device,
     ocsp,
     opaque::{Opaque, SwitchOpaque},
     rim::{self, Document, driver_rim_id, switch_rim_id, vbios_rim_id},
     spdm::Report,
 };
-use crate::{Rejection, Span, Time};
+use crate::{Memory, Rejection, Span, Time};
 
 /// A certificate to ask OCSP about, with its issuer. Both DER; [`super::ocsp::question`] makes the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Questioned {
 /// one for a switch.
 pub fn rim_ids(evidence: &GpuEvidence) -> Result<Vec<String>, Rejection> {
     let report = Report::parse(&evidence.report)?;
-    let architecture = match claimed_device(&evidence.chain)? {
+    let architecture = match Claimed::by(&evidence.chain, &Memory::none())?.device? {
         Device::Gpu(architecture) => architecture,
         Device::Switch => {
             let opaque = SwitchOpaque::parse(report.opaque)?;
@@ -44,12 +44,13 @@ pub fn rim_ids(evidence: &GpuEvidence) -> Result<Vec<String>, Rejection> {
 
 /// The certificates of a GPU that NVIDIA's responder knows: all but the leaf, which the device made, and the root.
 pub fn of_device(evidence: &GpuEvidence) -> Vec<Questioned> {
-    pairs(evidence.chain.get(1..).unwrap_or_default())
+    let above = evidence.chain.iter().skip(1).map(Vec::as_slice);
+    pairs(&above.collect::<Vec<_>>())
 }
 
 /// The certificates of a manifest that NVIDIA's responder knows: all but the root.
 pub fn of_rim(bytes: &[u8]) -> Result<Vec<Questioned>, Rejection> {
-    Ok(pairs(Document::parse(bytes)?.supplied_chain()))
+    Ok(pairs(&Document::parse(bytes)?.supplied_chain()))
 }
 
 /// What a verifier asks NVIDIA's responder about if its policy requires that ([`super::policy::Revocation::Asked`]): the
@@ -121,14 +122,14 @@ impl Questioned {
     }
 }
 
-fn pairs(chain: &[Vec<u8>]) -> Vec<Questioned> {
+fn pairs(chain: &[&[u8]]) -> Vec<Questioned> {
     let issuers = chain.iter().skip(1);
     chain
         .iter()
         .zip(issuers)
         .map(|(subject, issuer)| Questioned {
-            subject: subject.clone(),
-            issuer: issuer.clone(),
+            subject: subject.to_vec(),
+            issuer: issuer.to_vec(),
         })
         .collect()
 }

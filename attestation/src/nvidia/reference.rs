@@ -1,6 +1,6 @@
 //! Steps gpu-7 and gpu-8: the two manifests of a GPU, the one of a switch, and the measurements that they call for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     chain::{DeviceChain, is_kin},
@@ -59,7 +59,7 @@ impl Procedure<'_> {
     /// Steps 7 and 8: both manifests, and the measurements that they call for.
     pub(super) fn reference(
         &mut self,
-        chain: &DeviceChain<'_>,
+        chain: &DeviceChain,
         architecture: Architecture,
         report: &Report<'_>,
         opaque: &Opaque,
@@ -107,14 +107,15 @@ impl Procedure<'_> {
                 },
             );
         }
-        let mut measured = |kind: Kind, content: Result<Content, Failed>| {
-            let Content { golden, floors, .. } = content.ok()?;
+        let mut measured = |kind: Kind, content: Result<Arc<Content>, Failed>| {
+            let content = content.ok()?;
+            let Content { golden, floors, .. } = &*content;
             let compared = inspection.check(
                 kind.measurements,
-                || compare(kind.name, &report.measurements, &golden, opaque.nvdec0),
+                || compare(kind.name, &report.measurements, golden, opaque.nvdec0),
                 Compared::to_string,
             );
-            check_levels(kind, &opaque.levels, &floors, inspection);
+            check_levels(kind, &opaque.levels, floors, inspection);
             compared.ok()
         };
         let (driver, vbios) = (measured(DRIVER, driver), measured(VBIOS, vbios));
@@ -124,7 +125,7 @@ impl Procedure<'_> {
     /// Steps 7 and 8 for a switch.
     pub(super) fn switch_reference(
         &mut self,
-        chain: &DeviceChain<'_>,
+        chain: &DeviceChain,
         report: &Report<'_>,
         opaque: &SwitchOpaque,
         inspection: &mut Inspection,
@@ -140,11 +141,12 @@ impl Procedure<'_> {
             products: &[&product],
         };
         let content = self.manifest(SWITCH, &opaque.firmware, id, wanted, inspection);
-        let Content { golden, floors, .. } = content.ok()?;
-        check_levels(SWITCH, &opaque.levels, &floors, inspection);
+        let content = content.ok()?;
+        let Content { golden, floors, .. } = &*content;
+        check_levels(SWITCH, &opaque.levels, floors, inspection);
         let compared = inspection.check(
             SWITCH.measurements,
-            || compare(SWITCH.name, &report.measurements, &golden, None),
+            || compare(SWITCH.name, &report.measurements, golden, None),
             Compared::to_string,
         );
         compared.ok()
@@ -170,7 +172,7 @@ impl Procedure<'_> {
         id: String,
         wanted: For<'_>,
         inspection: &mut Inspection,
-    ) -> Result<Content, Failed> {
+    ) -> Result<Arc<Content>, Failed> {
         // Taken out of self for a moment, since the chain borrows it.
         let documents = std::mem::take(&mut self.documents);
         let content = self.opened(&documents, kind, (version, id), wanted, inspection);
@@ -185,7 +187,7 @@ impl Procedure<'_> {
         (version, id): (&str, String),
         wanted: For<'_>,
         inspection: &mut Inspection,
-    ) -> Result<Content, Failed> {
+    ) -> Result<Arc<Content>, Failed> {
         let (place, document) = inspection.check(
             kind.choice,
             || choose(documents, kind, version, (id, wanted.edition)),
@@ -305,7 +307,7 @@ fn choose<'d, 'x>(
     }
 }
 
-fn check_product(content: Content, wanted: For<'_>) -> Result<Content, Rejection> {
+fn check_product(content: Arc<Content>, wanted: For<'_>) -> Result<Arc<Content>, Rejection> {
     ensure(
         content.edition == wanted.edition && wanted.products.contains(&content.product.as_str()),
         || Rejection::RimProductMismatch {

@@ -2,6 +2,8 @@
 //!
 //! Devices and reference values each have their own root; neither may stand in for the other.
 
+use std::sync::LazyLock;
+
 use super::certificate::Certificate;
 use crate::{
     Rejection,
@@ -12,8 +14,11 @@ use crate::{
     transcript::SIMULATED,
 };
 
-const DEVICE_IDENTITY: &str = include_str!("roots/device-identity-ca.pem");
-const CORIM_SIGNING: &str = include_str!("roots/corim-signing-root-ca.pem");
+/// DER, decoded when it is first wanted.
+static DEVICE_IDENTITY: LazyLock<Vec<u8>> =
+    LazyLock::new(|| pem::pinned(include_str!("roots/device-identity-ca.pem")));
+static CORIM_SIGNING: LazyLock<Vec<u8>> =
+    LazyLock::new(|| pem::pinned(include_str!("roots/corim-signing-root-ca.pem")));
 
 /// The anchors that a verifier accepts.
 #[derive(Debug, Clone)]
@@ -24,7 +29,7 @@ pub struct NvidiaRoots {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Anchor {
-    Nvidia { pem: &'static str },
+    Nvidia { der: &'static [u8] },
     Simulated { sha256: [u8; 32] },
 }
 
@@ -40,9 +45,11 @@ impl NvidiaRoots {
     pub fn nvidia() -> Self {
         Self {
             device: vec![Anchor::Nvidia {
-                pem: DEVICE_IDENTITY,
+                der: &DEVICE_IDENTITY,
             }],
-            rim: vec![Anchor::Nvidia { pem: CORIM_SIGNING }],
+            rim: vec![Anchor::Nvidia {
+                der: &CORIM_SIGNING,
+            }],
         }
     }
 
@@ -70,31 +77,27 @@ impl NvidiaRoots {
     }
 
     /// Whether `root`, the last certificate of a chain from outside, is an accepted one, and if so, whether it is simulated.
-    pub(crate) fn admit(
-        &self,
-        purpose: Purpose,
-        root: &Certificate<'_>,
-    ) -> Result<bool, Rejection> {
+    pub(crate) fn admit(&self, purpose: Purpose, root: &Certificate) -> Result<bool, Rejection> {
         let anchors = match purpose {
             Purpose::Device => &self.device,
             Purpose::Rim => &self.rim,
         };
-        let digest = sha256(&[root.der]);
+        let digest = sha256(&[&root.der]);
         for anchor in anchors {
             match anchor {
-                Anchor::Nvidia { pem } if pem::is(pem, root.der) => return Ok(false),
+                Anchor::Nvidia { der } if *der == root.der => return Ok(false),
                 Anchor::Simulated { sha256 } if *sha256 == digest => return Ok(true),
                 _ => {}
             }
         }
-        let mut organisations = root
-            .subject()
+        let name = root.subject_name();
+        let mut organisations = name
             .iter_organization()
             .filter_map(|name| name.as_str().ok());
         if organisations.any(|name| name == SIMULATED) {
             return Err(Rejection::GpuSimulatedRootRefused { root: Hex(digest) });
         }
-        let root = root.subject().to_string();
+        let root = name.to_string();
         Err(match purpose {
             Purpose::Device => Rejection::GpuRootUnknown { root },
             Purpose::Rim => Rejection::RimRootUnknown { root },
@@ -106,31 +109,26 @@ impl NvidiaRoots {
 mod tests {
     use super::*;
 
-    fn digest(pem: &str) -> String {
-        let certificates = pem::labelled(pem::CERTIFICATE, pem.as_bytes()).expect("a pinned root");
-        let [root] = &certificates[..] else {
-            panic!("one certificate")
-        };
-        hex::encode(sha256(&[root]))
+    fn digest(der: &[u8]) -> String {
+        hex::encode(sha256(&[der]))
     }
 
     #[test]
     fn pinned_roots_are_those_of_the_specification() {
         // docs/spec/verification.md §0
         assert_eq!(
-            digest(DEVICE_IDENTITY),
+            digest(&DEVICE_IDENTITY),
             "102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48"
         );
         assert_eq!(
-            digest(CORIM_SIGNING),
+            digest(&CORIM_SIGNING),
             "12977b5115acb0381179279fffeb5a8c4d264971ebb32298023a465fa41df5d1"
         );
     }
 
     #[test]
     fn one_root_does_not_stand_in_for_the_other() {
-        let rim = pem::labelled(pem::CERTIFICATE, CORIM_SIGNING.as_bytes()).expect("PEM");
-        let rim = Certificate::parse(&rim[0], "root").expect("a certificate");
+        let rim = Certificate::parse(&CORIM_SIGNING, "root").expect("a certificate");
         assert_eq!(NvidiaRoots::nvidia().admit(Purpose::Rim, &rim), Ok(false));
         let refused = NvidiaRoots::nvidia()
             .admit(Purpose::Device, &rim)

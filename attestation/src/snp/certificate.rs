@@ -4,33 +4,37 @@
 
 use std::collections::BTreeMap;
 
-use x509_parser::prelude::{X509Certificate, X509Version};
+use x509_parser::{
+    der_parser::oid,
+    oid_registry::Oid,
+    prelude::{X509Certificate, X509Version},
+};
 
 use super::signed::Name;
 use super::{product::Product, report::SigningKey, tcb::Tcb};
 use crate::Rejection;
 
 /// The arc of AMD's extensions.
-const AMD: &str = "1.3.6.1.4.1.3704.1.";
-const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
-const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
-const P384: &str = "1.3.132.0.34";
+const AMD: Oid<'_> = oid!(1.3.6.1.4.1.3704.1);
+const AUTHORITY_KEY_IDENTIFIER: Oid<'_> = oid!(2.5.29.35);
+const EC_PUBLIC_KEY: Oid<'_> = oid!(1.2.840.10045.2.1);
+const P384: Oid<'_> = oid!(1.3.132.0.34);
 
-/// Below [`AMD`].
+/// Below [`AMD`], as OIDs are encoded.
 mod extension {
-    pub(super) const STRUCT_VERSION: &str = "1";
-    pub(super) const PRODUCT_NAME: &str = "2";
-    pub(super) const BOOTLOADER: &str = "3.1";
-    pub(super) const TEE: &str = "3.2";
-    pub(super) const SNP: &str = "3.3";
+    pub(super) const STRUCT_VERSION: &[u8] = &[1];
+    pub(super) const PRODUCT_NAME: &[u8] = &[2];
+    pub(super) const BOOTLOADER: &[u8] = &[3, 1];
+    pub(super) const TEE: &[u8] = &[3, 2];
+    pub(super) const SNP: &[u8] = &[3, 3];
     /// Reserved levels: zero.
-    pub(super) const RESERVED: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
-    pub(super) const MICROCODE: &str = "3.8";
-    pub(super) const FMC: &str = "3.9";
-    pub(super) const HARDWARE_ID: &str = "4";
-    pub(super) const CSP_ID: &str = "5";
+    pub(super) const RESERVED: [&[u8]; 4] = [&[3, 4], &[3, 5], &[3, 6], &[3, 7]];
+    pub(super) const MICROCODE: &[u8] = &[3, 8];
+    pub(super) const FMC: &[u8] = &[3, 9];
+    pub(super) const HARDWARE_ID: &[u8] = &[4];
+    pub(super) const CSP_ID: &[u8] = &[5];
 
-    pub(super) fn is_known(name: &str) -> bool {
+    pub(super) fn is_known(name: &[u8]) -> bool {
         [
             STRUCT_VERSION,
             PRODUCT_NAME,
@@ -90,12 +94,8 @@ pub(crate) fn kind(signing_key: SigningKey) -> Result<(&'static str, &'static st
 }
 
 impl Leaf {
-    /// Reads a certificate in AMD's form.
-    pub(crate) fn parse(certificate: &X509Certificate<'_>) -> Result<Self, Rejection> {
-        Self::read(certificate).map_err(|what| Rejection::LeafProfile { what })
-    }
-
-    fn read(certificate: &X509Certificate<'_>) -> Result<Self, &'static str> {
+    /// Reads a certificate in AMD's form; otherwise, what is wrong with it.
+    pub(crate) fn read(certificate: &X509Certificate<'_>) -> Result<Self, &'static str> {
         let tbs = &certificate.tbs_certificate;
         if tbs.version != X509Version::V3 {
             return Err("it is not X.509 version 3");
@@ -128,8 +128,8 @@ fn key(certificate: &X509Certificate<'_>) -> Result<Vec<u8>, &'static str> {
         .parameters
         .as_ref()
         .and_then(|any| any.as_oid().ok());
-    let p384 = info.algorithm.algorithm.to_id_string() == EC_PUBLIC_KEY
-        && curve.is_some_and(|oid| oid.to_id_string() == P384)
+    let p384 = info.algorithm.algorithm == EC_PUBLIC_KEY
+        && curve == Some(P384)
         && info.subject_public_key.unused_bits == 0;
     if p384 {
         Ok(info.subject_public_key.data.to_vec())
@@ -139,24 +139,22 @@ fn key(certificate: &X509Certificate<'_>) -> Result<Vec<u8>, &'static str> {
 }
 
 /// AMD's extensions, by the part after their arc.
-struct Extensions<'a>(BTreeMap<String, &'a [u8]>);
+struct Extensions<'a>(BTreeMap<&'a [u8], &'a [u8]>);
 
 impl<'a> Extensions<'a> {
     fn collect(certificate: &'a X509Certificate<'_>) -> Result<Self, &'static str> {
         let mut extensions = BTreeMap::new();
         for extension in certificate.extensions() {
-            let oid = extension.oid.to_id_string();
-            if oid == AUTHORITY_KEY_IDENTIFIER {
+            let oid = &extension.oid;
+            if *oid == AUTHORITY_KEY_IDENTIFIER {
                 continue;
             }
             let name = oid
-                .strip_prefix(AMD)
+                .as_bytes()
+                .strip_prefix(AMD.as_bytes())
                 .filter(|name| extension::is_known(name));
             let name = name.ok_or("it has an extension that AMD's certificates do not have")?;
-            if extensions
-                .insert(name.to_owned(), extension.value)
-                .is_some()
-            {
+            if extensions.insert(name, extension.value).is_some() {
                 return Err("it has an extension twice");
             }
         }
@@ -220,7 +218,7 @@ impl<'a> Extensions<'a> {
     }
 
     /// A DER INTEGER from 0 to 255.
-    fn number(&self, name: &str) -> Option<u8> {
+    fn number(&self, name: &[u8]) -> Option<u8> {
         match *self.0.get(name)? {
             [0x02, 0x01, value @ 0..=0x7F] | [0x02, 0x02, 0x00, value @ 0x80..=0xFF] => {
                 Some(*value)
@@ -230,7 +228,7 @@ impl<'a> Extensions<'a> {
     }
 
     /// A DER `IA5String` of less than 128 characters.
-    fn text(&self, name: &str) -> Option<&'a str> {
+    fn text(&self, name: &[u8]) -> Option<&'a str> {
         match *self.0.get(name)? {
             [0x16, length @ 0..=0x7F, text @ ..] if text.len() == usize::from(*length) => {
                 std::str::from_utf8(text)
@@ -297,17 +295,16 @@ mod tests {
         assert_eq!(changed(b"Santa Clara", b"Santa Clarb"), subject);
     }
 
-    fn extensions<'a>(of: &[(&str, &'a [u8])]) -> Extensions<'a> {
-        Extensions(
-            of.iter()
-                .map(|(name, value)| ((*name).to_owned(), *value))
-                .collect(),
-        )
+    type Extension = (&'static [u8], &'static [u8]);
+
+    fn extensions(of: &[Extension]) -> Extensions<'static> {
+        Extensions(of.iter().copied().collect())
     }
 
     #[test]
     fn a_vcek_names_a_chip_and_a_vlek_a_provider() {
-        let (chip, provider) = (("4", &[7; 64][..]), ("5", &b"\x16\x01a"[..]));
+        let chip: Extension = (&[4], &[7; 64]);
+        let provider: Extension = (&[5], b"\x16\x01a");
         let owner = |of: &[_], name| extensions(of).owner(name, Product::Genoa);
         assert_eq!(owner(&[chip], "SEV-VCEK"), Ok(Owner::Chip(vec![7; 64])));
         assert_eq!(
@@ -320,26 +317,30 @@ mod tests {
         }
         assert_eq!(owner(&[provider], "SEV-VCEK"), wrong);
         assert_eq!(owner(&[chip], "SEV-VLEK"), wrong);
-        let short = owner(&[("4", &[7; 63])], "SEV-VCEK");
+        let short = owner(&[(&[4], &[7; 63])], "SEV-VCEK");
         assert_eq!(short, Err("its hardware identity has the wrong length"));
     }
 
     #[test]
     fn the_structure_is_that_of_the_product() {
-        let number = |value: &'static [u8; 3]| &value[..];
-        let (zero, one) = (number(&[2, 1, 0]), number(&[2, 1, 1]));
-        let levels = [("3.1", zero), ("3.2", zero), ("3.3", zero), ("3.8", zero)];
-        let tcb = |more: &[(&str, &'static [u8])], product| {
+        let (zero, one): (&[u8], &[u8]) = (&[2, 1, 0], &[2, 1, 1]);
+        let levels: [Extension; 4] = [
+            (&[3, 1], zero),
+            (&[3, 2], zero),
+            (&[3, 3], zero),
+            (&[3, 8], zero),
+        ];
+        let tcb = |more: &[Extension], product| {
             extensions(&[&levels[..], more].concat())
                 .tcb(product)
                 .map(drop)
         };
         let wrong = Err("its structVersion and FMC level do not match its product");
-        assert_eq!(tcb(&[("1", zero)], Product::Genoa), Ok(()));
-        assert_eq!(tcb(&[("1", one), ("3.9", zero)], Product::Turin), Ok(()));
-        assert_eq!(tcb(&[("1", one)], Product::Genoa), wrong);
-        assert_eq!(tcb(&[("1", zero), ("3.9", zero)], Product::Genoa), wrong);
-        assert_eq!(tcb(&[("1", zero)], Product::Turin), wrong);
-        assert_eq!(tcb(&[("1", one)], Product::Turin), wrong);
+        assert_eq!(tcb(&[(&[1], zero)], Product::Genoa), Ok(()));
+        assert_eq!(tcb(&[(&[1], one), (&[3, 9], zero)], Product::Turin), Ok(()));
+        assert_eq!(tcb(&[(&[1], one)], Product::Genoa), wrong);
+        assert_eq!(tcb(&[(&[1], zero), (&[3, 9], zero)], Product::Genoa), wrong);
+        assert_eq!(tcb(&[(&[1], zero)], Product::Turin), wrong);
+        assert_eq!(tcb(&[(&[1], one)], Product::Turin), wrong);
     }
 }

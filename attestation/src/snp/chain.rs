@@ -2,11 +2,13 @@
 //!
 //! Certificates that come with the evidence are only candidates: the pinned root's signature is what makes one a link.
 
-use x509_parser::prelude::{X509Certificate, X509Version};
+use std::sync::Arc;
 
-use super::signed::{Name, Signed};
+use x509_parser::prelude::X509Version;
+
+use super::signed::Name;
 use super::{
-    certificate::Leaf,
+    candidate::{Candidates, Certificate},
     crl,
     product::Product,
     report::SigningKey,
@@ -14,28 +16,17 @@ use super::{
 };
 use crate::{
     Memory, Rejection, Time,
-    encoding::{
-        digest::{Hex, sha256},
-        x509,
-    },
+    encoding::digest::{Hex, sha256},
     transcript::SIMULATED,
 };
 
 const ARK: &str = "ARK";
 const LEAF: &str = "report key's";
 
-/// Candidate certificates and lists, from any source.
-pub(crate) struct Candidates<'a> {
-    pub(crate) certificates: Vec<&'a [u8]>,
-    pub(crate) lists: Vec<&'a [u8]>,
-    /// What was verified before.
-    pub(crate) memory: Memory,
-}
-
-/// The chosen root, with its whole DER.
+/// The chosen root.
 pub(crate) struct Root<'a> {
     pub(crate) anchor: &'a Anchor,
-    pub(crate) ark: &'a [u8],
+    pub(crate) ark: &'a Arc<Certificate>,
     pub(crate) fingerprint: Hex<32>,
 }
 
@@ -48,19 +39,18 @@ pub(crate) struct Validity {
     pub(crate) revocation_until: Option<Time>,
 }
 
-/// The one certificate among the candidates whose subject has this common name.
-pub(crate) fn find_leaf<'a>(
-    candidates: &Candidates<'a>,
+/// The one certificate among these whose subject has this common name.
+pub(crate) fn find_leaf<'r>(
+    certificates: &'r [Arc<Certificate>],
     (kind, common_name): (&'static str, &str),
-) -> Result<X509Certificate<'a>, Rejection> {
-    let mut found: Option<X509Certificate<'a>> = None;
-    for der in &candidates.certificates {
-        let certificate = x509::certificate(der)?;
-        if !has_common_name(&certificate, common_name) {
+) -> Result<&'r Arc<Certificate>, Rejection> {
+    let mut found: Option<&Arc<Certificate>> = None;
+    for certificate in certificates {
+        if !certificate.common_names.iter().any(|it| it == common_name) {
             continue;
         }
-        match &found {
-            Some(first) if first.as_raw() != certificate.as_raw() => {
+        match found {
+            Some(first) if first.der != certificate.der => {
                 return Err(Rejection::LeafAmbiguous { kind });
             }
             _ => found = Some(certificate),
@@ -70,30 +60,30 @@ pub(crate) fn find_leaf<'a>(
 }
 
 /// The accepted root of the product line and of the leaf's organisation. A root that comes with the evidence must be an accepted one.
-pub(crate) fn find_root<'a>(
-    candidates: &Candidates<'a>,
-    roots: &'a AmdRoots,
+pub(crate) fn find_root<'r>(
+    certificates: &'r [Arc<Certificate>],
+    roots: &'r AmdRoots,
     product: Product,
     organisation: &str,
-) -> Result<Root<'a>, Rejection> {
+) -> Result<Root<'r>, Rejection> {
     let name = Name {
         organisation: organisation.to_owned(),
         common_name: format!("ARK-{product}"),
     };
     let mut unknown = None;
-    for der in candidates.certificates.iter().copied() {
-        if Name::parse(x509::certificate(der)?.subject()).as_ref() != Some(&name) {
+    for ark in certificates {
+        if ark.name.as_ref() != Some(&name) {
             continue;
         }
-        let fingerprint = Hex(sha256(&[der]));
+        let fingerprint = Hex(sha256(&[&ark.der]));
         match roots
-            .accept(der)
+            .accept(&ark.der, &fingerprint.0)
             .filter(|anchor| anchor.organisation() == organisation)
         {
             Some(anchor) => {
                 return Ok(Root {
                     anchor,
-                    ark: der,
+                    ark,
                     fingerprint,
                 });
             }
@@ -104,7 +94,7 @@ pub(crate) fn find_root<'a>(
         return Ok(Root {
             anchor,
             ark,
-            fingerprint: Hex(sha256(&[ark])),
+            fingerprint: Hex(sha256(&[&ark.der])),
         });
     }
     let root = unknown.map_or(
@@ -122,41 +112,45 @@ pub(crate) fn find_root<'a>(
 
 /// Verifies root, intermediate and leaf: form, signatures, validity at `now`, revocation.
 pub(crate) fn verify(
-    candidates: &Candidates<'_>,
+    (certificates, candidates): (&[Arc<Certificate>], &Candidates<'_>),
     root: &Root<'_>,
-    (leaf_certificate, leaf): (&X509Certificate<'_>, &Leaf),
+    (leaf_certificate, product): (&Arc<Certificate>, Product),
     signing_key: SigningKey,
     now: Time,
 ) -> Result<Validity, Rejection> {
     let organisation = root.anchor.organisation();
-    let (product, memory) = (leaf.product, &candidates.memory);
+    let memory = &candidates.memory;
     let (which, common_name) = match signing_key {
         SigningKey::Vlek => ("ASVK", format!("SEV-VLEK-{product}")),
         _ => ("ASK", format!("SEV-{product}")),
     };
 
-    let ark = x509::certificate(root.ark)?;
-    check_authority(ARK, &ark, &ark, (organisation, &format!("ARK-{product}")))?;
+    let ark = root.ark;
+    check_authority(ARK, ark, ark, (organisation, &format!("ARK-{product}")))?;
     let ask_name = (organisation, common_name.as_str());
-    let (ask, is_issuer) = find_intermediate(candidates, root, leaf_certificate, ask_name)?;
-    check_authority(which, &ask, &ark, ask_name)?;
+    let (ask, is_issuer) =
+        find_intermediate(certificates, root, leaf_certificate, ask_name, memory)?;
+    check_authority(which, ask, ark, ask_name)?;
     // The root is pinned by its whole DER, and so are AMD's intermediates: verifying their signatures would add nothing.
     let pinned = root.anchor.intermediates().is_some();
-    if !pinned && !Signed::certificate(&ask).is_by(ark.public_key(), memory) {
+    if !pinned && !ask.signed.is_by(ark.key.as_deref(), memory) {
         return Err(Rejection::ChainSignature { which });
     }
-    if !is_issuer || leaf_certificate.issuer().as_raw() != ask.subject().as_raw() {
+    if !is_issuer || leaf_certificate.issuer != ask.subject {
         return Err(Rejection::ChainSignature { which: LEAF });
     }
 
-    let chain = [(ARK, &ark), (which, &ask), (LEAF, leaf_certificate)];
+    let chain = [(ARK, ark), (which, ask), (LEAF, leaf_certificate)];
     let mut until = Time(i64::MAX);
     for (which, certificate) in chain {
         until = until.min(check_validity(which, certificate, now)?);
     }
     let [authorities @ .., _] = &chain;
     let lists = (&candidates.lists[..], memory);
-    let revocation_until = crl::check(lists, &ark, authorities, now)?;
+    let revocation_until = crl::check(lists, ark, authorities, now)?;
+    for (_, certificate) in chain {
+        certificate.keep(memory);
+    }
     Ok(Validity {
         until,
         revocation_until,
@@ -166,23 +160,23 @@ pub(crate) fn verify(
 /// The certificate with this name that signed the leaf, and `true`; if none did, any such certificate, whose fault is then reported.
 ///
 /// Below AMD's roots, only the pinned ones count: AMD has revoked an intermediate before, and a list may be missing.
-fn find_intermediate<'a>(
-    candidates: &Candidates<'a>,
-    root: &Root<'a>,
-    leaf: &X509Certificate<'_>,
+fn find_intermediate<'r>(
+    certificates: &'r [Arc<Certificate>],
+    root: &Root<'_>,
+    leaf: &Certificate,
     name: (&str, &str),
-) -> Result<(X509Certificate<'a>, bool), Rejection> {
-    let memory = &candidates.memory;
-    let travelling = || candidates.certificates.iter().copied();
+    memory: &Memory,
+) -> Result<(&'r Arc<Certificate>, bool), Rejection> {
+    let travelling = || nearest(certificates.iter(), leaf, name, memory);
     let found = match root.anchor.intermediates() {
-        None => nearest(travelling(), leaf, name, memory)?,
-        Some(pinned) => match nearest(pinned.into_iter(), leaf, name, memory)? {
+        None => travelling(),
+        Some(pinned) => match nearest(pinned.into_iter(), leaf, name, memory) {
             found @ Some((_, true)) => found,
-            found => match nearest(travelling(), leaf, name, memory)? {
+            found => match travelling() {
                 Some((other, true)) => {
                     return Err(Rejection::IntermediateUnknown {
                         name: name.1.to_owned(),
-                        found: Hex(sha256(&[other.as_raw()])),
+                        found: Hex(sha256(&[&other.der])),
                     });
                 }
                 _ => found,
@@ -195,34 +189,33 @@ fn find_intermediate<'a>(
 }
 
 /// Among the certificates with this name, the one that signed the leaf, and `true`; otherwise the first.
-fn nearest<'a>(
-    certificates: impl Iterator<Item = &'a [u8]>,
-    leaf: &X509Certificate<'_>,
+fn nearest<'r>(
+    certificates: impl Iterator<Item = &'r Arc<Certificate>>,
+    leaf: &Certificate,
     (organisation, common_name): (&str, &str),
     memory: &Memory,
-) -> Result<Option<(X509Certificate<'a>, bool)>, Rejection> {
+) -> Option<(&'r Arc<Certificate>, bool)> {
     let mut any = None;
-    for der in certificates {
-        let certificate = x509::certificate(der)?;
-        let named = Name::parse(certificate.subject()).is_some_and(|name| {
+    for certificate in certificates {
+        let named = certificate.name.as_ref().is_some_and(|name| {
             name.organisation == organisation && name.common_name == common_name
         });
         if !named {
             continue;
         }
-        if Signed::certificate(leaf).is_by(certificate.public_key(), memory) {
-            return Ok(Some((certificate, true)));
+        if leaf.signed.is_by(certificate.key.as_deref(), memory) {
+            return Some((certificate, true));
         }
         any = any.or(Some((certificate, false)));
     }
-    Ok(any)
+    any
 }
 
 /// Checks that this is an authority's certificate with this name, issued in the name of `issuer`. Its signature is checked elsewhere.
 fn check_authority(
     which: &'static str,
-    certificate: &X509Certificate<'_>,
-    issuer: &X509Certificate<'_>,
+    certificate: &Certificate,
+    issuer: &Certificate,
     (organisation, common_name): (&str, &str),
 ) -> Result<(), Rejection> {
     let wrong = |what| Err(Rejection::ChainProfile { which, what });
@@ -230,40 +223,33 @@ fn check_authority(
         organisation: organisation.to_owned(),
         common_name: common_name.to_owned(),
     };
-    if certificate.version() != X509Version::V3 {
+    if certificate.version != X509Version::V3 {
         return wrong("it is not X.509 version 3");
     }
-    if Name::parse(certificate.subject()) != Some(expected) {
+    if certificate.name != Some(expected) {
         return wrong("its subject is not the expected one");
     }
-    if certificate.issuer().as_raw() != issuer.subject().as_raw() {
+    if certificate.issuer != issuer.subject {
         return wrong("its issuer is not the root");
     }
-    if !matches!(certificate.basic_constraints(), Ok(Some(constraints)) if constraints.value.ca) {
+    if !certificate.is_authority {
         return wrong("it is not a certificate authority");
     }
-    if !matches!(certificate.key_usage(), Ok(Some(usage)) if usage.value.key_cert_sign()) {
+    if !certificate.signs_certificates {
         return wrong("its key may not sign certificates");
     }
-    let unknown_critical = certificate.extensions().iter().any(|extension| {
-        extension.critical && !KNOWN_CRITICAL.contains(&extension.oid.to_id_string().as_str())
-    });
-    if unknown_critical {
+    if certificate.unknown_critical {
         return wrong("it has an unknown critical extension");
     }
     Ok(())
 }
 
-/// Basic constraints and key usage. No path length: the chain below a root is always one authority and one leaf.
-const KNOWN_CRITICAL: [&str; 2] = ["2.5.29.19", "2.5.29.15"];
-
 fn check_validity(
     which: &'static str,
-    certificate: &X509Certificate<'_>,
+    certificate: &Certificate,
     now: Time,
 ) -> Result<Time, Rejection> {
-    let from = Time(certificate.validity().not_before.timestamp());
-    let until = Time(certificate.validity().not_after.timestamp());
+    let (from, until) = (certificate.from, certificate.until);
     if now < from {
         return Err(Rejection::CertificateNotYetValid { which, from });
     }
@@ -271,13 +257,6 @@ fn check_validity(
         return Err(Rejection::CertificateExpired { which, until });
     }
     Ok(until)
-}
-
-fn has_common_name(certificate: &X509Certificate<'_>, expected: &str) -> bool {
-    certificate
-        .subject()
-        .iter_common_name()
-        .any(|attribute| attribute.as_str() == Ok(expected))
 }
 
 #[cfg(test)]
@@ -293,16 +272,12 @@ mod tests {
         let root = Root {
             anchor,
             ark,
-            fingerprint: Hex(sha256(&[ark])),
+            fingerprint: Hex(sha256(&[&ark.der])),
         };
-        let [ask, _] = anchor.intermediates().expect("pinned");
-        let leaf = x509::certificate(ask).expect("a certificate");
-        let candidates = Candidates {
-            certificates: vec![ark],
-            lists: Vec::new(),
-            memory: Memory::none(),
-        };
-        let found = find_intermediate(&candidates, &root, &leaf, (AMD, "ARK-Milan"));
+        let [leaf, _] = anchor.intermediates().expect("pinned");
+        let travelling = [ark.clone()];
+        let name = (AMD, "ARK-Milan");
+        let found = find_intermediate(&travelling, &root, leaf, name, &Memory::none());
         let unknown = Rejection::IntermediateUnknown {
             name: "ARK-Milan".to_owned(),
             found: root.fingerprint,

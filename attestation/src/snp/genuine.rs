@@ -2,11 +2,12 @@
 //!
 //! Before step 5 has succeeded, nothing in the report decides anything except which pinned root to try.
 
-use x509_parser::prelude::X509Certificate;
+use std::sync::Arc;
 
 use super::{
+    candidate::{Candidates, Certificate},
     certificate::{self, Leaf, Owner},
-    chain::{self, Candidates, Root, Validity},
+    chain::{self, Root, Validity},
     product::Product,
     report::{Report, SIGNED_SIZE, SigningKey, components},
     roots::AmdRoots,
@@ -102,22 +103,25 @@ pub(crate) fn authenticate(
     inspection: &mut Inspection,
 ) -> Result<Genuine, Failed> {
     let report = structure(bytes, inspection)?;
-    let (certificate, leaf) = report_key(&report, candidates, inspection)?;
-    let root = root(&report, &leaf, candidates, roots, inspection);
+    let read = candidates.read();
+    let (certificate, leaf) = report_key(&report, &read, inspection)?;
+    // Unless all of them could be read, there is no report key.
+    let certificates = read.as_deref().unwrap_or_default();
+    let root = root(&report, leaf, (certificates, roots), inspection);
     let signing_key = report.key_info.signing_key;
     let validity = root.as_ref().map_err(Clone::clone).and_then(|root| {
         chain(
             root,
-            (&certificate, &leaf),
+            (certificate, leaf.product),
             signing_key,
-            candidates,
+            (certificates, candidates),
             now,
             inspection,
         )
     });
-    signature(bytes, &report, &leaf, inspection);
-    let levels = reported_tcb(&report, &leaf, inspection);
-    let chip_compared = chip(&report, &leaf, inspection);
+    signature(bytes, &report, leaf, inspection);
+    let levels = reported_tcb(&report, leaf, inspection);
+    let chip_compared = chip(&report, leaf, inspection);
     if let Ok(levels) = &levels {
         consistency(&report, levels, inspection);
     }
@@ -148,17 +152,18 @@ fn structure(bytes: &[u8], inspection: &mut Inspection) -> Result<Report, Failed
 }
 
 /// Step 2: the certificate for the kind of key that signed.
-fn report_key<'c>(
+fn report_key<'r>(
     report: &Report,
-    candidates: &Candidates<'c>,
+    certificates: &'r Result<Vec<Arc<Certificate>>, Rejection>,
     inspection: &mut Inspection,
-) -> Result<(X509Certificate<'c>, Leaf), Failed> {
+) -> Result<(&'r Arc<Certificate>, &'r Leaf), Failed> {
     inspection.check(
         ("snp-2", "report key"),
         || {
             let kind = certificate::kind(report.key_info.signing_key)?;
-            let certificate = chain::find_leaf(candidates, kind)?;
-            Leaf::parse(&certificate).map(|leaf| (certificate, leaf))
+            let certificates = certificates.as_ref().map_err(Clone::clone)?;
+            let certificate = chain::find_leaf(certificates, kind)?;
+            Ok((certificate, certificate.leaf()?))
         },
         |(_, leaf)| leaf.owner.to_string(),
     )
@@ -168,8 +173,7 @@ fn report_key<'c>(
 fn root<'c>(
     report: &Report,
     leaf: &Leaf,
-    candidates: &Candidates<'c>,
-    roots: &'c AmdRoots,
+    (certificates, roots): (&'c [Arc<Certificate>], &'c AmdRoots),
     inspection: &mut Inspection,
 ) -> Result<Root<'c>, Failed> {
     if leaf.issuer.organisation == SIMULATED {
@@ -179,7 +183,7 @@ fn root<'c>(
         ("snp-3", "product and root"),
         || {
             let product = product(report, leaf)?;
-            chain::find_root(candidates, roots, product, &leaf.issuer.organisation)
+            chain::find_root(certificates, roots, product, &leaf.issuer.organisation)
         },
         |root| format!("{}, root {}", leaf.product, root.fingerprint),
     )
@@ -188,9 +192,9 @@ fn root<'c>(
 /// Step 4: form, signatures, validity and revocation of the chain.
 fn chain(
     root: &Root<'_>,
-    leaf: (&X509Certificate<'_>, &Leaf),
+    leaf: (&Arc<Certificate>, Product),
     signing_key: SigningKey,
-    candidates: &Candidates<'_>,
+    candidates: (&[Arc<Certificate>], &Candidates<'_>),
     now: Time,
     inspection: &mut Inspection,
 ) -> Result<Validity, Failed> {

@@ -4,6 +4,7 @@
 
 pub mod bits;
 pub mod broken;
+pub(crate) mod candidate;
 pub(crate) mod certificate;
 pub(crate) mod chain;
 mod crl;

@@ -3,19 +3,18 @@
 //! The wish is read from a report that is not verified yet: it only says what to ask AMD for. The answers are checked against the
 //! accepted roots before they are kept, so a store cannot be filled with foreign objects.
 
-use x509_parser::prelude::X509Certificate;
+use std::sync::Arc;
 
-use super::signed::Name;
 use super::{
+    candidate::{Candidates, Certificate, List},
     certificate::{self, Leaf, Owner},
-    chain::{self, Candidates},
-    crl,
+    chain, crl,
     product::Product,
     report::{Report, SigningKey, components},
     roots::AmdRoots,
     tcb::Tcb,
 };
-use crate::{Memory, Rejection, Span, Time, encoding::x509};
+use crate::{Memory, Rejection, Span, Time};
 
 /// Whose certificate a report needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,8 +86,9 @@ fn products(report: &Report) -> Result<Vec<Product>, Rejection> {
 impl Chip {
     /// Whether this unverified certificate says that it is the chip's at this level; if so, its product line.
     pub fn is_named_by(&self, der: &[u8]) -> Option<Product> {
-        let leaf = Leaf::parse(&x509::certificate(der).ok()?).ok()?;
-        self.check(&leaf).ok().map(|()| leaf.product)
+        let certificate = Certificate::read(der).ok()?;
+        let leaf = certificate.leaf().ok()?;
+        self.check(leaf).ok().map(|()| leaf.product)
     }
 
     fn check(&self, leaf: &Leaf) -> Result<(), Rejection> {
@@ -121,20 +121,22 @@ pub fn check_vcek(
     authorities: Authorities<'_>,
     now: Time,
 ) -> Result<(Product, Span), Rejection> {
-    let certificate = x509::certificate(der)?;
-    let leaf = Leaf::parse(&certificate)?;
-    chip.check(&leaf)?;
+    let certificate = Arc::new(Certificate::read(der)?);
+    let leaf = certificate.leaf()?;
+    chip.check(leaf)?;
     let candidates = authorities.candidates();
+    let certificates = candidates.read()?;
     let root = chain::find_root(
-        &candidates,
+        &certificates,
         authorities.roots,
         leaf.product,
         &leaf.issuer.organisation,
     )?;
-    let of_chain = (&certificate, &leaf);
-    let validity = chain::verify(&candidates, &root, of_chain, SigningKey::Vcek, now)?;
+    let of_chain = (&certificate, leaf.product);
+    let candidates = (certificates.as_slice(), &candidates);
+    let validity = chain::verify(candidates, &root, of_chain, SigningKey::Vcek, now)?;
     let span = Span {
-        from: begins(&certificate),
+        from: certificate.from,
         until: validity.until,
         number: None,
     };
@@ -148,34 +150,33 @@ pub fn check_list(
     authorities: Authorities<'_>,
     now: Time,
 ) -> Result<Span, Rejection> {
-    let list = x509::revocation_list(der)?;
+    let list = List::read(der)?;
     let foreign = || Rejection::CrlProfile {
         what: "does not come from the product's root",
     };
-    let issuer = Name::parse(list.issuer()).ok_or_else(foreign)?;
+    let issuer = list.name.as_ref().ok_or_else(foreign)?;
     if issuer.common_name != format!("ARK-{product}") {
         return Err(foreign());
     }
-    let candidates = authorities.candidates();
+    let certificates = authorities.candidates().read()?;
     let root = chain::find_root(
-        &candidates,
+        &certificates,
         authorities.roots,
         product,
         &issuer.organisation,
     )?;
-    let root = x509::certificate(root.ark)?;
-    let until = crl::check((&[der], &Memory::none()), &root, &[], now)?.ok_or_else(foreign)?;
+    let until = crl::check((&[der], &Memory::none()), root.ark, &[], now)?.ok_or_else(foreign)?;
     Ok(Span {
-        from: Time(list.last_update().timestamp()),
+        from: list.from,
         until,
-        number: list.crl_number().and_then(|number| number.try_into().ok()),
+        number: list.number.and_then(|number| number.try_into().ok()),
     })
 }
 
 /// The product line that a VCEK or VLEK names. Nothing in it is verified.
 pub fn claimed_product(der: &[u8]) -> Option<Product> {
-    let leaf = Leaf::parse(&x509::certificate(der).ok()?).ok()?;
-    Some(leaf.product)
+    let certificate = Certificate::read(der).ok()?;
+    certificate.leaf().ok().map(|leaf| leaf.product)
 }
 
 impl<'a> Authorities<'a> {
@@ -187,8 +188,4 @@ impl<'a> Authorities<'a> {
             memory: Memory::none(),
         }
     }
-}
-
-fn begins(certificate: &X509Certificate<'_>) -> Time {
-    Time(certificate.validity().not_before.timestamp())
 }

@@ -1,48 +1,42 @@
 //! Trust anchors: AMD's, pinned by their whole DER, and simulated ones that a policy names.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use super::product::Product;
-use crate::{
-    encoding::{digest::sha256, pem},
-    transcript::SIMULATED,
-};
+use super::{candidate::Certificate, product::Product};
+use crate::{encoding::pem, transcript::SIMULATED};
 
 /// The organisation in the names of AMD's certificates.
 pub const AMD: &str = "Advanced Micro Devices";
 
-/// ARK, ASK and ASVK as DER, decoded when the first is wanted.
-static PINNED: LazyLock<[(Product, [Vec<u8>; 3]); 3]> = LazyLock::new(|| {
-    let der = |text: &[u8]| {
-        let mut certificates =
-            pem::certificates(text).expect("the pinned files are PEM; a test reads them");
-        certificates
-            .pop()
-            .expect("each pinned file has one certificate; a test reads them")
+/// ARK, ASK and ASVK, read when the first is wanted.
+static PINNED: LazyLock<[(Product, [Arc<Certificate>; 3]); 3]> = LazyLock::new(|| {
+    let read = |text| {
+        let certificate = Certificate::read(&pem::pinned(text));
+        Arc::new(certificate.expect("the pinned files are certificates; a test reads them"))
     };
     [
         (
             Product::Milan,
             [
-                der(include_bytes!("roots/milan-ark.pem")),
-                der(include_bytes!("roots/milan-ask.pem")),
-                der(include_bytes!("roots/milan-asvk.pem")),
+                read(include_str!("roots/milan-ark.pem")),
+                read(include_str!("roots/milan-ask.pem")),
+                read(include_str!("roots/milan-asvk.pem")),
             ],
         ),
         (
             Product::Genoa,
             [
-                der(include_bytes!("roots/genoa-ark.pem")),
-                der(include_bytes!("roots/genoa-ask.pem")),
-                der(include_bytes!("roots/genoa-asvk.pem")),
+                read(include_str!("roots/genoa-ark.pem")),
+                read(include_str!("roots/genoa-ask.pem")),
+                read(include_str!("roots/genoa-asvk.pem")),
             ],
         ),
         (
             Product::Turin,
             [
-                der(include_bytes!("roots/turin-ark.pem")),
-                der(include_bytes!("roots/turin-ask.pem")),
-                der(include_bytes!("roots/turin-asvk.pem")),
+                read(include_str!("roots/turin-ark.pem")),
+                read(include_str!("roots/turin-ask.pem")),
+                read(include_str!("roots/turin-asvk.pem")),
             ],
         ),
     ]
@@ -53,14 +47,14 @@ static PINNED: LazyLock<[(Product, [Vec<u8>; 3]); 3]> = LazyLock::new(|| {
 pub struct AmdRoots(Vec<Anchor>);
 
 /// One accepted root (ARK).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Anchor {
     /// AMD's, with its intermediates for VCEKs (ASK) and VLEKs (ASVK): no others count below it.
     Amd {
         product: Product,
-        ark: &'static [u8],
-        ask: &'static [u8],
-        asvk: &'static [u8],
+        ark: &'static Arc<Certificate>,
+        ask: &'static Arc<Certificate>,
+        asvk: &'static Arc<Certificate>,
     },
     /// A simulated one, by the SHA-256 of its DER: the certificate itself comes with the evidence.
     Simulated { sha256: [u8; 32] },
@@ -69,7 +63,7 @@ pub(crate) enum Anchor {
 impl AmdRoots {
     /// AMD's roots for Milan, Genoa and Turin. No simulated roots.
     pub fn amd() -> Self {
-        let anchor = |(product, [ark, ask, asvk]): &'static (_, [Vec<u8>; 3])| Anchor::Amd {
+        let anchor = |(product, [ark, ask, asvk]): &'static (_, [_; 3])| Anchor::Amd {
             product: *product,
             ark,
             ask,
@@ -85,11 +79,11 @@ impl AmdRoots {
         self
     }
 
-    /// The anchor whose whole DER is this certificate.
-    pub(crate) fn accept(&self, der: &[u8]) -> Option<&Anchor> {
+    /// The anchor whose whole DER is this certificate, which has this SHA-256.
+    pub(crate) fn accept(&self, der: &[u8], sha256: &[u8; 32]) -> Option<&Anchor> {
         self.0.iter().find(|anchor| match anchor {
-            Anchor::Amd { ark, .. } => *ark == der,
-            Anchor::Simulated { sha256: pinned } => *pinned == sha256(&[der]),
+            Anchor::Amd { ark, .. } => ark.der == der,
+            Anchor::Simulated { sha256: pinned } => pinned == sha256,
         })
     }
 
@@ -99,7 +93,11 @@ impl AmdRoots {
     }
 
     /// The anchor of a product line whose certificate is built in, so that it need not come with the evidence.
-    pub(crate) fn pinned(&self, wanted: Product, organisation: &str) -> Option<(&Anchor, &[u8])> {
+    pub(crate) fn pinned(
+        &self,
+        wanted: Product,
+        organisation: &str,
+    ) -> Option<(&Anchor, &'static Arc<Certificate>)> {
         self.0.iter().find_map(|anchor| match anchor {
             Anchor::Amd { product, ark, .. } if *product == wanted && organisation == AMD => {
                 Some((anchor, *ark))
@@ -124,7 +122,7 @@ impl Anchor {
     }
 
     /// The only intermediates that count below it; `None`: those that it issued, which come with the evidence.
-    pub(crate) fn intermediates(&self) -> Option<[&[u8]; 2]> {
+    pub(crate) fn intermediates(&self) -> Option<[&'static Arc<Certificate>; 2]> {
         match self {
             Self::Amd { ask, asvk, .. } => Some([ask, asvk]),
             Self::Simulated { .. } => None,
@@ -143,7 +141,7 @@ pub(crate) const ARKS: [&[u8]; 3] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{encoding::x509, snp::signed::Signed};
+    use crate::encoding::digest::sha256;
 
     /// ARK, ASK and ASVK from AMD's key service, as several independent verifiers pin them.
     const FINGERPRINTS: [(Product, [&str; 3]); 3] = [
@@ -186,7 +184,7 @@ mod tests {
                     asvk,
                 } => Some((
                     product,
-                    [ark, ask, asvk].map(|der| hex::encode(sha256(&[der]))),
+                    [ark, ask, asvk].map(|it| hex::encode(sha256(&[&it.der]))),
                 )),
                 Anchor::Simulated { .. } => None,
             })
@@ -202,24 +200,21 @@ mod tests {
             let Anchor::Amd { ark, ask, asvk, .. } = anchor else {
                 panic!("AMD's")
             };
-            let root = x509::certificate(ark).expect("a certificate");
-            for der in [ark, ask, asvk] {
-                let certificate = x509::certificate(der).expect("a certificate");
-                assert!(
-                    Signed::certificate(&certificate)
-                        .is_by(root.public_key(), &crate::Memory::none())
-                );
+            for certificate in [ark, ask, asvk] {
+                let key = ark.key.as_deref();
+                assert!(certificate.signed.is_by(key, &crate::Memory::none()));
             }
         }
     }
 
     #[test]
     fn no_simulated_root_is_accepted_unless_named() {
+        let accepted = |roots: &AmdRoots, der: &[u8]| roots.accept(der, &sha256(&[der])).copied();
         let ark = b"an ARK's DER";
-        assert_eq!(AmdRoots::amd().accept(ark), None);
+        assert_eq!(accepted(&AmdRoots::amd(), ark), None);
         let sha256 = sha256(&[ark]);
         let roots = AmdRoots::amd().and_simulated(sha256);
-        assert_eq!(roots.accept(ark), Some(&Anchor::Simulated { sha256 }));
-        assert_eq!(roots.accept(b"another"), None);
+        assert_eq!(accepted(&roots, ark), Some(Anchor::Simulated { sha256 }));
+        assert_eq!(accepted(&roots, b"another"), None);
     }
 }

@@ -1,6 +1,8 @@
 //! Names and signatures in the form of AMD's certificates.
 
 use x509_parser::{
+    der_parser::{asn1_rs::BitString, oid},
+    oid_registry::Oid,
     prelude::{
         AlgorithmIdentifier, CertificateRevocationList, SubjectPublicKeyInfo, X509Certificate,
         X509Name,
@@ -13,10 +15,10 @@ use crate::{
     memory::{self, Memory},
 };
 
-const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
-const MGF1: &str = "1.2.840.113549.1.1.8";
-const SHA384: &str = "2.16.840.1.101.3.4.2.2";
-const RSA: &str = "1.2.840.113549.1.1.1";
+const RSASSA_PSS: Oid<'_> = oid!(1.2.840.113549.1.1.10);
+const MGF1: Oid<'_> = oid!(1.2.840.113549.1.1.8);
+const SHA384: Oid<'_> = oid!(2.16.840.1.101.3.4.2.2);
+const RSA: Oid<'_> = oid!(1.2.840.113549.1.1.1);
 
 /// The distinguished name in AMD's certificates, apart from what they all share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,16 +30,16 @@ pub(crate) struct Name {
 impl Name {
     /// Reads a name in AMD's form: C, ST, L, O, OU and CN, each once; the first three and OU are always the same.
     pub(crate) fn parse(name: &X509Name<'_>) -> Option<Self> {
-        const SHARED: [(&str, &str); 4] = [
-            ("2.5.4.6", "US"),
-            ("2.5.4.8", "CA"),
-            ("2.5.4.7", "Santa Clara"),
-            ("2.5.4.11", "Engineering"),
+        const SHARED: [(Oid<'_>, &str); 4] = [
+            (oid!(2.5.4.6), "US"),
+            (oid!(2.5.4.8), "CA"),
+            (oid!(2.5.4.7), "Santa Clara"),
+            (oid!(2.5.4.11), "Engineering"),
         ];
-        let only = |oid: &str| {
+        let only = |oid: &Oid<'_>| {
             let mut values = name
                 .iter_attributes()
-                .filter(|attribute| attribute.attr_type().to_id_string() == oid)
+                .filter(|attribute| attribute.attr_type() == oid)
                 .filter_map(|attribute| attribute.as_str().ok());
             values.next().filter(|_| values.next().is_none())
         };
@@ -46,57 +48,67 @@ impl Name {
             return None;
         }
         Some(Self {
-            organisation: only("2.5.4.10")?.to_owned(),
-            common_name: only("2.5.4.3")?.to_owned(),
+            organisation: only(&oid!(2.5.4.10))?.to_owned(),
+            common_name: only(&oid!(2.5.4.3))?.to_owned(),
         })
     }
 }
 
-/// Something signed by a certificate's RSA key: the signed bytes, the algorithm outside and inside them, the signature.
-pub(crate) struct Signed<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) algorithms: [&'a AlgorithmIdentifier<'a>; 2],
-    pub(crate) signature: &'a x509_parser::der_parser::asn1_rs::BitString<'a>,
+/// Something that a certificate's RSA key may have signed.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Signed {
+    pub(crate) bytes: Vec<u8>,
+    /// If it is one by the algorithm that AMD's keys use.
+    pub(crate) signature: Option<Vec<u8>>,
 }
 
-impl<'a> Signed<'a> {
-    pub(crate) fn certificate(certificate: &'a X509Certificate<'a>) -> Self {
+impl Signed {
+    pub(crate) fn certificate(certificate: &X509Certificate<'_>) -> Self {
         let tbs = &certificate.tbs_certificate;
-        Self {
-            bytes: tbs.as_ref(),
-            algorithms: [&certificate.signature_algorithm, &tbs.signature],
-            signature: &certificate.signature_value,
-        }
+        let algorithms = [&certificate.signature_algorithm, &tbs.signature];
+        Self::read(tbs.as_ref(), algorithms, &certificate.signature_value)
     }
 
-    pub(crate) fn revocation_list(list: &'a CertificateRevocationList<'a>) -> Self {
+    pub(crate) fn revocation_list(list: &CertificateRevocationList<'_>) -> Self {
         let tbs = &list.tbs_cert_list;
+        let algorithms = [&list.signature_algorithm, &tbs.signature];
+        Self::read(tbs.as_ref(), algorithms, &list.signature_value)
+    }
+
+    /// The algorithm stands outside and inside of what is signed.
+    fn read(
+        bytes: &[u8],
+        [outer, inner]: [&AlgorithmIdentifier<'_>; 2],
+        signature: &BitString<'_>,
+    ) -> Self {
+        let fits = outer == inner && is_pss_sha384(outer) && signature.unused_bits == 0;
         Self {
-            bytes: tbs.as_ref(),
-            algorithms: [&list.signature_algorithm, &tbs.signature],
-            signature: &list.signature_value,
+            bytes: bytes.to_vec(),
+            signature: fits.then(|| signature.data.to_vec()),
         }
     }
 
-    /// Whether `issuer` signed it with the one algorithm that AMD's keys use.
-    pub(crate) fn is_by(&self, issuer: &SubjectPublicKeyInfo<'_>, memory: &Memory) -> bool {
-        let (key, signature) = (&issuer.subject_public_key.data, &self.signature.data);
-        let [outer, inner] = self.algorithms;
-        outer == inner
-            && is_pss_sha384(outer)
-            && self.signature.unused_bits == 0
-            && issuer.algorithm.algorithm.to_id_string() == RSA
-            && issuer.subject_public_key.unused_bits == 0
-            && memory.holds(
-                || memory::signature("amd", key, self.bytes, signature),
-                || crypto::verify_rsa_pss(key, self.bytes, signature).is_ok(),
-            )
+    /// Whether the certificate with this key, which must be RSA's, signed it.
+    pub(crate) fn is_by(&self, key: Option<&[u8]>, memory: &Memory) -> bool {
+        let (Some(key), Some(signature)) = (key, &self.signature) else {
+            return false;
+        };
+        memory.holds(
+            || memory::signature("amd", key, &self.bytes, signature),
+            || crypto::verify_rsa_pss(key, &self.bytes, signature).is_ok(),
+        )
     }
+}
+
+/// The key, if it is RSA's: DER.
+pub(crate) fn rsa_key<'k>(info: &'k SubjectPublicKeyInfo<'_>) -> Option<&'k [u8]> {
+    let is_one = info.algorithm.algorithm == RSA && info.subject_public_key.unused_bits == 0;
+    is_one.then_some(&*info.subject_public_key.data)
 }
 
 /// The parameters are compared too: a verifier that takes them from the certificate lets its author choose the hash.
 fn is_pss_sha384(algorithm: &AlgorithmIdentifier<'_>) -> bool {
-    if algorithm.algorithm.to_id_string() != RSASSA_PSS {
+    if algorithm.algorithm != RSASSA_PSS {
         return false;
     }
     let Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) = SignatureAlgorithm::try_from(algorithm)
@@ -104,9 +116,8 @@ fn is_pss_sha384(algorithm: &AlgorithmIdentifier<'_>) -> bool {
         return false;
     };
     let mask = parameters.mask_gen_algorithm();
-    parameters.hash_algorithm_oid().to_id_string() == SHA384
-        && mask
-            .is_ok_and(|mask| mask.mgf.to_id_string() == MGF1 && mask.hash.to_id_string() == SHA384)
+    *parameters.hash_algorithm_oid() == SHA384
+        && mask.is_ok_and(|mask| mask.mgf == MGF1 && mask.hash == SHA384)
         && parameters.salt_length() == 48
         && parameters.trailer_field() == 1
 }

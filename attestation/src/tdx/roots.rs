@@ -1,5 +1,7 @@
 //! Trust anchors: Intel's root, compared by its whole DER, and simulated ones that a policy names.
 
+use std::sync::LazyLock;
+
 use super::certificate::Certificate;
 use crate::{
     Rejection,
@@ -10,7 +12,9 @@ use crate::{
     transcript::SIMULATED,
 };
 
-const INTEL_SGX_ROOT: &str = include_str!("roots/intel-sgx-root-ca.pem");
+/// DER, decoded when it is first wanted.
+static INTEL_SGX_ROOT: LazyLock<Vec<u8>> =
+    LazyLock::new(|| pem::pinned(include_str!("roots/intel-sgx-root-ca.pem")));
 /// The organisation in the names of Intel's certificates.
 const INTEL: &str = "Intel Corporation";
 
@@ -54,7 +58,7 @@ impl IntelRoots {
 
     /// Whose root this is, if `root`, the last certificate of a chain from outside, is an accepted one.
     pub(crate) fn admit(&self, root: &Certificate<'_>) -> Result<Vendor, Rejection> {
-        if pem::is(INTEL_SGX_ROOT, root.der) {
+        if *INTEL_SGX_ROOT == root.der {
             return Ok(Vendor::Intel);
         }
         let digest = sha256(&[root.der]);
@@ -77,11 +81,7 @@ mod tests {
     #[test]
     fn the_pinned_root_is_that_of_the_specification() {
         // docs/spec/verification.md §0
-        let certificates =
-            pem::labelled(pem::CERTIFICATE, INTEL_SGX_ROOT.as_bytes()).expect("a pinned root");
-        let [root] = &certificates[..] else {
-            panic!("one certificate")
-        };
+        let root = &*INTEL_SGX_ROOT;
         assert_eq!(
             hex::encode(sha256(&[root])),
             "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"

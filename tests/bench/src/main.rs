@@ -35,12 +35,15 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Verifies one subject (`warm`: a bundle that is remembered) for a while and prints nothing: for a profiler to watch.
+/// Verifies one subject (`warm`: a bundle that is remembered; `floor`: one signature on P-384) 2000 times, or as often as is said, and
+/// prints nothing: for a profiler to watch.
 fn profile() -> anyhow::Result<()> {
     let subject = std::env::args().nth(2).unwrap_or_default();
     let mut work = match subject.as_str() {
         "warm" => ours::composite(Memory::new())?,
+        "floor" => Box::new(floor::one_p384()?),
         _ => ours::prepare(serde_json::from_value(subject.into())?)?,
     };
-    (0..2000).try_for_each(|_| work())
+    let times = std::env::args().nth(3).map_or(Ok(2000), |it| it.parse())?;
+    (0..times).try_for_each(|_| work())
 }

@@ -23,7 +23,7 @@ use crate::transcript::ensure;
 use crate::{
     Rejection, Span, Time,
     crypto::sha1,
-    encoding::digest::{sha256, sha384},
+    encoding::digest::{Hash384, sha256},
 };
 
 pub use answer::MAX_ANSWER_SIZE;
@@ -99,8 +99,8 @@ impl<'a> Answers<'a> {
     /// If several answers are about it, one that revokes it outweighs those that don't.
     pub(crate) fn check(
         &self,
-        subject: &Certificate<'_>,
-        issuer: &Certificate<'_>,
+        subject: &Certificate,
+        issuer: &Certificate,
         terms: Terms,
         now: Time,
         signatures: &mut Signatures,
@@ -169,17 +169,18 @@ pub(super) fn check_answer(
     })
 }
 
-fn is_about(id: &CertificateId<'_>, subject: &Certificate<'_>, issuer: &Certificate<'_>) -> bool {
-    let names = |digest: &[u8], named: &[u8]| match id.hash {
+fn is_about(id: &CertificateId<'_>, subject: &Certificate, issuer: &Certificate) -> bool {
+    let names = |digest: &[u8], named: &[u8], sha384: &Hash384| match id.hash {
         // This only names a key, whose signature is checked as well; nothing depends on its strength.
         OID_SHA1 => digest == sha1(&[named]),
         OID_SHA256 => digest == sha256(&[named]),
-        OID_SHA384 => digest == sha384(&[named]),
+        OID_SHA384 => digest == sha384,
         _ => false,
     };
+    let [name, key] = issuer.digests();
     id.serial == subject.serial()
-        && names(id.issuer_name, issuer.subject().as_raw())
-        && names(id.issuer_key, issuer.point())
+        && names(id.issuer_name, issuer.subject(), name)
+        && names(id.issuer_key, issuer.point(), key)
 }
 
 /// When a responder may speak that the issuer appointed and that signed the answer.
@@ -195,13 +196,13 @@ const APPOINTMENT: &str = "responder";
 /// Checks that the issuer appointed the responder, and that the responder signed the answer.
 fn check_responder(
     answer: &Answer<'_>,
-    issuer: &Certificate<'_>,
+    issuer: &Certificate,
     now: Time,
     signatures: &mut Signatures,
 ) -> Result<(), Rejection> {
     // id-pkix-ocsp-nocheck: without it, the responder's own certificate would need an answer too.
     const NOCHECK: Oid<'_> = oid!(1.3.6.1.5.5.7.48.1.5);
-    let about = [answer.der, issuer.der];
+    let about = [answer.der, &issuer.der];
     let known = signatures.memory().recall(APPOINTMENT, &about);
     if known.is_some_and(|it: Arc<Appointment>| it.from <= now && now <= it.until) {
         return Ok(());
@@ -215,7 +216,7 @@ fn check_responder(
         }
     }
     let responder = responder.ok_or_else(|| refuse("did not include its certificate"))?;
-    if responder.issuer().as_raw() != issuer.subject().as_raw() {
+    if responder.issuer() != issuer.subject() {
         return Err(refuse("was not appointed by the certificate's issuer"));
     }
     responder.check_issued_by(issuer, signatures)?;
@@ -231,15 +232,19 @@ fn check_responder(
         signatures.check(&responder, answer.signed, answer.signature),
         || Rejection::OcspSignature,
     )?;
-    let (from, until) = (responder.from(), responder.until());
-    let appointment = || Appointment { from, until };
-    signatures.memory().keep(APPOINTMENT, &about, appointment);
+    let appointment = Appointment {
+        from: responder.from(),
+        until: responder.until(),
+    };
+    signatures
+        .memory()
+        .keep(APPOINTMENT, &about, &Arc::new(appointment));
     Ok(())
 }
 
-fn is_named(certificate: &Certificate<'_>, responder: Responder<'_>) -> bool {
+fn is_named(certificate: &Certificate, responder: Responder<'_>) -> bool {
     match responder {
-        Responder::Name(name) => certificate.subject().as_raw() == name,
+        Responder::Name(name) => certificate.subject() == name,
         Responder::KeyHash(hash) => hash == sha1(&[certificate.point()]),
     }
 }
@@ -296,7 +301,7 @@ fn later(time: Time, seconds: i64) -> Time {
 /// Whether the certificate is on hold; any status other than that and good is refused.
 fn check_status(
     single: &Single<'_>,
-    subject: &Certificate<'_>,
+    subject: &Certificate,
     terms: Terms,
 ) -> Result<bool, Rejection> {
     let which = subject.which;

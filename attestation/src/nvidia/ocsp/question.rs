@@ -3,10 +3,7 @@
 use super::id::{ISSUING, OID_NONCE, OID_SHA384, QUESTIONED};
 use crate::{
     Rejection,
-    encoding::{
-        der::{encode, tag},
-        digest::sha384,
-    },
+    encoding::der::{encode, tag},
     nvidia::certificate::Certificate,
 };
 
@@ -38,13 +35,14 @@ pub fn question(
 }
 
 /// `CertID`, with SHA-384.
-pub(super) fn certificate_id(subject: &Certificate<'_>, issuer: &Certificate<'_>) -> Vec<u8> {
+pub(super) fn certificate_id(subject: &Certificate, issuer: &Certificate) -> Vec<u8> {
+    let [name, key] = issuer.digests();
     encode(
         tag::SEQUENCE,
         &[
             &encode(tag::SEQUENCE, &[&encode(tag::OID, &[OID_SHA384])]),
-            &encode(tag::OCTET_STRING, &[&sha384(&[issuer.subject().as_raw()])]),
-            &encode(tag::OCTET_STRING, &[&sha384(&[issuer.point()])]),
+            &encode(tag::OCTET_STRING, &[name]),
+            &encode(tag::OCTET_STRING, &[key]),
             &encode(tag::INTEGER, &[subject.serial()]),
         ],
     )

@@ -13,7 +13,7 @@ mod xml;
 use self::signature::Signature;
 use super::{
     certificate::{Certificate, Signatures},
-    chain::{check_chain, first_end},
+    chain::{check_links, check_periods, first_end},
     roots::{NvidiaRoots, Purpose},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -69,18 +69,14 @@ pub fn verify(bytes: &[u8], roots: &NvidiaRoots, now: Time) -> Result<Rim, Rejec
         edition,
         golden,
         floors,
-    } = document.open(&chain, &Memory::none())?;
-    let floors = floors
-        .into_iter()
-        .map(|(kind, floor)| (kind, floor.minimum))
-        .collect();
-    let active = golden.into_keys().collect();
+    } = &*document.open(&chain, &Memory::none())?;
+    let floors = floors.iter().map(|(kind, floor)| (*kind, floor.minimum));
     Ok(Rim {
-        version,
-        product,
-        edition,
-        active,
-        floors,
+        version: version.clone(),
+        product: product.clone(),
+        edition: edition.clone(),
+        active: golden.keys().copied().collect(),
+        floors: floors.collect(),
         until: chain.until,
         simulated: chain.simulated,
     })
@@ -108,19 +104,22 @@ struct Parsed<'a> {
     signature: Signature,
 }
 
-/// What a document says that the first of the certificates in it signed, whoever issued that.
+/// What a document says that the first of the certificates in it signed, each of which the next one issued.
 #[derive(Debug)]
 struct Signed {
     claimed_version: Option<String>,
     claimed_edition: Option<String>,
-    certificates: Vec<Vec<u8>>,
-    content: Content,
+    certificates: Arc<Certificates>,
+    content: Arc<Content>,
 }
+
+/// Leaf first.
+type Certificates = [Certificate; CHAIN_LENGTH];
 
 /// A chain that descends from an accepted root.
 #[derive(Debug)]
-pub(crate) struct RimChain<'a> {
-    certificates: [Certificate<'a>; CHAIN_LENGTH],
+pub(crate) struct RimChain {
+    certificates: Arc<Certificates>,
     pub(crate) simulated: bool,
     /// When the first of its certificates expires.
     pub(crate) until: Time,
@@ -162,10 +161,19 @@ impl<'a> Document<'a> {
     }
 
     /// The certificates in the signature, DER, leaf first. Not verified.
-    pub(crate) fn supplied_chain(&self) -> &[Vec<u8>] {
+    pub(crate) fn supplied_chain(&self) -> Vec<&[u8]> {
         match &self.form {
-            Form::Read(parsed) => &parsed.signature.certificates,
-            Form::Known(known) => &known.certificates,
+            Form::Read(parsed) => parsed
+                .signature
+                .certificates
+                .iter()
+                .map(Vec::as_slice)
+                .collect(),
+            Form::Known(known) => known
+                .certificates
+                .iter()
+                .map(|it| it.der.as_slice())
+                .collect(),
         }
     }
 
@@ -175,60 +183,81 @@ impl<'a> Document<'a> {
         roots: &NvidiaRoots,
         now: Time,
         signatures: &mut Signatures,
-    ) -> Result<RimChain<'_>, Rejection> {
-        let supplied = self.supplied_chain();
-        let wrong_length = Rejection::RimChainLength {
-            found: supplied.len(),
+    ) -> Result<RimChain, Rejection> {
+        let (certificates, simulated) = match &self.form {
+            Form::Read(parsed) => read(&parsed.signature.certificates, roots)?,
+            Form::Known(known) => {
+                let [.., root] = &*known.certificates;
+                let simulated = roots.admit(Purpose::Rim, root)?;
+                (known.certificates.clone(), simulated)
+            }
         };
-        let [a, b, c, d] = NAMES;
-        let [.., root] = supplied else {
-            return Err(wrong_length);
-        };
-        // First of all: whose root is it?
-        let root = Certificate::parse(root, d)?;
-        let simulated = roots.admit(Purpose::Rim, &root)?;
-        let [leaf, intermediate, authority, _] = supplied else {
-            return Err(wrong_length);
-        };
-        let certificates = [
-            Certificate::parse(leaf, a)?,
-            Certificate::parse(intermediate, b)?,
-            Certificate::parse(authority, c)?,
-            root,
-        ];
-        let [leaf, ..] = &certificates;
-        check_chain(&certificates, now, signatures)?;
-        leaf.check_end_entity()?;
+        check_periods(&*certificates, now)?;
+        // What is remembered has passed this, and always will.
+        if let Form::Read(_) = self.form {
+            check_links(&*certificates, signatures)?;
+            let [leaf, ..] = &*certificates;
+            leaf.check_end_entity()?;
+        }
         Ok(RimChain {
             simulated,
-            until: first_end(&certificates),
+            until: first_end(&*certificates),
             certificates,
         })
     }
 
     /// The RIM's content, if the leaf of this chain, which is its own, signed it.
-    pub(crate) fn open(&self, chain: &RimChain<'_>, memory: &Memory) -> Result<Content, Rejection> {
+    pub(crate) fn open(
+        &self,
+        chain: &RimChain,
+        memory: &Memory,
+    ) -> Result<Arc<Content>, Rejection> {
         let Parsed { root, signature } = match &self.form {
             Form::Known(known) => return Ok(known.content.clone()),
             Form::Read(parsed) => &**parsed,
         };
-        let [leaf, ..] = &chain.certificates;
+        let [leaf, ..] = &*chain.certificates;
         signature.verify(root, leaf)?;
-        let content = Content::read(root)?;
-        memory.keep(MANIFEST, &[self.bytes], || Signed {
+        let content = Arc::new(Content::read(root)?);
+        let signed = Signed {
             claimed_version: self.claimed_version().map(str::to_owned),
             claimed_edition: self.claimed_edition().map(str::to_owned),
-            certificates: signature.certificates.clone(),
+            certificates: chain.certificates.clone(),
             content: content.clone(),
-        });
+        };
+        memory.keep(MANIFEST, &[self.bytes], &Arc::new(signed));
         Ok(content)
     }
 }
 
-impl<'a> RimChain<'a> {
+/// Reads a signature's certificates, and whether the last of them, an accepted root, is simulated.
+fn read(supplied: &[Vec<u8>], roots: &NvidiaRoots) -> Result<(Arc<Certificates>, bool), Rejection> {
+    let wrong_length = Rejection::RimChainLength {
+        found: supplied.len(),
+    };
+    let [a, b, c, d] = NAMES;
+    let [.., root] = supplied else {
+        return Err(wrong_length);
+    };
+    // First of all: whose root is it?
+    let root = Certificate::parse(root, d)?;
+    let simulated = roots.admit(Purpose::Rim, &root)?;
+    let [leaf, intermediate, authority, _] = supplied else {
+        return Err(wrong_length);
+    };
+    let certificates = [
+        Certificate::parse(leaf, a)?,
+        Certificate::parse(intermediate, b)?,
+        Certificate::parse(authority, c)?,
+        root,
+    ];
+    Ok((Arc::new(certificates), simulated))
+}
+
+impl RimChain {
     /// The certificates that NVIDIA's responder knows, each with its issuer. The root is pinned.
-    pub(crate) fn revocable(&self) -> [(&Certificate<'a>, &Certificate<'a>); 3] {
-        let [leaf, intermediate, authority, root] = &self.certificates;
+    pub(crate) fn revocable(&self) -> [(&Certificate, &Certificate); 3] {
+        let [leaf, intermediate, authority, root] = &*self.certificates;
         [
             (leaf, intermediate),
             (intermediate, authority),

@@ -90,7 +90,7 @@ impl Signature {
     pub(super) fn verify(
         &self,
         document: &Element<'_>,
-        leaf: &Certificate<'_>,
+        leaf: &Certificate,
     ) -> Result<(), Rejection> {
         if sha384(&[canonical(document, &Scope::new()).as_bytes()]) != self.digest {
             return Err(Rejection::RimDigest);
