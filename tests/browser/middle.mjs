@@ -102,7 +102,7 @@ export async function relay(to) {
     const parts = [];
     from.on('data', (part) => parts.push(part)).on('end', () => here.bodies.push(Buffer.concat(parts)));
     answer.writeHead(from.statusCode, { 'content-type': from.headers['content-type'] });
-    return here.down(from, answer);
+    return Promise.resolve(here.down(from, answer)).catch(() => answer.destroy());
   }));
   here.url = `http://127.0.0.1:${server.address().port}/enclave`;
   here.stop = () => { server.closeAllConnections(); server.close(); };
@@ -121,6 +121,7 @@ export function chunks(answer) {
   const parts = [answer.subarray(0, 32)];
   for (let at = 32; at < answer.length;) {
     const wide = 1 << (answer[at] >> 6);
+    if (at + wide > answer.length) return [...parts, answer.subarray(at)];
     const length = wide === 1 ? answer[at] & 63 : answer.readUIntBE(at, wide) & (2 ** (8 * wide - 2) - 1);
     const end = length === 0 ? answer.length : at + wide + length;
     parts.push(answer.subarray(at, end));
@@ -128,3 +129,17 @@ export function chunks(answer) {
   }
   return parts;
 }
+
+/** Brings all of an answer but its final chunk, and that once `more` has come. */
+export const held = (more) => async (from, answer) => {
+  let [here, written] = [Buffer.alloc(0), 0];
+  for await (const part of from) {
+    here = Buffer.concat([here, part]);
+    const [, ...parts] = chunks(here);
+    const end = here.length - (parts.at(-1)?.[0] === 0 ? parts.at(-1).length : 0);
+    answer.write(here.subarray(written, end));
+    written = end;
+  }
+  await more;
+  answer.end(here.subarray(written));
+};

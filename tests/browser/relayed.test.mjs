@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { launch } from '../ledger/browser.mjs';
 import { boot } from './enclave.mjs';
-import { chunks, relay } from './middle.mjs';
+import { chunks, held, relay } from './middle.mjs';
 import { root } from './questions.mjs';
 import { serve } from './served.mjs';
 
@@ -64,17 +64,8 @@ const code = async (options) => {
 
 test('the official SDK streams in a page, and its words pass nobody in the open', async () => {
   let go;
-  const read = new Promise((resolve) => { go = resolve; });
-  between.down = async (from, answer) => {
-    let first = true;
-    for await (const part of from) {
-      answer.write(part);
-      // The rest, once the page has read some of it.
-      if (first) await read;
-      first = false;
-    }
-    answer.end();
-  };
+  // The rest comes once the page has read some of it.
+  between.down = held(new Promise((resolve) => { go = resolve; }));
   const { answer, found } = await during(async (options) => {
     const enclave = await window.open(options);
     const client = new window.OpenAI({ baseURL: enclave.baseURL, fetch: enclave.fetch, apiKey: 'unused', dangerouslyAllowBrowser: true, maxRetries: 0 });

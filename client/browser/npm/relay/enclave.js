@@ -33,13 +33,14 @@ export class Enclave {
   /** As the global one, but for this enclave alone, and sealed for it. */
   fetch = async (input, init) => {
     const asked = await request(input, init, ORIGIN);
-    for (let proof = await this.#good(asked.signal), again = false; ; again = true) {
-      const answer = await this.#send(asked, proof);
-      if (answer !== KEY_GONE) return answer;
-      // Anybody in between can say so. Fresh evidence is asked for once, and its key is the last that is tried.
-      if (again) throw fault('relay_failed', 'of a key under fresh evidence, it said that the enclave does not have it');
-      proof = await waited(this.#renewed(proof), asked.signal);
-    }
+    const proof = await this.#good(asked.signal);
+    const answer = await this.#send(asked, proof);
+    if (answer !== KEY_GONE) return answer;
+    const fresh = await waited(this.#renewed(proof), asked.signal);
+    // A key that is still proved is in use. What was said of it is a lie, which might have the request answered twice.
+    const again = hpkeKey(fresh) === hpkeKey(proof) ? KEY_GONE : await this.#send(asked, fresh);
+    if (again === KEY_GONE) throw fault('relay_failed', 'it said that the enclave does not have a key which fresh evidence proves');
+    return again;
   };
 
   /** Ends every answer that is under way, and takes no request any more. */
@@ -89,6 +90,8 @@ export class Enclave {
     }
   }
 }
+
+const hpkeKey = ({ verdict }) => verdict.claims.hpke_key;
 
 // A promise, as long as nobody aborts waiting for it.
 function waited(promise, signal) {

@@ -3,17 +3,18 @@ import { answered, isBodiless } from '../common/answer.js';
 import { fault } from './error.js';
 import { sealed } from './sealed.js';
 
-const [REQUEST, ANSWER, PROBLEM] = ['message/ohttp-chunked-req', 'message/ohttp-chunked-res', 'application/problem+json'];
-/** What a gateway says of a key that it does not have (RFC 9458 §5.3). */
-const KEY_PROBLEM = '#ohttp-key';
+const [REQUEST, ANSWER] = ['message/ohttp-chunked-req', 'message/ohttp-chunked-res'];
+/** What a gateway says of a key that it does not have (RFC 9458 §5.3), and of one whose identifier another key has. */
+const [KEY_PROBLEM, OTHER_KEY] = ['#ohttp-key', 'encapsulation_altered'];
 /** The enclave reads no longer one: 2 MiB and 64 KiB. */
 const [MAX_SEALED, MAX_PROBLEM] = [2 * 1024 * 1024 + 64 * 1024, 16 * 1024];
+const WHOLE = ['arrayBuffer', 'blob', 'bytes', 'formData', 'json', 'text'];
 /** How often both clocks are read: a timer alone would not notice that the clock was set, or that the machine slept. */
 const LOOK_EVERY = 1000;
 // The page's own, even if the page puts ours in its place.
 const post = globalThis.fetch;
 
-/** The gateway does not have the key: nothing was opened. */
+/** The gateway says that it does not have the key, and so opened nothing. Anybody in between can say so. */
 export const KEY_GONE = Symbol('the key is not in use');
 
 export class Exchange {
@@ -49,7 +50,7 @@ export class Exchange {
       while (!(head = this.#opening.head())) await this.#read();
       clearTimeout(this.#timer);
       head = { ...head, url: this.#asked.url, method: this.#asked.method };
-      const response = answered(head, () => this.#stream());
+      const response = this.#named(answered(head, () => this.#stream()));
       if (isBodiless(head)) {
         while (await this.#piece()) { /* it means nothing */ }
         this.#over();
@@ -106,11 +107,11 @@ export class Exchange {
   async #isGone({ status, headers }) {
     const kind = headers.get('content-type') ?? '';
     if (status === 200 && kind.startsWith(ANSWER) && this.#reader) return false;
-    if (status === 400 && kind.startsWith(PROBLEM) && this.#reader && await this.#isKeyProblem()) return true;
+    if (status === 400 && this.#reader && await this.#isAboutKey()) return true;
     throw fault('relay_failed', `it answered ${status || 'with a redirect'}, and nothing of the enclave's`);
   }
 
-  async #isKeyProblem() {
+  async #isAboutKey() {
     let text = '';
     const decoder = new TextDecoder();
     for (;;) {
@@ -120,7 +121,8 @@ export class Exchange {
       if (text.length > MAX_PROBLEM) return false;
     }
     try {
-      return String(JSON.parse(text).type).endsWith(KEY_PROBLEM);
+      const { type, error } = JSON.parse(text);
+      return String(type).endsWith(KEY_PROBLEM) || error?.code === OTHER_KEY;
     } catch {
       return false;
     }
@@ -170,6 +172,15 @@ export class Exchange {
       },
       cancel: () => { this.#over(); },
     }, { highWaterMark: 0 });
+  }
+
+  // Chromium says `Failed to fetch` where a body ends in an error: what reads it whole must say which.
+  #named(response) {
+    for (const name of WHOLE.filter((it) => it in response)) {
+      const value = () => Response.prototype[name].call(response).catch((error) => { throw this.#failure ?? error; });
+      Object.defineProperty(response, name, { value });
+    }
+    return response;
   }
 
   #wait(what, limit) {
