@@ -7,11 +7,11 @@ const [FORMS, SPACE, BRACE] = [['/v1/audio/transcriptions', '/v1/tab'], 0x20, 0x
 /** What is sent, of what `fetch` was called with. */
 export async function request(input, init, origin) {
   const asked = await common.request(input, init, origin);
-  return { ...asked, body: filled(asked) };
+  return { ...asked, body: asked.body && filled({ ...asked, body: Buffer.from(asked.body.buffer) }) };
 }
 
 function filled({ path, headers, body }) {
-  const first = body?.find((byte) => !' \t\r\n\f'.includes(String.fromCharCode(byte)));
+  const first = body.find((byte) => !' \t\r\n\f'.includes(String.fromCharCode(byte)));
   if (first !== BRACE || FORMS.includes(path.split('?')[0]) || headers['content-encoding']) return body;
   const length = 2 ** Math.ceil(Math.log2(Math.max(body.length, FLOOR)));
   return length > MOST ? body : Buffer.concat([body, Buffer.alloc(length - body.length, SPACE)]);
