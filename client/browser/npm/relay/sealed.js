@@ -26,9 +26,13 @@ export function keyOf(configurations, digest) {
 export function sealed(key, { method, path, headers, body }) {
   return guarded(() => {
     const request = new Sealing(method, AUTHORITY, path);
-    for (const [name, value] of Object.entries(headers)) request.header(name, value);
-    if (body) request.body(body);
-    return new Opening(key.seal(request));
+    try {
+      for (const [name, value] of Object.entries(headers)) request.header(name, value);
+      if (body) request.body(body);
+      return new Opening(key.seal(request));
+    } finally {
+      request.free();
+    }
   });
 }
 

@@ -29,7 +29,7 @@ impl Key {
     }
 
     /// Seals a request, padded to a power of two.
-    pub fn seal(&self, request: Request) -> Result<Exchange, String> {
+    pub fn seal(&self, request: &Request) -> Result<Exchange, String> {
         let message = request.0.encode_padded().map_err(thrown)?;
         let (sealed, awaiting) = encapsulate(&self.0, Form::Chunked, &message).map_err(thrown)?;
         Ok(Exchange {
@@ -129,7 +129,6 @@ impl Exchange {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn thrown(error: Error) -> String {
     let code = match error {
         Error::Unproved => "relay_keys_unproved",

@@ -19,7 +19,7 @@ fn exchange() -> Exchange {
     let mut request = Request::new("POST", "enclave.invalid", "/v1/chat/completions?a=b");
     request.header("x-one", "\u{e9}").expect("bytes");
     request.body(b"{}".to_vec());
-    key.seal(request).expect("sealed")
+    key.seal(&request).expect("sealed")
 }
 
 /// The exchange, and an answer of these pieces to what it asks, the last one with the final chunk.
