@@ -25,15 +25,19 @@ def plain(text):
 
 
 page = (here / "../../docs/verify.in.html").read_text()
-parts = [made / "chrysalis_browser.js", here / "npm/index.js", here / "page.js"]
+parts = [
+    made / "chrysalis_browser.js",
+    here / "npm/module.js",
+    here / "npm/index.js",
+    here / "page.js",
+]
 # Each in a block of its own, but for the names that the next one uses.
-glue, package, own = (plain(part.read_text()) for part in parts)
+glue, *package = (plain(part.read_text()) for part in parts)
 script = (
     "const { initSync, Request, look, limit } = (() => {\n"
     + glue
     + "return { initSync, Request, look: recognise, limit };\n})();\n"
-    + package
-    + own
+    + "".join(package)
 )
 if "</script" in script:
     sys.exit("the script ends itself: it has </script in it")

@@ -6,7 +6,7 @@ mod arriving;
 use std::{fmt, io, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
-use chrysalis_attestation::{Rejection, encoding::digest::sha256};
+use chrysalis_attestation::Rejection;
 use chrysalis_ohttp::{self as ohttp, Awaiting, Configuration, Form};
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -97,18 +97,14 @@ impl Way {
         keys: &[u8],
         digest: [u8; 32],
     ) -> Result<Self, Error> {
-        if sha256(&[keys]) != digest {
-            return Err(Error::RelayKeys);
-        }
-        let configuration =
-            Configuration::best(keys).map_err(|error| Error::Protocol(error.to_string()))?;
-        // No enclave offers X25519 alone. One that did would make what is recorded today readable one day.
-        if !configuration.is_post_quantum() {
-            return Err(Rejection::KeyAgreementWeak {
+        let configuration = Configuration::proved(keys, &digest).map_err(|error| match error {
+            ohttp::Error::Unproved => Error::RelayKeys,
+            ohttp::Error::Classical => Rejection::KeyAgreementWeak {
                 found: "x25519".to_owned(),
             }
-            .into());
-        }
+            .into(),
+            error => Error::Protocol(error.to_string()),
+        })?;
         Ok(Self {
             relay,
             configuration,
@@ -222,6 +218,8 @@ fn accepted(answer: &Response<Incoming>) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use chrysalis_attestation::encoding::digest::sha256;
+
     use super::*;
 
     #[test]

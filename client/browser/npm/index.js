@@ -1,37 +1,17 @@
 // The verifier: bytes in, verdict out. Nothing is fetched but the module itself, from beside this file.
 import { initSync, Request, recognise as look, limit } from './chrysalis_browser.js';
+import { NoVerdict, compiled, packaged } from './module.js';
 
-/** There is no verdict: what was handed over cannot be asked about, or this browser cannot run the verifier. The message is a sentence. */
-export class NoVerdict extends Error {
-  name = 'NoVerdict';
-}
+export { NoVerdict };
 
-const TOO_OLD = 'this browser cannot run the verifier, which needs WebAssembly as browsers have had it since 2022: use a newer one, or `chrysalis verify`';
 const BROKEN = 'the verifier failed, and says nothing any more: load the page anew, verify the file with `chrysalis verify`, and report it as a bug';
 let state = 'unloaded';
 
 /** Makes the module ready; every function does so by itself. `source`: its bytes, if they are not to be read from beside this file. */
 export async function load(source) {
-  if (state === 'ready') return;
-  const bytes = source ?? await beside();
-  start(bytes);
-}
-
-function start(bytes) {
-  if (typeof WebAssembly !== 'object' || !WebAssembly.validate(bytes)) throw new NoVerdict(TOO_OLD);
-  initSync({ module: new WebAssembly.Module(bytes) });
+  if (state !== 'unloaded') return;
+  initSync({ module: compiled(source ?? await packaged(new URL('./chrysalis_browser_bg.wasm', import.meta.url))) });
   state = 'ready';
-}
-
-async function beside() {
-  const url = new URL('./chrysalis_browser_bg.wasm', import.meta.url);
-  if (url.protocol === 'file:') {
-    const { readFile } = await import(/* webpackIgnore: true */ /* @vite-ignore */ 'node:fs/promises');
-    return readFile(url);
-  }
-  const response = await fetch(url);
-  if (!response.ok) throw new NoVerdict(`the verifier cannot be loaded: ${url} answers ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
 }
 
 /** What the command line prints for a question, byte for byte but for the end of the line. See index.d.ts for the questions. */

@@ -1,7 +1,7 @@
 //! An answer on its way through a relay: opened as it arrives, and whole only with its last chunk.
 
 use bytes::Bytes;
-use chrysalis_ohttp::{self as ohttp, AnswerHead, AnswerReader, Awaiting, Opener, Part};
+use chrysalis_ohttp::{self as ohttp, AnswerHead, Awaiting, IncomingAnswer, Part};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -18,9 +18,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, Error>;
 /// An answer on its way.
 pub(super) struct Arriving {
     body: Incoming,
-    /// `None` once the last chunk is open.
-    opener: Option<Opener>,
-    reader: AnswerReader,
+    answer: IncomingAnswer,
     _driver: Task,
 }
 
@@ -28,8 +26,7 @@ impl Arriving {
     pub(super) fn new(body: Incoming, awaiting: Awaiting, driver: Task) -> Self {
         Self {
             body,
-            opener: Some(awaiting.opener()),
-            reader: AnswerReader::default(),
+            answer: awaiting.into(),
             _driver: driver,
         }
     }
@@ -59,15 +56,9 @@ impl Arriving {
     /// What comes next; `None` once all has come.
     async fn next(&mut self) -> Result<Option<Part>, Error> {
         loop {
-            if let Some(part) = self.reader.next_part().map_err(broken)? {
-                return Ok(Some(part));
-            }
-            if self.opener.is_none() {
-                return if self.reader.is_over() {
-                    Ok(None)
-                } else {
-                    Err(Error::Incomplete { what: "answer" })
-                };
+            let part = self.answer.next_part().map_err(broken)?;
+            if part.is_some() || self.answer.has_ended() {
+                return Ok(part);
             }
             self.read().await?;
         }
@@ -80,18 +71,12 @@ impl Arriving {
         } else {
             self.body.frame().await
         };
-        let opened = match frame {
-            Some(frame) => {
-                let frame = frame.map_err(|error| from_hyper(&error, "answer"))?;
-                let piece = frame.into_data().unwrap_or_default();
-                self.opener.as_mut().map(|opener| opener.push(&piece))
-            }
-            None => self.opener.take().map(Opener::finish),
+        let Some(frame) = frame else {
+            return self.answer.end().map_err(broken);
         };
-        if let Some(opened) = opened {
-            self.reader.push(&opened.map_err(broken)?);
-        }
-        Ok(())
+        let frame = frame.map_err(|error| from_hyper(&error, "answer"))?;
+        let piece = frame.into_data().unwrap_or_default();
+        self.answer.push(&piece).map_err(broken)
     }
 }
 

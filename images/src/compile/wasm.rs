@@ -1,4 +1,4 @@
-//! The verifier for browsers: `client/browser` as WebAssembly, and the JavaScript that wasm-bindgen writes around it. A toolchain of its
+//! What browsers run: the verifier, and what seals for an enclave, as WebAssembly, and the JavaScript that wasm-bindgen writes around each. A toolchain of its
 //! own does it, rustc included: Debian has a pinned one with WebAssembly. In the [`Chamber`] everything lies at the same places on every
 //! machine, so what comes out is the same bytes everywhere.
 
@@ -19,13 +19,17 @@ use crate::{Error, inputs::fetch::Fetcher, tool};
 /// The recipe of the toolchain, in the workspace.
 pub const TOOLCHAIN: &str = "images/wasm.toml";
 /// The files that are made.
-pub const FILES: [&str; 3] = [
+pub const FILES: [&str; 6] = [
     "chrysalis_browser_bg.wasm",
     "chrysalis_browser.js",
     "chrysalis_browser.d.ts",
+    "chrysalis_ohttp_browser_bg.wasm",
+    "chrysalis_ohttp_browser.js",
+    "chrysalis_ohttp_browser.d.ts",
 ];
 const TARGET: &str = "wasm32-unknown-unknown";
-const PACKAGE: &str = "chrysalis-browser";
+/// Each is built by itself: together, one would get what the other wants of a crate.
+const PACKAGES: [&str; 2] = ["chrysalis-browser", "chrysalis-ohttp-browser"];
 /// In the workspace's Cargo.toml.
 const PROFILE: &str = "wasm";
 /// Where things are inside.
@@ -37,7 +41,7 @@ const BIND: &str = r#"
 wasm-bindgen "$1" --out-dir /target/package --target web --remove-name-section --remove-producers-section
 "#;
 
-/// Compiles it in the workspace around a file, and copies [`FILES`] into a folder.
+/// Compiles them in the workspace around a file, and copies [`FILES`] into a folder.
 pub fn build(around: &Path, out: &Path, fetcher: &Fetcher) -> Result<(), Error> {
     let root = root(around)?;
     let toolchain = Toolchain::prepare(&root.join(TOOLCHAIN), fetcher)?;
@@ -63,6 +67,25 @@ pub fn build(around: &Path, out: &Path, fetcher: &Fetcher) -> Result<(), Error> 
             flags.join(" "),
         )
         .with("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld");
+    for package in PACKAGES {
+        compile(&chamber, package)?;
+        let mut bind = chamber.command("sh", OUTPUT);
+        let made = format!(
+            "{OUTPUT}/{TARGET}/{PROFILE}/{}.wasm",
+            package.replace('-', "_")
+        );
+        bind.args(["-c", BIND, "sh", &made]);
+        tool::step("writing the JavaScript around the module", &target, bind)?;
+    }
+    fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    for file in FILES {
+        let from = target.join("package").join(file);
+        fs::copy(&from, out.join(file)).map_err(Error::io("copy", from))?;
+    }
+    Ok(())
+}
+
+fn compile(chamber: &Chamber, package: &str) -> Result<(), Error> {
     let mut command = chamber.command("cargo", SOURCE);
     command.args([
         "build",
@@ -70,22 +93,12 @@ pub fn build(around: &Path, out: &Path, fetcher: &Fetcher) -> Result<(), Error> 
         "--profile",
         PROFILE,
         "--package",
-        PACKAGE,
+        package,
     ]);
     if io::stderr().is_terminal() {
         command.arg("--color=always");
     }
-    cargo::run(PACKAGE, &mut command, HINT)?;
-    let mut bind = chamber.command("sh", OUTPUT);
-    let made = format!("{OUTPUT}/{TARGET}/{PROFILE}/chrysalis_browser.wasm");
-    bind.args(["-c", BIND, "sh", &made]);
-    tool::step("writing the JavaScript around the module", &target, bind)?;
-    fs::create_dir_all(out).map_err(Error::io("create", out))?;
-    for file in FILES {
-        let from = target.join("package").join(file);
-        fs::copy(&from, out.join(file)).map_err(Error::io("copy", from))?;
-    }
-    Ok(())
+    cargo::run(package, &mut command, HINT)
 }
 
 #[cfg(test)]

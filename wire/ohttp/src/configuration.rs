@@ -4,6 +4,7 @@ use hpke::{
     Deserializable, Kem,
     kem::{X25519HkdfSha256, XWing},
 };
+use sha2_011::{Digest, Sha256};
 
 use crate::{
     AEAD, Error, KDF,
@@ -46,6 +47,21 @@ impl Configuration {
             return Err(Error::Suite);
         }
         Ok(known.swap_remove(x_wing))
+    }
+
+    /// The X-Wing key of the list whose SHA-256 evidence names. Nothing may be encapsulated for any other: whoever hands out the list
+    /// could put a key of its own into it.
+    pub fn proved(list: &[u8], digest: &[u8; 32]) -> Result<Self, Error> {
+        if Sha256::digest(list).as_slice() != digest {
+            return Err(Error::Unproved);
+        }
+        let best = Self::best(list)?;
+        // No enclave offers X25519 alone. One that did would make what is recorded today readable one day.
+        if best.is_post_quantum() {
+            Ok(best)
+        } else {
+            Err(Error::Classical)
+        }
     }
 
     /// Whether what is sent to it outlasts a quantum computer: whether it is X-Wing.

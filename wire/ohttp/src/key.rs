@@ -1,14 +1,16 @@
 //! The two KEMs, and the keys of answers (RFC 9458 §4.4).
 
+use chacha20poly1305::{
+    ChaCha20Poly1305, KeyInit, Nonce,
+    aead::{Aead, Payload},
+};
+use hkdf::Hkdf;
 use hpke::{
-    aead::{AeadCtxR, ChaCha20Poly1305},
+    aead::{AeadCtxR, ChaCha20Poly1305 as Suite},
     kdf::HkdfSha256,
     kem::{X25519HkdfSha256, XWing},
 };
-use ring::{
-    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey},
-    hkdf::{self, HKDF_SHA256, Salt},
-};
+use sha2_011::Sha256;
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -26,16 +28,16 @@ pub(crate) const X_WING_LENGTHS: (usize, usize) = (1216, 1120);
 pub(crate) const X25519_LENGTHS: (usize, usize) = (32, 32);
 
 /// A receiver of X-Wing.
-pub(crate) type XWingReceiver = AeadCtxR<ChaCha20Poly1305, HkdfSha256, XWing>;
+pub(crate) type XWingReceiver = AeadCtxR<Suite, HkdfSha256, XWing>;
 /// A receiver of DHKEM(X25519).
-pub(crate) type X25519Receiver = AeadCtxR<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>;
+pub(crate) type X25519Receiver = AeadCtxR<Suite, HkdfSha256, X25519HkdfSha256>;
 
 /// Bytes of an AEAD nonce.
 const AEAD_NONCE: usize = 12;
 
-/// The key of an answer, and how many pieces it has sealed or opened.
+/// The key of an answer, and how many pieces it has sealed or opened. By the library that seals requests inside hpke.
 pub(crate) struct AnswerKey {
-    key: LessSafeKey,
+    key: ChaCha20Poly1305,
     nonce: [u8; AEAD_NONCE],
     count: u64,
 }
@@ -48,14 +50,16 @@ impl AnswerKey {
         nonce: &[u8; NONCE],
     ) -> Result<Self, Error> {
         let salt = [encapsulated, nonce].concat();
-        let extracted = Salt::new(HKDF_SHA256, &salt).extract(secret.as_slice());
+        let extracted = Hkdf::<Sha256>::new(Some(&salt), secret.as_slice());
         let mut key = Zeroizing::new([0; 32]);
-        expand(&extracted, b"key", key.as_mut_slice())?;
         let mut nonce = [0; AEAD_NONCE];
-        expand(&extracted, b"nonce", &mut nonce)?;
-        let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_slice());
+        for (info, output) in [(&b"key"[..], &mut key[..]), (b"nonce", &mut nonce)] {
+            let expanded = extracted.expand(info, output);
+            expanded.map_err(|_| Error::Unencryptable)?;
+        }
+        let key = ChaCha20Poly1305::new_from_slice(key.as_slice());
         Ok(Self {
-            key: LessSafeKey::new(key.map_err(|_| Error::Unencryptable)?),
+            key: key.map_err(|_| Error::Unencryptable)?,
             nonce,
             count: 0,
         })
@@ -64,23 +68,16 @@ impl AnswerKey {
     /// Encrypts the next piece.
     pub(crate) fn seal(&mut self, piece: &[u8], aad: &[u8]) -> Result<Vec<u8>, Error> {
         let nonce = self.next().ok_or(Error::Unencryptable)?;
-        let mut sealed = piece.to_vec();
-        let done = self
-            .key
-            .seal_in_place_append_tag(nonce, Aad::from(aad), &mut sealed);
-        done.map_err(|_| Error::Unencryptable)?;
-        Ok(sealed)
+        let sealed = self.key.encrypt(&nonce, Payload { msg: piece, aad });
+        sealed.map_err(|_| Error::Unencryptable)
     }
 
     /// Decrypts the next piece.
     #[cfg(feature = "client")]
     pub(crate) fn open(&mut self, sealed: &[u8], aad: &[u8]) -> Result<Vec<u8>, Error> {
         let nonce = self.next().ok_or(Error::Undecryptable)?;
-        let mut piece = sealed.to_vec();
-        let opened = self.key.open_in_place(nonce, Aad::from(aad), &mut piece);
-        let length = opened.map_err(|_| Error::Undecryptable)?.len();
-        piece.truncate(length);
-        Ok(piece)
+        let piece = self.key.decrypt(&nonce, Payload { msg: sealed, aad });
+        piece.map_err(|_| Error::Undecryptable)
     }
 
     /// The nonce XOR the count of pieces before this one; none is used twice.
@@ -90,22 +87,6 @@ impl AnswerKey {
         let low = nonce.iter_mut().rev().zip(count.iter().rev());
         low.for_each(|(byte, count)| *byte ^= count);
         self.count = self.count.checked_add(1)?;
-        Some(Nonce::assume_unique_for_key(nonce))
+        Some(nonce.into())
     }
-}
-
-/// So many bytes of output.
-struct Length(usize);
-
-impl hkdf::KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-fn expand(key: &hkdf::Prk, info: &[u8], output: &mut [u8]) -> Result<(), Error> {
-    let info = [info];
-    let expanded = key.expand(&info, Length(output.len()));
-    let filled = expanded.and_then(|expanded| expanded.fill(output));
-    filled.map_err(|_| Error::Unencryptable)
 }

@@ -10,6 +10,8 @@ mod chunks;
 #[cfg(feature = "client")]
 mod configuration;
 mod gateway;
+#[cfg(feature = "client")]
+mod incoming;
 mod key;
 #[cfg(feature = "client")]
 mod opener;
@@ -30,6 +32,7 @@ pub use self::{
 #[cfg(feature = "client")]
 pub use self::{
     configuration::Configuration,
+    incoming::IncomingAnswer,
     opener::{Awaiting, Opener},
     sender::encapsulate,
 };
@@ -105,6 +108,12 @@ pub enum Error {
     /// None of the key configurations has X-Wing or X25519 with HKDF-SHA256 and ChaCha20-Poly1305.
     #[error("no key configuration has a suite that is known here")]
     Suite,
+    /// They are not those that evidence names.
+    #[error("the key configurations are not those that the evidence covers")]
+    Unproved,
+    /// The best of them is X25519.
+    #[error("no key configuration has X-Wing")]
+    Classical,
     /// The request is for another key.
     #[error("the request is for a key that is not in use")]
     UnknownKey,

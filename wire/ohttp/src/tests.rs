@@ -362,6 +362,45 @@ fn answers_are_read_as_they_arrive() {
 }
 
 #[test]
+fn an_answer_is_whole_only_with_its_end_inside_and_outside() {
+    let incoming = |pieces: &[&[u8]]| {
+        let (request, awaiting) = encapsulate(&best(), Form::Chunked, b"request").unwrap();
+        let opened = keys().open(Form::Chunked, &request).unwrap();
+        let mut incoming = IncomingAnswer::from(awaiting);
+        incoming
+            .push(&chunked(opened.answering, pieces, b""))
+            .unwrap();
+        incoming
+    };
+    let mut whole = incoming(&[&head(200, []), &content(b"one"), &END]);
+    assert!(matches!(whole.next_part(), Ok(Some(Part::Head(_)))));
+    assert_eq!(whole.next_part(), Ok(Some(Part::Content(b"one".to_vec()))));
+    assert_eq!((whole.next_part(), whole.has_ended()), (Ok(None), false));
+    assert_eq!((whole.end(), whole.has_ended()), (Ok(()), true));
+    assert_eq!(whole.next_part(), Ok(None));
+    assert!(whole.push(&[0]).is_err());
+    let mut cut = incoming(&[&head(200, [])]);
+    assert!(matches!(cut.next_part(), Ok(Some(Part::Head(_)))));
+    assert_eq!(cut.next_part(), Ok(None));
+    cut.end().unwrap();
+    assert_eq!(cut.next_part(), Err(Error::Truncated));
+}
+
+#[test]
+fn keys_are_proved_by_their_digest_and_only_if_they_last() {
+    use sha2_011::{Digest, Sha256};
+    let proved = |list: &[u8], digest: &[u8]| {
+        Configuration::proved(list, &Sha256::digest(digest).into()).map(|_| ())
+    };
+    let list = keys().configurations().to_vec();
+    assert_eq!(proved(&list, &list), Ok(()));
+    assert_eq!(proved(&list, &classical()), Err(Error::Unproved));
+    assert_eq!(proved(&classical(), &list), Err(Error::Unproved));
+    assert_eq!(proved(&classical(), &classical()), Err(Error::Classical));
+    assert_eq!(proved(b"none", b"none"), Err(Error::Keys));
+}
+
+#[test]
 fn what_is_no_answer_is_named() {
     let read = |bytes: &[u8]| {
         let mut reader = AnswerReader::default();

@@ -1,31 +1,22 @@
 // An answer as it streams in: either whole, or an error that says it is not.
-import { Untrusted, incomplete, misspoke, stalled } from './error.js';
+import { answered, isBodiless } from '../common/answer.js';
+import { incomplete, stalled } from '../common/error.js';
 
 const BUFFERED = 64 * 1024;
 const HOP = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'trailer'];
-const WITHOUT_BODY = [204, 205, 304];
 
 /** The answer to a request for `url`, as `fetch` gives it. */
 export function response(message, connection, { url, method, idle, signal }) {
-  const status = message.statusCode;
-  if (status >= 300 && status < 400 && status !== 304) throw new Untrusted('redirected', `it answers ${status}, and no redirect is followed`);
-  if (message.headers['content-encoding']) throw misspoke('it encodes its answer, which nothing asked for');
-  const bodiless = method === 'HEAD' || WITHOUT_BODY.includes(status);
-  const body = bodiless ? null : stream(message, connection, idle, signal);
-  if (bodiless) message.resume();
-  let answer;
-  try {
-    answer = new Response(body, { status, statusText: message.statusMessage, headers: headers(message.rawHeaders) });
-  } catch (error) {
-    throw misspoke(`its answer has a head that cannot be: ${error.message}`);
-  }
-  return Object.defineProperty(answer, 'url', { value: url });
+  const { statusCode: status, statusMessage: statusText } = message;
+  const head = { status, statusText, headers: headers(message.rawHeaders), url, method };
+  if (isBodiless(head)) message.resume();
+  return answered(head, () => stream(message, connection, idle, signal));
 }
 
 function headers(raw) {
-  const found = new Headers();
+  const found = [];
   for (let at = 0; at < raw.length; at += 2) {
-    if (!HOP.includes(raw[at].toLowerCase())) found.append(raw[at], raw[at + 1]);
+    if (!HOP.includes(raw[at].toLowerCase())) found.push([raw[at], raw[at + 1]]);
   }
   return found;
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import net from 'node:net';
 import tls from 'node:tls';
-import { stalled, misspoke, Untrusted } from './error.js';
+import { stalled, misspoke, Untrusted } from '../common/error.js';
 
 const ALPN = 'http/1.1';
 // RFC 9266.

@@ -2,12 +2,13 @@
 import http from 'node:http';
 import { verify } from '../index.js';
 import { Only, binding, open, postQuantum } from './channel.js';
-import { Untrusted, incomplete, misspoke, refused, stalled } from './error.js';
-import { encode } from './saved.js';
-import { Term, end, endOfEpoch, moment } from './term.js';
+import { Untrusted, incomplete, misspoke, refused, stalled } from '../common/error.js';
+import { encode } from '../common/saved.js';
+import { Term, end, endOfEpoch, moment } from '../common/term.js';
 
 const [ATTESTATION, EVIDENCE_TYPE] = ['/v1/attestation', 'application/cmw+cbor'];
-const [MAX_BUNDLE, MAX_ERROR, MAX_HEAD] = [1024 * 1024, 16 * 1024, 64 * 1024];
+const [KEYS, KEYS_TYPE] = ['/v1/ohttp-keys', 'application/ohttp-keys'];
+const [MAX_BUNDLE, MAX_KEYS, MAX_ERROR, MAX_HEAD] = [1024 * 1024, 64 * 1024, 16 * 1024, 64 * 1024];
 /** The enclave closes a connection after five minutes without a request; the rest is for one that is on its way. */
 const RETIRED = 240_000;
 /** How often both clocks are read: a timer alone would not notice that the clock was set, or that the machine slept. */
@@ -23,15 +24,33 @@ export class Connection {
   onEpoch = () => {};
 
   /** Opens one, asks for evidence about this very connection, verifies it, and only then returns it. */
-  static async prove(party, signal) {
+  static prove(party, signal) {
+    return Connection.#opened(party, signal, async (connection) => {
+      await connection.#prove();
+      return connection;
+    });
+  }
+
+  /** Evidence about a connection of its own with somebody else's nonce, as a saved session, and the keys for relays. Nothing is verified. */
+  static show(party, nonce, signal) {
+    return Connection.#opened(party, signal, async (connection) => {
+      const conversation = { ...binding(connection.#socket), nonce };
+      const bundle = await connection.#evidence(nonce);
+      const keys = await connection.#given('keys', { path: KEYS, type: KEYS_TYPE, most: MAX_KEYS });
+      connection.end(new Untrusted('connection_closed', 'it has shown what it was asked for'));
+      return { session: encode({ ...conversation, bundle }), keys };
+    });
+  }
+
+  static async #opened(party, signal, work) {
     const socket = await open(party.target, party.deadlines, signal);
     const connection = new Connection(party, socket);
     const onAbort = () => connection.end(signal.reason);
     signal?.addEventListener('abort', onAbort);
     try {
-      await connection.#prove();
+      const done = await work(connection);
       signal?.throwIfAborted();
-      return connection;
+      return done;
     } catch (error) {
       connection.end(error);
       throw error;
@@ -69,42 +88,46 @@ export class Connection {
     this.#look = setInterval(() => this.#watch(), LOOK_EVERY).unref();
   }
 
-  async #evidence(nonce) {
+  #evidence(nonce) {
+    return this.#given('evidence', { path: `${ATTESTATION}?nonce=${nonce.toString('hex')}`, type: EVIDENCE_TYPE, most: MAX_BUNDLE });
+  }
+
+  // What the peer gives to anybody, before it is trusted.
+  async #given(what, { path, type, most }) {
     const limit = this.#party.deadlines.evidence;
-    const late = setTimeout(() => this.end(stalled('evidence', limit)), limit);
+    const late = setTimeout(() => this.end(stalled(what, limit)), limit);
     try {
-      const request = { method: 'GET', path: `${ATTESTATION}?nonce=${nonce.toString('hex')}`, headers: {} };
-      const answer = await this.#ask(request, 'evidence', limit);
-      if (answer.statusCode !== 200) throw await this.#declined(answer);
-      if (answer.headers['content-type'] !== EVIDENCE_TYPE) throw misspoke(`asked for evidence, it answered with something other than ${EVIDENCE_TYPE}`);
-      return await this.#whole(answer, MAX_BUNDLE);
+      const answer = await this.#ask({ method: 'GET', path, headers: {} }, what, limit);
+      if (answer.statusCode !== 200) throw await this.#declined(answer, what);
+      if (answer.headers['content-type'] !== type) throw misspoke(`asked for ${what}, it answered with something other than ${type}`);
+      return await this.#whole(answer, what, most);
     } finally {
       clearTimeout(late);
     }
   }
 
-  async #declined(answer) {
-    const said = await this.#whole(answer, MAX_ERROR).catch(() => Buffer.alloc(0));
+  async #declined(answer, what) {
+    const said = await this.#whole(answer, what, MAX_ERROR).catch(() => Buffer.alloc(0));
     let code;
     try {
       code = JSON.parse(said).error.code;
     } catch {
       // Then it says nothing that an enclave says.
     }
-    if (!Object.hasOwn(DECLINED, code)) return misspoke(`asked for evidence, it answered ${answer.statusCode}`);
-    return new Untrusted(code, `asked for evidence, it answered that ${DECLINED[code]}`);
+    if (!Object.hasOwn(DECLINED, code)) return misspoke(`asked for ${what}, it answered ${answer.statusCode}`);
+    return new Untrusted(code, `asked for ${what}, it answered that ${DECLINED[code]}`);
   }
 
-  async #whole(answer, most) {
+  async #whole(answer, what, most) {
     const [parts, length] = [[], { of: 0 }];
     try {
       for await (const part of answer) {
         length.of += part.length;
-        if (length.of > most) throw misspoke(`its evidence has more than ${most} bytes`);
+        if (length.of > most) throw misspoke(`asked for ${what}, it answered with more than ${most} bytes`);
         parts.push(part);
       }
     } catch (error) {
-      throw this.why(error, 'evidence');
+      throw this.why(error, what);
     }
     return Buffer.concat(parts);
   }

@@ -1,6 +1,7 @@
 import type { Collateral, File, Verdict } from '../index.js';
 
 export { NoVerdict } from '../index.js';
+export { Untrusted } from '../common/error.js';
 
 /** How long to wait, in milliseconds. */
 export interface Deadlines {
@@ -44,16 +45,6 @@ export interface Session {
   close(): void;
 }
 
-/** No trusted answer. The message has the code, what happened, and what to do next. */
-export class Untrusted extends Error {
-  /** Of docs/reference/rejections.md, or the client's: `stalled`, `unreachable`, `incomplete_answer`, `evidence_expired`, … */
-  readonly code: string;
-  readonly detail: string;
-  readonly hint: string;
-  /** The whole verdict, where evidence was examined and refused. */
-  readonly verdict: Verdict | null;
-}
-
 /** Whether this Node can agree on keys as policies want by default (`key_agreement = "post-quantum"`): Node 24 can, with its OpenSSL 3.5. */
 export const postQuantum: boolean;
 
@@ -70,3 +61,17 @@ export function connect(
   collateral?: Collateral | ((bundle: Uint8Array) => Collateral | Promise<Collateral>),
   options?: Options,
 ): Promise<Session>;
+
+/** What a page needs that talks to the enclave through a relay: `evidence` of `through` in chrysalis-verify/relay takes it as it is. */
+export interface Evidence {
+  /** The saved session, in base64. */
+  session: string;
+  /** The enclave's `/v1/ohttp-keys`, in base64. */
+  keys: string;
+}
+
+/**
+ * Asks the enclave at `https://HOST:PORT` for evidence with a page's nonce (64 hex digits), and for its keys, and verifies neither: the page
+ * does. Throws `TypeError` if the nonce is none, and {@link Untrusted} where the enclave has nothing to give.
+ */
+export function evidence(url: string | URL, nonce: string, options?: { deadlines?: Deadlines; signal?: AbortSignal }): Promise<Evidence>;

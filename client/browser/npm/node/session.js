@@ -1,7 +1,7 @@
 // Verified connections to one enclave: a few at once, lent to one request at a time.
 import { response } from './answer.js';
 import { Connection } from './connection.js';
-import { Untrusted } from './error.js';
+import { Untrusted } from '../common/error.js';
 import { request } from './request.js';
 
 /** The most new connections that are verified for one request. */
