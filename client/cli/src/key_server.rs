@@ -60,7 +60,7 @@ pub(crate) struct NewArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct AddArguments {
-    /// What the configuration calls it: 1 to 64 of a-z, 0-9, -, _ and .
+    /// What the configuration calls it: 1 to 64 lower-case letters, digits, -, _ and ., a letter or a digit first
     name: String,
     /// The folder of keys
     #[arg(long, value_name = "DIR")]
