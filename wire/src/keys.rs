@@ -67,7 +67,7 @@ pub enum Answer {
     },
     /// None of them.
     Refused {
-        /// A code that stays the same, such as `measurement_unlisted`.
+        /// A code that stays the same, such as `launch_digest_unknown`.
         code: String,
         /// Why, for people.
         why: String,

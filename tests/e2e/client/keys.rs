@@ -138,7 +138,7 @@ async fn an_enclave_that_proves_itself_gets_its_engines_secret() {
 async fn evidence_of_another_image_or_about_another_conversation_gets_none() {
     let owner = owner(MODEL, ENGINE).await;
     let other = owner.answers(&Enclave::running([0x12; 48]), asks).await;
-    assert_eq!(other.unwrap_err(), "measurement_mismatch");
+    assert_eq!(other.unwrap_err(), "launch_digest_unknown");
     let sessions: [fn([u8; 32], [u8; 32]) -> Session; 3] = [
         // Evidence that a client asked for, of another nonce, and of another connection.
         |nonce, exporter| Session::Asked { nonce, exporter },
@@ -147,7 +147,7 @@ async fn evidence_of_another_image_or_about_another_conversation_gets_none() {
     ];
     for session in sessions {
         let refused = owner.answers(&Enclave::honest(), session).await;
-        assert_eq!(refused.unwrap_err(), "report_data_mismatch");
+        assert_eq!(refused.unwrap_err(), "binding_mismatch");
     }
     assert!(!owner.said().contains("given"), "{}", owner.said());
 }

@@ -104,19 +104,6 @@ pub(super) fn seeds() -> Vec<Seed> {
             bytes: 4,
         }],
     };
-    let request = Request {
-        spki: vec![0x30, 0],
-        bundle: vec![0xD9],
-        wanted: vec!["ab".repeat(32)],
-        secrets: vec![WantedSecret {
-            model: "smollm2".to_owned(),
-            name: "licence".to_owned(),
-        }],
-    };
-    let given = Answer::Given {
-        keys: vec![vec![7; 64].into()],
-        secrets: vec![b"word".to_vec().into()],
-    };
     let unconfined = FromRoom::Unconfined {
         why: "no Landlock".to_owned(),
     };
@@ -131,9 +118,9 @@ pub(super) fn seeds() -> Vec<Seed> {
         ("load", encode(&load)),
         ("offers", encode(&offers)),
         ("plan", encode(&plan)),
-        ("keys-request", encode(&request)),
-        ("keys-given", encode(&given)),
         ("unconfined", encode(&unconfined)),
+        ("keys-request", encode(&keys_request())),
+        ("keys-given", encode(&keys_given())),
     ];
     let frames = frames.map(|(name, bytes)| seed("wire", name, bytes.expect("a small message")));
     let configuration = seed("configuration", "good", CONFIGURATION);
@@ -150,4 +137,23 @@ pub(super) fn seeds() -> Vec<Seed> {
         .chain(hosts)
         .chain([seed("form", "good", FORM)])
         .collect()
+}
+
+fn keys_request() -> Request {
+    Request {
+        spki: vec![0x30, 0],
+        bundle: vec![0xD9],
+        wanted: vec!["ab".repeat(32)],
+        secrets: vec![WantedSecret {
+            model: "smollm2".to_owned(),
+            name: "licence".to_owned(),
+        }],
+    }
+}
+
+fn keys_given() -> Answer {
+    Answer::Given {
+        keys: vec![vec![7; 64].into()],
+        secrets: vec![b"word".to_vec().into()],
+    }
 }
