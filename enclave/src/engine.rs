@@ -82,7 +82,8 @@ impl Unsealed {
 
     async fn start(self, launchers: Vec<Launcher>) -> Result<Loaded, Failure> {
         let mut started = Vec::new();
-        for launcher in launchers {
+        for (mut launcher, secrets) in launchers.into_iter().zip(self.secrets) {
+            launcher.secrets = secrets;
             let process = launcher.start().await?;
             started.push((launcher, process));
         }

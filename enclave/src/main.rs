@@ -27,6 +27,7 @@ mod machine;
 mod platform;
 mod process;
 mod renewal;
+mod secrets;
 mod serve;
 #[cfg(test)]
 mod tests;

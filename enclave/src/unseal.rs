@@ -1,22 +1,26 @@
-//! Between the fifth step and the sixth, where a model is sealed: its key. Whoever owns the model keeps it, and gives it to an enclave that
-//! proves itself: over TLS to a server whose certificate the configuration pins, with evidence about the server's nonce and this connection
+//! Between the fifth step and the sixth, where a model is sealed or its engine has secrets: its key, and those. Whoever owns the model keeps
+//! them, and gives them to an enclave that proves itself: over TLS to a server whose certificate the configuration pins, with evidence about the server's nonce and this connection
 //! (docs/spec/keys.md). The host carries bytes that it cannot read.
 //!
-//! A key is held by the kernel's dm-crypt alone, for as long as its owner agrees: it is asked for again in each epoch, and without a yes
-//! the model goes out of service, with its key.
+//! A key is held by the kernel's dm-crypt alone, and a secret by the engine's room and [`Secrets`], for as long as their owner agrees: they
+//! are asked for again in each epoch, and without a yes the model goes out of service, with its key and its secrets.
 
 pub(crate) mod error;
 mod owner;
 mod renewed;
 mod tls;
+mod wanted;
 
 use std::sync::Arc;
 
 use chrysalis_attestation::evidence::binding::Session;
 use chrysalis_wire::boot::Stage;
 
-use self::owner::{Owner, Prove};
 pub(crate) use self::renewed::Renewed;
+use self::{
+    owner::{Owner, Prove},
+    wanted::Wanted,
+};
 use crate::{
     attest::{
         Prover,
@@ -29,6 +33,7 @@ use crate::{
     failure::Failure,
     gateway::Gateway,
     gpu::Equipped,
+    secrets::Secrets,
 };
 
 /// An enclave whose models can all be read.
@@ -38,10 +43,12 @@ pub(crate) struct Unsealed {
     pub(crate) disks: Disks,
     pub(crate) prover: Prover,
     pub(crate) gateway: Gateway,
+    /// For each model, in the configuration's order.
+    pub(crate) secrets: Vec<Secrets>,
 }
 
 impl Equipped {
-    /// Gets the keys of sealed disks, if there are any, and opens them.
+    /// Gets the keys of sealed disks, if there are any, and opens them; and the secrets of engines.
     pub(crate) async fn unseal(self) -> Result<Unsealed, Failure> {
         let Self {
             ground,
@@ -52,6 +59,7 @@ impl Equipped {
         } = self;
         let gateway = Gateway::new()?;
         let prover = Prover::new(ground.clone(), keys, gpus);
+        let mut secrets = Vec::new().into_iter();
         if let Some(owner) = Owner::of(&measured, &ground.host) {
             let configuration = &measured.configuration;
             let described = Card::all(&measured, &disks)?;
@@ -59,22 +67,31 @@ impl Equipped {
             let own = (prover.keys().receipt_key(), gateway.digest());
             let claims = claims(&measured, models, Claimed::BeforeServing, own)?;
             prover.present_quote().await?;
-            let wanted = configuration.sealed_disks();
+            let wanted = Wanted::all(configuration);
             let asker = Asker {
                 prover: &prover,
                 claims: claims.encode(),
             };
-            let keys = owner.ask(&asker, &wanted).await?;
-            for (disk, key) in wanted.iter().zip(&keys) {
+            let given = owner.ask(&asker, &wanted).await?;
+            for (disk, key) in wanted.disks.iter().zip(&given.keys) {
                 disks.unseal(disk, key)?;
             }
+            secrets = given.secrets.into_iter();
             for model in configuration.models.iter().filter(|model| model.sealed) {
                 disks.check_weights(model)?;
             }
             ground.progress.passed(Stage::ModelsUnsealed).await;
         }
+        let models = measured.configuration.models.iter();
+        let secrets = models
+            .map(|model| {
+                let own = secrets.by_ref().take(model.secrets.len());
+                Secrets::new(&model.secrets, own)
+            })
+            .collect();
         Ok(Unsealed {
             ground,
+            secrets,
             measured,
             disks,
             prover,

@@ -128,6 +128,19 @@ fn renames_what_the_api_shows() {
 }
 
 #[test]
+fn secrets_are_copied_and_say_who_has_them() {
+    let bench = Bench::new();
+    let secrets = "engine = \"e\"\nsecrets = [\"licence\"]";
+    let recipe = RECIPE.replace("engine = \"e\"", secrets);
+    let keys = "[keys]\naddress = \"keys.example:8700\"\n";
+    let (_, text) = bench.build(&format!("{recipe}{keys}")).unwrap();
+    assert!(text.contains("secrets = [\"licence\"]"), "{text}");
+    let bench = Bench::new();
+    bench.refused("engine = \"e\"", secrets, "keys");
+    bench.refused("[gpu]", &format!("{keys}[gpu]"), "keys");
+}
+
+#[test]
 fn refuses_cards_twice_or_missing() {
     let bench = Bench::new();
     let engine = "[[engine]]\ncard = \"e\"\nthreads = 2\nmemory_mib = 2048\n";

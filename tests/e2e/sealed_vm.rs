@@ -1,5 +1,5 @@
 //! The same as sealed.rs in the VM, where the disk is really decrypted: by dm-crypt, under dm-verity. All of the guest's memory is searched for
-//! the key, while the model is served and after its owner took it back.
+//! the key and for the engine's secret, while the model is served and after its owner took both back.
 
 use std::{
     thread::sleep,
@@ -9,7 +9,7 @@ use std::{
 use chrysalis_tests::{
     machine::{Machine, Plan, text},
     memory::Memory,
-    sealed::Scene,
+    sealed::{Scene, VALUE},
 };
 
 /// Emulated, it may take minutes until everything was asked again.
@@ -27,11 +27,17 @@ fn a_sealed_disk_is_read_with_its_key_which_is_gone_once_it_is_taken_back() {
     let key = scene.key();
     let (cipher, tweak) = key.split_at(key.len() / 2);
     assert!(memory.count(cipher) > 0 && memory.count(tweak) > 0);
+    let secret = VALUE.as_bytes();
+    assert!(memory.count(secret) > 0, "the engine has its secret");
 
     scene.owner_withdraws();
     let began = Instant::now();
-    while memory.count(cipher) + memory.count(tweak) > 0 {
-        let around = || memory.around(cipher).join("\n");
+    while memory.count(cipher) + memory.count(tweak) + memory.count(secret) > 0 {
+        let around = || {
+            [cipher, secret]
+                .map(|it| memory.around(it).join("\n"))
+                .join("\n")
+        };
         assert!(
             began.elapsed() < PATIENCE,
             "{}\n{}",

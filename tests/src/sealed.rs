@@ -1,8 +1,8 @@
-//! A sealed model: its disk encrypted with the real tool, and its owner's key server as a real process.
+//! A sealed model whose engine has a secret: its disk encrypted with the real tool, and its owner's key server as a real process.
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -20,6 +20,10 @@ use crate::{
 
 /// The demonstration's model.
 const MODEL: &str = "smollm2-135m-instruct";
+/// The name of its engine's secret.
+pub const SECRET: &str = "licence";
+/// What the secret is at first.
+pub const VALUE: &str = "a licence that nothing else here says: 93d1";
 
 /// Disks of which one is sealed, a configuration that says so, and the owner's folder of keys.
 pub struct Scene {
@@ -62,7 +66,11 @@ impl Scene {
         let section = run(tool.to_str().expect("a path"), &new);
         let text = fs::read_to_string(paths::configuration()).expect("a configuration");
         let text = text
-            .replacen("[[model]]\n", "[[model]]\nsealed = true\n", 1)
+            .replacen(
+                "[[model]]\n",
+                &format!("[[model]]\nsealed = true\nsecrets = [{SECRET:?}]\n"),
+                1,
+            )
             .replacen("seconds = 600", &format!("seconds = {epoch}"), 1);
         let text = format!("{text}\n{section}");
         let configuration = Configuration::parse(text.as_bytes()).expect("a good configuration");
@@ -73,11 +81,49 @@ impl Scene {
         )
         .expect("a policy");
         fs::copy(place("policy.toml"), place("owners.toml")).expect("a policy");
-        Self {
+        let scene = Self {
             root: configuration.models[0].disk.root.clone(),
             folder,
             address,
-        }
+        };
+        scene.owner_adds(VALUE, &[]);
+        scene
+    }
+
+    /// The owner adds the engine's secret with this value, as the guide says.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn owner_adds(&self, value: &str, more: &[&str]) {
+        let mut command = Command::new(paths::tool("chrysalis"));
+        command.args(["keys", "add", SECRET, "--model", MODEL, "--keys"]);
+        command.arg(self.place("keys")).arg("--configuration");
+        command.arg(self.place("configuration.toml")).args(more);
+        let mut process = command.stdin(Stdio::piped()).spawn().expect("a command");
+        let mut input = process.stdin.take().expect("stdin");
+        input.write_all(value.as_bytes()).expect("a pipe");
+        drop(input);
+        assert!(process.wait().expect("an end").success());
+    }
+
+    /// The owner says that the secret is for an engine that nobody runs.
+    ///
+    /// # Panics
+    /// When there is no secret.
+    pub fn owner_means_another_engine(&self) {
+        let path = self.place("keys").join(format!("{SECRET}.secret"));
+        let text = fs::read_to_string(&path).expect("a secret");
+        let (before, after) = text.split_once(" engine ").expect("an engine");
+        let text = format!("{before} engine {}{}", "0".repeat(64), &after[64..]);
+        fs::write(path, text).expect("a secret");
+    }
+
+    /// The owner takes the secret back.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn owner_takes_the_secret(&self) {
+        fs::remove_file(self.place("keys").join(format!("{SECRET}.secret"))).expect("a secret");
     }
 
     fn place(&self, name: &str) -> PathBuf {
@@ -142,7 +188,10 @@ impl Scene {
         let mut lines = BufReader::new(process.stderr.take().expect("stderr"));
         let mut first = String::new();
         lines.read_line(&mut first).expect("a line");
-        assert!(first.starts_with("1 key for enclaves"), "{first}");
+        assert!(
+            first.starts_with("1 key and 1 secret for enclaves"),
+            "{first}"
+        );
         let said = Arc::new(Mutex::new(first));
         let heard = Arc::clone(&said);
         thread::spawn(move || {

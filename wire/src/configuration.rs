@@ -2,6 +2,7 @@
 //! refuses any other. TOML, strict: an unknown key is an error.
 
 mod payment;
+mod secrets;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::MAX_CONFIGURATION;
 pub use payment::{Payment, Price};
+pub use secrets::{MAX_SECRET, MAX_SECRETS, is_secret_name};
 
 /// Version of the format that this code reads.
 pub const VERSION: u32 = 2;
@@ -35,7 +37,7 @@ pub struct Configuration {
     /// What answers cost: there exactly if [`Serving::payment`] is not none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// Who has the keys of sealed models: there exactly if a model is sealed.
+    /// Who has the keys of sealed models and the secrets of engines: there exactly if there is one of either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeyServer>,
     /// How often the enclave attests again.
@@ -165,6 +167,9 @@ pub struct Model {
     /// Whether the disk is encrypted, and its key with the key server. The disk's root is that of the disk inside.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sealed: bool,
+    /// What its engine gets from the key server besides, by name: files in memory that it alone reads ([`is_secret_name`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Bytes of the one file that the disk is; a disk without it holds a folder.
     pub size: Option<u64>,
     /// Hexadecimal SHA-256 of the file; of a folder: of a text with a line `DIGEST  PATH` for each file, sorted by path.
@@ -277,7 +282,7 @@ const fn epoch_seconds() -> u32 {
     600
 }
 
-/// Who has the keys of sealed models.
+/// Who has the keys of sealed models and the secrets of engines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyServer {
@@ -393,6 +398,7 @@ impl Configuration {
         within("serving", "", "recycle_idle_s", idle, 1, 86_400)?;
         within("serving", "", "recycle_after_s", after, 60, 604_800)?;
         within("epoch", "", "seconds", self.epoch.seconds, 60, 86_400)?;
+        self.check_secrets()?;
         self.check_keys()?;
         self.check_price()
     }
@@ -406,11 +412,11 @@ impl Configuration {
         };
         // One disk is either open or sealed.
         let open: BTreeSet<_> = self.open_disks().iter().map(|disk| &disk.root).collect();
-        let mut sealed = self.models.iter().filter(|it| it.sealed).peekable();
-        match (&self.keys, sealed.peek().is_some()) {
+        let mut sealed = self.models.iter().filter(|it| it.sealed);
+        match (&self.keys, self.needs_keys()) {
             (None, false) => return Ok(()),
-            (None, true) => return wrong("is missing: a model is sealed"),
-            (Some(_), false) => return wrong("is there, and no model is sealed"),
+            (None, true) => return wrong("is missing: a model is sealed or has secrets"),
+            (Some(_), false) => return wrong("is there, and no model is sealed or has secrets"),
             (Some(_), true) => {}
         }
         if let Some(model) = sealed.find(|model| open.contains(&model.disk.root)) {

@@ -1,8 +1,9 @@
 //! What the enclave tells the room, over a socket pair: which engine to start, and what it may see. One [`Plan`] in, one
-//! [`FromRoom`] back; after [`FromRoom::Walled`] nothing more is said, and whichever end closes first ends the engine.
+//! [`FromRoom`] back; after [`FromRoom::Walled`] nothing more is said, and whichever end closes first ends the engine. Right behind the
+//! plan come the bytes of its [secrets](Plan::secrets), bare and in order, so that each has one place in the room's memory.
 //!
-//! The plan comes from the measured configuration and from the engine's measured disk. The room holds no key and reads no
-//! prompt, and what the engine does later does not pass through these messages.
+//! The plan comes from the measured configuration and from the engine's measured disk. The room holds no key but on their way the
+//! engine's own secrets, and reads no prompt; what the engine does later does not pass through these messages.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub const PREPARE_KILLED: u8 = 255;
 pub const MAX_PREPARING: u8 = 2;
 /// The model, as an engine sees it: a file, or a folder.
 pub const MODEL: &str = "/model";
+/// The folder of its secrets, as an engine sees it: files in memory.
+pub const SECRETS: &str = "/secrets";
 
 /// One engine: what to start, and what it may see and use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +67,20 @@ pub struct Plan {
     pub libraries: Vec<(String, String)>,
     /// The program beside the engine, in the same room, that turns audio into what the engine reads.
     pub prepare: Option<Prepare>,
+    /// The files in [`SECRETS`], for the engine's user alone to read. Without any, there is no such folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretFile>,
     /// Go on where the kernel has no Landlock or no cgroups: for tests and development, never in an image.
     pub partial: bool,
+}
+
+/// A secret, whose bytes follow the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretFile {
+    /// Its name: [`is_secret_name`](crate::configuration::is_secret_name), and no other's.
+    pub name: String,
+    /// How many bytes it has: 1 to [`MAX_SECRET`](crate::configuration::MAX_SECRET).
+    pub bytes: u32,
 }
 
 /// A program that prepares what an engine reads: one process for each file, from standard input to standard output.

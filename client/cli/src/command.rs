@@ -62,10 +62,10 @@ pub(crate) enum Command {
         after_help = "Example:\n  chrysalis pay init --home UQB3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d0x0 --chain http://127.0.0.1:8081/api/v2\n  chrysalis pay lock UQCyu7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7uwAl 0.5\n  chrysalis proxy https://llm.example --policy policy.toml --pay 1795996800"
     )]
     Pay(PayCommand),
-    /// Keep the keys of sealed models, and give them to enclaves that a policy trusts
+    /// Keep the keys of sealed models and the secrets of engines, and give them to enclaves that a policy trusts
     #[command(
         subcommand,
-        after_help = "Example:\n  chrysalis keys new --keys keys --address keys.example:8700\n  chrysalis keys serve --keys keys --policy policy.toml --listen 0.0.0.0:8700"
+        after_help = "Example:\n  chrysalis keys new --keys keys --address keys.example:8700\n  chrysalis keys add licence --keys keys --configuration configuration.toml --model qwen3-8b < licence.key\n  chrysalis keys serve --keys keys --policy policy.toml --listen 0.0.0.0:8700"
     )]
     Keys(KeysCommand),
     /// Compute what the hardware will say about an image you built

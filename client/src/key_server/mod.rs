@@ -1,17 +1,28 @@
-//! The other way round: whoever owns a model's key gives it to enclaves that prove themselves (docs/spec/keys.md). The same evidence, the same
-//! policy and the same verifier as for a client; only that here the enclave connects, and is asked a question before it gets an answer.
+//! The other way round: whoever owns a model's key gives it to enclaves that prove themselves, and with it the secrets of engines
+//! (docs/spec/keys.md). The same evidence, the same policy and the same verifier as for a client; only that here the enclave connects, and
+//! is asked a question before it gets an answer.
 
+mod bounds;
 mod folder;
+mod given;
+mod secret;
+#[cfg(test)]
+mod tests;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrysalis_attestation::{
     Trusted,
     evidence::{KeyAgreement, binding::Session},
 };
 use chrysalis_wire::{
+    clients::{Client, Clients},
     frame::{FrameError, read_async, write_async},
-    keys::{ALPN, Answer, Challenge, MAX_WANTED, Request},
+    keys::{ALPN, ALPN_SECRETS, Answer, Challenge, Request},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::{
@@ -20,22 +31,23 @@ use rustls::{
     server::NoServerSessionStorage,
 };
 use tokio::{
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::spawn_blocking,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
-use zeroize::Zeroizing;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-pub use self::folder::{KeyFolder, NoKey};
+use self::given::{Given, Refusal, Wanted as Asked};
+pub use self::{
+    bounds::Bounds,
+    folder::{KeyFolder, NoKey, NotAdded},
+    secret::{Addressee, MAX_ADDRESSEES, NoAddressee},
+};
 use crate::{Error, RelyingParty, tls};
+pub use chrysalis_wire::keys::{MAX_SECRET, WantedSecret, Wiped};
 
-/// Conversations at once; one more waits.
-const AT_ONCE: usize = 64;
-/// How long a handshake, and how long evidence, may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-const EVIDENCE: Duration = Duration::from_secs(90);
 /// The pause after a connection could not be taken.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -49,10 +61,12 @@ pub type Told = Arc<dyn Fn(SocketAddr, &Outcome) + Send + Sync>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// An enclave was given keys.
+    /// An enclave was given what it asked for.
     Given {
-        /// The roots of their disks.
+        /// The roots of the disks whose keys it got.
         roots: Vec<String>,
+        /// The secrets that it got, without their values.
+        secrets: Vec<WantedSecret>,
         /// What was verified.
         enclave: Box<Trusted>,
     },
@@ -67,34 +81,29 @@ pub enum Outcome {
     Broken(String),
 }
 
-/// Gives keys to enclaves.
+/// Gives keys and secrets to enclaves.
 pub struct KeyServer {
     acceptor: TlsAcceptor,
     keys: KeyFolder,
     wanted: Wanted,
     told: Told,
-}
-
-/// Why an enclave gets no key.
-struct Refusal {
-    code: &'static str,
-    why: String,
+    bounds: Bounds,
 }
 
 impl KeyServer {
-    /// Shows this certificate, and gives keys of this folder to enclaves that are what is wanted.
+    /// Shows this certificate, and gives keys and secrets of this folder to enclaves that are what is wanted.
     pub fn new(
-        certificate: CertificateDer<'static>,
-        key: PrivateKeyDer<'static>,
+        (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
         keys: KeyFolder,
         wanted: Wanted,
         told: Told,
+        bounds: Bounds,
     ) -> Result<Self, rustls::Error> {
         let mut configuration = ServerConfig::builder_with_provider(Arc::new(tls::provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)?;
-        configuration.alpn_protocols = vec![ALPN.to_vec()];
+        configuration.alpn_protocols = vec![ALPN_SECRETS.to_vec(), ALPN.to_vec()];
         // Each connection has an exporter of its own.
         configuration.session_storage = Arc::new(NoServerSessionStorage {});
         configuration.send_tls13_tickets = 0;
@@ -104,12 +113,14 @@ impl KeyServer {
             keys,
             wanted,
             told,
+            bounds,
         })
     }
 
-    /// Serves for as long as it is polled.
+    /// Serves for as long as it is polled. What one address takes is not another's.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let clients = Clients::new(self.bounds.client);
+        let places = Arc::new(Semaphore::new(self.bounds.connections));
         loop {
             let Ok(place) = places.clone().acquire_owned().await else {
                 return;
@@ -118,35 +129,45 @@ impl KeyServer {
                 sleep(PAUSE).await;
                 continue;
             };
+            // One that has its share is not told, and costs no more than this.
+            let Some(visit) = clients.admit(Client::of(peer.ip()), Instant::now()) else {
+                continue;
+            };
             let server = Arc::clone(&self);
             tokio::spawn(async move {
                 let outcome = server.converse(stream).await;
                 let outcome = outcome.unwrap_or_else(|error| Outcome::Broken(error.to_string()));
                 (server.told)(peer, &outcome);
-                drop(place);
+                drop((place, visit));
             });
         }
     }
 
     async fn converse(&self, stream: TcpStream) -> Result<Outcome, FrameError> {
-        let late = || FrameError::Io(std::io::ErrorKind::TimedOut.into());
-        let accepted = timeout(HANDSHAKE, self.acceptor.accept(stream)).await;
-        let mut stream = accepted.map_err(|_| late())??;
-        let connection = stream.get_ref().1;
-        let agreement = tls::agreement(connection);
-        let exporter = tls::exporter(connection).map_err(std::io::Error::other)?;
+        let bounds = self.bounds;
+        let accepting = within(bounds.handshake, self.acceptor.accept(stream)).await;
+        let mut stream = accepting?;
+        let exporter = tls::exporter(stream.get_ref().1).map_err(std::io::Error::other)?;
         let mut nonce = [0; 32];
         SystemRandom::new()
             .fill(&mut nonce)
             .map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
-        write_async(&mut stream, &Challenge { nonce }).await?;
-        let asked = timeout(EVIDENCE, read_async(&mut stream)).await;
-        let request: Request = asked.map_err(|_| late())??;
+        let challenge = Challenge { nonce };
+        within(bounds.reading, write_async(&mut stream, &challenge)).await?;
+        let request = within(bounds.evidence, read_async(&mut stream)).await?;
         let session = Session::Keys { nonce, exporter };
-        let (answer, outcome) = match self.judge(request, session, agreement).await {
-            Ok((keys, roots, enclave)) => {
-                let enclave = Box::new(enclave);
-                (Answer::Keys(keys), Outcome::Given { roots, enclave })
+        let (answer, outcome) = match self.judge(request, session, stream.get_ref().1).await {
+            Ok(Given {
+                answer,
+                wanted,
+                enclave,
+            }) => {
+                let given = Outcome::Given {
+                    roots: wanted.roots,
+                    secrets: wanted.secrets,
+                    enclave: Box::new(enclave),
+                };
+                (answer, given)
             }
             Err(Refusal { code, why }) => {
                 let said = Answer::Refused {
@@ -156,57 +177,55 @@ impl KeyServer {
                 (said, Outcome::Refused { code, why })
             }
         };
-        write_async(&mut stream, &answer).await?;
-        tokio::io::AsyncWriteExt::shutdown(&mut stream).await?;
+        within(bounds.reading, say_last(&mut stream, &answer)).await?;
         Ok(outcome)
     }
 
-    /// The keys that were asked for, and what asked for them. All or none.
+    /// What was asked for, and what asked for it. All or none.
     async fn judge(
         &self,
         request: Request,
         session: Session,
-        agreement: Option<KeyAgreement>,
-    ) -> Result<(Vec<Zeroizing<Vec<u8>>>, Vec<String>, Trusted), Refusal> {
+        connection: &rustls::ServerConnection,
+    ) -> Result<Given, Refusal> {
         let Request {
             spki,
             bundle,
-            wanted,
+            wanted: roots,
+            secrets,
         } = request;
-        if wanted.is_empty() || wanted.len() > MAX_WANTED {
-            return Err(Refusal {
-                code: "keys_count",
-                why: format!("one may ask for 1 to {MAX_WANTED} keys at once"),
-            });
-        }
-        let party = (self.wanted)().map_err(|why| Refusal {
-            code: "keys_withdrawn",
-            why,
-        })?;
+        let wanted = Asked { roots, secrets };
+        wanted.check(connection.alpn_protocol())?;
+        let party = (self.wanted)().map_err(|why| Refusal::new("keys_withdrawn", why))?;
+        let agreement: Option<KeyAgreement> = tls::agreement(connection);
         // NVIDIA may have to be asked, which takes a while.
         let verifying =
             spawn_blocking(move || party.verify_asker(&bundle, &session, agreement, &spki));
-        let verified = verifying.await;
-        let verified = verified.unwrap_or_else(|error| Err(Error::Local(error.to_string())));
-        let trusted = verified.map_err(|error| Refusal {
-            code: error.code(),
-            why: error.to_string(),
-        })?;
-        let mut keys = Vec::new();
-        for root in &wanted {
-            let claimed = trusted.claims().models.iter();
-            if !claimed.clone().any(|it| hex::encode(it.disk) == *root) {
-                return Err(Refusal {
-                    code: "keys_not_its_model",
-                    why: format!("its configuration names no model on the disk {root}"),
-                });
-            }
-            let key = self.keys.get(root).map_err(|error| Refusal {
-                code: "keys_unknown",
-                why: error.to_string(),
-            });
-            keys.push(key?);
-        }
-        Ok((keys, wanted, trusted))
+        let verified = match timeout(self.bounds.verdict, verifying).await {
+            Ok(Ok(verified)) => verified,
+            Ok(Err(error)) => Err(Error::Local(error.to_string())),
+            Err(_) => Err(Error::Local("the verdict took too long".to_owned())),
+        };
+        let enclave = verified.map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+        let answer = wanted.find(enclave.claims(), &self.keys)?;
+        Ok(Given {
+            answer,
+            wanted,
+            enclave,
+        })
     }
+}
+
+async fn say_last(stream: &mut TlsStream<TcpStream>, answer: &Answer) -> Result<(), FrameError> {
+    write_async(stream, answer).await?;
+    Ok(stream.shutdown().await?)
+}
+
+/// A step of a conversation that takes no longer than this.
+async fn within<T, E: Into<FrameError>>(
+    most: Duration,
+    step: impl Future<Output = Result<T, E>>,
+) -> Result<T, FrameError> {
+    let late = |_| FrameError::Io(std::io::ErrorKind::TimedOut.into());
+    timeout(most, step).await.map_err(late)?.map_err(Into::into)
 }

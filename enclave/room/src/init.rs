@@ -17,19 +17,25 @@ use crate::{
     calls, cgroup, kernel, prepare, program,
     refusal::{Refusal, not_started, unconfined},
     rights, root,
+    secrets::Secrets,
 };
 
 /// Runs as PID 1; `tell` is where the outcome is said. `bounded`: by a cgroup.
-pub(crate) fn run(plan: &Plan, bounded: bool, tell: OwnedFd) -> ! {
+pub(crate) fn run(plan: &Plan, secrets: Secrets, bounded: bool, tell: OwnedFd) -> ! {
     let mut tell = File::from(tell);
-    let Err(refusal) = start(plan, bounded, &mut tell);
+    let Err(refusal) = start(plan, secrets, bounded, &mut tell);
     let _ = frame::write(&mut tell, &FromRoom::from(refusal));
     exit(1)
 }
 
-fn start(plan: &Plan, bounded: bool, tell: &mut File) -> Result<Infallible, Refusal> {
+fn start(
+    plan: &Plan,
+    secrets: Secrets,
+    bounded: bool,
+    tell: &mut File,
+) -> Result<Infallible, Refusal> {
     sethostname(b"room").map_err(unconfined("the room gets no name of its own"))?;
-    root::build(plan)?;
+    root::build(plan, secrets)?;
     set_limits(plan, bounded).map_err(unconfined("the engine cannot be limited"))?;
     rights::give_up(plan.user).map_err(unconfined("the administrator's rights stay"))?;
     die_with_parent(tell)?;

@@ -24,6 +24,7 @@ mod program;
 mod refusal;
 mod rights;
 mod root;
+mod secrets;
 mod watch;
 
 use std::{
@@ -48,7 +49,10 @@ use rustix::{
     thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
 };
 
-use crate::refusal::{Refusal, not_started, unconfined};
+use crate::{
+    refusal::{Refusal, not_started, unconfined},
+    secrets::Secrets,
+};
 
 const HELP: &str = "\
 chrysalis-room: walls around an engine.
@@ -98,6 +102,8 @@ fn enclave() -> Option<UnixStream> {
 fn run(enclave: &mut UnixStream) -> Result<(), Refusal> {
     let plan: Plan = frame::read(enclave).map_err(not_started("the plan cannot be read"))?;
     plan::check(&plan)?;
+    let secrets =
+        Secrets::read(&plan, enclave).map_err(not_started("the secrets cannot be read"))?;
     umask(Mode::from_raw_mode(0o022));
 
     let bounded = cgroup::join(&plan)?;
@@ -116,9 +122,10 @@ fn run(enclave: &mut UnixStream) -> Result<(), Refusal> {
             *enclave = UnixStream::from(null);
         }
         drop((status, listener, outer));
-        init::run(&plan, bounded, tell);
+        init::run(&plan, secrets, bounded, tell);
     };
-    drop(tell);
+    // Its copy is in the engine's root by the time the engine starts; this one is of no use.
+    drop((tell, secrets));
     // Threads, unlike children, must be in this process's own PID namespace.
     move_into_link_name_space(outer.as_fd(), Some(LinkNameSpaceType::ProcessID))
         .map_err(unconfined("the room cannot have threads"))?;

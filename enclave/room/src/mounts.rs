@@ -69,6 +69,12 @@ pub(crate) fn memory(place: &Path, mib: u32, user: u32, flags: MountFlags) -> io
     )?)
 }
 
+/// From now on nothing is changed in a folder of files in memory.
+pub(crate) fn close(place: &Path) -> io::Result<()> {
+    let closed = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOEXEC | PLAIN;
+    Ok(mount_remount(place, closed, "")?)
+}
+
 /// Mounts an empty root of files in memory over the folder `at`, and makes it this process's root, without the old one.
 pub(crate) fn enter_empty_root(at: &Path) -> io::Result<()> {
     let small = Some(c"size=1m,nr_inodes=4096,mode=0755");
@@ -101,7 +107,6 @@ fn cover_root(at: &Path) -> io::Result<()> {
 }
 
 /// From now on nothing is changed in the root itself; what is mounted in it has flags of its own.
-pub(crate) fn close_root() -> rustix::io::Result<()> {
-    let closed = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOEXEC | PLAIN;
-    mount_remount("/", closed, "")
+pub(crate) fn close_root() -> io::Result<()> {
+    close(Path::new("/"))
 }

@@ -1,13 +1,19 @@
 //! Whether a plan can be followed, before anything is changed.
 
-use std::path::{Component, Path};
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path},
+};
 
-use chrysalis_wire::room::{MIN_USER, Plan, Walls};
+use chrysalis_wire::{
+    configuration::{MAX_SECRET, MAX_SECRETS, is_secret_name},
+    room::{MIN_USER, Plan, Walls},
+};
 
 use crate::refusal::Refusal;
 
 /// Places in the new root that are the room's to make.
-pub(crate) const OURS: &[&str] = &["model", "run", "tmp", "proc", "dev", "sys"];
+pub(crate) const OURS: &[&str] = &["model", "run", "secrets", "tmp", "proc", "dev", "sys"];
 
 /// Refuses a plan that names a place ambiguously, a user that is someone else's, or limits of nothing.
 pub(crate) fn check(plan: &Plan) -> Result<(), Refusal> {
@@ -45,6 +51,7 @@ pub(crate) fn check(plan: &Plan) -> Result<(), Refusal> {
         let sound = !name.is_empty() && !name.contains('=');
         require(sound, "this is no name of a variable", name)?;
     }
+    secrets(plan)?;
     let user = plan.user;
     let own = (MIN_USER..u32::MAX).contains(&user);
     require(
@@ -63,6 +70,21 @@ pub(crate) fn check(plan: &Plan) -> Result<(), Refusal> {
         plan.processes,
     )?;
     require(plan.port != Some(0), "a port is 1 to 65535", 0)
+}
+
+/// Before a byte of theirs is read.
+fn secrets(plan: &Plan) -> Result<(), Refusal> {
+    let count = plan.secrets.len();
+    require(count <= MAX_SECRETS, "these are too many secrets", count)?;
+    let mut seen = BTreeSet::new();
+    for secret in &plan.secrets {
+        let sound = is_secret_name(&secret.name) && seen.insert(&secret.name);
+        require(sound, "this is no name of one secret", &secret.name)?;
+        let bytes = secret.bytes;
+        let fits = usize::try_from(bytes).is_ok_and(|bytes| (1..=MAX_SECRET).contains(&bytes));
+        require(fits, "a secret is empty or too long", bytes)?;
+    }
+    Ok(())
 }
 
 /// An interpreter's libraries read what the kernel says about devices: a plan may add parts of `/sys`.
@@ -106,7 +128,7 @@ fn require(holds: bool, otherwise: &str, what: impl std::fmt::Debug) -> Result<(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use chrysalis_wire::room::Prepare;
+    use chrysalis_wire::room::{Prepare, SecretFile};
 
     pub(crate) fn sound() -> Plan {
         Plan {
@@ -125,7 +147,20 @@ pub(crate) mod tests {
             devices: vec![],
             libraries: vec![],
             prepare: None,
+            secrets: vec![],
             partial: true,
+        }
+    }
+
+    /// The same with secrets of these names and lengths.
+    pub(crate) fn with_secrets(secrets: &[(&str, u32)]) -> Plan {
+        let secret = |(name, bytes): &(&str, u32)| SecretFile {
+            name: (*name).to_owned(),
+            bytes: *bytes,
+        };
+        Plan {
+            secrets: secrets.iter().map(secret).collect(),
+            ..sound()
         }
     }
 
@@ -180,5 +215,28 @@ pub(crate) mod tests {
         };
         assert!(why(|plan| plan.prepare = prepare("x", 1)).contains("program is not a plain"));
         assert!(why(|plan| plan.prepare = prepare("/x", 0)).contains("preparing needs time"));
+    }
+
+    #[test]
+    fn secrets_have_plain_names_and_bounded_lengths() {
+        let most = u32::try_from(MAX_SECRET).unwrap();
+        assert_eq!(
+            check(&with_secrets(&[("licence", 1), ("b.c", most)])),
+            Ok(())
+        );
+        let why = |secrets: &[(&str, u32)]| match check(&with_secrets(secrets)) {
+            Err(Refusal::NotStarted(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        for name in ["", "..", "../x", "a/b", "A"] {
+            assert!(
+                why(&[(name, 1)]).contains("no name of one secret"),
+                "{name}"
+            );
+        }
+        assert!(why(&[("a", 1), ("a", 1)]).contains("no name of one secret"));
+        assert!(why(&[("a", 0)]).contains("empty or too long"));
+        assert!(why(&[("a", most + 1)]).contains("empty or too long"));
+        assert!(why(&[("a", 1); MAX_SECRETS + 1]).contains("too many"));
     }
 }

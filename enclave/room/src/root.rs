@@ -1,4 +1,4 @@
-//! The engine's root: its disk, its model, a place for its socket, a bounded place for temporary files, and no more. An
+//! The engine's root: its disk, its model, its secrets, a place for its socket, a bounded place for temporary files, and no more. An
 //! interpreter also gets its own `/proc`, three devices, shared memory, a home, and what the kernel says about CPUs.
 //!
 //! The root itself is an empty file system of ours on which every entry of the engine's disk is mounted, so the disk needs
@@ -23,6 +23,7 @@ use crate::{
     mounts::{self, PLAIN, Taken, take},
     plan::OURS,
     refusal::{Refusal, not_started, unconfined},
+    secrets::Secrets,
 };
 
 /// Where an interpreter's home is.
@@ -35,7 +36,7 @@ const COMMON_DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/urandom"];
 const SYSTEM: &str = "/sys/devices/system";
 
 /// Builds the root and enters it. What is mounted here is this process's and its children's alone.
-pub(crate) fn build(plan: &Plan) -> Result<(), Refusal> {
+pub(crate) fn build(plan: &Plan, secrets: Secrets) -> Result<(), Refusal> {
     let own = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     kernel::unshare(UnshareFlags::NEWNS)
         .and_then(|()| mount_change("/", own))
@@ -45,6 +46,9 @@ pub(crate) fn build(plan: &Plan) -> Result<(), Refusal> {
         .map_err(unconfined("the room's own root cannot be entered"))?;
     parts.put(plan)?;
     own_places(plan).map_err(unconfined("a place of the room's own cannot be made"))?;
+    secrets
+        .put(plan.user)
+        .map_err(unconfined("the engine's secrets have no place"))?;
     mounts::close_root().map_err(unconfined("the room's root stays writable"))
 }
 

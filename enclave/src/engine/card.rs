@@ -252,6 +252,7 @@ chat = ["--jinja"]
             engine: "fake".into(),
             disk: engine().disk,
             sealed: false,
+            secrets: Vec::new(),
             size: None,
             weights: "cd".repeat(32),
             tokenizer: None,

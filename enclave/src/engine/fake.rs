@@ -17,7 +17,7 @@ use super::{
     end::{Aborted, End},
     process::{Launcher, Starter},
 };
-use crate::{configuration::Measured, trust::Trust};
+use crate::{configuration::Measured, secrets::Secrets, trust::Trust};
 
 /// What an engine says to a path and a body.
 pub(crate) type Play = fn(&str, Value) -> Vec<Said>;
@@ -87,6 +87,7 @@ pub(super) fn launcher(model: &Model, play: Play) -> Launcher {
         card: card(),
         starter: Starter::Fake(play),
         count: 0.into(),
+        secrets: Secrets::default(),
     }
 }
 

@@ -20,7 +20,9 @@ use super::{
     room::{Room, Rooms},
     sink::Sink,
 };
-use crate::{boot::Ground, configuration::Measured, disks::Disks, failure::Failure};
+use crate::{
+    boot::Ground, configuration::Measured, disks::Disks, failure::Failure, secrets::Secrets,
+};
 
 /// How long an engine may take until it is ready: it reads its weights, and a GPU's compiles its kernels.
 const READY_PATIENCE: Duration = Duration::from_mins(15);
@@ -34,6 +36,8 @@ pub(super) struct Launcher {
     pub(super) starter: Starter,
     /// Processes that were started so far.
     pub(super) count: AtomicU32,
+    /// What each process is given.
+    pub(super) secrets: Secrets,
 }
 
 /// How a process is started.
@@ -52,6 +56,8 @@ pub(super) struct Process {
     /// Whether it was asked by a client.
     used: AtomicBool,
     end: Arc<End>,
+    /// The number of the secrets that it was given.
+    given: u64,
     /// Last, so that nothing outlives it.
     _keep: Keep,
 }
@@ -85,6 +91,7 @@ impl Launcher {
                     card,
                     starter: Starter::Room(rooms),
                     count: AtomicU32::new(0),
+                    secrets: Secrets::default(),
                 })
             })
             .collect()
@@ -93,9 +100,10 @@ impl Launcher {
     /// Starts a process and waits until it is ready.
     pub(super) async fn start(&self) -> Result<Process, Failure> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let given = self.secrets.now();
         let (socket, end, keep) = match &self.starter {
             Starter::Room(rooms) => {
-                let room = rooms.open(&self.card, &self.model, number).await?;
+                let room = rooms.open(&self.card, &self.model, number, &given).await?;
                 (
                     room.socket.clone(),
                     room.end.clone(),
@@ -108,11 +116,15 @@ impl Launcher {
                 (socket, end, Keep::Fake { _fake: fake })
             }
         };
+        let secrets = given.number;
+        // They are not kept here while the engine comes up.
+        drop(given);
         let process = Process {
             socket,
             started: Instant::now(),
             used: AtomicBool::new(false),
             end,
+            given: secrets,
             _keep: keep,
         };
         tokio::select! {
@@ -165,6 +177,11 @@ impl Process {
     /// Whether it was asked by a client: only then does it remember anything.
     pub(super) fn used(&self) -> bool {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// The number of the secrets that it was given.
+    pub(super) const fn given(&self) -> u64 {
+        self.given
     }
 
     /// When it was started.

@@ -9,10 +9,14 @@ use std::{
 
 use chrysalis_wire::{
     configuration::{Device, Engine, Model},
-    frame,
-    room::{FromRoom, MAX_WHY, Plan, Prepare, SOCKET_NAME, Walls},
+    frame::{self, FrameError},
+    room::{FromRoom, MAX_WHY, Plan, Prepare, SOCKET_NAME, SecretFile, Walls},
 };
-use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    time::timeout,
+};
 
 use super::{
     card::Card,
@@ -25,6 +29,7 @@ use crate::{
     failure::Failure,
     machine::Machine,
     process::{Executable, Process},
+    secrets::{Given, Secret},
 };
 
 /// The program's file, next to the enclave's own.
@@ -120,6 +125,7 @@ impl Rooms {
         card: &Card,
         model: &Model,
         number: u32,
+        given: &Given,
     ) -> Result<Room, Failure> {
         let failed = |why: String| Failure::Engine {
             model: model.name.clone(),
@@ -131,7 +137,8 @@ impl Rooms {
         let run = self
             .folder(user)
             .map_err(|error| failed(format!("it got no folder for its socket: {error}")))?;
-        let plan = self.plan(card, model, user, &run).map_err(failed)?;
+        let mut plan = self.plan(card, model, user, &run).map_err(failed)?;
+        plan.secrets = given.secrets.iter().map(file).collect();
         let program = Executable {
             path: self.program.clone(),
             arguments: &[],
@@ -142,7 +149,7 @@ impl Rooms {
         let (process, mut socket) =
             started.map_err(|error| failed(format!("{}: {error}", self.program.display())))?;
         let process = Ending(Some(process));
-        match timeout(PATIENCE, walls(&mut socket, &plan)).await {
+        match timeout(PATIENCE, walls(&mut socket, &plan, given)).await {
             Ok(Ok(FromRoom::Walled)) => {}
             Ok(Ok(FromRoom::Unconfined { why })) => {
                 return Err(Failure::Unconfined {
@@ -212,14 +219,40 @@ impl Rooms {
                 program,
                 seconds: PREPARE_SECONDS,
             }),
+            secrets: Vec::new(),
             partial: !self.own,
         })
     }
 }
 
-async fn walls(socket: &mut UnixStream, plan: &Plan) -> Result<FromRoom, frame::FrameError> {
+/// Says it all and hears the answer. A room that refuses a plan may not wait for all of it.
+async fn walls(
+    socket: &mut UnixStream,
+    plan: &Plan,
+    given: &Given,
+) -> Result<FromRoom, FrameError> {
+    let sent = tell(socket, plan, given).await;
+    match frame::read_async(socket).await {
+        Ok(answer) => Ok(answer),
+        Err(error) => Err(sent.err().unwrap_or(error)),
+    }
+}
+
+/// The secrets go bare behind the plan: this memory is the last that they pass on their way to the engine's own files.
+async fn tell(socket: &mut UnixStream, plan: &Plan, given: &Given) -> Result<(), FrameError> {
     frame::write_async(socket, plan).await?;
-    frame::read_async(socket).await
+    for secret in &given.secrets {
+        socket.write_all(&secret.value).await?;
+    }
+    Ok(())
+}
+
+/// What is said of a secret before it comes. One that is too long is refused by the room.
+fn file(secret: &Secret) -> SecretFile {
+    SecretFile {
+        name: secret.name.clone(),
+        bytes: u32::try_from(secret.value.len()).unwrap_or(u32::MAX),
+    }
 }
 
 fn text(path: &Path) -> Result<String, String> {
@@ -234,4 +267,91 @@ fn shortened(mut why: String) -> String {
     }
     why.truncate(end);
     why
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::secrets::Secrets;
+
+    fn plan(given: &Given) -> Plan {
+        Plan {
+            root: "/disk".into(),
+            model: None,
+            run: "/run".into(),
+            program: "/engine".into(),
+            arguments: vec![],
+            environment: vec![],
+            directory: "/".into(),
+            walls: Walls::Native,
+            port: None,
+            user: FIRST_USER,
+            memory_mib: 1,
+            processes: 1,
+            devices: vec![],
+            libraries: vec![],
+            prepare: None,
+            secrets: given.secrets.iter().map(file).collect(),
+            partial: true,
+        }
+    }
+
+    fn given() -> Arc<Given> {
+        let names = ["licence", "token"].map(String::from);
+        let values = [b"word".to_vec(), vec![7; 3]].map(Into::into);
+        Secrets::new(&names, values.into_iter()).now()
+    }
+
+    /// What a room reads, and the enclave's other end, to which it says this.
+    async fn heard(says: &[FromRoom]) -> (Vec<u8>, Result<FromRoom, FrameError>) {
+        let (mut enclave, room) = UnixStream::pair().unwrap();
+        let mut room = room.into_std().unwrap();
+        room.set_nonblocking(false).unwrap();
+        for word in says {
+            frame::write(&mut room, word).unwrap();
+        }
+        room.shutdown(std::net::Shutdown::Write).unwrap();
+        let given = given();
+        let answer = walls(&mut enclave, &plan(&given), &given).await;
+        drop(enclave);
+        let mut words = Vec::new();
+        room.read_to_end(&mut words).unwrap();
+        (words, answer)
+    }
+
+    #[tokio::test]
+    async fn secrets_follow_the_plan_that_announces_them_and_are_not_in_it() {
+        let (words, answer) = heard(&[FromRoom::Walled]).await;
+        assert_eq!(answer.unwrap(), FromRoom::Walled);
+        let mut rest = words.as_slice();
+        let plan: Plan = frame::read(&mut rest).unwrap();
+        let announced: Vec<_> = plan
+            .secrets
+            .iter()
+            .map(|it| (it.name.as_str(), it.bytes))
+            .collect();
+        assert_eq!(announced, [("licence", 4), ("token", 3)]);
+        assert_eq!(rest, b"word\x07\x07\x07");
+    }
+
+    #[tokio::test]
+    async fn a_room_that_ends_without_a_word_is_an_error() {
+        assert!(heard(&[]).await.1.is_err());
+    }
+
+    /// A room that refuses the plan reads no secret.
+    #[tokio::test]
+    async fn a_room_that_refuses_at_once_is_heard() {
+        let (mut enclave, room) = UnixStream::pair().unwrap();
+        let mut room = room.into_std().unwrap();
+        room.set_nonblocking(false).unwrap();
+        let why = FromRoom::NotStarted { why: "no".into() };
+        frame::write(&mut room, &why).unwrap();
+        drop(room);
+        let given = given();
+        let answer = walls(&mut enclave, &plan(&given), &given).await;
+        assert_eq!(answer.unwrap(), why);
+    }
 }

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use chrysalis_wire::configuration::{Model, Serving};
+use chrysalis_wire::{
+    configuration::{Model, Serving},
+    keys::Wiped,
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until, timeout},
@@ -46,7 +49,7 @@ pub(crate) struct Served {
     idle: Duration,
     after: Duration,
     trust: Trust,
-    /// Whether the model's owner took back its key.
+    /// Whether the model's owner took back its key or a secret.
     withdrawn: watch::Sender<bool>,
 }
 
@@ -67,6 +70,8 @@ enum Reason {
     Failed,
     Idle,
     Old,
+    /// It has an old secret.
+    Changed,
 }
 
 impl Served {
@@ -135,6 +140,13 @@ impl Served {
     /// Whether the model was taken out of service.
     pub(crate) fn is_withdrawn(&self) -> bool {
         *self.withdrawn.borrow()
+    }
+
+    /// Takes what its owner gives now. If a value has changed, a fresh process takes the place of the one that has the old.
+    pub(crate) fn renew_secrets(&self, values: Vec<Wiped>) {
+        if self.launcher.secrets.renew(values) {
+            tracing::info!(model = self.model().name, "a secret has changed");
+        }
     }
 
     /// Whether there is a process to ask, or will be in a moment.
@@ -254,6 +266,7 @@ impl Served {
                 }
             }
         }
+        self.launcher.secrets.wipe();
         self.state.send_replace(State::Down);
     }
 
@@ -287,6 +300,7 @@ impl Served {
             let look = idle.min(old).max(Instant::now() + LOOK);
             tokio::select! {
                 () = &mut ended => return Reason::Failed,
+                () = self.launcher.secrets.changed(process.given()) => return Reason::Changed,
                 () = sleep_until(look) => {}
             }
             // One that no client has asked has nothing to forget.
@@ -313,7 +327,7 @@ impl Served {
     /// Puts a fresh process in place of this one. While there is memory for both, the old one goes on until the new one is
     /// ready, and what it has begun it ends.
     async fn replace(&self, old: Arc<Process>, reason: Reason, pause: &mut Duration) {
-        let overlap = matches!(reason, Reason::Idle | Reason::Old) && self.has_room_for_two();
+        let overlap = reason != Reason::Failed && self.has_room_for_two();
         if overlap {
             if let Some(process) = self.fresh().await {
                 self.state.send_replace(State::Up(Arc::new(process)));
@@ -322,7 +336,7 @@ impl Served {
             tracing::error!(model = self.model().name, "the engine was not replaced");
         }
         self.state.send_replace(State::Coming);
-        if reason == Reason::Old {
+        if matches!(reason, Reason::Old | Reason::Changed) {
             while Arc::strong_count(&old) > 1 {
                 sleep(Duration::from_millis(50)).await;
             }

@@ -11,7 +11,7 @@ use chrysalis_attestation::evidence::{
 use chrysalis_wire::{
     frame::{read_async, write_async},
     host::FromHost,
-    keys::{ALPN, Answer, Challenge, KEY, Request},
+    keys::{ALPN, ALPN_SECRETS, Answer, Challenge, KEY, Request, WantedSecret},
 };
 use ring::digest::{SHA256, digest};
 use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivatePkcs8KeyDer, version::TLS13};
@@ -39,6 +39,14 @@ pub(super) enum Script {
     Withholds,
     /// Gives keys that are none.
     Cuts,
+    /// Knows no secrets.
+    Old,
+    /// Gives a secret too few.
+    WithholdsSecret,
+    /// Gives a secret without a byte.
+    GivesNothing,
+    /// Gives them, and other secrets than before.
+    GivesOther,
 }
 
 /// Whoever has the keys.
@@ -46,6 +54,7 @@ pub(super) enum Script {
 pub(super) struct Owner {
     script: Arc<Mutex<Script>>,
     asked: Arc<Mutex<Vec<Vec<String>>>>,
+    secrets: Arc<Mutex<Vec<WantedSecret>>>,
     identity: Arc<[rcgen::CertifiedKey<rcgen::KeyPair>; 2]>,
 }
 
@@ -55,6 +64,7 @@ impl Default for Owner {
         Self {
             script: Arc::default(),
             asked: Arc::default(),
+            secrets: Arc::default(),
             identity: Arc::new([made(), made()]),
         }
     }
@@ -68,6 +78,11 @@ impl Owner {
     /// What was asked for, each time.
     pub(super) fn asked(&self) -> Vec<Vec<String>> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// The secrets that were asked for, in all.
+    pub(super) fn asked_for_secrets(&self) -> Vec<WantedSecret> {
+        self.secrets.lock().unwrap().clone()
     }
 
     /// The digest of the certificate that it should show.
@@ -93,7 +108,10 @@ impl Owner {
                 .with_no_client_auth()
                 .with_single_cert(vec![identity.cert.der().clone()], key.into())
                 .unwrap();
-        configuration.alpn_protocols = vec![ALPN.to_vec()];
+        configuration.alpn_protocols = vec![ALPN.to_vec(), ALPN_SECRETS.to_vec()];
+        if script == Script::Old {
+            configuration.alpn_protocols.pop();
+        }
         let acceptor = TlsAcceptor::from(Arc::new(configuration));
         // An enclave that does not like the certificate goes.
         let Ok(mut stream) = acceptor.accept(stream).await else {
@@ -116,11 +134,25 @@ impl Owner {
             nonce: NONCE,
             exporter,
         };
-        let count = request.wanted.len();
+        let (count, secrets) = (request.wanted.len(), request.secrets.len());
+        let protocol = if secrets > 0 { ALPN_SECRETS } else { ALPN };
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
         let first = self.asked.lock().unwrap().is_empty();
         require(&request, &session, first);
         self.asked.lock().unwrap().push(request.wanted);
-        let keys = |count, length| Answer::Keys(vec![vec![7; length].into(); count]);
+        self.secrets.lock().unwrap().extend(request.secrets);
+        let keys = |count, length| {
+            let keys = vec![vec![7; length].into(); count];
+            let (secrets, value) = match script {
+                _ if secrets == 0 => return Answer::Keys(keys),
+                Script::WithholdsSecret => (secrets - 1, "word"),
+                Script::GivesNothing => (secrets, ""),
+                Script::GivesOther => (secrets, "other word"),
+                _ => (secrets, "word"),
+            };
+            let secrets = vec![value.as_bytes().to_vec().into(); secrets];
+            Answer::Given { keys, secrets }
+        };
         let answer = match script {
             Script::Refuses => Answer::Refused {
                 code: "measurement_unlisted".into(),

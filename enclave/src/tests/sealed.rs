@@ -1,9 +1,10 @@
-//! A sealed model through the whole enclave: with its key it is served, without it nothing is, and a key that is taken back takes the model
-//! out of service.
+//! A sealed model, and one whose engine has secrets, through the whole enclave: with what it needs it is served, without it nothing is, and
+//! what is taken back takes the model out of service.
 
 use std::{fs, time::Duration};
 
 use chrysalis_attestation::evidence::{Evidence, binding::host_data, claims::Claims};
+use chrysalis_wire::keys::WantedSecret;
 use serde_json::json;
 use tokio::{
     task::JoinHandle,
@@ -26,6 +27,16 @@ const SEALED: &str = "cd";
 
 /// A host with a sealed model, and its owner's key server, which plays this.
 fn host(script: Script) -> FakeHost {
+    host_of(script, "sealed = true\n")
+}
+
+/// A host with an open model whose engine has secrets.
+fn host_with_secrets(script: Script) -> FakeHost {
+    host_of(script, "secrets = [\"licence\", \"token\"]\n")
+}
+
+/// A host with a model on a disk of its own, of which the configuration says this.
+fn host_of(script: Script, says: &str) -> FakeHost {
     // The owner's certificate is known only once there is a host.
     let owner = super::owner::Owner::default();
     owner.plays(script);
@@ -39,7 +50,7 @@ fn host(script: Script) -> FakeHost {
         .unwrap();
     let model = model.replacen(
         &format!("disk = {{ root = \"{}\"", "ab".repeat(32)),
-        &format!("sealed = true\ndisk = {{ root = \"{root}\""),
+        &format!("{says}disk = {{ root = \"{root}\""),
         1,
     );
     let text = format!(
@@ -92,7 +103,10 @@ async fn without_a_key_nothing_is_served() {
 
 /// One that serves and turns its epochs quickly.
 async fn serves() -> (FakeHost, JoinHandle<Result<(), Failure>>) {
-    let host = host(Script::Gives);
+    serves_on(host(Script::Gives)).await
+}
+
+async fn serves_on(host: FakeHost) -> (FakeHost, JoinHandle<Result<(), Failure>>) {
     let attested = attested(host.words(), fake::echo).await.unwrap();
     let bounds = Bounds {
         epoch: Some(Duration::from_millis(500)),
@@ -164,4 +178,77 @@ async fn an_owner_who_does_not_answer_says_no() {
     };
     // It is asked three times, five seconds apart.
     timeout(Duration::from_mins(1), gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engines_secrets_are_asked_for_by_the_name_of_its_model() {
+    let host = host_with_secrets(Script::Gives);
+    let attested = attested(host.words(), fake::echo).await.unwrap();
+    let wanted = |name: &str| WantedSecret {
+        model: "tiny".to_owned(),
+        name: name.to_owned(),
+    };
+    let secrets = host.owner.asked_for_secrets();
+    assert_eq!(secrets, [wanted("licence"), wanted("token")]);
+    assert_eq!(host.owner.asked(), [Vec::<String>::new()], "no key");
+    let story = tokio::spawn(attested.serve_within(Bounds::default()));
+    host.serves(&story).await;
+    assert_eq!(said(&host).await, 200);
+}
+
+#[tokio::test]
+async fn a_sealed_models_key_and_its_engines_secrets_come_together() {
+    let host = host_of(Script::Gives, "sealed = true\nsecrets = [\"licence\"]\n");
+    attested(host.words(), fake::echo).await.unwrap();
+    assert_eq!(host.owner.asked(), [[SEALED.repeat(32)]]);
+    assert_eq!(host.owner.asked_for_secrets().len(), 1);
+}
+
+#[tokio::test]
+async fn without_its_secrets_nothing_is_served() {
+    for (script, code) in [
+        (Script::Refuses, "keys_refused"),
+        (Script::Gone, "keys_unreachable"),
+        (Script::WithholdsSecret, "keys_misspoke"),
+        (Script::GivesNothing, "keys_misspoke"),
+        (Script::Old, "keys_misspoke"),
+    ] {
+        let host = host_with_secrets(script);
+        let refused = attested(host.words(), fake::echo).await.map(drop);
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), code, "{script:?}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_secrets_still_gives_keys() {
+    assert!(ends(Script::Old).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_secret_that_is_taken_back_takes_the_model_out_of_service() {
+    let (host, story) = serves_on(host_with_secrets(Script::Gives)).await;
+    assert_eq!(said(&host).await, 200);
+    host.owner.plays(Script::Refuses);
+    let gone = async {
+        while said(&host).await == 200 || models(&host).await > 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.unwrap();
+    assert!(!story.is_finished());
+}
+
+#[tokio::test]
+async fn a_model_whose_secret_changes_stays_in_service() {
+    let (host, story) = serves_on(host_with_secrets(Script::Gives)).await;
+    host.owner.plays(Script::GivesOther);
+    let asked = host.owner.asked().len();
+    let renewed = async {
+        while host.owner.asked().len() < asked + 3 {
+            assert_eq!(said(&host).await, 200);
+        }
+    };
+    timeout(PATIENCE, renewed).await.unwrap();
+    assert!(!story.is_finished());
 }

@@ -1,11 +1,11 @@
 //! TLS 1.3 to the one server whose certificate the configuration pins.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use chrysalis_attestation::encoding::digest::sha256;
-use chrysalis_wire::keys::ALPN;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error,
+    SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -18,7 +18,10 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use crate::tls;
 
 /// No resumption: each connection is a new handshake, with its own exporter to bind evidence to.
-pub(super) fn configuration(certificate: [u8; 32]) -> Result<Arc<ClientConfig>, Error> {
+pub(super) fn configuration(
+    certificate: [u8; 32],
+    protocol: &[u8],
+) -> Result<Arc<ClientConfig>, Error> {
     let provider = tls::provider();
     let pinned = Pinned {
         certificate,
@@ -29,9 +32,16 @@ pub(super) fn configuration(certificate: [u8; 32]) -> Result<Arc<ClientConfig>, 
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(pinned))
         .with_no_client_auth();
-    configuration.alpn_protocols = vec![ALPN.to_vec()];
+    configuration.alpn_protocols = vec![protocol.to_vec()];
     configuration.resumption = Resumption::disabled();
     Ok(Arc::new(configuration))
+}
+
+/// Whether the server ended a handshake because it does not know the protocol.
+pub(super) fn knows_no_such_protocol(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|it| it.downcast_ref());
+    let unknown = AlertDescription::NoApplicationProtocol;
+    error == Some(&Error::AlertReceived(unknown))
 }
 
 /// One certificate, by its digest. What stands in it does not matter: the configuration is measured.

@@ -6,7 +6,6 @@
 //! relay sees clients' addresses, so what one client may have is bounded here; what all of them may have, in the enclave too.
 
 pub(crate) mod alone;
-mod clients;
 pub(crate) mod options;
 mod pump;
 mod silent;
@@ -20,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrysalis_wire::clients::{Client, Clients, Share, Visit};
 use tokio::{
     io::split,
     net::{TcpListener, TcpStream},
@@ -28,7 +28,6 @@ use tokio::{
 };
 
 use self::{
-    clients::{Client, Clients, Share, Visit},
     pump::{pump, stands_still},
     silent::{Silent, Waiting},
 };

@@ -65,6 +65,8 @@ struct Model {
     engine: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     sealed: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     weights: Sha256,
@@ -108,8 +110,9 @@ fn text(recipe_path: &Path, disks: &Path) -> Result<String, Error> {
     let models = models.collect::<Result<Vec<_>, _>>()?;
     maker.unique("engine.name", engines.iter().map(|(one, _)| &one.name))?;
     maker.unique("model.name", models.iter().map(|one| &one.name))?;
-    if models.iter().any(|model| model.sealed) != recipe.keys.is_some() {
-        let problem = "must say who has the keys exactly if a model is sealed: add it, or omit it";
+    let needs_keys = |model: &Model| model.sealed || !model.secrets.is_empty();
+    if models.iter().any(needs_keys) != recipe.keys.is_some() {
+        let problem = "must say who has the keys exactly if a model is sealed or has secrets: add it, or omit it";
         return Err(maker.value("keys", problem.into()));
     }
     if models.is_empty() {
@@ -187,6 +190,7 @@ impl Maker {
             kind: facts.kind,
             engine: served.engine.clone(),
             sealed: served.sealed,
+            secrets: served.secrets.clone(),
             size: facts.size,
             weights: facts.weights,
             tokenizer: facts.tokenizer,

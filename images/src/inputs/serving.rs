@@ -16,7 +16,7 @@ pub struct ServingRecipe {
     pub serving: toml::Table,
     /// What answers cost; copied as it stands.
     pub price: Option<toml::Table>,
-    /// Who has the keys of sealed models; copied as it stands.
+    /// Who has the keys of sealed models and the secrets of engines; copied as it stands.
     pub keys: Option<toml::Table>,
     /// How often the enclave attests again; copied as it stands.
     pub epoch: Option<toml::Table>,
@@ -61,6 +61,9 @@ pub struct ServedModel {
     /// Whether its disk is encrypted, and its key with the key server.
     #[serde(default)]
     pub sealed: bool,
+    /// The secrets that its engine gets from the key server, by name.
+    #[serde(default)]
+    pub secrets: Vec<String>,
     /// What it must answer before it serves; any one of these will do.
     #[serde(default)]
     pub known_answer: Vec<toml::Table>,

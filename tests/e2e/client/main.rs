@@ -9,6 +9,7 @@ mod asked;
 mod command_line;
 mod connection;
 mod issuer;
+mod keys;
 mod listed;
 mod network;
 mod network_line;

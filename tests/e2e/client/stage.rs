@@ -257,7 +257,7 @@ impl Enclave {
         Self::running(IMAGE)
     }
 
-    fn spki(&self) -> Vec<u8> {
+    pub(crate) fn spki(&self) -> Vec<u8> {
         use rcgen::PublicKeyData;
         self.key.subject_public_key_info()
     }
@@ -266,7 +266,7 @@ impl Enclave {
         self.evidence_of(&Session::Asked { nonce, exporter })
     }
 
-    fn evidence_of(&self, session: &Session) -> Vec<u8> {
+    pub(crate) fn evidence_of(&self, session: &Session) -> Vec<u8> {
         let claims = self.claims.encode();
         let anchor = Anchor::new(session, &self.spki(), &claims);
         let mut endorsements = vendor().endorsements();

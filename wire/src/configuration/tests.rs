@@ -128,7 +128,7 @@ fn keys_without_a_sealed_model_and_a_disk_both_open_and_sealed_are_refused() {
             .to_string()
     };
     let none = refused(format!("{}{keys}", sample()));
-    assert!(none.contains("no model is sealed"), "{none}");
+    assert!(none.contains("no model is sealed or has secrets"), "{none}");
     // The engine's disk is the same, and open.
     let both = sample().replacen("size = 8193", "size = 8193\nsealed = true", 1);
     let both = refused(format!("{both}{keys}"));
@@ -306,4 +306,59 @@ fn prices_are_within_what_can_be_computed() {
 fn refuses_another_version_whatever_its_fields() {
     let error = Configuration::parse(b"version = 1\n[model]\nname = \"m\"\n").unwrap_err();
     assert!(matches!(error, ConfigurationError::Version(1)));
+}
+
+/// The sample with these secrets, and who has them.
+fn with_secrets(secrets: &str) -> Result<Configuration, ConfigurationError> {
+    let digest = "ef".repeat(32);
+    let keys = format!("[keys]\naddress = \"a:1\"\ncertificate_sha256 = \"{digest}\"\n");
+    let secrets = format!("size = 8193\nsecrets = {secrets}");
+    let text = sample().replacen("size = 8193", &secrets, 1);
+    Configuration::parse(format!("{text}{keys}").as_bytes())
+}
+
+#[test]
+fn an_engines_secrets_have_names_and_a_key_server() {
+    let configuration = with_secrets("[\"licence\", \"chat_v2.jinja\"]").unwrap();
+    let model = &configuration.models[0];
+    assert_eq!(model.secrets, ["licence", "chat_v2.jinja"]);
+    assert!(configuration.sealed_disks().is_empty());
+    let lonely = refused("size = 8193", "size = 8193\nsecrets = [\"licence\"]");
+    assert!(lonely.contains("[keys] is missing"), "{lonely}");
+    let none = with_secrets("[]").unwrap_err().to_string();
+    assert!(none.contains("no model is sealed or has secrets"), "{none}");
+}
+
+#[test]
+fn a_secrets_name_is_a_plain_one_and_there_once() {
+    for (secrets, says) in [
+        ("[\"\"]", "has a name that is not"),
+        ("[\"Licence\"]", "has a name that is not"),
+        ("[\"../licence\"]", "has a name that is not"),
+        ("[\".licence\"]", "has a name that is not"),
+        ("[\"a/b\"]", "has a name that is not"),
+        ("[\"licence\\u0000\"]", "has a name that is not"),
+        ("[\"a\", \"b\", \"a\"]", "has a twice"),
+    ] {
+        let refused = with_secrets(secrets).unwrap_err().to_string();
+        let said = refused.starts_with("model.secrets of m") && refused.contains(says);
+        assert!(said, "{secrets}: {refused}");
+    }
+    assert!(is_secret_name(&"a".repeat(64)) && !is_secret_name(&"a".repeat(65)));
+}
+
+#[test]
+fn there_are_at_most_sixteen_secrets_in_all() {
+    let names = |count: usize| {
+        format!(
+            "{:?}",
+            (0..count).map(|it| format!("s{it}")).collect::<Vec<_>>()
+        )
+    };
+    assert!(with_secrets(&names(MAX_SECRETS)).is_ok());
+    let many = with_secrets(&names(MAX_SECRETS + 1)).unwrap_err();
+    assert_eq!(
+        many.to_string(),
+        "model.secrets are 17 in all, more than 16"
+    );
 }

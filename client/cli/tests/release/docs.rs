@@ -52,6 +52,8 @@ fn parsing(room: &Room) {
         fs::write(&path, script).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
+    // What a page has its shell read.
+    fs::write(room.path("licence.key"), "").unwrap();
     // Nothing runs as root here, and a page that picks lines of what is printed would find none in the help.
     for (name, does) in [("sudo", "exec \"$@\""), ("grep", "exec cat")] {
         let path = room.path(&format!("bin/{name}"));

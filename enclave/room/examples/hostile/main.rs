@@ -10,6 +10,7 @@
 mod doors;
 mod floods;
 mod preparing;
+mod secrets;
 
 use std::{
     env, fs,
@@ -35,6 +36,8 @@ fn main() {
         "memory" => answer(&floods::memory().to_string()),
         "model" => answer(&model()),
         "device" => answer(&device(argument(1))),
+        // Arguments: the folder of another room's secrets, as seen outside.
+        "secrets" => answer(&secrets::all(argument(1))),
         "http" => http(argument(1)),
         "end" => {}
         // Without arguments, it is the program that prepares.

@@ -114,6 +114,7 @@ impl Engine {
             devices: vec![],
             libraries: vec![],
             prepare: None,
+            secrets: vec![],
             partial: true,
         }
     }

@@ -7,4 +7,5 @@ mod ends;
 mod fixture;
 mod preparing;
 mod refusals;
+mod secrets;
 mod services;

@@ -1,7 +1,10 @@
 use super::*;
-use crate::engine::{
-    CallBody,
-    fake::{self, Play, Said},
+use crate::{
+    engine::{
+        CallBody,
+        fake::{self, Play, Said},
+    },
+    secrets::Secrets,
 };
 use chrysalis_wire::configuration::{Kind, KnownAnswer};
 use serde_json::{Value, json};
@@ -264,4 +267,50 @@ async fn a_call_that_goes_away_ends_at_the_engine_too() {
         ask(&served, "next").await,
         ("next ".into(), Some(Event::Done))
     );
+}
+
+/// A model whose engine was given this secret.
+async fn served_with_secret(value: &str) -> Arc<Served> {
+    let model = fake::model("tiny", Kind::Chat);
+    let mut launcher = fake::launcher(&model, fake::echo);
+    launcher.secrets = Secrets::new(&["licence".to_owned()], values(value).into_iter());
+    let process = launcher.start().await.unwrap();
+    let serving = fake::measured().configuration.serving;
+    Served::start(launcher, process, &serving, Trust::default())
+}
+
+fn values(value: &str) -> Vec<Wiped> {
+    vec![value.as_bytes().to_vec().into()]
+}
+
+#[tokio::test]
+async fn a_secret_that_has_changed_is_given_to_a_fresh_process() {
+    let served = served_with_secret("one").await;
+    let old = served.process().await.unwrap();
+    served.renew_secrets(values("one"));
+    // What has begun ends with the process that began it.
+    let mut running = begin(&served, "a step b").unwrap();
+    next(&mut running).await;
+    served.renew_secrets(values("two"));
+    let fresh = async {
+        while served.process().await.unwrap().given() == old.given() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, fresh).await.unwrap();
+    assert_eq!(served.launcher.count.load(Ordering::Relaxed), 2);
+    fake::steps().add_permits(1);
+    assert_eq!(whole(running).await, ("a b ".into(), Some(Event::Done)));
+    assert_eq!(
+        ask(&served, "new").await,
+        ("new ".into(), Some(Event::Done))
+    );
+}
+
+#[tokio::test]
+async fn a_model_out_of_service_has_no_secrets() {
+    let served = served_with_secret("one").await;
+    assert_eq!(served.launcher.secrets.now().secrets.len(), 1);
+    served.withdraw().await;
+    assert!(served.launcher.secrets.now().secrets.is_empty());
 }

@@ -3,7 +3,8 @@
 use chrysalis_wire::{
     frame::encode,
     host::{FIRST_TOKEN_BOUNDS_MS, FromHost, GpuAnswer, Load, ModelLoad, Status, ToHost},
-    room::{FromRoom, Plan, Walls},
+    keys::{Answer, Request, WantedSecret},
+    room::{FromRoom, Plan, SecretFile, Walls},
 };
 
 use super::{Seed, seed};
@@ -24,6 +25,7 @@ kind = "chat"
 engine = "llama-cpu"
 disk = { root = "abababababababababababababababababababababababababababababababab", blocks = 3 }
 size = 8193
+secrets = ["licence"]
 weights = "abababababababababababababababababababababababababababababababab"
 context = 2048
 parallel = 4
@@ -31,6 +33,9 @@ known_answer = [{ prompt = "?", text = "!" }]
 [serving]
 queue = 8
 default_max_tokens = 256
+[keys]
+address = "keys.example:8700"
+certificate_sha256 = "abababababababababababababababababababababababababababababababab"
 "#;
 
 pub(super) fn seeds() -> Vec<Seed> {
@@ -94,6 +99,10 @@ pub(super) fn seeds() -> Vec<Seed> {
         libraries: Vec::new(),
         partial: false,
         prepare: None,
+        secrets: vec![SecretFile {
+            name: "licence".to_owned(),
+            bytes: 4,
+        }],
     };
     let unconfined = FromRoom::Unconfined {
         why: "no Landlock".to_owned(),
@@ -110,6 +119,8 @@ pub(super) fn seeds() -> Vec<Seed> {
         ("offers", encode(&offers)),
         ("plan", encode(&plan)),
         ("unconfined", encode(&unconfined)),
+        ("keys-request", encode(&keys_request())),
+        ("keys-given", encode(&keys_given())),
     ];
     let frames = frames.map(|(name, bytes)| seed("wire", name, bytes.expect("a small message")));
     let configuration = seed("configuration", "good", CONFIGURATION);
@@ -126,4 +137,23 @@ pub(super) fn seeds() -> Vec<Seed> {
         .chain(hosts)
         .chain([seed("form", "good", FORM)])
         .collect()
+}
+
+fn keys_request() -> Request {
+    Request {
+        spki: vec![0x30, 0],
+        bundle: vec![0xD9],
+        wanted: vec!["ab".repeat(32)],
+        secrets: vec![WantedSecret {
+            model: "smollm2".to_owned(),
+            name: "licence".to_owned(),
+        }],
+    }
+}
+
+fn keys_given() -> Answer {
+    Answer::Given {
+        keys: vec![vec![7; 64].into()],
+        secrets: vec![b"word".to_vec().into()],
+    }
 }

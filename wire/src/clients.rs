@@ -1,32 +1,30 @@
-//! How much of the relay one client may take, and what a client is: an address, which is all the relay sees. An IPv6 /64
-//! counts as one, since its owner has all of its addresses.
+//! How much of a listener one client may take, and what a client is: an address, which is all that a listener sees before it has heard
+//! anything. An IPv6 /64 counts as one, since its owner has all of its addresses. The host's relay and the key server share this.
 
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-
-use crate::mutex::held;
 
 /// The most clients that are remembered while none of their connections is open, or as many as have one, if those are more.
 const MAX_REMEMBERED: usize = 4096;
 
 /// What one client may have.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Share {
+pub struct Share {
     /// Connections at once.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// New connections in a row.
-    pub(crate) burst: u32,
+    pub burst: u32,
     /// After that, the time between two.
-    pub(crate) every: Duration,
+    pub every: Duration,
 }
 
 /// Who has connections, and who had some a moment ago.
 #[derive(Debug)]
-pub(super) struct Clients {
+pub struct Clients {
     share: Share,
     table: Mutex<Table>,
 }
@@ -40,7 +38,8 @@ struct Table {
 
 /// One client, as far as its address tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Client {
+pub enum Client {
+    /// All of it.
     V4([u8; 4]),
     /// The first 64 bits.
     V6(u128),
@@ -55,14 +54,14 @@ struct Visits {
 
 /// A connection that counts for its client until it is dropped.
 #[derive(Debug)]
-pub(super) struct Visit {
+pub struct Visit {
     clients: Arc<Clients>,
     client: Client,
 }
 
 impl Client {
     /// Whose address this is.
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
             IpAddr::V6(address) => Self::V6(address.to_bits() >> 64),
@@ -71,7 +70,8 @@ impl Client {
 }
 
 impl Clients {
-    pub(super) fn new(share: Share) -> Arc<Self> {
+    /// Each may have this share.
+    pub fn new(share: Share) -> Arc<Self> {
         Arc::new(Self {
             share,
             table: Mutex::new(Table {
@@ -82,7 +82,7 @@ impl Clients {
     }
 
     /// Lets a client in at `now`, or not: it has too many connections, or had too many in a short time.
-    pub(super) fn admit(self: &Arc<Self>, client: Client, now: Instant) -> Option<Visit> {
+    pub fn admit(self: &Arc<Self>, client: Client, now: Instant) -> Option<Visit> {
         let mut table = self.table();
         table.forget(now);
         let visits = table.visits.entry(client).or_insert(Visits {
@@ -104,7 +104,7 @@ impl Clients {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        held(&self.table)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
