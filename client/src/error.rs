@@ -90,6 +90,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// The relay said that the enclave does not have the key which the request was sealed for. Anybody in between may have said so.
+    #[error("the relay said that the enclave does not have the key that its evidence proved")]
+    RelayKeyGone,
     /// What came back through the relay is not what the enclave sealed.
     #[error("the answer was altered on its way through the relay, or its pieces were reordered")]
     AnswerAltered,
@@ -166,6 +169,7 @@ impl Error {
             Self::CutOff { .. } => "connections_cut",
             Self::Incomplete { .. } => "incomplete_answer",
             Self::Relay { .. } => "relay_failed",
+            Self::RelayKeyGone => "relay_key_gone",
             Self::AnswerAltered => "answer_altered",
             Self::RelayKeys => "relay_keys_unproved",
             Self::Declined { why, .. } => why.code(),
@@ -199,6 +203,9 @@ impl Error {
                 "try again later; if it keeps stalling, ask the provider what `chrysalis-host` logs"
             }
             Self::Closed => "connect again and resend the request",
+            Self::RelayKeyGone => {
+                "connect again, and resend the request only if the new evidence proves another key"
+            }
             Self::CutOff { .. } => {
                 "the request did not leave this machine: ask the provider what closes connections in front of the enclave, and what `chrysalis-host` logs"
             }

@@ -8,7 +8,7 @@ use std::{fmt, io, str::FromStr, sync::Arc};
 use bytes::Bytes;
 use chrysalis_attestation::Rejection;
 use chrysalis_ohttp::{self as ohttp, Awaiting, Configuration, Form};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Request, Response, StatusCode, Uri,
     body::Incoming,
@@ -17,6 +17,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
@@ -24,8 +25,10 @@ use self::arriving::Arriving;
 pub(crate) use self::arriving::Body;
 use crate::{Deadlines, Dial, Error, channel::Task, deadlines::within, error::from_hyper, tls};
 
-/// What a gateway says of a request for a key that it does not have comes with this.
-const PROBLEM: &str = "application/problem+json";
+/// What a gateway says of a request for a key that it does not have (RFC 9458 §5.3), and for one whose identifier another key has.
+const KEY_PROBLEMS: [&str; 2] = ["#ohttp-key", "encapsulation_altered"];
+/// The most bytes of what it says of that.
+const MAX_PROBLEM: usize = 16 * 1024;
 
 /// Where a relay takes requests for one enclave.
 #[derive(Clone)]
@@ -130,7 +133,7 @@ impl Way {
             .map_err(|error| Error::Local(error.to_string()))?;
         let answer = sender.send_request(request).await;
         let answer = answer.map_err(|error| from_hyper(&error, "answer"))?;
-        accepted(&answer)?;
+        let answer = accepted(answer).await?;
         Arriving::new(answer.into_body(), awaiting, driver)
             .response()
             .await
@@ -201,19 +204,29 @@ async fn begin(
     Ok((sender, driver.into()))
 }
 
-/// Whether this is an answer of the enclave's. If the key is not in use, nothing was answered, and a new verification gets the new key.
-fn accepted(answer: &Response<Incoming>) -> Result<(), Error> {
-    let is = |kind: &str| {
-        let found = answer.headers().get(CONTENT_TYPE);
-        found.is_some_and(|found| found.as_bytes().starts_with(kind.as_bytes()))
-    };
-    match answer.status() {
-        StatusCode::OK if is(Form::Chunked.answer_type()) => Ok(()),
-        StatusCode::BAD_REQUEST if is(PROBLEM) => Err(Error::Closed),
-        status => Err(Error::Relay {
-            why: format!("it answered {status}, and nothing of the enclave's"),
-        }),
+/// The answer, if it is the enclave's.
+async fn accepted(answer: Response<Incoming>) -> Result<Response<Incoming>, Error> {
+    let status = answer.status();
+    let kind = answer.headers().get(CONTENT_TYPE);
+    let expected = Form::Chunked.answer_type().as_bytes();
+    if status == StatusCode::OK && kind.is_some_and(|kind| kind.as_bytes().starts_with(expected)) {
+        return Ok(answer);
     }
+    if status == StatusCode::BAD_REQUEST && is_about_key(answer.into_body()).await {
+        return Err(Error::RelayKeyGone);
+    }
+    Err(Error::Relay {
+        why: format!("it answered {status}, and nothing of the enclave's"),
+    })
+}
+
+async fn is_about_key(body: Incoming) -> bool {
+    let Ok(body) = Limited::new(body, MAX_PROBLEM).collect().await else {
+        return false;
+    };
+    let said: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
+    let [kind, code] = [&said["type"], &said["error"]["code"]].map(|it| it.as_str().unwrap_or(""));
+    kind.ends_with(KEY_PROBLEMS[0]) || code == KEY_PROBLEMS[1]
 }
 
 #[cfg(test)]

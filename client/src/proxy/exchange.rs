@@ -38,18 +38,33 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 
 /// Sends over lent connections until one takes the request. The enclave or the host may have closed an idle one in the meantime. If
 /// no answer had begun, the program has seen nothing of it, and another connection is lent. Not forever: [`Gate::lend`] counts.
+///
+/// What a relay says of a key is believed only if fresh evidence proves another: it might have the request answered twice.
 pub(super) async fn send(
     gate: &Arc<Gate>,
     request: Request<Bytes>,
     job: Option<Job>,
 ) -> Result<(Lease, Response<Answer>), Unsent> {
     let mut tries = Tries::default();
+    let mut gone = None;
     loop {
         let lent = gate.lend(&mut tries).await;
-        let lease = lent.map_err(|error| Unsent { error, sent: false })?;
+        let sent = gone.is_some();
+        let lease = lent.map_err(|error| Unsent { error, sent })?;
         let reused = lease.reused;
+        let key = lease.connection.trusted().claims().hpke_key;
+        if gone == Some(key) {
+            // One from before says nothing of what is in use now.
+            if reused {
+                continue;
+            }
+            let why = "it said that the enclave does not have a key which fresh evidence proves";
+            let error = Error::Relay { why: why.into() };
+            return Err(Unsent { error, sent });
+        }
         match send_over(gate, lease, request.clone(), job).await {
             Err(Error::Closed) => {}
+            Err(Error::RelayKeyGone) => gone = Some(key),
             Err(Error::Incomplete { .. }) if reused => {}
             outcome => return outcome.map_err(|error| Unsent { error, sent: true }),
         }

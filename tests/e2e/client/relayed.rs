@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrysalis_client::{AttestedConnection, Error, Relay};
+use chrysalis_client::{AttestedConnection, Error, Relay, proxy::Direct};
 use chrysalis_ohttp::{END, Form, GatewayKeys, NONCE, Request as Inside, SEED, content, head};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
@@ -20,10 +20,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::stage::{Enclave, Host, gateway, relying_party};
+use crate::stage::{Enclave, Host, gateway, gateway_of, relying_party};
 
 /// What neither relay nor host must see.
 const PROMPT: &str = "the prompt that must not show";
+/// The seed of an enclave that was started again.
+const RESTARTED: u8 = 9;
 /// Bytes of an encapsulated request with 4096 bytes inside: header, key, a chunk, and the last one.
 const SHORTEST: usize = 7 + 1120 + 2 + 4096 + 16 + 1 + 16;
 
@@ -36,8 +38,10 @@ enum Lie {
     Altered,
     /// It answers itself.
     Other,
-    /// The enclave says that the key is not in use.
+    /// It says that the key is not in use.
     Stale,
+    /// None. The enclave was started again, with the keys of another seed under the same identifiers.
+    Restarted,
 }
 
 /// A relay, with the enclave's gateway behind it, and what it saw.
@@ -83,7 +87,15 @@ async fn relay(
     };
     Ok(match lie {
         Lie::Other => answer(200, "text/html", vec![b"<p>Hello".to_vec()]),
-        Lie::Stale => answer(400, "application/problem+json", vec![b"{}".to_vec()]),
+        Lie::Stale => {
+            let said =
+                br##"{"type": "https://iana.org/assignments/http-problem-types#ohttp-key"}"##;
+            answer(400, "application/problem+json", vec![said.to_vec()])
+        }
+        Lie::Restarted if gateway_of(RESTARTED).open(Form::Chunked, &sealed).is_err() => {
+            let said = br#"{"error": {"code": "encapsulation_altered"}}"#;
+            answer(400, "application/json", vec![said.to_vec()])
+        }
         _ => answer(
             200,
             Form::Chunked.answer_type(),
@@ -94,7 +106,11 @@ async fn relay(
 
 /// The enclave's answer in pieces: the prompt that was in the request, twice.
 fn sealed_answer(request: &[u8], lie: Lie) -> Vec<Vec<u8>> {
-    let opened = gateway().open(Form::Chunked, request).unwrap();
+    let keys = match lie {
+        Lie::Restarted => gateway_of(RESTARTED),
+        _ => gateway(),
+    };
+    let opened = keys.open(Form::Chunked, request).unwrap();
     let inside = Inside::decode(&opened.message).unwrap();
     assert_eq!(inside.path, b"/v1/chat/completions");
     assert!(inside.headers.iter().all(|(name, _)| name != b"host"));
@@ -110,7 +126,7 @@ fn sealed_answer(request: &[u8], lie: Lie) -> Vec<Vec<u8>> {
         Lie::Cut => drop(pieces.pop()),
         Lie::Reordered => pieces.swap(2, 3),
         Lie::Altered => *pieces[3].last_mut().unwrap() ^= 1,
-        Lie::None | Lie::Other | Lie::Stale => {}
+        Lie::None | Lie::Other | Lie::Stale | Lie::Restarted => {}
     }
     pieces
 }
@@ -154,12 +170,41 @@ async fn each_lie_about_an_answer_has_a_name() {
         (Lie::Altered, "answer_altered"),
         (Lie::Other, "relay_failed"),
         // Another connection gets the keys that are in use now.
-        (Lie::Stale, "connection_closed"),
+        (Lie::Stale, "relay_key_gone"),
+        (Lie::Restarted, "relay_key_gone"),
     ] {
         let error = ask(&host, &Scene::with(lie).await).await.unwrap_err();
         assert_eq!(error.code(), code, "{error}");
         assert!(!error.hint().is_empty());
     }
+}
+
+#[tokio::test]
+async fn what_a_relay_says_of_a_key_counts_only_if_fresh_evidence_proves_another() {
+    let host = Host::serving(Enclave::honest()).await;
+    let chat = || {
+        Request::post("/v1/chat/completions")
+            .body(Bytes::from(PROMPT))
+            .unwrap()
+    };
+    let through = |scene: &Scene| {
+        let party = relying_party().through(scene.url.parse::<Relay>().unwrap());
+        Direct::new(host.target(), party)
+    };
+
+    let scene = Scene::with(Lie::Stale).await;
+    let error = through(&scene).send(chat()).await.unwrap_err();
+    assert_eq!(error.code(), "relay_failed", "{error}");
+    assert_eq!(scene.seen.lock().unwrap().len(), 1);
+
+    let scene = Scene::with(Lie::Restarted).await;
+    let enclave = through(&scene);
+    enclave.ready(|_| ()).await.unwrap();
+    host.restart_with(RESTARTED);
+    let answer = enclave.send(chat()).await.unwrap();
+    let answer = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(answer, PROMPT.repeat(2));
+    assert_eq!(scene.seen.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -117,9 +117,14 @@ pub(crate) fn gpu_policy_text(revocation: &str) -> String {
     )
 }
 
-/// The keys for requests through relays, of every enclave here.
+/// The keys for requests through relays, of every enclave that is not told otherwise.
 pub(crate) fn gateway() -> GatewayKeys {
-    GatewayKeys::new(0, &Zeroizing::new([7; SEED]))
+    gateway_of(7)
+}
+
+/// The same, if their seed is this byte again and again. All have the same identifiers.
+pub(crate) fn gateway_of(seed: u8) -> GatewayKeys {
+    GatewayKeys::new(0, &Zeroizing::new([seed; SEED]))
 }
 
 /// A relying party that trusts the honest enclave, and is patient for a second.
@@ -166,6 +171,15 @@ impl Enclave {
     /// The one that the test policy trusts, as it was before there was a post-quantum key agreement.
     pub(crate) fn classical() -> Arc<Self> {
         Self::new(IMAGE, false, vec![X25519])
+    }
+
+    /// The one that the test policy trusts, with the keys of [`gateway_of`].
+    fn keyed(seed: u8) -> Arc<Self> {
+        let mut enclave = Self::new(IMAGE, false, vec![X25519MLKEM768, X25519]);
+        let it = Arc::get_mut(&mut enclave).unwrap();
+        it.claims.hpke_key = sha256(&[gateway_of(seed).configurations()]);
+        it.certificate = it.certify();
+        enclave
     }
 
     fn new(
@@ -468,6 +482,12 @@ impl Host {
     /// The enclave is started anew, with new keys.
     pub(crate) fn restart(&self) {
         *self.inside.enclave.lock().unwrap() = Enclave::honest();
+    }
+
+    /// The same, with the keys of [`gateway_of`] for requests through relays.
+    pub(crate) fn restart_with(&self, seed: u8) {
+        *self.inside.enclave.lock().unwrap() = Enclave::keyed(seed);
+        self.give_keys(gateway_of(seed).configurations().to_vec());
     }
 
     /// All that clients sent, as the enclave read it.
