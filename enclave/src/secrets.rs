@@ -28,8 +28,7 @@ pub(crate) struct Secrets(watch::Sender<Arc<Given>>);
 impl Secrets {
     /// As many values as names, in their order.
     pub(crate) fn new(names: &[String], values: impl Iterator<Item = Wiped>) -> Self {
-        let named = names.iter().zip(values);
-        let secrets = named.map(|(name, value)| Secret {
+        let secrets = names.iter().zip(values).map(|(name, value)| Secret {
             name: name.clone(),
             value,
         });

@@ -91,11 +91,11 @@ impl Equipped {
             .collect();
         Ok(Unsealed {
             ground,
-            secrets,
             measured,
             disks,
             prover,
             gateway,
+            secrets,
         })
     }
 }

@@ -117,9 +117,11 @@ fn kept(process: u32, text: &str) -> usize {
 /// Whether a file below a folder has this text.
 fn has(folder: &Path, text: &str) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|it| it.path()).any(|path| match path.is_dir() {
-        true => has(&path, text),
-        false => path.is_file() && fs::read(&path).is_ok_and(|it| contains(&it, text)),
+    entries.map(|it| it.path()).any(|path| {
+        if path.is_dir() {
+            return has(&path, text);
+        }
+        path.is_file() && fs::read(&path).is_ok_and(|it| contains(&it, text))
     })
 }
 

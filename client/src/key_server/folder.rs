@@ -186,7 +186,7 @@ impl KeyFolder {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{os::unix::fs::PermissionsExt, slice::from_ref};
 
     use super::*;
 
@@ -236,7 +236,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = KeyFolder::new(place.path().to_owned());
         let (one, other) = (engine("ab"), engine("cd"));
-        let path = folder.add_secret("licence", value("one\n"), &[one.clone()], false);
+        let path = folder.add_secret("licence", value("one\n"), from_ref(&one), false);
         let path = path.unwrap();
         assert_eq!(path, place.path().join("licence.secret"));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
@@ -256,7 +256,7 @@ mod tests {
             let refused = folder.secret(name, &one);
             assert!(matches!(refused, Err(NoKey::Unknown(_))), "{name}");
         }
-        let again = |replace| folder.add_secret("licence", value("two"), &[other.clone()], replace);
+        let again = |replace| folder.add_secret("licence", value("two"), from_ref(&other), replace);
         assert!(matches!(again(false), Err(NotAdded::There)));
         assert_eq!(*folder.secret("licence", &one).unwrap(), b"one\n");
         again(true).unwrap();
@@ -270,7 +270,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = KeyFolder::new(place.path().to_owned());
         let whose = engine("ab");
-        let path = folder.add_secret("licence", value("v"), &[whose.clone()], false);
+        let path = folder.add_secret("licence", value("v"), from_ref(&whose), false);
         let path = path.unwrap();
         let unusable = |problem: &str| {
             let error = folder.secret("licence", &whose).unwrap_err().to_string();

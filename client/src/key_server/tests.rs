@@ -153,8 +153,10 @@ async fn one_address_opens_no_more_in_a_row_than_its_share() {
 #[tokio::test]
 async fn silence_ends_a_conversation_at_each_step() {
     const SHORT: Duration = Duration::from_millis(50);
-    let mut bounds = Bounds::default();
-    bounds.handshake = SHORT;
+    let bounds = Bounds {
+        handshake: SHORT,
+        ..Bounds::default()
+    };
     let mut silent = scene(bounds);
     let stream = silent.from([127, 0, 0, 1]).await;
     let heard = silent.hears().await;
@@ -164,8 +166,10 @@ async fn silence_ends_a_conversation_at_each_step() {
     );
     drop(stream);
 
-    let mut bounds = Bounds::default();
-    bounds.evidence = SHORT;
+    let bounds = Bounds {
+        evidence: SHORT,
+        ..Bounds::default()
+    };
     let mut unproven = scene(bounds);
     let stream = unproven.from([127, 0, 0, 1]).await;
     let stream = unproven.speak(stream, ALPN).await.unwrap();

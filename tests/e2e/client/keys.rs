@@ -28,6 +28,9 @@ use crate::stage::{Enclave, policy};
 const MODEL: [u8; 32] = [0x55; 32];
 const ENGINE: [u8; 32] = [0x22; 32];
 
+/// What evidence is about, of a nonce and an exporter.
+type About = fn([u8; 32], [u8; 32]) -> Session;
+
 /// A server of the stage's policy, in whose folder the secret `licence` is for one engine with one model.
 struct Owner {
     address: SocketAddr,
@@ -76,11 +79,7 @@ async fn owner(model: [u8; 32], engine: [u8; 32]) -> Owner {
 
 impl Owner {
     /// What an enclave is answered that asks for `licence`, with evidence about what `session` makes of nonce and exporter.
-    async fn answers(
-        &self,
-        enclave: &Enclave,
-        session: fn([u8; 32], [u8; 32]) -> Session,
-    ) -> Result<Vec<Wiped>, String> {
+    async fn answers(&self, enclave: &Enclave, session: About) -> Result<Vec<Wiped>, String> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let mut configuration = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -112,7 +111,7 @@ impl Owner {
                 Ok(secrets)
             }
             Answer::Refused { code, .. } => Err(code),
-            other => panic!("{other:?}"),
+            Answer::Keys(keys) => panic!("{} keys", keys.len()),
         }
     }
 
@@ -139,7 +138,7 @@ async fn evidence_of_another_image_or_about_another_conversation_gets_none() {
     let owner = owner(MODEL, ENGINE).await;
     let other = owner.answers(&Enclave::running([0x12; 48]), asks).await;
     assert_eq!(other.unwrap_err(), "launch_digest_unknown");
-    let sessions: [fn([u8; 32], [u8; 32]) -> Session; 3] = [
+    let sessions: [About; 3] = [
         // Evidence that a client asked for, of another nonce, and of another connection.
         |nonce, exporter| Session::Asked { nonce, exporter },
         |_, exporter| asks([0; 32], exporter),

@@ -15,7 +15,7 @@ pub(crate) fn all(other: &str) -> String {
     let mut names: Vec<_> = entries
         .unwrap_or_default()
         .iter()
-        .map(|it| it.path())
+        .map(fs::DirEntry::path)
         .collect();
     names.sort();
     for path in &names {
