@@ -157,7 +157,8 @@ pub(super) async fn forward(
     } else {
         Job::of(&mut request)?
     };
-    let sent = send(&gate, request, job).await;
+    // On the heap: whoever waits for this need not be as large.
+    let sent = Box::pin(send(&gate, request, job)).await;
     let (mut lease, answer) = sent.map_err(|unsent| unsent.error)?;
     let (mut head, body, events) = opened(&lease, answer);
     // What is refused has no receipt.
