@@ -88,8 +88,7 @@ async fn relay(
     Ok(match lie {
         Lie::Other => answer(200, "text/html", vec![b"<p>Hello".to_vec()]),
         Lie::Stale => {
-            let said =
-                br##"{"type": "https://iana.org/assignments/http-problem-types#ohttp-key"}"##;
+            let said = br#"{"type": "https://iana.org/assignments/http-problem-types#ohttp-key"}"#;
             answer(400, "application/problem+json", vec![said.to_vec()])
         }
         Lie::Restarted if gateway_of(RESTARTED).open(Form::Chunked, &sealed).is_err() => {
