@@ -111,6 +111,8 @@ fn on_tokio(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
+    // Said, not guessed: where another program of the same build links AWS-LC, rustls would have two to choose from, and panic.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     runtime.context("cannot start")?.block_on(work)
 }
 
