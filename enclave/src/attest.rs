@@ -5,7 +5,7 @@
 mod bench;
 pub(crate) mod claims;
 mod desk;
-mod prover;
+pub(crate) mod prover;
 
 use std::{
     future::pending,
@@ -28,7 +28,7 @@ use crate::{
     keys::Keys,
 };
 pub(crate) use desk::{Bounds, Desk, NoBundle};
-pub(crate) use prover::Prover;
+use prover::Prover;
 
 /// An enclave that can prove what it is.
 pub(crate) struct Attested {

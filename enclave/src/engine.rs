@@ -6,7 +6,7 @@
 //! been idle, or has grown old. Who is answered when, [`queue`] decides.
 
 mod call;
-mod card;
+pub(crate) mod card;
 mod counters;
 mod decode;
 mod end;
@@ -27,13 +27,13 @@ use std::sync::Arc;
 use chrysalis_wire::boot::Stage;
 
 pub(crate) use call::{Call, CallBody, Event, Fault, Tenant, Turned};
-pub(crate) use card::{Api, Card};
+pub(crate) use card::Api;
 pub(crate) use decode::Undecoded;
 pub(crate) use served::Served;
 pub(crate) use spell::Spell;
 
 use crate::{
-    attest::Prover, boot::Ground, configuration::Measured, disks::Disks, failure::Failure,
+    attest::prover::Prover, boot::Ground, configuration::Measured, disks::Disks, failure::Failure,
     gateway::Gateway, unseal::Unsealed,
 };
 use process::Launcher;

@@ -1,6 +1,6 @@
 //! Between the fifth step and the sixth, where a model is sealed or its engine has secrets: its key, and those. Whoever owns the model keeps
-//! them, and gives them to an enclave that proves itself: over TLS to a server whose certificate the configuration pins, with evidence about the server's nonce and this connection
-//! (docs/spec/keys.md). The host carries bytes that it cannot read.
+//! them, and gives them to an enclave that proves itself: over TLS to a server whose certificate the configuration pins, with evidence about
+//! the server's nonce and this connection (docs/spec/keys.md). The host carries bytes that it cannot read.
 //!
 //! A key is held by the kernel's dm-crypt alone, and a secret by the engine's room and [`Secrets`], for as long as their owner agrees: they
 //! are asked for again in each epoch, and without a yes the model goes out of service, with its key and its secrets.
@@ -23,13 +23,13 @@ use self::{
 };
 use crate::{
     attest::{
-        Prover,
         claims::{Claimed, claims},
+        prover::Prover,
     },
     boot::Ground,
     configuration::Measured,
     disks::Disks,
-    engine::Card,
+    engine::card::Card,
     failure::Failure,
     gateway::Gateway,
     gpu::Equipped,

@@ -3,7 +3,7 @@
 use chrysalis_attestation::evidence::claims::{Claims, EngineClaim, ModelClaim, PROFILE};
 use chrysalis_wire::configuration::Model;
 
-use crate::{clock, configuration::Measured, engine::Card, failure::Failure};
+use crate::{clock, configuration::Measured, engine::card::Card, failure::Failure};
 
 /// When claims are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
