@@ -31,19 +31,24 @@ fn one_at_a_time(scene: &Scene, replicas: usize) {
     assert!(serving + 1 >= replicas, "{journal:?}\n{}", scene.log());
 }
 
+/// Waits until so many machines run the new image; none of the old was cut off.
+async fn until_rolled(scene: &Scene, replicas: usize) {
+    scene
+        .until("fleet of the new image", |it| {
+            one_at_a_time(it, replicas);
+            it.is_as_wanted(replicas) && it.pods().iter().all(|it| runs(it, NEW))
+        })
+        .await;
+    scene.every_deletion_was_of_what_had_ended();
+}
+
 #[tokio::test]
 async fn a_roll_replaces_one_machine_after_the_other() {
     let scene = Scene::open(&[OLD, NEW]).await;
     scene.create(scene.fleet(OLD, 3));
     scene.until_as_wanted(3).await;
     scene.roll(NEW);
-    scene
-        .until("fleet of the new image", |it| {
-            one_at_a_time(it, 3);
-            it.is_as_wanted(3) && it.pods().iter().all(|it| runs(it, NEW))
-        })
-        .await;
-    scene.every_deletion_was_of_what_had_ended();
+    until_rolled(&scene, 3).await;
     assert_eq!(scene.status()["conditions"][0]["reason"], "AsWanted");
 }
 
@@ -87,12 +92,7 @@ async fn nothing_is_rolled_before_the_policy_has_the_image() {
         .await;
     assert_eq!(scene.journal().len(), 2, "{:?}", scene.journal());
     scene.publish(&[OLD, NEW]);
-    scene
-        .until("fleet of the new image", |it| {
-            one_at_a_time(it, 2);
-            it.is_as_wanted(2) && it.pods().iter().all(|it| runs(it, NEW))
-        })
-        .await;
+    until_rolled(&scene, 2).await;
     // Back to the first version of the descriptor is no way back.
     scene.publish_as(&[OLD], 5, 1);
     scene
@@ -170,13 +170,7 @@ async fn an_operator_that_was_killed_goes_on_where_it_was() {
     for pod in scene.pods() {
         scene.jobs(&name(&pod), 0).await;
     }
-    scene
-        .until("fleet of the new image", |it| {
-            one_at_a_time(it, 3);
-            it.is_as_wanted(3) && it.pods().iter().all(|it| runs(it, NEW))
-        })
-        .await;
-    scene.every_deletion_was_of_what_had_ended();
+    until_rolled(&scene, 3).await;
     assert!(scene.end_operator(Signal::TERM).await.success());
     assert!(
         scene
