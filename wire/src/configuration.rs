@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::MAX_CONFIGURATION;
 pub use payment::{Payment, Price};
-pub use secrets::{MAX_SECRET, MAX_SECRETS, is_secret_name};
+pub use secrets::{MAX_SECRET, MAX_SECRETS, SECRET_NAME, is_secret_name};
 
 /// Version of the format that this code reads.
 pub const VERSION: u32 = 2;

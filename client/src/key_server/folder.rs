@@ -9,13 +9,13 @@ use std::{
 };
 
 use chrysalis_wire::{
-    configuration::{is_digest, is_secret_name},
+    configuration::{SECRET_NAME, is_digest, is_secret_name},
     keys::{KEY, Wiped},
 };
 
 use super::secret::{Addressee, MAX_ADDRESSEES, MAX_FILE, Secret, bounded};
 
-/// The folder. It is read for each question, so what is taken out is given to nobody from then on.
+/// The folder. It is read for each question, so what is taken out is not given any more.
 #[derive(Debug, Clone)]
 pub struct KeyFolder(PathBuf);
 
@@ -23,7 +23,7 @@ pub struct KeyFolder(PathBuf);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoKey {
-    /// Nobody put it there.
+    /// There is no such file.
     #[error("there is no {0}")]
     Unknown(String),
     /// The file is not one.
@@ -47,12 +47,12 @@ pub enum NoKey {
 #[non_exhaustive]
 pub enum NotAdded {
     /// This cannot be its name.
-    #[error("a secret's name has 1 to 64 of a-z, 0-9, -, _ and ., a letter or a digit first")]
+    #[error("a secret's name has {SECRET_NAME}")]
     Name,
     /// Its value cannot be given.
     #[error("the secret {0}")]
     Value(&'static str),
-    /// It is for nobody, or for too many.
+    /// It has no addressee, or too many.
     #[error("a secret is for 1 to {MAX_ADDRESSEES} engines")]
     Addressees,
     /// There is one of this name.

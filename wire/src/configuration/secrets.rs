@@ -11,8 +11,10 @@ pub const MAX_SECRET: usize = 64 << 10;
 /// The most bytes of its name.
 const MAX_NAME: usize = 64;
 
-/// Whether this may be a secret's name, which is also that of a file: 1 to 64 lower-case letters, digits, `-`, `_` and `.`, of which a
-/// letter or a digit comes first.
+/// What [`is_secret_name`] wants, in words.
+pub const SECRET_NAME: &str = "1 to 64 of a-z, 0-9, -, _ and ., a letter or a digit first";
+
+/// Whether this may be a secret's name, which is also that of a file: [`SECRET_NAME`].
 pub fn is_secret_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     text.len() <= MAX_NAME
@@ -49,9 +51,7 @@ impl Model {
         let mut seen = BTreeSet::new();
         for name in &self.secrets {
             if !is_secret_name(name) {
-                return wrong(
-                    "has a name that is not 1 to 64 of a-z, 0-9, -, _ and ., a letter or a digit first",
-                );
+                return wrong(&format!("has a name that is not {SECRET_NAME}"));
             }
             if !seen.insert(name) {
                 return wrong(&format!("has {name} twice"));
