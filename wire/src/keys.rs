@@ -16,7 +16,7 @@ pub const KEY: usize = 64;
 /// The most keys that one request asks for.
 pub const MAX_WANTED: usize = MAX_DISKS;
 
-/// Bytes that are zeros once nobody needs them.
+/// Bytes that are overwritten with zeros when they are dropped.
 pub type Wiped = Zeroizing<Vec<u8>>;
 
 /// The server's first word.

@@ -1,4 +1,4 @@
-//! What the server lets anyone take of it who can reach it: nobody has proven anything yet.
+//! How much of the server an enclave may take before it has proven anything.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use hyper::{Method, StatusCode};
 
 use crate::guest::{Guest, State};
 
-/// Who asks: whoever reaches this port from elsewhere reads numbers, and ends nothing.
+/// Who asks. From another machine, without the token, one reads numbers and ends nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asker {
     /// On this machine, or with the token that the run's options know.

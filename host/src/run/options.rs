@@ -107,7 +107,7 @@ pub(crate) struct RunOptions {
     /// The longest that answers under way may take once the run is drained, by SIGTERM or `chrysalis-host drain`
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     grace: u64,
-    /// Let whoever shows the token with this SHA-256 drain the run from another machine: `POST /drain` at --metrics, with
+    /// Allow a drain from another machine by the token that has this SHA-256: `POST /drain` at --metrics, with
     /// `Authorization: Bearer TOKEN`. A fleet's operator gives each pod one
     #[arg(long, value_name = "HEX", value_parser = digest)]
     pub(crate) drain_token_sha256: Option<Hex<32>>,
